@@ -1,0 +1,146 @@
+"""The command line: one line an error, the right exit code, and nothing slow to start."""
+
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tlm
+from tlm.cli import main
+from tlm.errors import DeadlockError, InvalidResultError
+
+
+def errors_of(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> list[str]:
+    """The lines that ``words`` print to stderr, having ended with ``code``."""
+    assert main(words) == code
+    return capsys.readouterr().err.splitlines()
+
+
+def fake_run(monkeypatch: pytest.MonkeyPatch, run_job: Any) -> None:
+    """Put ``run_job`` in the place of the simulator's."""
+    monkeypatch.setitem(sys.modules, "tlm.run", types.SimpleNamespace(run_job=run_job))
+    monkeypatch.setitem(sys.modules, "tlm.cli.screen", types.SimpleNamespace(show=print))
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--version` prints the version and nothing else."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tlm {tlm.__version__}\n"
+
+
+def test_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` says what each exit code means."""
+    assert main(["--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["runn"], "tlm: No such command 'runn'"),
+        (["run"], "tlm: Missing argument"),
+        (["run", "x", "--iteration", "two"], "tlm: Invalid value for '--iteration'"),
+        (["run", "x", "--trace", "all"], "tlm: Invalid value for '--trace'"),
+        (["run", "x", "--nonsense"], "tlm: No such option: --nonsense"),
+        (["config", "show", "neuromc20"], 'tlm: --chip: no preset or file "neuromc20"; did you'),
+        (["config", "show", "--set", "cores=x"], "tlm: --set: cores: expected a whole number"),
+        (["config", "check", "missing.yaml"], 'tlm: --chip: no preset or file "missing.yaml"'),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], words: list[str], text: str
+) -> None:
+    """Bad input never shows a traceback."""
+    (line,) = errors_of(capsys, 2, *words)
+    assert line.startswith(text)
+
+
+def test_every_problem_of_every_file_is_printed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`config check` goes on to the next file, and each problem is a line of its own."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("extends: neuromc-20\nname: good\n")
+    bad.write_text("extends: neuromc-20\ncores: x\nnoc: {widht: 1}\n")
+    assert main(["config", "check", str(bad), str(good)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == f"{good}: ok: good, 20 cores\n"
+    assert [line.split(": ")[2] for line in captured.err.splitlines()] == ["cores", "noc.widht"]
+
+
+def test_config_show_prints_a_chip_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What `config show` prints passes `config check`."""
+    assert main(["config", "show", "--set", "noc.link=64 bit"]) == 0
+    path = tmp_path / "shown.yaml"
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert main(["config", "check", str(path)]) == 0
+
+
+def test_presets_lists_chips_tables_and_devices(capsys: pytest.CaptureFixture[str]) -> None:
+    """`presets` names what --chip, energy and dram.device accept."""
+    assert main(["presets"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("neuromc-20", "energy tables: neuromc", "LPDDR4-3200"))
+
+
+def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each option of `run` arrives where it belongs."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+    fake_run(monkeypatch, lambda workload, **options: calls.append((workload, options)))
+    words = ["run", "job", "--chip", "c.yaml", "--set", "a=1", "--set", "b=2", "--iteration", "1"]
+    assert main([*words, "--out", "there", "--trace", "phase"]) == 0
+    ((workload, options),) = calls
+    del options["progress"]
+    assert workload == "job"
+    assert options == {
+        "chip": "c.yaml",
+        "overrides": ["a=1", "b=2"],
+        "iteration": 1,
+        "out": Path("there"),
+        "trace": "phase",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (InvalidResultError("bytes sent != received"), 3, "tlm: bytes sent != received"),
+        (DeadlockError("core03 waits for dram1"), 4, "tlm: core03 waits for dram1"),
+        (KeyboardInterrupt(), 130, "tlm: interrupted"),
+        (PermissionError(13, "Permission denied", "/a"), 2, "tlm: /a: Permission denied"),
+        (KeyError("x"), 1, "tlm: internal error: KeyError: 'x'; python -m tlm --debug"),
+    ],
+)
+def test_how_a_run_ends_decides_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    text: str,
+) -> None:
+    """Each way to fail has its own code and one line."""
+
+    def run_job(workload: str, **options: Any) -> None:
+        raise error
+
+    fake_run(monkeypatch, run_job)
+    assert errors_of(capsys, code, "run", "job")[-1].startswith(text)
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--debug` before the verb adds the traceback to the line."""
+    lines = errors_of(capsys, 2, "--debug", "config", "show", "nothing")
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1].startswith("tlm: --chip: no preset or file")
+
+
+def test_starting_loads_nothing_heavy() -> None:
+    """The command line starts without pint, h5py, numpy, matplotlib or simpy."""
+    heavy = "{'pint', 'h5py', 'numpy', 'matplotlib', 'simpy'}"
+    code = f"import sys, tlm.cli; print(*sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == ""

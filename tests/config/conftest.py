@@ -1,0 +1,20 @@
+"""Fixtures that write chip files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+WriteChip = Callable[[str], Path]
+
+
+@pytest.fixture
+def write_chip(tmp_path: Path) -> WriteChip:
+    """Write a chip file ``my.yaml`` that extends the preset, with ``text`` in it."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "my.yaml"
+        path.write_text(f"extends: neuromc-20\n{text}", encoding="utf-8")
+        return path
+
+    return write

@@ -1,0 +1,119 @@
+"""Energy tables: complete, with a source for every number."""
+
+from pathlib import Path
+
+import pytest
+
+from tlm.config.energy import REQUIRED_ACTIONS, EnergyTable, energy_tables, load_energy
+from tlm.errors import ConfigError
+
+
+@pytest.fixture
+def shipped() -> str:
+    """The text of the table that ships."""
+    return load_energy("neuromc").path.read_text(encoding="utf-8")
+
+
+def refusal(tmp_path: Path, text: str) -> list[str]:
+    """The lines with which a table holding ``text`` is refused."""
+    path = tmp_path / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_energy(path)
+    return str(caught.value).replace(str(path), "own.yaml").splitlines()
+
+
+@pytest.mark.parametrize("name", energy_tables())
+def test_every_number_has_a_source(name: str) -> None:
+    """Each table that ships states where each energy and each power comes from."""
+    table = load_energy(name)
+    assert all(entry.source for entry in [*table.actions.values(), *table.leakage.values()])
+    assert len(table.actions) == sum(len(names) for names in REQUIRED_ACTIONS.values())
+
+
+@pytest.fixture
+def neuromc() -> EnergyTable:
+    """The table of the NeuroMC authors' model."""
+    return load_energy("neuromc")
+
+
+def test_engine_slots_follow_from_the_arithmetic(neuromc: EnergyTable) -> None:
+    """Slot, unit and update energies are sums of the published operations."""
+    add, multiply, mux, compare, root = 0.548, 0.812, 0.548 / 16, 0.056, 0.514
+    assert neuromc.pj("fp", "mac_add") == pytest.approx(add + mux)
+    assert neuromc.pj("bp", "mac") == pytest.approx(add + multiply)
+    assert neuromc.pj("fp", "soma_op") == pytest.approx(mux + add + multiply + 3 * compare)
+    assert neuromc.pj("bp", "grad_op") == pytest.approx(mux + 2 * add + 4 * multiply)
+    assert neuromc.pj("wg", "update_op_adam") == pytest.approx(4 * add + 11 * multiply + root)
+    assert neuromc.pj("wg", "update_op_sgd") == pytest.approx(add + multiply)
+
+
+def test_registers_and_dram_scale_with_bits(neuromc: EnergyTable) -> None:
+    """A 16 bit register access is 16 single ones; a DRAM bit is a 64th of a 1300 pJ access."""
+    assert neuromc.pj("fp", "reg1") == pytest.approx(0.00901 / 7.1 * 2)
+    assert neuromc.pj("fp", "reg16") == pytest.approx(16 * neuromc.pj("fp", "reg1"))
+    assert neuromc.pj("dram", "read_bit") * 64 == 1300
+
+
+def test_an_action_that_is_not_there_is_named(neuromc: EnergyTable) -> None:
+    """Asking for an unknown action is refused with the table's file."""
+    with pytest.raises(ConfigError, match=r"missing energy action fp\.mac in .*neuromc\.yaml"):
+        neuromc.pj("fp", "mac")
+
+
+def test_a_missing_action_is_refused_at_load(tmp_path: Path, shipped: str) -> None:
+    """A table must hold every action the model counts."""
+    without = "\n".join(line for line in shipped.splitlines() if "link_flit" not in line)
+    assert refusal(tmp_path, without) == [
+        "missing energy action noc.link_flit in own.yaml; add it with its energy, source and "
+        "confidence"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            "mac_mul:",
+            "mac_mull:",
+            'own.yaml: actions.fp.mac_mull: unknown action; did you mean "mac',
+        ),
+        (
+            "  noc:",
+            "  nok:",
+            'own.yaml: actions.nok.router_flit: unknown action; did you mean "noc"',
+        ),
+        (
+            "  router: {power",
+            "  ruter: {power",
+            "own.yaml: leakage.ruter: unknown component; did y",
+        ),
+        (
+            "0.056 pJ",
+            "0.056",
+            "own.yaml: actions.engine.scan.energy: expected an energy with its u",
+        ),
+        (
+            "0.056 pJ",
+            "0.056 W",
+            "own.yaml: actions.engine.scan.energy: expected an energy with its",
+        ),
+        (
+            "0.056 pJ",
+            "-1 pJ",
+            "own.yaml: actions.engine.scan.energy: expected an energy of zero or",
+        ),
+        ("1 mW", "1 mJ", "own.yaml: leakage.router.power: expected a power with its unit"),
+        ("node: 28/32 nm", "knot: 28", "own.yaml: node: missing"),
+        (
+            "confidence: derived",
+            "confidence: sure",
+            "own.yaml: actions.wg.update_op_sgd.confidence",
+        ),
+    ],
+)
+def test_a_wrong_entry_is_one_line(
+    tmp_path: Path, shipped: str, old: str, new: str, text: str
+) -> None:
+    """A mistake in a table names the file, the entry and what was expected."""
+    assert any(line.startswith(text) for line in refusal(tmp_path, shipped.replace(old, new)))

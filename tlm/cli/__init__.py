@@ -1,0 +1,108 @@
+"""The command line ``python -m tlm``: one module a verb, and one place where errors end.
+
+Every import that costs time (pint, h5py, matplotlib, simpy) waits for the verb that needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from tlm import __version__
+from tlm.cli.config import config_app
+from tlm.cli.plot import plot
+from tlm.cli.presets import presets
+from tlm.cli.run import run
+from tlm.cli.workload import record, workload_app
+from tlm.errors import TlmError
+
+_HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
+
+Exit codes: 0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted;
+1 a fault of this program.
+"""
+
+INTERRUPTED = 130
+INTERNAL_FAULT = 1
+
+# click's usage error, in whichever package this version of typer keeps click.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+app.command()(run)
+app.command()(presets)
+app.add_typer(config_app, name="config")
+app.add_typer(workload_app, name="workload")
+app.command()(record)
+app.command()(plot)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tlm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; put before the verb.")
+    ] = False,
+) -> None:
+    """Options that stand before the verb; ``main`` looks for --debug itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; errors go to stderr, one line each.
+
+    Args:
+        arguments: the words after ``python -m tlm``; those of the process by default.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(words, prog_name="python -m tlm", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        if words[:1] == ["--debug"]:
+            traceback.print_exc()
+        return _report(error)
+    if code == INTERRUPTED:
+        _complain("interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception) -> int:
+    """Print what went wrong and return the exit code it stands for."""
+    if isinstance(error, TlmError):
+        _complain(str(error))
+        return error.exit_code
+    if isinstance(error, _UsageError):
+        text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+        _complain(text or "no command given; see python -m tlm --help")
+        return TlmError.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        _complain(f"{error.filename}: {error.strerror}")
+        return TlmError.exit_code
+    _complain(
+        f"internal error: {type(error).__name__}: {error}; "
+        "python -m tlm --debug ... shows where, please report it"
+    )
+    return INTERNAL_FAULT
+
+
+def _complain(text: str) -> None:
+    for line in text.splitlines():
+        print(f"tlm: {line}", file=sys.stderr)

@@ -1,0 +1,30 @@
+"""``presets``: what can be named without writing a file."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+
+def presets() -> None:
+    """List chip presets, energy tables and DRAM devices."""
+    from tlm import config
+    from tlm.config.dram_timing import dram_devices
+
+    chips = Table("preset", "cores", "mesh", "clock", "DRAM", "energy", "assumed")
+    for name in config.presets():
+        loaded = config.load_chip(name)
+        chip = loaded.config
+        chips.add_row(
+            name,
+            str(chip.cores),
+            f"{chip.mesh.columns} x {chip.mesh.rows}",
+            f"{chip.core.clock / 1e6:g} MHz",
+            f"{chip.dram.channels} x {chip.dram.device}",
+            chip.energy,
+            f"{len(loaded.assumed)} of {len(loaded.origins)}",
+        )
+    console = Console()
+    console.print(chips)
+    console.print(f"energy tables: {', '.join(config.energy_tables())}")
+    console.print(f"DRAM devices: {', '.join(dram_devices())}")

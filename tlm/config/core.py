@@ -1,0 +1,82 @@
+"""A core: its three engines, its memories and the precision of what they hold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tlm.config.quantities import Bits, Count, Cycles, Hertz, Section, Side
+
+
+class Engine(Section):
+    """A PE array of ``rows`` operands times ``cols`` outputs, and which zeros it skips.
+
+    ``dense`` executes every slot; ``vector`` skips a slot that cannot change the result, as far
+    as the three ``skip_*`` policies look for it.
+    """
+
+    rows: Side
+    cols: Side
+    mode: Literal["dense", "vector"]
+    skip_spikes: bool
+    skip_gradients: bool
+    skip_outputs: bool
+
+
+class Engines(Section):
+    """Feedforward propagation, back-propagation, weight gradient."""
+
+    fp: Engine
+    bp: Engine
+    wg: Engine
+
+
+class Memory(Section):
+    """Local SRAM of one core, in bits, and the banks that bound the accesses of a cycle."""
+
+    spikes: Bits
+    weights: Bits
+    partial_sums: Bits
+    membrane: Bits
+    gradients: Bits
+    accumulators: Bits
+    banks: Count
+
+
+class Precision(Section):
+    """Width in bits of what is stored and sent; a spike is always 1 bit."""
+
+    weight: Bits
+    membrane: Bits
+    gradient: Bits
+    input: Bits
+    partial_sum: Bits
+    optimizer: Bits
+
+
+class Core(Section):
+    """One core.
+
+    ``clock`` in Hz; ``pipeline_depth`` in cycles; ``scan_slots`` in slots a zero-scan looks at in
+    one cycle; ``unit_lanes`` in elements a cycle of the soma, gradient and optimizer units;
+    ``outstanding`` in transactions in flight of one engine. ``skip_slices`` leaves out every
+    (step, sample) whose gradient is zero everywhere.
+    """
+
+    clock: Hertz
+    engines: Engines
+    pipeline_depth: Cycles
+    scan_slots: Count
+    unit_lanes: Count
+    outstanding: Count
+    skip_slices: bool
+    memory: Memory
+
+    @property
+    def period_ps(self) -> int:
+        """The clock's period in ps, rounded; the rounding is checked when a chip is loaded."""
+        return period_ps(self.clock)
+
+
+def period_ps(clock: int) -> int:
+    """The period in whole ps of a ``clock`` in Hz."""
+    return round(10**12 / clock)

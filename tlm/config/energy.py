@@ -1,0 +1,188 @@
+"""Energy tables: what one action of one component costs, with the source of every number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from tlm.config.problems import did_you_mean, problem_lines
+from tlm.config.quantities import Picojoules, Section, Watts
+from tlm.config.yaml_file import read_mapping
+from tlm.errors import ConfigError
+
+ENERGY_FOLDER = Path(__file__).parent / "energy"
+
+Confidence = Literal["published", "derived", "assumed"]
+
+REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
+    "fp": (
+        *("mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read"),
+        *("partial_read", "partial_write", "soma_op", "membrane_read", "membrane_write"),
+        "state_write",
+    ),
+    "bp": (
+        *("mac", "reg16", "weight_read", "weight_write", "gradient_read", "partial_read"),
+        *("partial_write", "grad_op", "membrane_read", "gradient_write", "state_read"),
+        "reduce_add",
+    ),
+    "wg": (
+        *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "gradient_read"),
+        *("accumulator_write", "accumulator_read", "reduce_add"),
+        *("update_op_sgd", "update_op_adam"),
+    ),
+    "engine": ("scan",),
+    "noc": ("router_flit", "link_flit"),
+    "dram": ("read_bit", "write_bit", "activate", "refresh"),
+}
+REQUIRED_LEAKAGE = ("core", "router", "dram_channel")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Energy of one action in pJ."""
+
+    energy_pj: float
+    source: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Leakage:
+    """Static power of one instance of a component, in W."""
+
+    power_w: float
+    source: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyTable:
+    """A complete table: every action the model counts has an energy.
+
+    ``actions`` is keyed by (component, action), ``leakage`` by component; ``path`` is its file.
+    """
+
+    name: str
+    node: str
+    path: Path
+    actions: dict[tuple[str, str], Action]
+    leakage: dict[str, Leakage]
+
+    def pj(self, component: str, action: str) -> float:
+        """Energy in pJ of one ``action`` of ``component``.
+
+        Raises:
+            ConfigError: the table has no such action.
+        """
+        try:
+            return self.actions[component, action].energy_pj
+        except KeyError:
+            raise ConfigError(_missing(f"action {component}.{action}", str(self.path))) from None
+
+
+class _ActionEntry(Section):
+    energy: Picojoules
+    source: str
+    confidence: Confidence
+
+
+class _LeakageEntry(Section):
+    power: Watts
+    source: str
+    confidence: Confidence
+
+
+class _TableFile(Section):
+    schema_version: Literal[1]
+    name: str
+    node: str
+    actions: dict[str, dict[str, _ActionEntry]]
+    leakage: dict[str, _LeakageEntry]
+
+
+def energy_tables() -> list[str]:
+    """Names of the tables that ship, sorted."""
+    return sorted(path.stem for path in ENERGY_FOLDER.glob("*.yaml"))
+
+
+def load_energy(name_or_path: str | Path, asked_by: str = "energy") -> EnergyTable:
+    """Read an energy table: one that ships, by its name, or a file.
+
+    ``asked_by`` names the key or option that asks for it in the error text.
+
+    Raises:
+        ConfigError: no such table, an unknown or missing action, or a value without its unit.
+    """
+    path = ENERGY_FOLDER / f"{name_or_path}.yaml"
+    where = f"energy table {name_or_path}"
+    if str(name_or_path) not in energy_tables():
+        path, where = Path(name_or_path), str(name_or_path)
+        if not path.is_file():
+            hint = did_you_mean(str(name_or_path), energy_tables())
+            raise ConfigError(f'{asked_by}: no energy table or file "{name_or_path}"{hint}')
+    data = read_mapping(path, where)
+    try:
+        table = _TableFile.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(problem_lines(error, _TableFile, lambda _: where))) from None
+    problems = _coverage(table, where)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return _table(table, path)
+
+
+def _table(file: _TableFile, path: Path) -> EnergyTable:
+    return EnergyTable(
+        name=file.name,
+        node=file.node,
+        path=path,
+        actions={
+            (component, action): Action(entry.energy, entry.source, entry.confidence)
+            for component, entries in file.actions.items()
+            for action, entry in entries.items()
+        },
+        leakage={
+            component: Leakage(entry.power, entry.source, entry.confidence)
+            for component, entry in file.leakage.items()
+        },
+    )
+
+
+def _coverage(file: _TableFile, where: str) -> list[str]:
+    """One line for every action that is missing or that the model does not count."""
+    required = [f"{part}.{action}" for part, names in REQUIRED_ACTIONS.items() for action in names]
+    found = [f"{part}.{action}" for part, names in file.actions.items() for action in names]
+    return [
+        *(
+            f"{where}: actions.{name}: unknown action{_like(name, required)}"
+            for name in found
+            if name not in required
+        ),
+        *(_missing(f"action {name}", where) for name in required if name not in found),
+        *(
+            f"{where}: leakage.{name}: unknown component{did_you_mean(name, REQUIRED_LEAKAGE)}"
+            for name in file.leakage
+            if name not in REQUIRED_LEAKAGE
+        ),
+        *(
+            _missing(f"leakage {name}", where)
+            for name in REQUIRED_LEAKAGE
+            if name not in file.leakage
+        ),
+    ]
+
+
+def _like(name: str, required: list[str]) -> str:
+    """A suggestion among the component's own actions, or among the components."""
+    component, _, action = name.partition(".")
+    if component in REQUIRED_ACTIONS:
+        return did_you_mean(action, REQUIRED_ACTIONS[component])
+    return did_you_mean(component, REQUIRED_ACTIONS)
+
+
+def _missing(what: str, where: str) -> str:
+    value = "energy" if what.startswith("action") else "power"
+    return f"missing energy {what} in {where}; add it with its {value}, source and confidence"

@@ -1,0 +1,240 @@
+"""Loading a chip: preset < file < ``--set``, with the origin and the provenance of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tlm.config.dram_timing import load_dram_timing
+from tlm.config.energy import EnergyTable, energy_tables, load_energy
+from tlm.config.problems import did_you_mean, known_keys, leaf_paths, problem_lines
+from tlm.config.schema import ChipConfig
+from tlm.config.yaml_file import parse_yaml, read_mapping
+from tlm.errors import ConfigError
+
+PRESET_FOLDER = Path(__file__).parent / "presets"
+_OVERRIDE = "--set"
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoadedChip:
+    """A checked chip, its energy table, and where each of its values came from.
+
+    ``origins`` maps every dotted key to the preset, file or option that set it; ``assumed`` maps
+    those that no publication states to a note (empty where there is nothing to add).
+    """
+
+    config: ChipConfig
+    energy: EnergyTable
+    origins: dict[str, str]
+    assumed: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The values of one preset, file or override, and what it says of their sources."""
+
+    origin: str
+    values: dict[Key, object]
+    provenance: dict[str, str]
+
+    def note(self, key: Key) -> str:
+        """The provenance of ``key``: that of the longest dotted prefix with an entry, or ``""``."""
+        for length in range(len(key), 0, -1):
+            note = self.provenance.get(".".join(key[:length]))
+            if note is not None:
+                return note
+        return ""
+
+
+def presets() -> list[str]:
+    """Names of the chip presets that ship, sorted."""
+    return sorted(path.stem for path in PRESET_FOLDER.glob("*.yaml"))
+
+
+def load_chip(source: str | Path, overrides: Sequence[str] = ()) -> LoadedChip:
+    """Load and check the chip ``source``, a preset's name or a file, with ``--set`` overrides.
+
+    Raises:
+        ConfigError: nothing of that name, or anything wrong in it: one line a problem, each
+            naming the file or option, the key, what was expected and what was found.
+    """
+    layers = source_layers(source)
+    named = layers[-1].origin
+    layers += [_override(text) for text in overrides]
+    values, setters = _merge(layers)
+    try:
+        config = ChipConfig.model_validate(_nested(values))
+    except ValidationError as error:
+        lines = problem_lines(error, ChipConfig, lambda key: _where(key, setters, named))
+        raise ConfigError("\n".join(lines)) from None
+    _check_device(config, setters)
+    notes = {key: layer.note(key) for key, layer in setters.items()}
+    return LoadedChip(
+        config=config,
+        energy=load_energy(config.energy, f"{setters['energy',].origin}: energy"),
+        origins={".".join(key): layer.origin for key, layer in setters.items()},
+        assumed={
+            ".".join(key): note.removeprefix("assumed").removeprefix(":").strip()
+            for key, note in notes.items()
+            if note.startswith("assumed")
+        },
+    )
+
+
+def source_layers(source: str | Path) -> list[Layer]:
+    """The layers of ``source``, lowest first: a preset's own, or a file's over what it extends.
+
+    Raises:
+        ConfigError: no such preset or file, or a file that cannot be read.
+    """
+    if isinstance(source, str) and source in presets():
+        return [_preset(source)]
+    path = Path(source)
+    if not path.exists():
+        hint = did_you_mean(str(source), presets())
+        raise ConfigError(f'--chip: no preset or file "{source}"{hint}')
+    data = read_mapping(path, str(path))
+    base = data.pop("extends", None)
+    if base is None:
+        return [_layer(str(path), data, path.parent)]
+    if base not in presets():
+        hint = did_you_mean(str(base), presets())
+        raise ConfigError(f'{path}: extends: no preset "{base}"{hint}')
+    return [_preset(str(base)), _layer(str(path), data, path.parent)]
+
+
+def _preset(name: str) -> Layer:
+    origin = f"preset {name}"
+    return _layer(origin, read_mapping(PRESET_FOLDER / f"{name}.yaml", origin), PRESET_FOLDER)
+
+
+def _layer(origin: str, data: dict[str, object], folder: Path) -> Layer:
+    provenance = _provenance(origin, data.pop("provenance", {}))
+    values = dict(_flattened(data, ()))
+    if "energy" in data:
+        values["energy",] = _located(data["energy"], folder)
+    return Layer(origin, values, provenance)
+
+
+def _located(energy: object, folder: Path) -> object:
+    """An energy table named by a path relative to its chip file, made absolute."""
+    if not isinstance(energy, str) or energy in energy_tables():
+        return energy
+    path = folder / energy
+    return str(path.resolve()) if path.is_file() else energy
+
+
+def _provenance(origin: str, notes: object) -> dict[str, str]:
+    where = f"{origin}: provenance"
+    if not isinstance(notes, dict):
+        raise ConfigError(f"{where}: expected dotted keys with notes, got {notes!r}")
+    leaves = list(leaf_paths(ChipConfig))
+    keys = sorted(
+        {".".join(leaf[:length]) for leaf in leaves for length in range(1, len(leaf) + 1)}
+    )
+    for key, note in notes.items():
+        if key not in keys:
+            raise ConfigError(f'{where}: unknown key "{key}"{did_you_mean(key, keys)}')
+        if not isinstance(note, str) or not note.startswith(("assumed", "source:")):
+            raise ConfigError(
+                f'{where}: {key}: expected "assumed", "assumed: why" or "source: ...", got {note!r}'
+            )
+    return notes
+
+
+def _override(text: str) -> Layer:
+    """The layer of one ``--set a.b=value``."""
+    dotted, equals, written = text.partition("=")
+    key = tuple(dotted.strip().split("."))
+    if not equals:
+        raise ConfigError(
+            f'{_OVERRIDE}: expected KEY=VALUE (such as noc.link="64 bit"), got "{text}"'
+        )
+    leaves = list(leaf_paths(ChipConfig))
+    if key not in leaves:
+        raise ConfigError(f"{_OVERRIDE}: {_unknown_path(key, leaves)}")
+    value = parse_yaml(written, f"{_OVERRIDE}: {dotted.strip()}")
+    if key == ("energy",):
+        value = _located(value, Path())
+    return Layer(_OVERRIDE, {key: value}, {})
+
+
+def _unknown_path(key: Key, leaves: list[Key]) -> str:
+    dotted = ".".join(key)
+    if any(leaf[: len(key)] == key for leaf in leaves):
+        inside = ", ".join(known_keys(ChipConfig, key))
+        return f"{dotted}: is a group of keys; set one of them ({inside})"
+    same_name = [".".join(leaf) for leaf in leaves if leaf[-1] == key[-1]]
+    if same_name:
+        return f'{dotted}: unknown key; did you mean "{same_name[0]}"?'
+    depth = max(n for n in range(len(key)) if any(leaf[:n] == key[:n] for leaf in leaves))
+    if key[:depth] in leaves:
+        return f"{dotted}: unknown key; {'.'.join(key[:depth])} is a single value"
+    return f"{dotted}: unknown key{did_you_mean(key[depth], known_keys(ChipConfig, key[:depth]))}"
+
+
+def _flattened(data: Mapping[str, object], above: Key) -> Iterator[tuple[Key, object]]:
+    """Every single value under ``data`` with its path; a list is one value."""
+    for name, value in data.items():
+        key = (*above, name)
+        if isinstance(value, dict):
+            yield from _flattened(value, key)
+        else:
+            yield key, value
+
+
+def _merge(layers: Sequence[Layer]) -> tuple[dict[Key, object], dict[Key, Layer]]:
+    """The values of all ``layers``, later ones winning, and the layer that set each."""
+    values: dict[Key, object] = {}
+    setters: dict[Key, Layer] = {}
+    for layer in layers:
+        for key, value in layer.values.items():
+            for other in [other for other in values if _covers(key, other)]:
+                del values[other], setters[other]
+            values[key], setters[key] = value, layer
+    return values, setters
+
+
+def _covers(key: Key, other: Key) -> bool:
+    """Whether one is a group and the other inside it, so that they cannot both stand."""
+    shorter = min(len(key), len(other))
+    return len(key) != len(other) and key[:shorter] == other[:shorter]
+
+
+def _nested(values: Mapping[Key, object]) -> dict[str, object]:
+    tree: dict[str, object] = {}
+    for key, value in values.items():
+        group = tree
+        for name in key[:-1]:
+            inner = group.setdefault(name, {})
+            assert isinstance(inner, dict)
+            group = inner
+        group[key[-1]] = value
+    return tree
+
+
+def _where(key: Key, setters: Mapping[Key, Layer], named: str) -> str:
+    """The origin of the value at ``key``, of anything inside it, or of the chip as named."""
+    for setter, layer in setters.items():
+        if setter[: len(key)] == key:
+            return layer.origin
+    return named
+
+
+def _check_device(chip: ChipConfig, setters: Mapping[Key, Layer]) -> None:
+    """Refuse an unknown DRAM device, and one that the channel's keys contradict."""
+    try:
+        timing = load_dram_timing(chip.dram.device)
+    except ConfigError as error:
+        raise ConfigError(f"{setters['dram', 'device'].origin}: {error}") from None
+    if chip.dram.bus != timing.bus_bits:
+        raise ConfigError(
+            f"{setters['dram', 'bus'].origin}: dram.bus: a channel of {timing.name} has a bus of "
+            f"{timing.bus_bits} bit, got {chip.dram.bus} bit; change dram.bus or dram.device"
+        )

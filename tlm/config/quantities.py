@@ -1,0 +1,49 @@
+"""The field types of a chip description: text with a unit outside, a plain number inside."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from tlm.config import units
+
+
+class Section(BaseModel):
+    """A group of keys: unknown keys refused, nothing converted silently, immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Bits = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.MEMORY)),
+    PlainSerializer(partial(units.show, units.MEMORY)),
+]
+Bytes = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.BYTES)),
+    PlainSerializer(partial(units.show, units.BYTES)),
+]
+Hertz = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.FREQUENCY)),
+    PlainSerializer(partial(units.show, units.FREQUENCY)),
+]
+Picoseconds = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.TIME)),
+    PlainSerializer(partial(units.show, units.TIME)),
+]
+Cycles = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.CYCLES)),
+    PlainSerializer(partial(units.show, units.CYCLES)),
+]
+Picojoules = Annotated[float, BeforeValidator(partial(units.parse, units.ENERGY))]
+Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # may name a folder
+Side = Annotated[int, Field(ge=1, le=256)]  # rows or columns of a PE array
+Count = Annotated[int, Field(ge=1, le=4096)]  # lanes, banks, entries, stages, nodes of a side

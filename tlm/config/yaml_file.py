@@ -1,0 +1,128 @@
+"""Reading YAML 1.2 files of unknown origin into plain mappings.
+
+Refused before anything is built: files over 1 MiB, deep nesting, anchors, aliases, tags, several
+documents, duplicate keys, and keys that are not text.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from tlm.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 12
+
+
+def read_mapping(path: Path, where: str) -> dict[str, object]:
+    """The top-level mapping of the YAML file at ``path``; ``where`` names it in error texts.
+
+    Raises:
+        ConfigError: unreadable, too large, not YAML, or using a refused feature.
+    """
+    value = parse_yaml(_read_text(path, where), where)
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: expected keys with values (such as `name: my-chip`)")
+    return value
+
+
+def parse_yaml(text: str, where: str) -> object:
+    """The value written in ``text``: mappings, lists and scalars only.
+
+    Raises:
+        ConfigError: as ``read_mapping``.
+    """
+    try:
+        _refuse_features(text, where)
+        value: object = _yaml().load(text)
+    except DuplicateKeyError as error:
+        raise ConfigError(f"{where}{_line(error)}: {_duplicate(error)}") from None
+    except MarkedYAMLError as error:
+        problem = " ".join((error.problem or error.context or "cannot be read").split())
+        raise ConfigError(f"{where}{_line(error)}: not valid YAML: {problem}") from None
+    except (YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{where}: not valid YAML: {reason}") from None
+    _refuse_odd_keys(value, where)
+    return value
+
+
+def _yaml() -> YAML:
+    return YAML(typ="safe", pure=True)  # the C parser knows only YAML 1.1, where `on` is true
+
+
+def _read_text(path: Path, where: str) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot be read: {error.strerror or error}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{where}: larger than {MAX_BYTES} bytes; this is no chip description")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where}: expected UTF-8 text; byte {error.start} is not") from None
+
+
+def _refuse_features(text: str, where: str) -> None:
+    """Walk the parser's events, which need no recursion, and refuse what must not be built."""
+    depth = documents = 0
+    for event in _yaml().parse(text):
+        if isinstance(event, MappingStartEvent | SequenceStartEvent):
+            depth += 1
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            depth -= 1
+        documents += isinstance(event, DocumentStartEvent)
+        refused = _refused(event)
+        if depth > MAX_DEPTH:
+            refused = f"nesting deeper than {MAX_DEPTH}"
+        elif documents > 1:
+            refused = "a second document"
+        if refused:
+            line = event.start_mark.line + 1
+            raise ConfigError(f"{where}:{line}: {refused} is not accepted here; write it out")
+
+
+def _refused(event: Event) -> str:
+    if isinstance(event, AliasEvent) or getattr(event, "anchor", None) is not None:
+        return "an anchor or alias"
+    if isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent):
+        tag = event.tag
+        return f"the tag {tag}" if tag is not None else ""
+    return ""
+
+
+def _refuse_odd_keys(value: object, where: str) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _refuse_odd_keys(item, where)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ConfigError(f"{where}: {key!r}: expected a key made of text")
+            _refuse_odd_keys(item, where)
+
+
+def _line(error: MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    return f":{mark.line + 1}" if mark is not None else ""
+
+
+def _duplicate(error: DuplicateKeyError) -> str:
+    found = " ".join((error.problem or "").split()).split(" with value")[0]
+    return f"{found.replace('found ', '')}: given twice in one group; keep one of them"

@@ -1,0 +1,46 @@
+"""Every error the project raises on purpose.
+
+TlmError                exit code 2: bad input, one clear line
+  ConfigError           a chip description, preset, unit or --set
+  WorkloadError         a recorded job that is damaged, unknown or unsupported
+  MappingError          a job that does not fit the chip it is asked to run on
+  TraceError            a trace or run folder that cannot be written or read
+  InvalidResultError    exit code 3: the run broke a conservation law
+  DeadlockError         exit code 4: the model stopped with work left
+"""
+
+from __future__ import annotations
+
+
+class TlmError(Exception):
+    """Base of all errors; the command line prints its text on one line and exits ``exit_code``."""
+
+    exit_code = 2
+
+
+class ConfigError(TlmError):
+    """A chip description, preset, unit or override is wrong."""
+
+
+class WorkloadError(TlmError):
+    """A recorded job is damaged, of an unknown schema, or asks for what is not modelled."""
+
+
+class MappingError(TlmError):
+    """A job cannot be placed on the chip as asked."""
+
+
+class TraceError(TlmError):
+    """A run folder or trace cannot be written or read."""
+
+
+class InvalidResultError(TlmError):
+    """An invariant does not hold: the figures of this run must not be used."""
+
+    exit_code = 3
+
+
+class DeadlockError(TlmError):
+    """No event is left although work is; the text names who waits for what."""
+
+    exit_code = 4

@@ -1,0 +1,197 @@
+"""TraceWriter: what a run leaves in ``trace.h5``, readable at any moment, even after SIGKILL.
+
+The file is in HDF5's single-writer/multiple-reader mode: every dataset and attribute exists before
+the first row, only whole chunks are appended, and ``/committed`` says how many rows of each table
+are safely in the file. Rows above it do not exist for a reader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tlm.errors import TraceError
+from tlm.trace import schema
+from tlm.trace.space import require_space, sync
+from tlm.trace.table import Table
+
+
+class TraceWriter:
+    """Collects rows in two plain lists and moves them to the file a chunk at a time.
+
+    ``transactions`` and ``activity`` take tuples in the column order of ``schema``; appending to
+    them is the whole cost inside the model (about 60 ns). Level ``phase`` records activity only,
+    ``off`` writes no file; rows of a table that is not recorded are dropped.
+
+    A full disk does not stop the run: ``truncated`` becomes ``"disk-full"``, the rows committed so
+    far stay readable, and later rows are dropped.
+
+    Args:
+        path: the file to create.
+        level: one of ``schema.LEVELS``.
+        attrs: text of each of ``schema.RUN_ATTRIBUTES``.
+        config_text: the resolved configuration, YAML.
+        units: (path, kind) of the streams; a row names a unit by its index here.
+
+    Raises:
+        TraceError: unknown level, missing attribute, a unit that does not fit, an existing or
+            unwritable file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        level: str,
+        attrs: Mapping[str, str],
+        config_text: str,
+        units: Sequence[tuple[str, str]],
+    ) -> None:
+        _check_arguments(level, attrs, units)
+        self.path = Path(path)
+        self.level = level
+        self.truncated: str | None = None
+        self.transactions: list[tuple[int, ...]] = []
+        self.activity: list[tuple[int, ...]] = []
+        self._file: h5py.File | None = None
+        if level != "off":
+            self._create(attrs, config_text, units)
+
+    def flush_if_due(self) -> None:
+        """Move whole chunks to the file if there are any; call it now and then, not per row.
+
+        Raises:
+            TraceError: a value does not fit its column.
+        """
+        if max(len(self.transactions), len(self.activity)) >= schema.CHUNK_ROWS:
+            self._append(partial=False)
+
+    def close(self, complete: bool) -> None:
+        """Write the remaining rows and close; ``complete`` says that the run reached its end.
+
+        Raises:
+            TraceError: a value does not fit its column.
+        """
+        self._append(partial=True)
+        if self._file is None:
+            return
+        try:
+            self._complete[...] = int(complete)
+            self._file.close()
+            self._file = None
+            sync(self.path)
+        except (OSError, RuntimeError):
+            self._abandon()
+
+    def _create(
+        self, attrs: Mapping[str, str], config_text: str, units: Sequence[tuple[str, str]]
+    ) -> None:
+        try:
+            self._file = file = h5py.File(self.path, "x", libver="latest")
+            _write_attributes(file, self.level, attrs)
+            _write_fixed(file, config_text, units)
+            self._committed = file.create_dataset(
+                "committed", data=np.zeros(len(schema.TABLES), dtype="<i8")
+            )
+            self._complete = file.create_dataset("complete", data=np.uint8(0))
+            rows = {"transactions": self.transactions, "activity": self.activity}
+            self._tables = [
+                Table(file, name, rows[name], recorded=self._records(name))
+                for name in schema.TABLES
+            ]
+            file.swmr_mode = True
+        except OSError as error:
+            raise TraceError(
+                f"{self.path}: cannot create the trace ({_reason(error)}); give a new, writable "
+                "run folder or switch the trace off"
+            ) from error
+
+    def _records(self, table: str) -> bool:
+        return table == "activity" or self.level == "transaction"
+
+    def _append(self, *, partial: bool) -> None:
+        if self._file is None:
+            self._drop_rows()
+            return
+        try:
+            require_space(self.path, sum(table.pending_bytes for table in self._tables))
+        except OSError:
+            self._file.close()
+            self._truncate()
+            return
+        try:
+            for table in self._tables:
+                table.append(partial=partial)
+            self._file.flush()
+            self._committed[...] = [table.committed for table in self._tables]
+            self._file.flush()
+        except (OSError, RuntimeError):
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Leave the file as it is after a failed write.
+
+        Closing it now, or letting the interpreter do so at exit, crashes the process inside HDF5
+        2.0 (SIGSEGV); one reference more keeps the handles open until the process ends. The file
+        gets, as a hole that needs no space, the length HDF5 meant it to have, or it would not
+        open.
+        """
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, self._file.id.get_filesize())
+            datasets = [table.dataset for table in self._tables]
+            for handle in (self._file, self._committed, self._complete, *datasets):
+                h5py.h5i.inc_ref(handle.id)
+        self._truncate()
+
+    def _truncate(self) -> None:
+        """Stop tracing: the file keeps what is committed, the run goes on without it."""
+        self.truncated = "disk-full"
+        self._file = None
+        self._drop_rows()
+
+    def _drop_rows(self) -> None:
+        self.transactions.clear()
+        self.activity.clear()
+
+
+def _check_arguments(
+    level: str, attrs: Mapping[str, str], units: Sequence[tuple[str, str]]
+) -> None:
+    if level not in schema.LEVELS:
+        raise TraceError(f"trace level: expected one of {', '.join(schema.LEVELS)}, got {level!r}")
+    for name in schema.RUN_ATTRIBUTES:
+        if name not in attrs:
+            raise TraceError(f"trace attributes: {name!r} is missing")
+    for path, kind in units:
+        _check_fits("path", path)
+        _check_fits("kind", kind)
+
+
+def _check_fits(column: str, text: str) -> None:
+    width = schema.UNIT_DTYPE[column].itemsize
+    if not text.isascii() or not 0 < len(text) <= width:
+        raise TraceError(f"trace unit {column} {text!r}: expected 1 to {width} ASCII characters")
+
+
+def _write_attributes(file: h5py.File, level: str, attrs: Mapping[str, str]) -> None:
+    file.attrs["schema"] = np.bytes_(schema.SCHEMA)
+    file.attrs["schema_version"] = np.int64(schema.SCHEMA_VERSION)
+    file.attrs["time_unit"] = np.bytes_(schema.TIME_UNIT)
+    file.attrs["level"] = np.bytes_(level)
+    for name in schema.RUN_ATTRIBUTES:
+        file.attrs[name] = np.bytes_(attrs[name].encode())
+
+
+def _write_fixed(file: h5py.File, config_text: str, units: Sequence[tuple[str, str]]) -> None:
+    rows = [(ident, path.encode(), kind.encode()) for ident, (path, kind) in enumerate(units)]
+    file.create_dataset("units", data=np.array(rows, dtype=schema.UNIT_DTYPE))
+    file.create_dataset("config", data=np.frombuffer(config_text.encode(), dtype=np.uint8))
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error).splitlines()[0]

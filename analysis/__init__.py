@@ -1,0 +1,1 @@
+"""Reads what runs leave behind: utilisation, traffic, energy, plots and the GPU baseline."""

@@ -1,0 +1,106 @@
+"""Energy of a run, read from its ``energy.csv``."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.errors import TraceError
+from tlm.trace.schema import PHASE_NAMES
+
+FILE_NAME = "energy.csv"
+COLUMNS = (
+    "component",
+    "action",
+    "phase",
+    "layer",
+    "count",
+    "pj_each",
+    "total_pj",
+    "source",
+    "confidence",
+)
+LEAKAGE = "leakage"
+
+
+@dataclass(frozen=True)
+class Energy:
+    """One array per column of ``energy.csv``, shape [rows]; ``total_pj`` in pJ."""
+
+    component: NDArray[np.str_]
+    action: NDArray[np.str_]
+    phase: NDArray[np.str_]
+    layer: NDArray[np.str_]
+    total_pj: NDArray[np.float64]
+
+    @property
+    def leaks(self) -> NDArray[np.bool_]:
+        """Which rows are leakage (power x time) and not actions, [rows]."""
+        return np.equal(self.action, LEAKAGE)
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Components by falling energy, leakage included."""
+        names = sorted(set(self.component.tolist()))
+        return tuple(sorted(names, key=lambda name: -self._sum(self.component == name)))
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Phases of the rows that are not leakage, in training order, unknown ones last."""
+        order = {name: place for place, name in enumerate(PHASE_NAMES)}
+        names = sorted(set(self.phase[~self.leaks].tolist()))
+        return tuple(sorted(names, key=lambda name: order.get(name, len(order))))
+
+    def dynamic_pj(self, component: str, phase: str) -> float:
+        """Energy of a component's actions in one phase, pJ."""
+        return self._sum((self.component == component) & (self.phase == phase) & ~self.leaks)
+
+    def leakage_pj(self, component: str) -> float:
+        """Leakage energy of a component, pJ."""
+        return self._sum((self.component == component) & self.leaks)
+
+    def _sum(self, rows: NDArray[np.bool_]) -> float:
+        return float(self.total_pj[rows].sum())
+
+
+def read_energy(run_dir: str | Path) -> Energy:
+    """Read the energy table of a run folder.
+
+    Raises:
+        TraceError: the file is missing, or a row is not what a run writes.
+    """
+    path = Path(run_dir) / FILE_NAME
+    if not path.is_file():
+        raise TraceError(f"{path}: no such file; give the folder of a finished run")
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise TraceError(f"{path}: expected the columns {','.join(COLUMNS)}")
+        rows = list(reader)
+    return Energy(
+        component=_texts(rows, "component"),
+        action=_texts(rows, "action"),
+        phase=_texts(rows, "phase"),
+        layer=_texts(rows, "layer"),
+        total_pj=_numbers(path, rows, "total_pj"),
+    )
+
+
+def _texts(rows: list[dict[str, str]], column: str) -> NDArray[np.str_]:
+    return np.array([row[column] for row in rows], dtype=np.str_)
+
+
+def _numbers(path: Path, rows: list[dict[str, str]], column: str) -> NDArray[np.float64]:
+    values = np.empty(len(rows))
+    for i, row in enumerate(rows):
+        try:
+            values[i] = float(row[column])
+        except (TypeError, ValueError):
+            raise TraceError(
+                f"{path}: row {i + 2}: {column}: expected a number, got {row[column]!r}"
+            ) from None
+    return values

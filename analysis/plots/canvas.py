@@ -1,0 +1,56 @@
+"""The look of all figures, and how they are written: no display, no dates, equal bytes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+WIDTH_INCH, HEIGHT_INCH, DPI = 12.8, 8.0, 100  # 1280 x 800 pixels
+
+# Okabe and Ito, "Color universal design" (2008): distinct to readers of any colour vision.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
+LIGHT_GREY, GREY, DARK = "#E4E4E4", "#9A9A9A", "#222222"
+
+
+def style() -> AbstractContextManager[None]:
+    """The look; a figure must be both drawn and saved inside it."""
+    return mpl.rc_context(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 13,
+            "figure.labelsize": 13,
+            "axes.titlesize": 15,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": DARK,
+            "axes.labelcolor": DARK,
+            "text.color": DARK,
+            "xtick.color": DARK,
+            "ytick.color": DARK,
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+            "hatch.linewidth": 0.6,
+            "svg.hashsalt": "tlm",
+        }
+    )
+
+
+def new_figure() -> Figure:
+    """An empty figure of the common size, with constrained layout."""
+    return Figure(figsize=(WIDTH_INCH, HEIGHT_INCH), dpi=DPI, layout="constrained")
+
+
+def save(figure: Figure, run_dir: Path, name: str) -> list[Path]:
+    """Write ``plots/NAME.png`` and ``.svg`` into the run folder; equal figures, equal bytes."""
+    folder = run_dir / "plots"
+    folder.mkdir(exist_ok=True)
+    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    with style():
+        figure.savefig(png, metadata={"Software": None})
+        figure.savefig(svg, metadata={"Date": None, "Creator": None})
+    return [png, svg]

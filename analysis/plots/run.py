@@ -1,0 +1,58 @@
+"""plot_run: all figures of one run, into its ``plots`` folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import tlm.trace
+from analysis.activity import ENGINE_KINDS, makespan_ps, utilisation
+from analysis.energy import read_energy
+from analysis.plots.bandwidth import bandwidth_figure
+from analysis.plots.canvas import save
+from analysis.plots.energy import energy_figure
+from analysis.plots.utilisation import utilisation_figure
+from analysis.traffic import dram_traffic
+from analysis.windows import window_edges
+from tlm.errors import TraceError
+
+WINDOWS = 240  # about four pixels each in a picture 1280 wide
+
+
+def plot_run(run_dir: str | Path) -> list[Path]:
+    """Draw utilisation and DRAM bandwidth over time, and energy by component and phase.
+
+    A run traced at level ``phase`` has no transactions and gets no bandwidth figure.
+
+    Returns the files written, a PNG and an SVG for each figure.
+
+    Raises:
+        TraceError: the folder lacks a usable trace, ``summary.json`` or ``energy.csv``.
+    """
+    folder = Path(run_dir)
+    energy = read_energy(folder)
+    with tlm.trace.open(folder) as trace:
+        if len(trace.activity) == 0:
+            raise TraceError(f"{trace.path}: no activity recorded, nothing to draw")
+        edges_ps = window_edges(makespan_ps(trace), WINDOWS)
+        figures = {
+            "utilisation": utilisation_figure(
+                [utilisation(trace, kind, edges_ps) for kind in ENGINE_KINDS]
+            ),
+            "energy": energy_figure(energy),
+        }
+        if len(trace.transactions):
+            figures["dram_bandwidth"] = bandwidth_figure(
+                dram_traffic(trace, edges_ps), _peak_gb_s(folder)
+            )
+    return [path for name, figure in figures.items() for path in save(figure, folder, name)]
+
+
+def _peak_gb_s(folder: Path) -> float:
+    path = folder / "summary.json"
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["dram"]["peak_gb_s"])
+    except FileNotFoundError:
+        raise TraceError(f"{path}: no such file; give the folder of a finished run") from None
+    except (ValueError, KeyError, TypeError):
+        raise TraceError(f"{path}: expected JSON with a number at dram.peak_gb_s") from None

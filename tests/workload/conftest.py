@@ -1,0 +1,55 @@
+"""A small recorded job to write, damage and read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tlm.workload import Recording, Workload, write_workload
+from tlm.workload.recipe import LIF, Conv, Dense, stack
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Workload:
+    """A convolution, a pooling and a linear layer; T = 3, B = 2; not written yet."""
+    return Workload(
+        path=tmp_path / "small.h5",
+        name="small",
+        layers=stack((1, 6, 5), (Conv(3, kernel=3, padding=1, pool=2), Dense(4)), LIF),
+        steps=3,
+        batch=2,
+        dataset="random",
+        licence="CC0",
+        accuracy=0.5,
+        optimizer="sgd",
+        encoding="direct",
+        iterations=(0, 7),
+        provenance={"written by": "a test"},
+        sha256="",
+    )
+
+
+def random_recording(job: Workload, iteration: int) -> Recording:
+    """Random spikes and masks, and gradients where a mask or the next step allows them."""
+    draw = np.random.default_rng(iteration)
+    shapes = [job.neuron_shape(layer) for layer in job.layers]
+    spikes = tuple(draw.random(shape) < 0.3 for shape in shapes)
+    masks = tuple(draw.random(shape) < 0.4 for shape in shapes)
+    gradients = tuple(mask.copy() for mask in masks)
+    for gradient, spike in zip(gradients, spikes, strict=True):
+        gradient[1] |= gradient[2] & ~spike[1]
+    return Recording(iteration, draw.random(job.input_shape) < 0.5, spikes, masks, gradients)
+
+
+@pytest.fixture
+def recordings(job: Workload) -> list[Recording]:
+    """One random recording for each of the job's iterations."""
+    return [random_recording(job, iteration) for iteration in job.iterations]
+
+
+@pytest.fixture
+def written(job: Workload, recordings: list[Recording]) -> Path:
+    """Path of the small job, written."""
+    return write_workload(job, recordings).path

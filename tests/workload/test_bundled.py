@@ -1,0 +1,83 @@
+"""The jobs in the box, and asking for one."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tlm.errors import WorkloadError
+from tlm.workload import Workload, bundled_names, open_workload
+from tlm.workload.density import densities, hidden_density
+from tlm.workload.describe import info_tables
+from tlm.workload.record import load_recipe, recipe_names
+
+JOBS = bundled_names()
+
+
+def test_a_recipe_for_every_job() -> None:
+    """Each bundled job can be recorded again, and is what its recipe says."""
+    assert recipe_names() == JOBS == ["mnist-csnn", "mnist-fc"]
+    for name in JOBS:
+        job, recipe = open_workload(name), load_recipe(name)
+        assert (job.layers, job.steps, job.batch) == (recipe.layers, recipe.steps, recipe.batch)
+        assert job.name == name
+
+
+@pytest.mark.parametrize(("name", "least"), [("mnist-csnn", 0.92), ("mnist-fc", 0.9)])
+def test_trained_well(name: str, least: float) -> None:
+    """The recorded network learnt its task; chance is 0.1."""
+    assert open_workload(name).accuracy >= least
+
+
+def test_csnn_densities_are_those_of_an_independent_run() -> None:
+    """SpikingJelly, the same network on 13,000 digits, end: S .12, mask .15, dU .045."""
+    job = open_workload("mnist-csnn")
+    end = job.load(len(job.iterations) - 1)
+    assert hidden_density(end.spikes) == pytest.approx(0.12, rel=0.3)
+    assert hidden_density(end.masks) == pytest.approx(0.15, rel=0.3)
+    assert hidden_density(end.gradients) == pytest.approx(0.045, rel=0.3)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_layer_is_alive(name: str) -> None:
+    """A dead layer would make every engine look infinitely fast."""
+    job = open_workload(name)
+    for which in range(len(job.iterations)):
+        measured = densities(job.load(which))
+        assert measured.spikes.min() > 0.01
+        assert measured.gradients.min() > 0.01
+        assert 0.1 < measured.inputs < 0.3
+
+
+def test_gradient_carried_back_exceeds_the_mask() -> None:
+    """Reverse time fills masked positions, so the mask alone would misjudge BP and WG work."""
+    job = open_workload("mnist-csnn")
+    start = job.load(0)
+    beyond = [
+        np.count_nonzero(gradient & ~mask)
+        for gradient, mask in zip(start.gradients, start.masks, strict=True)
+    ]
+    assert min(beyond) > 0
+
+
+def test_unknown_name_offers_the_nearest() -> None:
+    """A typing mistake is met with the name that was meant."""
+    with pytest.raises(WorkloadError, match='did you mean "mnist-csnn"'):
+        open_workload("mnist-scnn")
+    with pytest.raises(WorkloadError, match='unknown recipe "vgg"'):
+        load_recipe("vgg")
+    with pytest.raises(WorkloadError, match="there is none; check the path"):
+        open_workload("folder/job.h5")
+
+
+def test_tables_show_layers_and_densities(job: Workload, written: object) -> None:
+    """The tables name every layer and hold one density table a recording."""
+    tables = info_tables(open_workload(str(job.path)))
+    out = io.StringIO()
+    Console(file=out, width=120).print(*tables)
+    assert len(tables) == 4
+    for shown in ("0 conv0", "1 fc1", "max 2/2", "written by", "at iteration 7", "0.500"):
+        assert shown in out.getvalue()

@@ -1,0 +1,105 @@
+"""What is written is read back; the same content gives the same bytes; a failure leaves none."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tlm.errors import WorkloadError
+from tlm.workload import Recording, Workload, open_workload, write_workload
+
+FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
+
+
+def same(one: Recording, other: Recording) -> bool:
+    """Whether two recordings hold the same bits."""
+    groups = zip(
+        (one.inputs, *one.spikes, *one.masks, *one.gradients),
+        (other.inputs, *other.spikes, *other.masks, *other.gradients),
+        strict=True,
+    )
+    return one.iteration == other.iteration and all(np.array_equal(a, b) for a, b in groups)
+
+
+def test_header_and_tensors_come_back(
+    job: Workload, recordings: list[Recording], written: Path
+) -> None:
+    """Every field and every bit survives the file."""
+    back = open_workload(str(written))
+    assert dataclasses.replace(back, sha256="") == job
+    assert all(same(back.load(which), one) for which, one in enumerate(recordings))
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.integers(1, 5), batch=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
+def test_any_bits_come_back(job: Workload, steps: int, batch: int, seed: int) -> None:
+    """Element counts that do not fill the last byte survive too."""
+    rated = dataclasses.replace(job.layers[0], input_kind="binary")
+    shaped = dataclasses.replace(
+        job, steps=steps, batch=batch, encoding="rate", layers=(rated, *job.layers[1:])
+    )
+    draw = np.random.default_rng(seed)
+    bits = tuple(draw.random(shaped.neuron_shape(layer)) < 0.5 for layer in shaped.layers)
+    one = Recording(3, draw.random(shaped.input_shape) < 0.5, bits, bits, bits)
+    assert same(write_workload(shaped, [one]).load(0), one)
+
+
+def test_same_content_same_bytes(job: Workload, recordings: list[Recording], written: Path) -> None:
+    """Nothing in the file depends on when or where it was written."""
+    again = write_workload(dataclasses.replace(job, path=written.with_name("again.h5")), recordings)
+    assert again.path.read_bytes() == written.read_bytes()
+
+
+def test_first_element_is_the_highest_bit(
+    job: Workload, recordings: list[Recording], written: Path
+) -> None:
+    """The packing is the documented one, not merely one that our reader undoes."""
+    with h5py.File(written, "r") as file:
+        first = int(file["iteration0/layer1/spikes"][0])
+    flat = recordings[0].spikes[1].reshape(-1)[:8]
+    assert first == sum(int(bit) << (7 - place) for place, bit in enumerate(flat))
+
+
+def test_failed_write_leaves_the_old_file(
+    job: Workload, recordings: list[Recording], written: Path
+) -> None:
+    """A recording of the wrong shape is refused and nothing half-written stays behind."""
+    before = written.read_bytes()
+    wrong = dataclasses.replace(recordings[0], inputs=recordings[0].inputs[:1])
+    with pytest.raises(WorkloadError, match="iteration0/inputs: expected shape"):
+        write_workload(job, [wrong])
+    assert written.read_bytes() == before
+    assert [path.name for path in written.parent.iterdir()] == [written.name]
+
+
+def test_missing_folder_is_one_line(job: Workload, recordings: list[Recording]) -> None:
+    """Writing into a folder that does not exist says so."""
+    lost = dataclasses.replace(job, path=job.path.parent / "no" / "small.h5")
+    with pytest.raises(WorkloadError, match="cannot be written"):
+        write_workload(lost, recordings)
+
+
+def test_a_stranger_can_write_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of the format page, h5py and NumPy alone, opens and loads."""
+    example = re.search(r"```python\n(.*?)```", FORMAT_PAGE.read_text(), re.DOTALL)
+    assert example is not None
+    assert "tlm." not in example[1]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example[1], "workload-format.md", "exec"), {})
+    back = open_workload("example.h5").load(0)
+    assert (back.iteration, int(back.spikes[0].sum())) == (100, 1)
+    assert np.argwhere(back.gradients[0]).tolist() == [[1, 0, 1, 0, 0], [2, 0, 1, 0, 0]]
+    assert back.inputs.reshape(2, 4).tolist() == [[0, 1, 0, 1], [1, 0, 0, 0]]
+
+
+def test_position_out_of_range_lists_what_there_is(written: Path) -> None:
+    """Asking for a fourth recording names the ones recorded."""
+    with pytest.raises(WorkloadError, match=r"no recording 2; there are 0 \(iteration 0\), 1"):
+        open_workload(str(written)).load(2)

@@ -1,0 +1,47 @@
+"""Open a recorded job by the name of a bundled one, or by path."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from tlm.errors import WorkloadError
+from tlm.workload.model import Workload
+from tlm.workload.reader import read_workload
+
+SUFFIX = ".h5"
+
+
+def bundled_folder() -> Path:
+    """Folder of the bundled jobs and recipes: inside a wheel, or beside the package in a clone."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "_workloads"
+    return inside if inside.is_dir() else package.parent / "workloads"
+
+
+def bundled_names() -> list[str]:
+    """Names of the bundled jobs, sorted."""
+    return sorted(path.stem for path in bundled_folder().glob(f"*{SUFFIX}"))
+
+
+def open_workload(name_or_path: str) -> Workload:
+    """Open a bundled job by name (``mnist-csnn``) or any workload file by path, and check it.
+
+    Raises WorkloadError with the nearest names if there is no such job, and on one line with
+    file, key and remedy if the file is not as docs/workload-format.md says.
+    """
+    if name_or_path in bundled_names():
+        return read_workload(bundled_folder() / f"{name_or_path}{SUFFIX}")
+    path = Path(name_or_path)
+    if path.is_file():
+        return read_workload(path)
+    if path.suffix == SUFFIX or len(path.parts) > 1:
+        raise WorkloadError(f"{path}: expected a workload file, there is none; check the path")
+    raise unknown_name(name_or_path, bundled_names(), "workload")
+
+
+def unknown_name(name: str, known: list[str], what: str) -> WorkloadError:
+    """Error for a name that is not bundled: the nearest known one, and all of them."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f'; did you mean "{near[0]}"?' if near else ";"
+    return WorkloadError(f'unknown {what} "{name}"{hint} there are: {", ".join(known) or "none"}')

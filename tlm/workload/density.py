@@ -1,0 +1,47 @@
+"""How sparse a recording is: shares of non-zero elements by layer and time step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.workload.model import BoolArray, Recording
+
+
+@dataclass(frozen=True, eq=False)
+class Densities:
+    """Shares 0..1 of non-zero elements.
+
+    ``spikes``, ``masks`` and ``gradients`` are [layers, T]; ``inputs`` is a single share;
+    ``idle_slices`` [layers] is the share of (step, sample) slices without any gradient.
+    """
+
+    inputs: float
+    spikes: NDArray[np.float64]
+    masks: NDArray[np.float64]
+    gradients: NDArray[np.float64]
+    idle_slices: NDArray[np.float64]
+
+
+def densities(recording: Recording) -> Densities:
+    """Measure a recording; every element counts the same."""
+    return Densities(
+        inputs=float(recording.inputs.mean()),
+        spikes=_by_step(recording.spikes),
+        masks=_by_step(recording.masks),
+        gradients=_by_step(recording.gradients),
+        idle_slices=np.array([1 - one.any((2, 3, 4)).mean() for one in recording.gradients]),
+    )
+
+
+def hidden_density(arrays: Sequence[BoolArray]) -> float:
+    """Share of non-zero elements over all layers but the last, or of the only layer."""
+    hidden = arrays[:-1] or arrays
+    return sum(int(one.sum()) for one in hidden) / sum(one.size for one in hidden)
+
+
+def _by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:
+    return np.array([one.mean((1, 2, 3, 4)) for one in arrays])

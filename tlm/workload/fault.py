@@ -1,0 +1,18 @@
+"""The one form every complaint about a workload file takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tlm.errors import WorkloadError
+
+_SHOWN = 60
+
+
+def fault(path: Path, key: str, expected: str, got: object, remedy: str) -> WorkloadError:
+    """Error on one line: the file, the key in it, what was expected, what came, what to do."""
+    shown = got if isinstance(got, str) else repr(got)
+    shown = " ".join(shown.split())
+    if len(shown) > _SHOWN:
+        shown = shown[: _SHOWN - 3] + "..."
+    return WorkloadError(f"{path}: {key}: expected {expected}, got {shown}; {remedy}")

@@ -1,0 +1,130 @@
+"""Address patterns that exercise a DRAM channel: pure functions of name, length and geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tlm.errors import ConfigError
+
+READ, WRITE = 0, 1
+Request = tuple[int, int]  # command, byte address
+_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PatternGeometry:
+    """Sizes in bytes that patterns are laid out by.
+
+    ``line`` is a request, ``page`` the step to the next row buffer, ``row_stride`` the step to
+    the next row of the same bank, ``span`` the memory touched.
+    """
+
+    line: int = 64
+    page: int = 8192
+    row_stride: int = 131072
+    span: int = 1 << 28
+
+
+def _random(seed: int = 12345) -> Iterator[int]:
+    """Knuth's MMIX generator, upper 31 bits: the same numbers in any language."""
+    state = seed
+    while True:
+        state = (state * 6364136223846793005 + 1442695040888963407) & _MASK
+        yield state >> 33
+
+
+def _sequential(command: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
+    return lambda n, g: ((command, i * g.line) for i in range(n))
+
+
+def _uniform(command: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
+    def pattern(n: int, g: PatternGeometry) -> Iterator[Request]:
+        numbers = _random()
+        return ((command, next(numbers) % (g.span // g.line) * g.line) for _ in range(n))
+
+    return pattern
+
+
+def _one_bank(n: int, g: PatternGeometry) -> Iterator[Request]:
+    rows = g.span // g.row_stride
+    for i in range(n):
+        turn, row = divmod(i, rows)
+        yield READ, row * g.row_stride + turn % (g.page // g.line) * g.line
+
+
+def _two_rows(n: int, g: PatternGeometry) -> Iterator[Request]:
+    for i in range(n):
+        yield READ, (i & 1) * g.row_stride + (i >> 1) % (g.page // g.line) * g.line
+
+
+def _page_stride(n: int, g: PatternGeometry) -> Iterator[Request]:
+    for i in range(n):
+        turn, offset = divmod(i * g.page, g.span)
+        yield READ, offset + turn % (g.page // g.line) * g.line
+
+
+def _three_streams(n: int, g: PatternGeometry) -> Iterator[Request]:
+    for i in range(n):
+        step, stream = divmod(i, 3)
+        command = WRITE if stream == 2 else READ
+        yield command, stream * (g.span // 4 + 5 * g.page) + step * g.line
+
+
+def _random_mix(n: int, g: PatternGeometry) -> Iterator[Request]:
+    numbers = _random()
+    for _ in range(n):
+        address = next(numbers) % (g.span // g.line) * g.line
+        yield (WRITE if next(numbers) % 3 == 0 else READ), address
+
+
+def _four_streams(stagger: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
+    def pattern(n: int, g: PatternGeometry) -> Iterator[Request]:
+        base = g.span // 4 + stagger * g.page
+        return ((READ, (i & 3) * base + (i >> 2) * g.line) for i in range(n))
+
+    return pattern
+
+
+def _blocks(every: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
+    """Random 4 KiB blocks, each in order; every ``every``-th one is written."""
+
+    def pattern(n: int, g: PatternGeometry) -> Iterator[Request]:
+        numbers = _random()
+        base, lines = 0, 4096 // g.line
+        for i in range(n):
+            block, line = divmod(i, lines)
+            if line == 0:
+                base = next(numbers) % (g.span // 4096) * 4096
+            command = WRITE if every and block % every == every - 1 else READ
+            yield command, base + line * g.line
+
+    return pattern
+
+
+PATTERNS: dict[str, Callable[[int, PatternGeometry], Iterator[Request]]] = {
+    "seq_rd": _sequential(READ),
+    "seq_wr": _sequential(WRITE),
+    "rand_rd": _uniform(READ),
+    "rand_wr": _uniform(WRITE),
+    "conf_1bank": _one_bank,
+    "conf_2rows": _two_rows,
+    "stride_page": _page_stride,
+    "mix21_seq": _three_streams,
+    "mix21_rand": _random_mix,
+    "str4_diff": _four_streams(1),
+    "str4_same": _four_streams(0),
+    "burst4k_rand": _blocks(0),
+    "burst4k_mix": _blocks(3),
+}
+
+
+def requests(name: str, n: int, geometry: PatternGeometry) -> list[Request]:
+    """The first ``n`` requests (command, byte address) of a named pattern.
+
+    Raises:
+        ConfigError: there is no such pattern.
+    """
+    if name not in PATTERNS:
+        raise ConfigError(f"DRAM pattern {name!r} is unknown; there are {', '.join(PATTERNS)}")
+    return list(PATTERNS[name](n, geometry))

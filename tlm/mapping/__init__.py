@@ -1,0 +1,1 @@
+"""From recorded tensors to programs: exact counts, splits, loop nests, addresses, tiles."""

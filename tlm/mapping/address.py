@@ -1,0 +1,115 @@
+"""Address map: where each tensor lies in DRAM, and which bytes a box of it covers.
+
+Bump allocator, every tensor aligned to a DRAM row. Neuron tensors lie as [b][t][channel group of
+``group``][y][x][channel], so a group's rows are contiguous; weights lie as [k tile][c chunk][tap]
+[chunk channel][tile channel], so that what one array load needs is contiguous.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tlm.mapping.region import Span
+from tlm.task import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor [b][t][group][y][x][channel in group] of ``bits`` an element; sizes padded to bytes.
+
+    ``steps`` is 1 where all time steps share the data (a directly coded input).
+    """
+
+    name: str
+    address: int
+    channels: int
+    group: int
+    samples: int
+    steps: int
+    rows: int
+    width: int
+    bits: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one image row of one channel group."""
+        return -(-self.width * min(self.group, self.channels) * self.bits // 8)
+
+    @property
+    def groups(self) -> int:
+        """Channel groups."""
+        return -(-self.channels // self.group)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole tensor."""
+        return self.samples * self.steps * self.groups * self.rows * self.row_bytes
+
+    def runs(self, samples: Span, steps: Span, channels: Span, rows: Span) -> tuple[Run, ...]:
+        """Contiguous runs that cover a box; neighbours are merged. Whole channel groups only."""
+        groups = range(channels[0] // self.group, -(-channels[1] // self.group))
+        size = (rows[1] - rows[0]) * self.row_bytes
+        found: list[Run] = []
+        for b in range(*samples):
+            for t in range(*steps) if self.steps > 1 else range(1):
+                for g in groups:
+                    plane = ((b * self.steps + t) * self.groups + g) * self.rows
+                    start = self.address + (plane + rows[0]) * self.row_bytes
+                    if found and sum(found[-1]) == start:
+                        found[-1] = (found[-1][0], found[-1][1] + size)
+                    elif size:
+                        found.append((start, size))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A weight-shaped tensor (W, its optimizer moments), tile after tile."""
+
+    name: str
+    address: int
+    outputs: int
+    inputs: int
+    taps: int
+    tile: int
+    chunk: int
+    bits: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole tensor; short tiles at the edges are not padded."""
+        return self.outputs * self.inputs * self.taps * self.bits // 8
+
+    def offset(self, k: int, c: int, tap: int) -> int:
+        """Elements before tile (output ``k``, input ``c``, ``tap``), both multiples of the tile."""
+        width = min(self.tile, self.outputs - k)
+        depth = min(self.chunk, self.inputs - c)
+        return k * self.inputs * self.taps + width * (c * self.taps + depth * tap)
+
+    def tile_size(self, k: int, c: int) -> int:
+        """Elements of one tile (one tap)."""
+        return min(self.tile, self.outputs - k) * min(self.chunk, self.inputs - c)
+
+    def run(self, first: int, count: int) -> Run:
+        """The bytes of ``count`` elements from element ``first`` on."""
+        return (self.address + first * self.bits // 8, count * self.bits // 8)
+
+
+@dataclass(slots=True)
+class Allocator:
+    """Hands out addresses from 0 up, aligned to ``alignment`` bytes (one row)."""
+
+    alignment: int
+    capacity: int
+    top: int = 0
+    tensors: dict[str, Tensor | Weights] = field(default_factory=dict)
+
+    def reserve(self, nbytes: int) -> int:
+        """The address of ``nbytes`` fresh bytes."""
+        address = self.top
+        self.top += -(-nbytes // self.alignment) * self.alignment
+        return address
+
+    def add(self, tensor: Tensor | Weights) -> None:
+        """Keep a tensor that was placed at a reserved address, for the mapping file."""
+        self.tensors[tensor.name] = tensor

@@ -1,0 +1,95 @@
+"""mapping.yaml: splits, loop nests, residency and addresses of a plan, for people and for tools."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tlm.mapping.plan import LayerPlan, Plan
+
+FP_NEST = ["samples", "rows", "steps", "output tile", "input chunk", "kernel tap", "position"]
+BP_NEST = ["samples", "input rows", "steps", "input chunk", "output tile", "kernel tap", "position"]
+WG_NEST = ["samples", "output tile", "input chunk", "kernel tap", "step", "position"]
+
+
+def mapping_text(plan: Plan) -> str:
+    """The plan as YAML; identical plans give identical text."""
+    out = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(_document(plan), out)
+    return out.getvalue()
+
+
+def _document(plan: Plan) -> dict[str, Any]:
+    return {
+        "schema": "tlm-mapping",
+        "schema_version": 1,
+        "workload": plan.workload.name,
+        "chip": plan.chip.name,
+        "schedule": plan.chip.mapping.schedule,
+        "array": {
+            "chunk": plan.array.chunk,
+            "tile": plan.array.tile,
+            "positions_per_block": plan.array.positions,
+        },
+        "layers": [_layer(plan, lp) for lp in plan.layers],
+        "dram": {
+            "interleave_bytes": plan.chip.dram.interleave,
+            "channels": plan.chip.dram.channels,
+            "row_alignment_bytes": plan.addresses.alignment,
+            "tensors": {
+                name: {"address": tensor.address, "bytes": tensor.nbytes, "bits": tensor.bits}
+                for name, tensor in plan.addresses.tensors.items()
+            },
+        },
+    }
+
+
+def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
+    precision, memory = plan.chip.precision, plan.chip.core.memory
+    most = max(map(lp.weight_count, lp.slices))
+    return {
+        "name": lp.layer.name,
+        "split": {"k": lp.split.k, "batch": lp.split.batch, "spatial": lp.split.spatial},
+        "slices": [
+            {
+                "core": part.core,
+                "channels": list(part.neurons.channels),
+                "samples": list(part.neurons.samples),
+                "rows": list(part.neurons.rows),
+                "input_rows": list(part.input_rows),
+            }
+            for part in lp.slices
+        ],
+        "nest": {
+            "fp": FP_NEST,
+            **({"bp": BP_NEST} if lp.bp is not None else {}),
+            "wg": WG_NEST,
+        },
+        "residency": {
+            "inputs": "spike memory, over the mesh" if lp.forward == "noc" else "DRAM",
+            "weights": "weight buffer, loaded once"
+            if most * precision.weight <= memory.weights
+            else "streamed once a block",
+            "dW": "DRAM, read and written once a sample block"
+            if lp.dw_spilled
+            else "accumulators over all samples and steps",
+            "dU": "gradient memory, shared by BP and WG",
+            "U, S, m": "DRAM, written in FP, read in BP and WG",
+        },
+        "skipped": {
+            "reason": "the whole dU slice is zero",
+            "phases": ["bp", "wg"] if lp.bp is not None else ["wg"],
+            "sample_step": [
+                [b, t]
+                for b in range(plan.workload.batch)
+                for t in range(plan.steps)
+                if not lp.live[t, b]
+            ],
+        },
+    }

@@ -1,0 +1,146 @@
+"""The vocabulary between mapping and hardware: phases, tiles, messages, programs.
+
+The mapping turns recorded tensors into programs of tiles; the hardware executes them. Neither
+imports the other, both import this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Command(IntEnum):
+    """What a transaction asks of its target (TLM-2.0: ``tlm_command``); the trace's values."""
+
+    READ = 0
+    WRITE = 1
+    SPIKE = 2
+    GRADIENT = 3
+    WEIGHT_GRADIENT = 4
+
+
+class Phase(IntEnum):
+    """What a tile is part of; the values are those of the trace."""
+
+    FP = 0
+    LOSS = 1
+    GRAD = 2
+    BP = 3
+    WG = 4
+    REDUCE = 5
+    UPDATE = 6
+
+
+ENGINES = ("fp", "bp", "wg")
+ENGINE_OF_PHASE = {
+    Phase.FP: "fp",
+    Phase.LOSS: "bp",
+    Phase.GRAD: "bp",
+    Phase.BP: "bp",
+    Phase.WG: "wg",
+    Phase.REDUCE: "wg",
+    Phase.UPDATE: "wg",
+}
+
+Run = tuple[int, int]  # contiguous bytes in DRAM: address, length
+
+
+@dataclass(slots=True)
+class Work:
+    """Exact work of a tile, as docs/model.md defines it.
+
+    ``slots`` are array cycles before skipping, ``executed`` those left; ``dense`` counts the
+    multiply-accumulates of all slots, ``useful`` those with no zero operand and a needed result.
+    ``energy`` maps an action of the energy table to how often the tile does it.
+    """
+
+    slots: int = 0
+    executed: int = 0
+    dense: int = 0
+    useful: int = 0
+    energy: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Message:
+    """A one-way payload to another core; every packet of it counts towards all of ``arrives``."""
+
+    command: int
+    core: int
+    nbytes: int
+    arrives: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Tile:
+    """What an engine does between two looks at its DMA: fetch, wait, compute, hand over.
+
+    ``needs`` (completions by messages or by tiles of the same core) hold back the computation,
+    ``read_needs`` (completions by writes to DRAM) hold back the fetch. When it has computed, the
+    tile counts towards ``signals`` at once and towards ``saves`` when its writes are in DRAM.
+    ``covers`` is the number of result elements finished for each of its (sample, step) pairs that
+    is not in ``skipped``; the exactly-once invariant adds them up.
+    """
+
+    phase: Phase
+    layer: int
+    sample: int
+    samples: int
+    step: int
+    steps: int
+    cycles: int = 0
+    work: Work = field(default_factory=Work)
+    needs: tuple[int, ...] = ()
+    read_needs: tuple[int, ...] = ()
+    reads: tuple[Run, ...] = ()
+    writes: tuple[Run, ...] = ()
+    messages: tuple[Message, ...] = ()
+    signals: tuple[int, ...] = ()
+    saves: tuple[int, ...] = ()
+    covers: int = 0
+    skipped: tuple[tuple[int, int], ...] = ()
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """The (sample, step) pairs this tile works on."""
+        for sample in range(self.sample, self.sample + self.samples):
+            for step in range(self.step, self.step + self.steps):
+                if (sample, step) not in self.skipped:
+                    yield sample, step
+
+
+class Completions:
+    """Counted completions by name: who has to arrive how often before a tile may go on."""
+
+    def __init__(self) -> None:
+        self.labels: list[str] = []
+        self.counts: list[int] = []
+        self._ids: dict[tuple[object, ...], int] = {}
+
+    def ident(self, *key: object) -> int:
+        """The id of a completion, made on first use; ``key`` is also its label in reports."""
+        if key not in self._ids:
+            self._ids[key] = len(self.labels)
+            self.labels.append(" ".join(str(part) for part in key))
+            self.counts.append(0)
+        return self._ids[key]
+
+    def expect(self, ident: int, arrivals: int = 1) -> int:
+        """Announce arrivals; returns ``ident`` so that announcing and referring are one step."""
+        self.counts[ident] += arrivals
+        return ident
+
+
+@dataclass(slots=True)
+class Program:
+    """All tiles of a mini-batch: ``tiles[core][engine]`` in execution order.
+
+    ``required`` gives, by (phase, layer), the result elements due for each (sample, step);
+    ``expected_useful`` the useful operations by a count that does not use tiles.
+    """
+
+    tiles: list[dict[str, list[Tile]]]
+    completions: Completions
+    required: dict[tuple[Phase, int], dict[tuple[int, int], int]]
+    expected_useful: dict[tuple[Phase, int], int]

@@ -1,0 +1,146 @@
+"""The chip: cores with their engines, the mesh, the DRAM channels, elaborated from a config."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tlm.config.dram_timing import DramTiming
+from tlm.config.schema import ChipConfig
+from tlm.hardware.dma import AddressSplit, Dma, Traffic
+from tlm.hardware.dram import DramChannel
+from tlm.hardware.dram_ideal import IdealDram
+from tlm.hardware.dram_policy import DramPolicy
+from tlm.hardware.engine import Engine
+from tlm.hardware.noc import Network
+from tlm.hardware.sockets import InitiatorSocket
+from tlm.kernel import Done, Environment, Transaction
+from tlm.task import ENGINES, Program
+
+Rows = list[tuple[int, ...]] | None
+
+
+def unit_names(chip: ChipConfig) -> list[tuple[str, str]]:
+    """(path, kind) of every unit with an id in the trace: engines of each core, then channels."""
+    engines = [
+        (f"chip.core{core:02d}.{engine}", engine)
+        for core in range(chip.cores)
+        for engine in ENGINES
+    ]
+    return engines + [(f"chip.dram{channel}", "dram") for channel in range(chip.dram.channels)]
+
+
+@dataclass(slots=True)
+class Channel:
+    """A DRAM channel at its mesh terminal: a read's data go back into the mesh.
+
+    A write is posted: it ends where the controller acknowledges it, and the acknowledge, which
+    could ride on the link's credits, costs no packet (assumed).
+    """
+
+    network: Network
+    terminal: int
+
+    def respond(self, txn: Transaction) -> None:
+        """Answer a transaction now."""
+        if txn.command:
+            txn.job.dma.close(txn)
+            return
+        txn.flits = self.network.flits_of(txn.nbytes)
+        txn.path = txn.home
+        self.network.send(txn, self.terminal)
+
+
+class Chip:
+    """A built chip with its programs loaded, ready to run.
+
+    Cores sit on the mesh's nodes in row-major order; a DRAM channel shares its node's router with
+    the core there but has ports of its own.
+    """
+
+    def __init__(
+        self,
+        config: ChipConfig,
+        timing: DramTiming,
+        program: Program,
+        transactions: Rows,
+        activity: Rows,
+    ) -> None:
+        self.config = config
+        self.timing = timing
+        self.env = Environment()
+        self.network = Network(self.env, config.mesh, config.noc)
+        self.traffic: dict[tuple[int, int], Traffic] = defaultdict(Traffic)
+        labels, counts = program.completions.labels, program.completions.counts
+        self.completions = [Done(n, label) for n, label in zip(counts, labels, strict=True)]
+        terminals = [self.network.attach(core, f"core{core:02d}") for core in range(config.cores)]
+        self.channels = [self._channel(c, node) for c, node in enumerate(config.dram_nodes)]
+        self.engines: list[Engine] = []
+        self.finished = Done(config.cores * len(ENGINES), "every engine to finish")
+        idents = itertools.count()
+        split = AddressSplit(
+            config.dram.interleave, config.dram.channels, config.noc.payload, timing.burst_bytes
+        )
+        first_channel_unit = config.cores * len(ENGINES)
+        for core, terminal in enumerate(terminals):
+            for index, name in enumerate(ENGINES):
+                unit = core * len(ENGINES) + index
+                path = f"chip.core{core:02d}.{name}"
+                socket = InitiatorSocket(f"{path}.dma")
+                socket.bind(self.network.send)
+                dma = Dma(
+                    self.env, self.network, split, terminal, unit, config.core.outstanding,
+                    socket, self.traffic, transactions, idents,
+                )  # fmt: skip
+                dma.connect(
+                    [
+                        (config.cores + c, first_channel_unit + c, channel.callbacks)
+                        for c, channel in enumerate(self.channels)
+                    ],
+                    [(t, c * len(ENGINES) + index) for c, t in enumerate(terminals)],
+                )
+                engine = Engine(
+                    self.env, path, unit, config.core.period_ps, program.tiles[core][name], dma,
+                    self.completions, activity,
+                )  # fmt: skip
+                self.engines.append(engine)
+        for engine in self.engines:
+            self.env.process(engine.run(self.finished))
+
+    def settle(self) -> None:
+        """At the end of a run: close every engine's account, bring DRAM counters up to now."""
+        now = self.env.now
+        for engine in self.engines:
+            engine.finish(now)
+        for channel in self.channels:
+            if isinstance(channel, DramChannel):
+                channel.settle()
+
+    def waiting(self) -> list[str]:
+        """One line for each engine that has not finished: what it is at and what it waits for."""
+        found = []
+        for engine in self.engines:
+            if engine.position < len(engine.tiles):
+                tile = engine.tiles[engine.position]
+                found.append(
+                    f"{engine.path} at {tile.phase.name} layer {tile.layer} sample {tile.sample} "
+                    f"waits for {engine.waits_for or 'nothing'}"
+                )
+        return found
+
+    def _channel(self, index: int, node: int) -> DramChannel | IdealDram:
+        name = f"dram{index}"
+        port = Channel(self.network, self.network.attach(node, name))
+        dram = self.config.dram
+        if dram.model == "ideal":
+            rate = self.timing.peak_bytes_per_ps * 1000
+            return IdealDram(self.env, dram.latency, rate, port.respond, name)
+        policy = DramPolicy(
+            read_queue=dram.read_queue,
+            write_queue=dram.write_queue,
+            write_high=dram.write_high,
+            write_low=dram.write_low,
+            page=dram.page,
+        )
+        return DramChannel(self.env, self.timing, port.respond, policy, name)

@@ -1,0 +1,46 @@
+"""The progress bar of a run: simulated time, transactions a second, time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tlm.run import Progress as RunProgress
+
+UPDATES_PER_S = 5
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
+    """Give a callback that moves a bar on stderr; None where stderr is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(
+        TextColumn("simulated {task.fields[simulated]}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]} transactions/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        refresh_per_second=UPDATES_PER_S,
+    ) as bar:
+        task = bar.add_task("run", simulated="0 us", rate="0")
+        started = time.perf_counter()
+
+        def move(state: RunProgress) -> None:
+            rate = state.transactions / max(1e-9, time.perf_counter() - started)
+            bar.update(
+                task,
+                total=state.tiles,
+                completed=state.tiles_done,
+                simulated=f"{state.time_ps / 1e6:,.1f} us",
+                rate=f"{rate:,.0f}",
+            )
+
+        yield move

@@ -1,0 +1,74 @@
+"""``run``: simulate a recorded job on a chip."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tlm.cli.composition import load_analysis
+from tlm.cli.options import DEFAULT_CHIP, Overrides
+
+if TYPE_CHECKING:
+    from tlm.workload.model import Workload
+
+
+class TraceLevel(StrEnum):
+    """How much of a run is recorded."""
+
+    OFF = "off"
+    PHASE = "phase"
+    TRANSACTION = "transaction"
+
+
+def run(
+    workload: Annotated[
+        str, typer.Argument(help="A recorded job: the name of a bundled one, or a file.")
+    ],
+    chip: Annotated[
+        str, typer.Option("--chip", metavar="PRESET|FILE", help="The chip to run it on.")
+    ] = DEFAULT_CHIP,
+    overrides: Overrides = None,
+    iteration: Annotated[
+        int | None,
+        typer.Option(help="Which recorded training iteration; the last one if not given."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the run's files go.")
+    ] = None,
+    trace: Annotated[
+        TraceLevel, typer.Option(help="How much of the run to record.")
+    ] = TraceLevel.TRANSACTION,
+) -> None:
+    """Simulate a recorded training job on a chip and print the summary."""
+    from tlm.cli.progress import progress_bar
+    from tlm.cli.screen import show
+    from tlm.errors import InvalidResultError
+    from tlm.run import run_job
+
+    with progress_bar() as on_progress:
+        result = run_job(
+            workload,
+            chip=chip,
+            overrides=overrides or [],
+            iteration=iteration,
+            out=out,
+            trace=trace.value,
+            on_progress=on_progress,
+        )
+    show(result, _baseline(result.workload))
+    if not result.ok:
+        raise InvalidResultError(
+            f"{result.folder}: the run breaks {len(result.summary['broken'])} invariants, named "
+            "above; do not use its figures, and please report it"
+        )
+
+
+def _baseline(workload: Workload) -> object:
+    """The same training step on a GPU, from the analysis room."""
+    from importlib import import_module
+
+    load_analysis()
+    return import_module("analysis.gpu").baseline(workload)

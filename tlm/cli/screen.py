@@ -1,0 +1,250 @@
+"""The terminal summary: one screen that says what happened, why, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from tlm.run import RunResult
+
+WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
+_SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
+_JOULES = ((10**12, "J"), (10**9, "mJ"), (10**6, "uJ"), (10**3, "nJ"), (1, "pJ"))
+_BYTES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
+
+
+def _scaled(value: float, units: Iterable[tuple[int, str]]) -> str:
+    for size, unit in units:
+        if abs(value) >= size:
+            return (
+                f"{value / size:.3g} {unit}"
+                if value / size < 1000
+                else f"{value / size:,.0f} {unit}"
+            )
+    return f"{value:.3g} {unit}"
+
+
+def time_text(value_ps: float) -> str:
+    """A time in ps with a fitting unit."""
+    return _scaled(value_ps, _SECONDS)
+
+
+def energy_text(value_pj: float) -> str:
+    """An energy in pJ with a fitting unit."""
+    return _scaled(value_pj, _JOULES)
+
+
+def bytes_text(value: float) -> str:
+    """An amount of data in B with a fitting decimal unit."""
+    return _scaled(value, _BYTES)
+
+
+def show(result: RunResult, baseline: Any = None) -> None:
+    """Print the summary of a run; ``baseline`` is the GPU baseline beside it, if there is one."""
+    Console(width=WIDTH).print(screen(result, baseline))
+
+
+def screen(result: RunResult, baseline: Any = None) -> Group:
+    """The summary as renderables, widest 118 columns."""
+    summary = result.summary
+    parts: list[Any] = [
+        _verdict(result),
+        _side_by_side(_time(summary), _energy(summary)),
+        _side_by_side(_engines(summary), _efficiency(summary)),
+        _sparsity(summary),
+        _fabric(summary),
+        _side_by_side(_busiest(summary), _stalls(summary)),
+    ]
+    if baseline is not None:
+        parts.append(_gpu(summary, baseline))
+    parts.append(_footer(result))
+    return Group(*parts)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold",
+                  pad_edge=False, padding=(0, 1), show_edge=False)  # fmt: skip
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+    return table
+
+
+def _side_by_side(*tables: Table) -> Table:
+    grid = Table.grid(padding=(0, 4))
+    for _ in tables:
+        grid.add_column()
+    grid.add_row(*tables)
+    grid.add_row()
+    return grid
+
+
+def _verdict(result: RunResult) -> Text:
+    summary = result.summary
+    work, time, energy = summary["workload"], summary["time"], summary["energy"]
+    power = energy["total_pj"] / time["makespan_ps"]
+    text = Text()
+    if result.ok:
+        text.append(f"OK  {summary['checks']} checks hold", style="bold green")
+    else:
+        text.append("INVALID  do not use these figures", style="bold red")
+        for name, detail in summary["broken"].items():
+            text.append(f"\n    {name}: {detail}", style="red")
+    text.append(
+        f"\n{work['name']} iteration {work['iteration']}, B={work['batch']} T={work['steps']}, "
+        f"on {summary['chip']['name']} ({summary['chip']['cores']} cores), modelled, not measured\n"
+    )
+    text.append(
+        f"{time_text(time['makespan_ps'])} per iteration, {time_text(time['per_sample_ps'])} per "
+        f"sample;  {energy_text(energy['total_pj'])} per iteration, "
+        f"{energy_text(energy['total_pj'] / work['batch'])} per sample;  {power:.3g} W average\n",
+        style="bold",
+    )
+    return text
+
+
+def _time(summary: Mapping[str, Any]) -> Table:
+    table = _table("Time by phase", "phase", "from", "to", "cores", "mean computing")
+    for phase, row in summary["time"]["phases"].items():
+        engines = row["cores"] or 1
+        table.add_row(
+            phase.upper(),
+            time_text(row["begin_ps"]),
+            time_text(row["end_ps"]),
+            str(row["cores"]),
+            time_text(row["computing_ps"] / engines),
+        )
+    return table
+
+
+def _energy(summary: Mapping[str, Any]) -> Table:
+    energy = summary["energy"]
+    table = _table("Energy", "component", "uJ", "share", " phase", "uJ ", " layer", "uJ  ")
+    names = {str(i): name for i, name in enumerate(summary["work"])}
+    components = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
+    phases = [(k or "refresh", v) for k, v in energy["by_phase_pj"].items()]
+    layers = [(names.get(k, "other"), v) for k, v in energy["by_layer_pj"].items()]
+    for i in range(max(len(components), len(phases), len(layers))):
+        cells = []
+        name, pj = components[i] if i < len(components) else ("", None)
+        share = "" if pj is None else f"{pj / energy['total_pj']:.1%}"
+        cells += [name, _micro(pj), share]
+        for column in (phases, layers):
+            name, pj = column[i] if i < len(column) else ("", None)
+            cells += [name, _micro(pj)]
+        table.add_row(*cells)
+    return table
+
+
+def _micro(value_pj: float | None) -> str:
+    return "" if value_pj is None else f"{value_pj / 1e6:,.1f}"
+
+
+def _engines(summary: Mapping[str, Any]) -> Table:
+    reasons = ["compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted"]
+    table = _table("Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores")
+    for engine, row in summary["engines"].items():
+        shares = [f"{abs(row['shares'][reason]):.1%}" for reason in reasons]
+        table.add_row(engine.upper(), *shares, str(row["cores_computing"]))
+    return table
+
+
+def _efficiency(summary: Mapping[str, Any]) -> Table:
+    table = _table("TFLOPS/W", "FLOP counted", "core", "chip")
+    row = summary["efficiency"]
+    for name, key in (("dense-equivalent", "dense_equivalent"), ("effective", "effective")):
+        watts = row[f"{key}_tflops_w"]
+        table.add_row(name, f"{watts['core']:.3f}", f"{watts['chip']:.3f}")
+    return table
+
+
+def _sparsity(summary: Mapping[str, Any]) -> Table:
+    table = _table(
+        "Measured density, mean over steps; slots executed of dense",
+        *("layer", "S", "m", "dU", "zero slices", "split k x b x rows", "FP", "BP", "WG"),
+    )
+    for name, row in summary["sparsity"]["layers"].items():
+        means = [f"{sum(row[key]) / len(row[key]):.1%}" for key in ("S", "m", "dU")]
+        split = summary["chip"]["splits"][name]
+        work = summary["work"][name]
+        shares = []
+        for phase in ("fp", "bp", "wg"):
+            slots = work.get(phase, {}).get("slots")
+            shares.append(f"{work[phase]['executed_slots'] / slots:.1%}" if slots else "-")
+        cut = f"{split['k']} x {split['batch']} x {split['spatial']} = {split['cores']} cores"
+        table.add_row(name, *means, f"{row['zero_slices']:.1%}", cut, *shares)
+    return table
+
+
+def _fabric(summary: Mapping[str, Any]) -> Text:
+    dram, noc = summary["dram"], summary["noc"]
+    total = dram["bytes_read"] + dram["bytes_written"]
+    use = dram["bandwidth_gb_s"] / dram["peak_gb_s"]
+    hits = f", row hits {dram['row_hit_rate']:.1%}" if "row_hit_rate" in dram else ""
+    return Text.assemble(
+        ("\nDRAM ", "bold"),
+        f"{dram['channels']} x {dram['device']} ({summary['chip']['dram_model']}): "
+        f"{bytes_text(total)} ({bytes_text(dram['bytes_read'])} read, "
+        f"{bytes_text(dram['bytes_written'])} written), {dram['bandwidth_gb_s']:.2f} of "
+        f"{dram['peak_gb_s']:.1f} GB/s ({use:.1%}){hits}\n",
+        ("NoC  ", "bold"),
+        f"({summary['chip']['noc_model']}) {noc['transactions']:,} transactions, core to core "
+        f"{bytes_text(noc['message_bytes'])}, busiest link {noc['busiest_link']} "
+        f"{noc['busiest_link_use']:.1%}\n",
+    )
+
+
+def _busiest(summary: Mapping[str, Any]) -> Table:
+    table = _table("Busiest resources", "resource", "busy", "knob")
+    table.columns[2].justify = "left"
+    for row in summary["busiest"][:3]:
+        table.add_row(row["resource"], f"{row['use']:.1%}", row["knob"])
+    return table
+
+
+def _stalls(summary: Mapping[str, Any]) -> Table:
+    table = _table("Largest stalls", "engine at", "waits for", "share of engine time")
+    for row in summary["stalls"][:3]:
+        where = f"{row['phase'].upper()} {row['layer']}"
+        table.add_row(where, row["reason"], f"{row['share']:.1%}")
+    return table
+
+
+def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
+    """The GPU doing the same step; its conditions stand beside its figures."""
+    time_ps, energy_pj = summary["time"]["makespan_ps"], summary["energy"]["total_pj"]
+    gpu_ps = baseline.time_s * 1e12
+    low, high = (1e12 * joule for joule in baseline.energy_j_range)
+    text = Text.assemble(
+        ("\nBeside it ", "bold"),
+        f"{baseline.device}, {len(baseline.kernels)} kernels: {time_text(gpu_ps)} "
+        f"({gpu_ps / time_ps:.2f} x the chip), {energy_text(low)} to {energy_text(high)} "
+        f"({low / energy_pj:.1f} to {high / energy_pj:.1f} x)",
+    )
+    if not baseline.fits_in_l2:
+        chip_bytes = summary["dram"]["bytes_read"] + summary["dram"]["bytes_written"]
+        less = 1 - chip_bytes / baseline.dram_nbytes
+        text.append(
+            f", {bytes_text(baseline.dram_nbytes)} of DRAM (the chip moves {less:.0%} less)"
+        )
+    text.append("\n" + "; ".join(baseline.conditions), style="dim")
+    return text
+
+
+def _footer(result: RunResult) -> Text:
+    cost = result.cost
+    assumed = len(result.chip.assumed)
+    share = result.summary["energy"]["assumed_share"]
+    return Text.assemble(
+        ("\nRests on ", "bold"),
+        f"{assumed} assumed chip values (config.resolved.yaml), {share:.0%} of energy from assumed "
+        f"coefficients (energy.csv), {result.summary['chip']['noc_model']} NoC with unbounded "
+        "buffers\n",
+        ("Simulated ", "bold"),
+        f"in {cost['total_wall_s']:.1f} s, {cost['transactions_per_s']:,.0f} transactions/s, "
+        f"{cost['peak_rss_mib']:.0f} MiB; results in {result.folder}",
+    )

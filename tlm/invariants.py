@@ -1,0 +1,164 @@
+"""Conservation laws, checked at the end of every run from quantities counted apart.
+
+A run that breaks one is INVALID: its figures are not to be used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tlm.hardware.chip import Chip
+from tlm.hardware.dram import DramChannel
+from tlm.hardware.dram_ideal import IdealDram
+from tlm.hardware.energy import EnergyRow
+from tlm.hardware.engine import COMPUTE
+from tlm.task import Program
+
+RELATIVE_ERROR = 1e-9  # of energy sums in another order
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One law: whether it holds, and the two sides of it in words."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+def check_run(chip: Chip, program: Program, rows: list[EnergyRow], total_pj: float) -> list[Check]:
+    """All invariants of a settled run."""
+    return [
+        *_all_done(chip),
+        *_bytes(chip),
+        *_flits(chip),
+        *_required(chip, program),
+        *_useful(chip, program),
+        *_time(chip),
+        *_energy(rows, total_pj),
+        *lower_bound_checks(chip),
+    ]
+
+
+def _all_done(chip: Chip) -> Iterator[Check]:
+    """No process left waiting, no packet or transaction left inside."""
+    left = chip.waiting()
+    yield Check("programs finished", not left, f"{len(left)} engines left with work")
+    short = [done.label for done in chip.completions if done.remaining]
+    yield Check("completions arrived", not short, f"{len(short)} completions short {short[:1]}")
+    pending = sum(engine.dma.outstanding + len(engine.dma.queue) for engine in chip.engines)
+    yield Check("no transaction pending", pending == 0, f"{pending} pending")
+    yield Check("no packet in flight", chip.network.in_flight == 0,
+                f"{chip.network.in_flight} in flight")  # fmt: skip
+    waiting = sum(c.waiting for c in chip.channels if isinstance(c, DramChannel))
+    yield Check("DRAM queues empty", waiting == 0, f"{waiting} bursts waiting")
+
+
+def _bytes(chip: Chip) -> Iterator[Check]:
+    """What the DMAs asked for is what the channels moved, in bytes and in bursts."""
+    sent_read = sum(t.read_bytes for t in chip.traffic.values())
+    sent_write = sum(t.write_bytes for t in chip.traffic.values())
+    for name, sent, moved in (
+        ("read", sent_read, sum(_channel_bytes(c, 0) for c in chip.channels)),
+        ("written", sent_write, sum(_channel_bytes(c, 1) for c in chip.channels)),
+    ):
+        yield Check(f"bytes {name}", sent == moved, f"DMAs {sent} B, channels {moved} B")
+    controllers = [c for c in chip.channels if isinstance(c, DramChannel)]
+    if controllers:
+        charged = sum(t.read_bursts + t.write_bursts for t in chip.traffic.values())
+        moved = sum(c.counters.reads + c.counters.writes for c in controllers)
+        yield Check("bursts charged", charged == moved, f"charged {charged}, moved {moved}")
+
+
+def _channel_bytes(channel: DramChannel | IdealDram, command: int) -> int:
+    counters = channel.counters if isinstance(channel, DramChannel) else channel
+    return (counters.bytes_read, counters.bytes_written)[command]
+
+
+def _flits(chip: Chip) -> Iterator[Check]:
+    """Flits injected = flits ejected, and every link's own count adds up to the flits charged."""
+    network = chip.network
+    injected = sum(port.flits for port in network.injections)
+    ejected = sum(port.flits for port in network.ejections)
+    yield Check("flits delivered", injected == ejected, f"in {injected}, out {ejected}")
+    carried = sum(link.flits for link in network.links.values())
+    charged = sum(t.link_flits for t in chip.traffic.values())
+    yield Check("flit-hops charged", carried == charged, f"links {carried}, charged {charged}")
+
+
+def _required(chip: Chip, program: Program) -> Iterator[Check]:
+    """Every required (phase, layer, sample, step) exactly once, and nothing else."""
+    covered: dict[tuple[int, int], dict[tuple[int, int], int]] = {}
+    for engine in chip.engines:
+        for key, tally in engine.tallies.items():
+            if tally.covered:
+                total = covered.setdefault(key, {})
+                for pair, elements in tally.covered.items():
+                    total[pair] = total.get(pair, 0) + elements
+    due = {key: pairs for key, pairs in program.required.items() if pairs}
+    wrong = [f"{key[0].name} layer {key[1]}" for key in due if covered.get(key) != due[key]]
+    extra = [str(key) for key in covered if key not in due]
+    yield Check("required work exactly once", not wrong and not extra, f"{wrong + extra}")
+
+
+def _useful(chip: Chip, program: Program) -> Iterator[Check]:
+    """Operations on non-zero operands: processed by tiles = popcount of the recorded tensors."""
+    for (phase, layer), expected in program.expected_useful.items():
+        done = sum(
+            engine.tallies[phase, layer].work.useful
+            for engine in chip.engines
+            if (phase, layer) in engine.tallies
+        )
+        yield Check(
+            f"useful operations {phase.name.lower()} layer {layer}",
+            done == expected,
+            f"processed {done}, popcount {expected}",
+        )
+
+
+def _time(chip: Chip) -> Iterator[Check]:
+    """Each engine's intervals tile the run: as long as it, and computing as long as its cycles."""
+    now = chip.env.now
+    ragged = [e.path for e in chip.engines if sum(e.spent_ps) != now or e.accounted_ps != now]
+    yield Check("intervals tile the run", not ragged, f"{ragged}")
+    period = chip.config.core.period_ps
+    wrong = [
+        e.path
+        for e in chip.engines
+        if e.spent_ps[COMPUTE] != period * sum(t.cycles for t in e.tallies.values())
+    ]
+    yield Check("computing time is cycles", not wrong, f"{wrong}")
+
+
+def _energy(rows: list[EnergyRow], total_pj: float) -> Iterator[Check]:
+    """The total is the sum of counts times pJ; nothing negative, nothing not a number."""
+    total = math.fsum(row.count * row.pj_each for row in rows)
+    close = math.isclose(total, total_pj, rel_tol=RELATIVE_ERROR)
+    yield Check("energy adds up", close, f"rows {total} pJ, summary {total_pj} pJ")
+    bad = [f"{r.component}.{r.action}" for r in rows if not 0 <= r.total_pj < math.inf]
+    yield Check("energy finite and not negative", not bad, f"{bad}")
+
+
+def lower_bounds_ps(chip: Chip) -> dict[str, int]:
+    """Times in ps that no run can beat: the busiest engine, link and channel."""
+    period = chip.network.period_ps
+    engine = max(e.spent_ps[COMPUTE] for e in chip.engines)
+    bounds = {"busiest engine": engine}
+    if chip.network.contended:
+        bounds["busiest link"] = max(link.flits for link in chip.network.all_links()) * period
+    bounds["busiest DRAM channel"] = max(map(channel_busy_ps, chip.channels))
+    return bounds
+
+
+def channel_busy_ps(channel: DramChannel | IdealDram) -> int:
+    """Time in ps that a channel's data bus carried data."""
+    return channel.counters.busy_ps if isinstance(channel, DramChannel) else channel.busy_ps
+
+
+def lower_bound_checks(chip: Chip) -> Iterator[Check]:
+    """The makespan is not below any lower bound."""
+    now = chip.env.now
+    for name, bound in lower_bounds_ps(chip).items():
+        yield Check(f"not faster than the {name}", now >= bound, f"{now} ps against {bound} ps")

@@ -34,6 +34,7 @@ class Builder:
     program: Program
     loaded: set[tuple[str, int, int, int]] = field(default_factory=set)
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    spills: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
     @property
     def array(self) -> Array:

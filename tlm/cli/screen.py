@@ -126,6 +126,7 @@ def _energy(summary: Mapping[str, Any]) -> Table:
     table = _table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
     names = {str(i): name for i, name in enumerate(summary["work"])}
     components = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
+    components.sort(key=lambda item: -item[1])
     phases = [(k or "no phase", v) for k, v in energy["by_phase_pj"].items() if v]
     layers = [(names.get(k, "no layer"), v) for k, v in energy["by_layer_pj"].items() if v]
     for i in range(max(len(components), len(phases), len(layers))):
@@ -220,7 +221,7 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
     gpu_ps = baseline.time_s * 1e12
     low, high = (1e12 * joule for joule in baseline.energy_j_range)
     text = Text.assemble(
-        ("\nBeside it ", "bold"),
+        ("Beside it ", "bold"),
         f"{baseline.device}, {len(baseline.kernels)} kernels: {time_text(gpu_ps)} "
         f"({gpu_ps / time_ps:.2f} x the chip), {energy_text(low)} to {energy_text(high)} "
         f"({low / energy_pj:.1f} to {high / energy_pj:.1f} x)",

@@ -51,7 +51,7 @@ def build_loss(builder: Builder, lp: LayerPlan) -> None:
 
 
 def gradient_blocks(builder: Builder, lp: LayerPlan, part: Slice) -> list[Span]:
-    """Sample blocks of a slice: as many samples as half of the gradient memory holds, at least 1."""
+    """Sample blocks of a slice: what half of the gradient memory holds, at least one sample."""
     chip = builder.plan.chip
     bits = gradient_bits(lp.layer, builder.plan.steps, part, chip)
     return list(sample_blocks(part.neurons.samples, bits, chip.core.memory.gradients))
@@ -76,7 +76,9 @@ def _grad(builder: Builder, lp: LayerPlan, part: Slice, samples: Span, sources: 
     region, steps = part.neurons, (0, builder.plan.steps)
     per_pair = length(region.channels) * length(region.rows) * lp.layer.out_shape[2]
     neurons = per_pair * length(samples) * builder.plan.steps
-    adds = neurons * (sources - 1)
+    arrived = lp.pooled(Region(region.channels, samples, region.rows)).size
+    arrived *= lp.layer.pooled_shape[2] * builder.plan.steps  # dS comes on the pooled grid
+    adds = arrived * (sources - 1)
     tile = builder.add(part.core, tile_of(Phase.GRAD, lp, Block(samples, region.rows, steps)))
     lanes = builder.array.lanes
     tile.cycles = ceil_div(neurons, lanes) + ceil_div(adds, lanes) + builder.array.depth
@@ -91,7 +93,7 @@ def _grad(builder: Builder, lp: LayerPlan, part: Slice, samples: Span, sources: 
         energy={
             "bp.grad_op": neurons,
             "bp.reduce_add": adds,
-            "bp.partial_read": neurons * sources,
+            "bp.partial_read": arrived * sources,
             "bp.membrane_read": wide_accesses(neurons, precision.membrane),
             "bp.gradient_write": wide_accesses(neurons, precision.gradient),
             "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
@@ -187,8 +189,8 @@ def _mask_reads(
         return (), ()
     tensor = before.tensors["need"]
     rows = (0, tensor.rows) if lp.layer.kind == "linear" else block.rows
-    runs = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows)
-    return runs, saved(builder, before, block.samples)
+    runs = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.live)
+    return runs, saved(builder, before, block.samples) if runs else ()
 
 
 def _array_pass(

@@ -74,10 +74,13 @@ class LayerPlan:
             rows = input_rows(self.layer, neurons.rows)
         return Region((0, tensor.channels), neurons.samples, rows)
 
-    def input_runs(self, neurons: Region, steps: Span) -> tuple[Run, ...]:
-        """The DRAM runs of what FP and WG of some neurons read."""
+    def input_runs(
+        self, neurons: Region, steps: Span, live: Bools | None = None
+    ) -> tuple[Run, ...]:
+        """The DRAM runs of what FP and WG of some neurons read, only ``live`` [T, B] pairs."""
         wanted = self.wanted_input(neurons)
-        return self.tensors["input"].runs(wanted.samples, steps, wanted.channels, wanted.rows)
+        tensor = self.tensors["input"]
+        return tensor.runs(wanted.samples, steps, wanted.channels, wanted.rows, live)
 
     def weight_count(self, part: Slice) -> int:
         """Weights of a slice."""

@@ -18,7 +18,7 @@ from tlm.mapping.forward import per_sample, saved, tile_of
 from tlm.mapping.nest import Block, ceil_div, sample_blocks
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, cuts, length, overlap
-from tlm.task import Command, Phase, Tile, Work
+from tlm.task import BATCH, Command, Phase, Tile, Work
 
 
 def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]) -> None:
@@ -51,7 +51,7 @@ def _piece(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
     slots = plane * length(samples) * builder.plan.steps
     scanned = slots - plane * len(dead)
     neurons = Region(part.neurons.channels, samples, block.rows)
-    reads = lp.input_runs(neurons, steps) if scanned else ()
+    reads = lp.input_runs(neurons, steps, lp.live)
     for k in range(*part.neurons.channels, array.tile):
         channels = (k, min(k + array.tile, part.neurons.channels[1]))
         tile = builder.add(part.core, tile_of(Phase.WG, lp, block))
@@ -165,7 +165,7 @@ def build_reduction(builder: Builder, lp: LayerPlan) -> None:
         others = [(r, span) for r, span in _shares(lp, part) if r.index != part.index]
         if not others:
             continue
-        tile = builder.add(part.core, _whole(builder, Phase.REDUCE, lp, part))
+        tile = builder.add(part.core, _once(Phase.REDUCE, lp))
         if lp.dw_spilled:
             _read_spilled(builder, lp, part, [span for _, span in others], tile)
         for replica, (low, high) in others:
@@ -174,8 +174,8 @@ def build_reduction(builder: Builder, lp: LayerPlan) -> None:
             builder.send(Command.WEIGHT_GRADIENT, part.core, replica.core, nbytes, arrives, tile)
 
 
-def _whole(builder: Builder, phase: Phase, lp: LayerPlan, part: Slice) -> Tile:
-    return tile_of(phase, lp, Block(part.neurons.samples, (0, 0), (0, builder.plan.steps)))
+def _once(phase: Phase, lp: LayerPlan) -> Tile:
+    return Tile(phase, lp.layer.index, BATCH, 1, BATCH, 1)
 
 
 def build_update(builder: Builder, lp: LayerPlan) -> None:
@@ -194,8 +194,8 @@ def build_update(builder: Builder, lp: LayerPlan) -> None:
         for low in range(*span, size):
             count = min(size, span[1] - low)
             adds = count * (len(shares) - 1)
-            tile = builder.add(part.core, _whole(builder, Phase.UPDATE, lp, part))
-            tile.needs, tile.covers = needs, 0
+            tile = builder.add(part.core, _once(Phase.UPDATE, lp))
+            tile.needs, tile.covers = needs, count
             tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.array.depth
             tile.writes = tuple(tensor.run(low, count) for tensor in state)
             tile.reads = tile.writes

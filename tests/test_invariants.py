@@ -110,7 +110,7 @@ def test_a_packet_left_in_the_mesh():
     """Injected and never ejected."""
 
     def change(run):
-        run.chip.network.in_flight += 1
+        run.chip.network.injections[0].packets += 1
 
     assert after(change) == ["no packet in flight"]
 

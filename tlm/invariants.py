@@ -57,6 +57,8 @@ def _all_done(chip: Chip) -> Iterator[Check]:
                 f"{chip.network.in_flight} in flight")  # fmt: skip
     waiting = sum(c.waiting for c in chip.channels if isinstance(c, DramChannel))
     yield Check("DRAM queues empty", waiting == 0, f"{waiting} bursts waiting")
+    late = sum(c.late for c in chip.channels if isinstance(c, DramChannel))
+    yield Check("DRAM answers on time", late == 0, f"{late} answers late")
 
 
 def _bytes(chip: Chip) -> Iterator[Check]:

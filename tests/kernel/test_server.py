@@ -45,10 +45,10 @@ def test_simpy_appends_the_resume_method_of_a_process_to_what_it_yields():
 def test_a_server_waits_before_time_0_and_costs_no_event():
     """After ``start_server`` the heap is empty and the process waits at its inbox."""
     env, inbox, log = Environment(), Inbox(), []
-    start_server(env, inbox, fifo(env, inbox, log))
+    (resume,) = start_server(env, inbox, fifo(env, inbox, log))
     assert env.peek() == float("inf")
     assert env.now == 0
-    inbox.resume(transaction(7))
+    resume(transaction(7))
     assert log == [(0, 7, 0)]
 
 

@@ -40,11 +40,6 @@ class Inbox:
         self._value: Any = None
         self.callbacks: Any = _Capture()
 
-    def resume(self, payload: Any) -> None:
-        """Wake the waiting process with ``payload`` at once, without a heap event."""
-        self._value = payload
-        self.callbacks.callback(self)
-
 
 def start_server(env: Environment, inbox: Inbox, generator: Generator[Any, Any, Any]) -> Callbacks:
     """Run ``generator`` up to its first ``yield inbox``; return the callbacks that address it.

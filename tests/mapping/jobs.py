@@ -10,7 +10,7 @@ import numpy as np
 
 from tlm.config.dram_timing import load_dram_timing
 from tlm.config.layers import load_chip
-from tlm.mapping.plan import make_plan
+from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
 from tlm.workload.model import Layer, Neuron, Pool, Recording, Workload
 

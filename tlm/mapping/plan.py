@@ -11,6 +11,7 @@ from tlm.mapping.address import Allocator, Tensor, Weights
 from tlm.mapping.counts import (
     Bools,
     FpCounts,
+    Ints,
     PairCounts,
 )
 from tlm.mapping.nest import Array
@@ -42,6 +43,7 @@ class LayerPlan:
     fp: FpCounts
     bp: PairCounts | None
     wg: PairCounts
+    bp_touched: dict[Span, Ints] = field(default_factory=dict)
     forward: str = "noc"
     dw_spilled: bool = False
     tensors: dict[str, Tensor] = field(default_factory=dict)

@@ -11,8 +11,10 @@ from tlm.mapping.address import Allocator
 from tlm.mapping.counts import (
     Bools,
     FpCounts,
+    Ints,
     PairCounts,
     bp_counts,
+    bp_touched,
     flattened,
     fp_counts,
     needed,
@@ -22,7 +24,7 @@ from tlm.mapping.counts import (
 from tlm.mapping.nest import Array, array_of
 from tlm.mapping.place import place
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.region import Slice, length
+from tlm.mapping.region import Slice, Span, length
 from tlm.mapping.split import choose_split, input_rows, slices_of
 from tlm.workload.model import Layer, Recording, Workload
 
@@ -103,6 +105,9 @@ def _plan_layer(plan: Plan, layer: Layer, recording: Recording, inputs: Bools) -
         else None,
         wg=_wg(layer, inputs, gradients, live, engines.wg, array),
     )
+    if before:
+        need = flattened(layer, before.need)
+        layer_plan.bp_touched = _touched(layer_plan, need, engines.bp, array)
     bits = max(map(layer_plan.weight_count, slices)) * chip.precision.partial_sum
     layer_plan.dw_spilled = bits > chip.core.memory.accumulators
     return layer_plan
@@ -132,7 +137,7 @@ def _seen(values: Bools, skipping: bool) -> Bools:
 def _fp(layer: Layer, inputs: Bools, engine: Engine, array: Array) -> FpCounts:
     real = fp_counts(layer, inputs, array.chunk)
     seen = fp_counts(layer, _seen(inputs, engine.skip_spikes), array.chunk)
-    return FpCounts(seen.executed, real.events)
+    return FpCounts(seen.executed, real.events, seen.touched)
 
 
 def _seen_gradients(du: Bools, live: Bools, skipping: bool) -> Bools:
@@ -149,6 +154,14 @@ def _bp(
     du = _seen_gradients(du, live, engine.skip_gradients)
     need = _seen(need, engine.skip_outputs)
     return PairCounts(bp_counts(layer, du, need, array.chunk, array.tile).executed, real.useful)
+
+
+def _touched(lp: LayerPlan, need: Bools, engine: Engine, array: Array) -> dict[Span, Ints]:
+    """BP's touched positions for each span of channels that some slice owns."""
+    du = _seen_gradients(lp.gradients, lp.live, engine.skip_gradients)
+    need = _seen(need, engine.skip_outputs)
+    spans = dict.fromkeys(part.neurons.channels for part in lp.slices)
+    return {span: bp_touched(lp.layer, du[:, :, slice(*span)], need, array.chunk) for span in spans}
 
 
 def _wg(

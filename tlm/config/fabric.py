@@ -24,12 +24,19 @@ class Mesh(Section):
 
 
 class Noc(Section):
-    """The network on chip: ``clock`` in Hz, ``link`` in bits a cycle, packet sizes in bytes."""
+    """The network on chip: ``clock`` in Hz, ``link`` in bits a cycle, packet sizes in bytes.
 
-    model: Literal["ideal", "packet"]
+    ``vcs`` virtual channels an input, ``vc_buffer`` flits each, and ``routing`` are those of the
+    router model; the other models have unbounded buffers and route XY.
+    """
+
+    model: Literal["ideal", "packet", "router"]
     clock: Hertz
     link: Bits
     router_stages: Count
+    vcs: Count
+    vc_buffer: Count
+    routing: Literal["xy", "yx", "west-first"]
     payload: Bytes
     header: Bytes
 

@@ -124,7 +124,8 @@ class Lane:
 class Branch:
     """One way out of a router for a multicast packet: bids and sends like a lane, at its own pace.
 
-    Every branch reads the flits of ``root``'s buffer; a flit's place is free again, and its credit
+    Branches read the flits of ``root``'s buffer in turn, one a cycle, as there is one read port;
+    a flit's place is free again, and its credit
     returned, when the last branch has sent it.
     """
 

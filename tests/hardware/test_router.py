@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.hardware.router_bench import Bench, WatchedBench
 from tlm.errors import ConfigError
-from tlm.hardware.noc_driver import NocRun, drive_router
+from tlm.hardware.noc_driver import NocRun, drive
 from tlm.hardware.noc_traffic import Traffic
 from tlm.hardware.router_shape import RouterShape
 
@@ -76,10 +76,10 @@ def limit_rows():
 def test_limit_of_a_virtual_channel(row):
     """Pipeline and credits bound what an input or output lane carries: exact fractions."""
     flits = int(row["packet_flits"])
-    traffic = Traffic(row["traffic"], 4, flits, 1.0)
+    traffic = Traffic(row["traffic"], 4, 4, flits, 1.0)
     shape = RouterShape(STAGES[row["router"]], int(row["vcs"]), 8)
     window = 1320  # of the denominators 3, 5, 6, 11; the others are within a packet's length
-    measured = drive_router(traffic, shape, NocRun(800, window, 0))
+    measured = drive(traffic, shape, NocRun(800, window, 0))
     expected = float(row["accepted_flit_max_node"])
     assert measured.accepted_max_node == pytest.approx(expected, abs=2 * flits / window)
 
@@ -104,8 +104,8 @@ def test_latency_under_load(point):
         for row in rows("curves.csv", router=router, k=k, packet_flits=flits, vcs=vcs)
         if row["traffic"] == traffic and row["offered_flit"] == rate and row["mode"] == "latency"
     )
-    measured = drive_router(
-        Traffic(traffic, int(k), int(flits), float(rate)),
+    measured = drive(
+        Traffic(traffic, int(k), int(k), int(flits), float(rate)),
         RouterShape(STAGES[router], int(vcs), 8),
         NocRun(500, int(2500 * int(flits) / (float(rate) * int(k) ** 2)), 3000),
     )
@@ -165,7 +165,7 @@ def test_no_deadlock_in_a_thousand_mixes():
 def test_littles_law_at_every_buffer(rate):
     """Mean occupancy = arrival rate x mean time in the buffer, for every lane of the mesh."""
     bench = WatchedBench(4, 4, RouterShape(3, 2, 4))
-    for cycle, source, target in Traffic("uniform", 4, 3, rate).arrivals():
+    for cycle, source, target in Traffic("uniform", 4, 4, 3, rate).arrivals():
         if cycle >= 600:
             break
         bench.send(source, [target], 3, cycle)
@@ -235,9 +235,9 @@ def test_wrong_shape_is_refused(change, text):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("rainbow", 4, 1, 0.1), "'rainbow' is unknown; there are uniform"),
-        (("bitrev", 3, 1, 0.1), "power of two, got 3"),
-        (("uniform", 4, 2, 2.5), "at most 1 packet a node and cycle"),
+        (("rainbow", 4, 4, 1, 0.1), "'rainbow' is unknown; there are uniform"),
+        (("bitrev", 3, 3, 1, 0.1), "power of two, got 9"),
+        (("uniform", 4, 4, 2, 2.5), "at most 1 packet a node and cycle"),
     ],
 )
 def test_wrong_traffic_is_refused(words, text):

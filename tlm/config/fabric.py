@@ -62,6 +62,7 @@ class Dram(Section):
 
     ``nodes`` says at which mesh nodes the channels attach: one node a channel, or ``edges``, the
     middles of the four edges in turn. ``latency`` is that of the ideal model only.
+    ``energy``: the DRAM's energies come from the energy table, or from the device's currents.
     """
 
     model: Literal["ideal", "controller"]
@@ -76,3 +77,4 @@ class Dram(Section):
     write_low: Count
     page: Literal["open", "closed"]
     latency: Picoseconds
+    energy: Literal["table", "currents"]

@@ -14,44 +14,38 @@ import numpy.typing as npt
 
 from tlm.errors import ConfigError
 
-Targets = Callable[[int, int], int]  # (source node, side of the mesh) to target node
+Targets = Callable[[int, int, int], int]  # (source node, columns, rows) to target node
 _CHUNK = 1024  # cycles drawn at a time
 
 
-def _coordinates(node: int, side: int) -> tuple[int, int]:
-    return node % side, node // side
+def _transpose(node: int, columns: int, rows: int) -> int:
+    return node % columns * columns + node // columns
 
 
-def _transpose(node: int, side: int) -> int:
-    x, y = _coordinates(node, side)
-    return x * side + y
+def _neighbor(node: int, columns: int, rows: int) -> int:
+    return _shifted(node, columns, rows, 1, 1)
 
 
-def _shifted(node: int, side: int, by: int) -> int:
-    x, y = _coordinates(node, side)
-    return (y + by) % side * side + (x + by) % side
+def _tornado(node: int, columns: int, rows: int) -> int:
+    return _shifted(node, columns, rows, (columns + 1) // 2 - 1, (rows + 1) // 2 - 1)
 
 
-def _neighbor(node: int, side: int) -> int:
-    return _shifted(node, side, 1)
+def _shifted(node: int, columns: int, rows: int, by_x: int, by_y: int) -> int:
+    return (node // columns + by_y) % rows * columns + (node % columns + by_x) % columns
 
 
-def _tornado(node: int, side: int) -> int:
-    return _shifted(node, side, (side + 1) // 2 - 1)
+def _complement(node: int, columns: int, rows: int) -> int:
+    return columns * rows - 1 - node
 
 
-def _complement(node: int, side: int) -> int:
-    return side * side - 1 - node
-
-
-def _bit_reverse(node: int, side: int) -> int:
-    bits = (side * side).bit_length() - 1
+def _bit_reverse(node: int, columns: int, rows: int) -> int:
+    bits = (columns * rows).bit_length() - 1
     return int(f"{node:0{bits}b}"[::-1], 2) if bits else 0
 
 
-def _shuffle(node: int, side: int) -> int:
-    bits = (side * side).bit_length() - 1
-    return (node << 1 | node >> max(bits - 1, 0)) & (side * side - 1)
+def _shuffle(node: int, columns: int, rows: int) -> int:
+    bits = (columns * rows).bit_length() - 1
+    return (node << 1 | node >> max(bits - 1, 0)) & (columns * rows - 1)
 
 
 PERMUTATIONS: dict[str, Targets] = {
@@ -68,7 +62,7 @@ TRAFFIC = ("uniform", *PERMUTATIONS, "hotspot1", "hotspot4")
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Bernoulli arrivals of packets of ``flits`` at every node of a square mesh.
+    """Bernoulli arrivals of packets of ``flits`` at every node of a mesh.
 
     ``rate`` is in flits a node and cycle. ``uniform`` includes a node sending to itself;
     ``hotspot1`` sends everything to node 0, a corner, ``hotspot4`` to the four corners.
@@ -78,7 +72,8 @@ class Traffic:
     """
 
     pattern: str
-    side: int
+    columns: int
+    rows: int
     flits: int
     rate: float
     seed: int = 1
@@ -88,10 +83,14 @@ class Traffic:
             raise ConfigError(
                 f"traffic {self.pattern!r} is unknown; there are {', '.join(TRAFFIC)}"
             )
-        if self.pattern in _NEEDS_POWER_OF_TWO and self.side & (self.side - 1):
+        if self.pattern in _NEEDS_POWER_OF_TWO and self.nodes & (self.nodes - 1):
             raise ConfigError(
-                f"traffic {self.pattern}: the side of the mesh must be a power of two, "
-                f"got {self.side}"
+                f"traffic {self.pattern}: the number of nodes must be a power of two, "
+                f"got {self.nodes}"
+            )
+        if self.pattern == "transpose" and self.columns != self.rows:
+            raise ConfigError(
+                f"traffic transpose: the mesh must be square, got {self.columns}x{self.rows}"
             )
         if self.flits < 1 or not 0 < self.rate / self.flits <= 1:
             raise ConfigError(
@@ -99,13 +98,17 @@ class Traffic:
                 f"{self.rate:g} flits in packets of {self.flits}"
             )
 
+    @property
+    def nodes(self) -> int:
+        """Nodes of the mesh."""
+        return self.columns * self.rows
+
     def arrivals(self) -> Iterator[tuple[int, int, int]]:
         """(cycle, source node, target node) without end, in order of cycles, then of nodes."""
         random = np.random.default_rng(self.seed)
-        nodes = self.side * self.side
         start = 0
         while True:
-            draws = random.random((_CHUNK, nodes)) < self.rate / self.flits
+            draws = random.random((_CHUNK, self.nodes)) < self.rate / self.flits
             cycles, sources = np.nonzero(draws)
             targets = self._targets(sources, random)
             yield from zip(
@@ -116,14 +119,14 @@ class Traffic:
     def _targets(
         self, sources: npt.NDArray[np.intp], random: np.random.Generator
     ) -> npt.NDArray[np.intp]:
-        nodes = self.side * self.side
+        nodes, count = self.nodes, len(sources)
         if self.pattern == "uniform":
-            return random.integers(0, nodes, len(sources), dtype=np.intp)
+            return random.integers(0, nodes, count, dtype=np.intp)
         if self.pattern == "hotspot1":
-            return np.zeros(len(sources), dtype=np.intp)
+            return np.zeros(count, dtype=np.intp)
         if self.pattern == "hotspot4":
-            corners = np.array([0, self.side - 1, nodes - self.side, nodes - 1], dtype=np.intp)
-            return corners[random.integers(0, 4, len(sources))]
+            corners = (0, self.columns - 1, nodes - self.columns, nodes - 1)
+            return np.array(corners, dtype=np.intp)[random.integers(0, 4, count)]
         permutation = PERMUTATIONS[self.pattern]
-        table = np.array([permutation(node, self.side) for node in range(nodes)], dtype=np.intp)
-        return table[sources]
+        table = [permutation(node, self.columns, self.rows) for node in range(nodes)]
+        return np.array(table, dtype=np.intp)[sources]

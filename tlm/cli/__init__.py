@@ -19,6 +19,7 @@ from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
 from tlm.cli.run import run
+from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import TlmError
 
@@ -45,6 +46,7 @@ app.command()(record)
 app.command()(plot)
 app.command()(noc)
 app.command()(dram)
+app.command()(validate)
 
 
 def _print_version(wanted: bool) -> None:

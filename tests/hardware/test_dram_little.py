@@ -19,8 +19,8 @@ def test_littles_law_at_the_queues(pattern, gap_clk):
         transaction.callbacks = channel.callbacks
         env.schedule(transaction, delay=i * gap_clk * timing.tck_ps)
     occupancy = 0
-    for clock in range(1, 1200 * gap_clk + 3000):
-        env.run(until=clock * timing.tck_ps)
+    for clock in range(1200 * gap_clk + 3000):
+        env.run(until=clock * timing.tck_ps + timing.tck_ps // 2)  # between two clock edges
         channel.settle()
         occupancy += channel.waiting * timing.tck_ps
     counters = channel.counters

@@ -102,6 +102,12 @@ def tasks(reference: Path, quick: bool) -> list[Task]:
         limit = _saturation(summary[key])
         rate = float(row["offered_flit"])
         stable = row["stable"] == "1" and row["mode"] == "latency"
+        if (
+            not stable
+            and row["mode"] == "latency"
+            and rate > float(summary[key]["first_unstable_rate"] or 0)
+        ):
+            continue  # an aborted run of the reference, further past saturation than the first
         latency = float(row["plat_avg"]) if stable else None
         found.append(Task(key, rate, rate / limit, latency, "router", packets))
         if stable:
@@ -120,7 +126,7 @@ def measure(task: Task) -> Point:
     traffic = Traffic(key.traffic, key.side, key.side, key.flits, task.rate)
     window = int(task.packets * key.flits / (task.rate * traffic.nodes))
     if task.reference is None:
-        run = NocRun(2000, 3000, 0)
+        run = NocRun(1000, 1500, 0)
     elif task.share < 0.8:
         run = NocRun(1000, max(1500, window), 5000)
     else:

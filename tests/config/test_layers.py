@@ -79,7 +79,10 @@ def test_an_energy_table_is_found_beside_the_chip_file(write_chip: WriteChip) ->
         ("cores.max=5", "--set: cores.max: unknown key; cores is a single value"),
         ("noc=packet", "--set: noc: is a group of keys; set one of them (model, clock, link"),
         ("noc.model", "--set: expected KEY=VALUE"),
-        ("noc.model=pocket", "--set: noc.model: expected 'ideal' or 'packet', got 'pocket'"),
+        (
+            "noc.model=pocket",
+            "--set: noc.model: expected 'ideal', 'packet' or 'router', got 'pocket'",
+        ),
         ("cores=many", "--set: cores: expected a whole number, got 'many'"),
         ("cores=true", "--set: cores: expected a whole number, got true"),
         ("cores=0", "--set: cores: expected 1 or more, got 0"),

@@ -14,9 +14,12 @@ import typer
 
 from tlm import __version__
 from tlm.cli.config import config_app
+from tlm.cli.dram import dram
+from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
 from tlm.cli.run import run
+from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import TlmError
 
@@ -41,6 +44,9 @@ app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)
 app.command()(plot)
+app.command()(noc)
+app.command()(dram)
+app.command()(validate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tlm.config.fabric import Dram
     from tlm.config.schema import ChipConfig
 
+ROUTER_STAGES = (2, 3, 4)  # pipelines that the router model knows
 _PERIOD_ERROR = 1e-3  # a clock whose period in whole ps is further off than this is refused
 
 
@@ -51,6 +52,11 @@ def _packets(chip: ChipConfig) -> Iterator[str]:
     noc = chip.noc
     if noc.link % 8:
         yield f'noc.link: expected a multiple of 8 bit (such as "128 bit"), got {noc.link} bit'
+    if noc.model == "router" and noc.router_stages not in ROUTER_STAGES:
+        yield (
+            "noc.router_stages: model router has pipelines of 2, 3 or 4 stages, "
+            f"got {noc.router_stages}"
+        )
     if noc.payload < 64 or not _power_of_two(noc.payload):
         yield (
             'noc.payload: expected a power of two of at least 64 B (such as "256 B"), '

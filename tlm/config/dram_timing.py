@@ -11,9 +11,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from tlm.config.dram_currents import DramCurrents, currents_from
 from tlm.errors import ConfigError
 
 DEVICE_FOLDER = Path(__file__).parent / "dram"
+_NOT_KEYS = ("name", "tck_ps", "currents")  # fields that a file gives in other forms, or not
 _PS_PER_UNIT = {"ps": 1, "ns": 1000}
 _POWERS_OF_TWO = (
     "bus_bits",
@@ -66,6 +68,7 @@ class DramTiming:
     wr_extra_clk: int  # write strobe delay between CWL and recovery (LPDDR), else 0
     trfc_clk: int
     trefi_clk: int
+    currents: DramCurrents | None = None  # data-sheet currents, where a file gives them
 
     @property
     def burst_bytes(self) -> int:
@@ -104,18 +107,27 @@ def dram_devices() -> list[str]:
 
 
 def load_dram_timing(name: str) -> DramTiming:
-    """Read the device ``name`` (any case) from ``tlm/config/dram``.
+    """Read the device ``name`` (any case) from ``tlm/config/dram``, or a file ``name.yaml``.
 
     Raises:
         ConfigError: no such device, an unknown, missing or duplicate key, or an impossible value.
     """
+    if name.endswith((".yaml", ".yml")):
+        return read_dram_timing(Path(name))
     known = dram_devices()
-    found = {device.casefold(): device for device in known}.get(name.casefold())
+    found = _device_called(name.casefold(), known)
     if found is None:
         near = difflib.get_close_matches(name.upper(), known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "; or name a file .yaml"
         raise ConfigError(f"dram.device: no device {name!r}; there are {', '.join(known)}{hint}")
     return read_dram_timing(DEVICE_FOLDER / f"{found}.yaml")
+
+
+def _device_called(name: str, known: list[str]) -> str | None:
+    """The device of that name, or the only one of a family such as ``HBM2``."""
+    family = [device for device in known if device.partition("-")[0].casefold() == name]
+    exact = [device for device in known if device.casefold() == name]
+    return (exact or family)[0] if exact or len(family) == 1 else None
 
 
 def read_dram_timing(path: Path) -> DramTiming:
@@ -140,16 +152,18 @@ def timing_from_mapping(name: str, data: dict[str, Any]) -> DramTiming:
     Raises:
         ConfigError: an unknown or missing key, a wrong type, or an impossible value.
     """
-    keys = [f.name for f in fields(DramTiming) if f.name not in ("name", "tck_ps")] + ["tck"]
+    keys = [f.name for f in fields(DramTiming) if f.name not in _NOT_KEYS] + ["tck"]
     for key in data:
-        if key not in keys:
+        if key not in (*keys, "currents"):
             near = difflib.get_close_matches(str(key), keys, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; allowed: {', '.join(keys)}"
             raise ConfigError(f"{name}.{key}: unknown key{hint}")
     missing = [key for key in keys if key not in data]
     if missing:
         raise ConfigError(f"{name}: missing {', '.join(missing)}")
-    values = {key: _checked(name, key, value) for key, value in data.items() if key != "tck"}
+    values = {key: _checked(name, key, data[key]) for key in keys if key != "tck"}
+    if "currents" in data:
+        values["currents"] = currents_from(name, data["currents"])
     timing = DramTiming(name=name, tck_ps=_period_ps(name, data["tck"]), **values)
     _check_consistency(timing)
     return timing

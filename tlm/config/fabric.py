@@ -24,12 +24,19 @@ class Mesh(Section):
 
 
 class Noc(Section):
-    """The network on chip: ``clock`` in Hz, ``link`` in bits a cycle, packet sizes in bytes."""
+    """The network on chip: ``clock`` in Hz, ``link`` in bits a cycle, packet sizes in bytes.
 
-    model: Literal["ideal", "packet"]
+    ``vcs`` virtual channels an input, ``vc_buffer`` flits each, and ``routing`` are those of the
+    router model; the other models have unbounded buffers and route XY.
+    """
+
+    model: Literal["ideal", "packet", "router"]
     clock: Hertz
     link: Bits
     router_stages: Count
+    vcs: Count
+    vc_buffer: Count
+    routing: Literal["xy", "yx", "west-first"]
     payload: Bytes
     header: Bytes
 
@@ -55,6 +62,7 @@ class Dram(Section):
 
     ``nodes`` says at which mesh nodes the channels attach: one node a channel, or ``edges``, the
     middles of the four edges in turn. ``latency`` is that of the ideal model only.
+    ``energy``: the DRAM's energies come from the energy table, or from the device's currents.
     """
 
     model: Literal["ideal", "controller"]
@@ -69,3 +77,4 @@ class Dram(Section):
     write_low: Count
     page: Literal["open", "closed"]
     latency: Picoseconds
+    energy: Literal["table", "currents"]

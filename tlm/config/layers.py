@@ -233,6 +233,11 @@ def _check_device(chip: ChipConfig, setters: Mapping[Key, Layer]) -> None:
         timing = load_dram_timing(chip.dram.device)
     except ConfigError as error:
         raise ConfigError(f"{setters['dram', 'device'].origin}: {error}") from None
+    if chip.dram.energy == "currents" and timing.currents is None:
+        raise ConfigError(
+            f"{setters['dram', 'energy'].origin}: dram.energy: no supply currents are known of "
+            f"{timing.name}; use dram.energy=table, or a device file with a block currents"
+        )
     if chip.dram.bus != timing.bus_bits:
         raise ConfigError(
             f"{setters['dram', 'bus'].origin}: dram.bus: a channel of {timing.name} has a bus of "

@@ -13,7 +13,9 @@ from tlm.hardware.dram import DramChannel
 from tlm.hardware.dram_ideal import IdealDram
 from tlm.hardware.dram_policy import DramPolicy
 from tlm.hardware.engine import Engine
+from tlm.hardware.network import ChipNetwork
 from tlm.hardware.noc import Network
+from tlm.hardware.router import RouterNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Done, Environment, Transaction
 from tlm.task import ENGINES, Program
@@ -39,7 +41,7 @@ class Channel:
     could ride on the link's credits, costs no packet (assumed).
     """
 
-    network: Network
+    network: ChipNetwork
     terminal: int
 
     def respond(self, txn: Transaction) -> None:
@@ -70,7 +72,8 @@ class Chip:
         self.config = config
         self.timing = timing
         self.env = Environment()
-        self.network = Network(self.env, config.mesh, config.noc)
+        model = RouterNetwork if config.noc.model == "router" else Network
+        self.network: ChipNetwork = model(self.env, config.mesh, config.noc)
         self.traffic: dict[tuple[int, int], Traffic] = defaultdict(Traffic)
         labels, counts = program.completions.labels, program.completions.counts
         self.completions = [Done(n, label) for n, label in zip(counts, labels, strict=True)]
@@ -131,7 +134,7 @@ class Chip:
 
     def _channel(self, index: int, node: int) -> DramChannel | IdealDram:
         name = f"dram{index}"
-        port = Channel(self.network, self.network.attach(node, name))
+        port = Channel(self.network, self.network.attach(node, name, responds=True))
         dram = self.config.dram
         if dram.model == "ideal":
             rate = self.timing.peak_bytes_per_ps * 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tlm.hardware.noc import Network
+from tlm.hardware.network import ChipNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
 from tlm.task import Command, Message, Run, Tile
@@ -83,7 +83,7 @@ class Dma:
     """
 
     env: Environment
-    network: Network
+    network: ChipNetwork
     split: AddressSplit
     terminal: int
     unit: int

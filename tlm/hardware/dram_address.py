@@ -24,6 +24,7 @@ class AddressMap:
         "burst_shift",
         "group_mask",
         "group_shift",
+        "page_step_bytes",
         "row_mask",
         "row_shift",
         "run_mask",
@@ -52,6 +53,8 @@ class AddressMap:
         lowest = [name for name in names if sizes[name] > 1][-1]
         # Bursts b and b + 1 share bank and row unless b + 1 is a multiple of run_mask + 1.
         self.run_mask = timing.bursts_per_row - 1 if lowest == "column" else 0
+        # From one row buffer to the next: what lies above the column in the address.
+        self.page_step_bytes = 1 << shifts["column"] + sizes["column"].bit_length() - 1
         self.same_bank_bytes = 1 << self.row_shift  # from one row of a bank to its next
 
     def bank_and_row(self, address: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from tlm.errors import ConfigError
 
@@ -128,3 +129,37 @@ def requests(name: str, n: int, geometry: PatternGeometry) -> list[Request]:
     if name not in PATTERNS:
         raise ConfigError(f"DRAM pattern {name!r} is unknown; there are {', '.join(PATTERNS)}")
     return list(PATTERNS[name](n, geometry))
+
+
+def read_requests(path: Path) -> list[Request]:
+    """Requests from a text file: ``R`` or ``W`` and a byte address a line, ``#`` for comments.
+
+    Raises:
+        ConfigError: the file cannot be read, or a line is no request.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--requests: {path}: cannot be read: {error}") from None
+    found = [
+        _request(path, number, words)
+        for number, line in enumerate(lines, 1)
+        if (words := line.partition("#")[0].split())
+    ]
+    if not found:
+        raise ConfigError(f"--requests: {path}: no request in the file")
+    return found
+
+
+def _request(path: Path, number: int, words: list[str]) -> Request:
+    try:
+        command = ("R", "W").index(words[0].upper())
+        address = int(words[1], 0)
+    except (ValueError, IndexError):
+        command, address = READ, -1
+    if len(words) != 2 or address < 0:
+        raise ConfigError(
+            f'--requests: {path}: line {number}: expected "R ADDRESS" or "W ADDRESS" (such as '
+            f'R 0x1f40), got "{" ".join(words)}"'
+        )
+    return command, address

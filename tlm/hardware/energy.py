@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tlm.config.energy import EnergyTable
+from tlm.config.dram_currents import command_energy
+from tlm.config.dram_timing import DramTiming
+from tlm.config.energy import Action, EnergyTable, Leakage
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram import DramChannel
 from tlm.task import Phase
@@ -42,6 +44,8 @@ def energy_rows(chip: Chip, table: EnergyTable) -> list[EnergyRow]:
     Raises:
         ConfigError: the table lacks an action; its text names action and file.
     """
+    if chip.config.dram.energy == "currents":
+        table = with_currents(table, chip.timing)
     counts: dict[tuple[str, str, str, int], int] = {}
     for key, count in _counts(chip):
         counts[key] = counts.get(key, 0) + count
@@ -51,6 +55,31 @@ def energy_rows(chip: Chip, table: EnergyTable) -> list[EnergyRow]:
         if count
     ]
     return rows + list(_leakage(chip, table))
+
+
+def with_currents(table: EnergyTable, timing: DramTiming) -> EnergyTable:
+    """The table with the DRAM's energies replaced by those of a device's supply currents.
+
+    Background power is that of an open bank, but for the share of time spent refreshing.
+    """
+    assert timing.currents is not None, timing.name  # checked when the chip was loaded
+    each = command_energy(timing, timing.currents)
+    bits = timing.burst_bytes * 8
+    source = f"supply currents of {timing.name}: {timing.source}"
+    refreshing = timing.trfc_clk / timing.trefi_clk
+    background_w = each.open_w * (1 - refreshing) + each.closed_w * refreshing
+    actions = {
+        "read_bit": each.read_pj / bits,
+        "write_bit": each.write_pj / bits,
+        "activate": each.activate_pj,
+        "refresh": each.refresh_pj,
+    }
+    return replace(
+        table,
+        actions=table.actions
+        | {("dram", name): Action(pj, source, "derived") for name, pj in actions.items()},
+        leakage=table.leakage | {"dram_channel": Leakage(background_w, source, "derived")},
+    )
 
 
 def _order(key: tuple[str, str, str, int]) -> tuple[int, int, str, str]:

@@ -54,8 +54,11 @@ class Network:
             for direction in self._directions(node):
                 self.links[node, direction] = self._start(f"n{node:02d}.{direction}", last=False)
 
-    def attach(self, node: int, name: str) -> int:
-        """Give a core or DRAM channel its ports at a node; returns its terminal number."""
+    def attach(self, node: int, name: str, responds: bool = False) -> int:
+        """Give a core or DRAM channel its ports at a node; returns its terminal number.
+
+        Requests and responses share the links here, so it makes no difference who ``responds``.
+        """
         terminal = len(self.node_of)
         self.node_of.append(node)
         self.injections.append(Link(f"{name}.inject"))

@@ -1,0 +1,90 @@
+"""``noc`` and ``dram``: curves as CSV, files with figures, and refusals in one line."""
+
+import csv
+import io
+
+import pytest
+
+from tlm.cli import main
+
+
+def table(text):
+    """The rows a verb printed."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_noc_prints_a_curve(capsys, tmp_path):
+    """One line a load, latency rising with it, and the same rows in a file beside the figure."""
+    words = "noc --mesh 4x4 --traffic uniform --packet-flits 5 --vcs 2 --rate 0.1 --rate 0.5"
+    options = ["--warmup", "300", "--cycles", "1500", "--out", str(tmp_path)]
+    assert main(words.split() + options) == 0
+    printed = capsys.readouterr().out
+    first, second = table(printed)
+    assert float(first["latency"]) < float(second["latency"])
+    assert first["stable"] == "True"
+    assert (tmp_path / "noc.csv").read_text() == printed
+    assert (tmp_path / "plots" / "noc.png").stat().st_size > 10_000
+
+
+def test_noc_sweeps_to_saturation(capsys):
+    """Without a rate the curve ends with the first load that is not stable."""
+    words = "noc --mesh 3x3 --packet-flits 2 --vcs 1 --warmup 300 --cycles 3000 --stages 3"
+    assert main(words.split()) == 0
+    rows = table(capsys.readouterr().out)
+    assert [row["stable"] for row in rows[-2:]] == ["True", "False"]
+
+
+@pytest.mark.parametrize("model", ["ideal", "packet"])
+def test_noc_of_the_other_models(capsys, model):
+    """The other models run the same traffic."""
+    words = f"noc --mesh 4x4 --rate 0.2 --warmup 100 --cycles 500 --model {model}"
+    assert main(words.split()) == 0
+    assert float(table(capsys.readouterr().out)[0]["latency"]) < 30
+
+
+def test_dram_prints_a_curve(capsys, tmp_path):
+    """Bandwidth falls as requests come further apart; energy and counts are there."""
+    words = "dram --preset DDR4-2400 --pattern rand_rd --count 800 --interval 8 --interval 40"
+    assert main([*words.split(), "--window", "4", "--out", str(tmp_path)]) == 0
+    rows = table(capsys.readouterr().out)
+    assert [row["load"] for row in rows] == ["int:8", "int:40", "win:4"]
+    assert float(rows[0]["bandwidth_gb_s"]) > float(rows[1]["bandwidth_gb_s"])
+    assert rows[0]["reads"] == "800" and float(rows[0]["energy_uj"]) > 0
+    assert (tmp_path / "plots" / "dram.svg").is_file()
+
+
+def test_dram_takes_its_own_timings_and_requests(capsys, tmp_path):
+    """A timing file and a request file of the user's own."""
+    from tlm.config.dram_timing import DEVICE_FOLDER
+
+    device = tmp_path / "mine.yaml"
+    text = (DEVICE_FOLDER / "DDR4-2400.yaml").read_text()
+    device.write_text(text.replace("cl_clk: 17", "cl_clk: 20"))
+    requests = tmp_path / "requests.txt"
+    requests.write_text("".join(f"R {64 * i}\n" for i in range(20)))
+    for preset, latency_clk in (("DDR4-2400", 21), (str(device), 24)):
+        words = ["dram", "--preset", preset, "--requests", str(requests), "--window", "1"]
+        assert main(words) == 0
+        (row,) = table(capsys.readouterr().out)
+        assert float(row["read_latency_min_ns"]) == pytest.approx(latency_clk * 0.833)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("noc --mesh 8", '--mesh: expected COLUMNSxROWS (such as 8x8), got "8"'),
+        ("noc --stages 7 --mesh 2x2", "2, 3 or 4 stages, got 7"),
+        ("noc --rate 9 --mesh 2x2", "at most 1 packet a node and cycle"),
+        ("dram --preset DDR9 --pattern seq_rd", "no device 'DDR9'"),
+        ("dram --preset DDR4-2400", "give either --pattern NAME or --requests FILE"),
+        ("dram --pattern seq_rd --interval -3", "expected sat, int:CLOCKS or win:REQUESTS"),
+        ("dram --requests /nowhere.txt", "/nowhere.txt: cannot be read"),
+        ("dram --preset /nowhere.yaml --pattern seq_rd", "nowhere.yaml: not a readable YAML file"),
+    ],
+)
+def test_mistakes_are_one_line(capsys, words, text):
+    """A wrong option ends with exit code 2 and one line that names it."""
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1

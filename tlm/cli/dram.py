@@ -1,0 +1,170 @@
+"""``dram``: one channel on its own under a request pattern, as a latency-load curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tlm.cli.composition import load_analysis
+from tlm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tlm.config.dram_timing import DramTiming
+    from tlm.hardware.dram_driver import DramLoad, DramMeasurement
+    from tlm.hardware.dram_patterns import Request
+
+COLUMNS = (
+    *("load", "requests", "bandwidth_gb_s", "total_gb_s", "peak_gb_s", "read_latency_ns"),
+    *("read_latency_min_ns", "row_hit_rate", "activates", "precharges", "reads", "writes"),
+    *("refreshes", "time_ns", "energy_uj"),
+)
+
+
+class Page(StrEnum):
+    """Row buffer policies."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+def dram(
+    preset: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A device by name, or a timing file.")
+    ] = "DDR4-2400",
+    pattern: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A request pattern, such as rand_rd.")
+    ] = None,
+    requests: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Requests to replay: 'R 0x1f40' or 'W 8000' a line."),
+    ] = None,
+    interval: Annotated[
+        list[float] | None,
+        typer.Option(metavar="CLOCKS", help="Clocks between requests (open loop); repeatable."),
+    ] = None,
+    window: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Requests outstanding (closed loop); repeatable."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=10, help="Requests of a pattern.")] = 20000,
+    nbytes: Annotated[
+        int | None, typer.Option("--bytes", min=1, help="Bytes of a request; one burst by default.")
+    ] = None,
+    address_map: Annotated[
+        str | None,
+        typer.Option("--map", help="Address fields, most significant first, instead of the own."),
+    ] = None,
+    page: Annotated[Page, typer.Option(help="Row buffer policy.")] = Page.OPEN,
+    read_queue: Annotated[int, typer.Option(min=1, help="Bursts in the read queue.")] = 32,
+    write_queue: Annotated[int, typer.Option(min=1, help="Bursts in the write queue.")] = 32,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write dram.csv and plots there as well.")
+    ] = None,
+) -> None:
+    """Measure one DRAM channel; print bandwidth, latency and command counts as CSV.
+
+    Without --interval and --window, requests are offered as fast as they are accepted.
+    """
+    from tlm.config.dram_timing import load_dram_timing
+    from tlm.hardware.dram_driver import DramLoad, drive
+    from tlm.hardware.dram_policy import DramPolicy
+
+    timing = load_dram_timing(preset)
+    policy = DramPolicy(
+        read_queue=read_queue,
+        write_queue=write_queue,
+        write_high=max(1, write_queue * 4 // 5 + (write_queue * 4 % 5 > 0)),
+        write_low=write_queue // 5,
+        page=page.value,
+        address_map=address_map,
+    )
+    offered = _offered(timing, pattern, requests, count, nbytes, address_map)
+    loads = [f"int:{one:g}" for one in interval or []] + [f"win:{one}" for one in window or []]
+    lines = [",".join(COLUMNS)]
+    typer.echo(lines[0])
+    points: list[tuple[DramLoad, DramMeasurement]] = []
+    for text in loads or ["sat"]:
+        load = DramLoad.parse(text)
+        measured = drive(timing, offered, load, policy, nbytes or 0)
+        points.append((load, measured))
+        lines.append(_row(text, len(offered), timing, measured))
+        typer.echo(lines[-1])
+    if out is not None:
+        _write(out, f"{timing.name} {pattern or requests}", lines, points)
+
+
+def _offered(
+    timing: DramTiming,
+    pattern: str | None,
+    path: Path | None,
+    count: int,
+    nbytes: int | None,
+    address_map: str | None,
+) -> list[Request]:
+    """The requests to offer, from a pattern laid out for the device, or from a file."""
+    from tlm.hardware.dram_address import AddressMap
+    from tlm.hardware.dram_patterns import PatternGeometry, read_requests
+    from tlm.hardware.dram_patterns import requests as pattern_requests
+
+    if (pattern is None) == (path is None):
+        raise ConfigError("dram: give either --pattern NAME or --requests FILE")
+    if path is not None:
+        return read_requests(path)
+    amap = AddressMap(timing, address_map)
+    geometry = PatternGeometry(
+        line=nbytes or timing.burst_bytes,
+        page=amap.page_step_bytes,
+        row_stride=amap.same_bank_bytes,
+    )
+    assert pattern is not None
+    return pattern_requests(pattern, count, geometry)
+
+
+def _row(load: str, count: int, timing: DramTiming, measured: DramMeasurement) -> str:
+    from tlm.hardware.dram_energy import channel_energy
+
+    counters = measured.counters
+    energy = channel_energy(timing, counters, measured.time_ps)
+    values = (
+        load, count, measured.steady_gb_s, measured.total_gb_s, timing.peak_bytes_per_ps * 1000,
+        measured.read_latency_ns, measured.read_latency_min_ns, counters.row_hit_rate,
+        counters.activates, counters.precharges, counters.reads, counters.writes,
+        counters.refreshes, measured.time_ps / 1000,
+        None if energy is None else energy.total_pj / 1e6,
+    )  # fmt: skip
+    return ",".join(
+        "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+        for value in values
+    )
+
+
+def _write(
+    out: Path,
+    name: str,
+    lines: Sequence[str],
+    points: Sequence[tuple[DramLoad, DramMeasurement]],
+) -> None:
+    """The CSV file and, where reads were measured, the figure of the curve."""
+    from tlm.folder import write_atomic
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / "dram.csv", "\n".join(lines) + "\n")
+    load_analysis()
+    fabric = import_module("analysis.plots.fabric")
+    canvas = import_module("analysis.plots.canvas")
+    measured = sorted(
+        ((m.steady_gb_s, m.read_latency_ns) for _, m in points if m.read_latency_ns is not None),
+    )
+    figure = fabric.curve_figure(
+        f"DRAM: {name}",
+        [fabric.Curve(name, [x for x, _ in measured], [y for _, y in measured])],
+        "bandwidth (GB/s)",
+        "mean read latency (ns)",
+    )
+    for picture in canvas.save(figure, out, "dram"):
+        typer.echo(picture, err=True)

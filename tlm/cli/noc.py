@@ -1,0 +1,127 @@
+"""``noc``: a mesh on its own under synthetic traffic, as a latency-load curve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tlm.cli.composition import load_analysis
+from tlm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tlm.hardware.noc_driver import NocMeasurement
+
+SWEEP_STEPS = 20  # loads from 5 % to 100 % of a flit a node and cycle, if none is given
+
+
+class NocModel(StrEnum):
+    """Models of a network on chip."""
+
+    IDEAL = "ideal"
+    PACKET = "packet"
+    ROUTER = "router"
+
+
+class Routing(StrEnum):
+    """Routes of the router model."""
+
+    XY = "xy"
+    YX = "yx"
+    WEST_FIRST = "west-first"
+
+
+def noc(
+    mesh: Annotated[str, typer.Option(metavar="COLUMNSxROWS", help="Size of the mesh.")] = "8x8",
+    traffic: Annotated[
+        str,
+        typer.Option(
+            help="uniform, transpose, neighbor, tornado, bitcomp, bitrev, shuffle, hotspot1 or "
+            "hotspot4."
+        ),
+    ] = "uniform",
+    packet_flits: Annotated[int, typer.Option(min=1, help="Flits of a packet.")] = 5,
+    rate: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Offered load in flits a node and cycle; repeatable. Without it, a sweep up to "
+            "saturation."
+        ),
+    ] = None,
+    model: Annotated[NocModel, typer.Option(help="Model of the network.")] = NocModel.ROUTER,
+    stages: Annotated[int, typer.Option(help="Pipeline stages of a router, 2 to 4.")] = 4,
+    vcs: Annotated[int, typer.Option(min=1, help="Virtual channels an input.")] = 4,
+    vc_buffer: Annotated[int, typer.Option(min=1, help="Flits a virtual channel holds.")] = 8,
+    routing: Annotated[Routing, typer.Option(help="Routes of the router model.")] = Routing.XY,
+    warmup: Annotated[int, typer.Option(min=0, help="Cycles before the measurement.")] = 3000,
+    cycles: Annotated[int, typer.Option(min=1, help="Cycles of the measurement.")] = 10000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the traffic.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write noc.csv and plots there as well.")
+    ] = None,
+) -> None:
+    """Measure a mesh under synthetic traffic; print the latency-load curve as CSV."""
+    from tlm.hardware.noc_driver import NocRun, curve
+    from tlm.hardware.noc_traffic import Traffic
+    from tlm.hardware.router_shape import RouterShape
+
+    columns, rows = mesh_size(mesh)
+    shape = RouterShape(stages, vcs, vc_buffer, routing.value)
+    rates = rate or [(i + 1) / SWEEP_STEPS for i in range(SWEEP_STEPS)]
+    loads = [Traffic(traffic, columns, rows, packet_flits, one, seed) for one in rates]
+    name = f"{mesh} {traffic}, {packet_flits} flits, {vcs} VCs, {stages} stages, {model.value}"
+    points = []
+    lines = []
+    for point in curve(loads, shape, NocRun(warmup, cycles), model.value):
+        points.append(point)
+        lines.append(_row(asdict(point)))
+        if len(points) == 1:
+            lines.insert(0, ",".join(asdict(point)))
+            typer.echo(lines[0])
+        typer.echo(lines[-1])
+    if out is not None:
+        _write(out, name, lines, points)
+
+
+def mesh_size(text: str) -> tuple[int, int]:
+    """Columns and rows of ``8x8``.
+
+    Raises:
+        ConfigError: the text is no size.
+    """
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None or not 1 <= int(match[1]) * int(match[2]) <= 4096:
+        raise ConfigError(f'--mesh: expected COLUMNSxROWS (such as 8x8), got "{text}"')
+    return int(match[1]), int(match[2])
+
+
+def _row(values: dict[str, object]) -> str:
+    return ",".join(
+        f"{value:.6g}" if isinstance(value, float) else str(value) for value in values.values()
+    )
+
+
+def _write(out: Path, name: str, lines: Iterable[str], points: Sequence[NocMeasurement]) -> None:
+    """The CSV file and the figure of a curve."""
+    from tlm.folder import write_atomic
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / "noc.csv", "\n".join(lines) + "\n")
+    load_analysis()
+    fabric = import_module("analysis.plots.fabric")
+    canvas = import_module("analysis.plots.canvas")
+    points = [point for point in points if point.stable] or points
+    figure = fabric.curve_figure(
+        f"Mesh: {name}",
+        [fabric.Curve(name, [p.offered for p in points], [p.latency for p in points])],
+        "offered load (flits a node and cycle)",
+        "mean packet latency (cycles)",
+    )
+    for picture in canvas.save(figure, out, "noc"):
+        typer.echo(picture, err=True)

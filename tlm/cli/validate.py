@@ -1,0 +1,184 @@
+"""``validate``: docs/validation.md, made anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from tlm.cli.composition import load_analysis
+
+if TYPE_CHECKING:
+    from tlm.validation.dram import BandPoint
+    from tlm.validation.noc import CurveResult
+    from tlm.validation.page import Findings
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+PANELS = (  # of the network's figure: side, flits a packet, traffic
+    (8, 5, "uniform"),
+    (8, 1, "uniform"),
+    (4, 5, "transpose"),
+    (4, 5, "neighbor"),
+)
+DRAM_PANELS = ("rand_rd", "mix21_rand", "seq_rd", "str4_diff")
+
+
+def validate(
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where validation.md and figures/ go.")
+    ] = Path("docs"),
+    reference: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Reference curves; those of the repository.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Shorter runs: noisier figures in a few minutes.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
+) -> None:
+    """Measure network and DRAM models at every reference point and write the validation page."""
+    from tlm.folder import write_atomic
+    from tlm.validation.page import page
+    from tlm.validation.reference import REFERENCE
+
+    findings = _measure_all(reference or REFERENCE, quick, min(jobs, os.cpu_count() or 1))
+    figures = _draw(findings, out / "figures")
+    write_atomic(out / "validation.md", page(findings, figures))
+    typer.echo(out / "validation.md")
+
+
+def _measure_all(reference: Path, quick: bool, jobs: int) -> Findings:
+    from tlm.validation import dram, noc
+    from tlm.validation.page import Findings
+
+    points = _map(noc.measure, noc.tasks(reference, quick), jobs, "network")
+    logged = dram.logged_energies(reference)
+    bands = _bands(dram.band_rows(reference), logged, quick, jobs)
+    return Findings(
+        mismatches=[
+            (k, flits, 3 * k**4, len(noc.zero_load_mismatches(k, flits)))
+            for k, flits in ((4, 1), (4, 5), (5, 3))
+        ],
+        limits=list(noc.limits(reference)),
+        curves=noc.collect(reference, points),
+        closed=list(dram.closed_forms()),
+        bands=bands,
+        single=_bands(dram.single_rows(reference), logged, quick, jobs),
+    )
+
+
+def _bands(
+    rows: Sequence[dict[str, str]],
+    logged: dict[tuple[str, str, str], float],
+    quick: bool,
+    jobs: int,
+) -> list[BandPoint]:
+    keys = [(row["config"], row["trace"], row["mode"]) for row in rows]
+    tasks = [(row, logged.get(key)) for row, key in zip(rows, keys, strict=True)]
+    return _map(partial(_measure_dram, quick), tasks, jobs, "DRAM")
+
+
+def _measure_dram(quick: bool, task: tuple[dict[str, str], float | None]) -> BandPoint:
+    from tlm.validation import dram
+
+    return dram.measure(*task, quick)
+
+
+def _map(
+    function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, what: str
+) -> list[Result]:
+    """Every task's result in order, with a line of progress on stderr now and then."""
+    if jobs == 1:
+        return _counted(map(function, tasks), len(tasks), what)
+    with ProcessPoolExecutor(jobs) as pool:
+        return _counted(pool.map(function, tasks, chunksize=4), len(tasks), what)
+
+
+def _counted(results: Iterable[Result], total: int, what: str) -> list[Result]:
+    found = []
+    for result in results:
+        found.append(result)
+        if len(found) % 50 == 0 or len(found) == total:
+            typer.echo(f"{what}: {len(found)} of {total} points", err=True)
+    return found
+
+
+def _draw(findings: Findings, folder: Path) -> list[str]:
+    """The figures; returns their names."""
+    load_analysis()
+    fabric = import_module("analysis.plots.fabric")
+    panels = {
+        "noc-latency": [_noc_panel(fabric, findings.curves, *key) for key in PANELS],
+        "dram-latency": [_dram_panel(fabric, findings.bands, trace) for trace in DRAM_PANELS],
+    }
+    for name, drawn in panels.items():
+        fabric.write_png(fabric.panel_figure(drawn, columns=2), folder / f"{name}.png")
+    return list(panels)
+
+
+def _noc_panel(
+    fabric: Any, results: Sequence[CurveResult], side: int, flits: int, traffic: str
+) -> Any:
+    """Curves of one mesh and traffic: BookSim2 as circles, our router as lines."""
+    chosen = [
+        r for r in results if (r.key.side, r.key.flits, r.key.traffic) == (side, flits, traffic)
+    ]
+    curves = []
+    for group, result in enumerate(chosen):
+        points = sorted(result.router, key=lambda point: point.task.rate)
+        rates = [point.task.rate for point in points]
+        label = f"{result.key.router}, {result.key.vcs} VCs"
+        curves.append(
+            fabric.Curve("", rates, [p.task.reference for p in points], reference=True, group=group)
+        )
+        curves.append(fabric.Curve(label, rates, [p.latency for p in points], group=group))
+    lowest = [point.latency for result in chosen for point in result.router[:1]]
+    return fabric.Panel(
+        f"{side}x{side} {traffic}, {flits} flits: BookSim2 (circles) and ours",
+        curves,
+        "offered load (flits a node and cycle)",
+        "mean latency (cycles)",
+        y_max=4 * max(lowest, default=25.0),
+    )
+
+
+def _dram_panel(fabric: Any, points: Sequence[BandPoint], trace: str) -> Any:
+    """Read latency over bandwidth in open loop: the simulators' bands and ours."""
+    curves = []
+    for group, config in enumerate(("ddr4_2400_bgco", "ddr4_2400_cobg")):
+        chosen = sorted(
+            (
+                point
+                for point in points
+                if (point.config, point.trace) == (config, trace)
+                and point.mode.startswith("int:")
+                and not point.saturated
+                and point.latency_band is not None
+            ),
+            key=lambda point: point.bandwidth,
+        )
+        curves += [
+            fabric.Curve(
+                "",
+                [point.bandwidth_band[edge] for point in chosen],
+                [point.latency_band[edge] for point in chosen if point.latency_band],
+                reference=True,
+                group=group,
+            )
+            for edge in (0, 1)
+        ]
+        ours = [point.latency or 0.0 for point in chosen]
+        curves.append(fabric.Curve(config, [p.bandwidth for p in chosen], ours, group=group))
+    return fabric.Panel(
+        f"{trace}: least and most of the simulators (circles), ours",
+        curves,
+        "bandwidth (GB/s)",
+        "mean read latency (ns)",
+    )

@@ -1,0 +1,65 @@
+"""What the chip needs of a network on chip, whichever model it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from tlm.kernel import Callbacks, Path, Transaction
+
+
+class Port(Protocol):
+    """A channel or a terminal's port: what it has carried."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its network."""
+
+    @property
+    def flits(self) -> int:
+        """Flits carried so far."""
+
+    @property
+    def packets(self) -> int:
+        """Packets carried so far."""
+
+
+class ChipNetwork(Protocol):
+    """The network as cores and DRAM channels see it."""
+
+    period_ps: int
+    contended: bool
+
+    @property
+    def in_flight(self) -> int:
+        """Packets on their way."""
+
+    @property
+    def links(self) -> Mapping[tuple[int, str], Port]:
+        """Mesh channels by node and direction."""
+
+    @property
+    def injections(self) -> Sequence[Port]:
+        """Where packets enter."""
+
+    @property
+    def ejections(self) -> Sequence[Port]:
+        """Where packets leave."""
+
+    def all_links(self) -> Sequence[Port]:
+        """Mesh channels, then injection, then ejection ports."""
+
+    def attach(self, node: int, name: str, responds: bool = False) -> int:
+        """Give a core or DRAM channel its ports at a node; returns its terminal number."""
+
+    def flits_of(self, nbytes: int) -> int:
+        """Flits of a packet with ``nbytes`` of payload and its header."""
+
+    def hops(self, source: int, target: int) -> int:
+        """Mesh links between two terminals."""
+
+    def path(self, source: int, target: int, deliver: Callbacks) -> Path:
+        """What a transaction carries as ``path`` to reach ``target`` and end with ``deliver``."""
+
+    def send(self, txn: Transaction, source: int) -> None:
+        """Inject a packet now; ``txn.path`` and ``txn.flits`` are set."""

@@ -1,0 +1,132 @@
+"""Synthetic traffic of meshes: who sends to whom, and when.
+
+Patterns are those of Dally and Towles, "Principles and Practices of Interconnection Networks"
+(2004), section 3.2, as BookSim2 understands them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tlm.errors import ConfigError
+
+Targets = Callable[[int, int, int], int]  # (source node, columns, rows) to target node
+_CHUNK = 1024  # cycles drawn at a time
+
+
+def _transpose(node: int, columns: int, rows: int) -> int:
+    return node % columns * columns + node // columns
+
+
+def _neighbor(node: int, columns: int, rows: int) -> int:
+    return _shifted(node, columns, rows, 1, 1)
+
+
+def _tornado(node: int, columns: int, rows: int) -> int:
+    return _shifted(node, columns, rows, (columns + 1) // 2 - 1, (rows + 1) // 2 - 1)
+
+
+def _shifted(node: int, columns: int, rows: int, by_x: int, by_y: int) -> int:
+    return (node // columns + by_y) % rows * columns + (node % columns + by_x) % columns
+
+
+def _complement(node: int, columns: int, rows: int) -> int:
+    return columns * rows - 1 - node
+
+
+def _bit_reverse(node: int, columns: int, rows: int) -> int:
+    bits = (columns * rows).bit_length() - 1
+    return int(f"{node:0{bits}b}"[::-1], 2) if bits else 0
+
+
+def _shuffle(node: int, columns: int, rows: int) -> int:
+    bits = (columns * rows).bit_length() - 1
+    return (node << 1 | node >> max(bits - 1, 0)) & (columns * rows - 1)
+
+
+PERMUTATIONS: dict[str, Targets] = {
+    "transpose": _transpose,
+    "neighbor": _neighbor,
+    "tornado": _tornado,
+    "bitcomp": _complement,
+    "bitrev": _bit_reverse,
+    "shuffle": _shuffle,
+}
+_NEEDS_POWER_OF_TWO = ("bitrev", "shuffle")
+TRAFFIC = ("uniform", *PERMUTATIONS, "hotspot1", "hotspot4")
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bernoulli arrivals of packets of ``flits`` at every node of a mesh.
+
+    ``rate`` is in flits a node and cycle. ``uniform`` includes a node sending to itself;
+    ``hotspot1`` sends everything to node 0, a corner, ``hotspot4`` to the four corners.
+
+    Raises:
+        ConfigError: an unknown pattern, or one that the mesh does not allow.
+    """
+
+    pattern: str
+    columns: int
+    rows: int
+    flits: int
+    rate: float
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.pattern not in TRAFFIC:
+            raise ConfigError(
+                f"traffic {self.pattern!r} is unknown; there are {', '.join(TRAFFIC)}"
+            )
+        if self.pattern in _NEEDS_POWER_OF_TWO and self.nodes & (self.nodes - 1):
+            raise ConfigError(
+                f"traffic {self.pattern}: the number of nodes must be a power of two, "
+                f"got {self.nodes}"
+            )
+        if self.pattern == "transpose" and self.columns != self.rows:
+            raise ConfigError(
+                f"traffic transpose: the mesh must be square, got {self.columns}x{self.rows}"
+            )
+        if self.flits < 1 or not 0 < self.rate / self.flits <= 1:
+            raise ConfigError(
+                f"rate: expected more than 0 and at most 1 packet a node and cycle, got "
+                f"{self.rate:g} flits in packets of {self.flits}"
+            )
+
+    @property
+    def nodes(self) -> int:
+        """Nodes of the mesh."""
+        return self.columns * self.rows
+
+    def arrivals(self) -> Iterator[tuple[int, int, int]]:
+        """(cycle, source node, target node) without end, in order of cycles, then of nodes."""
+        random = np.random.default_rng(self.seed)
+        start = 0
+        while True:
+            draws = random.random((_CHUNK, self.nodes)) < self.rate / self.flits
+            cycles, sources = np.nonzero(draws)
+            targets = self._targets(sources, random)
+            yield from zip(
+                (cycles + start).tolist(), sources.tolist(), targets.tolist(), strict=True
+            )
+            start += _CHUNK
+
+    def _targets(
+        self, sources: npt.NDArray[np.intp], random: np.random.Generator
+    ) -> npt.NDArray[np.intp]:
+        nodes, count = self.nodes, len(sources)
+        if self.pattern == "uniform":
+            return random.integers(0, nodes, count, dtype=np.intp)
+        if self.pattern == "hotspot1":
+            return np.zeros(count, dtype=np.intp)
+        if self.pattern == "hotspot4":
+            corners = (0, self.columns - 1, nodes - self.columns, nodes - 1)
+            return np.array(corners, dtype=np.intp)[random.integers(0, 4, count)]
+        permutation = PERMUTATIONS[self.pattern]
+        table = [permutation(node, self.columns, self.rows) for node in range(nodes)]
+        return np.array(table, dtype=np.intp)[sources]

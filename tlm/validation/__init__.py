@@ -1,0 +1,1 @@
+"""Our models beside trusted cycle-accurate ones: the measurements behind docs/validation.md."""

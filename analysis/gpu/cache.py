@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from analysis.gpu.devices import Device
 
-_BLOCKS = 256
+BLOCKS = 256
 _INDEX_BITS = 40
 
 
@@ -20,11 +20,11 @@ class L2Cache:
     ``dram_read_nbytes`` and ``dram_write_nbytes`` count since the start.
     """
 
-    def __init__(self, device: Device) -> None:
-        """An empty cache."""
+    def __init__(self, device: Device, blocks: int = BLOCKS) -> None:
+        """An empty cache, kept in so many blocks."""
         self.capacity_nbytes = int(device.l2_nbytes * device.l2_share.value)
         self.dirty_limit_nbytes = int(self.capacity_nbytes * device.dirty_share)
-        self.block_nbytes = self.capacity_nbytes // _BLOCKS
+        self.block_nbytes = self.capacity_nbytes // blocks
         self.dram_read_nbytes = 0
         self.dram_write_nbytes = 0
         self._held: OrderedDict[int, int] = OrderedDict()

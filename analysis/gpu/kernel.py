@@ -37,6 +37,7 @@ class Gemm:
     ``taps`` is the number of kernel positions R S of a convolution: so many columns of the view
     (rows of it in a weight gradient) come from the same element of the image, which moves once.
     ``persistent`` blocks, if any, share the tiles among them; else the device's multiprocessors.
+    Tiles run along n first, within panels of ``panel`` columns of tiles (all if None).
     """
 
     m: int
@@ -48,6 +49,7 @@ class Gemm:
     taps: int = 1
     over_images: bool = False
     persistent: int | None = None
+    panel: int | None = None
     useful: int | None = None
 
     @property
@@ -76,6 +78,8 @@ class Kernel:
     """One launch: ``kind`` is ``conv``, ``linear`` or ``elementwise``.
 
     A product reads its operands [m, k] and [k, n] first, in this order, then whatever it adds to.
+    An elementwise kernel sweeps its tensors side by side, or in ``groups`` of equally many, one
+    after another (the launches that do the same to a list of tensors).
     ``holds`` are tensors that autograd keeps alive until then although nothing reads them.
     """
 
@@ -87,6 +91,7 @@ class Kernel:
     flop: int = 0
     gemm: Gemm | None = None
     holds: tuple[Tensor, ...] = ()
+    groups: int = 1
 
     @cached_property
     def read_nbytes(self) -> int:

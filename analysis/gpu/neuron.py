@@ -99,7 +99,9 @@ def _unfused_forward(
         stacked.append(spike)
         surrogate.append(over)
         reset.append(rest)
-    step.into(spikes, "stack", *stacked)
+    slices = tuple(spikes.step(t, steps) for t in range(steps))
+    stack = Kernel(f"{name} lif stack", "elementwise", "fp", tuple(stacked), slices, groups=steps)
+    step.kernels.append(stack)
     return step.kernels, LifState((), tuple(surrogate), tuple(reset))
 
 

@@ -14,6 +14,7 @@ from analysis.gpu.network import Stage
 
 _LEAST_K = 256  # of one part of a split product: assumed, a few steps of the main loop
 _PARTIAL_NBYTES = 4  # partial sums are FP32
+PANEL_TILES = 8  # columns of tiles walked together, CUTLASS' widest threadblock swizzle
 _BLOCKS = 128  # parts are made until about so many blocks run: assumed, of the order of all SMs
 
 
@@ -29,21 +30,21 @@ class Products:
     def forward(self, inputs: Tensor, weight: Tensor, outputs: Tensor) -> None:
         """Outputs from inputs."""
         stage = self._stage
-        gemm = _tiled(self._pixels_out, stage.out_shape[0], stage.in_shape[0] * stage.taps)
+        gemm = tiled(self._pixels_out, stage.out_shape[0], stage.in_shape[0] * stage.taps)
         gemm = replace(gemm, taps=stage.taps, over_images=False)
         self._launch(stage.kind, "fp", (inputs, weight), outputs, gemm)
 
     def input_gradient(self, gradient: Tensor, weight: Tensor, result: Tensor) -> None:
         """Gradient of the inputs from that of the outputs; a strided one does no more work."""
         stage = self._stage
-        gemm = _tiled(self._pixels_in, stage.in_shape[0], stage.out_shape[0] * stage.taps)
+        gemm = tiled(self._pixels_in, stage.in_shape[0], stage.out_shape[0] * stage.taps)
         gemm = replace(gemm, taps=stage.taps, useful=2 * self._pixels_out * stage.weights)
         self._launch("dgrad", "bp", (gradient, weight), result, gemm)
 
     def weight_gradient(self, gradient: Tensor, inputs: Tensor, result: Tensor) -> None:
         """Gradient of the weights; the sum over images is split so that all of the GPU works."""
         stage = self._stage
-        gemm = _tiled(stage.out_shape[0], stage.in_shape[0] * stage.taps, self._pixels_out)
+        gemm = tiled(stage.out_shape[0], stage.in_shape[0] * stage.taps, self._pixels_out)
         splits = max(1, min(_BLOCKS // gemm.tiles, gemm.k // _LEAST_K))
         gemm = replace(gemm, taps=stage.taps, over_images=True, splits=splits)
         if splits == 1:
@@ -62,8 +63,9 @@ class Products:
         self._kernels.append(kernel)
 
 
-def _tiled(m: int, n: int, k: int) -> Gemm:
-    return Gemm(m, n, k, tile_m=_tile(m), tile_n=_tile(n))
+def tiled(m: int, n: int, k: int) -> Gemm:
+    """A product in the tiles that a library would take, as far as its shape decides."""
+    return Gemm(m, n, k, tile_m=_tile(m), tile_n=_tile(n), panel=PANEL_TILES)
 
 
 def _tile(size: int) -> int:

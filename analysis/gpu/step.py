@@ -21,9 +21,9 @@ ELEMENT_NBYTES = {"amp": 2, "tf32": 4, "fp32": 4}
 MASTER_NBYTES = 4  # weights, their gradients and moments are FP32 in amp too
 POOL_INDEX_NBYTES = 8  # torch's max_pool2d_with_indices saves an int64 for every output
 
-# Tensors of one weight that a fused optimizer reads beside the gradient, and writes. Operations:
-# NeuroMC's count (Adam 11 multiplications, 4 additions, 1 root; SGD 1 and 1).
-OPTIMIZER_STATE = {"adam": ("weight", "mean", "variance"), "sgd": ("weight",)}
+# Tensors beside weight and gradient that an optimizer reads and writes. Operations: NeuroMC's count
+# (Adam 11 multiplications, 4 additions, 1 root; SGD 1 and 1).
+OPTIMIZER_MOMENTS = {"adam": ("mean", "variance"), "sgd": ()}
 OPTIMIZER_FLOP = {"adam": 16, "sgd": 2}
 
 
@@ -78,9 +78,10 @@ class _Step:
         writes: tuple[Tensor, ...],
         flop: int = 0,
         holds: tuple[Tensor, ...] = (),
+        groups: int = 1,
     ) -> None:
         """An elementwise kernel."""
-        kernel = Kernel(name, "elementwise", phase, reads, writes, flop, holds=holds)
+        kernel = Kernel(name, "elementwise", phase, reads, writes, flop, None, holds, groups)
         self.kernels.append(kernel)
 
 
@@ -279,15 +280,20 @@ def _weight_gradient(
 
 def _update(step: _Step) -> None:
     """One fused launch of the optimizer; in amp the loss scale is taken out of gradients first."""
-    network = step.network
-    gradients = tuple(step.weight_gradients)
+    network, layers = step.network, len(step.weights)
+    gradients = tuple(reversed(step.weight_gradients))
     if step.precision == "amp":
-        step.launch("unscale", "update", gradients, gradients, network.weights)
-    state = list(step.weights)
-    for part in OPTIMIZER_STATE[network.optimizer][1:]:
-        state += [
-            Tensor(f"{weight.name} {part}", weight.nbytes, kept=True) for weight in step.weights
+        step.launch("unscale", "update", gradients, gradients, network.weights, groups=layers)
+    reads: list[Tensor] = []
+    writes: list[Tensor] = []
+    for weight, gradient in zip(step.weights, gradients, strict=True):
+        moments = OPTIMIZER_MOMENTS[network.optimizer]
+        state = [
+            weight,
+            *(Tensor(f"{weight.name} {part}", weight.nbytes, kept=True) for part in moments),
         ]
+        reads += [gradient, *state]
+        writes += state
     flop = OPTIMIZER_FLOP[network.optimizer] * network.weights
     name = f"{network.optimizer} update"
-    step.launch(name, "update", (*gradients, *state), tuple(state), flop)
+    step.launch(name, "update", tuple(reads), tuple(writes), flop, groups=layers)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.gpu.access import accesses, l2_read_nbytes
-from analysis.gpu.cache import L2Cache
+from analysis.gpu.cache import BLOCKS, L2Cache
 from analysis.gpu.devices import Device
 from analysis.gpu.kernel import Kernel, Tensor
 
@@ -40,12 +40,13 @@ class StepTraffic:
     peak_nbytes: int
 
 
-def step_traffic(kernels: Sequence[Kernel], device: Device) -> StepTraffic:
+def step_traffic(kernels: Sequence[Kernel], device: Device, blocks: int = BLOCKS) -> StepTraffic:
     """A step in the steady state: the cache's contents and dirty lines pass from kernel to kernel.
 
-    The step runs twice and the second is counted, so that it finds what the last one left.
+    The step runs twice and the second is counted, so that it finds what the last one left. Fewer
+    ``blocks`` of the cache are quicker, and enough where tensors are many times its size.
     """
-    cache = L2Cache(device)
+    cache = L2Cache(device, blocks)
     storage = Storage(kernels)
     _run(kernels, device, cache, storage)
     traffic = _run(kernels, device, cache, storage)

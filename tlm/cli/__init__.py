@@ -14,6 +14,7 @@ import typer
 
 from tlm import __version__
 from tlm.cli.config import config_app
+from tlm.cli.gpu import gpu
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
 from tlm.cli.run import run
@@ -41,6 +42,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)
 app.command()(plot)
+app.command()(gpu)
 
 
 def _print_version(wanted: bool) -> None:

@@ -38,7 +38,7 @@ class Case:
     neuron: str = "fused"
 
 
-def swings(network: Network, device: Device, figure: Callable[[Case], float]) -> tuple[Swing, ...]:
+def swings(device: Device, figure: Callable[[Case], float]) -> tuple[Swing, ...]:
     """The widest first. ``figure`` gives the value of a case."""
     found = [Swing(name, figure(low), figure(high)) for name, low, high in _cases(Case(device))]
     return tuple(sorted(found, key=lambda swing: -swing.width))
@@ -63,18 +63,6 @@ def energy(network: Network) -> Callable[[Case], float]:
             network, case.device, case.precision, case.neuron, case.assumptions
         )
         return found.energy.total.value
-
-    return figure
-
-
-def time(network: Network) -> Callable[[Case], float]:
-    """Time of an iteration on the GPU, s."""
-
-    def figure(case: Case) -> float:
-        found = network_baseline(
-            network, case.device, case.precision, case.neuron, case.assumptions
-        )
-        return found.time_s
 
     return figure
 

@@ -35,6 +35,11 @@ class Comparison:
         return 1 - self.chip_nbytes.most / moved, 1 - self.chip_nbytes.least / moved
 
     @property
+    def middle(self) -> float | None:
+        """Share saved by the middle of the chip's bytes."""
+        return None if self.gpu.fits_in_l2 else 1 - self.chip_nbytes.value / self.gpu.dram_nbytes
+
+    @property
     def verdict(self) -> str:
         """Whether the claim's band is met: all of the range, none of it or part."""
         if self.reduction is None:

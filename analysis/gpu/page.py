@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis.gpu.baseline import network_baseline
 from analysis.gpu.chip import ChipRun, chip_run
 from analysis.gpu.compare import BASELINES, CLAIM, Comparison, break_even_rate, compare, ratio_lines
-from analysis.gpu.devices import A100
+from analysis.gpu.devices import A100, V100
 from analysis.gpu.page_text import (
     CHECKED,
     CLAIM_TEXT,
@@ -22,6 +22,7 @@ from analysis.gpu.published import points
 from analysis.gpu.screen import network_named
 from analysis.gpu.sensitivity import Case, Swing, dram_reduction, energy, swings
 from analysis.gpu.shapes import imagenet, network_names
+from analysis.gpu.v100 import Case as V100Case
 from analysis.gpu.v100 import cases, measured, predicted
 from analysis.plots.canvas import save
 from analysis.plots.gpu import reduction_figure, tornado_figure
@@ -84,11 +85,17 @@ def _v100_table() -> str:
                 f"{found.dram_write_nbytes / _MB:.2f} / {real.dram_write_mb:.2f}",
                 f"{l2[0]:.2f} / {l2[1]:.2f}" if case.l2_read else "not claimed",
                 f"{l2[0] / l2[1] - 1:+.1%}" if case.l2_read else "",
-                case.standing,
+                _v100_standing(case),
             )
         )
     head = ("kernel", "sizes from", "DRAM MB", "error", "written MB", "L2 MB", "error", "standing")
     return _table(head, rows)
+
+
+def _v100_standing(case: V100Case) -> str:
+    """DRAM writes beyond what may stay dirty rest on the constant read off such kernels."""
+    rests = case.kernel.write_nbytes > V100.dirty_share * V100.l2_nbytes
+    return f"{case.standing}; DRAM writes calibrated" if rests else case.standing
 
 
 def _published_table() -> str:
@@ -107,7 +114,7 @@ def _published_table() -> str:
 
 
 def _standing(standing: str, error: float) -> str:
-    return f"{standing}: not reproduced" if abs(error) > _LARGE_ERROR else standing
+    return "not reproduced" if abs(error) > _LARGE_ERROR else standing
 
 
 def _comparisons(runs: Sequence[ChipRun]) -> list[Comparison]:
@@ -158,15 +165,32 @@ def _verdict(compared: Sequence[Comparison]) -> str:
     for neuron, precision in BASELINES:
         these = [one for one in compared if (one.neuron, one.precision) == (neuron, precision)]
         ranges = [
-            f"{one.network} {one.reduction[0]:.0%} to {one.reduction[1]:.0%} ({one.verdict})"
+            f"{one.network} {one.reduction[0]:.0%} to {one.reduction[1]:.0%} ({one.verdict}; "
+            f"{one.middle:.0%} by the middle of the count)"
             for one in these
             if one.reduction is not None
         ]
         lines.append(f"- **{neuron}, {precision}**: {'; '.join(ranges)}.")
+    held = [
+        f"{neuron} {precision}"
+        for neuron, precision in BASELINES
+        if _holds(compared, neuron, precision)
+    ]
+    lines.append(
+        "\nBy the middle of the count the claim holds for every network above under: "
+        f"{', '.join(held) or 'none'}. Under the other baselines at least one network lies outside "
+        "the band; above it the GPU baseline is the weak one, not the chip strong."
+    )
     outside = sorted({one.network for one in compared if one.reduction is None})
     if outside:
-        lines.append(f"- Not applicable, everything fits in L2: {', '.join(outside)}.")
+        lines.append(f"\nNot applicable, everything fits in L2: {', '.join(outside)}.")
     return "\n".join(lines)
+
+
+def _holds(compared: Sequence[Comparison], neuron: str, precision: str) -> bool:
+    these = [one for one in compared if (one.neuron, one.precision) == (neuron, precision)]
+    middles = [one.middle for one in these if one.middle is not None]
+    return all(CLAIM[0] <= middle <= CLAIM[1] for middle in middles)
 
 
 def _time_and_energy(runs: Sequence[ChipRun]) -> str:
@@ -184,7 +208,7 @@ def _time_and_energy(runs: Sequence[ChipRun]) -> str:
             lines += [f"- {line}" for line in ratio_lines(found, mine)]
             lines.append("")
         lines += [
-            f"- break-even of skipping, {run.folder}: {break_even_rate(run):.0%} spike rate"
+            f"- break-even of skipping on {run.chip}: {break_even_rate(run):.0%} spike rate\n"
             for run in mine
             if run.modes == "sparse"
         ]

@@ -6,7 +6,7 @@ Every point says what it is: ``validated`` if no figure of the model was fitted 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -39,9 +39,10 @@ class Point:
         return self.predicted / self.published - 1
 
 
-def points() -> tuple[Point, ...]:
-    """All points: products, the network's memory and latency, neuron layers, linear + LIF."""
-    return (*_products(), *_vgg_memory(), *_vgg_latency(), *_lif_layers(), *_linear_lif())
+def points(topic: str | None = None) -> tuple[Point, ...]:
+    """All points, or those of one of ``TOPICS``."""
+    chosen = TOPICS.values() if topic is None else (TOPICS[topic],)
+    return tuple(point for made in chosen for point in made())
 
 
 # LLMCompass' table, FP16 on an A100-80 (2039 GB/s), host-timed: 21 us of launch are in each point.
@@ -161,3 +162,12 @@ def _linear_lif() -> Iterator[Point]:
         yield Point(f"{what}, forward", "s", phases["fp"], forward, "validated", source)
         yield Point(f"{what}, backward", "s", phases["bp"], backward, "validated", source)
         yield Point(f"{what}, memory", "GB", found.peak_nbytes / 1e9, memory, "validated", source)
+
+
+TOPICS: dict[str, Callable[[], Iterator[Point]]] = {
+    "products": _products,
+    "memory of the network": _vgg_memory,
+    "latency of the network": _vgg_latency,
+    "neuron layers": _lif_layers,
+    "linear and neurons": _linear_lif,
+}

@@ -97,6 +97,7 @@ def _cases(usual: Case) -> list[tuple[str, Case, Case]]:
         ),
         of_device("idle power", device.idle_w, lambda v: replace(device, idle_w=v)),
         of_all("launch interval", assumed.dispatch_s, lambda v: replace(assumed, dispatch_s=v)),
+        of_all("arithmetic", assumed.arithmetic, lambda v: replace(assumed, arithmetic=v)),
         of_all("L2 pJ/bit", assumed.l2_pj_per_bit, lambda v: replace(assumed, l2_pj_per_bit=v)),
     ]
 

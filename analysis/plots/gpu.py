@@ -27,7 +27,7 @@ def reduction_figure(comparisons: Sequence[Comparison]) -> Figure:
         names = [f"{one.network}, {one.neuron}, {one.precision}" for one, _ in shown]
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
-        axes.set_xlim(-0.5, 1)
+        axes.set_xlim(min([0.0, *(reduction[0] for _, reduction in shown if reduction)]), 1)
         axes.set_xlabel("share of the GPU's DRAM bytes that the chip does not move")
         device = comparisons[0].gpu.device
         axes.set_title(f"Against {device}, modelled; the chip counted by element, not simulated")

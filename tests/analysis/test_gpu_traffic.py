@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.gpu.devices import A100, V100, Device
@@ -113,6 +113,7 @@ def replace_holds(kernel: Kernel, *tensors: Tensor) -> Kernel:
     )
 
 
+@settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(1, 300), min_size=2, max_size=8),
     share=st.sampled_from([0.25, 0.5, 1.0]),

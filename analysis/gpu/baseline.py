@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.gpu.assumptions import USUAL, Assumptions
-from analysis.gpu.cost import Energy, kernel_time_s, step_energy
-from analysis.gpu.devices import PRECISIONS, Device, device
+from analysis.gpu.cost import Energy, kernel_time_s, step_energy, time_ends_s
+from analysis.gpu.devices import PRECISIONS, Device, Range, device
 from analysis.gpu.kernel import Kernel
 from analysis.gpu.network import Network, network_of
 from analysis.gpu.neuron import NEURONS
@@ -22,6 +22,7 @@ class GpuBaseline:
 
     ``dram_nbytes`` is the traffic of the steady state; where all tensors alive at the peak
     (``peak_nbytes``) fit in the L2 cache (``fits_in_l2``) it must not be compared.
+    ``time_s_range`` is (least, most) as efficiencies and overheads go to their ends.
     ``compulsory_nbytes`` counts every tensor once a kernel. ``energy_j_range`` is (least, most),
     of the board without the host. ``conditions`` must be shown wherever a figure is.
     """
@@ -33,6 +34,7 @@ class GpuBaseline:
     traffic: tuple[Traffic, ...]
     times_s: tuple[float, ...]
     time_s: float
+    time_s_range: tuple[float, float]
     dram_nbytes: int
     compulsory_nbytes: int
     peak_nbytes: int
@@ -90,6 +92,7 @@ def network_baseline(
         for kernel, traffic in zip(kernels, step.kernels, strict=True)
     )
     time_s = sum(times)
+    shortest, longest = time_ends_s(kernels, step.kernels, chosen, precision, assumptions)
     return GpuBaseline(
         device=chosen.name,
         precision=precision,
@@ -98,11 +101,19 @@ def network_baseline(
         traffic=step.kernels,
         times_s=times,
         time_s=time_s,
+        time_s_range=(shortest, longest),
         dram_nbytes=sum(traffic.dram_nbytes for traffic in step.kernels),
         compulsory_nbytes=sum(kernel.nbytes for kernel in kernels),
         peak_nbytes=step.peak_nbytes,
         fits_in_l2=step.peak_nbytes <= chosen.l2_nbytes * chosen.l2_share.value,
-        energy=step_energy(kernels, step.kernels, time_s, chosen, precision, assumptions),
+        energy=step_energy(
+            kernels,
+            step.kernels,
+            Range(shortest, time_s, longest),
+            chosen,
+            precision,
+            assumptions,
+        ),
         conditions=_conditions(chosen, network, precision, neuron, step.peak_nbytes, assumptions),
     )
 

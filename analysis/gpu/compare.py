@@ -89,9 +89,10 @@ def break_even_rate(sparse: ChipRun, rows: int = 16) -> float:
 def ratio_lines(gpu: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
     """Each run's time and energy beside the GPU's."""
     low, high = gpu.energy_j_range
+    shortest, longest = gpu.time_s_range
     return [
-        f"chip {run.chip}, {run.modes}: {run.time_s * 1e6:,.0f} us ({gpu.time_s / run.time_s:.2f} x"
-        f" on the GPU), {run.energy_j * 1e3:.3g} mJ ({low / run.energy_j:.1f} to "
-        f"{high / run.energy_j:.1f} x on the GPU)"
+        f"chip {run.chip}, {run.modes}: {run.time_s * 1e6:,.0f} us "
+        f"({shortest / run.time_s:.2f} to {longest / run.time_s:.2f} x on the GPU), "
+        f"{run.energy_j * 1e3:.3g} mJ ({low / run.energy_j:.1f} to {high / run.energy_j:.1f} x)"
         for run in runs
     ]

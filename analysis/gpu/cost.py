@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.gpu.assumptions import Assumptions, pj_per_flop
 from analysis.gpu.devices import Device, Range
@@ -34,6 +34,37 @@ def kernel_time_s(
     )
 
 
+def time_ends_s(
+    kernels: Sequence[Kernel],
+    traffic: Sequence[Traffic],
+    device: Device,
+    precision: str,
+    assumptions: Assumptions,
+) -> tuple[float, float]:
+    """Time of all kernels with every efficiency at its most and every overhead at its least, s,
+    and the other way round."""
+    found = []
+    for high, low in (("most", "least"), ("least", "most")):
+        at = replace(
+            device,
+            dram_efficiency=_end(device.dram_efficiency, high),
+            gemm_efficiency=_end(device.gemm_efficiency, high),
+            conv_efficiency={k: _end(v, high) for k, v in device.conv_efficiency.items()},
+        )
+        overheads = replace(
+            assumptions,
+            dispatch_s=_end(assumptions.dispatch_s, low),
+            ramp_s=_end(assumptions.ramp_s, low),
+        )
+        pairs = zip(kernels, traffic, strict=True)
+        found.append(sum(kernel_time_s(k, t, at, precision, overheads) for k, t in pairs))
+    return found[0], found[1]
+
+
+def _end(of: Range, which: str) -> Range:
+    return Range.exactly(of.most if which == "most" else of.least)
+
+
 def flop_s(kernel: Kernel, device: Device, precision: str) -> float:
     """Operations a second that a kernel reaches: peak x efficiency x the share of tiles in use."""
     if kernel.gemm is None:
@@ -55,7 +86,7 @@ def tile_share(gemm: Gemm, device: Device) -> float:
 def step_energy(
     kernels: Sequence[Kernel],
     traffic: Sequence[Traffic],
-    time_s: float,
+    time_s: Range,
     device: Device,
     precision: str,
     assumptions: Assumptions,
@@ -67,10 +98,12 @@ def step_energy(
     compute = _add(_times(tensor, 1e-12 * products), _times(vector, 1e-12 * others))
     l2 = _times(assumptions.l2_pj_per_bit, 8e-12 * sum(t.l2_nbytes for t in traffic))
     dram = _times(device.dram_pj_per_bit, 8e-12 * sum(t.dram_nbytes for t in traffic))
-    idle = _times(device.idle_w, time_s)
-    parts = _add(_add(compute, l2), _add(dram, idle))
-    limit = device.board_w * time_s
-    total = Range(min(parts.least, limit), min(parts.value, limit), min(parts.most, limit))
+    power = device.idle_w
+    idle = Range(power.least * time_s.least, power.value * time_s.value, power.most * time_s.most)
+    parts, limit = _add(_add(compute, l2), _add(dram, idle)), _times(time_s, device.board_w)
+    total = Range(
+        min(parts.least, limit.least), min(parts.value, limit.value), min(parts.most, limit.most)
+    )
     return Energy(compute, l2, dram, idle, total)
 
 

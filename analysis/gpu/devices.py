@@ -17,6 +17,11 @@ class Range:
     value: float
     most: float
 
+    @staticmethod
+    def exactly(value: float) -> Range:
+        """A parameter taken for known."""
+        return Range(value, value, value)
+
 
 _PARTITIONED = Range(0.5, 1.0, 1.0)
 _WHOLE = Range(1.0, 1.0, 1.0)

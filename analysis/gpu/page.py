@@ -203,7 +203,8 @@ def _time_and_energy(runs: Sequence[ChipRun]) -> str:
             low, high = found.energy_j_range
             lines.append(
                 f"**{name}** against {found.device}, {precision}: "
-                f"{found.time_s * 1e6:,.0f} us, {1e3 * low:.3g} to {1e3 * high:.3g} mJ\n"
+                f"{found.time_s * 1e6:,.0f} us ({found.time_s_range[0] * 1e6:,.0f} to "
+                f"{found.time_s_range[1] * 1e6:,.0f}), {1e3 * low:.3g} to {1e3 * high:.3g} mJ\n"
             )
             lines += [f"- {line}" for line in ratio_lines(found, mine)]
             lines.append("")

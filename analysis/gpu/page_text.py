@@ -20,6 +20,12 @@ first kernel that uses them to the last, freed storage is used again by the next
 size. DRAM bytes are those of an LRU model of L2 whose contents and dirty lines pass from kernel to
 kernel; the step runs twice and the second is counted. At most half of L2 may be dirty (calibrated
 on the V100, assumed elsewhere).
+
+Measuring: `python -m analysis.gpu.measure` runs a recorded job's real training step in torch, takes
+time and the board's energy counter over windows of seconds, and adds DRAM bytes by kernel from a
+log of `ncu`; its help says how. It is tested on a CPU only and has not been run on a GPU, so that
+no figure here comes from it. Published DRAM bytes of an SNN training step were looked for and not
+found.
 """
 
 CHECKED = """

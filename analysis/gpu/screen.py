@@ -42,6 +42,7 @@ def screen(
 
 def _figures(network: Network, found: GpuBaseline) -> list[str]:
     low, high = found.energy_j_range
+    shortest, longest = found.time_s_range
     energy = found.energy
     parts = ", ".join(
         f"{name} {1e3 * part.least:.3g} to {1e3 * part.most:.3g}"
@@ -55,7 +56,8 @@ def _figures(network: Network, found: GpuBaseline) -> list[str]:
     return [
         f"{network.name}, B={network.batch} T={network.steps}, on {found.device}: "
         f"{found.precision}, {found.neuron}; modelled, not measured",
-        f"{1e6 * found.time_s:,.0f} us per iteration, {len(found.kernels)} kernels",
+        f"{1e6 * found.time_s:,.0f} us per iteration ({1e6 * shortest:,.0f} to "
+        f"{1e6 * longest:,.0f}), {len(found.kernels)} kernels",
         f"{1e3 * low:.3g} to {1e3 * high:.3g} mJ per iteration ({parts} mJ)",
         f"DRAM {found.dram_nbytes / 1e6:,.1f} MB ({found.compulsory_nbytes / 1e6:,.1f} MB if "
         f"nothing stayed in L2), L2 {found.l2_nbytes / 1e6:,.1f} MB, "

@@ -71,11 +71,13 @@ def _cases(usual: Case) -> list[tuple[str, Case, Case]]:
     device, assumed = usual.device, usual.assumptions
 
     def of_device(name: str, of: Range, change: Callable[[Range], Device]) -> _Named:
-        low, high = (replace(usual, device=change(_fixed(v))) for v in (of.least, of.most))
+        low, high = (replace(usual, device=change(Range.exactly(v))) for v in (of.least, of.most))
         return name, low, high
 
     def of_all(name: str, of: Range, change: Callable[[Range], Assumptions]) -> _Named:
-        low, high = (replace(usual, assumptions=change(_fixed(v))) for v in (of.least, of.most))
+        low, high = (
+            replace(usual, assumptions=change(Range.exactly(v))) for v in (of.least, of.most)
+        )
         return name, low, high
 
     conv = device.conv_efficiency
@@ -103,7 +105,3 @@ def _cases(usual: Case) -> list[tuple[str, Case, Case]]:
 
 
 _Named = tuple[str, Case, Case]
-
-
-def _fixed(value: float) -> Range:
-    return Range(value, value, value)

@@ -168,3 +168,10 @@ def test_a_run_of_another_job_is_refused(run_dir: Path) -> None:
     """Figures of two jobs are never compared."""
     with pytest.raises(ConfigError, match="expected a run of mnist-fc, it is of mnist-csnn"):
         screen("mnist-fc", "A100", "amp", "fused", [run_dir], top=0)
+
+
+def test_time_lies_between_its_ends() -> None:
+    """Better efficiencies and shorter launches bound the time below, the worse ones above."""
+    found = network_baseline(SMALL, A100)
+    shortest, longest = found.time_s_range
+    assert shortest < found.time_s < longest

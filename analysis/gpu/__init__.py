@@ -1,4 +1,4 @@
-"""The GPU baseline: one training step of a job, kernel by kernel, by roofline."""
+"""The GPU baseline: one training step of a job, modelled kernel by kernel."""
 
 from analysis.gpu.baseline import GpuBaseline, baseline
 

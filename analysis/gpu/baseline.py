@@ -4,32 +4,53 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.gpu.devices import Device, device
-from analysis.gpu.kernels import ELEMENT_NBYTES, PLAIN_LIF_KERNELS, Kernel, training_step
-from analysis.gpu.roofline import kernel_time_s, working_set_nbytes
+from analysis.gpu.assumptions import USUAL, Assumptions
+from analysis.gpu.cost import Energy, kernel_time_s, step_energy, time_ends_s
+from analysis.gpu.devices import PRECISIONS, Device, Range, device
+from analysis.gpu.kernel import Kernel
+from analysis.gpu.network import Network, network_of
+from analysis.gpu.neuron import NEURONS
+from analysis.gpu.step import ELEMENT_NBYTES, training_step
+from analysis.gpu.traffic import Traffic, step_traffic
 from tlm.errors import ConfigError
 from tlm.workload.model import Workload
-
-NEURONS = ("fused", "plain")
 
 
 @dataclass(frozen=True)
 class GpuBaseline:
     """One training iteration (T steps, a batch of B) on a GPU: modelled, not measured.
 
-    ``dram_nbytes`` are the compulsory bytes of all kernels; where the working set fits in the L2
-    cache (``fits_in_l2``) they need not reach DRAM and must not be compared. ``energy_j_range``
-    is (least, most), of the whole board. ``conditions`` must be shown wherever a figure is.
+    ``dram_nbytes`` is the traffic of the steady state; where all tensors alive at the peak
+    (``peak_nbytes``) fit in the L2 cache (``fits_in_l2``) it must not be compared.
+    ``time_s_range`` is (least, most) as efficiencies and overheads go to their ends.
+    ``compulsory_nbytes`` counts every tensor once a kernel. ``energy_j_range`` is (least, most),
+    of the board without the host. ``conditions`` must be shown wherever a figure is.
     """
 
     device: str
+    precision: str
+    neuron: str
     kernels: tuple[Kernel, ...]
+    traffic: tuple[Traffic, ...]
+    times_s: tuple[float, ...]
     time_s: float
+    time_s_range: tuple[float, float]
     dram_nbytes: int
-    working_set_nbytes: int
+    compulsory_nbytes: int
+    peak_nbytes: int
     fits_in_l2: bool
-    energy_j_range: tuple[float, float]
+    energy: Energy
     conditions: tuple[str, ...]
+
+    @property
+    def energy_j_range(self) -> tuple[float, float]:
+        """Least and most energy, J."""
+        return self.energy.total.least, self.energy.total.most
+
+    @property
+    def l2_nbytes(self) -> int:
+        """Bytes between L2 and the multiprocessors."""
+        return sum(traffic.l2_nbytes for traffic in self.traffic)
 
 
 def baseline(
@@ -40,29 +61,60 @@ def baseline(
     Args:
         workload: the job.
         gpu: a name in ``analysis.gpu.devices.DEVICES``.
-        precision: ``amp`` (FP16 tensors, FP32 optimizer) or ``fp32``.
-        neuron: ``fused`` (one LIF kernel over all steps) or ``plain`` (elementwise kernels).
+        precision: ``amp`` (FP16 tensors, FP32 optimizer), ``tf32`` or ``fp32``.
+        neuron: ``fused`` (one LIF kernel over all steps), ``cupy`` (the same, saving more) or
+            ``unfused`` (elementwise kernels a step).
 
     Raises:
         ConfigError: an unknown GPU, precision or neuron kernel.
     """
-    _check("GPU precision", precision, tuple(ELEMENT_NBYTES))
+    return network_baseline(network_of(workload), device(gpu), precision, neuron)
+
+
+def network_baseline(
+    network: Network,
+    chosen: Device,
+    precision: str = "amp",
+    neuron: str = "fused",
+    assumptions: Assumptions = USUAL,
+) -> GpuBaseline:
+    """The same for a network's shapes and a device, with assumptions to vary.
+
+    Raises:
+        ConfigError: an unknown precision or neuron kernel.
+    """
+    _check("GPU precision", precision, PRECISIONS)
     _check("GPU neuron kernel", neuron, NEURONS)
-    chosen = device(gpu)
-    kernels = training_step(workload, precision, neuron)
-    working_set = working_set_nbytes(workload, precision)
-    fits = working_set <= chosen.l2_nbytes
-    time_s = sum(kernel_time_s(kernel, chosen, precision, in_l2=fits) for kernel in kernels)
-    dram_nbytes = sum(kernel.nbytes for kernel in kernels)
+    kernels = training_step(network, precision, neuron)
+    step = step_traffic(kernels, chosen)
+    times = tuple(
+        kernel_time_s(kernel, traffic, chosen, precision, assumptions)
+        for kernel, traffic in zip(kernels, step.kernels, strict=True)
+    )
+    time_s = sum(times)
+    shortest, longest = time_ends_s(kernels, step.kernels, chosen, precision, assumptions)
     return GpuBaseline(
         device=chosen.name,
+        precision=precision,
+        neuron=neuron,
         kernels=kernels,
+        traffic=step.kernels,
+        times_s=times,
         time_s=time_s,
-        dram_nbytes=dram_nbytes,
-        working_set_nbytes=working_set,
-        fits_in_l2=fits,
-        energy_j_range=_energy_j(chosen, time_s, 0 if fits else dram_nbytes),
-        conditions=_conditions(chosen, workload, precision, neuron, working_set, len(kernels)),
+        time_s_range=(shortest, longest),
+        dram_nbytes=sum(traffic.dram_nbytes for traffic in step.kernels),
+        compulsory_nbytes=sum(kernel.nbytes for kernel in kernels),
+        peak_nbytes=step.peak_nbytes,
+        fits_in_l2=step.peak_nbytes <= chosen.l2_nbytes * chosen.l2_share.value,
+        energy=step_energy(
+            kernels,
+            step.kernels,
+            Range(shortest, time_s, longest),
+            chosen,
+            precision,
+            assumptions,
+        ),
+        conditions=_conditions(chosen, network, precision, neuron, step.peak_nbytes, assumptions),
     )
 
 
@@ -71,40 +123,47 @@ def _check(what: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ConfigError(f"{what}: expected one of {', '.join(allowed)}, got {value!r}")
 
 
-def _energy_j(device: Device, time_s: float, dram_nbytes: int) -> tuple[float, float]:
-    """Least: HBM accesses and static power, no arithmetic. Most: the board busy all the time."""
-    least = 8e-12 * dram_nbytes * device.dram_pj_per_bit + device.static_w * time_s
-    return least, device.busy_w * time_s
+_PRECISION_TEXT = {
+    "amp": "FP16 tensors, FP32 optimizer (AMP)",
+    "tf32": "FP32 tensors, TF32 products",
+    "fp32": "FP32 without TF32",
+}
+_NEURON_TEXT = {
+    "fused": "one fused LIF kernel over all steps",
+    "cupy": "one fused LIF kernel over all steps that also saves the membrane",
+    "unfused": "elementwise LIF kernels a step, as PyTorch runs them without fusion",
+}
 
 
 def _conditions(
     device: Device,
-    workload: Workload,
+    network: Network,
     precision: str,
     neuron: str,
-    working_set: int,
-    launches: int,
+    peak_nbytes: int,
+    assumptions: Assumptions,
 ) -> tuple[str, ...]:
-    precisions = {"amp": "FP16 tensors, FP32 optimizer", "fp32": "FP32 without TF32"}
-    neurons = {
-        "fused": "one fused LIF kernel over all steps",
-        "plain": f"{PLAIN_LIF_KERNELS} elementwise LIF kernels a step (assumed)",
-    }
+    dispatch, ramp = assumptions.dispatch_s, assumptions.ramp_s
     lines = [
-        f"{device.name}, modelled by roofline, not measured",
-        f"one iteration, batch {workload.batch}, T = {workload.steps}; {precisions[precision]}; "
-        f"{neurons[neuron]}; spikes stored as {ELEMENT_NBYTES[precision]}-byte numbers",
-        "bytes are compulsory ones, every tensor once a kernel; dense, no use of sparsity",
-        f"{launches} kernels at a floor of {device.kernel_floor_s * 1e6:g} us (assumed); "
-        f"{device.dram_efficiency:.0%} of DRAM bandwidth, {device.gemm_efficiency:.0%} (linear) "
-        f"and {device.conv_efficiency:.0%} (conv) of peak at any size: small layers run slower",
-        f"energy from {device.dram_pj_per_bit:g} pJ/bit of DRAM plus {device.static_w:g} W static, "
-        f"no arithmetic, to {device.busy_w:g} W all the time (V100 powers, assumed); without host",
+        f"{device.name}, modelled kernel by kernel, not measured",
+        f"one iteration, batch {network.batch}, T = {network.steps}; {_PRECISION_TEXT[precision]}; "
+        f"{_NEURON_TEXT[neuron]}; spikes stored as {ELEMENT_NBYTES[precision]}-byte numbers; "
+        "dense, no use of sparsity",
+        f"DRAM bytes by an LRU model of {device.l2_nbytes / 2**20:.3g} MiB of L2 carried from "
+        "kernel to kernel (V100 kernels within 5 %; on other devices assumed)",
+        f"time from {device.dram_efficiency.value:.0%} of DRAM bandwidth, "
+        f"{device.gemm_efficiency.value:.0%} (linear) and "
+        f"{device.conv_efficiency[precision].value:.0%} (conv) of peak, {ramp.value * 1e6:g} us a "
+        f"kernel and {dispatch.value * 1e6:g} us a launch (assumed, {dispatch.least * 1e6:g} to "
+        f"{dispatch.most * 1e6:g})",
+        f"energy of the board without host: {device.dram_pj_per_bit.least:g} to "
+        f"{device.dram_pj_per_bit.most:g} pJ/bit of DRAM, {assumptions.l2_pj_per_bit.least:g} to "
+        f"{assumptions.l2_pj_per_bit.most:g} of L2, {device.idle_w.least:g} to "
+        f"{device.idle_w.most:g} W idle (assumed), arithmetic up to the board's limit",
     ]
-    if working_set <= device.l2_nbytes:
+    if peak_nbytes <= device.l2_nbytes * device.l2_share.value:
         lines.append(
-            f"the working set, {working_set / 1e6:.3g} MB, fits in the {device.l2_nbytes / 1e6:g} "
-            "MB L2: the DRAM comparison is not applicable, DRAM energy counts from 0, time is at "
-            f"{device.l2_bytes_s / 1e9:g} GB/s of L2"
+            f"all tensors alive, {peak_nbytes / 1e6:.3g} MB at most, fit in the "
+            f"{device.l2_nbytes / 2**20:.3g} MiB L2: the DRAM comparison is not applicable"
         )
     return tuple(lines)

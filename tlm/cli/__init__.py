@@ -16,6 +16,7 @@ from tlm import __version__
 from tlm.cli.config import config_app
 from tlm.cli.dram import dram
 from tlm.cli.noc import noc
+from tlm.cli.gpu import gpu
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
 from tlm.cli.run import run
@@ -47,6 +48,7 @@ app.command()(plot)
 app.command()(noc)
 app.command()(dram)
 app.command()(validate)
+app.command()(gpu)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,98 @@
+"""DRAM bytes, time and energy of the chip against a GPU, under each of four baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.gpu.baseline import GpuBaseline, network_baseline
+from analysis.gpu.chip import ChipRun, counted_dram_nbytes
+from analysis.gpu.devices import A100, Device, Range
+from analysis.gpu.network import Network
+
+BASELINES = (("fused", "amp"), ("fused", "fp32"), ("unfused", "amp"), ("unfused", "fp32"))
+CLAIM = (0.55, 0.85)
+"""What the paper claims against an A100: 55 to 85 % less DRAM access."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One network under one baseline; ``chip_nbytes`` is a single value if it was simulated."""
+
+    network: str
+    neuron: str
+    precision: str
+    gpu: GpuBaseline
+    chip_nbytes: Range
+    simulated: bool
+
+    @property
+    def reduction(self) -> tuple[float, float] | None:
+        """Least and most share of DRAM bytes saved; None where the job fits in the GPU's L2."""
+        if self.gpu.fits_in_l2:
+            return None
+        moved = self.gpu.dram_nbytes
+        return 1 - self.chip_nbytes.most / moved, 1 - self.chip_nbytes.least / moved
+
+    @property
+    def middle(self) -> float | None:
+        """Share saved by the middle of the chip's bytes."""
+        return None if self.gpu.fits_in_l2 else 1 - self.chip_nbytes.value / self.gpu.dram_nbytes
+
+    @property
+    def verdict(self) -> str:
+        """Whether the claim's band is met: all of the range, none of it or part."""
+        if self.reduction is None:
+            return "not applicable"
+        least, most = self.reduction
+        if most < CLAIM[0]:
+            return "below"
+        if least > CLAIM[1]:
+            return "above"
+        return "inside" if least >= CLAIM[0] and most <= CLAIM[1] else "overlaps"
+
+
+def compare(
+    network: Network, run: ChipRun | None = None, device: Device = A100
+) -> tuple[Comparison, ...]:
+    """A network under every baseline, against a run or, without one, against the count."""
+    if run is None:
+        chip = counted_dram_nbytes(network)
+    else:
+        chip = Range(run.dram_nbytes, run.dram_nbytes, run.dram_nbytes)
+    return tuple(
+        Comparison(
+            network.name,
+            neuron,
+            precision,
+            network_baseline(network, device, precision, neuron),
+            chip,
+            run is not None,
+        )
+        for neuron, precision in BASELINES
+    )
+
+
+def break_even_rate(sparse: ChipRun, rows: int = 16) -> float:
+    """Rate of independent spikes at which skipping no longer saves energy, 0 to 1.
+
+    Looking at a slot costs ``scan``; leaving it out saves ``slot``. Both break even when the share
+    of slots executed is 1 - scan / slot, and a slot of ``rows`` spikes at a rate p is executed
+    with probability 1 - (1 - p)^rows.
+    """
+    scan = sparse.scan_pj / sparse.slots
+    slot = sparse.slot_pj / sparse.executed
+    executed = max(0.0, 1 - scan / slot)
+    return float(1 - (1 - executed) ** (1 / rows))
+
+
+def ratio_lines(gpu: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
+    """Each run's time and energy beside the GPU's."""
+    low, high = gpu.energy_j_range
+    shortest, longest = gpu.time_s_range
+    return [
+        f"chip {run.chip}, {run.modes}: {run.time_s * 1e6:,.0f} us "
+        f"({shortest / run.time_s:.2f} to {longest / run.time_s:.2f} x on the GPU), "
+        f"{run.energy_j * 1e3:.3g} mJ ({low / run.energy_j:.1f} to {high / run.energy_j:.1f} x)"
+        for run in runs
+    ]

@@ -1,0 +1,103 @@
+"""What a GPU runs: the shapes of a network, from a recorded job or written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal, TypeAlias
+
+from tlm.workload.model import Layer, Shape3, Workload
+
+Pooling: TypeAlias = Literal["max", "average"]
+Optimizer: TypeAlias = Literal["adam", "sgd"]
+
+INPUT = -1
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One convolution or linear layer with what follows it: BN, neurons, pooling.
+
+    ``in_shape`` is (C, H, W), ``out_shape`` (K, E, F) before and ``pooled_shape`` after pooling.
+    Several ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``.
+    """
+
+    name: str
+    kind: Literal["conv", "linear"]
+    in_shape: Shape3
+    out_shape: Shape3
+    pooled_shape: Shape3
+    kernel: tuple[int, int]
+    sources: tuple[int, ...]
+    pool: Pooling | None = None
+    input_pool: Pooling | None = None
+    unpooled_shape: Shape3 = (0, 0, 0)
+    norm: bool = False
+    neuron: bool = True
+
+    @property
+    def taps(self) -> int:
+        """Kernel positions R S."""
+        return prod(self.kernel)
+
+    @property
+    def weights(self) -> int:
+        """Elements of the weight tensor."""
+        return self.out_shape[0] * self.in_shape[0] * self.taps
+
+    @property
+    def outputs(self) -> int:
+        """Neurons, before pooling."""
+        return prod(self.out_shape)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network and one mini-batch: ``steps`` is T, ``batch`` B; ``direct`` repeats the image."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    steps: int
+    batch: int
+    optimizer: Optimizer
+    direct: bool = True
+
+    @property
+    def images(self) -> int:
+        """T B: time is folded into the batch, as SpikingJelly's multi-step mode does."""
+        return self.steps * self.batch
+
+    @property
+    def weights(self) -> int:
+        """Elements of all weight tensors."""
+        return sum(stage.weights for stage in self.stages)
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of all layers, of one image."""
+        return sum(stage.outputs for stage in self.stages if stage.neuron)
+
+
+def network_of(workload: Workload) -> Network:
+    """The shapes of a recorded job."""
+    return Network(
+        name=workload.name,
+        stages=tuple(_stage(layer) for layer in workload.layers),
+        steps=workload.steps,
+        batch=workload.batch,
+        optimizer=workload.optimizer,
+        direct=workload.encoding == "direct",
+    )
+
+
+def _stage(layer: Layer) -> Stage:
+    return Stage(
+        name=layer.name,
+        kind=layer.kind,
+        in_shape=layer.in_shape,
+        out_shape=layer.out_shape,
+        pooled_shape=layer.pooled_shape,
+        kernel=layer.kernel,
+        sources=layer.sources,
+        pool=layer.pool.kind if layer.pool is not None else None,
+    )

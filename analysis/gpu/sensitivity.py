@@ -1,0 +1,107 @@
+"""Which assumption moves the GPU's figures most: each one to its ends, all others as usual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from analysis.gpu.assumptions import USUAL, Assumptions
+from analysis.gpu.baseline import network_baseline
+from analysis.gpu.chip import counted_dram_nbytes
+from analysis.gpu.devices import Device, Range
+from analysis.gpu.network import Network
+
+_DIRTY = Range(0.25, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Swing:
+    """What a figure is with one assumption at either end."""
+
+    assumption: str
+    least: float
+    most: float
+
+    @property
+    def width(self) -> float:
+        """How far the figure moves."""
+        return abs(self.most - self.least)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A device, what beside it is assumed, and the form of the job."""
+
+    device: Device
+    assumptions: Assumptions = USUAL
+    precision: str = "amp"
+    neuron: str = "fused"
+
+
+def swings(device: Device, figure: Callable[[Case], float]) -> tuple[Swing, ...]:
+    """The widest first. ``figure`` gives the value of a case."""
+    found = [Swing(name, figure(low), figure(high)) for name, low, high in _cases(Case(device))]
+    return tuple(sorted(found, key=lambda swing: -swing.width))
+
+
+def dram_reduction(network: Network, chip_nbytes: float | None = None) -> Callable[[Case], float]:
+    """The share of DRAM bytes the chip saves, the chip's bytes held at their middle."""
+    chip = counted_dram_nbytes(network).value if chip_nbytes is None else chip_nbytes
+
+    def figure(case: Case) -> float:
+        found = network_baseline(network, case.device, case.precision, case.neuron)
+        return 1 - chip / found.dram_nbytes
+
+    return figure
+
+
+def energy(network: Network) -> Callable[[Case], float]:
+    """Energy of an iteration on the GPU, J."""
+
+    def figure(case: Case) -> float:
+        found = network_baseline(
+            network, case.device, case.precision, case.neuron, case.assumptions
+        )
+        return found.energy.total.value
+
+    return figure
+
+
+def _cases(usual: Case) -> list[tuple[str, Case, Case]]:
+    device, assumed = usual.device, usual.assumptions
+
+    def of_device(name: str, of: Range, change: Callable[[Range], Device]) -> _Named:
+        low, high = (replace(usual, device=change(Range.exactly(v))) for v in (of.least, of.most))
+        return name, low, high
+
+    def of_all(name: str, of: Range, change: Callable[[Range], Assumptions]) -> _Named:
+        low, high = (
+            replace(usual, assumptions=change(Range.exactly(v))) for v in (of.least, of.most)
+        )
+        return name, low, high
+
+    conv = device.conv_efficiency
+    return [
+        ("precision (AMP, FP32)", usual, replace(usual, precision="fp32")),
+        ("neuron kernels (fused, unfused)", usual, replace(usual, neuron="unfused")),
+        of_device("L2 share", device.l2_share, lambda v: replace(device, l2_share=v)),
+        of_device("dirty share", _DIRTY, lambda v: replace(device, dirty_share=v.value)),
+        of_device(
+            "DRAM efficiency", device.dram_efficiency, lambda v: replace(device, dram_efficiency=v)
+        ),
+        of_device(
+            "conv efficiency",
+            conv["amp"],
+            lambda v: replace(device, conv_efficiency={**conv, "amp": v}),
+        ),
+        of_device(
+            "DRAM pJ/bit", device.dram_pj_per_bit, lambda v: replace(device, dram_pj_per_bit=v)
+        ),
+        of_device("idle power", device.idle_w, lambda v: replace(device, idle_w=v)),
+        of_all("launch interval", assumed.dispatch_s, lambda v: replace(assumed, dispatch_s=v)),
+        of_all("arithmetic", assumed.arithmetic, lambda v: replace(assumed, arithmetic=v)),
+        of_all("L2 pJ/bit", assumed.l2_pj_per_bit, lambda v: replace(assumed, l2_pj_per_bit=v)),
+    ]
+
+
+_Named = tuple[str, Case, Case]

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.gpu.baseline import network_baseline
+from analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
+from analysis.gpu.compare import Comparison, break_even_rate
+from analysis.gpu.devices import A100, Range
+from analysis.gpu.published import points
+from analysis.gpu.screen import screen
+from analysis.gpu.sensitivity import Case, dram_reduction, energy, swings
+from analysis.gpu.shapes import imagenet
+from analysis.plots.gpu import reduction_figure, tornado_figure
+from tlm.errors import ConfigError, TraceError
+
+SMALL = imagenet("s-resnet18", steps=1, batch=2)
+
+ENERGY = """component,action,phase,layer,count,pj_each,total_pj,source,confidence
+fp,slot,fp,0,10,2.0,20.0,here,assumed
+engine,scan,fp,0,40,0.1,4.0,here,assumed
+"""
+STATS = """component,instance,phase,layer,metric,value,unit
+engines,,fp,conv0,slots,40,1
+engines,,fp,conv0,executed_slots,10,1
+"""
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """A run folder of ``mnist-csnn`` with figures that can be divided in the head."""
+    summary = {
+        "workload": {"name": "mnist-csnn"},
+        "chip": {"name": "chip"},
+        "dram": {"bytes_read": 3_000_000, "bytes_written": 1_000_000},
+        "time": {"makespan_ps": 10**9},
+        "energy": {"total_pj": 10**9},
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "energy.csv").write_text(ENERGY)
+    (tmp_path / "stats.csv").write_text(STATS)
+    return tmp_path
+
+
+def comparison(least: float, most: float) -> Comparison:
+    """A chip that saves the given shares of the DRAM bytes of a small job on the A100."""
+    gpu = network_baseline(SMALL, A100)
+    moved = gpu.dram_nbytes
+    chip = Range((1 - most) * moved, (1 - (least + most) / 2) * moved, (1 - least) * moved)
+    return Comparison("net", "fused", "amp", gpu, chip, simulated=False)
+
+
+def test_a_run_folder_is_read(run_dir: Path) -> None:
+    """Bytes of both directions, seconds, joules, and slots of all engines."""
+    run = chip_run(run_dir)
+    assert (run.dram_nbytes, run.time_s, run.energy_j) == (4_000_000, 1e-3, 1e-3)
+    assert (run.slots, run.executed, run.scan_pj, run.slot_pj) == (40, 10, 4.0, 20.0)
+    assert run.modes == "sparse"
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    """The line names the file and what leaves such a folder."""
+    with pytest.raises(TraceError, match=r"summary\.json: expected the summary of a finished run"):
+        chip_run(tmp_path)
+
+
+def test_break_even_by_hand(run_dir: Path) -> None:
+    """Scan 0.1 pJ and slot 2 pJ: even at 95 % of slots executed, 1 - 0.05^(1/16) spikes."""
+    assert break_even_rate(chip_run(run_dir)) == pytest.approx(1 - 0.05 ** (1 / 16))
+
+
+def test_break_even_is_zero_where_looking_costs_more_than_doing(run_dir: Path) -> None:
+    """If a look costs more than the slot, no rate pays."""
+    costly: ChipRun = replace(chip_run(run_dir), scan_pj=400.0)
+    assert break_even_rate(costly) == 0
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "verdict"),
+    [
+        (0.2, 0.5, "below"),
+        (0.4, 0.7, "overlaps"),
+        (0.6, 0.8, "inside"),
+        (0.8, 0.9, "overlaps"),
+        (0.9, 0.95, "above"),
+    ],
+)
+def test_verdict_against_the_band(least: float, most: float, verdict: str) -> None:
+    """The band is 55 to 85 %; a range wholly in it is inside, partly in it overlaps."""
+    one = comparison(least, most)
+    assert one.verdict == verdict
+    assert one.reduction == pytest.approx((least, most))
+    assert one.middle == pytest.approx((least + most) / 2)
+
+
+def test_a_job_that_fits_in_l2_has_no_reduction() -> None:
+    """Nothing is compared where DRAM need not be touched."""
+    one = comparison(0.6, 0.8)
+    inside = replace(one, gpu=replace(one.gpu, fits_in_l2=True))
+    assert inside.reduction is None
+    assert inside.verdict == "not applicable"
+
+
+def test_counted_bytes_by_hand() -> None:
+    """8.8 to 20.8 B a neuron and step, and 16-bit weights 5 to 5 times at T = 1."""
+    count = counted_dram_nbytes(SMALL)
+    assert count.least == pytest.approx(8.8 * 2 * SMALL.neurons + 10 * SMALL.weights)
+    assert count.most == pytest.approx(20.8 * 2 * SMALL.neurons + 10 * SMALL.weights)
+
+
+def test_three_of_four_published_peaks_lie_within_ten_percent() -> None:
+    """CIFAR10DVSVGG's peak memory; batch 16 comes from another page and is not explained."""
+    errors = [abs(p.error) for p in points("memory of the network")]
+    assert len(errors) == 4
+    assert sum(error <= 0.10 for error in errors) >= 3
+
+
+def test_wide_products_lie_within_five_percent() -> None:
+    """The efficiency is that of the widest; shapes and waves explain all others."""
+    wide = [p for p in points("products") if "12288 x 12288" in p.what]
+    assert len(wide) == 8
+    assert all(abs(p.error) <= 0.05 for p in wide)
+
+
+def test_precision_and_fusion_move_the_bytes_more_than_the_cache() -> None:
+    """The widest swings come first, and what has no part in bytes moves nothing."""
+    found = swings(A100, dram_reduction(SMALL))
+    widths = [swing.width for swing in found]
+    assert widths == sorted(widths, reverse=True)
+    by_name = {swing.assumption: swing.width for swing in found}
+    assert by_name["precision (AMP, FP32)"] > by_name["dirty share"]
+    assert by_name["idle power"] == 0
+
+
+def test_more_idle_power_is_more_energy() -> None:
+    """Every energy assumption moves the energy in its own direction."""
+    found = {swing.assumption: swing for swing in swings(A100, energy(SMALL))}
+    for name in ("idle power", "DRAM pJ/bit", "L2 pJ/bit", "arithmetic", "launch interval"):
+        assert found[name].most > found[name].least
+
+
+def test_figures_draw() -> None:
+    """A bar per comparison, two per assumption."""
+    figure = reduction_figure([comparison(0.4, 0.7), comparison(0.6, 0.8)])
+    assert len(figure.axes[0].get_yticklabels()) == 2
+    found = swings(A100, energy(SMALL))
+    tornado = tornado_figure(found, energy(SMALL)(Case(A100)), "J")
+    assert len(tornado.axes[0].patches) == 2 * len(found)
+
+
+def test_screen_shows_conditions_and_runs(run_dir: Path) -> None:
+    """Every comparison stands above the conditions it holds under."""
+    text = screen("mnist-csnn", "A100", "amp", "fused", [run_dir], top=3)
+    assert "chip chip, sparse: 1,000 us" in text
+    assert text.index("chip chip") < text.index("Conditions") < text.index("not applicable")
+
+
+def test_screen_of_a_network_known_by_its_shapes() -> None:
+    """Without a run the chip is counted, and says so."""
+    text = screen("s-resnet18", "H100", "amp", "fused", [], top=0)
+    assert "counted by element (assumed, not simulated)" in text
+
+
+def test_a_run_of_another_job_is_refused(run_dir: Path) -> None:
+    """Figures of two jobs are never compared."""
+    with pytest.raises(ConfigError, match="expected a run of mnist-fc, it is of mnist-csnn"):
+        screen("mnist-fc", "A100", "amp", "fused", [run_dir], top=0)
+
+
+def test_time_lies_between_its_ends() -> None:
+    """Better efficiencies and shorter launches bound the time below, the worse ones above."""
+    found = network_baseline(SMALL, A100)
+    shortest, longest = found.time_s_range
+    assert shortest < found.time_s < longest

@@ -1,0 +1,89 @@
+"""``gpu``: the same training step on a GPU, modelled."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlm.cli.composition import load_analysis
+
+
+class Gpu(StrEnum):
+    """Devices of the baseline."""
+
+    A100 = "A100"
+    V100 = "V100"
+    H100 = "H100"
+    H200 = "H200"
+
+
+class Precision(StrEnum):
+    """Numbers a GPU trains with."""
+
+    AMP = "amp"
+    TF32 = "tf32"
+    FP32 = "fp32"
+
+
+class NeuronKernels(StrEnum):
+    """How a GPU runs the neurons."""
+
+    FUSED = "fused"
+    CUPY = "cupy"
+    UNFUSED = "unfused"
+
+
+def gpu(
+    workload: Annotated[
+        str | None,
+        typer.Argument(
+            help="A recorded job (a bundled name or a file), or s-resnet18, s-vgg16, s-resnet50."
+        ),
+    ] = None,
+    gpu: Annotated[Gpu, typer.Option("--gpu", help="The GPU.")] = Gpu.A100,
+    precision: Annotated[
+        Precision, typer.Option(help="AMP (FP16 with FP32 master weights), TF32 or FP32.")
+    ] = Precision.AMP,
+    neuron: Annotated[
+        NeuronKernels, typer.Option(help="One fused kernel over all steps, or elementwise ones.")
+    ] = NeuronKernels.FUSED,
+    run_dirs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--run", metavar="RUN_DIR", help="Compare with a finished run of it; repeatable."
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="How many kernels to list.")] = 10,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Check the model against published figures instead.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the comparison's plots, or the page of --validate."
+        ),
+    ] = None,
+) -> None:
+    """Model a training step on a GPU, kernel by kernel, and compare runs of the chip with it."""
+    from tlm.errors import ConfigError
+
+    load_analysis()
+    if validate:
+        page = import_module("analysis.gpu.page").write_page(out or Path(), run_dirs or [])
+        typer.echo(page)
+        return
+    if workload is None:
+        raise ConfigError("no workload: expected a recorded job's name or file, or --validate")
+    text = import_module("analysis.gpu.screen").screen(
+        workload,
+        gpu=gpu.value,
+        precision=precision.value,
+        neuron=neuron.value,
+        run_dirs=run_dirs or [],
+        top=top,
+    )
+    typer.echo(text)

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 from tlm.workload import Recording, Workload, write_workload
-from tlm.workload.recipe import LIF, Conv, Dense, stack
+from tlm.workload.builder import Builder
+from tlm.workload.model import Pool
+from tlm.workload.surrogate import lif_neuron
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Workload:
     """A convolution, a pooling and a linear layer; T = 3, B = 2; not written yet."""
+    net = Builder((1, 6, 5), lif_neuron())
+    net.conv(3, kernel=3, padding=1, pool=Pool("max", 2, 2))
+    net.linear(4)
     return Workload(
         path=tmp_path / "small.h5",
         name="small",
-        layers=stack((1, 6, 5), (Conv(3, kernel=3, padding=1, pool=2), Dense(4)), LIF),
+        layers=tuple(net.layers),
         steps=3,
         batch=2,
         dataset="random",
@@ -26,6 +31,7 @@ def job(tmp_path: Path) -> Workload:
         optimizer="sgd",
         encoding="direct",
         iterations=(0, 7),
+        levels=("bits", "bits"),
         provenance={"written by": "a test"},
         sha256="",
     )
@@ -40,7 +46,8 @@ def random_recording(job: Workload, iteration: int) -> Recording:
     gradients = tuple(mask.copy() for mask in masks)
     for gradient, spike in zip(gradients, spikes, strict=True):
         gradient[1] |= gradient[2] & ~spike[1]
-    return Recording(iteration, draw.random(job.input_shape) < 0.5, spikes, masks, gradients)
+    inputs = draw.random(job.input_shape) < 0.5
+    return Recording(iteration, inputs, spikes, masks, gradients, gradients)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
 def same(one: Recording, other: Recording) -> bool:
     """Whether two recordings hold the same bits."""
     groups = zip(
-        (one.inputs, *one.spikes, *one.masks, *one.gradients),
-        (other.inputs, *other.spikes, *other.masks, *other.gradients),
+        (one.inputs, *one.spikes, *one.masks, *one.gradients, *one.output_gradients),
+        (other.inputs, *other.spikes, *other.masks, *other.gradients, *other.output_gradients),
         strict=True,
     )
     return one.iteration == other.iteration and all(np.array_equal(a, b) for a, b in groups)
@@ -43,11 +43,16 @@ def test_any_bits_come_back(job: Workload, steps: int, batch: int, seed: int) ->
     """Element counts that do not fill the last byte survive too."""
     rated = dataclasses.replace(job.layers[0], input_kind="binary")
     shaped = dataclasses.replace(
-        job, steps=steps, batch=batch, encoding="rate", layers=(rated, *job.layers[1:])
+        job,
+        steps=steps,
+        batch=batch,
+        encoding="rate",
+        layers=(rated, *job.layers[1:]),
+        levels=("bits",),
     )
     draw = np.random.default_rng(seed)
     bits = tuple(draw.random(shaped.neuron_shape(layer)) < 0.5 for layer in shaped.layers)
-    one = Recording(3, draw.random(shaped.input_shape) < 0.5, bits, bits, bits)
+    one = Recording(3, draw.random(shaped.input_shape) < 0.5, bits, bits, bits, bits)
     assert same(write_workload(shaped, [one]).load(0), one)
 
 

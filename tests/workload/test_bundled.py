@@ -12,24 +12,41 @@ from tlm.errors import WorkloadError
 from tlm.workload import Workload, bundled_names, open_workload
 from tlm.workload.density import densities, hidden_density
 from tlm.workload.describe import info_tables
-from tlm.workload.record import load_recipe, recipe_names
+from tlm.workload.record import load_recipe
 
 JOBS = bundled_names()
 
 
-def test_a_recipe_for_every_job() -> None:
+LEAST_ACCURACY = {
+    "cifar-sew": 0.6,
+    "cifar-vgg8": 0.4,
+    "cifar-vgg8-bn": 0.7,
+    "digits": 0.9,
+    "mnist-csnn": 0.92,
+    "mnist-csnn-atan": 0.92,
+    "mnist-csnn-bn": 0.92,
+    "mnist-csnn-tri": 0.92,
+    "mnist-fc": 0.9,
+    "mnist-fc-t25": 0.9,
+    "nmnist-cnn": 0.75,
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_recipe_for_every_job(name: str) -> None:
     """Each bundled job can be recorded again, and is what its recipe says."""
-    assert recipe_names() == JOBS == ["mnist-csnn", "mnist-fc"]
-    for name in JOBS:
-        job, recipe = open_workload(name), load_recipe(name)
-        assert (job.layers, job.steps, job.batch) == (recipe.layers, recipe.steps, recipe.batch)
-        assert job.name == name
+    job, recipe = open_workload(name), load_recipe(name)
+    assert job.name == name
+    assert (job.steps, job.batch, job.encoding) == (recipe.steps, recipe.batch, recipe.encoding)
+    assert job.levels == (recipe.level,) * 3
+    neurons = [layer.neuron for layer in job.layers if layer.neuron is not None]
+    assert set(neurons) == {recipe.neuron}
 
 
-@pytest.mark.parametrize(("name", "least"), [("mnist-csnn", 0.92), ("mnist-fc", 0.9)])
-def test_trained_well(name: str, least: float) -> None:
+@pytest.mark.parametrize("name", JOBS)
+def test_trained_well(name: str) -> None:
     """The recorded network learnt its task; chance is 0.1."""
-    assert open_workload(name).accuracy >= least
+    assert open_workload(name).accuracy >= LEAST_ACCURACY[name]
 
 
 def test_csnn_densities_are_those_of_an_independent_run() -> None:
@@ -47,9 +64,9 @@ def test_every_layer_is_alive(name: str) -> None:
     job = open_workload(name)
     for which in range(len(job.iterations)):
         measured = densities(job.load(which))
-        assert measured.spikes.min() > 0.01
-        assert measured.gradients.min() > 0.01
-        assert 0.1 < measured.inputs < 0.3
+        assert measured.spikes.mean(1).min() > 0.005
+        assert measured.gradients.mean(1).min() > 0.01
+        assert measured.inputs > 0.01
 
 
 def test_gradient_carried_back_exceeds_the_mask() -> None:

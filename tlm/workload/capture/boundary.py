@@ -120,6 +120,13 @@ class Hooks:
                 f"{boundary.name}: expected float32, got {str(tensor.dtype).removeprefix('torch.')}"
                 "; switch autocast (mixed precision) off while recording"
             )
+        if tensor.is_cuda and (
+            torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+        ):
+            raise WorkloadError(
+                f"{boundary.name}: products are rounded to TF32; record with torch.backends.cudnn."
+                "allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False"
+            )
         if not (self._net.training and getattr(boundary.module, "training", True)):
             raise WorkloadError(
                 f"{boundary.name}: the network is in eval mode, where batch statistics are fixed "

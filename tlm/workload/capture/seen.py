@@ -15,6 +15,9 @@ from tlm.workload.replay import carried, near_edge, potentials, replay
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
 
+_TELLING = 1e-3
+"""Share of a gradient that must come from its own spike to tell the surrogate's value by it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -99,7 +102,7 @@ def _masks(
     """Where the surrogate's derivative is not zero.
 
     At the edge of a rectangle rounding decides: there it is read off the gradient, of which
-    gH[t] - decay gH[t+1] r[t] = gS[t] d[t] remains.
+    gH[t] - decay gH[t+1] r[t] = gS[t] d[t] remains, unless gS is too small to tell.
     """
     masks = replay(neuron, current, at_spikes, spikes=spikes, slope=slope).mask
     close = near_edge(neuron, potentials(neuron, current, spikes))
@@ -108,8 +111,9 @@ def _masks(
         later = np.zeros_like(membrane)
         later[:-1] = membrane[1:]
         own = membrane - neuron.decay * later * carried(neuron, spikes)
-        taken = np.abs(own) > np.abs(at_spikes) * neuron.surrogate_peak / 2
-        masks[close] = (taken & (at_spikes != 0))[close]
+        step = np.abs(at_spikes) * neuron.surrogate_peak
+        told = close & (step > _TELLING * (np.abs(membrane) + np.abs(later)))
+        masks[told] = (np.abs(own) > step / 2)[told]
     return masks
 
 

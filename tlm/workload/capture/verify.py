@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
@@ -40,9 +39,11 @@ def verify_iteration(iteration: Iteration, steps: int) -> None:
     ]
     values = iteration.values
     passes = forward(iteration.layers, steps, values.inputs, values.parameters, forced)
-    for index, one in enumerate(iteration.seen):
-        _check_layer(one, passes[index], iteration.returned[index])
-        _check_parameters(iteration, index)
+    for one in iteration.seen:
+        _check_forward(one, passes[one.layer.index])
+    for one in iteration.seen:
+        _check_backward(one, iteration.returned[one.layer.index])
+        _check_parameters(iteration, one.layer.index)
 
 
 def _check_alive(one: Seen) -> None:
@@ -84,25 +85,27 @@ def _check_neuron(one: Seen) -> None:
         )
 
 
-def _check_layer(one: Seen, passed: Forward, returned: Backward) -> None:
-    """Input, current and gradients from the recorded tensors of the layers around it."""
-    inputs = passed.inputs[0] if one.static else passed.inputs
+def _check_forward(one: Seen, passed: Forward) -> None:
+    """Input and current from the recorded spikes of the layers before."""
+    _check_same(one, "input", passed.inputs[0] if one.static else passed.inputs, one.inputs)
+    _check_same(one, "input current", passed.current, one.current)
+
+
+def _check_backward(one: Seen, returned: Backward) -> None:
+    """Gradients from the recorded gradients of the layers behind."""
     arrived = returned.output_gradients
-    pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
-        "input": (inputs, one.inputs),
-        "input current": (passed.current, one.current),
-        "dL/dS": (returned.spike_gradients, one.spike_gradients),
-        "dL/dY": (arrived.sum(0) if one.static else arrived, one.output_gradients),
-    }
-    for what, (rebuilt, recorded) in pairs.items():
-        same = np.broadcast_to(rebuilt, recorded.shape)
-        error = relative_error(same, recorded)
-        if not error <= TOLERANCE:
-            raise WorkloadError(
-                f"{one.layer.name}: its {what} differs by {error:.1g} of its largest value from "
-                "what the recorded layers around it give; something lies between them that is no "
-                "module, pool or sum of spikes: put it into a recorded module, or record without it"
-            )
+    _check_same(one, "dL/dS", returned.spike_gradients, one.spike_gradients)
+    _check_same(one, "dL/dY", arrived.sum(0) if one.static else arrived, one.output_gradients)
+
+
+def _check_same(one: Seen, what: str, rebuilt: NDArray[Any], recorded: NDArray[Any]) -> None:
+    error = relative_error(rebuilt, recorded)
+    if not error <= TOLERANCE:
+        raise WorkloadError(
+            f"{one.layer.name}: its {what} differs by {error:.1g} of its largest value from what "
+            "the recorded layers around it give; something lies between them that is no module, "
+            "pool or sum of spikes: put it into a recorded module, or record without it"
+        )
 
 
 def _check_parameters(iteration: Iteration, index: int) -> None:

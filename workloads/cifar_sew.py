@@ -26,7 +26,7 @@ RECIPE = Recipe(
     training_batch=64,
     epochs=2,
     learning_rate=2e-3,
-    level="bits",
+    levels=("bits", "bits", "bits"),
     seed=1,
     channels_last=True,
 )

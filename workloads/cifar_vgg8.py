@@ -29,7 +29,7 @@ RECIPE = Recipe(
     training_batch=64,
     epochs=1,
     learning_rate=1e-3,
-    level="bits",
+    levels=("bits", "bits", "bits"),
     seed=1,
     channels_last=True,
 )

@@ -16,6 +16,6 @@ RECIPE = Recipe(
     training_batch=32,
     epochs=12,
     learning_rate=1e-3,
-    level="exact",
+    levels=("exact", "exact", "exact"),
     seed=1,
 )

@@ -23,6 +23,6 @@ RECIPE = Recipe(
     training_batch=64,
     epochs=5,
     learning_rate=2e-3,
-    level="exact",
+    levels=("exact", "exact", "exact"),
     seed=1,
 )

@@ -24,6 +24,6 @@ RECIPE = Recipe(
     training_batch=64,
     epochs=5,
     learning_rate=2e-3,
-    level="bits",
+    levels=("bits", "bits", "bits"),
     seed=1,
 )

@@ -16,6 +16,6 @@ RECIPE = Recipe(
     training_batch=32,
     epochs=6,
     learning_rate=2e-3,
-    level="exact",
+    levels=("exact", "exact", "exact"),
     seed=1,
 )

@@ -16,6 +16,6 @@ RECIPE = Recipe(
     training_batch=32,
     epochs=4,
     learning_rate=2e-3,
-    level="bits",
+    levels=("bits", "bits", "bits"),
     seed=1,
 )

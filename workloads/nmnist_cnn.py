@@ -16,6 +16,6 @@ RECIPE = Recipe(
     training_batch=16,
     epochs=25,
     learning_rate=5e-3,
-    level="exact",
+    levels=("exact", "exact", "exact"),
     seed=1,
 )

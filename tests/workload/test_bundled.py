@@ -38,7 +38,7 @@ def test_a_recipe_for_every_job(name: str) -> None:
     job, recipe = open_workload(name), load_recipe(name)
     assert job.name == name
     assert (job.steps, job.batch, job.encoding) == (recipe.steps, recipe.batch, recipe.encoding)
-    assert job.levels == (recipe.level,) * 3
+    assert job.levels == recipe.levels
     neurons = [layer.neuron for layer in job.layers if layer.neuron is not None]
     assert set(neurons) == {recipe.neuron}
 

@@ -39,7 +39,7 @@ RECIPE = Recipe(
     training_batch=8,
     epochs=6,
     learning_rate=5e-3,
-    level="exact",
+    levels=("bits", "value", "exact"),
     seed=3,
 )
 

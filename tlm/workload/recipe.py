@@ -26,8 +26,9 @@ class Recipe:
     """A training run to record.
 
     Training takes mini-batches of ``training_batch``; recorded is the forward and backward pass
-    of ``batch`` (B) samples of one, over ``steps`` (T), at ``level``. ``norm`` puts a batch
-    normalisation behind every layer with neurons; a network without one needs ``scaling``.
+    of ``batch`` (B) samples of the first, middle and last one, over ``steps`` (T), at ``levels``.
+    ``norm`` puts a batch normalisation behind every layer with neurons; a network without one
+    needs ``scaling``.
     ``channels_last`` lays tensors out with the channels innermost: a fifth faster on a CPU for
     CIFAR-10, other rounding.
     """
@@ -44,7 +45,7 @@ class Recipe:
     training_batch: int
     epochs: int
     learning_rate: float
-    level: Level
+    levels: tuple[Level, Level, Level]
     seed: int
     channels_last: bool = False
 

@@ -86,7 +86,7 @@ def save(job: Job, capture: Capture, accuracy: float, out: Path) -> Path:
     recipe, dataset = job.recipe, job.dataset
     written = capture.save(
         out,
-        level=recipe.level,
+        level=recipe.levels,
         name=recipe.name,
         dataset=dataset.title,
         licence=dataset.licence,

@@ -14,8 +14,8 @@ RECIPE = Recipe(
     steps=25,
     batch=16,
     training_batch=32,
-    epochs=4,
-    learning_rate=2e-3,
+    epochs=6,
+    learning_rate=1e-3,
     levels=("bits", "bits", "bits"),
     seed=1,
 )

@@ -83,7 +83,7 @@ def test_gradient_carried_back_exceeds_the_mask() -> None:
 def test_unknown_name_offers_the_nearest() -> None:
     """A typing mistake is met with the name that was meant."""
     with pytest.raises(WorkloadError, match='did you mean "mnist-csnn"'):
-        open_workload("mnist-scnn")
+        open_workload("mnist-csn")
     with pytest.raises(WorkloadError, match='unknown recipe "vgg"'):
         load_recipe("vgg")
     with pytest.raises(WorkloadError, match="there is none; check the path"):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tlm.run import Progress as RunProgress
+if TYPE_CHECKING:
+    from tlm.run import Progress as RunProgress
 
 UPDATES_PER_S = 5
 

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
+from tlm.run import run_job
 from tlm.workload import Recording, Workload, open_workload, write_workload
+from tlm.workload.audit import audit
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
 
@@ -92,7 +94,7 @@ def test_missing_folder_is_one_line(job: Workload, recordings: list[Recording]) 
 
 
 def test_a_stranger_can_write_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of the format page, h5py and NumPy alone, opens and loads."""
+    """The example of the format page, h5py and NumPy alone, opens, passes the check and runs."""
     example = re.search(r"```python\n(.*?)```", FORMAT_PAGE.read_text(), re.DOTALL)
     assert example is not None
     assert "tlm." not in example[1]
@@ -102,6 +104,8 @@ def test_a_stranger_can_write_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (back.iteration, int(back.spikes[0].sum())) == (100, 1)
     assert np.argwhere(back.gradients[0]).tolist() == [[1, 0, 1, 0, 0], [2, 0, 1, 0, 0]]
     assert back.inputs.reshape(2, 4).tolist() == [[0, 1, 0, 1], [1, 0, 0, 0]]
+    assert [one.level for one in audit(open_workload("example.h5"))] == ["bits"]
+    assert run_job("example.h5", out=tmp_path / "run", trace="off").ok
 
 
 def test_position_out_of_range_lists_what_there_is(written: Path) -> None:

@@ -9,18 +9,10 @@ from analysis.gpu.devices import A100
 from analysis.gpu.kernels import Kernel
 from analysis.gpu.roofline import kernel_time_s
 from tlm.errors import ConfigError
-from tlm.workload.model import Layer, Neuron, Pool, Workload
+from tlm.workload.model import Layer, Pool, Workload
+from tlm.workload.surrogate import lif_neuron
 
-NEURON = Neuron(
-    decay=0.5,
-    gain=0.5,
-    threshold=1.0,
-    reset="hard",
-    detach_reset=True,
-    surrogate="rectangular",
-    surrogate_width=1.0,
-    compact=True,
-)
+NEURON = lif_neuron()
 
 
 def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "adam") -> Workload:
@@ -34,11 +26,14 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         kernel=(3, 3),
         stride=(1, 1),
         padding=(1, 1),
-        pool=Pool("max", 2, 2),
-        neuron=NEURON,
         sources=(-1,),
+        input_pool=None,
         input_kind="analog",
         bias=False,
+        norm=None,
+        current_pool=None,
+        neuron=NEURON,
+        pool=Pool("max", 2, 2),
     )
     linear = Layer(
         index=1,
@@ -49,11 +44,14 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         kernel=(1, 1),
         stride=(1, 1),
         padding=(0, 0),
-        pool=None,
-        neuron=NEURON,
         sources=(0,),
+        input_pool=None,
         input_kind="binary",
         bias=False,
+        norm=None,
+        current_pool=None,
+        neuron=NEURON,
+        pool=None,
     )
     return Workload(
         path=Path("job.h5"),
@@ -67,6 +65,7 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         optimizer=optimizer,  # type: ignore[arg-type]
         encoding="direct",
         iterations=(0,),
+        levels=("bits",),
         provenance={},
         sha256="0" * 64,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -98,3 +99,17 @@ def test_tables_show_layers_and_densities(job: Workload, written: object) -> Non
     assert len(tables) == 4
     for shown in ("0 conv0", "1 fc1", "max 2/2", "written by", "at iteration 7", "0.500"):
         assert shown in out.getvalue()
+
+
+def test_bits_of_the_largest_job_load_quickly() -> None:
+    """Below 0.2 s of processor time, all datasets of an iteration, checksums included."""
+    largest = max(JOBS, key=lambda name: open_workload(name).path.stat().st_size)
+    job = open_workload(largest)
+    best = min(_seconds(job, which) for which in range(len(job.iterations)))
+    assert best < 0.2
+
+
+def _seconds(job: Workload, which: int) -> float:
+    started = time.process_time()
+    job.load(which)
+    return time.process_time() - started

@@ -37,14 +37,19 @@ def audit(workload: Workload) -> Iterator[Audit]:
             workload.load_values(which)
         found = check_recording(workload, which) if level == "exact" else ()
         yield Audit(iteration, level, found)
-        for one in found:
-            if not one.holds():
-                worst = max(one.gradient_error, *one.parameter_errors.values())
-                raise WorkloadError(
-                    f"{workload.path}: iteration {iteration}, layer {one.layer}: "
-                    f"{len(one.flips) - one.near} spikes beyond rounding, a gradient off by "
-                    f"{worst:.1g} of its largest value (at most {TOLERANCE:g}); record the job again"
-                )
+        broken = [one for one in found if not one.holds()]
+        if broken:
+            # A wrong weight also spoils the gradients of the layers before it, not their spikes.
+            raise _disagreement(workload, iteration, max(broken, key=lambda one: len(one.flips)))
+
+
+def _disagreement(workload: Workload, iteration: int, one: Agreement) -> WorkloadError:
+    worst = max(one.gradient_error, *one.parameter_errors.values())
+    return WorkloadError(
+        f"{workload.path}: iteration {iteration}, layer {one.layer}: "
+        f"{len(one.flips) - one.near} spikes beyond rounding, a gradient off by {worst:.1g} of its "
+        f"largest value (at most {TOLERANCE:g}); record the job again"
+    )
 
 
 def audit_table(found: Audit) -> Table:

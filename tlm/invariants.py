@@ -17,6 +17,7 @@ from tlm.hardware.engine import COMPUTE
 from tlm.task import Program
 
 RELATIVE_ERROR = 1e-9  # of energy sums in another order
+MACS = ("fp.mac_add", "fp.mac_mul", "bp.mac", "wg.mac_add", "wg.mac_mul")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ def check_run(chip: Chip, program: Program, rows: list[EnergyRow], total_pj: flo
     return [
         *_all_done(chip),
         *_bytes(chip),
+        *_messages(chip),
         *_flits(chip),
         *_required(chip, program),
         *_useful(chip, program),
         *_time(chip),
         *_energy(rows, total_pj),
+        *_charged(chip, rows),
         *lower_bound_checks(chip),
     ]
 
@@ -54,6 +57,8 @@ def _all_done(chip: Chip) -> Iterator[Check]:
                 f"{chip.network.in_flight} in flight")  # fmt: skip
     waiting = sum(c.waiting for c in chip.channels if isinstance(c, DramChannel))
     yield Check("DRAM queues empty", waiting == 0, f"{waiting} bursts waiting")
+    late = sum(c.late for c in chip.channels if isinstance(c, DramChannel))
+    yield Check("DRAM answers on time", late == 0, f"{late} answers late")
 
 
 def _bytes(chip: Chip) -> Iterator[Check]:
@@ -77,8 +82,18 @@ def _channel_bytes(channel: DramChannel | IdealDram, command: int) -> int:
     return (counters.bytes_read, counters.bytes_written)[command]
 
 
+def _messages(chip: Chip) -> Iterator[Check]:
+    """Payload bytes of messages posted are payload bytes delivered, packet by packet."""
+    posted = sum(t.message_bytes for t in chip.traffic.values())
+    delivered = sum(engine.dma.delivered_bytes for engine in chip.engines)
+    yield Check("message bytes", posted == delivered, f"posted {posted}, delivered {delivered}")
+
+
 def _flits(chip: Chip) -> Iterator[Check]:
-    """Flits injected = flits ejected, and every link's own count adds up to the flits charged."""
+    """Flits injected = flits ejected, and the links' own counts add up to what is charged.
+
+    A flit passes a router before every mesh link and one before its ejection port.
+    """
     network = chip.network
     injected = sum(port.flits for port in network.injections)
     ejected = sum(port.flits for port in network.ejections)
@@ -86,6 +101,9 @@ def _flits(chip: Chip) -> Iterator[Check]:
     carried = sum(link.flits for link in network.links.values())
     charged = sum(t.link_flits for t in chip.traffic.values())
     yield Check("flit-hops charged", carried == charged, f"links {carried}, charged {charged}")
+    routed = sum(t.router_flits for t in chip.traffic.values())
+    passed = carried + ejected
+    yield Check("router flits charged", passed == routed, f"passed {passed}, charged {routed}")
 
 
 def _required(chip: Chip, program: Program) -> Iterator[Check]:
@@ -139,6 +157,27 @@ def _energy(rows: list[EnergyRow], total_pj: float) -> Iterator[Check]:
     yield Check("energy adds up", close, f"rows {total} pJ, summary {total_pj} pJ")
     bad = [f"{r.component}.{r.action}" for r in rows if not 0 <= r.total_pj < math.inf]
     yield Check("energy finite and not negative", not bad, f"{bad}")
+
+
+def _charged(chip: Chip, rows: list[EnergyRow]) -> Iterator[Check]:
+    """What is charged is what the units counted: bits of the channels, flits, useful operations."""
+    counted: dict[str, int] = {}
+    for row in rows:
+        name = f"{row.component}.{row.action}"
+        counted[name] = counted.get(name, 0) + row.count
+    controllers = [c.counters for c in chip.channels if isinstance(c, DramChannel)]
+    bits = chip.timing.burst_bytes * 8
+    due = {"noc.link_flit": sum(link.flits for link in chip.network.links.values())}
+    if controllers:
+        due["dram.read_bit"] = bits * sum(c.reads for c in controllers)
+        due["dram.write_bit"] = bits * sum(c.writes for c in controllers)
+    wrong = [name for name, count in due.items() if counted.get(name, 0) != count]
+    yield Check("energy charged as counted", not wrong, f"{wrong}")
+    useful = sum(t.work.useful for e in chip.engines for t in e.tallies.values())
+    macs = sum(count for name, count in counted.items() if name in MACS)
+    dense = sum(t.work.dense for e in chip.engines for t in e.tallies.values())
+    ordered = useful <= macs <= dense
+    yield Check("useful <= executed <= dense", ordered, f"{useful}, {macs}, {dense}")
 
 
 def lower_bounds_ps(chip: Chip) -> dict[str, int]:

@@ -20,7 +20,8 @@ from tlm.hardware.energy import EnergyRow, energy_rows
 from tlm.invariants import Check, check_run
 from tlm.kernel import StuckError, run_until
 from tlm.mapping.mapping_file import mapping_text
-from tlm.mapping.plan import Plan, make_plan
+from tlm.mapping.plan import Plan
+from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
 from tlm.stats import stats_rows
 from tlm.summary import Json, summarise, verdict

@@ -141,7 +141,7 @@ def _energy(rows: list[EnergyRow]) -> Json:
         for row in rows:
             if row.action != LEAKAGE:
                 groups.setdefault(str(getattr(row, key)), []).append(row.total_pj)
-        return {name: math.fsum(parts) for name, parts in sorted(groups.items())}
+        return {name: math.fsum(parts) for name, parts in groups.items()}
 
     leakage = {row.component: row.total_pj for row in rows if row.action == LEAKAGE}
     dynamic = by("component")

@@ -21,6 +21,9 @@ class Command(IntEnum):
     WEIGHT_GRADIENT = 4
 
 
+BATCH = -1  # sample and step of what is done once a mini-batch; the trace's "none"
+
+
 class Phase(IntEnum):
     """What a tile is part of; the values are those of the trace."""
 

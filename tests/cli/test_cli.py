@@ -20,9 +20,12 @@ def errors_of(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> lis
 
 
 def fake_run(monkeypatch: pytest.MonkeyPatch, run_job: Any) -> None:
-    """Put ``run_job`` in the place of the simulator's."""
-    monkeypatch.setitem(sys.modules, "tlm.run", types.SimpleNamespace(run_job=run_job))
-    monkeypatch.setitem(sys.modules, "tlm.cli.screen", types.SimpleNamespace(show=print))
+    """Put ``run_job`` in the place of the simulator's; nothing is shown, no GPU modelled."""
+    simulator = types.SimpleNamespace(run_job=run_job, Progress=object)
+    screen = types.SimpleNamespace(show=lambda result, baseline: None)
+    monkeypatch.setitem(sys.modules, "tlm.run", simulator)
+    monkeypatch.setitem(sys.modules, "tlm.cli.screen", screen)
+    monkeypatch.setattr(sys.modules["tlm.cli.run"], "_baseline", lambda workload: None)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,11 +93,17 @@ def test_presets_lists_chips_tables_and_devices(capsys: pytest.CaptureFixture[st
 def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each option of `run` arrives where it belongs."""
     calls: list[tuple[str, dict[str, Any]]] = []
-    fake_run(monkeypatch, lambda workload, **options: calls.append((workload, options)))
+    finished = types.SimpleNamespace(ok=True, workload=None)
+
+    def run_job(workload: str, **options: Any) -> Any:
+        calls.append((workload, options))
+        return finished
+
+    fake_run(monkeypatch, run_job)
     words = ["run", "job", "--chip", "c.yaml", "--set", "a=1", "--set", "b=2", "--iteration", "1"]
     assert main([*words, "--out", "there", "--trace", "phase"]) == 0
     ((workload, options),) = calls
-    del options["progress"]
+    del options["on_progress"]
     assert workload == "job"
     assert options == {
         "chip": "c.yaml",

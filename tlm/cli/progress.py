@@ -32,11 +32,14 @@ def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
         transient=True,
         refresh_per_second=UPDATES_PER_S,
     ) as bar:
-        task = bar.add_task("run", simulated="0 us", rate="0")
-        started = time.perf_counter()
+        task = bar.add_task("run", simulated="0 us", rate="0", total=None)
+        started = 0.0
 
         def move(state: RunProgress) -> None:
-            rate = state.transactions / max(1e-9, time.perf_counter() - started)
+            nonlocal started
+            now = time.perf_counter()
+            started = started or now  # the first call: loading and placing are behind us
+            rate = state.transactions / max(1e-9, now - started)
             bar.update(
                 task,
                 total=state.tiles,

@@ -75,7 +75,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _side_by_side(*tables: Table) -> Table:
-    grid = Table.grid(padding=(0, 4))
+    grid = Table.grid(padding=(0, 3))
     for _ in tables:
         grid.add_column()
     grid.add_row(*tables)
@@ -125,11 +125,12 @@ def _time(summary: Mapping[str, Any]) -> Table:
 
 def _energy(summary: Mapping[str, Any]) -> Table:
     energy = summary["energy"]
-    table = _table("Energy", "component", "uJ", "share", " phase", "uJ ", " layer", "uJ  ")
+    table = _table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
     names = {str(i): name for i, name in enumerate(summary["work"])}
     components = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
-    phases = [(k or "refresh", v) for k, v in energy["by_phase_pj"].items()]
-    layers = [(names.get(k, "other"), v) for k, v in energy["by_layer_pj"].items()]
+    components.sort(key=lambda item: -item[1])
+    phases = [(k or "no phase", v) for k, v in energy["by_phase_pj"].items() if v]
+    layers = [(names.get(k, "no layer"), v) for k, v in energy["by_layer_pj"].items() if v]
     for i in range(max(len(components), len(phases), len(layers))):
         cells = []
         name, pj = components[i] if i < len(components) else ("", None)
@@ -222,7 +223,7 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
     gpu_ps = baseline.time_s * 1e12
     low, high = (1e12 * joule for joule in baseline.energy_j_range)
     text = Text.assemble(
-        ("\nBeside it ", "bold"),
+        ("Beside it ", "bold"),
         f"{baseline.device}, {len(baseline.kernels)} kernels: {time_text(gpu_ps)} "
         f"({gpu_ps / time_ps:.2f} x the chip), {energy_text(low)} to {energy_text(high)} "
         f"({low / energy_pj:.1f} to {high / energy_pj:.1f} x)",

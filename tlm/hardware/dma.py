@@ -95,6 +95,7 @@ class Dma:
     to_channel: list[Port] = field(default_factory=list)
     to_core: list[Port] = field(default_factory=list)
     outstanding: int = 0
+    delivered_bytes: int = 0
     idle: Done | None = None
     queue: deque[tuple[int, Port, int, int, int, Transfer]] = field(default_factory=deque)
 
@@ -170,7 +171,6 @@ class Dma:
                  txn.target, txn.command, tile.phase, tile.layer, tile.sample, tile.step,
                  txn.nbytes, txn.address)
             )  # fmt: skip
-        txn._value = None  # the reference to itself: without it no garbage collection is needed
         self.outstanding -= 1
         if self.queue:
             self._issue()
@@ -245,4 +245,5 @@ class Dma:
     def _delivered(self, txn: Transaction) -> None:
         """A message has reached its core."""
         txn.end_req = txn.begin_resp = self.env.now
+        self.delivered_bytes += txn.nbytes
         self.close(txn)

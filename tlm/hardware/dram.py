@@ -10,7 +10,17 @@ from tlm.hardware.dram_bank import NEVER
 from tlm.hardware.dram_counters import DramCounters
 from tlm.hardware.dram_policy import DramPolicy
 from tlm.hardware.dram_scheduler import Scheduler
-from tlm.kernel import Environment, Inbox, Transaction, start_server
+from tlm.kernel import Callbacks, Environment, Inbox, Transaction, start_server
+
+
+class Wake:
+    """A channel's call to itself: one event, in the heap as often as calls are outstanding."""
+
+    __slots__ = ("callbacks",)
+    _ok = True  # to SimPy, an event that has not failed
+
+    def __init__(self) -> None:
+        self.callbacks: Callbacks = ()  # SimPy takes them off when it fires; the channel re-arms
 
 
 class DramChannel:
@@ -38,13 +48,15 @@ class DramChannel:
     ) -> None:
         self.name = name
         self.timing = timing
+        self.late = 0  # answers given after they were due: a fault of this model if not 0
         self.scheduler = Scheduler(timing, policy or DramPolicy())
         self._env = env
         self._respond = respond
         self._answer = (respond,)
-        self._wake_at = NEVER
         self._inbox = Inbox()
+        self._wake = Wake()
         self.callbacks = start_server(env, self._inbox, self._serve())
+        self._wake.callbacks = self.callbacks
 
     @property
     def counters(self) -> DramCounters:
@@ -62,23 +74,28 @@ class DramChannel:
         self.scheduler.advance(self._env.now)
 
     def _serve(self) -> Generator[Any, Any, None]:
-        """Receive transactions and wake-up calls (``None``), for ever."""
-        env, inbox, scheduler = self._env, self._inbox, self.scheduler
-        clock = self.timing.tck_ps
-        finished, read_answer = scheduler.finished, scheduler.read_answer_ps
+        """Receive transactions and, as anything else, wake-up calls, for ever."""
+        env, inbox, scheduler, wake = self._env, self._inbox, self.scheduler, self._wake
+        advance, finished, clock = scheduler.advance, scheduler.finished, self.timing.tck_ps
+        wake_at = NEVER
         while True:
-            transaction = yield inbox
+            arrived = yield inbox
             now = env.now
-            if now >= self._wake_at:
-                self._wake_at = NEVER
-            scheduler.advance(now)
+            if now >= wake_at:
+                wake_at = NEVER
+            advance(now)
             soonest = now
-            if transaction is not None:
-                scheduler.offer(transaction, now + -now % clock)
-                if not transaction.command:
-                    soonest += read_answer
-            if self._wake_at > soonest:
-                self._sleep(now)
+            if isinstance(arrived, Transaction):
+                soonest = scheduler.offer(arrived, now + -now % clock)
+                if wake_at > soonest:
+                    advance(now)
+            else:
+                wake.callbacks = self.callbacks
+            if wake_at > soonest:
+                due = scheduler.wake_at()
+                if due < wake_at:
+                    wake_at = due
+                    env.schedule(wake, 1, due - now)
             if finished:
                 self._send(now)
 
@@ -89,17 +106,9 @@ class DramChannel:
         for time, transaction in finished:
             transaction.begin_resp = time
             if time <= now:
+                self.late += time < now
                 self._respond(transaction)
             else:
                 transaction.callbacks = self._answer
-                schedule(transaction, delay=time - now)
+                schedule(transaction, 1, time - now)
         finished.clear()
-
-    def _sleep(self, now: int) -> None:
-        """Ask to be woken before the next answer can fall due, unless that is arranged."""
-        self.scheduler.advance(now)
-        wake_at = self.scheduler.wake_at()
-        if wake_at < self._wake_at:
-            self._wake_at = wake_at
-            timeout = self._env.timeout(wake_at - now)
-            timeout.callbacks.append(self.callbacks[0])

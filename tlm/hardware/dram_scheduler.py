@@ -45,7 +45,6 @@ class Scheduler:
         self._map = AddressMap(timing, policy.address_map)
         self.counters = DramCounters(delays.burst)
         self.finished: list[tuple[int, Transaction]] = []
-        self.read_answer_ps = delays.answer[READ]  # RD to answer, the least of any read
         self.entries = Entries(policy.read_queue, policy.write_queue)
         self.banks = [Bank(index // timing.banks_per_group) for index in range(timing.banks)]
         self._bus = Bus(delays, timing.bank_groups)
@@ -60,14 +59,21 @@ class Scheduler:
 
     # -- arrivals ---------------------------------------------------------------------------
 
-    def offer(self, transaction: Transaction, at: int) -> None:
-        """Take a transaction at clock edge ``at``, or keep it waiting in front of the queues."""
+    def offer(self, transaction: Transaction, at: int) -> int:
+        """Take a transaction at clock edge ``at``, or keep it waiting in front of the queues.
+
+        Returns the least time at which its arrival can make an answer due.
+        """
         shift, address = self._map.burst_shift, transaction.address
         bursts = (address + transaction.nbytes - 1 >> shift) - (address >> shift) + 1
         arrival = (transaction, WRITE if transaction.command else READ, bursts)
+        mode = self.mode
         if self.entries.admits(arrival):
             self._accept(arrival, at)
             self._review_mode(at)
+        if arrival[1] or self.mode != mode:
+            return at
+        return at + self._delays.answer[READ]
 
     def _accept(self, arrival: Waiting, at: int) -> None:
         """Put the runs of a transaction into the bank queues."""
@@ -134,7 +140,7 @@ class Scheduler:
                 self._choose_row()
             column, row = self._next_column[0], self._next_row[0]
             time = row if row <= column else column
-            if time >= self._refresh_due <= until:
+            if self._refresh_due <= until and time >= self._refresh_due:
                 self._refresh(until)
             elif time > until:
                 return
@@ -179,18 +185,20 @@ class Scheduler:
 
     def _issue_column(self, time: int, until: int) -> None:
         """Move bursts of the chosen run; answer its transaction if they were the last."""
-        counters, command = self.counters, self._command
-        bank = self._next_column[1][1]
+        counters, command, entries = self.counters, self._command, self.entries
+        choice = self._next_column[1]
+        bank = choice[1]
         run = bank.hits[command][0]
-        count = 1 if run.left == 1 else self._bursts_at_once(run, time, until)
-        counters.queue_time_ps += count * (time - run.accepted)
-        if count > 1:
-            gap = self._delays.column
-            counters.queue_time_ps += gap * (count * (count - 1) // 2)
+        gap = self._delays.column
+        count, waited = 1, time - run.accepted
+        streams = gap == self._delays.column_group and choice is self._columns[0]
+        if streams and run.left > 1:
+            count = self._bursts_at_once(run, time, until)
             time += gap * (count - 1)
+        counters.queue_time_ps += count * waited + gap * (count * (count - 1) // 2)
         counters.bursts[command] += count
         run.left -= count
-        self.entries.waiting[command] -= count
+        entries.waiting[command] -= count
         if bank.opened_for >= 0:
             bank.opened_for = -1
             counters.row_misses += 1
@@ -199,11 +207,14 @@ class Scheduler:
         if bank.precharge_at < precharge_at:
             bank.precharge_at = precharge_at
         self._bus.after_column(bank.group, command, time)
-        self._columns_stale = True
         if not run.left:
+            self._columns_stale = True
             self._finish(run, time)
             self._next_for(bank, command, time)
-        entries = self.entries
+        elif streams:  # the oldest candidate stays the first one legal, one gap later
+            self._next_column = (time + gap, choice)
+        else:
+            self._columns_stale = True
         if entries.blocked:
             self._admit(time)
         if entries.waiting[WRITE] or self.mode == WRITE:
@@ -216,16 +227,19 @@ class Scheduler:
         is set by the next activate or refresh, by ``until`` (arrivals), by the next acceptance
         from in front of the queues, and by the low watermark while reads wait.
         """
-        gap, entries = self._delays.column, self.entries
-        if gap != self._delays.column_group or self._next_column[1] is not self._columns[0]:
-            return 1
-        last = min(until, self._next_row[0] - 1, self._refresh_due - 1)
-        count = min(run.left, (last - time) // gap + 1)
+        entries, last = self.entries, until
+        if last >= self._next_row[0]:
+            last = self._next_row[0] - 1
+        if last >= self._refresh_due:
+            last = self._refresh_due - 1
+        count = (last - time) // self._delays.column + 1
+        if count > run.left:
+            count = run.left
         if entries.blocked and entries.blocked[0][1] == self._command:
             count = min(count, entries.missing(entries.blocked[0]))
         if self._command == WRITE and entries.waiting[READ]:
             count = min(count, entries.waiting[WRITE] - self._policy.write_low)
-        return max(count, 1)
+        return count if count > 1 else 1
 
     def _finish(self, run: Run, time: int) -> None:
         """Count off a served run; the last of its transaction makes the answer due."""
@@ -365,30 +379,32 @@ class Scheduler:
         write answered at its WR needs a call at that time, unless the bus is still reading:
         then no WR can follow sooner than the turn-around.
         """
-        delays, lag = self._delays, self._write_lag()
+        delays, lag, waiting = self._delays, self._write_lag(), self.entries.waiting
         read, turn = delays.answer[READ], delays.turn
-        time, more = self._next_column[0], self._rest_of_run()
+        time, choice = self._next_column
+        opens = self._next_row[0] + delays.row_to_column
+        more = 0  # from the next column command to the last one of its run, if undisturbed
+        if self._columns and choice is self._columns[0] and delays.column == delays.column_group:
+            left = choice[1].hits[self._command][0].left
+            if self.mode == WRITE and waiting[READ]:  # the low watermark may cut the run short
+                left = max(1, min(left, waiting[WRITE] - self._policy.write_low))
+            more = (left - 1) * delays.column
+            if time + more >= opens or time + more >= self._refresh_due:
+                more = 0
         if self._policy.write_ack == "accept":
-            after_column = min(lag, read + more)
+            time += min(lag, read + more)
         elif self._command == READ:
-            after_column = min(read + more, turn[READ] + lag)
+            time += min(read + more, turn[READ] + lag)
         else:
-            after_column = min(lag + more, turn[WRITE] + read)
-        return min(time + after_column, self._next_row[0] + delays.row_to_column + min(read, lag))
-
-    def _rest_of_run(self) -> int:
-        """Time from the next column command to the last one of its run, if it is undisturbed."""
-        gap, (time, choice) = self._delays.column, self._next_column
-        if not self._columns or choice is not self._columns[0]:
-            return 0
-        more = (choice[1].hits[self._command][0].left - 1) * gap
-        opens = self._next_row[0] + self._delays.row_to_column
-        return more if gap == self._delays.column_group and time + more < opens else 0
+            time += min(lag + more, turn[WRITE] + read)
+        opened = opens + (read if read < lag else lag)
+        return time if time < opened else opened
 
     def _write_lag(self) -> int:
         """Least time from a column command that concerns a write to that write's answer."""
+        entries = self.entries
         if self._policy.write_ack == "accept":  # a column command frees the entry it waits for
-            return 0 if self.entries.blocked_writes else NEVER
-        if self.entries.blocked_writes or self.entries.waiting[WRITE]:
+            return 0 if entries.blocked_writes else NEVER
+        if entries.waiting[WRITE] or entries.blocked_writes:
             return self._delays.answer[WRITE]
         return NEVER

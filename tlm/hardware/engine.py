@@ -189,4 +189,5 @@ class Engine:
             if output is not None:
                 self._outputs.append(output)
         for ident in tile.signals:
+            completions[ident].posted = now
             completions[ident].arrive(now)

@@ -50,7 +50,6 @@ class Network:
         self.ejections: list[Link] = []
         self.injections: list[Link] = []
         self.node_of: list[int] = []
-        self.in_flight = 0
         for node in range(mesh.columns * mesh.rows):
             for direction in self._directions(node):
                 self.links[node, direction] = self._start(f"n{node:02d}.{direction}", last=False)
@@ -94,9 +93,14 @@ class Network:
         port.free_at = start + txn.flits * self.period_ps
         port.flits += txn.flits
         port.packets += 1
-        self.in_flight += 1
         txn.callbacks, txn.path = txn.path
         self.env.schedule(txn, 1, start + 2 * self.period_ps - now)
+
+    @property
+    def in_flight(self) -> int:
+        """Packets injected and not yet through their ejection port."""
+        sent = sum(port.packets for port in self.injections)
+        return sent - sum(port.packets for port in self.ejections)
 
     def all_links(self) -> list[Link]:
         """Mesh links, then injection, then ejection ports."""
@@ -127,7 +131,7 @@ class Network:
             link.flits += flits
             txn.callbacks, txn.path = txn.path
             if last:
-                self.in_flight -= 1
+                link.packets += 1
                 schedule(txn, 1, free_at - now)
             else:
                 schedule(txn, 1, start + period - now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tlm.mapping.counts import Bools
 from tlm.mapping.region import Span
 from tlm.task import Run
 
@@ -45,13 +46,19 @@ class Tensor:
         """Bytes of the whole tensor."""
         return self.samples * self.steps * self.groups * self.rows * self.row_bytes
 
-    def runs(self, samples: Span, steps: Span, channels: Span, rows: Span) -> tuple[Run, ...]:
-        """Contiguous runs that cover a box; neighbours are merged. Whole channel groups only."""
+    def runs(
+        self, samples: Span, steps: Span, channels: Span, rows: Span, live: Bools | None = None
+    ) -> tuple[Run, ...]:
+        """Contiguous runs that cover a box; neighbours are merged. Whole channel groups only.
+
+        ``live`` [T, B] leaves out the (step, sample) pairs that are false in it, and a sample
+        that all steps share if it is false at all of them.
+        """
         groups = range(channels[0] // self.group, -(-channels[1] // self.group))
         size = (rows[1] - rows[0]) * self.row_bytes
         found: list[Run] = []
         for b in range(*samples):
-            for t in range(*steps) if self.steps > 1 else range(1):
+            for t in self._steps(b, steps, live):
                 for g in groups:
                     plane = ((b * self.steps + t) * self.groups + g) * self.rows
                     start = self.address + (plane + rows[0]) * self.row_bytes
@@ -60,6 +67,10 @@ class Tensor:
                     elif size:
                         found.append((start, size))
         return tuple(found)
+
+    def _steps(self, sample: int, steps: Span, live: Bools | None) -> list[int]:
+        wanted = range(*steps) if live is None else [t for t in range(*steps) if live[t, sample]]
+        return list(wanted) if self.steps > 1 else [0] * bool(wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tlm.mapping.builder import (
     bitmap_bytes,
     dead_pairs,
     merge,
+    spare_first_reads,
     stream_cycles,
     wide_accesses,
 )
@@ -51,7 +52,7 @@ def build_loss(builder: Builder, lp: LayerPlan) -> None:
 
 
 def gradient_blocks(builder: Builder, lp: LayerPlan, part: Slice) -> list[Span]:
-    """Sample blocks of a slice: as many samples as half of the gradient memory holds, at least 1."""
+    """Sample blocks of a slice: what half of the gradient memory holds, at least one sample."""
     chip = builder.plan.chip
     bits = gradient_bits(lp.layer, builder.plan.steps, part, chip)
     return list(sample_blocks(part.neurons.samples, bits, chip.core.memory.gradients))
@@ -76,7 +77,9 @@ def _grad(builder: Builder, lp: LayerPlan, part: Slice, samples: Span, sources: 
     region, steps = part.neurons, (0, builder.plan.steps)
     per_pair = length(region.channels) * length(region.rows) * lp.layer.out_shape[2]
     neurons = per_pair * length(samples) * builder.plan.steps
-    adds = neurons * (sources - 1)
+    arrived = lp.pooled(Region(region.channels, samples, region.rows)).size
+    arrived *= lp.layer.pooled_shape[2] * builder.plan.steps  # dS comes on the pooled grid
+    adds = arrived * (sources - 1)
     tile = builder.add(part.core, tile_of(Phase.GRAD, lp, Block(samples, region.rows, steps)))
     lanes = builder.array.lanes
     tile.cycles = ceil_div(neurons, lanes) + ceil_div(adds, lanes) + builder.array.depth
@@ -91,7 +94,7 @@ def _grad(builder: Builder, lp: LayerPlan, part: Slice, samples: Span, sources: 
         energy={
             "bp.grad_op": neurons,
             "bp.reduce_add": adds,
-            "bp.partial_read": neurons * sources,
+            "bp.partial_read": arrived * sources,
             "bp.membrane_read": wide_accesses(neurons, precision.membrane),
             "bp.gradient_write": wide_accesses(neurons, precision.gradient),
             "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
@@ -168,14 +171,25 @@ def _bp_block(
     reads, read_needs = _mask_reads(builder, lp, before, block)
     for index, c in enumerate(range(0, layer.in_shape[0], array.chunk)):
         chunk = (c, min(c + array.chunk, layer.in_shape[0]))
-        first, last = _array_pass(
+        made = _array_pass(
             builder, lp, part, block, chunk, executed[:, index].ravel(), useful[:, index].ravel()
         )
+        spare_first_reads(made, _outputs(builder, lp, part, block, index) * length(chunk), "bp")
+        first, last = made[0], made[-1]
         first.needs, first.read_needs = needs, read_needs
         first.reads, reads = reads + first.reads, ()
         last.covers = length(chunk) * length(block.rows) * layer.in_shape[2]
         last.covers *= length(part.neurons.channels)
         _return_partials(builder, lp, before, part, block, chunk, last)
+
+
+def _outputs(builder: Builder, lp: LayerPlan, part: Slice, block: Block, chunk: int) -> int:
+    """Positions of a block whose dS of one chunk gets at least one executed slot."""
+    pairs = (slice(*block.steps), slice(*block.samples))
+    if builder.plan.chip.core.engines.bp.mode == "dense":
+        live = int(np.count_nonzero(lp.live[pairs]))
+        return live * length(block.rows) * lp.layer.in_shape[2]
+    return int(lp.bp_touched[part.neurons.channels][(*pairs, chunk, slice(*block.rows))].sum())
 
 
 def _mask_reads(
@@ -187,8 +201,8 @@ def _mask_reads(
         return (), ()
     tensor = before.tensors["need"]
     rows = (0, tensor.rows) if lp.layer.kind == "linear" else block.rows
-    runs = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows)
-    return runs, saved(builder, before, block.samples)
+    runs = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.live)
+    return runs, saved(builder, before, block.samples) if runs else ()
 
 
 def _array_pass(
@@ -199,8 +213,8 @@ def _array_pass(
     chunk: Span,
     executed: npt.NDArray[np.int64],
     useful: npt.NDArray[np.int64],
-) -> tuple[Tile, Tile]:
-    """Tiles of one output tile of dS (a chunk of input channels); returns first and last."""
+) -> list[Tile]:
+    """Tiles of one output tile of dS, a chunk of input channels, a group of weights each."""
     layer, array = lp.layer, builder.array
     taps = layer.kernel[0] * layer.kernel[1]
     weights = [(k, chunk[0], tap) for k in range(*part.neurons.channels, array.tile)
@@ -231,7 +245,7 @@ def _array_pass(
                                  "bp.reg16": 2 * read})  # fmt: skip
     if scanned:
         made[-1].cycles += array.depth
-    return made[0], made[-1]
+    return made
 
 
 def _work(
@@ -254,7 +268,7 @@ def _work(
         useful=int(useful.sum()),
         energy={
             "bp.mac": macs,
-            "bp.reg16": 5 * macs,
+            "bp.reg16": 5 * macs + vectors * width,
             "bp.gradient_read": int((executed * depths).sum()),
             "bp.partial_read": vectors * width,
             "bp.partial_write": vectors * width,

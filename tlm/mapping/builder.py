@@ -34,6 +34,7 @@ class Builder:
     program: Program
     loaded: set[tuple[str, int, int, int]] = field(default_factory=set)
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    spills: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
     @property
     def array(self) -> Array:
@@ -102,6 +103,20 @@ def stream_cycles(array: Array, mode: str, slots: int, executed: npt.NDArray[np.
         return slots * len(executed) * array.slot_cycles
     scanning = ceil_div(slots, array.scan)
     return int(np.maximum(executed * array.slot_cycles, scanning).sum())
+
+
+def spare_first_reads(tiles: list[Tile], outputs: int, engine: str) -> None:
+    """Take back the partial-sum reads of a pass's first accumulation into each of ``outputs``.
+
+    The first slot of an output writes its sum without reading or adding to one (the released
+    NeuroMC model: a read less, two register accesses less for each output).
+    """
+    for tile in tiles:
+        energy = tile.work.energy
+        first = min(outputs, energy[f"{engine}.partial_read"])
+        energy[f"{engine}.partial_read"] -= first
+        energy[f"{engine}.reg16"] -= 2 * first
+        outputs -= first
 
 
 def bitmap_bytes(elements: int, present: int, bits: int) -> int:

@@ -63,14 +63,15 @@ def by_group(values: Bools, group: int) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class FpCounts:
-    """FP of one layer: both [T, B, chunk, tap, E].
+    """FP of one layer: ``executed`` and ``events`` [T, B, chunk, tap, E], ``touched`` [T, B, E].
 
     ``executed`` slots for each output tile; ``events`` non-zero operands, each worth one useful
-    operation for every output channel.
+    operation for every output channel; ``touched`` positions with at least one executed slot.
     """
 
     executed: Ints
     events: Ints
+    touched: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ def fp_counts(layer: Layer, inputs: Bools, chunk: int) -> FpCounts:
     views = [_window(layer, padded, tap) for tap in _taps(layer)]
     executed = np.stack([np.count_nonzero(view, axis=-1) for view in views], axis=3)
     events = np.stack([view.sum(axis=-1, dtype=np.float64) for view in views], axis=3)
-    return FpCounts(executed.astype(np.int64), events.astype(np.int64))
+    touched = np.count_nonzero(sum(view.sum(axis=2) for view in views), axis=-1)
+    return FpCounts(executed.astype(np.int64), events.astype(np.int64), touched.astype(np.int64))
 
 
 def wg_counts(layer: Layer, inputs: Bools, gradients: Bools, chunk: int, tile: int) -> PairCounts:
@@ -124,19 +126,30 @@ def bp_counts(layer: Layer, gradients: Bools, need: Bools, chunk: int, tile: int
 
     ``need`` is [T, B, C, H, W], all true where outputs are not skipped.
     """
+    wanted = by_group(need, chunk)
+    return _pairs([(view, wanted) for view in _bp_views(layer, by_group(gradients, tile))])
+
+
+def bp_touched(layer: Layer, gradients: Bools, need: Bools, chunk: int) -> Ints:
+    """Positions of dS with at least one executed slot, [T, B, c chunk, input rows].
+
+    ``gradients`` holds only the output channels of the slice asked about.
+    """
+    reached = sum(_bp_views(layer, by_group(gradients, gradients.shape[2])))
+    touched = (np.asarray(reached) > 0) & (by_group(need, chunk) > 0)
+    return np.asarray(np.count_nonzero(touched, axis=-1), np.int64)
+
+
+def _bp_views(layer: Layer, du: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    """The dU of each tap at every input position [T, B, tile, H, W]; a stride inserts zeros."""
     (_, h, w), (r, s) = layer.in_shape, layer.kernel
-    du = by_group(gradients, tile)
     (sy, sx), (py, px) = layer.stride, layer.padding
     grid = np.zeros((*du.shape[:3], h + r - 1, w + s - 1), np.float32)
     top, left = r - 1 - py, s - 1 - px
     grid[..., top::sy, left::sx][..., : du.shape[3], : du.shape[4]] = du
-    wanted = by_group(need, chunk)
-    return _pairs(
-        [
-            (grid[..., r - 1 - i : r - 1 - i + h, s - 1 - j : s - 1 - j + w], wanted)
-            for i, j in _taps(layer)
-        ]
-    )
+    return [
+        grid[..., r - 1 - i : r - 1 - i + h, s - 1 - j : s - 1 - j + w] for i, j in _taps(layer)
+    ]
 
 
 def _pairs(

@@ -9,6 +9,7 @@ from tlm.mapping.builder import (
     STATE_WIDTH,
     Builder,
     merge,
+    spare_first_reads,
     spike_bytes,
     stream_cycles,
     wide_accesses,
@@ -37,11 +38,16 @@ def _block(
     area = (slice(t0, t1), slice(b0, b1), slice(None), slice(None), slice(y0, y1))
     executed = lp.fp.executed[area].sum(axis=(0, 1, 4)).ravel()  # chunk, tap
     events = lp.fp.events[area].sum(axis=(0, 1, 4)).ravel()
+    touched = int(lp.fp.touched[t0:t1, b0:b1, y0:y1].sum())
+    if builder.plan.chip.core.engines.fp.mode == "dense":
+        touched = block.positions(lp.layer.out_shape[2])
     neurons = Region(part.neurons.channels, block.samples, block.rows)
     inputs = lp.input_runs(neurons, block.steps) if lp.forward == "dram" else ()
     for k in range(*part.neurons.channels, builder.array.tile):
         channels = (k, min(k + builder.array.tile, part.neurons.channels[1]))
-        first, last = _array_pass(builder, lp, part, block, channels, executed, events)
+        made = _array_pass(builder, lp, part, block, channels, executed, events)
+        spare_first_reads(made, touched * length(channels), "fp")
+        first, last = made[0], made[-1]
         first.reads, inputs = inputs + first.reads, ()
         if lp.forward == "noc":
             first.needs = per_sample(builder, "FP input", lp, part, block.samples)
@@ -58,8 +64,8 @@ def _array_pass(
     channels: Span,
     executed: npt.NDArray[np.int64],
     events: npt.NDArray[np.int64],
-) -> tuple[Tile, Tile]:
-    """Tiles of one output tile of channels, a group of weights each; returns first and last."""
+) -> list[Tile]:
+    """Tiles of one output tile of channels, a group of weights each."""
     layer, array = lp.layer, builder.array
     taps = layer.kernel[0] * layer.kernel[1]
     weights = [
@@ -83,7 +89,7 @@ def _array_pass(
         loaded = sum(nbytes for _, nbytes in tile.reads) * 8 // array.weight_bits
         merge(tile.work.energy, {"fp.weight_write": loaded})
         made.append(tile)
-    return made[0], made[-1]
+    return made
 
 
 def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
@@ -119,7 +125,7 @@ def _work(
         useful=int(events.sum()) * width,
         energy={
             "fp.mac_mul" if analog else "fp.mac_add": macs,
-            "fp.reg16": 3 * macs + 2 * loaded + (2 * macs if analog else 0),
+            "fp.reg16": 3 * macs + vectors * width + 2 * loaded + (2 * macs if analog else 0),
             "fp.reg1": 0 if analog else 2 * macs,
             "fp.weight_read": loaded,
             "fp.spike_read": int((executed * depths).sum()) * (16 if analog else 1),

@@ -15,7 +15,7 @@ from tlm.mapping.weight_gradient import (
     build_weight_gradient,
     guard_old_weights,
 )
-from tlm.task import ENGINES, Completions, Phase, Program, Tile
+from tlm.task import BATCH, ENGINES, Completions, Phase, Program, Tile
 from tlm.workload.model import Layer
 
 
@@ -62,6 +62,8 @@ def _require(plan: Plan, lp: LayerPlan, program: Program) -> None:
     program.required[Phase.FP, index] = every
     program.required[Phase.GRAD, index] = every
     program.required[Phase.WG, index] = live
+    weights = k * c * lp.layer.kernel[0] * lp.layer.kernel[1]
+    program.required[Phase.UPDATE, index] = {(BATCH, BATCH): weights}
     ones = np.ones(lp.gradients.shape, dtype=np.bool_)
     program.expected_useful[Phase.FP, index] = useful_pairs(lp.layer, ones, lp.inputs)
     program.expected_useful[Phase.WG, index] = useful_pairs(lp.layer, lp.gradients, lp.inputs)

@@ -17,17 +17,16 @@ from tlm.mapping.builder import Builder, dead_pairs, merge, stream_cycles
 from tlm.mapping.forward import per_sample, saved, tile_of
 from tlm.mapping.nest import Block, ceil_div, sample_blocks
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Region, Slice, Span, cuts, length
-from tlm.task import Command, Phase, Tile, Work
+from tlm.mapping.region import Region, Slice, Span, cuts, length, overlap
+from tlm.task import BATCH, Command, Phase, Tile, Work
 
 
 def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]) -> None:
     """Append WG of one layer; ``turns`` counts the dU blocks each core has let go of."""
     for part in lp.slices:
-        for index, samples in enumerate(gradient_blocks(builder, lp, part)):
-            pieces = list(_input_blocks(builder, lp, part, samples))
-            for piece in pieces:
-                _piece(builder, lp, part, piece, first=index == 0 and piece is pieces[0])
+        for samples in gradient_blocks(builder, lp, part):
+            for piece in _input_blocks(builder, lp, part, samples):
+                _piece(builder, lp, part, piece)
             last = builder.program.tiles[part.core]["wg"][-1]
             turn = turns.get(part.core, 0)
             turns[part.core] = turn + 1
@@ -43,7 +42,7 @@ def _input_blocks(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -
     return sample_blocks(samples, bits, builder.plan.chip.core.memory.spikes)
 
 
-def _piece(builder: Builder, lp: LayerPlan, part: Slice, samples: Span, first: bool) -> None:
+def _piece(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
     """Tiles of one sample block, one for each tile of output channels."""
     layer, array, steps = lp.layer, builder.array, (0, builder.plan.steps)
     block = Block(samples, part.neurons.rows, steps)
@@ -52,7 +51,7 @@ def _piece(builder: Builder, lp: LayerPlan, part: Slice, samples: Span, first: b
     slots = plane * length(samples) * builder.plan.steps
     scanned = slots - plane * len(dead)
     neurons = Region(part.neurons.channels, samples, block.rows)
-    reads = lp.input_runs(neurons, steps) if scanned else ()
+    reads = lp.input_runs(neurons, steps, lp.live)
     for k in range(*part.neurons.channels, array.tile):
         channels = (k, min(k + array.tile, part.neurons.channels[1]))
         tile = builder.add(part.core, tile_of(Phase.WG, lp, block))
@@ -66,7 +65,7 @@ def _piece(builder: Builder, lp: LayerPlan, part: Slice, samples: Span, first: b
         if layer.index:
             tile.read_needs = saved(builder, builder.plan.layers[layer.index - 1], samples)
         if lp.dw_spilled:
-            _spill(lp, part, channels, tile, first)
+            _spill(builder, lp, part, channels, tile)
 
 
 def _count(
@@ -115,13 +114,38 @@ def _count(
     }
 
 
-def _spill(lp: LayerPlan, part: Slice, channels: Span, tile: Tile, first: bool) -> None:
-    """Read and write back the partial dW of an output tile in DRAM."""
+def _spill(builder: Builder, lp: LayerPlan, part: Slice, channels: Span, tile: Tile) -> None:
+    """Read the partial dW of an output tile once it has been written, and write it back."""
     scratch = lp.weights[f"dW.core{part.core:02d}"]
     start = scratch.offset(channels[0], 0, 0)
     run = scratch.run(start, length(channels) * scratch.inputs * scratch.taps)
-    tile.reads += () if first else (run,)
+    key = (lp.layer.index, part.core, channels[0])
+    if key in builder.spills:
+        tile.reads += (run,)
+        tile.read_needs += (builder.spills[key],)
+    written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}",
+                                 "channel", channels[0], "sample", tile.sample)  # fmt: skip
+    builder.spills[key] = builder.done.expect(written)
+    tile.saves += (written,)
     tile.writes += (run,)
+
+
+def _read_spilled(
+    builder: Builder, lp: LayerPlan, part: Slice, spans: list[Span], tile: Tile
+) -> None:
+    """Read spans of a slice's spilled dW; output tiles that no sample has touched are zero."""
+    scratch = lp.weights[f"dW.core{part.core:02d}"]
+    (k0, k1), tile_width = part.neurons.channels, builder.array.tile
+    for k in range(k0, k1, tile_width):
+        key = (lp.layer.index, part.core, k)
+        if key not in builder.spills:
+            continue
+        whole = (scratch.offset(k, 0, 0), scratch.offset(min(k + tile_width, k1), 0, 0))
+        shared = [overlap(span, whole) for span in spans]
+        runs = tuple(scratch.run(low, high - low) for low, high in shared if low < high)
+        if runs:
+            tile.reads += runs
+            tile.read_needs += (builder.spills[key],)
 
 
 def _shares(lp: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
@@ -141,18 +165,17 @@ def build_reduction(builder: Builder, lp: LayerPlan) -> None:
         others = [(r, span) for r, span in _shares(lp, part) if r.index != part.index]
         if not others:
             continue
-        tile = builder.add(part.core, _whole(builder, Phase.REDUCE, lp, part))
+        tile = builder.add(part.core, _once(Phase.REDUCE, lp))
         if lp.dw_spilled:
-            scratch = lp.weights[f"dW.core{part.core:02d}"]
-            tile.reads = tuple(scratch.run(low, high - low) for _, (low, high) in others)
+            _read_spilled(builder, lp, part, [span for _, span in others], tile)
         for replica, (low, high) in others:
             nbytes = (high - low) * builder.plan.chip.precision.partial_sum // 8
             arrives = (builder.done.ident("dW", lp.layer.name, f"core{replica.core:02d}"),)
             builder.send(Command.WEIGHT_GRADIENT, part.core, replica.core, nbytes, arrives, tile)
 
 
-def _whole(builder: Builder, phase: Phase, lp: LayerPlan, part: Slice) -> Tile:
-    return tile_of(phase, lp, Block(part.neurons.samples, (0, 0), (0, builder.plan.steps)))
+def _once(phase: Phase, lp: LayerPlan) -> Tile:
+    return Tile(phase, lp.layer.index, BATCH, 1, BATCH, 1)
 
 
 def build_update(builder: Builder, lp: LayerPlan) -> None:
@@ -171,14 +194,13 @@ def build_update(builder: Builder, lp: LayerPlan) -> None:
         for low in range(*span, size):
             count = min(size, span[1] - low)
             adds = count * (len(shares) - 1)
-            tile = builder.add(part.core, _whole(builder, Phase.UPDATE, lp, part))
-            tile.needs, tile.covers = needs, 0
+            tile = builder.add(part.core, _once(Phase.UPDATE, lp))
+            tile.needs, tile.covers = needs, count
             tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.array.depth
             tile.writes = tuple(tensor.run(low, count) for tensor in state)
             tile.reads = tile.writes
             if lp.dw_spilled:
-                scratch = lp.weights[f"dW.core{part.core:02d}"]
-                tile.reads += (scratch.run(low, count),)
+                _read_spilled(builder, lp, part, [(low, low + count)], tile)
             tile.work.energy = {action: count, "wg.reduce_add": adds}
             merge(tile.work.energy, {"wg.accumulator_read": count})
 

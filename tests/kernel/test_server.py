@@ -1,0 +1,236 @@
+"""Servers and completions: the private protocol of SimPy that the kernel leans on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import pytest
+import simpy
+
+from tlm.kernel import Done, Environment, Inbox, Transaction, start_server
+
+
+def transaction(ident, path=()):
+    """A transaction at the start of its path."""
+    made = Transaction(ident, 0, 0, 64, 0, None)
+    if path:
+        made.callbacks, made.path = path
+    return made
+
+
+def fifo(env, inbox, log, service_ps=0):
+    """A server that logs (time, ident) and keeps a busy-until time."""
+    free_at = 0
+    while True:
+        arrived = yield inbox
+        free_at = max(free_at, env.now) + service_ps
+        log.append((env.now, arrived.ident, free_at))
+
+
+def test_simpy_version_is_the_one_the_protocol_was_read_from():
+    """SimPy 4 from 4.1 on; another major version must be read before it is allowed."""
+    major, minor = map(int, importlib.metadata.version("simpy").split(".")[:2])
+    assert major == 4
+    assert minor >= 1
+
+
+def test_simpy_appends_the_resume_method_of_a_process_to_what_it_yields():
+    """The one private fact an inbox needs: ``event.callbacks.append(process._resume)``."""
+    env, inbox = simpy.Environment(), Inbox()
+    process = simpy.Process(env, fifo(env, inbox, []))
+    env.step()
+    assert inbox.callbacks.callback == process._resume
+
+
+def test_a_server_waits_before_time_0_and_costs_no_event():
+    """After ``start_server`` the heap is empty and the process waits at its inbox."""
+    env, inbox, log = Environment(), Inbox(), []
+    (resume,) = start_server(env, inbox, fifo(env, inbox, log))
+    assert env.peek() == float("inf")
+    assert env.now == 0
+    resume(transaction(7))
+    assert log == [(0, 7, 0)]
+
+
+def test_a_transaction_is_its_own_event_and_arrives_at_the_server():
+    """Scheduling the object resumes the server at the due time with the object itself."""
+    env, inbox, log = Environment(), Inbox(), []
+    callbacks = start_server(env, inbox, fifo(env, inbox, log))
+    for delay in (30, 10):
+        env.schedule(transaction(delay, (callbacks, ())), delay=delay)
+    env.run()
+    assert log == [(10, 10, 10), (30, 30, 30)]
+
+
+def test_the_same_transaction_is_rearmed_at_every_hop():
+    """Two servers in a row hand on one object; each hop is one heap event."""
+    env, log = Environment(), []
+
+    def hop(inbox, name):
+        while True:
+            arrived = yield inbox
+            log.append((env.now, name, arrived.ident))
+            if arrived.path:
+                arrived.callbacks, arrived.path = arrived.path
+                env.schedule(arrived, delay=5)
+
+    first, second = Inbox(), Inbox()
+    last = start_server(env, second, hop(second, "second"))
+    path = (start_server(env, first, hop(first, "first")), (last, ()))
+    for ident in (0, 1):
+        env.schedule(transaction(ident, path), delay=ident)
+    steps = 0
+    while env.peek() != float("inf"):
+        env.step()
+        steps += 1
+    assert log == [(0, "first", 0), (1, "first", 1), (5, "second", 0), (6, "second", 1)]
+    assert steps == 4
+
+
+def test_transactions_at_one_time_are_served_in_order_of_scheduling():
+    """The tie-break between events at one time is first scheduled, first served."""
+    env, inbox, log = Environment(), Inbox(), []
+    callbacks = start_server(env, inbox, fifo(env, inbox, log, service_ps=4))
+    for ident in (3, 1, 2):
+        env.schedule(transaction(ident, (callbacks, ())), delay=10)
+    env.run()
+    assert log == [(10, 3, 14), (10, 1, 18), (10, 2, 22)]
+
+
+def test_a_generator_that_ends_is_no_server():
+    """A server that returns instead of waiting is refused when it is started."""
+
+    def short():
+        return
+        yield
+
+    with pytest.raises(RuntimeError, match="short did not wait for its inbox"):
+        start_server(Environment(), Inbox(), short())
+
+
+def test_a_generator_that_waits_for_something_else_first_is_no_server():
+    """A server has to wait at its inbox first: nothing else can tell its resume method."""
+    env = Environment()
+
+    def late():
+        yield env.timeout(1)
+
+    with pytest.raises(RuntimeError, match="late did not wait for its inbox"):
+        start_server(env, Inbox(), late())
+
+
+def test_an_error_inside_a_server_ends_the_run():
+    """A server that raises is not lost in the heap: the run raises it."""
+    env, inbox = Environment(), Inbox()
+
+    def failing(inbox):
+        yield inbox
+        raise ValueError("broken")
+
+    callbacks = start_server(env, inbox, failing(inbox))
+    env.schedule(transaction(0, (callbacks, ())), delay=1)
+    with pytest.raises(ValueError, match="broken"):
+        env.run()
+
+
+def test_done_counts_its_arrivals():
+    """It is complete after the last arrival announced, at that arrival's time."""
+    done = Done(3, "three")
+    for now in (5, 6):
+        done.arrive(now)
+        assert not done.complete
+    done.arrive(9)
+    assert done.complete
+    assert done.completed == 9
+
+
+def test_done_of_nothing_is_complete_and_can_be_yielded():
+    """A count of 0 needs no arrival; a process that yields it goes on at once."""
+    env, log = Environment(), []
+    done = Done(0, "nothing")
+
+    def process():
+        yield done
+        log.append(env.now)
+
+    env.process(process())
+    env.run()
+    assert done.complete
+    assert log == [0]
+
+
+def test_one_arrival_too_many_raises_with_the_label():
+    """More arrivals than announced are a fault of the model, never ignored."""
+    done = Done(1, "dS of conv1")
+    done.arrive(0)
+    with pytest.raises(RuntimeError, match="dS of conv1: more arrivals than announced"):
+        done.arrive(1)
+
+
+def test_an_arrival_nobody_announced_raises():
+    """A completion of count 0 takes no arrival at all."""
+    with pytest.raises(RuntimeError, match="more arrivals"):
+        Done(0, "nothing").arrive(0)
+
+
+def test_the_last_arrival_resumes_the_waiting_process_in_place():
+    """Who waits goes on inside ``arrive``, before its caller, and without a heap event."""
+    env, log = Environment(), []
+    done = Done(2, "two")
+
+    def waiter():
+        yield done
+        log.append(("waiter", env.now))
+
+    env.process(waiter())
+    env.step()
+    assert done.awaited
+    done.arrive(env.now)
+    assert log == []
+    done.arrive(env.now)
+    log.append(("caller", env.now))
+    assert log == [("waiter", 0), ("caller", 0)]
+    assert not done.awaited
+
+
+def test_all_waiting_processes_are_resumed_in_order_of_waiting():
+    """Several processes may wait for one completion."""
+    env, log = Environment(), []
+    done = Done(1, "one")
+
+    def waiter(name):
+        yield done
+        log.append(name)
+
+    for name in ("a", "b", "c"):
+        env.process(waiter(name))
+    for _ in range(3):
+        env.step()
+    done.arrive(4)
+    assert log == ["a", "b", "c"]
+
+
+def test_a_process_resumed_in_place_can_wait_again_and_resume_others():
+    """A chain of in-place resumes ends where the first caller was, with every process alive."""
+    env, log = Environment(), []
+    first, second, third = Done(1, "first"), Done(1, "second"), Done(1, "third")
+
+    def middle():
+        yield first
+        second.arrive(env.now)
+        log.append("middle")
+        yield third
+        log.append("middle again")
+
+    def end():
+        yield second
+        log.append("end")
+        yield env.timeout(3)
+        third.arrive(env.now)
+
+    env.process(middle())
+    env.process(end())
+    env.timeout(5).callbacks.append(lambda _: first.arrive(env.now))
+    env.run()
+    assert log == ["end", "middle", "middle again"]
+    assert env.now == 8

@@ -1,0 +1,115 @@
+"""The run loop: an explicit end, deadlock, livelock, integer time."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from tlm.kernel import Done, Environment, StuckError, run_until
+from tlm.kernel.simulation import EVENTS_PER_LOOK, LIVELOCK_LOOKS
+
+
+def ticking(env, done, period_ps, ticks):
+    """A process that arrives at ``done`` once a period."""
+    for _ in range(ticks):
+        yield env.timeout(period_ps)
+        done.arrive(env.now)
+
+
+def endless(env, period_ps):
+    """A process that never ends."""
+    while True:
+        yield env.timeout(period_ps)
+
+
+def test_a_run_ends_when_its_completion_does():
+    """Time stops at the last arrival although events are left; the events are counted."""
+    env, done = Environment(), Done(4, "the end")
+    env.process(ticking(env, done, 2000, 4))
+    env.process(endless(env, 700))
+    events = run_until(env, done)
+    assert env.now == 8000
+    assert events == 2 + 4 + 8000 // 700  # two starts, four ticks, the other process's
+
+
+def test_a_run_that_is_done_processes_no_event():
+    """Nothing to wait for, nothing to do."""
+    env = Environment()
+    env.timeout(10)
+    assert run_until(env, Done(0, "nothing")) == 0
+    assert env.now == 0
+
+
+def test_a_deadlock_is_no_end():
+    """An empty heap with work left raises, with the time at which it ran dry."""
+    env, done = Environment(), Done(3, "the end")
+    env.process(ticking(env, done, 500, 2))
+    with pytest.raises(StuckError, match="no event left at 1000 ps"):
+        run_until(env, done)
+
+
+def test_simpy_alone_would_return_from_the_same_deadlock():
+    """Why ``run_until`` exists: ``env.run()`` ends normally and reports a shorter time."""
+    env, done = Environment(), Done(3, "the end")
+    env.process(ticking(env, done, 500, 2))
+    env.run()
+    assert env.now == 1000
+    assert not done.complete
+
+
+def test_time_that_stands_still_is_a_livelock():
+    """Events without progress of time end in an error, not in an endless run."""
+    env = Environment()
+    env.process(ticking(env, Done(1, "first"), 30, 1))
+    env.process(endless(env, 0))
+    with pytest.raises(StuckError, match="time stands still at 0 ps"):
+        run_until(env, Done(1, "never"))
+
+
+def test_many_events_at_one_time_are_no_livelock():
+    """A burst below the limit at one instant is legal."""
+    env, done = Environment(), Done(1, "the end")
+    for _ in range(EVENTS_PER_LOOK * (LIVELOCK_LOOKS // 25)):
+        env.timeout(5)
+    env.process(ticking(env, done, 9, 1))
+    run_until(env, done)
+    assert env.now == 9
+
+
+def test_time_is_an_integer():
+    """Integer delays give an integer clock, however often they are added up."""
+    env, done = Environment(), Done(1000, "the end")
+    env.process(ticking(env, done, 333, 1000))
+    run_until(env, done)
+    assert env.now == 333_000
+    assert type(env.now) is int
+
+
+def test_a_look_sees_time_and_events_and_may_stop_the_run():
+    """``on_look`` is called between events; what it raises ends the run."""
+    env, seen = Environment(), []
+    env.process(endless(env, 10))
+
+    def look(now, events):
+        seen.append((now, events))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_until(env, Done(1, "never"), look)
+    assert [events for _, events in seen] == [EVENTS_PER_LOOK, 2 * EVENTS_PER_LOOK]
+    assert seen[0][0] == (EVENTS_PER_LOOK - 1) * 10
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(enabled):
+    """Also after a deadlock."""
+    was = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(StuckError):
+            run_until(Environment(), Done(1, "never"))
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()

@@ -68,7 +68,8 @@ def prepare(recipe: Recipe, dataset: DataSet) -> Job:
         first = np.concatenate(job.batches[:_SCALE_BATCHES])
         scale_weights(network, job.inputs(dataset.train, first, 0), recipe.scaling, recipe.seed)
     if recipe.channels_last:
-        network.to(memory_format=torch.channels_last)
+        for weights in (one for one in network.parameters() if one.dim() == 4):
+            weights.data = weights.data.contiguous(memory_format=torch.channels_last)
     return job
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tlm.workload import Recording, Workload, write_workload
+from tlm.workload import Layer, Parameters, Recording, Values, Workload, write_workload
 from tlm.workload.builder import Builder
 from tlm.workload.model import Pool
 from tlm.workload.surrogate import lif_neuron
+from tlm.workload.values import FloatArray
 
 
 @pytest.fixture
@@ -50,6 +52,26 @@ def random_recording(job: Workload, iteration: int) -> Recording:
     return Recording(iteration, inputs, spikes, masks, gradients, gradients)
 
 
+def random_values(job: Workload, recording: Recording) -> Values:
+    """Random numbers wherever ``recording`` says that there are some."""
+    draw = np.random.default_rng(recording.iteration)
+
+    def floats(shape: tuple[int, ...]) -> FloatArray:
+        return (1 + draw.random(shape)).astype(np.float32)
+
+    def parameters(layer: Layer) -> Parameters:
+        return Parameters(floats(layer.weight_shape), None, None, None)
+
+    layers = job.layers
+    return Values(
+        inputs=floats(job.input_shape) * recording.inputs,
+        gradients=tuple(floats(one.shape) * one for one in recording.gradients),
+        parameters=tuple(map(parameters, layers)),
+        parameter_gradients=tuple(map(parameters, layers)),
+        loss_gradient=floats((job.steps, job.batch, *layers[-1].pooled_shape)),
+    )
+
+
 @pytest.fixture
 def recordings(job: Workload) -> list[Recording]:
     """One random recording for each of the job's iterations."""
@@ -60,3 +82,10 @@ def recordings(job: Workload) -> list[Recording]:
 def written(job: Workload, recordings: list[Recording]) -> Path:
     """Path of the small job, written."""
     return write_workload(job, recordings).path
+
+
+@pytest.fixture
+def valued(job: Workload, recordings: list[Recording]) -> Workload:
+    """The small job with numbers: its first iteration of level "value", its second "exact"."""
+    job = replace(job, levels=("value", "exact"))
+    return write_workload(job, recordings, [random_values(job, one) for one in recordings])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tlm.errors import WorkloadError
+from tlm.workload import Pool
 from tlm.workload.surrogate import lif_neuron
 
 torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
@@ -290,3 +291,78 @@ def test_spike_function_that_is_no_step() -> None:
     """A surrogate's own smooth forward would make graded spikes."""
     with pytest.raises(WorkloadError, match="expected a spike function"):
         declare(spike=torch.sigmoid, decay=0.5)
+
+
+class ConvNet(nn.Module):
+    """A convolution, LIF, ``behind`` on the spikes, and a linear read-out."""
+
+    def __init__(self, conv: Any, behind: Callable[[Any], Any], between: Any = None) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.lif = conv, LIF(lif_neuron())
+        self.behind, self.between = behind, between or (lambda current: current)
+        with torch.no_grad():
+            conv.weight.mul_(6)
+        spikes = self.spikes(torch.rand(B, 2, 9, 9))
+        self.out = nn.Linear(spikes.flatten(1).shape[1], 5)
+
+    def spikes(self, frames: Any) -> Any:
+        """[T B, ...] of frames [B, 2, 9, 9]."""
+        current = self.between(self.conv(frames))
+        return self.behind(self.lif(current.expand(T, *current.shape)).flatten(0, 1))
+
+    def forward(self, frames: Any) -> Any:
+        """Mean output."""
+        return self.out(self.spikes(frames).flatten(1)).unflatten(0, (T, -1)).mean(0)
+
+
+def conv_step(net: Any) -> None:
+    frames = torch.rand(B, 2, 9, 9, generator=torch.Generator().manual_seed(1))
+    F.cross_entropy(net(frames), torch.arange(B)).backward()
+
+
+def plain_conv(**options: Any) -> Any:
+    return nn.Conv2d(2, 4, 3, **options)
+
+
+def test_padded_and_overlapping_pools(tmp_path: Path) -> None:
+    """What ResNet's stem has is recorded, on either side of the neurons."""
+    behind = record(ConvNet(plain_conv(padding=1), lambda s: F.max_pool2d(s, 3, 2, 1)), conv_step)
+    assert behind.save(tmp_path / "job.h5").layers[0].pool == Pool("max", 3, 2, 1)
+    before = ConvNet(plain_conv(), lambda s: s, lambda y: F.avg_pool2d(y, 2, 2, 1))
+    layer = record(before, conv_step).save(tmp_path / "job.h5").layers[0]
+    assert layer.current_pool == Pool("average", 2, 2, 1)
+    assert (layer.out_shape, layer.product_shape) == ((4, 4, 4), (4, 7, 7))
+
+
+POOLS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "ceil_mode": (lambda s: F.max_pool2d(s, 2, ceil_mode=True), "square pooling windows"),
+    "oblong": (lambda s: F.max_pool2d(s, (2, 1)), "square pooling windows"),
+    "padding left out": (
+        lambda s: F.avg_pool2d(s, 2, padding=1, count_include_pad=False),
+        "square pooling windows",
+    ),
+    "pooled twice": (
+        lambda s: F.max_pool2d(F.max_pool2d(F.max_pool2d(s, 2, 1), 2, 1), 2),
+        "pooled more than once",
+    ),
+    "upsampled": (lambda s: F.interpolate(s, scale_factor=2), "operation Upsample"),
+}
+
+
+@pytest.mark.parametrize("case", POOLS)
+def test_pools_that_are_not_modelled(case: str) -> None:
+    """Windows that the format cannot say."""
+    behind, expected = POOLS[case]
+    with pytest.raises(WorkloadError, match=expected):
+        record(ConvNet(plain_conv(), behind), conv_step)
+
+
+@pytest.mark.parametrize(
+    "options", [{"groups": 2}, {"dilation": 2}, {"padding": "same"}, {"padding_mode": "circular"}]
+)
+def test_convolutions_that_are_not_modelled(options: dict[str, Any]) -> None:
+    """Grouped, dilated and otherwise padded convolutions."""
+    padding = {"padding": 1} if "padding_mode" in options else {}
+    with pytest.raises(WorkloadError, match="not modelled"):
+        record(ConvNet(plain_conv(**padding, **options), lambda s: s), conv_step)

@@ -143,7 +143,8 @@ def _read_floats(
     """Numbers in float32, in their logical shape."""
     stored = _read(path, file, wanted)
     exponent = int(np.ravel(file[wanted.name].attrs["exponent"])[0])
-    values = np.ldexp(stored.astype(np.float32), exponent)
+    with np.errstate(over="ignore"):  # refused below, not warned of
+        values = np.ldexp(stored.astype(np.float32), exponent)
     if not np.isfinite(values).all():
         raise fault(path, f"/{wanted.name}", "finite numbers", "NaN or infinity", _DAMAGED)
     if wanted.form == "floats":

@@ -64,6 +64,7 @@ def _workload(plan: Plan, recording: Recording) -> Json:
         "steps": job.steps,
         "dataset": job.dataset,
         "accuracy": job.accuracy,
+        "activity": job.activity,
     }
 
 

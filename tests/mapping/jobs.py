@@ -12,9 +12,10 @@ from tlm.config.dram_timing import load_dram_timing
 from tlm.config.layers import load_chip
 from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
-from tlm.workload.model import Layer, Neuron, Pool, Recording, Workload
+from tlm.workload.model import Layer, Pool, Recording, Workload
+from tlm.workload.surrogate import lif_neuron
 
-NEURON = Neuron(0.5, 0.5, 1.0, "hard", True, "rectangular", 1.0, True)
+NEURON = lif_neuron()
 DENSE = tuple(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg"))
 NO_SLICE_SKIPPING = "core.skip_slices=false"
 IDEAL_DRAM = "dram.model=ideal"
@@ -52,15 +53,15 @@ def conv(in_shape, channels, kernel, stride=1, padding=0, pool=None):
     pooling = Pool("max", pool, pool) if pool else None
     return Layer(
         0, "conv", "conv", in_shape, (channels, *out), (kernel, kernel), (stride, stride),
-        (padding, padding), pooling, NEURON, (-1,), "binary", False,
+        (padding, padding), (-1,), None, "binary", False, None, None, NEURON, pooling,
     )  # fmt: skip
 
 
 def linear(inputs, outputs):
     """A fully connected layer."""
     return Layer(
-        0, "linear", "linear", (inputs, 1, 1), (outputs, 1, 1), (1, 1), (1, 1), (0, 0), None,
-        NEURON, (-1,), "binary", False,
+        0, "linear", "linear", (inputs, 1, 1), (outputs, 1, 1), (1, 1), (1, 1), (0, 0), (-1,),
+        None, "binary", False, None, None, NEURON, None,
     )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def job(*layers, steps=2, batch=2, seed=0, densities=None, encoding="rate", opti
         chain.append(replace(layer, index=index, name=name, sources=(index - 1,), input_kind=kind))
     workload = Workload(
         Path("random"), "random", tuple(chain), steps, batch, "random", "none", 0.0, optimizer,
-        encoding, (0,), {}, "0" * 64,
+        encoding, (0,), ("bits",), {}, "0" * 64,
     )  # fmt: skip
     draw = np.random.default_rng(seed)
 
@@ -91,6 +92,7 @@ def job(*layers, steps=2, batch=2, seed=0, densities=None, encoding="rate", opti
         mask(workload.input_shape, densities.inputs),
         tuple(mask(shape, densities.spikes) for shape in shapes),
         tuple(mask(shape, densities.masks) for shape in shapes),
+        tuple(gradients),
         tuple(gradients),
     )
     return workload, recording

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tlm.workload import Recording, Workload, write_workload
-from tlm.workload.recipe import LIF, Conv, Dense, stack
+from tlm.workload import Layer, Parameters, Recording, Values, Workload, write_workload
+from tlm.workload.builder import Builder
+from tlm.workload.model import Pool
+from tlm.workload.surrogate import lif_neuron
+from tlm.workload.values import FloatArray
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Workload:
     """A convolution, a pooling and a linear layer; T = 3, B = 2; not written yet."""
+    net = Builder((1, 6, 5), lif_neuron())
+    net.conv(3, kernel=3, padding=1, pool=Pool("max", 2, 2))
+    net.linear(4)
     return Workload(
         path=tmp_path / "small.h5",
         name="small",
-        layers=stack((1, 6, 5), (Conv(3, kernel=3, padding=1, pool=2), Dense(4)), LIF),
+        layers=tuple(net.layers),
         steps=3,
         batch=2,
         dataset="random",
@@ -26,6 +33,7 @@ def job(tmp_path: Path) -> Workload:
         optimizer="sgd",
         encoding="direct",
         iterations=(0, 7),
+        levels=("bits", "bits"),
         provenance={"written by": "a test"},
         sha256="",
     )
@@ -40,7 +48,28 @@ def random_recording(job: Workload, iteration: int) -> Recording:
     gradients = tuple(mask.copy() for mask in masks)
     for gradient, spike in zip(gradients, spikes, strict=True):
         gradient[1] |= gradient[2] & ~spike[1]
-    return Recording(iteration, draw.random(job.input_shape) < 0.5, spikes, masks, gradients)
+    inputs = draw.random(job.input_shape) < 0.5
+    return Recording(iteration, inputs, spikes, masks, gradients, gradients)
+
+
+def random_values(job: Workload, recording: Recording) -> Values:
+    """Random numbers wherever ``recording`` says that there are some."""
+    draw = np.random.default_rng(recording.iteration)
+
+    def floats(shape: tuple[int, ...]) -> FloatArray:
+        return (1 + draw.random(shape)).astype(np.float32)
+
+    def parameters(layer: Layer) -> Parameters:
+        return Parameters(floats(layer.weight_shape), None, None, None)
+
+    layers = job.layers
+    return Values(
+        inputs=floats(job.input_shape) * recording.inputs,
+        gradients=tuple(floats(one.shape) * one for one in recording.gradients),
+        parameters=tuple(map(parameters, layers)),
+        parameter_gradients=tuple(map(parameters, layers)),
+        loss_gradient=floats((job.steps, job.batch, *layers[-1].pooled_shape)),
+    )
 
 
 @pytest.fixture
@@ -53,3 +82,10 @@ def recordings(job: Workload) -> list[Recording]:
 def written(job: Workload, recordings: list[Recording]) -> Path:
     """Path of the small job, written."""
     return write_workload(job, recordings).path
+
+
+@pytest.fixture
+def valued(job: Workload, recordings: list[Recording]) -> Workload:
+    """The small job with numbers: its first iteration of level "value", its second "exact"."""
+    job = replace(job, levels=("value", "exact"))
+    return write_workload(job, recordings, [random_values(job, one) for one in recordings])

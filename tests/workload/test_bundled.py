@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -12,24 +13,41 @@ from tlm.errors import WorkloadError
 from tlm.workload import Workload, bundled_names, open_workload
 from tlm.workload.density import densities, hidden_density
 from tlm.workload.describe import info_tables
-from tlm.workload.record import load_recipe, recipe_names
+from tlm.workload.record import load_recipe
 
 JOBS = bundled_names()
 
 
-def test_a_recipe_for_every_job() -> None:
+LEAST_ACCURACY = {
+    "cifar-sew": 0.6,
+    "cifar-vgg8": 0.4,
+    "cifar-vgg8-bn": 0.7,
+    "digits": 0.9,
+    "mnist-csnn": 0.92,
+    "mnist-csnn-atan": 0.92,
+    "mnist-csnn-bn": 0.92,
+    "mnist-csnn-tri": 0.92,
+    "mnist-fc": 0.9,
+    "mnist-fc-t25": 0.9,
+    "nmnist-cnn": 0.75,
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_recipe_for_every_job(name: str) -> None:
     """Each bundled job can be recorded again, and is what its recipe says."""
-    assert recipe_names() == JOBS == ["mnist-csnn", "mnist-fc"]
-    for name in JOBS:
-        job, recipe = open_workload(name), load_recipe(name)
-        assert (job.layers, job.steps, job.batch) == (recipe.layers, recipe.steps, recipe.batch)
-        assert job.name == name
+    job, recipe = open_workload(name), load_recipe(name)
+    assert job.name == name
+    assert (job.steps, job.batch, job.encoding) == (recipe.steps, recipe.batch, recipe.encoding)
+    assert job.levels == recipe.levels
+    neurons = [layer.neuron for layer in job.layers if layer.neuron is not None]
+    assert set(neurons) == {recipe.neuron}
 
 
-@pytest.mark.parametrize(("name", "least"), [("mnist-csnn", 0.92), ("mnist-fc", 0.9)])
-def test_trained_well(name: str, least: float) -> None:
+@pytest.mark.parametrize("name", JOBS)
+def test_trained_well(name: str) -> None:
     """The recorded network learnt its task; chance is 0.1."""
-    assert open_workload(name).accuracy >= least
+    assert open_workload(name).accuracy >= LEAST_ACCURACY[name]
 
 
 def test_csnn_densities_are_those_of_an_independent_run() -> None:
@@ -47,9 +65,9 @@ def test_every_layer_is_alive(name: str) -> None:
     job = open_workload(name)
     for which in range(len(job.iterations)):
         measured = densities(job.load(which))
-        assert measured.spikes.min() > 0.01
-        assert measured.gradients.min() > 0.01
-        assert 0.1 < measured.inputs < 0.3
+        assert measured.spikes.mean(1).min() > 0.005
+        assert measured.gradients.mean(1).min() > 0.01
+        assert measured.inputs > 0.01
 
 
 def test_gradient_carried_back_exceeds_the_mask() -> None:
@@ -66,7 +84,7 @@ def test_gradient_carried_back_exceeds_the_mask() -> None:
 def test_unknown_name_offers_the_nearest() -> None:
     """A typing mistake is met with the name that was meant."""
     with pytest.raises(WorkloadError, match='did you mean "mnist-csnn"'):
-        open_workload("mnist-scnn")
+        open_workload("mnist-csn")
     with pytest.raises(WorkloadError, match='unknown recipe "vgg"'):
         load_recipe("vgg")
     with pytest.raises(WorkloadError, match="there is none; check the path"):
@@ -81,3 +99,17 @@ def test_tables_show_layers_and_densities(job: Workload, written: object) -> Non
     assert len(tables) == 4
     for shown in ("0 conv0", "1 fc1", "max 2/2", "written by", "at iteration 7", "0.500"):
         assert shown in out.getvalue()
+
+
+def test_bits_of_the_largest_job_load_quickly() -> None:
+    """Below 0.2 s of processor time, all datasets of an iteration, checksums included."""
+    largest = max(JOBS, key=lambda name: open_workload(name).path.stat().st_size)
+    job = open_workload(largest)
+    best = min(_seconds(job, which) for which in range(len(job.iterations)))
+    assert best < 0.2
+
+
+def _seconds(job: Workload, which: int) -> float:
+    started = time.process_time()
+    job.load(which)
+    return time.process_time() - started

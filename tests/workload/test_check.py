@@ -68,11 +68,21 @@ def linked(link: object) -> Damage:
     return damage
 
 
+def unread(rows: list[dict[str, Any]]) -> None:
+    """Two layers that both read the network's input."""
+    rows[1] = {**rows[0], "index": 1}
+
+
+NORM = {"kind": "batch", "epsilon": 1e-5, "per_step": False}
+
 HEADER: dict[str, tuple[Damage, str]] = {
     "other schema": (lambda f: put(f, "schema", "nir"), "schema: expected tlm-workload"),
-    "newer version": (lambda f: f.attrs.modify("schema_version", 2), "install a newer snn-tlm"),
+    "newer version": (lambda f: f.attrs.modify("schema_version", 3), "install a newer snn-tlm"),
     "no schema": (lambda f: f.attrs.__delitem__("schema"), "attribute schema"),
     "no batch": (lambda f: f.attrs.__delitem__("batch"), "attribute batch: expected to exist"),
+    "old version": (lambda f: f.attrs.modify("schema_version", 1), "record the job again"),
+    "other level": (lambda f: put(f, "levels", '["bits", "all"]'), "bits or value or exact"),
+    "a level too few": (lambda f: put(f, "levels", '["bits"]'), "a JSON list of 2"),
     "extra attribute": (lambda f: f.attrs.create("colour", 1), "got colour"),
     "text for number": (lambda f: f.attrs.create("steps", "4"), "attribute steps"),
     "pickled layers": (lambda f: f.attrs.create("layers", np.void(b"\x80\x04")), "layers"),
@@ -92,9 +102,18 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     "no JSON": (lambda f: put(f, "layers", "conv"), "layers: expected JSON"),
     "deep JSON": (lambda f: put(f, "layers", "[" * 50_000), "layers: expected JSON"),
     "no layers": (lambda f: put(f, "layers", "[]"), "a list of 1..256 layers"),
-    "batch norm": (layer_edit(lambda r: r[0].update(norm="batch")), r"norm.*not modelled yet"),
-    "residual": (layer_edit(lambda r: r[1].update(sources=[0, -1])), r"sources.*not modelled yet"),
-    "average pool": (layer_edit(lambda r: r[0]["pool"].update(kind="avg")), "not modelled yet"),
+    "norm as a word": (layer_edit(lambda r: r[0].update(norm="batch")), r"norm: .*JSON object"),
+    "other norm": (
+        layer_edit(lambda r: r[0].update(norm=NORM | {"kind": "layer"})),
+        "not modelled",
+    ),
+    "source is itself": (layer_edit(lambda r: r[1].update(sources=[0, 1])), r"layers in 0\.\.0"),
+    "input in a sum": (layer_edit(lambda r: r[1].update(sources=[-1, 0])), r"layers in 0\.\.0"),
+    "sum called binary": (layer_edit(lambda r: r[1].update(sources=[0, 0])), '"integer" with'),
+    "nobody reads it": (layer_edit(unread), "among the sources of a later layer"),
+    "hidden read-out": (layer_edit(lambda r: r[0].update(neuron=None)), "only the last layer"),
+    "other pool": (layer_edit(lambda r: r[0]["pool"].update(kind="avg")), "not modelled yet"),
+    "pooled input": (layer_edit(lambda r: r[0].update(input_pool=r[0]["pool"])), "input_pool"),
     "recurrent": (layer_edit(lambda r: r[0].update(kind="rnn")), "not modelled yet"),
     "unknown key": (layer_edit(lambda r: r[0].update(dilation=2)), "got dilation"),
     "missing key": (layer_edit(lambda r: r[0].pop("bias")), 'a key "bias"'),

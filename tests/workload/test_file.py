@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
+from tlm.run import run_job
 from tlm.workload import Recording, Workload, open_workload, write_workload
+from tlm.workload.audit import audit
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
 
@@ -21,8 +23,8 @@ FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
 def same(one: Recording, other: Recording) -> bool:
     """Whether two recordings hold the same bits."""
     groups = zip(
-        (one.inputs, *one.spikes, *one.masks, *one.gradients),
-        (other.inputs, *other.spikes, *other.masks, *other.gradients),
+        (one.inputs, *one.spikes, *one.masks, *one.gradients, *one.output_gradients),
+        (other.inputs, *other.spikes, *other.masks, *other.gradients, *other.output_gradients),
         strict=True,
     )
     return one.iteration == other.iteration and all(np.array_equal(a, b) for a, b in groups)
@@ -43,11 +45,16 @@ def test_any_bits_come_back(job: Workload, steps: int, batch: int, seed: int) ->
     """Element counts that do not fill the last byte survive too."""
     rated = dataclasses.replace(job.layers[0], input_kind="binary")
     shaped = dataclasses.replace(
-        job, steps=steps, batch=batch, encoding="rate", layers=(rated, *job.layers[1:])
+        job,
+        steps=steps,
+        batch=batch,
+        encoding="rate",
+        layers=(rated, *job.layers[1:]),
+        levels=("bits",),
     )
     draw = np.random.default_rng(seed)
     bits = tuple(draw.random(shaped.neuron_shape(layer)) < 0.5 for layer in shaped.layers)
-    one = Recording(3, draw.random(shaped.input_shape) < 0.5, bits, bits, bits)
+    one = Recording(3, draw.random(shaped.input_shape) < 0.5, bits, bits, bits, bits)
     assert same(write_workload(shaped, [one]).load(0), one)
 
 
@@ -87,7 +94,7 @@ def test_missing_folder_is_one_line(job: Workload, recordings: list[Recording]) 
 
 
 def test_a_stranger_can_write_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of the format page, h5py and NumPy alone, opens and loads."""
+    """The example of the format page, h5py and NumPy alone, opens, passes the check and runs."""
     example = re.search(r"```python\n(.*?)```", FORMAT_PAGE.read_text(), re.DOTALL)
     assert example is not None
     assert "tlm." not in example[1]
@@ -97,6 +104,8 @@ def test_a_stranger_can_write_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (back.iteration, int(back.spikes[0].sum())) == (100, 1)
     assert np.argwhere(back.gradients[0]).tolist() == [[1, 0, 1, 0, 0], [2, 0, 1, 0, 0]]
     assert back.inputs.reshape(2, 4).tolist() == [[0, 1, 0, 1], [1, 0, 0, 0]]
+    assert [one.level for one in audit(open_workload("example.h5"))] == ["bits"]
+    assert run_job("example.h5", out=tmp_path / "run", trace="off").ok
 
 
 def test_position_out_of_range_lists_what_there_is(written: Path) -> None:

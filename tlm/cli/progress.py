@@ -1,15 +1,17 @@
-"""The progress bar of a run: simulated time, transactions a second, time left."""
+"""Progress bars: of a run, and of a training run that is recorded."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tlm.run import Progress as RunProgress
+if TYPE_CHECKING:
+    from tlm.run import Progress as RunProgress
 
 UPDATES_PER_S = 5
 
@@ -45,5 +47,29 @@ def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
                 simulated=f"{state.time_ps / 1e6:,.1f} us",
                 rate=f"{rate:,.0f}",
             )
+
+        yield move
+
+
+@contextmanager
+def training_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """Give a callback of (iterations done, in all); None where stderr is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("iteration {task.completed} of {task.total}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        refresh_per_second=UPDATES_PER_S,
+    ) as bar:
+        task = bar.add_task("train")
+
+        def move(done: int, total: int) -> None:
+            bar.update(task, total=total, completed=done)
 
         yield move

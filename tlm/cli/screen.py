@@ -98,6 +98,8 @@ def _verdict(result: RunResult) -> Text:
         f"\n{work['name']} iteration {work['iteration']}, B={work['batch']} T={work['steps']}, "
         f"on {summary['chip']['name']} ({summary['chip']['cores']} cores), modelled, not measured\n"
     )
+    if work["activity"] != "recorded":
+        text.append(f"{work['activity']}: masks were drawn, not recorded\n", style="bold yellow")
     text.append(
         f"{time_text(time['makespan_ps'])} per iteration, {time_text(time['per_sample_ps'])} per "
         f"sample;  {energy_text(energy['total_pj'])} per iteration, "

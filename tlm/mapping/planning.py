@@ -57,6 +57,21 @@ def make_plan(
 
 
 def _check(layer: Layer) -> None:
+    """Refuse what no program is built for yet."""
+    unmapped = {
+        "batch normalisation": layer.norm is not None,
+        "a read-out without neurons": layer.neuron is None,
+        "pooling of its input": layer.input_pool is not None,
+        "pooling before its neurons": layer.current_pool is not None,
+        "average pooling": layer.pool is not None and layer.pool.kind != "max",
+        "padded pooling": layer.pool is not None and layer.pool.padding > 0,
+    }
+    for what, there in unmapped.items():
+        if there:
+            raise MappingError(
+                f"layer {layer.name}: {what} is not mapped yet; choose a job of convolutions, "
+                "linear layers, LIF neurons and max-pooling (python -m tlm workload info JOB)"
+            )
     if layer.sources != (layer.index - 1,):
         raise MappingError(
             f"layer {layer.name}: only chains of layers are mapped, but it reads layers "

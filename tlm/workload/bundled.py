@@ -1,4 +1,4 @@
-"""Open a recorded job by the name of a bundled one, or by path."""
+"""Open a recorded job by the name of a bundled one, or by path; or a network with drawn masks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from tlm.errors import WorkloadError
 from tlm.workload.model import Workload
 from tlm.workload.reader import read_workload
+from tlm.workload.synthetic import is_drawn, network_names, open_drawn
 
 SUFFIX = ".h5"
 
@@ -24,19 +25,38 @@ def bundled_names() -> list[str]:
     return sorted(path.stem for path in bundled_folder().glob(f"*{SUFFIX}"))
 
 
+def networks_folder() -> Path:
+    """Folder of the networks that are described without tensors."""
+    return bundled_folder() / "networks"
+
+
+def bundled_networks() -> list[str]:
+    """Names of the networks that are described without tensors, sorted."""
+    return network_names(networks_folder())
+
+
 def open_workload(name_or_path: str) -> Workload:
     """Open a bundled job by name (``mnist-csnn``) or any workload file by path, and check it.
 
-    Raises WorkloadError with the nearest names if there is no such job, and on one line with
-    file, key and remedy if the file is not as docs/workload-format.md says.
+    ``NETWORK:ACTIVITY`` opens a described network with drawn masks: ``s-vgg16:bernoulli(0.1)``,
+    ``s-resnet18[B=1]:like(mnist-csnn)``, ``s-resnet50:dense``. Raises WorkloadError with the
+    nearest names if there is no such job, and on one line with file, key and remedy if the file
+    is not as docs/workload-format.md says.
     """
     if name_or_path in bundled_names():
         return read_workload(bundled_folder() / f"{name_or_path}{SUFFIX}")
+    if is_drawn(name_or_path):
+        return open_drawn(name_or_path, networks_folder(), open_workload)
     path = Path(name_or_path)
     if path.is_file():
         return read_workload(path)
     if path.suffix == SUFFIX or len(path.parts) > 1:
         raise WorkloadError(f"{path}: expected a workload file, there is none; check the path")
+    if name_or_path in bundled_networks():
+        raise WorkloadError(
+            f"{name_or_path} is a network without recorded tensors; say how to draw its masks: "
+            f"{name_or_path}:dense, {name_or_path}:bernoulli(0.1) or {name_or_path}:like(JOB)"
+        )
     raise unknown_name(name_or_path, bundled_names(), "workload")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -29,26 +28,15 @@ from tlm.workload.attributes import (
     read_text,
     read_word,
 )
+from tlm.workload.builder import input_kind
 from tlm.workload.fault import fault
 from tlm.workload.graph import layers_from_json
+from tlm.workload.layout import Expected, expected_datasets
 from tlm.workload.model import Workload
 
 _REMEDY = "see docs/workload-format.md, or record the job again"
 _DAMAGED = "the file is damaged: copy or record it again"
 _FILTERS = {h5py.h5z.FILTER_DEFLATE: "gzip", h5py.h5z.FILTER_SHUFFLE: "shuffle"}
-
-
-@dataclass(frozen=True)
-class Expected:
-    """A dataset the header calls for: its HDF5 name and logical shape."""
-
-    name: str
-    shape: tuple[int, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes once packed, eight elements a byte."""
-        return -(-prod(self.shape) // 8)
 
 
 @contextmanager
@@ -88,21 +76,9 @@ def check_file(path: Path, file: h5py.File, sha256: str) -> Workload:
     workload = _header(path, file, sha256)
     groups = tuple(schema.iteration_group(which) for which in range(len(workload.iterations)))
     _check_members(path, file, groups, h5py.Group)
-    for group in groups:
-        _check_iteration(path, file[group], workload)
+    for which, group in enumerate(groups):
+        _check_iteration(path, file[group], workload, which)
     return workload
-
-
-def expected_datasets(workload: Workload, which: int) -> dict[str, Expected]:
-    """Datasets of iteration ``which`` by key: "inputs", "0/spikes", "0/masks", ..."""
-    group = schema.iteration_group(which)
-    wanted = {schema.INPUTS: Expected(f"{group}/{schema.INPUTS}", workload.input_shape)}
-    for layer in workload.layers:
-        shape = workload.neuron_shape(layer)
-        for kind in schema.LAYER_DATASETS:
-            name = f"{group}/{schema.layer_group(layer.index)}/{kind}"
-            wanted[f"{layer.index}/{kind}"] = Expected(name, shape)
-    return wanted
 
 
 def _check_version(path: Path, file: h5py.File) -> None:
@@ -114,12 +90,15 @@ def _check_version(path: Path, file: h5py.File) -> None:
     if version > schema.SCHEMA_VERSION:
         expected = f"at most {schema.SCHEMA_VERSION}"
         raise fault(path, "schema_version", expected, version, "install a newer snn-tlm")
+    if version < schema.SCHEMA_VERSION:
+        expected = f"{schema.SCHEMA_VERSION}"
+        raise fault(path, "schema_version", expected, version, "record the job again")
 
 
 def _header(path: Path, file: h5py.File, sha256: str) -> Workload:
-    read_word(path, file, "level", (schema.LEVEL,))
     encoding: Any = read_word(path, file, "encoding", schema.ENCODINGS)
     optimizer: Any = read_word(path, file, "optimizer", schema.OPTIMIZERS)
+    iterations = _iterations(path, file)
     workload = Workload(
         path=path,
         name=read_label(path, file, "name"),
@@ -131,39 +110,55 @@ def _header(path: Path, file: h5py.File, sha256: str) -> Workload:
         accuracy=read_fraction(path, file, "accuracy"),
         optimizer=optimizer,
         encoding=encoding,
-        iterations=_iterations(path, file),
+        iterations=iterations,
+        levels=_levels(path, read_text(path, file, "levels"), len(iterations)),
         provenance=_provenance(path, read_text(path, file, "provenance")),
         sha256=sha256,
     )
     _check_input_kinds(workload)
-    elements = sum(prod(one.shape) for one in expected_datasets(workload, 0).values())
-    if elements > schema.MAX_ELEMENTS:
-        limit = f"at most {schema.MAX_ELEMENTS} elements an iteration"
-        raise fault(path, "layers", limit, elements, "record a smaller batch or fewer steps")
+    check_size(workload)
     return workload
 
 
+def check_size(workload: Workload) -> None:
+    """Raise WorkloadError if the tensors of one iteration are too many to unpack."""
+    elements = max(
+        sum(prod(one.shape) for one in expected_datasets(workload, which).values())
+        for which in range(len(workload.iterations))
+    )
+    if elements > schema.MAX_ELEMENTS:
+        limit = f"at most {schema.MAX_ELEMENTS} elements an iteration"
+        remedy = "record a smaller batch or fewer steps"
+        raise fault(workload.path, "layers", limit, elements, remedy)
+
+
 def _check_input_kinds(workload: Workload) -> None:
-    first = "analog" if workload.encoding == "direct" else "binary"
     for layer in workload.layers:
-        wanted = "binary" if layer.index else first
+        pools = [workload.layers[source].pool for source in layer.sources if source >= 0]
+        direct = workload.encoding == "direct"
+        wanted = input_kind(layer.sources, [*pools, layer.input_pool], direct)
         if layer.input_kind != wanted:
             key = f"layers[{layer.index}].input_kind"
-            expected = f'"{wanted}" with {workload.encoding} encoding'
+            expected = f'"{wanted}" with these sources and {workload.encoding} encoding'
             raise fault(workload.path, key, expected, layer.input_kind, _REMEDY)
 
 
-def _check_iteration(path: Path, group: h5py.Group, workload: Workload) -> None:
-    layers = tuple(schema.layer_group(layer.index) for layer in workload.layers)
+def _check_iteration(path: Path, group: h5py.Group, workload: Workload, which: int) -> None:
     check_attribute_names(path, group, ())
-    _check_members(path, group, (schema.INPUTS, *layers), None)
-    _check_dataset(path, group, schema.INPUTS, workload.input_shape)
-    for name, layer in zip(layers, workload.layers, strict=True):
-        inner = _member(path, group, name, h5py.Group)
+    start = len(schema.iteration_group(which)) + 1
+    wanted = {one.name[start:]: one for one in expected_datasets(workload, which).values()}
+    layers = [schema.layer_group(layer.index) for layer in workload.layers]
+    own = [name for name in wanted if "/" not in name]
+    _check_members(path, group, (*own, *layers), None)
+    for name in own:
+        _check_dataset(path, group, name, wanted[name], workload.levels[which])
+    for layer in layers:
+        inner = _member(path, group, layer, h5py.Group)
         check_attribute_names(path, inner, ())
-        _check_members(path, inner, schema.LAYER_DATASETS, h5py.Dataset)
-        for kind in schema.LAYER_DATASETS:
-            _check_dataset(path, inner, kind, workload.neuron_shape(layer))
+        inside = {name.split("/")[1]: one for name, one in wanted.items() if f"{layer}/" in name}
+        _check_members(path, inner, tuple(inside), h5py.Dataset)
+        for name, expected in inside.items():
+            _check_dataset(path, inner, name, expected, workload.levels[which])
 
 
 def _check_members(
@@ -194,21 +189,48 @@ def _member(path: Path, group: h5py.Group, name: str, kind: type) -> Any:
     return group[name]
 
 
-def _check_dataset(path: Path, group: h5py.Group, name: str, shape: tuple[int, ...]) -> None:
+def _check_dataset(path: Path, group: h5py.Group, name: str, wanted: Expected, level: str) -> None:
     dataset = _member(path, group, name, h5py.Dataset)
-    key = dataset.name
-    nbytes = Expected(name, shape).nbytes
-    if dataset.dtype != np.uint8 or dataset.shape != (nbytes,) or dataset.maxshape != (nbytes,):
-        expected = f"uint8 of {nbytes} elements, not resizable (packed bits of {shape})"
-        raise fault(path, key, expected, f"{dataset.dtype} of {dataset.shape}", _REMEDY)
-    _check_storage(path, dataset)
-    check_attribute_names(path, dataset, schema.DATASET_ATTRIBUTES)
-    stated = tuple(np.atleast_1d(read_numbers(path, dataset, "shape", "iu", len(shape))).tolist())
-    if stated != shape:
-        raise fault(path, f"{key} shape", str(shape), stated, _REMEDY)
+    if wanted.form == "bits":
+        _check_type(path, dataset, "uint8", wanted.nbytes, f"packed bits of {wanted.shape}")
+        _check_storage(path, dataset)
+        check_attribute_names(path, dataset, schema.BITS_ATTRIBUTES)
+        _check_shape(path, dataset, wanted.shape)
+    else:
+        _check_floats(path, dataset, wanted, level)
     digest = read_text(path, dataset, "sha256")
     if len(digest) != 64:
-        raise fault(path, f"{key} sha256", "64 hexadecimal digits", digest, _REMEDY)
+        raise fault(path, f"{dataset.name} sha256", "64 hexadecimal digits", digest, _REMEDY)
+
+
+def _check_floats(path: Path, dataset: h5py.Dataset, wanted: Expected, level: str) -> None:
+    kind, count, shape = schema.FLOAT_TYPES[level], prod(wanted.shape), wanted.shape
+    if wanted.form == "nonzeros":
+        # How many there are is only known once the bits are read; more than all is never right.
+        count = min(count, dataset.shape[0] if len(dataset.shape) == 1 else 0)
+        shape = (count,)
+    _check_type(path, dataset, kind, count, f"{wanted.form} of {wanted.shape}, level {level}")
+    _check_storage(path, dataset)
+    check_attribute_names(path, dataset, schema.FLOATS_ATTRIBUTES)
+    _check_shape(path, dataset, shape)
+    stated = read_numbers(path, dataset, "exponent", "iu", 1)
+    exponent = int(np.ravel(stated)[0])
+    limit = schema.MAX_EXPONENT if level == "value" else 0
+    if abs(exponent) > limit:
+        raise fault(path, f"{dataset.name} exponent", f"-{limit}..{limit}", exponent, _REMEDY)
+
+
+def _check_type(path: Path, dataset: h5py.Dataset, kind: str, count: int, what: str) -> None:
+    shape = (count,)
+    if dataset.dtype != np.dtype(kind) or dataset.shape != shape or dataset.maxshape != shape:
+        expected = f"{np.dtype(kind)} of {count} elements, not resizable ({what})"
+        raise fault(path, dataset.name, expected, f"{dataset.dtype} of {dataset.shape}", _REMEDY)
+
+
+def _check_shape(path: Path, dataset: h5py.Dataset, shape: tuple[int, ...]) -> None:
+    stated = read_numbers(path, dataset, "shape", "iu", len(shape))
+    if tuple(np.atleast_1d(stated).tolist()) != shape:
+        raise fault(path, f"{dataset.name} shape", str(shape), stated, _REMEDY)
 
 
 def _check_storage(path: Path, dataset: h5py.Dataset) -> None:
@@ -219,7 +241,7 @@ def _check_storage(path: Path, dataset: h5py.Dataset) -> None:
         got = "virtual" if dataset.is_virtual else "external"
         raise fault(path, dataset.name, "data in this file", f"{got} storage", remedy)
     if dataset.chunks is not None and dataset.chunks[0] > dataset.shape[0]:
-        expected = f"chunks of at most {dataset.shape[0]} bytes"
+        expected = f"chunks of at most {dataset.shape[0]} elements"
         raise fault(path, dataset.name, expected, dataset.chunks, remedy)
     for position in range(layout.get_nfilters()):
         code = layout.get_filter(position)[0]
@@ -239,14 +261,30 @@ def _iterations(path: Path, file: h5py.File) -> tuple[int, ...]:
     return tuple(found)
 
 
+def _levels(path: Path, text: str, count: int) -> tuple[Any, ...]:
+    """One level for each recorded iteration, from a JSON list of words."""
+    found = _json(path, "levels", text)
+    words = " or ".join(schema.LEVELS)
+    if not isinstance(found, list) or len(found) != count:
+        raise fault(path, "levels", f"a JSON list of {count} of {words}", found, _REMEDY)
+    for one in found:
+        if one not in schema.LEVELS:
+            raise fault(path, "levels", words, one, _REMEDY)
+    return tuple(found)
+
+
 def _provenance(path: Path, text: str) -> dict[str, str]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise fault(path, "provenance", "a JSON object of texts", str(error), _REMEDY) from error
+    found = _json(path, "provenance", text)
     if not isinstance(found, dict) or not all(_printable(one) for one in found.items()):
         raise fault(path, "provenance", "a JSON object of printable texts", found, _REMEDY)
     return found
+
+
+def _json(path: Path, key: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise fault(path, key, "JSON", str(error), _REMEDY) from error
 
 
 def _printable(pair: tuple[str, object]) -> bool:

@@ -8,21 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.workload.model import BoolArray, Recording
+from tlm.workload.model import BoolArray, Layer, Recording
 
 
 @dataclass(frozen=True, eq=False)
 class Densities:
     """Shares 0..1 of non-zero elements.
 
-    ``spikes``, ``masks`` and ``gradients`` are [layers, T]; ``inputs`` is a single share;
-    ``idle_slices`` [layers] is the share of (step, sample) slices without any gradient.
+    ``spikes``, ``masks``, ``gradients`` and ``output_gradients`` are [layers, T]; ``inputs`` is a
+    single share; ``idle_slices`` [layers] is the share of (step, sample) slices without any
+    gradient.
     """
 
     inputs: float
     spikes: NDArray[np.float64]
     masks: NDArray[np.float64]
     gradients: NDArray[np.float64]
+    output_gradients: NDArray[np.float64]
     idle_slices: NDArray[np.float64]
 
 
@@ -33,14 +35,32 @@ def densities(recording: Recording) -> Densities:
         spikes=_by_step(recording.spikes),
         masks=_by_step(recording.masks),
         gradients=_by_step(recording.gradients),
+        output_gradients=_by_step(recording.output_gradients),
         idle_slices=np.array([1 - one.any((2, 3, 4)).mean() for one in recording.gradients]),
     )
 
 
 def hidden_density(arrays: Sequence[BoolArray]) -> float:
     """Share of non-zero elements over all layers but the last, or of the only layer."""
+    return float(hidden_by_step(arrays).mean())
+
+
+def hidden_by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:
+    """Share of non-zero elements at each time step over all layers but the last, [T]."""
     hidden = arrays[:-1] or arrays
-    return sum(int(one.sum()) for one in hidden) / sum(one.size for one in hidden)
+    found = sum(np.count_nonzero(one, axis=(1, 2, 3, 4)) for one in hidden)
+    elements = sum(one[0].size for one in hidden)
+    return np.asarray(found / elements, np.float64)
+
+
+def measured_tensors(layer: Layer) -> tuple[str, ...]:
+    """Names of the fields of ``Densities`` that say something about ``layer``."""
+    kinds = ["gradients"]
+    if layer.neuron is not None:
+        kinds = ["spikes", "masks", *kinds]
+    if not layer.product_is_current:
+        kinds.append("output_gradients")
+    return tuple(kinds)
 
 
 def _by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:

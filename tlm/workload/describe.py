@@ -5,8 +5,10 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from tlm.workload.density import Densities, densities
-from tlm.workload.model import Layer, Shape3, Workload
+from tlm.workload.density import Densities, densities, measured_tensors
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shape3, Workload
+
+_SYMBOLS = {"spikes": "S", "masks": "m", "gradients": "dU", "output_gradients": "dY"}
 
 
 def info_tables(workload: Workload) -> list[Table]:
@@ -29,12 +31,18 @@ def _header(workload: Workload) -> Table:
         "file": str(workload.path),
         "time steps T, batch B": f"{workload.steps}, {workload.batch}",
         "input coding": workload.encoding,
-        "neurons": "; ".join(dict.fromkeys(_neuron(layer) for layer in workload.layers)),
+        "neurons": "; ".join(
+            dict.fromkeys(_neuron(one.neuron) for one in workload.layers if one.neuron)
+        ),
         "optimizer": workload.optimizer,
         "test accuracy": f"{workload.accuracy:.3f}",
         "data set": workload.dataset,
         "licence": workload.licence,
-        "recorded iterations": ", ".join(map(str, workload.iterations)),
+        "activity": workload.activity,
+        "recorded iterations": ", ".join(
+            f"{iteration} ({level})"
+            for iteration, level in zip(workload.iterations, workload.levels, strict=True)
+        ),
         **workload.provenance,
         "sha256": workload.sha256,
     }
@@ -44,16 +52,17 @@ def _header(workload: Workload) -> Table:
 
 
 def _layers(workload: Workload) -> Table:
-    table = Table("layer", "kind", "input CxHxW", "neurons KxExF", "kernel", "pool")
+    table = Table("layer", "reads", "kind", "input CxHxW", "neurons KxExF", "kernel", "pool")
     table.title = "Layers"
     for layer in workload.layers:
         table.add_row(
             escape(f"{layer.index} {layer.name}"),
-            layer.kind,
+            _sources(layer),
+            f"{layer.kind}{', norm' if layer.norm else ''}{'' if layer.neuron else ', read-out'}",
             _shape(layer.in_shape),
             _shape(layer.out_shape),
             _window(layer),
-            f"{layer.pool.kind} {layer.pool.size}/{layer.pool.stride}" if layer.pool else "-",
+            _pool(layer.pool),
         )
     return table
 
@@ -63,16 +72,30 @@ def _densities(workload: Workload, iteration: int, measured: Densities) -> Table
     table = Table("layer", "tensor", "mean", *steps)
     table.title = f"Non-zero share at iteration {iteration} (input {measured.inputs:.3f})"
     for layer in workload.layers:
-        named = {"S": measured.spikes, "m": measured.masks, "dU": measured.gradients}
-        for tensor, shares in named.items():
-            row = shares[layer.index]
-            first = escape(f"{layer.index} {layer.name}") if tensor == "S" else ""
-            table.add_row(first, tensor, f"{row.mean():.3f}", *(f"{one:.3f}" for one in row))
+        first = escape(f"{layer.index} {layer.name}")
+        for tensor in measured_tensors(layer):
+            row = getattr(measured, tensor)[layer.index]
+            shares = (f"{one:.3f}" for one in row)
+            table.add_row(first, _SYMBOLS[tensor], f"{row.mean():.3f}", *shares)
+            first = ""
     return table
 
 
-def _neuron(layer: Layer) -> str:
-    one = layer.neuron
+def _sources(layer: Layer) -> str:
+    """What a layer reads: the input, or layers added up, through a pool of their sum."""
+    if layer.sources == (NETWORK_INPUT,):
+        return "input"
+    added = " + ".join(map(str, layer.sources))
+    return added if layer.input_pool is None else f"{_pool(layer.input_pool)} of {added}"
+
+
+def _pool(pool: Pool | None) -> str:
+    if pool is None:
+        return "-"
+    return f"{pool.kind} {pool.size}/{pool.stride}{f' pad {pool.padding}' if pool.padding else ''}"
+
+
+def _neuron(one: Neuron) -> str:
     return (
         f"decay {one.decay:g}, gain {one.gain:g}, threshold {one.threshold:g}, {one.reset} reset"
         f"{' (detached)' if one.detach_reset else ''}, {one.surrogate} surrogate of width "

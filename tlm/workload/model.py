@@ -1,54 +1,101 @@
-"""What a recorded training job is: layers, the job around them, and one iteration's tensors."""
+"""What a recorded training job is: layers, the job around them, and one iteration's masks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from tlm.workload.values import Values
+
 Shape3: TypeAlias = tuple[int, int, int]
 BoolArray: TypeAlias = NDArray[np.bool_]
+Level: TypeAlias = Literal["bits", "value", "exact"]
+Encoding: TypeAlias = Literal["direct", "rate", "events"]
+
+NETWORK_INPUT = -1
+"""The source index that stands for the network's input."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Pooling between a layer's neurons and the next layer; ``size`` and ``stride`` in neurons."""
+    """Square pooling; ``size``, ``stride`` and ``padding`` in elements of what is pooled.
 
-    kind: Literal["max"]
+    Max-pooling pads with nothing, average-pooling with zeros that count.
+    """
+
+    kind: Literal["max", "average"]
     size: int
     stride: int
+    padding: int = 0
+
+    def pooled(self, shape: Shape3) -> Shape3:
+        """Shape (K, E, F) after pooling ``shape``; a window that does not fit is left out."""
+        channels, height, width = shape
+        reach = 2 * self.padding - self.size
+        return (
+            channels,
+            (height + reach) // self.stride + 1,
+            (width + reach) // self.stride + 1,
+        )
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Batch normalisation of a layer's product, with the statistics of the mini-batch.
+
+    ``per_step`` is true if mean and variance are those of each time step, false if they are taken
+    over all T steps at once. ``epsilon`` is added to the variance.
+    """
+
+    kind: Literal["batch"]
+    epsilon: float
+    per_step: bool
 
 
 @dataclass(frozen=True)
 class Neuron:
     """Parameters of a leaky integrate-and-fire layer and of its surrogate gradient.
 
-    ``H[t] = decay V[t-1] + gain I[t]``, spike where ``H >= threshold``; a hard reset sets V to 0,
-    a soft reset subtracts the threshold. ``surrogate_width`` is the full width of the support of
-    a compact surrogate, in units of the membrane potential.
+    ``H[t] = decay V[t-1] + gain I[t] + offset`` with ``V[-1] = initial``; a spike where ``H``
+    exceeds ``threshold`` (or equals it, if ``fires_at_threshold``). A hard reset sets V to
+    ``reset_value``, a soft reset subtracts ``reset_value``, "none" leaves V = H. The surrogate's
+    derivative is ``surrogate_peak`` at the threshold; ``surrogate_width`` stretches its shape,
+    for a compact one it is the full width of the support, in units of the membrane potential.
     """
 
     decay: float
     gain: float
     threshold: float
-    reset: Literal["hard", "soft"]
+    reset: Literal["hard", "soft", "none"]
     detach_reset: bool
     surrogate: str
     surrogate_width: float
+    surrogate_peak: float
     compact: bool
+    reset_value: float
+    offset: float = 0.0
+    initial: float = 0.0
+    fires_at_threshold: bool = True
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution or linear layer with the neurons behind it.
+    """One convolution or linear layer with what follows it up to the next one.
 
-    ``in_shape`` is (C, H, W), ``out_shape`` (K, E, F) of the neurons before pooling, ``kernel``
-    (R, S). A linear layer has in_shape (C, 1, 1), out_shape (K, 1, 1) and kernel (1, 1); after
-    a convolution its inputs are the pooled neurons flattened in [c][y][x] order.
-    ``sources`` holds producer layer indices, -1 for the network's input.
+    The input is the sum of its ``sources``: outputs of earlier layers, or -1 for the network's
+    input; ``input_pool`` pools that sum. The product passes ``norm``, ``current_pool``, then
+    ``neuron`` (None: a read-out whose output is the current itself), then ``pool``.
+
+    ``in_shape`` is (C, H, W) of the input after ``input_pool``, ``out_shape`` (K, E, F) of the
+    neurons before ``pool``, ``kernel`` (R, S). A linear layer has in_shape (C, 1, 1), out_shape
+    (K, 1, 1) and kernel (1, 1); after a convolution its inputs are flattened in [c][y][x] order.
+    ``input_kind`` is "binary" for spikes, "integer" for a sum of several spike tensors, and
+    "analog" for direct coding and behind average-pooling.
     """
 
     index: int
@@ -59,29 +106,52 @@ class Layer:
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
-    pool: Pool | None
-    neuron: Neuron
     sources: tuple[int, ...]
-    input_kind: Literal["analog", "binary"]
+    input_pool: Pool | None
+    input_kind: Literal["analog", "binary", "integer"]
     bias: bool
+    norm: Norm | None
+    current_pool: Pool | None
+    neuron: Neuron | None
+    pool: Pool | None
+
+    @property
+    def product_shape(self) -> Shape3:
+        """Shape (K, E, F) of the convolution's output, before ``current_pool``."""
+        height, width = (
+            (size + 2 * pad - window) // step + 1
+            for size, window, step, pad in zip(
+                self.in_shape[1:], self.kernel, self.stride, self.padding, strict=True
+            )
+        )
+        return (self.out_shape[0], height, width)
+
+    @property
+    def product_is_current(self) -> bool:
+        """Whether nothing lies between the convolution's output and the neuron's input."""
+        return self.norm is None and self.current_pool is None
 
     @property
     def pooled_shape(self) -> Shape3:
-        """Shape (K, E, F) that the next layer sees, after pooling."""
-        channels, height, width = self.out_shape
-        if self.pool is None:
-            return self.out_shape
-        size, stride = self.pool.size, self.pool.stride
-        return (channels, (height - size) // stride + 1, (width - size) // stride + 1)
+        """Shape (K, E, F) that later layers see, after pooling."""
+        return self.out_shape if self.pool is None else self.pool.pooled(self.out_shape)
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """Shape [K, C, R, S] of the weights."""
+        return (self.out_shape[0], self.in_shape[0], *self.kernel)
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
     """Which elements of one training iteration's tensors are non-zero.
 
-    ``inputs`` is [B, C, H, W] (non-zero pixels) with direct coding, else [T, B, C, H, W].
-    ``spikes`` (S), ``masks`` (surrogate derivative != 0) and ``gradients`` (dL/dI at the
-    neuron's input current != 0) hold one [T, B, K, E, F] array per layer, before pooling.
+    ``inputs`` is [B, C, H, W] with direct coding, else [T, B, C, H, W]. The others hold one
+    [T, B, K, E, F] array per layer, before pooling: ``spikes`` (S), ``masks`` (surrogate
+    derivative != 0), ``gradients`` (dL/dI at the neuron's input current != 0) and
+    ``output_gradients`` (dL/dY at the convolution's output != 0, of ``product_shape``: the same
+    array as ``gradients`` if nothing lies between the two). A read-out's spikes and masks are all
+    true: it has an output and a slope of 1 everywhere.
     """
 
     iteration: int
@@ -89,14 +159,16 @@ class Recording:
     spikes: tuple[BoolArray, ...]
     masks: tuple[BoolArray, ...]
     gradients: tuple[BoolArray, ...]
+    output_gradients: tuple[BoolArray, ...]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A recorded training job; its tensors are read by :meth:`load`.
+    """A recorded training job; its tensors are read by :meth:`load` and :meth:`load_values`.
 
     ``steps`` is T, ``batch`` B, ``accuracy`` the test accuracy reached (0..1), ``iterations``
-    the training iterations recorded and ``sha256`` the digest of the whole file.
+    the training iterations recorded, ``levels`` how much of each is kept, and ``sha256`` the
+    digest of the whole file.
     """
 
     path: Path
@@ -108,10 +180,16 @@ class Workload:
     licence: str
     accuracy: float
     optimizer: Literal["adam", "sgd"]
-    encoding: Literal["direct", "rate", "events"]
+    encoding: Encoding
     iterations: tuple[int, ...]
+    levels: tuple[Level, ...]
     provenance: dict[str, str]
     sha256: str
+
+    @property
+    def activity(self) -> str:
+        """Where the masks come from: "recorded", or the source they were drawn from."""
+        return "recorded"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -123,11 +201,24 @@ class Workload:
         """Shape [T, B, K, E, F] of a layer's spikes, masks and gradients."""
         return (self.steps, self.batch, *layer.out_shape)
 
+    def product_shape(self, layer: Layer) -> tuple[int, ...]:
+        """Shape [T, B, K, E, F] of a layer's output gradients, before ``current_pool``."""
+        return (self.steps, self.batch, *layer.product_shape)
+
     def load(self, which: int) -> Recording:
-        """Read the recording at position ``which`` of ``iterations``.
+        """Read the masks at position ``which`` of ``iterations``.
 
         Raises WorkloadError if there is no such position, or if the file was damaged or changed.
         """
         from tlm.workload.reader import read_recording
 
         return read_recording(self, which)
+
+    def load_values(self, which: int) -> Values:
+        """Read the numbers at position ``which``, of level "value" or "exact".
+
+        Raises WorkloadError as :meth:`load` does, or if that recording is of level "bits".
+        """
+        from tlm.workload.reader import read_values
+
+        return read_values(self, which)

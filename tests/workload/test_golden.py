@@ -1,0 +1,169 @@
+"""The golden network model: each part against its definition, all of it against recordings."""
+
+from __future__ import annotations
+
+from itertools import product as combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tlm.errors import WorkloadError
+from tlm.workload import Layer, Norm, Pool, bundled_names, open_workload
+from tlm.workload.builder import Builder
+from tlm.workload.golden import Agreement, check_recording
+from tlm.workload.golden.norm import norm_gradient, normalise, scale_gradients
+from tlm.workload.golden.pool import pool_gradient, pooled
+from tlm.workload.golden.product import input_gradient, product, weight_gradient
+from tlm.workload.surrogate import lif_neuron
+
+
+def conv(channels: int, size: int, kernel: int, stride: int, padding: int) -> Layer:
+    """A convolution of ``channels`` images of size x (size + 1) to three channels."""
+    net = Builder((channels, size, size + 1), lif_neuron())
+    net.conv(3, kernel, stride, padding)
+    return net.layers[0]
+
+
+CONVS = st.builds(
+    conv,
+    channels=st.integers(1, 3),
+    size=st.integers(4, 7),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 2),
+)
+
+
+@settings(max_examples=40)
+@given(layer=CONVS, seed=st.integers(0, 99))
+def test_product_by_definition(layer: Layer, seed: int) -> None:
+    """Each output is the sum over taps of weight times input; outside of the image is zero."""
+    draw = np.random.default_rng(seed)
+    images = draw.standard_normal((2, *layer.in_shape))
+    weights = draw.standard_normal(layer.weight_shape)
+    (py, px), (sy, sx), (_, e, f) = layer.padding, layer.stride, layer.out_shape
+    padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))
+    expected = np.zeros((2, *layer.out_shape))
+    for y, x, r, s in combinations(range(e), range(f), *map(range, layer.kernel)):
+        expected[:, :, y, x] += padded[:, :, y * sy + r, x * sx + s] @ weights[:, :, r, s].T
+    assert np.allclose(product(layer, images, weights), expected)
+
+
+@settings(max_examples=40)
+@given(layer=CONVS, seed=st.integers(0, 99))
+def test_gradients_are_the_adjoints_of_the_product(layer: Layer, seed: int) -> None:
+    """<G, W * X> = <dX, X> = <dW, W>: the product is linear in both."""
+    draw = np.random.default_rng(seed)
+    images = draw.standard_normal((3, *layer.in_shape))
+    weights = draw.standard_normal(layer.weight_shape)
+    gradient = draw.standard_normal((3, *layer.out_shape))
+    paired = np.vdot(gradient, product(layer, images, weights))
+    assert np.vdot(input_gradient(layer, gradient, weights), images) == pytest.approx(paired)
+    assert np.vdot(weight_gradient(layer, images, gradient), weights) == pytest.approx(paired)
+
+
+POOLS = st.integers(1, 4).flatmap(
+    lambda size: st.builds(
+        Pool,
+        kind=st.sampled_from(["max", "average"]),
+        size=st.just(size),
+        stride=st.integers(1, 3),
+        padding=st.integers(0, size // 2),
+    )
+)
+
+
+@settings(max_examples=60)
+@given(pool=POOLS, seed=st.integers(0, 99))
+def test_pool_gradient_by_differences(pool: Pool, seed: int) -> None:
+    """The gradient predicts how the pooled values answer to a small change."""
+    draw = np.random.default_rng(seed)
+    values, change = draw.standard_normal((2, 2, 3, 6, 7))
+    before = pooled(pool, values)
+    assert before.shape[1:] == pool.pooled((3, 6, 7))
+    gradient = draw.standard_normal(before.shape)
+    step = 1e-7
+    measured = np.vdot(gradient, pooled(pool, values + step * change) - before) / step
+    assert np.vdot(pool_gradient(pool, values, gradient), change) == pytest.approx(
+        measured, abs=1e-4
+    )
+
+
+def test_max_pool_by_hand() -> None:
+    """The first of equals in scan order gets the gradient, even if none fired."""
+    spikes = np.array([[0, 1, 0, 0], [1, 0, 0, 0]])
+    gradient = np.array([[5.0, 7.0]])
+    assert pooled(Pool("max", 2, 2), spikes).tolist() == [[1, 0]]
+    found = pool_gradient(Pool("max", 2, 2), spikes, gradient)
+    assert found.tolist() == [[0, 5, 7, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("per_step", [True, False])
+def test_norm_gradient_by_differences(per_step: bool) -> None:
+    """dL/dY, dL/dscale and dL/dshift against central differences."""
+    draw = np.random.default_rng(3)
+    norm = Norm("batch", 1e-5, per_step)
+    products, change, gradient = draw.standard_normal((3, 2, 4, 3, 2, 2))
+    scale, shift = draw.standard_normal((2, 3))
+    found = normalise(norm, products, scale, shift)
+    step = 1e-6
+
+    def loss(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.vdot(gradient, normalise(norm, y, a, b).current))
+
+    ahead = loss(products + step * change, scale, shift)
+    behind = loss(products - step * change, scale, shift)
+    expected = (ahead - behind) / (2 * step)
+    assert np.vdot(norm_gradient(norm, found, scale, gradient), change) == pytest.approx(expected)
+    of_scale, of_shift = scale_gradients(found, gradient)
+    base = loss(products, scale, shift)
+    assert of_scale[1] == pytest.approx(loss(products, scale + np.eye(3)[1], shift) - base)
+    assert of_shift[1] == pytest.approx(loss(products, scale, shift + np.eye(3)[1]) - base)
+
+
+@pytest.mark.parametrize("per_step", [True, False])
+def test_norm_has_the_statistics_it_says(per_step: bool) -> None:
+    """Each channel comes out with mean 0 and variance 1, of each step or of all."""
+    products = 5 + 3 * np.random.default_rng(0).standard_normal((4, 6, 2, 5, 5))
+    found = normalise(Norm("batch", 0.0, per_step), products, np.ones(2), np.zeros(2)).current
+    axes = (1, 3, 4) if per_step else (0, 1, 3, 4)
+    assert np.allclose(found.mean(axes), 0)
+    assert np.allclose(found.var(axes), 1)
+    assert np.allclose(found.mean((1, 3, 4)), 0) == per_step
+
+
+def exact_recordings() -> list[tuple[str, int]]:
+    """Every bundled recording of level exact, by name and position."""
+    jobs = [open_workload(name) for name in bundled_names()]
+    return [
+        (job.name, which)
+        for job in jobs
+        for which, level in enumerate(job.levels)
+        if level == "exact"
+    ]
+
+
+@pytest.mark.parametrize(("name", "which"), exact_recordings())
+def test_rebuilds_a_bundled_recording(name: str, which: int) -> None:
+    """Spikes as torch's but where H is within 1e-5 of the threshold; gradients and dW to 1e-5."""
+    for one in check_recording(open_workload(name), which):
+        assert one.holds(), one
+        assert all(abs(flip.distance) < 1e-5 for flip in one.flips)
+        assert one.free_flips <= 1e-4 * one.neuron_steps
+
+
+def test_a_difference_does_not_hold() -> None:
+    """An agreement with a flip far from the threshold, or a large error, is none."""
+    good = Agreement("conv0", 100, (), 0, 1e-7, {"weights": 1e-7}, 0)
+    assert good.holds()
+    assert not Agreement("conv0", 100, (), 0, 2e-5, {"weights": 0.0}, 0).holds()
+    assert not Agreement("conv0", 100, (), 0, 0.0, {"weights": 2e-5}, 0).holds()
+
+
+def test_bits_cannot_be_rebuilt(written: Path) -> None:
+    """A recording without numbers says how to get one."""
+    with pytest.raises(WorkloadError, match="record it with that level"):
+        check_recording(open_workload(str(written)), 0)

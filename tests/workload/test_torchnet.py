@@ -1,0 +1,78 @@
+"""The network of a recipe in torch: shapes, static inputs, pooling, initial weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tlm.errors import WorkloadError
+from tlm.workload.blocks import AvgPool, Block, Conv, Dense, MaxPool, Readout, Residual
+from tlm.workload.recipe import LIF, Scaling
+
+torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
+
+VGG: tuple[Block, ...] = (Conv(4), MaxPool(2), Conv(6), AvgPool(2), Readout(5))
+SEW: tuple[Block, ...] = (Conv(4), Residual(4), Residual(6, stride=2), AvgPool(4), Readout(5))
+CHAIN: tuple[Block, ...] = (Conv(4, kernel=5, stride=2, padding=2), MaxPool(2), Dense(7), Dense(5))
+
+
+def network(blocks: tuple[Block, ...], norm: bool = False) -> torch.nn.Module:
+    """A network for 2 x 8 x 8 inputs over 3 steps."""
+    from tlm.workload.torchnet import build
+
+    torch.manual_seed(0)
+    return build(blocks, (2, 8, 8), 3, LIF, norm)
+
+
+@pytest.mark.parametrize("blocks", [VGG, SEW, CHAIN])
+@pytest.mark.parametrize("norm", [True, False])
+def test_static_images_are_the_same_frame_at_every_step(
+    blocks: tuple[Block, ...], norm: bool
+) -> None:
+    """Passing the layers before the first neurons once changes nothing."""
+    net = network(blocks, norm)
+    images = 3 * torch.rand(6, 2, 8, 8)
+    once, each = net(images), net(images.expand(3, *images.shape))
+    assert once.shape == (6, 5)
+    assert torch.allclose(once, each, atol=1e-5)
+
+
+def test_residual_adds_spikes() -> None:
+    """A block's output is a sum of two spike tensors: 0, 1 or 2."""
+    net = network(SEW, norm=True)
+    block = net.sew1
+    spikes = (torch.rand(18, 4, 8, 8) < 0.5).float()
+    assert set(block(spikes).unique().tolist()) == {0, 1, 2}
+    assert torch.equal(block(spikes) - block.body(spikes), spikes)
+
+
+def test_max_pool_sends_the_gradient_to_the_first_of_equals() -> None:
+    """The mapping routes output masks through pooling by this rule."""
+    spikes = torch.ones(1, 1, 2, 2, requires_grad=True)
+    torch.nn.MaxPool2d(2)(spikes).sum().backward()
+    assert spikes.grad.reshape(-1).tolist() == [1, 0, 0, 0]
+
+
+def test_neurons_it_does_not_compute_are_refused() -> None:
+    """Another surrogate, or a resting potential, would be trained as something else."""
+    from tlm.workload.lif import LIF as Neurons
+
+    for other in (replace(LIF, surrogate="sigmoid"), replace(LIF, initial=0.5)):
+        with pytest.raises(WorkloadError, match="one of the surrogates rectangular"):
+            Neurons(other)
+
+
+def test_currents_are_scaled_to_the_data() -> None:
+    """Hidden currents get their standard deviation; the last layer's classes the threshold."""
+    from tlm.workload.scaling import scale_weights
+
+    net = network(CHAIN)
+    images = torch.rand(40, 2, 8, 8)
+    currents: list[torch.Tensor] = []
+    scale_weights(net, images, Scaling(2.0, 0.5), seed=1)
+    for neurons in (module.neurons for module in net if hasattr(module, "neurons")):
+        neurons.register_forward_pre_hook(lambda _, given: currents.append(given[0]))
+    net(images)
+    assert [float(one.detach().std()) for one in currents[:2]] == pytest.approx([2, 2], rel=1e-3)
+    assert currents[2].detach().mean((0, 1)).tolist() == pytest.approx([1] * 5, abs=1e-3)

@@ -1,0 +1,86 @@
+"""Calls of a module -> one array with a time axis and a batch axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.boundary import Boundary
+from tlm.workload.values import FloatArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Without a time axis a tensor is [N, K] or [N, K, E, F], with one [T, B, K] or [T, B, K, E, F].
+_PLAIN_RANKS = (2, 4)
+_TIMED_RANKS = (3, 5)
+
+
+def batch_of(boundary: Boundary, steps: int) -> int:
+    """Samples B of the mini-batch, read off a neuron's calls.
+
+    Raises WorkloadError unless it was called T times with [B, ...], or once with [T, B, ...].
+    """
+    shape = [int(size) for size in boundary.inputs[0].shape]
+    calls = len(boundary.inputs)
+    if len(shape) in _TIMED_RANKS and calls == 1 and shape[0] == steps:
+        return shape[1]
+    if len(shape) in _PLAIN_RANKS and calls == steps:
+        return shape[0]
+    raise WorkloadError(
+        f"{boundary.name}: expected one call with [T, B, ...] or T calls with [B, ...], T = "
+        f"{steps}, got {calls} with {shape}; {_remedy(calls, steps, len(shape))}"
+    )
+
+
+def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> FloatArray:
+    """The calls' tensors as [T, B, ...]; [B, ...] where one call serves all steps.
+
+    Raises WorkloadError if the calls fit neither T nor B.
+    """
+    shape, calls = tuple(tensors[0].shape), len(tensors)
+    if len(shape) in _TIMED_RANKS and calls == 1 and shape[:2] == (steps, batch):
+        return _numpy(tensors[0])
+    if len(shape) in _PLAIN_RANKS and calls == steps and shape[0] == batch:
+        return np.stack([_numpy(one) for one in tensors])
+    if len(shape) in _PLAIN_RANKS and calls == 1 and shape[0] == steps * batch:
+        return _numpy(tensors[0]).reshape(steps, batch, *shape[1:])
+    if len(shape) in _PLAIN_RANKS and calls == 1 and shape[0] == batch:
+        return _numpy(tensors[0])
+    raise WorkloadError(
+        f"{boundary.name}: expected T = {steps} calls with [B, ...], or one with [T, B, ...], "
+        f"[T B, ...] or [B, ...], B = {batch}, got {calls} with {list(shape)}; "
+        f"{_remedy(calls, steps, len(shape))}"
+    )
+
+
+def gradients(boundary: Boundary, of_input: bool, steps: int, batch: int) -> FloatArray:
+    """Gradients at a boundary as :func:`timed`; a call that none reached counts as zeros.
+
+    Raises WorkloadError if no call received a gradient.
+    """
+    found: Mapping[int, Any] = boundary.input_gradients if of_input else boundary.output_gradients
+    if not found:
+        raise WorkloadError(
+            f"{boundary.name}: no gradient arrived; call loss.backward() inside of "
+            "'with cap.at(...)', on a loss that depends on it"
+        )
+    calls = boundary.inputs if of_input else boundary.outputs
+    every = [found[at] if at in found else one.new_zeros(one.shape) for at, one in enumerate(calls)]
+    return timed(boundary, every, steps, batch)
+
+
+def _numpy(tensor: Tensor) -> FloatArray:
+    return np.ascontiguousarray(tensor.cpu().numpy())
+
+
+def _remedy(calls: int, steps: int, rank: int) -> str:
+    if calls > (1 if rank in _TIMED_RANKS else steps):
+        return (
+            "bracket one forward and one backward pass, without activation checkpointing, and "
+            "give Capture the right steps"
+        )
+    return "give Capture the right steps, and average over time after the read-out"

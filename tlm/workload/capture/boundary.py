@@ -1,0 +1,179 @@
+"""Hooks round the modules of a network: what goes in, what comes out, and its gradients.
+
+A clone is put before a neuron and behind every module. A gradient hook on a clone sees the
+gradient of exactly that edge, not that of a reset path inside of the neuron, and later in-place
+operations cannot reach it. The weights' gradients are taken as this backward pass makes them,
+whatever ``.grad`` held before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.edges import Edge, edges_of
+from tlm.workload.capture.neurons import Declared
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Module
+
+Kind = Literal["conv", "linear", "norm", "neuron"]
+
+
+@dataclass(eq=False)
+class Boundary:
+    """One module's calls in an iteration: tensors in call order, gradients by call.
+
+    ``inputs`` are those of convolutions, linear layers and neurons; ``input_gradients`` those of
+    neurons alone. ``parameters`` and ``parameter_gradients`` are by the names torch gives them.
+    """
+
+    name: str
+    kind: Kind
+    module: Any
+    equation: Declared | None = None
+    edges: tuple[Edge, ...] = ()
+    inputs: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+    input_gradients: dict[int, Tensor] = field(default_factory=dict)
+    output_gradients: dict[int, Tensor] = field(default_factory=dict)
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    parameter_gradients: dict[str, Tensor] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+
+
+class Hooks:
+    """Installs hooks on ``modules`` (name -> module, kind, equation) and collects boundaries.
+
+    ``boundaries`` are in the order of their first call.
+    """
+
+    def __init__(self, net: Module, found: Mapping[str, tuple[Any, Kind, Declared | None]]) -> None:
+        self.boundaries: dict[str, Boundary] = {}
+        self._net = net
+        self._known: dict[Any, str] = {}
+        self._handles: list[Any] = []
+        for name, (module, kind, equation) in found.items():
+            boundary = Boundary(name, kind, module, equation)
+            self._handles += [
+                module.register_forward_pre_hook(self._before(boundary)),
+                module.register_forward_hook(self._after(boundary)),
+            ]
+            if kind != "neuron":
+                self._watch_parameters(boundary)
+
+    def remove(self) -> None:
+        """Take all hooks off the network."""
+        for handle in self._handles:
+            handle.remove()
+
+    def tap_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
+        """Note a call's input; returns what the module must see in its place."""
+        self.boundaries.setdefault(boundary.name, boundary)
+        self._check_call(boundary, tensor)
+        boundary.edges = edges_of(boundary.name, tensor, self._known)
+        if boundary.kind == "norm":
+            return tensor
+        seen = tensor.clone()
+        boundary.inputs.append(seen.detach())
+        if boundary.kind == "neuron":
+            self._watch(seen, boundary.input_gradients, len(boundary.inputs) - 1)
+        return seen
+
+    def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
+        """Note a call's output; returns what later modules must see in its place."""
+        seen = tensor.clone()
+        if seen.grad_fn is None:
+            raise WorkloadError(
+                f"{boundary.name}: its output carries no gradient; run forward with gradients on "
+                "(no torch.no_grad, no reentrant checkpointing) and with its weights trainable"
+            )
+        boundary.outputs.append(seen.detach())
+        self._watch(seen, boundary.output_gradients, len(boundary.outputs) - 1)
+        self._known[seen.grad_fn] = boundary.name
+        return seen
+
+    def _before(self, boundary: Boundary) -> Any:
+        def hook(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+            if not boundary.inputs:
+                _check_state(boundary, arguments)
+            return (self.tap_input(boundary, arguments[0]), *arguments[1:])
+
+        return hook
+
+    def _after(self, boundary: Boundary) -> Any:
+        def hook(module: Any, arguments: tuple[Any, ...], output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (self.tap_output(boundary, output[0]), *output[1:])
+            return self.tap_output(boundary, output)
+
+        return hook
+
+    def _check_call(self, boundary: Boundary, tensor: Tensor) -> None:
+        import torch
+
+        if tensor.dtype != torch.float32:
+            raise WorkloadError(
+                f"{boundary.name}: expected float32, got {str(tensor.dtype).removeprefix('torch.')}"
+                "; switch autocast (mixed precision) off while recording"
+            )
+        if tensor.is_cuda and (
+            torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
+        ):
+            raise WorkloadError(
+                f"{boundary.name}: products are rounded to TF32; record with torch.backends.cudnn."
+                "allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False"
+            )
+        if not (self._net.training and getattr(boundary.module, "training", True)):
+            raise WorkloadError(
+                f"{boundary.name}: the network is in eval mode, where batch statistics are fixed "
+                "and gradients differ; call net.train() before recording"
+            )
+
+    def _watch(self, tensor: Tensor, gradients: dict[int, Tensor], call: int) -> None:
+        if tensor.requires_grad:
+            tensor.register_hook(lambda gradient: gradients.__setitem__(call, gradient.detach()))
+
+    def _watch_parameters(self, boundary: Boundary) -> None:
+        for name, parameter in boundary.module.named_parameters(recurse=False):
+            if not parameter.requires_grad:
+                raise WorkloadError(
+                    f"{boundary.name}.{name} is frozen (requires_grad is False), so there is no "
+                    "gradient to record; unfreeze it while recording: the optimizer does not step"
+                )
+            boundary.parameters[name] = parameter.detach().clone()
+            boundary.versions[name] = parameter._version
+            self._handles.append(parameter.register_hook(_keep(boundary.parameter_gradients, name)))
+
+
+def _keep(gradients: dict[str, Tensor], name: str) -> Any:
+    def hook(gradient: Tensor) -> None:
+        gradients[name] = gradient.detach().clone()
+
+    return hook
+
+
+def _check_state(boundary: Boundary, arguments: tuple[Any, ...]) -> None:
+    """Refuse a neuron that starts from what another mini-batch left."""
+    equation = boundary.equation
+    if equation is None or equation.state is None:
+        return
+    state = equation.state(boundary.module, arguments)
+    if hasattr(state, "detach") and bool((state.detach() != equation.neuron.initial).any()):
+        raise WorkloadError(
+            f"{boundary.name}: its membrane potential is left over from an earlier mini-batch; "
+            f"{equation.remedy}"
+        )
+
+
+def check_unchanged(boundary: Boundary) -> None:
+    """Refuse weights that were updated between forward and the end of recording."""
+    for name, parameter in boundary.module.named_parameters(recurse=False):
+        if name in boundary.versions and parameter._version != boundary.versions[name]:
+            raise WorkloadError(
+                f"{boundary.name}.{name} changed while recording; call optimizer.step() after "
+                "the block 'with cap.at(...)', not inside it"
+            )

@@ -1,0 +1,179 @@
+"""Neurons of SpikingJelly 2.x and snnTorch 1.x, our own and declared ones -> their equation.
+
+Neither framework is imported: its modules are known by the names of their classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.probe import SpikeFunction, Surrogate, measure
+from tlm.workload.model import Neuron
+from tlm.workload.surrogate import Slope
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A neuron layer's equation; ``slope`` is None if the surrogate has a closed form.
+
+    ``state`` returns the membrane potential before the first step, given the module and the
+    arguments of its call, or None if it starts at rest.
+    """
+
+    neuron: Neuron
+    slope: Slope | None = None
+    state: Callable[[Any, tuple[Any, ...]], Any] | None = None
+    remedy: str = ""
+
+
+def declare(
+    *,
+    spike: SpikeFunction,
+    decay: float,
+    gain: float = 1.0,
+    threshold: float = 1.0,
+    reset: Literal["hard", "soft", "none"] = "hard",
+    detach_reset: bool = True,
+    reset_value: float | None = None,
+    offset: float = 0.0,
+    initial: float = 0.0,
+) -> Declared:
+    """Declare the equation of a neuron of your own, for ``Capture(neurons={MyNeuron: ...})``.
+
+    ``H[t] = decay V[t-1] + gain I[t] + offset``; ``spike`` maps H - threshold to spikes (the
+    ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Raises
+    WorkloadError if ``spike`` is no step function with a surrogate gradient.
+    """
+    found = measure("declare(spike=...)", spike)
+    if reset_value is None:
+        reset_value = threshold if reset == "soft" else 0.0
+    neuron = Neuron(
+        decay=decay,
+        gain=gain,
+        threshold=threshold,
+        reset=reset,
+        detach_reset=detach_reset,
+        surrogate=found.name,
+        surrogate_width=found.width,
+        surrogate_peak=found.peak,
+        compact=found.compact,
+        reset_value=reset_value,
+        offset=offset,
+        initial=initial,
+        fires_at_threshold=found.fires_at_threshold,
+    )
+    return Declared(neuron, found.slope if found.name == "other" else None)
+
+
+def equation_of(
+    name: str, module: Module, declared: Mapping[type[Any], Declared]
+) -> Declared | None:
+    """The equation of ``module``, called ``name``, or None if it is no neuron.
+
+    Raises WorkloadError for a neuron of a framework whose equation is not known here.
+    """
+    if type(module) in declared:
+        return declared[type(module)]
+    if isinstance(own := getattr(module, "neuron", None), Neuron):
+        return Declared(own)
+    for base, known in (("BaseNode", _spikingjelly), ("SpikingNeuron", _snntorch)):
+        if any(_is(one, base) for one in type(module).__mro__):
+            return known(name, module)
+    return None
+
+
+def _is(kind: type[Any], base: str) -> bool:
+    package = {"BaseNode": "spikingjelly", "SpikingNeuron": "snntorch"}[base]
+    return kind.__name__ in (base, f"Simple{base}") and kind.__module__.startswith(package)
+
+
+def _spikingjelly(name: str, module: Any) -> Declared:
+    """H = V + (I - (V - v_reset)) / tau, or with I whole; v_reset None means a soft reset."""
+    kind = type(module).__name__
+    if kind not in ("LIFNode", "IFNode", "SimpleLIFNode", "SimpleIFNode"):
+        raise _unknown(name, kind)
+    surrogate = measure(f"{name}.surrogate_function", module.surrogate_function)
+    hard = module.v_reset is not None
+    rest = float(module.v_reset) if hard else 0.0
+    leak = 1 / float(module.tau) if "LIF" in kind else 0.0
+    gain = leak if leak and module.decay_input else 1.0
+    neuron = Neuron(
+        decay=1 - leak,
+        gain=gain,
+        threshold=_scalar(f"{name}.v_threshold", module.v_threshold),
+        reset="hard" if hard else "soft",
+        detach_reset=bool(module.detach_reset),
+        surrogate=surrogate.name,
+        surrogate_width=surrogate.width,
+        surrogate_peak=surrogate.peak,
+        compact=surrogate.compact,
+        reset_value=rest if hard else float(module.v_threshold),
+        offset=rest * leak,
+        initial=rest,
+        fires_at_threshold=surrogate.fires_at_threshold,
+    )
+    remedy = "call functional.reset_net(net) before each mini-batch"
+    return Declared(neuron, _other(surrogate), lambda one, _: one.v, remedy)
+
+
+def _snntorch(name: str, module: Any) -> Declared:
+    """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated."""
+    kind = type(module).__name__
+    plain = not (module.inhibition or module.state_quant or module.surrogate_disable)
+    if kind != "Leaky" or not plain or not module.reset_delay:
+        raise _unknown(name, kind)
+    if _scalar(f"{name}.graded_spikes_factor", module.graded_spikes_factor) != 1:
+        raise WorkloadError(f"{name}: expected spikes of 0 and 1; use graded_spikes_factor=1")
+    beta = min(1.0, max(0.0, _scalar(f"{name}.beta", module.beta)))
+    threshold = _scalar(f"{name}.threshold", module.threshold)
+    soft = module.reset_mechanism == "subtract"
+    if soft and not beta:
+        raise WorkloadError(
+            f"{name}: beta = 0 with reset by subtraction is not known; use beta > 0"
+        )
+    surrogate = measure(f"{name}.spike_grad", module.spike_grad)
+    words: dict[str, Any] = {"subtract": "soft", "zero": "hard", "none": "none"}
+    neuron = Neuron(
+        decay=beta,
+        gain=1.0,
+        threshold=threshold,
+        reset=words[module.reset_mechanism],
+        detach_reset=True,
+        surrogate=surrogate.name,
+        surrogate_width=surrogate.width,
+        surrogate_peak=surrogate.peak,
+        compact=surrogate.compact,
+        reset_value=threshold / beta if soft else 0.0,
+        fires_at_threshold=surrogate.fires_at_threshold,
+    )
+    remedy = "start each mini-batch from reset_mem(), or call utils.reset(net)"
+    return Declared(neuron, _other(surrogate), _snntorch_state, remedy)
+
+
+def _snntorch_state(module: Any, arguments: tuple[Any, ...]) -> Any:
+    return arguments[1] if len(arguments) > 1 and arguments[1] is not None else module.mem
+
+
+def _other(surrogate: Surrogate) -> Slope | None:
+    return surrogate.slope if surrogate.name == "other" else None
+
+
+def _scalar(where: str, value: Any) -> float:
+    if getattr(value, "requires_grad", False):
+        raise WorkloadError(f"{where}: expected a constant, got one that is learnt; fix its value")
+    if getattr(value, "numel", lambda: 1)() != 1:
+        raise WorkloadError(f"{where}: expected one number for the layer, got a tensor; use one")
+    return float(value)
+
+
+def _unknown(name: str, kind: str) -> WorkloadError:
+    return WorkloadError(
+        f"{name}: the equation of {kind} with these options is not known; declare it: "
+        f"Capture(net, steps=T, neurons={{{kind}: declare(decay=..., spike=...)}})"
+    )

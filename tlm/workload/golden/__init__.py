@@ -1,0 +1,17 @@
+"""NumPy golden model of a whole network: the functional oracle of the project.
+
+product  convolution and linear layers: forward, dL/dX, dL/dW
+pool     max- and average-pooling, forward and backward
+norm     batch normalisation with the statistics of the mini-batch, forward and backward
+network  all layers: FP, BP and WG, with recorded tensors forced or free-running
+check    rebuild a recorded iteration and say where it differs
+
+The neuron between current and spikes is ``tlm.workload.replay``. All arithmetic is float64, so
+that rounding is the recording's and not this model's.
+"""
+
+from __future__ import annotations
+
+from tlm.workload.golden.check import Agreement, check_recording
+
+__all__ = ["Agreement", "check_recording"]

@@ -1,0 +1,137 @@
+"""Rebuild a recorded iteration with the golden model and say where the two differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.errors import WorkloadError
+from tlm.workload.golden.network import FREE, Backward, Forced, Forward, forward, rebuild
+from tlm.workload.model import Layer, Recording, Workload
+from tlm.workload.replay import near_threshold
+from tlm.workload.values import Values
+
+TOLERANCE = 1e-5
+"""Largest |rebuilt - recorded| / max |recorded| of a gradient in an exact file."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A spike rebuilt otherwise: its place (t, b, k, e, f) and how far H is from the threshold."""
+
+    place: tuple[int, ...]
+    distance: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How one layer, rebuilt, agrees with its recording.
+
+    ``flips`` are the spikes that differ with the recorded inputs forced; those ``near`` the
+    threshold are rounding. Errors are relative to the largest recorded value: ``gradient_error``
+    of dL/dI, ``parameter_errors`` of dL/dW and the like. ``free_flips`` are the spikes that differ
+    if the network runs free from its input.
+    """
+
+    layer: str
+    neuron_steps: int
+    flips: tuple[Flip, ...]
+    near: int
+    gradient_error: float
+    parameter_errors: dict[str, float]
+    free_flips: int
+
+    def holds(self, tolerance: float = TOLERANCE) -> bool:
+        """Whether only rounding separates the two."""
+        errors = [self.gradient_error, *self.parameter_errors.values()]
+        return self.near == len(self.flips) and max(errors) <= tolerance
+
+
+def check_recording(workload: Workload, which: int) -> tuple[Agreement, ...]:
+    """Rebuild the recording at position ``which``, of level "exact"; one Agreement per layer.
+
+    Raises WorkloadError if the recording is of another level.
+    """
+    if workload.levels[which] != "exact":
+        raise WorkloadError(
+            f"{workload.path}: iteration {workload.iterations[which]} is of level "
+            f'"{workload.levels[which]}"; only "exact" can be rebuilt: record it with that level'
+        )
+    recording, values = workload.load(which), workload.load_values(which)
+    forced = forced_by(workload.layers, recording, values)
+    passes, returns = rebuild(workload.layers, workload.steps, values, forced)
+    free = forward(
+        workload.layers, workload.steps, values.inputs, values.parameters, [FREE] * len(forced)
+    )
+    return tuple(
+        _agreement(layer, recording, values, passes[layer.index], returns[layer.index], free)
+        for layer in workload.layers
+    )
+
+
+def forced_by(layers: Sequence[Layer], recording: Recording, values: Values) -> tuple[Forced, ...]:
+    """Recorded tensors to force, by layer."""
+    return tuple(
+        Forced(None, None, values.gradients[at])
+        if layer.neuron is None
+        else Forced(recording.spikes[at], recording.masks[at], values.gradients[at])
+        for at, layer in enumerate(layers)
+    )
+
+
+def relative_error(rebuilt: NDArray[Any], recorded: NDArray[Any]) -> float:
+    """Largest difference over the largest recorded value; infinite if only zeros are recorded."""
+    difference = float(np.abs(rebuilt - recorded).max(initial=0.0))
+    largest = float(np.abs(recorded).max(initial=0.0))
+    if not difference:
+        return 0.0
+    return difference / largest if largest else float("inf")
+
+
+def parameter_errors(layer: Layer, values: Values, returned: Backward) -> dict[str, float]:
+    """Relative errors of dL/dW and the like, by parameter.
+
+    The bias of a normalised layer is left out: its gradient is zero but for rounding.
+    """
+    ours = returned.parameter_gradients.named()
+    recorded = values.parameter_gradients[layer.index].named()
+    return {
+        name: relative_error(ours[name], one)
+        for name, one in recorded.items()
+        if name != "bias" or layer.norm is None
+    }
+
+
+def _agreement(
+    layer: Layer,
+    recording: Recording,
+    values: Values,
+    passed: Forward,
+    returned: Backward,
+    free: Sequence[Forward],
+) -> Agreement:
+    flips: tuple[Flip, ...] = ()
+    near = free_flips = 0
+    if layer.neuron is not None and returned.neuron is not None:
+        spikes, rebuilt = recording.spikes[layer.index], returned.neuron
+        different = rebuilt.spikes != spikes
+        close = near_threshold(layer.neuron, rebuilt.potential)
+        near = int(np.count_nonzero(different & close))
+        flips = tuple(
+            Flip(tuple(map(int, at)), float(rebuilt.potential[tuple(at)] - layer.neuron.threshold))
+            for at in np.argwhere(different)
+        )
+        free_flips = int(np.count_nonzero((free[layer.index].output != 0) != spikes))
+    return Agreement(
+        layer=layer.name,
+        neuron_steps=passed.current.size,
+        flips=flips,
+        near=near,
+        gradient_error=relative_error(returned.gradients, values.gradients[layer.index]),
+        parameter_errors=parameter_errors(layer, values, returned),
+        free_flips=free_flips,
+    )

@@ -1,0 +1,72 @@
+"""Convolution and linear layers in NumPy: a linear layer is a convolution of one position.
+
+Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r - padding, ...]; images
+[N, C, H, W] with N = T B. One image block at a time, so that unfolded windows stay small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from tlm.workload.model import Layer
+
+Array = NDArray[Any]
+_BLOCK_ELEMENTS = 1 << 22
+
+
+def product(layer: Layer, inputs: Array, weights: Array) -> Array:
+    """Y [N, K, E, F] of ``inputs`` [N, C, H, W] and ``weights`` [K, C, R, S]."""
+    flat = weights.reshape(len(weights), -1)
+    output = np.empty((len(inputs), *layer.product_shape))
+    for block in _blocks(layer, len(inputs)):
+        columns = _columns(layer, inputs[block])
+        output[block] = (columns @ flat.T).reshape(-1, *_grid(layer)).transpose(0, 3, 1, 2)
+    return output
+
+
+def weight_gradient(layer: Layer, inputs: Array, output_gradient: Array) -> Array:
+    """dL/dW [K, C, R, S]: each input window times the gradient of what it was summed into."""
+    total = np.zeros((layer.out_shape[0], int(np.prod(layer.weight_shape[1:]))))
+    for block in _blocks(layer, len(inputs)):
+        rows = output_gradient[block].transpose(1, 0, 2, 3).reshape(layer.out_shape[0], -1)
+        total += rows @ _columns(layer, inputs[block])
+    return total.reshape(layer.weight_shape)
+
+
+def input_gradient(layer: Layer, output_gradient: Array, weights: Array) -> Array:
+    """dL/dX [N, C, H, W]: every window's gradient added back where it was read."""
+    channels, height, width = layer.in_shape
+    (rows, columns), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
+    _, e, f = layer.product_shape
+    padded = np.zeros((len(output_gradient), channels, height + 2 * py, width + 2 * px))
+    for r in range(rows):
+        for s in range(columns):
+            share = np.tensordot(output_gradient, weights[:, :, r, s], axes=(1, 0))
+            window = padded[:, :, r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
+            window += share.transpose(0, 3, 1, 2)
+    return padded[:, :, py : py + height, px : px + width]
+
+
+def _grid(layer: Layer) -> tuple[int, int, int]:
+    channels, rows, columns = layer.product_shape
+    return (rows, columns, channels)
+
+
+def _columns(layer: Layer, images: Array) -> Array:
+    """Windows as rows: [N E F, C R S]."""
+    (py, px), (sy, sx) = layer.padding, layer.stride
+    padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))
+    windows = sliding_window_view(padded, layer.kernel, axis=(2, 3))[:, :, ::sy, ::sx]
+    return windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, int(np.prod(layer.weight_shape[1:])))
+
+
+def _blocks(layer: Layer, images: int) -> Iterator[slice]:
+    window = int(np.prod(layer.weight_shape[1:])) * int(np.prod(layer.product_shape[1:]))
+    size = max(1, _BLOCK_ELEMENTS // window)
+    for first in range(0, images, size):
+        yield slice(first, first + size)

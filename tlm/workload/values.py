@@ -1,0 +1,52 @@
+"""The numbers of one recorded iteration, beside its masks: levels ``value`` and ``exact``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """A layer's parameters or their gradients: what is trained.
+
+    ``weights`` [K, C, R, S]; ``bias`` [K] or None; ``scale`` and ``shift`` [K] of the norm
+    (gamma and beta) or None.
+    """
+
+    weights: FloatArray
+    bias: FloatArray | None
+    scale: FloatArray | None
+    shift: FloatArray | None
+
+    def named(self) -> dict[str, FloatArray]:
+        """The arrays there are, by name."""
+        every = {
+            "weights": self.weights,
+            "bias": self.bias,
+            "scale": self.scale,
+            "shift": self.shift,
+        }
+        return {name: array for name, array in every.items() if array is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Numbers of an iteration; all float32 once read.
+
+    ``inputs`` as ``Recording.inputs``. ``gradients`` (dL/dI) holds one [T, B, K, E, F] array per
+    layer. ``parameters`` are those of the forward pass, ``parameter_gradients`` what backward
+    left. ``loss_gradient`` [T, B, K, E', F'] is the gradient that the loss sends into the last
+    layer's output (level "exact" alone, else None).
+    """
+
+    inputs: FloatArray
+    gradients: tuple[FloatArray, ...]
+    parameters: tuple[Parameters, ...]
+    parameter_gradients: tuple[Parameters, ...]
+    loss_gradient: FloatArray | None

@@ -54,6 +54,7 @@ class RouterFabric:
         self.in_flight = 0  # deliveries still to come
         self.cycle = 0  # the next one to step
         self.busy_until = -1  # after this cycle nothing happens unless a packet is sent
+        self._speculative = mesh.shape.stages == 2
         self._route_delay = 1 if mesh.shape.stages == 4 else 0
         self._arrivals: list[list[Lane]] = [[] for _ in range(RING)]
         self._heads: list[list[tuple[Lane, Packet]]] = [[] for _ in range(RING)]
@@ -120,7 +121,7 @@ class RouterFabric:
             self._inject(slot, cycle)
         if self._asks[slot]:
             self._collect_asks(slot)
-        if self.mesh.shape.stages == 2 and self._asking:
+        if self._speculative and self._asking:
             self._send_flits(self._speculate(cycle), cycle)
         else:
             grants = [grant for router in self._asking for grant in allocate_lanes(router)]
@@ -165,22 +166,19 @@ class RouterFabric:
         """Lane and switch in one cycle: a switch grant is lost on a packet that gets no lane."""
         rounds = self._winners([r for r in self._bidding if r not in self._asking])
         for router in list(self._asking):
-            hopeful = [
-                asker
-                for asker in router.asking
-                if any(not lane.taken and lane.credit for lane in asker.out.lanes)
-            ]
+            hopeful = [asker for asker in router.asking if _has_room(asker.out)]
             if not router.contested:  # pointers that bulk sending did not move
                 for bidder in router.bidders:
                     if not bidder.head:
                         turn_past(bidder)
             grants = allocate_lanes(router)
             winners = allocate_switch(router, hopeful)
-            lost = set(hopeful).difference(asker for asker, _ in grants)
-            self._activate(grants, cycle)
-            rounds.append([lane for lane in winners if lane not in lost])
-            if lost:
+            if len(grants) < len(router.asking):
+                lost = set(hopeful).difference(asker for asker, _ in grants)
+                winners = [lane for lane in winners if lane not in lost]
                 self._stay_awake(cycle + 1)
+            self._activate(grants, cycle)
+            rounds.append(winners)
         return rounds
 
     # -- packets ----------------------------------------------------------------------------
@@ -245,11 +243,12 @@ class RouterFabric:
     def _front(self, lane: Lane, packet: Packet, cycle: int) -> None:
         """A packet comes first in its buffer: routed in ``cycle``, it asks for a lane."""
         lane.packet = packet
-        groups: dict[OutputPort, list[int]] = {}
-        for target in packet.targets:
-            groups.setdefault(self.mesh.way(lane.port.router, target), []).append(target)
+        router = lane.port.router
         asks = self._asks[(cycle + self._route_delay) % RING]
         self._stay_awake(cycle + self._route_delay)
+        groups: dict[OutputPort, list[int]] = {}
+        for target in packet.targets:
+            groups.setdefault(self.mesh.way(router, target), []).append(target)
         if len(groups) == 1:
             (lane.out,) = groups
             lane.left = packet.flits
@@ -257,8 +256,8 @@ class RouterFabric:
             asks.append(lane)
             return
         siblings: list[Branch] = []
-        for out, targets in groups.items():
-            part = Packet(tuple(targets), packet.flits, packet.created, packet.payload)
+        for out, some in groups.items():
+            part = Packet(tuple(some), packet.flits, packet.created, packet.payload)
             siblings.append(Branch(lane, out, part, siblings))
         asks += siblings
 
@@ -320,3 +319,11 @@ class RouterFabric:
         lane.packet = NO_PACKET
         if lane.queue:
             self._front(lane, lane.queue.popleft(), cycle + 1)
+
+
+def _has_room(out: OutputPort) -> bool:
+    """Whether any lane of an output is free and has a credit."""
+    for lane in out.lanes:
+        if not lane.taken and lane.credit:
+            return True
+    return False

@@ -128,9 +128,9 @@ def measure(task: Task) -> Point:
     if task.reference is None:
         run = NocRun(1000, 1500, 0)
     elif task.share < 0.8:
-        run = NocRun(1000, max(1500, window), 5000)
+        run = NocRun(800, max(1000, window), 5000)
     else:
-        run = NocRun(3000, max(5000, window), 10000)
+        run = NocRun(2000, max(3000, window), 8000)
     shape = RouterShape(STAGES[key.router], key.vcs, BUFFER_FLITS)
     measured = drive(traffic, shape, run, task.model)
     return Point(task, measured.latency, measured.accepted)

@@ -16,9 +16,10 @@ from tlm.config.layers import LoadedChip, load_chip
 from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
 from tlm.task import Phase
-from tlm.workload.model import Layer, Neuron, Recording, Workload
+from tlm.workload.model import Layer, Recording, Workload
+from tlm.workload.surrogate import lif_neuron
 
-NEURON = Neuron(0.5, 0.5, 1.0, "hard", True, "rectangular", 1.0, True)
+NEURON = lif_neuron()
 ONE_BLOCK = ("core.memory.partial_sums=64 Mib", "core.memory.gradients=1 Gib")  # as the authors
 DENSE = tuple(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg"))
 
@@ -43,15 +44,15 @@ def counts(engine: str, c: int, k: int, side: int) -> tuple[LoadedChip, dict[str
     """What the engine's tiles count for the fragment, its soma or gradient unit included."""
     plane = (side, side)
     layers = (
-        Layer(0, "before", "conv", (c, *plane), (c, *plane), (1, 1), (1, 1), (0, 0), None, NEURON,
-              (-1,), "binary", False),
-        Layer(1, "fragment", "conv", (c, *plane), (k, *plane), (3, 3), (1, 1), (1, 1), None,
-              NEURON, (0,), "binary", False),
+        Layer(0, "before", "conv", (c, *plane), (c, *plane), (1, 1), (1, 1), (0, 0), (-1,),
+              None, "binary", False, None, None, NEURON, None),
+        Layer(1, "fragment", "conv", (c, *plane), (k, *plane), (3, 3), (1, 1), (1, 1), (0,),
+              None, "binary", False, None, None, NEURON, None),
     )  # fmt: skip
     job = Workload(Path("fragment"), "fragment", layers, 1, 1, "none", "none", 0.0, "sgd", "rate",
-                   (0,), {}, "0" * 64)  # fmt: skip
+                   (0,), ("bits",), {}, "0" * 64)  # fmt: skip
     ones = tuple(np.ones((1, 1, *layer.out_shape), dtype=np.bool_) for layer in layers)
-    recording = Recording(0, np.ones((1, 1, c, *plane), dtype=np.bool_), ones, ones, ones)
+    recording = Recording(0, np.ones((1, 1, c, *plane), dtype=np.bool_), ones, ones, ones, ones)
     loaded = load_chip("neuromc-20", ("cores=1", *ONE_BLOCK, *DENSE))
     program = build_program(make_plan(job, recording, loaded.config, 4096, 1 << 40))
     wanted = {"fp": [(Phase.FP, 1)], "bp": [(Phase.BP, 1), (Phase.GRAD, 0)], "wg": [(Phase.WG, 1)]}

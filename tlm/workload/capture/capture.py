@@ -53,8 +53,7 @@ class Capture:
         self._modules = _recorded_modules(net, declared)
         self._hooks: Hooks | None = None
         self._open_taps: dict[str, Boundary] = {}
-        self._iterations: list[Iteration] = []
-        self._verified = 0
+        self._iterations: list[Iteration] = []  # each of them verified
 
     @contextmanager
     def at(self, iteration: int) -> Iterator[None]:
@@ -75,15 +74,15 @@ class Capture:
             self._hooks, self._open_taps = None, {}
         for boundary in hooks.boundaries.values():
             check_unchanged(boundary)
-        found = assemble(hooks.boundaries, self._steps, iteration, self._encoding)
+        found, evidence = assemble(hooks.boundaries, self._steps, iteration, self._encoding)
         if self._iterations and self._iterations[0].layers != found.layers:
             raise WorkloadError(
                 f"iteration {iteration}: layers or neurons differ from those of iteration "
                 f"{self._iterations[0].recording.iteration}; record one network with constant "
                 "neuron parameters"
             )
+        verify_iteration(found, evidence)
         self._iterations.append(found)
-        self.verify()
 
     def tap(self, name: str, tensor: Tensor) -> Tensor:
         """Name a neuron's boundary in functional code; use what is returned in its place.
@@ -106,15 +105,6 @@ class Capture:
             return self._hooks.tap_input(boundary, tensor)
         return self._hooks.tap_output(boundary, tensor)
 
-    def verify(self) -> None:
-        """Rebuild what was recorded with the golden model; done by ``at`` and ``save`` as well.
-
-        Raises WorkloadError naming the layer that comes out otherwise.
-        """
-        for iteration in self._iterations[self._verified :]:
-            verify_iteration(iteration, self._steps)
-            self._verified += 1
-
     def save(
         self,
         path: str | Path,
@@ -130,11 +120,10 @@ class Capture:
         """Write the recorded iterations and return the job as read back and checked.
 
         ``level`` is one for all iterations or one for each. Raises WorkloadError if nothing was
-        recorded, if it does not verify, or if the file cannot be written.
+        recorded or if the file cannot be written.
         """
         if not self._iterations:
             raise WorkloadError("nothing was recorded; train inside of 'with cap.at(iteration):'")
-        self.verify()
         levels = (level,) * len(self._iterations) if isinstance(level, str) else tuple(level)
         if len(levels) != len(self._iterations):
             raise WorkloadError(
@@ -162,12 +151,12 @@ class Capture:
         return write_workload(workload, recordings, [one.values for one in self._iterations])
 
     def _check_closed_forms(self, levels: Sequence[Level]) -> None:
-        for one in self._iterations[0].seen:
-            if "exact" in levels and one.slope is not None:
-                raise WorkloadError(
-                    f"{one.layer.name}: its surrogate has no closed form known here, so an exact "
-                    'recording could not be rebuilt; save with level="value"'
-                )
+        open_forms = self._iterations[0].open_forms
+        if "exact" in levels and open_forms:
+            raise WorkloadError(
+                f"{open_forms[0]}: its surrogate has no closed form known here, so an exact "
+                'recording could not be rebuilt; save with level="value"'
+            )
 
 
 def versions() -> str:

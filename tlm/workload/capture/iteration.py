@@ -13,27 +13,35 @@ from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT
 from tlm.workload.capture.seen import Seen, parameter_array, seen_of
 from tlm.workload.capture.topology import Stage, layers_of, stages_of
-from tlm.workload.golden.network import Backward, Forced, rebuild
+from tlm.workload.golden.network import Backward, Forced, Forward, rebuild
 from tlm.workload.model import Encoding, Layer, Recording, Shape3
 from tlm.workload.values import FloatArray, Parameters, Values
 
 
 @dataclass(frozen=True, eq=False)
 class Iteration:
-    """One recorded iteration; ``seen`` is what its recording is verified against."""
+    """One recorded iteration; ``open_forms`` are layers whose surrogate has no closed form."""
 
     layers: tuple[Layer, ...]
     encoding: Encoding
     batch: int
     recording: Recording
     values: Values
+    open_forms: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What an iteration is verified by: what was seen of each layer, and each layer rebuilt."""
+
     seen: tuple[Seen, ...]
+    passed: tuple[Forward, ...]
     returned: tuple[Backward, ...]
 
 
 def assemble(
     boundaries: Mapping[str, Boundary], steps: int, number: int, encoding: Encoding | None
-) -> Iteration:
+) -> tuple[Iteration, Evidence]:
     """Turn what the hooks saw into an iteration; ``encoding`` None is found out.
 
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
@@ -53,7 +61,7 @@ def assemble(
         loss_gradient=seen[-1].spike_gradients,
     )
     forced = [_forced(one) for one in seen]
-    _, returned = rebuild(layers, steps, values, forced)
+    passed, returned = rebuild(layers, steps, values, forced)
     recording = Recording(
         iteration=number,
         inputs=values.inputs != 0,
@@ -66,7 +74,9 @@ def assemble(
             for one, back in zip(seen, returned, strict=True)
         ),
     )
-    return Iteration(layers, coding, batch, recording, values, seen, tuple(returned))
+    open_forms = tuple(one.layer.name for one in seen if one.slope is not None)
+    iteration = Iteration(layers, coding, batch, recording, values, open_forms)
+    return iteration, Evidence(seen, tuple(passed), tuple(returned))
 
 
 def _forced(one: Seen) -> Forced:

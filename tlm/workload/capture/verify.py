@@ -11,39 +11,30 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.iteration import Iteration
+from tlm.workload.capture.iteration import Evidence, Iteration
 from tlm.workload.capture.seen import Seen
-from tlm.workload.golden.check import forced_by, parameter_errors, relative_error
-from tlm.workload.golden.network import Backward, Forced, Forward, forward
+from tlm.workload.golden.check import parameter_errors, relative_error
+from tlm.workload.golden.network import Backward, Forward
+from tlm.workload.model import Layer
 from tlm.workload.replay import near_threshold, replay
 
 TOLERANCE = 1e-4
 """Largest difference accepted, relative to the largest value; float32 training left 2.5e-6."""
 
 
-def verify_iteration(iteration: Iteration, steps: int) -> None:
-    """Rebuild every layer from its recorded surroundings.
+def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
+    """Hold every layer against what its recorded surroundings give.
 
     Raises WorkloadError naming the first layer that comes out otherwise, or that is dead.
     """
-    for one in iteration.seen:
+    for one in evidence.seen:
         _check_alive(one)
         _check_neuron(one)
-    forced = [
-        Forced(force.spikes, force.masks, force.gradients, one.slope)
-        for force, one in zip(
-            forced_by(iteration.layers, iteration.recording, iteration.values),
-            iteration.seen,
-            strict=True,
-        )
-    ]
-    values = iteration.values
-    passes = forward(iteration.layers, steps, values.inputs, values.parameters, forced)
-    for one in iteration.seen:
-        _check_forward(one, passes[one.layer.index])
-    for one in iteration.seen:
-        _check_backward(one, iteration.returned[one.layer.index])
-        _check_parameters(iteration, one.layer.index)
+    for one, passed in zip(evidence.seen, evidence.passed, strict=True):
+        _check_forward(one, passed)
+    for one, returned in zip(evidence.seen, evidence.returned, strict=True):
+        _check_backward(one, returned)
+        _check_parameters(iteration, one.layer, returned)
 
 
 def _check_alive(one: Seen) -> None:
@@ -108,9 +99,8 @@ def _check_same(one: Seen, what: str, rebuilt: NDArray[Any], recorded: NDArray[A
         )
 
 
-def _check_parameters(iteration: Iteration, index: int) -> None:
-    layer = iteration.layers[index]
-    errors = parameter_errors(layer, iteration.values, iteration.returned[index])
+def _check_parameters(iteration: Iteration, layer: Layer, returned: Backward) -> None:
+    errors = parameter_errors(layer, iteration.values, returned)
     for name, error in errors.items():
         if not error <= TOLERANCE:
             raise WorkloadError(

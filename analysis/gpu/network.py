@@ -82,7 +82,7 @@ def network_of(workload: Workload) -> Network:
     """The shapes of a recorded job."""
     return Network(
         name=workload.name,
-        stages=tuple(_stage(layer) for layer in workload.layers),
+        stages=tuple(_stage(layer, workload.layers) for layer in workload.layers),
         steps=workload.steps,
         batch=workload.batch,
         optimizer=workload.optimizer,
@@ -90,7 +90,8 @@ def network_of(workload: Workload) -> Network:
     )
 
 
-def _stage(layer: Layer) -> Stage:
+def _stage(layer: Layer, layers: tuple[Layer, ...]) -> Stage:
+    first = layers[layer.sources[0]].pooled_shape if layer.sources[0] >= 0 else (0, 0, 0)
     return Stage(
         name=layer.name,
         kind=layer.kind,
@@ -99,5 +100,9 @@ def _stage(layer: Layer) -> Stage:
         pooled_shape=layer.pooled_shape,
         kernel=layer.kernel,
         sources=layer.sources,
-        pool=layer.pool.kind if layer.pool is not None else None,
+        pool=None if layer.pool is None else layer.pool.kind,
+        input_pool=None if layer.input_pool is None else layer.input_pool.kind,
+        unpooled_shape=first,
+        norm=layer.norm is not None,
+        neuron=layer.neuron is not None,
     )

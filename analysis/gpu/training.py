@@ -32,6 +32,7 @@ class TrainingStep:
                 "a dry run on the CPU has neither AMP nor fused neurons: "
                 "give --precision fp32 --neuron unfused"
             )
+        _check_layers(workload)
         self._torch = torch = _torch(device)
         self._workload, self._device, self._precision = workload, device, precision
         self._neuron = _fused_lif(device) if neuron == "fused" else None
@@ -97,6 +98,7 @@ class TrainingStep:
             folded = signal.reshape(-1, *layer.in_shape)
             product = conv2d(folded, weight, stride=layer.stride, padding=layer.padding)
             current = product.reshape(workload.steps, workload.batch, *layer.out_shape)
+            assert layer.neuron is not None  # by _check_layers
             signal = self._lif(layer.neuron, current).flatten(0, 1)
             if layer.pool is not None:
                 signal = max_pool2d(signal, layer.pool.size, layer.pool.stride)
@@ -120,6 +122,18 @@ class TrainingStep:
             spikes.append(spike)
         stacked: Tensor = self._torch.stack(spikes)
         return stacked
+
+
+def _check_layers(workload: Workload) -> None:
+    """Refuse what this script does not run yet."""
+    for layer in workload.layers:
+        chain = layer.sources == (layer.index - 1,) and layer.product_is_current
+        pools = layer.input_pool is None and (layer.pool is None or layer.pool.kind == "max")
+        if not chain or not pools or layer.neuron is None:
+            raise WorkloadError(
+                f"layer {layer.name}: measuring takes chains of convolutions or linear layers, "
+                "LIF neurons and max-pooling; choose another job"
+            )
 
 
 def _torch(device: str) -> Any:

@@ -11,18 +11,10 @@ from analysis.gpu.network import Network, network_of
 from analysis.gpu.shapes import cifar10dvs_vgg, imagenet, network_names
 from analysis.gpu.step import training_step
 from tlm.errors import ConfigError
-from tlm.workload.model import Layer, Neuron, Pool, Workload
+from tlm.workload.model import Layer, Pool, Workload
+from tlm.workload.surrogate import lif_neuron
 
-NEURON = Neuron(
-    decay=0.5,
-    gain=0.5,
-    threshold=1.0,
-    reset="hard",
-    detach_reset=True,
-    surrogate="rectangular",
-    surrogate_width=1.0,
-    compact=True,
-)
+NEURON = lif_neuron()
 
 
 def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "adam") -> Workload:
@@ -41,6 +33,9 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         sources=(-1,),
         input_kind="analog",
         bias=False,
+        input_pool=None,
+        norm=None,
+        current_pool=None,
     )
     linear = Layer(
         index=1,
@@ -56,6 +51,9 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         sources=(0,),
         input_kind="binary",
         bias=False,
+        input_pool=None,
+        norm=None,
+        current_pool=None,
     )
     return Workload(
         path=Path("job.h5"),
@@ -69,6 +67,7 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         optimizer=optimizer,  # type: ignore[arg-type]
         encoding="direct",
         iterations=(0,),
+        levels=("bits",),
         provenance={},
         sha256="0" * 64,
     )

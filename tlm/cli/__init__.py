@@ -15,8 +15,8 @@ import typer
 from tlm import __version__
 from tlm.cli.config import config_app
 from tlm.cli.dram import dram
-from tlm.cli.noc import noc
 from tlm.cli.gpu import gpu
+from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
 from tlm.cli.run import run

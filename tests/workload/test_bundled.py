@@ -13,7 +13,7 @@ from tlm.errors import WorkloadError
 from tlm.workload import Workload, bundled_names, open_workload
 from tlm.workload.density import densities, hidden_density
 from tlm.workload.describe import info_tables
-from tlm.workload.record import load_recipe
+from tlm.workload.record import load_recipe, recipe_names
 
 JOBS = bundled_names()
 
@@ -31,6 +31,12 @@ LEAST_ACCURACY = {
     "mnist-fc-t25": 0.9,
     "nmnist-cnn": 0.75,
 }
+
+
+def test_every_recipe_is_recorded() -> None:
+    """One file a recipe, small enough to ship: 25 MB in all."""
+    assert recipe_names() == JOBS
+    assert sum(open_workload(name).path.stat().st_size for name in JOBS) < 25e6
 
 
 @pytest.mark.parametrize("name", JOBS)

@@ -1,5 +1,7 @@
 """The validation page: points, errors, and the text made of them."""
 
+from importlib import import_module
+
 from tlm.validation import dram, noc
 from tlm.validation.page import Findings, page
 from tlm.validation.reference import REFERENCE, Errors
@@ -18,8 +20,8 @@ def test_closed_forms_hold():
     assert all(abs(form.ours - form.expected) < 0.833 for form in forms if form.unit == "ns")
 
 
-def test_a_page_of_a_few_points():
-    """Some curves and bands make a page that names them, with nothing outside below half load."""
+def test_a_page_of_a_few_points(tmp_path):
+    """Some curves and bands make a page and figures, with nothing outside below 80 % load."""
     tasks = [
         task
         for task in noc.tasks(REFERENCE, quick=True)
@@ -32,7 +34,10 @@ def test_a_page_of_a_few_points():
         dram.measure(row, logged.get((row["config"], row["trace"], row["mode"])), quick=True)
         for row in rows
     ]
-    text = page(Findings([(4, 5, 768, 0)], [], curves, [], bands, []), ["noc-latency"])
+    findings = Findings([(4, 5, 768, 0)], [], curves, [], bands, [])
+    figures = import_module("tlm.cli.validate")._draw(findings, tmp_path / "figures")
+    assert all((tmp_path / "figures" / f"{name}.png").stat().st_size > 10_000 for name in figures)
+    text = page(findings, figures)
     assert "| rc4 4x4 uniform L=5 V=2 | 0.6525 |" in text
     assert "![noc-latency](figures/noc-latency.png)" in text
     assert "up to 80 %\n\nNone." in text

@@ -18,7 +18,7 @@ def as_mapping(name: str) -> dict[str, object]:
     """The keys of a shipped device, as its file would hold them."""
     timing = load_dram_timing(name)
     data = {f.name: getattr(timing, f.name) for f in fields(DramTiming)}
-    del data["name"]
+    del data["name"], data["currents"]  # not keys of this form
     data["tck"] = f"{data.pop('tck_ps')} ps"
     return data
 

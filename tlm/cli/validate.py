@@ -28,7 +28,7 @@ PANELS = (  # of the network's figure: side, flits a packet, traffic
     (4, 5, "transpose"),
     (4, 5, "neighbor"),
 )
-DRAM_PANELS = ("rand_rd", "mix21_rand", "seq_rd", "str4_diff")
+DRAM_PANELS = ("rand_rd", "mix21_seq", "seq_rd", "str4_diff")
 
 
 def validate(

@@ -15,7 +15,7 @@ from tlm.validation.reference import Row, read_table
 STAGES = {"rc4": 4, "la3": 3, "sp2": 2}
 NOT_MODELLED = "m88"  # BookSim's example router: input speed-up 2, VC freed by the tail's credit
 BUFFER_FLITS = 8
-FULL_PACKETS, QUICK_PACKETS = 4000, 1500
+FULL_PACKETS, QUICK_PACKETS = 1500, 500
 
 
 class CurveKey(NamedTuple):

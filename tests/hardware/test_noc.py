@@ -19,8 +19,8 @@ PERIOD = 2000  # ps, 500 MHz
 def noc(stages=3, link=128, model="packet", header=16):
     """A network's parameters at 500 MHz."""
     return Noc(
-        model=model, clock="500 MHz", link=f"{link} bit", router_stages=stages, payload="256 B",
-        header=f"{header} B",
+        model=model, clock="500 MHz", link=f"{link} bit", router_stages=stages, vcs=2,
+        vc_buffer=8, routing="xy", payload="256 B", header=f"{header} B",
     )  # fmt: skip
 
 

@@ -15,6 +15,11 @@ from tlm.run import RunResult
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
 _JOULES = ((10**12, "J"), (10**9, "mJ"), (10**6, "uJ"), (10**3, "nJ"), (1, "pJ"))
+_NETWORKS = {
+    "ideal": "ideal NoC, links never busy",
+    "packet": "packet NoC with unbounded buffers",
+    "router": "router NoC",
+}
 _BYTES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
 
 
@@ -245,8 +250,7 @@ def _footer(result: RunResult) -> Text:
     return Text.assemble(
         ("\nRests on ", "bold"),
         f"{assumed} assumed chip values (config.resolved.yaml), {share:.0%} of energy from assumed "
-        f"coefficients (energy.csv), {result.summary['chip']['noc_model']} NoC with unbounded "
-        "buffers\n",
+        f"coefficients (energy.csv), {_NETWORKS[result.summary['chip']['noc_model']]}\n",
         ("Simulated ", "bold"),
         f"in {cost['total_wall_s']:.1f} s, {cost['transactions_per_s']:,.0f} transactions/s, "
         f"{cost['peak_rss_mib']:.0f} MiB; results in {result.folder}",

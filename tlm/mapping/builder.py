@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tlm.mapping.counts import Bools
 from tlm.mapping.nest import Array, ceil_div
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.region import Span
@@ -138,11 +137,6 @@ def merge(total: dict[str, int], more: dict[str, int]) -> None:
     for action, count in more.items():
         if count:
             total[action] = total.get(action, 0) + count
-
-
-def box(values: Bools, steps: Span, samples: Span, channels: Span, rows: Span) -> Bools:
-    """The part of [T, B, C, H, W] inside the spans."""
-    return values[slice(*steps), slice(*samples), slice(*channels), slice(*rows)]
 
 
 def dead_pairs(lp: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:

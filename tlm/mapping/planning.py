@@ -151,7 +151,9 @@ def _seen(values: Bools, skipping: bool) -> Bools:
 
 def _fp(layer: Layer, inputs: Bools, engine: Engine, array: Array) -> FpCounts:
     real = fp_counts(layer, inputs, array.chunk)
-    seen = fp_counts(layer, _seen(inputs, engine.skip_spikes), array.chunk)
+    if engine.skip_spikes:
+        return real
+    seen = fp_counts(layer, np.ones_like(inputs), array.chunk)
     return FpCounts(seen.executed, real.events, seen.touched)
 
 

@@ -85,6 +85,7 @@ BYTES = Kind("a number of bytes", "256 B", "B", ("GiB", "MiB", "KiB", "B"))
 FREQUENCY = Kind("a frequency", "500 MHz", "Hz", ("GHz", "MHz", "kHz", "Hz"))
 TIME = Kind("a time", "60 ns", "ps", ("s", "ms", "us", "ns", "ps"), zero_allowed=True)
 CYCLES = Kind("a number of cycles", "8 cycles", "cycle", ("cycle",))
+DELAY = Kind("a number of cycles", "2 cycles", "cycle", ("cycle",), zero_allowed=True)
 ENERGY = Kind("an energy", "0.548 pJ", "pJ", ("pJ",), whole=False, zero_allowed=True)
 POWER = Kind("a power", "31 mW", "W", ("W",), whole=False, zero_allowed=True)
 

@@ -141,12 +141,13 @@ def _time(chip: Chip) -> Iterator[Check]:
     now = chip.env.now
     ragged = [e.path for e in chip.engines if sum(e.spent_ps) != now or e.accounted_ps != now]
     yield Check("intervals tile the run", not ragged, f"{ragged}")
-    wrong = []
-    for core in range(chip.config.cores):
-        period = chip.config.core.period_of(core)
-        for e in chip.engines[core * len(ENGINES) : (core + 1) * len(ENGINES)]:
-            if e.spent_ps[COMPUTE] != period * sum(t.cycles for t in e.tallies.values()):
-                wrong.append(e.path)
+    periods = [chip.config.core.period_of(core) for core in range(chip.config.cores)]
+    wrong = [
+        e.path
+        for e in chip.engines
+        if e.spent_ps[COMPUTE]
+        != periods[e.unit // len(ENGINES)] * sum(t.cycles for t in e.tallies.values())
+    ]
     yield Check("computing time is cycles", not wrong, f"{wrong}")
 
 

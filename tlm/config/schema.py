@@ -16,10 +16,24 @@ from tlm.config.quantities import Count, Name, Section
 
 
 class Mapping(Section):
-    """How a job is laid over the cores: which dimension is split, and in which order layers run."""
+    """How a job is laid over the cores: which dimension is split, and in which order layers run.
 
-    split: Literal["auto", "k", "batch", "spatial"]
-    schedule: Literal["layerwise"]
+    ``split`` joins dimensions by ``+``; ``auto`` is all three, ``placed`` gives consecutive layers
+    cores of their own. ``group`` samples run through all layers together where ``schedule`` is
+    ``pipelined``, at most ``in_flight`` such groups at a time. ``search`` compares whole mappings,
+    at most ``search_steps`` of them, by ``objective``.
+    """
+
+    split: Literal[
+        "auto", "k", "batch", "spatial", "k+batch", "k+spatial", "batch+spatial",
+        "placed", "placed+k", "placed+batch", "placed+spatial", "placed+k+spatial",
+    ]  # fmt: skip
+    schedule: Literal["layerwise", "pipelined", "wavefront"]
+    group: Count
+    in_flight: Count
+    search: Literal["none", "greedy", "local"]
+    search_steps: Count
+    objective: Literal["time", "energy", "edp"]
 
 
 class ChipConfig(Section):

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from tlm.config.schema import ChipConfig
 from tlm.mapping.cutting import candidates, cut
 from tlm.mapping.grid import Grid
-from tlm.mapping.load import Load, Profile, dram_ps, load_of
+from tlm.mapping.load import Load, dram_ps, load_of
 from tlm.mapping.nest import Array
+from tlm.mapping.profile import Profile
 from tlm.mapping.region import balanced_cuts, length
 
 LOOKED_AT = 16  # splits of a layer that are cut and weighed, the most promising of all
@@ -22,7 +23,7 @@ def shortlist(
     splits = candidates(profile.layer, profile.batch, len(cores), chip.mapping.split, array)
     shares = _Shares(profile)
     ranked = sorted(splits, key=lambda s: (shares.largest(s.k, s.batch, s.spatial), s.parts))
-    weighed = []
+    weighed: list[tuple[int, int, int, Grid, Load]] = []
     for split in ranked[:LOOKED_AT] + ranked[-1:]:
         grid = cut(profile.layer, profile.work, split, cores)
         load = load_of(profile, grid, chip, array)

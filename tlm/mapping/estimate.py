@@ -18,7 +18,8 @@ from tlm.config.energy import EnergyTable, load_energy
 from tlm.config.schema import ChipConfig
 from tlm.mapping.flow import hop_bytes
 from tlm.mapping.grid import Grid
-from tlm.mapping.load import Load, Profile, dram_ps
+from tlm.mapping.load import Load, dram_ps
+from tlm.mapping.profile import Profile
 from tlm.mapping.region import length
 
 Placed = tuple[Grid, Load]
@@ -39,9 +40,7 @@ class Estimate:
         return float(self.time_ps) ** factors[0] * self.energy_pj ** factors[1]
 
 
-def estimate(
-    profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipConfig
-) -> Estimate:
+def estimate(profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipConfig) -> Estimate:
     """The estimate of a mapping: a grid and its load for every layer."""
     grids, loads = [grid for grid, _ in layers], [load for _, load in layers]
     nbytes = sum(load.fp_bytes + load.bp_bytes + load.wg_bytes for load in loads)
@@ -84,7 +83,9 @@ def _table(name: str) -> EnergyTable:
 
 def _time_ps(grids: Sequence[Grid], loads: Sequence[Load], chip: ChipConfig) -> int:
     """Time of one iteration under the chip's schedule."""
-    alone = chip.mapping.schedule == "layerwise" and bool(set(grids[0].cores) & set(grids[-1].cores))
+    alone = chip.mapping.schedule == "layerwise" and bool(
+        set(grids[0].cores) & set(grids[-1].cores)
+    )
     fp, bp, wg = (_times(loads, chip, what, alone) for what in ("fp", "bp", "wg"))
     there, back = (_by_sample(grids, times) for times in (fp, bp))
     fp_ps = _engine_ps(grids, fp, there)

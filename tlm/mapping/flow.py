@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tlm.mapping.geometry import finished_rows, input_rows, product_rows, source_rows
 from tlm.mapping.grid import Grid
-from tlm.mapping.load import Profile
+from tlm.mapping.profile import Profile
 from tlm.mapping.region import Slice, Span
 
 Floats = npt.NDArray[np.float64]
@@ -24,7 +24,9 @@ def hop_bytes(producer: Profile, made: Grid, reader: Profile, read: Grid, column
     wanted = [_wanted_rows(reader, part, height) for part in read.slices()]
     total = producer.batch * producer.layer.out_shape[0] * height
     shared = (
-        _overlaps([p.neurons.samples for p in made.slices()], [p.neurons.samples for p in read.slices()])
+        _overlaps(
+            [p.neurons.samples for p in made.slices()], [p.neurons.samples for p in read.slices()]
+        )
         * _overlaps(sources, wanted)
         * np.array([[p.neurons.channels[1] - p.neurons.channels[0]] for p in made.slices()])
         / total
@@ -36,9 +38,7 @@ def hop_bytes(producer: Profile, made: Grid, reader: Profile, read: Grid, column
 
 def _pooled_rows(profile: Profile, part: Slice) -> Span:
     layer = profile.layer
-    return finished_rows(
-        layer.pool, part.neurons.rows, layer.out_shape[1], layer.pooled_shape[1]
-    )
+    return finished_rows(layer.pool, part.neurons.rows, layer.out_shape[1], layer.pooled_shape[1])
 
 
 def _wanted_rows(profile: Profile, part: Slice, height: int) -> Span:
@@ -51,11 +51,11 @@ def _overlaps(some: list[Span], others: list[Span]) -> Floats:
     a, b = np.array(some), np.array(others)
     low = np.maximum(a[:, None, 0], b[None, :, 0])
     high = np.minimum(a[:, None, 1], b[None, :, 1])
-    return np.maximum(high - low, 0).astype(np.float64)
+    return np.asarray(np.maximum(high - low, 0), np.float64)
 
 
 def _hops(sources: tuple[int, ...], targets: tuple[int, ...], columns: int) -> Floats:
     """Mesh links between cores, which sit on nodes of their own number."""
     ys, xs = np.divmod(np.array(sources)[:, None], columns)
     yt, xt = np.divmod(np.array(targets)[None, :], columns)
-    return (np.abs(ys - yt) + np.abs(xs - xt)).astype(np.float64)
+    return np.asarray(np.abs(ys - yt) + np.abs(xs - xt), np.float64)

@@ -8,39 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 
 from tlm.config.dram_timing import load_dram_timing
 from tlm.config.schema import ChipConfig
 from tlm.mapping.geometry import input_rows, product_rows
 from tlm.mapping.grid import Grid
-from tlm.mapping.nest import Array, block_sizes, ceil_div
+from tlm.mapping.nest import Array, block_sizes
+from tlm.mapping.profile import Profile
 from tlm.mapping.region import Slice, length
-from tlm.mapping.work import LayerWork
-from tlm.workload.model import NETWORK_INPUT, Layer
+from tlm.mapping.split import gradient_bits
+from tlm.workload.model import Layer
 
 DRAM_SHARE = 0.8  # of the peak bandwidth that scattered reads and writes reach (assumed)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A layer as recorded, whatever its grid.
-
-    ``spike_bits`` and ``return_bits`` are what its output takes on the wires once forward, and the
-    dS of its input once backward from one K-slice; ``optimizer_bits`` an update moves for a weight.
-    """
-
-    layer: Layer
-    work: LayerWork
-    steps: int
-    batch: int
-    spike_bits: int
-    return_bits: int
-    optimizer_bits: int
-
-    @property
-    def trained_below(self) -> bool:
-        """Whether the layer has a BP."""
-        return self.layer.sources != (NETWORK_INPUT,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +39,16 @@ class Load:
 def load_of(profile: Profile, grid: Grid, chip: ChipConfig, array: Array) -> Load:
     """The load of a layer on a grid."""
     parts = grid.slices()
-    cycles = profile.work.by_slice(grid)
-    times = [
-        tuple(int(c) * chip.core.period_of(part.core) for c, part in zip(one, parts, strict=True))
-        for one in cycles
-    ]
+    periods = [chip.core.period_of(core) for core in grid.cores]
+    fp, bp, wg = (
+        tuple(int(c) * ps for c, ps in zip(cycles, periods, strict=True))
+        for cycles in profile.work.by_slice(grid)
+    )
     fp_bits, bp_bits, wg_bits = _dram_bits(profile, parts, chip, array)
     replicas = grid.split.batch * grid.split.spatial
     share = max(_weights(profile.layer, part) for part in parts) // replicas
     ports = share * (replicas - 1) * chip.precision.partial_sum // chip.noc.link
-    return Load(
-        *times,
-        fp_bits // 8,
-        bp_bits // 8,
-        wg_bits // 8,
-        ports * chip.noc.period_ps,
-    )
+    return Load(fp, bp, wg, fp_bits // 8, bp_bits // 8, wg_bits // 8, ports * chip.noc.period_ps)
 
 
 def dram_ps(nbytes: int, chip: ChipConfig) -> int:
@@ -97,27 +71,46 @@ def _dram_bits(
 ) -> tuple[int, int, int]:
     """Bits that FP, BP (with the gradient unit) and WG (with the update) move."""
     layer, precision, memory = profile.layer, chip.precision, chip.core.memory
-    _, width, channels = profile.steps, layer.in_shape[2], layer.in_shape[0]
-    neurons = layer.out_shape[0] * layer.out_shape[1] * layer.out_shape[2]
-    state = neurons * profile.batch * profile.steps * (precision.membrane + 2)
-    fp = bp = state if layer.neuron is not None else 0
-    wg = layer.out_shape[0] * channels * layer.kernel[0] * layer.kernel[1] * profile.optimizer_bits
+    pairs, bits = profile.batch * profile.steps, precision.gradient
+    products = prod(layer.product_shape) * pairs
+    fp = bp = prod(layer.out_shape) * pairs * (precision.membrane + 2)
+    wg = prod(layer.weight_shape) * profile.optimizer_bits
+    if profile.waits_for_batch and 2 * products * bits > memory.batch_norm * len(parts):
+        fp += 2 * products * precision.membrane  # the currents, written and read
+        bp += products * (precision.membrane + 2 * bits)  # again, and dL/dI
+    if max(gradient_bits(layer, profile.steps, part, chip) for part in parts) > memory.gradients:
+        bp += 2 * products * bits  # dY, written and read
+        wg += products * bits
+    k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
+    arriving = prod(layer.in_shape) * pairs * k * (precision.partial_sum if k > 1 else bits)
+    if profile.has_bp and arriving > memory.spike_gradients * len(parts):
+        bp += 2 * arriving
     for part in parts:
-        samples, rows = length(part.neurons.samples), product_rows(layer, part.neurons.rows)
-        weight_bits = _weights(layer, part) * precision.weight
-        resident = weight_bits <= memory.weights
-        read = length(input_rows(layer, rows)) * width * channels * samples * profile.steps
-        fp += weight_bits * _loads(profile, samples, length(rows), layer.product_shape[2], array, resident)
-        wg += read
-        if profile.trained_below and length(part.input_rows):
-            returned = length(part.input_rows)
-            bp += weight_bits * _loads(profile, samples, returned, width, array, resident)
-            bp += returned * width * channels * samples * profile.steps
-        if _weights(layer, part) * precision.partial_sum > memory.accumulators:
-            wg += 2 * _weights(layer, part) * precision.partial_sum * samples
-    if not profile.trained_below:
-        fp += wg
+        more = _slice_bits(profile, part, chip, array)
+        fp, bp, wg = fp + more[0], bp + more[1], wg + more[2]
     return fp, bp, wg
+
+
+def _slice_bits(
+    profile: Profile, part: Slice, chip: ChipConfig, array: Array
+) -> tuple[int, int, int]:
+    """Bits of weights and inputs that one slice reads in FP, BP and WG, and of dW it spills."""
+    layer, memory = profile.layer, chip.core.memory
+    samples, rows = length(part.neurons.samples), product_rows(layer, part.neurons.rows)
+    weights = _weights(layer, part)
+    each = weights * chip.precision.weight
+    resident = each <= memory.weights
+    line = layer.in_shape[2] * layer.in_shape[0] * samples * profile.steps * profile.operand_bits
+    width = layer.product_shape[2]
+    inputs = length(input_rows(layer, rows)) * line
+    fp = each * _loads(profile, samples, length(rows), width, array, resident)
+    fp += inputs if not profile.has_bp else 0
+    bp, returned = 0, length(part.input_rows)
+    if profile.has_bp and returned:
+        bp = each * _loads(profile, samples, returned, layer.in_shape[2], array, resident)
+        bp += returned * line // profile.operand_bits
+    spilled = weights * chip.precision.partial_sum
+    return fp, bp, inputs + (2 * spilled * samples if spilled > memory.accumulators else 0)
 
 
 def _loads(

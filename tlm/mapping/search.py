@@ -16,8 +16,9 @@ from tlm.config.schema import ChipConfig
 from tlm.mapping.choose import layer_ps, shortlist
 from tlm.mapping.estimate import Estimate, estimate
 from tlm.mapping.grid import Grid
-from tlm.mapping.load import Load, Profile, load_of
+from tlm.mapping.load import Load, load_of
 from tlm.mapping.nest import Array
+from tlm.mapping.profile import Profile
 from tlm.mapping.stages import best_stages
 
 SEED = 0
@@ -85,9 +86,10 @@ class Search:
                 mapping = self._chip.mapping.model_copy(update={"split": kind})
                 chip = self._chip.model_copy(update={"mapping": mapping})
                 cores = range(chip.cores)
-                yield f"{kind} alone", [
-                    shortlist(one, chip, self._array, cores)[0] for one in self._profiles
-                ]
+                yield (
+                    f"{kind} alone",
+                    [shortlist(one, chip, self._array, cores)[0] for one in self._profiles],
+                )
 
     def _stages(self) -> list[Placed]:
         """Consecutive layers on consecutive cores, along a path that turns at every row's end."""

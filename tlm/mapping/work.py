@@ -42,7 +42,8 @@ class LayerWork:
         """Cycles of a grid's slices on their FP, BP and WG engines, in the order of its cores."""
         tiles = [ceil_div(cut, self.tile) for cut in grid.channels]
         fp, grad, wg = (
-            _box_sums(part, grid.samples, tiles, grid.rows) for part in (self.fp, self.grad, self.wg)
+            _box_sums(part, grid.samples, tiles, grid.rows)
+            for part in (self.fp, self.grad, self.wg)
         )
         return fp, grad + _box_sums(self.bp, grid.samples, tiles, grid.input_rows), wg
 
@@ -102,13 +103,23 @@ def measure_work(
     wg = np.einsum("tbyx,tbkyx,tb->bky", wg_slots, wg_du, live)
     fp = np.repeat(fp_slots.sum(axis=(0, 3))[:, None], groups[1], axis=1)
     grad = np.broadcast_to(sizes.soma(layer.product_shape), fp.shape)
-    return LayerWork(
-        array.tile,
-        _rounded(sizes.streamed(fp, layer.product_shape, engines.fp) + grad),
-        _rounded(grad),
-        _rounded(_bp_cycles(sizes, du, need, live, engines.bp)),
-        _rounded(sizes.streamed(wg, layer.product_shape, engines.wg, live=True)),
-    )
+    by_row = [
+        sizes.streamed(fp, layer.product_shape, engines.fp) + grad,
+        grad,
+        sizes.streamed(wg, layer.product_shape, engines.wg, live=True),
+    ]
+    forward, unit, weights = (_rounded(_on_neuron_rows(layer, one)) for one in by_row)
+    backward = _rounded(_bp_cycles(sizes, du, need, live, engines.bp))
+    return LayerWork(array.tile, forward, unit, backward, weights)
+
+
+def _on_neuron_rows(layer: Layer, cycles: Floats) -> Floats:
+    """Cycles by neuron row; where currents are pooled, rows are never cut: all on the first."""
+    if layer.current_pool is None:
+        return cycles
+    found = np.zeros((*cycles.shape[:2], layer.out_shape[1]))
+    found[..., 0] = cycles.sum(axis=2)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +198,5 @@ def _window_sums(values: Floats, kernel: tuple[int, int]) -> Floats:
     edge = ((0, 0),) * (values.ndim - 2) + ((1, 0), (1, 0))
     total = np.pad(values, edge).cumsum(axis=-2).cumsum(axis=-1)
     r, s = kernel
-    return total[..., r:, s:] - total[..., :-r, s:] - total[..., r:, :-s] + total[..., :-r, :-s]
+    ends = total[..., r:, s:] - total[..., :-r, s:] - total[..., r:, :-s] + total[..., :-r, :-s]
+    return np.asarray(ends)

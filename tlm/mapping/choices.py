@@ -49,8 +49,8 @@ class Choices(Section):
     chip: str
     mapping: dict[str, Any]
     layers: list[LayerChoice]
-    chosen: dict[str, Any] = {}
-    derived: dict[str, Any] = {}
+    chosen: dict[str, Any] | None = None
+    derived: dict[str, Any] | None = None
 
 
 def read_choices(path: Path) -> Choices:

@@ -83,7 +83,7 @@ def _dram_bits(
         wg += products * bits
     k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
     arriving = prod(layer.in_shape) * pairs * k * (precision.partial_sum if k > 1 else bits)
-    if profile.has_bp and arriving > memory.spike_gradients * len(parts):
+    if profile.has_bp and arriving > memory.spike_gradients * chip.cores:
         bp += 2 * arriving
     for part in parts:
         more = _slice_bits(profile, part, chip, array)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tlm.config.schema import ChipConfig
-from tlm.mapping.choose import layer_ps, shortlist
+from tlm.mapping.choose import Option, options
 from tlm.mapping.estimate import Estimate, estimate
 from tlm.mapping.grid import Grid
 from tlm.mapping.load import Load, load_of
@@ -22,6 +22,7 @@ from tlm.mapping.profile import Profile
 from tlm.mapping.stages import best_stages
 
 SEED = 0
+SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
 
 Placed = tuple[Grid, Load]
 
@@ -56,8 +57,7 @@ class Search:
     def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, array: Array) -> None:
         self._profiles, self._chip, self._array = profiles, chip, array
         self._rated: list[tuple[float, int, Candidate]] = []
-        cores = range(chip.cores)
-        self._lists = [shortlist(one, chip, array, cores) for one in profiles]
+        self._options = [options(one, chip, array, range(chip.cores)) for one in profiles]
 
     def run(self) -> Chosen:
         """The best mapping by the chip's ``mapping.search`` and objective."""
@@ -76,39 +76,37 @@ class Search:
     def _starts(self) -> Iterator[tuple[str, list[Placed]]]:
         """Mappings to begin with; without a search only the one that ``mapping.split`` means."""
         searching = self._chip.mapping.search != "none"
-        placed = "placed" in self._chip.mapping.split
-        if not placed:
-            yield "best grid of each layer", [grids[0] for grids in self._lists]
-        if placed or searching:
+        if "placed" not in self._chip.mapping.split:
+            yield "each layer's best grid", [_placed(grids[0]) for grids in self._options]
+        if searching or "placed" in self._chip.mapping.split:
             yield "stages on cores of their own", self._stages()
-        if searching and self._chip.mapping.split == "auto":
-            for kind in ("k", "batch", "spatial"):
-                mapping = self._chip.mapping.model_copy(update={"split": kind})
-                chip = self._chip.model_copy(update={"mapping": mapping})
-                cores = range(chip.cores)
-                yield (
-                    f"{kind} alone",
-                    [shortlist(one, chip, self._array, cores)[0] for one in self._profiles],
-                )
+        for name in ("k", "batch", "spatial") if searching else ():
+            alone = [
+                next((o for o in grids if _parts(o, name) == o.grid.split.parts), None)
+                for grids in self._options
+            ]
+            layers = [_placed(one) for one in alone if one is not None]
+            if len(layers) == len(alone):
+                yield f"{name} alone", layers
 
     def _stages(self) -> list[Placed]:
         """Consecutive layers on consecutive cores, along a path that turns at every row's end."""
-        path = snake(self._chip)
         times = [
             [
-                layer_ps(load, grid, self._chip)
-                for n in range(1, len(path) + 1)
-                for grid, load in shortlist(one, self._chip, self._array, path[:n])[:1]
+                min(o.time_ps for o in grids if o.grid.split.parts <= n)
+                for n in range(1, self._chip.cores + 1)
             ]
-            for one in self._profiles
+            for grids in self._options
         ]
-        found: list[Placed] = []
+        path, found = snake(self._chip), []
         for stage in best_stages(times, self._profiles[0].batch):
-            cores = path[slice(*stage.cores)]
-            found += [
-                shortlist(one, self._chip, self._array, cores)[0]
-                for one in self._profiles[slice(*stage.layers)]
-            ]
+            first, last = stage.cores
+            for index in range(*stage.layers):
+                best = next(o for o in self._options[index] if o.grid.split.parts <= last - first)
+                used = tuple(path[first : first + best.grid.split.parts])
+                grid = replace(best.grid, cores=used)
+                load = load_of(self._profiles[index], grid, self._chip, self._array)
+                found.append((grid, load))
         return found
 
     def _rate(self, origin: str, layers: Sequence[Placed]) -> Candidate:
@@ -122,13 +120,13 @@ class Search:
 
     def _greedy(self) -> None:
         """Give each layer in turn the grid of its shortlist that helps the whole most."""
-        for index, grids in enumerate(self._lists):
+        for index, grids in enumerate(self._options):
             layers = self._best().layers
-            for placed in grids:
+            for option in grids[:SHORTLIST]:
                 if len(self._rated) >= self._chip.mapping.search_steps:
                     return
-                if placed[0] != layers[index][0]:
-                    self._rate("greedy", _with(layers, index, placed))
+                if option.grid != layers[index][0]:
+                    self._rate("greedy", _with(layers, index, _placed(option)))
 
     def _local(self, draw: random.Random) -> None:
         while len(self._rated) < self._chip.mapping.search_steps:
@@ -142,13 +140,22 @@ class Search:
         """Another grid of the layer, its cores shifted, or two cores swapped."""
         kind = draw.randrange(3)
         if kind == 0:
-            return draw.choice(self._lists[index])[0]
+            return draw.choice(self._options[index][:SHORTLIST]).grid
         if kind == 1:
             shift = draw.randrange(self._chip.cores)
             return replace(grid, cores=tuple((c + shift) % self._chip.cores for c in grid.cores))
         a, b = draw.randrange(self._chip.cores), draw.randrange(self._chip.cores)
         swapped = {a: b, b: a}
         return replace(grid, cores=tuple(swapped.get(core, core) for core in grid.cores))
+
+
+def _placed(option: Option) -> Placed:
+    return option.grid, option.load
+
+
+def _parts(option: Option, dimension: str) -> int:
+    """Parts along one dimension."""
+    return int(getattr(option.grid.split, dimension))
 
 
 def _with(layers: tuple[Placed, ...], index: int, placed: Placed) -> list[Placed]:

@@ -82,9 +82,9 @@ def _dram_bits(
         bp += 2 * products * bits  # dY, written and read
         wg += products * bits
     k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
-    arriving = prod(layer.in_shape) * pairs * k * (precision.partial_sum if k > 1 else bits)
-    if profile.has_bp and arriving > memory.spike_gradients * chip.cores:
-        bp += 2 * arriving
+    partials = k * (precision.partial_sum if k > 1 else bits)
+    if profile.returned * partials > memory.spike_gradients * chip.cores:
+        bp += 2 * prod(layer.in_shape) * pairs * partials
     for part in parts:
         more = _slice_bits(profile, part, chip, array)
         fp, bp, wg = fp + more[0], bp + more[1], wg + more[2]

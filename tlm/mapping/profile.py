@@ -21,7 +21,7 @@ class Profile:
 
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
     takes back from one K-slice, ``optimizer_bits`` what an update moves for one weight.
-    ``waits_for_batch`` says that batch statistics keep its currents waiting.
+    ``returned`` counts the elements of that dS that are needed; ``waits_for_batch`` says that batch statistics keep its currents waiting.
     """
 
     layer: Layer
@@ -30,6 +30,7 @@ class Profile:
     batch: int
     operand_bits: int
     spike_bits: int
+    returned: int
     return_bits: int
     optimizer_bits: int
     waits_for_batch: bool
@@ -49,9 +50,7 @@ def profile_layer(
     inputs = masks.inputs(index)
     need = masks.input_need(index) if has_bp else None
     work = measure_work(layer, inputs, masks.gradients(index), need, live, chip, array)
-    returned = 0
-    if need is not None:
-        returned = need.size + int(np.count_nonzero(need)) * precision.gradient
+    returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 4 * precision.optimizer if workload.optimizer == "adam" else 0
     return Profile(
         layer=layer,
@@ -60,7 +59,8 @@ def profile_layer(
         batch=workload.batch,
         operand_bits=masks.operand_bits(layer, precision.input),
         spike_bits=prod(layer.pooled_shape) * workload.batch * workload.steps,
-        return_bits=returned,
+        returned=returned,
+        return_bits=inputs.size + returned * precision.gradient,
         optimizer_bits=2 * precision.weight + moments,
         waits_for_batch=layer.norm is not None and chip.mapping.batch_norm == "exact",
     )

@@ -35,7 +35,7 @@ REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
         *("accumulator_write", "accumulator_read", "reduce_add"),
         *("update_op_sgd", "update_op_adam", "input_add"),
     ),
-    "engine": ("scan",),
+    "engine": ("scan", "queue_push", "queue_pop", "merge_add", "mac_idle"),
     "noc": ("router_flit", "link_flit"),
     "dram": ("read_bit", "write_bit", "activate", "refresh"),
 }

@@ -10,6 +10,7 @@ any rows, steps and samples can be added up from them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from tlm.workload.model import Layer
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Cells = npt.NDArray[Any]  # masks, or counts of set elements
 
 
 def by_group(values: Bools, group: int) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tlm import __version__
 from tlm.config.dram_timing import DramTiming, load_dram_timing
-from tlm.config.layers import LoadedChip, load_chip
+from tlm.config.layers import LoadedChip, load_chip, mapping_layer
 from tlm.config.resolved import resolved_yaml
 from tlm.errors import DeadlockError, TraceError, WorkloadError
 from tlm.folder import Manifest, create, csv_text, sha256, write_atomic, write_json
@@ -19,6 +19,7 @@ from tlm.hardware.chip import Chip, unit_names
 from tlm.hardware.energy import EnergyRow, energy_rows
 from tlm.invariants import Check, check_run
 from tlm.kernel import StuckError, run_until
+from tlm.mapping.choices import grids_of, read_choices
 from tlm.mapping.mapping_file import mapping_text
 from tlm.mapping.plan import Plan
 from tlm.mapping.planning import make_plan
@@ -71,23 +72,35 @@ class Job:
     config_text: str
 
 
-def prepare(workload: str, chip: str, overrides: Sequence[str], iteration: int | None) -> Job:
+def prepare(
+    workload: str,
+    chip: str,
+    overrides: Sequence[str],
+    iteration: int | None,
+    mapping: Path | None = None,
+) -> Job:
     """Load and place a recorded iteration; the last one recorded if ``iteration`` is None.
+
+    ``mapping`` is a mapping file to place it by; ``mapping.*`` overrides win over its settings.
 
     Raises:
         TlmError: a workload, chip or mapping is refused, in one line.
     """
-    loaded = load_chip(chip, overrides)
+    choices = read_choices(mapping) if mapping is not None else None
+    settings = mapping_layer(str(mapping), choices.mapping) if choices is not None else None
+    loaded = load_chip(chip, overrides, settings)
     timing = load_dram_timing(loaded.config.dram.device)
     job = open_workload(workload)
     recording = job.load(_index(job, iteration))
     channels = loaded.config.dram.channels
+    grids = grids_of(choices, job, loaded.config, str(mapping)) if choices is not None else None
     plan = make_plan(
         job,
         recording,
         loaded.config,
         timing.page_bytes * channels,
         timing.capacity_bytes * channels,
+        grids,
     )
     program = build_program(plan)
     return Job(job, recording, loaded, timing, plan, program, resolved_yaml(loaded, origins=False))
@@ -110,6 +123,7 @@ def run_job(
     chip: str = "neuromc-20",
     overrides: Sequence[str] = (),
     iteration: int | None = None,
+    mapping: Path | None = None,
     out: Path | None = None,
     trace: str = "transaction",
     on_progress: Callable[[Progress], None] | None = None,
@@ -121,6 +135,7 @@ def run_job(
         chip: name of a preset, or path of a chip file.
         overrides: ``a.b=value`` each, applied last.
         iteration: which recorded training iteration; the last by default.
+        mapping: a mapping file to place it by, such as an earlier run's mapping.yaml.
         out: folder to use; a fresh one under ``runs/`` by default.
         trace: ``off``, ``phase`` or ``transaction``.
         on_progress: called about 50 times a second of wall time.
@@ -130,7 +145,7 @@ def run_job(
             written. A run that breaks an invariant returns a result that is not ``ok``.
     """
     started = time.perf_counter()
-    job = prepare(workload, chip, overrides, iteration)
+    job = prepare(workload, chip, overrides, iteration, mapping)
     folder = create(out, f"{job.workload.name}-{job.chip.config.name}")
     manifest = Manifest(folder, _inputs(job))
     try:

@@ -12,12 +12,13 @@ from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows
 from tlm.mapping.grid import Grid
 from tlm.mapping.masks import Masks
-from tlm.mapping.nest import Array, array_of
+from tlm.mapping.nest import array_of
 from tlm.mapping.place import place
 from tlm.mapping.plan import LayerPlan, Plan, StatePolicy
-from tlm.mapping.region import Slice
 from tlm.mapping.profile import profile_layer
+from tlm.mapping.region import Slice
 from tlm.mapping.residency import choose_stores
+from tlm.mapping.schedule import schedule_of
 from tlm.mapping.search import Search
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
@@ -58,7 +59,8 @@ def make_plan(
         ]
         chosen = Search(profiles, chip, array).run()
         grids = chosen.best.grids
-    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), chosen)
+    schedule = schedule_of(chip.mapping, grids, workload.batch)
+    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), schedule, chosen)
     for layer, grid in zip(workload.layers, grids, strict=True):
         plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
     for lp in plan.layers:

@@ -74,7 +74,10 @@ def _check_states(workload: Workload, chip: ChipConfig) -> None:
 
 def _plan_layer(plan: Plan, layer: Layer, masks: Masks) -> LayerPlan:
     workload, chip, array = plan.workload, plan.chip, plan.array
-    split = choose_split(workload, layer, chip, array)
+    needed = 0
+    if layer.sources != (NETWORK_INPUT,):
+        needed = int(np.count_nonzero(masks.input_need(layer.index)))
+    split = choose_split(workload, layer, chip, array, needed)
     slices = slices_of(layer, workload.batch, split, array)
     norm = None if layer.norm is None else chip.mapping.batch_norm
     live = _live(layer, masks, norm, chip)

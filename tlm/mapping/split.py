@@ -95,14 +95,19 @@ def gradient_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> in
 
 
 def traffic_ps(
-    workload: Workload, layer: Layer, split: Split, parts: list[Slice], chip: ChipConfig
+    workload: Workload,
+    layer: Layer,
+    split: Split,
+    parts: list[Slice],
+    chip: ChipConfig,
+    needed: int,
 ) -> int:
     """Estimate of the time the split's own traffic takes, in ps.
 
     Weights are read in FP and BP by every replica through the mesh ports of the DRAM channels;
     dW partial sums leave every replica but for its own share through its port. A dY that does not
     fit the gradient memory is written once and read twice; partial dS of channel cuts that do not
-    fit the memory they arrive in are written and read once a cut.
+    fit the memory they arrive in, of ``needed`` elements, are written and read once a cut.
     """
     c, (r, s) = layer.weight_shape[1], layer.kernel
     weights = layer.out_shape[0] * c * r * s
@@ -118,17 +123,19 @@ def traffic_ps(
         chip.core.memory.gradients
     ):
         read_bits += 3 * prod(layer.product_shape) * pairs * chip.precision.gradient
-    arriving = prod(layer.in_shape) * pairs * split.k * chip.precision.partial_sum
-    if split.k > 1 and arriving > chip.core.memory.spike_gradients * split.parts:
-        read_bits += 2 * arriving
+    partial_bits = split.k * chip.precision.partial_sum
+    if split.k > 1 and needed * partial_bits > chip.core.memory.spike_gradients * split.parts:
+        read_bits += 2 * prod(layer.in_shape) * pairs * partial_bits
     cycles = read_bits // (port_bits_per_cycle * chip.dram.channels)
     return (cycles + reduce_bits // port_bits_per_cycle) * chip.noc.period_ps
 
 
-def choose_split(workload: Workload, layer: Layer, chip: ChipConfig, array: Array) -> Split:
-    """The split with the least slowest-core time plus weight traffic; ties to fewer cores.
+def choose_split(
+    workload: Workload, layer: Layer, chip: ChipConfig, array: Array, needed: int
+) -> Split:
+    """The split with the least slowest-core time plus traffic; ties to fewer cores.
 
-    A slice whose dY does not fit the gradient memory pays for its way through DRAM.
+    ``needed`` elements of dX have to be returned by BP.
     """
     best: tuple[int, int, Split] | None = None
     kind = chip.mapping.split
@@ -137,7 +144,9 @@ def choose_split(workload: Workload, layer: Layer, chip: ChipConfig, array: Arra
         if len(parts) != split.parts:
             continue
         slowest = max(dense_cycles(layer, workload.steps, part, array, chip) for part in parts)
-        cost = slowest * chip.core.period_ps + traffic_ps(workload, layer, split, parts, chip)
+        cost = slowest * chip.core.period_ps + traffic_ps(
+            workload, layer, split, parts, chip, needed
+        )
         if best is None or (cost, split.parts) < best[:2]:
             best = (cost, split.parts, split)
     assert best is not None  # the whole layer on one core is always a candidate

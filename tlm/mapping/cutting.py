@@ -8,7 +8,7 @@ from tlm.mapping.geometry import row_quantum
 from tlm.mapping.grid import Grid, Split, cut_positions
 from tlm.mapping.nest import Array, ceil_div
 from tlm.mapping.region import Span, balanced_cuts, cuts
-from tlm.mapping.work import LayerWork
+from tlm.mapping.work import WorkMap
 from tlm.workload.model import Layer
 
 DIMENSIONS = ("k", "batch", "spatial")
@@ -24,6 +24,7 @@ def candidates(layer: Layer, batch: int, cores: int, kind: str, array: Array) ->
     """All splits of the wanted kind that the cores and the layer's shape allow."""
     allowed = dimensions(kind)
     most_k = ceil_div(layer.out_shape[0], array.tile) if "k" in allowed else 1
+    most_k = most_k if layer.groups == 1 else 1  # a cut would only send zeros to other groups
     most_b = batch if "batch" in allowed else 1
     most_s = ceil_div(layer.out_shape[1], _quantum(layer)) if "spatial" in allowed else 1
     for k in range(1, min(cores, most_k) + 1):
@@ -32,7 +33,7 @@ def candidates(layer: Layer, batch: int, cores: int, kind: str, array: Array) ->
                 yield Split(k, b, s)
 
 
-def cut(layer: Layer, work: LayerWork, split: Split, cores: Sequence[int]) -> Grid:
+def cut(layer: Layer, work: WorkMap, split: Split, cores: Sequence[int]) -> Grid:
     """The grid of a split on the first of ``cores``, its cuts balanced by recorded work.
 
     Each dimension is cut by the work summed over the two others: channels at multiples of the
@@ -62,7 +63,7 @@ def _scaled(spans: list[Span], quantum: int, total: int) -> list[Span]:
     return [(low * quantum, min(total, high * quantum)) for low, high in spans]
 
 
-def _input_rows(layer: Layer, work: LayerWork, parts: int) -> tuple[int, ...]:
+def _input_rows(layer: Layer, work: WorkMap, parts: int) -> tuple[int, ...]:
     """Cuts of the rows whose dS BP computes; spans are empty where there are too few rows."""
     by_row = work.along_input_rows()
     spans = balanced_cuts(by_row, parts) if any(by_row) else cuts(layer.in_shape[1], parts)

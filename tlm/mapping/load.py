@@ -62,8 +62,7 @@ def _peak(device: str) -> float:
 
 
 def _weights(layer: Layer, part: Slice) -> int:
-    taps = layer.kernel[0] * layer.kernel[1]
-    return length(part.neurons.channels) * layer.in_shape[0] * taps
+    return length(part.neurons.channels) * prod(layer.weight_shape[1:])
 
 
 def _dram_bits(

@@ -7,7 +7,7 @@ import numpy as np
 from tlm.config.schema import ChipConfig
 from tlm.errors import MappingError
 from tlm.mapping.address import Allocator
-from tlm.mapping.counting import LayerCounts
+from tlm.mapping.counting import LayerWork
 from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows
 from tlm.mapping.grid import Grid
@@ -45,7 +45,12 @@ def make_plan(
         MappingError: the job does not fit the chip as asked.
     """
     array = array_of(chip)
-    masks = Masks(workload, recording, sparse_norm=chip.mapping.batch_norm != "exact")
+    masks = Masks(
+        workload,
+        recording,
+        sparse_norm=chip.mapping.batch_norm != "exact",
+        keep=chip.mapping.schedule != "layerwise",
+    )
     _check_states(workload, chip)
     _check_schedule(workload, chip)
     for layer in workload.layers:
@@ -120,7 +125,7 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid)
         grid=grid,
         slices=slices,
         masks=masks,
-        counts=LayerCounts(layer, masks, live, chip.core.engines, array),
+        work=LayerWork(layer, masks, live, chip.core.engines, array),
         live=live,
         owner=_owners(layer, workload.batch, slices),
         operand_bits=masks.operand_bits(layer, chip.precision.input),

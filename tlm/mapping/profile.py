@@ -11,7 +11,7 @@ from tlm.config.schema import ChipConfig
 from tlm.mapping.counts import Bools
 from tlm.mapping.masks import Masks
 from tlm.mapping.nest import Array
-from tlm.mapping.work import LayerWork, measure_work
+from tlm.mapping.work import WorkMap, measure_work
 from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
 
@@ -26,7 +26,7 @@ class Profile:
     """
 
     layer: Layer
-    work: LayerWork
+    work: WorkMap
     steps: int
     batch: int
     operand_bits: int

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tlm.config.core import Engine
 from tlm.config.schema import ChipConfig
-from tlm.mapping.counts import Bools, by_group
+from tlm.mapping.counts import Bools
 from tlm.mapping.grid import Grid
 from tlm.mapping.nest import Array, ceil_div
 from tlm.workload.model import Layer
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class LayerWork:
+class WorkMap:
     """Cycles [B, tiles of ``tile`` channels, rows] of one layer, by engine.
 
     ``grad`` is the gradient unit, which shares the BP engine; ``bp`` is over input rows and zero
@@ -77,7 +77,7 @@ def measure_work(
     live: Bools,
     chip: ChipConfig,
     array: Array,
-) -> LayerWork:
+) -> WorkMap:
     """The work of a layer from its masks.
 
     Args:
@@ -92,10 +92,11 @@ def measure_work(
     engines = chip.core.engines
     groups = [ceil_div(layer.in_shape[0], array.chunk), ceil_div(layer.out_shape[0], array.tile)]
     taps = layer.kernel[0] * layer.kernel[1]
-    present = (by_group(inputs, array.chunk) > 0).sum(axis=2, dtype=np.float64)
+    # A tile of a grouped convolution meets only its own group of inputs: an even share of them.
+    present = _by_group(inputs, array.chunk).sum(axis=2, dtype=np.float64) / layer.groups
     arriving = _by_window(layer, present)
-    du = (by_group(gradients, array.tile) > 0).astype(np.float64)
-    whole = groups[0] * taps
+    du = _by_group(gradients, array.tile).astype(np.float64)
+    whole = ceil_div(groups[0] * taps, layer.groups)
     sizes = _Sizes(layer, array, len(live), whole, live.sum(axis=0))
     fp_slots = arriving if _skips(engines.fp, "spikes") else np.full_like(arriving, whole)
     wg_slots = arriving if _skips(engines.wg, "spikes") else np.full_like(arriving, whole)
@@ -110,7 +111,7 @@ def measure_work(
     ]
     forward, unit, weights = (_rounded(_on_neuron_rows(layer, one)) for one in by_row)
     backward = _rounded(_bp_cycles(sizes, du, need, live, engines.bp))
-    return LayerWork(array.tile, forward, unit, backward, weights)
+    return WorkMap(array.tile, forward, unit, backward, weights)
 
 
 def _on_neuron_rows(layer: Layer, cycles: Floats) -> Floats:
@@ -138,9 +139,9 @@ class _Sizes:
         """Cycles [B, tile, rows] of executed slots: no fewer than the scan's, with weight loads."""
         steps = self.live if live else np.full_like(self.live, self.steps)
         dense = (steps * grid[2] * self.whole)[:, None, None].astype(np.float64)
-        floor = dense / self.array.scan if engine.mode != "dense" else 0.0
+        floor = dense / self.array.fp.scan if engine.mode != "dense" else 0.0
         loads = dense * self.array.chunk / self.array.positions
-        return np.maximum(slots * self.array.slot_cycles, floor) + loads
+        return np.maximum(slots * self.array.fp.slot_cycles, floor) + loads
 
     def soma(self, grid: tuple[int, int, int]) -> Floats:
         """Cycles [1, tile, 1] of the soma or gradient unit for a row of every channel tile."""
@@ -156,14 +157,22 @@ def _bp_cycles(
     (_, height, _), (b, tiles) = layer.in_shape, du.shape[1:3]
     if need is None:
         return np.zeros((b, tiles, height))
-    wanted = (by_group(need, array.chunk) > 0).sum(axis=2, dtype=np.float64)
+    wanted = _by_group(need, array.chunk).sum(axis=2, dtype=np.float64) / layer.groups
     if not _skips(engine, "outputs"):
-        wanted = np.full_like(wanted, ceil_div(layer.in_shape[0], array.chunk))
+        wanted = np.full_like(wanted, sizes.whole / (layer.kernel[0] * layer.kernel[1]))
     reached = _reaching(layer, du)
     if not _skips(engine, "gradients"):
         reached = np.full_like(reached, layer.kernel[0] * layer.kernel[1])
     slots = np.einsum("tbyx,tbkyx,tb->bky", wanted, reached, live)
     return sizes.streamed(slots, layer.in_shape, engine, live=True)
+
+
+def _by_group(values: Bools, group: int) -> Bools:
+    """Whether any of each ``group`` channels is set: [T, B, C, H, W] -> [T, B, C/group, H, W]."""
+    missing = -values.shape[2] % group
+    padded = np.pad(values, ((0, 0), (0, 0), (0, missing), (0, 0), (0, 0)))
+    t, b, c, h, w = padded.shape
+    return np.asarray(padded.reshape(t, b, c // group, group, h, w).any(axis=3))
 
 
 def _skips(engine: Engine, what: str) -> bool:

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 
 from tlm.config.energy import REQUIRED_ACTIONS, EnergyTable, energy_tables, load_energy
+from tlm.config.layers import load_chip
 from tlm.errors import ConfigError
+
+MEMORY = load_chip("neuromc-20").config.core.memory
 
 
 @pytest.fixture
 def shipped() -> str:
     """The text of the table that ships."""
-    return load_energy("neuromc").path.read_text(encoding="utf-8")
+    return load_energy("neuromc", MEMORY).path.read_text(encoding="utf-8")
 
 
 def refusal(tmp_path: Path, text: str) -> list[str]:
@@ -19,14 +22,14 @@ def refusal(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "own.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        load_energy(path)
+        load_energy(path, MEMORY)
     return str(caught.value).replace(str(path), "own.yaml").splitlines()
 
 
 @pytest.mark.parametrize("name", energy_tables())
 def test_every_number_has_a_source(name: str) -> None:
     """Each table that ships states where each energy and each power comes from."""
-    table = load_energy(name)
+    table = load_energy(name, MEMORY)
     assert all(entry.source for entry in [*table.actions.values(), *table.leakage.values()])
     assert len(table.actions) == sum(len(names) for names in REQUIRED_ACTIONS.values())
 
@@ -34,7 +37,7 @@ def test_every_number_has_a_source(name: str) -> None:
 @pytest.fixture
 def neuromc() -> EnergyTable:
     """The table of the NeuroMC authors' model."""
-    return load_energy("neuromc")
+    return load_energy("neuromc", MEMORY)
 
 
 def test_engine_slots_follow_from_the_arithmetic(neuromc: EnergyTable) -> None:
@@ -63,9 +66,9 @@ def test_an_action_that_is_not_there_is_named(neuromc: EnergyTable) -> None:
 
 def test_a_missing_action_is_refused_at_load(tmp_path: Path, shipped: str) -> None:
     """A table must hold every action the model counts."""
-    without = "\n".join(line for line in shipped.splitlines() if "link_flit" not in line)
+    without = "\n".join(line for line in shipped.splitlines() if "link_bit" not in line)
     assert refusal(tmp_path, without) == [
-        "missing energy action noc.link_flit in own.yaml; add it with its energy, source and "
+        "missing energy action noc.link_bit in own.yaml; add it with its energy, source and "
         "confidence"
     ]
 
@@ -81,7 +84,7 @@ def test_a_missing_action_is_refused_at_load(tmp_path: Path, shipped: str) -> No
         (
             "  noc:",
             "  nok:",
-            'own.yaml: actions.nok.router_flit: unknown action; did you mean "noc"',
+            'own.yaml: actions.nok.router_bit: unknown action; did you mean "noc"',
         ),
         (
             "  router: {power",

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from tlm import __version__
+from tlm.cli.area import area
 from tlm.cli.config import config_app
 from tlm.cli.dram import dram
 from tlm.cli.gpu import gpu
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(presets)
+app.command()(area)
 app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)

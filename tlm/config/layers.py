@@ -12,6 +12,7 @@ from tlm.config.area import AreaTable, area_tables, load_area
 from tlm.config.dram_timing import load_dram_timing
 from tlm.config.energy import EnergyTable, energy_tables, load_energy
 from tlm.config.problems import did_you_mean, known_keys, leaf_paths, problem_lines
+from tlm.config.published import Published, published_figures
 from tlm.config.schema import ChipConfig
 from tlm.config.yaml_file import parse_yaml, read_mapping
 from tlm.errors import ConfigError
@@ -29,6 +30,7 @@ class LoadedChip:
 
     ``origins`` maps every dotted key to the preset, file or option that set it; ``assumed`` maps
     those that no publication states to a note (empty where there is nothing to add).
+    ``published`` are figures of this very chip: what extends it does not inherit them.
     """
 
     config: ChipConfig
@@ -36,6 +38,7 @@ class LoadedChip:
     area: AreaTable
     origins: dict[str, str]
     assumed: dict[str, str]
+    published: tuple[Published, ...]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Layer:
     origin: str
     values: dict[Key, object]
     provenance: dict[str, str]
+    published: tuple[Published, ...] = ()
 
     def note(self, key: Key) -> str:
         """What it says of ``key``: the longest dotted prefix with an entry, or ``""``."""
@@ -68,13 +72,13 @@ def load_chip(source: str | Path, overrides: Sequence[str] = ()) -> LoadedChip:
             naming the file or option, the key, what was expected and what was found.
     """
     layers = source_layers(source)
-    named = layers[-1].origin
+    top = layers[-1]
     layers += [_override(text) for text in overrides]
     values, setters = _merge(layers)
     try:
         config = ChipConfig.model_validate(_nested(values))
     except ValidationError as error:
-        lines = problem_lines(error, ChipConfig, lambda key: _where(key, setters, named))
+        lines = problem_lines(error, ChipConfig, lambda key: _where(key, setters, top.origin))
         raise ConfigError("\n".join(lines)) from None
     _check_device(config, setters)
     notes = {key: _note(key, layers, setter) for key, setter in setters.items()}
@@ -90,6 +94,7 @@ def load_chip(source: str | Path, overrides: Sequence[str] = ()) -> LoadedChip:
             for key, note in notes.items()
             if note.startswith("assumed")
         },
+        published=top.published,
     )
 
 
@@ -132,11 +137,12 @@ def _extended(path: Path, origin: str) -> list[Layer]:
 
 def _layer(origin: str, data: dict[str, object], folder: Path) -> Layer:
     provenance = _provenance(origin, data.pop("provenance", {}))
+    published = published_figures(data.pop("published", []), origin)
     values = dict(_flattened(data, ()))
     for table in _TABLES:
         if table in data:
             values[table,] = _located(table, data[table], folder)
-    return Layer(origin, values, provenance)
+    return Layer(origin, values, provenance, published)
 
 
 def _located(key: str, named: object, folder: Path) -> object:

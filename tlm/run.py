@@ -71,7 +71,9 @@ class Job:
     config_text: str
 
 
-def prepare(workload: str, chip: str, overrides: Sequence[str], iteration: int | None) -> Job:
+def prepare(
+    workload: str | Workload, chip: str, overrides: Sequence[str], iteration: int | None
+) -> Job:
     """Load and place a recorded iteration; the last one recorded if ``iteration`` is None.
 
     Raises:
@@ -79,7 +81,7 @@ def prepare(workload: str, chip: str, overrides: Sequence[str], iteration: int |
     """
     loaded = load_chip(chip, overrides)
     timing = load_dram_timing(loaded.config.dram.device)
-    job = open_workload(workload)
+    job = workload if isinstance(workload, Workload) else open_workload(workload)
     recording = job.load(_index(job, iteration))
     channels = loaded.config.dram.channels
     plan = make_plan(
@@ -105,7 +107,7 @@ def _index(job: Workload, iteration: int | None) -> int:
 
 
 def run_job(
-    workload: str,
+    workload: str | Workload,
     *,
     chip: str = "neuromc-20",
     overrides: Sequence[str] = (),
@@ -117,7 +119,7 @@ def run_job(
     """Run a recorded training iteration on a chip and leave a run folder.
 
     Args:
-        workload: name of a bundled job, or path of a workload file.
+        workload: name of a bundled job, path of a workload file, or an open job.
         chip: name of a preset, or path of a chip file.
         overrides: ``a.b=value`` each, applied last.
         iteration: which recorded training iteration; the last by default.

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from tlm.workload.model import Workload
 
 
+class ActivityChoice(StrEnum):
+    """The job as recorded, or what it is measured against."""
+
+    RECORDED = "recorded"
+    DENSE = "dense"
+    ANN = "ann"
+
+
 class TraceLevel(StrEnum):
     """How much of a run is recorded."""
 
@@ -41,18 +49,27 @@ def run(
     trace: Annotated[
         TraceLevel, typer.Option(help="How much of the run to record.")
     ] = TraceLevel.TRANSACTION,
+    activity: Annotated[
+        ActivityChoice,
+        typer.Option(
+            help="As recorded; with nothing skipped; or the same network as a dense ANN (T=1)."
+        ),
+    ] = ActivityChoice.RECORDED,
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
     from tlm.cli.progress import progress_bar
     from tlm.cli.screen import show
+    from tlm.counterfactual import as_activity
     from tlm.errors import InvalidResultError
     from tlm.run import run_job
+    from tlm.workload import open_workload
 
+    job, nothing_skipped = as_activity(open_workload(workload), activity.value)
     with progress_bar() as on_progress:
         result = run_job(
-            workload,
+            job,
             chip=chip,
-            overrides=overrides or [],
+            overrides=[*(overrides or []), *nothing_skipped],
             iteration=iteration,
             out=out,
             trace=trace.value,

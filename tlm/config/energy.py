@@ -130,9 +130,7 @@ def energy_tables() -> list[str]:
     return table_names(ENERGY_FOLDER)
 
 
-def load_energy(
-    name_or_path: str | Path, memory: Memory, asked_by: str = "energy"
-) -> EnergyTable:
+def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energy") -> EnergyTable:
     """Read an energy table: one that ships, by its name, or a file.
 
     ``memory`` is the core's, whose capacities decide what an access costs where the table says

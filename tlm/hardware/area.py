@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlm.config import sram
-from tlm.config.area import AreaTable, Confidence
+from tlm.config.area import AreaTable
 from tlm.config.core import Engine
+from tlm.config.energy import Confidence
 from tlm.config.schema import ChipConfig
 
 PORTS = 5  # of a router: four neighbours and the core

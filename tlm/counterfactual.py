@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import exp, log
-from typing import Literal
+from typing import Any, Literal
 
-from tlm.summary import Json
 from tlm.workload.activity import Bernoulli
 from tlm.workload.ann import as_ann
 from tlm.workload.model import Workload
 from tlm.workload.synthetic import redrawn
 
+Json = dict[str, Any]
 Activity = Literal["recorded", "dense", "ann"]
 ACTIVITIES: tuple[Activity, ...] = ("recorded", "dense", "ann")
 NOTHING_SKIPPED = (
@@ -82,7 +83,7 @@ def break_even(points: Sequence[tuple[float, float]], target: float) -> float | 
     Between two drawn densities the cost follows a power law. ``points`` are (density, cost) by
     rising density; beyond them nothing is extrapolated.
     """
-    for (d0, c0), (d1, c1) in zip(points, points[1:], strict=False):
+    for (d0, c0), (d1, c1) in pairwise(points):
         if c0 <= target <= c1 and c0 < c1:
             return exp(log(d0) + log(target / c0) / log(c1 / c0) * log(d1 / d0))
     return None

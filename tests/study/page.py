@@ -14,9 +14,7 @@ from tlm.workload.model import Workload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 STUDIES = DOCS / "studies.md"
-HEAD = (
-    "# Studies\n\nWritten by the modules of `tests/study`; their figures are in `docs/studies/`.\n"
-)
+HEAD = "# Studies\n\nWritten by the modules of `tests/study`; figures as CSV in `docs/studies/`.\n"
 
 
 def simulate(

@@ -60,4 +60,4 @@ def _ours(what: str, name: str, loaded: LoadedChip) -> str:
         return f"{mm2:.0f} mm2, table {loaded.area.name}"
     if what == "cores":
         return str(loaded.config.cores)
-    return what
+    return "not compared" if what == "none" else what

@@ -59,20 +59,18 @@ def run(
     """Simulate a recorded training job on a chip and print the summary."""
     from tlm.cli.progress import progress_bar
     from tlm.cli.screen import show
-    from tlm.counterfactual import as_activity
     from tlm.errors import InvalidResultError
     from tlm.run import run_job
-    from tlm.workload import open_workload
 
-    job, nothing_skipped = as_activity(open_workload(workload), activity.value)
     with progress_bar() as on_progress:
         result = run_job(
-            job,
+            workload,
             chip=chip,
-            overrides=[*(overrides or []), *nothing_skipped],
+            overrides=overrides or [],
             iteration=iteration,
             out=out,
             trace=trace.value,
+            activity=activity.value,
             on_progress=on_progress,
         )
     show(result, _baseline(result.workload))

@@ -11,8 +11,7 @@ from pydantic import Field, ValidationError
 from tlm.config.energy import Confidence
 from tlm.config.problems import did_you_mean, problem_lines
 from tlm.config.quantities import Section, SquareMicrometres
-from tlm.config.tables import find_table, table_names
-from tlm.config.yaml_file import read_mapping
+from tlm.config.tables import find_table, read_table, table_names
 from tlm.errors import ConfigError
 
 AREA_FOLDER = Path(__file__).parent / "area"
@@ -82,7 +81,7 @@ def load_area(name_or_path: str | Path, asked_by: str = "area") -> AreaTable:
     """
     path = find_table(AREA_FOLDER, name_or_path, "area table", asked_by)
     where = f"area table {name_or_path}" if path.parent == AREA_FOLDER else str(path)
-    data = read_mapping(path, where)
+    data = read_table(AREA_FOLDER, path, where)
     try:
         file = _TableFile.model_validate(data)
     except ValidationError as error:

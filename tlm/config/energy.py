@@ -12,8 +12,7 @@ from tlm.config import sram, units
 from tlm.config.core import Memory
 from tlm.config.problems import did_you_mean, problem_lines
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
-from tlm.config.tables import find_table, table_names
-from tlm.config.yaml_file import read_mapping
+from tlm.config.tables import find_table, read_table, table_names
 from tlm.errors import ConfigError
 
 ENERGY_FOLDER = Path(__file__).parent / "energy"
@@ -141,7 +140,7 @@ def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energ
     """
     path = find_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
     where = f"energy table {name_or_path}" if path.parent == ENERGY_FOLDER else str(path)
-    data = read_mapping(path, where)
+    data = read_table(ENERGY_FOLDER, path, where)
     try:
         table = _TableFile.model_validate(data)
     except ValidationError as error:

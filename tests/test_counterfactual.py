@@ -23,7 +23,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_dense_skips_nothing(runs) -> None:
-    """The same dense work, all of it executed, useful work unchanged; more energy in the engines."""
+    """All dense work is executed, useful work is unchanged, and the engines need more energy."""
     for name, phases in runs["dense"]["work"].items():
         for phase, work in phases.items():
             assert work["executed_slots"] == work["slots"]

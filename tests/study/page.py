@@ -36,7 +36,7 @@ def update_csv(path: Path, keys: Sequence[str], rows: Iterable[Mapping[str, obje
     old = read_csv(path) if path.exists() else []
     kept = [row for row in old if tuple(row[key] for key in keys) not in measured]
     merged = sorted(kept + new, key=lambda row: tuple(row[key] for key in keys))
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     names = list(new[0])
     write_atomic(path, csv_text(names, ([row.get(n, "") for n in names] for row in merged)))
 

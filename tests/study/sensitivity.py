@@ -103,7 +103,8 @@ def flips(usual: dict[str, Row], case: dict[str, Row], key: str, kind: str) -> l
             before = float(usual[one][key]) / float(usual[other][key])
             after = float(now[one][key]) / float(now[other][key])
             if (before - 1) * (after - 1) < 0 and min(abs(before - 1), abs(after - 1)) > TIE:
-                found.append(f"{one} and {other.replace(DEFAULT, CHIP)}")
+                shown = CHIP if kind == "preset" and other == DEFAULT else other
+                found.append(f"{one} and {shown}")
     return found
 
 

@@ -22,7 +22,14 @@ Confidence = Literal["published", "derived", "assumed"]
 REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
     "fp": (
         *("mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read"),
-        *("partial_read", "partial_write", "soma_op", "membrane_read", "membrane_write"),
+        *(
+            "value_read",
+            "partial_read",
+            "partial_write",
+            "soma_op",
+            "membrane_read",
+            "membrane_write",
+        ),
         *("state_write", "input_add", "norm_stat", "norm_op", "norm_channel", "norm_add"),
         *("norm_scale", "norm_read", "norm_write"),
     ),
@@ -33,7 +40,7 @@ REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
         *("norm_read", "norm_write"),
     ),
     "wg": (
-        *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "gradient_read"),
+        *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read"),
         *("accumulator_write", "accumulator_read", "reduce_add"),
         *("update_op_sgd", "update_op_adam", "input_add"),
     ),

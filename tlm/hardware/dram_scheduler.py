@@ -71,7 +71,7 @@ class Scheduler:
         if self.entries.admits(arrival):
             self._accept(arrival, at)
             self._review_mode(at)
-        if arrival[1] or self.mode != mode:
+        if arrival[1] or WRITE in (mode, self.mode):  # a read ends the drain at the low watermark
             return at
         return at + self._delays.answer[READ]
 

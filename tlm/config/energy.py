@@ -44,7 +44,7 @@ REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
         *("accumulator_write", "accumulator_read", "reduce_add"),
         *("update_op_sgd", "update_op_adam", "input_add"),
     ),
-    "engine": ("scan",),
+    "engine": ("scan", "queue_push", "queue_pop", "merge_add", "mac_idle"),
     "noc": ("router_bit", "link_bit"),
     "dram": ("read_bit", "write_bit", "activate", "refresh"),
 }

@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 
 from tlm import __version__
+from tlm.cli.area import area
 from tlm.cli.config import config_app
+from tlm.cli.counterfactual import counterfactual
 from tlm.cli.dram import dram
 from tlm.cli.gpu import gpu
 from tlm.cli.noc import noc
@@ -40,7 +42,9 @@ app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 app.command()(run)
+app.command()(counterfactual)
 app.command()(presets)
+app.command()(area)
 app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)

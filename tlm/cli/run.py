@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from tlm.workload.model import Workload
 
 
+class ActivityChoice(StrEnum):
+    """The job as recorded, or what it is measured against."""
+
+    RECORDED = "recorded"
+    DENSE = "dense"
+    ANN = "ann"
+
+
 class TraceLevel(StrEnum):
     """How much of a run is recorded."""
 
@@ -41,6 +49,12 @@ def run(
     trace: Annotated[
         TraceLevel, typer.Option(help="How much of the run to record.")
     ] = TraceLevel.TRANSACTION,
+    activity: Annotated[
+        ActivityChoice,
+        typer.Option(
+            help="As recorded; with nothing skipped; or the same network as a dense ANN (T=1)."
+        ),
+    ] = ActivityChoice.RECORDED,
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
     from tlm.cli.progress import progress_bar
@@ -56,6 +70,7 @@ def run(
             iteration=iteration,
             out=out,
             trace=trace.value,
+            activity=activity.value,
             on_progress=on_progress,
         )
     show(result, _baseline(result.workload))

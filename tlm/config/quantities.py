@@ -47,6 +47,7 @@ DelayCycles = Annotated[
     PlainSerializer(partial(units.show, units.DELAY)),
 ]
 Picojoules = Annotated[float, BeforeValidator(partial(units.parse, units.ENERGY))]
+SquareMicrometres = Annotated[float, BeforeValidator(partial(units.parse, units.AREA))]
 Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # may name a folder

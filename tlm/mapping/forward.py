@@ -135,8 +135,8 @@ def _work(
 ) -> Work:
     """Work of a group of weight tiles; accesses as the released NeuroMC model (FE)."""
     bits = lp.operand_bits
-    macs = int((executed * depths).sum()) * width
-    vectors = int(executed.sum())
+    operands, vectors = int((executed * depths).sum()), int(executed.sum())
+    macs = operands * width
     mode = builder.plan.chip.core.engines.fp.mode
     loaded = int(depths.sum()) * width
     return Work(
@@ -149,7 +149,8 @@ def _work(
             "fp.reg16": 3 * macs + vectors * width + 2 * loaded + 2 * macs * (bits // 16),
             "fp.reg1": 2 * macs * (bits % 16),
             "fp.weight_read": loaded,
-            "fp.spike_read": int((executed * depths).sum()) * bits,
+            "fp.spike_read": operands * (bits % 16),
+            "fp.value_read": operands * (bits // 16),
             "fp.partial_read": vectors * width,
             "fp.partial_write": vectors * width,
             "engine.scan": slots * len(executed) if mode == "vector" else 0,

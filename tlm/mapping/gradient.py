@@ -188,6 +188,10 @@ def _saved_state(builder: Builder, lp: LayerPlan, part: Slice, region: Region, t
     """Read what FP saved of the neurons; with batch statistics, U may follow from the currents."""
     steps = (0, builder.plan.steps)
     if lp.layer.neuron is None:
+        if "need" in lp.tensors:  # where in its window each pooled value was
+            at = lp.pooled(region)
+            tile.reads += lp.tensors["need"].runs(at.samples, steps, at.channels, at.rows)
+            tile.read_needs += per_sample(builder, "saved", lp, part, region.samples)
         return
     if lp.state == "recompute":
         if lp.exact:

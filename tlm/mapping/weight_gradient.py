@@ -202,7 +202,8 @@ def _count(
     chunks, taps = executed.shape
     depths = np.minimum(array.chunk, length(inputs) - array.chunk * np.arange(chunks))[:, None]
     width = length(channels)
-    macs = int((left * depths).sum()) * width
+    operands = int((left * depths).sum())
+    macs = operands * width
     weights = length(inputs) * taps * width
     bits = lp.operand_bits
     tile.work = Work(
@@ -219,7 +220,8 @@ def _count(
         "wg.mac_mul" if bits > 1 else "wg.mac_add": macs,
         "wg.reg16": 4 * macs + 2 * macs * (bits // 16),
         "wg.reg1": 2 * macs * (bits % 16),
-        "wg.spike_read": int((left * depths).sum()) * bits,
+        "wg.spike_read": operands * (bits % 16),
+        "wg.value_read": operands * (bits // 16),
         "wg.gradient_read": int(left.sum()) * width,
         "wg.accumulator_read": weights,
         "wg.accumulator_write": weights,

@@ -17,10 +17,12 @@ from tlm.cli.area import area
 from tlm.cli.config import config_app
 from tlm.cli.counterfactual import counterfactual
 from tlm.cli.dram import dram
+from tlm.cli.explain import explain
 from tlm.cli.gpu import gpu
 from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
+from tlm.cli.report import report
 from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
@@ -48,6 +50,8 @@ app.command()(area)
 app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)
+app.command()(explain)
+app.command()(report)
 app.command()(plot)
 app.command()(noc)
 app.command()(dram)

@@ -51,7 +51,12 @@ def bytes_text(value: float) -> str:
 
 def show(result: RunResult, baseline: Any = None) -> None:
     """Print the summary of a run; ``baseline`` is the GPU baseline beside it, if there is one."""
-    Console(width=WIDTH).print(screen(result, baseline))
+    console().print(screen(result, baseline))
+
+
+def console() -> Console:
+    """Standard output, as wide as the tables need; without colour where it is no terminal."""
+    return Console(width=WIDTH, highlight=False)
 
 
 def screen(result: RunResult, baseline: Any = None) -> Group:
@@ -71,7 +76,8 @@ def screen(result: RunResult, baseline: Any = None) -> Group:
     return Group(*parts)
 
 
-def _table(title: str, *columns: str) -> Table:
+def plain_table(title: str, *columns: str) -> Table:
+    """A table without frame: the first column to the left, figures to the right."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold",
                   pad_edge=False, padding=(0, 1), show_edge=False)  # fmt: skip
     for index, column in enumerate(columns):
@@ -115,7 +121,7 @@ def _verdict(result: RunResult) -> Text:
 
 
 def _time(summary: Mapping[str, Any]) -> Table:
-    table = _table("Time by phase", "phase", "from", "to", "cores", "mean computing")
+    table = plain_table("Time by phase", "phase", "from", "to", "cores", "mean computing")
     for phase, row in summary["time"]["phases"].items():
         engines = row["cores"] or 1
         table.add_row(
@@ -130,7 +136,7 @@ def _time(summary: Mapping[str, Any]) -> Table:
 
 def _energy(summary: Mapping[str, Any]) -> Table:
     energy = summary["energy"]
-    table = _table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
+    table = plain_table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
     names = {str(i): name for i, name in enumerate(summary["work"])}
     components = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
     components.sort(key=lambda item: -item[1])
@@ -154,7 +160,9 @@ def _micro(value_pj: float | None) -> str:
 
 def _engines(summary: Mapping[str, Any]) -> Table:
     reasons = ["compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted"]
-    table = _table("Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores")
+    table = plain_table(
+        "Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores"
+    )
     for engine, row in summary["engines"].items():
         shares = [f"{abs(row['shares'][reason]):.1%}" for reason in reasons]
         table.add_row(engine.upper(), *shares, str(row["cores_computing"]))
@@ -162,7 +170,7 @@ def _engines(summary: Mapping[str, Any]) -> Table:
 
 
 def _efficiency(summary: Mapping[str, Any]) -> Table:
-    table = _table("TFLOPS/W", "FLOP counted", "core", "chip")
+    table = plain_table("TFLOPS/W", "FLOP counted", "core", "chip")
     row = summary["efficiency"]
     for name, key in (("dense-equivalent", "dense_equivalent"), ("effective", "effective")):
         watts = row[f"{key}_tflops_w"]
@@ -171,7 +179,7 @@ def _efficiency(summary: Mapping[str, Any]) -> Table:
 
 
 def _sparsity(summary: Mapping[str, Any]) -> Table:
-    table = _table(
+    table = plain_table(
         "Measured density, mean over steps; slots executed of dense",
         *("layer", "S", "m", "dU", "zero slices", "split k x b x rows", "FP", "BP", "WG"),
     )
@@ -207,7 +215,7 @@ def _fabric(summary: Mapping[str, Any]) -> Text:
 
 
 def _busiest(summary: Mapping[str, Any]) -> Table:
-    table = _table("Busiest resources", "resource", "busy", "knob")
+    table = plain_table("Busiest resources", "resource", "busy", "knob")
     table.columns[2].justify = "left"
     for row in summary["busiest"][:3]:
         table.add_row(row["resource"], f"{row['use']:.1%}", row["knob"])
@@ -215,7 +223,7 @@ def _busiest(summary: Mapping[str, Any]) -> Table:
 
 
 def _stalls(summary: Mapping[str, Any]) -> Table:
-    table = _table("Largest stalls", "engine at", "waits for", "share of engine time")
+    table = plain_table("Largest stalls", "engine at", "waits for", "share of engine time")
     for row in summary["stalls"][:3]:
         where = f"{row['phase'].upper()} {row['layer']}"
         table.add_row(where, row["reason"], f"{row['share']:.1%}")

@@ -124,7 +124,7 @@ def test_a_lost_credit_is_named_where_it_is_missed():
 
 
 def clockwise(bench):
-    """Let every packet of a 2 x 2 mesh go round clockwise: a routing that is not free of circles."""
+    """Let every packet of a 2 x 2 mesh go round clockwise, which is not free of circles."""
     onward = {0: "n00.east", 1: "n01.south", 3: "n03.west", 2: "n02.north"}
     outputs = {out.name: out for out in bench.mesh.outputs()}
     for router in bench.mesh.routers:

@@ -96,4 +96,3 @@ def _located(chip: Chip) -> Iterator[tuple[str, Transaction]]:
                 yield channel.name, txn
     for txn in scheduled(chip.env):
         yield ON_ITS_WAY, txn
-

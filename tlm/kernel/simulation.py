@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from simpy.core import EmptySchedule
 
@@ -52,7 +53,8 @@ def run_until(
 
 def scheduled(env: Environment) -> list[Transaction]:
     """The transactions that have an event of their own to come, in order of their times."""
-    return [event for *_, event in sorted(env._queue) if isinstance(event, Transaction)]
+    queue: list[tuple[Any, ...]] = sorted(env._queue)
+    return [entry[-1] for entry in queue if isinstance(entry[-1], Transaction)]
 
 
 class _Watchdog:

@@ -45,7 +45,7 @@ class _Request(_Strict):
     mem_bytes: int | None
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     """What of a manifest a rerun relies on."""
 
     model_config = ConfigDict(strict=True)
@@ -70,7 +70,7 @@ def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
         TraceError: the folder holds no finished run, or its files are not as it left them.
         TlmError: the run cannot be repeated.
     """
-    record = _record(folder)
+    record = check_record(folder)
     _check_files(folder, record)
     if record.source_sha256 != source_digest():
         yield f"run by another tlm ({record.tlm_version}), rerun by this one ({__version__})"
@@ -83,7 +83,12 @@ def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
     yield f"identical: {', '.join(compared)}"
 
 
-def _record(folder: Path) -> _Record:
+def check_record(folder: Path) -> Record:
+    """What the manifest in ``folder`` says of a finished run.
+
+    Raises:
+        TraceError: there is none, it is not one, or its run did not reach its end.
+    """
     content = read_manifest(folder)
     where = folder / FILE_NAME
     if content["status"] not in FINISHED:
@@ -92,7 +97,7 @@ def _record(folder: Path) -> _Record:
             f"compared ({', '.join(FINISHED)}); run the job again"
         )
     try:
-        record = _Record.model_validate(content)
+        record = Record.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
@@ -102,7 +107,7 @@ def _record(folder: Path) -> _Record:
     return record
 
 
-def _check_files(folder: Path, record: _Record) -> None:
+def _check_files(folder: Path, record: Record) -> None:
     """What the run left must still be what it left."""
     for name in (_CONFIG, *TEXTS):
         path = folder / name
@@ -114,7 +119,7 @@ def _check_files(folder: Path, record: _Record) -> None:
             )
 
 
-def _run(folder: Path, again: Path, record: _Record, stack: contextlib.ExitStack) -> None:
+def _run(folder: Path, again: Path, record: Record, stack: contextlib.ExitStack) -> None:
     """The same job on the chip that the folder describes, from the working folder of then."""
     request, limits = record.request, record.request.limits
     if Path(record.cwd).is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,10 @@ from tlm.trace.check import (
     read_window,
 )
 from tlm.trace.schema import Unit
+from tlm.trace.unclosed import Unclosed
+
+_ATTEMPTS = 5  # at a file that may be in the middle of a write
+_PAUSE_S = 0.02
 
 
 def open(source: str | Path) -> Trace:
@@ -44,6 +49,13 @@ def open(source: str | Path) -> Trace:
             f"{path}: no such trace; give a run folder or a {schema.FILE_NAME} "
             "(a run with --trace off leaves none)"
         )
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return Trace(path)
+        except TraceError:
+            if not _is_unclosed(path):
+                raise
+            time.sleep(_PAUSE_S)  # a living writer may have been in the middle of a write
     return Trace(path)
 
 
@@ -119,16 +131,21 @@ class Trace:
         return np.flatnonzero([unit.kind == kind for unit in self.units])
 
     def _rows(self, name: str) -> Rows:
-        try:
-            rows: Rows = self._file[name][: self._committed[name]]
-        except (OSError, RuntimeError) as error:
-            raise damaged(self.path, str(error)) from error
+        attempts = _ATTEMPTS if not self.complete else 1
+        for attempt in range(attempts):
+            try:
+                rows: Rows = self._file[name][: self._committed[name]]
+                break
+            except (OSError, RuntimeError) as error:
+                if attempt == attempts - 1:
+                    raise damaged(self.path, str(error)) from error
+                time.sleep(_PAUSE_S)
         check_rows(self.path, name, rows, len(self.units))
         return rows
 
 
 def _open_file(path: Path) -> h5py.File:
-    """Open for reading; a file whose writer lives or was killed opens in SWMR mode only."""
+    """Open for reading; a file whose writer lives or was killed is shown to HDF5 as closed."""
     if not h5py.is_hdf5(path):
         raise TraceError(f"{path}: not an HDF5 file, or cut short at its beginning")
     try:
@@ -136,11 +153,11 @@ def _open_file(path: Path) -> h5py.File:
     except OSError:
         pass
     try:
-        file = h5py.File(path, "r", swmr=True)
-    except (OSError, RuntimeError) as error:
+        return h5py.File(Unclosed(path), "r")
+    except (OSError, RuntimeError, ValueError) as error:
         raise damaged(path, str(error)) from error
-    expected, found = file.id.get_filesize(), path.stat().st_size
-    if found < expected:  # in SWMR mode HDF5 would wait for the missing bytes, for ever
-        file.close()
-        raise damaged(path, f"cut short, {found} bytes of {expected}")
-    return file
+
+
+def _is_unclosed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return any(file.read(12)[11:])

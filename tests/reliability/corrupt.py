@@ -62,7 +62,7 @@ class Kind:
 
 def kinds(folder: Path) -> list[Kind]:
     """All kinds of input; their intact files are made in ``folder``."""
-    config = Path(tlm.config.__file__).parent
+    config = Path(tlm.config.__file__).resolve().parent
     chip = folder / "chip.yaml"
     chip.write_text(resolved_yaml(load_chip("neuromc-20")))
     own = folder / "own.yaml"
@@ -205,6 +205,7 @@ def _read_batch(kind: Kind, batch: list[int], folder: Path, writing: int) -> Non
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the library of HDF5 is talkative
         place = folder / f"{kind.name}{os.getpid()}"
         place.mkdir()
+        os.chdir(place)  # where the external files of hostile inputs would be made
         for index in batch:
             signal.alarm(SECONDS)
             text = outcome(kind, index, place)

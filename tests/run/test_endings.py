@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import tlm.execution
 import tlm.run
 from tlm.cli import main
 from tlm.mapping.plan import Plan
@@ -73,6 +74,6 @@ def test_an_interrupted_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tlm.run, "run_until", interrupt)
+    monkeypatch.setattr(tlm.execution, "run_until", interrupt)
     assert main([*JOB, "--out", str(tmp_path / "run")]) == 130
     assert status(tmp_path / "run") == "interrupted"

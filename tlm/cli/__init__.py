@@ -23,6 +23,7 @@ from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
 from tlm.cli.report import report
+from tlm.cli.rerun import rerun
 from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
@@ -30,8 +31,8 @@ from tlm.errors import TlmError
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
 
-Exit codes: 0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted;
-1 a fault of this program.
+Exit codes: 0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted; 143 terminated;
+5 out of memory; 6 disk full; 1 a fault of this program.
 """
 
 INTERRUPTED = 130
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(counterfactual)
+app.command()(rerun)
 app.command()(presets)
 app.command()(area)
 app.add_typer(config_app, name="config")
@@ -89,13 +91,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(words, prog_name="python -m tlm", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as error:
+        _complain("interrupted")
+        return getattr(error, "exit_code", INTERRUPTED)
     except Exception as error:
         if words[:1] == ["--debug"]:
             traceback.print_exc()
         return _report(error)
-    if code == INTERRUPTED:
+    if code == INTERRUPTED:  # typer has caught the Ctrl-C itself
         _complain("interrupted")
     return code if isinstance(code, int) else 0
 

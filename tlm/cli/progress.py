@@ -11,9 +11,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
+    from tlm.estimate import Estimate
     from tlm.run import Progress as RunProgress
 
 UPDATES_PER_S = 5
+LONG_S = 10  # a run of more than this is announced even where stderr is no terminal
+
+
+def show_estimate(cost: Estimate) -> None:
+    """Say on stderr what a run will cost: on terminals, and always before long runs."""
+    console = Console(stderr=True)
+    if console.is_terminal or cost.wall_s > LONG_S:
+        console.print(
+            f"{cost.transactions:,} transactions, about {cost.wall_s:.0f} s, "
+            f"{cost.trace_bytes / 1e6:,.1f} MB of trace, {cost.memory_bytes / 1e6:,.0f} MB memory",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @contextmanager

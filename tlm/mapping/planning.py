@@ -12,11 +12,11 @@ from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows
 from tlm.mapping.grid import Grid
 from tlm.mapping.masks import Masks
-from tlm.mapping.nest import Array, array_of
+from tlm.mapping.nest import array_of
 from tlm.mapping.place import place
 from tlm.mapping.plan import LayerPlan, Plan, StatePolicy
-from tlm.mapping.region import Slice
 from tlm.mapping.profile import profile_layer
+from tlm.mapping.region import Slice
 from tlm.mapping.residency import choose_stores
 from tlm.mapping.search import Search
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload

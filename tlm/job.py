@@ -52,7 +52,7 @@ class Request:
 
     ``workload`` is the name of a bundled job or a path, ``chip`` a preset or a path, ``overrides``
     are ``a.b=value`` each, applied last. ``iteration`` is a recorded training iteration, the last
-    one if None; ``trace`` is ``off``, ``phase`` or ``transaction``; ``activity`` as in
+    one if None; ``mapping`` the path of a mapping file, if any; ``trace`` is ``off``, ``phase`` or ``transaction``; ``activity`` as in
     :mod:`tlm.counterfactual`; ``mem_bytes`` is the memory the process may take, all that is free
     if None.
     """
@@ -61,6 +61,7 @@ class Request:
     chip: str = "neuromc-20"
     overrides: tuple[str, ...] = ()
     iteration: int | None = None
+    mapping: str | None = None
     trace: str = "transaction"
     activity: Activity = "recorded"
     limits: TraceLimits = NO_LIMITS

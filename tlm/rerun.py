@@ -25,6 +25,7 @@ FINISHED = ("ok", "invalid", "disk-full")
 TEXTS = ("mapping.yaml", "summary.json", "energy.csv", "stats.csv")
 INPUTS = ("workload_sha256", "config_sha256", "energy_sha256", "dram_sha256")
 _CONFIG = "config.resolved.yaml"
+_MAPPING = "mapping.yaml"  # places the job as the file did that the run was given
 
 
 class _Strict(BaseModel):
@@ -41,6 +42,7 @@ class _Request(_Strict):
     chip: str
     overrides: list[str]
     iteration: int | None
+    mapping: str | None
     trace: str
     activity: Activity
     limits: _Limits
@@ -131,6 +133,7 @@ def _run(folder: Path, again: Path, record: Record, stack: contextlib.ExitStack)
         request.workload,
         chip=str(folder / _CONFIG),
         iteration=record.inputs.get("iteration"),
+        mapping=folder / _MAPPING if request.mapping is not None else None,
         out=again,
         trace=request.trace,
         activity=request.activity,

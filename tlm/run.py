@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tlm.config.dram_timing import load_dram_timing
-from tlm.config.layers import load_chip
+from tlm.config.layers import load_chip, mapping_layer
 from tlm.config.resolved import resolved_yaml
 from tlm.counterfactual import Activity, as_activity
 from tlm.errors import OutOfMemoryError, WorkloadError
@@ -16,6 +16,7 @@ from tlm.execution import Execution
 from tlm.folder import create, release
 from tlm.interrupts import stop_request
 from tlm.job import Job, Progress, Request, RunResult
+from tlm.mapping.choices import grids_of, read_choices
 from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
 from tlm.memory import memory_limit, require_memory
@@ -31,10 +32,14 @@ def prepare(
     chip: str,
     overrides: Sequence[str],
     iteration: int | None,
+    *,
+    mapping: Path | None = None,
     activity: Activity = "recorded",
     mem_bytes: int | None = None,
 ) -> Job:
     """Load and place a recorded iteration; the last one recorded if ``iteration`` is None.
+
+    ``mapping`` is a mapping file to place it by; ``mapping.*`` overrides win over its settings.
 
     Raises:
         TlmError: a workload, chip or mapping is refused, in one line; or its tensors alone need
@@ -42,18 +47,22 @@ def prepare(
     """
     job = workload if isinstance(workload, Workload) else open_workload(workload)
     job, nothing_skipped = as_activity(job, activity)
-    loaded = load_chip(chip, [*overrides, *nothing_skipped])
+    choices = read_choices(mapping) if mapping is not None else None
+    settings = mapping_layer(str(mapping), choices.mapping) if choices is not None else None
+    loaded = load_chip(chip, [*overrides, *nothing_skipped], settings)
     timing = load_dram_timing(loaded.config.dram.device)
     which = _index(job, iteration)
     require_memory(loading_bytes(job, which), mem_bytes, f"{job.path.name}: loading an iteration")
     recording = job.load(which)
     channels = loaded.config.dram.channels
+    grids = grids_of(choices, job, loaded.config, str(mapping)) if choices is not None else None
     plan = make_plan(
         job,
         recording,
         loaded.config,
         timing.page_bytes * channels,
         timing.capacity_bytes * channels,
+        grids,
     )
     program = build_program(plan)
     return Job(job, recording, loaded, timing, plan, program, resolved_yaml(loaded, origins=False))
@@ -76,6 +85,7 @@ def run_job(
     chip: str = "neuromc-20",
     overrides: Sequence[str] = (),
     iteration: int | None = None,
+    mapping: Path | None = None,
     out: Path | None = None,
     trace: str = "transaction",
     activity: Activity = "recorded",
@@ -88,7 +98,8 @@ def run_job(
 
     Args:
         workload: name of a bundled job, path of a workload file, or an open job.
-        chip, overrides, iteration, trace, activity, limits, mem_bytes: see :class:`Request`.
+        chip, overrides, iteration, mapping, trace, activity, limits, mem_bytes: see
+            :class:`Request`.
         out: folder to use; a fresh one under ``runs/`` by default.
         on_estimate: called once with what the run will cost, before it begins.
         on_progress: called about 50 times a second of wall time.
@@ -99,11 +110,24 @@ def run_job(
             result that is not ``ok``; one whose trace ended early says so in the result.
     """
     name = workload.name if isinstance(workload, Workload) else workload
-    request = Request(name, chip, tuple(overrides), iteration, trace, activity, limits, mem_bytes)
+    request = Request(
+        workload=name,
+        chip=chip,
+        overrides=tuple(overrides),
+        iteration=iteration,
+        mapping=None if mapping is None else str(mapping),
+        trace=trace,
+        activity=activity,
+        limits=limits,
+        mem_bytes=mem_bytes,
+    )
     started = time.perf_counter()
     try:
         with memory_limit(mem_bytes):
-            job = prepare(workload, chip, overrides, iteration, activity, mem_bytes)
+            job = prepare(
+                workload, chip, overrides, iteration,
+                mapping=mapping, activity=activity, mem_bytes=mem_bytes,
+            )  # fmt: skip
             cost = estimate(job.program, job.chip.config, trace, limits)
             require_memory(cost.memory_bytes, mem_bytes, f"{job.workload.name}: the simulation")
     except MemoryError:

@@ -81,9 +81,7 @@ class Builder:
         """
         capacity = self.plan.chip.core.memory.weights // 2
         size = max(1, capacity // self.array.tile_bits())
-        whole = self.plan.chip.core.memory.weights >= (
-            lp.weight_count(part) * self.plan.chip.precision.weight
-        )
+        whole = self.plan.weights_stay(lp, part)
         indices: list[int] = []
         for start in range(0, len(tiles), size):
             group = list(range(start, min(start + size, len(tiles))))

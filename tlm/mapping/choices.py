@@ -17,6 +17,7 @@ from tlm.config.quantities import Section
 from tlm.config.schema import ChipConfig, Mapping
 from tlm.config.yaml_file import read_mapping
 from tlm.errors import ConfigError, MappingError
+from tlm.mapping.geometry import row_quantum
 from tlm.mapping.grid import Grid
 from tlm.workload.model import Layer, Workload
 
@@ -75,9 +76,7 @@ def read_choices(path: Path) -> Choices:
     return choices
 
 
-def grids_of(
-    choices: Choices, workload: Workload, chip: ChipConfig, tile: int, where: str
-) -> list[Grid]:
+def grids_of(choices: Choices, workload: Workload, chip: ChipConfig, where: str) -> list[Grid]:
     """The grid of every layer of ``workload``, in its order, checked against job and chip.
 
     Raises:
@@ -96,6 +95,7 @@ def grids_of(
         raise MappingError(
             f"{where}: layers: expected {', '.join(names)} in this order, but {wrong!r} differs"
         )
+    tile = chip.core.engines.fp.cols
     found = []
     for layer, choice in zip(workload.layers, choices.layers, strict=True):
         _check_cuts(layer, workload.batch, choice.cuts, tile, f"{where}: layers.{layer.name}.cuts")
@@ -114,7 +114,8 @@ def grids_of(
 def _check_cuts(layer: Layer, batch: int, cuts: Cuts, tile: int, where: str) -> None:
     _check_span(cuts.channels, layer.out_shape[0], tile, f"{where}.channels")
     _check_span(cuts.samples, batch, 1, f"{where}.samples")
-    _check_span(cuts.rows, layer.out_shape[1], row_quantum(layer), f"{where}.rows")
+    quantum = row_quantum(layer) or layer.out_shape[1]
+    _check_span(cuts.rows, layer.out_shape[1], quantum, f"{where}.rows")
     ends = [cuts.input_rows[:1], cuts.input_rows[-1:]]
     falling = any(a > b for a, b in pairwise(cuts.input_rows))
     if falling or ends != [[0], [layer.in_shape[1]]] or len(cuts.input_rows) != len(cuts.rows):
@@ -147,11 +148,6 @@ def _check_cores(grid: Grid, chip: ChipConfig, where: str) -> None:
     twice = [core for core in grid.cores if grid.cores.count(core) > 1]
     if twice:
         raise MappingError(f"{where}: core {twice[0]} holds two slices of a layer; give it one")
-
-
-def row_quantum(layer: Layer) -> int:
-    """Rows are cut at multiples of this, so that every pooled row has one owner."""
-    return layer.pool.stride if layer.pool else 1
 
 
 def _short(cuts: list[int]) -> str:

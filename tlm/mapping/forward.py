@@ -6,6 +6,8 @@ sums, and a second walk over the slice normalises and runs the neurons (``normal
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -28,20 +30,22 @@ from tlm.mapping.soma import leave_state, soma
 from tlm.task import Phase, Tile, Work
 
 
-def build_forward(builder: Builder, lp: LayerPlan) -> None:
-    """Append FP of one layer to every core's FP engine."""
-    for part in lp.slices:
-        walk(builder, lp, part, product_region(lp, part), Phase.FP)
+def build_forward(builder: Builder, lp: LayerPlan, parts: list[Slice], steps: Span) -> None:
+    """Append FP of some slices of a layer, some time steps, to their cores' FP engines."""
+    for part in parts:
+        walk(builder, lp, part, product_region(lp, part), steps, Phase.FP)
     if lp.exact:
         build_normalise(builder, lp)
-    lp.counts.drop()
 
 
-def walk(builder: Builder, lp: LayerPlan, part: Slice, region: Region, phase: Phase) -> None:
+def walk(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, phase: Phase
+) -> None:
     """Append the blocks of a region of the product, for FP or for making its currents again."""
     positions = builder.array.positions
-    for block in blocks(region.samples, region.rows, builder.plan.steps, lp.width, positions):
-        _block(builder, lp, part, region.channels, block, phase)
+    for block in blocks(region.samples, region.rows, length(steps), lp.width, positions):
+        at = (block.steps[0] + steps[0], block.steps[1] + steps[0])
+        _block(builder, lp, part, region.channels, replace(block, steps=at), phase)
 
 
 def _block(

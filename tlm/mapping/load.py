@@ -14,13 +14,13 @@ from tlm.config.dram_timing import load_dram_timing
 from tlm.config.schema import ChipConfig
 from tlm.mapping.geometry import input_rows, product_rows
 from tlm.mapping.grid import Grid
-from tlm.mapping.nest import Array, block_sizes
+from tlm.mapping.nest import Array, block_sizes, ceil_div
 from tlm.mapping.profile import Profile
 from tlm.mapping.region import Slice, length
 from tlm.mapping.split import gradient_bits
 from tlm.workload.model import Layer
 
-DRAM_SHARE = 0.8  # of the peak bandwidth that scattered reads and writes reach (assumed)
+DRAM_SHARE = 0.6  # of the peak that a job's reads and writes reach (assumed; seen: .5 to .7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +102,24 @@ def _slice_bits(
     resident = each <= memory.weights
     line = layer.in_shape[2] * layer.in_shape[0] * samples * profile.steps * profile.operand_bits
     width = layer.product_shape[2]
+    group = chip.mapping.group if chip.mapping.schedule == "pipelined" else samples
     inputs = length(input_rows(layer, rows)) * line
-    fp = each * _loads(profile, samples, length(rows), width, array, resident)
+    fp = each * _loads(profile, group, samples, length(rows), width, array, resident)
     fp += inputs if not profile.has_bp else 0
     bp, returned = 0, length(part.input_rows)
     if profile.has_bp and returned:
-        bp = each * _loads(profile, samples, returned, layer.in_shape[2], array, resident)
+        bp = each * _loads(profile, group, samples, returned, layer.in_shape[2], array, resident)
         bp += returned * line // profile.operand_bits
     spilled = weights * chip.precision.partial_sum
     return fp, bp, inputs + (2 * spilled * samples if spilled > memory.accumulators else 0)
 
 
 def _loads(
-    profile: Profile, samples: int, rows: int, width: int, array: Array, resident: bool
+    profile: Profile, group: int, samples: int, rows: int, width: int, array: Array, resident: bool
 ) -> int:
-    """How often a slice's weights are fetched: once, or once a block."""
+    """How often a slice's weights are fetched: once a group of samples, or once a block."""
+    groups = ceil_div(samples, group)
     if resident:
-        return 1
-    return sum(n for _, n in block_sizes(samples, rows, profile.steps, width, array.positions))
+        return groups
+    sizes = block_sizes(min(group, samples), rows, profile.steps, width, array.positions)
+    return groups * sum(n for _, n in sizes)

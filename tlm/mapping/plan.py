@@ -16,6 +16,7 @@ from tlm.mapping.grid import Grid, Split
 from tlm.mapping.masks import Masks
 from tlm.mapping.nest import Array
 from tlm.mapping.region import Region, Slice, Span, length
+from tlm.mapping.schedule import Schedule
 from tlm.mapping.search import Chosen
 from tlm.task import Run
 from tlm.workload.model import Layer, Workload
@@ -142,9 +143,21 @@ class Plan:
     array: Array
     layers: list[LayerPlan]
     addresses: Allocator
+    schedule: Schedule
     chosen: Chosen | None
 
     @property
     def steps(self) -> int:
         """Time steps T."""
         return self.workload.steps
+
+    def weights_stay(self, lp: LayerPlan, part: Slice) -> bool:
+        """Whether a slice's weights are fetched once: they fit the weight buffer whole.
+
+        Where layers take turns, all slices of the core have to fit it together.
+        """
+        held = [(lp, part)]
+        if self.schedule.alternates:
+            held = [(o, s) for o in self.layers for s in o.slices if s.core == part.core]
+        weights = sum(layer.weight_count(one) for layer, one in held)
+        return weights * self.chip.precision.weight <= self.chip.core.memory.weights

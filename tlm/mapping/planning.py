@@ -18,6 +18,7 @@ from tlm.mapping.plan import LayerPlan, Plan, StatePolicy
 from tlm.mapping.profile import profile_layer
 from tlm.mapping.region import Slice
 from tlm.mapping.residency import choose_stores
+from tlm.mapping.schedule import schedule_of
 from tlm.mapping.search import Search
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
@@ -58,7 +59,8 @@ def make_plan(
         ]
         chosen = Search(profiles, chip, array).run()
         grids = chosen.best.grids
-    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), chosen)
+    schedule = schedule_of(chip.mapping, grids, workload.batch)
+    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), schedule, chosen)
     for layer, grid in zip(workload.layers, grids, strict=True):
         plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
     for lp in plan.layers:

@@ -20,8 +20,9 @@ class Profile:
     """A layer as recorded, whatever its grid.
 
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
-    takes back from one K-slice, ``optimizer_bits`` what an update moves for one weight.
-    ``returned`` counts the elements of that dS that are needed; ``waits_for_batch`` says that batch statistics keep its currents waiting.
+    takes back from one K-slice, of which ``returned`` elements are needed; ``optimizer_bits`` what
+    an update moves for one weight. ``waits_for_batch`` says that batch statistics keep its currents
+    waiting.
     """
 
     layer: Layer

@@ -41,9 +41,11 @@ class Strip:
     inputs: Span
 
 
-def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]) -> None:
-    """Append WG of one layer; ``turns`` counts the dY blocks each core has let go of."""
-    for part in lp.slices:
+def build_weight_gradient(
+    builder: Builder, lp: LayerPlan, parts: list[Slice], turns: dict[int, int]
+) -> None:
+    """Append WG of some slices; ``turns`` counts the dY blocks each core has let go of."""
+    for part in parts:
         if lp.gradients == "dram":
             _walk(builder, lp, part, part.neurons.samples)
             continue
@@ -54,7 +56,6 @@ def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]
             turns[part.core] = turn + 1
             used = builder.done.ident("dU used", f"core{part.core:02d}", turn)
             last.signals += (builder.done.expect(used),)
-    lp.counts.drop()
 
 
 def _walk(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
@@ -62,7 +63,8 @@ def _walk(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
     for strip in _strips(builder, lp, part):
         blocks = list(_pieces(builder, lp, part, samples, strip))
         for block in blocks:
-            _piece(builder, lp, part, block, strip, last=block is blocks[-1])
+            ends = (block is blocks[0], block is blocks[-1])
+            _piece(builder, lp, part, block, strip, ends)
 
 
 def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
@@ -137,9 +139,14 @@ def _pieces(
 
 
 def _piece(
-    builder: Builder, lp: LayerPlan, part: Slice, block: Block, strip: Strip, last: bool
+    builder: Builder,
+    lp: LayerPlan,
+    part: Slice,
+    block: Block,
+    strip: Strip,
+    ends: tuple[bool, bool],
 ) -> None:
-    """Tiles of one piece of a pass, one for each tile of output channels."""
+    """Tiles of one piece of a pass, the first or last one at its ``ends``, for each output tile."""
     array, samples = builder.array, block.samples
     plane = length(block.rows) * lp.width
     dead = dead_pairs(lp, samples, block.steps)
@@ -166,7 +173,7 @@ def _piece(
                 region = Region(channels, samples, block.rows)
                 _read_gradient(builder, lp, part, region, tile)
         if lp.dw_spilled:
-            _spill(builder, lp, part, channels, strip.inputs, tile, bool(scanned), last)
+            _spill(builder, lp, part, channels, strip.inputs, tile, bool(scanned), ends)
 
 
 def _read_gradient(
@@ -237,26 +244,26 @@ def _spill(
     inputs: Span,
     tile: Tile,
     worked: bool,
-    last: bool,
+    ends: tuple[bool, bool],
 ) -> None:
     """Keep the partial dW of an output tile in DRAM between the pieces of a pass.
 
     It is read once it has been written, and written back; a pass over dY in DRAM keeps its dW in
-    the accumulators and writes it with its last piece.
+    the accumulators, takes up what an earlier group left with its first piece and writes it with
+    its last.
     """
     scratch = lp.weights[f"dW.core{part.core:02d}"]
     start = scratch.offset(channels[0], inputs[0], 0)
     run = scratch.run(start, length(channels) * length(inputs) * scratch.taps)
     key = (lp.layer.index, part.core, channels[0])
     found = builder.spills.setdefault(key, {})
-    if lp.gradients == "dram":
-        if not last:
-            return
-    elif not worked:
-        return
-    elif inputs in found:
+    streamed = lp.gradients == "dram"
+    first, last = ends if streamed else (worked, worked)
+    if first and inputs in found:
         tile.reads += (run,)
         tile.read_needs += (found[inputs],)
+    if not last:
+        return
     written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}", "channel",
                                  channels[0], "input", inputs[0], "sample", tile.sample,
                                  "piece", len(builder.program.tiles[part.core]["wg"]))  # fmt: skip

@@ -15,6 +15,7 @@ import typer
 from tlm import __version__
 from tlm.cli.config import config_app
 from tlm.cli.dram import dram
+from tlm.cli.export import export
 from tlm.cli.gpu import gpu
 from tlm.cli.noc import noc
 from tlm.cli.plot import plot
@@ -45,6 +46,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)
 app.command()(plot)
+app.command()(export)
 app.command()(noc)
 app.command()(dram)
 app.command()(validate)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import simpy
 
-from tlm.run import run_job
+from tlm.runner import run_job
 
 PROCESSES = 100
 TIMEOUTS = 200_000

@@ -17,7 +17,7 @@ from tlm.config.dram_timing import load_dram_timing
 from tlm.errors import ConfigError
 from tlm.hardware.dram_driver import DramLoad, drive
 from tlm.hardware.dram_patterns import read_requests
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.trace.chip import chip_of
 from tlm.trace.packets import link_nbytes, packets
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from tlm.run import Progress as RunProgress
+    from tlm.runner import Progress as RunProgress
 
 UPDATES_PER_S = 5
 

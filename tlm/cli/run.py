@@ -46,7 +46,7 @@ def run(
     from tlm.cli.progress import progress_bar
     from tlm.cli.screen import show
     from tlm.errors import InvalidResultError
-    from tlm.run import run_job
+    from tlm.runner import run_job
 
     with progress_bar() as on_progress:
         result = run_job(

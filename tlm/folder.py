@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tlm import __version__
 from tlm.errors import TraceError
+from tlm.version import __version__
 
 PACKAGES = ("simpy", "numpy", "h5py", "pydantic", "ruamel.yaml", "pint")
 

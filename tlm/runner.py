@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlm import __version__
 from tlm.config.dram_timing import DramTiming, load_dram_timing
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.config.resolved import resolved_yaml
@@ -28,6 +27,7 @@ from tlm.summary import Json, summarise, verdict
 from tlm.task import Program
 from tlm.trace.schema import FILE_NAME
 from tlm.trace.writer import TraceWriter
+from tlm.version import __version__
 from tlm.workload.bundled import open_workload
 from tlm.workload.model import Recording, Workload
 

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from tlm import __version__
 from tlm.cli.config import config_app
 from tlm.cli.dram import dram
 from tlm.cli.export import export
@@ -24,6 +23,7 @@ from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import TlmError
+from tlm.version import __version__
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
 

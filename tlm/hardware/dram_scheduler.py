@@ -67,12 +67,12 @@ class Scheduler:
         shift, address = self._map.burst_shift, transaction.address
         bursts = (address + transaction.nbytes - 1 >> shift) - (address >> shift) + 1
         arrival = (transaction, WRITE if transaction.command else READ, bursts)
-        mode = self.mode
+        mode, reads = self.mode, self.entries.waiting[READ]
         if self.entries.admits(arrival):
             self._accept(arrival, at)
             self._review_mode(at)
-        if arrival[1] or self.mode != mode:
-            return at
+        if arrival[1] or self.mode != mode or (mode == WRITE and not reads):
+            return at  # the first read to wait may cut a run of writes short, and another answers
         return at + self._delays.answer[READ]
 
     def _accept(self, arrival: Waiting, at: int) -> None:
@@ -386,7 +386,8 @@ class Scheduler:
         more = 0  # from the next column command to the last one of its run, if undisturbed
         if self._columns and choice is self._columns[0] and delays.column == delays.column_group:
             left = choice[1].hits[self._command][0].left
-            if self.mode == WRITE and waiting[READ]:  # the low watermark may cut the run short
+            if self.mode == WRITE and (waiting[READ] or self.entries.blocked):
+                # the low watermark may cut the run short
                 left = max(1, min(left, waiting[WRITE] - self._policy.write_low))
             more = (left - 1) * delays.column
             if time + more >= opens or time + more >= self._refresh_due:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, TypeAlias
 
+from tlm.errors import WorkloadError
 from tlm.workload.model import Layer, Shape3, Workload
 
 Pooling: TypeAlias = Literal["max", "average"]
@@ -79,7 +80,16 @@ class Network:
 
 
 def network_of(workload: Workload) -> Network:
-    """The shapes of a recorded job."""
+    """The shapes of a recorded job.
+
+    Raises WorkloadError for grouped convolutions, whose kernels are not modelled.
+    """
+    for layer in workload.layers:
+        if layer.groups > 1:
+            raise WorkloadError(
+                f"layer {layer.name}: grouped convolutions have no GPU baseline; run the chip "
+                "model alone, or use a job without groups"
+            )
     return Network(
         name=workload.name,
         stages=tuple(_stage(layer, workload.layers) for layer in workload.layers),

@@ -20,10 +20,10 @@ from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.surrogate import lif_neuron
 
 
-def conv(channels: int, size: int, kernel: int, stride: int, padding: int) -> Layer:
-    """A convolution of ``channels`` images of size x (size + 1) to three channels."""
-    net = Builder((channels, size, size + 1), lif_neuron())
-    net.conv(3, kernel, stride, padding)
+def conv(channels: int, size: int, kernel: int, stride: int, padding: int, groups: int) -> Layer:
+    """A convolution of ``channels`` images a group of size x (size + 1) to three channels each."""
+    net = Builder((groups * channels, size, size + 1), lif_neuron())
+    net.conv(3 * groups, kernel, stride, padding, groups=groups)
     return net.layers[0]
 
 
@@ -34,6 +34,7 @@ CONVS = st.builds(
     kernel=st.integers(1, 4),
     stride=st.integers(1, 3),
     padding=st.integers(0, 2),
+    groups=st.integers(1, 2),
 )
 
 
@@ -47,8 +48,13 @@ def test_product_by_definition(layer: Layer, seed: int) -> None:
     (py, px), (sy, sx), (_, e, f) = layer.padding, layer.stride, layer.out_shape
     padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))
     expected = np.zeros((2, *layer.out_shape))
-    for y, x, r, s in combinations(range(e), range(f), *map(range, layer.kernel)):
-        expected[:, :, y, x] += padded[:, :, y * sy + r, x * sx + s] @ weights[:, :, r, s].T
+    outputs, inputs = len(weights) // layer.groups, weights.shape[1]
+    for y, x, r, s, g in combinations(
+        range(e), range(f), *map(range, layer.kernel), range(layer.groups)
+    ):
+        k, c = slice(g * outputs, (g + 1) * outputs), slice(g * inputs, (g + 1) * inputs)
+        pixel = padded[:, c, y * sy + r, x * sx + s]
+        expected[:, k, y, x] += pixel @ weights[k, :, r, s].T
     assert np.allclose(product(layer, images, weights), expected)
 
 

@@ -6,38 +6,57 @@ from typing import Literal
 
 from tlm.config.quantities import Bits, Count, Cycles, Hertz, Section, Side
 
+Dataflow = Literal["weight", "output", "input"]
+Mode = Literal["dense", "vector", "element"]
+Grid = Literal["inserted", "compacted"]
+
 
 class Engine(Section):
     """A PE array of ``rows`` operands times ``cols`` outputs, and which zeros it skips.
 
-    ``dense`` executes every slot; ``vector`` skips a slot that cannot change the result, as far
-    as the three ``skip_*`` policies look for it.
+    ``dataflow`` names what the array holds while the rest streams. ``dense`` executes every slot;
+    ``vector`` skips a slot that cannot change the result, as far as the three ``skip_*`` policies
+    look for it; in ``element`` every lane skips its own.
     """
 
     rows: Side
     cols: Side
-    mode: Literal["dense", "vector"]
+    dataflow: Dataflow
+    mode: Mode
     skip_spikes: bool
     skip_gradients: bool
     skip_outputs: bool
+
+
+class GradientEngine(Engine):
+    """An engine that reads dU, on a ``grid`` with the stride's zeros ``inserted`` or left out."""
+
+    grid: Grid
 
 
 class Engines(Section):
     """Feedforward propagation, back-propagation, weight gradient."""
 
     fp: Engine
-    bp: Engine
-    wg: Engine
+    bp: GradientEngine
+    wg: GradientEngine
 
 
 class Memory(Section):
-    """Local SRAM of one core, in bits, and the banks that bound the accesses of a cycle."""
+    """Local SRAM of one core, in bits, and the banks that bound the accesses of a cycle.
+
+    ``membrane`` is the memory of U, of which FP and BP have one each; ``gradients`` holds dY
+    between the gradient unit and BP and WG, ``spike_gradients`` dS as it arrives, ``batch_norm``
+    what batch normalisation keeps until its statistics are known.
+    """
 
     spikes: Bits
     weights: Bits
     partial_sums: Bits
     membrane: Bits
     gradients: Bits
+    spike_gradients: Bits
+    batch_norm: Bits
     accumulators: Bits
     banks: Count
 
@@ -57,7 +76,9 @@ class Core(Section):
     """One core.
 
     ``clock`` in Hz; ``pipeline_depth`` in cycles; ``scan_slots`` in slots a zero-scan looks at in
-    one cycle; ``unit_lanes`` in elements a cycle of the soma, gradient and optimizer units;
+    one cycle; ``queue_depth`` in such groups that wait in front of a lane of mode ``element``;
+    ``zero_operand_adds`` says that a zero operand in an executed slot costs an addition all the
+    same; ``unit_lanes`` in elements a cycle of the soma, gradient and optimizer units;
     ``outstanding`` in transactions in flight of one engine. ``skip_slices`` leaves out every
     (step, sample) whose gradient is zero everywhere.
     """
@@ -66,6 +87,8 @@ class Core(Section):
     engines: Engines
     pipeline_depth: Cycles
     scan_slots: Count
+    queue_depth: Count
+    zero_operand_adds: bool
     unit_lanes: Count
     outstanding: Count
     skip_slices: bool

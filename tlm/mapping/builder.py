@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tlm.mapping.nest import Array, ceil_div
+from tlm.mapping.counts import Bools
+from tlm.mapping.geometry import output_rows
+from tlm.mapping.nest import Array, Block, ceil_div
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.region import Span
+from tlm.mapping.region import Region, Slice, Span, length, overlap
+from tlm.mapping.residency import product_region
 from tlm.task import (
+    BATCH,
     ENGINE_OF_PHASE,
     Command,
     Completions,
     Message,
+    Phase,
     Program,
     Run,
     Tile,
@@ -31,9 +36,12 @@ class Builder:
 
     plan: Plan
     program: Program
-    loaded: set[tuple[str, int, int, int]] = field(default_factory=set)
+    loaded: set[tuple[int, int, int, int, int, int]] = field(default_factory=set)
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
-    spills: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    spills: dict[tuple[int, int, int], dict[Span, int]] = field(default_factory=dict)
+    recomputed: dict[int, int] = field(default_factory=dict)
+    _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
+    _rows_seen: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     @property
     def array(self) -> Array:
@@ -63,14 +71,40 @@ class Builder:
             self.done.expect(ident, packets)
         tile.messages += (Message(command, core, nbytes, arrives),)
 
-    def weight_reads(self, engine: str, lp: LayerPlan, core: int, tiles: list[tuple[int, int, int]],
-                     resident: bool) -> tuple[Run, ...]:  # fmt: skip
-        """The DRAM runs of some weight tiles (k, c, tap), merged; none if they already are here."""
+    def weight_passes(
+        self, phase: Phase, lp: LayerPlan, part: Slice, tiles: list[tuple[int, int, int]]
+    ) -> Iterator[tuple[list[int], tuple[Run, ...], int]]:
+        """Weight tiles (k, c, tap) of a pass in groups: indices, DRAM runs, weights staged.
+
+        A group fills half of the weight buffer; groups that fetch nothing from DRAM are one with
+        the group before them, because nothing can hold them up.
+        """
+        capacity = self.plan.chip.core.memory.weights // 2
+        size = max(1, capacity // self.array.tile_bits())
+        whole = self.plan.chip.core.memory.weights >= (
+            lp.weight_count(part) * self.plan.chip.precision.weight
+        )
+        indices: list[int] = []
+        for start in range(0, len(tiles), size):
+            group = list(range(start, min(start + size, len(tiles))))
+            runs = self._weight_runs(phase, lp, part.core, [tiles[i] for i in group], whole)
+            if runs and indices:
+                yield indices, pending, 0
+                indices = []
+            if not indices:
+                pending = runs
+            indices += group
+        yield indices, pending, 0
+
+    def _weight_runs(
+        self, phase: Phase, lp: LayerPlan, core: int, tiles: list[tuple[int, int, int]], stay: bool
+    ) -> tuple[Run, ...]:
+        """The DRAM runs of some weight tiles, merged; none for those that are there already."""
         runs: list[Run] = []
         weights = lp.weights["W"]
         for k, c, tap in tiles:
-            key = (f"{engine}{lp.layer.index}.{core}", k, c, tap)
-            if resident and key in self.loaded:
+            key = (phase, lp.layer.index, core, k, c, tap)
+            if stay and key in self.loaded:
                 continue
             self.loaded.add(key)
             start, size = weights.run(weights.offset(k, c, tap), weights.tile_size(k, c))
@@ -80,16 +114,110 @@ class Builder:
                 runs.append((start, size))
         return tuple(runs)
 
-    def resident(self, lp: LayerPlan, count: int) -> bool:
-        """Whether ``count`` weights fit the weight buffer whole, so that they are fetched once."""
-        return count * self.plan.chip.precision.weight <= self.plan.chip.core.memory.weights
+    def wanted_by(self, lp: LayerPlan) -> list[tuple[Slice, Region]]:
+        """Every slice of a layer with what it reads of its sources' pooled grid."""
+        found = self._wanted.get(lp.layer.index)
+        if found is None:
+            found = [(part, lp.wanted_input(product_region(lp, part))) for part in lp.slices]
+            self._wanted[lp.layer.index] = found
+        return found
 
-    def weight_groups(self, tiles: list[tuple[int, int, int]]) -> Iterator[list[int]]:
-        """Indices of ``tiles`` in groups that fill half of the weight buffer."""
-        half = self.plan.chip.core.memory.weights // 2
-        size = max(1, half // self.array.tile_bits())
-        for start in range(0, len(tiles), size):
-            yield list(range(start, min(start + size, len(tiles))))
+    def fresh_input(
+        self, phase: Phase, lp: LayerPlan, part: Slice, turn: tuple[int, ...], block: Block
+    ) -> Region:
+        """What a block reads of its sources that the block before it has not left in the core.
+
+        Rows overlap where windows do. They are kept if the window of all steps fits half of the
+        spike memory; a frame that all steps share is kept from one block of steps to the next.
+        ``turn`` tells walks over the same rows apart.
+        """
+        source = lp.feeds[0]
+        wanted = lp.wanted_input(Region(part.neurons.channels, block.samples, block.rows))
+        window = wanted.size * source.width * source.steps * lp.operand_bits
+        if window > self.plan.chip.core.memory.spikes // 2 and lp.forward == "dram":
+            return wanted
+        steps = block.steps if source.steps > 1 else 0
+        key = (phase, lp.layer.index, part.core, turn, block.samples, steps)
+        return Region(wanted.channels, wanted.samples, self._fresh_rows(key, wanted.rows))
+
+    def fresh_gradient(self, lp: LayerPlan, part: Slice, block: Block) -> tuple[Region, bool]:
+        """Rows of dY in DRAM that a block of BP reads, and whether every chunk must read them.
+
+        As :meth:`fresh_input`, with half of the gradient memory; where not even the rows of the
+        block's own steps fit, every chunk of inputs streams them again.
+        """
+        rows = output_rows(lp.layer, block.rows)
+        wanted = Region(part.neurons.channels, block.samples, rows)
+        half = self.plan.chip.core.memory.gradients // 2
+        each = wanted.size * lp.width * self.plan.chip.precision.gradient
+        if each * self.plan.steps > half:
+            return wanted, each * length(block.steps) > half
+        key = (Phase.BP, lp.layer.index, part.core, block.samples, block.steps)
+        return Region(wanted.channels, wanted.samples, self._fresh_rows(key, rows)), False
+
+    def _fresh_rows(self, key: tuple[object, ...], rows: Span) -> Span:
+        """The part of ``rows`` after those last seen under ``key``; rows come in rising order."""
+        before = self._rows_seen.get(key, 0)
+        self._rows_seen[key] = rows[1]
+        return (max(before, rows[0]), max(before, rows[1]))
+
+
+def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
+    """An empty tile of a phase of a layer over the samples and steps of ``block``."""
+    return Tile(
+        phase,
+        lp.layer.index,
+        block.samples[0],
+        length(block.samples),
+        block.steps[0],
+        length(block.steps),
+    )
+
+
+def once(phase: Phase, lp: LayerPlan) -> Tile:
+    """An empty tile of what is done once a mini-batch."""
+    return Tile(phase, lp.layer.index, BATCH, 1, BATCH, 1)
+
+
+def per_sample(
+    builder: Builder, what: str, lp: LayerPlan, part: Slice, samples: Span
+) -> tuple[int, ...]:
+    """The completions of ``what`` of a slice, one a sample."""
+    return tuple(
+        builder.done.ident(what, lp.layer.name, f"core{part.core:02d}", "sample", sample)
+        for sample in range(*samples)
+    )
+
+
+def saved(
+    builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved"
+) -> tuple[int, ...]:
+    """The completions that say ``what`` of a layer, of these samples, is in DRAM, all slices."""
+    found: tuple[int, ...] = ()
+    for part in lp.slices:
+        found += per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
+    return found
+
+
+def saved_inputs(builder: Builder, lp: LayerPlan, samples: Span) -> tuple[int, ...]:
+    """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
+    return tuple(ident for one in lp.producers for ident in saved(builder, one, samples))
+
+
+def take_inputs(
+    builder: Builder, engine: str, lp: LayerPlan, fresh: Region, steps: Span, tile: Tile,
+    live: Bools | None = None, from_dram: bool = True,
+) -> None:  # fmt: skip
+    """Let a tile fetch new inputs, add up its sources and pool their sum on the way in.
+
+    The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
+    """
+    if from_dram:
+        tile.reads = lp.input_runs(fresh, steps, live) + tile.reads
+    adds = len(lp.layer.sources) - 1 + (lp.layer.input_pool is not None)
+    if adds:
+        elements = fresh.size * lp.feeds[0].width * length(steps)
+        merge(tile.work.energy, {f"{engine}.input_add": elements * adds})
 
 
 def stream_cycles(array: Array, mode: str, slots: int, executed: npt.NDArray[np.int64]) -> int:
@@ -126,10 +254,13 @@ def bitmap_bytes(elements: int, present: int, bits: int) -> int:
     return ceil_div(min(elements * bits, elements + present * bits), 8)
 
 
-def spike_bytes(elements: int, present: int) -> int:
-    """Payload of spikes: a bitmap, or the list of their addresses if that is shorter."""
-    address = max(1, (elements - 1).bit_length())
-    return ceil_div(min(elements, present * address), 8)
+def spike_bytes(elements: int, present: int, bits: int = 1) -> int:
+    """Payload of spikes: a bitmap, or the list of their addresses if that is shorter.
+
+    Average-pooled spikes are counts of more ``bits``, sent plainly or with their addresses.
+    """
+    address = max(1, (elements - 1).bit_length()) + bits - 1
+    return ceil_div(min(elements * bits, present * address), 8)
 
 
 def merge(total: dict[str, int], more: dict[str, int]) -> None:

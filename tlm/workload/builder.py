@@ -38,6 +38,7 @@ class Builder:
         padding: int = 0,
         pool: Pool | None = None,
         sources: Sequence[int] | None = None,
+        groups: int = 1,
     ) -> int:
         """Add a square convolution reading ``sources`` (the last layer by default)."""
         read = self._sources(sources)
@@ -61,6 +62,7 @@ class Builder:
             current_pool=None,
             neuron=self._neuron,
             pool=pool,
+            groups=groups,
         )
         self.layers.append(layer)
         return layer.index

@@ -25,8 +25,11 @@ _UNMODELLED = "it is not modelled yet: record the job without it"
 
 
 def layers_to_json(layers: tuple[Layer, ...]) -> str:
-    """Layers as compact JSON with sorted keys."""
+    """Layers as compact JSON with sorted keys; ``groups`` only of grouped convolutions."""
     rows = [asdict(layer) for layer in layers]
+    for row in rows:
+        if row["groups"] == 1:
+            del row["groups"]
     return json.dumps(rows, sort_keys=True, separators=(",", ":"))
 
 
@@ -79,7 +82,8 @@ class Reader:
     def layer(self, index: int, value: Any) -> Layer:
         """One layer at position ``index`` of the list."""
         key = f"layers[{index}]"
-        row = self.record(key, value, _LAYER_KEYS)
+        whole = {"groups": 1, **value} if isinstance(value, dict) else value
+        row = self.record(key, whole, _LAYER_KEYS)
         return Layer(
             index=self.integer(f"{key}.index", row["index"], index, index),
             name=self.text(f"{key}.name", row["name"]),
@@ -99,6 +103,7 @@ class Reader:
             current_pool=self.pool(f"{key}.current_pool", row["current_pool"]),
             neuron=self.neuron(f"{key}.neuron", row["neuron"]),
             pool=self.pool(f"{key}.pool", row["pool"]),
+            groups=self.integer(f"{key}.groups", row["groups"], 1, schema.MAX_DIMENSION),
         )
 
     def sources(self, key: str, value: Any, index: int) -> tuple[int, ...]:
@@ -243,8 +248,11 @@ def _check_output(path: Path, layer: Layer) -> None:
         wanted = f"(K, {made[1]}, {made[2]}) by in_shape, kernel, stride and padding"
         raise fault(path, f"{key}.out_shape", wanted, layer.out_shape, _REMEDY)
     _pooled(path, f"{key}.pool", layer.pool, layer.out_shape)
+    if layer.in_shape[0] % layer.groups or layer.out_shape[0] % layer.groups:
+        wanted = f"a divisor of {layer.in_shape[0]} inputs and {layer.out_shape[0]} outputs"
+        raise fault(path, f"{key}.groups", wanted, layer.groups, _REMEDY)
     if layer.kind == "linear" and layer != _as_linear(layer):
-        wanted = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, no pool"
+        wanted = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, pool or groups"
         raise fault(path, key, wanted, layer.name, _REMEDY)
 
 
@@ -261,4 +269,4 @@ def _as_linear(layer: Layer) -> Layer:
     """The layer with every window field as a linear layer has it."""
     flat = (layer.in_shape[0], 1, 1)
     plain = replace(layer, in_shape=flat, kernel=(1, 1), stride=(1, 1), padding=(0, 0))
-    return replace(plain, pool=None, current_pool=None)
+    return replace(plain, pool=None, current_pool=None, groups=1)

@@ -95,7 +95,8 @@ class Layer:
     neurons before ``pool``, ``kernel`` (R, S). A linear layer has in_shape (C, 1, 1), out_shape
     (K, 1, 1) and kernel (1, 1); after a convolution its inputs are flattened in [c][y][x] order.
     ``input_kind`` is "binary" for spikes, "integer" for a sum of several spike tensors, and
-    "analog" for direct coding and behind average-pooling.
+    "analog" for direct coding and behind average-pooling. ``groups`` of a grouped convolution
+    each connect C / groups inputs to K / groups outputs, in channel order.
     """
 
     index: int
@@ -114,6 +115,7 @@ class Layer:
     current_pool: Pool | None
     neuron: Neuron | None
     pool: Pool | None
+    groups: int = 1
 
     @property
     def product_shape(self) -> Shape3:
@@ -138,8 +140,8 @@ class Layer:
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
-        """Shape [K, C, R, S] of the weights."""
-        return (self.out_shape[0], self.in_shape[0], *self.kernel)
+        """Shape [K, C / groups, R, S] of the weights."""
+        return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tlm.errors import WorkloadError
 from tlm.workload.builder import input_kind
@@ -90,6 +90,7 @@ def layers_of(
     for at, stage in enumerate(stages):
         sources = tuple(sorted(_source(stage, edge, index) for edge in stage.product.edges))
         pools = [inner.get(source) for source in sources]
+        kernel, stride, padding = _window(stage.product)
         layers.append(
             Layer(
                 index=at,
@@ -97,7 +98,9 @@ def layers_of(
                 kind="conv" if stage.product.kind == "conv" else "linear",
                 in_shape=shapes[at][0],
                 out_shape=shapes[at][1],
-                **_window(stage.product),
+                kernel=kernel,
+                stride=stride,
+                padding=padding,
                 sources=sources,
                 input_pool=outer.get(at),
                 input_kind=input_kind(sources, [*pools, outer.get(at)], analog),
@@ -211,10 +214,10 @@ def _whole(pool: Pool, shape: Shape3) -> Pool:
     return Pool(pool.kind, shape[1], shape[1])
 
 
-def _window(boundary: Boundary) -> dict[Literal["kernel", "stride", "padding"], Pair]:
+def _window(boundary: Boundary) -> tuple[Pair, Pair, Pair]:
     """Kernel, stride and padding of a layer; those of a linear layer are trivial."""
     if boundary.kind == "linear":
-        return {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0)}
+        return (1, 1), (1, 1), (0, 0)
     module = boundary.module
     if module.groups != 1 or set(module.dilation) != {1} or isinstance(module.padding, str):
         raise WorkloadError(
@@ -223,11 +226,7 @@ def _window(boundary: Boundary) -> dict[Literal["kernel", "stride", "padding"], 
         )
     if module.padding_mode != "zeros":
         raise WorkloadError(f"{boundary.name}: padding_mode {module.padding_mode} is not modelled")
-    return {
-        "kernel": _pair(module.kernel_size),
-        "stride": _pair(module.stride),
-        "padding": _pair(module.padding),
-    }
+    return _pair(module.kernel_size), _pair(module.stride), _pair(module.padding)
 
 
 def _pair(value: Any) -> Pair:

@@ -20,20 +20,22 @@ _BLOCK_ELEMENTS = 1 << 22
 
 
 def product(layer: Layer, inputs: Array, weights: Array) -> Array:
-    """Y [N, K, E, F] of ``inputs`` [N, C, H, W] and ``weights`` [K, C, R, S]."""
-    flat = weights.reshape(len(weights), -1)
+    """Y [N, K, E, F] of ``inputs`` [N, C, H, W] and ``weights`` [K, C / groups, R, S]."""
+    flat = weights.reshape(layer.groups, len(weights) // layer.groups, -1)
     output = np.empty((len(inputs), *layer.product_shape))
     for block in _blocks(layer, len(inputs)):
-        columns = _columns(layer, inputs[block])
-        output[block] = (columns @ flat.T).reshape(-1, *_grid(layer)).transpose(0, 3, 1, 2)
+        made = _columns(layer, inputs[block]) @ flat.transpose(0, 2, 1)
+        made = made.transpose(1, 0, 2).reshape(-1, *_grid(layer))
+        output[block] = made.transpose(0, 3, 1, 2)
     return output
 
 
 def weight_gradient(layer: Layer, inputs: Array, output_gradient: Array) -> Array:
-    """dL/dW [K, C, R, S]: each input window times the gradient of what it was summed into."""
-    total = np.zeros((layer.out_shape[0], int(np.prod(layer.weight_shape[1:]))))
+    """dL/dW [K, C / groups, R, S]: input windows times the gradients of what they went into."""
+    outputs = layer.out_shape[0] // layer.groups
+    total = np.zeros((layer.groups, outputs, int(np.prod(layer.weight_shape[1:]))))
     for block in _blocks(layer, len(inputs)):
-        rows = output_gradient[block].transpose(1, 0, 2, 3).reshape(layer.out_shape[0], -1)
+        rows = output_gradient[block].transpose(1, 0, 2, 3).reshape(layer.groups, outputs, -1)
         total += rows @ _columns(layer, inputs[block])
     return total.reshape(layer.weight_shape)
 
@@ -46,10 +48,19 @@ def input_gradient(layer: Layer, output_gradient: Array, weights: Array) -> Arra
     padded = np.zeros((len(output_gradient), channels, height + 2 * py, width + 2 * px))
     for r in range(rows):
         for s in range(columns):
-            share = np.tensordot(output_gradient, weights[:, :, r, s], axes=(1, 0))
+            share = _spread(layer, output_gradient, weights[:, :, r, s])
             window = padded[:, :, r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
             window += share.transpose(0, 3, 1, 2)
     return padded[:, :, py : py + height, px : px + width]
+
+
+def _spread(layer: Layer, output_gradient: Array, weights: Array) -> Array:
+    """One tap's share of dX, [N, E, F, C]: every group of outputs to its own inputs."""
+    outputs = layer.out_shape[0] // layer.groups
+    parts = [slice(k, k + outputs) for k in range(0, layer.out_shape[0], outputs)]
+    return np.concatenate(
+        [np.tensordot(output_gradient[:, k], weights[k], axes=(1, 0)) for k in parts], axis=-1
+    )
 
 
 def _grid(layer: Layer) -> tuple[int, int, int]:
@@ -58,11 +69,13 @@ def _grid(layer: Layer) -> tuple[int, int, int]:
 
 
 def _columns(layer: Layer, images: Array) -> Array:
-    """Windows as rows: [N E F, C R S]."""
+    """Windows as rows, by group: [groups, N E F, C / groups R S]."""
     (py, px), (sy, sx) = layer.padding, layer.stride
     padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))
     windows = sliding_window_view(padded, layer.kernel, axis=(2, 3))[:, :, ::sy, ::sx]
-    return windows.transpose(0, 2, 3, 1, 4, 5).reshape(-1, int(np.prod(layer.weight_shape[1:])))
+    split = windows.reshape(len(images), layer.groups, -1, *windows.shape[2:])
+    size = int(np.prod(layer.weight_shape[1:]))
+    return split.transpose(1, 0, 3, 4, 2, 5, 6).reshape(layer.groups, -1, size)
 
 
 def _blocks(layer: Layer, images: int) -> Iterator[slice]:

@@ -57,7 +57,7 @@ def png(figure: Figure) -> bytes:
 def save(figure: Figure, run_dir: Path, name: str) -> list[Path]:
     """Write ``plots/NAME.png`` and ``.svg`` into the run folder; equal figures, equal bytes."""
     folder = run_dir / "plots"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     raster, vector = folder / f"{name}.png", folder / f"{name}.svg"
     raster.write_bytes(png(figure))
     with style():

@@ -199,7 +199,7 @@ def _timed(words: list[str], clocks: list[int]) -> Request:
     """A request with a clock, which is appended to ``clocks``."""
     address, name, clock = words
     clocks.append(int(clock))
-    _not_negative(clocks[-1] - (clocks[-2] if clocks[1:] else 0))
+    _not_negative(clocks[-1] - (clocks[-2] if len(clocks) > 1 else 0))
     return _COMMANDS[name.upper()], _not_negative(int(address, 16))
 
 

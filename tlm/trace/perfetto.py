@@ -164,10 +164,15 @@ def _flows(trace: Trace) -> dict[int, list[int]]:
 
 
 def _counters(trace: Trace, chip: ChipConfig, writer: Any, first: int) -> None:
-    """Bandwidth of every DRAM channel and every mesh link that carries anything, in GB/s."""
+    """Bandwidth of every DRAM channel and every mesh link that carries anything, in GB/s.
+
+    None at level ``phase``: what was not recorded is not zero.
+    """
+    rows = trace.transactions
+    if not len(rows):
+        return
     end_ps = int(trace.activity["end"].max(initial=1))
     edges = np.linspace(0, end_ps, WINDOWS + 1)
-    rows = trace.transactions
     series: dict[str, NDArray[np.float64]] = {}
     for unit in trace.unit_ids("dram").tolist():
         chosen = rows[rows["target"] == unit]

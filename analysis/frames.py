@@ -1,82 +1,75 @@
-"""The tables of a run as pandas data frames (extra ``frames``)."""
+"""A run's tables as pandas frames, names in the place of numbers (extra ``frames``)."""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analysis.energy import read_energy
 from tlm.errors import TraceError
 from tlm.trace import Trace
-from tlm.trace.schema import COMMAND_NAMES, NONE, PHASE_NAMES, PHASE_NONE, WHAT_NAMES
+from tlm.trace.schema import COMMAND_NAMES, NONE, PHASE_NAMES, WHAT_NAMES
 
 if TYPE_CHECKING:
     import pandas
 
 
-def transactions_frame(trace: Trace) -> pandas.DataFrame:
-    """One row a transaction: the columns of the trace, units and enumerations by name.
+def trace_frame(trace: Trace, table: str, layers: Sequence[str]) -> pandas.DataFrame:
+    """A table of the trace, ``transactions`` or ``activity``; times in ps, sizes in bytes.
+
+    Units, commands, phases, states and layers are categories, missing where a row has none.
 
     Raises:
         TraceError: pandas is not installed.
     """
     pandas = _pandas()
-    frame = pandas.DataFrame(trace.transactions)
     paths = [unit.path for unit in trace.units]
-    for column in ("initiator", "target"):
-        frame[column] = pandas.Categorical.from_codes(frame[column], paths)
-    frame["command"] = pandas.Categorical.from_codes(frame["command"], COMMAND_NAMES)
-    return _with_phases(pandas, frame)
+    categories: dict[str, Sequence[str]] = {
+        "unit": paths,
+        "initiator": paths,
+        "target": paths,
+        "command": COMMAND_NAMES,
+        "phase": PHASE_NAMES,
+        "what": WHAT_NAMES,
+        "layer": layers,
+    }
+    rows = trace.transactions if table == "transactions" else trace.activity
+    columns = {
+        name: _categorical(pandas, rows[name], categories[name])
+        if name in categories
+        else rows[name]
+        for name in rows.dtype.names or ()
+    }
+    return pandas.DataFrame(columns)
 
 
-def activity_frame(trace: Trace) -> pandas.DataFrame:
-    """One row an interval: the columns of the trace, units and enumerations by name.
+def energy_frame(run_dir: str | Path, layers: Sequence[str]) -> pandas.DataFrame:
+    """``energy.csv``: count times pJ of every (component, action, phase, layer), with its source.
 
     Raises:
-        TraceError: pandas is not installed.
+        TraceError: pandas is not installed, or the file is missing.
     """
     pandas = _pandas()
-    frame = pandas.DataFrame(trace.activity)
-    frame["unit"] = pandas.Categorical.from_codes(frame["unit"], [u.path for u in trace.units])
-    frame["what"] = pandas.Categorical.from_codes(frame["what"], WHAT_NAMES)
-    return _with_phases(pandas, frame)
+    path = Path(run_dir) / "energy.csv"
+    if not path.is_file():
+        raise TraceError(f"{path}: no such file; give the folder of a finished run")
+    frame = pandas.read_csv(path, dtype={"layer": "Int64"})
+    numbers = frame["layer"].fillna(NONE).to_numpy(dtype=np.int64)
+    return frame.assign(layer=_categorical(pandas, numbers, layers))
 
 
-def energy_frame(run_dir: str | Path) -> pandas.DataFrame:
-    """One row a line of ``energy.csv``.
-
-    Raises:
-        TraceError: pandas is not installed, or the file is missing or wrong.
-    """
-    pandas = _pandas()
-    energy = read_energy(run_dir)
-    return pandas.DataFrame(
-        {
-            "component": energy.component,
-            "action": energy.action,
-            "phase": energy.phase,
-            "layer": energy.layer,
-            "count": energy.count,
-            "pj_each": energy.pj_each,
-            "total_pj": energy.total_pj,
-        }
-    )
+def _categorical(pandas: Any, numbers: NDArray[Any], names: Sequence[str]) -> Any:
+    """Numbers as categories; one beyond the names (255, -1) stands for none."""
+    codes = np.where(numbers < len(names), numbers.astype(np.int64), NONE)
+    return pandas.Categorical.from_codes(codes, categories=list(names))
 
 
-def _with_phases(pandas: ModuleType, frame: pandas.DataFrame) -> pandas.DataFrame:
-    codes = np.where(frame["phase"] == PHASE_NONE, NONE, frame["phase"].astype(int))
-    frame["phase"] = pandas.Categorical.from_codes(codes, PHASE_NAMES)
-    return frame
-
-
-def _pandas() -> ModuleType:
+def _pandas() -> Any:
     try:
-        return import_module("pandas")
-    except ImportError:
-        raise TraceError(
-            "data frames need pandas: pip install 'snn-tlm[frames]', or use the NumPy arrays"
-        ) from None
+        import pandas
+    except ImportError as error:
+        raise TraceError("frames need the extra frames: pip install 'snn-tlm[frames]'") from error
+    return pandas

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tlm import __version__
 from tlm.config.resolved import resolved_yaml
 from tlm.errors import (
     DeadlockError,
@@ -36,6 +35,7 @@ from tlm.results import digests, file_digest, write_partial, write_results, writ
 from tlm.summary import summarise, verdict
 from tlm.trace.schema import FILE_NAME
 from tlm.trace.writer import TraceWriter
+from tlm.version import __version__
 
 
 class Execution:

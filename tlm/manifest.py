@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tlm import __version__
 from tlm.errors import TraceError
 from tlm.folder import is_locked, write_json
+from tlm.version import __version__
 
 FILE_NAME = "manifest.json"
 PACKAGES = ("simpy", "numpy", "h5py", "pydantic", "ruamel.yaml", "pint")

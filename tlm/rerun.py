@@ -10,16 +10,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tlm import __version__
 from tlm.counterfactual import Activity
 from tlm.difference import first_text_difference, first_trace_difference
 from tlm.errors import InvalidResultError, TraceError
 from tlm.manifest import FILE_NAME, read_manifest, source_digest
 from tlm.results import file_digest
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.trace.limits import TraceLimits
 from tlm.trace.schema import FILE_NAME as TRACE_NAME
 from tlm.trace.schema import LEVELS
+from tlm.version import __version__
 
 FINISHED = ("ok", "invalid", "disk-full")
 TEXTS = ("mapping.yaml", "summary.json", "energy.csv", "stats.csv")

@@ -15,7 +15,7 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.invariants import check_run
 from tlm.kernel import StuckError, run_until
-from tlm.run import Job
+from tlm.runner import Job
 from tlm.task import ENGINES, Tile
 
 FACTOR = 2

@@ -24,7 +24,7 @@ def fake_run(monkeypatch: pytest.MonkeyPatch, run_job: Any) -> None:
     """Put ``run_job`` in the place of the simulator's; nothing is shown, no GPU modelled."""
     simulator = types.SimpleNamespace(run_job=run_job, Progress=object)
     screen = types.SimpleNamespace(show=lambda result, baseline: None)
-    monkeypatch.setitem(sys.modules, "tlm.run", simulator)
+    monkeypatch.setitem(sys.modules, "tlm.runner", simulator)
     monkeypatch.setitem(sys.modules, "tlm.cli.screen", screen)
     monkeypatch.setattr(sys.modules["tlm.cli.run"], "_baseline", lambda workload: None)
 

@@ -19,7 +19,7 @@ from statistics import median
 
 from tests.mapping.jobs import Densities, conv, job, linear
 from tlm.memory import resident_bytes
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.workload import write_workload
 
 WARM_UP = 0.2  # share of the runs after which memory is first looked at

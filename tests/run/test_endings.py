@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import tlm.execution
-import tlm.run
+import tlm.runner
 from tlm.cli import main
 from tlm.mapping.plan import Plan
 from tlm.task import Phase, Program
@@ -21,14 +21,14 @@ def status(folder: Path) -> str:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
     """Let ``change`` alter every program before it is run."""
-    build = tlm.run.build_program
+    build = tlm.runner.build_program
 
     def spoiled(plan: Plan) -> Program:
         program = build(plan)
         change(program)  # type: ignore[operator]
         return program
 
-    monkeypatch.setattr(tlm.run, "build_program", spoiled)
+    monkeypatch.setattr(tlm.runner, "build_program", spoiled)
 
 
 def test_a_deadlock_is_named_and_has_its_own_exit_code(

@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from tlm import __version__
 from tlm.cli.area import area
 from tlm.cli.config import config_app
 from tlm.cli.counterfactual import counterfactual
 from tlm.cli.dram import dram
 from tlm.cli.explain import explain
+from tlm.cli.export import export
 from tlm.cli.gpu import gpu
 from tlm.cli.noc import noc
 from tlm.cli.plot import plot
@@ -28,6 +28,7 @@ from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import TlmError
+from tlm.version import __version__
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
 
@@ -55,6 +56,7 @@ app.command()(record)
 app.command()(explain)
 app.command()(report)
 app.command()(plot)
+app.command()(export)
 app.command()(noc)
 app.command()(dram)
 app.command()(validate)

@@ -14,7 +14,7 @@ from tlm.cli.composition import load_analysis
 from tlm.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from tlm.run import Job
+    from tlm.runner import Job
 
 
 def explain(
@@ -106,7 +106,7 @@ def _explain(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
 def _job(run: Any, workload: str | None) -> Job:
     """The job of a run, prepared anew from what the run left."""
     from tlm.errors import TraceError
-    from tlm.run import prepare
+    from tlm.runner import prepare
 
     inputs = run.manifest["inputs"]
     config = str(run.folder / "config.resolved.yaml")

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from tlm.estimate import Estimate
-    from tlm.run import Progress as RunProgress
+    from tlm.runner import Progress as RunProgress
 
 UPDATES_PER_S = 5
 LONG_S = 10  # a run of more than this is announced even where stderr is no terminal

@@ -78,7 +78,7 @@ def run(
     from tlm.cli.screen import show
     from tlm.errors import DiskFullError, InvalidResultError
     from tlm.memory import parse_memory
-    from tlm.run import run_job
+    from tlm.runner import run_job
     from tlm.trace.limits import parse_limits
 
     limits = parse_limits(trace_budget, trace_window)

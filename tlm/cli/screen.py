@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tlm.run import RunResult
+from tlm.config.layers import LoadedChip
 
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
@@ -49,7 +50,22 @@ def bytes_text(value: float) -> str:
     return _scaled(value, _BYTES)
 
 
-def show(result: RunResult, baseline: Any = None) -> None:
+class Finished(Protocol):
+    """What the screen shows: a run just made, or one opened again."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def summary(self) -> dict[str, Any]: ...
+    @property
+    def chip(self) -> LoadedChip: ...
+    @property
+    def cost(self) -> dict[str, Any]: ...
+    @property
+    def ok(self) -> bool: ...
+
+
+def show(result: Finished, baseline: Any = None) -> None:
     """Print the summary of a run; ``baseline`` is the GPU baseline beside it, if there is one."""
     console().print(screen(result, baseline))
 
@@ -59,7 +75,7 @@ def console() -> Console:
     return Console(width=WIDTH, highlight=False)
 
 
-def screen(result: RunResult, baseline: Any = None) -> Group:
+def screen(result: Finished, baseline: Any = None) -> Group:
     """The summary as renderables, widest 118 columns."""
     summary = result.summary
     parts: list[Any] = [
@@ -94,7 +110,7 @@ def _side_by_side(*tables: Table) -> Table:
     return grid
 
 
-def _verdict(result: RunResult) -> Text:
+def _verdict(result: Finished) -> Text:
     summary = result.summary
     work, time, energy = summary["workload"], summary["time"], summary["energy"]
     power = energy["total_pj"] / time["makespan_ps"]
@@ -251,7 +267,7 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
     return text
 
 
-def _footer(result: RunResult) -> Text:
+def _footer(result: Finished) -> Text:
     cost = result.cost
     assumed = len(result.chip.assumed)
     share = result.summary["energy"]["assumed_share"]

@@ -8,7 +8,7 @@ import pytest
 from tests.mapping.jobs import conv, job, linear
 from tlm.counterfactual import as_activity, at_densities, break_even, outcome
 from tlm.reference_layer import dense_tflops_per_w
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.workload.ann import as_ann
 
 

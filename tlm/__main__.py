@@ -2,7 +2,12 @@
 
 import sys
 
-from tlm.cli import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from tlm.cli import main
+
+        code = main()
+    except KeyboardInterrupt:  # while the imports were still going on
+        print("tlm: interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)

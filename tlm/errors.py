@@ -5,8 +5,12 @@ TlmError                exit code 2: bad input, one clear line
   WorkloadError         a recorded job that is damaged, unknown or unsupported
   MappingError          a job that does not fit the chip it is asked to run on
   TraceError            a trace or run folder that cannot be written or read
-  InvalidResultError    exit code 3: the run broke a conservation law
+    DiskFullError       exit code 6: no room for the results, or the trace ended early
+  MemoryLimitError      a job that needs more memory than it may take; nothing was started
+  InvalidResultError    exit code 3: the run broke a conservation law, or is not reproduced
   DeadlockError         exit code 4: the model stopped with work left
+  OutOfMemoryError      exit code 5: memory ran out on the way
+  InterruptedRunError   exit code 130 after Ctrl-C, 143 after SIGTERM; partial results are there
 """
 
 from __future__ import annotations
@@ -32,6 +36,30 @@ class MappingError(TlmError):
 
 class TraceError(TlmError):
     """A run folder or trace cannot be written or read."""
+
+
+class DiskFullError(TraceError):
+    """The disk is full: the trace, or all that a run leaves, is not there as asked."""
+
+    exit_code = 6
+
+
+class MemoryLimitError(TlmError):
+    """A job is estimated to need more memory than it may take."""
+
+
+class OutOfMemoryError(TlmError):
+    """Memory ran out during a run, or its limit was reached."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(TlmError):
+    """A signal ended a run early; what it had done so far has been written."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
 
 
 class InvalidResultError(TlmError):

@@ -1,25 +1,29 @@
-"""The run folder: manifest first and atomic, every other file whole or absent."""
+"""The run folder: one run's own, every file whole or absent, and room kept for the results."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
+import fcntl
 import hashlib
 import io
 import json
 import os
 import platform
-import sys
+import re
 import tempfile
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tlm import __version__
-from tlm.errors import TraceError
+from tlm.errors import DiskFullError, TraceError
 
-PACKAGES = ("simpy", "numpy", "h5py", "pydantic", "ruamel.yaml", "pint")
+LOCK_NAME = ".lock"
+RESERVE_NAME = ".reserve"
+RESERVE_BYTES = 2 << 20  # for the results of a run whose disk fills up meanwhile
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ROOT = Path("runs")
 
 
 def sha256(text: str) -> str:
@@ -31,7 +35,8 @@ def write_atomic(path: Path, text: str) -> None:
     """Write a whole file or nothing: a temporary file beside it, synced, then renamed.
 
     Raises:
-        TraceError: the file cannot be written.
+        DiskFullError: there is no room for it.
+        TraceError: the file cannot be written for another reason.
     """
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -46,11 +51,12 @@ def write_atomic(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise TraceError(f"{path}: cannot be written ({error.strerror})") from error
+        kind = DiskFullError if error.errno in DISK_FULL else TraceError
+        raise kind(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON in a fixed form: sorted keys as given, no NaN, a line end.
+    """Write JSON in a fixed form: keys in their order, no NaN, a line end.
 
     Raises:
         TraceError: the file cannot be written.
@@ -68,62 +74,128 @@ def csv_text(header: list[str], rows: Iterable[Iterable[object]]) -> str:
     return out.getvalue()
 
 
+def folder_name(text: str) -> str:
+    """A name for a folder inside another: letters, digits, ``.``, ``_``, ``-``; never hidden."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).lstrip(".-")[:100]
+    return name or "run"
+
+
 def create(out: Path | None, name: str) -> Path:
-    """Make the run folder: ``out``, or the first free ``runs/NAME``, ``runs/NAME-2``, ...
+    """Make the run folder and lock it: ``out``, or the first free ``runs/NAME``, ``runs/NAME-2``...
 
     Raises:
-        TraceError: ``out`` already holds something, or a folder cannot be made.
+        DiskFullError: there is no room for the results of a run; the folder is not left behind.
+        TraceError: ``out`` holds something or belongs to another run, or cannot be made.
     """
+    made = out is None or not out.exists()
     try:
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            if any(out.iterdir()):
-                raise TraceError(
-                    f"{out}: the folder is not empty, and runs are never overwritten; "
-                    "give another --out"
-                )
-            return out
-        root = Path("runs")
-        root.mkdir(exist_ok=True)
-        number = 1
-        while True:
-            folder = root / (name if number == 1 else f"{name}-{number}")
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:
-                number += 1
+        folder = _numbered(folder_name(name)) if out is None else _given(out)
     except OSError as error:
-        where = out or Path("runs")
-        raise TraceError(
-            f"{where}: cannot make the run folder ({error.strerror}); give a writable --out"
+        kind = DiskFullError if error.errno in DISK_FULL else TraceError
+        raise kind(
+            f"{out or _ROOT}: cannot make the run folder ({error.strerror}); give a writable --out"
         ) from error
+    try:
+        _reserve(folder)
+    except OSError as error:
+        release(folder)
+        if made:
+            folder.rmdir()
+        raise DiskFullError(
+            f"{folder}: no room for the results of a run ({error.strerror}); free "
+            f"{RESERVE_BYTES >> 20} MiB or give another --out"
+        ) from error
+    return folder
 
 
-class Manifest:
-    """``manifest.json``: status and all that varies between identical runs.
+def _given(out: Path) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        _lock(out)
+    except FileExistsError:
+        raise TraceError(
+            f"{out}: {_owner(out)}, and runs are never overwritten; give another --out"
+        ) from None
+    if any(path.name != LOCK_NAME for path in out.iterdir()):
+        _unlock(out)
+        raise TraceError(
+            f"{out}: the folder is not empty, and runs are never overwritten; give another --out"
+        )
+    return out
 
-    Written with status ``running`` before anything else, replaced as a whole at the end.
-    """
 
-    def __init__(self, folder: Path, inputs: dict[str, Any]) -> None:
-        self._path = folder / "manifest.json"
-        self.content: dict[str, Any] = {
-            "schema": "tlm-manifest",
-            "schema_version": 1,
-            "status": "running",
-            "tlm_version": __version__,
-            "argv": sys.argv,
-            "inputs": inputs,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "packages": {name: version(name) for name in PACKAGES},
-        }
-        write_json(self._path, self.content)
+def _numbered(name: str) -> Path:
+    _ROOT.mkdir(exist_ok=True)
+    number = 1
+    while True:
+        folder = _ROOT / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            _lock(folder)
+            return folder
 
-    def close(self, status: str, **figures: Any) -> None:
-        """Replace the manifest with a final status and the cost of the run."""
-        finished = datetime.now(UTC).isoformat(timespec="seconds")
-        self.content |= {"status": status, "finished": finished, **figures}
-        write_json(self._path, self.content)
+
+_held: dict[Path, int] = {}  # descriptors of the locks of this process, by folder
+
+
+def _lock(folder: Path) -> None:
+    """Make the lock file, or fail if there is one; the system drops the lock with the process."""
+    handle = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    _held[folder.resolve()] = handle
+    with contextlib.suppress(OSError):  # no room for the name, or no locks on this file system
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(handle, f"process {os.getpid()} on {platform.node()}\n".encode())
+
+
+def _unlock(folder: Path) -> None:
+    (folder / LOCK_NAME).unlink(missing_ok=True)
+    handle = _held.pop(folder.resolve(), None)
+    if handle is not None:
+        os.close(handle)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a living process is writing a run into ``folder``."""
+    try:
+        handle = os.open(folder / LOCK_NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _owner(folder: Path) -> str:
+    try:
+        name = (folder / LOCK_NAME).read_text()[:200].strip() or "another run"
+    except OSError:
+        name = "another run"
+    return f"{name} writes here" if is_locked(folder) else f"{name} was killed while it wrote here"
+
+
+def _reserve(folder: Path) -> None:
+    """Take the room that the results will need; where files may not be that large, go without."""
+    try:
+        with (folder / RESERVE_NAME).open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+
+
+def release_reserve(folder: Path) -> None:
+    """Give the reserved room back, just before it is needed."""
+    (folder / RESERVE_NAME).unlink(missing_ok=True)
+
+
+def release(folder: Path) -> None:
+    """End the run's hold on its folder: the results are written, or it is given up."""
+    release_reserve(folder)
+    _unlock(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tlm.counterfactual import NOTHING_SKIPPED
-from tlm.run import prepare
+from tlm.runner import prepare
 from tlm.summary import CORE_COMPONENTS, CORE_PHASES
 from tlm.workload.activity import Dense
 from tlm.workload.builder import Builder

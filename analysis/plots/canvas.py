@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -40,17 +41,25 @@ def style() -> AbstractContextManager[None]:
     )
 
 
-def new_figure() -> Figure:
-    """An empty figure of the common size, with constrained layout."""
-    return Figure(figsize=(WIDTH_INCH, HEIGHT_INCH), dpi=DPI, layout="constrained")
+def new_figure(height_inch: float = HEIGHT_INCH) -> Figure:
+    """An empty figure of the common width, with constrained layout."""
+    return Figure(figsize=(WIDTH_INCH, height_inch), dpi=DPI, layout="constrained")
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file; equal figures, equal bytes."""
+    file = BytesIO()
+    with style():
+        figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def save(figure: Figure, run_dir: Path, name: str) -> list[Path]:
     """Write ``plots/NAME.png`` and ``.svg`` into the run folder; equal figures, equal bytes."""
     folder = run_dir / "plots"
-    folder.mkdir(exist_ok=True)
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    folder.mkdir(parents=True, exist_ok=True)
+    raster, vector = folder / f"{name}.png", folder / f"{name}.svg"
+    raster.write_bytes(png(figure))
     with style():
-        figure.savefig(png, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None, "Creator": None})
-    return [png, svg]
+        figure.savefig(vector, metadata={"Date": None, "Creator": None})
+    return [raster, vector]

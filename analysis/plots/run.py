@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 import tlm.trace
 from analysis.activity import ENGINE_KINDS, makespan_ps, utilisation
 from analysis.energy import read_energy
@@ -20,16 +22,26 @@ WINDOWS = 240  # about four pixels each in a picture 1280 wide
 
 
 def plot_run(run_dir: str | Path) -> list[Path]:
-    """Draw utilisation and DRAM bandwidth over time, and energy by component and phase.
-
-    A run traced at level ``phase`` has no transactions and gets no bandwidth figure.
+    """Write the figures of a run into its folder ``plots``.
 
     Returns the files written, a PNG and an SVG for each figure.
 
     Raises:
-        TraceError: the folder lacks a usable trace, ``summary.json`` or ``energy.csv``.
+        TraceError: see :func:`run_figures`; or a file cannot be written.
     """
     folder = Path(run_dir)
+    figures = run_figures(folder)
+    return [path for name, figure in figures.items() for path in save(figure, folder, name)]
+
+
+def run_figures(folder: Path) -> dict[str, Figure]:
+    """Utilisation and DRAM bandwidth over time, and energy by component and phase.
+
+    A run traced at level ``phase`` has no transactions and gets no bandwidth figure.
+
+    Raises:
+        TraceError: the folder lacks a usable trace, ``summary.json`` or ``energy.csv``.
+    """
     energy = read_energy(folder)
     with tlm.trace.open(folder) as trace:
         if len(trace.activity) == 0:
@@ -45,7 +57,7 @@ def plot_run(run_dir: str | Path) -> list[Path]:
             figures["dram_bandwidth"] = bandwidth_figure(
                 dram_traffic(trace, edges_ps), _peak_gb_s(folder)
             )
-    return [path for name, figure in figures.items() for path in save(figure, folder, name)]
+    return figures
 
 
 def _peak_gb_s(folder: Path) -> float:

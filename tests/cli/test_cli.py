@@ -11,6 +11,7 @@ import pytest
 import tlm
 from tlm.cli import main
 from tlm.errors import DeadlockError, InvalidResultError
+from tlm.trace.limits import TraceLimits
 
 
 def errors_of(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> list[str]:
@@ -23,7 +24,7 @@ def fake_run(monkeypatch: pytest.MonkeyPatch, run_job: Any) -> None:
     """Put ``run_job`` in the place of the simulator's; nothing is shown, no GPU modelled."""
     simulator = types.SimpleNamespace(run_job=run_job, Progress=object)
     screen = types.SimpleNamespace(show=lambda result, baseline: None)
-    monkeypatch.setitem(sys.modules, "tlm.run", simulator)
+    monkeypatch.setitem(sys.modules, "tlm.runner", simulator)
     monkeypatch.setitem(sys.modules, "tlm.cli.screen", screen)
     monkeypatch.setattr(sys.modules["tlm.cli.run"], "_baseline", lambda workload: None)
 
@@ -95,7 +96,7 @@ def test_presets_lists_chips_tables_and_devices(capsys: pytest.CaptureFixture[st
 def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each option of `run` arrives where it belongs."""
     calls: list[tuple[str, dict[str, Any]]] = []
-    finished = types.SimpleNamespace(ok=True, workload=None)
+    finished = types.SimpleNamespace(ok=True, workload=None, trace_truncated=None)
 
     def run_job(workload: str, **options: Any) -> Any:
         calls.append((workload, options))
@@ -103,9 +104,10 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
 
     fake_run(monkeypatch, run_job)
     words = ["run", "job", "--chip", "c.yaml", "--set", "a=1", "--set", "b=2", "--iteration", "1"]
+    words += ["--trace-budget", "500MB", "--trace-window", "10us:20us", "--mem", "2GB"]
     assert main([*words, "--out", "there", "--trace", "phase"]) == 0
     ((workload, options),) = calls
-    del options["on_progress"]
+    del options["on_progress"], options["on_estimate"]
     assert workload == "job"
     assert options == {
         "chip": "c.yaml",
@@ -114,6 +116,8 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         "out": Path("there"),
         "trace": "phase",
         "activity": "recorded",
+        "limits": TraceLimits(500_000_000, (10_000_000, 20_000_000)),
+        "mem_bytes": 2_000_000_000,
     }
 
 

@@ -79,7 +79,7 @@ def test_dram_takes_its_own_timings_and_requests(capsys, tmp_path):
         ("dram --preset DDR4-2400", "give either --pattern NAME or --requests FILE"),
         ("dram --pattern seq_rd --interval -3", "expected sat, int:CLOCKS or win:REQUESTS"),
         ("dram --requests /nowhere.txt", "/nowhere.txt: cannot be read"),
-        ("dram --preset /nowhere.yaml --pattern seq_rd", "nowhere.yaml: not a readable YAML file"),
+        ("dram --preset /nowhere.yaml --pattern seq_rd", "nowhere.yaml: cannot be read"),
     ],
 )
 def test_mistakes_are_one_line(capsys, words, text):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlm.config.yaml_file import MAX_BYTES, parse_yaml, read_mapping
+from tlm.config.yaml_file import MAX_BYTES, MAX_NODES, parse_yaml, read_mapping
 from tlm.errors import ConfigError
 
 
@@ -22,7 +22,15 @@ from tlm.errors import ConfigError
         ("a: 'open\n", "f:2: not valid YAML"),
         ("a: \x00", "f: not valid YAML"),
         ("1: a\n", "f: 1: expected a key made of text"),
-        ("a: {true: 1}\n", "f: True: expected a key made of text"),
+        ("a: {true: 1}\n", "f: a: True: expected a key made of text"),
+        ('"a\\nb": 1\n', "f: 'a\\nb': expected a key made of text"),
+        ("a: " + "9" * 4_000, "f: a: expected a number below 2^63, got one of 13288 bits"),
+        ("a: 0x" + "f" * 100_000, "f: a: expected a number below 2^63, got one of 400000 bits"),
+        ("a: 1e999\n", "f: a: expected a number below 2^63, got inf"),
+        ("a: .nan\n", "f: a: expected a number below 2^63, got nan"),
+        ("a: 2001-01-01\n", "f: a: expected text or a number, got datetime.date(2001, 1, 1)"),
+        ('a: "\\e[2J"\n', r"f: a: expected printable text, got '\x1b[2J'"),
+        ("a:\n" + "- 1\n" * MAX_NODES, "f: more than 100000 values"),
         ("a: " + "9" * 10_000, "f: not valid YAML"),
     ],
 )

@@ -205,6 +205,19 @@ def test_writes_wait_for_the_watermark():
     assert sum(ident >= len(reads) for ident in drained) == 6
 
 
+def test_a_first_read_that_cuts_a_run_of_writes_delays_no_answer():
+    """At the low watermark the run ends early; the write whose row is open answers on time."""
+    bench = Bench(LPDDR4)
+    bench.send(0, 1, 0, 256)  # four bursts, of which the read lets two go
+    other_bank = bench.send(0, 1, 4096, 64)
+    bench.send(0, 1, 256, 192)
+    bench.send(31 * LPDDR4.tck_ps, 0, 8192, 64)
+    bench.run()
+    first_write = LPDDR4.trcd_clk * LPDDR4.tck_ps
+    assert other_bank.begin_resp == first_write + 2 * LPDDR4.burst_clk * LPDDR4.tck_ps
+    assert bench.channel.late == 0
+
+
 def test_idle_refreshes_are_counted():
     """A channel left alone refreshes once every tREFI, without a single event."""
     bench = Bench()

@@ -92,7 +92,7 @@ def test_requests_from_a_file(tmp_path):
     """R or W and an address in any base; anything else names its line."""
     path = tmp_path / "requests.txt"
     path.write_text("# two\nR 0x40\n\nw 128  # posted\n")
-    assert read_requests(path) == [(0, 64), (1, 128)]
-    path.write_text("R 0x40\nread 5\n")
+    assert read_requests(path, 64).requests == [(0, 64), (1, 128)]
+    path.write_text("R 0x40\nload 5\n")
     with pytest.raises(ConfigError, match='line 2: expected "R ADDRESS"'):
-        read_requests(path)
+        read_requests(path, 64)

@@ -6,7 +6,7 @@ from tlm.config import load_chip
 from tlm.hardware.noc import Network
 from tlm.hardware.router import RouterNetwork
 from tlm.kernel import Environment, Transaction
-from tlm.run import run_job
+from tlm.runner import run_job
 
 
 def noc_of(*overrides):

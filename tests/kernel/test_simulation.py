@@ -113,3 +113,21 @@ def test_the_garbage_collector_is_left_as_it_was(enabled):
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_time_that_passes_without_work_is_a_livelock():
+    """A process that polls for ever moves the clock, but nothing gets done."""
+    env = Environment()
+    env.process(endless(env, 10))
+    with pytest.raises(StuckError, match="no work done in the last 1000000 events"):
+        run_until(env, Done(1, "never"), progress=lambda: 0)
+
+
+def test_slow_work_is_no_livelock():
+    """One piece of work in every half million events is enough."""
+    env, done = Environment(), Done(2, "the end")
+    limit = EVENTS_PER_LOOK * LIVELOCK_LOOKS // 2
+    env.process(endless(env, 1))
+    env.process(ticking(env, done, limit, 2))
+    run_until(env, done, progress=lambda: -done.remaining)
+    assert env.now == 2 * limit

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tlm.run import RunResult, run_job
+from tlm.runner import RunResult, run_job
 
 JOBS = ("mnist-fc", "mnist-csnn")
 

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tlm.run import run_job
+from tlm.runner import run_job
 
 GOLDEN = Path(__file__).resolve().parents[2] / "traces" / "golden"
 JOBS = ("mnist-fc", "mnist-csnn")

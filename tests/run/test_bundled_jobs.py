@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 import tlm.trace
-from tlm.run import RunResult, prepare
+from tlm.runner import RunResult, prepare
 from tlm.task import Phase
 from tlm.trace.schema import What
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from tlm.run import run_job
+from tlm.runner import run_job
 
 JOB = "mnist-fc"
 CHIP_OPTIONS = ("--set", "noc.payload=1 KiB")  # fewer, larger transactions: a shorter test

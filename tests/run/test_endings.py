@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import tlm.run
+import tlm.execution
+import tlm.runner
 from tlm.cli import main
 from tlm.mapping.plan import Plan
 from tlm.task import Phase, Program
@@ -20,14 +21,14 @@ def status(folder: Path) -> str:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
     """Let ``change`` alter every program before it is run."""
-    build = tlm.run.build_program
+    build = tlm.runner.build_program
 
     def spoiled(plan: Plan) -> Program:
         program = build(plan)
         change(program)  # type: ignore[operator]
         return program
 
-    monkeypatch.setattr(tlm.run, "build_program", spoiled)
+    monkeypatch.setattr(tlm.runner, "build_program", spoiled)
 
 
 def test_a_deadlock_is_named_and_has_its_own_exit_code(
@@ -73,6 +74,6 @@ def test_an_interrupted_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tlm.run, "run_until", interrupt)
+    monkeypatch.setattr(tlm.execution, "run_until", interrupt)
     assert main([*JOB, "--out", str(tmp_path / "run")]) == 130
     assert status(tmp_path / "run") == "interrupted"

@@ -12,7 +12,7 @@ import pytest
 
 import tlm.trace
 from tests.run.golden import GOLDEN, JOBS, OPTIONS
-from tlm.run import RunResult, run_job
+from tlm.runner import RunResult, run_job
 
 
 @pytest.mark.parametrize("job", JOBS)

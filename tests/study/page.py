@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tlm.folder import csv_text, write_atomic
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.workload.model import Workload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

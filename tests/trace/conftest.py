@@ -7,7 +7,7 @@ import pytest
 
 from tlm.trace import TraceWriter
 
-ATTRS = {"tlm_version": "0.1.0", "config_sha256": "c" * 64, "workload_sha256": "d" * 64}
+ATTRS = {"tlm_version": "0.1.0", "workload_sha256": "d" * 64}
 UNITS = [("chip.core00.fp", "fp"), ("chip.dram0", "dram")]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import tlm.trace
 from tlm.errors import TraceError
-from tlm.trace import TraceWriter
+from tlm.trace import TraceWriter, schema
 
 Write = Callable[..., TraceWriter]
 
@@ -50,7 +50,7 @@ def test_another_schema(tmp_path: Path) -> None:
     """HDF5 of some other program is told apart from a trace."""
     path = tmp_path / "trace.h5"
     with h5py.File(path, "w") as file:
-        file.attrs["schema"] = "tlm-workload"
+        file.attrs["schema"] = np.bytes_("tlm-workload")
     assert "got tlm-workload" in refusal(path)
 
 
@@ -61,7 +61,11 @@ def edit(path: Path, change: Callable[[h5py.File], None]) -> Path:
 
 
 def _newer(file: h5py.File) -> None:
-    file.attrs["schema_version"] = 2
+    file.attrs["schema_version"] = 3
+
+
+def _older(file: h5py.File) -> None:
+    file.attrs["schema_version"] = 1
 
 
 def _no_units(file: h5py.File) -> None:
@@ -84,12 +88,45 @@ def _other_columns(file: h5py.File) -> None:
 
 
 def _over_committed(file: h5py.File) -> None:
-    file["committed"][...] = [10**9, 0]
+    file["committed"][...] = schema.committed_values([10**9, 0], True)
 
 
 def _unstored(file: h5py.File) -> None:
     file["activity"].resize((10**9,))
-    file["committed"][...] = [0, 10**9]
+    file["committed"][...] = schema.committed_values([0, 10**9], True)
+
+
+def _fewer_committed(file: h5py.File) -> None:
+    file["committed"][0] = 3
+
+
+def _other_unit(file: h5py.File) -> None:
+    units = file["units"][:]
+    units["path"][0] = b"chip.core07.fp"
+    file["units"][...] = units
+
+
+def _impossible(column: str, value: int) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        table = file["activity" if column in ("unit", "what") else "transactions"]
+        rows = table[:]
+        rows[column][3] = value
+        table[...] = rows
+
+    return change
+
+
+def _more_data(file: h5py.File) -> None:
+    file["notes"] = np.zeros(3)
+
+
+def _foreign_filter(file: h5py.File) -> None:
+    del file["config"]
+    file.create_dataset("config", data=np.zeros(99, "u1"), chunks=(99,), compression="lzf")
+
+
+def _text_of_any_length(file: h5py.File) -> None:
+    file.attrs["tlm_version"] = "0.1.0"
 
 
 def _huge_config(file: h5py.File) -> None:
@@ -104,15 +141,21 @@ def _no_version(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (_newer, "version 2 is newer than the 1 this tlm reads"),
+        (_newer, "version 3 is newer than the 2 this tlm reads"),
+        (_older, "version 1 is older than the 2 this tlm reads"),
         (_no_version, "schema_version"),
-        (_no_units, "/units is missing or a link"),
+        (_no_units, "it holds activity, committed, config, transactions"),
         (_linked, "/units is missing or a link"),
         (_external, "/config is not a plain dataset"),
         (_other_columns, "/activity has columns"),
         (_over_committed, "/transactions lacks part of its 1000000000 committed rows"),
         (_unstored, "/activity lacks part of its 1000000000 committed rows"),
         (_huge_config, "/config has shape"),
+        (_fewer_committed, "/committed does not have its own check sum"),
+        (_other_unit, "/units does not have the digest units_sha256"),
+        (_more_data, "it holds activity, committed, config, notes"),
+        (_foreign_filter, "/config has filters"),
+        (_text_of_any_length, "attribute tlm_version is not a text of fixed length"),
     ],
 )
 def test_hostile_or_damaged_files(
@@ -121,3 +164,31 @@ def test_hostile_or_damaged_files(
     """Whatever differs from the schema is named, before a byte of data is read."""
     write(10)
     assert text in refusal(edit(tmp_path / "trace.h5", change))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("unit", 9), ("what", 6), ("initiator", -1), ("target", 99), ("command", 5), ("phase", 7)],
+)
+def test_rows_that_name_nothing_are_refused(
+    write: Write, tmp_path: Path, column: str, value: int
+) -> None:
+    """Whoever uses a row as an index may rely on it."""
+    write(10)
+    edit(tmp_path / "trace.h5", _impossible(column, value))
+    with (
+        tlm.trace.open(tmp_path) as trace,
+        pytest.raises(TraceError, match=f"an impossible {column}"),
+    ):
+        _ = (trace.transactions, trace.activity)
+
+
+def test_times_that_run_backwards_are_refused(write: Write, tmp_path: Path) -> None:
+    """An interval ends no earlier than it begins."""
+    write(10)
+    edit(tmp_path / "trace.h5", _impossible("end_resp", 0))
+    with (
+        tlm.trace.open(tmp_path) as trace,
+        pytest.raises(TraceError, match="ends before it begins"),
+    ):
+        _ = trace.transactions

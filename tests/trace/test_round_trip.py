@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 import tlm.trace
 from tlm.errors import TraceError
 from tlm.trace import TraceWriter, schema
+from tlm.trace.limits import MIN_BUDGET_BYTES, TraceLimits, parse_limits
 
 Write = Callable[..., TraceWriter]
 ATTRIBUTES = dict.fromkeys(schema.RUN_ATTRIBUTES, "x")
@@ -33,18 +35,26 @@ def test_what_a_run_says_about_itself_comes_back(write: Write, tmp_path: Path) -
     write(3)
     with tlm.trace.open(tmp_path / "trace.h5") as trace:
         assert trace.config_text == "name: chip\n"
-        assert trace.attrs["config_sha256"] == "c" * 64
+        assert trace.attrs["config_sha256"] == sha256(b"name: chip\n").hexdigest()
         assert trace.attrs["level"] == "transaction"
         assert trace.units[1] == ("chip.dram0", "dram")
         assert trace.unit_ids("dram").tolist() == [1]
 
 
-def any_value(dtype: np.dtype[np.generic]) -> st.SearchStrategy[int]:
-    limits = np.iinfo(dtype)
-    return st.integers(int(limits.min), int(limits.max))
+LARGEST = {"initiator": 0, "target": 0, "command": 4, "phase": 6}
+SMALLEST = {"initiator": 0, "target": 0}
 
 
-COLUMNS = [schema.TRANSACTION_DTYPE[name] for name in schema.TRANSACTION_DTYPE.names]
+def any_value(name: str) -> st.SearchStrategy[int]:
+    """Every value of a column that means something; times come in pairs of begin and end."""
+    limits = np.iinfo(schema.TRANSACTION_DTYPE[name])
+    low, high = int(limits.min), int(limits.max)
+    if name in ("begin_req", "end_resp"):
+        return st.just(0) if name == "begin_req" else st.integers(0, high)
+    return st.integers(SMALLEST.get(name, low), LARGEST.get(name, high))
+
+
+COLUMNS = list(schema.TRANSACTION_DTYPE.names or ())
 
 
 @given(st.lists(st.tuples(*map(any_value, COLUMNS)), max_size=5))
@@ -132,3 +142,62 @@ def test_rows_outlive_the_file(write: Write, tmp_path: Path) -> None:
     with tlm.trace.open(tmp_path) as trace:
         rows = trace.activity
     assert rows["begin"].sum() == 450
+
+
+def test_a_window_keeps_what_overlaps_it(tmp_path: Path) -> None:
+    """Of intervals of 10 ps, those with any part in 100..200 ps; the trace says it is a window."""
+    limits = TraceLimits(window_ps=(105, 200))
+    path = tmp_path / "t.h5"
+    writer = TraceWriter(path, "phase", ATTRIBUTES, "", [("chip.x", "fp")], limits)
+    for i in range(40_000):
+        writer.activity.append((0, 10 * i, 10 * i + 10, 0, 0, 0, 0, 0, 0, 0, i))
+        writer.flush_if_due()
+    assert len(writer.activity) < schema.CHUNK_ROWS
+    writer.close(True)
+    with tlm.trace.open(path) as trace:
+        assert trace.window_ps == (105, 200)
+        assert not trace.complete
+        assert trace.activity["begin"].tolist() == list(range(100, 200, 10))
+
+
+def test_a_budget_ends_the_trace_before_the_file_outgrows_it(tmp_path: Path) -> None:
+    """Random rows that hardly compress: the file stays below its budget, whole chunks are kept."""
+    limits = TraceLimits(budget_bytes=MIN_BUDGET_BYTES)
+    path = tmp_path / "t.h5"
+    writer = TraceWriter(path, "transaction", ATTRIBUTES, "", [("chip.x", "fp")], limits)
+    draw = np.random.default_rng(0)
+    for i in range(200_000):
+        at = int(draw.integers(1 << 40))
+        writer.transactions.append((i, 0, at, at, at, 0, 0, 0, 0, 0, 0, 0, 64, at))
+        writer.flush_if_due()
+    writer.close(True)
+    assert writer.truncated == "budget"
+    assert path.stat().st_size <= MIN_BUDGET_BYTES
+    with tlm.trace.open(path) as trace:
+        assert not trace.complete
+        assert trace.transactions["id"].tolist() == list(range(len(trace.transactions)))
+        assert len(trace.transactions) >= 3 * schema.CHUNK_ROWS
+
+
+@pytest.mark.parametrize(
+    ("budget", "window", "text"),
+    [
+        ("500", None, "--trace-budget: .* with its unit"),
+        ("1 kB", None, "--trace-budget: expected at least 4 MiB"),
+        (None, "10 us", "expected BEGIN:END"),
+        (None, "10:20", "--trace-window: .* with its unit"),
+        (None, "20us:10us", "ends before it begins"),
+    ],
+)
+def test_limits_that_mean_nothing_are_refused(
+    budget: str | None, window: str | None, text: str
+) -> None:
+    """The option is named, and what was expected."""
+    with pytest.raises(TraceError, match=text):
+        parse_limits(budget, window)
+
+
+def test_limits_are_written_with_units() -> None:
+    """As on the command line."""
+    assert parse_limits("500MB", "10us:20us") == TraceLimits(500_000_000, (10_000_000, 20_000_000))
+    assert parse_limits(None, None) == TraceLimits()

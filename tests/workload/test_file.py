@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.workload import Recording, Workload, open_workload, write_workload
 from tlm.workload.audit import audit
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.workload.idx import write_idx
 from tlm.errors import WorkloadError
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.workload import Workload, open_workload
 from tlm.workload.blocks import AvgPool, Block, Conv, Dense, MaxPool, Readout, Residual
 from tlm.workload.datasets import DataSet

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tlm.errors import WorkloadError
-from tlm.run import run_job
+from tlm.runner import run_job
 from tlm.workload import Recording, Workload, open_workload
 from tlm.workload.density import densities
 

@@ -12,24 +12,28 @@ from typing import Annotated
 
 import typer
 
-from tlm import __version__
 from tlm.cli.area import area
 from tlm.cli.config import config_app
 from tlm.cli.counterfactual import counterfactual
 from tlm.cli.dram import dram
+from tlm.cli.explain import explain
+from tlm.cli.export import export
 from tlm.cli.gpu import gpu
 from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
+from tlm.cli.report import report
+from tlm.cli.rerun import rerun
 from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import TlmError
+from tlm.version import __version__
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
 
-Exit codes: 0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted;
-1 a fault of this program.
+Exit codes: 0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted; 143 terminated;
+5 out of memory; 6 disk full; 1 a fault of this program.
 """
 
 INTERRUPTED = 130
@@ -43,12 +47,16 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(counterfactual)
+app.command()(rerun)
 app.command()(presets)
 app.command()(area)
 app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)
+app.command()(explain)
+app.command()(report)
 app.command()(plot)
+app.command()(export)
 app.command()(noc)
 app.command()(dram)
 app.command()(validate)
@@ -85,13 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(words, prog_name="python -m tlm", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as error:
+        _complain("interrupted")
+        return getattr(error, "exit_code", INTERRUPTED)
     except Exception as error:
         if words[:1] == ["--debug"]:
             traceback.print_exc()
         return _report(error)
-    if code == INTERRUPTED:
+    if code == INTERRUPTED:  # typer has caught the Ctrl-C itself
         _complain("interrupted")
     return code if isinstance(code, int) else 0
 

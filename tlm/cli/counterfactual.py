@@ -59,7 +59,7 @@ def counterfactual(
 def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
     """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
     from tlm.errors import InvalidResultError
-    from tlm.run import run_job
+    from tlm.runner import run_job
     from tlm.summary import Json
     from tlm.workload.model import Workload
 

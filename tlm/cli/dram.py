@@ -16,7 +16,7 @@ from tlm.errors import ConfigError
 if TYPE_CHECKING:
     from tlm.config.dram_timing import DramTiming
     from tlm.hardware.dram_driver import DramLoad, DramMeasurement
-    from tlm.hardware.dram_patterns import Request
+    from tlm.hardware.dram_patterns import Recording
 
 COLUMNS = (
     *("load", "requests", "bandwidth_gb_s", "total_gb_s", "peak_gb_s", "read_latency_ns"),
@@ -41,7 +41,9 @@ def dram(
     ] = None,
     requests: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Requests to replay: 'R 0x1f40' or 'W 8000' a line."),
+        typer.Option(
+            metavar="FILE", help="Requests to replay: 'R 0x1f40' or '0x1f40 READ CLOCK' a line."
+        ),
     ] = None,
     interval: Annotated[
         list[float] | None,
@@ -68,7 +70,8 @@ def dram(
 ) -> None:
     """Measure one DRAM channel; print bandwidth, latency and command counts as CSV.
 
-    Without --interval and --window, requests are offered as fast as they are accepted.
+    Without --interval and --window, requests are offered at the clocks that their file gives, or
+    as fast as they are accepted.
     """
     from tlm.config.dram_timing import load_dram_timing
     from tlm.hardware.dram_driver import DramLoad, drive
@@ -88,11 +91,12 @@ def dram(
     lines = [",".join(COLUMNS)]
     typer.echo(lines[0])
     points: list[tuple[DramLoad, DramMeasurement]] = []
-    for text in loads or ["sat"]:
-        load = DramLoad.parse(text)
-        measured = drive(timing, offered, load, policy, nbytes or 0)
+    for text in loads or ["recorded" if offered.clocks else "sat"]:
+        load = DramLoad() if text == "recorded" else DramLoad.parse(text)
+        clocks = () if loads else offered.clocks
+        measured = drive(timing, offered.requests, load, policy, offered.nbytes, clocks)
         points.append((load, measured))
-        lines.append(_row(text, len(offered), timing, measured))
+        lines.append(_row(text, len(offered.requests), timing, measured))
         typer.echo(lines[-1])
     if out is not None:
         _write(out, f"{timing.name} {pattern or requests}", lines, points)
@@ -105,24 +109,24 @@ def _offered(
     count: int,
     nbytes: int | None,
     address_map: str | None,
-) -> list[Request]:
+) -> Recording:
     """The requests to offer, from a pattern laid out for the device, or from a file."""
     from tlm.hardware.dram_address import AddressMap
-    from tlm.hardware.dram_patterns import PatternGeometry, read_requests
+    from tlm.hardware.dram_patterns import PatternGeometry, Recording, read_requests
     from tlm.hardware.dram_patterns import requests as pattern_requests
 
     if (pattern is None) == (path is None):
         raise ConfigError("dram: give either --pattern NAME or --requests FILE")
+    size = nbytes or timing.burst_bytes
     if path is not None:
-        return read_requests(path)
+        return read_requests(path, size)
     amap = AddressMap(timing, address_map)
     geometry = PatternGeometry(
-        line=nbytes or timing.burst_bytes,
-        page=amap.page_step_bytes,
-        row_stride=amap.same_bank_bytes,
+        line=size, page=amap.page_step_bytes, row_stride=amap.same_bank_bytes
     )
     assert pattern is not None
-    return pattern_requests(pattern, count, geometry)
+    offered = pattern_requests(pattern, count, geometry)
+    return Recording(offered, [size] * len(offered), [])
 
 
 def _row(load: str, count: int, timing: DramTiming, measured: DramMeasurement) -> str:

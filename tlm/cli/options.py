@@ -16,3 +16,7 @@ Overrides = Annotated[
         help="Set one value of the chip, such as core.clock='400 MHz'; repeatable.",
     ),
 ]
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the figures as JSON, for scripts, and nothing else.")
+]

@@ -11,9 +11,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from tlm.run import Progress as RunProgress
+    from tlm.estimate import Estimate
+    from tlm.runner import Progress as RunProgress
 
 UPDATES_PER_S = 5
+LONG_S = 10  # a run of more than this is announced even where stderr is no terminal
+
+
+def show_estimate(cost: Estimate) -> None:
+    """Say on stderr what a run will cost: on terminals, and always before long runs."""
+    console = Console(stderr=True)
+    if console.is_terminal or cost.wall_s > LONG_S:
+        console.print(
+            f"{cost.transactions:,} transactions, about {cost.wall_s:.0f} s, "
+            f"{cost.trace_bytes / 1e6:,.1f} MB of trace, {cost.memory_bytes / 1e6:,.0f} MB memory",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @contextmanager
@@ -47,6 +61,33 @@ def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
                 simulated=f"{state.time_ps / 1e6:,.1f} us",
                 rate=f"{rate:,.0f}",
             )
+
+        yield move
+
+
+@contextmanager
+def steps_bar(label: str, steps: int) -> Iterator[Callable[[str], None]]:
+    """Give a callback to call before each of so many steps, with its name; silent off terminals."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name: None
+        return
+    with Progress(
+        TextColumn(f"{label}: {{task.fields[step]}}"),
+        BarColumn(),
+        TextColumn("{task.completed} of {task.total}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        refresh_per_second=UPDATES_PER_S,
+    ) as bar:
+        task = bar.add_task(label, total=steps, step="")
+        started = False
+
+        def move(name: str) -> None:
+            nonlocal started
+            bar.update(task, advance=int(started), step=name)
+            started = True
 
         yield move
 

@@ -59,13 +59,30 @@ def run(
             help="As recorded; with nothing skipped; or the same network as a dense ANN (T=1)."
         ),
     ] = ActivityChoice.RECORDED,
+    trace_budget: Annotated[
+        str | None, typer.Option(metavar="BYTES", help="Largest size of the trace, such as 500MB.")
+    ] = None,
+    trace_window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BEGIN:END", help="Record this part of the simulated time, such as 10us:20us."
+        ),
+    ] = None,
+    mem: Annotated[
+        str | None,
+        typer.Option(metavar="BYTES", help="Memory to stay within, such as 2GB; all if not given."),
+    ] = None,
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
-    from tlm.cli.progress import progress_bar
+    from tlm.cli.progress import progress_bar, show_estimate
     from tlm.cli.screen import show
-    from tlm.errors import InvalidResultError
-    from tlm.run import run_job
+    from tlm.errors import DiskFullError, InvalidResultError
+    from tlm.memory import parse_memory
+    from tlm.runner import run_job
+    from tlm.trace.limits import parse_limits
 
+    limits = parse_limits(trace_budget, trace_window)
+    mem_bytes = None if mem is None else parse_memory(mem)
     with progress_bar() as on_progress:
         result = run_job(
             workload,
@@ -76,6 +93,9 @@ def run(
             out=out,
             trace=trace.value,
             activity=activity.value,
+            limits=limits,
+            mem_bytes=mem_bytes,
+            on_estimate=show_estimate,
             on_progress=on_progress,
         )
     show(result, _baseline(result.workload))
@@ -83,6 +103,10 @@ def run(
         raise InvalidResultError(
             f"{result.folder}: the run breaks {len(result.summary['broken'])} invariants, named "
             "above; do not use its figures, and please report it"
+        )
+    if result.trace_truncated == "disk-full":
+        raise DiskFullError(
+            f"{result.folder}: the disk is full: the trace ends early, the figures are whole"
         )
 
 

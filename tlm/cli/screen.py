@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tlm.run import RunResult
+from tlm.config.layers import LoadedChip
 
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
@@ -49,12 +50,32 @@ def bytes_text(value: float) -> str:
     return _scaled(value, _BYTES)
 
 
-def show(result: RunResult, baseline: Any = None) -> None:
+class Finished(Protocol):
+    """What the screen shows: a run just made, or one opened again."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def summary(self) -> dict[str, Any]: ...
+    @property
+    def chip(self) -> LoadedChip: ...
+    @property
+    def cost(self) -> dict[str, Any]: ...
+    @property
+    def ok(self) -> bool: ...
+
+
+def show(result: Finished, baseline: Any = None) -> None:
     """Print the summary of a run; ``baseline`` is the GPU baseline beside it, if there is one."""
-    Console(width=WIDTH).print(screen(result, baseline))
+    console().print(screen(result, baseline))
 
 
-def screen(result: RunResult, baseline: Any = None) -> Group:
+def console() -> Console:
+    """Standard output, as wide as the tables need; without colour where it is no terminal."""
+    return Console(width=WIDTH, highlight=False)
+
+
+def screen(result: Finished, baseline: Any = None) -> Group:
     """The summary as renderables, widest 118 columns."""
     summary = result.summary
     parts: list[Any] = [
@@ -71,7 +92,8 @@ def screen(result: RunResult, baseline: Any = None) -> Group:
     return Group(*parts)
 
 
-def _table(title: str, *columns: str) -> Table:
+def plain_table(title: str, *columns: str) -> Table:
+    """A table without frame: the first column to the left, figures to the right."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold",
                   pad_edge=False, padding=(0, 1), show_edge=False)  # fmt: skip
     for index, column in enumerate(columns):
@@ -88,7 +110,7 @@ def _side_by_side(*tables: Table) -> Table:
     return grid
 
 
-def _verdict(result: RunResult) -> Text:
+def _verdict(result: Finished) -> Text:
     summary = result.summary
     work, time, energy = summary["workload"], summary["time"], summary["energy"]
     power = energy["total_pj"] / time["makespan_ps"]
@@ -115,7 +137,7 @@ def _verdict(result: RunResult) -> Text:
 
 
 def _time(summary: Mapping[str, Any]) -> Table:
-    table = _table("Time by phase", "phase", "from", "to", "cores", "mean computing")
+    table = plain_table("Time by phase", "phase", "from", "to", "cores", "mean computing")
     for phase, row in summary["time"]["phases"].items():
         engines = row["cores"] or 1
         table.add_row(
@@ -130,7 +152,7 @@ def _time(summary: Mapping[str, Any]) -> Table:
 
 def _energy(summary: Mapping[str, Any]) -> Table:
     energy = summary["energy"]
-    table = _table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
+    table = plain_table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
     names = {str(i): name for i, name in enumerate(summary["work"])}
     components = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
     components.sort(key=lambda item: -item[1])
@@ -154,7 +176,9 @@ def _micro(value_pj: float | None) -> str:
 
 def _engines(summary: Mapping[str, Any]) -> Table:
     reasons = ["compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted"]
-    table = _table("Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores")
+    table = plain_table(
+        "Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores"
+    )
     for engine, row in summary["engines"].items():
         shares = [f"{abs(row['shares'][reason]):.1%}" for reason in reasons]
         table.add_row(engine.upper(), *shares, str(row["cores_computing"]))
@@ -162,7 +186,7 @@ def _engines(summary: Mapping[str, Any]) -> Table:
 
 
 def _efficiency(summary: Mapping[str, Any]) -> Table:
-    table = _table("TFLOPS/W", "FLOP counted", "core", "chip")
+    table = plain_table("TFLOPS/W", "FLOP counted", "core", "chip")
     row = summary["efficiency"]
     for name, key in (("dense-equivalent", "dense_equivalent"), ("effective", "effective")):
         watts = row[f"{key}_tflops_w"]
@@ -171,7 +195,7 @@ def _efficiency(summary: Mapping[str, Any]) -> Table:
 
 
 def _sparsity(summary: Mapping[str, Any]) -> Table:
-    table = _table(
+    table = plain_table(
         "Measured density, mean over steps; slots executed of dense",
         *("layer", "S", "m", "dU", "zero slices", "split k x b x rows", "FP", "BP", "WG"),
     )
@@ -207,7 +231,7 @@ def _fabric(summary: Mapping[str, Any]) -> Text:
 
 
 def _busiest(summary: Mapping[str, Any]) -> Table:
-    table = _table("Busiest resources", "resource", "busy", "knob")
+    table = plain_table("Busiest resources", "resource", "busy", "knob")
     table.columns[2].justify = "left"
     for row in summary["busiest"][:3]:
         table.add_row(row["resource"], f"{row['use']:.1%}", row["knob"])
@@ -215,7 +239,7 @@ def _busiest(summary: Mapping[str, Any]) -> Table:
 
 
 def _stalls(summary: Mapping[str, Any]) -> Table:
-    table = _table("Largest stalls", "engine at", "waits for", "share of engine time")
+    table = plain_table("Largest stalls", "engine at", "waits for", "share of engine time")
     for row in summary["stalls"][:3]:
         where = f"{row['phase'].upper()} {row['layer']}"
         table.add_row(where, row["reason"], f"{row['share']:.1%}")
@@ -243,7 +267,7 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
     return text
 
 
-def _footer(result: RunResult) -> Text:
+def _footer(result: Finished) -> Text:
     cost = result.cost
     assumed = len(result.chip.assumed)
     share = result.summary["energy"]["assumed_share"]

@@ -8,14 +8,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from tlm.config.dram_currents import DramCurrents, currents_from
+from tlm.config.yaml_file import read_mapping
 from tlm.errors import ConfigError
 
 DEVICE_FOLDER = Path(__file__).parent / "dram"
 _NOT_KEYS = ("name", "tck_ps", "currents")  # fields that a file gives in other forms, or not
+_LARGEST = 1 << 31  # of any whole number
 _PS_PER_UNIT = {"ps": 1, "ns": 1000}
 _POWERS_OF_TWO = (
     "bus_bits",
@@ -136,14 +135,7 @@ def read_dram_timing(path: Path) -> DramTiming:
     Raises:
         ConfigError: as ``load_dram_timing``; the text starts with the file's name.
     """
-    try:
-        data = YAML(typ="safe").load(path)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise ConfigError(f"{path.name}: not a readable YAML file: {text}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path.name}: expected a mapping of device parameters")
-    return timing_from_mapping(path.stem, data)
+    return timing_from_mapping(path.stem, read_mapping(path, path.name))
 
 
 def timing_from_mapping(name: str, data: dict[str, Any]) -> DramTiming:
@@ -178,6 +170,8 @@ def _checked(name: str, key: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         unit = "clock count, e.g. 29" if key.endswith("_clk") else "whole number"
         raise ConfigError(f"{name}.{key}: {value!r} is not a {unit}")
+    if value > _LARGEST:
+        raise ConfigError(f"{name}.{key}: {value} is more than {_LARGEST}")
     if key in _POWERS_OF_TWO and (value == 0 or value & (value - 1)):
         raise ConfigError(f"{name}.{key}: {value} is not a power of two")
     return value
@@ -185,7 +179,9 @@ def _checked(name: str, key: str, value: Any) -> Any:
 
 def _period_ps(name: str, value: Any) -> int:
     """A clock period such as ``625 ps`` or ``1.25 ns`` in whole ps."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(ps|ns)", value) if isinstance(value, str) else None
+    match = (
+        re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) *(ps|ns)", value) if isinstance(value, str) else None
+    )
     if match is None:
         raise ConfigError(f"{name}.tck: {value!r} is not a time with its unit, e.g. 625 ps")
     period = float(match[1]) * _PS_PER_UNIT[match[2]]

@@ -16,26 +16,26 @@ def resolved_yaml(loaded: LoadedChip, *, origins: bool = True) -> str:
     ``origins`` there are no comments, and equal configurations give equal text, whatever the
     files they came from.
     """
-    lines = list(_group(loaded.config.model_dump(), (), loaded))
-    if not origins:
-        return "\n".join(line.split("  #")[0].rstrip() for line in lines) + "\n"
-    if loaded.assumed:
+    lines = list(_group(loaded.config.model_dump(), (), loaded, origins))
+    if origins and loaded.assumed:
         lines += ["", "provenance:"]
-    for key, note in loaded.assumed.items():
-        text = f"assumed: {note}" if note else "assumed"
-        lines.append(f"  {key}: {json.dumps(text, ensure_ascii=False)}")
+        for key, note in loaded.assumed.items():
+            text = f"assumed: {note}" if note else "assumed"
+            lines.append(f"  {key}: {json.dumps(text, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
 
 
 def _group(
-    values: Mapping[str, object], above: tuple[str, ...], loaded: LoadedChip
+    values: Mapping[str, object], above: tuple[str, ...], loaded: LoadedChip, origins: bool
 ) -> Iterator[str]:
     indent = "  " * len(above)
     for name, value in values.items():
         path = (*above, name)
         if isinstance(value, dict):
             yield f"{indent}{name}:"
-            yield from _group(value, path, loaded)
+            yield from _group(value, path, loaded, origins)
+        elif not origins:
+            yield f"{indent}{name}: {_scalar(value)}"
         else:
             key = ".".join(path)
             assumed = ", assumed" if key in loaded.assumed else ""

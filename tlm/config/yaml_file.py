@@ -1,7 +1,8 @@
 """Reading YAML 1.2 files of unknown origin into plain mappings.
 
-Refused before anything is built: files over 1 MiB, deep nesting, anchors, aliases, tags, several
-documents, duplicate keys, and keys that are not text.
+Refused before anything is built: files over 1 MiB, deep nesting, too many values, anchors,
+aliases, tags, several documents, duplicate keys; and of what is built, keys that are not text,
+dates, numbers out of any range, and control characters.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ruamel.yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -26,6 +28,8 @@ from tlm.errors import ConfigError
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 12
+MAX_NODES = 100_000  # six seconds of this parser, the slowest there is
+MAX_INTEGER = 1 << 63
 
 
 def read_mapping(path: Path, where: str) -> dict[str, object]:
@@ -57,7 +61,7 @@ def parse_yaml(text: str, where: str) -> object:
     except (YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{where}: not valid YAML: {reason}") from None
-    _refuse_odd_keys(value, where)
+    _refuse_odd_values(value, where)
     return value
 
 
@@ -66,6 +70,8 @@ def _yaml() -> YAML:
 
 
 def _read_text(path: Path, where: str) -> str:
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{where}: cannot be read: no regular file")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -81,16 +87,19 @@ def _read_text(path: Path, where: str) -> str:
 
 def _refuse_features(text: str, where: str) -> None:
     """Walk the parser's events, which need no recursion, and refuse what must not be built."""
-    depth = documents = 0
+    depth = documents = nodes = 0
     for event in _yaml().parse(text):
         if isinstance(event, MappingStartEvent | SequenceStartEvent):
             depth += 1
         elif isinstance(event, MappingEndEvent | SequenceEndEvent):
             depth -= 1
         documents += isinstance(event, DocumentStartEvent)
+        nodes += isinstance(event, NodeEvent)
         refused = _refused(event)
         if depth > MAX_DEPTH:
             refused = f"nesting deeper than {MAX_DEPTH}"
+        elif nodes > MAX_NODES:
+            raise ConfigError(f"{where}: more than {MAX_NODES} values; shorten the file")
         elif documents > 1:
             refused = "a second document"
         if refused:
@@ -107,15 +116,32 @@ def _refused(event: Event) -> str:
     return ""
 
 
-def _refuse_odd_keys(value: object, where: str) -> None:
+def _refuse_odd_values(value: object, where: str) -> None:
+    """Pass text, numbers of ordinary size, true, false, nothing; and lists and groups of them."""
     if isinstance(value, list):
         for item in value:
-            _refuse_odd_keys(item, where)
+            _refuse_odd_values(item, where)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if not isinstance(key, str):
-                raise ConfigError(f"{where}: {key!r}: expected a key made of text")
-            _refuse_odd_keys(item, where)
+            if not isinstance(key, str) or not key.isprintable():
+                raise ConfigError(f"{where}: {_shown(key)}: expected a key made of text")
+            _refuse_odd_values(item, f"{where}: {key[:60]}")
+    elif isinstance(value, str):
+        if not value.replace("\n", "").replace("\t", "").isprintable():
+            raise ConfigError(f"{where}: expected printable text, got {ascii(value)[:60]}")
+    elif isinstance(value, int | float):
+        if not -MAX_INTEGER < value < MAX_INTEGER:
+            raise ConfigError(f"{where}: expected a number below 2^63, got {_shown(value)}")
+    elif value is not None:
+        raise ConfigError(
+            f'{where}: expected text or a number, got {_shown(value)}; quote it: "..."'
+        )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) >= MAX_INTEGER:
+        return f"one of {value.bit_length()} bits"  # printing it may be refused or slow
+    return repr(value)[:60]
 
 
 def _line(error: MarkedYAMLError) -> str:

@@ -136,9 +136,10 @@ class Chip:
         for engine in self.engines:
             if engine.position < len(engine.tiles):
                 tile = engine.tiles[engine.position]
+                awaited = engine.waits_for.label if engine.waits_for else "nothing"
                 found.append(
                     f"{engine.path} at {tile.phase.name} layer {tile.layer} sample {tile.sample} "
-                    f"waits for {engine.waits_for or 'nothing'}"
+                    f"waits for {awaited}"
                 )
         return found
 

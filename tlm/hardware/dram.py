@@ -69,6 +69,17 @@ class DramChannel:
         entries = self.scheduler.entries
         return sum(entries.waiting) + len(entries.blocked)
 
+    def held(self) -> list[Transaction]:
+        """The transactions that have arrived and are not answered, accepted or not."""
+        blocked = [arrival[0] for arrival in self.scheduler.entries.blocked]
+        queued = [
+            run.transaction
+            for bank in self.scheduler.banks
+            for runs in (*bank.hits, *bank.misses)
+            for run in runs
+        ]
+        return [*blocked, *queued]
+
     def settle(self) -> None:
         """Bring counters, idle refreshes included, up to the present time."""
         self.scheduler.advance(self._env.now)

@@ -70,14 +70,19 @@ def drive(
     requests: Sequence[Request],
     load: DramLoad,
     policy: DramPolicy | None = None,
-    nbytes: int = 0,
+    nbytes: int | Sequence[int] = 0,
+    clocks: Sequence[int] = (),
 ) -> DramMeasurement:
-    """Run ``requests`` of ``nbytes`` each (one burst by default) through a fresh channel."""
+    """Run ``requests`` of ``nbytes`` each (one burst by default) through a fresh channel.
+
+    ``clocks`` gives the arrival of each; without them ``load`` does.
+    """
     env = Environment()
-    size = nbytes or timing.burst_bytes
+    if isinstance(nbytes, int):
+        nbytes = [nbytes or timing.burst_bytes] * len(requests)
     transactions = [
         Transaction(i, command, address, size, 0, None)
-        for i, (command, address) in enumerate(requests)
+        for i, ((command, address), size) in enumerate(zip(requests, nbytes, strict=True))
     ]
     done = Done(len(transactions), "DRAM driver")
     source = iter(transactions)
@@ -94,7 +99,8 @@ def drive(
     first = islice(source, load.window) if load.window else source
     for transaction in first:
         offered_clk = transaction.ident // OFFERED_PER_CLOCK
-        arrival = max(offered_clk, int(transaction.ident * load.interval_clk)) * timing.tck_ps
+        clock = max(offered_clk, int(transaction.ident * load.interval_clk))
+        arrival = (clocks[transaction.ident] if clocks else clock) * timing.tck_ps
         transaction.callbacks = channel.callbacks
         transaction.begin_req = arrival
         env.schedule(transaction, delay=arrival)

@@ -11,6 +11,7 @@ from tlm.errors import ConfigError
 READ, WRITE = 0, 1
 Request = tuple[int, int]  # command, byte address
 _MASK = (1 << 64) - 1
+_COMMANDS = {"R": READ, "LD": READ, "READ": READ, "W": WRITE, "ST": WRITE, "WRITE": WRITE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,35 +132,78 @@ def requests(name: str, n: int, geometry: PatternGeometry) -> list[Request]:
     return list(PATTERNS[name](n, geometry))
 
 
-def read_requests(path: Path) -> list[Request]:
-    """Requests from a text file: ``R`` or ``W`` and a byte address a line, ``#`` for comments.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Requests from a file: their sizes in bytes and, where the file has them, their clocks."""
+
+    requests: list[Request]
+    nbytes: list[int]
+    clocks: list[int]
+
+
+def read_requests(path: Path, burst_bytes: int) -> Recording:
+    """Requests from a text file, one a line, of a burst each.
+
+    A line is ``R 0x1f40`` or ``W 8000``, ``LD``/``ST`` and an address (Ramulator 2), or address,
+    ``READ`` or ``WRITE``, and clock (DRAMsim3, address in hexadecimal); ``#`` starts a comment.
+    Clocks count only if every line has one. Bursts of one clock and command at following addresses
+    are then one request, as the controller took them.
 
     Raises:
-        ConfigError: the file cannot be read, or a line is no request.
+        ConfigError: the file cannot be read, a line is no request, or clocks go backwards.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--requests: {path}: cannot be read: {error}") from None
-    found = [
-        _request(path, number, words)
-        for number, line in enumerate(lines, 1)
-        if (words := line.partition("#")[0].split())
-    ]
+    found: list[Request] = []
+    clocks: list[int] = []
+    for number, line in enumerate(lines, 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            found.append(_timed(words, clocks) if len(words) == 3 else _request(words))
+        except (ValueError, KeyError):
+            raise ConfigError(
+                f'--requests: {path}: line {number}: expected "R ADDRESS", "W ADDRESS" (such as '
+                f'R 0x1f40) or "0x1f40 READ CLOCK", clocks rising, got "{" ".join(words)}"'
+            ) from None
     if not found:
         raise ConfigError(f"--requests: {path}: no request in the file")
-    return found
+    if len(clocks) < len(found):
+        return Recording(found, [burst_bytes] * len(found), [])
+    return _joined(found, clocks, burst_bytes)
 
 
-def _request(path: Path, number: int, words: list[str]) -> Request:
-    try:
-        command = ("R", "W").index(words[0].upper())
-        address = int(words[1], 0)
-    except (ValueError, IndexError):
-        command, address = READ, -1
-    if len(words) != 2 or address < 0:
-        raise ConfigError(
-            f'--requests: {path}: line {number}: expected "R ADDRESS" or "W ADDRESS" (such as '
-            f'R 0x1f40), got "{" ".join(words)}"'
-        )
-    return command, address
+def _joined(found: list[Request], clocks: list[int], burst_bytes: int) -> Recording:
+    joined = Recording([], [], [])
+    for (command, address), clock in zip(found, clocks, strict=True):
+        if joined.clocks and joined.clocks[-1] == clock:
+            before, start = joined.requests[-1]
+            if before == command and start + joined.nbytes[-1] == address:
+                joined.nbytes[-1] += burst_bytes
+                continue
+        joined.requests.append((command, address))
+        joined.nbytes.append(burst_bytes)
+        joined.clocks.append(clock)
+    return joined
+
+
+def _request(words: list[str]) -> Request:
+    name, address = words
+    return _COMMANDS[name.upper()], _not_negative(int(address, 0))
+
+
+def _timed(words: list[str], clocks: list[int]) -> Request:
+    """A request with a clock, which is appended to ``clocks``."""
+    address, name, clock = words
+    clocks.append(int(clock))
+    _not_negative(clocks[-1] - (clocks[-2] if len(clocks) > 1 else 0))
+    return _COMMANDS[name.upper()], _not_negative(int(address, 16))
+
+
+def _not_negative(value: int) -> int:
+    if value < 0:
+        raise ValueError
+    return value

@@ -81,7 +81,7 @@ class Engine:
         self.by_layer: dict[tuple[int, int], list[int]] = {}
         self.tallies: dict[tuple[Phase, int], Tally] = {}
         self.position = 0
-        self.waits_for = ""
+        self.waits_for: Done | None = None
         self.accounted_ps = 0
         self._outputs: deque[Done] = deque()
 
@@ -143,11 +143,11 @@ class Engine:
         """Wait; time before the last producer posted is dependency, the rest is ``reason``."""
         if done.remaining == 0:
             return
-        self.waits_for = done.label
+        self.waits_for = done
         begin = self.accounted_ps
         yield done
         now = self.env.now
-        self.waits_for = ""
+        self.waits_for = None
         if reason in (NOC, DRAM) and done.posted > begin:
             self._account(DEPENDENCY, tile, self.position, min(done.posted, now))
         elif reason == NOC and not done.posted:

@@ -27,6 +27,7 @@ from tlm.kernel import Callbacks, Environment, Path, Transaction
 REQUEST, RESPONSE = 0, 1
 NETWORKS = ("", "response.")  # prefix of a channel's name
 _LAST = 2  # SimPy priority after those of all other events
+_LONGEST_STRETCH = 8  # cycles in one kernel event: the kernel's watchdog sees only events
 
 
 class _Tick:
@@ -174,6 +175,7 @@ class RouterNetwork:
         env, period = self.env, self.period_ps
         tick.armed = False
         cycle = -(-env.now // period)
+        latest = cycle + _LONGEST_STRETCH
         while True:
             moving = False
             for fabric in self.fabrics:
@@ -184,7 +186,7 @@ class RouterNetwork:
             if not moving:
                 return
             cycle += 1
-            if env.peek() <= cycle * period:
+            if env.peek() <= cycle * period or cycle == latest:
                 self._arm(cycle, env.now)
                 return
 

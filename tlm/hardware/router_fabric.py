@@ -209,6 +209,7 @@ class RouterFabric:
         packet = source.queue.popleft()
         lane.credit -= 1
         self._heads[(cycle + SOURCE_TO_ARRIVAL) % RING].append((lane, packet))
+        self._stay_awake(cycle + SOURCE_TO_ARRIVAL)
         source.last = lane.index
         source.left = packet.flits - 1
         self._send_body(source, cycle + 1)
@@ -226,7 +227,8 @@ class RouterFabric:
         if wake == self.cycle:  # not a credit: look again next cycle
             wake += 1
         self._wakes[wake % RING].append(source)
-        self._stay_awake(first + run - 1)
+        if run:  # waiting for a credit keeps nobody awake: what sends the credit does
+            self._stay_awake(first + run - 1)
 
     def _receive_heads(self, slot: int, cycle: int) -> None:
         heads = self._heads[slot]

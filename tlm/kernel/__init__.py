@@ -5,7 +5,7 @@ The tie-break between events at one time is SimPy's: priority, then order of sch
 
 from tlm.kernel.environment import Environment
 from tlm.kernel.server import Done, Inbox, start_server
-from tlm.kernel.simulation import StuckError, run_until
+from tlm.kernel.simulation import StuckError, run_until, scheduled
 from tlm.kernel.transaction import Callbacks, Path, Transaction
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "StuckError",
     "Transaction",
     "run_until",
+    "scheduled",
     "start_server",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import h5py
 import numpy as np
@@ -13,11 +13,23 @@ from numpy.typing import NDArray
 
 from tlm.errors import TraceError
 from tlm.trace import schema
+from tlm.trace.check import (
+    Rows,
+    check_committed,
+    check_digest,
+    check_layout,
+    check_rows,
+    check_version,
+    damaged,
+    read_committed,
+    read_text,
+    read_window,
+)
 from tlm.trace.schema import Unit
+from tlm.trace.unclosed import Unclosed
 
-Rows = NDArray[np.void]
-
-_CAPS = {"units": 1 << 15, "config": 16 << 20, "committed": len(schema.TABLES)}  # elements
+_ATTEMPTS = 5  # at a file that may be in the middle of a write
+_PAUSE_S = 0.02
 
 
 def open(source: str | Path) -> Trace:
@@ -27,7 +39,7 @@ def open(source: str | Path) -> Trace:
         source: a run folder (holding ``trace.h5``) or the file itself.
 
     Raises:
-        TraceError: no such file, not HDF5, damaged, another schema or a newer version.
+        TraceError: no such file, not HDF5, damaged, another schema or a another version.
     """
     path = Path(source)
     if path.is_dir():
@@ -37,41 +49,52 @@ def open(source: str | Path) -> Trace:
             f"{path}: no such trace; give a run folder or a {schema.FILE_NAME} "
             "(a run with --trace off leaves none)"
         )
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return Trace(path)
+        except TraceError:
+            if not _is_unclosed(path):
+                raise
+            time.sleep(_PAUSE_S)  # a living writer may have been in the middle of a write
     return Trace(path)
 
 
 class Trace:
     """The committed rows of one trace; a context manager.
 
-    ``attrs`` holds the text attributes of the run (``schema.RUN_ATTRIBUTES`` and ``level``),
-    ``units`` the streams in order of their ids. ``transactions`` and ``activity`` are structured
-    arrays with the columns of ``schema`` (times in ps), read on first use and clipped to the
-    committed rows. ``complete`` is False if the run was killed, interrupted or ran out of disk:
-    what is there is right, but is not the whole run.
+    ``attrs`` holds the text attributes of the run (``schema.RUN_ATTRIBUTES``, ``config_sha256``
+    and ``level``), ``units`` the streams in order of their ids. ``transactions`` and ``activity``
+    are structured arrays with the columns of ``schema`` (times in ps), read on first use and
+    clipped to the committed rows. ``complete`` is False if the run was killed, interrupted or ran
+    out of disk or budget: what is there is right, but is not the whole run. ``window_ps`` is the
+    (begin, end) of a trace that holds a window of the run alone, and None otherwise.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = _open_file(path)
         try:
-            _check_version(path, self._file)
-            _check_layout(path, self._file)
-            self.attrs = {
-                name: _plain(self._file.attrs[name]) for name in (*schema.RUN_ATTRIBUTES, "level")
-            }
+            check_version(path, self._file)
+            check_layout(path, self._file)
+            names = (*schema.RUN_ATTRIBUTES, "config_sha256", "level")
+            self.attrs = {name: read_text(path, self._file, name) for name in names}
+            self.window_ps = read_window(path, self._file)
+            for name, digest in schema.DIGESTS.items():
+                check_digest(path, self._file, name, digest)
             self.units = tuple(
                 Unit(row["path"].decode(), row["kind"].decode()) for row in self._file["units"][:]
             )
-            self.complete = bool(self._file["complete"][()])
-            self._committed = dict(zip(schema.TABLES, self._file["committed"][:], strict=True))
+            *counts, complete = read_committed(path, self._file)
+            self.complete = bool(complete)
+            self._committed = dict(zip(schema.TABLES, counts, strict=True))
             for name, rows in self._committed.items():
-                _check_committed(path, self._file[name], int(rows))
+                check_committed(path, self._file[name], int(rows))
         except TraceError:
             self._file.close()
             raise
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
             self._file.close()
-            raise _damaged(path, str(error)) from error
+            raise damaged(path, str(error)) from error
 
     def __enter__(self) -> Trace:
         return self
@@ -108,15 +131,21 @@ class Trace:
         return np.flatnonzero([unit.kind == kind for unit in self.units])
 
     def _rows(self, name: str) -> Rows:
-        try:
-            rows: Rows = self._file[name][: int(self._committed[name])]
-        except (OSError, RuntimeError) as error:
-            raise _damaged(self.path, str(error)) from error
+        attempts = _ATTEMPTS if not self.complete else 1
+        for attempt in range(attempts):
+            try:
+                rows: Rows = self._file[name][: self._committed[name]]
+                break
+            except (OSError, RuntimeError) as error:
+                if attempt == attempts - 1:
+                    raise damaged(self.path, str(error)) from error
+                time.sleep(_PAUSE_S)
+        check_rows(self.path, name, rows, len(self.units))
         return rows
 
 
 def _open_file(path: Path) -> h5py.File:
-    """Open for reading; a file whose writer lives or was killed opens in SWMR mode only."""
+    """Open for reading; a file whose writer lives or was killed is shown to HDF5 as closed."""
     if not h5py.is_hdf5(path):
         raise TraceError(f"{path}: not an HDF5 file, or cut short at its beginning")
     try:
@@ -124,62 +153,11 @@ def _open_file(path: Path) -> h5py.File:
     except OSError:
         pass
     try:
-        file = h5py.File(path, "r", swmr=True)
-    except (OSError, RuntimeError) as error:
-        raise _damaged(path, str(error)) from error
-    expected, found = file.id.get_filesize(), path.stat().st_size
-    if found < expected:  # in SWMR mode HDF5 would wait for the missing bytes, for ever
-        file.close()
-        raise _damaged(path, f"cut short, {found} bytes of {expected}")
-    return file
+        return h5py.File(Unclosed(path), "r")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise damaged(path, str(error)) from error
 
 
-def _check_version(path: Path, file: h5py.File) -> None:
-    found = _plain(file.attrs.get("schema", "none"))
-    if found != schema.SCHEMA:
-        raise TraceError(f"{path}: expected an HDF5 file of schema {schema.SCHEMA!r}, got {found}")
-    version = int(file.attrs["schema_version"])
-    if version > schema.SCHEMA_VERSION:
-        raise TraceError(
-            f"{path}: trace schema version {version} is newer than the {schema.SCHEMA_VERSION} "
-            "this tlm reads; update tlm"
-        )
-
-
-def _check_layout(path: Path, file: h5py.File) -> None:
-    """Refuse what a trace never holds, before any data is read: links, foreign storage, dtypes."""
-    expected: dict[str, np.dtype[Any]] = {
-        **schema.TABLES,
-        "units": schema.UNIT_DTYPE,
-        "config": np.dtype("u1"),
-        "committed": np.dtype("<i8"),
-        "complete": np.dtype("u1"),
-    }
-    for name, dtype in expected.items():
-        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-            raise _damaged(path, f"/{name} is missing or a link")
-        dataset = file[name]
-        if not isinstance(dataset, h5py.Dataset) or dataset.external or dataset.is_virtual:
-            raise _damaged(path, f"/{name} is not a plain dataset")
-        if dataset.dtype != dtype:
-            raise _damaged(path, f"/{name} has columns {dataset.dtype}, expected {dtype}")
-        if name in _CAPS and (dataset.ndim != 1 or dataset.size > _CAPS[name]):
-            raise _damaged(path, f"/{name} has shape {dataset.shape}, over {_CAPS[name]} elements")
-        if name in schema.TABLES and dataset.chunks != (schema.CHUNK_ROWS,):
-            raise _damaged(path, f"/{name} has chunks {dataset.chunks}, not {schema.CHUNK_ROWS}")
-
-
-def _check_committed(path: Path, dataset: h5py.Dataset, committed: int) -> None:
-    """Every committed row must lie in a chunk that is really stored; absent ones read as zeros."""
-    chunks = -(-committed // schema.CHUNK_ROWS)
-    if not 0 <= committed <= dataset.shape[0] or dataset.id.get_num_chunks() < chunks:
-        raise _damaged(path, f"{dataset.name} lacks part of its {committed} committed rows")
-
-
-def _damaged(path: Path, reason: str) -> TraceError:
-    return TraceError(f"{path}: damaged trace: {' '.join(reason.split())}; run the job again")
-
-
-def _plain(value: str | bytes) -> str:
-    """A text attribute, whichever way HDF5 stores it."""
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _is_unclosed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return any(file.read(12)[11:])

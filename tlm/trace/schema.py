@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 SCHEMA = "tlm-trace"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 TIME_UNIT = "ps"
 FILE_NAME = "trace.h5"
 
@@ -18,10 +21,18 @@ GZIP_LEVEL = 1  # with shuffle: half the time of gzip-4 and a quarter of the pla
 LEVELS = ("off", "phase", "transaction")
 UNIT_KINDS = ("fp", "bp", "wg", "dram", "link")
 
-RUN_ATTRIBUTES = ("tlm_version", "config_sha256", "workload_sha256")  # given by the run, all text
+RUN_ATTRIBUTES = ("tlm_version", "workload_sha256")  # given by the run, all text
+DIGESTS = {"config": "config_sha256", "units": "units_sha256"}  # attribute that seals a dataset
+WINDOW = "window_ps"  # attribute of a trace that holds only a window of the run
 
 NONE = -1  # layer, sample, step or task of a record that has none
 PHASE_NONE = 255
+
+
+def committed_values(rows: Sequence[int], complete: bool) -> NDArray[np.int64]:
+    """``/committed``: the rows of each table that count, 1 if complete, and their CRC-32."""
+    counts = np.array([*rows, int(complete)], dtype="<i8")
+    return np.append(counts, np.int64(crc32(counts.tobytes())))
 
 
 class What(IntEnum):
@@ -88,6 +99,8 @@ ACTIVITY_DTYPE = np.dtype(
 )
 
 TABLES = {"transactions": TRANSACTION_DTYPE, "activity": ACTIVITY_DTYPE}  # order of /committed
+SPANS = {"transactions": (1, 4), "activity": (1, 2)}  # columns of a row's first and last time
+COMMITTED = len(TABLES) + 2  # rows of each table, complete, CRC-32 of the numbers before it
 ENUM_ATTRIBUTES = {
     "transactions": {"command_names": COMMAND_NAMES, "phase_names": PHASE_NAMES},
     "activity": {"what_names": WHAT_NAMES, "phase_names": PHASE_NAMES},

@@ -9,6 +9,7 @@ import numpy as np
 
 from tlm.errors import TraceError
 from tlm.trace import schema
+from tlm.trace.limits import Window
 
 _STRUCT_CODES = {"<i8": "q", "<i4": "i", "<u4": "I", "<i2": "h", "|u1": "B"}
 
@@ -21,15 +22,24 @@ class Table:
         name: a key of ``schema.TABLES``.
         rows: the list the model appends to; ``append`` takes rows from its front.
         recorded: False to keep the table empty and drop its rows.
+        window_ps: record only rows that overlap it; None records all.
     """
 
     def __init__(
-        self, file: h5py.File, name: str, rows: list[tuple[int, ...]], *, recorded: bool
+        self,
+        file: h5py.File,
+        name: str,
+        rows: list[tuple[int, ...]],
+        *,
+        recorded: bool,
+        window_ps: Window | None,
     ) -> None:
         self._name = name
         self._dtype = schema.TABLES[name]
         self._rows = rows
         self._recorded = recorded
+        self._window_ps = window_ps
+        self._looked_at = 0  # rows of the list known to lie in the window
         # struct packs a row in 220 ns and refuses what does not fit; numpy needs 420 ns.
         self._pack = struct.Struct(_struct_format(self._dtype)).pack
         self.dataset = file.create_dataset(
@@ -41,6 +51,7 @@ class Table:
             compression="gzip",
             compression_opts=schema.GZIP_LEVEL,
             shuffle=True,
+            fletcher32=True,
         )
         for attribute, names in schema.ENUM_ATTRIBUTES[name].items():
             self.dataset.attrs[attribute] = np.array(names, dtype="S")
@@ -51,6 +62,13 @@ class Table:
         """Size of the rows not yet in the file, before compression."""
         return len(self._rows) * self._dtype.itemsize
 
+    def drop_unwanted(self) -> None:
+        """Drop the rows that are not to be recorded: all of them, or those outside the window."""
+        if not self._recorded:
+            self._rows.clear()
+        elif self._window_ps is not None:
+            self._keep_window(*self._window_ps)
+
     def append(self, *, partial: bool) -> None:
         """Move the whole chunks, or with ``partial`` every row, from the list to the dataset.
 
@@ -58,9 +76,6 @@ class Table:
             TraceError: a value does not fit its column.
             OSError: the file cannot grow.
         """
-        if not self._recorded:
-            self._rows.clear()
-            return
         count = len(self._rows)
         if not partial:
             count -= count % schema.CHUNK_ROWS
@@ -71,6 +86,14 @@ class Table:
         self.dataset[self.committed :] = data
         self.committed += count
         del self._rows[:count]
+        self._looked_at -= min(count, self._looked_at)
+
+    def _keep_window(self, begin_ps: int, end_ps: int) -> None:
+        """Drop the new rows that end before the window or begin after it."""
+        first, last = schema.SPANS[self._name]
+        rows, known = self._rows, self._looked_at
+        rows[known:] = [r for r in rows[known:] if r[first] < end_ps and r[last] > begin_ps]
+        self._looked_at = len(rows)
 
     def _packed(self, rows: list[tuple[int, ...]]) -> bytes:
         pack = self._pack

@@ -8,6 +8,7 @@ are safely in the file. Rows above it do not exist for a reader.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ import numpy as np
 
 from tlm.errors import TraceError
 from tlm.trace import schema
-from tlm.trace.space import require_space, sync
+from tlm.trace.limits import NO_LIMITS, TraceLimits
+from tlm.trace.space import METADATA_BYTES, require_space, sync
 from tlm.trace.table import Table
 
 
@@ -28,8 +30,8 @@ class TraceWriter:
     them is the whole cost inside the model (about 60 ns). Level ``phase`` records activity only,
     ``off`` writes no file; rows of a table that is not recorded are dropped.
 
-    A full disk does not stop the run: ``truncated`` becomes ``"disk-full"``, the rows committed so
-    far stay readable, and later rows are dropped.
+    Neither a full disk nor a spent budget stops the run: ``truncated`` becomes ``"disk-full"`` or
+    ``"budget"``, the rows committed so far stay readable, and later rows are dropped.
 
     Args:
         path: the file to create.
@@ -37,6 +39,7 @@ class TraceWriter:
         attrs: text of each of ``schema.RUN_ATTRIBUTES``.
         config_text: the resolved configuration, YAML.
         units: (path, kind) of the streams; a row names a unit by its index here.
+        limits: the largest size of the file, and the window of time to record.
 
     Raises:
         TraceError: unknown level, missing attribute, a unit that does not fit, an existing or
@@ -50,10 +53,12 @@ class TraceWriter:
         attrs: Mapping[str, str],
         config_text: str,
         units: Sequence[tuple[str, str]],
+        limits: TraceLimits = NO_LIMITS,
     ) -> None:
         _check_arguments(level, attrs, units)
         self.path = Path(path)
         self.level = level
+        self.limits = limits
         self.truncated: str | None = None
         self.transactions: list[tuple[int, ...]] = []
         self.activity: list[tuple[int, ...]] = []
@@ -73,6 +78,8 @@ class TraceWriter:
     def close(self, complete: bool) -> None:
         """Write the remaining rows and close; ``complete`` says that the run reached its end.
 
+        A trace of a window is never complete.
+
         Raises:
             TraceError: a value does not fit its column.
         """
@@ -80,7 +87,7 @@ class TraceWriter:
         if self._file is None:
             return
         try:
-            self._complete[...] = int(complete)
+            self._commit(complete and self.limits.window_ps is None)
             self._file.close()
             self._file = None
             sync(self.path)
@@ -94,13 +101,19 @@ class TraceWriter:
             self._file = file = h5py.File(self.path, "x", libver="latest")
             _write_attributes(file, self.level, attrs)
             _write_fixed(file, config_text, units)
-            self._committed = file.create_dataset(
-                "committed", data=np.zeros(len(schema.TABLES), dtype="<i8")
-            )
-            self._complete = file.create_dataset("complete", data=np.uint8(0))
+            if self.limits.window_ps is not None:
+                file.attrs[schema.WINDOW] = np.array(self.limits.window_ps, dtype="<i8")
+            none = schema.committed_values([0] * len(schema.TABLES), complete=False)
+            self._committed = file.create_dataset("committed", data=none)
             rows = {"transactions": self.transactions, "activity": self.activity}
             self._tables = [
-                Table(file, name, rows[name], recorded=self._records(name))
+                Table(
+                    file,
+                    name,
+                    rows[name],
+                    recorded=self._records(name),
+                    window_ps=self.limits.window_ps,
+                )
                 for name in schema.TABLES
             ]
             file.swmr_mode = True
@@ -117,20 +130,39 @@ class TraceWriter:
         if self._file is None:
             self._drop_rows()
             return
+        for table in self._tables:
+            table.drop_unwanted()
+        pending = sum(table.pending_bytes for table in self._tables)
+        if not self._within_budget(pending):
+            self._file.close()
+            self._truncate("budget")
+            return
         try:
-            require_space(self.path, sum(table.pending_bytes for table in self._tables))
+            require_space(self.path, pending)
         except OSError:
             self._file.close()
-            self._truncate()
+            self._truncate("disk-full")
             return
         try:
             for table in self._tables:
                 table.append(partial=partial)
             self._file.flush()
-            self._committed[...] = [table.committed for table in self._tables]
+            self._commit(complete=False)
             self._file.flush()
         except (OSError, RuntimeError):
             self._abandon()
+
+    def _commit(self, complete: bool) -> None:
+        """Say how many rows are in the file: one write of a few numbers, sealed by their sum."""
+        rows = [table.committed for table in self._tables]
+        self._committed[...] = schema.committed_values(rows, complete)
+
+    def _within_budget(self, pending: int) -> bool:
+        """Whether the file stays below its budget even if the pending rows do not compress."""
+        budget = self.limits.budget_bytes
+        if budget is None or not pending:
+            return True
+        return self.path.stat().st_size + pending + METADATA_BYTES <= budget
 
     def _abandon(self) -> None:
         """Leave the file as it is after a failed write.
@@ -144,13 +176,13 @@ class TraceWriter:
             with contextlib.suppress(OSError):
                 os.truncate(self.path, self._file.id.get_filesize())
             datasets = [table.dataset for table in self._tables]
-            for handle in (self._file, self._committed, self._complete, *datasets):
+            for handle in (self._file, self._committed, *datasets):
                 h5py.h5i.inc_ref(handle.id)
-        self._truncate()
+        self._truncate("disk-full")
 
-    def _truncate(self) -> None:
+    def _truncate(self, reason: str) -> None:
         """Stop tracing: the file keeps what is committed, the run goes on without it."""
-        self.truncated = "disk-full"
+        self.truncated = reason
         self._file = None
         self._drop_rows()
 
@@ -189,8 +221,13 @@ def _write_attributes(file: h5py.File, level: str, attrs: Mapping[str, str]) -> 
 
 def _write_fixed(file: h5py.File, config_text: str, units: Sequence[tuple[str, str]]) -> None:
     rows = [(ident, path.encode(), kind.encode()) for ident, (path, kind) in enumerate(units)]
-    file.create_dataset("units", data=np.array(rows, dtype=schema.UNIT_DTYPE))
-    file.create_dataset("config", data=np.frombuffer(config_text.encode(), dtype=np.uint8))
+    fixed = {
+        "units": np.array(rows, dtype=schema.UNIT_DTYPE),
+        "config": np.frombuffer(config_text.encode(), dtype=np.uint8),
+    }
+    for name, data in fixed.items():
+        file.create_dataset(name, data=data)
+        file.attrs[schema.DIGESTS[name]] = np.bytes_(hashlib.sha256(data.tobytes()).hexdigest())
 
 
 def _reason(error: OSError) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tlm.errors import WorkloadError
 from tlm.workload.model import BoolArray, Layer, Recording, Workload
 
-_SEED = 0
+SEED = 0
 _PATCH = 8  # side of the patches that `like` copies: larger than any kernel but the first
 _WORDS = "dense, bernoulli(DENSITY) or like(RECORDED JOB)"
 
@@ -68,7 +68,7 @@ def parse_activity(text: str, open_job: Any) -> Activity:
 
 def draw(workload: Workload, activity: Activity) -> Recording:
     """Masks for every layer of ``workload``; the same each time."""
-    generator = np.random.default_rng(_SEED)
+    generator = np.random.default_rng(SEED)
     recorded = (
         activity.recorded.load(-1 % len(activity.recorded.iterations))
         if isinstance(activity, Like)

@@ -194,6 +194,11 @@ class Workload:
         return "recorded"
 
     @property
+    def seed(self) -> int | None:
+        """What seeded the drawing of the masks; None where nothing is drawn."""
+        return None
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of a recording's ``inputs``: [B, C, H, W] with direct coding, else [T, ...]."""
         sample = (self.batch, *self.layers[0].in_shape)

@@ -100,7 +100,7 @@ def save(job: Job, capture: Capture, accuracy: float, out: Path) -> Path:
 def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
     import torch
 
-    import tlm
+    from tlm.version import __version__
 
     scaling = recipe.scaling
     started = (
@@ -120,7 +120,7 @@ def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
         "recorded": f"the first {recipe.batch} samples of the iteration's mini-batch",
         "initial weights": started,
         "versions": (
-            f"tlm {tlm.__version__}, torch {torch.__version__}, numpy {np.__version__}, "
+            f"tlm {__version__}, torch {torch.__version__}, numpy {np.__version__}, "
             f"Python {sys.version_info.major}.{sys.version_info.minor}"
         ),
     }

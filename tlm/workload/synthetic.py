@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import WorkloadError
-from tlm.workload.activity import Activity, Like, draw, parse_activity
+from tlm.workload.activity import SEED, Activity, Like, draw, parse_activity
 from tlm.workload.graph import check_layers, layers_to_json
 from tlm.workload.model import Encoding, Layer, Recording, Workload
 from tlm.workload.values import Values
@@ -44,6 +44,11 @@ class DrawnWorkload(Workload):
     def activity(self) -> str:
         """The activity source, marked as synthetic."""
         return f"synthetic activity: {self.drawn_as}"
+
+    @property
+    def seed(self) -> int:
+        """What seeded the drawing."""
+        return SEED
 
     def load(self, which: int) -> Recording:
         """Draw the masks; the same each time."""

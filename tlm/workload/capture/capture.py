@@ -163,10 +163,10 @@ def versions() -> str:
     """Versions that a recording depends on, for its provenance."""
     import torch
 
-    import tlm
+    from tlm.version import __version__
 
     return (
-        f"tlm {tlm.__version__}, torch {torch.__version__}, numpy {np.__version__}, "
+        f"tlm {__version__}, torch {torch.__version__}, numpy {np.__version__}, "
         f"Python {sys.version_info.major}.{sys.version_info.minor}"
     )
 

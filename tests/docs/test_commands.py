@@ -1,0 +1,98 @@
+"""What README and documentation tell a reader to type does what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, Block, blocks
+from tlm.cli import app
+
+RUN = ("sh", "python")
+
+
+def shown(page: Path) -> list[Block]:
+    """Blocks that are run, written or compared."""
+    return [block for block in blocks(page) if block.language in RUN or block.marks]
+
+
+def is_slow(page: Path) -> bool:
+    return any("slow" in block.marks for block in blocks(page))
+
+
+CASES = [
+    pytest.param(page, slow, id=page.stem, marks=[pytest.mark.slow] if slow else [])
+    for page in PAGES
+    for slow in (False, True)
+    if (is_slow(page) or not slow) and any(block.language in RUN for block in blocks(page))
+]
+
+
+@pytest.mark.parametrize(("page", "slow"), CASES)
+def test_a_page_does_what_it_says(page: Path, slow: bool, tmp_path: Path) -> None:
+    """All blocks of a page, one after the other in an empty folder, end with exit code 0."""
+    printed = ""
+    for block in shown(page):
+        if "slow" in block.marks and not slow:
+            break
+        if "not run" in block.marks or not installed(block):
+            continue
+        if "file" in block.marks:
+            (tmp_path / block.marks["file"]).write_text(block.text)
+        elif "printed" in block.marks:
+            assert set(block.text.splitlines()) <= set(printed.splitlines()), printed
+        elif block.language in RUN:
+            printed += run(block, tmp_path)
+
+
+def installed(block: Block) -> bool:
+    """Whether what the block needs is there; a page may go on without it."""
+    return "needs" not in block.marks or find_spec(block.marks["needs"]) is not None
+
+
+def run(block: Block, folder: Path) -> str:
+    """Run a block with this Python's environment; what it printed."""
+    text = without_installation(block)
+    words = ["bash", "-euo", "pipefail", "-c", text]
+    if block.language == "python":
+        words = [sys.executable, "-c", text]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def without_installation(block: Block) -> str:
+    """A named command without the steps that make an environment; that of the tests is not run."""
+    if "command" not in block.marks:
+        return block.text
+    steps = block.text.strip().split(" && ")
+    return " && ".join(step for step in steps if step.startswith("python -m tlm")) or "true"
+
+
+def verbs() -> set[str]:
+    """Every verb of the command line."""
+    commands = {one.name or one.callback.__name__ for one in app.registered_commands}  # type: ignore[union-attr]
+    return commands | {str(group.name) for group in app.registered_groups}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_verb_named_exists(page: Path) -> None:
+    """No page names a command that is gone."""
+    named = set(re.findall(r"python -m tlm ([a-z]+)", page.read_text()))
+    assert named <= verbs()
+
+
+def test_the_guide_names_every_verb() -> None:
+    """A command without a place in the user's guide is not found by its users."""
+    named = set(re.findall(r"python -m tlm ([a-z]+)", (ROOT / "docs" / "guide.md").read_text()))
+    assert named == verbs()

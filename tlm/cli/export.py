@@ -1,0 +1,125 @@
+"""``export``: a run in the formats of other tools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from tlm.errors import ConfigError, TraceError
+
+if TYPE_CHECKING:
+    from tlm.trace import Trace
+
+
+class DramFormat(StrEnum):
+    """DRAM simulators whose request files are written."""
+
+    RAMULATOR2 = "ramulator2"
+    DRAMSIM3 = "dramsim3"
+
+
+def export(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
+    perfetto: Annotated[
+        bool, typer.Option("--perfetto", help="A timeline for ui.perfetto.dev: timeline.pftrace.")
+    ] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="The trace's tables: transactions.csv, activity.csv.")
+    ] = False,
+    dram_requests: Annotated[
+        DramFormat | None,
+        typer.Option(help="Requests of every DRAM channel, a burst a line: dram0.FORMAT.txt, ..."),
+    ] = None,
+    noc_messages: Annotated[
+        bool, typer.Option("--noc-messages", help="Every packet on the network: noc_messages.csv.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where the files go; the run's folder if none."),
+    ] = None,
+) -> None:
+    """Write a run's trace for other tools; print the files written."""
+    import tlm.trace
+
+    if not (perfetto or csv or dram_requests or noc_messages):
+        raise ConfigError(
+            "export: nothing to write; give --perfetto, --csv, --dram-requests or --noc-messages"
+        )
+    folder = out or (run_dir if run_dir.is_dir() else run_dir.parent)
+    with tlm.trace.open(run_dir) as trace:
+        _check(trace, needs_transactions=bool(dram_requests or noc_messages))
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in _written(trace, folder, perfetto, csv, dram_requests, noc_messages):
+            typer.echo(path)
+
+
+def _check(trace: Trace, needs_transactions: bool) -> None:
+    if needs_transactions and trace.attrs["level"] != "transaction":
+        raise TraceError(
+            f"{trace.path}: the run recorded no transactions; run it again with --trace transaction"
+        )
+    if not trace.complete:
+        typer.echo(f"tlm: {trace.path}: the run did not end, its last part is missing", err=True)
+
+
+def _written(
+    trace: Trace,
+    folder: Path,
+    perfetto: bool,
+    csv: bool,
+    dram_requests: DramFormat | None,
+    noc_messages: bool,
+) -> Iterator[Path]:
+    """Write what is wanted, one file after the other."""
+    from tlm.config.dram_timing import load_dram_timing
+    from tlm.trace.chip import chip_of
+    from tlm.trace.csv_tables import csv_lines
+    from tlm.trace.dram_requests import request_lines
+    from tlm.trace.packets import noc_messages as message_lines
+    from tlm.trace.perfetto import write_perfetto
+
+    chip = chip_of(trace)
+    if perfetto:
+        path = folder / "timeline.pftrace"
+        with _whole(path) as file:
+            write_perfetto(trace, chip, file)
+        yield path
+    for table in ("transactions", "activity") if csv else ():
+        yield _text(folder / f"{table}.csv", csv_lines(trace, table))
+    if dram_requests:
+        timing, form = load_dram_timing(chip.dram.device), dram_requests.value
+        for channel in range(chip.dram.channels):
+            lines = request_lines(trace, channel, timing, form)
+            yield _text(folder / f"dram{channel}.{form}.txt", lines)
+    if noc_messages:
+        yield _text(folder / "noc_messages.csv", message_lines(trace, chip))
+
+
+def _text(path: Path, lines: Iterable[str]) -> Path:
+    with _whole(path) as file:
+        file.writelines(line.encode() for line in lines)
+    return path
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when it is whole; exports can be too big for memory.
+
+    Raises:
+        TraceError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        os.replace(partial, path)
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,22 @@
+"""``rerun``: repeat a run from its own record and compare byte by byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def rerun(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the new run here; thrown away if not given."),
+    ] = None,
+) -> None:
+    """Run again what a folder says was run, and compare everything it left byte by byte."""
+    from tlm.rerun import rerun_run
+
+    for line in rerun_run(run_dir, out):
+        typer.echo(line)

@@ -1,0 +1,58 @@
+"""The first difference between two files of two runs, in words."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+import tlm.trace
+from tlm.trace.schema import TABLES
+
+_SHOWN = 60
+
+
+def first_text_difference(one: Path, two: Path) -> str | None:
+    """Line number and both lines where two text files part; None if they are equal bytes."""
+    left, right = one.read_bytes(), two.read_bytes()
+    if left == right:
+        return None
+    lines = zip_longest(left.split(b"\n"), right.split(b"\n"))
+    for number, (before, now) in enumerate(lines, start=1):
+        if before != now:
+            return f"{one.name} line {number}: was {_shown(before)}, is {_shown(now)}"
+    return f"{one.name}: differs"
+
+
+def first_trace_difference(one: Path, two: Path) -> str | None:
+    """Table, row and column where two traces part; None if all that both hold is equal.
+
+    A trace that ends early, for want of disk or budget, is compared as far as it goes.
+
+    Raises:
+        TraceError: one of them cannot be read.
+    """
+    with tlm.trace.open(one) as before, tlm.trace.open(two) as now:
+        if before.units != now.units or before.config_text != now.config_text:
+            return f"{one.name}: another configuration or other units"
+        whole = before.complete and now.complete
+        for table in TABLES:
+            left, right = getattr(before, table), getattr(now, table)
+            shared = min(len(left), len(right))
+            for name in left.dtype.names:
+                wrong = np.flatnonzero(left[name][:shared] != right[name][:shared])
+                if len(wrong):
+                    row = int(wrong[0])
+                    values = f"was {left[name][row]}, is {right[name][row]}"
+                    return f"{one.name} {table} row {row} {name}: {values}"
+            if whole and len(left) != len(right):
+                return f"{one.name} {table}: {len(left)} rows before, {len(right)} now"
+    return None
+
+
+def _shown(line: bytes | None) -> str:
+    if line is None:
+        return "nothing"
+    text = ascii(line.decode(errors="replace"))
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -1,0 +1,166 @@
+"""Run: what a run left, shown as its summary, with frames and figures one call away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+
+import tlm.trace
+from tlm.cli.progress import progress_bar
+from tlm.cli.screen import WIDTH, screen
+from tlm.config.layers import LoadedChip, load_chip
+from tlm.errors import InvalidResultError, TraceError
+from tlm.notebook.page import summary_html
+from tlm.notebook.picture import Picture
+from tlm.notebook.rooms import analysis_module
+from tlm.runner import run_job
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """A finished run: its folder, summary, chip, and what it cost to simulate.
+
+    A notebook shows it as a page, a terminal as the screen of ``python -m tlm run``. Frames need
+    the extra ``frames``; times are in ps, sizes in bytes, energies in pJ.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    chip: LoadedChip
+    cost: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every invariant holds."""
+        return bool(self.summary["status"] == "ok")
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """Names of the job's layers, in the order of their numbers."""
+        return tuple(self.summary["work"])
+
+    @property
+    def transactions(self) -> pandas.DataFrame:
+        """One row a transaction; empty if the run was traced at level ``phase``."""
+        return self._frame("transactions")
+
+    @property
+    def activity(self) -> pandas.DataFrame:
+        """One row an interval of an engine's time, which they tile without overlap."""
+        return self._frame("activity")
+
+    @property
+    def energy(self) -> pandas.DataFrame:
+        """One row a (component, action, phase, layer): count times pJ, with its source."""
+        with analysis_module("analysis.frames") as frames:
+            table: pandas.DataFrame = frames.energy_frame(self.folder, self.layers)
+        return table
+
+    def trace(self) -> tlm.trace.Trace:
+        """The trace as NumPy arrays; to be used with ``with``, or closed.
+
+        Raises:
+            TraceError: the run left none, or it is damaged.
+        """
+        return tlm.trace.open(self.folder)
+
+    def plot(self, figure: str = "utilisation") -> Picture:
+        """A figure of the run, as ``python -m tlm plot`` draws it.
+
+        Raises:
+            TraceError: there is no figure of that name; the line lists those there are.
+        """
+        with analysis_module("analysis.plots") as plots:
+            figures = plots.run_figures(self.folder)
+            if figure not in figures:
+                raise TraceError(
+                    f"{self.folder}: no figure {figure!r}; there are: {', '.join(figures)}"
+                )
+            return Picture(figures[figure], plots.png(figures[figure]))
+
+    def _frame(self, table: str) -> pandas.DataFrame:
+        with analysis_module("analysis.frames") as frames, self.trace() as trace:
+            found: pandas.DataFrame = frames.trace_frame(trace, table, self.layers)
+        return found
+
+    def __rich__(self) -> Group:
+        return screen(self)
+
+    def __repr__(self) -> str:
+        text = StringIO()
+        Console(file=text, width=WIDTH).print(screen(self))
+        return text.getvalue()
+
+    def _repr_html_(self) -> str:
+        return summary_html(self.summary, self.chip, self.folder)
+
+
+def run(
+    workload: str,
+    *,
+    chip: str = "neuromc-20",
+    overrides: Mapping[str, object] | None = None,
+    iteration: int | None = None,
+    out: str | Path | None = None,
+    trace: str = "transaction",
+) -> Run:
+    """Simulate a recorded job on a chip, leave a run folder, and give the finished run.
+
+    Args:
+        workload: name of a bundled job, or path of a workload file.
+        chip: name of a preset, or path of a chip file.
+        overrides: single values of the chip, as ``{"core.clock": "400 MHz"}``.
+        iteration: which recorded training iteration; the last by default.
+        out: folder to use; a fresh one under ``runs/`` by default.
+        trace: ``off``, ``phase`` or ``transaction``.
+
+    Raises:
+        TlmError: bad input (nothing is left behind), a deadlock, a folder that cannot be written.
+        InvalidResultError: the run breaks a conservation law; ``open_run`` shows which.
+    """
+    with progress_bar() as on_progress:
+        result = run_job(
+            workload,
+            chip=chip,
+            overrides=[f"{key}={value}" for key, value in (overrides or {}).items()],
+            iteration=iteration,
+            out=None if out is None else Path(out),
+            trace=trace,
+            on_progress=on_progress,
+        )
+    if not result.ok:
+        raise InvalidResultError(
+            f"{result.folder}: the run breaks {', '.join(result.summary['broken'])}; "
+            "do not use its figures, and please report it"
+        )
+    return Run(result.folder, result.summary, result.chip, result.cost)
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open the folder of a finished run.
+
+    Raises:
+        TraceError: there is no such run, or it did not end.
+    """
+    place = Path(folder)
+    summary, manifest = (_json(place / name) for name in ("summary.json", "manifest.json"))
+    return Run(place, summary, load_chip(place / "config.resolved.yaml"), manifest["cost"])
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TraceError(f"{path}: no such file; give the folder of a finished run") from None
+    except ValueError:
+        raise TraceError(f"{path}: no JSON; give the folder of a finished run") from None
+    return found

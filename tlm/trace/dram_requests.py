@@ -1,0 +1,49 @@
+"""The requests each DRAM channel received, burst by burst, in the formats of DRAM simulators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.config.dram_timing import DramTiming
+from tlm.trace.reader import Trace
+from tlm.trace.schema import COMMAND_NAMES
+
+Line = Callable[[int, bool, int], str]  # address in bytes, is a write, clock
+_READ = COMMAND_NAMES.index("read")
+
+# DRAMsim3's trace CPU: address in hexadecimal, READ or WRITE, clock.
+# Ramulator 2's LoadStoreTrace: LD or ST and the address; it has no times.
+FORMATS: dict[str, Line] = {
+    "dramsim3": lambda address, write, clock: (
+        f"{address:#x} {'WRITE' if write else 'READ'} {clock}\n"
+    ),
+    "ramulator2": lambda address, write, clock: f"{'ST' if write else 'LD'} {address:#x}\n",
+}
+
+
+def bursts(trace: Trace, channel: int, timing: DramTiming) -> NDArray[np.int64]:
+    """Bursts of one channel's transactions, shape [N, 3]: clock, address in bytes, is a write.
+
+    In order of acceptance (``end_req``, in clocks of the device); a transaction of several bursts
+    gives as many lines with the same clock, its addresses cut to whole bursts.
+    """
+    rows = trace.transactions
+    rows = rows[rows["target"] == trace.unit_ids("dram")[channel]]
+    rows = rows[np.lexsort((rows["id"], rows["end_req"]))]
+    first = rows["address"] // timing.burst_bytes
+    count = (rows["address"] + rows["nbytes"] - 1) // timing.burst_bytes - first + 1
+    owner = np.repeat(np.arange(len(rows)), count)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    clock = rows["end_req"] // timing.tck_ps
+    address = (first[owner] + within) * timing.burst_bytes
+    return np.stack([clock[owner], address, rows["command"][owner] != _READ], axis=1)
+
+
+def request_lines(trace: Trace, channel: int, timing: DramTiming, form: str) -> Iterator[str]:
+    """One line a burst in ``form``, a key of ``FORMATS``; neither knows comments."""
+    line = FORMATS[form]
+    for clock, address, write in bursts(trace, channel, timing).tolist():
+        yield line(address, bool(write), clock)

@@ -1,0 +1,191 @@
+"""A trace as a Perfetto timeline: a track an engine, flows FP -> BP -> WG, bandwidth counters.
+
+Perfetto counts in whole ns, so times are rounded down to ns; the exact ps are annotations of each
+slice. Open the file at ui.perfetto.dev.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.config.schema import ChipConfig
+from tlm.errors import TraceError
+from tlm.trace.packets import link_nbytes, packets
+from tlm.trace.reader import Trace
+from tlm.trace.schema import PHASE_NAMES, WHAT_NAMES, What
+
+WINDOWS = 1000  # samples of a bandwidth counter over the run
+_SEQUENCE = 1  # the one writer of the file
+_PS_PER_NS = 1000
+_BEGIN, _END, _COUNTER = 1, 2, 4  # TrackEvent.Type
+_ENGINES = ("fp", "bp", "wg")
+_CHAIN = ("fp", "grad", "wg")  # phases that a sample's work of one layer passes, in this order
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracks:
+    """Identities of tracks: cores, then units, then counters."""
+
+    core: dict[str, int]
+    unit: dict[int, int]
+
+
+def write_perfetto(trace: Trace, chip: ChipConfig, file: IO[bytes]) -> None:
+    """Write the timeline, packet by packet, so that size is bounded by the disk alone.
+
+    Raises:
+        TraceError: the extra ``timeline`` is not installed.
+    """
+    try:
+        from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder
+    except ImportError as error:
+        raise TraceError(
+            "export --perfetto needs the extra timeline: pip install 'snn-tlm[timeline]'"
+        ) from error
+    writer = StreamingTraceProtoBuilder(file)
+    tracks = _describe(trace, writer)
+    flows = _flows(trace)
+    for unit, track in tracks.unit.items():
+        chosen = np.flatnonzero(trace.activity["unit"] == unit)
+        for fields in _slices(trace.activity[chosen], [flows.get(i, []) for i in chosen.tolist()]):
+            _event(writer, track, *fields)
+    _counters(trace, chip, writer, first=1 + max([*tracks.core.values(), *tracks.unit.values()]))
+
+
+def _describe(trace: Trace, writer: Any) -> _Tracks:
+    """One group a core, one track an engine in it."""
+    core: dict[str, int] = {}
+    unit: dict[int, int] = {}
+    for index, (path, kind) in enumerate(trace.units):
+        if kind not in _ENGINES:
+            continue
+        group = path.rpartition(".")[0]
+        if group not in core:
+            core[group] = 1 + len(core) + len(unit)
+            _track(writer, core[group], group)
+        unit[index] = 1 + len(core) + len(unit)
+        _track(writer, unit[index], kind, core[group])
+    return _Tracks(core, unit)
+
+
+def _track(writer: Any, uuid: int, name: str, parent: int = 0, unit: str = "") -> None:
+    packet = writer.create_packet()
+    descriptor = packet.track_descriptor
+    descriptor.uuid, descriptor.name = uuid, name
+    if parent:
+        descriptor.parent_uuid = parent
+    if unit:
+        descriptor.counter.unit_name = unit
+    writer.write_packet(packet)
+
+
+Fields = tuple[int, int, str, list[int], tuple[int, ...]]  # time in ps, type, name, flows, span
+
+
+def _slices(rows: NDArray[np.void], flows: list[list[int]]) -> Iterator[Fields]:
+    """Events of one track in order of time.
+
+    An outer slice covers what belongs to one (phase, layer) in a row, inner ones its intervals.
+    """
+    outer: tuple[int, int] | None = None
+    end = 0
+    for row, flow in zip(rows.tolist(), flows, strict=True):
+        _, begin, stop, what, phase, layer, sample, samples, step, steps, _ = row
+        if what == What.IDLE:
+            continue
+        if (phase, layer) != outer or begin != end:
+            if outer is not None:
+                yield end, _END, "", [], ()
+            outer = (phase, layer)
+            yield begin, _BEGIN, f"{PHASE_NAMES[phase]} layer {layer}", [], ()
+        name = WHAT_NAMES[what]
+        if sample >= 0:
+            name += f" sample {sample}+{samples} step {step}+{steps}"
+        yield begin, _BEGIN, name, flow, (begin, stop)
+        yield stop, _END, "", [], ()
+        end = stop
+    if outer is not None:
+        yield end, _END, "", [], ()
+
+
+def _event(
+    writer: Any,
+    track: int,
+    time_ps: int,
+    kind: int,
+    name: str,
+    flows: list[int],
+    span_ps: tuple[int, ...],
+) -> None:
+    """The begin or the end of a slice."""
+    packet = writer.create_packet()
+    packet.timestamp = time_ps // _PS_PER_NS
+    packet.trusted_packet_sequence_id = _SEQUENCE
+    event = packet.track_event
+    event.type, event.track_uuid = kind, track
+    if name:
+        event.name = name
+    event.flow_ids.extend(flows)
+    for key, value in zip(("begin_ps", "end_ps"), span_ps, strict=False):
+        annotation = event.debug_annotations.add()
+        annotation.name, annotation.int_value = key, value
+    writer.write_packet(packet)
+
+
+def _flows(trace: Trace) -> dict[int, list[int]]:
+    """Flows of the activity rows that have any.
+
+    One flow ties, for a core, layer and sample, the last FP interval, the last of the gradient
+    unit and the first WG interval; blocks of samples that share all three share the flow.
+    """
+    rows = trace.activity
+    core = [unit.path.rpartition(".")[0] for unit in trace.units]
+    ends: dict[tuple[str, int, int], dict[str, int]] = {}
+    for index in np.flatnonzero((rows["what"] == What.COMPUTE) & (rows["sample"] >= 0)).tolist():
+        unit, _, _, _, phase, layer, sample, samples, *_ = rows[index].tolist()
+        name = PHASE_NAMES[phase]
+        for one in range(sample, sample + samples):
+            chain = ends.setdefault((core[unit], layer, one), {})
+            if name in _CHAIN and not (name == _CHAIN[-1] and name in chain):
+                chain[name] = index
+    chains = dict.fromkeys(
+        tuple(chain[name] for name in _CHAIN if name in chain) for chain in ends.values()
+    )
+    found: dict[int, list[int]] = {}
+    for number, chain_rows in enumerate(chains, 1):
+        for index in chain_rows if len(chain_rows) > 1 else ():
+            found.setdefault(index, []).append(number)
+    return found
+
+
+def _counters(trace: Trace, chip: ChipConfig, writer: Any, first: int) -> None:
+    """Bandwidth of every DRAM channel and every mesh link that carries anything, in GB/s.
+
+    None at level ``phase``: what was not recorded is not zero.
+    """
+    rows = trace.transactions
+    if not len(rows):
+        return
+    end_ps = int(trace.activity["end"].max(initial=1))
+    edges = np.linspace(0, end_ps, WINDOWS + 1)
+    series: dict[str, NDArray[np.float64]] = {}
+    for unit in trace.unit_ids("dram").tolist():
+        chosen = rows[rows["target"] == unit]
+        moved, _ = np.histogram(chosen["begin_resp"], edges, weights=chosen["nbytes"])
+        series[trace.units[unit].path] = moved
+    series |= link_nbytes(packets(trace, chip), chip, edges)
+    gb_s = WINDOWS / end_ps * 1000  # bytes a window -> GB/s
+    for uuid, (name, nbytes) in enumerate(series.items(), first):
+        _track(writer, uuid, name, unit="GB/s")
+        for begin, value in zip(edges.tolist(), (nbytes * gb_s).tolist(), strict=False):
+            packet = writer.create_packet()
+            packet.timestamp = int(begin) // _PS_PER_NS
+            packet.trusted_packet_sequence_id = _SEQUENCE
+            packet.track_event.type, packet.track_event.track_uuid = _COUNTER, uuid
+            packet.track_event.double_counter_value = value
+            writer.write_packet(packet)

@@ -52,9 +52,9 @@ class Request:
 
     ``workload`` is the name of a bundled job or a path, ``chip`` a preset or a path, ``overrides``
     are ``a.b=value`` each, applied last. ``iteration`` is a recorded training iteration, the last
-    one if None; ``mapping`` the path of a mapping file, if any; ``trace`` is ``off``, ``phase`` or ``transaction``; ``activity`` as in
-    :mod:`tlm.counterfactual`; ``mem_bytes`` is the memory the process may take, all that is free
-    if None.
+    one if None; ``mapping`` the path of a mapping file, if any; ``trace`` is ``off``, ``phase`` or
+    ``transaction``; ``activity`` as in :mod:`tlm.counterfactual`; ``mem_bytes`` is the memory the
+    process may take, all that is free if None.
     """
 
     workload: str

@@ -60,25 +60,31 @@ class RunResult:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A run's inputs, all loaded and checked: nothing has been written yet."""
+class PlacedJob:
+    """A job on a chip, planned: nothing has been built or written yet."""
 
     workload: Workload
     recording: Recording
     chip: LoadedChip
     timing: DramTiming
     plan: Plan
+
+
+@dataclass(frozen=True)
+class Job(PlacedJob):
+    """A run's inputs, all loaded, checked and built: nothing has been written yet."""
+
     program: Program
     config_text: str
 
 
-def prepare(
+def place_job(
     workload: str,
     chip: str,
     overrides: Sequence[str],
     iteration: int | None,
     mapping: Path | None = None,
-) -> Job:
+) -> PlacedJob:
     """Load and place a recorded iteration; the last one recorded if ``iteration`` is None.
 
     ``mapping`` is a mapping file to place it by; ``mapping.*`` overrides win over its settings.
@@ -102,8 +108,23 @@ def prepare(
         timing.capacity_bytes * channels,
         grids,
     )
-    program = build_program(plan)
-    return Job(job, recording, loaded, timing, plan, program, resolved_yaml(loaded, origins=False))
+    return PlacedJob(job, recording, loaded, timing, plan)
+
+
+def prepare(
+    workload: str,
+    chip: str,
+    overrides: Sequence[str],
+    iteration: int | None,
+    mapping: Path | None = None,
+) -> Job:
+    """Place a job as :func:`place_job` does and build its program."""
+    placed = place_job(workload, chip, overrides, iteration, mapping)
+    return Job(
+        **vars(placed),
+        program=build_program(placed.plan),
+        config_text=resolved_yaml(placed.chip, origins=False),
+    )
 
 
 def _index(job: Workload, iteration: int | None) -> int:

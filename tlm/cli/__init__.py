@@ -16,6 +16,7 @@ from tlm import __version__
 from tlm.cli.config import config_app
 from tlm.cli.dram import dram
 from tlm.cli.gpu import gpu
+from tlm.cli.map import map_
 from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
@@ -40,6 +41,7 @@ app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 app.command()(run)
+app.command("map")(map_)
 app.command()(presets)
 app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")

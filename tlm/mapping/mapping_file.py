@@ -7,11 +7,13 @@ explains, ``derived`` holds loop nests, residency, skipped slices and addresses.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from tlm.mapping.choices import SCHEMA, VERSION
+from tlm.mapping.grid import Grid
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.search import Candidate
 
@@ -22,12 +24,21 @@ WG_NEST = ["samples", "output tile", "input chunk", "kernel tap", "step", "posit
 
 def mapping_text(plan: Plan) -> str:
     """The plan as YAML; identical plans give identical text."""
+    return _yaml(_document(plan))
+
+
+def choice_text(plan: Plan, grids: Sequence[Grid]) -> str:
+    """Other grids for a plan's job and settings: only what ``run --mapping`` reads."""
+    return _yaml(_choices(plan, grids))
+
+
+def _yaml(document: dict[str, Any]) -> str:
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(_document(plan), out)
+    yaml.dump(document, out)
     return out.getvalue()
 
 
@@ -35,12 +46,7 @@ def _document(plan: Plan) -> dict[str, Any]:
     """What can be edited and read back, then why it was chosen and what follows from it."""
     cores = {part.core for lp in plan.layers for part in lp.slices}
     return {
-        "schema": SCHEMA,
-        "schema_version": VERSION,
-        "workload": plan.workload.name,
-        "chip": plan.chip.name,
-        "mapping": plan.chip.mapping.model_dump(),
-        "layers": [_choice(lp) for lp in plan.layers],
+        **_choices(plan, [lp.grid for lp in plan.layers]),
         "chosen": _chosen(plan),
         "derived": {
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
@@ -56,8 +62,18 @@ def _document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _choice(lp: LayerPlan) -> dict[str, Any]:
-    grid = lp.grid
+def _choices(plan: Plan, grids: Sequence[Grid]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "schema_version": VERSION,
+        "workload": plan.workload.name,
+        "chip": plan.chip.name,
+        "mapping": plan.chip.mapping.model_dump(),
+        "layers": [_choice(lp, grid) for lp, grid in zip(plan.layers, grids, strict=True)],
+    }
+
+
+def _choice(lp: LayerPlan, grid: Grid) -> dict[str, Any]:
     return {
         "name": lp.layer.name,
         "cuts": {
@@ -80,13 +96,13 @@ def _chosen(plan: Plan) -> dict[str, Any]:
         "compared": plan.chosen.tried,
         "estimate": _estimate(plan.chosen.best),
     }
-    if plan.chosen.runner_up is not None:
+    for other in plan.chosen.ranked[1:2]:
         found["runner_up"] = {
-            "by": plan.chosen.runner_up.origin,
-            "estimate": _estimate(plan.chosen.runner_up),
+            "by": other.origin,
+            "estimate": _estimate(other),
             "differs_in": [
                 lp.layer.name
-                for lp, grid in zip(plan.layers, plan.chosen.runner_up.grids, strict=True)
+                for lp, grid in zip(plan.layers, other.grids, strict=True)
                 if lp.grid != grid
             ],
         }

@@ -22,6 +22,7 @@ from tlm.mapping.profile import Profile
 from tlm.mapping.stages import best_stages
 
 SEED = 0
+KEPT = 5  # mappings that a search hands back
 SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
 
 Placed = tuple[Grid, Load]
@@ -43,12 +44,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a search found, and what it left: for the mapping file and the command line."""
+    """What a search found: the best different mappings, how many it tried, and by what."""
 
-    best: Candidate
-    runner_up: Candidate | None
+    ranked: tuple[Candidate, ...]
     tried: int
     objective: str
+
+    @property
+    def best(self) -> Candidate:
+        """The mapping to use."""
+        return self.ranked[0]
 
 
 class Search:
@@ -68,10 +73,11 @@ class Search:
             self._greedy()
         if mapping.search == "local":
             self._local(random.Random(SEED))
-        ranked = sorted(self._rated, key=lambda one: one[:2])
-        best = ranked[0][2]
-        others = (one[2] for one in ranked[1:] if one[2].grids != best.grids)
-        return Chosen(best, next(others, None), len(self._rated), mapping.objective)
+        kept: list[Candidate] = []
+        for *_, candidate in sorted(self._rated, key=lambda one: one[:2]):
+            if all(candidate.grids != other.grids for other in kept):
+                kept.append(candidate)
+        return Chosen(tuple(kept[:KEPT]), len(self._rated), mapping.objective)
 
     def _starts(self) -> Iterator[tuple[str, list[Placed]]]:
         """Mappings to begin with; without a search only the one that ``mapping.split`` means."""

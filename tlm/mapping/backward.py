@@ -22,14 +22,15 @@ from tlm.mapping.builder import (
     stream_cycles,
     tile_of,
 )
-from tlm.mapping.geometry import source_rows
 from tlm.mapping.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.mapping.nest import Block, blocks
 from tlm.mapping.normalise import exchange_statistics, unit_regions
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Slice, Span, length, overlap
+from tlm.mapping.rounds import Round, backward_rounds
 from tlm.mapping.routes import Route, return_gradient, routes_of
-from tlm.task import Phase, Run, Work
+from tlm.mapping.streams import WeightFetch
+from tlm.task import Phase, Run, Tile, Work
 
 
 def build_backward(builder: Builder, lp: LayerPlan) -> None:
@@ -58,14 +59,21 @@ def _propagate(
     builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, samples: Span
 ) -> None:
     """Append BP of some samples of a slice."""
+    if not length(part.input_rows):
+        return
     width, positions = lp.layer.in_shape[2], builder.array.positions
-    if length(part.input_rows):
+    for turn in backward_rounds(builder.plan, lp, part, samples):
         for block in blocks(samples, part.input_rows, builder.plan.steps, width, positions):
-            _block(builder, lp, routes, part, block)
+            _block(builder, lp, routes, part, turn, block)
 
 
 def _block(
-    builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, block: Block
+    builder: Builder,
+    lp: LayerPlan,
+    routes: list[Route],
+    part: Slice,
+    turn: Round,
+    block: Block,
 ) -> None:
     array, layer = builder.array, lp.layer
     (b0, b1), (y0, y1), (t0, t1) = block.samples, block.rows, block.steps
@@ -74,13 +82,12 @@ def _block(
     area = (slice(t0, t1), slice(b0, b1), tiles, slice(None), slice(None), slice(y0, y1))
     executed = lp.counts.bp.executed[area].sum(axis=(0, 1, 5))  # tile, chunk, tap
     useful = lp.counts.bp.useful[area].sum(axis=(0, 1, 5))
-    reads, read_needs = _mask_reads(builder, lp, block)
-    fetched, each = _gradient_reads(builder, lp, part, block)
-    for index, c in enumerate(range(0, layer.in_shape[0], array.chunk)):
-        chunk = (c, min(c + array.chunk, layer.in_shape[0]))
-        made = _array_pass(
-            builder, lp, part, block, chunk, executed[:, index].ravel(), useful[:, index].ravel()
-        )
+    reads, read_needs = _mask_reads(builder, lp, part, turn, block)
+    fetched, each = _gradient_reads(builder, lp, part, turn, block)
+    for c in range(*turn.outputs, array.chunk):
+        index, chunk = c // array.chunk, (c, min(c + array.chunk, turn.outputs[1]))
+        counted = executed[:, index].ravel(), useful[:, index].ravel()
+        made = _array_pass(builder, lp, part, turn, block, chunk, *counted)
         spare_first_reads(made, _outputs(builder, lp, part, block, index) * length(chunk), "bp")
         first, last = made[0], made[-1]
         first.read_needs = read_needs
@@ -88,7 +95,7 @@ def _block(
             first.needs = per_sample(builder, "dU", lp, part, block.samples)
         else:
             first.read_needs += _gradient_saved(builder, lp, part, block.samples)
-        if index == 0 or each:
+        if c == turn.outputs[0] or each:
             reads += fetched
         first.reads, reads = reads + first.reads, ()
         last.covers = length(chunk) * length(block.rows) * layer.in_shape[2] * (k1 - k0)
@@ -96,19 +103,17 @@ def _block(
 
 
 def _gradient_reads(
-    builder: Builder, lp: LayerPlan, part: Slice, block: Block
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block
 ) -> tuple[tuple[Run, ...], bool]:
     """The DRAM runs of the dY a block needs, and whether every chunk of inputs streams them."""
     if lp.gradients == "memory":
         return (), False
-    fresh, each = builder.fresh_gradient(lp, part, block)
+    fresh, each = builder.streams.gradient_rows(turn, lp, part, block)
     tensor = lp.tensors["dY"]
     return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.live), each
 
 
-def _gradient_saved(
-    builder: Builder, lp: LayerPlan, part: Slice, samples: Span
-) -> tuple[int, ...]:
+def _gradient_saved(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> tuple[int, ...]:
     """The completions that say the dY of a slice's channels is in DRAM, all rows."""
     return tuple(
         ident
@@ -128,7 +133,7 @@ def _outputs(builder: Builder, lp: LayerPlan, part: Slice, block: Block, chunk: 
 
 
 def _mask_reads(
-    builder: Builder, lp: LayerPlan, block: Block
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block
 ) -> tuple[tuple[Run, ...], tuple[int, ...]]:
     """The output masks BP needs to skip outputs, from DRAM where FP left them."""
     engine = builder.plan.chip.core.engines.bp
@@ -136,9 +141,9 @@ def _mask_reads(
         return (), ()
     runs: tuple[Run, ...] = ()
     needs: tuple[int, ...] = ()
+    rows = builder.streams.mask_rows(turn, lp, part, block)
     for one in lp.producers:
         tensor = one.tensors["need"]
-        rows = source_rows(lp.layer, block.rows, tensor.rows)
         found = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.live)
         runs += found
         needs += saved(builder, one, block.samples) if found else ()
@@ -149,6 +154,7 @@ def _array_pass(
     builder: Builder,
     lp: LayerPlan,
     part: Slice,
+    turn: Round,
     block: Block,
     chunk: Span,
     executed: npt.NDArray[np.int64],
@@ -165,8 +171,9 @@ def _array_pass(
     slots = block.positions(layer.in_shape[2])
     scanned = slots - plane * len(dead)
     made: list[Tile] = []
-    passes = builder.weight_passes(Phase.BP, lp, part, weights) if scanned else _nothing(weights)
-    for group, reads, staged in passes:
+    everything = list(range(len(weights)))
+    passes = builder.streams.weights(turn, lp, part.core, weights)
+    for group, fetch in passes if scanned else [(everything, WeightFetch())]:
         tile = builder.add(part.core, tile_of(Phase.BP, lp, block))
         tile.skipped = dead
         made.append(tile)
@@ -175,22 +182,14 @@ def _array_pass(
         tile.work = _work(builder, slots, scanned, left, useful[group], depths, length(chunk))
         if not scanned:
             continue
-        tile.reads = reads
+        tile.reads = fetch.runs
         tile.cycles = len(group) * array.tile + stream_cycles(array, mode, scanned, left)
-        loaded = sum(nbytes for _, nbytes in tile.reads) * 8 // array.weight_bits
+        merge(tile.work.energy, fetch.energy("bp", array.weight_bits))
         read = int(depths.sum()) * length(chunk)
-        merge(tile.work.energy, {"bp.weight_write": loaded + staged, "bp.weight_read": read,
-                                 "bp.reg16": 2 * read})  # fmt: skip
+        merge(tile.work.energy, {"bp.weight_read": read, "bp.reg16": 2 * read})
     if scanned:
         made[-1].cycles += array.depth
     return made
-
-
-def _nothing(
-    weights: list[tuple[int, int, int]],
-) -> list[tuple[list[int], tuple[Run, ...], int]]:
-    """The one group of a block that is skipped whole: no weights are fetched for it."""
-    return [(list(range(len(weights))), (), 0)]
 
 
 def _work(
@@ -220,5 +219,3 @@ def _work(
             "engine.scan": scanned * len(executed) if mode == "vector" else 0,
         },
     )
-
-

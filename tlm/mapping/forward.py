@@ -24,6 +24,7 @@ from tlm.mapping.normalise import build_normalise, leave_currents
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, length
 from tlm.mapping.residency import product_region
+from tlm.mapping.rounds import Round, forward_rounds
 from tlm.mapping.soma import leave_state, soma
 from tlm.task import Phase, Tile, Work
 
@@ -31,22 +32,23 @@ from tlm.task import Phase, Tile, Work
 def build_forward(builder: Builder, lp: LayerPlan) -> None:
     """Append FP of one layer to every core's FP engine."""
     for part in lp.slices:
-        walk(builder, lp, part, product_region(lp, part), Phase.FP)
+        walk_products(builder, lp, part, product_region(lp, part), Phase.FP)
     if lp.exact:
         build_normalise(builder, lp)
     lp.counts.drop()
 
 
-def walk(builder: Builder, lp: LayerPlan, part: Slice, region: Region, phase: Phase) -> None:
-    """Append the blocks of a region of the product, for FP or for making its currents again."""
-    positions = builder.array.positions
-    for block in blocks(region.samples, region.rows, builder.plan.steps, lp.width, positions):
-        _block(builder, lp, part, region.channels, block, phase)
-
-
-def _block(
-    builder: Builder, lp: LayerPlan, part: Slice, outputs: Span, block: Block, phase: Phase
+def walk_products(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, phase: Phase
 ) -> None:
+    """Append the blocks of a region of the product, for FP or for making its currents again."""
+    positions, steps = builder.array.positions, builder.plan.steps
+    for turn in forward_rounds(builder.plan, lp, part, region, phase):
+        for block in blocks(region.samples, region.rows, steps, lp.width, positions):
+            _block(builder, lp, part, turn, block)
+
+
+def _block(builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block) -> None:
     (b0, b1), (y0, y1), (t0, t1) = block.samples, block.rows, block.steps
     area = (slice(t0, t1), slice(b0, b1), slice(None), slice(None), slice(y0, y1))
     executed = lp.counts.fp.executed[area].sum(axis=(0, 1, 4)).ravel()  # chunk, tap
@@ -54,18 +56,18 @@ def _block(
     touched = int(lp.counts.fp.touched[t0:t1, b0:b1, y0:y1].sum())
     if builder.plan.chip.core.engines.fp.mode == "dense":
         touched = block.positions(lp.width)
-    fresh = builder.fresh_input(phase, lp, part, outputs, block)
-    arrived = lp.forward == "memory" and phase == Phase.FP
-    for k in range(*outputs, builder.array.tile):
-        channels = (k, min(k + builder.array.tile, outputs[1]))
-        made = _array_pass(builder, lp, part, block, channels, executed, events, phase)
+    fresh = builder.streams.input_rows(turn, lp, part, block)
+    arrived = lp.forward == "memory" and turn.phase == Phase.FP
+    for k in range(*turn.outputs, builder.array.tile):
+        channels = (k, min(k + builder.array.tile, turn.outputs[1]))
+        made = _array_pass(builder, lp, part, turn, block, channels, executed, events)
         spare_first_reads(made, touched * length(channels), "fp")
         first, last = made[0], made[-1]
         if arrived:
             first.needs = per_sample(builder, "FP input", lp, part, block.samples)
         else:
             first.read_needs = saved_inputs(builder, lp, block.samples)
-        if k == outputs[0]:
+        if k == turn.outputs[0]:
             take_inputs(builder, "fp", lp, fresh, block.steps, first, from_dram=not arrived)
         region = Region(channels, block.samples, block.rows)
         last.covers = length(channels) * length(block.rows) * lp.width
@@ -94,11 +96,11 @@ def _array_pass(
     builder: Builder,
     lp: LayerPlan,
     part: Slice,
+    turn: Round,
     block: Block,
     channels: Span,
     executed: npt.NDArray[np.int64],
     events: npt.NDArray[np.int64],
-    phase: Phase,
 ) -> list[Tile]:
     """Tiles of one output tile of channels, a group of weights each."""
     layer, array = lp.layer, builder.array
@@ -111,15 +113,14 @@ def _array_pass(
     mode = builder.plan.chip.core.engines.fp.mode
     slots = block.positions(lp.width)
     made: list[Tile] = []
-    for group, reads, staged in builder.weight_passes(phase, lp, part, weights):
+    for group, fetch in builder.streams.weights(turn, lp, part.core, weights):
         left = executed[group] if mode == "vector" else np.full(len(group), slots)
-        tile = builder.add(part.core, tile_of(phase, lp, block))
-        tile.reads = reads
+        tile = builder.add(part.core, tile_of(turn.phase, lp, block))
+        tile.reads = fetch.runs
         tile.cycles = len(group) * array.chunk + stream_cycles(array, mode, slots, left)
         depths = np.array([min(array.chunk, layer.in_shape[0] - weights[i][1]) for i in group])
         tile.work = _work(builder, lp, slots, left, events[group], depths, length(channels))
-        loaded = sum(nbytes for _, nbytes in tile.reads) * 8 // array.weight_bits
-        merge(tile.work.energy, {"fp.weight_write": loaded + staged})
+        merge(tile.work.energy, fetch.energy("fp", array.weight_bits))
         made.append(tile)
     return made
 

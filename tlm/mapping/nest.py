@@ -121,9 +121,7 @@ def blocks(samples: Span, rows: Span, steps: int, width: int, positions: int) ->
     Raises:
         MappingError: one row of one step is wider than the partial-sum buffer.
     """
-    by_sample, by_row, by_step = block_shape(
-        length(samples), length(rows), steps, width, positions
-    )
+    by_sample, by_row, by_step = block_shape(length(samples), length(rows), steps, width, positions)
     for b in range(samples[0], samples[1], by_sample):
         for y in range(rows[0], rows[1], by_row):
             for t in range(0, steps, by_step):

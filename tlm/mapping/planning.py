@@ -11,7 +11,7 @@ from tlm.mapping.counting import LayerCounts
 from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows
 from tlm.mapping.masks import Masks
-from tlm.mapping.nest import Array, array_of
+from tlm.mapping.nest import array_of
 from tlm.mapping.place import place
 from tlm.mapping.plan import LayerPlan, NormPolicy, Plan, StatePolicy
 from tlm.mapping.region import Slice

@@ -15,7 +15,7 @@ from tlm.mapping.nest import (
     fp_dense_cycles,
     wg_dense_cycles,
 )
-from tlm.mapping.region import Region, Slice, Span, cuts, length
+from tlm.mapping.region import Region, Slice, cuts, length
 from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
 

@@ -20,7 +20,7 @@ from tlm.mapping.builder import (
     tile_of,
     wide_accesses,
 )
-from tlm.mapping.forward import walk
+from tlm.mapping.forward import walk_products
 from tlm.mapping.geometry import fed_rows, output_rows, product_span
 from tlm.mapping.nest import Block, ceil_div, sample_blocks
 from tlm.mapping.normalise import read_currents, statistics, unit_regions
@@ -164,9 +164,7 @@ def _input_gradient_runs(
     )
 
 
-def _recompute(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region
-) -> tuple[int, ...]:
+def _recompute(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> tuple[int, ...]:
     """Let FP make U of a region again; the completion that says it is there.
 
     FP stays at most one region ahead of the gradient unit: both halves of the U memory are full.
@@ -175,7 +173,7 @@ def _recompute(
         return ()
     tiles = builder.program.tiles[part.core]["fp"]
     start = len(tiles)
-    walk(builder, lp, part, _product(lp, region), Phase.RECOMPUTE)
+    walk_products(builder, lp, part, _product(lp, region), Phase.RECOMPUTE)
     turn = builder.recomputed.get(part.core, 0)
     builder.recomputed[part.core] = turn + 1
     core = f"core{part.core:02d}"
@@ -186,9 +184,7 @@ def _recompute(
     return (made,)
 
 
-def _saved_state(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile
-) -> None:
+def _saved_state(builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile) -> None:
     """Read what FP saved of the neurons; with batch statistics, U may follow from the currents."""
     steps = (0, builder.plan.steps)
     if lp.layer.neuron is None:
@@ -206,9 +202,7 @@ def _saved_state(
         return
     for name in ("U", "S", "m", "winner"):
         if name in lp.tensors:
-            tile.reads += lp.tensors[name].runs(
-                region.samples, steps, region.channels, region.rows
-            )
+            tile.reads += lp.tensors[name].runs(region.samples, steps, region.channels, region.rows)
     tile.read_needs += per_sample(builder, "saved", lp, part, region.samples)
 
 
@@ -218,14 +212,11 @@ def _leave_current_gradient(
     """Put dL/dI aside until the batch's sums are known, adding to them as it passes."""
     values = region.size * lp.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
-    merge(
-        tile.work.energy, {"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)}
-    )
+    merge(tile.work.energy, {"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
     if lp.currents == "dram":
         tile.writes += lp.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
     tile.saves += tuple(
-        builder.done.expect(ident)
-        for ident in per_sample(builder, "dI", lp, part, region.samples)
+        builder.done.expect(ident) for ident in per_sample(builder, "dI", lp, part, region.samples)
     )
 
 

@@ -130,4 +130,3 @@ def loss_core(lp: LayerPlan, sample: int) -> int:
         for part in lp.slices
         if part.neurons.samples[0] <= sample < part.neurons.samples[1]
     )
-

@@ -164,13 +164,16 @@ STATE = {
 
 
 def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
+    precision, memory = plan.chip.precision, plan.chip.core.memory
+    most = max(map(lp.weight_count, lp.slices))
     spilled = "DRAM, read and written once a sample block"
     if lp.gradients == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
     found = {
         "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
         "weights": "weight buffer, loaded once"
-        if all(plan.weights_stay(lp, part) for part in lp.slices)
+        + (" a group of samples" if plan.schedule.alternates else "")
+        if most * precision.weight <= memory.weights
         else "streamed once a block",
         "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
         "dY": "gradient memory, shared by BP and WG"

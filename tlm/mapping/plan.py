@@ -150,14 +150,3 @@ class Plan:
     def steps(self) -> int:
         """Time steps T."""
         return self.workload.steps
-
-    def weights_stay(self, lp: LayerPlan, part: Slice) -> bool:
-        """Whether a slice's weights are fetched once: they fit the weight buffer whole.
-
-        Where layers take turns, all slices of the core have to fit it together.
-        """
-        held = [(lp, part)]
-        if self.schedule.alternates:
-            held = [(o, s) for o in self.layers for s in o.slices if s.core == part.core]
-        weights = sum(layer.weight_count(one) for layer, one in held)
-        return weights * self.chip.precision.weight <= self.chip.core.memory.weights

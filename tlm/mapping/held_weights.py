@@ -97,7 +97,7 @@ def weight_stream(nest: Nest, operands: Operands) -> WeightStream:
         every, full = np.full((len(second), chunks, taps), live), np.full(len(second), live)
         return WeightStream(every, every * nest.slot_cycles, every, full, full)
     left, right = (by_group > 0).astype(np.float32), second.astype(np.float32)
-    met = (left.reshape(-1, live) @ right.T).reshape(taps, chunks, -1)
+    met = (left.reshape(taps * chunks, live) @ right.T).reshape(taps, chunks, len(second))
     executed = met.transpose(2, 1, 0).astype(np.int64)
     touched = (right @ left.any(axis=(0, 1))).astype(np.int64)
     if nest.mode == "vector":

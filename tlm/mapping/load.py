@@ -95,30 +95,40 @@ def _slice_bits(
 ) -> tuple[int, int, int]:
     """Bits of weights and inputs that one slice reads in FP, BP and WG, and of dW it spills."""
     layer, memory = profile.layer, chip.core.memory
-    samples, rows = length(part.neurons.samples), product_rows(layer, part.neurons.rows)
-    weights = _weights(layer, part)
-    each = weights * chip.precision.weight
-    resident = each <= memory.weights
+    samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
+    weights, width = _weights(layer, part), layer.product_shape[2]
     line = layer.in_shape[2] * layer.in_shape[0] * samples * profile.steps * profile.operand_bits
-    width = layer.product_shape[2]
-    group = chip.mapping.group if chip.mapping.schedule == "pipelined" else samples
-    inputs = length(input_rows(layer, rows)) * line
-    fp = each * _loads(profile, group, samples, length(rows), width, array, resident)
+    inputs = length(input_rows(layer, product_rows(layer, part.neurons.rows))) * line
+    bits, returned = weights * chip.precision.weight, length(part.input_rows)
+    fp = _fetched(bits, memory.membrane * 3 // 4, samples, (rows, width), profile, chip, array)
     fp += inputs if not profile.has_bp else 0
-    bp, returned = 0, length(part.input_rows)
+    bp = 0
     if profile.has_bp and returned:
-        bp = each * _loads(profile, group, samples, returned, layer.in_shape[2], array, resident)
+        plane = (returned, layer.in_shape[2])
+        bp = _fetched(bits, memory.membrane // 2, samples, plane, profile, chip, array)
         bp += returned * line // profile.operand_bits
     spilled = weights * chip.precision.partial_sum
     return fp, bp, inputs + (2 * spilled * samples if spilled > memory.accumulators else 0)
 
 
-def _loads(
-    profile: Profile, group: int, samples: int, rows: int, width: int, array: Array, resident: bool
+def _fetched(
+    bits: int,
+    staged: int,
+    samples: int,
+    plane: tuple[int, int],
+    profile: Profile,
+    chip: ChipConfig,
+    array: Array,
 ) -> int:
-    """How often a slice's weights are fetched: once a group of samples, or once a block."""
-    groups = ceil_div(samples, group)
-    if resident:
-        return groups
-    sizes = block_sizes(min(group, samples), rows, profile.steps, width, array.positions)
-    return groups * sum(n for _, n in sizes)
+    """Bits of weights that a slice's engine fetches from DRAM.
+
+    Once, as far as the buffer or the ``staged`` room beside it holds them, the rest once a block
+    of ``plane`` rows and columns; where layers take turns on a core, all again for every group.
+    """
+    mapping = chip.mapping
+    turns = mapping.schedule == "pipelined" and "placed" not in mapping.split
+    group = min(mapping.group, samples) if turns else samples
+    if bits > chip.core.memory.weights:
+        sizes = block_sizes(group, plane[0], profile.steps, plane[1], array.positions)
+        bits = min(bits, staged) + max(0, bits - staged) * sum(count for _, count in sizes)
+    return bits * ceil_div(samples, group)

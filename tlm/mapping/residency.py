@@ -16,6 +16,7 @@ from tlm.errors import MappingError
 from tlm.mapping.geometry import input_rows, product_rows
 from tlm.mapping.plan import LayerPlan, Plan, Store
 from tlm.mapping.region import Region, Slice, length
+from tlm.mapping.sharing import apart
 from tlm.mapping.split import gradient_bits
 
 
@@ -48,7 +49,7 @@ def choose_stores(plan: Plan) -> None:
         MappingError: state that is asked to stay in the cores does not fit.
     """
     memory, precision = plan.chip.core.memory, plan.chip.precision
-    at_once = plan.schedule.alternates or _apart(plan)
+    at_once = plan.schedule.alternates or apart([lp.grid for lp in plan.layers])
     spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
     currents = _Shelf(memory.batch_norm, at_once)
     sums = _Shelf(memory.accumulators, plan.schedule.alternates)
@@ -70,12 +71,6 @@ def choose_stores(plan: Plan) -> None:
             bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
             lp.arriving = arrivals.take(bits, lp.layer.index, lp.consumers[-1].layer.index)
     _keep_states(plan)
-
-
-def _apart(plan: Plan) -> bool:
-    """Whether some layers share no core, so that they run at the same time."""
-    cores = [frozenset(part.core for part in lp.slices) for lp in plan.layers]
-    return any(a.isdisjoint(b) for a in cores for b in cores)
 
 
 def _gradient_store(plan: Plan, lp: LayerPlan) -> Store:

@@ -72,14 +72,14 @@ def engine(chip, policies, grid):
     return GradientEngine(**sides, **skips, grid=grid)
 
 
-def total(nest, blocks, channels, panel, size, backward=False):
+def total(nest, blocks, channels, panel, size):
     """The counts of all panels and groups of weights added up; each is walked twice, in rounds."""
     blocks = list(blocks)
     half = channels // 2 // panel * panel
     walked = [
         one
         for some in ((0, half), (half, channels))
-        for found in panels(nest, blocks, some, panel, size, backward)
+        for found in panels(nest, blocks, some, panel, size)
         for one in found.walked
     ]
     return {name: sum(getattr(one, name) for one in walked) for name in COUNTS}
@@ -188,7 +188,7 @@ def test_backward_equals_plain_loops(case, size, panel):
     blocks = backward_blocks(layer, nest, engine(chip, policies, grid), gradients, need, live,
                              whole(layer, live, h, w), (0, k))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(nest, blocks, c, most, size, backward=True)
+    found = total(nest, blocks, c, most, size)
     positions, dead = positions_of(live, h, w)
     taps = list(range(layer.kernel[0] * layer.kernel[1]))
     wanted = {True: need, False: seen(need, policies[2])}

@@ -37,10 +37,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Channels of second walked together against ``partners``, by groups of weights.
-
-    ``walked`` names weight tiles as (output channel, input channel, tap), the first of each.
-    """
+    """Channels of second walked together against ``partners``, by groups of weights."""
 
     channels: Span
     partners: Span
@@ -58,7 +55,7 @@ def forward_blocks(
         own = inputs[:, :, slice(*inner)]
         real = look(own)
         seen = real if engine.skip_spikes else look(_everywhere(own.shape))
-        yield Block(inner, outer, [_walker(nest, seen, real, length(inner), length(outer))])
+        yield Block(inner, outer, [_walker(nest, seen, real, inner, outer)])
 
 
 def backward_blocks(
@@ -77,7 +74,7 @@ def backward_blocks(
         if not (engine.skip_gradients and engine.skip_outputs):
             seen = list(look(_seen(du, engine.skip_gradients), _seen(wanted, engine.skip_outputs)))
         walkers = [
-            _walker(nest, one, other, length(outer), length(inner))
+            _walker(nest, one, other, outer, inner, backward=True)
             for one, other in zip(seen, real, strict=True)
         ]
         yield Block(outer, inner, walkers)
@@ -95,26 +92,19 @@ def weight_gradient_blocks(
         real = seen = look(own, second=du)
         if not (engine.skip_spikes and engine.skip_gradients):
             seen = look(_seen(own, engine.skip_spikes), second=_seen(du, engine.skip_gradients))
-        yield Block(inner, outer, [_walker(nest, seen, real, length(inner), length(outer))])
+        yield Block(inner, outer, [_walker(nest, seen, real, inner, outer)])
 
 
 def panels(
-    nest: Nest, blocks: list[Block], channels: Span, panel: int, size: int, weights_of_first: bool
+    nest: Nest, blocks: list[Block], channels: Span, panel: int, size: int
 ) -> Iterator[Panel]:
-    """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time.
-
-    ``weights_of_first`` says that first are output channels (BP).
-    """
+    """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time."""
     for block in blocks:
         wanted, origin = overlap(block.second, channels), block.second[0]
         for start in range(*wanted, panel):
             end = min(start + panel, wanted[1])
             groups = range((start - origin) // nest.cols, -(-(end - origin) // nest.cols))
-            made: list[Walked] = []
-            for walker in block.walkers:
-                walked = walker.panel(groups, size)
-                _name(nest, block, walked, walker.walk.operands.taps, weights_of_first)
-                made += walked
+            made = [one for walker in block.walkers for one in walker.panel(groups, size)]
             yield Panel((start, end), block.first, made)
 
 
@@ -142,20 +132,13 @@ def _counted(nest: Nest) -> int:
     return 1 if nest.mode == "element" or nest.dataflow != "weight" else nest.rows
 
 
-def _walker(nest: Nest, seen: Operands, real: Operands, first: int, second: int) -> Walker:
-    depths, widths = channel_groups(first, nest.rows), channel_groups(second, nest.cols)
+def _walker(
+    nest: Nest, seen: Operands, real: Operands, first: Span, second: Span, backward: bool = False
+) -> Walker:
+    depths = channel_groups(length(first), nest.rows)
+    widths = channel_groups(length(second), nest.cols)
     counts = grouped(real.first, nest.rows // _counted(nest), 1)
     partners = None if real.second is None else grouped(real.second, nest.cols, 0)
-    return Walker(Walk(nest, seen, depths, widths, useful_pairs_of(counts, partners, widths)))
-
-
-def _name(
-    nest: Nest, block: Block, walked: list[Walked], taps: tuple[int, ...], weights_of_first: bool
-) -> None:
-    """Replace the groups of weight tiles by channels."""
-    for one in walked:
-        named = [
-            (block.second[0] + g * nest.cols, block.first[0] + f * nest.rows, taps[t])
-            for g, f, t in one.tiles
-        ]
-        one.tiles = [(b, a, tap) if weights_of_first else (a, b, tap) for a, b, tap in named]
+    useful = useful_pairs_of(counts, partners, widths)
+    origins = (first[0], second[0])
+    return Walker(Walk(nest, seen, origins, backward, depths, widths, useful))

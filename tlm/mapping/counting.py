@@ -46,7 +46,7 @@ class LayerWork:
             box = _box(block, self.layer.product_shape[2])
             made = array_pass.forward_blocks(self.layer, nest, self.engines.fp, inputs, box, part)
             found = self._keep(("fp", block, part), nest, list(made))
-        return panels(nest, found, outputs, panel, size, weights_of_first=False)
+        return panels(nest, found, outputs, panel, size)
 
     def backward(
         self, block: Block, part: Span, inputs: Span, panel: int, size: int
@@ -61,7 +61,7 @@ class LayerWork:
                 self.layer, nest, self.engines.bp, du, need, self.live, box, part
             )
             found = self._keep(("bp", block, part), nest, list(made))
-        return panels(nest, found, inputs, panel, size, weights_of_first=True)
+        return panels(nest, found, inputs, panel, size)
 
     def weight_gradient(
         self, block: Block, outputs: Span, inputs: Span, panel: int
@@ -74,7 +74,7 @@ class LayerWork:
             self.layer, nest, self.engines.wg, seen, du, self.live, box, outputs, inputs
         )
         everything = prod(self.layer.weight_shape)
-        return panels(nest, list(made), outputs, panel, everything, weights_of_first=False)
+        return panels(nest, list(made), outputs, panel, everything)
 
     def drop(self) -> None:
         """Forget what is kept."""
@@ -86,7 +86,8 @@ class LayerWork:
         if nest.dataflow == "weight":
             for one in made:
                 for walker in one.walkers:
-                    walker.count()
+                    if walker.walk.operands.live:
+                        walker.count()
             self._kept[key] = made
         return made
 

@@ -41,12 +41,13 @@ def walk_held_weights(walk: Walk, stream: WeightStream, group: int, size: int) -
     operands = vectors = stream.lane_slots[at].ravel()
     if nest.mode != "element":
         operands, vectors = executed * depths, executed
+    under = walk.under
     starts = np.arange(0, len(depths), size)
     table = np.stack([executed, stream.cycles[at].ravel() + nest.rows, operands, vectors, depths,
                       walk.useful[group].ravel()])  # fmt: skip
     sums = np.add.reduceat(table, starts, axis=1).T.tolist()
     walked = [
-        _tiles(walk, group, range(start, min(start + size, len(depths))), *one)
+        _tiles(walk, group, under[start : start + size], *one)
         for start, one in zip(starts.tolist(), sums, strict=True)
     ]
     if nest.weights_are_sums:
@@ -59,15 +60,15 @@ def walk_held_weights(walk: Walk, stream: WeightStream, group: int, size: int) -
 
 
 def _tiles(
-    walk: Walk, group: int, under: range, executed: int, cycles: int, operands: int, vectors: int,
-    depth: int, useful: int,
+    walk: Walk, group: int, under: list[tuple[int, int]], executed: int, cycles: int,
+    operands: int, vectors: int, depth: int, useful: int,
 ) -> Walked:  # fmt: skip
-    """One entry: sums over the weight tiles at places ``under`` of [first group, tap]."""
-    nest, taps, width = walk.nest, len(walk.operands.taps), int(walk.widths[group])
+    """One entry: sums over the weight tiles at the (first group, tap index) ``under``."""
+    nest, width = walk.nest, int(walk.widths[group])
     streamed, held = vectors * width, depth * width
     other, sums = (streamed, held) if nest.weights_are_sums else (held, streamed)
     return Walked(
-        [(group, at // taps, at % taps) for at in under],
+        walk.tiles(group, under),
         cycles=cycles,
         slots=len(under) * walk.operands.positions,
         scanned=len(under) * walk.operands.live,

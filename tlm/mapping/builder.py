@@ -65,6 +65,10 @@ class Builder:
             self.done.expect(ident, packets)
         tile.messages += (Message(command, core, nbytes, arrives),)
 
+    def by_step(self, what: str, steps: Span) -> str:
+        """The name of a completion of FP; in a wavefront every time step has its own."""
+        return f"{what} step {steps[0]}" if self.plan.schedule.by_step else what
+
     def wanted_by(self, lp: LayerPlan) -> list[tuple[Slice, Region]]:
         """Every slice of a layer with what it reads of its sources' pooled grid."""
         found = self._wanted.get(lp.layer.index)
@@ -113,9 +117,11 @@ def saved(builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved") -
     return builder.saves[key]
 
 
-def saved_inputs(builder: Builder, lp: LayerPlan, samples: Span) -> tuple[int, ...]:
+def saved_inputs(
+    builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved"
+) -> tuple[int, ...]:
     """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
-    return tuple(ident for one in lp.producers for ident in saved(builder, one, samples))
+    return tuple(ident for one in lp.producers for ident in saved(builder, one, samples, what))
 
 
 def take_inputs(

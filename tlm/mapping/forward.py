@@ -60,9 +60,11 @@ def _block(
         made = _array_pass(builder, lp, part, turn, block, one)
         first, last = made[0], made[-1]
         if arrived:
-            first.needs = per_sample(builder, "FP input", lp, part, block.samples)
+            what = builder.by_step("FP input", block.steps)
+            first.needs = per_sample(builder, what, lp, part, block.samples)
         else:
-            first.read_needs = saved_inputs(builder, lp, block.samples)
+            what = builder.by_step("saved", block.steps) if turn.phase == Phase.FP else "saved"
+            first.read_needs = saved_inputs(builder, lp, block.samples, what)
         if channels[0] == turn.outputs[0]:
             take_inputs(builder, "fp", lp, fresh, block.steps, first, from_dram=not arrived)
         region = Region(channels, block.samples, block.rows)

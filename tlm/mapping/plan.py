@@ -38,7 +38,8 @@ class LayerPlan:
 
     Where things stay: ``forward``, the inputs of FP of all samples and steps (``memory``: they
     come over the mesh); ``arriving``, dS on arrival; ``gradients``, dY between the gradient unit
-    and BP and WG; ``currents``, the product before batch statistics are known.
+    and BP and WG; ``currents``, the product before batch statistics are known; ``carry``, U between
+    two steps of a wavefront.
     """
 
     layer: Layer
@@ -58,6 +59,7 @@ class LayerPlan:
     gradients: Store = "memory"
     currents: Store = "memory"
     dw_spilled: bool = False
+    carry: Store = "memory"
     feeds: list[Tensor] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Weights] = field(default_factory=dict)

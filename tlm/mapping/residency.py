@@ -53,6 +53,7 @@ def choose_stores(plan: Plan) -> None:
     spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
     currents = _Shelf(memory.batch_norm, at_once)
     sums = _Shelf(memory.accumulators, plan.schedule.alternates)
+    carried = _Shelf(memory.membrane // 4, at_once)
     for lp in plan.layers:
         index, producers = lp.layer.index, [one.layer.index for one in lp.producers]
         # Inputs arrive while the producers run, and stay until the layer has run.
@@ -66,6 +67,10 @@ def choose_stores(plan: Plan) -> None:
         bits = {part.core: lp.weight_count(part) * precision.partial_sum for part in lp.slices}
         lp.dw_spilled = sums.take(bits, index, index) == "dram"
         lp.gradients = _gradient_store(plan, lp)
+        if plan.schedule.by_step and lp.state != "keep":
+            neurons = {part.core: part.neurons.size * lp.layer.out_shape[2] for part in lp.slices}
+            bits = {core: count * precision.membrane for core, count in neurons.items()}
+            lp.carry = carried.take(bits, index, index)
     for lp in reversed(plan.layers):
         if lp.consumers:
             bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}

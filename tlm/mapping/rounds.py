@@ -52,7 +52,8 @@ def forward_rounds(
         source = lp.feeds[0]
         inputs = wanted.size * source.width * source.steps * sum(one.bits for one in lp.feeds)
     blocks = sum(count for _, count in sizes)
-    room = stage_bits(plan, lp, part, plan.chip.core.memory.membrane // 4)
+    quarters = 2 if plan.schedule.by_step else 1  # U of a block; U carried from step to step
+    room = stage_bits(plan, lp, part, quarters * plan.chip.core.memory.membrane // 4)
     yield from _rounds(
         plan, lp, phase, region.channels, plan.array.tile, each, blocks, inputs, room
     )

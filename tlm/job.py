@@ -69,13 +69,19 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A run's inputs, all loaded and checked: nothing has been written yet."""
+class PlacedJob:
+    """A job on a chip, planned: nothing has been built or written yet."""
 
     workload: Workload
     recording: Recording
     chip: LoadedChip
     timing: DramTiming
     plan: Plan
+
+
+@dataclass(frozen=True)
+class Job(PlacedJob):
+    """A run's inputs, all loaded, checked and built: nothing has been written yet."""
+
     program: Program
     config_text: str

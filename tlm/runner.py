@@ -15,7 +15,7 @@ from tlm.estimate import Estimate, estimate, loading_bytes
 from tlm.execution import Execution
 from tlm.folder import create, release
 from tlm.interrupts import stop_request
-from tlm.job import Job, Progress, Request, RunResult
+from tlm.job import Job, PlacedJob, Progress, Request, RunResult
 from tlm.mapping.choices import grids_of, read_choices
 from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
@@ -24,10 +24,10 @@ from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.workload.bundled import open_workload
 from tlm.workload.model import Workload
 
-__all__ = ["Job", "Progress", "RunResult", "prepare", "run_job"]
+__all__ = ["Job", "PlacedJob", "Progress", "RunResult", "place_job", "prepare", "run_job"]
 
 
-def prepare(
+def place_job(
     workload: str | Workload,
     chip: str,
     overrides: Sequence[str],
@@ -36,7 +36,7 @@ def prepare(
     mapping: Path | None = None,
     activity: Activity = "recorded",
     mem_bytes: int | None = None,
-) -> Job:
+) -> PlacedJob:
     """Load and place a recorded iteration; the last one recorded if ``iteration`` is None.
 
     ``mapping`` is a mapping file to place it by; ``mapping.*`` overrides win over its settings.
@@ -64,8 +64,29 @@ def prepare(
         timing.capacity_bytes * channels,
         grids,
     )
-    program = build_program(plan)
-    return Job(job, recording, loaded, timing, plan, program, resolved_yaml(loaded, origins=False))
+    return PlacedJob(job, recording, loaded, timing, plan)
+
+
+def prepare(
+    workload: str | Workload,
+    chip: str,
+    overrides: Sequence[str],
+    iteration: int | None,
+    *,
+    mapping: Path | None = None,
+    activity: Activity = "recorded",
+    mem_bytes: int | None = None,
+) -> Job:
+    """Place a job as :func:`place_job` does and build its program."""
+    placed = place_job(
+        workload, chip, overrides, iteration,
+        mapping=mapping, activity=activity, mem_bytes=mem_bytes,
+    )  # fmt: skip
+    return Job(
+        **vars(placed),
+        program=build_program(placed.plan),
+        config_text=resolved_yaml(placed.chip, origins=False),
+    )
 
 
 def _index(job: Workload, iteration: int | None) -> int:

@@ -19,6 +19,7 @@ from tlm.cli.dram import dram
 from tlm.cli.explain import explain
 from tlm.cli.export import export
 from tlm.cli.gpu import gpu
+from tlm.cli.map import map_
 from tlm.cli.noc import noc
 from tlm.cli.plot import plot
 from tlm.cli.presets import presets
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(counterfactual)
 app.command()(rerun)
+app.command("map")(map_)
 app.command()(presets)
 app.command()(area)
 app.add_typer(config_app, name="config")

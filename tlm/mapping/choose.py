@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tlm.config.schema import ChipConfig
@@ -23,12 +22,16 @@ class Option:
     time_ps: int
 
 
-def options(profile: Profile, chip: ChipConfig, array: Array, cores: Sequence[int]) -> list[Option]:
-    """Every cut of a layer that ``mapping.split`` allows on the first of ``cores``, best first."""
+def options(profile: Profile, chip: ChipConfig, array: Array, group: int) -> list[Option]:
+    """Every cut of a layer that ``mapping.split`` allows on the first cores, best first.
+
+    ``group`` as :func:`load_of` takes it.
+    """
+    cores = range(chip.cores)
     found: list[Option] = []
     for split in candidates(profile.layer, profile.batch, len(cores), chip.mapping.split, array):
         grid = cut(profile.layer, profile.work, split, cores)
-        load = load_of(profile, grid, chip, array)
+        load = load_of(profile, grid, chip, array, group)
         found.append(Option(grid, load, layer_ps(load, grid, chip)))
     return sorted(found, key=lambda one: (one.time_ps, one.grid.split.parts))
 

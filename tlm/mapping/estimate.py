@@ -22,6 +22,7 @@ from tlm.mapping.grid import Grid
 from tlm.mapping.load import Load, dram_ps
 from tlm.mapping.profile import Profile
 from tlm.mapping.region import length
+from tlm.mapping.sharing import apart, shared_bytes
 
 Placed = tuple[Grid, Load]
 
@@ -45,6 +46,7 @@ def estimate(profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipCo
     """The estimate of a mapping: a grid and its load for every layer."""
     grids, loads = [grid for grid, _ in layers], [load for _, load in layers]
     nbytes = sum(load.fp_bytes + load.bp_bytes + load.wg_bytes for load in loads)
+    nbytes += shared_bytes(profiles, grids, chip)
     hops = sum(
         hop_bytes(profiles[source], grids[source], reader, grid, chip.mesh.columns)
         for reader, grid in zip(profiles, grids, strict=True)
@@ -83,9 +85,7 @@ def _table(name: str, memory: Memory) -> EnergyTable:
 
 def _time_ps(grids: Sequence[Grid], loads: Sequence[Load], chip: ChipConfig) -> int:
     """Time of one iteration under the chip's schedule."""
-    alone = chip.mapping.schedule == "layerwise" and bool(
-        set(grids[0].cores) & set(grids[-1].cores)
-    )
+    alone = chip.mapping.schedule == "layerwise" and not apart(grids)
     fp, bp, wg = (_times(loads, chip, what, alone) for what in ("fp", "bp", "wg"))
     there, back = (_by_sample(grids, times) for times in (fp, bp))
     fp_ps = _engine_ps(grids, fp, there)

@@ -36,15 +36,18 @@ class Load:
     reduce_ps: int
 
 
-def load_of(profile: Profile, grid: Grid, chip: ChipConfig, array: Array) -> Load:
-    """The load of a layer on a grid."""
+def load_of(profile: Profile, grid: Grid, chip: ChipConfig, array: Array, group: int) -> Load:
+    """The load of a layer on a grid; its weights are fetched again for every ``group`` of samples.
+
+    They are if layers take turns on its cores; if not, ``group`` is the whole batch.
+    """
     parts = grid.slices()
     periods = [chip.core.period_of(core) for core in grid.cores]
     fp, bp, wg = (
         tuple(int(c) * ps for c, ps in zip(cycles, periods, strict=True))
         for cycles in profile.work.by_slice(grid)
     )
-    fp_bits, bp_bits, wg_bits = _dram_bits(profile, parts, chip, array)
+    fp_bits, bp_bits, wg_bits = _dram_bits(profile, parts, chip, array, group)
     replicas = grid.split.batch * grid.split.spatial
     share = max(_weights(profile.layer, part) for part in parts) // replicas
     ports = share * (replicas - 1) * chip.precision.partial_sum // chip.noc.link
@@ -66,7 +69,7 @@ def _weights(layer: Layer, part: Slice) -> int:
 
 
 def _dram_bits(
-    profile: Profile, parts: list[Slice], chip: ChipConfig, array: Array
+    profile: Profile, parts: list[Slice], chip: ChipConfig, array: Array, group: int
 ) -> tuple[int, int, int]:
     """Bits that FP, BP (with the gradient unit) and WG (with the update) move."""
     layer, precision, memory = profile.layer, chip.precision, chip.core.memory
@@ -85,40 +88,34 @@ def _dram_bits(
     if profile.returned * partials > memory.spike_gradients * chip.cores:
         bp += 2 * prod(layer.in_shape) * pairs * partials
     for part in parts:
-        more = _slice_bits(profile, part, chip, array)
+        more = _slice_bits(profile, part, chip, array, group)
         fp, bp, wg = fp + more[0], bp + more[1], wg + more[2]
     return fp, bp, wg
 
 
 def _slice_bits(
-    profile: Profile, part: Slice, chip: ChipConfig, array: Array
+    profile: Profile, part: Slice, chip: ChipConfig, array: Array, group: int
 ) -> tuple[int, int, int]:
     """Bits of weights and inputs that one slice reads in FP, BP and WG, and of dW it spills."""
     layer, memory = profile.layer, chip.core.memory
-    samples, rows = length(part.neurons.samples), product_rows(layer, part.neurons.rows)
-    weights = _weights(layer, part)
-    each = weights * chip.precision.weight
-    resident = each <= memory.weights
+    samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
+    weights, width = _weights(layer, part), layer.product_shape[2]
     line = layer.in_shape[2] * layer.in_shape[0] * samples * profile.steps * profile.operand_bits
-    width = layer.product_shape[2]
-    group = chip.mapping.group if chip.mapping.schedule == "pipelined" else samples
-    inputs = length(input_rows(layer, rows)) * line
-    fp = each * _loads(profile, group, samples, length(rows), width, array, resident)
-    fp += inputs if not profile.has_bp else 0
-    bp, returned = 0, length(part.input_rows)
+    inputs = length(input_rows(layer, product_rows(layer, part.neurons.rows))) * line
+    bits, returned = weights * chip.precision.weight, length(part.input_rows)
+
+    def fetched(staged: int, rows: int, width: int) -> int:
+        """Once, as far as the buffer or the stage beside it holds them; the rest once a block."""
+        together, once = min(group, samples), bits
+        if bits > memory.weights:
+            sizes = block_sizes(together, rows, profile.steps, width, array.positions)
+            once = min(bits, staged) + max(0, bits - staged) * sum(count for _, count in sizes)
+        return once * ceil_div(samples, together)
+
+    fp = fetched(memory.membrane * 3 // 4, rows, width) + (0 if profile.has_bp else inputs)
+    bp = 0
     if profile.has_bp and returned:
-        bp = each * _loads(profile, group, samples, returned, layer.in_shape[2], array, resident)
+        bp = fetched(memory.membrane // 2, returned, layer.in_shape[2])
         bp += returned * line // profile.operand_bits
     spilled = weights * chip.precision.partial_sum
     return fp, bp, inputs + (2 * spilled * samples if spilled > memory.accumulators else 0)
-
-
-def _loads(
-    profile: Profile, group: int, samples: int, rows: int, width: int, array: Array, resident: bool
-) -> int:
-    """How often a slice's weights are fetched: once a group of samples, or once a block."""
-    groups = ceil_div(samples, group)
-    if resident:
-        return groups
-    sizes = block_sizes(min(group, samples), rows, profile.steps, width, array.positions)
-    return groups * sum(n for _, n in sizes)

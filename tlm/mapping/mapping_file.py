@@ -7,27 +7,56 @@ explains, ``derived`` holds loop nests, residency, skipped slices and addresses.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from tlm.config.core import Engine
 from tlm.mapping.choices import SCHEMA, VERSION
+from tlm.mapping.grid import Grid
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.search import Candidate
 
-FP_NEST = ["samples", "rows", "steps", "output tile", "input chunk", "kernel tap", "position"]
-BP_NEST = ["samples", "input rows", "steps", "input chunk", "output tile", "kernel tap", "position"]
-WG_NEST = ["samples", "output tile", "input chunk", "kernel tap", "step", "position"]
+OUTER = {
+    "fp": ["round of outputs", "samples", "rows", "steps"],
+    "bp": ["round of inputs", "samples", "input rows", "steps"],
+    "wg": ["samples"],
+}
+SUMS = {"fp": "output", "bp": "input", "wg": "output"}
+OPERAND = {"fp": "input", "bp": "output", "wg": "input"}
+
+
+def nest_of(engine: str, dataflow: str) -> list[str]:
+    """The loops of an engine, from the outermost in; the last is what streams."""
+    sums, operand = SUMS[engine], OPERAND[engine]
+    inner = {
+        "weight": [f"{sums} tile", f"{operand} chunk", "kernel tap", "position"],
+        "output": [f"{sums} tile", "group of weights", "positions held",
+                   f"{operand} chunk", "kernel tap", f"{operand} channel"],
+        "input": [f"{sums} panel", f"{operand} chunk", "kernel tap", "part of the panel",
+                  "positions held", f"{sums} channel"],
+    }  # fmt: skip
+    return OUTER[engine] + inner[dataflow]
 
 
 def mapping_text(plan: Plan) -> str:
     """The plan as YAML; identical plans give identical text."""
+    return _yaml(_document(plan))
+
+
+def choice_text(plan: Plan, grids: Sequence[Grid]) -> str:
+    """Other grids for a plan's job and settings: only what ``run --mapping`` reads."""
+    return _yaml(_choices(plan, grids))
+
+
+def _yaml(document: dict[str, Any]) -> str:
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(_document(plan), out)
+    yaml.dump(document, out)
     return out.getvalue()
 
 
@@ -35,12 +64,7 @@ def _document(plan: Plan) -> dict[str, Any]:
     """What can be edited and read back, then why it was chosen and what follows from it."""
     cores = {part.core for lp in plan.layers for part in lp.slices}
     return {
-        "schema": SCHEMA,
-        "schema_version": VERSION,
-        "workload": plan.workload.name,
-        "chip": plan.chip.name,
-        "mapping": plan.chip.mapping.model_dump(),
-        "layers": [_choice(lp) for lp in plan.layers],
+        **_choices(plan, [lp.grid for lp in plan.layers]),
         "chosen": _chosen(plan),
         "derived": {
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
@@ -56,8 +80,18 @@ def _document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _choice(lp: LayerPlan) -> dict[str, Any]:
-    grid = lp.grid
+def _choices(plan: Plan, grids: Sequence[Grid]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "schema_version": VERSION,
+        "workload": plan.workload.name,
+        "chip": plan.chip.name,
+        "mapping": plan.chip.mapping.model_dump(),
+        "layers": [_choice(lp, grid) for lp, grid in zip(plan.layers, grids, strict=True)],
+    }
+
+
+def _choice(lp: LayerPlan, grid: Grid) -> dict[str, Any]:
     return {
         "name": lp.layer.name,
         "cuts": {
@@ -80,13 +114,13 @@ def _chosen(plan: Plan) -> dict[str, Any]:
         "compared": plan.chosen.tried,
         "estimate": _estimate(plan.chosen.best),
     }
-    if plan.chosen.runner_up is not None:
+    for other in plan.chosen.ranked[1:2]:
         found["runner_up"] = {
-            "by": plan.chosen.runner_up.origin,
-            "estimate": _estimate(plan.chosen.runner_up),
+            "by": other.origin,
+            "estimate": _estimate(other),
             "differs_in": [
                 lp.layer.name
-                for lp, grid in zip(plan.layers, plan.chosen.runner_up.grids, strict=True)
+                for lp, grid in zip(plan.layers, other.grids, strict=True)
                 if lp.grid != grid
             ],
         }
@@ -122,9 +156,8 @@ def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
         "operand_bits": lp.operand_bits,
         "split": {"k": lp.split.k, "batch": lp.split.batch, "spatial": lp.split.spatial},
         "nest": {
-            "fp": list(FP_NEST),  # copies: the same list twice would be an alias in YAML
-            **({"bp": list(BP_NEST)} if lp.producers else {}),
-            "wg": list(WG_NEST),
+            name: {"holds": engine.dataflow, "loops": nest_of(name, engine.dataflow)}
+            for name, engine in _engines(plan, lp)
         },
         "residency": _residency(plan, lp),
         "skipped": {
@@ -147,14 +180,23 @@ STATE = {
 }
 
 
+def _engines(plan: Plan, lp: LayerPlan) -> list[tuple[str, Engine]]:
+    engines = plan.chip.core.engines
+    found: list[tuple[str, Engine]] = [("fp", engines.fp), ("bp", engines.bp), ("wg", engines.wg)]
+    return [(name, engine) for name, engine in found if name != "bp" or lp.producers]
+
+
 def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
+    precision, memory = plan.chip.precision, plan.chip.core.memory
+    most = max(map(lp.weight_count, lp.slices))
     spilled = "DRAM, read and written once a sample block"
     if lp.gradients == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
     found = {
         "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
         "weights": "weight buffer, loaded once"
-        if all(plan.weights_stay(lp, part) for part in lp.slices)
+        + (" a group of samples" if plan.schedule.alternates else "")
+        if most * precision.weight <= memory.weights
         else "streamed once a block",
         "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
         "dY": "gradient memory, shared by BP and WG"

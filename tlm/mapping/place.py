@@ -39,6 +39,9 @@ def _state(plan: Plan, lp: LayerPlan) -> None:
         wanted |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
     if layer.current_pool is not None and layer.current_pool.kind == "max":
         wanted["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
+    if lp.carry == "dram" and lp.state != "spill" and layer.neuron is not None:
+        tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane)
+        lp.tensors["carry"] = tensor
     for key, (shape, bits) in wanted.items():
         lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits)
     if not lp.consumers:

@@ -38,7 +38,8 @@ class LayerPlan:
 
     Where things stay: ``forward``, the inputs of FP of all samples and steps (``memory``: they
     come over the mesh); ``arriving``, dS on arrival; ``gradients``, dY between the gradient unit
-    and BP and WG; ``currents``, the product before batch statistics are known.
+    and BP and WG; ``currents``, the product before batch statistics are known; ``carry``, U between
+    two steps of a wavefront.
     """
 
     layer: Layer
@@ -58,6 +59,7 @@ class LayerPlan:
     gradients: Store = "memory"
     currents: Store = "memory"
     dw_spilled: bool = False
+    carry: Store = "memory"
     feeds: list[Tensor] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Weights] = field(default_factory=dict)
@@ -150,14 +152,3 @@ class Plan:
     def steps(self) -> int:
         """Time steps T."""
         return self.workload.steps
-
-    def weights_stay(self, lp: LayerPlan, part: Slice) -> bool:
-        """Whether a slice's weights are fetched once: they fit the weight buffer whole.
-
-        Where layers take turns, all slices of the core have to fit it together.
-        """
-        held = [(lp, part)]
-        if self.schedule.alternates:
-            held = [(o, s) for o in self.layers for s in o.slices if s.core == part.core]
-        weights = sum(layer.weight_count(one) for layer, one in held)
-        return weights * self.chip.precision.weight <= self.chip.core.memory.weights

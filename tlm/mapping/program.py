@@ -14,6 +14,7 @@ from tlm.mapping.forward import build_forward
 from tlm.mapping.gradient import build_loss
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.region import Span
+from tlm.mapping.streams import Streams
 from tlm.mapping.weight_gradient import (
     build_reduction,
     build_update,
@@ -35,7 +36,7 @@ def build_program(plan: Plan) -> Program:
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
     program = Program(tiles, Completions(), {}, {})
-    builder = Builder(plan, program)
+    builder = Builder(plan, program, Streams(plan))
     turns: dict[int, int] = {}
     groups = range(len(plan.schedule.groups))
     ahead = min(1, plan.schedule.in_flight - 1)

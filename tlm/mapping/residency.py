@@ -16,6 +16,7 @@ from tlm.errors import MappingError
 from tlm.mapping.geometry import input_rows, product_rows
 from tlm.mapping.plan import LayerPlan, Plan, Store
 from tlm.mapping.region import Region, Slice, length
+from tlm.mapping.sharing import apart
 from tlm.mapping.split import gradient_bits
 
 
@@ -48,10 +49,11 @@ def choose_stores(plan: Plan) -> None:
         MappingError: state that is asked to stay in the cores does not fit.
     """
     memory, precision = plan.chip.core.memory, plan.chip.precision
-    at_once = plan.schedule.alternates or _apart(plan)
+    at_once = plan.schedule.alternates or apart([lp.grid for lp in plan.layers])
     spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
     currents = _Shelf(memory.batch_norm, at_once)
     sums = _Shelf(memory.accumulators, plan.schedule.alternates)
+    carried = _Shelf(memory.membrane // 4, at_once)
     for lp in plan.layers:
         index, producers = lp.layer.index, [one.layer.index for one in lp.producers]
         # Inputs arrive while the producers run, and stay until the layer has run.
@@ -59,13 +61,16 @@ def choose_stores(plan: Plan) -> None:
         if producers:
             bits = {part.core: _input_bits(plan, lp, part) for part in lp.slices}
             lp.forward = spikes.take(bits, min(producers), index)
-        held = max(gradient_bits(lp.layer, plan.steps, part, plan.chip) for part in lp.slices)
-        lp.gradients = "memory" if held <= memory.gradients else "dram"
         if lp.exact:  # from FP until BP has come back to the layer
             bits = {part.core: _currents_bits(plan, lp, part) for part in lp.slices}
             lp.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
         bits = {part.core: lp.weight_count(part) * precision.partial_sum for part in lp.slices}
         lp.dw_spilled = sums.take(bits, index, index) == "dram"
+        lp.gradients = _gradient_store(plan, lp)
+        if plan.schedule.by_step and lp.state != "keep":
+            neurons = {part.core: part.neurons.size * lp.layer.out_shape[2] for part in lp.slices}
+            bits = {core: count * precision.membrane for core, count in neurons.items()}
+            lp.carry = carried.take(bits, index, index)
     for lp in reversed(plan.layers):
         if lp.consumers:
             bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
@@ -73,10 +78,28 @@ def choose_stores(plan: Plan) -> None:
     _keep_states(plan)
 
 
-def _apart(plan: Plan) -> bool:
-    """Whether some layers share no core, so that they run at the same time."""
-    cores = [frozenset(part.core for part in lp.slices) for lp in plan.layers]
-    return any(a.isdisjoint(b) for a in cores for b in cores)
+def _gradient_store(plan: Plan, lp: LayerPlan) -> Store:
+    """Where dY goes: to the gradient memory if a sample fits, unless DRAM costs fewer bytes.
+
+    A dW that does not fit the accumulators comes and goes once a block of samples while dY is in
+    the core; from DRAM, dY is read twice and the inputs once an output tile, but dW leaves once.
+    """
+    memory, precision, steps = plan.chip.core.memory, plan.chip.precision, plan.steps
+    held = max(gradient_bits(lp.layer, steps, part, plan.chip) for part in lp.slices)
+    if held > memory.gradients:
+        return "dram"
+    if not lp.dw_spilled:
+        return "memory"
+    kept = through = 0
+    for part in lp.slices:
+        region, weights = product_region(lp, part), lp.weight_count(part) * precision.partial_sum
+        together = max(1, memory.gradients // 2 // held)
+        blocks = -(-length(region.samples) // together)
+        passes = -(-weights // memory.accumulators)
+        kept += (2 * blocks - 1) * weights
+        through += 3 * region.size * lp.width * steps * precision.gradient
+        through += weights + passes * _input_bits(plan, lp, part)
+    return "dram" if through < kept else "memory"
 
 
 def product_region(lp: LayerPlan, part: Slice) -> Region:
@@ -125,6 +148,17 @@ def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
     neurons = part.neurons.size * lp.layer.out_shape[2] * plan.steps
     neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
     return neurons * (plan.chip.precision.membrane + 2)
+
+
+def kept_bits(plan: Plan, core: int) -> int:
+    """Bits of a core's U memory that hold state kept from FP to BP."""
+    return sum(
+        state_bits(plan, lp, part)
+        for lp in plan.layers
+        if lp.state == "keep"
+        for part in lp.slices
+        if part.core == core
+    )
 
 
 def _keep_states(plan: Plan) -> None:

@@ -19,9 +19,11 @@ from tlm.mapping.grid import Grid
 from tlm.mapping.load import Load, load_of
 from tlm.mapping.nest import Array
 from tlm.mapping.profile import Profile
+from tlm.mapping.region import length
 from tlm.mapping.stages import best_stages
 
 SEED = 0
+KEPT = 5  # mappings that a search hands back
 SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
 
 Placed = tuple[Grid, Load]
@@ -43,12 +45,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a search found, and what it left: for the mapping file and the command line."""
+    """What a search found: the best different mappings, how many it tried, and by what."""
 
-    best: Candidate
-    runner_up: Candidate | None
+    ranked: tuple[Candidate, ...]
     tried: int
     objective: str
+
+    @property
+    def best(self) -> Candidate:
+        """The mapping to use."""
+        return self.ranked[0]
 
 
 class Search:
@@ -57,7 +63,10 @@ class Search:
     def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, array: Array) -> None:
         self._profiles, self._chip, self._array = profiles, chip, array
         self._rated: list[tuple[float, int, Candidate]] = []
-        self._options = [options(one, chip, array, range(chip.cores)) for one in profiles]
+        self._group = self._batch = profiles[0].batch
+        if chip.mapping.schedule == "pipelined":
+            self._group = min(chip.mapping.group, self._batch)
+        self._options = [options(one, chip, array, self._group) for one in profiles]
 
     def run(self) -> Chosen:
         """The best mapping by the chip's ``mapping.search`` and objective."""
@@ -68,10 +77,11 @@ class Search:
             self._greedy()
         if mapping.search == "local":
             self._local(random.Random(SEED))
-        ranked = sorted(self._rated, key=lambda one: one[:2])
-        best = ranked[0][2]
-        others = (one[2] for one in ranked[1:] if one[2].grids != best.grids)
-        return Chosen(best, next(others, None), len(self._rated), mapping.objective)
+        kept: list[Candidate] = []
+        for *_, candidate in sorted(self._rated, key=lambda one: one[:2]):
+            if all(candidate.grids != other.grids for other in kept):
+                kept.append(candidate)
+        return Chosen(tuple(kept[:KEPT]), len(self._rated), mapping.objective)
 
     def _starts(self) -> Iterator[tuple[str, list[Placed]]]:
         """Mappings to begin with; without a search only the one that ``mapping.split`` means."""
@@ -91,23 +101,28 @@ class Search:
 
     def _stages(self) -> list[Placed]:
         """Consecutive layers on consecutive cores, along a path that turns at every row's end."""
+        alone = self._options
+        if self._group != self._batch:
+            alone = [options(one, self._chip, self._array, self._batch) for one in self._profiles]
         times = [
             [
                 min(o.time_ps for o in grids if o.grid.split.parts <= n)
                 for n in range(1, self._chip.cores + 1)
             ]
-            for grids in self._options
+            for grids in alone
         ]
         path, found = snake(self._chip), []
-        for stage in best_stages(times, self._profiles[0].batch):
+        for stage in best_stages(times, self._batch):
             first, last = stage.cores
+            group = self._group if length(stage.layers) > 1 else self._batch
             for index in range(*stage.layers):
-                best = next(o for o in self._options[index] if o.grid.split.parts <= last - first)
+                best = next(o for o in alone[index] if o.grid.split.parts <= last - first)
                 used = tuple(path[first : first + best.grid.split.parts])
-                grid = replace(best.grid, cores=used)
-                load = load_of(self._profiles[index], grid, self._chip, self._array)
-                found.append((grid, load))
+                found.append(self._weighed(index, replace(best.grid, cores=used), group))
         return found
+
+    def _weighed(self, index: int, grid: Grid, group: int) -> Placed:
+        return grid, load_of(self._profiles[index], grid, self._chip, self._array, group)
 
     def _rate(self, origin: str, layers: Sequence[Placed]) -> Candidate:
         cost = estimate(self._profiles, layers, self._chip)
@@ -133,8 +148,7 @@ class Search:
             layers = self._best().layers
             index = draw.randrange(len(layers))
             grid = self._move(layers[index][0], index, draw)
-            load = load_of(self._profiles[index], grid, self._chip, self._array)
-            self._rate("local", _with(layers, index, (grid, load)))
+            self._rate("local", _with(layers, index, self._weighed(index, grid, self._group)))
 
     def _move(self, grid: Grid, index: int, draw: random.Random) -> Grid:
         """Another grid of the layer, its cores shifted, or two cores swapped."""

@@ -15,7 +15,7 @@ from tlm.mapping.builder import (
 from tlm.mapping.nest import ceil_div
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, length
-from tlm.task import Command, Tile
+from tlm.task import Command, Phase, Tile
 
 
 def soma(
@@ -23,8 +23,8 @@ def soma(
 ) -> None:
     """Charge the neurons of ``ready`` to a tile; their time is that of the pass they ride on.
 
-    U is carried from step to step in its memory. Where a block ends before the last step and the
-    carry of its rows does not fit, it goes through DRAM.
+    U is carried from step to step in its memory. In a wavefront, where other layers run between
+    two steps and not all U fits, it is read back from where it was saved, or goes through DRAM.
     """
     if lp.layer.neuron is None:
         return
@@ -39,8 +39,15 @@ def soma(
             "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
         },
     )
+    if lp.carry == "memory" or tile.phase != Phase.FP:
+        return
     if "carry" in lp.tensors:
         _carry(builder, lp, part, ready, steps, tile)
+    elif steps[0]:
+        before = (steps[0] - 1, steps[0])
+        tile.reads += lp.tensors["U"].runs(ready.samples, before, ready.channels, ready.rows)
+        what = builder.by_step("saved", before)
+        tile.read_needs += per_sample(builder, what, lp, part, ready.samples)
 
 
 def _carry(
@@ -48,7 +55,7 @@ def _carry(
 ) -> None:
     """Read U of the step before a block, write that of its last one."""
     run = lp.tensors["carry"].runs(ready.samples, (0, 1), ready.channels, ready.rows)
-    place = (tile.phase.name, lp.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
+    place = (lp.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
              "row", ready.rows[0], "channel", ready.channels[0], "step")  # fmt: skip
     if steps[0]:
         tile.reads += run
@@ -73,10 +80,11 @@ def leave_state(
                 tile.writes += lp.tensors[name].runs(
                     pooled.samples, steps, pooled.channels, pooled.rows
                 )
-    tile.saves += tuple(
-        builder.done.expect(ident)
-        for ident in per_sample(builder, "saved", lp, part, ready.samples)
-    )
+    for what in dict.fromkeys(("saved", builder.by_step("saved", steps))):
+        tile.saves += tuple(
+            builder.done.expect(ident)
+            for ident in per_sample(builder, what, lp, part, ready.samples)
+        )
     if not lp.consumers:
         _to_loss(builder, lp, part, pooled, steps, tile)
     for after in lp.consumers:
@@ -111,7 +119,8 @@ def _deliver(
     for reader, wanted in builder.wanted_by(after):
         shared = made.meet(wanted)
         if shared is not None:
-            arrives = per_sample(builder, "FP input", after, reader, shared.samples)
+            what = builder.by_step("FP input", steps)
+            arrives = per_sample(builder, what, after, reader, shared.samples)
             nbytes = _spike_bytes(lp, shared, steps)
             builder.send(Command.SPIKE, part.core, reader.core, nbytes, arrives, tile)
 

@@ -25,7 +25,8 @@ def best_stages(time_ps: Sequence[Sequence[int]], samples: int) -> list[Stage]:
     """The stages with the least estimated time of ``samples`` samples in a row.
 
     A pipeline of S stages takes (samples + S - 1) / samples times its slowest stage. Exact by
-    dynamic programming over layers, cores and stages; ties go to fewer stages.
+    dynamic programming over layers, cores and stages; ties go to fewer stages. There are at least
+    two, unless there is one layer or one core.
 
     Args:
         time_ps: for each layer, its time on 1, 2, ... cores, all samples.
@@ -41,7 +42,8 @@ def best_stages(time_ps: Sequence[Sequence[int]], samples: int) -> list[Stage]:
         least, chosen = _one_more(least, running)
         tables.append(chosen)
         total = float(least[layers, cores]) * (samples + stage - 1) / samples
-        best = min(best, (total, stage))
+        if stage > 1 or min(layers, cores) == 1:
+            best = min(best, (total, stage))
     return _traced(tables[: best[1]], layers, cores)
 
 

@@ -1,0 +1,126 @@
+"""``map``: compare ways to lay a job over the cores, and write the best as a mapping file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tlm.cli.options import DEFAULT_CHIP, Overrides
+
+if TYPE_CHECKING:
+    from tlm.mapping.search import Candidate
+    from tlm.runner import PlacedJob, RunResult
+
+
+class Objective(StrEnum):
+    """What a search makes small."""
+
+    TIME = "time"
+    ENERGY = "energy"
+    EDP = "edp"
+
+
+class SearchKind(StrEnum):
+    """How far a search goes."""
+
+    GREEDY = "greedy"
+    LOCAL = "local"
+
+
+def map_(
+    workload: Annotated[
+        str, typer.Argument(help="A recorded job: the name of a bundled one, or a file.")
+    ],
+    chip: Annotated[
+        str, typer.Option("--chip", metavar="PRESET|FILE", help="The chip to lay it over.")
+    ] = DEFAULT_CHIP,
+    objective: Annotated[Objective, typer.Option(help="What to make small.")] = Objective.TIME,
+    search: Annotated[SearchKind, typer.Option(help="How far to search.")] = SearchKind.LOCAL,
+    overrides: Overrides = None,
+    iteration: Annotated[
+        int | None, typer.Option(help="Which recorded iteration; the last one if not given.")
+    ] = None,
+    simulate: Annotated[
+        int, typer.Option(min=0, max=5, help="Simulate the best N, to check their estimates.")
+    ] = 0,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the best mapping goes; - for nowhere.")
+    ] = Path("mapping.yaml"),
+) -> None:
+    """Search for a mapping by estimate; print the best ones, write the first for run --mapping."""
+    from tlm.folder import write_atomic
+    from tlm.mapping.mapping_file import mapping_text
+    from tlm.runner import place_job
+
+    wanted = [f"mapping.search={search.value}", f"mapping.objective={objective.value}"]
+    settings = [*(overrides or []), *wanted]
+    placed = place_job(workload, chip, settings, iteration)
+    chosen = placed.plan.chosen
+    assert chosen is not None  # no mapping file was given
+    simulated = [
+        _simulate(workload, chip, settings, iteration, placed, candidate)
+        for candidate in chosen.ranked[:simulate]
+    ]
+    _show(placed, simulated)
+    if str(out) != "-":
+        write_atomic(out, mapping_text(placed.plan))
+        typer.echo(f"written: {out}; python -m tlm run {workload} --mapping {out}")
+
+
+def _simulate(
+    workload: str,
+    chip: str,
+    settings: list[str],
+    iteration: int | None,
+    placed: PlacedJob,
+    candidate: Candidate,
+) -> RunResult:
+    """Run one of the mappings as anybody could: by its mapping file."""
+    from tlm.folder import write_atomic
+    from tlm.mapping.mapping_file import choice_text
+    from tlm.runner import run_job
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "mapping.yaml"
+        write_atomic(file, choice_text(placed.plan, candidate.grids))
+        return run_job(
+            workload, chip=chip, overrides=settings, iteration=iteration, mapping=file,
+            out=Path(folder) / "run", trace="off",
+        )  # fmt: skip
+
+
+def _show(placed: PlacedJob, simulated: list[RunResult]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    chosen = placed.plan.chosen
+    assert chosen is not None
+    table = Table("found by", "cores of each layer", "time", "energy", "DRAM", "simulated")
+    for index, candidate in enumerate(chosen.ranked):
+        cost = candidate.estimate
+        found = ""
+        if index < len(simulated):
+            summary = simulated[index].summary
+            found = _cost(summary["time"]["makespan_ps"], summary["energy"]["total_pj"])
+        table.add_row(
+            candidate.origin,
+            " ".join(str(grid.split.parts) for grid in candidate.grids),
+            f"{cost.time_ps / 1e6:.4g} us",
+            f"{cost.energy_pj / 1e9:.4g} mJ",
+            f"{cost.dram_bytes / 1e6:.4g} MB",
+            found,
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{chosen.tried} mappings compared by estimated {chosen.objective}, "
+        "estimated from recorded work without simulating"
+    )
+
+
+def _cost(time_ps: int, energy_pj: float) -> str:
+    return f"{time_ps / 1e6:.4g} us, {energy_pj / 1e9:.4g} mJ"

@@ -79,6 +79,7 @@ def test_densities_are_drawn_for_all_masks() -> None:
         return {
             "time": {"phases": {}, "makespan_ps": 1},
             "energy": {"total_pj": 1.0, "by_phase_pj": {}},
+            "efficiency": {"core_pj": 1.0},
             "dram": {"bytes_read": 0, "bytes_written": 0},
             "noc": {"message_bytes": 0},
         }

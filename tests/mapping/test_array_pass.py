@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from tests.mapping import naive_array
 from tests.mapping.jobs import conv, linear
 from tlm.config.core import GradientEngine
-from tlm.mapping.array_pass import backward_panels, forward_panels, weight_gradient_panels
+from tlm.mapping.array_pass import (
+    backward_blocks,
+    forward_blocks,
+    panels,
+    weight_gradient_blocks,
+)
 from tlm.mapping.operands import Box
 from tlm.mapping.walk import Nest
 
@@ -67,9 +72,16 @@ def engine(chip, policies, grid):
     return GradientEngine(**sides, **skips, grid=grid)
 
 
-def total(panels):
-    """The counts of all panels and groups of weights added up."""
-    walked = [one for panel in panels for one in panel.walked]
+def total(nest, blocks, channels, panel, size):
+    """The counts of all panels and groups of weights added up; each is walked twice, in rounds."""
+    blocks = list(blocks)
+    half = channels // 2 // panel * panel
+    walked = [
+        one
+        for some in ((0, half), (half, channels))
+        for found in panels(nest, blocks, some, panel, size)
+        for one in found.walked
+    ]
     return {name: sum(getattr(one, name) for one in walked) for name in COUNTS}
 
 
@@ -150,9 +162,11 @@ def test_forward_equals_plain_loops(case, size, panel):
     layer, (inputs, _, _), _, chip, policies, grid = case
     _, e, f = layer.product_shape
     live = np.ones(inputs.shape[:2], bool)
-    panels = forward_panels(layer, nest_of(chip, False), engine(chip, policies, grid), inputs,
-                            whole(layer, live, e, f), (0, layer.out_shape[0]),
-                            panel * chip["cols"], size)  # fmt: skip
+    nest, k = nest_of(chip, False), layer.out_shape[0]
+    blocks = forward_blocks(layer, nest, engine(chip, policies, grid), inputs,
+                            whole(layer, live, e, f), (0, k))  # fmt: skip
+    most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
+    found = total(nest, blocks, k, most, size)
     positions, dead = positions_of(live, e, f)
     ones = lambda p, k: True  # noqa: E731
     problems = [
@@ -161,7 +175,7 @@ def test_forward_equals_plain_loops(case, size, panel):
                             (input_reader(layer, inputs), ones))
         for firsts, seconds in channel_groups(layer)
     ]  # fmt: skip
-    check(total(panels), problems, chip, size, panel * chip["cols"])
+    check(found, problems, chip, size, most)
 
 
 @settings(max_examples=150)
@@ -170,9 +184,11 @@ def test_backward_equals_plain_loops(case, size, panel):
     """BP: the same, on the inserted grid or on the compacted one."""
     layer, (_, gradients, need), live, chip, policies, grid = case
     _, h, w = layer.in_shape
-    panels = backward_panels(layer, nest_of(chip, False), engine(chip, policies, grid), gradients,
-                             need, live, whole(layer, live, h, w), (0, layer.out_shape[0]),
-                             panel * chip["cols"], size)  # fmt: skip
+    nest, (c, k) = nest_of(chip, False), (layer.in_shape[0], layer.out_shape[0])
+    blocks = backward_blocks(layer, nest, engine(chip, policies, grid), gradients, need, live,
+                             whole(layer, live, h, w), (0, k))  # fmt: skip
+    most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
+    found = total(nest, blocks, c, most, size)
     positions, dead = positions_of(live, h, w)
     taps = list(range(layer.kernel[0] * layer.kernel[1]))
     wanted = {True: need, False: seen(need, policies[2])}
@@ -192,7 +208,7 @@ def test_backward_equals_plain_loops(case, size, panel):
                 (gradient_reader(layer, gradients),
                  lambda p, c: bool(need[p[0], p[1], c, p[2], p[3]])),
             ))  # fmt: skip
-    check(total(panels), problems, chip, size, panel * chip["cols"])
+    check(found, problems, chip, size, most)
 
 
 def grid_phases(layer, grid, height, width):
@@ -222,9 +238,11 @@ def test_weight_gradient_equals_plain_loops(case, panel):
     """WG: the same; the inserted grid has the stride's zeros after every output."""
     layer, (inputs, gradients, _), live, chip, policies, grid = case
     _, e, f = layer.product_shape
-    panels = weight_gradient_panels(layer, nest_of(chip, True), engine(chip, policies, grid),
-                                    inputs, gradients, live, whole(layer, live, e, f),
-                                    (0, layer.out_shape[0]), panel * chip["cols"])  # fmt: skip
+    nest, (c, k) = nest_of(chip, True), (layer.in_shape[0], layer.out_shape[0])
+    blocks = weight_gradient_blocks(layer, nest, engine(chip, policies, grid), inputs, gradients,
+                                    live, whole(layer, live, e, f), (0, k), (0, c))  # fmt: skip
+    most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
+    found = total(nest, blocks, k, most, 10**6)
     fine = layer.stride if grid == "inserted" else (1, 1)
     positions, dead = positions_of(live, e * fine[0], f * fine[1])
 
@@ -249,4 +267,4 @@ def test_weight_gradient_equals_plain_loops(case, panel):
         )
         for firsts, seconds in channel_groups(layer)
     ]  # fmt: skip
-    check(total(panels), problems, chip, 10**6, panel * chip["cols"])
+    check(found, problems, chip, 10**6, most)

@@ -31,13 +31,13 @@ REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
             "membrane_write",
         ),
         *("state_write", "input_add", "norm_stat", "norm_op", "norm_channel", "norm_add"),
-        *("norm_scale", "norm_read", "norm_write"),
+        *("norm_scale", "norm_read", "norm_write", "stage_read", "stage_write"),
     ),
     "bp": (
         *("mac", "reg16", "weight_read", "weight_write", "gradient_read", "partial_read"),
         *("partial_write", "grad_op", "membrane_read", "gradient_write", "state_read"),
         *("reduce_add", "norm_stat", "norm_op", "norm_channel", "norm_add", "norm_scale"),
-        *("norm_read", "norm_write"),
+        *("norm_read", "norm_write", "stage_read", "stage_write"),
     ),
     "wg": (
         *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read"),

@@ -43,8 +43,9 @@ def walk_energy(
 
 def _scanned(nest: Nest, walked: Walked) -> int:
     """Comparisons of the zero-scan: one a slot, or one a slot and lane."""
-    each = {"dense": 0, "vector": 1, "element": nest.lanes}[nest.mode]
-    return walked.scanned * each
+    if nest.mode == "vector":
+        return walked.scanned
+    return walked.scanned * nest.lanes if nest.mode == "element" else 0
 
 
 def _mac(engine: str, operand_bits: int) -> str:

@@ -23,98 +23,99 @@ from tlm.workload.model import Layer
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """Channels walked together, and the groups of weights that they meet.
+class Block:
+    """One group of a convolution (all of it, unless grouped) at a box of positions.
 
-    FP and WG: output channels, ``partners`` the input channels; BP the other way round.
-    ``walked`` names weight tiles as (output channel, input channel, tap), the first of each.
+    ``first`` and ``second`` are the channels along rows and columns of the array; a walker for
+    each class of positions that share their taps.
     """
+
+    first: Span
+    second: Span
+    walkers: list[Walker]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Channels of second walked together against ``partners``, by groups of weights."""
 
     channels: Span
     partners: Span
     walked: list[Walked]
 
 
-def forward_panels(
-    layer: Layer, nest: Nest, engine: Engine, inputs: Bools, box: Box, channels: Span,
-    panel: int, size: int,
-) -> Iterator[Panel]:  # fmt: skip
-    """FP of the output ``channels`` at the positions of ``box``, ``panel`` channels at a time.
-
-    ``inputs`` is [T, B, C, H, W]; ``size`` weight tiles fit half of the weight buffer.
-    """
+def forward_blocks(
+    layer: Layer, nest: Nest, engine: Engine, inputs: Bools, box: Box, channels: Span
+) -> Iterator[Block]:
+    """FP of the output ``channels`` at the positions of ``box``; ``inputs`` is [T, B, C, H, W]."""
     live = _everywhere(inputs.shape[:2])
     look = partial(input_operands, layer, second=None, live=live, box=box, grid="compacted",
                    size=_counted(nest))  # fmt: skip
-    for inner, outer in _channel_blocks(layer, channels):
+    for inner, outer in _channel_blocks(layer, (0, layer.in_shape[0]), channels):
         own = inputs[:, :, slice(*inner)]
         real = look(own)
         seen = real if engine.skip_spikes else look(_everywhere(own.shape))
-        walker = _walker(nest, seen, real, length(inner), length(outer))
-        for groups in _panels(nest, length(outer), panel):
-            walked = walker.panel(groups, size)
-            _name(walked, seen, (outer[0], nest.cols), (inner[0], nest.rows))
-            yield Panel(_span(outer, groups, nest.cols), inner, walked)
+        yield Block(inner, outer, [_walker(nest, seen, real, inner, outer)])
 
 
-def backward_panels(
+def backward_blocks(
     layer: Layer, nest: Nest, engine: GradientEngine, gradients: Bools, need: Bools, live: Bools,
-    box: Box, channels: Span, panel: int, size: int,
-) -> Iterator[Panel]:  # fmt: skip
-    """BP of the output ``channels`` at the input positions of ``box``, by panels of inputs.
+    box: Box, channels: Span,
+) -> Iterator[Block]:  # fmt: skip
+    """BP of the output ``channels`` at the input positions of ``box``.
 
     ``gradients`` is [T, B, K, E, F], ``need`` [T, B, C, H, W], ``live`` [T, B].
     """
     look = partial(gradient_operands, layer, live=live, box=box, grid=engine.grid,
                    size=_counted(nest))  # fmt: skip
-    for inner, outer in _channel_blocks(layer, channels):
+    for inner, outer in _channel_blocks(layer, (0, layer.in_shape[0]), channels):
         du, wanted = gradients[:, :, slice(*outer)], need[:, :, slice(*inner)]
         real = seen = list(look(du, wanted))
         if not (engine.skip_gradients and engine.skip_outputs):
             seen = list(look(_seen(du, engine.skip_gradients), _seen(wanted, engine.skip_outputs)))
         walkers = [
-            _walker(nest, one, other, length(outer), length(inner))
+            _walker(nest, one, other, outer, inner, backward=True)
             for one, other in zip(seen, real, strict=True)
         ]
-        for groups in _panels(nest, length(inner), panel):
-            made: list[Walked] = []
-            for walker in walkers:
-                walked = walker.panel(groups, size)
-                _name(walked, walker.walk.operands, (inner[0], nest.cols), (outer[0], nest.rows),
-                      swap=True)  # fmt: skip
-                made += walked
-            yield Panel(_span(inner, groups, nest.cols), outer, made)
+        yield Block(outer, inner, walkers)
 
 
-def weight_gradient_panels(
+def weight_gradient_blocks(
     layer: Layer, nest: Nest, engine: GradientEngine, inputs: Bools, gradients: Bools,
-    live: Bools, box: Box, channels: Span, taken: Span, panel: int,
-) -> Iterator[Panel]:  # fmt: skip
+    live: Bools, box: Box, channels: Span, taken: Span,
+) -> Iterator[Block]:  # fmt: skip
     """WG of the output ``channels`` and the input channels ``taken`` over a box of outputs."""
     look = partial(input_operands, layer, live=live, box=box, grid=engine.grid,
                    size=_counted(nest))  # fmt: skip
-    for every, outer in _channel_blocks(layer, channels):
-        inner = overlap(every, taken)
-        if not length(inner):
-            continue
+    for inner, outer in _channel_blocks(layer, taken, channels):
         own, du = inputs[:, :, slice(*inner)], gradients[:, :, slice(*outer)]
         real = seen = look(own, second=du)
         if not (engine.skip_spikes and engine.skip_gradients):
             seen = look(_seen(own, engine.skip_spikes), second=_seen(du, engine.skip_gradients))
-        walker = _walker(nest, seen, real, length(inner), length(outer))
-        for groups in _panels(nest, length(outer), panel):
-            walked = walker.panel(groups, len(groups) * len(walker.walk.under))
-            _name(walked, seen, (outer[0], nest.cols), (inner[0], nest.rows))
-            yield Panel(_span(outer, groups, nest.cols), inner, walked)
+        yield Block(inner, outer, [_walker(nest, seen, real, inner, outer)])
 
 
-def _channel_blocks(layer: Layer, channels: Span) -> Iterator[tuple[Span, Span]]:
-    """(Input channels, output channels of the slice) of every group of a grouped convolution."""
+def panels(
+    nest: Nest, blocks: list[Block], channels: Span, panel: int, size: int
+) -> Iterator[Panel]:
+    """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time."""
+    for block in blocks:
+        wanted, origin = overlap(block.second, channels), block.second[0]
+        for start in range(*wanted, panel):
+            end = min(start + panel, wanted[1])
+            groups = range((start - origin) // nest.cols, -(-(end - origin) // nest.cols))
+            made = [one for walker in block.walkers for one in walker.panel(groups, size)]
+            yield Panel((start, end), block.first, made)
+
+
+def _channel_blocks(layer: Layer, inputs: Span, outputs: Span) -> Iterator[tuple[Span, Span]]:
+    """(Input, output channels) of every group of a convolution that some of both belong to."""
     inner, outer = layer.in_shape[0] // layer.groups, layer.out_shape[0] // layer.groups
     for group in range(layer.groups):
-        shared = overlap(channels, (group * outer, (group + 1) * outer))
-        if length(shared):
-            yield (group * inner, (group + 1) * inner), shared
+        read = overlap(inputs, (group * inner, (group + 1) * inner))
+        made = overlap(outputs, (group * outer, (group + 1) * outer))
+        if length(read) and length(made):
+            yield read, made
 
 
 def _seen(values: Bools, skipping: bool) -> Bools:
@@ -131,33 +132,13 @@ def _counted(nest: Nest) -> int:
     return 1 if nest.mode == "element" or nest.dataflow != "weight" else nest.rows
 
 
-def _walker(nest: Nest, seen: Operands, real: Operands, first: int, second: int) -> Walker:
-    depths, widths = channel_groups(first, nest.rows), channel_groups(second, nest.cols)
+def _walker(
+    nest: Nest, seen: Operands, real: Operands, first: Span, second: Span, backward: bool = False
+) -> Walker:
+    depths = channel_groups(length(first), nest.rows)
+    widths = channel_groups(length(second), nest.cols)
     counts = grouped(real.first, nest.rows // _counted(nest), 1)
     partners = None if real.second is None else grouped(real.second, nest.cols, 0)
-    return Walker(Walk(nest, seen, depths, widths, useful_pairs_of(counts, partners, widths)))
-
-
-def _panels(nest: Nest, channels: int, panel: int) -> Iterator[range]:
-    """Groups of ``channels`` of second in panels; one at a time unless the input is held."""
-    groups = -(-channels // nest.cols)
-    step = panel // nest.cols if nest.dataflow == "input" else 1
-    for start in range(0, groups, step):
-        yield range(start, min(start + step, groups))
-
-
-def _span(channels: Span, groups: range, size: int) -> Span:
-    start = channels[0] + groups[0] * size
-    return (start, min(channels[1], start + len(groups) * size))
-
-
-def _name(
-    walked: list[Walked], operands: Operands, second: Span, first: Span, swap: bool = False
-) -> None:
-    """Replace groups by channels: (start, size) of ``second`` and ``first``; swapped in BP."""
-    for one in walked:
-        named = [
-            (second[0] + g * second[1], first[0] + f * first[1], operands.taps[t])
-            for g, f, t in one.tiles
-        ]
-        one.tiles = [(b, a, tap) if swap else (a, b, tap) for a, b, tap in named]
+    useful = useful_pairs_of(counts, partners, widths)
+    origins = (first[0], second[0])
+    return Walker(Walk(nest, seen, origins, backward, depths, widths, useful))

@@ -21,13 +21,3 @@ def charge(
         work.dense += one.dense
         work.useful += one.useful
         merge(work.energy, walk_energy(engine, nest, one, operand_bits, adds))
-
-
-def loaded_weights(builder: Builder, tile: Tile, nest: Nest) -> int:
-    """Weights written to the buffer: what the tile reads from DRAM, once for every lane.
-
-    Lanes that hold positions of their own (mode ``element``) read weights of their own each cycle,
-    so each has a copy of them.
-    """
-    copies = nest.lanes if nest.mode == "element" and nest.dataflow != "weight" else 1
-    return sum(nbytes for _, nbytes in tile.reads) * 8 // builder.array.weight_bits * copies

@@ -10,14 +10,14 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 from __future__ import annotations
 
 from tlm.mapping.array_pass import Panel
-from tlm.mapping.array_tile import charge, loaded_weights
+from tlm.mapping.array_tile import charge
 from tlm.mapping.builder import Builder, dead_pairs, merge, per_sample, saved, tile_of
-from tlm.mapping.geometry import source_rows
 from tlm.mapping.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.mapping.nest import Block, blocks, panel_positions
 from tlm.mapping.normalise import exchange_statistics, unit_regions
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Slice, Span, length, overlap
+from tlm.mapping.rounds import Round, backward_rounds
 from tlm.mapping.routes import Route, return_gradient, routes_of
 from tlm.task import Phase, Run, Tile
 
@@ -38,38 +38,49 @@ def build_backward(builder: Builder, lp: LayerPlan) -> None:
             unit(builder, lp, part, region)
             if lp.gradients == "memory" and routes:
                 _propagate(builder, lp, routes, part, region.samples)
+        lp.work.drop()
     if lp.gradients == "dram" and routes:
         for part in lp.slices:
             _propagate(builder, lp, routes, part, part.neurons.samples)
+            lp.work.drop()
 
 
 def _propagate(
     builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, samples: Span
 ) -> None:
     """Append BP of some samples of a slice."""
+    if not length(part.input_rows):
+        return
     channels, _, width = lp.layer.in_shape
     positions, panel = panel_positions(builder.array, builder.array.bp, width, channels)
-    if length(part.input_rows):
+    for turn in backward_rounds(builder.plan, lp, part, samples):
         for block in blocks(samples, part.input_rows, builder.plan.steps, width, positions):
-            _block(builder, lp, routes, part, block, panel)
+            _block(builder, lp, routes, part, turn, block, panel)
 
 
 def _block(
-    builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, block: Block, panel: int
+    builder: Builder,
+    lp: LayerPlan,
+    routes: list[Route],
+    part: Slice,
+    turn: Round,
+    block: Block,
+    panel: int,
 ) -> None:
-    reads, read_needs = _mask_reads(builder, lp, block)
-    fetched, each = _gradient_reads(builder, lp, part, block)
-    size = builder.weights_together(lp, part, builder.array.bp)
-    for one in lp.work.backward(block, part.neurons.channels, panel, size):
+    reads, read_needs = _mask_reads(builder, lp, part, turn, block)
+    fetched, each = _gradient_reads(builder, lp, part, turn, block)
+    size = builder.streams.together(turn, builder.array.bp)
+    channels = part.neurons.channels
+    for one in lp.work.backward(block, channels, turn.outputs, panel, size):
         chunk = one.channels
-        made = _array_pass(builder, lp, part, block, one)
+        made = _array_pass(builder, lp, part, turn, block, one)
         first, last = made[0], made[-1]
         first.read_needs = read_needs
         if lp.gradients == "memory":
             first.needs = per_sample(builder, "dU", lp, part, block.samples)
         else:
             first.read_needs += _gradient_saved(builder, lp, part, block.samples)
-        if chunk[0] == 0 or each:
+        if chunk[0] == turn.outputs[0] or each:
             reads += fetched
         first.reads, reads = reads + first.reads, ()
         plane = length(block.rows) * lp.layer.in_shape[2]
@@ -78,12 +89,12 @@ def _block(
 
 
 def _gradient_reads(
-    builder: Builder, lp: LayerPlan, part: Slice, block: Block
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block
 ) -> tuple[tuple[Run, ...], bool]:
     """The DRAM runs of the dY a block needs, and whether every chunk of inputs streams them."""
     if lp.gradients == "memory":
         return (), False
-    fresh, each = builder.fresh_gradient(lp, part, block)
+    fresh, each = builder.streams.gradient_rows(turn, lp, part, block)
     tensor = lp.tensors["dY"]
     return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.live), each
 
@@ -98,7 +109,7 @@ def _gradient_saved(builder: Builder, lp: LayerPlan, part: Slice, samples: Span)
 
 
 def _mask_reads(
-    builder: Builder, lp: LayerPlan, block: Block
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block
 ) -> tuple[tuple[Run, ...], tuple[int, ...]]:
     """The output masks BP needs to skip outputs, from DRAM where FP left them."""
     engine = builder.plan.chip.core.engines.bp
@@ -106,9 +117,9 @@ def _mask_reads(
         return (), ()
     runs: tuple[Run, ...] = ()
     needs: tuple[int, ...] = ()
+    rows = builder.streams.mask_rows(turn, lp, part, block)
     for one in lp.producers:
         tensor = one.tensors["need"]
-        rows = source_rows(lp.layer, block.rows, tensor.rows)
         found = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.live)
         runs += found
         needs += saved(builder, one, block.samples) if found else ()
@@ -116,17 +127,17 @@ def _mask_reads(
 
 
 def _array_pass(
-    builder: Builder, lp: LayerPlan, part: Slice, block: Block, panel: Panel
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block, panel: Panel
 ) -> list[Tile]:
     """Tiles of one panel of input channels, a group of weights each; at least one tile."""
     nest = builder.array.bp
     made: list[Tile] = []
-    for walked, reads, staged in builder.weight_passes(Phase.BP, lp, part, panel.walked):
+    for walked, fetch in builder.streams.weights(turn, lp, part.core, panel.walked):
         tile = builder.add(part.core, tile_of(Phase.BP, lp, block))
         tile.skipped = dead_pairs(lp, block.samples, block.steps)
-        tile.reads = reads
+        tile.reads = fetch.runs
         charge(builder, tile, "bp", nest, walked, builder.plan.chip.precision.gradient)
-        merge(tile.work.energy, {"bp.weight_write": loaded_weights(builder, tile, nest) + staged})
+        merge(tile.work.energy, fetch.energy("bp", nest, builder.array.weight_bits))
         made.append(tile)
     if any(one.scanned for one in panel.walked):
         made[-1].cycles += builder.array.depth

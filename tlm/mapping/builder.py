@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tlm.mapping.counts import Bools
-from tlm.mapping.geometry import output_rows
 from tlm.mapping.nest import Array, Block, ceil_div
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.region import Region, Slice, Span, length, overlap
 from tlm.mapping.residency import product_region
-from tlm.mapping.walk import Nest, Walked
+from tlm.mapping.streams import MEMORY_WIDTH, Streams
 from tlm.task import (
     BATCH,
     ENGINE_OF_PHASE,
@@ -20,11 +18,9 @@ from tlm.task import (
     Message,
     Phase,
     Program,
-    Run,
     Tile,
 )
 
-MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
 STATE_WIDTH = 16  # bits an access of the spike and mask memories moves
 
 
@@ -34,12 +30,12 @@ class Builder:
 
     plan: Plan
     program: Program
-    loaded: set[tuple[int, int, int, int, int, int]] = field(default_factory=set)
+    streams: Streams
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
     spills: dict[tuple[int, int], dict[tuple[Span, Span], int]] = field(default_factory=dict)
+    saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
     _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
-    _rows_seen: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     @property
     def array(self) -> Array:
@@ -69,57 +65,6 @@ class Builder:
             self.done.expect(ident, packets)
         tile.messages += (Message(command, core, nbytes, arrives),)
 
-    def weight_passes(
-        self, phase: Phase, lp: LayerPlan, part: Slice, walked: list[Walked]
-    ) -> Iterator[tuple[list[Walked], tuple[Run, ...], int]]:
-        """What is walked in groups of weights: entries, DRAM runs, weights staged.
-
-        Entries that fetch nothing from DRAM are one with the entry before them, because nothing
-        can hold them up.
-        """
-        whole = self.resident(lp, part)
-        together: list[Walked] = []
-        pending: tuple[Run, ...] = ()
-        for one in walked:
-            tiles = one.tiles if one.scanned else []
-            runs = self._weight_runs(phase, lp, part.core, tiles, whole)
-            if runs and together:
-                yield together, pending, 0
-                together = []
-            if not together:
-                pending = runs
-            together.append(one)
-        yield together, pending, 0
-
-    def resident(self, lp: LayerPlan, part: Slice) -> bool:
-        """Whether the weights of a slice stay in the weight buffer."""
-        chip = self.plan.chip
-        return lp.weight_count(part) * chip.precision.weight <= chip.core.memory.weights
-
-    def weights_together(self, lp: LayerPlan, part: Slice, nest: Nest) -> int:
-        """Weight tiles that are walked together: all where positions are held and they stay."""
-        if nest.dataflow == "weight" or not self.resident(lp, part):
-            return self.array.half_buffer
-        return lp.weight_count(part)
-
-    def _weight_runs(
-        self, phase: Phase, lp: LayerPlan, core: int, tiles: list[tuple[int, int, int]], stay: bool
-    ) -> tuple[Run, ...]:
-        """The DRAM runs of some weight tiles, merged; none for those that are there already."""
-        runs: list[Run] = []
-        weights = lp.weights["W"]
-        for k, c, tap in tiles:
-            key = (phase, lp.layer.index, core, k, c, tap)
-            if stay and key in self.loaded:
-                continue
-            self.loaded.add(key)
-            start, size = weights.run(weights.offset(k, c, tap), weights.tile_size(k, c))
-            if runs and sum(runs[-1]) == start:
-                runs[-1] = (runs[-1][0], runs[-1][1] + size)
-            else:
-                runs.append((start, size))
-        return tuple(runs)
-
     def wanted_by(self, lp: LayerPlan) -> list[tuple[Slice, Region]]:
         """Every slice of a layer with what it reads of its sources' pooled grid."""
         found = self._wanted.get(lp.layer.index)
@@ -127,45 +72,6 @@ class Builder:
             found = [(part, lp.wanted_input(product_region(lp, part))) for part in lp.slices]
             self._wanted[lp.layer.index] = found
         return found
-
-    def fresh_input(
-        self, phase: Phase, lp: LayerPlan, part: Slice, turn: tuple[int, ...], block: Block
-    ) -> Region:
-        """What a block reads of its sources that the block before it has not left in the core.
-
-        Rows overlap where windows do. They are kept if the window of all steps fits half of the
-        spike memory; a frame that all steps share is kept from one block of steps to the next.
-        ``turn`` tells walks over the same rows apart.
-        """
-        source = lp.feeds[0]
-        wanted = lp.wanted_input(Region(part.neurons.channels, block.samples, block.rows))
-        window = wanted.size * source.width * source.steps * lp.operand_bits
-        if window > self.plan.chip.core.memory.spikes // 2 and lp.forward == "dram":
-            return wanted
-        steps = block.steps if source.steps > 1 else 0
-        key = (phase, lp.layer.index, part.core, turn, block.samples, steps)
-        return Region(wanted.channels, wanted.samples, self._fresh_rows(key, wanted.rows))
-
-    def fresh_gradient(self, lp: LayerPlan, part: Slice, block: Block) -> tuple[Region, bool]:
-        """Rows of dY in DRAM that a block of BP reads, and whether every chunk must read them.
-
-        As :meth:`fresh_input`, with half of the gradient memory; where not even the rows of the
-        block's own steps fit, every chunk of inputs streams them again.
-        """
-        rows = output_rows(lp.layer, block.rows)
-        wanted = Region(part.neurons.channels, block.samples, rows)
-        half = self.plan.chip.core.memory.gradients // 2
-        each = wanted.size * lp.width * self.plan.chip.precision.gradient
-        if each * self.plan.steps > half:
-            return wanted, each * length(block.steps) > half
-        key = (Phase.BP, lp.layer.index, part.core, block.samples, block.steps)
-        return Region(wanted.channels, wanted.samples, self._fresh_rows(key, rows)), False
-
-    def _fresh_rows(self, key: tuple[object, ...], rows: Span) -> Span:
-        """The part of ``rows`` after those last seen under ``key``; rows come in rising order."""
-        before = self._rows_seen.get(key, 0)
-        self._rows_seen[key] = rows[1]
-        return (max(before, rows[0]), max(before, rows[1]))
 
 
 def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
@@ -197,10 +103,14 @@ def per_sample(
 
 def saved(builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved") -> tuple[int, ...]:
     """The completions that say ``what`` of a layer, of these samples, is in DRAM, all slices."""
-    found: tuple[int, ...] = ()
-    for part in lp.slices:
-        found += per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
-    return found
+    key = (what, lp.layer.index, samples)
+    if key not in builder.saves:
+        builder.saves[key] = tuple(
+            ident
+            for part in lp.slices
+            for ident in per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
+        )
+    return builder.saves[key]
 
 
 def saved_inputs(builder: Builder, lp: LayerPlan, samples: Span) -> tuple[int, ...]:

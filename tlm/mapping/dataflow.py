@@ -18,6 +18,8 @@ where some element of the array multiplies non-zero operands into a sum that is 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tlm.mapping.counts import Cells, Ints
@@ -46,9 +48,14 @@ class Walker:
             return walk_held_outputs(walk, groups[0], size)
         if walk.nest.dataflow == "input":
             return walk_held_inputs(walk, groups, size)
+        return walk_held_weights(walk, self.count(), groups[0], size)
+
+    def count(self) -> WeightStream:
+        """Count the streams past held weights, and forget the masks."""
         if self._stream is None:
-            self._stream = weight_stream(walk.nest, walk.operands)
-        return walk_held_weights(walk, self._stream, groups[0], size)
+            self._stream = weight_stream(self.walk.nest, self.walk.operands)
+            self.walk = replace(self.walk, operands=self.walk.operands.without_masks())
+        return self._stream
 
     def _slots_each(self, groups: range) -> int:
         """Slots of a panel for every group of held positions."""

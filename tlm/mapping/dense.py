@@ -28,9 +28,9 @@ def fp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span, resident
     _, panel = panel_positions(array, array.fp, layer.product_shape[2], length(channels))
     size = _together(array, array.fp, resident)
     total = 0
-    for width in _widths(layer, length(channels), panel):
-        total += _panel(array.fp, depth, width, taps, p, size)
-        total += array.depth + ceil_div(p * width, array.lanes)
+    for width, count in _widths(layer, length(channels), panel):
+        each = _panel(array.fp, depth, width, taps, p, size) + array.depth
+        total += count * (each + ceil_div(p * width, array.lanes))
     return total
 
 
@@ -47,11 +47,11 @@ def bp_dense_cycles(
     phases = [(p, layer.kernel[0] * layer.kernel[1])]
     if grid == "compacted":
         phases = _phases(layer, p)
-    each = [
-        sum(_panel(array.bp, depth, width, taps, q, size) for q, taps in phases) + array.depth
-        for width in _widths(layer, inputs, panel)
-    ]
-    return sum(each)
+    total = 0
+    for width, count in _widths(layer, inputs, panel):
+        each = sum(_panel(array.bp, depth, width, taps, q, size) for q, taps in phases)
+        total += count * (each + array.depth)
+    return total
 
 
 def wg_dense_cycles(layer: Layer, array: Array, positions: int, channels: Span, grid: Grid) -> int:
@@ -60,11 +60,11 @@ def wg_dense_cycles(layer: Layer, array: Array, positions: int, channels: Span, 
     if grid == "inserted":
         positions *= layer.stride[0] * layer.stride[1]
     panel = length(channels) if array.wg.dataflow == "input" else array.tile
-    each = [
-        _panel(array.wg, depth, width, taps, positions, depth * width * taps) + array.depth
-        for width in _widths(layer, length(channels), panel)
-    ]
-    return sum(each)
+    total = 0
+    for width, count in _widths(layer, length(channels), panel):
+        each = _panel(array.wg, depth, width, taps, positions, depth * width * taps)
+        total += count * (each + array.depth)
+    return total
 
 
 def _together(array: Array, nest: Nest, resident: bool) -> int:
@@ -72,19 +72,16 @@ def _together(array: Array, nest: Nest, resident: bool) -> int:
     return 1 << 40 if resident and nest.dataflow != "weight" else array.half_buffer
 
 
-def _widths(layer: Layer, channels: int, panel: int) -> list[int]:
-    """Channels of every panel; none reaches over two groups of a grouped convolution."""
+def _widths(layer: Layer, channels: int, panel: int) -> list[tuple[int, int]]:
+    """(Channels of a panel, how many such panels); none reaches over two groups."""
     groups = min(layer.groups, channels)
-    return [
-        min(panel, channels // groups - start)
-        for _ in range(groups)
-        for start in range(0, channels // groups, panel)
-    ]
+    full, rest = divmod(channels // groups, panel)
+    return [(width, groups * count) for width, count in ((panel, full), (rest, int(rest > 0)))]
 
 
 def _panel(nest: Nest, depth: int, width: int, taps: int, p: int, size: int) -> int:
     """One panel of ``width`` channels of second against ``depth`` channels of first."""
-    if not p:
+    if not p or not width:
         return 0
     chunks = ceil_div(depth, nest.rows)
     if nest.dataflow == "weight":

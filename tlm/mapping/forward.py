@@ -7,7 +7,7 @@ sums, and a second walk over the slice normalises and runs the neurons (``normal
 from __future__ import annotations
 
 from tlm.mapping.array_pass import Panel
-from tlm.mapping.array_tile import charge, loaded_weights
+from tlm.mapping.array_tile import charge
 from tlm.mapping.builder import (
     Builder,
     merge,
@@ -21,6 +21,7 @@ from tlm.mapping.normalise import build_normalise, leave_currents
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, length
 from tlm.mapping.residency import product_region
+from tlm.mapping.rounds import Round, forward_rounds
 from tlm.mapping.soma import leave_state, soma
 from tlm.task import Phase, Tile
 
@@ -28,40 +29,38 @@ from tlm.task import Phase, Tile
 def build_forward(builder: Builder, lp: LayerPlan) -> None:
     """Append FP of one layer to every core's FP engine."""
     for part in lp.slices:
-        walk(builder, lp, part, product_region(lp, part), Phase.FP)
+        walk_products(builder, lp, part, product_region(lp, part), Phase.FP)
+        lp.work.drop()
     if lp.exact:
         build_normalise(builder, lp)
 
 
-def walk(builder: Builder, lp: LayerPlan, part: Slice, region: Region, phase: Phase) -> None:
+def walk_products(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, phase: Phase
+) -> None:
     """Append the blocks of a region of the product, for FP or for making its currents again."""
-    array, outputs = builder.array, region.channels
-    positions, panel = panel_positions(array, array.fp, lp.width, length(outputs))
-    for block in blocks(region.samples, region.rows, builder.plan.steps, lp.width, positions):
-        _block(builder, lp, part, outputs, block, phase, panel)
+    array, steps = builder.array, builder.plan.steps
+    positions, panel = panel_positions(array, array.fp, lp.width, length(region.channels))
+    for turn in forward_rounds(builder.plan, lp, part, region, phase):
+        for block in blocks(region.samples, region.rows, steps, lp.width, positions):
+            _block(builder, lp, part, turn, block, panel)
 
 
 def _block(
-    builder: Builder,
-    lp: LayerPlan,
-    part: Slice,
-    outputs: Span,
-    block: Block,
-    phase: Phase,
-    panel: int,
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block, panel: int
 ) -> None:
-    fresh = builder.fresh_input(phase, lp, part, outputs, block)
-    arrived = lp.forward == "memory" and phase == Phase.FP
-    size = builder.weights_together(lp, part, builder.array.fp)
-    for one in lp.work.forward(block, outputs, panel, size):
+    fresh = builder.streams.input_rows(turn, lp, part, block)
+    arrived = lp.forward == "memory" and turn.phase == Phase.FP
+    size = builder.streams.together(turn, builder.array.fp)
+    for one in lp.work.forward(block, part.neurons.channels, turn.outputs, panel, size):
         channels = one.channels
-        made = _array_pass(builder, lp, part, block, one, phase)
+        made = _array_pass(builder, lp, part, turn, block, one)
         first, last = made[0], made[-1]
         if arrived:
             first.needs = per_sample(builder, "FP input", lp, part, block.samples)
         else:
             first.read_needs = saved_inputs(builder, lp, block.samples)
-        if channels[0] == outputs[0]:
+        if channels[0] == turn.outputs[0]:
             take_inputs(builder, "fp", lp, fresh, block.steps, first, from_dram=not arrived)
         region = Region(channels, block.samples, block.rows)
         last.covers = length(channels) * length(block.rows) * lp.width
@@ -87,15 +86,15 @@ def _finish(
 
 
 def _array_pass(
-    builder: Builder, lp: LayerPlan, part: Slice, block: Block, panel: Panel, phase: Phase
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block, panel: Panel
 ) -> list[Tile]:
     """Tiles of one panel of output channels, a group of weights each."""
     nest = builder.array.fp
     made: list[Tile] = []
-    for walked, reads, staged in builder.weight_passes(phase, lp, part, panel.walked):
-        tile = builder.add(part.core, tile_of(phase, lp, block))
-        tile.reads = reads
+    for walked, fetch in builder.streams.weights(turn, lp, part.core, panel.walked):
+        tile = builder.add(part.core, tile_of(turn.phase, lp, block))
+        tile.reads = fetch.runs
         charge(builder, tile, "fp", nest, walked, lp.operand_bits)
-        merge(tile.work.energy, {"fp.weight_write": loaded_weights(builder, tile, nest) + staged})
+        merge(tile.work.energy, fetch.energy("fp", nest, builder.array.weight_bits))
         made.append(tile)
     return made

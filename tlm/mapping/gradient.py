@@ -20,7 +20,7 @@ from tlm.mapping.builder import (
     tile_of,
     wide_accesses,
 )
-from tlm.mapping.forward import walk
+from tlm.mapping.forward import walk_products
 from tlm.mapping.geometry import fed_rows, output_rows, product_span
 from tlm.mapping.nest import Block, ceil_div, sample_blocks
 from tlm.mapping.normalise import read_currents, statistics, unit_regions
@@ -173,7 +173,7 @@ def _recompute(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> 
         return ()
     tiles = builder.program.tiles[part.core]["fp"]
     start = len(tiles)
-    walk(builder, lp, part, _product(lp, region), Phase.RECOMPUTE)
+    walk_products(builder, lp, part, _product(lp, region), Phase.RECOMPUTE)
     turn = builder.recomputed.get(part.core, 0)
     builder.recomputed[part.core] = turn + 1
     core = f"core{part.core:02d}"

@@ -34,38 +34,54 @@ class WeightStream:
 
 def walk_held_weights(walk: Walk, stream: WeightStream, group: int, size: int) -> list[Walked]:
     """Walk one group of ``second``, ``size`` weight tiles at a time."""
-    at, width = group % len(stream.executed), int(walk.widths[group])
+    nest, at, width = walk.nest, group % len(stream.executed), int(walk.widths[group])
+    taps = len(walk.operands.taps)
+    depths = np.repeat(walk.depths, taps)
+    executed = stream.executed[at].ravel()
+    operands = vectors = stream.lane_slots[at].ravel()
+    if nest.mode != "element":
+        operands, vectors = executed * depths, executed
     under = walk.under
+    starts = np.arange(0, len(depths), size)
+    table = np.stack([executed, stream.cycles[at].ravel() + nest.rows, operands, vectors, depths,
+                      walk.useful[group].ravel()])  # fmt: skip
+    sums = np.add.reduceat(table, starts, axis=1).T.tolist()
     walked = [
-        _tiles(walk, stream, at, group, under[start : start + size])
-        for start in range(0, len(under), size)
+        _tiles(walk, group, under[start : start + size], *one)
+        for start, one in zip(starts.tolist(), sums, strict=True)
     ]
-    if walk.nest.weights_are_sums:
+    if nest.weights_are_sums:
         return walked
     spare_first_reads(walked, int(stream.fresh[at]) * width)
-    if walk.nest.mode == "element":
-        walked[-1].cycles += walk.operands.live * walk.nest.slot_cycles
+    if nest.mode == "element":
+        walked[-1].cycles += walk.operands.live * nest.slot_cycles
         walked[-1].merge(int(stream.fresh[at]) * width, int(stream.touched[at]) * width)
     return walked
 
 
 def _tiles(
-    walk: Walk, stream: WeightStream, at: int, group: int, pairs: list[tuple[int, int]]
-) -> Walked:
+    walk: Walk, group: int, under: list[tuple[int, int]], executed: int, cycles: int,
+    operands: int, vectors: int, depth: int, useful: int,
+) -> Walked:  # fmt: skip
+    """One entry: sums over the weight tiles at the (first group, tap index) ``under``."""
     nest, width = walk.nest, int(walk.widths[group])
-    walked = walk.start([(group, f, t) for f, t in pairs], len(pairs))
-    f, t = np.array(pairs).T
-    executed, depths = stream.executed[at, f, t], walk.depths[f]
-    walked.executed = vectors = int(executed.sum())
-    walked.cycles = len(pairs) * nest.rows + int(stream.cycles[at, f, t].sum())
-    operands = int((executed * depths).sum())
-    if nest.mode == "element":
-        vectors = operands = walked.lane_slots = int(stream.lane_slots[at, f, t].sum())
-    walked.macs, walked.first_words = operands * width, operands
-    streamed, held = vectors * width, int(depths.sum()) * width
-    walked.other_words, sums = (streamed, held) if nest.weights_are_sums else (held, streamed)
-    walked.sum_reads = walked.sum_writes = sums
-    return walked
+    streamed, held = vectors * width, depth * width
+    other, sums = (streamed, held) if nest.weights_are_sums else (held, streamed)
+    return Walked(
+        walk.tiles(group, under),
+        cycles=cycles,
+        slots=len(under) * walk.operands.positions,
+        scanned=len(under) * walk.operands.live,
+        executed=executed,
+        dense=held * walk.operands.positions,
+        macs=operands * width,
+        useful=useful,
+        lane_slots=vectors if nest.mode == "element" else 0,
+        first_words=operands,
+        other_words=other,
+        sum_reads=sums,
+        sum_writes=sums,
+    )
 
 
 def weight_stream(nest: Nest, operands: Operands) -> WeightStream:

@@ -7,11 +7,29 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tlm.config.core import Engine
 from tlm.mapping.plan import LayerPlan, Plan
 
-FP_NEST = ["samples", "rows", "steps", "output tile", "input chunk", "kernel tap", "position"]
-BP_NEST = ["samples", "input rows", "steps", "input chunk", "output tile", "kernel tap", "position"]
-WG_NEST = ["samples", "output tile", "input chunk", "kernel tap", "step", "position"]
+OUTER = {
+    "fp": ["round of outputs", "samples", "rows", "steps"],
+    "bp": ["round of inputs", "samples", "input rows", "steps"],
+    "wg": ["samples"],
+}
+SUMS = {"fp": "output", "bp": "input", "wg": "output"}
+OPERAND = {"fp": "input", "bp": "output", "wg": "input"}
+
+
+def nest_of(engine: str, dataflow: str) -> list[str]:
+    """The loops of an engine, from the outermost in; the last is what streams."""
+    sums, operand = SUMS[engine], OPERAND[engine]
+    inner = {
+        "weight": [f"{sums} tile", f"{operand} chunk", "kernel tap", "position"],
+        "output": [f"{sums} tile", "group of weights", "positions held",
+                   f"{operand} chunk", "kernel tap", f"{operand} channel"],
+        "input": [f"{sums} panel", f"{operand} chunk", "kernel tap", "part of the panel",
+                  "positions held", f"{sums} channel"],
+    }  # fmt: skip
+    return OUTER[engine] + inner[dataflow]
 
 
 def mapping_text(plan: Plan) -> str:
@@ -67,9 +85,8 @@ def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
             for part in lp.slices
         ],
         "nest": {
-            "fp": FP_NEST,
-            **({"bp": BP_NEST} if lp.producers else {}),
-            "wg": WG_NEST,
+            name: {"holds": engine.dataflow, "loops": nest_of(name, engine.dataflow)}
+            for name, engine in _engines(plan, lp)
         },
         "residency": _residency(plan, lp),
         "skipped": {
@@ -90,6 +107,12 @@ STATE = {
     "keep": "half of the U memory, from FP to BP",
     "recompute": "U made again in BP; S and m in DRAM",
 }
+
+
+def _engines(plan: Plan, lp: LayerPlan) -> list[tuple[str, Engine]]:
+    engines = plan.chip.core.engines
+    found: list[tuple[str, Engine]] = [("fp", engines.fp), ("bp", engines.bp), ("wg", engines.wg)]
+    return [(name, engine) for name, engine in found if name != "bp" or lp.producers]
 
 
 def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:

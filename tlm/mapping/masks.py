@@ -7,6 +7,7 @@ few layers' arrays are alive at a time.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from tlm.mapping.counts import Bools
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
 
+Number = TypeVar("Number", bound=np.generic)
 Whole = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
@@ -49,7 +51,7 @@ class Masks:
     def _output(self, index: int) -> Bools:
         """What later layers read of a layer, [T, B, *pooled_shape]."""
         spikes, pool = self._recording.spikes[index], self._layers[index].pool
-        return spikes if pool is None else windows(pool, spikes).any(axis=-1)
+        return spikes if pool is None else _any(pool, spikes)
 
     def _need(self, index: int) -> Bools:
         """Which dS of a layer's output BP must compute, [T, B, *pooled_shape]."""
@@ -68,7 +70,7 @@ class Masks:
             return _fitted(layer, inputs)
         total = _union([self.output(source) for source in dict.fromkeys(layer.sources)])
         if layer.input_pool is not None:
-            total = windows(layer.input_pool, total).any(axis=-1)
+            total = _any(layer.input_pool, total)
         return _fitted(layer, total)
 
     def _input_need(self, index: int) -> Bools:
@@ -120,7 +122,7 @@ class Masks:
         return max(1, int(total.max()).bit_length())
 
 
-def windows(pool: Pool, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def windows(pool: Pool, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """[..., E, F] -> [..., E', F', size * size], windows in scan order, padded with zeros."""
     edge = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
     padded = np.pad(values, edge) if pool.padding else values
@@ -136,10 +138,14 @@ def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     fired, or the first neuron of the window if none did (never the padding).
     """
     if pool.kind == "average":
-        return np.asarray(windows(pool, need).any(axis=-1))
+        return _any(pool, need)
     ranked = np.asarray(values, np.uint16) + 1 if pool.padding else values
     winner = windows(pool, ranked).argmax(axis=-1)
     return np.take_along_axis(windows(pool, need), winner[..., None], axis=-1)[..., 0]
+
+
+def _any(pool: Pool, values: Bools) -> Bools:
+    return np.asarray(windows(pool, values).any(axis=-1))
 
 
 def _window_sums(pool: Pool, values: npt.NDArray[np.generic]) -> Whole:

@@ -45,6 +45,10 @@ class Array:
     bp: Nest
     wg: Nest
 
+    def tile_bits(self) -> int:
+        """Bits of the weights of one (chunk, tile, tap)."""
+        return self.chunk * self.tile * self.weight_bits
+
 
 def array_of(chip: ChipConfig) -> Array:
     """Read the arrays from the chip.

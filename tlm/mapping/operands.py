@@ -57,13 +57,22 @@ class Operands:
         """Positions that are scanned."""
         return int(self.first.shape[2])
 
+    def without_masks(self) -> Operands:
+        """Taps and numbers of positions alone."""
+        return Operands(self.taps, np.empty((0, 0, self.live), np.bool_), None, self.positions)
+
 
 def grouped(masks: Cells, size: int, axis: int) -> Cells:
     """How many of each ``size`` elements of ``axis`` are set; the last group may be short."""
     if size == 1:
         return masks
-    starts = np.arange(0, masks.shape[axis], size)
-    return np.asarray(np.add.reduceat(masks, starts, axis=axis, dtype=np.uint8))
+    groups = -(-masks.shape[axis] // size)
+    missing = groups * size - masks.shape[axis]
+    if missing:
+        edges = [(0, missing if at == axis else 0) for at in range(masks.ndim)]
+        masks = np.pad(masks, edges)
+    split = masks.reshape(*masks.shape[:axis], groups, size, *masks.shape[axis + 1 :])
+    return np.asarray(split.view(np.uint8).sum(axis=axis + 1, dtype=np.uint8))
 
 
 def in_groups(values: Cells, size: int) -> Cells:

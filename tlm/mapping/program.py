@@ -12,6 +12,7 @@ from tlm.mapping.counts import Bools, Ints
 from tlm.mapping.forward import build_forward
 from tlm.mapping.gradient import build_loss
 from tlm.mapping.plan import LayerPlan, Plan
+from tlm.mapping.streams import Streams
 from tlm.mapping.weight_gradient import (
     build_reduction,
     build_update,
@@ -32,7 +33,7 @@ def build_program(plan: Plan) -> Program:
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
     program = Program(tiles, Completions(), {}, {})
-    builder = Builder(plan, program)
+    builder = Builder(plan, program, Streams(plan))
     layers = plan.layers
     for lp in layers:
         build_forward(builder, lp)

@@ -51,18 +51,41 @@ def choose_stores(plan: Plan) -> None:
         if producers:
             bits = {part.core: _input_bits(plan, lp, part) for part in lp.slices}
             lp.forward = spikes.take(bits, min(producers), index)
-        held = max(gradient_bits(lp.layer, plan.steps, part, plan.chip) for part in lp.slices)
-        lp.gradients = "memory" if held <= memory.gradients else "dram"
         if lp.exact:  # from FP until BP has come back to the layer
             bits = {part.core: _currents_bits(plan, lp, part) for part in lp.slices}
             lp.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
         weights = max(map(lp.weight_count, lp.slices)) * precision.partial_sum
         lp.dw_spilled = weights > memory.accumulators
+        lp.gradients = _gradient_store(plan, lp)
     for lp in reversed(plan.layers):
         if lp.consumers:
             bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
             lp.arriving = arrivals.take(bits, lp.layer.index, lp.consumers[-1].layer.index)
     _keep_states(plan)
+
+
+def _gradient_store(plan: Plan, lp: LayerPlan) -> Store:
+    """Where dY goes: to the gradient memory if a sample fits, unless DRAM costs fewer bytes.
+
+    A dW that does not fit the accumulators comes and goes once a block of samples while dY is in
+    the core; from DRAM, dY is read twice and the inputs once an output tile, but dW leaves once.
+    """
+    memory, precision, steps = plan.chip.core.memory, plan.chip.precision, plan.steps
+    held = max(gradient_bits(lp.layer, steps, part, plan.chip) for part in lp.slices)
+    if held > memory.gradients:
+        return "dram"
+    if not lp.dw_spilled:
+        return "memory"
+    kept = through = 0
+    for part in lp.slices:
+        region, weights = product_region(lp, part), lp.weight_count(part) * precision.partial_sum
+        together = max(1, memory.gradients // 2 // held)
+        blocks = -(-length(region.samples) // together)
+        passes = -(-weights // memory.accumulators)
+        kept += (2 * blocks - 1) * weights
+        through += 3 * region.size * lp.width * steps * precision.gradient
+        through += weights + passes * _input_bits(plan, lp, part)
+    return "dram" if through < kept else "memory"
 
 
 def product_region(lp: LayerPlan, part: Slice) -> Region:
@@ -108,6 +131,17 @@ def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
     """U, S and m of a slice, all samples and steps."""
     neurons = part.neurons.size * lp.layer.out_shape[2] * plan.steps
     return neurons * (plan.chip.precision.membrane + 2)
+
+
+def kept_bits(plan: Plan, core: int) -> int:
+    """Bits of a core's U memory that hold state kept from FP to BP."""
+    return sum(
+        state_bits(plan, lp, part)
+        for lp in plan.layers
+        if lp.state == "keep"
+        for part in lp.slices
+        if part.core == core
+    )
 
 
 def _keep_states(plan: Plan) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tlm.mapping.builder import Builder, per_sample
 from tlm.mapping.counts import Bools
-from tlm.mapping.geometry import source_rows
 from tlm.mapping.gradient import gradient_bytes
 from tlm.mapping.nest import Block
 from tlm.mapping.plan import LayerPlan
@@ -95,20 +93,15 @@ def _send(
     (b0, b1), steps = block.samples, slice(*block.steps)
     live = lp.live[steps, b0:b1]
     wanted = route.need[steps, b0:b1, slice(*chunk), slice(*block.rows)]
-    wanted = _count(wanted & live[..., None, None, None])
+    counted = np.count_nonzero(wanted & live[..., None, None, None], axis=-1)
     mine = route.owned[:, b0:b1, slice(*chunk), slice(*block.rows)]
     bits = partial_bits(builder.plan, lp) + route.index_bits
     for index in np.flatnonzero(mine.any(axis=(1, 2, 3))).tolist():
         target = route.producer.slices[index]
         each = mine[index].sum(axis=(1, 2)) * lp.layer.in_shape[2]
         elements = int((live * each).sum())
-        present = int((wanted * mine[index]).sum())
+        present = int((counted * mine[index]).sum())
         nbytes = gradient_bytes(builder, elements, present, bits)
         samples = overlap(block.samples, target.neurons.samples)
         arrives = per_sample(builder, "dS", route.producer, target, samples)
         builder.send(Command.GRADIENT, part.core, target.core, nbytes, arrives, tile)
-
-
-def _count(wanted: Bools) -> npt.NDArray[np.int64]:
-    """How many elements of each row are set: [T, B, C, H, W] -> [T, B, C, H]."""
-    return np.asarray(np.count_nonzero(wanted, axis=-1))

@@ -10,7 +10,7 @@ from tlm.config.core import Dataflow, Mode
 from tlm.mapping.counts import Bools, Ints
 from tlm.mapping.operands import Operands
 
-WeightTile = tuple[int, int, int]  # group of second, group of first, tap
+WeightTile = tuple[int, int, int]  # first output channel, first input channel, tap
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,15 @@ class Walked:
 class Walk:
     """The work of one engine at the positions of a block.
 
-    ``depths`` and ``widths`` are the channels of each group of ``first`` and ``second``;
+    ``origins`` are the first channels of first and second, ``backward`` says that first are output
+    channels; ``depths`` and ``widths`` are the channels of each group of ``first`` and ``second``;
     ``useful`` [second group, first group, tap] counts pairs of recorded non-zeros.
     """
 
     nest: Nest
     operands: Operands
+    origins: tuple[int, int]
+    backward: bool
     depths: Ints
     widths: Ints
     useful: Ints
@@ -95,13 +98,24 @@ class Walk:
         """(First group, tap index) in the order of the nests."""
         return [(f, t) for f in range(len(self.depths)) for t in range(len(self.operands.taps))]
 
-    def start(self, tiles: list[WeightTile], slots_each: int) -> Walked:
-        """What does not depend on the dataflow, with ``slots_each`` group of held positions."""
+    def tiles(self, group: int, under: list[tuple[int, int]]) -> list[WeightTile]:
+        """The weight tiles of a group of second with some (first group, tap index)."""
+        taps, rows, (first, second) = self.operands.taps, self.nest.rows, self.origins
+        own = second + group * self.nest.cols
+        if self.backward:
+            return [(first + f * rows, own, taps[t]) for f, t in under]
+        return [(own, first + f * rows, taps[t]) for f, t in under]
+
+    def start(self, places: list[tuple[int, int, int]], slots_each: int) -> Walked:
+        """What does not depend on the dataflow, with ``slots_each`` group of held positions.
+
+        ``places`` are the (group of second, group of first, tap index) walked.
+        """
         each, operands = self.nest.held_positions, self.operands
-        g, f, t = np.array(tiles).T
+        g, f, t = np.array(places).T
         volume = int((self.depths[f] * self.widths[g]).sum())
         return Walked(
-            tiles,
+            [self.tiles(group, [(at, tap)])[0] for group, at, tap in places],
             slots=slots_each * -(-operands.positions // each),
             scanned=slots_each * -(-operands.live // each),
             dense=volume * operands.positions,

@@ -29,6 +29,7 @@ from tlm.mapping.nest import Block, ceil_div
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, cuts, length, overlap
 from tlm.mapping.residency import product_region
+from tlm.mapping.streams import WG_SHARE
 from tlm.task import ENGINE_OF_PHASE, Command, Phase, Run, Tile
 
 
@@ -105,8 +106,8 @@ def _input_bits(lp: LayerPlan, part: Slice, rows: int) -> int:
 def _pieces(
     builder: Builder, lp: LayerPlan, part: Slice, samples: Span, strip: Strip
 ) -> Iterator[Block]:
-    """Cut samples and rows so that inputs fill half of the spike memory, dY of an output tile half
-    of the gradient memory if it comes from DRAM; at least one row of one sample.
+    """Cut samples and rows so that inputs fill half of the spike memory, and dY of an output tile
+    half of WG's share of the gradient memory if it comes from DRAM; at least a row of a sample.
     """
     memory, steps = builder.plan.chip.core.memory, (0, builder.plan.steps)
     rows = product_region(lp, part).rows
@@ -119,7 +120,7 @@ def _pieces(
     def fits(count: int, batch: int = 1) -> bool:
         inputs = _input_bits(lp, part, count) * length(strip.inputs) // depth
         return inputs * batch <= memory.spikes // 2 and line * count * batch <= (
-            memory.gradients // 2
+            memory.gradients // (2 * WG_SHARE)
         )
 
     height = length(rows)
@@ -141,7 +142,8 @@ def _piece(
     samples = block.samples
     plane = length(block.rows) * lp.width
     dead = dead_pairs(lp, samples, block.steps)
-    fresh = builder.fresh_input(Phase.WG, lp, part, (*strip.outputs, *strip.inputs), block)
+    turn = (Phase.WG, lp.layer.index, strip)
+    fresh = builder.streams.input_rows(turn, lp, part, block)
     each = lp.layer.in_shape[0] // fresh.channels[1]  # inputs a channel of the source: 1, or H x W
     read = (strip.inputs[0] // each, ceil_div(strip.inputs[1], each))
     wanted: Region | None = Region(read, samples, fresh.rows)

@@ -1,14 +1,16 @@
 """Counterfactuals: the same job dense and as an ANN, and where sparse execution breaks even."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.mapping.jobs import conv, job, linear
-from tlm.counterfactual import as_activity, at_densities, break_even, outcome
+from tests.mapping.jobs import built, conv, job, linear, tiles_of
+from tlm.counterfactual import NOTHING_SKIPPED, as_activity, at_densities, break_even, outcome
 from tlm.reference_layer import dense_tflops_per_w
 from tlm.run import run_job
+from tlm.task import Phase
 from tlm.workload.ann import as_ann
 
 
@@ -59,6 +61,33 @@ def test_an_ann_has_one_step_of_dense_analog_layers() -> None:
         )
     assert recording.inputs.shape == (spiking.batch, 4, 8, 8)
     assert all(np.all(one) for one in (*recording.spikes, *recording.gradients))
+
+
+def test_an_ann_moves_values_and_keeps_no_state() -> None:
+    """16 bits a value in memory, two bits for the winner of a 2 x 2 window, no U, S or m."""
+    spiking, _ = job(conv((4, 8, 8), 16, 3, padding=1, pool=2), conv((16, 4, 4), 8, 3, padding=1))
+    ann = as_ann(spiking)
+    plan, program = built(ann, ann.load(0), *NOTHING_SKIPPED)
+    pooled, last = (lp.tensors for lp in plan.layers)
+    assert (pooled["spikes"].bits, pooled["need"].bits) == (16, 2)
+    assert not {"U", "m"} & (set(pooled) | set(last))
+    counts: Counter[str] = Counter()
+    for tile in (t for phase in Phase for t in tiles_of(program, phase)):
+        counts.update(tile.work.energy)
+    assert counts["fp.mac_add"] == counts["wg.mac_add"] == counts["fp.spike_read"] == 0
+    assert counts["fp.soma_op"] == counts["fp.state_write"] == counts["bp.state_read"] == 0
+    dense = sum(tile.work.dense for tile in tiles_of(program, Phase.FP))
+    assert counts["fp.mac_mul"] == dense == 2 * 9 * (4 * 16 * 64 + 16 * 8 * 16)
+    assert counts["fp.value_read"] > 0
+
+
+def test_an_ann_runs_with_all_invariants(tmp_path: Path) -> None:
+    """A bundled job as an ANN holds every conservation law, and sends more bits a neuron."""
+    result = run_job("digits", activity="ann", out=tmp_path / "run", trace="off")
+    assert result.ok, result.summary["broken"]
+    for name, phases in result.summary["work"].items():
+        for phase, work in phases.items():
+            assert work["executed_slots"] == work["slots"], (name, phase)
 
 
 def test_recorded_is_the_job_itself() -> None:

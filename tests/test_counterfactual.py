@@ -1,25 +1,29 @@
 """Counterfactuals: the same job dense and as an ANN, and where sparse execution breaks even."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.mapping.jobs import conv, job, linear
-from tlm.counterfactual import as_activity, at_densities, break_even, outcome
+from tests.mapping.jobs import built, conv, job, linear, tiles_of
+from tlm.counterfactual import NOTHING_SKIPPED, as_activity, at_densities, break_even, outcome
 from tlm.reference_layer import dense_tflops_per_w
 from tlm.runner import run_job
+from tlm.task import Phase
 from tlm.workload.ann import as_ann
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory):
-    """Summaries of a small bundled job, recorded and dense."""
+    """Summaries of a small bundled job, recorded and dense; the manifest says which it is."""
     folder = tmp_path_factory.mktemp("runs")
-    return {
-        activity: run_job("digits", activity=activity, out=folder / activity, trace="off").summary
-        for activity in ("recorded", "dense")
-    }
+    found = {}
+    for activity in ("recorded", "dense"):
+        result = run_job("digits", activity=activity, out=folder / activity, trace="off")
+        found[activity] = result.summary
+        assert f'"activity": "{activity}"' in (result.folder / "manifest.json").read_text()
+    return found
 
 
 def test_dense_skips_nothing(runs) -> None:
@@ -61,6 +65,33 @@ def test_an_ann_has_one_step_of_dense_analog_layers() -> None:
     assert all(np.all(one) for one in (*recording.spikes, *recording.gradients))
 
 
+def test_an_ann_moves_values_and_keeps_no_state() -> None:
+    """16 bits a value in memory, two bits for the winner of a 2 x 2 window, no U, S or m."""
+    spiking, _ = job(conv((4, 8, 8), 16, 3, padding=1, pool=2), conv((16, 4, 4), 8, 3, padding=1))
+    ann = as_ann(spiking)
+    plan, program = built(ann, ann.load(0), *NOTHING_SKIPPED)
+    pooled, last = (lp.tensors for lp in plan.layers)
+    assert (pooled["spikes"].bits, pooled["need"].bits) == (16, 2)
+    assert not {"U", "m"} & (set(pooled) | set(last))
+    counts: Counter[str] = Counter()
+    for tile in (t for phase in Phase for t in tiles_of(program, phase)):
+        counts.update(tile.work.energy)
+    assert counts["fp.mac_add"] == counts["wg.mac_add"] == counts["fp.spike_read"] == 0
+    assert counts["fp.soma_op"] == counts["fp.state_write"] == counts["bp.state_read"] == 0
+    dense = sum(tile.work.dense for tile in tiles_of(program, Phase.FP))
+    assert counts["fp.mac_mul"] == dense == 2 * 9 * (4 * 16 * 64 + 16 * 8 * 16)
+    assert counts["fp.value_read"] > 0
+
+
+def test_an_ann_runs_with_all_invariants(tmp_path: Path) -> None:
+    """A bundled job as an ANN holds every conservation law, and sends more bits a neuron."""
+    result = run_job("digits", activity="ann", out=tmp_path / "run", trace="off")
+    assert result.ok, result.summary["broken"]
+    for name, phases in result.summary["work"].items():
+        for phase, work in phases.items():
+            assert work["executed_slots"] == work["slots"], (name, phase)
+
+
 def test_recorded_is_the_job_itself() -> None:
     """Nothing changes unless asked for."""
     spiking, _ = job(linear(16, 4))
@@ -79,6 +110,7 @@ def test_densities_are_drawn_for_all_masks() -> None:
         return {
             "time": {"phases": {}, "makespan_ps": 1},
             "energy": {"total_pj": 1.0, "by_phase_pj": {}},
+            "efficiency": {"core_pj": 1.0},
             "dram": {"bytes_read": 0, "bytes_written": 0},
             "noc": {"message_bytes": 0},
         }
@@ -100,9 +132,3 @@ def test_break_even_is_where_the_costs_cross() -> None:
 def test_the_reference_layer_comes_near_the_published_efficiency() -> None:
     """Dense TFLOPS/W of boundary core, one layer: within 10 % of the 1.05 of the abstract."""
     assert dense_tflops_per_w("neuromc-20") == pytest.approx(1.05, rel=0.1)
-
-
-def test_the_activity_is_in_the_manifest(tmp_path: Path) -> None:
-    """A run says what it stands for."""
-    run_job("digits", activity="dense", out=tmp_path / "run", trace="off")
-    assert '"activity": "dense"' in (tmp_path / "run" / "manifest.json").read_text()

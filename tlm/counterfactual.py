@@ -40,10 +40,14 @@ def as_activity(workload: Workload, activity: Activity) -> tuple[Workload, tuple
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run: whole time and energy, and the span in ps and energy in pJ of each phase."""
+    """One run: whole time and energy, and the span in ps and energy in pJ of each phase.
+
+    ``core_pj`` is the energy of boundary core: engines, their buffers and units.
+    """
 
     makespan_ps: int
     total_pj: float
+    core_pj: float
     dram_nbytes: int
     message_nbytes: int
     span_ps: dict[str, int]
@@ -56,6 +60,7 @@ def outcome(summary: Json) -> Outcome:
     return Outcome(
         makespan_ps=summary["time"]["makespan_ps"],
         total_pj=summary["energy"]["total_pj"],
+        core_pj=summary["efficiency"]["core_pj"],
         dram_nbytes=summary["dram"]["bytes_read"] + summary["dram"]["bytes_written"],
         message_nbytes=summary["noc"]["message_bytes"],
         span_ps={name: row["end_ps"] - row["begin_ps"] for name, row in phases.items()},

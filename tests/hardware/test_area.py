@@ -39,6 +39,17 @@ def test_skipping_takes_area_for_every_tensor_it_looks_at() -> None:
     assert ("skipping", "fp: scan_slot") not in rows
 
 
+def test_lanes_out_of_step_take_queues_and_banks() -> None:
+    """Mode element: 16 queues of 4 positions, 15 more partial-sum memories in FP, none in WG."""
+    rows = rows_of("core.engines.fp.mode=element", "core.engines.wg.mode=element")
+    assert rows["skipping", "fp: queue_bit"][0] == 16 * 4 * 16
+    assert rows["skipping", "fp: scan_slot"][0] == 16 * 16
+    assert rows["skipping", "fp: partial_sums"] == (15, pytest.approx(area_mm2(64 * 1024) * 1e6))
+    assert ("skipping", "wg: accumulators") not in rows
+    held = rows_of("core.engines.wg.mode=element", "core.engines.wg.dataflow=output")
+    assert held["skipping", "wg: accumulators"][0] == 15
+
+
 def test_cores_multiply_what_is_in_them() -> None:
     """20 cores have 20 times the arrays and memories of one."""
     twenty, one = load_chip("neuromc-20"), load_chip("neuromc-1")

@@ -2,6 +2,7 @@
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,9 +55,15 @@ def test_a_measured_row_makes_a_section() -> None:
     assert float(slices.split("|")[6]) >= 1.0  # leaving work out is not slower here
 
 
-def test_other_prices_are_those_of_the_other_table() -> None:
+@pytest.fixture(scope="module")
+def digits() -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Summary and energy rows of a small job."""
+    return page.simulate("digits")
+
+
+def test_other_prices_are_those_of_the_other_table(digits) -> None:
     """Counts of a run on one table, priced by the other, give the other run's energy."""
-    summary, rows = page.simulate("digits")
+    summary, rows = digits
     again, _ = page.simulate("digits", overrides=["energy=cacti28"])
     priced = modes.priced(rows, modes.OTHER_TABLE)
     assert priced == pytest.approx(again["energy"]["total_pj"])
@@ -77,9 +84,20 @@ def test_a_flip_needs_more_than_a_tie() -> None:
     assert sensitivity.flips(usual, rows(100, 95), "time_us", "mode") == []
 
 
-def test_shares_of_the_constants_add_up() -> None:
+def test_efficiency_of_a_run_is_that_of_its_summary(digits) -> None:
+    """Priced by the run's own table, TFLOPS/W by both numerators and boundaries agree."""
+    summary, rows = digits
+    table = load_chip("neuromc-20").energy
+    found, whole = efficiency.figures(summary, rows, table), summary["efficiency"]
+    for boundary in ("core", "chip"):
+        dense, useful = (whole[f"{kind}_tflops_w"] for kind in ("dense_equivalent", "effective"))
+        assert found[f"dense_{boundary}"] == pytest.approx(dense[boundary])
+        assert found[f"effective_{boundary}"] == pytest.approx(useful[boundary])
+
+
+def test_shares_of_the_constants_add_up(digits) -> None:
     """Every coefficient of a run has a label, and all together make both boundaries."""
-    _, rows = page.simulate("digits")
+    _, rows = digits
     found = list(efficiency.constants("digits", rows))
     for boundary in ("share_core", "share_chip"):
         assert sum(row[boundary] for row in found) == pytest.approx(1)

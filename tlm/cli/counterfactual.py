@@ -92,9 +92,11 @@ def _break_even(ann: Outcome, drawn: dict[float, Outcome]) -> list[tuple[str, fl
 
     times = [(density, float(run.makespan_ps)) for density, run in drawn.items()]
     energies = [(density, run.total_pj) for density, run in drawn.items()]
+    cores = [(density, run.core_pj) for density, run in drawn.items()]
     return [
         ("time", break_even(times, ann.makespan_ps)),
         ("energy", break_even(energies, ann.total_pj)),
+        ("energy of the cores", break_even(cores, ann.core_pj)),
     ]
 
 
@@ -106,6 +108,7 @@ def _phases(runs: dict[str, Outcome]) -> Table:
     rows = [
         ("time", time_text, [float(run.makespan_ps) for run in runs.values()]),
         ("energy", energy_text, [run.total_pj for run in runs.values()]),
+        ("core energy", energy_text, [run.core_pj for run in runs.values()]),
         ("DRAM", bytes_text, [float(run.dram_nbytes) for run in runs.values()]),
         ("core to core", bytes_text, [float(run.message_nbytes) for run in runs.values()]),
     ]
@@ -123,11 +126,13 @@ def _phases(runs: dict[str, Outcome]) -> Table:
 def _drawn(ann: Outcome, drawn: dict[float, Outcome]) -> Table:
     from tlm.cli.screen import energy_text, time_text
 
-    table = Table("density of all masks", "time", "/ ann", "energy", "/ ann")
+    table = Table("density of all masks", "time", "/ ann", "energy", "/ ann", "cores", "/ ann")
     for density, run in drawn.items():
         time, energy = run.makespan_ps / ann.makespan_ps, run.total_pj / ann.total_pj
-        cells = (time_text(run.makespan_ps), f"{time:.2f}", energy_text(run.total_pj))
-        table.add_row(f"{density:.1%}", *cells, f"{energy:.2f}")
+        core = run.core_pj / ann.core_pj
+        cells = [time_text(run.makespan_ps), f"{time:.2f}", energy_text(run.total_pj)]
+        cells += [f"{energy:.2f}", energy_text(run.core_pj), f"{core:.2f}"]
+        table.add_row(f"{density:.1%}", *cells)
     return table
 
 
@@ -143,6 +148,7 @@ def _verdict(ann: Outcome, drawn: dict[float, Outcome]) -> list[str]:
             )
     lines.append(
         "Drawn spikes, masks and gradients are independent and of one density (Bernoulli); between "
-        "two of them a power law is assumed. Clustered masks of a recorded job skip more."
+        "two of them a power law is assumed. Clustered masks of a recorded job skip more. Cores: "
+        "engines, their buffers and units, without network, DRAM and leakage."
     )
     return lines

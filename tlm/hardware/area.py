@@ -12,6 +12,7 @@ from tlm.config.energy import Confidence
 from tlm.config.schema import ChipConfig
 
 PORTS = 5  # of a router: four neighbours and the core
+POSITION_BITS = 16  # of a queue's entry
 UM2_PER_MM2 = 10**6
 
 # Operators a lane of each unit needs for one result a cycle (NeuroMC's model: operations of soma,
@@ -75,16 +76,35 @@ def _memories(chip: ChipConfig) -> Iterator[AreaRow]:
         each = sram.area_mm2(bits) * UM2_PER_MM2
         count = chip.cores * sram.instances(name)
         yield AreaRow("memory", name, count, each, sram.SOURCE, "derived")
+    for name, engine in _engines(chip).items():
+        banked = _banked(name, engine)
+        if banked is not None:
+            each = sram.area_mm2(getattr(chip.core.memory, banked)) * UM2_PER_MM2
+            count = chip.cores * (engine.rows - 1)
+            yield AreaRow("skipping", f"{name}: {banked}", count, each, sram.SOURCE, "derived")
+
+
+def _engines(chip: ChipConfig) -> dict[str, Engine]:
+    engines = chip.core.engines
+    return {"fp": engines.fp, "bp": engines.bp, "wg": engines.wg}
+
+
+def _banked(name: str, engine: Engine) -> str | None:
+    """The memory of which every lane has one, because lanes out of step add to the same sums."""
+    if engine.mode != "element":
+        return None
+    if name == "wg":
+        return None if engine.dataflow == "weight" else "accumulators"
+    return "partial_sums" if engine.dataflow == "weight" else None
 
 
 def _logic(chip: ChipConfig) -> Iterator[tuple[str, str, int, dict[str, int]]]:
     """(component, part, instances, units of each instance) of everything but memories."""
     core, noc = chip.core, chip.noc
-    named = {"fp": core.engines.fp, "bp": core.engines.bp, "wg": core.engines.wg}
-    for name, engine in named.items():
+    for name, engine in _engines(chip).items():
         yield name, "array", chip.cores * engine.rows * engine.cols, _ELEMENT
         if engine.mode != "dense":
-            yield "skipping", name, chip.cores, _skipping(engine, core.scan_slots)
+            yield "skipping", name, chip.cores, _skipping(engine, core.scan_slots, core.queue_depth)
     for component, part, units in (
         ("fp", "soma", _SOMA),
         ("bp", "gradient unit", _GRADIENT),
@@ -100,7 +120,17 @@ def _logic(chip: ChipConfig) -> Iterator[tuple[str, str, int, dict[str, int]]]:
     yield "dram", "channel", chip.dram.channels, {"dram_channel": 1}
 
 
-def _skipping(engine: Engine, scan_slots: int) -> dict[str, int]:
-    """The zero-scan in front of an array, once for each tensor it looks at."""
+def _skipping(engine: Engine, scan_slots: int, queue_depth: int) -> dict[str, int]:
+    """The zero-scan, once for each tensor it looks at; in mode ``element`` once for each lane.
+
+    That mode also has the lanes' queues of positions, and an adder for each column that adds up
+    the sums of lanes out of step.
+    """
     watched = engine.skip_spikes + engine.skip_gradients + engine.skip_outputs
-    return {"scan_slot": scan_slots * watched}
+    if engine.mode == "vector":
+        return {"scan_slot": scan_slots * watched}
+    return {
+        "scan_slot": scan_slots * watched * engine.rows,
+        "queue_bit": engine.rows * queue_depth * POSITION_BITS,
+        "fp16_add": engine.cols,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import tlm.trace
@@ -16,13 +17,14 @@ from analysis.traffic import dram_traffic
 from analysis.windows import window_edges
 from tlm.errors import TraceError
 
+FIGURES = 3  # at most; for progress
 WINDOWS = 240  # about four pixels each in a picture 1280 wide
 
 
-def plot_run(run_dir: str | Path) -> list[Path]:
+def plot_run(run_dir: str | Path, on_step: Callable[[str], None] = lambda name: None) -> list[Path]:
     """Draw utilisation and DRAM bandwidth over time, and energy by component and phase.
 
-    A run traced at level ``phase`` has no transactions and gets no bandwidth figure.
+    ``on_step`` is called with the name of each figure before it is written. A run traced at level ``phase`` has no transactions and gets no bandwidth figure.
 
     Returns the files written, a PNG and an SVG for each figure.
 
@@ -45,7 +47,11 @@ def plot_run(run_dir: str | Path) -> list[Path]:
             figures["dram_bandwidth"] = bandwidth_figure(
                 dram_traffic(trace, edges_ps), _peak_gb_s(folder)
             )
-    return [path for name, figure in figures.items() for path in save(figure, folder, name)]
+    pictures = []
+    for name, figure in figures.items():
+        on_step(name)
+        pictures += save(figure, folder, name)
+    return pictures
 
 
 def _peak_gb_s(folder: Path) -> float:

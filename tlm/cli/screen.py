@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tlm.run import RunResult
+if TYPE_CHECKING:
+    from tlm.run import RunResult
 
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
@@ -52,6 +54,25 @@ def bytes_text(value: float) -> str:
 def show(result: RunResult, baseline: Any = None) -> None:
     """Print the summary of a run; ``baseline`` is the GPU baseline beside it, if there is one."""
     console().print(screen(result, baseline))
+
+
+def as_json(result: RunResult, baseline: Any) -> str:
+    """The summary as JSON, with the run's folder, its cost and the GPU baseline beside it."""
+    figures = {
+        "folder": str(result.folder),
+        "cost": result.cost,
+        "summary": result.summary,
+        "gpu": {
+            "device": baseline.device,
+            "time_s": baseline.time_s,
+            "time_s_range": list(baseline.time_s_range),
+            "energy_j_range": list(baseline.energy_j_range),
+            "dram_nbytes": baseline.dram_nbytes,
+            "fits_in_l2": baseline.fits_in_l2,
+            "conditions": list(baseline.conditions),
+        },
+    }
+    return json.dumps(figures, indent=1, allow_nan=False)
 
 
 def console() -> Console:

@@ -29,13 +29,16 @@ LEAKAGE = "leakage"
 
 @dataclass(frozen=True)
 class Energy:
-    """One array per column of ``energy.csv``, shape [rows]; ``total_pj`` in pJ."""
+    """One array per column of ``energy.csv``, shape [rows]; ``pj_each``, ``total_pj`` in pJ."""
 
     component: NDArray[np.str_]
     action: NDArray[np.str_]
     phase: NDArray[np.str_]
     layer: NDArray[np.str_]
+    count: NDArray[np.float64]
+    pj_each: NDArray[np.float64]
     total_pj: NDArray[np.float64]
+    confidence: NDArray[np.str_]
 
     @property
     def leaks(self) -> NDArray[np.bool_]:
@@ -86,7 +89,10 @@ def read_energy(run_dir: str | Path) -> Energy:
         action=_texts(rows, "action"),
         phase=_texts(rows, "phase"),
         layer=_texts(rows, "layer"),
+        count=_numbers(path, rows, "count"),
+        pj_each=_numbers(path, rows, "pj_each"),
         total_pj=_numbers(path, rows, "total_pj"),
+        confidence=_texts(rows, "confidence"),
     )
 
 

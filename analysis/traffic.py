@@ -11,6 +11,8 @@ from analysis.windows import Ints
 from tlm.trace import Trace
 from tlm.trace.schema import COMMAND_NAMES
 
+Floats = NDArray[np.float64]
+QUANTILES = np.linspace(0.0, 1.0, 201)
 _READ = COMMAND_NAMES.index("read")
 
 
@@ -26,16 +28,16 @@ class DramTraffic:
     write_nbytes: Ints
 
     @property
-    def read_gb_s(self) -> NDArray[np.float64]:
+    def read_gb_s(self) -> Floats:
         """Read bandwidth, GB/s (1e9 bytes), [W]."""
         return self._gb_s(self.read_nbytes)
 
     @property
-    def write_gb_s(self) -> NDArray[np.float64]:
+    def write_gb_s(self) -> Floats:
         """Write bandwidth, GB/s (1e9 bytes), [W]."""
         return self._gb_s(self.write_nbytes)
 
-    def _gb_s(self, nbytes: Ints) -> NDArray[np.float64]:
+    def _gb_s(self, nbytes: Ints) -> Floats:
         return nbytes / np.maximum(1, np.diff(self.edges_ps)) * 1e3  # bytes/ps = TB/s
 
 
@@ -75,6 +77,17 @@ def latencies(trace: Trace) -> tuple[Latency, ...]:
         for command, name in enumerate(COMMAND_NAMES)
         if np.any(rows["command"] == command)
     )
+
+
+def latency_curves(trace: Trace) -> dict[str, Floats]:
+    """Latency in ns at each of ``QUANTILES``, for every command that occurs."""
+    rows = trace.transactions
+    latency_ps = rows["end_resp"] - rows["begin_req"]
+    return {
+        name: np.quantile(latency_ps[rows["command"] == command], QUANTILES) / 1e3
+        for command, name in enumerate(COMMAND_NAMES)
+        if np.any(rows["command"] == command)
+    }
 
 
 def _latency(command: str, latency_ps: Ints) -> Latency:

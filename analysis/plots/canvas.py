@@ -41,9 +41,9 @@ def style() -> AbstractContextManager[None]:
     )
 
 
-def new_figure() -> Figure:
-    """An empty figure of the common size, with constrained layout."""
-    return Figure(figsize=(WIDTH_INCH, HEIGHT_INCH), dpi=DPI, layout="constrained")
+def new_figure(height_inch: float = HEIGHT_INCH) -> Figure:
+    """An empty figure of the common width, with constrained layout."""
+    return Figure(figsize=(WIDTH_INCH, height_inch), dpi=DPI, layout="constrained")
 
 
 def png(figure: Figure) -> bytes:

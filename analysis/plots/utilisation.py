@@ -25,11 +25,11 @@ from analysis.plots.canvas import (
 from analysis.windows import time_unit
 from tlm.trace import What
 
-_ENGINE_TITLES = {"fp": "Forward (FP)", "bp": "Backward (BP)", "wg": "Weight gradient (WG)"}
+ENGINE_TITLES = {"fp": "Forward (FP)", "bp": "Backward (BP)", "wg": "Weight gradient (WG)"}
 
 _VISIBLE = 0.001  # share of time below which a band would not be seen
 
-_STATES = {  # bottom to top
+STATES = {  # bottom to top
     What.COMPUTE: ("compute", BLUE),
     What.STALL_DRAM: ("waits for DRAM", VERMILION),
     What.STALL_NOC: ("waits for NoC", PURPLE),
@@ -64,7 +64,7 @@ def _panel(axes: Axes, engine: Utilisation) -> None:
     scale, _ = time_unit(float(engine.edges_ps[-1]))
     edges = engine.edges_ps / scale
     bottom = np.zeros(len(edges) - 1)
-    for what, (label, colour) in _STATES.items():
+    for what, (label, colour) in STATES.items():
         top = bottom + engine.shares[what]
         axes.stairs(top, edges, baseline=bottom, fill=True, color=colour, label=label)
         bottom = top
@@ -72,7 +72,7 @@ def _panel(axes: Axes, engine: Utilisation) -> None:
         _not_recorded(axes, bottom, edges)
     compute = engine.time_ps[What.COMPUTE].sum() / max(1, engine.engines * engine.edges_ps[-1])
     axes.set_title(
-        f"{_ENGINE_TITLES[engine.kind]}: {engine.engines} engines, {compute:.1%} computing"
+        f"{ENGINE_TITLES[engine.kind]}: {engine.engines} engines, {compute:.1%} computing"
     )
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1)

@@ -1,11 +1,11 @@
 """The fenced blocks of README and documentation, and what a comment before one says of it.
 
-    <!-- not run: REASON -->   shown, not run
-    <!-- needs: MODULE -->     run where the module is installed
-    <!-- slow -->              run under the marker slow only, with all later blocks of its page
-    <!-- file: NAME -->        not run, but written to NAME for the commands that follow
-    <!-- printed -->           every line is one that the commands before it printed
-    <!-- command: NAME -->     a command that CI takes from the README by its name
+<!-- not run: REASON -->   shown, not run
+<!-- needs: MODULE -->     run where the module is installed
+<!-- slow -->              run under the marker slow only, with all later blocks of its page
+<!-- file: NAME -->        not run, but written to NAME for the commands that follow
+<!-- printed -->           every line is one that the commands before it printed
+<!-- command: NAME -->     a command that CI takes from the README by its name
 """
 
 from __future__ import annotations

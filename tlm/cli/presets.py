@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
+
+import typer
 from rich.console import Console
 from rich.table import Table
 
+from tlm.cli.options import AsJson
 
-def presets() -> None:
+
+def presets(as_json: AsJson = False) -> None:
     """List chip presets, energy tables and DRAM devices."""
     from tlm import config
     from tlm.config.dram_timing import dram_devices
 
+    if as_json:
+        listed = {
+            "chips": {
+                name: config.load_chip(name).config.model_dump() for name in config.presets()
+            },
+            "energy_tables": config.energy_tables(),
+            "dram_devices": dram_devices(),
+        }
+        typer.echo(json.dumps(listed, indent=1))
+        return
     chips = Table("preset", "cores", "mesh", "clock", "DRAM", "energy", "assumed")
     for name in config.presets():
         loaded = config.load_chip(name)

@@ -52,6 +52,33 @@ def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
 
 
 @contextmanager
+def steps_bar(label: str, steps: int) -> Iterator[Callable[[str], None]]:
+    """Give a callback to call before each of so many steps, with its name; silent off terminals."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name: None
+        return
+    with Progress(
+        TextColumn(f"{label}: {{task.fields[step]}}"),
+        BarColumn(),
+        TextColumn("{task.completed} of {task.total}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        refresh_per_second=UPDATES_PER_S,
+    ) as bar:
+        task = bar.add_task(label, total=steps, step="")
+        started = False
+
+        def move(name: str) -> None:
+            nonlocal started
+            bar.update(task, advance=int(started), step=name)
+            started = True
+
+        yield move
+
+
+@contextmanager
 def training_bar() -> Iterator[Callable[[int, int], None] | None]:
     """Give a callback of (iterations done, in all); None where stderr is no terminal."""
     console = Console(stderr=True)

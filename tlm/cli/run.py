@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tlm.cli.composition import load_analysis
-from tlm.cli.options import DEFAULT_CHIP, Overrides
+from tlm.cli.options import DEFAULT_CHIP, AsJson, Chip, Overrides, job_names
 
 if TYPE_CHECKING:
     from tlm.workload.model import Workload
@@ -25,11 +25,12 @@ class TraceLevel(StrEnum):
 
 def run(
     workload: Annotated[
-        str, typer.Argument(help="A recorded job: the name of a bundled one, or a file.")
+        str,
+        typer.Argument(
+            help="A recorded job: the name of a bundled one, or a file.", autocompletion=job_names
+        ),
     ],
-    chip: Annotated[
-        str, typer.Option("--chip", metavar="PRESET|FILE", help="The chip to run it on.")
-    ] = DEFAULT_CHIP,
+    chip: Chip = DEFAULT_CHIP,
     overrides: Overrides = None,
     iteration: Annotated[
         int | None,
@@ -41,10 +42,15 @@ def run(
     trace: Annotated[
         TraceLevel, typer.Option(help="How much of the run to record.")
     ] = TraceLevel.TRANSACTION,
+    with_report: Annotated[
+        bool, typer.Option("--report", help="Write report.html into the run's folder as well.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
+    from tlm.cli import screen
     from tlm.cli.progress import progress_bar
-    from tlm.cli.screen import show
+    from tlm.cli.report import write
     from tlm.errors import InvalidResultError
     from tlm.runner import run_job
 
@@ -58,7 +64,13 @@ def run(
             trace=trace.value,
             on_progress=on_progress,
         )
-    show(result, _baseline(result.workload))
+    baseline = _baseline(result.workload)
+    if as_json:
+        typer.echo(screen.as_json(result, baseline))
+    else:
+        screen.show(result, baseline)
+    if with_report:
+        typer.echo(write(result.folder, workload), err=as_json)
     if not result.ok:
         raise InvalidResultError(
             f"{result.folder}: the run breaks {len(result.summary['broken'])} invariants, named "

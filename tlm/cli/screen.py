@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tlm.config.layers import LoadedChip
+if TYPE_CHECKING:
+    from tlm.config.layers import LoadedChip
 
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
@@ -67,7 +69,31 @@ class Finished(Protocol):
 
 def show(result: Finished, baseline: Any = None) -> None:
     """Print the summary of a run; ``baseline`` is the GPU baseline beside it, if there is one."""
-    Console(width=WIDTH).print(screen(result, baseline))
+    console().print(screen(result, baseline))
+
+
+def as_json(result: Finished, baseline: Any) -> str:
+    """The summary as JSON, with the run's folder, its cost and the GPU baseline beside it."""
+    figures = {
+        "folder": str(result.folder),
+        "cost": result.cost,
+        "summary": result.summary,
+        "gpu": {
+            "device": baseline.device,
+            "time_s": baseline.time_s,
+            "time_s_range": list(baseline.time_s_range),
+            "energy_j_range": list(baseline.energy_j_range),
+            "dram_nbytes": baseline.dram_nbytes,
+            "fits_in_l2": baseline.fits_in_l2,
+            "conditions": list(baseline.conditions),
+        },
+    }
+    return json.dumps(figures, indent=1, allow_nan=False)
+
+
+def console() -> Console:
+    """Standard output, as wide as the tables need; without colour where it is no terminal."""
+    return Console(width=WIDTH, highlight=False)
 
 
 def screen(result: Finished, baseline: Any = None) -> Group:
@@ -87,7 +113,8 @@ def screen(result: Finished, baseline: Any = None) -> Group:
     return Group(*parts)
 
 
-def _table(title: str, *columns: str) -> Table:
+def plain_table(title: str, *columns: str) -> Table:
+    """A table without frame: the first column to the left, figures to the right."""
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold",
                   pad_edge=False, padding=(0, 1), show_edge=False)  # fmt: skip
     for index, column in enumerate(columns):
@@ -131,7 +158,7 @@ def _verdict(result: Finished) -> Text:
 
 
 def _time(summary: Mapping[str, Any]) -> Table:
-    table = _table("Time by phase", "phase", "from", "to", "cores", "mean computing")
+    table = plain_table("Time by phase", "phase", "from", "to", "cores", "mean computing")
     for phase, row in summary["time"]["phases"].items():
         engines = row["cores"] or 1
         table.add_row(
@@ -146,7 +173,7 @@ def _time(summary: Mapping[str, Any]) -> Table:
 
 def _energy(summary: Mapping[str, Any]) -> Table:
     energy = summary["energy"]
-    table = _table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
+    table = plain_table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
     names = {str(i): name for i, name in enumerate(summary["work"])}
     components = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
     components.sort(key=lambda item: -item[1])
@@ -170,7 +197,9 @@ def _micro(value_pj: float | None) -> str:
 
 def _engines(summary: Mapping[str, Any]) -> Table:
     reasons = ["compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted"]
-    table = _table("Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores")
+    table = plain_table(
+        "Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores"
+    )
     for engine, row in summary["engines"].items():
         shares = [f"{abs(row['shares'][reason]):.1%}" for reason in reasons]
         table.add_row(engine.upper(), *shares, str(row["cores_computing"]))
@@ -178,7 +207,7 @@ def _engines(summary: Mapping[str, Any]) -> Table:
 
 
 def _efficiency(summary: Mapping[str, Any]) -> Table:
-    table = _table("TFLOPS/W", "FLOP counted", "core", "chip")
+    table = plain_table("TFLOPS/W", "FLOP counted", "core", "chip")
     row = summary["efficiency"]
     for name, key in (("dense-equivalent", "dense_equivalent"), ("effective", "effective")):
         watts = row[f"{key}_tflops_w"]
@@ -187,7 +216,7 @@ def _efficiency(summary: Mapping[str, Any]) -> Table:
 
 
 def _sparsity(summary: Mapping[str, Any]) -> Table:
-    table = _table(
+    table = plain_table(
         "Measured density, mean over steps; slots executed of dense",
         *("layer", "S", "m", "dU", "zero slices", "split k x b x rows", "FP", "BP", "WG"),
     )
@@ -223,7 +252,7 @@ def _fabric(summary: Mapping[str, Any]) -> Text:
 
 
 def _busiest(summary: Mapping[str, Any]) -> Table:
-    table = _table("Busiest resources", "resource", "busy", "knob")
+    table = plain_table("Busiest resources", "resource", "busy", "knob")
     table.columns[2].justify = "left"
     for row in summary["busiest"][:3]:
         table.add_row(row["resource"], f"{row['use']:.1%}", row["knob"])
@@ -231,7 +260,7 @@ def _busiest(summary: Mapping[str, Any]) -> Table:
 
 
 def _stalls(summary: Mapping[str, Any]) -> Table:
-    table = _table("Largest stalls", "engine at", "waits for", "share of engine time")
+    table = plain_table("Largest stalls", "engine at", "waits for", "share of engine time")
     for row in summary["stalls"][:3]:
         where = f"{row['phase'].upper()} {row['layer']}"
         table.add_row(where, row["reason"], f"{row['share']:.1%}")

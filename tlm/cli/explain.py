@@ -1,0 +1,166 @@
+"""``explain``: what held a run up, and what relief would gain."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tlm.cli.composition import load_analysis
+from tlm.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from tlm.runner import Job
+
+
+def explain(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Run every relieved chip and hold it to its bound.")
+    ] = False,
+    workload: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The job, where it is not a bundled one of that name."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what held a run up, and what each resource twice as fast would gain."""
+    load_analysis()
+    found = _explain(run_dir, workload, verify)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=1, allow_nan=False))
+    else:
+        from tlm.cli.explain_screen import show
+
+        show(found)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A run's critical path, estimates by falling gain, and gains measured by re-runs.
+
+    ``replay_error`` is how far the replay misses the run's own time, as a share of it.
+    """
+
+    run: Any
+    path: Any
+    estimates: list[Any]
+    replay_error: float
+    measured: dict[str, float]
+    energy: dict[str, float]
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the first resource named gains most, and every gain lies in its bound."""
+        best = max(self.measured, key=lambda name: self.measured[name])
+        return best == self.estimates[0].resource and all(
+            estimate.holds(self.measured[estimate.resource]) for estimate in self.estimates
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain figures, gains and shares 0..1."""
+        rows = [
+            {
+                "resource": estimate.resource,
+                "relief": estimate.knob,
+                "gain": estimate.gain,
+                "bound": [estimate.low, estimate.high],
+            }
+            for estimate in self.estimates
+        ]
+        for row in rows if self.measured else ():
+            name = row["resource"]
+            row |= {"measured": self.measured[name], "energy_change": self.energy[name]}
+        return {
+            "run": str(self.run.folder),
+            "makespan_ps": self.run.summary["time"]["makespan_ps"],
+            "critical_path": self.path.shares,
+            "critical_path_by_phase": self.path.shares_by_phase,
+            "replay_error": self.replay_error,
+            "what_if": rows,
+            **({"confirmed": self.confirmed} if self.measured else {}),
+        }
+
+
+def _explain(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
+    import tlm.trace
+    from tlm.cli.progress import steps_bar
+    from tlm.whatif import RESOURCES
+
+    run = import_module("analysis.run_dir").open_run_dir(run_dir)
+    job = _job(run, workload)
+    with tlm.trace.open(run_dir) as trace:
+        path = import_module("analysis.critical_path").critical_path(trace)
+    recorded_ps = run.summary["time"]["makespan_ps"]
+    steps = len(RESOURCES) + 1
+    with steps_bar("explain", 2 * steps if verify else steps) as step:
+        estimates, replay_error = _estimates(job, recorded_ps, step)
+        measured, energy = _measured(job, recorded_ps, step) if verify else ({}, {})
+    return Explanation(run, path, estimates, replay_error, measured, energy)
+
+
+def _job(run: Any, workload: str | None) -> Job:
+    """The job of a run, prepared anew from what the run left."""
+    from tlm.errors import TraceError
+    from tlm.runner import prepare
+
+    inputs = run.manifest["inputs"]
+    config = str(run.folder / "config.resolved.yaml")
+    job = prepare(workload or inputs["workload"], config, (), inputs["iteration"])
+    if job.workload.sha256 != inputs["workload_sha256"]:
+        raise TraceError(
+            f"{run.folder}: the run was of another {inputs['workload']} (its checksum differs); "
+            "name the file with --workload"
+        )
+    return job
+
+
+def _estimates(job: Job, recorded_ps: int, step: Any) -> tuple[list[Any], float]:
+    """Estimates by falling gain, and how far the replay misses the run itself."""
+    from tlm.whatif import KNOBS, RESOURCES, relieve
+
+    estimate = import_module("analysis.replay").Estimate
+    step("replay")
+    base_ps = _replay_ps(job)
+    found = []
+    for resource in RESOURCES:
+        step(f"replay, faster {resource}")
+        gain = 1 - _replay_ps(relieve(job, resource)) / base_ps
+        found.append(estimate(resource, KNOBS[resource], gain))
+    found.sort(key=lambda one: -one.gain)
+    return found, base_ps / recorded_ps - 1
+
+
+def _replay_ps(job: Job) -> int:
+    from tlm.task import ENGINES
+
+    replay = import_module("analysis.replay")
+    cores = [[tiles[engine] for engine in ENGINES] for tiles in job.program.tiles]
+    chip = replay.ReplayChip(job.chip.config, job.timing)
+    makespan_ps: int = replay.replay_ps(cores, job.program.completions.counts, chip)
+    return makespan_ps
+
+
+def _measured(job: Job, recorded_ps: int, step: Any) -> tuple[dict[str, float], dict[str, float]]:
+    """Gain in time and change in energy of each relieved chip, by running it."""
+    from tlm.errors import TraceError
+    from tlm.whatif import RESOURCES, relieve, rerun
+
+    step("run")
+    base = rerun(job)
+    if base.makespan_ps != recorded_ps:
+        raise TraceError(
+            f"run again, the job takes {base.makespan_ps} ps and not the {recorded_ps} recorded; "
+            "run it anew with this version of tlm, then explain that"
+        )
+    gains, energy = {}, {}
+    for resource in RESOURCES:
+        step(f"run, faster {resource}")
+        relieved = rerun(relieve(job, resource))
+        gains[resource] = 1 - relieved.makespan_ps / recorded_ps
+        energy[resource] = relieved.energy_pj / base.energy_pj - 1
+    return gains, energy

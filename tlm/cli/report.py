@@ -1,0 +1,37 @@
+"""``report``: one HTML file about a finished run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlm.cli.composition import load_analysis
+
+FILE_NAME = "report.html"
+
+
+def report(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
+    workload: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The job, where it is not a bundled one of that name."),
+    ] = None,
+) -> None:
+    """Write report.html into a run's folder: every figure on one page, nothing fetched."""
+    typer.echo(write(run_dir, workload))
+
+
+def write(run_dir: Path, workload: str | None) -> Path:
+    """Write the report, with a bar on terminals; returns its path."""
+    from tlm.cli.progress import steps_bar
+    from tlm.folder import write_atomic
+
+    load_analysis()
+    page = import_module("analysis.report.page")
+    with steps_bar("report", page.FIGURES + 1) as step:
+        text = page.report_html(run_dir, workload, step)
+    write_atomic(run_dir / FILE_NAME, text)
+    return run_dir / FILE_NAME

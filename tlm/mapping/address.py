@@ -75,12 +75,16 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A weight-shaped tensor (W, its optimizer moments), tile after tile."""
+    """A weight-shaped tensor (W, its optimizer moments), tile after tile.
+
+    ``inputs`` of an output channel: of grouped convolutions those of its group.
+    """
 
     name: str
     address: int
     outputs: int
     inputs: int
+    groups: int
     taps: int
     tile: int
     chunk: int
@@ -92,14 +96,19 @@ class Weights:
         return self.outputs * self.inputs * self.taps * self.bits // 8
 
     def offset(self, k: int, c: int, tap: int) -> int:
-        """Elements before tile (output ``k``, input ``c``, ``tap``), both multiples of the tile."""
-        width = min(self.tile, self.outputs - k)
-        depth = min(self.chunk, self.inputs - c)
-        return k * self.inputs * self.taps + width * (c * self.taps + depth * tap)
+        """Elements before tile (output ``k``, input ``c``, ``tap``), the first of their tiles."""
+        own = c % self.inputs
+        depth = min(self.chunk, self.inputs - own)
+        return k * self.inputs * self.taps + self._width(k) * (own * self.taps + depth * tap)
 
     def tile_size(self, k: int, c: int) -> int:
         """Elements of one tile (one tap)."""
-        return min(self.tile, self.outputs - k) * min(self.chunk, self.inputs - c)
+        return self._width(k) * min(self.chunk, self.inputs - c % self.inputs)
+
+    def _width(self, k: int) -> int:
+        """Outputs of the tile that starts at ``k``; none reaches over two groups."""
+        outputs = self.outputs // self.groups
+        return min(self.tile, outputs - k % outputs)
 
     def run(self, first: int, count: int) -> Run:
         """The bytes of ``count`` elements from element ``first`` on."""

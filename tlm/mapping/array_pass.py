@@ -24,12 +24,14 @@ from tlm.workload.model import Layer
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Channels whose sums are finished together, and the groups of weights that make them.
+    """Channels walked together, and the groups of weights that they meet.
 
+    FP and WG: output channels, ``partners`` the input channels; BP the other way round.
     ``walked`` names weight tiles as (output channel, input channel, tap), the first of each.
     """
 
     channels: Span
+    partners: Span
     walked: list[Walked]
 
 
@@ -52,7 +54,7 @@ def forward_panels(
         for groups in _panels(nest, length(outer), panel):
             walked = walker.panel(groups, size)
             _name(walked, seen, (outer[0], nest.cols), (inner[0], nest.rows))
-            yield Panel(_span(outer, groups, nest.cols), walked)
+            yield Panel(_span(outer, groups, nest.cols), inner, walked)
 
 
 def backward_panels(
@@ -81,17 +83,20 @@ def backward_panels(
                 _name(walked, walker.walk.operands, (inner[0], nest.cols), (outer[0], nest.rows),
                       swap=True)  # fmt: skip
                 made += walked
-            yield Panel(_span(inner, groups, nest.cols), made)
+            yield Panel(_span(inner, groups, nest.cols), outer, made)
 
 
 def weight_gradient_panels(
     layer: Layer, nest: Nest, engine: GradientEngine, inputs: Bools, gradients: Bools,
-    live: Bools, box: Box, channels: Span, panel: int,
+    live: Bools, box: Box, channels: Span, taken: Span, panel: int,
 ) -> Iterator[Panel]:  # fmt: skip
-    """WG of the output ``channels`` over the output positions of ``box``."""
+    """WG of the output ``channels`` and the input channels ``taken`` over a box of outputs."""
     look = partial(input_operands, layer, live=live, box=box, grid=engine.grid,
                    size=_counted(nest))  # fmt: skip
-    for inner, outer in _channel_blocks(layer, channels):
+    for every, outer in _channel_blocks(layer, channels):
+        inner = overlap(every, taken)
+        if not length(inner):
+            continue
         own, du = inputs[:, :, slice(*inner)], gradients[:, :, slice(*outer)]
         real = seen = look(own, second=du)
         if not (engine.skip_spikes and engine.skip_gradients):
@@ -100,7 +105,7 @@ def weight_gradient_panels(
         for groups in _panels(nest, length(outer), panel):
             walked = walker.panel(groups, len(groups) * len(walker.walk.under))
             _name(walked, seen, (outer[0], nest.cols), (inner[0], nest.rows))
-            yield Panel(_span(outer, groups, nest.cols), walked)
+            yield Panel(_span(outer, groups, nest.cols), inner, walked)
 
 
 def _channel_blocks(layer: Layer, channels: Span) -> Iterator[tuple[Span, Span]]:

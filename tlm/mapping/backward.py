@@ -1,4 +1,4 @@
-"""Back-propagation programs: dX of a layer by weight-stationary blocks over its input grid.
+"""Back-propagation programs: dX of a layer block by block over its input grid.
 
 Where the dY of a sample fits the gradient memory, a core walks its slice in sample blocks that
 fill half of it: the gradient unit makes dY of all steps, then BP computes dX from it and WG (its
@@ -9,27 +9,17 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
-from tlm.mapping.builder import (
-    Builder,
-    dead_pairs,
-    merge,
-    per_sample,
-    saved,
-    spare_first_reads,
-    stream_cycles,
-    tile_of,
-)
+from tlm.mapping.array_pass import Panel
+from tlm.mapping.array_tile import charge, loaded_weights
+from tlm.mapping.builder import Builder, dead_pairs, merge, per_sample, saved, tile_of
 from tlm.mapping.geometry import source_rows
 from tlm.mapping.gradient import current_gradient, gradient_regions, normalised_gradient
-from tlm.mapping.nest import Block, blocks
+from tlm.mapping.nest import Block, blocks, panel_positions
 from tlm.mapping.normalise import exchange_statistics, unit_regions
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Slice, Span, length, overlap
 from tlm.mapping.routes import Route, return_gradient, routes_of
-from tlm.task import Phase, Run, Work
+from tlm.task import Phase, Run, Tile
 
 
 def build_backward(builder: Builder, lp: LayerPlan) -> None:
@@ -51,47 +41,39 @@ def build_backward(builder: Builder, lp: LayerPlan) -> None:
     if lp.gradients == "dram" and routes:
         for part in lp.slices:
             _propagate(builder, lp, routes, part, part.neurons.samples)
-    lp.counts.drop()
 
 
 def _propagate(
     builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, samples: Span
 ) -> None:
     """Append BP of some samples of a slice."""
-    width, positions = lp.layer.in_shape[2], builder.array.positions
+    channels, _, width = lp.layer.in_shape
+    positions, panel = panel_positions(builder.array, builder.array.bp, width, channels)
     if length(part.input_rows):
         for block in blocks(samples, part.input_rows, builder.plan.steps, width, positions):
-            _block(builder, lp, routes, part, block)
+            _block(builder, lp, routes, part, block, panel)
 
 
 def _block(
-    builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, block: Block
+    builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, block: Block, panel: int
 ) -> None:
-    array, layer = builder.array, lp.layer
-    (b0, b1), (y0, y1), (t0, t1) = block.samples, block.rows, block.steps
-    (k0, k1) = part.neurons.channels
-    tiles = slice(k0 // array.tile, -(-k1 // array.tile))
-    area = (slice(t0, t1), slice(b0, b1), tiles, slice(None), slice(None), slice(y0, y1))
-    executed = lp.counts.bp.executed[area].sum(axis=(0, 1, 5))  # tile, chunk, tap
-    useful = lp.counts.bp.useful[area].sum(axis=(0, 1, 5))
     reads, read_needs = _mask_reads(builder, lp, block)
     fetched, each = _gradient_reads(builder, lp, part, block)
-    for index, c in enumerate(range(0, layer.in_shape[0], array.chunk)):
-        chunk = (c, min(c + array.chunk, layer.in_shape[0]))
-        made = _array_pass(
-            builder, lp, part, block, chunk, executed[:, index].ravel(), useful[:, index].ravel()
-        )
-        spare_first_reads(made, _outputs(builder, lp, part, block, index) * length(chunk), "bp")
+    size = builder.weights_together(lp, part, builder.array.bp)
+    for one in lp.work.backward(block, part.neurons.channels, panel, size):
+        chunk = one.channels
+        made = _array_pass(builder, lp, part, block, one)
         first, last = made[0], made[-1]
         first.read_needs = read_needs
         if lp.gradients == "memory":
             first.needs = per_sample(builder, "dU", lp, part, block.samples)
         else:
             first.read_needs += _gradient_saved(builder, lp, part, block.samples)
-        if index == 0 or each:
+        if chunk[0] == 0 or each:
             reads += fetched
         first.reads, reads = reads + first.reads, ()
-        last.covers = length(chunk) * length(block.rows) * layer.in_shape[2] * (k1 - k0)
+        plane = length(block.rows) * lp.layer.in_shape[2]
+        last.covers = length(chunk) * plane * length(one.partners)
         return_gradient(builder, lp, routes, part, block, chunk, last)
 
 
@@ -106,25 +88,13 @@ def _gradient_reads(
     return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.live), each
 
 
-def _gradient_saved(
-    builder: Builder, lp: LayerPlan, part: Slice, samples: Span
-) -> tuple[int, ...]:
+def _gradient_saved(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> tuple[int, ...]:
     """The completions that say the dY of a slice's channels is in DRAM, all rows."""
     return tuple(
         ident
         for one in lp.replicas(part)
         for ident in per_sample(builder, "dY", lp, one, overlap(samples, one.neurons.samples))
     )
-
-
-def _outputs(builder: Builder, lp: LayerPlan, part: Slice, block: Block, chunk: int) -> int:
-    """Positions of a block whose dX of one chunk gets at least one executed slot."""
-    pairs = (slice(*block.steps), slice(*block.samples))
-    if builder.plan.chip.core.engines.bp.mode == "dense":
-        live = int(np.count_nonzero(lp.live[pairs]))
-        return live * length(block.rows) * lp.layer.in_shape[2]
-    touched = lp.counts.touched(part.neurons.channels)
-    return int(touched[(*pairs, chunk, slice(*block.rows))].sum())
 
 
 def _mask_reads(
@@ -146,79 +116,18 @@ def _mask_reads(
 
 
 def _array_pass(
-    builder: Builder,
-    lp: LayerPlan,
-    part: Slice,
-    block: Block,
-    chunk: Span,
-    executed: npt.NDArray[np.int64],
-    useful: npt.NDArray[np.int64],
+    builder: Builder, lp: LayerPlan, part: Slice, block: Block, panel: Panel
 ) -> list[Tile]:
-    """Tiles of one output tile of dS, a chunk of input channels, a group of weights each."""
-    layer, array = lp.layer, builder.array
-    taps = layer.kernel[0] * layer.kernel[1]
-    weights = [(k, chunk[0], tap) for k in range(*part.neurons.channels, array.tile)
-               for tap in range(taps)]  # fmt: skip
-    mode = builder.plan.chip.core.engines.bp.mode
-    dead = dead_pairs(lp, block.samples, block.steps)
-    plane = length(block.rows) * layer.in_shape[2]
-    slots = block.positions(layer.in_shape[2])
-    scanned = slots - plane * len(dead)
+    """Tiles of one panel of input channels, a group of weights each; at least one tile."""
+    nest = builder.array.bp
     made: list[Tile] = []
-    passes = builder.weight_passes(Phase.BP, lp, part, weights) if scanned else _nothing(weights)
-    for group, reads, staged in passes:
+    for walked, reads, staged in builder.weight_passes(Phase.BP, lp, part, panel.walked):
         tile = builder.add(part.core, tile_of(Phase.BP, lp, block))
-        tile.skipped = dead
-        made.append(tile)
-        depths = np.array([min(array.tile, layer.out_shape[0] - weights[i][0]) for i in group])
-        left = executed[group] if mode == "vector" else np.full(len(group), scanned)
-        tile.work = _work(builder, slots, scanned, left, useful[group], depths, length(chunk))
-        if not scanned:
-            continue
+        tile.skipped = dead_pairs(lp, block.samples, block.steps)
         tile.reads = reads
-        tile.cycles = len(group) * array.tile + stream_cycles(array, mode, scanned, left)
-        loaded = sum(nbytes for _, nbytes in tile.reads) * 8 // array.weight_bits
-        read = int(depths.sum()) * length(chunk)
-        merge(tile.work.energy, {"bp.weight_write": loaded + staged, "bp.weight_read": read,
-                                 "bp.reg16": 2 * read})  # fmt: skip
-    if scanned:
-        made[-1].cycles += array.depth
+        charge(builder, tile, "bp", nest, walked, builder.plan.chip.precision.gradient)
+        merge(tile.work.energy, {"bp.weight_write": loaded_weights(builder, tile, nest) + staged})
+        made.append(tile)
+    if any(one.scanned for one in panel.walked):
+        made[-1].cycles += builder.array.depth
     return made
-
-
-def _nothing(
-    weights: list[tuple[int, int, int]],
-) -> list[tuple[list[int], tuple[Run, ...], int]]:
-    """The one group of a block that is skipped whole: no weights are fetched for it."""
-    return [(list(range(len(weights))), (), 0)]
-
-
-def _work(
-    builder: Builder,
-    slots: int,
-    scanned: int,
-    executed: npt.NDArray[np.int64],
-    useful: npt.NDArray[np.int64],
-    depths: npt.NDArray[np.int64],
-    width: int,
-) -> Work:
-    """Work of a group of weight tiles; accesses as the released NeuroMC model (BE)."""
-    macs = int((executed * depths).sum()) * width
-    vectors = int(executed.sum())
-    mode = builder.plan.chip.core.engines.bp.mode
-    return Work(
-        slots=slots * len(executed),
-        executed=vectors,
-        dense=slots * int(depths.sum()) * width,
-        useful=int(useful.sum()),
-        energy={
-            "bp.mac": macs,
-            "bp.reg16": 5 * macs + vectors * width,
-            "bp.gradient_read": int((executed * depths).sum()),
-            "bp.partial_read": vectors * width,
-            "bp.partial_write": vectors * width,
-            "engine.scan": scanned * len(executed) if mode == "vector" else 0,
-        },
-    )
-
-

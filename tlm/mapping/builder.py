@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import output_rows
 from tlm.mapping.nest import Array, Block, ceil_div
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.region import Region, Slice, Span, length, overlap
 from tlm.mapping.residency import product_region
+from tlm.mapping.walk import Nest, Walked
 from tlm.task import (
     BATCH,
     ENGINE_OF_PHASE,
@@ -38,7 +36,7 @@ class Builder:
     program: Program
     loaded: set[tuple[int, int, int, int, int, int]] = field(default_factory=set)
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
-    spills: dict[tuple[int, int, int], dict[Span, int]] = field(default_factory=dict)
+    spills: dict[tuple[int, int], dict[tuple[Span, Span], int]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
     _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
     _rows_seen: dict[tuple[object, ...], int] = field(default_factory=dict)
@@ -72,29 +70,37 @@ class Builder:
         tile.messages += (Message(command, core, nbytes, arrives),)
 
     def weight_passes(
-        self, phase: Phase, lp: LayerPlan, part: Slice, tiles: list[tuple[int, int, int]]
-    ) -> Iterator[tuple[list[int], tuple[Run, ...], int]]:
-        """Weight tiles (k, c, tap) of a pass in groups: indices, DRAM runs, weights staged.
+        self, phase: Phase, lp: LayerPlan, part: Slice, walked: list[Walked]
+    ) -> Iterator[tuple[list[Walked], tuple[Run, ...], int]]:
+        """What is walked in groups of weights: entries, DRAM runs, weights staged.
 
-        A group fills half of the weight buffer; groups that fetch nothing from DRAM are one with
-        the group before them, because nothing can hold them up.
+        Entries that fetch nothing from DRAM are one with the entry before them, because nothing
+        can hold them up.
         """
-        capacity = self.plan.chip.core.memory.weights // 2
-        size = max(1, capacity // self.array.tile_bits())
-        whole = self.plan.chip.core.memory.weights >= (
-            lp.weight_count(part) * self.plan.chip.precision.weight
-        )
-        indices: list[int] = []
-        for start in range(0, len(tiles), size):
-            group = list(range(start, min(start + size, len(tiles))))
-            runs = self._weight_runs(phase, lp, part.core, [tiles[i] for i in group], whole)
-            if runs and indices:
-                yield indices, pending, 0
-                indices = []
-            if not indices:
+        whole = self.resident(lp, part)
+        together: list[Walked] = []
+        pending: tuple[Run, ...] = ()
+        for one in walked:
+            tiles = one.tiles if one.scanned else []
+            runs = self._weight_runs(phase, lp, part.core, tiles, whole)
+            if runs and together:
+                yield together, pending, 0
+                together = []
+            if not together:
                 pending = runs
-            indices += group
-        yield indices, pending, 0
+            together.append(one)
+        yield together, pending, 0
+
+    def resident(self, lp: LayerPlan, part: Slice) -> bool:
+        """Whether the weights of a slice stay in the weight buffer."""
+        chip = self.plan.chip
+        return lp.weight_count(part) * chip.precision.weight <= chip.core.memory.weights
+
+    def weights_together(self, lp: LayerPlan, part: Slice, nest: Nest) -> int:
+        """Weight tiles that are walked together: all where positions are held and they stay."""
+        if nest.dataflow == "weight" or not self.resident(lp, part):
+            return self.array.half_buffer
+        return lp.weight_count(part)
 
     def _weight_runs(
         self, phase: Phase, lp: LayerPlan, core: int, tiles: list[tuple[int, int, int]], stay: bool
@@ -189,9 +195,7 @@ def per_sample(
     )
 
 
-def saved(
-    builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved"
-) -> tuple[int, ...]:
+def saved(builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved") -> tuple[int, ...]:
     """The completions that say ``what`` of a layer, of these samples, is in DRAM, all slices."""
     found: tuple[int, ...] = ()
     for part in lp.slices:
@@ -218,32 +222,6 @@ def take_inputs(
     if adds:
         elements = fresh.size * lp.feeds[0].width * length(steps)
         merge(tile.work.energy, {f"{engine}.input_add": elements * adds})
-
-
-def stream_cycles(array: Array, mode: str, slots: int, executed: npt.NDArray[np.int64]) -> int:
-    """Cycles to stream ``slots`` slots of each of several weight tiles through the array.
-
-    ``executed`` holds the slots left of each tile. The zero-scan looks at ``scan`` slots a cycle
-    and runs ahead, so a tile takes the longer of scanning and executing.
-    """
-    if mode == "dense":
-        return slots * len(executed) * array.slot_cycles
-    scanning = ceil_div(slots, array.scan)
-    return int(np.maximum(executed * array.slot_cycles, scanning).sum())
-
-
-def spare_first_reads(tiles: list[Tile], outputs: int, engine: str) -> None:
-    """Take back the partial-sum reads of a pass's first accumulation into each of ``outputs``.
-
-    The first slot of an output writes its sum without reading or adding to one (the released
-    NeuroMC model: a read less, two register accesses less for each output).
-    """
-    for tile in tiles:
-        energy = tile.work.energy
-        first = min(outputs, energy[f"{engine}.partial_read"])
-        energy[f"{engine}.partial_read"] -= first
-        energy[f"{engine}.reg16"] -= 2 * first
-        outputs -= first
 
 
 def bitmap_bytes(elements: int, present: int, bits: int) -> int:

@@ -1,99 +1,69 @@
-"""Counts of one layer by the engines' skip policies, made when asked for and dropped after use."""
+"""What the engines walk of one layer: its masks and their arrays, block by block."""
 
 from __future__ import annotations
 
-from functools import cached_property
-
-import numpy as np
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tlm.config.core import Engines
-from tlm.mapping.counts import (
-    Bools,
-    FpCounts,
-    Ints,
-    PairCounts,
-    bp_counts,
-    bp_touched,
-    fp_counts,
-    wg_counts,
+from tlm.mapping.array_pass import (
+    Panel,
+    backward_panels,
+    forward_panels,
+    weight_gradient_panels,
 )
+from tlm.mapping.counts import Bools
 from tlm.mapping.masks import Masks
-from tlm.mapping.nest import Array
+from tlm.mapping.nest import Array, Block
+from tlm.mapping.operands import Box
 from tlm.mapping.region import Span
 from tlm.workload.model import Layer
 
 
-class LayerCounts:
-    """Slots and operations of one layer; each engine's are computed on first use.
+@dataclass(frozen=True, slots=True)
+class LayerWork:
+    """FP, BP and WG of one layer, counted when a block is asked for.
 
-    ``live`` [T, B] is false where the whole dY is zero and the slice is skipped.
+    ``live`` [T, B] is false where the whole dY is zero and the slice is skipped. ``panel`` is the
+    number of channels walked together, ``size`` that of the weight tiles that come together.
     """
 
-    def __init__(
-        self, layer: Layer, masks: Masks, live: Bools, engines: Engines, array: Array
-    ) -> None:
-        self._layer, self._masks, self._live = layer, masks, live
-        self._engines, self._array = engines, array
+    layer: Layer
+    masks: Masks
+    live: Bools
+    engines: Engines
+    array: Array
 
-    @cached_property
-    def fp(self) -> FpCounts:
-        """FP's counts."""
-        inputs = self._masks.inputs(self._layer.index)
-        real = fp_counts(self._layer, inputs, self._array.chunk)
-        if self._engines.fp.skip_spikes:
-            return real
-        seen = fp_counts(self._layer, np.ones_like(inputs), self._array.chunk)
-        return FpCounts(seen.executed, real.events, seen.touched)
+    def forward(self, block: Block, channels: Span, panel: int, size: int) -> Iterator[Panel]:
+        """FP of a block of the product."""
+        inputs = self.masks.inputs(self.layer.index)
+        box = _box(block, self.layer.product_shape[2])
+        return forward_panels(
+            self.layer, self.array.fp, self.engines.fp, inputs, box, channels, panel, size
+        )
 
-    @cached_property
-    def bp(self) -> PairCounts:
-        """BP's counts."""
-        layer, array, engine = self._layer, self._array, self._engines.bp
-        du, need = self._masks.gradients(layer.index), self._masks.input_need(layer.index)
-        real = bp_counts(layer, du, need, array.chunk, array.tile)
-        if engine.skip_gradients and engine.skip_outputs:
-            return real
-        du = self._seen_gradients(du, engine.skip_gradients)
-        need = _seen(need, engine.skip_outputs)
-        return PairCounts(bp_counts(layer, du, need, array.chunk, array.tile).executed, real.useful)
+    def backward(self, block: Block, channels: Span, panel: int, size: int) -> Iterator[Panel]:
+        """BP of the output ``channels`` to a block of the input grid."""
+        index = self.layer.index
+        du, need = self.masks.gradients(index), self.masks.input_need(index)
+        box = _box(block, self.layer.in_shape[2])
+        return backward_panels(
+            self.layer, self.array.bp, self.engines.bp, du, need, self.live, box, channels,
+            panel, size,
+        )  # fmt: skip
 
-    @cached_property
-    def wg(self) -> PairCounts:
-        """WG's counts."""
-        layer, array, engine = self._layer, self._array, self._engines.wg
-        inputs, du = self._masks.inputs(layer.index), self._masks.gradients(layer.index)
-        real = wg_counts(layer, inputs, du, array.chunk, array.tile)
-        if engine.skip_spikes and engine.skip_gradients:
-            return real
-        inputs = _seen(inputs, engine.skip_spikes)
-        du = self._seen_gradients(du, engine.skip_gradients)
-        seen = wg_counts(layer, inputs, du, array.chunk, array.tile)
-        return PairCounts(seen.executed, real.useful)
-
-    @cached_property
-    def _touched(self) -> dict[Span, Ints]:
-        return {}
-
-    def touched(self, channels: Span) -> Ints:
-        """BP's touched positions for the output channels of a slice."""
-        found = self._touched
-        if channels not in found:
-            layer, engine = self._layer, self._engines.bp
-            du = self._seen_gradients(self._masks.gradients(layer.index), engine.skip_gradients)
-            need = _seen(self._masks.input_need(layer.index), engine.skip_outputs)
-            found[channels] = bp_touched(layer, du[:, :, slice(*channels)], need, self._array.chunk)
-        return found[channels]
-
-    def drop(self) -> None:
-        """Forget all counts; they are made again if asked for again."""
-        for name in ("fp", "bp", "wg", "_touched"):
-            self.__dict__.pop(name, None)
-
-    def _seen_gradients(self, du: Bools, skipping: bool) -> Bools:
-        """What a zero test sees of dY: a slice that is skipped whole is not seen at all."""
-        return _seen(du, skipping) & self._live[..., None, None, None]
+    def weight_gradient(
+        self, block: Block, channels: Span, inputs: Span, panel: int
+    ) -> Iterator[Panel]:
+        """WG of some output and input channels over a block of the product."""
+        index = self.layer.index
+        seen, du = self.masks.inputs(index), self.masks.gradients(index)
+        box = _box(block, self.layer.product_shape[2])
+        return weight_gradient_panels(
+            self.layer, self.array.wg, self.engines.wg, seen, du, self.live, box, channels, inputs,
+            panel,
+        )  # fmt: skip
 
 
-def _seen(values: Bools, skipping: bool) -> Bools:
-    """What an engine's zero test sees: without the policy, nothing looks like a zero."""
-    return values if skipping else np.ones_like(values)
+def _box(block: Block, width: int) -> Box:
+    return Box(block.samples, block.steps, block.rows, (0, width))

@@ -18,10 +18,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tlm.config.core import Engine
 from tlm.config.schema import ChipConfig
 from tlm.errors import MappingError
 from tlm.mapping.region import Span, length
-from tlm.workload.model import Layer
+from tlm.mapping.walk import Nest
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +30,20 @@ class Array:
     """What every nest needs to know of the engines' arrays (all three are shaped alike).
 
     ``chunk`` channels enter a slot and ``tile`` channels leave it in FP; BP reads the same weights
-    the other way round. ``slot_cycles`` is above 1 only if the banks cannot feed a slot a cycle.
+    the other way round. ``positions`` vectors of partial sums fit their buffer, ``half_buffer``
+    weight tiles half of theirs.
     """
 
     chunk: int
     tile: int
     positions: int
+    half_buffer: int
     depth: int
     lanes: int
-    scan: int
-    slot_cycles: int
     weight_bits: int
-
-    def tile_bits(self) -> int:
-        """Bits of the weights of one (chunk, tile, tap)."""
-        return self.chunk * self.tile * self.weight_bits
+    fp: Nest
+    bp: Nest
+    wg: Nest
 
 
 def array_of(chip: ChipConfig) -> Array:
@@ -63,24 +63,54 @@ def array_of(chip: ChipConfig) -> Array:
             "because the three share one weight layout; make them agree"
         )
     chunk, tile = engines.fp.rows, engines.fp.cols
+    tile_bits = chunk * tile * chip.precision.weight
     array = Array(
         chunk=chunk,
         tile=tile,
         positions=memory.partial_sums // (max(chunk, tile) * chip.precision.gradient),
+        half_buffer=memory.weights // 2 // tile_bits,
         depth=chip.core.pipeline_depth,
         lanes=chip.core.unit_lanes,
-        scan=chip.core.scan_slots,
-        slot_cycles=-(-max(chunk, tile) // memory.banks),
         weight_bits=chip.precision.weight,
+        fp=_nest(chip, engines.fp),
+        bp=_nest(chip, engines.bp),
+        wg=_nest(chip, engines.wg, weights_are_sums=True),
     )
     if array.positions < 1:
         raise MappingError("core.memory.partial_sums holds less than one vector; enlarge it")
-    if memory.weights < 2 * array.tile_bits():
+    if not array.half_buffer:
         raise MappingError(
             f"core.memory.weights holds {memory.weights} bit, but double buffering needs "
-            f"{2 * array.tile_bits()} bit (two tiles of {chunk} x {tile}); enlarge it"
+            f"{2 * tile_bits} bit (two tiles of {chunk} x {tile}); enlarge it"
         )
     return array
+
+
+def _nest(chip: ChipConfig, engine: Engine, weights_are_sums: bool = False) -> Nest:
+    return Nest(
+        dataflow=engine.dataflow,
+        mode=engine.mode,
+        rows=engine.rows,
+        cols=engine.cols,
+        slot_cycles=ceil_div(max(engine.rows, engine.cols), chip.core.memory.banks),
+        scan=chip.core.scan_slots,
+        queue=chip.core.queue_depth,
+        weights_are_sums=weights_are_sums,
+    )
+
+
+def panel_positions(array: Array, nest: Nest, width: int, channels: int) -> tuple[int, int]:
+    """Positions of a block and channels of a panel whose sums fill the buffer together.
+
+    A held input meets all ``channels`` before it leaves, as far as sums of one row of ``width`` and
+    of as many positions as the array holds have room; other dataflows walk a tile of them.
+    """
+    if nest.dataflow != "input":
+        return array.positions, nest.cols
+    words = array.positions * max(array.chunk, array.tile)
+    most = words // max(width, nest.cols) // nest.cols * nest.cols
+    panel = max(nest.cols, min(most, ceil_div(channels, nest.cols) * nest.cols))
+    return words // panel, panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +151,7 @@ def blocks(samples: Span, rows: Span, steps: int, width: int, positions: int) ->
     Raises:
         MappingError: one row of one step is wider than the partial-sum buffer.
     """
-    by_sample, by_row, by_step = block_shape(
-        length(samples), length(rows), steps, width, positions
-    )
+    by_sample, by_row, by_step = block_shape(length(samples), length(rows), steps, width, positions)
     for b in range(samples[0], samples[1], by_sample):
         for y in range(rows[0], rows[1], by_row):
             for t in range(0, steps, by_step):
@@ -159,32 +187,3 @@ def sample_blocks(samples: Span, bits_per_sample: int, capacity: int) -> Iterato
 def ceil_div(a: int, b: int) -> int:
     """a / b, rounded up."""
     return -(-a // b)
-
-
-def fp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span) -> int:
-    """Closed form of FP over a block of ``p``: weight load and stream per tile, drain, soma."""
-    (c, _, _), (r, s) = layer.in_shape, layer.kernel
-    passes = ceil_div(c, array.chunk) * r * s * (array.chunk + p * array.slot_cycles)
-    total = 0
-    for k in range(channels[0], channels[1], array.tile):
-        neurons = p * (min(channels[1], k + array.tile) - k)
-        total += passes + array.depth + ceil_div(neurons, array.lanes)
-    return total
-
-
-def bp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span) -> int:
-    """Closed form of BP over a block of ``p`` input positions, for the slice's channels."""
-    (c, _, _), (r, s) = layer.in_shape, layer.kernel
-    per_tile = ceil_div(length(channels), array.tile) * r * s
-    return ceil_div(c, array.chunk) * (
-        per_tile * (array.tile + p * array.slot_cycles) + array.depth
-    )
-
-
-def wg_dense_cycles(layer: Layer, array: Array, positions: int, channels: Span) -> int:
-    """Closed form of WG over ``positions`` = samples x steps x rows x columns."""
-    (c, _, _), (r, s) = layer.in_shape, layer.kernel
-    tiles = ceil_div(c, array.chunk) * r * s
-    return ceil_div(length(channels), array.tile) * (
-        tiles * (positions * array.slot_cycles + array.chunk) + array.depth
-    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import Literal
 
 import numpy as np
 
 from tlm.config.schema import ChipConfig
 from tlm.mapping.address import Allocator, Tensor, Weights
-from tlm.mapping.counting import LayerCounts
+from tlm.mapping.counting import LayerWork
 from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows, input_rows, source_rows
 from tlm.mapping.masks import Masks
@@ -42,7 +43,7 @@ class LayerPlan:
     split: Split
     slices: list[Slice]
     masks: Masks
-    counts: LayerCounts
+    work: LayerWork
     live: Bools
     owner: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
     operand_bits: int
@@ -114,8 +115,7 @@ class LayerPlan:
 
     def weight_count(self, part: Slice) -> int:
         """Weights of a slice."""
-        taps = self.layer.kernel[0] * self.layer.kernel[1]
-        return length(part.neurons.channels) * self.layer.in_shape[0] * taps
+        return length(part.neurons.channels) * prod(self.layer.weight_shape[1:])
 
     def replicas(self, part: Slice) -> list[Slice]:
         """The slices that hold the same weights, in index order, ``part`` included."""

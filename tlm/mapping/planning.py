@@ -7,11 +7,11 @@ import numpy as np
 from tlm.config.schema import ChipConfig
 from tlm.errors import MappingError
 from tlm.mapping.address import Allocator
-from tlm.mapping.counting import LayerCounts
+from tlm.mapping.counting import LayerWork
 from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows
 from tlm.mapping.masks import Masks
-from tlm.mapping.nest import Array, array_of
+from tlm.mapping.nest import array_of
 from tlm.mapping.place import place
 from tlm.mapping.plan import LayerPlan, NormPolicy, Plan, StatePolicy
 from tlm.mapping.region import Slice
@@ -74,7 +74,10 @@ def _check_states(workload: Workload, chip: ChipConfig) -> None:
 
 def _plan_layer(plan: Plan, layer: Layer, masks: Masks) -> LayerPlan:
     workload, chip, array = plan.workload, plan.chip, plan.array
-    split = choose_split(workload, layer, chip, array)
+    needed = 0
+    if layer.sources != (NETWORK_INPUT,):
+        needed = int(np.count_nonzero(masks.input_need(layer.index)))
+    split = choose_split(workload, layer, chip, array, needed)
     slices = slices_of(layer, workload.batch, split, array)
     norm = None if layer.norm is None else chip.mapping.batch_norm
     live = _live(layer, masks, norm, chip)
@@ -84,7 +87,7 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks) -> LayerPlan:
         split=split,
         slices=slices,
         masks=masks,
-        counts=LayerCounts(layer, masks, live, chip.core.engines, array),
+        work=LayerWork(layer, masks, live, chip.core.engines, array),
         live=live,
         owner=_owners(layer, workload.batch, slices),
         operand_bits=masks.operand_bits(layer, chip.precision.input),

@@ -8,7 +8,7 @@ import numpy as np
 
 from tlm.mapping.backward import build_backward
 from tlm.mapping.builder import Builder
-from tlm.mapping.counts import Bools
+from tlm.mapping.counts import Bools, Ints
 from tlm.mapping.forward import build_forward
 from tlm.mapping.gradient import build_loss
 from tlm.mapping.plan import LayerPlan, Plan
@@ -55,8 +55,8 @@ def build_program(plan: Plan) -> Program:
 
 def _require(plan: Plan, lp: LayerPlan, program: Program) -> None:
     """Due result elements and useful operations of one layer, counted without tiles."""
-    index, layer, (c, h, w) = lp.layer.index, lp.layer, lp.layer.in_shape
-    products = prod(layer.product_shape)
+    index, layer, (_, h, w) = lp.layer.index, lp.layer, lp.layer.in_shape
+    products, depth = prod(layer.product_shape), layer.weight_shape[1]
     pairs = [(b, t) for b in range(plan.workload.batch) for t in range(plan.steps)]
     live = [(b, t) for b, t in pairs if lp.live[t, b]]
     again = lp.state == "recompute" and not lp.exact and layer.neuron is not None
@@ -66,8 +66,8 @@ def _require(plan: Plan, lp: LayerPlan, program: Program) -> None:
         Phase.GRAD: dict.fromkeys(pairs, prod(layer.out_shape)),
         Phase.NORM_GRAD: dict.fromkeys(pairs, products) if lp.exact else {},
         Phase.RECOMPUTE: dict.fromkeys(pairs, products) if again else {},
-        Phase.WG: dict.fromkeys(live, products * c),
-        Phase.BP: dict.fromkeys(live, layer.out_shape[0] * c * h * w) if lp.producers else {},
+        Phase.WG: dict.fromkeys(live, products * depth),
+        Phase.BP: dict.fromkeys(live, layer.out_shape[0] * depth * h * w) if lp.producers else {},
         Phase.UPDATE: {(BATCH, BATCH): prod(layer.weight_shape)},
     }
     program.required |= {(phase, index): pairs for phase, pairs in due.items() if pairs}
@@ -92,14 +92,22 @@ def useful_pairs(layer: Layer, outputs: Bools, inputs: Bools) -> int:
     """Pairs of a set output and a set input joined by a kernel tap, by integral images.
 
     An independent popcount: each output sees the sum of the inputs under its kernel window, which
-    four corners of a cumulative sum give. ``outputs`` [T, B, K, E, F], ``inputs`` [T, B, C, H, W].
+    four corners of a cumulative sum give. ``outputs`` [T, B, K, E, F], ``inputs`` [T, B, C, H, W];
+    only channels of one group are joined.
     """
     (r, s), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
     e, f = layer.product_shape[1:]
-    planes = inputs.sum(axis=2, dtype=np.int64)
-    summed = np.pad(planes, ((0, 0), (0, 0), (py + 1, py), (px + 1, px)))
-    summed = summed.cumsum(axis=2).cumsum(axis=3)
+    planes = _by_group(inputs, layer.groups)
+    summed = np.pad(planes, ((0, 0),) * 3 + ((py + 1, py), (px + 1, px)))
+    summed = summed.cumsum(axis=3).cumsum(axis=4)
     top, left = np.arange(e) * sy, np.arange(f) * sx
-    low, high = summed[:, :, top], summed[:, :, top + r]
+    low, high = summed[:, :, :, top], summed[:, :, :, top + r]
     windows = high[..., left + s] - high[..., left] - low[..., left + s] + low[..., left]
-    return int((windows * outputs.sum(axis=2, dtype=np.int64)).sum())
+    return int((windows * _by_group(outputs, layer.groups)).sum())
+
+
+def _by_group(values: Bools, groups: int) -> Ints:
+    """How many channels of each group are set, [T, B, group, Y, X]."""
+    t, b, _, y, x = values.shape
+    split = values.reshape(t, b, groups, -1, y, x)
+    return np.asarray(split.sum(axis=3, dtype=np.int64))

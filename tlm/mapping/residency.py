@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
+
 from tlm.errors import MappingError
 from tlm.mapping.geometry import input_rows, product_rows
 from tlm.mapping.plan import LayerPlan, Plan, Store
@@ -83,8 +85,16 @@ def _currents_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
 
 
 def _arriving_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
-    """All partial dS of a slice: they wait for the last, to be added in fixed order."""
-    elements = lp.pooled(part.neurons).size * lp.layer.pooled_shape[2] * plan.steps
+    """All partial dS of a slice: they wait for the last, to be added in fixed order.
+
+    Where BP skips outputs only needed elements come; FP has told the owner how many that are.
+    """
+    at = lp.pooled(part.neurons)
+    engine = plan.chip.core.engines.bp
+    elements = at.size * lp.layer.pooled_shape[2] * plan.steps
+    if engine.mode != "dense" and engine.skip_outputs:
+        need = lp.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
+        elements = int(np.count_nonzero(need))
     return elements * sum(reader.split.k * partial_bits(plan, reader) for reader in lp.consumers)
 
 

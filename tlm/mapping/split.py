@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from math import prod
 
 from tlm.config.schema import ChipConfig
+from tlm.mapping.dense import bp_dense_cycles, fp_dense_cycles, wg_dense_cycles
 from tlm.mapping.geometry import output_rows, product_rows, row_quantum
-from tlm.mapping.nest import (
-    Array,
-    block_sizes,
-    bp_dense_cycles,
-    fp_dense_cycles,
-    wg_dense_cycles,
-)
-from tlm.mapping.region import Region, Slice, Span, cuts, length
+from tlm.mapping.nest import Array, block_sizes, panel_positions
+from tlm.mapping.region import Region, Slice, cuts, length
 from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
 
@@ -58,6 +53,7 @@ def candidates(layer: Layer, batch: int, cores: int, kind: str, array: Array) ->
     """All splits of the wanted kind that the cores and the layer's shape allow."""
     quantum = row_quantum(layer) or layer.out_shape[1]
     most_k = -(-layer.out_shape[0] // array.tile) if kind in ("auto", "k") else 1
+    most_k = most_k if layer.groups == 1 else 1  # a cut would only send zeros to other groups
     most_b = batch if kind in ("auto", "batch") else 1
     most_s = -(-layer.out_shape[1] // quantum) if kind in ("auto", "spatial") else 1
     for k in range(1, min(cores, most_k) + 1):
@@ -66,22 +62,26 @@ def candidates(layer: Layer, batch: int, cores: int, kind: str, array: Array) ->
                 yield Split(k, b, s)
 
 
-def dense_cycles(layer: Layer, steps: int, part: Slice, array: Array) -> int:
+def dense_cycles(layer: Layer, steps: int, part: Slice, array: Array, chip: ChipConfig) -> int:
     """Closed-form FP + BP + WG cycles of one slice, every slot executed."""
-    region, width = part.neurons, layer.product_shape[2]
+    region, width, engines = part.neurons, layer.product_shape[2], chip.core.engines
     samples, rows = length(region.samples), length(product_rows(layer, region.rows))
+    weights = length(region.channels) * prod(layer.weight_shape[1:])
+    resident = weights * chip.precision.weight <= chip.core.memory.weights
+    fit, _ = panel_positions(array, array.fp, width, length(region.channels))
     total = sum(
-        n * fp_dense_cycles(layer, array, p, region.channels)
-        for p, n in block_sizes(samples, rows, steps, width, array.positions)
+        n * fp_dense_cycles(layer, array, p, region.channels, resident)
+        for p, n in block_sizes(samples, rows, steps, width, fit)
     )
     if layer.sources != (NETWORK_INPUT,) and length(part.input_rows):
+        channels, _, columns = layer.in_shape
+        fit, _ = panel_positions(array, array.bp, columns, channels)
         total += sum(
-            n * bp_dense_cycles(layer, array, p, region.channels)
-            for p, n in block_sizes(
-                samples, length(part.input_rows), steps, layer.in_shape[2], array.positions
-            )
+            n * bp_dense_cycles(layer, array, p, region.channels, resident, engines.bp.grid)
+            for p, n in block_sizes(samples, length(part.input_rows), steps, columns, fit)
         )
-    return total + wg_dense_cycles(layer, array, samples * rows * width * steps, region.channels)
+    positions = samples * rows * width * steps
+    return total + wg_dense_cycles(layer, array, positions, region.channels, engines.wg.grid)
 
 
 def gradient_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> int:
@@ -95,16 +95,21 @@ def gradient_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> in
 
 
 def traffic_ps(
-    workload: Workload, layer: Layer, split: Split, parts: list[Slice], chip: ChipConfig
+    workload: Workload,
+    layer: Layer,
+    split: Split,
+    parts: list[Slice],
+    chip: ChipConfig,
+    needed: int,
 ) -> int:
     """Estimate of the time the split's own traffic takes, in ps.
 
     Weights are read in FP and BP by every replica through the mesh ports of the DRAM channels;
     dW partial sums leave every replica but for its own share through its port. A dY that does not
     fit the gradient memory is written once and read twice; partial dS of channel cuts that do not
-    fit the memory they arrive in are written and read once a cut.
+    fit the memory they arrive in, of ``needed`` elements, are written and read once a cut.
     """
-    c, (r, s) = layer.in_shape[0], layer.kernel
+    c, (r, s) = layer.weight_shape[1], layer.kernel
     weights = layer.out_shape[0] * c * r * s
     replicas = split.batch * split.spatial
     port_bits_per_cycle = chip.noc.link
@@ -118,17 +123,19 @@ def traffic_ps(
         chip.core.memory.gradients
     ):
         read_bits += 3 * prod(layer.product_shape) * pairs * chip.precision.gradient
-    arriving = prod(layer.in_shape) * pairs * split.k * chip.precision.partial_sum
-    if split.k > 1 and arriving > chip.core.memory.spike_gradients * split.parts:
-        read_bits += 2 * arriving
+    partial_bits = split.k * chip.precision.partial_sum
+    if split.k > 1 and needed * partial_bits > chip.core.memory.spike_gradients * split.parts:
+        read_bits += 2 * prod(layer.in_shape) * pairs * partial_bits
     cycles = read_bits // (port_bits_per_cycle * chip.dram.channels)
     return (cycles + reduce_bits // port_bits_per_cycle) * chip.noc.period_ps
 
 
-def choose_split(workload: Workload, layer: Layer, chip: ChipConfig, array: Array) -> Split:
-    """The split with the least slowest-core time plus weight traffic; ties to fewer cores.
+def choose_split(
+    workload: Workload, layer: Layer, chip: ChipConfig, array: Array, needed: int
+) -> Split:
+    """The split with the least slowest-core time plus traffic; ties to fewer cores.
 
-    A slice whose dY does not fit the gradient memory pays for its way through DRAM.
+    ``needed`` elements of dX have to be returned by BP.
     """
     best: tuple[int, int, Split] | None = None
     kind = chip.mapping.split
@@ -136,8 +143,10 @@ def choose_split(workload: Workload, layer: Layer, chip: ChipConfig, array: Arra
         parts = slices_of(layer, workload.batch, split, array)
         if len(parts) != split.parts:
             continue
-        slowest = max(dense_cycles(layer, workload.steps, part, array) for part in parts)
-        cost = slowest * chip.core.period_ps + traffic_ps(workload, layer, split, parts, chip)
+        slowest = max(dense_cycles(layer, workload.steps, part, array, chip) for part in parts)
+        cost = slowest * chip.core.period_ps + traffic_ps(
+            workload, layer, split, parts, chip, needed
+        )
         if best is None or (cost, split.parts) < best[:2]:
             best = (cost, split.parts, split)
     assert best is not None  # the whole layer on one core is always a candidate

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from tlm.errors import MappingError
+from tlm.mapping.array_pass import Panel
+from tlm.mapping.array_tile import charge
 from tlm.mapping.builder import (
     Builder,
     dead_pairs,
@@ -21,7 +21,6 @@ from tlm.mapping.builder import (
     once,
     per_sample,
     saved_inputs,
-    stream_cycles,
     take_inputs,
     tile_of,
 )
@@ -30,7 +29,7 @@ from tlm.mapping.nest import Block, ceil_div
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, cuts, length, overlap
 from tlm.mapping.residency import product_region
-from tlm.task import ENGINE_OF_PHASE, Command, Phase, Tile, Work
+from tlm.task import ENGINE_OF_PHASE, Command, Phase, Run, Tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,6 @@ def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]
             turns[part.core] = turn + 1
             used = builder.done.ident("dU used", f"core{part.core:02d}", turn)
             last.signals += (builder.done.expect(used),)
-    lp.counts.drop()
 
 
 def _walk(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
@@ -140,33 +138,41 @@ def _piece(
     builder: Builder, lp: LayerPlan, part: Slice, block: Block, strip: Strip, last: bool
 ) -> None:
     """Tiles of one piece of a pass, one for each tile of output channels."""
-    array, samples = builder.array, block.samples
+    samples = block.samples
     plane = length(block.rows) * lp.width
     dead = dead_pairs(lp, samples, block.steps)
-    slots = plane * length(samples) * builder.plan.steps
-    scanned = slots - plane * len(dead)
     fresh = builder.fresh_input(Phase.WG, lp, part, (*strip.outputs, *strip.inputs), block)
     each = lp.layer.in_shape[0] // fresh.channels[1]  # inputs a channel of the source: 1, or H x W
     read = (strip.inputs[0] // each, ceil_div(strip.inputs[1], each))
     wanted: Region | None = Region(read, samples, fresh.rows)
-    for k in range(*strip.outputs, array.tile):
-        channels = (k, min(k + array.tile, strip.outputs[1]))
+    panel = _panel_channels(builder, lp, strip)
+    for one in lp.work.weight_gradient(block, strip.outputs, strip.inputs, panel):
         tile = builder.add(part.core, tile_of(Phase.WG, lp, block))
         tile.skipped = dead
-        tile.covers = plane * length(channels) * length(strip.inputs)
-        _count(builder, lp, block, channels, strip.inputs, slots, scanned, tile)
+        tile.covers = plane * length(one.channels) * length(one.partners)
+        charge(builder, tile, "wg", builder.array.wg, one.walked, lp.operand_bits)
+        scanned = any(walked.scanned for walked in one.walked)
         if lp.gradients == "memory":
             tile.needs = per_sample(builder, "dU for WG", lp, part, samples)
         if scanned:
+            tile.cycles += builder.array.depth
             if wanted is not None:
                 take_inputs(builder, "wg", lp, wanted, block.steps, tile, lp.live)
             wanted = None
             tile.read_needs = saved_inputs(builder, lp, samples)
             if lp.gradients == "dram":
-                region = Region(channels, samples, block.rows)
+                region = Region(one.channels, samples, block.rows)
                 _read_gradient(builder, lp, part, region, tile)
         if lp.dw_spilled:
-            _spill(builder, lp, part, channels, strip.inputs, tile, bool(scanned), last)
+            _spill(builder, lp, part, one, tile, scanned, last)
+
+
+def _panel_channels(builder: Builder, lp: LayerPlan, strip: Strip) -> int:
+    """Output channels that a held input meets: all, but for dY that comes from DRAM by tiles."""
+    array = builder.array
+    if array.wg.dataflow != "input" or lp.gradients == "dram":
+        return array.tile
+    return ceil_div(length(strip.outputs), array.tile) * array.tile
 
 
 def _read_gradient(
@@ -180,105 +186,68 @@ def _read_gradient(
     tile.read_needs += per_sample(builder, "dY", lp, part, region.samples)
 
 
-def _count(
-    builder: Builder,
-    lp: LayerPlan,
-    block: Block,
-    channels: Span,
-    inputs: Span,
-    slots: int,
-    scanned: int,
-    tile: Tile,
-) -> None:
-    """Cycles and work of one tile; accesses as the released NeuroMC model (WE)."""
-    array = builder.array
-    (b0, b1), (y0, y1) = block.samples, block.rows
-    mode = builder.plan.chip.core.engines.wg.mode
-    used = slice(inputs[0] // array.chunk, ceil_div(inputs[1], array.chunk))
-    area = (slice(None), slice(b0, b1), channels[0] // array.tile, used)
-    executed = lp.counts.wg.executed[area][..., y0:y1].sum(axis=(0, 1, 4))  # chunk, tap
-    useful = lp.counts.wg.useful[area][..., y0:y1].sum()
-    left = executed if mode == "vector" else np.full_like(executed, scanned)
-    chunks, taps = executed.shape
-    depths = np.minimum(array.chunk, length(inputs) - array.chunk * np.arange(chunks))[:, None]
-    width = length(channels)
-    macs = int((left * depths).sum()) * width
-    weights = length(inputs) * taps * width
-    bits = lp.operand_bits
-    tile.work = Work(
-        slots=slots * chunks * taps,
-        executed=int(left.sum()),
-        dense=slots * weights,
-        useful=int(useful),
-    )
-    if not scanned:
-        return
-    tile.cycles = chunks * taps * array.chunk + array.depth
-    tile.cycles += stream_cycles(array, mode, scanned, left.ravel())
-    tile.work.energy = {
-        "wg.mac_mul" if bits > 1 else "wg.mac_add": macs,
-        "wg.reg16": 4 * macs + 2 * macs * (bits // 16),
-        "wg.reg1": 2 * macs * (bits % 16),
-        "wg.spike_read": int((left * depths).sum()) * bits,
-        "wg.gradient_read": int(left.sum()) * width,
-        "wg.accumulator_read": weights,
-        "wg.accumulator_write": weights,
-        "engine.scan": scanned * chunks * taps if mode == "vector" else 0,
-    }
-
-
 def _spill(
     builder: Builder,
     lp: LayerPlan,
     part: Slice,
-    channels: Span,
-    inputs: Span,
+    panel: Panel,
     tile: Tile,
     worked: bool,
     last: bool,
 ) -> None:
-    """Keep the partial dW of an output tile in DRAM between the pieces of a pass.
+    """Keep the partial dW of a panel in DRAM between the pieces of a pass.
 
     It is read once it has been written, and written back; a pass over dY in DRAM keeps its dW in
     the accumulators and writes it with its last piece.
     """
-    scratch = lp.weights[f"dW.core{part.core:02d}"]
-    start = scratch.offset(channels[0], inputs[0], 0)
-    run = scratch.run(start, length(channels) * length(inputs) * scratch.taps)
-    key = (lp.layer.index, part.core, channels[0])
-    found = builder.spills.setdefault(key, {})
+    runs = _spilled_runs(lp, part, panel.channels, panel.partners)
+    found = builder.spills.setdefault((lp.layer.index, part.core), {})
+    key = (panel.channels, panel.partners)
     if lp.gradients == "dram":
         if not last:
             return
     elif not worked:
         return
-    elif inputs in found:
-        tile.reads += (run,)
-        tile.read_needs += (found[inputs],)
+    elif key in found:
+        tile.reads += runs
+        tile.read_needs += (found[key],)
     written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}", "channel",
-                                 channels[0], "input", inputs[0], "sample", tile.sample,
+                                 panel.channels[0], "input", panel.partners[0],
+                                 "sample", tile.sample,
                                  "piece", len(builder.program.tiles[part.core]["wg"]))  # fmt: skip
-    found[inputs] = builder.done.expect(written)
+    found[key] = builder.done.expect(written)
     tile.saves += (written,)
-    tile.writes += (run,)
+    tile.writes += runs
+
+
+def _spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tuple[Run, ...]:
+    """Where the dW of some channels is kept in DRAM; of neighbouring channels it is one run."""
+    scratch = lp.weights[f"dW.core{part.core:02d}"]
+    runs: list[Run] = []
+    for k in range(*outputs, scratch.tile):
+        size = min(scratch.tile, outputs[1] - k) * length(inputs) * scratch.taps
+        run = scratch.run(scratch.offset(k, inputs[0], 0), size)
+        if runs and sum(runs[-1]) == run[0]:
+            runs[-1] = (runs[-1][0], runs[-1][1] + run[1])
+        else:
+            runs.append(run)
+    return tuple(runs)
 
 
 def _read_spilled(
     builder: Builder, lp: LayerPlan, part: Slice, spans: list[Span], tile: Tile
 ) -> None:
-    """Read spans of a slice's spilled dW; output tiles that no sample has touched are zero."""
+    """Read spans of a slice's spilled dW; panels that no sample has touched are zero."""
     scratch = lp.weights[f"dW.core{part.core:02d}"]
-    (k0, k1), width = part.neurons.channels, builder.array.tile
-    for k in range(k0, k1, width):
-        found = builder.spills.get((lp.layer.index, part.core, k), {})
-        for inputs, written in found.items():
-            low = scratch.offset(k, inputs[0], 0)
-            size = min(width, k1 - k) * length(inputs) * scratch.taps
-            shared = [overlap(span, (low, low + size)) for span in spans]
-            runs = tuple(scratch.run(a, b - a) for a, b in shared if a < b)
-            if runs:
-                tile.reads += runs
-                tile.read_needs += (written,)
+    found = builder.spills.get((lp.layer.index, part.core), {})
+    wanted = [scratch.run(low, high - low) for low, high in spans]
+    for (outputs, inputs), written in found.items():
+        kept = _spilled_runs(lp, part, outputs, inputs)
+        shared = [overlap((a, a + n), (b, b + m)) for a, n in wanted for b, m in kept]
+        runs = tuple((low, high - low) for low, high in shared if low < high)
+        if runs:
+            tile.reads += runs
+            tile.read_needs += (written,)
 
 
 def _shares(lp: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:

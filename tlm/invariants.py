@@ -167,7 +167,8 @@ def _charged(chip: Chip, rows: list[EnergyRow]) -> Iterator[Check]:
         counted[name] = counted.get(name, 0) + row.count
     controllers = [c.counters for c in chip.channels if isinstance(c, DramChannel)]
     bits = chip.timing.burst_bytes * 8
-    due = {"noc.link_flit": sum(link.flits for link in chip.network.links.values())}
+    flits = sum(link.flits for link in chip.network.links.values())
+    due = {"noc.link_bit": flits * chip.config.noc.link}
     if controllers:
         due["dram.read_bit"] = bits * sum(c.reads for c in controllers)
         due["dram.write_bit"] = bits * sum(c.writes for c in controllers)

@@ -12,6 +12,7 @@ from typing import Any
 from tlm.config.dram_timing import DramTiming, load_dram_timing
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.config.resolved import resolved_yaml
+from tlm.counterfactual import Activity, as_activity
 from tlm.errors import DeadlockError, TraceError, WorkloadError
 from tlm.folder import Manifest, create, csv_text, sha256, write_atomic, write_json
 from tlm.hardware.chip import Chip, unit_names
@@ -71,15 +72,22 @@ class Job:
     config_text: str
 
 
-def prepare(workload: str, chip: str, overrides: Sequence[str], iteration: int | None) -> Job:
+def prepare(
+    workload: str | Workload,
+    chip: str,
+    overrides: Sequence[str],
+    iteration: int | None,
+    activity: Activity = "recorded",
+) -> Job:
     """Load and place a recorded iteration; the last one recorded if ``iteration`` is None.
 
     Raises:
         TlmError: a workload, chip or mapping is refused, in one line.
     """
-    loaded = load_chip(chip, overrides)
+    job = workload if isinstance(workload, Workload) else open_workload(workload)
+    job, nothing_skipped = as_activity(job, activity)
+    loaded = load_chip(chip, [*overrides, *nothing_skipped])
     timing = load_dram_timing(loaded.config.dram.device)
-    job = open_workload(workload)
     recording = job.load(_index(job, iteration))
     channels = loaded.config.dram.channels
     plan = make_plan(
@@ -105,24 +113,26 @@ def _index(job: Workload, iteration: int | None) -> int:
 
 
 def run_job(
-    workload: str,
+    workload: str | Workload,
     *,
     chip: str = "neuromc-20",
     overrides: Sequence[str] = (),
     iteration: int | None = None,
     out: Path | None = None,
     trace: str = "transaction",
+    activity: Activity = "recorded",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Run a recorded training iteration on a chip and leave a run folder.
 
     Args:
-        workload: name of a bundled job, or path of a workload file.
+        workload: name of a bundled job, path of a workload file, or an open job.
         chip: name of a preset, or path of a chip file.
         overrides: ``a.b=value`` each, applied last.
         iteration: which recorded training iteration; the last by default.
         out: folder to use; a fresh one under ``runs/`` by default.
         trace: ``off``, ``phase`` or ``transaction``.
+        activity: as recorded, with nothing skipped, or as an ANN (:mod:`tlm.counterfactual`).
         on_progress: called about 50 times a second of wall time.
 
     Raises:
@@ -130,9 +140,9 @@ def run_job(
             written. A run that breaks an invariant returns a result that is not ``ok``.
     """
     started = time.perf_counter()
-    job = prepare(workload, chip, overrides, iteration)
+    job = prepare(workload, chip, overrides, iteration, activity)
     folder = create(out, f"{job.workload.name}-{job.chip.config.name}")
-    manifest = Manifest(folder, _inputs(job))
+    manifest = Manifest(folder, _inputs(job) | {"activity": activity})
     try:
         return _simulate(job, folder, manifest, trace, on_progress, started)
     except DeadlockError as error:

@@ -30,8 +30,8 @@ wg,update_op_adam,update,1,200000,11.5,2300000,paper,derived
 dram,read_bit,fp,0,150000,20.3125,3046875,paper,published
 dram,read_bit,bp,1,150000,20.3125,3046875,paper,published
 dram,write_bit,wg,1,60000,20.3125,1218750,paper,published
-noc,router_flit,fp,0,20000,12.8,256000,assumed,assumed
-noc,router_flit,reduce,1,9000,12.8,115200,assumed,assumed
+noc,router_bit,fp,0,2560000,0.1,256000,assumed,assumed
+noc,router_bit,reduce,1,1152000,0.1,115200,assumed,assumed
 core,leakage,none,-1,1,3000000,3000000,table,derived
 dram,leakage,none,-1,1,800000,800000,assumed,assumed
 """

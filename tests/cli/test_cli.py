@@ -87,7 +87,9 @@ def test_presets_lists_chips_tables_and_devices(capsys: pytest.CaptureFixture[st
     """`presets` names what --chip, energy and dram.device accept."""
     assert main(["presets"]) == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("neuromc-20", "energy tables: neuromc", "LPDDR4-3200"))
+    assert all(
+        name in text for name in ("neuromc-20", "energy tables: cacti28, neuromc", "LPDDR4-3200")
+    )
 
 
 def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +113,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         "iteration": 1,
         "out": Path("there"),
         "trace": "phase",
+        "activity": "recorded",
     }
 
 

@@ -5,13 +5,17 @@ from pathlib import Path
 import pytest
 
 from tlm.config.energy import REQUIRED_ACTIONS, EnergyTable, energy_tables, load_energy
+from tlm.config.layers import load_chip
+from tlm.config.sram import access_pj
 from tlm.errors import ConfigError
+
+MEMORY = load_chip("neuromc-20").config.core.memory
 
 
 @pytest.fixture
 def shipped() -> str:
     """The text of the table that ships."""
-    return load_energy("neuromc").path.read_text(encoding="utf-8")
+    return load_energy("neuromc", MEMORY).path.read_text(encoding="utf-8")
 
 
 def refusal(tmp_path: Path, text: str) -> list[str]:
@@ -19,14 +23,14 @@ def refusal(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "own.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        load_energy(path)
+        load_energy(path, MEMORY)
     return str(caught.value).replace(str(path), "own.yaml").splitlines()
 
 
 @pytest.mark.parametrize("name", energy_tables())
 def test_every_number_has_a_source(name: str) -> None:
     """Each table that ships states where each energy and each power comes from."""
-    table = load_energy(name)
+    table = load_energy(name, MEMORY)
     assert all(entry.source for entry in [*table.actions.values(), *table.leakage.values()])
     assert len(table.actions) == sum(len(names) for names in REQUIRED_ACTIONS.values())
 
@@ -34,7 +38,7 @@ def test_every_number_has_a_source(name: str) -> None:
 @pytest.fixture
 def neuromc() -> EnergyTable:
     """The table of the NeuroMC authors' model."""
-    return load_energy("neuromc")
+    return load_energy("neuromc", MEMORY)
 
 
 def test_engine_slots_follow_from_the_arithmetic(neuromc: EnergyTable) -> None:
@@ -63,9 +67,9 @@ def test_an_action_that_is_not_there_is_named(neuromc: EnergyTable) -> None:
 
 def test_a_missing_action_is_refused_at_load(tmp_path: Path, shipped: str) -> None:
     """A table must hold every action the model counts."""
-    without = "\n".join(line for line in shipped.splitlines() if "link_flit" not in line)
+    without = "\n".join(line for line in shipped.splitlines() if "link_bit" not in line)
     assert refusal(tmp_path, without) == [
-        "missing energy action noc.link_flit in own.yaml; add it with its energy, source and "
+        "missing energy action noc.link_bit in own.yaml; add it with its energy, source and "
         "confidence"
     ]
 
@@ -81,7 +85,7 @@ def test_a_missing_action_is_refused_at_load(tmp_path: Path, shipped: str) -> No
         (
             "  noc:",
             "  nok:",
-            'own.yaml: actions.nok.router_flit: unknown action; did you mean "noc"',
+            'own.yaml: actions.nok.router_bit: unknown action; did you mean "noc"',
         ),
         (
             "  router: {power",
@@ -117,3 +121,79 @@ def test_a_wrong_entry_is_one_line(
 ) -> None:
     """A mistake in a table names the file, the entry and what was expected."""
     assert any(line.startswith(text) for line in refusal(tmp_path, shipped.replace(old, new)))
+
+
+def own(tmp_path: Path, text: str) -> Path:
+    """A table ``own.yaml`` that extends cacti28."""
+    path = tmp_path / "own.yaml"
+    path.write_text(f"extends: cacti28\n{text}", encoding="utf-8")
+    return path
+
+
+def test_an_access_follows_the_memory_of_the_chip() -> None:
+    """In cacti28 a larger weight buffer makes reading a weight dearer, and nothing else."""
+    small = load_energy("cacti28", MEMORY)
+    larger = load_energy("cacti28", MEMORY.model_copy(update={"weights": 72 * 1024}))
+    changed = {key for key in small.actions if small.actions[key] != larger.actions[key]}
+    assert changed == {(e, f"weight_{rw}") for e in ("fp", "bp") for rw in ("read", "write")}
+    assert larger.pj("fp", "weight_read") == pytest.approx(access_pj(72 * 1024, 16))
+    assert larger.leakage["core"].power_w > small.leakage["core"].power_w
+
+
+def test_a_share_of_a_port_costs_its_part() -> None:
+    """One spike is a 16th of an access of 16 spikes; 16 dU bits a 16th of one of 256."""
+    table = load_energy("cacti28", MEMORY)
+    assert table.pj("fp", "spike_read") == pytest.approx(access_pj(MEMORY.spikes, 16) / 16)
+    assert table.pj("bp", "gradient_read") == pytest.approx(access_pj(MEMORY.gradients, 256) / 16)
+
+
+def test_arithmetic_of_cacti28_is_horowitz_scaled() -> None:
+    """45 nm figures by the ratio of feature sizes at the same voltage."""
+    table, scale = load_energy("cacti28", MEMORY), 28 / 45
+    add, multiply, compare = 0.4 * scale, 1.1 * scale, 0.05 * scale
+    mux = add / 16
+    assert table.pj("fp", "mac_add") == pytest.approx(add + mux)
+    assert table.pj("bp", "mac") == pytest.approx(add + multiply)
+    assert table.pj("fp", "soma_op") == pytest.approx(mux + add + multiply + 3 * compare)
+    assert table.pj("bp", "grad_op") == pytest.approx(mux + 2 * add + 4 * multiply)
+    assert table.pj("wg", "update_op_adam") == pytest.approx(4 * add + 12 * multiply)
+    assert table.pj("bp", "reduce_add") == pytest.approx(0.9 * scale)
+
+
+def test_memories_of_the_authors_cost_more_than_cacti() -> None:
+    """What distinguishes the two tables: 4 to 13 times for the same access."""
+    theirs, ours = load_energy("neuromc", MEMORY), load_energy("cacti28", MEMORY)
+    for key in (("fp", "weight_read"), ("fp", "partial_read"), ("fp", "membrane_read")):
+        assert 4 < theirs.pj(*key) / ours.pj(*key) < 13
+
+
+def test_a_table_may_extend_one(tmp_path: Path) -> None:
+    """An own table holds what differs; a capacity may stand instead of a memory's name."""
+    text = (
+        "name: mine\nactions:\n  bp:\n"
+        '    mac: {energy: 0.7 pJ, source: "own synthesis", confidence: derived}\n'
+        '    state_read: {sram: 8 KiB, port: 64 bit, source: "own buffer", confidence: derived}\n'
+    )
+    table = load_energy(own(tmp_path, text), MEMORY)
+    assert (table.name, table.pj("bp", "mac")) == ("mine", 0.7)
+    assert table.pj("bp", "state_read") == pytest.approx(1.84)
+    assert table.pj("fp", "mac_mul") == load_energy("cacti28", MEMORY).pj("fp", "mac_mul")
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ("sram: wieghts, port: 16 bit", 'no memory of the core; did you mean "weights"'),
+        ("sram: weights", "expected either energy, or sram"),
+        ("sram: weights, port: 16 bit, energy: 1 pJ", "expected either energy, or sram"),
+        ("energy: 1 pJ, share: 1 bit", "expected either energy, or sram"),
+        ("sram: weights, port: 16", "expected an amount of memory with its unit"),
+    ],
+)
+def test_an_access_has_one_form(tmp_path: Path, entry: str, text: str) -> None:
+    """Either an energy, or a memory with a port: anything else is one line."""
+    path = own(tmp_path, f"actions:\n  bp:\n    mac: {{{entry}, source: x, confidence: assumed}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_energy(path, MEMORY)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{path}: actions.bp.mac") and text in line

@@ -141,7 +141,7 @@ def test_a_file_that_extends_nothing_must_be_complete(tmp_path: Path) -> None:
 def test_an_unknown_chip_lists_what_there_is() -> None:
     """A misspelt preset gets a suggestion, anything else the list."""
     assert 'did you mean "neuromc-20"?' in refusal("neuromc20")
-    assert "known are neuromc-20" in refusal("/no/such/file.yaml")
+    assert "known are h2learn, neuromc-1, neuromc-20" in refusal("/no/such/file.yaml")
 
 
 def test_only_presets_can_be_extended(tmp_path: Path) -> None:

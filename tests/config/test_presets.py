@@ -9,14 +9,15 @@ from tlm.config.layers import source_layers
 from tlm.config.problems import leaf_paths
 from tlm.config.schema import ChipConfig
 from tlm.config.yaml_file import parse_yaml
+from tlm.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", presets())
 def test_every_value_of_a_preset_has_a_provenance(name: str) -> None:
-    """Each leaf is assumed or has a source, written in the preset itself."""
-    (layer,) = source_layers(name)
-    assert set(layer.values) == set(leaf_paths(ChipConfig))
-    assert [key for key in layer.values if not layer.note(key)] == []
+    """Each leaf is assumed or has a source, written in the file that sets it or above it."""
+    layers = source_layers(name)
+    assert set().union(*(layer.values for layer in layers)) == set(leaf_paths(ChipConfig))
+    assert [(key, one.origin) for one in layers for key in one.values if not one.note(key)] == []
 
 
 def test_neuromc_20_holds_the_published_core() -> None:
@@ -56,3 +57,30 @@ def test_an_origin_cannot_break_out_of_its_comment(tmp_path: Path) -> None:
     path.write_text("extends: neuromc-20\nname: odd\n")
     value = parse_yaml(resolved_yaml(load_chip(path)), "resolved")
     assert isinstance(value, dict) and value["cores"] == 20
+
+
+def test_a_preset_may_speak_for_what_it_takes_over() -> None:
+    """h2learn assumes what neuromc-20 has a source for, and the other way round."""
+    base, other = load_chip("neuromc-20"), load_chip("h2learn")
+    assert "core.engines.fp.rows" not in base.assumed
+    assert "not in the abstract" in other.assumed["core.engines.fp.rows"]
+    assert "core.engines.bp.skip_outputs" in base.assumed
+    assert "core.engines.bp.skip_outputs" not in other.assumed
+
+
+def test_a_file_that_extends_takes_values_but_no_claims(tmp_path: Path) -> None:
+    """Published figures are those of one chip, not of its variants."""
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: neuromc-1\nname: mine\ncore: {clock: 250 MHz}\n")
+    loaded = load_chip(path)
+    assert loaded.config.cores == 1
+    assert loaded.origins["cores"] == "preset neuromc-1"
+    assert load_chip("neuromc-1").published and not loaded.published
+
+
+def test_a_published_figure_has_a_source(tmp_path: Path) -> None:
+    """A figure without one is refused in one line."""
+    path = tmp_path / "mine.yaml"
+    path.write_text('extends: neuromc-1\npublished: [{what: a, value: "1", ours: none}]\n')
+    with pytest.raises(ConfigError, match=r"^.*: published\.0\.source: missing"):
+        load_chip(path)

@@ -70,8 +70,9 @@ def test_traffic_is_charged_by_flit_and_by_burst():
     chip, table = finished(program, *overrides)
     counts = by_action(energy_rows(chip, table))
     burst = chip.timing.burst_bytes
-    assert counts["noc", "router_flit"] == (1 + 17) + (1 + 2)  # 248 B and 8 B: request, answer
-    assert counts["noc", "link_flit"] == 0
+    flits = (1 + 17) + (1 + 2)  # 248 B and 8 B: request, answer
+    assert counts["noc", "router_bit"] == 128 * flits
+    assert counts["noc", "link_bit"] == 0
     assert counts["dram", "read_bit"] == ((8 + 256 - 1) // burst - 8 // burst + 1) * burst * 8
     assert counts["dram", "write_bit"] == 0
 

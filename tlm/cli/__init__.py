@@ -14,8 +14,10 @@ from typing import Annotated
 
 import typer
 
+from tlm.cli.area import area
 from tlm.cli.compare import compare
 from tlm.cli.config import config_app
+from tlm.cli.counterfactual import counterfactual
 from tlm.cli.doctor import doctor
 from tlm.cli.dram import dram
 from tlm.cli.explain import explain
@@ -48,7 +50,9 @@ app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False
 )
 app.command()(run)
+app.command()(counterfactual)
 app.command()(presets)
+app.command()(area)
 app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)

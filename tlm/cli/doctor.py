@@ -18,8 +18,8 @@ from typing import Literal
 import typer
 from rich.console import Console
 
-from tlm import __version__
 from tlm.cli.options import AsJson
+from tlm.version import __version__
 
 DISTRIBUTION = "snn-tlm"
 PACKAGES = ("simpy", "numpy", "h5py", "matplotlib", "pydantic", "ruamel.yaml", "pint", "typer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -10,9 +11,12 @@ from rich.table import Table
 
 from tlm.cli.options import AsJson
 
+if TYPE_CHECKING:
+    from tlm.config.layers import LoadedChip
+
 
 def presets(as_json: AsJson = False) -> None:
-    """List chip presets, energy tables and DRAM devices."""
+    """List chip presets with what is published of them, energy and area tables, DRAM devices."""
     from tlm import config
     from tlm.config.dram_timing import dram_devices
 
@@ -22,11 +26,13 @@ def presets(as_json: AsJson = False) -> None:
                 name: config.load_chip(name).config.model_dump() for name in config.presets()
             },
             "energy_tables": config.energy_tables(),
+            "area_tables": config.area_tables(),
             "dram_devices": dram_devices(),
         }
         typer.echo(json.dumps(listed, indent=1))
         return
     chips = Table("preset", "cores", "mesh", "clock", "DRAM", "energy", "assumed")
+    published = Table("preset", "published figure", "theirs", "ours", "source")
     for name in config.presets():
         loaded = config.load_chip(name)
         chip = loaded.config
@@ -39,7 +45,34 @@ def presets(as_json: AsJson = False) -> None:
             chip.energy,
             f"{len(loaded.assumed)} of {len(loaded.origins)}",
         )
+        for figure in loaded.published:
+            ours = _ours(figure.ours, name, loaded)
+            published.add_row(name, figure.what, figure.value, ours, figure.source)
     console = Console()
     console.print(chips)
+    console.print(published)
     console.print(f"energy tables: {', '.join(config.energy_tables())}")
+    console.print(f"area tables: {', '.join(config.area_tables())}")
     console.print(f"DRAM devices: {', '.join(dram_devices())}")
+
+
+def _ours(what: str, name: str, loaded: LoadedChip) -> str:
+    """The model's figure of that name; any other text is what it says itself."""
+    from tlm.config import sram
+    from tlm.hardware.area import area_rows
+    from tlm.reference_layer import LAYER, dense_tflops_per_w
+
+    if what == "dense_tflops_per_w":
+        return f"{dense_tflops_per_w(name):.2f}, core, dense, {LAYER}"
+    if what == "core_sram":
+        bits = sum(
+            sram.instances(memory) * bits
+            for memory, bits in sram.capacities_bits(loaded.config.core.memory).items()
+        )
+        return f"{bits / 8192:.0f} KiB"
+    if what == "area":
+        mm2 = sum(row.total_mm2 for row in area_rows(loaded.config, loaded.area))
+        return f"{mm2:.0f} mm2, table {loaded.area.name}"
+    if what == "cores":
+        return str(loaded.config.cores)
+    return "not compared" if what == "none" else what

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from tlm.workload.model import Workload
 
 
+class ActivityChoice(StrEnum):
+    """The job as recorded, or what it is measured against."""
+
+    RECORDED = "recorded"
+    DENSE = "dense"
+    ANN = "ann"
+
+
 class TraceLevel(StrEnum):
     """How much of a run is recorded."""
 
@@ -46,6 +54,12 @@ def run(
         bool, typer.Option("--report", help="Write report.html into the run's folder as well.")
     ] = False,
     as_json: AsJson = False,
+    activity: Annotated[
+        ActivityChoice,
+        typer.Option(
+            help="As recorded; with nothing skipped; or the same network as a dense ANN (T=1)."
+        ),
+    ] = ActivityChoice.RECORDED,
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
     from tlm.cli import screen
@@ -62,6 +76,7 @@ def run(
             iteration=iteration,
             out=out,
             trace=trace.value,
+            activity=activity.value,
             on_progress=on_progress,
         )
     baseline = _baseline(result.workload)

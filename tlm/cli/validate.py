@@ -46,12 +46,14 @@ def validate(
 ) -> None:
     """Measure network and DRAM models at every reference point and write the validation page."""
     from tlm.folder import write_atomic
-    from tlm.validation.page import page
+    from tlm.validation.page import kept_studies, page
     from tlm.validation.reference import REFERENCE
 
     findings = _measure_all(reference or REFERENCE, quick, min(jobs, os.cpu_count() or 1))
     figures = _draw(findings, out / "figures")
-    write_atomic(out / "validation.md", page(findings, figures))
+    written = out / "validation.md"
+    studies = kept_studies(written.read_text(encoding="utf-8")) if written.exists() else ""
+    write_atomic(written, page(findings, figures) + studies)
     typer.echo(out / "validation.md")
 
 

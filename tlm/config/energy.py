@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
+from tlm.config import sram, units
+from tlm.config.core import Memory
 from tlm.config.problems import did_you_mean, problem_lines
-from tlm.config.quantities import Picojoules, Section, Watts
-from tlm.config.yaml_file import read_mapping
+from tlm.config.quantities import Bits, Picojoules, Section, Watts
+from tlm.config.tables import find_table, read_table, table_names
 from tlm.errors import ConfigError
 
 ENERGY_FOLDER = Path(__file__).parent / "energy"
@@ -20,7 +22,14 @@ Confidence = Literal["published", "derived", "assumed"]
 REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
     "fp": (
         *("mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read"),
-        *("partial_read", "partial_write", "soma_op", "membrane_read", "membrane_write"),
+        *(
+            "value_read",
+            "partial_read",
+            "partial_write",
+            "soma_op",
+            "membrane_read",
+            "membrane_write",
+        ),
         *("state_write", "input_add", "norm_stat", "norm_op", "norm_channel", "norm_add"),
         *("norm_scale", "norm_read", "norm_write"),
     ),
@@ -31,12 +40,12 @@ REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
         *("norm_read", "norm_write"),
     ),
     "wg": (
-        *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "gradient_read"),
+        *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read"),
         *("accumulator_write", "accumulator_read", "reduce_add"),
         *("update_op_sgd", "update_op_adam", "input_add"),
     ),
     "engine": ("scan", "queue_push", "queue_pop", "merge_add", "mac_idle"),
-    "noc": ("router_flit", "link_flit"),
+    "noc": ("router_bit", "link_bit"),
     "dram": ("read_bit", "write_bit", "activate", "refresh"),
 }
 REQUIRED_LEAKAGE = ("core", "router", "dram_channel")
@@ -86,13 +95,32 @@ class EnergyTable:
 
 
 class _ActionEntry(Section):
-    energy: Picojoules
+    """An energy; or, for an access, the memory: ``share`` bits of a ``port`` of ``sram``."""
+
+    energy: Picojoules | None = None
+    sram: str | None = None
+    port: Bits | None = None
+    share: Bits | None = None
     source: str
     confidence: Confidence
 
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        access = self.sram is not None and self.port is not None and self.energy is None
+        plain = self.energy is not None and (self.sram, self.port, self.share) == (None,) * 3
+        if not access and not plain:
+            raise ValueError(
+                "expected either energy, or sram (a memory of the core, or a capacity) with port "
+                "and perhaps share"
+            )
+        return self
+
 
 class _LeakageEntry(Section):
+    """A power; with ``memories``, that of all memories of the core comes on top."""
+
     power: Watts
+    memories: bool = False
     source: str
     confidence: Confidence
 
@@ -107,25 +135,21 @@ class _TableFile(Section):
 
 def energy_tables() -> list[str]:
     """Names of the tables that ship, sorted."""
-    return sorted(path.stem for path in ENERGY_FOLDER.glob("*.yaml"))
+    return table_names(ENERGY_FOLDER)
 
 
-def load_energy(name_or_path: str | Path, asked_by: str = "energy") -> EnergyTable:
+def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energy") -> EnergyTable:
     """Read an energy table: one that ships, by its name, or a file.
 
-    ``asked_by`` names the key or option that asks for it in the error text.
+    ``memory`` is the core's, whose capacities decide what an access costs where the table says
+    so; ``asked_by`` names the key or option that asks for it in the error text.
 
     Raises:
         ConfigError: no such table, an unknown or missing action, or a value without its unit.
     """
-    path = ENERGY_FOLDER / f"{name_or_path}.yaml"
-    where = f"energy table {name_or_path}"
-    if str(name_or_path) not in energy_tables():
-        path, where = Path(name_or_path), str(name_or_path)
-        if not path.is_file():
-            hint = did_you_mean(str(name_or_path), energy_tables())
-            raise ConfigError(f'{asked_by}: no energy table or file "{name_or_path}"{hint}')
-    data = read_mapping(path, where)
+    path = find_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
+    where = f"energy table {name_or_path}" if path.parent == ENERGY_FOLDER else str(path)
+    data = read_table(ENERGY_FOLDER, path, where)
     try:
         table = _TableFile.model_validate(data)
     except ValidationError as error:
@@ -133,24 +157,52 @@ def load_energy(name_or_path: str | Path, asked_by: str = "energy") -> EnergyTab
     problems = _coverage(table, where)
     if problems:
         raise ConfigError("\n".join(problems))
-    return _table(table, path)
+    return _table(table, path, memory, where)
 
 
-def _table(file: _TableFile, path: Path) -> EnergyTable:
+def _table(file: _TableFile, path: Path, memory: Memory, where: str) -> EnergyTable:
     return EnergyTable(
         name=file.name,
         node=file.node,
         path=path,
         actions={
-            (component, action): Action(entry.energy, entry.source, entry.confidence)
+            (component, action): _action(entry, memory, f"{where}: actions.{component}.{action}")
             for component, entries in file.actions.items()
             for action, entry in entries.items()
         },
         leakage={
-            component: Leakage(entry.power, entry.source, entry.confidence)
+            component: Leakage(
+                entry.power + (sram.core_leakage_w(memory) if entry.memories else 0.0),
+                entry.source,
+                entry.confidence,
+            )
             for component, entry in file.leakage.items()
         },
     )
+
+
+def _action(entry: _ActionEntry, memory: Memory, where: str) -> Action:
+    if entry.energy is not None:
+        return Action(entry.energy, entry.source, entry.confidence)
+    assert entry.sram is not None and entry.port is not None  # one form, checked by the entry
+    capacity = _capacity(entry.sram, memory, where)
+    share = entry.share or entry.port
+    energy_pj = sram.access_pj(capacity, entry.port) * share / entry.port
+    size, port = units.show(units.MEMORY, capacity), units.show(units.MEMORY, entry.port)
+    source = f"{entry.source}; {sram.SOURCE}: {share} of {port} of {size}"
+    return Action(energy_pj, source, entry.confidence)
+
+
+def _capacity(named: str, memory: Memory, where: str) -> int:
+    """Bits of a memory of the core, or of a capacity with its unit."""
+    known = sram.capacities_bits(memory)
+    if named in known:
+        return known[named]
+    try:
+        return int(units.parse(units.MEMORY, named))
+    except ValueError as error:
+        hint = did_you_mean(named, known)
+        raise ConfigError(f"{where}.sram: no memory of the core{hint} or {error}") from None
 
 
 def _coverage(file: _TableFile, where: str) -> list[str]:

@@ -8,31 +8,37 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from tlm.config.area import AreaTable, area_tables, load_area
 from tlm.config.dram_timing import load_dram_timing
 from tlm.config.energy import EnergyTable, energy_tables, load_energy
 from tlm.config.problems import did_you_mean, known_keys, leaf_paths, problem_lines
+from tlm.config.published import Published, published_figures
 from tlm.config.schema import ChipConfig
 from tlm.config.yaml_file import parse_yaml, read_mapping
 from tlm.errors import ConfigError
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 _OVERRIDE = "--set"
+_TABLES = {"energy": energy_tables, "area": area_tables}
 
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LoadedChip:
-    """A checked chip, its energy table, and where each of its values came from.
+    """A checked chip, its tables of energy and area, and where each of its values came from.
 
     ``origins`` maps every dotted key to the preset, file or option that set it; ``assumed`` maps
     those that no publication states to a note (empty where there is nothing to add).
+    ``published`` are figures of this very chip: what extends it does not inherit them.
     """
 
     config: ChipConfig
     energy: EnergyTable
+    area: AreaTable
     origins: dict[str, str]
     assumed: dict[str, str]
+    published: tuple[Published, ...]
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,10 @@ class Layer:
     origin: str
     values: dict[Key, object]
     provenance: dict[str, str]
+    published: tuple[Published, ...] = ()
 
     def note(self, key: Key) -> str:
-        """The provenance of ``key``: that of the longest dotted prefix with an entry, or ``""``."""
+        """What it says of ``key``: the longest dotted prefix with an entry, or ``""``."""
         for length in range(len(key), 0, -1):
             note = self.provenance.get(".".join(key[:length]))
             if note is not None:
@@ -65,69 +72,85 @@ def load_chip(source: str | Path, overrides: Sequence[str] = ()) -> LoadedChip:
             naming the file or option, the key, what was expected and what was found.
     """
     layers = source_layers(source)
-    named = layers[-1].origin
+    top = layers[-1]
     layers += [_override(text) for text in overrides]
     values, setters = _merge(layers)
     try:
         config = ChipConfig.model_validate(_nested(values))
     except ValidationError as error:
-        lines = problem_lines(error, ChipConfig, lambda key: _where(key, setters, named))
+        lines = problem_lines(error, ChipConfig, lambda key: _where(key, setters, top.origin))
         raise ConfigError("\n".join(lines)) from None
     _check_device(config, setters)
-    notes = {key: layer.note(key) for key, layer in setters.items()}
+    notes = {key: _note(key, layers, setter) for key, setter in setters.items()}
     return LoadedChip(
         config=config,
-        energy=load_energy(config.energy, f"{setters['energy',].origin}: energy"),
+        energy=load_energy(
+            config.energy, config.core.memory, f"{setters['energy',].origin}: energy"
+        ),
+        area=load_area(config.area, f"{setters['area',].origin}: area"),
         origins={".".join(key): layer.origin for key, layer in setters.items()},
         assumed={
             ".".join(key): note.removeprefix("assumed").removeprefix(":").strip()
             for key, note in notes.items()
             if note.startswith("assumed")
         },
+        published=top.published,
     )
 
 
+def _note(key: Key, layers: Sequence[Layer], setter: Layer) -> str:
+    """The provenance of a value: of the layer that set it, or what one above it says of it."""
+    above = layers[layers.index(setter) :]
+    return next((note for layer in reversed(above) if (note := layer.note(key))), "")
+
+
 def source_layers(source: str | Path) -> list[Layer]:
-    """The layers of ``source``, lowest first: a preset's own, or a file's over what it extends.
+    """The layers of ``source``, lowest first: what it extends, and its own.
 
     Raises:
         ConfigError: no such preset or file, or a file that cannot be read.
     """
     if isinstance(source, str) and source in presets():
-        return [_preset(source)]
+        return _preset(source)
     path = Path(source)
     if not path.exists():
         hint = did_you_mean(str(source), presets())
         raise ConfigError(f'--chip: no preset or file "{source}"{hint}')
-    data = read_mapping(path, str(path))
+    return _extended(path, str(path))
+
+
+def _preset(name: str) -> list[Layer]:
+    return _extended(PRESET_FOLDER / f"{name}.yaml", f"preset {name}")
+
+
+def _extended(path: Path, origin: str) -> list[Layer]:
+    """The layer of one file, over those of the preset that it extends."""
+    data = read_mapping(path, origin)
     base = data.pop("extends", None)
     if base is None:
-        return [_layer(str(path), data, path.parent)]
+        return [_layer(origin, data, path.parent)]
     if base not in presets():
         hint = did_you_mean(str(base), presets())
-        raise ConfigError(f'{path}: extends: no preset "{base}"{hint}')
-    return [_preset(str(base)), _layer(str(path), data, path.parent)]
-
-
-def _preset(name: str) -> Layer:
-    origin = f"preset {name}"
-    return _layer(origin, read_mapping(PRESET_FOLDER / f"{name}.yaml", origin), PRESET_FOLDER)
+        raise ConfigError(f'{origin}: extends: no preset "{base}"{hint}')
+    return [*_preset(str(base)), _layer(origin, data, path.parent)]
 
 
 def _layer(origin: str, data: dict[str, object], folder: Path) -> Layer:
     provenance = _provenance(origin, data.pop("provenance", {}))
+    published = published_figures(data.pop("published", []), origin)
     values = dict(_flattened(data, ()))
-    if "energy" in data:
-        values["energy",] = _located(data["energy"], folder)
-    return Layer(origin, values, provenance)
+    for table in _TABLES:
+        if table in data:
+            values[table,] = _located(table, data[table], folder)
+    return Layer(origin, values, provenance, published)
 
 
-def _located(energy: object, folder: Path) -> object:
-    """An energy table named by a path relative to its chip file, made absolute."""
-    if not isinstance(energy, str) or energy in energy_tables():
-        return energy
-    path = folder / energy
-    return str(path.resolve()) if path.is_file() else energy
+def _located(key: str, named: object, folder: Path) -> object:
+    """A table named by a path relative to its chip file, made absolute."""
+    if not isinstance(named, str) or named in _TABLES[key]():
+        return named
+    path = folder / named
+    return str(path.resolve()) if path.is_file() else named
 
 
 def _provenance(origin: str, notes: object) -> dict[str, str]:
@@ -160,8 +183,8 @@ def _override(text: str) -> Layer:
     if key not in leaves:
         raise ConfigError(f"{_OVERRIDE}: {_unknown_path(key, leaves)}")
     value = parse_yaml(written, f"{_OVERRIDE}: {dotted.strip()}")
-    if key == ("energy",):
-        value = _located(value, Path())
+    if key[0] in _TABLES:
+        value = _located(key[0], value, Path())
     return Layer(_OVERRIDE, {key: value}, {})
 
 

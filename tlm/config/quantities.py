@@ -42,6 +42,7 @@ Cycles = Annotated[
     PlainSerializer(partial(units.show, units.CYCLES)),
 ]
 Picojoules = Annotated[float, BeforeValidator(partial(units.parse, units.ENERGY))]
+SquareMicrometres = Annotated[float, BeforeValidator(partial(units.parse, units.AREA))]
 Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # may name a folder

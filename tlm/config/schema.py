@@ -50,7 +50,7 @@ class Mapping(Section):
 class ChipConfig(Section):
     """A whole chip, checked: what the model is built from.
 
-    ``energy`` names an energy table that comes with the program, or the path of one.
+    ``energy`` and ``area`` name tables that come with the program, or the paths of one's own.
     """
 
     schema_version: Literal[1]
@@ -63,6 +63,7 @@ class ChipConfig(Section):
     dram: Dram
     mapping: Mapping
     energy: str
+    area: str
 
     @property
     def dram_nodes(self) -> tuple[int, ...]:

@@ -61,6 +61,8 @@ _UNITS: dict[str, str] = {
     "mW": "1e-3 * W",
     "uW": "1e-6 * W",
     "nW": "1e-9 * W",
+    "um2": "[area]",
+    "mm2": "1e6 * um2",
 }
 
 
@@ -86,6 +88,7 @@ FREQUENCY = Kind("a frequency", "500 MHz", "Hz", ("GHz", "MHz", "kHz", "Hz"))
 TIME = Kind("a time", "60 ns", "ps", ("s", "ms", "us", "ns", "ps"), zero_allowed=True)
 CYCLES = Kind("a number of cycles", "8 cycles", "cycle", ("cycle",))
 ENERGY = Kind("an energy", "0.548 pJ", "pJ", ("pJ",), whole=False, zero_allowed=True)
+AREA = Kind("an area", "635 um2", "um2", ("um2",), whole=False, zero_allowed=True)
 POWER = Kind("a power", "31 mW", "W", ("W",), whole=False, zero_allowed=True)
 
 

@@ -102,11 +102,12 @@ def _counts(chip: Chip) -> Iterator[tuple[tuple[str, str, str, int], int]]:
             for action, count in tally.work.energy.items():
                 component, _, name = action.partition(".")
                 yield (component, name, phase.name.lower(), layer), count
+    flit_bits = chip.config.noc.link
     burst_bits = chip.timing.burst_bytes * 8
     for (number, layer), traffic in chip.traffic.items():
         name = Phase(number).name.lower()
-        yield ("noc", "router_flit", name, layer), traffic.router_flits
-        yield ("noc", "link_flit", name, layer), traffic.link_flits
+        yield ("noc", "router_bit", name, layer), traffic.router_flits * flit_bits
+        yield ("noc", "link_bit", name, layer), traffic.link_flits * flit_bits
         yield ("dram", "read_bit", name, layer), traffic.read_bursts * burst_bits
         yield ("dram", "write_bit", name, layer), traffic.write_bursts * burst_bits
     for channel in chip.channels:

@@ -70,7 +70,8 @@ def _sum_registers(nest: Nest, walked: Walked) -> int:
 def _buffers(engine: str, walked: Walked, operand_bits: int) -> dict[str, int]:
     if engine == "fp":
         return {
-            "fp.spike_read": walked.first_words * operand_bits,
+            "fp.spike_read": walked.first_words * (operand_bits % WORD_BITS),
+            "fp.value_read": walked.first_words * (operand_bits // WORD_BITS),
             "fp.weight_read": walked.other_words,
             "fp.partial_read": walked.sum_reads,
             "fp.partial_write": walked.sum_writes,
@@ -83,7 +84,8 @@ def _buffers(engine: str, walked: Walked, operand_bits: int) -> dict[str, int]:
             "bp.partial_write": walked.sum_writes,
         }
     return {
-        "wg.spike_read": walked.first_words * operand_bits,
+        "wg.spike_read": walked.first_words * (operand_bits % WORD_BITS),
+        "wg.value_read": walked.first_words * (operand_bits // WORD_BITS),
         "wg.gradient_read": walked.other_words,
         "wg.accumulator_read": walked.sum_reads,
         "wg.accumulator_write": walked.sum_writes,

@@ -164,9 +164,7 @@ def _input_gradient_runs(
     )
 
 
-def _recompute(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region
-) -> tuple[int, ...]:
+def _recompute(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> tuple[int, ...]:
     """Let FP make U of a region again; the completion that says it is there.
 
     FP stays at most one region ahead of the gradient unit: both halves of the U memory are full.
@@ -186,12 +184,14 @@ def _recompute(
     return (made,)
 
 
-def _saved_state(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile
-) -> None:
+def _saved_state(builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile) -> None:
     """Read what FP saved of the neurons; with batch statistics, U may follow from the currents."""
     steps = (0, builder.plan.steps)
     if lp.layer.neuron is None:
+        if "need" in lp.tensors:  # where in its window each pooled value was
+            at = lp.pooled(region)
+            tile.reads += lp.tensors["need"].runs(at.samples, steps, at.channels, at.rows)
+            tile.read_needs += per_sample(builder, "saved", lp, part, region.samples)
         return
     if lp.state == "recompute":
         if lp.exact:
@@ -206,9 +206,7 @@ def _saved_state(
         return
     for name in ("U", "S", "m", "winner"):
         if name in lp.tensors:
-            tile.reads += lp.tensors[name].runs(
-                region.samples, steps, region.channels, region.rows
-            )
+            tile.reads += lp.tensors[name].runs(region.samples, steps, region.channels, region.rows)
     tile.read_needs += per_sample(builder, "saved", lp, part, region.samples)
 
 
@@ -218,14 +216,11 @@ def _leave_current_gradient(
     """Put dL/dI aside until the batch's sums are known, adding to them as it passes."""
     values = region.size * lp.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
-    merge(
-        tile.work.energy, {"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)}
-    )
+    merge(tile.work.energy, {"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
     if lp.currents == "dram":
         tile.writes += lp.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
     tile.saves += tuple(
-        builder.done.expect(ident)
-        for ident in per_sample(builder, "dI", lp, part, region.samples)
+        builder.done.expect(ident) for ident in per_sample(builder, "dI", lp, part, region.samples)
     )
 
 

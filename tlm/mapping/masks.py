@@ -104,11 +104,16 @@ class Masks:
         return total
 
     def operand_bits(self, layer: Layer, analog_bits: int) -> int:
-        """Width of a layer's input operands: 1 for spikes, else by the largest recorded sum."""
+        """Width of a layer's input operands: 1 for spikes, else by the largest recorded sum.
+
+        Outputs of layers without neurons are values of ``analog_bits``, as analog pixels are.
+        """
         if layer.sources == (NETWORK_INPUT,):
             return analog_bits if layer.input_kind == "analog" else 1
         if layer.input_kind == "binary":
             return 1
+        if any(self._layers[source].neuron is None for source in layer.sources):
+            return analog_bits
         total = self.summed(layer)
         if layer.input_pool is not None and layer.input_pool.kind == "average":
             total = _window_sums(layer.input_pool, total)

@@ -43,12 +43,30 @@ def _state(plan: Plan, lp: LayerPlan) -> None:
         lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits)
     if not lp.consumers:
         return
+    if layer.neuron is None:
+        _values(plan, lp)
+        return
     lp.tensors["spikes"], lp.tensors["need"] = lp.tensors["S"], lp.tensors["m"]
     if layer.pool is not None:
         spikes = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
         shape = layer.pooled_shape
         lp.tensors["spikes"] = _tensor(plan, f"{name}.S_pooled", shape, plan.steps, spikes)
         lp.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, plan.steps, 1)
+
+
+def _values(plan: Plan, lp: LayerPlan) -> None:
+    """What a layer without neurons leaves: values, and which one of a window each of them was."""
+    name, pool = lp.layer.name, lp.layer.pool
+    values = _tensor(
+        plan, f"{name}.A", lp.layer.pooled_shape, plan.steps, plan.chip.precision.input
+    )
+    lp.tensors["spikes"] = values
+    if pool is None:
+        lp.tensors["S"] = values
+    elif pool.kind == "max":
+        bits = (pool.size**2 - 1).bit_length()
+        shape = lp.layer.pooled_shape
+        lp.tensors["need"] = _tensor(plan, f"{name}.A_winner", shape, plan.steps, bits)
 
 
 def _gradients(plan: Plan, lp: LayerPlan) -> None:

@@ -69,9 +69,10 @@ def leave_state(
     pooled = lp.pooled(ready)
     if lp.layer.pool is not None and lp.consumers:
         for name in ("spikes", "need"):
-            tile.writes += lp.tensors[name].runs(
-                pooled.samples, steps, pooled.channels, pooled.rows
-            )
+            if name in lp.tensors:
+                tile.writes += lp.tensors[name].runs(
+                    pooled.samples, steps, pooled.channels, pooled.rows
+                )
     tile.saves += tuple(
         builder.done.expect(ident)
         for ident in per_sample(builder, "saved", lp, part, ready.samples)
@@ -130,4 +131,3 @@ def loss_core(lp: LayerPlan, sample: int) -> int:
         for part in lp.slices
         if part.neurons.samples[0] <= sample < part.neurons.samples[1]
     )
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from tlm.validation.reference import Errors
 
 LOADS = ((0.0, 0.5), (0.5, 0.8), (0.8, 0.97))
 TOLERANCES = (0.05, 0.10)  # of the first two loads
+
+_STUDY = re.compile(r"^<!-- study: .*?^<!-- end: [^\n]*$", re.MULTILINE | re.DOTALL)
 
 _HEAD = """# Validation
 
@@ -74,6 +77,12 @@ def page(findings: Findings, figures: Sequence[str]) -> str:
     parts += [f"![{name}](figures/{name}.png)\n" for name in figures if name.startswith("dram")]
     parts.append(_NOT_MODELLED)
     return "\n".join(parts)
+
+
+def kept_studies(text: str) -> str:
+    """The sections of a page that studies put between their marks: they stay as they are."""
+    kept = _STUDY.findall(text)
+    return "".join(f"\n{section}\n" for section in kept)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

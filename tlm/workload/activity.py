@@ -85,7 +85,7 @@ def draw(workload: Workload, activity: Activity) -> Recording:
         masks=masks,
         gradients=gradients,
         output_gradients=tuple(
-            _output_gradients(workload, layer, gradient)
+            _output_gradients(workload, layer, gradient, activity)
             for layer, gradient in zip(workload.layers, gradients, strict=True)
         ),
     )
@@ -124,11 +124,13 @@ def _layer_masks(
     return _bernoulli(shape, activity.density, generator), masks, masks
 
 
-def _output_gradients(workload: Workload, layer: Layer, gradients: BoolArray) -> BoolArray:
+def _output_gradients(
+    workload: Workload, layer: Layer, gradients: BoolArray, activity: Activity
+) -> BoolArray:
     """Batch statistics spread a gradient over its whole channel; a pool sends it to one of many."""
     if layer.product_is_current:
         return gradients
-    if layer.norm is not None:
+    if layer.norm is not None or isinstance(activity, Dense):
         return _ones(workload.product_shape(layer))
     raise WorkloadError(
         f"layer {layer.name}: masks are not drawn behind a pool of currents; pool the spikes"

@@ -78,6 +78,11 @@ def open_drawn(text: str, folder: Path, open_job: Any) -> Workload:
     name, sizes, activity = spelt.groups()
     network = _resized(_load(name, folder), sizes or "")
     source = parse_activity(activity, open_job)
+    return network_job(network, source, activity)
+
+
+def network_job(network: Network, source: Activity, activity: str) -> DrawnWorkload:
+    """The job of a network with masks from ``source``; ``activity`` says so in words."""
     path = Path(network.name)
     check_layers(path, network.layers)
     stem = f"{layers_to_json(network.layers)} {network.batch} {network.steps} {activity}"
@@ -100,6 +105,28 @@ def open_drawn(text: str, folder: Path, open_job: Any) -> Workload:
         sha256=hashlib.sha256(stem.encode()).hexdigest(),
         drawn_by=source,
         drawn_as=activity,
+    )
+
+
+def redrawn(workload: Workload, activity: Activity, drawn_as: str) -> DrawnWorkload:
+    """The same job with masks that ``activity`` draws; ``drawn_as`` says so in words."""
+    return DrawnWorkload(
+        path=workload.path,
+        name=workload.name,
+        layers=workload.layers,
+        steps=workload.steps,
+        batch=workload.batch,
+        dataset=workload.dataset,
+        licence=workload.licence,
+        accuracy=0.0,
+        optimizer=workload.optimizer,
+        encoding=workload.encoding,
+        iterations=(0,),
+        levels=("bits",),
+        provenance=workload.provenance,
+        sha256=hashlib.sha256(f"{workload.sha256} {drawn_as}".encode()).hexdigest(),
+        drawn_by=activity,
+        drawn_as=drawn_as,
     )
 
 

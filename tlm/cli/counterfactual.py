@@ -1,0 +1,148 @@
+"""``counterfactual``: the same job recorded, dense and as an ANN, side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tlm.cli.options import DEFAULT_CHIP, Overrides
+
+if TYPE_CHECKING:
+    from tlm.counterfactual import Outcome, Simulate
+
+
+def counterfactual(
+    workload: Annotated[str, typer.Argument(help="A recorded job: a bundled name or a file.")],
+    chip: Annotated[
+        str, typer.Option("--chip", metavar="PRESET|FILE", help="The chip to run it on.")
+    ] = DEFAULT_CHIP,
+    overrides: Overrides = None,
+    density: Annotated[
+        list[float] | None,
+        typer.Option(min=1e-4, max=1.0, help="A density to draw for the break-even; repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what spiking and sparsity buy or cost: the job dense, as an ANN, and the break-even.
+
+    Runs the recorded job, the same with nothing skipped, the same network as a dense ANN (T = 1,
+    16 bit), and the network with masks drawn at several densities; a run that breaks an invariant
+    ends the command.
+    """
+    from tlm.counterfactual import ACTIVITIES, DENSITIES, as_activity, at_densities, outcome
+    from tlm.workload import open_workload
+
+    job = open_workload(workload)
+    simulate = simulator(chip, overrides or [])
+    runs: dict[str, Outcome] = {
+        name: outcome(simulate(*as_activity(job, name))) for name in ACTIVITIES
+    }
+    drawn = at_densities(job, simulate, sorted(density or DENSITIES))
+    if as_json:
+        typer.echo(json.dumps(_figures(runs, drawn), indent=2))
+        return
+    console = Console()
+    console.print(_phases(runs))
+    console.print(_drawn(runs["ann"], drawn))
+    for line in _verdict(runs["ann"], drawn):
+        console.print(line)
+
+
+def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
+    """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
+    from tlm.errors import InvalidResultError
+    from tlm.runner import run_job
+    from tlm.summary import Json
+    from tlm.workload.model import Workload
+
+    def simulate(job: Workload, more: Sequence[str]) -> Json:
+        typer.echo(f"running {job.name}, {job.activity}, {' '.join(more) or 'chip as given'}",
+                   err=True)  # fmt: skip
+        with TemporaryDirectory() as folder:
+            out = Path(folder) / "run"
+            done = run_job(job, chip=chip, overrides=[*overrides, *more], out=out, trace="off")
+        if not done.ok:
+            raise InvalidResultError(
+                f"{job.name}, {job.activity}: the run breaks {sorted(done.summary['broken'])}; "
+                "please report it"
+            )
+        return done.summary
+
+    return simulate
+
+
+def _figures(runs: dict[str, Outcome], drawn: dict[float, Outcome]) -> dict[str, object]:
+    return {
+        "runs": {name: asdict(run) for name, run in runs.items()},
+        "drawn": [{"density": density, **asdict(run)} for density, run in drawn.items()],
+        "break_even_density": dict(_break_even(runs["ann"], drawn)),
+    }
+
+
+def _break_even(ann: Outcome, drawn: dict[float, Outcome]) -> list[tuple[str, float | None]]:
+    from tlm.counterfactual import break_even
+
+    times = [(density, float(run.makespan_ps)) for density, run in drawn.items()]
+    energies = [(density, run.total_pj) for density, run in drawn.items()]
+    return [
+        ("time", break_even(times, ann.makespan_ps)),
+        ("energy", break_even(energies, ann.total_pj)),
+    ]
+
+
+def _phases(runs: dict[str, Outcome]) -> Table:
+    from tlm.cli.screen import bytes_text, energy_text, time_text
+
+    table = Table("", *runs, "dense / recorded", "ann / recorded")
+    phases = list(dict.fromkeys(name for run in runs.values() for name in run.span_ps))
+    rows = [
+        ("time", time_text, [float(run.makespan_ps) for run in runs.values()]),
+        ("energy", energy_text, [run.total_pj for run in runs.values()]),
+        ("DRAM", bytes_text, [float(run.dram_nbytes) for run in runs.values()]),
+        ("core to core", bytes_text, [float(run.message_nbytes) for run in runs.values()]),
+    ]
+    for phase in phases:
+        spans = [float(run.span_ps.get(phase, 0)) for run in runs.values()]
+        energies = [run.phase_pj.get(phase, 0.0) for run in runs.values()]
+        rows.append((f"{phase.upper()} span", time_text, spans))
+        rows.append((f"{phase.upper()} energy", energy_text, energies))
+    for name, text, values in rows:
+        ratios = [f"{value / values[0]:.2f}" if values[0] else "-" for value in values[1:]]
+        table.add_row(name, *map(text, values), *ratios)
+    return table
+
+
+def _drawn(ann: Outcome, drawn: dict[float, Outcome]) -> Table:
+    from tlm.cli.screen import energy_text, time_text
+
+    table = Table("density of all masks", "time", "/ ann", "energy", "/ ann")
+    for density, run in drawn.items():
+        time, energy = run.makespan_ps / ann.makespan_ps, run.total_pj / ann.total_pj
+        cells = (time_text(run.makespan_ps), f"{time:.2f}", energy_text(run.total_pj))
+        table.add_row(f"{density:.1%}", *cells, f"{energy:.2f}")
+    return table
+
+
+def _verdict(ann: Outcome, drawn: dict[float, Outcome]) -> list[str]:
+    low, high = min(drawn), max(drawn)
+    lines = []
+    for what, density in _break_even(ann, drawn):
+        if density is not None:
+            lines.append(f"{what} breaks even with the ANN at a density of {density:.1%}")
+        else:
+            lines.append(
+                f"{what} does not break even with the ANN between {low:.1%} and {high:.1%}"
+            )
+    lines.append(
+        "Drawn spikes, masks and gradients are independent and of one density (Bernoulli); between "
+        "two of them a power law is assumed. Clustered masks of a recorded job skip more."
+    )
+    return lines

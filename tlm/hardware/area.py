@@ -1,0 +1,106 @@
+"""Area: how many of each unit a chip has, times the table; memories by their capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tlm.config import sram
+from tlm.config.area import AreaTable
+from tlm.config.core import Engine
+from tlm.config.energy import Confidence
+from tlm.config.schema import ChipConfig
+
+PORTS = 5  # of a router: four neighbours and the core
+UM2_PER_MM2 = 10**6
+
+# Operators a lane of each unit needs for one result a cycle (NeuroMC's model: operations of soma,
+# gradient unit and Adam); the gradient unit also adds partial sums of other cores.
+_SOMA = {"mux": 1, "fp16_add": 1, "fp16_multiply": 1, "compare": 3}
+_GRADIENT = {"mux": 1, "fp16_add": 2, "fp16_multiply": 4, "fp32_add": 1}
+_OPTIMIZER = {"fp16_add": 4, "fp16_multiply": 11, "fp16_root": 1, "fp32_add": 1}
+# An element of an array: every engine may meet analog operands, so each has a multiplier. Its
+# registers are two weights (one is loaded while the other works), an operand and a sum.
+_ELEMENT = {"fp16_add": 1, "fp16_multiply": 1, "mux": 1, "register_bit": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class AreaRow:
+    """One line: ``count`` instances of ``each_um2`` in all, ``part`` of ``component``."""
+
+    component: str
+    part: str
+    count: int
+    each_um2: float
+    source: str
+    confidence: Confidence
+
+    @property
+    def total_mm2(self) -> float:
+        """Area of the row in mm2."""
+        return self.count * self.each_um2 / UM2_PER_MM2
+
+
+def area_rows(chip: ChipConfig, table: AreaTable) -> list[AreaRow]:
+    """Every part of the chip with its area, in a fixed order.
+
+    Logic is divided by the table's ``density``. Units of one kind within a part share a row.
+    """
+    rows = list(_memories(chip))
+    for component, part, instances, needs in _logic(chip):
+        for name, each in needs.items():
+            unit = table.units[name]
+            rows.append(
+                AreaRow(
+                    component,
+                    f"{part}: {name}",
+                    instances * each,
+                    unit.area_um2 / table.density,
+                    unit.source,
+                    unit.confidence,
+                )
+            )
+    return rows
+
+
+def peak_tflops(chip: ChipConfig) -> float:
+    """2 FLOP for each element of the three arrays of all cores in every cycle."""
+    engines = chip.core.engines
+    elements = sum(e.rows * e.cols for e in (engines.fp, engines.bp, engines.wg))
+    return 2 * elements * chip.cores * chip.core.clock / 1e12
+
+
+def _memories(chip: ChipConfig) -> Iterator[AreaRow]:
+    for name, bits in sram.capacities_bits(chip.core.memory).items():
+        each = sram.area_mm2(bits) * UM2_PER_MM2
+        count = chip.cores * sram.instances(name)
+        yield AreaRow("memory", name, count, each, sram.SOURCE, "derived")
+
+
+def _logic(chip: ChipConfig) -> Iterator[tuple[str, str, int, dict[str, int]]]:
+    """(component, part, instances, units of each instance) of everything but memories."""
+    core, noc = chip.core, chip.noc
+    named = {"fp": core.engines.fp, "bp": core.engines.bp, "wg": core.engines.wg}
+    for name, engine in named.items():
+        yield name, "array", chip.cores * engine.rows * engine.cols, _ELEMENT
+        if engine.mode != "dense":
+            yield "skipping", name, chip.cores, _skipping(engine, core.scan_slots)
+    for component, part, units in (
+        ("fp", "soma", _SOMA),
+        ("bp", "gradient unit", _GRADIENT),
+        ("wg", "optimizer", _OPTIMIZER),
+    ):
+        yield component, part, chip.cores * core.unit_lanes, units
+    yield "control", "core", chip.cores, {"core_control": 1}
+    routers = chip.mesh.columns * chip.mesh.rows
+    buffers = PORTS * noc.vcs * noc.vc_buffer * noc.link
+    crossing = PORTS * PORTS * noc.link
+    units = {"register_bit": buffers, "crossbar_bit": crossing, "router_control": 1}
+    yield "noc", "router", routers, units
+    yield "dram", "channel", chip.dram.channels, {"dram_channel": 1}
+
+
+def _skipping(engine: Engine, scan_slots: int) -> dict[str, int]:
+    """The zero-scan in front of an array, once for each tensor it looks at."""
+    watched = engine.skip_spikes + engine.skip_gradients + engine.skip_outputs
+    return {"scan_slot": scan_slots * watched}

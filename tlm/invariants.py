@@ -14,7 +14,7 @@ from tlm.hardware.dram import DramChannel
 from tlm.hardware.dram_ideal import IdealDram
 from tlm.hardware.energy import EnergyRow
 from tlm.hardware.engine import COMPUTE
-from tlm.task import Program
+from tlm.task import ENGINES, Program
 
 RELATIVE_ERROR = 1e-9  # of energy sums in another order
 MACS = ("fp.mac_add", "fp.mac_mul", "bp.mac", "wg.mac_add", "wg.mac_mul")
@@ -141,11 +141,12 @@ def _time(chip: Chip) -> Iterator[Check]:
     now = chip.env.now
     ragged = [e.path for e in chip.engines if sum(e.spent_ps) != now or e.accounted_ps != now]
     yield Check("intervals tile the run", not ragged, f"{ragged}")
-    period = chip.config.core.period_ps
+    periods = [chip.config.core.period_of(core) for core in range(chip.config.cores)]
     wrong = [
         e.path
         for e in chip.engines
-        if e.spent_ps[COMPUTE] != period * sum(t.cycles for t in e.tallies.values())
+        if e.spent_ps[COMPUTE]
+        != periods[e.unit // len(ENGINES)] * sum(t.cycles for t in e.tallies.values())
     ]
     yield Check("computing time is cycles", not wrong, f"{wrong}")
 

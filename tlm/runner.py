@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.config.dram_timing import DramTiming, load_dram_timing
-from tlm.config.layers import LoadedChip, load_chip
+from tlm.config.layers import LoadedChip, load_chip, mapping_layer
 from tlm.config.resolved import resolved_yaml
 from tlm.counterfactual import Activity, as_activity
 from tlm.errors import DeadlockError, TraceError, WorkloadError
@@ -19,6 +19,7 @@ from tlm.hardware.chip import Chip, unit_names
 from tlm.hardware.energy import EnergyRow, energy_rows
 from tlm.invariants import Check, check_run
 from tlm.kernel import StuckError, run_until
+from tlm.mapping.choices import grids_of, read_choices
 from tlm.mapping.mapping_file import mapping_text
 from tlm.mapping.plan import Plan
 from tlm.mapping.planning import make_plan
@@ -78,24 +79,31 @@ def prepare(
     overrides: Sequence[str],
     iteration: int | None,
     activity: Activity = "recorded",
+    mapping: Path | None = None,
 ) -> Job:
     """Load and place a recorded iteration; the last one recorded if ``iteration`` is None.
+
+    ``mapping`` is a mapping file to place it by; ``mapping.*`` overrides win over its settings.
 
     Raises:
         TlmError: a workload, chip or mapping is refused, in one line.
     """
+    choices = read_choices(mapping) if mapping is not None else None
+    settings = mapping_layer(str(mapping), choices.mapping) if choices is not None else None
     job = workload if isinstance(workload, Workload) else open_workload(workload)
     job, nothing_skipped = as_activity(job, activity)
-    loaded = load_chip(chip, [*overrides, *nothing_skipped])
+    loaded = load_chip(chip, [*overrides, *nothing_skipped], settings)
     timing = load_dram_timing(loaded.config.dram.device)
     recording = job.load(_index(job, iteration))
     channels = loaded.config.dram.channels
+    grids = grids_of(choices, job, loaded.config, str(mapping)) if choices is not None else None
     plan = make_plan(
         job,
         recording,
         loaded.config,
         timing.page_bytes * channels,
         timing.capacity_bytes * channels,
+        grids,
     )
     program = build_program(plan)
     return Job(job, recording, loaded, timing, plan, program, resolved_yaml(loaded, origins=False))
@@ -118,6 +126,7 @@ def run_job(
     chip: str = "neuromc-20",
     overrides: Sequence[str] = (),
     iteration: int | None = None,
+    mapping: Path | None = None,
     out: Path | None = None,
     trace: str = "transaction",
     activity: Activity = "recorded",
@@ -130,6 +139,7 @@ def run_job(
         chip: name of a preset, or path of a chip file.
         overrides: ``a.b=value`` each, applied last.
         iteration: which recorded training iteration; the last by default.
+        mapping: a mapping file to place it by, such as an earlier run's mapping.yaml.
         out: folder to use; a fresh one under ``runs/`` by default.
         trace: ``off``, ``phase`` or ``transaction``.
         activity: as recorded, with nothing skipped, or as an ANN (:mod:`tlm.counterfactual`).
@@ -140,7 +150,7 @@ def run_job(
             written. A run that breaks an invariant returns a result that is not ``ok``.
     """
     started = time.perf_counter()
-    job = prepare(workload, chip, overrides, iteration, activity)
+    job = prepare(workload, chip, overrides, iteration, activity, mapping)
     folder = create(out, f"{job.workload.name}-{job.chip.config.name}")
     manifest = Manifest(folder, _inputs(job) | {"activity": activity})
     try:

@@ -98,20 +98,15 @@ def _time(chip: Chip, plan: Plan) -> Json:
         phases[phase.name.lower()] = {
             "begin_ps": min(tally.begin for tally, _ in tallies),
             "end_ps": max(tally.end for tally, _ in tallies),
-            "computing_ps": sum(tally.cycles for tally, _ in tallies) * engine_period(chip),
+            "computing_ps": sum(t.cycles * e.period_ps for t, e in tallies),
             "cores": len({engine.path for _, engine in tallies}),
         }
     return {
         "makespan_ps": now,
         "per_sample_ps": now / plan.workload.batch,
-        "core_cycles": now / engine_period(chip),
+        "core_cycles": now / chip.config.core.period_ps,
         "phases": phases,
     }
-
-
-def engine_period(chip: Chip) -> int:
-    """The cores' clock period in ps."""
-    return chip.config.core.period_ps
 
 
 def _work(chip: Chip, plan: Plan) -> Json:

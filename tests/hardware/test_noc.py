@@ -20,7 +20,7 @@ def noc(stages=3, link=128, model="packet", header=16):
     """A network's parameters at 500 MHz."""
     return Noc(
         model=model, clock="500 MHz", link=f"{link} bit", router_stages=stages, vcs=2,
-        vc_buffer=8, routing="xy", payload="256 B", header=f"{header} B",
+        vc_buffer=8, synchroniser="2 cycles", routing="xy", payload="256 B", header=f"{header} B",
     )  # fmt: skip
 
 

@@ -44,6 +44,10 @@ def run(
         int | None,
         typer.Option(help="Which recorded training iteration; the last one if not given."),
     ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Place it as this mapping.yaml says, edited or not."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the run's files go.")
     ] = None,
@@ -74,6 +78,7 @@ def run(
             chip=chip,
             overrides=overrides or [],
             iteration=iteration,
+            mapping=mapping,
             out=out,
             trace=trace.value,
             activity=activity.value,

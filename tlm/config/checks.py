@@ -20,6 +20,7 @@ def chip_problems(chip: ChipConfig) -> list[str]:
     return [
         *_mesh(chip),
         *_clock("core.clock", chip.core.clock),
+        *_domains(chip),
         *_clock("noc.clock", chip.noc.clock),
         *_packets(chip),
         *_interleave(chip),
@@ -46,6 +47,22 @@ def _clock(key: str, clock: int) -> Iterator[str]:
             f"{key}: time is counted in whole ps and {clock / 10**6:.6g} MHz is no whole number "
             f'of them to 0.1 %; the nearest clock that is: "{possible}"'
         )
+
+
+def _domains(chip: ChipConfig) -> Iterator[str]:
+    seen: dict[int, bool] = {}
+    for domain in chip.core.clocks:
+        yield from _clock("core.clocks", domain.clock)
+        if not domain.first <= domain.last < chip.cores:
+            yield (
+                f"core.clocks: {domain.first}-{domain.last} is no range of cores; "
+                f"they are 0 to {chip.cores - 1}"
+            )
+            continue
+        for core in range(domain.first, domain.last + 1):
+            if core in seen:
+                yield f"core.clocks: core {core} has two clocks; give it one"
+            seen[core] = True
 
 
 def _packets(chip: ChipConfig) -> Iterator[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal, NamedTuple
 
+from pydantic import BeforeValidator, PlainSerializer
+
+from tlm.config import units
 from tlm.config.quantities import Bits, Count, Cycles, Hertz, Section, Side
 
 Dataflow = Literal["weight", "output", "input"]
@@ -72,8 +76,37 @@ class Precision(Section):
     optimizer: Bits
 
 
+class ClockDomain(NamedTuple):
+    """Cores ``first`` to ``last`` with a clock of their own, in Hz."""
+
+    first: int
+    last: int
+    clock: int
+
+
+_DOMAIN = re.compile(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?:(.*)")
+
+
+def _domains(value: object) -> tuple[ClockDomain, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f'expected a list (such as ["0-3: 400 MHz", "7: 250 MHz"]), got {value!r}')
+    return tuple(_domain(text) for text in value)
+
+
+def _domain(text: object) -> ClockDomain:
+    found = _DOMAIN.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError(f"expected CORE: CLOCK or FIRST-LAST: CLOCK, got {text!r}")
+    first, last, clock = found.groups()
+    return ClockDomain(int(first), int(last or first), int(units.parse(units.FREQUENCY, clock)))
+
+
+def _shown(domains: tuple[ClockDomain, ...]) -> list[str]:
+    return [f"{d.first}-{d.last}: {units.show(units.FREQUENCY, d.clock)}" for d in domains]
+
+
 class Core(Section):
-    """One core.
+    """One core; ``clocks`` gives cores that have a clock domain of their own (GALS).
 
     ``clock`` in Hz; ``pipeline_depth`` in cycles; ``scan_slots`` in slots a zero-scan looks at in
     one cycle; ``queue_depth`` in such groups that wait in front of a lane of mode ``element``;
@@ -84,6 +117,7 @@ class Core(Section):
     """
 
     clock: Hertz
+    clocks: Annotated[tuple[ClockDomain, ...], BeforeValidator(_domains), PlainSerializer(_shown)]
     engines: Engines
     pipeline_depth: Cycles
     scan_slots: Count
@@ -98,6 +132,15 @@ class Core(Section):
     def period_ps(self) -> int:
         """The clock's period in ps, rounded; the rounding is checked when a chip is loaded."""
         return period_ps(self.clock)
+
+    def domain(self, core: int) -> ClockDomain | None:
+        """The clock domain that names ``core``; None if it runs on the common clock."""
+        return next((d for d in self.clocks if d.first <= core <= d.last), None)
+
+    def period_of(self, core: int) -> int:
+        """The period in ps of one core's clock."""
+        domain = self.domain(core)
+        return period_ps(domain.clock) if domain else self.period_ps
 
 
 def period_ps(clock: int) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from tlm.config.core import period_ps
-from tlm.config.quantities import Bits, Bytes, Count, Hertz, Picoseconds, Section
+from tlm.config.quantities import Bits, Bytes, Count, DelayCycles, Hertz, Picoseconds, Section
 
 
 class Mesh(Section):
@@ -26,6 +26,9 @@ class Mesh(Section):
 class Noc(Section):
     """The network on chip: ``clock`` in Hz, ``link`` in bits a cycle, packet sizes in bytes.
 
+    ``synchroniser`` is the number of edges of the receiving clock that a packet waits for where
+    it passes from one clock domain into another: between a core, the network and a DRAM channel.
+
     ``vcs`` virtual channels an input, ``vc_buffer`` flits each, and ``routing`` are those of the
     router model; the other models have unbounded buffers and route XY.
     """
@@ -34,6 +37,7 @@ class Noc(Section):
     clock: Hertz
     link: Bits
     router_stages: Count
+    synchroniser: DelayCycles
     vcs: Count
     vc_buffer: Count
     routing: Literal["xy", "yx", "west-first"]

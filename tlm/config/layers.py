@@ -64,8 +64,12 @@ def presets() -> list[str]:
     return sorted(path.stem for path in PRESET_FOLDER.glob("*.yaml"))
 
 
-def load_chip(source: str | Path, overrides: Sequence[str] = ()) -> LoadedChip:
+def load_chip(
+    source: str | Path, overrides: Sequence[str] = (), mapping: Layer | None = None
+) -> LoadedChip:
     """Load and check the chip ``source``, a preset's name or a file, with ``--set`` overrides.
+
+    ``mapping`` is what a mapping file sets, under the overrides; see :func:`mapping_layer`.
 
     Raises:
         ConfigError: nothing of that name, or anything wrong in it: one line a problem, each
@@ -73,6 +77,7 @@ def load_chip(source: str | Path, overrides: Sequence[str] = ()) -> LoadedChip:
     """
     layers = source_layers(source)
     top = layers[-1]
+    layers += [mapping] if mapping is not None else []
     layers += [_override(text) for text in overrides]
     values, setters = _merge(layers)
     try:
@@ -96,6 +101,11 @@ def load_chip(source: str | Path, overrides: Sequence[str] = ()) -> LoadedChip:
         },
         published=top.published,
     )
+
+
+def mapping_layer(origin: str, values: Mapping[str, object]) -> Layer:
+    """The layer that sets keys of the chip's section ``mapping``, as read from a mapping file."""
+    return Layer(origin, {("mapping", key): value for key, value in values.items()}, {})
 
 
 def _note(key: Key, layers: Sequence[Layer], setter: Layer) -> str:

@@ -14,6 +14,7 @@ _EXPECTED = {
     "string_type": "expected text",
     "string_pattern_mismatch": "expected up to 64 letters, digits, '.', '_' and '-'",
     "dict_type": "expected a group of keys",
+    "list_type": "expected a list",
     "model_type": "expected a group of keys",
     "greater_than_equal": "expected {ge} or more",
     "less_than_equal": "expected {le} or less",
@@ -58,7 +59,7 @@ def known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[key].annotation
         else:
-            kind = get_args(kind)[1]  # dict[str, X]
+            kind = get_args(kind)[-1]  # dict[str, X] or list[X]
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return list(kind.model_fields)
     return []

@@ -41,6 +41,11 @@ Cycles = Annotated[
     BeforeValidator(partial(units.parse, units.CYCLES)),
     PlainSerializer(partial(units.show, units.CYCLES)),
 ]
+DelayCycles = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.DELAY)),
+    PlainSerializer(partial(units.show, units.DELAY)),
+]
 Picojoules = Annotated[float, BeforeValidator(partial(units.parse, units.ENERGY))]
 SquareMicrometres = Annotated[float, BeforeValidator(partial(units.parse, units.AREA))]
 Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]

@@ -32,14 +32,26 @@ def _shown(states: tuple[tuple[str, str], ...]) -> list[str]:
 class Mapping(Section):
     """How a job is laid over the cores: which dimension is split, and in which order layers run.
 
+    ``split`` joins dimensions by ``+``; ``auto`` is all three, ``placed`` gives consecutive layers
+    cores of their own. ``group`` samples run through all layers together where ``schedule`` is
+    ``pipelined``, at most ``in_flight`` such groups at a time. ``search`` compares whole mappings,
+    at most ``search_steps`` of them, by ``objective``.
     ``batch_norm``: with the statistics of the mini-batch, as recorded (``exact``), with running
     statistics that keep the zeros of the gradient (``frozen``), or ``folded`` into the weights.
     ``state``: U, S and m of the neurons go to DRAM between FP and BP (``spill``), stay in the core
     (``keep``), or U is computed again (``recompute``); ``states`` lists exceptions, LAYER=POLICY.
     """
 
-    split: Literal["auto", "k", "batch", "spatial"]
-    schedule: Literal["layerwise"]
+    split: Literal[
+        "auto", "k", "batch", "spatial", "k+batch", "k+spatial", "batch+spatial",
+        "placed", "placed+k", "placed+batch", "placed+spatial", "placed+k+spatial",
+    ]  # fmt: skip
+    schedule: Literal["layerwise", "pipelined", "wavefront"]
+    group: Count
+    in_flight: Count
+    search: Literal["none", "greedy", "local"]
+    search_steps: Count
+    objective: Literal["time", "energy", "edp"]
     batch_norm: Literal["exact", "frozen", "folded"]
     state: State
     states: Annotated[

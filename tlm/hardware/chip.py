@@ -33,6 +33,13 @@ def unit_names(chip: ChipConfig) -> list[tuple[str, str]]:
     return engines + [(f"chip.dram{channel}", "dram") for channel in range(chip.dram.channels)]
 
 
+def own_clock_ps(chip: ChipConfig, core: int) -> int:
+    """The period in ps of a core in a clock domain of its own; 0 if it is in the network's."""
+    period = chip.core.period_of(core)
+    shared = chip.core.domain(core) is None and period == chip.noc.period_ps
+    return 0 if shared else period
+
+
 @dataclass(slots=True)
 class Channel:
     """A DRAM channel at its mesh terminal: a read's data go back into the mesh.
@@ -77,7 +84,10 @@ class Chip:
         self.traffic: dict[tuple[int, int], Traffic] = defaultdict(Traffic)
         labels, counts = program.completions.labels, program.completions.counts
         self.completions = [Done(n, label) for n, label in zip(counts, labels, strict=True)]
-        terminals = [self.network.attach(core, f"core{core:02d}") for core in range(config.cores)]
+        terminals = [
+            self.network.attach(core, f"core{core:02d}", clock_ps=own_clock_ps(config, core))
+            for core in range(config.cores)
+        ]
         self.channels = [self._channel(c, node) for c, node in enumerate(config.dram_nodes)]
         self.engines: list[Engine] = []
         self.finished = Done(config.cores * len(ENGINES), "every engine to finish")
@@ -104,8 +114,8 @@ class Chip:
                     [(t, c * len(ENGINES) + index) for c, t in enumerate(terminals)],
                 )
                 engine = Engine(
-                    self.env, path, unit, config.core.period_ps, program.tiles[core][name], dma,
-                    self.completions, activity,
+                    self.env, path, unit, config.core.period_of(core), program.tiles[core][name],
+                    dma, self.completions, activity,
                 )  # fmt: skip
                 self.engines.append(engine)
         for engine in self.engines:
@@ -134,8 +144,10 @@ class Chip:
 
     def _channel(self, index: int, node: int) -> DramChannel | IdealDram:
         name = f"dram{index}"
-        port = Channel(self.network, self.network.attach(node, name, responds=True))
         dram = self.config.dram
+        clock_ps = self.timing.tck_ps if dram.model == "controller" else 0
+        terminal = self.network.attach(node, name, responds=True, clock_ps=clock_ps)
+        port = Channel(self.network, terminal)
         if dram.model == "ideal":
             rate = self.timing.peak_bytes_per_ps * 1000
             return IdealDram(self.env, dram.latency, rate, port.respond, name)

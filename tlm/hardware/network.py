@@ -49,8 +49,12 @@ class ChipNetwork(Protocol):
     def all_links(self) -> Sequence[Port]:
         """Mesh channels, then injection, then ejection ports."""
 
-    def attach(self, node: int, name: str, responds: bool = False) -> int:
-        """Give a core or DRAM channel its ports at a node; returns its terminal number."""
+    def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
+        """Give a core or DRAM channel its ports at a node; returns its terminal number.
+
+        ``clock_ps`` is the period of a terminal with a clock domain of its own, 0 of one in the
+        network's: packets to and from it pass ``noc.synchroniser``.
+        """
 
     def flits_of(self, nbytes: int) -> int:
         """Flits of a packet with ``nbytes`` of payload and its header."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from tlm.config.fabric import Mesh, Noc
+from tlm.hardware.crossing import Crossing
 from tlm.kernel import Callbacks, Environment, Inbox, Path, Transaction, start_server
 
 EAST, SOUTH, WEST, NORTH = "east", "south", "west", "north"
@@ -43,26 +44,30 @@ class Network:
         self.mesh = mesh
         self.period_ps = noc.period_ps
         self.stages = noc.router_stages
+        self.synchroniser = noc.synchroniser
         self.contended = noc.model == "packet"
         self.header = noc.header
         self.flit_bytes = noc.link // 8
         self.links: dict[tuple[int, str], Link] = {}
         self.ejections: list[Link] = []
         self.injections: list[Link] = []
+        self.entries: list[Crossing] = []
         self.node_of: list[int] = []
         for node in range(mesh.columns * mesh.rows):
             for direction in self._directions(node):
-                self.links[node, direction] = self._start(f"n{node:02d}.{direction}", last=False)
+                self.links[node, direction] = self._start(f"n{node:02d}.{direction}")
 
-    def attach(self, node: int, name: str, responds: bool = False) -> int:
+    def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
         """Give a core or DRAM channel its ports at a node; returns its terminal number.
 
         Requests and responses share the links here, so it makes no difference who ``responds``.
         """
         terminal = len(self.node_of)
         self.node_of.append(node)
+        stages = self.synchroniser if clock_ps else 0
         self.injections.append(Link(f"{name}.inject"))
-        self.ejections.append(self._start(f"{name}.eject", last=True))
+        self.entries.append(Crossing(self.period_ps, stages))
+        self.ejections.append(self._start(f"{name}.eject", Crossing(clock_ps, stages)))
         return terminal
 
     def flits_of(self, nbytes: int) -> int:
@@ -92,7 +97,9 @@ class Network:
         """
         port = self.injections[source]
         now = self.env.now
-        start = port.free_at if port.free_at > now and self.contended else now
+        start = self.entries[source].seen_ps(now)
+        if port.free_at > start and self.contended:
+            start = port.free_at
         port.free_at = start + txn.flits * self.period_ps
         port.flits += txn.flits
         port.packets += 1
@@ -109,15 +116,17 @@ class Network:
         """Mesh links, then injection, then ejection ports."""
         return [*self.links.values(), *self.injections, *self.ejections]
 
-    def _start(self, name: str, last: bool) -> Link:
+    def _start(self, name: str, leave: Crossing | None = None) -> Link:
         link, inbox = Link(name), Inbox()
-        link.callbacks = start_server(self.env, inbox, self._serve(link, inbox, last))
+        link.callbacks = start_server(self.env, inbox, self._serve(link, inbox, leave))
         return link
 
-    def _serve(self, link: Link, inbox: Inbox, last: bool) -> Generator[Inbox, Transaction, None]:
+    def _serve(
+        self, link: Link, inbox: Inbox, leave: Crossing | None
+    ) -> Generator[Inbox, Transaction, None]:
         """A link: the packet that arrives resumes it, and leaves re-armed for the next server.
 
-        ``last`` marks an ejection port, where the packet has arrived only with its tail.
+        ``leave`` marks an ejection port, where the packet has arrived only with its tail.
         """
         env, schedule, period = self.env, self.env.schedule, self.period_ps
         routing = self.stages * period
@@ -133,9 +142,9 @@ class Network:
             free_at = start + flits * period
             link.flits += flits
             txn.callbacks, txn.path = txn.path
-            if last:
+            if leave is not None:
                 link.packets += 1
-                schedule(txn, 1, free_at - now)
+                schedule(txn, 1, leave.seen_ps(free_at) - now)
             else:
                 schedule(txn, 1, start + period - now)
 

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from tlm.config.fabric import Mesh, Noc
+from tlm.hardware.crossing import Crossing
 from tlm.hardware.network import Port
 from tlm.hardware.router_fabric import RouterFabric
 from tlm.hardware.router_mesh import RouterMesh
@@ -69,7 +70,10 @@ class RouterNetwork:
         self.period_ps = noc.period_ps
         self.header = noc.header
         self.flit_bytes = noc.link // 8
+        self.synchroniser = noc.synchroniser
         self.responds: list[bool] = []
+        self.entries: list[Crossing] = []
+        self.exits: list[Crossing] = []
         self.columns = mesh.columns
         shape = RouterShape(noc.router_stages, noc.vcs, noc.vc_buffer, noc.routing)
         self.meshes = [RouterMesh(mesh.columns, mesh.rows, shape, name) for name in NETWORKS]
@@ -81,9 +85,12 @@ class RouterNetwork:
         """Packets on their way, in both networks."""
         return sum(fabric.in_flight for fabric in self.fabrics)
 
-    def attach(self, node: int, name: str, responds: bool = False) -> int:
+    def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
         """Give a terminal its ports; what it sends are responses if it ``responds``."""
+        stages = self.synchroniser if clock_ps else 0
         self.responds.append(responds)
+        self.entries.append(Crossing(self.period_ps, stages))
+        self.exits.append(Crossing(clock_ps, stages))
         for mesh in self.meshes:
             terminal = mesh.attach(node, name)
         return terminal
@@ -108,9 +115,19 @@ class RouterNetwork:
     def send(self, txn: Transaction, source: int) -> None:
         """Inject a packet at the next clock edge, or now if that is now.
 
+        A packet from another clock domain is injected when the network has seen it.
+
         Raises:
             ConfigError: a multicast packet longer than a buffer.
         """
+        seen = self.entries[source].seen_ps(self.env.now)
+        if seen > self.env.now:
+            txn.callbacks = (partial(self._inject, source=source),)
+            self.env.schedule(txn, 1, seen - self.env.now)
+        else:
+            self._inject(txn, source)
+
+    def _inject(self, txn: Transaction, source: int) -> None:
         network, targets, deliver = txn.path
         now = self.env.now
         cycle = -(-now // self.period_ps)
@@ -177,4 +194,5 @@ class RouterNetwork:
         event = _Arrival(txn, deliver) if several else txn
         if not several:
             txn.callbacks = deliver
-        self.env.schedule(event, 1, cycle * self.period_ps - self.env.now)
+        seen = self.exits[terminal].seen_ps(cycle * self.period_ps)
+        self.env.schedule(event, 1, seen - self.env.now)

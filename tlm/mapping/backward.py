@@ -22,24 +22,24 @@ from tlm.mapping.routes import Route, return_gradient, routes_of
 from tlm.task import Phase, Run, Tile
 
 
-def build_backward(builder: Builder, lp: LayerPlan) -> None:
-    """Append the gradient unit's work and BP of one layer."""
+def build_backward(builder: Builder, lp: LayerPlan, parts: list[Slice]) -> None:
+    """Append the gradient unit's work and BP of some slices of a layer."""
     unit = current_gradient
     if lp.exact:
         bits = builder.plan.chip.precision.membrane
-        for part in lp.slices:
+        for part in parts:
             for region in unit_regions(builder, part.neurons, lp.layer.out_shape[2], bits):
                 current_gradient(builder, lp, part, region)
         exchange_statistics(builder, lp, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
     routes = routes_of(lp)
-    for part in lp.slices:
+    for part in parts:
         for region in gradient_regions(builder, lp, part):
             unit(builder, lp, part, region)
             if lp.gradients == "memory" and routes:
                 _propagate(builder, lp, routes, part, region.samples)
     if lp.gradients == "dram" and routes:
-        for part in lp.slices:
+        for part in parts:
             _propagate(builder, lp, routes, part, part.neurons.samples)
 
 

@@ -77,7 +77,7 @@ class Builder:
         Entries that fetch nothing from DRAM are one with the entry before them, because nothing
         can hold them up.
         """
-        whole = self.resident(lp, part)
+        whole = self.plan.weights_stay(lp, part)
         together: list[Walked] = []
         pending: tuple[Run, ...] = ()
         for one in walked:
@@ -91,14 +91,9 @@ class Builder:
             together.append(one)
         yield together, pending, 0
 
-    def resident(self, lp: LayerPlan, part: Slice) -> bool:
-        """Whether the weights of a slice stay in the weight buffer."""
-        chip = self.plan.chip
-        return lp.weight_count(part) * chip.precision.weight <= chip.core.memory.weights
-
     def weights_together(self, lp: LayerPlan, part: Slice, nest: Nest) -> int:
         """Weight tiles that are walked together: all where positions are held and they stay."""
-        if nest.dataflow == "weight" or not self.resident(lp, part):
+        if nest.dataflow == "weight" or not self.plan.weights_stay(lp, part):
             return self.array.half_buffer
         return lp.weight_count(part)
 

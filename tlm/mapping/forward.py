@@ -6,6 +6,8 @@ sums, and a second walk over the slice normalises and runs the neurons (``normal
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tlm.mapping.array_pass import Panel
 from tlm.mapping.array_tile import charge, loaded_weights
 from tlm.mapping.builder import (
@@ -25,20 +27,23 @@ from tlm.mapping.soma import leave_state, soma
 from tlm.task import Phase, Tile
 
 
-def build_forward(builder: Builder, lp: LayerPlan) -> None:
-    """Append FP of one layer to every core's FP engine."""
-    for part in lp.slices:
-        walk(builder, lp, part, product_region(lp, part), Phase.FP)
+def build_forward(builder: Builder, lp: LayerPlan, parts: list[Slice], steps: Span) -> None:
+    """Append FP of some slices of a layer, some time steps, to their cores' FP engines."""
+    for part in parts:
+        walk(builder, lp, part, product_region(lp, part), steps, Phase.FP)
     if lp.exact:
         build_normalise(builder, lp)
 
 
-def walk(builder: Builder, lp: LayerPlan, part: Slice, region: Region, phase: Phase) -> None:
+def walk(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, phase: Phase
+) -> None:
     """Append the blocks of a region of the product, for FP or for making its currents again."""
     array, outputs = builder.array, region.channels
     positions, panel = panel_positions(array, array.fp, lp.width, length(outputs))
-    for block in blocks(region.samples, region.rows, builder.plan.steps, lp.width, positions):
-        _block(builder, lp, part, outputs, block, phase, panel)
+    for block in blocks(region.samples, region.rows, length(steps), lp.width, positions):
+        at = (block.steps[0] + steps[0], block.steps[1] + steps[0])
+        _block(builder, lp, part, outputs, replace(block, steps=at), phase, panel)
 
 
 def _block(

@@ -6,7 +6,7 @@ and neighbours across row cuts get the rows they need. Else it goes to DRAM.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -33,10 +33,10 @@ from tlm.task import Command, Phase, Run, Tile, Work
 LOSS_PASSES = 3  # exp, sum, divide: passes of the unit lanes over the classes (assumed)
 
 
-def build_loss(builder: Builder, lp: LayerPlan) -> None:
-    """Append the loss of every sample: read-out over T, soft-max, dS of the output layer."""
+def build_loss(builder: Builder, lp: LayerPlan, group: Sequence[Span]) -> None:
+    """Append the loss of some samples: read-out over T, soft-max, dS of the output layer."""
     classes, steps = lp.layer.out_shape[0], builder.plan.steps
-    for sample in range(builder.plan.workload.batch):
+    for sample in (sample for span in group for sample in range(*span)):
         core = loss_core(lp, sample)
         tile = Tile(Phase.LOSS, lp.layer.index, sample, 1, 0, steps)
         passes = steps + LOSS_PASSES
@@ -173,7 +173,7 @@ def _recompute(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> 
         return ()
     tiles = builder.program.tiles[part.core]["fp"]
     start = len(tiles)
-    walk(builder, lp, part, _product(lp, region), Phase.RECOMPUTE)
+    walk(builder, lp, part, _product(lp, region), (0, builder.plan.steps), Phase.RECOMPUTE)
     turn = builder.recomputed.get(part.core, 0)
     builder.recomputed[part.core] = turn + 1
     core = f"core{part.core:02d}"

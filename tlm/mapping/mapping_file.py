@@ -1,4 +1,8 @@
-"""mapping.yaml: splits, loop nests, residency and addresses of a plan, for people and for tools."""
+"""mapping.yaml: what was chosen, why, and what follows: for people, for tools, to be read back.
+
+A run with ``--mapping`` reads back ``mapping`` and ``layers`` (``choices.py``); ``chosen``
+explains, ``derived`` holds loop nests, residency, skipped slices and addresses.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tlm.mapping.choices import SCHEMA, VERSION
 from tlm.mapping.plan import LayerPlan, Plan
+from tlm.mapping.search import Candidate
 
 FP_NEST = ["samples", "rows", "steps", "output tile", "input chunk", "kernel tap", "position"]
 BP_NEST = ["samples", "input rows", "steps", "input chunk", "output tile", "kernel tap", "position"]
@@ -26,26 +32,85 @@ def mapping_text(plan: Plan) -> str:
 
 
 def _document(plan: Plan) -> dict[str, Any]:
+    """What can be edited and read back, then why it was chosen and what follows from it."""
+    cores = {part.core for lp in plan.layers for part in lp.slices}
     return {
-        "schema": "tlm-mapping",
-        "schema_version": 1,
+        "schema": SCHEMA,
+        "schema_version": VERSION,
         "workload": plan.workload.name,
         "chip": plan.chip.name,
-        "schedule": plan.chip.mapping.schedule,
-        "array": {
-            "chunk": plan.array.chunk,
-            "tile": plan.array.tile,
-            "positions_per_block": plan.array.positions,
-        },
-        "layers": [_layer(plan, lp) for lp in plan.layers],
-        "dram": {
-            "interleave_bytes": plan.chip.dram.interleave,
-            "channels": plan.chip.dram.channels,
-            "row_alignment_bytes": plan.addresses.alignment,
-            "tensors": {
-                name: {"address": tensor.address, "bytes": tensor.nbytes, "bits": tensor.bits}
-                for name, tensor in plan.addresses.tensors.items()
+        "mapping": plan.chip.mapping.model_dump(),
+        "layers": [_choice(lp) for lp in plan.layers],
+        "chosen": _chosen(plan),
+        "derived": {
+            "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
+            "groups_of_samples": [[list(span) for span in g] for g in plan.schedule.groups],
+            "array": {
+                "chunk": plan.array.chunk,
+                "tile": plan.array.tile,
+                "positions_per_block": plan.array.positions,
             },
+            "layers": [_layer(plan, lp) for lp in plan.layers],
+            "dram": _dram(plan),
+        },
+    }
+
+
+def _choice(lp: LayerPlan) -> dict[str, Any]:
+    grid = lp.grid
+    return {
+        "name": lp.layer.name,
+        "cuts": {
+            "channels": list(grid.channels),
+            "samples": list(grid.samples),
+            "rows": list(grid.rows),
+            "input_rows": list(grid.input_rows),
+        },
+        "cores": list(grid.cores),
+    }
+
+
+def _chosen(plan: Plan) -> dict[str, Any]:
+    """Why these cuts: how many mappings were compared, by what, and what the next best was."""
+    if plan.chosen is None:
+        return {"by": "mapping file"}
+    found = {
+        "by": plan.chosen.best.origin,
+        "objective": plan.chosen.objective,
+        "compared": plan.chosen.tried,
+        "estimate": _estimate(plan.chosen.best),
+    }
+    if plan.chosen.runner_up is not None:
+        found["runner_up"] = {
+            "by": plan.chosen.runner_up.origin,
+            "estimate": _estimate(plan.chosen.runner_up),
+            "differs_in": [
+                lp.layer.name
+                for lp, grid in zip(plan.layers, plan.chosen.runner_up.grids, strict=True)
+                if lp.grid != grid
+            ],
+        }
+    return found
+
+
+def _estimate(candidate: Candidate) -> dict[str, Any]:
+    cost = candidate.estimate
+    return {
+        "time_ps": cost.time_ps,
+        "energy_pj": round(cost.energy_pj),
+        "dram_bytes": cost.dram_bytes,
+        "hop_bytes": cost.hop_bytes,
+    }
+
+
+def _dram(plan: Plan) -> dict[str, Any]:
+    return {
+        "interleave_bytes": plan.chip.dram.interleave,
+        "channels": plan.chip.dram.channels,
+        "row_alignment_bytes": plan.addresses.alignment,
+        "tensors": {
+            name: {"address": tensor.address, "bytes": tensor.nbytes, "bits": tensor.bits}
+            for name, tensor in plan.addresses.tensors.items()
         },
     }
 
@@ -56,20 +121,10 @@ def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
         "reads": [one.layer.name for one in lp.producers] or ["the network's input"],
         "operand_bits": lp.operand_bits,
         "split": {"k": lp.split.k, "batch": lp.split.batch, "spatial": lp.split.spatial},
-        "slices": [
-            {
-                "core": part.core,
-                "channels": list(part.neurons.channels),
-                "samples": list(part.neurons.samples),
-                "rows": list(part.neurons.rows),
-                "input_rows": list(part.input_rows),
-            }
-            for part in lp.slices
-        ],
         "nest": {
-            "fp": FP_NEST,
-            **({"bp": BP_NEST} if lp.producers else {}),
-            "wg": WG_NEST,
+            "fp": list(FP_NEST),  # copies: the same list twice would be an alias in YAML
+            **({"bp": list(BP_NEST)} if lp.producers else {}),
+            "wg": list(WG_NEST),
         },
         "residency": _residency(plan, lp),
         "skipped": {
@@ -93,15 +148,13 @@ STATE = {
 
 
 def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
-    precision, memory = plan.chip.precision, plan.chip.core.memory
-    most = max(map(lp.weight_count, lp.slices))
     spilled = "DRAM, read and written once a sample block"
     if lp.gradients == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
     found = {
         "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
         "weights": "weight buffer, loaded once"
-        if most * precision.weight <= memory.weights
+        if all(plan.weights_stay(lp, part) for part in lp.slices)
         else "streamed once a block",
         "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
         "dY": "gradient memory, shared by BP and WG"

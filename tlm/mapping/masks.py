@@ -21,17 +21,21 @@ class Masks:
     """The masks of one iteration, by layer index, as the engines see them.
 
     ``sparse_norm`` says that batch normalisation keeps the zeros of dL/dI (frozen or folded
-    statistics) instead of spreading every gradient over its channel.
+    statistics) instead of spreading every gradient over its channel. With ``keep``, for schedules
+    that come back to a layer, all layers' arrays stay alive.
     """
 
-    def __init__(self, workload: Workload, recording: Recording, sparse_norm: bool) -> None:
+    def __init__(
+        self, workload: Workload, recording: Recording, sparse_norm: bool, keep: bool = False
+    ) -> None:
         self._workload, self._recording = workload, recording
         self._layers = workload.layers
         self._sparse_norm = sparse_norm
-        self.output = lru_cache(maxsize=4)(self._output)
-        self.need = lru_cache(maxsize=4)(self._need)
-        self.inputs = lru_cache(maxsize=1)(self._inputs)
-        self.input_need = lru_cache(maxsize=1)(self._input_need)
+        few, one = (None, None) if keep else (4, 1)
+        self.output = lru_cache(maxsize=few)(self._output)
+        self.need = lru_cache(maxsize=few)(self._need)
+        self.inputs = lru_cache(maxsize=one)(self._inputs)
+        self.input_need = lru_cache(maxsize=one)(self._input_need)
 
     def neuron_gradients(self, index: int) -> Bools:
         """dL/dI != 0 at the neurons' input currents, [T, B, K, E, F]."""

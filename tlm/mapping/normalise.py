@@ -147,4 +147,3 @@ def unit_regions(
 
 def _whole(region: Region, steps: Span) -> Block:
     return Block(region.samples, region.rows, steps)
-

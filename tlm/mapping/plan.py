@@ -13,10 +13,12 @@ from tlm.mapping.address import Allocator, Tensor, Weights
 from tlm.mapping.counting import LayerWork
 from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows, input_rows, source_rows
+from tlm.mapping.grid import Grid, Split
 from tlm.mapping.masks import Masks
 from tlm.mapping.nest import Array
 from tlm.mapping.region import Region, Slice, Span, length
-from tlm.mapping.split import Split
+from tlm.mapping.schedule import Schedule
+from tlm.mapping.search import Chosen
 from tlm.task import Run
 from tlm.workload.model import Layer, Workload
 
@@ -40,7 +42,7 @@ class LayerPlan:
     """
 
     layer: Layer
-    split: Split
+    grid: Grid
     slices: list[Slice]
     masks: Masks
     work: LayerWork
@@ -59,6 +61,11 @@ class LayerPlan:
     feeds: list[Tensor] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Weights] = field(default_factory=dict)
+
+    @property
+    def split(self) -> Split:
+        """How many parts each dimension is cut into."""
+        return self.grid.split
 
     @property
     def width(self) -> int:
@@ -129,15 +136,28 @@ class LayerPlan:
 
 @dataclass(slots=True)
 class Plan:
-    """A recorded iteration placed on a chip."""
+    """A recorded iteration placed on a chip; ``chosen`` says why so, None if a file says so."""
 
     workload: Workload
     chip: ChipConfig
     array: Array
     layers: list[LayerPlan]
     addresses: Allocator
+    schedule: Schedule
+    chosen: Chosen | None
 
     @property
     def steps(self) -> int:
         """Time steps T."""
         return self.workload.steps
+
+    def weights_stay(self, lp: LayerPlan, part: Slice) -> bool:
+        """Whether a slice's weights are fetched once: they fit the weight buffer whole.
+
+        Where layers take turns, all slices of the core have to fit it together.
+        """
+        held = [(lp, part)]
+        if self.schedule.alternates:
+            held = [(o, s) for o in self.layers for s in o.slices if s.core == part.core]
+        weights = sum(layer.weight_count(one) for layer, one in held)
+        return weights * self.chip.precision.weight <= self.chip.core.memory.weights

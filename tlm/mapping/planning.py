@@ -10,18 +10,26 @@ from tlm.mapping.address import Allocator
 from tlm.mapping.counting import LayerWork
 from tlm.mapping.counts import Bools
 from tlm.mapping.geometry import finished_rows
+from tlm.mapping.grid import Grid
 from tlm.mapping.masks import Masks
 from tlm.mapping.nest import array_of
 from tlm.mapping.place import place
-from tlm.mapping.plan import LayerPlan, NormPolicy, Plan, StatePolicy
+from tlm.mapping.plan import LayerPlan, Plan, StatePolicy
+from tlm.mapping.profile import profile_layer
 from tlm.mapping.region import Slice
 from tlm.mapping.residency import choose_stores
-from tlm.mapping.split import choose_split, slices_of
+from tlm.mapping.schedule import schedule_of
+from tlm.mapping.search import Search
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
 
 def make_plan(
-    workload: Workload, recording: Recording, chip: ChipConfig, row_bytes: int, capacity: int
+    workload: Workload,
+    recording: Recording,
+    chip: ChipConfig,
+    row_bytes: int,
+    capacity: int,
+    grids: list[Grid] | None = None,
 ) -> Plan:
     """Place a recorded iteration on a chip.
 
@@ -31,17 +39,35 @@ def make_plan(
         chip: the chip.
         row_bytes: bytes of one DRAM row over all channels, the alignment of tensors.
         capacity: bytes of DRAM.
+        grids: the cut of every layer; chosen by ``chip.mapping`` if not given.
 
     Raises:
         MappingError: the job does not fit the chip as asked.
     """
     array = array_of(chip)
-    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity))
-    masks = Masks(workload, recording, sparse_norm=chip.mapping.batch_norm != "exact")
+    masks = Masks(
+        workload,
+        recording,
+        sparse_norm=chip.mapping.batch_norm != "exact",
+        keep=chip.mapping.schedule != "layerwise",
+    )
     _check_states(workload, chip)
+    _check_schedule(workload, chip)
     for layer in workload.layers:
         _check(layer, chip)
-        plan.layers.append(_plan_layer(plan, layer, masks))
+    live = [_live(layer, masks, chip) for layer in workload.layers]
+    chosen = None
+    if grids is None:
+        profiles = [
+            profile_layer(workload, layer, masks, live[layer.index], chip, array)
+            for layer in workload.layers
+        ]
+        chosen = Search(profiles, chip, array).run()
+        grids = chosen.best.grids
+    schedule = schedule_of(chip.mapping, grids, workload.batch)
+    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), schedule, chosen)
+    for layer, grid in zip(workload.layers, grids, strict=True):
+        plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
     for lp in plan.layers:
         for producer in lp.producers:
             producer.consumers.append(lp)
@@ -62,6 +88,24 @@ def _check(layer: Layer, chip: ChipConfig) -> None:
         )
 
 
+def _check_schedule(workload: Workload, chip: ChipConfig) -> None:
+    """Refuse a schedule that starts a sample before batch statistics are known.
+
+    Raises:
+        MappingError: so it would.
+    """
+    mapping = chip.mapping
+    if mapping.schedule == "layerwise" or mapping.batch_norm != "exact":
+        return
+    for layer in workload.layers:
+        if layer.norm is not None:
+            raise MappingError(
+                f"layer {layer.name}: mapping.schedule={mapping.schedule} cannot start a sample "
+                "before the statistics of the whole batch are known; use "
+                "mapping.schedule=layerwise, or mapping.batch_norm=frozen or folded"
+            )
+
+
 def _check_states(workload: Workload, chip: ChipConfig) -> None:
     known = [layer.name for layer in workload.layers]
     for name, _ in chip.mapping.states:
@@ -72,26 +116,20 @@ def _check_states(workload: Workload, chip: ChipConfig) -> None:
             )
 
 
-def _plan_layer(plan: Plan, layer: Layer, masks: Masks) -> LayerPlan:
+def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid) -> LayerPlan:
     workload, chip, array = plan.workload, plan.chip, plan.array
-    needed = 0
-    if layer.sources != (NETWORK_INPUT,):
-        needed = int(np.count_nonzero(masks.input_need(layer.index)))
-    split = choose_split(workload, layer, chip, array, needed)
-    slices = slices_of(layer, workload.batch, split, array)
-    norm = None if layer.norm is None else chip.mapping.batch_norm
-    live = _live(layer, masks, norm, chip)
+    slices = grid.slices()
     distinct = [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
     return LayerPlan(
         layer=layer,
-        split=split,
+        grid=grid,
         slices=slices,
         masks=masks,
         work=LayerWork(layer, masks, live, chip.core.engines, array),
         live=live,
         owner=_owners(layer, workload.batch, slices),
         operand_bits=masks.operand_bits(layer, chip.precision.input),
-        norm=norm,
+        norm=None if layer.norm is None else chip.mapping.batch_norm,
         state=_state(layer, chip),
         producers=[plan.layers[source] for source in distinct],
     )
@@ -105,10 +143,11 @@ def _state(layer: Layer, chip: ChipConfig) -> StatePolicy:
     return policy
 
 
-def _live(layer: Layer, masks: Masks, norm: NormPolicy | None, chip: ChipConfig) -> Bools:
+def _live(layer: Layer, masks: Masks, chip: ChipConfig) -> Bools:
     """The (step, sample) pairs whose dY is not skipped whole; batch statistics leave no zeros."""
     gradients = masks.gradients(layer.index)
-    if norm == "exact" or not chip.core.skip_slices:
+    exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
+    if exact or not chip.core.skip_slices:
         return np.ones(gradients.shape[:2], np.bool_)
     return np.asarray(gradients.any(axis=(2, 3, 4)))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 Span = tuple[int, int]  # half-open: first, one past the last
 
@@ -31,6 +34,57 @@ def cuts(total: int, parts: int, quantum: int = 1) -> list[Span]:
         spans.append((start * quantum, min(total, (start + size) * quantum)))
         start += size
     return spans
+
+
+def balanced_cuts(work: Sequence[int], parts: int) -> list[Span]:
+    """Cut units of some ``work`` each into ``parts`` spans whose largest sum is the least possible.
+
+    Among those, every span is as close to an even share of what is left as the bound allows.
+    There are fewer spans than ``parts`` if there are fewer units.
+    """
+    parts = min(parts, len(work))
+    total = [0, *accumulate(work)]
+    bound = _least_bound(total, parts)
+    spans: list[Span] = []
+    start = 0
+    for left in range(parts, 0, -1):
+        even = total[start] + (total[-1] - total[start]) / left
+        last = len(work) - left + 1
+        stop = start + 1
+        while (
+            stop < last
+            and total[stop + 1] - total[start] <= bound
+            and (
+                _spans_within(total, stop, bound) >= left
+                or abs(total[stop + 1] - even) <= abs(total[stop] - even)
+            )
+        ):
+            stop += 1
+        spans.append((start, stop))
+        start = stop
+    return spans
+
+
+def _least_bound(total: Sequence[int], parts: int) -> int:
+    """The least bound within which ``parts`` spans hold all units, by bisection."""
+    low = max(b - a for a, b in pairwise(total))
+    high = total[-1]
+    while low < high:
+        middle = (low + high) // 2
+        if _spans_within(total, 0, middle) <= parts:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _spans_within(total: Sequence[int], start: int, bound: int) -> int:
+    """How many spans of at most ``bound`` the units from ``start`` on need."""
+    count = 0
+    while start < len(total) - 1:
+        start = bisect_right(total, total[start] + bound) - 1
+        count += 1
+    return count
 
 
 @dataclass(frozen=True, slots=True)

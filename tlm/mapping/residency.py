@@ -2,7 +2,8 @@
 
 Spikes on their way to FP and dS on its way to the gradient unit wait in memories that several
 layers share: what arrives for a later layer stays there while the layers between run. Each layer
-in turn gets its place if all its cores have room for as long as it needs it.
+in turn gets its place if all its cores have room for as long as it needs it: all the time, where
+layers run at the same time (``pipelined``, ``wavefront``, layers on cores of their own).
 """
 
 from __future__ import annotations
@@ -19,15 +20,20 @@ from tlm.mapping.split import gradient_bits
 
 
 class _Shelf:
-    """One memory of every core, held by layers from one turn of the schedule to another."""
+    """One memory of every core, held by layers from one turn of the schedule to another.
 
-    def __init__(self, capacity: int) -> None:
+    There is one turn only if all layers run at the same time.
+    """
+
+    def __init__(self, capacity: int, at_once: bool = False) -> None:
         self._capacity = capacity
+        self._at_once = at_once
         self._used: dict[tuple[int, int], int] = defaultdict(int)
 
     def take(self, bits: dict[int, int], first: int, last: int) -> Store:
         """Keep ``bits`` by core from turn ``first`` to ``last``, or say that they do not fit."""
-        places = [(core, turn) for core in bits for turn in range(first, last + 1)]
+        turns = range(1) if self._at_once else range(first, last + 1)
+        places = [(core, turn) for core in bits for turn in turns]
         if any(self._used[place] + bits[place[0]] > self._capacity for place in places):
             return "dram"
         for place in places:
@@ -42,8 +48,10 @@ def choose_stores(plan: Plan) -> None:
         MappingError: state that is asked to stay in the cores does not fit.
     """
     memory, precision = plan.chip.core.memory, plan.chip.precision
-    spikes, arrivals = _Shelf(memory.spikes), _Shelf(memory.spike_gradients)
-    currents = _Shelf(memory.batch_norm)
+    at_once = plan.schedule.alternates or _apart(plan)
+    spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
+    currents = _Shelf(memory.batch_norm, at_once)
+    sums = _Shelf(memory.accumulators, plan.schedule.alternates)
     for lp in plan.layers:
         index, producers = lp.layer.index, [one.layer.index for one in lp.producers]
         # Inputs arrive while the producers run, and stay until the layer has run.
@@ -56,13 +64,19 @@ def choose_stores(plan: Plan) -> None:
         if lp.exact:  # from FP until BP has come back to the layer
             bits = {part.core: _currents_bits(plan, lp, part) for part in lp.slices}
             lp.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
-        weights = max(map(lp.weight_count, lp.slices)) * precision.partial_sum
-        lp.dw_spilled = weights > memory.accumulators
+        bits = {part.core: lp.weight_count(part) * precision.partial_sum for part in lp.slices}
+        lp.dw_spilled = sums.take(bits, index, index) == "dram"
     for lp in reversed(plan.layers):
         if lp.consumers:
             bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
             lp.arriving = arrivals.take(bits, lp.layer.index, lp.consumers[-1].layer.index)
     _keep_states(plan)
+
+
+def _apart(plan: Plan) -> bool:
+    """Whether some layers share no core, so that they run at the same time."""
+    cores = [frozenset(part.core for part in lp.slices) for lp in plan.layers]
+    return any(a.isdisjoint(b) for a in cores for b in cores)
 
 
 def product_region(lp: LayerPlan, part: Slice) -> Region:
@@ -74,7 +88,7 @@ def product_region(lp: LayerPlan, part: Slice) -> Region:
 def _input_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
     channels, _, width = lp.layer.in_shape
     rows = input_rows(lp.layer, product_region(lp, part).rows)
-    held = channels * length(rows) * width * length(part.neurons.samples)
+    held = channels * length(rows) * width * plan.schedule.held_samples(part)
     return held * plan.steps * lp.operand_bits
 
 
@@ -91,10 +105,12 @@ def _arriving_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
     """
     at = lp.pooled(part.neurons)
     engine = plan.chip.core.engines.bp
-    elements = at.size * lp.layer.pooled_shape[2] * plan.steps
+    samples, held = length(at.samples), plan.schedule.held_samples(part)
+    each = np.full(samples, at.size // samples * lp.layer.pooled_shape[2] * plan.steps)
     if engine.mode != "dense" and engine.skip_outputs:
         need = lp.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
-        elements = int(np.count_nonzero(need))
+        each = np.count_nonzero(need, axis=(0, 2, 3, 4))
+    elements = int(np.sort(each)[-held:].sum())
     return elements * sum(reader.split.k * partial_bits(plan, reader) for reader in lp.consumers)
 
 
@@ -105,8 +121,9 @@ def partial_bits(plan: Plan, reader: LayerPlan) -> int:
 
 
 def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
-    """U, S and m of a slice, all samples and steps."""
+    """U, S and m of a slice, all steps of the samples that are on the chip at a time."""
     neurons = part.neurons.size * lp.layer.out_shape[2] * plan.steps
+    neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
     return neurons * (plan.chip.precision.membrane + 2)
 
 

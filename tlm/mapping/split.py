@@ -1,65 +1,15 @@
-"""Splits: cut a layer over channels, samples and rows, and choose the cut that costs least."""
+"""Closed forms of a slice: its dense cycles, and the gradients it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from math import prod
 
 from tlm.config.schema import ChipConfig
 from tlm.mapping.dense import bp_dense_cycles, fp_dense_cycles, wg_dense_cycles
-from tlm.mapping.geometry import output_rows, product_rows, row_quantum
+from tlm.mapping.geometry import output_rows, product_rows
 from tlm.mapping.nest import Array, block_sizes, panel_positions
-from tlm.mapping.region import Region, Slice, cuts, length
-from tlm.workload.model import NETWORK_INPUT, Layer, Workload
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Parts over output channels, samples and rows; their product is the number of cores used."""
-
-    k: int
-    batch: int
-    spatial: int
-
-    @property
-    def parts(self) -> int:
-        """Cores the split occupies."""
-        return self.k * self.batch * self.spatial
-
-
-def slices_of(layer: Layer, batch: int, split: Split, array: Array) -> list[Slice]:
-    """The slices of a split, one a core; cores are numbered with channels varying fastest.
-
-    Rows are cut at multiples of the pooling stride, so that every pooled row has one owner; not at
-    all where pooling windows overlap.
-    """
-    k, e, _ = layer.out_shape
-    quantum = row_quantum(layer) or e
-    channel_cuts = cuts(k, split.k, array.tile)
-    row_cuts = cuts(e, split.spatial, quantum)
-    input_cuts = cuts(layer.in_shape[1], len(row_cuts))
-    input_cuts += [(layer.in_shape[1],) * 2] * (len(row_cuts) - len(input_cuts))
-    found: list[Slice] = []
-    for samples in cuts(batch, split.batch):
-        for rows, rows_in in zip(row_cuts, input_cuts, strict=True):
-            for channels in channel_cuts:
-                region = Region(channels, samples, rows)
-                found.append(Slice(len(found), len(found), region, rows_in))
-    return found
-
-
-def candidates(layer: Layer, batch: int, cores: int, kind: str, array: Array) -> Iterator[Split]:
-    """All splits of the wanted kind that the cores and the layer's shape allow."""
-    quantum = row_quantum(layer) or layer.out_shape[1]
-    most_k = -(-layer.out_shape[0] // array.tile) if kind in ("auto", "k") else 1
-    most_k = most_k if layer.groups == 1 else 1  # a cut would only send zeros to other groups
-    most_b = batch if kind in ("auto", "batch") else 1
-    most_s = -(-layer.out_shape[1] // quantum) if kind in ("auto", "spatial") else 1
-    for k in range(1, min(cores, most_k) + 1):
-        for b in range(1, min(cores // k, most_b) + 1):
-            for s in range(1, min(cores // (k * b), most_s) + 1):
-                yield Split(k, b, s)
+from tlm.mapping.region import Slice, length
+from tlm.workload.model import NETWORK_INPUT, Layer
 
 
 def dense_cycles(layer: Layer, steps: int, part: Slice, array: Array, chip: ChipConfig) -> int:
@@ -92,62 +42,3 @@ def gradient_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> in
         rows = (min(rows[0], read[0]), max(rows[1], read[1]))
     values = length(part.neurons.channels) * length(rows) * layer.product_shape[2]
     return values * steps * chip.precision.gradient
-
-
-def traffic_ps(
-    workload: Workload,
-    layer: Layer,
-    split: Split,
-    parts: list[Slice],
-    chip: ChipConfig,
-    needed: int,
-) -> int:
-    """Estimate of the time the split's own traffic takes, in ps.
-
-    Weights are read in FP and BP by every replica through the mesh ports of the DRAM channels;
-    dW partial sums leave every replica but for its own share through its port. A dY that does not
-    fit the gradient memory is written once and read twice; partial dS of channel cuts that do not
-    fit the memory they arrive in, of ``needed`` elements, are written and read once a cut.
-    """
-    c, (r, s) = layer.weight_shape[1], layer.kernel
-    weights = layer.out_shape[0] * c * r * s
-    replicas = split.batch * split.spatial
-    port_bits_per_cycle = chip.noc.link
-    read_bits = weights * chip.precision.weight * replicas * (2 if layer.index else 1)
-    share = max(length(part.neurons.channels) for part in parts) * c * r * s
-    reduce_bits = share * chip.precision.partial_sum * (replicas - 1) // replicas
-    if share * chip.precision.partial_sum > chip.core.memory.accumulators:
-        read_bits += 2 * weights * chip.precision.partial_sum * replicas  # dW spilled
-    pairs = workload.batch * workload.steps
-    if max(gradient_bits(layer, workload.steps, part, chip) for part in parts) > (
-        chip.core.memory.gradients
-    ):
-        read_bits += 3 * prod(layer.product_shape) * pairs * chip.precision.gradient
-    partial_bits = split.k * chip.precision.partial_sum
-    if split.k > 1 and needed * partial_bits > chip.core.memory.spike_gradients * split.parts:
-        read_bits += 2 * prod(layer.in_shape) * pairs * partial_bits
-    cycles = read_bits // (port_bits_per_cycle * chip.dram.channels)
-    return (cycles + reduce_bits // port_bits_per_cycle) * chip.noc.period_ps
-
-
-def choose_split(
-    workload: Workload, layer: Layer, chip: ChipConfig, array: Array, needed: int
-) -> Split:
-    """The split with the least slowest-core time plus traffic; ties to fewer cores.
-
-    ``needed`` elements of dX have to be returned by BP.
-    """
-    best: tuple[int, int, Split] | None = None
-    kind = chip.mapping.split
-    for split in candidates(layer, workload.batch, chip.cores, kind, array):
-        parts = slices_of(layer, workload.batch, split, array)
-        if len(parts) != split.parts:
-            continue
-        slowest = max(dense_cycles(layer, workload.steps, part, array, chip) for part in parts)
-        cost = slowest * chip.core.period_ps + traffic_ps(
-            workload, layer, split, parts, chip, needed
-        )
-        if best is None or (cost, split.parts) < best[:2]:
-            best = (cost, split.parts, split)
-    assert best is not None  # the whole layer on one core is always a candidate
-    return best[2]

@@ -40,9 +40,11 @@ class Strip:
     inputs: Span
 
 
-def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]) -> None:
-    """Append WG of one layer; ``turns`` counts the dY blocks each core has let go of."""
-    for part in lp.slices:
+def build_weight_gradient(
+    builder: Builder, lp: LayerPlan, parts: list[Slice], turns: dict[int, int]
+) -> None:
+    """Append WG of some slices; ``turns`` counts the dY blocks each core has let go of."""
+    for part in parts:
         if lp.gradients == "dram":
             _walk(builder, lp, part, part.neurons.samples)
             continue
@@ -60,7 +62,8 @@ def _walk(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
     for strip in _strips(builder, lp, part):
         blocks = list(_pieces(builder, lp, part, samples, strip))
         for block in blocks:
-            _piece(builder, lp, part, block, strip, last=block is blocks[-1])
+            ends = (block is blocks[0], block is blocks[-1])
+            _piece(builder, lp, part, block, strip, ends)
 
 
 def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
@@ -135,9 +138,14 @@ def _pieces(
 
 
 def _piece(
-    builder: Builder, lp: LayerPlan, part: Slice, block: Block, strip: Strip, last: bool
+    builder: Builder,
+    lp: LayerPlan,
+    part: Slice,
+    block: Block,
+    strip: Strip,
+    ends: tuple[bool, bool],
 ) -> None:
-    """Tiles of one piece of a pass, one for each tile of output channels."""
+    """Tiles of one piece of a pass, the first or last one at its ``ends``, for each output tile."""
     samples = block.samples
     plane = length(block.rows) * lp.width
     dead = dead_pairs(lp, samples, block.steps)
@@ -164,7 +172,7 @@ def _piece(
                 region = Region(one.channels, samples, block.rows)
                 _read_gradient(builder, lp, part, region, tile)
         if lp.dw_spilled:
-            _spill(builder, lp, part, one, tile, scanned, last)
+            _spill(builder, lp, part, one, tile, scanned, ends)
 
 
 def _panel_channels(builder: Builder, lp: LayerPlan, strip: Strip) -> int:
@@ -193,24 +201,24 @@ def _spill(
     panel: Panel,
     tile: Tile,
     worked: bool,
-    last: bool,
+    ends: tuple[bool, bool],
 ) -> None:
     """Keep the partial dW of a panel in DRAM between the pieces of a pass.
 
     It is read once it has been written, and written back; a pass over dY in DRAM keeps its dW in
-    the accumulators and writes it with its last piece.
+    the accumulators, takes up what an earlier group left with its first piece and writes it with
+    its last.
     """
     runs = _spilled_runs(lp, part, panel.channels, panel.partners)
     found = builder.spills.setdefault((lp.layer.index, part.core), {})
     key = (panel.channels, panel.partners)
-    if lp.gradients == "dram":
-        if not last:
-            return
-    elif not worked:
-        return
-    elif key in found:
+    streamed = lp.gradients == "dram"
+    first, last = ends if streamed else (worked, worked)
+    if first and key in found:
         tile.reads += runs
         tile.read_needs += (found[key],)
+    if not last:
+        return
     written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}", "channel",
                                  panel.channels[0], "input", panel.partners[0],
                                  "sample", tile.sample,

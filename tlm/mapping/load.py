@@ -1,0 +1,124 @@
+"""Load: what one layer on one grid asks of every core, of DRAM and of the network (estimated).
+
+Cycles come from recorded work; bytes from shapes and from what fits the memories. Left out are
+halo gradients, pooled copies of the state, and what the burst length adds to short accesses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+
+from tlm.config.dram_timing import load_dram_timing
+from tlm.config.schema import ChipConfig
+from tlm.mapping.geometry import input_rows, product_rows
+from tlm.mapping.grid import Grid
+from tlm.mapping.nest import Array, block_sizes, ceil_div
+from tlm.mapping.profile import Profile
+from tlm.mapping.region import Slice, length
+from tlm.mapping.split import gradient_bits
+from tlm.workload.model import Layer
+
+DRAM_SHARE = 0.6  # of the peak that a job's reads and writes reach (assumed; seen: .5 to .7)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Time in ps of every slice on its engines; DRAM bytes; time of the last reduction, in ps."""
+
+    fp_ps: tuple[int, ...]
+    bp_ps: tuple[int, ...]
+    wg_ps: tuple[int, ...]
+    fp_bytes: int
+    bp_bytes: int
+    wg_bytes: int
+    reduce_ps: int
+
+
+def load_of(profile: Profile, grid: Grid, chip: ChipConfig, array: Array) -> Load:
+    """The load of a layer on a grid."""
+    parts = grid.slices()
+    periods = [chip.core.period_of(core) for core in grid.cores]
+    fp, bp, wg = (
+        tuple(int(c) * ps for c, ps in zip(cycles, periods, strict=True))
+        for cycles in profile.work.by_slice(grid)
+    )
+    fp_bits, bp_bits, wg_bits = _dram_bits(profile, parts, chip, array)
+    replicas = grid.split.batch * grid.split.spatial
+    share = max(_weights(profile.layer, part) for part in parts) // replicas
+    ports = share * (replicas - 1) * chip.precision.partial_sum // chip.noc.link
+    return Load(fp, bp, wg, fp_bits // 8, bp_bits // 8, wg_bits // 8, ports * chip.noc.period_ps)
+
+
+def dram_ps(nbytes: int, chip: ChipConfig) -> int:
+    """The time ``nbytes`` take on all channels together."""
+    return int(nbytes / (_peak(chip.dram.device) * chip.dram.channels * DRAM_SHARE))
+
+
+@cache
+def _peak(device: str) -> float:
+    return load_dram_timing(device).peak_bytes_per_ps
+
+
+def _weights(layer: Layer, part: Slice) -> int:
+    return length(part.neurons.channels) * prod(layer.weight_shape[1:])
+
+
+def _dram_bits(
+    profile: Profile, parts: list[Slice], chip: ChipConfig, array: Array
+) -> tuple[int, int, int]:
+    """Bits that FP, BP (with the gradient unit) and WG (with the update) move."""
+    layer, precision, memory = profile.layer, chip.precision, chip.core.memory
+    pairs, bits = profile.batch * profile.steps, precision.gradient
+    products = prod(layer.product_shape) * pairs
+    fp = bp = prod(layer.out_shape) * pairs * (precision.membrane + 2)
+    wg = prod(layer.weight_shape) * profile.optimizer_bits
+    if profile.waits_for_batch and 2 * products * bits > memory.batch_norm * len(parts):
+        fp += 2 * products * precision.membrane  # the currents, written and read
+        bp += products * (precision.membrane + 2 * bits)  # again, and dL/dI
+    if max(gradient_bits(layer, profile.steps, part, chip) for part in parts) > memory.gradients:
+        bp += 2 * products * bits  # dY, written and read
+        wg += products * bits
+    k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
+    partials = k * (precision.partial_sum if k > 1 else bits)
+    if profile.returned * partials > memory.spike_gradients * chip.cores:
+        bp += 2 * prod(layer.in_shape) * pairs * partials
+    for part in parts:
+        more = _slice_bits(profile, part, chip, array)
+        fp, bp, wg = fp + more[0], bp + more[1], wg + more[2]
+    return fp, bp, wg
+
+
+def _slice_bits(
+    profile: Profile, part: Slice, chip: ChipConfig, array: Array
+) -> tuple[int, int, int]:
+    """Bits of weights and inputs that one slice reads in FP, BP and WG, and of dW it spills."""
+    layer, memory = profile.layer, chip.core.memory
+    samples, rows = length(part.neurons.samples), product_rows(layer, part.neurons.rows)
+    weights = _weights(layer, part)
+    each = weights * chip.precision.weight
+    resident = each <= memory.weights
+    line = layer.in_shape[2] * layer.in_shape[0] * samples * profile.steps * profile.operand_bits
+    width = layer.product_shape[2]
+    group = chip.mapping.group if chip.mapping.schedule == "pipelined" else samples
+    inputs = length(input_rows(layer, rows)) * line
+    fp = each * _loads(profile, group, samples, length(rows), width, array, resident)
+    fp += inputs if not profile.has_bp else 0
+    bp, returned = 0, length(part.input_rows)
+    if profile.has_bp and returned:
+        bp = each * _loads(profile, group, samples, returned, layer.in_shape[2], array, resident)
+        bp += returned * line // profile.operand_bits
+    spilled = weights * chip.precision.partial_sum
+    return fp, bp, inputs + (2 * spilled * samples if spilled > memory.accumulators else 0)
+
+
+def _loads(
+    profile: Profile, group: int, samples: int, rows: int, width: int, array: Array, resident: bool
+) -> int:
+    """How often a slice's weights are fetched: once a group of samples, or once a block."""
+    groups = ceil_div(samples, group)
+    if resident:
+        return groups
+    sizes = block_sizes(min(group, samples), rows, profile.steps, width, array.positions)
+    return groups * sum(n for _, n in sizes)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from tlm.config.core import Memory
 from tlm.config.energy import EnergyTable, load_energy
 from tlm.config.schema import ChipConfig
 from tlm.mapping.flow import hop_bytes
@@ -57,7 +58,7 @@ def estimate(profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipCo
 def _energy_pj(
     profiles: Sequence[Profile], chip: ChipConfig, time_ps: int, nbytes: int, hops: int
 ) -> float:
-    table = _table(chip.energy)
+    table = _table(chip.energy, chip.core.memory)
     lanes = chip.core.engines.fp.rows * chip.core.engines.fp.cols
     compute = lanes * sum(
         int(one.work.fp.sum()) * table.pj("fp", "mac_add")
@@ -65,9 +66,9 @@ def _energy_pj(
         + int(one.work.wg.sum()) * table.pj("wg", "mac_add")
         for one in profiles
     )
-    flits = hops / (chip.noc.link / 8)
+    bits = 8 * hops
     moved = 8 * nbytes * table.pj("dram", "read_bit")
-    moved += flits * (table.pj("noc", "link_flit") + table.pj("noc", "router_flit"))
+    moved += bits * (table.pj("noc", "link_bit") + table.pj("noc", "router_bit"))
     power_w = (
         chip.cores * table.leakage["core"].power_w
         + chip.mesh.columns * chip.mesh.rows * table.leakage["router"].power_w
@@ -77,8 +78,8 @@ def _energy_pj(
 
 
 @cache
-def _table(name: str) -> EnergyTable:
-    return load_energy(name)
+def _table(name: str, memory: Memory) -> EnergyTable:
+    return load_energy(name, memory)
 
 
 def _time_ps(grids: Sequence[Grid], loads: Sequence[Load], chip: ChipConfig) -> int:

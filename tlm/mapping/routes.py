@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from tlm.mapping.builder import Builder, per_sample
 from tlm.mapping.counts import Bools
-from tlm.mapping.geometry import source_rows
 from tlm.mapping.gradient import gradient_bytes
 from tlm.mapping.nest import Block
 from tlm.mapping.plan import LayerPlan

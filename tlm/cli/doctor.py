@@ -24,7 +24,11 @@ from tlm.version import __version__
 DISTRIBUTION = "snn-tlm"
 PACKAGES = ("simpy", "numpy", "h5py", "matplotlib", "pydantic", "ruamel.yaml", "pint", "typer",
             "rich", "jinja2")  # fmt: skip
-EXTRAS = {"frames": ("pandas",), "capture": ("torch", "PIL", "sklearn")}
+EXTRAS = {
+    "frames": ("pandas",),
+    "timeline": ("perfetto",),
+    "capture": ("torch", "PIL", "sklearn"),
+}
 LEAST_FREE_BYTES = 1 << 30  # a run of the largest bundled job leaves less than a tenth of it
 LEAST_COLUMNS = 118
 

@@ -24,7 +24,8 @@ WINDOWS = 240  # about four pixels each in a picture 1280 wide
 def plot_run(run_dir: str | Path, on_step: Callable[[str], None] = lambda name: None) -> list[Path]:
     """Draw utilisation and DRAM bandwidth over time, and energy by component and phase.
 
-    ``on_step`` is called with the name of each figure before it is written. A run traced at level ``phase`` has no transactions and gets no bandwidth figure.
+    ``on_step`` is called with the name of each figure before it is written. A run traced at
+    level ``phase`` has no transactions and gets no bandwidth figure.
 
     Returns the files written, a PNG and an SVG for each figure.
 

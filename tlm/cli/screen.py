@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +55,9 @@ def show(result: RunResult, baseline: Any = None) -> None:
     console().print(screen(result, baseline))
 
 
-def as_json(result: RunResult, baseline: Any) -> str:
-    """The summary as JSON, with the run's folder, its cost and the GPU baseline beside it."""
-    figures = {
+def figures(result: RunResult, baseline: Any) -> dict[str, Any]:
+    """The summary with the run's folder, its cost and the GPU baseline, as plain values."""
+    return {
         "folder": str(result.folder),
         "cost": result.cost,
         "summary": result.summary,
@@ -72,7 +71,6 @@ def as_json(result: RunResult, baseline: Any) -> str:
             "conditions": list(baseline.conditions),
         },
     }
-    return json.dumps(figures, indent=1, allow_nan=False)
 
 
 def console() -> Console:

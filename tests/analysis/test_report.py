@@ -150,8 +150,8 @@ def test_a_browser_has_nothing_to_complain_about(html: str, tmp_path: Path) -> N
     page = tmp_path / "report.html"
     page.write_text(html)
     base = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    for option in ("--screenshot", "--print-to-pdf"):
-        target = tmp_path / option.strip("-")
+    for option, name in (("--screenshot", "page.png"), ("--print-to-pdf", "page.pdf")):
+        target = tmp_path / name
         command = [*base, "--window-size=1280,800", f"{option}={target}", f"file://{page}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         assert "CONSOLE" not in done.stderr

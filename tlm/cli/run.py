@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,10 @@ import typer
 
 from tlm.cli.composition import load_analysis
 from tlm.cli.options import DEFAULT_CHIP, AsJson, Chip, Overrides, job_names
+from tlm.cli.report import write_report
 
 if TYPE_CHECKING:
+    from tlm.runner import RunResult
     from tlm.workload.model import Workload
 
 
@@ -66,9 +69,7 @@ def run(
     ] = ActivityChoice.RECORDED,
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
-    from tlm.cli import screen
     from tlm.cli.progress import progress_bar
-    from tlm.cli.report import write
     from tlm.errors import InvalidResultError
     from tlm.runner import run_job
 
@@ -84,18 +85,24 @@ def run(
             activity=activity.value,
             on_progress=on_progress,
         )
-    baseline = _baseline(result.workload)
-    if as_json:
-        typer.echo(screen.as_json(result, baseline))
-    else:
-        screen.show(result, baseline)
+    _print(result, as_json)
     if with_report:
-        typer.echo(write(result.folder, workload), err=as_json)
+        typer.echo(write_report(result.folder, workload), err=as_json)
     if not result.ok:
         raise InvalidResultError(
             f"{result.folder}: the run breaks {len(result.summary['broken'])} invariants, named "
             "above; do not use its figures, and please report it"
         )
+
+
+def _print(result: RunResult, as_json: bool) -> None:
+    from tlm.cli.screen import figures, show
+
+    baseline = _baseline(result.workload)
+    if as_json:
+        typer.echo(json.dumps(figures(result, baseline), indent=1, allow_nan=False))
+    else:
+        show(result, baseline)
 
 
 def _baseline(workload: Workload) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,9 +71,9 @@ def show(result: Finished, baseline: Any = None) -> None:
     console().print(screen(result, baseline))
 
 
-def as_json(result: Finished, baseline: Any) -> str:
-    """The summary as JSON, with the run's folder, its cost and the GPU baseline beside it."""
-    figures = {
+def figures(result: Finished, baseline: Any) -> dict[str, Any]:
+    """The summary with the run's folder, its cost and the GPU baseline, as plain values."""
+    return {
         "folder": str(result.folder),
         "cost": result.cost,
         "summary": result.summary,
@@ -88,7 +87,6 @@ def as_json(result: Finished, baseline: Any) -> str:
             "conditions": list(baseline.conditions),
         },
     }
-    return json.dumps(figures, indent=1, allow_nan=False)
 
 
 def console() -> Console:

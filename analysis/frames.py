@@ -71,5 +71,5 @@ def _pandas() -> Any:
     try:
         import pandas
     except ImportError as error:
-        raise TraceError("frames need the extra frames: pip install 'snn-tlm[frames]'") from error
+        raise TraceError("data frames need the extra frames: pip install pandas") from error
     return pandas

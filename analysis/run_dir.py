@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from analysis.energy import Energy, read_energy
 from tlm.errors import TraceError
@@ -39,6 +43,16 @@ class RunDir:
         return _read_json(self.folder / "manifest.json", "tlm-manifest")
 
     @cached_property
+    def config(self) -> dict[str, str]:
+        """Every chip value of ``config.resolved.yaml`` by its dotted key, as written there."""
+        path = self.folder / "config.resolved.yaml"
+        try:
+            document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        except (OSError, YAMLError):
+            raise TraceError(f"{path}: missing or not readable; run the job again") from None
+        return dict(_flat("", document))
+
+    @cached_property
     def energy(self) -> Energy:
         """``energy.csv``."""
         return read_energy(self.folder)
@@ -55,6 +69,15 @@ def open_run_dir(folder: str | Path) -> RunDir:
         raise TraceError(f"{run.folder}: no such folder; give the folder of a finished run")
     _ = run.summary
     return run
+
+
+def _flat(prefix: str, value: object) -> Iterator[tuple[str, str]]:
+    """Dotted keys and values of nested mappings."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else str(key), item)
+    else:
+        yield prefix, str(value)
 
 
 def _read_json(path: Path, schema: str) -> Json:

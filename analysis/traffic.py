@@ -59,12 +59,12 @@ def dram_traffic(trace: Trace, edges_ps: Ints) -> DramTraffic:
     An answer at the very end of the run belongs to the last window.
     """
     rows = trace.transactions
-    rows = rows[np.isin(rows["target"], trace.unit_ids("dram"))]
+    to_dram = np.array([unit.kind == "dram" for unit in trace.units])[rows["target"]]
     reads = rows["command"] == _READ
     return DramTraffic(
         edges_ps,
-        _nbytes_by_window(rows[reads], edges_ps),
-        _nbytes_by_window(rows[~reads], edges_ps),
+        _nbytes_by_window(rows, to_dram & reads, edges_ps),
+        _nbytes_by_window(rows, to_dram & ~reads, edges_ps),
     )
 
 
@@ -102,9 +102,9 @@ def _latency(command: str, latency_ps: Ints) -> Latency:
     )
 
 
-def _nbytes_by_window(rows: NDArray[np.void], edges_ps: Ints) -> Ints:
+def _nbytes_by_window(rows: NDArray[np.void], chosen: NDArray[np.bool_], edges_ps: Ints) -> Ints:
     windows = len(edges_ps) - 1
-    window = np.searchsorted(edges_ps, rows["begin_resp"], side="right") - 1
+    window = np.searchsorted(edges_ps, rows["begin_resp"][chosen], side="right") - 1
     total = np.zeros(windows, dtype=np.int64)
-    np.add.at(total, np.clip(window, 0, windows - 1), rows["nbytes"].astype(np.int64))
+    np.add.at(total, np.clip(window, 0, windows - 1), rows["nbytes"][chosen])
     return total

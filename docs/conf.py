@@ -9,6 +9,8 @@ extensions = ["myst_nb"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"tlm {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 nitpicky = True
 myst_heading_anchors = 3
 # The notebook is kept without outputs: what a reader of the site sees was run with this version.

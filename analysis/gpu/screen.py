@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from analysis.gpu.baseline import GpuBaseline, network_baseline
 from analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
@@ -30,14 +31,62 @@ def screen(
     """
     network = network_named(name)
     found = network_baseline(network, device(gpu), precision, neuron)
+    runs = _runs_of(network, run_dirs)
+    lines = [*_figures(network, found), *_kernels(found, top), *_compared(network, found, runs)]
+    return "\n".join([*lines, "", "Conditions", *(f"  {line}" for line in found.conditions)])
+
+
+def figures(
+    name: str, gpu: str, precision: str, neuron: str, run_dirs: Sequence[Path]
+) -> dict[str, Any]:
+    """The same as plain figures: s, J, bytes and FLOP, kernels in the order they run.
+
+    Raises:
+        ConfigError: an unknown GPU, or a run of another job.
+    """
+    network = network_named(name)
+    found = network_baseline(network, device(gpu), precision, neuron)
+    runs = _runs_of(network, run_dirs)
+    kernels = zip(found.kernels, found.traffic, found.times_s, strict=True)
+    return {
+        "network": network.name,
+        "device": found.device,
+        "precision": found.precision,
+        "neuron": found.neuron,
+        "time_s": found.time_s,
+        "time_s_range": list(found.time_s_range),
+        "energy_j_range": list(found.energy_j_range),
+        "dram_nbytes": found.dram_nbytes,
+        "l2_nbytes": found.l2_nbytes,
+        "peak_nbytes": found.peak_nbytes,
+        "fits_in_l2": found.fits_in_l2,
+        "kernels": [
+            {
+                "name": kernel.name,
+                "time_s": time_s,
+                "dram_nbytes": moved.dram_nbytes,
+                "l2_nbytes": moved.l2_nbytes,
+                "flop": kernel.flop,
+            }
+            for kernel, moved, time_s in kernels
+        ],
+        "runs": [
+            {"folder": str(run.folder), "time_s": run.time_s, "energy_j": run.energy_j,
+             "dram_nbytes": run.dram_nbytes}
+            for run in runs
+        ],
+        "conditions": list(found.conditions),
+    }  # fmt: skip
+
+
+def _runs_of(network: Network, run_dirs: Sequence[Path]) -> list[ChipRun]:
     runs = [chip_run(folder) for folder in run_dirs]
     for run in runs:
         if run.workload != network.name:
             raise ConfigError(
                 f"{run.folder}: expected a run of {network.name}, it is of {run.workload}"
             )
-    lines = [*_figures(network, found), *_kernels(found, top), *_compared(network, found, runs)]
-    return "\n".join([*lines, "", "Conditions", *(f"  {line}" for line in found.conditions)])
+    return runs
 
 
 def _figures(network: Network, found: GpuBaseline) -> list[str]:

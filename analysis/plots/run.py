@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -18,11 +19,14 @@ from analysis.traffic import dram_traffic
 from analysis.windows import window_edges
 from tlm.errors import TraceError
 
+FIGURES = 3  # at most; for progress
 WINDOWS = 240  # about four pixels each in a picture 1280 wide
 
 
-def plot_run(run_dir: str | Path) -> list[Path]:
+def plot_run(run_dir: str | Path, on_step: Callable[[str], None] = lambda name: None) -> list[Path]:
     """Write the figures of a run into its folder ``plots``.
+
+    ``on_step`` is called with the name of each figure before it is written.
 
     Returns the files written, a PNG and an SVG for each figure.
 
@@ -31,7 +35,11 @@ def plot_run(run_dir: str | Path) -> list[Path]:
     """
     folder = Path(run_dir)
     figures = run_figures(folder)
-    return [path for name, figure in figures.items() for path in save(figure, folder, name)]
+    pictures = []
+    for name, figure in figures.items():
+        on_step(name)
+        pictures += save(figure, folder, name)
+    return pictures
 
 
 def run_figures(folder: Path) -> dict[str, Figure]:

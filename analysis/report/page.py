@@ -57,7 +57,7 @@ def report_html(
             "figures": drawn,
             "complete": trace.complete,
             "level": trace.attrs["level"],
-            "assumed_values": tables.assumed_values(trace, chip),
+            "assumed_values": tables.assumed_values(run, chip),
         }
     context |= _texts(run) | _gpu(run, workload)
     environment = Environment(

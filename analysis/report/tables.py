@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from analysis.gpu import GpuBaseline
 from analysis.run_dir import Json, RunDir
 from analysis.windows import energy_text, nbytes_text, time_text
 from tlm.config.layers import LoadedChip
-from tlm.trace import Trace
 
 Row = tuple[str, ...]
 Table = list[Row]
@@ -108,11 +103,9 @@ def gpu(summary: Json, baseline: GpuBaseline) -> Titled:
     return Titled(f"{baseline.device} doing the same step", heads, rows)
 
 
-def assumed_values(trace: Trace, chip: LoadedChip) -> Titled:
+def assumed_values(run: RunDir, chip: LoadedChip) -> Titled:
     """Every value of the chip that no publication states."""
-    document = YAML(typ="safe").load(io.StringIO(trace.config_text))
-    values = dict(_flat("", document))
-    rows = [(key, values.get(key, ""), chip.assumed[key]) for key in sorted(chip.assumed)]
+    rows = [(key, run.config.get(key, ""), chip.assumed[key]) for key in sorted(chip.assumed)]
     return Titled("Assumed chip values", ("value", "is", "why"), rows, 1)
 
 
@@ -131,12 +124,3 @@ def assumed_energy(run: RunDir) -> Titled:
         if pj
     ]
     return Titled("Assumed energy coefficients", ("action", "each", "of all energy"), rows)
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Dotted keys and values of nested mappings."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else str(key), item)
-    else:
-        yield prefix, str(value)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tlm.runner import RunResult, run_job
 from tlm.trace import TraceWriter, What, schema
 
 CORES = 4
@@ -90,3 +91,9 @@ def make_run(folder: Path, level: str = "transaction") -> Path:
     (folder / "energy.csv").write_text(ENERGY_CSV)
     (folder / "summary.json").write_text(json.dumps({"dram": {"peak_gb_s": PEAK_GB_S}}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """A real run of the smallest bundled job on the default chip."""
+    return run_job("digits", out=tmp_path_factory.mktemp("digits") / "run")

@@ -23,8 +23,9 @@ def errors_of(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> lis
 def fake_run(monkeypatch: pytest.MonkeyPatch, run_job: Any) -> None:
     """Put ``run_job`` in the place of the simulator's; nothing is shown, no GPU modelled."""
     simulator = types.SimpleNamespace(run_job=run_job, Progress=object)
-    screen = types.SimpleNamespace(show=lambda result, baseline: None)
+    screen = types.SimpleNamespace(show=lambda result, baseline: None, figures=None)
     monkeypatch.setitem(sys.modules, "tlm.runner", simulator)
+    monkeypatch.setattr(tlm.cli, "screen", screen, raising=False)
     monkeypatch.setitem(sys.modules, "tlm.cli.screen", screen)
     monkeypatch.setattr(sys.modules["tlm.cli.run"], "_baseline", lambda workload: None)
 

@@ -187,7 +187,7 @@ def test_a_table_may_extend_one(tmp_path: Path) -> None:
         ("sram: weights", "expected either energy, or sram"),
         ("sram: weights, port: 16 bit, energy: 1 pJ", "expected either energy, or sram"),
         ("energy: 1 pJ, share: 1 bit", "expected either energy, or sram"),
-        ("sram: weights, port: 16", "expected an amount of memory with its unit"),
+        ("sram: weights, port: 16", "expected an amount of data with its unit"),
     ],
 )
 def test_an_access_has_one_form(tmp_path: Path, entry: str, text: str) -> None:

@@ -105,7 +105,7 @@ def test_a_wrong_override_is_one_line(override: str, text: str) -> None:
     [
         (
             "core: {memory: {weights: 18432}}",
-            'core.memory.weights: expected an amount of memory with its unit (such as "18 Kib"), '
+            'core.memory.weights: expected an amount of data with its unit (such as "128 bit"), '
             "got 18432",
         ),
         ("noc: {clok: 1 GHz}", 'noc.clok: unknown key; did you mean "clock"?'),

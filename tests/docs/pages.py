@@ -4,7 +4,7 @@
 <!-- needs: MODULE -->     run where the module is installed
 <!-- slow -->              run under the marker slow only, with all later blocks of its page
 <!-- file: NAME -->        not run, but written to NAME for the commands that follow
-<!-- printed -->           every line is one that the commands before it printed
+<!-- printed -->           every line is one that the block before it printed
 <!-- command: NAME -->     a command that CI takes from the README by its name
 """
 
@@ -16,7 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OWN_TEST = ("own-chip",)  # shows refusals too, which are no commands that succeed
 _BLOCK = re.compile(r"((?:^<!-- .* -->\n)*)^```(\w+)\n((?:.*\n)*?)```$", re.MULTILINE)
+_FILE = "# file: "
 _MARK = re.compile(r"<!-- ([\w ]+?)(?:: (.*))? -->")
 
 
@@ -27,6 +29,12 @@ class Block:
     language: str
     text: str
     marks: dict[str, str]
+
+    @property
+    def file(self) -> str:
+        """Name of the file that the block is; empty if it is none."""
+        first = self.text.partition("\n")[0]
+        return first.removeprefix(_FILE) if first.startswith(_FILE) else ""
 
 
 def blocks(page: Path) -> list[Block]:

@@ -19,23 +19,29 @@ PICTURES = ("utilisation", "energy")
 
 
 def refresh(page: Path, folder: Path) -> None:
-    """Replace the lines of printed blocks by the nearest lines printed now."""
+    """Replace the lines of printed blocks by the nearest lines that the block before prints now."""
     printed: list[str] = []
     for block in shown(page):
-        if "not run" in block.marks or not installed(block):
+        if "not run" in block.marks or "slow" in block.marks or not installed(block):
             continue
-        if "file" in block.marks:
-            (folder / block.marks["file"]).write_text(block.text)
+        if block.file:
+            (folder / block.file).write_text(block.text)
         elif "printed" in block.marks:
             lines = [nearest(line, printed) for line in block.text.splitlines()]
             text = page.read_text(encoding="utf-8")
-            page.write_text(text.replace(block.text, "\n".join(lines) + "\n"), encoding="utf-8")
+            now = text.replace(fenced(block.text), fenced("\n".join(lines) + "\n"))
+            page.write_text(now, encoding="utf-8")
         elif block.language in RUN:
-            printed = run(block, folder).splitlines() + printed  # the latest first
+            printed = run(block, folder).splitlines()
+
+
+def fenced(text: str) -> str:
+    """A block's text with its fence, so that no part of another block is meant."""
+    return f"```text\n{text}```"
 
 
 def nearest(line: str, printed: list[str]) -> str:
-    """The printed line most like ``line``, the latest of equals."""
+    """The printed line most like ``line``."""
     return max(printed, key=lambda other: difflib.SequenceMatcher(None, line, other).ratio())
 
 

@@ -5,16 +5,20 @@ Every import that costs time (pint, h5py, matplotlib, simpy) waits for the verb 
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tlm.cli.area import area
+from tlm.cli.compare import compare
 from tlm.cli.config import config_app
 from tlm.cli.counterfactual import counterfactual
+from tlm.cli.doctor import doctor
 from tlm.cli.dram import dram
 from tlm.cli.explain import explain
 from tlm.cli.export import export
@@ -37,6 +41,7 @@ Exit codes: 0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted; 14
 5 out of memory; 6 disk full; 1 a fault of this program.
 """
 
+SCRIPT = "tlm"
 INTERRUPTED = 130
 INTERNAL_FAULT = 1
 
@@ -44,7 +49,7 @@ INTERNAL_FAULT = 1
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
-    help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help=_HELP, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False
 )
 app.command()(run)
 app.command()(counterfactual)
@@ -55,6 +60,7 @@ app.command()(area)
 app.add_typer(config_app, name="config")
 app.add_typer(workload_app, name="workload")
 app.command()(record)
+app.command()(compare)
 app.command()(explain)
 app.command()(report)
 app.command()(plot)
@@ -63,6 +69,7 @@ app.command()(noc)
 app.command()(dram)
 app.command()(validate)
 app.command()(gpu)
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -94,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(words, prog_name="python -m tlm", standalone_mode=False)
+        code = app(words, prog_name=_program(words), standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort) as error:
         _complain("interrupted")
         return getattr(error, "exit_code", INTERRUPTED)
@@ -105,6 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:  # typer has caught the Ctrl-C itself
         _complain("interrupted")
     return code if isinstance(code, int) else 0
+
+
+def _program(words: Sequence[str]) -> str:
+    """The name that help and completion go by: shells complete the script ``tlm`` only."""
+    script = Path(sys.argv[0]).name == SCRIPT or f"_{SCRIPT.upper()}_COMPLETE" in os.environ
+    return SCRIPT if script or any("-completion" in word for word in words) else "python -m tlm"
 
 
 def _report(error: Exception) -> int:

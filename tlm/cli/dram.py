@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tlm.cli.composition import load_analysis
+from tlm.cli.options import AsJson
 from tlm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def dram(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write dram.csv and plots there as well.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure one DRAM channel; print bandwidth, latency and command counts as CSV.
 
@@ -89,15 +92,22 @@ def dram(
     offered = _offered(timing, pattern, requests, count, nbytes, address_map)
     loads = [f"int:{one:g}" for one in interval or []] + [f"win:{one}" for one in window or []]
     lines = [",".join(COLUMNS)]
-    typer.echo(lines[0])
+    if not as_json:
+        typer.echo(lines[0])
+    rows: list[tuple[object, ...]] = []
     points: list[tuple[DramLoad, DramMeasurement]] = []
     for text in loads or ["recorded" if offered.clocks else "sat"]:
         load = DramLoad() if text == "recorded" else DramLoad.parse(text)
         clocks = () if loads else offered.clocks
         measured = drive(timing, offered.requests, load, policy, offered.nbytes, clocks)
         points.append((load, measured))
-        lines.append(_row(text, len(offered.requests), timing, measured))
-        typer.echo(lines[-1])
+        rows.append(_values(text, len(offered.requests), timing, measured))
+        lines.append(_row(rows[-1]))
+        if not as_json:
+            typer.echo(lines[-1])
+    if as_json:
+        named = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        typer.echo(json.dumps(named, indent=1, allow_nan=False))
     if out is not None:
         _write(out, f"{timing.name} {pattern or requests}", lines, points)
 
@@ -129,18 +139,24 @@ def _offered(
     return Recording(offered, [size] * len(offered), [])
 
 
-def _row(load: str, count: int, timing: DramTiming, measured: DramMeasurement) -> str:
+def _values(
+    load: str, count: int, timing: DramTiming, measured: DramMeasurement
+) -> tuple[object, ...]:
+    """One row in the order of ``COLUMNS``."""
     from tlm.hardware.dram_energy import channel_energy
 
     counters = measured.counters
     energy = channel_energy(timing, counters, measured.time_ps)
-    values = (
+    return (
         load, count, measured.steady_gb_s, measured.total_gb_s, timing.peak_bytes_per_ps * 1000,
         measured.read_latency_ns, measured.read_latency_min_ns, counters.row_hit_rate,
         counters.activates, counters.precharges, counters.reads, counters.writes,
         counters.refreshes, measured.time_ps / 1000,
         None if energy is None else energy.total_pj / 1e6,
     )  # fmt: skip
+
+
+def _row(values: Sequence[object]) -> str:
     return ",".join(
         "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
         for value in values

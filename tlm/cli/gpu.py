@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tlm.cli.composition import load_analysis
+from tlm.cli.options import AsJson
 
 
 class Gpu(StrEnum):
@@ -67,6 +69,7 @@ def gpu(
             metavar="DIR", help="Write the comparison's plots, or the page of --validate."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Model a training step on a GPU, kernel by kernel, and compare runs of the chip with it."""
     from tlm.errors import ConfigError
@@ -78,7 +81,12 @@ def gpu(
         return
     if workload is None:
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")
-    text = import_module("analysis.gpu.screen").screen(
+    screen = import_module("analysis.gpu.screen")
+    if as_json:
+        found = screen.figures(workload, gpu.value, precision.value, neuron.value, run_dirs or [])
+        typer.echo(json.dumps(found, indent=1, allow_nan=False))
+        return
+    text = screen.screen(
         workload,
         gpu=gpu.value,
         precision=precision.value,

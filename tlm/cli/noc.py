@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tlm.cli.composition import load_analysis
+from tlm.cli.options import AsJson
 from tlm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def noc(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write noc.csv and plots there as well.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a mesh under synthetic traffic; print the latency-load curve as CSV."""
     from tlm.hardware.noc_driver import NocRun, curve
@@ -83,8 +86,10 @@ def noc(
         lines.append(_row(asdict(point)))
         if len(points) == 1:
             lines.insert(0, ",".join(asdict(point)))
-            typer.echo(lines[0])
-        typer.echo(lines[-1])
+        for line in lines[-1 - (len(points) == 1) :] if not as_json else ():
+            typer.echo(line)
+    if as_json:
+        typer.echo(json.dumps([asdict(point) for point in points], indent=1))
     if out is not None:
         _write(out, name, lines, points)
 

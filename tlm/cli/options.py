@@ -8,6 +8,31 @@ import typer
 
 DEFAULT_CHIP = "neuromc-20"
 
+
+def job_names() -> list[str]:
+    """Names of the bundled jobs, for completion."""
+    from tlm.workload.bundled import bundled_names
+
+    return bundled_names()
+
+
+def chip_names() -> list[str]:
+    """Names of the chip presets, for completion."""
+    from tlm.config import presets
+
+    return presets()
+
+
+Chip = Annotated[
+    str,
+    typer.Option(
+        "--chip",
+        metavar="PRESET|FILE",
+        help="The chip to run it on.",
+        autocompletion=chip_names,
+    ),
+]
+
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

@@ -15,6 +15,11 @@ def plot(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
 ) -> None:
     """Draw utilisation, DRAM bandwidth and energy of a run; print the files written."""
+    from tlm.cli.progress import steps_bar
+
     load_analysis()
-    for picture in import_module("analysis.plots").plot_run(run_dir):
+    plots = import_module("analysis.plots.run")
+    with steps_bar("plot", plots.FIGURES) as step:
+        pictures = plots.plot_run(run_dir, step)
+    for picture in pictures:
         typer.echo(picture)

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.table import Table
+
+from tlm.cli.options import AsJson
 
 if TYPE_CHECKING:
     from tlm.config.layers import LoadedChip
 
 
-def presets() -> None:
+def presets(as_json: AsJson = False) -> None:
     """List chip presets with what is published of them, energy and area tables, DRAM devices."""
     from tlm import config
     from tlm.config.dram_timing import dram_devices
 
+    if as_json:
+        listed = {
+            "chips": {
+                name: config.load_chip(name).config.model_dump() for name in config.presets()
+            },
+            "energy_tables": config.energy_tables(),
+            "area_tables": config.area_tables(),
+            "dram_devices": dram_devices(),
+        }
+        typer.echo(json.dumps(listed, indent=1))
+        return
     chips = Table("preset", "cores", "mesh", "clock", "DRAM", "energy", "assumed")
     published = Table("preset", "published figure", "theirs", "ours", "source")
     for name in config.presets():

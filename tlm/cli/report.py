@@ -21,10 +21,10 @@ def report(
     ] = None,
 ) -> None:
     """Write report.html into a run's folder: every figure on one page, nothing fetched."""
-    typer.echo(write(run_dir, workload))
+    typer.echo(write_report(run_dir, workload))
 
 
-def write(run_dir: Path, workload: str | None) -> Path:
+def write_report(run_dir: Path, workload: str | None) -> Path:
     """Write the report, with a bar on terminals; returns its path."""
     from tlm.cli.progress import steps_bar
     from tlm.folder import write_atomic

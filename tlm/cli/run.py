@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tlm.cli.composition import load_analysis
-from tlm.cli.options import DEFAULT_CHIP, Overrides
+from tlm.cli.options import DEFAULT_CHIP, AsJson, Chip, Overrides, job_names
+from tlm.cli.report import write_report
 
 if TYPE_CHECKING:
+    from tlm.runner import RunResult
     from tlm.workload.model import Workload
 
 
@@ -33,11 +36,12 @@ class TraceLevel(StrEnum):
 
 def run(
     workload: Annotated[
-        str, typer.Argument(help="A recorded job: the name of a bundled one, or a file.")
+        str,
+        typer.Argument(
+            help="A recorded job: the name of a bundled one, or a file.", autocompletion=job_names
+        ),
     ],
-    chip: Annotated[
-        str, typer.Option("--chip", metavar="PRESET|FILE", help="The chip to run it on.")
-    ] = DEFAULT_CHIP,
+    chip: Chip = DEFAULT_CHIP,
     overrides: Overrides = None,
     iteration: Annotated[
         int | None,
@@ -53,6 +57,10 @@ def run(
     trace: Annotated[
         TraceLevel, typer.Option(help="How much of the run to record.")
     ] = TraceLevel.TRANSACTION,
+    with_report: Annotated[
+        bool, typer.Option("--report", help="Write report.html into the run's folder as well.")
+    ] = False,
+    as_json: AsJson = False,
     activity: Annotated[
         ActivityChoice,
         typer.Option(
@@ -75,7 +83,6 @@ def run(
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
     from tlm.cli.progress import progress_bar, show_estimate
-    from tlm.cli.screen import show
     from tlm.errors import DiskFullError, InvalidResultError
     from tlm.memory import parse_memory
     from tlm.runner import run_job
@@ -98,7 +105,9 @@ def run(
             on_estimate=show_estimate,
             on_progress=on_progress,
         )
-    show(result, _baseline(result.workload))
+    _print(result, as_json)
+    if with_report:
+        typer.echo(write_report(result.folder, workload), err=as_json)
     if not result.ok:
         raise InvalidResultError(
             f"{result.folder}: the run breaks {len(result.summary['broken'])} invariants, named "
@@ -108,6 +117,16 @@ def run(
         raise DiskFullError(
             f"{result.folder}: the disk is full: the trace ends early, the figures are whole"
         )
+
+
+def _print(result: RunResult, as_json: bool) -> None:
+    from tlm.cli.screen import figures, show
+
+    baseline = _baseline(result.workload)
+    if as_json:
+        typer.echo(json.dumps(figures(result, baseline), indent=1, allow_nan=False))
+    else:
+        show(result, baseline)
 
 
 def _baseline(workload: Workload) -> object:

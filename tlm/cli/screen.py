@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tlm.config.layers import LoadedChip
+if TYPE_CHECKING:
+    from tlm.config.layers import LoadedChip
 
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
@@ -68,6 +69,24 @@ class Finished(Protocol):
 def show(result: Finished, baseline: Any = None) -> None:
     """Print the summary of a run; ``baseline`` is the GPU baseline beside it, if there is one."""
     console().print(screen(result, baseline))
+
+
+def figures(result: Finished, baseline: Any) -> dict[str, Any]:
+    """The summary with the run's folder, its cost and the GPU baseline, as plain values."""
+    return {
+        "folder": str(result.folder),
+        "cost": result.cost,
+        "summary": result.summary,
+        "gpu": {
+            "device": baseline.device,
+            "time_s": baseline.time_s,
+            "time_s_range": list(baseline.time_s_range),
+            "energy_j_range": list(baseline.energy_j_range),
+            "dram_nbytes": baseline.dram_nbytes,
+            "fits_in_l2": baseline.fits_in_l2,
+            "conditions": list(baseline.conditions),
+        },
+    }
 
 
 def console() -> Console:

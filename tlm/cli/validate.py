@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -105,10 +106,12 @@ def _map(
 
 def _counted(results: Iterable[Result], total: int, what: str) -> list[Result]:
     found = []
+    began = time.monotonic()
     for result in results:
         found.append(result)
         if len(found) % 50 == 0 or len(found) == total:
-            typer.echo(f"{what}: {len(found)} of {total} points", err=True)
+            left_s = (time.monotonic() - began) * (total / len(found) - 1)
+            typer.echo(f"{what}: {len(found)} of {total} points, {left_s:.0f} s left", err=True)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 
 from tlm.cli.composition import load_analysis
+from tlm.cli.options import AsJson
 
 workload_app = typer.Typer(help="Look at recorded jobs.", no_args_is_help=True)
 
@@ -25,11 +27,14 @@ File = Annotated[
 
 
 @workload_app.command()
-def info(file: File) -> None:
+def info(file: File, as_json: AsJson = False) -> None:
     """Print layers, shapes, measured densities, accuracy and provenance of a recorded job."""
     from tlm.workload import open_workload
-    from tlm.workload.describe import info_tables
+    from tlm.workload.describe import info_figures, info_tables
 
+    if as_json:
+        typer.echo(json.dumps(info_figures(open_workload(file)), indent=1, allow_nan=False))
+        return
     console = Console()
     for table in info_tables(open_workload(file)):
         console.print(table)

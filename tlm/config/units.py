@@ -82,7 +82,7 @@ class Kind:
     zero_allowed: bool = False
 
 
-MEMORY = Kind("an amount of memory", "18 Kib", "bit", ("Gib", "Mib", "Kib", "bit"))
+MEMORY = Kind("an amount of data", "128 bit", "bit", ("Gib", "Mib", "Kib", "bit"))
 BYTES = Kind("a number of bytes", "256 B", "B", ("GiB", "MiB", "KiB", "B"))
 FREQUENCY = Kind("a frequency", "500 MHz", "Hz", ("GHz", "MHz", "kHz", "Hz"))
 TIME = Kind("a time", "60 ns", "ps", ("s", "ms", "us", "ns", "ps"), zero_allowed=True)

@@ -162,6 +162,7 @@ def _settings(traffic: Traffic, shape: RouterShape, model: Model) -> tuple[Mesh,
             "routing": shape.routing,
             "payload": "256 B",
             "header": "16 B",
+            "synchroniser": "0 cycles",  # one clock domain
         }
     )
     return Mesh(columns=traffic.columns, rows=traffic.rows), noc

@@ -97,7 +97,8 @@ class Run:
 
     def __repr__(self) -> str:
         text = StringIO()
-        Console(file=text, width=WIDTH).print(screen(self))
+        # In a notebook rich would display the text instead of writing it.
+        Console(file=text, width=WIDTH, force_jupyter=False).print(screen(self))
         return text.getvalue()
 
     def _repr_html_(self) -> str:

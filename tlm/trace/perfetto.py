@@ -45,7 +45,7 @@ def write_perfetto(trace: Trace, chip: ChipConfig, file: IO[bytes]) -> None:
         from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder
     except ImportError as error:
         raise TraceError(
-            "export --perfetto needs the extra timeline: pip install 'snn-tlm[timeline]'"
+            "export --perfetto needs the extra timeline: pip install perfetto"
         ) from error
     writer = StreamingTraceProtoBuilder(file)
     tracks = _describe(trace, writer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -23,11 +25,40 @@ def info_tables(workload: Workload) -> list[Table]:
     return tables
 
 
+def info_figures(workload: Workload) -> dict[str, Any]:
+    """What ``info_tables`` show, as plain values: densities are non-zero shares by layer, step.
+
+    Reads every recording. Raises WorkloadError if one is damaged.
+    """
+    recorded = {}
+    for which, iteration in enumerate(workload.iterations):
+        measured = densities(workload.load(which))
+        recorded[iteration] = {
+            layer.name: {
+                _SYMBOLS[tensor]: getattr(measured, tensor)[layer.index].tolist()
+                for tensor in measured_tensors(layer)
+            }
+            for layer in workload.layers
+        }
+    layers = [
+        {"name": one.name, "kind": one.kind, "in_shape": one.in_shape, "out_shape": one.out_shape}
+        for one in workload.layers
+    ]
+    return {**_facts(workload), "layers": layers, "densities": recorded}
+
+
 def _header(workload: Workload) -> Table:
     table = Table(title=escape(workload.name), show_header=False)
     table.add_column()
     table.add_column(overflow="fold")
-    rows = {
+    for name, value in _facts(workload).items():
+        table.add_row(escape(name), escape(value))
+    return table
+
+
+def _facts(workload: Workload) -> dict[str, str]:
+    """What a job is, in words by name."""
+    return {
         "file": str(workload.path),
         "time steps T, batch B": f"{workload.steps}, {workload.batch}",
         "input coding": workload.encoding,
@@ -46,9 +77,6 @@ def _header(workload: Workload) -> Table:
         **workload.provenance,
         "sha256": workload.sha256,
     }
-    for name, value in rows.items():
-        table.add_row(escape(name), escape(value))
-    return table
 
 
 def _layers(workload: Workload) -> Table:

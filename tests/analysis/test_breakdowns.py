@@ -1,0 +1,99 @@
+"""Engine time by layer, engines over time, roofline, links, latency curves and frames."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+import tlm.trace
+from analysis.activity import makespan_ps
+from analysis.links import link_use
+from analysis.roofline import roofline
+from analysis.stalls import breakdown, busy_map
+from analysis.traffic import latencies, latency_curves
+from analysis.windows import window_edges
+from tlm.errors import TraceError
+from tlm.runner import RunResult
+from tlm.trace import What
+
+
+def test_breakdown_is_the_engines_time_but_for_idle(digits_run: RunResult) -> None:
+    """Shares by phase and layer add up to what the model's own counters say was not idle."""
+    with tlm.trace.open(digits_run.folder) as trace:
+        found = breakdown(trace, makespan_ps(trace))
+    engines = digits_run.summary["engines"].values()
+    idle = sum(row["shares"]["idle"] for row in engines) / len(engines)
+    assert found.shares.sum() == pytest.approx(1 - idle)
+    computing = sum(row["computing_ps"] for row in digits_run.summary["time"]["phases"].values())
+    assert found.time_ps[:, What.COMPUTE].sum() == computing
+
+
+def test_busy_map_holds_every_engines_computing_time(digits_run: RunResult) -> None:
+    """Shares times window widths give each engine's recorded computing time."""
+    with tlm.trace.open(digits_run.folder) as trace:
+        busy = busy_map(trace, window_edges(makespan_ps(trace), 50))
+        rows = trace.activity[trace.activity["what"] == What.COMPUTE]
+        time_ps = busy.shares @ np.diff(busy.edges_ps)
+        for engine, total in zip(busy.engines, time_ps, strict=True):
+            unit = [one.path for one in trace.units].index(engine)
+            mine = rows[rows["unit"] == unit]
+            assert total == pytest.approx((mine["end"] - mine["begin"]).sum())
+
+
+def test_roofline_points_lie_under_their_roofs(digits_run: RunResult) -> None:
+    """No phase multiplies faster than the arrays, or than its bytes arrive."""
+    with tlm.trace.open(digits_run.folder) as trace:
+        found = roofline(trace, digits_run.summary, digits_run.chip.config)
+    assert {point.phase for point in found.points} == {"fp", "bp", "wg"}
+    moved = digits_run.summary["dram"]["bytes_read"] + digits_run.summary["dram"]["bytes_written"]
+    assert sum(point.dram_nbytes for point in found.points) <= moved
+    for point in found.points:
+        assert point.gmac_s <= found.peak_gmac_s
+        assert point.gmac_s <= point.intensity * found.dram_gb_s
+
+
+def test_link_use_is_the_summarys(digits_run: RunResult) -> None:
+    """The busiest link of the map is the busiest of the summary."""
+    found = link_use(digits_run.summary, digits_run.chip.config)
+    busiest = max([*found.links.values(), *found.ports.values()])
+    assert busiest == pytest.approx(digits_run.summary["noc"]["busiest_link_use"])
+    assert len(found.links) == 2 * (4 * 4 + 5 * 3)  # both directions of a 5 x 4 mesh
+
+
+def test_latency_curves_agree_with_the_statistics(digits_run: RunResult) -> None:
+    """Median and largest of a curve are those of ``latencies``."""
+    with tlm.trace.open(digits_run.folder) as trace:
+        curves = latency_curves(trace)
+        for one in latencies(trace):
+            assert curves[one.command][100] == pytest.approx(one.median_ps / 1e3)
+            assert curves[one.command][-1] == pytest.approx(one.max_ps / 1e3)
+
+
+def test_frames_have_names_for_numbers(digits_run: RunResult) -> None:
+    """One row a record, units, commands and phases by name; energy adds up to the summary."""
+    pytest.importorskip("pandas")
+    from analysis.frames import activity_frame, energy_frame, transactions_frame
+
+    with tlm.trace.open(digits_run.folder) as trace:
+        moves, activity = transactions_frame(trace), activity_frame(trace)
+        assert len(moves) == len(trace.transactions)
+    assert set(moves["command"].unique()) <= {"read", "write", "spike", "gradient",
+                                              "weight_gradient"}  # fmt: skip
+    assert activity["unit"].iloc[0].startswith("chip.core")
+    idle = activity[activity["what"] == "idle"]
+    assert idle["phase"].isna().all()
+    total = energy_frame(digits_run.folder)["total_pj"].sum()
+    assert total == pytest.approx(digits_run.summary["energy"]["total_pj"])
+
+
+def test_frames_without_pandas_say_how_to_get_it(
+    digits_run: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extra is named."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    from analysis.frames import energy_frame
+
+    with pytest.raises(TraceError, match=r"pip install 'snn-tlm\[frames\]'"):
+        energy_frame(digits_run.folder)

@@ -1,0 +1,66 @@
+"""The replay: exact where nothing is simplified, within its bound where something is."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.replay import BOUND, TRUSTED_ERROR, Estimate, ReplayChip, replay_ps
+from tlm.runner import Job, prepare
+from tlm.task import ENGINES
+from tlm.whatif import KNOBS, RESOURCES, relieve, rerun
+
+JOBS = ("mnist-fc", "mnist-fc-t25", "mnist-csnn", "mnist-csnn-tri", "nmnist-cnn")
+
+
+def replayed_ps(job: Job) -> int:
+    cores = [[tiles[engine] for engine in ENGINES] for tiles in job.program.tiles]
+    chip = ReplayChip(job.chip.config, job.timing)
+    return replay_ps(cores, job.program.completions.counts, chip)
+
+
+@pytest.mark.parametrize("resource", ["", "noc", "fp"])
+def test_with_ideal_memory_the_replay_is_the_simulator(resource: str) -> None:
+    """Engines, DMA and mesh agree to the picosecond; only the controller is simplified."""
+    job = prepare("digits", "neuromc-20", ("dram.model=ideal",), None)
+    job = relieve(job, resource) if resource else job
+    assert replayed_ps(job) == rerun(job).makespan_ps
+
+
+def check_estimates(name: str) -> None:
+    job = prepare(name, "neuromc-20", (), None)
+    run_ps, base_ps = rerun(job).makespan_ps, replayed_ps(job)
+    assert abs(base_ps / run_ps - 1) < TRUSTED_ERROR
+    estimated, measured = {}, {}
+    for resource in RESOURCES:
+        relieved = relieve(job, resource)
+        estimate = Estimate(resource, KNOBS[resource], 1 - replayed_ps(relieved) / base_ps)
+        estimated[resource] = estimate.gain
+        measured[resource] = 1 - rerun(relieved).makespan_ps / run_ps
+        assert estimate.holds(measured[resource]), (resource, estimate.gain, measured[resource])
+    assert max(estimated, key=estimated.__getitem__) == max(measured, key=measured.__getitem__)
+
+
+def test_what_relief_gains_lies_in_the_bound_and_the_first_named_gains_most() -> None:
+    """On the smallest job: every resource doubled, estimated, and run."""
+    assert BOUND <= 0.05  # ten points from end to end
+    check_estimates("digits")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", JOBS)
+def test_estimates_hold_for_the_other_jobs(name: str) -> None:
+    """The same for the other bundled jobs that can be mapped."""
+    check_estimates(name)
+
+
+def test_relief_changes_one_thing_only() -> None:
+    """A relieved job keeps its program, or its chip: never both change."""
+    job = prepare("digits", "neuromc-20", (), None)
+    for resource in RESOURCES:
+        relieved = relieve(job, resource)
+        if resource in ENGINES:
+            assert relieved.chip is job.chip
+            assert relieved.program.completions is job.program.completions
+        else:
+            assert relieved.program is job.program
+    assert relieve(job, "noc").chip.config.noc.period_ps * 2 == job.chip.config.noc.period_ps

@@ -1,0 +1,145 @@
+"""Commands about finished runs, and figures as JSON from every command that prints some."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tlm
+from tlm.cli import main
+from tlm.cli.doctor import findings
+
+ROOT = Path(tlm.__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    assert main(["run", "digits", "--out", str(folder), "--json"]) == 0
+    return folder
+
+
+def figures(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """What a command prints, which must be JSON and nothing else."""
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_explain_ranks_what_relief_would_gain(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Gains fall, each stands inside its bound, and the critical path is the whole run."""
+    found = figures(capsys, "explain", str(run_dir))
+    gains = [row["gain"] for row in found["what_if"]]
+    assert gains == sorted(gains, reverse=True)
+    assert all(low < gain < high for gain, (low, high) in
+               ((row["gain"], row["bound"]) for row in found["what_if"]))  # fmt: skip
+    assert sum(found["critical_path"].values()) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_explain_verify_confirms_by_runs(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every relieved chip is run; the screen and the JSON say the same."""
+    found = figures(capsys, "explain", str(run_dir), "--verify")
+    assert found["confirmed"] is True
+    assert main(["explain", str(run_dir), "--verify"]) == 0
+    text = capsys.readouterr().out
+    assert "confirmed by runs" in text and "NOT confirmed" not in text
+
+
+def test_explain_refuses_a_run_of_another_job(run_dir: Path, tmp_path: Path) -> None:
+    """The job named must be the one that was run, by its checksum."""
+    assert main(["explain", str(run_dir), "--workload", "mnist-fc"]) == 2
+    assert main(["explain", str(tmp_path)]) == 2
+
+
+def test_compare_prints_the_sum(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run beside itself differs by nothing; one folder alone is a mistake."""
+    assert main(["compare", str(run_dir), str(run_dir)]) == 0
+    assert "+0.00%" in capsys.readouterr().out
+    (found,) = figures(capsys, "compare", str(run_dir), str(run_dir))
+    assert {row["change"] for row in found["time_ps"]} == {0}
+    assert main(["compare", str(run_dir)]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["presets"], "chips"),
+        (["workload", "info", "digits"], "densities"),
+        (["gpu", "digits"], "kernels"),
+    ],
+)
+def test_figures_as_json(capsys: pytest.CaptureFixture[str], words: list[str], key: str) -> None:
+    """--json prints one document."""
+    assert figures(capsys, *words)[key]
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["noc", "--mesh", "2x2", "--rate", "0.1", "--cycles", "200", "--warmup", "50"], "latency"),
+        (["dram", "--pattern", "rand_rd", "--count", "100"], "bandwidth_gb_s"),
+    ],
+)
+def test_curves_as_json(capsys: pytest.CaptureFixture[str], words: list[str], key: str) -> None:
+    """A curve is a list of points by name."""
+    (point,) = figures(capsys, *words)
+    assert point[key] > 0
+
+
+def test_a_run_as_json_holds_its_summary(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`run --json --report` prints figures to stdout, the page's path to stderr."""
+    words = ["run", "digits", "--out", str(tmp_path / "run"), "--json", "--report"]
+    assert main(words) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["summary"]["status"] == "ok"
+    assert captured.err.strip() == str(tmp_path / "run" / "report.html")
+
+
+def test_doctor_finds_nothing_wrong_here(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No fault on a machine that runs the tests; HDF5 has the filters that traces need."""
+    monkeypatch.chdir(tmp_path)
+    assert "fault" not in {one.state for one in findings()}
+    found = {one["what"]: one["detail"] for one in figures(capsys, "doctor")}
+    assert "gzip, shuffle" in found["HDF5"] and "writable" in found["folder"]
+
+
+def test_doctor_names_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is not there is a fault, said with its remedy, and exit code 2."""
+    monkeypatch.setattr(sys.modules["tlm.cli.doctor"], "PACKAGES", ("no-such-package",))
+    assert main(["doctor"]) == 2
+    assert "missing: pip install no-such-package" in capsys.readouterr().out
+
+
+def test_the_shell_completes_commands_and_jobs() -> None:
+    """What a completed shell asks of the script `tlm` is answered: commands, then job names."""
+    for typed, place, expected in (("tlm exp", 1, "explain"), ("tlm run mnist-csnn-a", 2, "atan")):
+        asked = {"_TLM_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(place)}
+        done = subprocess.run(
+            [sys.executable, "-m", "tlm"],
+            env={**os.environ, **asked, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expected in done.stdout, done.stderr
+
+
+def test_no_colour_off_terminals(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What goes to a pipe holds no escape codes."""
+    for words in (["compare", str(run_dir), str(run_dir)], ["doctor"], ["presets"]):
+        assert main(words) == 0
+        assert "\x1b" not in capsys.readouterr().out

@@ -1,0 +1,150 @@
+"""``doctor``: is everything here that the program needs?"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import typer
+from rich.console import Console
+
+from tlm.cli.options import AsJson
+from tlm.version import __version__
+
+DISTRIBUTION = "snn-tlm"
+PACKAGES = ("simpy", "numpy", "h5py", "matplotlib", "pydantic", "ruamel.yaml", "pint", "typer",
+            "rich", "jinja2")  # fmt: skip
+EXTRAS = {
+    "frames": ("pandas",),
+    "timeline": ("perfetto",),
+    "capture": ("torch", "PIL", "sklearn"),
+}
+LEAST_FREE_BYTES = 1 << 30  # a run of the largest bundled job leaves less than a tenth of it
+LEAST_COLUMNS = 118
+
+State = Literal["ok", "note", "fault"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; a ``note`` takes something away, with a ``fault`` runs will fail."""
+
+    what: str
+    state: State
+    detail: str
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Look at versions, packages, extras, HDF5, folder and terminal; exit 2 if runs would fail."""
+    found = list(findings())
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
+    else:
+        _show(found)
+    if any(one.state == "fault" for one in found):
+        from tlm.errors import ConfigError
+
+        raise ConfigError("doctor: mend what is marked as a fault above, then look again")
+
+
+def findings() -> Iterator[Finding]:
+    """Everything that is looked at, in order."""
+    yield _python()
+    yield _installed()
+    yield from map(_package, PACKAGES)
+    yield from (_extra(name, modules) for name, modules in EXTRAS.items())
+    yield _hdf5()
+    yield _jobs()
+    yield _folder(Path.cwd())
+    yield _terminal()
+
+
+def _python() -> Finding:
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Finding("Python", "ok" if sys.version_info >= (3, 11) else "fault", detail)
+
+
+def _installed() -> Finding:
+    try:
+        found = version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return Finding("tlm", "note", f"{__version__}, run from its sources, not installed")
+    return Finding("tlm", "ok", found)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "ok", version(name))
+    except PackageNotFoundError:
+        return Finding(name, "fault", f"missing: pip install {name}")
+
+
+def _extra(name: str, modules: tuple[str, ...]) -> Finding:
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        remedy = f"pip install '{DISTRIBUTION}[{name}]'"
+        return Finding(f"extra {name}", "note", f"without {', '.join(missing)}: {remedy}")
+    return Finding(f"extra {name}", "ok", ", ".join(modules))
+
+
+def _hdf5() -> Finding:
+    """Traces and jobs are compressed with filters that every HDF5 should have."""
+    import h5py
+
+    filters = {"gzip": h5py.h5z.FILTER_DEFLATE, "shuffle": h5py.h5z.FILTER_SHUFFLE}
+    missing = [name for name, code in filters.items() if not h5py.h5z.filter_avail(code)]
+    if missing:
+        return Finding("HDF5", "fault", f"{h5py.version.hdf5_version} lacks {', '.join(missing)}")
+    return Finding("HDF5", "ok", f"{h5py.version.hdf5_version} with {', '.join(filters)}")
+
+
+def _jobs() -> Finding:
+    from tlm.workload.bundled import bundled_folder, bundled_names
+
+    names = bundled_names()
+    if not names:
+        return Finding("recorded jobs", "fault", f"none in {bundled_folder()}; install again")
+    return Finding("recorded jobs", "ok", f"{len(names)} in {bundled_folder()}")
+
+
+def _folder(folder: Path) -> Finding:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        remedy = "change folder, or give --out"
+        return Finding("folder", "fault", f"{folder}: {error.strerror}; {remedy}")
+    free = shutil.disk_usage(folder).free
+    detail = f"{folder}, writable, {free / 1e9:.1f} GB free"
+    return Finding("folder", "ok" if free >= LEAST_FREE_BYTES else "note", detail)
+
+
+def _terminal() -> Finding:
+    console = Console()
+    if not console.is_terminal:
+        return Finding("terminal", "ok", "none: output goes to a file or pipe, without colour")
+    colours = "without colour" if console.no_color else f"colour {console.color_system or 'none'}"
+    encoding = (sys.stdout.encoding or "").lower()
+    detail = f"{os.environ.get('TERM', 'unnamed')}, {console.width} columns, {colours}, {encoding}"
+    if console.width < LEAST_COLUMNS:
+        return Finding("terminal", "note", f"{detail}: tables need {LEAST_COLUMNS}")
+    return Finding("terminal", "ok" if "utf" in encoding else "note", detail)
+
+
+def _show(found: list[Finding]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    styles = {"ok": "green", "note": "yellow", "fault": "bold red"}
+    width = max(len(one.what) for one in found)
+    for one in found:
+        console.print(f"{one.state:5}", style=styles[one.state], end="  ")
+        console.print(f"{one.what:{width}}  {one.detail}", markup=False)

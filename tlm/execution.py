@@ -24,7 +24,7 @@ from tlm.folder import release, release_reserve, sha256, write_atomic
 from tlm.hardware.chip import Chip, unit_names
 from tlm.hardware.energy import energy_rows
 from tlm.hardware.waits import wait_graph
-from tlm.interrupts import StopRequest
+from tlm.interrupts import Abort, StopRequest
 from tlm.invariants import check_run
 from tlm.job import Job, Progress, Request, RunResult
 from tlm.kernel import StuckError, run_until
@@ -181,7 +181,7 @@ def _status(error: BaseException) -> str:
     """What the manifest calls this end."""
     if isinstance(error, DeadlockError):
         return "deadlock"
-    if isinstance(error, InterruptedRunError | KeyboardInterrupt):
+    if isinstance(error, InterruptedRunError | KeyboardInterrupt | Abort):
         return "interrupted"
     return "disk-full" if isinstance(error, DiskFullError) else "error"
 

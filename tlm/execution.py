@@ -89,7 +89,8 @@ class Execution:
     def _close_trace(self) -> None:
         """Leave the trace of a run that ends early as far as it got."""
         if self.writer is not None:
-            self.writer.close(complete=False)
+            with contextlib.suppress(TlmError):
+                self.writer.close(complete=False)
 
     def _end(self, status: str, **figures: Any) -> None:
         release_reserve(self.folder)

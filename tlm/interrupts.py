@@ -45,4 +45,5 @@ def stop_request() -> Iterator[StopRequest]:
         yield request
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # else it was not Python that set it
+                signal.signal(number, handler)

@@ -112,7 +112,7 @@ def _disturb(
 ) -> tuple[str, list[str]]:
     """One run in trouble; what its end is called, and what is wrong with it."""
     out = place / "run"
-    nbytes = draw.randint(60_000, 900_000) if way == LIMITED else 0
+    nbytes = draw.randint(60_000, 4_000_000) if way == LIMITED else 0
     with start(out, nbytes) as process:
         if way == FILLED:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -23,7 +23,7 @@ from tlm.folder import release, release_reserve, sha256, write_atomic
 from tlm.hardware.chip import Chip, unit_names
 from tlm.hardware.energy import energy_rows
 from tlm.hardware.waits import wait_graph
-from tlm.interrupts import StopRequest
+from tlm.interrupts import Abort, StopRequest
 from tlm.invariants import check_run
 from tlm.job import Job, Progress, Request, RunResult
 from tlm.kernel import StuckError, run_until
@@ -89,7 +89,8 @@ class Execution:
     def _close_trace(self) -> None:
         """Leave the trace of a run that ends early as far as it got."""
         if self.writer is not None:
-            self.writer.close(complete=False)
+            with contextlib.suppress(TlmError):
+                self.writer.close(complete=False)
 
     def _end(self, status: str, **figures: Any) -> None:
         release_reserve(self.folder)
@@ -181,7 +182,7 @@ def _status(error: BaseException) -> str:
     """What the manifest calls this end."""
     if isinstance(error, DeadlockError):
         return "deadlock"
-    if isinstance(error, InterruptedRunError | KeyboardInterrupt):
+    if isinstance(error, InterruptedRunError | KeyboardInterrupt | Abort):
         return "interrupted"
     return "disk-full" if isinstance(error, DiskFullError) else "error"
 

@@ -11,8 +11,8 @@ from types import FrameType
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}  # 128 + signal, as shells have it
 
 
-class Abort(KeyboardInterrupt):
-    """The second signal: end at once."""
+class Abort(BaseException):
+    """The second signal: end at once. No KeyboardInterrupt, whose exit code typer would choose."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__()
@@ -45,4 +45,5 @@ def stop_request() -> Iterator[StopRequest]:
         yield request
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # else it was not Python that set it
+                signal.signal(number, handler)

@@ -11,7 +11,7 @@ from tlm.config.layers import load_chip, mapping_layer
 from tlm.config.resolved import resolved_yaml
 from tlm.counterfactual import Activity, as_activity
 from tlm.errors import OutOfMemoryError, WorkloadError
-from tlm.estimate import Estimate, estimate, loading_bytes
+from tlm.estimate import LIBRARY_BYTES, Estimate, estimate, loading_bytes
 from tlm.execution import Execution
 from tlm.folder import create, release
 from tlm.interrupts import stop_request
@@ -19,7 +19,7 @@ from tlm.job import Job, PlacedJob, Progress, Request, RunResult
 from tlm.mapping.choices import grids_of, read_choices
 from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
-from tlm.memory import memory_limit, require_memory
+from tlm.memory import memory_limit, require_memory, resident_bytes
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.workload.bundled import open_workload
 from tlm.workload.model import Workload
@@ -143,6 +143,7 @@ def run_job(
         mem_bytes=mem_bytes,
     )
     started = time.perf_counter()
+    require_memory(max(resident_bytes(), LIBRARY_BYTES), mem_bytes, "the program itself")
     try:
         with memory_limit(mem_bytes):
             job = prepare(

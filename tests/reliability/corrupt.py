@@ -84,6 +84,11 @@ def _text(source: Path, target: Path, draw: random.Random) -> None:
     target.write_bytes(damaged_text(source.read_text(encoding="utf-8"), draw))
 
 
+def spoil_bytes(source: Path, target: Path, draw: random.Random) -> None:
+    """Damage a file without knowing what it holds."""
+    target.write_bytes(damaged_bytes(source.read_bytes(), draw))
+
+
 def _hdf5(damages: tuple[Callable[[h5py.File], object], ...]) -> Callable[..., None]:
     """Bytes at random, or one of the structural ``damages``, or one after the other."""
 

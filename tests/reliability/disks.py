@@ -112,13 +112,13 @@ def _disturb(
 ) -> tuple[str, list[str]]:
     """One run in trouble; what its end is called, and what is wrong with it."""
     out = place / "run"
-    nbytes = draw.randint(60_000, 900_000) if way == LIMITED else 0
-    process = start(out, nbytes)
-    if way == FILLED:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=draw.uniform(0.3, 1.0) * longest)
-        fill(place)
-    _, errors = process.communicate(timeout=120)
+    nbytes = draw.randint(60_000, 4_000_000) if way == LIMITED else 0
+    with start(out, nbytes) as process:
+        if way == FILLED:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=draw.uniform(0.3, 1.0) * longest)
+            fill(place)
+        _, errors = process.communicate(timeout=120)
     found = faults_after(process.returncode, errors, out, whole)
     status = read_manifest(out)["status"] if out.exists() else "refused"
     traced = (out / "trace.h5").exists()
@@ -133,7 +133,8 @@ def run(count: int, seed: int = 0, show: Callable[[str], object] = print) -> Cou
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         began = time.perf_counter()
-        assert start(folder / "whole").wait() == 0
+        with start(folder / "whole") as process:
+            assert process.wait() == 0
         longest = time.perf_counter() - began
         for index in range(count):
             way, place = ways[index % len(ways)], folder / f"{index}"

@@ -46,16 +46,14 @@ def faults_after(number: signal.Signals, code: int, out: Path, whole: Path) -> l
     early = -number  # before the program looks after signals, the system does
     if not (out / "manifest.json").exists():  # before it began: nothing but a lock may be there
         rest = [path.name for path in out.iterdir()] if out.exists() else []
-        wrong = [name for name in rest if not name.startswith(".")]
-        return [f"left {wrong}"] * bool(wrong) + [f"code {code}"] * (
-            code not in (early, SIGNALS[number])
-        )
+        found = [f"left {name}" for name in rest if not name.startswith(".")]
+        return found + [f"code {code}"] * (code not in (early, SIGNALS[number]))
     status = read_manifest(out)["status"]
     found = []
     if status == "ok" and number != signal.SIGKILL:
-        expected = (0, early)  # over before it heard, or while it printed
+        expected = {0, early, SIGNALS[number]}  # over before it heard, or while it printed
     else:
-        expected = (SIGNALS[number],)
+        expected = {SIGNALS[number]}
         if status != HEARD[number] and not (status == "ok" and number == signal.SIGKILL):
             found.append(f"status {status} after {number.name}")
     if code not in expected:

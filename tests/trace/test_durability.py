@@ -64,6 +64,8 @@ def kill_while_writing(path: Path, seed: int) -> int:
 def test_committed_rows_survive_sigkill(tmp_path: Path) -> None:
     """Four writers killed at random moments leave files whose committed rows are all right."""
     kept = [kill_while_writing(tmp_path / f"{seed}.h5", seed) for seed in range(4)]
+    while max(kept) == 0 and len(kept) < 40:  # a busy machine wrote nothing in that time
+        kept.append(kill_while_writing(tmp_path / f"{len(kept)}.h5", len(kept)))
     assert max(kept) > 0
 
 

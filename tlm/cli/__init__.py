@@ -33,6 +33,7 @@ from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import TlmError
+from tlm.interrupts import Abort
 from tlm.version import __version__
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
@@ -102,14 +103,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(words, prog_name=_program(words), standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Abort as error:
         _complain("interrupted")
-        return getattr(error, "exit_code", INTERRUPTED)
+        return error.exit_code
     except Exception as error:
         if words[:1] == ["--debug"]:
             traceback.print_exc()
         return _report(error)
-    if code == INTERRUPTED:  # typer has caught the Ctrl-C itself
+    if code == INTERRUPTED:
         _complain("interrupted")
     return code if isinstance(code, int) else 0
 

@@ -28,6 +28,7 @@ def damaged(path: Path, reason: str) -> TraceError:
 
 
 def check_version(path: Path, file: h5py.File) -> None:
+    """Refuse a file of another schema or version."""
     found = read_text(path, file, "schema") if "schema" in file.attrs else "none"
     if found != schema.SCHEMA:
         raise TraceError(f"{path}: expected an HDF5 file of schema {schema.SCHEMA!r}, got {found}")
@@ -73,6 +74,7 @@ def _filters(dataset: h5py.Dataset) -> list[int]:
 
 
 def check_digest(path: Path, file: h5py.File, name: str, digest: str) -> None:
+    """Refuse a dataset whose SHA-256 is not the one in the attribute ``digest``."""
     found = hashlib.sha256(file[name][:].tobytes()).hexdigest()
     if found != read_text(path, file, digest):
         raise damaged(path, f"/{name} does not have the digest {digest}")
@@ -126,6 +128,7 @@ def check_rows(path: Path, name: str, rows: Rows, units: int) -> None:
 
 
 def read_window(path: Path, file: h5py.File) -> tuple[int, int] | None:
+    """The part of the run that was recorded, (begin, end) in ps; None if that is all of it."""
     if schema.WINDOW not in file.attrs:
         return None
     begin, end = _numbers(path, file, schema.WINDOW, 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -72,7 +74,7 @@ class Trace:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = _open_file(path)
+        self._file, self._close = _open_file(path)
         try:
             check_version(path, self._file)
             check_layout(path, self._file)
@@ -90,10 +92,10 @@ class Trace:
             for name, rows in self._committed.items():
                 check_committed(path, self._file[name], int(rows))
         except TraceError:
-            self._file.close()
+            self._close()
             raise
         except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            self._file.close()
+            self._close()
             raise damaged(path, str(error)) from error
 
     def __enter__(self) -> Trace:
@@ -109,7 +111,7 @@ class Trace:
 
     def close(self) -> None:
         """Close the file; rows already read stay usable."""
-        self._file.close()
+        self._close()
 
     @cached_property
     def transactions(self) -> Rows:
@@ -144,18 +146,25 @@ class Trace:
         return rows
 
 
-def _open_file(path: Path) -> h5py.File:
-    """Open for reading; a file whose writer lives or was killed is shown to HDF5 as closed."""
+def _open_file(path: Path) -> tuple[h5py.File, Callable[[], None]]:
+    """Open for reading; a file whose writer lives or was killed is shown to HDF5 as closed.
+
+    Returns the file, and what closes it with all that lies under it.
+    """
     if not h5py.is_hdf5(path):
         raise TraceError(f"{path}: not an HDF5 file, or cut short at its beginning")
     try:
-        return h5py.File(path, "r")
+        file = h5py.File(path, "r")
+        return file, file.close
     except OSError:
         pass
-    try:
-        return h5py.File(Unclosed(path), "r")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise damaged(path, str(error)) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            view = stack.enter_context(Unclosed(path))
+            file = stack.enter_context(h5py.File(view, "r"))
+        except (OSError, RuntimeError, ValueError) as error:
+            raise damaged(path, str(error)) from error
+        return file, stack.pop_all().close
 
 
 def _is_unclosed(path: Path) -> bool:

@@ -31,7 +31,8 @@ class TraceWriter:
     ``off`` writes no file; rows of a table that is not recorded are dropped.
 
     Neither a full disk nor a spent budget stops the run: ``truncated`` becomes ``"disk-full"`` or
-    ``"budget"``, the rows committed so far stay readable, and later rows are dropped.
+    ``"budget"``, the rows committed so far stay readable, and later rows are dropped. A disk that
+    is full from the start gets no file at all.
 
     Args:
         path: the file to create.
@@ -98,7 +99,10 @@ class TraceWriter:
         self, attrs: Mapping[str, str], config_text: str, units: Sequence[tuple[str, str]]
     ) -> None:
         try:
-            self._file = file = h5py.File(self.path, "x", libver="latest")
+            self.path.open("xb").close()
+            if not self._has_room():
+                return
+            self._file = file = h5py.File(self.path, "w", libver="latest")
             _write_attributes(file, self.level, attrs)
             _write_fixed(file, config_text, units)
             if self.limits.window_ps is not None:
@@ -122,6 +126,16 @@ class TraceWriter:
                 f"{self.path}: cannot create the trace ({_reason(error)}); give a new, writable "
                 "run folder or switch the trace off"
             ) from error
+
+    def _has_room(self) -> bool:
+        """Whether a first block fits on the disk; if not, there will be no trace."""
+        try:
+            require_space(self.path, METADATA_BYTES)
+        except OSError:
+            self.path.unlink()
+            self._truncate("disk-full")
+            return False
+        return True
 
     def _records(self, table: str) -> bool:
         return table == "activity" or self.level == "transaction"

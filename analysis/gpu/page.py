@@ -9,6 +9,7 @@ from analysis.gpu.baseline import network_baseline
 from analysis.gpu.chip import ChipRun, chip_run
 from analysis.gpu.compare import BASELINES, CLAIM, Comparison, break_even_rate, compare, ratio_lines
 from analysis.gpu.devices import A100, V100
+from analysis.gpu.network import network_named
 from analysis.gpu.page_text import (
     CHECKED,
     CLAIM_TEXT,
@@ -19,14 +20,12 @@ from analysis.gpu.page_text import (
     TIME_AND_ENERGY,
 )
 from analysis.gpu.published import points
-from analysis.gpu.screen import network_named
 from analysis.gpu.sensitivity import Case, Swing, dram_reduction, energy, swings
-from analysis.gpu.shapes import imagenet, network_names
 from analysis.gpu.v100 import Case as V100Case
 from analysis.gpu.v100 import cases, measured, predicted
 from analysis.plots.canvas import save
 from analysis.plots.gpu import reduction_figure, tornado_figure
-from tlm.workload import bundled_names
+from tlm.workload import bundled_names, bundled_networks
 
 _MB = 1e6
 _LARGE_ERROR = 0.25
@@ -124,8 +123,8 @@ def _comparisons(runs: Sequence[ChipRun]) -> list[Comparison]:
         sparse = [run for run in runs if run.workload == name and run.modes == "sparse"]
         if sparse:
             compared += compare(network_named(name), sparse[0])
-    for name in network_names():
-        compared += compare(imagenet(name))
+    for name in bundled_networks():
+        compared += compare(network_named(name))
     return compared
 
 
@@ -217,7 +216,7 @@ def _time_and_energy(runs: Sequence[ChipRun]) -> str:
 
 
 def _sensitivity(folder: Path) -> str:
-    network, parts = imagenet(_TORNADO_NETWORK), []
+    network, parts = network_named(_TORNADO_NETWORK), []
     for name, figure, quantity in (
         ("gpu-tornado-dram", dram_reduction(network), "share of DRAM bytes saved"),
         ("gpu-tornado-energy", energy(network), "energy of an iteration on the GPU (J)"),

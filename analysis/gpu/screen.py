@@ -9,15 +9,8 @@ from analysis.gpu.baseline import GpuBaseline, network_baseline
 from analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
 from analysis.gpu.compare import ratio_lines
 from analysis.gpu.devices import device
-from analysis.gpu.network import Network, network_of
-from analysis.gpu.shapes import imagenet, network_names
+from analysis.gpu.network import Network, network_named
 from tlm.errors import ConfigError
-from tlm.workload import open_workload
-
-
-def network_named(name: str) -> Network:
-    """A network known by its shapes, or those of a recorded job."""
-    return imagenet(name) if name in network_names() else network_of(open_workload(name))
 
 
 def screen(

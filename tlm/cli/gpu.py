@@ -33,6 +33,7 @@ class NeuronKernels(StrEnum):
     """How a GPU runs the neurons."""
 
     FUSED = "fused"
+    FUSED_FP32 = "fused-fp32"
     CUPY = "cupy"
     UNFUSED = "unfused"
 

@@ -39,7 +39,7 @@ class _Pooled:
 
 @dataclass
 class _Saved:
-    """What a layer's backward pass needs of its forward pass; pools are None where there are none."""
+    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
 
     inputs: Tensor
     outputs: Tensor

@@ -21,7 +21,7 @@ from tlm.workload.density import densities
 from tlm.workload.model import Recording
 
 Json = dict[str, Any]
-CORE_PHASES = ("fp", "grad", "bp", "wg")  # what the boundary "core" of TFLOPS/W holds
+CORE_PHASES = ("fp", "norm", "grad", "norm_grad", "bp", "wg", "recompute")  # boundary "core"
 CORE_COMPONENTS = ("fp", "bp", "wg", "engine")
 
 
@@ -168,7 +168,7 @@ def efficiency(chip: Chip, rows: list[EnergyRow]) -> Json:
 
     Dense-equivalent: 2 FLOP for every element of every dense slot, executed or skipped.
     Effective: 2 FLOP for every operation on non-zero operands with a needed result. Boundary
-    core: engines, buffers, soma and gradient units in FP, GRAD, BP and WG. Chip: everything.
+    core: engines, buffers, soma, gradient and batch-norm units from FP to WG. Chip: everything.
     """
     work = [t.work for e in chip.engines for t in e.tallies.values()]
     dense, useful = 2 * sum(w.dense for w in work), 2 * sum(w.useful for w in work)

@@ -25,7 +25,11 @@ BATCH = -1  # sample and step of what is done once a mini-batch; the trace's "no
 
 
 class Phase(IntEnum):
-    """What a tile is part of; the values are those of the trace."""
+    """What a tile is part of; the values are those of the trace.
+
+    NORM normalises by batch statistics and runs the neurons, NORM_GRAD turns dL/dI into dL/dY,
+    RECOMPUTE makes currents and U of FP again for BP.
+    """
 
     FP = 0
     LOSS = 1
@@ -34,6 +38,9 @@ class Phase(IntEnum):
     WG = 4
     REDUCE = 5
     UPDATE = 6
+    NORM = 7
+    NORM_GRAD = 8
+    RECOMPUTE = 9
 
 
 ENGINES = ("fp", "bp", "wg")
@@ -45,6 +52,9 @@ ENGINE_OF_PHASE = {
     Phase.WG: "wg",
     Phase.REDUCE: "wg",
     Phase.UPDATE: "wg",
+    Phase.NORM: "fp",
+    Phase.NORM_GRAD: "bp",
+    Phase.RECOMPUTE: "fp",
 }
 
 Run = tuple[int, int]  # contiguous bytes in DRAM: address, length

@@ -31,13 +31,20 @@ class Engines(Section):
 
 
 class Memory(Section):
-    """Local SRAM of one core, in bits, and the banks that bound the accesses of a cycle."""
+    """Local SRAM of one core, in bits, and the banks that bound the accesses of a cycle.
+
+    ``membrane`` is the memory of U, of which FP and BP have one each; ``gradients`` holds dY
+    between the gradient unit and BP and WG, ``spike_gradients`` dS as it arrives, ``batch_norm``
+    what batch normalisation keeps until its statistics are known.
+    """
 
     spikes: Bits
     weights: Bits
     partial_sums: Bits
     membrane: Bits
     gradients: Bits
+    spike_gradients: Bits
+    batch_norm: Bits
     accumulators: Bits
     banks: Count
 

@@ -21,17 +21,19 @@ REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
     "fp": (
         *("mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read"),
         *("partial_read", "partial_write", "soma_op", "membrane_read", "membrane_write"),
-        "state_write",
+        *("state_write", "input_add", "norm_stat", "norm_op", "norm_channel", "norm_add"),
+        *("norm_scale", "norm_read", "norm_write", "stage_read", "stage_write"),
     ),
     "bp": (
         *("mac", "reg16", "weight_read", "weight_write", "gradient_read", "partial_read"),
         *("partial_write", "grad_op", "membrane_read", "gradient_write", "state_read"),
-        "reduce_add",
+        *("reduce_add", "norm_stat", "norm_op", "norm_channel", "norm_add", "norm_scale"),
+        *("norm_read", "norm_write", "stage_read", "stage_write"),
     ),
     "wg": (
         *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "gradient_read"),
         *("accumulator_write", "accumulator_read", "reduce_add"),
-        *("update_op_sgd", "update_op_adam"),
+        *("update_op_sgd", "update_op_adam", "input_add"),
     ),
     "engine": ("scan",),
     "noc": ("router_flit", "link_flit"),

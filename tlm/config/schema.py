@@ -5,9 +5,9 @@ No key has a default here: values live in presets, where their provenance is wri
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, PlainSerializer, model_validator
 
 from tlm.config.checks import chip_problems
 from tlm.config.core import Core, Precision
@@ -15,11 +15,37 @@ from tlm.config.fabric import Dram, Mesh, Noc
 from tlm.config.quantities import Count, Name, Section
 
 
+State = Literal["spill", "keep", "recompute"]
+
+
+def _states(value: object) -> object:
+    """Exceptions by layer, from a list of texts ``LAYER=POLICY``."""
+    items = value if isinstance(value, list | tuple) else None
+    if items is None or not all(isinstance(item, str) and "=" in item for item in items):
+        raise ValueError(f"expected a list of LAYER=POLICY (such as [conv0=keep]), got {value!r}")
+    return tuple(tuple(item.rsplit("=", 1)) for item in items)
+
+
+def _shown(states: tuple[tuple[str, str], ...]) -> list[str]:
+    return [f"{layer}={policy}" for layer, policy in states]
+
+
 class Mapping(Section):
-    """How a job is laid over the cores: which dimension is split, and in which order layers run."""
+    """How a job is laid over the cores: which dimension is split, and in which order layers run.
+
+    ``batch_norm``: with the statistics of the mini-batch, as recorded (``exact``), with running
+    statistics that keep the zeros of the gradient (``frozen``), or ``folded`` into the weights.
+    ``state``: U, S and m of the neurons go to DRAM between FP and BP (``spill``), stay in the core
+    (``keep``), or U is computed again (``recompute``); ``states`` lists exceptions, LAYER=POLICY.
+    """
 
     split: Literal["auto", "k", "batch", "spatial"]
     schedule: Literal["layerwise"]
+    batch_norm: Literal["exact", "frozen", "folded"]
+    state: State
+    states: Annotated[
+        tuple[tuple[str, State], ...], BeforeValidator(_states), PlainSerializer(_shown)
+    ]
 
 
 class ChipConfig(Section):

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from tlm.mapping.nest import Array, ceil_div
+from tlm.mapping.counts import Bools
+from tlm.mapping.nest import Array, Block, ceil_div
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.region import Span
+from tlm.mapping.region import Region, Slice, Span, length, overlap
+from tlm.mapping.residency import product_region
+from tlm.mapping.streams import MEMORY_WIDTH, Streams
 from tlm.task import (
+    BATCH,
     ENGINE_OF_PHASE,
     Command,
     Completions,
     Message,
+    Phase,
     Program,
-    Run,
     Tile,
 )
 
-MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
 STATE_WIDTH = 16  # bits an access of the spike and mask memories moves
 
 
@@ -31,9 +33,11 @@ class Builder:
 
     plan: Plan
     program: Program
-    loaded: set[tuple[str, int, int, int]] = field(default_factory=set)
+    streams: Streams
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
-    spills: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    spills: dict[tuple[int, int, int], dict[Span, int]] = field(default_factory=dict)
+    recomputed: dict[int, int] = field(default_factory=dict)
+    _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
     @property
     def array(self) -> Array:
@@ -63,33 +67,69 @@ class Builder:
             self.done.expect(ident, packets)
         tile.messages += (Message(command, core, nbytes, arrives),)
 
-    def weight_reads(self, engine: str, lp: LayerPlan, core: int, tiles: list[tuple[int, int, int]],
-                     resident: bool) -> tuple[Run, ...]:  # fmt: skip
-        """The DRAM runs of some weight tiles (k, c, tap), merged; none if they already are here."""
-        runs: list[Run] = []
-        weights = lp.weights["W"]
-        for k, c, tap in tiles:
-            key = (f"{engine}{lp.layer.index}.{core}", k, c, tap)
-            if resident and key in self.loaded:
-                continue
-            self.loaded.add(key)
-            start, size = weights.run(weights.offset(k, c, tap), weights.tile_size(k, c))
-            if runs and sum(runs[-1]) == start:
-                runs[-1] = (runs[-1][0], runs[-1][1] + size)
-            else:
-                runs.append((start, size))
-        return tuple(runs)
+    def wanted_by(self, lp: LayerPlan) -> list[tuple[Slice, Region]]:
+        """Every slice of a layer with what it reads of its sources' pooled grid."""
+        found = self._wanted.get(lp.layer.index)
+        if found is None:
+            found = [(part, lp.wanted_input(product_region(lp, part))) for part in lp.slices]
+            self._wanted[lp.layer.index] = found
+        return found
 
-    def resident(self, lp: LayerPlan, count: int) -> bool:
-        """Whether ``count`` weights fit the weight buffer whole, so that they are fetched once."""
-        return count * self.plan.chip.precision.weight <= self.plan.chip.core.memory.weights
 
-    def weight_groups(self, tiles: list[tuple[int, int, int]]) -> Iterator[list[int]]:
-        """Indices of ``tiles`` in groups that fill half of the weight buffer."""
-        half = self.plan.chip.core.memory.weights // 2
-        size = max(1, half // self.array.tile_bits())
-        for start in range(0, len(tiles), size):
-            yield list(range(start, min(start + size, len(tiles))))
+def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
+    """An empty tile of a phase of a layer over the samples and steps of ``block``."""
+    return Tile(
+        phase,
+        lp.layer.index,
+        block.samples[0],
+        length(block.samples),
+        block.steps[0],
+        length(block.steps),
+    )
+
+
+def once(phase: Phase, lp: LayerPlan) -> Tile:
+    """An empty tile of what is done once a mini-batch."""
+    return Tile(phase, lp.layer.index, BATCH, 1, BATCH, 1)
+
+
+def per_sample(
+    builder: Builder, what: str, lp: LayerPlan, part: Slice, samples: Span
+) -> tuple[int, ...]:
+    """The completions of ``what`` of a slice, one a sample."""
+    return tuple(
+        builder.done.ident(what, lp.layer.name, f"core{part.core:02d}", "sample", sample)
+        for sample in range(*samples)
+    )
+
+
+def saved(builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved") -> tuple[int, ...]:
+    """The completions that say ``what`` of a layer, of these samples, is in DRAM, all slices."""
+    found: tuple[int, ...] = ()
+    for part in lp.slices:
+        found += per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
+    return found
+
+
+def saved_inputs(builder: Builder, lp: LayerPlan, samples: Span) -> tuple[int, ...]:
+    """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
+    return tuple(ident for one in lp.producers for ident in saved(builder, one, samples))
+
+
+def take_inputs(
+    builder: Builder, engine: str, lp: LayerPlan, fresh: Region, steps: Span, tile: Tile,
+    live: Bools | None = None, from_dram: bool = True,
+) -> None:  # fmt: skip
+    """Let a tile fetch new inputs, add up its sources and pool their sum on the way in.
+
+    The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
+    """
+    if from_dram:
+        tile.reads = lp.input_runs(fresh, steps, live) + tile.reads
+    adds = len(lp.layer.sources) - 1 + (lp.layer.input_pool is not None)
+    if adds:
+        elements = fresh.size * lp.feeds[0].width * length(steps)
+        merge(tile.work.energy, {f"{engine}.input_add": elements * adds})
 
 
 def stream_cycles(array: Array, mode: str, slots: int, executed: npt.NDArray[np.int64]) -> int:
@@ -126,10 +166,13 @@ def bitmap_bytes(elements: int, present: int, bits: int) -> int:
     return ceil_div(min(elements * bits, elements + present * bits), 8)
 
 
-def spike_bytes(elements: int, present: int) -> int:
-    """Payload of spikes: a bitmap, or the list of their addresses if that is shorter."""
-    address = max(1, (elements - 1).bit_length())
-    return ceil_div(min(elements, present * address), 8)
+def spike_bytes(elements: int, present: int, bits: int = 1) -> int:
+    """Payload of spikes: a bitmap, or the list of their addresses if that is shorter.
+
+    Average-pooled spikes are counts of more ``bits``, sent plainly or with their addresses.
+    """
+    address = max(1, (elements - 1).bit_length()) + bits - 1
+    return ceil_div(min(elements * bits, present * address), 8)
 
 
 def merge(total: dict[str, int], more: dict[str, int]) -> None:

@@ -20,39 +20,6 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 
-def pooled_spikes(layer: Layer, spikes: Bools) -> Bools:
-    """Max-pool binary spikes [..., E, F] as the next layer sees them; unchanged without a pool."""
-    if layer.pool is None:
-        return spikes
-    return np.asarray(_windows(layer, spikes).any(axis=-1))
-
-
-def needed(layer: Layer, spikes: Bools, masks: Bools) -> Bools:
-    """Which pooled dS elements BP must compute: the surrogate mask of the neuron that won.
-
-    Max-pool routes its gradient to the first maximum in scan order; of binary spikes that is the
-    first one, or the first neuron of the window if none fired.
-    """
-    if layer.pool is None:
-        return masks
-    winner = _windows(layer, spikes).argmax(axis=-1)
-    return np.take_along_axis(_windows(layer, masks), winner[..., None], axis=-1)[..., 0]
-
-
-def _windows(layer: Layer, values: Bools) -> Bools:
-    """[..., E, F] -> [..., E', F', size * size], windows in scan order; a partial window is cut."""
-    assert layer.pool is not None
-    size, stride = layer.pool.size, layer.pool.stride
-    view = np.lib.stride_tricks.sliding_window_view(values, (size, size), axis=(-2, -1))
-    view = view[..., ::stride, ::stride, :, :]
-    return view.reshape(*view.shape[:-2], size * size)
-
-
-def flattened(layer: Layer, values: Bools) -> Bools:
-    """Shape [T, B, C, H, W] into what ``layer`` takes as input: a linear layer flattens."""
-    return values.reshape(*values.shape[:2], *layer.in_shape)
-
-
 def by_group(values: Bools, group: int) -> npt.NDArray[np.float32]:
     """How many of each ``group`` channels are set: [T, B, C, H, W] -> [T, B, C/group, H, W]."""
     missing = -values.shape[2] % group
@@ -98,7 +65,7 @@ def _window(
     layer: Layer, padded: npt.NDArray[np.float32], tap: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     """The operand of one tap at every output position: [T, B, chunk, E, F]."""
-    (_, e, f), (sy, sx) = layer.out_shape, layer.stride
+    (_, e, f), (sy, sx) = layer.product_shape, layer.stride
     (r, s) = tap
     return padded[..., r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
 

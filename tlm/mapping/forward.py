@@ -1,4 +1,8 @@
-"""FP programs: convolution by weight-stationary blocks, then the soma pass of each output tile."""
+"""FP programs: convolution by weight-stationary blocks, then the soma pass of each output tile.
+
+Where batch statistics stand in between, the blocks leave their currents behind, the cores exchange
+sums, and a second walk over the slice normalises and runs the neurons (``normalise.py``).
+"""
 
 from __future__ import annotations
 
@@ -6,60 +10,93 @@ import numpy as np
 import numpy.typing as npt
 
 from tlm.mapping.builder import (
-    STATE_WIDTH,
     Builder,
     merge,
+    per_sample,
+    saved_inputs,
     spare_first_reads,
-    spike_bytes,
     stream_cycles,
-    wide_accesses,
+    take_inputs,
+    tile_of,
 )
 from tlm.mapping.nest import Block, blocks, ceil_div
+from tlm.mapping.normalise import build_normalise, leave_currents
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, length
-from tlm.task import Command, Phase, Tile, Work
+from tlm.mapping.residency import product_region
+from tlm.mapping.rounds import Round, forward_rounds
+from tlm.mapping.soma import leave_state, soma
+from tlm.task import Phase, Tile, Work
 
 
-def build_forward(builder: Builder, lp: LayerPlan, after: LayerPlan | None) -> None:
+def build_forward(builder: Builder, lp: LayerPlan) -> None:
     """Append FP of one layer to every core's FP engine."""
     for part in lp.slices:
-        region = part.neurons
-        width = lp.layer.out_shape[2]
-        for block in blocks(
-            region.samples, region.rows, builder.plan.steps, width, builder.array.positions
-        ):
-            _block(builder, lp, after, part, block)
+        walk_products(builder, lp, part, product_region(lp, part), Phase.FP)
+    if lp.exact:
+        build_normalise(builder, lp)
+    lp.counts.drop()
 
 
-def _block(
-    builder: Builder, lp: LayerPlan, after: LayerPlan | None, part: Slice, block: Block
+def walk_products(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, phase: Phase
 ) -> None:
+    """Append the blocks of a region of the product, for FP or for making its currents again."""
+    positions, steps = builder.array.positions, builder.plan.steps
+    for turn in forward_rounds(builder.plan, lp, part, region, phase):
+        for block in blocks(region.samples, region.rows, steps, lp.width, positions):
+            _block(builder, lp, part, turn, block)
+
+
+def _block(builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block) -> None:
     (b0, b1), (y0, y1), (t0, t1) = block.samples, block.rows, block.steps
     area = (slice(t0, t1), slice(b0, b1), slice(None), slice(None), slice(y0, y1))
-    executed = lp.fp.executed[area].sum(axis=(0, 1, 4)).ravel()  # chunk, tap
-    events = lp.fp.events[area].sum(axis=(0, 1, 4)).ravel()
-    touched = int(lp.fp.touched[t0:t1, b0:b1, y0:y1].sum())
+    executed = lp.counts.fp.executed[area].sum(axis=(0, 1, 4)).ravel()  # chunk, tap
+    events = lp.counts.fp.events[area].sum(axis=(0, 1, 4)).ravel()
+    touched = int(lp.counts.fp.touched[t0:t1, b0:b1, y0:y1].sum())
     if builder.plan.chip.core.engines.fp.mode == "dense":
-        touched = block.positions(lp.layer.out_shape[2])
-    neurons = Region(part.neurons.channels, block.samples, block.rows)
-    inputs = lp.input_runs(neurons, block.steps) if lp.forward == "dram" else ()
-    for k in range(*part.neurons.channels, builder.array.tile):
-        channels = (k, min(k + builder.array.tile, part.neurons.channels[1]))
-        made = _array_pass(builder, lp, part, block, channels, executed, events)
+        touched = block.positions(lp.width)
+    fresh = builder.streams.input_rows(turn, lp, part, block)
+    arrived = lp.forward == "memory" and turn.phase == Phase.FP
+    for k in range(*turn.outputs, builder.array.tile):
+        channels = (k, min(k + builder.array.tile, turn.outputs[1]))
+        made = _array_pass(builder, lp, part, turn, block, channels, executed, events)
         spare_first_reads(made, touched * length(channels), "fp")
         first, last = made[0], made[-1]
-        first.reads, inputs = inputs + first.reads, ()
-        if lp.forward == "noc":
+        if arrived:
             first.needs = per_sample(builder, "FP input", lp, part, block.samples)
         else:
-            first.read_needs = _input_saved(builder, lp, part, block.samples)
-        _soma(builder, lp, after, part, block, channels, last)
+            first.read_needs = saved_inputs(builder, lp, block.samples)
+        if k == turn.outputs[0]:
+            take_inputs(builder, "fp", lp, fresh, block.steps, first, from_dram=not arrived)
+        region = Region(channels, block.samples, block.rows)
+        last.covers = length(channels) * length(block.rows) * lp.width
+        if lp.exact:
+            leave_currents(builder, lp, part, region, block.steps, last)
+        else:
+            _finish(builder, lp, part, region, block.steps, last)
+
+
+def _finish(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, tile: Tile
+) -> None:
+    """Drain, frozen normalisation and soma pass of an output tile, in one go."""
+    products = region.size * lp.width * length(steps)
+    tile.cycles += builder.array.depth + ceil_div(products, builder.array.lanes)
+    merge(tile.work.energy, {"fp.partial_read": products})
+    if lp.norm == "frozen":
+        merge(tile.work.energy, {"fp.norm_scale": products})
+    ready = lp.neurons(region)
+    soma(builder, lp, part, ready, steps, tile)
+    if tile.phase == Phase.FP:
+        leave_state(builder, lp, part, ready, steps, tile)
 
 
 def _array_pass(
     builder: Builder,
     lp: LayerPlan,
     part: Slice,
+    turn: Round,
     block: Block,
     channels: Span,
     executed: npt.NDArray[np.int64],
@@ -73,34 +110,19 @@ def _array_pass(
         for c in range(0, layer.in_shape[0], array.chunk)
         for tap in range(taps)
     ]
-    resident = builder.resident(lp, lp.weight_count(part))
     mode = builder.plan.chip.core.engines.fp.mode
-    slots = block.positions(layer.out_shape[2])
+    slots = block.positions(lp.width)
     made: list[Tile] = []
-    for group in builder.weight_groups(weights):
+    for group, fetch in builder.streams.weights(turn, lp, part.core, weights):
         left = executed[group] if mode == "vector" else np.full(len(group), slots)
-        tile = builder.add(part.core, tile_of(Phase.FP, lp, block))
-        tile.reads = builder.weight_reads(
-            "fp", lp, part.core, [weights[i] for i in group], resident
-        )
+        tile = builder.add(part.core, tile_of(turn.phase, lp, block))
+        tile.reads = fetch.runs
         tile.cycles = len(group) * array.chunk + stream_cycles(array, mode, slots, left)
         depths = np.array([min(array.chunk, layer.in_shape[0] - weights[i][1]) for i in group])
         tile.work = _work(builder, lp, slots, left, events[group], depths, length(channels))
-        loaded = sum(nbytes for _, nbytes in tile.reads) * 8 // array.weight_bits
-        merge(tile.work.energy, {"fp.weight_write": loaded})
+        merge(tile.work.energy, fetch.energy("fp", array.weight_bits))
         made.append(tile)
     return made
-
-
-def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
-    return Tile(
-        phase,
-        lp.layer.index,
-        block.samples[0],
-        length(block.samples),
-        block.steps[0],
-        length(block.steps),
-    )
 
 
 def _work(
@@ -113,7 +135,7 @@ def _work(
     width: int,
 ) -> Work:
     """Work of a group of weight tiles; accesses as the released NeuroMC model (FE)."""
-    analog = lp.layer.input_kind == "analog"
+    bits = lp.operand_bits
     macs = int((executed * depths).sum()) * width
     vectors = int(executed.sum())
     mode = builder.plan.chip.core.engines.fp.mode
@@ -124,130 +146,13 @@ def _work(
         dense=slots * int(depths.sum()) * width,
         useful=int(events.sum()) * width,
         energy={
-            "fp.mac_mul" if analog else "fp.mac_add": macs,
-            "fp.reg16": 3 * macs + vectors * width + 2 * loaded + (2 * macs if analog else 0),
-            "fp.reg1": 0 if analog else 2 * macs,
+            "fp.mac_mul" if bits > 1 else "fp.mac_add": macs,
+            "fp.reg16": 3 * macs + vectors * width + 2 * loaded + 2 * macs * (bits // 16),
+            "fp.reg1": 2 * macs * (bits % 16),
             "fp.weight_read": loaded,
-            "fp.spike_read": int((executed * depths).sum()) * (16 if analog else 1),
+            "fp.spike_read": int((executed * depths).sum()) * bits,
             "fp.partial_read": vectors * width,
             "fp.partial_write": vectors * width,
             "engine.scan": slots * len(executed) if mode == "vector" else 0,
         },
     )
-
-
-def _soma(
-    builder: Builder,
-    lp: LayerPlan,
-    after: LayerPlan | None,
-    part: Slice,
-    block: Block,
-    channels: Span,
-    tile: Tile,
-) -> None:
-    """Add drain, soma pass, saved state and spike delivery to the last tile of an output tile."""
-    width = lp.layer.out_shape[2]
-    per_pair = length(channels) * length(block.rows) * width
-    neurons = per_pair * length(block.samples) * length(block.steps)
-    tile.cycles += builder.array.depth + ceil_div(neurons, builder.array.lanes)
-    tile.covers = per_pair
-    membrane = builder.plan.chip.precision.membrane
-    merge(
-        tile.work.energy,
-        {
-            "fp.soma_op": neurons,
-            "fp.partial_read": neurons,
-            "fp.membrane_read": wide_accesses(neurons, membrane),
-            "fp.membrane_write": wide_accesses(neurons, membrane),
-            "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
-        },
-    )
-    pooled = lp.pooled(Region(channels, block.samples, block.rows))
-    for name in ("U", "S", "m"):
-        tile.writes += lp.tensors[name].runs(block.samples, block.steps, channels, block.rows)
-    if lp.layer.pool is not None:
-        for name in ("spikes", "need"):
-            tile.writes += lp.tensors[name].runs(block.samples, block.steps, channels, pooled.rows)
-    tile.saves = tuple(
-        builder.done.expect(ident)
-        for ident in per_sample(builder, "saved", lp, part, block.samples)
-    )
-    _deliver(builder, lp, after, part, pooled, block.steps, tile)
-
-
-def _deliver(
-    builder: Builder,
-    lp: LayerPlan,
-    after: LayerPlan | None,
-    part: Slice,
-    made: Region,
-    steps: Span,
-    tile: Tile,
-) -> None:
-    """Send the pooled spikes of a finished block to all that read them in FP, or to the loss."""
-    if after is None:
-        for sample in range(*made.samples):
-            _send_spikes(builder, lp, part, loss_core(lp, sample),
-                         Region(made.channels, (sample, sample + 1), made.rows), steps,
-                         (builder.done.ident("loss input", sample),), tile)  # fmt: skip
-        return
-    if after.forward != "noc":
-        return
-    for reader in after.slices:
-        wanted = after.wanted_input(reader.neurons)
-        shared = made.meet(wanted)
-        if shared is not None:
-            arrives = per_sample(builder, "FP input", after, reader, shared.samples)
-            _send_spikes(builder, lp, part, reader.core, shared, steps, arrives, tile)
-
-
-def _send_spikes(
-    builder: Builder,
-    lp: LayerPlan,
-    part: Slice,
-    core: int,
-    region: Region,
-    steps: Span,
-    arrives: tuple[int, ...],
-    tile: Tile,
-) -> None:
-    spikes = lp.spikes[
-        slice(*steps), slice(*region.samples), slice(*region.channels), slice(*region.rows)
-    ]
-    nbytes = spike_bytes(spikes.size, int(np.count_nonzero(spikes)))
-    builder.send(Command.SPIKE, part.core, core, nbytes, arrives, tile)
-
-
-def loss_core(lp: LayerPlan, sample: int) -> int:
-    """The core that computes a sample's loss: the owner of the output layer's first channels."""
-    return next(
-        part.core
-        for part in lp.slices
-        if part.neurons.samples[0] <= sample < part.neurons.samples[1]
-    )
-
-
-def per_sample(
-    builder: Builder, what: str, lp: LayerPlan, part: Slice, samples: Span
-) -> tuple[int, ...]:
-    return tuple(
-        builder.done.ident(what, lp.layer.name, f"core{part.core:02d}", "sample", sample)
-        for sample in range(*samples)
-    )
-
-
-def _input_saved(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> tuple[int, ...]:
-    """The completions that say the producer's spikes of these samples are in DRAM."""
-    if lp.layer.index == 0:
-        return ()
-    return saved(builder, builder.plan.layers[lp.layer.index - 1], samples)
-
-
-def saved(builder: Builder, lp: LayerPlan, samples: Span) -> tuple[int, ...]:
-    """The completions that say a layer's state of these samples is in DRAM, all slices of it."""
-    found: tuple[int, ...] = ()
-    for part in lp.slices:
-        low = max(samples[0], part.neurons.samples[0])
-        high = min(samples[1], part.neurons.samples[1])
-        found += per_sample(builder, "saved", lp, part, (low, max(low, high)))
-    return found

@@ -51,10 +51,10 @@ def _document(plan: Plan) -> dict[str, Any]:
 
 
 def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
-    precision, memory = plan.chip.precision, plan.chip.core.memory
-    most = max(map(lp.weight_count, lp.slices))
     return {
         "name": lp.layer.name,
+        "reads": [one.layer.name for one in lp.producers] or ["the network's input"],
+        "operand_bits": lp.operand_bits,
         "split": {"k": lp.split.k, "batch": lp.split.batch, "spatial": lp.split.spatial},
         "slices": [
             {
@@ -68,23 +68,13 @@ def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
         ],
         "nest": {
             "fp": FP_NEST,
-            **({"bp": BP_NEST} if lp.bp is not None else {}),
+            **({"bp": BP_NEST} if lp.producers else {}),
             "wg": WG_NEST,
         },
-        "residency": {
-            "inputs": "spike memory, over the mesh" if lp.forward == "noc" else "DRAM",
-            "weights": "weight buffer, loaded once"
-            if most * precision.weight <= memory.weights
-            else "streamed once a block",
-            "dW": "DRAM, read and written once a sample block"
-            if lp.dw_spilled
-            else "accumulators over all samples and steps",
-            "dU": "gradient memory, shared by BP and WG",
-            "U, S, m": "DRAM, written in FP, read in BP and WG",
-        },
+        "residency": _residency(plan, lp),
         "skipped": {
-            "reason": "the whole dU slice is zero",
-            "phases": ["bp", "wg"] if lp.bp is not None else ["wg"],
+            "reason": "the whole dY slice is zero",
+            "phases": ["bp", "wg"] if lp.producers else ["wg"],
             "sample_step": [
                 [b, t]
                 for b in range(plan.workload.batch)
@@ -93,3 +83,35 @@ def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
             ],
         },
     }
+
+
+STATE = {
+    "spill": "DRAM, written in FP, read in BP and WG",
+    "keep": "half of the U memory, from FP to BP",
+    "recompute": "U made again in BP; S and m in DRAM",
+}
+
+
+def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
+    precision, memory = plan.chip.precision, plan.chip.core.memory
+    most = max(map(lp.weight_count, lp.slices))
+    spilled = "DRAM, read and written once a sample block"
+    if lp.gradients == "dram":
+        spilled = "accumulators, an output tile after the other; then DRAM"
+    found = {
+        "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
+        "weights": "weight buffer, loaded once"
+        if most * precision.weight <= memory.weights
+        else "streamed once a block",
+        "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
+        "dY": "gradient memory, shared by BP and WG"
+        if lp.gradients == "memory"
+        else "DRAM, written once, read by BP and by WG",
+        "dW": spilled if lp.dw_spilled else "accumulators over all samples and steps",
+        "U, S, m": STATE[lp.state] if lp.layer.neuron is not None else "none: a read-out",
+    }
+    if lp.norm is not None:
+        found["batch normalisation"] = lp.norm
+    if lp.exact:
+        found["currents"] = "memory of batch normalisation" if lp.currents == "memory" else "DRAM"
+    return found

@@ -14,6 +14,7 @@ is fetched from DRAM once, any other is streamed through halves of the buffer on
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -95,8 +96,10 @@ class Block:
         return length(self.samples) * length(self.rows) * length(self.steps) * width
 
 
-def blocks(samples: Span, rows: Span, steps: int, width: int, positions: int) -> Iterator[Block]:
-    """Cut samples x rows x steps into blocks of at most ``positions``; steps fill up first.
+def block_shape(
+    samples: int, rows: int, steps: int, width: int, positions: int
+) -> tuple[int, int, int]:
+    """Samples, rows and steps of a full block of at most ``positions``; steps fill up first.
 
     Raises:
         MappingError: one row of one step is wider than the partial-sum buffer.
@@ -106,20 +109,42 @@ def blocks(samples: Span, rows: Span, steps: int, width: int, positions: int) ->
             f"one row of {width} positions does not fit core.memory.partial_sums "
             f"({positions} positions); enlarge it"
         )
-    if rows[0] == rows[1]:
-        return
     by_step = min(steps, positions // width)
-    by_row = min(length(rows), positions // (width * by_step)) if by_step == steps else 1
-    full = by_row == length(rows) and by_step == steps
-    by_sample = max(1, positions // (width * by_row * by_step)) if full else 1
+    by_row = max(1, min(rows, positions // (width * by_step))) if by_step == steps else 1
+    full = by_row == rows and by_step == steps
+    return (max(1, positions // (width * by_row * by_step)) if full else 1, by_row, by_step)
+
+
+def blocks(samples: Span, rows: Span, steps: int, width: int, positions: int) -> Iterator[Block]:
+    """Cut samples x rows x steps into blocks of at most ``positions``; steps fill up first.
+
+    Raises:
+        MappingError: one row of one step is wider than the partial-sum buffer.
+    """
+    by_sample, by_row, by_step = block_shape(length(samples), length(rows), steps, width, positions)
     for b in range(samples[0], samples[1], by_sample):
-        for y in range(rows[0], rows[1], max(1, by_row)):
+        for y in range(rows[0], rows[1], by_row):
             for t in range(0, steps, by_step):
                 yield Block(
                     (b, min(b + by_sample, samples[1])),
-                    (y, min(y + max(1, by_row), rows[1])),
+                    (y, min(y + by_row, rows[1])),
                     (t, min(t + by_step, steps)),
                 )
+
+
+def block_sizes(
+    samples: int, rows: int, steps: int, width: int, positions: int
+) -> Iterator[tuple[int, int]]:
+    """(positions of a block, how many such blocks) of :func:`blocks`, without making them."""
+    totals = (samples, rows, steps)
+    each = block_shape(samples, rows, steps, width, positions)
+    kinds = [
+        [(size, total // size), (total % size, int(total % size > 0))]
+        for size, total in zip(each, totals, strict=True)
+    ]
+    for (b, nb), (y, ny), (t, nt) in itertools.product(*kinds):
+        if nb * ny * nt:
+            yield b * y * t * width, nb * ny * nt
 
 
 def sample_blocks(samples: Span, bits_per_sample: int, capacity: int) -> Iterator[Span]:
@@ -134,10 +159,9 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def fp_dense_cycles(layer: Layer, array: Array, block: Block, channels: Span) -> int:
-    """Closed form of FP over one block: weight load and stream per tile, drain, soma pass."""
-    (c, _, _), (r, s), width = layer.in_shape, layer.kernel, layer.out_shape[2]
-    p = block.positions(width)
+def fp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span) -> int:
+    """Closed form of FP over a block of ``p``: weight load and stream per tile, drain, soma."""
+    (c, _, _), (r, s) = layer.in_shape, layer.kernel
     passes = ceil_div(c, array.chunk) * r * s * (array.chunk + p * array.slot_cycles)
     total = 0
     for k in range(channels[0], channels[1], array.tile):
@@ -146,10 +170,9 @@ def fp_dense_cycles(layer: Layer, array: Array, block: Block, channels: Span) ->
     return total
 
 
-def bp_dense_cycles(layer: Layer, array: Array, block: Block, channels: Span) -> int:
-    """Closed form of BP over one block of the input grid, for the slice's output channels."""
-    (c, _, width), (r, s) = layer.in_shape, layer.kernel
-    p = block.positions(width)
+def bp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span) -> int:
+    """Closed form of BP over a block of ``p`` input positions, for the slice's channels."""
+    (c, _, _), (r, s) = layer.in_shape, layer.kernel
     per_tile = ceil_div(length(channels), array.tile) * r * s
     return ceil_div(c, array.chunk) * (
         per_tile * (array.tile + p * array.slot_cycles) + array.depth

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tlm.errors import MappingError
 from tlm.mapping.address import Tensor, Weights
 from tlm.mapping.plan import LayerPlan, Plan
+from tlm.mapping.residency import partial_bits
+from tlm.workload.model import Shape3
 
 
 def place(plan: Plan) -> None:
@@ -12,27 +14,57 @@ def place(plan: Plan) -> None:
     first = plan.workload.layers[0]
     direct = plan.workload.encoding == "direct"
     bits = plan.chip.precision.input if first.input_kind == "analog" else 1
-    source = _tensor(plan, "X", first.in_shape, 1 if direct else plan.steps, bits)
+    network = _tensor(plan, "X", first.in_shape, 1 if direct else plan.steps, bits)
     for lp in plan.layers:
-        name, steps = lp.layer.name, plan.steps
-        lp.tensors["input"] = source
-        lp.tensors["U"] = _tensor(
-            plan, f"{name}.U", lp.layer.out_shape, steps, plan.chip.precision.membrane
-        )
-        lp.tensors["S"] = _tensor(plan, f"{name}.S", lp.layer.out_shape, steps, 1)
-        lp.tensors["m"] = _tensor(plan, f"{name}.m", lp.layer.out_shape, steps, 1)
-        lp.tensors["spikes"], lp.tensors["need"] = lp.tensors["S"], lp.tensors["m"]
-        if lp.layer.pool is not None:
-            shape = lp.layer.pooled_shape
-            lp.tensors["spikes"] = _tensor(plan, f"{name}.S_pooled", shape, steps, 1)
-            lp.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, steps, 1)
+        lp.feeds = [one.tensors["spikes"] for one in lp.producers] or [network]
+        _state(plan, lp)
+        _gradients(plan, lp)
         _weights(plan, lp)
-        source = lp.tensors["spikes"]
     if plan.addresses.top > plan.addresses.capacity:
         raise MappingError(
             f"the job needs {plan.addresses.top} B of DRAM, the chip has "
             f"{plan.addresses.capacity} B; use more channels or a larger device"
         )
+
+
+def _state(plan: Plan, lp: LayerPlan) -> None:
+    """What FP leaves: U, S and m, what later layers read of them, and spilled currents."""
+    name, layer, precision = lp.layer.name, lp.layer, plan.chip.precision
+    wanted: dict[str, tuple[Shape3, int]] = {}
+    if lp.exact and lp.currents == "dram":
+        wanted["Y"] = (layer.product_shape, precision.membrane)
+    if layer.neuron is not None:
+        if lp.state == "spill":
+            wanted["U"] = (layer.out_shape, precision.membrane)
+        wanted |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
+    if layer.current_pool is not None and layer.current_pool.kind == "max":
+        wanted["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
+    for key, (shape, bits) in wanted.items():
+        lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits)
+    if not lp.consumers:
+        return
+    lp.tensors["spikes"], lp.tensors["need"] = lp.tensors["S"], lp.tensors["m"]
+    if layer.pool is not None:
+        spikes = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
+        shape = layer.pooled_shape
+        lp.tensors["spikes"] = _tensor(plan, f"{name}.S_pooled", shape, plan.steps, spikes)
+        lp.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, plan.steps, 1)
+
+
+def _gradients(plan: Plan, lp: LayerPlan) -> None:
+    """What BP leaves for layers before and for WG, where it does not fit the cores."""
+    name, layer, bits = lp.layer.name, lp.layer, plan.chip.precision.gradient
+    if lp.exact and lp.currents == "dram":
+        lp.tensors["dI"] = _tensor(plan, f"{name}.dI", layer.out_shape, plan.steps, bits)
+    if lp.gradients == "dram":
+        lp.tensors["dY"] = _tensor(plan, f"{name}.dY", layer.product_shape, plan.steps, bits)
+    if any(one.arriving == "dram" for one in lp.producers):
+        for k in range(lp.split.k):
+            key = f"dX{k}"
+            tensor = _tensor(
+                plan, f"{name}.{key}", layer.in_shape, plan.steps, partial_bits(plan, lp)
+            )
+            lp.tensors[key] = tensor
 
 
 def _weights(plan: Plan, lp: LayerPlan) -> None:
@@ -59,7 +91,7 @@ def _weights(plan: Plan, lp: LayerPlan) -> None:
         lp.weights[key] = tensor
 
 
-def _tensor(plan: Plan, name: str, shape: tuple[int, int, int], steps: int, bits: int) -> Tensor:
+def _tensor(plan: Plan, name: str, shape: Shape3, steps: int, bits: int) -> Tensor:
     channels, rows, width = shape
     tensor = Tensor(
         name=name,

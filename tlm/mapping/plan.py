@@ -1,80 +1,116 @@
-"""The plan: for every layer of a recorded iteration its split, exact counts and addresses."""
+"""The plan: for every layer of a recorded iteration its split, policies, counts and addresses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from tlm.config.schema import ChipConfig
 from tlm.mapping.address import Allocator, Tensor, Weights
-from tlm.mapping.counts import (
-    Bools,
-    FpCounts,
-    Ints,
-    PairCounts,
-)
+from tlm.mapping.counting import LayerCounts
+from tlm.mapping.counts import Bools
+from tlm.mapping.geometry import finished_rows, input_rows, source_rows
+from tlm.mapping.masks import Masks
 from tlm.mapping.nest import Array
 from tlm.mapping.region import Region, Slice, Span, length
-from tlm.mapping.split import Split, input_rows
+from tlm.mapping.split import Split
 from tlm.task import Run
 from tlm.workload.model import Layer, Workload
+
+NormPolicy = Literal["exact", "frozen", "folded"]
+StatePolicy = Literal["spill", "keep", "recompute"]
+Store = Literal["memory", "dram"]
 
 
 @dataclass(slots=True)
 class LayerPlan:
     """Everything the program builders need to know of one layer.
 
-    ``inputs`` [T, B, C, H, W] and ``gradients`` [T, B, K, E, F] are the recorded non-zero masks,
-    ``spikes`` and ``need`` [T, B, K, E', F'] the layer's pooled spikes and which dS at the pooled
-    grid BP of the next layer must compute. ``live`` [T, B] is false where the whole dU is zero
-    and slices are skipped. ``owner`` [B, K, E'] is the index of the slice that owns a pooled row.
+    ``producers`` are the distinct layers it reads (none: the network's input), ``consumers`` those
+    that read it, both in index order. ``live`` [T, B] is false where the whole dY is zero and
+    slices are skipped. ``owner`` [B, K, E'] is the index of the slice that owns a pooled row.
+    ``operand_bits`` is the width of an input element, above 1 for pixels, sums and averages.
+
+    Where things stay: ``forward``, the inputs of FP of all samples and steps (``memory``: they
+    come over the mesh); ``arriving``, dS on arrival; ``gradients``, dY between the gradient unit
+    and BP and WG; ``currents``, the product before batch statistics are known.
     """
 
     layer: Layer
     split: Split
     slices: list[Slice]
-    inputs: Bools
-    gradients: Bools
-    spikes: Bools
-    need: Bools
+    masks: Masks
+    counts: LayerCounts
     live: Bools
     owner: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-    fp: FpCounts
-    bp: PairCounts | None
-    wg: PairCounts
-    bp_touched: dict[Span, Ints] = field(default_factory=dict)
-    forward: str = "noc"
+    operand_bits: int
+    norm: NormPolicy | None
+    state: StatePolicy
+    producers: list[LayerPlan]
+    consumers: list[LayerPlan] = field(default_factory=list)
+    forward: Store = "memory"
+    arriving: Store = "memory"
+    gradients: Store = "memory"
+    currents: Store = "memory"
     dw_spilled: bool = False
+    feeds: list[Tensor] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Weights] = field(default_factory=dict)
 
-    def pooled_rows(self, rows: Span) -> Span:
-        """The pooled rows that are complete when ``rows`` of neurons are."""
-        if self.layer.pool is None:
-            return rows
-        stride = self.layer.pool.stride
-        return (rows[0] // stride, min(self.layer.pooled_shape[1], rows[1] // stride))
+    @property
+    def width(self) -> int:
+        """Columns of the product."""
+        return self.layer.product_shape[2]
+
+    @property
+    def exact(self) -> bool:
+        """Whether batch statistics stand between the product and the neurons."""
+        return self.norm == "exact"
+
+    @property
+    def spikes(self) -> Bools:
+        """What later layers read, [T, B, *pooled_shape]."""
+        return self.masks.output(self.layer.index)
+
+    @property
+    def need(self) -> Bools:
+        """Which dS of the output BP must compute, [T, B, *pooled_shape]."""
+        return self.masks.need(self.layer.index)
+
+    @property
+    def output_gradients(self) -> Bools:
+        """dY != 0, [T, B, *product_shape]."""
+        return self.masks.gradients(self.layer.index)
 
     def pooled(self, region: Region) -> Region:
-        """A region of neurons on the pooled grid."""
-        return Region(region.channels, region.samples, self.pooled_rows(region.rows))
+        """The pooled rows that are complete when the rows of ``region`` are."""
+        layer = self.layer
+        rows = finished_rows(layer.pool, region.rows, layer.out_shape[1], layer.pooled_shape[1])
+        return Region(region.channels, region.samples, rows)
 
-    def wanted_input(self, neurons: Region) -> Region:
-        """The region of the producer's pooled grid that FP and WG of some neurons read."""
-        tensor = self.tensors["input"]
-        rows = (0, tensor.rows)
-        if self.layer.kind == "conv":
-            rows = input_rows(self.layer, neurons.rows)
-        return Region((0, tensor.channels), neurons.samples, rows)
+    def neurons(self, product: Region) -> Region:
+        """The neuron rows whose currents are complete when those rows of the product are."""
+        layer = self.layer
+        rows = finished_rows(
+            layer.current_pool, product.rows, layer.product_shape[1], layer.out_shape[1]
+        )
+        return Region(product.channels, product.samples, rows)
 
-    def input_runs(
-        self, neurons: Region, steps: Span, live: Bools | None = None
-    ) -> tuple[Run, ...]:
-        """The DRAM runs of what FP and WG of some neurons read, only ``live`` [T, B] pairs."""
-        wanted = self.wanted_input(neurons)
-        tensor = self.tensors["input"]
-        return tensor.runs(wanted.samples, steps, wanted.channels, wanted.rows, live)
+    def wanted_input(self, product: Region) -> Region:
+        """The region of the sources' pooled grid that FP and WG of a region of products read."""
+        source = self.feeds[0]
+        rows = source_rows(self.layer, input_rows(self.layer, product.rows), source.rows)
+        return Region((0, source.channels), product.samples, rows)
+
+    def input_runs(self, wanted: Region, steps: Span, live: Bools | None = None) -> tuple[Run, ...]:
+        """The DRAM runs of a region of all sources, only ``live`` [T, B] pairs."""
+        return tuple(
+            run
+            for source in self.feeds
+            for run in source.runs(wanted.samples, steps, wanted.channels, wanted.rows, live)
+        )
 
     def weight_count(self, part: Slice) -> int:
         """Weights of a slice."""
@@ -84,6 +120,11 @@ class LayerPlan:
     def replicas(self, part: Slice) -> list[Slice]:
         """The slices that hold the same weights, in index order, ``part`` included."""
         return [s for s in self.slices if s.neurons.channels == part.neurons.channels]
+
+    @property
+    def partials(self) -> int:
+        """How many partial dS every element of the output receives: one a K-slice of a reader."""
+        return sum(reader.split.k for reader in self.consumers) + (not self.consumers)
 
 
 @dataclass(slots=True)

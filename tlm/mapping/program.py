@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
-from tlm.mapping.backward import build_backward, build_loss
+from tlm.mapping.backward import build_backward
 from tlm.mapping.builder import Builder
 from tlm.mapping.counts import Bools
 from tlm.mapping.forward import build_forward
+from tlm.mapping.gradient import build_loss
 from tlm.mapping.plan import LayerPlan, Plan
+from tlm.mapping.streams import Streams
 from tlm.mapping.weight_gradient import (
     build_reduction,
     build_update,
@@ -29,16 +33,13 @@ def build_program(plan: Plan) -> Program:
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
     program = Program(tiles, Completions(), {}, {})
-    builder = Builder(plan, program)
+    builder = Builder(plan, program, Streams(plan))
     layers = plan.layers
     for lp in layers:
-        after = layers[lp.layer.index + 1] if lp is not layers[-1] else None
-        build_forward(builder, lp, after)
+        build_forward(builder, lp)
     build_loss(builder, layers[-1])
     for lp in reversed(layers):
-        before = layers[lp.layer.index - 1] if lp.layer.index else None
-        sources = 1 if lp is layers[-1] else layers[lp.layer.index + 1].split.k
-        build_backward(builder, lp, before, sources)
+        build_backward(builder, lp)
     turns: dict[int, int] = {}
     for lp in reversed(layers):
         build_weight_gradient(builder, lp, turns)
@@ -55,22 +56,30 @@ def build_program(plan: Plan) -> Program:
 
 def _require(plan: Plan, lp: LayerPlan, program: Program) -> None:
     """Due result elements and useful operations of one layer, counted without tiles."""
-    index, (k, e, f), (c, h, w) = lp.layer.index, lp.layer.out_shape, lp.layer.in_shape
-    batch, steps = plan.workload.batch, plan.steps
-    every = {(b, t): k * e * f for b in range(batch) for t in range(steps)}
-    live = {pair: n for pair, n in every.items() if lp.live[pair[1], pair[0]]}
-    program.required[Phase.FP, index] = every
-    program.required[Phase.GRAD, index] = every
-    program.required[Phase.WG, index] = live
-    weights = k * c * lp.layer.kernel[0] * lp.layer.kernel[1]
-    program.required[Phase.UPDATE, index] = {(BATCH, BATCH): weights}
-    ones = np.ones(lp.gradients.shape, dtype=np.bool_)
-    program.expected_useful[Phase.FP, index] = useful_pairs(lp.layer, ones, lp.inputs)
-    program.expected_useful[Phase.WG, index] = useful_pairs(lp.layer, lp.gradients, lp.inputs)
-    if index:
-        program.required[Phase.BP, index] = dict.fromkeys(live, k * c * h * w)
-        need = plan.layers[index - 1].need.reshape(lp.inputs.shape)
-        program.expected_useful[Phase.BP, index] = useful_pairs(lp.layer, lp.gradients, need)
+    index, layer, (c, h, w) = lp.layer.index, lp.layer, lp.layer.in_shape
+    products = prod(layer.product_shape)
+    pairs = [(b, t) for b in range(plan.workload.batch) for t in range(plan.steps)]
+    live = [(b, t) for b, t in pairs if lp.live[t, b]]
+    again = lp.state == "recompute" and not lp.exact and layer.neuron is not None
+    due = {
+        Phase.FP: dict.fromkeys(pairs, products),
+        Phase.NORM: dict.fromkeys(pairs, products) if lp.exact else {},
+        Phase.GRAD: dict.fromkeys(pairs, prod(layer.out_shape)),
+        Phase.NORM_GRAD: dict.fromkeys(pairs, products) if lp.exact else {},
+        Phase.RECOMPUTE: dict.fromkeys(pairs, products) if again else {},
+        Phase.WG: dict.fromkeys(live, products * c),
+        Phase.BP: dict.fromkeys(live, layer.out_shape[0] * c * h * w) if lp.producers else {},
+        Phase.UPDATE: {(BATCH, BATCH): prod(layer.weight_shape)},
+    }
+    program.required |= {(phase, index): pairs for phase, pairs in due.items() if pairs}
+    inputs, gradients = lp.masks.inputs(index), lp.output_gradients
+    useful = program.expected_useful
+    useful[Phase.FP, index] = useful_pairs(layer, np.ones_like(gradients), inputs)
+    useful[Phase.WG, index] = useful_pairs(layer, gradients, inputs)
+    if again:
+        useful[Phase.RECOMPUTE, index] = useful[Phase.FP, index]
+    if lp.producers:
+        useful[Phase.BP, index] = useful_pairs(layer, gradients, lp.masks.input_need(index))
 
 
 def _require_loss(plan: Plan, program: Program) -> None:
@@ -87,7 +96,7 @@ def useful_pairs(layer: Layer, outputs: Bools, inputs: Bools) -> int:
     four corners of a cumulative sum give. ``outputs`` [T, B, K, E, F], ``inputs`` [T, B, C, H, W].
     """
     (r, s), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
-    e, f = layer.out_shape[1:]
+    e, f = layer.product_shape[1:]
     planes = inputs.sum(axis=2, dtype=np.int64)
     summed = np.pad(planes, ((0, 0), (0, 0), (py + 1, py), (px + 1, px)))
     summed = summed.cumsum(axis=2).cumsum(axis=3)

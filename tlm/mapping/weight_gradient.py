@@ -9,93 +9,208 @@ updates its share and writes the weights. An update waits until no core reads th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from tlm.mapping.backward import gradient_blocks
-from tlm.mapping.builder import Builder, dead_pairs, merge, stream_cycles
-from tlm.mapping.forward import per_sample, saved, tile_of
-from tlm.mapping.nest import Block, ceil_div, sample_blocks
+from tlm.errors import MappingError
+from tlm.mapping.builder import (
+    Builder,
+    dead_pairs,
+    merge,
+    once,
+    per_sample,
+    saved_inputs,
+    stream_cycles,
+    take_inputs,
+    tile_of,
+)
+from tlm.mapping.gradient import gradient_blocks
+from tlm.mapping.nest import Block, ceil_div
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Region, Slice, Span, cuts, length, overlap
-from tlm.task import BATCH, Command, Phase, Tile, Work
+from tlm.mapping.residency import product_region
+from tlm.mapping.streams import WG_SHARE
+from tlm.task import ENGINE_OF_PHASE, Command, Phase, Tile, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One pass over a slice: the output and input channels whose dW it makes."""
+
+    outputs: Span
+    inputs: Span
 
 
 def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]) -> None:
-    """Append WG of one layer; ``turns`` counts the dU blocks each core has let go of."""
+    """Append WG of one layer; ``turns`` counts the dY blocks each core has let go of."""
     for part in lp.slices:
+        if lp.gradients == "dram":
+            _walk(builder, lp, part, part.neurons.samples)
+            continue
         for samples in gradient_blocks(builder, lp, part):
-            for piece in _input_blocks(builder, lp, part, samples):
-                _piece(builder, lp, part, piece)
+            _walk(builder, lp, part, samples)
             last = builder.program.tiles[part.core]["wg"][-1]
             turn = turns.get(part.core, 0)
             turns[part.core] = turn + 1
             used = builder.done.ident("dU used", f"core{part.core:02d}", turn)
             last.signals += (builder.done.expect(used),)
+    lp.counts.drop()
 
 
-def _input_blocks(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> Iterator[Span]:
-    """Cut a dU block further where the input spikes would not fit half of the spike memory."""
-    tensor = lp.tensors["input"]
-    rows = length(lp.wanted_input(part.neurons).rows)
-    bits = rows * tensor.row_bytes * 8 * tensor.groups * tensor.steps
-    return sample_blocks(samples, bits, builder.plan.chip.core.memory.spikes)
+def _walk(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
+    """Append the passes over some samples of a slice, piece by piece."""
+    for strip in _strips(builder, lp, part):
+        blocks = list(_pieces(builder, lp, part, samples, strip))
+        for block in blocks:
+            _piece(builder, lp, part, block, strip, last=block is blocks[-1])
 
 
-def _piece(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
-    """Tiles of one sample block, one for each tile of output channels."""
-    layer, array, steps = lp.layer, builder.array, (0, builder.plan.steps)
-    block = Block(samples, part.neurons.rows, steps)
-    plane = length(block.rows) * layer.out_shape[2]
-    dead = dead_pairs(lp, samples, steps)
+def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
+    """The passes over a slice.
+
+    Where dY comes from DRAM and the slice's dW exceeds the accumulators, a pass takes as many
+    output tiles as fit, or a part of the inputs of one, so that dW never leaves unfinished. Inputs
+    are also cut where one row of them, all steps, exceeds the spike memory.
+
+    Raises:
+        MappingError: not even one chunk of inputs fits.
+    """
+    chip, array, channels = builder.plan.chip, builder.array, part.neurons.channels
+    taps, depth = lp.layer.kernel[0] * lp.layer.kernel[1], lp.layer.in_shape[0]
+    inputs = chip.core.memory.spikes // (_input_bits(lp, part, 1) // depth or 1)
+    outputs = length(channels)
+    if lp.dw_spilled and lp.gradients == "dram":
+        room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
+        outputs = max(array.tile, room // min(depth, inputs) // array.tile * array.tile)
+        inputs = min(inputs, room // min(outputs, length(channels)))
+    inputs = depth if inputs >= depth else inputs // array.chunk * array.chunk
+    if not inputs:
+        raise MappingError(
+            f"layer {lp.layer.name}: core.memory.spikes cannot hold one row of {array.chunk} input "
+            "channels, or core.memory.accumulators their dW; enlarge them"
+        )
+    return [
+        Strip((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)))
+        for k in range(*channels, outputs)
+        for c in range(0, depth, inputs)
+    ]
+
+
+def _input_bits(lp: LayerPlan, part: Slice, rows: int) -> int:
+    """Bits of the inputs of all steps that ``rows`` rows of a slice's product read."""
+    source, first = lp.feeds[0], product_region(lp, part).rows[0]
+    region = Region(part.neurons.channels, (0, 1), (first, first + rows))
+    plane = length(lp.wanted_input(region).rows) * source.row_bytes * 8 * source.groups
+    return plane * source.steps * lp.operand_bits // source.bits
+
+
+def _pieces(
+    builder: Builder, lp: LayerPlan, part: Slice, samples: Span, strip: Strip
+) -> Iterator[Block]:
+    """Cut samples and rows so that inputs fill half of the spike memory, and dY of an output tile
+    half of WG's share of the gradient memory if it comes from DRAM; at least a row of a sample.
+    """
+    memory, steps = builder.plan.chip.core.memory, (0, builder.plan.steps)
+    rows = product_region(lp, part).rows
+    depth = lp.layer.in_shape[0]
+    line = 0
+    if lp.gradients == "dram":
+        line = lp.width * builder.plan.steps * builder.array.tile
+        line *= builder.plan.chip.precision.gradient
+
+    def fits(count: int, batch: int = 1) -> bool:
+        inputs = _input_bits(lp, part, count) * length(strip.inputs) // depth
+        return inputs * batch <= memory.spikes // 2 and line * count * batch <= (
+            memory.gradients // (2 * WG_SHARE)
+        )
+
+    height = length(rows)
+    if fits(height):
+        size = next((n for n in range(length(samples), 1, -1) if fits(height, n)), 1)
+        for b in range(samples[0], samples[1], size):
+            yield Block((b, min(b + size, samples[1])), rows, steps)
+        return
+    most = next((n for n in range(height - 1, 1, -1) if fits(n)), 1)
+    for b in range(*samples):
+        for y in range(rows[0], rows[1], most):
+            yield Block((b, b + 1), (y, min(y + most, rows[1])), steps)
+
+
+def _piece(
+    builder: Builder, lp: LayerPlan, part: Slice, block: Block, strip: Strip, last: bool
+) -> None:
+    """Tiles of one piece of a pass, one for each tile of output channels."""
+    array, samples = builder.array, block.samples
+    plane = length(block.rows) * lp.width
+    dead = dead_pairs(lp, samples, block.steps)
     slots = plane * length(samples) * builder.plan.steps
     scanned = slots - plane * len(dead)
-    neurons = Region(part.neurons.channels, samples, block.rows)
-    reads = lp.input_runs(neurons, steps, lp.live)
-    for k in range(*part.neurons.channels, array.tile):
-        channels = (k, min(k + array.tile, part.neurons.channels[1]))
+    turn = (Phase.WG, lp.layer.index, strip)
+    fresh = builder.streams.input_rows(turn, lp, part, block)
+    each = lp.layer.in_shape[0] // fresh.channels[1]  # inputs a channel of the source: 1, or H x W
+    read = (strip.inputs[0] // each, ceil_div(strip.inputs[1], each))
+    wanted: Region | None = Region(read, samples, fresh.rows)
+    for k in range(*strip.outputs, array.tile):
+        channels = (k, min(k + array.tile, strip.outputs[1]))
         tile = builder.add(part.core, tile_of(Phase.WG, lp, block))
-        tile.needs = per_sample(builder, "dU for WG", lp, part, samples)
         tile.skipped = dead
-        tile.covers = plane * length(channels)
-        _count(builder, lp, part, block, channels, slots, scanned, tile)
-        if not scanned:
-            continue
-        tile.reads, reads = reads, ()
-        if layer.index:
-            tile.read_needs = saved(builder, builder.plan.layers[layer.index - 1], samples)
+        tile.covers = plane * length(channels) * length(strip.inputs)
+        _count(builder, lp, block, channels, strip.inputs, slots, scanned, tile)
+        if lp.gradients == "memory":
+            tile.needs = per_sample(builder, "dU for WG", lp, part, samples)
+        if scanned:
+            if wanted is not None:
+                take_inputs(builder, "wg", lp, wanted, block.steps, tile, lp.live)
+            wanted = None
+            tile.read_needs = saved_inputs(builder, lp, samples)
+            if lp.gradients == "dram":
+                region = Region(channels, samples, block.rows)
+                _read_gradient(builder, lp, part, region, tile)
         if lp.dw_spilled:
-            _spill(builder, lp, part, channels, tile)
+            _spill(builder, lp, part, channels, strip.inputs, tile, bool(scanned), last)
+
+
+def _read_gradient(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile
+) -> None:
+    """Let a tile read the dY of its output channels from DRAM."""
+    steps = (0, builder.plan.steps)
+    tile.reads += lp.tensors["dY"].runs(
+        region.samples, steps, region.channels, region.rows, lp.live
+    )
+    tile.read_needs += per_sample(builder, "dY", lp, part, region.samples)
 
 
 def _count(
     builder: Builder,
     lp: LayerPlan,
-    part: Slice,
     block: Block,
     channels: Span,
+    inputs: Span,
     slots: int,
     scanned: int,
     tile: Tile,
 ) -> None:
     """Cycles and work of one tile; accesses as the released NeuroMC model (WE)."""
-    layer, array = lp.layer, builder.array
+    array = builder.array
     (b0, b1), (y0, y1) = block.samples, block.rows
     mode = builder.plan.chip.core.engines.wg.mode
-    area = (slice(None), slice(b0, b1), channels[0] // array.tile)
-    executed = lp.wg.executed[area][..., y0:y1].sum(axis=(0, 1, 4))  # chunk, tap
-    useful = lp.wg.useful[area][..., y0:y1].sum()
+    used = slice(inputs[0] // array.chunk, ceil_div(inputs[1], array.chunk))
+    area = (slice(None), slice(b0, b1), channels[0] // array.tile, used)
+    executed = lp.counts.wg.executed[area][..., y0:y1].sum(axis=(0, 1, 4))  # chunk, tap
+    useful = lp.counts.wg.useful[area][..., y0:y1].sum()
     left = executed if mode == "vector" else np.full_like(executed, scanned)
     chunks, taps = executed.shape
-    depths = np.minimum(array.chunk, layer.in_shape[0] - array.chunk * np.arange(chunks))[:, None]
+    depths = np.minimum(array.chunk, length(inputs) - array.chunk * np.arange(chunks))[:, None]
     width = length(channels)
     macs = int((left * depths).sum()) * width
-    weights = layer.in_shape[0] * taps * width
-    analog = layer.input_kind == "analog"
+    weights = length(inputs) * taps * width
+    bits = lp.operand_bits
     tile.work = Work(
         slots=slots * chunks * taps,
         executed=int(left.sum()),
-        dense=slots * layer.in_shape[0] * taps * width,
+        dense=slots * weights,
         useful=int(useful),
     )
     if not scanned:
@@ -103,10 +218,10 @@ def _count(
     tile.cycles = chunks * taps * array.chunk + array.depth
     tile.cycles += stream_cycles(array, mode, scanned, left.ravel())
     tile.work.energy = {
-        "wg.mac_mul" if analog else "wg.mac_add": macs,
-        "wg.reg16": 4 * macs + (2 * macs if analog else 0),
-        "wg.reg1": 0 if analog else 2 * macs,
-        "wg.spike_read": int((left * depths).sum()) * (16 if analog else 1),
+        "wg.mac_mul" if bits > 1 else "wg.mac_add": macs,
+        "wg.reg16": 4 * macs + 2 * macs * (bits // 16),
+        "wg.reg1": 2 * macs * (bits % 16),
+        "wg.spike_read": int((left * depths).sum()) * bits,
         "wg.gradient_read": int(left.sum()) * width,
         "wg.accumulator_read": weights,
         "wg.accumulator_write": weights,
@@ -114,18 +229,38 @@ def _count(
     }
 
 
-def _spill(builder: Builder, lp: LayerPlan, part: Slice, channels: Span, tile: Tile) -> None:
-    """Read the partial dW of an output tile once it has been written, and write it back."""
+def _spill(
+    builder: Builder,
+    lp: LayerPlan,
+    part: Slice,
+    channels: Span,
+    inputs: Span,
+    tile: Tile,
+    worked: bool,
+    last: bool,
+) -> None:
+    """Keep the partial dW of an output tile in DRAM between the pieces of a pass.
+
+    It is read once it has been written, and written back; a pass over dY in DRAM keeps its dW in
+    the accumulators and writes it with its last piece.
+    """
     scratch = lp.weights[f"dW.core{part.core:02d}"]
-    start = scratch.offset(channels[0], 0, 0)
-    run = scratch.run(start, length(channels) * scratch.inputs * scratch.taps)
+    start = scratch.offset(channels[0], inputs[0], 0)
+    run = scratch.run(start, length(channels) * length(inputs) * scratch.taps)
     key = (lp.layer.index, part.core, channels[0])
-    if key in builder.spills:
+    found = builder.spills.setdefault(key, {})
+    if lp.gradients == "dram":
+        if not last:
+            return
+    elif not worked:
+        return
+    elif inputs in found:
         tile.reads += (run,)
-        tile.read_needs += (builder.spills[key],)
-    written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}",
-                                 "channel", channels[0], "sample", tile.sample)  # fmt: skip
-    builder.spills[key] = builder.done.expect(written)
+        tile.read_needs += (found[inputs],)
+    written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}", "channel",
+                                 channels[0], "input", inputs[0], "sample", tile.sample,
+                                 "piece", len(builder.program.tiles[part.core]["wg"]))  # fmt: skip
+    found[inputs] = builder.done.expect(written)
     tile.saves += (written,)
     tile.writes += (run,)
 
@@ -135,17 +270,17 @@ def _read_spilled(
 ) -> None:
     """Read spans of a slice's spilled dW; output tiles that no sample has touched are zero."""
     scratch = lp.weights[f"dW.core{part.core:02d}"]
-    (k0, k1), tile_width = part.neurons.channels, builder.array.tile
-    for k in range(k0, k1, tile_width):
-        key = (lp.layer.index, part.core, k)
-        if key not in builder.spills:
-            continue
-        whole = (scratch.offset(k, 0, 0), scratch.offset(min(k + tile_width, k1), 0, 0))
-        shared = [overlap(span, whole) for span in spans]
-        runs = tuple(scratch.run(low, high - low) for low, high in shared if low < high)
-        if runs:
-            tile.reads += runs
-            tile.read_needs += (builder.spills[key],)
+    (k0, k1), width = part.neurons.channels, builder.array.tile
+    for k in range(k0, k1, width):
+        found = builder.spills.get((lp.layer.index, part.core, k), {})
+        for inputs, written in found.items():
+            low = scratch.offset(k, inputs[0], 0)
+            size = min(width, k1 - k) * length(inputs) * scratch.taps
+            shared = [overlap(span, (low, low + size)) for span in spans]
+            runs = tuple(scratch.run(a, b - a) for a, b in shared if a < b)
+            if runs:
+                tile.reads += runs
+                tile.read_needs += (written,)
 
 
 def _shares(lp: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
@@ -165,17 +300,13 @@ def build_reduction(builder: Builder, lp: LayerPlan) -> None:
         others = [(r, span) for r, span in _shares(lp, part) if r.index != part.index]
         if not others:
             continue
-        tile = builder.add(part.core, _once(Phase.REDUCE, lp))
+        tile = builder.add(part.core, once(Phase.REDUCE, lp))
         if lp.dw_spilled:
             _read_spilled(builder, lp, part, [span for _, span in others], tile)
         for replica, (low, high) in others:
             nbytes = (high - low) * builder.plan.chip.precision.partial_sum // 8
             arrives = (builder.done.ident("dW", lp.layer.name, f"core{replica.core:02d}"),)
             builder.send(Command.WEIGHT_GRADIENT, part.core, replica.core, nbytes, arrives, tile)
-
-
-def _once(phase: Phase, lp: LayerPlan) -> Tile:
-    return Tile(phase, lp.layer.index, BATCH, 1, BATCH, 1)
 
 
 def build_update(builder: Builder, lp: LayerPlan) -> None:
@@ -194,7 +325,7 @@ def build_update(builder: Builder, lp: LayerPlan) -> None:
         for low in range(*span, size):
             count = min(size, span[1] - low)
             adds = count * (len(shares) - 1)
-            tile = builder.add(part.core, _once(Phase.UPDATE, lp))
+            tile = builder.add(part.core, once(Phase.UPDATE, lp))
             tile.needs, tile.covers = needs, count
             tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.array.depth
             tile.writes = tuple(tensor.run(low, count) for tensor in state)
@@ -206,14 +337,14 @@ def build_update(builder: Builder, lp: LayerPlan) -> None:
 
 
 def guard_old_weights(builder: Builder, lp: LayerPlan) -> None:
-    """Let every last BP tile of a layer (FP where there is no BP) release its old weights.
+    """Let the last tile of every phase that reads a layer's weights release the old ones.
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
     ident = builder.done.ident("old weights", lp.layer.name)
-    engine, phase = ("bp", Phase.BP) if lp.layer.index else ("fp", Phase.FP)
     for part in lp.slices:
-        for tile in reversed(builder.program.tiles[part.core][engine]):
-            if tile.phase == phase and tile.layer == lp.layer.index:
-                tile.signals += (builder.done.expect(ident),)
-                break
+        for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
+            for tile in reversed(builder.program.tiles[part.core][ENGINE_OF_PHASE[phase]]):
+                if tile.phase == phase and tile.layer == lp.layer.index:
+                    tile.signals += (builder.done.expect(ident),)
+                    break

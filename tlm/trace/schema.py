@@ -36,7 +36,10 @@ class What(IntEnum):
 
 
 COMMAND_NAMES = ("read", "write", "spike", "gradient", "weight_gradient")
-PHASE_NAMES = ("fp", "loss", "grad", "bp", "wg", "reduce", "update")
+PHASE_NAMES = (
+    *("fp", "loss", "grad", "bp", "wg", "reduce", "update"),
+    *("norm", "norm_grad", "recompute"),
+)
 WHAT_NAMES = tuple(what.name.lower().replace("_", "-") for what in What)
 
 

@@ -1,0 +1,161 @@
+"""Residency: what of a layer stays in a core's memories, and what goes through DRAM.
+
+Spikes on their way to FP and dS on its way to the gradient unit wait in memories that several
+layers share: what arrives for a later layer stays there while the layers between run. Each layer
+in turn gets its place if all its cores have room for as long as it needs it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from tlm.errors import MappingError
+from tlm.mapping.geometry import input_rows, product_rows
+from tlm.mapping.plan import LayerPlan, Plan, Store
+from tlm.mapping.region import Region, Slice, length
+from tlm.mapping.split import gradient_bits
+
+
+class _Shelf:
+    """One memory of every core, held by layers from one turn of the schedule to another."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._used: dict[tuple[int, int], int] = defaultdict(int)
+
+    def take(self, bits: dict[int, int], first: int, last: int) -> Store:
+        """Keep ``bits`` by core from turn ``first`` to ``last``, or say that they do not fit."""
+        places = [(core, turn) for core in bits for turn in range(first, last + 1)]
+        if any(self._used[place] + bits[place[0]] > self._capacity for place in places):
+            return "dram"
+        for place in places:
+            self._used[place] += bits[place[0]]
+        return "memory"
+
+
+def choose_stores(plan: Plan) -> None:
+    """Decide where every layer's inputs, dS, dY, currents, dW and state are kept.
+
+    Raises:
+        MappingError: state that is asked to stay in the cores does not fit.
+    """
+    memory, precision = plan.chip.core.memory, plan.chip.precision
+    spikes, arrivals = _Shelf(memory.spikes), _Shelf(memory.spike_gradients)
+    currents = _Shelf(memory.batch_norm)
+    for lp in plan.layers:
+        index, producers = lp.layer.index, [one.layer.index for one in lp.producers]
+        # Inputs arrive while the producers run, and stay until the layer has run.
+        lp.forward = "dram"
+        if producers:
+            bits = {part.core: _input_bits(plan, lp, part) for part in lp.slices}
+            lp.forward = spikes.take(bits, min(producers), index)
+        if lp.exact:  # from FP until BP has come back to the layer
+            bits = {part.core: _currents_bits(plan, lp, part) for part in lp.slices}
+            lp.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
+        weights = max(map(lp.weight_count, lp.slices)) * precision.partial_sum
+        lp.dw_spilled = weights > memory.accumulators
+        lp.gradients = _gradient_store(plan, lp)
+    for lp in reversed(plan.layers):
+        if lp.consumers:
+            bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
+            lp.arriving = arrivals.take(bits, lp.layer.index, lp.consumers[-1].layer.index)
+    _keep_states(plan)
+
+
+def _gradient_store(plan: Plan, lp: LayerPlan) -> Store:
+    """Where dY goes: to the gradient memory if a sample fits, unless DRAM costs fewer bytes.
+
+    A dW that does not fit the accumulators comes and goes once a block of samples while dY is in
+    the core; from DRAM, dY is read twice and the inputs once an output tile, but dW leaves once.
+    """
+    memory, precision, steps = plan.chip.core.memory, plan.chip.precision, plan.steps
+    held = max(gradient_bits(lp.layer, steps, part, plan.chip) for part in lp.slices)
+    if held > memory.gradients:
+        return "dram"
+    if not lp.dw_spilled:
+        return "memory"
+    kept = through = 0
+    for part in lp.slices:
+        region, weights = product_region(lp, part), lp.weight_count(part) * precision.partial_sum
+        together = max(1, memory.gradients // 2 // held)
+        blocks = -(-length(region.samples) // together)
+        passes = -(-weights // memory.accumulators)
+        kept += (2 * blocks - 1) * weights
+        through += 3 * region.size * lp.width * steps * precision.gradient
+        through += weights + passes * _input_bits(plan, lp, part)
+    return "dram" if through < kept else "memory"
+
+
+def product_region(lp: LayerPlan, part: Slice) -> Region:
+    """The products a slice computes."""
+    rows = product_rows(lp.layer, part.neurons.rows)
+    return Region(part.neurons.channels, part.neurons.samples, rows)
+
+
+def _input_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    channels, _, width = lp.layer.in_shape
+    rows = input_rows(lp.layer, product_region(lp, part).rows)
+    held = channels * length(rows) * width * length(part.neurons.samples)
+    return held * plan.steps * lp.operand_bits
+
+
+def _currents_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    """Y and dL/dI of all samples and steps: what batch statistics make wait."""
+    values = product_region(lp, part).size * lp.width * plan.steps
+    return values * (plan.chip.precision.membrane + plan.chip.precision.gradient)
+
+
+def _arriving_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    """All partial dS of a slice: they wait for the last, to be added in fixed order.
+
+    Where BP skips outputs only needed elements come; FP has told the owner how many that are.
+    """
+    at = lp.pooled(part.neurons)
+    engine = plan.chip.core.engines.bp
+    elements = at.size * lp.layer.pooled_shape[2] * plan.steps
+    if engine.mode != "dense" and engine.skip_outputs:
+        need = lp.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
+        elements = int(np.count_nonzero(need))
+    return elements * sum(reader.split.k * partial_bits(plan, reader) for reader in lp.consumers)
+
+
+def partial_bits(plan: Plan, reader: LayerPlan) -> int:
+    """Width of the dX a layer returns: a partial sum if others are added to it."""
+    precision = plan.chip.precision
+    return precision.partial_sum if reader.split.k > 1 else precision.gradient
+
+
+def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    """U, S and m of a slice, all samples and steps."""
+    neurons = part.neurons.size * lp.layer.out_shape[2] * plan.steps
+    return neurons * (plan.chip.precision.membrane + 2)
+
+
+def kept_bits(plan: Plan, core: int) -> int:
+    """Bits of a core's U memory that hold state kept from FP to BP."""
+    return sum(
+        state_bits(plan, lp, part)
+        for lp in plan.layers
+        if lp.state == "keep"
+        for part in lp.slices
+        if part.core == core
+    )
+
+
+def _keep_states(plan: Plan) -> None:
+    """State kept from FP to BP takes half of the cores' U memories at most, all layers together."""
+    room = plan.chip.core.memory.membrane // 2
+    used: dict[int, int] = defaultdict(int)
+    for lp in plan.layers:
+        if lp.state != "keep":
+            continue
+        for part in lp.slices:
+            used[part.core] += state_bits(plan, lp, part)
+            if used[part.core] > room:
+                raise MappingError(
+                    f"layer {lp.layer.name}: state kept on core {part.core} needs "
+                    f"{used[part.core]} bit, but half of core.memory.membrane is {room} bit; "
+                    f"use mapping.states=[{lp.layer.name}=spill], more cores, or a larger memory"
+                )

@@ -24,10 +24,10 @@ def screen(
     network = network_named(name)
     found = network_baseline(network, device(gpu), precision, neuron)
     runs = [chip_run(folder) for folder in run_dirs]
-    for run in runs:
+    for folder, run in zip(run_dirs, runs, strict=True):
         if run.workload != network.name:
             raise ConfigError(
-                f"{run.folder}: expected a run of {network.name}, it is of {run.workload}"
+                f"{folder}: expected a run of {network.name}, it is of {run.workload}"
             )
     lines = [*_figures(network, found), *_kernels(found, top), *_compared(network, found, runs)]
     return "\n".join([*lines, "", "Conditions", *(f"  {line}" for line in found.conditions)])
@@ -79,7 +79,7 @@ def _compared(network: Network, found: GpuBaseline, runs: Sequence[ChipRun]) -> 
         return lines
     if runs:
         return lines + [
-            f"chip {run.chip}, {run.modes}: {run.dram_nbytes / 1e6:,.1f} MB of DRAM, "
+            f"chip {run.chip}, {run.kind}: {run.dram_nbytes / 1e6:,.1f} MB of DRAM, "
             f"{1 - run.dram_nbytes / found.dram_nbytes:.0%} less than the GPU"
             for run in runs
         ]

@@ -58,15 +58,21 @@ def gpu(
             "--run", metavar="RUN_DIR", help="Compare with a finished run of it; repeatable."
         ),
     ] = None,
+    sweeps: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--counterfactual",
+            metavar="JSON",
+            help="With --validate: what tlm counterfactual JOB --json printed; repeatable.",
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=0, help="How many kernels to list.")] = 10,
     validate: Annotated[
         bool, typer.Option("--validate", help="Check the model against published figures instead.")
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Write the comparison's plots, or the page of --validate."
-        ),
+        typer.Option(metavar="DIR", help="Where --validate writes its page and plots."),
     ] = None,
 ) -> None:
     """Model a training step on a GPU, kernel by kernel, and compare runs of the chip with it."""
@@ -74,8 +80,8 @@ def gpu(
 
     load_analysis()
     if validate:
-        page = import_module("analysis.gpu.page").write_page(out or Path(), run_dirs or [])
-        typer.echo(page)
+        write_page = import_module("analysis.gpu.page").write_page
+        typer.echo(write_page(out or Path(), run_dirs or [], sweeps or []))
         return
     if workload is None:
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")

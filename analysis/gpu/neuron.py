@@ -38,7 +38,7 @@ def forward(
     nbytes = current.nbytes
     if neuron == "unfused":
         return _unfused_forward(name, current, spikes, steps, element)
-    run = Launches(name, "fp", nbytes)
+    run = Launches(name, "fp", nbytes, element)
     if neuron == "cupy":
         cleared = run.run("lif zeros", nbytes=2 * nbytes)
         h, v = cleared.step(0, 2), cleared.step(1, 2)
@@ -52,12 +52,12 @@ def forward(
 
 
 def backward(
-    name: str, state: LifState, spike_gradient: Tensor, gradient: Tensor, steps: int
+    name: str, state: LifState, spike_gradient: Tensor, gradient: Tensor, steps: int, element: int
 ) -> list[Kernel]:
     """Kernels from the gradient of the spikes to that of the current."""
     if state.surrogate:
-        return _unfused_backward(name, state, spike_gradient, gradient, steps)
-    run = Launches(name, "bp", gradient.nbytes)
+        return _unfused_backward(name, state, spike_gradient, gradient, steps, element)
+    run = Launches(name, "bp", gradient.nbytes, element)
     reads = (spike_gradient, *state.kept)
     if state.cleared:
         reads = (*reads, run.run("lif grad zeros"))
@@ -67,10 +67,10 @@ def backward(
 
 
 class Launches:
-    """Elementwise launches of one phase, in order."""
+    """Elementwise launches of one phase, in order; ``element`` is the size of a number, bytes."""
 
-    def __init__(self, name: str, phase: str, nbytes: int) -> None:
-        self._name, self._phase, self._nbytes = name, phase, nbytes
+    def __init__(self, name: str, phase: str, nbytes: int, element: int = 4) -> None:
+        self._name, self._phase, self._nbytes, self._element = name, phase, nbytes, element
         self.kernels: list[Kernel] = []
 
     def run(self, operation: str, *reads: Tensor, nbytes: int | None = None) -> Tensor:
@@ -86,13 +86,13 @@ class Launches:
         holds: tuple[Tensor, ...] = (),
     ) -> None:
         """One launch of a neuron kernel over all steps into given storage."""
-        name, flop = f"{self._name} {operation}", LIF_FLOP * results[0].nbytes // 4
+        name, flop = f"{self._name} {operation}", LIF_FLOP * results[0].nbytes // self._element
         kernel = Kernel(name, "elementwise", self._phase, reads, results, flop, None, holds)
         self.kernels.append(kernel)
 
     def into(self, result: Tensor, operation: str, *reads: Tensor) -> Tensor:
         """One launch into given storage."""
-        name, flop = f"{self._name} {operation}", result.nbytes // 4
+        name, flop = f"{self._name} {operation}", result.nbytes // self._element
         self.kernels.append(Kernel(name, "elementwise", self._phase, reads, (result,), flop))
         return result
 
@@ -105,7 +105,7 @@ def _unfused_forward(
     v = v + (x - v) / tau; spike = (v - threshold >= 0); v = (1 - spike) v: eight launches a step.
     """
     nbytes = current.nbytes // steps
-    step = Launches(f"{name} lif", "fp", nbytes)
+    step = Launches(f"{name} lif", "fp", nbytes, element)
     voltage = Tensor(f"{name} v", nbytes)
     stacked, surrogate, reset = [], [], []
     for t in range(steps):
@@ -125,14 +125,14 @@ def _unfused_forward(
 
 
 def _unfused_backward(
-    name: str, state: LifState, spike_gradient: Tensor, gradient: Tensor, steps: int
+    name: str, state: LifState, spike_gradient: Tensor, gradient: Tensor, steps: int, element: int
 ) -> list[Kernel]:
     """Autograd through the same operations with an arctangent surrogate and a detached reset.
 
     Indexing x[t] has a gradient of the size of all steps (zeros with one step copied in), added
     to the sum so far: O(T^2) bytes, as SpikingJelly's documentation measured.
     """
-    step = Launches(f"{name} lif grad", "bp", gradient.nbytes // steps)
+    step = Launches(f"{name} lif grad", "bp", gradient.nbytes // steps, element)
     carried: Tensor | None = None
     for t in reversed(range(steps)):
         squared = step.run("square", step.run("scale", state.surrogate[t]))

@@ -215,8 +215,9 @@ def _backward(step: _Step, index: int, stage: Stage) -> None:
     gradient = _pool_gradient(step, stage.name, _output_gradient(step, index), saved.pool)
     if saved.state is not None:
         current = step.tensor(f"{stage.name} current gradient", *stage.out_shape)
-        steps = step.network.steps
-        step.kernels.extend(lif.backward(stage.name, saved.state, gradient, current, steps))
+        steps, element = step.network.steps, step.element
+        kernels = lif.backward(stage.name, saved.state, gradient, current, steps, element)
+        step.kernels.extend(kernels)
         gradient = current
     gradient = _pool_gradient(step, f"{stage.name} current", gradient, saved.current_pool)
     if stage.norm:

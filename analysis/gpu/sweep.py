@@ -40,17 +40,14 @@ class Sweep:
 
 
 def read_sweep(path: Path) -> Sweep:
-    """Read what ``python -m tlm counterfactual JOB --json`` printed.
+    """Read what ``python -m tlm counterfactual JOB --json`` printed into ``JOB.json``.
 
     Raises:
         TraceError: the file is something else.
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        runs = {
-            kind: _run(found["workload"], found["chip"], kind, found["runs"][name])
-            for name, kind in _KINDS.items()
-        }
+        runs = {kind: _run(path.stem, kind, found["runs"][name]) for name, kind in _KINDS.items()}
         drawn = tuple(
             (row["density"], row["makespan_ps"] / 1e12, row["total_pj"] / 1e12)
             for row in found["drawn"]
@@ -63,10 +60,10 @@ def read_sweep(path: Path) -> Sweep:
     return Sweep(runs, drawn)
 
 
-def _run(workload: str, chip: str, kind: Kind, figures: dict[str, Any]) -> ChipRun:
+def _run(workload: str, kind: Kind, figures: dict[str, Any]) -> ChipRun:
     return ChipRun(
         workload=workload,
-        chip=chip,
+        chip="of the sweep",
         kind=kind,
         activity="recorded" if kind != "ann" else "dense ANN",
         dram_nbytes=figures["dram_nbytes"],

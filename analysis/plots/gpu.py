@@ -49,10 +49,11 @@ def reduction_figure(comparisons: Sequence[Comparison]) -> Figure:
                     _mark(axes, one, row + 0.18 * (place - 1.5), colour, mark, label)
                     label = "_"
         axes.set_yticks(range(len(networks)), networks)
-        axes.invert_yaxis()
+        axes.set_ylim(len(networks) - 0.5, -0.5)
         axes.grid(axis="x", color=LIGHT_GREY)
         axes.set_axisbelow(True)
-        axes.set_xlim(_LEAST_SHARE - 0.05, 1.02)
+        shares = [max(share, _LEAST_SHARE) for one in shown for share in one.reduction or ()]
+        axes.set_xlim(min(0.0, *shares) - 0.02, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel(
             "DRAM bytes of the GPU that the chip does not move (below 0: it moves more)"

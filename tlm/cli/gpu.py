@@ -63,7 +63,7 @@ def gpu(
         typer.Option(
             "--counterfactual",
             metavar="JSON",
-            help="With --validate: what tlm counterfactual JOB --json printed; repeatable.",
+            help="With --validate: tlm counterfactual JOB --json, as JOB.json; repeatable.",
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="How many kernels to list.")] = 10,

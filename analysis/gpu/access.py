@@ -37,10 +37,10 @@ def l2_read_nbytes(kernel: Kernel) -> int:
     if gemm is None:
         return kernel.read_nbytes
     left, right, *added = kernel.reads
-    # Each operand passes once per tile of the other's direction, and each tap of it anew.
-    rows_read = gemm.columns * left.nbytes * (1 if gemm.over_images else gemm.taps)
-    columns_read = gemm.rows * right.nbytes * (gemm.taps if gemm.over_images else 1)
-    return rows_read + columns_read + sum(tensor.nbytes for tensor in added)
+    # Each operand passes once per tile of the other's direction, as often as the view repeats it.
+    rows_read = gemm.columns * left.storage.nbytes * (1 if gemm.over_images else gemm.reuse)
+    columns_read = gemm.rows * right.storage.nbytes * (gemm.reuse if gemm.over_images else 1)
+    return int(rows_read + columns_read) + sum(tensor.nbytes for tensor in added)
 
 
 def _group(tensors: tuple[Tensor, ...], group: int, groups: int) -> tuple[Tensor, ...]:

@@ -10,7 +10,7 @@ from analysis.gpu.devices import PRECISIONS, Device, Range, device
 from analysis.gpu.kernel import Kernel
 from analysis.gpu.network import Network, network_of
 from analysis.gpu.neuron import NEURONS
-from analysis.gpu.step import ELEMENT_NBYTES, training_step
+from analysis.gpu.step import ELEMENT_NBYTES, NORM_PASSES, training_step
 from analysis.gpu.traffic import Traffic, step_traffic
 from tlm.errors import ConfigError
 from tlm.workload.model import Workload
@@ -62,8 +62,8 @@ def baseline(
         workload: the job.
         gpu: a name in ``analysis.gpu.devices.DEVICES``.
         precision: ``amp`` (FP16 tensors, FP32 optimizer), ``tf32`` or ``fp32``.
-        neuron: ``fused`` (one LIF kernel over all steps), ``cupy`` (the same, saving more) or
-            ``unfused`` (elementwise kernels a step).
+        neuron: ``fused`` (one LIF kernel over all steps), ``fused-fp32`` and ``cupy`` (the same,
+            moving more) or ``unfused`` (elementwise kernels a step).
 
     Raises:
         ConfigError: an unknown GPU, precision or neuron kernel.
@@ -77,6 +77,7 @@ def network_baseline(
     precision: str = "amp",
     neuron: str = "fused",
     assumptions: Assumptions = USUAL,
+    norm_passes: int = NORM_PASSES,
 ) -> GpuBaseline:
     """The same for a network's shapes and a device, with assumptions to vary.
 
@@ -85,7 +86,7 @@ def network_baseline(
     """
     _check("GPU precision", precision, PRECISIONS)
     _check("GPU neuron kernel", neuron, NEURONS)
-    kernels = training_step(network, precision, neuron)
+    kernels = training_step(network, precision, neuron, norm_passes)
     step = step_traffic(kernels, chosen)
     times = tuple(
         kernel_time_s(kernel, traffic, chosen, precision, assumptions)
@@ -130,7 +131,8 @@ _PRECISION_TEXT = {
 }
 _NEURON_TEXT = {
     "fused": "one fused LIF kernel over all steps",
-    "cupy": "one fused LIF kernel over all steps that also saves the membrane",
+    "fused-fp32": "SpikingJelly 2.0's fused LIF kernel, which keeps the membrane in FP32",
+    "cupy": "SpikingJelly's CuPy LIF kernel, with the tensors it clears and copies",
     "unfused": "elementwise LIF kernels a step, as PyTorch runs them without fusion",
 }
 

@@ -5,57 +5,52 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from analysis.gpu.devices import Range
 from analysis.gpu.network import Network
 from tlm.errors import TraceError
 
+Kind: TypeAlias = Literal["sparse", "dense", "ann"]
+
 
 @dataclass(frozen=True)
 class ChipRun:
-    """Figures of one training iteration on the chip, from ``summary.json``.
+    """Figures of one training iteration on the chip.
 
-    ``modes`` are the sparsity modes of the three engines; ``scan_pj`` the energy of looking for
-    zeros, ``slot_pj`` that of the slots executed, ``slots`` and ``executed`` their numbers.
+    ``kind`` is sparse (engines skip zeros), dense (the same masks, nothing skipped) or ann (the
+    same network with T = 1 and 16 bit activations); ``activity`` says where the masks are from.
     """
 
-    folder: str
     workload: str
     chip: str
-    modes: str
+    kind: Kind
+    activity: str
     dram_nbytes: int
     time_s: float
     energy_j: float
-    scan_pj: float
-    slot_pj: float
-    slots: int
-    executed: int
 
 
 def chip_run(folder: Path) -> ChipRun:
     """Read a run folder.
 
     Raises:
-        TraceError: there is no summary of a finished run in it.
+        TraceError: there is no summary of a valid run in it.
     """
     path = folder / "summary.json"
     try:
         summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        dram, rows = summary["dram"], _rows(folder / "energy.csv")
-        slots, executed = _slots(folder / "stats.csv")
+        dram, job = summary["dram"], summary["workload"]
+        if summary["status"] != "ok":
+            raise ValueError(f"the run is {summary['status']}")
         return ChipRun(
-            folder=folder.name,
-            workload=summary["workload"]["name"],
+            workload=job["name"],
             chip=summary["chip"]["name"],
-            modes=_modes(rows),
+            kind=_kind(job["activity"], folder / "energy.csv"),
+            activity=job["activity"],
             dram_nbytes=dram["bytes_read"] + dram["bytes_written"],
             time_s=summary["time"]["makespan_ps"] / 1e12,
             energy_j=summary["energy"]["total_pj"] / 1e12,
-            scan_pj=sum(pj for name, action, pj in rows if action == "scan"),
-            slot_pj=sum(pj for name, action, pj in rows if name in ("fp", "bp", "wg")),
-            slots=slots,
-            executed=executed,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TraceError(
@@ -64,31 +59,15 @@ def chip_run(folder: Path) -> ChipRun:
         ) from error
 
 
-def _rows(path: Path) -> list[tuple[str, str, float]]:
-    """Component, action and energy of every row of ``energy.csv``."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    names = lines[0].split(",")
-    component, action, total = (names.index(n) for n in ("component", "action", "total_pj"))
-    rows = []
-    for line in lines[1:]:
-        fields = line.split(",")
-        rows.append((fields[component], fields[action], float(fields[total])))
-    return rows
-
-
-def _modes(rows: list[tuple[str, str, float]]) -> str:
+def _kind(activity: str, energy: Path) -> Kind:
     """An engine that scans for zeros skips them; one that never does is dense."""
-    return "sparse" if any(action == "scan" and pj > 0 for _, action, pj in rows) else "dense"
-
-
-def _slots(path: Path) -> tuple[int, int]:
-    """Slots of all engines, and those executed."""
-    found = {"slots": 0, "executed_slots": 0}
-    for line in path.read_text(encoding="utf-8").splitlines()[1:]:
-        fields = line.split(",")
-        if fields[0] == "engines" and fields[4] in found:
-            found[fields[4]] += int(fields[5])
-    return found["slots"], found["executed_slots"]
+    if "ANN" in activity:
+        return "ann"
+    lines = energy.read_text(encoding="utf-8").splitlines()
+    names = lines[0].split(",")
+    action, total = names.index("action"), names.index("total_pj")
+    rows = (line.split(",") for line in lines[1:])
+    return "sparse" if any(row[action] == "scan" and float(row[total]) for row in rows) else "dense"
 
 
 # Bits a neuron and step that a chip of this kind moves, forward and backward: 1-bit spikes and

@@ -11,20 +11,29 @@ from analysis.gpu.devices import A100, Device, Range
 from analysis.gpu.network import Network
 
 BASELINES = (("fused", "amp"), ("fused", "fp32"), ("unfused", "amp"), ("unfused", "fp32"))
+COUNTED = "counted (assumed)"
 CLAIM = (0.55, 0.85)
 """What the paper claims against an A100: 55 to 85 % less DRAM access."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One network under one baseline; ``chip_nbytes`` is a single value if it was simulated."""
+    """One network under one baseline; ``chip_nbytes`` is a single value if it was simulated.
+
+    ``chip_by`` says how: the activity that was simulated, or a count.
+    """
 
     network: str
     neuron: str
     precision: str
     gpu: GpuBaseline
     chip_nbytes: Range
-    simulated: bool
+    chip_by: str
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the chip's bytes are those of a run."""
+        return self.chip_by != COUNTED
 
     @property
     def reduction(self) -> tuple[float, float] | None:
@@ -57,9 +66,10 @@ def compare(
 ) -> tuple[Comparison, ...]:
     """A network under every baseline, against a run or, without one, against the count."""
     if run is None:
-        chip = counted_dram_nbytes(network)
+        chip, chip_by = counted_dram_nbytes(network), COUNTED
     else:
-        chip = Range(run.dram_nbytes, run.dram_nbytes, run.dram_nbytes)
+        chip = Range.exactly(run.dram_nbytes)
+        chip_by = run.activity.removeprefix("synthetic activity: ")
     return tuple(
         Comparison(
             network.name,
@@ -67,23 +77,10 @@ def compare(
             precision,
             network_baseline(network, device, precision, neuron),
             chip,
-            run is not None,
+            chip_by,
         )
         for neuron, precision in BASELINES
     )
-
-
-def break_even_rate(sparse: ChipRun, rows: int = 16) -> float:
-    """Rate of independent spikes at which skipping no longer saves energy, 0 to 1.
-
-    Looking at a slot costs ``scan``; leaving it out saves ``slot``. Both break even when the share
-    of slots executed is 1 - scan / slot, and a slot of ``rows`` spikes at a rate p is executed
-    with probability 1 - (1 - p)^rows.
-    """
-    scan = sparse.scan_pj / sparse.slots
-    slot = sparse.slot_pj / sparse.executed
-    executed = max(0.0, 1 - scan / slot)
-    return float(1 - (1 - executed) ** (1 / rows))
 
 
 def ratio_lines(gpu: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
@@ -91,7 +88,7 @@ def ratio_lines(gpu: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
     low, high = gpu.energy_j_range
     shortest, longest = gpu.time_s_range
     return [
-        f"chip {run.chip}, {run.modes}: {run.time_s * 1e6:,.0f} us "
+        f"chip {run.chip}, {run.kind}: {run.time_s * 1e6:,.0f} us "
         f"({shortest / run.time_s:.2f} to {longest / run.time_s:.2f} x on the GPU), "
         f"{run.energy_j * 1e3:.3g} mJ ({low / run.energy_j:.1f} to {high / run.energy_j:.1f} x)"
         for run in runs

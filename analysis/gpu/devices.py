@@ -146,7 +146,7 @@ H200 = Device(
     board_w=700.0,
 )
 
-# The two devices below only serve the check against published latencies; data-sheet figures
+# The devices below only serve the check against published latencies; data-sheet figures
 # (bandwidth, FP32 peak, multiprocessors), everything else assumed as of the A100.
 RTX4090 = Device(
     name="RTX 4090",
@@ -175,6 +175,21 @@ RTX2080TI = Device(
     dram_pj_per_bit=Range(7.0, 7.5, 8.0),
     idle_w=Range(44.3, 62.0, 80.3),
     board_w=250.0,
+    l2_share=_WHOLE,
+)
+RTX3090 = Device(
+    name="RTX 3090",
+    multiprocessors=82,
+    peak_flop_s={"amp": 71e12, "tf32": 35.6e12, "fp32": 35.6e12},
+    dram_bytes_s=936e9,
+    dram_efficiency=Range(0.80, 0.90, 0.92),
+    gemm_efficiency=Range(0.70, 0.85, 0.93),
+    conv_efficiency=_conv(Range(0.52, 0.94, 1.04)),
+    l2_nbytes=6 * 2**20,
+    l2_bytes_s=3000e9,
+    dram_pj_per_bit=Range(7.0, 7.25, 7.5),
+    idle_w=Range(44.3, 60.0, 120.0),
+    board_w=350.0,
     l2_share=_WHOLE,
 )
 

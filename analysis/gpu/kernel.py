@@ -34,8 +34,9 @@ class Tensor:
 class Gemm:
     """A product [m, k] x [k, n], in tiles of ``tile_m`` x ``tile_n`` and ``splits`` parts of k.
 
-    ``taps`` is the number of kernel positions R S of a convolution: so many columns of the view
-    (rows of it in a weight gradient) come from the same element of the image, which moves once.
+    ``reuse`` is how often a convolution's view of the image repeats an element of it (R S at stride
+    1), which moves once from DRAM; the view is the left operand, in a weight gradient
+    (``over_images``) the right one.
     ``persistent`` blocks, if any, share the tiles among them; else the device's multiprocessors.
     Tiles run along n first, within panels of ``panel`` columns of tiles (all if None).
     """
@@ -46,7 +47,7 @@ class Gemm:
     tile_m: int = 128
     tile_n: int = 128
     splits: int = 1
-    taps: int = 1
+    reuse: float = 1
     over_images: bool = False
     persistent: int | None = None
     panel: int | None = None

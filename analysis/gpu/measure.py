@@ -1,52 +1,54 @@
-"""Measure a recorded job's training step on a GPU: ``python -m analysis.gpu.measure``.
-
-Two runs make one JSON file, because a profiler slows a step down:
-
-    python -m analysis.gpu.measure mnist-csnn --out a100.json
-    ncu --metrics dram__bytes_read.sum,dram__bytes_write.sum --clock-control none --csv \\
-        --profile-from-start off --log-file step.csv \\
-        python -m analysis.gpu.measure mnist-csnn --profile
-    python -m analysis.gpu.measure mnist-csnn --counters step.csv --into a100.json
-
-Time and energy are those of windows of several seconds of repeated steps: CUDA events, and the
-board's energy counter (NVML), never a momentary power. Needs torch; energy needs pynvml.
-"""
+"""Measure a job's training step on a GPU: ``python -m analysis.gpu.measure``."""
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import platform
 import statistics
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from analysis.gpu.board import Board
+from analysis.gpu.ncu import NCU_COMMAND, add_counters
 from analysis.gpu.training import TrainingStep
-from tlm.errors import TlmError, TraceError
-from tlm.workload import open_workload
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from tlm.errors import TlmError
+from tlm.workload import Workload, open_workload
 
 WARM_UP_STEPS = 20
-_COUNTERS = {
-    "dram__bytes_read.sum": "dram_read_nbytes",
-    "dram__bytes_write.sum": "dram_write_nbytes",
-}
-_UNITS = {"byte": 1, "Kbyte": 10**3, "Mbyte": 10**6, "Gbyte": 10**9}
+_STEPS_A_LOOK = 10  # at the clock, which waits for the device
+
+_HELP = f"""\
+Time and energy first (a profiler slows a step down), then DRAM bytes by kernel, then the model
+beside them. WORKLOAD is a recorded job or a drawn one, such as 's-resnet18[B=16,T=4]:dense'.
+
+python -m analysis.gpu.measure WORKLOAD --precision amp --neuron fused --out a100.json
+
+{NCU_COMMAND}
+
+python -m analysis.gpu.measure WORKLOAD --counters step.csv --into a100.json
+python -m analysis.gpu.measure WORKLOAD --compare a100.json
+
+ncu needs the right to read counters (as root, or the driver's NVreg_RestrictProfilingToAdminUsers
+at 0). Its log has one row a kernel and counter. L2 is not flushed between kernels, clocks are not
+locked. Time and energy are of windows of repeated steps, by the host's clock after the device is
+done and by the board's energy counter (NVML), never a momentary power. Needs torch; energy and
+clocks need pynvml (pip install nvidia-ml-py), fused neurons SpikingJelly.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the three forms; returns the exit code."""
+    """Measure, add counters or compare; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
         if options.counters is not None:
             print(add_counters(options.into, options.counters))
+        elif options.compare is not None:
+            from analysis.gpu.measured import comparison
+
+            print(comparison(options.workload, options.compare))
         else:
             _run(options)
     except TlmError as error:
@@ -56,8 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m analysis.gpu.measure", description=__doc__)
-    parser.add_argument("workload", help="a recorded job: a bundled name or a file")
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.gpu.measure",
+        description=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("workload", metavar="WORKLOAD", help="a job: a bundled name or a file")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"), help="the file to write")
     parser.add_argument("--device", default="cuda", help="torch device (cpu: a dry run)")
     parser.add_argument("--precision", choices=("amp", "tf32", "fp32"), default="amp")
@@ -65,8 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window", type=float, default=5.0, help="seconds of one window")
     parser.add_argument("--windows", type=int, default=5, help="how many windows")
     parser.add_argument("--profile", action="store_true", help="one step between profiler marks")
-    parser.add_argument("--counters", type=Path, help="a CSV log of ncu to add")
+    parser.add_argument("--counters", type=Path, metavar="CSV", help="a log of ncu to add")
     parser.add_argument("--into", type=Path, default=Path("gpu.json"), help="file to add it to")
+    parser.add_argument("--compare", type=Path, metavar="JSON", help="set it beside the model")
     return parser
 
 
@@ -78,26 +85,41 @@ def _run(options: argparse.Namespace) -> None:
     if options.profile:
         step.profile()
         return
-    clock = step.seconds if options.device != "cpu" else perf_counter
+    board = Board(options.device)
+    before = board.state()
     windows = measure_windows(
-        step.run, clock, energy_counter(options.device), options.window, options.windows
+        step.run, step.seconds, board.energy_j, options.window, options.windows
     )
     result = {
-        "workload": workload.name,
-        "sha256": workload.sha256,
+        **_job(workload, step),
         "precision": options.precision,
         "neuron": options.neuron,
-        "conditions": conditions(options.device),
+        "conditions": conditions(options.device) | {"before": before, "after": board.state()},
+        "window_s": options.window,
         **summarise(windows),
     }
     options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(options.out)
 
 
+def _job(workload: Workload, step: TrainingStep) -> dict[str, Any]:
+    return {
+        "workload": workload.name,
+        "sha256": workload.sha256,
+        "batch": workload.batch,
+        "steps": workload.steps,
+        "inputs": step.inputs,
+        "weights": step.weights,
+        "spike_rates": step.spike_rates(),
+        "loss": float(step.loss),
+        "peak_nbytes": step.peak_nbytes(),
+    }
+
+
 def measure_windows(
     run: Callable[[], None],
     clock: Callable[[], float],
-    energy_j: Callable[[], float] | None,
+    energy_j: Callable[[], float | None],
     window_s: float,
     windows: int,
 ) -> list[tuple[float, float | None]]:
@@ -107,15 +129,16 @@ def measure_windows(
     """
     found = []
     for _ in range(windows):
-        begin, joules = clock(), energy_j() if energy_j else None
+        begin, joules = clock(), energy_j()
         steps, elapsed = 0, 0.0
         while elapsed < window_s:
-            for _ in range(10):
+            for _ in range(_STEPS_A_LOOK):
                 run()
-            steps += 10
+            steps += _STEPS_A_LOOK
             elapsed = clock() - begin
-        spent = energy_j() - joules if energy_j and joules is not None else None
-        found.append((elapsed / steps, None if spent is None else spent / steps))
+        after = energy_j()
+        spent = None if joules is None or after is None else (after - joules) / steps
+        found.append((elapsed / steps, spent))
     return found
 
 
@@ -138,21 +161,8 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "q1": quartiles[0], "q3": quartiles[2]}
 
 
-def energy_counter(device: str) -> Callable[[], float] | None:
-    """The board's energy counter in J, or None where there is none."""
-    try:
-        import pynvml
-    except ImportError:
-        return None
-    if device == "cpu":
-        return None
-    pynvml.nvmlInit()
-    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-    return lambda: float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
-
-
 def conditions(device: str) -> dict[str, Any]:
-    """Versions, the device and its clocks as they are now."""
+    """Versions and the device."""
     import torch
 
     found: dict[str, Any] = {
@@ -168,51 +178,9 @@ def conditions(device: str) -> dict[str, Any]:
             "l2_nbytes": properties.L2_cache_size,
             "cuda": torch.version.cuda,
             "cudnn": torch.backends.cudnn.version(),
-            "sm_clock_mhz": torch.cuda.clock_rate(),
             "energy": "board, without host",
         }
     return found
-
-
-def add_counters(into: Path, log: Path) -> Path:
-    """Add DRAM bytes by kernel, from a CSV log of ``ncu``, to a measurement.
-
-    Raises:
-        TraceError: either file is missing or is not what it should be.
-    """
-    try:
-        result = json.loads(into.read_text(encoding="utf-8"))
-        kernels = read_counters(log.read_text(encoding="utf-8").splitlines())
-    except (OSError, ValueError) as error:
-        raise TraceError(
-            f"{into} and {log}: expected a measurement and a log of ncu: {error}"
-        ) from error
-    result["kernels"] = kernels
-    for name in _COUNTERS.values():
-        result[name] = sum(kernel[name] for kernel in kernels)
-    into.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    return into
-
-
-def read_counters(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """Kernels of an ``ncu --csv`` log in order of launch, with their DRAM bytes.
-
-    Raises:
-        ValueError: there is no table, or a counter is in an unknown unit.
-    """
-    table = [line for line in lines if line.startswith('"')]
-    found: dict[str, dict[str, Any]] = defaultdict(dict)
-    for row in csv.DictReader(table):
-        if row["Metric Name"] in _COUNTERS:
-            if row["Metric Unit"] not in _UNITS:
-                raise ValueError(
-                    f"unit {row['Metric Unit']!r}, expected one of {', '.join(_UNITS)}"
-                )
-            nbytes = float(row["Metric Value"].replace(",", "")) * _UNITS[row["Metric Unit"]]
-            found[row["ID"]] |= {"name": row["Kernel Name"], _COUNTERS[row["Metric Name"]]: nbytes}
-    if not found:
-        raise ValueError("no DRAM counters in the log")
-    return [found[number] for number in sorted(found, key=int)]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from math import prod
 from typing import Literal, TypeAlias
 
 from tlm.errors import WorkloadError
+from tlm.workload import bundled_networks, open_workload
 from tlm.workload.model import Layer, Shape3, Workload
 
 Pooling: TypeAlias = Literal["max", "average"]
@@ -19,17 +20,21 @@ INPUT = -1
 class Stage:
     """One convolution or linear layer with what follows it: BN, neurons, pooling.
 
-    ``in_shape`` is (C, H, W), ``out_shape`` (K, E, F) before and ``pooled_shape`` after pooling.
-    Several ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``.
+    ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
+    the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
+    ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``.
     """
 
     name: str
     kind: Literal["conv", "linear"]
     in_shape: Shape3
+    product_shape: Shape3
     out_shape: Shape3
     pooled_shape: Shape3
     kernel: tuple[int, int]
     sources: tuple[int, ...]
+    stride: tuple[int, int] = (1, 1)
+    current_pool: Pooling | None = None
     pool: Pooling | None = None
     input_pool: Pooling | None = None
     unpooled_shape: Shape3 = (0, 0, 0)
@@ -79,6 +84,15 @@ class Network:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
+def network_named(name: str) -> Network:
+    """Shapes of a job, or of a bundled network whose masks need not be drawn.
+
+    Raises:
+        WorkloadError: there is no such job or network.
+    """
+    return network_of(open_workload(f"{name}:dense" if name in bundled_networks() else name))
+
+
 def network_of(workload: Workload) -> Network:
     """The shapes of a recorded job.
 
@@ -106,10 +120,13 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> Stage:
         name=layer.name,
         kind=layer.kind,
         in_shape=layer.in_shape,
+        product_shape=layer.product_shape,
         out_shape=layer.out_shape,
         pooled_shape=layer.pooled_shape,
         kernel=layer.kernel,
         sources=layer.sources,
+        stride=layer.stride,
+        current_pool=None if layer.current_pool is None else layer.current_pool.kind,
         pool=None if layer.pool is None else layer.pool.kind,
         input_pool=None if layer.input_pool is None else layer.input_pool.kind,
         unpooled_shape=first,

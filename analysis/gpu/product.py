@@ -24,29 +24,31 @@ class Products:
     def __init__(self, stage: Stage, images: int, kernels: list[Kernel]) -> None:
         """``images`` is T B."""
         self._stage, self._kernels = stage, kernels
-        self._pixels_out = images * prod(stage.out_shape[1:])
+        self._pixels_out = images * prod(stage.product_shape[1:])
         self._pixels_in = images * prod(stage.in_shape[1:])
+        self._reuse = self._pixels_out * stage.taps / self._pixels_in
 
     def forward(self, inputs: Tensor, weight: Tensor, outputs: Tensor) -> None:
         """Outputs from inputs."""
         stage = self._stage
-        gemm = tiled(self._pixels_out, stage.out_shape[0], stage.in_shape[0] * stage.taps)
-        gemm = replace(gemm, taps=stage.taps, over_images=False)
-        self._launch(stage.kind, "fp", (inputs, weight), outputs, gemm)
+        gemm = tiled(self._pixels_out, stage.product_shape[0], stage.in_shape[0] * stage.taps)
+        gemm = replace(gemm, reuse=self._reuse)
+        self._launch(stage.kind, "fp", (self._seen(inputs), weight), outputs, gemm)
 
     def input_gradient(self, gradient: Tensor, weight: Tensor, result: Tensor) -> None:
         """Gradient of the inputs from that of the outputs; a strided one does no more work."""
         stage = self._stage
-        gemm = tiled(self._pixels_in, stage.in_shape[0], stage.out_shape[0] * stage.taps)
-        gemm = replace(gemm, taps=stage.taps, useful=2 * self._pixels_out * stage.weights)
+        gemm = tiled(self._pixels_in, stage.in_shape[0], stage.product_shape[0] * stage.taps)
+        gemm = replace(gemm, reuse=stage.taps, useful=2 * self._pixels_out * stage.weights)
         self._launch("dgrad", "bp", (gradient, weight), result, gemm)
 
     def weight_gradient(self, gradient: Tensor, inputs: Tensor, result: Tensor) -> None:
         """Gradient of the weights; the sum over images is split so that all of the GPU works."""
         stage = self._stage
-        gemm = tiled(stage.out_shape[0], stage.in_shape[0] * stage.taps, self._pixels_out)
+        gemm = tiled(stage.product_shape[0], stage.in_shape[0] * stage.taps, self._pixels_out)
         splits = max(1, min(_BLOCKS // gemm.tiles, gemm.k // _LEAST_K))
-        gemm = replace(gemm, taps=stage.taps, over_images=True, splits=splits)
+        gemm = replace(gemm, reuse=self._reuse, over_images=True, splits=splits)
+        inputs = self._seen(inputs)
         if splits == 1:
             self._launch("wgrad", "wg", (gradient, inputs), result, gemm)
             return
@@ -54,6 +56,13 @@ class Products:
         self._launch("wgrad", "wg", (gradient, inputs), partial, gemm)
         name, flop = f"{stage.name} wgrad sum", splits * stage.weights
         self._kernels.append(Kernel(name, "elementwise", "wg", (partial,), (result,), flop))
+
+    def _seen(self, inputs: Tensor) -> Tensor:
+        """Rows of the image that the windows touch; a stride along a row leaves no sector out."""
+        rows, step = self._stage.kernel[0], self._stage.stride[0]
+        if rows >= step:
+            return inputs
+        return Tensor(f"{inputs.name} rows", inputs.nbytes * rows // step, base=inputs.storage)
 
     def _launch(
         self, what: str, phase: str, reads: tuple[Tensor, Tensor], result: Tensor, gemm: Gemm

@@ -7,36 +7,19 @@ Every point says what it is: ``validated`` if no figure of the model was fitted 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
-from analysis.gpu import neuron as lif
 from analysis.gpu.assumptions import USUAL
 from analysis.gpu.baseline import GpuBaseline, network_baseline
 from analysis.gpu.cost import kernel_time_s
-from analysis.gpu.devices import A100, RTX2080TI, RTX4090
+from analysis.gpu.devices import A100, RTX4090
 from analysis.gpu.kernel import Kernel, Tensor
-from analysis.gpu.network import INPUT, Network, Stage
+from analysis.gpu.point import Point
 from analysis.gpu.product import tiled
+from analysis.gpu.published_layers import lif_layers, linear_lif
 from analysis.gpu.shapes import cifar10dvs_vgg
-from analysis.gpu.traffic import isolated_traffic, step_traffic
-
-
-@dataclass(frozen=True)
-class Point:
-    """One published figure and the model's; ``unit`` of both."""
-
-    what: str
-    unit: str
-    predicted: float
-    published: float
-    standing: str
-    source: str
-
-    @property
-    def error(self) -> float:
-        """Relative error of the prediction."""
-        return self.predicted / self.published - 1
+from analysis.gpu.traffic import isolated_traffic
 
 
 def points(topic: str | None = None) -> tuple[Point, ...]:
@@ -99,75 +82,10 @@ def _vgg_latency() -> Iterator[Point]:
         yield Point(what, "ms", found, measured, "validated", _VGG_SOURCE)
 
 
-# SpikingJelly's documentation: one LIF layer of 2^20 neurons on an RTX 2080 Ti; forward, and
-# forward and backward together, ms.
-_LIF_MS = {
-    8: ((1.92, 8.13), (0.817, 1.65)),
-    16: ((3.81, 21.9), (1.60, 3.21)),
-    32: ((7.61, 66.3), (3.26, 6.42)),
-    64: ((15.2, 226.0), (6.83, 13.1)),
-    128: ((30.3, 828.0), (14.1, 26.7)),
-}
-
-
-def _lif_layers() -> Iterator[Point]:
-    for steps, (torch_ms, cupy_ms) in _LIF_MS.items():
-        for neuron, (forward, both) in (("unfused", torch_ms), ("cupy", cupy_ms)):
-            found = _lif_ms(steps, neuron)
-            for what, mine, measured in (
-                ("forward", found[0], forward),
-                ("forward + backward", found[1], both),
-            ):
-                name = f"LIF of 2^20 neurons, T = {steps}, {neuron}, {what}"
-                source = "SpikingJelly documentation, RTX 2080 Ti, FP32"
-                yield Point(name, "ms", mine, measured, "validated", source)
-
-
-def _lif_ms(steps: int, neuron: str) -> tuple[float, float]:
-    """Time of the forward kernels, and of all, ms."""
-    nbytes = steps * 2**20 * 4
-    current, spikes = Tensor("x", nbytes), Tensor("spikes", nbytes)
-    forward, state = lif.forward("layer", current, spikes, steps, neuron, 4)
-    given, result = Tensor("spike gradient", nbytes), Tensor("gradient", nbytes)
-    kernels = (*forward, *lif.backward("layer", state, given, result, steps))
-    traffic = step_traffic(kernels, RTX2080TI, blocks=32).kernels
-    times = [
-        1e3 * kernel_time_s(kernel, moved, RTX2080TI, "fp32", USUAL)
-        for kernel, moved in zip(kernels, traffic, strict=True)
-    ]
-    return sum(times[: len(forward)]), sum(times)
-
-
-# open-neuromorphic/snn-library-benchmarks: one linear layer and LIF, batch 16, T = 500,
-# SpikingJelly with CuPy; forward s, backward s, GB. The GPU is named 3090 and 4090: 4090 is taken.
-_LINEAR_LIF = {
-    4096: (0.0090, 0.0082, 1.26),
-    8192: (0.0163, 0.0625, 2.65),
-    16384: (0.0226, 0.2330, 5.93),
-}
-
-
-def _linear_lif() -> Iterator[Point]:
-    for neurons, (forward, backward, memory) in _LINEAR_LIF.items():
-        shape = (neurons, 1, 1)
-        stage = Stage("fc", "linear", shape, shape, shape, (1, 1), (INPUT,))
-        network = Network("linear + LIF", (stage,), 500, 16, "sgd", direct=False)
-        found = network_baseline(network, RTX4090, "fp32", "cupy")
-        phases = {"fp": 0.0, "bp": 0.0}
-        for kernel, time_s in zip(found.kernels, found.times_s, strict=True):
-            if kernel.name not in ("copy from host", f"{network.optimizer} update"):
-                phases["fp" if kernel.phase == "fp" else "bp"] += time_s
-        source = "snn-library-benchmarks, RTX 3090 or 4090"
-        what = f"linear + LIF of {neurons} neurons, T = 500, cupy"
-        yield Point(f"{what}, forward", "s", phases["fp"], forward, "validated", source)
-        yield Point(f"{what}, backward", "s", phases["bp"], backward, "validated", source)
-        yield Point(f"{what}, memory", "GB", found.peak_nbytes / 1e9, memory, "validated", source)
-
-
 TOPICS: dict[str, Callable[[], Iterator[Point]]] = {
     "products": _products,
     "memory of the network": _vgg_memory,
     "latency of the network": _vgg_latency,
-    "neuron layers": _lif_layers,
-    "linear and neurons": _linear_lif,
+    "neuron layers": lif_layers,
+    "linear and neurons": linear_lif,
 }

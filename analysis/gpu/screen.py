@@ -10,15 +10,8 @@ from analysis.gpu.baseline import GpuBaseline, network_baseline
 from analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
 from analysis.gpu.compare import ratio_lines
 from analysis.gpu.devices import device
-from analysis.gpu.network import Network, network_of
-from analysis.gpu.shapes import imagenet, network_names
+from analysis.gpu.network import Network, network_named
 from tlm.errors import ConfigError
-from tlm.workload import open_workload
-
-
-def network_named(name: str) -> Network:
-    """A network known by its shapes, or those of a recorded job."""
-    return imagenet(name) if name in network_names() else network_of(open_workload(name))
 
 
 def screen(
@@ -81,10 +74,10 @@ def figures(
 
 def _runs_of(network: Network, run_dirs: Sequence[Path]) -> list[ChipRun]:
     runs = [chip_run(folder) for folder in run_dirs]
-    for run in runs:
+    for folder, run in zip(run_dirs, runs, strict=True):
         if run.workload != network.name:
             raise ConfigError(
-                f"{run.folder}: expected a run of {network.name}, it is of {run.workload}"
+                f"{folder}: expected a run of {network.name}, it is of {run.workload}"
             )
     return runs
 
@@ -135,7 +128,7 @@ def _compared(network: Network, found: GpuBaseline, runs: Sequence[ChipRun]) -> 
         return lines
     if runs:
         return lines + [
-            f"chip {run.chip}, {run.modes}: {run.dram_nbytes / 1e6:,.1f} MB of DRAM, "
+            f"chip {run.chip}, {run.kind}: {run.dram_nbytes / 1e6:,.1f} MB of DRAM, "
             f"{1 - run.dram_nbytes / found.dram_nbytes:.0%} less than the GPU"
             for run in runs
         ]

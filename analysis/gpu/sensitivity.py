@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from analysis.gpu.assumptions import USUAL, Assumptions
-from analysis.gpu.baseline import network_baseline
+from analysis.gpu.baseline import GpuBaseline, network_baseline
 from analysis.gpu.chip import counted_dram_nbytes
 from analysis.gpu.devices import Device, Range
 from analysis.gpu.network import Network
+from analysis.gpu.step import NORM_PASSES
 
 _DIRTY = Range(0.25, 0.5, 1.0)
 
@@ -36,6 +37,13 @@ class Case:
     assumptions: Assumptions = USUAL
     precision: str = "amp"
     neuron: str = "fused"
+    norm_passes: int = NORM_PASSES
+
+    def baseline(self, network: Network) -> GpuBaseline:
+        """The step of a network in this case."""
+        return network_baseline(
+            network, self.device, self.precision, self.neuron, self.assumptions, self.norm_passes
+        )
 
 
 def swings(device: Device, figure: Callable[[Case], float]) -> tuple[Swing, ...]:
@@ -49,8 +57,7 @@ def dram_reduction(network: Network, chip_nbytes: float | None = None) -> Callab
     chip = counted_dram_nbytes(network).value if chip_nbytes is None else chip_nbytes
 
     def figure(case: Case) -> float:
-        found = network_baseline(network, case.device, case.precision, case.neuron)
-        return 1 - chip / found.dram_nbytes
+        return 1 - chip / case.baseline(network).dram_nbytes
 
     return figure
 
@@ -59,10 +66,7 @@ def energy(network: Network) -> Callable[[Case], float]:
     """Energy of an iteration on the GPU, J."""
 
     def figure(case: Case) -> float:
-        found = network_baseline(
-            network, case.device, case.precision, case.neuron, case.assumptions
-        )
-        return found.energy.total.value
+        return case.baseline(network).energy.total.value
 
     return figure
 
@@ -84,6 +88,8 @@ def _cases(usual: Case) -> list[tuple[str, Case, Case]]:
     return [
         ("precision (AMP, FP32)", usual, replace(usual, precision="fp32")),
         ("neuron kernels (fused, unfused)", usual, replace(usual, neuron="unfused")),
+        ("membrane kept (FP16, FP32)", usual, replace(usual, neuron="fused-fp32")),
+        ("BN reads its input (once, twice)", replace(usual, norm_passes=1), usual),
         of_device("L2 share", device.l2_share, lambda v: replace(device, l2_share=v)),
         of_device("dirty share", _DIRTY, lambda v: replace(device, dirty_share=v.value)),
         of_device(

@@ -14,34 +14,40 @@ from typing import TypeAlias
 
 from analysis.gpu import neuron as lif
 from analysis.gpu.kernel import Kernel, Tensor
-from analysis.gpu.network import INPUT, Network, Stage
+from analysis.gpu.network import INPUT, Network, Pooling, Stage
 from analysis.gpu.product import Products
+from analysis.gpu.update import MASTER_NBYTES, update
 
 ELEMENT_NBYTES = {"amp": 2, "tf32": 4, "fp32": 4}
-MASTER_NBYTES = 4  # weights, their gradients and moments are FP32 in amp too
 POOL_INDEX_NBYTES = 8  # torch's max_pool2d_with_indices saves an int64 for every output
 
-# Tensors beside weight and gradient that an optimizer reads and writes. Operations: NeuroMC's count
-# (Adam 11 multiplications, 4 additions, 1 root; SGD 1 and 1).
-OPTIMIZER_MOMENTS = {"adam": ("mean", "variance"), "sgd": ()}
-OPTIMIZER_FLOP = {"adam": 16, "sgd": 2}
-
+# How often BN reads its input (and, going back, its gradient as well): once for the statistics and
+# once to normalise. PyTorch asks cuDNN for SPATIAL, whose kernels read twice; SPATIAL_PERSISTENT
+# (channels-last tensors) reads once what fits on chip.
+NORM_PASSES = 2
 
 _Node: TypeAlias = tuple[int, ...]
 
 
 @dataclass
+class _Pooled:
+    """What a pooling's backward pass needs: what was pooled, and max-pooling's indices."""
+
+    inputs: Tensor
+    index: Tensor | None
+
+
+@dataclass
 class _Saved:
-    """What a layer's backward pass needs of its forward pass."""
+    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
 
     inputs: Tensor
     outputs: Tensor
     weight: Tensor
     state: lif.LifState | None
-    spikes: Tensor
-    index: Tensor | None
-    unpooled: Tensor
-    input_index: Tensor | None
+    input_pool: _Pooled | None
+    current_pool: _Pooled | None
+    pool: _Pooled | None
 
 
 @dataclass
@@ -55,6 +61,7 @@ class _Step:
     network: Network
     precision: str
     neuron: str
+    norm_passes: int
     kernels: list[Kernel] = field(default_factory=list)
     outputs: dict[_Node, Tensor] = field(default_factory=dict)
     saved: list[_Saved] = field(default_factory=list)
@@ -85,22 +92,26 @@ class _Step:
         self.kernels.append(kernel)
 
 
-def training_step(network: Network, precision: str, neuron: str) -> tuple[Kernel, ...]:
+def training_step(
+    network: Network, precision: str, neuron: str, norm_passes: int = NORM_PASSES
+) -> tuple[Kernel, ...]:
     """The kernels of one iteration: forward, loss, backward, update.
 
     Args:
         network: shapes and mini-batch.
         precision: ``amp`` (FP16 tensors, FP32 optimizer), ``tf32`` or ``fp32`` (FP32 tensors).
         neuron: one of ``analysis.gpu.neuron.NEURONS``.
+        norm_passes: 2, or 1 where BN keeps its input on chip.
     """
-    step = _Step(network, precision, neuron)
+    step = _Step(network, precision, neuron, norm_passes)
     _read_images(step)
     for index, stage in enumerate(network.stages):
         _forward(step, index, stage)
     _loss(step)
     for index in reversed(range(len(network.stages))):
         _backward(step, index, network.stages[index])
-    _update(step)
+    gradients = tuple(reversed(step.weight_gradients))
+    step.kernels.extend(update(network.optimizer, precision == "amp", step.weights, gradients))
     return tuple(step.kernels)
 
 
@@ -123,39 +134,34 @@ def _read_images(step: _Step) -> None:
 
 
 def _forward(step: _Step, index: int, stage: Stage) -> None:
-    inputs, unpooled, input_index = _gather(step, stage)
+    inputs = _sum(step, tuple(sorted(stage.sources)))
+    name = f"{stage.name} input"
+    inputs, input_pool = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
     weight = _weight(step, stage)
-    outputs = step.tensor(f"{stage.name} product", *stage.out_shape)
+    outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
     products.forward(inputs, weight, outputs)
-    current = outputs
-    if stage.norm:
-        current = step.tensor(f"{stage.name} normed", *stage.out_shape)
-        step.launch(f"{stage.name} bn statistics", "fp", (outputs,), ())
-        step.launch(f"{stage.name} bn", "fp", (outputs,), (current,))
+    name, current = f"{stage.name} current", _norm(step, stage, outputs)
+    current, current_pool = _pool(step, name, stage.current_pool, current, stage.out_shape)
     state, spikes = None, current
     if stage.neuron:
         spikes = step.tensor(f"{stage.name} spikes", *stage.out_shape)
         steps, element = step.network.steps, step.element
         kernels, state = lif.forward(stage.name, current, spikes, steps, step.neuron, element)
         step.kernels.extend(kernels)
-    pooled, pool_index = spikes, None
-    if stage.pool is not None:
-        pooled, pool_index = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
+    pooled, pool = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
     step.outputs[index,] = pooled
-    step.saved.append(
-        _Saved(inputs, outputs, weight, state, spikes, pool_index, unpooled, input_index)
-    )
+    step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool))
 
 
-def _gather(step: _Step, stage: Stage) -> tuple[Tensor, Tensor, Tensor | None]:
-    """A layer's input: its sources added up, then pooled; that sum; and the pooling's indices."""
-    inputs = _sum(step, tuple(sorted(stage.sources)))
-    if stage.input_pool is None:
-        return inputs, inputs, None
-    name = f"{stage.name} input"
-    pooled, index = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
-    return pooled, inputs, index
+def _norm(step: _Step, stage: Stage, outputs: Tensor) -> Tensor:
+    if not stage.norm:
+        return outputs
+    normed = step.tensor(f"{stage.name} normed", *stage.product_shape)
+    if step.norm_passes == 2:
+        step.launch(f"{stage.name} bn statistics", "fp", (outputs,), ())
+    step.launch(f"{stage.name} bn", "fp", (outputs,), (normed,))
+    return normed
 
 
 def _sum(step: _Step, node: _Node) -> Tensor:
@@ -168,15 +174,17 @@ def _sum(step: _Step, node: _Node) -> Tensor:
 
 
 def _pool(
-    step: _Step, name: str, kind: str, inputs: Tensor, shape: tuple[int, ...]
-) -> tuple[Tensor, Tensor | None]:
+    step: _Step, name: str, kind: Pooling | None, inputs: Tensor, shape: tuple[int, ...]
+) -> tuple[Tensor, _Pooled | None]:
+    if kind is None:
+        return inputs, None
     pooled = step.tensor(f"{name} pooled", *shape)
     if kind == "average":
         step.launch(f"{name} pool", "fp", (inputs,), (pooled,))
-        return pooled, None
+        return pooled, _Pooled(inputs, None)
     index = Tensor(f"{name} pool index", pooled.nbytes // step.element * POOL_INDEX_NBYTES)
     step.launch(f"{name} pool", "fp", (inputs,), (pooled, index))
-    return pooled, index
+    return pooled, _Pooled(inputs, index)
 
 
 def _weight(step: _Step, stage: Stage) -> Tensor:
@@ -204,46 +212,38 @@ def _loss(step: _Step) -> None:
 
 def _backward(step: _Step, index: int, stage: Stage) -> None:
     saved = step.saved[index]
-    gradient = _output_gradient(step, index)
-    if stage.pool is not None:
-        gradient = _pool_gradient(step, stage.name, gradient, saved.spikes, saved.index)
+    gradient = _pool_gradient(step, stage.name, _output_gradient(step, index), saved.pool)
     if saved.state is not None:
         current = step.tensor(f"{stage.name} current gradient", *stage.out_shape)
-        steps = step.network.steps
-        step.kernels.extend(lif.backward(stage.name, saved.state, gradient, current, steps))
+        steps, element = step.network.steps, step.element
+        kernels = lif.backward(stage.name, saved.state, gradient, current, steps, element)
+        step.kernels.extend(kernels)
         gradient = current
+    gradient = _pool_gradient(step, f"{stage.name} current", gradient, saved.current_pool)
     if stage.norm:
-        normed = step.tensor(f"{stage.name} product gradient", *stage.out_shape)
+        normed = step.tensor(f"{stage.name} product gradient", *stage.product_shape)
         reads = (gradient, saved.outputs)
-        step.launch(f"{stage.name} bn grad statistics", "bp", reads, ())
+        if step.norm_passes == 2:
+            step.launch(f"{stage.name} bn grad statistics", "bp", reads, ())
         step.launch(f"{stage.name} bn grad", "bp", reads, (normed,))
         gradient = normed
     products = Products(stage, step.network.images, step.kernels)
     if stage.sources != (INPUT,):
-        _input_gradient(step, stage, saved, products, gradient)
+        inputs = Tensor(f"{stage.name} input gradient", saved.inputs.nbytes)
+        products.input_gradient(gradient, saved.weight, inputs)
+        inputs = _pool_gradient(step, f"{stage.name} input", inputs, saved.input_pool)
+        _accumulate(step, tuple(sorted(stage.sources)), inputs)
     _weight_gradient(step, stage, saved, products, gradient)
 
 
-def _pool_gradient(
-    step: _Step, name: str, gradient: Tensor, unpooled: Tensor, index: Tensor | None
-) -> Tensor:
+def _pool_gradient(step: _Step, name: str, gradient: Tensor, pool: _Pooled | None) -> Tensor:
     """Autograd keeps what was pooled alive, but only the indices of max-pooling are read."""
-    result = Tensor(f"{name} unpooled gradient", unpooled.nbytes)
-    reads = (gradient,) if index is None else (gradient, index)
-    step.launch(f"{name} pool grad", "bp", reads, (result,), holds=(unpooled,))
+    if pool is None:
+        return gradient
+    result = Tensor(f"{name} unpooled gradient", pool.inputs.nbytes)
+    reads = (gradient,) if pool.index is None else (gradient, pool.index)
+    step.launch(f"{name} pool grad", "bp", reads, (result,), holds=(pool.inputs,))
     return result
-
-
-def _input_gradient(
-    step: _Step, stage: Stage, saved: _Saved, products: Products, gradient: Tensor
-) -> None:
-    """Back through the product and the pooling before it, to the node that was its input."""
-    inputs = Tensor(f"{stage.name} input gradient", saved.inputs.nbytes)
-    products.input_gradient(gradient, saved.weight, inputs)
-    if stage.input_pool is not None:
-        name = f"{stage.name} input"
-        inputs = _pool_gradient(step, name, inputs, saved.unpooled, saved.input_index)
-    _accumulate(step, tuple(sorted(stage.sources)), inputs)
 
 
 def _output_gradient(step: _Step, index: int) -> Tensor:
@@ -276,24 +276,3 @@ def _weight_gradient(
         step.launch(f"{stage.name} gradient cast", "wg", (result,), (master,))
         result = master
     step.weight_gradients.append(result)
-
-
-def _update(step: _Step) -> None:
-    """One fused launch of the optimizer; in amp the loss scale is taken out of gradients first."""
-    network, layers = step.network, len(step.weights)
-    gradients = tuple(reversed(step.weight_gradients))
-    if step.precision == "amp":
-        step.launch("unscale", "update", gradients, gradients, network.weights, groups=layers)
-    reads: list[Tensor] = []
-    writes: list[Tensor] = []
-    for weight, gradient in zip(step.weights, gradients, strict=True):
-        moments = OPTIMIZER_MOMENTS[network.optimizer]
-        state = [
-            weight,
-            *(Tensor(f"{weight.name} {part}", weight.nbytes, kept=True) for part in moments),
-        ]
-        reads += [gradient, *state]
-        writes += state
-    flop = OPTIMIZER_FLOP[network.optimizer] * network.weights
-    name = f"{network.optimizer} update"
-    step.launch(name, "update", tuple(reads), tuple(writes), flop, groups=layers)

@@ -1,53 +1,68 @@
-"""A recorded job's training step in torch on any device, to be measured.
+"""A job's training step in torch on any device, to be measured.
 
-Time is folded into the batch; ``unfused`` runs the neurons as PyTorch's elementwise kernels a step,
-``fused`` uses SpikingJelly's CuPy or Triton kernel if it is installed, on a GPU.
+``unfused`` runs the neurons as PyTorch's elementwise kernels a step, ``fused`` uses SpikingJelly's
+Triton or CuPy kernels if it is installed, on a GPU.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tlm.errors import WorkloadError
-from tlm.workload.model import Layer, Neuron, Workload
+from tlm.workload.model import Neuron, Workload
+from tlm.workload.values import Parameters
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import NDArray
+    from torch import nn
 
-_CLASSES_SEED = 0
+_SEED = 0
 
 
 class TrainingStep:
-    """One iteration on synthetic images of the job's shapes: bytes and time do not depend on them
-    where a GPU computes densely. Weights are drawn anew."""
+    """One iteration of a job: its graph, its recorded input and weights where the file has them.
+
+    Bytes and time do not depend on the numbers where a GPU computes densely; its power does.
+    ``inputs`` and ``weights`` say what they are, ``spike_rates()`` how active the network is.
+    """
 
     def __init__(self, workload: Workload, device: str, precision: str, neuron: str) -> None:
         """Put the network on ``device``.
 
         Raises:
-            WorkloadError: torch, the device or the fused kernels are missing.
+            WorkloadError: torch, the device or the fused kernels are missing, or the job's neurons
+                cannot be trained.
         """
         if device == "cpu" and (precision, neuron) != ("fp32", "unfused"):
             raise WorkloadError(
                 "a dry run on the CPU has neither AMP nor fused neurons: "
                 "give --precision fp32 --neuron unfused"
             )
-        _check_layers(workload)
         self._torch = torch = _torch(device)
-        self._workload, self._device, self._precision = workload, device, precision
-        self._neuron = _fused_lif(device) if neuron == "fused" else None
-        torch.manual_seed(_CLASSES_SEED)
+        self._kind = "cpu" if device == "cpu" else "cuda"
+        self._amp = precision == "amp"
+        torch.manual_seed(_SEED)
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = True
-        self._weights = [self._weight(layer) for layer in workload.layers]
-        on_gpu = device != "cpu"
+        self._network = _network(workload, neuron).to(device)
+        images, parameters = _recorded(workload)
+        self.inputs = "recorded" if images is not None else "drawn"
+        self.weights = "recorded" if parameters is not None else "drawn and scaled"
+        shape = workload.input_shape
+        drawn = torch.rand(shape) if images is None else torch.from_numpy(images)
+        self._images = drawn.to(device)
+        self._repeats = workload.steps if workload.encoding == "direct" else 0
+        if parameters is None:
+            self._network.scale(self._folded())
+        else:
+            self._network.load(parameters)
         kind = torch.optim.Adam if workload.optimizer == "adam" else torch.optim.SGD
-        self._optimizer = kind(self._weights, lr=1e-3, fused=on_gpu)
-        self._scaler = torch.amp.GradScaler("cuda", enabled=precision == "amp" and on_gpu)
-        repeat = workload.encoding == "direct"
-        images = workload.batch * (1 if repeat else workload.steps)
-        self._images = torch.rand(images, *workload.layers[0].in_shape, device=device)
+        weights = self._network.parameters()
+        self._optimizer = kind(weights, lr=1e-3, fused=self._kind == "cuda")
+        self._scaler = torch.amp.GradScaler("cuda", enabled=self._amp)
         classes = workload.layers[-1].out_shape[0]
         self._labels = torch.randint(classes, (workload.batch,), device=device)
         self.loss = torch.zeros((), device=device)
@@ -56,10 +71,9 @@ class TrainingStep:
         """Forward, loss, backward, update; ``loss`` stays on the device, nothing waits for it."""
         torch = self._torch
         self._optimizer.zero_grad(set_to_none=True)
-        kind = "cpu" if self._device == "cpu" else "cuda"
-        with torch.autocast(kind, enabled=self._precision == "amp" and kind == "cuda"):
-            rate = self._forward()
-            loss = torch.nn.functional.cross_entropy(rate.float(), self._labels)
+        with torch.autocast(self._kind, enabled=self._amp):
+            outputs = self._network(self._folded())
+            loss = torch.nn.functional.cross_entropy(outputs.float(), self._labels)
         self._scaler.scale(loss).backward()
         self._scaler.step(self._optimizer)
         self._scaler.update()
@@ -69,7 +83,8 @@ class TrainingStep:
         """A clock that first waits for the device, s."""
         from time import perf_counter
 
-        self._torch.cuda.synchronize()
+        if self._kind == "cuda":
+            self._torch.cuda.synchronize()
         return perf_counter()
 
     def profile(self) -> None:
@@ -81,59 +96,19 @@ class TrainingStep:
         torch.cuda.synchronize()
         torch.cuda.profiler.stop()
 
-    def _weight(self, layer: Layer) -> Tensor:
-        fan_in = layer.in_shape[0] * layer.kernel[0] * layer.kernel[1]
-        shape = (layer.out_shape[0], layer.in_shape[0], *layer.kernel)
-        bound = (3 / fan_in) ** 0.5
-        weight = self._torch.empty(shape, device=self._device).uniform_(-bound, bound)
-        return weight.requires_grad_()
+    def spike_rates(self) -> list[float]:
+        """Share of ones by layer with neurons, of the last step."""
+        return [round(float(rate), 6) for rate in self._network.spike_rates]
 
-    def _forward(self) -> Tensor:
-        from torch.nn.functional import conv2d, max_pool2d
+    def peak_nbytes(self) -> int | None:
+        """Most bytes allocated so far, by PyTorch's allocator; None on a CPU."""
+        return int(self._torch.cuda.max_memory_allocated()) if self._kind == "cuda" else None
 
-        workload, signal = self._workload, self._images
-        if workload.encoding == "direct":
-            signal = signal.repeat(workload.steps, 1, 1, 1)
-        for layer, weight in zip(workload.layers, self._weights, strict=True):
-            folded = signal.reshape(-1, *layer.in_shape)
-            product = conv2d(folded, weight, stride=layer.stride, padding=layer.padding)
-            current = product.reshape(workload.steps, workload.batch, *layer.out_shape)
-            assert layer.neuron is not None  # by _check_layers
-            signal = self._lif(layer.neuron, current).flatten(0, 1)
-            if layer.pool is not None:
-                signal = max_pool2d(signal, layer.pool.size, layer.pool.stride)
-        spikes = signal.reshape(workload.steps, workload.batch, -1)
-        return spikes.mean(0)
-
-    def _lif(self, neuron: Neuron, current: Tensor) -> Tensor:
-        if self._neuron is not None:
-            fused: Tensor = self._neuron(neuron, current)
-            return fused
-        membrane = self._torch.zeros_like(current[0])
-        spikes = []
-        for step in range(current.shape[0]):
-            charged = neuron.decay * membrane + neuron.gain * current[step]
-            distance = charged - neuron.threshold
-            slope = 1 / (1 + distance.detach() ** 2)
-            spike = (distance >= 0).to(charged.dtype) + slope * (distance - distance.detach())
-            seen = spike.detach()
-            hard = neuron.reset == "hard"
-            membrane = (1 - seen) * charged if hard else charged - seen * neuron.threshold
-            spikes.append(spike)
-        stacked: Tensor = self._torch.stack(spikes)
-        return stacked
-
-
-def _check_layers(workload: Workload) -> None:
-    """Refuse what this script does not run yet."""
-    for layer in workload.layers:
-        chain = layer.sources == (layer.index - 1,) and layer.product_is_current
-        pools = layer.input_pool is None and (layer.pool is None or layer.pool.kind == "max")
-        if not chain or not pools or layer.neuron is None:
-            raise WorkloadError(
-                f"layer {layer.name}: measuring takes chains of convolutions or linear layers, "
-                "LIF neurons and max-pooling; choose another job"
-            )
+    def _folded(self) -> Any:
+        """[T B, ...]; with direct coding the images are repeated T times on the device."""
+        if self._repeats:
+            return self._images.repeat(self._repeats, 1, 1, 1)
+        return self._images.flatten(0, 1)
 
 
 def _torch(device: str) -> Any:
@@ -146,31 +121,46 @@ def _torch(device: str) -> Any:
     return torch
 
 
-def _fused_lif(device: str) -> Any:
-    """SpikingJelly's fused LIF over all steps as a function of neuron and current."""
+def _network(workload: Workload, neuron: str) -> Any:
+    from analysis.gpu.job_network import JobNetwork
+    from tlm.workload.lif import LIF, Unfolded
+
+    if neuron == "fused":
+        return JobNetwork(workload, lambda one: Unfolded(workload.steps, spikingjelly_lif(one)))
+    return JobNetwork(workload, lambda one: Unfolded(workload.steps, LIF(one)))
+
+
+def _recorded(
+    workload: Workload,
+) -> tuple[NDArray[np.float32] | None, tuple[Parameters, ...] | None]:
+    """Input and parameters of the last recorded iteration, as far as the file has them.
+
+    Masks of binary input are its values; those of analog input are not.
+    """
+    if workload.activity != "recorded":
+        return None, None
+    last = len(workload.iterations) - 1
+    if workload.levels[last] != "bits":
+        values = workload.load_values(last)
+        return values.inputs, values.parameters
+    if workload.encoding == "direct":
+        return None, None
+    return workload.load(last).inputs.astype(np.float32), None
+
+
+def spikingjelly_lif(neuron: Neuron) -> nn.Module:
+    """SpikingJelly's LIF over all steps, [T, B, ...] -> the same, at rest before each call.
+
+    Its fused kernels know no rectangular surrogate: a triangular one of the same support stands in.
+
+    Raises:
+        WorkloadError: SpikingJelly is missing, or its LIF is not this neuron.
+    """
     try:
-        from spikingjelly.activation_based import neuron as library
+        from analysis.gpu.spikingjelly_lif import FusedLif
     except ImportError as error:
         raise WorkloadError(
-            "fused neurons need SpikingJelly with CuPy (pip install spikingjelly cupy), "
-            "or choose --neuron unfused"
+            "fused neurons need SpikingJelly with Triton or CuPy (pip install spikingjelly), "
+            f"or choose --neuron unfused ({error})"
         ) from error
-    nodes: dict[Neuron, Any] = {}
-
-    def run(neuron: Neuron, current: Tensor) -> Tensor:
-        if neuron not in nodes:
-            node = library.LIFNode(
-                tau=1 / (1 - neuron.decay),
-                decay_input=abs(neuron.gain - (1 - neuron.decay)) < 1e-9,
-                v_threshold=neuron.threshold,
-                v_reset=0.0 if neuron.reset == "hard" else None,
-                detach_reset=neuron.detach_reset,
-                step_mode="m",
-                backend="cupy",
-            )
-            nodes[neuron] = node.to(device)
-        nodes[neuron].reset()
-        spikes: Tensor = nodes[neuron](current)
-        return spikes
-
-    return run
+    return FusedLif(neuron)

@@ -104,7 +104,8 @@ def cases() -> tuple[Case, ...]:
     side, walsh, keys = 4096, 2**23, 4 * 2**20
     quasi, sobol = 3 * 2**20 * 4, 100_000 * 100 * 4
     pixels, image = 512 * 512 * 4, 502 * 458 * 4
-    units = 65_537 * 17 * 4
+    units, voxels = 65_537 * 17 * 4, 64**3
+    q = Tensor("Q", 2 * 4 * voxels)
     return (
         Case(
             "cudaTensorCoreGemm_k1",
@@ -145,6 +146,17 @@ def cases() -> tuple[Case, ...]:
             "mergeSort_k1",
             _stream("mergeSortShared", 2 * 4 * keys, 2 * 4 * keys),
             "CUDA sample: 4 Mi keys and values, 32 bit",
+        ),
+        Case(
+            "mergeSort_k2",
+            _stream("mergeElementaryIntervals", 2 * 4 * keys, 2 * 4 * keys),
+            "CUDA sample: 4 Mi keys and values, 32 bit, merged to scattered places",
+            l2_read=False,
+        ),
+        Case(
+            "parboil-mri-q_k1",
+            Kernel("ComputeQ", "elementwise", "", (Tensor("xyz", 12 * voxels), q), (q,)),
+            "Parboil large: 64 x 64 x 64 voxels; x, y, z and complex Q, which is added to",
         ),
         Case(
             "histogram_k1",

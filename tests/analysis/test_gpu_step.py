@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from analysis.gpu import baseline
-from analysis.gpu.network import Network, network_of
-from analysis.gpu.shapes import cifar10dvs_vgg, imagenet, network_names
+from analysis.gpu.network import Network, network_named, network_of
+from analysis.gpu.shapes import cifar10dvs_vgg
 from analysis.gpu.step import training_step
-from tlm.errors import ConfigError
+from tlm.errors import ConfigError, WorkloadError
+from tlm.workload import bundled_networks
 from tlm.workload.model import Layer, Pool, Workload
 from tlm.workload.surrogate import lif_neuron
 
@@ -123,11 +124,11 @@ def test_operations_by_hand() -> None:
 
 def test_a_strided_input_gradient_does_no_more_operations_than_the_forward_pass() -> None:
     """A GPU skips the zeros that a stride of 2 would insert."""
-    kernels = training_step(imagenet("s-resnet18"), "amp", "fused")
+    kernels = training_step(network_named("s-resnet18"), "amp", "fused")
     flop = {k.name: k.flop for k in kernels}
     strided = [
         stage.name
-        for stage in imagenet("s-resnet18").stages[1:-1]
+        for stage in network_named("s-resnet18").stages[1:-1]
         if stage.in_shape[1] > stage.out_shape[1]
     ]
     assert len(strided) == 6
@@ -160,10 +161,30 @@ def test_fused_lif_moves_12_bytes_a_neuron_step_each_way() -> None:
     assert moved["conv lif"] == moved["conv lif grad"] == 12 * 1536
 
 
-def test_cupy_saves_one_tensor_more() -> None:
-    """The CuPy kernel also stores v, and its backward kernel loads it."""
-    moved = nbytes(network_of(job()), neuron="cupy")
-    assert moved["conv lif"] == moved["conv lif grad"] == 16 * 1536
+def test_cupy_clears_and_copies_what_it_then_writes() -> None:
+    """Three cleared, the membrane copied, x read, three written; two cleared, four back: 15."""
+    network = network_of(job())
+    kernels = training_step(network, "fp32", "cupy")
+    moved = [k.nbytes for k in kernels if k.name.startswith("conv lif")]
+    assert sum(moved) == (3 + 2 + 4 + 2 + 4) * 4 * 1536
+
+
+def test_a_membrane_in_fp32_moves_two_bytes_more_each_way() -> None:
+    """SpikingJelly 2.0 under AMP: 2 + 2 + 4 bytes a neuron-step forward and backward."""
+    moved = nbytes(network_of(job()), "amp", "fused-fp32")
+    assert moved["conv lif"] == moved["conv lif grad"] == 8 * 1536
+
+
+def test_a_strided_view_reads_an_image_less_often() -> None:
+    """3 x 3 at stride 2 repeats an element 9/4 times, 1 x 1 leaves out every other row."""
+    kernels = {k.name: k for k in training_step(network_named("s-resnet18"), "amp", "fused")}
+    strided = [
+        k for k in kernels.values() if k.name.endswith(" conv") and k.gemm and k.gemm.reuse < 9
+    ]
+    reuse = {k.gemm.reuse for k in strided if k.gemm}
+    assert reuse == {1 / 4, 9 / 4, 49 / 4} - {49 / 4}
+    down = next(k for k in strided if k.gemm and k.gemm.reuse == 1 / 4)
+    assert 2 * down.reads[0].nbytes == down.reads[0].storage.nbytes
 
 
 def test_unfused_forward_launches_eight_kernels_a_step_and_a_stack() -> None:
@@ -195,20 +216,20 @@ def test_batch_normalisation_takes_two_passes_each_way() -> None:
 
 def test_a_residual_block_has_an_add_each_way() -> None:
     """ResNet18's eight blocks: eight sums, and eight gradients that meet at a block's input."""
-    names = [k.name for k in training_step(imagenet("s-resnet18"), "amp", "fused")]
+    names = [k.name for k in training_step(network_named("s-resnet18"), "amp", "fused")]
     assert sum(name.endswith("gradient add") for name in names) == 8
     assert sum(name.endswith(" add") for name in names) == 8 + 8
 
 
 def test_imagenet_networks_have_the_counted_sizes() -> None:
-    """Neurons, multiply-accumulates and weights without first convolution and classifier."""
+    """Neurons, multiply-accumulates and weights without first convolution and linear layers."""
     expected = {
         "s-resnet18": (1.68, 1.70, 11.2),
         "s-vgg16": (10.3, 15.26, 14.7),
         "s-resnet50": (10.3, 3.97, 23.4),
     }
-    for name in network_names():
-        inner = imagenet(name).stages[1:-1]
+    for name in bundled_networks():
+        inner = [s for s in network_named(name).stages[1:] if s.kind == "conv"]
         found = (
             sum(s.outputs for s in inner) / 1e6,
             sum(s.outputs * s.in_shape[0] * s.taps for s in inner) / 1e9,
@@ -222,15 +243,16 @@ def test_vgg_bytes_agree_with_the_element_count_of_a_neuron_step(
     precision: str, count: int
 ) -> None:
     """Conv, BN and LIF both ways: 21 elements a neuron-step, within 5 %, by a published count."""
-    network = imagenet("s-vgg16")
-    moved = sum(nbytes(network, precision).values())
+    network = network_named("s-vgg16")
+    kernels = nbytes(network, precision).items()
+    moved = sum(found for name, found in kernels if name.startswith("conv"))
     assert moved / (network.images * network.neurons) == pytest.approx(count, rel=0.05)
 
 
 def test_an_unknown_network_is_refused() -> None:
     """A wrong name is one line that says what there is."""
-    with pytest.raises(ConfigError, match="'s-vgg19' is unknown; there is s-resnet18"):
-        imagenet("s-vgg19")
+    with pytest.raises(WorkloadError, match='unknown workload "s-vgg19"'):
+        network_named("s-vgg19")
 
 
 def test_saved_tensors_of_the_published_network() -> None:
@@ -262,7 +284,7 @@ def test_a_large_job_does_not_fit() -> None:
     [
         ({"gpu": "V1000"}, "GPU 'V1000' is unknown; there is A100, V100, H100, H200"),
         ({"precision": "int8"}, "expected one of amp, tf32, fp32, got 'int8'"),
-        ({"neuron": "plain"}, "expected one of fused, cupy, unfused, got 'plain'"),
+        ({"neuron": "plain"}, "expected one of fused, fused-fp32, cupy, unfused, got 'plain'"),
     ],
 )
 def test_unknown_choices_are_refused(choice: dict[str, str], text: str) -> None:

@@ -35,6 +35,7 @@ class NeuronKernels(StrEnum):
     """How a GPU runs the neurons."""
 
     FUSED = "fused"
+    FUSED_FP32 = "fused-fp32"
     CUPY = "cupy"
     UNFUSED = "unfused"
 
@@ -59,15 +60,21 @@ def gpu(
             "--run", metavar="RUN_DIR", help="Compare with a finished run of it; repeatable."
         ),
     ] = None,
+    sweeps: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--counterfactual",
+            metavar="JSON",
+            help="With --validate: tlm counterfactual JOB --json, as JOB.json; repeatable.",
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=0, help="How many kernels to list.")] = 10,
     validate: Annotated[
         bool, typer.Option("--validate", help="Check the model against published figures instead.")
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Write the comparison's plots, or the page of --validate."
-        ),
+        typer.Option(metavar="DIR", help="Where --validate writes its page and plots."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,8 +83,8 @@ def gpu(
 
     load_analysis()
     if validate:
-        page = import_module("analysis.gpu.page").write_page(out or Path(), run_dirs or [])
-        typer.echo(page)
+        write_page = import_module("analysis.gpu.page").write_page
+        typer.echo(write_page(out or Path(), run_dirs or [], sweeps or []))
         return
     if workload is None:
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")

@@ -29,7 +29,7 @@ record      the command: recipe name -> file
 
 from __future__ import annotations
 
-from tlm.workload.bundled import bundled_names, open_workload
+from tlm.workload.bundled import bundled_names, bundled_networks, open_workload
 from tlm.workload.model import Layer, Level, Neuron, Norm, Pool, Recording, Workload
 from tlm.workload.values import Parameters, Values
 from tlm.workload.writer import write_workload
@@ -45,6 +45,7 @@ __all__ = [
     "Values",
     "Workload",
     "bundled_names",
+    "bundled_networks",
     "open_workload",
     "write_workload",
 ]

@@ -1,0 +1,125 @@
+"""A job's layer graph as a torch module: any recorded network, without its recipe (torch).
+
+Time is folded into the batch: layers see [T B, ...], step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, max_pool2d
+
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Workload
+from tlm.workload.values import Parameters
+
+MakeNeurons: TypeAlias = Callable[[Neuron], nn.Module]
+"""Neuron -> module over folded batches, [T B, ...] -> the same."""
+
+_CURRENT_STD = 2.0  # as the bundled recipes scale: a compact surrogate never fires otherwise
+
+
+class JobNetwork(nn.Module):
+    """The layers of a job, with torch's initial weights; ``spike_rates`` are the last pass's."""
+
+    def __init__(self, workload: Workload, neurons: MakeNeurons) -> None:
+        super().__init__()
+        self.steps, self.layers = workload.steps, workload.layers
+        self.products = nn.ModuleList(_product(layer) for layer in self.layers)
+        self.norms = nn.ModuleList(_norm(layer, self.steps) for layer in self.layers)
+        self.neurons = nn.ModuleList(
+            nn.Identity() if layer.neuron is None else neurons(layer.neuron)
+            for layer in self.layers
+        )
+        self.spike_rates: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Mean output over time, [B, K], of [T B, C, H, W]."""
+        return self._walk(images, scale=False)
+
+    def scale(self, images: Tensor) -> None:
+        """Scale weights that no norm follows until their layer's currents spread enough to fire.
+
+        Layer by layer (LSUV, Mishkin and Matas, arXiv 1511.06422).
+        """
+        with torch.no_grad():
+            self._walk(images, scale=True)
+
+    def load(self, parameters: tuple[Parameters, ...]) -> None:
+        """Take a recording's weights, biases, scales and shifts."""
+        with torch.no_grad():
+            for product, norm, values in zip(self.products, self.norms, parameters, strict=True):
+                _copy(product.weight, values.weights)
+                _copy(getattr(product, "bias", None), values.bias)
+                _copy(getattr(norm, "weight", None), values.scale)
+                _copy(getattr(norm, "bias", None), values.shift)
+
+    def _walk(self, images: Tensor, *, scale: bool) -> Tensor:
+        outputs: list[Tensor] = []
+        self.spike_rates = []
+        modules = zip(self.layers, self.products, self.norms, self.neurons, strict=True)
+        for layer, product, norm, neurons in modules:
+            current = product(_signal(layer, images, outputs))
+            if scale and layer.norm is None and layer.neuron is not None:
+                factor = _CURRENT_STD / current.std()
+                product.weight.mul_(factor)
+                current = current * factor
+            spikes = neurons(_pooled(layer.current_pool, norm(current)))
+            if layer.neuron is not None:
+                self.spike_rates.append(spikes.detach().mean())
+            outputs.append(_pooled(layer.pool, spikes))
+        last = outputs[-1]
+        return last.reshape(self.steps, -1, *last.shape[1:]).mean(0)
+
+
+class PerStepNorm(nn.Module):
+    """Batch normalisation with the statistics of each time step."""
+
+    def __init__(self, norm: nn.Module, steps: int) -> None:
+        super().__init__()
+        self.norm, self.steps = norm, steps
+
+    def forward(self, folded: Tensor) -> Tensor:
+        """Normalise [T B, ...] step by step."""
+        return torch.cat([self.norm(step) for step in folded.chunk(self.steps)])
+
+
+def _product(layer: Layer) -> nn.Module:
+    if layer.kind == "linear":
+        return nn.Linear(layer.in_shape[0], layer.out_shape[0], bias=layer.bias)
+    shape = layer.in_shape[0], layer.out_shape[0], layer.kernel, layer.stride, layer.padding
+    return nn.Conv2d(*shape, bias=layer.bias)
+
+
+def _norm(layer: Layer, steps: int) -> nn.Module:
+    if layer.norm is None:
+        return nn.Identity()
+    kind = nn.BatchNorm1d if layer.kind == "linear" else nn.BatchNorm2d
+    norm = kind(layer.out_shape[0], eps=layer.norm.epsilon)
+    return PerStepNorm(norm, steps) if layer.norm.per_step else norm
+
+
+def _signal(layer: Layer, images: Tensor, outputs: list[Tensor]) -> Tensor:
+    """A layer's input: its sources added up in order, pooled, flattened for a linear layer."""
+    first, *others = (
+        images if source == NETWORK_INPUT else outputs[source] for source in layer.sources
+    )
+    signal = first
+    for other in others:
+        signal = signal + other
+    signal = _pooled(layer.input_pool, signal)
+    return signal.flatten(1) if layer.kind == "linear" else signal
+
+
+def _pooled(pool: Pool | None, signal: Tensor) -> Tensor:
+    if pool is None:
+        return signal
+    kind = max_pool2d if pool.kind == "max" else avg_pool2d
+    return kind(signal, pool.size, pool.stride, pool.padding)
+
+
+def _copy(target: Tensor | None, values: object) -> None:
+    if target is not None and values is not None:
+        target.copy_(torch.as_tensor(values).reshape(target.shape))

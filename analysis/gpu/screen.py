@@ -64,7 +64,7 @@ def figures(
             for kernel, moved, time_s in kernels
         ],
         "runs": [
-            {"folder": str(run.folder), "time_s": run.time_s, "energy_j": run.energy_j,
+            {"kind": run.kind, "time_s": run.time_s, "energy_j": run.energy_j,
              "dram_nbytes": run.dram_nbytes}
             for run in runs
         ],

@@ -115,6 +115,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         "out": Path("there"),
         "trace": "phase",
         "activity": "recorded",
+        "mapping": None,
     }
 
 

@@ -119,6 +119,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         "activity": "recorded",
         "limits": TraceLimits(500_000_000, (10_000_000, 20_000_000)),
         "mem_bytes": 2_000_000_000,
+        "mapping": None,
     }
 
 

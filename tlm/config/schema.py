@@ -14,7 +14,6 @@ from tlm.config.core import Core, Precision
 from tlm.config.fabric import Dram, Mesh, Noc
 from tlm.config.quantities import Count, Name, Section
 
-
 State = Literal["spill", "keep", "recompute"]
 
 

@@ -67,11 +67,13 @@ class Scheduler:
         shift, address = self._map.burst_shift, transaction.address
         bursts = (address + transaction.nbytes - 1 >> shift) - (address >> shift) + 1
         arrival = (transaction, WRITE if transaction.command else READ, bursts)
-        mode = self.mode
+        mode, first = self.mode, not self.entries.waiting[READ]
         if self.entries.admits(arrival):
             self._accept(arrival, at)
             self._review_mode(at)
-        if arrival[1] or self.mode != mode:
+        # A first read while writes drain: the low watermark may now cut a run of writes short,
+        # and writes to other open rows are answered sooner than that run would have been.
+        if arrival[1] or self.mode != mode or (mode == WRITE and first):
             return at
         return at + self._delays.answer[READ]
 

@@ -54,18 +54,24 @@ class Tensor:
         ``live`` [T, B] leaves out the (step, sample) pairs that are false in it, and a sample
         that all steps share if it is false at all of them.
         """
-        groups = range(channels[0] // self.group, -(-channels[1] // self.group))
-        size = (rows[1] - rows[0]) * self.row_bytes
+        first, last = channels[0] // self.group, -(-channels[1] // self.group)
+        row, plane = self.row_bytes, self.rows * self.row_bytes
+        size, pair = (rows[1] - rows[0]) * row, self.groups * plane
+        if size <= 0 or last <= first:
+            return ()
+        count, stride = last - first, plane
+        if size == plane:  # whole planes of neighbouring groups follow each other
+            count, size = 1, size * count
         found: list[Run] = []
         for b in range(*samples):
             for t in self._steps(b, steps, live):
-                for g in groups:
-                    plane = ((b * self.steps + t) * self.groups + g) * self.rows
-                    start = self.address + (plane + rows[0]) * self.row_bytes
+                start = self.address + (b * self.steps + t) * pair + first * plane + rows[0] * row
+                for _ in range(count):
                     if found and sum(found[-1]) == start:
                         found[-1] = (found[-1][0], found[-1][1] + size)
-                    elif size:
+                    else:
                         found.append((start, size))
+                    start += stride
         return tuple(found)
 
     def _steps(self, sample: int, steps: Span, live: Bools | None) -> list[int]:

@@ -36,6 +36,7 @@ class Builder:
     streams: Streams
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
     spills: dict[tuple[int, int, int], dict[Span, int]] = field(default_factory=dict)
+    saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
     _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
@@ -105,10 +106,14 @@ def per_sample(
 
 def saved(builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved") -> tuple[int, ...]:
     """The completions that say ``what`` of a layer, of these samples, is in DRAM, all slices."""
-    found: tuple[int, ...] = ()
-    for part in lp.slices:
-        found += per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
-    return found
+    key = (what, lp.layer.index, samples)
+    if key not in builder.saves:
+        builder.saves[key] = tuple(
+            ident
+            for part in lp.slices
+            for ident in per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
+        )
+    return builder.saves[key]
 
 
 def saved_inputs(builder: Builder, lp: LayerPlan, samples: Span) -> tuple[int, ...]:

@@ -163,10 +163,10 @@ def fp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span) -> int:
     """Closed form of FP over a block of ``p``: weight load and stream per tile, drain, soma."""
     (c, _, _), (r, s) = layer.in_shape, layer.kernel
     passes = ceil_div(c, array.chunk) * r * s * (array.chunk + p * array.slot_cycles)
-    total = 0
-    for k in range(channels[0], channels[1], array.tile):
-        neurons = p * (min(channels[1], k + array.tile) - k)
-        total += passes + array.depth + ceil_div(neurons, array.lanes)
+    full, rest = divmod(length(channels), array.tile)
+    total = full * (passes + array.depth + ceil_div(p * array.tile, array.lanes))
+    if rest:
+        total += passes + array.depth + ceil_div(p * rest, array.lanes)
     return total
 
 

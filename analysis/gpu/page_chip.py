@@ -67,10 +67,24 @@ def verdict(compared: Sequence[Comparison]) -> str:
             f"{where} the band: {', '.join(names)}" for where, names in placed.items() if names
         ]
         lines.append(f"- **{neuron}, {precision}**: {'; '.join(words) or 'nothing to compare'}.")
+    every = [
+        f"{neuron} {precision}"
+        for neuron, precision in BASELINES
+        if _holds(compared, neuron, precision)
+    ]
+    lines.append(
+        f"\nFor every network compared the claim holds under: {', '.join(every) or 'none'}."
+    )
     outside = sorted({one.network for one in compared if one.reduction is None})
     if outside:
         lines.append(f"\nEverything fits in L2 under one baseline at least: {', '.join(outside)}.")
     return "\n".join(lines)
+
+
+def _holds(compared: Sequence[Comparison], neuron: str, precision: str) -> bool:
+    these = [one for one in compared if (one.neuron, one.precision) == (neuron, precision)]
+    places = {_place(one) for one in these if one.middle is not None}
+    return places == {"within"}
 
 
 def _place(one: Comparison) -> str:

@@ -32,7 +32,8 @@ class Log:
         second = conv(first.pooled_shape, 33, 3, stride=2, padding=1)
         drawn = job(first, second, linear(int(np.prod(second.out_shape)), 10), batch=4, steps=3,
                     densities=Densities(live=0.7))  # fmt: skip
-        overrides = [f"mapping.split={split}", f"cores={cores}", IDEAL_DRAM, "dram.channels=1"]
+        overrides = [f"mapping.split={split}", f"cores={cores}", IDEAL_DRAM, "dram.channels=1",
+                     "core.engines.wg.grid=compacted"]  # fmt: skip
         if small:  # inputs through DRAM, spilled dW, a block a sample, weights streamed
             overrides += ["core.memory.spikes=4 Kib", "core.memory.accumulators=16 Kib",
                           "core.memory.gradients=80 Kib",

@@ -61,6 +61,7 @@ class Closed:
         self.slot = up(max(self.rows, self.cols), self.memory.banks)  # cycles a slot takes
         self.taps = lp.layer.kernel[0] * lp.layer.kernel[1]
         self.chunks = up(lp.layer.in_shape[0], self.rows)
+        self.inserted = lp.layer.stride[0] * lp.layer.stride[1]  # positions of WG an output
 
     def fp(self):
         """A block: chunks x taps weight loads and streams per output tile, drain, soma pass."""
@@ -89,7 +90,7 @@ class Closed:
         for part in self.lp.slices:
             k, _, e = size(part)
             for samples in self.wg_pieces(part):
-                p = samples * self.steps * e * self.layer.out_shape[2] * self.slot
+                p = samples * self.steps * e * self.layer.out_shape[2] * self.slot * self.inserted
                 per_tile = self.chunks * self.taps * (self.rows + p) + self.depth
                 total += up(k, self.cols) * per_tile
         return total
@@ -130,7 +131,10 @@ def check_closed_forms(workload, recording, *overrides):
         layer, closed = lp.layer, Closed(plan, lp)
         (c, h, w), (k, e, f) = layer.in_shape, layer.out_shape
         outputs, inputs = pairs * e * f, pairs * h * w
-        expected = {Phase.FP: (closed.fp(), outputs), Phase.WG: (closed.wg(), outputs)}
+        expected = {
+            Phase.FP: (closed.fp(), outputs),
+            Phase.WG: (closed.wg(), outputs * closed.inserted),
+        }
         if layer.index:
             expected[Phase.BP] = (closed.bp(), inputs)
         for phase, (cycles, positions) in expected.items():
@@ -219,7 +223,9 @@ def test_the_estimate_that_chooses_a_split_is_what_is_built():
     workload, recording = job(first, conv(first.out_shape, 20, 3, padding=1))
     plan, program = built(workload, recording, *DENSE, NO_SLICE_SKIPPING)
     for lp in plan.layers:
-        estimate = sum(dense_cycles(lp.layer, plan.steps, part, plan.array) for part in lp.slices)
+        estimate = sum(
+            dense_cycles(lp.layer, plan.steps, part, plan.array, plan.chip) for part in lp.slices
+        )
         phases = (Phase.FP, Phase.BP, Phase.WG)
         tiles = [t for phase in phases for t in tiles_of(program, phase, lp.layer.index)]
         assert sum(tile.cycles for tile in tiles) == estimate

@@ -130,17 +130,21 @@ def test_runs_cover_exactly_the_bytes_of_a_box(drawn):
     assert all(sum(one) < two[0] for one, two in pairwise(found)), "neighbours are merged"
 
 
-@given(SMALL, SMALL, st.integers(1, 9), st.integers(1, 16), st.integers(1, 16))
-def test_weight_tiles_tile_the_tensor(outputs, inputs, taps, tile, chunk):
-    """In the order [k tile][c chunk][tap] every tile starts where the last one ends."""
-    weights = Weights("W", 64, outputs, inputs, taps, tile, chunk, 16)
+@given(SMALL, SMALL, st.integers(1, 9), st.integers(1, 16), st.integers(1, 16), st.integers(1, 3))
+def test_weight_tiles_tile_the_tensor(outputs, inputs, taps, tile, chunk, groups):
+    """In the order [k tile][c chunk][tap] every tile starts where the last one ends.
+
+    Of a grouped convolution, a group's tiles follow those of the group before it.
+    """
+    weights = Weights("W", 64, groups * outputs, inputs, taps, tile, chunk, 16, groups)
     end = 0
-    for k in range(0, outputs, tile):
-        for c in range(0, inputs, chunk):
-            for tap in range(taps):
-                assert weights.offset(k, c, tap) == end
-                end += weights.tile_size(k, c)
-    assert end == outputs * inputs * taps
+    for group in range(groups):
+        for k in range(group * outputs, (group + 1) * outputs, tile):
+            for c in range(group * inputs, (group + 1) * inputs, chunk):
+                for tap in range(taps):
+                    assert weights.offset(k, c, tap) == end
+                    end += weights.tile_size(k, c)
+    assert end == groups * outputs * inputs * taps
     assert weights.nbytes == 2 * end
     assert weights.run(0, end) == (64, weights.nbytes)
 

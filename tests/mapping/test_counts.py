@@ -20,7 +20,8 @@ from tests.mapping.jobs import (
     place,
     tiles_of,
 )
-from tlm.mapping.counts import bp_counts, fp_counts, needed, pooled_spikes, wg_counts
+from tlm.mapping.counts import bp_counts, fp_counts, wg_counts
+from tlm.mapping.masks import needed, windows
 from tlm.mapping.program import useful_pairs
 from tlm.task import Phase
 from tlm.workload.model import Pool
@@ -88,8 +89,10 @@ def test_pooling_equals_plain_loops(data, size, stride):
     layer = replace(conv(shape, shape[0], 1), pool=Pool("max", size, stride))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     spikes, masks = (random.random((2, 2, *shape)) < data.draw(DENSITY) for _ in range(2))
-    np.testing.assert_array_equal(pooled_spikes(layer, spikes), naive.pooled_spikes(layer, spikes))
-    np.testing.assert_array_equal(needed(layer, spikes, masks), naive.needed(layer, spikes, masks))
+    pooled = windows(layer.pool, spikes).any(axis=-1)
+    np.testing.assert_array_equal(pooled, naive.pooled_spikes(layer, spikes))
+    found = needed(layer.pool, spikes, masks)
+    np.testing.assert_array_equal(found, naive.needed(layer, spikes, masks))
 
 
 def test_the_first_of_equal_spikes_takes_the_gradient():
@@ -102,7 +105,7 @@ def test_the_first_of_equal_spikes_takes_the_gradient():
     masks[0, 0, 0, 0, 0] = True  # channel 0: none fired, its first neuron passes
     masks[0, 0, 1, 1, 0] = True  # channel 1: only the loser would pass
     masks[0, 0, 2, 0, 0] = True  # channel 2: its first neuron passes
-    assert needed(layer, spikes, masks).ravel().tolist() == [True, False, True]
+    assert needed(layer.pool, spikes, masks).ravel().tolist() == [True, False, True]
 
 
 def worked_example():
@@ -311,7 +314,7 @@ def test_a_directly_coded_frame_counts_at_every_step():
     """The frame is the same at all T steps, and FP works on it at all of them."""
     workload, recording = job(linear(20, 4), steps=3, batch=2, encoding="direct")
     plan = place(workload, recording)
-    counts = plan.layers[0].fp.events
+    counts = plan.layers[0].counts.fp.events
     assert counts.shape[:2] == (3, 2)
     for step in range(3):
         for sample in range(2):

@@ -17,7 +17,7 @@ from tests.mapping.jobs import (
     linear,
     tiles_of,
 )
-from tlm.mapping.split import dense_cycles
+from tlm.mapping.split import dense_cycles, gradient_bits
 from tlm.task import Phase
 from tlm.workload import open_workload
 
@@ -51,6 +51,7 @@ class Closed:
     def __init__(self, plan, lp):
         chip = plan.chip
         self.layer, self.lp, self.steps = lp.layer, lp, plan.steps
+        self.chip = chip
         self.rows, self.cols = chip.core.engines.fp.rows, chip.core.engines.fp.cols
         self.depth, self.lanes = chip.core.pipeline_depth, chip.core.unit_lanes
         self.memory, self.precision = chip.core.memory, chip.precision
@@ -95,12 +96,12 @@ class Closed:
 
     def wg_pieces(self, part):
         """Samples of the pieces: dU in half of its memory, the spikes of that in half of theirs."""
-        k, b, e = size(part)
-        gradient_bits = k * e * self.layer.out_shape[2] * self.steps * self.precision.gradient
-        source = self.lp.tensors["input"]
+        _, b, _ = size(part)
+        held = gradient_bits(self.layer, self.steps, part, self.chip)
+        source = self.lp.feeds[0]
         wanted = self.lp.wanted_input(part.neurons).rows
         spike_bits = (wanted[1] - wanted[0]) * source.row_bytes * 8 * source.groups * source.steps
-        for block in pieces(b, max(1, self.memory.gradients // 2 // gradient_bits)):
+        for block in pieces(b, max(1, self.memory.gradients // 2 // held)):
             yield from pieces(block, max(1, self.memory.spikes // 2 // spike_bits))
 
     def grad(self):
@@ -109,7 +110,8 @@ class Closed:
         for part in self.lp.slices:
             k, b, e = size(part)
             neurons = k * e * self.layer.out_shape[2] * self.steps
-            per_block = max(1, self.memory.gradients // 2 // (neurons * self.precision.gradient))
+            held = gradient_bits(self.layer, self.steps, part, self.chip)
+            per_block = max(1, self.memory.gradients // 2 // held)
             total += sum(up(n * neurons, self.lanes) + self.depth for n in pieces(b, per_block))
         return total
 

@@ -121,5 +121,5 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     path = tmp_path / "odd.yaml"
     for content in (b"\xff\xfe", b"{", b"- 1", np.random.default_rng(0).bytes(2 << 20)):
         path.write_bytes(content)
-        with pytest.raises(MappingError, match="odd.yaml"):
+        with pytest.raises(MappingError, match=r"odd\.yaml"):
             read_choices(path)

@@ -1,5 +1,7 @@
 """The placement search: bounded, deterministic, better by its estimate, and the estimate sound."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,6 @@ def test_neighbours_on_the_path_are_neighbours_on_the_mesh():
     chip = loaded_chip("cores=18").config
     path = snake(chip)
     assert sorted(path) == list(range(18))
-    for a, b in zip(path, path[1:], strict=False):
+    for a, b in pairwise(path):
         (ya, xa), (yb, xb) = divmod(a, 5), divmod(b, 5)
         assert abs(ya - yb) + abs(xa - xb) == 1 or 17 in (a, b)

@@ -16,7 +16,7 @@ from tlm.config.core import Engine
 from tlm.mapping.choices import SCHEMA, VERSION
 from tlm.mapping.grid import Grid
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.search import Candidate
+from tlm.mapping.search import Candidate, Chosen
 
 OUTER = {
     "fp": ["round of outputs", "samples", "rows", "steps"],
@@ -45,9 +45,14 @@ def mapping_text(plan: Plan) -> str:
     return _yaml(_document(plan))
 
 
-def choice_text(plan: Plan, grids: Sequence[Grid]) -> str:
-    """Other grids for a plan's job and settings: only what ``run --mapping`` reads."""
-    return _yaml(_choices(plan, grids))
+def choice_text(
+    plan: Plan, grids: Sequence[Grid], chosen: Chosen | None = None, which: int = 0
+) -> str:
+    """Other grids for a plan's job and settings: what ``run --mapping`` reads, and why these."""
+    document = _choices(plan, grids)
+    if chosen is not None:
+        document["chosen"] = _chosen(plan, chosen, which)
+    return _yaml(document)
 
 
 def _yaml(document: dict[str, Any]) -> str:
@@ -65,7 +70,7 @@ def _document(plan: Plan) -> dict[str, Any]:
     cores = {part.core for lp in plan.layers for part in lp.slices}
     return {
         **_choices(plan, [lp.grid for lp in plan.layers]),
-        "chosen": _chosen(plan),
+        "chosen": _chosen(plan, plan.chosen),
         "derived": {
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
             "groups_of_samples": [[list(span) for span in g] for g in plan.schedule.groups],
@@ -104,24 +109,25 @@ def _choice(lp: LayerPlan, grid: Grid) -> dict[str, Any]:
     }
 
 
-def _chosen(plan: Plan) -> dict[str, Any]:
+def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]:
     """Why these cuts: how many mappings were compared, by what, and what the next best was."""
-    if plan.chosen is None:
+    if chosen is None:
         return {"by": "mapping file"}
+    best = chosen.ranked[which]
     found = {
-        "by": plan.chosen.best.origin,
-        "objective": plan.chosen.objective,
-        "compared": plan.chosen.tried,
-        "estimate": _estimate(plan.chosen.best),
+        "by": best.origin if which == 0 else f"{best.origin}, best of those simulated",
+        "objective": chosen.objective,
+        "compared": chosen.tried,
+        "estimate": _estimate(best),
     }
-    for other in plan.chosen.ranked[1:2]:
+    for other in [one for one in chosen.ranked if one is not best][:1]:
         found["runner_up"] = {
             "by": other.origin,
             "estimate": _estimate(other),
             "differs_in": [
                 lp.layer.name
-                for lp, grid in zip(plan.layers, other.grids, strict=True)
-                if lp.grid != grid
+                for lp, mine, grid in zip(plan.layers, best.grids, other.grids, strict=True)
+                if mine != grid
             ],
         }
     return found

@@ -1,6 +1,6 @@
 """Section "Modes and policies": what each way of skipping buys on every bundled job.
 
-``python -m tests.study.modes [--only JOB ...] [--page]`` runs the jobs, updates
+``python -m tests.study.modes [--only JOB ...] [--ends] [--page]`` runs the jobs, updates
 ``docs/studies/modes.csv``, and writes section and figure from the whole file.
 """
 
@@ -31,6 +31,7 @@ POLICIES = {
     "S+dU": {"skip_spikes", "skip_gradients"},
     "S+dU+mask": {"skip_spikes", "skip_gradients", "skip_outputs"},
 }
+ENDS = ("none", "S+dU+mask")
 ENGINE_POLICIES = {
     "fp": ("skip_spikes",),
     "bp": ("skip_gradients", "skip_outputs"),
@@ -81,9 +82,11 @@ def norms_of(job: str) -> tuple[str, ...]:
     return tuple(get_args(field.annotation))
 
 
-def measure(job: str) -> Iterator[dict[str, object]]:
-    """One row a variant of a job."""
+def measure(job: str, ends: bool = False) -> Iterator[dict[str, object]]:
+    """One row a variant of a job; of the policies only none and all, if ``ends``."""
     for variant in variants(norms_of(job)):
+        if ends and variant.policy not in ENDS:
+            continue
         summary, energy = simulate(job, overrides=variant.overrides)
         engines = summary["engines"]
         slowest = max(engines, key=lambda kind: engines[kind]["busiest"])
@@ -174,7 +177,7 @@ def _losses(rows: list[Row]) -> str:
         if before is None or row["policy"] == "none":
             before = row
             continue
-        base = dense if row["policy"] == "S" else before
+        base = before if before["mode"] == row["mode"] else dense
         time = float(row["time_us"]) / float(base["time_us"])
         energy = float(row["energy_uj"]) / float(base["energy_uj"])
         if time > PAYS and energy > PAYS:
@@ -197,7 +200,7 @@ def figure(rows: list[Row]) -> None:
     """Speed-up and energy of every mode with all policies, job by job."""
     series: dict[str, dict[str, tuple[float, float]]] = {}
     for row, dense in _with_dense(rows):
-        if row["policy"] in ("none", *list(POLICIES)[-1:]):
+        if row["policy"] in ENDS:
             job = (
                 row["job"] if row["batch_norm"] == "-" else f"{row['job']}, BN {row['batch_norm']}"
             )
@@ -216,11 +219,12 @@ def main(arguments: list[str]) -> None:
     """Measure some or all jobs and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=bundled_names(), default=bundled_names())
+    parser.add_argument("--ends", action="store_true", help="only no policy, and all")
     parser.add_argument("--page", action="store_true", help="write the page from what is measured")
     asked = parser.parse_args(arguments)
     for job in [] if asked.page else asked.only:
         try:
-            update_csv(RESULTS, ("job", "batch_norm", "mode", "policy"), measure(job))
+            update_csv(RESULTS, ("job", "batch_norm", "mode", "policy"), measure(job, asked.ends))
         except MappingError as error:
             print(f"{job}: {error}", file=sys.stderr)
     rows = read_csv(RESULTS)

@@ -98,10 +98,13 @@ _ORDER: tuple[Kind, ...] = ("sparse", "dense", "ann")
 
 
 def chip_table(runs: Sequence[ChipRun]) -> str:
-    """Time and energy of an iteration: the A100 as a range, and every run of the chip."""
-    rows = []
-    for name in dict.fromkeys(run.workload for run in runs):
-        found = {run.kind: run for run in runs if run.workload == name}
+    """Time and energy of an iteration: the A100 as a range, and every run of the chip.
+
+    Runs with an ideal memory or network are left out.
+    """
+    rows, timed = [], [run for run in runs if not run.ideal]
+    for name in dict.fromkeys(run.workload for run in timed):
+        found = {run.kind: run for run in timed if run.workload == name}
         gpu = network_baseline(network_named(name), A100)
         shortest, longest = gpu.time_s_range
         low, high = gpu.energy_j_range

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.gpu.baseline import network_baseline
 from analysis.gpu.chip import chip_run, counted_dram_nbytes
-from analysis.gpu.compare import Comparison
+from analysis.gpu.compare import Comparison, compare
 from analysis.gpu.devices import A100, Range
 from analysis.gpu.network import network_of
 from analysis.gpu.page_chip import break_even_table, chip_table, claim_table, verdict
@@ -35,7 +35,7 @@ def run_dir(tmp_path: Path) -> Path:
     summary = {
         "status": "ok",
         "workload": {"name": "mnist-csnn", "activity": "recorded"},
-        "chip": {"name": "chip"},
+        "chip": {"name": "chip", "dram_model": "controller", "noc_model": "packet"},
         "dram": {"bytes_read": 3_000_000, "bytes_written": 1_000_000},
         "time": {"makespan_ps": 10**9},
         "energy": {"total_pj": 10**9},
@@ -70,6 +70,16 @@ def test_a_run_as_an_ann_is_told_by_its_activity(run_dir: Path) -> None:
     """What was drawn stands in the summary."""
     change_summary(run_dir, workload={"name": "mnist-csnn", "activity": "dense ANN (T=1)"})
     assert chip_run(run_dir).kind == "ann"
+
+
+def test_a_run_with_an_ideal_memory_gives_bytes_but_no_time(run_dir: Path) -> None:
+    """It stands in the table of bytes, marked, and not in that of time and energy."""
+    chip = {"name": "chip", "dram_model": "ideal", "noc_model": "packet"}
+    change_summary(run_dir, chip=chip)
+    run = chip_run(run_dir)
+    assert run.ideal
+    assert compare(SMALL, run)[0].chip_by == "recorded (ideal memory)"
+    assert "mnist-csnn" not in chip_table([run])
 
 
 def test_an_invalid_run_is_refused(run_dir: Path) -> None:

@@ -1,0 +1,140 @@
+"""A Hypothesis strategy for chips: overrides of the preset, any of which may be wrong together."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+ENGINES = ("fp", "bp", "wg")
+BOOLEANS = ("true", "false")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "core.clock": ("500 MHz", "200 MHz", "1 GHz"),
+    "core.pipeline_depth": ("1 cycles", "8 cycles"),
+    "core.scan_slots": ("1", "3", "16"),
+    "core.queue_depth": ("1", "2", "4"),
+    "core.zero_operand_adds": BOOLEANS,
+    "core.unit_lanes": ("1", "5", "16"),
+    "core.outstanding": ("1", "2", "8"),
+    "core.skip_slices": BOOLEANS,
+    "core.memory.spikes": ("64 bit", "4 Kib", "256 Kib"),
+    "core.memory.weights": ("4 Kib", "18 Kib", "1 Mib"),
+    "core.memory.partial_sums": ("4 Kib", "64 Kib"),
+    "core.memory.membrane": ("8 Kib", "1 Mib"),
+    "core.memory.gradients": ("8 Kib", "1 Mib"),
+    "core.memory.spike_gradients": ("8 Kib", "1 Mib"),
+    "core.memory.batch_norm": ("8 Kib", "1 Mib"),
+    "core.memory.accumulators": ("8 Kib", "1 Mib"),
+    "core.memory.banks": ("1", "4", "16", "64"),
+    "precision.weight": ("16 bit", "8 bit", "32 bit"),
+    "precision.membrane": ("16 bit", "12 bit"),
+    "precision.gradient": ("16 bit", "8 bit"),
+    "precision.input": ("16 bit", "8 bit"),
+    "precision.partial_sum": ("32 bit", "24 bit"),
+    "noc.model": ("packet", "ideal", "router"),
+    "noc.clock": ("500 MHz", "250 MHz", "800 MHz"),
+    "noc.link": ("128 bit", "8 bit", "512 bit"),
+    "noc.router_stages": ("2", "3", "4"),
+    "noc.synchroniser": ("1 cycles", "3 cycles"),
+    "noc.vcs": ("1", "2", "4"),
+    "noc.vc_buffer": ("1", "2", "8"),
+    "noc.routing": ("xy", "yx", "west-first"),
+    "noc.payload": ("64 B", "256 B", "1 KiB"),
+    "noc.header": ("16 B", "0 B", "5 B"),
+    "dram.model": ("controller", "ideal"),
+    "dram.device": ("LPDDR4-3200", "DDR3-1600", "HBM2E-3200", "LPDDR5-6400", "DDR4-2400"),
+    "dram.bus": ("32 bit", "64 bit", "128 bit"),
+    "dram.interleave": ("256 B", "1 KiB", "4 KiB"),
+    "dram.read_queue": ("1", "4", "32"),
+    "dram.write_queue": ("26", "64"),
+    "dram.write_high": ("2", "8", "26"),
+    "dram.write_low": ("1", "6"),
+    "dram.page": ("open", "closed"),
+    "dram.latency": ("1 ns", "60 ns"),
+    "dram.energy": ("table", "currents"),
+    "mapping.split": (
+        "auto", "k", "batch", "spatial", "k+batch", "k+spatial", "batch+spatial",
+        "placed", "placed+k", "placed+batch", "placed+spatial", "placed+k+spatial",
+    ),
+    "mapping.schedule": ("pipelined", "wavefront", "layerwise"),
+    "mapping.group": ("1", "2", "3"),
+    "mapping.in_flight": ("1", "2", "3"),
+    "mapping.search": ("none", "greedy", "local"),
+    "mapping.objective": ("time", "energy", "edp"),
+    "mapping.batch_norm": ("exact", "frozen", "folded"),
+    "mapping.state": ("spill", "keep", "recompute"),
+    "energy": ("neuromc", "cacti28"),
+}  # fmt: skip
+FREE = tuple(f"core.engines.{engine}" for engine in ENGINES)
+POLICIES = {
+    "dataflow": ("weight", "output", "input"),
+    "mode": ("dense", "vector", "element"),
+    "skip_spikes": BOOLEANS,
+    "skip_gradients": BOOLEANS,
+    "skip_outputs": BOOLEANS,
+    "grid": ("inserted", "compacted"),
+}
+FIXED = ("mapping.search_steps=10", "cores={cores}", "mesh.columns={columns}", "mesh.rows={rows}")
+
+
+@st.composite
+def chips(draw: st.DrawFn) -> list[str]:
+    """Overrides ``key=value`` of preset neuromc-20: mesh and arrays, and up to twelve others."""
+    columns, rows = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    cores = draw(st.integers(1, columns * rows))
+    sizes = {"columns": columns, "rows": rows, "cores": cores}
+    found = [text.format(**sizes) for text in FIXED]
+    found += draw(_arrays())
+    every = CHOICES | {
+        f"{engine}.{key}": values
+        for engine in FREE
+        for key, values in POLICIES.items()
+        if key != "grid" or not engine.endswith("fp")
+    }
+    keys = draw(st.lists(st.sampled_from(sorted(every)), max_size=12, unique=True))
+    found += [f"{key}={draw(st.sampled_from(every[key]))}" for key in keys]
+    found += draw(_clocks(cores)) + draw(_channels(columns * rows)) + draw(_states())
+    return found
+
+
+@st.composite
+def _arrays(draw: st.DrawFn) -> list[str]:
+    """One shape for the three arrays; BP has its sides exchanged."""
+    if draw(st.booleans()):
+        return []
+    chunk, tile = (draw(st.sampled_from((4, 8, 16, 24))) for _ in range(2))
+    sides = {"fp": (chunk, tile), "bp": (tile, chunk), "wg": (chunk, tile)}
+    return [
+        f"core.engines.{engine}.{side}={size}"
+        for engine in ENGINES
+        for side, size in zip(("rows", "cols"), sides[engine], strict=True)
+    ]
+
+
+@st.composite
+def _clocks(draw: st.DrawFn, cores: int) -> list[str]:
+    """Some cores with a clock of their own."""
+    if draw(st.booleans()):
+        return []
+    last = draw(st.integers(0, cores - 1))
+    first = draw(st.integers(0, last))
+    clock = draw(st.sampled_from(("400 MHz", "125 MHz", "1 GHz")))
+    return [f'core.clocks=["{first}-{last}: {clock}"]']
+
+
+@st.composite
+def _channels(draw: st.DrawFn, nodes: int) -> list[str]:
+    """Channels at the edges, or anywhere."""
+    channels = draw(st.sampled_from((1, 2, 3, 4, 6)))
+    found = [f"dram.channels={channels}"]
+    if draw(st.booleans()):
+        at = st.lists(st.integers(0, nodes - 1), min_size=channels, max_size=channels)
+        found.append(f"dram.nodes={draw(at)}")
+    return found
+
+
+@st.composite
+def _states(draw: st.DrawFn) -> list[str]:
+    """An exception to the policy of saved state, at times of a layer that is not there."""
+    if draw(st.integers(0, 3)):
+        return []
+    policy = draw(st.sampled_from(("spill", "keep", "recompute")))
+    return [f"mapping.states=[layer{draw(st.integers(0, 2))}={policy}]"]

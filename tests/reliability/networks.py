@@ -1,0 +1,155 @@
+"""Hypothesis strategies for small random jobs: any graph the file format allows, masks drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tlm.workload.builder import input_kind
+from tlm.workload.graph import check_layers
+from tlm.workload.model import NETWORK_INPUT, Layer, Norm, Pool, Recording, Shape3, Workload
+from tlm.workload.surrogate import lif_neuron
+
+NEURON = lif_neuron()
+MOST_WEIGHTS = 4000  # of a layer: more only take longer
+DENSITIES = st.sampled_from((0.0, 0.02, 0.1, 0.3, 0.7, 1.0))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How the masks of a job are drawn: a seed, and the share of ones of each tensor class."""
+
+    seed: int
+    inputs: float
+    spikes: float
+    masks: float
+    gradients: float
+    live: float
+
+
+@dataclass(frozen=True)
+class DrawnJob(Workload):
+    """A job that keeps how its masks are drawn instead of a file."""
+
+    drawn: Draw
+
+    def load(self, which: int) -> Recording:
+        """The masks; gradients lie where the neurons' slope lets them."""
+        drawn, random = self.drawn, np.random.default_rng(self.drawn.seed)
+
+        def mask(shape: Sequence[int], density: float) -> np.ndarray:
+            return random.random(shape) < density
+
+        spikes, masks, gradients, outputs = [], [], [], []
+        for layer in self.layers:
+            shape, whole = self.neuron_shape(layer), layer.neuron is None
+            live = mask((*shape[:2], 1, 1, 1), drawn.live)
+            spikes.append(mask(shape, 1.0 if whole else drawn.spikes))
+            masks.append(mask(shape, 1.0 if whole else drawn.masks))
+            gradients.append(mask(shape, drawn.gradients) & live & masks[-1])
+            product = mask(self.product_shape(layer), drawn.gradients)
+            product &= gradients[-1].any(axis=(2, 3, 4), keepdims=True)
+            outputs.append(gradients[-1] if layer.product_is_current else product)
+        inputs = mask(self.input_shape, drawn.inputs)
+        return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, outputs)))
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> DrawnJob:
+    """A job of one to five layers: convolutions, linear layers, pools, norms, residuals, forks."""
+    encoding = draw(st.sampled_from(("direct", "rate", "events")))
+    layers: list[Layer] = []
+    side = draw(st.integers(1, 9))
+    first: Shape3 = (draw(st.sampled_from((1, 2, 3, 8, 17))), side, draw(st.integers(1, 9)))
+    norm = draw(st.none() | st.builds(Norm, st.just("batch"), st.just(1e-5), st.booleans()))
+    open_ends: tuple[int, ...] = (NETWORK_INPUT,)
+    for _ in range(draw(st.integers(1, 4))):
+        layer = draw(_layer(layers, open_ends, first, norm, encoding == "direct"))
+        layers.append(layer)
+        if draw(st.integers(0, 4)) == 0:  # a second branch, which the next layer adds to this one
+            layers.append(_renamed(layer, len(layers)))
+            open_ends = (layer.index, layer.index + 1)
+        else:
+            open_ends = (layer.index,)
+    if len(open_ends) > 1:
+        layers.append(draw(_layer(layers, open_ends, first, None, encoding == "direct")))
+    if draw(st.booleans()):
+        layers[-1] = replace(layers[-1], neuron=None, bias=True)
+    check_layers(Path("random"), tuple(layers))
+    drawn = draw(st.builds(Draw, st.integers(0, 999), *[DENSITIES] * 5))
+    return DrawnJob(
+        Path("random"), "random", tuple(layers), draw(st.integers(1, 4)), draw(st.integers(1, 5)),
+        "random", "none", 0.0, draw(st.sampled_from(("adam", "sgd"))), encoding, (0,), ("bits",),
+        {}, "0" * 64, drawn,
+    )  # fmt: skip
+
+
+@st.composite
+def _layer(
+    draw: st.DrawFn, layers: list[Layer], ends: tuple[int, ...], first: Shape3, norm: Norm | None,
+    analog: bool,
+) -> Layer:  # fmt: skip
+    """A layer that reads ``ends``, and what of earlier layers has the same shape, at times."""
+    source = layers[ends[0]].pooled_shape if layers else first
+    like = [one.index for one in layers if one.pooled_shape == source]
+    more = draw(st.lists(st.sampled_from(like), max_size=2)) if like else []
+    sources = tuple(sorted((*ends, *more)))
+    pool = None if not layers else draw(st.none() | _pools(source))
+    shape = source if pool is None else pool.pooled(source)
+    linear = draw(st.integers(0, 3)) == 0
+    kinds = [*(layers[one].pool for one in sources if layers), pool]
+    plain = Layer(
+        len(layers), f"layer{len(layers)}", "linear", (prod(shape), 1, 1), (1, 1, 1), (1, 1),
+        (1, 1), (0, 0), sources, pool, input_kind(sources, kinds, analog), draw(st.booleans()),
+        norm if draw(st.booleans()) else None, None, NEURON, None,
+    )  # fmt: skip
+    if linear:
+        return replace(plain, out_shape=(_width(draw, plain), 1, 1))
+    return draw(_convolution(replace(plain, kind="conv", in_shape=shape)))
+
+
+@st.composite
+def _convolution(draw: st.DrawFn, layer: Layer) -> Layer:
+    """Kernel, stride, padding, groups and pools; half of them keep the image's size."""
+    channels, *sides = layer.in_shape
+    if draw(st.booleans()):
+        size = draw(st.sampled_from((1, 3)))
+        kernel, stride, padding = (size, size), (1, 1), (size // 2, size // 2)
+    else:
+        padding = tuple(draw(st.integers(0, 1)) for _ in sides)
+        reach = [side + 2 * pad for side, pad in zip(sides, padding, strict=True)]
+        kernel = tuple(draw(st.integers(1, min(4, most))) for most in reach)
+        stride = tuple(draw(st.integers(1, 3)) for _ in sides)
+    layer = replace(layer, kernel=kernel, stride=stride, padding=padding)
+    layer = replace(layer, out_shape=(_width(draw, layer), 1, 1))
+    divides = [n for n in (1, 2, 3, channels) if not (channels % n or layer.out_shape[0] % n)]
+    layer = replace(layer, groups=draw(st.sampled_from((1, *divides))), out_shape=layer.product_shape)
+    current = draw(st.none() | st.none() | _pools(layer.product_shape))
+    if current is not None:
+        layer = replace(layer, current_pool=current, out_shape=current.pooled(layer.out_shape))
+    return replace(layer, pool=draw(st.none() | _pools(layer.out_shape)))
+
+
+def _width(draw: st.DrawFn, layer: Layer) -> int:
+    """Output channels, of which there are not too many weights."""
+    most = max(1, MOST_WEIGHTS // (layer.in_shape[0] * prod(layer.kernel)))
+    return min(most, draw(st.sampled_from((1, 2, 3, 8, 16, 20, 33, 48))))
+
+
+def _pools(shape: Shape3) -> st.SearchStrategy[Pool]:
+    """Pools with a window that fits ``shape``; some overlap, some pad, some skip elements."""
+    sizes = st.integers(1, min(3, *shape[1:])).flatmap(
+        lambda size: st.tuples(st.just(size), st.integers(1, 3), st.integers(0, size // 2))
+    )
+    return st.builds(
+        lambda kind, window: Pool(kind, *window), st.sampled_from(("max", "average")), sizes
+    )
+
+
+def _renamed(layer: Layer, index: int) -> Layer:
+    return replace(layer, index=index, name=f"layer{index}")

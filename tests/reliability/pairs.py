@@ -1,0 +1,102 @@
+"""Random chips run random jobs: each pair ends ok with every law kept, or is refused in words.
+
+``python -m tests.reliability.pairs --n 5000`` is the full form; it prints a line for each pair
+that ends in any other way, with all that is needed to make it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from tests.reliability.chips import chips
+from tests.reliability.networks import DrawnJob, jobs
+from tlm.counterfactual import ACTIVITIES, Activity
+from tlm.errors import TlmError
+from tlm.runner import run_job
+
+OK, REFUSED, OTHER = "ok", "refused", "other"
+SECONDS = 300  # after which a run counts as hanging, on a machine that is busy
+LONGEST_LINE = 600  # of a refusal
+
+Pair = tuple[list[str], DrawnJob, Activity, str]
+
+
+def pairs() -> st.SearchStrategy[Pair]:
+    """Overrides of the chip, a job, what of its sparsity is used, and a trace level."""
+    # Most as recorded: the others are the same masks with nothing skipped, or all ones.
+    activity = st.sampled_from(("recorded",) * 6 + ACTIVITIES[1:])
+    return st.tuples(chips(), jobs(), activity, st.sampled_from(("off", "phase", "transaction")))
+
+
+def outcome(pair: Pair) -> tuple[str, str]:
+    """How a pair ends, and the reason."""
+    chip, job, activity, level = pair
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            result = run_job(
+                job, overrides=chip, out=Path(folder) / "run", trace=level, activity=activity
+            )
+        except TlmError as error:
+            told = str(error)
+            plain = all(0 < len(line) < LONGEST_LINE for line in told.splitlines())
+            refused = error.exit_code == 2 and plain and not (Path(folder) / "run").exists()
+            return (REFUSED if refused else OTHER), f"{type(error).__name__}: {told}"
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            told = f"{type(error).__name__}: {error} in {frames[-1].name}, {frames[-1].filename}"
+            return OTHER, f"{told}:{frames[-1].lineno}"
+    return (OK, "") if result.ok else (OTHER, f"INVALID: {result.summary['broken']}")
+
+
+def _hangs(*_: object) -> None:
+    raise RuntimeError("hangs")
+
+
+def run(number: int, start: int = 0, show: Callable[[str], object] = print) -> Counter[str]:
+    """Try so many pairs; counts the ends, shows what should not have been."""
+    found: Counter[str] = Counter()
+    signal.signal(signal.SIGALRM, _hangs)
+
+    @seed(start)
+    @settings(
+        max_examples=number, phases=[Phase.generate], database=None, derandomize=False, deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(pairs())
+    def one(pair: Pair) -> None:
+        signal.alarm(SECONDS)
+        end, reason = outcome(pair)
+        signal.alarm(0)
+        found[end] += 1
+        if end == OTHER:
+            show(f"OTHER {reason}\n  {pair!r}")
+        elif end == REFUSED:
+            found[f"refused: {reason.split(':')[0]}"] += 1
+
+    one()
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--n", type=int, default=5000)
+    parser.add_argument("--batch", type=int, default=100, help="pairs of one seed")
+    parser.add_argument("--start", type=int, default=0, help="first seed")
+    asked = parser.parse_args()
+    total: Counter[str] = Counter()
+    for batch in range(asked.n // asked.batch):
+        total += run(asked.batch, asked.start + batch)
+        print(f"{(batch + 1) * asked.batch} pairs: {dict(total)}", flush=True)
+    sys.exit(total[OTHER] > 0)

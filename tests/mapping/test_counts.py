@@ -20,7 +20,7 @@ from tests.mapping.jobs import (
     tiles_of,
 )
 from tlm.config.core import GradientEngine
-from tlm.mapping.array_pass import backward_blocks, forward_blocks, weight_gradient_blocks
+from tlm.mapping.array_pass import backward_work, forward_work, weight_gradient_work
 from tlm.mapping.masks import needed, windows
 from tlm.mapping.operands import Box
 from tlm.mapping.program import useful_pairs
@@ -79,7 +79,7 @@ def engine(rows, cols, weights_are_sums=False):
 def fp_counts(layer, inputs, chunk):
     """(Executed slots, non-zero operands) [T, B, chunk, tap, E]."""
     one = replace(layer, out_shape=(1, *layer.out_shape[1:]))  # the same for every output
-    found = by_row(lambda box: forward_blocks(one, *engine(chunk, 1), inputs, box, (0, 1)),
+    found = by_row(lambda box: forward_work(one, *engine(chunk, 1), inputs, box, (0, 1)),
                    inputs.shape[:2], *layer.out_shape[1:])  # fmt: skip
     return found[:, :, :, 0]
 
@@ -88,7 +88,7 @@ def bp_counts(layer, gradients, need, chunk, tile):
     """(Executed slots, useful pairs) [T, B, k tile, c chunk, tap, H]."""
     live, k = np.ones(need.shape[:2], bool), layer.out_shape[0]
     found = by_row(
-        lambda box: backward_blocks(
+        lambda box: backward_work(
             layer, *engine(tile, chunk), gradients, need, live, box, (0, k)
         ),
         need.shape[:2], *layer.in_shape[1:],
@@ -100,7 +100,7 @@ def wg_counts(layer, inputs, gradients, chunk, tile):
     """(Executed slots, useful pairs) [T, B, k tile, c chunk, tap, E]."""
     live, c, k = np.ones(inputs.shape[:2], bool), layer.in_shape[0], layer.out_shape[0]
     return by_row(
-        lambda box: weight_gradient_blocks(
+        lambda box: weight_gradient_work(
             layer, *engine(chunk, tile, True), inputs, gradients, live, box, (0, k), (0, c)
         ),
         inputs.shape[:2], *layer.out_shape[1:],

@@ -106,7 +106,7 @@ def section(rows: list[Row]) -> str:
     return "\n".join(
         [
             "## Pipelining\n",
-            "Every bundled job on `neuromc-20` (last recorded iteration): layer by layer, FP of one "
+            "Every bundled job on `neuromc-20` (last recorded iteration): layer by layer, FP of a "
             "sample beside BP and WG of the one before (at most two groups on the chip; `placed`: "
             "layers on cores of their own, at most eight), and FP as a wavefront over time steps. "
             "Batch normalisation by the statistics of the mini-batch forbids all but the first, so "

@@ -17,7 +17,7 @@ from tlm.hardware.engine import COMPUTE
 from tlm.task import Program
 
 RELATIVE_ERROR = 1e-9  # of energy sums in another order
-MACS = ("fp.mac_add", "fp.mac_mul", "bp.mac", "wg.mac_add", "wg.mac_mul")
+MACS = ("fp.mac_add", "fp.mac_mul", "bp.mac", "wg.mac_add", "wg.mac_mul", "engine.mac_idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ def check_run(chip: Chip, program: Program, rows: list[EnergyRow], total_pj: flo
         *_flits(chip),
         *_required(chip, program),
         *_useful(chip, program),
+        *_slots(chip),
         *_time(chip),
         *_energy(rows, total_pj),
         *_charged(chip, rows),
@@ -134,6 +135,17 @@ def _useful(chip: Chip, program: Program) -> Iterator[Check]:
             done == expected,
             f"processed {done}, popcount {expected}",
         )
+
+
+def _slots(chip: Chip) -> Iterator[Check]:
+    """No engine executes more slots than a phase of a layer has, nor skips below none."""
+    wrong = [
+        f"{engine.path} {key}"
+        for engine in chip.engines
+        for key, tally in engine.tallies.items()
+        if not 0 <= tally.work.executed <= tally.work.slots
+    ]
+    yield Check("executed slots exist", not wrong, f"{wrong[:3]}")
 
 
 def _time(chip: Chip) -> Iterator[Check]:

@@ -90,11 +90,11 @@ class Weights:
     address: int
     outputs: int
     inputs: int
-    groups: int
     taps: int
     tile: int
     chunk: int
     bits: int
+    groups: int = 1
 
     @property
     def nbytes(self) -> int:

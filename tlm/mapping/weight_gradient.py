@@ -35,10 +35,14 @@ from tlm.task import ENGINE_OF_PHASE, Command, Phase, Run, Tile
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One pass over a slice: the output and input channels whose dW it makes."""
+    """One pass over a slice: the output and input channels whose dW it makes.
+
+    ``once``: their dW stays in the accumulators over all pieces and leaves with the last.
+    """
 
     outputs: Span
     inputs: Span
+    once: bool
 
 
 def build_weight_gradient(builder: Builder, lp: LayerPlan, turns: dict[int, int]) -> None:
@@ -72,24 +76,25 @@ def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
     are also cut where one row of them, all steps, exceeds the spike memory.
 
     Raises:
-        MappingError: not even one chunk of inputs fits.
+        MappingError: not even one chunk of inputs fits the spike memory.
     """
     chip, array, channels = builder.plan.chip, builder.array, part.neurons.channels
     taps, depth = lp.layer.kernel[0] * lp.layer.kernel[1], lp.layer.in_shape[0]
     inputs = chip.core.memory.spikes // (_input_bits(lp, part, 1) // depth or 1)
     outputs = length(channels)
-    if lp.dw_spilled and lp.gradients == "dram":
-        room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
+    room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
+    once = lp.gradients == "dram" and room >= array.tile * array.chunk
+    if lp.dw_spilled and once:
         outputs = max(array.tile, room // min(depth, inputs) // array.tile * array.tile)
         inputs = min(inputs, room // min(outputs, length(channels)))
     inputs = depth if inputs >= depth else inputs // array.chunk * array.chunk
     if not inputs:
         raise MappingError(
-            f"layer {lp.layer.name}: core.memory.spikes cannot hold one row of {array.chunk} input "
-            "channels, or core.memory.accumulators their dW; enlarge them"
+            f"layer {lp.layer.name}: core.memory.spikes cannot hold what one row of {array.chunk} "
+            "input channels reads over all steps; enlarge it"
         )
     return [
-        Strip((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)))
+        Strip((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)), once)
         for k in range(*channels, outputs)
         for c in range(0, depth, inputs)
     ]
@@ -107,7 +112,8 @@ def _pieces(
     builder: Builder, lp: LayerPlan, part: Slice, samples: Span, strip: Strip
 ) -> Iterator[Block]:
     """Cut samples and rows so that inputs fill half of the spike memory, and dY of an output tile
-    half of WG's share of the gradient memory if it comes from DRAM; at least a row of a sample.
+    half of WG's share of the gradient memory if it comes from DRAM. A sample, or else a row of one,
+    may take the whole.
     """
     memory, steps = builder.plan.chip.core.memory, (0, builder.plan.steps)
     rows = product_region(lp, part).rows
@@ -117,19 +123,19 @@ def _pieces(
         line = lp.width * builder.plan.steps * builder.array.tile
         line *= builder.plan.chip.precision.gradient
 
-    def fits(count: int, batch: int = 1) -> bool:
+    def fits(count: int, batch: int, part_of: int) -> bool:
         inputs = _input_bits(lp, part, count) * length(strip.inputs) // depth
-        return inputs * batch <= memory.spikes // 2 and line * count * batch <= (
-            memory.gradients // (2 * WG_SHARE)
+        return inputs * batch <= memory.spikes // part_of and line * count * batch <= (
+            memory.gradients // (part_of * WG_SHARE)
         )
 
     height = length(rows)
-    if fits(height):
-        size = next((n for n in range(length(samples), 1, -1) if fits(height, n)), 1)
+    if fits(height, 1, part_of=1):
+        size = next((n for n in range(length(samples), 1, -1) if fits(height, n, part_of=2)), 1)
         for b in range(samples[0], samples[1], size):
             yield Block((b, min(b + size, samples[1])), rows, steps)
         return
-    most = next((n for n in range(height - 1, 1, -1) if fits(n)), 1)
+    most = next((n for n in range(height - 1, 1, -1) if fits(n, 1, part_of=2)), 1)
     for b in range(*samples):
         for y in range(rows[0], rows[1], most):
             yield Block((b, b + 1), (y, min(y + most, rows[1])), steps)
@@ -166,7 +172,7 @@ def _piece(
                 region = Region(one.channels, samples, block.rows)
                 _read_gradient(builder, lp, part, region, tile)
         if lp.dw_spilled:
-            _spill(builder, lp, part, one, tile, scanned, last)
+            _spill(builder, lp, part, one, strip, tile, scanned, last)
 
 
 def _panel_channels(builder: Builder, lp: LayerPlan, strip: Strip) -> int:
@@ -193,19 +199,19 @@ def _spill(
     lp: LayerPlan,
     part: Slice,
     panel: Panel,
+    strip: Strip,
     tile: Tile,
     worked: bool,
     last: bool,
 ) -> None:
     """Keep the partial dW of a panel in DRAM between the pieces of a pass.
 
-    It is read once it has been written, and written back; a pass over dY in DRAM keeps its dW in
-    the accumulators and writes it with its last piece.
+    It is read once it has been written, and written back.
     """
     runs = _spilled_runs(lp, part, panel.channels, panel.partners)
     found = builder.spills.setdefault((lp.layer.index, part.core), {})
     key = (panel.channels, panel.partners)
-    if lp.gradients == "dram":
+    if strip.once:
         if not last:
             return
     elif not worked:

@@ -15,7 +15,7 @@ from analysis.gpu.page_chip import break_even_table, chip_table, claim_table, ve
 from analysis.gpu.published import points
 from analysis.gpu.published_layers import lif_layers, linear_lif
 from analysis.gpu.screen import screen
-from analysis.gpu.sensitivity import Case, dram_reduction, energy, swings
+from analysis.gpu.sensitivity import Outcome, dram_reduction, energy, outcomes, swings
 from analysis.gpu.sweep import crossing, read_sweep
 from analysis.plots.gpu import reduction_figure, tornado_figure
 from tlm.errors import ConfigError, TraceError
@@ -203,9 +203,17 @@ def test_wide_products_lie_within_five_percent() -> None:
     assert all(abs(p.error) <= 0.05 for p in wide)
 
 
-def test_precision_and_fusion_move_the_bytes_more_than_the_cache() -> None:
+@pytest.fixture(scope="module")
+def cases() -> tuple[Outcome, ...]:
+    """Every assumption at its ends, on the A100."""
+    return outcomes(A100, SMALL)
+
+
+def test_precision_and_fusion_move_the_bytes_more_than_the_cache(
+    cases: tuple[Outcome, ...],
+) -> None:
     """The widest swings come first, and what has no part in bytes moves nothing."""
-    found = swings(A100, dram_reduction(SMALL))
+    found = swings(cases, dram_reduction(counted_dram_nbytes(SMALL).value))
     widths = [swing.width for swing in found]
     assert widths == sorted(widths, reverse=True)
     by_name = {swing.assumption: swing.width for swing in found}
@@ -213,22 +221,22 @@ def test_precision_and_fusion_move_the_bytes_more_than_the_cache() -> None:
     assert by_name["idle power"] == 0
 
 
-def test_more_idle_power_is_more_energy() -> None:
+def test_more_idle_power_is_more_energy(cases: tuple[Outcome, ...]) -> None:
     """Every energy assumption moves the energy in its own direction."""
-    found = {swing.assumption: swing for swing in swings(A100, energy(SMALL))}
+    found = {swing.assumption: swing for swing in swings(cases, energy)}
     for name in ("idle power", "DRAM pJ/bit", "L2 pJ/bit", "arithmetic", "launch interval"):
         assert found[name].most > found[name].least
 
 
-def test_figures_draw() -> None:
+def test_figures_draw(cases: tuple[Outcome, ...]) -> None:
     """A row per network with a mark per baseline, two bars per assumption."""
     figure = reduction_figure([comparison(0.4, 0.7), replace(comparison(-3, -2), network="far")])
     assert [one.get_text() for one in figure.axes[0].get_yticklabels()] == [
         "net\ncounted (assumed)",
         "far\ncounted (assumed)",
     ]
-    found = swings(A100, energy(SMALL))
-    tornado = tornado_figure(found, energy(SMALL)(Case(A100)), "J")
+    found = swings(cases, energy)
+    tornado = tornado_figure(found, energy(network_baseline(SMALL, A100)), "J")
     assert len(tornado.axes[0].patches) == 2 * len(found)
 
 

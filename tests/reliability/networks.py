@@ -128,7 +128,9 @@ def _convolution(draw: st.DrawFn, layer: Layer) -> Layer:
     layer = replace(layer, kernel=kernel, stride=stride, padding=padding)
     layer = replace(layer, out_shape=(_width(draw, layer), 1, 1))
     divides = [n for n in (1, 2, 3, channels) if not (channels % n or layer.out_shape[0] % n)]
-    layer = replace(layer, groups=draw(st.sampled_from((1, *divides))), out_shape=layer.product_shape)
+    layer = replace(
+        layer, groups=draw(st.sampled_from((1, *divides))), out_shape=layer.product_shape
+    )
     current = draw(st.none() | st.none() | _pools(layer.product_shape))
     if current is not None:
         layer = replace(layer, current_pool=current, out_shape=current.pooled(layer.out_shape))

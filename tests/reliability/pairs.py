@@ -50,7 +50,7 @@ def outcome(pair: Pair) -> tuple[str, str]:
             )
         except TlmError as error:
             told = str(error)
-            plain = all(0 < len(line) < LONGEST_LINE for line in told.splitlines())
+            plain = bool(told) and all(0 < len(line) < LONGEST_LINE for line in told.splitlines())
             refused = error.exit_code == 2 and plain and not (Path(folder) / "run").exists()
             return (REFUSED if refused else OTHER), f"{type(error).__name__}: {told}"
         except Exception as error:

@@ -38,8 +38,11 @@ class Run:
 
     def broken(self):
         """Names of the laws that do not hold."""
-        checks = check_run(self.chip, self.program, self.rows, self.total_pj)
-        return [check.name for check in checks if not check.holds]
+        return [check.name for check in self.checks() if not check.holds]
+
+    def checks(self):
+        """All laws."""
+        return check_run(self.chip, self.program, self.rows, self.total_pj, self.loaded.energy)
 
     def tally(self, phase, layer):
         """What some engine has counted of a phase and layer."""
@@ -59,7 +62,7 @@ def test_a_healthy_run_breaks_nothing(overrides):
     """With either DRAM and either network; every law is looked at once."""
     run = Run(*overrides)
     assert run.broken() == []
-    checks = check_run(run.chip, run.program, run.rows, run.total_pj)
+    checks = run.checks()
     names = [check.name for check in checks]
     assert len(set(names)) == len(names)
     assert all(check.detail for check in checks)
@@ -201,7 +204,9 @@ def test_a_tally_that_is_dropped():
     assert run.broken() == [
         "required work exactly once",
         "useful operations wg layer 1",
+        "operations processed and skipped",
         "computing time is cycles",
+        "energy charged as counted",
     ]
 
 
@@ -211,7 +216,7 @@ def test_a_layer_that_was_not_required():
     engine = run.chip.engines[0]
     tally = engine.tallies[Phase.FP, 0]
     engine.tallies[Phase.FP, 7] = replace(tally, cycles=0)
-    assert run.broken() == ["required work exactly once"]
+    assert run.broken() == ["required work exactly once", "energy charged as counted"]
 
 
 @pytest.mark.parametrize(("phase", "layer"), [("FP", 0), ("BP", 1), ("WG", 0)])
@@ -245,6 +250,47 @@ def test_a_tile_that_runs_twice():
     broken = Run("mapping.split=batch", tamper=tamper).broken()
     assert "required work exactly once" in broken
     assert any(name.startswith("useful operations wg") for name in broken)
+
+
+def test_an_operation_that_was_neither_processed_nor_skipped():
+    """All operations of a layer are accounted for, useful or not."""
+
+    def change(run):
+        run.tally(Phase.BP, 1).work.dense -= 1
+
+    assert after(change) == ["operations processed and skipped"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "action"), [("FP", "fp.soma_op"), ("GRAD", "bp.grad_op"), ("UPDATE", "wg.reduce_add")]
+)
+def test_a_unit_that_is_used_once_too_often(phase, action):
+    """Neurons, gradients, reductions and updates follow from shapes, splits and T and B."""
+    run = Run("mapping.split=batch")
+    run.tally(Phase[phase], 1).work.energy[action] += 1
+    assert run.broken() == ["unit operations", "energy charged as counted"]
+
+
+def test_a_tile_whose_transactions_are_lost():
+    """Bytes are held against what the tiles ask for, before any DMA has counted them."""
+
+    def change(run):
+        tile = next(t for t in run.program.tiles[0]["fp"] if t.reads)
+        tile.reads += ((0, 64),)
+
+    assert after(change) == ["bytes read"]
+
+
+def test_an_energy_that_is_another_action_s():
+    """A price that the table gives, but to another action."""
+
+    def change(run):
+        at, row = next((i, r) for i, r in enumerate(run.rows) if r.action == "link_bit")
+        other = next(r for r in run.rows if r.action == "activate")
+        run.rows[at] = replace(row, pj_each=other.pj_each)
+        run.total_pj = math.fsum(row.total_pj for row in run.rows)
+
+    assert after(change) == ["energy priced by the table"]
 
 
 def test_time_that_is_not_accounted_for():
@@ -288,7 +334,7 @@ def test_energy_that_cannot_be(pj_each):
         run.rows[0] = replace(run.rows[0], pj_each=pj_each)
         run.total_pj = math.fsum(row.total_pj for row in run.rows)
 
-    assert after(change) == ["energy finite and not negative"]
+    assert after(change) == ["energy finite and not negative", "energy priced by the table"]
 
 
 def test_energy_that_is_no_number():
@@ -298,7 +344,11 @@ def test_energy_that_is_no_number():
         run.rows[0] = replace(run.rows[0], pj_each=math.nan)
         run.total_pj = math.nan
 
-    assert after(change) == ["energy adds up", "energy finite and not negative"]
+    assert after(change) == [
+        "energy adds up",
+        "energy finite and not negative",
+        "energy priced by the table",
+    ]
 
 
 def test_a_run_faster_than_its_bounds():
@@ -316,6 +366,15 @@ def test_a_run_faster_than_its_bounds():
     run = Run()
     run.chip.engines[0].spent_ps[COMPUTE] = run.chip.env.now + 1
     assert "not faster than the busiest engine" in run.broken()
+
+
+def test_a_run_below_the_roofline():
+    """All bytes at the peak of all channels take their time."""
+
+    def change(run):
+        run.program.tiles[0]["fp"][0].cycles += run.chip.env.now
+
+    assert after(change) == ["not faster than the roofline"]
 
 
 def test_an_ideal_network_has_no_busiest_link():

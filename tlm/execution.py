@@ -124,7 +124,7 @@ class Execution:
         job, truncated = self.job, writer.truncated
         rows = energy_rows(chip, job.chip.energy)
         summary = summarise(chip, job.plan, job.recording, rows)
-        checks = check_run(chip, job.program, rows, summary["energy"]["total_pj"])
+        checks = check_run(chip, job.program, rows, summary["energy"]["total_pj"], job.chip.energy)
         summary = verdict(summary, checks)
         release_reserve(self.folder)
         write_results(self.folder, summary, rows, checks)

@@ -150,10 +150,14 @@ class Program:
     """All tiles of a mini-batch: ``tiles[core][engine]`` in execution order.
 
     ``required`` gives, by (phase, layer), the result elements due for each (sample, step);
-    ``expected_useful`` the useful operations by a count that does not use tiles.
+    ``expected_useful`` the useful operations by a count that does not use tiles,
+    ``expected_dense`` all operations by the layer's shape, and ``expected_actions`` how often a
+    unit is used in a (phase, layer).
     """
 
     tiles: list[dict[str, list[Tile]]]
     completions: Completions
     required: dict[tuple[Phase, int], dict[tuple[int, int], int]]
     expected_useful: dict[tuple[Phase, int], int]
+    expected_dense: dict[tuple[Phase, int], int]
+    expected_actions: dict[tuple[Phase, int, str], int]

@@ -92,7 +92,7 @@ def rerun(job: Job) -> Rerun:
     chip.settle()
     rows = energy_rows(chip, job.chip.energy)
     total_pj = math.fsum(row.total_pj for row in rows)
-    checks = check_run(chip, job.program, rows, total_pj)
+    checks = check_run(chip, job.program, rows, total_pj, job.chip.energy)
     broken = [check.name for check in checks if not check.holds]
     if broken:
         raise InvalidResultError(f"what-if run: breaks {', '.join(broken)}; please report it")

@@ -71,7 +71,7 @@ def run_chip(*overrides):
     run_until(chip.env, chip.finished)
     chip.settle()
     rows = energy_rows(chip, loaded.energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows))
+    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), loaded.energy)
     return chip, [check.name for check in checks if not check.holds]
 
 

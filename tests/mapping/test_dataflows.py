@@ -89,8 +89,9 @@ def test_random_programs_run_to_their_end(
                       "core.memory.weights=1 Kib")  # fmt: skip
     _, program = built(*drawn, *overrides)
     chip = run(program, *overrides)
-    rows = energy_rows(chip, loaded_chip(*overrides).energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows))
+    table = loaded_chip(*overrides).energy
+    rows = energy_rows(chip, table)
+    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), table)
     assert [f"{check.name}: {check.detail}" for check in checks if not check.holds] == []
 
 

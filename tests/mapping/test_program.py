@@ -131,8 +131,9 @@ def test_random_programs_run_to_their_end(drawn, split, cores, small):
                       "core.memory.weights=1 Kib")  # fmt: skip
     _, program = built(*drawn, *overrides)
     chip = run(program, *overrides)
-    rows = energy_rows(chip, loaded_chip(*overrides).energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows))
+    table = loaded_chip(*overrides).energy
+    rows = energy_rows(chip, table)
+    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), table)
     assert [f"{check.name}: {check.detail}" for check in checks if not check.holds] == []
     assert type(chip.env.now) is int
     assert all(done.complete for done in chip.completions)
@@ -150,8 +151,9 @@ def test_small_gradient_memories_do_not_deadlock(split, cores, gradients):
                  "core.memory.accumulators=48 Kib", IDEAL_DRAM)  # fmt: skip
     _, program = built(*drawn, *overrides)
     chip = run(program, *overrides)
-    rows = energy_rows(chip, loaded_chip(*overrides).energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows))
+    table = loaded_chip(*overrides).energy
+    rows = energy_rows(chip, table)
+    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), table)
     assert [check.name for check in checks if not check.holds] == []
     if cores == 1:
         blocks = {"48 Kib": 5, "96 Kib": 5, "200 Kib": 3}[gradients]

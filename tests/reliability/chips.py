@@ -24,7 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "core.memory.batch_norm": ("8 Kib", "1 Mib"),
     "core.memory.accumulators": ("8 Kib", "1 Mib"),
     "core.memory.banks": ("1", "4", "16", "64"),
-    "precision.weight": ("16 bit", "8 bit", "32 bit"),
+    "precision.weight": ("16 bit", "8 bit"),
     "precision.membrane": ("16 bit", "12 bit"),
     "precision.gradient": ("16 bit", "8 bit"),
     "precision.input": ("16 bit", "8 bit"),
@@ -40,8 +40,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "noc.payload": ("64 B", "256 B", "1 KiB"),
     "noc.header": ("16 B", "0 B", "5 B"),
     "dram.model": ("controller", "ideal"),
-    "dram.device": ("LPDDR4-3200", "DDR3-1600", "HBM2E-3200", "LPDDR5-6400", "DDR4-2400"),
-    "dram.bus": ("32 bit", "64 bit", "128 bit"),
     "dram.interleave": ("256 B", "1 KiB", "4 KiB"),
     "dram.read_queue": ("1", "4", "32"),
     "dram.write_queue": ("26", "64"),
@@ -63,7 +61,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "mapping.state": ("spill", "keep", "recompute"),
     "energy": ("neuromc", "cacti28"),
 }  # fmt: skip
-FREE = tuple(f"core.engines.{engine}" for engine in ENGINES)
+DEVICES = {
+    "LPDDR4-3200": 32, "LPDDR4-2400": 32, "LPDDR5-6400": 16, "DDR3-1600": 64, "DDR4-3200": 64,
+    "HBM2-2000": 128, "HBM2E-3200": 64,
+}  # fmt: skip
 POLICIES = {
     "dataflow": ("weight", "output", "input"),
     "mode": ("dense", "vector", "element"),
@@ -84,10 +85,10 @@ def chips(draw: st.DrawFn) -> list[str]:
     found = [text.format(**sizes) for text in FIXED]
     found += draw(_arrays())
     every = CHOICES | {
-        f"{engine}.{key}": values
-        for engine in FREE
+        f"core.engines.{engine}.{key}": values
+        for engine in ENGINES
         for key, values in POLICIES.items()
-        if key != "grid" or not engine.endswith("fp")
+        if key != "grid" or engine != "fp"
     }
     keys = draw(st.lists(st.sampled_from(sorted(every)), max_size=12, unique=True))
     found += [f"{key}={draw(st.sampled_from(every[key]))}" for key in keys]
@@ -122,9 +123,14 @@ def _clocks(draw: st.DrawFn, cores: int) -> list[str]:
 
 @st.composite
 def _channels(draw: st.DrawFn, nodes: int) -> list[str]:
-    """Channels at the edges, or anywhere."""
+    """Channels of some device, at the edges, or anywhere."""
     channels = draw(st.sampled_from((1, 2, 3, 4, 6)))
-    found = [f"dram.channels={channels}"]
+    device = draw(st.sampled_from(list(DEVICES)))
+    found = [
+        f"dram.channels={channels}",
+        f"dram.device={device}",
+        f"dram.bus={DEVICES[device]} bit",
+    ]
     if draw(st.booleans()):
         at = st.lists(st.integers(0, nodes - 1), min_size=channels, max_size=channels)
         found.append(f"dram.nodes={draw(at)}")

@@ -23,6 +23,7 @@ from tlm.runner import run_job
 from tlm.workload import write_workload
 
 WARM_UP = 0.2  # share of the runs after which memory is first looked at
+MARK_S = 300  # memory is shown each time these seconds have passed
 GROWTH_BYTES = 8 << 20  # between the first and the last third of what follows
 CHOICES = {
     "noc.model": ("packet", "ideal", "router"),
@@ -86,7 +87,13 @@ def growth(seen: list[int]) -> int:
 
 def run(minutes: float, show: Callable[[str], object] = print) -> int:
     """Soak for so long; returns the growth in bytes."""
-    seen = list(resident(60 * minutes))
+    seen: list[int] = []
+    began, marks = time.monotonic(), 0
+    for nbytes in resident(60 * minutes):
+        seen.append(nbytes)
+        if time.monotonic() - began >= MARK_S * (marks + 1):
+            marks += 1
+            show(f"{marks * MARK_S // 60} min, {len(seen)} runs: {nbytes / 2**20:.1f} MiB")
     grown = growth(seen)
     show(
         f"{len(seen)} runs in {minutes:g} min: memory {min(seen) >> 20} to {max(seen) >> 20} MiB, "

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tlm.config.fabric import Dram
     from tlm.config.schema import ChipConfig
 
+WORD_BITS = 16  # of the engines' arithmetic, and of the accesses in the energy tables
 ROUTER_STAGES = (2, 3, 4)  # pipelines that the router model knows
 _PERIOD_ERROR = 1e-3  # a clock whose period in whole ps is further off than this is refused
 
@@ -21,6 +22,7 @@ def chip_problems(chip: ChipConfig) -> list[str]:
         *_mesh(chip),
         *_clock("core.clock", chip.core.clock),
         *_domains(chip),
+        *_words(chip),
         *_clock("noc.clock", chip.noc.clock),
         *_packets(chip),
         *_interleave(chip),
@@ -63,6 +65,16 @@ def _domains(chip: ChipConfig) -> Iterator[str]:
             if core in seen:
                 yield f"core.clocks: core {core} has two clocks; give it one"
             seen[core] = True
+
+
+def _words(chip: ChipConfig) -> Iterator[str]:
+    for name in ("weight", "gradient", "input"):
+        bits = getattr(chip.precision, name)
+        if bits > WORD_BITS:
+            yield (
+                f"precision.{name}: the engines calculate in {WORD_BITS} bit; "
+                f'expected at most "{WORD_BITS} bit", got {bits} bit'
+            )
 
 
 def _packets(chip: ChipConfig) -> Iterator[str]:

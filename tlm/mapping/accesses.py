@@ -35,6 +35,8 @@ def walk_energy(
         f"{engine}.reg16": _other_registers(nest, walked) + _sum_registers(nest, walked),
     }
     first = _operand_registers(walked.macs, nest.dataflow == "input", walked.first_words)
+    if engine == "bp":  # a gradient of any width is handled as a word
+        operand_bits = WORD_BITS
     total[f"{engine}.reg16"] += first * (operand_bits // WORD_BITS)
     if operand_bits % WORD_BITS:
         total[f"{engine}.reg1"] = first * (operand_bits % WORD_BITS)

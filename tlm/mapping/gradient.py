@@ -7,6 +7,8 @@ and neighbours across row cuts get the rows they need. Else it goes to DRAM.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -35,7 +37,7 @@ LOSS_PASSES = 3  # exp, sum, divide: passes of the unit lanes over the classes (
 
 def build_loss(builder: Builder, lp: LayerPlan, group: Sequence[Span]) -> None:
     """Append the loss of some samples: read-out over T, soft-max, dS of the output layer."""
-    classes, steps = lp.layer.out_shape[0], builder.plan.steps
+    classes, steps = prod(lp.layer.pooled_shape), builder.plan.steps
     for sample in (sample for span in group for sample in range(*span)):
         core = loss_core(lp, sample)
         tile = Tile(Phase.LOSS, lp.layer.index, sample, 1, 0, steps)
@@ -48,7 +50,8 @@ def build_loss(builder: Builder, lp: LayerPlan, group: Sequence[Span]) -> None:
         for part in lp.slices:
             if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
                 arrives = per_sample(builder, "dS", lp, part, (sample, sample + 1))
-                values = length(part.neurons.channels) * steps
+                at = lp.pooled(replace(part.neurons, samples=(sample, sample + 1)))
+                values = at.size * lp.layer.pooled_shape[2] * steps
                 nbytes = ceil_div(values * builder.plan.chip.precision.gradient, 8)
                 builder.send(Command.GRADIENT, core, part.core, nbytes, arrives, tile)
 

@@ -1,0 +1,41 @@
+"""Conservation laws, checked at the end of every run from quantities counted apart.
+
+A run that breaks one is INVALID: its figures are not to be used.
+"""
+
+from __future__ import annotations
+
+from tlm.config.energy import EnergyTable
+from tlm.hardware.chip import Chip
+from tlm.hardware.energy import EnergyRow
+from tlm.invariants.bounds import channel_busy_ps, lower_bound_checks, lower_bounds_ps
+from tlm.invariants.charged import charged, energy, priced
+from tlm.invariants.check import Check
+from tlm.invariants.finished import all_done, time_accounted
+from tlm.invariants.moved import dram_bytes, flits, messages
+from tlm.invariants.work import operations, required, slots, units, useful
+from tlm.task import Program
+
+__all__ = ["Check", "channel_busy_ps", "check_run", "lower_bound_checks", "lower_bounds_ps"]
+
+
+def check_run(
+    chip: Chip, program: Program, rows: list[EnergyRow], total_pj: float, table: EnergyTable
+) -> list[Check]:
+    """All invariants of a settled run, whose energies are from ``table``."""
+    return [
+        *all_done(chip),
+        *dram_bytes(chip, program),
+        *messages(chip, program),
+        *flits(chip),
+        *required(chip, program),
+        *useful(chip, program),
+        *operations(chip, program),
+        *units(chip, program),
+        *slots(chip),
+        *time_accounted(chip),
+        *energy(rows, total_pj),
+        *charged(chip, rows),
+        *priced(chip, rows, table),
+        *lower_bound_checks(chip, program),
+    ]

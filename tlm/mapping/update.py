@@ -70,11 +70,12 @@ def build_update(builder: Builder, lp: LayerPlan) -> None:
         shares = _shares(lp, part)
         span = next((span for replica, span in shares if replica.index == part.index), (0, 0))
         needs: tuple[int, ...] = (builder.done.ident("old weights", lp.layer.name),)
-        if len(shares) > 1:
+        others = len(lp.replicas(part)) - 1  # also those too many to own a share send theirs
+        if others:
             needs += (builder.done.ident("dW", lp.layer.name, f"core{part.core:02d}"),)
         for low in range(*span, size):
             count = min(size, span[1] - low)
-            adds = count * (len(shares) - 1)
+            adds = count * others
             tile = builder.add(part.core, once(Phase.UPDATE, lp))
             tile.needs, tile.covers = needs, count
             tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.array.depth

@@ -1,4 +1,4 @@
-"""Jobs that are graphs: residual sums, pools, read-outs, batch normalisation; and bundled ones cut."""
+"""Jobs that are graphs: residual sums, pools, read-outs, batch norm; and bundled ones cut."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def recording(job, seed=0, density=0.4, live=1.0):
 
 def cut(job, recorded, batch, steps):
     """A recorded job reduced to its first samples and steps."""
+
     def some(arrays):
         return tuple(one[:steps, :batch] for one in arrays)
 

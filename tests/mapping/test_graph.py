@@ -91,12 +91,13 @@ def naive_need(pool, values, need):
     found = np.zeros((rows, columns), bool)
     for y in range(rows):
         for x in range(columns):
+            top, left = y * pool.stride - pool.padding, x * pool.stride - pool.padding
             window = [
                 (i, j)
-                for i in range(y * pool.stride - pool.padding, y * pool.stride - pool.padding + pool.size)
-                for j in range(x * pool.stride - pool.padding, x * pool.stride - pool.padding + pool.size)
+                for i in range(top, top + pool.size)
+                for j in range(left, left + pool.size)
                 if 0 <= i < values.shape[0] and 0 <= j < values.shape[1]
-            ]  # fmt: skip
+            ]
             if pool.kind == "average":
                 found[y, x] = any(need[at] for at in window)
             else:
@@ -164,7 +165,7 @@ def random_graphs(draw):
 def test_random_graphs_run_and_keep_all_laws(
     job, seed, split, cores, small, dense, policy, state, live
 ):
-    """Whatever the graph, the cut, the policies and the memories: all due work once, no deadlock."""
+    """Whatever the graph, cut, policies and memories: all due work once, no deadlock."""
     overrides = [*array_overrides(4, 4), f"mapping.split={split}", f"cores={cores}", IDEAL_DRAM,
                  f"mapping.batch_norm={policy}", f"mapping.state={state}"]  # fmt: skip
     overrides += [*(SMALL_MEMORIES if small else ()), *(DENSE if dense else ())]

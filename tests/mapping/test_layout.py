@@ -94,7 +94,7 @@ def test_sample_blocks_fill_half_of_the_memory(samples, bits, capacity):
 
 @st.composite
 def tensors(draw):
-    """A tensor [b][t][group][y][x][channel] and a box of it of whole channel groups."""
+    """A tensor [b][group][y][t][x][channel] and a box of it of whole channel groups."""
     tensor = Tensor(
         "t", draw(st.integers(0, 5000)), draw(SMALL), draw(st.integers(1, 16)),
         draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 6)),
@@ -113,14 +113,14 @@ def tensors(draw):
 def test_runs_cover_exactly_the_bytes_of_a_box(drawn):
     """A byte for every element of the box (a group's row padded to bytes), none outside it."""
     tensor, samples, steps, channels, rows = drawn
-    strides = (tensor.samples, tensor.steps, tensor.groups, tensor.rows)
+    strides = (tensor.samples, tensor.groups, tensor.rows, tensor.steps)
     wanted = []
     low, high = channels[0] // tensor.group, -(-channels[1] // tensor.group)
     if tensor.steps == 1:
         steps = (0, 1)  # shared by all steps
     for at in np.ndindex(*strides):
-        inside = samples[0] <= at[0] < samples[1] and steps[0] <= at[1] < steps[1]
-        if inside and low <= at[2] < high and rows[0] <= at[3] < rows[1]:
+        inside = samples[0] <= at[0] < samples[1] and steps[0] <= at[3] < steps[1]
+        if inside and low <= at[1] < high and rows[0] <= at[2] < rows[1]:
             number = int(np.ravel_multi_index(at, strides))
             start = tensor.address + number * tensor.row_bytes
             wanted += range(start, start + tensor.row_bytes)

@@ -9,11 +9,15 @@ from ruamel.yaml import YAML
 
 from tlm.config.core import Engine
 from tlm.mapping.plan import LayerPlan, Plan
+from tlm.mapping.region import length
+from tlm.mapping.residency import product_region
+from tlm.mapping.rounds import forward_rounds
+from tlm.task import Phase
 
 OUTER = {
     "fp": ["round of outputs", "samples", "rows", "steps"],
     "bp": ["round of inputs", "samples", "input rows", "steps"],
-    "wg": ["samples"],
+    "wg": ["pass of output and input channels", "samples, rows"],
 }
 SUMS = {"fp": "output", "bp": "input", "wg": "output"}
 OPERAND = {"fp": "input", "bp": "output", "wg": "input"}
@@ -116,16 +120,12 @@ def _engines(plan: Plan, lp: LayerPlan) -> list[tuple[str, Engine]]:
 
 
 def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
-    precision, memory = plan.chip.precision, plan.chip.core.memory
-    most = max(map(lp.weight_count, lp.slices))
     spilled = "DRAM, read and written once a sample block"
     if lp.gradients == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
     found = {
         "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
-        "weights": "weight buffer, loaded once"
-        if most * precision.weight <= memory.weights
-        else "streamed once a block",
+        "weights": _weights(plan, lp),
         "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
         "dY": "gradient memory, shared by BP and WG"
         if lp.gradients == "memory"
@@ -138,3 +138,16 @@ def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
     if lp.exact:
         found["currents"] = "memory of batch normalisation" if lp.currents == "memory" else "DRAM"
     return found
+
+
+def _weights(plan: Plan, lp: LayerPlan) -> str:
+    """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
+    part = max(lp.slices, key=lp.weight_count)
+    rounds = list(forward_rounds(plan, lp, part, product_region(lp, part), Phase.FP))
+    if not rounds[0].staged:
+        return "weight buffer, loaded once"
+    outputs = length(rounds[0].outputs)
+    bits = lp.weight_count(part) * plan.array.weight_bits * outputs
+    missing = bits > rounds[0].room * length(part.neurons.channels)
+    rest = "; what does not fit comes from DRAM once a block" if missing else ""
+    return f"staged in the U memory, {len(rounds)} rounds of {outputs} channels{rest}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlm.errors import MappingError
 from tlm.mapping.address import Tensor, Weights
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.residency import partial_bits
+from tlm.mapping.residency import carry_spilled, partial_bits
 from tlm.workload.model import Shape3
 
 
@@ -41,6 +41,8 @@ def _state(plan: Plan, lp: LayerPlan) -> None:
         wanted["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
     for key, (shape, bits) in wanted.items():
         lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits)
+    if carry_spilled(plan, lp):
+        lp.tensors["carry"] = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane)
     if not lp.consumers:
         return
     lp.tensors["spikes"], lp.tensors["need"] = lp.tensors["S"], lp.tensors["m"]

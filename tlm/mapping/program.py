@@ -13,12 +13,8 @@ from tlm.mapping.forward import build_forward
 from tlm.mapping.gradient import build_loss
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.streams import Streams
-from tlm.mapping.weight_gradient import (
-    build_reduction,
-    build_update,
-    build_weight_gradient,
-    guard_old_weights,
-)
+from tlm.mapping.update import build_reduction, build_update, guard_old_weights
+from tlm.mapping.weight_gradient import build_weight_gradient
 from tlm.task import BATCH, ENGINES, Completions, Phase, Program, Tile
 from tlm.workload.model import Layer
 

@@ -29,6 +29,12 @@ def screen(
             raise ConfigError(
                 f"{folder}: expected a run of {network.name}, it is of {run.workload}"
             )
+        if run.same_job(network) != network:
+            raise ConfigError(
+                f"{folder}: expected B={network.batch} T={network.steps}, the run has "
+                f"B={run.batch} T={run.steps}; name the job that ran, such as "
+                f"'{network.name}[B={run.batch},T={run.steps}]:dense'"
+            )
     lines = [*_figures(network, found), *_kernels(found, top), *_compared(network, found, runs)]
     return "\n".join([*lines, "", "Conditions", *(f"  {line}" for line in found.conditions)])
 

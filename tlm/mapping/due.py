@@ -57,7 +57,7 @@ def _needed(lp: LayerPlan) -> Bools:
         return lp.masks.input_need(lp.layer.index)
     masks = [lp.masks.recording.masks[one.layer.index] for one in lp.producers]
     need = np.logical_or.reduce(masks)
-    return need.reshape(*need.shape[:2], *lp.layer.in_shape)
+    return np.asarray(need.reshape(*need.shape[:2], *lp.layer.in_shape))
 
 
 def _dense(plan: Plan, lp: LayerPlan) -> Iterator[tuple[Phase, int]]:

@@ -20,6 +20,7 @@ class ChipRun:
 
     ``kind`` is sparse (engines skip zeros), dense (the same masks, nothing skipped) or ann (the
     same network with T = 1 and 16 bit activations); ``activity`` says where the masks are from.
+    With an ``ideal`` memory or network the bytes are exact, time and energy are not the chip's.
     """
 
     workload: str
@@ -29,6 +30,7 @@ class ChipRun:
     dram_nbytes: int
     time_s: float
     energy_j: float
+    ideal: bool = False
 
 
 def chip_run(folder: Path) -> ChipRun:
@@ -51,6 +53,7 @@ def chip_run(folder: Path) -> ChipRun:
             dram_nbytes=dram["bytes_read"] + dram["bytes_written"],
             time_s=summary["time"]["makespan_ps"] / 1e12,
             energy_j=summary["energy"]["total_pj"] / 1e12,
+            ideal="ideal" in (summary["chip"]["dram_model"], summary["chip"]["noc_model"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TraceError(

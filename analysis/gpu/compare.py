@@ -70,6 +70,7 @@ def compare(
     else:
         chip = Range.exactly(run.dram_nbytes)
         chip_by = run.activity.removeprefix("synthetic activity: ")
+        chip_by += " (ideal memory)" if run.ideal else ""
     return tuple(
         Comparison(
             network.name,

@@ -21,7 +21,7 @@ from analysis.gpu.page_text import (
     TIME_AND_ENERGY,
 )
 from analysis.gpu.published import points
-from analysis.gpu.sensitivity import Case, Swing, dram_reduction, energy, swings
+from analysis.gpu.sensitivity import Case, Swing, dram_reduction, energy, outcomes, swings
 from analysis.gpu.sweep import read_sweep
 from analysis.gpu.v100 import Case as V100Case
 from analysis.gpu.v100 import cases, measured, predicted
@@ -131,15 +131,13 @@ def _comparisons(runs: Sequence[ChipRun]) -> list[Comparison]:
 def _sensitivity(folder: Path, compared: Sequence[Comparison]) -> str:
     network, parts = network_named(_TORNADO_NETWORK), []
     chip_nbytes = next(one.chip_nbytes for one in compared if one.network == _TORNADO_NETWORK)
+    cases, as_usual = outcomes(A100, network), Case(A100).baseline(network)
+    saved = dram_reduction(chip_nbytes.value)
     for name, figure, quantity in (
-        (
-            "gpu-tornado-dram",
-            dram_reduction(network, chip_nbytes.value),
-            "share of DRAM bytes saved",
-        ),
-        ("gpu-tornado-energy", energy(network), "energy of an iteration on the GPU (J)"),
+        ("gpu-tornado-dram", saved, "share of DRAM bytes saved"),
+        ("gpu-tornado-energy", energy, "energy of an iteration on the GPU (J)"),
     ):
-        found, usual = swings(A100, figure), figure(Case(A100))
+        found, usual = swings(cases, figure), figure(as_usual)
         moving = [swing for swing in found if swing.width > 0]
         save(tornado_figure(moving, usual, f"{_TORNADO_NETWORK}: {quantity}"), folder, name)
         parts.append(f"{_TORNADO_NETWORK}, {quantity}; usual {usual:.3g}:")

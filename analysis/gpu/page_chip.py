@@ -67,10 +67,24 @@ def verdict(compared: Sequence[Comparison]) -> str:
             f"{where} the band: {', '.join(names)}" for where, names in placed.items() if names
         ]
         lines.append(f"- **{neuron}, {precision}**: {'; '.join(words) or 'nothing to compare'}.")
+    every = [
+        f"{neuron} {precision}"
+        for neuron, precision in BASELINES
+        if _holds(compared, neuron, precision)
+    ]
+    lines.append(
+        f"\nFor every network compared the claim holds under: {', '.join(every) or 'none'}."
+    )
     outside = sorted({one.network for one in compared if one.reduction is None})
     if outside:
         lines.append(f"\nEverything fits in L2 under one baseline at least: {', '.join(outside)}.")
     return "\n".join(lines)
+
+
+def _holds(compared: Sequence[Comparison], neuron: str, precision: str) -> bool:
+    these = [one for one in compared if (one.neuron, one.precision) == (neuron, precision)]
+    places = {_place(one) for one in these if one.middle is not None}
+    return places == {"within"}
 
 
 def _place(one: Comparison) -> str:
@@ -84,10 +98,13 @@ _ORDER: tuple[Kind, ...] = ("sparse", "dense", "ann")
 
 
 def chip_table(runs: Sequence[ChipRun]) -> str:
-    """Time and energy of an iteration: the A100 as a range, and every run of the chip."""
-    rows = []
-    for name in dict.fromkeys(run.workload for run in runs):
-        found = {run.kind: run for run in runs if run.workload == name}
+    """Time and energy of an iteration: the A100 as a range, and every run of the chip.
+
+    Runs with an ideal memory or network are left out.
+    """
+    rows, timed = [], [run for run in runs if not run.ideal]
+    for name in dict.fromkeys(run.workload for run in timed):
+        found = {run.kind: run for run in timed if run.workload == name}
         gpu = network_baseline(network_named(name), A100)
         shortest, longest = gpu.time_s_range
         low, high = gpu.energy_j_range

@@ -95,7 +95,9 @@ CLAIM_TEXT = """
 
 The claim under test: 55 to 85 % less DRAM access than an A100 (method not stated by its authors).
 The chip is simulated with recorded masks; the ImageNet networks (B = 16, T = 4) with masks drawn
-like those of a recorded job, by relative depth and step. The A100's bytes do not depend on masks.
+like those of a recorded job, by relative depth and step. "Ideal memory" means that the run's DRAM
+and network answer at once: its bytes are those of the full model, its time is not given. The A100's
+bytes do not depend on masks.
 A cell is the A100's MB and the share of them that the chip saves; a network that fits in L2 under a
 baseline is not compared under it. Against unfused baselines the chip looks better for a reason
 that has nothing to do with the chip.

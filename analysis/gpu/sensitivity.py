@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from analysis.gpu.assumptions import USUAL, Assumptions
 from analysis.gpu.baseline import GpuBaseline, network_baseline
-from analysis.gpu.chip import counted_dram_nbytes
 from analysis.gpu.devices import Device, Range
 from analysis.gpu.network import Network
 from analysis.gpu.step import NORM_PASSES
@@ -46,29 +46,32 @@ class Case:
         )
 
 
-def swings(device: Device, figure: Callable[[Case], float]) -> tuple[Swing, ...]:
-    """The widest first. ``figure`` gives the value of a case."""
-    found = [Swing(name, figure(low), figure(high)) for name, low, high in _cases(Case(device))]
-    return tuple(sorted(found, key=lambda swing: -swing.width))
+Outcome: TypeAlias = tuple[str, GpuBaseline, GpuBaseline]
+"""An assumption, and the step with it at either end."""
+
+Figure: TypeAlias = Callable[[GpuBaseline], float]
 
 
-def dram_reduction(network: Network, chip_nbytes: float | None = None) -> Callable[[Case], float]:
-    """The share of DRAM bytes the chip saves, the chip's bytes held at their middle."""
-    chip = counted_dram_nbytes(network).value if chip_nbytes is None else chip_nbytes
-
-    def figure(case: Case) -> float:
-        return 1 - chip / case.baseline(network).dram_nbytes
-
-    return figure
+def outcomes(device: Device, network: Network) -> tuple[Outcome, ...]:
+    """A network's step with every assumption at its least and at its most, all others as usual."""
+    cases = _cases(Case(device))
+    return tuple((name, low.baseline(network), high.baseline(network)) for name, low, high in cases)
 
 
-def energy(network: Network) -> Callable[[Case], float]:
+def swings(found: Sequence[Outcome], figure: Figure) -> tuple[Swing, ...]:
+    """What each assumption does to a figure of the step, the widest first."""
+    made = [Swing(name, figure(low), figure(high)) for name, low, high in found]
+    return tuple(sorted(made, key=lambda swing: -swing.width))
+
+
+def dram_reduction(chip_nbytes: float) -> Figure:
+    """The share of DRAM bytes that a chip of so many saves."""
+    return lambda found: 1 - chip_nbytes / found.dram_nbytes
+
+
+def energy(found: GpuBaseline) -> float:
     """Energy of an iteration on the GPU, J."""
-
-    def figure(case: Case) -> float:
-        return case.baseline(network).energy.total.value
-
-    return figure
+    return found.energy.total.value
 
 
 def _cases(usual: Case) -> list[tuple[str, Case, Case]]:

@@ -8,14 +8,14 @@ import pytest
 
 from analysis.gpu.baseline import network_baseline
 from analysis.gpu.chip import chip_run, counted_dram_nbytes
-from analysis.gpu.compare import Comparison
+from analysis.gpu.compare import Comparison, compare
 from analysis.gpu.devices import A100, Range
 from analysis.gpu.network import network_of
 from analysis.gpu.page_chip import break_even_table, chip_table, claim_table, verdict
 from analysis.gpu.published import points
 from analysis.gpu.published_layers import lif_layers, linear_lif
 from analysis.gpu.screen import screen
-from analysis.gpu.sensitivity import Case, dram_reduction, energy, swings
+from analysis.gpu.sensitivity import Outcome, dram_reduction, energy, outcomes, swings
 from analysis.gpu.sweep import crossing, read_sweep
 from analysis.plots.gpu import reduction_figure, tornado_figure
 from tlm.errors import ConfigError, TraceError
@@ -35,7 +35,7 @@ def run_dir(tmp_path: Path) -> Path:
     summary = {
         "status": "ok",
         "workload": {"name": "mnist-csnn", "activity": "recorded"},
-        "chip": {"name": "chip"},
+        "chip": {"name": "chip", "dram_model": "controller", "noc_model": "packet"},
         "dram": {"bytes_read": 3_000_000, "bytes_written": 1_000_000},
         "time": {"makespan_ps": 10**9},
         "energy": {"total_pj": 10**9},
@@ -70,6 +70,16 @@ def test_a_run_as_an_ann_is_told_by_its_activity(run_dir: Path) -> None:
     """What was drawn stands in the summary."""
     change_summary(run_dir, workload={"name": "mnist-csnn", "activity": "dense ANN (T=1)"})
     assert chip_run(run_dir).kind == "ann"
+
+
+def test_a_run_with_an_ideal_memory_gives_bytes_but_no_time(run_dir: Path) -> None:
+    """It stands in the table of bytes, marked, and not in that of time and energy."""
+    chip = {"name": "chip", "dram_model": "ideal", "noc_model": "packet"}
+    change_summary(run_dir, chip=chip)
+    run = chip_run(run_dir)
+    assert run.ideal
+    assert compare(SMALL, run)[0].chip_by == "recorded (ideal memory)"
+    assert "mnist-csnn" not in chip_table([run])
 
 
 def test_an_invalid_run_is_refused(run_dir: Path) -> None:
@@ -193,9 +203,17 @@ def test_wide_products_lie_within_five_percent() -> None:
     assert all(abs(p.error) <= 0.05 for p in wide)
 
 
-def test_precision_and_fusion_move_the_bytes_more_than_the_cache() -> None:
+@pytest.fixture(scope="module")
+def cases() -> tuple[Outcome, ...]:
+    """Every assumption at its ends, on the A100."""
+    return outcomes(A100, SMALL)
+
+
+def test_precision_and_fusion_move_the_bytes_more_than_the_cache(
+    cases: tuple[Outcome, ...],
+) -> None:
     """The widest swings come first, and what has no part in bytes moves nothing."""
-    found = swings(A100, dram_reduction(SMALL))
+    found = swings(cases, dram_reduction(counted_dram_nbytes(SMALL).value))
     widths = [swing.width for swing in found]
     assert widths == sorted(widths, reverse=True)
     by_name = {swing.assumption: swing.width for swing in found}
@@ -203,22 +221,22 @@ def test_precision_and_fusion_move_the_bytes_more_than_the_cache() -> None:
     assert by_name["idle power"] == 0
 
 
-def test_more_idle_power_is_more_energy() -> None:
+def test_more_idle_power_is_more_energy(cases: tuple[Outcome, ...]) -> None:
     """Every energy assumption moves the energy in its own direction."""
-    found = {swing.assumption: swing for swing in swings(A100, energy(SMALL))}
+    found = {swing.assumption: swing for swing in swings(cases, energy)}
     for name in ("idle power", "DRAM pJ/bit", "L2 pJ/bit", "arithmetic", "launch interval"):
         assert found[name].most > found[name].least
 
 
-def test_figures_draw() -> None:
+def test_figures_draw(cases: tuple[Outcome, ...]) -> None:
     """A row per network with a mark per baseline, two bars per assumption."""
     figure = reduction_figure([comparison(0.4, 0.7), replace(comparison(-3, -2), network="far")])
     assert [one.get_text() for one in figure.axes[0].get_yticklabels()] == [
         "net\ncounted (assumed)",
         "far\ncounted (assumed)",
     ]
-    found = swings(A100, energy(SMALL))
-    tornado = tornado_figure(found, energy(SMALL)(Case(A100)), "J")
+    found = swings(cases, energy)
+    tornado = tornado_figure(found, energy(network_baseline(SMALL, A100)), "J")
     assert len(tornado.axes[0].patches) == 2 * len(found)
 
 

@@ -1,5 +1,6 @@
 """The command line: one line an error, the right exit code, and nothing slow to start."""
 
+import signal
 import subprocess
 import sys
 import types
@@ -119,6 +120,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         "activity": "recorded",
         "limits": TraceLimits(500_000_000, (10_000_000, 20_000_000)),
         "mem_bytes": 2_000_000_000,
+        "mapping": None,
     }
 
 
@@ -146,6 +148,23 @@ def test_how_a_run_ends_decides_the_exit_code(
 
     fake_run(monkeypatch, run_job)
     assert errors_of(capsys, code, "run", "job")[-1].startswith(text)
+
+
+def test_ctrl_c_that_was_turned_into_another_error_is_still_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As extension modules do while they are imported; the handler is put back afterwards."""
+
+    def run_job(workload: str, **options: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    before = signal.getsignal(signal.SIGINT)
+    fake_run(monkeypatch, run_job)
+    assert errors_of(capsys, 130, "run", "job") == ["tlm: interrupted"]
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:

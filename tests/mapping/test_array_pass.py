@@ -13,10 +13,10 @@ from tests.mapping import naive_array
 from tests.mapping.jobs import conv, linear
 from tlm.config.core import GradientEngine
 from tlm.mapping.array_pass import (
-    backward_blocks,
-    forward_blocks,
+    backward_work,
+    forward_work,
     panels,
-    weight_gradient_blocks,
+    weight_gradient_work,
 )
 from tlm.mapping.operands import Box
 from tlm.mapping.walk import Nest
@@ -163,7 +163,7 @@ def test_forward_equals_plain_loops(case, size, panel):
     _, e, f = layer.product_shape
     live = np.ones(inputs.shape[:2], bool)
     nest, k = nest_of(chip, False), layer.out_shape[0]
-    blocks = forward_blocks(layer, nest, engine(chip, policies, grid), inputs,
+    blocks = forward_work(layer, nest, engine(chip, policies, grid), inputs,
                             whole(layer, live, e, f), (0, k))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
     found = total(nest, blocks, k, most, size)
@@ -185,7 +185,7 @@ def test_backward_equals_plain_loops(case, size, panel):
     layer, (_, gradients, need), live, chip, policies, grid = case
     _, h, w = layer.in_shape
     nest, (c, k) = nest_of(chip, False), (layer.in_shape[0], layer.out_shape[0])
-    blocks = backward_blocks(layer, nest, engine(chip, policies, grid), gradients, need, live,
+    blocks = backward_work(layer, nest, engine(chip, policies, grid), gradients, need, live,
                              whole(layer, live, h, w), (0, k))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
     found = total(nest, blocks, c, most, size)
@@ -239,7 +239,7 @@ def test_weight_gradient_equals_plain_loops(case, panel):
     layer, (inputs, gradients, _), live, chip, policies, grid = case
     _, e, f = layer.product_shape
     nest, (c, k) = nest_of(chip, True), (layer.in_shape[0], layer.out_shape[0])
-    blocks = weight_gradient_blocks(layer, nest, engine(chip, policies, grid), inputs, gradients,
+    blocks = weight_gradient_work(layer, nest, engine(chip, policies, grid), inputs, gradients,
                                     live, whole(layer, live, e, f), (0, k), (0, c))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
     found = total(nest, blocks, k, most, 10**6)

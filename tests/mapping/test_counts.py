@@ -17,11 +17,14 @@ from tests.mapping.jobs import (
     conv,
     job,
     linear,
-    place,
     tiles_of,
 )
-from tlm.mapping.counts import bp_counts, fp_counts, needed, pooled_spikes, wg_counts
-from tlm.mapping.program import useful_pairs
+from tlm.config.core import GradientEngine
+from tlm.mapping.array_pass import backward_work, forward_work, weight_gradient_work
+from tlm.mapping.due import useful_pairs
+from tlm.mapping.masks import needed, windows
+from tlm.mapping.operands import Box
+from tlm.mapping.walk import Nest
 from tlm.task import Phase
 from tlm.workload.model import Pool
 
@@ -49,18 +52,76 @@ def masks(draw, layer):
     return tuple(random.random((*pairs, *shape)) < draw(DENSITY) for shape in shapes)
 
 
+def by_row(blocks, pairs, height, width):
+    """(Executed slots, useful pairs) [T, B, second group, first group, tap, row], weights held."""
+    shape = None
+    for t, b, y in np.ndindex(*pairs, height):
+        box = Box((b, b + 1), (t, t + 1), (y, y + 1), (0, width))
+        (block,) = blocks(box)
+        (walker,) = block.walkers
+        executed, useful = walker.count().executed, walker.walk.useful
+        if shape is None:
+            shape = (*pairs, *useful.shape, height)
+            found = np.zeros((2, *shape), int)
+        found[0, t, b, ..., y], found[1, t, b, ..., y] = executed, useful
+    return found
+
+
+def engine(rows, cols, weights_are_sums=False):
+    """An array that holds weights and skips by slots, and its policies: all of them."""
+    nest = Nest("weight", "vector", rows, cols, 1, 16, 1, weights_are_sums)
+    policies = GradientEngine(rows=rows, cols=cols, dataflow="weight", mode="vector",
+                              skip_spikes=True, skip_gradients=True, skip_outputs=True,
+                              grid="inserted")  # fmt: skip
+    return nest, policies
+
+
+def fp_counts(layer, inputs, chunk):
+    """(Executed slots, non-zero operands) [T, B, chunk, tap, E]."""
+    one = replace(layer, out_shape=(1, *layer.out_shape[1:]))  # the same for every output
+    found = by_row(lambda box: forward_work(one, *engine(chunk, 1), inputs, box, (0, 1)),
+                   inputs.shape[:2], *layer.out_shape[1:])  # fmt: skip
+    return found[:, :, :, 0]
+
+
+def bp_counts(layer, gradients, need, chunk, tile):
+    """(Executed slots, useful pairs) [T, B, k tile, c chunk, tap, H]."""
+    live, k = np.ones(need.shape[:2], bool), layer.out_shape[0]
+    found = by_row(
+        lambda box: backward_work(
+            layer, *engine(tile, chunk), gradients, need, live, box, (0, k)
+        ),
+        need.shape[:2], *layer.in_shape[1:],
+    )  # fmt: skip
+    return found.swapaxes(3, 4)
+
+
+def wg_counts(layer, inputs, gradients, chunk, tile):
+    """(Executed slots, useful pairs) [T, B, k tile, c chunk, tap, E]."""
+    live, c, k = np.ones(inputs.shape[:2], bool), layer.in_shape[0], layer.out_shape[0]
+    return by_row(
+        lambda box: weight_gradient_work(
+            layer, *engine(chunk, tile, True), inputs, gradients, live, box, (0, k), (0, c)
+        ),
+        inputs.shape[:2], *layer.out_shape[1:],
+    )  # fmt: skip
+
+
 @settings(max_examples=40)
 @given(data=st.data(), layer=random_layers(), chunk=st.integers(4, 16), tile=st.integers(4, 16))
 def test_counts_equal_plain_loops(data, layer, chunk, tile):
     """Executed slots and useful pairs of FP, BP and WG, element by element."""
     inputs, gradients, need = data.draw(masks(layer))
-    fp = fp_counts(layer, inputs, chunk)
-    bp = bp_counts(layer, gradients, need, chunk, tile)
-    wg = wg_counts(layer, inputs, gradients, chunk, tile)
     for (executed, other), (want_executed, want_other) in (
-        ((fp.executed, fp.events), naive.forward(layer, inputs, chunk)),
-        ((bp.executed, bp.useful), naive.backward(layer, gradients, need, chunk, tile)),
-        ((wg.executed, wg.useful), naive.weight_gradient(layer, inputs, gradients, chunk, tile)),
+        (fp_counts(layer, inputs, chunk), naive.forward(layer, inputs, chunk)),
+        (
+            bp_counts(layer, gradients, need, chunk, tile),
+            naive.backward(layer, gradients, need, chunk, tile),
+        ),
+        (
+            wg_counts(layer, inputs, gradients, chunk, tile),
+            naive.weight_gradient(layer, inputs, gradients, chunk, tile),
+        ),
     ):
         np.testing.assert_array_equal(executed, want_executed)
         np.testing.assert_array_equal(other, want_other)
@@ -88,8 +149,10 @@ def test_pooling_equals_plain_loops(data, size, stride):
     layer = replace(conv(shape, shape[0], 1), pool=Pool("max", size, stride))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     spikes, masks = (random.random((2, 2, *shape)) < data.draw(DENSITY) for _ in range(2))
-    np.testing.assert_array_equal(pooled_spikes(layer, spikes), naive.pooled_spikes(layer, spikes))
-    np.testing.assert_array_equal(needed(layer, spikes, masks), naive.needed(layer, spikes, masks))
+    pooled = windows(layer.pool, spikes).any(axis=-1)
+    np.testing.assert_array_equal(pooled, naive.pooled_spikes(layer, spikes))
+    found = needed(layer.pool, spikes, masks)
+    np.testing.assert_array_equal(found, naive.needed(layer, spikes, masks))
 
 
 def test_the_first_of_equal_spikes_takes_the_gradient():
@@ -102,7 +165,7 @@ def test_the_first_of_equal_spikes_takes_the_gradient():
     masks[0, 0, 0, 0, 0] = True  # channel 0: none fired, its first neuron passes
     masks[0, 0, 1, 1, 0] = True  # channel 1: only the loser would pass
     masks[0, 0, 2, 0, 0] = True  # channel 2: its first neuron passes
-    assert needed(layer, spikes, masks).ravel().tolist() == [True, False, True]
+    assert needed(layer.pool, spikes, masks).ravel().tolist() == [True, False, True]
 
 
 def worked_example():
@@ -140,11 +203,11 @@ def test_worked_example_of_fp():
     each, which is 8 operands.
     """
     layer, inputs, _, _ = worked_example()
-    counts = fp_counts(layer, inputs, 4)
-    assert counts.executed[0, 0].tolist() == [[[1, 1], [1, 1]], [[1, 0], [1, 0]]]
-    assert counts.events[0, 0].tolist() == [[[1, 2], [1, 2]], [[1, 0], [1, 0]]]
-    assert counts.executed.sum() == 6
-    assert counts.events.sum() == 8
+    executed, events = fp_counts(layer, inputs, 4)
+    assert executed[0, 0].tolist() == [[[1, 1], [1, 1]], [[1, 0], [1, 0]]]
+    assert events[0, 0].tolist() == [[[1, 2], [1, 2]], [[1, 0], [1, 0]]]
+    assert executed.sum() == 6
+    assert events.sum() == 8
 
 
 def test_worked_example_of_bp():
@@ -159,15 +222,15 @@ def test_worked_example_of_bp():
     Of 2 tiles x 2 chunks x 2 taps x 4 positions = 32 slots 7 are executed.
     """
     layer, _, gradients, need = worked_example()
-    counts = bp_counts(layer, gradients, need, 4, 4)
+    executed, useful = bp_counts(layer, gradients, need, 4, 4)
     # [tile][chunk][tap][input row]
     by_hand = [
         [[[0, 1], [1, 1]], [[0, 1], [1, 0]]],
         [[[0, 0], [1, 0]], [[0, 0], [1, 0]]],
     ]
-    assert counts.executed[0, 0].tolist() == by_hand
-    assert counts.useful[0, 0].tolist() == by_hand  # every slot holds exactly one pair
-    assert counts.executed.sum() == 7
+    assert executed[0, 0].tolist() == by_hand
+    assert useful[0, 0].tolist() == by_hand  # every slot holds exactly one pair
+    assert executed.sum() == 7
 
 
 def test_worked_example_of_wg():
@@ -181,13 +244,13 @@ def test_worked_example_of_wg():
     Of 2 tiles x 2 chunks x 2 taps x 6 positions = 48 slots 4 are executed, with 6 pairs.
     """
     layer, inputs, gradients, _ = worked_example()
-    counts = wg_counts(layer, inputs, gradients, 4, 4)
+    executed, useful = wg_counts(layer, inputs, gradients, 4, 4)
     # [tile][chunk][tap][output row]
-    assert counts.executed[0, 0].tolist() == [
+    assert executed[0, 0].tolist() == [
         [[[0, 1], [1, 1]], [[0, 0], [0, 0]]],
         [[[0, 0], [1, 0]], [[0, 0], [0, 0]]],
     ]
-    assert counts.useful[0, 0].tolist() == [
+    assert useful[0, 0].tolist() == [
         [[[0, 2], [1, 2]], [[0, 0], [0, 0]]],
         [[[0, 0], [1, 0]], [[0, 0], [0, 0]]],
     ]
@@ -200,8 +263,8 @@ def test_stride_two_meets_inserted_zeros():
     """
     layer = conv((1, 3, 3), 1, 1, stride=2)
     ones = np.ones((1, 1, 1, 2, 2), bool)
-    counts = bp_counts(layer, ones, np.ones((1, 1, 1, 3, 3), bool), 4, 4)
-    assert counts.executed[0, 0, 0, 0, 0].tolist() == [2, 0, 2]
+    executed, _ = bp_counts(layer, ones, np.ones((1, 1, 1, 3, 3), bool), 4, 4)
+    assert executed[0, 0, 0, 0, 0].tolist() == [2, 0, 2]
 
 
 @settings(max_examples=15)
@@ -310,9 +373,6 @@ def test_policies_leave_only_what_they_look_for():
 def test_a_directly_coded_frame_counts_at_every_step():
     """The frame is the same at all T steps, and FP works on it at all of them."""
     workload, recording = job(linear(20, 4), steps=3, batch=2, encoding="direct")
-    plan = place(workload, recording)
-    counts = plan.layers[0].fp.events
-    assert counts.shape[:2] == (3, 2)
-    for step in range(3):
-        for sample in range(2):
-            assert counts[step, sample].sum() == recording.inputs[sample].sum()
+    _, program = built(workload, recording)
+    useful = sum(tile.work.useful for tile in tiles_of(program, Phase.FP, 0))
+    assert useful == 3 * 4 * recording.inputs.sum()

@@ -17,7 +17,7 @@ from tests.mapping.jobs import (
     linear,
     tiles_of,
 )
-from tlm.mapping.split import dense_cycles
+from tlm.mapping.split import dense_cycles, gradient_bits
 from tlm.task import Phase
 from tlm.workload import open_workload
 
@@ -51,6 +51,7 @@ class Closed:
     def __init__(self, plan, lp):
         chip = plan.chip
         self.layer, self.lp, self.steps = lp.layer, lp, plan.steps
+        self.chip = chip
         self.rows, self.cols = chip.core.engines.fp.rows, chip.core.engines.fp.cols
         self.depth, self.lanes = chip.core.pipeline_depth, chip.core.unit_lanes
         self.memory, self.precision = chip.core.memory, chip.precision
@@ -60,6 +61,7 @@ class Closed:
         self.slot = up(max(self.rows, self.cols), self.memory.banks)  # cycles a slot takes
         self.taps = lp.layer.kernel[0] * lp.layer.kernel[1]
         self.chunks = up(lp.layer.in_shape[0], self.rows)
+        self.inserted = lp.layer.stride[0] * lp.layer.stride[1]  # positions of WG an output
 
     def fp(self):
         """A block: chunks x taps weight loads and streams per output tile, drain, soma pass."""
@@ -88,19 +90,19 @@ class Closed:
         for part in self.lp.slices:
             k, _, e = size(part)
             for samples in self.wg_pieces(part):
-                p = samples * self.steps * e * self.layer.out_shape[2] * self.slot
+                p = samples * self.steps * e * self.layer.out_shape[2] * self.slot * self.inserted
                 per_tile = self.chunks * self.taps * (self.rows + p) + self.depth
                 total += up(k, self.cols) * per_tile
         return total
 
     def wg_pieces(self, part):
         """Samples of the pieces: dU in half of its memory, the spikes of that in half of theirs."""
-        k, b, e = size(part)
-        gradient_bits = k * e * self.layer.out_shape[2] * self.steps * self.precision.gradient
-        source = self.lp.tensors["input"]
+        _, b, _ = size(part)
+        held = gradient_bits(self.layer, self.steps, part, self.chip)
+        source = self.lp.feeds[0]
         wanted = self.lp.wanted_input(part.neurons).rows
         spike_bits = (wanted[1] - wanted[0]) * source.row_bytes * 8 * source.groups * source.steps
-        for block in pieces(b, max(1, self.memory.gradients // 2 // gradient_bits)):
+        for block in pieces(b, max(1, self.memory.gradients // 2 // held)):
             yield from pieces(block, max(1, self.memory.spikes // 2 // spike_bits))
 
     def grad(self):
@@ -109,7 +111,8 @@ class Closed:
         for part in self.lp.slices:
             k, b, e = size(part)
             neurons = k * e * self.layer.out_shape[2] * self.steps
-            per_block = max(1, self.memory.gradients // 2 // (neurons * self.precision.gradient))
+            held = gradient_bits(self.layer, self.steps, part, self.chip)
+            per_block = max(1, self.memory.gradients // 2 // held)
             total += sum(up(n * neurons, self.lanes) + self.depth for n in pieces(b, per_block))
         return total
 
@@ -128,7 +131,10 @@ def check_closed_forms(workload, recording, *overrides):
         layer, closed = lp.layer, Closed(plan, lp)
         (c, h, w), (k, e, f) = layer.in_shape, layer.out_shape
         outputs, inputs = pairs * e * f, pairs * h * w
-        expected = {Phase.FP: (closed.fp(), outputs), Phase.WG: (closed.wg(), outputs)}
+        expected = {
+            Phase.FP: (closed.fp(), outputs),
+            Phase.WG: (closed.wg(), outputs * closed.inserted),
+        }
         if layer.index:
             expected[Phase.BP] = (closed.bp(), inputs)
         for phase, (cycles, positions) in expected.items():
@@ -217,7 +223,9 @@ def test_the_estimate_that_chooses_a_split_is_what_is_built():
     workload, recording = job(first, conv(first.out_shape, 20, 3, padding=1))
     plan, program = built(workload, recording, *DENSE, NO_SLICE_SKIPPING)
     for lp in plan.layers:
-        estimate = sum(dense_cycles(lp.layer, plan.steps, part, plan.array) for part in lp.slices)
+        estimate = sum(
+            dense_cycles(lp.layer, plan.steps, part, plan.array, plan.chip) for part in lp.slices
+        )
         phases = (Phase.FP, Phase.BP, Phase.WG)
         tiles = [t for phase in phases for t in tiles_of(program, phase, lp.layer.index)]
         assert sum(tile.cycles for tile in tiles) == estimate

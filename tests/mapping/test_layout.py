@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.mapping.jobs import array_overrides, built, conv, job, linear, place
 from tlm.errors import MappingError
 from tlm.mapping.address import Tensor, Weights
+from tlm.mapping.geometry import input_rows, output_rows
 from tlm.mapping.nest import blocks, sample_blocks
 from tlm.mapping.region import Region, cuts
-from tlm.mapping.split import input_rows, output_rows
 
 SMALL = st.integers(1, 40)
 
@@ -94,7 +94,7 @@ def test_sample_blocks_fill_half_of_the_memory(samples, bits, capacity):
 
 @st.composite
 def tensors(draw):
-    """A tensor [b][t][group][y][x][channel] and a box of it of whole channel groups."""
+    """A tensor [b][group][y][t][x][channel] and a box of it of whole channel groups."""
     tensor = Tensor(
         "t", draw(st.integers(0, 5000)), draw(SMALL), draw(st.integers(1, 16)),
         draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 6)),
@@ -113,14 +113,14 @@ def tensors(draw):
 def test_runs_cover_exactly_the_bytes_of_a_box(drawn):
     """A byte for every element of the box (a group's row padded to bytes), none outside it."""
     tensor, samples, steps, channels, rows = drawn
-    strides = (tensor.samples, tensor.steps, tensor.groups, tensor.rows)
+    strides = (tensor.samples, tensor.groups, tensor.rows, tensor.steps)
     wanted = []
     low, high = channels[0] // tensor.group, -(-channels[1] // tensor.group)
     if tensor.steps == 1:
         steps = (0, 1)  # shared by all steps
     for at in np.ndindex(*strides):
-        inside = samples[0] <= at[0] < samples[1] and steps[0] <= at[1] < steps[1]
-        if inside and low <= at[2] < high and rows[0] <= at[3] < rows[1]:
+        inside = samples[0] <= at[0] < samples[1] and steps[0] <= at[3] < steps[1]
+        if inside and low <= at[1] < high and rows[0] <= at[2] < rows[1]:
             number = int(np.ravel_multi_index(at, strides))
             start = tensor.address + number * tensor.row_bytes
             wanted += range(start, start + tensor.row_bytes)
@@ -130,17 +130,21 @@ def test_runs_cover_exactly_the_bytes_of_a_box(drawn):
     assert all(sum(one) < two[0] for one, two in pairwise(found)), "neighbours are merged"
 
 
-@given(SMALL, SMALL, st.integers(1, 9), st.integers(1, 16), st.integers(1, 16))
-def test_weight_tiles_tile_the_tensor(outputs, inputs, taps, tile, chunk):
-    """In the order [k tile][c chunk][tap] every tile starts where the last one ends."""
-    weights = Weights("W", 64, outputs, inputs, taps, tile, chunk, 16)
+@given(SMALL, SMALL, st.integers(1, 9), st.integers(1, 16), st.integers(1, 16), st.integers(1, 3))
+def test_weight_tiles_tile_the_tensor(outputs, inputs, taps, tile, chunk, groups):
+    """In the order [k tile][c chunk][tap] every tile starts where the last one ends.
+
+    Of a grouped convolution, a group's tiles follow those of the group before it.
+    """
+    weights = Weights("W", 64, groups * outputs, inputs, taps, tile, chunk, 16, groups)
     end = 0
-    for k in range(0, outputs, tile):
-        for c in range(0, inputs, chunk):
-            for tap in range(taps):
-                assert weights.offset(k, c, tap) == end
-                end += weights.tile_size(k, c)
-    assert end == outputs * inputs * taps
+    for group in range(groups):
+        for k in range(group * outputs, (group + 1) * outputs, tile):
+            for c in range(group * inputs, (group + 1) * inputs, chunk):
+                for tap in range(taps):
+                    assert weights.offset(k, c, tap) == end
+                    end += weights.tile_size(k, c)
+    assert end == groups * outputs * inputs * taps
     assert weights.nbytes == 2 * end
     assert weights.run(0, end) == (64, weights.nbytes)
 
@@ -232,7 +236,6 @@ def test_saved_state_is_written_once():
         for start, size in (run for tile in engines["fp"] for run in tile.writes):
             written[start : start + size] += 1
     for lp in plan.layers:
-        for name, tensor in lp.tensors.items():
-            if name != "input":
-                bytes_of = written[tensor.address : tensor.address + tensor.nbytes]
-                assert (bytes_of == 1).all(), tensor.name
+        for tensor in lp.tensors.values():
+            bytes_of = written[tensor.address : tensor.address + tensor.nbytes]
+            assert (bytes_of == 1).all(), tensor.name

@@ -74,10 +74,10 @@ def test_fp_input_received_is_what_is_needed(split, cores, pool):
     plan = place(*drawn, f"mapping.split={split}", f"cores={cores}", "core.memory.spikes=1 Mib")
     found, _ = sends(plan)
     for lp in plan.layers[1:]:
-        assert lp.forward == "noc"
+        assert lp.forward == "memory"
         for part in lp.slices:
             wanted = lp.wanted_input(part.neurons)
-            elements = wanted.size * lp.tensors["input"].width * plan.steps
+            elements = wanted.size * lp.feeds[0].width * plan.steps
             label = f"FP input {lp.layer.name} core{part.core:02d}"
             got = sum(s.nbytes for s in found if s.labels[0].startswith(label))
             assert got * 8 == elements, label
@@ -180,12 +180,12 @@ def test_gradients_are_sent_as_a_bitmap_and_what_is_there():
 def test_spikes_travel_one_way_only(split):
     """Inputs that do not fit a core's spike memory are read from DRAM and not sent as well."""
     drawn = job(*eight_wide(2), batch=4, steps=3, densities=ALL_ONES)
-    plan = place(*drawn, f"mapping.split={split}", "core.memory.spikes=1 Kib", *DENSE)
+    plan = place(*drawn, f"mapping.split={split}", "core.memory.spikes=2 Kib", *DENSE)
     found, program = sends(plan)
     for lp in plan.layers[1:]:
         assert lp.forward == "dram"
         assert not [one for one in found if one.what == f"FP input {lp.layer.name}"]
-        source = lp.tensors["input"]
+        source = lp.feeds[0]
         fetched = [
             run
             for tile in tiles_of(program, Phase.FP, lp.layer.index)

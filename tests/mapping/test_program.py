@@ -72,16 +72,16 @@ def required(plan):
     for lp in plan.layers:
         layer, index = lp.layer, lp.layer.index
         neurons, inputs = int(np.prod(layer.out_shape)), int(np.prod(layer.in_shape))
-        live = [(b, t) for b, t in pairs if lp.gradients[t, b].any()]
+        live = [(b, t) for b, t in pairs if lp.output_gradients[t, b].any()]
         due[Phase.FP, index] = due[Phase.GRAD, index] = dict.fromkeys(pairs, neurons)
-        due[Phase.WG, index] = dict.fromkeys(live, neurons)
+        due[Phase.WG, index] = dict.fromkeys(live, neurons * layer.in_shape[0])
         weights = layer.out_shape[0] * layer.in_shape[0] * int(np.prod(layer.kernel))
         due[Phase.UPDATE, index] = {(BATCH, BATCH): weights}
         if index:
             due[Phase.BP, index] = dict.fromkeys(live, inputs * layer.out_shape[0])
     classes = plan.layers[-1].layer.out_shape[0]
     due[Phase.LOSS, plan.layers[-1].layer.index] = dict.fromkeys(pairs, classes)
-    return due
+    return {key: pairs for key, pairs in due.items() if pairs}
 
 
 def announced(program):
@@ -205,7 +205,6 @@ def test_a_dead_block_fetches_nothing():
         (("core.engines.fp.rows=8",), "fp and wg must have the same rows and cols"),
         (("core.memory.partial_sums=128 bit",), "partial_sums holds less than one vector"),
         (("core.memory.weights=4 Kib",), "double buffering needs 8192 bit"),
-        (("core.memory.gradients=1 Kib", "cores=1"), "split over 1 cores fits its dU"),
         (("core.memory.partial_sums=1 Kib",), "one row of 8 positions does not fit"),
     ],
 )

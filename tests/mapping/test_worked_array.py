@@ -19,7 +19,7 @@ import pytest
 
 from tests.mapping.jobs import conv
 from tlm.config.core import GradientEngine
-from tlm.mapping.array_pass import backward_blocks, forward_blocks, panels, weight_gradient_blocks
+from tlm.mapping.array_pass import backward_work, forward_work, panels, weight_gradient_work
 from tlm.mapping.operands import Box
 from tlm.mapping.walk import Nest
 
@@ -65,11 +65,11 @@ def walked(engine, dataflow, mode):
     layer, box = conv((4, 1, 4), 4, 1), Box((0, 1), (0, 1), (0, 1), (0, 4))
     live, spikes, gradients = np.ones((1, 1), bool), mask(SPIKES), mask(GRADIENTS)
     made = {
-        "fp": lambda: forward_blocks(layer, nest, policies, spikes, box, (0, 4)),
-        "bp": lambda: backward_blocks(
+        "fp": lambda: forward_work(layer, nest, policies, spikes, box, (0, 4)),
+        "bp": lambda: backward_work(
             layer, nest, policies, gradients, mask(NEED), live, box, (0, 4)
         ),
-        "wg": lambda: weight_gradient_blocks(
+        "wg": lambda: weight_gradient_work(
             layer, nest, policies, spikes, gradients, live, box, (0, 4), (0, 4)
         ),
     }[engine]()

@@ -1,8 +1,7 @@
 """Same inputs, same bytes: jobs run again under other hash seeds, folders, levels and Pythons.
 
 ``python -m tests.reliability.matrix JOB ... --python /path/to/python3.12 ...`` prints a row for
-each job: which repetitions agree to the byte with the first. Each repetition is a process of its own,
-started by ``tlm rerun`` where it is the same Python.
+each job: which repetitions agree to the byte with the first. Each is a process of its own.
 """
 
 from __future__ import annotations

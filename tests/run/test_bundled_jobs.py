@@ -125,7 +125,8 @@ def test_mapping_file_tells_nest_split_and_addresses(finished: RunResult) -> Non
     """mapping.yaml names every layer's slices and nests, and tensors that do not overlap."""
     document = YAML(typ="safe").load((finished.folder / "mapping.yaml").read_text())
     assert len(document["layers"]) == len(finished.workload.layers)
-    assert all(layer["nest"]["fp"] for layer in document["layers"])
-    spans = sorted((t["address"], t["bytes"]) for t in document["dram"]["tensors"].values())
+    derived = document["derived"]
+    assert all(layer["nest"]["fp"] for layer in derived["layers"])
+    spans = sorted((t["address"], t["bytes"]) for t in derived["dram"]["tensors"].values())
     for (start, nbytes), (following, _) in itertools.pairwise(spans):
         assert start + nbytes <= following

@@ -1,6 +1,6 @@
 """Section "Modes and policies": what each way of skipping buys on every bundled job.
 
-``python -m tests.study.modes [--only JOB ...] [--page]`` runs the jobs, updates
+``python -m tests.study.modes [--only JOB ...] [--ends] [--page]`` runs the jobs, updates
 ``docs/studies/modes.csv``, and writes section and figure from the whole file.
 """
 
@@ -31,6 +31,7 @@ POLICIES = {
     "S+dU": {"skip_spikes", "skip_gradients"},
     "S+dU+mask": {"skip_spikes", "skip_gradients", "skip_outputs"},
 }
+ENDS = ("none", "S+dU+mask")
 ENGINE_POLICIES = {
     "fp": ("skip_spikes",),
     "bp": ("skip_gradients", "skip_outputs"),
@@ -81,9 +82,11 @@ def norms_of(job: str) -> tuple[str, ...]:
     return tuple(get_args(field.annotation))
 
 
-def measure(job: str) -> Iterator[dict[str, object]]:
-    """One row a variant of a job."""
+def measure(job: str, ends: bool = False) -> Iterator[dict[str, object]]:
+    """One row a variant of a job; of the policies only none and all, if ``ends``."""
     for variant in variants(norms_of(job)):
+        if ends and variant.policy not in ENDS:
+            continue
         summary, energy = simulate(job, overrides=variant.overrides)
         engines = summary["engines"]
         slowest = max(engines, key=lambda kind: engines[kind]["busiest"])
@@ -151,6 +154,7 @@ def section(rows: list[Row]) -> str:
             )
         )
     parts += [table(head, lines), "![modes](figures/modes.png)\n"]
+    parts += ["### What batch normalisation does\n", _norms(rows)]
     parts += ["### Where skipping does not pay\n", _losses(rows)]
     return "\n".join(parts)
 
@@ -166,6 +170,29 @@ def _with_dense(rows: list[Row]) -> Iterator[tuple[Row, Row]]:
         yield row, dense[row["job"], row["batch_norm"]]
 
 
+def _norms(rows: list[Row]) -> str:
+    """Time and energy of each treatment of BN over those of folded weights."""
+    folded = {
+        (row["job"], row["mode"], row["policy"]): row
+        for row in rows
+        if row["batch_norm"] == "folded"
+    }
+    lines = []
+    for row, _ in _with_dense(rows):
+        base = folded.get((row["job"], row["mode"], row["policy"]))
+        if base is not None and row["batch_norm"] != "folded" and row["policy"] in ENDS:
+            time = float(row["time_us"]) / float(base["time_us"])
+            energy = float(row["energy_uj"]) / float(base["energy_uj"])
+            where = (row["job"], row["mode"], row["policy"], row["batch_norm"])
+            lines.append((*where, f"{time - 1:+.0%}", f"{energy - 1:+.0%}"))
+    text = (
+        "Against weights that BN was folded into. Batch statistics (`exact`) leave no zero in dY: "
+        "BP and WG cannot skip a gradient, no slice is empty, and the whole batch waits for them "
+        "twice.\n\n"
+    )
+    return text + table(("job", "mode", "policy", "BN", "time", "energy"), lines)
+
+
 def _losses(rows: list[Row]) -> str:
     """Every step of a mode's policies that saves less than 2 % of time and of energy."""
     lines = []
@@ -174,7 +201,7 @@ def _losses(rows: list[Row]) -> str:
         if before is None or row["policy"] == "none":
             before = row
             continue
-        base = dense if row["policy"] == "S" else before
+        base = before if before["mode"] == row["mode"] else dense
         time = float(row["time_us"]) / float(base["time_us"])
         energy = float(row["energy_uj"]) / float(base["energy_uj"])
         if time > PAYS and energy > PAYS:
@@ -197,7 +224,7 @@ def figure(rows: list[Row]) -> None:
     """Speed-up and energy of every mode with all policies, job by job."""
     series: dict[str, dict[str, tuple[float, float]]] = {}
     for row, dense in _with_dense(rows):
-        if row["policy"] in ("none", *list(POLICIES)[-1:]):
+        if row["policy"] in ENDS:
             job = (
                 row["job"] if row["batch_norm"] == "-" else f"{row['job']}, BN {row['batch_norm']}"
             )
@@ -216,11 +243,12 @@ def main(arguments: list[str]) -> None:
     """Measure some or all jobs and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=bundled_names(), default=bundled_names())
+    parser.add_argument("--ends", action="store_true", help="only no policy, and all")
     parser.add_argument("--page", action="store_true", help="write the page from what is measured")
     asked = parser.parse_args(arguments)
     for job in [] if asked.page else asked.only:
         try:
-            update_csv(RESULTS, ("job", "batch_norm", "mode", "policy"), measure(job))
+            update_csv(RESULTS, ("job", "batch_norm", "mode", "policy"), measure(job, asked.ends))
         except MappingError as error:
             print(f"{job}: {error}", file=sys.stderr)
     rows = read_csv(RESULTS)

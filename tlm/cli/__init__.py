@@ -32,8 +32,8 @@ from tlm.cli.rerun import rerun
 from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
-from tlm.errors import TlmError
-from tlm.interrupts import Abort
+from tlm.errors import InterruptedRunError, TlmError
+from tlm.interrupts import Abort, CtrlC
 from tlm.version import __version__
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
@@ -101,6 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``python -m tlm``; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with CtrlC() as ctrl_c:
+        return _run(words, ctrl_c)
+
+
+def _run(words: list[str], ctrl_c: CtrlC) -> int:
     try:
         code = app(words, prog_name=_program(words), standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -108,7 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Abort as error:
         _complain("interrupted")
         return error.exit_code
+    except InterruptedRunError as error:
+        return _report(error)
     except Exception as error:
+        if ctrl_c.pressed:
+            _complain("interrupted")
+            return INTERRUPTED
         if words[:1] == ["--debug"]:
             traceback.print_exc()
         return _report(error)

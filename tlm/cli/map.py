@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
     from tlm.mapping.search import Candidate
-    from tlm.runner import PlacedJob, RunResult
+    from tlm.runner import PlacedJob
 
 
 class Objective(StrEnum):
@@ -45,15 +46,19 @@ def map_(
         int | None, typer.Option(help="Which recorded iteration; the last one if not given.")
     ] = None,
     simulate: Annotated[
-        int, typer.Option(min=0, max=5, help="Simulate the best N, to check their estimates.")
+        int,
+        typer.Option(min=0, max=5, help="Simulate the best N by estimate; keep the best of them."),
     ] = 0,
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Where the best mapping goes; - for nowhere.")
     ] = Path("mapping.yaml"),
 ) -> None:
-    """Search for a mapping by estimate; print the best ones, write the first for run --mapping."""
+    """Search for a mapping by estimate; print the best ones, write the first for run --mapping.
+
+    With --simulate the best of the simulated ones is written instead.
+    """
     from tlm.folder import write_atomic
-    from tlm.mapping.mapping_file import mapping_text
+    from tlm.mapping.mapping_file import choice_text
     from tlm.runner import place_job
 
     wanted = [f"mapping.search={search.value}", f"mapping.objective={objective.value}"]
@@ -66,9 +71,26 @@ def map_(
         for candidate in chosen.ranked[:simulate]
     ]
     _show(placed, simulated)
+    best = min(range(len(simulated)), key=lambda n: simulated[n].score(objective), default=0)
     if str(out) != "-":
-        write_atomic(out, mapping_text(placed.plan))
+        write_atomic(out, choice_text(placed.plan, chosen.ranked[best].grids, chosen, best))
         typer.echo(f"written: {out}; python -m tlm run {workload} --mapping {out}")
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What a simulation says of a mapping."""
+
+    time_ps: int
+    energy_pj: float
+
+    def score(self, objective: Objective) -> float:
+        """What is to be small."""
+        return {
+            Objective.TIME: float(self.time_ps),
+            Objective.ENERGY: self.energy_pj,
+            Objective.EDP: self.time_ps * self.energy_pj,
+        }[objective]
 
 
 def _simulate(
@@ -78,7 +100,7 @@ def _simulate(
     iteration: int | None,
     placed: PlacedJob,
     candidate: Candidate,
-) -> RunResult:
+) -> Simulated:
     """Run one of the mappings as anybody could: by its mapping file."""
     from tlm.folder import write_atomic
     from tlm.mapping.mapping_file import choice_text
@@ -87,13 +109,14 @@ def _simulate(
     with TemporaryDirectory() as folder:
         file = Path(folder) / "mapping.yaml"
         write_atomic(file, choice_text(placed.plan, candidate.grids))
-        return run_job(
+        summary = run_job(
             workload, chip=chip, overrides=settings, iteration=iteration, mapping=file,
             out=Path(folder) / "run", trace="off",
-        )  # fmt: skip
+        ).summary  # fmt: skip
+    return Simulated(summary["time"]["makespan_ps"], summary["energy"]["total_pj"])
 
 
-def _show(placed: PlacedJob, simulated: list[RunResult]) -> None:
+def _show(placed: PlacedJob, simulated: list[Simulated]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -104,8 +127,8 @@ def _show(placed: PlacedJob, simulated: list[RunResult]) -> None:
         cost = candidate.estimate
         found = ""
         if index < len(simulated):
-            summary = simulated[index].summary
-            found = _cost(summary["time"]["makespan_ps"], summary["energy"]["total_pj"])
+            one = simulated[index]
+            found = f"{one.time_ps / 1e6:.4g} us, {one.energy_pj / 1e9:.4g} mJ"
         table.add_row(
             candidate.origin,
             " ".join(str(grid.split.parts) for grid in candidate.grids),
@@ -117,10 +140,5 @@ def _show(placed: PlacedJob, simulated: list[RunResult]) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"{chosen.tried} mappings compared by estimated {chosen.objective}, "
-        "estimated from recorded work without simulating"
+        f"{chosen.tried} mappings compared by {chosen.objective}, estimated from recorded work"
     )
-
-
-def _cost(time_ps: int, energy_pj: float) -> str:
-    return f"{time_ps / 1e6:.4g} us, {energy_pj / 1e9:.4g} mJ"

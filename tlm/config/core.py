@@ -51,7 +51,8 @@ class Memory(Section):
 
     ``membrane`` is the memory of U, of which FP and BP have one each; ``gradients`` holds dY
     between the gradient unit and BP and WG, ``spike_gradients`` dS as it arrives, ``batch_norm``
-    what batch normalisation keeps until its statistics are known.
+    what batch normalisation keeps until its statistics are known, ``optimizer`` the weights
+    and moments of an update.
     """
 
     spikes: Bits
@@ -62,6 +63,7 @@ class Memory(Section):
     spike_gradients: Bits
     batch_norm: Bits
     accumulators: Bits
+    optimizer: Bits
     banks: Count
 
 

@@ -43,6 +43,7 @@ REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
         *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read"),
         *("accumulator_write", "accumulator_read", "reduce_add"),
         *("update_op_sgd", "update_op_adam", "input_add"),
+        *("optimizer_read", "optimizer_write"),
     ),
     "engine": ("scan", "queue_push", "queue_pop", "merge_add", "mac_idle"),
     "noc": ("router_bit", "link_bit"),

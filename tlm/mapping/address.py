@@ -1,8 +1,9 @@
 """Address map: where each tensor lies in DRAM, and which bytes a box of it covers.
 
-Bump allocator, every tensor aligned to a DRAM row. Neuron tensors lie as [b][t][channel group of
-``group``][y][x][channel], so a group's rows are contiguous; weights lie as [k tile][c chunk][tap]
-[chunk channel][tile channel], so that what one array load needs is contiguous.
+Bump allocator, every tensor aligned to a DRAM row. Neuron tensors lie as [b][channel group of
+``group``][y][t][x][channel]: engines work on all steps of a few rows, which so are one piece a
+group. Weights lie as [k tile][c chunk][tap][chunk channel][tile channel], so that what one array
+load needs is contiguous.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tlm.task import Run
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor [b][t][group][y][x][channel in group] of ``bits`` an element; sizes padded to bytes.
+    """A tensor [b][group][y][t][x][channel in group] of ``bits`` an element; sizes padded to bytes.
 
     ``steps`` is 1 where all time steps share the data (a directly coded input).
     """
@@ -33,7 +34,7 @@ class Tensor:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one image row of one channel group."""
+        """Bytes of one image row of one channel group at one step."""
         return -(-self.width * min(self.group, self.channels) * self.bits // 8)
 
     @property
@@ -55,28 +56,39 @@ class Tensor:
         that all steps share if it is false at all of them.
         """
         first, last = channels[0] // self.group, -(-channels[1] // self.group)
-        row, plane = self.row_bytes, self.rows * self.row_bytes
-        size, pair = (rows[1] - rows[0]) * row, self.groups * plane
-        if size <= 0 or last <= first:
-            return ()
-        count, stride = last - first, plane
-        if size == plane:  # whole planes of neighbouring groups follow each other
-            count, size = 1, size * count
+        line = self.steps * self.row_bytes
         found: list[Run] = []
         for b in range(*samples):
-            for t in self._steps(b, steps, live):
-                start = self.address + (b * self.steps + t) * pair + first * plane + rows[0] * row
-                for _ in range(count):
+            pieces = self._pieces(b, steps, rows, live)
+            for g in range(first, last):
+                base = self.address + (b * self.groups + g) * self.rows * line
+                for offset, size in pieces:
+                    start = base + offset
                     if found and sum(found[-1]) == start:
                         found[-1] = (found[-1][0], found[-1][1] + size)
                     else:
                         found.append((start, size))
-                    start += stride
         return tuple(found)
 
-    def _steps(self, sample: int, steps: Span, live: Bools | None) -> list[int]:
-        wanted = range(*steps) if live is None else [t for t in range(*steps) if live[t, sample]]
-        return list(wanted) if self.steps > 1 else [0] * bool(wanted)
+    def _pieces(self, sample: int, steps: Span, rows: Span, live: Bools | None) -> list[Run]:
+        """Offsets and lengths within a group of a sample: whole rows, or spans of live steps."""
+        row, line = self.row_bytes, self.steps * self.row_bytes
+        wanted = (
+            list(range(*steps)) if live is None else ([t for t in range(*steps) if live[t, sample]])
+        )
+        if self.steps == 1:
+            wanted = [0] * bool(wanted)
+        if not wanted or rows[1] <= rows[0]:
+            return []
+        if len(wanted) == self.steps:
+            return [(rows[0] * line, (rows[1] - rows[0]) * line)]
+        ends = [t for t in wanted if t + 1 not in wanted]
+        starts = [t for t in wanted if t - 1 not in wanted]
+        return [
+            (y * line + low * row, (high + 1 - low) * row)
+            for y in range(*rows)
+            for low, high in zip(starts, ends, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +102,11 @@ class Weights:
     address: int
     outputs: int
     inputs: int
-    groups: int
     taps: int
     tile: int
     chunk: int
     bits: int
+    groups: int = 1
 
     @property
     def nbytes(self) -> int:

@@ -23,7 +23,7 @@ from tlm.workload.model import Layer
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class GroupWork:
     """One group of a convolution (all of it, unless grouped) at a box of positions.
 
     ``first`` and ``second`` are the channels along rows and columns of the array; a walker for
@@ -44,9 +44,9 @@ class Panel:
     walked: list[Walked]
 
 
-def forward_blocks(
+def forward_work(
     layer: Layer, nest: Nest, engine: Engine, inputs: Bools, box: Box, channels: Span
-) -> Iterator[Block]:
+) -> Iterator[GroupWork]:
     """FP of the output ``channels`` at the positions of ``box``; ``inputs`` is [T, B, C, H, W]."""
     live = _everywhere(inputs.shape[:2])
     look = partial(input_operands, layer, second=None, live=live, box=box, grid="compacted",
@@ -55,13 +55,13 @@ def forward_blocks(
         own = inputs[:, :, slice(*inner)]
         real = look(own)
         seen = real if engine.skip_spikes else look(_everywhere(own.shape))
-        yield Block(inner, outer, [_walker(nest, seen, real, inner, outer)])
+        yield GroupWork(inner, outer, [_walker(nest, seen, real, inner, outer)])
 
 
-def backward_blocks(
+def backward_work(
     layer: Layer, nest: Nest, engine: GradientEngine, gradients: Bools, need: Bools, live: Bools,
     box: Box, channels: Span,
-) -> Iterator[Block]:  # fmt: skip
+) -> Iterator[GroupWork]:  # fmt: skip
     """BP of the output ``channels`` at the input positions of ``box``.
 
     ``gradients`` is [T, B, K, E, F], ``need`` [T, B, C, H, W], ``live`` [T, B].
@@ -77,13 +77,13 @@ def backward_blocks(
             _walker(nest, one, other, outer, inner, backward=True)
             for one, other in zip(seen, real, strict=True)
         ]
-        yield Block(outer, inner, walkers)
+        yield GroupWork(outer, inner, walkers)
 
 
-def weight_gradient_blocks(
+def weight_gradient_work(
     layer: Layer, nest: Nest, engine: GradientEngine, inputs: Bools, gradients: Bools,
     live: Bools, box: Box, channels: Span, taken: Span,
-) -> Iterator[Block]:  # fmt: skip
+) -> Iterator[GroupWork]:  # fmt: skip
     """WG of the output ``channels`` and the input channels ``taken`` over a box of outputs."""
     look = partial(input_operands, layer, live=live, box=box, grid=engine.grid,
                    size=_counted(nest))  # fmt: skip
@@ -92,14 +92,14 @@ def weight_gradient_blocks(
         real = seen = look(own, second=du)
         if not (engine.skip_spikes and engine.skip_gradients):
             seen = look(_seen(own, engine.skip_spikes), second=_seen(du, engine.skip_gradients))
-        yield Block(inner, outer, [_walker(nest, seen, real, inner, outer)])
+        yield GroupWork(inner, outer, [_walker(nest, seen, real, inner, outer)])
 
 
 def panels(
-    nest: Nest, blocks: list[Block], channels: Span, panel: int, size: int
+    nest: Nest, work: list[GroupWork], channels: Span, panel: int, size: int
 ) -> Iterator[Panel]:
     """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time."""
-    for block in blocks:
+    for block in work:
         wanted, origin = overlap(block.second, channels), block.second[0]
         for start in range(*wanted, panel):
             end = min(start + panel, wanted[1])

@@ -8,7 +8,7 @@ from math import prod
 
 from tlm.config.core import Engines
 from tlm.mapping import array_pass
-from tlm.mapping.array_pass import Panel, panels
+from tlm.mapping.array_pass import GroupWork, Panel, panels
 from tlm.mapping.counts import Bools
 from tlm.mapping.masks import Masks
 from tlm.mapping.nest import Array, Block
@@ -31,7 +31,7 @@ class LayerWork:
     live: Bools
     engines: Engines
     array: Array
-    _kept: dict[Hashable, list[array_pass.Block]] = field(default_factory=dict)
+    _kept: dict[Hashable, list[GroupWork]] = field(default_factory=dict)
 
     def forward(
         self, block: Block, part: Span, outputs: Span, panel: int, size: int
@@ -44,7 +44,7 @@ class LayerWork:
         if found is None:
             inputs = self.masks.inputs(self.layer.index)
             box = _box(block, self.layer.product_shape[2])
-            made = array_pass.forward_blocks(self.layer, nest, self.engines.fp, inputs, box, part)
+            made = array_pass.forward_work(self.layer, nest, self.engines.fp, inputs, box, part)
             found = self._keep(("fp", block, part), nest, list(made))
         return panels(nest, found, outputs, panel, size)
 
@@ -57,7 +57,7 @@ class LayerWork:
             index = self.layer.index
             du, need = self.masks.gradients(index), self.masks.input_need(index)
             box = _box(block, self.layer.in_shape[2])
-            made = array_pass.backward_blocks(
+            made = array_pass.backward_work(
                 self.layer, nest, self.engines.bp, du, need, self.live, box, part
             )
             found = self._keep(("bp", block, part), nest, list(made))
@@ -70,7 +70,7 @@ class LayerWork:
         index, nest = self.layer.index, self.array.wg
         seen, du = self.masks.inputs(index), self.masks.gradients(index)
         box = _box(block, self.layer.product_shape[2])
-        made = array_pass.weight_gradient_blocks(
+        made = array_pass.weight_gradient_work(
             self.layer, nest, self.engines.wg, seen, du, self.live, box, outputs, inputs
         )
         everything = prod(self.layer.weight_shape)
@@ -80,9 +80,7 @@ class LayerWork:
         """Forget what is kept."""
         self._kept.clear()
 
-    def _keep(
-        self, key: Hashable, nest: Nest, made: list[array_pass.Block]
-    ) -> list[array_pass.Block]:
+    def _keep(self, key: Hashable, nest: Nest, made: list[GroupWork]) -> list[GroupWork]:
         if nest.dataflow == "weight":
             for one in made:
                 for walker in one.walkers:

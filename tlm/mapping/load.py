@@ -85,7 +85,8 @@ def _dram_bits(
         wg += products * bits
     k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
     partials = k * (precision.partial_sum if k > 1 else bits)
-    if profile.returned * partials > memory.spike_gradients * chip.cores:
+    # A core keeps what arrives for one layer while that of the next is worked on: half each.
+    if profile.returned * partials > memory.spike_gradients // 2 * chip.cores:
         bp += 2 * prod(layer.in_shape) * pairs * partials
     for part in parts:
         more = _slice_bits(profile, part, chip, array, group)
@@ -112,7 +113,9 @@ def _slice_bits(
             once = min(bits, staged) + max(0, bits - staged) * sum(count for _, count in sizes)
         return once * ceil_div(samples, together)
 
-    fp = fetched(memory.membrane * 3 // 4, rows, width) + (0 if profile.has_bp else inputs)
+    fp = fetched(memory.membrane * 3 // 4, rows, width)
+    if not profile.has_bp or inputs > memory.spikes // 2:
+        fp += inputs
     bp = 0
     if profile.has_bp and returned:
         bp = fetched(memory.membrane // 2, returned, layer.in_shape[2])

@@ -16,12 +16,16 @@ from tlm.config.core import Engine
 from tlm.mapping.choices import SCHEMA, VERSION
 from tlm.mapping.grid import Grid
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.search import Candidate
+from tlm.mapping.region import length
+from tlm.mapping.residency import product_region
+from tlm.mapping.rounds import forward_rounds
+from tlm.mapping.search import Candidate, Chosen
+from tlm.task import Phase
 
 OUTER = {
     "fp": ["round of outputs", "samples", "rows", "steps"],
     "bp": ["round of inputs", "samples", "input rows", "steps"],
-    "wg": ["samples"],
+    "wg": ["pass of output and input channels", "samples, rows"],
 }
 SUMS = {"fp": "output", "bp": "input", "wg": "output"}
 OPERAND = {"fp": "input", "bp": "output", "wg": "input"}
@@ -45,9 +49,14 @@ def mapping_text(plan: Plan) -> str:
     return _yaml(_document(plan))
 
 
-def choice_text(plan: Plan, grids: Sequence[Grid]) -> str:
-    """Other grids for a plan's job and settings: only what ``run --mapping`` reads."""
-    return _yaml(_choices(plan, grids))
+def choice_text(
+    plan: Plan, grids: Sequence[Grid], chosen: Chosen | None = None, which: int = 0
+) -> str:
+    """Other grids for a plan's job and settings: what ``run --mapping`` reads, and why these."""
+    document = _choices(plan, grids)
+    if chosen is not None:
+        document["chosen"] = _chosen(plan, chosen, which)
+    return _yaml(document)
 
 
 def _yaml(document: dict[str, Any]) -> str:
@@ -65,7 +74,7 @@ def _document(plan: Plan) -> dict[str, Any]:
     cores = {part.core for lp in plan.layers for part in lp.slices}
     return {
         **_choices(plan, [lp.grid for lp in plan.layers]),
-        "chosen": _chosen(plan),
+        "chosen": _chosen(plan, plan.chosen),
         "derived": {
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
             "groups_of_samples": [[list(span) for span in g] for g in plan.schedule.groups],
@@ -104,24 +113,25 @@ def _choice(lp: LayerPlan, grid: Grid) -> dict[str, Any]:
     }
 
 
-def _chosen(plan: Plan) -> dict[str, Any]:
+def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]:
     """Why these cuts: how many mappings were compared, by what, and what the next best was."""
-    if plan.chosen is None:
+    if chosen is None:
         return {"by": "mapping file"}
+    best = chosen.ranked[which]
     found = {
-        "by": plan.chosen.best.origin,
-        "objective": plan.chosen.objective,
-        "compared": plan.chosen.tried,
-        "estimate": _estimate(plan.chosen.best),
+        "by": best.origin if which == 0 else f"{best.origin}, best of those simulated",
+        "objective": chosen.objective,
+        "compared": chosen.tried,
+        "estimate": _estimate(best),
     }
-    for other in plan.chosen.ranked[1:2]:
+    for other in [one for one in chosen.ranked if one is not best][:1]:
         found["runner_up"] = {
             "by": other.origin,
             "estimate": _estimate(other),
             "differs_in": [
                 lp.layer.name
-                for lp, grid in zip(plan.layers, other.grids, strict=True)
-                if lp.grid != grid
+                for lp, mine, grid in zip(plan.layers, best.grids, other.grids, strict=True)
+                if mine != grid
             ],
         }
     return found
@@ -187,17 +197,12 @@ def _engines(plan: Plan, lp: LayerPlan) -> list[tuple[str, Engine]]:
 
 
 def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
-    precision, memory = plan.chip.precision, plan.chip.core.memory
-    most = max(map(lp.weight_count, lp.slices))
     spilled = "DRAM, read and written once a sample block"
     if lp.gradients == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
     found = {
         "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
-        "weights": "weight buffer, loaded once"
-        + (" a group of samples" if plan.schedule.alternates else "")
-        if most * precision.weight <= memory.weights
-        else "streamed once a block",
+        "weights": _weights(plan, lp),
         "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
         "dY": "gradient memory, shared by BP and WG"
         if lp.gradients == "memory"
@@ -210,3 +215,17 @@ def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
     if lp.exact:
         found["currents"] = "memory of batch normalisation" if lp.currents == "memory" else "DRAM"
     return found
+
+
+def _weights(plan: Plan, lp: LayerPlan) -> str:
+    """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
+    part = max(lp.slices, key=lp.weight_count)
+    rounds = list(forward_rounds(plan, lp, part, product_region(lp, part), Phase.FP))
+    if not rounds[0].staged:
+        again = " a group of samples" if plan.schedule.alternates else ""
+        return "weight buffer, loaded once" + again
+    outputs = length(rounds[0].outputs)
+    bits = lp.weight_count(part) * plan.array.weight_bits * outputs
+    missing = bits > rounds[0].room * length(part.neurons.channels)
+    rest = "; what does not fit comes from DRAM once a block" if missing else ""
+    return f"staged in the U memory, {len(rounds)} rounds of {outputs} channels{rest}"

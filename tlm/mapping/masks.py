@@ -39,10 +39,6 @@ class Masks:
         self.inputs = lru_cache(maxsize=one)(self._inputs)
         self.input_need = lru_cache(maxsize=one)(self._input_need)
 
-    def neuron_gradients(self, index: int) -> Bools:
-        """dL/dI != 0 at the neurons' input currents, [T, B, K, E, F]."""
-        return self.recording.gradients[index]
-
     def gradients(self, index: int) -> Bools:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
         layer = self._layers[index]

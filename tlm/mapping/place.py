@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlm.errors import MappingError
 from tlm.mapping.address import Tensor, Weights
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.residency import partial_bits
+from tlm.mapping.residency import carry_spilled, partial_bits
 from tlm.workload.model import Shape3
 
 
@@ -44,6 +44,8 @@ def _state(plan: Plan, lp: LayerPlan) -> None:
         lp.tensors["carry"] = tensor
     for key, (shape, bits) in wanted.items():
         lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits)
+    if carry_spilled(plan, lp):
+        lp.tensors["carry"] = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane)
     if not lp.consumers:
         return
     if layer.neuron is None:

@@ -12,12 +12,8 @@ from tlm.mapping.gradient import build_loss
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.region import Span
 from tlm.mapping.streams import Streams
-from tlm.mapping.weight_gradient import (
-    build_reduction,
-    build_update,
-    build_weight_gradient,
-    guard_old_weights,
-)
+from tlm.mapping.update import build_reduction, build_update, guard_old_weights
+from tlm.mapping.weight_gradient import build_weight_gradient
 from tlm.task import ENGINES, Completions, Program, Tile
 
 

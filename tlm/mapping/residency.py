@@ -150,6 +150,19 @@ def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
     return neurons * (plan.chip.precision.membrane + 2)
 
 
+def carry_spilled(plan: Plan, lp: LayerPlan) -> bool:
+    """Whether U goes through DRAM between two blocks of steps of the same row.
+
+    A quarter of the U memory carries it; blocks of all steps, and the walk behind batch
+    statistics, carry nothing from one to the next.
+    """
+    if lp.exact or lp.layer.neuron is None or lp.width * plan.steps <= plan.array.positions:
+        return False
+    channels = max(length(part.neurons.channels) for part in lp.slices)
+    bits = channels * lp.layer.out_shape[2] * plan.chip.precision.membrane
+    return bits > plan.chip.core.memory.membrane // 4
+
+
 def kept_bits(plan: Plan, core: int) -> int:
     """Bits of a core's U memory that hold state kept from FP to BP."""
     return sum(

@@ -112,7 +112,10 @@ class Search:
             for grids in alone
         ]
         path, found = snake(self._chip), []
-        for stage in best_stages(times, self._batch):
+        follow = self._batch  # what follows each other through the stages: samples, or their steps
+        if self._chip.mapping.schedule == "wavefront":
+            follow *= self._profiles[0].steps
+        for stage in best_stages(times, follow):
             first, last = stage.cores
             group = self._group if length(stage.layers) > 1 else self._batch
             for index in range(*stage.layers):

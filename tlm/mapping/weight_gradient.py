@@ -1,9 +1,8 @@
-"""WG programs: dW by output tile, reduction over replicas, weight update.
+"""WG programs: dW by output tile, over pieces of samples and rows whose operands fit the core.
 
-dW stays in the accumulators over all samples and steps; a slice that does not fit is kept in DRAM
-as partial sums and read and written once a sample block. Replicas of the same weights (batch and
-spatial cuts) each own a share: all others send theirs to the owner, which adds them in core order,
-updates its share and writes the weights. An update waits until no core reads the old weights.
+dW stays in the accumulators over all samples and steps. A slice that does not fit is kept in DRAM
+as partial sums, read and written once a sample block; where dY comes from DRAM anyway, WG passes
+over it once for every part of dW that fits.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ from tlm.mapping.array_tile import charge
 from tlm.mapping.builder import (
     Builder,
     dead_pairs,
-    merge,
-    once,
     per_sample,
     saved_inputs,
     take_inputs,
@@ -27,18 +24,22 @@ from tlm.mapping.builder import (
 from tlm.mapping.gradient import gradient_blocks
 from tlm.mapping.nest import Block, ceil_div
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Region, Slice, Span, cuts, length, overlap
+from tlm.mapping.region import Region, Slice, Span, length
 from tlm.mapping.residency import product_region
 from tlm.mapping.streams import WG_SHARE
-from tlm.task import ENGINE_OF_PHASE, Command, Phase, Run, Tile
+from tlm.task import Phase, Run, Tile
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One pass over a slice: the output and input channels whose dW it makes."""
+    """One pass over a slice: the output and input channels whose dW it makes.
+
+    ``once``: their dW stays in the accumulators over all pieces and leaves with the last.
+    """
 
     outputs: Span
     inputs: Span
+    once: bool
 
 
 def build_weight_gradient(
@@ -75,24 +76,25 @@ def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
     are also cut where one row of them, all steps, exceeds the spike memory.
 
     Raises:
-        MappingError: not even one chunk of inputs fits.
+        MappingError: not even one chunk of inputs fits the spike memory.
     """
     chip, array, channels = builder.plan.chip, builder.array, part.neurons.channels
     taps, depth = lp.layer.kernel[0] * lp.layer.kernel[1], lp.layer.in_shape[0]
     inputs = chip.core.memory.spikes // (_input_bits(lp, part, 1) // depth or 1)
     outputs = length(channels)
-    if lp.dw_spilled and lp.gradients == "dram":
-        room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
+    room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
+    once = lp.gradients == "dram" and room >= array.tile * array.chunk
+    if lp.dw_spilled and once:
         outputs = max(array.tile, room // min(depth, inputs) // array.tile * array.tile)
         inputs = min(inputs, room // min(outputs, length(channels)))
     inputs = depth if inputs >= depth else inputs // array.chunk * array.chunk
     if not inputs:
         raise MappingError(
-            f"layer {lp.layer.name}: core.memory.spikes cannot hold one row of {array.chunk} input "
-            "channels, or core.memory.accumulators their dW; enlarge them"
+            f"layer {lp.layer.name}: core.memory.spikes cannot hold what one row of {array.chunk} "
+            "input channels reads over all steps; enlarge it"
         )
     return [
-        Strip((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)))
+        Strip((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)), once)
         for k in range(*channels, outputs)
         for c in range(0, depth, inputs)
     ]
@@ -110,7 +112,8 @@ def _pieces(
     builder: Builder, lp: LayerPlan, part: Slice, samples: Span, strip: Strip
 ) -> Iterator[Block]:
     """Cut samples and rows so that inputs fill half of the spike memory, and dY of an output tile
-    half of WG's share of the gradient memory if it comes from DRAM; at least a row of a sample.
+    half of WG's share of the gradient memory if it comes from DRAM. A sample, or else a row of one,
+    may take the whole.
     """
     memory, steps = builder.plan.chip.core.memory, (0, builder.plan.steps)
     rows = product_region(lp, part).rows
@@ -120,19 +123,19 @@ def _pieces(
         line = lp.width * builder.plan.steps * builder.array.tile
         line *= builder.plan.chip.precision.gradient
 
-    def fits(count: int, batch: int = 1) -> bool:
+    def fits(count: int, batch: int, part_of: int) -> bool:
         inputs = _input_bits(lp, part, count) * length(strip.inputs) // depth
-        return inputs * batch <= memory.spikes // 2 and line * count * batch <= (
-            memory.gradients // (2 * WG_SHARE)
+        return inputs * batch <= memory.spikes // part_of and line * count * batch <= (
+            memory.gradients // (part_of * WG_SHARE)
         )
 
     height = length(rows)
-    if fits(height):
-        size = next((n for n in range(length(samples), 1, -1) if fits(height, n)), 1)
+    if fits(height, 1, part_of=1):
+        size = next((n for n in range(length(samples), 1, -1) if fits(height, n, part_of=2)), 1)
         for b in range(samples[0], samples[1], size):
             yield Block((b, min(b + size, samples[1])), rows, steps)
         return
-    most = next((n for n in range(height - 1, 1, -1) if fits(n)), 1)
+    most = next((n for n in range(height - 1, 1, -1) if fits(n, 1, part_of=2)), 1)
     for b in range(*samples):
         for y in range(rows[0], rows[1], most):
             yield Block((b, b + 1), (y, min(y + most, rows[1])), steps)
@@ -174,7 +177,7 @@ def _piece(
                 region = Region(one.channels, samples, block.rows)
                 _read_gradient(builder, lp, part, region, tile)
         if lp.dw_spilled:
-            _spill(builder, lp, part, one, tile, scanned, ends)
+            _spill(builder, lp, part, one, strip.once, tile, scanned, ends)
 
 
 def _panel_channels(builder: Builder, lp: LayerPlan, strip: Strip) -> int:
@@ -201,21 +204,21 @@ def _spill(
     lp: LayerPlan,
     part: Slice,
     panel: Panel,
+    once_written: bool,
     tile: Tile,
     worked: bool,
     ends: tuple[bool, bool],
 ) -> None:
     """Keep the partial dW of a panel in DRAM between the pieces of a pass.
 
-    It is read once it has been written, and written back; a pass over dY in DRAM keeps its dW in
-    the accumulators, takes up what an earlier group left with its first piece and writes it with
+    It is read once it has been written, and written back; a pass that keeps its dW in the
+    accumulators takes up what an earlier group left with its first piece and writes it with
     its last.
     """
-    runs = _spilled_runs(lp, part, panel.channels, panel.partners)
+    runs = spilled_runs(lp, part, panel.channels, panel.partners)
     found = builder.spills.setdefault((lp.layer.index, part.core), {})
     key = (panel.channels, panel.partners)
-    streamed = lp.gradients == "dram"
-    first, last = ends if streamed else (worked, worked)
+    first, last = ends if once_written else (worked, worked)
     if first and key in found:
         tile.reads += runs
         tile.read_needs += (found[key],)
@@ -230,7 +233,7 @@ def _spill(
     tile.writes += runs
 
 
-def _spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tuple[Run, ...]:
+def spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tuple[Run, ...]:
     """Where the dW of some channels is kept in DRAM; of neighbouring channels it is one run."""
     scratch = lp.weights[f"dW.core{part.core:02d}"]
     runs: list[Run] = []
@@ -242,87 +245,3 @@ def _spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tu
         else:
             runs.append(run)
     return tuple(runs)
-
-
-def _read_spilled(
-    builder: Builder, lp: LayerPlan, part: Slice, spans: list[Span], tile: Tile
-) -> None:
-    """Read spans of a slice's spilled dW; panels that no sample has touched are zero."""
-    scratch = lp.weights[f"dW.core{part.core:02d}"]
-    found = builder.spills.get((lp.layer.index, part.core), {})
-    wanted = [scratch.run(low, high - low) for low, high in spans]
-    for (outputs, inputs), written in found.items():
-        kept = _spilled_runs(lp, part, outputs, inputs)
-        shared = [overlap((a, a + n), (b, b + m)) for a, n in wanted for b, m in kept]
-        runs = tuple((low, high - low) for low, high in shared if low < high)
-        if runs:
-            tile.reads += runs
-            tile.read_needs += (written,)
-
-
-def _shares(lp: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
-    """Each replica with the span of weight elements it owns, counted within the whole tensor."""
-    start = lp.weights["W"].offset(part.neurons.channels[0], 0, 0)
-    replicas = lp.replicas(part)
-    spans = cuts(lp.weight_count(part), len(replicas))
-    return [
-        (replica, (start + low, start + high))
-        for replica, (low, high) in zip(replicas, spans, strict=False)
-    ]
-
-
-def build_reduction(builder: Builder, lp: LayerPlan) -> None:
-    """Append the reduction of dW: every replica sends the other replicas their shares."""
-    for part in lp.slices:
-        others = [(r, span) for r, span in _shares(lp, part) if r.index != part.index]
-        if not others:
-            continue
-        tile = builder.add(part.core, once(Phase.REDUCE, lp))
-        if lp.dw_spilled:
-            _read_spilled(builder, lp, part, [span for _, span in others], tile)
-        for replica, (low, high) in others:
-            nbytes = (high - low) * builder.plan.chip.precision.partial_sum // 8
-            arrives = (builder.done.ident("dW", lp.layer.name, f"core{replica.core:02d}"),)
-            builder.send(Command.WEIGHT_GRADIENT, part.core, replica.core, nbytes, arrives, tile)
-
-
-def build_update(builder: Builder, lp: LayerPlan) -> None:
-    """Append the weight update of every slice's share, streamed through the weight buffer."""
-    memory, precision = builder.plan.chip.core.memory, builder.plan.chip.precision
-    size = max(1, memory.weights // 2 // precision.weight)
-    state = [lp.weights[key] for key in ("W", "moment1", "moment2") if key in lp.weights]
-    action = f"wg.update_op_{builder.plan.workload.optimizer}"
-    lanes = builder.array.lanes
-    for part in lp.slices:
-        shares = _shares(lp, part)
-        span = next((span for replica, span in shares if replica.index == part.index), (0, 0))
-        needs: tuple[int, ...] = (builder.done.ident("old weights", lp.layer.name),)
-        others = len(lp.replicas(part)) - 1  # also those too many to own a share send theirs
-        if others:
-            needs += (builder.done.ident("dW", lp.layer.name, f"core{part.core:02d}"),)
-        for low in range(*span, size):
-            count = min(size, span[1] - low)
-            adds = count * others
-            tile = builder.add(part.core, once(Phase.UPDATE, lp))
-            tile.needs, tile.covers = needs, count
-            tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.array.depth
-            tile.writes = tuple(tensor.run(low, count) for tensor in state)
-            tile.reads = tile.writes
-            if lp.dw_spilled:
-                _read_spilled(builder, lp, part, [(low, low + count)], tile)
-            tile.work.energy = {action: count, "wg.reduce_add": adds}
-            merge(tile.work.energy, {"wg.accumulator_read": count})
-
-
-def guard_old_weights(builder: Builder, lp: LayerPlan) -> None:
-    """Let the last tile of every phase that reads a layer's weights release the old ones.
-
-    The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
-    """
-    ident = builder.done.ident("old weights", lp.layer.name)
-    for part in lp.slices:
-        for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
-            for tile in reversed(builder.program.tiles[part.core][ENGINE_OF_PHASE[phase]]):
-                if tile.phase == phase and tile.layer == lp.layer.index:
-                    tile.signals += (builder.done.expect(ident),)
-                    break

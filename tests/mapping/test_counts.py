@@ -21,9 +21,9 @@ from tests.mapping.jobs import (
 )
 from tlm.config.core import GradientEngine
 from tlm.mapping.array_pass import backward_work, forward_work, weight_gradient_work
+from tlm.mapping.due import useful_pairs
 from tlm.mapping.masks import needed, windows
 from tlm.mapping.operands import Box
-from tlm.mapping.program import useful_pairs
 from tlm.mapping.walk import Nest
 from tlm.task import Phase
 from tlm.workload.model import Pool

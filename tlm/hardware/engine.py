@@ -83,6 +83,7 @@ class Engine:
         self.position = 0
         self.waits_for: Done | None = None
         self.accounted_ps = 0
+        self.early = 0  # tiles that computed before all they need was there: none, or it is a bug
         self._outputs: deque[Done] = deque()
 
     def run(self, finished: Done) -> Generator[Any, Any, None]:
@@ -101,6 +102,7 @@ class Engine:
                 yield from self._stall(current, tile, DRAM)
             if ahead_of == index:
                 ahead, ahead_of = self._fetch_ahead(index)
+            self._check_inputs(tile, current)
             if tile.writes or tile.messages:
                 while len(self._outputs) >= OUTPUTS_HELD:
                     yield from self._stall(self._outputs.popleft(), tile, WRITEBACK)
@@ -123,6 +125,14 @@ class Engine:
                     (self.unit, self.accounted_ps, now, IDLE, 255, -1, -1, 0, -1, 0, -1)
                 )
             self.accounted_ps = now
+
+    def _check_inputs(self, tile: Tile, reads: Done | None) -> None:
+        """Count a tile that is about to compute on what has not arrived."""
+        completions = self.completions
+        if (reads is not None and reads.remaining) or any(
+            completions[ident].remaining for ident in (*tile.needs, *tile.read_needs)
+        ):
+            self.early += 1
 
     def _fetch_ahead(self, index: int) -> tuple[Done | None, int]:
         """Start the next tile's reads if their data are in DRAM; says which tile is fetched."""

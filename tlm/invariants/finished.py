@@ -23,6 +23,8 @@ def all_done(chip: Chip) -> Iterator[Check]:
                 f"{chip.network.in_flight} in flight")  # fmt: skip
     waiting = sum(c.waiting for c in chip.channels if isinstance(c, DramChannel))
     yield Check("DRAM queues empty", waiting == 0, f"{waiting} bursts waiting")
+    early = sum(engine.early for engine in chip.engines)
+    yield Check("tiles after what they need", early == 0, f"{early} tiles too early")
     late = sum(c.late for c in chip.channels if isinstance(c, DramChannel))
     yield Check("DRAM answers on time", late == 0, f"{late} answers late")
 

@@ -42,13 +42,22 @@ def require(plan: Plan, lp: LayerPlan, program: Program) -> None:
     if again:
         useful[Phase.RECOMPUTE, index] = useful[Phase.FP, index]
     if lp.producers:
-        useful[Phase.BP, index] = useful_pairs(layer, gradients, lp.masks.input_need(index))
+        useful[Phase.BP, index] = useful_pairs(layer, gradients, _needed(lp))
     for phase, dense in _dense(plan, lp):
         if (phase, index) in useful:
             program.expected_dense[phase, index] = dense * len(pairs)
     program.expected_actions |= {
         (phase, index, action): count for phase, action, count in _actions(plan, lp, again)
     }
+
+
+def _needed(lp: LayerPlan) -> Bools:
+    """Which dS BP must compute: straight from the recorded masks where no pool lies between."""
+    if lp.layer.input_pool or any(one.layer.pool for one in lp.producers):
+        return lp.masks.input_need(lp.layer.index)
+    masks = [lp.masks.recording.masks[one.layer.index] for one in lp.producers]
+    need = np.logical_or.reduce(masks)
+    return np.asarray(need.reshape(*need.shape[:2], *lp.layer.in_shape))
 
 
 def _dense(plan: Plan, lp: LayerPlan) -> Iterator[tuple[Phase, int]]:

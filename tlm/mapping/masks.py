@@ -30,7 +30,7 @@ class Masks:
     def __init__(
         self, workload: Workload, recording: Recording, sparse_norm: bool, keep: bool = False
     ) -> None:
-        self._workload, self._recording = workload, recording
+        self._workload, self.recording = workload, recording
         self._layers = workload.layers
         self._sparse_norm = sparse_norm
         few, one = (None, None) if keep else (4, 1)
@@ -43,28 +43,28 @@ class Masks:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
         layer = self._layers[index]
         if layer.norm is None or not self._sparse_norm:
-            return self._recording.output_gradients[index]
+            return self.recording.output_gradients[index]
         if layer.current_pool is None:
-            return self._recording.gradients[index]
-        return _spread(layer.current_pool, self._recording.gradients[index], layer.product_shape)
+            return self.recording.gradients[index]
+        return _spread(layer.current_pool, self.recording.gradients[index], layer.product_shape)
 
     def _output(self, index: int) -> Bools:
         """What later layers read of a layer, [T, B, *pooled_shape]."""
-        spikes, pool = self._recording.spikes[index], self._layers[index].pool
+        spikes, pool = self.recording.spikes[index], self._layers[index].pool
         return spikes if pool is None else _any(pool, spikes)
 
     def _need(self, index: int) -> Bools:
         """Which dS of a layer's output BP must compute, [T, B, *pooled_shape]."""
-        masks, layer = self._recording.masks[index], self._layers[index]
+        masks, layer = self.recording.masks[index], self._layers[index]
         if layer.pool is None:
             return masks
-        return needed(layer.pool, self._recording.spikes[index], masks)
+        return needed(layer.pool, self.recording.spikes[index], masks)
 
     def _inputs(self, index: int) -> Bools:
         """Non-zero inputs of a layer, [T, B, *in_shape]."""
         layer = self._layers[index]
         if layer.sources == (NETWORK_INPUT,):
-            inputs = self._recording.inputs
+            inputs = self.recording.inputs
             if self._workload.encoding == "direct":
                 inputs = np.broadcast_to(inputs, (self._workload.steps, *inputs.shape))
             return _fitted(layer, inputs)
@@ -100,7 +100,7 @@ class Masks:
             pool = self._layers[source].pool
             one: Whole = self.output(source).view(np.uint8)
             if pool is not None and pool.kind == "average":
-                one = _window_sums(pool, self._recording.spikes[source])
+                one = _window_sums(pool, self.recording.spikes[source])
             total = one if total is None else total + one
         assert total is not None
         return total

@@ -1,0 +1,86 @@
+"""Seeded faults of the model: each is put into a copy of the source, and something must notice.
+
+``python -m tests.reliability.mutants`` runs :mod:`tests.reliability.probe` in every copy; where all
+laws still hold, the tests that guard the place. It prints a row for each: what caught it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("tlm", "tests", "analysis", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: ``old`` in ``path`` becomes ``new``; ``tests`` guard what no law can see."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: str = ""
+
+
+def mutants() -> list[Mutant]:
+    """The faults of mutants.toml, in its order."""
+    text = Path(__file__).with_suffix(".toml").read_text()
+    return [Mutant(**row) for row in tomllib.loads(text)["mutant"]]
+
+
+def caught_by(mutant: Mutant, copy: Path) -> str:
+    """What notices a mutant: a law or an ending of the probe, or tests; nothing: ``""``."""
+    path = copy / mutant.path
+    intact = path.read_text()
+    assert intact.count(mutant.old) == 1, f"{mutant.name}: not found once in {mutant.path}"
+    path.write_text(intact.replace(mutant.old, mutant.new))
+    try:
+        told = _run(copy, "-m", "tests.reliability.probe").stdout.strip().splitlines()
+        if told != ["ok"]:
+            return told[-1].split(";")[0] if told else "the probe crashed"
+        if mutant.tests and _run(copy, "-m", "pytest", "-q", "-x", mutant.tests).returncode == 1:
+            return mutant.tests
+    finally:
+        path.write_text(intact)
+    return ""
+
+
+def _run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def run(chosen: Sequence[Mutant], show: Callable[[str], object] = print) -> int:
+    """Try some; shows a row of a table for each, returns how many nothing noticed."""
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, copy / name, ignore=_compiled)
+            else:
+                shutil.copy(ROOT / name, copy / name)
+        (copy / "workloads").symlink_to(ROOT / "workloads")
+        for mutant in chosen:
+            found = caught_by(mutant, copy)
+            missed += not found
+            show(f"| {mutant.name} | `{mutant.path}` | {found or 'NOTHING'} |")
+    return missed
+
+
+_compiled = shutil.ignore_patterns("__pycache__")
+
+if __name__ == "__main__":
+    sys.exit(run(mutants()) > 0)

@@ -1,0 +1,66 @@
+"""A few small jobs that between them use every mechanism of the model, run with all its laws.
+
+``python -m tests.reliability.probe`` prints how the first of them ends that does not end ok.
+"""
+
+from __future__ import annotations
+
+from tests.reliability import pairs
+from tlm.workload.activity import Bernoulli
+from tlm.workload.builder import Builder
+from tlm.workload.model import Encoding, Norm, Pool
+from tlm.workload.surrogate import lif_neuron
+from tlm.workload.synthetic import DrawnWorkload, Network, network_job
+
+SMALL = ["cores=4", "mesh.columns=2", "mesh.rows=2"]
+CHIPS: dict[str, list[str]] = {
+    "default": [],
+    "router, own clocks, batch": [
+        "noc.model=router", 'core.clocks=["1-2: 400 MHz"]', "mapping.split=batch",
+    ],
+    "channels, pipelined, lanes, little memory": [
+        "mapping.split=k+spatial", "mapping.schedule=pipelined", "mapping.state=recompute",
+        "core.memory.accumulators=64 Kib", "core.memory.spikes=4 Kib", "dram.model=ideal",
+        *(f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")),
+        "mapping.batch_norm=frozen",
+    ],
+}  # fmt: skip
+
+
+def chain() -> DrawnWorkload:
+    """Two convolutions, one strided, and a linear layer; some gradients are zero throughout."""
+    net = Builder((4, 9, 9), lif_neuron())
+    net.conv(20, 3, padding=1, pool=Pool("max", 2, 2))
+    net.conv(36, 3, stride=2)
+    net.linear(5)
+    return _drawn(net, 0.03)
+
+
+def residual() -> DrawnWorkload:
+    """A sum of two branches behind batch normalisation, average-pooling and a read-out."""
+    norm = Norm("batch", 1e-5, per_step=False)
+    net = Builder((3, 6, 6), lif_neuron(), norm, analog=False)
+    first = net.conv(20, 3, padding=1)
+    second = net.conv(20, 3, padding=1)
+    net.linear(7, sources=(first, second), input_pool=Pool("average", 2, 2), readout=True)
+    return _drawn(net, 0.3)
+
+
+def _drawn(net: Builder, density: float) -> DrawnWorkload:
+    encoding: Encoding = "direct" if net.layers[0].input_kind == "analog" else "rate"
+    network = Network("probe", tuple(net.layers), 4, 3, encoding, "made up")
+    return network_job(network, Bernoulli(density), f"bernoulli({density})")
+
+
+def first_fault() -> str:
+    """How the first pair ends that is not ok, or nothing."""
+    for job in (chain(), residual()):
+        for name, chip in CHIPS.items():
+            end, reason = pairs.outcome(([*SMALL, *chip], job, "recorded", "off"))
+            if end != pairs.OK:
+                return f"{job.layers[0].input_kind} on {name}: {reason}"
+    return ""
+
+
+if __name__ == "__main__":
+    print(first_fault() or "ok")

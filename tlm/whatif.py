@@ -22,7 +22,7 @@ FACTOR = 2
 RESOURCES = ("dram", "noc", "dma", *ENGINES)
 KNOBS = {
     "dram": "dram.device: every timing halved",
-    "noc": "noc.clock x 2",
+    "noc": "noc.link x 2",
     "dma": "core.outstanding x 2",
     **{engine: f"core.engines.{engine}: cycles halved" for engine in ENGINES},
 }
@@ -40,7 +40,7 @@ def relieve(job: Job, resource: str) -> Job:
     """The same job with one resource of its chip ``FACTOR`` times as fast.
 
     ``dram`` halves the clock period of the channels (and the latency of the ideal model), ``noc``
-    doubles the clock of the network, ``dma`` the transactions an engine keeps in flight, and
+    doubles the width of its links, ``dma`` the transactions an engine keeps in flight, and
     ``fp``, ``bp``, ``wg`` halve the cycles of every tile of that engine, rounded up.
 
     Raises:
@@ -54,7 +54,7 @@ def relieve(job: Job, resource: str) -> Job:
         dram = config.dram.model_copy(update={"latency": config.dram.latency // FACTOR})
         return replace(_with(job, dram=dram), timing=timing)
     if resource == "noc":
-        return _with(job, noc=config.noc.model_copy(update={"clock": config.noc.clock * FACTOR}))
+        return _with(job, noc=config.noc.model_copy(update={"link": config.noc.link * FACTOR}))
     if resource == "dma":
         window = {"outstanding": config.core.outstanding * FACTOR}
         return _with(job, core=config.core.model_copy(update=window))

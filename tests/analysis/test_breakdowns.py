@@ -1,8 +1,6 @@
-"""Engine time by layer, engines over time, roofline, links, latency curves and frames."""
+"""Engine time by layer, engines over time, roofline, links and latency curves."""
 
 from __future__ import annotations
-
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from analysis.roofline import roofline
 from analysis.stalls import breakdown, busy_map
 from analysis.traffic import latencies, latency_curves
 from analysis.windows import window_edges
-from tlm.errors import TraceError
 from tlm.runner import RunResult
 from tlm.trace import What
 
@@ -69,31 +66,3 @@ def test_latency_curves_agree_with_the_statistics(digits_run: RunResult) -> None
         for one in latencies(trace):
             assert curves[one.command][100] == pytest.approx(one.median_ps / 1e3)
             assert curves[one.command][-1] == pytest.approx(one.max_ps / 1e3)
-
-
-def test_frames_have_names_for_numbers(digits_run: RunResult) -> None:
-    """One row a record, units, commands and phases by name; energy adds up to the summary."""
-    pytest.importorskip("pandas")
-    from analysis.frames import activity_frame, energy_frame, transactions_frame
-
-    with tlm.trace.open(digits_run.folder) as trace:
-        moves, activity = transactions_frame(trace), activity_frame(trace)
-        assert len(moves) == len(trace.transactions)
-    assert set(moves["command"].unique()) <= {"read", "write", "spike", "gradient",
-                                              "weight_gradient"}  # fmt: skip
-    assert activity["unit"].iloc[0].startswith("chip.core")
-    idle = activity[activity["what"] == "idle"]
-    assert idle["phase"].isna().all()
-    total = energy_frame(digits_run.folder)["total_pj"].sum()
-    assert total == pytest.approx(digits_run.summary["energy"]["total_pj"])
-
-
-def test_frames_without_pandas_say_how_to_get_it(
-    digits_run: RunResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The extra is named."""
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    from analysis.frames import energy_frame
-
-    with pytest.raises(TraceError, match=r"pip install 'snn-tlm\[frames\]'"):
-        energy_frame(digits_run.folder)

@@ -78,5 +78,5 @@ def broken_laws(program, *overrides):
     run_until(chip.env, chip.finished)
     chip.settle()
     rows = energy_rows(chip, loaded.energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows))
+    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), loaded.energy)
     return [f"{one.name}: {one.detail}" for one in checks if not one.holds], chip

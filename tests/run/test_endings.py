@@ -139,13 +139,13 @@ def test_memory_that_runs_out_on_the_way_has_its_own_status(
     before = resource.getrlimit(resource.RLIMIT_AS)
 
     def grow(writer: TraceWriter) -> None:
-        grown.append(bytearray(100_000_000))
+        grown.append(bytearray(800_000_000))
 
     grown: list[bytearray] = []
     monkeypatch.setattr(TraceWriter, "flush_if_due", grow)
     assert main([*JOB, "--out", str(tmp_path / "run"), "--mem", "900MB"]) == 5
     assert "memory ran out during the run; raise --mem" in capsys.readouterr().err
-    assert 1 <= len(grown) <= 9
+    assert len(grown) <= 1
     assert status(tmp_path / "run") == "out-of-memory"
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 

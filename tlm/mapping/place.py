@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlm.errors import MappingError
 from tlm.mapping.address import Tensor, Weights
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.residency import carry_spilled, partial_bits
+from tlm.mapping.residency import partial_bits
 from tlm.workload.model import Shape3
 
 
@@ -39,13 +39,13 @@ def _state(plan: Plan, lp: LayerPlan) -> None:
         wanted |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
     if layer.current_pool is not None and layer.current_pool.kind == "max":
         wanted["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
-    if lp.carry == "dram" and lp.state != "spill" and layer.neuron is not None:
+    # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
+    read_back = plan.schedule.by_step and lp.state == "spill"
+    if lp.carry == "dram" and layer.neuron is not None and not read_back:
         tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane)
         lp.tensors["carry"] = tensor
     for key, (shape, bits) in wanted.items():
         lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits)
-    if carry_spilled(plan, lp):
-        lp.tensors["carry"] = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane)
     if not lp.consumers:
         return
     if layer.neuron is None:

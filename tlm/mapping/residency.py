@@ -71,6 +71,8 @@ def choose_stores(plan: Plan) -> None:
             neurons = {part.core: part.neurons.size * lp.layer.out_shape[2] for part in lp.slices}
             bits = {core: count * precision.membrane for core, count in neurons.items()}
             lp.carry = carried.take(bits, index, index)
+        elif _carry_spilled(plan, lp):
+            lp.carry = "dram"
     for lp in reversed(plan.layers):
         if lp.consumers:
             bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
@@ -150,7 +152,7 @@ def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
     return neurons * (plan.chip.precision.membrane + 2)
 
 
-def carry_spilled(plan: Plan, lp: LayerPlan) -> bool:
+def _carry_spilled(plan: Plan, lp: LayerPlan) -> bool:
     """Whether U goes through DRAM between two blocks of steps of the same row.
 
     A quarter of the U memory carries it; blocks of all steps, and the walk behind batch

@@ -39,11 +39,9 @@ def soma(
             "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
         },
     )
-    if lp.carry == "memory" or tile.phase != Phase.FP:
-        return
     if "carry" in lp.tensors:
         _carry(builder, lp, part, ready, steps, tile)
-    elif steps[0]:
+    elif lp.carry == "dram" and tile.phase == Phase.FP and steps[0]:
         before = (steps[0] - 1, steps[0])
         tile.reads += lp.tensors["U"].runs(ready.samples, before, ready.channels, ready.rows)
         what = builder.by_step("saved", before)
@@ -55,7 +53,7 @@ def _carry(
 ) -> None:
     """Read U of the step before a block, write that of its last one."""
     run = lp.tensors["carry"].runs(ready.samples, (0, 1), ready.channels, ready.rows)
-    place = (lp.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
+    place = (tile.phase.name, lp.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
              "row", ready.rows[0], "channel", ready.channels[0], "step")  # fmt: skip
     if steps[0]:
         tile.reads += run

@@ -126,7 +126,8 @@ class Weights:
     def _width(self, k: int) -> int:
         """Outputs of the tile that starts at ``k``; none reaches over two groups."""
         outputs = self.outputs // self.groups
-        return min(self.tile, outputs - k % outputs)
+        left = outputs - k % outputs
+        return left if left < self.tile else self.tile
 
     def run(self, first: int, count: int) -> Run:
         """The bytes of ``count`` elements from element ``first`` on."""

@@ -145,12 +145,12 @@ def break_even_table(sweeps: Sequence[Sweep]) -> str:
     rows = []
     for sweep in sweeps:
         against = [
-            _density(found, sweep)
+            f"{found:.1%}" if isinstance(found, float) else found
             for found in (
-                sweep.even_time("dense"),
-                sweep.even_energy("dense"),
-                sweep.even_time("ann"),
-                sweep.even_energy("ann"),
+                sweep.time_even("dense"),
+                sweep.energy_even("dense"),
+                sweep.time_even("ann"),
+                sweep.energy_even("ann"),
             )
         ]
         low, high = sweep.drawn[0][0], sweep.drawn[-1][0]
@@ -158,7 +158,3 @@ def break_even_table(sweeps: Sequence[Sweep]) -> str:
     return table(
         ("job", "densities drawn", "dense: time", "dense: energy", "ANN: time", "ANN: energy"), rows
     )
-
-
-def _density(found: float | None, sweep: Sweep) -> str:
-    return "none in range" if found is None else f"{found:.1%}"

@@ -117,8 +117,8 @@ network with T = 1, 16 bit activations and every multiply-accumulate done.
 BREAK_EVEN = """
 Break-even on the chip: spikes, masks and gradients are drawn independently at one density and
 simulated; between two densities a power law is assumed, beyond them nothing. Sparse execution is
-cheaper than the dense or ANN run below the density given. Clustered masks of a recorded job skip
-more than drawn ones of the same density.
+cheaper than the dense or ANN run below the density given; "cheaper" and "dearer" hold at every
+density drawn. Clustered masks of a recorded job skip more than drawn ones of the same density.
 """
 
 SENSITIVITY = """

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from analysis.gpu.chip import ChipRun, Kind
 from tlm.errors import TraceError
+
+Even: TypeAlias = float | Literal["cheaper", "dearer", "no rise"]
+"""A density in 0..1, or how costs at all densities lie."""
 
 _KINDS: dict[str, Kind] = {"recorded": "sparse", "dense": "dense", "ann": "ann"}
 
@@ -28,15 +31,15 @@ class Sweep:
         """The job's name."""
         return self.runs["sparse"].workload
 
-    def even_time(self, against: Kind) -> float | None:
-        """Density of all masks at which sparse execution takes the time of ``against``."""
+    def time_even(self, against: Kind) -> Even:
+        """Where sparse execution takes the time of ``against``."""
         points = [(density, time_s) for density, time_s, _ in self.drawn]
-        return crossing(points, self.runs[against].time_s)
+        return even(points, self.runs[against].time_s)
 
-    def even_energy(self, against: Kind) -> float | None:
+    def energy_even(self, against: Kind) -> Even:
         """The same for energy."""
         points = [(density, energy_j) for density, _, energy_j in self.drawn]
-        return crossing(points, self.runs[against].energy_j)
+        return even(points, self.runs[against].energy_j)
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -72,12 +75,17 @@ def _run(workload: str, kind: Kind, figures: dict[str, Any]) -> ChipRun:
     )
 
 
-def crossing(points: Sequence[tuple[float, float]], target: float) -> float | None:
-    """Density at which a cost rises to ``target``, a power law between points; None if nowhere.
+def even(points: Sequence[tuple[float, float]], target: float) -> Even:
+    """Density at which a cost rises to ``target``, a power law between points.
 
-    ``points`` are (density, cost) by rising density; nothing is extrapolated.
+    ``points`` are (density, cost) by rising density; nothing is extrapolated: costs that are all
+    less than the target are "cheaper", all more "dearer", and "no rise" if they fall to it.
     """
+    if all(cost < target for _, cost in points):
+        return "cheaper"
+    if all(cost > target for _, cost in points):
+        return "dearer"
     for (d0, c0), (d1, c1) in pairwise(points):
         if c0 <= target <= c1 and c0 < c1:
             return exp(log(d0) + log(target / c0) / log(c1 / c0) * log(d1 / d0))
-    return None
+    return "no rise"

@@ -16,7 +16,7 @@ from analysis.gpu.published import points
 from analysis.gpu.published_layers import lif_layers, linear_lif
 from analysis.gpu.screen import screen
 from analysis.gpu.sensitivity import Outcome, dram_reduction, energy, outcomes, swings
-from analysis.gpu.sweep import crossing, read_sweep
+from analysis.gpu.sweep import even, read_sweep
 from analysis.plots.gpu import reduction_figure, tornado_figure
 from tlm.errors import ConfigError, TraceError
 from tlm.workload import open_workload
@@ -139,16 +139,17 @@ def test_a_sweep_is_read_and_breaks_even_by_hand(tmp_path: Path) -> None:
     """Cost 4 is met at 10 %; cost 2, halfway from 1 to 4 by a power law, at 3.2 %."""
     sweep = read_sweep(sweep_file(tmp_path))
     assert (sweep.workload, sweep.runs["dense"].time_s) == ("mnist-csnn", 4e-3)
-    assert sweep.even_time("dense") == pytest.approx(0.1)
-    assert sweep.even_energy("ann") == pytest.approx(10**-1.5)
+    assert sweep.time_even("dense") == pytest.approx(0.1)
+    assert sweep.energy_even("ann") == pytest.approx(10**-1.5)
 
 
 def test_nothing_is_extrapolated_beyond_the_sweep() -> None:
-    """A cost outside all points is met nowhere."""
+    """A cost outside all points is met nowhere: they are all cheaper, or all dearer."""
     points = [(0.1, 2.0), (1.0, 8.0)]
-    assert crossing(points, 1.0) is None
-    assert crossing(points, 9.0) is None
-    assert crossing(points, 8.0) == pytest.approx(1.0)
+    assert even(points, 1.0) == "dearer"
+    assert even(points, 9.0) == "cheaper"
+    assert even(points, 8.0) == pytest.approx(1.0)
+    assert even(points[::-1], 5.0) == "no rise"
 
 
 def test_a_file_that_is_no_sweep_is_refused(tmp_path: Path) -> None:

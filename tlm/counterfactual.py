@@ -25,7 +25,7 @@ NOTHING_SKIPPED = (
     *(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg")),
     "core.skip_slices=false",
 )
-DENSITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0)
+DENSITIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 Simulate = Callable[[Workload, Sequence[str]], Json]
 """Runs a job on the chip with further overrides and gives its summary."""

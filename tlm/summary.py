@@ -38,7 +38,7 @@ def summarise(chip: Chip, plan: Plan, recording: Recording, rows: list[EnergyRow
         "energy": energy,
         "efficiency": efficiency(chip, rows),
         "engines": _engines(chip),
-        "dram": _dram(chip),
+        "dram": _dram(chip) | _tensors(chip, plan),
         "noc": _noc(chip),
         "sparsity": _sparsity(plan, recording),
         "busiest": _busiest(chip),
@@ -228,6 +228,16 @@ def _dram(chip: Chip) -> Json:
             "busy_by_channel": [c.busy_ps / now for c in counters],
         }
     return found
+
+
+def _tensors(chip: Chip, plan: Plan) -> Json:
+    """What the DRAM bytes are made of, by kind of tensor."""
+    tiles = [tile for engine in chip.engines for tile in engine.tiles]
+    kinds = plan.addresses.bytes_by_kind
+    return {
+        "read_by_tensor": kinds(run for tile in tiles for run in tile.reads),
+        "written_by_tensor": kinds(run for tile in tiles for run in tile.writes),
+    }
 
 
 def _noc(chip: Chip) -> Json:

@@ -130,3 +130,11 @@ def test_mapping_file_tells_nest_split_and_addresses(finished: RunResult) -> Non
     spans = sorted((t["address"], t["bytes"]) for t in derived["dram"]["tensors"].values())
     for (start, nbytes), (following, _) in itertools.pairwise(spans):
         assert start + nbytes <= following
+
+
+def test_bytes_by_tensor_add_up_to_what_the_dmas_moved(finished: RunResult) -> None:
+    """Every byte to and from DRAM belongs to one tensor; counted from tiles, and from packets."""
+    dram = finished.summary["dram"]
+    assert sum(dram["read_by_tensor"].values()) == dram["bytes_read"]
+    assert sum(dram["written_by_tensor"].values()) == dram["bytes_written"]
+    assert {"W", "U", "S"} <= set(dram["read_by_tensor"])

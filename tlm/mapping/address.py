@@ -8,7 +8,10 @@ load needs is contiguous.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from tlm.mapping.counts import Bools
 from tlm.mapping.region import Span
@@ -152,3 +155,22 @@ class Allocator:
     def add(self, tensor: Tensor | Weights) -> None:
         """Keep a tensor that was placed at a reserved address, for the mapping file."""
         self.tensors[tensor.name] = tensor
+
+    def bytes_by_kind(self, runs: Iterable[Run]) -> dict[str, int]:
+        """Bytes of ``runs`` by the kind of tensor they lie in: U, S, dY, W, ... of all layers."""
+        placed = sorted(self.tensors.values(), key=lambda tensor: tensor.address)
+        flat = np.array([number for run in runs for number in run], np.int64).reshape(-1, 2)
+        starts = np.array([tensor.address for tensor in placed], np.int64)
+        inside = np.searchsorted(starts, flat[:, 0], side="right") - 1
+        totals = np.bincount(inside, flat[:, 1], minlength=len(placed))
+        found: dict[str, int] = {}
+        for tensor, nbytes in zip(placed, totals.tolist(), strict=True):
+            kind = _kind(tensor.name)
+            found[kind] = found.get(kind, 0) + int(nbytes)
+        return {kind: nbytes for kind, nbytes in sorted(found.items()) if nbytes}
+
+
+def _kind(name: str) -> str:
+    """What a tensor is without its layer: conv0.dX3 is a dX, conv0.dW.core05 a dW."""
+    last = name.split(".")[-1]
+    return "dW" if last.startswith("core") else last.rstrip("0123456789")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ class ChipRun:
     ``kind`` is sparse (engines skip zeros), dense (the same masks, nothing skipped) or ann (the
     same network with T = 1 and 16 bit activations); ``activity`` says where the masks are from.
     With an ``ideal`` memory or network the bytes are exact, time and energy are not the chip's.
+    ``batch`` and ``steps`` are those of the spiking job, where they differ from the usual ones.
     """
 
     workload: str
@@ -31,6 +32,14 @@ class ChipRun:
     time_s: float
     energy_j: float
     ideal: bool = False
+    batch: int | None = None
+    steps: int | None = None
+
+    def same_job(self, network: Network) -> Network:
+        """The network with the mini-batch and steps that ran."""
+        return replace(
+            network, batch=self.batch or network.batch, steps=self.steps or network.steps
+        )
 
 
 def chip_run(folder: Path) -> ChipRun:
@@ -45,15 +54,18 @@ def chip_run(folder: Path) -> ChipRun:
         dram, job = summary["dram"], summary["workload"]
         if summary["status"] != "ok":
             raise ValueError(f"the run is {summary['status']}")
+        kind = _kind(job["activity"], folder / "energy.csv")
         return ChipRun(
             workload=job["name"],
             chip=summary["chip"]["name"],
-            kind=_kind(job["activity"], folder / "energy.csv"),
+            kind=kind,
             activity=job["activity"],
             dram_nbytes=dram["bytes_read"] + dram["bytes_written"],
             time_s=summary["time"]["makespan_ps"] / 1e12,
             energy_j=summary["energy"]["total_pj"] / 1e12,
             ideal="ideal" in (summary["chip"]["dram_model"], summary["chip"]["noc_model"]),
+            batch=job["batch"],
+            steps=job["steps"] if kind != "ann" else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TraceError(

@@ -64,16 +64,19 @@ class Comparison:
 def compare(
     network: Network, run: ChipRun | None = None, device: Device = A100
 ) -> tuple[Comparison, ...]:
-    """A network under every baseline, against a run or, without one, against the count."""
+    """A network under every baseline, against a run of it or, without one, against the count.
+
+    The GPU does what ran: the same mini-batch and steps.
+    """
     if run is None:
         chip, chip_by = counted_dram_nbytes(network), COUNTED
     else:
-        chip = Range.exactly(run.dram_nbytes)
+        chip, network = Range.exactly(run.dram_nbytes), run.same_job(network)
         chip_by = run.activity.removeprefix("synthetic activity: ")
         chip_by += " (ideal memory)" if run.ideal else ""
     return tuple(
         Comparison(
-            network.name,
+            f"{network.name} B={network.batch} T={network.steps}",
             neuron,
             precision,
             network_baseline(network, device, precision, neuron),

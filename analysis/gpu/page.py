@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.gpu.chip import ChipRun, chip_run
+from analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
 from analysis.gpu.compare import Comparison, compare
 from analysis.gpu.devices import A100, V100
 from analysis.gpu.network import network_named
@@ -62,7 +62,7 @@ def write_page(folder: Path, run_dirs: Sequence[Path], sweep_files: Sequence[Pat
         BREAK_EVEN,
         break_even_table(sweeps),
         SENSITIVITY,
-        _sensitivity(folder, compared),
+        _sensitivity(folder, [run for run in runs if run.kind == "sparse"]),
     ]
     save(reduction_figure(compared), folder, "gpu-dram")
     page.write_text("\n\n".join(part.strip("\n") for part in parts) + "\n", encoding="utf-8")
@@ -128,19 +128,24 @@ def _comparisons(runs: Sequence[ChipRun]) -> list[Comparison]:
     ]
 
 
-def _sensitivity(folder: Path, compared: Sequence[Comparison]) -> str:
-    network, parts = network_named(_TORNADO_NETWORK), []
-    chip_nbytes = next(one.chip_nbytes for one in compared if one.network == _TORNADO_NETWORK)
+def _sensitivity(folder: Path, runs: Sequence[ChipRun]) -> str:
+    parts: list[str] = []
+    run = next((run for run in runs if run.workload == _TORNADO_NETWORK), None)
+    network = network_named(_TORNADO_NETWORK)
+    if run is None:
+        saved = dram_reduction(counted_dram_nbytes(network).value)
+    else:
+        saved, network = dram_reduction(run.dram_nbytes), run.same_job(network)
+    job = f"{network.name} B={network.batch} T={network.steps}"
     cases, as_usual = outcomes(A100, network), Case(A100).baseline(network)
-    saved = dram_reduction(chip_nbytes.value)
     for name, figure, quantity in (
         ("gpu-tornado-dram", saved, "share of DRAM bytes saved"),
         ("gpu-tornado-energy", energy, "energy of an iteration on the GPU (J)"),
     ):
         found, usual = swings(cases, figure), figure(as_usual)
         moving = [swing for swing in found if swing.width > 0]
-        save(tornado_figure(moving, usual, f"{_TORNADO_NETWORK}: {quantity}"), folder, name)
-        parts.append(f"{_TORNADO_NETWORK}, {quantity}; usual {usual:.3g}:")
+        save(tornado_figure(moving, usual, f"{job}: {quantity}"), folder, name)
+        parts.append(f"{job}, {quantity}; usual {usual:.3g}:")
         parts.append(table(("assumption", "least", "most", "swing"), map(_row, moving)))
         still = [swing.assumption for swing in found if swing.width == 0]
         if still:

@@ -105,12 +105,13 @@ def chip_table(runs: Sequence[ChipRun]) -> str:
     rows, timed = [], [run for run in runs if not run.ideal]
     for name in dict.fromkeys(run.workload for run in timed):
         found = {run.kind: run for run in timed if run.workload == name}
-        gpu = network_baseline(network_named(name), A100)
+        network = next(iter(found.values())).same_job(network_named(name))
+        gpu = network_baseline(network, A100)
         shortest, longest = gpu.time_s_range
         low, high = gpu.energy_j_range
         rows.append(
             (
-                name,
+                f"{name} B={network.batch} T={network.steps}",
                 f"{_us(gpu.time_s)} ({_us(shortest)} to {_us(longest)})",
                 f"{_mj(low)} to {_mj(high)}",
                 *(

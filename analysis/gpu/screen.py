@@ -79,6 +79,12 @@ def _runs_of(network: Network, run_dirs: Sequence[Path]) -> list[ChipRun]:
             raise ConfigError(
                 f"{folder}: expected a run of {network.name}, it is of {run.workload}"
             )
+        if run.same_job(network) != network:
+            raise ConfigError(
+                f"{folder}: expected B={network.batch} T={network.steps}, the run has "
+                f"B={run.batch} T={run.steps}; name the job that ran, such as "
+                f"'{network.name}[B={run.batch},T={run.steps}]:dense'"
+            )
     return runs
 
 

@@ -10,7 +10,7 @@ from analysis.gpu.baseline import network_baseline
 from analysis.gpu.chip import chip_run, counted_dram_nbytes
 from analysis.gpu.compare import Comparison, compare
 from analysis.gpu.devices import A100, Range
-from analysis.gpu.network import network_of
+from analysis.gpu.network import network_named, network_of
 from analysis.gpu.page_chip import break_even_table, chip_table, claim_table, verdict
 from analysis.gpu.published import points
 from analysis.gpu.published_layers import lif_layers, linear_lif
@@ -34,7 +34,7 @@ def run_dir(tmp_path: Path) -> Path:
     """A run folder of ``mnist-csnn`` with figures that can be divided in the head."""
     summary = {
         "status": "ok",
-        "workload": {"name": "mnist-csnn", "activity": "recorded"},
+        "workload": {"name": "mnist-csnn", "activity": "recorded", "batch": 16, "steps": 4},
         "chip": {"name": "chip", "dram_model": "controller", "noc_model": "packet"},
         "dram": {"bytes_read": 3_000_000, "bytes_written": 1_000_000},
         "time": {"makespan_ps": 10**9},
@@ -68,8 +68,10 @@ def test_a_run_that_never_scans_is_dense(run_dir: Path) -> None:
 
 def test_a_run_as_an_ann_is_told_by_its_activity(run_dir: Path) -> None:
     """What was drawn stands in the summary."""
-    change_summary(run_dir, workload={"name": "mnist-csnn", "activity": "dense ANN (T=1)"})
-    assert chip_run(run_dir).kind == "ann"
+    job = {"name": "mnist-csnn", "activity": "dense ANN (T=1)", "batch": 16, "steps": 1}
+    change_summary(run_dir, workload=job)
+    run = chip_run(run_dir)
+    assert (run.kind, run.batch, run.steps) == ("ann", 16, None)
 
 
 def test_a_run_with_an_ideal_memory_gives_bytes_but_no_time(run_dir: Path) -> None:
@@ -80,6 +82,20 @@ def test_a_run_with_an_ideal_memory_gives_bytes_but_no_time(run_dir: Path) -> No
     assert run.ideal
     assert compare(SMALL, run)[0].chip_by == "recorded (ideal memory)"
     assert "mnist-csnn" not in chip_table([run])
+
+
+def test_the_gpu_does_the_job_that_ran(run_dir: Path) -> None:
+    """Another mini-batch than usual is that of both sides; on the screen it must be named."""
+    job = {"name": "mnist-csnn", "activity": "recorded", "batch": 2, "steps": 4}
+    change_summary(run_dir, workload=job)
+    run = chip_run(run_dir)
+    one = compare(network_named("mnist-csnn"), run)[0]
+    assert one.network == "mnist-csnn B=2 T=4"
+    assert (
+        one.gpu.traffic == network_baseline(run.same_job(network_named("mnist-csnn")), A100).traffic
+    )
+    with pytest.raises(ConfigError, match="expected B=16 T=4, the run has B=2 T=4"):
+        screen("mnist-csnn", "A100", "amp", "fused", [run_dir], top=0)
 
 
 def test_an_invalid_run_is_refused(run_dir: Path) -> None:

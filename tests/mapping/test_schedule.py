@@ -151,14 +151,16 @@ def test_a_pipeline_takes_its_closed_form(batch):
 
 
 def test_fp_of_a_group_runs_beside_bp_and_wg_of_another():
-    """More samples: a pipeline beats layer by layer where weights are small, and overlaps phases."""
+    """A pipeline of many samples beats layer by layer where weights are small."""
     drawn = network(8, gradients=0.5, masks=0.8, spikes=0.2, live=1.0)
     base = ("cores=1", "mapping.in_flight=8", *FAST_MEMORY)
     _, _, layerwise, _ = run(drawn, "mapping.schedule=layerwise", *base)
     _, _, pipelined, _ = run(drawn, "mapping.schedule=pipelined", *base)
     assert pipelined.env.now < 0.9 * layerwise.env.now
-    ends = {phase: [t.end for e in pipelined.engines for (p, _), t in e.tallies.items() if p == phase]
-            for phase in (Phase.FP, Phase.WG)}  # fmt: skip
+    ends = {
+        phase: [t.end for e in pipelined.engines for (p, _), t in e.tallies.items() if p == phase]
+        for phase in (Phase.FP, Phase.WG)
+    }
     begins = [
         t.begin for e in pipelined.engines for (p, _), t in e.tallies.items() if p == Phase.WG
     ]

@@ -152,12 +152,13 @@ class Program:
     ``required`` gives, by (phase, layer), the result elements due for each (sample, step);
     ``expected_useful`` the useful operations by a count that does not use tiles,
     ``expected_dense`` all operations by the layer's shape, and ``expected_actions`` how often a
-    unit is used in a (phase, layer).
+    unit is used in a (phase, layer), ``expected_messages`` the bytes a (phase, layer) sends.
     """
 
     tiles: list[dict[str, list[Tile]]]
     completions: Completions
     required: dict[tuple[Phase, int], dict[tuple[int, int], int]]
     expected_useful: dict[tuple[Phase, int], int]
-    expected_dense: dict[tuple[Phase, int], int]
-    expected_actions: dict[tuple[Phase, int, str], int]
+    expected_dense: dict[tuple[Phase, int], int] = field(default_factory=dict)
+    expected_actions: dict[tuple[Phase, int, str], int] = field(default_factory=dict)
+    expected_messages: dict[tuple[Phase, int], int] = field(default_factory=dict)

@@ -44,6 +44,12 @@ def messages(chip: Chip, program: Program) -> Iterator[Check]:
     delivered = sum(engine.dma.delivered_bytes for engine in chip.engines)
     detail = f"tiles {due} B, posted {posted} B, delivered {delivered} B"
     yield Check("message bytes", due == posted == delivered, detail)
+    wrong = [
+        f"{key[0].name.lower()} layer {key[1]}"
+        for key, nbytes in program.expected_messages.items()
+        if (chip.traffic[key].message_bytes if key in chip.traffic else 0) != nbytes
+    ]
+    yield Check("bytes reduced", not wrong, f"{wrong}")
 
 
 def flits(chip: Chip) -> Iterator[Check]:

@@ -46,6 +46,9 @@ def require(plan: Plan, lp: LayerPlan, program: Program) -> None:
     for phase, dense in _dense(plan, lp):
         if (phase, index) in useful:
             program.expected_dense[phase, index] = dense * len(pairs)
+    # Every weight's partial sum goes to its owner from all replicas but itself.
+    sums = prod(layer.weight_shape) * (lp.split.batch * lp.split.spatial - 1)
+    program.expected_messages[Phase.REDUCE, index] = sums * plan.chip.precision.partial_sum // 8
     program.expected_actions |= {
         (phase, index, action): count for phase, action, count in _actions(plan, lp, again)
     }

@@ -27,7 +27,7 @@ def build_program(plan: Plan) -> Program:
     tiles: list[dict[str, list[Tile]]] = [
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
-    program = Program(tiles, Completions(), {}, {}, {}, {})
+    program = Program(tiles, Completions(), {}, {})
     builder = Builder(plan, program, Streams(plan))
     turns: dict[int, int] = {}
     groups = range(len(plan.schedule.groups))

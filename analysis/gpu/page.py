@@ -9,7 +9,14 @@ from analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
 from analysis.gpu.compare import Comparison, compare
 from analysis.gpu.devices import A100, V100
 from analysis.gpu.network import network_named
-from analysis.gpu.page_chip import break_even_table, chip_table, claim_table, table, verdict
+from analysis.gpu.page_chip import (
+    break_even_table,
+    chip_table,
+    claim_table,
+    count_check,
+    table,
+    verdict,
+)
 from analysis.gpu.page_text import (
     BREAK_EVEN,
     CHECKED,
@@ -55,6 +62,7 @@ def write_page(folder: Path, run_dirs: Sequence[Path], sweep_files: Sequence[Pat
         _published_table(),
         CLAIM_TEXT,
         claim_table(compared),
+        count_check(runs),
         "![DRAM bytes saved](plots/gpu-dram.png)",
         verdict(compared),
         TIME_AND_ENERGY,

@@ -11,7 +11,13 @@ from analysis.gpu.chip import chip_run, counted_dram_nbytes
 from analysis.gpu.compare import Comparison, compare
 from analysis.gpu.devices import A100, Range
 from analysis.gpu.network import network_named, network_of
-from analysis.gpu.page_chip import break_even_table, chip_table, claim_table, verdict
+from analysis.gpu.page_chip import (
+    break_even_table,
+    chip_table,
+    claim_table,
+    count_check,
+    verdict,
+)
 from analysis.gpu.published import points
 from analysis.gpu.published_layers import lif_layers, linear_lif
 from analysis.gpu.screen import screen
@@ -265,8 +271,11 @@ def test_the_page_says_where_every_network_lies() -> None:
     small = replace(comparison(0.6, 0.7), network="tiny")
     compared.append(replace(small, gpu=replace(small.gpu, fits_in_l2=True)))
     text = verdict(compared)
-    expected = "within the band: inside (65%); below the band: under (25%); above the band: over"
-    assert expected in text
+    assert "within the band: inside (65%, counted); below the band: under (25%, counted)" in text
+    assert "the claim is open under fused amp" in text
+    simulated = [replace(one, chip_by="recorded") for one in compared]
+    assert "the claim does not hold under fused amp; is open under fused fp32" in verdict(simulated)
+    assert "the claim holds under fused amp" in verdict(simulated[:1])
     assert "Everything fits in L2 under one baseline at least: tiny." in text
     assert "fits in L2" in claim_table(compared)
 
@@ -277,6 +286,8 @@ def test_the_page_stands_every_run_beside_the_gpu(tmp_path: Path) -> None:
     row = chip_table(list(sweep.runs.values())).splitlines()[-1]
     assert "| 1,000, 1 | 4,000, 4 | 2,000, 2 |" in row
     assert "10.0%" in break_even_table([sweep])
+    count = counted_dram_nbytes(network_named("mnist-csnn")).value
+    assert f"mnist-csnn {1e6 / count:.2f}" in count_check(list(sweep.runs.values()))
 
 
 def test_screen_shows_conditions_and_runs(run_dir: Path) -> None:

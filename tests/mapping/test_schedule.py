@@ -51,7 +51,7 @@ def run(drawn, *overrides):
     run_until(chip.env, chip.finished)
     chip.settle()
     rows = energy_rows(chip, loaded.energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows))
+    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), loaded.energy)
     return plan, program, chip, [f"{c.name}: {c.detail}" for c in checks if not c.holds]
 
 

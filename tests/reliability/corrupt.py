@@ -30,11 +30,12 @@ import tlm.trace
 from tests.reliability.damage import damaged_bytes, damaged_text
 from tests.reliability.hostile import TRACE_DAMAGES, WORKLOAD_DAMAGES
 from tests.reliability.samples import small_run, small_trace, small_workload
+from tlm.config.core import Memory
 from tlm.config.dram_timing import read_dram_timing
 from tlm.config.layers import load_chip
 from tlm.config.resolved import resolved_yaml
-from tlm.config.yaml_file import read_mapping
 from tlm.errors import TlmError
+from tlm.mapping.choices import read_choices
 from tlm.rerun import check_record
 from tlm.workload import open_workload
 
@@ -112,8 +113,13 @@ def _read_chip(path: Path) -> str:
     return _digest(resolved_yaml(load_chip(path), origins=False).encode())
 
 
+@cache
+def _memory() -> Memory:
+    return load_chip("neuromc-20").config.core.memory
+
+
 def _read_energy(path: Path) -> str:
-    return _digest(repr(tlm.config.load_energy(path).actions).encode())
+    return _digest(repr(tlm.config.load_energy(path, _memory()).actions).encode())
 
 
 def _read_dram(path: Path) -> str:
@@ -121,7 +127,7 @@ def _read_dram(path: Path) -> str:
 
 
 def _read_mapping(path: Path) -> str:
-    return _digest(repr(read_mapping(path, str(path))).encode())
+    return _digest(repr(read_choices(path)).encode())
 
 
 def _read_manifest(path: Path) -> str:

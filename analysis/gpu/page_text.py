@@ -7,7 +7,8 @@ INTRODUCTION = """
 this page was measured by us on a GPU: it is a model, checked against published measurements. This
 page is written, in about a minute, by
 
-    python -m tlm gpu --validate --out docs --run runs/s-* --counterfactual runs/*.json
+    python -m tlm gpu --validate --out docs \\
+        $(printf -- '--run %s ' runs/s-*) $(printf -- '--counterfactual %s ' runs/*.json)
 
 from runs of the chip: `python -m tlm counterfactual JOB --json > runs/JOB.json` for each bundled
 job, and for the ImageNet networks

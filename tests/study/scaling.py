@@ -1,7 +1,7 @@
 """Section "Strong scaling": one job on 1 to 64 cores, DRAM as it is or growing with the cores.
 
-``python -m tests.study.scaling [--only JOB ...] [--cores N ...] [--page]`` runs what is asked,
-updates ``docs/studies/scaling.csv``, and writes section and figure from the whole file.
+``python -m tests.study.scaling [--only JOB ...] [--cores N ...] [--memory M ...] [--page]`` runs
+what is asked, updates ``docs/studies/scaling.csv``, and writes section and figure from all of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate,
 
 RESULTS = DOCS / "studies" / "scaling.csv"
 FIGURE = DOCS / "figures" / "scaling.png"
-JOBS = ("cifar-vgg8", "s-resnet18[B=1,T=1]:bernoulli(0.15)")
+JOBS = ("cifar-vgg8", "s-resnet18[B=2,T=2]:bernoulli(0.15)")
 CORES = (1, 2, 4, 8, 16, 20, 32, 64)
 MEMORIES = ("4 channels", "a channel a core")
 SATURATED = 0.8  # of its time a resource is busy: more cores cannot help
@@ -85,8 +85,9 @@ def section(rows: list[Row]) -> str:
         "The same iteration on `neuromc-20` with 1 to 64 cores on a mesh of their own, layer by "
         "layer. DRAM: the preset's 4 channels at the middles of the edges, or one channel at every "
         "core. Computing: share of all engines' time. The ImageNet network has drawn activity and "
-        "is reduced to one sample and one time step, so its layers offer a sixty-fourth of the "
-        "work that the full job (B=16, T=4) would spread.\n",
+        "is reduced to a few samples and steps: it offers a sixteenth (B=2, T=2) or a "
+        "sixty-fourth (B=1, T=1) of the work that the full job (B=16, T=4) would spread, while "
+        "weights, their gradients and their update stay the same.\n",
     ]
     head = ("DRAM", "cores", "time, us", "speed-up", "efficiency", "computing",
             "busiest engine", "waits most for", "busiest resource", "what stops it")  # fmt: skip
@@ -141,11 +142,12 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", default=JOBS, metavar="JOB")
     parser.add_argument("--cores", nargs="+", type=int, default=CORES)
+    parser.add_argument("--memory", nargs="+", choices=MEMORIES, default=MEMORIES)
     parser.add_argument("--page", action="store_true", help="write the page from what is measured")
     asked: Any = parser.parse_args(arguments)
     for job in [] if asked.page else asked.only:
         for cores in asked.cores:
-            for memory in MEMORIES:
+            for memory in asked.memory:
                 update_csv(RESULTS, ("job", "memory", "cores"), [measure(job, cores, memory)])
     rows = read_csv(RESULTS)
     replace_section(STUDIES, "scaling", section(rows))

@@ -50,3 +50,21 @@ class Entries:
             return None
         self.blocked_writes -= command
         return self.blocked.popleft()
+
+    def reads_first(self) -> int:
+        """Reads served before any more writes enter: those in front of the first that can."""
+        reads, writes = self.waiting
+        served = 0
+        for _, command, bursts in self.blocked:
+            if command:
+                fits = not writes or writes + bursts <= self._capacity[1]
+                return served if fits else reads
+            reads += bursts
+            room = self._capacity[0] if bursts <= self._capacity[0] else bursts
+            served = max(served, reads - room)
+        return reads
+
+    def writes_first(self, low: int) -> int:
+        """Writes served before reads get their turn: down to ``low``, all if no read waits."""
+        reads, writes = self.waiting
+        return writes - low if reads or len(self.blocked) > self.blocked_writes else writes

@@ -378,29 +378,41 @@ class Scheduler:
         """Latest time to call ``advance`` so that no answer falls due unseen.
 
         A read's data comes long after its command, so several reads are settled in one call. A
-        write answered at its WR needs a call at that time, unless the bus is still reading:
-        then no WR can follow sooner than the turn-around.
+        write answered at its WR needs a call at that time, unless the bus is still reading: then
+        no WR can follow sooner than the turn-around, after the reads that come before it.
         """
-        delays, lag, waiting = self._delays, self._write_lag(), self.entries.waiting
-        read, turn = delays.answer[READ], delays.turn
+        delays, lag, command = self._delays, self._write_lag(), self._command
+        read, column = delays.answer[READ], delays.column
         time, choice = self._next_column
         opens = self._next_row[0] + delays.row_to_column
-        more = 0  # from the next column command to the last one of its run, if undisturbed
-        if self._columns and choice is self._columns[0] and delays.column == delays.column_group:
-            left = choice[1].hits[self._command][0].left
-            if self.mode == WRITE and waiting[READ]:  # the low watermark may cut the run short
-                left = max(1, min(left, waiting[WRITE] - self._policy.write_low))
-            more = (left - 1) * delays.column
-            if time + more >= opens or time + more >= self._refresh_due:
-                more = 0
+        before = self._commands_before_turn()
+        last = time  # the last column command of the chosen run, if that run is undisturbed
+        if self._columns and choice is self._columns[0] and column == delays.column_group:
+            left = choice[1].hits[command][0].left
+            last += column * ((left if left < before else before) - 1)
+            if last > self._refresh_due:
+                last = self._refresh_due if self._refresh_due > time else time
+        turned = time + column * (before - 1) + delays.turn[command]
         if self._policy.write_ack == "accept":
-            time += min(lag, read + more)
-        elif self._command == READ:
-            time += min(read + more, turn[READ] + lag)
+            due = min(time + lag, last + read)
+        elif command == READ:
+            due = min(last + read, turned + lag)
         else:
-            time += min(lag + more, turn[WRITE] + read)
+            due = min(last + lag, turned + read)
         opened = opens + (read if read < lag else lag)
-        return time if time < opened else opened
+        return due if due < opened else opened
+
+    def _commands_before_turn(self) -> int:
+        """Least number of column commands before one of the other kind can follow."""
+        if self._command != self.mode:
+            return 1
+        entries = self.entries
+        before = (
+            entries.reads_first()
+            if self.mode == READ
+            else entries.writes_first(self._policy.write_low)
+        )
+        return before if before > 1 else 1
 
     def _write_lag(self) -> int:
         """Least time from a column command that concerns a write to that write's answer."""

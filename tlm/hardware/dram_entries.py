@@ -17,11 +17,12 @@ class Entries:
     when it is empty.
     """
 
-    __slots__ = ("_capacity", "blocked", "blocked_writes", "waiting")
+    __slots__ = ("_capacity", "blocked", "blocked_writes", "transactions", "waiting")
 
     def __init__(self, read_queue: int, write_queue: int) -> None:
         self._capacity = (read_queue, write_queue)
-        self.waiting = [0, 0]
+        self.waiting = [0, 0]  # bursts
+        self.transactions = [0, 0]  # to which they belong
         self.blocked: deque[Waiting] = deque()
         self.blocked_writes = 0
 
@@ -51,20 +52,39 @@ class Entries:
         self.blocked_writes -= command
         return self.blocked.popleft()
 
-    def reads_first(self) -> int:
-        """Reads served before any more writes enter: those in front of the first that can."""
-        reads, writes = self.waiting
-        served = 0
-        for _, command, bursts in self.blocked:
-            if command:
-                fits = not writes or writes + bursts <= self._capacity[1]
-                return served if fits else reads
-            reads += bursts
-            room = self._capacity[0] if bursts <= self._capacity[0] else bursts
-            served = max(served, reads - room)
-        return reads
+    # Bounds on what is served next, for a channel that need not look at every command. They look
+    # at no more than the first transaction in front of the queues: what is behind enters later.
 
-    def writes_first(self, low: int) -> int:
-        """Writes served before reads get their turn: down to ``low``, all if no read waits."""
+    def reads_before_write(self) -> int:
+        """Least number of reads served before a write that waits in front can enter."""
         reads, writes = self.waiting
-        return writes - low if reads or len(self.blocked) > self.blocked_writes else writes
+        if not self.blocked_writes:
+            return reads
+        _, command, bursts = self.blocked[0]
+        if command:
+            fits = not writes or writes + bursts <= self._capacity[1]
+            return 0 if fits else reads
+        return min(reads, max(0, reads + bursts - self._capacity[0]))
+
+    def writes_before_read(self, low: int) -> int:
+        """Least number of writes served until ``low`` are left and a read waits, or all are."""
+        reads, writes = self.waiting
+        if reads or not self.blocked:
+            return writes - low if reads else writes
+        _, command, bursts = self.blocked[0]
+        return writes + bursts * command - low
+
+    def before_answer(self, command: int, turn: int) -> int:
+        """Least number of a kind served up to the last burst of some transaction of that kind.
+
+        ``turn`` are those served before the other kind can be, and free its queue.
+        """
+        waiting = self.waiting[command]
+        if self.transactions[command] > 1:
+            return 1
+        if not self.blocked:
+            return waiting
+        _, kind, bursts = self.blocked[0]
+        if kind != command:
+            return min(waiting, turn)
+        return min(waiting, max(0, waiting + bursts - self._capacity[command]) + 1)

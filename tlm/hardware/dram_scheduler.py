@@ -82,6 +82,7 @@ class Scheduler:
         transaction, command, bursts = arrival
         transaction.end_req = at
         self.entries.waiting[command] += bursts
+        self.entries.transactions[command] += 1
         runs = self._map.runs(transaction.address, bursts)
         join = Join(len(runs)) if len(runs) > 1 else None
         eligible = at + self._delays.pipeline
@@ -252,6 +253,7 @@ class Scheduler:
                 return
         command = WRITE if transaction.command else READ
         self.counters.nbytes[command] += transaction.nbytes
+        self.entries.transactions[command] -= 1
         if not (command and self._policy.write_ack == "accept"):
             self.finished.append((time + self._delays.answer[command], transaction))
 
@@ -381,37 +383,44 @@ class Scheduler:
         write answered at its WR needs a call at that time, unless the bus is still reading: then
         no WR can follow sooner than the turn-around, after the reads that come before it.
         """
-        delays, lag, command = self._delays, self._write_lag(), self._command
-        read, column = delays.answer[READ], delays.column
-        time, choice = self._next_column
-        opens = self._next_row[0] + delays.row_to_column
-        before = self._commands_before_turn()
-        last = time  # the last column command of the chosen run, if that run is undisturbed
-        if self._columns and choice is self._columns[0] and column == delays.column_group:
-            left = choice[1].hits[command][0].left
-            last += column * ((left if left < before else before) - 1)
-            if last > self._refresh_due:
-                last = self._refresh_due if self._refresh_due > time else time
-        turned = time + column * (before - 1) + delays.turn[command]
+        delays, entries, command = self._delays, self.entries, self._command
+        column, opens = self._next_column[0], self._next_row[0] + delays.row_to_column
+        first = column if column < opens else opens
+        if first >= NEVER:
+            return NEVER
+        turn = self._before_turn()
+        turned = first + delays.column * (turn - 1) + delays.turn[command]
+        answered = first + delays.column * (entries.before_answer(command, turn) - 1)
+        answered = max(answered, min(self._end_of_run(turn), opens))
+        read, lag = delays.answer[READ], self._write_lag()
         if self._policy.write_ack == "accept":
-            due = min(time + lag, last + read)
-        elif command == READ:
-            due = min(last + read, turned + lag)
-        else:
-            due = min(last + lag, turned + read)
-        opened = opens + (read if read < lag else lag)
-        return due if due < opened else opened
+            return min(first + lag, answered + read)
+        if command == READ:
+            return min(answered + read, turned + lag)
+        return min(answered + lag, turned + read)
 
-    def _commands_before_turn(self) -> int:
+    def _end_of_run(self, turn: int) -> int:
+        """Least time of the chosen run's last column command, before which no other run ends.
+
+        Up to ``turn`` commands, the refresh, or the activate for another run (left to the caller),
+        the oldest candidate goes on undisturbed if it never has to wait longer than the others.
+        """
+        time, choice = self._next_column
+        gap = self._delays.column
+        if not self._columns or choice is not self._columns[0] or gap != self._delays.column_group:
+            return time
+        left = choice[1].hits[self._command][0].left
+        end = time + gap * ((left if left < turn else turn) - 1)
+        return max(time, min(end, self._refresh_due))
+
+    def _before_turn(self) -> int:
         """Least number of column commands before one of the other kind can follow."""
         if self._command != self.mode:
             return 1
-        entries = self.entries
-        before = (
-            entries.reads_first()
-            if self.mode == READ
-            else entries.writes_first(self._policy.write_low)
-        )
+        if self.mode == READ:
+            before = self.entries.reads_before_write()
+        else:
+            before = self.entries.writes_before_read(self._policy.write_low)
         return before if before > 1 else 1
 
     def _write_lag(self) -> int:

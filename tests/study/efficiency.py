@@ -1,7 +1,7 @@
 """Section "TFLOPS/W" of the validation page: three networks beside the published 1.05.
 
-``python -m tests.study.efficiency [--only NETWORK ...] [--batch B] [--page]`` updates
-``docs/studies/efficiency.csv`` and ``docs/studies/constants.csv`` and writes the section.
+``python -m tests.study.efficiency [--only NETWORK ...] [--batch B] [--set KEY=VALUE ...] [--page]``
+updates ``docs/studies/efficiency.csv`` and ``docs/studies/constants.csv`` and writes the section.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ LABELS = {"published": "calibrated", "derived": "calibrated", "assumed": "assume
 
 
 def measure(
-    network: str, batch: int, steps: int
+    network: str, batch: int, steps: int, changes: list[str]
 ) -> Iterator[tuple[dict[str, object], list[dict[str, str]]]]:
     """Summary row and energy rows: dense at the prices of both tables, then with drawn sparsity."""
     for activity, overrides in (("dense", NOTHING_SKIPPED), (SPARSE, ())):
-        summary, rows = simulate(f"{network}[B={batch},T={steps}]:{activity}", CHIP, overrides)
+        job = f"{network}[B={batch},T={steps}]:{activity}"
+        summary, rows = simulate(job, CHIP, (*changes, *overrides))
         for energy in ("neuromc", "cacti28"):
             table = load_energy(energy, load_chip(CHIP).config.core.memory)
             found = {"network": network, "activity": activity, "energy": energy}
-            found |= {"batch": batch, "steps": steps}
+            found |= {"batch": batch, "steps": steps, "changes": ", ".join(changes)}
             yield found | figures(summary, rows, table), rows
 
 
@@ -132,13 +133,14 @@ def section(rows: list[dict[str, str]], shares: list[dict[str, str]]) -> str:
 
 
 def _networks(rows: list[dict[str, str]]) -> str:
-    head = ("network", "B, T", "activity", "energies", "dense-equivalent, core",
+    head = ("network", "B, T", "chip changed", "activity", "energies", "dense-equivalent, core",
             "core, hidden layers", "against 1.05", "dense-equivalent, chip", "effective, core",
             "effective, chip", "time", "energy")  # fmt: skip
     lines = [
         (
             row["network"],
             f"{row['batch']}, {row['steps']}",
+            row["changes"],
             f"`{row['activity']}`",
             row["energy"],
             f"{float(row['dense_core']):.2f}",
@@ -194,10 +196,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--batch", type=int, default=1, help="samples a mini-batch")
     parser.add_argument("--steps", type=int, default=4, help="time steps")
+    parser.add_argument("--set", action="append", default=[], help="change of the chip")
     parser.add_argument("--page", action="store_true", help="write the page from what is measured")
     asked = parser.parse_args(arguments)
     for network in [] if asked.page else asked.only:
-        measured = list(measure(network, asked.batch, asked.steps))
+        measured = list(measure(network, asked.batch, asked.steps, asked.set))
         keys = ("network", "activity", "energy", "batch", "steps")
         update_csv(RESULTS, keys, [row for row, _ in measured])
         update_csv(CONSTANTS, ("network", "constant"), constants(network, measured[0][1]))

@@ -1,7 +1,8 @@
 """Load: what one layer on one grid asks of every core, of DRAM and of the network (estimated).
 
 Cycles come from recorded work; bytes from shapes and from what fits the memories. Left out are
-halo gradients, pooled copies of the state, and what the burst length adds to short accesses.
+messages of dY between rows, pooled copies of the state, and what the burst length adds to short
+accesses.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tlm.mapping.grid import Grid
 from tlm.mapping.nest import Array, block_sizes, ceil_div
 from tlm.mapping.profile import Profile
 from tlm.mapping.region import Slice, length
-from tlm.mapping.split import gradient_bits
+from tlm.mapping.split import gradient_bits, gradients_through_dram, weight_gradient_bits
 from tlm.workload.model import Layer
 
 DRAM_SHARE = 0.6  # of the peak that a job's reads and writes reach (assumed; seen: .5 to .7)
@@ -80,24 +81,28 @@ def _dram_bits(
     if profile.waits_for_batch and 2 * products * bits > memory.batch_norm * len(parts):
         fp += 2 * products * precision.membrane  # the currents, written and read
         bp += products * (precision.membrane + 2 * bits)  # again, and dL/dI
-    if max(gradient_bits(layer, profile.steps, part, chip) for part in parts) > memory.gradients:
-        bp += 2 * products * bits  # dY, written and read
+    through = gradients_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
+    if through:
+        bp += products * bits  # dY, written; BP and WG read it by slices
         wg += products * bits
     k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
     partials = k * (precision.partial_sum if k > 1 else bits)
     # A core keeps what arrives for one layer while that of the next is worked on: half each.
     if profile.returned * partials > memory.spike_gradients // 2 * chip.cores:
-        bp += 2 * prod(layer.in_shape) * pairs * partials
+        bp += (1 + len(layer.sources)) * prod(layer.in_shape) * pairs * partials
     for part in parts:
-        more = _slice_bits(profile, part, chip, array, group)
+        more = _slice_bits(profile, part, chip, array, group, through)
         fp, bp, wg = fp + more[0], bp + more[1], wg + more[2]
     return fp, bp, wg
 
 
 def _slice_bits(
-    profile: Profile, part: Slice, chip: ChipConfig, array: Array, group: int
+    profile: Profile, part: Slice, chip: ChipConfig, array: Array, group: int, through: bool
 ) -> tuple[int, int, int]:
-    """Bits of weights and inputs that one slice reads in FP, BP and WG, and of dW it spills."""
+    """Bits of weights, inputs and dY that one slice reads in FP, BP and WG, and of dW it spills.
+
+    ``through``: dY comes from DRAM.
+    """
     layer, memory = profile.layer, chip.core.memory
     samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
     weights, width = _weights(layer, part), layer.product_shape[2]
@@ -105,20 +110,23 @@ def _slice_bits(
     inputs = length(input_rows(layer, product_rows(layer, part.neurons.rows))) * line
     bits, returned = weights * chip.precision.weight, length(part.input_rows)
 
-    def fetched(staged: int, rows: int, width: int) -> int:
-        """Once, as far as the buffer or the stage beside it holds them; the rest once a block."""
+    def fetched(staged: int, rows: int, width: int, operands: int) -> int:
+        """Once, as far as buffer or stage hold them; the rest once a block, or ``operands`` do."""
         together, once = min(group, samples), bits
         if bits > memory.weights:
             sizes = block_sizes(together, rows, profile.steps, width, array.positions)
-            once = min(bits, staged) + max(0, bits - staged) * sum(count for _, count in sizes)
+            again = max(0, bits - staged) * (sum(count for _, count in sizes) - 1)
+            once += min(again, operands * together // samples * (ceil_div(bits, staged) - 1))
         return once * ceil_div(samples, together)
 
-    fp = fetched(memory.membrane * 3 // 4, rows, width)
-    if not profile.has_bp or inputs > memory.spikes // 2:
-        fp += inputs
-    bp = 0
+    streamed = inputs if not profile.has_bp or inputs > memory.spikes // 2 else 0
+    fp = streamed + fetched(memory.membrane * 3 // 4, rows, width, streamed)
+    bp, gradients = 0, gradient_bits(layer, profile.steps, part, chip)
     if profile.has_bp and returned:
-        bp = fetched(memory.membrane // 2, returned, layer.in_shape[2])
+        streamed = gradients * samples if through else 0
+        bp = streamed + fetched(memory.membrane // 2, returned, layer.in_shape[2], streamed)
         bp += returned * line // profile.operand_bits
-    spilled = weights * chip.precision.partial_sum
-    return fp, bp, inputs + (2 * spilled * samples if spilled > memory.accumulators else 0)
+    held = 0 if through else gradients
+    wg = weight_gradient_bits(layer, profile.steps, part, chip, profile.operand_bits, held)
+    dw = weights * chip.precision.partial_sum
+    return fp, bp, wg + (dw if dw > memory.accumulators else 0)  # read by reduction or update

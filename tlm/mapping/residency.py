@@ -17,7 +17,7 @@ from tlm.mapping.geometry import input_rows, product_rows
 from tlm.mapping.plan import LayerPlan, Plan, Store
 from tlm.mapping.region import Region, Slice, length
 from tlm.mapping.sharing import apart
-from tlm.mapping.split import gradient_bits
+from tlm.mapping.split import gradients_through_dram
 
 
 class _Shelf:
@@ -66,7 +66,10 @@ def choose_stores(plan: Plan) -> None:
             lp.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
         bits = {part.core: lp.weight_count(part) * precision.partial_sum for part in lp.slices}
         lp.dw_spilled = sums.take(bits, index, index) == "dram"
-        lp.gradients = _gradient_store(plan, lp)
+        through = gradients_through_dram(
+            lp.layer, plan.steps, lp.slices, plan.chip, lp.operand_bits
+        )
+        lp.gradients = "dram" if through else "memory"
         if plan.schedule.by_step and lp.state != "keep":
             neurons = {part.core: part.neurons.size * lp.layer.out_shape[2] for part in lp.slices}
             bits = {core: count * precision.membrane for core, count in neurons.items()}
@@ -78,30 +81,6 @@ def choose_stores(plan: Plan) -> None:
             bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
             lp.arriving = arrivals.take(bits, lp.layer.index, lp.consumers[-1].layer.index)
     _keep_states(plan)
-
-
-def _gradient_store(plan: Plan, lp: LayerPlan) -> Store:
-    """Where dY goes: to the gradient memory if a sample fits, unless DRAM costs fewer bytes.
-
-    A dW that does not fit the accumulators comes and goes once a block of samples while dY is in
-    the core; from DRAM, dY is read twice and the inputs once an output tile, but dW leaves once.
-    """
-    memory, precision, steps = plan.chip.core.memory, plan.chip.precision, plan.steps
-    held = max(gradient_bits(lp.layer, steps, part, plan.chip) for part in lp.slices)
-    if held > memory.gradients:
-        return "dram"
-    if not lp.dw_spilled:
-        return "memory"
-    kept = through = 0
-    for part in lp.slices:
-        region, weights = product_region(lp, part), lp.weight_count(part) * precision.partial_sum
-        together = max(1, memory.gradients // 2 // held)
-        blocks = -(-length(region.samples) // together)
-        passes = -(-weights // memory.accumulators)
-        kept += (2 * blocks - 1) * weights
-        through += 3 * region.size * lp.width * steps * precision.gradient
-        through += weights + passes * _input_bits(plan, lp, part)
-    return "dram" if through < kept else "memory"
 
 
 def product_region(lp: LayerPlan, part: Slice) -> Region:

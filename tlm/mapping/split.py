@@ -1,4 +1,4 @@
-"""Closed forms of a slice: its dense cycles, and the gradients it holds."""
+"""Closed forms of a slice: its dense cycles, and how dY and dW pass through its memories."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from math import prod
 
 from tlm.config.schema import ChipConfig
 from tlm.mapping.dense import bp_dense_cycles, fp_dense_cycles, wg_dense_cycles
-from tlm.mapping.geometry import output_rows, product_rows
+from tlm.mapping.geometry import input_rows, output_rows, product_rows
 from tlm.mapping.nest import Array, block_sizes, panel_positions
 from tlm.mapping.region import Slice, length
 from tlm.workload.model import NETWORK_INPUT, Layer
@@ -42,3 +42,49 @@ def gradient_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> in
         rows = (min(rows[0], read[0]), max(rows[1], read[1]))
     values = length(part.neurons.channels) * length(rows) * layer.product_shape[2]
     return values * steps * chip.precision.gradient
+
+
+def gradients_through_dram(
+    layer: Layer, steps: int, parts: list[Slice], chip: ChipConfig, operand_bits: int
+) -> bool:
+    """Whether dY goes through DRAM: if no sample of it fits a core, or if that costs fewer bytes.
+
+    A dW that does not fit the accumulators comes and goes once a block of samples while dY is in
+    the core; from DRAM, dY is read twice and the inputs once a part of dW that fits, but dW leaves
+    once.
+    """
+    held = max(gradient_bits(layer, steps, part, chip) for part in parts)
+    if held > chip.core.memory.gradients:
+        return True
+    kept = through = 0
+    for part in parts:
+        rows = length(product_rows(layer, part.neurons.rows))
+        values = rows * layer.product_shape[2] * length(part.neurons.channels) * steps
+        values *= length(part.neurons.samples)
+        kept += weight_gradient_bits(layer, steps, part, chip, operand_bits, held)
+        through += weight_gradient_bits(layer, steps, part, chip, operand_bits, 0)
+        through += 3 * values * chip.precision.gradient
+    return through < kept
+
+
+def weight_gradient_bits(
+    layer: Layer, steps: int, part: Slice, chip: ChipConfig, operand_bits: int, held: int
+) -> int:
+    """Bits of inputs and of unfinished dW that WG of a slice moves.
+
+    ``held`` bits of dY a sample are in the core; 0 if dY comes from DRAM.
+    """
+    memory = chip.core.memory
+    channels, _, width = layer.in_shape
+    samples = length(part.neurons.samples)
+    rows = length(input_rows(layer, product_rows(layer, part.neurons.rows)))
+    inputs = channels * rows * width * steps * samples * operand_bits
+    dw = length(part.neurons.channels) * prod(layer.weight_shape[1:]) * chip.precision.partial_sum
+    if dw <= memory.accumulators:
+        return inputs
+    passes = -(-dw // memory.accumulators)
+    if not held:
+        return inputs * passes + dw
+    blocks = -(-samples // max(1, memory.gradients // 2 // held))
+    pieces = max(blocks, -(-inputs // (memory.spikes // 2)))  # double buffer
+    return min(inputs * passes + (2 * blocks - 1) * dw, inputs + (2 * pieces - 1) * dw)

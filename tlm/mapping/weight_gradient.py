@@ -61,19 +61,20 @@ def build_weight_gradient(
 
 def _walk(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
     """Append the passes over some samples of a slice, piece by piece."""
-    for strip in _strips(builder, lp, part):
+    for strip in _strips(builder, lp, part, samples):
         blocks = list(_pieces(builder, lp, part, samples, strip))
         for block in blocks:
             ends = (block is blocks[0], block is blocks[-1])
             _piece(builder, lp, part, block, strip, ends)
 
 
-def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
-    """The passes over a slice.
+def _strips(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> list[Strip]:
+    """The passes over some samples of a slice.
 
-    Where dY comes from DRAM and the slice's dW exceeds the accumulators, a pass takes as many
-    output tiles as fit, or a part of the inputs of one, so that dW never leaves unfinished. Inputs
-    are also cut where one row of them, all steps, exceeds the spike memory.
+    Where the slice's dW exceeds the accumulators, a pass takes as many output tiles as fit, or a
+    part of the inputs of one, so that dW does not come and go with every piece: always if dY comes
+    from DRAM, otherwise if reading the inputs in every pass moves fewer bits. Inputs are also cut
+    where one row of them, all steps, exceeds the spike memory.
 
     Raises:
         MappingError: not even one chunk of inputs fits the spike memory.
@@ -83,8 +84,10 @@ def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
     inputs = chip.core.memory.spikes // (_input_bits(lp, part, 1) // depth or 1)
     outputs = length(channels)
     room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
-    once = lp.gradients == "dram" and room >= array.tile * array.chunk
-    if lp.dw_spilled and once:
+    once = lp.dw_spilled and room >= array.tile * array.chunk
+    if once and lp.gradients == "memory":
+        once = _passes_pay(builder, lp, part, samples)
+    if once:
         outputs = max(array.tile, room // min(depth, inputs) // array.tile * array.tile)
         inputs = min(inputs, room // min(outputs, length(channels)))
     inputs = depth if inputs >= depth else inputs // array.chunk * array.chunk
@@ -98,6 +101,16 @@ def _strips(builder: Builder, lp: LayerPlan, part: Slice) -> list[Strip]:
         for k in range(*channels, outputs)
         for c in range(0, depth, inputs)
     ]
+
+
+def _passes_pay(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> bool:
+    """Whether reading the inputs once a pass costs less than moving dW once a piece."""
+    chip = builder.plan.chip
+    whole = Strip(part.neurons.channels, (0, lp.layer.in_shape[0]), False)
+    pieces = sum(1 for _ in _pieces(builder, lp, part, samples, whole))
+    dw = lp.weight_count(part) * chip.precision.partial_sum
+    inputs = _input_bits(lp, part, length(product_region(lp, part).rows)) * length(samples)
+    return 2 * (pieces - 1) * dw > (ceil_div(dw, chip.core.memory.accumulators) - 1) * inputs
 
 
 def _input_bits(lp: LayerPlan, part: Slice, rows: int) -> int:

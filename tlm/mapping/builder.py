@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tlm.mapping.counts import Bools
-from tlm.mapping.nest import Array, Block, ceil_div
+from tlm.mapping.nest import Array, ceil_div
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.region import Region, Slice, Span, length, overlap
+from tlm.mapping.region import Block, Region, Slice, Span, length, overlap
 from tlm.mapping.residency import product_region
 from tlm.mapping.streams import MEMORY_WIDTH, Streams
 from tlm.task import (
@@ -51,6 +51,10 @@ class Builder:
         """Append a tile to the program of its phase's engine."""
         self.program.tiles[core][ENGINE_OF_PHASE[tile.phase]].append(tile)
         return tile
+
+    def extend(self, core: int, tiles: list[Tile]) -> None:
+        """Append tiles of one phase, as :meth:`add` does."""
+        self.program.tiles[core][ENGINE_OF_PHASE[tiles[0].phase]] += tiles
 
     def send(self, command: Command, source: int, core: int, nbytes: int, arrives: tuple[int, ...],
              tile: Tile) -> None:  # fmt: skip
@@ -166,6 +170,8 @@ def merge(total: dict[str, int], more: dict[str, int]) -> None:
 
 def dead_pairs(lp: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:
     """The (sample, step) pairs whose dU slice is skipped."""
+    if lp.live[slice(*steps), slice(*samples)].all():
+        return ()
     return tuple((b, t) for b in range(*samples) for t in range(*steps) if not lp.live[t, b])
 
 

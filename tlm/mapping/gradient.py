@@ -24,10 +24,10 @@ from tlm.mapping.builder import (
 )
 from tlm.mapping.forward import walk_products
 from tlm.mapping.geometry import fed_rows, output_rows, product_span
-from tlm.mapping.nest import Block, ceil_div, sample_blocks
+from tlm.mapping.nest import ceil_div, sample_blocks
 from tlm.mapping.normalise import read_currents, statistics, unit_regions
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Region, Slice, Span, length
+from tlm.mapping.region import Block, Region, Slice, Span, length
 from tlm.mapping.soma import loss_core
 from tlm.mapping.split import gradient_bits
 from tlm.task import Command, Phase, Run, Tile, Work

@@ -9,9 +9,8 @@ import numpy as np
 from tlm.mapping.builder import Builder, per_sample
 from tlm.mapping.counts import Bools
 from tlm.mapping.gradient import gradient_bytes
-from tlm.mapping.nest import Block
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Slice, Span, overlap
+from tlm.mapping.region import Block, Slice, Span, overlap
 from tlm.mapping.residency import partial_bits
 from tlm.task import Command, Tile
 

@@ -98,7 +98,7 @@ def _gradient_reads(
         return (), False
     fresh, each = builder.streams.gradient_rows(turn, lp, part, block)
     tensor = lp.tensors["dY"]
-    return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.live), each
+    return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.skips), each
 
 
 def _gradient_saved(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> tuple[int, ...]:
@@ -125,7 +125,7 @@ def _mask_reads(
     rows = builder.streams.mask_rows(turn, lp, part, block)
     for one in lp.producers:
         tensor = one.tensors["need"]
-        found = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.live)
+        found = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.skips)
         runs += found
         needs += saved(builder, one, block.samples) if found else ()
     return runs, needs

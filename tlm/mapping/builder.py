@@ -18,10 +18,14 @@ from tlm.task import (
     Message,
     Phase,
     Program,
+    Run,
     Tile,
 )
 
 STATE_WIDTH = 16  # bits an access of the spike and mask memories moves
+
+
+Spill = tuple[int, tuple[Run, ...]]  # partial dW in DRAM: the completion of its writes, where
 
 
 @dataclass(slots=True)
@@ -32,7 +36,7 @@ class Builder:
     program: Program
     streams: Streams
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
-    spills: dict[tuple[int, int], dict[tuple[Span, Span], int]] = field(default_factory=dict)
+    spills: dict[tuple[int, int], dict[tuple[Span, Span], Spill]] = field(default_factory=dict)
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
     _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
@@ -170,7 +174,7 @@ def merge(total: dict[str, int], more: dict[str, int]) -> None:
 
 def dead_pairs(lp: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:
     """The (sample, step) pairs whose dU slice is skipped."""
-    if lp.live[slice(*steps), slice(*samples)].all():
+    if lp.skips is None:
         return ()
     return tuple((b, t) for b in range(*samples) for t in range(*steps) if not lp.live[t, b])
 

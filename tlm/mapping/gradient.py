@@ -152,7 +152,7 @@ def _input_gradient_runs(
         _, height, width = pool.pooled(lp.layer.pooled_shape)
     rows = fed_rows(pool, pooled.rows, height)
     if reader.layer.kind == "conv":
-        return tensor.runs(pooled.samples, steps, pooled.channels, rows, reader.live)
+        return tensor.runs(pooled.samples, steps, pooled.channels, rows, reader.skips)
     if rows == (0, height):
         spans = [(pooled.channels[0] * height * width, pooled.channels[1] * height * width)]
     else:
@@ -163,7 +163,7 @@ def _input_gradient_runs(
     return tuple(
         run
         for span in spans
-        for run in tensor.runs(pooled.samples, steps, span, (0, 1), reader.live)
+        for run in tensor.runs(pooled.samples, steps, span, (0, 1), reader.skips)
     )
 
 
@@ -240,7 +240,7 @@ def _leave_gradient(
         merge(tile.work.energy, {"bp.norm_scale": values})
     if lp.gradients == "dram":
         tile.writes += lp.tensors["dY"].runs(
-            product.samples, steps, product.channels, product.rows, lp.live
+            product.samples, steps, product.channels, product.rows, lp.skips
         )
         tile.saves += tuple(
             builder.done.expect(ident)

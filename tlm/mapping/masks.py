@@ -141,13 +141,14 @@ def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     """
     if pool.kind == "average":
         return _any(pool, need)
-    ranked = np.asarray(values, np.uint16) + 1 if pool.padding else values
-    (first, wanted_first), *others = zip(taps(pool, ranked), taps(pool, need), strict=True)
-    best, found = first.copy(), wanted_first.copy()
+    ranked = values.view(np.uint8) if values.dtype == np.bool_ else np.asarray(values, np.uint16)
+    if pool.padding:
+        ranked = ranked + ranked.dtype.type(1)
+    (best, found), *others = zip(taps(pool, ranked), taps(pool, need), strict=True)
     for value, wanted in others:
         better = np.greater(value, best)
-        np.copyto(best, value, where=better)
-        np.copyto(found, wanted, where=better)
+        best = np.maximum(best, value)
+        found = np.where(better, wanted, found)
     return found
 
 

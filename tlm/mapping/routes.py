@@ -73,7 +73,7 @@ def return_gradient(
     if any(route.producer.arriving == "dram" for route in routes):
         k = [cut.neurons.channels for cut in lp.slices[: lp.split.k]].index(part.neurons.channels)
         tensor = lp.tensors[f"dX{k}"]
-        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, lp.live)
+        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, lp.skips)
         tile.saves += tuple(
             builder.done.expect(ident)
             for ident in per_sample(builder, "dX", lp, part, block.samples)

@@ -167,7 +167,7 @@ def _piece(
         if scanned:
             tile.cycles += builder.array.depth
             if wanted is not None:
-                take_inputs(builder, "wg", lp, wanted, block.steps, tile, lp.live)
+                take_inputs(builder, "wg", lp, wanted, block.steps, tile, lp.skips)
             wanted = None
             tile.read_needs = saved_inputs(builder, lp, samples)
             if lp.gradients == "dram":
@@ -191,7 +191,7 @@ def _read_gradient(
     """Let a tile read the dY of its output channels from DRAM."""
     steps = (0, builder.plan.steps)
     tile.reads += lp.tensors["dY"].runs(
-        region.samples, steps, region.channels, region.rows, lp.live
+        region.samples, steps, region.channels, region.rows, lp.skips
     )
     tile.read_needs += per_sample(builder, "dY", lp, part, region.samples)
 
@@ -212,25 +212,25 @@ def _spill(
     accumulators takes up what an earlier group left with its first piece and writes it with
     its last.
     """
-    runs = spilled_runs(lp, part, panel.channels, panel.partners)
     found = builder.spills.setdefault((lp.layer.index, part.core), {})
     key = (panel.channels, panel.partners)
+    before, runs = found.get(key) or (None, _spilled_runs(lp, part, *key))
     first, last = ends if once_written else (worked, worked)
-    if first and key in found:
+    if first and before is not None:
         tile.reads += runs
-        tile.read_needs += (found[key],)
+        tile.read_needs += (before,)
     if not last:
         return
     written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}", "channel",
                                  panel.channels[0], "input", panel.partners[0],
                                  "sample", tile.sample,
                                  "piece", len(builder.program.tiles[part.core]["wg"]))  # fmt: skip
-    found[key] = builder.done.expect(written)
+    found[key] = builder.done.expect(written), runs
     tile.saves += (written,)
     tile.writes += runs
 
 
-def spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tuple[Run, ...]:
+def _spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tuple[Run, ...]:
     """Where the dW of some channels is kept in DRAM; of neighbouring channels it is one run."""
     scratch = lp.weights[f"dW.core{part.core:02d}"]
     runs: list[Run] = []

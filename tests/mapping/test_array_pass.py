@@ -15,10 +15,10 @@ from tlm.config.core import GradientEngine
 from tlm.mapping.array_pass import (
     backward_work,
     forward_work,
-    panels,
     weight_gradient_work,
 )
-from tlm.mapping.operands import Box
+from tlm.mapping.passes import passes
+from tlm.mapping.region import Block
 from tlm.mapping.walk import Nest
 
 COUNTS = ("cycles", "scanned", "executed", "lane_slots", "macs", "useful", "dense", "first_words",
@@ -72,22 +72,21 @@ def engine(chip, policies, grid):
     return GradientEngine(**sides, **skips, grid=grid)
 
 
-def total(nest, blocks, channels, panel, size):
+def total(nest, work, blocks, channels, panel, size):
     """The counts of all panels and groups of weights added up; each is walked twice, in rounds."""
-    blocks = list(blocks)
+    work = list(work)
     half = channels // 2 // panel * panel
     walked = [
-        one
+        found.walked
         for some in ((0, half), (half, channels))
-        for found in panels(nest, blocks, some, panel, size)
-        for one in found.walked
+        for found in passes(nest, work, blocks, some, panel, size)
     ]
-    return {name: sum(getattr(one, name) for one in walked) for name in COUNTS}
+    return {name: int(sum(getattr(one, name).sum() for one in walked)) for name in COUNTS}
 
 
-def whole(layer, live, height, width):
-    """A box of all positions."""
-    return Box((0, live.shape[1]), (0, live.shape[0]), (0, height), (0, width))
+def whole(live, height):
+    """A box of all positions as one block."""
+    return [Block((0, live.shape[1]), (0, height), (0, live.shape[0]))]
 
 
 def positions_of(live, height, width):
@@ -164,9 +163,9 @@ def test_forward_equals_plain_loops(case, size, panel):
     live = np.ones(inputs.shape[:2], bool)
     nest, k = nest_of(chip, False), layer.out_shape[0]
     blocks = forward_work(layer, nest, engine(chip, policies, grid), inputs,
-                            whole(layer, live, e, f), (0, k))  # fmt: skip
+                            whole(live, e), (0, k))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(nest, blocks, k, most, size)
+    found = total(nest, blocks, whole(live, e), k, most, size)
     positions, dead = positions_of(live, e, f)
     ones = lambda p, k: True  # noqa: E731
     problems = [
@@ -186,9 +185,9 @@ def test_backward_equals_plain_loops(case, size, panel):
     _, h, w = layer.in_shape
     nest, (c, k) = nest_of(chip, False), (layer.in_shape[0], layer.out_shape[0])
     blocks = backward_work(layer, nest, engine(chip, policies, grid), gradients, need, live,
-                             whole(layer, live, h, w), (0, k))  # fmt: skip
+                             whole(live, h), (0, k))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(nest, blocks, c, most, size)
+    found = total(nest, blocks, whole(live, h), c, most, size)
     positions, dead = positions_of(live, h, w)
     taps = list(range(layer.kernel[0] * layer.kernel[1]))
     wanted = {True: need, False: seen(need, policies[2])}
@@ -240,9 +239,9 @@ def test_weight_gradient_equals_plain_loops(case, panel):
     _, e, f = layer.product_shape
     nest, (c, k) = nest_of(chip, True), (layer.in_shape[0], layer.out_shape[0])
     blocks = weight_gradient_work(layer, nest, engine(chip, policies, grid), inputs, gradients,
-                                    live, whole(layer, live, e, f), (0, k), (0, c))  # fmt: skip
+                                    live, whole(live, e), (0, k), (0, c))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(nest, blocks, k, most, 10**6)
+    found = total(nest, blocks, whole(live, e), k, most, 10**6)
     fine = layer.stride if grid == "inserted" else (1, 1)
     positions, dead = positions_of(live, e * fine[0], f * fine[1])
 

@@ -22,8 +22,8 @@ from tests.mapping.jobs import (
 from tlm.config.core import GradientEngine
 from tlm.mapping.array_pass import backward_work, forward_work, weight_gradient_work
 from tlm.mapping.due import useful_pairs
-from tlm.mapping.masks import needed, windows
-from tlm.mapping.operands import Box
+from tlm.mapping.masks import needed, taps
+from tlm.mapping.region import Block
 from tlm.mapping.walk import Nest
 from tlm.task import Phase
 from tlm.workload.model import Pool
@@ -52,19 +52,19 @@ def masks(draw, layer):
     return tuple(random.random((*pairs, *shape)) < draw(DENSITY) for shape in shapes)
 
 
-def by_row(blocks, pairs, height, width):
+def by_row(work, pairs, height):
     """(Executed slots, useful pairs) [T, B, second group, first group, tap, row], weights held."""
-    shape = None
-    for t, b, y in np.ndindex(*pairs, height):
-        box = Box((b, b + 1), (t, t + 1), (y, y + 1), (0, width))
-        (block,) = blocks(box)
-        (walker,) = block.walkers
-        executed, useful = walker.count().executed, walker.walk.useful
-        if shape is None:
-            shape = (*pairs, *useful.shape, height)
-            found = np.zeros((2, *shape), int)
-        found[0, t, b, ..., y], found[1, t, b, ..., y] = executed, useful
-    return found
+    (steps, samples) = pairs
+    blocks = [
+        Block((b, b + 1), (y, y + 1), (t, t + 1))
+        for b in range(samples) for y in range(height) for t in range(steps)
+    ]  # fmt: skip
+    (group,) = work(blocks)
+    (walker,) = group.walkers
+    stream, useful, _ = walker.counted
+    found = np.stack([np.broadcast_to(stream.executed, useful.shape), useful])
+    split = found.reshape(2, samples, height, steps, *useful.shape[1:])
+    return split.transpose(0, 3, 1, 4, 5, 6, 2)
 
 
 def engine(rows, cols, weights_are_sums=False):
@@ -80,7 +80,7 @@ def fp_counts(layer, inputs, chunk):
     """(Executed slots, non-zero operands) [T, B, chunk, tap, E]."""
     one = replace(layer, out_shape=(1, *layer.out_shape[1:]))  # the same for every output
     found = by_row(lambda box: forward_work(one, *engine(chunk, 1), inputs, box, (0, 1)),
-                   inputs.shape[:2], *layer.out_shape[1:])  # fmt: skip
+                   inputs.shape[:2], layer.out_shape[1])  # fmt: skip
     return found[:, :, :, 0]
 
 
@@ -91,7 +91,7 @@ def bp_counts(layer, gradients, need, chunk, tile):
         lambda box: backward_work(
             layer, *engine(tile, chunk), gradients, need, live, box, (0, k)
         ),
-        need.shape[:2], *layer.in_shape[1:],
+        need.shape[:2], layer.in_shape[1],
     )  # fmt: skip
     return found.swapaxes(3, 4)
 
@@ -103,7 +103,7 @@ def wg_counts(layer, inputs, gradients, chunk, tile):
         lambda box: weight_gradient_work(
             layer, *engine(chunk, tile, True), inputs, gradients, live, box, (0, k), (0, c)
         ),
-        inputs.shape[:2], *layer.out_shape[1:],
+        inputs.shape[:2], layer.out_shape[1],
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_pooling_equals_plain_loops(data, size, stride):
     layer = replace(conv(shape, shape[0], 1), pool=Pool("max", size, stride))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     spikes, masks = (random.random((2, 2, *shape)) < data.draw(DENSITY) for _ in range(2))
-    pooled = windows(layer.pool, spikes).any(axis=-1)
+    pooled = np.any(taps(layer.pool, spikes), axis=0)
     np.testing.assert_array_equal(pooled, naive.pooled_spikes(layer, spikes))
     found = needed(layer.pool, spikes, masks)
     np.testing.assert_array_equal(found, naive.needed(layer, spikes, masks))

@@ -68,7 +68,7 @@ def test_work_decides_where_a_layer_is_cut():
     live = np.ones((2, 2), bool)
     layer = workload.layers[1]
     profile = profile_layer(workload, layer, masks, live, chip, array_of(chip))
-    tiles = profile.work.along(1)
+    tiles = profile.work.along[1]
     assert tiles[3] > 2 * max(tiles[:3])
     assert cut(layer, profile.work, Split(2, 1, 1), range(20)).channels == (0, 48, 64)
 

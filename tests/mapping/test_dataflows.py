@@ -198,15 +198,16 @@ def test_weights_that_do_not_stay_send_held_outputs_to_the_buffer(engine):
 
 
 def recorded_walks(monkeypatch, workload, recording, overrides):
-    """(Plan, [(engine, layer, block, weight tiles, sums or partners)]) of a built program."""
+    """(Plan, [(engine, layer, block, outputs of the slice, weight tiles)]) of a built program."""
     seen = []
 
     def spy(engine, method):
-        def walk(self, block, part, *rest):
-            for panel in method(self, block, part, *rest):
-                if any(one.scanned for one in panel.walked):
-                    seen.append((engine, self.layer.index, block, part, panel))
-                yield panel
+        def walk(self, blocks, part, *rest):
+            for some in method(self, blocks, part, *rest):
+                if some.layout.scanned:
+                    tiles = [tile for entry in some.layout.tiles for tile in entry]
+                    seen.extend((engine, self.layer.index, one, part, tiles) for one in some.blocks)
+                yield some
 
         return walk
 
@@ -296,10 +297,10 @@ def test_the_walk_rebuilds_currents_and_gradients(monkeypatch, name, dataflow, g
             "bp": np.zeros((*pairs, *layer.in_shape), np.float32),
             "wg": np.zeros(layer.weight_shape, np.float32),
         }
-        for engine, index, block, part, panel in walks:
+        for engine, index, block, part, tiles in walks:
             if index == layer.index:
                 outputs, taken = part[1], layer.in_shape[0]
-                for tile in (t for one in panel.walked for t in one.tiles):
+                for tile in tiles:
                     sizes = (plan.array.tile, plan.array.chunk)
                     ends = (min(tile[0] + sizes[0], outputs), min(tile[1] + sizes[1], taken))
                     multiply(layer, engine, block, tile, ends, operands, made[engine])

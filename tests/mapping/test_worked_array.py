@@ -19,8 +19,9 @@ import pytest
 
 from tests.mapping.jobs import conv
 from tlm.config.core import GradientEngine
-from tlm.mapping.array_pass import backward_work, forward_work, panels, weight_gradient_work
-from tlm.mapping.operands import Box
+from tlm.mapping.array_pass import backward_work, forward_work, weight_gradient_work
+from tlm.mapping.passes import passes
+from tlm.mapping.region import Block
 from tlm.mapping.walk import Nest
 
 SPIKES = ["1010", "0010", "0010", "0000"]
@@ -62,7 +63,7 @@ def walked(engine, dataflow, mode):
     nest = Nest(dataflow, mode, 4, 4, 1, 2, 1, weights_are_sums=engine == "wg")
     policies = GradientEngine(rows=4, cols=4, dataflow=dataflow, mode=mode, skip_spikes=True,
                               skip_gradients=True, skip_outputs=True, grid="compacted")  # fmt: skip
-    layer, box = conv((4, 1, 4), 4, 1), Box((0, 1), (0, 1), (0, 1), (0, 4))
+    layer, box = conv((4, 1, 4), 4, 1), [Block((0, 1), (0, 1), (0, 1))]
     live, spikes, gradients = np.ones((1, 1), bool), mask(SPIKES), mask(GRADIENTS)
     made = {
         "fp": lambda: forward_work(layer, nest, policies, spikes, box, (0, 4)),
@@ -73,9 +74,9 @@ def walked(engine, dataflow, mode):
             layer, nest, policies, spikes, gradients, live, box, (0, 4), (0, 4)
         ),
     }[engine]()
-    (panel,) = panels(nest, list(made), (0, 4), 4, 9)
-    (one,) = panel.walked
-    return one
+    (one,) = passes(nest, list(made), box, (0, 4), 4, 9)
+    assert one.walked.cycles.shape == (1, 1)
+    return one.walked
 
 
 @pytest.mark.parametrize(("engine", "dataflow"), BY_HAND)

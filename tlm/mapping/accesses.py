@@ -8,6 +8,7 @@ BP) and held dW (WG) these are the accesses of the released NeuroMC model (FE, B
 
 from __future__ import annotations
 
+from tlm.mapping.counts import Ints
 from tlm.mapping.walk import Nest, Walked
 
 MASK_BITS = 1
@@ -15,23 +16,21 @@ WORD_BITS = 16
 
 
 def walk_energy(
-    engine: str, nest: Nest, walked: Walked, operand_bits: int, zero_operand_adds: bool
-) -> dict[str, int]:
-    """Actions of the energy table for one group of weights.
+    engine: str, nest: Nest, walked: Walked[Ints], operand_bits: int, zero_operand_adds: bool
+) -> dict[str, Ints]:
+    """Actions of the energy table for what is scanned.
 
     ``operand_bits`` is the width of an element of ``first``: 1 for spikes, which are added, not
     multiplied. Without ``zero_operand_adds`` a multiply-accumulate with a zero operand, or for a
     result that is not needed, costs its multiplexer alone.
     """
-    if not walked.scanned:
-        return {}
     total = {
         "engine.scan": _scanned(nest, walked),
         "engine.queue_push": walked.lane_slots,
         "engine.queue_pop": walked.lane_slots,
         "engine.merge_add": walked.merged,
         _mac(engine, operand_bits): walked.macs if zero_operand_adds else walked.useful,
-        "engine.mac_idle": 0 if zero_operand_adds else walked.macs - walked.useful,
+        "engine.mac_idle": (walked.macs - walked.useful) * (not zero_operand_adds),
         f"{engine}.reg16": _other_registers(nest, walked) + _sum_registers(nest, walked),
     }
     first = _operand_registers(walked.macs, nest.dataflow == "input", walked.first_words)
@@ -43,11 +42,9 @@ def walk_energy(
     return total | _buffers(engine, walked, operand_bits)
 
 
-def _scanned(nest: Nest, walked: Walked) -> int:
+def _scanned(nest: Nest, walked: Walked[Ints]) -> Ints:
     """Comparisons of the zero-scan: one a slot, or one a slot and lane."""
-    if nest.mode == "vector":
-        return walked.scanned
-    return walked.scanned * nest.lanes if nest.mode == "element" else 0
+    return walked.scanned * {"dense": 0, "vector": 1, "element": nest.lanes}[nest.mode]
 
 
 def _mac(engine: str, operand_bits: int) -> str:
@@ -56,21 +53,21 @@ def _mac(engine: str, operand_bits: int) -> str:
     return f"{engine}.mac_add" if operand_bits == MASK_BITS else f"{engine}.mac_mul"
 
 
-def _operand_registers(macs: int, held: bool, words: int) -> int:
+def _operand_registers(macs: Ints, held: bool, words: Ints) -> Ints:
     return macs + 2 * words if held else 2 * macs
 
 
-def _other_registers(nest: Nest, walked: Walked) -> int:
+def _other_registers(nest: Nest, walked: Walked[Ints]) -> Ints:
     held = nest.dataflow == ("output" if nest.weights_are_sums else "weight")
     return _operand_registers(walked.macs, held, walked.other_words)
 
 
-def _sum_registers(nest: Nest, walked: Walked) -> int:
+def _sum_registers(nest: Nest, walked: Walked[Ints]) -> Ints:
     held = nest.dataflow == ("weight" if nest.weights_are_sums else "output")
     return 2 * walked.macs + (0 if held else walked.sum_writes - 2 * walked.fresh)
 
 
-def _buffers(engine: str, walked: Walked, operand_bits: int) -> dict[str, int]:
+def _buffers(engine: str, walked: Walked[Ints], operand_bits: int) -> dict[str, Ints]:
     if engine == "fp":
         return {
             "fp.spike_read": walked.first_words * (operand_bits % WORD_BITS),

@@ -58,13 +58,16 @@ class Tensor:
         ``live`` [T, B] leaves out the (step, sample) pairs that are false in it, and a sample
         that all steps share if it is false at all of them.
         """
-        first, last = channels[0] // self.group, -(-channels[1] // self.group)
-        line = self.steps * self.row_bytes
+        groups = (channels[0] // self.group, -(-channels[1] // self.group))
+        whole = steps == (0, self.steps) or (self.steps == 1 and steps[0] < steps[1])
+        if whole and (live is None or live[slice(*steps), slice(*samples)].all()):
+            return self._whole_rows(samples, groups, rows)
+        plane = self.rows * self.steps * self.row_bytes
         found: list[Run] = []
         for b in range(*samples):
             pieces = self._pieces(b, steps, rows, live)
-            for g in range(first, last):
-                base = self.address + (b * self.groups + g) * self.rows * line
+            for g in range(*groups):
+                base = self.address + (b * self.groups + g) * plane
                 for offset, size in pieces:
                     start = base + offset
                     if found and sum(found[-1]) == start:
@@ -72,6 +75,24 @@ class Tensor:
                     else:
                         found.append((start, size))
         return tuple(found)
+
+    def _whole_rows(self, samples: Span, groups: Span, rows: Span) -> tuple[Run, ...]:
+        """Runs of rows with all their steps, nearly always asked for: one a group, if not all."""
+        line, every, height = self.steps * self.row_bytes, self.groups, rows[1] - rows[0]
+        plane = self.rows * line
+        start = self.address + groups[0] * plane + rows[0] * line
+        if height <= 0 or groups[0] >= groups[1] or samples[0] >= samples[1]:
+            return ()
+        if height < self.rows:
+            return tuple(
+                (start + (b * every + g) * plane, height * line)
+                for b in range(*samples)
+                for g in range(groups[1] - groups[0])
+            )
+        size = (groups[1] - groups[0]) * plane
+        if size == every * plane:
+            return ((start + samples[0] * size, (samples[1] - samples[0]) * size),)
+        return tuple((start + b * every * plane, size) for b in range(*samples))
 
     def _pieces(self, sample: int, steps: Span, rows: Span, live: Bools | None) -> list[Run]:
         """Offsets and lengths within a group of a sample: whole rows, or spans of live steps."""

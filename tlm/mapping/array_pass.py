@@ -7,7 +7,7 @@ zeros a stride inserts are structural and always seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,10 +15,10 @@ import numpy as np
 
 from tlm.config.core import Engine, GradientEngine
 from tlm.mapping.counts import Bools
-from tlm.mapping.dataflow import Walker, channel_groups, useful_pairs_of
-from tlm.mapping.operands import Box, Operands, gradient_operands, grouped, input_operands
-from tlm.mapping.region import Span, length, overlap
-from tlm.mapping.walk import Nest, Walk, Walked
+from tlm.mapping.dataflow import Walker, channel_groups, counted_together
+from tlm.mapping.operands import Planes, gradient_planes, input_planes
+from tlm.mapping.region import Block, Span, length, overlap
+from tlm.mapping.walk import Nest, Shape
 from tlm.workload.model import Layer
 
 
@@ -35,46 +35,37 @@ class GroupWork:
     walkers: list[Walker]
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Channels of second walked together against ``partners``, by groups of weights."""
-
-    channels: Span
-    partners: Span
-    walked: list[Walked]
-
-
 def forward_work(
-    layer: Layer, nest: Nest, engine: Engine, inputs: Bools, box: Box, channels: Span
+    layer: Layer, nest: Nest, engine: Engine, inputs: Bools, blocks: Sequence[Block], channels: Span
 ) -> Iterator[GroupWork]:
-    """FP of the output ``channels`` at the positions of ``box``; ``inputs`` is [T, B, C, H, W]."""
+    """FP of the output ``channels`` at all blocks of a box; ``inputs`` is [T, B, C, H, W]."""
     live = _everywhere(inputs.shape[:2])
-    look = partial(input_operands, layer, second=None, live=live, box=box, grid="compacted",
-                   size=_counted(nest))  # fmt: skip
+    look = partial(input_planes, layer, second=None, live=live, box=_box(blocks), grid="compacted",
+                   size=counted_together(nest))  # fmt: skip
     for inner, outer in _channel_blocks(layer, (0, layer.in_shape[0]), channels):
         own = inputs[:, :, slice(*inner)]
         real = look(own)
         seen = real if engine.skip_spikes else look(_everywhere(own.shape))
-        yield GroupWork(inner, outer, [_walker(nest, seen, real, inner, outer)])
+        yield GroupWork(inner, outer, [_walker(nest, seen, real, blocks, inner, outer)])
 
 
 def backward_work(
     layer: Layer, nest: Nest, engine: GradientEngine, gradients: Bools, need: Bools, live: Bools,
-    box: Box, channels: Span,
+    blocks: Sequence[Block], channels: Span,
 ) -> Iterator[GroupWork]:  # fmt: skip
-    """BP of the output ``channels`` at the input positions of ``box``.
+    """BP of the output ``channels`` at all blocks of a box of input positions.
 
     ``gradients`` is [T, B, K, E, F], ``need`` [T, B, C, H, W], ``live`` [T, B].
     """
-    look = partial(gradient_operands, layer, live=live, box=box, grid=engine.grid,
-                   size=_counted(nest))  # fmt: skip
+    look = partial(gradient_planes, layer, live=live, box=_box(blocks), grid=engine.grid,
+                   size=counted_together(nest))  # fmt: skip
     for inner, outer in _channel_blocks(layer, (0, layer.in_shape[0]), channels):
         du, wanted = gradients[:, :, slice(*outer)], need[:, :, slice(*inner)]
         real = seen = list(look(du, wanted))
         if not (engine.skip_gradients and engine.skip_outputs):
             seen = list(look(_seen(du, engine.skip_gradients), _seen(wanted, engine.skip_outputs)))
         walkers = [
-            _walker(nest, one, other, outer, inner, backward=True)
+            _walker(nest, one, other, blocks, outer, inner, backward=True)
             for one, other in zip(seen, real, strict=True)
         ]
         yield GroupWork(outer, inner, walkers)
@@ -82,30 +73,17 @@ def backward_work(
 
 def weight_gradient_work(
     layer: Layer, nest: Nest, engine: GradientEngine, inputs: Bools, gradients: Bools,
-    live: Bools, box: Box, channels: Span, taken: Span,
+    live: Bools, blocks: Sequence[Block], channels: Span, taken: Span,
 ) -> Iterator[GroupWork]:  # fmt: skip
-    """WG of the output ``channels`` and the input channels ``taken`` over a box of outputs."""
-    look = partial(input_operands, layer, live=live, box=box, grid=engine.grid,
-                   size=_counted(nest))  # fmt: skip
+    """WG of the output ``channels`` and the input channels ``taken``, all blocks of a box."""
+    look = partial(input_planes, layer, live=live, box=_box(blocks), grid=engine.grid,
+                   size=counted_together(nest))  # fmt: skip
     for inner, outer in _channel_blocks(layer, taken, channels):
         own, du = inputs[:, :, slice(*inner)], gradients[:, :, slice(*outer)]
         real = seen = look(own, second=du)
         if not (engine.skip_spikes and engine.skip_gradients):
             seen = look(_seen(own, engine.skip_spikes), second=_seen(du, engine.skip_gradients))
-        yield GroupWork(inner, outer, [_walker(nest, seen, real, inner, outer)])
-
-
-def panels(
-    nest: Nest, work: list[GroupWork], channels: Span, panel: int, size: int
-) -> Iterator[Panel]:
-    """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time."""
-    for block in work:
-        wanted, origin = overlap(block.second, channels), block.second[0]
-        for start in range(*wanted, panel):
-            end = min(start + panel, wanted[1])
-            groups = range((start - origin) // nest.cols, -(-(end - origin) // nest.cols))
-            made = [one for walker in block.walkers for one in walker.panel(groups, size)]
-            yield Panel((start, end), block.first, made)
+        yield GroupWork(inner, outer, [_walker(nest, seen, real, blocks, inner, outer)])
 
 
 def _channel_blocks(layer: Layer, inputs: Span, outputs: Span) -> Iterator[tuple[Span, Span]]:
@@ -127,18 +105,21 @@ def _everywhere(shape: tuple[int, ...]) -> Bools:
     return np.broadcast_to(np.True_, shape)
 
 
-def _counted(nest: Nest) -> int:
-    """Channels of ``first`` that may be counted together: single lanes need them apart."""
-    return 1 if nest.mode == "element" or nest.dataflow != "weight" else nest.rows
+def _box(blocks: Sequence[Block]) -> Block:
+    """The box from the first to the last of its blocks."""
+    first, last = blocks[0], blocks[-1]
+    return Block(
+        (first.samples[0], last.samples[1]),
+        (first.rows[0], last.rows[1]),
+        (first.steps[0], last.steps[1]),
+    )
 
 
 def _walker(
-    nest: Nest, seen: Operands, real: Operands, first: Span, second: Span, backward: bool = False
-) -> Walker:
+    nest: Nest, seen: Planes, real: Planes, blocks: Sequence[Block], first: Span, second: Span,
+    backward: bool = False,
+) -> Walker:  # fmt: skip
     depths = channel_groups(length(first), nest.rows)
     widths = channel_groups(length(second), nest.cols)
-    counts = grouped(real.first, nest.rows // _counted(nest), 1)
-    partners = None if real.second is None else grouped(real.second, nest.cols, 0)
-    useful = useful_pairs_of(counts, partners, widths)
-    origins = (first[0], second[0])
-    return Walker(Walk(nest, seen, origins, backward, depths, widths, useful))
+    shape = Shape(nest, seen.taps, (first[0], second[0]), backward, depths, widths)
+    return Walker(shape, seen, real, blocks)

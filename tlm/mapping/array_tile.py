@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+
 from tlm.mapping.accesses import walk_energy
-from tlm.mapping.builder import Builder, merge
-from tlm.mapping.walk import Nest, Walked
-from tlm.task import Tile
+from tlm.mapping.builder import Builder, dead_pairs
+from tlm.mapping.counts import Ints
+from tlm.mapping.passes import Layout, Panel, Passes
+from tlm.mapping.plan import LayerPlan
+from tlm.mapping.region import Block, length
+from tlm.mapping.streams import Cut
+from tlm.mapping.walk import Nest, some_blocks, summed
+from tlm.task import ENGINE_OF_PHASE, Phase, Run, Tile, Work
+
+DEAD = (Phase.BP, Phase.WG)  # phases that skip slices without gradient
 
 
-def charge(
-    builder: Builder, tile: Tile, engine: str, nest: Nest, walked: list[Walked], operand_bits: int
-) -> None:
-    """Add what an engine walked to a tile."""
-    adds = builder.plan.chip.core.zero_operand_adds
-    work = tile.work
-    for one in walked:
-        tile.cycles += one.cycles
-        work.slots += one.slots
-        work.executed += one.executed
-        work.dense += one.dense
-        work.useful += one.useful
-        merge(work.energy, walk_energy(engine, nest, one, operand_bits, adds))
+def array_tiles(
+    builder: Builder, phase: Phase, lp: LayerPlan, nest: Nest, some: Passes, cuts: Sequence[Cut],
+    operand_bits: int,
+) -> Iterator[tuple[Block, Cut, list[Tile]]]:  # fmt: skip
+    """The tiles of every block, as the block's cut says; those cut alike are added up together."""
+    engine, chip = ENGINE_OF_PHASE[phase], builder.plan.chip
+    for _, run in groupby(range(len(cuts)), lambda at: id(cuts[at])):
+        found = list(run)
+        own, cut = slice(found[0], found[-1] + 1), cuts[found[0]]
+        walked = summed(some_blocks(some.walked, own), cut.starts)
+        energy: dict[str, Ints] = {}
+        if some.layout.scanned:
+            adds = chip.core.zero_operand_adds
+            energy = walk_energy(engine, nest, walked, operand_bits, adds)
+            energy |= cut.energy(engine, nest, builder.array.weight_bits)
+        work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
+        table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
+        for block, rows in zip(some.blocks[own], table, strict=True):
+            yield block, cut, _tiles(phase, lp, block, cut.runs, rows, list(energy))
+
+
+def _tiles(
+    phase: Phase, lp: LayerPlan, block: Block, runs: Sequence[tuple[Run, ...]],
+    rows: list[list[int]], actions: list[str],
+) -> list[Tile]:  # fmt: skip
+    """Tiles of a block; each of ``rows`` is cycles, the work's counts, and those of ``actions``."""
+    place = (phase, lp.layer.index, block.samples[0], length(block.samples), block.steps[0],
+             length(block.steps))  # fmt: skip
+    skipped = dead_pairs(lp, block.samples, block.steps) if phase in DEAD else ()
+    made = []
+    for reads, (cycles, slots, executed, dense, useful, *charges) in zip(runs, rows, strict=True):
+        energy = {name: count for name, count in zip(actions, charges, strict=True) if count}
+        work = Work(slots, executed, dense, useful, energy)
+        made.append(Tile(*place, cycles, work, reads=reads, skipped=skipped))
+    return made
+
+
+def by_panel(layout: Layout, cut: Cut, tiles: list[Tile]) -> list[tuple[Panel, list[Tile]]]:
+    """The tiles of every panel of a block."""
+    spans = zip(layout.panels, cut.panels, strict=True)
+    return [(panel, tiles[slice(*span)]) for panel, span in spans]

@@ -9,14 +9,14 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 
 from __future__ import annotations
 
-from tlm.mapping.array_pass import Panel
-from tlm.mapping.array_tile import charge
-from tlm.mapping.builder import Builder, dead_pairs, merge, per_sample, saved, tile_of
+from tlm.mapping.array_tile import array_tiles, by_panel
+from tlm.mapping.builder import Builder, per_sample, saved
 from tlm.mapping.gradient import current_gradient, gradient_regions, normalised_gradient
-from tlm.mapping.nest import Block, blocks, panel_positions
+from tlm.mapping.nest import blocks, panel_positions
 from tlm.mapping.normalise import exchange_statistics, unit_regions
+from tlm.mapping.passes import Panel
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Slice, Span, length, overlap
+from tlm.mapping.region import Block, Slice, Span, length, overlap
 from tlm.mapping.rounds import Round, backward_rounds
 from tlm.mapping.routes import Route, return_gradient, routes_of
 from tlm.task import Phase, Run, Tile
@@ -51,40 +51,42 @@ def _propagate(
     """Append BP of some samples of a slice."""
     if not length(part.input_rows):
         return
-    channels, _, width = lp.layer.in_shape
-    positions, panel = panel_positions(builder.array, builder.array.bp, width, channels)
+    channels, _, columns = lp.layer.in_shape
+    positions, panel = panel_positions(builder.array, builder.array.bp, columns, channels)
+    nest, width = builder.array.bp, builder.plan.chip.precision.gradient
+    walk = list(blocks(samples, part.input_rows, builder.plan.steps, columns, positions))
     for turn in backward_rounds(builder.plan, lp, part, samples):
-        for block in blocks(samples, part.input_rows, builder.plan.steps, width, positions):
-            _block(builder, lp, routes, part, turn, block, panel)
+        size = builder.streams.together(turn, nest)
+        for some in lp.work.backward(walk, part.neurons.channels, turn.outputs, panel, size):
+            cuts = [builder.streams.cut(turn, lp, part.core, some.layout) for _ in some.blocks]
+            made = array_tiles(builder, Phase.BP, lp, nest, some, cuts, width)
+            for block, cut, tiles in made:
+                panels = by_panel(some.layout, cut, tiles)
+                _block(builder, lp, routes, part, turn, block, panels, some.layout.scanned)
 
 
 def _block(
-    builder: Builder,
-    lp: LayerPlan,
-    routes: list[Route],
-    part: Slice,
-    turn: Round,
-    block: Block,
-    panel: int,
-) -> None:
+    builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, turn: Round, block: Block,
+    made: list[tuple[Panel, list[Tile]]], scanned: bool,
+) -> None:  # fmt: skip
     reads, read_needs = _mask_reads(builder, lp, part, turn, block)
     fetched, each = _gradient_reads(builder, lp, part, turn, block)
-    size = builder.streams.together(turn, builder.array.bp)
-    channels = part.neurons.channels
-    for one in lp.work.backward(block, channels, turn.outputs, panel, size):
-        chunk = one.channels
-        made = _array_pass(builder, lp, part, turn, block, one)
-        first, last = made[0], made[-1]
-        first.read_needs = read_needs
-        if lp.gradients == "memory":
-            first.needs = per_sample(builder, "dU", lp, part, block.samples)
-        else:
-            first.read_needs += _gradient_saved(builder, lp, part, block.samples)
+    needs: tuple[int, ...] = ()
+    if lp.gradients == "memory":
+        needs = per_sample(builder, "dU", lp, part, block.samples)
+    else:
+        read_needs += _gradient_saved(builder, lp, part, block.samples)
+    plane = length(block.rows) * lp.layer.in_shape[2]
+    for panel, tiles in made:
+        first, last, chunk = tiles[0], tiles[-1], panel.channels
+        builder.extend(part.core, tiles)
+        first.needs, first.read_needs = needs, read_needs
         if chunk[0] == turn.outputs[0] or each:
             reads += fetched
         first.reads, reads = reads + first.reads, ()
-        plane = length(block.rows) * lp.layer.in_shape[2]
-        last.covers = length(chunk) * plane * length(one.partners)
+        if scanned:
+            last.cycles += builder.array.depth
+        last.covers = length(chunk) * plane * length(panel.partners)
         return_gradient(builder, lp, routes, part, block, chunk, last)
 
 
@@ -96,16 +98,19 @@ def _gradient_reads(
         return (), False
     fresh, each = builder.streams.gradient_rows(turn, lp, part, block)
     tensor = lp.tensors["dY"]
-    return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.live), each
+    return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.skips), each
 
 
 def _gradient_saved(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> tuple[int, ...]:
     """The completions that say the dY of a slice's channels is in DRAM, all rows."""
-    return tuple(
-        ident
-        for one in lp.replicas(part)
-        for ident in per_sample(builder, "dY", lp, one, overlap(samples, one.neurons.samples))
-    )
+    key = (f"dY {part.neurons.channels}", lp.layer.index, samples)
+    if key not in builder.saves:
+        builder.saves[key] = tuple(
+            ident
+            for one in lp.replicas(part)
+            for ident in per_sample(builder, "dY", lp, one, overlap(samples, one.neurons.samples))
+        )
+    return builder.saves[key]
 
 
 def _mask_reads(
@@ -120,25 +125,7 @@ def _mask_reads(
     rows = builder.streams.mask_rows(turn, lp, part, block)
     for one in lp.producers:
         tensor = one.tensors["need"]
-        found = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.live)
+        found = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.skips)
         runs += found
         needs += saved(builder, one, block.samples) if found else ()
     return runs, needs
-
-
-def _array_pass(
-    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block, panel: Panel
-) -> list[Tile]:
-    """Tiles of one panel of input channels, a group of weights each; at least one tile."""
-    nest = builder.array.bp
-    made: list[Tile] = []
-    for walked, fetch in builder.streams.weights(turn, lp, part.core, panel.walked):
-        tile = builder.add(part.core, tile_of(Phase.BP, lp, block))
-        tile.skipped = dead_pairs(lp, block.samples, block.steps)
-        tile.reads = fetch.runs
-        charge(builder, tile, "bp", nest, walked, builder.plan.chip.precision.gradient)
-        merge(tile.work.energy, fetch.energy("bp", nest, builder.array.weight_bits))
-        made.append(tile)
-    if any(one.scanned for one in panel.walked):
-        made[-1].cycles += builder.array.depth
-    return made

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tlm.mapping.counts import Bools
-from tlm.mapping.nest import Array, Block, ceil_div
+from tlm.mapping.nest import Array, ceil_div
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.region import Region, Slice, Span, length, overlap
+from tlm.mapping.region import Block, Region, Slice, Span, length, overlap
 from tlm.mapping.residency import product_region
 from tlm.mapping.streams import MEMORY_WIDTH, Streams
 from tlm.task import (
@@ -18,10 +18,14 @@ from tlm.task import (
     Message,
     Phase,
     Program,
+    Run,
     Tile,
 )
 
 STATE_WIDTH = 16  # bits an access of the spike and mask memories moves
+
+
+Spill = tuple[int, tuple[Run, ...]]  # partial dW in DRAM: the completion of its writes, where
 
 
 @dataclass(slots=True)
@@ -32,7 +36,7 @@ class Builder:
     program: Program
     streams: Streams
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
-    spills: dict[tuple[int, int], dict[tuple[Span, Span], int]] = field(default_factory=dict)
+    spills: dict[tuple[int, int], dict[tuple[Span, Span], Spill]] = field(default_factory=dict)
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
     _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
@@ -51,6 +55,10 @@ class Builder:
         """Append a tile to the program of its phase's engine."""
         self.program.tiles[core][ENGINE_OF_PHASE[tile.phase]].append(tile)
         return tile
+
+    def extend(self, core: int, tiles: list[Tile]) -> None:
+        """Append tiles of one phase, as :meth:`add` does."""
+        self.program.tiles[core][ENGINE_OF_PHASE[tiles[0].phase]] += tiles
 
     def send(self, command: Command, source: int, core: int, nbytes: int, arrives: tuple[int, ...],
              tile: Tile) -> None:  # fmt: skip
@@ -166,6 +174,8 @@ def merge(total: dict[str, int], more: dict[str, int]) -> None:
 
 def dead_pairs(lp: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:
     """The (sample, step) pairs whose dU slice is skipped."""
+    if lp.skips is None:
+        return ()
     return tuple((b, t) for b in range(*samples) for t in range(*steps) if not lp.live[t, b])
 
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 from tlm.config.core import Engines
 from tlm.mapping import array_pass
-from tlm.mapping.array_pass import GroupWork, Panel, panels
+from tlm.mapping.array_pass import GroupWork
 from tlm.mapping.counts import Bools
 from tlm.mapping.masks import Masks
-from tlm.mapping.nest import Array, Block
-from tlm.mapping.operands import Box
-from tlm.mapping.region import Span
-from tlm.mapping.walk import Nest
+from tlm.mapping.nest import Array
+from tlm.mapping.passes import Passes, passes
+from tlm.mapping.region import Block, Span
 from tlm.workload.model import Layer
 
 
 @dataclass(slots=True)
 class LayerWork:
-    """FP, BP and WG of one layer, counted when a block is asked for.
+    """FP, BP and WG of one layer, counted when some blocks are asked for.
 
-    ``live`` [T, B] is false where the whole dY is zero and the slice is skipped. Counts with
-    weights held are small; they are kept for the next round over the same block, until dropped.
+    ``live`` [T, B] is false where the whole dY is zero and the slice is skipped. What is counted
+    is kept for the next round over the same blocks, until dropped.
     """
 
     layer: Layer
@@ -34,61 +33,51 @@ class LayerWork:
     _kept: dict[Hashable, list[GroupWork]] = field(default_factory=dict)
 
     def forward(
-        self, block: Block, part: Span, outputs: Span, panel: int, size: int
-    ) -> Iterator[Panel]:
-        """FP of some ``outputs`` of a slice's channels ``part``, at a block of the product.
+        self, blocks: Sequence[Block], part: Span, outputs: Span, panel: int, size: int
+    ) -> Iterator[Passes]:
+        """FP of some ``outputs`` of a slice's channels ``part``, all blocks of a box of products.
 
         ``panel`` channels and ``size`` weight tiles are walked at a time.
         """
-        nest, found = self.array.fp, self._kept.get(("fp", block, part))
-        if found is None:
+        nest, key = self.array.fp, ("fp", blocks[0], blocks[-1], part)
+        if key not in self._kept:
             inputs = self.masks.inputs(self.layer.index)
-            box = _box(block, self.layer.product_shape[2])
-            made = array_pass.forward_work(self.layer, nest, self.engines.fp, inputs, box, part)
-            found = self._keep(("fp", block, part), nest, list(made))
-        return panels(nest, found, outputs, panel, size)
+            made = array_pass.forward_work(self.layer, nest, self.engines.fp, inputs, blocks, part)
+            self._kept[key] = list(made)
+        return passes(nest, self._kept[key], blocks, outputs, panel, size)
 
     def backward(
-        self, block: Block, part: Span, inputs: Span, panel: int, size: int
-    ) -> Iterator[Panel]:
-        """BP of a slice's channels ``part`` to some ``inputs``, at a block of the input grid."""
-        nest, found = self.array.bp, self._kept.get(("bp", block, part))
-        if found is None:
+        self, blocks: Sequence[Block], part: Span, inputs: Span, panel: int, size: int
+    ) -> Iterator[Passes]:
+        """BP of a slice's channels ``part`` to some ``inputs``, all blocks of a box of inputs."""
+        nest, key = self.array.bp, ("bp", blocks[0], blocks[-1], part)
+        if key not in self._kept:
             index = self.layer.index
             du, need = self.masks.gradients(index), self.masks.input_need(index)
-            box = _box(block, self.layer.in_shape[2])
             made = array_pass.backward_work(
-                self.layer, nest, self.engines.bp, du, need, self.live, box, part
+                self.layer, nest, self.engines.bp, du, need, self.live, blocks, part
             )
-            found = self._keep(("bp", block, part), nest, list(made))
-        return panels(nest, found, inputs, panel, size)
+            self._kept[key] = list(made)
+        return passes(nest, self._kept[key], blocks, inputs, panel, size)
 
     def weight_gradient(
-        self, block: Block, outputs: Span, inputs: Span, panel: int
-    ) -> Iterator[Panel]:
-        """WG of some output and input channels over a block of the product."""
-        index, nest = self.layer.index, self.array.wg
-        seen, du = self.masks.inputs(index), self.masks.gradients(index)
-        box = _box(block, self.layer.product_shape[2])
-        made = array_pass.weight_gradient_work(
-            self.layer, nest, self.engines.wg, seen, du, self.live, box, outputs, inputs
-        )
+        self, blocks: Sequence[Block], part: Span, outputs: Span, inputs: Span, panel: int
+    ) -> Iterator[Passes]:
+        """WG of some of a slice's output channels ``part`` and some ``inputs``.
+
+        The blocks are all of a box of the product.
+        """
+        nest, key = self.array.wg, ("wg", blocks[0], blocks[-1], part, inputs)
+        if key not in self._kept:
+            index = self.layer.index
+            seen, du = self.masks.inputs(index), self.masks.gradients(index)
+            made = array_pass.weight_gradient_work(
+                self.layer, nest, self.engines.wg, seen, du, self.live, blocks, part, inputs
+            )
+            self._kept[key] = list(made)
         everything = prod(self.layer.weight_shape)
-        return panels(nest, list(made), outputs, panel, everything)
+        return passes(nest, self._kept[key], blocks, outputs, panel, everything)
 
     def drop(self) -> None:
         """Forget what is kept."""
         self._kept.clear()
-
-    def _keep(self, key: Hashable, nest: Nest, made: list[GroupWork]) -> list[GroupWork]:
-        if nest.dataflow == "weight":
-            for one in made:
-                for walker in one.walkers:
-                    if walker.walk.operands.live:
-                        walker.count()
-            self._kept[key] = made
-        return made
-
-
-def _box(block: Block, width: int) -> Box:
-    return Box(block.samples, block.steps, block.rows, (0, width))

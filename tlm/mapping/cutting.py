@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from tlm.mapping.geometry import row_quantum
 from tlm.mapping.grid import Grid, Split, cut_positions
@@ -40,17 +41,22 @@ def cut(layer: Layer, work: WorkMap, split: Split, cores: Sequence[int]) -> Grid
     array's width, rows at multiples of the pooling stride.
     """
     k, rows, _ = layer.out_shape
-    channels = _scaled(balanced_cuts(work.along(1), split.k), work.tile, k)
+    channels = _scaled(_balanced(tuple(work.along[1]), split.k), work.tile, k)
     quantum = _quantum(layer)
-    by_row = work.along(2)
-    bands = [sum(by_row[y : y + quantum]) for y in range(0, rows, quantum)]
+    by_row = work.along[2]
+    bands = tuple(sum(by_row[y : y + quantum]) for y in range(0, rows, quantum))
     return Grid(
         channels=cut_positions(channels),
-        samples=cut_positions(balanced_cuts(work.along(0), split.batch)),
-        rows=cut_positions(_scaled(balanced_cuts(bands, split.spatial), quantum, rows)),
+        samples=cut_positions(_balanced(tuple(work.along[0]), split.batch)),
+        rows=cut_positions(_scaled(_balanced(bands, split.spatial), quantum, rows)),
         input_rows=_input_rows(layer, work, split.spatial),
         cores=tuple(cores[: split.parts]),
     )
+
+
+@lru_cache(maxsize=256)  # hundreds of splits of a layer cut one dimension alike
+def _balanced(work: tuple[int, ...], parts: int) -> tuple[Span, ...]:
+    return tuple(balanced_cuts(work, parts))
 
 
 def _quantum(layer: Layer) -> int:
@@ -58,14 +64,14 @@ def _quantum(layer: Layer) -> int:
     return row_quantum(layer) or layer.out_shape[1]
 
 
-def _scaled(spans: list[Span], quantum: int, total: int) -> list[Span]:
+def _scaled(spans: Sequence[Span], quantum: int, total: int) -> list[Span]:
     """Spans of units as spans of elements."""
     return [(low * quantum, min(total, high * quantum)) for low, high in spans]
 
 
 def _input_rows(layer: Layer, work: WorkMap, parts: int) -> tuple[int, ...]:
     """Cuts of the rows whose dS BP computes; spans are empty where there are too few rows."""
-    by_row = work.along_input_rows()
-    spans = balanced_cuts(by_row, parts) if any(by_row) else cuts(layer.in_shape[1], parts)
+    by_row = tuple(work.along_input_rows)
+    spans = _balanced(by_row, parts) if any(by_row) else cuts(layer.in_shape[1], parts)
     missing = parts - len(spans)
     return (*cut_positions(spans), *[layer.in_shape[1]] * missing)

@@ -18,53 +18,83 @@ where some element of the array multiplies non-zero operands into a sum that is 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
 from tlm.mapping.counts import Cells, Ints
 from tlm.mapping.held_positions import walk_held_inputs, walk_held_outputs
-from tlm.mapping.held_weights import WeightStream, walk_held_weights, weight_stream
-from tlm.mapping.walk import Walk, Walked
+from tlm.mapping.held_weights import WeightCounts, lane_streams, skipped_streams
+from tlm.mapping.operands import Planes, grouped
+from tlm.mapping.region import Block
+from tlm.mapping.rows import count_rows
+from tlm.mapping.walk import Entry, Nest, Shape, Walk
 
 
+@dataclass(frozen=True)
 class Walker:
-    """Walks one block, panel by panel of ``second``."""
+    """Walks the ``blocks`` of a box; ``seen`` is what a zero test sees, ``real`` the recording."""
 
-    def __init__(self, walk: Walk) -> None:
-        self.walk = walk
-        self._stream: WeightStream | None = None
+    shape: Shape
+    seen: Planes
+    real: Planes
+    blocks: Sequence[Block]
 
-    def panel(self, groups: range, size: int) -> list[Walked]:
-        """Walk some groups of ``second`` (one, unless inputs are held), ``size`` tiles at a time.
+    def at(self, block: Block) -> Walk:
+        """The walk of one block."""
+        nest, real = self.shape.nest, self.real.at(block)
+        operands = real if self.real is self.seen else self.seen.at(block)
+        counts = grouped(real.first, nest.rows // counted_together(nest), 1)
+        partners = None if real.second is None else grouped(real.second, nest.cols, 0)
+        return Walk(self.shape, operands, useful_pairs_of(counts, partners, self.shape.widths))
 
-        Where no position is scanned, a single entry counts the slots that are skipped.
-        """
-        walk = self.walk
-        if not walk.operands.live:
-            tiles = [(g, f, t) for g in groups for f, t in walk.under]
-            return [walk.start(tiles, self._slots_each(groups))]
-        if walk.nest.dataflow == "output":
-            return walk_held_outputs(walk, groups[0], size)
-        if walk.nest.dataflow == "input":
-            return walk_held_inputs(walk, groups, size)
-        return walk_held_weights(walk, self.count(), groups[0], size)
+    @cached_property
+    def counted(self) -> WeightCounts:
+        """The streams past held weights."""
+        shape = self.shape
+        positions = np.array([self.seen.positions(block) for block in self.blocks]).T
+        if shape.nest.mode == "element":
+            scanned = positions[1] > 0
+            walks = [self.at(block) for block in compress(self.blocks, scanned)]
+            streams = lane_streams(shape.nest, [walk.operands for walk in walks])
+            useful = np.stack([walk.useful for walk in walks])
+            # Nobody asks for the blocks that are not scanned: they may have any other's counts.
+            which = scanned.cumsum() - 1
+            return WeightCounts(streams.of(which), useful[which], positions)
+        rows = count_rows(self.seen, self.real, self.blocks, shape.nest.cols, shape.widths)
+        streams = skipped_streams(shape.nest, rows, positions[1])
+        return WeightCounts(streams, rows.useful, positions)
 
-    def count(self) -> WeightStream:
-        """Count the streams past held weights, and forget the masks."""
-        if self._stream is None:
-            self._stream = weight_stream(self.walk.nest, self.walk.operands)
-            self.walk = replace(self.walk, operands=self.walk.operands.without_masks())
-        return self._stream
 
-    def _slots_each(self, groups: range) -> int:
-        """Slots of a panel for every group of held positions."""
-        walk = self.walk
-        if walk.nest.dataflow == "output":
-            return int(walk.depths.sum()) * len(walk.operands.taps)
-        if walk.nest.dataflow == "input":
-            return int(walk.widths[groups].sum()) * len(walk.under)
-        return len(walk.under)
+def walk_panel(walk: Walk, groups: range, size: int) -> list[Entry]:
+    """Walk a block against groups of ``second`` (one, unless inputs are held).
+
+    ``size`` weight tiles are walked together. Where no position is scanned, a single entry counts
+    the slots that are skipped.
+    """
+    if not walk.operands.live:
+        places = [(g, f, t) for g in groups for f, t in walk.shape.under]
+        return [walk.start(places, _slots_each(walk.shape, groups))]
+    if walk.shape.nest.dataflow == "output":
+        return walk_held_outputs(walk, groups[0], size)
+    return walk_held_inputs(walk, groups, size)
+
+
+def _slots_each(shape: Shape, groups: range) -> int:
+    """Slots of a panel for every group of held positions."""
+    if shape.nest.dataflow == "output":
+        return int(shape.depths.sum()) * len(shape.taps)
+    if shape.nest.dataflow == "input":
+        return int(shape.widths[groups].sum()) * len(shape.under)
+    return len(shape.under)
+
+
+def counted_together(nest: Nest) -> int:
+    """Channels of ``first`` that may be counted together: single lanes need them apart."""
+    return 1 if nest.mode == "element" or nest.dataflow != "weight" else nest.rows
 
 
 def useful_pairs_of(first: Cells, second: Cells | None, widths: Ints) -> Ints:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tlm.mapping.array_pass import Panel
-from tlm.mapping.array_tile import charge
+from tlm.mapping.array_tile import array_tiles, by_panel
 from tlm.mapping.builder import (
     Builder,
     merge,
     per_sample,
     saved_inputs,
     take_inputs,
-    tile_of,
 )
-from tlm.mapping.nest import Block, blocks, ceil_div, panel_positions
+from tlm.mapping.nest import blocks, ceil_div, panel_positions
 from tlm.mapping.normalise import build_normalise, leave_currents
+from tlm.mapping.passes import Panel
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Region, Slice, Span, length
+from tlm.mapping.region import Block, Region, Slice, Span, length
 from tlm.mapping.residency import product_region
 from tlm.mapping.rounds import Round, forward_rounds
 from tlm.mapping.soma import leave_state, soma
@@ -41,30 +40,40 @@ def walk_products(
     builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, phase: Phase
 ) -> None:
     """Append the blocks of a region of the product, for FP or for making its currents again."""
-    array = builder.array
+    array, channels = builder.array, part.neurons.channels
     positions, panel = panel_positions(array, array.fp, lp.width, length(region.channels))
+    walk = [
+        replace(block, steps=(block.steps[0] + steps[0], block.steps[1] + steps[0]))
+        for block in blocks(region.samples, region.rows, length(steps), lp.width, positions)
+    ]
     for turn in forward_rounds(builder.plan, lp, part, region, phase):
-        for block in blocks(region.samples, region.rows, length(steps), lp.width, positions):
-            at = (block.steps[0] + steps[0], block.steps[1] + steps[0])
-            _block(builder, lp, part, turn, replace(block, steps=at), panel)
+        size = builder.streams.together(turn, array.fp)
+        for some in lp.work.forward(walk, channels, turn.outputs, panel, size):
+            cuts = [builder.streams.cut(turn, lp, part.core, some.layout) for _ in some.blocks]
+            made = array_tiles(builder, phase, lp, array.fp, some, cuts, lp.operand_bits)
+            for block, cut, tiles in made:
+                _block(builder, lp, part, turn, block, by_panel(some.layout, cut, tiles))
 
 
 def _block(
-    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block, panel: int
-) -> None:
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block,
+    made: list[tuple[Panel, list[Tile]]],
+) -> None:  # fmt: skip
     fresh = builder.streams.input_rows(turn, lp, part, block)
     arrived = lp.forward == "memory" and turn.phase == Phase.FP
-    size = builder.streams.together(turn, builder.array.fp)
-    for one in lp.work.forward(block, part.neurons.channels, turn.outputs, panel, size):
-        channels = one.channels
-        made = _array_pass(builder, lp, part, turn, block, one)
-        first, last = made[0], made[-1]
+    if arrived:
+        what = builder.by_step("FP input", block.steps)
+        needs = per_sample(builder, what, lp, part, block.samples)
+    else:
+        what = builder.by_step("saved", block.steps) if turn.phase == Phase.FP else "saved"
+        needs = saved_inputs(builder, lp, block.samples, what)
+    for panel, tiles in made:
+        first, last, channels = tiles[0], tiles[-1], panel.channels
+        builder.extend(part.core, tiles)
         if arrived:
-            what = builder.by_step("FP input", block.steps)
-            first.needs = per_sample(builder, what, lp, part, block.samples)
+            first.needs = needs
         else:
-            what = builder.by_step("saved", block.steps) if turn.phase == Phase.FP else "saved"
-            first.read_needs = saved_inputs(builder, lp, block.samples, what)
+            first.read_needs = needs
         if channels[0] == turn.outputs[0]:
             take_inputs(builder, "fp", lp, fresh, block.steps, first, from_dram=not arrived)
         region = Region(channels, block.samples, block.rows)
@@ -88,18 +97,3 @@ def _finish(
     soma(builder, lp, part, ready, steps, tile)
     if tile.phase == Phase.FP:
         leave_state(builder, lp, part, ready, steps, tile)
-
-
-def _array_pass(
-    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block, panel: Panel
-) -> list[Tile]:
-    """Tiles of one panel of output channels, a group of weights each."""
-    nest = builder.array.fp
-    made: list[Tile] = []
-    for walked, fetch in builder.streams.weights(turn, lp, part.core, panel.walked):
-        tile = builder.add(part.core, tile_of(turn.phase, lp, block))
-        tile.reads = fetch.runs
-        charge(builder, tile, "fp", nest, walked, lp.operand_bits)
-        merge(tile.work.energy, fetch.energy("fp", nest, builder.array.weight_bits))
-        made.append(tile)
-    return made

@@ -24,10 +24,10 @@ from tlm.mapping.builder import (
 )
 from tlm.mapping.forward import walk_products
 from tlm.mapping.geometry import fed_rows, output_rows, product_span
-from tlm.mapping.nest import Block, ceil_div, sample_blocks
+from tlm.mapping.nest import ceil_div, sample_blocks
 from tlm.mapping.normalise import read_currents, statistics, unit_regions
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Region, Slice, Span, length
+from tlm.mapping.region import Block, Region, Slice, Span, length
 from tlm.mapping.soma import loss_core
 from tlm.mapping.split import gradient_bits
 from tlm.task import Command, Phase, Run, Tile, Work
@@ -152,7 +152,7 @@ def _input_gradient_runs(
         _, height, width = pool.pooled(lp.layer.pooled_shape)
     rows = fed_rows(pool, pooled.rows, height)
     if reader.layer.kind == "conv":
-        return tensor.runs(pooled.samples, steps, pooled.channels, rows, reader.live)
+        return tensor.runs(pooled.samples, steps, pooled.channels, rows, reader.skips)
     if rows == (0, height):
         spans = [(pooled.channels[0] * height * width, pooled.channels[1] * height * width)]
     else:
@@ -163,7 +163,7 @@ def _input_gradient_runs(
     return tuple(
         run
         for span in spans
-        for run in tensor.runs(pooled.samples, steps, span, (0, 1), reader.live)
+        for run in tensor.runs(pooled.samples, steps, span, (0, 1), reader.skips)
     )
 
 
@@ -240,7 +240,7 @@ def _leave_gradient(
         merge(tile.work.energy, {"bp.norm_scale": values})
     if lp.gradients == "dram":
         tile.writes += lp.tensors["dY"].runs(
-            product.samples, steps, product.channels, product.rows, lp.live
+            product.samples, steps, product.channels, product.rows, lp.skips
         )
         tile.saves += tuple(
             builder.done.expect(ident)

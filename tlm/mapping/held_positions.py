@@ -16,12 +16,12 @@ import numpy as np
 from tlm.mapping.counts import Bools, Ints
 from tlm.mapping.lanes import lane_cycles
 from tlm.mapping.operands import in_groups
-from tlm.mapping.walk import Nest, Walk, Walked, spare_first_reads
+from tlm.mapping.walk import Entry, Nest, Walk, Walked
 
 
-def walk_held_outputs(walk: Walk, group: int, size: int) -> list[Walked]:
+def walk_held_outputs(walk: Walk, group: int, size: int) -> list[Entry]:
     """Walk one group of ``second``, ``size`` weight tiles at a time."""
-    wanted, under = np.asarray(walk.second(range(group, group + 1)).any(axis=0)), walk.under
+    wanted, under = np.asarray(walk.second(range(group, group + 1)).any(axis=0)), walk.shape.under
     return [
         _output_pass(walk, group, under[start : start + size], wanted, start == 0)
         for start in range(0, len(under), size)
@@ -30,10 +30,10 @@ def walk_held_outputs(walk: Walk, group: int, size: int) -> list[Walked]:
 
 def _output_pass(
     walk: Walk, group: int, pairs: list[tuple[int, int]], wanted: Bools, fresh: bool
-) -> Walked:
-    nest, live, width = walk.nest, walk.operands.live, int(walk.widths[group])
+) -> Entry:
+    nest, live, width = walk.shape.nest, walk.operands.live, int(walk.shape.widths[group])
     streamed = np.concatenate([walk.first(f, t) for f, t in pairs])
-    walked = walk.start([(group, f, t) for f, t in pairs], len(streamed))
+    tiles, walked = walk.start([(group, f, t) for f, t in pairs], len(streamed))
     operands, slots, touched = _stream_past(nest, walked, streamed & wanted)
     walked.macs, walked.first_words = operands * width, operands
     walked.cycles += live
@@ -41,42 +41,51 @@ def _output_pass(
         walked.other_words = live * width
         walked.sum_reads = walked.sum_writes = slots * width
         _merge_lanes(nest, walked, touched, width)
-        return walked
+        return tiles, walked
     walked.other_words = slots * width
     walked.sum_writes = live * width
     if not fresh:
         walked.sum_reads = live * width
         walked.cycles += live
-    return walked
+    return tiles, walked
 
 
-def walk_held_inputs(walk: Walk, groups: range, size: int) -> list[Walked]:
+def walk_held_inputs(walk: Walk, groups: range, size: int) -> list[Entry]:
     """Walk a panel of ``second``, ``size`` weight tiles at a time.
 
     A held chunk meets as much of the panel as the weight buffer holds of it.
     """
     runs = [groups[start : start + size] for start in range(0, len(groups), size)]
-    units = [(run, f, t) for f, t in walk.under for run in runs]
+    units = [(run, f, t) for f, t in walk.shape.under for run in runs]
     together = max(1, size // len(runs[0]))
     walked = [
         _input_passes(walk, units[start : start + together])
         for start in range(0, len(units), together)
     ]
-    if not walk.nest.weights_are_sums:
-        spare_first_reads(walked, _outputs_reached(walk, groups))
+    if not walk.shape.nest.weights_are_sums:
+        _spare_reads([one for _, one in walked], _outputs_reached(walk, groups))
     return walked
 
 
-def _input_passes(walk: Walk, units: list[tuple[range, int, int]]) -> Walked:
-    tiles = [(g, f, t) for run, f, t in units for g in run]
-    walked = walk.start(tiles, sum(int(walk.widths[run].sum()) for run, _, _ in units))
+def _input_passes(walk: Walk, units: list[tuple[range, int, int]]) -> Entry:
+    places = [(g, f, t) for run, f, t in units for g in run]
+    slots = sum(int(walk.shape.widths[run].sum()) for run, _, _ in units)
+    tiles, walked = walk.start(places, slots)
     for run, f, t in units:
         _input_pass(walk, walked, run, f, t)
-    return walked
+    return tiles, walked
 
 
-def _input_pass(walk: Walk, walked: Walked, run: range, f: int, t: int) -> None:
-    nest, live, depth = walk.nest, walk.operands.live, int(walk.depths[f])
+def _spare_reads(walked: list[Walked[int]], fresh: int) -> None:
+    """Take back the reads of the first sum of each of ``fresh`` outputs, in order."""
+    for one in walked:
+        one.fresh = min(fresh, one.sum_reads)
+        one.sum_reads -= one.fresh
+        fresh -= one.fresh
+
+
+def _input_pass(walk: Walk, walked: Walked[int], run: range, f: int, t: int) -> None:
+    nest, live, depth = walk.shape.nest, walk.operands.live, int(walk.shape.depths[f])
     active = walk.first(f, t).any(axis=0) & walk.second(run)
     operands, slots, touched = _stream_past(nest, walked, active)
     walked.cycles += live
@@ -90,7 +99,7 @@ def _input_pass(walk: Walk, walked: Walked, run: range, f: int, t: int) -> None:
         _merge_lanes(nest, walked, touched, depth)
 
 
-def _stream_past(nest: Nest, walked: Walked, active: Bools) -> tuple[int, int, Bools | None]:
+def _stream_past(nest: Nest, walked: Walked[int], active: Bools) -> tuple[int, int, Bools | None]:
     """Stream all slots past every group of held positions; adds cycles and slots to ``walked``.
 
     ``active`` [slot, position] says where a lane can change a result. Returns the positions met by
@@ -119,7 +128,7 @@ def _sizes(live: int, each: int) -> Ints:
     return np.minimum(each, live - np.arange(0, live, each))
 
 
-def _merge_lanes(nest: Nest, walked: Walked, touched: Bools | None, words: int) -> None:
+def _merge_lanes(nest: Nest, walked: Walked[int], touched: Bools | None, words: int) -> None:
     if touched is not None:
         walked.cycles += len(touched) * nest.slot_cycles
         outputs = int(touched.any(axis=1).sum())
@@ -128,7 +137,7 @@ def _merge_lanes(nest: Nest, walked: Walked, touched: Bools | None, words: int) 
 
 def _outputs_reached(walk: Walk, groups: range) -> int:
     """Sums of a panel that get at least one product: their first one needs no read."""
-    nest, live = walk.nest, walk.operands.live
+    nest, live = walk.shape.nest, walk.operands.live
     wanted = walk.second(groups)
     if nest.mode == "dense":
         return len(wanted) * live

@@ -6,7 +6,7 @@ few layers' arrays are alive at a time.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import TypeVar
 
 import numpy as np
@@ -122,13 +122,15 @@ class Masks:
         return max(1, int(total.max()).bit_length())
 
 
-def windows(pool: Pool, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """[..., E, F] -> [..., E', F', size * size], windows in scan order, padded with zeros."""
+def taps(pool: Pool, values: npt.NDArray[Number]) -> list[npt.NDArray[Number]]:
+    """[..., E, F] -> views [..., E', F'] for each tap of the windows in scan order, zero-padded."""
     edge = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
     padded = np.pad(values, edge) if pool.padding else values
-    view = np.lib.stride_tricks.sliding_window_view(padded, (pool.size, pool.size), axis=(-2, -1))
-    view = view[..., :: pool.stride, :: pool.stride, :, :]
-    return view.reshape(*view.shape[:-2], pool.size * pool.size)
+    rows, columns = (
+        [slice(tap, size - pool.size + tap + 1, pool.stride) for tap in range(pool.size)]
+        for size in padded.shape[-2:]
+    )
+    return [padded[..., y, x] for y in rows for x in columns]
 
 
 def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
@@ -139,18 +141,23 @@ def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     """
     if pool.kind == "average":
         return _any(pool, need)
-    ranked = np.asarray(values, np.uint16) + 1 if pool.padding else values
-    winner = windows(pool, ranked).argmax(axis=-1)
-    return np.take_along_axis(windows(pool, need), winner[..., None], axis=-1)[..., 0]
+    ranked = values.view(np.uint8) if values.dtype == np.bool_ else np.asarray(values, np.uint16)
+    if pool.padding:
+        ranked = ranked + ranked.dtype.type(1)
+    (best, found), *others = zip(taps(pool, ranked), taps(pool, need), strict=True)
+    for value, wanted in others:
+        better = np.greater(value, best)
+        best = np.maximum(best, value)
+        found = np.where(better, wanted, found)
+    return found
 
 
 def _any(pool: Pool, values: Bools) -> Bools:
-    return np.asarray(windows(pool, values).any(axis=-1))
+    return reduce(np.logical_or, taps(pool, values))
 
 
 def _window_sums(pool: Pool, values: npt.NDArray[np.generic]) -> Whole:
-    found: Whole = windows(pool, values).sum(axis=-1, dtype=np.uint16)
-    return found
+    return reduce(np.add, taps(pool, values.astype(np.uint16)))
 
 
 def _spread(pool: Pool, gradients: Bools, shape: tuple[int, int, int]) -> Bools:

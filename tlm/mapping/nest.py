@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from tlm.config.core import Engine
 from tlm.config.schema import ChipConfig
 from tlm.errors import MappingError
-from tlm.mapping.region import Span, length
+from tlm.mapping.region import Block, Span, length
 from tlm.mapping.walk import Nest
 
 
@@ -115,19 +115,6 @@ def panel_positions(array: Array, nest: Nest, width: int, channels: int) -> tupl
     most = words // max(width, nest.cols) // nest.cols * nest.cols
     panel = max(nest.cols, min(most, ceil_div(channels, nest.cols) * nest.cols))
     return words // panel, panel
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Samples x rows x steps whose partial sums fit the buffer together."""
-
-    samples: Span
-    rows: Span
-    steps: Span
-
-    def positions(self, width: int) -> int:
-        """Vector positions of the block for rows of ``width`` columns."""
-        return length(self.samples) * length(self.rows) * length(self.steps) * width
 
 
 def block_shape(

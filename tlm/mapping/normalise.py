@@ -18,9 +18,9 @@ from tlm.mapping.builder import (
     tile_of,
     wide_accesses,
 )
-from tlm.mapping.nest import Block, ceil_div
+from tlm.mapping.nest import ceil_div
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Region, Slice, Span, length
+from tlm.mapping.region import Block, Region, Slice, Span, length
 from tlm.mapping.residency import product_region
 from tlm.mapping.soma import leave_state, soma
 from tlm.task import Command, Phase, Tile

@@ -10,44 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from tlm.config.core import Grid
 from tlm.mapping.counts import Bools, Cells
-from tlm.mapping.region import Span, length
+from tlm.mapping.region import Block, Span, length
 from tlm.workload.model import Layer
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Samples, steps, rows and columns whose positions an engine works on."""
-
-    samples: Span
-    steps: Span
-    rows: Span
-    columns: Span
-
-    @property
-    def plane(self) -> int:
-        """Positions of one (sample, step)."""
-        return length(self.rows) * length(self.columns)
-
-    @property
-    def pairs(self) -> int:
-        """(Sample, step) pairs."""
-        return length(self.samples) * length(self.steps)
 
 
 @dataclass(frozen=True, slots=True)
 class Operands:
     """Cells ``first`` [tap, channel, position] and ``second`` [channel, position] or None.
 
-    ``first`` may hold counts of channel groups instead. ``taps`` are the numbers of the kernel
-    taps; positions of skipped slices are left out of the masks, ``positions`` counts them too.
+    ``first`` may hold counts of channel groups instead; positions of skipped slices are left out
+    of the masks, ``positions`` counts them too.
     """
 
-    taps: tuple[int, ...]
     first: Cells
     second: Cells | None
     positions: int
@@ -57,9 +37,57 @@ class Operands:
         """Positions that are scanned."""
         return int(self.first.shape[2])
 
-    def without_masks(self) -> Operands:
-        """Taps and numbers of positions alone."""
-        return Operands(self.taps, np.empty((0, 0, self.live), np.bool_), None, self.positions)
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """The operands of a whole walk, to be cut into blocks; views, where they can be.
+
+    ``first`` [T, B, channel, Y, X, R, S], ``second`` [T, B, channel, Y, X] or None, ``live``
+    [T, B], for the samples, steps and rows of ``box``. ``taps`` are the numbers of the kernel taps.
+    Rows Y are those of the box from ``row`` on, ``pitch`` apart. On a dilated grid, zeros follow
+    every row and column.
+    """
+
+    box: Block
+    taps: tuple[int, ...]
+    first: Cells
+    second: Cells | None
+    live: Bools
+    row: int = 0
+    pitch: int = 1
+    dilate: tuple[int, int] = (1, 1)
+
+    def rows(self, rows: Span) -> Span:
+        """Which Y belong to a span of the box's grid."""
+        first = self.box.rows[0] + self.row
+        return (-((first - rows[0]) // self.pitch), -((first - rows[1]) // self.pitch))
+
+    def positions(self, block: Block) -> tuple[int, int]:
+        """Positions of a block, and how many of them are scanned."""
+        each = length(self.rows(block.rows)) * self.first.shape[4] * prod(self.dilate)
+        return each * length(block.samples) * length(block.steps), each * self.alive(block)
+
+    def alive(self, block: Block) -> int:
+        """The (sample, step) pairs of a block that are scanned."""
+        return int(np.count_nonzero(self.live[self._pairs(block)]))
+
+    def at(self, block: Block) -> Operands:
+        """The operands at the positions of a block."""
+        pairs, rows = self._pairs(block), slice(*self.rows(block.rows))
+        alive, columns = self.live[pairs].T.ravel(), None
+        if self.second is not None:
+            wide = self.second[pairs][:, :, :, rows, :, None, None]
+            columns = _flat(wide, alive, self.dilate)[0]
+        first = _flat(self.first[pairs][:, :, :, rows], alive, self.dilate)
+        return Operands(first, columns, self.positions(block)[0])
+
+    def _pairs(self, block: Block) -> tuple[slice, slice]:
+        """Steps and samples of a block within the box."""
+        step, sample = self.box.steps[0], self.box.samples[0]
+        return (
+            slice(block.steps[0] - step, block.steps[1] - step),
+            slice(block.samples[0] - sample, block.samples[1] - sample),
+        )
 
 
 def grouped(masks: Cells, size: int, axis: int) -> Cells:
@@ -82,15 +110,15 @@ def in_groups(values: Cells, size: int) -> Cells:
     return padded.reshape(*values.shape[:-1], -1, size)
 
 
-def input_operands(
+def input_planes(
     layer: Layer,
     inputs: Bools,
     second: Bools | None,
     live: Bools,
-    box: Box,
+    box: Block,
     grid: Grid,
     size: int = 1,
-) -> Operands:
+) -> Planes:
     """FP and WG: ``inputs`` [T, B, C, H, W], ``second`` (dU) [T, B, K, E, F], ``live`` [T, B].
 
     ``size`` above 1 counts ``first`` by groups of as many channels (up to 255) at once.
@@ -98,69 +126,58 @@ def input_operands(
     the stride inserts into dU, along rows and columns.
     """
     (sy, sx), (py, px), (r, s) = layer.stride, layer.padding, layer.kernel
-    (y0, y1), (x0, x1) = box.rows, box.columns
+    (y0, y1), width = box.rows, layer.product_shape[2]
     seen = _cut(inputs, box, (y0 * sy - py, (y1 - 1) * sy - py + r),
-                (x0 * sx - px, (x1 - 1) * sx - px + s))  # fmt: skip
+                (-px, (width - 1) * sx - px + s))  # fmt: skip
     windows = _windows(grouped(seen, size, 2), layer.kernel)[..., ::sy, ::sx, :, :]
-    dilate = (sy, sx) if grid == "inserted" else (1, 1)
-    alive = _alive(live, box)
-    columns = None
-    if second is not None:
-        columns = _flat(_cut(second, box, box.rows, box.columns)[..., None, None], alive, dilate)[0]
-    first = _flat(windows, alive, dilate)
-    positions = box.pairs * box.plane * dilate[0] * dilate[1]
-    return Operands(tuple(range(r * s)), first, columns, positions)
+    columns = None if second is None else _cut(second, box, box.rows, (0, width))
+    return Planes(box, tuple(range(r * s)), windows, columns, _live(live, box),
+                  dilate=(sy, sx) if grid == "inserted" else (1, 1))  # fmt: skip
 
 
-def gradient_operands(
+def gradient_planes(
     layer: Layer,
     gradients: Bools,
     need: Bools,
     live: Bools,
-    box: Box,
+    box: Block,
     grid: Grid,
     size: int = 1,
-) -> Iterator[Operands]:
+) -> Iterator[Planes]:
     """BP: ``gradients`` [T, B, K, E, F], ``need`` [T, B, C, H, W]; ``box`` is on the input grid.
 
     On the inserted grid every tap visits every position; on the compacted one, positions that
     share their remainder by the stride visit only the taps that have an output there.
     """
     (sy, sx), (py, px), (r, s) = layer.stride, layer.padding, layer.kernel
-    (y0, y1), (x0, x1) = box.rows, box.columns
-    spread = _spread(gradients, box, (y0 + py - r + 1, y1 + py), (x0 + px - s + 1, x1 + px),
+    (y0, y1), width = box.rows, layer.in_shape[2]
+    spread = _spread(gradients, box, (y0 + py - r + 1, y1 + py), (px - s + 1, width + px),
                      layer.stride)  # fmt: skip
     windows = _windows(grouped(spread, size, 2), layer.kernel)[..., ::-1, ::-1]
-    wanted = _cut(need, box, box.rows, box.columns)[..., None, None]
-    alive = _alive(live, box)
+    wanted, alive = _cut(need, box, box.rows, (0, width)), _live(live, box)
     if grid == "inserted":
-        yield Operands(tuple(range(r * s)), _flat(windows, alive), _flat(wanted, alive)[0],
-                       box.pairs * box.plane)  # fmt: skip
+        yield Planes(box, tuple(range(r * s)), windows, wanted, alive)
         return
-    for i, j in np.ndindex(min(sy, length(box.rows)), min(sx, length(box.columns))):
+    for i, j in np.ndindex(min(sy, length(box.rows)), min(sx, width)):
         taps_y = range((y0 + i + py) % sy, r, sy)
-        taps_x = range((x0 + j + px) % sx, s, sx)
+        taps_x = range((j + px) % sx, s, sx)
         if not taps_y or not taps_x:
             continue
         at = (..., slice(i, None, sy), slice(j, None, sx))
         kernel = (slice(taps_y.start, None, sy), slice(taps_x.start, None, sx))
-        first = _flat(windows[(*at, *kernel)], alive)
-        plane = wanted[(*at, slice(None), slice(None))]
         taps = tuple(y * s + x for y in taps_y for x in taps_x)
-        yield Operands(taps, first, _flat(plane, alive)[0],
-                       box.pairs * plane.shape[3] * plane.shape[4])  # fmt: skip
+        yield Planes(box, taps, windows[(*at, *kernel)], wanted[at], alive, row=i, pitch=sy)
 
 
-def _alive(live: Bools, box: Box) -> Bools:
-    """The scanned pairs of a box in the order of positions: sample, then step."""
-    return live[slice(*box.steps), slice(*box.samples)].T.ravel()
+def _live(live: Bools, box: Block) -> Bools:
+    return live[slice(*box.steps), slice(*box.samples)]
 
 
 def _windows(values: Cells, kernel: tuple[int, int]) -> Cells:
     return np.lib.stride_tricks.sliding_window_view(values, kernel, axis=(3, 4))
 
 
-def _cut(values: Bools, box: Box, rows: Span, columns: Span) -> Bools:
+def _cut(values: Bools, box: Block, rows: Span, columns: Span) -> Bools:
     """The box of ``values`` [T, B, C, Y, X] with zeros where rows and columns leave the image."""
     image = values[slice(*box.steps), slice(*box.samples)]
     found = np.zeros((*image.shape[:3], length(rows), length(columns)), np.bool_)
@@ -170,7 +187,7 @@ def _cut(values: Bools, box: Box, rows: Span, columns: Span) -> Bools:
     return found
 
 
-def _spread(values: Bools, box: Box, rows: Span, columns: Span, stride: tuple[int, int]) -> Bools:
+def _spread(values: Bools, box: Block, rows: Span, columns: Span, stride: tuple[int, int]) -> Bools:
     """As ``_cut``, rows and columns counted on the grid with the stride's zeros inserted."""
     image = values[slice(*box.steps), slice(*box.samples)]
     found = np.zeros((*image.shape[:3], length(rows), length(columns)), np.bool_)

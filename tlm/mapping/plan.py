@@ -39,7 +39,8 @@ class LayerPlan:
     Where things stay: ``forward``, the inputs of FP of all samples and steps (``memory``: they
     come over the mesh); ``arriving``, dS on arrival; ``gradients``, dY between the gradient unit
     and BP and WG; ``currents``, the product before batch statistics are known; ``carry``, U between
-    two steps of a wavefront.
+    two steps of a wavefront. ``width`` are the columns of the product,
+    ``skips`` is ``live``, or None where no slice is skipped.
     """
 
     layer: Layer
@@ -63,16 +64,17 @@ class LayerPlan:
     feeds: list[Tensor] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
     weights: dict[str, Weights] = field(default_factory=dict)
+    width: int = field(init=False)
+    skips: Bools | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.width = self.layer.product_shape[2]  # every tile asks for both
+        self.skips = None if self.live.all() else self.live
 
     @property
     def split(self) -> Split:
         """How many parts each dimension is cut into."""
         return self.grid.split
-
-    @property
-    def width(self) -> int:
-        """Columns of the product."""
-        return self.layer.product_shape[2]
 
     @property
     def exact(self) -> bool:

@@ -111,6 +111,19 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Samples x rows x steps whose partial sums fit the buffer together."""
+
+    samples: Span
+    rows: Span
+    steps: Span
+
+    def positions(self, width: int) -> int:
+        """Vector positions of the block for rows of ``width`` columns."""
+        return length(self.samples) * length(self.rows) * length(self.steps) * width
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """The part of a layer one core owns: its neurons, and the input rows whose dS it computes."""
 

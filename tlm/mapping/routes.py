@@ -9,9 +9,8 @@ import numpy as np
 from tlm.mapping.builder import Builder, per_sample
 from tlm.mapping.counts import Bools
 from tlm.mapping.gradient import gradient_bytes
-from tlm.mapping.nest import Block
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Slice, Span, overlap
+from tlm.mapping.region import Block, Slice, Span, overlap
 from tlm.mapping.residency import partial_bits
 from tlm.task import Command, Tile
 
@@ -74,7 +73,7 @@ def return_gradient(
     if any(route.producer.arriving == "dram" for route in routes):
         k = [cut.neurons.channels for cut in lp.slices[: lp.split.k]].index(part.neurons.channels)
         tensor = lp.tensors[f"dX{k}"]
-        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, lp.live)
+        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, lp.skips)
         tile.saves += tuple(
             builder.done.expect(ident)
             for ident in per_sample(builder, "dX", lp, part, block.samples)

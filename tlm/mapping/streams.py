@@ -6,16 +6,20 @@ before it has left in the core, and runs ahead as far as the memory holds, in fe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from tlm.mapping.address import Weights
+from tlm.mapping.counts import Ints
 from tlm.mapping.geometry import output_rows, source_rows
-from tlm.mapping.nest import Block
+from tlm.mapping.passes import Layout
 from tlm.mapping.plan import LayerPlan, Plan
-from tlm.mapping.region import Region, Slice, Span, length
+from tlm.mapping.region import Block, Region, Slice, Span, length
 from tlm.mapping.residency import product_region
 from tlm.mapping.rounds import Round
-from tlm.mapping.walk import Nest, Walked, WeightTile
+from tlm.mapping.walk import Nest, WeightTile
 from tlm.task import Phase, Run
 
 MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
@@ -25,25 +29,22 @@ Place = tuple[Phase, int]  # phase and core: layers take turns in its buffers
 
 
 @dataclass(frozen=True, slots=True)
-class WeightFetch:
-    """How weights get into the array: DRAM runs of ``fetched``, ``staged`` read, ``put`` there."""
+class Cut:
+    """The tiles of a block: by tile its first entry, DRAM ``runs``, and the weights it takes.
 
-    runs: tuple[Run, ...] = ()
-    fetched: int = 0
-    staged: int = 0
-    put: int = 0
+    Weights are ``fetched`` from DRAM, read where they are ``staged``, ``put`` there. A panel has
+    the tiles of a span of ``panels``.
+    """
 
-    def joined(self, other: WeightFetch) -> WeightFetch:
-        """Both together; only the first may have runs."""
-        return WeightFetch(
-            self.runs or other.runs,
-            self.fetched + other.fetched,
-            self.staged + other.staged,
-            self.put + other.put,
-        )
+    starts: Ints
+    runs: Sequence[tuple[Run, ...]]
+    fetched: Ints
+    staged: Ints
+    put: Ints
+    panels: Sequence[Span]
 
-    def energy(self, engine: str, nest: Nest, bits: int) -> dict[str, int]:
-        """Writes of the weight buffer, and accesses of the memory that stages weights.
+    def energy(self, engine: str, nest: Nest, bits: int) -> dict[str, Ints]:
+        """Writes of the weight buffer, and accesses of the memory that stages weights, by tile.
 
         Lanes that hold positions of their own (mode ``element``) take weights of their own every
         cycle, so each has a copy of the buffer.
@@ -56,14 +57,32 @@ class WeightFetch:
         }
 
 
+def whole_panels(layout: Layout) -> Cut:
+    """A tile a panel, no weights."""
+    starts = np.array([panel.entries[0] for panel in layout.panels])
+    none = np.zeros_like(starts)
+    return Cut(starts, [()] * len(starts), none, none, none, [])
+
+
+@dataclass(slots=True)
+class _Held:
+    """Weights that cores have after some blocks of a round.
+
+    ``after``: how a block of a layout is cut then, and what they have next.
+    """
+
+    tiles: set[WeightTile]
+    bits: int = 0
+    after: dict[Hashable, tuple[Cut, _Held]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Streams:
     """What every engine has fetched so far, by round and core."""
 
     plan: Plan
-    _rounds: dict[Place, Round] = field(default_factory=dict)
-    _here: dict[Place, set[WeightTile]] = field(default_factory=dict)
-    _held_bits: dict[Place, int] = field(default_factory=dict)
+    _held: dict[Place, tuple[Round, _Held]] = field(default_factory=dict)
+    _begun: dict[Round, _Held] = field(default_factory=dict)
     _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def together(self, turn: Round, nest: Nest) -> int:
@@ -79,58 +98,57 @@ class Streams:
         """Weight tiles that are fetched together."""
         return max(1, turn.group_bits // self.plan.array.tile_bits())
 
-    def weights(
-        self, turn: Round, lp: LayerPlan, core: int, walked: list[Walked]
-    ) -> Iterator[tuple[list[Walked], WeightFetch]]:
-        """What is walked in groups whose weights are fetched together, and where they come from.
+    def cut(self, turn: Round, lp: LayerPlan, core: int, layout: Layout) -> Cut:
+        """Cut the entries of a block into tiles whose weights are fetched together.
 
-        Groups that fetch nothing from DRAM are one with the group before them, because nothing
-        can hold them up.
+        Entries that fetch nothing from DRAM are one with those before them, because nothing can
+        hold them up.
         """
         place = (turn.phase, core)
-        if self._rounds.get(place) != turn:  # another round's weights give way
-            self._rounds[place] = turn
-            self._here[place], self._held_bits[place] = set(), 0
-        group: list[Walked] = []
-        pending = WeightFetch()
-        size = max(1, self._group(turn) // max((len(one.tiles) for one in walked), default=1))
-        for start in range(0, len(walked), size):
-            some = walked[start : start + size]
-            tiles = [tile for one in some if one.scanned for tile in one.tiles]
-            fetch = self._fetch(place, turn, lp, tiles)
-            if group and fetch.runs:
-                yield group, pending
-                group, pending = [], WeightFetch()
-            group += some
-            pending = pending.joined(fetch)
-        yield group, pending
+        before, held = self._held.get(place, (None, None))
+        if held is None or before != turn:  # another round's weights give way
+            held = self._begin(turn)
+        # Cores with the same weights fetch them alike, and, what did not fit never will, so does
+        # every block that leaves nothing new here: few blocks are cut one weight tile at a time.
+        key = (layout.scanned, layout.taps, layout.panels)
+        if key not in held.after:
+            held.after[key] = self._cut(held, turn, lp, layout)
+        cut, held = held.after[key]
+        self._held[place] = turn, held
+        return cut
 
-    def _fetch(
-        self, place: Place, turn: Round, lp: LayerPlan, tiles: list[WeightTile]
-    ) -> WeightFetch:
-        """Where some weight tiles come from: the buffer, the stage, or DRAM."""
-        runs: list[Run] = []
-        fetched = staged = put = 0
-        weights = lp.weights["W"]
-        here = self._here[place]
-        for tile in tiles:
-            k, c, tap = tile
-            size = weights.tile_size(k, c)
-            if tile in here:
-                staged += size if turn.staged else 0
-                continue
-            first, nbytes = weights.run(weights.offset(k, c, tap), size)
-            fetched += size
-            held = self._held_bits[place] + size * weights.bits
-            if held <= turn.room:
-                here.add(tile)
-                self._held_bits[place] = held
-                put += size if turn.staged else 0
-            if runs and sum(runs[-1]) == first:
-                runs[-1] = (runs[-1][0], runs[-1][1] + nbytes)
-            else:
-                runs.append((first, nbytes))
-        return WeightFetch(tuple(runs), fetched, staged, put)
+    def _begin(self, turn: Round) -> _Held:
+        """The start of a round, shared by all cores; those of other layers are forgotten."""
+        if turn not in self._begun:
+            kept = self._begun.items()
+            self._begun = {one: held for one, held in kept if one.layer == turn.layer}
+            self._begun[turn] = _Held(set())
+        return self._begun[turn]
+
+    def _cut(self, held: _Held, turn: Round, lp: LayerPlan, layout: Layout) -> tuple[Cut, _Held]:
+        starts: list[int] = []
+        runs: list[tuple[Run, ...]] = []
+        words: list[list[int]] = []
+        panels: list[Span] = []
+        after = _Held(set(held.tiles), held.bits)
+        for panel in layout.panels:
+            first, entries = len(starts), range(*panel.entries)
+            most = max(len(layout.tiles[entry]) for entry in entries)
+            size = max(1, self._group(turn) // max(1, most))
+            for start in entries[::size]:
+                some = layout.tiles[start : min(start + size, entries.stop)]
+                tiles = [tile for entry in some for tile in entry] if layout.scanned else []
+                new, counts = _fetch(after, turn, lp.weights["W"], tiles)
+                if new or len(starts) == first:
+                    starts.append(start)
+                    runs.append(new)
+                    words.append(counts)
+                else:
+                    words[-1] = [a + b for a, b in zip(words[-1], counts, strict=True)]
+            panels.append((first, len(starts)))
+        fetched, staged, put = np.array(words, np.int64).T
+        cut = Cut(np.array(starts), runs, fetched, staged, put, panels)
+        return cut, held if after.bits == held.bits else after
 
     def input_rows(
         self, turn: tuple[object, ...], lp: LayerPlan, part: Slice, block: Block
@@ -196,3 +214,29 @@ class Streams:
         end = max(rows[1], min(limit, rows[0] + held))
         self._rows_end[key] = end
         return (max(before, rows[0]), end)
+
+
+def _fetch(
+    held: _Held, turn: Round, weights: Weights, tiles: list[WeightTile]
+) -> tuple[tuple[Run, ...], list[int]]:
+    """The DRAM runs of some weight tiles; how many weights are fetched, read staged, put."""
+    runs: list[Run] = []
+    fetched = staged = put = 0
+    for tile in tiles:
+        k, c, tap = tile
+        size = weights.tile_size(k, c)
+        if tile in held.tiles:
+            staged += size if turn.staged else 0
+            continue
+        first, nbytes = weights.run(weights.offset(k, c, tap), size)
+        fetched += size
+        bits = held.bits + size * weights.bits
+        if bits <= turn.room:
+            held.tiles.add(tile)
+            held.bits = bits
+            put += size if turn.staged else 0
+        if runs and sum(runs[-1]) == first:
+            runs[-1] = (runs[-1][0], runs[-1][1] + nbytes)
+        else:
+            runs.append((first, nbytes))
+    return tuple(runs), [fetched, staged, put]

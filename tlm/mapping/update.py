@@ -11,7 +11,6 @@ from tlm.mapping.builder import Builder, once, wide_accesses
 from tlm.mapping.nest import ceil_div
 from tlm.mapping.plan import LayerPlan
 from tlm.mapping.region import Slice, Span, cuts, overlap
-from tlm.mapping.weight_gradient import spilled_runs
 from tlm.task import ENGINE_OF_PHASE, Command, Phase, Tile
 
 UPDATE_PIECE = 2048  # weights updated at a time, so that fetch, update and write overlap (assumed)
@@ -24,8 +23,7 @@ def _read_spilled(
     scratch = lp.weights[f"dW.core{part.core:02d}"]
     found = builder.spills.get((lp.layer.index, part.core), {})
     wanted = [scratch.run(low, high - low) for low, high in spans]
-    for (outputs, inputs), written in found.items():
-        kept = spilled_runs(lp, part, outputs, inputs)
+    for written, kept in found.values():
         shared = [overlap((a, a + n), (b, b + m)) for a, n in wanted for b, m in kept]
         runs = tuple((low, high - low) for low, high in shared if low < high)
         if runs:

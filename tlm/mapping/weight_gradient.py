@@ -11,22 +11,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlm.errors import MappingError
-from tlm.mapping.array_pass import Panel
-from tlm.mapping.array_tile import charge
+from tlm.mapping.array_tile import array_tiles
 from tlm.mapping.builder import (
     Builder,
-    dead_pairs,
     per_sample,
     saved_inputs,
     take_inputs,
-    tile_of,
 )
 from tlm.mapping.gradient import gradient_blocks
-from tlm.mapping.nest import Block, ceil_div
+from tlm.mapping.nest import ceil_div
+from tlm.mapping.passes import Layout, Panel
 from tlm.mapping.plan import LayerPlan
-from tlm.mapping.region import Region, Slice, Span, length
+from tlm.mapping.region import Block, Region, Slice, Span, length
 from tlm.mapping.residency import product_region
-from tlm.mapping.streams import WG_SHARE
+from tlm.mapping.streams import WG_SHARE, whole_panels
 from tlm.task import Phase, Run, Tile
 
 
@@ -49,6 +47,7 @@ def build_weight_gradient(
     for part in parts:
         if lp.gradients == "dram":
             _walk(builder, lp, part, part.neurons.samples)
+            lp.work.drop()
             continue
         for samples in gradient_blocks(builder, lp, part):
             _walk(builder, lp, part, samples)
@@ -57,15 +56,22 @@ def build_weight_gradient(
             turns[part.core] = turn + 1
             used = builder.done.ident("dU used", f"core{part.core:02d}", turn)
             last.signals += (builder.done.expect(used),)
+        lp.work.drop()
 
 
 def _walk(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> None:
     """Append the passes over some samples of a slice, piece by piece."""
+    nest = builder.array.wg
     for strip in _strips(builder, lp, part, samples):
-        blocks = list(_pieces(builder, lp, part, samples, strip))
-        for block in blocks:
-            ends = (block is blocks[0], block is blocks[-1])
-            _piece(builder, lp, part, block, strip, ends)
+        walk = list(_pieces(builder, lp, part, samples, strip))
+        panel = _panel_channels(builder, lp, strip)
+        channels = part.neurons.channels
+        for some in lp.work.weight_gradient(walk, channels, strip.outputs, strip.inputs, panel):
+            cuts = [whole_panels(some.layout)] * len(some.blocks)
+            made = array_tiles(builder, Phase.WG, lp, nest, some, cuts, lp.operand_bits)
+            for block, _, tiles in made:
+                ends = (block is walk[0], block is walk[-1])
+                _piece(builder, lp, part, block, strip, ends, some.layout, tiles)
 
 
 def _strips(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> list[Strip]:
@@ -155,35 +161,26 @@ def _pieces(
 
 
 def _piece(
-    builder: Builder,
-    lp: LayerPlan,
-    part: Slice,
-    block: Block,
-    strip: Strip,
-    ends: tuple[bool, bool],
-) -> None:
-    """Tiles of one piece of a pass, the first or last one at its ``ends``, for each output tile."""
-    samples = block.samples
+    builder: Builder, lp: LayerPlan, part: Slice, block: Block, strip: Strip,
+    ends: tuple[bool, bool], layout: Layout, tiles: list[Tile],
+) -> None:  # fmt: skip
+    """Complete the tiles of one piece of a pass, the first or last one at its ``ends``."""
+    samples, scanned = block.samples, layout.scanned
     plane = length(block.rows) * lp.width
-    dead = dead_pairs(lp, samples, block.steps)
     turn = (Phase.WG, lp.layer.index, strip)
     fresh = builder.streams.input_rows(turn, lp, part, block)
     each = lp.layer.in_shape[0] // fresh.channels[1]  # inputs a channel of the source: 1, or H x W
     read = (strip.inputs[0] // each, ceil_div(strip.inputs[1], each))
     wanted: Region | None = Region(read, samples, fresh.rows)
-    panel = _panel_channels(builder, lp, strip)
-    for one in lp.work.weight_gradient(block, strip.outputs, strip.inputs, panel):
-        tile = builder.add(part.core, tile_of(Phase.WG, lp, block))
-        tile.skipped = dead
+    for one, tile in zip(layout.panels, tiles, strict=True):
+        builder.add(part.core, tile)
         tile.covers = plane * length(one.channels) * length(one.partners)
-        charge(builder, tile, "wg", builder.array.wg, one.walked, lp.operand_bits)
-        scanned = any(walked.scanned for walked in one.walked)
         if lp.gradients == "memory":
             tile.needs = per_sample(builder, "dU for WG", lp, part, samples)
         if scanned:
             tile.cycles += builder.array.depth
             if wanted is not None:
-                take_inputs(builder, "wg", lp, wanted, block.steps, tile, lp.live)
+                take_inputs(builder, "wg", lp, wanted, block.steps, tile, lp.skips)
             wanted = None
             tile.read_needs = saved_inputs(builder, lp, samples)
             if lp.gradients == "dram":
@@ -207,7 +204,7 @@ def _read_gradient(
     """Let a tile read the dY of its output channels from DRAM."""
     steps = (0, builder.plan.steps)
     tile.reads += lp.tensors["dY"].runs(
-        region.samples, steps, region.channels, region.rows, lp.live
+        region.samples, steps, region.channels, region.rows, lp.skips
     )
     tile.read_needs += per_sample(builder, "dY", lp, part, region.samples)
 
@@ -228,25 +225,25 @@ def _spill(
     accumulators takes up what an earlier group left with its first piece and writes it with
     its last.
     """
-    runs = spilled_runs(lp, part, panel.channels, panel.partners)
     found = builder.spills.setdefault((lp.layer.index, part.core), {})
     key = (panel.channels, panel.partners)
+    before, runs = found.get(key) or (None, _spilled_runs(lp, part, *key))
     first, last = ends if once_written else (worked, worked)
-    if first and key in found:
+    if first and before is not None:
         tile.reads += runs
-        tile.read_needs += (found[key],)
+        tile.read_needs += (before,)
     if not last:
         return
     written = builder.done.ident("partial dW", lp.layer.name, f"core{part.core:02d}", "channel",
                                  panel.channels[0], "input", panel.partners[0],
                                  "sample", tile.sample,
                                  "piece", len(builder.program.tiles[part.core]["wg"]))  # fmt: skip
-    found[key] = builder.done.expect(written)
+    found[key] = builder.done.expect(written), runs
     tile.saves += (written,)
     tile.writes += runs
 
 
-def spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tuple[Run, ...]:
+def _spilled_runs(lp: LayerPlan, part: Slice, outputs: Span, inputs: Span) -> tuple[Run, ...]:
     """Where the dW of some channels is kept in DRAM; of neighbouring channels it is one run."""
     scratch = lp.weights[f"dW.core{part.core:02d}"]
     runs: list[Run] = []

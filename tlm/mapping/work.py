@@ -9,6 +9,7 @@ a run are those of its tiles.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ Cycles = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkMap:
     """Cycles [B, tiles of ``tile`` channels, rows] of one layer, by engine.
 
@@ -38,35 +39,52 @@ class WorkMap:
     bp: Cycles
     wg: Cycles
 
+    @cached_property
+    def _running(self) -> list[Cycles]:
+        """Sums up to every sample, tile and row; hundreds of grids are made from them."""
+        return [_running_sums(part) for part in (self.fp, self.grad, self.bp, self.wg)]
+
     def by_slice(self, grid: Grid) -> tuple[Cycles, Cycles, Cycles]:
         """Cycles of a grid's slices on their FP, BP and WG engines, in the order of its cores."""
         tiles = [ceil_div(cut, self.tile) for cut in grid.channels]
-        fp, grad, wg = (
-            _box_sums(part, grid.samples, tiles, grid.rows)
-            for part in (self.fp, self.grad, self.wg)
+        rows = (grid.rows, grid.rows, grid.input_rows, grid.rows)
+        fp, grad, bp, wg = (
+            _box_sums(running, grid.samples, tiles, cuts)
+            for running, cuts in zip(self._running, rows, strict=True)
         )
-        return fp, grad + _box_sums(self.bp, grid.samples, tiles, grid.input_rows), wg
+        return fp, grad + bp, wg
 
-    def along(self, axis: int) -> list[int]:
-        """Cycles of all engines for each sample (axis 0), channel tile (1) or row (2)."""
-        others = tuple(other for other in range(3) if other != axis)
-        parts = [self.fp, self.grad, self.wg, *([self.bp] if axis < 2 else [])]
-        total = np.sum([part.sum(axis=others) for part in parts], axis=0)
-        return [int(cycles) for cycles in total]
+    @cached_property
+    def along(self) -> tuple[list[int], list[int], list[int]]:
+        """Cycles of all engines for each sample, channel tile and row; BP counts no rows."""
+        sample, tile = (
+            sum(part.sum(axis=others) for part in (self.fp, self.grad, self.wg, self.bp)).tolist()
+            for others in ((1, 2), (0, 2))
+        )
+        row = sum(part.sum(axis=(0, 1)) for part in (self.fp, self.grad, self.wg)).tolist()
+        return sample, tile, row
 
+    @cached_property
     def along_input_rows(self) -> list[int]:
         """Cycles of BP for each input row."""
         return [int(cycles) for cycles in self.bp.sum(axis=(0, 1))]
 
 
+def _running_sums(cycles: Cycles) -> Cycles:
+    total = np.pad(cycles, ((1, 0),) * 3)
+    for axis in range(3):
+        total = total.cumsum(axis=axis)
+    return total
+
+
 def _box_sums(
-    cycles: Cycles, samples: tuple[int, ...], tiles: list[int], rows: tuple[int, ...]
+    running: Cycles, samples: tuple[int, ...], tiles: list[int], rows: tuple[int, ...]
 ) -> Cycles:
     """Sums over the boxes between cuts, in the order samples, rows, tiles."""
-    for axis, positions in enumerate((samples, tiles, rows)):
-        running = np.insert(cycles.cumsum(axis=axis), 0, 0, axis=axis)
-        cycles = np.diff(running.take(positions, axis=axis), axis=axis)
-    return cycles.transpose(0, 2, 1).ravel()
+    corners = running[np.ix_(samples, tiles, rows)]
+    for axis in range(3):
+        corners = np.diff(corners, axis=axis)
+    return corners.transpose(0, 2, 1).ravel()
 
 
 def measure_work(

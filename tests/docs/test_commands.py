@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import OWN_TEST, PAGES, ROOT, Block, blocks
-from tlm.cli import app
+from tlm.cli import app, main
 
 RUN = ("sh", "python")
+CALL = re.compile(r"python -m tlm [^|&;<>$`*?()\\]*")
 
 
 def shown(page: Path) -> list[Block]:
@@ -57,8 +62,29 @@ def installed(block: Block) -> bool:
 
 
 def run(block: Block, folder: Path) -> str:
-    """Run a block with this Python's environment; what it printed."""
+    """Run a block; what it printed.
+
+    Lines that only call the command line are run in this process, which has its modules loaded: it
+    saves a third of the time. Those that CI takes by name, and Python, are run as a reader would.
+    """
     text = without_installation(block)
+    lines = re.split(r"\n| && ", text.strip())
+    if "command" not in block.marks and all(CALL.fullmatch(line) for line in lines):
+        return "".join(called(shlex.split(line)[3:], folder) for line in lines)
+    return in_shell(block, text, folder)
+
+
+def called(words: list[str], folder: Path) -> str:
+    """Call the command line; what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), redirect_stdout(out), redirect_stderr(err):
+        code = main(words)
+    assert code == 0, f"{words}\n{out.getvalue()}\n{err.getvalue()}"
+    return out.getvalue()
+
+
+def in_shell(block: Block, text: str, folder: Path) -> str:
+    """Run a block in bash or Python with this Python's environment; what it printed."""
     words = ["bash", "-euo", "pipefail", "-c", text]
     if block.language == "python":
         words = [sys.executable, "-c", text]

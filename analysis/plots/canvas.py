@@ -14,7 +14,7 @@ WIDTH_INCH, HEIGHT_INCH, DPI = 12.8, 8.0, 100  # 1280 x 800 pixels
 # Okabe and Ito, "Color universal design" (2008): distinct to readers of any colour vision.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
-WARNING = "#8A1C00"
+BROWN, WARNING = "#8B5A2B", "#8A1C00"
 LIGHT_GREY, GREY, DARK = "#E4E4E4", "#9A9A9A", "#222222"
 
 

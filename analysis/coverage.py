@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from analysis.activity import makespan_ps
 from analysis.windows import time_text
+from tlm.errors import TraceError
 from tlm.trace import Trace
 
 
@@ -18,6 +19,19 @@ class Coverage:
     note: str
 
 
+def require_whole(trace: Trace, what: str) -> None:
+    """Refuse a trace that does not cover its run.
+
+    Raises:
+        TraceError: it does not.
+    """
+    if not trace.complete:
+        raise TraceError(
+            f"{trace.path}: {what} needs the trace of a whole run; run it again without "
+            "--trace-window, or with a larger --trace-budget"
+        )
+
+
 def coverage(trace: Trace) -> Coverage:
     """From 0 to the last record, or as much of the trace's window as the run reached.
 
@@ -28,8 +42,8 @@ def coverage(trace: Trace) -> Coverage:
     if trace.complete:
         return Coverage(0, end_ps, "")
     if trace.window_ps is None:
-        return Coverage(0, end_ps, f"Trace cut short at {time_text(end_ps)}: not the whole run")
+        note = f"The trace was cut short at {time_text(end_ps)}: what follows is missing"
+        return Coverage(0, end_ps, note)
     first, last = trace.window_ps
-    end_ps = min(last, end_ps)
-    note = f"Traced from {time_text(first)} to {time_text(end_ps)} only: not the whole run"
-    return Coverage(first, end_ps, note)
+    end_ps = max(first, min(last, end_ps))
+    return Coverage(first, end_ps, f"Only {time_text(first)} to {time_text(end_ps)} were traced")

@@ -15,19 +15,22 @@ import tlm.trace
 from analysis.activity import ENGINE_KINDS, utilisation
 from analysis.compare import compare_runs
 from analysis.coverage import coverage
+from analysis.critical_path import critical_path
 from analysis.plots import run_figures
 from analysis.report import report_html
+from analysis.roofline import roofline
 from analysis.stalls import breakdown
 from analysis.traffic import dram_traffic
 from analysis.windows import window_edges
 from tlm.cli import main
+from tlm.errors import TraceError
 from tlm.runner import RunResult, run_job
 from tlm.trace import schema
 from tlm.trace.limits import TraceLimits
 
 WINDOW_PS = (20_000_000, 60_000_000)
-WINDOW = "Traced from 20 us to 60 us only: not the whole run"
-CUT = re.compile(r"Trace cut short at [\d.]+ us: not the whole run")
+WINDOW = "Only 20 us to 60 us were traced"
+CUT = re.compile(r"The trace was cut short at [\d.]+ us: what follows is missing")
 FROM_TRACE = ("stalls", "heatmap", "utilisation", "bandwidth", "latency")
 OF_THE_RUN = ("mesh", "energy", "sparsity")
 
@@ -95,19 +98,17 @@ def test_plots_of_a_whole_trace_carry_no_note(digits_run: RunResult) -> None:
     assert [figure.get_supxlabel() for figure in figures] == ["", "", ""]
 
 
-@pytest.mark.parametrize(("which", "note"), [("windowed", re.compile(WINDOW)), ("cut", CUT)])
-def test_a_report_says_it_at_the_top_and_in_every_section(
-    which: str, note: re.Pattern[str], request: pytest.FixtureRequest
-) -> None:
+def test_a_report_says_it_at_the_top_and_in_every_section(windowed: Path) -> None:
     """In caption and alternative text; what needs the whole run is left out."""
-    page = report_html(request.getfixturevalue(which))
-    assert note.search(page[: page.index("<main>")])
+    page = report_html(windowed)
+    assert WINDOW in page[: page.index("<main>")]
     found = sections(page)
     assert tuple(found) == FROM_TRACE + OF_THE_RUN
-    assert {name for name, text in found.items() if note.search(text)} == set(FROM_TRACE)
+    assert {name for name, text in found.items() if WINDOW in text} == set(FROM_TRACE)
     for name in FROM_TRACE:
-        caption = found[name].partition("<figcaption>")[2]
-        assert note.match(caption) and note.search(found[name].partition("<title")[0])
+        picture, _, caption = found[name].partition("<figcaption>")
+        assert caption.startswith(WINDOW)
+        assert WINDOW in re.findall(r'aria-label="([^"]*)"', picture)[0]
 
 
 def test_a_comparison_does_not_take_a_partial_path_apart(
@@ -122,6 +123,15 @@ def test_a_comparison_does_not_take_a_partial_path_apart(
     assert found.partial == (f"{windowed}: {WINDOW}",) and len(found.energy) > 10
     assert main(["compare", str(digits_run.folder), str(windowed)]) == 0
     assert "critical paths need whole traces" in capsys.readouterr().out
+
+
+def test_what_needs_a_whole_trace_refuses_a_part(digits_run: RunResult, windowed: Path) -> None:
+    """Called directly, critical path and roofline say what they need."""
+    with tlm.trace.open(windowed) as trace:
+        with pytest.raises(TraceError, match="a critical path needs the trace of a whole run"):
+            critical_path(trace)
+        with pytest.raises(TraceError, match="a roofline needs the trace of a whole run"):
+            roofline(trace, digits_run.summary, digits_run.chip.config)
 
 
 def test_an_explanation_leaves_the_path_out(

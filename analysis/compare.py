@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import tlm.trace
+from analysis.coverage import coverage
 from analysis.critical_path import RESOURCES, critical_path
 from analysis.run_dir import RunDir, open_run_dir
 from tlm.trace.schema import PHASE_NAMES, PHASE_NONE
@@ -40,13 +41,15 @@ class Comparison:
     """A run beside the first: totals, and parts by falling size of their change.
 
     ``time`` has keys (phase, resource) and is in ps, ``energy`` (component, action) and is in pJ.
-    The changes of the parts add up to the change of the whole without remainder.
+    The changes of the parts add up to the change of the whole without remainder. ``partial`` names
+    the runs whose trace does not cover them: the time is then one part, not taken apart.
     """
 
     before: RunDir
     after: RunDir
     time: tuple[Change, ...]
     energy: tuple[Change, ...]
+    partial: tuple[str, ...]
 
     @property
     def values(self) -> dict[str, tuple[str, str]]:
@@ -79,12 +82,10 @@ def compare_runs(first: str | Path, second: str | Path) -> Comparison:
         TraceError: a folder lacks a usable trace, summary or energy table.
     """
     before, after = open_run_dir(first), open_run_dir(second)
-    return Comparison(
-        before,
-        after,
-        _changes(_path_ps(before), _path_ps(after)),
-        _energy_changes(before, after),
-    )
+    runs = (before, after)
+    partial = tuple(f"{run.folder}: {note}" for run in runs if (note := _note(run)))
+    times = [_makespan_ps(run) if partial else _path_ps(run) for run in runs]
+    return Comparison(before, after, _changes(*times), _energy_changes(before, after), partial)
 
 
 def _changes(before: Mapping[Key, Fraction], after: Mapping[Key, Fraction]) -> tuple[Change, ...]:
@@ -95,6 +96,15 @@ def _changes(before: Mapping[Key, Fraction], after: Mapping[Key, Fraction]) -> t
 
 def _ranked(changes: list[Change]) -> tuple[Change, ...]:
     return tuple(sorted(changes, key=lambda one: (-abs(one.change), one.key)))
+
+
+def _note(run: RunDir) -> str:
+    with tlm.trace.open(run.folder) as trace:
+        return coverage(trace).note
+
+
+def _makespan_ps(run: RunDir) -> dict[Key, Fraction]:
+    return {("all", "not traced"): Fraction(run.summary["time"]["makespan_ps"])}
 
 
 def _path_ps(run: RunDir) -> dict[Key, Fraction]:

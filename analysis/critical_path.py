@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.activity import ENGINE_KINDS
+from analysis.coverage import require_whole
 from analysis.windows import Ints
 from tlm.trace import Trace, What
 from tlm.trace.schema import COMMAND_NAMES, PHASE_NAMES, PHASE_NONE
@@ -73,7 +74,11 @@ def critical_path(trace: Trace) -> CriticalPath:
     queue) and its time in the channel (DRAM); it was issued when its engine came to an interval's
     end, or when another transaction of the engine freed a place in the DMA's window. A wait
     without such a cause counts as itself. Ties go to the first recorded.
+
+    Raises:
+        TraceError: the trace covers a part of its run only.
     """
+    require_whole(trace, "a critical path")
     walk = _Walk(trace)
     walk.run()
     columns = np.array(walk.stretches, dtype=np.int64).reshape(-1, 5)

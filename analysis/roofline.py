@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.activity import ENGINE_KINDS
+from analysis.coverage import require_whole
 from tlm.config.schema import ChipConfig
 from tlm.trace import Trace, What
 from tlm.trace.schema import PHASE_NAMES
@@ -51,7 +52,12 @@ class Roofline:
 
 
 def roofline(trace: Trace, summary: Mapping[str, Any], chip: ChipConfig) -> Roofline:
-    """Every phase that multiplies; a slot is one cycle of an array, all its MACs counted."""
+    """Every phase that multiplies; a slot is one cycle of an array, all its MACs counted.
+
+    Raises:
+        TraceError: the trace covers a part of its run, while the operations are those of all.
+    """
+    require_whole(trace, "a roofline")
     engines = {kind: getattr(chip.core.engines, kind) for kind in ENGINE_KINDS}
     array = {kind: engine.rows * engine.cols for kind, engine in engines.items()}
     peak = max(array.values()) * chip.cores * chip.core.clock / 1e9

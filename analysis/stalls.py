@@ -42,19 +42,20 @@ class BusyMap:
     shares: NDArray[np.float64]
 
 
-def breakdown(trace: Trace, end_ps: int) -> Breakdown:
-    """Engine time of a run of ``end_ps`` by phase, layer and state; idle time is left out."""
+def breakdown(trace: Trace, end_ps: int, begin_ps: int = 0) -> Breakdown:
+    """Engine time up to ``end_ps`` by phase, layer and state; idle time is left out."""
     rows = trace.activity[trace.activity["phase"] != PHASE_NONE]
     key = rows["phase"].astype(np.int64) << 16 | (rows["layer"].astype(np.int64) & 0xFFFF)
     groups, first, group = np.unique(key, return_index=True, return_inverse=True)
     time_ps = np.zeros((len(groups), len(WHAT_NAMES)), dtype=np.int64)
-    np.add.at(time_ps, (group, rows["what"]), rows["end"] - rows["begin"])
+    inside = np.clip(rows["end"], begin_ps, end_ps) - np.clip(rows["begin"], begin_ps, end_ps)
+    np.add.at(time_ps, (group, rows["what"]), inside)
     engines = sum(len(trace.unit_ids(kind)) for kind in ENGINE_KINDS)
     return Breakdown(
         tuple(PHASE_NAMES[one >> 16] for one in groups.tolist()),
         tuple(rows["layer"][first].tolist()),
         time_ps,
-        engines * end_ps,
+        engines * (end_ps - begin_ps),
     )
 
 

@@ -56,7 +56,7 @@ class Latency:
 def dram_traffic(trace: Trace, edges_ps: Ints) -> DramTraffic:
     """DRAM bytes by window; a transaction's bytes count when DRAM answers (``begin_resp``).
 
-    An answer at the very end of the run belongs to the last window.
+    Answers outside the windows do not count, one at their very end belongs to the last.
     """
     rows = trace.transactions
     to_dram = np.array([unit.kind == "dram" for unit in trace.units])[rows["target"]]
@@ -104,7 +104,9 @@ def _latency(command: str, latency_ps: Ints) -> Latency:
 
 def _nbytes_by_window(rows: NDArray[np.void], chosen: NDArray[np.bool_], edges_ps: Ints) -> Ints:
     windows = len(edges_ps) - 1
-    window = np.searchsorted(edges_ps, rows["begin_resp"][chosen], side="right") - 1
+    answered = rows["begin_resp"]
+    chosen = chosen & (answered >= edges_ps[0]) & (answered <= edges_ps[-1])
+    window = np.searchsorted(edges_ps, answered[chosen], side="right") - 1
     total = np.zeros(windows, dtype=np.int64)
-    np.add.at(total, np.clip(window, 0, windows - 1), rows["nbytes"][chosen])
+    np.add.at(total, np.minimum(window, windows - 1), rows["nbytes"][chosen])
     return total

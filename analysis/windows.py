@@ -13,10 +13,11 @@ _ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ")
 _BYTE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 
 
-def window_edges(end_ps: int, windows: int) -> Ints:
-    """Edges in ps, shape [W+1], of at most ``windows`` equal windows from 0 to ``end_ps``."""
-    count = max(1, min(windows, end_ps))
-    return np.array([i * end_ps // count for i in range(count + 1)], dtype=np.int64)
+def window_edges(end_ps: int, windows: int, begin_ps: int = 0) -> Ints:
+    """Edges in ps, shape [W+1], of at most ``windows`` equal windows that end at ``end_ps``."""
+    span_ps = end_ps - begin_ps
+    count = max(1, min(windows, span_ps))
+    return np.array([begin_ps + i * span_ps // count for i in range(count + 1)], dtype=np.int64)
 
 
 def time_unit(span_ps: float) -> tuple[float, str]:

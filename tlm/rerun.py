@@ -24,8 +24,8 @@ from tlm.version import __version__
 FINISHED = ("ok", "invalid", "disk-full")
 TEXTS = ("mapping.yaml", "summary.json", "energy.csv", "stats.csv")
 INPUTS = ("workload_sha256", "config_sha256", "energy_sha256", "dram_sha256")
-_CONFIG = "config.resolved.yaml"
-_MAPPING = "mapping.yaml"  # places the job as the file did that the run was given
+CONFIG = "config.resolved.yaml"
+MAPPING = "mapping.yaml"  # places the job as the file did that the run was given
 
 
 class _Strict(BaseModel):
@@ -75,7 +75,7 @@ def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
         TlmError: the run cannot be repeated.
     """
     record = check_record(folder)
-    _check_files(folder, record)
+    check_files(folder, record)
     if record.source_sha256 != source_digest():
         yield f"run by another tlm ({record.tlm_version}), rerun by this one ({__version__})"
     with contextlib.ExitStack() as stack:
@@ -111,9 +111,13 @@ def check_record(folder: Path) -> Record:
     return record
 
 
-def _check_files(folder: Path, record: Record) -> None:
-    """What the run left must still be what it left."""
-    for name in (_CONFIG, *TEXTS):
+def check_files(folder: Path, record: Record) -> None:
+    """What the run left must still be what it left.
+
+    Raises:
+        TraceError: a file is missing, or another than the manifest says.
+    """
+    for name in (CONFIG, *TEXTS):
         path = folder / name
         if name not in record.results or not path.is_file():
             raise TraceError(f"{path}: missing from the run, or not listed in its manifest")
@@ -131,9 +135,9 @@ def _run(folder: Path, again: Path, record: Record, stack: contextlib.ExitStack)
     window = limits.window_ps and (limits.window_ps[0], limits.window_ps[-1])
     run_job(
         request.workload,
-        chip=str(folder / _CONFIG),
+        chip=str(folder / CONFIG),
         iteration=record.inputs.get("iteration"),
-        mapping=folder / _MAPPING if request.mapping is not None else None,
+        mapping=folder / MAPPING if request.mapping is not None else None,
         out=again,
         trace=request.trace,
         activity=request.activity,

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tlm.config.dram_timing import load_dram_timing
+from tlm.config.dram_timing import DramTiming, load_dram_timing
 from tlm.config.layers import load_chip, mapping_layer
 from tlm.config.resolved import resolved_yaml
+from tlm.config.schema import ChipConfig
 from tlm.counterfactual import Activity, as_activity
 from tlm.errors import OutOfMemoryError, WorkloadError
 from tlm.estimate import LIBRARY_BYTES, Estimate, estimate, loading_bytes
@@ -17,14 +18,25 @@ from tlm.folder import create, release
 from tlm.interrupts import stop_request
 from tlm.job import Job, PlacedJob, Progress, Request, RunResult
 from tlm.mapping.choices import grids_of, read_choices
+from tlm.mapping.grid import Grid
+from tlm.mapping.plan import Plan
 from tlm.mapping.planning import make_plan
 from tlm.mapping.program import build_program
 from tlm.memory import memory_limit, require_memory, resident_bytes
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.workload.bundled import open_workload
-from tlm.workload.model import Workload
+from tlm.workload.model import Recording, Workload
 
-__all__ = ["Job", "PlacedJob", "Progress", "RunResult", "place_job", "prepare", "run_job"]
+__all__ = [
+    "Job",
+    "PlacedJob",
+    "Progress",
+    "RunResult",
+    "place_job",
+    "plan_job",
+    "prepare",
+    "run_job",
+]
 
 
 def place_job(
@@ -54,17 +66,22 @@ def place_job(
     which = _index(job, iteration)
     require_memory(loading_bytes(job, which), mem_bytes, f"{job.path.name}: loading an iteration")
     recording = job.load(which)
-    channels = loaded.config.dram.channels
     grids = grids_of(choices, job, loaded.config, str(mapping)) if choices is not None else None
-    plan = make_plan(
-        job,
-        recording,
-        loaded.config,
-        timing.page_bytes * channels,
-        timing.capacity_bytes * channels,
-        grids,
-    )
+    plan = plan_job(job, recording, loaded.config, timing, grids)
     return PlacedJob(job, recording, loaded, timing, plan)
+
+
+def plan_job(
+    job: Workload,
+    recording: Recording,
+    chip: ChipConfig,
+    timing: DramTiming,
+    grids: list[Grid] | None = None,
+) -> Plan:
+    """Plan a loaded iteration on a chip with DRAM of that ``timing``; see :func:`make_plan`."""
+    channels = chip.dram.channels
+    row_bytes, capacity = timing.page_bytes * channels, timing.capacity_bytes * channels
+    return make_plan(job, recording, chip, row_bytes, capacity, grids)
 
 
 def prepare(

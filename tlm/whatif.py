@@ -1,7 +1,8 @@
-"""What if one resource were twice as fast: the same program, run again on a relieved chip.
+"""What if a run had twice as much of one resource: its program, run again on a relieved chip.
 
 The mapping stays that of the run: a relieved chip gets the tiles, messages and addresses of the
-original, so that what changes is the resource and nothing else.
+original, so that what changes is the resource and nothing else. Larger memories alone would gain
+nothing so: for them, what stays on chip is decided anew, every slice on the core it had.
 """
 
 from __future__ import annotations
@@ -10,21 +11,24 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tlm.config.energy import load_energy
 from tlm.errors import ConfigError, DeadlockError, InvalidResultError
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.invariants import check_run
 from tlm.kernel import StuckError, run_until
-from tlm.runner import Job
+from tlm.mapping.program import build_program
+from tlm.runner import Job, plan_job
 from tlm.task import ENGINES, Tile
 
 FACTOR = 2
-RESOURCES = ("dram", "noc", "dma", *ENGINES)
+RESOURCES = ("dram", "noc", "dma", *ENGINES, "memory")
 KNOBS = {
     "dram": "dram.device: every timing halved",
     "noc": "noc.link x 2",
     "dma": "core.outstanding x 2",
     **{engine: f"core.engines.{engine}: cycles halved" for engine in ENGINES},
+    "memory": "core.memory: every size x 2",
 }
 
 
@@ -37,14 +41,16 @@ class Rerun:
 
 
 def relieve(job: Job, resource: str) -> Job:
-    """The same job with one resource of its chip ``FACTOR`` times as fast.
+    """The same job with ``FACTOR`` times as much of one resource of its chip.
 
     ``dram`` halves the clock period of the channels (and the latency of the ideal model), ``noc``
     doubles the width of its links, ``dma`` the transactions an engine keeps in flight, and
-    ``fp``, ``bp``, ``wg`` halve the cycles of every tile of that engine, rounded up.
+    ``fp``, ``bp``, ``wg`` halve the cycles of every tile of that engine, rounded up; ``memory``
+    doubles the capacities of ``core.memory``, whose accesses may then cost more energy.
 
     Raises:
         ConfigError: an unknown resource.
+        MappingError: what larger memories hold does not fit otherwise.
     """
     if resource in ENGINES:
         return _faster_engine(job, resource)
@@ -58,6 +64,8 @@ def relieve(job: Job, resource: str) -> Job:
     if resource == "dma":
         window = {"outstanding": config.core.outstanding * FACTOR}
         return _with(job, core=config.core.model_copy(update=window))
+    if resource == "memory":
+        return _larger_memories(job)
     raise ConfigError(f"resource: expected one of {', '.join(RESOURCES)}, got {resource!r}")
 
 
@@ -75,6 +83,17 @@ def _faster_engine(job: Job, engine: str) -> Job:
         for core in job.program.tiles
     ]
     return replace(job, program=replace(job.program, tiles=tiles))
+
+
+def _larger_memories(job: Job) -> Job:
+    memory = job.chip.config.core.memory
+    sizes = {name: FACTOR * bits for name, bits in memory if name != "banks"}
+    memory = memory.model_copy(update=sizes)
+    larger = _with(job, core=job.chip.config.core.model_copy(update={"memory": memory}))
+    chip = replace(larger.chip, energy=load_energy(job.chip.energy.path, memory))
+    grids = [layer.grid for layer in job.plan.layers]
+    plan = plan_job(job.workload, job.recording, chip.config, job.timing, grids)
+    return replace(job, chip=chip, plan=plan, program=build_program(plan))
 
 
 def rerun(job: Job) -> Rerun:

@@ -15,7 +15,7 @@ def bandwidth_figure(traffic: DramTraffic, peak_gb_s: float) -> Figure:
     edges = traffic.edges_ps / scale
     read, total = traffic.read_gb_s, traffic.read_gb_s + traffic.write_gb_s
     moved = (traffic.read_nbytes.sum() + traffic.write_nbytes.sum()) / 1e6
-    mean = float(moved * 1e9 / max(1, traffic.edges_ps[-1]))  # MB/ps in GB/s
+    mean = float(moved * 1e9 / max(1, traffic.edges_ps[-1] - traffic.edges_ps[0]))  # MB/ps in GB/s
     with style():
         figure = new_figure()
         axes = figure.subplots()

@@ -14,6 +14,7 @@ WIDTH_INCH, HEIGHT_INCH, DPI = 12.8, 8.0, 100  # 1280 x 800 pixels
 # Okabe and Ito, "Color universal design" (2008): distinct to readers of any colour vision.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
+BROWN, WARNING = "#8B5A2B", "#8A1C00"
 LIGHT_GREY, GREY, DARK = "#E4E4E4", "#9A9A9A", "#222222"
 
 
@@ -46,6 +47,14 @@ def new_figure(height_inch: float = HEIGHT_INCH) -> Figure:
     return Figure(figsize=(WIDTH_INCH, height_inch), dpi=DPI, layout="constrained")
 
 
+def mark(figure: Figure, note: str) -> Figure:
+    """The figure with a note under it that a reader must not miss; without one, as it is."""
+    if note:
+        with style():
+            figure.supxlabel(note, color=WARNING, weight="bold")
+    return figure
+
+
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file; equal figures, equal bytes."""
     file = BytesIO()
@@ -60,6 +69,7 @@ def save(figure: Figure, run_dir: Path, name: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     raster, vector = folder / f"{name}.png", folder / f"{name}.svg"
     raster.write_bytes(png(figure))
+    figure.set_layout_engine("none")  # what has been laid out stays: it is half of the time
     with style():
         figure.savefig(vector, metadata={"Date": None, "Creator": None})
     return [raster, vector]

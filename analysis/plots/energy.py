@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.energy import Energy
 from analysis.plots.canvas import (
     BLUE,
+    BROWN,
     DARK,
     GREEN,
     GREY,
@@ -31,6 +32,9 @@ _PHASES = {
     "wg": ("weight gradient", GREEN),
     "reduce": ("reduction", PURPLE),
     "update": ("weight update", ORANGE),
+    "norm": ("normalisation", GREY),
+    "norm_grad": ("normalisation gradient", DARK),
+    "recompute": ("U made again", BROWN),
 }
 
 

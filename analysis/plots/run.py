@@ -9,10 +9,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import tlm.trace
-from analysis.activity import ENGINE_KINDS, makespan_ps, utilisation
+from analysis.activity import ENGINE_KINDS, utilisation
+from analysis.coverage import coverage
 from analysis.energy import read_energy
 from analysis.plots.bandwidth import bandwidth_figure
-from analysis.plots.canvas import save
+from analysis.plots.canvas import mark, save
 from analysis.plots.energy import energy_figure
 from analysis.plots.utilisation import utilisation_figure
 from analysis.traffic import dram_traffic
@@ -45,7 +46,8 @@ def plot_run(run_dir: str | Path, on_step: Callable[[str], None] = lambda name: 
 def run_figures(folder: Path) -> dict[str, Figure]:
     """Utilisation and DRAM bandwidth over time, and energy by component and phase.
 
-    A run traced at level ``phase`` has no transactions and gets no bandwidth figure.
+    A run traced at level ``phase`` has no transactions and gets no bandwidth figure. Where the
+    trace covers a part of the run, figures over time cover that part and say so.
 
     Raises:
         TraceError: the folder lacks a usable trace, ``summary.json`` or ``energy.csv``.
@@ -54,16 +56,17 @@ def run_figures(folder: Path) -> dict[str, Figure]:
     with tlm.trace.open(folder) as trace:
         if len(trace.activity) == 0:
             raise TraceError(f"{trace.path}: no activity recorded, nothing to draw")
-        edges_ps = window_edges(makespan_ps(trace), WINDOWS)
+        covered = coverage(trace)
+        edges_ps = window_edges(covered.end_ps, WINDOWS, covered.begin_ps)
+        kinds = [utilisation(trace, kind, edges_ps) for kind in ENGINE_KINDS]
         figures = {
-            "utilisation": utilisation_figure(
-                [utilisation(trace, kind, edges_ps) for kind in ENGINE_KINDS]
-            ),
+            "utilisation": mark(utilisation_figure(kinds), covered.note),
             "energy": energy_figure(energy),
         }
         if len(trace.transactions):
-            figures["dram_bandwidth"] = bandwidth_figure(
-                dram_traffic(trace, edges_ps), _peak_gb_s(folder)
+            traffic = dram_traffic(trace, edges_ps)
+            figures["dram_bandwidth"] = mark(
+                bandwidth_figure(traffic, _peak_gb_s(folder)), covered.note
             )
     return figures
 

@@ -70,7 +70,8 @@ def _panel(axes: Axes, engine: Utilisation) -> None:
         bottom = top
     if engine.other_shares.max(initial=0.0) > _VISIBLE:
         _not_recorded(axes, bottom, edges)
-    compute = engine.time_ps[What.COMPUTE].sum() / max(1, engine.engines * engine.edges_ps[-1])
+    span_ps = engine.edges_ps[-1] - engine.edges_ps[0]
+    compute = engine.time_ps[What.COMPUTE].sum() / max(1, engine.engines * span_ps)
     axes.set_title(
         f"{ENGINE_TITLES[engine.kind]}: {engine.engines} engines, {compute:.1%} computing"
     )

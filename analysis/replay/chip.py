@@ -49,6 +49,15 @@ class ReplayChip:
         """The mesh node of every terminal."""
         return (*range(self.config.cores), *self.config.dram_nodes)
 
+    @property
+    def clocks_ps(self) -> tuple[int, ...]:
+        """Clock period of every terminal in a domain of its own, 0 of one in the network's."""
+        core, noc = self.config.core, self.config.noc
+        common = 0 if core.period_ps == noc.period_ps else core.period_ps
+        cores = [core.period_of(i) if core.domain(i) else common for i in range(self.config.cores)]
+        dram = self.timing.tck_ps if self.config.dram.model == "controller" else 0
+        return (*cores, *(dram for _ in self.config.dram_nodes))
+
     def flits(self, nbytes: int) -> int:
         """Flits of a packet with so many bytes of payload."""
         noc = self.config.noc

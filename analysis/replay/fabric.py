@@ -24,6 +24,8 @@ class Fabric:
         self._nodes = chip.nodes
         self._route = cache(chip.route)
         self._period_ps = noc.period_ps
+        self._synchroniser = noc.synchroniser
+        self._clocks_ps = chip.clocks_ps
         self._routing_ps = noc.router_stages * noc.period_ps
         self._contended = noc.model != "ideal"
         self._inject = [0] * terminals
@@ -55,7 +57,9 @@ class Fabric:
         packet.flits = flits = self._chip.flits(nbytes)
         packet.target, packet.hop = target, 0
         packet.route = self._route(self._nodes[source], self._nodes[target])
-        start = max(self.now, self._inject[source]) if self._contended else self.now
+        start = self._seen(self.now, self._clocks_ps[source] and self._period_ps)
+        if self._contended:
+            start = max(start, self._inject[source])
         self._inject[source] = start + flits * self._period_ps
         self.at(start + 2 * self._period_ps, self._hop, packet)
 
@@ -66,7 +70,8 @@ class Fabric:
             if self._contended:
                 start = max(start, self._eject[packet.target])
             self._eject[packet.target] = start + held
-            self.at(start + held, self._arrived, packet)
+            seen = self._seen(start + held, self._clocks_ps[packet.target])
+            self.at(seen, self._arrived, packet)
             return
         link = packet.route[packet.hop]
         packet.hop += 1
@@ -74,6 +79,12 @@ class Fabric:
             start = max(start, self._links[link])
         self._links[link] = start + held
         self.at(start + self._period_ps, self._hop, packet)
+
+    def _seen(self, given_ps: int, period_ps: int) -> int:
+        """When a clock of that period sees what another domain gives; at once if it is 0."""
+        if not (period_ps and self._synchroniser):
+            return given_ps
+        return (given_ps // period_ps + self._synchroniser) * period_ps
 
     def _arrived(self, packet: Packet) -> None:
         """A packet with its tail at its target: a channel takes it, or it is at its end."""

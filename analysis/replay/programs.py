@@ -61,7 +61,7 @@ class _Replay:
         self._fabric = Fabric(chip)
         self._window = chip.config.core.outstanding
         self._payload = chip.config.noc.payload
-        self._period_ps = chip.config.core.period_ps
+        self._core = chip.config.core
         self._completions = completions
         self._ready: deque[_Engine] = deque()
 
@@ -98,6 +98,7 @@ class _Replay:
         """Fetch a tile ahead, wait for what it needs, compute, hand over."""
         ahead: _Done | None = None
         ahead_of = -1
+        period_ps = self._core.period_of(engine.core)
         for index, task in enumerate(tasks):
             following = tasks[index + 1] if index + 1 < len(tasks) else None
             if ahead_of < index:
@@ -115,7 +116,7 @@ class _Replay:
                 while len(engine.outputs) >= OUTPUTS_HELD:
                     yield engine.outputs.popleft()
             if task.cycles:
-                yield task.cycles * self._period_ps
+                yield task.cycles * period_ps
             self._hand_over(engine, task)
 
     def _may_fetch(self, task: Task) -> bool:

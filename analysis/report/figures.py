@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
-from analysis.activity import ENGINE_KINDS, makespan_ps, utilisation
-from analysis.critical_path import CriticalPath
+from analysis.activity import ENGINE_KINDS, utilisation
+from analysis.coverage import Coverage, coverage
+from analysis.critical_path import critical_path
 from analysis.links import link_use
 from analysis.plots.bandwidth import bandwidth_figure
+from analysis.plots.canvas import mark
 from analysis.plots.critical import critical_figure
 from analysis.plots.density import density_figure
 from analysis.plots.energy import energy_figure
@@ -42,15 +45,30 @@ class Drawn:
     caption: str
 
 
-def _drawn(ident: str, title: str, figure: object, alt: str, caption: str) -> Drawn:
-    return Drawn(ident, title, inline_svg(figure, ident, alt), caption)  # type: ignore[arg-type]
+def _drawn(ident: str, title: str, figure: Figure, alt: str, caption: str, note: str = "") -> Drawn:
+    """``note`` says of a figure from the trace which part of the run it covers."""
+    words = f"{alt} {note}.", f"{note}. {caption}"
+    alt, caption = words if note else (alt, caption)
+    return Drawn(ident, title, inline_svg(mark(figure, note), ident, alt), caption)
 
 
-def figures(run: RunDir, trace: Trace, chip: ChipConfig, path: CriticalPath) -> Iterator[Drawn]:
-    """Every figure that the trace has the data for, in the order of the page."""
-    yield from _time(run, trace, path)
+def figures(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
+    """Every figure that the trace has the data for, in the order of the page.
+
+    Critical path and roofline, which holds bytes of the trace against operations of the run, need
+    the trace of a whole run.
+    """
+    covered = coverage(trace)
+    if not covered.note:
+        yield _drawn(
+            "critical", "Critical path", critical_figure(critical_path(trace)),
+            "Bars of each phase's time on the critical path, by resource.",
+            "From the last event back to time 0: every wait is followed to the transaction or the "
+            "engine that ended it. Requests queue on busy links or before a full controller.",
+        )  # fmt: skip
+    yield from _time(run, trace, covered)
     if len(trace.transactions):
-        yield from _transactions(run, trace, chip)
+        yield from _transactions(run, trace, chip, covered)
     yield _drawn(
         "mesh", "Network on chip", mesh_figure(link_use(run.summary, chip)),
         "Map of the mesh with every link and DRAM port coloured by how busy it was.",
@@ -70,51 +88,49 @@ def figures(run: RunDir, trace: Trace, chip: ChipConfig, path: CriticalPath) -> 
     )  # fmt: skip
 
 
-def _time(run: RunDir, trace: Trace, path: CriticalPath) -> Iterator[Drawn]:
-    end_ps = makespan_ps(trace)
-    edges_ps = window_edges(end_ps, WINDOWS)
+def _time(run: RunDir, trace: Trace, covered: Coverage) -> Iterator[Drawn]:
+    edges_ps = window_edges(covered.end_ps, WINDOWS, covered.begin_ps)
     layers = dict(enumerate(run.summary["work"]))
+    waiting = breakdown(trace, covered.end_ps, covered.begin_ps)
     yield _drawn(
-        "critical", "Critical path", critical_figure(path),
-        "Bars of each phase's time on the critical path, by resource.",
-        "From the last event back to time 0: every wait is followed to the transaction or the "
-        "engine that ended it. Requests queue on busy links or before a full controller.",
-    )  # fmt: skip
-    yield _drawn(
-        "stalls", "Working and waiting", stalls_figure(breakdown(trace, end_ps), layers),
+        "stalls", "Working and waiting", stalls_figure(waiting, layers),
         "Bars of engine time by phase and layer: computing and each reason to wait.",
-        "All engines of all cores; what is missing to 100 % was idle.",
+        "All engines of all cores; what is missing to 100 % was idle.", covered.note,
     )  # fmt: skip
     yield _drawn(
         "heatmap", "Engines over time", heatmap_figure(busy_map(trace, edges_ps)),
         "Heat map of computing time, cores down, time across, one panel a kind of engine.",
-        "Dark is idle or waiting, light is computing.",
+        "Dark is idle or waiting, light is computing.", covered.note,
     )  # fmt: skip
     kinds = [utilisation(trace, kind, edges_ps) for kind in ENGINE_KINDS]
     yield _drawn(
         "utilisation", "Utilisation over time", utilisation_figure(kinds),
         "Share of engine time by state over time, one panel a kind of engine.",
-        "States stack up to the whole time of all engines of a kind.",
+        "States stack up to the whole time of all engines of a kind.", covered.note,
     )  # fmt: skip
 
 
-def _transactions(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
-    edges_ps = window_edges(makespan_ps(trace), WINDOWS)
+def _transactions(
+    run: RunDir, trace: Trace, chip: ChipConfig, covered: Coverage
+) -> Iterator[Drawn]:
+    edges_ps = window_edges(covered.end_ps, WINDOWS, covered.begin_ps)
     traffic = dram_traffic(trace, edges_ps)
     yield _drawn(
         "bandwidth", "DRAM bandwidth",
         bandwidth_figure(traffic, run.summary["dram"]["peak_gb_s"]),
         "Read and write bandwidth over time under the line of the peak.",
-        "Bytes count when a channel answers.",
+        "Bytes count when a channel answers.", covered.note,
     )  # fmt: skip
-    yield _drawn(
-        "roofline", "Roofline", roofline_figure(roofline(trace, run.summary, chip)),
-        "Log-log plot of each phase's rate over its operations a DRAM byte, under its roofs.",
-        "Executed multiply-accumulates over the time in which a phase was active anywhere. Where "
-        "the mesh's ports carry less than the channels, they are the lower roof.",
-    )  # fmt: skip
+    if not covered.note:
+        yield _drawn(
+            "roofline", "Roofline", roofline_figure(roofline(trace, run.summary, chip)),
+            "Log-log plot of each phase's rate over its operations a DRAM byte, under its roofs.",
+            "Executed multiply-accumulates over the time in which a phase was active anywhere. "
+            "Where the mesh's ports carry less than the channels, they are the lower roof.",
+        )  # fmt: skip
     yield _drawn(
         "latency", "Latency", latency_figure(latency_curves(trace)),
         "Cumulative distribution of transaction latency by command.",
         "From begin_req to end_resp, queues and both ways through the mesh included.",
+        covered.note,
     )  # fmt: skip

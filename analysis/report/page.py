@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import tlm.trace
-from analysis.critical_path import critical_path
+from analysis.coverage import coverage
 from analysis.gpu import baseline
 from analysis.report import tables
 from analysis.report.figures import figures
@@ -18,7 +18,7 @@ from tlm.config.layers import load_chip
 from tlm.errors import TlmError, TraceError
 from tlm.workload import open_workload
 
-FIGURES = 11  # at most; for progress
+FIGURES = 10  # at most; for progress
 _NETWORKS = {
     "ideal": "an ideal network whose links are never busy",
     "packet": "a packet network with unbounded buffers",
@@ -47,15 +47,13 @@ def report_html(
     with tlm.trace.open(run.folder) as trace:
         if len(trace.activity) == 0:
             raise TraceError(f"{trace.path}: no activity recorded, nothing to report")
-        on_step("critical path")
-        path = critical_path(trace)
         drawn = []
-        for figure in figures(run, trace, chip.config, path):
+        for figure in figures(run, trace, chip.config):
             on_step(figure.title)
             drawn.append(figure)
         context = {
             "figures": drawn,
-            "complete": trace.complete,
+            "partial": coverage(trace).note,
             "level": trace.attrs["level"],
             "assumed_values": tables.assumed_values(run, chip),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.energy import LEAKAGE
 from analysis.gpu import GpuBaseline
 from analysis.run_dir import Json, RunDir
 from analysis.windows import energy_text, nbytes_text, time_text
@@ -48,7 +49,8 @@ def headline(summary: Json) -> Table:
 
 
 def phases(summary: Json) -> Titled:
-    """When each phase ran and how much it computed."""
+    """When each phase ran and how much it computed, in order of their beginnings."""
+    phases_ps = summary["time"]["phases"]
     rows = [
         (
             phase.upper(),
@@ -57,7 +59,7 @@ def phases(summary: Json) -> Titled:
             str(row["cores"]),
             time_text(row["computing_ps"] / max(1, row["cores"])),
         )
-        for phase, row in summary["time"]["phases"].items()
+        for phase, row in sorted(phases_ps.items(), key=lambda item: item[1]["begin_ps"])
     ]
     return Titled("Time by phase", ("phase", "from", "to", "cores", "mean computing"), rows)
 
@@ -110,7 +112,7 @@ def assumed_values(run: RunDir, chip: LoadedChip) -> Titled:
 
 
 def assumed_energy(run: RunDir) -> Titled:
-    """Energy coefficients that are assumed, by their share of the run's energy."""
+    """Energy coefficients and leakage powers that are assumed, by their share of the energy."""
     energy = run.energy
     shares: dict[tuple[str, str, float], float] = {}
     for i in (energy.confidence == "assumed").nonzero()[0]:
@@ -119,8 +121,13 @@ def assumed_energy(run: RunDir) -> Titled:
     total = float(energy.total_pj.sum()) or 1.0
     ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
     rows = [
-        (f"{component}.{action}", f"{each:.4g} pJ", f"{pj / total:.1%}")
+        (f"{component}.{action}", _each(action, each), f"{pj / total:.1%}")
         for (component, action, each), pj in ranked
         if pj
     ]
     return Titled("Assumed energy coefficients", ("action", "each", "of all energy"), rows)
+
+
+def _each(action: str, pj_each: float) -> str:
+    """An energy; of leakage, which is counted in ps, a power (1 pJ a ps is 1 W)."""
+    return f"{1e3 * pj_each:.4g} mW" if action == LEAKAGE else f"{pj_each:.4g} pJ"

@@ -9,6 +9,7 @@ from tlm.runner import Job, prepare
 from tlm.task import ENGINES
 from tlm.whatif import KNOBS, RESOURCES, relieve, rerun
 
+OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"
 JOBS = ("mnist-fc", "mnist-fc-t25", "mnist-csnn", "mnist-csnn-tri", "nmnist-cnn")
 
 
@@ -18,16 +19,30 @@ def replayed_ps(job: Job) -> int:
     return replay_ps(cores, job.program.completions.counts, chip)
 
 
-@pytest.mark.parametrize("resource", ["", "noc", "fp"])
-def test_with_ideal_memory_the_replay_is_the_simulator(resource: str) -> None:
-    """Engines, DMA and mesh agree to the picosecond; only the controller is simplified."""
-    job = prepare("digits", "neuromc-20", ("dram.model=ideal",), None)
+@pytest.mark.parametrize(
+    ("resource", "chip"),
+    [
+        ("", ()),
+        ("noc", ()),
+        ("fp", ()),
+        ("memory", ()),
+        ("", (OWN_CLOCKS,)),
+        ("noc", (OWN_CLOCKS,)),
+        ("", ("noc.clock=1 GHz",)),
+        ("", (OWN_CLOCKS, "noc.synchroniser=0 cycles")),
+    ],
+)
+def test_with_ideal_memory_the_replay_is_the_simulator(
+    resource: str, chip: tuple[str, ...]
+) -> None:
+    """Engines, DMA, mesh and clock domains agree to the ps; only the controller is simplified."""
+    job = prepare("digits", "neuromc-20", ("dram.model=ideal", *chip), None)
     job = relieve(job, resource) if resource else job
     assert replayed_ps(job) == rerun(job).makespan_ps
 
 
-def check_estimates(name: str) -> None:
-    job = prepare(name, "neuromc-20", (), None)
+def check_estimates(name: str, *chip: str) -> None:
+    job = prepare(name, "neuromc-20", chip, None)
     run_ps, base_ps = rerun(job).makespan_ps, replayed_ps(job)
     assert abs(base_ps / run_ps - 1) < TRUSTED_ERROR
     estimated, measured = {}, {}
@@ -49,8 +64,15 @@ def test_what_relief_gains_lies_in_the_bound_and_the_first_named_gains_most() ->
 @pytest.mark.slow
 @pytest.mark.parametrize("name", JOBS)
 def test_estimates_hold_for_the_other_jobs(name: str) -> None:
-    """The same for the other bundled jobs that can be mapped."""
+    """The same for larger bundled jobs."""
     check_estimates(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["digits", "mnist-csnn"])
+def test_estimates_hold_where_cores_have_clocks_of_their_own(name: str) -> None:
+    """The same with slower cores among the others, and synchronisers between."""
+    check_estimates(name, OWN_CLOCKS)
 
 
 def test_relief_changes_one_thing_only() -> None:
@@ -61,6 +83,16 @@ def test_relief_changes_one_thing_only() -> None:
         if resource in ENGINES:
             assert relieved.chip is job.chip
             assert relieved.program.completions is job.program.completions
-        else:
+        elif resource != "memory":
             assert relieved.program is job.program
     assert relieve(job, "noc").chip.config.noc.link == 2 * job.chip.config.noc.link
+
+
+def test_larger_memories_keep_every_slice_where_it_was() -> None:
+    """Capacities double, and so does what an access costs by the table; cuts and cores stay."""
+    job = prepare("digits", "neuromc-20", ("energy=cacti28",), None)
+    relieved = relieve(job, "memory")
+    before, after = job.chip.config.core.memory, relieved.chip.config.core.memory
+    assert after.spikes == 2 * before.spikes and after.banks == before.banks
+    assert [lp.grid for lp in relieved.plan.layers] == [lp.grid for lp in job.plan.layers]
+    assert relieved.chip.energy.pj("fp", "weight_read") > job.chip.energy.pj("fp", "weight_read")

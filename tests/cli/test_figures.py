@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 import tlm
+from tlm import open_run
 from tlm.cli import main
 from tlm.cli.doctor import findings
+from tlm.cli.explain import prepared
+from tlm.whatif import rerun
 
 ROOT = Path(tlm.__file__).parent.parent
 
@@ -51,6 +56,33 @@ def test_explain_verify_confirms_by_runs(run_dir: Path, capsys: pytest.CaptureFi
     assert main(["explain", str(run_dir), "--verify"]) == 0
     text = capsys.readouterr().out
     assert "confirmed by runs" in text and "NOT confirmed" not in text
+
+
+@pytest.mark.parametrize("activity", ["recorded", "dense", "ann"])
+def test_explain_places_the_job_as_the_run_did(
+    run_dir: Path, tmp_path: Path, activity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job placed by a file, counterfactual or not, is replayed on the cores of its own run."""
+    document = YAML(typ="safe").load((run_dir / "mapping.yaml").read_text())
+    for layer in document["layers"]:
+        layer["cores"].reverse()
+    del document["chosen"], document["derived"]
+    (tmp_path / "mine.yaml").write_text(json.dumps(document))
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "digits", "--mapping", "mine.yaml", "--activity", activity, "--out", "run"]
+    assert main([*words, "--json"]) == 0
+    job = prepared(tmp_path / "run", None)
+    assert rerun(job).makespan_ps == open_run(tmp_path / "run").summary["time"]["makespan_ps"]
+    cores = [list(layer.grid.cores) for layer in job.plan.layers]
+    assert cores == [layer["cores"] for layer in document["layers"]]
+
+
+def test_explain_refuses_a_run_that_was_changed(run_dir: Path, tmp_path: Path) -> None:
+    """A mapping that is no longer the one that was run explains nothing."""
+    changed = shutil.copytree(run_dir, tmp_path / "run")
+    with (changed / "mapping.yaml").open("a") as file:
+        file.write("# edited\n")
+    assert main(["explain", str(changed)]) == 2
 
 
 def test_explain_refuses_a_run_of_another_job(run_dir: Path, tmp_path: Path) -> None:

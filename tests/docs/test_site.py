@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.docs.conftest import Build
 from tests.docs.pages import PAGES, ROOT
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -20,20 +18,12 @@ READ_ON_ITS_OWN = [
 ]
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_the_site_builds_without_a_warning(build: Build | None) -> None:
     """Sphinx finds every page, link and anchor, and every cell of the notebook runs."""
-    for module in ("sphinx", "myst_nb", "furo", "pandas"):
-        pytest.importorskip(module, reason="needs the extra 'docs'")
-    words = ["-W", "--keep-going", "-q", "-d", str(tmp_path / "cache")]
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", *words, str(ROOT / "docs"), str(tmp_path / "site")],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    tour = (tmp_path / "site" / "tour.html").read_text()
+    if build is None:
+        pytest.skip("needs the extra 'docs'")
+    assert build.process.wait() == 0, build.complaints.read_text()
+    tour = (build.site / "tour.html").read_text()
     assert tour.count('class="tlm-run"') == 1  # the page of the run, once,
     assert "checks hold\nmnist-csnn" not in tour  # and not its screen as well
     assert "<img" in tour

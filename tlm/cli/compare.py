@@ -64,6 +64,7 @@ def _as_json(found: Any) -> dict[str, Any]:
             for one in found.time
         ],
         "total_pj": [run.summary["energy"]["total_pj"] for run in (found.before, found.after)],
+        "partial_traces": list(found.partial),
         "energy_pj": [
             {
                 "component": one.key[0],
@@ -88,6 +89,10 @@ def _screen(found: Any) -> Group:
         text.append(f"  and {len(found.values) - SHOWN} other chip values\n")
     if found.split_otherwise:
         text.append(f"  layers split otherwise: {', '.join(found.split_otherwise)}\n")
+    for note in found.partial:
+        text.append(f"  {note}\n")
+    if found.partial:
+        text.append("  critical paths need whole traces: the time is not taken apart\n")
     times = [run.summary["time"]["makespan_ps"] for run in (before, after)]
     energies = [run.summary["energy"]["total_pj"] for run in (before, after)]
     return Group(

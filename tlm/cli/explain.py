@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,11 +25,11 @@ def explain(
     ] = False,
     workload: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The job, where it is not a bundled one of that name."),
+        typer.Option(metavar="FILE", help="The job, where it is not where the run found it."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what held a run up, and what each resource twice as fast would gain."""
+    """Say what held a run up, and what twice as much of each resource would gain."""
     load_analysis()
     found = _explain(run_dir, workload, verify)
     if as_json:
@@ -43,11 +44,13 @@ def explain(
 class Explanation:
     """A run's critical path, estimates by falling gain, and gains measured by re-runs.
 
+    ``path`` is None where the trace, as ``partial`` says, holds a part of the run only.
     ``replay_error`` is how far the replay misses the run's own time, as a share of it.
     """
 
     run: Any
-    path: Any
+    path: Any | None
+    partial: str
     estimates: list[Any]
     replay_error: float
     measured: dict[str, float]
@@ -78,8 +81,9 @@ class Explanation:
         return {
             "run": str(self.run.folder),
             "makespan_ps": self.run.summary["time"]["makespan_ps"],
-            "critical_path": self.path.shares,
-            "critical_path_by_phase": self.path.shares_by_phase,
+            "critical_path": self.path and self.path.shares,
+            "critical_path_by_phase": self.path and self.path.shares_by_phase,
+            "partial_trace": self.partial,
             "replay_error": self.replay_error,
             "what_if": rows,
             **({"confirmed": self.confirmed} if self.measured else {}),
@@ -92,28 +96,41 @@ def _explain(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
     from tlm.whatif import RESOURCES
 
     run = import_module("analysis.run_dir").open_run_dir(run_dir)
-    job = _job(run, workload)
+    job = prepared(run_dir.absolute(), workload)
     with tlm.trace.open(run_dir) as trace:
-        path = import_module("analysis.critical_path").critical_path(trace)
+        partial = import_module("analysis.coverage").coverage(trace).note
+        walk = import_module("analysis.critical_path").critical_path
+        path = None if partial else walk(trace)
     recorded_ps = run.summary["time"]["makespan_ps"]
     steps = len(RESOURCES) + 1
     with steps_bar("explain", 2 * steps if verify else steps) as step:
         estimates, replay_error = _estimates(job, recorded_ps, step)
         measured, energy = _measured(job, recorded_ps, step) if verify else ({}, {})
-    return Explanation(run, path, estimates, replay_error, measured, energy)
+    return Explanation(run, path, partial, estimates, replay_error, measured, energy)
 
 
-def _job(run: Any, workload: str | None) -> Job:
-    """The job of a run, prepared anew from what the run left."""
+def prepared(folder: Path, workload: str | None) -> Job:
+    """The job of a run, prepared anew from what the run left and placed as it was.
+
+    Raises:
+        TraceError: the folder holds no finished run, or not what the run left, or of another job.
+    """
     from tlm.errors import TraceError
+    from tlm.rerun import CONFIG, MAPPING, check_files, check_record
     from tlm.runner import prepare
 
-    inputs = run.manifest["inputs"]
-    config = str(run.folder / "config.resolved.yaml")
-    job = prepare(workload or inputs["workload"], config, (), inputs["iteration"])
+    record = check_record(folder)
+    check_files(folder, record)
+    inputs, cwd = record.inputs, Path(record.cwd)
+    there = workload is None and cwd.is_dir()
+    with contextlib.chdir(cwd) if there else contextlib.nullcontext():
+        job = prepare(
+            workload or record.request.workload, str(folder / CONFIG), (), inputs["iteration"],
+            mapping=folder / MAPPING, activity=record.request.activity,
+        )  # fmt: skip
     if job.workload.sha256 != inputs["workload_sha256"]:
         raise TraceError(
-            f"{run.folder}: the run was of another {inputs['workload']} (its checksum differs); "
+            f"{folder}: the run was of another {inputs['workload']} (its checksum differs); "
             "name the file with --workload"
         )
     return job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ NAMES = {
     "wg": "WG engines",
     "dram": "DRAM",
     "noc": "NoC",
+    "memory": "core memories",
     "dma": "DMA window",
     "queue": "on the way to a DRAM channel",
     "writeback": "write-back",
@@ -32,17 +34,20 @@ def show(found: Explanation) -> None:
     work, chip = summary["workload"]["name"], summary["chip"]["name"]
     out.print(Text(f"{work} on {chip}, {makespan} per iteration: what held it up", style="bold"))
     out.print()
-    out.print(_path(found))
+    if found.path is None:
+        out.print(Text(f"{found.partial}; the critical path needs a whole one.\n"))
+    else:
+        out.print(_path(found.path))
     out.print(_what_ifs(found))
     out.print(_verdict(found))
 
 
-def _path(found: Explanation) -> Table:
+def _path(path: Any) -> Table:
     """Shares of the critical path by phase and resource."""
-    shares = {name: share for name, share in found.path.shares.items() if share > 0.0005}
+    shares = {name: share for name, share in path.shares.items() if share > 0.0005}
     names = sorted(shares, key=lambda name: -shares[name])
     table = plain_table("Critical path, share of time", "phase", *(NAMES[n] for n in names), "all")
-    for phase, row in found.path.shares_by_phase.items():
+    for phase, row in path.shares_by_phase.items():
         cells = [f"{row[name]:.1%}" if name in row else "" for name in names]
         table.add_row(phase.upper(), *cells, f"{sum(row.values()):.1%}")
     table.add_row("all", *(f"{shares[name]:.1%}" for name in names), f"{sum(shares.values()):.1%}")
@@ -50,10 +55,10 @@ def _path(found: Explanation) -> Table:
 
 
 def _what_ifs(found: Explanation) -> Table:
-    headers = ["twice as fast", "relief", "time saved", "bound"]
+    headers = ["twice as much of", "relief", "time saved", "bound"]
     if found.measured:
         headers += ["run again", "in bound", "energy"]
-    table = plain_table("What relief would gain, mapping unchanged", *headers)
+    table = plain_table("What relief would gain, every slice on its core", *headers)
     table.columns[1].justify = "left"
     for one in found.estimates:
         cells = [

@@ -65,7 +65,10 @@ def _check(trace: Trace, needs_transactions: bool) -> None:
             f"{trace.path}: the run recorded no transactions; run it again with --trace transaction"
         )
     if not trace.complete:
-        typer.echo(f"tlm: {trace.path}: the run did not end, its last part is missing", err=True)
+        part = "the trace was cut short, its last part is missing"
+        if trace.window_ps is not None:
+            part = "a trace of a window, what lies outside is missing"
+        typer.echo(f"tlm: {trace.path}: {part}", err=True)
 
 
 def _written(

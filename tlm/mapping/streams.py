@@ -16,12 +16,12 @@ from tlm.mapping.region import Region, Slice, Span, length
 from tlm.mapping.residency import product_region
 from tlm.mapping.rounds import Round
 from tlm.mapping.walk import Nest, Walked, WeightTile
-from tlm.task import Phase, Run
+from tlm.task import ENGINE_OF_PHASE, Run
 
 MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
 WG_SHARE = 8  # part of the gradient memory for WG's dY where that comes from DRAM
 
-Place = tuple[Phase, int]  # phase and core: layers take turns in its buffers
+Place = tuple[str, int]  # engine and core: layers take turns in its buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Streams:
     """What every engine has fetched so far, by round and core."""
 
     plan: Plan
-    _rounds: dict[Place, Round] = field(default_factory=dict)
+    _rounds: dict[Place, tuple[object, ...]] = field(default_factory=dict)
     _here: dict[Place, set[WeightTile]] = field(default_factory=dict)
     _held_bits: dict[Place, int] = field(default_factory=dict)
     _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
@@ -87,9 +87,9 @@ class Streams:
         Groups that fetch nothing from DRAM are one with the group before them, because nothing
         can hold them up.
         """
-        place = (turn.phase, core)
-        if self._rounds.get(place) != turn:  # another round's weights give way
-            self._rounds[place] = turn
+        place = (ENGINE_OF_PHASE[turn.phase], core)
+        if self._rounds.get(place) != turn[1:]:  # another round's weights give way
+            self._rounds[place] = turn[1:]
             self._here[place], self._held_bits[place] = set(), 0
         group: list[Walked] = []
         pending = WeightFetch()

@@ -9,8 +9,8 @@ from tests.mapping.jobs import built, conv, job, linear
 from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
 from tlm.invariants.awaited import awaited, gone
 from tlm.invariants.stored import stored
-from tlm.invariants.weights import weights
-from tlm.task import Phase
+from tlm.invariants.weights import Visit, weights
+from tlm.task import Phase, Tile, WeightsDue
 from tlm.workload.model import Pool
 
 SMALL_U = "rows, little memory of U, blocks of steps"
@@ -180,6 +180,13 @@ def test_weights_fetched_again_after_another_layer():
     plan, program = built(*job(first, linear(1280, 10), batch=4), *overrides)
     assert [lp.state for lp in plan.layers] == ["recompute", "spill"]
     assert broken_laws(program, *overrides)[0] == []
+
+
+def test_a_slice_of_bp_without_a_weight():
+    """On the compacted grid, an input row between two strides may meet no output at all."""
+    visit = Visit(WeightsDue((0, 64), 0, elements=8, room=0, rounded=False))
+    visit.add(Tile(Phase.BP, 1, 0, 1, 0, 1, covers=8))
+    assert visit.fault() == ""
 
 
 def test_channels_of_a_grouped_convolution_lie_apart():

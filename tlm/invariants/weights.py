@@ -38,7 +38,8 @@ class Visit:
         self.runs: list[Run] = []
         # Results of a pair for which all weights are used, or half as many again as have room.
         shares = {due.nbytes, min(due.nbytes, due.room * 3 // 2)}
-        self.walks = {share: Walks(-(-due.elements * share // due.nbytes)) for share in shares}
+        whole = max(1, due.nbytes)  # a slice may have no weight that meets an output
+        self.walks = {share: Walks(-(-due.elements * share // whole)) for share in shares}
 
     def add(self, tile: Tile) -> None:
         """Count a tile's fetches and results."""

@@ -46,19 +46,23 @@ def _need(lp: LayerPlan) -> Bools:
 def _routed(pool: Pool, values: Bools | Whole, flags: Bools) -> Bools:
     """For each window, the flag of its first largest value; of any, if the pool averages."""
     _, height, width = pool.pooled((0, *values.shape[3:]))
-    shape = (*values.shape[:3], height, width)
-    best, chosen = np.full(shape, -1, np.int32), np.zeros(shape, np.bool_)
+    kind = np.int8 if values.dtype == np.bool_ else np.int32  # -1, outside, is below all values
+    best = np.full((*values.shape[:3], height, width), -1, kind)
+    chosen = np.zeros(best.shape, np.bool_)
     for y in range(pool.size):
         for x in range(pool.size):
             rows, inside_y = _reach(y, pool, height, values.shape[3])
             columns, inside_x = _reach(x, pool, width, values.shape[4])
-            value = np.where(inside_y[:, None] & inside_x, values[..., rows[:, None], columns], -1)
-            flag = flags[..., rows[:, None], columns] & inside_y[:, None] & inside_x
+            inside = inside_y[:, None] & inside_x
+            flag = flags[..., rows[:, None], columns] & inside
             if pool.kind == "average":
                 chosen |= flag
                 continue
+            value = values[..., rows[:, None], columns].astype(kind)
+            value[..., ~inside] = -1
             better = value > best
-            best, chosen = np.where(better, value, best), np.where(better, flag, chosen)
+            np.copyto(best, value, where=better)
+            np.copyto(chosen, flag, where=better)
     return chosen
 
 

@@ -14,17 +14,18 @@ ROUNDED_B = 1  # bytes that a run of weights narrower than a byte may lose
 
 @dataclass(slots=True)
 class Walks:
-    """How often, one after the other, some (sample, step) got ``elements`` of its results."""
+    """How often, one after the other, a phase made ``elements`` results of some (sample, step)."""
 
     elements: int
     found: int = 0
-    _done: dict[tuple[int, int], int] = field(default_factory=dict)
+    _done: dict[tuple[Phase, int, int], int] = field(default_factory=dict)
 
     def add(self, tile: Tile) -> None:
         """Count a tile's results."""
         for pair in tile.pairs():
-            self._done[pair] = self._done.get(pair, 0) + tile.covers
-            if self._done[pair] >= self.elements:
+            key = (tile.phase, *pair)
+            self._done[key] = self._done.get(key, 0) + tile.covers
+            if self._done[key] >= self.elements:
                 self.found += 1
                 self._done.clear()
                 return

@@ -176,6 +176,18 @@ def test_gradients_are_sent_as_a_bitmap_and_what_is_there():
     )
 
 
+def test_few_spikes_are_sent_as_their_addresses():
+    """A message of one block: as many addresses as the recording has spikes, of 10 bits each."""
+    first = conv((4, 8, 8), 16, 3, padding=1)
+    densities = Densities(spikes=0.02)
+    workload, recording = job(first, linear(1024, 10), densities=densities, batch=1, steps=1)
+    found, _ = sends(place(workload, recording, "cores=1"))
+    spikes = int(recording.spikes[0].sum())
+    assert 1 < spikes < 100
+    got = [one.nbytes for one in found if one.what == "FP input linear2"]
+    assert got == [-(-10 * spikes // 8)]
+
+
 @pytest.mark.parametrize("split", ["k", "batch", "spatial"])
 def test_spikes_travel_one_way_only(split):
     """Inputs that do not fit a core's spike memory are read from DRAM and not sent as well."""

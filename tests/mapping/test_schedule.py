@@ -110,6 +110,28 @@ def test_any_schedule_runs_and_keeps_every_law(
     assert broken == []
 
 
+def test_a_wavefront_takes_up_u_of_the_step_before():
+    """What FP of a step reads of U is what FP of the step before it has written, sample by sample.
+
+    No sum of bytes can tell one step from another.
+    """
+    overrides = ("mapping.schedule=wavefront", "cores=2", "core.memory.membrane=2 Kib")
+    plan, program, _, broken = run(network(), *overrides)
+    assert broken == []
+    assert [lp.carry for lp in plan.layers[:2]] == ["dram", "dram"]
+    for lp in plan.layers[:2]:
+        tensor = lp.tensors["U"]
+        end = tensor.address + tensor.nbytes
+        moved = {"reads": set(), "writes": set()}
+        for engines in program.tiles:
+            for tile in engines["fp"]:
+                if (tile.phase, tile.layer) == (Phase.FP, lp.layer.index):
+                    for what, later in (("reads", 0), ("writes", 1)):
+                        runs = [r for r in getattr(tile, what) if tensor.address <= r[0] < end]
+                        moved[what] |= {(tile.step + later, run) for run in runs}
+        assert moved["reads"] == {one for one in moved["writes"] if one[0] < plan.steps}
+
+
 def cycles(program, phase, layer, sample):
     """Cycles of a phase of a layer for one sample, on all cores."""
     return sum(

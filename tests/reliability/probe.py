@@ -24,6 +24,18 @@ CHIPS: dict[str, list[str]] = {
         *(f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")),
         "mapping.batch_norm=frozen",
     ],
+    "rows, little memory of U, blocks of steps": [
+        "mapping.split=spatial", "core.memory.membrane=8 Kib", "core.memory.partial_sums=4 Kib",
+        "core.memory.gradients=8 Kib", "core.memory.accumulators=64 Kib",
+    ],
+    "pipelined, gradients in DRAM": [
+        "mapping.schedule=pipelined", "mapping.batch_norm=frozen", "core.memory.gradients=4 Kib",
+        "core.memory.accumulators=100 Kib", "mapping.split=spatial",
+    ],
+    "wavefront": [
+        "mapping.schedule=wavefront", "mapping.batch_norm=folded", "core.memory.membrane=2 Kib",
+        "mapping.split=k",
+    ],
 }  # fmt: skip
 
 
@@ -33,7 +45,7 @@ def chain() -> DrawnWorkload:
     net.conv(20, 3, padding=1, pool=Pool("max", 2, 2))
     net.conv(36, 3, stride=2)
     net.linear(5)
-    return _drawn(net, 0.03)
+    return _drawn("chain", net, 0.03)
 
 
 def residual() -> DrawnWorkload:
@@ -43,22 +55,31 @@ def residual() -> DrawnWorkload:
     first = net.conv(20, 3, padding=1)
     second = net.conv(20, 3, padding=1)
     net.linear(7, sources=(first, second), input_pool=Pool("average", 2, 2), readout=True)
-    return _drawn(net, 0.3)
+    return _drawn("sum", net, 0.3)
 
 
-def _drawn(net: Builder, density: float) -> DrawnWorkload:
+def grouped() -> DrawnWorkload:
+    """A convolution of each channel alone."""
+    net = Builder((4, 8, 8), lif_neuron(), analog=False)
+    net.conv(12, 3, padding=1)
+    net.conv(24, 3, stride=2, groups=12)
+    net.linear(5)
+    return _drawn("groups", net, 0.2)
+
+
+def _drawn(name: str, net: Builder, density: float) -> DrawnWorkload:
     encoding: Encoding = "direct" if net.layers[0].input_kind == "analog" else "rate"
-    network = Network("probe", tuple(net.layers), 4, 3, encoding, "made up")
+    network = Network(name, tuple(net.layers), 4, 3, encoding, "made up")
     return network_job(network, Bernoulli(density), f"bernoulli({density})")
 
 
 def first_fault() -> str:
     """How the first pair ends that is not ok, or nothing."""
-    for job in (chain(), residual()):
+    for job in (chain(), residual(), grouped()):
         for name, chip in CHIPS.items():
             end, reason = pairs.outcome(([*SMALL, *chip], job, "recorded", "off"))
             if end != pairs.OK:
-                return f"{job.layers[0].input_kind} on {name}: {reason}"
+                return f"{job.name} on {name}: {reason}"
     return ""
 
 

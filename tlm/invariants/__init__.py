@@ -8,12 +8,15 @@ from __future__ import annotations
 from tlm.config.energy import EnergyTable
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import EnergyRow
+from tlm.invariants.awaited import awaited, gone
 from tlm.invariants.bounds import channel_busy_ps, lower_bound_checks, lower_bounds_ps
 from tlm.invariants.charged import charged, energy, priced
 from tlm.invariants.check import Check
 from tlm.invariants.finished import all_done, time_accounted
-from tlm.invariants.moved import dram_bytes, flits, messages
-from tlm.invariants.work import operations, required, slots, units, useful
+from tlm.invariants.moved import dram_bytes, flits, messages, refreshes
+from tlm.invariants.stored import stored
+from tlm.invariants.weights import weights
+from tlm.invariants.work import accesses, operations, required, slots, units, useful
 from tlm.task import Program
 
 __all__ = ["Check", "channel_busy_ps", "check_run", "lower_bound_checks", "lower_bounds_ps"]
@@ -26,12 +29,18 @@ def check_run(
     return [
         *all_done(chip),
         *dram_bytes(chip, program),
+        *refreshes(chip),
         *messages(chip, program),
         *flits(chip),
+        *weights(program),
+        *stored(program),
+        *awaited(program),
+        *gone(program),
         *required(chip, program),
         *useful(chip, program),
         *operations(chip, program),
         *units(chip, program),
+        *accesses(chip, program),
         *slots(chip),
         *time_accounted(chip),
         *energy(rows, total_pj),

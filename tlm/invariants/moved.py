@@ -36,6 +36,14 @@ def _channel_bytes(channel: DramChannel | IdealDram, command: int) -> int:
     return (counters.bytes_read, counters.bytes_written)[command]
 
 
+def refreshes(chip: Chip) -> Iterator[Check]:
+    """Every channel refreshes once a tREFI, the last time perhaps not yet."""
+    due = chip.env.now // (chip.timing.trefi_clk * chip.timing.tck_ps)
+    found = [c.counters.refreshes for c in chip.channels if isinstance(c, DramChannel)]
+    good = all(due - 1 <= count <= due for count in found)
+    yield Check("DRAM refreshed in time", good, f"{found}, due {due}")
+
+
 def messages(chip: Chip, program: Program) -> Iterator[Check]:
     """Payload of the tiles' messages is payload posted and delivered, packet by packet."""
     tiles = [tile for core in program.tiles for mine in core.values() for tile in mine]

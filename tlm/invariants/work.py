@@ -66,6 +66,18 @@ def units(chip: Chip, program: Program) -> Iterator[Check]:
     yield Check("unit operations", not wrong, f"{wrong}")
 
 
+def accesses(chip: Chip, program: Program) -> Iterator[Check]:
+    """Memories beside the arrays move what their units take and give, rounded up tile by tile."""
+    wrong = []
+    for (phase, layer, action), (least, spare) in program.expected_accesses.items():
+        tallies = [engine.tallies.get((phase, layer)) for engine in chip.engines]
+        found = sum(one.work.energy.get(action, 0) for one in tallies if one is not None)
+        most = least + spare * sum(one.tiles for one in tallies if one is not None)
+        if found < least or (spare >= 0 and found > most):
+            wrong.append(f"{action} {phase.name.lower()} layer {layer}: {found}, least {least}")
+    yield Check("accesses of the units' memories", not wrong, f"{wrong[:3]}")
+
+
 def _works(chip: Chip, phase: Phase, layer: int) -> list[Work]:
     found = (engine.tallies.get((phase, layer)) for engine in chip.engines)
     return [tally.work for tally in found if tally is not None]

@@ -12,6 +12,8 @@ import numpy as np
 
 from tlm.config.core import Grid
 from tlm.mapping.counts import Bools, Ints
+from tlm.mapping.due_masks import entering, needed
+from tlm.mapping.due_units import require_loss_units, require_units
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.task import BATCH, Phase, Program
 from tlm.workload.model import Layer
@@ -35,32 +37,21 @@ def require(plan: Plan, lp: LayerPlan, program: Program) -> None:
         Phase.UPDATE: {(BATCH, BATCH): prod(layer.weight_shape)},
     }
     program.required |= {(phase, index): pairs for phase, pairs in due.items() if pairs}
-    inputs, gradients = lp.masks.inputs(index), lp.output_gradients
+    inputs, gradients = entering(lp), lp.output_gradients
     useful = program.expected_useful
     useful[Phase.FP, index] = useful_pairs(layer, np.ones_like(gradients), inputs)
     useful[Phase.WG, index] = useful_pairs(layer, gradients, inputs)
     if again:
         useful[Phase.RECOMPUTE, index] = useful[Phase.FP, index]
     if lp.producers:
-        useful[Phase.BP, index] = useful_pairs(layer, gradients, _needed(lp))
+        useful[Phase.BP, index] = useful_pairs(layer, gradients, needed(lp))
     for phase, dense in _dense(plan, lp):
         if (phase, index) in useful:
             program.expected_dense[phase, index] = dense * len(pairs)
     # Every weight's partial sum goes to its owner from all replicas but itself.
     sums = prod(layer.weight_shape) * (lp.split.batch * lp.split.spatial - 1)
     program.expected_messages[Phase.REDUCE, index] = sums * plan.chip.precision.partial_sum // 8
-    program.expected_actions |= {
-        (phase, index, action): count for phase, action, count in _actions(plan, lp, again)
-    }
-
-
-def _needed(lp: LayerPlan) -> Bools:
-    """Which dS BP must compute: straight from the recorded masks where no pool lies between."""
-    if lp.layer.input_pool or any(one.layer.pool for one in lp.producers):
-        return lp.masks.input_need(lp.layer.index)
-    masks = [lp.masks.recording.masks[one.layer.index] for one in lp.producers]
-    need = np.logical_or.reduce(masks)
-    return np.asarray(need.reshape(*need.shape[:2], *lp.layer.in_shape))
+    require_units(plan, lp, again, program)
 
 
 def _dense(plan: Plan, lp: LayerPlan) -> Iterator[tuple[Phase, int]]:
@@ -85,28 +76,9 @@ def _taps_met(layer: Layer, grid: Grid) -> int:
     return found
 
 
-def _actions(plan: Plan, lp: LayerPlan, again: bool) -> Iterator[tuple[Phase, str, int]]:
-    """How often the units of soma, gradient, normalisation and update are used."""
-    layer, optimizer = lp.layer, plan.workload.optimizer
-    pairs = plan.workload.batch * plan.steps
-    outputs = prod(layer.out_shape) * pairs
-    neurons = outputs if layer.neuron is not None else 0
-    products, weights = prod(layer.product_shape) * pairs, prod(layer.weight_shape)
-    yield Phase.NORM if lp.exact else Phase.FP, "fp.soma_op", neurons
-    yield Phase.GRAD, "bp.grad_op", neurons
-    yield Phase.GRAD, "bp.reduce_add", prod(layer.pooled_shape) * pairs * (lp.partials - 1)
-    yield Phase.UPDATE, f"wg.update_op_{optimizer}", weights
-    yield Phase.UPDATE, "wg.reduce_add", weights * (lp.split.batch * lp.split.spatial - 1)
-    if again:
-        yield Phase.RECOMPUTE, "fp.soma_op", neurons
-    if lp.exact:
-        yield Phase.FP, "fp.norm_stat", products
-        yield Phase.NORM, "fp.norm_op", products
-        yield Phase.GRAD, "bp.norm_stat", outputs
-        yield Phase.NORM_GRAD, "bp.norm_op", products
-
-
 def require_loss(plan: Plan, program: Program) -> None:
+    """Due results of the loss."""
+    require_loss_units(plan, program)
     last = plan.layers[-1].layer
     program.required[Phase.LOSS, last.index] = {
         (b, t): prod(last.pooled_shape)

@@ -171,8 +171,11 @@ def _recompute(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> 
     """Let FP make U of a region again; the completion that says it is there.
 
     FP stays at most one region ahead of the gradient unit: both halves of the U memory are full.
+    Where windows of ``current_pool`` overlap, the last rows may follow from the region before.
     """
     if lp.state != "recompute" or lp.exact or lp.layer.neuron is None:
+        return ()
+    if not _product(lp, region).size:
         return ()
     tiles = builder.program.tiles[part.core]["fp"]
     start = len(tiles)

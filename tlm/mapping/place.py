@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 from tlm.errors import MappingError
 from tlm.mapping.address import Tensor, Weights
 from tlm.mapping.plan import LayerPlan, Plan
 from tlm.mapping.residency import partial_bits
-from tlm.workload.model import Shape3
+from tlm.workload.model import Layer, Shape3
 
 
 def place(plan: Plan) -> None:
@@ -14,7 +16,7 @@ def place(plan: Plan) -> None:
     first = plan.workload.layers[0]
     direct = plan.workload.encoding == "direct"
     bits = plan.chip.precision.input if first.input_kind == "analog" else 1
-    network = _tensor(plan, "X", first.in_shape, 1 if direct else plan.steps, bits)
+    network = _tensor(plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.array.tile)
     for lp in plan.layers:
         lp.feeds = [one.tensors["spikes"] for one in lp.producers] or [network]
         _state(plan, lp)
@@ -30,6 +32,7 @@ def place(plan: Plan) -> None:
 def _state(plan: Plan, lp: LayerPlan) -> None:
     """What FP leaves: U, S and m, what later layers read of them, and spilled currents."""
     name, layer, precision = lp.layer.name, lp.layer, plan.chip.precision
+    group = _group(plan, layer)
     wanted: dict[str, tuple[Shape3, int]] = {}
     if lp.exact and lp.currents == "dram":
         wanted["Y"] = (layer.product_shape, precision.membrane)
@@ -42,10 +45,10 @@ def _state(plan: Plan, lp: LayerPlan) -> None:
     # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
     read_back = plan.schedule.by_step and lp.state == "spill"
     if lp.carry == "dram" and layer.neuron is not None and not read_back:
-        tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane)
+        tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane, group)
         lp.tensors["carry"] = tensor
     for key, (shape, bits) in wanted.items():
-        lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits)
+        lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits, group)
     if not lp.consumers:
         return
     if layer.neuron is None:
@@ -55,15 +58,15 @@ def _state(plan: Plan, lp: LayerPlan) -> None:
     if layer.pool is not None:
         spikes = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
         shape = layer.pooled_shape
-        lp.tensors["spikes"] = _tensor(plan, f"{name}.S_pooled", shape, plan.steps, spikes)
-        lp.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, plan.steps, 1)
+        lp.tensors["spikes"] = _tensor(plan, f"{name}.S_pooled", shape, plan.steps, spikes, group)
+        lp.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, plan.steps, 1, group)
 
 
 def _values(plan: Plan, lp: LayerPlan) -> None:
     """What a layer without neurons leaves: values, and which one of a window each of them was."""
-    name, pool = lp.layer.name, lp.layer.pool
+    name, pool, group = lp.layer.name, lp.layer.pool, _group(plan, lp.layer)
     values = _tensor(
-        plan, f"{name}.A", lp.layer.pooled_shape, plan.steps, plan.chip.precision.input
+        plan, f"{name}.A", lp.layer.pooled_shape, plan.steps, plan.chip.precision.input, group
     )
     lp.tensors["spikes"] = values
     if pool is None:
@@ -71,21 +74,26 @@ def _values(plan: Plan, lp: LayerPlan) -> None:
     elif pool.kind == "max":
         bits = (pool.size**2 - 1).bit_length()
         shape = lp.layer.pooled_shape
-        lp.tensors["need"] = _tensor(plan, f"{name}.A_winner", shape, plan.steps, bits)
+        lp.tensors["need"] = _tensor(plan, f"{name}.A_winner", shape, plan.steps, bits, group)
 
 
 def _gradients(plan: Plan, lp: LayerPlan) -> None:
     """What BP leaves for layers before and for WG, where it does not fit the cores."""
     name, layer, bits = lp.layer.name, lp.layer, plan.chip.precision.gradient
+    group = _group(plan, layer)
     if lp.exact and lp.currents == "dram":
-        lp.tensors["dI"] = _tensor(plan, f"{name}.dI", layer.out_shape, plan.steps, bits)
+        lp.tensors["dI"] = _tensor(plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group)
     if lp.gradients == "dram":
-        lp.tensors["dY"] = _tensor(plan, f"{name}.dY", layer.product_shape, plan.steps, bits)
+        lp.tensors["dY"] = _tensor(plan, f"{name}.dY", layer.product_shape, plan.steps, bits, group)
     if any(one.arriving == "dram" for one in lp.producers):
         for k in range(lp.split.k):
             key = f"dX{k}"
+            # What BP writes and the producers read: chunks of inputs, output tiles.
+            pieces = gcd(plan.array.chunk, plan.array.tile)
+            if layer.groups > 1:
+                pieces = gcd(pieces, layer.weight_shape[1])
             tensor = _tensor(
-                plan, f"{name}.{key}", layer.in_shape, plan.steps, partial_bits(plan, lp)
+                plan, f"{name}.{key}", layer.in_shape, plan.steps, partial_bits(plan, lp), pieces
             )
             lp.tensors[key] = tensor
 
@@ -115,13 +123,19 @@ def _weights(plan: Plan, lp: LayerPlan) -> None:
         lp.weights[key] = tensor
 
 
-def _tensor(plan: Plan, name: str, shape: Shape3, steps: int, bits: int) -> Tensor:
+def _group(plan: Plan, layer: Layer) -> int:
+    """Channels that lie together: of grouped convolutions, no more than are made together."""
+    tile = plan.array.tile
+    return tile if layer.groups == 1 else gcd(tile, layer.out_shape[0] // layer.groups)
+
+
+def _tensor(plan: Plan, name: str, shape: Shape3, steps: int, bits: int, group: int) -> Tensor:
     channels, rows, width = shape
     tensor = Tensor(
         name=name,
         address=plan.addresses.top,
         channels=channels,
-        group=plan.array.tile,
+        group=group,
         samples=plan.workload.batch,
         steps=steps,
         rows=rows,

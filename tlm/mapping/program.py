@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tlm.mapping.backward import build_backward
 from tlm.mapping.builder import Builder
 from tlm.mapping.due import require, require_loss
+from tlm.mapping.due_data import require_data
 from tlm.mapping.forward import build_forward
 from tlm.mapping.gradient import build_loss
 from tlm.mapping.plan import LayerPlan, Plan
@@ -42,6 +43,7 @@ def build_program(plan: Plan) -> Program:
         guard_old_weights(builder, lp)
         require(plan, lp, program)
     require_loss(plan, program)
+    require_data(plan, program)
     return program
 
 

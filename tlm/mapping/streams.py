@@ -20,12 +20,12 @@ from tlm.mapping.region import Block, Region, Slice, Span, length
 from tlm.mapping.residency import product_region
 from tlm.mapping.rounds import Round
 from tlm.mapping.walk import Nest, WeightTile
-from tlm.task import Phase, Run
+from tlm.task import ENGINE_OF_PHASE, Run
 
 MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
 WG_SHARE = 8  # part of the gradient memory for WG's dY where that comes from DRAM
 
-Place = tuple[Phase, int]  # phase and core: layers take turns in its buffers
+Place = tuple[str, int]  # engine and core: layers take turns in its buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Streams:
     """What every engine has fetched so far, by round and core."""
 
     plan: Plan
-    _held: dict[Place, tuple[Round, _Held]] = field(default_factory=dict)
+    _held: dict[Place, tuple[tuple[object, ...], _Held]] = field(default_factory=dict)
     _begun: dict[Round, _Held] = field(default_factory=dict)
     _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
 
@@ -104,9 +104,9 @@ class Streams:
         Entries that fetch nothing from DRAM are one with those before them, because nothing can
         hold them up.
         """
-        place = (turn.phase, core)
+        place = (ENGINE_OF_PHASE[turn.phase], core)
         before, held = self._held.get(place, (None, None))
-        if held is None or before != turn:  # another round's weights give way
+        if held is None or before != turn[1:]:  # another round's weights give way
             held = self._begin(turn)
         # Cores with the same weights fetch them alike, and, what did not fit never will, so does
         # every block that leaves nothing new here: few blocks are cut one weight tile at a time.
@@ -114,7 +114,7 @@ class Streams:
         if key not in held.after:
             held.after[key] = self._cut(held, turn, lp, layout)
         cut, held = held.after[key]
-        self._held[place] = turn, held
+        self._held[place] = turn[1:], held
         return cut
 
     def _begin(self, turn: Round) -> _Held:

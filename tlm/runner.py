@@ -17,6 +17,7 @@ from tlm.execution import Execution
 from tlm.folder import create, release
 from tlm.interrupts import stop_request
 from tlm.job import Job, PlacedJob, Progress, Request, RunResult
+from tlm.kernel import collector_paused
 from tlm.mapping.choices import grids_of, read_choices
 from tlm.mapping.grid import Grid
 from tlm.mapping.plan import Plan
@@ -95,15 +96,14 @@ def prepare(
     mem_bytes: int | None = None,
 ) -> Job:
     """Place a job as :func:`place_job` does and build its program."""
-    placed = place_job(
-        workload, chip, overrides, iteration,
-        mapping=mapping, activity=activity, mem_bytes=mem_bytes,
-    )  # fmt: skip
-    return Job(
-        **vars(placed),
-        program=build_program(placed.plan),
-        config_text=resolved_yaml(placed.chip, origins=False),
-    )
+    with collector_paused():
+        placed = place_job(
+            workload, chip, overrides, iteration,
+            mapping=mapping, activity=activity, mem_bytes=mem_bytes,
+        )  # fmt: skip
+        program = build_program(placed.plan)
+    config_text = resolved_yaml(placed.chip, origins=False)
+    return Job(**vars(placed), program=program, config_text=config_text)
 
 
 def _index(job: Workload, iteration: int | None) -> int:

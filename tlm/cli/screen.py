@@ -278,10 +278,9 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
     )
     if not baseline.fits_in_l2:
         chip_bytes = summary["dram"]["bytes_read"] + summary["dram"]["bytes_written"]
-        less = 1 - chip_bytes / baseline.dram_nbytes
-        text.append(
-            f", {bytes_text(baseline.dram_nbytes)} of DRAM (the chip moves {less:.0%} less)"
-        )
+        more = chip_bytes / baseline.dram_nbytes - 1
+        compared = f"{abs(more):.0%} {'more' if more > 0 else 'less'}"
+        text.append(f", {bytes_text(baseline.dram_nbytes)} of DRAM (the chip moves {compared})")
     text.append("\n" + "; ".join(baseline.conditions), style="dim")
     return text
 

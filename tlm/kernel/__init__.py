@@ -5,7 +5,7 @@ The tie-break between events at one time is SimPy's: priority, then order of sch
 
 from tlm.kernel.environment import Environment
 from tlm.kernel.server import Done, Inbox, start_server
-from tlm.kernel.simulation import StuckError, run_until, scheduled
+from tlm.kernel.simulation import StuckError, collector_paused, run_until, scheduled
 from tlm.kernel.transaction import Callbacks, Path, Transaction
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Path",
     "StuckError",
     "Transaction",
+    "collector_paused",
     "run_until",
     "scheduled",
     "start_server",

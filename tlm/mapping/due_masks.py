@@ -45,28 +45,28 @@ def _need(lp: LayerPlan) -> Bools:
 
 def _routed(pool: Pool, values: Bools | Whole, flags: Bools) -> Bools:
     """For each window, the flag of its first largest value; of any, if the pool averages."""
-    _, height, width = pool.pooled((0, *values.shape[3:]))
+    shape = pool.pooled((0, *values.shape[3:]))[1:]
+    before, spans = pool.padding, [(n - 1) * pool.stride + 1 for n in shape]
+    after = [
+        max(0, span + pool.size - 1 - before - side)
+        for span, side in zip(spans, values.shape[3:], strict=True)
+    ]
+    around = [(0, 0)] * 3 + [(before, one) for one in after]
     kind = np.int8 if values.dtype == np.bool_ else np.int32  # -1, outside, is below all values
-    best = np.full((*values.shape[:3], height, width), -1, kind)
+    values = np.pad(values.astype(kind), around, constant_values=-1)
+    flags = np.pad(flags, around)
+    best = np.full((*values.shape[:3], *shape), -1, kind)
     chosen = np.zeros(best.shape, np.bool_)
-    for y in range(pool.size):
-        for x in range(pool.size):
-            rows, inside_y = _reach(y, pool, height, values.shape[3])
-            columns, inside_x = _reach(x, pool, width, values.shape[4])
-            inside = inside_y[:, None] & inside_x
-            flag = flags[..., rows[:, None], columns] & inside
-            if pool.kind == "average":
-                chosen |= flag
-                continue
-            value = values[..., rows[:, None], columns].astype(kind)
-            value[..., ~inside] = -1
-            better = value > best
-            np.copyto(best, value, where=better)
-            np.copyto(chosen, flag, where=better)
+    for y, x in np.ndindex(pool.size, pool.size):
+        rows, columns = (
+            slice(first, first + span, pool.stride)
+            for first, span in zip((y, x), spans, strict=True)
+        )
+        value, flag = values[..., rows, columns], flags[..., rows, columns]
+        if pool.kind == "average":
+            chosen |= flag
+            continue
+        better = value > best
+        np.copyto(best, value, where=better)
+        np.copyto(chosen, flag, where=better)
     return chosen
-
-
-def _reach(at: int, pool: Pool, windows: int, size: int) -> tuple[np.ndarray, Bools]:
-    """Where element ``at`` of every window lies along one side, and whether it is in the image."""
-    places = np.arange(windows) * pool.stride - pool.padding + at
-    return places.clip(0, size - 1), (places >= 0) & (places < size)

@@ -394,7 +394,7 @@ class Scheduler:
         answered = max(answered, min(self._end_of_run(turn), opens))
         read, lag = delays.answer[READ], self._write_lag()
         if self._policy.write_ack == "accept":
-            return min(first + lag, answered + read)
+            return min(first + lag, read + (turned if command else answered))
         if command == READ:
             return min(answered + read, turned + lag)
         return min(answered + lag, turned + read)

@@ -95,7 +95,7 @@ class Scheduler:
 
     def _add(self, run: Run, bank: Bank, command: int, at: int) -> None:
         """File a run as hit or miss of its bank and tell the candidate lists."""
-        served = command == self.mode and bank.opened_for < 0
+        served = command == self.mode and not self._reserved(bank)
         if run.row == bank.row and at < bank.closes:
             bank.hits[command].append(run)
             if served and len(bank.hits[command]) == 1:
@@ -105,6 +105,10 @@ class Scheduler:
             if served and len(bank.misses[command]) == 1 and not bank.hits[command]:
                 if not self._still_used(bank):
                     self._want_row(bank, at)
+
+    def _reserved(self, bank: Bank) -> bool:
+        """Whether the bank's row was opened for the kind of command that lags behind the mode."""
+        return bank.opened_for == self._command != self.mode
 
     def _still_used(self, bank: Bank) -> bool:
         """Whether column commands that lag behind the mode are still to come for the bank's row."""
@@ -307,7 +311,7 @@ class Scheduler:
             if bank.closes <= time:
                 self._settle_precharge(bank)
             bank.closes = NEVER
-            if bank.misses[mode] and bank.opened_for < 0 and not bank.hits[mode]:
+            if bank.misses[mode] and not bank.hits[mode] and not self._reserved(bank):
                 self._want_row(bank, time)
         self._columns = [c for c in self._columns if c[1].opened_for == self._command]
         self._columns_stale = True

@@ -78,8 +78,13 @@ class Entries:
         """Least number of a kind served up to the last burst of some transaction of that kind.
 
         ``turn`` are those served before the other kind can be, and free its queue.
+
+        Raises:
+            RuntimeError: more bursts were served than asked for, a fault of the model.
         """
         waiting = self.waiting[command]
+        if waiting < 0:
+            raise RuntimeError("a DRAM controller served more bursts than it was asked for")
         if self.transactions[command] > 1:
             return 1
         if not self.blocked:

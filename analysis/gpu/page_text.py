@@ -13,14 +13,15 @@ page is written, in about a minute, by
 from runs of the chip: `python -m tlm counterfactual JOB --json > runs/JOB.json` for each bundled
 job, and for the ImageNet networks
 
-    python -m tlm run 's-resnet18:like(cifar-sew)' --trace off --out runs/s-resnet18
-    python -m tlm run 's-resnet50:like(cifar-sew)' --set dram.channels=8 --trace off \\
-        --out runs/s-resnet50
-    python -m tlm run 's-vgg16:like(cifar-vgg8-bn)' --set dram.channels=12 --trace off \\
-        --out runs/s-vgg16
+    P="--set noc.payload=16KiB --set dram.interleave=16KiB --trace off"
+    python -m tlm run 's-resnet18:like(cifar-sew)' $P --out runs/s-resnet18
+    I="$P --set dram.model=ideal --set noc.model=ideal"
+    python -m tlm run 's-resnet50:like(cifar-sew)' $I --set dram.channels=8 --out runs/s-resnet50
+    python -m tlm run 's-vgg16:like(cifar-vgg8-bn)' $I --set dram.channels=12 --out runs/s-vgg16
 
 (the last two need more DRAM than the preset's 8 GiB; `dram.model=ideal` and `noc.model=ideal` are
-quicker and give the same bytes). A network without a run is counted, and says so.
+quicker and give the same bytes; times are then those without contention). A network without a run
+is counted, and says so.
 
 Standing of every figure: **validated**: compared with a measurement to which nothing was fitted;
 **calibrated**: a constant was fitted to it; **assumed**: no source states it. A point to which

@@ -95,23 +95,23 @@ def verdict(compared: Sequence[Comparison]) -> str:
 
 
 def _settled(compared: Sequence[Comparison]) -> str:
-    """What simulation settles: baselines by whether every network simulated lies in the band."""
-    settled: dict[str, list[str]] = {"holds": [], "does not hold": [], "is open": []}
+    """What simulation settles: for how many of the networks simulated each baseline fits."""
+    settled: dict[str, list[str]] = {}
     for neuron, precision in BASELINES:
-        places = {
-            _place(one)
+        places = [
+            _place(one) == "within"
             for one in compared
             if (one.neuron, one.precision) == (neuron, precision)
             and one.simulated
             and one.middle is not None
-        }
-        answer = "holds" if places == {"within"} else "does not hold" if places else "is open"
-        settled[answer].append(f"{neuron} {precision}")
-    words = [f"{answer} under {', '.join(names)}" for answer, names in settled.items() if names]
+        ]
+        answer = f"holds for {sum(places)} of {len(places)}" if places else "is open"
+        settled.setdefault(answer, []).append(f"{neuron} {precision}")
+    words = [f"{answer} under {', '.join(names)}" for answer, names in settled.items()]
     return (
-        f"**By the networks simulated the claim {'; '.join(words)}** (open: none of them is larger "
-        "than L2). What is only counted settles nothing: the error of the count can take it to "
-        "either side of the band."
+        f"**Of the networks simulated that are larger than L2 the claim {'; '.join(words)}** (open: "
+        "there is none). What is only counted settles nothing: the error of the count can take it "
+        "to either side of the band."
     )
 
 

@@ -274,8 +274,8 @@ def test_the_page_says_where_every_network_lies() -> None:
     assert "within the band: inside (65%, counted); below the band: under (25%, counted)" in text
     assert "the claim is open under fused amp" in text
     simulated = [replace(one, chip_by="recorded") for one in compared]
-    assert "the claim does not hold under fused amp; is open under fused fp32" in verdict(simulated)
-    assert "the claim holds under fused amp" in verdict(simulated[:1])
+    assert "holds for 1 of 3 under fused amp; is open under fused fp32" in verdict(simulated)
+    assert "the claim holds for 1 of 1 under fused amp" in verdict(simulated[:1])
     assert "Everything fits in L2 under one baseline at least: tiny." in text
     assert "fits in L2" in claim_table(compared)
 

@@ -109,9 +109,9 @@ def _settled(compared: Sequence[Comparison]) -> str:
         settled.setdefault(answer, []).append(f"{neuron} {precision}")
     words = [f"{answer} under {', '.join(names)}" for answer, names in settled.items()]
     return (
-        f"**Of the networks simulated that are larger than L2 the claim {'; '.join(words)}** (open: "
-        "there is none). What is only counted settles nothing: the error of the count can take it "
-        "to either side of the band."
+        f"**Of the networks simulated that are larger than L2 the claim {'; '.join(words)}** "
+        "(open: there is none). What is only counted settles nothing: the error of the count can "
+        "take it to either side of the band."
     )
 
 

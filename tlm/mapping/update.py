@@ -52,7 +52,7 @@ def build_reduction(builder: Builder, lp: LayerPlan) -> None:
         if lp.dw_spilled:
             _read_spilled(builder, lp, part, [span for _, span in others], tile)
         for replica, (low, high) in others:
-            nbytes = (high - low) * builder.plan.chip.precision.partial_sum // 8
+            nbytes = ceil_div((high - low) * builder.plan.chip.precision.partial_sum, 8)
             arrives = (builder.done.ident("dW", lp.layer.name, f"core{replica.core:02d}"),)
             builder.send(Command.WEIGHT_GRADIENT, part.core, replica.core, nbytes, arrives, tile)
 

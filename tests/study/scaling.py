@@ -16,7 +16,11 @@ from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate,
 
 RESULTS = DOCS / "studies" / "scaling.csv"
 FIGURE = DOCS / "figures" / "scaling.png"
-JOBS = ("cifar-vgg8", "s-resnet18[B=2,T=2]:bernoulli(0.15)")
+JOBS = (
+    "cifar-vgg8",
+    "s-resnet18[B=2,T=2]:bernoulli(0.15)",
+    "s-resnet18[B=4,T=4]:bernoulli(0.15)",
+)
 CORES = (1, 2, 4, 8, 16, 20, 32, 64)
 MEMORIES = ("4 channels", "a channel a core")
 SATURATED = 0.8  # of its time a resource is busy: more cores cannot help
@@ -85,8 +89,8 @@ def section(rows: list[Row]) -> str:
         "The same iteration on `neuromc-20` with 1 to 64 cores on a mesh of their own, layer by "
         "layer. DRAM: the preset's 4 channels at the middles of the edges, or one channel at every "
         "core. Computing: share of all engines' time. The ImageNet network has drawn activity and "
-        "is reduced to a few samples and steps: it offers a sixteenth (B=2, T=2) or a "
-        "sixty-fourth (B=1, T=1) of the work that the full job (B=16, T=4) would spread, while "
+        "is reduced to a few samples and steps: it offers a quarter (B=4, T=4) or a "
+        "sixteenth (B=2, T=2) of the work that the full job (B=16, T=4) would spread, while "
         "weights, their gradients and their update stay the same.\n",
     ]
     head = ("DRAM", "cores", "time, us", "speed-up", "efficiency", "computing",

@@ -61,10 +61,11 @@ def panel_figure(panels: Sequence[Panel], columns: int) -> Figure:
     rows = -(-len(panels) // columns)
     with style():
         figure = new_figure()
-        for axes, panel in zip(
-            figure.subplots(rows, columns, squeeze=False).flat, panels, strict=False
-        ):
+        places = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes, panel in zip(places, panels, strict=False):
             _draw(axes, panel)
+        for axes in places[len(panels) :]:
+            axes.remove()
     return figure
 
 

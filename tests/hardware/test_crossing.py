@@ -4,18 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.mapping.graphs import broken_laws
 from tests.mapping.jobs import IDEAL_DRAM, conv, job, linear, loaded_chip, place
-from tlm.config.dram_timing import load_dram_timing
 from tlm.config.fabric import Mesh, Noc
 from tlm.config.layers import load_chip
 from tlm.errors import ConfigError
-from tlm.hardware.chip import Chip, own_clock_ps
+from tlm.hardware.chip import own_clock_ps
 from tlm.hardware.crossing import Crossing
-from tlm.hardware.energy import energy_rows
 from tlm.hardware.noc import Network
 from tlm.hardware.router import RouterNetwork
-from tlm.invariants import check_run
-from tlm.kernel import Environment, Transaction, run_until
+from tlm.kernel import Environment, Transaction
 from tlm.mapping.program import build_program
 
 TIMES = st.integers(0, 10**9)
@@ -65,14 +63,8 @@ def run_chip(*overrides):
     """A small job on a chip, with its failed checks and the time it took."""
     drawn = job(conv((4, 8, 8), 16, 3, padding=1), linear(1024, 10), batch=2)
     program = build_program(place(*drawn, *overrides))
-    loaded = loaded_chip(*overrides)
-    timing = load_dram_timing(loaded.config.dram.device)
-    chip = Chip(loaded.config, timing, program, None, None)
-    run_until(chip.env, chip.finished)
-    chip.settle()
-    rows = energy_rows(chip, loaded.energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), loaded.energy)
-    return chip, [check.name for check in checks if not check.holds]
+    broken, chip = broken_laws(program, *overrides)
+    return chip, broken
 
 
 @pytest.mark.parametrize("model", ["packet", "router"])

@@ -128,5 +128,4 @@ def _slice_bits(
         bp += returned * line // profile.operand_bits
     held = 0 if through else gradients
     wg = weight_gradient_bits(layer, profile.steps, part, chip, profile.operand_bits, held)
-    dw = weights * chip.precision.partial_sum
-    return fp, bp, wg + (dw if dw > memory.accumulators else 0)  # read by reduction or update
+    return fp, bp, wg

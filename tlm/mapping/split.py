@@ -7,7 +7,7 @@ from math import prod
 from tlm.config.schema import ChipConfig
 from tlm.mapping.dense import bp_dense_cycles, fp_dense_cycles, wg_dense_cycles
 from tlm.mapping.geometry import input_rows, output_rows, product_rows
-from tlm.mapping.nest import Array, block_sizes, panel_positions
+from tlm.mapping.nest import Array, block_sizes, ceil_div, panel_positions
 from tlm.mapping.region import Slice, length
 from tlm.workload.model import NETWORK_INPUT, Layer
 
@@ -70,7 +70,7 @@ def gradients_through_dram(
 def weight_gradient_bits(
     layer: Layer, steps: int, part: Slice, chip: ChipConfig, operand_bits: int, held: int
 ) -> int:
-    """Bits of inputs and of unfinished dW that WG of a slice moves.
+    """Bits of inputs, and of dW that does not fit, that WG and who takes up dW after it move.
 
     ``held`` bits of dY a sample are in the core; 0 if dY comes from DRAM.
     """
@@ -82,9 +82,9 @@ def weight_gradient_bits(
     dw = length(part.neurons.channels) * prod(layer.weight_shape[1:]) * chip.precision.partial_sum
     if dw <= memory.accumulators:
         return inputs
-    passes = -(-dw // memory.accumulators)
+    passes = ceil_div(dw, memory.accumulators)
     if not held:
-        return inputs * passes + dw
-    blocks = -(-samples // max(1, memory.gradients // 2 // held))
-    pieces = max(blocks, -(-inputs // (memory.spikes // 2)))  # double buffer
-    return min(inputs * passes + (2 * blocks - 1) * dw, inputs + (2 * pieces - 1) * dw)
+        return inputs * passes + 2 * dw
+    blocks = ceil_div(samples, max(1, memory.gradients // 2 // held))
+    pieces = max(blocks, ceil_div(inputs, memory.spikes // 2))  # double buffer
+    return min(inputs * passes + 2 * blocks * dw, inputs + 2 * pieces * dw)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tlm.runner import RunResult, run_job
+from tlm.running.runner import RunResult, run_job
 from tlm.trace import TraceWriter, What, schema
 
 CORES = 4

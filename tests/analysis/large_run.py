@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from tlm.hardware.chip import unit_names
-from tlm.runner import RunResult
+from tlm.running.runner import RunResult
 from tlm.trace import TraceWriter, What, schema
 
 PERIOD_PS = 1_000

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tlm_analysis.activity import Untiled, covered_time, makespan_ps, untiled, utilisation
+from tlm_analysis.windows import energy_unit, time_unit, window_edges
 
 import tlm.trace
-from analysis.activity import Untiled, covered_time, makespan_ps, untiled, utilisation
-from analysis.windows import energy_unit, time_unit, window_edges
 from tlm.trace import TraceWriter, What, schema
 
 ATTRS = dict.fromkeys(schema.RUN_ATTRIBUTES, "x")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tlm_analysis.activity import makespan_ps
+from tlm_analysis.links import link_use
+from tlm_analysis.roofline import roofline
+from tlm_analysis.stalls import breakdown, busy_map
+from tlm_analysis.traffic import latencies, latency_curves
+from tlm_analysis.windows import window_edges
 
 import tlm.trace
-from analysis.activity import makespan_ps
-from analysis.links import link_use
-from analysis.roofline import roofline
-from analysis.stalls import breakdown, busy_map
-from analysis.traffic import latencies, latency_curves
-from analysis.windows import window_edges
-from tlm.runner import RunResult
+from tlm.running.runner import RunResult
 from tlm.trace import What
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tlm_analysis.compare import compare_runs
 
-from analysis.compare import compare_runs
 from tlm.errors import TraceError
-from tlm.runner import RunResult, run_job
+from tlm.running.runner import RunResult, run_job
 
 
 @pytest.fixture(scope="module")

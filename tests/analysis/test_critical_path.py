@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tlm_analysis.critical_path import RESOURCES, CriticalPath, critical_path
 
 import tlm.trace
-from analysis.critical_path import RESOURCES, CriticalPath, critical_path
-from tlm.runner import RunResult
+from tlm.running.runner import RunResult
 from tlm.trace import TraceWriter, What, schema
 
 ATTRS = dict.fromkeys(schema.RUN_ATTRIBUTES, "synthetic")

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tlm_analysis.energy import read_energy
 
-from analysis.energy import read_energy
 from tlm.errors import TraceError
 
 

@@ -5,25 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from analysis.gpu.baseline import network_baseline
-from analysis.gpu.chip import chip_run, counted_dram_nbytes
-from analysis.gpu.compare import Comparison, compare
-from analysis.gpu.devices import A100, Range
-from analysis.gpu.network import network_named, network_of
-from analysis.gpu.page_chip import (
+from tlm_analysis.gpu.baseline import network_baseline
+from tlm_analysis.gpu.chip import chip_run, counted_dram_nbytes
+from tlm_analysis.gpu.compare import Comparison, compare
+from tlm_analysis.gpu.devices import A100, Range
+from tlm_analysis.gpu.network import network_named, network_of
+from tlm_analysis.gpu.page_chip import (
     break_even_table,
     chip_table,
     claim_table,
     count_check,
     verdict,
 )
-from analysis.gpu.published import points
-from analysis.gpu.published_layers import lif_layers, linear_lif
-from analysis.gpu.screen import screen
-from analysis.gpu.sensitivity import Outcome, dram_reduction, energy, outcomes, swings
-from analysis.gpu.sweep import even, read_sweep
-from analysis.plots.gpu import reduction_figure, tornado_figure
+from tlm_analysis.gpu.published import points
+from tlm_analysis.gpu.published_layers import lif_layers, linear_lif
+from tlm_analysis.gpu.screen import screen
+from tlm_analysis.gpu.sensitivity import Outcome, dram_reduction, energy, outcomes, swings
+from tlm_analysis.gpu.sweep import even, read_sweep
+from tlm_analysis.plots.gpu import reduction_figure, tornado_figure
+
 from tlm.errors import ConfigError, TraceError
 from tlm.workload import open_workload
 

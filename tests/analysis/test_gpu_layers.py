@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from analysis.gpu.cupy_layer import cupy_layer, linear_and_cupy_layer
-from analysis.gpu.devices import RTX3090
-from analysis.gpu.kernel import Kernel
-from analysis.gpu.torch_layer import torch_layer
-from analysis.gpu.traffic import step_traffic
+from tlm_analysis.gpu.cupy_layer import cupy_layer, linear_and_cupy_layer
+from tlm_analysis.gpu.devices import RTX3090
+from tlm_analysis.gpu.kernel import Kernel
+from tlm_analysis.gpu.torch_layer import torch_layer
+from tlm_analysis.gpu.traffic import step_traffic
 
 STEP = 4000
 """Bytes of one tensor of one step."""

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tlm_analysis.gpu.baseline import network_baseline
+from tlm_analysis.gpu.devices import A100
+from tlm_analysis.gpu.measure import main, measure_windows, summarise
+from tlm_analysis.gpu.measured import kernel_class, model_class
+from tlm_analysis.gpu.ncu import add_counters, read_counters
+from tlm_analysis.gpu.network import network_named
 
-from analysis.gpu.baseline import network_baseline
-from analysis.gpu.devices import A100
-from analysis.gpu.measure import main, measure_windows, summarise
-from analysis.gpu.measured import kernel_class, model_class
-from analysis.gpu.ncu import add_counters, read_counters
-from analysis.gpu.network import network_named
 from tlm.errors import TraceError
 from tlm.workload import open_workload
 

@@ -5,11 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tlm_analysis.gpu import baseline
+from tlm_analysis.gpu.network import Network, network_named, network_of
+from tlm_analysis.gpu.shapes import cifar10dvs_vgg
+from tlm_analysis.gpu.step import training_step
 
-from analysis.gpu import baseline
-from analysis.gpu.network import Network, network_named, network_of
-from analysis.gpu.shapes import cifar10dvs_vgg
-from analysis.gpu.step import training_step
 from tlm.errors import ConfigError, WorkloadError
 from tlm.workload import bundled_networks
 from tlm.workload.model import Layer, Pool, Workload

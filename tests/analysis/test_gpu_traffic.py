@@ -6,11 +6,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from analysis.gpu.devices import A100, V100, Device
-from analysis.gpu.kernel import Gemm, Kernel, Tensor
-from analysis.gpu.traffic import isolated_traffic, step_traffic
-from analysis.gpu.v100 import Case, cases, measured, predicted, wmma_writes
+from tlm_analysis.gpu.devices import A100, V100, Device
+from tlm_analysis.gpu.kernel import Gemm, Kernel, Tensor
+from tlm_analysis.gpu.traffic import isolated_traffic, step_traffic
+from tlm_analysis.gpu.v100 import Case, cases, measured, predicted, wmma_writes
 
 MB = 10**6
 SMALL: Device = replace(V100, l2_nbytes=100 * MB)

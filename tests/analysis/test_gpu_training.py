@@ -9,11 +9,12 @@ from tlm.workload import open_workload
 
 torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
 
-from analysis.gpu.job_network import JobNetwork  # noqa: E402
-from analysis.gpu.training import TrainingStep  # noqa: E402
-from tlm.workload.lif import LIF, Unfolded  # noqa: E402
+from tlm_analysis.gpu.job_network import JobNetwork  # noqa: E402
+from tlm_analysis.gpu.training import TrainingStep  # noqa: E402
+
 from tlm.workload.model import Neuron, Workload  # noqa: E402
 from tlm.workload.surrogate import lif_neuron  # noqa: E402
+from tlm.workload.training.lif import LIF, Unfolded  # noqa: E402
 
 EXACT = ["mnist-fc", "mnist-csnn", "mnist-csnn-bn", "digits", "nmnist-cnn"]
 
@@ -50,7 +51,7 @@ def test_a_step_makes_the_recorded_weight_gradients(name: str) -> None:
 @pytest.mark.parametrize("name", ["cifar-sew", "cifar-vgg8", "cifar-vgg8-bn", "mnist-fc-t25"])
 def test_the_graph_computes_what_the_recipe_trained(name: str) -> None:
     """Residual sums, average pools, norms and read-outs: outputs as of the recipe's network."""
-    from tlm.workload import torchnet
+    from tlm.workload.training.loop import torchnet
 
     workload, recipe = open_workload(name), recipe_of(name)
     torch.manual_seed(0)
@@ -114,7 +115,7 @@ def test_a_dry_step_trains(name: str) -> None:
 def test_spikingjelly_computes_the_same_neurons(surrogate: str, width: float, reset: Any) -> None:
     """Spikes and gradients of its LIF, by its CPU code, are those of the recorded neurons."""
     pytest.importorskip("spikingjelly")
-    from analysis.gpu.training import spikingjelly_lif
+    from tlm_analysis.gpu.training import spikingjelly_lif
 
     neuron: Neuron = lif_neuron(surrogate=surrogate, width=width, reset=reset)
     currents = torch.randn(5, 3, 16, generator=torch.Generator().manual_seed(1)) * 2 + 1

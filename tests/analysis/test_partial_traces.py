@@ -10,21 +10,21 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tlm_analysis.activity import ENGINE_KINDS, utilisation
+from tlm_analysis.compare import compare_runs
+from tlm_analysis.coverage import coverage
+from tlm_analysis.critical_path import critical_path
+from tlm_analysis.plots import run_figures
+from tlm_analysis.report import report_html
+from tlm_analysis.roofline import roofline
+from tlm_analysis.stalls import breakdown
+from tlm_analysis.traffic import dram_traffic
+from tlm_analysis.windows import window_edges
 
 import tlm.trace
-from analysis.activity import ENGINE_KINDS, utilisation
-from analysis.compare import compare_runs
-from analysis.coverage import coverage
-from analysis.critical_path import critical_path
-from analysis.plots import run_figures
-from analysis.report import report_html
-from analysis.roofline import roofline
-from analysis.stalls import breakdown
-from analysis.traffic import dram_traffic
-from analysis.windows import window_edges
 from tlm.cli import main
 from tlm.errors import TraceError
-from tlm.runner import RunResult, run_job
+from tlm.running.runner import RunResult, run_job
 from tlm.trace import schema
 from tlm.trace.limits import TraceLimits
 

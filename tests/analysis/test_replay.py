@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tlm_analysis.replay import BOUND, TRUSTED_ERROR, Estimate, ReplayChip, replay_ps
 
-from analysis.replay import BOUND, TRUSTED_ERROR, Estimate, ReplayChip, replay_ps
-from tlm.runner import Job, prepare
-from tlm.task import ENGINES
-from tlm.whatif import KNOBS, RESOURCES, relieve, rerun
+from tlm.running.runner import Job, prepare
+from tlm.space.task import ENGINES
+from tlm.studies.relief import KNOBS, RESOURCES, relieve, rerun
 
 OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"
 JOBS = ("mnist-fc", "mnist-fc-t25", "mnist-csnn", "mnist-csnn-tri", "nmnist-cnn")

@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from tlm_analysis.report import report_html
 
-from analysis.report import report_html
 from tests.analysis.large_run import large_run
 from tlm.cli import main
 from tlm.errors import TraceError
-from tlm.runner import RunResult, run_job
+from tlm.running.runner import RunResult, run_job
 
 CHROMIUM = shutil.which("chromium")
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tlm_analysis.activity import makespan_ps
+from tlm_analysis.traffic import dram_traffic, latencies
+from tlm_analysis.windows import window_edges
 
 import tlm.trace
-from analysis.activity import makespan_ps
-from analysis.traffic import dram_traffic, latencies
-from analysis.windows import window_edges
 from tlm.trace import TraceWriter, schema
 
 READ, WRITE, SPIKE = 0, 1, 2

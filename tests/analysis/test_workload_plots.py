@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-
-from analysis.plots.workload import (
+from tlm_analysis.plots.workload import (
     SHOWN_NEURONS,
     density_figure,
     plot_workload,
     progress_figure,
     raster_figure,
 )
+
 from tlm.workload import open_workload
-from tlm.workload.density import densities, hidden_density
+from tlm.workload.report.density import densities, hidden_density
 
 
 def test_density_map_shows_the_measured_shares() -> None:

@@ -25,7 +25,7 @@ def fake_run(monkeypatch: pytest.MonkeyPatch, run_job: Any) -> None:
     """Put ``run_job`` in the place of the simulator's; nothing is shown, no GPU modelled."""
     simulator = types.SimpleNamespace(run_job=run_job, Progress=object)
     screen = types.SimpleNamespace(show=lambda result, baseline: None, figures=None)
-    monkeypatch.setitem(sys.modules, "tlm.runner", simulator)
+    monkeypatch.setitem(sys.modules, "tlm.running.runner", simulator)
     monkeypatch.setattr(tlm.cli, "screen", screen, raising=False)
     monkeypatch.setitem(sys.modules, "tlm.cli.screen", screen)
     monkeypatch.setattr(sys.modules["tlm.cli.run"], "_baseline", lambda workload: None)

@@ -55,7 +55,7 @@ def test_dram_prints_a_curve(capsys, tmp_path):
 
 def test_dram_takes_its_own_timings_and_requests(capsys, tmp_path):
     """A timing file and a request file of the user's own."""
-    from tlm.config.dram_timing import DEVICE_FOLDER
+    from tlm.config.tables.dram_timing import DEVICE_FOLDER
 
     device = tmp_path / "mine.yaml"
     text = (DEVICE_FOLDER / "DDR4-2400.yaml").read_text()

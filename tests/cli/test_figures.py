@@ -18,7 +18,7 @@ from tlm import open_run
 from tlm.cli import main
 from tlm.cli.doctor import findings
 from tlm.cli.explain import prepared
-from tlm.whatif import rerun
+from tlm.studies.relief import rerun
 
 ROOT = Path(tlm.__file__).parent.parent
 

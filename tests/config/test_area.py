@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tlm.config.area import REQUIRED_UNITS, area_tables, load_area
+from tlm.config.tables.area import REQUIRED_UNITS, area_tables, load_area
 from tlm.errors import ConfigError
 
 ADDER = '  fp16_add: {area: 400 um2, source: "own synthesis", confidence: derived}\n'

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tlm.config.energy import REQUIRED_ACTIONS, EnergyTable, energy_tables, load_energy
 from tlm.config.layers import load_chip
-from tlm.config.sram import access_pj
+from tlm.config.tables.energy import REQUIRED_ACTIONS, EnergyTable, energy_tables, load_energy
+from tlm.config.tables.sram import access_pj
 from tlm.errors import ConfigError
 
 MEMORY = load_chip("neuromc-20").config.core.memory

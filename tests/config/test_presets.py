@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tlm.config import load_chip, presets, resolved_yaml
+from tlm.config.chip import ChipConfig
 from tlm.config.layers import source_layers
 from tlm.config.problems import leaf_paths
-from tlm.config.schema import ChipConfig
 from tlm.config.yaml_file import parse_yaml
 from tlm.errors import ConfigError
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlm.config.sram import access_pj, area_mm2, leakage_w
+from tlm.config.tables.sram import access_pj, area_mm2, leakage_w
 
 KIB = 8 * 1024
 CAPACITIES = st.integers(512, 48 * 1024 * KIB)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from tests.docs.pages import PAGES, ROOT, blocks
 from tests.docs.test_commands import RUN, installed, run, shown
-from tlm.cli.composition import load_analysis
-from tlm.runner import run_job
+from tlm.running.runner import run_job
 
 PICTURES = ("utilisation", "energy")
 
@@ -47,8 +46,7 @@ def nearest(line: str, printed: list[str]) -> str:
 
 def draw(folder: Path) -> None:
     """The pictures of the tour."""
-    load_analysis()
-    from analysis.plots import png, run_figures
+    from tlm_analysis.plots import png, run_figures
 
     figures = run_figures(run_job("mnist-csnn", out=folder / "tour").folder)
     for name in PICTURES:

@@ -3,7 +3,7 @@
 import pytest
 
 from tlm.config import load_chip
-from tlm.config.sram import area_mm2
+from tlm.config.tables.sram import area_mm2
 from tlm.hardware.area import area_rows, peak_tflops
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.mapping.jobs import (
+from tests.program.jobs import (
     DENSE,
     IDEAL_DRAM,
     NO_SLICE_SKIPPING,
@@ -19,12 +19,12 @@ from tests.mapping.jobs import (
     loaded_chip,
     tiles_of,
 )
-from tlm.config.dram_timing import load_dram_timing
+from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import ConfigError
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import LEAKAGE, energy_rows
 from tlm.kernel import run_until
-from tlm.task import ENGINES, Completions, Phase, Program, Tile, Work
+from tlm.space.task import ENGINES, Completions, Phase, Program, Tile, Work
 
 
 def finished(program, *overrides):

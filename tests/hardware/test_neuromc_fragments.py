@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tlm.config.layers import LoadedChip, load_chip
-from tlm.mapping.planning import make_plan
-from tlm.mapping.program import build_program
-from tlm.task import Phase
+from tlm.program.build import build_program
+from tlm.space.task import Phase
+from tlm.storage.planning import make_plan
 from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.surrogate import lif_neuron
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hardware.router_bench import Bench as RouterBench
-from tests.hardware.test_engine import BP0, FP0, FP1, Bench
-from tlm.hardware.router_parts import Packet
-from tlm.hardware.router_shape import RouterShape
-from tlm.hardware.router_waits import lane_waits
+from tests.hardware.core.test_engine import BP0, FP0, FP1, Bench
+from tests.hardware.noc.router_bench import Bench as RouterBench
+from tlm.hardware.noc.router.parts import Packet
+from tlm.hardware.noc.router.shape import RouterShape
+from tlm.hardware.noc.router.waits import lane_waits
 from tlm.hardware.waits import wait_graph
 from tlm.kernel import StuckError
 from tlm.kernel.wait_graph import WaitGraph
@@ -84,8 +84,8 @@ def test_a_dropped_transaction_is_missed(network, monkeypatch):
 
 def test_a_controller_that_answers_nobody_holds_the_transaction(monkeypatch):
     """The FR-FCFS controller never serves: the chain ends at its channel."""
-    monkeypatch.setattr("tlm.hardware.dram_scheduler.Scheduler.advance", lambda self, until: None)
-    monkeypatch.setattr("tlm.hardware.dram_scheduler.Scheduler.wake_at", lambda self: 1 << 62)
+    monkeypatch.setattr("tlm.hardware.dram.scheduler.Scheduler.advance", lambda self, until: None)
+    monkeypatch.setattr("tlm.hardware.dram.scheduler.Scheduler.wake_at", lambda self: 1 << 62)
     bench = Bench("dram.model=controller")
     bench.add(FP0, 10, reads=((0, 256),))
     assert stuck(bench).endswith("chip.core00.fp.dma -> dram0")
@@ -93,7 +93,7 @@ def test_a_controller_that_answers_nobody_holds_the_transaction(monkeypatch):
 
 def test_a_message_whose_link_is_cut_leads_to_its_senders_dma(monkeypatch):
     """Core 1 waits for spikes; core 0 has sent them, and no link has them."""
-    monkeypatch.setattr("tlm.hardware.noc.Network.send", lambda self, txn, source: None)
+    monkeypatch.setattr("tlm.hardware.noc.packet_mesh.Network.send", lambda self, txn, source: None)
     bench = Bench()
     bench.add(FP0, 10, messages=(bench.message(1, 256, bench.done.ident("spikes")),))
     bench.add(FP1, 10, needs=(0,))

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.reliability.pairs import Pair, pairs
-from tlm.config.schema import ChipConfig
+from tlm.config.chip import ChipConfig
 from tlm.errors import TlmError
 from tlm.hardware.chip import Chip
-from tlm.job import Job
 from tlm.kernel import run_until
-from tlm.runner import prepare
+from tlm.running.request import Job
+from tlm.running.runner import prepare
 
 More = Callable[[ChipConfig], ChipConfig]
 

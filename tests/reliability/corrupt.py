@@ -31,12 +31,12 @@ from tests.reliability.damage import damaged_bytes, damaged_text
 from tests.reliability.hostile import TRACE_DAMAGES, WORKLOAD_DAMAGES
 from tests.reliability.samples import small_run, small_trace, small_workload
 from tlm.config.core import Memory
-from tlm.config.dram_timing import read_dram_timing
 from tlm.config.layers import load_chip
 from tlm.config.resolved import resolved_yaml
+from tlm.config.tables.dram_timing import read_dram_timing
 from tlm.errors import TlmError
-from tlm.mapping.choices import read_choices
-from tlm.rerun import check_record
+from tlm.placement.choices import read_choices
+from tlm.running.repeat import check_record
 from tlm.workload import open_workload
 
 SECONDS = 20  # for one input

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import tlm
 from tests.reliability.rows import committed_faults
-from tlm.manifest import read_manifest
+from tlm.running.manifest import read_manifest
 
 JOB = ("mnist-fc",)
 MIB = 1 << 20

@@ -25,8 +25,8 @@ from pathlib import Path
 import tlm
 import tlm.trace
 from tests.reliability.rows import committed_faults
-from tlm.manifest import read_manifest
-from tlm.results import PARTIAL_NAME
+from tlm.running.manifest import read_manifest
+from tlm.running.results import PARTIAL_NAME
 
 JOB = ("mnist-fc",)
 SIGNALS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}

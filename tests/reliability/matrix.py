@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.run.test_determinism import datasets
+from tests.running.test_determinism import datasets
 from tlm.workload.bundled import bundled_names
 
 FILES = ("summary.json", "energy.csv", "stats.csv", "mapping.yaml")

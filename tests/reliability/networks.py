@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tlm.workload.builder import input_kind
-from tlm.workload.graph import check_layers
+from tlm.workload.file.graph import check_layers
 from tlm.workload.model import NETWORK_INPUT, Layer, Norm, Pool, Recording, Shape3, Workload
 from tlm.workload.surrogate import lif_neuron
 

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from tests.reliability.chips import chips
 from tests.reliability.networks import DrawnJob, jobs
-from tlm.counterfactual import ACTIVITIES, Activity
 from tlm.errors import TlmError
-from tlm.runner import run_job
+from tlm.running.runner import run_job
+from tlm.studies.counterfactual import ACTIVITIES, Activity
 
 OK, REFUSED, OTHER = "ok", "refused", "other"
 SECONDS = 300  # after which a run counts as hanging, on a machine that is busy

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from tests.reliability import pairs
-from tlm.workload.activity import Bernoulli
 from tlm.workload.builder import Builder
+from tlm.workload.drawn.activity import Bernoulli
 from tlm.workload.model import Encoding, Norm, Pool
 from tlm.workload.surrogate import lif_neuron
 from tlm.workload.synthetic import DrawnWorkload, Network, network_job

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.workload.conftest import random_recording, random_values
-from tlm.runner import run_job
+from tlm.running.runner import run_job
 from tlm.trace import TraceWriter, schema
 from tlm.workload import Workload, write_workload
 from tlm.workload.builder import Builder

@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from tests.mapping.jobs import Densities, conv, job, linear
-from tlm.memory import resident_bytes
-from tlm.runner import run_job
+from tests.program.jobs import Densities, conv, job, linear
+from tlm.running.memory import resident_bytes
+from tlm.running.runner import run_job
 from tlm.workload import write_workload
 
 WARM_UP = 0.2  # share of the runs after which memory is first looked at

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.mapping.jobs import Densities, built, conv, job, linear, loaded_chip
+from tests.program.jobs import Densities, built, conv, job, linear, loaded_chip
 from tests.reliability.networks import DENSITIES
-from tlm.config.dram_timing import load_dram_timing
+from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import LEAKAGE, energy_rows
 from tlm.kernel import run_until
-from tlm.task import Program
+from tlm.space.task import Program
 
 SMALL = ("cores=4", "mesh.columns=2", "mesh.rows=2", "dram.channels=2")
 CLOCKED = (

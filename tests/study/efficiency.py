@@ -14,8 +14,8 @@ from typing import Any
 from tests.study.modes import priced
 from tests.study.page import DOCS, read_csv, replace_section, simulate, table, update_csv
 from tlm.config import EnergyTable, load_chip, load_energy
-from tlm.counterfactual import NOTHING_SKIPPED
-from tlm.summary import CORE_COMPONENTS, CORE_PHASES
+from tlm.running.summary import CORE_COMPONENTS, CORE_PHASES
+from tlm.studies.counterfactual import NOTHING_SKIPPED
 
 RESULTS = DOCS / "studies" / "efficiency.csv"
 CONSTANTS = DOCS / "studies" / "constants.csv"

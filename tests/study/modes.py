@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import get_args
 
-from analysis.plots.fabric import write_png
-from analysis.plots.study import Bars, bars_figure
+from tlm_analysis.plots.fabric import write_png
+from tlm_analysis.plots.study import Bars, bars_figure
+
 from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
 from tlm.config import EnergyTable, load_chip
+from tlm.config.chip import Mapping
 from tlm.config.core import Engine
-from tlm.config.schema import Mapping
-from tlm.counterfactual import NOTHING_SKIPPED
 from tlm.errors import MappingError
+from tlm.studies.counterfactual import NOTHING_SKIPPED
 from tlm.workload import bundled_names, open_workload
 
 RESULTS = DOCS / "studies" / "modes.csv"

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tlm.folder import csv_text, write_atomic
-from tlm.runner import run_job
+from tlm.running.folder import csv_text, write_atomic
+from tlm.running.runner import run_job
 from tlm.workload.model import Workload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

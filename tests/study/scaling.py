@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from analysis.plots.fabric import Curve, Panel, panel_figure, write_png
+from tlm_analysis.plots.fabric import Curve, Panel, panel_figure, write_png
+
 from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
 
 RESULTS = DOCS / "studies" / "scaling.csv"

@@ -10,14 +10,15 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
-from analysis.plots.fabric import write_png
-from analysis.plots.study import Swings, tornado_figure
+from tlm_analysis.plots.fabric import write_png
+from tlm_analysis.plots.study import Swings, tornado_figure
+
 from tests.study.constants import numeric, varied
 from tests.study.modes import SPARSE_MODES
 from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
 from tlm.config import load_chip, presets
-from tlm.counterfactual import NOTHING_SKIPPED
 from tlm.errors import MappingError
+from tlm.studies.counterfactual import NOTHING_SKIPPED
 
 RESULTS = DOCS / "studies" / "sensitivity.csv"
 JOBS = ("digits", "mnist-fc")

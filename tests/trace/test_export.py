@@ -13,11 +13,11 @@ import pytest
 
 import tlm.trace
 from tlm.cli import main
-from tlm.config.dram_timing import load_dram_timing
+from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import ConfigError
-from tlm.hardware.dram_driver import DramLoad, drive
-from tlm.hardware.dram_patterns import read_requests
-from tlm.runner import run_job
+from tlm.hardware.dram.driver import DramLoad, drive
+from tlm.hardware.dram.patterns import read_requests
+from tlm.running.runner import run_job
 from tlm.trace.chip import chip_of
 from tlm.trace.packets import link_nbytes, packets
 

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from tlm.errors import WorkloadError
 from tlm.workload import Workload, bundled_names, open_workload
-from tlm.workload.density import densities, hidden_density
-from tlm.workload.describe import info_tables
-from tlm.workload.record import load_recipe, recipe_names
+from tlm.workload.report.density import densities, hidden_density
+from tlm.workload.report.describe import info_tables
+from tlm.workload.training.record import load_recipe, recipe_names
 
 JOBS = bundled_names()
 

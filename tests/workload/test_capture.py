@@ -235,8 +235,8 @@ class SewNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from tlm.workload.lif import LIF
         from tlm.workload.surrogate import lif_neuron
+        from tlm.workload.training.lif import LIF
 
         torch.manual_seed(0)
         self.lif = nn.ModuleList([LIF(lif_neuron()) for _ in range(3)])

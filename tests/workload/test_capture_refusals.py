@@ -18,7 +18,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from tlm.workload.capture import Capture, Declared, declare  # noqa: E402
-from tlm.workload.lif import LIF  # noqa: E402
+from tlm.workload.training.lif import LIF  # noqa: E402
 
 T, B = 3, 4
 

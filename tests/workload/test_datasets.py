@@ -13,8 +13,8 @@ import pytest
 
 from tests.workload.idx import write_idx
 from tlm.errors import WorkloadError
-from tlm.workload.datasets import DataSet, Split, coded, load
-from tlm.workload.datasets.mnist import load_mnist
+from tlm.workload.training.datasets import DataSet, Split, coded, load
+from tlm.workload.training.datasets.mnist import load_mnist
 
 needs_pillow = pytest.mark.skipif(
     importlib.util.find_spec("PIL") is None, reason="needs the extra 'capture'"

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
-from tlm.runner import run_job
+from tlm.running.runner import run_job
 from tlm.workload import Recording, Workload, open_workload, write_workload
-from tlm.workload.audit import audit
+from tlm.workload.report.audit import audit
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
 

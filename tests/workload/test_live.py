@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tlm.runner import run_job
+from tlm.running.runner import run_job
 from tlm.workload.golden import check_recording
 
 torch = pytest.importorskip("torch", reason="needs the extra 'capture'")

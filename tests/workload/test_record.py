@@ -13,14 +13,14 @@ import pytest
 
 from tests.workload.idx import write_idx
 from tlm.errors import WorkloadError
-from tlm.runner import run_job
+from tlm.running.runner import run_job
 from tlm.workload import Workload, open_workload
 from tlm.workload.blocks import AvgPool, Block, Conv, Dense, MaxPool, Readout, Residual
-from tlm.workload.datasets import DataSet
-from tlm.workload.datasets.mnist import load_mnist
 from tlm.workload.model import Encoding
 from tlm.workload.recipe import LIF, Recipe, Scaling
-from tlm.workload.record import load_recipe, recipe_names, record, record_recipe
+from tlm.workload.training.datasets import DataSet
+from tlm.workload.training.datasets.mnist import load_mnist
+from tlm.workload.training.record import load_recipe, recipe_names, record, record_recipe
 
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="needs the extra 'capture'"
@@ -85,7 +85,7 @@ class Asked:
 @pytest.mark.parametrize("encoding", ["direct", "rate"])
 def test_a_run_learns_and_repeats(encoding: Encoding, stripes: DataSet) -> None:
     """Start, middle and end are recorded; the same recipe gives the same weights."""
-    from tlm.workload.training import accuracy, prepare, train
+    from tlm.workload.training.loop import accuracy, prepare, train
 
     jobs = [prepare(replace(RECIPE, encoding=encoding), stripes) for _ in range(2)]
     for job in jobs:
@@ -100,7 +100,7 @@ def test_a_run_learns_and_repeats(encoding: Encoding, stripes: DataSet) -> None:
 @needs_torch
 def test_recording_leaves_training_as_it_was(stripes: DataSet) -> None:
     """Neither weights nor running statistics of the norms move."""
-    from tlm.workload.training import prepare, record_iteration
+    from tlm.workload.training.loop import prepare, record_iteration
 
     job = prepare(replace(RECIPE, norm=True, scaling=None), stripes)
     before = {name: one.clone() for name, one in job.network.state_dict().items()}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tlm.errors import WorkloadError
+from tlm.workload.golden.neuron import near_edge, replay
 from tlm.workload.model import Neuron
-from tlm.workload.replay import near_edge, replay
 from tlm.workload.surrogate import COMPACT, derivative, lif_neuron
 
 LIF = lif_neuron()
@@ -107,7 +107,7 @@ NEURONS = [
 def test_equals_autograd(neuron: Neuron) -> None:
     """Spikes equal torch's and dL/dI agrees, for each reset, detached or not, each surrogate."""
     torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
-    from tlm.workload.lif import LIF as TorchLif
+    from tlm.workload.training.lif import LIF as TorchLif
 
     draw = np.random.default_rng(5)
     current = (2 * draw.standard_normal((6, 3, 4, 5, 5)) + 0.5).astype(np.float32)

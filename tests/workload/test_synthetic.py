@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tlm.errors import WorkloadError
-from tlm.runner import run_job
+from tlm.running.runner import run_job
 from tlm.workload import Recording, Workload, open_workload
-from tlm.workload.density import densities
+from tlm.workload.report.density import densities
 
 # GMAC and neurons (1e6) an image and step, convolution weights (1e6), without the first layer and
 # the linear ones: computed from the layer tables that the authors of NeuroMC released.

@@ -19,7 +19,7 @@ CHAIN: tuple[Block, ...] = (Conv(4, kernel=5, stride=2, padding=2), MaxPool(2), 
 
 def network(blocks: tuple[Block, ...], norm: bool = False) -> torch.nn.Module:
     """A network for 2 x 8 x 8 inputs over 3 steps."""
-    from tlm.workload.torchnet import build
+    from tlm.workload.training.torchnet import build
 
     torch.manual_seed(0)
     return build(blocks, (2, 8, 8), 3, LIF, norm)
@@ -56,7 +56,7 @@ def test_max_pool_sends_the_gradient_to_the_first_of_equals() -> None:
 
 def test_neurons_it_does_not_compute_are_refused() -> None:
     """Another surrogate, or a resting potential, would be trained as something else."""
-    from tlm.workload.lif import LIF as Neurons
+    from tlm.workload.training.lif import LIF as Neurons
 
     for other in (replace(LIF, surrogate="sigmoid"), replace(LIF, initial=0.5)):
         with pytest.raises(WorkloadError, match="one of the surrogates rectangular"):
@@ -65,7 +65,7 @@ def test_neurons_it_does_not_compute_are_refused() -> None:
 
 def test_currents_are_scaled_to_the_data() -> None:
     """Hidden currents get their standard deviation; the last layer's classes the threshold."""
-    from tlm.workload.scaling import scale_weights
+    from tlm.workload.training.scaling import scale_weights
 
     net = network(CHAIN)
     images = torch.rand(40, 2, 8, 8)

@@ -33,7 +33,7 @@ from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import InterruptedRunError, TlmError
-from tlm.interrupts import Abort, CtrlC
+from tlm.running.interrupts import Abort, CtrlC
 from tlm.version import __version__
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from tlm.cli.composition import load_analysis
 from tlm.cli.options import AsJson
 from tlm.cli.screen import console, energy_text, plain_table, time_text
 
@@ -32,8 +30,8 @@ def compare(
 
     if len(run_dirs) < 2:
         raise ConfigError("compare: expected at least two run folders, got one")
-    load_analysis()
-    compare_runs = import_module("analysis.compare").compare_runs
+    from tlm_analysis.compare import compare_runs
+
     found = []
     with steps_bar("compare", len(run_dirs) - 1) as step:
         for other in run_dirs[1:]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
-    from tlm.counterfactual import Outcome, Simulate
+    from tlm.studies.counterfactual import Outcome, Simulate
 
 
 def counterfactual(
@@ -37,7 +37,7 @@ def counterfactual(
     16 bit), and the network with masks drawn at several densities; a run that breaks an invariant
     ends the command.
     """
-    from tlm.counterfactual import ACTIVITIES, DENSITIES, as_activity, at_densities, outcome
+    from tlm.studies.counterfactual import ACTIVITIES, DENSITIES, as_activity, at_densities, outcome
     from tlm.workload import open_workload
 
     job = open_workload(workload)
@@ -59,8 +59,8 @@ def counterfactual(
 def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
     """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
     from tlm.errors import InvalidResultError
-    from tlm.runner import run_job
-    from tlm.summary import Json
+    from tlm.running.runner import run_job
+    from tlm.running.summary import Json
     from tlm.workload.model import Workload
 
     def simulate(job: Workload, more: Sequence[str]) -> Json:
@@ -88,7 +88,7 @@ def _figures(runs: dict[str, Outcome], drawn: dict[float, Outcome]) -> dict[str,
 
 
 def _break_even(ann: Outcome, drawn: dict[float, Outcome]) -> list[tuple[str, float | None]]:
-    from tlm.counterfactual import break_even
+    from tlm.studies.counterfactual import break_even
 
     times = [(density, float(run.makespan_ps)) for density, run in drawn.items()]
     energies = [(density, run.total_pj) for density, run in drawn.items()]

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.composition import load_analysis
 from tlm.cli.options import AsJson
 from tlm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tlm.config.dram_timing import DramTiming
-    from tlm.hardware.dram_driver import DramLoad, DramMeasurement
-    from tlm.hardware.dram_patterns import Recording
+    from tlm.config.tables.dram_timing import DramTiming
+    from tlm.hardware.dram.driver import DramLoad, DramMeasurement
+    from tlm.hardware.dram.patterns import Recording
 
 COLUMNS = (
     *("load", "requests", "bandwidth_gb_s", "total_gb_s", "peak_gb_s", "read_latency_ns"),
@@ -76,9 +74,9 @@ def dram(
     Without --interval and --window, requests are offered at the clocks that their file gives, or
     as fast as they are accepted.
     """
-    from tlm.config.dram_timing import load_dram_timing
-    from tlm.hardware.dram_driver import DramLoad, drive
-    from tlm.hardware.dram_policy import DramPolicy
+    from tlm.config.tables.dram_timing import load_dram_timing
+    from tlm.hardware.dram.driver import DramLoad, drive
+    from tlm.hardware.dram.policy import DramPolicy
 
     timing = load_dram_timing(preset)
     policy = DramPolicy(
@@ -121,9 +119,9 @@ def _offered(
     address_map: str | None,
 ) -> Recording:
     """The requests to offer, from a pattern laid out for the device, or from a file."""
-    from tlm.hardware.dram_address import AddressMap
-    from tlm.hardware.dram_patterns import PatternGeometry, Recording, read_requests
-    from tlm.hardware.dram_patterns import requests as pattern_requests
+    from tlm.hardware.dram.address import AddressMap
+    from tlm.hardware.dram.patterns import PatternGeometry, Recording, read_requests
+    from tlm.hardware.dram.patterns import requests as pattern_requests
 
     if (pattern is None) == (path is None):
         raise ConfigError("dram: give either --pattern NAME or --requests FILE")
@@ -143,7 +141,7 @@ def _values(
     load: str, count: int, timing: DramTiming, measured: DramMeasurement
 ) -> tuple[object, ...]:
     """One row in the order of ``COLUMNS``."""
-    from tlm.hardware.dram_energy import channel_energy
+    from tlm.hardware.dram.energy import channel_energy
 
     counters = measured.counters
     energy = channel_energy(timing, counters, measured.time_ps)
@@ -170,13 +168,12 @@ def _write(
     points: Sequence[tuple[DramLoad, DramMeasurement]],
 ) -> None:
     """The CSV file and, where reads were measured, the figure of the curve."""
-    from tlm.folder import write_atomic
+    from tlm.running.folder import write_atomic
 
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "dram.csv", "\n".join(lines) + "\n")
-    load_analysis()
-    fabric = import_module("analysis.plots.fabric")
-    canvas = import_module("analysis.plots.canvas")
+    from tlm_analysis.plots import canvas, fabric
+
     measured = sorted(
         ((m.steady_gb_s, m.read_latency_ns) for _, m in points if m.read_latency_ns is not None),
     )

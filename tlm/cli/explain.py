@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tlm.cli.composition import load_analysis
 from tlm.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from tlm.runner import Job
+    from tlm.running.runner import Job
 
 
 def explain(
@@ -30,7 +28,6 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what held a run up, and what twice as much of each resource would gain."""
-    load_analysis()
     found = _explain(run_dir, workload, verify)
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=1, allow_nan=False))
@@ -91,16 +88,19 @@ class Explanation:
 
 
 def _explain(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
+    from tlm_analysis.coverage import coverage
+    from tlm_analysis.critical_path import critical_path
+    from tlm_analysis.run_dir import open_run_dir
+
     import tlm.trace
     from tlm.cli.progress import steps_bar
-    from tlm.whatif import RESOURCES
+    from tlm.studies.relief import RESOURCES
 
-    run = import_module("analysis.run_dir").open_run_dir(run_dir)
+    run = open_run_dir(run_dir)
     job = prepared(run_dir.absolute(), workload)
     with tlm.trace.open(run_dir) as trace:
-        partial = import_module("analysis.coverage").coverage(trace).note
-        walk = import_module("analysis.critical_path").critical_path
-        path = None if partial else walk(trace)
+        partial = coverage(trace).note
+        path = None if partial else critical_path(trace)
     recorded_ps = run.summary["time"]["makespan_ps"]
     steps = len(RESOURCES) + 1
     with steps_bar("explain", 2 * steps if verify else steps) as step:
@@ -116,8 +116,8 @@ def prepared(folder: Path, workload: str | None) -> Job:
         TraceError: the folder holds no finished run, or not what the run left, or of another job.
     """
     from tlm.errors import TraceError
-    from tlm.rerun import CONFIG, MAPPING, check_files, check_record
-    from tlm.runner import prepare
+    from tlm.running.repeat import CONFIG, MAPPING, check_files, check_record
+    from tlm.running.runner import prepare
 
     record = check_record(folder)
     check_files(folder, record)
@@ -138,9 +138,10 @@ def prepared(folder: Path, workload: str | None) -> Job:
 
 def _estimates(job: Job, recorded_ps: int, step: Any) -> tuple[list[Any], float]:
     """Estimates by falling gain, and how far the replay misses the run itself."""
-    from tlm.whatif import KNOBS, RESOURCES, relieve
+    from tlm_analysis.replay import Estimate as estimate
 
-    estimate = import_module("analysis.replay").Estimate
+    from tlm.studies.relief import KNOBS, RESOURCES, relieve
+
     step("replay")
     base_ps = _replay_ps(job)
     found = []
@@ -153,9 +154,10 @@ def _estimates(job: Job, recorded_ps: int, step: Any) -> tuple[list[Any], float]
 
 
 def _replay_ps(job: Job) -> int:
-    from tlm.task import ENGINES
+    from tlm_analysis import replay
 
-    replay = import_module("analysis.replay")
+    from tlm.space.task import ENGINES
+
     cores = [[tiles[engine] for engine in ENGINES] for tiles in job.program.tiles]
     chip = replay.ReplayChip(job.chip.config, job.timing)
     makespan_ps: int = replay.replay_ps(cores, job.program.completions.counts, chip)
@@ -165,7 +167,7 @@ def _replay_ps(job: Job) -> int:
 def _measured(job: Job, recorded_ps: int, step: Any) -> tuple[dict[str, float], dict[str, float]]:
     """Gain in time and change in energy of each relieved chip, by running it."""
     from tlm.errors import TraceError
-    from tlm.whatif import RESOURCES, relieve, rerun
+    from tlm.studies.relief import RESOURCES, relieve, rerun
 
     step("run")
     base = rerun(job)

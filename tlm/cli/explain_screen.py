@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from rich.table import Table
@@ -76,12 +75,14 @@ def _what_ifs(found: Explanation) -> Table:
 
 
 def _verdict(found: Explanation) -> Text:
+    from tlm_analysis.replay import TRUSTED_ERROR
+
     first = found.estimates[0]
     text = Text(f"Bottleneck: {NAMES[first.resource]} ({first.knob})\n", style="bold")
     text.append(
         f"The replay behind the estimates misses the run itself by {found.replay_error:+.1%}"
     )
-    if abs(found.replay_error) > import_module("analysis.replay").TRUSTED_ERROR:
+    if abs(found.replay_error) > TRUSTED_ERROR:
         text.append(": too much for the bounds to hold, use --verify", style="red")
     if found.measured:
         good = found.confirmed

@@ -80,7 +80,7 @@ def _written(
     noc_messages: bool,
 ) -> Iterator[Path]:
     """Write what is wanted, one file after the other."""
-    from tlm.config.dram_timing import load_dram_timing
+    from tlm.config.tables.dram_timing import load_dram_timing
     from tlm.trace.chip import chip_of
     from tlm.trace.csv_tables import csv_lines
     from tlm.trace.dram_requests import request_lines

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tlm.cli.composition import load_analysis
 from tlm.cli.options import AsJson
 
 
@@ -81,14 +79,15 @@ def gpu(
     """Model a training step on a GPU, kernel by kernel, and compare runs of the chip with it."""
     from tlm.errors import ConfigError
 
-    load_analysis()
     if validate:
-        write_page = import_module("analysis.gpu.page").write_page
+        from tlm_analysis.gpu.page import write_page
+
         typer.echo(write_page(out or Path(), run_dirs or [], sweeps or []))
         return
     if workload is None:
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")
-    screen = import_module("analysis.gpu.screen")
+    from tlm_analysis.gpu import screen
+
     if as_json:
         found = screen.figures(workload, gpu.value, precision.value, neuron.value, run_dirs or [])
         typer.echo(json.dumps(found, indent=1, allow_nan=False))

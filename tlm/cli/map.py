@@ -13,8 +13,8 @@ import typer
 from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
-    from tlm.mapping.search import Candidate
-    from tlm.runner import PlacedJob
+    from tlm.placement.search import Candidate
+    from tlm.running.runner import PlacedJob
 
 
 class Objective(StrEnum):
@@ -57,9 +57,9 @@ def map_(
 
     With --simulate the best of the simulated ones is written instead.
     """
-    from tlm.folder import write_atomic
-    from tlm.mapping.mapping_file import choice_text
-    from tlm.runner import place_job
+    from tlm.running.folder import write_atomic
+    from tlm.running.runner import place_job
+    from tlm.storage.mapping_file import choice_text
 
     wanted = [f"mapping.search={search.value}", f"mapping.objective={objective.value}"]
     settings = [*(overrides or []), *wanted]
@@ -102,9 +102,9 @@ def _simulate(
     candidate: Candidate,
 ) -> Simulated:
     """Run one of the mappings as anybody could: by its mapping file."""
-    from tlm.folder import write_atomic
-    from tlm.mapping.mapping_file import choice_text
-    from tlm.runner import run_job
+    from tlm.running.folder import write_atomic
+    from tlm.running.runner import run_job
+    from tlm.storage.mapping_file import choice_text
 
     with TemporaryDirectory() as folder:
         file = Path(folder) / "mapping.yaml"

@@ -7,18 +7,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.composition import load_analysis
 from tlm.cli.options import AsJson
 from tlm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tlm.hardware.noc_driver import NocMeasurement
+    from tlm.hardware.noc.driver import NocMeasurement
 
 SWEEP_STEPS = 20  # loads from 5 % to 100 % of a flit a node and cycle, if none is given
 
@@ -70,9 +68,9 @@ def noc(
     as_json: AsJson = False,
 ) -> None:
     """Measure a mesh under synthetic traffic; print the latency-load curve as CSV."""
-    from tlm.hardware.noc_driver import NocRun, curve
-    from tlm.hardware.noc_traffic import Traffic
-    from tlm.hardware.router_shape import RouterShape
+    from tlm.hardware.noc.driver import NocRun, curve
+    from tlm.hardware.noc.router.shape import RouterShape
+    from tlm.hardware.noc.traffic import Traffic
 
     columns, rows = mesh_size(mesh)
     shape = RouterShape(stages, vcs, vc_buffer, routing.value)
@@ -114,13 +112,12 @@ def _row(values: dict[str, object]) -> str:
 
 def _write(out: Path, name: str, lines: Iterable[str], points: Sequence[NocMeasurement]) -> None:
     """The CSV file and the figure of a curve."""
-    from tlm.folder import write_atomic
+    from tlm.running.folder import write_atomic
 
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "noc.csv", "\n".join(lines) + "\n")
-    load_analysis()
-    fabric = import_module("analysis.plots.fabric")
-    canvas = import_module("analysis.plots.canvas")
+    from tlm_analysis.plots import canvas, fabric
+
     points = [point for point in points if point.stable] or points
     figure = fabric.curve_figure(
         f"Mesh: {name}",

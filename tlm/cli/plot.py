@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from tlm.cli.composition import load_analysis
 
 
 def plot(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
 ) -> None:
     """Draw utilisation, DRAM bandwidth and energy of a run; print the files written."""
+    from tlm_analysis.plots import run as plots
+
     from tlm.cli.progress import steps_bar
 
-    load_analysis()
-    plots = import_module("analysis.plots.run")
     with steps_bar("plot", plots.FIGURES) as step:
         pictures = plots.plot_run(run_dir, step)
     for picture in pictures:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def presets(as_json: AsJson = False) -> None:
     """List chip presets with what is published of them, energy and area tables, DRAM devices."""
     from tlm import config
-    from tlm.config.dram_timing import dram_devices
+    from tlm.config.tables.dram_timing import dram_devices
 
     if as_json:
         listed = {
@@ -58,9 +58,9 @@ def presets(as_json: AsJson = False) -> None:
 
 def _ours(what: str, name: str, loaded: LoadedChip) -> str:
     """The model's figure of that name; any other text is what it says itself."""
-    from tlm.config import sram
+    from tlm.config.tables import sram
     from tlm.hardware.area import area_rows
-    from tlm.reference_layer import LAYER, dense_tflops_per_w
+    from tlm.studies.reference_layer import LAYER, dense_tflops_per_w
 
     if what == "dense_tflops_per_w":
         return f"{dense_tflops_per_w(name):.2f}, core, dense, {LAYER}"

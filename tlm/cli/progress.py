@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from tlm.estimate import Estimate
-    from tlm.runner import Progress as RunProgress
+    from tlm.running.cost import Estimate
+    from tlm.running.runner import Progress as RunProgress
 
 UPDATES_PER_S = 5
 LONG_S = 10  # a run of more than this is announced even where stderr is no terminal

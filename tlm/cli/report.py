@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from tlm.cli.composition import load_analysis
 
 FILE_NAME = "report.html"
 
@@ -26,11 +23,11 @@ def report(
 
 def write_report(run_dir: Path, workload: str | None) -> Path:
     """Write the report, with a bar on terminals; returns its path."""
-    from tlm.cli.progress import steps_bar
-    from tlm.folder import write_atomic
+    from tlm_analysis.report import page
 
-    load_analysis()
-    page = import_module("analysis.report.page")
+    from tlm.cli.progress import steps_bar
+    from tlm.running.folder import write_atomic
+
     with steps_bar("report", page.FIGURES + 1) as step:
         text = page.report_html(run_dir, workload, step)
     write_atomic(run_dir / FILE_NAME, text)

@@ -16,7 +16,7 @@ def rerun(
     ] = None,
 ) -> None:
     """Run again what a folder says was run, and compare everything it left byte by byte."""
-    from tlm.rerun import rerun_run
+    from tlm.running.repeat import rerun_run
 
     for line in rerun_run(run_dir, out):
         typer.echo(line)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.composition import load_analysis
 from tlm.cli.options import DEFAULT_CHIP, AsJson, Chip, Overrides, job_names
 from tlm.cli.report import write_report
 
 if TYPE_CHECKING:
-    from tlm.runner import RunResult
+    from tlm.running.runner import RunResult
     from tlm.workload.model import Workload
 
 
@@ -84,8 +83,8 @@ def run(
     """Simulate a recorded training job on a chip and print the summary."""
     from tlm.cli.progress import progress_bar, show_estimate
     from tlm.errors import DiskFullError, InvalidResultError
-    from tlm.memory import parse_memory
-    from tlm.runner import run_job
+    from tlm.running.memory import parse_memory
+    from tlm.running.runner import run_job
     from tlm.trace.limits import parse_limits
 
     limits = parse_limits(trace_budget, trace_window)
@@ -131,7 +130,6 @@ def _print(result: RunResult, as_json: bool) -> None:
 
 def _baseline(workload: Workload) -> object:
     """The same training step on a GPU, from the analysis room."""
-    from importlib import import_module
+    from tlm_analysis.gpu import baseline
 
-    load_analysis()
-    return import_module("analysis.gpu").baseline(workload)
+    return baseline(workload)

@@ -7,13 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-
-from tlm.cli.composition import load_analysis
 
 if TYPE_CHECKING:
     from tlm.validation.dram import BandPoint
@@ -45,7 +42,7 @@ def validate(
     jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 1,
 ) -> None:
     """Measure network and DRAM models at every reference point and write the validation page."""
-    from tlm.folder import write_atomic
+    from tlm.running.folder import write_atomic
     from tlm.validation.page import kept_studies, page
     from tlm.validation.reference import REFERENCE
 
@@ -117,8 +114,8 @@ def _counted(results: Iterable[Result], total: int, what: str) -> list[Result]:
 
 def _draw(findings: Findings, folder: Path) -> list[str]:
     """The figures; returns their names."""
-    load_analysis()
-    fabric = import_module("analysis.plots.fabric")
+    from tlm_analysis.plots import fabric
+
     panels = {
         "noc-latency": [_noc_panel(fabric, findings.curves, *key) for key in PANELS],
         "dram-latency": [_dram_panel(fabric, findings.bands, trace) for trace in DRAM_PANELS],

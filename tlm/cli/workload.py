@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from tlm.cli.composition import load_analysis
 from tlm.cli.options import AsJson
 
 workload_app = typer.Typer(help="Look at recorded jobs.", no_args_is_help=True)
@@ -30,7 +28,7 @@ File = Annotated[
 def info(file: File, as_json: AsJson = False) -> None:
     """Print layers, shapes, measured densities, accuracy and provenance of a recorded job."""
     from tlm.workload import open_workload
-    from tlm.workload.describe import info_figures, info_tables
+    from tlm.workload.report.describe import info_figures, info_tables
 
     if as_json:
         typer.echo(json.dumps(info_figures(open_workload(file)), indent=1, allow_nan=False))
@@ -44,7 +42,7 @@ def info(file: File, as_json: AsJson = False) -> None:
 def check(file: File) -> None:
     """Read a recorded job whole, checksums and all, and rebuild what is recorded exactly."""
     from tlm.workload import open_workload
-    from tlm.workload.audit import audit, audit_table, flip_lines
+    from tlm.workload.report.audit import audit, audit_table, flip_lines
 
     console = Console()
     workload = open_workload(file)
@@ -65,10 +63,11 @@ def plot_job(
     ] = Path(),
 ) -> None:
     """Draw densities by layer and step, rasters, and densities over training."""
+    from tlm_analysis.plots.workload import plot_workload
+
     from tlm.workload import open_workload
 
-    load_analysis()
-    for picture in import_module("analysis.plots.workload").plot_workload(open_workload(file), out):
+    for picture in plot_workload(open_workload(file), out):
         typer.echo(picture)
 
 
@@ -84,7 +83,7 @@ def record(
     MNIST and digits come from installed wheels without --data; CIFAR-10 and N-MNIST need it.
     """
     from tlm.cli.progress import training_bar
-    from tlm.workload.record import record as record_job
+    from tlm.workload.training.record import record as record_job
 
     with training_bar() as moved:
         path = record_job(name, data, out, moved)

@@ -1,10 +1,10 @@
 """Chip descriptions: schema, units, presets, energy tables, and how they are layered."""
 
-from tlm.config.area import AreaTable, area_tables, load_area
-from tlm.config.energy import EnergyTable, energy_tables, load_energy
+from tlm.config.chip import ChipConfig
 from tlm.config.layers import LoadedChip, load_chip, presets
 from tlm.config.resolved import resolved_yaml
-from tlm.config.schema import ChipConfig
+from tlm.config.tables.area import AreaTable, area_tables, load_area
+from tlm.config.tables.energy import EnergyTable, energy_tables, load_energy
 
 __all__ = [
     "AreaTable",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tlm.config.core import period_ps
 
 if TYPE_CHECKING:
+    from tlm.config.chip import ChipConfig
     from tlm.config.fabric import Dram
-    from tlm.config.schema import ChipConfig
 
 WORD_BITS = 16  # of the engines' arithmetic, and of the accesses in the energy tables
 ROUTER_STAGES = (2, 3, 4)  # pipelines that the router model knows

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tlm.config.area import AreaTable, area_tables, load_area
-from tlm.config.dram_timing import load_dram_timing
-from tlm.config.energy import EnergyTable, energy_tables, load_energy
+from tlm.config.chip import ChipConfig
 from tlm.config.problems import did_you_mean, known_keys, leaf_paths, problem_lines
 from tlm.config.published import Published, published_figures
-from tlm.config.schema import ChipConfig
+from tlm.config.tables.area import AreaTable, area_tables, load_area
+from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.config.tables.energy import EnergyTable, energy_tables, load_energy
 from tlm.config.yaml_file import parse_yaml, read_mapping
 from tlm.errors import ConfigError
 

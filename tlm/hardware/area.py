@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tlm.config import sram
-from tlm.config.area import AreaTable
+from tlm.config.chip import ChipConfig
 from tlm.config.core import Engine
-from tlm.config.energy import Confidence
-from tlm.config.schema import ChipConfig
+from tlm.config.tables import sram
+from tlm.config.tables.area import AreaTable
+from tlm.config.tables.energy import Confidence
 
 PORTS = 5  # of a router: four neighbours and the core
 POSITION_BITS = 16  # of a queue's entry

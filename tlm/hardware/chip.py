@@ -6,19 +6,19 @@ import itertools
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tlm.config.dram_timing import DramTiming
-from tlm.config.schema import ChipConfig
-from tlm.hardware.dma import AddressSplit, Dma, Traffic
-from tlm.hardware.dram import DramChannel
-from tlm.hardware.dram_ideal import IdealDram
-from tlm.hardware.dram_policy import DramPolicy
-from tlm.hardware.engine import Engine
-from tlm.hardware.network import ChipNetwork
-from tlm.hardware.noc import Network
-from tlm.hardware.router import RouterNetwork
+from tlm.config.chip import ChipConfig
+from tlm.config.tables.dram_timing import DramTiming
+from tlm.hardware.core.dma import AddressSplit, Dma, Traffic
+from tlm.hardware.core.engine import Engine
+from tlm.hardware.dram.channel import DramChannel
+from tlm.hardware.dram.ideal import IdealDram
+from tlm.hardware.dram.policy import DramPolicy
+from tlm.hardware.noc.network import ChipNetwork
+from tlm.hardware.noc.packet_mesh import Network
+from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Done, Environment, Transaction
-from tlm.task import ENGINES, Program
+from tlm.space.task import ENGINES, Program
 
 Rows = list[tuple[int, ...]] | None
 

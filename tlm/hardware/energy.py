@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tlm.config.dram_currents import command_energy
-from tlm.config.dram_timing import DramTiming
-from tlm.config.energy import Action, EnergyTable, Leakage
+from tlm.config.tables.dram_currents import command_energy
+from tlm.config.tables.dram_timing import DramTiming
+from tlm.config.tables.energy import Action, EnergyTable, Leakage
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram import DramChannel
-from tlm.task import Phase
+from tlm.hardware.dram.channel import DramChannel
+from tlm.space.task import Phase
 
 LEAKAGE = "leakage"
 

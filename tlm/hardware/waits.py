@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram import DramChannel
-from tlm.hardware.router import RouterNetwork
-from tlm.hardware.router_waits import lane_waits, packets_by_lane
+from tlm.hardware.dram.channel import DramChannel
+from tlm.hardware.noc.router.network import RouterNetwork
+from tlm.hardware.noc.router.waits import lane_waits, packets_by_lane
 from tlm.kernel import Transaction, scheduled
 from tlm.kernel.wait_graph import WaitGraph
-from tlm.task import Tile
+from tlm.space.task import Tile
 
 ON_ITS_WAY = "events still to come"
 NOBODY = "nobody: no tile left counts towards it"

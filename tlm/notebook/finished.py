@@ -18,8 +18,7 @@ from tlm.config.layers import LoadedChip, load_chip
 from tlm.errors import InvalidResultError, TraceError
 from tlm.notebook.page import summary_html
 from tlm.notebook.picture import Picture
-from tlm.notebook.rooms import analysis_module
-from tlm.runner import run_job
+from tlm.running.runner import run_job
 
 if TYPE_CHECKING:
     import pandas
@@ -61,9 +60,9 @@ class Run:
     @property
     def energy(self) -> pandas.DataFrame:
         """One row a (component, action, phase, layer): count times pJ, with its source."""
-        with analysis_module("analysis.frames") as frames:
-            table: pandas.DataFrame = frames.energy_frame(self.folder, self.layers)
-        return table
+        from tlm_analysis.frames import energy_frame
+
+        return energy_frame(self.folder, self.layers)
 
     def trace(self) -> tlm.trace.Trace:
         """The trace as NumPy arrays; to be used with ``with``, or closed.
@@ -79,18 +78,20 @@ class Run:
         Raises:
             TraceError: there is no figure of that name; the line lists those there are.
         """
-        with analysis_module("analysis.plots") as plots:
-            figures = plots.run_figures(self.folder)
-            if figure not in figures:
-                raise TraceError(
-                    f"{self.folder}: no figure {figure!r}; there are: {', '.join(figures)}"
-                )
-            return Picture(figures[figure], plots.png(figures[figure]))
+        from tlm_analysis.plots import png, run_figures
+
+        figures = run_figures(self.folder)
+        if figure not in figures:
+            raise TraceError(
+                f"{self.folder}: no figure {figure!r}; there are: {', '.join(figures)}"
+            )
+        return Picture(figures[figure], png(figures[figure]))
 
     def _frame(self, table: str) -> pandas.DataFrame:
-        with analysis_module("analysis.frames") as frames, self.trace() as trace:
-            found: pandas.DataFrame = frames.trace_frame(trace, table, self.layers)
-        return found
+        from tlm_analysis.frames import trace_frame
+
+        with self.trace() as trace:
+            return trace_frame(trace, table, self.layers)
 
     def __rich__(self) -> Group:
         return screen(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.config.schema import ChipConfig
+from tlm.config.chip import ChipConfig
 from tlm.config.yaml_file import parse_yaml
 from tlm.errors import TraceError
 from tlm.trace.reader import Trace

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.config.dram_timing import DramTiming
+from tlm.config.tables.dram_timing import DramTiming
 from tlm.trace.reader import Trace
 from tlm.trace.schema import COMMAND_NAMES
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.config.schema import ChipConfig
+from tlm.config.chip import ChipConfig
 from tlm.trace.chip import nodes_of
 from tlm.trace.reader import Trace
 from tlm.trace.schema import COMMAND_NAMES

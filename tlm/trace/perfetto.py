@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.config.schema import ChipConfig
+from tlm.config.chip import ChipConfig
 from tlm.errors import TraceError
 from tlm.trace.packets import link_nbytes, packets
 from tlm.trace.reader import Trace

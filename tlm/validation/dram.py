@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlm.config.dram_timing import load_dram_timing
-from tlm.hardware.dram_address import AddressMap
-from tlm.hardware.dram_driver import DramLoad, DramMeasurement, drive
-from tlm.hardware.dram_energy import channel_energy
-from tlm.hardware.dram_patterns import PatternGeometry, requests
-from tlm.hardware.dram_policy import DramPolicy
+from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.hardware.dram.address import AddressMap
+from tlm.hardware.dram.driver import DramLoad, DramMeasurement, drive
+from tlm.hardware.dram.energy import channel_energy
+from tlm.hardware.dram.patterns import PatternGeometry, requests
+from tlm.hardware.dram.policy import DramPolicy
 from tlm.validation.reference import Row, read_table
 
 COBG, BGCO = "row bank column bankgroup", "row bank bankgroup column"

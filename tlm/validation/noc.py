@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tlm.hardware.noc_driver import Model, NocRun, drive
-from tlm.hardware.noc_traffic import Traffic
-from tlm.hardware.router_shape import RouterShape
+from tlm.hardware.noc.driver import Model, NocRun, drive
+from tlm.hardware.noc.router.shape import RouterShape
+from tlm.hardware.noc.traffic import Traffic
 from tlm.validation.reference import Row, read_table
 
 STAGES = {"rc4": 4, "la3": 3, "sp2": 2}
@@ -217,9 +217,9 @@ def zero_load_mismatches(side: int, flits: int) -> list[tuple[str, int, int]]:
 
 def _alone(side: int, shape: RouterShape, source: int, target: int, flits: int) -> int:
     """Latency of one packet in an empty mesh."""
-    from tlm.hardware.router_fabric import RouterFabric
-    from tlm.hardware.router_mesh import RouterMesh
-    from tlm.hardware.router_parts import Packet
+    from tlm.hardware.noc.router.fabric import RouterFabric
+    from tlm.hardware.noc.router.mesh import RouterMesh
+    from tlm.hardware.noc.router.parts import Packet
 
     arrived: list[int] = []
     mesh = RouterMesh(side, side, shape)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tlm.hardware.noc_driver import Model
+from tlm.hardware.noc.driver import Model
 from tlm.validation.dram import BandPoint, ClosedForm
 from tlm.validation.noc import CurveResult, Limit, errors_between
 from tlm.validation.reference import Errors
@@ -43,7 +43,7 @@ Requests and responses have networks of their own, and a terminal always takes w
 none closes through the memory either. A multicast packet fits into every buffer it enters, and
 its branches send independently: one that is blocked never keeps another from finishing. Tests
 drive 1,000 random mixes through meshes with buffers of 1 to 3 flits (`pytest -m slow
-tests/hardware/test_router.py`).
+tests/hardware/noc/test_router.py`).
 
 DRAM:
 - more than one rank, per-bank refresh, postponed or pulled-in refresh, power-down and

@@ -30,9 +30,9 @@ record      the command: recipe name -> file
 from __future__ import annotations
 
 from tlm.workload.bundled import bundled_names, bundled_networks, open_workload
+from tlm.workload.file.writer import write_workload
 from tlm.workload.model import Layer, Level, Neuron, Norm, Pool, Recording, Workload
 from tlm.workload.values import Parameters, Values
-from tlm.workload.writer import write_workload
 
 __all__ = [
     "Layer",

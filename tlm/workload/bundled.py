@@ -6,8 +6,8 @@ import difflib
 from pathlib import Path
 
 from tlm.errors import WorkloadError
+from tlm.workload.file.reader import read_workload
 from tlm.workload.model import Workload
-from tlm.workload.reader import read_workload
 from tlm.workload.synthetic import is_drawn, network_names, open_drawn
 
 SUFFIX = ".h5"

@@ -217,7 +217,7 @@ class Workload:
 
         Raises WorkloadError if there is no such position, or if the file was damaged or changed.
         """
-        from tlm.workload.reader import read_recording
+        from tlm.workload.file.reader import read_recording
 
         return read_recording(self, which)
 
@@ -226,6 +226,6 @@ class Workload:
 
         Raises WorkloadError as :meth:`load` does, or if that recording is of level "bits".
         """
-        from tlm.workload.reader import read_values
+        from tlm.workload.file.reader import read_values
 
         return read_values(self, which)

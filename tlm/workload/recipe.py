@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlm.workload.blocks import Block
-from tlm.workload.datasets.samples import DataSetName
 from tlm.workload.model import Encoding, Level, Neuron
 from tlm.workload.surrogate import lif_neuron
+from tlm.workload.training.datasets.samples import DataSetName
 
 
 @dataclass(frozen=True)

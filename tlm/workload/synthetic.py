@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import WorkloadError
-from tlm.workload.activity import SEED, Activity, Like, draw, parse_activity
-from tlm.workload.graph import check_layers, layers_to_json
+from tlm.workload.drawn.activity import SEED, Activity, Like, draw, parse_activity
+from tlm.workload.file.graph import check_layers, layers_to_json
 from tlm.workload.model import Encoding, Layer, Recording, Workload
 from tlm.workload.values import Values
 

@@ -15,8 +15,8 @@ from tlm.workload.capture.boundary import Boundary, Hooks, Kind, check_unchanged
 from tlm.workload.capture.iteration import Iteration, assemble
 from tlm.workload.capture.neurons import Declared, equation_of
 from tlm.workload.capture.verify import verify_iteration
+from tlm.workload.file.writer import write_workload
 from tlm.workload.model import Encoding, Level, Workload
-from tlm.workload.writer import write_workload
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,8 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import gradients, timed
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.topology import Stage
+from tlm.workload.golden.neuron import carried, near_edge, potentials, replay
 from tlm.workload.model import BoolArray, Layer, Neuron
-from tlm.workload.replay import carried, near_edge, potentials, replay
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
 

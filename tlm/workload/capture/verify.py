@@ -15,8 +15,8 @@ from tlm.workload.capture.iteration import Evidence, Iteration
 from tlm.workload.capture.seen import Seen
 from tlm.workload.golden.check import parameter_errors, relative_error
 from tlm.workload.golden.network import Backward, Forward
+from tlm.workload.golden.neuron import near_threshold, replay
 from tlm.workload.model import Layer
-from tlm.workload.replay import near_threshold, replay
 
 TOLERANCE = 1e-4
 """Largest difference accepted, relative to the largest value; float32 training left 2.5e-6."""

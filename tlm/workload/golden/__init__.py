@@ -5,9 +5,9 @@ pool     max- and average-pooling, forward and backward
 norm     batch normalisation with the statistics of the mini-batch, forward and backward
 network  all layers: FP, BP and WG, with recorded tensors forced or free-running
 check    rebuild a recorded iteration and say where it differs
+neuron   one neuron layer, rebuilt from its boundary
 
-The neuron between current and spikes is ``tlm.workload.replay``. All arithmetic is float64, so
-that rounding is the recording's and not this model's.
+All arithmetic is float64, so that rounding is the recording's and not this model's.
 """
 
 from __future__ import annotations

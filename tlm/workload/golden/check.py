@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.golden.network import FREE, Backward, Forced, Forward, forward, rebuild
+from tlm.workload.golden.neuron import near_threshold
 from tlm.workload.model import Layer, Recording, Workload
-from tlm.workload.replay import near_threshold
 from tlm.workload.values import Values
 
 TOLERANCE = 1e-5

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.workload.golden.neuron import Replay, replay
 from tlm.workload.golden.norm import Normalised, norm_gradient, normalise, scale_gradients
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer
-from tlm.workload.replay import Replay, replay
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import Parameters, Values
 

@@ -1,6 +1,0 @@
-"""Figures of one run, written as PNG and SVG into its ``plots`` folder."""
-
-from analysis.plots.canvas import png
-from analysis.plots.run import plot_run, run_figures
-
-__all__ = ["plot_run", "png", "run_figures"]

@@ -1,5 +1,0 @@
-"""One HTML file about one run: figures inline, nothing fetched, fit to be printed."""
-
-from analysis.report.page import report_html
-
-__all__ = ["report_html"]

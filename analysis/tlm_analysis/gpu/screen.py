@@ -1,0 +1,147 @@
+"""The text of ``python -m tlm gpu``: one step on one GPU, its kernels, and runs beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tlm.errors import ConfigError
+from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
+from tlm_analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
+from tlm_analysis.gpu.compare import ratio_lines
+from tlm_analysis.gpu.devices import device
+from tlm_analysis.gpu.network import Network, network_named
+
+
+def screen(
+    name: str, gpu: str, precision: str, neuron: str, run_dirs: Sequence[Path], top: int
+) -> str:
+    """A training step on a GPU as text; the conditions end it.
+
+    Raises:
+        ConfigError: an unknown GPU, or a run of another job.
+    """
+    network = network_named(name)
+    found = network_baseline(network, device(gpu), precision, neuron)
+    runs = _runs_of(network, run_dirs)
+    lines = [*_figures(network, found), *_kernels(found, top), *_compared(network, found, runs)]
+    return "\n".join([*lines, "", "Conditions", *(f"  {line}" for line in found.conditions)])
+
+
+def figures(
+    name: str, gpu: str, precision: str, neuron: str, run_dirs: Sequence[Path]
+) -> dict[str, Any]:
+    """The same as plain figures: s, J, bytes and FLOP, kernels in the order they run.
+
+    Raises:
+        ConfigError: an unknown GPU, or a run of another job.
+    """
+    network = network_named(name)
+    found = network_baseline(network, device(gpu), precision, neuron)
+    runs = _runs_of(network, run_dirs)
+    kernels = zip(found.kernels, found.traffic, found.times_s, strict=True)
+    return {
+        "network": network.name,
+        "device": found.device,
+        "precision": found.precision,
+        "neuron": found.neuron,
+        "time_s": found.time_s,
+        "time_s_range": list(found.time_s_range),
+        "energy_j_range": list(found.energy_j_range),
+        "dram_nbytes": found.dram_nbytes,
+        "l2_nbytes": found.l2_nbytes,
+        "peak_nbytes": found.peak_nbytes,
+        "fits_in_l2": found.fits_in_l2,
+        "kernels": [
+            {
+                "name": kernel.name,
+                "time_s": time_s,
+                "dram_nbytes": moved.dram_nbytes,
+                "l2_nbytes": moved.l2_nbytes,
+                "flop": kernel.flop,
+            }
+            for kernel, moved, time_s in kernels
+        ],
+        "runs": [
+            {"kind": run.kind, "time_s": run.time_s, "energy_j": run.energy_j,
+             "dram_nbytes": run.dram_nbytes}
+            for run in runs
+        ],
+        "conditions": list(found.conditions),
+    }  # fmt: skip
+
+
+def _runs_of(network: Network, run_dirs: Sequence[Path]) -> list[ChipRun]:
+    runs = [chip_run(folder) for folder in run_dirs]
+    for folder, run in zip(run_dirs, runs, strict=True):
+        if run.workload != network.name:
+            raise ConfigError(
+                f"{folder}: expected a run of {network.name}, it is of {run.workload}"
+            )
+        if run.same_job(network) != network:
+            raise ConfigError(
+                f"{folder}: expected B={network.batch} T={network.steps}, the run has "
+                f"B={run.batch} T={run.steps}; name the job that ran, such as "
+                f"'{network.name}[B={run.batch},T={run.steps}]:dense'"
+            )
+    return runs
+
+
+def _figures(network: Network, found: GpuBaseline) -> list[str]:
+    low, high = found.energy_j_range
+    shortest, longest = found.time_s_range
+    energy = found.energy
+    parts = ", ".join(
+        f"{name} {1e3 * part.least:.3g} to {1e3 * part.most:.3g}"
+        for name, part in (
+            ("arithmetic", energy.compute),
+            ("L2", energy.l2),
+            ("DRAM", energy.dram),
+            ("idle", energy.idle),
+        )
+    )
+    return [
+        f"{network.name}, B={network.batch} T={network.steps}, on {found.device}: "
+        f"{found.precision}, {found.neuron}; modelled, not measured",
+        f"{1e6 * found.time_s:,.0f} us per iteration ({1e6 * shortest:,.0f} to "
+        f"{1e6 * longest:,.0f}), {len(found.kernels)} kernels",
+        f"{1e3 * low:.3g} to {1e3 * high:.3g} mJ per iteration ({parts} mJ)",
+        f"DRAM {found.dram_nbytes / 1e6:,.1f} MB ({found.compulsory_nbytes / 1e6:,.1f} MB if "
+        f"nothing stayed in L2), L2 {found.l2_nbytes / 1e6:,.1f} MB, "
+        f"peak memory {found.peak_nbytes / 2**20:,.1f} MiB",
+    ]
+
+
+def _kernels(found: GpuBaseline, top: int) -> list[str]:
+    if top == 0:
+        return []
+    rows = sorted(
+        zip(found.kernels, found.traffic, found.times_s, strict=True), key=lambda row: -row[2]
+    )
+    lines = ["", f"{'longest kernels':32} {'us':>9} {'DRAM MB':>10} {'L2 MB':>10} {'GFLOP':>9}"]
+    lines += [
+        f"{kernel.name:32} {1e6 * time_s:9.1f} {moved.dram_nbytes / 1e6:10.2f} "
+        f"{moved.l2_nbytes / 1e6:10.2f} {kernel.flop / 1e9:9.3f}"
+        for kernel, moved, time_s in rows[:top]
+    ]
+    return lines
+
+
+def _compared(network: Network, found: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
+    lines = ["", *ratio_lines(found, runs)] if runs else []
+    if found.fits_in_l2:
+        return lines
+    if runs:
+        return lines + [
+            f"chip {run.chip}, {run.kind}: {run.dram_nbytes / 1e6:,.1f} MB of DRAM, "
+            f"{1 - run.dram_nbytes / found.dram_nbytes:.0%} less than the GPU"
+            for run in runs
+        ]
+    count = counted_dram_nbytes(network)
+    return [
+        "",
+        f"a chip counted by element (assumed, not simulated): {count.least / 1e6:,.0f} to "
+        f"{count.most / 1e6:,.0f} MB of DRAM, {1 - count.most / found.dram_nbytes:.0%} to "
+        f"{1 - count.least / found.dram_nbytes:.0%} less than the GPU",
+    ]

@@ -1,0 +1,45 @@
+"""How busy the mesh was: use of every link and port, read from a run's summary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tlm.config.chip import ChipConfig
+
+_LINK = re.compile(r"n(\d+)\.(east|west|south|north)$")
+_PORT = re.compile(r"(core|dram)(\d+)\.(inject|eject)$")
+
+
+@dataclass(frozen=True)
+class LinkUse:
+    """Share of the run that each was busy, 0..1; the busiest where several networks share a name.
+
+    ``links`` by (node, direction), ``ports`` by (node, ``core`` or ``dram``, ``inject`` or
+    ``eject``); the mesh is ``columns`` x ``rows``.
+    """
+
+    columns: int
+    rows: int
+    links: dict[tuple[int, str], float]
+    ports: dict[tuple[int, str, str], float]
+
+
+def link_use(summary: Mapping[str, Any], chip: ChipConfig) -> LinkUse:
+    """Use of every link and port of the mesh."""
+    links: dict[tuple[int, str], float] = {}
+    ports: dict[tuple[int, str, str], float] = {}
+    span = summary["time"]["makespan_ps"]
+    for name, flits in summary["noc"]["link_flits"].items():
+        use = flits * chip.noc.period_ps / span
+        if match := _LINK.search(name):
+            link = (int(match[1]), match[2])
+            links[link] = max(use, links.get(link, 0.0))
+        elif match := _PORT.search(name):
+            number = int(match[2])
+            node = number if match[1] == "core" else chip.dram_nodes[number]
+            port = (node, match[1], match[3])
+            ports[port] = max(use, ports.get(port, 0.0))
+    return LinkUse(chip.mesh.columns, chip.mesh.rows, links, ports)

@@ -1,0 +1,39 @@
+"""Figure: measured density of each tensor class, layer by layer and step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from tlm_analysis.plots.canvas import new_figure, style
+from tlm_analysis.plots.heatmap import MAP
+
+TITLES = {"S": "spikes S", "m": "surrogate mask m", "dU": "gradient dU"}
+
+
+def density_figure(layers: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """One panel a tensor class: layers down, time steps across, density as colour."""
+    names = list(layers)
+    kinds = [key for key, value in layers[names[0]].items() if isinstance(value, list)]
+    grids = {kind: np.array([layers[name][kind] for name in names]) for kind in kinds}
+    top = max(float(grid.max()) for grid in grids.values())
+    with style():
+        figure = new_figure(min(9.0, 2.6 + 0.45 * len(names)))
+        panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+        for axes, (kind, grid) in zip(panels, grids.items(), strict=True):
+            image = axes.imshow(
+                grid, aspect="auto", cmap=MAP, vmin=0, vmax=top, interpolation="nearest"
+            )
+            axes.set_title(f"{TITLES.get(kind, kind)}: mean {grid.mean():.1%}")
+            axes.set_xlabel("time step")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        panels[0].set_yticks(range(len(names)), names)
+        panels[0].set_ylabel("layer")
+        figure.colorbar(
+            image, ax=panels, label="share not zero", format=PercentFormatter(1.0, decimals=0)
+        )
+    return figure

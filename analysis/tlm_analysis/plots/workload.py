@@ -1,0 +1,100 @@
+"""plot_workload: what a recorded job's tensors look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tlm.workload import Recording, Workload
+from tlm.workload.report.density import densities, hidden_by_step
+from tlm_analysis.plots.canvas import BLUE, GREEN, VERMILION, new_figure, save, style
+
+SHOWN_NEURONS = 400  # of a layer's raster: what 800 pixels can tell apart
+TENSORS = {"spikes": ("S", BLUE), "masks": ("m", GREEN), "gradients": ("dU", VERMILION)}
+
+
+def plot_workload(workload: Workload, folder: str | Path) -> list[Path]:
+    """Draw densities by layer and step, rasters, and densities over training.
+
+    Returns the files written into ``folder/plots``, a PNG and an SVG for each figure.
+
+    Raises:
+        WorkloadError: a recording is damaged.
+    """
+    recordings = [workload.load(which) for which in range(len(workload.iterations))]
+    with style():
+        figures = {
+            "densities": density_figure(workload, recordings[-1]),
+            "raster": raster_figure(workload, recordings[-1]),
+            "progress": progress_figure(workload, recordings),
+        }
+    return [
+        path
+        for name, figure in figures.items()
+        for path in save(figure, Path(folder), f"{workload.name}-{name}")
+    ]
+
+
+def density_figure(workload: Workload, recording: Recording) -> Figure:
+    """Share of non-zero elements of S, m and dU, a map of layer against step each."""
+    figure = new_figure()
+    measured = densities(recording)
+    figure.suptitle(f"{_title(workload)}, iteration {recording.iteration}: share of non-zeros")
+    for axes, (name, (symbol, _)) in zip(figure.subplots(1, 3), TENSORS.items(), strict=True):
+        shares = np.array(getattr(measured, name), np.float64)
+        if name != "gradients":
+            shares[[at for at, one in enumerate(workload.layers) if one.neuron is None]] = np.nan
+        image = axes.imshow(shares, aspect="auto", vmin=0, cmap="viridis")
+        figure.colorbar(image, ax=axes, shrink=0.6)
+        axes.set(title=symbol, xlabel="time step")
+        axes.set_yticks(range(len(workload.layers)), [one.name for one in workload.layers])
+    return figure
+
+
+def raster_figure(workload: Workload, recording: Recording) -> Figure:
+    """Spikes of the first sample: neurons, evenly chosen, against time."""
+    figure = new_figure()
+    figure.suptitle(f"{_title(workload)}, iteration {recording.iteration}: spikes of sample 0")
+    layers = [layer for layer in workload.layers if layer.neuron is not None]
+    columns = min(4, len(layers))
+    grid = figure.subplots(-(-len(layers) // columns), columns, squeeze=False, sharex=True)
+    for axes, layer in zip(grid.flat, layers, strict=False):
+        trains = recording.spikes[layer.index][:, 0].reshape(workload.steps, -1)
+        stride = -(-trains.shape[1] // SHOWN_NEURONS)
+        steps, neurons = np.nonzero(trains[:, ::stride])
+        axes.scatter(steps, neurons * stride, s=3, color=BLUE, linewidths=0)
+        axes.set(title=layer.name, xlim=(-0.5, workload.steps - 0.5), ylim=(0, trains.shape[1]))
+    for axes in list(grid.flat)[len(layers) :]:
+        axes.set_axis_off()
+    figure.supxlabel("time step")
+    figure.supylabel("neuron")
+    return figure
+
+
+def progress_figure(workload: Workload, recordings: list[Recording]) -> Figure:
+    """Share of non-zero S, m and dU of the hidden layers over training, with the range of steps."""
+    figure = new_figure()
+    axes = figure.subplots()
+    places = range(len(recordings))
+    for name, (symbol, colour) in TENSORS.items():
+        shares = [hidden_by_step(getattr(one, name)) for one in recordings]
+        axes.plot(places, [one.mean() for one in shares], "o-", color=colour, label=symbol)
+        lowest, highest = [one.min() for one in shares], [one.max() for one in shares]
+        axes.fill_between(places, lowest, highest, color=colour, alpha=0.15, linewidth=0)
+    axes.set(
+        title=f"{_title(workload)}: hidden layers over training (band: range over time steps)",
+        xlabel="training iteration",
+        ylabel="share of non-zeros",
+        ylim=(0, None),
+    )
+    axes.set_xticks(list(places), [str(one.iteration) for one in recordings])
+    axes.legend()
+    return figure
+
+
+def _title(workload: Workload) -> str:
+    if workload.activity == "recorded":
+        return workload.name
+    return f"{workload.name} ({workload.activity})"

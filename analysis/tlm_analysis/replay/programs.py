@@ -1,0 +1,178 @@
+"""The replay's engines: the same life of a tile as in the run, over the replay's fabric."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Sequence
+
+from tlm_analysis.replay.chip import Piece, ReplayChip, Task
+from tlm_analysis.replay.fabric import Fabric
+from tlm_analysis.replay.packet import MESSAGE, READ, WRITE, Packet
+
+OUTPUTS_HELD = 2  # results of so many tiles may be on their way (double buffer)
+
+
+class _Done:
+    """Arrivals still missing, the engines that wait for the last, and what it triggers."""
+
+    __slots__ = ("left", "saves", "waiters")
+
+    def __init__(self, left: int, saves: tuple[_Done, ...] = ()) -> None:
+        self.left = left
+        self.saves = saves
+        self.waiters: list[_Engine] = []
+
+
+Wait = _Done | int  # a completion, or a time in ps
+
+
+class _Engine:
+    """One engine: its program, and the queue and window of its DMA."""
+
+    __slots__ = ("core", "flying", "outputs", "program", "queue")
+
+    def __init__(self, core: int) -> None:
+        self.core = core
+        self.flying = 0
+        self.queue: deque[tuple[int, Packet]] = deque()
+        self.outputs: deque[_Done] = deque()
+        self.program: Generator[Wait, None, None]
+
+
+def replay_ps(
+    cores: Sequence[Sequence[Sequence[Task]]],
+    arrivals: Sequence[int],
+    chip: ReplayChip,
+) -> int:
+    """Makespan in ps of the programs ``cores[core][engine]``, tasks in their order.
+
+    ``arrivals`` are those that each completion needs, by its number.
+    """
+    replay = _Replay(chip, [_Done(count) for count in arrivals])
+    for core, engines in enumerate(cores):
+        for tasks in engines:
+            replay.add(core, tasks)
+    return replay.run()
+
+
+class _Replay:
+    def __init__(self, chip: ReplayChip, completions: list[_Done]) -> None:
+        self._chip = chip
+        self._fabric = Fabric(chip)
+        self._window = chip.config.core.outstanding
+        self._payload = chip.config.noc.payload
+        self._core = chip.config.core
+        self._completions = completions
+        self._ready: deque[_Engine] = deque()
+
+    def add(self, core: int, tasks: Sequence[Task]) -> None:
+        engine = _Engine(core)
+        engine.program = self._program(engine, tasks)
+        self._ready.append(engine)
+
+    def run(self) -> int:
+        while True:
+            while self._ready:
+                self._resume(self._ready.popleft())
+            if not self._fabric.step():
+                return self._fabric.now
+
+    def _resume(self, engine: _Engine) -> None:
+        """Run an engine's program up to the next thing it has to wait for."""
+        for wait in engine.program:
+            if isinstance(wait, int):
+                self._fabric.at(self._fabric.now + wait, self._ready.append, engine)
+                return
+            if wait.left:
+                wait.waiters.append(engine)
+                return
+
+    def _arrive(self, done: _Done) -> None:
+        done.left -= 1
+        if not done.left:
+            self._ready.extend(done.waiters)
+            for save in done.saves:
+                self._arrive(save)
+
+    def _program(self, engine: _Engine, tasks: Sequence[Task]) -> Generator[Wait, None, None]:
+        """Fetch a tile ahead, wait for what it needs, compute, hand over."""
+        ahead: _Done | None = None
+        ahead_of = -1
+        period_ps = self._core.period_of(engine.core)
+        for index, task in enumerate(tasks):
+            following = tasks[index + 1] if index + 1 < len(tasks) else None
+            if ahead_of < index:
+                yield from map(self._completions.__getitem__, task.read_needs)
+                ahead = self._fetch(engine, task)
+            current, ahead_of = ahead, index
+            if following is not None and self._may_fetch(following):
+                ahead, ahead_of = self._fetch(engine, following), index + 1
+            yield from map(self._completions.__getitem__, task.needs)
+            if current is not None:
+                yield current
+            if ahead_of == index and following is not None and self._may_fetch(following):
+                ahead, ahead_of = self._fetch(engine, following), index + 1
+            if task.writes or task.messages:
+                while len(engine.outputs) >= OUTPUTS_HELD:
+                    yield engine.outputs.popleft()
+            if task.cycles:
+                yield task.cycles * period_ps
+            self._hand_over(engine, task)
+
+    def _may_fetch(self, task: Task) -> bool:
+        return not any(self._completions[ident].left for ident in task.read_needs)
+
+    def _fetch(self, engine: _Engine, task: Task) -> _Done | None:
+        pieces = [piece for run in task.reads for piece in self._chip.pieces(run)]
+        done = _Done(len(pieces))
+        self._queue(engine, READ, pieces, (done,))
+        self._issue(engine)
+        return done if pieces else None
+
+    def _hand_over(self, engine: _Engine, task: Task) -> None:
+        """Post a task's writes and messages, and tell those who wait on the same core."""
+        named = self._completions
+        pieces = [piece for run in task.writes for piece in self._chip.pieces(run)]
+        packets = [(message, self._sizes(message.nbytes)) for message in task.messages]
+        saves = tuple(named[ident] for ident in task.saves)
+        output = _Done(len(pieces) + sum(len(sizes) for _, sizes in packets))
+        if output.left:
+            engine.outputs.append(output)
+        self._queue(engine, WRITE, pieces, (output, _Done(len(pieces), saves)))
+        for message, sizes in packets:
+            arrives = tuple(named[ident] for ident in message.arrives)
+            to_core = [(message.core, 0, size, 0) for size in sizes]
+            self._queue(engine, MESSAGE, to_core, (output, *arrives))
+        self._issue(engine)
+        for done in saves if not pieces else ():
+            self._arrive(done)
+        for ident in task.signals:
+            self._arrive(named[ident])
+
+    def _sizes(self, nbytes: int) -> list[int]:
+        """Payloads of a message's packets; an empty message is one packet, all header."""
+        return [min(self._payload, nbytes - i) for i in range(0, max(1, nbytes), self._payload)]
+
+    def _queue(
+        self, engine: _Engine, kind: int, pieces: list[Piece],
+        dones: tuple[_Done, ...],
+    ) -> None:  # fmt: skip
+        first = 0 if kind == MESSAGE else self._fabric.first_channel
+
+        def closed(packet: Packet) -> None:
+            engine.flying -= 1
+            self._issue(engine)
+            for done in packet.dones:
+                self._arrive(done)
+
+        for place, address, nbytes, bursts in pieces:
+            packet = Packet(kind, engine.core, address, nbytes, bursts, closed, dones)
+            engine.queue.append((first + place, packet))
+
+    def _issue(self, engine: _Engine) -> None:
+        """Send as many queued packets as the window allows."""
+        while engine.queue and engine.flying < self._window:
+            target, packet = engine.queue.popleft()
+            engine.flying += 1
+            nbytes = 0 if packet.kind == READ else packet.nbytes
+            self._fabric.send(packet, engine.core, target, nbytes)

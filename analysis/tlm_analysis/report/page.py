@@ -1,0 +1,100 @@
+"""report_html: the page from its template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import tlm.trace
+from tlm.config.layers import load_chip
+from tlm.errors import TlmError, TraceError
+from tlm.workload import open_workload
+from tlm_analysis.coverage import coverage
+from tlm_analysis.gpu import baseline
+from tlm_analysis.report import tables
+from tlm_analysis.report.figures import figures
+from tlm_analysis.run_dir import Json, RunDir, open_run_dir
+
+FIGURES = 10  # at most; for progress
+_NETWORKS = {
+    "ideal": "an ideal network whose links are never busy",
+    "packet": "a packet network with unbounded buffers",
+    "router": "a router network with virtual channels and credits",
+}
+
+
+def report_html(
+    run_dir: str | Path,
+    workload: str | None = None,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> str:
+    """The page about a finished run as HTML; equal runs give equal text.
+
+    Args:
+        run_dir: the folder.
+        workload: the run's job, for the GPU beside it; by default the one the run names. Where it
+            cannot be read, the page says so instead.
+        on_step: called with the name of each part before it is made.
+
+    Raises:
+        TraceError: the folder lacks a usable trace, summary, manifest or energy table.
+    """
+    run = open_run_dir(run_dir)
+    chip = load_chip(run.folder / "config.resolved.yaml")
+    with tlm.trace.open(run.folder) as trace:
+        if len(trace.activity) == 0:
+            raise TraceError(f"{trace.path}: no activity recorded, nothing to report")
+        drawn = []
+        for figure in figures(run, trace, chip.config):
+            on_step(figure.title)
+            drawn.append(figure)
+        context = {
+            "figures": drawn,
+            "partial": coverage(trace).note,
+            "level": trace.attrs["level"],
+            "assumed_values": tables.assumed_values(run, chip),
+        }
+    context |= _texts(run) | _gpu(run, workload)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(context)
+
+
+def _texts(run: RunDir) -> dict[str, Any]:
+    """The parts of the page that are tables and sentences."""
+    summary: Json = run.summary
+    return {
+        "summary": summary,
+        "job": summary["workload"],
+        "chip": summary["chip"],
+        "network": _NETWORKS.get(summary["chip"]["noc_model"], summary["chip"]["noc_model"]),
+        "headline": tables.headline(summary),
+        "tables": [tables.phases(summary), tables.busiest(summary), tables.bounds(summary)],
+        "assumed_energy": tables.assumed_energy(run),
+        "manifest": run.manifest,
+    }
+
+
+def _gpu(run: RunDir, workload: str | None) -> dict[str, Any]:
+    """The GPU's table and conditions, or why there is none."""
+    try:
+        job = open_workload(workload or run.manifest["inputs"]["workload"])
+    except TlmError as error:
+        return {"gpu": None, "gpu_conditions": [], "gpu_missing": str(error)}
+    if job.sha256 != run.summary["workload"]["sha256"]:
+        missing = "the job of that name is not the one this run was of; name its file"
+        return {"gpu": None, "gpu_conditions": [], "gpu_missing": missing}
+    found = baseline(job)
+    return {
+        "gpu": tables.gpu(run.summary, found),
+        "gpu_conditions": found.conditions,
+        "gpu_missing": "",
+    }

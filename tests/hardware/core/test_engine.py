@@ -1,0 +1,409 @@
+"""Engines and their DMA: double buffering, stall reasons, intervals, the window."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip
+from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.hardware.chip import Chip, unit_names
+from tlm.hardware.core.dma import AddressSplit
+from tlm.hardware.core.engine import COMPUTE, DEPENDENCY, DRAM, IDLE, NOC, WRITEBACK
+from tlm.kernel import StuckError, run_until
+from tlm.space.task import ENGINES, Command, Completions, Message, Phase, Program, Tile
+
+CYCLE = 2000  # ps, 500 MHz, cores and network alike
+LATENCY = 60_000  # ps of the ideal DRAM
+TWO_CORES = (
+    IDEAL_DRAM, "mesh.columns=2", "mesh.rows=1", "cores=2", "dram.channels=1", "dram.nodes=[0]",
+)  # fmt: skip
+FP0, BP0, WG0, FP1 = (0, "fp"), (0, "bp"), (0, "wg"), (1, "fp")
+UNIT = {FP0: 0, BP0: 1, WG0: 2, FP1: 3}
+
+
+class Bench:
+    """Two cores in a row, one DRAM channel beside core 0, tiles made by hand."""
+
+    def __init__(self, *overrides):
+        self.config = loaded_chip(*TWO_CORES, *overrides).config
+        self.timing = load_dram_timing(self.config.dram.device)
+        self.done = Completions()
+        self.tiles = [{engine: [] for engine in ENGINES} for _ in range(2)]
+        self.transactions, self.activity = [], []
+
+    def add(self, where, cycles=0, **fields):
+        """Append a tile to an engine's program."""
+        core, engine = where
+        phase = {"fp": Phase.FP, "bp": Phase.BP, "wg": Phase.WG}[engine]
+        tile = Tile(phase, 0, len(self.tiles[core][engine]), 1, 0, 1, cycles, **fields)
+        self.tiles[core][engine].append(tile)
+        return tile
+
+    def message(self, core, nbytes, ident):
+        """A message of spikes that counts towards a completion."""
+        self.done.expect(ident, max(1, -(-nbytes // 256)))
+        return Message(Command.SPIKE, core, nbytes, (ident,))
+
+    def run(self):
+        """Run to the end; intervals of every engine as (reason, begin cycle, end cycle)."""
+        program = Program(self.tiles, self.done, {}, {})
+        self.chip = Chip(self.config, self.timing, program, self.transactions, self.activity)
+        run_until(self.chip.env, self.chip.finished)
+        self.chip.settle()
+        return self.chip
+
+    def intervals(self, where):
+        """(what, begin, end) of an engine, in ps, without idling."""
+        return [
+            (row[3], row[1], row[2])
+            for row in self.activity
+            if row[0] == UNIT[where] and row[3] != IDLE
+        ]
+
+    def bus(self, nbytes):
+        """ps the DRAM bus is busy with some bytes."""
+        return int(-(-nbytes * 1000 // (self.timing.peak_bytes_per_ps * 1000)))
+
+    def read_ps(self, nbytes, hops=0):
+        """Zero-load time of one read: request, bus, latency, response."""
+        return mesh_ps(hops, 0) + self.bus(nbytes) + LATENCY + mesh_ps(hops, nbytes)
+
+
+def mesh_ps(hops, nbytes):
+    """Zero-load time of a packet with a 16 B header on 128 bit links, 3 router stages."""
+    flits = -(-(nbytes + 16) // 16)
+    return ((hops + 1) * 4 + flits + 1) * CYCLE
+
+
+def test_a_tile_computes_when_its_read_is_there():
+    """One read of 256 B beside the channel: request, DRAM, response; then the tile's cycles."""
+    bench = Bench()
+    bench.add(FP0, 100, reads=((0, 256),))
+    chip = bench.run()
+    there = bench.read_ps(256)
+    assert bench.intervals(FP0) == [(DRAM, 0, there), (COMPUTE, there, there + 100 * CYCLE)]
+    assert chip.env.now == there + 100 * CYCLE
+
+
+def test_the_next_tiles_read_overlaps_this_tiles_computing():
+    """Double buffering: the read of tile n + 1 starts when tile n starts, not earlier or later."""
+    bench = Bench()
+    for tile in range(3):
+        bench.add(FP0, 1000, reads=((tile * 1024, 256),))
+    bench.run()
+    there = bench.read_ps(256)
+    starts = [there + n * 1000 * CYCLE for n in range(4)]
+    assert bench.intervals(FP0) == [
+        (DRAM, 0, there),
+        *((COMPUTE, starts[n], starts[n + 1]) for n in range(3)),
+    ]
+    begins = [row[1] for row in bench.transactions]
+    assert begins == [0, 0, starts[1]]
+
+
+def test_a_read_longer_than_the_computing_stalls_for_the_rest():
+    """Tile 1 waits for what its read lacks when tile 0 is done."""
+    bench = Bench()
+    bench.add(FP0, 1)
+    bench.add(FP0, 1, reads=((0, 256),))
+    bench.run()
+    there = bench.read_ps(256)
+    assert bench.intervals(FP0) == [
+        (COMPUTE, 0, CYCLE),
+        (DRAM, CYCLE, there),
+        (COMPUTE, there, there + CYCLE),
+    ]
+
+
+def test_waiting_for_a_message_is_dependency_until_it_is_posted_then_noc():
+    """Core 1 waits for spikes of core 0: 500 cycles for the producer, then for the mesh."""
+    bench = Bench()
+    ident = bench.done.ident("spikes")
+    bench.add(FP0, 500, messages=(bench.message(1, 256, ident),))
+    bench.add(FP1, 10, needs=(ident,))
+    bench.run()
+    posted = 500 * CYCLE
+    there = posted + mesh_ps(1, 256)
+    assert bench.intervals(FP1) == [
+        (DEPENDENCY, 0, posted),
+        (NOC, posted, there),
+        (COMPUTE, there, there + 10 * CYCLE),
+    ]
+
+
+def test_waiting_for_an_engine_of_the_same_core_is_dependency():
+    """A signal takes no time: BP starts when FP is done."""
+    bench = Bench()
+    ident = bench.done.expect(bench.done.ident("signal"))
+    bench.add(FP0, 300, signals=(ident,))
+    bench.add(BP0, 10, needs=(ident,))
+    bench.run()
+    assert bench.intervals(BP0) == [
+        (DEPENDENCY, 0, 300 * CYCLE),
+        (COMPUTE, 300 * CYCLE, 310 * CYCLE),
+    ]
+
+
+def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early():
+    """A completion by a message and a signal: who waits for the later signal waits for no mesh."""
+    bench = Bench()
+    ident = bench.done.expect(bench.done.ident("halo"))
+    bench.add(FP1, 20, messages=(bench.message(0, 256, ident),))
+    bench.add(FP0, 1000, signals=(ident,))
+    bench.add(BP0, 10, needs=(ident,))
+    bench.run()
+    assert bench.intervals(BP0) == [
+        (DEPENDENCY, 0, 1000 * CYCLE),
+        (COMPUTE, 1000 * CYCLE, 1010 * CYCLE),
+    ]
+
+
+def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
+    """WG reads what FP saves: no fetch before the write is acknowledged, both legs told apart."""
+    bench = Bench()
+    saved = bench.done.expect(bench.done.ident("saved"))
+    bench.add(FP0, 400, writes=((0, 256),), saves=(saved,))
+    bench.add(WG0, 10, read_needs=(saved,), reads=((0, 256),))
+    bench.run()
+    posted = 400 * CYCLE
+    in_dram = posted + mesh_ps(0, 256) + bench.bus(256) + LATENCY
+    there = in_dram + bench.read_ps(256)
+    found = bench.intervals(WG0)
+    assert found[0] == (DEPENDENCY, 0, posted)
+    assert {what for what, _, _ in found[1:-1]} == {DRAM}
+    assert found[-1] == (COMPUTE, there, there + 10 * CYCLE)
+    read = next(row for row in bench.transactions if row[7] == Command.READ)
+    assert read[1] == in_dram
+
+
+def test_a_tile_ahead_is_not_fetched_before_its_data_are_saved():
+    """The engine looks again when it has waited for its needs, then fetches ahead."""
+    bench = Bench()
+    saved = bench.done.expect(bench.done.ident("saved"))
+    bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
+    bench.add(WG0, 3000)
+    bench.add(WG0, 10, read_needs=(saved,), reads=((0, 64),))
+    bench.run()
+    read = next(row for row in bench.transactions if row[7] == Command.READ)
+    write = next(row for row in bench.transactions if row[7] == Command.WRITE)
+    assert read[1] >= write[4]
+
+
+def test_the_third_output_waits_for_the_first_to_leave():
+    """Two output buffers: tile 2 computes only when the writes of tile 0 are acknowledged."""
+    bench = Bench()
+    nbytes = 64 * 256
+    for tile in range(3):
+        bench.add(FP0, 1, writes=((tile * nbytes, nbytes),))
+    bench.run()
+    found = bench.intervals(FP0)
+    assert [what for what, _, _ in found] == [COMPUTE, COMPUTE, WRITEBACK, COMPUTE, WRITEBACK]
+    writes = [row for row in bench.transactions if row[13] < nbytes]
+    assert found[2][2] == max(row[4] for row in writes)
+    assert found[4][2] == bench.chip.env.now == max(row[4] for row in bench.transactions)
+
+
+def test_a_tile_without_output_needs_no_output_buffer():
+    """Writes still on their way hold back only tiles that write or send."""
+    bench = Bench()
+    for tile in range(2):
+        bench.add(FP0, 1, writes=((tile * 16384, 16384),))
+    bench.add(FP0, 5)
+    bench.run()
+    assert [what for what, _, _ in bench.intervals(FP0)][:3] == [COMPUTE] * 3
+
+
+def test_an_empty_message_still_arrives():
+    """A message without payload is one packet: its header."""
+    bench = Bench()
+    ident = bench.done.ident("nothing to tell")
+    bench.add(FP0, 7, messages=(bench.message(1, 0, ident),))
+    bench.add(FP1, 1, needs=(ident,))
+    bench.run()
+    assert bench.intervals(FP1)[-1][1] == 7 * CYCLE + mesh_ps(1, 0)
+
+
+def test_a_message_is_cut_into_packets_that_all_count():
+    """1000 B are four packets of at most 256 B; the last one completes the need."""
+    bench = Bench()
+    ident = bench.done.ident("four packets")
+    bench.add(FP0, 7, messages=(bench.message(1, 1000, ident),))
+    bench.add(FP1, 1, needs=(ident,))
+    bench.run()
+    assert [row[12] for row in bench.transactions] == [256, 256, 256, 232]
+    tail = (3 * 17 + 16) - 17  # flits before the last packet's, less what T0 counts
+    latency = mesh_ps(1, 256) + tail * CYCLE
+    assert bench.intervals(FP1)[-1][1] == 7 * CYCLE + latency
+
+
+@pytest.mark.parametrize("window", [1, 2, 8])
+def test_the_window_is_never_exceeded_and_is_used(window):
+    """At most ``outstanding`` transactions of an engine are in flight, and at times that many."""
+    bench = Bench(f"core.outstanding={window}")
+    ident = bench.done.ident("spikes")
+    bench.add(FP0, 10, reads=((0, 6000),), writes=((8192, 3000),),
+              messages=(bench.message(1, 2000, ident),))  # fmt: skip
+    bench.add(FP0, 10, reads=((16384, 6000),))
+    bench.add(FP1, 10, needs=(ident,), reads=((32768, 6000),))
+    bench.run()
+    deepest = {}
+    for unit in (UNIT[FP0], UNIT[FP1]):
+        rows = [row for row in bench.transactions if row[5] == unit]
+        edges = sorted([(row[4], -1) for row in rows] + [(row[1], 1) for row in rows])
+        level, deepest[unit] = 0, 0
+        for _, change in edges:
+            level += change
+            deepest[unit] = max(deepest[unit], level)
+    assert set(deepest.values()) == {window}
+
+
+def test_a_wider_window_hides_latency():
+    """64 packets: one at a time each pays the whole latency, eight are bound by the mesh port."""
+    spans = []
+    for window in (1, 8):
+        bench = Bench(f"core.outstanding={window}")
+        bench.add(FP0, 1, reads=((0, 64 * 256),))
+        spans.append(bench.run().env.now - CYCLE)
+    assert spans[0] == 64 * bench.read_ps(256)
+    assert 64 * 17 * CYCLE <= spans[1] < spans[0] / 3
+
+
+def test_the_times_of_a_transaction_rise():
+    """begin_req <= end_req <= begin_resp <= end_resp; a message ends where it arrives."""
+    bench = Bench()
+    ident = bench.done.ident("spikes")
+    bench.add(FP0, 3, reads=((0, 600),), writes=((1024, 600),),
+              messages=(bench.message(1, 300, ident),))  # fmt: skip
+    bench.add(FP1, 1, needs=(ident,))
+    bench.run()
+    assert Counter(row[7] for row in bench.transactions) == {
+        Command.READ: 3, Command.WRITE: 3, Command.SPIKE: 2,
+    }  # fmt: skip
+    for row in bench.transactions:
+        assert 0 <= row[1] < row[2] <= row[3] <= row[4]
+        if row[7] == Command.SPIKE:
+            assert row[2] == row[3] == row[4]
+            assert row[6] == UNIT[FP1]
+
+
+def test_a_need_that_nobody_meets_is_a_deadlock_that_names_it():
+    """The run is stuck, and the report says who waits for what."""
+    bench = Bench()
+    ident = bench.done.expect(bench.done.ident("dS conv1 core00 sample 3"))
+    bench.add(BP0, 10, needs=(ident,))
+    bench.add(FP0, 10)
+    with pytest.raises(StuckError):
+        bench.run()
+    assert bench.chip.waiting() == [
+        "chip.core00.bp at BP layer 0 sample 0 waits for dS conv1 core00 sample 3"
+    ]
+
+
+def test_intervals_tile_the_run_of_every_engine():
+    """From 0 to the end without gap or overlap; the model's own sums say the same."""
+    first = conv((4, 8, 8), 20, 3, padding=1, pool=2)
+    plan, program = built(*job(first, linear(320, 10), batch=4), IDEAL_DRAM)
+    transactions, activity = [], []
+    timing = load_dram_timing(plan.chip.dram.device)
+    chip = Chip(plan.chip, timing, program, transactions, activity)
+    run_until(chip.env, chip.finished)
+    chip.settle()
+    now = chip.env.now
+    for engine in chip.engines:
+        rows = [row for row in activity if row[0] == engine.unit]
+        assert rows[0][1] == 0
+        assert rows[-1][2] == now
+        assert all(one[2] == two[1] for one, two in pairwise(rows))
+        assert all(row[1] < row[2] for row in rows)
+        by_reason = Counter()
+        for row in rows:
+            by_reason[row[3]] += row[2] - row[1]
+        assert [by_reason[reason] for reason in range(6)] == engine.spent_ps
+        computing = sum(tile.cycles for tile in engine.tiles) * CYCLE
+        assert by_reason[COMPUTE] == computing
+    assert len(transactions) == sum(t.transactions for t in chip.traffic.values())
+    assert {type(number) for row in (*transactions, *activity) for number in row} <= {
+        int, Command, Phase,
+    }  # fmt: skip
+
+
+def test_identical_programs_run_identically():
+    """Two builds of one job leave the same rows, transaction by transaction."""
+    logs = []
+    for _ in range(2):
+        first = conv((4, 8, 8), 20, 3, padding=1)
+        plan, program = built(*job(first, linear(1280, 10), batch=4), IDEAL_DRAM)
+        transactions, activity = [], []
+        timing = load_dram_timing(plan.chip.dram.device)
+        chip = Chip(plan.chip, timing, program, transactions, activity)
+        run_until(chip.env, chip.finished)
+        logs.append((transactions, activity, chip.env.now))
+    assert logs[0] == logs[1]
+
+
+def test_units_are_numbered_engines_first_then_channels():
+    """The trace's unit ids, and the name an engine reports, are the same."""
+    bench = Bench()
+    bench.add(FP0, 1)
+    chip = bench.run()
+    names = unit_names(bench.config)
+    assert [engine.path for engine in chip.engines] == [path for path, _ in names[:6]]
+    assert names[3] == ("chip.core01.fp", "fp")
+    assert names[6:] == [("chip.dram0", "dram")]
+
+
+@given(
+    st.integers(0, 1 << 20),
+    st.integers(1, 5000),
+    st.sampled_from([64, 256]),
+    st.sampled_from([256, 1024]),
+    st.integers(1, 5),
+)
+def test_pieces_of_a_run_cover_it_once(start, nbytes, payload, interleave, channels):
+    """No piece is larger than a packet or spans two channels; together they are the run."""
+    split = AddressSplit(interleave, channels, payload, 32)
+    pieces = split.pieces((start, nbytes))
+    assert sum(size for _, _, size in pieces) == nbytes
+    at = start
+    for channel, local, size in pieces:
+        assert 0 < size <= payload
+        for byte in (at, at + size - 1):
+            stripe, offset = divmod(byte, interleave)
+            assert channel == stripe % channels
+            assert local + (byte - at) == stripe // channels * interleave + offset
+        at += size
+
+
+@pytest.mark.parametrize(("start", "nbytes"), [(0, 64), (63, 2), (0, 1), (100, 700), (255, 258)])
+def test_unaligned_ends_cost_a_whole_burst(start, nbytes):
+    """Bursts charged are the aligned blocks that a run touches; bytes are the run's own."""
+    bench = Bench()
+    bench.add(FP0, 1, reads=((start, nbytes),), writes=((start, nbytes),))
+    chip = bench.run()
+    size = bench.timing.burst_bytes
+    blocks = {byte // size for byte in range(start, start + nbytes)}
+    traffic = chip.traffic[Phase.FP, 0]
+    assert (traffic.read_bytes, traffic.write_bytes) == (nbytes, nbytes)
+    assert (traffic.read_bursts, traffic.write_bursts) == (len(blocks), len(blocks))
+
+
+def test_flits_and_hops_are_charged_as_they_travel():
+    """A read: a header there, header and data back; a write and a message: there only."""
+    bench = Bench()
+    ident = bench.done.ident("spikes")
+    bench.add(FP1, 1, reads=((0, 256),), writes=((1024, 256),),
+              messages=(bench.message(0, 256, ident),))  # fmt: skip
+    bench.add(FP0, 1, needs=(ident,))
+    chip = bench.run()
+    traffic = chip.traffic[Phase.FP, 0]
+    flits = (1 + 17) + 17 + 17
+    assert traffic.transactions == 3
+    assert traffic.message_bytes == 256
+    assert traffic.link_flits == flits  # one hop each way between the two nodes
+    assert traffic.router_flits == 2 * flits
+    assert sum(link.flits for link in chip.network.links.values()) == flits

@@ -1,0 +1,98 @@
+"""DRAM energy from supply currents, and the devices that ship."""
+
+import pytest
+
+from tlm.config import load_chip
+from tlm.config.tables.dram_currents import command_energy
+from tlm.config.tables.dram_timing import dram_devices, load_dram_timing, timing_from_mapping
+from tlm.errors import ConfigError
+from tlm.hardware.dram.driver import DramLoad, drive
+from tlm.hardware.dram.energy import channel_energy
+from tlm.hardware.dram.patterns import PatternGeometry, read_requests, requests
+from tlm.hardware.dram.policy import DramPolicy
+
+
+@pytest.mark.parametrize(
+    ("device", "expected_pj"),
+    [
+        ("DDR4-2400", (3462.6, 2942.8, 2559.0, 695.2e3)),
+        ("HBM2-2000", (828, 804, 1068, 60.84e3)),
+    ],
+)
+def test_energy_of_a_command(device, expected_pj):
+    """Activate, read, write and refresh of two devices, as their published currents give."""
+    timing = load_dram_timing(device)
+    each = command_energy(timing, timing.currents)
+    found = (each.activate_pj, each.read_pj, each.write_pj, each.refresh_pj)
+    assert found == pytest.approx(expected_pj, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "map_", "page", "logged_uj"),
+    [  # DRAMsim3, DDR4-2400, 20 000 requests, saturating: total energy in uJ
+        ("rand_rd", "row bank column bankgroup", 32768, 184.8),
+        ("seq_rd", "row bank bankgroup column", 8192, 101.1),
+    ],
+)
+def test_energy_of_a_run(pattern, map_, page, logged_uj):
+    """Total energy within 5 % of what DRAMsim3 logs for the same requests."""
+    timing = load_dram_timing("DDR4-2400")
+    policy = DramPolicy(address_map=map_)
+    offered = requests(pattern, 20000, PatternGeometry(page=page))
+    measured = drive(timing, offered, DramLoad(), policy)
+    energy = channel_energy(timing, measured.counters, measured.time_ps)
+    assert energy.total_pj / 1e6 == pytest.approx(logged_uj, rel=0.05)
+
+
+def test_no_currents_no_energy():
+    """A device whose currents nobody publishes gives none, and a chip that asks is refused."""
+    timing = load_dram_timing("LPDDR4-3200")
+    measured = drive(timing, requests("seq_rd", 50, PatternGeometry()), DramLoad())
+    assert channel_energy(timing, measured.counters, measured.time_ps) is None
+    with pytest.raises(ConfigError, match="no supply currents are known of LPDDR4-3200"):
+        load_chip("neuromc-20", ["dram.energy=currents"])
+
+
+def test_every_device_serves_streams_near_its_peak():
+    """Each device file is a working channel: streams reach the data bus less refresh and groups."""
+    for name in dram_devices():
+        timing = load_dram_timing(name)
+        stream = PatternGeometry(line=timing.burst_bytes)
+        measured = drive(timing, requests("seq_rd", 6000, stream), DramLoad())
+        gap = timing.tccd_l_clk if timing.address_map.endswith("column") else timing.tccd_s_clk
+        bound = timing.burst_bytes * 1000 / (max(gap, timing.burst_clk) * timing.tck_ps)
+        share = measured.steady_gb_s / bound
+        assert 0.85 < share <= 1.01 * max(1, timing.tccd_l_clk / timing.tccd_s_clk), name
+
+
+def test_a_family_with_one_device_needs_no_speed_grade():
+    """HBM2 means HBM2-2000; DDR4 could mean two."""
+    assert load_dram_timing("hbm2").name == "HBM2-2000"
+    with pytest.raises(ConfigError, match="no device 'DDR4'"):
+        load_dram_timing("DDR4")
+
+
+def test_wrong_currents_are_refused():
+    """A block of currents names each problem."""
+    from dataclasses import asdict
+
+    values = asdict(load_dram_timing("DDR4-2400"))
+    values["tck"] = f"{values.pop('tck_ps')} ps"
+    del values["name"]
+    for change, text in (
+        ({"idd0_ma": 0}, r"X\.currents\.idd0_ma: 0 is not a number of mA"),
+        ({"idd9": 1}, r"X\.currents\.idd9: unknown key"),
+    ):
+        bad = values | {"currents": values["currents"] | change}
+        with pytest.raises(ConfigError, match=text):
+            timing_from_mapping("X", bad)
+
+
+def test_requests_from_a_file(tmp_path):
+    """R or W and an address in any base; anything else names its line."""
+    path = tmp_path / "requests.txt"
+    path.write_text("# two\nR 0x40\n\nw 128  # posted\n")
+    assert read_requests(path, 64).requests == [(0, 64), (1, 128)]
+    path.write_text("R 0x40\nload 5\n")
+    with pytest.raises(ConfigError, match='line 2: expected "R ADDRESS"'):
+        read_requests(path, 64)

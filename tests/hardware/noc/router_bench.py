@@ -1,0 +1,86 @@
+"""A mesh of routers with a terminal a node, and helpers to watch it."""
+
+from collections import Counter, deque
+
+from tlm.hardware.noc.router.fabric import CREDIT_DELAY, RING, RouterFabric
+from tlm.hardware.noc.router.mesh import RouterMesh
+from tlm.hardware.noc.router.parts import Packet
+from tlm.hardware.noc.router.shape import RouterShape
+
+
+class Bench:
+    """Sends packets, steps to the end, and keeps (ident, terminal, cycle) of every delivery."""
+
+    fabric_class = RouterFabric
+
+    def __init__(self, columns, rows, shape=None):
+        self.mesh = RouterMesh(columns, rows, shape or RouterShape())
+        for node in range(columns * rows):
+            self.mesh.attach(node, f"t{node:02d}")
+        self.delivered = []
+        self.fabric = self.fabric_class(self.mesh, self._deliver)
+        self.sent = 0
+
+    def _deliver(self, packet, terminal, cycle):
+        self.delivered.append((packet.payload, terminal, cycle))
+
+    def send(self, source, targets, flits, cycle=0):
+        """Send a packet at a cycle, not before those sent so far."""
+        self.fabric.skip_to(cycle)
+        self.fabric.send(Packet(tuple(targets), flits, cycle, self.sent), source)
+        self.sent += 1
+
+    def run(self):
+        """Step until everything has arrived; a deadlock is an error."""
+        fabric = self.fabric
+        while fabric.in_flight:
+            assert not fabric.stuck, f"{fabric.in_flight} packets wait for each other"
+            fabric.step()
+        return self.delivered
+
+    def settle(self):
+        """Let the last credits come home."""
+        self.run()
+        self.fabric.skip_to(self.fabric.cycle + RING)
+
+    def lanes(self):
+        """Every lane of every router."""
+        return [
+            lane for router in self.mesh.routers for port in router.inputs for lane in port.lanes
+        ]
+
+
+class WatchedFabric(RouterFabric):
+    """Integrates the occupancy of every lane and, apart from it, the time each flit spends there.
+
+    Arrivals and departures are read off the rings, occupancy off the lanes' own counts.
+    """
+
+    def __init__(self, mesh, deliver):
+        super().__init__(mesh, deliver)
+        self.occupancy = Counter()
+        self.residence = Counter()
+        self.flits = Counter()
+        self._entered = {}
+
+    def step(self):
+        """One cycle, watched."""
+        cycle, slot = self.cycle, self.cycle % RING
+        due = self._arrivals[slot] + [lane for lane, _ in self._heads[slot]]
+        for lane in due:
+            if lane.port.index >= 0:
+                self._entered.setdefault(lane, deque()).append(cycle)
+        leaving = self._credits[(cycle + CREDIT_DELAY) % RING]
+        before = len(leaving)
+        super().step()
+        for lane in leaving[before:]:
+            self.residence[lane] += cycle - self._entered[lane].popleft()
+            self.flits[lane] += 1
+        for lane in self._entered:
+            self.occupancy[lane] += lane.buffered
+
+
+class WatchedBench(Bench):
+    """A bench whose fabric is watched."""
+
+    fabric_class = WatchedFabric

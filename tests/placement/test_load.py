@@ -1,0 +1,54 @@
+"""The load of a layer, by which cuts are chosen, against what its program moves."""
+
+import pytest
+
+from tlm.config.layers import load_chip
+from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.placement.load import load_of
+from tlm.placement.profile import profile_layer
+from tlm.program.build import build_program
+from tlm.space.task import Phase
+from tlm.storage.planning import make_plan
+from tlm.workload import open_workload
+
+FORWARD = {Phase.FP, Phase.NORM}
+WEIGHTS = {Phase.WG, Phase.REDUCE, Phase.UPDATE}
+
+
+@pytest.fixture(scope="module")
+def found():
+    """DRAM bytes of FP and of WG by layer, estimated and in the program, of ResNet-18.
+
+    Its dW, and the inputs of some layers, exceed the memories of every core.
+    """
+    job = open_workload("s-resnet18[B=2,T=2]:bernoulli(0.15)")
+    chip = load_chip("neuromc-20").config
+    timing = load_dram_timing(chip.dram.device)
+    plan = make_plan(job, job.load(0), chip, timing.page_bytes, timing.capacity_bytes)
+    moved = {lp.layer.index: [0, 0] for lp in plan.layers}
+    for tiles in (one for core in build_program(plan).tiles for one in core.values()):
+        for tile in tiles:
+            nbytes = sum(size for _, size in (*tile.reads, *tile.writes))
+            moved[tile.layer][0] += nbytes * (tile.phase in FORWARD)
+            moved[tile.layer][1] += nbytes * (tile.phase in WEIGHTS)
+    estimated = {}
+    for lp in plan.layers:
+        profile = profile_layer(job, lp.layer, lp.masks, lp.live, chip, plan.array)
+        load = load_of(profile, lp.grid, chip, plan.array, job.batch)
+        estimated[lp.layer.index] = [load.fp_bytes, load.wg_bytes]
+    return estimated, moved
+
+
+@pytest.mark.parametrize(("which", "within"), [(0, 0.15), (1, 0.05)])
+def test_the_estimated_bytes_are_those_of_the_program(found, which, within):
+    """FP within 15 %, WG with the reduction and the update within 5 %."""
+    estimated, moved = (sum(layer[which] for layer in one.values()) for one in found)
+    assert estimated == pytest.approx(moved, rel=within)
+
+
+def test_the_weight_gradient_of_each_hidden_layer_is_estimated(found):
+    """Within 15 %, whether dW stays in the accumulators, goes by strips, or comes and goes."""
+    estimated, moved = found
+    for layer, (_, nbytes) in moved.items():
+        if layer and nbytes > 1e6:
+            assert estimated[layer][1] == pytest.approx(nbytes, rel=0.15), layer

@@ -1,0 +1,82 @@
+"""Jobs that are graphs: residual sums, pools, read-outs, batch norm; and bundled ones cut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tests.program.jobs import loaded_chip
+from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.hardware.chip import Chip
+from tlm.hardware.energy import energy_rows
+from tlm.kernel import run_until
+from tlm.laws import check_run
+from tlm.workload.builder import Builder
+from tlm.workload.model import Norm, Recording, Workload
+from tlm.workload.surrogate import lif_neuron
+
+NORM = Norm("batch", 1e-5, per_step=False)
+
+
+def builder(in_shape, norm=None, analog=False):
+    """An empty network."""
+    return Builder(in_shape, lif_neuron(), norm, analog)
+
+
+def workload(layers, steps=2, batch=2):
+    """A job of some layers, without a file."""
+    return Workload(
+        Path("graph"), "graph", tuple(layers), steps, batch, "random", "none", 0.0, "adam", "rate",
+        (0,), ("bits",), {}, "0" * 64,
+    )  # fmt: skip
+
+
+def recording(job, seed=0, density=0.4, live=1.0):
+    """Random masks; a read-out's are all true, behind batch statistics so is dL/dY."""
+    draw = np.random.default_rng(seed)
+    spikes, masks, gradients, output = [], [], [], []
+    for layer in job.layers:
+        shape = job.neuron_shape(layer)
+        some = [draw.random(shape) < density for _ in range(3)]
+        some[2] &= draw.random((*shape[:2], 1, 1, 1)) < live
+        if layer.neuron is None:
+            some = [np.ones(shape, bool), np.ones(shape, bool), some[2]]
+        spikes.append(some[0])
+        masks.append(some[1])
+        gradients.append(some[2])
+        if layer.norm is not None:
+            output.append(np.ones(job.product_shape(layer), bool))
+        elif layer.current_pool is not None:
+            output.append(draw.random(job.product_shape(layer)) < density)
+        else:
+            output.append(some[2])
+    inputs = draw.random(job.input_shape) < density
+    return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, output)))
+
+
+def cut(job, recorded, batch, steps):
+    """A recorded job reduced to its first samples and steps."""
+
+    def some(arrays):
+        return tuple(one[:steps, :batch] for one in arrays)
+
+    direct = recorded.inputs.ndim == 4
+    inputs = recorded.inputs[:batch] if direct else recorded.inputs[:steps, :batch]
+    return replace(job, batch=batch, steps=steps), Recording(
+        recorded.iteration, inputs, some(recorded.spikes), some(recorded.masks),
+        some(recorded.gradients), some(recorded.output_gradients),
+    )  # fmt: skip
+
+
+def broken_laws(program, *overrides):
+    """The invariants that a run of a program breaks, and the settled chip."""
+    loaded = loaded_chip(*overrides)
+    timing = load_dram_timing(loaded.config.dram.device)
+    chip = Chip(loaded.config, timing, program, None, None)
+    run_until(chip.env, chip.finished)
+    chip.settle()
+    rows = energy_rows(chip, loaded.energy)
+    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), loaded.energy)
+    return [f"{one.name}: {one.detail}" for one in checks if not one.holds], chip

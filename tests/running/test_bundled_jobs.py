@@ -1,0 +1,140 @@
+"""The bundled jobs on the default chip: they end well, use the chip, and every ps is accounted."""
+
+import csv
+import itertools
+import json
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+import tlm.trace
+from tlm.running.runner import RunResult, prepare
+from tlm.space.task import Phase
+from tlm.trace.schema import What
+
+
+def test_a_run_ends_ok_and_leaves_its_files(finished: RunResult) -> None:
+    """All invariants hold, and the folder holds what the design says a run leaves."""
+    assert finished.summary["status"] == "ok", finished.summary["broken"]
+    names = {path.name for path in finished.folder.iterdir()}
+    assert names == {
+        *("manifest.json", "config.resolved.yaml", "mapping.yaml", "summary.json"),
+        *("stats.csv", "energy.csv", "trace.h5"),
+    }
+    manifest = json.loads((finished.folder / "manifest.json").read_text())
+    assert manifest["status"] == "ok"
+    assert json.loads((finished.folder / "summary.json").read_text()) == finished.summary
+
+
+def test_at_least_sixteen_cores_work(finished: RunResult) -> None:
+    """The split of every job keeps at least 16 of the 20 cores computing."""
+    computing = finished.summary["engines"]
+    assert computing["fp"]["cores_computing"] >= 16
+    assert computing["wg"]["cores_computing"] >= 16
+
+
+def test_engine_time_has_no_unexplained_rest(finished: RunResult) -> None:
+    """Recorded intervals tile every engine's time from 0 to the end, without gap or overlap."""
+    end = finished.summary["time"]["makespan_ps"]
+    with tlm.trace.open(finished.folder) as trace:
+        engines = [i for kind in ("fp", "bp", "wg") for i in trace.unit_ids(kind)]
+        for unit in engines:
+            rows = trace.activity[trace.activity["unit"] == unit]
+            assert rows["begin"][0] == 0
+            assert rows["end"][-1] == end
+            assert np.array_equal(rows["begin"][1:], rows["end"][:-1])
+            assert (rows["end"] > rows["begin"]).all()
+    for row in finished.summary["engines"].values():
+        assert abs(row["shares"]["unaccounted"]) < 1e-9
+
+
+def test_every_required_pair_is_in_the_trace(finished: RunResult) -> None:
+    """Every (phase, layer, sample, step) that is due has been computed, by the trace alone."""
+    job = prepare(finished.workload.name, "neuromc-20", (), None)
+    seen: set[tuple[int, int, int, int]] = set()
+    with tlm.trace.open(finished.folder) as trace:
+        computed = trace.activity[trace.activity["what"] == What.COMPUTE]
+        for row in np.unique(
+            computed[["phase", "layer", "sample", "samples", "step", "steps"]]
+        ).tolist():
+            phase, layer, sample, samples, step, steps = row
+            seen |= {
+                (phase, layer, b, t)
+                for b in range(sample, sample + samples)
+                for t in range(step, step + steps)
+            }
+    due = {
+        (int(phase), layer, *pair)
+        for (phase, layer), pairs in job.program.required.items()
+        for pair in pairs
+    }
+    assert due <= seen
+
+
+def test_summary_counters_equal_those_of_the_trace(finished: RunResult) -> None:
+    """The summary never reads the trace, so the two can be held against each other, exactly."""
+    summary = finished.summary
+    with tlm.trace.open(finished.folder) as trace:
+        moved = trace.transactions
+        for command, key in ((0, "bytes_read"), (1, "bytes_written")):
+            assert moved["nbytes"][moved["command"] == command].sum() == summary["dram"][key]
+        messages = moved["nbytes"][moved["command"] >= 2].sum()
+        assert messages == summary["noc"]["message_bytes"]
+        assert len(moved) == summary["noc"]["transactions"]
+        end = summary["time"]["makespan_ps"]
+        reasons = list(next(iter(summary["engines"].values()))["shares"])
+        for kind, row in summary["engines"].items():
+            mine = trace.activity[np.isin(trace.activity["unit"], trace.unit_ids(kind))]
+            for what in What:
+                spent = int((mine["end"] - mine["begin"])[mine["what"] == what].sum())
+                cores = summary["chip"]["cores"]
+                assert row["shares"][reasons[what]] == spent / (end * cores)
+        period = finished.chip.config.core.period_ps
+        for phase in Phase:
+            busy = trace.activity[
+                (trace.activity["what"] == What.COMPUTE) & (trace.activity["phase"] == phase)
+            ]
+            cycles = sum(
+                layer.get(phase.name.lower(), {"cycles": 0})["cycles"]
+                for layer in summary["work"].values()
+            )
+            assert int((busy["end"] - busy["begin"]).sum()) == cycles * period
+
+
+def test_transactions_pass_their_four_phases_in_order(finished: RunResult) -> None:
+    """begin_req <= end_req <= begin_resp <= end_resp for every payload."""
+    with tlm.trace.open(finished.folder) as trace:
+        rows = trace.transactions
+        assert (rows["begin_req"] <= rows["end_req"]).all()
+        assert (rows["end_req"] <= rows["begin_resp"]).all()
+        assert (rows["begin_resp"] <= rows["end_resp"]).all()
+        assert len(np.unique(rows["id"])) == len(rows)
+
+
+def test_energy_file_adds_up_to_the_summary(finished: RunResult) -> None:
+    """energy.csv, multiplied out again, gives the summary's total, leakage apart."""
+    with (finished.folder / "energy.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    totals = [int(row["count"]) * float(row["pj_each"]) for row in rows]
+    assert sum(totals) == pytest.approx(finished.summary["energy"]["total_pj"], rel=1e-12)
+    assert all(row["source"] for row in rows)
+
+
+def test_mapping_file_tells_nest_split_and_addresses(finished: RunResult) -> None:
+    """mapping.yaml names every layer's slices and nests, and tensors that do not overlap."""
+    document = YAML(typ="safe").load((finished.folder / "mapping.yaml").read_text())
+    assert len(document["layers"]) == len(finished.workload.layers)
+    derived = document["derived"]
+    assert all(layer["nest"]["fp"] for layer in derived["layers"])
+    spans = sorted((t["address"], t["bytes"]) for t in derived["dram"]["tensors"].values())
+    for (start, nbytes), (following, _) in itertools.pairwise(spans):
+        assert start + nbytes <= following
+
+
+def test_bytes_by_tensor_add_up_to_what_the_dmas_moved(finished: RunResult) -> None:
+    """Every byte to and from DRAM belongs to one tensor; counted from tiles, and from packets."""
+    dram = finished.summary["dram"]
+    assert sum(dram["read_by_tensor"].values()) == dram["bytes_read"]
+    assert sum(dram["written_by_tensor"].values()) == dram["bytes_written"]
+    assert {"W", "U", "S"} <= set(dram["read_by_tensor"])

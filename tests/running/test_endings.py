@@ -1,0 +1,211 @@
+"""How a run can end badly: each way has its status, its exit code and its words."""
+
+import errno
+import json
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+import tlm.running.execution
+import tlm.running.runner
+import tlm.trace
+from tlm.cli import main
+from tlm.space.task import Phase, Program
+from tlm.storage.plan import Plan
+from tlm.trace import TraceWriter
+
+JOB = ("run", "mnist-fc", "--set", "noc.payload=4 KiB", "--set", "dram.interleave=4 KiB")
+
+
+def status(folder: Path) -> str:
+    """What the manifest says of a run."""
+    return str(json.loads((folder / "manifest.json").read_text())["status"])
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
+    """Let ``change`` alter every program before it is run."""
+    build = tlm.running.runner.build_program
+
+    def spoiled(plan: Plan) -> Program:
+        program = build(plan)
+        change(program)  # type: ignore[operator]
+        return program
+
+    monkeypatch.setattr(tlm.running.runner, "build_program", spoiled)
+
+
+def test_a_deadlock_is_named_and_has_its_own_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One spike that never comes: the line says which engine waits for what."""
+
+    def one_more(program: Program) -> None:
+        ident = program.completions.ident("FP input", "fc1", "core00", "sample", 0)
+        program.completions.expect(ident)
+
+    spoil(monkeypatch, one_more)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "deadlock" in line
+    assert "core00.fp" in line
+    assert "FP input fc1 core00 sample 0" in line
+    assert status(tmp_path / "run") == "deadlock"
+
+
+def test_an_invalid_run_is_not_printed_as_if_it_were_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tile that counts its work twice breaks a law; the screen and the exit code say so."""
+
+    def count_twice(program: Program) -> None:
+        tiles = program.tiles[0]["fp"]
+        tile = next(tile for tile in tiles if tile.phase == Phase.FP and tile.work.useful)
+        tile.work.useful *= 2
+
+    spoil(monkeypatch, count_twice)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 3
+    shown = capsys.readouterr()
+    assert shown.out.startswith("INVALID")
+    assert "useful operations fp layer 0" in shown.out
+    assert "do not use its figures" in shown.err
+    assert status(tmp_path / "run") == "invalid"
+
+
+def test_an_interrupted_run_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends with exit code 130 and a manifest that does not claim to be running."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tlm.running.execution, "run_until", interrupt)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 130
+    assert status(tmp_path / "run") == "interrupted"
+
+
+def signal_myself(monkeypatch: pytest.MonkeyPatch, *numbers: signal.Signals) -> None:
+    """Send the signals at the first look at a running simulation."""
+
+    def look(writer: TraceWriter) -> None:
+        while waiting:
+            os.kill(os.getpid(), waiting.pop(0))
+
+    waiting = list(numbers)
+    monkeypatch.setattr(TraceWriter, "flush_if_due", look)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_stops_and_writes_what_there_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+    code: int,
+) -> None:
+    """The exit code is the shell's, partial results are no summary, the handlers are put back."""
+    before = signal.getsignal(number)
+    signal_myself(monkeypatch, number)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("tlm: interrupted after")
+    assert status(tmp_path / "run") == "interrupted"
+    assert not (tmp_path / "run" / "summary.json").exists()
+    partial = json.loads((tmp_path / "run" / "summary.partial.json").read_text())
+    assert 0 < partial["tiles_done"] < partial["tiles"]
+    assert partial["simulated_ps"] > 0
+    with tlm.trace.open(tmp_path / "run") as trace:
+        assert not trace.complete
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
+    assert signal.getsignal(number) == before
+
+
+def test_the_second_signal_aborts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It does not wait for partial results; the status is right all the same."""
+    signal_myself(monkeypatch, signal.SIGINT, signal.SIGTERM)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 143
+    assert capsys.readouterr().err.splitlines() == ["tlm: interrupted"]
+    assert status(tmp_path / "run") == "interrupted"
+    assert not (tmp_path / "run" / "summary.partial.json").exists()
+
+
+def test_memory_that_runs_out_on_the_way_has_its_own_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An allocation over --mem fails, and the manifest can still be written."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+
+    def grow(writer: TraceWriter) -> None:
+        grown.append(bytearray(800_000_000))
+
+    grown: list[bytearray] = []
+    monkeypatch.setattr(TraceWriter, "flush_if_due", grow)
+    assert main([*JOB, "--out", str(tmp_path / "run"), "--mem", "900MB"]) == 5
+    assert "memory ran out during the run; raise --mem" in capsys.readouterr().err
+    assert len(grown) <= 1
+    assert status(tmp_path / "run") == "out-of-memory"
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+@pytest.mark.parametrize("megabytes", [20, 80])
+def test_a_job_over_its_memory_is_refused_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], megabytes: int
+) -> None:
+    """One line with what it needs, exit code 2, nothing left behind."""
+    assert main([*JOB, "--out", str(tmp_path / "run"), "--mem", f"{megabytes} MB"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{megabytes} MB --mem allows; raise --mem" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_ends_the_trace_and_not_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The summary is that of a run with room enough; status and exit code say what is missing."""
+
+    def full(path: Path, nbytes: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert main([*JOB, "--out", str(tmp_path / "whole")]) == 0
+    monkeypatch.setattr("tlm.trace.writer.require_space", full)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 6
+    assert "the disk is full: the trace ends early" in capsys.readouterr().err
+    assert status(tmp_path / "run") == "disk-full"
+    summaries = [(tmp_path / name / "summary.json").read_bytes() for name in ("whole", "run")]
+    assert summaries[0] == summaries[1]
+
+
+def test_a_disk_without_room_for_results_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is simulated that could not be written down, and nothing is left behind."""
+
+    def full(descriptor: int, offset: int, nbytes: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 6
+    assert "no room for the results of a run" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_deadlock_leaves_who_waits_for_whom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two tiles of one core that need each other: the line names the circle, a file the graph."""
+
+    def tie(program: Program) -> None:
+        one, two = (program.completions.expect(program.completions.ident(n)) for n in "ab")
+        fp, bp = (program.tiles[0][engine][0] for engine in ("fp", "bp"))
+        fp.needs, fp.signals = (*fp.needs, one), (*fp.signals, two)
+        bp.needs, bp.signals = (*bp.needs, two), (*bp.signals, one)
+
+    spoil(monkeypatch, tie)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 4
+    assert 'a circle of 4: chip.core00.fp -> "a" -> chip.core00.bp' in capsys.readouterr().err
+    edges = (tmp_path / "run" / "waits.csv").read_text().splitlines()
+    assert edges[0] == "waits,for"
+    assert 'chip.core00.fp,"""a"""' in edges

@@ -1,0 +1,244 @@
+"""Energy tables: what one action of one component costs, with the source of every number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ValidationError, model_validator
+
+from tlm.config import units
+from tlm.config.core import Memory
+from tlm.config.problems import did_you_mean, problem_lines
+from tlm.config.quantities import Bits, Picojoules, Section, Watts
+from tlm.config.tables import sram
+from tlm.config.tables.table_file import find_table, read_table, table_names
+from tlm.errors import ConfigError
+
+ENERGY_FOLDER = Path(__file__).parent.parent / "energy"
+
+Confidence = Literal["published", "derived", "assumed"]
+
+REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
+    "fp": (
+        *("mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read"),
+        *(
+            "value_read",
+            "partial_read",
+            "partial_write",
+            "soma_op",
+            "membrane_read",
+            "membrane_write",
+        ),
+        *("state_write", "input_add", "norm_stat", "norm_op", "norm_channel", "norm_add"),
+        *("norm_scale", "norm_read", "norm_write", "stage_read", "stage_write"),
+    ),
+    "bp": (
+        *("mac", "reg16", "weight_read", "weight_write", "gradient_read", "partial_read"),
+        *("partial_write", "grad_op", "membrane_read", "gradient_write", "state_read"),
+        *("reduce_add", "norm_stat", "norm_op", "norm_channel", "norm_add", "norm_scale"),
+        *("norm_read", "norm_write", "stage_read", "stage_write"),
+    ),
+    "wg": (
+        *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read"),
+        *("accumulator_write", "accumulator_read", "reduce_add"),
+        *("update_op_sgd", "update_op_adam", "input_add"),
+        *("optimizer_read", "optimizer_write"),
+    ),
+    "engine": ("scan", "queue_push", "queue_pop", "merge_add", "mac_idle"),
+    "noc": ("router_bit", "link_bit"),
+    "dram": ("read_bit", "write_bit", "activate", "refresh"),
+}
+REQUIRED_LEAKAGE = ("core", "router", "dram_channel")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Energy of one action in pJ."""
+
+    energy_pj: float
+    source: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class Leakage:
+    """Static power of one instance of a component, in W."""
+
+    power_w: float
+    source: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyTable:
+    """A complete table: every action the model counts has an energy.
+
+    ``actions`` is keyed by (component, action), ``leakage`` by component; ``path`` is its file.
+    """
+
+    name: str
+    node: str
+    path: Path
+    actions: dict[tuple[str, str], Action]
+    leakage: dict[str, Leakage]
+
+    def pj(self, component: str, action: str) -> float:
+        """Energy in pJ of one ``action`` of ``component``.
+
+        Raises:
+            ConfigError: the table has no such action.
+        """
+        try:
+            return self.actions[component, action].energy_pj
+        except KeyError:
+            raise ConfigError(_missing(f"action {component}.{action}", str(self.path))) from None
+
+
+class _ActionEntry(Section):
+    """An energy; or, for an access, the memory: ``share`` bits of a ``port`` of ``sram``."""
+
+    energy: Picojoules | None = None
+    sram: str | None = None
+    port: Bits | None = None
+    share: Bits | None = None
+    source: str
+    confidence: Confidence
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        access = self.sram is not None and self.port is not None and self.energy is None
+        plain = self.energy is not None and (self.sram, self.port, self.share) == (None,) * 3
+        if not access and not plain:
+            raise ValueError(
+                "expected either energy, or sram (a memory of the core, or a capacity) with port "
+                "and perhaps share"
+            )
+        return self
+
+
+class _LeakageEntry(Section):
+    """A power; with ``memories``, that of all memories of the core comes on top."""
+
+    power: Watts
+    memories: bool = False
+    source: str
+    confidence: Confidence
+
+
+class _TableFile(Section):
+    schema_version: Literal[1]
+    name: str
+    node: str
+    actions: dict[str, dict[str, _ActionEntry]]
+    leakage: dict[str, _LeakageEntry]
+
+
+def energy_tables() -> list[str]:
+    """Names of the tables that ship, sorted."""
+    return table_names(ENERGY_FOLDER)
+
+
+def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energy") -> EnergyTable:
+    """Read an energy table: one that ships, by its name, or a file.
+
+    ``memory`` is the core's, whose capacities decide what an access costs where the table says
+    so; ``asked_by`` names the key or option that asks for it in the error text.
+
+    Raises:
+        ConfigError: no such table, an unknown or missing action, or a value without its unit.
+    """
+    path = find_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
+    where = f"energy table {name_or_path}" if path.parent == ENERGY_FOLDER else str(path)
+    data = read_table(ENERGY_FOLDER, path, where)
+    try:
+        table = _TableFile.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(problem_lines(error, _TableFile, lambda _: where))) from None
+    problems = _coverage(table, where)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return _table(table, path, memory, where)
+
+
+def _table(file: _TableFile, path: Path, memory: Memory, where: str) -> EnergyTable:
+    return EnergyTable(
+        name=file.name,
+        node=file.node,
+        path=path,
+        actions={
+            (component, action): _action(entry, memory, f"{where}: actions.{component}.{action}")
+            for component, entries in file.actions.items()
+            for action, entry in entries.items()
+        },
+        leakage={
+            component: Leakage(
+                entry.power + (sram.core_leakage_w(memory) if entry.memories else 0.0),
+                entry.source,
+                entry.confidence,
+            )
+            for component, entry in file.leakage.items()
+        },
+    )
+
+
+def _action(entry: _ActionEntry, memory: Memory, where: str) -> Action:
+    if entry.energy is not None:
+        return Action(entry.energy, entry.source, entry.confidence)
+    assert entry.sram is not None and entry.port is not None  # one form, checked by the entry
+    capacity = _capacity(entry.sram, memory, where)
+    share = entry.share or entry.port
+    energy_pj = sram.access_pj(capacity, entry.port) * share / entry.port
+    size, port = units.show(units.MEMORY, capacity), units.show(units.MEMORY, entry.port)
+    source = f"{entry.source}; {sram.SOURCE}: {share} of {port} of {size}"
+    return Action(energy_pj, source, entry.confidence)
+
+
+def _capacity(named: str, memory: Memory, where: str) -> int:
+    """Bits of a memory of the core, or of a capacity with its unit."""
+    known = sram.capacities_bits(memory)
+    if named in known:
+        return known[named]
+    try:
+        return int(units.parse(units.MEMORY, named))
+    except ValueError as error:
+        hint = did_you_mean(named, known)
+        raise ConfigError(f"{where}.sram: no memory of the core{hint} or {error}") from None
+
+
+def _coverage(file: _TableFile, where: str) -> list[str]:
+    """One line for every action that is missing or that the model does not count."""
+    required = [f"{part}.{action}" for part, names in REQUIRED_ACTIONS.items() for action in names]
+    found = [f"{part}.{action}" for part, names in file.actions.items() for action in names]
+    return [
+        *(
+            f"{where}: actions.{name}: unknown action{_like(name, required)}"
+            for name in found
+            if name not in required
+        ),
+        *(_missing(f"action {name}", where) for name in required if name not in found),
+        *(
+            f"{where}: leakage.{name}: unknown component{did_you_mean(name, REQUIRED_LEAKAGE)}"
+            for name in file.leakage
+            if name not in REQUIRED_LEAKAGE
+        ),
+        *(
+            _missing(f"leakage {name}", where)
+            for name in REQUIRED_LEAKAGE
+            if name not in file.leakage
+        ),
+    ]
+
+
+def _like(name: str, required: list[str]) -> str:
+    """A suggestion among the component's own actions, or among the components."""
+    component, _, action = name.partition(".")
+    if component in REQUIRED_ACTIONS:
+        return did_you_mean(action, REQUIRED_ACTIONS[component])
+    return did_you_mean(component, REQUIRED_ACTIONS)
+
+
+def _missing(what: str, where: str) -> str:
+    value = "energy" if what.startswith("action") else "power"
+    return f"missing energy {what} in {where}; add it with its {value}, source and confidence"

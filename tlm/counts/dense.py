@@ -1,0 +1,101 @@
+"""Closed forms: cycles of a block of an engine that skips nothing, for every dataflow.
+
+With chunks and tiles of channels, R S taps, P positions, rows x cols the array:
+
+    weight   tiles x chunks x taps x (rows + P)
+    output   ceil(P / rows) x channels streamed x taps a tile; P cycles more a tile each time its
+             sums (WG: its dU) change: once a group of weights to write, once more to read them back
+    input    chunks x taps x (P cycles to hold them, for every run of a panel that the weight
+             buffer holds, and ceil(P / cols) x channels of the panel)
+
+A slot takes more than a cycle where the banks cannot feed it. Drain and soma pass are added once a
+panel. Of a strided layer BP walks the positions of each remainder by the stride with their own taps
+on the compacted grid, WG walks stride x stride times the positions on the inserted one.
+"""
+
+from __future__ import annotations
+
+from tlm.config.core import Grid
+from tlm.counts.engine_array import Array, ceil_div, panel_positions
+from tlm.counts.walk import Nest
+from tlm.space.region import Span, cuts, length
+from tlm.workload.model import Layer
+
+
+def fp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span, resident: bool) -> int:
+    """FP over a block of ``p`` positions, with drain and soma pass of every panel."""
+    depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
+    _, panel = panel_positions(array, array.fp, layer.product_shape[2], length(channels))
+    size = _together(array, array.fp, resident)
+    total = 0
+    for width, count in _widths(layer, length(channels), panel):
+        each = _panel(array.fp, depth, width, taps, p, size) + array.depth
+        total += count * (each + ceil_div(p * width, array.lanes))
+    return total
+
+
+def bp_dense_cycles(
+    layer: Layer, array: Array, p: int, channels: Span, resident: bool, grid: Grid
+) -> int:
+    """BP over a block of ``p`` input positions, for the slice's ``channels``, with drains.
+
+    On the compacted grid the positions are taken to be spread evenly over the remainders.
+    """
+    depth, inputs = length(channels) // layer.groups, layer.in_shape[0]
+    _, panel = panel_positions(array, array.bp, layer.in_shape[2], inputs)
+    size = _together(array, array.bp, resident)
+    phases = [(p, layer.kernel[0] * layer.kernel[1])]
+    if grid == "compacted":
+        phases = _phases(layer, p)
+    total = 0
+    for width, count in _widths(layer, inputs, panel):
+        each = sum(_panel(array.bp, depth, width, taps, q, size) for q, taps in phases)
+        total += count * (each + array.depth)
+    return total
+
+
+def wg_dense_cycles(layer: Layer, array: Array, positions: int, channels: Span, grid: Grid) -> int:
+    """WG over ``positions`` of the product: samples x steps x rows x columns, with drains."""
+    depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
+    if grid == "inserted":
+        positions *= layer.stride[0] * layer.stride[1]
+    panel = length(channels) if array.wg.dataflow == "input" else array.tile
+    total = 0
+    for width, count in _widths(layer, length(channels), panel):
+        each = _panel(array.wg, depth, width, taps, positions, depth * width * taps)
+        total += count * (each + array.depth)
+    return total
+
+
+def _together(array: Array, nest: Nest, resident: bool) -> int:
+    """Weight tiles that are there together: half a buffer, or the whole slice if it stays."""
+    return 1 << 40 if resident and nest.dataflow != "weight" else array.half_buffer
+
+
+def _widths(layer: Layer, channels: int, panel: int) -> list[tuple[int, int]]:
+    """(Channels of a panel, how many such panels); none reaches over two groups."""
+    groups = min(layer.groups, channels)
+    full, rest = divmod(channels // groups, panel)
+    return [(width, groups * count) for width, count in ((panel, full), (rest, int(rest > 0)))]
+
+
+def _panel(nest: Nest, depth: int, width: int, taps: int, p: int, size: int) -> int:
+    """One panel of ``width`` channels of second against ``depth`` channels of first."""
+    if not p or not width:
+        return 0
+    chunks = ceil_div(depth, nest.rows)
+    if nest.dataflow == "weight":
+        return chunks * taps * (nest.rows + p * nest.slot_cycles)
+    if nest.dataflow == "output":
+        changes = 2 * ceil_div(chunks * taps, size) - 1 if not nest.weights_are_sums else 1
+        return ceil_div(p, nest.rows) * depth * taps * nest.slot_cycles + changes * p
+    runs = ceil_div(ceil_div(width, nest.cols), size)
+    return chunks * taps * (runs * p + ceil_div(p, nest.cols) * width * nest.slot_cycles)
+
+
+def _phases(layer: Layer, p: int) -> list[tuple[int, int]]:
+    """(Positions, taps) of every remainder by the stride that has a tap."""
+    (sy, sx), (r, s) = layer.stride, layer.kernel
+    shares = [length(span) for span in cuts(p, sy * sx)] + [0] * (sy * sx)
+    taps = [len(range(y, r, sy)) * len(range(x, s, sx)) for y in range(sy) for x in range(sx)]
+    return [(share, count) for share, count in zip(shares, taps, strict=False) if share and count]

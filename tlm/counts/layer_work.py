@@ -1,0 +1,83 @@
+"""What the engines walk of one layer: its masks and their arrays, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from tlm.config.core import Engines
+from tlm.counts import array_pass
+from tlm.counts.array_pass import GroupWork
+from tlm.counts.engine_array import Array
+from tlm.counts.masks import Masks
+from tlm.counts.passes import Passes, passes
+from tlm.space.array_types import Bools
+from tlm.space.region import Block, Span
+from tlm.workload.model import Layer
+
+
+@dataclass(slots=True)
+class LayerWork:
+    """FP, BP and WG of one layer, counted when some blocks are asked for.
+
+    ``live`` [T, B] is false where the whole dY is zero and the slice is skipped. What is counted
+    is kept for the next round over the same blocks, until dropped.
+    """
+
+    layer: Layer
+    masks: Masks
+    live: Bools
+    engines: Engines
+    array: Array
+    _kept: dict[Hashable, list[GroupWork]] = field(default_factory=dict)
+
+    def forward(
+        self, blocks: Sequence[Block], part: Span, outputs: Span, panel: int, size: int
+    ) -> Iterator[Passes]:
+        """FP of some ``outputs`` of a slice's channels ``part``, all blocks of a box of products.
+
+        ``panel`` channels and ``size`` weight tiles are walked at a time.
+        """
+        nest, key = self.array.fp, ("fp", blocks[0], blocks[-1], part)
+        if key not in self._kept:
+            inputs = self.masks.inputs(self.layer.index)
+            made = array_pass.forward_work(self.layer, nest, self.engines.fp, inputs, blocks, part)
+            self._kept[key] = list(made)
+        return passes(nest, self._kept[key], blocks, outputs, panel, size)
+
+    def backward(
+        self, blocks: Sequence[Block], part: Span, inputs: Span, panel: int, size: int
+    ) -> Iterator[Passes]:
+        """BP of a slice's channels ``part`` to some ``inputs``, all blocks of a box of inputs."""
+        nest, key = self.array.bp, ("bp", blocks[0], blocks[-1], part)
+        if key not in self._kept:
+            index = self.layer.index
+            du, need = self.masks.gradients(index), self.masks.input_need(index)
+            made = array_pass.backward_work(
+                self.layer, nest, self.engines.bp, du, need, self.live, blocks, part
+            )
+            self._kept[key] = list(made)
+        return passes(nest, self._kept[key], blocks, inputs, panel, size)
+
+    def weight_gradient(
+        self, blocks: Sequence[Block], part: Span, outputs: Span, inputs: Span, panel: int
+    ) -> Iterator[Passes]:
+        """WG of some of a slice's output channels ``part`` and some ``inputs``.
+
+        The blocks are all of a box of the product.
+        """
+        nest, key = self.array.wg, ("wg", blocks[0], blocks[-1], part, inputs)
+        if key not in self._kept:
+            index = self.layer.index
+            seen, du = self.masks.inputs(index), self.masks.gradients(index)
+            made = array_pass.weight_gradient_work(
+                self.layer, nest, self.engines.wg, seen, du, self.live, blocks, part, inputs
+            )
+            self._kept[key] = list(made)
+        everything = prod(self.layer.weight_shape)
+        return passes(nest, self._kept[key], blocks, outputs, panel, everything)
+
+    def drop(self) -> None:
+        """Forget what is kept."""
+        self._kept.clear()

@@ -1,0 +1,185 @@
+"""Which elements are non-zero between two layers: pooled spikes, sums of sources, needed dS.
+
+Everything follows from a recording and is made when it is asked for: of a large network only a
+few layers' arrays are alive at a time.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, reduce
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tlm.space.array_types import Bools
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
+
+Number = TypeVar("Number", bound=np.generic)
+Whole = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+class Masks:
+    """The masks of one iteration, by layer index, as the engines see them.
+
+    ``sparse_norm`` says that batch normalisation keeps the zeros of dL/dI (frozen or folded
+    statistics) instead of spreading every gradient over its channel. With ``keep``, for schedules
+    that come back to a layer, all layers' arrays stay alive.
+    """
+
+    def __init__(
+        self, workload: Workload, recording: Recording, sparse_norm: bool, keep: bool = False
+    ) -> None:
+        self._workload, self.recording = workload, recording
+        self._layers = workload.layers
+        self._sparse_norm = sparse_norm
+        few, one = (None, None) if keep else (4, 1)
+        self.output = lru_cache(maxsize=few)(self._output)
+        self.need = lru_cache(maxsize=few)(self._need)
+        self.inputs = lru_cache(maxsize=one)(self._inputs)
+        self.input_need = lru_cache(maxsize=one)(self._input_need)
+
+    def gradients(self, index: int) -> Bools:
+        """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
+        layer = self._layers[index]
+        if layer.norm is None or not self._sparse_norm:
+            return self.recording.output_gradients[index]
+        if layer.current_pool is None:
+            return self.recording.gradients[index]
+        return _spread(layer.current_pool, self.recording.gradients[index], layer.product_shape)
+
+    def _output(self, index: int) -> Bools:
+        """What later layers read of a layer, [T, B, *pooled_shape]."""
+        spikes, pool = self.recording.spikes[index], self._layers[index].pool
+        return spikes if pool is None else _any(pool, spikes)
+
+    def _need(self, index: int) -> Bools:
+        """Which dS of a layer's output BP must compute, [T, B, *pooled_shape]."""
+        masks, layer = self.recording.masks[index], self._layers[index]
+        if layer.pool is None:
+            return masks
+        return needed(layer.pool, self.recording.spikes[index], masks)
+
+    def _inputs(self, index: int) -> Bools:
+        """Non-zero inputs of a layer, [T, B, *in_shape]."""
+        layer = self._layers[index]
+        if layer.sources == (NETWORK_INPUT,):
+            inputs = self.recording.inputs
+            if self._workload.encoding == "direct":
+                inputs = np.broadcast_to(inputs, (self._workload.steps, *inputs.shape))
+            return _fitted(layer, inputs)
+        total = _union([self.output(source) for source in dict.fromkeys(layer.sources)])
+        if layer.input_pool is not None:
+            total = _any(layer.input_pool, total)
+        return _fitted(layer, total)
+
+    def _input_need(self, index: int) -> Bools:
+        """Which dX of a layer are needed: those that any of its sources needs, [T, B, *in_shape].
+
+        Through ``input_pool``: average-pooling needs what any neuron of the window needs,
+        max-pooling what the winner needs.
+        """
+        layer = self._layers[index]
+        need = _union([self.need(source) for source in dict.fromkeys(layer.sources)])
+        if layer.input_pool is not None:
+            need = needed(layer.input_pool, self.summed(layer), need)
+        return _fitted(layer, need)
+
+    def pooled_need(self, layer: Layer, source: int) -> Bools:
+        """Which elements behind ``input_pool`` one source needs."""
+        assert layer.input_pool is not None
+        return needed(layer.input_pool, self.summed(layer), self.need(source))
+
+    def summed(self, layer: Layer) -> Whole:
+        """The sum of a layer's sources as whole numbers, before ``input_pool``.
+
+        Average-pooled spikes count as the spikes of the window, their scale being in the weights.
+        """
+        total: Whole | None = None
+        for source in layer.sources:
+            pool = self._layers[source].pool
+            one: Whole = self.output(source).view(np.uint8)
+            if pool is not None and pool.kind == "average":
+                one = _window_sums(pool, self.recording.spikes[source])
+            total = one if total is None else total + one
+        assert total is not None
+        return total
+
+    def operand_bits(self, layer: Layer, analog_bits: int) -> int:
+        """Width of a layer's input operands: 1 for spikes, else by the largest recorded sum.
+
+        Outputs of layers without neurons are values of ``analog_bits``, as analog pixels are.
+        """
+        if layer.sources == (NETWORK_INPUT,):
+            return analog_bits if layer.input_kind == "analog" else 1
+        if layer.input_kind == "binary":
+            return 1
+        if any(self._layers[source].neuron is None for source in layer.sources):
+            return analog_bits
+        total = self.summed(layer)
+        if layer.input_pool is not None and layer.input_pool.kind == "average":
+            total = _window_sums(layer.input_pool, total)
+        return max(1, int(total.max()).bit_length())
+
+
+def taps(pool: Pool, values: npt.NDArray[Number]) -> list[npt.NDArray[Number]]:
+    """[..., E, F] -> views [..., E', F'] for each tap of the windows in scan order, zero-padded."""
+    edge = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
+    padded = np.pad(values, edge) if pool.padding else values
+    rows, columns = (
+        [slice(tap, size - pool.size + tap + 1, pool.stride) for tap in range(pool.size)]
+        for size in padded.shape[-2:]
+    )
+    return [padded[..., y, x] for y in rows for x in columns]
+
+
+def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
+    """Which pooled gradients are needed, by what the pool sends them back to.
+
+    Max-pooling sends its gradient to the first maximum in scan order: of spikes the first that
+    fired, or the first neuron of the window if none did (never the padding).
+    """
+    if pool.kind == "average":
+        return _any(pool, need)
+    ranked = values.view(np.uint8) if values.dtype == np.bool_ else np.asarray(values, np.uint16)
+    if pool.padding:
+        ranked = ranked + ranked.dtype.type(1)
+    (best, found), *others = zip(taps(pool, ranked), taps(pool, need), strict=True)
+    for value, wanted in others:
+        better = np.greater(value, best)
+        best = np.maximum(best, value)
+        found = np.where(better, wanted, found)
+    return found
+
+
+def _any(pool: Pool, values: Bools) -> Bools:
+    return reduce(np.logical_or, taps(pool, values))
+
+
+def _window_sums(pool: Pool, values: npt.NDArray[np.generic]) -> Whole:
+    return reduce(np.add, taps(pool, values.astype(np.uint16)))
+
+
+def _spread(pool: Pool, gradients: Bools, shape: tuple[int, int, int]) -> Bools:
+    """Average-pooling sends every gradient to its whole window."""
+    edge = 2 * pool.padding
+    full = np.zeros((*gradients.shape[:3], shape[1] + edge, shape[2] + edge), np.bool_)
+    rows, columns = gradients.shape[3:]
+    for y in range(pool.size):
+        for x in range(pool.size):
+            window = full[..., y : y + (rows - 1) * pool.stride + 1 : pool.stride,
+                          x : x + (columns - 1) * pool.stride + 1 : pool.stride]  # fmt: skip
+            window |= gradients
+    return full[..., pool.padding : pool.padding + shape[1], pool.padding : pool.padding + shape[2]]
+
+
+def _union(masks: list[Bools]) -> Bools:
+    total = masks[0]
+    for one in masks[1:]:
+        total = total | one
+    return total
+
+
+def _fitted(layer: Layer, values: Bools) -> Bools:
+    """Shape [T, B, C, H, W] into what ``layer`` takes as input: a linear layer flattens."""
+    return values.reshape(*values.shape[:2], *layer.in_shape)

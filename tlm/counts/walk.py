@@ -1,0 +1,201 @@
+"""One engine's array, what it walks over, and what a walk adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from tlm.config.core import Dataflow, Mode
+from tlm.counts.operands import Operands
+from tlm.space.array_types import Bools, Ints
+
+WeightTile = tuple[int, int, int]  # first output channel, first input channel, tap
+Number = TypeVar("Number", int, Ints)
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """One engine's array: sizes, dataflow, mode, and whether its sums are weights (WG).
+
+    ``slot_cycles`` is above 1 only if the banks cannot feed a slot a cycle; ``scan`` slots are
+    looked at in a cycle, ``queue`` groups of them wait in front of a lane.
+    """
+
+    dataflow: Dataflow
+    mode: Mode
+    rows: int
+    cols: int
+    slot_cycles: int
+    scan: int
+    queue: int
+    weights_are_sums: bool
+
+    @property
+    def held_positions(self) -> int:
+        """Positions the array holds at a time; 1 where it holds weights."""
+        return {"weight": 1, "output": self.rows, "input": self.cols}[self.dataflow]
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of mode ``element``."""
+        return self.cols if self.dataflow == "input" else self.rows
+
+
+@dataclass(slots=True)
+class Walked(Generic[Number]):
+    """What one group of weight tiles costs at the positions of a block, or arrays of many such.
+
+    ``slots`` before skipping, ``scanned`` those not in skipped slices, ``executed`` those left;
+    multiply-accumulates of all slots (``dense``), of executed ones (``macs``), and of those with
+    no zero operand and a needed result (``useful``); ``lane_slots`` executed by single lanes in
+    mode ``element``. Words move between array and buffers: the operands, and the sums in and out;
+    ``fresh`` sums are the first of their output, to which nothing is added; ``merged`` sums of
+    different lanes are added up in the end.
+    """
+
+    cycles: Number
+    slots: Number
+    scanned: Number
+    executed: Number
+    dense: Number
+    macs: Number
+    useful: Number
+    lane_slots: Number
+    first_words: Number
+    other_words: Number
+    sum_reads: Number
+    sum_writes: Number
+    fresh: Number
+    merged: Number
+
+    def merge(self, sums: Number, outputs: Number) -> None:
+        """Read ``sums`` of all lanes, add them up, write ``outputs``."""
+        self.sum_reads += sums
+        self.sum_writes += outputs
+        self.merged += sums - outputs
+
+
+Entry = tuple[list[WeightTile], Walked[int]]  # weight tiles walked together, what they cost
+
+
+def nothing() -> Entry:
+    """An entry without positions."""
+    return [], Walked(*[0] * 14)
+
+
+def table_of(blocks: Sequence[Sequence[Entry]]) -> Walked[Ints]:
+    """Entries of several blocks as arrays [block, entry]."""
+    table = np.array([[astuple(walked) for _, walked in block] for block in blocks], np.int64)
+    return Walked(*np.moveaxis(table, -1, 0))
+
+
+def chained(walked: Sequence[Walked[Ints]]) -> Walked[Ints]:
+    """Arrays of entries one after the other along their last axis."""
+    if len(walked) == 1:
+        return walked[0]
+    fields = zip(*map(_fields, walked), strict=True)
+    return Walked(*(np.concatenate(field, axis=-1) for field in fields))
+
+
+def summed(walked: Walked[Ints], starts: Ints) -> Walked[Ints]:
+    """Sums over entries, from each of ``starts`` to before the next."""
+    if len(starts) == walked.cycles.shape[-1]:
+        return walked
+    return Walked(*(np.add.reduceat(field, starts, axis=-1) for field in _fields(walked)))
+
+
+def some_blocks(walked: Walked[Ints], blocks: slice) -> Walked[Ints]:
+    """The arrays [block, entry] of some blocks."""
+    return Walked(*(field[blocks] for field in _fields(walked)))
+
+
+def flat(walked: Walked[Ints]) -> Walked[Ints]:
+    """Arrays [block, group, entry] as [block, entry]."""
+    return Walked(*(field.reshape(len(field), -1) for field in _fields(walked)))
+
+
+def _fields(walked: Walked[Ints]) -> list[Ints]:
+    return [getattr(walked, name) for name in walked.__slots__]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an engine walks, whatever the block: taps, and channels by groups.
+
+    ``origins`` are the first channels of first and second, ``backward`` says that first are output
+    channels; ``depths`` and ``widths`` are the channels of each group of ``first`` and ``second``.
+    """
+
+    nest: Nest
+    taps: tuple[int, ...]
+    origins: tuple[int, int]
+    backward: bool
+    depths: Ints
+    widths: Ints
+
+    @property
+    def under(self) -> list[tuple[int, int]]:
+        """(First group, tap index) in the order of the nests."""
+        return [(f, t) for f in range(len(self.depths)) for t in range(len(self.taps))]
+
+    def tiles(self, group: int, under: Sequence[tuple[int, int]]) -> list[WeightTile]:
+        """The weight tiles of a group of second with some (first group, tap index)."""
+        taps, rows, (first, second) = self.taps, self.nest.rows, self.origins
+        own = second + group * self.nest.cols
+        if self.backward:
+            return [(first + f * rows, own, taps[t]) for f, t in under]
+        return [(own, first + f * rows, taps[t]) for f, t in under]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The work of one engine at the positions of one block.
+
+    ``useful`` [second group, first group, tap] counts pairs of recorded non-zeros.
+    """
+
+    shape: Shape
+    operands: Operands
+    useful: Ints
+
+    def start(self, places: Sequence[tuple[int, int, int]], slots_each: int) -> Entry:
+        """What does not depend on the dataflow, with ``slots_each`` group of held positions.
+
+        ``places`` are the (group of second, group of first, tap index) walked.
+        """
+        each, operands, shape = self.shape.nest.held_positions, self.operands, self.shape
+        g, f, t = np.array(places).T
+        volume = int((shape.depths[f] * shape.widths[g]).sum())
+        walked = Walked(
+            cycles=0,
+            slots=slots_each * -(-operands.positions // each),
+            scanned=slots_each * -(-operands.live // each),
+            executed=0,
+            dense=volume * operands.positions,
+            macs=0,
+            useful=int(self.useful[g, f, t].sum()),
+            lane_slots=0,
+            first_words=0,
+            other_words=0,
+            sum_reads=0,
+            sum_writes=0,
+            fresh=0,
+            merged=0,
+        )
+        return [tile for g, f, t in places for tile in shape.tiles(g, [(f, t)])], walked
+
+    def first(self, f: int, t: int) -> Bools:
+        """Channels of one group of ``first`` under one tap, [channel, position]."""
+        start = f * self.shape.nest.rows
+        return np.asarray(self.operands.first[t, start : start + int(self.shape.depths[f])])
+
+    def second(self, groups: range) -> Bools:
+        """Channels of neighbouring groups of ``second``, [channel, position] or [channel, 1]."""
+        count = int(self.shape.widths[groups].sum())
+        if self.operands.second is None:
+            return np.ones((count, 1), np.bool_)
+        start = groups[0] * self.shape.nest.cols
+        return np.asarray(self.operands.second[start : start + count])

@@ -1,0 +1,1 @@
+"""A core: its engines and the DMA of each."""

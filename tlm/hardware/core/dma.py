@@ -1,0 +1,249 @@
+"""The DMA of one engine: cuts transfers into packets and keeps a window of them in flight."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from tlm.hardware.noc.network import ChipNetwork
+from tlm.hardware.sockets import InitiatorSocket
+from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
+from tlm.space.task import Command, Message, Run, Tile
+
+READ, WRITE = int(Command.READ), int(Command.WRITE)  # plain ints: an enum costs twice in a test
+
+Piece = tuple[int, int, int]  # channel, address within it, bytes
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What the transactions of one (phase, layer) moved: payload bytes, bursts, flits and hops."""
+
+    transactions: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    message_bytes: int = 0
+    read_bursts: int = 0
+    write_bursts: int = 0
+    router_flits: int = 0
+    link_flits: int = 0
+
+
+@dataclass(slots=True)
+class Port:
+    """One way to a target: request path, response path, and links in between."""
+
+    terminal: int
+    unit: int
+    request: Path
+    response: Path
+    hops: int
+
+
+@dataclass(slots=True)
+class Transfer:
+    """What the packets of one transfer share; each of them counts towards all ``arrivals``."""
+
+    dma: Dma
+    tile: Tile
+    done: Done
+    arrivals: tuple[Done, ...] = ()
+
+
+@dataclass(slots=True)
+class AddressSplit:
+    """How byte addresses spread over channels: ``interleave`` bytes to each in turn."""
+
+    interleave: int
+    channels: int
+    payload: int
+    burst: int
+
+    def pieces(self, run: Run) -> list[Piece]:
+        """Cut a run at payload boundaries."""
+        start, nbytes = run
+        end, found = start + nbytes, []
+        while start < end:
+            stop = min(end, (start // self.payload + 1) * self.payload)
+            stripe, offset = divmod(start, self.interleave)
+            local = stripe // self.channels * self.interleave + offset
+            found.append((stripe % self.channels, local, stop - start))
+            start = stop
+        return found
+
+
+@dataclass(slots=True)
+class Dma:
+    """Issues transactions in order, at most ``window`` outstanding; a response frees a place.
+
+    Writes and messages (spikes, gradients) are posted: a write leaves the window when the
+    controller acknowledges it, a message when it is delivered.
+    """
+
+    env: Environment
+    network: ChipNetwork
+    split: AddressSplit
+    terminal: int
+    unit: int
+    window: int
+    socket: InitiatorSocket
+    traffic: dict[tuple[int, int], Traffic]
+    rows: list[tuple[int, ...]] | None
+    idents: Any
+    to_channel: list[Port] = field(default_factory=list)
+    to_core: list[Port] = field(default_factory=list)
+    outstanding: int = 0
+    delivered_bytes: int = 0
+    idle: Done | None = None
+    queue: deque[tuple[int, Port, int, int, int, Transfer]] = field(default_factory=deque)
+
+    def connect(
+        self, channels: list[tuple[int, int, Callbacks]], cores: list[tuple[int, int]]
+    ) -> None:
+        """Lay the paths to every channel (terminal, unit, callbacks) and core (terminal, unit)."""
+        network, home = self.network, (self.close,)
+        for terminal, unit, accept in channels:
+            request = network.path(self.terminal, terminal, accept)
+            response = network.path(terminal, self.terminal, home)
+            hops = network.hops(self.terminal, terminal)
+            self.to_channel.append(Port(terminal, unit, request, response, hops))
+        for terminal, unit in cores:
+            request = network.path(self.terminal, terminal, (self._delivered,))
+            hops = network.hops(self.terminal, terminal)
+            self.to_core.append(Port(terminal, unit, request, (), hops))
+
+    def fetch(self, tile: Tile) -> Done | None:
+        """Start reading what a tile needs from DRAM; None if it needs nothing."""
+        pieces = [piece for run in tile.reads for piece in self.split.pieces(run)]
+        if not pieces:
+            return None
+        done = Done(len(pieces), "its reads from DRAM")
+        self._access(READ, pieces, Transfer(self, tile, done))
+        self._issue()
+        return done
+
+    def hand_over(self, tile: Tile, messages: list[tuple[Message, tuple[Done, ...]]],
+                  saves: tuple[Done, ...]) -> Done | None:  # fmt: skip
+        """Start writing a tile's results and posting its messages; None if there are none.
+
+        ``saves`` are told when the writes are in DRAM, each message's completions when it arrives.
+        """
+        pieces = [piece for run in tile.writes for piece in self.split.pieces(run)]
+        packets = [self._packets(message.nbytes) for message, _ in messages]
+        now = self.env.now
+        for save in saves:
+            save.posted = now
+        if not pieces:
+            for save in saves:
+                save.arrive(now)
+        if not pieces and not packets:
+            return None
+        output = Done(len(pieces) + sum(map(len, packets)), "its writes and messages")
+        if pieces:
+            written = Done(len(pieces), "its writes to DRAM")
+            assert written.callbacks is not None
+            written.callbacks.append(partial(self._saved, saves))
+            self._access(WRITE, pieces, Transfer(self, tile, output, (written,)))
+        for (message, arrivals), sizes in zip(messages, packets, strict=True):
+            for arrival in arrivals:
+                arrival.posted = now
+            self._post(message, sizes, Transfer(self, tile, output, arrivals))
+        self._issue()
+        return output
+
+    def drained(self) -> Done | None:
+        """A completion for the moment nothing is queued or in flight; None if that is now."""
+        if not self.outstanding:
+            return None
+        self.idle = Done(1, "its DMA to drain")
+        return self.idle
+
+    def close(self, txn: Transaction) -> None:
+        """A transaction has come to its end: record it, tell who waits, use the free place."""
+        now = self.env.now
+        transfer: Transfer = txn.job
+        if self.rows is not None:
+            tile = transfer.tile
+            self.rows.append(
+                (txn.ident, txn.begin_req, txn.end_req, txn.begin_resp, now, txn.initiator,
+                 txn.target, txn.command, tile.phase, tile.layer, tile.sample, tile.step,
+                 txn.nbytes, txn.address)
+            )  # fmt: skip
+        self.outstanding -= 1
+        if self.queue:
+            self._issue()
+        for arrival in transfer.arrivals:
+            arrival.arrive(now)
+        transfer.done.arrive(now)
+        if self.idle is not None and not self.outstanding:
+            idle, self.idle = self.idle, None
+            idle.arrive(now)
+
+    def _access(self, command: int, pieces: list[Piece], transfer: Transfer) -> None:
+        """Queue reads or writes and count what they will move, request and response."""
+        tile, network, burst = transfer.tile, self.network, self.split.burst
+        total = bursts = link_flits = router_flits = 0
+        header = network.flits_of(0)
+        for channel, address, nbytes in pieces:
+            port = self.to_channel[channel]
+            data = network.flits_of(nbytes)
+            flits = header + data if command == READ else data
+            self.queue.append((command, port, address, nbytes, header if command == READ else data,
+                               transfer))  # fmt: skip
+            total += nbytes
+            bursts += (address + nbytes - 1) // burst - address // burst + 1
+            link_flits += flits * port.hops
+            router_flits += flits * (port.hops + 1)
+        traffic = self.traffic[tile.phase, tile.layer]
+        traffic.transactions += len(pieces)
+        traffic.link_flits += link_flits
+        traffic.router_flits += router_flits
+        if command == READ:
+            traffic.read_bytes += total
+            traffic.read_bursts += bursts
+        else:
+            traffic.write_bytes += total
+            traffic.write_bursts += bursts
+
+    def _packets(self, nbytes: int) -> list[int]:
+        """Payload sizes of a message's packets; an empty message is one packet, all header."""
+        payload = self.split.payload
+        return [min(payload, nbytes - start) for start in range(0, max(1, nbytes), payload)]
+
+    def _post(self, message: Message, sizes: list[int], transfer: Transfer) -> None:
+        """Queue the packets of a message and count what they will move."""
+        port, tile = self.to_core[message.core], transfer.tile
+        traffic = self.traffic[tile.phase, tile.layer]
+        traffic.transactions += len(sizes)
+        traffic.message_bytes += message.nbytes
+        for size in sizes:
+            flits = self.network.flits_of(size)
+            self.queue.append((message.command, port, 0, size, flits, transfer))
+            traffic.link_flits += flits * port.hops
+            traffic.router_flits += flits * (port.hops + 1)
+
+    def _saved(self, saves: tuple[Done, ...], _: Any) -> None:
+        now = self.env.now
+        for save in saves:
+            save.arrive(now)
+
+    def _issue(self) -> None:
+        """Send as many queued packets as the window allows."""
+        queue, send, now = self.queue, self.socket.nb_transport, self.env.now
+        while queue and self.outstanding < self.window:
+            command, port, address, nbytes, flits, transfer = queue.popleft()
+            txn = Transaction(next(self.idents), command, address, nbytes, self.unit, transfer)
+            txn.target = port.unit
+            txn.begin_req = now
+            txn.path, txn.home = port.request, port.response
+            txn.flits = flits
+            self.outstanding += 1
+            send(txn, self.terminal)
+
+    def _delivered(self, txn: Transaction) -> None:
+        """A message has reached its core."""
+        txn.end_req = txn.begin_resp = self.env.now
+        self.delivered_bytes += txn.nbytes
+        self.close(txn)

@@ -1,0 +1,203 @@
+"""An engine: fetch a tile ahead, wait for what it needs, compute, hand over; every ps accounted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tlm.hardware.core.dma import Dma
+from tlm.kernel import Done, Environment
+from tlm.space.task import Phase, Tile, Work
+
+COMPUTE, DEPENDENCY, DRAM, NOC, WRITEBACK, IDLE = range(6)  # columns of the trace's activity
+REASONS = ("compute", "dependency", "dram", "noc", "writeback", "idle")
+OUTPUTS_HELD = 2  # output buffers of an engine: one being filled, one being written (double buffer)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an engine has done of one (phase, layer): cycles, exact work, results by pair.
+
+    ``begin`` and ``end`` are in ps: start of the first and end of the last tile.
+    """
+
+    begin: int
+    end: int = 0
+    tiles: int = 0
+    cycles: int = 0
+    work: Work = field(default_factory=Work)
+    covered: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def add(self, tile: Tile, now: int) -> None:
+        """Count a tile that has just been executed."""
+        self.end = now
+        self.tiles += 1
+        self.cycles += tile.cycles
+        total, work = self.work, tile.work
+        total.slots += work.slots
+        total.executed += work.executed
+        total.dense += work.dense
+        total.useful += work.useful
+        energy = total.energy
+        for action, count in work.energy.items():
+            energy[action] = energy.get(action, 0) + count
+        if tile.covers:
+            covered = self.covered
+            for pair in tile.pairs():
+                covered[pair] = covered.get(pair, 0) + tile.covers
+
+
+class Engine:
+    """One of a core's three engines; its program runs as a SimPy process.
+
+    Life cycle of a tile: its reads start when the tile before starts (double buffering), unless
+    the data are still on their way to DRAM; it computes when reads and needs are there and an
+    output buffer is free; then it hands over writes, messages and signals. All time up to the end
+    of the run is recorded as one interval after the other: compute, a stall with its reason, idle.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        path: str,
+        unit: int,
+        period_ps: int,
+        tiles: list[Tile],
+        dma: Dma,
+        completions: list[Done],
+        rows: list[tuple[int, ...]] | None,
+    ) -> None:
+        self.env = env
+        self.path = path
+        self.unit = unit
+        self.period_ps = period_ps
+        self.tiles = tiles
+        self.dma = dma
+        self.completions = completions
+        self.rows = rows
+        self.spent_ps = [0] * len(REASONS)
+        self.by_layer: dict[tuple[int, int], list[int]] = {}
+        self.tallies: dict[tuple[Phase, int], Tally] = {}
+        self.position = 0
+        self.waits_for: Done | None = None
+        self.accounted_ps = 0
+        self.early = 0  # tiles that computed before all they need was there: none, or it is a bug
+        self._outputs: deque[Done] = deque()
+
+    def run(self, finished: Done) -> Generator[Any, Any, None]:
+        """Execute the program, drain the DMA, arrive at ``finished``."""
+        ahead: Done | None = None
+        ahead_of = -1
+        for index, tile in enumerate(self.tiles):
+            self.position = index
+            if ahead_of < index:
+                yield from self._wait(tile.read_needs, tile, DRAM)
+                ahead = self.dma.fetch(tile)
+            current = ahead
+            ahead, ahead_of = self._fetch_ahead(index)
+            yield from self._wait(tile.needs, tile, NOC)
+            if current is not None:
+                yield from self._stall(current, tile, DRAM)
+            if ahead_of == index:
+                ahead, ahead_of = self._fetch_ahead(index)
+            self._check_inputs(tile, current)
+            if tile.writes or tile.messages:
+                while len(self._outputs) >= OUTPUTS_HELD:
+                    yield from self._stall(self._outputs.popleft(), tile, WRITEBACK)
+            if tile.cycles:
+                yield self.env.timeout(tile.cycles * self.period_ps)
+                self._account(COMPUTE, tile, index)
+            self._hand_over(tile)
+        self.position = len(self.tiles)
+        drained = self.dma.drained()
+        if drained is not None:
+            yield from self._stall(drained, self.tiles[-1], WRITEBACK)
+        finished.arrive(self.env.now)
+
+    def finish(self, now: int) -> None:
+        """Account the time from the last tile to the end of the run as idle."""
+        if now > self.accounted_ps:
+            self.spent_ps[IDLE] += now - self.accounted_ps
+            if self.rows is not None:
+                self.rows.append(
+                    (self.unit, self.accounted_ps, now, IDLE, 255, -1, -1, 0, -1, 0, -1)
+                )
+            self.accounted_ps = now
+
+    def _check_inputs(self, tile: Tile, reads: Done | None) -> None:
+        """Count a tile that is about to compute on what has not arrived."""
+        completions = self.completions
+        if (reads is not None and reads.remaining) or any(
+            completions[ident].remaining for ident in (*tile.needs, *tile.read_needs)
+        ):
+            self.early += 1
+
+    def _fetch_ahead(self, index: int) -> tuple[Done | None, int]:
+        """Start the next tile's reads if their data are in DRAM; says which tile is fetched."""
+        if index + 1 >= len(self.tiles):
+            return None, index + 1
+        tile = self.tiles[index + 1]
+        if not all(self.completions[ident].complete for ident in tile.read_needs):
+            return None, index
+        return self.dma.fetch(tile), index + 1
+
+    def _wait(self, idents: tuple[int, ...], tile: Tile, last_leg: int) -> Iterator[Done]:
+        for ident in idents:
+            done = self.completions[ident]
+            if done.remaining:
+                yield from self._stall(done, tile, last_leg)
+
+    def _stall(self, done: Done, tile: Tile, reason: int) -> Iterator[Done]:
+        """Wait; time before the last producer posted is dependency, the rest is ``reason``."""
+        if done.remaining == 0:
+            return
+        self.waits_for = done
+        begin = self.accounted_ps
+        yield done
+        now = self.env.now
+        self.waits_for = None
+        if reason in (NOC, DRAM) and done.posted > begin:
+            self._account(DEPENDENCY, tile, self.position, min(done.posted, now))
+        elif reason == NOC and not done.posted:
+            reason = DEPENDENCY
+        self._account(reason, tile, self.position)
+
+    def _account(self, what: int, tile: Tile, task: int, until: int = -1) -> None:
+        """Close the interval from the last accounted time to ``until`` (now by default)."""
+        end = self.env.now if until < 0 else until
+        begin = self.accounted_ps
+        if end == begin:
+            return
+        self.accounted_ps = end
+        self.spent_ps[what] += end - begin
+        spent = self.by_layer.setdefault((tile.phase, tile.layer), [0] * len(REASONS))
+        spent[what] += end - begin
+        if self.rows is not None:
+            self.rows.append(
+                (self.unit, begin, end, what, tile.phase, tile.layer, tile.sample, tile.samples,
+                 tile.step, tile.steps, task)
+            )  # fmt: skip
+
+    def _hand_over(self, tile: Tile) -> None:
+        """Count the tile, post its results, tell those on the same core."""
+        now = self.env.now
+        tally = self.tallies.get((tile.phase, tile.layer))
+        if tally is None:
+            begin = now - tile.cycles * self.period_ps
+            tally = self.tallies[tile.phase, tile.layer] = Tally(begin)
+        tally.add(tile, now)
+        completions = self.completions
+        messages = [
+            (message, tuple(completions[ident] for ident in message.arrives))
+            for message in tile.messages
+        ]
+        saves = tuple(completions[ident] for ident in tile.saves)
+        if messages or saves or tile.writes:
+            output = self.dma.hand_over(tile, messages, saves)
+            if output is not None:
+                self._outputs.append(output)
+        for ident in tile.signals:
+            completions[ident].posted = now
+            completions[ident].arrive(now)

@@ -1,0 +1,129 @@
+"""Drives one DRAM channel with a pattern and a load, and measures bandwidth and latency."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from tlm.config.tables.dram_timing import DramTiming
+from tlm.errors import ConfigError
+from tlm.hardware.dram.channel import DramChannel
+from tlm.hardware.dram.counters import DramCounters
+from tlm.hardware.dram.patterns import Request
+from tlm.hardware.dram.policy import DramPolicy
+from tlm.kernel import Done, Environment, Transaction, run_until
+
+OFFERED_PER_CLOCK = 2  # a source offers at most so many requests a clock
+
+
+@dataclass(frozen=True, slots=True)
+class DramMeasurement:
+    """One run of ``drive``: bandwidths in GB/s (1e9 B), latencies in ns.
+
+    ``steady_gb_s`` is the bytes of the requests from 10 % to 90 % over the time between their
+    acceptances, ``total_gb_s`` all bytes over the whole run. Read latency is from acceptance to
+    last data beat; None without reads.
+    """
+
+    steady_gb_s: float
+    total_gb_s: float
+    read_latency_ns: float | None
+    read_latency_min_ns: float | None
+    time_ps: int
+    events: int
+    counters: DramCounters
+
+
+@dataclass(frozen=True, slots=True)
+class DramLoad:
+    """How requests are offered: as soon as accepted, at fixed intervals, or in a closed loop.
+
+    ``interval_clk`` is the time between two arrivals in clocks, ``window`` the number
+    outstanding; both 0 for a saturating source. In a closed loop the next request follows an answer
+    by one clock; a write leaves the window when it is answered.
+    """
+
+    interval_clk: float = 0.0
+    window: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> DramLoad:
+        """Read ``sat``, ``int:8`` (clocks) or ``win:16`` (outstanding requests).
+
+        Raises:
+            ConfigError: none of these, or not above zero.
+        """
+        if text == "sat":
+            return cls()
+        match = re.fullmatch(r"(int|win):(\d+(?:\.\d+)?)", text)
+        if match is None or float(match[2]) <= 0 or (match[1] == "win" and "." in match[2]):
+            raise ConfigError(f"DRAM load {text!r}: expected sat, int:CLOCKS or win:REQUESTS")
+        if match[1] == "int":
+            return cls(interval_clk=float(match[2]))
+        return cls(window=int(match[2]))
+
+
+def drive(
+    timing: DramTiming,
+    requests: Sequence[Request],
+    load: DramLoad,
+    policy: DramPolicy | None = None,
+    nbytes: int | Sequence[int] = 0,
+    clocks: Sequence[int] = (),
+) -> DramMeasurement:
+    """Run ``requests`` of ``nbytes`` each (one burst by default) through a fresh channel.
+
+    ``clocks`` gives the arrival of each; without them ``load`` does.
+    """
+    env = Environment()
+    if isinstance(nbytes, int):
+        nbytes = [nbytes or timing.burst_bytes] * len(requests)
+    transactions = [
+        Transaction(i, command, address, size, 0, None)
+        for i, ((command, address), size) in enumerate(zip(requests, nbytes, strict=True))
+    ]
+    done = Done(len(transactions), "DRAM driver")
+    source = iter(transactions)
+
+    def answered(transaction: Transaction) -> None:
+        if load.window:
+            for following in islice(source, 1):
+                following.callbacks = channel.callbacks
+                following.begin_req = env.now + timing.tck_ps
+                env.schedule(following, delay=timing.tck_ps)
+        done.arrive(env.now)
+
+    channel = DramChannel(env, timing, answered, policy)
+    first = islice(source, load.window) if load.window else source
+    for transaction in first:
+        offered_clk = transaction.ident // OFFERED_PER_CLOCK
+        clock = max(offered_clk, int(transaction.ident * load.interval_clk))
+        arrival = (clocks[transaction.ident] if clocks else clock) * timing.tck_ps
+        transaction.callbacks = channel.callbacks
+        transaction.begin_req = arrival
+        env.schedule(transaction, delay=arrival)
+    events = run_until(env, done)
+    channel.settle()
+    return _measure(transactions, channel.counters, env.now, events)
+
+
+def _measure(
+    transactions: Sequence[Transaction], counters: DramCounters, time_ps: int, events: int
+) -> DramMeasurement:
+    """Figures of a finished run."""
+    n = len(transactions)
+    first, last = transactions[n // 10], transactions[n * 9 // 10]
+    window_ps = last.end_req - first.end_req
+    steady = sum(t.nbytes for t in transactions[n // 10 : n * 9 // 10])
+    latencies = [t.begin_resp - t.end_req for t in transactions if not t.command]
+    return DramMeasurement(
+        steady_gb_s=1000 * steady / window_ps if window_ps else 0.0,
+        total_gb_s=1000 * sum(t.nbytes for t in transactions) / time_ps,
+        read_latency_ns=sum(latencies) / len(latencies) / 1000 if latencies else None,
+        read_latency_min_ns=min(latencies) / 1000 if latencies else None,
+        time_ps=time_ps,
+        events=events,
+        counters=counters,
+    )

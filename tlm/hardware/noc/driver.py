@@ -1,0 +1,186 @@
+"""Drives a stand-alone mesh with synthetic traffic, and measures latency and throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tlm.config.fabric import Mesh, Noc
+from tlm.hardware.noc.packet_mesh import Network
+from tlm.hardware.noc.router.fabric import RouterFabric
+from tlm.hardware.noc.router.mesh import RouterMesh
+from tlm.hardware.noc.router.parts import Packet
+from tlm.hardware.noc.router.shape import RouterShape
+from tlm.hardware.noc.traffic import Traffic
+from tlm.kernel import Environment, Transaction
+
+Model = Literal["ideal", "packet", "router"]
+LATENCY_LIMIT = 500  # cycles: a mean beyond it counts as unstable, BookSim2's default
+
+
+@dataclass(frozen=True, slots=True)
+class NocRun:
+    """Length of a measurement in cycles: warm-up, window, and longest drain after it."""
+
+    warmup: int = 3000
+    window: int = 10000
+    drain: int = 10000
+
+
+@dataclass(frozen=True, slots=True)
+class NocMeasurement:
+    """One point of a latency-load curve; cycles, and flits a node and cycle.
+
+    Latency runs from generation, source queue included, to the arrival of the tail, over the
+    packets generated in the window. ``stable`` is False where some of these never arrived, or
+    their mean latency is beyond ``LATENCY_LIMIT``.
+    """
+
+    offered: float
+    accepted: float
+    accepted_max_node: float
+    latency: float
+    latency_p95: int
+    latency_max: int
+    packets: int
+    cycles: int
+    stable: bool
+
+
+@dataclass(slots=True)
+class _Meter:
+    """Collects deliveries of packets, which carry the cycle they were generated in."""
+
+    begin: int
+    end: int
+    latencies: list[int] = field(default_factory=list)
+    accepted: dict[int, int] = field(default_factory=dict)
+
+    def note(self, created: int, terminal: int, cycle: int) -> None:
+        """A packet's tail arrives at a terminal in ``cycle``."""
+        if self.begin <= created < self.end:
+            self.latencies.append(cycle - created)
+        if self.begin <= cycle < self.end:
+            self.accepted[terminal] = self.accepted.get(terminal, 0) + 1
+
+    def deliver(self, packet: Packet, terminal: int, cycle: int) -> None:
+        """The same, from a fabric."""
+        self.note(packet.created, terminal, cycle)
+
+
+def drive(
+    traffic: Traffic, shape: RouterShape, run: NocRun | None = None, model: Model = "router"
+) -> NocMeasurement:
+    """Run ``traffic`` through a mesh with one terminal a node.
+
+    The models ``packet`` and ``ideal`` have unbounded buffers and use only ``shape.stages``.
+    """
+    run = run or NocRun()
+    meter = _Meter(run.warmup, run.warmup + run.window)
+    if model == "router":
+        expected, cycles = _drive_router(traffic, shape, run, meter)
+    else:
+        expected, cycles = _drive_links(traffic, shape, run, meter, model)
+    return _measure(traffic, meter, expected, cycles)
+
+
+def curve(
+    traffic: Iterable[Traffic], shape: RouterShape, run: NocRun, model: Model = "router"
+) -> Iterator[NocMeasurement]:
+    """Measure one load after another, up to and with the first that is not stable."""
+    for one in traffic:
+        measured = drive(one, shape, run, model)
+        yield measured
+        if not measured.stable:
+            return
+
+
+def _drive_router(
+    traffic: Traffic, shape: RouterShape, run: NocRun, meter: _Meter
+) -> tuple[int, int]:
+    """Step the routers; returns packets generated in the window, and cycles run."""
+    mesh = RouterMesh(traffic.columns, traffic.rows, shape)
+    for node in range(traffic.nodes):
+        mesh.attach(node, f"t{node:02d}")
+    fabric = RouterFabric(mesh, meter.deliver)
+    expected = 0
+    for cycle, source, target in traffic.arrivals():
+        fabric.skip_to(cycle)
+        if cycle >= meter.end:
+            if len(meter.latencies) == expected or cycle >= meter.end + run.drain:
+                break
+        else:
+            expected += cycle >= meter.begin
+        fabric.send(Packet((target,), traffic.flits, cycle, None), source)
+    return expected, fabric.cycle
+
+
+def _drive_links(
+    traffic: Traffic, shape: RouterShape, run: NocRun, meter: _Meter, model: Model
+) -> tuple[int, int]:
+    """The same with a process a link."""
+    env = Environment()
+    mesh, noc = _settings(traffic, shape, model)
+    network = Network(env, mesh, noc)
+    terminals = [network.attach(node, f"t{node:02d}") for node in range(traffic.nodes)]
+    period = noc.period_ps
+    expected = 0
+
+    def arrived(txn: Transaction) -> None:
+        meter.note(txn.begin_req, txn.target, env.now // period)
+
+    def feed() -> Generator[Any, Any, None]:
+        nonlocal expected
+        for cycle, source, target in traffic.arrivals():
+            if cycle * period > env.now:
+                yield env.timeout(cycle * period - env.now)
+            if cycle >= meter.end:
+                if len(meter.latencies) == expected or cycle >= meter.end + run.drain:
+                    return
+            else:
+                expected += cycle >= meter.begin
+            txn = Transaction(0, 0, 0, 0, source, None)
+            txn.begin_req, txn.target, txn.flits = cycle, target, traffic.flits
+            txn.path = network.path(terminals[source], terminals[target], (arrived,))
+            network.send(txn, source)
+
+    env.run(until=env.process(feed()))
+    return expected, env.now // period
+
+
+def _settings(traffic: Traffic, shape: RouterShape, model: Model) -> tuple[Mesh, Noc]:
+    """A chip's settings for a stand-alone mesh; packets are given in flits, so sizes are moot."""
+    noc = Noc.model_validate(
+        {
+            "model": model,
+            "clock": "1 GHz",
+            "link": "128 bit",
+            "router_stages": shape.stages,
+            "vcs": shape.vcs,
+            "vc_buffer": shape.vc_buffer,
+            "routing": shape.routing,
+            "payload": "256 B",
+            "header": "16 B",
+            "synchroniser": "0 cycles",  # one clock domain
+        }
+    )
+    return Mesh(columns=traffic.columns, rows=traffic.rows), noc
+
+
+def _measure(traffic: Traffic, meter: _Meter, expected: int, cycles: int) -> NocMeasurement:
+    latencies = sorted(meter.latencies)
+    n, window = len(latencies), meter.end - meter.begin
+    mean = sum(latencies) / n if n else float("inf")
+    accepted = [count * traffic.flits / window for count in meter.accepted.values()]
+    return NocMeasurement(
+        offered=traffic.rate,
+        accepted=sum(accepted) / traffic.nodes,
+        accepted_max_node=max(accepted, default=0.0),
+        latency=mean,
+        latency_p95=latencies[n * 95 // 100] if n else 0,
+        latency_max=latencies[-1] if n else 0,
+        packets=n,
+        cycles=cycles,
+        stable=n == expected and mean <= LATENCY_LIMIT,
+    )

@@ -1,0 +1,178 @@
+"""The network on chip: a mesh of links, each a SimPy process with a busy-until time (``packet``).
+
+Model ``packet``: whole packets, cut-through, XY routing, unbounded buffers; a link sends one flit a
+cycle and serves packets in order of arrival. Without contention a packet of L flits over h hops
+takes (h + 1)(P + 1) + L + 1 cycles, P router stages (the zero-load law of BookSim2's meshes):
+one cycle to packetise, one on the injection channel, P + 1 for every router and its output
+channel, L - 1 more for the tail. What bounds the traffic instead of finite buffers is the window of
+each engine's DMA. Model ``ideal``: the same latency, links never busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from tlm.config.fabric import Mesh, Noc
+from tlm.hardware.noc.crossing import Crossing
+from tlm.kernel import Callbacks, Environment, Inbox, Path, Transaction, start_server
+
+EAST, SOUTH, WEST, NORTH = "east", "south", "west", "north"
+
+
+class Link:
+    """One directed link or port: what it has carried, and how packets address its process."""
+
+    __slots__ = ("callbacks", "flits", "free_at", "name", "packets")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.flits = 0
+        self.packets = 0
+        self.free_at = 0  # ps; of injection ports, a link's process keeps its own
+        self.callbacks: Callbacks = ()
+
+
+class Network:
+    """The mesh: routes, links, and the ports where cores and DRAM channels attach.
+
+    Life cycle: built; every terminal is attached to a node; then ``send`` at simulated times.
+    Terminals on one node have injection and ejection ports of their own.
+    """
+
+    def __init__(self, env: Environment, mesh: Mesh, noc: Noc) -> None:
+        self.env = env
+        self.mesh = mesh
+        self.period_ps = noc.period_ps
+        self.stages = noc.router_stages
+        self.synchroniser = noc.synchroniser
+        self.contended = noc.model == "packet"
+        self.header = noc.header
+        self.flit_bytes = noc.link // 8
+        self.links: dict[tuple[int, str], Link] = {}
+        self.ejections: list[Link] = []
+        self.injections: list[Link] = []
+        self.entries: list[Crossing] = []
+        self.node_of: list[int] = []
+        for node in range(mesh.columns * mesh.rows):
+            for direction in self._directions(node):
+                self.links[node, direction] = self._start(f"n{node:02d}.{direction}")
+
+    def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
+        """Give a core or DRAM channel its ports at a node; returns its terminal number.
+
+        Requests and responses share the links here, so it makes no difference who ``responds``.
+        """
+        terminal = len(self.node_of)
+        self.node_of.append(node)
+        stages = self.synchroniser if clock_ps else 0
+        self.injections.append(Link(f"{name}.inject"))
+        self.entries.append(Crossing(self.period_ps, stages))
+        self.ejections.append(self._start(f"{name}.eject", Crossing(clock_ps, stages)))
+        return terminal
+
+    def flits_of(self, nbytes: int) -> int:
+        """Flits of a packet with ``nbytes`` of payload and its header."""
+        return -(-(nbytes + self.header) // self.flit_bytes)
+
+    def hops(self, source: int, target: int) -> int:
+        """Mesh links between two terminals."""
+        return len(self._route(self.node_of[source], self.node_of[target]))
+
+    def path(self, source: int, target: int, deliver: Callbacks) -> Path:
+        """The servers a packet visits after injection, ending with ``deliver``, as nested pairs.
+
+        A server takes the first of the pair and leaves the rest: cheaper a hop than an index.
+        """
+        route = self._route(self.node_of[source], self.node_of[target])
+        path: Path = (self.ejections[target].callbacks, (deliver, ()))
+        for link in reversed(route):
+            path = (link.callbacks, path)
+        return path
+
+    def send(self, txn: Transaction, source: int) -> None:
+        """Inject a packet now; ``txn.path`` and ``txn.flits`` are set.
+
+        The injection port is a FIFO server whose arrivals are calls, so its busy-until is applied
+        at arrival and exact without an event of its own.
+        """
+        port = self.injections[source]
+        now = self.env.now
+        start = self.entries[source].seen_ps(now)
+        if port.free_at > start and self.contended:
+            start = port.free_at
+        port.free_at = start + txn.flits * self.period_ps
+        port.flits += txn.flits
+        port.packets += 1
+        txn.callbacks, txn.path = txn.path
+        self.env.schedule(txn, 1, start + 2 * self.period_ps - now)
+
+    @property
+    def in_flight(self) -> int:
+        """Packets injected and not yet through their ejection port."""
+        sent = sum(port.packets for port in self.injections)
+        return sent - sum(port.packets for port in self.ejections)
+
+    def all_links(self) -> list[Link]:
+        """Mesh links, then injection, then ejection ports."""
+        return [*self.links.values(), *self.injections, *self.ejections]
+
+    def _start(self, name: str, leave: Crossing | None = None) -> Link:
+        link, inbox = Link(name), Inbox()
+        link.callbacks = start_server(self.env, inbox, self._serve(link, inbox, leave))
+        return link
+
+    def _serve(
+        self, link: Link, inbox: Inbox, leave: Crossing | None
+    ) -> Generator[Inbox, Transaction, None]:
+        """A link: the packet that arrives resumes it, and leaves re-armed for the next server.
+
+        ``leave`` marks an ejection port, where the packet has arrived only with its tail.
+        """
+        env, schedule, period = self.env, self.env.schedule, self.period_ps
+        routing = self.stages * period
+        contended = self.contended
+        free_at = 0
+        while True:
+            txn = yield inbox
+            now = env.now
+            start = now + routing
+            if free_at > start and contended:
+                start = free_at
+            flits = txn.flits
+            free_at = start + flits * period
+            link.flits += flits
+            txn.callbacks, txn.path = txn.path
+            if leave is not None:
+                link.packets += 1
+                schedule(txn, 1, leave.seen_ps(free_at) - now)
+            else:
+                schedule(txn, 1, start + period - now)
+
+    def _directions(self, node: int) -> list[str]:
+        x, y = node % self.mesh.columns, node // self.mesh.columns
+        found = []
+        for direction, there in (
+            (EAST, x + 1 < self.mesh.columns),
+            (SOUTH, y + 1 < self.mesh.rows),
+            (WEST, x > 0),
+            (NORTH, y > 0),
+        ):
+            if there:
+                found.append(direction)
+        return found
+
+    def _route(self, source: int, target: int) -> list[Link]:
+        """XY routing: along the row first, then along the column."""
+        columns = self.mesh.columns
+        x, y = source % columns, source // columns
+        to_x, to_y = target % columns, target // columns
+        route = []
+        while x != to_x:
+            direction = EAST if to_x > x else WEST
+            route.append(self.links[y * columns + x, direction])
+            x += 1 if to_x > x else -1
+        while y != to_y:
+            direction = SOUTH if to_y > y else NORTH
+            route.append(self.links[y * columns + x, direction])
+            y += 1 if to_y > y else -1
+        return route

@@ -1,0 +1,1 @@
+"""The router model of the network: virtual-channel routers, stepped a cycle at a time."""

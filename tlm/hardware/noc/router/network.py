@@ -1,0 +1,200 @@
+"""The router network of a chip: two meshes of virtual-channel routers under the kernel's clock.
+
+Requests (cores to DRAM, and messages between cores) and responses (read data) travel on networks
+of their own, with the same topology and the same routers. So no response ever waits behind a
+request, and a terminal always takes what arrives: no deadlock can close through the DRAM channels.
+
+One kernel event a cycle while flits move, fewer when nothing else is due in between. It comes
+after every other event of its time, so whatever is sent at a clock edge is sent in that cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tlm.config.fabric import Mesh, Noc
+from tlm.hardware.noc.crossing import Crossing
+from tlm.hardware.noc.network import Port
+from tlm.hardware.noc.router.fabric import RouterFabric
+from tlm.hardware.noc.router.mesh import RouterMesh
+from tlm.hardware.noc.router.parts import OutputPort, Packet, Source
+from tlm.hardware.noc.router.routes import distance
+from tlm.hardware.noc.router.shape import RouterShape
+from tlm.kernel import Callbacks, Environment, Path, Transaction
+
+REQUEST, RESPONSE = 0, 1
+NETWORKS = ("", "response.")  # prefix of a channel's name
+_LAST = 2  # SimPy priority after those of all other events
+_LONGEST_STRETCH = 8  # cycles in one kernel event: the kernel's watchdog sees only events
+
+
+class _Tick:
+    """The clock's event, re-armed for as long as flits move."""
+
+    __slots__ = ("_ok", "_value", "armed", "callbacks")
+
+    def __init__(self) -> None:
+        self._ok = True
+        self._value: Any = None
+        self.callbacks: Any = None
+        self.armed = False
+
+
+class _Arrival:
+    """The event of one delivery of a multicast transaction, which cannot be in the heap twice."""
+
+    __slots__ = ("_ok", "_value", "callbacks")
+
+    def __init__(self, txn: Transaction, deliver: Callbacks) -> None:
+        self._ok = True
+        self._value = txn
+        self.callbacks = tuple(partial(_hand_over, callback, txn) for callback in deliver)
+
+
+def _hand_over(callback: Callable[[Any], None], txn: Transaction, _: Any) -> None:
+    callback(txn)
+
+
+class RouterNetwork:
+    """A chip's network with finite buffers; used like ``tlm.hardware.noc.packet_mesh.Network``.
+
+    A transaction's path holds the number of the network, the target terminals and the callbacks
+    that end it; a multicast transaction is delivered once at every target.
+    """
+
+    contended = True
+
+    def __init__(self, env: Environment, mesh: Mesh, noc: Noc) -> None:
+        self.env = env
+        self.period_ps = noc.period_ps
+        self.header = noc.header
+        self.flit_bytes = noc.link // 8
+        self.synchroniser = noc.synchroniser
+        self.responds: list[bool] = []
+        self.entries: list[Crossing] = []
+        self.exits: list[Crossing] = []
+        self.columns = mesh.columns
+        shape = RouterShape(noc.router_stages, noc.vcs, noc.vc_buffer, noc.routing)
+        self.meshes = [RouterMesh(mesh.columns, mesh.rows, shape, name) for name in NETWORKS]
+        self.fabrics = [RouterFabric(one, self._deliver) for one in self.meshes]
+        self._tick = _Tick()
+
+    @property
+    def in_flight(self) -> int:
+        """Packets on their way, in both networks."""
+        return sum(fabric.in_flight for fabric in self.fabrics)
+
+    def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
+        """Give a terminal its ports; what it sends are responses if it ``responds``."""
+        stages = self.synchroniser if clock_ps else 0
+        self.responds.append(responds)
+        self.entries.append(Crossing(self.period_ps, stages))
+        self.exits.append(Crossing(clock_ps, stages))
+        for mesh in self.meshes:
+            terminal = mesh.attach(node, name)
+        return terminal
+
+    def flits_of(self, nbytes: int) -> int:
+        """Flits of a packet with ``nbytes`` of payload and its header."""
+        return -(-(nbytes + self.header) // self.flit_bytes)
+
+    def hops(self, source: int, target: int) -> int:
+        """Mesh links between two terminals on a shortest route, which all routings take."""
+        nodes = self.meshes[0].node_of
+        return distance(self.columns, nodes[source], nodes[target])
+
+    def path(self, source: int, target: int, deliver: Callbacks) -> Path:
+        """The path from a terminal to another."""
+        return self.multicast_path(source, (target,), deliver)
+
+    def multicast_path(self, source: int, targets: tuple[int, ...], deliver: Callbacks) -> Path:
+        """The path from a terminal to several: a tree that forks where routes part."""
+        return RESPONSE if self.responds[source] else REQUEST, targets, deliver
+
+    def send(self, txn: Transaction, source: int) -> None:
+        """Inject a packet at the next clock edge, or now if that is now.
+
+        A packet from another clock domain is injected when the network has seen it.
+
+        Raises:
+            ConfigError: a multicast packet longer than a buffer.
+        """
+        seen = self.entries[source].seen_ps(self.env.now)
+        if seen > self.env.now:
+            txn.callbacks = (partial(self._inject, source=source),)
+            self.env.schedule(txn, 1, seen - self.env.now)
+        else:
+            self._inject(txn, source)
+
+    def _inject(self, txn: Transaction, source: int) -> None:
+        network, targets, deliver = txn.path
+        now = self.env.now
+        cycle = -(-now // self.period_ps)
+        fabric = self.fabrics[network]
+        fabric.skip_to(cycle)
+        payload = (txn, deliver, len(targets) > 1)
+        fabric.send(Packet(targets, txn.flits, cycle, payload), source)
+        self._arm(cycle, now)
+
+    @property
+    def links(self) -> dict[tuple[int, str], OutputPort]:
+        """Mesh channels of both networks by node and name."""
+        return {
+            (router.node, out.name): out
+            for mesh in self.meshes
+            for router in mesh.routers
+            for out in router.outputs
+            if out.terminal < 0
+        }
+
+    @property
+    def injections(self) -> list[Source]:
+        """Where packets enter, in both networks."""
+        return [source for mesh in self.meshes for source in mesh.sources]
+
+    @property
+    def ejections(self) -> list[OutputPort]:
+        """Where packets leave, in both networks."""
+        return [out for mesh in self.meshes for out in mesh.outputs() if out.terminal >= 0]
+
+    def all_links(self) -> list[Port]:
+        """Mesh channels, then injection, then ejection ports."""
+        return [*self.links.values(), *self.injections, *self.ejections]
+
+    def _arm(self, cycle: int, now: int) -> None:
+        tick = self._tick
+        if not tick.armed:
+            tick.armed = True
+            tick.callbacks = (self._run,)
+            self.env.schedule(tick, _LAST, cycle * self.period_ps - now)
+
+    def _run(self, tick: _Tick) -> None:
+        """Step both networks up to the next kernel event, as long as anything moves."""
+        env, period = self.env, self.period_ps
+        tick.armed = False
+        cycle = -(-env.now // period)
+        latest = cycle + _LONGEST_STRETCH
+        while True:
+            moving = False
+            for fabric in self.fabrics:
+                if fabric.busy_until >= cycle:
+                    fabric.skip_to(cycle)
+                    fabric.step()
+                    moving = moving or fabric.busy_until > cycle
+            if not moving:
+                return
+            cycle += 1
+            if env.peek() <= cycle * period or cycle == latest:
+                self._arm(cycle, env.now)
+                return
+
+    def _deliver(self, packet: Packet, terminal: int, cycle: int) -> None:
+        """A packet's tail will have arrived in ``cycle``: hand its transaction to the kernel."""
+        txn, deliver, several = packet.payload
+        event = _Arrival(txn, deliver) if several else txn
+        if not several:
+            txn.callbacks = deliver
+        seen = self.exits[terminal].seen_ps(cycle * self.period_ps)
+        self.env.schedule(event, 1, seen - self.env.now)

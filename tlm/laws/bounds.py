@@ -1,0 +1,55 @@
+"""Lower bounds: times that no run can beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.hardware.chip import Chip
+from tlm.hardware.core.engine import COMPUTE
+from tlm.hardware.dram.channel import DramChannel
+from tlm.hardware.dram.ideal import IdealDram
+from tlm.laws.check import Check
+from tlm.space.task import ENGINES, Program
+
+
+def lower_bounds_ps(chip: Chip) -> dict[str, int]:
+    """Times in ps that no run can beat: the busiest engine, link and channel."""
+    period = chip.network.period_ps
+    engine = max(e.spent_ps[COMPUTE] for e in chip.engines)
+    bounds = {"busiest engine": engine}
+    if chip.network.contended:
+        bounds["busiest link"] = max(link.flits for link in chip.network.all_links()) * period
+    bounds["busiest DRAM channel"] = max(map(channel_busy_ps, chip.channels))
+    return bounds
+
+
+def channel_busy_ps(channel: DramChannel | IdealDram) -> int:
+    """Time in ps that a channel's data bus carried data."""
+    return channel.counters.busy_ps if isinstance(channel, DramChannel) else channel.busy_ps
+
+
+def roofline_ps(chip: Chip, program: Program) -> int:
+    """Time in ps that the program takes on all engines and all channels at their peak.
+
+    From the tiles alone: cycles of each kind of engine spread over all cores, each at the fastest
+    clock; bytes over all channels.
+    """
+    core = chip.config.core
+    period = min(core.period_of(index) for index in range(chip.config.cores))
+    cycles = [sum(t.cycles for tiles in program.tiles for t in tiles[name]) for name in ENGINES]
+    nbytes = sum(
+        size
+        for tiles in program.tiles
+        for name in ENGINES
+        for tile in tiles[name]
+        for _, size in (*tile.reads, *tile.writes)
+    )
+    peak = chip.timing.peak_bytes_per_ps * len(chip.channels)
+    return max(max(cycles) * period // chip.config.cores, int(nbytes / peak))
+
+
+def lower_bound_checks(chip: Chip, program: Program) -> Iterator[Check]:
+    """The makespan is not below any lower bound."""
+    now = chip.env.now
+    for name, bound in (*lower_bounds_ps(chip).items(), ("roofline", roofline_ps(chip, program))):
+        yield Check(f"not faster than the {name}", now >= bound, f"{now} ps against {bound} ps")

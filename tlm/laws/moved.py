@@ -1,0 +1,83 @@
+"""Bytes, bursts, messages and flits: sent = received = charged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tlm.hardware.chip import Chip
+from tlm.hardware.dram.channel import DramChannel
+from tlm.hardware.dram.ideal import IdealDram
+from tlm.laws.check import Check
+from tlm.space.task import Phase, Program
+
+
+def dram_bytes(chip: Chip, program: Program) -> Iterator[Check]:
+    """What the tiles ask for is what DMAs sent and channels moved, in bytes and in bursts."""
+    tiles = [tile for core in program.tiles for mine in core.values() for tile in mine]
+    due_read = sum(nbytes for tile in tiles for _, nbytes in tile.reads)
+    due_write = sum(nbytes for tile in tiles for _, nbytes in tile.writes)
+    sent_read = sum(t.read_bytes for t in chip.traffic.values())
+    sent_write = sum(t.write_bytes for t in chip.traffic.values())
+    for name, due, sent, moved in (
+        ("read", due_read, sent_read, sum(_channel_bytes(c, 0) for c in chip.channels)),
+        ("written", due_write, sent_write, sum(_channel_bytes(c, 1) for c in chip.channels)),
+    ):
+        detail = f"tiles {due} B, DMAs {sent} B, channels {moved} B"
+        yield Check(f"bytes {name}", due == sent == moved, detail)
+    controllers = [c for c in chip.channels if isinstance(c, DramChannel)]
+    if controllers:
+        charged = sum(t.read_bursts + t.write_bursts for t in chip.traffic.values())
+        moved = sum(c.counters.reads + c.counters.writes for c in controllers)
+        yield Check("bursts charged", charged == moved, f"charged {charged}, moved {moved}")
+
+
+def _channel_bytes(channel: DramChannel | IdealDram, command: int) -> int:
+    counters = channel.counters if isinstance(channel, DramChannel) else channel
+    return (counters.bytes_read, counters.bytes_written)[command]
+
+
+def refreshes(chip: Chip) -> Iterator[Check]:
+    """Every channel refreshes once a tREFI, the last time perhaps not yet."""
+    due = chip.env.now // (chip.timing.trefi_clk * chip.timing.tck_ps)
+    found = [c.counters.refreshes for c in chip.channels if isinstance(c, DramChannel)]
+    good = all(due - 1 <= count <= due for count in found)
+    yield Check("DRAM refreshed in time", good, f"{found}, due {due}")
+
+
+def messages(chip: Chip, program: Program) -> Iterator[Check]:
+    """Payload of the tiles' messages is payload posted and delivered, packet by packet."""
+    tiles = [tile for core in program.tiles for mine in core.values() for tile in mine]
+    due = sum(message.nbytes for tile in tiles for message in tile.messages)
+    posted = sum(t.message_bytes for t in chip.traffic.values())
+    delivered = sum(engine.dma.delivered_bytes for engine in chip.engines)
+    detail = f"tiles {due} B, posted {posted} B, delivered {delivered} B"
+    yield Check("message bytes", due == posted == delivered, detail)
+    rounded = Counter[tuple[Phase, int]]()  # messages that may be rounded up to a byte
+    if chip.config.precision.partial_sum % 8:
+        for tile in tiles:
+            rounded[tile.phase, tile.layer] += len(tile.messages)
+    wrong = [
+        f"{key[0].name.lower()} layer {key[1]}"
+        for key, nbytes in program.expected_messages.items()
+        for found in [chip.traffic[key].message_bytes if key in chip.traffic else 0]
+        if not nbytes <= found <= nbytes + rounded[key]
+    ]
+    yield Check("bytes reduced", not wrong, f"{wrong}")
+
+
+def flits(chip: Chip) -> Iterator[Check]:
+    """Flits injected = flits ejected, and the links' own counts add up to what is charged.
+
+    A flit passes a router before every mesh link and one before its ejection port.
+    """
+    network = chip.network
+    injected = sum(port.flits for port in network.injections)
+    ejected = sum(port.flits for port in network.ejections)
+    yield Check("flits delivered", injected == ejected, f"in {injected}, out {ejected}")
+    carried = sum(link.flits for link in network.links.values())
+    charged = sum(t.link_flits for t in chip.traffic.values())
+    yield Check("flit-hops charged", carried == charged, f"links {carried}, charged {charged}")
+    routed = sum(t.router_flits for t in chip.traffic.values())
+    passed = carried + ejected
+    yield Check("router flits charged", passed == routed, f"passed {passed}, charged {routed}")

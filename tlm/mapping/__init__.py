@@ -1,1 +1,0 @@
-"""From recorded tensors to programs: exact counts, splits, loop nests, addresses, tiles."""

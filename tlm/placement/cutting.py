@@ -1,0 +1,77 @@
+"""Cutting: the grids that a layer's shape and the cores allow, balanced by recorded work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from tlm.counts.engine_array import Array, ceil_div
+from tlm.placement.recorded_work import WorkMap
+from tlm.space.geometry import row_quantum
+from tlm.space.grid import Grid, Split, cut_positions
+from tlm.space.region import Span, balanced_cuts, cuts
+from tlm.workload.model import Layer
+
+DIMENSIONS = ("k", "batch", "spatial")
+
+
+def dimensions(kind: str) -> frozenset[str]:
+    """Which dimensions a ``mapping.split`` cuts: those it names, or all if it names none."""
+    named = frozenset(kind.split("+")) & frozenset(DIMENSIONS)
+    return named or frozenset(DIMENSIONS)
+
+
+def candidates(layer: Layer, batch: int, cores: int, kind: str, array: Array) -> Iterator[Split]:
+    """All splits of the wanted kind that the cores and the layer's shape allow."""
+    allowed = dimensions(kind)
+    most_k = ceil_div(layer.out_shape[0], array.tile) if "k" in allowed else 1
+    most_k = most_k if layer.groups == 1 else 1  # a cut would only send zeros to other groups
+    most_b = batch if "batch" in allowed else 1
+    most_s = ceil_div(layer.out_shape[1], _quantum(layer)) if "spatial" in allowed else 1
+    for k in range(1, min(cores, most_k) + 1):
+        for b in range(1, min(cores // k, most_b) + 1):
+            for s in range(1, min(cores // (k * b), most_s) + 1):
+                yield Split(k, b, s)
+
+
+def cut(layer: Layer, work: WorkMap, split: Split, cores: Sequence[int]) -> Grid:
+    """The grid of a split on the first of ``cores``, its cuts balanced by recorded work.
+
+    Each dimension is cut by the work summed over the two others: channels at multiples of the
+    array's width, rows at multiples of the pooling stride.
+    """
+    k, rows, _ = layer.out_shape
+    channels = _scaled(_balanced(tuple(work.along[1]), split.k), work.tile, k)
+    quantum = _quantum(layer)
+    by_row = work.along[2]
+    bands = tuple(sum(by_row[y : y + quantum]) for y in range(0, rows, quantum))
+    return Grid(
+        channels=cut_positions(channels),
+        samples=cut_positions(_balanced(tuple(work.along[0]), split.batch)),
+        rows=cut_positions(_scaled(_balanced(bands, split.spatial), quantum, rows)),
+        input_rows=_input_rows(layer, work, split.spatial),
+        cores=tuple(cores[: split.parts]),
+    )
+
+
+@lru_cache(maxsize=256)  # hundreds of splits of a layer cut one dimension alike
+def _balanced(work: tuple[int, ...], parts: int) -> tuple[Span, ...]:
+    return tuple(balanced_cuts(work, parts))
+
+
+def _quantum(layer: Layer) -> int:
+    """Rows that stay together; all of them where pooling windows overlap."""
+    return row_quantum(layer) or layer.out_shape[1]
+
+
+def _scaled(spans: Sequence[Span], quantum: int, total: int) -> list[Span]:
+    """Spans of units as spans of elements."""
+    return [(low * quantum, min(total, high * quantum)) for low, high in spans]
+
+
+def _input_rows(layer: Layer, work: WorkMap, parts: int) -> tuple[int, ...]:
+    """Cuts of the rows whose dS BP computes; spans are empty where there are too few rows."""
+    by_row = tuple(work.along_input_rows)
+    spans = _balanced(by_row, parts) if any(by_row) else cuts(layer.in_shape[1], parts)
+    missing = parts - len(spans)
+    return (*cut_positions(spans), *[layer.in_shape[1]] * missing)

@@ -1,0 +1,149 @@
+"""Estimate: time and energy of a whole mapping from the loads of its layers, without simulating.
+
+Each core's engines are busy for the sum of their slices. A core waits for the first sample to
+reach its first layer, and what it makes last has to travel on; samples of a slice follow each
+other at their average distance. DRAM stretches a layer that runs alone (``layerwise``, layers on
+shared cores), and bounds the whole where layers overlap. Energy counts what a mapping decides
+(DRAM, mesh, leakage) and the arrays' slots at the table's price; buffers and units are left out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from tlm.config.chip import ChipConfig
+from tlm.config.core import Memory
+from tlm.config.tables.energy import EnergyTable, load_energy
+from tlm.placement.flow import hop_bytes
+from tlm.placement.load import Load, dram_ps
+from tlm.placement.profile import Profile
+from tlm.placement.sharing import apart, shared_bytes
+from tlm.space.grid import Grid
+from tlm.space.region import length
+
+Placed = tuple[Grid, Load]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a mapping is estimated to take: time in ps, energy in pJ, traffic in bytes."""
+
+    time_ps: int
+    energy_pj: float
+    dram_bytes: int
+    hop_bytes: int
+
+    def score(self, objective: str) -> float:
+        """What a search makes small: ``time``, ``energy`` or their product ``edp``."""
+        factors = {"time": (1, 0), "energy": (0, 1), "edp": (1, 1)}[objective]
+        return float(self.time_ps) ** factors[0] * self.energy_pj ** factors[1]
+
+
+def estimate(profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipConfig) -> Estimate:
+    """The estimate of a mapping: a grid and its load for every layer."""
+    grids, loads = [grid for grid, _ in layers], [load for _, load in layers]
+    nbytes = sum(load.fp_bytes + load.bp_bytes + load.wg_bytes for load in loads)
+    nbytes += shared_bytes(profiles, grids, chip)
+    hops = sum(
+        hop_bytes(profiles[source], grids[source], reader, grid, chip.mesh.columns)
+        for reader, grid in zip(profiles, grids, strict=True)
+        for source in reader.layer.sources
+        if source >= 0
+    )
+    time_ps = max(_time_ps(grids, loads, chip), dram_ps(nbytes, chip))
+    return Estimate(time_ps, _energy_pj(profiles, chip, time_ps, nbytes, hops), nbytes, hops)
+
+
+def _energy_pj(
+    profiles: Sequence[Profile], chip: ChipConfig, time_ps: int, nbytes: int, hops: int
+) -> float:
+    table = _table(chip.energy, chip.core.memory)
+    lanes = chip.core.engines.fp.rows * chip.core.engines.fp.cols
+    compute = lanes * sum(
+        int(one.work.fp.sum()) * table.pj("fp", "mac_add")
+        + int(one.work.bp.sum()) * table.pj("bp", "mac")
+        + int(one.work.wg.sum()) * table.pj("wg", "mac_add")
+        for one in profiles
+    )
+    moved = 8 * nbytes * table.pj("dram", "read_bit")
+    moved += 8 * hops * (table.pj("noc", "link_bit") + table.pj("noc", "router_bit"))
+    power_w = (
+        chip.cores * table.leakage["core"].power_w
+        + chip.mesh.columns * chip.mesh.rows * table.leakage["router"].power_w
+        + chip.dram.channels * table.leakage["dram_channel"].power_w
+    )
+    return compute + moved + power_w * time_ps
+
+
+@cache
+def _table(name: str, memory: Memory) -> EnergyTable:
+    return load_energy(name, memory)
+
+
+def _time_ps(grids: Sequence[Grid], loads: Sequence[Load], chip: ChipConfig) -> int:
+    """Time of one iteration under the chip's schedule."""
+    alone = chip.mapping.schedule == "layerwise" and not apart(grids)
+    fp, bp, wg = (_times(loads, chip, what, alone) for what in ("fp", "bp", "wg"))
+    there, back = (_by_sample(grids, times) for times in (fp, bp))
+    fp_ps = _engine_ps(grids, fp, there)
+    backward_ps = max(_engine_ps(grids[::-1], one[::-1], back[::-1]) for one in (bp, wg))
+    if chip.mapping.schedule == "pipelined":
+        first_ps = sum(there) * chip.mapping.group
+    else:
+        first_ps = _first_loss_ps(grids, fp, there)
+    last_ps = fp_ps + sum(back)
+    return max(last_ps, first_ps + backward_ps) + loads[0].reduce_ps
+
+
+def _times(loads: Sequence[Load], chip: ChipConfig, what: str, alone: bool) -> list[list[int]]:
+    """Time of every slice on one engine, no less than DRAM takes if the layer runs alone."""
+    found = []
+    for load in loads:
+        least = dram_ps(getattr(load, f"{what}_bytes"), chip) if alone else 0
+        found.append([max(ps, least) for ps in getattr(load, f"{what}_ps")])
+    return found
+
+
+def _by_sample(grids: Sequence[Grid], times: Sequence[Sequence[int]]) -> list[int]:
+    """Time of one sample through each layer: the slowest slice's."""
+    return [
+        max(
+            ps // length(part.neurons.samples)
+            for ps, part in zip(layer, grid.slices(), strict=True)
+        )
+        for grid, layer in zip(grids, times, strict=True)
+    ]
+
+
+def _engine_ps(
+    grids: Sequence[Grid], times: Sequence[Sequence[int]], by_sample: Sequence[int]
+) -> int:
+    """When the last core is through: first sample's way there, busy time, last one's way on."""
+    busy: dict[int, int] = defaultdict(int)
+    wait: dict[int, int] = {}
+    onward: dict[int, int] = {}
+    before, after = 0, sum(by_sample)
+    for grid, layer, sample_ps in zip(grids, times, by_sample, strict=True):
+        after -= sample_ps
+        for core, ps in zip(grid.cores, layer, strict=True):
+            busy[core] += ps
+            wait.setdefault(core, before)
+            onward[core] = after
+        before += sample_ps
+    return max(wait[core] + busy[core] + onward[core] for core in busy)
+
+
+def _first_loss_ps(
+    grids: Sequence[Grid], times: Sequence[Sequence[int]], by_sample: Sequence[int]
+) -> int:
+    """When the first sample has passed all layers if each core runs layer after layer."""
+    busy: dict[int, int] = defaultdict(int)
+    reached = 0
+    for grid, layer, sample_ps in zip(grids, times, by_sample, strict=True):
+        reached = max(reached, *(busy[core] for core in grid.cores)) + sample_ps
+        for core, ps in zip(grid.cores, layer, strict=True):
+            busy[core] += ps
+    return reached

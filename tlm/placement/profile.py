@@ -1,0 +1,67 @@
+"""Profiles: what is known of a layer before it is cut; made from the recorded masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from tlm.config.chip import ChipConfig
+from tlm.counts.engine_array import Array
+from tlm.counts.masks import Masks
+from tlm.placement.recorded_work import WorkMap, measure_work
+from tlm.space.array_types import Bools
+from tlm.workload.model import NETWORK_INPUT, Layer, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A layer as recorded, whatever its grid.
+
+    ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
+    takes back from one K-slice, of which ``returned`` elements are needed; ``optimizer_bits`` what
+    an update moves for one weight. ``waits_for_batch`` says that batch statistics keep its currents
+    waiting.
+    """
+
+    layer: Layer
+    work: WorkMap
+    steps: int
+    batch: int
+    operand_bits: int
+    spike_bits: int
+    returned: int
+    return_bits: int
+    optimizer_bits: int
+    waits_for_batch: bool
+
+    @property
+    def has_bp(self) -> bool:
+        """Whether dS goes further back than this layer."""
+        return self.layer.sources != (NETWORK_INPUT,)
+
+
+def profile_layer(
+    workload: Workload, layer: Layer, masks: Masks, live: Bools, chip: ChipConfig, array: Array
+) -> Profile:
+    """Measure a layer; ``live`` [T, B] is false where a gradient slice is skipped whole."""
+    index, precision = layer.index, chip.precision
+    has_bp = layer.sources != (NETWORK_INPUT,)
+    inputs = masks.inputs(index)
+    need = masks.input_need(index) if has_bp else None
+    work = measure_work(layer, inputs, masks.gradients(index), need, live, chip, array)
+    returned = 0 if need is None else int(np.count_nonzero(need))
+    moments = 4 * precision.optimizer if workload.optimizer == "adam" else 0
+    return Profile(
+        layer=layer,
+        work=work,
+        steps=workload.steps,
+        batch=workload.batch,
+        operand_bits=masks.operand_bits(layer, precision.input),
+        spike_bits=prod(layer.pooled_shape) * workload.batch * workload.steps,
+        returned=returned,
+        return_bits=inputs.size + returned * precision.gradient,
+        optimizer_bits=2 * precision.weight + moments,
+        waits_for_batch=layer.norm is not None and chip.mapping.batch_norm == "exact",
+    )

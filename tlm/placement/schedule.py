@@ -1,0 +1,76 @@
+"""Schedules: which samples run together, and which layers share a core at a time.
+
+``layerwise``: one group, the whole batch, layer by layer. ``pipelined``: groups of samples follow
+each other through all layers, FP of one beside BP and WG of the one before. ``wavefront``: one
+group, FP by time step, so that a layer starts a step when the layer before has finished it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from tlm.config.chip import Mapping
+from tlm.space.grid import Grid
+from tlm.space.region import Slice, Span, length, overlap
+
+Group = tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Groups of samples in order, and how many of them may be on the chip at a time.
+
+    ``by_step`` says that FP runs by time step.
+    """
+
+    groups: tuple[Group, ...]
+    in_flight: int
+    by_step: bool
+
+    @property
+    def alternates(self) -> bool:
+        """Whether the layers of a core take turns, so that each finds the buffers overwritten."""
+        return len(self.groups) > 1 or self.by_step
+
+    def parts(self, slices: Sequence[Slice], group: int) -> list[Slice]:
+        """What of the slices belongs to one group, in the order of the slices."""
+        found: list[Slice] = []
+        for part in slices:
+            for span in self.groups[group]:
+                samples = overlap(part.neurons.samples, span)
+                if length(samples):
+                    found.append(replace(part, neurons=replace(part.neurons, samples=samples)))
+        return found
+
+    def held_samples(self, part: Slice) -> int:
+        """The most samples of a slice that are on the chip at a time."""
+        each = [
+            sum(length(overlap(part.neurons.samples, span)) for span in group)
+            for group in self.groups
+        ]
+        last = max(1, len(each) - self.in_flight + 1)
+        return max(sum(each[first : first + self.in_flight]) for first in range(last))
+
+
+def schedule_of(mapping: Mapping, grids: Sequence[Grid], batch: int) -> Schedule:
+    """The schedule of a mapping.
+
+    Where samples are cut over cores, a group takes ``mapping.group`` samples of every span of the
+    finest cut, so that all cores work on the same group.
+    """
+    if mapping.schedule != "pipelined":
+        return Schedule((((0, batch),),), 1, mapping.schedule == "wavefront")
+    cuts = sorted({cut for grid in grids for cut in grid.samples})
+    spans = list(pairwise(cuts))
+    most = max(length(span) for span in spans)
+    groups = tuple(
+        tuple(
+            (span[0] + start, min(span[0] + start + mapping.group, span[1]))
+            for span in spans
+            if start < length(span)
+        )
+        for start in range(0, most, mapping.group)
+    )
+    return Schedule(groups, min(mapping.in_flight, len(groups)), by_step=False)

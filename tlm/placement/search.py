@@ -1,0 +1,188 @@
+"""Placement search: whole mappings compared by estimate, greedily and by local moves.
+
+Starts from every layer's own best grid, from stages on cores of their own, and from each dimension
+alone. ``greedy`` takes the best start and improves one layer after the other; ``local`` goes on
+with seeded random moves (another grid of a layer, its cores shifted, two of them swapped) and keeps
+what lowers the estimate. Bounded by ``mapping.search_steps``; the same inputs give the same choice.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tlm.config.chip import ChipConfig
+from tlm.counts.engine_array import Array
+from tlm.placement.estimate import Estimate, estimate
+from tlm.placement.grid_choice import Option, options
+from tlm.placement.load import Load, load_of
+from tlm.placement.profile import Profile
+from tlm.placement.stages import best_stages
+from tlm.space.grid import Grid
+from tlm.space.region import length
+
+SEED = 0
+KEPT = 5  # mappings that a search hands back
+SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
+
+Placed = tuple[Grid, Load]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A whole mapping: its grids, where it came from, and what it is estimated to cost."""
+
+    origin: str
+    layers: tuple[Placed, ...]
+    estimate: Estimate
+
+    @property
+    def grids(self) -> list[Grid]:
+        """The grid of every layer."""
+        return [grid for grid, _ in self.layers]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a search found: the best different mappings, how many it tried, and by what."""
+
+    ranked: tuple[Candidate, ...]
+    tried: int
+    objective: str
+
+    @property
+    def best(self) -> Candidate:
+        """The mapping to use."""
+        return self.ranked[0]
+
+
+class Search:
+    """One search; ``profiles`` are the job's layers in order."""
+
+    def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, array: Array) -> None:
+        self._profiles, self._chip, self._array = profiles, chip, array
+        self._rated: list[tuple[float, int, Candidate]] = []
+        self._group = self._batch = profiles[0].batch
+        if chip.mapping.schedule == "pipelined":
+            self._group = min(chip.mapping.group, self._batch)
+        self._options = [options(one, chip, array, self._group) for one in profiles]
+
+    def run(self) -> Chosen:
+        """The best mapping by the chip's ``mapping.search`` and objective."""
+        mapping = self._chip.mapping
+        for origin, layers in self._starts():
+            self._rate(origin, layers)
+        if mapping.search != "none":
+            self._greedy()
+        if mapping.search == "local":
+            self._local(random.Random(SEED))
+        kept: list[Candidate] = []
+        for *_, candidate in sorted(self._rated, key=lambda one: one[:2]):
+            if all(candidate.grids != other.grids for other in kept):
+                kept.append(candidate)
+        return Chosen(tuple(kept[:KEPT]), len(self._rated), mapping.objective)
+
+    def _starts(self) -> Iterator[tuple[str, list[Placed]]]:
+        """Mappings to begin with; without a search only the one that ``mapping.split`` means."""
+        searching = self._chip.mapping.search != "none"
+        if "placed" not in self._chip.mapping.split:
+            yield "each layer's best grid", [_placed(grids[0]) for grids in self._options]
+        if searching or "placed" in self._chip.mapping.split:
+            yield "stages on cores of their own", self._stages()
+        for name in ("k", "batch", "spatial") if searching else ():
+            alone = [
+                next((o for o in grids if _parts(o, name) == o.grid.split.parts), None)
+                for grids in self._options
+            ]
+            layers = [_placed(one) for one in alone if one is not None]
+            if len(layers) == len(alone):
+                yield f"{name} alone", layers
+
+    def _stages(self) -> list[Placed]:
+        """Consecutive layers on consecutive cores, along a path that turns at every row's end."""
+        alone = self._options
+        if self._group != self._batch:
+            alone = [options(one, self._chip, self._array, self._batch) for one in self._profiles]
+        times = [
+            [
+                min(o.time_ps for o in grids if o.grid.split.parts <= n)
+                for n in range(1, self._chip.cores + 1)
+            ]
+            for grids in alone
+        ]
+        path, found = snake(self._chip), []
+        follow = self._batch  # what follows each other through the stages: samples, or their steps
+        if self._chip.mapping.schedule == "wavefront":
+            follow *= self._profiles[0].steps
+        for stage in best_stages(times, follow):
+            first, last = stage.cores
+            group = self._group if length(stage.layers) > 1 else self._batch
+            for index in range(*stage.layers):
+                best = next(o for o in alone[index] if o.grid.split.parts <= last - first)
+                used = tuple(path[first : first + best.grid.split.parts])
+                found.append(self._weighed(index, replace(best.grid, cores=used), group))
+        return found
+
+    def _weighed(self, index: int, grid: Grid, group: int) -> Placed:
+        return grid, load_of(self._profiles[index], grid, self._chip, self._array, group)
+
+    def _rate(self, origin: str, layers: Sequence[Placed]) -> Candidate:
+        cost = estimate(self._profiles, layers, self._chip)
+        candidate = Candidate(origin, tuple(layers), cost)
+        self._rated.append((cost.score(self._chip.mapping.objective), len(self._rated), candidate))
+        return candidate
+
+    def _best(self) -> Candidate:
+        return min(self._rated, key=lambda one: one[:2])[2]
+
+    def _greedy(self) -> None:
+        """Give each layer in turn the grid of its shortlist that helps the whole most."""
+        for index, grids in enumerate(self._options):
+            layers = self._best().layers
+            for option in grids[:SHORTLIST]:
+                if len(self._rated) >= self._chip.mapping.search_steps:
+                    return
+                if option.grid != layers[index][0]:
+                    self._rate("greedy", _with(layers, index, _placed(option)))
+
+    def _local(self, draw: random.Random) -> None:
+        while len(self._rated) < self._chip.mapping.search_steps:
+            layers = self._best().layers
+            index = draw.randrange(len(layers))
+            grid = self._move(layers[index][0], index, draw)
+            self._rate("local", _with(layers, index, self._weighed(index, grid, self._group)))
+
+    def _move(self, grid: Grid, index: int, draw: random.Random) -> Grid:
+        """Another grid of the layer, its cores shifted, or two cores swapped."""
+        kind = draw.randrange(3)
+        if kind == 0:
+            return draw.choice(self._options[index][:SHORTLIST]).grid
+        if kind == 1:
+            shift = draw.randrange(self._chip.cores)
+            return replace(grid, cores=tuple((c + shift) % self._chip.cores for c in grid.cores))
+        a, b = draw.randrange(self._chip.cores), draw.randrange(self._chip.cores)
+        swapped = {a: b, b: a}
+        return replace(grid, cores=tuple(swapped.get(core, core) for core in grid.cores))
+
+
+def _placed(option: Option) -> Placed:
+    return option.grid, option.load
+
+
+def _parts(option: Option, dimension: str) -> int:
+    """Parts along one dimension."""
+    return int(getattr(option.grid.split, dimension))
+
+
+def _with(layers: tuple[Placed, ...], index: int, placed: Placed) -> list[Placed]:
+    return [*layers[:index], placed, *layers[index + 1 :]]
+
+
+def snake(chip: ChipConfig) -> list[int]:
+    """The cores in an order in which each is next to the one before: rows to and fro."""
+    columns = chip.mesh.columns
+    return sorted(
+        range(chip.cores),
+        key=lambda core: (core // columns, core if core // columns % 2 == 0 else -core),
+    )

@@ -1,0 +1,73 @@
+"""Sharing: DRAM traffic of layers that run at once and share a core's memories (estimated).
+
+As ``residency`` decides it: each layer in turn keeps its inputs and its arriving dS in the cores if
+there is room beside those of the layers before it, or else sends them through DRAM.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import prod
+
+from tlm.config.chip import ChipConfig
+from tlm.placement.profile import Profile
+from tlm.placement.schedule import Schedule, schedule_of
+from tlm.space.geometry import input_rows, product_rows
+from tlm.space.grid import Grid
+from tlm.space.region import Slice, length
+
+
+def apart(grids: Sequence[Grid]) -> bool:
+    """Whether some layers share no core, so that they run at the same time."""
+    cores = [frozenset(grid.cores) for grid in grids]
+    return any(a.isdisjoint(b) for a in cores for b in cores)
+
+
+def shared_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: ChipConfig) -> int:
+    """Bytes that go through DRAM because layers at the same time do not fit the cores together."""
+    schedule = schedule_of(chip.mapping, grids, profiles[0].batch)
+    if not schedule.alternates and not apart(grids):
+        return 0
+    spikes: dict[int, int] = defaultdict(int)
+    arrivals: dict[int, int] = defaultdict(int)
+    bits = 0
+    for profile, grid in zip(profiles, grids, strict=True):
+        if not profile.has_bp:
+            continue
+        parts = grid.slices()
+        inputs = [_input_bits(profile, part) for part in parts]
+        if not _take(spikes, parts, inputs, schedule, chip.core.memory.spikes):
+            bits += sum(inputs)
+        width = chip.precision.partial_sum if grid.split.k > 1 else chip.precision.gradient
+        partials = grid.split.k * width
+        for source in profile.layer.sources:
+            owners = grids[source].slices() if source >= 0 else []
+            total = prod(profiles[source].layer.out_shape[:2]) * profile.batch
+            held = [profile.returned * partials * one.neurons.size // total for one in owners]
+            if not _take(arrivals, owners, held, schedule, chip.core.memory.spike_gradients):
+                bits += 2 * prod(profile.layer.in_shape) * profile.batch * profile.steps * partials
+    return bits // 8
+
+
+def _take(
+    used: dict[int, int], parts: list[Slice], bits: list[int], schedule: Schedule, capacity: int
+) -> bool:
+    """Keep what is on the chip at a time of every slice's ``bits``, if all cores have room."""
+    wanted = [
+        one * schedule.held_samples(part) // length(part.neurons.samples)
+        for part, one in zip(parts, bits, strict=True)
+    ]
+    cores = [part.core for part in parts]
+    if any(used[core] + one > capacity for core, one in zip(cores, wanted, strict=True)):
+        return False
+    for core, one in zip(cores, wanted, strict=True):
+        used[core] += one
+    return True
+
+
+def _input_bits(profile: Profile, part: Slice) -> int:
+    channels, _, width = profile.layer.in_shape
+    rows = input_rows(profile.layer, product_rows(profile.layer, part.neurons.rows))
+    samples = length(part.neurons.samples)
+    return channels * length(rows) * width * samples * profile.steps * profile.operand_bits

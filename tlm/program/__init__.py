@@ -1,0 +1,1 @@
+"""What every engine of every core does, phase by phase, as tiles."""

@@ -1,0 +1,63 @@
+"""From walks to tiles: cycles, work and energy of what an array does between two fetches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from tlm.counts.accesses import walk_energy
+from tlm.counts.passes import Layout, Panel, Passes
+from tlm.counts.walk import Nest, some_blocks, summed
+from tlm.program.builder import Builder, dead_pairs
+from tlm.space.array_types import Ints
+from tlm.space.region import Block, length
+from tlm.space.task import ENGINE_OF_PHASE, Phase, Run, Tile, Work
+from tlm.storage.plan import LayerPlan
+from tlm.storage.streams import Cut
+
+DEAD = (Phase.BP, Phase.WG)  # phases that skip slices without gradient
+
+
+def array_tiles(
+    builder: Builder, phase: Phase, lp: LayerPlan, nest: Nest, some: Passes, cuts: Sequence[Cut],
+    operand_bits: int,
+) -> Iterator[tuple[Block, Cut, list[Tile]]]:  # fmt: skip
+    """The tiles of every block, as the block's cut says; those cut alike are added up together."""
+    engine, chip = ENGINE_OF_PHASE[phase], builder.plan.chip
+    for _, run in groupby(range(len(cuts)), lambda at: id(cuts[at])):
+        found = list(run)
+        own, cut = slice(found[0], found[-1] + 1), cuts[found[0]]
+        walked = summed(some_blocks(some.walked, own), cut.starts)
+        energy: dict[str, Ints] = {}
+        if some.layout.scanned:
+            adds = chip.core.zero_operand_adds
+            energy = walk_energy(engine, nest, walked, operand_bits, adds)
+            energy |= cut.energy(engine, nest, builder.array.weight_bits)
+        work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
+        table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
+        for block, rows in zip(some.blocks[own], table, strict=True):
+            yield block, cut, _tiles(phase, lp, block, cut.runs, rows, list(energy))
+
+
+def _tiles(
+    phase: Phase, lp: LayerPlan, block: Block, runs: Sequence[tuple[Run, ...]],
+    rows: list[list[int]], actions: list[str],
+) -> list[Tile]:  # fmt: skip
+    """Tiles of a block; each of ``rows`` is cycles, the work's counts, and those of ``actions``."""
+    place = (phase, lp.layer.index, block.samples[0], length(block.samples), block.steps[0],
+             length(block.steps))  # fmt: skip
+    skipped = dead_pairs(lp, block.samples, block.steps) if phase in DEAD else ()
+    made = []
+    for reads, (cycles, slots, executed, dense, useful, *charges) in zip(runs, rows, strict=True):
+        energy = {name: count for name, count in zip(actions, charges, strict=True) if count}
+        work = Work(slots, executed, dense, useful, energy)
+        made.append(Tile(*place, cycles, work, reads=reads, skipped=skipped))
+    return made
+
+
+def by_panel(layout: Layout, cut: Cut, tiles: list[Tile]) -> list[tuple[Panel, list[Tile]]]:
+    """The tiles of every panel of a block."""
+    spans = zip(layout.panels, cut.panels, strict=True)
+    return [(panel, tiles[slice(*span)]) for panel, span in spans]

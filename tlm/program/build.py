@@ -1,0 +1,112 @@
+"""From plan to programs: what every engine of every core does, in order, for one mini-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.laws.due.data import require_data
+from tlm.laws.due.layer import require, require_loss
+from tlm.program.backward import build_backward
+from tlm.program.builder import Builder
+from tlm.program.forward import build_forward
+from tlm.program.gradient import build_loss
+from tlm.program.update import build_reduction, build_update, guard_old_weights
+from tlm.program.weight_gradient import build_weight_gradient
+from tlm.space.region import Span
+from tlm.space.task import ENGINES, Completions, Program, Tile
+from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.streams import Streams
+
+
+def build_program(plan: Plan) -> Program:
+    """Programs of the plan's schedule: by groups of samples, FP down the layers, BP and WG up.
+
+    Engines run on their own and wait only for what they need, so layers overlap where data allow.
+    FP of a group is put before BP of the group before, because U made again for BP goes through
+    the FP engine. An update follows WG of the layer below, so that its reduction travels meanwhile.
+    """
+    tiles: list[dict[str, list[Tile]]] = [
+        {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
+    ]
+    program = Program(tiles, Completions(), {}, {})
+    builder = Builder(plan, program, Streams(plan))
+    turns: dict[int, int] = {}
+    groups = range(len(plan.schedule.groups))
+    ahead = min(1, plan.schedule.in_flight - 1)
+    for group in range(groups[-1] + ahead + 1):
+        if group in groups:
+            _forward(builder, group)
+        if group - ahead in groups:
+            _backward(builder, group - ahead, turns)
+    build_update(builder, plan.layers[0])
+    for lp in plan.layers:
+        guard_old_weights(builder, lp)
+        require(plan, lp, program)
+    require_loss(plan, program)
+    require_data(plan, program)
+    return program
+
+
+def _forward(builder: Builder, group: int) -> None:
+    """FP of a group, layer by layer; it waits until an earlier group has left the chip."""
+    plan = builder.plan
+    starts = [len(engines["fp"]) for engines in builder.program.tiles]
+    for lp, steps in _forward_order(plan):
+        build_forward(builder, lp, plan.schedule.parts(lp.slices, group), steps)
+    before = group - plan.schedule.in_flight
+    if before >= 0:
+        gone = builder.done.ident("samples done", "group", before)
+        for start, engines in zip(starts, builder.program.tiles, strict=True):
+            if start < len(engines["fp"]):
+                engines["fp"][start].needs += (gone,)
+                engines["fp"][start].read_needs += (gone,)
+
+
+def _forward_order(plan: Plan) -> Iterator[tuple[LayerPlan, Span]]:
+    """Layers and their time steps in the order of FP: layer by layer, or as a wavefront.
+
+    In a wavefront, layer and step of one wave add up to the same; what a layer needs of its
+    sources and of its own step before is of earlier waves.
+    """
+    if not plan.schedule.by_step:
+        for lp in plan.layers:
+            yield lp, (0, plan.steps)
+        return
+    depths: list[int] = []
+    for lp in plan.layers:
+        depths.append(1 + max((depths[one.layer.index] for one in lp.producers), default=-1))
+    for wave in range(max(depths) + plan.steps):
+        for lp, depth in zip(plan.layers, depths, strict=True):
+            if 0 <= wave - depth < plan.steps:
+                yield lp, (wave - depth, wave - depth + 1)
+
+
+def _backward(builder: Builder, group: int, turns: dict[int, int]) -> None:
+    """Loss, BP and WG of a group; with the last one, reductions and updates."""
+    plan = builder.plan
+    layers, schedule = plan.layers, plan.schedule
+    starts = [{name: len(engines[name]) for name in engines} for engines in builder.program.tiles]
+    build_loss(builder, layers[-1], schedule.groups[group])
+    for lp in reversed(layers):
+        build_backward(builder, lp, schedule.parts(lp.slices, group))
+    last = group == len(schedule.groups) - 1
+    for lp in reversed(layers):
+        build_weight_gradient(builder, lp, schedule.parts(lp.slices, group), turns)
+        if last:
+            build_reduction(builder, lp)
+            if lp is not layers[-1]:
+                build_update(builder, layers[lp.layer.index + 1])
+    if group + schedule.in_flight < len(schedule.groups):
+        _let_go(builder, group, starts)
+
+
+def _let_go(builder: Builder, group: int, starts: list[dict[str, int]]) -> None:
+    """Say that a group has left the chip: the last BP and WG tiles of every core are done.
+
+    As for old weights, the release costs nothing on the mesh (assumed).
+    """
+    gone = builder.done.ident("samples done", "group", group)
+    for start, engines in zip(starts, builder.program.tiles, strict=True):
+        for name in ("bp", "wg"):
+            if len(engines[name]) > start[name]:
+                engines[name][-1].signals += (builder.done.expect(gone),)

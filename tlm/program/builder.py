@@ -1,0 +1,184 @@
+"""What the program builders share: tile lists, completions, weight streaming and message sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tlm.counts.engine_array import Array, ceil_div
+from tlm.space.array_types import Bools
+from tlm.space.region import Block, Region, Slice, Span, length, overlap
+from tlm.space.task import (
+    BATCH,
+    ENGINE_OF_PHASE,
+    Command,
+    Completions,
+    Message,
+    Phase,
+    Program,
+    Run,
+    Tile,
+)
+from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.residency import product_region
+from tlm.storage.streams import MEMORY_WIDTH, Streams
+
+STATE_WIDTH = 16  # bits an access of the spike and mask memories moves
+
+
+Spill = tuple[int, tuple[Run, ...]]  # partial dW in DRAM: the completion of its writes, where
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects the tiles of all engines of all cores while the phases are built."""
+
+    plan: Plan
+    program: Program
+    streams: Streams
+    grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    spills: dict[tuple[int, int], dict[tuple[Span, Span], Spill]] = field(default_factory=dict)
+    saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
+    recomputed: dict[int, int] = field(default_factory=dict)
+    _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
+
+    @property
+    def array(self) -> Array:
+        """The engines' arrays."""
+        return self.plan.array
+
+    @property
+    def done(self) -> Completions:
+        """The completions by name."""
+        return self.program.completions
+
+    def add(self, core: int, tile: Tile) -> Tile:
+        """Append a tile to the program of its phase's engine."""
+        self.program.tiles[core][ENGINE_OF_PHASE[tile.phase]].append(tile)
+        return tile
+
+    def extend(self, core: int, tiles: list[Tile]) -> None:
+        """Append tiles of one phase, as :meth:`add` does."""
+        self.program.tiles[core][ENGINE_OF_PHASE[tiles[0].phase]] += tiles
+
+    def send(self, command: Command, source: int, core: int, nbytes: int, arrives: tuple[int, ...],
+             tile: Tile) -> None:  # fmt: skip
+        """Let ``tile`` hand data over: a message to another core, a signal on the same one."""
+        if core == source:
+            for ident in arrives:
+                self.done.expect(ident)
+            tile.signals += arrives
+            return
+        packets = max(1, ceil_div(nbytes, self.plan.chip.noc.payload))
+        for ident in arrives:
+            self.done.expect(ident, packets)
+        tile.messages += (Message(command, core, nbytes, arrives),)
+
+    def by_step(self, what: str, steps: Span) -> str:
+        """The name of a completion of FP; in a wavefront every time step has its own."""
+        return f"{what} step {steps[0]}" if self.plan.schedule.by_step else what
+
+    def wanted_by(self, lp: LayerPlan) -> list[tuple[Slice, Region]]:
+        """Every slice of a layer with what it reads of its sources' pooled grid."""
+        found = self._wanted.get(lp.layer.index)
+        if found is None:
+            found = [(part, lp.wanted_input(product_region(lp, part))) for part in lp.slices]
+            self._wanted[lp.layer.index] = found
+        return found
+
+
+def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
+    """An empty tile of a phase of a layer over the samples and steps of ``block``."""
+    return Tile(
+        phase,
+        lp.layer.index,
+        block.samples[0],
+        length(block.samples),
+        block.steps[0],
+        length(block.steps),
+    )
+
+
+def once(phase: Phase, lp: LayerPlan) -> Tile:
+    """An empty tile of what is done once a mini-batch."""
+    return Tile(phase, lp.layer.index, BATCH, 1, BATCH, 1)
+
+
+def per_sample(
+    builder: Builder, what: str, lp: LayerPlan, part: Slice, samples: Span
+) -> tuple[int, ...]:
+    """The completions of ``what`` of a slice, one a sample."""
+    return tuple(
+        builder.done.ident(what, lp.layer.name, f"core{part.core:02d}", "sample", sample)
+        for sample in range(*samples)
+    )
+
+
+def saved(builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved") -> tuple[int, ...]:
+    """The completions that say ``what`` of a layer, of these samples, is in DRAM, all slices."""
+    key = (what, lp.layer.index, samples)
+    if key not in builder.saves:
+        builder.saves[key] = tuple(
+            ident
+            for part in lp.slices
+            for ident in per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
+        )
+    return builder.saves[key]
+
+
+def saved_inputs(
+    builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved"
+) -> tuple[int, ...]:
+    """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
+    return tuple(ident for one in lp.producers for ident in saved(builder, one, samples, what))
+
+
+def take_inputs(
+    builder: Builder, engine: str, lp: LayerPlan, fresh: Region, steps: Span, tile: Tile,
+    live: Bools | None = None, from_dram: bool = True,
+) -> None:  # fmt: skip
+    """Let a tile fetch new inputs, add up its sources and pool their sum on the way in.
+
+    The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
+    """
+    if from_dram:
+        tile.reads = lp.input_runs(fresh, steps, live) + tile.reads
+    adds = len(lp.layer.sources) - 1 + (lp.layer.input_pool is not None)
+    if adds:
+        elements = fresh.size * lp.feeds[0].width * length(steps)
+        merge(tile.work.energy, {f"{engine}.input_add": elements * adds})
+
+
+def bitmap_bytes(elements: int, present: int, bits: int) -> int:
+    """Payload of values of which only ``present`` are non-zero: a bitmap and the values.
+
+    Never more than all ``elements`` sent plainly.
+    """
+    return ceil_div(min(elements * bits, elements + present * bits), 8)
+
+
+def spike_bytes(elements: int, present: int, bits: int = 1) -> int:
+    """Payload of spikes: a bitmap, or the list of their addresses if that is shorter.
+
+    Average-pooled spikes are counts of more ``bits``, sent plainly or with their addresses.
+    """
+    address = max(1, (elements - 1).bit_length()) + bits - 1
+    return ceil_div(min(elements * bits, present * address), 8)
+
+
+def merge(total: dict[str, int], more: dict[str, int]) -> None:
+    """Add the counts of ``more`` to ``total``."""
+    for action, count in more.items():
+        if count:
+            total[action] = total.get(action, 0) + count
+
+
+def dead_pairs(lp: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:
+    """The (sample, step) pairs whose dU slice is skipped."""
+    if lp.skips is None:
+        return ()
+    return tuple((b, t) for b in range(*samples) for t in range(*steps) if not lp.live[t, b])
+
+
+def wide_accesses(elements: int, bits: int, width: int = MEMORY_WIDTH) -> int:
+    """Accesses that move ``elements`` of ``bits`` through a port of ``width`` bits."""
+    return ceil_div(elements * bits, width)

@@ -1,0 +1,99 @@
+"""FP programs: convolution block by block, then the soma pass of each panel of outputs.
+
+Where batch statistics stand in between, the blocks leave their currents behind, the cores exchange
+sums, and a second walk over the slice normalises and runs the neurons (``normalise.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tlm.counts.engine_array import blocks, ceil_div, panel_positions
+from tlm.counts.passes import Panel
+from tlm.program.array_tile import array_tiles, by_panel
+from tlm.program.builder import (
+    Builder,
+    merge,
+    per_sample,
+    saved_inputs,
+    take_inputs,
+)
+from tlm.program.normalise import build_normalise, leave_currents
+from tlm.program.soma import leave_state, soma
+from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.task import Phase, Tile
+from tlm.storage.plan import LayerPlan
+from tlm.storage.residency import product_region
+from tlm.storage.sweeps import Round, forward_rounds
+
+
+def build_forward(builder: Builder, lp: LayerPlan, parts: list[Slice], steps: Span) -> None:
+    """Append FP of some slices of a layer, some time steps, to their cores' FP engines."""
+    for part in parts:
+        walk_products(builder, lp, part, product_region(lp, part), steps, Phase.FP)
+        lp.work.drop()
+    if lp.exact:
+        build_normalise(builder, lp)
+
+
+def walk_products(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, phase: Phase
+) -> None:
+    """Append the blocks of a region of the product, for FP or for making its currents again."""
+    array, channels = builder.array, part.neurons.channels
+    positions, panel = panel_positions(array, array.fp, lp.width, length(region.channels))
+    walk = [
+        replace(block, steps=(block.steps[0] + steps[0], block.steps[1] + steps[0]))
+        for block in blocks(region.samples, region.rows, length(steps), lp.width, positions)
+    ]
+    for turn in forward_rounds(builder.plan, lp, part, region, phase):
+        size = builder.streams.together(turn, array.fp)
+        for some in lp.work.forward(walk, channels, turn.outputs, panel, size):
+            cuts = [builder.streams.cut(turn, lp, part.core, some.layout) for _ in some.blocks]
+            made = array_tiles(builder, phase, lp, array.fp, some, cuts, lp.operand_bits)
+            for block, cut, tiles in made:
+                _block(builder, lp, part, turn, block, by_panel(some.layout, cut, tiles))
+
+
+def _block(
+    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block,
+    made: list[tuple[Panel, list[Tile]]],
+) -> None:  # fmt: skip
+    fresh = builder.streams.input_rows(turn, lp, part, block)
+    arrived = lp.forward == "memory" and turn.phase == Phase.FP
+    if arrived:
+        what = builder.by_step("FP input", block.steps)
+        needs = per_sample(builder, what, lp, part, block.samples)
+    else:
+        what = builder.by_step("saved", block.steps) if turn.phase == Phase.FP else "saved"
+        needs = saved_inputs(builder, lp, block.samples, what)
+    for panel, tiles in made:
+        first, last, channels = tiles[0], tiles[-1], panel.channels
+        builder.extend(part.core, tiles)
+        if arrived:
+            first.needs = needs
+        else:
+            first.read_needs = needs
+        if channels[0] == turn.outputs[0]:
+            take_inputs(builder, "fp", lp, fresh, block.steps, first, from_dram=not arrived)
+        region = Region(channels, block.samples, block.rows)
+        last.covers = length(channels) * length(block.rows) * lp.width
+        if lp.exact:
+            leave_currents(builder, lp, part, region, block.steps, last)
+        else:
+            _finish(builder, lp, part, region, block.steps, last)
+
+
+def _finish(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, tile: Tile
+) -> None:
+    """Drain, frozen normalisation and soma pass of an output tile, in one go."""
+    products = region.size * lp.width * length(steps)
+    tile.cycles += builder.array.depth + ceil_div(products, builder.array.lanes)
+    merge(tile.work.energy, {"fp.partial_read": products})
+    if lp.norm == "frozen":
+        merge(tile.work.energy, {"fp.norm_scale": products})
+    ready = lp.neurons(region)
+    soma(builder, lp, part, ready, steps, tile)
+    if tile.phase == Phase.FP:
+        leave_state(builder, lp, part, ready, steps, tile)

@@ -1,0 +1,149 @@
+"""Batch normalisation by the statistics of the mini-batch, in FP and in BP.
+
+Nothing of a layer can be normalised before all of it is there: the currents wait in the core, or in
+DRAM, until the sums of all cores with the same channels have been added up and sent back. The
+operations are those of the released NeuroMC model: FP 3 additions and 3 multiplications an element
+and 2 additions, 4 multiplications and a square root a channel; BP 7 and 3, and 22 multiplications.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.counts.engine_array import ceil_div
+from tlm.program.builder import (
+    Builder,
+    merge,
+    once,
+    per_sample,
+    tile_of,
+    wide_accesses,
+)
+from tlm.program.soma import leave_state, soma
+from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.task import Command, Phase, Tile
+from tlm.storage.plan import LayerPlan
+from tlm.storage.residency import product_region
+
+SUMS = 2  # a channel's sum and sum of squares; in BP, of dL/dI and of its product with x-hat
+
+
+def leave_currents(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, tile: Tile
+) -> None:
+    """Drain an output tile into the memory of batch normalisation, summing as it passes."""
+    products = region.size * lp.width * length(steps)
+    tile.cycles += builder.array.depth + ceil_div(products, builder.array.lanes)
+    bits = builder.plan.chip.precision.membrane
+    merge(
+        tile.work.energy,
+        {
+            "fp.partial_read": products,
+            "fp.norm_stat": products,
+            "fp.norm_write": wide_accesses(products, bits),
+        },
+    )
+    if lp.currents == "dram":
+        tile.writes += lp.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
+    tile.saves += tuple(
+        builder.done.expect(ident)
+        for ident in per_sample(builder, "currents", lp, part, region.samples)
+    )
+
+
+def build_normalise(builder: Builder, lp: LayerPlan) -> None:
+    """Append statistics, then normalisation and neurons of every slice."""
+    exchange_statistics(builder, lp, Phase.NORM, "fp")
+    steps = (0, builder.plan.steps)
+    bits = builder.plan.chip.precision.membrane
+    for part in lp.slices:
+        for region in unit_regions(builder, product_region(lp, part), lp.width, bits):
+            tile = builder.add(part.core, tile_of(Phase.NORM, lp, _whole(region, steps)))
+            tile.needs = (statistics(builder, lp, part, Phase.NORM),)
+            products = region.size * lp.width * length(steps)
+            tile.cycles = ceil_div(products, builder.array.lanes) + builder.array.depth
+            tile.covers = length(region.channels) * length(region.rows) * lp.width
+            tile.work.energy = {"fp.norm_op": products}
+            read_currents(builder, lp, part, region, "fp", tile)
+            ready = lp.neurons(region)
+            soma(builder, lp, part, ready, steps, tile)
+            leave_state(builder, lp, part, ready, steps, tile)
+
+
+def read_currents(
+    builder: Builder, lp: LayerPlan, part: Slice, region: Region, engine: str, tile: Tile
+) -> None:
+    """Let a tile read the currents of a region of the product, all steps."""
+    steps = (0, builder.plan.steps)
+    values = region.size * lp.width * length(steps)
+    bits = builder.plan.chip.precision.membrane
+    merge(tile.work.energy, {f"{engine}.norm_read": wide_accesses(values, bits)})
+    tile.read_needs += per_sample(builder, "currents", lp, part, region.samples)
+    if lp.currents == "dram":
+        tile.reads += lp.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
+
+
+def exchange_statistics(builder: Builder, lp: LayerPlan, phase: Phase, engine: str) -> None:
+    """Append the reduction of sums: every replica to the first, and the result back to all."""
+    norm = lp.layer.norm
+    assert norm is not None
+    times = builder.plan.steps if norm.per_step else 1
+    for part in lp.slices:
+        owner = lp.replicas(part)[0]
+        channels = length(part.neurons.channels) * times
+        nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
+        gathered = builder.done.ident(f"{phase.name} sums", lp.layer.name, f"core{owner.core:02d}")
+        tile = builder.add(part.core, once(phase, lp))
+        builder.send(Command.GRADIENT, part.core, owner.core, nbytes, (gathered,), tile)
+    for part in lp.slices:
+        replicas = lp.replicas(part)
+        if part.index != replicas[0].index:
+            continue
+        channels = length(part.neurons.channels) * times
+        adds = SUMS * channels * (len(replicas) - 1)
+        tile = builder.add(part.core, once(phase, lp))
+        tile.needs = (
+            builder.done.ident(f"{phase.name} sums", lp.layer.name, f"core{part.core:02d}"),
+        )
+        lanes = builder.array.lanes
+        tile.cycles = ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.array.depth
+        tile.work.energy = {f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds}
+        nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
+        for replica in replicas:
+            arrives = (statistics(builder, lp, replica, phase),)
+            builder.send(Command.GRADIENT, part.core, replica.core, nbytes, arrives, tile)
+
+
+def statistics(builder: Builder, lp: LayerPlan, part: Slice, phase: Phase) -> int:
+    """The completion that says a core knows the statistics of its channels."""
+    return builder.done.ident(f"{phase.name} statistics", lp.layer.name, f"core{part.core:02d}")
+
+
+def unit_regions(
+    builder: Builder, region: Region, width: int, bits: int, capacity: int = 0
+) -> Iterator[Region]:
+    """Cut a region, all steps, into pieces a unit walks: what half of the U memory holds.
+
+    Samples together if they fit, else rows of one sample, else output tiles of a few rows.
+    """
+    room = (capacity or builder.plan.chip.core.memory.membrane) // 2
+    row = width * builder.plan.steps * bits
+    tile = builder.array.tile
+    channels = length(region.channels)
+    if channels * row > room:
+        channels = max(tile, room // row // tile * tile)
+    rows = max(1, min(length(region.rows), room // (channels * row)))
+    whole = rows == length(region.rows) and channels >= length(region.channels)
+    samples = max(1, room // (channels * rows * row)) if whole else 1
+    for b in range(region.samples[0], region.samples[1], samples):
+        for k in range(region.channels[0], region.channels[1], channels):
+            for y in range(region.rows[0], region.rows[1], rows):
+                yield Region(
+                    (k, min(k + channels, region.channels[1])),
+                    (b, min(b + samples, region.samples[1])),
+                    (y, min(y + rows, region.rows[1])),
+                )
+
+
+def _whole(region: Region, steps: Span) -> Block:
+    return Block(region.samples, region.rows, steps)

@@ -1,0 +1,106 @@
+"""Where dX goes: to the owners of what the input was summed from, over the mesh or through DRAM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tlm.program.builder import Builder, per_sample
+from tlm.program.gradient import gradient_bytes
+from tlm.space.array_types import Bools
+from tlm.space.region import Block, Slice, Span, overlap
+from tlm.space.task import Command, Tile
+from tlm.storage.plan import LayerPlan
+from tlm.storage.residency import partial_bits
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way of a layer's dX to one producer.
+
+    ``owned`` [slices, B, C, H] says which elements of the layer's input grid flow to a slice of the
+    producer (rows of a linear layer are its flattened inputs); ``need`` [T, B, C, H, W] which of
+    them it needs. ``index_bits`` more travel with a value that a max-pool sends to one of many.
+    """
+
+    producer: LayerPlan
+    owned: Bools
+    need: Bools
+    index_bits: int
+
+
+def routes_of(lp: LayerPlan) -> list[Route]:
+    """A route to every producer of a layer, in index order."""
+    return [_route(lp, producer) for producer in lp.producers]
+
+
+def _route(lp: LayerPlan, producer: LayerPlan) -> Route:
+    owner, need, bits = producer.owner, producer.need, 0
+    pool, index = lp.layer.input_pool, np.arange(len(producer.slices))
+    owned: Bools = owner[None] == index[:, None, None, None]
+    width = producer.layer.pooled_shape[2]
+    if pool is not None:
+        _, rows, width = pool.pooled(producer.layer.pooled_shape)
+        spans = [
+            (max(0, y * pool.stride - pool.padding), y * pool.stride - pool.padding + pool.size)
+            for y in range(rows)
+        ]
+        owned = np.stack([owned[..., low:high].any(axis=-1) for low, high in spans], axis=-1)
+        need = lp.masks.pooled_need(lp.layer, producer.layer.index)
+        bits = (pool.size**2 - 1).bit_length() if pool.kind == "max" else 0
+    if lp.layer.kind == "linear":
+        owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
+    return Route(producer, owned, need.reshape(*need.shape[:2], *lp.layer.in_shape), bits)
+
+
+def return_gradient(
+    builder: Builder,
+    lp: LayerPlan,
+    routes: list[Route],
+    part: Slice,
+    block: Block,
+    chunk: Span,
+    tile: Tile,
+) -> None:
+    """Send a finished chunk of dX to the slices of the producers that own its elements.
+
+    Producers whose dS waits in DRAM share one copy there, one for each channel cut of the layer.
+    """
+    for route in routes:
+        if route.producer.arriving == "memory":
+            _send(builder, lp, route, part, block, chunk, tile)
+    if any(route.producer.arriving == "dram" for route in routes):
+        k = [cut.neurons.channels for cut in lp.slices[: lp.split.k]].index(part.neurons.channels)
+        tensor = lp.tensors[f"dX{k}"]
+        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, lp.skips)
+        tile.saves += tuple(
+            builder.done.expect(ident)
+            for ident in per_sample(builder, "dX", lp, part, block.samples)
+        )
+
+
+def _send(
+    builder: Builder,
+    lp: LayerPlan,
+    route: Route,
+    part: Slice,
+    block: Block,
+    chunk: Span,
+    tile: Tile,
+) -> None:
+    (b0, b1), steps = block.samples, slice(*block.steps)
+    live = lp.live[steps, b0:b1]
+    wanted = route.need[steps, b0:b1, slice(*chunk), slice(*block.rows)]
+    counted = np.count_nonzero(wanted & live[..., None, None, None], axis=-1)
+    mine = route.owned[:, b0:b1, slice(*chunk), slice(*block.rows)]
+    bits = partial_bits(builder.plan, lp) + route.index_bits
+    for index in np.flatnonzero(mine.any(axis=(1, 2, 3))).tolist():
+        target = route.producer.slices[index]
+        each = mine[index].sum(axis=(1, 2)) * lp.layer.in_shape[2]
+        elements = int((live * each).sum())
+        present = int((counted * mine[index]).sum())
+        nbytes = gradient_bytes(builder, elements, present, bits)
+        samples = overlap(block.samples, target.neurons.samples)
+        arrives = per_sample(builder, "dS", route.producer, target, samples)
+        builder.send(Command.GRADIENT, part.core, target.core, nbytes, arrives, tile)

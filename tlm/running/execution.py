@@ -1,0 +1,229 @@
+"""One run in its folder: manifest, model and trace; every way it can end has its status."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tlm.config.resolved import resolved_yaml
+from tlm.errors import (
+    DeadlockError,
+    DiskFullError,
+    InterruptedRunError,
+    OutOfMemoryError,
+    TlmError,
+)
+from tlm.hardware.chip import Chip, unit_names
+from tlm.hardware.energy import energy_rows
+from tlm.hardware.waits import wait_graph
+from tlm.kernel import StuckError, run_until
+from tlm.laws import check_run
+from tlm.running.cost import Estimate
+from tlm.running.folder import release, release_reserve, sha256, write_atomic
+from tlm.running.interrupts import Abort, StopRequest
+from tlm.running.manifest import Manifest
+from tlm.running.memory import memory_limit
+from tlm.running.partial import partial_summary
+from tlm.running.request import Job, Progress, Request, RunResult
+from tlm.running.results import digests, file_digest, write_partial, write_results, write_waits
+from tlm.running.summary import summarise, verdict
+from tlm.storage.mapping_file import mapping_text
+from tlm.trace.schema import FILE_NAME
+from tlm.trace.writer import TraceWriter
+from tlm.version import __version__
+
+
+class Execution:
+    """A run whose folder is made and locked; ``run`` takes it to its end, and only once."""
+
+    def __init__(
+        self,
+        job: Job,
+        request: Request,
+        folder: Path,
+        stop: StopRequest,
+        cost: Estimate,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.job = job
+        self.request = request
+        self.folder = folder
+        self.stop = stop
+        self.on_progress = on_progress
+        self.writer: TraceWriter | None = None
+        self.manifest = self._begin(cost)
+
+    def run(self, started: float) -> RunResult:
+        """Simulate and write; whatever happens, the manifest says how it ended."""
+        try:
+            with memory_limit(self.request.mem_bytes):
+                return self._simulate(started)
+        except MemoryError:
+            self._close_trace()
+            self._end("out-of-memory")
+            raise OutOfMemoryError(
+                f"{self.folder}: memory ran out during the run; raise --mem, or choose a smaller "
+                "batch or fewer steps"
+            ) from None
+        except BaseException as error:
+            text = str(error) if isinstance(error, TlmError) else f"{type(error).__name__}: {error}"
+            self._close_trace()
+            self._end(_status(error), reason=text)
+            raise
+
+    def _begin(self, cost: Estimate) -> Manifest:
+        """The manifest, before anything else; without room even for it, nothing is left."""
+        try:
+            return Manifest(self.folder, asdict(self.request), _inputs(self.job), asdict(cost))
+        except TlmError:
+            release(self.folder)
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
+            raise
+
+    def _close_trace(self) -> None:
+        """Leave the trace of a run that ends early as far as it got."""
+        if self.writer is not None:
+            with contextlib.suppress(TlmError):
+                self.writer.close(complete=False)
+
+    def _end(self, status: str, **figures: Any) -> None:
+        release_reserve(self.folder)
+        self.manifest.close(status, results=digests(self.folder), **figures)
+
+    def _simulate(self, started: float) -> RunResult:
+        job, trace = self.job, self.request.trace
+        write_atomic(self.folder / "config.resolved.yaml", resolved_yaml(job.chip))
+        write_atomic(self.folder / "mapping.yaml", mapping_text(job.plan))
+        writer = self.writer = self._new_writer()
+        chip = Chip(
+            job.chip.config,
+            job.timing,
+            job.program,
+            writer.transactions if trace == "transaction" else None,
+            writer.activity if trace != "off" else None,
+        )
+        began, used = time.perf_counter(), time.process_time()
+        try:
+            events = self._events(chip, writer)
+        except (DeadlockError, InterruptedRunError) as error:
+            self._write_partial(chip, _status(error))
+            raise
+        chip.settle()
+        writer.close(complete=True)
+        simulated = {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - used}
+        return self._finish(chip, writer, _cost(chip, events, simulated, started))
+
+    def _finish(self, chip: Chip, writer: TraceWriter, cost: dict[str, Any]) -> RunResult:
+        """Check and write the figures of a run that reached its end."""
+        job, truncated = self.job, writer.truncated
+        rows = energy_rows(chip, job.chip.energy)
+        summary = summarise(chip, job.plan, job.recording, rows)
+        checks = check_run(chip, job.program, rows, summary["energy"]["total_pj"], job.chip.energy)
+        summary = verdict(summary, checks)
+        release_reserve(self.folder)
+        write_results(self.folder, summary, rows, checks)
+        cost |= {"trace_truncated": truncated}
+        full = truncated == "disk-full" and summary["status"] == "ok"
+        self._end("disk-full" if full else summary["status"], cost=cost)
+        return RunResult(self.folder, summary, job.workload, job.chip, cost, truncated)
+
+    def _new_writer(self) -> TraceWriter:
+        attributes = {"tlm_version": __version__, "workload_sha256": self.job.workload.sha256}
+        return TraceWriter(
+            self.folder / FILE_NAME,
+            self.request.trace,
+            attributes,
+            self.job.config_text,
+            unit_names(self.job.chip.config),
+            self.request.limits,
+        )
+
+    def _events(self, chip: Chip, writer: TraceWriter) -> int:
+        """Run to the end; returns the number of kernel events."""
+        tiles = sum(len(engine.tiles) for engine in chip.engines)
+
+        def look(now: int, _: int) -> None:
+            writer.flush_if_due()
+            if self.stop.exit_code:
+                raise InterruptedRunError(
+                    f"interrupted after {now / 1e6:,.1f} us of simulated time; what was done so "
+                    f"far is in {self.folder}",
+                    self.stop.exit_code,
+                )
+            if self.on_progress is not None:
+                done = sum(engine.position for engine in chip.engines)
+                self.on_progress(Progress(now, _queued(chip), done, tiles))
+
+        try:
+            return run_until(chip.env, chip.finished, look, lambda: _work_done(chip))
+        except StuckError as error:
+            waiting = chip.waiting()
+            raise DeadlockError(
+                f"deadlock: {error}; {wait_graph(chip).explain()}; {len(waiting)} engines wait: "
+                + "; ".join(waiting[:3])
+            ) from error
+
+    def _write_partial(self, chip: Chip, status: str) -> None:
+        self._close_trace()
+        release_reserve(self.folder)
+        if status == "deadlock":
+            write_waits(self.folder, wait_graph(chip))
+        rows = energy_rows(chip, self.job.chip.energy)
+        write_partial(self.folder, partial_summary(status, chip, self.job.plan, rows))
+
+
+def _status(error: BaseException) -> str:
+    """What the manifest calls this end."""
+    if isinstance(error, DeadlockError):
+        return "deadlock"
+    if isinstance(error, InterruptedRunError | KeyboardInterrupt | Abort):
+        return "interrupted"
+    return "disk-full" if isinstance(error, DiskFullError) else "error"
+
+
+def _queued(chip: Chip) -> int:
+    """Transactions handed to a DMA so far."""
+    return sum(t.transactions for t in chip.traffic.values())
+
+
+def _work_done(chip: Chip) -> int:
+    """Tiles begun and transactions ended so far: it grows for as long as a run gets anywhere."""
+    tiles = sum(engine.position for engine in chip.engines)
+    open_ones = sum(e.dma.outstanding + len(e.dma.queue) for e in chip.engines)
+    return tiles + _queued(chip) - open_ones
+
+
+def _inputs(job: Job) -> dict[str, Any]:
+    return {
+        "workload": job.workload.name,
+        "workload_sha256": job.workload.sha256,
+        "iteration": job.recording.iteration,
+        "chip": job.chip.config.name,
+        "config_sha256": sha256(job.config_text),
+        "energy_table": job.chip.energy.name,
+        "energy_sha256": file_digest(job.chip.energy.path),
+        "dram_device": job.timing.name,
+        "dram_sha256": sha256(repr(job.timing)),
+        "seed": job.workload.seed,
+    }
+
+
+def _cost(chip: Chip, events: int, simulated: dict[str, float], started: float) -> dict[str, Any]:
+    """What the simulation cost: for the manifest, never for the summary."""
+    transactions = _queued(chip)
+    return {
+        "events": events,
+        "transactions": transactions,
+        "events_per_transaction": events / max(1, transactions),
+        "simulation_wall_s": simulated["wall_s"],
+        "simulation_cpu_s": simulated["cpu_s"],
+        "transactions_per_s": transactions / simulated["wall_s"],
+        "total_wall_s": time.perf_counter() - started,
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }

@@ -1,0 +1,166 @@
+"""Repeat a run from the record in its folder, and hold the two against each other byte by byte."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tlm.errors import InvalidResultError, TraceError
+from tlm.running.difference import first_text_difference, first_trace_difference
+from tlm.running.manifest import FILE_NAME, read_manifest, source_digest
+from tlm.running.results import file_digest
+from tlm.running.runner import run_job
+from tlm.studies.counterfactual import Activity
+from tlm.trace.limits import TraceLimits
+from tlm.trace.schema import FILE_NAME as TRACE_NAME
+from tlm.trace.schema import LEVELS
+from tlm.version import __version__
+
+FINISHED = ("ok", "invalid", "disk-full")
+TEXTS = ("mapping.yaml", "summary.json", "energy.csv", "stats.csv")
+INPUTS = ("workload_sha256", "config_sha256", "energy_sha256", "dram_sha256")
+CONFIG = "config.resolved.yaml"
+MAPPING = "mapping.yaml"  # places the job as the file did that the run was given
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Limits(_Strict):
+    budget_bytes: int | None
+    window_ps: list[int] | None
+
+
+class _Request(_Strict):
+    workload: str
+    chip: str
+    overrides: list[str]
+    iteration: int | None
+    mapping: str | None
+    trace: str
+    activity: Activity
+    limits: _Limits
+    mem_bytes: int | None
+
+
+class Record(BaseModel):
+    """What of a manifest a rerun relies on."""
+
+    model_config = ConfigDict(strict=True)
+
+    status: str
+    tlm_version: str
+    source_sha256: str
+    cwd: str
+    request: _Request
+    inputs: dict[str, Any]
+    results: dict[str, str] = {}
+
+
+def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
+    """Run again what ``folder`` records, from its own configuration; yields lines to show.
+
+    The workload, energy table and DRAM device are found where they were and must have the digest
+    they had. ``out`` keeps the new run; by default it is thrown away.
+
+    Raises:
+        InvalidResultError: the new run differs; the text names the first difference.
+        TraceError: the folder holds no finished run, or its files are not as it left them.
+        TlmError: the run cannot be repeated.
+    """
+    record = check_record(folder)
+    check_files(folder, record)
+    if record.source_sha256 != source_digest():
+        yield f"run by another tlm ({record.tlm_version}), rerun by this one ({__version__})"
+    with contextlib.ExitStack() as stack:
+        if out is None:
+            out = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rerun"
+        again = out.absolute()
+        _run(folder.absolute(), again, record, stack)
+        compared = _compare(folder, again)
+    yield f"identical: {', '.join(compared)}"
+
+
+def check_record(folder: Path) -> Record:
+    """What the manifest in ``folder`` says of a finished run.
+
+    Raises:
+        TraceError: there is none, it is not one, or its run did not reach its end.
+    """
+    content = read_manifest(folder)
+    where = folder / FILE_NAME
+    if content["status"] not in FINISHED:
+        raise TraceError(
+            f"{where}: status {content['status']}: only a run that reached its end can be "
+            f"compared ({', '.join(FINISHED)}); run the job again"
+        )
+    try:
+        record = Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise TraceError(f"{where}: {key}: {first['msg']}; give a folder that a run left") from None
+    if record.request.trace not in LEVELS:
+        raise TraceError(f"{where}: request.trace: expected one of {', '.join(LEVELS)}")
+    return record
+
+
+def check_files(folder: Path, record: Record) -> None:
+    """What the run left must still be what it left.
+
+    Raises:
+        TraceError: a file is missing, or another than the manifest says.
+    """
+    for name in (CONFIG, *TEXTS):
+        path = folder / name
+        if name not in record.results or not path.is_file():
+            raise TraceError(f"{path}: missing from the run, or not listed in its manifest")
+        if file_digest(path) != record.results[name]:
+            raise TraceError(
+                f"{path}: changed since the run wrote it (another SHA-256 than in {FILE_NAME})"
+            )
+
+
+def _run(folder: Path, again: Path, record: Record, stack: contextlib.ExitStack) -> None:
+    """The same job on the chip that the folder describes, from the working folder of then."""
+    request, limits = record.request, record.request.limits
+    if Path(record.cwd).is_dir():
+        stack.enter_context(contextlib.chdir(record.cwd))
+    window = limits.window_ps and (limits.window_ps[0], limits.window_ps[-1])
+    run_job(
+        request.workload,
+        chip=str(folder / CONFIG),
+        iteration=record.inputs.get("iteration"),
+        mapping=folder / MAPPING if request.mapping is not None else None,
+        out=again,
+        trace=request.trace,
+        activity=request.activity,
+        limits=TraceLimits(limits.budget_bytes, window or None),
+        mem_bytes=request.mem_bytes,
+    )
+    inputs = read_manifest(again)["inputs"]
+    for key in INPUTS:
+        if inputs[key] != record.inputs.get(key):
+            raise TraceError(
+                f"{folder / FILE_NAME}: {key} was {str(record.inputs.get(key))[:12]}..., is "
+                f"{inputs[key][:12]}...: this input has changed since, so nothing can be compared"
+            )
+
+
+def _compare(folder: Path, again: Path) -> list[str]:
+    """The names of the files that are equal; raises at the first that is not."""
+    pairs = [(name, first_text_difference(folder / name, again / name)) for name in TEXTS]
+    if (folder / TRACE_NAME).exists() and (again / TRACE_NAME).exists():
+        equal = file_digest(folder / TRACE_NAME) == file_digest(again / TRACE_NAME)
+        found = None if equal else first_trace_difference(folder / TRACE_NAME, again / TRACE_NAME)
+        pairs.append((TRACE_NAME if equal else f"{TRACE_NAME} (rows)", found))
+    for _, difference in pairs:
+        if difference is not None:
+            raise InvalidResultError(f"{folder}: not reproduced: {difference}")
+    return [name for name, _ in pairs]

@@ -1,0 +1,87 @@
+"""What a run is asked to do, what it has loaded for it, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlm.config.layers import LoadedChip
+from tlm.config.tables.dram_timing import DramTiming
+from tlm.running.summary import Json
+from tlm.space.task import Program
+from tlm.storage.plan import Plan
+from tlm.studies.counterfactual import Activity
+from tlm.trace.limits import NO_LIMITS, TraceLimits
+from tlm.workload.model import Recording, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: simulated time in ps, transactions so far, tiles done of all."""
+
+    time_ps: int
+    transactions: int
+    tiles_done: int
+    tiles: int
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its folder, the summary, and what it cost to simulate.
+
+    ``trace_truncated`` is ``disk-full`` or ``budget`` if the trace ends before the run.
+    """
+
+    folder: Path
+    summary: Json
+    workload: Workload
+    chip: LoadedChip
+    cost: dict[str, Any]
+    trace_truncated: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every invariant holds."""
+        return bool(self.summary["status"] == "ok")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked to do, as it was asked; the manifest keeps it.
+
+    ``workload`` is the name of a bundled job or a path, ``chip`` a preset or a path, ``overrides``
+    are ``a.b=value`` each, applied last. ``iteration`` is a recorded training iteration, the last
+    one if None; ``mapping`` the path of a mapping file, if any; ``trace`` is ``off``, ``phase`` or
+    ``transaction``; ``activity`` as in :mod:`tlm.studies.counterfactual`; ``mem_bytes`` is the
+    memory the process may take, all that is free if None.
+    """
+
+    workload: str
+    chip: str = "neuromc-20"
+    overrides: tuple[str, ...] = ()
+    iteration: int | None = None
+    mapping: str | None = None
+    trace: str = "transaction"
+    activity: Activity = "recorded"
+    limits: TraceLimits = NO_LIMITS
+    mem_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class PlacedJob:
+    """A job on a chip, planned: nothing has been built or written yet."""
+
+    workload: Workload
+    recording: Recording
+    chip: LoadedChip
+    timing: DramTiming
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Job(PlacedJob):
+    """A run's inputs, all loaded, checked and built: nothing has been written yet."""
+
+    program: Program
+    config_text: str

@@ -1,0 +1,1 @@
+"""The words of all that follows: boxes and grids of neurons, phases, tiles, programs."""

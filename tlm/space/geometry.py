@@ -1,0 +1,86 @@
+"""Rows through kernels and pools: which rows of one grid belong to which rows of another.
+
+Grids of a layer, in the order data pass them in FP: source (the sources' pooled outputs), input
+(after ``input_pool``), product (the convolution's output), neurons (after ``current_pool``),
+pooled (after ``pool``). All spans are half-open and clipped to the image.
+"""
+
+from __future__ import annotations
+
+from tlm.space.region import Span
+from tlm.workload.model import Layer, Pool
+
+
+def input_rows(layer: Layer, rows: Span) -> Span:
+    """Input rows that a span of product rows reads."""
+    return _read(rows, layer.stride[0], layer.padding[0], layer.kernel[0], layer.in_shape[1])
+
+
+def output_rows(layer: Layer, rows: Span) -> Span:
+    """Product rows whose dY a span of input rows needs in BP."""
+    stride, pad, kernel = layer.stride[0], layer.padding[0], layer.kernel[0]
+    low = max(0, -(-(rows[0] + pad - kernel + 1) // stride))
+    return (low, max(low, min(layer.product_shape[1], (rows[1] - 1 + pad) // stride + 1)))
+
+
+def source_rows(layer: Layer, rows: Span, height: int) -> Span:
+    """Rows of a source of ``height`` rows that a span of input rows reads through the pool."""
+    if layer.kind == "linear":
+        return (0, height)
+    pool = layer.input_pool
+    return rows if pool is None else _read(rows, pool.stride, pool.padding, pool.size, height)
+
+
+def fed_rows(pool: Pool | None, rows: Span, pooled: int) -> Span:
+    """Pooled rows whose window holds any of ``rows``, of ``pooled`` rows in all."""
+    if pool is None:
+        return rows
+    low = max(0, -(-(rows[0] + pool.padding - pool.size + 1) // pool.stride))
+    return (low, max(low, min(pooled, (rows[1] - 1 + pool.padding) // pool.stride + 1)))
+
+
+def finished_rows(pool: Pool | None, rows: Span, height: int, pooled: int) -> Span:
+    """Pooled rows whose last row lies in ``rows``, of ``height`` rows pooled to ``pooled``."""
+    if pool is None:
+        return rows
+    return (_ended(pool, rows[0], height, pooled), _ended(pool, rows[1], height, pooled))
+
+
+def product_rows(layer: Layer, rows: Span) -> Span:
+    """Product rows of a span of neuron rows; all, if currents are pooled."""
+    return rows if layer.current_pool is None else (0, layer.product_shape[1])
+
+
+def product_span(layer: Layer, rows: Span) -> Span:
+    """Product rows that follow from a span of neuron rows; spans that follow each other tile."""
+    pool = layer.current_pool
+    if pool is None:
+        return rows
+    end = layer.product_shape[1]
+    high = end if rows[1] == layer.out_shape[1] else min(end, rows[1] * pool.stride)
+    return (min(high, rows[0] * pool.stride), high)
+
+
+def row_quantum(layer: Layer) -> int | None:
+    """Neuron rows that must stay on one core; None if all must, because windows overlap.
+
+    A window across a cut would need the neighbour's spikes before it can be pooled.
+    """
+    if layer.current_pool is not None:
+        return None
+    pool = layer.pool
+    if pool is None:
+        return 1
+    return pool.stride if pool.size <= pool.stride and not pool.padding else None
+
+
+def _read(rows: Span, stride: int, padding: int, size: int, height: int) -> Span:
+    low = max(0, rows[0] * stride - padding)
+    return (low, max(low, min(height, (rows[1] - 1) * stride + size - padding)))
+
+
+def _ended(pool: Pool, end: int, height: int, pooled: int) -> int:
+    """How many pooled rows are complete once the first ``end`` rows are there."""
+    if end >= height:
+        return pooled
+    return min(pooled, max(0, (end + pool.padding - pool.size) // pool.stride + 1))

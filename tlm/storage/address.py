@@ -1,0 +1,197 @@
+"""Address map: where each tensor lies in DRAM, and which bytes a box of it covers.
+
+Bump allocator, every tensor aligned to a DRAM row. Neuron tensors lie as [b][channel group of
+``group``][y][t][x][channel]: engines work on all steps of a few rows, which so are one piece a
+group. Weights lie as [k tile][c chunk][tap][chunk channel][tile channel], so that what one array
+load needs is contiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tlm.space.array_types import Bools
+from tlm.space.region import Span
+from tlm.space.task import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor [b][group][y][t][x][channel in group] of ``bits`` an element; sizes padded to bytes.
+
+    ``steps`` is 1 where all time steps share the data (a directly coded input).
+    """
+
+    name: str
+    address: int
+    channels: int
+    group: int
+    samples: int
+    steps: int
+    rows: int
+    width: int
+    bits: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one image row of one channel group at one step."""
+        return -(-self.width * min(self.group, self.channels) * self.bits // 8)
+
+    @property
+    def groups(self) -> int:
+        """Channel groups."""
+        return -(-self.channels // self.group)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole tensor."""
+        return self.samples * self.steps * self.groups * self.rows * self.row_bytes
+
+    def runs(
+        self, samples: Span, steps: Span, channels: Span, rows: Span, live: Bools | None = None
+    ) -> tuple[Run, ...]:
+        """Contiguous runs that cover a box; neighbours are merged. Whole channel groups only.
+
+        ``live`` [T, B] leaves out the (step, sample) pairs that are false in it, and a sample
+        that all steps share if it is false at all of them.
+        """
+        groups = (channels[0] // self.group, -(-channels[1] // self.group))
+        whole = steps == (0, self.steps) or (self.steps == 1 and steps[0] < steps[1])
+        if whole and (live is None or live[slice(*steps), slice(*samples)].all()):
+            return self._whole_rows(samples, groups, rows)
+        plane = self.rows * self.steps * self.row_bytes
+        found: list[Run] = []
+        for b in range(*samples):
+            pieces = self._pieces(b, steps, rows, live)
+            for g in range(*groups):
+                base = self.address + (b * self.groups + g) * plane
+                for offset, size in pieces:
+                    start = base + offset
+                    if found and sum(found[-1]) == start:
+                        found[-1] = (found[-1][0], found[-1][1] + size)
+                    else:
+                        found.append((start, size))
+        return tuple(found)
+
+    def _whole_rows(self, samples: Span, groups: Span, rows: Span) -> tuple[Run, ...]:
+        """Runs of rows with all their steps, nearly always asked for: one a group, if not all."""
+        line, every, height = self.steps * self.row_bytes, self.groups, rows[1] - rows[0]
+        plane = self.rows * line
+        start = self.address + groups[0] * plane + rows[0] * line
+        if height <= 0 or groups[0] >= groups[1] or samples[0] >= samples[1]:
+            return ()
+        if height < self.rows:
+            return tuple(
+                (start + (b * every + g) * plane, height * line)
+                for b in range(*samples)
+                for g in range(groups[1] - groups[0])
+            )
+        size = (groups[1] - groups[0]) * plane
+        if size == every * plane:
+            return ((start + samples[0] * size, (samples[1] - samples[0]) * size),)
+        return tuple((start + b * every * plane, size) for b in range(*samples))
+
+    def _pieces(self, sample: int, steps: Span, rows: Span, live: Bools | None) -> list[Run]:
+        """Offsets and lengths within a group of a sample: whole rows, or spans of live steps."""
+        row, line = self.row_bytes, self.steps * self.row_bytes
+        wanted = (
+            list(range(*steps)) if live is None else ([t for t in range(*steps) if live[t, sample]])
+        )
+        if self.steps == 1:
+            wanted = [0] * bool(wanted)
+        if not wanted or rows[1] <= rows[0]:
+            return []
+        if len(wanted) == self.steps:
+            return [(rows[0] * line, (rows[1] - rows[0]) * line)]
+        ends = [t for t in wanted if t + 1 not in wanted]
+        starts = [t for t in wanted if t - 1 not in wanted]
+        return [
+            (y * line + low * row, (high + 1 - low) * row)
+            for y in range(*rows)
+            for low, high in zip(starts, ends, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A weight-shaped tensor (W, its optimizer moments), tile after tile.
+
+    ``inputs`` of an output channel: of grouped convolutions those of its group.
+    """
+
+    name: str
+    address: int
+    outputs: int
+    inputs: int
+    taps: int
+    tile: int
+    chunk: int
+    bits: int
+    groups: int = 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole tensor; short tiles at the edges are not padded."""
+        return self.outputs * self.inputs * self.taps * self.bits // 8
+
+    def offset(self, k: int, c: int, tap: int) -> int:
+        """Elements before tile (output ``k``, input ``c``, ``tap``), the first of their tiles."""
+        own = c % self.inputs
+        depth = min(self.chunk, self.inputs - own)
+        return k * self.inputs * self.taps + self._width(k) * (own * self.taps + depth * tap)
+
+    def tile_size(self, k: int, c: int) -> int:
+        """Elements of one tile (one tap)."""
+        return self._width(k) * min(self.chunk, self.inputs - c % self.inputs)
+
+    def _width(self, k: int) -> int:
+        """Outputs of the tile that starts at ``k``; none reaches over two groups."""
+        outputs = self.outputs // self.groups
+        left = outputs - k % outputs
+        return left if left < self.tile else self.tile
+
+    def run(self, first: int, count: int) -> Run:
+        """The bytes of ``count`` elements from element ``first`` on."""
+        return (self.address + first * self.bits // 8, count * self.bits // 8)
+
+
+@dataclass(slots=True)
+class Allocator:
+    """Hands out addresses from 0 up, aligned to ``alignment`` bytes (one row)."""
+
+    alignment: int
+    capacity: int
+    top: int = 0
+    tensors: dict[str, Tensor | Weights] = field(default_factory=dict)
+
+    def reserve(self, nbytes: int) -> int:
+        """The address of ``nbytes`` fresh bytes."""
+        address = self.top
+        self.top += -(-nbytes // self.alignment) * self.alignment
+        return address
+
+    def add(self, tensor: Tensor | Weights) -> None:
+        """Keep a tensor that was placed at a reserved address, for the mapping file."""
+        self.tensors[tensor.name] = tensor
+
+    def bytes_by_kind(self, runs: Iterable[Run]) -> dict[str, int]:
+        """Bytes of ``runs`` by the kind of tensor they lie in: U, S, dY, W, ... of all layers."""
+        placed = sorted(self.tensors.values(), key=lambda tensor: tensor.address)
+        flat = np.array([number for run in runs for number in run], np.int64).reshape(-1, 2)
+        starts = np.array([tensor.address for tensor in placed], np.int64)
+        inside = np.searchsorted(starts, flat[:, 0], side="right") - 1
+        totals = np.bincount(inside, flat[:, 1], minlength=len(placed))
+        found: dict[str, int] = {}
+        for tensor, nbytes in zip(placed, totals.tolist(), strict=True):
+            kind = _kind(tensor.name)
+            found[kind] = found.get(kind, 0) + int(nbytes)
+        return {kind: nbytes for kind, nbytes in sorted(found.items()) if nbytes}
+
+
+def _kind(name: str) -> str:
+    """What a tensor is without its layer: conv0.dX3 is a dX, conv0.dW.core05 a dW."""
+    last = name.split(".")[-1]
+    return "dW" if last.startswith("core") else last.rstrip("0123456789")

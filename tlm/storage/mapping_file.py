@@ -1,0 +1,231 @@
+"""mapping.yaml: what was chosen, why, and what follows: for people, for tools, to be read back.
+
+A run with ``--mapping`` reads back ``mapping`` and ``layers`` (``choices.py``); ``chosen``
+explains, ``derived`` holds loop nests, residency, skipped slices and addresses.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tlm.config.core import Engine
+from tlm.placement.choices import SCHEMA, VERSION
+from tlm.placement.search import Candidate, Chosen
+from tlm.space.grid import Grid
+from tlm.space.region import length
+from tlm.space.task import Phase
+from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.residency import product_region
+from tlm.storage.sweeps import forward_rounds
+
+OUTER = {
+    "fp": ["round of outputs", "samples", "rows", "steps"],
+    "bp": ["round of inputs", "samples", "input rows", "steps"],
+    "wg": ["pass of output and input channels", "samples, rows"],
+}
+SUMS = {"fp": "output", "bp": "input", "wg": "output"}
+OPERAND = {"fp": "input", "bp": "output", "wg": "input"}
+
+
+def nest_of(engine: str, dataflow: str) -> list[str]:
+    """The loops of an engine, from the outermost in; the last is what streams."""
+    sums, operand = SUMS[engine], OPERAND[engine]
+    inner = {
+        "weight": [f"{sums} tile", f"{operand} chunk", "kernel tap", "position"],
+        "output": [f"{sums} tile", "group of weights", "positions held",
+                   f"{operand} chunk", "kernel tap", f"{operand} channel"],
+        "input": [f"{sums} panel", f"{operand} chunk", "kernel tap", "part of the panel",
+                  "positions held", f"{sums} channel"],
+    }  # fmt: skip
+    return OUTER[engine] + inner[dataflow]
+
+
+def mapping_text(plan: Plan) -> str:
+    """The plan as YAML; identical plans give identical text."""
+    return _yaml(_document(plan))
+
+
+def choice_text(
+    plan: Plan, grids: Sequence[Grid], chosen: Chosen | None = None, which: int = 0
+) -> str:
+    """Other grids for a plan's job and settings: what ``run --mapping`` reads, and why these."""
+    document = _choices(plan, grids)
+    if chosen is not None:
+        document["chosen"] = _chosen(plan, chosen, which)
+    return _yaml(document)
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    out = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _document(plan: Plan) -> dict[str, Any]:
+    """What can be edited and read back, then why it was chosen and what follows from it."""
+    cores = {part.core for lp in plan.layers for part in lp.slices}
+    return {
+        **_choices(plan, [lp.grid for lp in plan.layers]),
+        "chosen": _chosen(plan, plan.chosen),
+        "derived": {
+            "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
+            "groups_of_samples": [[list(span) for span in g] for g in plan.schedule.groups],
+            "array": {
+                "chunk": plan.array.chunk,
+                "tile": plan.array.tile,
+                "positions_per_block": plan.array.positions,
+            },
+            "layers": [_layer(plan, lp) for lp in plan.layers],
+            "dram": _dram(plan),
+        },
+    }
+
+
+def _choices(plan: Plan, grids: Sequence[Grid]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "schema_version": VERSION,
+        "workload": plan.workload.name,
+        "chip": plan.chip.name,
+        "mapping": plan.chip.mapping.model_dump(),
+        "layers": [_choice(lp, grid) for lp, grid in zip(plan.layers, grids, strict=True)],
+    }
+
+
+def _choice(lp: LayerPlan, grid: Grid) -> dict[str, Any]:
+    return {
+        "name": lp.layer.name,
+        "cuts": {
+            "channels": list(grid.channels),
+            "samples": list(grid.samples),
+            "rows": list(grid.rows),
+            "input_rows": list(grid.input_rows),
+        },
+        "cores": list(grid.cores),
+    }
+
+
+def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]:
+    """Why these cuts: how many mappings were compared, by what, and what the next best was."""
+    if chosen is None:
+        return {"by": "mapping file"}
+    best = chosen.ranked[which]
+    found = {
+        "by": best.origin if which == 0 else f"{best.origin}, best of those simulated",
+        "objective": chosen.objective,
+        "compared": chosen.tried,
+        "estimate": _estimate(best),
+    }
+    for other in [one for one in chosen.ranked if one is not best][:1]:
+        found["runner_up"] = {
+            "by": other.origin,
+            "estimate": _estimate(other),
+            "differs_in": [
+                lp.layer.name
+                for lp, mine, grid in zip(plan.layers, best.grids, other.grids, strict=True)
+                if mine != grid
+            ],
+        }
+    return found
+
+
+def _estimate(candidate: Candidate) -> dict[str, Any]:
+    cost = candidate.estimate
+    return {
+        "time_ps": cost.time_ps,
+        "energy_pj": round(cost.energy_pj),
+        "dram_bytes": cost.dram_bytes,
+        "hop_bytes": cost.hop_bytes,
+    }
+
+
+def _dram(plan: Plan) -> dict[str, Any]:
+    return {
+        "interleave_bytes": plan.chip.dram.interleave,
+        "channels": plan.chip.dram.channels,
+        "row_alignment_bytes": plan.addresses.alignment,
+        "tensors": {
+            name: {"address": tensor.address, "bytes": tensor.nbytes, "bits": tensor.bits}
+            for name, tensor in plan.addresses.tensors.items()
+        },
+    }
+
+
+def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
+    return {
+        "name": lp.layer.name,
+        "reads": [one.layer.name for one in lp.producers] or ["the network's input"],
+        "operand_bits": lp.operand_bits,
+        "split": {"k": lp.split.k, "batch": lp.split.batch, "spatial": lp.split.spatial},
+        "nest": {
+            name: {"holds": engine.dataflow, "loops": nest_of(name, engine.dataflow)}
+            for name, engine in _engines(plan, lp)
+        },
+        "residency": _residency(plan, lp),
+        "skipped": {
+            "reason": "the whole dY slice is zero",
+            "phases": ["bp", "wg"] if lp.producers else ["wg"],
+            "sample_step": [
+                [b, t]
+                for b in range(plan.workload.batch)
+                for t in range(plan.steps)
+                if not lp.live[t, b]
+            ],
+        },
+    }
+
+
+STATE = {
+    "spill": "DRAM, written in FP, read in BP and WG",
+    "keep": "half of the U memory, from FP to BP",
+    "recompute": "U made again in BP; S and m in DRAM",
+}
+
+
+def _engines(plan: Plan, lp: LayerPlan) -> list[tuple[str, Engine]]:
+    engines = plan.chip.core.engines
+    found: list[tuple[str, Engine]] = [("fp", engines.fp), ("bp", engines.bp), ("wg", engines.wg)]
+    return [(name, engine) for name, engine in found if name != "bp" or lp.producers]
+
+
+def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
+    spilled = "DRAM, read and written once a sample block"
+    if lp.gradients == "dram":
+        spilled = "accumulators, an output tile after the other; then DRAM"
+    found = {
+        "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
+        "weights": _weights(plan, lp),
+        "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
+        "dY": "gradient memory, shared by BP and WG"
+        if lp.gradients == "memory"
+        else "DRAM, written once, read by BP and by WG",
+        "dW": spilled if lp.dw_spilled else "accumulators over all samples and steps",
+        "U, S, m": STATE[lp.state] if lp.layer.neuron is not None else "none: a read-out",
+    }
+    if lp.norm is not None:
+        found["batch normalisation"] = lp.norm
+    if lp.exact:
+        found["currents"] = "memory of batch normalisation" if lp.currents == "memory" else "DRAM"
+    return found
+
+
+def _weights(plan: Plan, lp: LayerPlan) -> str:
+    """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
+    part = max(lp.slices, key=lp.weight_count)
+    rounds = list(forward_rounds(plan, lp, part, product_region(lp, part), Phase.FP))
+    if not rounds[0].staged:
+        again = " a group of samples" if plan.schedule.alternates else ""
+        return "weight buffer, loaded once" + again
+    outputs = length(rounds[0].outputs)
+    bits = lp.weight_count(part) * plan.array.weight_bits * outputs
+    missing = bits > rounds[0].room * length(part.neurons.channels)
+    rest = "; what does not fit comes from DRAM once a block" if missing else ""
+    return f"staged in the U memory, {len(rounds)} rounds of {outputs} channels{rest}"

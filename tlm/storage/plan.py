@@ -1,0 +1,156 @@
+"""The plan: for every layer of a recorded iteration its split, policies, counts and addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Literal
+
+import numpy as np
+
+from tlm.config.chip import ChipConfig
+from tlm.counts.engine_array import Array
+from tlm.counts.layer_work import LayerWork
+from tlm.counts.masks import Masks
+from tlm.placement.schedule import Schedule
+from tlm.placement.search import Chosen
+from tlm.space.array_types import Bools
+from tlm.space.geometry import finished_rows, input_rows, source_rows
+from tlm.space.grid import Grid, Split
+from tlm.space.region import Region, Slice, Span, length
+from tlm.space.task import Run
+from tlm.storage.address import Allocator, Tensor, Weights
+from tlm.workload.model import Layer, Workload
+
+NormPolicy = Literal["exact", "frozen", "folded"]
+StatePolicy = Literal["spill", "keep", "recompute"]
+Store = Literal["memory", "dram"]
+
+
+@dataclass(slots=True)
+class LayerPlan:
+    """Everything the program builders need to know of one layer.
+
+    ``producers`` are the distinct layers it reads (none: the network's input), ``consumers`` those
+    that read it, both in index order. ``live`` [T, B] is false where the whole dY is zero and
+    slices are skipped. ``owner`` [B, K, E'] is the index of the slice that owns a pooled row.
+    ``operand_bits`` is the width of an input element, above 1 for pixels, sums and averages.
+
+    Where things stay: ``forward``, the inputs of FP of all samples and steps (``memory``: they
+    come over the mesh); ``arriving``, dS on arrival; ``gradients``, dY between the gradient unit
+    and BP and WG; ``currents``, the product before batch statistics are known; ``carry``, U between
+    two steps of a wavefront. ``width`` are the columns of the product,
+    ``skips`` is ``live``, or None where no slice is skipped.
+    """
+
+    layer: Layer
+    grid: Grid
+    slices: list[Slice]
+    masks: Masks
+    work: LayerWork
+    live: Bools
+    owner: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    operand_bits: int
+    norm: NormPolicy | None
+    state: StatePolicy
+    producers: list[LayerPlan]
+    consumers: list[LayerPlan] = field(default_factory=list)
+    forward: Store = "memory"
+    arriving: Store = "memory"
+    gradients: Store = "memory"
+    currents: Store = "memory"
+    dw_spilled: bool = False
+    carry: Store = "memory"
+    feeds: list[Tensor] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    weights: dict[str, Weights] = field(default_factory=dict)
+    width: int = field(init=False)
+    skips: Bools | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.width = self.layer.product_shape[2]  # every tile asks for both
+        self.skips = None if self.live.all() else self.live
+
+    @property
+    def split(self) -> Split:
+        """How many parts each dimension is cut into."""
+        return self.grid.split
+
+    @property
+    def exact(self) -> bool:
+        """Whether batch statistics stand between the product and the neurons."""
+        return self.norm == "exact"
+
+    @property
+    def spikes(self) -> Bools:
+        """What later layers read, [T, B, *pooled_shape]."""
+        return self.masks.output(self.layer.index)
+
+    @property
+    def need(self) -> Bools:
+        """Which dS of the output BP must compute, [T, B, *pooled_shape]."""
+        return self.masks.need(self.layer.index)
+
+    @property
+    def output_gradients(self) -> Bools:
+        """dY != 0, [T, B, *product_shape]."""
+        return self.masks.gradients(self.layer.index)
+
+    def pooled(self, region: Region) -> Region:
+        """The pooled rows that are complete when the rows of ``region`` are."""
+        layer = self.layer
+        rows = finished_rows(layer.pool, region.rows, layer.out_shape[1], layer.pooled_shape[1])
+        return Region(region.channels, region.samples, rows)
+
+    def neurons(self, product: Region) -> Region:
+        """The neuron rows whose currents are complete when those rows of the product are."""
+        layer = self.layer
+        rows = finished_rows(
+            layer.current_pool, product.rows, layer.product_shape[1], layer.out_shape[1]
+        )
+        return Region(product.channels, product.samples, rows)
+
+    def wanted_input(self, product: Region) -> Region:
+        """The region of the sources' pooled grid that FP and WG of a region of products read."""
+        source = self.feeds[0]
+        rows = source_rows(self.layer, input_rows(self.layer, product.rows), source.rows)
+        return Region((0, source.channels), product.samples, rows)
+
+    def input_runs(self, wanted: Region, steps: Span, live: Bools | None = None) -> tuple[Run, ...]:
+        """The DRAM runs of a region of all sources, only ``live`` [T, B] pairs."""
+        return tuple(
+            run
+            for source in self.feeds
+            for run in source.runs(wanted.samples, steps, wanted.channels, wanted.rows, live)
+        )
+
+    def weight_count(self, part: Slice) -> int:
+        """Weights of a slice."""
+        return length(part.neurons.channels) * prod(self.layer.weight_shape[1:])
+
+    def replicas(self, part: Slice) -> list[Slice]:
+        """The slices that hold the same weights, in index order, ``part`` included."""
+        return [s for s in self.slices if s.neurons.channels == part.neurons.channels]
+
+    @property
+    def partials(self) -> int:
+        """How many partial dS every element of the output receives: one a K-slice of a reader."""
+        return sum(reader.split.k for reader in self.consumers) + (not self.consumers)
+
+
+@dataclass(slots=True)
+class Plan:
+    """A recorded iteration placed on a chip; ``chosen`` says why so, None if a file says so."""
+
+    workload: Workload
+    chip: ChipConfig
+    array: Array
+    layers: list[LayerPlan]
+    addresses: Allocator
+    schedule: Schedule
+    chosen: Chosen | None
+
+    @property
+    def steps(self) -> int:
+        """Time steps T."""
+        return self.workload.steps

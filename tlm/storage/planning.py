@@ -1,0 +1,164 @@
+"""Planning: choose splits and policies, count exactly, say what stays where, place the tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tlm.config.chip import ChipConfig
+from tlm.counts.engine_array import array_of
+from tlm.counts.layer_work import LayerWork
+from tlm.counts.masks import Masks
+from tlm.errors import MappingError
+from tlm.placement.profile import profile_layer
+from tlm.placement.schedule import schedule_of
+from tlm.placement.search import Search
+from tlm.space.array_types import Bools
+from tlm.space.geometry import finished_rows
+from tlm.space.grid import Grid
+from tlm.space.region import Slice
+from tlm.storage.address import Allocator
+from tlm.storage.allocation import place
+from tlm.storage.plan import LayerPlan, Plan, StatePolicy
+from tlm.storage.residency import choose_stores
+from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
+
+
+def make_plan(
+    workload: Workload,
+    recording: Recording,
+    chip: ChipConfig,
+    row_bytes: int,
+    capacity: int,
+    grids: list[Grid] | None = None,
+) -> Plan:
+    """Place a recorded iteration on a chip.
+
+    Args:
+        workload: the job.
+        recording: the iteration's masks.
+        chip: the chip.
+        row_bytes: bytes of one DRAM row over all channels, the alignment of tensors.
+        capacity: bytes of DRAM.
+        grids: the cut of every layer; chosen by ``chip.mapping`` if not given.
+
+    Raises:
+        MappingError: the job does not fit the chip as asked.
+    """
+    array = array_of(chip)
+    masks = Masks(
+        workload,
+        recording,
+        sparse_norm=chip.mapping.batch_norm != "exact",
+        keep=chip.mapping.schedule != "layerwise",
+    )
+    _check_states(workload, chip)
+    _check_schedule(workload, chip)
+    for layer in workload.layers:
+        _check(layer, chip)
+    live = [_live(layer, masks, chip) for layer in workload.layers]
+    chosen = None
+    if grids is None:
+        profiles = [
+            profile_layer(workload, layer, masks, live[layer.index], chip, array)
+            for layer in workload.layers
+        ]
+        chosen = Search(profiles, chip, array).run()
+        grids = chosen.best.grids
+    schedule = schedule_of(chip.mapping, grids, workload.batch)
+    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), schedule, chosen)
+    for layer, grid in zip(workload.layers, grids, strict=True):
+        plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
+    for lp in plan.layers:
+        for producer in lp.producers:
+            producer.consumers.append(lp)
+    choose_stores(plan)
+    place(plan)
+    return plan
+
+
+def _check(layer: Layer, chip: ChipConfig) -> None:
+    """Refuse what the engines cannot walk."""
+    if any(pad > kernel - 1 for pad, kernel in zip(layer.padding, layer.kernel, strict=True)):
+        raise MappingError(f"layer {layer.name}: padding must be smaller than the kernel")
+    pool, policy = layer.current_pool, chip.mapping.batch_norm
+    if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
+        raise MappingError(
+            f"layer {layer.name}: mapping.batch_norm={policy} needs to know which current a "
+            "max-pool kept, which a job does not record behind batch normalisation; use exact"
+        )
+
+
+def _check_schedule(workload: Workload, chip: ChipConfig) -> None:
+    """Refuse a schedule that starts a sample before batch statistics are known.
+
+    Raises:
+        MappingError: so it would.
+    """
+    mapping = chip.mapping
+    if mapping.schedule == "layerwise" or mapping.batch_norm != "exact":
+        return
+    for layer in workload.layers:
+        if layer.norm is not None:
+            raise MappingError(
+                f"layer {layer.name}: mapping.schedule={mapping.schedule} cannot start a sample "
+                "before the statistics of the whole batch are known; use "
+                "mapping.schedule=layerwise, or mapping.batch_norm=frozen or folded"
+            )
+
+
+def _check_states(workload: Workload, chip: ChipConfig) -> None:
+    known = [layer.name for layer in workload.layers]
+    for name, _ in chip.mapping.states:
+        if name not in known:
+            raise MappingError(
+                f"mapping.states: no layer {name} in {workload.name}; its layers are "
+                + ", ".join(known)
+            )
+
+
+def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid) -> LayerPlan:
+    workload, chip, array = plan.workload, plan.chip, plan.array
+    slices = grid.slices()
+    distinct = [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
+    return LayerPlan(
+        layer=layer,
+        grid=grid,
+        slices=slices,
+        masks=masks,
+        work=LayerWork(layer, masks, live, chip.core.engines, array),
+        live=live,
+        owner=_owners(layer, workload.batch, slices),
+        operand_bits=masks.operand_bits(layer, chip.precision.input),
+        norm=None if layer.norm is None else chip.mapping.batch_norm,
+        state=_state(layer, chip),
+        producers=[plan.layers[source] for source in distinct],
+    )
+
+
+def _state(layer: Layer, chip: ChipConfig) -> StatePolicy:
+    """How a layer's state is saved; the last exception that names it wins."""
+    policy = chip.mapping.state
+    for name, exception in chip.mapping.states:
+        policy = exception if name == layer.name else policy
+    return policy
+
+
+def _live(layer: Layer, masks: Masks, chip: ChipConfig) -> Bools:
+    """The (step, sample) pairs whose dY is not skipped whole; batch statistics leave no zeros."""
+    gradients = masks.gradients(layer.index)
+    exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
+    if exact or not chip.core.skip_slices:
+        return np.ones(gradients.shape[:2], np.bool_)
+    return np.asarray(gradients.any(axis=(2, 3, 4)))
+
+
+def _owners(
+    layer: Layer, batch: int, slices: list[Slice]
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    k, rows, _ = layer.pooled_shape
+    owner = np.full((batch, k, rows), -1, dtype=np.int64)
+    for part in slices:
+        at = part.neurons
+        pooled = finished_rows(layer.pool, at.rows, layer.out_shape[1], rows)
+        owner[slice(*at.samples), slice(*at.channels), slice(*pooled)] = part.index
+    return owner

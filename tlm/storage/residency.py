@@ -1,0 +1,172 @@
+"""Residency: what of a layer stays in a core's memories, and what goes through DRAM.
+
+Spikes on their way to FP and dS on its way to the gradient unit wait in memories that several
+layers share: what arrives for a later layer stays there while the layers between run. Each layer
+in turn gets its place if all its cores have room for as long as it needs it: all the time, where
+layers run at the same time (``pipelined``, ``wavefront``, layers on cores of their own).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from tlm.errors import MappingError
+from tlm.placement.sharing import apart
+from tlm.placement.slice_forms import gradients_through_dram
+from tlm.space.geometry import input_rows, product_rows
+from tlm.space.region import Region, Slice, length
+from tlm.storage.plan import LayerPlan, Plan, Store
+
+
+class _Shelf:
+    """One memory of every core, held by layers from one turn of the schedule to another.
+
+    There is one turn only if all layers run at the same time.
+    """
+
+    def __init__(self, capacity: int, at_once: bool = False) -> None:
+        self._capacity = capacity
+        self._at_once = at_once
+        self._used: dict[tuple[int, int], int] = defaultdict(int)
+
+    def take(self, bits: dict[int, int], first: int, last: int) -> Store:
+        """Keep ``bits`` by core from turn ``first`` to ``last``, or say that they do not fit."""
+        turns = range(1) if self._at_once else range(first, last + 1)
+        places = [(core, turn) for core in bits for turn in turns]
+        if any(self._used[place] + bits[place[0]] > self._capacity for place in places):
+            return "dram"
+        for place in places:
+            self._used[place] += bits[place[0]]
+        return "memory"
+
+
+def choose_stores(plan: Plan) -> None:
+    """Decide where every layer's inputs, dS, dY, currents, dW and state are kept.
+
+    Raises:
+        MappingError: state that is asked to stay in the cores does not fit.
+    """
+    memory, precision = plan.chip.core.memory, plan.chip.precision
+    at_once = plan.schedule.alternates or apart([lp.grid for lp in plan.layers])
+    spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
+    currents = _Shelf(memory.batch_norm, at_once)
+    sums = _Shelf(memory.accumulators, plan.schedule.alternates)
+    carried = _Shelf(memory.membrane // 4, at_once)
+    for lp in plan.layers:
+        index, producers = lp.layer.index, [one.layer.index for one in lp.producers]
+        # Inputs arrive while the producers run, and stay until the layer has run.
+        lp.forward = "dram"
+        if producers:
+            bits = {part.core: _input_bits(plan, lp, part) for part in lp.slices}
+            lp.forward = spikes.take(bits, min(producers), index)
+        if lp.exact:  # from FP until BP has come back to the layer
+            bits = {part.core: _currents_bits(plan, lp, part) for part in lp.slices}
+            lp.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
+        bits = {part.core: lp.weight_count(part) * precision.partial_sum for part in lp.slices}
+        lp.dw_spilled = sums.take(bits, index, index) == "dram"
+        through = gradients_through_dram(
+            lp.layer, plan.steps, lp.slices, plan.chip, lp.operand_bits
+        )
+        lp.gradients = "dram" if through else "memory"
+        if plan.schedule.by_step and lp.state != "keep":
+            neurons = {part.core: part.neurons.size * lp.layer.out_shape[2] for part in lp.slices}
+            bits = {core: count * precision.membrane for core, count in neurons.items()}
+            lp.carry = carried.take(bits, index, index)
+        elif _carry_spilled(plan, lp):
+            lp.carry = "dram"
+    for lp in reversed(plan.layers):
+        if lp.consumers:
+            bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
+            lp.arriving = arrivals.take(bits, lp.layer.index, lp.consumers[-1].layer.index)
+    _keep_states(plan)
+
+
+def product_region(lp: LayerPlan, part: Slice) -> Region:
+    """The products a slice computes."""
+    rows = product_rows(lp.layer, part.neurons.rows)
+    return Region(part.neurons.channels, part.neurons.samples, rows)
+
+
+def _input_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    channels, _, width = lp.layer.in_shape
+    rows = input_rows(lp.layer, product_region(lp, part).rows)
+    held = channels * length(rows) * width * plan.schedule.held_samples(part)
+    return held * plan.steps * lp.operand_bits
+
+
+def _currents_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    """Y and dL/dI of all samples and steps: what batch statistics make wait."""
+    values = product_region(lp, part).size * lp.width * plan.steps
+    return values * (plan.chip.precision.membrane + plan.chip.precision.gradient)
+
+
+def _arriving_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    """All partial dS of a slice: they wait for the last, to be added in fixed order.
+
+    Where BP skips outputs only needed elements come; FP has told the owner how many that are.
+    """
+    at = lp.pooled(part.neurons)
+    engine = plan.chip.core.engines.bp
+    samples, held = length(at.samples), plan.schedule.held_samples(part)
+    each = np.full(samples, at.size // samples * lp.layer.pooled_shape[2] * plan.steps)
+    if engine.mode != "dense" and engine.skip_outputs:
+        need = lp.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
+        each = np.count_nonzero(need, axis=(0, 2, 3, 4))
+    elements = int(np.sort(each)[-held:].sum())
+    return elements * sum(reader.split.k * partial_bits(plan, reader) for reader in lp.consumers)
+
+
+def partial_bits(plan: Plan, reader: LayerPlan) -> int:
+    """Width of the dX a layer returns: a partial sum if others are added to it."""
+    precision = plan.chip.precision
+    return precision.partial_sum if reader.split.k > 1 else precision.gradient
+
+
+def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+    """U, S and m of a slice, all steps of the samples that are on the chip at a time."""
+    neurons = part.neurons.size * lp.layer.out_shape[2] * plan.steps
+    neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
+    return neurons * (plan.chip.precision.membrane + 2)
+
+
+def _carry_spilled(plan: Plan, lp: LayerPlan) -> bool:
+    """Whether U goes through DRAM between two blocks of steps of the same row.
+
+    A quarter of the U memory carries it; blocks of all steps, and the walk behind batch
+    statistics, carry nothing from one to the next.
+    """
+    if lp.exact or lp.layer.neuron is None or lp.width * plan.steps <= plan.array.positions:
+        return False
+    channels = max(length(part.neurons.channels) for part in lp.slices)
+    bits = channels * lp.layer.out_shape[2] * plan.chip.precision.membrane
+    return bits > plan.chip.core.memory.membrane // 4
+
+
+def kept_bits(plan: Plan, core: int) -> int:
+    """Bits of a core's U memory that hold state kept from FP to BP."""
+    return sum(
+        state_bits(plan, lp, part)
+        for lp in plan.layers
+        if lp.state == "keep"
+        for part in lp.slices
+        if part.core == core
+    )
+
+
+def _keep_states(plan: Plan) -> None:
+    """State kept from FP to BP takes half of the cores' U memories at most, all layers together."""
+    room = plan.chip.core.memory.membrane // 2
+    used: dict[int, int] = defaultdict(int)
+    for lp in plan.layers:
+        if lp.state != "keep":
+            continue
+        for part in lp.slices:
+            used[part.core] += state_bits(plan, lp, part)
+            if used[part.core] > room:
+                raise MappingError(
+                    f"layer {lp.layer.name}: state kept on core {part.core} needs "
+                    f"{used[part.core]} bit, but half of core.memory.membrane is {room} bit; "
+                    f"use mapping.states=[{lp.layer.name}=spill], more cores, or a larger memory"
+                )

@@ -1,0 +1,242 @@
+"""Streams into a core: which weights and rows a tile fetches, and what is there already.
+
+Rows come in rising order and overlap where windows do: a block fetches only rows that no block
+before it has left in the core, and runs ahead as far as the memory holds, in few long reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tlm.counts.passes import Layout
+from tlm.counts.walk import Nest, WeightTile
+from tlm.space.array_types import Ints
+from tlm.space.geometry import output_rows, source_rows
+from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.task import ENGINE_OF_PHASE, Run
+from tlm.storage.address import Weights
+from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.residency import product_region
+from tlm.storage.sweeps import Round
+
+MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
+WG_SHARE = 8  # part of the gradient memory for WG's dY where that comes from DRAM
+
+Place = tuple[str, int]  # engine and core: layers take turns in its buffers
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The tiles of a block: by tile its first entry, DRAM ``runs``, and the weights it takes.
+
+    Weights are ``fetched`` from DRAM, read where they are ``staged``, ``put`` there. A panel has
+    the tiles of a span of ``panels``.
+    """
+
+    starts: Ints
+    runs: Sequence[tuple[Run, ...]]
+    fetched: Ints
+    staged: Ints
+    put: Ints
+    panels: Sequence[Span]
+
+    def energy(self, engine: str, nest: Nest, bits: int) -> dict[str, Ints]:
+        """Writes of the weight buffer, and accesses of the memory that stages weights, by tile.
+
+        Lanes that hold positions of their own (mode ``element``) take weights of their own every
+        cycle, so each has a copy of the buffer.
+        """
+        copies = nest.lanes if nest.mode == "element" and nest.dataflow != "weight" else 1
+        return {
+            f"{engine}.weight_write": (self.fetched + self.staged) * copies,
+            f"{engine}.stage_read": -(-self.staged * bits // MEMORY_WIDTH),
+            f"{engine}.stage_write": -(-self.put * bits // MEMORY_WIDTH),
+        }
+
+
+def whole_panels(layout: Layout) -> Cut:
+    """A tile a panel, no weights."""
+    starts = np.array([panel.entries[0] for panel in layout.panels])
+    none = np.zeros_like(starts)
+    return Cut(starts, [()] * len(starts), none, none, none, [])
+
+
+@dataclass(slots=True)
+class _Held:
+    """Weights that cores have after some blocks of a round.
+
+    ``after``: how a block of a layout is cut then, and what they have next.
+    """
+
+    tiles: set[WeightTile]
+    bits: int = 0
+    after: dict[Hashable, tuple[Cut, _Held]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Streams:
+    """What every engine has fetched so far, by round and core."""
+
+    plan: Plan
+    _held: dict[Place, tuple[tuple[object, ...], _Held]] = field(default_factory=dict)
+    _begun: dict[Round, _Held] = field(default_factory=dict)
+    _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    def together(self, turn: Round, nest: Nest) -> int:
+        """Weight tiles that an array walks at a time: what is in the weight buffer at once.
+
+        With weights held it makes no difference, so that they are walked as they are fetched.
+        """
+        if nest.dataflow == "weight":
+            return self._group(turn)
+        return self.plan.array.half_buffer * (1 if turn.staged else 2)
+
+    def _group(self, turn: Round) -> int:
+        """Weight tiles that are fetched together."""
+        return max(1, turn.group_bits // self.plan.array.tile_bits())
+
+    def cut(self, turn: Round, lp: LayerPlan, core: int, layout: Layout) -> Cut:
+        """Cut the entries of a block into tiles whose weights are fetched together.
+
+        Entries that fetch nothing from DRAM are one with those before them, because nothing can
+        hold them up.
+        """
+        place = (ENGINE_OF_PHASE[turn.phase], core)
+        before, held = self._held.get(place, (None, None))
+        if held is None or before != turn[1:]:  # another round's weights give way
+            held = self._begin(turn)
+        # Cores with the same weights fetch them alike, and, what did not fit never will, so does
+        # every block that leaves nothing new here: few blocks are cut one weight tile at a time.
+        key = (layout.scanned, layout.taps, layout.panels)
+        if key not in held.after:
+            held.after[key] = self._cut(held, turn, lp, layout)
+        cut, held = held.after[key]
+        self._held[place] = turn[1:], held
+        return cut
+
+    def _begin(self, turn: Round) -> _Held:
+        """The start of a round, shared by all cores; those of other layers are forgotten."""
+        if turn not in self._begun:
+            kept = self._begun.items()
+            self._begun = {one: held for one, held in kept if one.layer == turn.layer}
+            self._begun[turn] = _Held(set())
+        return self._begun[turn]
+
+    def _cut(self, held: _Held, turn: Round, lp: LayerPlan, layout: Layout) -> tuple[Cut, _Held]:
+        starts: list[int] = []
+        runs: list[tuple[Run, ...]] = []
+        words: list[list[int]] = []
+        panels: list[Span] = []
+        after = _Held(set(held.tiles), held.bits)
+        for panel in layout.panels:
+            first, entries = len(starts), range(*panel.entries)
+            most = max(len(layout.tiles[entry]) for entry in entries)
+            size = max(1, self._group(turn) // max(1, most))
+            for start in entries[::size]:
+                some = layout.tiles[start : min(start + size, entries.stop)]
+                tiles = [tile for entry in some for tile in entry] if layout.scanned else []
+                new, counts = _fetch(after, turn, lp.weights["W"], tiles)
+                if new or len(starts) == first:
+                    starts.append(start)
+                    runs.append(new)
+                    words.append(counts)
+                else:
+                    words[-1] = [a + b for a, b in zip(words[-1], counts, strict=True)]
+            panels.append((first, len(starts)))
+        fetched, staged, put = np.array(words, np.int64).T
+        cut = Cut(np.array(starts), runs, fetched, staged, put, panels)
+        return cut, held if after.bits == held.bits else after
+
+    def input_rows(
+        self, turn: tuple[object, ...], lp: LayerPlan, part: Slice, block: Block
+    ) -> Region:
+        """What a block of products newly reads of its sources; ``turn`` tells rounds apart.
+
+        Half of the spike memory holds the window of all steps, or else every block reads its own.
+        A frame that all steps share stays from one block of steps to the next.
+        """
+        source, channels = lp.feeds[0], part.neurons.channels
+        wanted = lp.wanted_input(Region(channels, block.samples, block.rows))
+        line = length(wanted.channels) * length(wanted.samples) * source.width * source.steps
+        held = self.plan.chip.core.memory.spikes // 2 // (line * lp.operand_bits)
+        if lp.forward == "memory":
+            held = wanted.rows[1]
+        limit = lp.wanted_input(product_region(lp, part)).rows[1]
+        steps = block.steps if source.steps > 1 else 0
+        key = (*turn, part.core, block.samples, steps)
+        rows = self._fresh(key, wanted.rows, held, limit)
+        return Region(wanted.channels, wanted.samples, rows)
+
+    def gradient_rows(
+        self, turn: Round, lp: LayerPlan, part: Slice, block: Block
+    ) -> tuple[Region, bool]:
+        """Rows of dY in DRAM that a block of BP newly reads, and whether every chunk must.
+
+        They share the gradient memory with WG's; where not even the rows of the block's own steps
+        fit, every chunk of inputs streams them again.
+        """
+        rows = output_rows(lp.layer, block.rows)
+        region = Region(part.neurons.channels, block.samples, rows)
+        memory = self.plan.chip.core.memory.gradients
+        room = memory - memory // WG_SHARE
+        line = length(region.channels) * length(region.samples) * lp.width
+        line *= self.plan.chip.precision.gradient
+        held = room // (line * self.plan.steps)
+        key = (*turn, part.core, block.samples, block.steps)
+        limit = output_rows(lp.layer, part.input_rows)[1]
+        fresh = self._fresh(key, rows, held, limit)
+        each = held < length(rows) and line * length(block.steps) * length(rows) > room
+        return Region(region.channels, region.samples, fresh), each
+
+    def mask_rows(self, turn: Round, lp: LayerPlan, part: Slice, block: Block) -> Span:
+        """Rows of its sources' output masks that a block of BP newly reads.
+
+        A quarter of the spike memory holds them.
+        """
+        source = lp.feeds[0]
+        rows = source_rows(lp.layer, block.rows, source.rows)
+        line = source.channels * source.width * length(block.samples) * self.plan.steps
+        held = self.plan.chip.core.memory.spikes // 4 // (line * len(lp.feeds))
+        limit = source_rows(lp.layer, part.input_rows, source.rows)[1]
+        key = ("mask", *turn, part.core, block.samples, block.steps)
+        return self._fresh(key, rows, held, limit)
+
+    def _fresh(self, key: tuple[object, ...], rows: Span, held: int, limit: int) -> Span:
+        """New rows of a window of ``rows``, where ``held`` rows fit and none follows ``limit``."""
+        if held < length(rows):
+            return rows
+        before = self._rows_end.get(key, 0)
+        if rows[1] <= before:
+            return (before, before)
+        end = max(rows[1], min(limit, rows[0] + held))
+        self._rows_end[key] = end
+        return (max(before, rows[0]), end)
+
+
+def _fetch(
+    held: _Held, turn: Round, weights: Weights, tiles: list[WeightTile]
+) -> tuple[tuple[Run, ...], list[int]]:
+    """The DRAM runs of some weight tiles; how many weights are fetched, read staged, put."""
+    runs: list[Run] = []
+    fetched = staged = put = 0
+    for tile in tiles:
+        k, c, tap = tile
+        size = weights.tile_size(k, c)
+        if tile in held.tiles:
+            staged += size if turn.staged else 0
+            continue
+        first, nbytes = weights.run(weights.offset(k, c, tap), size)
+        fetched += size
+        bits = held.bits + size * weights.bits
+        if bits <= turn.room:
+            held.tiles.add(tile)
+            held.bits = bits
+            put += size if turn.staged else 0
+        if runs and sum(runs[-1]) == first:
+            runs[-1] = (runs[-1][0], runs[-1][1] + nbytes)
+        else:
+            runs.append((first, nbytes))
+    return tuple(runs), [fetched, staged, put]

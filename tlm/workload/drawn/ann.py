@@ -1,0 +1,27 @@
+"""The same network as an ANN: what a spiking job is to be measured against.
+
+One step instead of T, 16 bit activations instead of spikes, no neurons (a layer's output is its
+current; the rectifier, one comparison, is left out), and nothing zero: every multiply-accumulate
+of FP, BP and WG is done. Shapes, batch, weights, normalisation, pooling and optimizer stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tlm.workload.drawn.activity import Dense
+from tlm.workload.model import Layer, Workload
+from tlm.workload.synthetic import redrawn
+
+DRAWN_AS = "dense ANN (T=1, analog activations, no neurons)"
+
+
+def as_ann(workload: Workload) -> Workload:
+    """``workload`` as an ANN of the same shapes, with one iteration of all-ones masks."""
+    dense = redrawn(workload, Dense(), DRAWN_AS)
+    layers = tuple(map(_analog, workload.layers))
+    return replace(dense, layers=layers, steps=1, encoding="direct")
+
+
+def _analog(layer: Layer) -> Layer:
+    return replace(layer, input_kind="analog", neuron=None)

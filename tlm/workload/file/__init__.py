@@ -1,0 +1,1 @@
+"""The file of a recorded job: its schema, reader, writer and checker."""

@@ -1,0 +1,272 @@
+"""The layer graph as JSON: written in one fixed form, read back field by field.
+
+``Reader`` refuses the first value that is not what the format page says, naming its place.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from math import inf, isfinite, prod
+from pathlib import Path
+from typing import Any
+
+from tlm.workload.file import schema
+from tlm.workload.file.fault import fault
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, Shape3
+from tlm.workload.surrogate import COMPACT
+
+_LAYER_KEYS = tuple(Layer.__dataclass_fields__)
+_NORM_KEYS = tuple(Norm.__dataclass_fields__)
+_POOL_KEYS = tuple(Pool.__dataclass_fields__)
+_NEURON_KEYS = tuple(Neuron.__dataclass_fields__)
+_REMEDY = "see docs/workload-format.md, or record the job again"
+_UNMODELLED = "it is not modelled yet: record the job without it"
+
+
+def layers_to_json(layers: tuple[Layer, ...]) -> str:
+    """Layers as compact JSON with sorted keys; ``groups`` only of grouped convolutions."""
+    rows = [asdict(layer) for layer in layers]
+    for row in rows:
+        if row["groups"] == 1:
+            del row["groups"]
+    return json.dumps(rows, sort_keys=True, separators=(",", ":"))
+
+
+def layers_from_json(path: Path, text: str) -> tuple[Layer, ...]:
+    """Parse and check the ``layers`` attribute of file ``path``.
+
+    Raises WorkloadError naming the layer and field at the first value that does not fit.
+    """
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise fault(path, "layers", "JSON", str(error), _REMEDY) from error
+    if not isinstance(rows, list) or not 1 <= len(rows) <= schema.MAX_LAYERS:
+        raise fault(path, "layers", f"a list of 1..{schema.MAX_LAYERS} layers", rows, _REMEDY)
+    reader = Reader(path)
+    layers = tuple(reader.layer(index, row) for index, row in enumerate(rows))
+    check_layers(path, layers)
+    return layers
+
+
+def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
+    """Hold the shapes and places of all layers against each other.
+
+    Raises WorkloadError naming the layer and field at the first that does not fit.
+    """
+    for layer in layers:
+        _check_input(path, layer, layers)
+        _check_output(path, layer)
+    used = {source for layer in layers for source in layer.sources}
+    for layer in layers[:-1]:
+        if layer.neuron is None:
+            raise fault(
+                path,
+                f"layers[{layer.index}].neuron",
+                "a neuron (only the last layer may be a read-out)",
+                "null",
+                _REMEDY,
+            )
+        if layer.index not in used:
+            expected = f"{layer.index} among the sources of a later layer"
+            raise fault(path, f"layers[{layer.index}]", expected, "none", _REMEDY)
+
+
+class Reader:
+    """Turns parsed JSON into dataclasses; every method refuses what is not expected."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def layer(self, index: int, value: Any) -> Layer:
+        """One layer at position ``index`` of the list."""
+        key = f"layers[{index}]"
+        whole = {"groups": 1, **value} if isinstance(value, dict) else value
+        row = self.record(key, whole, _LAYER_KEYS)
+        return Layer(
+            index=self.integer(f"{key}.index", row["index"], index, index),
+            name=self.text(f"{key}.name", row["name"]),
+            kind=self.choice(f"{key}.kind", row["kind"], ("conv", "linear"), _UNMODELLED),
+            in_shape=self.integers(f"{key}.in_shape", row["in_shape"], 3, 1),
+            out_shape=self.integers(f"{key}.out_shape", row["out_shape"], 3, 1),
+            kernel=self.integers(f"{key}.kernel", row["kernel"], 2, 1),
+            stride=self.integers(f"{key}.stride", row["stride"], 2, 1),
+            padding=self.integers(f"{key}.padding", row["padding"], 2, 0),
+            sources=self.sources(f"{key}.sources", row["sources"], index),
+            input_pool=self.pool(f"{key}.input_pool", row["input_pool"]),
+            input_kind=self.choice(
+                f"{key}.input_kind", row["input_kind"], schema.INPUT_KINDS, _REMEDY
+            ),
+            bias=self.boolean(f"{key}.bias", row["bias"]),
+            norm=self.norm(f"{key}.norm", row["norm"]),
+            current_pool=self.pool(f"{key}.current_pool", row["current_pool"]),
+            neuron=self.neuron(f"{key}.neuron", row["neuron"]),
+            pool=self.pool(f"{key}.pool", row["pool"]),
+            groups=self.integer(f"{key}.groups", row["groups"], 1, schema.MAX_DIMENSION),
+        )
+
+    def sources(self, key: str, value: Any, index: int) -> tuple[int, ...]:
+        """Rising indices of earlier layers, one of them repeated if added twice; or [-1]."""
+        if value == [NETWORK_INPUT]:
+            return (NETWORK_INPUT,)
+        if index == 0 or not isinstance(value, list) or not 1 <= len(value) <= schema.MAX_SOURCES:
+            expected = "[-1] (the network's input)" if index == 0 else "[-1] or earlier layers"
+            raise fault(self.path, key, expected, value, _REMEDY)
+        if any(type(one) is not int or not 0 <= one < index for one in value):
+            raise fault(self.path, key, f"layers in 0..{index - 1}", value, _REMEDY)
+        if sorted(value) != value:
+            raise fault(self.path, key, "layers in rising order", value, _REMEDY)
+        return tuple(value)
+
+    def norm(self, key: str, value: Any) -> Norm | None:
+        """Batch normalisation, or null for none."""
+        if value is None:
+            return None
+        row = self.record(key, value, _NORM_KEYS)
+        return Norm(
+            kind=self.choice(f"{key}.kind", row["kind"], ("batch",), _UNMODELLED),
+            epsilon=self.number(f"{key}.epsilon", row["epsilon"], 0),
+            per_step=self.boolean(f"{key}.per_step", row["per_step"]),
+        )
+
+    def pool(self, key: str, value: Any) -> Pool | None:
+        """Pooling, or null for none."""
+        if value is None:
+            return None
+        row = self.record(key, value, _POOL_KEYS)
+        size = self.integer(f"{key}.size", row["size"], 1, schema.MAX_DIMENSION)
+        return Pool(
+            kind=self.choice(f"{key}.kind", row["kind"], schema.POOLS, _UNMODELLED),
+            size=size,
+            stride=self.integer(f"{key}.stride", row["stride"], 1, schema.MAX_DIMENSION),
+            padding=self.integer(f"{key}.padding", row["padding"], 0, size // 2),
+        )
+
+    def neuron(self, key: str, value: Any) -> Neuron | None:
+        """Neuron and surrogate parameters, or null for a read-out."""
+        if value is None:
+            return None
+        row = self.record(key, value, _NEURON_KEYS)
+        surrogate = self.text(f"{key}.surrogate", row["surrogate"])
+        compact = self.boolean(f"{key}.compact", row["compact"])
+        if COMPACT.get(surrogate, compact) != compact:
+            expected = f"{COMPACT[surrogate]} for a {surrogate} surrogate"
+            raise fault(self.path, f"{key}.compact", expected, compact, _REMEDY)
+        return Neuron(
+            decay=self.number(f"{key}.decay", row["decay"], 0),
+            gain=self.number(f"{key}.gain", row["gain"], 0),
+            threshold=self.number(f"{key}.threshold", row["threshold"], 0),
+            reset=self.choice(f"{key}.reset", row["reset"], schema.RESETS, _REMEDY),
+            detach_reset=self.boolean(f"{key}.detach_reset", row["detach_reset"]),
+            surrogate=surrogate,
+            surrogate_width=self.number(f"{key}.surrogate_width", row["surrogate_width"], 0),
+            surrogate_peak=self.number(f"{key}.surrogate_peak", row["surrogate_peak"], 0),
+            compact=compact,
+            reset_value=self.number(f"{key}.reset_value", row["reset_value"]),
+            offset=self.number(f"{key}.offset", row["offset"]),
+            initial=self.number(f"{key}.initial", row["initial"]),
+            fires_at_threshold=self.boolean(f"{key}.fires_at_threshold", row["fires_at_threshold"]),
+        )
+
+    def record(self, key: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+        """An object with exactly these keys."""
+        if not isinstance(value, dict):
+            raise fault(self.path, key, "a JSON object", value, _REMEDY)
+        unknown = sorted(set(value) - set(keys))
+        if unknown:
+            raise fault(self.path, key, f"no key but {', '.join(keys)}", unknown[0], _REMEDY)
+        missing = sorted(set(keys) - set(value))
+        if missing:
+            raise fault(self.path, key, f'a key "{missing[0]}"', "none", _REMEDY)
+        return value
+
+    def integer(self, key: str, value: Any, low: int, high: int) -> int:
+        """A whole number in low..high."""
+        if type(value) is not int or not low <= value <= high:
+            expected = f"{low}" if low == high else f"a whole number in {low}..{high}"
+            raise fault(self.path, key, expected, value, _REMEDY)
+        return value
+
+    def integers(self, key: str, value: Any, count: int, low: int) -> Any:
+        """A list of ``count`` whole numbers from ``low`` to the largest dimension, as a tuple."""
+        if not isinstance(value, list) or len(value) != count:
+            raise fault(self.path, key, f"a list of {count} whole numbers", value, _REMEDY)
+        return tuple(self.integer(key, one, low, schema.MAX_DIMENSION) for one in value)
+
+    def number(self, key: str, value: Any, low: float = -inf) -> float:
+        """A finite number of at least ``low``."""
+        if type(value) not in (int, float) or not isfinite(value) or value < low:
+            least = f" >= {low}" if isfinite(low) else ""
+            raise fault(self.path, key, f"a finite number{least}", value, _REMEDY)
+        return float(value)
+
+    def text(self, key: str, value: Any) -> str:
+        """A short non-empty printable text."""
+        if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
+            raise fault(self.path, key, "1..64 printable characters", value, _REMEDY)
+        return value
+
+    def boolean(self, key: str, value: Any) -> bool:
+        """true or false."""
+        if type(value) is not bool:
+            raise fault(self.path, key, "true or false", value, _REMEDY)
+        return value
+
+    def choice(self, key: str, value: Any, allowed: tuple[str, ...], remedy: str) -> Any:
+        """One of the words ``allowed``."""
+        if value not in allowed:
+            raise fault(self.path, key, " or ".join(f'"{one}"' for one in allowed), value, remedy)
+        return value
+
+
+def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
+    """Hold a layer's input against what its sources leave."""
+    key = f"layers[{layer.index}]"
+    if layer.sources == (NETWORK_INPUT,):
+        if layer.index and layer.in_shape != layers[0].in_shape:
+            wanted = f"{layers[0].in_shape}, the network's input as layer 0 reads it"
+            raise fault(path, f"{key}.in_shape", wanted, layer.in_shape, _REMEDY)
+        if layer.input_pool is not None:
+            raise fault(path, f"{key}.input_pool", "null on the network's input", "a pool", _REMEDY)
+        return
+    given = [layers[source].pooled_shape for source in layer.sources]
+    if any(shape != given[0] for shape in given):
+        raise fault(path, f"{key}.sources", "layers of one shape", given, _REMEDY)
+    shape = _pooled(path, f"{key}.input_pool", layer.input_pool, given[0])
+    fitting = (prod(shape), 1, 1) if layer.kind == "linear" else shape
+    if layer.in_shape != fitting:
+        wanted = f"{fitting}, what layer {layer.sources[0]} leaves"
+        raise fault(path, f"{key}.in_shape", wanted, layer.in_shape, _REMEDY)
+
+
+def _check_output(path: Path, layer: Layer) -> None:
+    """Hold a layer's output against its input, kernel, stride and padding."""
+    key = f"layers[{layer.index}]"
+    made = _pooled(path, f"{key}.current_pool", layer.current_pool, layer.product_shape)
+    if layer.out_shape != made:
+        wanted = f"(K, {made[1]}, {made[2]}) by in_shape, kernel, stride and padding"
+        raise fault(path, f"{key}.out_shape", wanted, layer.out_shape, _REMEDY)
+    _pooled(path, f"{key}.pool", layer.pool, layer.out_shape)
+    if layer.in_shape[0] % layer.groups or layer.out_shape[0] % layer.groups:
+        wanted = f"a divisor of {layer.in_shape[0]} inputs and {layer.out_shape[0]} outputs"
+        raise fault(path, f"{key}.groups", wanted, layer.groups, _REMEDY)
+    if layer.kind == "linear" and layer != _as_linear(layer):
+        wanted = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, pool or groups"
+        raise fault(path, key, wanted, layer.name, _REMEDY)
+
+
+def _pooled(path: Path, key: str, pool: Pool | None, shape: Shape3) -> Shape3:
+    """Shape after a pool; refused if no window fits."""
+    pooled = shape if pool is None else pool.pooled(shape)
+    if min(pooled) < 1:
+        size = pool and pool.size
+        raise fault(path, f"{key}.size", f"a window inside {shape[1:]} neurons", size, _REMEDY)
+    return pooled
+
+
+def _as_linear(layer: Layer) -> Layer:
+    """The layer with every window field as a linear layer has it."""
+    flat = (layer.in_shape[0], 1, 1)
+    plain = replace(layer, in_shape=flat, kernel=(1, 1), stride=(1, 1), padding=(0, 0))
+    return replace(plain, pool=None, current_pool=None, groups=1)

@@ -1,0 +1,181 @@
+"""Workload and recordings -> file: atomic, and the same bytes for the same content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.errors import WorkloadError
+from tlm.workload.file import schema
+from tlm.workload.file.graph import layers_to_json
+from tlm.workload.file.layout import Expected, expected_bits, expected_values
+from tlm.workload.file.reader import read_workload
+from tlm.workload.model import BoolArray, Recording, Workload
+from tlm.workload.values import FloatArray, Values
+
+_GZIP_LEVEL = 4
+_FP16_EXPONENT = 15  # scaled to just below 2^15: fp16 ends at 65504
+
+
+def write_workload(
+    workload: Workload, recordings: Sequence[Recording], values: Sequence[Values | None] = ()
+) -> Workload:
+    """Write ``workload.path`` and return the workload as read back and checked.
+
+    ``workload.iterations`` and ``workload.sha256`` are taken from the recordings and the file;
+    ``values`` are needed where ``workload.levels`` says more than "bits".
+    A reader never sees half a file: it is written beside its place, synced and moved in.
+    Raises WorkloadError if shapes do not fit or the file cannot be written.
+    """
+    path = workload.path
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise WorkloadError(f"{path}: cannot be written: {error.strerror}") from error
+    os.close(handle)
+    part = Path(name)
+    try:
+        _write(part, workload, recordings, values)
+        _sync(part)
+        part.chmod(0o644)
+        read_workload(part)
+        os.replace(part, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise WorkloadError(f"{path}: cannot be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return read_workload(path)
+
+
+def _write(
+    part: Path,
+    workload: Workload,
+    recordings: Sequence[Recording],
+    values: Sequence[Values | None],
+) -> None:
+    # A fixed format version: files do not depend on the HDF5 library's own newest one.
+    with h5py.File(part, "w", libver=("v110", "v110")) as file:
+        _write_header(file, workload, [recording.iteration for recording in recordings])
+        for which, recording in enumerate(recordings):
+            masks = _masks(recording)
+            for key, wanted in expected_bits(workload, which).items():
+                _check_shape(workload, wanted, masks[key].shape)
+                _store(file, wanted, np.packbits(masks[key]), masks[key].shape)
+            wanted_values = expected_values(workload, which)
+            if wanted_values:
+                numbers = _numbers(workload, values[which] if values else None)
+                _write_values(file, workload, which, masks, numbers)
+
+
+def _write_values(
+    file: h5py.File,
+    workload: Workload,
+    which: int,
+    masks: dict[str, BoolArray],
+    numbers: dict[str, FloatArray],
+) -> None:
+    for key, wanted in expected_values(workload, which).items():
+        _check_shape(workload, wanted, numbers[key].shape)
+        array = numbers[key]
+        if wanted.form == "nonzeros":
+            array = array[masks[wanted.bits_of]]
+        exponent = _exponent(array) if workload.levels[which] == "value" else 0
+        stored = np.ldexp(array, -exponent).astype(schema.FLOAT_TYPES[workload.levels[which]])
+        _store(file, wanted, stored.reshape(-1), array.shape)
+        file[wanted.name].attrs["exponent"] = np.int64(exponent)
+
+
+def _exponent(array: FloatArray) -> int:
+    """Power of two that brings the largest number to the top of fp16's range."""
+    largest = float(np.abs(array).max(initial=0.0))
+    exponent = int(np.frexp(largest)[1]) - _FP16_EXPONENT if largest else 0
+    return max(-schema.MAX_EXPONENT, min(schema.MAX_EXPONENT, exponent))
+
+
+def _check_shape(workload: Workload, wanted: Expected, shape: tuple[int, ...]) -> None:
+    if shape != wanted.shape:
+        raise WorkloadError(
+            f"{workload.path}: {wanted.name}: expected shape {wanted.shape}, "
+            f"got {shape}; record with the workload's own T, B and layers"
+        )
+
+
+def _masks(recording: Recording) -> dict[str, BoolArray]:
+    """Arrays by the keys of ``expected_bits``; those of read-outs and without norm are extra."""
+    arrays = {schema.INPUTS: recording.inputs}
+    for kind in (schema.SPIKES, schema.MASKS, schema.GRADIENTS, schema.OUTPUT_GRADIENTS):
+        layers: tuple[BoolArray, ...] = getattr(recording, kind)
+        arrays.update({f"{index}/{kind}": array for index, array in enumerate(layers)})
+    return arrays
+
+
+def _numbers(workload: Workload, values: Values | None) -> dict[str, FloatArray]:
+    """Arrays by the keys of ``expected_values``."""
+    if values is None:
+        raise WorkloadError(f"{workload.path}: levels {workload.levels} need values to write")
+    arrays = {schema.INPUT_VALUES: values.inputs}
+    if values.loss_gradient is not None:
+        arrays[schema.LOSS_GRADIENT] = values.loss_gradient
+    for index, gradients in enumerate(values.gradients):
+        arrays[f"{index}/{schema.GRADIENT_VALUES}"] = gradients
+        for name, array in values.parameters[index].named().items():
+            arrays[f"{index}/{name}"] = array
+        for name, array in values.parameter_gradients[index].named().items():
+            arrays[f"{index}/{name}{schema.PARAMETER_GRADIENTS}"] = array
+    return arrays
+
+
+def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) -> None:
+    text = {
+        "schema": schema.SCHEMA,
+        "name": workload.name,
+        "dataset": workload.dataset,
+        "licence": workload.licence,
+        "optimizer": workload.optimizer,
+        "encoding": workload.encoding,
+        "layers": layers_to_json(workload.layers),
+        "levels": json.dumps(workload.levels),
+        "provenance": json.dumps(workload.provenance, sort_keys=True),
+    }
+    for name, value in text.items():
+        file.attrs[name] = np.bytes_(value.encode())
+    file.attrs["schema_version"] = np.int64(schema.SCHEMA_VERSION)
+    file.attrs["steps"] = np.int64(workload.steps)
+    file.attrs["batch"] = np.int64(workload.batch)
+    file.attrs["accuracy"] = np.float64(workload.accuracy)
+    file.attrs["iterations"] = np.array(iterations, np.int64)
+
+
+def _store(
+    file: h5py.File, wanted: Expected, elements: NDArray[Any], shape: tuple[int, ...]
+) -> None:
+    """Write one dataset in a single chunk; nothing can be stored in a chunk of no elements."""
+    chunked = {
+        "chunks": elements.shape,
+        "compression": "gzip",
+        "compression_opts": _GZIP_LEVEL,
+        "shuffle": elements.itemsize > 1,
+    }
+    dataset = file.create_dataset(
+        wanted.name, data=elements, track_times=False, **(chunked if elements.size else {})
+    )
+    dataset.attrs["shape"] = np.array(shape, np.int64)
+    dataset.attrs["sha256"] = np.bytes_(hashlib.sha256(elements.tobytes()).hexdigest())
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

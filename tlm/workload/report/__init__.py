@@ -1,0 +1,1 @@
+"""What a recorded job looks like: densities, tables, and a whole check."""

@@ -1,0 +1,142 @@
+"""A workload as tables for a terminal: what it is, its layers, its densities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shape3, Workload
+from tlm.workload.report.density import Densities, densities, measured_tensors
+
+_SYMBOLS = {"spikes": "S", "masks": "m", "gradients": "dU", "output_gradients": "dY"}
+
+
+def info_tables(workload: Workload) -> list[Table]:
+    """Tables for ``workload info``: header, layers, then densities of each recorded iteration.
+
+    Reads every recording. Raises WorkloadError if one is damaged.
+    """
+    tables = [_header(workload), _layers(workload)]
+    for which, iteration in enumerate(workload.iterations):
+        measured = densities(workload.load(which))
+        tables.append(_densities(workload, iteration, measured))
+    return tables
+
+
+def info_figures(workload: Workload) -> dict[str, Any]:
+    """What ``info_tables`` show, as plain values: densities are non-zero shares by layer, step.
+
+    Reads every recording. Raises WorkloadError if one is damaged.
+    """
+    recorded = {}
+    for which, iteration in enumerate(workload.iterations):
+        measured = densities(workload.load(which))
+        recorded[iteration] = {
+            layer.name: {
+                _SYMBOLS[tensor]: getattr(measured, tensor)[layer.index].tolist()
+                for tensor in measured_tensors(layer)
+            }
+            for layer in workload.layers
+        }
+    layers = [
+        {"name": one.name, "kind": one.kind, "in_shape": one.in_shape, "out_shape": one.out_shape}
+        for one in workload.layers
+    ]
+    return {**_facts(workload), "layers": layers, "densities": recorded}
+
+
+def _header(workload: Workload) -> Table:
+    table = Table(title=escape(workload.name), show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in _facts(workload).items():
+        table.add_row(escape(name), escape(value))
+    return table
+
+
+def _facts(workload: Workload) -> dict[str, str]:
+    """What a job is, in words by name."""
+    return {
+        "file": str(workload.path),
+        "time steps T, batch B": f"{workload.steps}, {workload.batch}",
+        "input coding": workload.encoding,
+        "neurons": "; ".join(
+            dict.fromkeys(_neuron(one.neuron) for one in workload.layers if one.neuron)
+        ),
+        "optimizer": workload.optimizer,
+        "test accuracy": f"{workload.accuracy:.3f}",
+        "data set": workload.dataset,
+        "licence": workload.licence,
+        "activity": workload.activity,
+        "recorded iterations": ", ".join(
+            f"{iteration} ({level})"
+            for iteration, level in zip(workload.iterations, workload.levels, strict=True)
+        ),
+        **workload.provenance,
+        "sha256": workload.sha256,
+    }
+
+
+def _layers(workload: Workload) -> Table:
+    table = Table("layer", "reads", "kind", "input CxHxW", "neurons KxExF", "kernel", "pool")
+    table.title = "Layers"
+    for layer in workload.layers:
+        table.add_row(
+            escape(f"{layer.index} {layer.name}"),
+            _sources(layer),
+            f"{layer.kind}{', norm' if layer.norm else ''}{'' if layer.neuron else ', read-out'}",
+            _shape(layer.in_shape),
+            _shape(layer.out_shape),
+            _window(layer),
+            _pool(layer.pool),
+        )
+    return table
+
+
+def _densities(workload: Workload, iteration: int, measured: Densities) -> Table:
+    steps = [f"t={step}" for step in range(workload.steps)]
+    table = Table("layer", "tensor", "mean", *steps)
+    table.title = f"Non-zero share at iteration {iteration} (input {measured.inputs:.3f})"
+    for layer in workload.layers:
+        first = escape(f"{layer.index} {layer.name}")
+        for tensor in measured_tensors(layer):
+            row = getattr(measured, tensor)[layer.index]
+            shares = (f"{one:.3f}" for one in row)
+            table.add_row(first, _SYMBOLS[tensor], f"{row.mean():.3f}", *shares)
+            first = ""
+    return table
+
+
+def _sources(layer: Layer) -> str:
+    """What a layer reads: the input, or layers added up, through a pool of their sum."""
+    if layer.sources == (NETWORK_INPUT,):
+        return "input"
+    added = " + ".join(map(str, layer.sources))
+    return added if layer.input_pool is None else f"{_pool(layer.input_pool)} of {added}"
+
+
+def _pool(pool: Pool | None) -> str:
+    if pool is None:
+        return "-"
+    return f"{pool.kind} {pool.size}/{pool.stride}{f' pad {pool.padding}' if pool.padding else ''}"
+
+
+def _neuron(one: Neuron) -> str:
+    return (
+        f"decay {one.decay:g}, gain {one.gain:g}, threshold {one.threshold:g}, {one.reset} reset"
+        f"{' (detached)' if one.detach_reset else ''}, {one.surrogate} surrogate of width "
+        f"{one.surrogate_width:g}"
+    )
+
+
+def _shape(shape: Shape3) -> str:
+    return "x".join(map(str, shape))
+
+
+def _window(layer: Layer) -> str:
+    if layer.kind == "linear":
+        return "-"
+    rows, columns = layer.kernel
+    return f"{rows}x{columns} stride {layer.stride[0]} pad {layer.padding[0]}"

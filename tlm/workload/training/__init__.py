@@ -1,0 +1,1 @@
+"""Trains a recipe of ours and records it (needs torch)."""

@@ -1,0 +1,133 @@
+"""Train a recipe's network, with its first, middle and last iteration recorded on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from tlm.workload.recipe import Recipe
+from tlm.workload.training.datasets import DataSet, Split, coded
+from tlm.workload.training.scaling import scale_weights
+from tlm.workload.training.torchnet import Network, build
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (iterations done, iterations in all)."""
+
+_SCALE_BATCHES = 4
+_TEST_BATCH = 250
+
+
+class Recorder(Protocol):
+    """What brackets the forward and backward pass of a recorded iteration."""
+
+    def at(self, iteration: int) -> AbstractContextManager[object]:
+        """Context in which exactly one forward and backward pass runs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A network ready to be trained on its data, and the samples of every iteration."""
+
+    recipe: Recipe
+    dataset: DataSet
+    network: Network
+    batches: Sequence[NDArray[np.int64]]
+
+    @property
+    def recorded(self) -> tuple[int, int, int]:
+        """The first, the middle and the last iteration."""
+        return 0, len(self.batches) // 2, len(self.batches) - 1
+
+    def inputs(self, split: Split, chosen: NDArray[np.int64] | slice, *seed: int) -> Tensor:
+        """Coded input of the ``chosen`` samples; rate coding draws from ``seed``."""
+        recipe = self.recipe
+        drawn = coded(
+            self.dataset, split, chosen, recipe.encoding, recipe.steps, (recipe.seed, *seed)
+        )
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        return torch.from_numpy(drawn).contiguous(memory_format=layout)
+
+
+def prepare(recipe: Recipe, dataset: DataSet) -> Job:
+    """The recipe's network with initial weights; deterministic (one thread, seeded)."""
+    torch.set_num_threads(1)
+    torch.manual_seed(recipe.seed)
+    in_shape = dataset.train.inputs.shape[-3:]
+    network = build(recipe.blocks, in_shape, recipe.steps, recipe.neuron, recipe.norm)
+    job = Job(recipe, dataset, network, _batches(recipe, len(dataset.train.labels)))
+    if recipe.scaling is not None:
+        first = np.concatenate(job.batches[:_SCALE_BATCHES])
+        scale_weights(network, job.inputs(dataset.train, first, 0), recipe.scaling, recipe.seed)
+    if recipe.channels_last:
+        for weights in (one for one in network.parameters() if one.dim() == 4):
+            weights.data = weights.data.contiguous(memory_format=torch.channels_last)
+    return job
+
+
+def train(job: Job, recorder: Recorder, progress: Progress | None = None) -> None:
+    """Train with Adam and a cosine learning rate, recording what ``job.recorded`` names."""
+    recipe, network, total = job.recipe, job.network, len(job.batches)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    labels = torch.from_numpy(job.dataset.train.labels)
+    for iteration, batch in enumerate(job.batches):
+        if iteration in job.recorded:
+            record_iteration(job, recorder, iteration)
+        optimizer.param_groups[0]["lr"] = recipe.learning_rate * _cosine(iteration, total)
+        optimizer.zero_grad()
+        outputs = network(job.inputs(job.dataset.train, batch, 1, iteration))
+        torch.autograd.backward(cross_entropy(outputs, labels[torch.from_numpy(batch)]))
+        optimizer.step()
+        if progress is not None:
+            progress(iteration + 1, total)
+
+
+def record_iteration(job: Job, recorder: Recorder, iteration: int) -> None:
+    """Record the pass of the first B samples of an iteration's mini-batch.
+
+    Training goes on as if this had not been: running statistics of the norms are put back.
+    """
+    few = job.batches[iteration][: job.recipe.batch]
+    labels = torch.from_numpy(job.dataset.train.labels[few])
+    inputs = job.inputs(job.dataset.train, few, 1, iteration)
+    kept = [buffer.clone() for buffer in job.network.buffers()]
+    with recorder.at(iteration):
+        torch.autograd.backward(cross_entropy(job.network(inputs), labels))
+    for buffer, before in zip(job.network.buffers(), kept, strict=True):
+        buffer.copy_(before)
+
+
+def accuracy(job: Job) -> float:
+    """Share of the test samples that are classified right, 0..1."""
+    network, test = job.network, job.dataset.test
+    network.eval()
+    right = 0
+    with torch.no_grad():
+        for first in range(0, len(test.labels), _TEST_BATCH):
+            part = slice(first, first + _TEST_BATCH)
+            labels = torch.from_numpy(test.labels[part])
+            outputs = network(job.inputs(test, part, 2, first))
+            right += int((outputs.argmax(1) == labels).sum())
+    network.train()
+    return right / len(test.labels)
+
+
+def _batches(recipe: Recipe, samples: int) -> list[NDArray[np.int64]]:
+    """Sample indices of every iteration, a new order each epoch; a short rest is left out."""
+    generator = np.random.default_rng(recipe.seed)
+    size = recipe.training_batch
+    used = samples // size * size
+    orders = [generator.permutation(samples)[:used] for _ in range(recipe.epochs)]
+    return list(np.concatenate(orders).reshape(-1, size))
+
+
+def _cosine(iteration: int, total: int) -> float:
+    return (1 + cos(pi * iteration / total)) / 2

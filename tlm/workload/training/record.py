@@ -1,0 +1,126 @@
+"""Train a bundled recipe and write its recording."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlm.errors import WorkloadError
+from tlm.workload.bundled import SUFFIX, bundled_folder, unknown_name
+from tlm.workload.recipe import Recipe
+from tlm.workload.training.datasets import DataSet, load
+
+if TYPE_CHECKING:
+    from tlm.workload.capture import Capture
+    from tlm.workload.training.loop import Job, Progress
+
+
+def recipe_names() -> list[str]:
+    """Names of the bundled recipes, sorted."""
+    return sorted(path.stem.replace("_", "-") for path in bundled_folder().glob("*.py"))
+
+
+def record(
+    name: str, data: Path | None, out: Path | None, progress: Progress | None = None
+) -> Path:
+    """Train recipe ``name`` and write its recorded job to ``out`` (default: ``<name>.h5`` here).
+
+    ``data`` is the folder of the data set's files; MNIST and digits come from installed wheels
+    without one. ``progress`` is called with (iterations done, in all). Raises WorkloadError if
+    the recipe, torch or the data are missing, or if the file cannot be written.
+    """
+    return record_recipe(load_recipe(name), data, out or Path(f"{name}{SUFFIX}"), progress)
+
+
+def record_recipe(
+    recipe: Recipe, data: Path | None, out: Path, progress: Progress | None = None
+) -> Path:
+    """Train ``recipe`` and write its recorded job to ``out``, as :func:`record` does."""
+    require_torch()
+    from tlm.workload.training.loop import accuracy, prepare, train
+
+    job = prepare(recipe, load(recipe.dataset, data, recipe.steps))
+    capture = capture_of(job)
+    train(job, capture, progress)
+    return save(job, capture, accuracy(job), out)
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe ``name`` from its file in the bundled folder.
+
+    Raises WorkloadError with the nearest name if there is none.
+    """
+    if name not in recipe_names():
+        raise unknown_name(name, recipe_names(), "recipe")
+    path = bundled_folder() / f"{name.replace('-', '_')}.py"
+    # Not imported: an import would leave compiled files beside the recipes.
+    recipe = runpy.run_path(str(path)).get("RECIPE")
+    if not isinstance(recipe, Recipe):
+        raise WorkloadError(f"{path}: expected RECIPE to be a Recipe, got {type(recipe).__name__}")
+    return recipe
+
+
+def require_torch() -> None:
+    """Raise WorkloadError naming the extra to install if torch is missing."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise WorkloadError(
+            "recording needs torch: install the extra 'capture' (pip install 'snn-tlm[capture]')"
+        ) from error
+
+
+def capture_of(job: Job) -> Capture:
+    """A recorder of the job's network."""
+    from tlm.workload.capture import Capture
+
+    return Capture(job.network, steps=job.recipe.steps, encoding=job.recipe.encoding)
+
+
+def save(job: Job, capture: Capture, accuracy: float, out: Path) -> Path:
+    """Write what ``capture`` recorded of a job whose test accuracy is ``accuracy``."""
+    recipe, dataset = job.recipe, job.dataset
+    written = capture.save(
+        out,
+        level=recipe.levels,
+        name=recipe.name,
+        dataset=dataset.title,
+        licence=dataset.licence,
+        accuracy=accuracy,
+        optimizer="adam",
+        provenance=_provenance(recipe, dataset),
+    )
+    return written.path
+
+
+def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
+    import torch
+
+    from tlm.version import __version__
+
+    scaling = recipe.scaling
+    started = (
+        f"LSUV, input current std {scaling.current_std:g}, last layer {scaling.output_std:g}"
+        if scaling is not None
+        else "torch's default"
+    )
+    return {
+        "recipe": recipe.name,
+        "data": dataset.source,
+        "pixel scaling": f"(pixel - {dataset.offset:g}) / {dataset.scale:g}",
+        "training": (
+            f"Adam, learning rate {recipe.learning_rate:g} falling as a cosine, "
+            f"{recipe.epochs} epochs of mini-batches of {recipe.training_batch}, "
+            f"seed {recipe.seed}, cross-entropy on the mean output over all steps"
+        ),
+        "recorded": f"the first {recipe.batch} samples of the iteration's mini-batch",
+        "initial weights": started,
+        "versions": (
+            f"tlm {__version__}, torch {torch.__version__}, numpy {np.__version__}, "
+            f"Python {sys.version_info.major}.{sys.version_info.minor}"
+        ),
+    }

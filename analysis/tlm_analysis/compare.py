@@ -13,7 +13,7 @@ from tlm_analysis.coverage import coverage
 from tlm_analysis.critical_path import RESOURCES, critical_path
 from tlm_analysis.run_dir import RunDir, open_run_dir
 
-Key = tuple[str, ...]
+PartKey = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Change:
     ``price`` the rest, from other prices; both are 0 for times, which have no price.
     """
 
-    key: Key
+    key: PartKey
     before: Fraction
     after: Fraction
     work: Fraction = Fraction(0)
@@ -37,7 +37,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """A run beside the first: totals, and parts by falling size of their change.
 
     ``time`` has keys (phase, resource) and is in ps, ``energy`` (component, action) and is in pJ.
@@ -69,7 +69,7 @@ class Comparison:
         return tuple(name for name in before if name in after and before[name] != after[name])
 
 
-def compare_runs(first: str | Path, second: str | Path) -> Comparison:
+def compare_runs(first: str | Path, second: str | Path) -> RunComparison:
     """Take the difference of two runs apart.
 
     Time: both critical paths cover their runs from 0 to the end without gap or overlap, so the
@@ -85,10 +85,12 @@ def compare_runs(first: str | Path, second: str | Path) -> Comparison:
     runs = (before, after)
     partial = tuple(f"{run.folder}: {note}" for run in runs if (note := _note(run)))
     times = [_makespan_ps(run) if partial else _path_ps(run) for run in runs]
-    return Comparison(before, after, _changes(*times), _energy_changes(before, after), partial)
+    return RunComparison(before, after, _changes(*times), _energy_changes(before, after), partial)
 
 
-def _changes(before: Mapping[Key, Fraction], after: Mapping[Key, Fraction]) -> tuple[Change, ...]:
+def _changes(
+    before: Mapping[PartKey, Fraction], after: Mapping[PartKey, Fraction]
+) -> tuple[Change, ...]:
     keys = sorted({*before, *after})
     zero = Fraction(0)
     return _ranked([Change(key, before.get(key, zero), after.get(key, zero)) for key in keys])
@@ -103,15 +105,15 @@ def _note(run: RunDir) -> str:
         return coverage(trace).note
 
 
-def _makespan_ps(run: RunDir) -> dict[Key, Fraction]:
+def _makespan_ps(run: RunDir) -> dict[PartKey, Fraction]:
     return {("all", "not traced"): Fraction(run.summary["time"]["makespan_ps"])}
 
 
-def _path_ps(run: RunDir) -> dict[Key, Fraction]:
+def _path_ps(run: RunDir) -> dict[PartKey, Fraction]:
     """Time on the critical path by phase and resource, ps."""
     with tlm.trace.open(run.folder) as trace:
         path = critical_path(trace)
-    found: dict[Key, Fraction] = {}
+    found: dict[PartKey, Fraction] = {}
     columns = (path.phase, path.resource, path.end_ps - path.begin_ps)
     for phase, resource, length in zip(*(column.tolist() for column in columns), strict=True):
         name = "none" if phase == PHASE_NONE else PHASE_NAMES[phase]
@@ -123,7 +125,7 @@ def _path_ps(run: RunDir) -> dict[Key, Fraction]:
 def _energy_changes(before: RunDir, after: RunDir) -> tuple[Change, ...]:
     """Changes by component and action, rows of ``energy.csv`` added up."""
     rows = (_priced(before), _priced(after))
-    parts: dict[Key, list[Fraction]] = {}
+    parts: dict[PartKey, list[Fraction]] = {}
     for key in sorted({*rows[0], *rows[1]}):
         old_count, old_price = rows[0].get(key, (Fraction(0), None))
         new_count, new_price = rows[1].get(key, (Fraction(0), None))
@@ -137,11 +139,11 @@ def _energy_changes(before: RunDir, after: RunDir) -> tuple[Change, ...]:
     return _ranked([Change(key, *sums) for key, sums in parts.items()])
 
 
-def _priced(run: RunDir) -> dict[Key, tuple[Fraction, Fraction]]:
+def _priced(run: RunDir) -> dict[PartKey, tuple[Fraction, Fraction]]:
     """Count and price in pJ by component, action, phase and layer; equal rows are added."""
     energy = run.energy
     keys = zip(energy.component, energy.action, energy.phase, energy.layer, strict=True)
-    found: dict[Key, tuple[Fraction, Fraction]] = {}
+    found: dict[PartKey, tuple[Fraction, Fraction]] = {}
     for key, count, price in zip(keys, energy.count, energy.pj_each, strict=True):
         named = tuple(str(part) for part in key)
         each = Fraction(float(price))

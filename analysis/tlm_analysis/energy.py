@@ -28,7 +28,7 @@ LEAKAGE = "leakage"
 
 
 @dataclass(frozen=True)
-class Energy:
+class RunEnergy:
     """One array per column of ``energy.csv``, shape [rows]; ``pj_each``, ``total_pj`` in pJ."""
 
     component: NDArray[np.str_]
@@ -70,7 +70,7 @@ class Energy:
         return float(self.total_pj[rows].sum())
 
 
-def read_energy(run_dir: str | Path) -> Energy:
+def read_energy(run_dir: str | Path) -> RunEnergy:
     """Read the energy table of a run folder.
 
     Raises:
@@ -84,7 +84,7 @@ def read_energy(run_dir: str | Path) -> Energy:
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise TraceError(f"{path}: expected the columns {','.join(COLUMNS)}")
         rows = list(reader)
-    return Energy(
+    return RunEnergy(
         component=_texts(rows, "component"),
         action=_texts(rows, "action"),
         phase=_texts(rows, "phase"),

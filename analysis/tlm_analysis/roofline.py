@@ -17,7 +17,7 @@ from tlm_analysis.coverage import require_whole
 
 
 @dataclass(frozen=True)
-class Point:
+class RooflinePoint:
     """One phase: multiply-accumulates executed, DRAM bytes moved, and the time it was active."""
 
     phase: str
@@ -45,7 +45,7 @@ class Roofline:
     where its links are never busy.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[RooflinePoint, ...]
     peak_gmac_s: float
     dram_gb_s: float
     ports_gb_s: float | None
@@ -74,7 +74,7 @@ def roofline(trace: Trace, summary: Mapping[str, Any], chip: ChipConfig) -> Roof
 
 def _point(
     trace: Trace, work: Mapping[str, Any], phase: int, name: str, array: Mapping[str, int]
-) -> Point | None:
+) -> RooflinePoint | None:
     slots = sum(layer.get(name, {}).get("executed_slots", 0) for layer in work.values())
     mine = trace.activity[trace.activity["phase"] == phase]
     computing = mine[mine["what"] == What.COMPUTE]
@@ -83,7 +83,7 @@ def _point(
     moves = trace.transactions
     moved = moves["nbytes"][(moves["phase"] == phase) & _to_dram(trace)]
     kind = trace.units[int(computing["unit"][0])].kind
-    return Point(name, slots * array[kind], int(moved.sum(dtype=np.int64)), _union_ps(mine))
+    return RooflinePoint(name, slots * array[kind], int(moved.sum(dtype=np.int64)), _union_ps(mine))
 
 
 def _to_dram(trace: Trace) -> NDArray[np.bool_]:

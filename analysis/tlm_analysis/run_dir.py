@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tlm.errors import TraceError
-from tlm_analysis.energy import Energy, read_energy
+from tlm_analysis.energy import RunEnergy, read_energy
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ class RunDir:
         return dict(_flat("", document))
 
     @cached_property
-    def energy(self) -> Energy:
+    def energy(self) -> RunEnergy:
         """``energy.csv``."""
         return read_energy(self.folder)
 

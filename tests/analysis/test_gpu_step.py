@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tlm_analysis.gpu import baseline
-from tlm_analysis.gpu.network import Network, network_named, network_of
+from tlm_analysis.gpu.network import NetworkShapes, network_named, network_of
 from tlm_analysis.gpu.shapes import cifar10dvs_vgg
 from tlm_analysis.gpu.step import training_step
 
@@ -96,12 +96,14 @@ FP32_ELEMENTS = {
 }
 
 
-def nbytes(network: Network, precision: str = "fp32", neuron: str = "fused") -> dict[str, int]:
+def nbytes(
+    network: NetworkShapes, precision: str = "fp32", neuron: str = "fused"
+) -> dict[str, int]:
     """Compulsory bytes by kernel name."""
     return {k.name: k.nbytes for k in training_step(network, precision, neuron)}
 
 
-def with_norm(network: Network) -> Network:
+def with_norm(network: NetworkShapes) -> NetworkShapes:
     """The same with BN behind its first layer."""
     first, *others = network.stages
     return replace(network, stages=(replace(first, norm=True), *others))

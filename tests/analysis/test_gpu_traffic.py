@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tlm_analysis.gpu.devices import A100, V100, Device
-from tlm_analysis.gpu.kernel import Gemm, Kernel, Tensor
+from tlm_analysis.gpu.kernel import Gemm, GpuTensor, Kernel
 from tlm_analysis.gpu.traffic import isolated_traffic, step_traffic
 from tlm_analysis.gpu.v100 import Case, cases, measured, predicted, wmma_writes
 
@@ -15,7 +15,7 @@ MB = 10**6
 SMALL: Device = replace(V100, l2_nbytes=100 * MB)
 
 
-def copy(source: Tensor, target: Tensor) -> Kernel:
+def copy(source: GpuTensor, target: GpuTensor) -> Kernel:
     """An elementwise kernel from one tensor to another."""
     return Kernel("copy", "elementwise", "fp", (source,), (target,))
 
@@ -55,9 +55,9 @@ def test_l2_bytes_of_a_v100_kernel(case: Case) -> None:
 def test_tile_and_wave_by_hand() -> None:
     """4096^3 by 80 blocks of 128 x 128: 13 waves touch 39 rows of tiles, and all columns each."""
     side, element = 4096, 2
-    operands = [Tensor(name, side * side * element) for name in "AB"]
+    operands = [GpuTensor(name, side * side * element) for name in "AB"]
     gemm = Gemm(side, side, side, persistent=80)
-    product = Kernel("p", "linear", "", tuple(operands), (Tensor("D", 4 * side**2),), 0, gemm)
+    product = Kernel("p", "linear", "", tuple(operands), (GpuTensor("D", 4 * side**2),), 0, gemm)
     rows = sum((min(80 * w + 80, 1024) - 1) // 32 - 80 * w // 32 + 1 for w in range(13))
     expected = (rows * 128 + 13 * side) * side * element
     found = isolated_traffic(product, V100)
@@ -73,7 +73,7 @@ def test_wmma_epilogue_rewrites() -> None:
 
 def test_dirty_lines_are_carried_and_not_counted_in_isolation() -> None:
     """A write of a tenth of L2 reaches no DRAM alone; alternating with a large one it does."""
-    small, large = Tensor("small", 10 * MB), Tensor("large", 400 * MB)
+    small, large = GpuTensor("small", 10 * MB), GpuTensor("large", 400 * MB)
     fill = Kernel("fill", "elementwise", "fp", (), (small,))
     assert isolated_traffic(fill, SMALL).dram_write_nbytes == 0
     flush = Kernel("flush", "elementwise", "fp", (), (large,))
@@ -82,30 +82,30 @@ def test_dirty_lines_are_carried_and_not_counted_in_isolation() -> None:
 
 def test_what_the_last_kernel_left_is_read_from_l2() -> None:
     """A chain of tensors that fit is read once from DRAM at most; a long one at every kernel."""
-    image = Tensor("image", 20 * MB, kept=True)
-    a, b = Tensor("a", 20 * MB), Tensor("b", 20 * MB)
+    image = GpuTensor("image", 20 * MB, kept=True)
+    a, b = GpuTensor("a", 20 * MB), GpuTensor("b", 20 * MB)
     assert totals([copy(image, a), copy(a, b)]) == (0, 0)
-    image, a, b = (Tensor(name, 500 * MB) for name in ("image", "a", "b"))
+    image, a, b = (GpuTensor(name, 500 * MB) for name in ("image", "a", "b"))
     assert totals([copy(image, a), copy(a, b)])[0] == pytest.approx(1000, rel=0.01)
 
 
 def test_freed_storage_is_used_again() -> None:
     """Temporary tensors of one size share two places, so that the peak holds two of them."""
-    chain = [Tensor(str(i), 30 * MB) for i in range(6)]
+    chain = [GpuTensor(str(i), 30 * MB) for i in range(6)]
     kernels = [copy(one, other) for one, other in pairwise(chain)]
     assert step_traffic(kernels, SMALL).peak_nbytes == 60 * MB
 
 
 def test_held_tensors_count_in_the_peak_but_move_nothing() -> None:
     """Autograd's references keep storage alive without a byte of traffic."""
-    a, b, c = (Tensor(name, 10 * MB) for name in "abc")
+    a, b, c = (GpuTensor(name, 10 * MB) for name in "abc")
     plain = [copy(a, b), copy(b, c), Kernel("end", "elementwise", "bp", (c,), ())]
     held = [*plain[:2], replace_holds(plain[2], a)]
     assert step_traffic(held, SMALL).peak_nbytes == step_traffic(plain, SMALL).peak_nbytes + 10 * MB
     assert totals(held) == totals(plain) == (0, 0)
 
 
-def replace_holds(kernel: Kernel, *tensors: Tensor) -> Kernel:
+def replace_holds(kernel: Kernel, *tensors: GpuTensor) -> Kernel:
     """The kernel, holding tensors besides."""
     return Kernel(
         kernel.name, kernel.kind, kernel.phase, kernel.reads, kernel.writes, holds=tensors
@@ -120,7 +120,7 @@ def replace_holds(kernel: Kernel, *tensors: Tensor) -> Kernel:
 def test_dram_bytes_never_exceed_the_compulsory_ones(sizes: list[int], share: float) -> None:
     """A cache can only save bytes of elementwise kernels, whatever their order and its limits."""
     device = replace(A100, l2_nbytes=100 * MB, dirty_share=share)
-    chain = [Tensor(str(i), size * MB) for i, size in enumerate(sizes)]
+    chain = [GpuTensor(str(i), size * MB) for i, size in enumerate(sizes)]
     kernels = [copy(one, other) for one, other in pairwise(chain)]
     read, written = totals(kernels, device)
     assert read <= sum(kernel.read_nbytes for kernel in kernels) / MB

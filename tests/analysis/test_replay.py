@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tlm_analysis.replay import BOUND, TRUSTED_ERROR, Estimate, ReplayChip, replay_ps
 
-from tlm.running.runner import Job, prepare
+from tlm.running.runner import PreparedRun, prepare
 from tlm.space.task import ENGINES
 from tlm.studies.relief import KNOBS, RESOURCES, relieve, rerun
 
@@ -13,7 +13,7 @@ OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"
 JOBS = ("mnist-fc", "mnist-fc-t25", "mnist-csnn", "mnist-csnn-tri", "nmnist-cnn")
 
 
-def replayed_ps(job: Job) -> int:
+def replayed_ps(job: PreparedRun) -> int:
     cores = [[tiles[engine] for engine in ENGINES] for tiles in job.program.tiles]
     chip = ReplayChip(job.chip.config, job.timing)
     return replay_ps(cores, job.program.completions.counts, chip)
@@ -94,5 +94,7 @@ def test_larger_memories_keep_every_slice_where_it_was() -> None:
     relieved = relieve(job, "memory")
     before, after = job.chip.config.core.memory, relieved.chip.config.core.memory
     assert after.spikes == 2 * before.spikes and after.banks == before.banks
-    assert [lp.grid for lp in relieved.plan.layers] == [lp.grid for lp in job.plan.layers]
+    assert [layer_plan.grid for layer_plan in relieved.plan.layers] == [
+        layer_plan.grid for layer_plan in job.plan.layers
+    ]
     assert relieved.chip.energy.pj("fp", "weight_read") > job.chip.energy.pj("fp", "weight_read")

@@ -24,9 +24,7 @@ def test_density_map_shows_the_measured_shares() -> None:
     figure = density_figure(job, end)
     images = [axes.images[0] for axes in figure.axes if axes.images]
     measured = densities(end)
-    for image, shares in zip(
-        images, (measured.spikes, measured.masks, measured.gradients), strict=True
-    ):
+    for image, shares in zip(images, (measured.spikes, measured.masks, measured.dU), strict=True):
         assert np.allclose(image.get_array(), shares)
 
 
@@ -48,7 +46,7 @@ def test_progress_follows_the_iterations() -> None:
     lines = progress_figure(job, recordings).axes[0].lines
     found = [line.get_ydata()[-1] for line in lines]
     end = recordings[-1]
-    expected = [hidden_density(one) for one in (end.spikes, end.masks, end.gradients)]
+    expected = [hidden_density(one) for one in (end.spikes, end.masks, end.dU)]
     assert np.allclose(found, expected)
 
 

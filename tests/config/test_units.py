@@ -37,7 +37,7 @@ from tlm.config.units import BYTES, CYCLES, ENERGY, FREQUENCY, MEMORY, POWER, TI
         (CYCLES, "1 cycle", 1),
     ],
 )
-def test_whole_quantities_are_exact(kind: units.Kind, text: str, expected: int) -> None:
+def test_whole_quantities_are_exact(kind: units.UnitKind, text: str, expected: int) -> None:
     """A whole quantity becomes exactly the int of its internal unit."""
     value = parse(kind, text)
     assert (value, type(value)) == (expected, int)
@@ -53,7 +53,7 @@ def test_whole_quantities_are_exact(kind: units.Kind, text: str, expected: int) 
         (POWER, "31.6 mW", 0.0316),
     ],
 )
-def test_energy_and_power(kind: units.Kind, text: str, expected: float) -> None:
+def test_energy_and_power(kind: units.UnitKind, text: str, expected: float) -> None:
     """Energies are held in pJ and powers in W; 1 mJ is not 1 MJ."""
     assert parse(kind, text) == expected
 
@@ -83,7 +83,7 @@ def test_energy_and_power(kind: units.Kind, text: str, expected: float) -> None:
         (MEMORY, ["18 Kib"]),
     ],
 )
-def test_what_is_not_the_quantity_is_refused(kind: units.Kind, text: object) -> None:
+def test_what_is_not_the_quantity_is_refused(kind: units.UnitKind, text: object) -> None:
     """A wrong unit or none at all is refused, with the quantity expected and an example."""
     with pytest.raises(ValueError) as caught:
         parse(kind, text)
@@ -145,13 +145,13 @@ def test_unknown_units_get_a_suggestion(unit: str, hint: str) -> None:
         (CYCLES, 8, "8 cycle"),
     ],
 )
-def test_shown_in_the_largest_whole_unit(kind: units.Kind, value: int, text: str) -> None:
+def test_shown_in_the_largest_whole_unit(kind: units.UnitKind, value: int, text: str) -> None:
     """A quantity is printed without a fraction."""
     assert show(kind, value) == text
 
 
 @given(st.sampled_from([MEMORY, BYTES, FREQUENCY, TIME, CYCLES]), st.integers(1, 2**53))
-def test_shown_quantities_parse_to_themselves(kind: units.Kind, value: int) -> None:
+def test_shown_quantities_parse_to_themselves(kind: units.UnitKind, value: int) -> None:
     """Printing and reading a quantity changes nothing."""
     assert parse(kind, show(kind, value)) == value
 

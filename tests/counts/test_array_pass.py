@@ -18,7 +18,7 @@ from tlm.counts.array_pass import (
     weight_gradient_work,
 )
 from tlm.counts.passes import passes
-from tlm.counts.walk import Nest
+from tlm.counts.walk import EngineArray
 from tlm.space.region import Block
 
 COUNTS = ("cycles", "scanned", "executed", "lane_slots", "macs", "useful", "dense", "first_words",
@@ -151,7 +151,7 @@ def check(found, problems, chip, size, panel):
 
 def nest_of(chip, weights_are_sums):
     """The array of a case."""
-    return Nest(**chip, weights_are_sums=weights_are_sums)
+    return EngineArray(**chip, weights_are_sums=weights_are_sums)
 
 
 @settings(max_examples=150)

@@ -22,7 +22,7 @@ from tests.program.jobs import (
 from tlm.config.core import GradientEngine
 from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_work
 from tlm.counts.masks import needed, taps
-from tlm.counts.walk import Nest
+from tlm.counts.walk import EngineArray
 from tlm.laws.due.layer import useful_pairs
 from tlm.space.region import Block
 from tlm.space.task import Phase
@@ -69,7 +69,7 @@ def by_row(work, pairs, height):
 
 def engine(rows, cols, weights_are_sums=False):
     """An array that holds weights and skips by slots, and its policies: all of them."""
-    nest = Nest("weight", "vector", rows, cols, 1, 16, 1, weights_are_sums)
+    nest = EngineArray("weight", "vector", rows, cols, 1, 16, 1, weights_are_sums)
     policies = GradientEngine(rows=rows, cols=cols, dataflow="weight", mode="vector",
                               skip_spikes=True, skip_gradients=True, skip_outputs=True,
                               grid="inserted")  # fmt: skip
@@ -286,8 +286,8 @@ def test_programs_hold_the_counts_of_plain_loops(seed, split, cores, stride, poo
     overrides = (*array_overrides(4, 4), f"mapping.split={split}", f"cores={cores}")
     plan, program = built(workload, recording, *overrides)
     inputs, need = recording.inputs, np.empty(0)
-    for lp in plan.layers:
-        layer, gradients = lp.layer, recording.gradients[lp.layer.index]
+    for layer_plan in plan.layers:
+        layer, gradients = layer_plan.layer, recording.dU[layer_plan.layer.index]
         inputs = inputs.reshape(*inputs.shape[:2], *layer.in_shape)
         executed, events = naive.forward(layer, inputs, 4)
         tiles = -(-layer.out_shape[0] // 4)
@@ -320,7 +320,7 @@ def test_cycles_of_skipping_are_the_longer_of_scanning_and_executing(seed, densi
                               densities=densities)  # fmt: skip
     overrides = (NO_SLICE_SKIPPING, "cores=1", f"core.scan_slots={scan}")
     _, program = built(workload, recording, *overrides, *array_overrides(4, 4))
-    layer, gradients = workload.layers[1], recording.gradients[1]
+    layer, gradients = workload.layers[1], recording.dU[1]
     spikes, need = recording.spikes[0], recording.masks[0]
     positions, depth, lanes = 2 * 2 * 30, 8, 16
     fewest = -(-positions // scan)
@@ -349,7 +349,7 @@ def test_a_slice_that_is_skipped_executes_no_slot():
     policies = [f"core.engines.{e}.skip_{what}=false" for e in ("bp", "wg")
                 for what in ("spikes", "gradients", "outputs")]  # fmt: skip
     plan, program = built(workload, recording, *policies)
-    dead = sum(int((~lp.live).sum()) for lp in plan.layers)
+    dead = sum(int((~layer_plan.live).sum()) for layer_plan in plan.layers)
     assert dead > 0
     for phase in (Phase.BP, Phase.WG):
         for tile in tiles_of(program, phase):

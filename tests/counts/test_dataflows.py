@@ -135,7 +135,7 @@ def test_dense_cycles_equal_closed_forms(data, dataflow, stride, kernel):
                  f"core.memory.banks={data.draw(st.sampled_from([1, 4, 16]))}",
                  "core.memory.partial_sums=64 Mib", "core.memory.spikes=64 Mib")  # fmt: skip
     plan, program = built(*job(first, second), *overrides)
-    lp = plan.layers[1]
+    layer_plan = plan.layers[1]
     (c, _h, _w), (k, e, f), taps = second.in_shape, second.out_shape, kernel * kernel
     slot = up(max(chunk, tile), plan.chip.core.memory.banks)
     fine = stride * stride if grid == "inserted" else 1
@@ -158,8 +158,10 @@ def test_dense_cycles_equal_closed_forms(data, dataflow, stride, kernel):
     }
     assert found == {"fp": fp, "bp": bp, "wg": wg}
     if grid == "inserted" or stride == 1:
-        (part,) = lp.slices
-        assert dense_cycles(lp.layer, plan.steps, part, plan.array, plan.chip) == fp + bp + wg
+        (part,) = layer_plan.slices
+        assert (
+            dense_cycles(layer_plan.layer, plan.steps, part, plan.array, plan.chip) == fp + bp + wg
+        )
 
 
 def phases(layer, grid):
@@ -229,10 +231,10 @@ def reduced(name, samples, steps):
 
     recording = replace(
         recording, inputs=recording.inputs[inputs], spikes=few(recording.spikes),
-        masks=few(recording.masks), gradients=few(recording.gradients),
-        output_gradients=few(recording.output_gradients),
+        masks=few(recording.masks), dU=few(recording.dU),
+        dY=few(recording.dY),
     )  # fmt: skip
-    values = replace(values, inputs=values.inputs[inputs], gradients=few(values.gradients))
+    values = replace(values, inputs=values.inputs[inputs], dU=few(values.dU))
     return replace(workload, batch=samples, steps=steps), recording, values
 
 
@@ -289,7 +291,7 @@ def test_the_walk_rebuilds_currents_and_gradients(monkeypatch, name, dataflow, g
     plan, walks = recorded_walks(monkeypatch, workload, recording, overrides)
     for layer in workload.layers:
         inputs = layer_inputs(workload, recording, values, layer)
-        operands = [values.parameters[layer.index].weights, inputs, values.gradients[layer.index]]
+        operands = [values.parameters[layer.index].weights, inputs, values.dU[layer.index]]
         operands = [np.asarray(one, np.float16).astype(np.float32) for one in operands]
         pairs = (workload.steps, workload.batch)
         made = {

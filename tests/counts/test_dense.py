@@ -48,9 +48,9 @@ def block_positions(samples, rows, steps, width, capacity):
 class Closed:
     """Closed forms of one layer of a plan, all cores together."""
 
-    def __init__(self, plan, lp):
+    def __init__(self, plan, layer_plan):
         chip = plan.chip
-        self.layer, self.lp, self.steps = lp.layer, lp, plan.steps
+        self.layer, self.layer_plan, self.steps = layer_plan.layer, layer_plan, plan.steps
         self.chip = chip
         self.rows, self.cols = chip.core.engines.fp.rows, chip.core.engines.fp.cols
         self.depth, self.lanes = chip.core.pipeline_depth, chip.core.unit_lanes
@@ -59,14 +59,18 @@ class Closed:
             max(self.rows, self.cols) * self.precision.gradient
         )
         self.slot = up(max(self.rows, self.cols), self.memory.banks)  # cycles a slot takes
-        self.taps = lp.layer.kernel[0] * lp.layer.kernel[1]
-        self.chunks = up(lp.layer.in_shape[0], self.rows)
-        self.inserted = lp.layer.stride[0] * lp.layer.stride[1]  # positions of WG an output
+        self.taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
+        self.chunks = up(layer_plan.layer.in_shape[0], self.rows)
+        self.inserted = (
+            layer_plan.layer.stride[0] * layer_plan.layer.stride[1]
+        )  # positions of WG an output
 
     def fp(self):
         """A block: chunks x taps weight loads and streams per output tile, drain, soma pass."""
         total = 0
-        for (k, b, e), f in ((size(part), self.layer.out_shape[2]) for part in self.lp.slices):
+        for (k, b, e), f in (
+            (size(part), self.layer.out_shape[2]) for part in self.layer_plan.slices
+        ):
             for p in block_positions(b, e, self.steps, f, self.capacity):
                 for width in pieces(k, self.cols):
                     total += self.chunks * self.taps * (self.rows + p * self.slot)
@@ -76,7 +80,7 @@ class Closed:
     def bp(self):
         """A block of inputs: output tiles x taps loads and streams per input chunk, drain."""
         total, width = 0, self.layer.in_shape[2]
-        for part in self.lp.slices:
+        for part in self.layer_plan.slices:
             k, b, _ = size(part)
             rows = part.input_rows[1] - part.input_rows[0]
             for p in block_positions(b, rows, self.steps, width, self.capacity) if rows else ():
@@ -87,7 +91,7 @@ class Closed:
     def wg(self):
         """A piece of samples: chunks x taps streams and accumulator loads per tile, drain."""
         total = 0
-        for part in self.lp.slices:
+        for part in self.layer_plan.slices:
             k, _, e = size(part)
             for samples in self.wg_pieces(part):
                 p = samples * self.steps * e * self.layer.out_shape[2] * self.slot * self.inserted
@@ -99,8 +103,8 @@ class Closed:
         """Samples of the pieces: dU in half of its memory, the spikes of that in half of theirs."""
         _, b, _ = size(part)
         held = gradient_bits(self.layer, self.steps, part, self.chip)
-        source = self.lp.feeds[0]
-        wanted = self.lp.wanted_input(part.neurons).rows
+        source = self.layer_plan.feeds[0]
+        wanted = self.layer_plan.wanted_input(part.neurons).rows
         spike_bits = (wanted[1] - wanted[0]) * source.row_bytes * 8 * source.groups * source.steps
         for block in pieces(b, max(1, self.memory.gradients // 2 // held)):
             yield from pieces(block, max(1, self.memory.spikes // 2 // spike_bits))
@@ -108,7 +112,7 @@ class Closed:
     def grad(self):
         """The unit's lanes over the neurons of a block, adding partial sums first."""
         total = 0
-        for part in self.lp.slices:
+        for part in self.layer_plan.slices:
             k, b, e = size(part)
             neurons = k * e * self.layer.out_shape[2] * self.steps
             held = gradient_bits(self.layer, self.steps, part, self.chip)
@@ -127,8 +131,8 @@ def check_closed_forms(workload, recording, *overrides):
     """Cycles, slots and operations of every (layer, phase) of a dense program."""
     plan, program = built(workload, recording, *DENSE, NO_SLICE_SKIPPING, *overrides)
     pairs = workload.batch * workload.steps
-    for lp in plan.layers:
-        layer, closed = lp.layer, Closed(plan, lp)
+    for layer_plan in plan.layers:
+        layer, closed = layer_plan.layer, Closed(plan, layer_plan)
         (c, h, w), (k, e, f) = layer.in_shape, layer.out_shape
         outputs, inputs = pairs * e * f, pairs * h * w
         expected = {
@@ -162,10 +166,10 @@ def test_bundled_jobs_skip_but_never_add(name):
     recording = workload.load(2)
     _, dense = built(workload, recording, *DENSE, NO_SLICE_SKIPPING)
     plan, vector = built(workload, recording)
-    for lp in plan.layers:
+    for layer_plan in plan.layers:
         for phase in (Phase.FP, Phase.BP, Phase.WG):
-            all_of = tiles_of(dense, phase, lp.layer.index)
-            left = tiles_of(vector, phase, lp.layer.index)
+            all_of = tiles_of(dense, phase, layer_plan.layer.index)
+            left = tiles_of(vector, phase, layer_plan.layer.index)
             assert sum(t.work.slots for t in left) == sum(t.work.slots for t in all_of)
             assert sum(t.work.dense for t in left) == sum(t.work.dense for t in all_of)
             assert sum(t.work.executed for t in left) <= sum(t.work.slots for t in left)
@@ -212,9 +216,9 @@ def test_memories_that_force_many_pieces():
         "core.memory.spikes=4 Kib",
     )
     assert len(tiles_of(program, Phase.WG, 0)) == 4
-    for lp in plan.layers:
-        tiles = tiles_of(program, Phase.GRAD, lp.layer.index)
-        assert sum(tile.cycles for tile in tiles) == Closed(plan, lp).grad()
+    for layer_plan in plan.layers:
+        tiles = tiles_of(program, Phase.GRAD, layer_plan.layer.index)
+        assert sum(tile.cycles for tile in tiles) == Closed(plan, layer_plan).grad()
 
 
 def test_the_estimate_that_chooses_a_split_is_what_is_built():
@@ -222,10 +226,11 @@ def test_the_estimate_that_chooses_a_split_is_what_is_built():
     first = conv((16, 6, 6), 32, 3, padding=1)
     workload, recording = job(first, conv(first.out_shape, 20, 3, padding=1))
     plan, program = built(workload, recording, *DENSE, NO_SLICE_SKIPPING)
-    for lp in plan.layers:
+    for layer_plan in plan.layers:
         estimate = sum(
-            dense_cycles(lp.layer, plan.steps, part, plan.array, plan.chip) for part in lp.slices
+            dense_cycles(layer_plan.layer, plan.steps, part, plan.array, plan.chip)
+            for part in layer_plan.slices
         )
         phases = (Phase.FP, Phase.BP, Phase.WG)
-        tiles = [t for phase in phases for t in tiles_of(program, phase, lp.layer.index)]
+        tiles = [t for phase in phases for t in tiles_of(program, phase, layer_plan.layer.index)]
         assert sum(tile.cycles for tile in tiles) == estimate

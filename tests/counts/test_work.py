@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import Densities, built, conv, job, linear, loaded_chip, tiles_of
-from tlm.counts.engine_array import array_of
+from tlm.counts.core_arrays import array_of
 from tlm.counts.masks import Masks
 from tlm.placement.profile import profile_layer
 from tlm.space.task import Phase
@@ -25,7 +25,7 @@ def work_of(drawn, index, *overrides):
     workload, recording = drawn
     chip = loaded_chip(*overrides).config
     masks = Masks(workload, recording, sparse_norm=True)
-    live = recording.gradients[index].any(axis=(2, 3, 4))
+    live = recording.dU[index].any(axis=(2, 3, 4))
     layer = workload.layers[index]
     return profile_layer(workload, layer, masks, live, chip, array_of(chip)).work
 

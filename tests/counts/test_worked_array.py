@@ -21,7 +21,7 @@ from tests.program.jobs import conv
 from tlm.config.core import GradientEngine
 from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_work
 from tlm.counts.passes import passes
-from tlm.counts.walk import Nest
+from tlm.counts.walk import EngineArray
 from tlm.space.region import Block
 
 SPIKES = ["1010", "0010", "0010", "0000"]
@@ -60,7 +60,7 @@ def mask(rows):
 
 def walked(engine, dataflow, mode):
     """The one entry of the walk."""
-    nest = Nest(dataflow, mode, 4, 4, 1, 2, 1, weights_are_sums=engine == "wg")
+    nest = EngineArray(dataflow, mode, 4, 4, 1, 2, 1, weights_are_sums=engine == "wg")
     policies = GradientEngine(rows=4, cols=4, dataflow=dataflow, mode=mode, skip_spikes=True,
                               skip_gradients=True, skip_outputs=True, grid="compacted")  # fmt: skip
     layer, box = conv((4, 1, 4), 4, 1), [Block((0, 1), (0, 1), (0, 1))]

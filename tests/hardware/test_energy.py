@@ -169,10 +169,10 @@ def test_units_work_once_a_neuron_and_step():
     workload, recording = small_job()
     plan, program = built(workload, recording)
     pairs = workload.batch * workload.steps
-    for lp in plan.layers:
-        k, e, f = lp.layer.out_shape
+    for layer_plan in plan.layers:
+        k, e, f = layer_plan.layer.out_shape
         for phase, action in ((Phase.FP, "fp.soma_op"), (Phase.GRAD, "bp.grad_op")):
-            tiles = tiles_of(program, phase, lp.layer.index)
+            tiles = tiles_of(program, phase, layer_plan.layer.index)
             assert sum(t.work.energy.get(action, 0) for t in tiles) == k * e * f * pairs
 
 

@@ -178,7 +178,7 @@ def test_weights_fetched_again_after_another_layer():
     overrides = ("cores=1", "mapping.schedule=pipelined", "mapping.states=[conv1=recompute]")
     first = conv((4, 8, 8), 20, 3, padding=1)
     plan, program = built(*job(first, linear(1280, 10), batch=4), *overrides)
-    assert [lp.state for lp in plan.layers] == ["recompute", "spill"]
+    assert [layer_plan.state for layer_plan in plan.layers] == ["recompute", "spill"]
     assert broken_laws(program, *overrides)[0] == []
 
 

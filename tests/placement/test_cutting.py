@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import Densities, conv, job, linear, loaded_chip, place
-from tlm.counts.engine_array import array_of
+from tlm.counts.core_arrays import array_of
 from tlm.counts.masks import Masks
 from tlm.placement.cutting import candidates, cut
 from tlm.placement.profile import profile_layer
@@ -61,8 +61,8 @@ def test_work_decides_where_a_layer_is_cut():
     second = conv(first.out_shape, 64, 3, padding=1)
     densities = Densities(spikes=0.01, masks=1.0, live=1.0)
     workload, recording = job(first, second, linear(64 * 36, 10), densities=densities)
-    recording.gradients[1][:, :, :48] = False  # dU of the last tile only
-    recording.gradients[1][:, :, 48:] = True
+    recording.dU[1][:, :, :48] = False  # dU of the last tile only
+    recording.dU[1][:, :, 48:] = True
     chip = loaded_chip().config
     masks = Masks(workload, recording, sparse_norm=True)
     live = np.ones((2, 2), bool)
@@ -104,13 +104,13 @@ def check_tiling(layer, batch, grid, cores):
 def test_any_number_of_cores_holds_each_layer_exactly_once(drawn, cores, kind):
     """1 to 64 cores, primes too, every kind of split: all neurons once, cuts where they may be."""
     plan = place(*drawn, *mesh(cores), f"mapping.split={kind}")
-    for lp in plan.layers:
-        check_tiling(lp.layer, plan.workload.batch, lp.grid, cores)
-        assert all(cut % 16 == 0 for cut in lp.grid.channels[:-1])
-        if lp.layer.pool is not None:
-            assert all(cut % 2 == 0 for cut in lp.grid.rows[:-1])
+    for layer_plan in plan.layers:
+        check_tiling(layer_plan.layer, plan.workload.batch, layer_plan.grid, cores)
+        assert all(cut % 16 == 0 for cut in layer_plan.grid.channels[:-1])
+        if layer_plan.layer.pool is not None:
+            assert all(cut % 2 == 0 for cut in layer_plan.grid.rows[:-1])
         if "k" not in kind and kind not in ("auto", "placed"):
-            assert lp.grid.split.k == 1
+            assert layer_plan.grid.split.k == 1
     if "placed" in kind and cores > 1:
         first, last = plan.layers[0].grid.cores, plan.layers[-1].grid.cores
         assert not set(first) & set(last)

@@ -25,17 +25,19 @@ def found():
     chip = load_chip("neuromc-20").config
     timing = load_dram_timing(chip.dram.device)
     plan = make_plan(job, job.load(0), chip, timing.page_bytes, timing.capacity_bytes)
-    moved = {lp.layer.index: [0, 0] for lp in plan.layers}
+    moved = {layer_plan.layer.index: [0, 0] for layer_plan in plan.layers}
     for tiles in (one for core in build_program(plan).tiles for one in core.values()):
         for tile in tiles:
             nbytes = sum(size for _, size in (*tile.reads, *tile.writes))
             moved[tile.layer][0] += nbytes * (tile.phase in FORWARD)
             moved[tile.layer][1] += nbytes * (tile.phase in WEIGHTS)
     estimated = {}
-    for lp in plan.layers:
-        profile = profile_layer(job, lp.layer, lp.masks, lp.live, chip, plan.array)
-        load = load_of(profile, lp.grid, chip, plan.array, job.batch)
-        estimated[lp.layer.index] = [load.fp_bytes, load.wg_bytes]
+    for layer_plan in plan.layers:
+        profile = profile_layer(
+            job, layer_plan.layer, layer_plan.masks, layer_plan.live, chip, plan.array
+        )
+        load = load_of(profile, layer_plan.grid, chip, plan.array, job.batch)
+        estimated[layer_plan.layer.index] = [load.fp_bytes, load.wg_bytes]
     return estimated, moved
 
 

@@ -66,7 +66,7 @@ def cut(job, recorded, batch, steps):
     inputs = recorded.inputs[:batch] if direct else recorded.inputs[:steps, :batch]
     return replace(job, batch=batch, steps=steps), Recording(
         recorded.iteration, inputs, some(recorded.spikes), some(recorded.masks),
-        some(recorded.gradients), some(recorded.output_gradients),
+        some(recorded.dU), some(recorded.dY),
     )  # fmt: skip
 
 

@@ -52,20 +52,20 @@ def test_exact_statistics_in_closed_form(split, cores):
     job, recorded = normed()
     overrides = (f"mapping.split={split}", f"cores={cores}")
     plan, program = built(job, recorded, *overrides)
-    lp = plan.layers[1]
+    layer_plan = plan.layers[1]
     counted = energy(program, 1)
     for action in ("fp.norm_stat", "fp.norm_op", "bp.norm_stat", "bp.norm_op"):
         assert counted[action] == ELEMENTS
     assert counted["fp.norm_channel"] == counted["bp.norm_channel"] == CHANNELS
-    replicas = len(lp.replicas(lp.slices[0]))
+    replicas = len(layer_plan.replicas(layer_plan.slices[0]))
     assert counted.get("fp.norm_add", 0) == 2 * CHANNELS * (replicas - 1)
     for phase in (Phase.NORM, Phase.NORM_GRAD):
         tiles = [tile for tile in tiles_of(program, phase, 1) if tile.sample != BATCH]
         walked = sum(-(-tile.covers * tile.samples * tile.steps // LANES) for tile in tiles)
         assert sum(tile.cycles for tile in tiles) == walked + DEPTH * len(tiles)
         assert sum(tile.covers * tile.samples * tile.steps for tile in tiles) == ELEMENTS
-    assert lp.live.all()
-    assert lp.output_gradients.all()
+    assert layer_plan.live.all()
+    assert layer_plan.dY.all()
     broken, _ = broken_laws(program, *overrides)
     assert broken == []
 
@@ -87,7 +87,7 @@ def test_frozen_statistics_keep_the_zeros_and_cost_a_scale():
     job, recorded = normed()
     for policy in ("frozen", "folded"):
         plan, program = built(job, recorded, f"mapping.batch_norm={policy}")
-        np.testing.assert_array_equal(plan.layers[1].output_gradients, recorded.gradients[1])
+        np.testing.assert_array_equal(plan.layers[1].dY, recorded.dU[1])
         assert not tiles_of(program, Phase.NORM)
         assert not tiles_of(program, Phase.NORM_GRAD)
         counted = energy(program, 1)
@@ -159,7 +159,7 @@ def test_an_exception_holds_for_its_layer_alone():
     """mapping.states overrides mapping.state by layer; an unknown layer is refused by name."""
     job, recorded = chain()
     plan, _ = built(job, recorded, "mapping.states=[conv1=recompute]")
-    assert [lp.state for lp in plan.layers] == ["spill", "recompute"]
+    assert [layer_plan.state for layer_plan in plan.layers] == ["spill", "recompute"]
     with pytest.raises(MappingError, match="no layer conv7 in graph; its layers are conv0, conv1"):
         built(job, recorded, "mapping.states=[conv7=keep]")
 

@@ -172,9 +172,9 @@ def test_weights_are_updated_when_all_gradients_are_there(log):
         update = min(begin for _, _, begin, _ in log.computed[Phase.UPDATE, layer])
         behind = log.computed[Phase.BP, layer] if layer else log.computed[Phase.FP, layer]
         assert max(end for _, _, _, end in behind) <= update
-        lp = log.plan.layers[layer]
-        for part in lp.slices:
-            cores = {replica.core for replica in lp.replicas(part)}
+        layer_plan = log.plan.layers[layer]
+        for part in layer_plan.slices:
+            cores = {replica.core for replica in layer_plan.replicas(part)}
             own = [b for core, _, b, _ in log.computed[Phase.UPDATE, layer] if core == part.core]
             ends = [e for core, _, _, e in log.computed[Phase.WG, layer] if core in cores]
             assert not own or max(ends) <= min(own)
@@ -186,13 +186,13 @@ def test_gradients_in_memory_never_exceed_it(log):
     peaks = []
     for core in range(chip.cores):
         events = []
-        for lp in log.plan.layers:
-            layer = lp.layer.index
-            part = next((part for part in lp.slices if part.core == core), None)
-            if part is None or lp.gradients == "dram":
+        for layer_plan in log.plan.layers:
+            layer = layer_plan.layer.index
+            part = next((part for part in layer_plan.slices if part.core == core), None)
+            if part is None or layer_plan.gradients == "dram":
                 continue
             (k0, k1), (y0, y1) = part.neurons.channels, part.neurons.rows
-            bits = (k1 - k0) * (y1 - y0) * lp.layer.out_shape[2] * log.plan.steps * 16
+            bits = (k1 - k0) * (y1 - y0) * layer_plan.layer.out_shape[2] * log.plan.steps * 16
             for holder, samples, begin, end in log.computed[Phase.GRAD, layer]:
                 if holder == core:
                     wg = [e for c, s, _, e in log.computed[Phase.WG, layer]
@@ -201,7 +201,7 @@ def test_gradients_in_memory_never_exceed_it(log):
                     events += [(max([end, *wg]), 0, -bits * len(samples))]
         held = np.cumsum([change for _, _, change in sorted(events)])
         peaks.append(int(held.max(initial=0)))
-    held = any(lp.gradients == "memory" for lp in log.plan.layers)
+    held = any(layer_plan.gradients == "memory" for layer_plan in log.plan.layers)
     assert held == (max(peaks) > 0)
     assert max(peaks) <= chip.core.memory.gradients
 
@@ -226,12 +226,12 @@ def test_the_first_tile_of_a_block_waits_for_all_its_samples(log):
         for tile in (tile for tiles in engines.values() for tile in tiles):
             if tile.phase not in kinds:
                 continue
-            lp = log.plan.layers[tile.layer]
-            if tile.phase == Phase.FP and lp.forward == "dram":
+            layer_plan = log.plan.layers[tile.layer]
+            if tile.phase == Phase.FP and layer_plan.forward == "dram":
                 continue
-            if tile.phase in (Phase.BP, Phase.WG) and lp.gradients == "dram":
+            if tile.phase in (Phase.BP, Phase.WG) and layer_plan.gradients == "dram":
                 continue
-            if tile.phase == Phase.GRAD and lp.arriving == "dram":
+            if tile.phase == Phase.GRAD and layer_plan.arriving == "dram":
                 continue
             seen = waited[tile.phase, tile.layer]
             seen |= needed_samples(log.program, tile, kinds[tile.phase])

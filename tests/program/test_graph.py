@@ -52,8 +52,8 @@ def test_a_residual_sum_counted_by_hand():
     job = residual()
     recorded = recording(job, density=1.1)
     plan, program = built(job, recorded, "cores=1")
-    assert [lp.operand_bits for lp in plan.layers] == [1, 1, 2]
-    assert [lp.partials for lp in plan.layers] == [2, 1, 1]
+    assert [layer_plan.operand_bits for layer_plan in plan.layers] == [1, 1, 2]
+    assert [layer_plan.partials for layer_plan in plan.layers] == [2, 1, 1]
     (fp,) = tiles_of(program, Phase.FP, 2)
     assert fp.work.executed == 16
     assert fp.work.energy["fp.mac_mul"] == fp.work.useful == 16 * 16 * 16
@@ -80,7 +80,7 @@ def test_the_gradient_of_a_sum_goes_to_all_its_sources():
     (bp,) = tiles_of(program, Phase.BP, 2)
     labels = [program.completions.labels[ident] for ident in bp.signals]
     assert [label.split(" core")[0] for label in labels[:2]] == ["dS conv0", "dS conv1"]
-    pairs = sum(int(recorded.gradients[2][0, 0, :, y, x].sum() * union[0, 0, :, y, x].sum())
+    pairs = sum(int(recorded.dU[2][0, 0, :, y, x].sum() * union[0, 0, :, y, x].sum())
                 for y in range(4) for x in range(4))  # fmt: skip
     assert bp.work.useful == pairs
 

@@ -21,7 +21,7 @@ from tests.program.jobs import (
     tiles_of,
 )
 from tlm.program.build import build_program
-from tlm.program.builder import Builder, bitmap_bytes, spike_bytes
+from tlm.program.builder import ProgramBuilder, bitmap_bytes, spike_bytes
 from tlm.space.task import Command, Phase
 
 
@@ -41,7 +41,7 @@ class Sent:
 def sends(plan):
     """Every hand-over of data while the program of a plan is built."""
     found = []
-    original = Builder.send
+    original = ProgramBuilder.send
 
     def recording(self, command, source, core, nbytes, arrives, tile):
         labels = tuple(self.done.labels[ident] for ident in arrives)
@@ -49,7 +49,7 @@ def sends(plan):
         found.append(Sent(command, source, core, nbytes, what, tile.phase, labels))
         original(self, command, source, core, nbytes, arrives, tile)
 
-    with patch.object(Builder, "send", recording):
+    with patch.object(ProgramBuilder, "send", recording):
         program = build_program(plan)
     return found, program
 
@@ -73,12 +73,12 @@ def test_fp_input_received_is_what_is_needed(split, cores, pool):
     drawn = job(*eight_wide(pool), batch=4, steps=3, densities=ALL_ONES)
     plan = place(*drawn, f"mapping.split={split}", f"cores={cores}", "core.memory.spikes=1 Mib")
     found, _ = sends(plan)
-    for lp in plan.layers[1:]:
-        assert lp.forward == "memory"
-        for part in lp.slices:
-            wanted = lp.wanted_input(part.neurons)
-            elements = wanted.size * lp.feeds[0].width * plan.steps
-            label = f"FP input {lp.layer.name} core{part.core:02d}"
+    for layer_plan in plan.layers[1:]:
+        assert layer_plan.forward == "memory"
+        for part in layer_plan.slices:
+            wanted = layer_plan.wanted_input(part.neurons)
+            elements = wanted.size * layer_plan.feeds[0].width * plan.steps
+            label = f"FP input {layer_plan.layer.name} core{part.core:02d}"
             got = sum(s.nbytes for s in found if s.labels[0].startswith(label))
             assert got * 8 == elements, label
     loss = sum(one.nbytes for one in found if one.what.startswith("loss input"))
@@ -99,25 +99,27 @@ def test_gradients_received_are_what_is_needed(split, cores, pool, stride):
     drawn = job(*eight_wide(pool, stride), batch=4, steps=3, densities=ALL_ONES)
     plan = place(*drawn, f"mapping.split={split}", f"cores={cores}", *DENSE, NO_SLICE_SKIPPING)
     found, _ = sends(plan)
-    for lp, after in zip(plan.layers, plan.layers[1:], strict=False):
-        elements = int(np.prod(lp.layer.pooled_shape)) * 4 * plan.steps
+    for layer_plan, after in zip(plan.layers, plan.layers[1:], strict=False):
+        elements = int(np.prod(layer_plan.layer.pooled_shape)) * 4 * plan.steps
         bits = 32 if after.split.k > 1 else 16
-        got = sum(s.nbytes for s in found if s.what == f"dS {lp.layer.name}")
+        got = sum(s.nbytes for s in found if s.what == f"dS {layer_plan.layer.name}")
         assert got * 8 == elements * bits * after.split.k
     last = plan.layers[-1]
     got = sum(s.nbytes for s in found if s.what == f"dS {last.layer.name}")
     assert got * 8 == last.layer.out_shape[0] * 4 * plan.steps * 16
-    for lp in plan.layers:
-        inner = [s for s in found if s.what == f"dU for WG {lp.layer.name}"]
+    for layer_plan in plan.layers:
+        inner = [s for s in found if s.what == f"dU for WG {layer_plan.layer.name}"]
         assert all(s.source == s.core and not s.nbytes for s in inner)
-        given = sum(s.nbytes for s in found if s.what == f"dU {lp.layer.name}")
-        assert given * 8 == (halo_elements(lp) * plan.steps * 16 if lp.layer.index else 0)
+        given = sum(s.nbytes for s in found if s.what == f"dU {layer_plan.layer.name}")
+        assert given * 8 == (
+            halo_elements(layer_plan) * plan.steps * 16 if layer_plan.layer.index else 0
+        )
 
 
-def halo_elements(lp):
+def halo_elements(layer_plan):
     """dU elements that all BP slices of a layer read, counted row by row."""
-    layer, total = lp.layer, 0
-    for part in lp.slices:
+    layer, total = layer_plan.layer, 0
+    for part in layer_plan.slices:
         rows = {
             (y + layer.padding[0] - r) // layer.stride[0]
             for y in range(*part.input_rows)
@@ -134,16 +136,16 @@ def test_replicas_exchange_all_of_dw_but_their_own_share(split):
     """n replicas of the weights send (n - 1) / n of dW each, in FP32."""
     plan = place(*job(*eight_wide(None), batch=4), f"mapping.split={split}", "cores=4")
     found, program = sends(plan)
-    for lp in plan.layers:
-        replicas = lp.replicas(lp.slices[0])
+    for layer_plan in plan.layers:
+        replicas = layer_plan.replicas(layer_plan.slices[0])
         sent = [s for s in found if s.command == Command.WEIGHT_GRADIENT]
-        sent = [s for s in sent if s.what == f"dW {lp.layer.name}"]
-        weights = lp.weights["W"].nbytes // 2
+        sent = [s for s in sent if s.what == f"dW {layer_plan.layer.name}"]
+        weights = layer_plan.weights["W"].nbytes // 2
         assert sum(s.nbytes for s in sent) == weights * 4 * (len(replicas) - 1)
-        updates = tiles_of(program, Phase.UPDATE, lp.layer.index)
+        updates = tiles_of(program, Phase.UPDATE, layer_plan.layer.index)
         assert sum(tile.work.energy["wg.update_op_adam"] for tile in updates) == weights
         written = sorted(run for tile in updates for run in tile.writes)
-        tensors = [lp.weights[name] for name in ("W", "moment1", "moment2")]
+        tensors = [layer_plan.weights[name] for name in ("W", "moment1", "moment2")]
         assert sum(size for _, size in written) == sum(tensor.nbytes for tensor in tensors)
         assert len({start for start, _ in written}) == len(written)
 
@@ -167,7 +169,7 @@ def test_gradients_are_sent_as_a_bitmap_and_what_is_there():
     workload, recording = job(first, linear(1024, 10), densities=densities, batch=1, steps=1)
     plan = place(workload, recording, "cores=2", "mapping.split=batch")
     found, _ = sends(plan)
-    live = recording.gradients[1].any()
+    live = recording.dU[1].any()
     got = [one for one in found if one.what == "dS conv1"]
     assert live
     chunks = [recording.masks[0].reshape(-1)[c : c + 16] for c in range(0, 1024, 16)]
@@ -194,13 +196,13 @@ def test_spikes_travel_one_way_only(split):
     drawn = job(*eight_wide(2), batch=4, steps=3, densities=ALL_ONES)
     plan = place(*drawn, f"mapping.split={split}", "core.memory.spikes=2 Kib", *DENSE)
     found, program = sends(plan)
-    for lp in plan.layers[1:]:
-        assert lp.forward == "dram"
-        assert not [one for one in found if one.what == f"FP input {lp.layer.name}"]
-        source = lp.feeds[0]
+    for layer_plan in plan.layers[1:]:
+        assert layer_plan.forward == "dram"
+        assert not [one for one in found if one.what == f"FP input {layer_plan.layer.name}"]
+        source = layer_plan.feeds[0]
         fetched = [
             run
-            for tile in tiles_of(program, Phase.FP, lp.layer.index)
+            for tile in tiles_of(program, Phase.FP, layer_plan.layer.index)
             for run in tile.reads
             if source.address <= run[0] < source.address + source.nbytes
         ]

@@ -69,10 +69,10 @@ def required(plan):
     """What has to be computed, from the recording alone: elements by (sample, step)."""
     due = {}
     pairs = [(b, t) for b in range(plan.workload.batch) for t in range(plan.steps)]
-    for lp in plan.layers:
-        layer, index = lp.layer, lp.layer.index
+    for layer_plan in plan.layers:
+        layer, index = layer_plan.layer, layer_plan.layer.index
         neurons, inputs = int(np.prod(layer.out_shape)), int(np.prod(layer.in_shape))
-        live = [(b, t) for b, t in pairs if lp.output_gradients[t, b].any()]
+        live = [(b, t) for b, t in pairs if layer_plan.dY[t, b].any()]
         due[Phase.FP, index] = due[Phase.GRAD, index] = dict.fromkeys(pairs, neurons)
         due[Phase.WG, index] = dict.fromkeys(live, neurons * layer.in_shape[0])
         weights = layer.out_shape[0] * layer.in_shape[0] * int(np.prod(layer.kernel))
@@ -170,7 +170,7 @@ def test_counts_are_python_integers():
         numbers += [*work.energy.values(), *(n for run in (*tile.reads, *tile.writes) for n in run)]
         numbers += [message.nbytes for message in tile.messages]
         assert {type(number) for number in numbers} == {int}, tile.phase
-    assert all(type(lp.split.k) is int for lp in plan.layers)
+    assert all(type(layer_plan.split.k) is int for layer_plan in plan.layers)
 
 
 def test_tiles_run_on_the_engine_of_their_phase_in_the_order_of_the_schedule():

@@ -16,7 +16,7 @@ from tlm.config.chip import ChipConfig
 from tlm.errors import TlmError
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
-from tlm.running.request import Job
+from tlm.running.request import PreparedRun
 from tlm.running.runner import prepare
 
 More = Callable[[ChipConfig], ChipConfig]
@@ -37,7 +37,7 @@ RESOURCES: dict[str, More] = {
 }
 
 
-def makespan_ps(job: Job, config: ChipConfig) -> int:
+def makespan_ps(job: PreparedRun, config: ChipConfig) -> int:
     """Time of the job's program on ``config``."""
     chip = Chip(config, job.timing, job.program, None, None)
     run_until(chip.env, chip.finished)

@@ -88,11 +88,10 @@ def pair_digests(batch: int) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def all_digests(batches: int, jobs: bool) -> Digests:
-    """All digests by run, with a line of progress for each."""
-    digests: Digests = {}
-    for name, content in (*(bundled_digests() if jobs else ()),
-                          *(entry for batch in range(batches) for entry in pair_digests(batch))):  # fmt: skip
-        digests[name] = content
+    """All digests by run."""
+    digests = dict(bundled_digests()) if jobs else {}
+    for batch in range(batches):
+        digests |= pair_digests(batch)
     return digests
 
 
@@ -116,10 +115,10 @@ if __name__ == "__main__":
     parser.add_argument("--batches", type=int, default=2, help="of a hundred pairs each")
     parser.add_argument("--no-jobs", action="store_true", help="random pairs only")
     asked = parser.parse_args()
-    found = all_digests(asked.batches, not asked.no_jobs)
+    digests = all_digests(asked.batches, not asked.no_jobs)
     if asked.action == "record":
-        asked.file.write_text(json.dumps(found, indent=1, sort_keys=True))
+        asked.file.write_text(json.dumps(digests, indent=1, sort_keys=True))
         sys.exit()
-    lines = differences(json.loads(asked.file.read_text()), found)
-    print("\n".join(lines) or f"{len(found)} runs, all the same")
+    lines = differences(json.loads(asked.file.read_text()), digests)
+    print("\n".join(lines) or f"{len(digests)} runs, all the same")
     sys.exit(bool(lines))

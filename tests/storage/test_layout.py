@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import array_overrides, built, conv, job, linear, place
-from tlm.counts.engine_array import blocks, sample_blocks
+from tlm.counts.core_arrays import blocks, sample_blocks
 from tlm.errors import MappingError
 from tlm.space.geometry import input_rows, output_rows
 from tlm.space.region import Region, cuts
@@ -189,18 +189,21 @@ def test_slices_partition_a_layer(split, cores, channels, pool):
     workload, recording = job(first, conv(first.pooled_shape, 5, 2), steps=1, batch=3)
     plan = place(workload, recording, *array_overrides(4, 4), f"mapping.split={split}",
                  f"cores={cores}")  # fmt: skip
-    for lp in plan.layers:
-        k, e, _ = lp.layer.out_shape
-        owned, rows_in = np.zeros((3, k, e), int), np.zeros((3, k, lp.layer.in_shape[1]), int)
-        for part in lp.slices:
+    for layer_plan in plan.layers:
+        k, e, _ = layer_plan.layer.out_shape
+        owned, rows_in = (
+            np.zeros((3, k, e), int),
+            np.zeros((3, k, layer_plan.layer.in_shape[1]), int),
+        )
+        for part in layer_plan.slices:
             at = part.neurons
             owned[slice(*at.samples), slice(*at.channels), slice(*at.rows)] += 1
             rows_in[slice(*at.samples), slice(*at.channels), slice(*part.input_rows)] += 1
         assert (owned == 1).all()
         assert (rows_in == 1).all()
-        assert (lp.owner >= 0).all()
-        assert [part.core for part in lp.slices] == list(range(len(lp.slices)))
-        assert len(lp.slices) <= cores
+        assert (layer_plan.owner >= 0).all()
+        assert [part.core for part in layer_plan.slices] == list(range(len(layer_plan.slices)))
+        assert len(layer_plan.slices) <= cores
 
 
 @pytest.mark.parametrize("encoding", ["direct", "rate"])
@@ -211,7 +214,7 @@ def test_tensors_do_not_overlap_and_hold_all_that_tiles_touch(encoding):
     workload, recording = job(first, second, linear(33 * 16, 17), batch=3, encoding=encoding)
     spilling = "core.memory.accumulators=8 Kib"
     plan, program = built(workload, recording, spilling)
-    assert any(lp.dw_spilled for lp in plan.layers)
+    assert any(layer_plan.dw_spilled for layer_plan in plan.layers)
     tensors = sorted(plan.addresses.tensors.values(), key=lambda tensor: tensor.address)
     alignment = plan.addresses.alignment
     assert all(tensor.address % alignment == 0 for tensor in tensors)
@@ -235,7 +238,7 @@ def test_saved_state_is_written_once():
     for engines in program.tiles:
         for start, size in (run for tile in engines["fp"] for run in tile.writes):
             written[start : start + size] += 1
-    for lp in plan.layers:
-        for tensor in lp.tensors.values():
+    for layer_plan in plan.layers:
+        for tensor in layer_plan.tensors.values():
             bytes_of = written[tensor.address : tensor.address + tensor.nbytes]
             assert (bytes_of == 1).all(), tensor.name

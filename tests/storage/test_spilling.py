@@ -10,7 +10,7 @@ def test_a_dead_first_piece_leaves_no_partial_sums_to_read():
     """Spilled dW is read back only where an earlier piece has written it."""
     first = conv((16, 8, 8), 16, 3, padding=1)
     workload, recording = job(first, linear(1024, 10), batch=3, densities=Densities(live=1.0))
-    for gradients in recording.gradients:
+    for gradients in recording.dU:
         gradients[:, 0] = False
     _, program = built(workload, recording, "cores=1", "core.memory.accumulators=16 Kib",
                        "core.memory.gradients=64 Kib")  # fmt: skip
@@ -23,7 +23,7 @@ def test_spilled_partial_sums_are_written_before_they_are_read():
     plan, program = built(*job(first, linear(1024, 10), batch=3), "cores=1",
                           "core.memory.accumulators=16 Kib",
                           "core.memory.gradients=64 Kib")  # fmt: skip
-    assert any(lp.dw_spilled for lp in plan.layers)
+    assert any(layer_plan.dw_spilled for layer_plan in plan.layers)
     check_spilled(program)
     for tiles in (engines["wg"] for engines in program.tiles):
         last_write = {}  # completion of the last write of each run

@@ -68,7 +68,7 @@ def test_an_ann_has_one_step_of_dense_analog_layers() -> None:
             before.pool,
         )
     assert recording.inputs.shape == (spiking.batch, 4, 8, 8)
-    assert all(np.all(one) for one in (*recording.spikes, *recording.gradients))
+    assert all(np.all(one) for one in (*recording.spikes, *recording.dU))
 
 
 def test_an_ann_moves_values_and_keeps_no_state() -> None:
@@ -76,7 +76,7 @@ def test_an_ann_moves_values_and_keeps_no_state() -> None:
     spiking, _ = job(conv((4, 8, 8), 16, 3, padding=1, pool=2), conv((16, 4, 4), 8, 3, padding=1))
     ann = as_ann(spiking)
     plan, program = built(ann, ann.load(0), *NOTHING_SKIPPED)
-    pooled, last = (lp.tensors for lp in plan.layers)
+    pooled, last = (layer_plan.tensors for layer_plan in plan.layers)
     assert (pooled["spikes"].bits, pooled["need"].bits) == (16, 2)
     assert not {"U", "m"} & (set(pooled) | set(last))
     counts: Counter[str] = Counter()
@@ -112,7 +112,7 @@ def test_densities_are_drawn_for_all_masks() -> None:
     def simulate(drawn, overrides):
         assert not overrides
         recording = drawn.load(0)
-        seen[drawn.drawn_as] = recording.spikes[0].mean(), recording.gradients[0].mean()
+        seen[drawn.drawn_as] = recording.spikes[0].mean(), recording.dU[0].mean()
         return {
             "time": {"phases": {}, "makespan_ps": 1},
             "energy": {"total_pj": 1.0, "by_phase_pj": {}},

@@ -19,13 +19,15 @@ from tlm_analysis.plots.study import Bars, bars_figure
 from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
 from tlm.config import EnergyTable, load_chip
 from tlm.config.chip import Mapping
-from tlm.config.core import Engine
+from tlm.config.core import EngineConfig
 from tlm.errors import MappingError
 from tlm.studies.counterfactual import NOTHING_SKIPPED
 from tlm.workload import bundled_names, open_workload
 
 RESULTS = DOCS / "studies" / "modes.csv"
-SPARSE_MODES = tuple(m for m in get_args(Engine.model_fields["mode"].annotation) if m != "dense")
+SPARSE_MODES = tuple(
+    m for m in get_args(EngineConfig.model_fields["mode"].annotation) if m != "dense"
+)
 # Cumulative: which zeros are looked for, beside slices of a zero gradient (all but the first two).
 POLICIES = {
     "S": {"skip_spikes"},

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tlm_analysis.plots.fabric import Curve, Panel, panel_figure, write_png
+from tlm_analysis.plots.fabric import Curve, CurvePanel, panel_figure, write_png
 
 from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
 
@@ -138,7 +138,7 @@ def figure(rows: list[Row]) -> None:
             if points:
                 x, y = zip(*points, strict=True)
                 curves.append(Curve(memory, x, y, group=group))
-        panels.append(Panel(job, curves, "cores", "speed-up", diagonal=True))
+        panels.append(CurvePanel(job, curves, "cores", "speed-up", diagonal=True))
     write_png(panel_figure(panels, columns=2), FIGURE)
 
 

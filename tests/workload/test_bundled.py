@@ -62,7 +62,7 @@ def test_csnn_densities_are_those_of_an_independent_run() -> None:
     end = job.load(len(job.iterations) - 1)
     assert hidden_density(end.spikes) == pytest.approx(0.12, rel=0.3)
     assert hidden_density(end.masks) == pytest.approx(0.15, rel=0.3)
-    assert hidden_density(end.gradients) == pytest.approx(0.045, rel=0.3)
+    assert hidden_density(end.dU) == pytest.approx(0.045, rel=0.3)
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -72,7 +72,7 @@ def test_every_layer_is_alive(name: str) -> None:
     for which in range(len(job.iterations)):
         measured = densities(job.load(which))
         assert measured.spikes.mean(1).min() > 0.005
-        assert measured.gradients.mean(1).min() > 0.01
+        assert measured.dU.mean(1).min() > 0.01
         assert measured.inputs > 0.01
 
 
@@ -82,7 +82,7 @@ def test_gradient_carried_back_exceeds_the_mask() -> None:
     start = job.load(0)
     beyond = [
         np.count_nonzero(gradient & ~mask)
-        for gradient, mask in zip(start.gradients, start.masks, strict=True)
+        for gradient, mask in zip(start.dU, start.masks, strict=True)
     ]
     assert min(beyond) > 0
 

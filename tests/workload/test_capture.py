@@ -156,7 +156,7 @@ def test_snntorch(reset: str, pool_first: bool, tmp_path: Path) -> None:
     assert (conv.name, fc.name) == ("conv", "fc")
     assert (conv.current_pool if pool_first else conv.pool) == Pool("max", 2, 2)
     assert conv.neuron is not None and not conv.neuron.fires_at_threshold
-    assert job.load(0).output_gradients[0].shape == (T, B, 6, 8, 8)
+    assert job.load(0).dY[0].shape == (T, B, 6, 8, 8)
 
 
 class Bell(torch.autograd.Function):
@@ -272,7 +272,7 @@ def test_residuals_events_and_read_out(tmp_path: Path) -> None:
     assert job.encoding == "events"
     assert (job.load(0).inputs == (events.numpy() != 0)).all()
     # Batch statistics spread every gradient over its whole channel.
-    assert job.load(0).output_gradients[1].mean() > 0.99 > job.load(0).gradients[1].mean()
+    assert job.load(0).dY[1].mean() > 0.99 > job.load(0).dU[1].mean()
 
 
 def test_levels_keep_what_they_say(tmp_path: Path) -> None:
@@ -294,5 +294,5 @@ def test_levels_keep_what_they_say(tmp_path: Path) -> None:
     rounded, exact = job.load_values(1), job.load_values(2)
     assert rounded.loss_gradient is None and exact.loss_gradient is not None
     assert (exact.parameters[0].weights == net[0].weight.detach().numpy()[..., None, None]).all()
-    for ours, theirs in zip(rounded.gradients, exact.gradients, strict=True):
+    for ours, theirs in zip(rounded.dU, exact.dU, strict=True):
         assert abs(ours - theirs).max() <= abs(theirs).max() * 2**-11

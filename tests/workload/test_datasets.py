@@ -13,7 +13,7 @@ import pytest
 
 from tests.workload.idx import write_idx
 from tlm.errors import WorkloadError
-from tlm.workload.training.datasets import DataSet, Split, coded, load
+from tlm.workload.training.datasets import DataSet, DataSplit, coded, load
 from tlm.workload.training.datasets.mnist import load_mnist
 
 needs_pillow = pytest.mark.skipif(
@@ -132,7 +132,7 @@ def test_events_are_binned_in_time(tmp_path: Path) -> None:
 def test_rate_coding_draws_the_pixel_as_probability() -> None:
     """Black never spikes, white always, grey half of the time; the seed decides which."""
     pixels = np.array([0, 128, 255], np.uint8).reshape(1, 1, 1, 3)
-    split = Split(pixels, np.zeros(1, np.int64))
+    split = DataSplit(pixels, np.zeros(1, np.int64))
     grey = DataSet("grey", "", "", split, split, offset=0.0, scale=255.0)
     spikes = coded(grey, split, np.arange(1), "rate", 4000, (1, 2))
     assert spikes.mean(0).reshape(-1) == pytest.approx([0, 0.5, 1], abs=0.03)

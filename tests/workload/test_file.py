@@ -23,8 +23,8 @@ FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
 def same(one: Recording, other: Recording) -> bool:
     """Whether two recordings hold the same bits."""
     groups = zip(
-        (one.inputs, *one.spikes, *one.masks, *one.gradients, *one.output_gradients),
-        (other.inputs, *other.spikes, *other.masks, *other.gradients, *other.output_gradients),
+        (one.inputs, *one.spikes, *one.masks, *one.dU, *one.dY),
+        (other.inputs, *other.spikes, *other.masks, *other.dU, *other.dY),
         strict=True,
     )
     return one.iteration == other.iteration and all(np.array_equal(a, b) for a, b in groups)
@@ -102,7 +102,7 @@ def test_a_stranger_can_write_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     exec(compile(example[1], "workload-format.md", "exec"), {})
     back = open_workload("example.h5").load(0)
     assert (back.iteration, int(back.spikes[0].sum())) == (100, 1)
-    assert np.argwhere(back.gradients[0]).tolist() == [[1, 0, 1, 0, 0], [2, 0, 1, 0, 0]]
+    assert np.argwhere(back.dU[0]).tolist() == [[1, 0, 1, 0, 0], [2, 0, 1, 0, 0]]
     assert back.inputs.reshape(2, 4).tolist() == [[0, 1, 0, 1], [1, 0, 0, 0]]
     assert [one.level for one in audit(open_workload("example.h5"))] == ["bits"]
     assert run_job("example.h5", out=tmp_path / "run", trace="off").ok

@@ -63,7 +63,7 @@ def test_shapes_are_the_published_ones(name: str) -> None:
 def test_dense_is_all_set(mine: str) -> None:
     """The work of hardware that skips nothing."""
     found = densities(open_workload(f"{mine}:dense").load(0))
-    for shares in (found.inputs, found.spikes, found.masks, found.gradients):
+    for shares in (found.inputs, found.spikes, found.masks, found.dU):
         assert np.all(shares == 1)
 
 
@@ -74,7 +74,7 @@ def test_bernoulli_has_its_density(mine: str) -> None:
     for tensors in (drawn.spikes, drawn.masks):
         for one in tensors:
             assert one.mean() == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / one.size) ** 0.5)
-    assert all(map(np.array_equal, drawn.gradients, drawn.masks))
+    assert all(map(np.array_equal, drawn.dU, drawn.masks))
     assert all(map(np.array_equal, drawn.spikes, job.load(0).spikes))
 
 
@@ -89,22 +89,22 @@ def test_like_takes_after_the_recording(mine: str) -> None:
     recorded = open_workload("mnist-csnn")
     end: Recording = recorded.load(2)
     drawn = open_workload(f"{mine}[B=16,T=4]:like(mnist-csnn)").load(0)
-    for name in ("spikes", "masks", "gradients"):
+    for name in ("spikes", "masks", "dU"):
         ours, theirs = getattr(drawn, name)[0], getattr(end, name)[0]
         assert ours.mean((1, 2, 3, 4)) == pytest.approx(theirs.mean((1, 2, 3, 4)), rel=0.1)
         assert neighbours(ours) == pytest.approx(neighbours(theirs), rel=0.2)
         assert neighbours(ours) > 1.5
         assert ours.mean((0, 1, 3, 4)).std() > 0.8 * theirs.mean((0, 1, 3, 4)).std()
-    carried = np.zeros_like(drawn.gradients[0])
-    carried[:-1] = drawn.gradients[0][1:]
-    assert not (drawn.gradients[0] & ~drawn.masks[0] & ~carried).any()
+    carried = np.zeros_like(drawn.dU[0])
+    carried[:-1] = drawn.dU[0][1:]
+    assert not (drawn.dU[0] & ~drawn.masks[0] & ~carried).any()
 
 
 def test_batch_norm_makes_output_gradients_dense() -> None:
     """Behind batch statistics no gradient is zero, whatever the activity."""
     drawn = open_workload("s-resnet18[B=1,T=1]:bernoulli(0.1)").load(0)
-    assert drawn.gradients[3].mean() < 0.2
-    assert drawn.output_gradients[3].all()
+    assert drawn.dU[3].mean() < 0.2
+    assert drawn.dY[3].all()
 
 
 def test_a_drawn_job_runs_and_says_what_it_is(mine: str, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ EXTRAS = {
 LEAST_FREE_BYTES = 1 << 30  # a run of the largest bundled job leaves less than a tenth of it
 LEAST_COLUMNS = 118
 
-State = Literal["ok", "note", "fault"]
+CheckState = Literal["ok", "note", "fault"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Finding:
     """One thing looked at; a ``note`` takes something away, with a ``fault`` runs will fail."""
 
     what: str
-    state: State
+    state: CheckState
     detail: str
 
 

@@ -16,7 +16,7 @@ from tlm.errors import ConfigError
 if TYPE_CHECKING:
     from tlm.config.tables.dram_timing import DramTiming
     from tlm.hardware.dram.driver import DramLoad, DramMeasurement
-    from tlm.hardware.dram.patterns import Recording
+    from tlm.hardware.dram.patterns import RequestList
 
 COLUMNS = (
     *("load", "requests", "bandwidth_gb_s", "total_gb_s", "peak_gb_s", "read_latency_ns"),
@@ -117,10 +117,10 @@ def _offered(
     count: int,
     nbytes: int | None,
     address_map: str | None,
-) -> Recording:
+) -> RequestList:
     """The requests to offer, from a pattern laid out for the device, or from a file."""
     from tlm.hardware.dram.address import AddressMap
-    from tlm.hardware.dram.patterns import PatternGeometry, Recording, read_requests
+    from tlm.hardware.dram.patterns import PatternGeometry, RequestList, read_requests
     from tlm.hardware.dram.patterns import requests as pattern_requests
 
     if (pattern is None) == (path is None):
@@ -134,7 +134,7 @@ def _offered(
     )
     assert pattern is not None
     offered = pattern_requests(pattern, count, geometry)
-    return Recording(offered, [size] * len(offered), [])
+    return RequestList(offered, [size] * len(offered), [])
 
 
 def _values(

@@ -13,7 +13,7 @@ import typer
 from tlm.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from tlm.running.runner import Job
+    from tlm.running.request import PreparedRun
 
 
 def explain(
@@ -109,7 +109,7 @@ def _explain(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
     return Explanation(run, path, partial, estimates, replay_error, measured, energy)
 
 
-def prepared(folder: Path, workload: str | None) -> Job:
+def prepared(folder: Path, workload: str | None) -> PreparedRun:
     """The job of a run, prepared anew from what the run left and placed as it was.
 
     Raises:
@@ -136,9 +136,9 @@ def prepared(folder: Path, workload: str | None) -> Job:
     return job
 
 
-def _estimates(job: Job, recorded_ps: int, step: Any) -> tuple[list[Any], float]:
+def _estimates(job: PreparedRun, recorded_ps: int, step: Any) -> tuple[list[Any], float]:
     """Estimates by falling gain, and how far the replay misses the run itself."""
-    from tlm_analysis.replay import Estimate as estimate
+    from tlm_analysis.replay import GainEstimate as estimate
 
     from tlm.studies.relief import KNOBS, RESOURCES, relieve
 
@@ -153,7 +153,7 @@ def _estimates(job: Job, recorded_ps: int, step: Any) -> tuple[list[Any], float]
     return found, base_ps / recorded_ps - 1
 
 
-def _replay_ps(job: Job) -> int:
+def _replay_ps(job: PreparedRun) -> int:
     from tlm_analysis import replay
 
     from tlm.space.task import ENGINES
@@ -164,7 +164,9 @@ def _replay_ps(job: Job) -> int:
     return makespan_ps
 
 
-def _measured(job: Job, recorded_ps: int, step: Any) -> tuple[dict[str, float], dict[str, float]]:
+def _measured(
+    job: PreparedRun, recorded_ps: int, step: Any
+) -> tuple[dict[str, float], dict[str, float]]:
     """Gain in time and change in energy of each relieved chip, by running it."""
     from tlm.errors import TraceError
     from tlm.studies.relief import RESOURCES, relieve, rerun

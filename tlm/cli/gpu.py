@@ -21,7 +21,7 @@ class Gpu(StrEnum):
     H200 = "H200"
 
 
-class Precision(StrEnum):
+class PrecisionOption(StrEnum):
     """Numbers a GPU trains with."""
 
     AMP = "amp"
@@ -47,8 +47,8 @@ def gpu(
     ] = None,
     gpu: Annotated[Gpu, typer.Option("--gpu", help="The GPU.")] = Gpu.A100,
     precision: Annotated[
-        Precision, typer.Option(help="AMP (FP16 with FP32 master weights), TF32 or FP32.")
-    ] = Precision.AMP,
+        PrecisionOption, typer.Option(help="AMP (FP16 with FP32 master weights), TF32 or FP32.")
+    ] = PrecisionOption.AMP,
     neuron: Annotated[
         NeuronKernels, typer.Option(help="One fused kernel over all steps, or elementwise ones.")
     ] = NeuronKernels.FUSED,

@@ -29,7 +29,7 @@ class NocModel(StrEnum):
     ROUTER = "router"
 
 
-class Routing(StrEnum):
+class RoutingOption(StrEnum):
     """Routes of the router model."""
 
     XY = "xy"
@@ -58,7 +58,9 @@ def noc(
     stages: Annotated[int, typer.Option(help="Pipeline stages of a router, 2 to 4.")] = 4,
     vcs: Annotated[int, typer.Option(min=1, help="Virtual channels an input.")] = 4,
     vc_buffer: Annotated[int, typer.Option(min=1, help="Flits a virtual channel holds.")] = 8,
-    routing: Annotated[Routing, typer.Option(help="Routes of the router model.")] = Routing.XY,
+    routing: Annotated[
+        RoutingOption, typer.Option(help="Routes of the router model.")
+    ] = RoutingOption.XY,
     warmup: Annotated[int, typer.Option(min=0, help="Cycles before the measurement.")] = 3000,
     cycles: Annotated[int, typer.Option(min=1, help="Cycles of the measurement.")] = 10000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the traffic.")] = 1,
@@ -70,12 +72,12 @@ def noc(
     """Measure a mesh under synthetic traffic; print the latency-load curve as CSV."""
     from tlm.hardware.noc.driver import NocRun, curve
     from tlm.hardware.noc.router.shape import RouterShape
-    from tlm.hardware.noc.traffic import Traffic
+    from tlm.hardware.noc.traffic import TrafficPattern
 
     columns, rows = mesh_size(mesh)
     shape = RouterShape(stages, vcs, vc_buffer, routing.value)
     rates = rate or [(i + 1) / SWEEP_STEPS for i in range(SWEEP_STEPS)]
-    loads = [Traffic(traffic, columns, rows, packet_flits, one, seed) for one in rates]
+    loads = [TrafficPattern(traffic, columns, rows, packet_flits, one, seed) for one in rates]
     name = f"{mesh} {traffic}, {packet_flits} flits, {vcs} VCs, {stages} stages, {model.value}"
     points = []
     lines = []

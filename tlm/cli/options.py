@@ -23,7 +23,7 @@ def chip_names() -> list[str]:
     return presets()
 
 
-Chip = Annotated[
+ChipOption = Annotated[
     str,
     typer.Option(
         "--chip",

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from tlm.running.cost import Estimate
+    from tlm.running.cost import RunCost
     from tlm.running.runner import Progress as RunProgress
 
 UPDATES_PER_S = 5
 LONG_S = 10  # a run of more than this is announced even where stderr is no terminal
 
 
-def show_estimate(cost: Estimate) -> None:
+def show_estimate(cost: RunCost) -> None:
     """Say on stderr what a run will cost: on terminals, and always before long runs."""
     console = Console(stderr=True)
     if console.is_terminal or cost.wall_s > LONG_S:

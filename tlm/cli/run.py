@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.options import DEFAULT_CHIP, AsJson, Chip, Overrides, job_names
+from tlm.cli.options import DEFAULT_CHIP, AsJson, ChipOption, Overrides, job_names
 from tlm.cli.report import write_report
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(
             help="A recorded job: the name of a bundled one, or a file.", autocompletion=job_names
         ),
     ],
-    chip: Chip = DEFAULT_CHIP,
+    chip: ChipOption = DEFAULT_CHIP,
     overrides: Overrides = None,
     iteration: Annotated[
         int | None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tlm.validation.noc import CurveResult
     from tlm.validation.page import Findings
 
-Task = TypeVar("Task")
+ValidationTask = TypeVar("ValidationTask")
 Result = TypeVar("Result")
 
 PANELS = (  # of the network's figure: side, flits a packet, traffic
@@ -92,7 +92,10 @@ def _measure_dram(quick: bool, task: tuple[dict[str, str], float | None]) -> Ban
 
 
 def _map(
-    function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, what: str
+    function: Callable[[ValidationTask], Result],
+    tasks: Sequence[ValidationTask],
+    jobs: int,
+    what: str,
 ) -> list[Result]:
     """Every task's result in order, with a line of progress on stderr now and then."""
     if jobs == 1:

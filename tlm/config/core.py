@@ -12,10 +12,10 @@ from tlm.config.quantities import Bits, Count, Cycles, Hertz, Section, Side
 
 Dataflow = Literal["weight", "output", "input"]
 Mode = Literal["dense", "vector", "element"]
-Grid = Literal["inserted", "compacted"]
+BackwardGrid = Literal["inserted", "compacted"]
 
 
-class Engine(Section):
+class EngineConfig(Section):
     """A PE array of ``rows`` operands times ``cols`` outputs, and which zeros it skips.
 
     ``dataflow`` names what the array holds while the rest streams. ``dense`` executes every slot;
@@ -32,16 +32,16 @@ class Engine(Section):
     skip_outputs: bool
 
 
-class GradientEngine(Engine):
+class GradientEngine(EngineConfig):
     """An engine that reads dU, on a ``grid`` with the stride's zeros ``inserted`` or left out."""
 
-    grid: Grid
+    grid: BackwardGrid
 
 
 class Engines(Section):
     """Feedforward propagation, back-propagation, weight gradient."""
 
-    fp: Engine
+    fp: EngineConfig
     bp: GradientEngine
     wg: GradientEngine
 

@@ -21,7 +21,7 @@ PRESET_FOLDER = Path(__file__).parent / "presets"
 _OVERRIDE = "--set"
 _TABLES = {"energy": energy_tables, "area": area_tables}
 
-Key = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class LoadedChip:
 
 
 @dataclass(frozen=True)
-class Layer:
+class ConfigLayer:
     """The values of one preset, file or override, and what it says of their sources."""
 
     origin: str
-    values: dict[Key, object]
+    values: dict[KeyPath, object]
     provenance: dict[str, str]
     published: tuple[Published, ...] = ()
 
-    def note(self, key: Key) -> str:
+    def note(self, key: KeyPath) -> str:
         """What it says of ``key``: the longest dotted prefix with an entry, or ``""``."""
         for length in range(len(key), 0, -1):
             note = self.provenance.get(".".join(key[:length]))
@@ -65,7 +65,7 @@ def presets() -> list[str]:
 
 
 def load_chip(
-    source: str | Path, overrides: Sequence[str] = (), mapping: Layer | None = None
+    source: str | Path, overrides: Sequence[str] = (), mapping: ConfigLayer | None = None
 ) -> LoadedChip:
     """Load and check the chip ``source``, a preset's name or a file, with ``--set`` overrides.
 
@@ -103,18 +103,18 @@ def load_chip(
     )
 
 
-def mapping_layer(origin: str, values: Mapping[str, object]) -> Layer:
+def mapping_layer(origin: str, values: Mapping[str, object]) -> ConfigLayer:
     """The layer that sets keys of the chip's section ``mapping``, as read from a mapping file."""
-    return Layer(origin, {("mapping", key): value for key, value in values.items()}, {})
+    return ConfigLayer(origin, {("mapping", key): value for key, value in values.items()}, {})
 
 
-def _note(key: Key, layers: Sequence[Layer], setter: Layer) -> str:
+def _note(key: KeyPath, layers: Sequence[ConfigLayer], setter: ConfigLayer) -> str:
     """The provenance of a value: of the layer that set it, or what one above it says of it."""
     above = layers[layers.index(setter) :]
     return next((note for layer in reversed(above) if (note := layer.note(key))), "")
 
 
-def source_layers(source: str | Path) -> list[Layer]:
+def source_layers(source: str | Path) -> list[ConfigLayer]:
     """The layers of ``source``, lowest first: what it extends, and its own.
 
     Raises:
@@ -129,11 +129,11 @@ def source_layers(source: str | Path) -> list[Layer]:
     return _extended(path, str(path))
 
 
-def _preset(name: str) -> list[Layer]:
+def _preset(name: str) -> list[ConfigLayer]:
     return _extended(PRESET_FOLDER / f"{name}.yaml", f"preset {name}")
 
 
-def _extended(path: Path, origin: str) -> list[Layer]:
+def _extended(path: Path, origin: str) -> list[ConfigLayer]:
     """The layer of one file, over those of the preset that it extends."""
     data = read_mapping(path, origin)
     base = data.pop("extends", None)
@@ -145,14 +145,14 @@ def _extended(path: Path, origin: str) -> list[Layer]:
     return [*_preset(str(base)), _layer(origin, data, path.parent)]
 
 
-def _layer(origin: str, data: dict[str, object], folder: Path) -> Layer:
+def _layer(origin: str, data: dict[str, object], folder: Path) -> ConfigLayer:
     provenance = _provenance(origin, data.pop("provenance", {}))
     published = published_figures(data.pop("published", []), origin)
     values = dict(_flattened(data, ()))
     for table in _TABLES:
         if table in data:
             values[table,] = _located(table, data[table], folder)
-    return Layer(origin, values, provenance, published)
+    return ConfigLayer(origin, values, provenance, published)
 
 
 def _located(key: str, named: object, folder: Path) -> object:
@@ -181,7 +181,7 @@ def _provenance(origin: str, notes: object) -> dict[str, str]:
     return notes
 
 
-def _override(text: str) -> Layer:
+def _override(text: str) -> ConfigLayer:
     """The layer of one ``--set a.b=value``."""
     dotted, equals, written = text.partition("=")
     key = tuple(dotted.strip().split("."))
@@ -195,10 +195,10 @@ def _override(text: str) -> Layer:
     value = parse_yaml(written, f"{_OVERRIDE}: {dotted.strip()}")
     if key[0] in _TABLES:
         value = _located(key[0], value, Path())
-    return Layer(_OVERRIDE, {key: value}, {})
+    return ConfigLayer(_OVERRIDE, {key: value}, {})
 
 
-def _unknown_path(key: Key, leaves: list[Key]) -> str:
+def _unknown_path(key: KeyPath, leaves: list[KeyPath]) -> str:
     dotted = ".".join(key)
     if any(leaf[: len(key)] == key for leaf in leaves):
         inside = ", ".join(known_keys(ChipConfig, key))
@@ -212,7 +212,7 @@ def _unknown_path(key: Key, leaves: list[Key]) -> str:
     return f"{dotted}: unknown key{did_you_mean(key[depth], known_keys(ChipConfig, key[:depth]))}"
 
 
-def _flattened(data: Mapping[str, object], above: Key) -> Iterator[tuple[Key, object]]:
+def _flattened(data: Mapping[str, object], above: KeyPath) -> Iterator[tuple[KeyPath, object]]:
     """Every single value under ``data`` with its path; a list is one value."""
     for name, value in data.items():
         key = (*above, name)
@@ -222,10 +222,12 @@ def _flattened(data: Mapping[str, object], above: Key) -> Iterator[tuple[Key, ob
             yield key, value
 
 
-def _merge(layers: Sequence[Layer]) -> tuple[dict[Key, object], dict[Key, Layer]]:
+def _merge(
+    layers: Sequence[ConfigLayer],
+) -> tuple[dict[KeyPath, object], dict[KeyPath, ConfigLayer]]:
     """The values of all ``layers``, later ones winning, and the layer that set each."""
-    values: dict[Key, object] = {}
-    setters: dict[Key, Layer] = {}
+    values: dict[KeyPath, object] = {}
+    setters: dict[KeyPath, ConfigLayer] = {}
     for layer in layers:
         for key, value in layer.values.items():
             for other in [other for other in values if _covers(key, other)]:
@@ -234,13 +236,13 @@ def _merge(layers: Sequence[Layer]) -> tuple[dict[Key, object], dict[Key, Layer]
     return values, setters
 
 
-def _covers(key: Key, other: Key) -> bool:
+def _covers(key: KeyPath, other: KeyPath) -> bool:
     """Whether one is a group and the other inside it, so that they cannot both stand."""
     shorter = min(len(key), len(other))
     return len(key) != len(other) and key[:shorter] == other[:shorter]
 
 
-def _nested(values: Mapping[Key, object]) -> dict[str, object]:
+def _nested(values: Mapping[KeyPath, object]) -> dict[str, object]:
     tree: dict[str, object] = {}
     for key, value in values.items():
         group = tree
@@ -252,7 +254,7 @@ def _nested(values: Mapping[Key, object]) -> dict[str, object]:
     return tree
 
 
-def _where(key: Key, setters: Mapping[Key, Layer], named: str) -> str:
+def _where(key: KeyPath, setters: Mapping[KeyPath, ConfigLayer], named: str) -> str:
     """The origin of the value at ``key``, of anything inside it, or of the chip as named."""
     for setter, layer in setters.items():
         if setter[: len(key)] == key:
@@ -260,7 +262,7 @@ def _where(key: Key, setters: Mapping[Key, Layer], named: str) -> str:
     return named
 
 
-def _check_device(chip: ChipConfig, setters: Mapping[Key, Layer]) -> None:
+def _check_device(chip: ChipConfig, setters: Mapping[KeyPath, ConfigLayer]) -> None:
     """Refuse an unknown DRAM device, and one that the channel's keys contradict."""
     try:
         timing = load_dram_timing(chip.dram.device)

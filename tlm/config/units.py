@@ -67,7 +67,7 @@ _UNITS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class UnitKind:
     """A kind of quantity: how it is written, and the unit it is held in.
 
     ``shown`` are the units it is printed in, largest first; the last of them is exact for all.
@@ -82,15 +82,15 @@ class Kind:
     zero_allowed: bool = False
 
 
-MEMORY = Kind("an amount of data", "128 bit", "bit", ("Gib", "Mib", "Kib", "bit"))
-BYTES = Kind("a number of bytes", "256 B", "B", ("GiB", "MiB", "KiB", "B"))
-FREQUENCY = Kind("a frequency", "500 MHz", "Hz", ("GHz", "MHz", "kHz", "Hz"))
-TIME = Kind("a time", "60 ns", "ps", ("s", "ms", "us", "ns", "ps"), zero_allowed=True)
-CYCLES = Kind("a number of cycles", "8 cycles", "cycle", ("cycle",))
-DELAY = Kind("a number of cycles", "2 cycles", "cycle", ("cycle",), zero_allowed=True)
-ENERGY = Kind("an energy", "0.548 pJ", "pJ", ("pJ",), whole=False, zero_allowed=True)
-AREA = Kind("an area", "635 um2", "um2", ("um2",), whole=False, zero_allowed=True)
-POWER = Kind("a power", "31 mW", "W", ("W",), whole=False, zero_allowed=True)
+MEMORY = UnitKind("an amount of data", "128 bit", "bit", ("Gib", "Mib", "Kib", "bit"))
+BYTES = UnitKind("a number of bytes", "256 B", "B", ("GiB", "MiB", "KiB", "B"))
+FREQUENCY = UnitKind("a frequency", "500 MHz", "Hz", ("GHz", "MHz", "kHz", "Hz"))
+TIME = UnitKind("a time", "60 ns", "ps", ("s", "ms", "us", "ns", "ps"), zero_allowed=True)
+CYCLES = UnitKind("a number of cycles", "8 cycles", "cycle", ("cycle",))
+DELAY = UnitKind("a number of cycles", "2 cycles", "cycle", ("cycle",), zero_allowed=True)
+ENERGY = UnitKind("an energy", "0.548 pJ", "pJ", ("pJ",), whole=False, zero_allowed=True)
+AREA = UnitKind("an area", "635 um2", "um2", ("um2",), whole=False, zero_allowed=True)
+POWER = UnitKind("a power", "31 mW", "W", ("W",), whole=False, zero_allowed=True)
 
 
 @cache
@@ -113,7 +113,7 @@ def _factor(unit: str, held_in: str) -> Decimal | None:
     return Decimal(one.to(held_in).magnitude)
 
 
-def parse(kind: Kind, value: object) -> int | float:
+def parse(kind: UnitKind, value: object) -> int | float:
     """The number of ``kind.unit`` that ``value`` (text with a unit) stands for.
 
     Raises:
@@ -133,7 +133,7 @@ def parse(kind: Kind, value: object) -> int | float:
     return _whole(kind, number, value) if kind.whole else float(number)
 
 
-def show(kind: Kind, value: int | float) -> str:
+def show(kind: UnitKind, value: int | float) -> str:
     """``value`` (in ``kind.unit``) in the largest unit that needs no fraction: ``18 Kib``."""
     if not kind.whole:
         return f"{value!r} {kind.unit}"
@@ -144,7 +144,7 @@ def show(kind: Kind, value: int | float) -> str:
     return f"{value} {kind.unit}"
 
 
-def _known_unit(kind: Kind, unit: str, value: object) -> str:
+def _known_unit(kind: UnitKind, unit: str, value: object) -> str:
     if unit in _UNITS:
         return unit
     allowed = [name for name in _UNITS if _factor(name, kind.unit) is not None]
@@ -155,7 +155,7 @@ def _known_unit(kind: Kind, unit: str, value: object) -> str:
     raise ValueError(f'{_expected(kind)}, got {_quoted(value)}: unknown unit "{unit}"; {hint}')
 
 
-def _whole(kind: Kind, number: Decimal, value: object) -> int:
+def _whole(kind: UnitKind, number: Decimal, value: object) -> int:
     if number > _LARGEST:
         raise ValueError(f"expected at most {_LARGEST} {kind.unit}, got {_quoted(value)}")
     if number != int(number):
@@ -163,7 +163,7 @@ def _whole(kind: Kind, number: Decimal, value: object) -> int:
     return int(number)
 
 
-def _expected(kind: Kind) -> str:
+def _expected(kind: UnitKind) -> str:
     return f'expected {kind.noun} with its unit (such as "{kind.example}")'
 
 

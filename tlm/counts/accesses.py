@@ -8,7 +8,7 @@ BP) and held dW (WG) these are the accesses of the released NeuroMC model (FE, B
 
 from __future__ import annotations
 
-from tlm.counts.walk import Nest, Walked
+from tlm.counts.walk import EngineArray, WalkCount
 from tlm.space.array_types import Ints
 
 MASK_BITS = 1
@@ -16,7 +16,11 @@ WORD_BITS = 16
 
 
 def walk_energy(
-    engine: str, nest: Nest, walked: Walked[Ints], operand_bits: int, zero_operand_adds: bool
+    engine: str,
+    nest: EngineArray,
+    walked: WalkCount[Ints],
+    operand_bits: int,
+    zero_operand_adds: bool,
 ) -> dict[str, Ints]:
     """Actions of the energy table for what is scanned.
 
@@ -42,7 +46,7 @@ def walk_energy(
     return total | _buffers(engine, walked, operand_bits)
 
 
-def _scanned(nest: Nest, walked: Walked[Ints]) -> Ints:
+def _scanned(nest: EngineArray, walked: WalkCount[Ints]) -> Ints:
     """Comparisons of the zero-scan: one a slot, or one a slot and lane."""
     return walked.scanned * {"dense": 0, "vector": 1, "element": nest.lanes}[nest.mode]
 
@@ -57,17 +61,17 @@ def _operand_registers(macs: Ints, held: bool, words: Ints) -> Ints:
     return macs + 2 * words if held else 2 * macs
 
 
-def _other_registers(nest: Nest, walked: Walked[Ints]) -> Ints:
+def _other_registers(nest: EngineArray, walked: WalkCount[Ints]) -> Ints:
     held = nest.dataflow == ("output" if nest.weights_are_sums else "weight")
     return _operand_registers(walked.macs, held, walked.other_words)
 
 
-def _sum_registers(nest: Nest, walked: Walked[Ints]) -> Ints:
+def _sum_registers(nest: EngineArray, walked: WalkCount[Ints]) -> Ints:
     held = nest.dataflow == ("weight" if nest.weights_are_sums else "output")
     return 2 * walked.macs + (0 if held else walked.sum_writes - 2 * walked.fresh)
 
 
-def _buffers(engine: str, walked: Walked[Ints], operand_bits: int) -> dict[str, Ints]:
+def _buffers(engine: str, walked: WalkCount[Ints], operand_bits: int) -> dict[str, Ints]:
     if engine == "fp":
         return {
             "fp.spike_read": walked.first_words * (operand_bits % WORD_BITS),

@@ -13,10 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from tlm.config.core import Engine, GradientEngine
+from tlm.config.core import EngineConfig, GradientEngine
 from tlm.counts.dataflow import Walker, channel_groups, counted_together
 from tlm.counts.operands import Planes, gradient_planes, input_planes
-from tlm.counts.walk import Nest, Shape
+from tlm.counts.walk import EngineArray, Shape
 from tlm.space.array_types import Bools
 from tlm.space.region import Block, Span, length, overlap
 from tlm.workload.model import Layer
@@ -36,7 +36,12 @@ class GroupWork:
 
 
 def forward_work(
-    layer: Layer, nest: Nest, engine: Engine, inputs: Bools, blocks: Sequence[Block], channels: Span
+    layer: Layer,
+    nest: EngineArray,
+    engine: EngineConfig,
+    inputs: Bools,
+    blocks: Sequence[Block],
+    channels: Span,
 ) -> Iterator[GroupWork]:
     """FP of the output ``channels`` at all blocks of a box; ``inputs`` is [T, B, C, H, W]."""
     live = _everywhere(inputs.shape[:2])
@@ -50,7 +55,7 @@ def forward_work(
 
 
 def backward_work(
-    layer: Layer, nest: Nest, engine: GradientEngine, gradients: Bools, need: Bools, live: Bools,
+    layer: Layer, nest: EngineArray, engine: GradientEngine, gradients: Bools, need: Bools, live: Bools,
     blocks: Sequence[Block], channels: Span,
 ) -> Iterator[GroupWork]:  # fmt: skip
     """BP of the output ``channels`` at all blocks of a box of input positions.
@@ -72,7 +77,7 @@ def backward_work(
 
 
 def weight_gradient_work(
-    layer: Layer, nest: Nest, engine: GradientEngine, inputs: Bools, gradients: Bools,
+    layer: Layer, nest: EngineArray, engine: GradientEngine, inputs: Bools, gradients: Bools,
     live: Bools, blocks: Sequence[Block], channels: Span, taken: Span,
 ) -> Iterator[GroupWork]:  # fmt: skip
     """WG of the output ``channels`` and the input channels ``taken``, all blocks of a box."""
@@ -116,7 +121,7 @@ def _box(blocks: Sequence[Block]) -> Block:
 
 
 def _walker(
-    nest: Nest, seen: Planes, real: Planes, blocks: Sequence[Block], first: Span, second: Span,
+    nest: EngineArray, seen: Planes, real: Planes, blocks: Sequence[Block], first: Span, second: Span,
     backward: bool = False,
 ) -> Walker:  # fmt: skip
     depths = channel_groups(length(first), nest.rows)

@@ -29,7 +29,7 @@ from tlm.counts.held_positions import walk_held_inputs, walk_held_outputs
 from tlm.counts.held_weights import WeightCounts, lane_streams, skipped_streams
 from tlm.counts.operands import Planes, grouped
 from tlm.counts.rows import count_rows
-from tlm.counts.walk import Entry, Nest, Shape, Walk
+from tlm.counts.walk import EngineArray, Entry, Shape, Walk
 from tlm.space.array_types import Cells, Ints
 from tlm.space.region import Block
 
@@ -92,7 +92,7 @@ def _slots_each(shape: Shape, groups: range) -> int:
     return len(shape.under)
 
 
-def counted_together(nest: Nest) -> int:
+def counted_together(nest: EngineArray) -> int:
     """Channels of ``first`` that may be counted together: single lanes need them apart."""
     return 1 if nest.mode == "element" or nest.dataflow != "weight" else nest.rows
 

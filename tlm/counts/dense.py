@@ -15,14 +15,14 @@ on the compacted grid, WG walks stride x stride times the positions on the inser
 
 from __future__ import annotations
 
-from tlm.config.core import Grid
-from tlm.counts.engine_array import Array, ceil_div, panel_positions
-from tlm.counts.walk import Nest
+from tlm.config.core import BackwardGrid
+from tlm.counts.core_arrays import CoreArrays, ceil_div, panel_positions
+from tlm.counts.walk import EngineArray
 from tlm.space.region import Span, cuts, length
 from tlm.workload.model import Layer
 
 
-def fp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span, resident: bool) -> int:
+def fp_dense_cycles(layer: Layer, array: CoreArrays, p: int, channels: Span, resident: bool) -> int:
     """FP over a block of ``p`` positions, with drain and soma pass of every panel."""
     depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
     _, panel = panel_positions(array, array.fp, layer.product_shape[2], length(channels))
@@ -35,7 +35,7 @@ def fp_dense_cycles(layer: Layer, array: Array, p: int, channels: Span, resident
 
 
 def bp_dense_cycles(
-    layer: Layer, array: Array, p: int, channels: Span, resident: bool, grid: Grid
+    layer: Layer, array: CoreArrays, p: int, channels: Span, resident: bool, grid: BackwardGrid
 ) -> int:
     """BP over a block of ``p`` input positions, for the slice's ``channels``, with drains.
 
@@ -54,7 +54,9 @@ def bp_dense_cycles(
     return total
 
 
-def wg_dense_cycles(layer: Layer, array: Array, positions: int, channels: Span, grid: Grid) -> int:
+def wg_dense_cycles(
+    layer: Layer, array: CoreArrays, positions: int, channels: Span, grid: BackwardGrid
+) -> int:
     """WG over ``positions`` of the product: samples x steps x rows x columns, with drains."""
     depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
     if grid == "inserted":
@@ -67,7 +69,7 @@ def wg_dense_cycles(layer: Layer, array: Array, positions: int, channels: Span, 
     return total
 
 
-def _together(array: Array, nest: Nest, resident: bool) -> int:
+def _together(array: CoreArrays, nest: EngineArray, resident: bool) -> int:
     """Weight tiles that are there together: half a buffer, or the whole slice if it stays."""
     return 1 << 40 if resident and nest.dataflow != "weight" else array.half_buffer
 
@@ -79,7 +81,7 @@ def _widths(layer: Layer, channels: int, panel: int) -> list[tuple[int, int]]:
     return [(width, groups * count) for width, count in ((panel, full), (rest, int(rest > 0)))]
 
 
-def _panel(nest: Nest, depth: int, width: int, taps: int, p: int, size: int) -> int:
+def _panel(nest: EngineArray, depth: int, width: int, taps: int, p: int, size: int) -> int:
     """One panel of ``width`` channels of second against ``depth`` channels of first."""
     if not p or not width:
         return 0

@@ -15,7 +15,7 @@ import numpy as np
 
 from tlm.counts.lanes import lane_cycles
 from tlm.counts.operands import in_groups
-from tlm.counts.walk import Entry, Nest, Walk, Walked
+from tlm.counts.walk import EngineArray, Entry, Walk, WalkCount
 from tlm.space.array_types import Bools, Ints
 
 
@@ -76,7 +76,7 @@ def _input_passes(walk: Walk, units: list[tuple[range, int, int]]) -> Entry:
     return tiles, walked
 
 
-def _spare_reads(walked: list[Walked[int]], fresh: int) -> None:
+def _spare_reads(walked: list[WalkCount[int]], fresh: int) -> None:
     """Take back the reads of the first sum of each of ``fresh`` outputs, in order."""
     for one in walked:
         one.fresh = min(fresh, one.sum_reads)
@@ -84,7 +84,7 @@ def _spare_reads(walked: list[Walked[int]], fresh: int) -> None:
         fresh -= one.fresh
 
 
-def _input_pass(walk: Walk, walked: Walked[int], run: range, f: int, t: int) -> None:
+def _input_pass(walk: Walk, walked: WalkCount[int], run: range, f: int, t: int) -> None:
     nest, live, depth = walk.shape.nest, walk.operands.live, int(walk.shape.depths[f])
     active = walk.first(f, t).any(axis=0) & walk.second(run)
     operands, slots, touched = _stream_past(nest, walked, active)
@@ -99,7 +99,9 @@ def _input_pass(walk: Walk, walked: Walked[int], run: range, f: int, t: int) -> 
         _merge_lanes(nest, walked, touched, depth)
 
 
-def _stream_past(nest: Nest, walked: Walked[int], active: Bools) -> tuple[int, int, Bools | None]:
+def _stream_past(
+    nest: EngineArray, walked: WalkCount[int], active: Bools
+) -> tuple[int, int, Bools | None]:
     """Stream all slots past every group of held positions; adds cycles and slots to ``walked``.
 
     ``active`` [slot, position] says where a lane can change a result. Returns the positions met by
@@ -128,7 +130,9 @@ def _sizes(live: int, each: int) -> Ints:
     return np.minimum(each, live - np.arange(0, live, each))
 
 
-def _merge_lanes(nest: Nest, walked: Walked[int], touched: Bools | None, words: int) -> None:
+def _merge_lanes(
+    nest: EngineArray, walked: WalkCount[int], touched: Bools | None, words: int
+) -> None:
     if touched is not None:
         walked.cycles += len(touched) * nest.slot_cycles
         outputs = int(touched.any(axis=1).sum())

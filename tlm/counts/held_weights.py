@@ -15,7 +15,7 @@ import numpy as np
 from tlm.counts.lanes import lane_cycles
 from tlm.counts.operands import Operands, grouped, in_groups
 from tlm.counts.rows import RowCounts
-from tlm.counts.walk import Nest, Shape, Walked
+from tlm.counts.walk import EngineArray, Shape, WalkCount
 from tlm.space.array_types import Bools, Cells, Ints
 
 
@@ -52,7 +52,7 @@ class WeightCounts(NamedTuple):
 
 def walk_held_weights(
     shape: Shape, counted: WeightCounts, groups: range, size: int
-) -> Walked[Ints]:
+) -> WalkCount[Ints]:
     """Walk groups of ``second``, ``size`` weight tiles at a time: arrays [block, group, entry].
 
     Some positions of every block are scanned.
@@ -79,14 +79,19 @@ def walk_held_weights(
         held * every, operands * widths, taken(useful), vectors * (nest.mode == "element"),
         operands, other, sums, sums, np.zeros_like(sums), np.zeros_like(sums),
     )  # fmt: skip
-    walked = Walked(*(np.array(field, np.int64) for field in fields))
+    walked = WalkCount(*(np.array(field, np.int64) for field in fields))
     if not nest.weights_are_sums:
         _spare_reads(walked, nest, stream, live[..., 0], groups, widths[:, 0])
     return walked
 
 
 def _spare_reads(
-    walked: Walked[Ints], nest: Nest, stream: WeightStream, live: Ints, groups: range, widths: Ints
+    walked: WalkCount[Ints],
+    nest: EngineArray,
+    stream: WeightStream,
+    live: Ints,
+    groups: range,
+    widths: Ints,
 ) -> None:
     """Take back the read of the first sum of each output, in order; merge the sums of lanes."""
     fresh, touched = (
@@ -103,7 +108,7 @@ def _spare_reads(
         walked.merged[..., -1] += fresh - touched
 
 
-def skipped_streams(nest: Nest, rows: RowCounts, live: Ints) -> WeightStream:
+def skipped_streams(nest: EngineArray, rows: RowCounts, live: Ints) -> WeightStream:
     """Count the streams of modes ``dense`` and ``vector`` past every weight tile.
 
     ``rows`` are counts of whole blocks, ``live`` [block] their positions that are scanned.
@@ -117,13 +122,13 @@ def skipped_streams(nest: Nest, rows: RowCounts, live: Ints) -> WeightStream:
     return WeightStream(rows.executed, cycles, rows.executed, rows.touched, rows.touched)
 
 
-def lane_streams(nest: Nest, operands: Sequence[Operands]) -> WeightStream:
+def lane_streams(nest: EngineArray, operands: Sequence[Operands]) -> WeightStream:
     """Count the streams of mode ``element``, block by block: lanes depend on the order."""
     counted = [_lane_stream(nest, one) for one in operands]
     return WeightStream(*(np.stack(field) for field in zip(*counted, strict=True)))
 
 
-def _lane_stream(nest: Nest, operands: Operands) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+def _lane_stream(nest: EngineArray, operands: Operands) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     second: Cells = np.ones((1, operands.live), np.bool_)
     if operands.second is not None:
         second = grouped(operands.second, nest.cols, 0) > 0
@@ -140,7 +145,7 @@ def _lane_stream(nest: Nest, operands: Operands) -> tuple[Ints, Ints, Ints, Ints
     return executed, cycles, work.sum(axis=(0, -1), dtype=np.int64), touched, fresh
 
 
-def _lane_work(nest: Nest, rows: Bools, second: Cells) -> Ints:
+def _lane_work(nest: EngineArray, rows: Bools, second: Cells) -> Ints:
     """Non-zeros of every lane, [scan group, second group, first group, tap, lane]."""
     taps, chunks, lanes, live = rows.shape
     left = in_groups(rows.reshape(-1, live), nest.scan).transpose(1, 0, 2).astype(np.float32)
@@ -149,7 +154,7 @@ def _lane_work(nest: Nest, rows: Bools, second: Cells) -> Ints:
     return np.asarray(met.transpose(0, 4, 2, 1, 3).astype(np.int32))
 
 
-def _by_row(nest: Nest, first: Bools) -> Bools:
+def _by_row(nest: EngineArray, first: Bools) -> Bools:
     """Channels of ``first`` [tap, channel, P] by row of the array: [tap, chunk, row, P]."""
     missing = -first.shape[1] % nest.rows
     padded = np.pad(first, ((0, 0), (0, missing), (0, 0)))

@@ -9,7 +9,7 @@ from math import prod
 from tlm.config.core import Engines
 from tlm.counts import array_pass
 from tlm.counts.array_pass import GroupWork
-from tlm.counts.engine_array import Array
+from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.masks import Masks
 from tlm.counts.passes import Passes, passes
 from tlm.space.array_types import Bools
@@ -29,7 +29,7 @@ class LayerWork:
     masks: Masks
     live: Bools
     engines: Engines
-    array: Array
+    array: CoreArrays
     _kept: dict[Hashable, list[GroupWork]] = field(default_factory=dict)
 
     def forward(
@@ -53,7 +53,7 @@ class LayerWork:
         nest, key = self.array.bp, ("bp", blocks[0], blocks[-1], part)
         if key not in self._kept:
             index = self.layer.index
-            du, need = self.masks.gradients(index), self.masks.input_need(index)
+            du, need = self.masks.dY(index), self.masks.input_need(index)
             made = array_pass.backward_work(
                 self.layer, nest, self.engines.bp, du, need, self.live, blocks, part
             )
@@ -70,7 +70,7 @@ class LayerWork:
         nest, key = self.array.wg, ("wg", blocks[0], blocks[-1], part, inputs)
         if key not in self._kept:
             index = self.layer.index
-            seen, du = self.masks.inputs(index), self.masks.gradients(index)
+            seen, du = self.masks.inputs(index), self.masks.dY(index)
             made = array_pass.weight_gradient_work(
                 self.layer, nest, self.engines.wg, seen, du, self.live, blocks, part, inputs
             )

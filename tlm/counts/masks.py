@@ -39,14 +39,14 @@ class Masks:
         self.inputs = lru_cache(maxsize=one)(self._inputs)
         self.input_need = lru_cache(maxsize=one)(self._input_need)
 
-    def gradients(self, index: int) -> Bools:
+    def dY(self, index: int) -> Bools:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
         layer = self._layers[index]
         if layer.norm is None or not self._sparse_norm:
-            return self.recording.output_gradients[index]
+            return self.recording.dY[index]
         if layer.current_pool is None:
-            return self.recording.gradients[index]
-        return _spread(layer.current_pool, self.recording.gradients[index], layer.product_shape)
+            return self.recording.dU[index]
+        return _spread(layer.current_pool, self.recording.dU[index], layer.product_shape)
 
     def _output(self, index: int) -> Bools:
         """What later layers read of a layer, [T, B, *pooled_shape]."""

@@ -14,7 +14,7 @@ from math import prod
 
 import numpy as np
 
-from tlm.config.core import Grid
+from tlm.config.core import BackwardGrid
 from tlm.space.array_types import Bools, Cells
 from tlm.space.region import Block, Span, length
 from tlm.workload.model import Layer
@@ -116,7 +116,7 @@ def input_planes(
     second: Bools | None,
     live: Bools,
     box: Block,
-    grid: Grid,
+    grid: BackwardGrid,
     size: int = 1,
 ) -> Planes:
     """FP and WG: ``inputs`` [T, B, C, H, W], ``second`` (dU) [T, B, K, E, F], ``live`` [T, B].
@@ -141,7 +141,7 @@ def gradient_planes(
     need: Bools,
     live: Bools,
     box: Block,
-    grid: Grid,
+    grid: BackwardGrid,
     size: int = 1,
 ) -> Iterator[Planes]:
     """BP: ``gradients`` [T, B, K, E, F], ``need`` [T, B, C, H, W]; ``box`` is on the input grid.

@@ -9,7 +9,16 @@ from itertools import accumulate, groupby
 from tlm.counts.array_pass import GroupWork
 from tlm.counts.dataflow import Walker, walk_panel
 from tlm.counts.held_weights import walk_held_weights
-from tlm.counts.walk import Entry, Nest, Walked, WeightTile, chained, flat, nothing, table_of
+from tlm.counts.walk import (
+    EngineArray,
+    Entry,
+    WalkCount,
+    WeightTile,
+    chained,
+    flat,
+    nothing,
+    table_of,
+)
 from tlm.space.array_types import Ints
 from tlm.space.region import Block, Span, length, overlap
 
@@ -42,7 +51,7 @@ class Passes:
 
     blocks: Sequence[Block]
     layout: Layout
-    walked: Walked[Ints]
+    walked: WalkCount[Ints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class _Place:
 
 
 def passes(
-    nest: Nest, work: Sequence[GroupWork], blocks: Sequence[Block], channels: Span,
+    nest: EngineArray, work: Sequence[GroupWork], blocks: Sequence[Block], channels: Span,
     panel: int, size: int,
 ) -> Iterator[Passes]:  # fmt: skip
     """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time."""
@@ -95,7 +104,7 @@ def _scan(walkers: Sequence[Walker], block: Block) -> tuple[bool, tuple[int, ...
 
 
 def _places(
-    nest: Nest, work: Sequence[GroupWork], order: Sequence[int], channels: Span, panel: int
+    nest: EngineArray, work: Sequence[GroupWork], order: Sequence[int], channels: Span, panel: int
 ) -> Iterator[_Place]:
     for one in work:
         wanted, origin = overlap(one.second, channels), one.second[0]
@@ -107,9 +116,9 @@ def _places(
 
 def _held_weights(
     places: Sequence[_Place], some: slice, size: int
-) -> tuple[list[list[list[WeightTile]]], Walked[Ints]]:
+) -> tuple[list[list[list[WeightTile]]], WalkCount[Ints]]:
     """The weight tiles of every entry of a panel, and what they cost, all groups at once."""
-    walked: list[Walked[Ints]] = []
+    walked: list[WalkCount[Ints]] = []
     for _, run in groupby(places, lambda place: id(place.work)):
         own = list(run)
         groups = range(own[0].groups[0], own[-1].groups[0] + 1)
@@ -132,7 +141,7 @@ def _held_weights(
 
 def _by_block(
     places: Sequence[_Place], blocks: Sequence[Block], size: int
-) -> tuple[list[list[list[WeightTile]]], Walked[Ints]]:
+) -> tuple[list[list[list[WeightTile]]], WalkCount[Ints]]:
     """The same, block by block and panel by panel; where there is no position, nothing."""
     found: list[list[Entry]] = []
     for block in blocks:

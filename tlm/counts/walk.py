@@ -17,7 +17,7 @@ Number = TypeVar("Number", int, Ints)
 
 
 @dataclass(frozen=True, slots=True)
-class Nest:
+class EngineArray:
     """One engine's array: sizes, dataflow, mode, and whether its sums are weights (WG).
 
     ``slot_cycles`` is above 1 only if the banks cannot feed a slot a cycle; ``scan`` slots are
@@ -45,7 +45,7 @@ class Nest:
 
 
 @dataclass(slots=True)
-class Walked(Generic[Number]):
+class WalkCount(Generic[Number]):
     """What one group of weight tiles costs at the positions of a block, or arrays of many such.
 
     ``slots`` before skipping, ``scanned`` those not in skipped slices, ``executed`` those left;
@@ -78,46 +78,46 @@ class Walked(Generic[Number]):
         self.merged += sums - outputs
 
 
-Entry = tuple[list[WeightTile], Walked[int]]  # weight tiles walked together, what they cost
+Entry = tuple[list[WeightTile], WalkCount[int]]  # weight tiles walked together, what they cost
 
 
 def nothing() -> Entry:
     """An entry without positions."""
-    return [], Walked(*[0] * 14)
+    return [], WalkCount(*[0] * 14)
 
 
-def table_of(blocks: Sequence[Sequence[Entry]]) -> Walked[Ints]:
+def table_of(blocks: Sequence[Sequence[Entry]]) -> WalkCount[Ints]:
     """Entries of several blocks as arrays [block, entry]."""
     table = np.array([[astuple(walked) for _, walked in block] for block in blocks], np.int64)
-    return Walked(*np.moveaxis(table, -1, 0))
+    return WalkCount(*np.moveaxis(table, -1, 0))
 
 
-def chained(walked: Sequence[Walked[Ints]]) -> Walked[Ints]:
+def chained(walked: Sequence[WalkCount[Ints]]) -> WalkCount[Ints]:
     """Arrays of entries one after the other along their last axis."""
     if len(walked) == 1:
         return walked[0]
     fields = zip(*map(_fields, walked), strict=True)
-    return Walked(*(np.concatenate(field, axis=-1) for field in fields))
+    return WalkCount(*(np.concatenate(field, axis=-1) for field in fields))
 
 
-def summed(walked: Walked[Ints], starts: Ints) -> Walked[Ints]:
+def summed(walked: WalkCount[Ints], starts: Ints) -> WalkCount[Ints]:
     """Sums over entries, from each of ``starts`` to before the next."""
     if len(starts) == walked.cycles.shape[-1]:
         return walked
-    return Walked(*(np.add.reduceat(field, starts, axis=-1) for field in _fields(walked)))
+    return WalkCount(*(np.add.reduceat(field, starts, axis=-1) for field in _fields(walked)))
 
 
-def some_blocks(walked: Walked[Ints], blocks: slice) -> Walked[Ints]:
+def some_blocks(walked: WalkCount[Ints], blocks: slice) -> WalkCount[Ints]:
     """The arrays [block, entry] of some blocks."""
-    return Walked(*(field[blocks] for field in _fields(walked)))
+    return WalkCount(*(field[blocks] for field in _fields(walked)))
 
 
-def flat(walked: Walked[Ints]) -> Walked[Ints]:
+def flat(walked: WalkCount[Ints]) -> WalkCount[Ints]:
     """Arrays [block, group, entry] as [block, entry]."""
-    return Walked(*(field.reshape(len(field), -1) for field in _fields(walked)))
+    return WalkCount(*(field.reshape(len(field), -1) for field in _fields(walked)))
 
 
-def _fields(walked: Walked[Ints]) -> list[Ints]:
+def _fields(walked: WalkCount[Ints]) -> list[Ints]:
     return [getattr(walked, name) for name in walked.__slots__]
 
 
@@ -129,7 +129,7 @@ class Shape:
     channels; ``depths`` and ``widths`` are the channels of each group of ``first`` and ``second``.
     """
 
-    nest: Nest
+    nest: EngineArray
     taps: tuple[int, ...]
     origins: tuple[int, int]
     backward: bool
@@ -169,7 +169,7 @@ class Walk:
         each, operands, shape = self.shape.nest.held_positions, self.operands, self.shape
         g, f, t = np.array(places).T
         volume = int((shape.depths[f] * shape.widths[g]).sum())
-        walked = Walked(
+        walked = WalkCount(
             cycles=0,
             slots=slots_each * -(-operands.positions // each),
             scanned=slots_each * -(-operands.live // each),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
-from tlm.config.core import Engine
+from tlm.config.core import EngineConfig
 from tlm.config.tables import sram
 from tlm.config.tables.area import AreaTable
 from tlm.config.tables.energy import Confidence
@@ -84,12 +84,12 @@ def _memories(chip: ChipConfig) -> Iterator[AreaRow]:
             yield AreaRow("skipping", f"{name}: {banked}", count, each, sram.SOURCE, "derived")
 
 
-def _engines(chip: ChipConfig) -> dict[str, Engine]:
+def _engines(chip: ChipConfig) -> dict[str, EngineConfig]:
     engines = chip.core.engines
     return {"fp": engines.fp, "bp": engines.bp, "wg": engines.wg}
 
 
-def _banked(name: str, engine: Engine) -> str | None:
+def _banked(name: str, engine: EngineConfig) -> str | None:
     """The memory of which every lane has one, because lanes out of step add to the same sums."""
     if engine.mode != "element":
         return None
@@ -120,7 +120,7 @@ def _logic(chip: ChipConfig) -> Iterator[tuple[str, str, int, dict[str, int]]]:
     yield "dram", "channel", chip.dram.channels, {"dram_channel": 1}
 
 
-def _skipping(engine: Engine, scan_slots: int, queue_depth: int) -> dict[str, int]:
+def _skipping(engine: EngineConfig, scan_slots: int, queue_depth: int) -> dict[str, int]:
     """The zero-scan, once for each tensor it looks at; in mode ``element`` once for each lane.
 
     That mode also has the lanes' queues of positions, and an adder for each column that adds up

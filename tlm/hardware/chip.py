@@ -14,13 +14,13 @@ from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.hardware.dram.policy import DramPolicy
 from tlm.hardware.noc.network import ChipNetwork
-from tlm.hardware.noc.packet_mesh import Network
+from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Done, Environment, Transaction
 from tlm.space.task import ENGINES, Program
 
-Rows = list[tuple[int, ...]] | None
+TraceRows = list[tuple[int, ...]] | None
 
 
 def unit_names(chip: ChipConfig) -> list[tuple[str, str]]:
@@ -73,13 +73,13 @@ class Chip:
         config: ChipConfig,
         timing: DramTiming,
         program: Program,
-        transactions: Rows,
-        activity: Rows,
+        transactions: TraceRows,
+        activity: TraceRows,
     ) -> None:
         self.config = config
         self.timing = timing
         self.env = Environment()
-        model = RouterNetwork if config.noc.model == "router" else Network
+        model = RouterNetwork if config.noc.model == "router" else PacketNetwork
         self.network: ChipNetwork = model(self.env, config.mesh, config.noc)
         self.traffic: dict[tuple[int, int], Traffic] = defaultdict(Traffic)
         labels, counts = program.completions.labels, program.completions.counts

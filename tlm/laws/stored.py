@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tlm.laws.check import Check
-from tlm.space.task import Program, Run, Tile
+from tlm.space.task import Extent, Program, Tile
 
 Ints = npt.NDArray[np.int64]
 
@@ -44,7 +44,7 @@ def stored(program: Program) -> Iterator[Check]:
     yield Check("read after it was written", not names, f"{names[:3]}")
 
 
-def _runs(by_tile: list[tuple[Run, ...]]) -> Runs:
+def _runs(by_tile: list[tuple[Extent, ...]]) -> Runs:
     flat = [number for runs in by_tile for run in runs for number in run]
     pairs = np.array(flat, np.int64).reshape(-1, 2)
     tile = np.repeat(np.arange(len(by_tile)), [len(runs) for runs in by_tile])

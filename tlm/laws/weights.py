@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tlm.laws.check import Check
-from tlm.space.task import ENGINE_OF_PHASE, Phase, Program, Run, Tile, WeightsDue
+from tlm.space.task import ENGINE_OF_PHASE, Extent, Phase, Program, Tile, WeightsDue
 
 USING = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
 ROUNDED_B = 1  # bytes that a run of weights narrower than a byte may lose
@@ -36,7 +36,7 @@ class Visit:
 
     def __init__(self, due: WeightsDue) -> None:
         self.due = due
-        self.runs: list[Run] = []
+        self.runs: list[Extent] = []
         # Results of a pair for which all weights are used, or half as many again as have room.
         shares = {due.nbytes, min(due.nbytes, due.room * 3 // 2)}
         whole = max(1, due.nbytes)  # a slice may have no weight that meets an output
@@ -63,7 +63,7 @@ class Visit:
         return f"{fetched} B fetched, at least {least} B used" if fetched + spare < least else ""
 
 
-def _distinct(runs: list[Run]) -> int:
+def _distinct(runs: list[Extent]) -> int:
     """Bytes that any of the runs covers."""
     total = end = 0
     for start, nbytes in sorted(set(runs)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from tlm.counts.engine_array import Array, ceil_div
+from tlm.counts.core_arrays import CoreArrays, ceil_div
 from tlm.placement.recorded_work import WorkMap
 from tlm.space.geometry import row_quantum
 from tlm.space.grid import Grid, Split, cut_positions
@@ -21,7 +21,9 @@ def dimensions(kind: str) -> frozenset[str]:
     return named or frozenset(DIMENSIONS)
 
 
-def candidates(layer: Layer, batch: int, cores: int, kind: str, array: Array) -> Iterator[Split]:
+def candidates(
+    layer: Layer, batch: int, cores: int, kind: str, array: CoreArrays
+) -> Iterator[Split]:
     """All splits of the wanted kind that the cores and the layer's shape allow."""
     allowed = dimensions(kind)
     most_k = ceil_div(layer.out_shape[0], array.tile) if "k" in allowed else 1

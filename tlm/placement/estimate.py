@@ -28,7 +28,7 @@ Placed = tuple[Grid, Load]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MappingEstimate:
     """What a mapping is estimated to take: time in ps, energy in pJ, traffic in bytes."""
 
     time_ps: int
@@ -42,7 +42,9 @@ class Estimate:
         return float(self.time_ps) ** factors[0] * self.energy_pj ** factors[1]
 
 
-def estimate(profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipConfig) -> Estimate:
+def estimate(
+    profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipConfig
+) -> MappingEstimate:
     """The estimate of a mapping: a grid and its load for every layer."""
     grids, loads = [grid for grid, _ in layers], [load for _, load in layers]
     nbytes = sum(load.fp_bytes + load.bp_bytes + load.wg_bytes for load in loads)
@@ -54,7 +56,7 @@ def estimate(profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipCo
         if source >= 0
     )
     time_ps = max(_time_ps(grids, loads, chip), dram_ps(nbytes, chip))
-    return Estimate(time_ps, _energy_pj(profiles, chip, time_ps, nbytes, hops), nbytes, hops)
+    return MappingEstimate(time_ps, _energy_pj(profiles, chip, time_ps, nbytes, hops), nbytes, hops)
 
 
 def _energy_pj(

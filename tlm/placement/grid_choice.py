@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.engine_array import Array
+from tlm.counts.core_arrays import CoreArrays
 from tlm.placement.cutting import candidates, cut
 from tlm.placement.load import Load, dram_ps, load_of
 from tlm.placement.profile import Profile
@@ -22,7 +22,7 @@ class Option:
     time_ps: int
 
 
-def options(profile: Profile, chip: ChipConfig, array: Array, group: int) -> list[Option]:
+def options(profile: Profile, chip: ChipConfig, array: CoreArrays, group: int) -> list[Option]:
     """Every cut of a layer that ``mapping.split`` allows on the first cores, best first.
 
     ``group`` as :func:`load_of` takes it.

@@ -13,7 +13,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import load_dram_timing
-from tlm.counts.engine_array import Array, block_sizes, ceil_div
+from tlm.counts.core_arrays import CoreArrays, block_sizes, ceil_div
 from tlm.placement.profile import Profile
 from tlm.placement.slice_forms import gradient_bits, gradients_through_dram, weight_gradient_bits
 from tlm.space.geometry import input_rows, product_rows
@@ -37,7 +37,7 @@ class Load:
     reduce_ps: int
 
 
-def load_of(profile: Profile, grid: Grid, chip: ChipConfig, array: Array, group: int) -> Load:
+def load_of(profile: Profile, grid: Grid, chip: ChipConfig, array: CoreArrays, group: int) -> Load:
     """The load of a layer on a grid; its weights are fetched again for every ``group`` of samples.
 
     They are if layers take turns on its cores; if not, ``group`` is the whole batch.
@@ -70,7 +70,7 @@ def _weights(layer: Layer, part: Slice) -> int:
 
 
 def _dram_bits(
-    profile: Profile, parts: list[Slice], chip: ChipConfig, array: Array, group: int
+    profile: Profile, parts: list[Slice], chip: ChipConfig, array: CoreArrays, group: int
 ) -> tuple[int, int, int]:
     """Bits that FP, BP (with the gradient unit) and WG (with the update) move."""
     layer, precision, memory = profile.layer, chip.precision, chip.core.memory
@@ -97,7 +97,7 @@ def _dram_bits(
 
 
 def _slice_bits(
-    profile: Profile, part: Slice, chip: ChipConfig, array: Array, group: int, through: bool
+    profile: Profile, part: Slice, chip: ChipConfig, array: CoreArrays, group: int, through: bool
 ) -> tuple[int, int, int]:
     """Bits of weights, inputs and dY that one slice reads in FP, BP and WG, and of dW it spills.
 

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tlm.config.chip import ChipConfig
-from tlm.config.core import Engine
-from tlm.counts.engine_array import Array, ceil_div
+from tlm.config.core import EngineConfig
+from tlm.counts.core_arrays import CoreArrays, ceil_div
 from tlm.space.array_types import Bools
 from tlm.space.grid import Grid
 from tlm.workload.model import Layer
 
-Cycles = npt.NDArray[np.int64]
+WorkCycles = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
@@ -34,17 +34,17 @@ class WorkMap:
     """
 
     tile: int
-    fp: Cycles
-    grad: Cycles
-    bp: Cycles
-    wg: Cycles
+    fp: WorkCycles
+    grad: WorkCycles
+    bp: WorkCycles
+    wg: WorkCycles
 
     @cached_property
-    def _running(self) -> list[Cycles]:
+    def _running(self) -> list[WorkCycles]:
         """Sums up to every sample, tile and row; hundreds of grids are made from them."""
         return [_running_sums(part) for part in (self.fp, self.grad, self.bp, self.wg)]
 
-    def by_slice(self, grid: Grid) -> tuple[Cycles, Cycles, Cycles]:
+    def by_slice(self, grid: Grid) -> tuple[WorkCycles, WorkCycles, WorkCycles]:
         """Cycles of a grid's slices on their FP, BP and WG engines, in the order of its cores."""
         tiles = [ceil_div(cut, self.tile) for cut in grid.channels]
         rows = (grid.rows, grid.rows, grid.input_rows, grid.rows)
@@ -70,7 +70,7 @@ class WorkMap:
         return [int(cycles) for cycles in self.bp.sum(axis=(0, 1))]
 
 
-def _running_sums(cycles: Cycles) -> Cycles:
+def _running_sums(cycles: WorkCycles) -> WorkCycles:
     total = np.pad(cycles, ((1, 0),) * 3)
     for axis in range(3):
         total = total.cumsum(axis=axis)
@@ -78,8 +78,8 @@ def _running_sums(cycles: Cycles) -> Cycles:
 
 
 def _box_sums(
-    running: Cycles, samples: tuple[int, ...], tiles: list[int], rows: tuple[int, ...]
-) -> Cycles:
+    running: WorkCycles, samples: tuple[int, ...], tiles: list[int], rows: tuple[int, ...]
+) -> WorkCycles:
     """Sums over the boxes between cuts, in the order samples, rows, tiles."""
     corners = running[np.ix_(samples, tiles, rows)]
     for axis in range(3):
@@ -94,7 +94,7 @@ def measure_work(
     need: Bools | None,
     live: Bools,
     chip: ChipConfig,
-    array: Array,
+    array: CoreArrays,
 ) -> WorkMap:
     """The work of a layer from its masks.
 
@@ -146,13 +146,13 @@ class _Sizes:
     """What turns slots into cycles: positions of a row, slots of a position, live steps [B]."""
 
     layer: Layer
-    array: Array
+    array: CoreArrays
     steps: int
     whole: int
     live: npt.NDArray[np.int64]
 
     def streamed(
-        self, slots: Floats, grid: tuple[int, int, int], engine: Engine, live: bool = False
+        self, slots: Floats, grid: tuple[int, int, int], engine: EngineConfig, live: bool = False
     ) -> Floats:
         """Cycles [B, tile, rows] of executed slots: no fewer than the scan's, with weight loads."""
         steps = self.live if live else np.full_like(self.live, self.steps)
@@ -169,7 +169,7 @@ class _Sizes:
 
 
 def _bp_cycles(
-    sizes: _Sizes, du: Floats, need: Bools | None, live: Bools, engine: Engine
+    sizes: _Sizes, du: Floats, need: Bools | None, live: Bools, engine: EngineConfig
 ) -> Floats:
     layer, array = sizes.layer, sizes.array
     (_, height, _), (b, tiles) = layer.in_shape, du.shape[1:3]
@@ -193,11 +193,11 @@ def _by_group(values: Bools, group: int) -> Bools:
     return np.asarray(padded.reshape(t, b, c // group, group, h, w).any(axis=3))
 
 
-def _skips(engine: Engine, what: str) -> bool:
+def _skips(engine: EngineConfig, what: str) -> bool:
     return engine.mode != "dense" and bool(getattr(engine, f"skip_{what}"))
 
 
-def _rounded(cycles: Floats) -> Cycles:
+def _rounded(cycles: Floats) -> WorkCycles:
     return np.rint(cycles).astype(np.int64)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.engine_array import Array
-from tlm.placement.estimate import Estimate, estimate
+from tlm.counts.core_arrays import CoreArrays
+from tlm.placement.estimate import MappingEstimate, estimate
 from tlm.placement.grid_choice import Option, options
 from tlm.placement.load import Load, load_of
 from tlm.placement.profile import Profile
@@ -35,7 +35,7 @@ class Candidate:
 
     origin: str
     layers: tuple[Placed, ...]
-    estimate: Estimate
+    estimate: MappingEstimate
 
     @property
     def grids(self) -> list[Grid]:
@@ -60,7 +60,7 @@ class Chosen:
 class Search:
     """One search; ``profiles`` are the job's layers in order."""
 
-    def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, array: Array) -> None:
+    def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, array: CoreArrays) -> None:
         self._profiles, self._chip, self._array = profiles, chip, array
         self._rated: list[tuple[float, int, Candidate]] = []
         self._group = self._batch = profiles[0].batch

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import prod
 
 from tlm.config.chip import ChipConfig
+from tlm.counts.core_arrays import CoreArrays, block_sizes, ceil_div, panel_positions
 from tlm.counts.dense import bp_dense_cycles, fp_dense_cycles, wg_dense_cycles
-from tlm.counts.engine_array import Array, block_sizes, ceil_div, panel_positions
 from tlm.space.geometry import input_rows, output_rows, product_rows
 from tlm.space.region import Slice, length
 from tlm.workload.model import NETWORK_INPUT, Layer
 
 
-def dense_cycles(layer: Layer, steps: int, part: Slice, array: Array, chip: ChipConfig) -> int:
+def dense_cycles(layer: Layer, steps: int, part: Slice, array: CoreArrays, chip: ChipConfig) -> int:
     """Closed-form FP + BP + WG cycles of one slice, every slot executed."""
     region, width, engines = part.neurons, layer.product_shape[2], chip.core.engines
     samples, rows = length(region.samples), length(product_rows(layer, region.rows))

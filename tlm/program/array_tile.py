@@ -9,21 +9,21 @@ import numpy as np
 
 from tlm.counts.accesses import walk_energy
 from tlm.counts.passes import Layout, Panel, Passes
-from tlm.counts.walk import Nest, some_blocks, summed
-from tlm.program.builder import Builder, dead_pairs
+from tlm.counts.walk import EngineArray, some_blocks, summed
+from tlm.program.builder import ProgramBuilder, dead_pairs
 from tlm.space.array_types import Ints
 from tlm.space.region import Block, length
-from tlm.space.task import ENGINE_OF_PHASE, Phase, Run, Tile, Work
+from tlm.space.task import ENGINE_OF_PHASE, Extent, Phase, Tile, Work
 from tlm.storage.plan import LayerPlan
-from tlm.storage.streams import Cut
+from tlm.storage.streams import TileGrouping
 
 DEAD = (Phase.BP, Phase.WG)  # phases that skip slices without gradient
 
 
 def array_tiles(
-    builder: Builder, phase: Phase, lp: LayerPlan, nest: Nest, some: Passes, cuts: Sequence[Cut],
+    builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, nest: EngineArray, some: Passes, cuts: Sequence[TileGrouping],
     operand_bits: int,
-) -> Iterator[tuple[Block, Cut, list[Tile]]]:  # fmt: skip
+) -> Iterator[tuple[Block, TileGrouping, list[Tile]]]:  # fmt: skip
     """The tiles of every block, as the block's cut says; those cut alike are added up together."""
     engine, chip = ENGINE_OF_PHASE[phase], builder.plan.chip
     for _, run in groupby(range(len(cuts)), lambda at: id(cuts[at])):
@@ -38,17 +38,17 @@ def array_tiles(
         work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
         table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
         for block, rows in zip(some.blocks[own], table, strict=True):
-            yield block, cut, _tiles(phase, lp, block, cut.runs, rows, list(energy))
+            yield block, cut, _tiles(phase, layer_plan, block, cut.runs, rows, list(energy))
 
 
 def _tiles(
-    phase: Phase, lp: LayerPlan, block: Block, runs: Sequence[tuple[Run, ...]],
+    phase: Phase, layer_plan: LayerPlan, block: Block, runs: Sequence[tuple[Extent, ...]],
     rows: list[list[int]], actions: list[str],
 ) -> list[Tile]:  # fmt: skip
     """Tiles of a block; each of ``rows`` is cycles, the work's counts, and those of ``actions``."""
-    place = (phase, lp.layer.index, block.samples[0], length(block.samples), block.steps[0],
+    place = (phase, layer_plan.layer.index, block.samples[0], length(block.samples), block.steps[0],
              length(block.steps))  # fmt: skip
-    skipped = dead_pairs(lp, block.samples, block.steps) if phase in DEAD else ()
+    skipped = dead_pairs(layer_plan, block.samples, block.steps) if phase in DEAD else ()
     made = []
     for reads, (cycles, slots, executed, dense, useful, *charges) in zip(runs, rows, strict=True):
         energy = {name: count for name, count in zip(actions, charges, strict=True) if count}
@@ -57,7 +57,9 @@ def _tiles(
     return made
 
 
-def by_panel(layout: Layout, cut: Cut, tiles: list[Tile]) -> list[tuple[Panel, list[Tile]]]:
+def by_panel(
+    layout: Layout, cut: TileGrouping, tiles: list[Tile]
+) -> list[tuple[Panel, list[Tile]]]:
     """The tiles of every panel of a block."""
     spans = zip(layout.panels, cut.panels, strict=True)
     return [(panel, tiles[slice(*span)]) for panel, span in spans]

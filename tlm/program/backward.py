@@ -9,74 +9,78 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 
 from __future__ import annotations
 
-from tlm.counts.engine_array import blocks, panel_positions
+from tlm.counts.core_arrays import blocks, panel_positions
 from tlm.counts.passes import Panel
 from tlm.program.array_tile import array_tiles, by_panel
-from tlm.program.builder import Builder, per_sample, saved
+from tlm.program.builder import ProgramBuilder, per_sample, saved
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.normalise import exchange_statistics, unit_regions
 from tlm.program.routes import Route, return_gradient, routes_of
 from tlm.space.region import Block, Slice, Span, length, overlap
-from tlm.space.task import Phase, Run, Tile
+from tlm.space.task import Extent, Phase, Tile
 from tlm.storage.plan import LayerPlan
-from tlm.storage.sweeps import Round, backward_rounds
+from tlm.storage.sweeps import Sweep, backward_rounds
 
 
-def build_backward(builder: Builder, lp: LayerPlan, parts: list[Slice]) -> None:
+def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice]) -> None:
     """Append the gradient unit's work and BP of some slices of a layer."""
     unit = current_gradient
-    if lp.exact:
+    if layer_plan.exact:
         bits = builder.plan.chip.precision.membrane
         for part in parts:
-            for region in unit_regions(builder, part.neurons, lp.layer.out_shape[2], bits):
-                current_gradient(builder, lp, part, region)
-        exchange_statistics(builder, lp, Phase.NORM_GRAD, "bp")
+            for region in unit_regions(builder, part.neurons, layer_plan.layer.out_shape[2], bits):
+                current_gradient(builder, layer_plan, part, region)
+        exchange_statistics(builder, layer_plan, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
-    routes = routes_of(lp)
+    routes = routes_of(layer_plan)
     for part in parts:
-        for region in gradient_regions(builder, lp, part):
-            unit(builder, lp, part, region)
-            if lp.gradients == "memory" and routes:
-                _propagate(builder, lp, routes, part, region.samples)
-        lp.work.drop()
-    if lp.gradients == "dram" and routes:
+        for region in gradient_regions(builder, layer_plan, part):
+            unit(builder, layer_plan, part, region)
+            if layer_plan.gradients == "memory" and routes:
+                _propagate(builder, layer_plan, routes, part, region.samples)
+        layer_plan.work.drop()
+    if layer_plan.gradients == "dram" and routes:
         for part in parts:
-            _propagate(builder, lp, routes, part, part.neurons.samples)
-            lp.work.drop()
+            _propagate(builder, layer_plan, routes, part, part.neurons.samples)
+            layer_plan.work.drop()
 
 
 def _propagate(
-    builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, samples: Span
+    builder: ProgramBuilder, layer_plan: LayerPlan, routes: list[Route], part: Slice, samples: Span
 ) -> None:
     """Append BP of some samples of a slice."""
     if not length(part.input_rows):
         return
-    channels, _, columns = lp.layer.in_shape
+    channels, _, columns = layer_plan.layer.in_shape
     positions, panel = panel_positions(builder.array, builder.array.bp, columns, channels)
     nest, width = builder.array.bp, builder.plan.chip.precision.gradient
     walk = list(blocks(samples, part.input_rows, builder.plan.steps, columns, positions))
-    for turn in backward_rounds(builder.plan, lp, part, samples):
+    for turn in backward_rounds(builder.plan, layer_plan, part, samples):
         size = builder.streams.together(turn, nest)
-        for some in lp.work.backward(walk, part.neurons.channels, turn.outputs, panel, size):
-            cuts = [builder.streams.cut(turn, lp, part.core, some.layout) for _ in some.blocks]
-            made = array_tiles(builder, Phase.BP, lp, nest, some, cuts, width)
+        for some in layer_plan.work.backward(
+            walk, part.neurons.channels, turn.outputs, panel, size
+        ):
+            cuts = [
+                builder.streams.cut(turn, layer_plan, part.core, some.layout) for _ in some.blocks
+            ]
+            made = array_tiles(builder, Phase.BP, layer_plan, nest, some, cuts, width)
             for block, cut, tiles in made:
                 panels = by_panel(some.layout, cut, tiles)
-                _block(builder, lp, routes, part, turn, block, panels, some.layout.scanned)
+                _block(builder, layer_plan, routes, part, turn, block, panels, some.layout.scanned)
 
 
 def _block(
-    builder: Builder, lp: LayerPlan, routes: list[Route], part: Slice, turn: Round, block: Block,
+    builder: ProgramBuilder, layer_plan: LayerPlan, routes: list[Route], part: Slice, turn: Sweep, block: Block,
     made: list[tuple[Panel, list[Tile]]], scanned: bool,
 ) -> None:  # fmt: skip
-    reads, read_needs = _mask_reads(builder, lp, part, turn, block)
-    fetched, each = _gradient_reads(builder, lp, part, turn, block)
+    reads, read_needs = _mask_reads(builder, layer_plan, part, turn, block)
+    fetched, each = _gradient_reads(builder, layer_plan, part, turn, block)
     needs: tuple[int, ...] = ()
-    if lp.gradients == "memory":
-        needs = per_sample(builder, "dU", lp, part, block.samples)
+    if layer_plan.gradients == "memory":
+        needs = per_sample(builder, "dU", layer_plan, part, block.samples)
     else:
-        read_needs += _gradient_saved(builder, lp, part, block.samples)
-    plane = length(block.rows) * lp.layer.in_shape[2]
+        read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
+    plane = length(block.rows) * layer_plan.layer.in_shape[2]
     for panel, tiles in made:
         first, last, chunk = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
@@ -87,45 +91,53 @@ def _block(
         if scanned:
             last.cycles += builder.array.depth
         last.covers = length(chunk) * plane * length(panel.partners)
-        return_gradient(builder, lp, routes, part, block, chunk, last)
+        return_gradient(builder, layer_plan, routes, part, block, chunk, last)
 
 
 def _gradient_reads(
-    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block
-) -> tuple[tuple[Run, ...], bool]:
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, turn: Sweep, block: Block
+) -> tuple[tuple[Extent, ...], bool]:
     """The DRAM runs of the dY a block needs, and whether every chunk of inputs streams them."""
-    if lp.gradients == "memory":
+    if layer_plan.gradients == "memory":
         return (), False
-    fresh, each = builder.streams.gradient_rows(turn, lp, part, block)
-    tensor = lp.tensors["dY"]
-    return tensor.runs(fresh.samples, block.steps, fresh.channels, fresh.rows, lp.skips), each
+    fresh, each = builder.streams.gradient_rows(turn, layer_plan, part, block)
+    tensor = layer_plan.tensors["dY"]
+    return tensor.runs(
+        fresh.samples, block.steps, fresh.channels, fresh.rows, layer_plan.skips
+    ), each
 
 
-def _gradient_saved(builder: Builder, lp: LayerPlan, part: Slice, samples: Span) -> tuple[int, ...]:
+def _gradient_saved(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span
+) -> tuple[int, ...]:
     """The completions that say the dY of a slice's channels is in DRAM, all rows."""
-    key = (f"dY {part.neurons.channels}", lp.layer.index, samples)
+    key = (f"dY {part.neurons.channels}", layer_plan.layer.index, samples)
     if key not in builder.saves:
         builder.saves[key] = tuple(
             ident
-            for one in lp.replicas(part)
-            for ident in per_sample(builder, "dY", lp, one, overlap(samples, one.neurons.samples))
+            for one in layer_plan.replicas(part)
+            for ident in per_sample(
+                builder, "dY", layer_plan, one, overlap(samples, one.neurons.samples)
+            )
         )
     return builder.saves[key]
 
 
 def _mask_reads(
-    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block
-) -> tuple[tuple[Run, ...], tuple[int, ...]]:
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, turn: Sweep, block: Block
+) -> tuple[tuple[Extent, ...], tuple[int, ...]]:
     """The output masks BP needs to skip outputs, from DRAM where FP left them."""
     engine = builder.plan.chip.core.engines.bp
     if engine.mode == "dense" or not engine.skip_outputs:
         return (), ()
-    runs: tuple[Run, ...] = ()
+    runs: tuple[Extent, ...] = ()
     needs: tuple[int, ...] = ()
-    rows = builder.streams.mask_rows(turn, lp, part, block)
-    for one in lp.producers:
+    rows = builder.streams.mask_rows(turn, layer_plan, part, block)
+    for one in layer_plan.producers:
         tensor = one.tensors["need"]
-        found = tensor.runs(block.samples, block.steps, (0, tensor.channels), rows, lp.skips)
+        found = tensor.runs(
+            block.samples, block.steps, (0, tensor.channels), rows, layer_plan.skips
+        )
         runs += found
         needs += saved(builder, one, block.samples) if found else ()
     return runs, needs

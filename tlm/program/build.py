@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tlm.laws.due.data import require_data
 from tlm.laws.due.layer import require, require_loss
 from tlm.program.backward import build_backward
-from tlm.program.builder import Builder
+from tlm.program.builder import ProgramBuilder
 from tlm.program.forward import build_forward
 from tlm.program.gradient import build_loss
 from tlm.program.update import build_reduction, build_update, guard_old_weights
@@ -29,7 +29,7 @@ def build_program(plan: Plan) -> Program:
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
     program = Program(tiles, Completions(), {}, {})
-    builder = Builder(plan, program, Streams(plan))
+    builder = ProgramBuilder(plan, program, Streams(plan))
     turns: dict[int, int] = {}
     groups = range(len(plan.schedule.groups))
     ahead = min(1, plan.schedule.in_flight - 1)
@@ -39,20 +39,20 @@ def build_program(plan: Plan) -> Program:
         if group - ahead in groups:
             _backward(builder, group - ahead, turns)
     build_update(builder, plan.layers[0])
-    for lp in plan.layers:
-        guard_old_weights(builder, lp)
-        require(plan, lp, program)
+    for layer_plan in plan.layers:
+        guard_old_weights(builder, layer_plan)
+        require(plan, layer_plan, program)
     require_loss(plan, program)
     require_data(plan, program)
     return program
 
 
-def _forward(builder: Builder, group: int) -> None:
+def _forward(builder: ProgramBuilder, group: int) -> None:
     """FP of a group, layer by layer; it waits until an earlier group has left the chip."""
     plan = builder.plan
     starts = [len(engines["fp"]) for engines in builder.program.tiles]
-    for lp, steps in _forward_order(plan):
-        build_forward(builder, lp, plan.schedule.parts(lp.slices, group), steps)
+    for layer_plan, steps in _forward_order(plan):
+        build_forward(builder, layer_plan, plan.schedule.parts(layer_plan.slices, group), steps)
     before = group - plan.schedule.in_flight
     if before >= 0:
         gone = builder.done.ident("samples done", "group", before)
@@ -69,38 +69,40 @@ def _forward_order(plan: Plan) -> Iterator[tuple[LayerPlan, Span]]:
     sources and of its own step before is of earlier waves.
     """
     if not plan.schedule.by_step:
-        for lp in plan.layers:
-            yield lp, (0, plan.steps)
+        for layer_plan in plan.layers:
+            yield layer_plan, (0, plan.steps)
         return
     depths: list[int] = []
-    for lp in plan.layers:
-        depths.append(1 + max((depths[one.layer.index] for one in lp.producers), default=-1))
+    for layer_plan in plan.layers:
+        depths.append(
+            1 + max((depths[one.layer.index] for one in layer_plan.producers), default=-1)
+        )
     for wave in range(max(depths) + plan.steps):
-        for lp, depth in zip(plan.layers, depths, strict=True):
+        for layer_plan, depth in zip(plan.layers, depths, strict=True):
             if 0 <= wave - depth < plan.steps:
-                yield lp, (wave - depth, wave - depth + 1)
+                yield layer_plan, (wave - depth, wave - depth + 1)
 
 
-def _backward(builder: Builder, group: int, turns: dict[int, int]) -> None:
+def _backward(builder: ProgramBuilder, group: int, turns: dict[int, int]) -> None:
     """Loss, BP and WG of a group; with the last one, reductions and updates."""
     plan = builder.plan
     layers, schedule = plan.layers, plan.schedule
     starts = [{name: len(engines[name]) for name in engines} for engines in builder.program.tiles]
     build_loss(builder, layers[-1], schedule.groups[group])
-    for lp in reversed(layers):
-        build_backward(builder, lp, schedule.parts(lp.slices, group))
+    for layer_plan in reversed(layers):
+        build_backward(builder, layer_plan, schedule.parts(layer_plan.slices, group))
     last = group == len(schedule.groups) - 1
-    for lp in reversed(layers):
-        build_weight_gradient(builder, lp, schedule.parts(lp.slices, group), turns)
+    for layer_plan in reversed(layers):
+        build_weight_gradient(builder, layer_plan, schedule.parts(layer_plan.slices, group), turns)
         if last:
-            build_reduction(builder, lp)
-            if lp is not layers[-1]:
-                build_update(builder, layers[lp.layer.index + 1])
+            build_reduction(builder, layer_plan)
+            if layer_plan is not layers[-1]:
+                build_update(builder, layers[layer_plan.layer.index + 1])
     if group + schedule.in_flight < len(schedule.groups):
         _let_go(builder, group, starts)
 
 
-def _let_go(builder: Builder, group: int, starts: list[dict[str, int]]) -> None:
+def _let_go(builder: ProgramBuilder, group: int, starts: list[dict[str, int]]) -> None:
     """Say that a group has left the chip: the last BP and WG tiles of every core are done.
 
     As for old weights, the release costs nothing on the mesh (assumed).

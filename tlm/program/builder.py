@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tlm.counts.engine_array import Array, ceil_div
+from tlm.counts.core_arrays import CoreArrays, ceil_div
 from tlm.space.array_types import Bools
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.task import (
@@ -12,10 +12,10 @@ from tlm.space.task import (
     ENGINE_OF_PHASE,
     Command,
     Completions,
+    Extent,
     Message,
     Phase,
     Program,
-    Run,
     Tile,
 )
 from tlm.storage.plan import LayerPlan, Plan
@@ -25,11 +25,11 @@ from tlm.storage.streams import MEMORY_WIDTH, Streams
 STATE_WIDTH = 16  # bits an access of the spike and mask memories moves
 
 
-Spill = tuple[int, tuple[Run, ...]]  # partial dW in DRAM: the completion of its writes, where
+Spill = tuple[int, tuple[Extent, ...]]  # partial dW in DRAM: the completion of its writes, where
 
 
 @dataclass(slots=True)
-class Builder:
+class ProgramBuilder:
     """Collects the tiles of all engines of all cores while the phases are built."""
 
     plan: Plan
@@ -42,7 +42,7 @@ class Builder:
     _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
     @property
-    def array(self) -> Array:
+    def array(self) -> CoreArrays:
         """The engines' arrays."""
         return self.plan.array
 
@@ -77,20 +77,23 @@ class Builder:
         """The name of a completion of FP; in a wavefront every time step has its own."""
         return f"{what} step {steps[0]}" if self.plan.schedule.by_step else what
 
-    def wanted_by(self, lp: LayerPlan) -> list[tuple[Slice, Region]]:
+    def wanted_by(self, layer_plan: LayerPlan) -> list[tuple[Slice, Region]]:
         """Every slice of a layer with what it reads of its sources' pooled grid."""
-        found = self._wanted.get(lp.layer.index)
+        found = self._wanted.get(layer_plan.layer.index)
         if found is None:
-            found = [(part, lp.wanted_input(product_region(lp, part))) for part in lp.slices]
-            self._wanted[lp.layer.index] = found
+            found = [
+                (part, layer_plan.wanted_input(product_region(layer_plan, part)))
+                for part in layer_plan.slices
+            ]
+            self._wanted[layer_plan.layer.index] = found
         return found
 
 
-def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
+def tile_of(phase: Phase, layer_plan: LayerPlan, block: Block) -> Tile:
     """An empty tile of a phase of a layer over the samples and steps of ``block``."""
     return Tile(
         phase,
-        lp.layer.index,
+        layer_plan.layer.index,
         block.samples[0],
         length(block.samples),
         block.steps[0],
@@ -98,42 +101,48 @@ def tile_of(phase: Phase, lp: LayerPlan, block: Block) -> Tile:
     )
 
 
-def once(phase: Phase, lp: LayerPlan) -> Tile:
+def once(phase: Phase, layer_plan: LayerPlan) -> Tile:
     """An empty tile of what is done once a mini-batch."""
-    return Tile(phase, lp.layer.index, BATCH, 1, BATCH, 1)
+    return Tile(phase, layer_plan.layer.index, BATCH, 1, BATCH, 1)
 
 
 def per_sample(
-    builder: Builder, what: str, lp: LayerPlan, part: Slice, samples: Span
+    builder: ProgramBuilder, what: str, layer_plan: LayerPlan, part: Slice, samples: Span
 ) -> tuple[int, ...]:
     """The completions of ``what`` of a slice, one a sample."""
     return tuple(
-        builder.done.ident(what, lp.layer.name, f"core{part.core:02d}", "sample", sample)
+        builder.done.ident(what, layer_plan.layer.name, f"core{part.core:02d}", "sample", sample)
         for sample in range(*samples)
     )
 
 
-def saved(builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved") -> tuple[int, ...]:
+def saved(
+    builder: ProgramBuilder, layer_plan: LayerPlan, samples: Span, what: str = "saved"
+) -> tuple[int, ...]:
     """The completions that say ``what`` of a layer, of these samples, is in DRAM, all slices."""
-    key = (what, lp.layer.index, samples)
+    key = (what, layer_plan.layer.index, samples)
     if key not in builder.saves:
         builder.saves[key] = tuple(
             ident
-            for part in lp.slices
-            for ident in per_sample(builder, what, lp, part, overlap(samples, part.neurons.samples))
+            for part in layer_plan.slices
+            for ident in per_sample(
+                builder, what, layer_plan, part, overlap(samples, part.neurons.samples)
+            )
         )
     return builder.saves[key]
 
 
 def saved_inputs(
-    builder: Builder, lp: LayerPlan, samples: Span, what: str = "saved"
+    builder: ProgramBuilder, layer_plan: LayerPlan, samples: Span, what: str = "saved"
 ) -> tuple[int, ...]:
     """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
-    return tuple(ident for one in lp.producers for ident in saved(builder, one, samples, what))
+    return tuple(
+        ident for one in layer_plan.producers for ident in saved(builder, one, samples, what)
+    )
 
 
 def take_inputs(
-    builder: Builder, engine: str, lp: LayerPlan, fresh: Region, steps: Span, tile: Tile,
+    builder: ProgramBuilder, engine: str, layer_plan: LayerPlan, fresh: Region, steps: Span, tile: Tile,
     live: Bools | None = None, from_dram: bool = True,
 ) -> None:  # fmt: skip
     """Let a tile fetch new inputs, add up its sources and pool their sum on the way in.
@@ -141,10 +150,10 @@ def take_inputs(
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
     if from_dram:
-        tile.reads = lp.input_runs(fresh, steps, live) + tile.reads
-    adds = len(lp.layer.sources) - 1 + (lp.layer.input_pool is not None)
+        tile.reads = layer_plan.input_runs(fresh, steps, live) + tile.reads
+    adds = len(layer_plan.layer.sources) - 1 + (layer_plan.layer.input_pool is not None)
     if adds:
-        elements = fresh.size * lp.feeds[0].width * length(steps)
+        elements = fresh.size * layer_plan.feeds[0].width * length(steps)
         merge(tile.work.energy, {f"{engine}.input_add": elements * adds})
 
 
@@ -172,11 +181,13 @@ def merge(total: dict[str, int], more: dict[str, int]) -> None:
             total[action] = total.get(action, 0) + count
 
 
-def dead_pairs(lp: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:
+def dead_pairs(layer_plan: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:
     """The (sample, step) pairs whose dU slice is skipped."""
-    if lp.skips is None:
+    if layer_plan.skips is None:
         return ()
-    return tuple((b, t) for b in range(*samples) for t in range(*steps) if not lp.live[t, b])
+    return tuple(
+        (b, t) for b in range(*samples) for t in range(*steps) if not layer_plan.live[t, b]
+    )
 
 
 def wide_accesses(elements: int, bits: int, width: int = MEMORY_WIDTH) -> int:

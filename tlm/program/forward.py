@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tlm.counts.engine_array import blocks, ceil_div, panel_positions
+from tlm.counts.core_arrays import blocks, ceil_div, panel_positions
 from tlm.counts.passes import Panel
 from tlm.program.array_tile import array_tiles, by_panel
 from tlm.program.builder import (
-    Builder,
+    ProgramBuilder,
     merge,
     per_sample,
     saved_inputs,
@@ -24,49 +24,60 @@ from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.task import Phase, Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
-from tlm.storage.sweeps import Round, forward_rounds
+from tlm.storage.sweeps import Sweep, forward_rounds
 
 
-def build_forward(builder: Builder, lp: LayerPlan, parts: list[Slice], steps: Span) -> None:
+def build_forward(
+    builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice], steps: Span
+) -> None:
     """Append FP of some slices of a layer, some time steps, to their cores' FP engines."""
     for part in parts:
-        walk_products(builder, lp, part, product_region(lp, part), steps, Phase.FP)
-        lp.work.drop()
-    if lp.exact:
-        build_normalise(builder, lp)
+        walk_products(builder, layer_plan, part, product_region(layer_plan, part), steps, Phase.FP)
+        layer_plan.work.drop()
+    if layer_plan.exact:
+        build_normalise(builder, layer_plan)
 
 
 def walk_products(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, phase: Phase
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    region: Region,
+    steps: Span,
+    phase: Phase,
 ) -> None:
     """Append the blocks of a region of the product, for FP or for making its currents again."""
     array, channels = builder.array, part.neurons.channels
-    positions, panel = panel_positions(array, array.fp, lp.width, length(region.channels))
+    positions, panel = panel_positions(array, array.fp, layer_plan.width, length(region.channels))
     walk = [
         replace(block, steps=(block.steps[0] + steps[0], block.steps[1] + steps[0]))
-        for block in blocks(region.samples, region.rows, length(steps), lp.width, positions)
+        for block in blocks(region.samples, region.rows, length(steps), layer_plan.width, positions)
     ]
-    for turn in forward_rounds(builder.plan, lp, part, region, phase):
+    for turn in forward_rounds(builder.plan, layer_plan, part, region, phase):
         size = builder.streams.together(turn, array.fp)
-        for some in lp.work.forward(walk, channels, turn.outputs, panel, size):
-            cuts = [builder.streams.cut(turn, lp, part.core, some.layout) for _ in some.blocks]
-            made = array_tiles(builder, phase, lp, array.fp, some, cuts, lp.operand_bits)
+        for some in layer_plan.work.forward(walk, channels, turn.outputs, panel, size):
+            cuts = [
+                builder.streams.cut(turn, layer_plan, part.core, some.layout) for _ in some.blocks
+            ]
+            made = array_tiles(
+                builder, phase, layer_plan, array.fp, some, cuts, layer_plan.operand_bits
+            )
             for block, cut, tiles in made:
-                _block(builder, lp, part, turn, block, by_panel(some.layout, cut, tiles))
+                _block(builder, layer_plan, part, turn, block, by_panel(some.layout, cut, tiles))
 
 
 def _block(
-    builder: Builder, lp: LayerPlan, part: Slice, turn: Round, block: Block,
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, turn: Sweep, block: Block,
     made: list[tuple[Panel, list[Tile]]],
 ) -> None:  # fmt: skip
-    fresh = builder.streams.input_rows(turn, lp, part, block)
-    arrived = lp.forward == "memory" and turn.phase == Phase.FP
+    fresh = builder.streams.input_rows(turn, layer_plan, part, block)
+    arrived = layer_plan.forward == "memory" and turn.phase == Phase.FP
     if arrived:
         what = builder.by_step("FP input", block.steps)
-        needs = per_sample(builder, what, lp, part, block.samples)
+        needs = per_sample(builder, what, layer_plan, part, block.samples)
     else:
         what = builder.by_step("saved", block.steps) if turn.phase == Phase.FP else "saved"
-        needs = saved_inputs(builder, lp, block.samples, what)
+        needs = saved_inputs(builder, layer_plan, block.samples, what)
     for panel, tiles in made:
         first, last, channels = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
@@ -75,25 +86,30 @@ def _block(
         else:
             first.read_needs = needs
         if channels[0] == turn.outputs[0]:
-            take_inputs(builder, "fp", lp, fresh, block.steps, first, from_dram=not arrived)
+            take_inputs(builder, "fp", layer_plan, fresh, block.steps, first, from_dram=not arrived)
         region = Region(channels, block.samples, block.rows)
-        last.covers = length(channels) * length(block.rows) * lp.width
-        if lp.exact:
-            leave_currents(builder, lp, part, region, block.steps, last)
+        last.covers = length(channels) * length(block.rows) * layer_plan.width
+        if layer_plan.exact:
+            leave_currents(builder, layer_plan, part, region, block.steps, last)
         else:
-            _finish(builder, lp, part, region, block.steps, last)
+            _finish(builder, layer_plan, part, region, block.steps, last)
 
 
 def _finish(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, tile: Tile
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    region: Region,
+    steps: Span,
+    tile: Tile,
 ) -> None:
     """Drain, frozen normalisation and soma pass of an output tile, in one go."""
-    products = region.size * lp.width * length(steps)
+    products = region.size * layer_plan.width * length(steps)
     tile.cycles += builder.array.depth + ceil_div(products, builder.array.lanes)
     merge(tile.work.energy, {"fp.partial_read": products})
-    if lp.norm == "frozen":
+    if layer_plan.norm == "frozen":
         merge(tile.work.energy, {"fp.norm_scale": products})
-    ready = lp.neurons(region)
-    soma(builder, lp, part, ready, steps, tile)
+    ready = layer_plan.neurons(region)
+    soma(builder, layer_plan, part, ready, steps, tile)
     if tile.phase == Phase.FP:
-        leave_state(builder, lp, part, ready, steps, tile)
+        leave_state(builder, layer_plan, part, ready, steps, tile)

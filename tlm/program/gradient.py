@@ -12,11 +12,11 @@ from math import prod
 
 import numpy as np
 
-from tlm.counts.engine_array import ceil_div, sample_blocks
+from tlm.counts.core_arrays import ceil_div, sample_blocks
 from tlm.placement.slice_forms import gradient_bits
 from tlm.program.builder import (
     STATE_WIDTH,
-    Builder,
+    ProgramBuilder,
     bitmap_bytes,
     merge,
     per_sample,
@@ -29,127 +29,137 @@ from tlm.program.normalise import read_currents, statistics, unit_regions
 from tlm.program.soma import loss_core
 from tlm.space.geometry import fed_rows, output_rows, product_span
 from tlm.space.region import Block, Region, Slice, Span, length
-from tlm.space.task import Command, Phase, Run, Tile, Work
+from tlm.space.task import Command, Extent, Phase, Tile, Work
 from tlm.storage.plan import LayerPlan
 
 LOSS_PASSES = 3  # exp, sum, divide: passes of the unit lanes over the classes (assumed)
 
 
-def build_loss(builder: Builder, lp: LayerPlan, group: Sequence[Span]) -> None:
+def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[Span]) -> None:
     """Append the loss of some samples: read-out over T, soft-max, dS of the output layer."""
-    classes, steps = prod(lp.layer.pooled_shape), builder.plan.steps
+    classes, steps = prod(layer_plan.layer.pooled_shape), builder.plan.steps
     for sample in (sample for span in group for sample in range(*span)):
-        core = loss_core(lp, sample)
-        tile = Tile(Phase.LOSS, lp.layer.index, sample, 1, 0, steps)
+        core = loss_core(layer_plan, sample)
+        tile = Tile(Phase.LOSS, layer_plan.layer.index, sample, 1, 0, steps)
         passes = steps + LOSS_PASSES
         tile.cycles = passes * ceil_div(classes, builder.array.lanes) + builder.array.depth
         tile.work = Work(energy={"bp.grad_op": passes * classes})
         tile.needs = (builder.done.ident("loss input", sample),)
         tile.covers = classes
         builder.add(core, tile)
-        for part in lp.slices:
+        for part in layer_plan.slices:
             if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
-                arrives = per_sample(builder, "dS", lp, part, (sample, sample + 1))
-                at = lp.pooled(replace(part.neurons, samples=(sample, sample + 1)))
-                values = at.size * lp.layer.pooled_shape[2] * steps
+                arrives = per_sample(builder, "dS", layer_plan, part, (sample, sample + 1))
+                at = layer_plan.pooled(replace(part.neurons, samples=(sample, sample + 1)))
+                values = at.size * layer_plan.layer.pooled_shape[2] * steps
                 nbytes = ceil_div(values * builder.plan.chip.precision.gradient, 8)
                 builder.send(Command.GRADIENT, core, part.core, nbytes, arrives, tile)
 
 
-def gradient_blocks(builder: Builder, lp: LayerPlan, part: Slice) -> list[Span]:
+def gradient_blocks(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> list[Span]:
     """Sample blocks of a slice: what half of the gradient memory holds, at least one sample."""
     chip = builder.plan.chip
-    bits = gradient_bits(lp.layer, builder.plan.steps, part, chip)
+    bits = gradient_bits(layer_plan.layer, builder.plan.steps, part, chip)
     return list(sample_blocks(part.neurons.samples, bits, chip.core.memory.gradients))
 
 
-def gradient_regions(builder: Builder, lp: LayerPlan, part: Slice) -> Iterator[Region]:
+def gradient_regions(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice
+) -> Iterator[Region]:
     """Regions of neurons whose dY the unit makes in one go."""
-    if lp.gradients == "memory":
-        for samples in gradient_blocks(builder, lp, part):
+    if layer_plan.gradients == "memory":
+        for samples in gradient_blocks(builder, layer_plan, part):
             yield Region(part.neurons.channels, samples, part.neurons.rows)
         return
     chip = builder.plan.chip
     yield from unit_regions(
-        builder, part.neurons, lp.width, chip.precision.gradient, chip.core.memory.gradients
+        builder, part.neurons, layer_plan.width, chip.precision.gradient, chip.core.memory.gradients
     )
 
 
-def current_gradient(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> None:
+def current_gradient(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
+) -> None:
     """Append GRAD: sum partial dS in fixed order, apply surrogate and carry, give dL/dI."""
     pairs = length(region.samples) * builder.plan.steps
-    per_pair = length(region.channels) * length(region.rows) * lp.layer.out_shape[2]
-    neurons = per_pair * pairs if lp.layer.neuron is not None else 0
-    arrived = lp.pooled(region).size * lp.layer.pooled_shape[2] * builder.plan.steps
-    adds = arrived * (lp.partials - 1)
-    again = _recompute(builder, lp, part, region)
-    tile = builder.add(part.core, _tile(builder, Phase.GRAD, lp, region))
+    per_pair = length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2]
+    neurons = per_pair * pairs if layer_plan.layer.neuron is not None else 0
+    arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * builder.plan.steps
+    adds = arrived * (layer_plan.partials - 1)
+    again = _recompute(builder, layer_plan, part, region)
+    tile = builder.add(part.core, _tile(builder, Phase.GRAD, layer_plan, region))
     lanes = builder.array.lanes
     tile.cycles = ceil_div(per_pair * pairs, lanes) + ceil_div(adds, lanes) + builder.array.depth
     tile.covers = per_pair
     tile.work.energy = {
         "bp.grad_op": neurons,
         "bp.reduce_add": adds,
-        "bp.partial_read": arrived * lp.partials,
+        "bp.partial_read": arrived * layer_plan.partials,
         "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
         "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
     }
-    _arrivals(builder, lp, part, region, tile)
+    _arrivals(builder, layer_plan, part, region, tile)
     tile.needs += again
-    _saved_state(builder, lp, part, region, tile)
-    if lp.exact:
-        _leave_current_gradient(builder, lp, part, region, tile)
+    _saved_state(builder, layer_plan, part, region, tile)
+    if layer_plan.exact:
+        _leave_current_gradient(builder, layer_plan, part, region, tile)
     else:
-        _leave_gradient(builder, lp, part, region, tile)
+        _leave_gradient(builder, layer_plan, part, region, tile)
 
 
-def normalised_gradient(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> None:
+def normalised_gradient(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
+) -> None:
     """Append NORM_GRAD: dL/dY from dL/dI, the currents and the batch's sums."""
-    product = _product(lp, region)
-    per_pair = length(product.channels) * length(product.rows) * lp.width
+    product = _product(layer_plan, region)
+    per_pair = length(product.channels) * length(product.rows) * layer_plan.width
     values = per_pair * length(product.samples) * builder.plan.steps
-    tile = builder.add(part.core, _tile(builder, Phase.NORM_GRAD, lp, region))
+    tile = builder.add(part.core, _tile(builder, Phase.NORM_GRAD, layer_plan, region))
     tile.cycles = ceil_div(values, builder.array.lanes) + builder.array.depth
     tile.covers = per_pair
-    tile.needs = (statistics(builder, lp, part, Phase.NORM_GRAD),)
+    tile.needs = (statistics(builder, layer_plan, part, Phase.NORM_GRAD),)
     bits = builder.plan.chip.precision.gradient
     tile.work.energy = {"bp.norm_op": values, "bp.norm_read": wide_accesses(values, bits)}
-    read_currents(builder, lp, part, product, "bp", tile)
-    tile.read_needs += per_sample(builder, "dI", lp, part, region.samples)
-    if lp.currents == "dram":
+    read_currents(builder, layer_plan, part, product, "bp", tile)
+    tile.read_needs += per_sample(builder, "dI", layer_plan, part, region.samples)
+    if layer_plan.currents == "dram":
         steps = (0, builder.plan.steps)
-        tile.reads += lp.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
-    _leave_gradient(builder, lp, part, region, tile)
+        tile.reads += layer_plan.tensors["dI"].runs(
+            region.samples, steps, region.channels, region.rows
+        )
+    _leave_gradient(builder, layer_plan, part, region, tile)
 
 
-def _tile(builder: Builder, phase: Phase, lp: LayerPlan, region: Region) -> Tile:
-    return tile_of(phase, lp, Block(region.samples, region.rows, (0, builder.plan.steps)))
+def _tile(builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, region: Region) -> Tile:
+    return tile_of(phase, layer_plan, Block(region.samples, region.rows, (0, builder.plan.steps)))
 
 
-def _product(lp: LayerPlan, region: Region) -> Region:
-    return Region(region.channels, region.samples, product_span(lp.layer, region.rows))
+def _product(layer_plan: LayerPlan, region: Region) -> Region:
+    return Region(region.channels, region.samples, product_span(layer_plan.layer, region.rows))
 
 
-def _arrivals(builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile) -> None:
+def _arrivals(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
+) -> None:
     """Wait for the dS of a region's outputs, and read it where it went through DRAM."""
-    if lp.arriving == "memory":
-        tile.needs = per_sample(builder, "dS", lp, part, region.samples)
+    if layer_plan.arriving == "memory":
+        tile.needs = per_sample(builder, "dS", layer_plan, part, region.samples)
         return
-    pooled = lp.pooled(region)
-    for reader in lp.consumers:
+    pooled = layer_plan.pooled(region)
+    for reader in layer_plan.consumers:
         tile.read_needs += saved(builder, reader, region.samples, "dX")
         for k in range(reader.split.k):
-            tile.reads += _input_gradient_runs(builder, lp, reader, k, pooled)
+            tile.reads += _input_gradient_runs(builder, layer_plan, reader, k, pooled)
 
 
 def _input_gradient_runs(
-    builder: Builder, lp: LayerPlan, reader: LayerPlan, k: int, pooled: Region
-) -> tuple[Run, ...]:
+    builder: ProgramBuilder, layer_plan: LayerPlan, reader: LayerPlan, k: int, pooled: Region
+) -> tuple[Extent, ...]:
     """The runs of a reader's dX that flow to a region of a layer's outputs."""
     tensor, pool, steps = reader.tensors[f"dX{k}"], reader.layer.input_pool, (0, builder.plan.steps)
-    _, height, width = lp.layer.pooled_shape
+    _, height, width = layer_plan.layer.pooled_shape
     if pool is not None:
-        _, height, width = pool.pooled(lp.layer.pooled_shape)
+        _, height, width = pool.pooled(layer_plan.layer.pooled_shape)
     rows = fed_rows(pool, pooled.rows, height)
     if reader.layer.kind == "conv":
         return tensor.runs(pooled.samples, steps, pooled.channels, rows, reader.skips)
@@ -167,20 +177,22 @@ def _input_gradient_runs(
     )
 
 
-def _recompute(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> tuple[int, ...]:
+def _recompute(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
+) -> tuple[int, ...]:
     """Let FP make U of a region again; the completion that says it is there.
 
     FP stays at most one region ahead of the gradient unit: both halves of the U memory are full.
     Where windows of ``current_pool`` overlap, the last rows may follow from the region before.
     """
-    if lp.state != "recompute" or lp.exact or lp.layer.neuron is None:
+    if layer_plan.state != "recompute" or layer_plan.exact or layer_plan.layer.neuron is None:
         return ()
-    if not _product(lp, region).size:
+    if not _product(layer_plan, region).size:
         return ()
     tiles = builder.program.tiles[part.core]["fp"]
     start = len(tiles)
     steps = (0, builder.plan.steps)
-    walk_products(builder, lp, part, _product(lp, region), steps, Phase.RECOMPUTE)
+    walk_products(builder, layer_plan, part, _product(layer_plan, region), steps, Phase.RECOMPUTE)
     turn = builder.recomputed.get(part.core, 0)
     builder.recomputed[part.core] = turn + 1
     core = f"core{part.core:02d}"
@@ -191,80 +203,87 @@ def _recompute(builder: Builder, lp: LayerPlan, part: Slice, region: Region) -> 
     return (made,)
 
 
-def _saved_state(builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile) -> None:
+def _saved_state(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
+) -> None:
     """Read what FP saved of the neurons; with batch statistics, U may follow from the currents."""
     steps = (0, builder.plan.steps)
-    if lp.layer.neuron is None:
-        if "need" in lp.tensors:  # where in its window each pooled value was
-            at = lp.pooled(region)
-            tile.reads += lp.tensors["need"].runs(at.samples, steps, at.channels, at.rows)
-            tile.read_needs += per_sample(builder, "saved", lp, part, region.samples)
+    if layer_plan.layer.neuron is None:
+        if "need" in layer_plan.tensors:  # where in its window each pooled value was
+            at = layer_plan.pooled(region)
+            tile.reads += layer_plan.tensors["need"].runs(at.samples, steps, at.channels, at.rows)
+            tile.read_needs += per_sample(builder, "saved", layer_plan, part, region.samples)
         return
-    if lp.state == "recompute":
-        if lp.exact:
-            read_currents(builder, lp, part, _product(lp, region), "bp", tile)
-            neurons = region.size * lp.layer.out_shape[2] * builder.plan.steps
+    if layer_plan.state == "recompute":
+        if layer_plan.exact:
+            read_currents(builder, layer_plan, part, _product(layer_plan, region), "bp", tile)
+            neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
             merge(tile.work.energy, {"bp.norm_scale": neurons, "fp.soma_op": neurons})
         else:
             used = builder.done.ident("U used", f"core{part.core:02d}",
                                       builder.recomputed[part.core] - 1)  # fmt: skip
             tile.signals += (builder.done.expect(used),)
-    if lp.state == "keep":
+    if layer_plan.state == "keep":
         return
     for name in ("U", "S", "m", "winner"):
-        if name in lp.tensors:
-            tile.reads += lp.tensors[name].runs(region.samples, steps, region.channels, region.rows)
-    tile.read_needs += per_sample(builder, "saved", lp, part, region.samples)
+        if name in layer_plan.tensors:
+            tile.reads += layer_plan.tensors[name].runs(
+                region.samples, steps, region.channels, region.rows
+            )
+    tile.read_needs += per_sample(builder, "saved", layer_plan, part, region.samples)
 
 
 def _leave_current_gradient(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
 ) -> None:
     """Put dL/dI aside until the batch's sums are known, adding to them as it passes."""
-    values = region.size * lp.layer.out_shape[2] * builder.plan.steps
+    values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
     merge(tile.work.energy, {"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
-    if lp.currents == "dram":
-        tile.writes += lp.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
+    if layer_plan.currents == "dram":
+        tile.writes += layer_plan.tensors["dI"].runs(
+            region.samples, steps, region.channels, region.rows
+        )
     tile.saves += tuple(
-        builder.done.expect(ident) for ident in per_sample(builder, "dI", lp, part, region.samples)
+        builder.done.expect(ident)
+        for ident in per_sample(builder, "dI", layer_plan, part, region.samples)
     )
 
 
 def _leave_gradient(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
 ) -> None:
     """Hand dY of a region of neurons to BP and WG: in the gradient memory, or in DRAM."""
-    product, steps = _product(lp, region), (0, builder.plan.steps)
-    values = product.size * lp.width * builder.plan.steps
+    product, steps = _product(layer_plan, region), (0, builder.plan.steps)
+    values = product.size * layer_plan.width * builder.plan.steps
     bits = builder.plan.chip.precision.gradient
     merge(tile.work.energy, {"bp.gradient_write": wide_accesses(values, bits)})
-    if lp.norm == "frozen":
+    if layer_plan.norm == "frozen":
         merge(tile.work.energy, {"bp.norm_scale": values})
-    if lp.gradients == "dram":
-        tile.writes += lp.tensors["dY"].runs(
-            product.samples, steps, product.channels, product.rows, lp.skips
+    if layer_plan.gradients == "dram":
+        tile.writes += layer_plan.tensors["dY"].runs(
+            product.samples, steps, product.channels, product.rows, layer_plan.skips
         )
         tile.saves += tuple(
             builder.done.expect(ident)
-            for ident in per_sample(builder, "dY", lp, part, region.samples)
+            for ident in per_sample(builder, "dY", layer_plan, part, region.samples)
         )
         return
-    tile.needs += _free_memory(builder, lp, part)
-    own = per_sample(builder, "dU for WG", lp, part, region.samples)
+    tile.needs += _free_memory(builder, layer_plan, part)
+    own = per_sample(builder, "dU for WG", layer_plan, part, region.samples)
     builder.send(Command.GRADIENT, part.core, part.core, 0, own, tile)
-    if lp.producers:
-        _share(builder, lp, part, product, tile)
+    if layer_plan.producers:
+        _share(builder, layer_plan, part, product, tile)
 
 
-def _free_memory(builder: Builder, lp: LayerPlan, part: Slice) -> tuple[int, ...]:
+def _free_memory(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> tuple[int, ...]:
     """The completion of the WG block that must let go of the memory this dY block is put into.
 
     Blocks alternate between two halves; one that needs the whole memory waits for all before it,
     and the next one for it.
     """
     chip = builder.plan.chip
-    bits = gradient_bits(lp.layer, builder.plan.steps, part, chip)
+    bits = gradient_bits(layer_plan.layer, builder.plan.steps, part, chip)
     whole = bits > chip.core.memory.gradients // 2
     turn, before_whole = builder.grads.get(part.core, (0, False))
     builder.grads[part.core] = (turn + 1, whole)
@@ -272,31 +291,33 @@ def _free_memory(builder: Builder, lp: LayerPlan, part: Slice) -> tuple[int, ...
     return (builder.done.ident("dU used", f"core{part.core:02d}", freed),) if freed >= 0 else ()
 
 
-def _share(builder: Builder, lp: LayerPlan, part: Slice, made: Region, tile: Tile) -> None:
+def _share(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, made: Region, tile: Tile
+) -> None:
     """Give dY to every core whose BP rows need it: its own, and neighbours across row cuts."""
-    for reader in lp.slices:
+    for reader in layer_plan.slices:
         if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
             continue
         wanted = Region(
             part.neurons.channels,
             reader.neurons.samples,
-            output_rows(lp.layer, reader.input_rows),
+            output_rows(layer_plan.layer, reader.input_rows),
         )
         shared = made.meet(wanted)
         if shared is None:
             continue
-        values = lp.output_gradients[
+        values = layer_plan.dY[
             :, slice(*shared.samples), slice(*shared.channels), slice(*shared.rows)
         ]
-        live = lp.live[:, slice(*shared.samples)]
+        live = layer_plan.live[:, slice(*shared.samples)]
         elements = values[0, 0].size * int(np.count_nonzero(live))
         present = int(np.count_nonzero(values[live]))
         nbytes = gradient_bytes(builder, elements, present, builder.plan.chip.precision.gradient)
-        arrives = per_sample(builder, "dU", lp, reader, shared.samples)
+        arrives = per_sample(builder, "dU", layer_plan, reader, shared.samples)
         builder.send(Command.GRADIENT, part.core, reader.core, nbytes, arrives, tile)
 
 
-def gradient_bytes(builder: Builder, elements: int, present: int, bits: int) -> int:
+def gradient_bytes(builder: ProgramBuilder, elements: int, present: int, bits: int) -> int:
     """Payload of gradients: plain in mode ``dense``, else a bitmap and the values present."""
     if builder.plan.chip.core.engines.bp.mode == "dense":
         present = elements

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tlm.counts.engine_array import ceil_div
+from tlm.counts.core_arrays import ceil_div
 from tlm.program.builder import (
-    Builder,
+    ProgramBuilder,
     merge,
     once,
     per_sample,
@@ -29,10 +29,15 @@ SUMS = 2  # a channel's sum and sum of squares; in BP, of dL/dI and of its produ
 
 
 def leave_currents(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, steps: Span, tile: Tile
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    region: Region,
+    steps: Span,
+    tile: Tile,
 ) -> None:
     """Drain an output tile into the memory of batch normalisation, summing as it passes."""
-    products = region.size * lp.width * length(steps)
+    products = region.size * layer_plan.width * length(steps)
     tile.cycles += builder.array.depth + ceil_div(products, builder.array.lanes)
     bits = builder.plan.chip.precision.membrane
     merge(
@@ -43,84 +48,101 @@ def leave_currents(
             "fp.norm_write": wide_accesses(products, bits),
         },
     )
-    if lp.currents == "dram":
-        tile.writes += lp.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
+    if layer_plan.currents == "dram":
+        tile.writes += layer_plan.tensors["Y"].runs(
+            region.samples, steps, region.channels, region.rows
+        )
     tile.saves += tuple(
         builder.done.expect(ident)
-        for ident in per_sample(builder, "currents", lp, part, region.samples)
+        for ident in per_sample(builder, "currents", layer_plan, part, region.samples)
     )
 
 
-def build_normalise(builder: Builder, lp: LayerPlan) -> None:
+def build_normalise(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append statistics, then normalisation and neurons of every slice."""
-    exchange_statistics(builder, lp, Phase.NORM, "fp")
+    exchange_statistics(builder, layer_plan, Phase.NORM, "fp")
     steps = (0, builder.plan.steps)
     bits = builder.plan.chip.precision.membrane
-    for part in lp.slices:
-        for region in unit_regions(builder, product_region(lp, part), lp.width, bits):
-            tile = builder.add(part.core, tile_of(Phase.NORM, lp, _whole(region, steps)))
-            tile.needs = (statistics(builder, lp, part, Phase.NORM),)
-            products = region.size * lp.width * length(steps)
+    for part in layer_plan.slices:
+        for region in unit_regions(
+            builder, product_region(layer_plan, part), layer_plan.width, bits
+        ):
+            tile = builder.add(part.core, tile_of(Phase.NORM, layer_plan, _whole(region, steps)))
+            tile.needs = (statistics(builder, layer_plan, part, Phase.NORM),)
+            products = region.size * layer_plan.width * length(steps)
             tile.cycles = ceil_div(products, builder.array.lanes) + builder.array.depth
-            tile.covers = length(region.channels) * length(region.rows) * lp.width
+            tile.covers = length(region.channels) * length(region.rows) * layer_plan.width
             tile.work.energy = {"fp.norm_op": products}
-            read_currents(builder, lp, part, region, "fp", tile)
-            ready = lp.neurons(region)
-            soma(builder, lp, part, ready, steps, tile)
-            leave_state(builder, lp, part, ready, steps, tile)
+            read_currents(builder, layer_plan, part, region, "fp", tile)
+            ready = layer_plan.neurons(region)
+            soma(builder, layer_plan, part, ready, steps, tile)
+            leave_state(builder, layer_plan, part, ready, steps, tile)
 
 
 def read_currents(
-    builder: Builder, lp: LayerPlan, part: Slice, region: Region, engine: str, tile: Tile
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    region: Region,
+    engine: str,
+    tile: Tile,
 ) -> None:
     """Let a tile read the currents of a region of the product, all steps."""
     steps = (0, builder.plan.steps)
-    values = region.size * lp.width * length(steps)
+    values = region.size * layer_plan.width * length(steps)
     bits = builder.plan.chip.precision.membrane
     merge(tile.work.energy, {f"{engine}.norm_read": wide_accesses(values, bits)})
-    tile.read_needs += per_sample(builder, "currents", lp, part, region.samples)
-    if lp.currents == "dram":
-        tile.reads += lp.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
+    tile.read_needs += per_sample(builder, "currents", layer_plan, part, region.samples)
+    if layer_plan.currents == "dram":
+        tile.reads += layer_plan.tensors["Y"].runs(
+            region.samples, steps, region.channels, region.rows
+        )
 
 
-def exchange_statistics(builder: Builder, lp: LayerPlan, phase: Phase, engine: str) -> None:
+def exchange_statistics(
+    builder: ProgramBuilder, layer_plan: LayerPlan, phase: Phase, engine: str
+) -> None:
     """Append the reduction of sums: every replica to the first, and the result back to all."""
-    norm = lp.layer.norm
+    norm = layer_plan.layer.norm
     assert norm is not None
     times = builder.plan.steps if norm.per_step else 1
-    for part in lp.slices:
-        owner = lp.replicas(part)[0]
+    for part in layer_plan.slices:
+        owner = layer_plan.replicas(part)[0]
         channels = length(part.neurons.channels) * times
         nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
-        gathered = builder.done.ident(f"{phase.name} sums", lp.layer.name, f"core{owner.core:02d}")
-        tile = builder.add(part.core, once(phase, lp))
+        gathered = builder.done.ident(
+            f"{phase.name} sums", layer_plan.layer.name, f"core{owner.core:02d}"
+        )
+        tile = builder.add(part.core, once(phase, layer_plan))
         builder.send(Command.GRADIENT, part.core, owner.core, nbytes, (gathered,), tile)
-    for part in lp.slices:
-        replicas = lp.replicas(part)
+    for part in layer_plan.slices:
+        replicas = layer_plan.replicas(part)
         if part.index != replicas[0].index:
             continue
         channels = length(part.neurons.channels) * times
         adds = SUMS * channels * (len(replicas) - 1)
-        tile = builder.add(part.core, once(phase, lp))
+        tile = builder.add(part.core, once(phase, layer_plan))
         tile.needs = (
-            builder.done.ident(f"{phase.name} sums", lp.layer.name, f"core{part.core:02d}"),
+            builder.done.ident(f"{phase.name} sums", layer_plan.layer.name, f"core{part.core:02d}"),
         )
         lanes = builder.array.lanes
         tile.cycles = ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.array.depth
         tile.work.energy = {f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds}
         nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
         for replica in replicas:
-            arrives = (statistics(builder, lp, replica, phase),)
+            arrives = (statistics(builder, layer_plan, replica, phase),)
             builder.send(Command.GRADIENT, part.core, replica.core, nbytes, arrives, tile)
 
 
-def statistics(builder: Builder, lp: LayerPlan, part: Slice, phase: Phase) -> int:
+def statistics(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, phase: Phase) -> int:
     """The completion that says a core knows the statistics of its channels."""
-    return builder.done.ident(f"{phase.name} statistics", lp.layer.name, f"core{part.core:02d}")
+    return builder.done.ident(
+        f"{phase.name} statistics", layer_plan.layer.name, f"core{part.core:02d}"
+    )
 
 
 def unit_regions(
-    builder: Builder, region: Region, width: int, bits: int, capacity: int = 0
+    builder: ProgramBuilder, region: Region, width: int, bits: int, capacity: int = 0
 ) -> Iterator[Region]:
     """Cut a region, all steps, into pieces a unit walks: what half of the U memory holds.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tlm.program.builder import Builder, per_sample
+from tlm.program.builder import ProgramBuilder, per_sample
 from tlm.program.gradient import gradient_bytes
 from tlm.space.array_types import Bools
 from tlm.space.region import Block, Slice, Span, overlap
@@ -30,14 +30,14 @@ class Route:
     index_bits: int
 
 
-def routes_of(lp: LayerPlan) -> list[Route]:
+def routes_of(layer_plan: LayerPlan) -> list[Route]:
     """A route to every producer of a layer, in index order."""
-    return [_route(lp, producer) for producer in lp.producers]
+    return [_route(layer_plan, producer) for producer in layer_plan.producers]
 
 
-def _route(lp: LayerPlan, producer: LayerPlan) -> Route:
+def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
     owner, need, bits = producer.owner, producer.need, 0
-    pool, index = lp.layer.input_pool, np.arange(len(producer.slices))
+    pool, index = layer_plan.layer.input_pool, np.arange(len(producer.slices))
     owned: Bools = owner[None] == index[:, None, None, None]
     width = producer.layer.pooled_shape[2]
     if pool is not None:
@@ -47,16 +47,16 @@ def _route(lp: LayerPlan, producer: LayerPlan) -> Route:
             for y in range(rows)
         ]
         owned = np.stack([owned[..., low:high].any(axis=-1) for low, high in spans], axis=-1)
-        need = lp.masks.pooled_need(lp.layer, producer.layer.index)
+        need = layer_plan.masks.pooled_need(layer_plan.layer, producer.layer.index)
         bits = (pool.size**2 - 1).bit_length() if pool.kind == "max" else 0
-    if lp.layer.kind == "linear":
+    if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
-    return Route(producer, owned, need.reshape(*need.shape[:2], *lp.layer.in_shape), bits)
+    return Route(producer, owned, need.reshape(*need.shape[:2], *layer_plan.layer.in_shape), bits)
 
 
 def return_gradient(
-    builder: Builder,
-    lp: LayerPlan,
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
     routes: list[Route],
     part: Slice,
     block: Block,
@@ -69,20 +69,22 @@ def return_gradient(
     """
     for route in routes:
         if route.producer.arriving == "memory":
-            _send(builder, lp, route, part, block, chunk, tile)
+            _send(builder, layer_plan, route, part, block, chunk, tile)
     if any(route.producer.arriving == "dram" for route in routes):
-        k = [cut.neurons.channels for cut in lp.slices[: lp.split.k]].index(part.neurons.channels)
-        tensor = lp.tensors[f"dX{k}"]
-        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, lp.skips)
+        k = [cut.neurons.channels for cut in layer_plan.slices[: layer_plan.split.k]].index(
+            part.neurons.channels
+        )
+        tensor = layer_plan.tensors[f"dX{k}"]
+        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips)
         tile.saves += tuple(
             builder.done.expect(ident)
-            for ident in per_sample(builder, "dX", lp, part, block.samples)
+            for ident in per_sample(builder, "dX", layer_plan, part, block.samples)
         )
 
 
 def _send(
-    builder: Builder,
-    lp: LayerPlan,
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
     route: Route,
     part: Slice,
     block: Block,
@@ -90,14 +92,14 @@ def _send(
     tile: Tile,
 ) -> None:
     (b0, b1), steps = block.samples, slice(*block.steps)
-    live = lp.live[steps, b0:b1]
+    live = layer_plan.live[steps, b0:b1]
     wanted = route.need[steps, b0:b1, slice(*chunk), slice(*block.rows)]
     counted = np.count_nonzero(wanted & live[..., None, None, None], axis=-1)
     mine = route.owned[:, b0:b1, slice(*chunk), slice(*block.rows)]
-    bits = partial_bits(builder.plan, lp) + route.index_bits
+    bits = partial_bits(builder.plan, layer_plan) + route.index_bits
     for index in np.flatnonzero(mine.any(axis=(1, 2, 3))).tolist():
         target = route.producer.slices[index]
-        each = mine[index].sum(axis=(1, 2)) * lp.layer.in_shape[2]
+        each = mine[index].sum(axis=(1, 2)) * layer_plan.layer.in_shape[2]
         elements = int((live * each).sum())
         present = int((counted * mine[index]).sum())
         nbytes = gradient_bytes(builder, elements, present, bits)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tlm.counts.engine_array import ceil_div
+from tlm.counts.core_arrays import ceil_div
 from tlm.program.builder import (
     STATE_WIDTH,
-    Builder,
+    ProgramBuilder,
     merge,
     per_sample,
     spike_bytes,
@@ -19,16 +19,21 @@ from tlm.storage.plan import LayerPlan
 
 
 def soma(
-    builder: Builder, lp: LayerPlan, part: Slice, ready: Region, steps: Span, tile: Tile
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    ready: Region,
+    steps: Span,
+    tile: Tile,
 ) -> None:
     """Charge the neurons of ``ready`` to a tile; their time is that of the pass they ride on.
 
     U is carried from step to step in its memory. In a wavefront, where other layers run between
     two steps and not all U fits, it is read back from where it was saved, or goes through DRAM.
     """
-    if lp.layer.neuron is None:
+    if layer_plan.layer.neuron is None:
         return
-    neurons = ready.size * lp.layer.out_shape[2] * length(steps)
+    neurons = ready.size * layer_plan.layer.out_shape[2] * length(steps)
     membrane = builder.plan.chip.precision.membrane
     merge(
         tile.work.energy,
@@ -39,21 +44,28 @@ def soma(
             "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
         },
     )
-    if "carry" in lp.tensors:
-        _carry(builder, lp, part, ready, steps, tile)
-    elif lp.carry == "dram" and tile.phase == Phase.FP and steps[0]:
+    if "carry" in layer_plan.tensors:
+        _carry(builder, layer_plan, part, ready, steps, tile)
+    elif layer_plan.carry == "dram" and tile.phase == Phase.FP and steps[0]:
         before = (steps[0] - 1, steps[0])
-        tile.reads += lp.tensors["U"].runs(ready.samples, before, ready.channels, ready.rows)
+        tile.reads += layer_plan.tensors["U"].runs(
+            ready.samples, before, ready.channels, ready.rows
+        )
         what = builder.by_step("saved", before)
-        tile.read_needs += per_sample(builder, what, lp, part, ready.samples)
+        tile.read_needs += per_sample(builder, what, layer_plan, part, ready.samples)
 
 
 def _carry(
-    builder: Builder, lp: LayerPlan, part: Slice, ready: Region, steps: Span, tile: Tile
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    ready: Region,
+    steps: Span,
+    tile: Tile,
 ) -> None:
     """Read U of the step before a block, write that of its last one."""
-    run = lp.tensors["carry"].runs(ready.samples, (0, 1), ready.channels, ready.rows)
-    place = (tile.phase.name, lp.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
+    run = layer_plan.tensors["carry"].runs(ready.samples, (0, 1), ready.channels, ready.rows)
+    place = (tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
              "row", ready.rows[0], "channel", ready.channels[0], "step")  # fmt: skip
     if steps[0]:
         tile.reads += run
@@ -65,48 +77,60 @@ def _carry(
 
 
 def leave_state(
-    builder: Builder, lp: LayerPlan, part: Slice, ready: Region, steps: Span, tile: Tile
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    ready: Region,
+    steps: Span,
+    tile: Tile,
 ) -> None:
     """Write what BP and later layers read, and send the pooled spikes on."""
     for name in ("U", "S", "m", "winner"):
-        if name in lp.tensors:
-            tile.writes += lp.tensors[name].runs(ready.samples, steps, ready.channels, ready.rows)
-    pooled = lp.pooled(ready)
-    if lp.layer.pool is not None and lp.consumers:
+        if name in layer_plan.tensors:
+            tile.writes += layer_plan.tensors[name].runs(
+                ready.samples, steps, ready.channels, ready.rows
+            )
+    pooled = layer_plan.pooled(ready)
+    if layer_plan.layer.pool is not None and layer_plan.consumers:
         for name in ("spikes", "need"):
-            if name in lp.tensors:
-                tile.writes += lp.tensors[name].runs(
+            if name in layer_plan.tensors:
+                tile.writes += layer_plan.tensors[name].runs(
                     pooled.samples, steps, pooled.channels, pooled.rows
                 )
     for what in dict.fromkeys(("saved", builder.by_step("saved", steps))):
         tile.saves += tuple(
             builder.done.expect(ident)
-            for ident in per_sample(builder, what, lp, part, ready.samples)
+            for ident in per_sample(builder, what, layer_plan, part, ready.samples)
         )
-    if not lp.consumers:
-        _to_loss(builder, lp, part, pooled, steps, tile)
-    for after in lp.consumers:
+    if not layer_plan.consumers:
+        _to_loss(builder, layer_plan, part, pooled, steps, tile)
+    for after in layer_plan.consumers:
         if after.forward == "memory":
-            _deliver(builder, lp, after, part, pooled, steps, tile)
+            _deliver(builder, layer_plan, after, part, pooled, steps, tile)
 
 
 def _to_loss(
-    builder: Builder, lp: LayerPlan, part: Slice, made: Region, steps: Span, tile: Tile
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    made: Region,
+    steps: Span,
+    tile: Tile,
 ) -> None:
     """Send the output of each sample to the core of its loss: spikes, or a read-out's currents."""
     for sample in range(*made.samples):
         one = Region(made.channels, (sample, sample + 1), made.rows)
-        nbytes = _spike_bytes(lp, one, steps)
-        if lp.layer.neuron is None:
-            values = one.size * lp.layer.pooled_shape[2] * length(steps)
+        nbytes = _spike_bytes(layer_plan, one, steps)
+        if layer_plan.layer.neuron is None:
+            values = one.size * layer_plan.layer.pooled_shape[2] * length(steps)
             nbytes = ceil_div(values * builder.plan.chip.precision.membrane, 8)
         arrives = (builder.done.ident("loss input", sample),)
-        builder.send(Command.SPIKE, part.core, loss_core(lp, sample), nbytes, arrives, tile)
+        builder.send(Command.SPIKE, part.core, loss_core(layer_plan, sample), nbytes, arrives, tile)
 
 
 def _deliver(
-    builder: Builder,
-    lp: LayerPlan,
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
     after: LayerPlan,
     part: Slice,
     made: Region,
@@ -119,22 +143,22 @@ def _deliver(
         if shared is not None:
             what = builder.by_step("FP input", steps)
             arrives = per_sample(builder, what, after, reader, shared.samples)
-            nbytes = _spike_bytes(lp, shared, steps)
+            nbytes = _spike_bytes(layer_plan, shared, steps)
             builder.send(Command.SPIKE, part.core, reader.core, nbytes, arrives, tile)
 
 
-def _spike_bytes(lp: LayerPlan, region: Region, steps: Span) -> int:
-    spikes = lp.spikes[
+def _spike_bytes(layer_plan: LayerPlan, region: Region, steps: Span) -> int:
+    spikes = layer_plan.spikes[
         slice(*steps), slice(*region.samples), slice(*region.channels), slice(*region.rows)
     ]
-    bits = lp.tensors["spikes"].bits if "spikes" in lp.tensors else 1
+    bits = layer_plan.tensors["spikes"].bits if "spikes" in layer_plan.tensors else 1
     return spike_bytes(spikes.size, int(np.count_nonzero(spikes)), bits)
 
 
-def loss_core(lp: LayerPlan, sample: int) -> int:
+def loss_core(layer_plan: LayerPlan, sample: int) -> int:
     """The core that computes a sample's loss: the owner of the output layer's first channels."""
     return next(
         part.core
-        for part in lp.slices
+        for part in layer_plan.slices
         if part.neurons.samples[0] <= sample < part.neurons.samples[1]
     )

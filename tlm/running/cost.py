@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
 from tlm.running.memory import resident_bytes
-from tlm.space.task import Program, Run, Tile
+from tlm.space.task import Extent, Program, Tile
 from tlm.trace.limits import TraceLimits
 from tlm.trace.schema import ACTIVITY_DTYPE, CHUNK_ROWS, TRANSACTION_DTYPE
 from tlm.workload.file.layout import expected_bits
@@ -25,7 +25,7 @@ ROW_OBJECT_BYTES = 40  # a number in a row that waits to be written, with its pl
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RunCost:
     """``transactions`` is exact; events, wall time, trace size and memory are about right."""
 
     transactions: int
@@ -46,7 +46,7 @@ def loading_bytes(workload: Workload, which: int) -> int:
     return LIBRARY_BYTES + LOADING_BYTES_PER_ELEMENT * elements
 
 
-def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits) -> Estimate:
+def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits) -> RunCost:
     """What it will cost to simulate ``program``, at a trace level and with limits to the trace."""
     tiles = [tile for engines in program.tiles for some in engines.values() for tile in some]
     transactions = sum(_transactions(tile, chip.noc.payload) for tile in tiles)
@@ -58,7 +58,7 @@ def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits
     trace_bytes = round(TRACE_BYTES_PER_ROW * rows) + TRACE_BYTES_AT_LEAST if rows else 0
     columns = len(TRANSACTION_DTYPE.names or ()) + len(ACTIVITY_DTYPE.names or ())
     waiting = ROW_OBJECT_BYTES * columns * 2 * CHUNK_ROWS
-    return Estimate(
+    return RunCost(
         transactions=transactions,
         events=round(EVENTS_PER_TRANSACTION[chip.noc.model] * transactions),
         wall_s=US_PER_TRANSACTION[chip.noc.model] * transactions / 1e6,
@@ -73,6 +73,6 @@ def _transactions(tile: Tile, payload: int) -> int:
     return count + sum(max(1, -(-message.nbytes // payload)) for message in tile.messages)
 
 
-def _pieces(run: Run, payload: int) -> int:
+def _pieces(run: Extent, payload: int) -> int:
     start, nbytes = run
     return (start + nbytes - 1) // payload - start // payload + 1 if nbytes else 0

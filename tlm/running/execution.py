@@ -23,13 +23,13 @@ from tlm.hardware.energy import energy_rows
 from tlm.hardware.waits import wait_graph
 from tlm.kernel import StuckError, run_until
 from tlm.laws import check_run
-from tlm.running.cost import Estimate
+from tlm.running.cost import RunCost
 from tlm.running.folder import release, release_reserve, sha256, write_atomic
 from tlm.running.interrupts import Abort, StopRequest
 from tlm.running.manifest import Manifest
 from tlm.running.memory import memory_limit
 from tlm.running.partial import partial_summary
-from tlm.running.request import Job, Progress, Request, RunResult
+from tlm.running.request import PreparedRun, Progress, RunRequest, RunResult
 from tlm.running.results import digests, file_digest, write_partial, write_results, write_waits
 from tlm.running.summary import summarise, verdict
 from tlm.storage.mapping_file import mapping_text
@@ -43,11 +43,11 @@ class Execution:
 
     def __init__(
         self,
-        job: Job,
-        request: Request,
+        job: PreparedRun,
+        request: RunRequest,
         folder: Path,
         stop: StopRequest,
-        cost: Estimate,
+        cost: RunCost,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self.job = job
@@ -76,7 +76,7 @@ class Execution:
             self._end(_status(error), reason=text)
             raise
 
-    def _begin(self, cost: Estimate) -> Manifest:
+    def _begin(self, cost: RunCost) -> Manifest:
         """The manifest, before anything else; without room even for it, nothing is left."""
         try:
             return Manifest(self.folder, asdict(self.request), _inputs(self.job), asdict(cost))
@@ -199,7 +199,7 @@ def _work_done(chip: Chip) -> int:
     return tiles + _queued(chip) - open_ones
 
 
-def _inputs(job: Job) -> dict[str, Any]:
+def _inputs(job: PreparedRun) -> dict[str, Any]:
     return {
         "workload": job.workload.name,
         "workload_sha256": job.workload.sha256,

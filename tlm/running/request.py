@@ -47,7 +47,7 @@ class RunResult:
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What a run is asked to do, as it was asked; the manifest keeps it.
 
     ``workload`` is the name of a bundled job or a path, ``chip`` a preset or a path, ``overrides``
@@ -80,7 +80,7 @@ class PlacedJob:
 
 
 @dataclass(frozen=True)
-class Job(PlacedJob):
+class PreparedRun(PlacedJob):
     """A run's inputs, all loaded, checked and built: nothing has been written yet."""
 
     program: Program

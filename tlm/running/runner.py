@@ -14,12 +14,12 @@ from tlm.errors import OutOfMemoryError, WorkloadError
 from tlm.kernel import collector_paused
 from tlm.placement.choices import grids_of, read_choices
 from tlm.program.build import build_program
-from tlm.running.cost import LIBRARY_BYTES, Estimate, estimate, loading_bytes
+from tlm.running.cost import LIBRARY_BYTES, RunCost, estimate, loading_bytes
 from tlm.running.execution import Execution
 from tlm.running.folder import create, release
 from tlm.running.interrupts import stop_request
 from tlm.running.memory import memory_limit, require_memory, resident_bytes
-from tlm.running.request import Job, PlacedJob, Progress, Request, RunResult
+from tlm.running.request import PlacedJob, PreparedRun, Progress, RunRequest, RunResult
 from tlm.space.grid import Grid
 from tlm.storage.plan import Plan
 from tlm.storage.planning import make_plan
@@ -29,8 +29,8 @@ from tlm.workload.bundled import open_workload
 from tlm.workload.model import Recording, Workload
 
 __all__ = [
-    "Job",
     "PlacedJob",
+    "PreparedRun",
     "Progress",
     "RunResult",
     "place_job",
@@ -94,7 +94,7 @@ def prepare(
     mapping: Path | None = None,
     activity: Activity = "recorded",
     mem_bytes: int | None = None,
-) -> Job:
+) -> PreparedRun:
     """Place a job as :func:`place_job` does and build its program."""
     with collector_paused():
         placed = place_job(
@@ -103,7 +103,7 @@ def prepare(
         )  # fmt: skip
         program = build_program(placed.plan)
     config_text = resolved_yaml(placed.chip, origins=False)
-    return Job(**vars(placed), program=program, config_text=config_text)
+    return PreparedRun(**vars(placed), program=program, config_text=config_text)
 
 
 def _index(job: Workload, iteration: int | None) -> int:
@@ -129,7 +129,7 @@ def run_job(
     activity: Activity = "recorded",
     limits: TraceLimits = NO_LIMITS,
     mem_bytes: int | None = None,
-    on_estimate: Callable[[Estimate], None] | None = None,
+    on_estimate: Callable[[RunCost], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Run a recorded training iteration on a chip and leave a run folder.
@@ -137,7 +137,7 @@ def run_job(
     Args:
         workload: name of a bundled job, path of a workload file, or an open job.
         chip, overrides, iteration, mapping, trace, activity, limits, mem_bytes: see
-            :class:`Request`.
+            :class:`RunRequest`.
         out: folder to use; a fresh one under ``runs/`` by default.
         on_estimate: called once with what the run will cost, before it begins.
         on_progress: called about 50 times a second of wall time.
@@ -148,7 +148,7 @@ def run_job(
             result that is not ``ok``; one whose trace ended early says so in the result.
     """
     name = workload.name if isinstance(workload, Workload) else workload
-    request = Request(
+    request = RunRequest(
         workload=name,
         chip=chip,
         overrides=tuple(overrides),

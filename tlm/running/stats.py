@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from tlm.laws import Check
 from tlm.running.summary import Json
 
-Row = tuple[str, str, str, str, str, object, str]
+StatRow = tuple[str, str, str, str, str, object, str]
 
 
-def stats_rows(summary: Json, checks: list[Check]) -> Iterator[Row]:
+def stats_rows(summary: Json, checks: list[Check]) -> Iterator[StatRow]:
     """(component, instance, phase, layer, metric, value, unit) of every counter."""
     yield ("chip", "", "", "", "makespan", summary["time"]["makespan_ps"], "ps")
     for phase, figures in summary["time"]["phases"].items():

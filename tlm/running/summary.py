@@ -77,13 +77,13 @@ def _chip(plan: Plan) -> Json:
         "dram_model": chip.dram.model,
         "energy_table": chip.energy,
         "splits": {
-            lp.layer.name: {
-                "k": lp.split.k,
-                "batch": lp.split.batch,
-                "spatial": lp.split.spatial,
-                "cores": len(lp.slices),
+            layer_plan.layer.name: {
+                "k": layer_plan.split.k,
+                "batch": layer_plan.split.batch,
+                "spatial": layer_plan.split.spatial,
+                "cores": len(layer_plan.slices),
             }
-            for lp in plan.layers
+            for layer_plan in plan.layers
         },
     }
 
@@ -112,10 +112,10 @@ def _time(chip: Chip, plan: Plan) -> Json:
 def _work(chip: Chip, plan: Plan) -> Json:
     """Exact work by layer and phase, summed over cores."""
     found: Json = {}
-    for lp in plan.layers:
+    for layer_plan in plan.layers:
         phases: Json = {}
         for phase in Phase:
-            key = (phase, lp.layer.index)
+            key = (phase, layer_plan.layer.index)
             tallies = [e.tallies[key] for e in chip.engines if key in e.tallies]
             if tallies:
                 phases[phase.name.lower()] = {
@@ -126,7 +126,7 @@ def _work(chip: Chip, plan: Plan) -> Json:
                     "dense_macs": sum(t.work.dense for t in tallies),
                     "useful_macs": sum(t.work.useful for t in tallies),
                 }
-        found[lp.layer.name] = phases
+        found[layer_plan.layer.name] = phases
     return found
 
 
@@ -263,13 +263,13 @@ def _sparsity(plan: Plan, recording: Recording) -> Json:
     return {
         "inputs": measured.inputs,
         "layers": {
-            lp.layer.name: {
-                "S": measured.spikes[lp.layer.index].tolist(),
-                "m": measured.masks[lp.layer.index].tolist(),
-                "dU": measured.gradients[lp.layer.index].tolist(),
-                "zero_slices": float(measured.idle_slices[lp.layer.index]),
+            layer_plan.layer.name: {
+                "S": measured.spikes[layer_plan.layer.index].tolist(),
+                "m": measured.masks[layer_plan.layer.index].tolist(),
+                "dU": measured.dU[layer_plan.layer.index].tolist(),
+                "zero_slices": float(measured.idle_slices[layer_plan.layer.index]),
             }
-            for lp in plan.layers
+            for layer_plan in plan.layers
         },
     }
 
@@ -294,7 +294,7 @@ def _busiest(chip: Chip) -> list[Json]:
 
 def _stalls(chip: Chip, plan: Plan) -> list[Json]:
     """The largest shares of engine time lost to one reason in one phase of one layer."""
-    names = {lp.layer.index: lp.layer.name for lp in plan.layers}
+    names = {layer_plan.layer.index: layer_plan.layer.name for layer_plan in plan.layers}
     spent: dict[tuple[str, int, int], int] = {}
     for engine in chip.engines:
         for (phase, layer), parts in engine.by_layer.items():

@@ -57,7 +57,7 @@ ENGINE_OF_PHASE = {
     Phase.RECOMPUTE: "fp",
 }
 
-Run = tuple[int, int]  # contiguous bytes in DRAM: address, length
+Extent = tuple[int, int]  # contiguous bytes in DRAM: address, length
 
 
 @dataclass(slots=True)
@@ -107,8 +107,8 @@ class Tile:
     work: Work = field(default_factory=Work)
     needs: tuple[int, ...] = ()
     read_needs: tuple[int, ...] = ()
-    reads: tuple[Run, ...] = ()
-    writes: tuple[Run, ...] = ()
+    reads: tuple[Extent, ...] = ()
+    writes: tuple[Extent, ...] = ()
     messages: tuple[Message, ...] = ()
     signals: tuple[int, ...] = ()
     saves: tuple[int, ...] = ()
@@ -155,7 +155,7 @@ class Stored:
     """
 
     name: str
-    at: Run
+    at: Extent
     given: bool = False
     written: int = 0
     read: int = 0
@@ -172,7 +172,7 @@ class WeightsDue:
     weight is no whole number of bytes.
     """
 
-    at: Run
+    at: Extent
     nbytes: int
     elements: int
     room: int

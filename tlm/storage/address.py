@@ -15,7 +15,7 @@ import numpy as np
 
 from tlm.space.array_types import Bools
 from tlm.space.region import Span
-from tlm.space.task import Run
+from tlm.space.task import Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Tensor:
 
     def runs(
         self, samples: Span, steps: Span, channels: Span, rows: Span, live: Bools | None = None
-    ) -> tuple[Run, ...]:
+    ) -> tuple[Extent, ...]:
         """Contiguous runs that cover a box; neighbours are merged. Whole channel groups only.
 
         ``live`` [T, B] leaves out the (step, sample) pairs that are false in it, and a sample
@@ -63,7 +63,7 @@ class Tensor:
         if whole and (live is None or live[slice(*steps), slice(*samples)].all()):
             return self._whole_rows(samples, groups, rows)
         plane = self.rows * self.steps * self.row_bytes
-        found: list[Run] = []
+        found: list[Extent] = []
         for b in range(*samples):
             pieces = self._pieces(b, steps, rows, live)
             for g in range(*groups):
@@ -76,7 +76,7 @@ class Tensor:
                         found.append((start, size))
         return tuple(found)
 
-    def _whole_rows(self, samples: Span, groups: Span, rows: Span) -> tuple[Run, ...]:
+    def _whole_rows(self, samples: Span, groups: Span, rows: Span) -> tuple[Extent, ...]:
         """Runs of rows with all their steps, nearly always asked for: one a group, if not all."""
         line, every, height = self.steps * self.row_bytes, self.groups, rows[1] - rows[0]
         plane = self.rows * line
@@ -94,7 +94,7 @@ class Tensor:
             return ((start + samples[0] * size, (samples[1] - samples[0]) * size),)
         return tuple((start + b * every * plane, size) for b in range(*samples))
 
-    def _pieces(self, sample: int, steps: Span, rows: Span, live: Bools | None) -> list[Run]:
+    def _pieces(self, sample: int, steps: Span, rows: Span, live: Bools | None) -> list[Extent]:
         """Offsets and lengths within a group of a sample: whole rows, or spans of live steps."""
         row, line = self.row_bytes, self.steps * self.row_bytes
         wanted = (
@@ -153,7 +153,7 @@ class Weights:
         left = outputs - k % outputs
         return left if left < self.tile else self.tile
 
-    def run(self, first: int, count: int) -> Run:
+    def run(self, first: int, count: int) -> Extent:
         """The bytes of ``count`` elements from element ``first`` on."""
         return (self.address + first * self.bits // 8, count * self.bits // 8)
 
@@ -177,7 +177,7 @@ class Allocator:
         """Keep a tensor that was placed at a reserved address, for the mapping file."""
         self.tensors[tensor.name] = tensor
 
-    def bytes_by_kind(self, runs: Iterable[Run]) -> dict[str, int]:
+    def bytes_by_kind(self, runs: Iterable[Extent]) -> dict[str, int]:
         """Bytes of ``runs`` by the kind of tensor they lie in: U, S, dY, W, ... of all layers."""
         placed = sorted(self.tensors.values(), key=lambda tensor: tensor.address)
         flat = np.array([number for run in runs for number in run], np.int64).reshape(-1, 2)

@@ -17,11 +17,11 @@ def place(plan: Plan) -> None:
     direct = plan.workload.encoding == "direct"
     bits = plan.chip.precision.input if first.input_kind == "analog" else 1
     network = _tensor(plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.array.tile)
-    for lp in plan.layers:
-        lp.feeds = [one.tensors["spikes"] for one in lp.producers] or [network]
-        _state(plan, lp)
-        _gradients(plan, lp)
-        _weights(plan, lp)
+    for layer_plan in plan.layers:
+        layer_plan.feeds = [one.tensors["spikes"] for one in layer_plan.producers] or [network]
+        _state(plan, layer_plan)
+        _gradients(plan, layer_plan)
+        _weights(plan, layer_plan)
     if plan.addresses.top > plan.addresses.capacity:
         raise MappingError(
             f"the job needs {plan.addresses.top} B of DRAM, the chip has "
@@ -29,90 +29,111 @@ def place(plan: Plan) -> None:
         )
 
 
-def _state(plan: Plan, lp: LayerPlan) -> None:
+def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     """What FP leaves: U, S and m, what later layers read of them, and spilled currents."""
-    name, layer, precision = lp.layer.name, lp.layer, plan.chip.precision
+    name, layer, precision = layer_plan.layer.name, layer_plan.layer, plan.chip.precision
     group = _group(plan, layer)
     wanted: dict[str, tuple[Shape3, int]] = {}
-    if lp.exact and lp.currents == "dram":
+    if layer_plan.exact and layer_plan.currents == "dram":
         wanted["Y"] = (layer.product_shape, precision.membrane)
     if layer.neuron is not None:
-        if lp.state == "spill":
+        if layer_plan.state == "spill":
             wanted["U"] = (layer.out_shape, precision.membrane)
         wanted |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
     if layer.current_pool is not None and layer.current_pool.kind == "max":
         wanted["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
     # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
-    read_back = plan.schedule.by_step and lp.state == "spill"
-    if lp.carry == "dram" and layer.neuron is not None and not read_back:
+    read_back = plan.schedule.by_step and layer_plan.state == "spill"
+    if layer_plan.carry == "dram" and layer.neuron is not None and not read_back:
         tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane, group)
-        lp.tensors["carry"] = tensor
+        layer_plan.tensors["carry"] = tensor
     for key, (shape, bits) in wanted.items():
-        lp.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits, group)
-    if not lp.consumers:
+        layer_plan.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits, group)
+    if not layer_plan.consumers:
         return
     if layer.neuron is None:
-        _values(plan, lp)
+        _values(plan, layer_plan)
         return
-    lp.tensors["spikes"], lp.tensors["need"] = lp.tensors["S"], lp.tensors["m"]
+    layer_plan.tensors["spikes"], layer_plan.tensors["need"] = (
+        layer_plan.tensors["S"],
+        layer_plan.tensors["m"],
+    )
     if layer.pool is not None:
         spikes = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
         shape = layer.pooled_shape
-        lp.tensors["spikes"] = _tensor(plan, f"{name}.S_pooled", shape, plan.steps, spikes, group)
-        lp.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, plan.steps, 1, group)
+        layer_plan.tensors["spikes"] = _tensor(
+            plan, f"{name}.S_pooled", shape, plan.steps, spikes, group
+        )
+        layer_plan.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, plan.steps, 1, group)
 
 
-def _values(plan: Plan, lp: LayerPlan) -> None:
+def _values(plan: Plan, layer_plan: LayerPlan) -> None:
     """What a layer without neurons leaves: values, and which one of a window each of them was."""
-    name, pool, group = lp.layer.name, lp.layer.pool, _group(plan, lp.layer)
+    name, pool, group = layer_plan.layer.name, layer_plan.layer.pool, _group(plan, layer_plan.layer)
     values = _tensor(
-        plan, f"{name}.A", lp.layer.pooled_shape, plan.steps, plan.chip.precision.input, group
+        plan,
+        f"{name}.A",
+        layer_plan.layer.pooled_shape,
+        plan.steps,
+        plan.chip.precision.input,
+        group,
     )
-    lp.tensors["spikes"] = values
+    layer_plan.tensors["spikes"] = values
     if pool is None:
-        lp.tensors["S"] = values
+        layer_plan.tensors["S"] = values
     elif pool.kind == "max":
         bits = (pool.size**2 - 1).bit_length()
-        shape = lp.layer.pooled_shape
-        lp.tensors["need"] = _tensor(plan, f"{name}.A_winner", shape, plan.steps, bits, group)
+        shape = layer_plan.layer.pooled_shape
+        layer_plan.tensors["need"] = _tensor(
+            plan, f"{name}.A_winner", shape, plan.steps, bits, group
+        )
 
 
-def _gradients(plan: Plan, lp: LayerPlan) -> None:
+def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
     """What BP leaves for layers before and for WG, where it does not fit the cores."""
-    name, layer, bits = lp.layer.name, lp.layer, plan.chip.precision.gradient
+    name, layer, bits = layer_plan.layer.name, layer_plan.layer, plan.chip.precision.gradient
     group = _group(plan, layer)
-    if lp.exact and lp.currents == "dram":
-        lp.tensors["dI"] = _tensor(plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group)
-    if lp.gradients == "dram":
-        lp.tensors["dY"] = _tensor(plan, f"{name}.dY", layer.product_shape, plan.steps, bits, group)
-    if any(one.arriving == "dram" for one in lp.producers):
-        for k in range(lp.split.k):
+    if layer_plan.exact and layer_plan.currents == "dram":
+        layer_plan.tensors["dI"] = _tensor(
+            plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group
+        )
+    if layer_plan.gradients == "dram":
+        layer_plan.tensors["dY"] = _tensor(
+            plan, f"{name}.dY", layer.product_shape, plan.steps, bits, group
+        )
+    if any(one.arriving == "dram" for one in layer_plan.producers):
+        for k in range(layer_plan.split.k):
             key = f"dX{k}"
             # What BP writes and the producers read: chunks of inputs, output tiles.
             pieces = gcd(plan.array.chunk, plan.array.tile)
             if layer.groups > 1:
                 pieces = gcd(pieces, layer.weight_shape[1])
             tensor = _tensor(
-                plan, f"{name}.{key}", layer.in_shape, plan.steps, partial_bits(plan, lp), pieces
+                plan,
+                f"{name}.{key}",
+                layer.in_shape,
+                plan.steps,
+                partial_bits(plan, layer_plan),
+                pieces,
             )
-            lp.tensors[key] = tensor
+            layer_plan.tensors[key] = tensor
 
 
-def _weights(plan: Plan, lp: LayerPlan) -> None:
+def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
     precision = plan.chip.precision
     wanted = [("W", precision.weight)]
     if plan.workload.optimizer == "adam":
         wanted += [("moment1", precision.optimizer), ("moment2", precision.optimizer)]
-    if lp.dw_spilled:
-        wanted += [(f"dW.core{part.core:02d}", precision.partial_sum) for part in lp.slices]
-    taps = lp.layer.kernel[0] * lp.layer.kernel[1]
+    if layer_plan.dw_spilled:
+        wanted += [(f"dW.core{part.core:02d}", precision.partial_sum) for part in layer_plan.slices]
+    taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
     for key, bits in wanted:
         tensor = Weights(
-            name=f"{lp.layer.name}.{key}",
+            name=f"{layer_plan.layer.name}.{key}",
             address=plan.addresses.top,
-            outputs=lp.layer.out_shape[0],
-            inputs=lp.layer.weight_shape[1],
-            groups=lp.layer.groups,
+            outputs=layer_plan.layer.out_shape[0],
+            inputs=layer_plan.layer.weight_shape[1],
+            groups=layer_plan.layer.groups,
             taps=taps,
             tile=plan.array.tile,
             chunk=plan.array.chunk,
@@ -120,7 +141,7 @@ def _weights(plan: Plan, lp: LayerPlan) -> None:
         )
         plan.addresses.reserve(tensor.nbytes)
         plan.addresses.add(tensor)
-        lp.weights[key] = tensor
+        layer_plan.weights[key] = tensor
 
 
 def _group(plan: Plan, layer: Layer) -> int:

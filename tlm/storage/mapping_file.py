@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tlm.config.core import Engine
+from tlm.config.core import EngineConfig
 from tlm.placement.choices import SCHEMA, VERSION
 from tlm.placement.search import Candidate, Chosen
 from tlm.space.grid import Grid
@@ -71,9 +71,9 @@ def _yaml(document: dict[str, Any]) -> str:
 
 def _document(plan: Plan) -> dict[str, Any]:
     """What can be edited and read back, then why it was chosen and what follows from it."""
-    cores = {part.core for lp in plan.layers for part in lp.slices}
+    cores = {part.core for layer_plan in plan.layers for part in layer_plan.slices}
     return {
-        **_choices(plan, [lp.grid for lp in plan.layers]),
+        **_choices(plan, [layer_plan.grid for layer_plan in plan.layers]),
         "chosen": _chosen(plan, plan.chosen),
         "derived": {
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
@@ -83,7 +83,7 @@ def _document(plan: Plan) -> dict[str, Any]:
                 "tile": plan.array.tile,
                 "positions_per_block": plan.array.positions,
             },
-            "layers": [_layer(plan, lp) for lp in plan.layers],
+            "layers": [_layer(plan, layer_plan) for layer_plan in plan.layers],
             "dram": _dram(plan),
         },
     }
@@ -96,13 +96,15 @@ def _choices(plan: Plan, grids: Sequence[Grid]) -> dict[str, Any]:
         "workload": plan.workload.name,
         "chip": plan.chip.name,
         "mapping": plan.chip.mapping.model_dump(),
-        "layers": [_choice(lp, grid) for lp, grid in zip(plan.layers, grids, strict=True)],
+        "layers": [
+            _choice(layer_plan, grid) for layer_plan, grid in zip(plan.layers, grids, strict=True)
+        ],
     }
 
 
-def _choice(lp: LayerPlan, grid: Grid) -> dict[str, Any]:
+def _choice(layer_plan: LayerPlan, grid: Grid) -> dict[str, Any]:
     return {
-        "name": lp.layer.name,
+        "name": layer_plan.layer.name,
         "cuts": {
             "channels": list(grid.channels),
             "samples": list(grid.samples),
@@ -129,8 +131,8 @@ def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]
             "by": other.origin,
             "estimate": _estimate(other),
             "differs_in": [
-                lp.layer.name
-                for lp, mine, grid in zip(plan.layers, best.grids, other.grids, strict=True)
+                layer_plan.layer.name
+                for layer_plan, mine, grid in zip(plan.layers, best.grids, other.grids, strict=True)
                 if mine != grid
             ],
         }
@@ -159,25 +161,29 @@ def _dram(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _layer(plan: Plan, lp: LayerPlan) -> dict[str, Any]:
+def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
     return {
-        "name": lp.layer.name,
-        "reads": [one.layer.name for one in lp.producers] or ["the network's input"],
-        "operand_bits": lp.operand_bits,
-        "split": {"k": lp.split.k, "batch": lp.split.batch, "spatial": lp.split.spatial},
+        "name": layer_plan.layer.name,
+        "reads": [one.layer.name for one in layer_plan.producers] or ["the network's input"],
+        "operand_bits": layer_plan.operand_bits,
+        "split": {
+            "k": layer_plan.split.k,
+            "batch": layer_plan.split.batch,
+            "spatial": layer_plan.split.spatial,
+        },
         "nest": {
             name: {"holds": engine.dataflow, "loops": nest_of(name, engine.dataflow)}
-            for name, engine in _engines(plan, lp)
+            for name, engine in _engines(plan, layer_plan)
         },
-        "residency": _residency(plan, lp),
+        "residency": _residency(plan, layer_plan),
         "skipped": {
             "reason": "the whole dY slice is zero",
-            "phases": ["bp", "wg"] if lp.producers else ["wg"],
+            "phases": ["bp", "wg"] if layer_plan.producers else ["wg"],
             "sample_step": [
                 [b, t]
                 for b in range(plan.workload.batch)
                 for t in range(plan.steps)
-                if not lp.live[t, b]
+                if not layer_plan.live[t, b]
             ],
         },
     }
@@ -190,42 +196,54 @@ STATE = {
 }
 
 
-def _engines(plan: Plan, lp: LayerPlan) -> list[tuple[str, Engine]]:
+def _engines(plan: Plan, layer_plan: LayerPlan) -> list[tuple[str, EngineConfig]]:
     engines = plan.chip.core.engines
-    found: list[tuple[str, Engine]] = [("fp", engines.fp), ("bp", engines.bp), ("wg", engines.wg)]
-    return [(name, engine) for name, engine in found if name != "bp" or lp.producers]
+    found: list[tuple[str, EngineConfig]] = [
+        ("fp", engines.fp),
+        ("bp", engines.bp),
+        ("wg", engines.wg),
+    ]
+    return [(name, engine) for name, engine in found if name != "bp" or layer_plan.producers]
 
 
-def _residency(plan: Plan, lp: LayerPlan) -> dict[str, str]:
+def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
     spilled = "DRAM, read and written once a sample block"
-    if lp.gradients == "dram":
+    if layer_plan.gradients == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
     found = {
-        "inputs": "spike memory, over the mesh" if lp.forward == "memory" else "DRAM",
-        "weights": _weights(plan, lp),
-        "dS": "memory of arriving gradients, over the mesh" if lp.arriving == "memory" else "DRAM",
+        "inputs": "spike memory, over the mesh" if layer_plan.forward == "memory" else "DRAM",
+        "weights": _weights(plan, layer_plan),
+        "dS": "memory of arriving gradients, over the mesh"
+        if layer_plan.arriving == "memory"
+        else "DRAM",
         "dY": "gradient memory, shared by BP and WG"
-        if lp.gradients == "memory"
+        if layer_plan.gradients == "memory"
         else "DRAM, written once, read by BP and by WG",
-        "dW": spilled if lp.dw_spilled else "accumulators over all samples and steps",
-        "U, S, m": STATE[lp.state] if lp.layer.neuron is not None else "none: a read-out",
+        "dW": spilled if layer_plan.dw_spilled else "accumulators over all samples and steps",
+        "U, S, m": STATE[layer_plan.state]
+        if layer_plan.layer.neuron is not None
+        else "none: a read-out",
     }
-    if lp.norm is not None:
-        found["batch normalisation"] = lp.norm
-    if lp.exact:
-        found["currents"] = "memory of batch normalisation" if lp.currents == "memory" else "DRAM"
+    if layer_plan.norm is not None:
+        found["batch normalisation"] = layer_plan.norm
+    if layer_plan.exact:
+        found["currents"] = (
+            "memory of batch normalisation" if layer_plan.currents == "memory" else "DRAM"
+        )
     return found
 
 
-def _weights(plan: Plan, lp: LayerPlan) -> str:
+def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
     """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
-    part = max(lp.slices, key=lp.weight_count)
-    rounds = list(forward_rounds(plan, lp, part, product_region(lp, part), Phase.FP))
+    part = max(layer_plan.slices, key=layer_plan.weight_count)
+    rounds = list(
+        forward_rounds(plan, layer_plan, part, product_region(layer_plan, part), Phase.FP)
+    )
     if not rounds[0].staged:
         again = " a group of samples" if plan.schedule.alternates else ""
         return "weight buffer, loaded once" + again
     outputs = length(rounds[0].outputs)
-    bits = lp.weight_count(part) * plan.array.weight_bits * outputs
+    bits = layer_plan.weight_count(part) * plan.array.weight_bits * outputs
     missing = bits > rounds[0].room * length(part.neurons.channels)
     rest = "; what does not fit comes from DRAM once a block" if missing else ""
     return f"staged in the U memory, {len(rounds)} rounds of {outputs} channels{rest}"

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.engine_array import Array
+from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.placement.schedule import Schedule
@@ -18,7 +18,7 @@ from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows, input_rows, source_rows
 from tlm.space.grid import Grid, Split
 from tlm.space.region import Region, Slice, Span, length
-from tlm.space.task import Run
+from tlm.space.task import Extent
 from tlm.storage.address import Allocator, Tensor, Weights
 from tlm.workload.model import Layer, Workload
 
@@ -92,9 +92,9 @@ class LayerPlan:
         return self.masks.need(self.layer.index)
 
     @property
-    def output_gradients(self) -> Bools:
+    def dY(self) -> Bools:
         """dY != 0, [T, B, *product_shape]."""
-        return self.masks.gradients(self.layer.index)
+        return self.masks.dY(self.layer.index)
 
     def pooled(self, region: Region) -> Region:
         """The pooled rows that are complete when the rows of ``region`` are."""
@@ -116,7 +116,9 @@ class LayerPlan:
         rows = source_rows(self.layer, input_rows(self.layer, product.rows), source.rows)
         return Region((0, source.channels), product.samples, rows)
 
-    def input_runs(self, wanted: Region, steps: Span, live: Bools | None = None) -> tuple[Run, ...]:
+    def input_runs(
+        self, wanted: Region, steps: Span, live: Bools | None = None
+    ) -> tuple[Extent, ...]:
         """The DRAM runs of a region of all sources, only ``live`` [T, B] pairs."""
         return tuple(
             run
@@ -144,7 +146,7 @@ class Plan:
 
     workload: Workload
     chip: ChipConfig
-    array: Array
+    array: CoreArrays
     layers: list[LayerPlan]
     addresses: Allocator
     schedule: Schedule

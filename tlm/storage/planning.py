@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.engine_array import array_of
+from tlm.counts.core_arrays import array_of
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.errors import MappingError
@@ -68,9 +68,9 @@ def make_plan(
     plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), schedule, chosen)
     for layer, grid in zip(workload.layers, grids, strict=True):
         plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
-    for lp in plan.layers:
-        for producer in lp.producers:
-            producer.consumers.append(lp)
+    for layer_plan in plan.layers:
+        for producer in layer_plan.producers:
+            producer.consumers.append(layer_plan)
     choose_stores(plan)
     place(plan)
     return plan
@@ -145,7 +145,7 @@ def _state(layer: Layer, chip: ChipConfig) -> StatePolicy:
 
 def _live(layer: Layer, masks: Masks, chip: ChipConfig) -> Bools:
     """The (step, sample) pairs whose dY is not skipped whole; batch statistics leave no zeros."""
-    gradients = masks.gradients(layer.index)
+    gradients = masks.dY(layer.index)
     exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
     if exact or not chip.core.skip_slices:
         return np.ones(gradients.shape[:2], np.bool_)

@@ -49,73 +49,83 @@ def choose_stores(plan: Plan) -> None:
         MappingError: state that is asked to stay in the cores does not fit.
     """
     memory, precision = plan.chip.core.memory, plan.chip.precision
-    at_once = plan.schedule.alternates or apart([lp.grid for lp in plan.layers])
+    at_once = plan.schedule.alternates or apart([layer_plan.grid for layer_plan in plan.layers])
     spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
     currents = _Shelf(memory.batch_norm, at_once)
     sums = _Shelf(memory.accumulators, plan.schedule.alternates)
     carried = _Shelf(memory.membrane // 4, at_once)
-    for lp in plan.layers:
-        index, producers = lp.layer.index, [one.layer.index for one in lp.producers]
+    for layer_plan in plan.layers:
+        index, producers = layer_plan.layer.index, [one.layer.index for one in layer_plan.producers]
         # Inputs arrive while the producers run, and stay until the layer has run.
-        lp.forward = "dram"
+        layer_plan.forward = "dram"
         if producers:
-            bits = {part.core: _input_bits(plan, lp, part) for part in lp.slices}
-            lp.forward = spikes.take(bits, min(producers), index)
-        if lp.exact:  # from FP until BP has come back to the layer
-            bits = {part.core: _currents_bits(plan, lp, part) for part in lp.slices}
-            lp.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
-        bits = {part.core: lp.weight_count(part) * precision.partial_sum for part in lp.slices}
-        lp.dw_spilled = sums.take(bits, index, index) == "dram"
+            bits = {part.core: _input_bits(plan, layer_plan, part) for part in layer_plan.slices}
+            layer_plan.forward = spikes.take(bits, min(producers), index)
+        if layer_plan.exact:  # from FP until BP has come back to the layer
+            bits = {part.core: _currents_bits(plan, layer_plan, part) for part in layer_plan.slices}
+            layer_plan.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
+        bits = {
+            part.core: layer_plan.weight_count(part) * precision.partial_sum
+            for part in layer_plan.slices
+        }
+        layer_plan.dw_spilled = sums.take(bits, index, index) == "dram"
         through = gradients_through_dram(
-            lp.layer, plan.steps, lp.slices, plan.chip, lp.operand_bits
+            layer_plan.layer, plan.steps, layer_plan.slices, plan.chip, layer_plan.operand_bits
         )
-        lp.gradients = "dram" if through else "memory"
-        if plan.schedule.by_step and lp.state != "keep":
-            neurons = {part.core: part.neurons.size * lp.layer.out_shape[2] for part in lp.slices}
+        layer_plan.gradients = "dram" if through else "memory"
+        if plan.schedule.by_step and layer_plan.state != "keep":
+            neurons = {
+                part.core: part.neurons.size * layer_plan.layer.out_shape[2]
+                for part in layer_plan.slices
+            }
             bits = {core: count * precision.membrane for core, count in neurons.items()}
-            lp.carry = carried.take(bits, index, index)
-        elif _carry_spilled(plan, lp):
-            lp.carry = "dram"
-    for lp in reversed(plan.layers):
-        if lp.consumers:
-            bits = {part.core: _arriving_bits(plan, lp, part) for part in lp.slices}
-            lp.arriving = arrivals.take(bits, lp.layer.index, lp.consumers[-1].layer.index)
+            layer_plan.carry = carried.take(bits, index, index)
+        elif _carry_spilled(plan, layer_plan):
+            layer_plan.carry = "dram"
+    for layer_plan in reversed(plan.layers):
+        if layer_plan.consumers:
+            bits = {part.core: _arriving_bits(plan, layer_plan, part) for part in layer_plan.slices}
+            layer_plan.arriving = arrivals.take(
+                bits, layer_plan.layer.index, layer_plan.consumers[-1].layer.index
+            )
     _keep_states(plan)
 
 
-def product_region(lp: LayerPlan, part: Slice) -> Region:
+def product_region(layer_plan: LayerPlan, part: Slice) -> Region:
     """The products a slice computes."""
-    rows = product_rows(lp.layer, part.neurons.rows)
+    rows = product_rows(layer_plan.layer, part.neurons.rows)
     return Region(part.neurons.channels, part.neurons.samples, rows)
 
 
-def _input_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
-    channels, _, width = lp.layer.in_shape
-    rows = input_rows(lp.layer, product_region(lp, part).rows)
+def _input_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
+    channels, _, width = layer_plan.layer.in_shape
+    rows = input_rows(layer_plan.layer, product_region(layer_plan, part).rows)
     held = channels * length(rows) * width * plan.schedule.held_samples(part)
-    return held * plan.steps * lp.operand_bits
+    return held * plan.steps * layer_plan.operand_bits
 
 
-def _currents_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+def _currents_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
     """Y and dL/dI of all samples and steps: what batch statistics make wait."""
-    values = product_region(lp, part).size * lp.width * plan.steps
+    values = product_region(layer_plan, part).size * layer_plan.width * plan.steps
     return values * (plan.chip.precision.membrane + plan.chip.precision.gradient)
 
 
-def _arriving_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+def _arriving_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
     """All partial dS of a slice: they wait for the last, to be added in fixed order.
 
     Where BP skips outputs only needed elements come; FP has told the owner how many that are.
     """
-    at = lp.pooled(part.neurons)
+    at = layer_plan.pooled(part.neurons)
     engine = plan.chip.core.engines.bp
     samples, held = length(at.samples), plan.schedule.held_samples(part)
-    each = np.full(samples, at.size // samples * lp.layer.pooled_shape[2] * plan.steps)
+    each = np.full(samples, at.size // samples * layer_plan.layer.pooled_shape[2] * plan.steps)
     if engine.mode != "dense" and engine.skip_outputs:
-        need = lp.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
+        need = layer_plan.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
         each = np.count_nonzero(need, axis=(0, 2, 3, 4))
     elements = int(np.sort(each)[-held:].sum())
-    return elements * sum(reader.split.k * partial_bits(plan, reader) for reader in lp.consumers)
+    return elements * sum(
+        reader.split.k * partial_bits(plan, reader) for reader in layer_plan.consumers
+    )
 
 
 def partial_bits(plan: Plan, reader: LayerPlan) -> int:
@@ -124,33 +134,37 @@ def partial_bits(plan: Plan, reader: LayerPlan) -> int:
     return precision.partial_sum if reader.split.k > 1 else precision.gradient
 
 
-def state_bits(plan: Plan, lp: LayerPlan, part: Slice) -> int:
+def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
     """U, S and m of a slice, all steps of the samples that are on the chip at a time."""
-    neurons = part.neurons.size * lp.layer.out_shape[2] * plan.steps
+    neurons = part.neurons.size * layer_plan.layer.out_shape[2] * plan.steps
     neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
     return neurons * (plan.chip.precision.membrane + 2)
 
 
-def _carry_spilled(plan: Plan, lp: LayerPlan) -> bool:
+def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:
     """Whether U goes through DRAM between two blocks of steps of the same row.
 
     A quarter of the U memory carries it; blocks of all steps, and the walk behind batch
     statistics, carry nothing from one to the next.
     """
-    if lp.exact or lp.layer.neuron is None or lp.width * plan.steps <= plan.array.positions:
+    if (
+        layer_plan.exact
+        or layer_plan.layer.neuron is None
+        or layer_plan.width * plan.steps <= plan.array.positions
+    ):
         return False
-    channels = max(length(part.neurons.channels) for part in lp.slices)
-    bits = channels * lp.layer.out_shape[2] * plan.chip.precision.membrane
+    channels = max(length(part.neurons.channels) for part in layer_plan.slices)
+    bits = channels * layer_plan.layer.out_shape[2] * plan.chip.precision.membrane
     return bits > plan.chip.core.memory.membrane // 4
 
 
 def kept_bits(plan: Plan, core: int) -> int:
     """Bits of a core's U memory that hold state kept from FP to BP."""
     return sum(
-        state_bits(plan, lp, part)
-        for lp in plan.layers
-        if lp.state == "keep"
-        for part in lp.slices
+        state_bits(plan, layer_plan, part)
+        for layer_plan in plan.layers
+        if layer_plan.state == "keep"
+        for part in layer_plan.slices
         if part.core == core
     )
 
@@ -159,14 +173,14 @@ def _keep_states(plan: Plan) -> None:
     """State kept from FP to BP takes half of the cores' U memories at most, all layers together."""
     room = plan.chip.core.memory.membrane // 2
     used: dict[int, int] = defaultdict(int)
-    for lp in plan.layers:
-        if lp.state != "keep":
+    for layer_plan in plan.layers:
+        if layer_plan.state != "keep":
             continue
-        for part in lp.slices:
-            used[part.core] += state_bits(plan, lp, part)
+        for part in layer_plan.slices:
+            used[part.core] += state_bits(plan, layer_plan, part)
             if used[part.core] > room:
                 raise MappingError(
-                    f"layer {lp.layer.name}: state kept on core {part.core} needs "
+                    f"layer {layer_plan.layer.name}: state kept on core {part.core} needs "
                     f"{used[part.core]} bit, but half of core.memory.membrane is {room} bit; "
-                    f"use mapping.states=[{lp.layer.name}=spill], more cores, or a larger memory"
+                    f"use mapping.states=[{layer_plan.layer.name}=spill], more cores, or a larger memory"
                 )

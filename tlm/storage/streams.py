@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tlm.counts.passes import Layout
-from tlm.counts.walk import Nest, WeightTile
+from tlm.counts.walk import EngineArray, WeightTile
 from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, source_rows
 from tlm.space.region import Block, Region, Slice, Span, length
-from tlm.space.task import ENGINE_OF_PHASE, Run
+from tlm.space.task import ENGINE_OF_PHASE, Extent
 from tlm.storage.address import Weights
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
-from tlm.storage.sweeps import Round
+from tlm.storage.sweeps import Sweep
 
 MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
 WG_SHARE = 8  # part of the gradient memory for WG's dY where that comes from DRAM
@@ -29,7 +29,7 @@ Place = tuple[str, int]  # engine and core: layers take turns in its buffers
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class TileGrouping:
     """The tiles of a block: by tile its first entry, DRAM ``runs``, and the weights it takes.
 
     Weights are ``fetched`` from DRAM, read where they are ``staged``, ``put`` there. A panel has
@@ -37,13 +37,13 @@ class Cut:
     """
 
     starts: Ints
-    runs: Sequence[tuple[Run, ...]]
+    runs: Sequence[tuple[Extent, ...]]
     fetched: Ints
     staged: Ints
     put: Ints
     panels: Sequence[Span]
 
-    def energy(self, engine: str, nest: Nest, bits: int) -> dict[str, Ints]:
+    def energy(self, engine: str, nest: EngineArray, bits: int) -> dict[str, Ints]:
         """Writes of the weight buffer, and accesses of the memory that stages weights, by tile.
 
         Lanes that hold positions of their own (mode ``element``) take weights of their own every
@@ -57,11 +57,11 @@ class Cut:
         }
 
 
-def whole_panels(layout: Layout) -> Cut:
+def whole_panels(layout: Layout) -> TileGrouping:
     """A tile a panel, no weights."""
     starts = np.array([panel.entries[0] for panel in layout.panels])
     none = np.zeros_like(starts)
-    return Cut(starts, [()] * len(starts), none, none, none, [])
+    return TileGrouping(starts, [()] * len(starts), none, none, none, [])
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class _Held:
 
     tiles: set[WeightTile]
     bits: int = 0
-    after: dict[Hashable, tuple[Cut, _Held]] = field(default_factory=dict)
+    after: dict[Hashable, tuple[TileGrouping, _Held]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -82,10 +82,10 @@ class Streams:
 
     plan: Plan
     _held: dict[Place, tuple[tuple[object, ...], _Held]] = field(default_factory=dict)
-    _begun: dict[Round, _Held] = field(default_factory=dict)
+    _begun: dict[Sweep, _Held] = field(default_factory=dict)
     _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-    def together(self, turn: Round, nest: Nest) -> int:
+    def together(self, turn: Sweep, nest: EngineArray) -> int:
         """Weight tiles that an array walks at a time: what is in the weight buffer at once.
 
         With weights held it makes no difference, so that they are walked as they are fetched.
@@ -94,11 +94,11 @@ class Streams:
             return self._group(turn)
         return self.plan.array.half_buffer * (1 if turn.staged else 2)
 
-    def _group(self, turn: Round) -> int:
+    def _group(self, turn: Sweep) -> int:
         """Weight tiles that are fetched together."""
         return max(1, turn.group_bits // self.plan.array.tile_bits())
 
-    def cut(self, turn: Round, lp: LayerPlan, core: int, layout: Layout) -> Cut:
+    def cut(self, turn: Sweep, layer_plan: LayerPlan, core: int, layout: Layout) -> TileGrouping:
         """Cut the entries of a block into tiles whose weights are fetched together.
 
         Entries that fetch nothing from DRAM are one with those before them, because nothing can
@@ -112,12 +112,12 @@ class Streams:
         # every block that leaves nothing new here: few blocks are cut one weight tile at a time.
         key = (layout.scanned, layout.taps, layout.panels)
         if key not in held.after:
-            held.after[key] = self._cut(held, turn, lp, layout)
+            held.after[key] = self._cut(held, turn, layer_plan, layout)
         cut, held = held.after[key]
         self._held[place] = turn[1:], held
         return cut
 
-    def _begin(self, turn: Round) -> _Held:
+    def _begin(self, turn: Sweep) -> _Held:
         """The start of a round, shared by all cores; those of other layers are forgotten."""
         if turn not in self._begun:
             kept = self._begun.items()
@@ -125,9 +125,11 @@ class Streams:
             self._begun[turn] = _Held(set())
         return self._begun[turn]
 
-    def _cut(self, held: _Held, turn: Round, lp: LayerPlan, layout: Layout) -> tuple[Cut, _Held]:
+    def _cut(
+        self, held: _Held, turn: Sweep, layer_plan: LayerPlan, layout: Layout
+    ) -> tuple[TileGrouping, _Held]:
         starts: list[int] = []
-        runs: list[tuple[Run, ...]] = []
+        runs: list[tuple[Extent, ...]] = []
         words: list[list[int]] = []
         panels: list[Span] = []
         after = _Held(set(held.tiles), held.bits)
@@ -138,7 +140,7 @@ class Streams:
             for start in entries[::size]:
                 some = layout.tiles[start : min(start + size, entries.stop)]
                 tiles = [tile for entry in some for tile in entry] if layout.scanned else []
-                new, counts = _fetch(after, turn, lp.weights["W"], tiles)
+                new, counts = _fetch(after, turn, layer_plan.weights["W"], tiles)
                 if new or len(starts) == first:
                     starts.append(start)
                     runs.append(new)
@@ -147,60 +149,60 @@ class Streams:
                     words[-1] = [a + b for a, b in zip(words[-1], counts, strict=True)]
             panels.append((first, len(starts)))
         fetched, staged, put = np.array(words, np.int64).T
-        cut = Cut(np.array(starts), runs, fetched, staged, put, panels)
+        cut = TileGrouping(np.array(starts), runs, fetched, staged, put, panels)
         return cut, held if after.bits == held.bits else after
 
     def input_rows(
-        self, turn: tuple[object, ...], lp: LayerPlan, part: Slice, block: Block
+        self, turn: tuple[object, ...], layer_plan: LayerPlan, part: Slice, block: Block
     ) -> Region:
         """What a block of products newly reads of its sources; ``turn`` tells rounds apart.
 
         Half of the spike memory holds the window of all steps, or else every block reads its own.
         A frame that all steps share stays from one block of steps to the next.
         """
-        source, channels = lp.feeds[0], part.neurons.channels
-        wanted = lp.wanted_input(Region(channels, block.samples, block.rows))
+        source, channels = layer_plan.feeds[0], part.neurons.channels
+        wanted = layer_plan.wanted_input(Region(channels, block.samples, block.rows))
         line = length(wanted.channels) * length(wanted.samples) * source.width * source.steps
-        held = self.plan.chip.core.memory.spikes // 2 // (line * lp.operand_bits)
-        if lp.forward == "memory":
+        held = self.plan.chip.core.memory.spikes // 2 // (line * layer_plan.operand_bits)
+        if layer_plan.forward == "memory":
             held = wanted.rows[1]
-        limit = lp.wanted_input(product_region(lp, part)).rows[1]
+        limit = layer_plan.wanted_input(product_region(layer_plan, part)).rows[1]
         steps = block.steps if source.steps > 1 else 0
         key = (*turn, part.core, block.samples, steps)
         rows = self._fresh(key, wanted.rows, held, limit)
         return Region(wanted.channels, wanted.samples, rows)
 
     def gradient_rows(
-        self, turn: Round, lp: LayerPlan, part: Slice, block: Block
+        self, turn: Sweep, layer_plan: LayerPlan, part: Slice, block: Block
     ) -> tuple[Region, bool]:
         """Rows of dY in DRAM that a block of BP newly reads, and whether every chunk must.
 
         They share the gradient memory with WG's; where not even the rows of the block's own steps
         fit, every chunk of inputs streams them again.
         """
-        rows = output_rows(lp.layer, block.rows)
+        rows = output_rows(layer_plan.layer, block.rows)
         region = Region(part.neurons.channels, block.samples, rows)
         memory = self.plan.chip.core.memory.gradients
         room = memory - memory // WG_SHARE
-        line = length(region.channels) * length(region.samples) * lp.width
+        line = length(region.channels) * length(region.samples) * layer_plan.width
         line *= self.plan.chip.precision.gradient
         held = room // (line * self.plan.steps)
         key = (*turn, part.core, block.samples, block.steps)
-        limit = output_rows(lp.layer, part.input_rows)[1]
+        limit = output_rows(layer_plan.layer, part.input_rows)[1]
         fresh = self._fresh(key, rows, held, limit)
         each = held < length(rows) and line * length(block.steps) * length(rows) > room
         return Region(region.channels, region.samples, fresh), each
 
-    def mask_rows(self, turn: Round, lp: LayerPlan, part: Slice, block: Block) -> Span:
+    def mask_rows(self, turn: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
         """Rows of its sources' output masks that a block of BP newly reads.
 
         A quarter of the spike memory holds them.
         """
-        source = lp.feeds[0]
-        rows = source_rows(lp.layer, block.rows, source.rows)
+        source = layer_plan.feeds[0]
+        rows = source_rows(layer_plan.layer, block.rows, source.rows)
         line = source.channels * source.width * length(block.samples) * self.plan.steps
-        held = self.plan.chip.core.memory.spikes // 4 // (line * len(lp.feeds))
-        limit = source_rows(lp.layer, part.input_rows, source.rows)[1]
+        held = self.plan.chip.core.memory.spikes // 4 // (line * len(layer_plan.feeds))
+        limit = source_rows(layer_plan.layer, part.input_rows, source.rows)[1]
         key = ("mask", *turn, part.core, block.samples, block.steps)
         return self._fresh(key, rows, held, limit)
 
@@ -217,10 +219,10 @@ class Streams:
 
 
 def _fetch(
-    held: _Held, turn: Round, weights: Weights, tiles: list[WeightTile]
-) -> tuple[tuple[Run, ...], list[int]]:
+    held: _Held, turn: Sweep, weights: Weights, tiles: list[WeightTile]
+) -> tuple[tuple[Extent, ...], list[int]]:
     """The DRAM runs of some weight tiles; how many weights are fetched, read staged, put."""
-    runs: list[Run] = []
+    runs: list[Extent] = []
     fetched = staged = put = 0
     for tile in tiles:
         k, c, tap = tile

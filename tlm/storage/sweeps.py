@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import NamedTuple
 
-from tlm.counts.engine_array import block_sizes, ceil_div, panel_positions
+from tlm.counts.core_arrays import block_sizes, ceil_div, panel_positions
 from tlm.space.region import Region, Slice, Span, length
 from tlm.space.task import Phase
 from tlm.storage.plan import LayerPlan, Plan
@@ -22,7 +22,7 @@ from tlm.storage.residency import kept_bits
 STREAM_SHARE = 8  # part of the stage that passes on weights which do not stay (assumed)
 
 
-class Round(NamedTuple):
+class Sweep(NamedTuple):
     """One walk over the blocks of a slice with some of its outputs; names what it leaves behind.
 
     ``room`` bits of its weights stay in the core: in the weight buffer, or ``staged`` beside it.
@@ -38,55 +38,67 @@ class Round(NamedTuple):
 
 
 def forward_rounds(
-    plan: Plan, lp: LayerPlan, part: Slice, region: Region, phase: Phase
-) -> Iterator[Round]:
+    plan: Plan, layer_plan: LayerPlan, part: Slice, region: Region, phase: Phase
+) -> Iterator[Sweep]:
     """The walks over a region of the product; each streams the inputs of all its blocks."""
-    each = prod(lp.layer.weight_shape[1:]) * plan.array.weight_bits
-    positions, _ = panel_positions(plan.array, plan.array.fp, lp.width, length(region.channels))
+    each = prod(layer_plan.layer.weight_shape[1:]) * plan.array.weight_bits
+    positions, _ = panel_positions(
+        plan.array, plan.array.fp, layer_plan.width, length(region.channels)
+    )
     sizes = block_sizes(
-        length(region.samples), length(region.rows), plan.steps, lp.width, positions
+        length(region.samples), length(region.rows), plan.steps, layer_plan.width, positions
     )
     inputs = 0
-    if lp.forward == "dram" or phase != Phase.FP:
-        wanted = lp.wanted_input(region)
-        source = lp.feeds[0]
-        inputs = wanted.size * source.width * source.steps * sum(one.bits for one in lp.feeds)
+    if layer_plan.forward == "dram" or phase != Phase.FP:
+        wanted = layer_plan.wanted_input(region)
+        source = layer_plan.feeds[0]
+        inputs = (
+            wanted.size * source.width * source.steps * sum(one.bits for one in layer_plan.feeds)
+        )
     blocks = sum(count for _, count in sizes)
     quarters = 2 if plan.schedule.by_step else 1  # U of a block; U carried from step to step
-    room = stage_bits(plan, lp, part, quarters * plan.chip.core.memory.membrane // 4)
+    room = stage_bits(plan, layer_plan, part, quarters * plan.chip.core.memory.membrane // 4)
     yield from _rounds(
-        plan, lp, phase, region.channels, plan.array.tile, each, blocks, inputs, room
+        plan, layer_plan, phase, region.channels, plan.array.tile, each, blocks, inputs, room
     )
 
 
-def backward_rounds(plan: Plan, lp: LayerPlan, part: Slice, samples: Span) -> Iterator[Round]:
+def backward_rounds(
+    plan: Plan, layer_plan: LayerPlan, part: Slice, samples: Span
+) -> Iterator[Sweep]:
     """The walks over BP of some samples; ``outputs`` are input channels of the layer."""
-    taps = lp.layer.kernel[0] * lp.layer.kernel[1]
+    taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
     channels = length(part.neurons.channels)
-    each = channels // lp.layer.groups * taps * plan.array.weight_bits
-    inputs, _, width = lp.layer.in_shape
+    each = channels // layer_plan.layer.groups * taps * plan.array.weight_bits
+    inputs, _, width = layer_plan.layer.in_shape
     positions, _ = panel_positions(plan.array, plan.array.bp, width, inputs)
     sizes = block_sizes(length(samples), length(part.input_rows), plan.steps, width, positions)
     memory, gradients = plan.chip.core.memory, 0
-    if lp.gradients == "dram":
-        values = channels * length(samples) * length(part.neurons.rows) * lp.width * plan.steps
+    if layer_plan.gradients == "dram":
+        values = (
+            channels * length(samples) * length(part.neurons.rows) * layer_plan.width * plan.steps
+        )
         gradients = values * plan.chip.precision.gradient
     # The gradient unit's next block of U comes meanwhile, unless BN or DRAM stands in between.
-    busy = memory.membrane // (2 if lp.gradients == "memory" and not lp.exact else 4)
+    busy = memory.membrane // (
+        2 if layer_plan.gradients == "memory" and not layer_plan.exact else 4
+    )
     blocks = sum(count for _, count in sizes)
-    room = stage_bits(plan, lp, part, busy)
+    room = stage_bits(plan, layer_plan, part, busy)
     outputs = (0, inputs)
-    yield from _rounds(plan, lp, Phase.BP, outputs, plan.array.chunk, each, blocks, gradients, room)
+    yield from _rounds(
+        plan, layer_plan, Phase.BP, outputs, plan.array.chunk, each, blocks, gradients, room
+    )
 
 
-def stage_bits(plan: Plan, lp: LayerPlan, part: Slice, busy: int) -> int:
+def stage_bits(plan: Plan, layer_plan: LayerPlan, part: Slice, busy: int) -> int:
     """Bits of the U memory that weights may take: all but kept state and what the unit uses."""
     return max(0, plan.chip.core.memory.membrane - busy - kept_bits(plan, part.core))
 
 
 def _rounds(
     plan: Plan,
-    lp: LayerPlan,
+    layer_plan: LayerPlan,
     phase: Phase,
     outputs: Span,
     quantum: int,
@@ -94,7 +106,7 @@ def _rounds(
     blocks: int,
     operands: int,
     room: int,
-) -> Iterator[Round]:
+) -> Iterator[Sweep]:
     """Walks over ``outputs`` of ``each`` bits of weights; ``operands`` are read in every walk.
 
     Grouped convolutions, whose tiles end with their groups, are walked whole.
@@ -102,18 +114,18 @@ def _rounds(
     buffer = plan.chip.core.memory.weights
     all_bits = each * length(outputs)
     if all_bits <= buffer:
-        yield Round(phase, lp.layer.index, outputs, buffer, False, buffer // 2)
+        yield Sweep(phase, layer_plan.layer.index, outputs, buffer, False, buffer // 2)
         return
     few = max(quantum, room // each // quantum * quantum)
     rounds = ceil_div(length(outputs), few)
     left = max(0, each * few - room) * rounds
     apart = left * (blocks - 1) + operands * (rounds - 1)
     together = max(0, all_bits - room) * (blocks - 1)
-    if together <= apart or lp.layer.groups > 1:
+    if together <= apart or layer_plan.layer.groups > 1:
         few = length(outputs)
     for first in range(*outputs, few):
         some = (first, min(first + few, outputs[1]))
         # What does not stay passes through a double buffer of an eighth of the stage.
         group = max(buffer // 2, room // STREAM_SHARE // 2)
         stays = room if each * length(some) <= room else room - 2 * group
-        yield Round(phase, lp.layer.index, some, stays, True, group)
+        yield Sweep(phase, layer_plan.layer.index, some, stays, True, group)

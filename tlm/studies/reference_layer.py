@@ -8,7 +8,7 @@ from tlm.running.runner import prepare
 from tlm.running.summary import CORE_COMPONENTS, CORE_PHASES
 from tlm.studies.counterfactual import NOTHING_SKIPPED
 from tlm.workload.builder import Builder
-from tlm.workload.drawn.activity import Dense
+from tlm.workload.drawn.activity import DenseActivity
 from tlm.workload.surrogate import lif_neuron
 from tlm.workload.synthetic import Network, network_job
 
@@ -24,7 +24,7 @@ def dense_tflops_per_w(chip: str) -> float:
     net.conv(256, kernel=3, padding=1)
     net.conv(256, kernel=3, padding=1)
     network = Network("reference-layer", tuple(net.layers), 1, 1, "rate", LAYER)
-    job = prepare(network_job(network, Dense(), "dense"), chip, NOTHING_SKIPPED, None)
+    job = prepare(network_job(network, DenseActivity(), "dense"), chip, NOTHING_SKIPPED, None)
     tiles = [
         tile
         for engines in job.program.tiles

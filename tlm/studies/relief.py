@@ -18,7 +18,8 @@ from tlm.hardware.energy import energy_rows
 from tlm.kernel import StuckError, run_until
 from tlm.laws import check_run
 from tlm.program.build import build_program
-from tlm.running.runner import Job, plan_job
+from tlm.running.request import PreparedRun
+from tlm.running.runner import plan_job
 from tlm.space.task import ENGINES, Tile
 
 FACTOR = 2
@@ -40,7 +41,7 @@ class Rerun:
     energy_pj: float
 
 
-def relieve(job: Job, resource: str) -> Job:
+def relieve(job: PreparedRun, resource: str) -> PreparedRun:
     """The same job with ``FACTOR`` times as much of one resource of its chip.
 
     ``dram`` halves the clock period of the channels (and the latency of the ideal model), ``noc``
@@ -69,12 +70,12 @@ def relieve(job: Job, resource: str) -> Job:
     raise ConfigError(f"resource: expected one of {', '.join(RESOURCES)}, got {resource!r}")
 
 
-def _with(job: Job, **sections: Any) -> Job:
+def _with(job: PreparedRun, **sections: Any) -> PreparedRun:
     chip = replace(job.chip, config=job.chip.config.model_copy(update=sections))
     return replace(job, chip=chip)
 
 
-def _faster_engine(job: Job, engine: str) -> Job:
+def _faster_engine(job: PreparedRun, engine: str) -> PreparedRun:
     def faster(tile: Tile) -> Tile:
         return replace(tile, cycles=-(-tile.cycles // FACTOR))
 
@@ -85,7 +86,7 @@ def _faster_engine(job: Job, engine: str) -> Job:
     return replace(job, program=replace(job.program, tiles=tiles))
 
 
-def _larger_memories(job: Job) -> Job:
+def _larger_memories(job: PreparedRun) -> PreparedRun:
     memory = job.chip.config.core.memory
     sizes = {name: FACTOR * bits for name, bits in memory if name != "banks"}
     memory = memory.model_copy(update=sizes)
@@ -96,7 +97,7 @@ def _larger_memories(job: Job) -> Job:
     return replace(job, chip=chip, plan=plan, program=build_program(plan))
 
 
-def rerun(job: Job) -> Rerun:
+def rerun(job: PreparedRun) -> Rerun:
     """Simulate a job without leaving files.
 
     Raises:

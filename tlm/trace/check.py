@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tlm.errors import TraceError
 from tlm.trace import schema
 
-Rows = NDArray[np.void]
+CheckedRows = NDArray[np.void]
 
 _CAPS = {"units": 1 << 15, "config": 16 << 20, "committed": schema.COMMITTED}  # elements
 _FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
@@ -102,7 +102,7 @@ def check_committed(path: Path, dataset: h5py.Dataset, committed: int) -> None:
         )
 
 
-def check_rows(path: Path, name: str, rows: Rows, units: int) -> None:
+def check_rows(path: Path, name: str, rows: CheckedRows, units: int) -> None:
     """Refuse numbers that name no unit, command, phase or reason, and times that run backwards.
 
     Raises:

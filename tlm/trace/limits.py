@@ -61,7 +61,7 @@ def _window(text: str) -> Window:
     return first, last
 
 
-def _parsed(option: str, kind: units.Kind, text: str) -> int | float:
+def _parsed(option: str, kind: units.UnitKind, text: str) -> int | float:
     try:
         return units.parse(kind, text.strip())
     except ValueError as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tlm.errors import TraceError
 from tlm.trace import schema
 from tlm.trace.check import (
-    Rows,
+    CheckedRows,
     check_committed,
     check_digest,
     check_layout,
@@ -114,12 +114,12 @@ class Trace:
         self._close()
 
     @cached_property
-    def transactions(self) -> Rows:
+    def transactions(self) -> CheckedRows:
         """The committed rows of ``/transactions``; empty at level ``phase``."""
         return self._rows("transactions")
 
     @cached_property
-    def activity(self) -> Rows:
+    def activity(self) -> CheckedRows:
         """The committed rows of ``/activity``."""
         return self._rows("activity")
 
@@ -132,11 +132,11 @@ class Trace:
         """Ids of the units of one kind (one of ``schema.UNIT_KINDS``), ascending."""
         return np.flatnonzero([unit.kind == kind for unit in self.units])
 
-    def _rows(self, name: str) -> Rows:
+    def _rows(self, name: str) -> CheckedRows:
         attempts = _ATTEMPTS if not self.complete else 1
         for attempt in range(attempts):
             try:
-                rows: Rows = self._file[name][: self._committed[name]]
+                rows: CheckedRows = self._file[name][: self._committed[name]]
                 break
             except (OSError, RuntimeError) as error:
                 if attempt == attempts - 1:

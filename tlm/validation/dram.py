@@ -12,7 +12,7 @@ from tlm.hardware.dram.driver import DramLoad, DramMeasurement, drive
 from tlm.hardware.dram.energy import channel_energy
 from tlm.hardware.dram.patterns import PatternGeometry, requests
 from tlm.hardware.dram.policy import DramPolicy
-from tlm.validation.reference import Row, read_table
+from tlm.validation.reference import ReferenceRow, read_table
 
 COBG, BGCO = "row bank column bankgroup", "row bank bankgroup column"
 CONFIGS = {  # of the reference: device, policy
@@ -78,12 +78,12 @@ def _excess(value: float, band: tuple[float, float]) -> float:
     return value / high - 1 if value > high else value / low - 1 if value < low else 0.0
 
 
-def band_rows(reference: Path) -> list[Row]:
+def band_rows(reference: Path) -> list[ReferenceRow]:
     """Points with a band over at least two simulators."""
     return read_table(reference / "dram" / "bands.csv")
 
 
-def single_rows(reference: Path) -> list[Row]:
+def single_rows(reference: Path) -> list[ReferenceRow]:
     """Points of the configurations that one simulator was run with, in the form of a band."""
     return [
         {
@@ -110,7 +110,7 @@ def logged_energies(reference: Path) -> dict[tuple[str, str, str], float]:
     }
 
 
-def measure(row: Row, logged_uj: float | None, quick: bool) -> BandPoint:
+def measure(row: ReferenceRow, logged_uj: float | None, quick: bool) -> BandPoint:
     """Run our channel at one point."""
     device, policy = CONFIGS[row["config"]]
     timing = load_dram_timing(device)
@@ -140,7 +140,7 @@ def measure(row: Row, logged_uj: float | None, quick: bool) -> BandPoint:
     )
 
 
-def _saturated(row: Row, burst_bytes: int, tck_ps: int) -> bool:
+def _saturated(row: ReferenceRow, burst_bytes: int, tck_ps: int) -> bool:
     """More is offered than the memory takes: read latency is queue depth there."""
     mode = row["mode"]
     if mode.startswith("int:"):

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from tlm.hardware.noc.driver import Model, NocRun, drive
 from tlm.hardware.noc.router.shape import RouterShape
-from tlm.hardware.noc.traffic import Traffic
-from tlm.validation.reference import Row, read_table
+from tlm.hardware.noc.traffic import TrafficPattern
+from tlm.validation.reference import ReferenceRow, read_table
 
 STAGES = {"rc4": 4, "la3": 3, "sp2": 2}
 NOT_MODELLED = "m88"  # BookSim's example router: input speed-up 2, VC freed by the tail's credit
@@ -28,7 +28,7 @@ class CurveKey(NamedTuple):
     traffic: str
 
     @classmethod
-    def of(cls, row: Row) -> CurveKey:
+    def of(cls, row: ReferenceRow) -> CurveKey:
         """The key of a row of any of the tables."""
         return cls(
             row["router"], int(row["k"]), int(row["packet_flits"]), int(row["vcs"]), row["traffic"]
@@ -39,7 +39,7 @@ class CurveKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class MeshTask:
     """One run to make: a curve at an offered rate, and what the reference says of it."""
 
     key: CurveKey
@@ -51,10 +51,10 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class LoadPoint:
     """A run made: latency in cycles, accepted flits a node and cycle."""
 
-    task: Task
+    task: MeshTask
     latency: float
     accepted: float
 
@@ -72,8 +72,8 @@ class CurveResult:
     key: CurveKey
     saturation: float  # largest accepted rate of the reference
     ours: float  # the same of the router model
-    router: list[Point]
-    packet: list[Point]
+    router: list[LoadPoint]
+    packet: list[LoadPoint]
 
     @property
     def saturation_error(self) -> float:
@@ -90,7 +90,7 @@ class CurveResult:
         return trusted
 
 
-def tasks(reference: Path, quick: bool) -> list[Task]:
+def tasks(reference: Path, quick: bool) -> list[MeshTask]:
     """Every run that the page needs, in the order of the reference."""
     summary = {CurveKey.of(row): row for row in read_table(reference / "noc" / "summary.csv")}
     packets = QUICK_PACKETS if quick else FULL_PACKETS
@@ -109,21 +109,21 @@ def tasks(reference: Path, quick: bool) -> list[Task]:
         ):
             continue  # an aborted run of the reference, further past saturation than the first
         latency = float(row["plat_avg"]) if stable else None
-        found.append(Task(key, rate, rate / limit, latency, "router", packets))
+        found.append(MeshTask(key, rate, rate / limit, latency, "router", packets))
         if stable:
-            found.append(Task(key, rate, rate / limit, latency, "packet", packets))
+            found.append(MeshTask(key, rate, rate / limit, latency, "packet", packets))
     return found
 
 
-def _saturation(row: Row) -> float:
+def _saturation(row: ReferenceRow) -> float:
     """The load beyond which queues grow: the last stable rate, or all that the mesh accepts."""
     return min(float(row["last_stable_rate"]), float(row["max_accepted_flit"]))
 
 
-def measure(task: Task) -> Point:
+def measure(task: MeshTask) -> LoadPoint:
     """Make one run; past saturation only the accepted rate is of interest, and short."""
     key = task.key
-    traffic = Traffic(key.traffic, key.side, key.side, key.flits, task.rate)
+    traffic = TrafficPattern(key.traffic, key.side, key.side, key.flits, task.rate)
     window = int(task.packets * key.flits / (task.rate * traffic.nodes))
     if task.reference is None:
         run = NocRun(1000, 1500, 0)
@@ -133,13 +133,13 @@ def measure(task: Task) -> Point:
         run = NocRun(2000, max(3000, window), 8000)
     shape = RouterShape(STAGES[key.router], key.vcs, BUFFER_FLITS)
     measured = drive(traffic, shape, run, task.model)
-    return Point(task, measured.latency, measured.accepted)
+    return LoadPoint(task, measured.latency, measured.accepted)
 
 
-def collect(reference: Path, points: Iterable[Point]) -> list[CurveResult]:
+def collect(reference: Path, points: Iterable[LoadPoint]) -> list[CurveResult]:
     """Points by curve, in the order of the reference."""
     summary = {CurveKey.of(row): row for row in read_table(reference / "noc" / "summary.csv")}
-    by_curve: dict[CurveKey, list[Point]] = {}
+    by_curve: dict[CurveKey, list[LoadPoint]] = {}
     for point in points:
         by_curve.setdefault(point.task.key, []).append(point)
     return [
@@ -189,7 +189,7 @@ def limits(reference: Path) -> Iterator[Limit]:
         if row["router"] == NOT_MODELLED:
             continue
         key = CurveKey.of(row)
-        traffic = Traffic(key.traffic, key.side, key.side, key.flits, 1.0)
+        traffic = TrafficPattern(key.traffic, key.side, key.side, key.flits, 1.0)
         shape = RouterShape(STAGES[key.router], key.vcs, BUFFER_FLITS)
         measured = drive(traffic, shape, NocRun(1000, window, 0))
         yield Limit(

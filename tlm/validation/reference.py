@@ -12,10 +12,10 @@ from tlm.errors import ConfigError
 
 REFERENCE = Path(tlm.__file__).parent.parent / "traces" / "reference"
 
-Row = dict[str, str]
+ReferenceRow = dict[str, str]
 
 
-def read_table(path: Path) -> list[Row]:
+def read_table(path: Path) -> list[ReferenceRow]:
     """The rows of a CSV file.
 
     Raises:

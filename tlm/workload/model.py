@@ -150,9 +150,9 @@ class Recording:
 
     ``inputs`` is [B, C, H, W] with direct coding, else [T, B, C, H, W]. The others hold one
     [T, B, K, E, F] array per layer, before pooling: ``spikes`` (S), ``masks`` (surrogate
-    derivative != 0), ``gradients`` (dL/dI at the neuron's input current != 0) and
-    ``output_gradients`` (dL/dY at the convolution's output != 0, of ``product_shape``: the same
-    array as ``gradients`` if nothing lies between the two). A read-out's spikes and masks are all
+    derivative != 0), ``dU`` (dL/dI at the neuron's input current != 0) and
+    ``dY`` (dL/dY at the convolution's output != 0, of ``product_shape``: the same
+    array as ``dU`` if nothing lies between the two). A read-out's spikes and masks are all
     true: it has an output and a slope of 1 everywhere.
     """
 
@@ -160,8 +160,8 @@ class Recording:
     inputs: BoolArray
     spikes: tuple[BoolArray, ...]
     masks: tuple[BoolArray, ...]
-    gradients: tuple[BoolArray, ...]
-    output_gradients: tuple[BoolArray, ...]
+    dU: tuple[BoolArray, ...]
+    dY: tuple[BoolArray, ...]
 
 
 @dataclass(frozen=True)

@@ -39,14 +39,14 @@ class Parameters:
 class Values:
     """Numbers of an iteration; all float32 once read.
 
-    ``inputs`` as ``Recording.inputs``. ``gradients`` (dL/dI) holds one [T, B, K, E, F] array per
+    ``inputs`` as ``Recording.inputs``. ``dU`` (dL/dI) holds one [T, B, K, E, F] array per
     layer. ``parameters`` are those of the forward pass, ``parameter_gradients`` what backward
     left. ``loss_gradient`` [T, B, K, E', F'] is the gradient that the loss sends into the last
     layer's output (level "exact" alone, else None).
     """
 
     inputs: FloatArray
-    gradients: tuple[FloatArray, ...]
+    dU: tuple[FloatArray, ...]
     parameters: tuple[Parameters, ...]
     parameter_gradients: tuple[Parameters, ...]
     loss_gradient: FloatArray | None

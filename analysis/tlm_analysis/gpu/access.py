@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from tlm_analysis.gpu.devices import Device
-from tlm_analysis.gpu.kernel import Gemm, Kernel, Tensor
+from tlm_analysis.gpu.kernel import Gemm, GpuTensor, Kernel
 
-Access: TypeAlias = tuple[Tensor, int, int, bool]
+Access: TypeAlias = tuple[GpuTensor, int, int, bool]
 """Tensor, first byte, one past the last byte, and whether it is written."""
 
 
@@ -43,14 +43,14 @@ def l2_read_nbytes(kernel: Kernel) -> int:
     return int(rows_read + columns_read) + sum(tensor.nbytes for tensor in added)
 
 
-def _group(tensors: tuple[Tensor, ...], group: int, groups: int) -> tuple[Tensor, ...]:
+def _group(tensors: tuple[GpuTensor, ...], group: int, groups: int) -> tuple[GpuTensor, ...]:
     each = len(tensors) // groups
     return tensors[group * each : (group + 1) * each]
 
 
 def _sweep(
-    reads: tuple[Tensor, ...],
-    writes: tuple[Tensor, ...],
+    reads: tuple[GpuTensor, ...],
+    writes: tuple[GpuTensor, ...],
     first: int,
     last: int,
     parts: int,
@@ -68,7 +68,9 @@ def _sweep(
             yield _piece(tensor, start, end, write=True)
 
 
-def _piece(tensor: Tensor, start: tuple[int, int], end: tuple[int, int], *, write: bool) -> Access:
+def _piece(
+    tensor: GpuTensor, start: tuple[int, int], end: tuple[int, int], *, write: bool
+) -> Access:
     first = tensor.nbytes * start[0] // start[1]
     last = tensor.nbytes * end[0] // end[1]
     return tensor, first, last, write
@@ -116,7 +118,7 @@ def _columns(left: int, width: int, begin: int, end: int) -> tuple[tuple[int, in
 
 
 def _operand(
-    tensor: Tensor, gemm: Gemm, split: int, tiles: tuple[int, int], of_tiles: int
+    tensor: GpuTensor, gemm: Gemm, split: int, tiles: tuple[int, int], of_tiles: int
 ) -> Access:
     """Its share for those tiles, as one stretch: layouts inside a part of k are not modelled."""
     parts = gemm.splits * of_tiles

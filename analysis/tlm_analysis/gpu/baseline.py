@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from tlm.errors import ConfigError
 from tlm.workload.model import Workload
 from tlm_analysis.gpu.assumptions import USUAL, Assumptions
-from tlm_analysis.gpu.cost import Energy, kernel_time_s, step_energy, time_ends_s
+from tlm_analysis.gpu.cost import KernelEnergy, kernel_time_s, step_energy, time_ends_s
 from tlm_analysis.gpu.devices import PRECISIONS, Device, Range, device
 from tlm_analysis.gpu.kernel import Kernel
-from tlm_analysis.gpu.network import Network, network_of
+from tlm_analysis.gpu.network import NetworkShapes, network_of
 from tlm_analysis.gpu.neuron import NEURONS
 from tlm_analysis.gpu.step import ELEMENT_NBYTES, NORM_PASSES, training_step
-from tlm_analysis.gpu.traffic import Traffic, step_traffic
+from tlm_analysis.gpu.traffic import KernelTraffic, step_traffic
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class GpuBaseline:
     precision: str
     neuron: str
     kernels: tuple[Kernel, ...]
-    traffic: tuple[Traffic, ...]
+    traffic: tuple[KernelTraffic, ...]
     times_s: tuple[float, ...]
     time_s: float
     time_s_range: tuple[float, float]
@@ -39,7 +39,7 @@ class GpuBaseline:
     compulsory_nbytes: int
     peak_nbytes: int
     fits_in_l2: bool
-    energy: Energy
+    energy: KernelEnergy
     conditions: tuple[str, ...]
 
     @property
@@ -72,7 +72,7 @@ def baseline(
 
 
 def network_baseline(
-    network: Network,
+    network: NetworkShapes,
     chosen: Device,
     precision: str = "amp",
     neuron: str = "fused",
@@ -139,7 +139,7 @@ _NEURON_TEXT = {
 
 def _conditions(
     device: Device,
-    network: Network,
+    network: NetworkShapes,
     precision: str,
     neuron: str,
     peak_nbytes: int,

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from tlm.errors import TraceError
 from tlm_analysis.gpu.devices import Range
-from tlm_analysis.gpu.network import Network
+from tlm_analysis.gpu.network import NetworkShapes
 
 Kind: TypeAlias = Literal["sparse", "dense", "ann"]
 
@@ -35,7 +35,7 @@ class ChipRun:
     batch: int | None = None
     steps: int | None = None
 
-    def same_job(self, network: Network) -> Network:
+    def same_job(self, network: NetworkShapes) -> NetworkShapes:
         """The network with the mini-batch and steps that ran."""
         return replace(
             network, batch=self.batch or network.batch, steps=self.steps or network.steps
@@ -92,7 +92,7 @@ _LEAST_NBYTES, _MOST_NBYTES = 8.8, 20.8
 _WEIGHT_NBYTES = 2
 
 
-def counted_dram_nbytes(network: Network) -> Range:
+def counted_dram_nbytes(network: NetworkShapes) -> Range:
     """DRAM bytes of an iteration by element count (assumed, not simulated).
 
     Neurons as above; weights in 16 bit, read for forward and backward once a mini-batch at least

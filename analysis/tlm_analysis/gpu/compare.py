@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.chip import ChipRun, counted_dram_nbytes
 from tlm_analysis.gpu.devices import A100, Device, Range
-from tlm_analysis.gpu.network import Network
+from tlm_analysis.gpu.network import NetworkShapes
 
 BASELINES = (("fused", "amp"), ("fused", "fp32"), ("unfused", "amp"), ("unfused", "fp32"))
 COUNTED = "counted (assumed)"
@@ -62,7 +62,7 @@ class Comparison:
 
 
 def compare(
-    network: Network, run: ChipRun | None = None, device: Device = A100
+    network: NetworkShapes, run: ChipRun | None = None, device: Device = A100
 ) -> tuple[Comparison, ...]:
     """A network under every baseline, against a run of it or, without one, against the count.
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from tlm_analysis.gpu.assumptions import Assumptions, pj_per_flop
 from tlm_analysis.gpu.devices import Device, Range
 from tlm_analysis.gpu.kernel import Gemm, Kernel
-from tlm_analysis.gpu.traffic import Traffic
+from tlm_analysis.gpu.traffic import KernelTraffic
 
 
 @dataclass(frozen=True)
-class Energy:
+class KernelEnergy:
     """Energy of a step by part, J; ``total`` is at most the board's limit times the time."""
 
     compute: Range
@@ -23,7 +23,7 @@ class Energy:
 
 
 def kernel_time_s(
-    kernel: Kernel, traffic: Traffic, device: Device, precision: str, assumptions: Assumptions
+    kernel: Kernel, traffic: KernelTraffic, device: Device, precision: str, assumptions: Assumptions
 ) -> float:
     """The longest of DRAM, L2 and arithmetic, plus the ramp; at least the time of a launch."""
     dram_s = traffic.dram_nbytes / (device.dram_bytes_s * device.dram_efficiency.value)
@@ -36,7 +36,7 @@ def kernel_time_s(
 
 def time_ends_s(
     kernels: Sequence[Kernel],
-    traffic: Sequence[Traffic],
+    traffic: Sequence[KernelTraffic],
     device: Device,
     precision: str,
     assumptions: Assumptions,
@@ -85,12 +85,12 @@ def tile_share(gemm: Gemm, device: Device) -> float:
 
 def step_energy(
     kernels: Sequence[Kernel],
-    traffic: Sequence[Traffic],
+    traffic: Sequence[KernelTraffic],
     time_s: Range,
     device: Device,
     precision: str,
     assumptions: Assumptions,
-) -> Energy:
+) -> KernelEnergy:
     """Energy of all kernels: operations, L2 and DRAM bytes, and idle power over the time."""
     products = sum(kernel.flop for kernel in kernels if kernel.gemm is not None)
     others = sum(kernel.flop for kernel in kernels if kernel.gemm is None)
@@ -104,7 +104,7 @@ def step_energy(
     total = Range(
         min(parts.least, limit.least), min(parts.value, limit.value), min(parts.most, limit.most)
     )
-    return Energy(compute, l2, dram, idle, total)
+    return KernelEnergy(compute, l2, dram, idle, total)
 
 
 def _times(of: Range, factor: float) -> Range:

@@ -7,7 +7,7 @@ what the kernel then writes, and join the initial membrane to the cleared one by
 
 from __future__ import annotations
 
-from tlm_analysis.gpu.kernel import Kernel, Tensor
+from tlm_analysis.gpu.kernel import GpuTensor, Kernel
 from tlm_analysis.gpu.neuron import Launches
 from tlm_analysis.gpu.product import tiled
 
@@ -20,7 +20,7 @@ def cupy_layer(steps: int, step_nbytes: int) -> tuple[list[Kernel], list[Kernel]
     The module clears two tensors that it then replaces, and keeps the last step.
     """
     nbytes = steps * step_nbytes
-    current = Tensor("x", nbytes, kept=True)
+    current = GpuTensor("x", nbytes, kept=True)
     forward = Launches("lif", "fp", nbytes)
     for name in ("module v_seq", "module spike_seq"):
         forward.run(f"zeros {name}")
@@ -33,7 +33,7 @@ def cupy_layer(steps: int, step_nbytes: int) -> tuple[list[Kernel], list[Kernel]
     backward.run("sum", spikes, nbytes=_ELEMENT_NBYTES)
     ds, dv, dx = (backward.run(name) for name in ("expand sum", "zeros dv", "zeros dx"))
     backward.fused((dx,), "lif grad", ds, dv, h, spikes)
-    gradient = Tensor("x.grad", nbytes, kept=True)
+    gradient = GpuTensor("x.grad", nbytes, kept=True)
     backward.into(gradient, "accumulate", gradient, dx)
     backward.into(gradient, "clear")
     return forward.kernels, backward.kernels
@@ -50,8 +50,11 @@ def linear_and_cupy_layer(
     """
     rows = steps * batch
     nbytes, weight_nbytes = rows * neurons * _ELEMENT_NBYTES, neurons**2 * _ELEMENT_NBYTES
-    inputs, weight = Tensor("x", nbytes, kept=True), Tensor("weight", weight_nbytes, kept=True)
-    current, last = Tensor("current", nbytes), Tensor("last output", 3 * nbytes)
+    inputs, weight = (
+        GpuTensor("x", nbytes, kept=True),
+        GpuTensor("weight", weight_nbytes, kept=True),
+    )
+    current, last = GpuTensor("current", nbytes), GpuTensor("last output", 3 * nbytes)
     forward = Launches("forward", "fp", nbytes)
     shape = (rows, neurons, neurons)
     forward.kernels.append(_product("linear", (inputs, weight), current, shape, (last,)))
@@ -62,8 +65,8 @@ def linear_and_cupy_layer(
     backward.run("sum", spikes, nbytes=_ELEMENT_NBYTES)
     ds, dv, dx = (backward.run(name) for name in ("expand sum", "zeros dv", "zeros dx"))
     backward.fused((dx,), "lif grad", ds, dv, h, holds=(inputs, weight))
-    gradient = Tensor("weight gradient", weight_nbytes)
-    accumulated = Tensor("weight.grad", weight_nbytes, kept=True)
+    gradient = GpuTensor("weight gradient", weight_nbytes)
+    accumulated = GpuTensor("weight.grad", weight_nbytes, kept=True)
     shape, held = (neurons, neurons, rows), (cleared, weight)
     backward.kernels.append(_product("wgrad", (dx, inputs), gradient, shape, held))
     backward.into(accumulated, "accumulate", accumulated, gradient)
@@ -72,10 +75,10 @@ def linear_and_cupy_layer(
 
 def _product(
     name: str,
-    reads: tuple[Tensor, Tensor],
-    result: Tensor,
+    reads: tuple[GpuTensor, GpuTensor],
+    result: GpuTensor,
     shape: tuple[int, int, int],
-    held: tuple[Tensor, ...],
+    held: tuple[GpuTensor, ...],
 ) -> Kernel:
     gemm = tiled(*shape)
     return Kernel(name, "linear", "", reads, (result,), gemm.flop, gemm, held)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 
 @dataclass(frozen=True, eq=False)
-class Tensor:
+class GpuTensor:
     """``nbytes`` bytes; ``kept`` from one iteration to the next (a weight), or not.
 
     A view lies in the storage of ``base``, ``offset`` bytes from its start.
@@ -16,18 +16,18 @@ class Tensor:
     name: str
     nbytes: int
     kept: bool = False
-    base: Tensor | None = None
+    base: GpuTensor | None = None
     offset: int = 0
 
     @property
-    def storage(self) -> Tensor:
+    def storage(self) -> GpuTensor:
         """What owns the bytes: the tensor itself, or what it is a view of."""
         return self if self.base is None else self.base
 
-    def step(self, index: int, steps: int) -> Tensor:
+    def step(self, index: int, steps: int) -> GpuTensor:
         """View of one of ``steps`` equal parts."""
         nbytes = self.nbytes // steps
-        return Tensor(f"{self.name}[{index}]", nbytes, base=self, offset=index * nbytes)
+        return GpuTensor(f"{self.name}[{index}]", nbytes, base=self, offset=index * nbytes)
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ class Kernel:
     name: str
     kind: str
     phase: str
-    reads: tuple[Tensor, ...]
-    writes: tuple[Tensor, ...]
+    reads: tuple[GpuTensor, ...]
+    writes: tuple[GpuTensor, ...]
     flop: int = 0
     gemm: Gemm | None = None
-    holds: tuple[Tensor, ...] = ()
+    holds: tuple[GpuTensor, ...] = ()
     groups: int = 1
 
     @cached_property

@@ -17,7 +17,7 @@ INPUT = -1
 
 
 @dataclass(frozen=True)
-class Stage:
+class NetworkStage:
     """One convolution or linear layer with what follows it: BN, neurons, pooling.
 
     ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
@@ -58,11 +58,11 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkShapes:
     """A network and one mini-batch: ``steps`` is T, ``batch`` B; ``direct`` repeats the image."""
 
     name: str
-    stages: tuple[Stage, ...]
+    stages: tuple[NetworkStage, ...]
     steps: int
     batch: int
     optimizer: Optimizer
@@ -84,7 +84,7 @@ class Network:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
-def network_named(name: str) -> Network:
+def network_named(name: str) -> NetworkShapes:
     """Shapes of a job, or of a bundled network whose masks need not be drawn.
 
     Raises:
@@ -93,7 +93,7 @@ def network_named(name: str) -> Network:
     return network_of(open_workload(f"{name}:dense" if name in bundled_networks() else name))
 
 
-def network_of(workload: Workload) -> Network:
+def network_of(workload: Workload) -> NetworkShapes:
     """The shapes of a recorded job.
 
     Raises WorkloadError for grouped convolutions, whose kernels are not modelled.
@@ -104,7 +104,7 @@ def network_of(workload: Workload) -> Network:
                 f"layer {layer.name}: grouped convolutions have no GPU baseline; run the chip "
                 "model alone, or use a job without groups"
             )
-    return Network(
+    return NetworkShapes(
         name=workload.name,
         stages=tuple(_stage(layer, workload.layers) for layer in workload.layers),
         steps=workload.steps,
@@ -114,9 +114,9 @@ def network_of(workload: Workload) -> Network:
     )
 
 
-def _stage(layer: Layer, layers: tuple[Layer, ...]) -> Stage:
+def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
     first = layers[layer.sources[0]].pooled_shape if layer.sources[0] >= 0 else (0, 0, 0)
-    return Stage(
+    return NetworkStage(
         name=layer.name,
         kind=layer.kind,
         in_shape=layer.in_shape,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlm_analysis.gpu.kernel import Kernel, Tensor
+from tlm_analysis.gpu.kernel import GpuTensor, Kernel
 
 # fused: SpikingJelly's Triton kernels; forward loads x, stores spike and h, backward loads the
 # spike's gradient and h, stores x's gradient. cupy: its CuPy kernels (auto_cuda), which write into
@@ -21,15 +21,15 @@ LIF_FLOP = 6
 class LifState:
     """What the forward pass of one layer leaves for its backward pass."""
 
-    kept: tuple[Tensor, ...]
-    held: tuple[Tensor, ...] = ()
+    kept: tuple[GpuTensor, ...]
+    held: tuple[GpuTensor, ...] = ()
     cleared: bool = False
-    surrogate: tuple[Tensor, ...] = ()
-    reset: tuple[Tensor, ...] = ()
+    surrogate: tuple[GpuTensor, ...] = ()
+    reset: tuple[GpuTensor, ...] = ()
 
 
 def forward(
-    name: str, current: Tensor, spikes: Tensor, steps: int, neuron: str, element: int
+    name: str, current: GpuTensor, spikes: GpuTensor, steps: int, neuron: str, element: int
 ) -> tuple[list[Kernel], LifState]:
     """Kernels from the input current to the spikes, both of all steps, and what they save.
 
@@ -46,13 +46,18 @@ def forward(
         run.fused((run.run("lif cat", v), h, spikes), "lif", current)
         return run.kernels, LifState((h,), cleared=True)
     wide = neuron == "fused-fp32"
-    h = Tensor(f"{name} h", nbytes // element * 4 if wide else nbytes)
+    h = GpuTensor(f"{name} h", nbytes // element * 4 if wide else nbytes)
     run.fused((spikes, h), "lif", current)
     return run.kernels, LifState((h,), (current,) if wide else ())
 
 
 def backward(
-    name: str, state: LifState, spike_gradient: Tensor, gradient: Tensor, steps: int, element: int
+    name: str,
+    state: LifState,
+    spike_gradient: GpuTensor,
+    gradient: GpuTensor,
+    steps: int,
+    element: int,
 ) -> list[Kernel]:
     """Kernels from the gradient of the spikes to that of the current."""
     if state.surrogate:
@@ -73,24 +78,24 @@ class Launches:
         self._name, self._phase, self._nbytes, self._element = name, phase, nbytes, element
         self.kernels: list[Kernel] = []
 
-    def run(self, operation: str, *reads: Tensor, nbytes: int | None = None) -> Tensor:
+    def run(self, operation: str, *reads: GpuTensor, nbytes: int | None = None) -> GpuTensor:
         """One launch into new storage, of one step's size if not given."""
-        result = Tensor(f"{self._name} {operation}", self._nbytes if nbytes is None else nbytes)
+        result = GpuTensor(f"{self._name} {operation}", self._nbytes if nbytes is None else nbytes)
         return self.into(result, operation, *reads)
 
     def fused(
         self,
-        results: tuple[Tensor, ...],
+        results: tuple[GpuTensor, ...],
         operation: str,
-        *reads: Tensor,
-        holds: tuple[Tensor, ...] = (),
+        *reads: GpuTensor,
+        holds: tuple[GpuTensor, ...] = (),
     ) -> None:
         """One launch of a neuron kernel over all steps into given storage."""
         name, flop = f"{self._name} {operation}", LIF_FLOP * results[0].nbytes // self._element
         kernel = Kernel(name, "elementwise", self._phase, reads, results, flop, None, holds)
         self.kernels.append(kernel)
 
-    def into(self, result: Tensor, operation: str, *reads: Tensor) -> Tensor:
+    def into(self, result: GpuTensor, operation: str, *reads: GpuTensor) -> GpuTensor:
         """One launch into given storage."""
         name, flop = f"{self._name} {operation}", result.nbytes // self._element
         self.kernels.append(Kernel(name, "elementwise", self._phase, reads, (result,), flop))
@@ -98,7 +103,7 @@ class Launches:
 
 
 def _unfused_forward(
-    name: str, current: Tensor, spikes: Tensor, steps: int, element: int
+    name: str, current: GpuTensor, spikes: GpuTensor, steps: int, element: int
 ) -> tuple[list[Kernel], LifState]:
     """LIFNode.single_step_forward with decayed input and hard reset to 0, and the final stack.
 
@@ -106,7 +111,7 @@ def _unfused_forward(
     """
     nbytes = current.nbytes // steps
     step = Launches(f"{name} lif", "fp", nbytes, element)
-    voltage = Tensor(f"{name} v", nbytes)
+    voltage = GpuTensor(f"{name} v", nbytes)
     stacked, surrogate, reset = [], [], []
     for t in range(steps):
         difference = step.run("sub", current.step(t, steps), voltage)
@@ -125,7 +130,12 @@ def _unfused_forward(
 
 
 def _unfused_backward(
-    name: str, state: LifState, spike_gradient: Tensor, gradient: Tensor, steps: int, element: int
+    name: str,
+    state: LifState,
+    spike_gradient: GpuTensor,
+    gradient: GpuTensor,
+    steps: int,
+    element: int,
 ) -> list[Kernel]:
     """Autograd through the same operations with an arctangent surrogate and a detached reset.
 
@@ -133,7 +143,7 @@ def _unfused_backward(
     to the sum so far: O(T^2) bytes, as SpikingJelly's documentation measured.
     """
     step = Launches(f"{name} lif grad", "bp", gradient.nbytes // steps, element)
-    carried: Tensor | None = None
+    carried: GpuTensor | None = None
     for t in reversed(range(steps)):
         squared = step.run("square", step.run("scale", state.surrogate[t]))
         slope = step.run("reciprocal", step.run("add one", squared))
@@ -146,7 +156,7 @@ def _unfused_backward(
     return step.kernels
 
 
-def _scatter(step: Launches, dx: Tensor, gradient: Tensor, t: int, steps: int) -> None:
+def _scatter(step: Launches, dx: GpuTensor, gradient: GpuTensor, t: int, steps: int) -> None:
     """One step's gradient into that of all steps; the first to come is the sum so far."""
     if t == steps - 1:
         step.into(gradient, "zeros")

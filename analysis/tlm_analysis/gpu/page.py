@@ -29,7 +29,14 @@ from tlm_analysis.gpu.page_text import (
     TIME_AND_ENERGY,
 )
 from tlm_analysis.gpu.published import points
-from tlm_analysis.gpu.sensitivity import Case, Swing, dram_reduction, energy, outcomes, swings
+from tlm_analysis.gpu.sensitivity import (
+    AssumptionCase,
+    Swing,
+    dram_reduction,
+    energy,
+    outcomes,
+    swings,
+)
 from tlm_analysis.gpu.sweep import read_sweep
 from tlm_analysis.gpu.v100 import Case as V100Case
 from tlm_analysis.gpu.v100 import cases, measured, predicted
@@ -145,7 +152,7 @@ def _sensitivity(folder: Path, runs: Sequence[ChipRun]) -> str:
     else:
         saved, network = dram_reduction(run.dram_nbytes), run.same_job(network)
     job = f"{network.name} B={network.batch} T={network.steps}"
-    cases, as_usual = outcomes(A100, network), Case(A100).baseline(network)
+    cases, as_usual = outcomes(A100, network), AssumptionCase(A100).baseline(network)
     for name, figure, quantity in (
         ("gpu-tornado-dram", saved, "share of DRAM bytes saved"),
         ("gpu-tornado-energy", energy, "energy of an iteration on the GPU (J)"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Point:
+class PublishedPoint:
     """One published figure and the model's; ``unit`` of both.
 
     ``standing`` is ``validated`` if no figure of the model was fitted to it, ``calibrated`` if one

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from tlm_analysis.gpu.kernel import Gemm, Kernel, Tensor
-from tlm_analysis.gpu.network import Stage
+from tlm_analysis.gpu.kernel import Gemm, GpuTensor, Kernel
+from tlm_analysis.gpu.network import NetworkStage
 
 _LEAST_K = 256  # of one part of a split product: assumed, a few steps of the main loop
 _PARTIAL_NBYTES = 4  # partial sums are FP32
@@ -21,28 +21,28 @@ _BLOCKS = 128  # parts are made until about so many blocks run: assumed, of the 
 class Products:
     """Appends a layer's product kernels to ``kernels``."""
 
-    def __init__(self, stage: Stage, images: int, kernels: list[Kernel]) -> None:
+    def __init__(self, stage: NetworkStage, images: int, kernels: list[Kernel]) -> None:
         """``images`` is T B."""
         self._stage, self._kernels = stage, kernels
         self._pixels_out = images * prod(stage.product_shape[1:])
         self._pixels_in = images * prod(stage.in_shape[1:])
         self._reuse = self._pixels_out * stage.taps / self._pixels_in
 
-    def forward(self, inputs: Tensor, weight: Tensor, outputs: Tensor) -> None:
+    def forward(self, inputs: GpuTensor, weight: GpuTensor, outputs: GpuTensor) -> None:
         """Outputs from inputs."""
         stage = self._stage
         gemm = tiled(self._pixels_out, stage.product_shape[0], stage.in_shape[0] * stage.taps)
         gemm = replace(gemm, reuse=self._reuse)
         self._launch(stage.kind, "fp", (self._seen(inputs), weight), outputs, gemm)
 
-    def input_gradient(self, gradient: Tensor, weight: Tensor, result: Tensor) -> None:
+    def input_gradient(self, gradient: GpuTensor, weight: GpuTensor, result: GpuTensor) -> None:
         """Gradient of the inputs from that of the outputs; a strided one does no more work."""
         stage = self._stage
         gemm = tiled(self._pixels_in, stage.in_shape[0], stage.product_shape[0] * stage.taps)
         gemm = replace(gemm, reuse=stage.taps, useful=2 * self._pixels_out * stage.weights)
         self._launch("dgrad", "bp", (gradient, weight), result, gemm)
 
-    def weight_gradient(self, gradient: Tensor, inputs: Tensor, result: Tensor) -> None:
+    def weight_gradient(self, gradient: GpuTensor, inputs: GpuTensor, result: GpuTensor) -> None:
         """Gradient of the weights; the sum over images is split so that all of the GPU works."""
         stage = self._stage
         gemm = tiled(stage.product_shape[0], stage.in_shape[0] * stage.taps, self._pixels_out)
@@ -52,20 +52,25 @@ class Products:
         if splits == 1:
             self._launch("wgrad", "wg", (gradient, inputs), result, gemm)
             return
-        partial = Tensor(f"{stage.name} partial sums", splits * stage.weights * _PARTIAL_NBYTES)
+        partial = GpuTensor(f"{stage.name} partial sums", splits * stage.weights * _PARTIAL_NBYTES)
         self._launch("wgrad", "wg", (gradient, inputs), partial, gemm)
         name, flop = f"{stage.name} wgrad sum", splits * stage.weights
         self._kernels.append(Kernel(name, "elementwise", "wg", (partial,), (result,), flop))
 
-    def _seen(self, inputs: Tensor) -> Tensor:
+    def _seen(self, inputs: GpuTensor) -> GpuTensor:
         """Rows of the image that the windows touch; a stride along a row leaves no sector out."""
         rows, step = self._stage.kernel[0], self._stage.stride[0]
         if rows >= step:
             return inputs
-        return Tensor(f"{inputs.name} rows", inputs.nbytes * rows // step, base=inputs.storage)
+        return GpuTensor(f"{inputs.name} rows", inputs.nbytes * rows // step, base=inputs.storage)
 
     def _launch(
-        self, what: str, phase: str, reads: tuple[Tensor, Tensor], result: Tensor, gemm: Gemm
+        self,
+        what: str,
+        phase: str,
+        reads: tuple[GpuTensor, GpuTensor],
+        result: GpuTensor,
+        gemm: Gemm,
     ) -> None:
         name = f"{self._stage.name} {what}"
         kernel = Kernel(name, self._stage.kind, phase, reads, (result,), gemm.flop, gemm)

@@ -14,15 +14,15 @@ from tlm_analysis.gpu.assumptions import USUAL
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.cost import kernel_time_s
 from tlm_analysis.gpu.devices import A100, RTX4090
-from tlm_analysis.gpu.kernel import Kernel, Tensor
-from tlm_analysis.gpu.point import Point
+from tlm_analysis.gpu.kernel import GpuTensor, Kernel
+from tlm_analysis.gpu.point import PublishedPoint
 from tlm_analysis.gpu.product import tiled
 from tlm_analysis.gpu.published_layers import lif_layers, linear_lif
 from tlm_analysis.gpu.shapes import cifar10dvs_vgg
 from tlm_analysis.gpu.traffic import isolated_traffic
 
 
-def points(topic: str | None = None) -> tuple[Point, ...]:
+def points(topic: str | None = None) -> tuple[PublishedPoint, ...]:
     """All points, or those of one of ``TOPICS``."""
     chosen = TOPICS.values() if topic is None else (TOPICS[topic],)
     return tuple(point for made in chosen for point in made())
@@ -36,23 +36,25 @@ _SQUARE_N = (64, 256, 512, 1024, 2048, 4096, 16384)
 _SQUARE_TFLOP_S = (2.3, 30.0, 91.0, 185.0, 244.0, 269.0, 293.0)
 
 
-def _products() -> Iterator[Point]:
+def _products() -> Iterator[PublishedPoint]:
     for m, measured in zip(_WIDE_M, _WIDE_TFLOP_S, strict=True):
         yield _product(f"{m} x 12288 x 12288", m, 12288, 12288, measured)
     for n, measured in zip(_SQUARE_N, _SQUARE_TFLOP_S, strict=True):
         yield _product(f"8192 x {n} x {n}", 8192, n, n, measured)
 
 
-def _product(what: str, m: int, n: int, k: int, measured: float) -> Point:
+def _product(what: str, m: int, n: int, k: int, measured: float) -> PublishedPoint:
     gemm = tiled(m, n, k)
-    operands = (Tensor("A", 2 * m * k), Tensor("B", 2 * k * n))
-    kernel = Kernel(what, "linear", "", operands, (Tensor("C", 2 * m * n),), gemm.flop, gemm)
+    operands = (GpuTensor("A", 2 * m * k), GpuTensor("B", 2 * k * n))
+    kernel = Kernel(what, "linear", "", operands, (GpuTensor("C", 2 * m * n),), gemm.flop, gemm)
     device = replace(A100, dram_bytes_s=2039e9)
     time_s = kernel_time_s(kernel, isolated_traffic(kernel, device), device, "amp", USUAL)
     time_s += _LLMCOMPASS_LAUNCH_S - USUAL.ramp_s.value
     standing = "calibrated" if gemm.flop > 4e12 else "validated"
     source = "LLMCompass, A100-80, FP16"
-    return Point(f"GEMM {what}", "TFLOP/s", gemm.flop / time_s / 1e12, measured, standing, source)
+    return PublishedPoint(
+        f"GEMM {what}", "TFLOP/s", gemm.flop / time_s / 1e12, measured, standing, source
+    )
 
 
 # SpikingJelly's documentation, CIFAR10DVSVGG, T = 10, RTX 4090, FP32 tensors. The optimizer is not
@@ -68,21 +70,21 @@ def _vgg(batch: int, neuron: str) -> GpuBaseline:
     return network_baseline(cifar10dvs_vgg(batch), RTX4090, "tf32", neuron)
 
 
-def _vgg_memory() -> Iterator[Point]:
+def _vgg_memory() -> Iterator[PublishedPoint]:
     for batch, neuron, measured in _VGG_MIB:
         found = _vgg(batch, neuron).peak_nbytes / 2**20
         what = f"peak memory, CIFAR10DVSVGG, batch {batch}, {neuron}"
-        yield Point(what, "MiB", found, measured, "validated", _VGG_SOURCE)
+        yield PublishedPoint(what, "MiB", found, measured, "validated", _VGG_SOURCE)
 
 
-def _vgg_latency() -> Iterator[Point]:
+def _vgg_latency() -> Iterator[PublishedPoint]:
     for batch, measured in _VGG_MS.items():
         found = 1e3 * _vgg(batch, "fused").time_s
         what = f"time of a step, CIFAR10DVSVGG, batch {batch}, fused"
-        yield Point(what, "ms", found, measured, "validated", _VGG_SOURCE)
+        yield PublishedPoint(what, "ms", found, measured, "validated", _VGG_SOURCE)
 
 
-TOPICS: dict[str, Callable[[], Iterator[Point]]] = {
+TOPICS: dict[str, Callable[[], Iterator[PublishedPoint]]] = {
     "products": _products,
     "memory of the network": _vgg_memory,
     "latency of the network": _vgg_latency,

@@ -14,7 +14,7 @@ from tlm_analysis.gpu.cost import kernel_time_s
 from tlm_analysis.gpu.cupy_layer import cupy_layer, linear_and_cupy_layer
 from tlm_analysis.gpu.devices import RTX2080TI, RTX3090, Device
 from tlm_analysis.gpu.kernel import Kernel
-from tlm_analysis.gpu.point import Point
+from tlm_analysis.gpu.point import PublishedPoint
 from tlm_analysis.gpu.torch_layer import torch_layer
 from tlm_analysis.gpu.traffic import step_traffic
 
@@ -44,7 +44,7 @@ _LINEAR_LIF_SOURCE = "snn-library-benchmarks, RTX 3090"
 _BLOCKS = 32  # of the cache: tensors are many times its size
 
 
-def lif_layers(steps: Sequence[int] = tuple(_LIF_MS)) -> Iterator[Point]:
+def lif_layers(steps: Sequence[int] = tuple(_LIF_MS)) -> Iterator[PublishedPoint]:
     """SpikingJelly's table for the given numbers of steps."""
     for count in steps:
         torch_ms, cupy_ms = _LIF_MS[count]
@@ -58,7 +58,7 @@ def _lif(
     steps: int,
     kernels: tuple[Sequence[Kernel], Sequence[Kernel]],
     measured_ms: tuple[float, float],
-) -> Iterator[Point]:
+) -> Iterator[PublishedPoint]:
     forward, backward = kernels
     times = _timed((*forward, *backward), RTX2080TI).times_s
     found = sum(times[: len(forward)]), sum(times)
@@ -66,10 +66,10 @@ def _lif(
         ("forward", "forward + backward"), found, measured_ms, strict=True
     ):
         name = f"LIF of 2^20 neurons, T = {steps}, {library}, {what}"
-        yield Point(name, "ms", 1e3 * mine, measured, "validated", _LIF_SOURCE)
+        yield PublishedPoint(name, "ms", 1e3 * mine, measured, "validated", _LIF_SOURCE)
 
 
-def linear_lif() -> Iterator[Point]:
+def linear_lif() -> Iterator[PublishedPoint]:
     """Peak memory, and the times, which are not comparable.
 
     The benchmark's ``timeit`` reads the clock without waiting for the GPU, so that a pass may be
@@ -84,11 +84,13 @@ def linear_lif() -> Iterator[Point]:
             ("backward", backward, backward_s),
         ):
             source = _LINEAR_LIF_SOURCE
-            yield Point(
+            yield PublishedPoint(
                 f"{what}, {name}", "s", sum(found.times_s), measured_s, "not comparable", source
             )
         peak_gb = max(forward.peak_nbytes, backward.peak_nbytes) / 1e9
-        yield Point(f"{what}, memory", "GB", peak_gb, memory_gb, "validated", _LINEAR_LIF_SOURCE)
+        yield PublishedPoint(
+            f"{what}, memory", "GB", peak_gb, memory_gb, "validated", _LINEAR_LIF_SOURCE
+        )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
 from tlm_analysis.gpu.compare import ratio_lines
 from tlm_analysis.gpu.devices import device
-from tlm_analysis.gpu.network import Network, network_named
+from tlm_analysis.gpu.network import NetworkShapes, network_named
 
 
 def screen(
@@ -72,7 +72,7 @@ def figures(
     }  # fmt: skip
 
 
-def _runs_of(network: Network, run_dirs: Sequence[Path]) -> list[ChipRun]:
+def _runs_of(network: NetworkShapes, run_dirs: Sequence[Path]) -> list[ChipRun]:
     runs = [chip_run(folder) for folder in run_dirs]
     for folder, run in zip(run_dirs, runs, strict=True):
         if run.workload != network.name:
@@ -88,7 +88,7 @@ def _runs_of(network: Network, run_dirs: Sequence[Path]) -> list[ChipRun]:
     return runs
 
 
-def _figures(network: Network, found: GpuBaseline) -> list[str]:
+def _figures(network: NetworkShapes, found: GpuBaseline) -> list[str]:
     low, high = found.energy_j_range
     shortest, longest = found.time_s_range
     energy = found.energy
@@ -128,7 +128,7 @@ def _kernels(found: GpuBaseline, top: int) -> list[str]:
     return lines
 
 
-def _compared(network: Network, found: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
+def _compared(network: NetworkShapes, found: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
     lines = ["", *ratio_lines(found, runs)] if runs else []
     if found.fits_in_l2:
         return lines

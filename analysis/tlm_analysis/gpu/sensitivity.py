@@ -9,7 +9,7 @@ from typing import TypeAlias
 from tlm_analysis.gpu.assumptions import USUAL, Assumptions
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.devices import Device, Range
-from tlm_analysis.gpu.network import Network
+from tlm_analysis.gpu.network import NetworkShapes
 from tlm_analysis.gpu.step import NORM_PASSES
 
 _DIRTY = Range(0.25, 0.5, 1.0)
@@ -30,7 +30,7 @@ class Swing:
 
 
 @dataclass(frozen=True)
-class Case:
+class AssumptionCase:
     """A device, what beside it is assumed, and the form of the job."""
 
     device: Device
@@ -39,7 +39,7 @@ class Case:
     neuron: str = "fused"
     norm_passes: int = NORM_PASSES
 
-    def baseline(self, network: Network) -> GpuBaseline:
+    def baseline(self, network: NetworkShapes) -> GpuBaseline:
         """The step of a network in this case."""
         return network_baseline(
             network, self.device, self.precision, self.neuron, self.assumptions, self.norm_passes
@@ -52,9 +52,9 @@ Outcome: TypeAlias = tuple[str, GpuBaseline, GpuBaseline]
 Figure: TypeAlias = Callable[[GpuBaseline], float]
 
 
-def outcomes(device: Device, network: Network) -> tuple[Outcome, ...]:
+def outcomes(device: Device, network: NetworkShapes) -> tuple[Outcome, ...]:
     """A network's step with every assumption at its least and at its most, all others as usual."""
-    cases = _cases(Case(device))
+    cases = _cases(AssumptionCase(device))
     return tuple((name, low.baseline(network), high.baseline(network)) for name, low, high in cases)
 
 
@@ -74,7 +74,7 @@ def energy(found: GpuBaseline) -> float:
     return found.energy.total.value
 
 
-def _cases(usual: Case) -> list[tuple[str, Case, Case]]:
+def _cases(usual: AssumptionCase) -> list[tuple[str, AssumptionCase, AssumptionCase]]:
     device, assumed = usual.device, usual.assumptions
 
     def of_device(name: str, of: Range, change: Callable[[Range], Device]) -> _Named:
@@ -113,4 +113,4 @@ def _cases(usual: Case) -> list[tuple[str, Case, Case]]:
     ]
 
 
-_Named = tuple[str, Case, Case]
+_Named = tuple[str, AssumptionCase, AssumptionCase]

@@ -13,8 +13,8 @@ from math import prod
 from typing import TypeAlias
 
 from tlm_analysis.gpu import neuron as lif
-from tlm_analysis.gpu.kernel import Kernel, Tensor
-from tlm_analysis.gpu.network import INPUT, Network, Pooling, Stage
+from tlm_analysis.gpu.kernel import GpuTensor, Kernel
+from tlm_analysis.gpu.network import INPUT, NetworkShapes, NetworkStage, Pooling
 from tlm_analysis.gpu.product import Products
 from tlm_analysis.gpu.update import MASTER_NBYTES, update
 
@@ -33,17 +33,17 @@ _Node: TypeAlias = tuple[int, ...]
 class _Pooled:
     """What a pooling's backward pass needs: what was pooled, and max-pooling's indices."""
 
-    inputs: Tensor
-    index: Tensor | None
+    inputs: GpuTensor
+    index: GpuTensor | None
 
 
 @dataclass
 class _Saved:
     """What a layer's backward pass needs of its forward pass; None where there is no such part."""
 
-    inputs: Tensor
-    outputs: Tensor
-    weight: Tensor
+    inputs: GpuTensor
+    outputs: GpuTensor
+    weight: GpuTensor
     state: lif.LifState | None
     input_pool: _Pooled | None
     current_pool: _Pooled | None
@@ -58,33 +58,33 @@ class _Step:
     ``outputs`` and ``gradients`` are by node.
     """
 
-    network: Network
+    network: NetworkShapes
     precision: str
     neuron: str
     norm_passes: int
     kernels: list[Kernel] = field(default_factory=list)
-    outputs: dict[_Node, Tensor] = field(default_factory=dict)
+    outputs: dict[_Node, GpuTensor] = field(default_factory=dict)
     saved: list[_Saved] = field(default_factory=list)
-    gradients: dict[_Node, Tensor] = field(default_factory=dict)
-    weights: list[Tensor] = field(default_factory=list)
-    weight_gradients: list[Tensor] = field(default_factory=list)
+    gradients: dict[_Node, GpuTensor] = field(default_factory=dict)
+    weights: list[GpuTensor] = field(default_factory=list)
+    weight_gradients: list[GpuTensor] = field(default_factory=list)
 
     @property
     def element(self) -> int:
         return ELEMENT_NBYTES[self.precision]
 
-    def tensor(self, name: str, *shape: int) -> Tensor:
+    def tensor(self, name: str, *shape: int) -> GpuTensor:
         """An activation or gradient of T B images."""
-        return Tensor(name, self.network.images * prod(shape) * self.element)
+        return GpuTensor(name, self.network.images * prod(shape) * self.element)
 
     def launch(
         self,
         name: str,
         phase: str,
-        reads: tuple[Tensor, ...],
-        writes: tuple[Tensor, ...],
+        reads: tuple[GpuTensor, ...],
+        writes: tuple[GpuTensor, ...],
         flop: int = 0,
-        holds: tuple[Tensor, ...] = (),
+        holds: tuple[GpuTensor, ...] = (),
         groups: int = 1,
     ) -> None:
         """An elementwise kernel."""
@@ -93,7 +93,7 @@ class _Step:
 
 
 def training_step(
-    network: Network, precision: str, neuron: str, norm_passes: int = NORM_PASSES
+    network: NetworkShapes, precision: str, neuron: str, norm_passes: int = NORM_PASSES
 ) -> tuple[Kernel, ...]:
     """The kernels of one iteration: forward, loss, backward, update.
 
@@ -120,10 +120,10 @@ def _read_images(step: _Step) -> None:
     network, shape = step.network, step.network.stages[0].in_shape
     repeats = network.steps if network.direct else 1
     total = network.images * prod(shape) * MASTER_NBYTES
-    images = Tensor("images", total // repeats)
+    images = GpuTensor("images", total // repeats)
     step.launch("copy from host", "fp", (), (images,))
     if repeats > 1:
-        repeated = Tensor("repeated images", total)
+        repeated = GpuTensor("repeated images", total)
         step.launch("repeat input", "fp", (images,), (repeated,))
         images = repeated
     if step.element != MASTER_NBYTES:
@@ -133,7 +133,7 @@ def _read_images(step: _Step) -> None:
     step.outputs[INPUT,] = images
 
 
-def _forward(step: _Step, index: int, stage: Stage) -> None:
+def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
     inputs = _sum(step, tuple(sorted(stage.sources)))
     name = f"{stage.name} input"
     inputs, input_pool = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
@@ -154,7 +154,7 @@ def _forward(step: _Step, index: int, stage: Stage) -> None:
     step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool))
 
 
-def _norm(step: _Step, stage: Stage, outputs: Tensor) -> Tensor:
+def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
     if not stage.norm:
         return outputs
     normed = step.tensor(f"{stage.name} normed", *stage.product_shape)
@@ -164,36 +164,36 @@ def _norm(step: _Step, stage: Stage, outputs: Tensor) -> Tensor:
     return normed
 
 
-def _sum(step: _Step, node: _Node) -> Tensor:
+def _sum(step: _Step, node: _Node) -> GpuTensor:
     """The sum of several layers' outputs, made once: the last added to the sum of the others."""
     if node not in step.outputs:
         others, last = _sum(step, node[:-1]), step.outputs[node[-1:]]
-        step.outputs[node] = Tensor("sum", last.nbytes)
+        step.outputs[node] = GpuTensor("sum", last.nbytes)
         step.launch(f"layer {node[-1]} add", "fp", (others, last), (step.outputs[node],))
     return step.outputs[node]
 
 
 def _pool(
-    step: _Step, name: str, kind: Pooling | None, inputs: Tensor, shape: tuple[int, ...]
-) -> tuple[Tensor, _Pooled | None]:
+    step: _Step, name: str, kind: Pooling | None, inputs: GpuTensor, shape: tuple[int, ...]
+) -> tuple[GpuTensor, _Pooled | None]:
     if kind is None:
         return inputs, None
     pooled = step.tensor(f"{name} pooled", *shape)
     if kind == "average":
         step.launch(f"{name} pool", "fp", (inputs,), (pooled,))
         return pooled, _Pooled(inputs, None)
-    index = Tensor(f"{name} pool index", pooled.nbytes // step.element * POOL_INDEX_NBYTES)
+    index = GpuTensor(f"{name} pool index", pooled.nbytes // step.element * POOL_INDEX_NBYTES)
     step.launch(f"{name} pool", "fp", (inputs,), (pooled, index))
     return pooled, _Pooled(inputs, index)
 
 
-def _weight(step: _Step, stage: Stage) -> Tensor:
+def _weight(step: _Step, stage: NetworkStage) -> GpuTensor:
     """The weight, cast if the precision asks for it (autocast keeps the copy for the step)."""
-    master = Tensor(f"{stage.name} weight", stage.weights * MASTER_NBYTES, kept=True)
+    master = GpuTensor(f"{stage.name} weight", stage.weights * MASTER_NBYTES, kept=True)
     step.weights.append(master)
     if step.element == MASTER_NBYTES:
         return master
-    cast = Tensor(f"{stage.name} weight cast", stage.weights * step.element)
+    cast = GpuTensor(f"{stage.name} weight cast", stage.weights * step.element)
     step.launch(f"{stage.name} weight cast", "fp", (master,), (cast,))
     return cast
 
@@ -202,15 +202,15 @@ def _loss(step: _Step) -> None:
     """Cross entropy on the mean output over time; each direction counted as one fused kernel."""
     last = len(step.network.stages) - 1
     outputs = step.outputs[last,]
-    mean = Tensor("mean output", outputs.nbytes // (step.network.steps * step.element) * 4)
-    gradient = Tensor("output gradient", outputs.nbytes)
+    mean = GpuTensor("mean output", outputs.nbytes // (step.network.steps * step.element) * 4)
+    gradient = GpuTensor("output gradient", outputs.nbytes)
     flop = (step.network.steps + 4) * mean.nbytes // 4
     step.launch("loss", "loss", (outputs,), (mean,), flop)
     step.launch("loss grad", "loss", (mean,), (gradient,), flop)
     step.gradients[last,] = gradient
 
 
-def _backward(step: _Step, index: int, stage: Stage) -> None:
+def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
     saved = step.saved[index]
     gradient = _pool_gradient(step, stage.name, _output_gradient(step, index), saved.pool)
     if saved.state is not None:
@@ -229,24 +229,24 @@ def _backward(step: _Step, index: int, stage: Stage) -> None:
         gradient = normed
     products = Products(stage, step.network.images, step.kernels)
     if stage.sources != (INPUT,):
-        inputs = Tensor(f"{stage.name} input gradient", saved.inputs.nbytes)
+        inputs = GpuTensor(f"{stage.name} input gradient", saved.inputs.nbytes)
         products.input_gradient(gradient, saved.weight, inputs)
         inputs = _pool_gradient(step, f"{stage.name} input", inputs, saved.input_pool)
         _accumulate(step, tuple(sorted(stage.sources)), inputs)
     _weight_gradient(step, stage, saved, products, gradient)
 
 
-def _pool_gradient(step: _Step, name: str, gradient: Tensor, pool: _Pooled | None) -> Tensor:
+def _pool_gradient(step: _Step, name: str, gradient: GpuTensor, pool: _Pooled | None) -> GpuTensor:
     """Autograd keeps what was pooled alive, but only the indices of max-pooling are read."""
     if pool is None:
         return gradient
-    result = Tensor(f"{name} unpooled gradient", pool.inputs.nbytes)
+    result = GpuTensor(f"{name} unpooled gradient", pool.inputs.nbytes)
     reads = (gradient,) if pool.index is None else (gradient, pool.index)
     step.launch(f"{name} pool grad", "bp", reads, (result,), holds=(pool.inputs,))
     return result
 
 
-def _output_gradient(step: _Step, index: int) -> Tensor:
+def _output_gradient(step: _Step, index: int) -> GpuTensor:
     """Gradient of a layer's output: of its own consumers, and of the sums it came last in."""
     for node in [node for node in step.gradients if len(node) > 1 and node[-1] == index]:
         gradient = step.gradients.pop(node)
@@ -255,10 +255,10 @@ def _output_gradient(step: _Step, index: int) -> Tensor:
     return step.gradients.pop((index,))
 
 
-def _accumulate(step: _Step, node: _Node, gradient: Tensor) -> None:
+def _accumulate(step: _Step, node: _Node, gradient: GpuTensor) -> None:
     """Add to a node's gradient; the first to come is the sum so far."""
     if node in step.gradients:
-        total = Tensor("gradient sum", gradient.nbytes)
+        total = GpuTensor("gradient sum", gradient.nbytes)
         reads = (step.gradients[node], gradient)
         step.launch(f"layer {node[-1]} gradient add", "bp", reads, (total,))
         gradient = total
@@ -267,12 +267,12 @@ def _accumulate(step: _Step, node: _Node, gradient: Tensor) -> None:
 
 
 def _weight_gradient(
-    step: _Step, stage: Stage, saved: _Saved, products: Products, gradient: Tensor
+    step: _Step, stage: NetworkStage, saved: _Saved, products: Products, gradient: GpuTensor
 ) -> None:
-    result = Tensor(f"{stage.name} weight gradient", saved.weight.nbytes)
+    result = GpuTensor(f"{stage.name} weight gradient", saved.weight.nbytes)
     products.weight_gradient(gradient, saved.inputs, result)
     if step.element != MASTER_NBYTES:
-        master = Tensor(f"{stage.name} master gradient", stage.weights * MASTER_NBYTES)
+        master = GpuTensor(f"{stage.name} master gradient", stage.weights * MASTER_NBYTES)
         step.launch(f"{stage.name} gradient cast", "wg", (result,), (master,))
         result = master
     step.weight_gradients.append(result)

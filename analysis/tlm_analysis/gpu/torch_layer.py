@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlm_analysis.gpu.kernel import Kernel, Tensor
+from tlm_analysis.gpu.kernel import GpuTensor, Kernel
 from tlm_analysis.gpu.neuron import Launches
 
 
@@ -17,9 +17,9 @@ from tlm_analysis.gpu.neuron import Launches
 class _Kept:
     """What autograd keeps of one step."""
 
-    h: Tensor
-    over: Tensor
-    rest: Tensor
+    h: GpuTensor
+    over: GpuTensor
+    rest: GpuTensor
 
 
 def torch_layer(steps: int, step_nbytes: int) -> tuple[list[Kernel], list[Kernel]]:
@@ -28,20 +28,20 @@ def torch_layer(steps: int, step_nbytes: int) -> tuple[list[Kernel], list[Kernel
     ``step_nbytes`` is the size of one tensor of one step, in FP32. The backward pass accumulates
     into the input's gradient and clears it, as the benchmark does.
     """
-    current = Tensor("x", steps * step_nbytes, kept=True)
-    spikes = Tensor("spike_seq", steps * step_nbytes)
+    current = GpuTensor("x", steps * step_nbytes, kept=True)
+    spikes = GpuTensor("spike_seq", steps * step_nbytes)
     forward, kept = _forward(current, spikes, steps, step_nbytes)
     return forward, _backward(current, spikes, kept, step_nbytes)
 
 
 def _forward(
-    current: Tensor, spikes: Tensor, steps: int, step_nbytes: int
+    current: GpuTensor, spikes: GpuTensor, steps: int, step_nbytes: int
 ) -> tuple[list[Kernel], list[_Kept]]:
     """v + (x - v) / tau; heaviside(v - threshold); (1 - s) v + s v_reset; two stores."""
     run = Launches("lif", "fp", step_nbytes)
     membranes = run.run("zeros", nbytes=current.nbytes)
     run.into(spikes, "zeros")
-    membrane, kept = Tensor("v", step_nbytes), []
+    membrane, kept = GpuTensor("v", step_nbytes), []
     for t in range(steps):
         difference = run.run("sub", current.step(t, steps), membrane)
         h = run.run("add", membrane, run.run("div", difference))
@@ -56,7 +56,9 @@ def _forward(
     return run.kernels, kept
 
 
-def _backward(current: Tensor, spikes: Tensor, kept: list[_Kept], step_nbytes: int) -> list[Kernel]:
+def _backward(
+    current: GpuTensor, spikes: GpuTensor, kept: list[_Kept], step_nbytes: int
+) -> list[Kernel]:
     """Autograd through the same; O(T^2) twice, by storing a step and by reading one.
 
     A store into a slice copies the gradient of all steps (CopySlices in torch/csrc/autograd/
@@ -64,9 +66,9 @@ def _backward(current: Tensor, spikes: Tensor, kept: list[_Kept], step_nbytes: i
     """
     steps, run = len(kept), Launches("lif grad", "bp", step_nbytes)
     run.run("sum", spikes, nbytes=4)
-    total = Tensor("x gradient", current.nbytes)
+    total = GpuTensor("x gradient", current.nbytes)
     stored = run.run("expand sum", nbytes=current.nbytes)
-    carried: Tensor | None = None
+    carried: GpuTensor | None = None
     for t in reversed(range(steps)):
         if t < steps - 1:
             stored = run.run("copy gradient", stored, nbytes=current.nbytes)
@@ -79,17 +81,17 @@ def _backward(current: Tensor, spikes: Tensor, kept: list[_Kept], step_nbytes: i
         run.into(full.step(t, steps), "copy", dh)
         if t < steps - 1:
             run.into(total, "accumulate", total, full)
-    kept_gradient = Tensor("x.grad", current.nbytes, kept=True)
+    kept_gradient = GpuTensor("x.grad", current.nbytes, kept=True)
     run.into(kept_gradient, "accumulate", kept_gradient, total)
     run.into(kept_gradient, "clear")
     return run.kernels
 
 
 def _step_gradient(
-    run: Launches, kept: _Kept, ds: Tensor, carried: Tensor | None
-) -> tuple[Tensor, Tensor]:
+    run: Launches, kept: _Kept, ds: GpuTensor, carried: GpuTensor | None
+) -> tuple[GpuTensor, GpuTensor]:
     """Gradients of a step's input and of the membrane before it."""
-    dh: Tensor | None = None
+    dh: GpuTensor | None = None
     if carried is not None:
         reset = run.run("mul reset", carried)
         rest = run.run("neg", run.run("mul", carried, kept.h))

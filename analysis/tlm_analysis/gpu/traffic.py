@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from tlm_analysis.gpu.access import accesses, l2_read_nbytes
 from tlm_analysis.gpu.cache import BLOCKS, L2Cache
 from tlm_analysis.gpu.devices import Device
-from tlm_analysis.gpu.kernel import Kernel, Tensor
+from tlm_analysis.gpu.kernel import GpuTensor, Kernel
 
 
 @dataclass(frozen=True)
-class Traffic:
+class KernelTraffic:
     """Bytes one kernel moves: DRAM to L2 and back, L2 to the multiprocessors and back."""
 
     dram_read_nbytes: int
@@ -36,7 +36,7 @@ class Traffic:
 class StepTraffic:
     """Traffic of every kernel of a step, and the most bytes of storage alive at once."""
 
-    kernels: tuple[Traffic, ...]
+    kernels: tuple[KernelTraffic, ...]
     peak_nbytes: int
 
 
@@ -53,7 +53,7 @@ def step_traffic(kernels: Sequence[Kernel], device: Device, blocks: int = BLOCKS
     return StepTraffic(traffic, storage.peak_nbytes)
 
 
-def isolated_traffic(kernel: Kernel, device: Device) -> Traffic:
+def isolated_traffic(kernel: Kernel, device: Device) -> KernelTraffic:
     """One kernel alone, as a profiler counts it: the cache begins empty, and dirty lines that are
     still in it at the end are not counted."""
     return _run((kernel,), device, L2Cache(device), Storage((kernel,)))[0]
@@ -61,7 +61,7 @@ def isolated_traffic(kernel: Kernel, device: Device) -> Traffic:
 
 def _run(
     kernels: Sequence[Kernel], device: Device, cache: L2Cache, storage: Storage
-) -> tuple[Traffic, ...]:
+) -> tuple[KernelTraffic, ...]:
     found = []
     for index, kernel in enumerate(kernels):
         read, written = cache.dram_read_nbytes, cache.dram_write_nbytes
@@ -73,7 +73,7 @@ def _run(
                 cache.touch(place, offset + start, offset + end, owner.nbytes, write=write)
         storage.after(index)
         found.append(
-            Traffic(
+            KernelTraffic(
                 cache.dram_read_nbytes - read,
                 cache.dram_write_nbytes - written,
                 l2_read_nbytes(kernel),
@@ -92,26 +92,26 @@ class Storage:
 
     def __init__(self, kernels: Sequence[Kernel]) -> None:
         """Lifetimes of the tensors of ``kernels``."""
-        first: dict[Tensor, int] = {}
-        last: dict[Tensor, int] = {}
+        first: dict[GpuTensor, int] = {}
+        last: dict[GpuTensor, int] = {}
         for index, kernel in enumerate(kernels):
             for tensor in (*kernel.reads, *kernel.writes, *kernel.holds):
                 first.setdefault(tensor.storage, index)
                 last[tensor.storage] = index
         kept = [tensor for tensor in first if tensor.kept]
-        self._born: dict[int, list[Tensor]] = defaultdict(list)
-        self._dies: dict[int, list[Tensor]] = defaultdict(list)
+        self._born: dict[int, list[GpuTensor]] = defaultdict(list)
+        self._dies: dict[int, list[GpuTensor]] = defaultdict(list)
         for tensor, index in first.items():
             if not tensor.kept:
                 self._born[index].append(tensor)
                 self._dies[last[tensor]].append(tensor)
         self._free: dict[int, list[int]] = defaultdict(list)
-        self._place: dict[Tensor, int] = {tensor: place for place, tensor in enumerate(kept)}
+        self._place: dict[GpuTensor, int] = {tensor: place for place, tensor in enumerate(kept)}
         self._places = len(kept)
         self._live_nbytes = sum(tensor.nbytes for tensor in kept)
         self.peak_nbytes = self._live_nbytes
 
-    def buffer(self, tensor: Tensor) -> int:
+    def buffer(self, tensor: GpuTensor) -> int:
         """The number of a living tensor's storage."""
         return self._place[tensor]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tlm_analysis.gpu.kernel import Kernel, Tensor
+from tlm_analysis.gpu.kernel import GpuTensor, Kernel
 from tlm_analysis.gpu.network import Optimizer
 
 MASTER_NBYTES = 4  # weights, their gradients and moments are FP32 in amp too
@@ -16,7 +16,7 @@ _FLOP = {"adam": 16, "sgd": 2}
 
 
 def update(
-    optimizer: Optimizer, scaled: bool, weights: Sequence[Tensor], gradients: Sequence[Tensor]
+    optimizer: Optimizer, scaled: bool, weights: Sequence[GpuTensor], gradients: Sequence[GpuTensor]
 ) -> Iterator[Kernel]:
     """One fused launch of the optimizer; a loss scale is taken out of the gradients first.
 
@@ -27,11 +27,11 @@ def update(
     if scaled:
         reads = writes = tuple(gradients)
         yield Kernel("unscale", "elementwise", "update", reads, writes, elements, groups=layers)
-    read: list[Tensor] = []
-    written: list[Tensor] = []
+    read: list[GpuTensor] = []
+    written: list[GpuTensor] = []
     for weight, gradient in zip(weights, gradients, strict=True):
         names = [f"{weight.name} {part}" for part in _MOMENTS[optimizer]]
-        state = [weight, *(Tensor(name, weight.nbytes, kept=True) for name in names)]
+        state = [weight, *(GpuTensor(name, weight.nbytes, kept=True) for name in names)]
         read += [gradient, *state]
         written += state
     flop = _FLOP[optimizer] * elements

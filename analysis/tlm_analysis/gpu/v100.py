@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from tlm_analysis.gpu.devices import V100
-from tlm_analysis.gpu.kernel import Gemm, Kernel, Tensor
-from tlm_analysis.gpu.traffic import Traffic, isolated_traffic
+from tlm_analysis.gpu.kernel import Gemm, GpuTensor, Kernel
+from tlm_analysis.gpu.traffic import KernelTraffic, isolated_traffic
 
 # CUTLASS 1 wmma_gemm writes its tile in slabs of 16 columns (the WMMA shape). Calibrated on two
 # of the three kernels, whose L2 writes are 29/8 of C: the first slab of a tile is written in whole
@@ -57,10 +57,10 @@ def measured() -> dict[str, Measured]:
     return {row[0]: Measured(*(float(field) for field in row[1:5])) for row in rows[1:]}
 
 
-def predicted(case: Case) -> Traffic:
+def predicted(case: Case) -> KernelTraffic:
     """A case on its own, on an empty cache; L2 writes with its epilogue's rewrites."""
     traffic = isolated_traffic(case.kernel, V100)
-    return Traffic(
+    return KernelTraffic(
         traffic.dram_read_nbytes,
         traffic.dram_write_nbytes,
         traffic.l2_read_nbytes,
@@ -75,21 +75,23 @@ def wmma_writes(n: int, tile_n: int = 128) -> float:
 
 
 def _stream(name: str, read: int, write: int, flop: int = 0) -> Kernel:
-    return Kernel(name, "elementwise", "", (Tensor("in", read),), (Tensor("out", write),), flop)
+    return Kernel(
+        name, "elementwise", "", (GpuTensor("in", read),), (GpuTensor("out", write),), flop
+    )
 
 
 def _in_place(name: str, nbytes: int) -> Kernel:
-    data = Tensor("data", nbytes)
+    data = GpuTensor("data", nbytes)
     return Kernel(name, "elementwise", "", (data,), (data,))
 
 
 def _product(name: str, gemm: Gemm, element: int, added: int = 0) -> Kernel:
     operands = (
-        Tensor("A", gemm.m * gemm.k * element),
-        Tensor("B", gemm.k * gemm.n * element),
+        GpuTensor("A", gemm.m * gemm.k * element),
+        GpuTensor("B", gemm.k * gemm.n * element),
     )
-    extra = (Tensor("C", added),) if added else ()
-    result = Tensor("D", 4 * gemm.m * gemm.n)
+    extra = (GpuTensor("C", added),) if added else ()
+    result = GpuTensor("D", 4 * gemm.m * gemm.n)
     return Kernel(name, "linear", "", operands + extra, (result,), gemm.flop, gemm)
 
 
@@ -107,7 +109,7 @@ def cases() -> tuple[Case, ...]:
     quasi, sobol = 3 * 2**20 * 4, 100_000 * 100 * 4
     pixels, image = 512 * 512 * 4, 502 * 458 * 4
     units, voxels = 65_537 * 17 * 4, 64**3
-    q = Tensor("Q", 2 * 4 * voxels)
+    q = GpuTensor("Q", 2 * 4 * voxels)
     return (
         Case(
             "cudaTensorCoreGemm_k1",
@@ -157,7 +159,7 @@ def cases() -> tuple[Case, ...]:
         ),
         Case(
             "parboil-mri-q_k1",
-            Kernel("ComputeQ", "elementwise", "", (Tensor("xyz", 12 * voxels), q), (q,)),
+            Kernel("ComputeQ", "elementwise", "", (GpuTensor("xyz", 12 * voxels), q), (q,)),
             "Parboil large: 64 x 64 x 64 voxels; x, y, z and complex Q, which is added to",
         ),
         Case(

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tlm_analysis.energy import Energy
+from tlm_analysis.energy import RunEnergy
 from tlm_analysis.plots.canvas import (
     BLUE,
     BROWN,
@@ -38,7 +38,7 @@ _PHASES = {
 }
 
 
-def energy_figure(energy: Energy) -> Figure:
+def energy_figure(energy: RunEnergy) -> Figure:
     """One bar per component, stacked by phase, with its leakage hatched at the end."""
     scale, unit = energy_unit(float(energy.total_pj.sum()))
     leakage = float(energy.total_pj[energy.leaks].sum())
@@ -57,7 +57,7 @@ def energy_figure(energy: Energy) -> Figure:
     return figure
 
 
-def _bars(axes: Axes, energy: Energy, scale: float) -> NDArray[np.float64]:
+def _bars(axes: Axes, energy: RunEnergy, scale: float) -> NDArray[np.float64]:
     """Draw the bars; return their lengths in units of ``scale``, [components]."""
     names = energy.components
     places = np.arange(len(names))

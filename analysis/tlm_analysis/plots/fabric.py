@@ -40,7 +40,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Panel:
+class CurvePanel:
     """One pair of axes with its curves; ``y_max`` cuts off what grows without bound."""
 
     title: str
@@ -53,10 +53,10 @@ class Panel:
 
 def curve_figure(title: str, curves: Sequence[Curve], x_label: str, y_label: str) -> Figure:
     """One pair of axes."""
-    return panel_figure([Panel(title, curves, x_label, y_label)], columns=1)
+    return panel_figure([CurvePanel(title, curves, x_label, y_label)], columns=1)
 
 
-def panel_figure(panels: Sequence[Panel], columns: int) -> Figure:
+def panel_figure(panels: Sequence[CurvePanel], columns: int) -> Figure:
     """Several pairs of axes, row by row."""
     rows = -(-len(panels) // columns)
     with style():
@@ -77,7 +77,7 @@ def write_png(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _draw(axes: Axes, panel: Panel) -> None:
+def _draw(axes: Axes, panel: CurvePanel) -> None:
     for curve in panel.curves:
         colour = _COLOURS[curve.group % len(_COLOURS)]
         if curve.reference:

@@ -12,7 +12,7 @@ from tlm.workload.report.density import densities, hidden_by_step
 from tlm_analysis.plots.canvas import BLUE, GREEN, VERMILION, new_figure, save, style
 
 SHOWN_NEURONS = 400  # of a layer's raster: what 800 pixels can tell apart
-TENSORS = {"spikes": ("S", BLUE), "masks": ("m", GREEN), "gradients": ("dU", VERMILION)}
+TENSORS = {"spikes": ("S", BLUE), "masks": ("m", GREEN), "dU": ("dU", VERMILION)}
 
 
 def plot_workload(workload: Workload, folder: str | Path) -> list[Path]:
@@ -44,7 +44,7 @@ def density_figure(workload: Workload, recording: Recording) -> Figure:
     figure.suptitle(f"{_title(workload)}, iteration {recording.iteration}: share of non-zeros")
     for axes, (name, (symbol, _)) in zip(figure.subplots(1, 3), TENSORS.items(), strict=True):
         shares = np.array(getattr(measured, name), np.float64)
-        if name != "gradients":
+        if name != "dU":
             shares[[at for at, one in enumerate(workload.layers) if one.neuron is None]] = np.nan
         image = axes.imshow(shares, aspect="auto", vmin=0, cmap="viridis")
         figure.colorbar(image, ax=axes, shrink=0.6)

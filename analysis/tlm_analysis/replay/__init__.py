@@ -6,8 +6,8 @@ simpler is the DRAM controller: it serves whole transactions, opens one row a ba
 and spreads refresh over all time. Virtual channels and credits of the router mesh are left out.
 """
 
-from tlm_analysis.replay.chip import ReplayChip, Task
-from tlm_analysis.replay.estimate import BOUND, TRUSTED_ERROR, Estimate
+from tlm_analysis.replay.chip import ReplayChip, ReplayTile
+from tlm_analysis.replay.estimate import BOUND, TRUSTED_ERROR, GainEstimate
 from tlm_analysis.replay.programs import replay_ps
 
-__all__ = ["BOUND", "TRUSTED_ERROR", "Estimate", "ReplayChip", "Task", "replay_ps"]
+__all__ = ["BOUND", "TRUSTED_ERROR", "GainEstimate", "ReplayChip", "ReplayTile", "replay_ps"]

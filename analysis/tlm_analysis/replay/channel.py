@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from tlm.config.fabric import Dram
 from tlm.config.tables.dram_timing import DramTiming
-from tlm_analysis.replay.packet import READ, WRITE, Packet
+from tlm_analysis.replay.packet import READ, WRITE, ReplayPacket
 
 At = Callable[..., None]  # (time in ps, what to call, its arguments)
-Answer = Callable[[Packet], None]
+Answer = Callable[[ReplayPacket], None]
 
 
 class IdealChannel:
@@ -24,7 +24,7 @@ class IdealChannel:
         self._answer = answer
         self._free_ps = 0
 
-    def accept(self, packet: Packet, now: int) -> None:
+    def accept(self, packet: ReplayPacket, now: int) -> None:
         """Take a packet that has just arrived."""
         held_ps = int(-(-packet.nbytes * 1000 // self._bytes_per_ns))
         self._free_ps = max(now, self._free_ps) + held_ps
@@ -42,7 +42,7 @@ class _Bank:
 
 @dataclass(slots=True)
 class _Entry:
-    packet: Packet
+    packet: ReplayPacket
     bank: _Bank
     row: int
 
@@ -81,7 +81,7 @@ class ControlledChannel:
         self._answer_ps = ((timing.cl_clk + timing.dqsck_clk) * clock, 0)
         self._recover_ps = (timing.trtp_clk * clock, (write_end + timing.twr_clk) * clock)
 
-    def accept(self, packet: Packet, now: int) -> None:
+    def accept(self, packet: ReplayPacket, now: int) -> None:
         """Take a packet that has just arrived."""
         row, bank = divmod(packet.address // self._page_bytes, len(self._banks))
         self._front.append(_Entry(packet, self._banks[bank], row))
@@ -137,7 +137,7 @@ class ControlledChannel:
         chosen.bank.usable = max(chosen.bank.usable, end + self._recover_ps[self._mode])
         self._at(end, self._served, chosen.packet, end)
 
-    def _served(self, packet: Packet, now: int) -> None:
+    def _served(self, packet: ReplayPacket, now: int) -> None:
         self._bursts[packet.kind] -= packet.bursts
         self._at(now + self._answer_ps[packet.kind], self._answer, packet)
         self._admit()

@@ -9,11 +9,11 @@ from typing import Protocol
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
 
-Run = tuple[int, int]  # contiguous bytes in DRAM: address, length
-Piece = tuple[int, int, int, int]  # place, address there, payload bytes, DRAM bursts
+ReplayExtent = tuple[int, int]  # contiguous bytes in DRAM: address, length
+ReplayPiece = tuple[int, int, int, int]  # place, address there, payload bytes, DRAM bursts
 
 
-class Message(Protocol):
+class ReplayMessage(Protocol):
     """A payload to another core; each of its packets counts towards ``arrives``."""
 
     core: int
@@ -21,19 +21,19 @@ class Message(Protocol):
     arrives: tuple[int, ...]
 
 
-class Task(Protocol):
+class ReplayTile(Protocol):
     """What is needed of a tile; ``tlm.space.task.Tile``, which describes the fields, is one."""
 
     cycles: int
     needs: tuple[int, ...]
     read_needs: tuple[int, ...]
-    reads: tuple[Run, ...]
-    writes: tuple[Run, ...]
+    reads: tuple[ReplayExtent, ...]
+    writes: tuple[ReplayExtent, ...]
     signals: tuple[int, ...]
     saves: tuple[int, ...]
 
     @property
-    def messages(self) -> Sequence[Message]:
+    def messages(self) -> Sequence[ReplayMessage]:
         """What it sends to other cores."""
 
 
@@ -76,7 +76,7 @@ class ReplayChip:
             source = following
         return tuple(links)
 
-    def pieces(self, run: Run) -> list[Piece]:
+    def pieces(self, run: ReplayExtent) -> list[ReplayPiece]:
         """A run of bytes cut into packets, ``place`` being the channel."""
         dram, payload, burst = self.config.dram, self.config.noc.payload, self.timing.burst_bytes
         start, nbytes = run

@@ -9,7 +9,7 @@ TRUSTED_ERROR = 0.05  # a replay that misses the run itself by more says nothing
 
 
 @dataclass(frozen=True)
-class Estimate:
+class GainEstimate:
     """What twice as much of one resource would gain: share of the run's time, 0..1.
 
     ``gain`` is from replays of the run with and without relief. A run of the simulator is expected

@@ -10,7 +10,7 @@ from typing import Any
 
 from tlm_analysis.replay.channel import ControlledChannel, IdealChannel
 from tlm_analysis.replay.chip import ReplayChip
-from tlm_analysis.replay.packet import READ, Packet
+from tlm_analysis.replay.packet import READ, ReplayPacket
 
 
 class Fabric:
@@ -52,7 +52,7 @@ class Fabric:
         call(*arguments)
         return True
 
-    def send(self, packet: Packet, source: int, target: int, nbytes: int) -> None:
+    def send(self, packet: ReplayPacket, source: int, target: int, nbytes: int) -> None:
         """Inject a packet with so many bytes of payload."""
         packet.flits = flits = self._chip.flits(nbytes)
         packet.target, packet.hop = target, 0
@@ -63,7 +63,7 @@ class Fabric:
         self._inject[source] = start + flits * self._period_ps
         self.at(start + 2 * self._period_ps, self._hop, packet)
 
-    def _hop(self, packet: Packet) -> None:
+    def _hop(self, packet: ReplayPacket) -> None:
         """Pass a router and the link, or at the end of the route the port, behind it."""
         start, held = self.now + self._routing_ps, packet.flits * self._period_ps
         if packet.hop == len(packet.route):
@@ -86,7 +86,7 @@ class Fabric:
             return given_ps
         return (given_ps // period_ps + self._synchroniser) * period_ps
 
-    def _arrived(self, packet: Packet) -> None:
+    def _arrived(self, packet: ReplayPacket) -> None:
         """A packet with its tail at its target: a channel takes it, or it is at its end."""
         channel = packet.target - self.first_channel
         if channel < 0:
@@ -94,7 +94,7 @@ class Fabric:
         else:
             self._channels[channel].accept(packet, self.now)
 
-    def _answer(self, packet: Packet) -> None:
+    def _answer(self, packet: ReplayPacket) -> None:
         """A channel has answered: a read's data go back, a write ends there."""
         if packet.kind == READ:
             self.send(packet, packet.target, packet.core, packet.nbytes)

@@ -8,7 +8,7 @@ from typing import Any
 READ, WRITE, MESSAGE = range(3)
 
 
-class Packet:
+class ReplayPacket:
     """One payload; ``closed`` is called with it when it has come to its end.
 
     ``core`` is where it comes from, ``address`` and ``bursts`` are those at its DRAM channel,
@@ -20,7 +20,7 @@ class Packet:
 
     def __init__(
         self, kind: int, core: int, address: int, nbytes: int, bursts: int,
-        closed: Callable[[Packet], None], dones: Any,
+        closed: Callable[[ReplayPacket], None], dones: Any,
     ) -> None:  # fmt: skip
         self.kind = kind
         self.core = core

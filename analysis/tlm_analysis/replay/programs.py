@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Sequence
 
-from tlm_analysis.replay.chip import Piece, ReplayChip, Task
+from tlm_analysis.replay.chip import ReplayChip, ReplayPiece, ReplayTile
 from tlm_analysis.replay.fabric import Fabric
-from tlm_analysis.replay.packet import MESSAGE, READ, WRITE, Packet
+from tlm_analysis.replay.packet import MESSAGE, READ, WRITE, ReplayPacket
 
 OUTPUTS_HELD = 2  # results of so many tiles may be on their way (double buffer)
 
@@ -34,13 +34,13 @@ class _Engine:
     def __init__(self, core: int) -> None:
         self.core = core
         self.flying = 0
-        self.queue: deque[tuple[int, Packet]] = deque()
+        self.queue: deque[tuple[int, ReplayPacket]] = deque()
         self.outputs: deque[_Done] = deque()
         self.program: Generator[Wait, None, None]
 
 
 def replay_ps(
-    cores: Sequence[Sequence[Sequence[Task]]],
+    cores: Sequence[Sequence[Sequence[ReplayTile]]],
     arrivals: Sequence[int],
     chip: ReplayChip,
 ) -> int:
@@ -65,7 +65,7 @@ class _Replay:
         self._completions = completions
         self._ready: deque[_Engine] = deque()
 
-    def add(self, core: int, tasks: Sequence[Task]) -> None:
+    def add(self, core: int, tasks: Sequence[ReplayTile]) -> None:
         engine = _Engine(core)
         engine.program = self._program(engine, tasks)
         self._ready.append(engine)
@@ -94,7 +94,7 @@ class _Replay:
             for save in done.saves:
                 self._arrive(save)
 
-    def _program(self, engine: _Engine, tasks: Sequence[Task]) -> Generator[Wait, None, None]:
+    def _program(self, engine: _Engine, tasks: Sequence[ReplayTile]) -> Generator[Wait, None, None]:
         """Fetch a tile ahead, wait for what it needs, compute, hand over."""
         ahead: _Done | None = None
         ahead_of = -1
@@ -119,17 +119,17 @@ class _Replay:
                 yield task.cycles * period_ps
             self._hand_over(engine, task)
 
-    def _may_fetch(self, task: Task) -> bool:
+    def _may_fetch(self, task: ReplayTile) -> bool:
         return not any(self._completions[ident].left for ident in task.read_needs)
 
-    def _fetch(self, engine: _Engine, task: Task) -> _Done | None:
+    def _fetch(self, engine: _Engine, task: ReplayTile) -> _Done | None:
         pieces = [piece for run in task.reads for piece in self._chip.pieces(run)]
         done = _Done(len(pieces))
         self._queue(engine, READ, pieces, (done,))
         self._issue(engine)
         return done if pieces else None
 
-    def _hand_over(self, engine: _Engine, task: Task) -> None:
+    def _hand_over(self, engine: _Engine, task: ReplayTile) -> None:
         """Post a task's writes and messages, and tell those who wait on the same core."""
         named = self._completions
         pieces = [piece for run in task.writes for piece in self._chip.pieces(run)]
@@ -154,19 +154,19 @@ class _Replay:
         return [min(self._payload, nbytes - i) for i in range(0, max(1, nbytes), self._payload)]
 
     def _queue(
-        self, engine: _Engine, kind: int, pieces: list[Piece],
+        self, engine: _Engine, kind: int, pieces: list[ReplayPiece],
         dones: tuple[_Done, ...],
     ) -> None:  # fmt: skip
         first = 0 if kind == MESSAGE else self._fabric.first_channel
 
-        def closed(packet: Packet) -> None:
+        def closed(packet: ReplayPacket) -> None:
             engine.flying -= 1
             self._issue(engine)
             for done in packet.dones:
                 self._arrive(done)
 
         for place, address, nbytes, bursts in pieces:
-            packet = Packet(kind, engine.core, address, nbytes, bursts, closed, dones)
+            packet = ReplayPacket(kind, engine.core, address, nbytes, bursts, closed, dones)
             engine.queue.append((first + place, packet))
 
     def _issue(self, engine: _Engine) -> None:

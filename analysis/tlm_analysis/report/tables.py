@@ -11,8 +11,8 @@ from tlm_analysis.gpu import GpuBaseline
 from tlm_analysis.run_dir import Json, RunDir
 from tlm_analysis.windows import energy_text, nbytes_text, time_text
 
-Row = tuple[str, ...]
-Table = list[Row]
+TableRow = tuple[str, ...]
+ReportTable = list[TableRow]
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Titled:
     """
 
     caption: str
-    heads: Row
-    rows: Sequence[Row]
+    heads: TableRow
+    rows: Sequence[TableRow]
     texts: int = 0
 
 
-def headline(summary: Json) -> Table:
+def headline(summary: Json) -> ReportTable:
     """(what, figure) of the run in a handful of lines."""
     time, energy, work = summary["time"], summary["energy"], summary["workload"]
     dram = summary["dram"]
@@ -87,7 +87,7 @@ def gpu(summary: Json, baseline: GpuBaseline) -> Titled:
     first, last = (1e12 * second for second in baseline.time_s_range)
     dram = summary["dram"]
     chip_nbytes = dram["bytes_read"] + dram["bytes_written"]
-    rows: Table = [
+    rows: ReportTable = [
         ("time per iteration", time_text(time_ps), f"{time_text(first)} to {time_text(last)}",
          f"{first / time_ps:.2f} to {last / time_ps:.2f}"),
         ("energy per iteration", energy_text(energy_pj),

@@ -11,7 +11,7 @@ from tlm.config.layers import load_chip
 from tlm.errors import ConfigError
 from tlm.hardware.chip import own_clock_ps
 from tlm.hardware.noc.crossing import Crossing
-from tlm.hardware.noc.packet_mesh import Network
+from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.kernel import Environment, Transaction
 from tlm.program.build import build_program
@@ -37,7 +37,7 @@ def latency(model, clocks_ps, sent_ps):
         vcs=2, vc_buffer=8, routing="xy", payload="256 B", header="16 B",
     )  # fmt: skip
     env = Environment()
-    kind = RouterNetwork if model == "router" else Network
+    kind = RouterNetwork if model == "router" else PacketNetwork
     network = kind(env, Mesh(columns=2, rows=1), noc)
     for node, clock in enumerate(clocks_ps):
         network.attach(node, f"core{node}", clock_ps=clock)

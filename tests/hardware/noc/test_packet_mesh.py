@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlm.config.fabric import Mesh, Noc
-from tlm.hardware.noc.packet_mesh import Network
+from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.kernel import Environment, Transaction
 
 PERIOD = 2000  # ps, 500 MHz
@@ -29,7 +29,7 @@ class Bench:
 
     def __init__(self, columns=5, rows=4, **parameters):
         self.env = Environment()
-        self.network = Network(self.env, Mesh(columns=columns, rows=rows), noc(**parameters))
+        self.network = PacketNetwork(self.env, Mesh(columns=columns, rows=rows), noc(**parameters))
         for node in range(columns * rows):
             self.network.attach(node, f"core{node:02d}")
         self.arrived = {}

@@ -12,7 +12,7 @@ from tests.hardware.noc.router_bench import Bench, WatchedBench
 from tlm.errors import ConfigError
 from tlm.hardware.noc.driver import NocRun, drive
 from tlm.hardware.noc.router.shape import RouterShape
-from tlm.hardware.noc.traffic import Traffic
+from tlm.hardware.noc.traffic import TrafficPattern
 
 REFERENCE = Path(__file__).parents[3] / "traces" / "reference" / "noc"
 STAGES = {"rc4": 4, "la3": 3, "sp2": 2}
@@ -76,7 +76,7 @@ def limit_rows():
 def test_limit_of_a_virtual_channel(row):
     """Pipeline and credits bound what an input or output lane carries: exact fractions."""
     flits = int(row["packet_flits"])
-    traffic = Traffic(row["traffic"], 4, 4, flits, 1.0)
+    traffic = TrafficPattern(row["traffic"], 4, 4, flits, 1.0)
     shape = RouterShape(STAGES[row["router"]], int(row["vcs"]), 8)
     window = 1320  # of the denominators 3, 5, 6, 11; the others are within a packet's length
     measured = drive(traffic, shape, NocRun(800, window, 0))
@@ -105,7 +105,7 @@ def test_latency_under_load(point):
         if row["traffic"] == traffic and row["offered_flit"] == rate and row["mode"] == "latency"
     )
     measured = drive(
-        Traffic(traffic, int(k), int(k), int(flits), float(rate)),
+        TrafficPattern(traffic, int(k), int(k), int(flits), float(rate)),
         RouterShape(STAGES[router], int(vcs), 8),
         NocRun(500, int(2500 * int(flits) / (float(rate) * int(k) ** 2)), 3000),
     )
@@ -165,7 +165,7 @@ def test_no_deadlock_in_a_thousand_mixes():
 def test_littles_law_at_every_buffer(rate):
     """Mean occupancy = arrival rate x mean time in the buffer, for every lane of the mesh."""
     bench = WatchedBench(4, 4, RouterShape(3, 2, 4))
-    for cycle, source, target in Traffic("uniform", 4, 4, 3, rate).arrivals():
+    for cycle, source, target in TrafficPattern("uniform", 4, 4, 3, rate).arrivals():
         if cycle >= 600:
             break
         bench.send(source, [target], 3, cycle)
@@ -243,4 +243,4 @@ def test_wrong_shape_is_refused(change, text):
 def test_wrong_traffic_is_refused(words, text):
     """A pattern or rate that cannot be is named."""
     with pytest.raises(ConfigError, match=text):
-        Traffic(*words)
+        TrafficPattern(*words)

@@ -3,7 +3,7 @@
 import pytest
 
 from tlm.config import load_chip
-from tlm.hardware.noc.packet_mesh import Network
+from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.kernel import Environment, Transaction
 from tlm.running.runner import run_job
@@ -46,7 +46,7 @@ def test_unloaded_router_and_packet_agree(stages):
         for i, (source, target) in enumerate((a, b) for a in range(0, 20, 3) for b in range(20))
     ]
     options = (f"router_stages={stages}",)
-    assert arrivals(RouterNetwork, sends, *options) == arrivals(Network, sends, *options)
+    assert arrivals(RouterNetwork, sends, *options) == arrivals(PacketNetwork, sends, *options)
 
 
 def test_a_packet_between_two_clock_edges_waits_for_the_second():

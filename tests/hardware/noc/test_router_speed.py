@@ -5,7 +5,7 @@ import time
 from tests.hardware.dram.test_speed import bare_timeouts_per_s
 from tlm.hardware.noc.driver import NocRun, drive
 from tlm.hardware.noc.router.shape import RouterShape
-from tlm.hardware.noc.traffic import Traffic
+from tlm.hardware.noc.traffic import TrafficPattern
 
 
 def test_packets_per_timeout():
@@ -18,7 +18,7 @@ def test_packets_per_timeout():
     for _ in range(3):
         start = time.process_time()
         measured = drive(
-            Traffic("uniform", 8, 8, 5, 0.2), RouterShape(4, 4, 8), NocRun(200, 800, 300)
+            TrafficPattern("uniform", 8, 8, 5, 0.2), RouterShape(4, 4, 8), NocRun(200, 800, 300)
         )
         packets = measured.cycles * 64 * 0.2 / 5
         rate = packets / (time.process_time() - start)

@@ -24,7 +24,7 @@ REQUIRED_UNITS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class AreaUnit:
     """Area of one unit in um2."""
 
     area_um2: float
@@ -43,7 +43,7 @@ class AreaTable:
     node: str
     path: Path
     density: float
-    units: dict[str, Unit]
+    units: dict[str, AreaUnit]
 
 
 class _UnitEntry(Section):
@@ -58,7 +58,7 @@ class _Density(Section):
     confidence: Confidence
 
 
-class _TableFile(Section):
+class _AreaFile(Section):
     schema_version: Literal[1]
     name: str
     node: str
@@ -83,19 +83,20 @@ def load_area(name_or_path: str | Path, asked_by: str = "area") -> AreaTable:
     where = f"area table {name_or_path}" if path.parent == AREA_FOLDER else str(path)
     data = read_table(AREA_FOLDER, path, where)
     try:
-        file = _TableFile.model_validate(data)
+        file = _AreaFile.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("\n".join(problem_lines(error, _TableFile, lambda _: where))) from None
+        raise ConfigError("\n".join(problem_lines(error, _AreaFile, lambda _: where))) from None
     problems = _coverage(file, where)
     if problems:
         raise ConfigError("\n".join(problems))
     units = {
-        name: Unit(entry.area, entry.source, entry.confidence) for name, entry in file.units.items()
+        name: AreaUnit(entry.area, entry.source, entry.confidence)
+        for name, entry in file.units.items()
     }
     return AreaTable(file.name, file.node, path, file.density.share, units)
 
 
-def _coverage(file: _TableFile, where: str) -> list[str]:
+def _coverage(file: _AreaFile, where: str) -> list[str]:
     """One line for every unit that is missing or that the model does not place."""
     return [
         *(

@@ -127,7 +127,7 @@ class _LeakageEntry(Section):
     confidence: Confidence
 
 
-class _TableFile(Section):
+class _EnergyFile(Section):
     schema_version: Literal[1]
     name: str
     node: str
@@ -153,16 +153,16 @@ def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energ
     where = f"energy table {name_or_path}" if path.parent == ENERGY_FOLDER else str(path)
     data = read_table(ENERGY_FOLDER, path, where)
     try:
-        table = _TableFile.model_validate(data)
+        table = _EnergyFile.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("\n".join(problem_lines(error, _TableFile, lambda _: where))) from None
+        raise ConfigError("\n".join(problem_lines(error, _EnergyFile, lambda _: where))) from None
     problems = _coverage(table, where)
     if problems:
         raise ConfigError("\n".join(problems))
     return _table(table, path, memory, where)
 
 
-def _table(file: _TableFile, path: Path, memory: Memory, where: str) -> EnergyTable:
+def _table(file: _EnergyFile, path: Path, memory: Memory, where: str) -> EnergyTable:
     return EnergyTable(
         name=file.name,
         node=file.node,
@@ -207,7 +207,7 @@ def _capacity(named: str, memory: Memory, where: str) -> int:
         raise ConfigError(f"{where}.sram: no memory of the core{hint} or {error}") from None
 
 
-def _coverage(file: _TableFile, where: str) -> list[str]:
+def _coverage(file: _EnergyFile, where: str) -> list[str]:
     """One line for every action that is missing or that the model does not count."""
     required = [f"{part}.{action}" for part, names in REQUIRED_ACTIONS.items() for action in names]
     found = [f"{part}.{action}" for part, names in file.actions.items() for action in names]

@@ -10,7 +10,7 @@ from typing import Any
 from tlm.hardware.noc.network import ChipNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
-from tlm.space.task import Command, Message, Run, Tile
+from tlm.space.task import Command, Extent, Message, Tile
 
 READ, WRITE = int(Command.READ), int(Command.WRITE)  # plain ints: an enum costs twice in a test
 
@@ -61,7 +61,7 @@ class AddressSplit:
     payload: int
     burst: int
 
-    def pieces(self, run: Run) -> list[Piece]:
+    def pieces(self, run: Extent) -> list[Piece]:
         """Cut a run at payload boundaries."""
         start, nbytes = run
         end, found = start + nbytes, []

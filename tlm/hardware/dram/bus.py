@@ -7,7 +7,7 @@ from collections import deque
 from tlm.hardware.dram.bank import NEVER, Bank
 from tlm.hardware.dram.delays import DramDelays
 
-Candidate = tuple[int, Bank]  # order of acceptance of the bank's first run, the bank
+CommandCandidate = tuple[int, Bank]  # order of acceptance of the bank's first run, the bank
 
 
 class Bus:
@@ -34,7 +34,9 @@ class Bus:
         self._row_group_floor = [0] * bank_groups
         self._activates = deque([-NEVER] * 4, maxlen=4)  # the last four, for tFAW
 
-    def first_column(self, candidates: list[Candidate], command: int) -> tuple[int, Candidate]:
+    def first_column(
+        self, candidates: list[CommandCandidate], command: int
+    ) -> tuple[int, CommandCandidate]:
         """Time and candidate of the first legal column command; (NEVER, none's) if there is none.
 
         The list must not be empty.
@@ -55,7 +57,7 @@ class Bus:
                     break
         return best, choice
 
-    def first_activate(self, candidates: list[Candidate]) -> tuple[int, Candidate]:
+    def first_activate(self, candidates: list[CommandCandidate]) -> tuple[int, CommandCandidate]:
         """Time and candidate of the first legal activate; the list must not be empty."""
         floor, group_floor = self._row_floor, self._row_group_floor
         best, choice = NEVER, candidates[0]

@@ -11,7 +11,7 @@ from tlm.config.tables.dram_timing import DramTiming
 from tlm.errors import ConfigError
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.counters import DramCounters
-from tlm.hardware.dram.patterns import Request
+from tlm.hardware.dram.patterns import DramRequest
 from tlm.hardware.dram.policy import DramPolicy
 from tlm.kernel import Done, Environment, Transaction, run_until
 
@@ -67,7 +67,7 @@ class DramLoad:
 
 def drive(
     timing: DramTiming,
-    requests: Sequence[Request],
+    requests: Sequence[DramRequest],
     load: DramLoad,
     policy: DramPolicy | None = None,
     nbytes: int | Sequence[int] = 0,

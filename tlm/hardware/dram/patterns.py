@@ -9,7 +9,7 @@ from pathlib import Path
 from tlm.errors import ConfigError
 
 READ, WRITE = 0, 1
-Request = tuple[int, int]  # command, byte address
+DramRequest = tuple[int, int]  # command, byte address
 _MASK = (1 << 64) - 1
 _COMMANDS = {"R": READ, "LD": READ, "READ": READ, "W": WRITE, "ST": WRITE, "WRITE": WRITE}
 
@@ -36,62 +36,62 @@ def _random(seed: int = 12345) -> Iterator[int]:
         yield state >> 33
 
 
-def _sequential(command: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
+def _sequential(command: int) -> Callable[[int, PatternGeometry], Iterator[DramRequest]]:
     return lambda n, g: ((command, i * g.line) for i in range(n))
 
 
-def _uniform(command: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
-    def pattern(n: int, g: PatternGeometry) -> Iterator[Request]:
+def _uniform(command: int) -> Callable[[int, PatternGeometry], Iterator[DramRequest]]:
+    def pattern(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
         numbers = _random()
         return ((command, next(numbers) % (g.span // g.line) * g.line) for _ in range(n))
 
     return pattern
 
 
-def _one_bank(n: int, g: PatternGeometry) -> Iterator[Request]:
+def _one_bank(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
     rows = g.span // g.row_stride
     for i in range(n):
         turn, row = divmod(i, rows)
         yield READ, row * g.row_stride + turn % (g.page // g.line) * g.line
 
 
-def _two_rows(n: int, g: PatternGeometry) -> Iterator[Request]:
+def _two_rows(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
     for i in range(n):
         yield READ, (i & 1) * g.row_stride + (i >> 1) % (g.page // g.line) * g.line
 
 
-def _page_stride(n: int, g: PatternGeometry) -> Iterator[Request]:
+def _page_stride(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
     for i in range(n):
         turn, offset = divmod(i * g.page, g.span)
         yield READ, offset + turn % (g.page // g.line) * g.line
 
 
-def _three_streams(n: int, g: PatternGeometry) -> Iterator[Request]:
+def _three_streams(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
     for i in range(n):
         step, stream = divmod(i, 3)
         command = WRITE if stream == 2 else READ
         yield command, stream * (g.span // 4 + 5 * g.page) + step * g.line
 
 
-def _random_mix(n: int, g: PatternGeometry) -> Iterator[Request]:
+def _random_mix(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
     numbers = _random()
     for _ in range(n):
         address = next(numbers) % (g.span // g.line) * g.line
         yield (WRITE if next(numbers) % 3 == 0 else READ), address
 
 
-def _four_streams(stagger: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
-    def pattern(n: int, g: PatternGeometry) -> Iterator[Request]:
+def _four_streams(stagger: int) -> Callable[[int, PatternGeometry], Iterator[DramRequest]]:
+    def pattern(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
         base = g.span // 4 + stagger * g.page
         return ((READ, (i & 3) * base + (i >> 2) * g.line) for i in range(n))
 
     return pattern
 
 
-def _blocks(every: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
+def _blocks(every: int) -> Callable[[int, PatternGeometry], Iterator[DramRequest]]:
     """Random 4 KiB blocks, each in order; every ``every``-th one is written."""
 
-    def pattern(n: int, g: PatternGeometry) -> Iterator[Request]:
+    def pattern(n: int, g: PatternGeometry) -> Iterator[DramRequest]:
         numbers = _random()
         base, lines = 0, 4096 // g.line
         for i in range(n):
@@ -104,7 +104,7 @@ def _blocks(every: int) -> Callable[[int, PatternGeometry], Iterator[Request]]:
     return pattern
 
 
-PATTERNS: dict[str, Callable[[int, PatternGeometry], Iterator[Request]]] = {
+PATTERNS: dict[str, Callable[[int, PatternGeometry], Iterator[DramRequest]]] = {
     "seq_rd": _sequential(READ),
     "seq_wr": _sequential(WRITE),
     "rand_rd": _uniform(READ),
@@ -121,7 +121,7 @@ PATTERNS: dict[str, Callable[[int, PatternGeometry], Iterator[Request]]] = {
 }
 
 
-def requests(name: str, n: int, geometry: PatternGeometry) -> list[Request]:
+def requests(name: str, n: int, geometry: PatternGeometry) -> list[DramRequest]:
     """The first ``n`` requests (command, byte address) of a named pattern.
 
     Raises:
@@ -133,15 +133,15 @@ def requests(name: str, n: int, geometry: PatternGeometry) -> list[Request]:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RequestList:
     """Requests from a file: their sizes in bytes and, where the file has them, their clocks."""
 
-    requests: list[Request]
+    requests: list[DramRequest]
     nbytes: list[int]
     clocks: list[int]
 
 
-def read_requests(path: Path, burst_bytes: int) -> Recording:
+def read_requests(path: Path, burst_bytes: int) -> RequestList:
     """Requests from a text file, one a line, of a burst each.
 
     A line is ``R 0x1f40`` or ``W 8000``, ``LD``/``ST`` and an address (Ramulator 2), or address,
@@ -156,7 +156,7 @@ def read_requests(path: Path, burst_bytes: int) -> Recording:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--requests: {path}: cannot be read: {error}") from None
-    found: list[Request] = []
+    found: list[DramRequest] = []
     clocks: list[int] = []
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
@@ -172,12 +172,12 @@ def read_requests(path: Path, burst_bytes: int) -> Recording:
     if not found:
         raise ConfigError(f"--requests: {path}: no request in the file")
     if len(clocks) < len(found):
-        return Recording(found, [burst_bytes] * len(found), [])
+        return RequestList(found, [burst_bytes] * len(found), [])
     return _joined(found, clocks, burst_bytes)
 
 
-def _joined(found: list[Request], clocks: list[int], burst_bytes: int) -> Recording:
-    joined = Recording([], [], [])
+def _joined(found: list[DramRequest], clocks: list[int], burst_bytes: int) -> RequestList:
+    joined = RequestList([], [], [])
     for (command, address), clock in zip(found, clocks, strict=True):
         if joined.clocks and joined.clocks[-1] == clock:
             before, start = joined.requests[-1]
@@ -190,12 +190,12 @@ def _joined(found: list[Request], clocks: list[int], burst_bytes: int) -> Record
     return joined
 
 
-def _request(words: list[str]) -> Request:
+def _request(words: list[str]) -> DramRequest:
     name, address = words
     return _COMMANDS[name.upper()], _not_negative(int(address, 0))
 
 
-def _timed(words: list[str], clocks: list[int]) -> Request:
+def _timed(words: list[str], clocks: list[int]) -> DramRequest:
     """A request with a clock, which is appended to ``clocks``."""
     address, name, clock = words
     clocks.append(int(clock))

@@ -20,7 +20,7 @@ from bisect import insort
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.bank import CLOSED, NEVER, Bank, Join, Run
-from tlm.hardware.dram.bus import Bus, Candidate
+from tlm.hardware.dram.bus import Bus, CommandCandidate
 from tlm.hardware.dram.counters import DramCounters
 from tlm.hardware.dram.delays import DramDelays
 from tlm.hardware.dram.policy import DramPolicy
@@ -50,9 +50,9 @@ class Scheduler:
         self._bus = Bus(delays, timing.bank_groups)
         self._accepted = 0
         self.mode = self._command = READ
-        self._columns: list[Candidate] = []  # banks with an open row to use, oldest first
-        self._rows: list[Candidate] = []  # banks that want another row, oldest first
-        self._next_column: tuple[int, Candidate] = (NEVER, (0, self.banks[0]))
+        self._columns: list[CommandCandidate] = []  # banks with an open row to use, oldest first
+        self._rows: list[CommandCandidate] = []  # banks that want another row, oldest first
+        self._next_column: tuple[int, CommandCandidate] = (NEVER, (0, self.banks[0]))
         self._next_row = self._next_column
         self._columns_stale = self._rows_stale = False
         self._refresh_due = delays.refresh_interval

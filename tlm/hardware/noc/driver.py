@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tlm.config.fabric import Mesh, Noc
-from tlm.hardware.noc.packet_mesh import Network
+from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.fabric import RouterFabric
 from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import Packet
 from tlm.hardware.noc.router.shape import RouterShape
-from tlm.hardware.noc.traffic import Traffic
+from tlm.hardware.noc.traffic import TrafficPattern
 from tlm.kernel import Environment, Transaction
 
 Model = Literal["ideal", "packet", "router"]
@@ -70,7 +70,7 @@ class _Meter:
 
 
 def drive(
-    traffic: Traffic, shape: RouterShape, run: NocRun | None = None, model: Model = "router"
+    traffic: TrafficPattern, shape: RouterShape, run: NocRun | None = None, model: Model = "router"
 ) -> NocMeasurement:
     """Run ``traffic`` through a mesh with one terminal a node.
 
@@ -86,7 +86,7 @@ def drive(
 
 
 def curve(
-    traffic: Iterable[Traffic], shape: RouterShape, run: NocRun, model: Model = "router"
+    traffic: Iterable[TrafficPattern], shape: RouterShape, run: NocRun, model: Model = "router"
 ) -> Iterator[NocMeasurement]:
     """Measure one load after another, up to and with the first that is not stable."""
     for one in traffic:
@@ -97,7 +97,7 @@ def curve(
 
 
 def _drive_router(
-    traffic: Traffic, shape: RouterShape, run: NocRun, meter: _Meter
+    traffic: TrafficPattern, shape: RouterShape, run: NocRun, meter: _Meter
 ) -> tuple[int, int]:
     """Step the routers; returns packets generated in the window, and cycles run."""
     mesh = RouterMesh(traffic.columns, traffic.rows, shape)
@@ -117,12 +117,12 @@ def _drive_router(
 
 
 def _drive_links(
-    traffic: Traffic, shape: RouterShape, run: NocRun, meter: _Meter, model: Model
+    traffic: TrafficPattern, shape: RouterShape, run: NocRun, meter: _Meter, model: Model
 ) -> tuple[int, int]:
     """The same with a process a link."""
     env = Environment()
     mesh, noc = _settings(traffic, shape, model)
-    network = Network(env, mesh, noc)
+    network = PacketNetwork(env, mesh, noc)
     terminals = [network.attach(node, f"t{node:02d}") for node in range(traffic.nodes)]
     period = noc.period_ps
     expected = 0
@@ -149,7 +149,7 @@ def _drive_links(
     return expected, env.now // period
 
 
-def _settings(traffic: Traffic, shape: RouterShape, model: Model) -> tuple[Mesh, Noc]:
+def _settings(traffic: TrafficPattern, shape: RouterShape, model: Model) -> tuple[Mesh, Noc]:
     """A chip's settings for a stand-alone mesh; packets are given in flits, so sizes are moot."""
     noc = Noc.model_validate(
         {
@@ -168,7 +168,7 @@ def _settings(traffic: Traffic, shape: RouterShape, model: Model) -> tuple[Mesh,
     return Mesh(columns=traffic.columns, rows=traffic.rows), noc
 
 
-def _measure(traffic: Traffic, meter: _Meter, expected: int, cycles: int) -> NocMeasurement:
+def _measure(traffic: TrafficPattern, meter: _Meter, expected: int, cycles: int) -> NocMeasurement:
     latencies = sorted(meter.latencies)
     n, window = len(latencies), meter.end - meter.begin
     mean = sum(latencies) / n if n else float("inf")

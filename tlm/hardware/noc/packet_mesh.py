@@ -32,7 +32,7 @@ class Link:
         self.callbacks: Callbacks = ()
 
 
-class Network:
+class PacketNetwork:
     """The mesh: routes, links, and the ports where cores and DRAM channels attach.
 
     Life cycle: built; every terminal is attached to a node; then ``send`` at simulated times.

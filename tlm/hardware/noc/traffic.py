@@ -61,7 +61,7 @@ TRAFFIC = ("uniform", *PERMUTATIONS, "hotspot1", "hotspot4")
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class TrafficPattern:
     """Bernoulli arrivals of packets of ``flits`` at every node of a mesh.
 
     ``rate`` is in flits a node and cycle. ``uniform`` includes a node sending to itself;

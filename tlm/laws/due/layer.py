@@ -10,7 +10,7 @@ from math import prod
 
 import numpy as np
 
-from tlm.config.core import Grid
+from tlm.config.core import BackwardGrid
 from tlm.laws.due.masks import entering, needed
 from tlm.laws.due.units import require_loss_units, require_units
 from tlm.space.array_types import Bools, Ints
@@ -19,44 +19,46 @@ from tlm.storage.plan import LayerPlan, Plan
 from tlm.workload.model import Layer
 
 
-def require(plan: Plan, lp: LayerPlan, program: Program) -> None:
+def require(plan: Plan, layer_plan: LayerPlan, program: Program) -> None:
     """Due result elements and useful operations of one layer, counted without tiles."""
-    index, layer, (_, h, w) = lp.layer.index, lp.layer, lp.layer.in_shape
+    index, layer, (_, h, w) = layer_plan.layer.index, layer_plan.layer, layer_plan.layer.in_shape
     products, depth = prod(layer.product_shape), layer.weight_shape[1]
     pairs = [(b, t) for b in range(plan.workload.batch) for t in range(plan.steps)]
-    live = [(b, t) for b, t in pairs if lp.live[t, b]]
-    again = lp.state == "recompute" and not lp.exact and layer.neuron is not None
+    live = [(b, t) for b, t in pairs if layer_plan.live[t, b]]
+    again = layer_plan.state == "recompute" and not layer_plan.exact and layer.neuron is not None
     due = {
         Phase.FP: dict.fromkeys(pairs, products),
-        Phase.NORM: dict.fromkeys(pairs, products) if lp.exact else {},
+        Phase.NORM: dict.fromkeys(pairs, products) if layer_plan.exact else {},
         Phase.GRAD: dict.fromkeys(pairs, prod(layer.out_shape)),
-        Phase.NORM_GRAD: dict.fromkeys(pairs, products) if lp.exact else {},
+        Phase.NORM_GRAD: dict.fromkeys(pairs, products) if layer_plan.exact else {},
         Phase.RECOMPUTE: dict.fromkeys(pairs, products) if again else {},
         Phase.WG: dict.fromkeys(live, products * depth),
-        Phase.BP: dict.fromkeys(live, layer.out_shape[0] * depth * h * w) if lp.producers else {},
+        Phase.BP: dict.fromkeys(live, layer.out_shape[0] * depth * h * w)
+        if layer_plan.producers
+        else {},
         Phase.UPDATE: {(BATCH, BATCH): prod(layer.weight_shape)},
     }
     program.required |= {(phase, index): pairs for phase, pairs in due.items() if pairs}
-    inputs, gradients = entering(lp), lp.output_gradients
+    inputs, gradients = entering(layer_plan), layer_plan.dY
     useful = program.expected_useful
     useful[Phase.FP, index] = useful_pairs(layer, np.ones_like(gradients), inputs)
     useful[Phase.WG, index] = useful_pairs(layer, gradients, inputs)
     if again:
         useful[Phase.RECOMPUTE, index] = useful[Phase.FP, index]
-    if lp.producers:
-        useful[Phase.BP, index] = useful_pairs(layer, gradients, needed(lp))
-    for phase, dense in _dense(plan, lp):
+    if layer_plan.producers:
+        useful[Phase.BP, index] = useful_pairs(layer, gradients, needed(layer_plan))
+    for phase, dense in _dense(plan, layer_plan):
         if (phase, index) in useful:
             program.expected_dense[phase, index] = dense * len(pairs)
     # Every weight's partial sum goes to its owner from all replicas but itself.
-    sums = prod(layer.weight_shape) * (lp.split.batch * lp.split.spatial - 1)
+    sums = prod(layer.weight_shape) * (layer_plan.split.batch * layer_plan.split.spatial - 1)
     program.expected_messages[Phase.REDUCE, index] = sums * plan.chip.precision.partial_sum // 8
-    require_units(plan, lp, again, program)
+    require_units(plan, layer_plan, again, program)
 
 
-def _dense(plan: Plan, lp: LayerPlan) -> Iterator[tuple[Phase, int]]:
+def _dense(plan: Plan, layer_plan: LayerPlan) -> Iterator[tuple[Phase, int]]:
     """All multiply-accumulates of a (sample, step), padding and inserted zeros included."""
-    layer, engines = lp.layer, plan.chip.core.engines
+    layer, engines = layer_plan.layer, plan.chip.core.engines
     (_, e, f), (sy, sx) = layer.product_shape, layer.stride
     every = prod(layer.weight_shape)
     yield Phase.FP, every * e * f
@@ -65,7 +67,7 @@ def _dense(plan: Plan, lp: LayerPlan) -> Iterator[tuple[Phase, int]]:
     yield Phase.BP, prod(layer.weight_shape[:2]) * _taps_met(layer, engines.bp.grid)
 
 
-def _taps_met(layer: Layer, grid: Grid) -> int:
+def _taps_met(layer: Layer, grid: BackwardGrid) -> int:
     """(Kernel tap, input position) pairs that BP visits: all, or those on an output's stride."""
     found = 1
     for size, kernel, stride, pad in zip(

@@ -13,34 +13,38 @@ from tlm.storage.plan import LayerPlan
 from tlm.workload.model import Pool
 
 
-def entering(lp: LayerPlan) -> Bools:
+def entering(layer_plan: LayerPlan) -> Bools:
     """Non-zero inputs of a layer, [T, B, *in_shape]."""
-    if not lp.producers:
-        return lp.masks.inputs(lp.layer.index)
-    found = np.logical_or.reduce([_output(one) for one in lp.producers])
-    if lp.layer.input_pool is not None:
-        found = _routed(lp.layer.input_pool, found, found)
-    return np.asarray(found.reshape(*found.shape[:2], *lp.layer.in_shape))
+    if not layer_plan.producers:
+        return layer_plan.masks.inputs(layer_plan.layer.index)
+    found = np.logical_or.reduce([_output(one) for one in layer_plan.producers])
+    if layer_plan.layer.input_pool is not None:
+        found = _routed(layer_plan.layer.input_pool, found, found)
+    return np.asarray(found.reshape(*found.shape[:2], *layer_plan.layer.in_shape))
 
 
-def needed(lp: LayerPlan) -> Bools:
+def needed(layer_plan: LayerPlan) -> Bools:
     """Which dS of its inputs BP of a layer must compute, [T, B, *in_shape]."""
-    found = np.logical_or.reduce([_need(one) for one in lp.producers])
-    if lp.layer.input_pool is not None:
-        found = _routed(lp.layer.input_pool, lp.masks.summed(lp.layer), found)
-    return np.asarray(found.reshape(*found.shape[:2], *lp.layer.in_shape))
+    found = np.logical_or.reduce([_need(one) for one in layer_plan.producers])
+    if layer_plan.layer.input_pool is not None:
+        found = _routed(
+            layer_plan.layer.input_pool, layer_plan.masks.summed(layer_plan.layer), found
+        )
+    return np.asarray(found.reshape(*found.shape[:2], *layer_plan.layer.in_shape))
 
 
-def _output(lp: LayerPlan) -> Bools:
-    spikes = lp.masks.recording.spikes[lp.layer.index]
-    return spikes if lp.layer.pool is None else _routed(lp.layer.pool, spikes, spikes)
+def _output(layer_plan: LayerPlan) -> Bools:
+    spikes = layer_plan.masks.recording.spikes[layer_plan.layer.index]
+    return (
+        spikes if layer_plan.layer.pool is None else _routed(layer_plan.layer.pool, spikes, spikes)
+    )
 
 
-def _need(lp: LayerPlan) -> Bools:
-    recording, index = lp.masks.recording, lp.layer.index
-    if lp.layer.pool is None:
+def _need(layer_plan: LayerPlan) -> Bools:
+    recording, index = layer_plan.masks.recording, layer_plan.layer.index
+    if layer_plan.layer.pool is None:
         return recording.masks[index]
-    return _routed(lp.layer.pool, recording.spikes[index], recording.masks[index])
+    return _routed(layer_plan.layer.pool, recording.spikes[index], recording.masks[index])
 
 
 def _routed(pool: Pool, values: Bools | Whole, flags: Bools) -> Bools:

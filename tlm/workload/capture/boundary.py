@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-Kind = Literal["conv", "linear", "norm", "neuron"]
+BoundaryKind = Literal["conv", "linear", "norm", "neuron"]
 
 
 @dataclass(eq=False)
@@ -32,7 +32,7 @@ class Boundary:
     """
 
     name: str
-    kind: Kind
+    kind: BoundaryKind
     module: Any
     equation: Declared | None = None
     edges: tuple[Edge, ...] = ()
@@ -51,7 +51,9 @@ class Hooks:
     ``boundaries`` are in the order of their first call.
     """
 
-    def __init__(self, net: Module, found: Mapping[str, tuple[Any, Kind, Declared | None]]) -> None:
+    def __init__(
+        self, net: Module, found: Mapping[str, tuple[Any, BoundaryKind, Declared | None]]
+    ) -> None:
         self.boundaries: dict[str, Boundary] = {}
         self._net = net
         self._known: dict[Any, str] = {}

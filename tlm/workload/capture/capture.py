@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.boundary import Boundary, Hooks, Kind, check_unchanged
+from tlm.workload.capture.boundary import Boundary, BoundaryKind, Hooks, check_unchanged
 from tlm.workload.capture.iteration import Iteration, assemble
 from tlm.workload.capture.neurons import Declared, equation_of
 from tlm.workload.capture.verify import verify_iteration
@@ -173,16 +173,16 @@ def versions() -> str:
 
 def _recorded_modules(
     net: Module, declared: Mapping[Any, Declared]
-) -> dict[str, tuple[Any, Kind, Declared | None]]:
+) -> dict[str, tuple[Any, BoundaryKind, Declared | None]]:
     """Modules to hook by name, with their kind; nothing inside of a neuron."""
     from torch import nn
 
-    kinds: dict[Kind, Any] = {
+    kinds: dict[BoundaryKind, Any] = {
         "conv": nn.Conv2d,
         "linear": nn.Linear,
         "norm": (nn.BatchNorm1d, nn.BatchNorm2d),
     }
-    found: dict[str, tuple[Any, Kind, Declared | None]] = {}
+    found: dict[str, tuple[Any, BoundaryKind, Declared | None]] = {}
     inside: tuple[str, ...] = ()
     for name, module in net.named_modules():
         if name.startswith(inside) and inside:

@@ -12,7 +12,7 @@ from tlm.workload.capture.axes import batch_of, timed
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT
 from tlm.workload.capture.seen import Seen, parameter_array, seen_of
-from tlm.workload.capture.topology import Stage, layers_of, stages_of
+from tlm.workload.capture.topology import TopologyStage, layers_of, stages_of
 from tlm.workload.golden.network import Backward, Forced, Forward, rebuild
 from tlm.workload.model import Encoding, Layer, Recording, Shape3
 from tlm.workload.values import FloatArray, Parameters, Values
@@ -55,10 +55,10 @@ def assemble(
     )
     values = Values(
         inputs=inputs.reshape(*inputs.shape[: 1 if coding == "direct" else 2], *layers[0].in_shape),
-        gradients=tuple(one.gradients for one in seen),
+        dU=tuple(one.dU for one in seen),
         parameters=tuple(_parameters(one, gradient=False) for one in stages),
         parameter_gradients=tuple(_parameters(one, gradient=True) for one in stages),
-        loss_gradient=seen[-1].spike_gradients,
+        loss_gradient=seen[-1].dS,
     )
     forced = [_forced(one) for one in seen]
     passed, returned = rebuild(layers, steps, values, forced)
@@ -67,10 +67,10 @@ def assemble(
         inputs=values.inputs != 0,
         spikes=tuple(one.spikes for one in seen),
         masks=tuple(one.masks for one in seen),
-        gradients=tuple(one.gradients != 0 for one in seen),
+        dU=tuple(one.dU != 0 for one in seen),
         # Rebuilt, since a product that was computed once for all steps shows only their sum.
-        output_gradients=tuple(
-            one.gradients != 0 if one.layer.product_is_current else back.output_gradients != 0
+        dY=tuple(
+            one.dU != 0 if one.layer.product_is_current else back.dY != 0
             for one, back in zip(seen, returned, strict=True)
         ),
     )
@@ -81,11 +81,11 @@ def assemble(
 
 def _forced(one: Seen) -> Forced:
     if one.layer.neuron is None:
-        return Forced(None, None, one.gradients)
-    return Forced(one.spikes, one.masks, one.gradients, one.slope)
+        return Forced(None, None, one.dU)
+    return Forced(one.spikes, one.masks, one.dU, one.slope)
 
 
-def _batch(stages: Sequence[Stage], steps: int) -> int:
+def _batch(stages: Sequence[TopologyStage], steps: int) -> int:
     neurons = [stage.neuron for stage in stages if stage.neuron is not None]
     if not neurons:
         raise WorkloadError(
@@ -99,7 +99,7 @@ def _batch(stages: Sequence[Stage], steps: int) -> int:
 
 
 def _network_input(
-    stages: Sequence[Stage], encoding: Encoding | None, steps: int, batch: int
+    stages: Sequence[TopologyStage], encoding: Encoding | None, steps: int, batch: int
 ) -> tuple[Encoding, FloatArray]:
     """Coding of the input, and the input: [B, ...] if the same at each step, else [T, B, ...]."""
     first = next(one.product for one in stages if one.product.edges[0].source == INPUT)
@@ -116,7 +116,7 @@ def _network_input(
     return encoding or "rate", inputs
 
 
-def _shapes(stage: Stage) -> tuple[Shape3, Shape3, Shape3]:
+def _shapes(stage: TopologyStage) -> tuple[Shape3, Shape3, Shape3]:
     """Shapes of the input, of the neurons and of the product; linear layers have (C, 1, 1)."""
     product = stage.product
     rank = 3 if product.kind == "conv" else 1
@@ -130,7 +130,7 @@ def _shape3(shape: Sequence[int]) -> Shape3:
     return (int(channels), int(height), int(width))
 
 
-def _parameters(stage: Stage, gradient: bool) -> Parameters:
+def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:
     product, norm = stage.product, stage.norm
     weights = parameter_array(product, "weight", gradient)
     return Parameters(

@@ -9,7 +9,7 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import gradients, timed
 from tlm.workload.capture.boundary import Boundary
-from tlm.workload.capture.topology import Stage
+from tlm.workload.capture.topology import TopologyStage
 from tlm.workload.golden.neuron import carried, near_edge, potentials, replay
 from tlm.workload.model import BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
@@ -23,8 +23,8 @@ _TELLING = 1e-3
 class Seen:
     """One layer's recorded tensors, [T, B, ...]; with ``static`` the product's are [B, ...].
 
-    ``inputs`` (X), ``output_gradients`` (dL/dY), ``current`` (I), ``spikes`` (S), ``masks``,
-    ``gradients`` (dL/dI), ``spike_gradients`` (dL/dS). A read-out's spikes and masks are ones, and
+    ``inputs`` (X), ``dY`` (dL/dY), ``current`` (I), ``spikes`` (S), ``masks``,
+    ``dU`` (dL/dI), ``dS`` (dL/dS). A read-out's spikes and masks are ones, and
     its spike gradients those of its output. ``slope`` stands for a surrogate without closed form.
     """
 
@@ -32,15 +32,15 @@ class Seen:
     slope: Slope | None
     static: bool
     inputs: FloatArray
-    output_gradients: FloatArray
+    dY: FloatArray
     current: FloatArray
     spikes: BoolArray
     masks: BoolArray
-    gradients: FloatArray
-    spike_gradients: FloatArray
+    dU: FloatArray
+    dS: FloatArray
 
 
-def seen_of(stage: Stage, layer: Layer, steps: int, batch: int) -> Seen:
+def seen_of(stage: TopologyStage, layer: Layer, steps: int, batch: int) -> Seen:
     """Collect a layer's tensors.
 
     Raises WorkloadError if calls do not fit T and B, a gradient is missing, or a neuron's output
@@ -81,7 +81,12 @@ def seen_of(stage: Stage, layer: Layer, steps: int, batch: int) -> Seen:
 
 
 def _readout(
-    stage: Stage, layer: Layer, steps: int, batch: int, inputs: FloatArray, arrived: FloatArray
+    stage: TopologyStage,
+    layer: Layer,
+    steps: int,
+    batch: int,
+    inputs: FloatArray,
+    arrived: FloatArray,
 ) -> Seen:
     if stage.norm is not None:
         raise WorkloadError(f"{stage.norm.name}: a norm without neurons behind it is not modelled")

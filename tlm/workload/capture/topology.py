@@ -17,7 +17,7 @@ _MAX_NAME = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class TopologyStage:
     """A convolution or linear layer with the boundaries behind it, as they were called."""
 
     product: Boundary
@@ -25,7 +25,7 @@ class Stage:
     neuron: Boundary | None
 
 
-def stages_of(boundaries: Mapping[str, Boundary]) -> tuple[Stage, ...]:
+def stages_of(boundaries: Mapping[str, Boundary]) -> tuple[TopologyStage, ...]:
     """One stage for each layer, in order of the forward pass.
 
     Raises WorkloadError if a neuron or norm does not follow exactly one layer.
@@ -37,7 +37,7 @@ def stages_of(boundaries: Mapping[str, Boundary]) -> tuple[Stage, ...]:
         if boundary.kind in ("conv", "linear"):
             norm = norms.get(boundary.name)
             neuron = neurons.get(boundary.name if norm is None else norm.name)
-            found.append(Stage(boundary, norm, neuron))
+            found.append(TopologyStage(boundary, norm, neuron))
     if not found:
         raise WorkloadError(
             "no nn.Conv2d or nn.Linear was called; record the network's own forward"
@@ -74,7 +74,7 @@ def _followers(
 
 
 def layers_of(
-    stages: Sequence[Stage], shapes: Sequence[tuple[Shape3, Shape3, Shape3]], analog: bool
+    stages: Sequence[TopologyStage], shapes: Sequence[tuple[Shape3, Shape3, Shape3]], analog: bool
 ) -> tuple[Layer, ...]:
     """The layer graph; ``shapes`` are each stage's (in_shape, out_shape, product_shape).
 
@@ -117,7 +117,7 @@ def layers_of(
     return tuple(layers)
 
 
-def _current_pool(stage: Stage, shape: Shape3) -> Pool | None:
+def _current_pool(stage: TopologyStage, shape: Shape3) -> Pool | None:
     """The pool between a product of ``shape`` and its neuron."""
     if stage.neuron is None or not stage.neuron.edges[0].pools:
         return None
@@ -132,7 +132,7 @@ def _layer_names(paths: Sequence[str]) -> list[str]:
     return short
 
 
-def _source(stage: Stage, edge: Edge, index: Mapping[str, int]) -> int:
+def _source(stage: TopologyStage, edge: Edge, index: Mapping[str, int]) -> int:
     if edge.source == INPUT:
         if len(stage.product.edges) > 1 or edge.pools:
             raise WorkloadError(
@@ -149,7 +149,7 @@ def _source(stage: Stage, edge: Edge, index: Mapping[str, int]) -> int:
 
 
 def _pools(
-    stages: Sequence[Stage], index: Mapping[str, int], shapes: Sequence[Shape3]
+    stages: Sequence[TopologyStage], index: Mapping[str, int], shapes: Sequence[Shape3]
 ) -> tuple[dict[int, Pool], dict[int, Pool]]:
     """Pools of a sum, by the layer that reads it, and pools of one layer's spikes, by that layer.
 
@@ -189,7 +189,7 @@ def _pools(
 
 def _sized(
     outer: dict[int, Pool],
-    stages: Sequence[Stage],
+    stages: Sequence[TopologyStage],
     index: Mapping[str, int],
     shapes: Sequence[Shape3],
     inner: Mapping[int, Pool],

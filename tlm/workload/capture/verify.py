@@ -38,7 +38,7 @@ def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
 
 
 def _check_alive(one: Seen) -> None:
-    if one.spikes.any() and one.gradients.any():
+    if one.spikes.any() and one.dU.any():
         return
     what = "gradient" if one.spikes.any() else "spike"
     raise WorkloadError(
@@ -56,7 +56,7 @@ def _check_neuron(one: Seen) -> None:
     rebuilt = replay(
         neuron,
         one.current,
-        one.spike_gradients,
+        one.dS,
         spikes=one.spikes,
         masks=one.masks,
         slope=one.slope,
@@ -68,7 +68,7 @@ def _check_neuron(one: Seen) -> None:
             "the neuron's decay, gain, threshold or reset is not the trained one, its state is "
             "left over from an earlier mini-batch, or the first axis is not time"
         )
-    error = relative_error(rebuilt.current_gradient, one.gradients)
+    error = relative_error(rebuilt.current_gradient, one.dU)
     if not error <= TOLERANCE:
         raise WorkloadError(
             f"{one.layer.name}: dL/dI differs from the replay by {error:.1g} of its largest value; "
@@ -84,9 +84,9 @@ def _check_forward(one: Seen, passed: Forward) -> None:
 
 def _check_backward(one: Seen, returned: Backward) -> None:
     """Gradients from the recorded gradients of the layers behind."""
-    arrived = returned.output_gradients
-    _check_same(one, "dL/dS", returned.spike_gradients, one.spike_gradients)
-    _check_same(one, "dL/dY", arrived.sum(0) if one.static else arrived, one.output_gradients)
+    arrived = returned.dY
+    _check_same(one, "dL/dS", returned.dS, one.dS)
+    _check_same(one, "dL/dY", arrived.sum(0) if one.static else arrived, one.dY)
 
 
 def _check_same(one: Seen, what: str, rebuilt: NDArray[Any], recorded: NDArray[Any]) -> None:

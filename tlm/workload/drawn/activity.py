@@ -21,7 +21,7 @@ _WORDS = "dense, bernoulli(DENSITY) or like(RECORDED JOB)"
 
 
 @dataclass(frozen=True)
-class Dense:
+class DenseActivity:
     """Every element is set: the work of hardware that skips nothing."""
 
 
@@ -39,7 +39,7 @@ class Like:
     recorded: Workload
 
 
-Activity: TypeAlias = Dense | Bernoulli | Like
+Activity: TypeAlias = DenseActivity | Bernoulli | Like
 
 
 def parse_activity(text: str, open_job: Any) -> Activity:
@@ -48,7 +48,7 @@ def parse_activity(text: str, open_job: Any) -> Activity:
     ``open_job`` opens a recorded job by name or path. Raises WorkloadError if it is none of these.
     """
     if text == "dense":
-        return Dense()
+        return DenseActivity()
     found = re.fullmatch(r"(bernoulli|like)\((.+)\)", text)
     if found is None:
         raise WorkloadError(f'activity "{text}": expected {_WORDS}')
@@ -83,8 +83,8 @@ def draw(workload: Workload, activity: Activity) -> Recording:
         inputs=_inputs(workload, activity, generator),
         spikes=spikes,
         masks=masks,
-        gradients=gradients,
-        output_gradients=tuple(
+        dU=gradients,
+        dY=tuple(
             _output_gradients(workload, layer, gradient, activity)
             for layer, gradient in zip(workload.layers, gradients, strict=True)
         ),
@@ -93,7 +93,7 @@ def draw(workload: Workload, activity: Activity) -> Recording:
 
 def _inputs(workload: Workload, activity: Activity, generator: np.random.Generator) -> BoolArray:
     """Analog frames are dense; binary input has the activity's density."""
-    if workload.encoding == "direct" or isinstance(activity, Dense):
+    if workload.encoding == "direct" or isinstance(activity, DenseActivity):
         return _ones(workload.input_shape)
     if isinstance(activity, Bernoulli):
         return _bernoulli(workload.input_shape, activity.density, generator)
@@ -111,7 +111,7 @@ def _layer_masks(
     """Spikes, masks and gradients of one layer."""
     shape = workload.neuron_shape(layer)
     ones = _ones(shape)
-    if isinstance(activity, Dense):
+    if isinstance(activity, DenseActivity):
         return ones, ones, ones
     if isinstance(activity, Like):
         assert recorded is not None
@@ -130,7 +130,7 @@ def _output_gradients(
     """Batch statistics spread a gradient over its whole channel; a pool sends it to one of many."""
     if layer.product_is_current:
         return gradients
-    if layer.norm is not None or isinstance(activity, Dense):
+    if layer.norm is not None or isinstance(activity, DenseActivity):
         return _ones(workload.product_shape(layer))
     raise WorkloadError(
         f"layer {layer.name}: masks are not drawn behind a pool of currents; pool the spikes"
@@ -168,7 +168,7 @@ def _patched(
     channels = np.resize(generator.permutation(source.out_shape[0]), layer.out_shape[0])
     samples = np.resize(generator.permutation(job.batch), workload.batch)
     steps = np.arange(workload.steps) * job.steps // workload.steps
-    tensors = [one[source.index] for one in (recorded.spikes, recorded.masks, recorded.gradients)]
+    tensors = [one[source.index] for one in (recorded.spikes, recorded.masks, recorded.dU)]
     drawn = [np.empty(workload.neuron_shape(layer), np.bool_) for _ in tensors]
     for sample in range(workload.batch):
         rows, columns = _offsets(layer, height, width, generator)

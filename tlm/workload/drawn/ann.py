@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tlm.workload.drawn.activity import Dense
+from tlm.workload.drawn.activity import DenseActivity
 from tlm.workload.model import Layer, Workload
 from tlm.workload.synthetic import redrawn
 
@@ -18,7 +18,7 @@ DRAWN_AS = "dense ANN (T=1, analog activations, no neurons)"
 
 def as_ann(workload: Workload) -> Workload:
     """``workload`` as an ANN of the same shapes, with one iteration of all-ones masks."""
-    dense = redrawn(workload, Dense(), DRAWN_AS)
+    dense = redrawn(workload, DenseActivity(), DRAWN_AS)
     layers = tuple(map(_analog, workload.layers))
     return replace(dense, layers=layers, steps=1, encoding="direct")
 

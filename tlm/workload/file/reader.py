@@ -50,10 +50,8 @@ def read_recording(workload: Workload, which: int) -> Recording:
         inputs=arrays[schema.INPUTS],
         spikes=_every(workload, schema.SPIKES, arrays),
         masks=_every(workload, schema.MASKS, arrays),
-        gradients=_every(workload, schema.GRADIENTS, arrays),
-        output_gradients=tuple(
-            arrays[f"{layer.index}/{_product_kind(layer)}"] for layer in workload.layers
-        ),
+        dU=_every(workload, schema.GRADIENTS, arrays),
+        dY=tuple(arrays[f"{layer.index}/{_product_kind(layer)}"] for layer in workload.layers),
     )
 
 
@@ -77,9 +75,7 @@ def read_values(workload: Workload, which: int) -> Values:
     inputs = found.get(schema.INPUT_VALUES)
     return Values(
         inputs=masks[schema.INPUTS].astype(np.float32) if inputs is None else inputs,
-        gradients=tuple(
-            found[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers
-        ),
+        dU=tuple(found[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers),
         parameters=tuple(_parameters(layer, found, "") for layer in workload.layers),
         parameter_gradients=tuple(
             _parameters(layer, found, schema.PARAMETER_GRADIENTS) for layer in workload.layers

@@ -29,8 +29,8 @@ INPUT_VALUES: Final = "input_values"
 LOSS_GRADIENT: Final = "loss_gradient"
 SPIKES: Final = "spikes"
 MASKS: Final = "masks"
-GRADIENTS: Final = "gradients"
-OUTPUT_GRADIENTS: Final = "output_gradients"
+GRADIENTS: Final = "gradients"  # the file spells out what all code calls dU
+OUTPUT_GRADIENTS: Final = "output_gradients"  # and dY
 GRADIENT_VALUES: Final = "gradient_values"
 PARAMETER_GRADIENTS: Final = "_gradients"
 """Ending of the name of a parameter's gradient: ``weights_gradients``."""

@@ -113,9 +113,14 @@ def _check_shape(workload: Workload, wanted: Expected, shape: tuple[int, ...]) -
 def _masks(recording: Recording) -> dict[str, BoolArray]:
     """Arrays by the keys of ``expected_bits``; those of read-outs and without norm are extra."""
     arrays = {schema.INPUTS: recording.inputs}
-    for kind in (schema.SPIKES, schema.MASKS, schema.GRADIENTS, schema.OUTPUT_GRADIENTS):
-        layers: tuple[BoolArray, ...] = getattr(recording, kind)
-        arrays.update({f"{index}/{kind}": array for index, array in enumerate(layers)})
+    tensors: dict[str, tuple[BoolArray, ...]] = {
+        schema.SPIKES: recording.spikes,
+        schema.MASKS: recording.masks,
+        schema.GRADIENTS: recording.dU,
+        schema.OUTPUT_GRADIENTS: recording.dY,
+    }
+    for name, layers in tensors.items():
+        arrays.update({f"{index}/{name}": array for index, array in enumerate(layers)})
     return arrays
 
 
@@ -126,7 +131,7 @@ def _numbers(workload: Workload, values: Values | None) -> dict[str, FloatArray]
     arrays = {schema.INPUT_VALUES: values.inputs}
     if values.loss_gradient is not None:
         arrays[schema.LOSS_GRADIENT] = values.loss_gradient
-    for index, gradients in enumerate(values.gradients):
+    for index, gradients in enumerate(values.dU):
         arrays[f"{index}/{schema.GRADIENT_VALUES}"] = gradients
         for name, array in values.parameters[index].named().items():
             arrays[f"{index}/{name}"] = array

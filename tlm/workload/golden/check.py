@@ -76,9 +76,9 @@ def check_recording(workload: Workload, which: int) -> tuple[Agreement, ...]:
 def forced_by(layers: Sequence[Layer], recording: Recording, values: Values) -> tuple[Forced, ...]:
     """Recorded tensors to force, by layer."""
     return tuple(
-        Forced(None, None, values.gradients[at])
+        Forced(None, None, values.dU[at])
         if layer.neuron is None
-        else Forced(recording.spikes[at], recording.masks[at], values.gradients[at])
+        else Forced(recording.spikes[at], recording.masks[at], values.dU[at])
         for at, layer in enumerate(layers)
     )
 
@@ -131,7 +131,7 @@ def _agreement(
         neuron_steps=passed.current.size,
         flips=flips,
         near=near,
-        gradient_error=relative_error(returned.gradients, values.gradients[layer.index]),
+        gradient_error=relative_error(returned.dU, values.dU[layer.index]),
         parameter_errors=parameter_errors(layer, values, returned),
         free_flips=free_flips,
     )

@@ -34,7 +34,7 @@ class Forced:
 
     spikes: BoolArray | None
     masks: BoolArray | None
-    gradients: Array | None
+    dU: Array | None
     slope: Slope | None = None
 
 
@@ -61,13 +61,13 @@ class Forward:
 class Backward:
     """BP and WG of one layer: ``neuron`` is None for a read-out.
 
-    ``gradients`` is dL/dI, ``output_gradients`` dL/dY, ``parameter_gradients`` dL/dW and the like.
+    ``dU`` is dL/dI, ``dY`` dL/dY, ``parameter_gradients`` dL/dW and the like.
     """
 
     neuron: Replay | None
-    spike_gradients: Array
-    gradients: Array
-    output_gradients: Array
+    dS: Array
+    dU: Array
+    dY: Array
     parameter_gradients: Parameters
 
 
@@ -143,7 +143,7 @@ def backward(
         own, force = parameters[layer.index], forced[layer.index]
         found.append(_layer_backward(layer, one, own, received, force))
         if layer.sources != (NETWORK_INPUT,):
-            share = _source_gradient(layer, one, own, found[-1].output_gradients)
+            share = _source_gradient(layer, one, own, found[-1].dY)
             for source in layer.sources:
                 arriving[source] = arriving.get(source, 0.0) + share
     return found[::-1]
@@ -164,7 +164,7 @@ def _layer_backward(
             slope=force.slope,
         )
         gradients = rebuilt.current_gradient
-    flowing = gradients if force.gradients is None else force.gradients.astype(np.float64)
+    flowing = gradients if force.dU is None else force.dU.astype(np.float64)
     flowing = pool_gradient(layer.current_pool, one.unpooled, flowing)
     at_output, scale, shift = flowing, None, None
     if layer.norm is not None:

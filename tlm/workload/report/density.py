@@ -15,7 +15,7 @@ from tlm.workload.model import BoolArray, Layer, Recording
 class Densities:
     """Shares 0..1 of non-zero elements.
 
-    ``spikes``, ``masks``, ``gradients`` and ``output_gradients`` are [layers, T]; ``inputs`` is a
+    ``spikes``, ``masks``, ``dU`` and ``dY`` are [layers, T]; ``inputs`` is a
     single share; ``idle_slices`` [layers] is the share of (step, sample) slices without any
     gradient.
     """
@@ -23,8 +23,8 @@ class Densities:
     inputs: float
     spikes: NDArray[np.float64]
     masks: NDArray[np.float64]
-    gradients: NDArray[np.float64]
-    output_gradients: NDArray[np.float64]
+    dU: NDArray[np.float64]
+    dY: NDArray[np.float64]
     idle_slices: NDArray[np.float64]
 
 
@@ -34,9 +34,9 @@ def densities(recording: Recording) -> Densities:
         inputs=float(recording.inputs.mean()),
         spikes=_by_step(recording.spikes),
         masks=_by_step(recording.masks),
-        gradients=_by_step(recording.gradients),
-        output_gradients=_by_step(recording.output_gradients),
-        idle_slices=np.array([1 - one.any((2, 3, 4)).mean() for one in recording.gradients]),
+        dU=_by_step(recording.dU),
+        dY=_by_step(recording.dY),
+        idle_slices=np.array([1 - one.any((2, 3, 4)).mean() for one in recording.dU]),
     )
 
 
@@ -55,11 +55,11 @@ def hidden_by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:
 
 def measured_tensors(layer: Layer) -> tuple[str, ...]:
     """Names of the fields of ``Densities`` that say something about ``layer``."""
-    kinds = ["gradients"]
+    kinds = ["dU"]
     if layer.neuron is not None:
         kinds = ["spikes", "masks", *kinds]
     if not layer.product_is_current:
-        kinds.append("output_gradients")
+        kinds.append("dY")
     return tuple(kinds)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shape3, Workload
 from tlm.workload.report.density import Densities, densities, measured_tensors
 
-_SYMBOLS = {"spikes": "S", "masks": "m", "gradients": "dU", "output_gradients": "dY"}
+_SYMBOLS = {"spikes": "S", "masks": "m", "dU": "dU", "dY": "dY"}
 
 
 def info_tables(workload: Workload) -> list[Table]:

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from tlm.workload.recipe import Recipe
-from tlm.workload.training.datasets import DataSet, Split, coded
+from tlm.workload.training.datasets import DataSet, DataSplit, coded
 from tlm.workload.training.scaling import scale_weights
-from tlm.workload.training.torchnet import Network, build
+from tlm.workload.training.torchnet import RecipeNetwork, build
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (iterations done, iterations in all)."""
@@ -34,12 +34,12 @@ class Recorder(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class TrainingJob:
     """A network ready to be trained on its data, and the samples of every iteration."""
 
     recipe: Recipe
     dataset: DataSet
-    network: Network
+    network: RecipeNetwork
     batches: Sequence[NDArray[np.int64]]
 
     @property
@@ -47,7 +47,7 @@ class Job:
         """The first, the middle and the last iteration."""
         return 0, len(self.batches) // 2, len(self.batches) - 1
 
-    def inputs(self, split: Split, chosen: NDArray[np.int64] | slice, *seed: int) -> Tensor:
+    def inputs(self, split: DataSplit, chosen: NDArray[np.int64] | slice, *seed: int) -> Tensor:
         """Coded input of the ``chosen`` samples; rate coding draws from ``seed``."""
         recipe = self.recipe
         drawn = coded(
@@ -57,13 +57,13 @@ class Job:
         return torch.from_numpy(drawn).contiguous(memory_format=layout)
 
 
-def prepare(recipe: Recipe, dataset: DataSet) -> Job:
+def prepare(recipe: Recipe, dataset: DataSet) -> TrainingJob:
     """The recipe's network with initial weights; deterministic (one thread, seeded)."""
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
     in_shape = dataset.train.inputs.shape[-3:]
     network = build(recipe.blocks, in_shape, recipe.steps, recipe.neuron, recipe.norm)
-    job = Job(recipe, dataset, network, _batches(recipe, len(dataset.train.labels)))
+    job = TrainingJob(recipe, dataset, network, _batches(recipe, len(dataset.train.labels)))
     if recipe.scaling is not None:
         first = np.concatenate(job.batches[:_SCALE_BATCHES])
         scale_weights(network, job.inputs(dataset.train, first, 0), recipe.scaling, recipe.seed)
@@ -73,7 +73,7 @@ def prepare(recipe: Recipe, dataset: DataSet) -> Job:
     return job
 
 
-def train(job: Job, recorder: Recorder, progress: Progress | None = None) -> None:
+def train(job: TrainingJob, recorder: Recorder, progress: Progress | None = None) -> None:
     """Train with Adam and a cosine learning rate, recording what ``job.recorded`` names."""
     recipe, network, total = job.recipe, job.network, len(job.batches)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
@@ -90,7 +90,7 @@ def train(job: Job, recorder: Recorder, progress: Progress | None = None) -> Non
             progress(iteration + 1, total)
 
 
-def record_iteration(job: Job, recorder: Recorder, iteration: int) -> None:
+def record_iteration(job: TrainingJob, recorder: Recorder, iteration: int) -> None:
     """Record the pass of the first B samples of an iteration's mini-batch.
 
     Training goes on as if this had not been: running statistics of the norms are put back.
@@ -105,7 +105,7 @@ def record_iteration(job: Job, recorder: Recorder, iteration: int) -> None:
         buffer.copy_(before)
 
 
-def accuracy(job: Job) -> float:
+def accuracy(job: TrainingJob) -> float:
     """Share of the test samples that are classified right, 0..1."""
     network, test = job.network, job.dataset.test
     network.eval()

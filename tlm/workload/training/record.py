@@ -16,7 +16,7 @@ from tlm.workload.training.datasets import DataSet, load
 
 if TYPE_CHECKING:
     from tlm.workload.capture import Capture
-    from tlm.workload.training.loop import Job, Progress
+    from tlm.workload.training.loop import Progress, TrainingJob
 
 
 def recipe_names() -> list[str]:
@@ -74,14 +74,14 @@ def require_torch() -> None:
         ) from error
 
 
-def capture_of(job: Job) -> Capture:
+def capture_of(job: TrainingJob) -> Capture:
     """A recorder of the job's network."""
     from tlm.workload.capture import Capture
 
     return Capture(job.network, steps=job.recipe.steps, encoding=job.recipe.encoding)
 
 
-def save(job: Job, capture: Capture, accuracy: float, out: Path) -> Path:
+def save(job: TrainingJob, capture: Capture, accuracy: float, out: Path) -> Path:
     """Write what ``capture`` recorded of a job whose test accuracy is ``accuracy``."""
     recipe, dataset = job.recipe, job.dataset
     written = capture.save(

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from tlm.workload.recipe import Scaling
 from tlm.workload.training.lif import Unfolded
-from tlm.workload.training.torchnet import Network
+from tlm.workload.training.torchnet import RecipeNetwork
 
 
-def scale_weights(network: Network, inputs: Tensor, scaling: Scaling, seed: int) -> None:
+def scale_weights(network: RecipeNetwork, inputs: Tensor, scaling: Scaling, seed: int) -> None:
     """Draw Kaiming-uniform weights (arXiv 1502.01852) and scale them, layer by layer, in place.
 
     The currents of a last layer with neurons are centred on the threshold as well: with a

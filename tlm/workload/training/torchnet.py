@@ -12,7 +12,7 @@ from tlm.workload.model import Neuron, Shape3
 from tlm.workload.training.lif import LIF, Unfolded
 
 
-class Network(nn.Sequential):
+class RecipeNetwork(nn.Sequential):
     """A feed-forward network over T steps: images -> mean output [B, K].
 
     Layers see batches folded to [T * B, ...], step by step. A static image [B, C, H, W] passes
@@ -74,7 +74,7 @@ class SewBlock(nn.Module):
 
 def build(
     blocks: Sequence[Block], in_shape: Shape3, steps: int, neuron: Neuron, norm: bool
-) -> Network:
+) -> RecipeNetwork:
     """The network of ``blocks`` for inputs of ``in_shape`` (C, H, W), batch-normed if ``norm``.
 
     Weights are torch's default initialisation, drawn from its global generator.
@@ -83,7 +83,7 @@ def build(
     modules: dict[str, nn.Module] = {}
     for block in blocks:
         modules |= builder.modules(block)
-    return Network(steps, modules)
+    return RecipeNetwork(steps, modules)
 
 
 class _Builder:

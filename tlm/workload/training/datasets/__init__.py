@@ -15,9 +15,9 @@ from tlm.workload.training.datasets.cifar10 import load_cifar10
 from tlm.workload.training.datasets.digits import load_digits
 from tlm.workload.training.datasets.mnist import load_mnist
 from tlm.workload.training.datasets.nmnist import load_nmnist
-from tlm.workload.training.datasets.samples import DataSet, DataSetName, Split, coded
+from tlm.workload.training.datasets.samples import DataSet, DataSetName, DataSplit, coded
 
-__all__ = ["DataSet", "DataSetName", "Split", "coded", "load"]
+__all__ = ["DataSet", "DataSetName", "DataSplit", "coded", "load"]
 
 
 def load(name: DataSetName, data: Path | None, steps: int) -> DataSet:

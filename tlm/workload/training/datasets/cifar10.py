@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.datasets.samples import DataSet, Split, digest, need_folder, read_arrays
+from tlm.workload.training.datasets.samples import (
+    DataSet,
+    DataSplit,
+    digest,
+    need_folder,
+    read_arrays,
+)
 
 _LICENCE = "CIFAR-10 (Krizhevsky 2009): no formal licence; this file holds none of its pixels"
 _SIDE = 32
@@ -34,21 +40,21 @@ def load_cifar10(data: Path | None) -> DataSet:
     return DataSet("CIFAR-10", _LICENCE, source, train, test, _CENTRE, _SCALE)
 
 
-def _from_npz(folder: Path, part: str) -> tuple[Split, str]:
+def _from_npz(folder: Path, part: str) -> tuple[DataSplit, str]:
     names = (f"{part}_jpeg", f"{part}_offset", f"{part}_label")
     content, offset, label = read_arrays(folder / _FILE, names)
     raw, bounds = content.tobytes(), [int(at) for at in offset]
     images = _decoded(raw[first:end] for first, end in pairwise(bounds))
-    return Split(images, label.astype(np.int64)), digest(images.tobytes())
+    return DataSplit(images, label.astype(np.int64)), digest(images.tobytes())
 
 
-def _from_images(folder: Path, part: str) -> tuple[Split, str]:
+def _from_images(folder: Path, part: str) -> tuple[DataSplit, str]:
     classes = sorted(path for path in (folder / part).glob("*") if path.is_dir())
     files = [(path, at) for at, one in enumerate(classes) for path in sorted(one.iterdir())]
     if not files:
         raise WorkloadError(f"{folder}: expected {_FILE}, or {part}/<class>/*.jpg; found neither")
     images = _decoded(path.read_bytes() for path, _ in files)
-    return Split(images, np.array([at for _, at in files], np.int64)), digest(images.tobytes())
+    return DataSplit(images, np.array([at for _, at in files], np.int64)), digest(images.tobytes())
 
 
 def _decoded(files: Iterable[bytes]) -> NDArray[np.uint8]:

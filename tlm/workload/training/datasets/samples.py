@@ -20,7 +20,7 @@ _TEST_SHARE = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class DataSplit:
     """Samples as they are stored, [N, C, H, W] pixels or [N, T, C, H, W] events, and labels [N]."""
 
     inputs: NDArray[np.uint8]
@@ -37,15 +37,15 @@ class DataSet:
     title: str
     licence: str
     source: str
-    train: Split
-    test: Split
+    train: DataSplit
+    test: DataSplit
     offset: float
     scale: float
 
 
 def coded(
     dataset: DataSet,
-    split: Split,
+    split: DataSplit,
     chosen: NDArray[np.int64] | slice,
     encoding: Encoding,
     steps: int,
@@ -67,12 +67,14 @@ def coded(
     return (draw < values).astype(np.float32)
 
 
-def split_by_seed(inputs: NDArray[np.uint8], labels: NDArray[np.int64]) -> tuple[Split, Split, str]:
+def split_by_seed(
+    inputs: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> tuple[DataSplit, DataSplit, str]:
     """A fifth for testing by a fixed seed, the rest for training, and a text that says so."""
     order = np.random.default_rng(_SPLIT_SEED).permutation(len(labels))
     test, train = np.split(order, [len(order) // _TEST_SHARE])
     named = f"{len(train)} to train, {len(test)} to test, split by seed {_SPLIT_SEED}"
-    return Split(inputs[train], labels[train]), Split(inputs[test], labels[test]), named
+    return DataSplit(inputs[train], labels[train]), DataSplit(inputs[test], labels[test]), named
 
 
 def digest(raw: bytes) -> str:

@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
-from tlm.config.core import Engine
-from tlm.counts.walk import Nest
+from tlm.config.core import EngineConfig
+from tlm.counts.walk import EngineArray
 from tlm.errors import MappingError
 from tlm.space.region import Block, Span, length
 
 
 @dataclass(frozen=True, slots=True)
-class Array:
+class CoreArrays:
     """What every nest needs to know of the engines' arrays (all three are shaped alike).
 
     ``chunk`` channels enter a slot and ``tile`` channels leave it in FP; BP reads the same weights
@@ -41,16 +41,16 @@ class Array:
     depth: int
     lanes: int
     weight_bits: int
-    fp: Nest
-    bp: Nest
-    wg: Nest
+    fp: EngineArray
+    bp: EngineArray
+    wg: EngineArray
 
     def tile_bits(self) -> int:
         """Bits of the weights of one (chunk, tile, tap)."""
         return self.chunk * self.tile * self.weight_bits
 
 
-def array_of(chip: ChipConfig) -> Array:
+def array_of(chip: ChipConfig) -> CoreArrays:
     """Read the arrays from the chip.
 
     Raises:
@@ -68,7 +68,7 @@ def array_of(chip: ChipConfig) -> Array:
         )
     chunk, tile = engines.fp.rows, engines.fp.cols
     tile_bits = chunk * tile * chip.precision.weight
-    array = Array(
+    array = CoreArrays(
         chunk=chunk,
         tile=tile,
         positions=memory.partial_sums // (max(chunk, tile) * chip.precision.gradient),
@@ -90,8 +90,8 @@ def array_of(chip: ChipConfig) -> Array:
     return array
 
 
-def _nest(chip: ChipConfig, engine: Engine, weights_are_sums: bool = False) -> Nest:
-    return Nest(
+def _nest(chip: ChipConfig, engine: EngineConfig, weights_are_sums: bool = False) -> EngineArray:
+    return EngineArray(
         dataflow=engine.dataflow,
         mode=engine.mode,
         rows=engine.rows,
@@ -103,7 +103,9 @@ def _nest(chip: ChipConfig, engine: Engine, weights_are_sums: bool = False) -> N
     )
 
 
-def panel_positions(array: Array, nest: Nest, width: int, channels: int) -> tuple[int, int]:
+def panel_positions(
+    array: CoreArrays, nest: EngineArray, width: int, channels: int
+) -> tuple[int, int]:
     """Positions of a block and channels of a panel whose sums fill the buffer together.
 
     A held input meets all ``channels`` before it leaves, as far as sums of one row of ``width`` and

@@ -6,7 +6,7 @@ import pytest
 from tlm_analysis.replay import BOUND, TRUSTED_ERROR, Estimate, ReplayChip, replay_ps
 
 from tlm.running.runner import PreparedRun, prepare
-from tlm.space.task import ENGINES
+from tlm.space.phase import ENGINES
 from tlm.studies.relief import KNOBS, RESOURCES, relieve, rerun
 
 OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"

@@ -24,8 +24,8 @@ from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_w
 from tlm.counts.masks import needed, taps
 from tlm.counts.walk import EngineArray
 from tlm.laws.due.layer import useful_pairs
+from tlm.space.phase import Phase
 from tlm.space.region import Block
-from tlm.space.task import Phase
 from tlm.workload.model import Pool
 
 DENSITY = st.sampled_from([0.0, 0.02, 0.1, 0.4, 1.0])

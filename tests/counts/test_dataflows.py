@@ -29,7 +29,7 @@ from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.laws import check_run
 from tlm.placement.slice_forms import dense_cycles
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 from tlm.workload import open_workload
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
 

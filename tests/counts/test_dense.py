@@ -18,7 +18,7 @@ from tests.program.jobs import (
     tiles_of,
 )
 from tlm.placement.slice_forms import dense_cycles, gradient_bits
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 from tlm.workload import open_workload
 
 BUNDLED = ["mnist-fc", "mnist-csnn"]

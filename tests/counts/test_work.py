@@ -9,7 +9,7 @@ from tests.program.jobs import Densities, built, conv, job, linear, loaded_chip,
 from tlm.counts.core_arrays import array_of
 from tlm.counts.masks import Masks
 from tlm.placement.profile import profile_layer
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 
 
 def two_layers(seed=0, stride=1, **densities):

@@ -24,7 +24,9 @@ from tlm.errors import ConfigError
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import LEAKAGE, energy_rows
 from tlm.kernel import run_until
-from tlm.space.task import ENGINES, Completions, Phase, Program, Tile, Work
+from tlm.space.phase import ENGINES, Phase
+from tlm.space.program import Completions, Program
+from tlm.space.tile import Tile, Work
 
 
 def finished(program, *overrides):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.program.build import build_program
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 from tlm.storage.planning import make_plan
 from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.surrogate import lif_neuron

@@ -14,7 +14,7 @@ from tlm.hardware.core.engine import COMPUTE, IDLE
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.laws import check_run, lower_bounds_ps
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 
 SMALL = ("cores=4", "mesh.columns=2", "mesh.rows=2")
 

@@ -10,7 +10,9 @@ from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
 from tlm.laws.awaited import awaited, gone
 from tlm.laws.stored import stored
 from tlm.laws.weights import Visit, weights
-from tlm.space.task import Phase, Tile, WeightsDue
+from tlm.space.phase import Phase
+from tlm.space.program import WeightsDue
+from tlm.space.tile import Tile
 from tlm.workload.model import Pool
 
 SMALL_U = "rows, little memory of U, blocks of steps"

@@ -7,7 +7,7 @@ from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.placement.load import load_of
 from tlm.placement.profile import profile_layer
 from tlm.program.build import build_program
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 from tlm.storage.planning import make_plan
 from tlm.workload import open_workload
 

@@ -8,7 +8,7 @@ import pytest
 from tests.program.graphs import NORM, broken_laws, builder, recording, workload
 from tests.program.jobs import DENSE, built, tiles_of
 from tlm.errors import MappingError
-from tlm.space.task import BATCH, Phase
+from tlm.space.phase import BATCH, Phase
 
 STEPS, BATCH_SIZE, SIDE, CHANNELS = 3, 4, 6, 32
 ELEMENTS = STEPS * BATCH_SIZE * SIDE * SIDE * CHANNELS

@@ -12,7 +12,7 @@ from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.hardware.core.engine import COMPUTE
 from tlm.kernel import run_until
-from tlm.space.task import Command, Phase
+from tlm.space.phase import Command, Phase
 
 NEVER = np.iinfo(np.int64).max
 CASES = [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.program.graphs import NORM, broken_laws, builder, cut, recording, workload
 from tests.program.jobs import DENSE, IDEAL_DRAM, array_overrides, built, place, tiles_of
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 from tlm.workload import open_workload
 from tlm.workload.bundled import bundled_names
 from tlm.workload.model import Pool

@@ -22,7 +22,7 @@ from tests.program.jobs import (
 )
 from tlm.program.build import build_program
 from tlm.program.builder import ProgramBuilder, bitmap_bytes, spike_bytes
-from tlm.space.task import Command, Phase
+from tlm.space.phase import Command, Phase
 
 
 @dataclass(frozen=True)

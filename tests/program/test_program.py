@@ -26,7 +26,7 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.laws import check_run
-from tlm.space.task import BATCH, ENGINE_OF_PHASE, Phase
+from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Phase
 
 SPLITS = st.sampled_from(["auto", "k", "batch", "spatial"])
 CORES = st.sampled_from([1, 2, 3, 7, 20])

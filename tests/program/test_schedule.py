@@ -25,8 +25,8 @@ from tlm.kernel import run_until
 from tlm.laws import check_run
 from tlm.placement.schedule import schedule_of
 from tlm.space.grid import Grid
+from tlm.space.phase import BATCH, Phase
 from tlm.space.region import length
-from tlm.space.task import BATCH, Phase
 from tlm.workload.model import Norm
 
 FAST_MEMORY = (IDEAL_DRAM, "noc.model=ideal", "dram.latency=1 ns", "core.clock=1 MHz")

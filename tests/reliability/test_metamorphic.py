@@ -16,7 +16,7 @@ from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import LEAKAGE, energy_rows
 from tlm.kernel import run_until
-from tlm.space.task import Program
+from tlm.space.program import Program
 
 SMALL = ("cores=4", "mesh.columns=2", "mesh.rows=2", "dram.channels=2")
 CLOCKED = (

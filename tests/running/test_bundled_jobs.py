@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 import tlm.trace
 from tlm.running.runner import RunResult, prepare
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 from tlm.trace.schema import What
 
 

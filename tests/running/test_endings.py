@@ -13,7 +13,8 @@ import tlm.running.execution
 import tlm.running.runner
 import tlm.trace
 from tlm.cli import main
-from tlm.space.task import Phase, Program
+from tlm.space.phase import Phase
+from tlm.space.program import Program
 from tlm.storage.plan import Plan
 from tlm.trace import TraceWriter
 

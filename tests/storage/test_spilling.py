@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.program.jobs import Densities, built, conv, job, linear
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 
 
 def test_a_dead_first_piece_leaves_no_partial_sums_to_read():

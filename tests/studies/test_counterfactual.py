@@ -8,7 +8,7 @@ import pytest
 
 from tests.program.jobs import built, conv, job, linear, tiles_of
 from tlm.running.runner import run_job
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 from tlm.studies.counterfactual import (
     NOTHING_SKIPPED,
     as_activity,

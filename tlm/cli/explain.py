@@ -156,7 +156,7 @@ def _estimates(job: PreparedRun, recorded_ps: int, step: Any) -> tuple[list[Any]
 def _replay_ps(job: PreparedRun) -> int:
     from tlm_analysis import replay
 
-    from tlm.space.task import ENGINES
+    from tlm.space.phase import ENGINES
 
     cores = [[tiles[engine] for engine in ENGINES] for tiles in job.program.tiles]
     chip = replay.ReplayChip(job.chip.config, job.timing)

@@ -18,7 +18,8 @@ from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Done, Environment, Transaction
-from tlm.space.task import ENGINES, Program
+from tlm.space.phase import ENGINES
+from tlm.space.program import Program
 
 TraceRows = list[tuple[int, ...]] | None
 

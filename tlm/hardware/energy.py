@@ -10,7 +10,7 @@ from tlm.config.tables.dram_timing import DramTiming
 from tlm.config.tables.energy import Action, EnergyTable, Leakage
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
-from tlm.space.task import Phase
+from tlm.space.phase import Phase
 
 LEAKAGE = "leakage"
 

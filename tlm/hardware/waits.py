@@ -16,7 +16,7 @@ from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.hardware.noc.router.waits import lane_waits, packets_by_lane
 from tlm.kernel import Transaction, scheduled
 from tlm.kernel.wait_graph import WaitGraph
-from tlm.space.task import Tile
+from tlm.space.tile import Tile
 
 ON_ITS_WAY = "events still to come"
 NOBODY = "nobody: no tile left counts towards it"

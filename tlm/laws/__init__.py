@@ -17,7 +17,7 @@ from tlm.laws.moved import dram_bytes, flits, messages, refreshes
 from tlm.laws.stored import stored
 from tlm.laws.weights import weights
 from tlm.laws.work import accesses, operations, required, slots, units, useful
-from tlm.space.task import Program
+from tlm.space.program import Program
 
 __all__ = ["Check", "channel_busy_ps", "check_run", "lower_bound_checks", "lower_bounds_ps"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 
 from tlm.laws.check import Check
-from tlm.space.task import Program, Tile
+from tlm.space.program import Program
+from tlm.space.tile import Tile
 
 RELEASES = ("dU used", "U used")  # of memories that are filled and read by halves
 HALVES = 2

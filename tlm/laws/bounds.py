@@ -9,7 +9,8 @@ from tlm.hardware.core.engine import COMPUTE
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
-from tlm.space.task import ENGINES, Program
+from tlm.space.phase import ENGINES
+from tlm.space.program import Program
 
 
 def lower_bounds_ps(chip: Chip) -> dict[str, int]:

@@ -10,7 +10,7 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import LEAKAGE, EnergyRow, with_currents
 from tlm.laws.check import Check
-from tlm.space.task import ENGINES
+from tlm.space.phase import ENGINES
 
 RELATIVE_ERROR = 1e-9  # of energy sums in another order
 MACS = ("fp.mac_add", "fp.mac_mul", "bp.mac", "wg.mac_add", "wg.mac_mul", "engine.mac_idle")

@@ -8,7 +8,7 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.core.engine import COMPUTE
 from tlm.hardware.dram.channel import DramChannel
 from tlm.laws.check import Check
-from tlm.space.task import ENGINES
+from tlm.space.phase import ENGINES
 
 
 def all_done(chip: Chip) -> Iterator[Check]:

@@ -9,7 +9,8 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
-from tlm.space.task import Phase, Program
+from tlm.space.phase import Phase
+from tlm.space.program import Program
 
 
 def dram_bytes(chip: Chip, program: Program) -> Iterator[Check]:

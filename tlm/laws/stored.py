@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tlm.laws.check import Check
-from tlm.space.task import Extent, Program, Tile
+from tlm.space.program import Program
+from tlm.space.tile import Extent, Tile
 
 Ints = npt.NDArray[np.int64]
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tlm.laws.check import Check
-from tlm.space.task import ENGINE_OF_PHASE, Extent, Phase, Program, Tile, WeightsDue
+from tlm.space.phase import ENGINE_OF_PHASE, Phase
+from tlm.space.program import Program, WeightsDue
+from tlm.space.tile import Extent, Tile
 
 USING = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
 ROUNDED_B = 1  # bytes that a run of weights narrower than a byte may lose

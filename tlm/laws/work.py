@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
 from tlm.laws.check import Check
-from tlm.space.task import Phase, Program, Work
+from tlm.space.phase import Phase
+from tlm.space.program import Program
+from tlm.space.tile import Work
 
 
 def required(chip: Chip, program: Program) -> Iterator[Check]:

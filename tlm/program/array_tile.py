@@ -12,8 +12,9 @@ from tlm.counts.passes import Layout, Panel, Passes
 from tlm.counts.walk import EngineArray, some_blocks, summed
 from tlm.program.builder import ProgramBuilder, dead_pairs
 from tlm.space.array_types import Ints
+from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.region import Block, length
-from tlm.space.task import ENGINE_OF_PHASE, Extent, Phase, Tile, Work
+from tlm.space.tile import Extent, Tile, Work
 from tlm.storage.plan import LayerPlan
 from tlm.storage.streams import TileGrouping
 

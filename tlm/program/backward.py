@@ -16,8 +16,9 @@ from tlm.program.builder import ProgramBuilder, per_sample, saved
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.normalise import exchange_statistics, unit_regions
 from tlm.program.routes import Route, return_gradient, routes_of
+from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, Span, length, overlap
-from tlm.space.task import Extent, Phase, Tile
+from tlm.space.tile import Extent, Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.sweeps import Sweep, backward_rounds
 

@@ -12,8 +12,10 @@ from tlm.program.forward import build_forward
 from tlm.program.gradient import build_loss
 from tlm.program.update import build_reduction, build_update, guard_old_weights
 from tlm.program.weight_gradient import build_weight_gradient
+from tlm.space.phase import ENGINES
+from tlm.space.program import Completions, Program
 from tlm.space.region import Span
-from tlm.space.task import ENGINES, Completions, Program, Tile
+from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.streams import Streams
 

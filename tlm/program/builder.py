@@ -6,18 +6,10 @@ from dataclasses import dataclass, field
 
 from tlm.counts.core_arrays import CoreArrays, ceil_div
 from tlm.space.array_types import Bools
+from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
+from tlm.space.program import Completions, Program
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
-from tlm.space.task import (
-    BATCH,
-    ENGINE_OF_PHASE,
-    Command,
-    Completions,
-    Extent,
-    Message,
-    Phase,
-    Program,
-    Tile,
-)
+from tlm.space.tile import Extent, Message, Tile
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
 from tlm.storage.streams import MEMORY_WIDTH, Streams

@@ -20,8 +20,9 @@ from tlm.program.builder import (
 )
 from tlm.program.normalise import build_normalise, leave_currents
 from tlm.program.soma import leave_state, soma
+from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length
-from tlm.space.task import Phase, Tile
+from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
 from tlm.storage.sweeps import Sweep, forward_rounds

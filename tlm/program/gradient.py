@@ -28,8 +28,9 @@ from tlm.program.forward import walk_products
 from tlm.program.normalise import read_currents, statistics, unit_regions
 from tlm.program.soma import loss_core
 from tlm.space.geometry import fed_rows, output_rows, product_span
+from tlm.space.phase import Command, Phase
 from tlm.space.region import Block, Region, Slice, Span, length
-from tlm.space.task import Command, Extent, Phase, Tile, Work
+from tlm.space.tile import Extent, Tile, Work
 from tlm.storage.plan import LayerPlan
 
 LOSS_PASSES = 3  # exp, sum, divide: passes of the unit lanes over the classes (assumed)

@@ -20,8 +20,9 @@ from tlm.program.builder import (
     wide_accesses,
 )
 from tlm.program.soma import leave_state, soma
+from tlm.space.phase import Command, Phase
 from tlm.space.region import Block, Region, Slice, Span, length
-from tlm.space.task import Command, Phase, Tile
+from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
 

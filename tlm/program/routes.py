@@ -9,8 +9,9 @@ import numpy as np
 from tlm.program.builder import ProgramBuilder, per_sample
 from tlm.program.gradient import gradient_bytes
 from tlm.space.array_types import Bools
+from tlm.space.phase import Command
 from tlm.space.region import Block, Slice, Span, overlap
-from tlm.space.task import Command, Tile
+from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import partial_bits
 

@@ -13,8 +13,9 @@ from tlm.program.builder import (
     spike_bytes,
     wide_accesses,
 )
+from tlm.space.phase import Command, Phase
 from tlm.space.region import Region, Slice, Span, length
-from tlm.space.task import Command, Phase, Tile
+from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 
 

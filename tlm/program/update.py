@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from tlm.counts.core_arrays import ceil_div
 from tlm.program.builder import ProgramBuilder, once, wide_accesses
+from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
 from tlm.space.region import Slice, Span, cuts, overlap
-from tlm.space.task import ENGINE_OF_PHASE, Command, Phase, Tile
+from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 
 UPDATE_PIECE = 2048  # weights updated at a time, so that fetch, update and write overlap (assumed)

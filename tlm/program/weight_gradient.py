@@ -21,8 +21,9 @@ from tlm.program.builder import (
     take_inputs,
 )
 from tlm.program.gradient import gradient_blocks
+from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length
-from tlm.space.task import Extent, Phase, Tile
+from tlm.space.tile import Extent, Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
 from tlm.storage.streams import WG_SHARE, whole_panels

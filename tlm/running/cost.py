@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
 from tlm.running.memory import resident_bytes
-from tlm.space.task import Extent, Program, Tile
+from tlm.space.program import Program
+from tlm.space.tile import Extent, Tile
 from tlm.trace.limits import TraceLimits
 from tlm.trace.schema import ACTIVITY_DTYPE, CHUNK_ROWS, TRANSACTION_DTYPE
 from tlm.workload.file.layout import expected_bits

@@ -9,7 +9,7 @@ from typing import Any
 from tlm.config.layers import LoadedChip
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.running.summary import Json
-from tlm.space.task import Program
+from tlm.space.program import Program
 from tlm.storage.plan import Plan
 from tlm.studies.counterfactual import Activity
 from tlm.trace.limits import NO_LIMITS, TraceLimits

@@ -15,7 +15,7 @@ from tlm.hardware.core.engine import COMPUTE, IDLE, REASONS
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import LEAKAGE, EnergyRow
 from tlm.laws import Check, channel_busy_ps, lower_bounds_ps
-from tlm.space.task import ENGINES, Phase
+from tlm.space.phase import ENGINES, Phase
 from tlm.storage.plan import Plan
 from tlm.workload.model import Recording
 from tlm.workload.report.density import densities

@@ -15,7 +15,7 @@ import numpy as np
 
 from tlm.space.array_types import Bools
 from tlm.space.region import Span
-from tlm.space.task import Extent
+from tlm.space.tile import Extent
 
 
 @dataclass(frozen=True, slots=True)

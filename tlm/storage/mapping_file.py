@@ -16,8 +16,8 @@ from tlm.config.core import EngineConfig
 from tlm.placement.choices import SCHEMA, VERSION
 from tlm.placement.search import Candidate, Chosen
 from tlm.space.grid import Grid
+from tlm.space.phase import Phase
 from tlm.space.region import length
-from tlm.space.task import Phase
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
 from tlm.storage.sweeps import forward_rounds

@@ -18,7 +18,7 @@ from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows, input_rows, source_rows
 from tlm.space.grid import Grid, Split
 from tlm.space.region import Region, Slice, Span, length
-from tlm.space.task import Extent
+from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, Weights
 from tlm.workload.model import Layer, Workload
 

@@ -15,8 +15,9 @@ from tlm.counts.passes import Layout
 from tlm.counts.walk import EngineArray, WeightTile
 from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, source_rows
+from tlm.space.phase import ENGINE_OF_PHASE
 from tlm.space.region import Block, Region, Slice, Span, length
-from tlm.space.task import ENGINE_OF_PHASE, Extent
+from tlm.space.tile import Extent
 from tlm.storage.address import Weights
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region

@@ -14,8 +14,8 @@ from math import prod
 from typing import NamedTuple
 
 from tlm.counts.core_arrays import block_sizes, ceil_div, panel_positions
+from tlm.space.phase import Phase
 from tlm.space.region import Region, Slice, Span, length
-from tlm.space.task import Phase
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import kept_bits
 

@@ -20,7 +20,8 @@ from tlm.laws import check_run
 from tlm.program.build import build_program
 from tlm.running.request import PreparedRun
 from tlm.running.runner import plan_job
-from tlm.space.task import ENGINES, Tile
+from tlm.space.phase import ENGINES
+from tlm.space.tile import Tile
 
 FACTOR = 2
 RESOURCES = ("dram", "noc", "dma", *ENGINES, "memory")

@@ -22,7 +22,7 @@ class ReplayMessage(Protocol):
 
 
 class ReplayTile(Protocol):
-    """What is needed of a tile; ``tlm.space.task.Tile``, which describes the fields, is one."""
+    """What is needed of a tile; ``tlm.space.tile.Tile``, which describes the fields, is one."""
 
     cycles: int
     needs: tuple[int, ...]

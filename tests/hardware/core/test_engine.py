@@ -15,7 +15,9 @@ from tlm.hardware.chip import Chip, unit_names
 from tlm.hardware.core.dma import AddressSplit
 from tlm.hardware.core.engine import COMPUTE, DEPENDENCY, DRAM, IDLE, NOC, WRITEBACK
 from tlm.kernel import StuckError, run_until
-from tlm.space.task import ENGINES, Command, Completions, Message, Phase, Program, Tile
+from tlm.space.phase import ENGINES, Command, Phase
+from tlm.space.program import Completions, Program
+from tlm.space.tile import Message, Tile
 
 CYCLE = 2000  # ps, 500 MHz, cores and network alike
 LATENCY = 60_000  # ps of the ideal DRAM

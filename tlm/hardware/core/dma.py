@@ -10,7 +10,8 @@ from typing import Any
 from tlm.hardware.noc.network import ChipNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
-from tlm.space.task import Command, Extent, Message, Tile
+from tlm.space.phase import Command
+from tlm.space.tile import Extent, Message, Tile
 
 READ, WRITE = int(Command.READ), int(Command.WRITE)  # plain ints: an enum costs twice in a test
 

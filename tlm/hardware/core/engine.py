@@ -9,7 +9,8 @@ from typing import Any
 
 from tlm.hardware.core.dma import Dma
 from tlm.kernel import Done, Environment
-from tlm.space.task import Phase, Tile, Work
+from tlm.space.phase import Phase
+from tlm.space.tile import Tile, Work
 
 COMPUTE, DEPENDENCY, DRAM, NOC, WRITEBACK, IDLE = range(6)  # columns of the trace's activity
 REASONS = ("compute", "dependency", "dram", "noc", "writeback", "idle")

@@ -11,8 +11,8 @@ from math import prod
 import numpy as np
 
 from tlm.program.soma import loss_core
+from tlm.space.program import Program, Stored, WeightsDue
 from tlm.space.region import Slice, length
-from tlm.space.task import Program, Stored, WeightsDue
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.workload.model import Layer, Pool
 

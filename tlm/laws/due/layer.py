@@ -14,7 +14,8 @@ from tlm.config.core import BackwardGrid
 from tlm.laws.due.masks import entering, needed
 from tlm.laws.due.units import require_loss_units, require_units
 from tlm.space.array_types import Bools, Ints
-from tlm.space.task import BATCH, Phase, Program
+from tlm.space.phase import BATCH, Phase
+from tlm.space.program import Program
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.workload.model import Layer
 

@@ -9,8 +9,9 @@ from tlm.laws.due.data import touched_rows
 from tlm.program.builder import STATE_WIDTH
 from tlm.program.gradient import LOSS_PASSES
 from tlm.program.normalise import SUMS
+from tlm.space.phase import Phase
+from tlm.space.program import Program
 from tlm.space.region import length
-from tlm.space.task import Phase, Program
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.streams import MEMORY_WIDTH
 

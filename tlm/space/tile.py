@@ -1,0 +1,73 @@
+"""Tiles: what an engine does between two looks at its DMA, with its work and its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tlm.space.phase import Phase
+
+Extent = tuple[int, int]  # contiguous bytes in DRAM: address, length
+
+
+@dataclass(slots=True)
+class Work:
+    """Exact work of a tile, as docs/model.md defines it.
+
+    ``slots`` are array cycles before skipping, ``executed`` those left; ``dense`` counts the
+    multiply-accumulates of all slots, ``useful`` those with no zero operand and a needed result.
+    ``energy`` maps an action of the energy table to how often the tile does it.
+    """
+
+    slots: int = 0
+    executed: int = 0
+    dense: int = 0
+    useful: int = 0
+    energy: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Message:
+    """A one-way payload to another core; every packet of it counts towards all of ``arrives``."""
+
+    command: int
+    core: int
+    nbytes: int
+    arrives: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Tile:
+    """What an engine does between two looks at its DMA: fetch, wait, compute, hand over.
+
+    ``needs`` (completions by messages or by tiles of the same core) hold back the computation,
+    ``read_needs`` (completions by writes to DRAM) hold back the fetch. When it has computed, the
+    tile counts towards ``signals`` at once and towards ``saves`` when its writes are in DRAM.
+    ``covers`` is the number of result elements finished for each of its (sample, step) pairs that
+    is not in ``skipped``; the exactly-once invariant adds them up.
+    """
+
+    phase: Phase
+    layer: int
+    sample: int
+    samples: int
+    step: int
+    steps: int
+    cycles: int = 0
+    work: Work = field(default_factory=Work)
+    needs: tuple[int, ...] = ()
+    read_needs: tuple[int, ...] = ()
+    reads: tuple[Extent, ...] = ()
+    writes: tuple[Extent, ...] = ()
+    messages: tuple[Message, ...] = ()
+    signals: tuple[int, ...] = ()
+    saves: tuple[int, ...] = ()
+    covers: int = 0
+    skipped: tuple[tuple[int, int], ...] = ()
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """The (sample, step) pairs this tile works on."""
+        for sample in range(self.sample, self.sample + self.samples):
+            for step in range(self.step, self.step + self.steps):
+                if (sample, step) not in self.skipped:
+                    yield sample, step

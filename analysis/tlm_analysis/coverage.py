@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlm.errors import TraceError
+from tlm.quantity_text import time_text
 from tlm.trace import Trace
 from tlm_analysis.activity import makespan_ps
-from tlm_analysis.windows import time_text
 
 
 @dataclass(frozen=True)

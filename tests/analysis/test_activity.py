@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tlm_analysis.activity import Untiled, covered_time, makespan_ps, untiled, utilisation
-from tlm_analysis.windows import energy_unit, time_unit, window_edges
+from tlm_analysis.windows import window_edges
 
 import tlm.trace
 from tlm.trace import TraceWriter, What, schema
@@ -109,10 +109,3 @@ def test_windows_cover_the_run(end_ps: int, windows: int) -> None:
     assert (edges[0], edges[-1]) == (0, end_ps)
     assert widths.min() >= 1
     assert widths.max() - widths.min() <= 1
-
-
-def test_units_for_people() -> None:
-    """1.5e6 ps reads as us, 2e12 pJ as J, nothing as the smallest unit."""
-    assert time_unit(1.5e6) == (1e6, "us")
-    assert energy_unit(2e12) == (1e12, "J")
-    assert energy_unit(0.0) == (1.0, "pJ")

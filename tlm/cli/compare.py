@@ -12,7 +12,8 @@ from rich.console import Group
 from rich.text import Text
 
 from tlm.cli.options import AsJson
-from tlm.cli.screen import console, energy_text, plain_table, time_text
+from tlm.cli.screen import console, plain_table
+from tlm.quantity_text import energy_text, time_text
 
 SHOWN = 10  # parts of a difference; the rest is one line
 

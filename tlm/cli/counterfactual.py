@@ -101,7 +101,7 @@ def _break_even(ann: Outcome, drawn: dict[float, Outcome]) -> list[tuple[str, fl
 
 
 def _phases(runs: dict[str, Outcome]) -> Table:
-    from tlm.cli.screen import bytes_text, energy_text, time_text
+    from tlm.quantity_text import energy_text, nbytes_text, time_text
 
     table = Table("", *runs, "dense / recorded", "ann / recorded")
     phases = list(dict.fromkeys(name for run in runs.values() for name in run.span_ps))
@@ -109,8 +109,8 @@ def _phases(runs: dict[str, Outcome]) -> Table:
         ("time", time_text, [float(run.makespan_ps) for run in runs.values()]),
         ("energy", energy_text, [run.total_pj for run in runs.values()]),
         ("core energy", energy_text, [run.core_pj for run in runs.values()]),
-        ("DRAM", bytes_text, [float(run.dram_nbytes) for run in runs.values()]),
-        ("core to core", bytes_text, [float(run.message_nbytes) for run in runs.values()]),
+        ("DRAM", nbytes_text, [float(run.dram_nbytes) for run in runs.values()]),
+        ("core to core", nbytes_text, [float(run.message_nbytes) for run in runs.values()]),
     ]
     for phase in phases:
         spans = [float(run.span_ps.get(phase, 0)) for run in runs.values()]
@@ -124,7 +124,7 @@ def _phases(runs: dict[str, Outcome]) -> Table:
 
 
 def _drawn(ann: Outcome, drawn: dict[float, Outcome]) -> Table:
-    from tlm.cli.screen import energy_text, time_text
+    from tlm.quantity_text import energy_text, time_text
 
     table = Table("density of all masks", "time", "/ ann", "energy", "/ ann", "cores", "/ ann")
     for density, run in drawn.items():

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tlm.cli.explain import Explanation
-from tlm.cli.screen import console, plain_table, time_text
+from tlm.cli.screen import console, plain_table
+from tlm.quantity_text import time_text
 
 NAMES = {
     "fp": "FP engines",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,44 +11,17 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from tlm.quantity_text import energy_text, nbytes_text, time_text
+
 if TYPE_CHECKING:
     from tlm.config.layers import LoadedChip
 
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
-_SECONDS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
-_JOULES = ((10**12, "J"), (10**9, "mJ"), (10**6, "uJ"), (10**3, "nJ"), (1, "pJ"))
 _NETWORKS = {
     "ideal": "ideal NoC, links never busy",
     "packet": "packet NoC with unbounded buffers",
     "router": "router NoC",
 }
-_BYTES = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"), (1, "B"))
-
-
-def _scaled(value: float, units: Iterable[tuple[int, str]]) -> str:
-    for size, unit in units:
-        if abs(value) >= size:
-            return (
-                f"{value / size:.3g} {unit}"
-                if value / size < 1000
-                else f"{value / size:,.0f} {unit}"
-            )
-    return f"{value:.3g} {unit}"
-
-
-def time_text(value_ps: float) -> str:
-    """A time in ps with a fitting unit."""
-    return _scaled(value_ps, _SECONDS)
-
-
-def energy_text(value_pj: float) -> str:
-    """An energy in pJ with a fitting unit."""
-    return _scaled(value_pj, _JOULES)
-
-
-def bytes_text(value: float) -> str:
-    """An amount of data in B with a fitting decimal unit."""
-    return _scaled(value, _BYTES)
 
 
 class Finished(Protocol):
@@ -239,12 +212,12 @@ def _fabric(summary: Mapping[str, Any]) -> Text:
     return Text.assemble(
         ("\nDRAM ", "bold"),
         f"{dram['channels']} x {dram['device']} ({summary['chip']['dram_model']}): "
-        f"{bytes_text(total)} ({bytes_text(dram['bytes_read'])} read, "
-        f"{bytes_text(dram['bytes_written'])} written), {dram['bandwidth_gb_s']:.2f} of "
+        f"{nbytes_text(total)} ({nbytes_text(dram['bytes_read'])} read, "
+        f"{nbytes_text(dram['bytes_written'])} written), {dram['bandwidth_gb_s']:.2f} of "
         f"{dram['peak_gb_s']:.1f} GB/s ({use:.1%}){hits}\n",
         ("NoC  ", "bold"),
         f"({summary['chip']['noc_model']}) {noc['transactions']:,} transactions, core to core "
-        f"{bytes_text(noc['message_bytes'])}, busiest link {noc['busiest_link']} "
+        f"{nbytes_text(noc['message_bytes'])}, busiest link {noc['busiest_link']} "
         f"{noc['busiest_link_use']:.1%}\n",
     )
 
@@ -280,7 +253,7 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
         chip_bytes = summary["dram"]["bytes_read"] + summary["dram"]["bytes_written"]
         more = chip_bytes / baseline.dram_nbytes - 1
         compared = f"{abs(more):.0%} {'more' if more > 0 else 'less'}"
-        text.append(f", {bytes_text(baseline.dram_nbytes)} of DRAM (the chip moves {compared})")
+        text.append(f", {nbytes_text(baseline.dram_nbytes)} of DRAM (the chip moves {compared})")
     text.append("\n" + "; ".join(baseline.conditions), style="dim")
     return text
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from tlm.cli.screen import bytes_text, energy_text, time_text
 from tlm.config.layers import LoadedChip
+from tlm.quantity_text import energy_text, nbytes_text, time_text
 
 # Colours of Okabe and Ito (2008), those of the figures, for the states of an engine.
 STATES = {
@@ -47,7 +47,7 @@ def _template() -> Template:
     environment.filters |= {
         "time": time_text,
         "energy": energy_text,
-        "bytes": bytes_text,
+        "bytes": nbytes_text,
         "percent": lambda share: f"{abs(share):.1%}",
         "mean": lambda values: sum(values) / len(values),
     }

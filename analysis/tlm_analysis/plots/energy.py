@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from tlm.quantity_text import energy_unit
 from tlm_analysis.energy import RunEnergy
 from tlm_analysis.plots.canvas import (
     BLUE,
@@ -22,7 +23,6 @@ from tlm_analysis.plots.canvas import (
     new_figure,
     style,
 )
-from tlm_analysis.windows import energy_unit
 
 _PHASES = {
     "fp": ("forward", BLUE),

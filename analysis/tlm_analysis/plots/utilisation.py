@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
+from tlm.quantity_text import time_unit
 from tlm.trace import What
 from tlm_analysis.activity import Utilisation
 from tlm_analysis.plots.canvas import (
@@ -23,7 +24,6 @@ from tlm_analysis.plots.canvas import (
     new_figure,
     style,
 )
-from tlm_analysis.windows import time_unit
 
 ENGINE_TITLES = {"fp": "Forward (FP)", "bp": "Backward (BP)", "wg": "Weight gradient (WG)"}
 

@@ -17,8 +17,8 @@ from tlm.counts.array_pass import (
     forward_work,
     weight_gradient_work,
 )
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import passes
-from tlm.counts.walk import EngineArray
 from tlm.space.region import Block
 
 COUNTS = ("cycles", "scanned", "executed", "lane_slots", "macs", "useful", "dense", "first_words",
@@ -72,14 +72,14 @@ def engine(chip, policies, grid):
     return GradientEngine(**sides, **skips, grid=grid)
 
 
-def total(nest, work, blocks, channels, panel, size):
+def total(array, work, blocks, channels, panel, size):
     """The counts of all panels and groups of weights added up; each is walked twice, in rounds."""
     work = list(work)
     half = channels // 2 // panel * panel
     walked = [
         found.walked
         for some in ((0, half), (half, channels))
-        for found in passes(nest, work, blocks, some, panel, size)
+        for found in passes(array, work, blocks, some, panel, size)
     ]
     return {name: int(sum(getattr(one, name).sum() for one in walked)) for name in COUNTS}
 
@@ -149,7 +149,7 @@ def check(found, problems, chip, size, panel):
     assert found == wanted
 
 
-def nest_of(chip, weights_are_sums):
+def array_of_case(chip, weights_are_sums):
     """The array of a case."""
     return EngineArray(**chip, weights_are_sums=weights_are_sums)
 
@@ -161,11 +161,11 @@ def test_forward_equals_plain_loops(case, size, panel):
     layer, (inputs, _, _), _, chip, policies, grid = case
     _, e, f = layer.product_shape
     live = np.ones(inputs.shape[:2], bool)
-    nest, k = nest_of(chip, False), layer.out_shape[0]
-    blocks = forward_work(layer, nest, engine(chip, policies, grid), inputs,
+    array, k = array_of_case(chip, False), layer.out_shape[0]
+    blocks = forward_work(layer, array, engine(chip, policies, grid), inputs,
                             whole(live, e), (0, k))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(nest, blocks, whole(live, e), k, most, size)
+    found = total(array, blocks, whole(live, e), k, most, size)
     positions, dead = positions_of(live, e, f)
     ones = lambda p, k: True  # noqa: E731
     problems = [
@@ -183,11 +183,11 @@ def test_backward_equals_plain_loops(case, size, panel):
     """BP: the same, on the inserted grid or on the compacted one."""
     layer, (_, gradients, need), live, chip, policies, grid = case
     _, h, w = layer.in_shape
-    nest, (c, k) = nest_of(chip, False), (layer.in_shape[0], layer.out_shape[0])
-    blocks = backward_work(layer, nest, engine(chip, policies, grid), gradients, need, live,
+    array, (c, k) = array_of_case(chip, False), (layer.in_shape[0], layer.out_shape[0])
+    blocks = backward_work(layer, array, engine(chip, policies, grid), gradients, need, live,
                              whole(live, h), (0, k))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(nest, blocks, whole(live, h), c, most, size)
+    found = total(array, blocks, whole(live, h), c, most, size)
     positions, dead = positions_of(live, h, w)
     taps = list(range(layer.kernel[0] * layer.kernel[1]))
     wanted = {True: need, False: seen(need, policies[2])}
@@ -237,11 +237,11 @@ def test_weight_gradient_equals_plain_loops(case, panel):
     """WG: the same; the inserted grid has the stride's zeros after every output."""
     layer, (inputs, gradients, _), live, chip, policies, grid = case
     _, e, f = layer.product_shape
-    nest, (c, k) = nest_of(chip, True), (layer.in_shape[0], layer.out_shape[0])
-    blocks = weight_gradient_work(layer, nest, engine(chip, policies, grid), inputs, gradients,
+    array, (c, k) = array_of_case(chip, True), (layer.in_shape[0], layer.out_shape[0])
+    blocks = weight_gradient_work(layer, array, engine(chip, policies, grid), inputs, gradients,
                                     live, whole(live, e), (0, k), (0, c))  # fmt: skip
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(nest, blocks, whole(live, e), k, most, 10**6)
+    found = total(array, blocks, whole(live, e), k, most, 10**6)
     fine = layer.stride if grid == "inserted" else (1, 1)
     positions, dead = positions_of(live, e * fine[0], f * fine[1])
 

@@ -21,8 +21,8 @@ from tests.program.jobs import (
 )
 from tlm.config.core import GradientEngine
 from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_work
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.masks import needed, taps
-from tlm.counts.walk import EngineArray
 from tlm.laws.due.layer import useful_pairs
 from tlm.space.phase import Phase
 from tlm.space.region import Block
@@ -69,11 +69,11 @@ def by_row(work, pairs, height):
 
 def engine(rows, cols, weights_are_sums=False):
     """An array that holds weights and skips by slots, and its policies: all of them."""
-    nest = EngineArray("weight", "vector", rows, cols, 1, 16, 1, weights_are_sums)
+    array = EngineArray("weight", "vector", rows, cols, 1, 16, 1, weights_are_sums)
     policies = GradientEngine(rows=rows, cols=cols, dataflow="weight", mode="vector",
                               skip_spikes=True, skip_gradients=True, skip_outputs=True,
                               grid="inserted")  # fmt: skip
-    return nest, policies
+    return array, policies
 
 
 def fp_counts(layer, inputs, chunk):

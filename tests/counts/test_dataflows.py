@@ -28,7 +28,7 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.laws import check_run
-from tlm.placement.slice_forms import dense_cycles
+from tlm.placement.slice_bits import dense_cycles
 from tlm.space.phase import Phase
 from tlm.workload import open_workload
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
@@ -160,7 +160,7 @@ def test_dense_cycles_equal_closed_forms(data, dataflow, stride, kernel):
     if grid == "inserted" or stride == 1:
         (part,) = layer_plan.slices
         assert (
-            dense_cycles(layer_plan.layer, plan.steps, part, plan.array, plan.chip) == fp + bp + wg
+            dense_cycles(layer_plan.layer, plan.steps, part, plan.arrays, plan.chip) == fp + bp + wg
         )
 
 
@@ -303,7 +303,7 @@ def test_the_walk_rebuilds_currents_and_gradients(monkeypatch, name, dataflow, g
             if index == layer.index:
                 outputs, taken = part[1], layer.in_shape[0]
                 for tile in tiles:
-                    sizes = (plan.array.tile, plan.array.chunk)
+                    sizes = (plan.arrays.tile, plan.arrays.chunk)
                     ends = (min(tile[0] + sizes[0], outputs), min(tile[1] + sizes[1], taken))
                     multiply(layer, engine, block, tile, ends, operands, made[engine])
         check_layer(layer, operands, made)

@@ -17,7 +17,7 @@ from tests.program.jobs import (
     linear,
     tiles_of,
 )
-from tlm.placement.slice_forms import dense_cycles, gradient_bits
+from tlm.placement.slice_bits import dense_cycles, dY_bits
 from tlm.space.phase import Phase
 from tlm.workload import open_workload
 
@@ -102,7 +102,7 @@ class Closed:
     def wg_pieces(self, part):
         """Samples of the pieces: dU in half of its memory, the spikes of that in half of theirs."""
         _, b, _ = size(part)
-        held = gradient_bits(self.layer, self.steps, part, self.chip)
+        held = dY_bits(self.layer, self.steps, part, self.chip)
         source = self.layer_plan.feeds[0]
         wanted = self.layer_plan.wanted_input(part.neurons).rows
         spike_bits = (wanted[1] - wanted[0]) * source.row_bytes * 8 * source.groups * source.steps
@@ -115,7 +115,7 @@ class Closed:
         for part in self.layer_plan.slices:
             k, b, e = size(part)
             neurons = k * e * self.layer.out_shape[2] * self.steps
-            held = gradient_bits(self.layer, self.steps, part, self.chip)
+            held = dY_bits(self.layer, self.steps, part, self.chip)
             per_block = max(1, self.memory.gradients // 2 // held)
             total += sum(up(n * neurons, self.lanes) + self.depth for n in pieces(b, per_block))
         return total
@@ -228,7 +228,7 @@ def test_the_estimate_that_chooses_a_split_is_what_is_built():
     plan, program = built(workload, recording, *DENSE, NO_SLICE_SKIPPING)
     for layer_plan in plan.layers:
         estimate = sum(
-            dense_cycles(layer_plan.layer, plan.steps, part, plan.array, plan.chip)
+            dense_cycles(layer_plan.layer, plan.steps, part, plan.arrays, plan.chip)
             for part in layer_plan.slices
         )
         phases = (Phase.FP, Phase.BP, Phase.WG)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import Densities, built, conv, job, linear, loaded_chip, tiles_of
-from tlm.counts.core_arrays import array_of
+from tlm.counts.core_arrays import arrays_of
 from tlm.counts.masks import Masks
 from tlm.placement.profile import profile_layer
 from tlm.space.phase import Phase
@@ -27,7 +27,7 @@ def work_of(drawn, index, *overrides):
     masks = Masks(workload, recording, sparse_norm=True)
     live = recording.dU[index].any(axis=(2, 3, 4))
     layer = workload.layers[index]
-    return profile_layer(workload, layer, masks, live, chip, array_of(chip)).work
+    return profile_layer(workload, layer, masks, live, chip, arrays_of(chip)).work
 
 
 @pytest.mark.parametrize("mode", ["vector", "dense"])

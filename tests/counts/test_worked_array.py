@@ -20,8 +20,8 @@ import pytest
 from tests.program.jobs import conv
 from tlm.config.core import GradientEngine
 from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_work
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import passes
-from tlm.counts.walk import EngineArray
 from tlm.space.region import Block
 
 SPIKES = ["1010", "0010", "0010", "0000"]
@@ -60,21 +60,21 @@ def mask(rows):
 
 def walked(engine, dataflow, mode):
     """The one entry of the walk."""
-    nest = EngineArray(dataflow, mode, 4, 4, 1, 2, 1, weights_are_sums=engine == "wg")
+    array = EngineArray(dataflow, mode, 4, 4, 1, 2, 1, weights_are_sums=engine == "wg")
     policies = GradientEngine(rows=4, cols=4, dataflow=dataflow, mode=mode, skip_spikes=True,
                               skip_gradients=True, skip_outputs=True, grid="compacted")  # fmt: skip
     layer, box = conv((4, 1, 4), 4, 1), [Block((0, 1), (0, 1), (0, 1))]
     live, spikes, gradients = np.ones((1, 1), bool), mask(SPIKES), mask(GRADIENTS)
     made = {
-        "fp": lambda: forward_work(layer, nest, policies, spikes, box, (0, 4)),
+        "fp": lambda: forward_work(layer, array, policies, spikes, box, (0, 4)),
         "bp": lambda: backward_work(
-            layer, nest, policies, gradients, mask(NEED), live, box, (0, 4)
+            layer, array, policies, gradients, mask(NEED), live, box, (0, 4)
         ),
         "wg": lambda: weight_gradient_work(
-            layer, nest, policies, spikes, gradients, live, box, (0, 4), (0, 4)
+            layer, array, policies, spikes, gradients, live, box, (0, 4), (0, 4)
         ),
     }[engine]()
-    (one,) = passes(nest, list(made), box, (0, 4), 4, 9)
+    (one,) = passes(array, list(made), box, (0, 4), 4, 9)
     assert one.walked.cycles.shape == (1, 1)
     return one.walked
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import Densities, conv, job, linear, loaded_chip, place
-from tlm.counts.core_arrays import array_of
+from tlm.counts.core_arrays import arrays_of
 from tlm.counts.masks import Masks
 from tlm.placement.cutting import candidates, cut
 from tlm.placement.profile import profile_layer
@@ -67,7 +67,7 @@ def test_work_decides_where_a_layer_is_cut():
     masks = Masks(workload, recording, sparse_norm=True)
     live = np.ones((2, 2), bool)
     layer = workload.layers[1]
-    profile = profile_layer(workload, layer, masks, live, chip, array_of(chip))
+    profile = profile_layer(workload, layer, masks, live, chip, arrays_of(chip))
     tiles = profile.work.along[1]
     assert tiles[3] > 2 * max(tiles[:3])
     assert cut(layer, profile.work, Split(2, 1, 1), range(20)).channels == (0, 48, 64)
@@ -119,13 +119,13 @@ def test_any_number_of_cores_holds_each_layer_exactly_once(drawn, cores, kind):
 @pytest.mark.parametrize("kind", ["auto", "k", "batch", "spatial", "k+batch"])
 def test_candidates_are_all_products_that_fit(kind):
     """Against a loop over all products."""
-    array = array_of(loaded_chip().config)
+    arrays = arrays_of(loaded_chip().config)
     layer = conv((4, 8, 8), 40, 3, padding=1, pool=2)
     most = {"k": 3, "batch": 5, "spatial": 4}
     named = set(most) & set(kind.split("+")) or set(most)
     sides = [range(1, most[name] + 1) if name in named else (1,) for name in most]
     expected = {s for s in itertools.product(*sides) if np.prod(s) <= 13}
-    found = {(s.k, s.batch, s.spatial) for s in candidates(layer, 5, 13, kind, array)}
+    found = {(s.k, s.batch, s.spatial) for s in candidates(layer, 5, 13, kind, arrays)}
     assert found == expected
 
 

@@ -177,7 +177,7 @@ def test_a_carry_that_does_not_fit_goes_through_dram():
     job, recorded = chain()
     overrides = ("cores=1", "core.memory.partial_sums=2 Kib", "core.memory.membrane=4 Kib")
     plan, program = built(job, recorded, *overrides, *DENSE)
-    assert plan.array.positions == 8
+    assert plan.arrays.positions == 8
     moved = ELEMENTS * 2 * (STEPS - 1) // STEPS
     fp = tiles_of(program, Phase.FP, 1)
     assert bytes_of(plan, fp, "conv1.carry", "writes") == moved

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import array_overrides, built, conv, job, linear, place
-from tlm.counts.core_arrays import blocks, sample_blocks
+from tlm.counts.blocks import blocks, sample_blocks
 from tlm.errors import MappingError
 from tlm.space.geometry import input_rows, output_rows
 from tlm.space.region import Region, cuts

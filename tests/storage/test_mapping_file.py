@@ -25,7 +25,7 @@ def test_the_text_is_yaml_and_names_every_layer_and_tensor():
     text = mapping_text(plan)
     document = YAML(typ="safe").load(text)
     assert document["schema"] == "tlm-mapping"
-    assert document["derived"]["array"]["positions_per_block"] == plan.array.positions
+    assert document["derived"]["array"]["positions_per_block"] == plan.arrays.positions
     assert [layer["name"] for layer in document["layers"]] == ["conv1", "linear2"]
     for tensor in plan.addresses.tensors.values():
         assert tensor.name in text

@@ -8,7 +8,8 @@ BP) and held dW (WG) these are the accesses of the released NeuroMC model (FE, B
 
 from __future__ import annotations
 
-from tlm.counts.walk import EngineArray, WalkCount
+from tlm.counts.engine_array import EngineArray
+from tlm.counts.walk import WalkCount
 from tlm.space.array_types import Ints
 
 MASK_BITS = 1
@@ -17,7 +18,7 @@ WORD_BITS = 16
 
 def walk_energy(
     engine: str,
-    nest: EngineArray,
+    array: EngineArray,
     walked: WalkCount[Ints],
     operand_bits: int,
     zero_operand_adds: bool,
@@ -29,15 +30,15 @@ def walk_energy(
     result that is not needed, costs its multiplexer alone.
     """
     total = {
-        "engine.scan": _scanned(nest, walked),
+        "engine.scan": _scanned(array, walked),
         "engine.queue_push": walked.lane_slots,
         "engine.queue_pop": walked.lane_slots,
         "engine.merge_add": walked.merged,
         _mac(engine, operand_bits): walked.macs if zero_operand_adds else walked.useful,
         "engine.mac_idle": (walked.macs - walked.useful) * (not zero_operand_adds),
-        f"{engine}.reg16": _other_registers(nest, walked) + _sum_registers(nest, walked),
+        f"{engine}.reg16": _other_registers(array, walked) + _sum_registers(array, walked),
     }
-    first = _operand_registers(walked.macs, nest.dataflow == "input", walked.first_words)
+    first = _operand_registers(walked.macs, array.dataflow == "input", walked.first_words)
     if engine == "bp":  # a gradient of any width is handled as a word
         operand_bits = WORD_BITS
     total[f"{engine}.reg16"] += first * (operand_bits // WORD_BITS)
@@ -46,9 +47,9 @@ def walk_energy(
     return total | _buffers(engine, walked, operand_bits)
 
 
-def _scanned(nest: EngineArray, walked: WalkCount[Ints]) -> Ints:
+def _scanned(array: EngineArray, walked: WalkCount[Ints]) -> Ints:
     """Comparisons of the zero-scan: one a slot, or one a slot and lane."""
-    return walked.scanned * {"dense": 0, "vector": 1, "element": nest.lanes}[nest.mode]
+    return walked.scanned * {"dense": 0, "vector": 1, "element": array.lanes}[array.mode]
 
 
 def _mac(engine: str, operand_bits: int) -> str:
@@ -61,13 +62,13 @@ def _operand_registers(macs: Ints, held: bool, words: Ints) -> Ints:
     return macs + 2 * words if held else 2 * macs
 
 
-def _other_registers(nest: EngineArray, walked: WalkCount[Ints]) -> Ints:
-    held = nest.dataflow == ("output" if nest.weights_are_sums else "weight")
+def _other_registers(array: EngineArray, walked: WalkCount[Ints]) -> Ints:
+    held = array.dataflow == ("output" if array.weights_are_sums else "weight")
     return _operand_registers(walked.macs, held, walked.other_words)
 
 
-def _sum_registers(nest: EngineArray, walked: WalkCount[Ints]) -> Ints:
-    held = nest.dataflow == ("weight" if nest.weights_are_sums else "output")
+def _sum_registers(array: EngineArray, walked: WalkCount[Ints]) -> Ints:
+    held = array.dataflow == ("weight" if array.weights_are_sums else "output")
     return 2 * walked.macs + (0 if held else walked.sum_writes - 2 * walked.fresh)
 
 

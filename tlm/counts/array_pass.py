@@ -15,8 +15,9 @@ import numpy as np
 
 from tlm.config.core import EngineConfig, GradientEngine
 from tlm.counts.dataflow import Walker, channel_groups, counted_together
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.operands import Planes, gradient_planes, input_planes
-from tlm.counts.walk import EngineArray, Shape
+from tlm.counts.walk import Shape
 from tlm.space.array_types import Bools
 from tlm.space.region import Block, Span, length, overlap
 from tlm.workload.model import Layer
@@ -37,7 +38,7 @@ class GroupWork:
 
 def forward_work(
     layer: Layer,
-    nest: EngineArray,
+    array: EngineArray,
     engine: EngineConfig,
     inputs: Bools,
     blocks: Sequence[Block],
@@ -46,16 +47,16 @@ def forward_work(
     """FP of the output ``channels`` at all blocks of a box; ``inputs`` is [T, B, C, H, W]."""
     live = _everywhere(inputs.shape[:2])
     look = partial(input_planes, layer, second=None, live=live, box=_box(blocks), grid="compacted",
-                   size=counted_together(nest))  # fmt: skip
+                   size=counted_together(array))  # fmt: skip
     for inner, outer in _channel_blocks(layer, (0, layer.in_shape[0]), channels):
         own = inputs[:, :, slice(*inner)]
         real = look(own)
         seen = real if engine.skip_spikes else look(_everywhere(own.shape))
-        yield GroupWork(inner, outer, [_walker(nest, seen, real, blocks, inner, outer)])
+        yield GroupWork(inner, outer, [_walker(array, seen, real, blocks, inner, outer)])
 
 
 def backward_work(
-    layer: Layer, nest: EngineArray, engine: GradientEngine, gradients: Bools, need: Bools, live: Bools,
+    layer: Layer, array: EngineArray, engine: GradientEngine, gradients: Bools, need: Bools, live: Bools,
     blocks: Sequence[Block], channels: Span,
 ) -> Iterator[GroupWork]:  # fmt: skip
     """BP of the output ``channels`` at all blocks of a box of input positions.
@@ -63,32 +64,32 @@ def backward_work(
     ``gradients`` is [T, B, K, E, F], ``need`` [T, B, C, H, W], ``live`` [T, B].
     """
     look = partial(gradient_planes, layer, live=live, box=_box(blocks), grid=engine.grid,
-                   size=counted_together(nest))  # fmt: skip
+                   size=counted_together(array))  # fmt: skip
     for inner, outer in _channel_blocks(layer, (0, layer.in_shape[0]), channels):
         du, wanted = gradients[:, :, slice(*outer)], need[:, :, slice(*inner)]
         real = seen = list(look(du, wanted))
         if not (engine.skip_gradients and engine.skip_outputs):
             seen = list(look(_seen(du, engine.skip_gradients), _seen(wanted, engine.skip_outputs)))
         walkers = [
-            _walker(nest, one, other, blocks, outer, inner, backward=True)
+            _walker(array, one, other, blocks, outer, inner, backward=True)
             for one, other in zip(seen, real, strict=True)
         ]
         yield GroupWork(outer, inner, walkers)
 
 
 def weight_gradient_work(
-    layer: Layer, nest: EngineArray, engine: GradientEngine, inputs: Bools, gradients: Bools,
+    layer: Layer, array: EngineArray, engine: GradientEngine, inputs: Bools, gradients: Bools,
     live: Bools, blocks: Sequence[Block], channels: Span, taken: Span,
 ) -> Iterator[GroupWork]:  # fmt: skip
     """WG of the output ``channels`` and the input channels ``taken``, all blocks of a box."""
     look = partial(input_planes, layer, live=live, box=_box(blocks), grid=engine.grid,
-                   size=counted_together(nest))  # fmt: skip
+                   size=counted_together(array))  # fmt: skip
     for inner, outer in _channel_blocks(layer, taken, channels):
         own, du = inputs[:, :, slice(*inner)], gradients[:, :, slice(*outer)]
         real = seen = look(own, second=du)
         if not (engine.skip_spikes and engine.skip_gradients):
             seen = look(_seen(own, engine.skip_spikes), second=_seen(du, engine.skip_gradients))
-        yield GroupWork(inner, outer, [_walker(nest, seen, real, blocks, inner, outer)])
+        yield GroupWork(inner, outer, [_walker(array, seen, real, blocks, inner, outer)])
 
 
 def _channel_blocks(layer: Layer, inputs: Span, outputs: Span) -> Iterator[tuple[Span, Span]]:
@@ -121,10 +122,10 @@ def _box(blocks: Sequence[Block]) -> Block:
 
 
 def _walker(
-    nest: EngineArray, seen: Planes, real: Planes, blocks: Sequence[Block], first: Span, second: Span,
+    array: EngineArray, seen: Planes, real: Planes, blocks: Sequence[Block], first: Span, second: Span,
     backward: bool = False,
 ) -> Walker:  # fmt: skip
-    depths = channel_groups(length(first), nest.rows)
-    widths = channel_groups(length(second), nest.cols)
-    shape = Shape(nest, seen.taps, (first[0], second[0]), backward, depths, widths)
+    depths = channel_groups(length(first), array.rows)
+    widths = channel_groups(length(second), array.cols)
+    shape = Shape(array, seen.taps, (first[0], second[0]), backward, depths, widths)
     return Walker(shape, seen, real, blocks)

@@ -25,11 +25,12 @@ from itertools import compress
 
 import numpy as np
 
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.held_positions import walk_held_inputs, walk_held_outputs
 from tlm.counts.held_weights import WeightCounts, lane_streams, skipped_streams
 from tlm.counts.operands import Planes, grouped
 from tlm.counts.rows import count_rows
-from tlm.counts.walk import EngineArray, Entry, Shape, Walk
+from tlm.counts.walk import Entry, Shape, Walk
 from tlm.space.array_types import Cells, Ints
 from tlm.space.region import Block
 
@@ -45,10 +46,10 @@ class Walker:
 
     def at(self, block: Block) -> Walk:
         """The walk of one block."""
-        nest, real = self.shape.nest, self.real.at(block)
+        array, real = self.shape.array, self.real.at(block)
         operands = real if self.real is self.seen else self.seen.at(block)
-        counts = grouped(real.first, nest.rows // counted_together(nest), 1)
-        partners = None if real.second is None else grouped(real.second, nest.cols, 0)
+        counts = grouped(real.first, array.rows // counted_together(array), 1)
+        partners = None if real.second is None else grouped(real.second, array.cols, 0)
         return Walk(self.shape, operands, useful_pairs_of(counts, partners, self.shape.widths))
 
     @cached_property
@@ -56,16 +57,16 @@ class Walker:
         """The streams past held weights."""
         shape = self.shape
         positions = np.array([self.seen.positions(block) for block in self.blocks]).T
-        if shape.nest.mode == "element":
+        if shape.array.mode == "element":
             scanned = positions[1] > 0
             walks = [self.at(block) for block in compress(self.blocks, scanned)]
-            streams = lane_streams(shape.nest, [walk.operands for walk in walks])
+            streams = lane_streams(shape.array, [walk.operands for walk in walks])
             useful = np.stack([walk.useful for walk in walks])
             # Nobody asks for the blocks that are not scanned: they may have any other's counts.
             which = scanned.cumsum() - 1
             return WeightCounts(streams.of(which), useful[which], positions)
-        rows = count_rows(self.seen, self.real, self.blocks, shape.nest.cols, shape.widths)
-        streams = skipped_streams(shape.nest, rows, positions[1])
+        rows = count_rows(self.seen, self.real, self.blocks, shape.array.cols, shape.widths)
+        streams = skipped_streams(shape.array, rows, positions[1])
         return WeightCounts(streams, rows.useful, positions)
 
 
@@ -78,23 +79,23 @@ def walk_panel(walk: Walk, groups: range, size: int) -> list[Entry]:
     if not walk.operands.live:
         places = [(g, f, t) for g in groups for f, t in walk.shape.under]
         return [walk.start(places, _slots_each(walk.shape, groups))]
-    if walk.shape.nest.dataflow == "output":
+    if walk.shape.array.dataflow == "output":
         return walk_held_outputs(walk, groups[0], size)
     return walk_held_inputs(walk, groups, size)
 
 
 def _slots_each(shape: Shape, groups: range) -> int:
     """Slots of a panel for every group of held positions."""
-    if shape.nest.dataflow == "output":
+    if shape.array.dataflow == "output":
         return int(shape.depths.sum()) * len(shape.taps)
-    if shape.nest.dataflow == "input":
+    if shape.array.dataflow == "input":
         return int(shape.widths[groups].sum()) * len(shape.under)
     return len(shape.under)
 
 
-def counted_together(nest: EngineArray) -> int:
+def counted_together(array: EngineArray) -> int:
     """Channels of ``first`` that may be counted together: single lanes need them apart."""
-    return 1 if nest.mode == "element" or nest.dataflow != "weight" else nest.rows
+    return 1 if array.mode == "element" or array.dataflow != "weight" else array.rows
 
 
 def useful_pairs_of(first: Cells, second: Cells | None, widths: Ints) -> Ints:

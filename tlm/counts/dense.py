@@ -16,62 +16,66 @@ on the compacted grid, WG walks stride x stride times the positions on the inser
 from __future__ import annotations
 
 from tlm.config.core import BackwardGrid
-from tlm.counts.core_arrays import CoreArrays, ceil_div, panel_positions
-from tlm.counts.walk import EngineArray
+from tlm.counts.blocks import panel_positions
+from tlm.counts.core_arrays import CoreArrays
+from tlm.counts.engine_array import EngineArray
 from tlm.space.region import Span, cuts, length
+from tlm.space.rounding import ceil_div
 from tlm.workload.model import Layer
 
 
-def fp_dense_cycles(layer: Layer, array: CoreArrays, p: int, channels: Span, resident: bool) -> int:
+def fp_dense_cycles(
+    layer: Layer, arrays: CoreArrays, p: int, channels: Span, resident: bool
+) -> int:
     """FP over a block of ``p`` positions, with drain and soma pass of every panel."""
     depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
-    _, panel = panel_positions(array, array.fp, layer.product_shape[2], length(channels))
-    size = _together(array, array.fp, resident)
+    _, panel = panel_positions(arrays, arrays.fp, layer.product_shape[2], length(channels))
+    size = _together(arrays, arrays.fp, resident)
     total = 0
     for width, count in _widths(layer, length(channels), panel):
-        each = _panel(array.fp, depth, width, taps, p, size) + array.depth
-        total += count * (each + ceil_div(p * width, array.lanes))
+        each = _panel(arrays.fp, depth, width, taps, p, size) + arrays.depth
+        total += count * (each + ceil_div(p * width, arrays.lanes))
     return total
 
 
 def bp_dense_cycles(
-    layer: Layer, array: CoreArrays, p: int, channels: Span, resident: bool, grid: BackwardGrid
+    layer: Layer, arrays: CoreArrays, p: int, channels: Span, resident: bool, grid: BackwardGrid
 ) -> int:
     """BP over a block of ``p`` input positions, for the slice's ``channels``, with drains.
 
     On the compacted grid the positions are taken to be spread evenly over the remainders.
     """
     depth, inputs = length(channels) // layer.groups, layer.in_shape[0]
-    _, panel = panel_positions(array, array.bp, layer.in_shape[2], inputs)
-    size = _together(array, array.bp, resident)
+    _, panel = panel_positions(arrays, arrays.bp, layer.in_shape[2], inputs)
+    size = _together(arrays, arrays.bp, resident)
     phases = [(p, layer.kernel[0] * layer.kernel[1])]
     if grid == "compacted":
         phases = _phases(layer, p)
     total = 0
     for width, count in _widths(layer, inputs, panel):
-        each = sum(_panel(array.bp, depth, width, taps, q, size) for q, taps in phases)
-        total += count * (each + array.depth)
+        each = sum(_panel(arrays.bp, depth, width, taps, q, size) for q, taps in phases)
+        total += count * (each + arrays.depth)
     return total
 
 
 def wg_dense_cycles(
-    layer: Layer, array: CoreArrays, positions: int, channels: Span, grid: BackwardGrid
+    layer: Layer, arrays: CoreArrays, positions: int, channels: Span, grid: BackwardGrid
 ) -> int:
     """WG over ``positions`` of the product: samples x steps x rows x columns, with drains."""
     depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
     if grid == "inserted":
         positions *= layer.stride[0] * layer.stride[1]
-    panel = length(channels) if array.wg.dataflow == "input" else array.tile
+    panel = length(channels) if arrays.wg.dataflow == "input" else arrays.tile
     total = 0
     for width, count in _widths(layer, length(channels), panel):
-        each = _panel(array.wg, depth, width, taps, positions, depth * width * taps)
-        total += count * (each + array.depth)
+        each = _panel(arrays.wg, depth, width, taps, positions, depth * width * taps)
+        total += count * (each + arrays.depth)
     return total
 
 
-def _together(array: CoreArrays, nest: EngineArray, resident: bool) -> int:
+def _together(arrays: CoreArrays, array: EngineArray, resident: bool) -> int:
     """Weight tiles that are there together: half a buffer, or the whole slice if it stays."""
-    return 1 << 40 if resident and nest.dataflow != "weight" else array.half_buffer
+    return 1 << 40 if resident and array.dataflow != "weight" else arrays.half_buffer
 
 
 def _widths(layer: Layer, channels: int, panel: int) -> list[tuple[int, int]]:
@@ -81,18 +85,18 @@ def _widths(layer: Layer, channels: int, panel: int) -> list[tuple[int, int]]:
     return [(width, groups * count) for width, count in ((panel, full), (rest, int(rest > 0)))]
 
 
-def _panel(nest: EngineArray, depth: int, width: int, taps: int, p: int, size: int) -> int:
+def _panel(array: EngineArray, depth: int, width: int, taps: int, p: int, size: int) -> int:
     """One panel of ``width`` channels of second against ``depth`` channels of first."""
     if not p or not width:
         return 0
-    chunks = ceil_div(depth, nest.rows)
-    if nest.dataflow == "weight":
-        return chunks * taps * (nest.rows + p * nest.slot_cycles)
-    if nest.dataflow == "output":
-        changes = 2 * ceil_div(chunks * taps, size) - 1 if not nest.weights_are_sums else 1
-        return ceil_div(p, nest.rows) * depth * taps * nest.slot_cycles + changes * p
-    runs = ceil_div(ceil_div(width, nest.cols), size)
-    return chunks * taps * (runs * p + ceil_div(p, nest.cols) * width * nest.slot_cycles)
+    chunks = ceil_div(depth, array.rows)
+    if array.dataflow == "weight":
+        return chunks * taps * (array.rows + p * array.slot_cycles)
+    if array.dataflow == "output":
+        changes = 2 * ceil_div(chunks * taps, size) - 1 if not array.weights_are_sums else 1
+        return ceil_div(p, array.rows) * depth * taps * array.slot_cycles + changes * p
+    runs = ceil_div(ceil_div(width, array.cols), size)
+    return chunks * taps * (runs * p + ceil_div(p, array.cols) * width * array.slot_cycles)
 
 
 def _phases(layer: Layer, p: int) -> list[tuple[int, int]]:

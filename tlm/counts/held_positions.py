@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.lanes import lane_cycles
 from tlm.counts.operands import in_groups
-from tlm.counts.walk import EngineArray, Entry, Walk, WalkCount
+from tlm.counts.walk import Entry, Walk, WalkCount
 from tlm.space.array_types import Bools, Ints
 
 
@@ -31,16 +32,16 @@ def walk_held_outputs(walk: Walk, group: int, size: int) -> list[Entry]:
 def _output_pass(
     walk: Walk, group: int, pairs: list[tuple[int, int]], wanted: Bools, fresh: bool
 ) -> Entry:
-    nest, live, width = walk.shape.nest, walk.operands.live, int(walk.shape.widths[group])
+    array, live, width = walk.shape.array, walk.operands.live, int(walk.shape.widths[group])
     streamed = np.concatenate([walk.first(f, t) for f, t in pairs])
     tiles, walked = walk.start([(group, f, t) for f, t in pairs], len(streamed))
-    operands, slots, touched = _stream_past(nest, walked, streamed & wanted)
+    operands, slots, touched = _stream_past(array, walked, streamed & wanted)
     walked.macs, walked.first_words = operands * width, operands
     walked.cycles += live
-    if nest.weights_are_sums:
+    if array.weights_are_sums:
         walked.other_words = live * width
         walked.sum_reads = walked.sum_writes = slots * width
-        _merge_lanes(nest, walked, touched, width)
+        _merge_lanes(array, walked, touched, width)
         return tiles, walked
     walked.other_words = slots * width
     walked.sum_writes = live * width
@@ -62,7 +63,7 @@ def walk_held_inputs(walk: Walk, groups: range, size: int) -> list[Entry]:
         _input_passes(walk, units[start : start + together])
         for start in range(0, len(units), together)
     ]
-    if not walk.shape.nest.weights_are_sums:
+    if not walk.shape.array.weights_are_sums:
         _spare_reads([one for _, one in walked], _outputs_reached(walk, groups))
     return walked
 
@@ -85,22 +86,22 @@ def _spare_reads(walked: list[WalkCount[int]], fresh: int) -> None:
 
 
 def _input_pass(walk: Walk, walked: WalkCount[int], run: range, f: int, t: int) -> None:
-    nest, live, depth = walk.shape.nest, walk.operands.live, int(walk.shape.depths[f])
+    array, live, depth = walk.shape.array, walk.operands.live, int(walk.shape.depths[f])
     active = walk.first(f, t).any(axis=0) & walk.second(run)
-    operands, slots, touched = _stream_past(nest, walked, active)
+    operands, slots, touched = _stream_past(array, walked, active)
     walked.cycles += live
     walked.macs += operands * depth
     walked.first_words += depth * live
-    other, sums = (operands, slots * depth) if nest.weights_are_sums else (slots * depth, operands)
+    other, sums = (operands, slots * depth) if array.weights_are_sums else (slots * depth, operands)
     walked.other_words += other
     walked.sum_reads += sums
     walked.sum_writes += sums
-    if nest.weights_are_sums:
-        _merge_lanes(nest, walked, touched, depth)
+    if array.weights_are_sums:
+        _merge_lanes(array, walked, touched, depth)
 
 
 def _stream_past(
-    nest: EngineArray, walked: WalkCount[int], active: Bools
+    array: EngineArray, walked: WalkCount[int], active: Bools
 ) -> tuple[int, int, Bools | None]:
     """Stream all slots past every group of held positions; adds cycles and slots to ``walked``.
 
@@ -108,19 +109,19 @@ def _stream_past(
     executed slots, the executed slots (of all lanes), and in mode ``element`` which lanes ever
     executed each slot [slot, lane].
     """
-    count, live, each = *active.shape, nest.held_positions
+    count, live, each = *active.shape, array.held_positions
     held = in_groups(active, each)
-    executed = held.any(axis=2) if nest.mode != "dense" else np.ones(held.shape[:2], np.bool_)
+    executed = held.any(axis=2) if array.mode != "dense" else np.ones(held.shape[:2], np.bool_)
     walked.executed += int(executed.sum())
-    if nest.mode == "element":
-        work = in_groups(held.reshape(count, -1).T, nest.scan).sum(axis=2, dtype=np.int64)
-        work = work.T.reshape(-1, held.shape[1], each) * nest.slot_cycles
-        walked.cycles += int(lane_cycles(work, nest.queue).sum())
+    if array.mode == "element":
+        work = in_groups(held.reshape(count, -1).T, array.scan).sum(axis=2, dtype=np.int64)
+        work = work.T.reshape(-1, held.shape[1], each) * array.slot_cycles
+        walked.cycles += int(lane_cycles(work, array.queue).sum())
         lane_slots = int(active.sum())
         walked.lane_slots += lane_slots
         return lane_slots, lane_slots, np.asarray(held.any(axis=1))
-    busy = executed.sum(axis=0) * nest.slot_cycles
-    fewest = -(-count // nest.scan) if nest.mode == "vector" else 0
+    busy = executed.sum(axis=0) * array.slot_cycles
+    fewest = -(-count // array.scan) if array.mode == "vector" else 0
     walked.cycles += int(np.maximum(busy, fewest).sum())
     return int((executed * _sizes(live, each)).sum()), int(executed.sum()), None
 
@@ -131,22 +132,22 @@ def _sizes(live: int, each: int) -> Ints:
 
 
 def _merge_lanes(
-    nest: EngineArray, walked: WalkCount[int], touched: Bools | None, words: int
+    array: EngineArray, walked: WalkCount[int], touched: Bools | None, words: int
 ) -> None:
     if touched is not None:
-        walked.cycles += len(touched) * nest.slot_cycles
+        walked.cycles += len(touched) * array.slot_cycles
         outputs = int(touched.any(axis=1).sum())
         walked.merge(int(touched.sum()) * words, outputs * words)
 
 
 def _outputs_reached(walk: Walk, groups: range) -> int:
     """Sums of a panel that get at least one product: their first one needs no read."""
-    nest, live = walk.shape.nest, walk.operands.live
+    array, live = walk.shape.array, walk.operands.live
     wanted = walk.second(groups)
-    if nest.mode == "dense":
+    if array.mode == "dense":
         return len(wanted) * live
     active = walk.operands.first.any(axis=(0, 1)) & wanted
-    if nest.mode == "element":
+    if array.mode == "element":
         return int(active.sum())
-    held = in_groups(active, nest.held_positions).any(axis=2)
-    return int((held * _sizes(live, nest.held_positions)).sum())
+    held = in_groups(active, array.held_positions).any(axis=2)
+    return int((held * _sizes(live, array.held_positions)).sum())

@@ -29,7 +29,7 @@ class LayerWork:
     masks: Masks
     live: Bools
     engines: Engines
-    array: CoreArrays
+    arrays: CoreArrays
     _kept: dict[Hashable, list[GroupWork]] = field(default_factory=dict)
 
     def forward(
@@ -39,26 +39,26 @@ class LayerWork:
 
         ``panel`` channels and ``size`` weight tiles are walked at a time.
         """
-        nest, key = self.array.fp, ("fp", blocks[0], blocks[-1], part)
+        array, key = self.arrays.fp, ("fp", blocks[0], blocks[-1], part)
         if key not in self._kept:
             inputs = self.masks.inputs(self.layer.index)
-            made = array_pass.forward_work(self.layer, nest, self.engines.fp, inputs, blocks, part)
+            made = array_pass.forward_work(self.layer, array, self.engines.fp, inputs, blocks, part)
             self._kept[key] = list(made)
-        return passes(nest, self._kept[key], blocks, outputs, panel, size)
+        return passes(array, self._kept[key], blocks, outputs, panel, size)
 
     def backward(
         self, blocks: Sequence[Block], part: Span, inputs: Span, panel: int, size: int
     ) -> Iterator[Passes]:
         """BP of a slice's channels ``part`` to some ``inputs``, all blocks of a box of inputs."""
-        nest, key = self.array.bp, ("bp", blocks[0], blocks[-1], part)
+        array, key = self.arrays.bp, ("bp", blocks[0], blocks[-1], part)
         if key not in self._kept:
             index = self.layer.index
             du, need = self.masks.dY(index), self.masks.input_need(index)
             made = array_pass.backward_work(
-                self.layer, nest, self.engines.bp, du, need, self.live, blocks, part
+                self.layer, array, self.engines.bp, du, need, self.live, blocks, part
             )
             self._kept[key] = list(made)
-        return passes(nest, self._kept[key], blocks, inputs, panel, size)
+        return passes(array, self._kept[key], blocks, inputs, panel, size)
 
     def weight_gradient(
         self, blocks: Sequence[Block], part: Span, outputs: Span, inputs: Span, panel: int
@@ -67,16 +67,16 @@ class LayerWork:
 
         The blocks are all of a box of the product.
         """
-        nest, key = self.array.wg, ("wg", blocks[0], blocks[-1], part, inputs)
+        array, key = self.arrays.wg, ("wg", blocks[0], blocks[-1], part, inputs)
         if key not in self._kept:
             index = self.layer.index
             seen, du = self.masks.inputs(index), self.masks.dY(index)
             made = array_pass.weight_gradient_work(
-                self.layer, nest, self.engines.wg, seen, du, self.live, blocks, part, inputs
+                self.layer, array, self.engines.wg, seen, du, self.live, blocks, part, inputs
             )
             self._kept[key] = list(made)
         everything = prod(self.layer.weight_shape)
-        return passes(nest, self._kept[key], blocks, outputs, panel, everything)
+        return passes(array, self._kept[key], blocks, outputs, panel, everything)
 
     def drop(self) -> None:
         """Forget what is kept."""

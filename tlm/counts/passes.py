@@ -8,17 +8,9 @@ from itertools import accumulate, groupby
 
 from tlm.counts.array_pass import GroupWork
 from tlm.counts.dataflow import Walker, walk_panel
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.held_weights import walk_held_weights
-from tlm.counts.walk import (
-    EngineArray,
-    Entry,
-    WalkCount,
-    WeightTile,
-    chained,
-    flat,
-    nothing,
-    table_of,
-)
+from tlm.counts.walk import Entry, WalkCount, WeightTile, chained, flat, nothing, table_of
 from tlm.space.array_types import Ints
 from tlm.space.region import Block, Span, length, overlap
 
@@ -65,7 +57,7 @@ class _Place:
 
 
 def passes(
-    nest: EngineArray, work: Sequence[GroupWork], blocks: Sequence[Block], channels: Span,
+    array: EngineArray, work: Sequence[GroupWork], blocks: Sequence[Block], channels: Span,
     panel: int, size: int,
 ) -> Iterator[Passes]:  # fmt: skip
     """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time."""
@@ -73,10 +65,10 @@ def passes(
     for (scanned, order), run in groupby(enumerate(blocks), lambda one: _scan(walkers, one[1])):
         found = [at for at, _ in run]
         some = slice(found[0], found[-1] + 1)
-        places = list(_places(nest, work, order, channels, panel))
+        places = list(_places(array, work, order, channels, panel))
         if not places:
             continue
-        if scanned and nest.dataflow == "weight":
+        if scanned and array.dataflow == "weight":
             tiles, walked = _held_weights(places, some, size)
         else:
             tiles, walked = _by_block(places, blocks[some], size)
@@ -104,13 +96,13 @@ def _scan(walkers: Sequence[Walker], block: Block) -> tuple[bool, tuple[int, ...
 
 
 def _places(
-    nest: EngineArray, work: Sequence[GroupWork], order: Sequence[int], channels: Span, panel: int
+    array: EngineArray, work: Sequence[GroupWork], order: Sequence[int], channels: Span, panel: int
 ) -> Iterator[_Place]:
     for one in work:
         wanted, origin = overlap(one.second, channels), one.second[0]
         for start in range(*wanted, panel):
             end = min(start + panel, wanted[1])
-            groups = range((start - origin) // nest.cols, -(-(end - origin) // nest.cols))
+            groups = range((start - origin) // array.cols, -(-(end - origin) // array.cols))
             yield _Place(one, [one.walkers[at] for at in order], (start, end), groups)
 
 

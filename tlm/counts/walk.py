@@ -8,40 +8,12 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from tlm.config.core import Dataflow, Mode
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.operands import Operands
 from tlm.space.array_types import Bools, Ints
 
 WeightTile = tuple[int, int, int]  # first output channel, first input channel, tap
 Number = TypeVar("Number", int, Ints)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineArray:
-    """One engine's array: sizes, dataflow, mode, and whether its sums are weights (WG).
-
-    ``slot_cycles`` is above 1 only if the banks cannot feed a slot a cycle; ``scan`` slots are
-    looked at in a cycle, ``queue`` groups of them wait in front of a lane.
-    """
-
-    dataflow: Dataflow
-    mode: Mode
-    rows: int
-    cols: int
-    slot_cycles: int
-    scan: int
-    queue: int
-    weights_are_sums: bool
-
-    @property
-    def held_positions(self) -> int:
-        """Positions the array holds at a time; 1 where it holds weights."""
-        return {"weight": 1, "output": self.rows, "input": self.cols}[self.dataflow]
-
-    @property
-    def lanes(self) -> int:
-        """Lanes of mode ``element``."""
-        return self.cols if self.dataflow == "input" else self.rows
 
 
 @dataclass(slots=True)
@@ -129,7 +101,7 @@ class Shape:
     channels; ``depths`` and ``widths`` are the channels of each group of ``first`` and ``second``.
     """
 
-    nest: EngineArray
+    array: EngineArray
     taps: tuple[int, ...]
     origins: tuple[int, int]
     backward: bool
@@ -143,8 +115,8 @@ class Shape:
 
     def tiles(self, group: int, under: Sequence[tuple[int, int]]) -> list[WeightTile]:
         """The weight tiles of a group of second with some (first group, tap index)."""
-        taps, rows, (first, second) = self.taps, self.nest.rows, self.origins
-        own = second + group * self.nest.cols
+        taps, rows, (first, second) = self.taps, self.array.rows, self.origins
+        own = second + group * self.array.cols
         if self.backward:
             return [(first + f * rows, own, taps[t]) for f, t in under]
         return [(own, first + f * rows, taps[t]) for f, t in under]
@@ -166,7 +138,7 @@ class Walk:
 
         ``places`` are the (group of second, group of first, tap index) walked.
         """
-        each, operands, shape = self.shape.nest.held_positions, self.operands, self.shape
+        each, operands, shape = self.shape.array.held_positions, self.operands, self.shape
         g, f, t = np.array(places).T
         volume = int((shape.depths[f] * shape.widths[g]).sum())
         walked = WalkCount(
@@ -189,7 +161,7 @@ class Walk:
 
     def first(self, f: int, t: int) -> Bools:
         """Channels of one group of ``first`` under one tap, [channel, position]."""
-        start = f * self.shape.nest.rows
+        start = f * self.shape.array.rows
         return np.asarray(self.operands.first[t, start : start + int(self.shape.depths[f])])
 
     def second(self, groups: range) -> Bools:
@@ -197,5 +169,5 @@ class Walk:
         count = int(self.shape.widths[groups].sum())
         if self.operands.second is None:
             return np.ones((count, 1), np.bool_)
-        start = groups[0] * self.shape.nest.cols
+        start = groups[0] * self.shape.array.cols
         return np.asarray(self.operands.second[start : start + count])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from tlm.counts.core_arrays import CoreArrays, ceil_div
-from tlm.placement.recorded_work import WorkMap
+from tlm.counts.core_arrays import CoreArrays
+from tlm.placement.work_map import WorkMap
 from tlm.space.geometry import row_quantum
 from tlm.space.grid import Grid, Split, cut_positions
 from tlm.space.region import Span, balanced_cuts, cuts
+from tlm.space.rounding import ceil_div
 from tlm.workload.model import Layer
 
 DIMENSIONS = ("k", "batch", "spatial")
@@ -22,11 +23,11 @@ def dimensions(kind: str) -> frozenset[str]:
 
 
 def candidates(
-    layer: Layer, batch: int, cores: int, kind: str, array: CoreArrays
+    layer: Layer, batch: int, cores: int, kind: str, arrays: CoreArrays
 ) -> Iterator[Split]:
     """All splits of the wanted kind that the cores and the layer's shape allow."""
     allowed = dimensions(kind)
-    most_k = ceil_div(layer.out_shape[0], array.tile) if "k" in allowed else 1
+    most_k = ceil_div(layer.out_shape[0], arrays.tile) if "k" in allowed else 1
     most_k = most_k if layer.groups == 1 else 1  # a cut would only send zeros to other groups
     most_b = batch if "batch" in allowed else 1
     most_s = ceil_div(layer.out_shape[1], _quantum(layer)) if "spatial" in allowed else 1

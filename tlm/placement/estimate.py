@@ -17,14 +17,14 @@ from functools import cache
 from tlm.config.chip import ChipConfig
 from tlm.config.core import Memory
 from tlm.config.tables.energy import EnergyTable, load_energy
-from tlm.placement.flow import hop_bytes
-from tlm.placement.load import Load, dram_ps
+from tlm.placement.layer_load import LayerLoad, dram_ps
+from tlm.placement.mesh_traffic import hop_bytes
 from tlm.placement.profile import Profile
-from tlm.placement.sharing import apart, shared_bytes
+from tlm.placement.shared_memories import layers_overlap, shared_bytes
 from tlm.space.grid import Grid
 from tlm.space.region import length
 
-Placed = tuple[Grid, Load]
+Placed = tuple[Grid, LayerLoad]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ def _table(name: str, memory: Memory) -> EnergyTable:
     return load_energy(name, memory)
 
 
-def _time_ps(grids: Sequence[Grid], loads: Sequence[Load], chip: ChipConfig) -> int:
+def _time_ps(grids: Sequence[Grid], loads: Sequence[LayerLoad], chip: ChipConfig) -> int:
     """Time of one iteration under the chip's schedule."""
-    alone = chip.mapping.schedule == "layerwise" and not apart(grids)
+    alone = chip.mapping.schedule == "layerwise" and not layers_overlap(grids)
     fp, bp, wg = (_times(loads, chip, what, alone) for what in ("fp", "bp", "wg"))
     there, back = (_by_sample(grids, times) for times in (fp, bp))
     fp_ps = _engine_ps(grids, fp, there)
@@ -100,7 +100,7 @@ def _time_ps(grids: Sequence[Grid], loads: Sequence[Load], chip: ChipConfig) -> 
     return max(last_ps, first_ps + backward_ps) + loads[0].reduce_ps
 
 
-def _times(loads: Sequence[Load], chip: ChipConfig, what: str, alone: bool) -> list[list[int]]:
+def _times(loads: Sequence[LayerLoad], chip: ChipConfig, what: str, alone: bool) -> list[list[int]]:
     """Time of every slice on one engine, no less than DRAM takes if the layer runs alone."""
     found = []
     for load in loads:

@@ -10,7 +10,7 @@ import numpy as np
 from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.masks import Masks
-from tlm.placement.recorded_work import WorkMap, measure_work
+from tlm.placement.work_map import WorkMap, measure_work
 from tlm.space.array_types import Bools
 from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
@@ -43,14 +43,19 @@ class Profile:
 
 
 def profile_layer(
-    workload: Workload, layer: Layer, masks: Masks, live: Bools, chip: ChipConfig, array: CoreArrays
+    workload: Workload,
+    layer: Layer,
+    masks: Masks,
+    live: Bools,
+    chip: ChipConfig,
+    arrays: CoreArrays,
 ) -> Profile:
     """Measure a layer; ``live`` [T, B] is false where a gradient slice is skipped whole."""
     index, precision = layer.index, chip.precision
     has_bp = layer.sources != (NETWORK_INPUT,)
     inputs = masks.inputs(index)
     need = masks.input_need(index) if has_bp else None
-    work = measure_work(layer, inputs, masks.dY(index), need, live, chip, array)
+    work = measure_work(layer, inputs, masks.dY(index), need, live, chip, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 4 * precision.optimizer if workload.optimizer == "adam" else 0
     return Profile(

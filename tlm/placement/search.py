@@ -16,7 +16,7 @@ from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.placement.estimate import MappingEstimate, estimate
 from tlm.placement.grid_choice import Option, options
-from tlm.placement.load import Load, load_of
+from tlm.placement.layer_load import LayerLoad, layer_load
 from tlm.placement.profile import Profile
 from tlm.placement.stages import best_stages
 from tlm.space.grid import Grid
@@ -26,7 +26,7 @@ SEED = 0
 KEPT = 5  # mappings that a search hands back
 SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
 
-Placed = tuple[Grid, Load]
+Placed = tuple[Grid, LayerLoad]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class Chosen:
 class Search:
     """One search; ``profiles`` are the job's layers in order."""
 
-    def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, array: CoreArrays) -> None:
-        self._profiles, self._chip, self._array = profiles, chip, array
+    def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, arrays: CoreArrays) -> None:
+        self._profiles, self._chip, self._array = profiles, chip, arrays
         self._rated: list[tuple[float, int, Candidate]] = []
         self._group = self._batch = profiles[0].batch
         if chip.mapping.schedule == "pipelined":
             self._group = min(chip.mapping.group, self._batch)
-        self._options = [options(one, chip, array, self._group) for one in profiles]
+        self._options = [options(one, chip, arrays, self._group) for one in profiles]
 
     def run(self) -> Chosen:
         """The best mapping by the chip's ``mapping.search`` and objective."""
@@ -125,7 +125,7 @@ class Search:
         return found
 
     def _weighed(self, index: int, grid: Grid, group: int) -> Placed:
-        return grid, load_of(self._profiles[index], grid, self._chip, self._array, group)
+        return grid, layer_load(self._profiles[index], grid, self._chip, self._array, group)
 
     def _rate(self, origin: str, layers: Sequence[Placed]) -> Candidate:
         cost = estimate(self._profiles, layers, self._chip)

@@ -8,8 +8,9 @@ from itertools import groupby
 import numpy as np
 
 from tlm.counts.accesses import walk_energy
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import Layout, Panel, Passes
-from tlm.counts.walk import EngineArray, some_blocks, summed
+from tlm.counts.walk import some_blocks, summed
 from tlm.program.builder import ProgramBuilder, dead_pairs
 from tlm.space.array_types import Ints
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
@@ -22,7 +23,7 @@ DEAD = (Phase.BP, Phase.WG)  # phases that skip slices without gradient
 
 
 def array_tiles(
-    builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, nest: EngineArray, some: Passes, cuts: Sequence[TileGrouping],
+    builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, array: EngineArray, some: Passes, cuts: Sequence[TileGrouping],
     operand_bits: int,
 ) -> Iterator[tuple[Block, TileGrouping, list[Tile]]]:  # fmt: skip
     """The tiles of every block, as the block's cut says; those cut alike are added up together."""
@@ -34,8 +35,8 @@ def array_tiles(
         energy: dict[str, Ints] = {}
         if some.layout.scanned:
             adds = chip.core.zero_operand_adds
-            energy = walk_energy(engine, nest, walked, operand_bits, adds)
-            energy |= cut.energy(engine, nest, builder.array.weight_bits)
+            energy = walk_energy(engine, array, walked, operand_bits, adds)
+            energy |= cut.energy(engine, array, builder.arrays.weight_bits)
         work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
         table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
         for block, rows in zip(some.blocks[own], table, strict=True):

@@ -9,7 +9,7 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 
 from __future__ import annotations
 
-from tlm.counts.core_arrays import blocks, panel_positions
+from tlm.counts.blocks import blocks, panel_positions
 from tlm.counts.passes import Panel
 from tlm.program.array_tile import array_tiles, by_panel
 from tlm.program.builder import ProgramBuilder, per_sample, saved
@@ -53,18 +53,18 @@ def _propagate(
     if not length(part.input_rows):
         return
     channels, _, columns = layer_plan.layer.in_shape
-    positions, panel = panel_positions(builder.array, builder.array.bp, columns, channels)
-    nest, width = builder.array.bp, builder.plan.chip.precision.gradient
+    positions, panel = panel_positions(builder.arrays, builder.arrays.bp, columns, channels)
+    array, width = builder.arrays.bp, builder.plan.chip.precision.gradient
     walk = list(blocks(samples, part.input_rows, builder.plan.steps, columns, positions))
     for turn in backward_rounds(builder.plan, layer_plan, part, samples):
-        size = builder.streams.together(turn, nest)
+        size = builder.streams.together(turn, array)
         for some in layer_plan.work.backward(
             walk, part.neurons.channels, turn.outputs, panel, size
         ):
             cuts = [
                 builder.streams.cut(turn, layer_plan, part.core, some.layout) for _ in some.blocks
             ]
-            made = array_tiles(builder, Phase.BP, layer_plan, nest, some, cuts, width)
+            made = array_tiles(builder, Phase.BP, layer_plan, array, some, cuts, width)
             for block, cut, tiles in made:
                 panels = by_panel(some.layout, cut, tiles)
                 _block(builder, layer_plan, routes, part, turn, block, panels, some.layout.scanned)
@@ -90,7 +90,7 @@ def _block(
             reads += fetched
         first.reads, reads = reads + first.reads, ()
         if scanned:
-            last.cycles += builder.array.depth
+            last.cycles += builder.arrays.depth
         last.covers = length(chunk) * plane * length(panel.partners)
         return_gradient(builder, layer_plan, routes, part, block, chunk, last)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tlm.counts.core_arrays import CoreArrays, ceil_div
+from tlm.counts.core_arrays import CoreArrays
 from tlm.space.array_types import Bools
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
 from tlm.space.program import Completions, Program
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Message, Tile
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
@@ -34,9 +35,9 @@ class ProgramBuilder:
     _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
     @property
-    def array(self) -> CoreArrays:
+    def arrays(self) -> CoreArrays:
         """The engines' arrays."""
-        return self.plan.array
+        return self.plan.arrays
 
     @property
     def done(self) -> Completions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tlm.counts.core_arrays import blocks, ceil_div, panel_positions
+from tlm.counts.blocks import blocks, panel_positions
 from tlm.counts.passes import Panel
 from tlm.program.array_tile import array_tiles, by_panel
 from tlm.program.builder import (
@@ -22,6 +22,7 @@ from tlm.program.normalise import build_normalise, leave_currents
 from tlm.program.soma import leave_state, soma
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
@@ -48,20 +49,20 @@ def walk_products(
     phase: Phase,
 ) -> None:
     """Append the blocks of a region of the product, for FP or for making its currents again."""
-    array, channels = builder.array, part.neurons.channels
-    positions, panel = panel_positions(array, array.fp, layer_plan.width, length(region.channels))
+    arrays, channels = builder.arrays, part.neurons.channels
+    positions, panel = panel_positions(arrays, arrays.fp, layer_plan.width, length(region.channels))
     walk = [
         replace(block, steps=(block.steps[0] + steps[0], block.steps[1] + steps[0]))
         for block in blocks(region.samples, region.rows, length(steps), layer_plan.width, positions)
     ]
     for turn in forward_rounds(builder.plan, layer_plan, part, region, phase):
-        size = builder.streams.together(turn, array.fp)
+        size = builder.streams.together(turn, arrays.fp)
         for some in layer_plan.work.forward(walk, channels, turn.outputs, panel, size):
             cuts = [
                 builder.streams.cut(turn, layer_plan, part.core, some.layout) for _ in some.blocks
             ]
             made = array_tiles(
-                builder, phase, layer_plan, array.fp, some, cuts, layer_plan.operand_bits
+                builder, phase, layer_plan, arrays.fp, some, cuts, layer_plan.operand_bits
             )
             for block, cut, tiles in made:
                 _block(builder, layer_plan, part, turn, block, by_panel(some.layout, cut, tiles))
@@ -106,7 +107,7 @@ def _finish(
 ) -> None:
     """Drain, frozen normalisation and soma pass of an output tile, in one go."""
     products = region.size * layer_plan.width * length(steps)
-    tile.cycles += builder.array.depth + ceil_div(products, builder.array.lanes)
+    tile.cycles += builder.arrays.depth + ceil_div(products, builder.arrays.lanes)
     merge(tile.work.energy, {"fp.partial_read": products})
     if layer_plan.norm == "frozen":
         merge(tile.work.energy, {"fp.norm_scale": products})

@@ -12,8 +12,8 @@ from math import prod
 
 import numpy as np
 
-from tlm.counts.core_arrays import ceil_div, sample_blocks
-from tlm.placement.slice_forms import gradient_bits
+from tlm.counts.blocks import sample_blocks
+from tlm.placement.slice_bits import dY_bits
 from tlm.program.builder import (
     STATE_WIDTH,
     ProgramBuilder,
@@ -30,6 +30,7 @@ from tlm.program.soma import loss_core
 from tlm.space.geometry import fed_rows, output_rows, product_span
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Tile, Work
 from tlm.storage.plan import LayerPlan
 
@@ -43,7 +44,7 @@ def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[S
         core = loss_core(layer_plan, sample)
         tile = Tile(Phase.LOSS, layer_plan.layer.index, sample, 1, 0, steps)
         passes = steps + LOSS_PASSES
-        tile.cycles = passes * ceil_div(classes, builder.array.lanes) + builder.array.depth
+        tile.cycles = passes * ceil_div(classes, builder.arrays.lanes) + builder.arrays.depth
         tile.work = Work(energy={"bp.grad_op": passes * classes})
         tile.needs = (builder.done.ident("loss input", sample),)
         tile.covers = classes
@@ -60,7 +61,7 @@ def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[S
 def gradient_blocks(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> list[Span]:
     """Sample blocks of a slice: what half of the gradient memory holds, at least one sample."""
     chip = builder.plan.chip
-    bits = gradient_bits(layer_plan.layer, builder.plan.steps, part, chip)
+    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
     return list(sample_blocks(part.neurons.samples, bits, chip.core.memory.gradients))
 
 
@@ -89,8 +90,8 @@ def current_gradient(
     adds = arrived * (layer_plan.partials - 1)
     again = _recompute(builder, layer_plan, part, region)
     tile = builder.add(part.core, _tile(builder, Phase.GRAD, layer_plan, region))
-    lanes = builder.array.lanes
-    tile.cycles = ceil_div(per_pair * pairs, lanes) + ceil_div(adds, lanes) + builder.array.depth
+    lanes = builder.arrays.lanes
+    tile.cycles = ceil_div(per_pair * pairs, lanes) + ceil_div(adds, lanes) + builder.arrays.depth
     tile.covers = per_pair
     tile.work.energy = {
         "bp.grad_op": neurons,
@@ -116,7 +117,7 @@ def normalised_gradient(
     per_pair = length(product.channels) * length(product.rows) * layer_plan.width
     values = per_pair * length(product.samples) * builder.plan.steps
     tile = builder.add(part.core, _tile(builder, Phase.NORM_GRAD, layer_plan, region))
-    tile.cycles = ceil_div(values, builder.array.lanes) + builder.array.depth
+    tile.cycles = ceil_div(values, builder.arrays.lanes) + builder.arrays.depth
     tile.covers = per_pair
     tile.needs = (statistics(builder, layer_plan, part, Phase.NORM_GRAD),)
     bits = builder.plan.chip.precision.gradient
@@ -284,7 +285,7 @@ def _free_memory(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) ->
     and the next one for it.
     """
     chip = builder.plan.chip
-    bits = gradient_bits(layer_plan.layer, builder.plan.steps, part, chip)
+    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
     whole = bits > chip.core.memory.gradients // 2
     turn, before_whole = builder.grads.get(part.core, (0, False))
     builder.grads[part.core] = (turn + 1, whole)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tlm.counts.core_arrays import ceil_div
 from tlm.program.builder import (
     ProgramBuilder,
     merge,
@@ -22,6 +21,7 @@ from tlm.program.builder import (
 from tlm.program.soma import leave_state, soma
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
@@ -39,7 +39,7 @@ def leave_currents(
 ) -> None:
     """Drain an output tile into the memory of batch normalisation, summing as it passes."""
     products = region.size * layer_plan.width * length(steps)
-    tile.cycles += builder.array.depth + ceil_div(products, builder.array.lanes)
+    tile.cycles += builder.arrays.depth + ceil_div(products, builder.arrays.lanes)
     bits = builder.plan.chip.precision.membrane
     merge(
         tile.work.energy,
@@ -71,7 +71,7 @@ def build_normalise(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile = builder.add(part.core, tile_of(Phase.NORM, layer_plan, _whole(region, steps)))
             tile.needs = (statistics(builder, layer_plan, part, Phase.NORM),)
             products = region.size * layer_plan.width * length(steps)
-            tile.cycles = ceil_div(products, builder.array.lanes) + builder.array.depth
+            tile.cycles = ceil_div(products, builder.arrays.lanes) + builder.arrays.depth
             tile.covers = length(region.channels) * length(region.rows) * layer_plan.width
             tile.work.energy = {"fp.norm_op": products}
             read_currents(builder, layer_plan, part, region, "fp", tile)
@@ -126,8 +126,8 @@ def exchange_statistics(
         tile.needs = (
             builder.done.ident(f"{phase.name} sums", layer_plan.layer.name, f"core{part.core:02d}"),
         )
-        lanes = builder.array.lanes
-        tile.cycles = ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.array.depth
+        lanes = builder.arrays.lanes
+        tile.cycles = ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.arrays.depth
         tile.work.energy = {f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds}
         nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
         for replica in replicas:
@@ -151,7 +151,7 @@ def unit_regions(
     """
     room = (capacity or builder.plan.chip.core.memory.membrane) // 2
     row = width * builder.plan.steps * bits
-    tile = builder.array.tile
+    tile = builder.arrays.tile
     channels = length(region.channels)
     if channels * row > room:
         channels = max(tile, room // row // tile * tile)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tlm.counts.core_arrays import ceil_div
 from tlm.program.builder import (
     STATE_WIDTH,
     ProgramBuilder,
@@ -15,6 +14,7 @@ from tlm.program.builder import (
 )
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Region, Slice, Span, length
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 

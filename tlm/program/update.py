@@ -7,10 +7,10 @@ until no core reads the old weights.
 
 from __future__ import annotations
 
-from tlm.counts.core_arrays import ceil_div
 from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
 from tlm.space.region import Slice, Span, cuts, overlap
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 
@@ -66,7 +66,7 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     bits = sum(tensor.bits for tensor in state)
     size = max(1, min(UPDATE_PIECE, builder.plan.chip.core.memory.optimizer // (2 * bits)))
     action = f"wg.update_op_{builder.plan.workload.optimizer}"
-    lanes = builder.array.lanes
+    lanes = builder.arrays.lanes
     for part in layer_plan.slices:
         shares = _shares(layer_plan, part)
         span = next((span for replica, span in shares if replica.index == part.index), (0, 0))
@@ -81,7 +81,7 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             adds = count * others
             tile = builder.add(part.core, once(Phase.UPDATE, layer_plan))
             tile.needs, tile.covers = needs, count
-            tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.array.depth
+            tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.arrays.depth
             tile.writes = tuple(tensor.run(low, count) for tensor in state)
             tile.reads = tile.writes
             if layer_plan.dw_spilled:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tlm.counts.core_arrays import ceil_div
 from tlm.counts.passes import Layout, Panel
 from tlm.errors import MappingError
 from tlm.program.array_tile import array_tiles
@@ -23,6 +22,7 @@ from tlm.program.builder import (
 from tlm.program.gradient import gradient_blocks
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
@@ -62,7 +62,7 @@ def build_weight_gradient(
 
 def _walk(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span) -> None:
     """Append the passes over some samples of a slice, piece by piece."""
-    nest = builder.array.wg
+    array = builder.arrays.wg
     for strip in _strips(builder, layer_plan, part, samples):
         walk = list(_pieces(builder, layer_plan, part, samples, strip))
         panel = _panel_channels(builder, layer_plan, strip)
@@ -72,7 +72,7 @@ def _walk(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: 
         ):
             cuts = [whole_panels(some.layout)] * len(some.blocks)
             made = array_tiles(
-                builder, Phase.WG, layer_plan, nest, some, cuts, layer_plan.operand_bits
+                builder, Phase.WG, layer_plan, array, some, cuts, layer_plan.operand_bits
             )
             for block, _, tiles in made:
                 ends = (block is walk[0], block is walk[-1])
@@ -92,7 +92,7 @@ def _strips(
     Raises:
         MappingError: not even one chunk of inputs fits the spike memory.
     """
-    chip, array, channels = builder.plan.chip, builder.array, part.neurons.channels
+    chip, arrays, channels = builder.plan.chip, builder.arrays, part.neurons.channels
     taps, depth = (
         layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1],
         layer_plan.layer.in_shape[0],
@@ -100,16 +100,16 @@ def _strips(
     inputs = chip.core.memory.spikes // (_input_bits(layer_plan, part, 1) // depth or 1)
     outputs = length(channels)
     room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
-    once = layer_plan.dw_spilled and room >= array.tile * array.chunk
+    once = layer_plan.dw_spilled and room >= arrays.tile * arrays.chunk
     if once and layer_plan.gradients == "memory":
         once = _passes_pay(builder, layer_plan, part, samples)
     if once:
-        outputs = max(array.tile, room // min(depth, inputs) // array.tile * array.tile)
+        outputs = max(arrays.tile, room // min(depth, inputs) // arrays.tile * arrays.tile)
         inputs = min(inputs, room // min(outputs, length(channels)))
-    inputs = depth if inputs >= depth else inputs // array.chunk * array.chunk
+    inputs = depth if inputs >= depth else inputs // arrays.chunk * arrays.chunk
     if not inputs:
         raise MappingError(
-            f"layer {layer_plan.layer.name}: core.memory.spikes cannot hold what one row of {array.chunk} "
+            f"layer {layer_plan.layer.name}: core.memory.spikes cannot hold what one row of {arrays.chunk} "
             "input channels reads over all steps; enlarge it"
         )
     return [
@@ -155,7 +155,7 @@ def _pieces(
     depth = layer_plan.layer.in_shape[0]
     line = 0
     if layer_plan.gradients == "dram":
-        line = layer_plan.width * builder.plan.steps * builder.array.tile
+        line = layer_plan.width * builder.plan.steps * builder.arrays.tile
         line *= builder.plan.chip.precision.gradient
 
     def fits(count: int, batch: int, part_of: int) -> bool:
@@ -196,7 +196,7 @@ def _piece(
         if layer_plan.gradients == "memory":
             tile.needs = per_sample(builder, "dU for WG", layer_plan, part, samples)
         if scanned:
-            tile.cycles += builder.array.depth
+            tile.cycles += builder.arrays.depth
             if wanted is not None:
                 take_inputs(builder, "wg", layer_plan, wanted, block.steps, tile, layer_plan.skips)
             wanted = None
@@ -212,10 +212,10 @@ def _panel_channels(
     builder: ProgramBuilder, layer_plan: LayerPlan, strip: WeightGradientPass
 ) -> int:
     """Output channels that a held input meets: all, but for dY that comes from DRAM by tiles."""
-    array = builder.array
-    if array.wg.dataflow != "input" or layer_plan.gradients == "dram":
-        return array.tile
-    return ceil_div(length(strip.outputs), array.tile) * array.tile
+    arrays = builder.arrays
+    if arrays.wg.dataflow != "input" or layer_plan.gradients == "dram":
+        return arrays.tile
+    return ceil_div(length(strip.outputs), arrays.tile) * arrays.tile
 
 
 def _read_gradient(

@@ -16,7 +16,9 @@ def place(plan: Plan) -> None:
     first = plan.workload.layers[0]
     direct = plan.workload.encoding == "direct"
     bits = plan.chip.precision.input if first.input_kind == "analog" else 1
-    network = _tensor(plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.array.tile)
+    network = _tensor(
+        plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.arrays.tile
+    )
     for layer_plan in plan.layers:
         layer_plan.feeds = [one.tensors["spikes"] for one in layer_plan.producers] or [network]
         _state(plan, layer_plan)
@@ -105,7 +107,7 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
         for k in range(layer_plan.split.k):
             key = f"dX{k}"
             # What BP writes and the producers read: chunks of inputs, output tiles.
-            pieces = gcd(plan.array.chunk, plan.array.tile)
+            pieces = gcd(plan.arrays.chunk, plan.arrays.tile)
             if layer.groups > 1:
                 pieces = gcd(pieces, layer.weight_shape[1])
             tensor = _tensor(
@@ -135,8 +137,8 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
             inputs=layer_plan.layer.weight_shape[1],
             groups=layer_plan.layer.groups,
             taps=taps,
-            tile=plan.array.tile,
-            chunk=plan.array.chunk,
+            tile=plan.arrays.tile,
+            chunk=plan.arrays.chunk,
             bits=bits,
         )
         plan.addresses.reserve(tensor.nbytes)
@@ -146,7 +148,7 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
 
 def _group(plan: Plan, layer: Layer) -> int:
     """Channels that lie together: of grouped convolutions, no more than are made together."""
-    tile = plan.array.tile
+    tile = plan.arrays.tile
     return tile if layer.groups == 1 else gcd(tile, layer.out_shape[0] // layer.groups)
 
 

@@ -31,7 +31,7 @@ SUMS = {"fp": "output", "bp": "input", "wg": "output"}
 OPERAND = {"fp": "input", "bp": "output", "wg": "input"}
 
 
-def nest_of(engine: str, dataflow: str) -> list[str]:
+def array_of_case(engine: str, dataflow: str) -> list[str]:
     """The loops of an engine, from the outermost in; the last is what streams."""
     sums, operand = SUMS[engine], OPERAND[engine]
     inner = {
@@ -79,9 +79,9 @@ def _document(plan: Plan) -> dict[str, Any]:
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
             "groups_of_samples": [[list(span) for span in g] for g in plan.schedule.groups],
             "array": {
-                "chunk": plan.array.chunk,
-                "tile": plan.array.tile,
-                "positions_per_block": plan.array.positions,
+                "chunk": plan.arrays.chunk,
+                "tile": plan.arrays.tile,
+                "positions_per_block": plan.arrays.positions,
             },
             "layers": [_layer(plan, layer_plan) for layer_plan in plan.layers],
             "dram": _dram(plan),
@@ -172,7 +172,7 @@ def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
             "spatial": layer_plan.split.spatial,
         },
         "nest": {
-            name: {"holds": engine.dataflow, "loops": nest_of(name, engine.dataflow)}
+            name: {"holds": engine.dataflow, "loops": array_of_case(name, engine.dataflow)}
             for name, engine in _engines(plan, layer_plan)
         },
         "residency": _residency(plan, layer_plan),
@@ -243,7 +243,7 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
         again = " a group of samples" if plan.schedule.alternates else ""
         return "weight buffer, loaded once" + again
     outputs = length(rounds[0].outputs)
-    bits = layer_plan.weight_count(part) * plan.array.weight_bits * outputs
+    bits = layer_plan.weight_count(part) * plan.arrays.weight_bits * outputs
     missing = bits > rounds[0].room * length(part.neurons.channels)
     rest = "; what does not fit comes from DRAM once a block" if missing else ""
     return f"staged in the U memory, {len(rounds)} rounds of {outputs} channels{rest}"

@@ -146,7 +146,7 @@ class Plan:
 
     workload: Workload
     chip: ChipConfig
-    array: CoreArrays
+    arrays: CoreArrays
     layers: list[LayerPlan]
     addresses: Allocator
     schedule: Schedule

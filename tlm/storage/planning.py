@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.core_arrays import array_of
+from tlm.counts.core_arrays import arrays_of
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.errors import MappingError
@@ -44,7 +44,7 @@ def make_plan(
     Raises:
         MappingError: the job does not fit the chip as asked.
     """
-    array = array_of(chip)
+    arrays = arrays_of(chip)
     masks = Masks(
         workload,
         recording,
@@ -59,13 +59,13 @@ def make_plan(
     chosen = None
     if grids is None:
         profiles = [
-            profile_layer(workload, layer, masks, live[layer.index], chip, array)
+            profile_layer(workload, layer, masks, live[layer.index], chip, arrays)
             for layer in workload.layers
         ]
-        chosen = Search(profiles, chip, array).run()
+        chosen = Search(profiles, chip, arrays).run()
         grids = chosen.best.grids
     schedule = schedule_of(chip.mapping, grids, workload.batch)
-    plan = Plan(workload, chip, array, [], Allocator(row_bytes, capacity), schedule, chosen)
+    plan = Plan(workload, chip, arrays, [], Allocator(row_bytes, capacity), schedule, chosen)
     for layer, grid in zip(workload.layers, grids, strict=True):
         plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
     for layer_plan in plan.layers:
@@ -117,7 +117,7 @@ def _check_states(workload: Workload, chip: ChipConfig) -> None:
 
 
 def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid) -> LayerPlan:
-    workload, chip, array = plan.workload, plan.chip, plan.array
+    workload, chip, arrays = plan.workload, plan.chip, plan.arrays
     slices = grid.slices()
     distinct = [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
     return LayerPlan(
@@ -125,7 +125,7 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid)
         grid=grid,
         slices=slices,
         masks=masks,
-        work=LayerWork(layer, masks, live, chip.core.engines, array),
+        work=LayerWork(layer, masks, live, chip.core.engines, arrays),
         live=live,
         owner=_owners(layer, workload.batch, slices),
         operand_bits=masks.operand_bits(layer, chip.precision.input),

@@ -13,8 +13,8 @@ from collections import defaultdict
 import numpy as np
 
 from tlm.errors import MappingError
-from tlm.placement.sharing import apart
-from tlm.placement.slice_forms import gradients_through_dram
+from tlm.placement.shared_memories import layers_overlap
+from tlm.placement.slice_bits import dY_through_dram
 from tlm.space.geometry import input_rows, product_rows
 from tlm.space.region import Region, Slice, length
 from tlm.storage.plan import LayerPlan, Plan, Store
@@ -49,7 +49,9 @@ def choose_stores(plan: Plan) -> None:
         MappingError: state that is asked to stay in the cores does not fit.
     """
     memory, precision = plan.chip.core.memory, plan.chip.precision
-    at_once = plan.schedule.alternates or apart([layer_plan.grid for layer_plan in plan.layers])
+    at_once = plan.schedule.alternates or layers_overlap(
+        [layer_plan.grid for layer_plan in plan.layers]
+    )
     spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
     currents = _Shelf(memory.batch_norm, at_once)
     sums = _Shelf(memory.accumulators, plan.schedule.alternates)
@@ -69,7 +71,7 @@ def choose_stores(plan: Plan) -> None:
             for part in layer_plan.slices
         }
         layer_plan.dw_spilled = sums.take(bits, index, index) == "dram"
-        through = gradients_through_dram(
+        through = dY_through_dram(
             layer_plan.layer, plan.steps, layer_plan.slices, plan.chip, layer_plan.operand_bits
         )
         layer_plan.gradients = "dram" if through else "memory"
@@ -150,7 +152,7 @@ def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:
     if (
         layer_plan.exact
         or layer_plan.layer.neuron is None
-        or layer_plan.width * plan.steps <= plan.array.positions
+        or layer_plan.width * plan.steps <= plan.arrays.positions
     ):
         return False
     channels = max(length(part.neurons.channels) for part in layer_plan.slices)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import Layout
-from tlm.counts.walk import EngineArray, WeightTile
+from tlm.counts.walk import WeightTile
 from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, source_rows
 from tlm.space.phase import ENGINE_OF_PHASE
@@ -44,13 +45,13 @@ class TileGrouping:
     put: Ints
     panels: Sequence[Span]
 
-    def energy(self, engine: str, nest: EngineArray, bits: int) -> dict[str, Ints]:
+    def energy(self, engine: str, array: EngineArray, bits: int) -> dict[str, Ints]:
         """Writes of the weight buffer, and accesses of the memory that stages weights, by tile.
 
         Lanes that hold positions of their own (mode ``element``) take weights of their own every
         cycle, so each has a copy of the buffer.
         """
-        copies = nest.lanes if nest.mode == "element" and nest.dataflow != "weight" else 1
+        copies = array.lanes if array.mode == "element" and array.dataflow != "weight" else 1
         return {
             f"{engine}.weight_write": (self.fetched + self.staged) * copies,
             f"{engine}.stage_read": -(-self.staged * bits // MEMORY_WIDTH),
@@ -86,18 +87,18 @@ class Streams:
     _begun: dict[Sweep, _Held] = field(default_factory=dict)
     _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-    def together(self, turn: Sweep, nest: EngineArray) -> int:
+    def together(self, turn: Sweep, array: EngineArray) -> int:
         """Weight tiles that an array walks at a time: what is in the weight buffer at once.
 
         With weights held it makes no difference, so that they are walked as they are fetched.
         """
-        if nest.dataflow == "weight":
+        if array.dataflow == "weight":
             return self._group(turn)
-        return self.plan.array.half_buffer * (1 if turn.staged else 2)
+        return self.plan.arrays.half_buffer * (1 if turn.staged else 2)
 
     def _group(self, turn: Sweep) -> int:
         """Weight tiles that are fetched together."""
-        return max(1, turn.group_bits // self.plan.array.tile_bits())
+        return max(1, turn.group_bits // self.plan.arrays.tile_bits())
 
     def cut(self, turn: Sweep, layer_plan: LayerPlan, core: int, layout: Layout) -> TileGrouping:
         """Cut the entries of a block into tiles whose weights are fetched together.

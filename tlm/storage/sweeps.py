@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from math import prod
 from typing import NamedTuple
 
-from tlm.counts.core_arrays import block_sizes, ceil_div, panel_positions
+from tlm.counts.blocks import block_sizes, panel_positions
 from tlm.space.phase import Phase
 from tlm.space.region import Region, Slice, Span, length
+from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import kept_bits
 
@@ -41,9 +42,9 @@ def forward_rounds(
     plan: Plan, layer_plan: LayerPlan, part: Slice, region: Region, phase: Phase
 ) -> Iterator[Sweep]:
     """The walks over a region of the product; each streams the inputs of all its blocks."""
-    each = prod(layer_plan.layer.weight_shape[1:]) * plan.array.weight_bits
+    each = prod(layer_plan.layer.weight_shape[1:]) * plan.arrays.weight_bits
     positions, _ = panel_positions(
-        plan.array, plan.array.fp, layer_plan.width, length(region.channels)
+        plan.arrays, plan.arrays.fp, layer_plan.width, length(region.channels)
     )
     sizes = block_sizes(
         length(region.samples), length(region.rows), plan.steps, layer_plan.width, positions
@@ -59,7 +60,7 @@ def forward_rounds(
     quarters = 2 if plan.schedule.by_step else 1  # U of a block; U carried from step to step
     room = stage_bits(plan, layer_plan, part, quarters * plan.chip.core.memory.membrane // 4)
     yield from _rounds(
-        plan, layer_plan, phase, region.channels, plan.array.tile, each, blocks, inputs, room
+        plan, layer_plan, phase, region.channels, plan.arrays.tile, each, blocks, inputs, room
     )
 
 
@@ -69,9 +70,9 @@ def backward_rounds(
     """The walks over BP of some samples; ``outputs`` are input channels of the layer."""
     taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
     channels = length(part.neurons.channels)
-    each = channels // layer_plan.layer.groups * taps * plan.array.weight_bits
+    each = channels // layer_plan.layer.groups * taps * plan.arrays.weight_bits
     inputs, _, width = layer_plan.layer.in_shape
-    positions, _ = panel_positions(plan.array, plan.array.bp, width, inputs)
+    positions, _ = panel_positions(plan.arrays, plan.arrays.bp, width, inputs)
     sizes = block_sizes(length(samples), length(part.input_rows), plan.steps, width, positions)
     memory, gradients = plan.chip.core.memory, 0
     if layer_plan.gradients == "dram":
@@ -87,7 +88,7 @@ def backward_rounds(
     room = stage_bits(plan, layer_plan, part, busy)
     outputs = (0, inputs)
     yield from _rounds(
-        plan, layer_plan, Phase.BP, outputs, plan.array.chunk, each, blocks, gradients, room
+        plan, layer_plan, Phase.BP, outputs, plan.arrays.chunk, each, blocks, gradients, room
     )
 
 

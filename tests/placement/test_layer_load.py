@@ -4,7 +4,7 @@ import pytest
 
 from tlm.config.layers import load_chip
 from tlm.config.tables.dram_timing import load_dram_timing
-from tlm.placement.load import load_of
+from tlm.placement.layer_load import layer_load
 from tlm.placement.profile import profile_layer
 from tlm.program.build import build_program
 from tlm.space.phase import Phase
@@ -34,9 +34,9 @@ def found():
     estimated = {}
     for layer_plan in plan.layers:
         profile = profile_layer(
-            job, layer_plan.layer, layer_plan.masks, layer_plan.live, chip, plan.array
+            job, layer_plan.layer, layer_plan.masks, layer_plan.live, chip, plan.arrays
         )
-        load = load_of(profile, layer_plan.grid, chip, plan.array, job.batch)
+        load = layer_load(profile, layer_plan.grid, chip, plan.arrays, job.batch)
         estimated[layer_plan.layer.index] = [load.fp_bytes, load.wg_bytes]
     return estimated, moved
 

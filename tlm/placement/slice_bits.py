@@ -5,36 +5,40 @@ from __future__ import annotations
 from math import prod
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.core_arrays import CoreArrays, block_sizes, ceil_div, panel_positions
+from tlm.counts.blocks import block_sizes, panel_positions
+from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.dense import bp_dense_cycles, fp_dense_cycles, wg_dense_cycles
 from tlm.space.geometry import input_rows, output_rows, product_rows
 from tlm.space.region import Slice, length
+from tlm.space.rounding import ceil_div
 from tlm.workload.model import NETWORK_INPUT, Layer
 
 
-def dense_cycles(layer: Layer, steps: int, part: Slice, array: CoreArrays, chip: ChipConfig) -> int:
+def dense_cycles(
+    layer: Layer, steps: int, part: Slice, arrays: CoreArrays, chip: ChipConfig
+) -> int:
     """Closed-form FP + BP + WG cycles of one slice, every slot executed."""
     region, width, engines = part.neurons, layer.product_shape[2], chip.core.engines
     samples, rows = length(region.samples), length(product_rows(layer, region.rows))
     weights = length(region.channels) * prod(layer.weight_shape[1:])
     resident = weights * chip.precision.weight <= chip.core.memory.weights
-    fit, _ = panel_positions(array, array.fp, width, length(region.channels))
+    fit, _ = panel_positions(arrays, arrays.fp, width, length(region.channels))
     total = sum(
-        n * fp_dense_cycles(layer, array, p, region.channels, resident)
+        n * fp_dense_cycles(layer, arrays, p, region.channels, resident)
         for p, n in block_sizes(samples, rows, steps, width, fit)
     )
     if layer.sources != (NETWORK_INPUT,) and length(part.input_rows):
         channels, _, columns = layer.in_shape
-        fit, _ = panel_positions(array, array.bp, columns, channels)
+        fit, _ = panel_positions(arrays, arrays.bp, columns, channels)
         total += sum(
-            n * bp_dense_cycles(layer, array, p, region.channels, resident, engines.bp.grid)
+            n * bp_dense_cycles(layer, arrays, p, region.channels, resident, engines.bp.grid)
             for p, n in block_sizes(samples, length(part.input_rows), steps, columns, fit)
         )
     positions = samples * rows * width * steps
-    return total + wg_dense_cycles(layer, array, positions, region.channels, engines.wg.grid)
+    return total + wg_dense_cycles(layer, arrays, positions, region.channels, engines.wg.grid)
 
 
-def gradient_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> int:
+def dY_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> int:
     """Bits of the dY of one sample and all steps that a slice holds: its own and BP's halo."""
     rows = product_rows(layer, part.neurons.rows)
     if length(part.input_rows) and layer.sources != (NETWORK_INPUT,):
@@ -44,7 +48,7 @@ def gradient_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> in
     return values * steps * chip.precision.gradient
 
 
-def gradients_through_dram(
+def dY_through_dram(
     layer: Layer, steps: int, parts: list[Slice], chip: ChipConfig, operand_bits: int
 ) -> bool:
     """Whether dY goes through DRAM: if no sample of it fits a core, or if that costs fewer bytes.
@@ -53,7 +57,7 @@ def gradients_through_dram(
     the core; from DRAM, dY is read twice and the inputs once a part of dW that fits, but dW leaves
     once.
     """
-    held = max(gradient_bits(layer, steps, part, chip) for part in parts)
+    held = max(dY_bits(layer, steps, part, chip) for part in parts)
     if held > chip.core.memory.gradients:
         return True
     kept = through = 0

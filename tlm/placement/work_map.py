@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from tlm.config.chip import ChipConfig
 from tlm.config.core import EngineConfig
-from tlm.counts.core_arrays import CoreArrays, ceil_div
+from tlm.counts.core_arrays import CoreArrays
 from tlm.space.array_types import Bools
 from tlm.space.grid import Grid
+from tlm.space.rounding import ceil_div
 from tlm.workload.model import Layer
 
 WorkCycles = npt.NDArray[np.int64]
@@ -94,7 +95,7 @@ def measure_work(
     need: Bools | None,
     live: Bools,
     chip: ChipConfig,
-    array: CoreArrays,
+    arrays: CoreArrays,
 ) -> WorkMap:
     """The work of a layer from its masks.
 
@@ -108,14 +109,14 @@ def measure_work(
         array: their shape.
     """
     engines = chip.core.engines
-    groups = [ceil_div(layer.in_shape[0], array.chunk), ceil_div(layer.out_shape[0], array.tile)]
+    groups = [ceil_div(layer.in_shape[0], arrays.chunk), ceil_div(layer.out_shape[0], arrays.tile)]
     taps = layer.kernel[0] * layer.kernel[1]
     # A tile of a grouped convolution meets only its own group of inputs: an even share of them.
-    present = _by_group(inputs, array.chunk).sum(axis=2, dtype=np.float64) / layer.groups
+    present = _by_group(inputs, arrays.chunk).sum(axis=2, dtype=np.float64) / layer.groups
     arriving = _by_window(layer, present)
-    du = _by_group(gradients, array.tile).astype(np.float64)
+    du = _by_group(gradients, arrays.tile).astype(np.float64)
     whole = ceil_div(groups[0] * taps, layer.groups)
-    sizes = _Sizes(layer, array, len(live), whole, live.sum(axis=0))
+    sizes = _Sizes(layer, arrays, len(live), whole, live.sum(axis=0))
     fp_slots = arriving if _skips(engines.fp, "spikes") else np.full_like(arriving, whole)
     wg_slots = arriving if _skips(engines.wg, "spikes") else np.full_like(arriving, whole)
     wg_du = du if _skips(engines.wg, "gradients") else np.ones_like(du)
@@ -129,7 +130,7 @@ def measure_work(
     ]
     forward, unit, weights = (_rounded(_on_neuron_rows(layer, one)) for one in by_row)
     backward = _rounded(_bp_cycles(sizes, du, need, live, engines.bp))
-    return WorkMap(array.tile, forward, unit, backward, weights)
+    return WorkMap(arrays.tile, forward, unit, backward, weights)
 
 
 def _on_neuron_rows(layer: Layer, cycles: Floats) -> Floats:
@@ -146,7 +147,7 @@ class _Sizes:
     """What turns slots into cycles: positions of a row, slots of a position, live steps [B]."""
 
     layer: Layer
-    array: CoreArrays
+    arrays: CoreArrays
     steps: int
     whole: int
     live: npt.NDArray[np.int64]
@@ -157,25 +158,25 @@ class _Sizes:
         """Cycles [B, tile, rows] of executed slots: no fewer than the scan's, with weight loads."""
         steps = self.live if live else np.full_like(self.live, self.steps)
         dense = (steps * grid[2] * self.whole)[:, None, None].astype(np.float64)
-        floor = dense / self.array.fp.scan if engine.mode != "dense" else 0.0
-        loads = dense * self.array.chunk / self.array.positions
-        return np.maximum(slots * self.array.fp.slot_cycles, floor) + loads
+        floor = dense / self.arrays.fp.scan if engine.mode != "dense" else 0.0
+        loads = dense * self.arrays.chunk / self.arrays.positions
+        return np.maximum(slots * self.arrays.fp.slot_cycles, floor) + loads
 
     def soma(self, grid: tuple[int, int, int]) -> Floats:
         """Cycles [1, tile, 1] of the soma or gradient unit for a row of every channel tile."""
-        starts = np.arange(0, grid[0], self.array.tile)
-        widths = np.minimum(self.array.tile, grid[0] - starts)
-        return (widths * grid[2] * self.steps / self.array.lanes)[None, :, None]
+        starts = np.arange(0, grid[0], self.arrays.tile)
+        widths = np.minimum(self.arrays.tile, grid[0] - starts)
+        return (widths * grid[2] * self.steps / self.arrays.lanes)[None, :, None]
 
 
 def _bp_cycles(
     sizes: _Sizes, du: Floats, need: Bools | None, live: Bools, engine: EngineConfig
 ) -> Floats:
-    layer, array = sizes.layer, sizes.array
+    layer, arrays = sizes.layer, sizes.arrays
     (_, height, _), (b, tiles) = layer.in_shape, du.shape[1:3]
     if need is None:
         return np.zeros((b, tiles, height))
-    wanted = _by_group(need, array.chunk).sum(axis=2, dtype=np.float64) / layer.groups
+    wanted = _by_group(need, arrays.chunk).sum(axis=2, dtype=np.float64) / layer.groups
     if not _skips(engine, "outputs"):
         wanted = np.full_like(wanted, sizes.whole / (layer.kernel[0] * layer.kernel[1]))
     reached = _reaching(layer, du)

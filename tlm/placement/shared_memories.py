@@ -18,7 +18,7 @@ from tlm.space.grid import Grid
 from tlm.space.region import Slice, length
 
 
-def apart(grids: Sequence[Grid]) -> bool:
+def layers_overlap(grids: Sequence[Grid]) -> bool:
     """Whether some layers share no core, so that they run at the same time."""
     cores = [frozenset(grid.cores) for grid in grids]
     return any(a.isdisjoint(b) for a in cores for b in cores)
@@ -27,7 +27,7 @@ def apart(grids: Sequence[Grid]) -> bool:
 def shared_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: ChipConfig) -> int:
     """Bytes that go through DRAM because layers at the same time do not fit the cores together."""
     schedule = schedule_of(chip.mapping, grids, profiles[0].batch)
-    if not schedule.alternates and not apart(grids):
+    if not schedule.alternates and not layers_overlap(grids):
         return 0
     spikes: dict[int, int] = defaultdict(int)
     arrivals: dict[int, int] = defaultdict(int)

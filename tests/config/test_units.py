@@ -1,8 +1,5 @@
 """Quantities: every value has its unit, and no two units are mixed up."""
 
-import subprocess
-import sys
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,9 +160,3 @@ def test_any_text_is_a_quantity_or_one_line(text: str) -> None:
         assert int(parse(MEMORY, text)) > 0
     except ValueError as error:
         assert len(str(error)) < 400
-
-
-def test_pint_is_loaded_only_when_a_quantity_is_read() -> None:
-    """The quarter second that pint takes is not spent on `--help`."""
-    code = "import sys, tlm.config.units; sys.exit('pint' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

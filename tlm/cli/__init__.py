@@ -1,6 +1,8 @@
 """The command line ``python -m tlm``: one module a verb, and one place where errors end.
 
-Every import that costs time (pint, h5py, matplotlib, simpy) waits for the verb that needs it.
+typer needs the verbs' signatures only. So a verb's module imports typer, options and errors at its
+top; all that costs time (rich, pydantic, numpy, h5py, simpy, and every room that uses them) is
+imported inside the functions that need it.
 """
 
 from __future__ import annotations

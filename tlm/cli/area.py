@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tlm.hardware.area import AreaRow
 
 
@@ -26,6 +26,9 @@ def area(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Print a chip's area by component, its peak rate, and both together."""
+    from rich.console import Console
+    from rich.table import Table
+
     from tlm.config import load_chip
     from tlm.hardware.area import area_rows, peak_tflops
 
@@ -62,6 +65,8 @@ def _by_component(rows: list[AreaRow]) -> dict[str, float]:
 
 
 def _parts(rows: list[AreaRow]) -> Table:
+    from rich.table import Table
+
     table = Table("component", "part", "count", "um2 each", "mm2", "source", "confidence")
     for row in rows:
         cells = (f"{row.count:,}", f"{row.each_um2:,.1f}", f"{row.total_mm2:.4f}")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group
-from rich.text import Text
 
 from tlm.cli.options import AsJson
-from tlm.cli.screen import console, plain_table
 from tlm.quantity_text import energy_text, time_text
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
 
 SHOWN = 10  # parts of a difference; the rest is one line
 
@@ -27,6 +28,7 @@ def compare(
 ) -> None:
     """Take the difference in time and energy between runs apart; the parts add up exactly."""
     from tlm.cli.progress import steps_bar
+    from tlm.cli.screen import console
     from tlm.errors import ConfigError
 
     if len(run_dirs) < 2:
@@ -80,6 +82,9 @@ def _as_json(found: Any) -> dict[str, Any]:
 
 
 def _screen(found: Any) -> Group:
+    from rich.console import Group
+    from rich.text import Text
+
     before, after = found.before, found.after
     text = Text(f"{after.folder} against {before.folder}\n", style="bold")
     for key, (old, new) in list(found.values.items())[:SHOWN]:
@@ -104,6 +109,8 @@ def _screen(found: Any) -> Group:
 
 
 def _line(what: str, values: Sequence[float], words: Callable[[float], str]) -> Text:
+    from rich.text import Text
+
     before, after = values
     change = f"{after / before - 1:+.2%}"
     return Text(f"{what} {words(before)} -> {words(after)}, {change}", style="bold")
@@ -117,6 +124,8 @@ def _parts(
     words: Callable[[float], str],
 ) -> Any:
     """The largest parts of a difference, then the others and the sum."""
+    from tlm.cli.screen import plain_table
+
     priced = heads[0] == "component"
     extra = ("from work", "from price") if priced else ()
     table = plain_table(title, *heads, "before", "after", "change", "of before", *extra)

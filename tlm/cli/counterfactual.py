@@ -6,16 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tlm.studies.counterfactual import Outcome, Simulate
 
 
@@ -37,6 +36,8 @@ def counterfactual(
     16 bit), and the network with masks drawn at several densities; a run that breaks an invariant
     ends the command.
     """
+    from rich.console import Console
+
     from tlm.studies.counterfactual import ACTIVITIES, DENSITIES, as_activity, at_densities, outcome
     from tlm.workload import open_workload
 
@@ -58,6 +59,8 @@ def counterfactual(
 
 def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
     """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
+    from tempfile import TemporaryDirectory
+
     from tlm.errors import InvalidResultError
     from tlm.running.runner import run_job
     from tlm.running.summary import Json
@@ -101,6 +104,8 @@ def _break_even(ann: Outcome, drawn: dict[float, Outcome]) -> list[tuple[str, fl
 
 
 def _phases(runs: dict[str, Outcome]) -> Table:
+    from rich.table import Table
+
     from tlm.quantity_text import energy_text, nbytes_text, time_text
 
     table = Table("", *runs, "dense / recorded", "ann / recorded")
@@ -124,6 +129,8 @@ def _phases(runs: dict[str, Outcome]) -> Table:
 
 
 def _drawn(ann: Outcome, drawn: dict[float, Outcome]) -> Table:
+    from rich.table import Table
+
     from tlm.quantity_text import energy_text, time_text
 
     table = Table("density of all masks", "time", "/ ann", "energy", "/ ann", "cores", "/ ann")

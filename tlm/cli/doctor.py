@@ -7,23 +7,20 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import typer
-from rich.console import Console
 
 from tlm.cli.options import AsJson
 from tlm.version import __version__
 
 DISTRIBUTION = "snn-tlm"
-PACKAGES = ("simpy", "numpy", "h5py", "matplotlib", "pydantic", "ruamel.yaml", "pint", "typer",
-            "rich", "jinja2")  # fmt: skip
+PACKAGES = ("simpy", "numpy", "h5py", "matplotlib", "pydantic", "ruamel.yaml", "typer", "rich",
+            "jinja2")  # fmt: skip
 EXTRAS = {
     "frames": ("pandas",),
     "timeline": ("perfetto",),
@@ -75,6 +72,8 @@ def _python() -> Finding:
 
 
 def _installed() -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         found = version(DISTRIBUTION)
     except PackageNotFoundError:
@@ -83,6 +82,8 @@ def _installed() -> Finding:
 
 
 def _package(name: str) -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return Finding(name, "ok", version(name))
     except PackageNotFoundError:
@@ -118,6 +119,8 @@ def _jobs() -> Finding:
 
 
 def _folder(folder: Path) -> Finding:
+    import tempfile
+
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -130,6 +133,8 @@ def _folder(folder: Path) -> Finding:
 
 
 def _terminal() -> Finding:
+    from rich.console import Console
+
     console = Console()
     if not console.is_terminal:
         return Finding("terminal", "ok", "none: output goes to a file or pipe, without colour")
@@ -142,6 +147,8 @@ def _terminal() -> Finding:
 
 
 def _show(found: list[Finding]) -> None:
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=True)
     styles = {"ok": "green", "note": "yellow", "fault": "bold red"}
     width = max(len(one.what) for one in found)

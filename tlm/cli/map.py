@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,6 +101,8 @@ def _simulate(
     candidate: Candidate,
 ) -> Simulated:
     """Run one of the mappings as anybody could: by its mapping file."""
+    from tempfile import TemporaryDirectory
+
     from tlm.running.folder import write_atomic
     from tlm.running.runner import run_job
     from tlm.storage.mapping_file import choice_text

@@ -6,8 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from tlm.cli.options import AsJson
 
@@ -17,6 +15,9 @@ if TYPE_CHECKING:
 
 def presets(as_json: AsJson = False) -> None:
     """List chip presets with what is published of them, energy and area tables, DRAM devices."""
+    from rich.console import Console
+    from rich.table import Table
+
     from tlm import config
     from tlm.config.tables.dram_timing import dram_devices
 

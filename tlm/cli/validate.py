@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -98,6 +97,8 @@ def _map(
     what: str,
 ) -> list[Result]:
     """Every task's result in order, with a line of progress on stderr now and then."""
+    from concurrent.futures import ProcessPoolExecutor
+
     if jobs == 1:
         return _counted(map(function, tasks), len(tasks), what)
     with ProcessPoolExecutor(jobs) as pool:

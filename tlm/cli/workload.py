@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from tlm.cli.options import AsJson
 
@@ -27,6 +26,8 @@ File = Annotated[
 @workload_app.command()
 def info(file: File, as_json: AsJson = False) -> None:
     """Print layers, shapes, measured densities, accuracy and provenance of a recorded job."""
+    from rich.console import Console
+
     from tlm.workload import open_workload
     from tlm.workload.report.describe import info_figures, info_tables
 
@@ -41,6 +42,8 @@ def info(file: File, as_json: AsJson = False) -> None:
 @workload_app.command()
 def check(file: File) -> None:
     """Read a recorded job whole, checksums and all, and rebuild what is recorded exactly."""
+    from rich.console import Console
+
     from tlm.workload import open_workload
     from tlm.workload.report.audit import audit, audit_table, flip_lines
 

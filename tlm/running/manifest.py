@@ -17,7 +17,7 @@ from tlm.running.folder import is_locked, write_json
 from tlm.version import __version__
 
 FILE_NAME = "manifest.json"
-PACKAGES = ("simpy", "numpy", "h5py", "pydantic", "ruamel.yaml", "pint")
+PACKAGES = ("simpy", "numpy", "h5py", "pydantic", "ruamel.yaml")
 STATUSES = (
     "running",
     "ok",

@@ -10,10 +10,20 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from tlm.workload.builder import input_kind
+from tlm.errors import WorkloadError
 from tlm.workload.file.graph import check_layers
-from tlm.workload.model import NETWORK_INPUT, Layer, Norm, Pool, Recording, Shape3, Workload
+from tlm.workload.model import (
+    NETWORK_INPUT,
+    Layer,
+    Norm,
+    Pool,
+    Recording,
+    Shape3,
+    Workload,
+    input_kind,
+)
 from tlm.workload.surrogate import lif_neuron
+from tlm.workload.values import Values
 
 NEURON = lif_neuron()
 MOST_WEIGHTS = 4000  # of a layer: more only take longer
@@ -33,34 +43,40 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class DrawnJob(Workload):
-    """A job that keeps how its masks are drawn instead of a file."""
+class RandomTensors:
+    """Random masks in place of a file's."""
 
-    drawn: Draw
+    draw: Draw
+    activity: str = "recorded"
+    seed: None = None
 
-    def load(self, which: int) -> Recording:
+    def recording(self, workload: Workload, position: int) -> Recording:
         """The masks; gradients lie where the neurons' slope lets them."""
-        drawn, random = self.drawn, np.random.default_rng(self.drawn.seed)
+        draw, random = self.draw, np.random.default_rng(self.draw.seed)
 
         def mask(shape: Sequence[int], density: float) -> np.ndarray:
             return random.random(shape) < density
 
         spikes, masks, gradients, outputs = [], [], [], []
-        for layer in self.layers:
-            shape, whole = self.neuron_shape(layer), layer.neuron is None
-            live = mask((*shape[:2], 1, 1, 1), drawn.live)
-            spikes.append(mask(shape, 1.0 if whole else drawn.spikes))
-            masks.append(mask(shape, 1.0 if whole else drawn.masks))
-            gradients.append(mask(shape, drawn.gradients) & live & masks[-1])
-            product = mask(self.product_shape(layer), drawn.gradients)
+        for layer in workload.layers:
+            shape, whole = workload.neuron_shape(layer), layer.neuron is None
+            live = mask((*shape[:2], 1, 1, 1), draw.live)
+            spikes.append(mask(shape, 1.0 if whole else draw.spikes))
+            masks.append(mask(shape, 1.0 if whole else draw.masks))
+            gradients.append(mask(shape, draw.gradients) & live & masks[-1])
+            product = mask(workload.product_shape(layer), draw.gradients)
             product &= gradients[-1].any(axis=(2, 3, 4), keepdims=True)
             outputs.append(gradients[-1] if layer.product_is_current else product)
-        inputs = mask(self.input_shape, drawn.inputs)
+        inputs = mask(workload.input_shape, draw.inputs)
         return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, outputs)))
+
+    def values(self, workload: Workload, position: int) -> Values:
+        """There are none."""
+        raise WorkloadError(f"{workload.name}: random masks have no values")
 
 
 @st.composite
-def jobs(draw: st.DrawFn) -> DrawnJob:
+def jobs(draw: st.DrawFn) -> Workload:
     """A job of one to five layers: convolutions, linear layers, pools, norms, residuals, forks."""
     encoding = draw(st.sampled_from(("direct", "rate", "events")))
     layers: list[Layer] = []
@@ -82,10 +98,10 @@ def jobs(draw: st.DrawFn) -> DrawnJob:
         layers[-1] = replace(layers[-1], neuron=None, bias=True)
     check_layers(Path("random"), tuple(layers))
     drawn = draw(st.builds(Draw, st.integers(0, 999), *[DENSITIES] * 5))
-    return DrawnJob(
+    return Workload(
         Path("random"), "random", tuple(layers), draw(st.integers(1, 4)), draw(st.integers(1, 5)),
         "random", "none", 0.0, draw(st.sampled_from(("adam", "sgd"))), encoding, (0,), ("bits",),
-        {}, "0" * 64, drawn,
+        {}, "0" * 64, tensors=RandomTensors(drawn),
     )  # fmt: skip
 
 

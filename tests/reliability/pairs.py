@@ -20,16 +20,17 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.reliability.chips import chips
-from tests.reliability.networks import DrawnJob, jobs
+from tests.reliability.networks import jobs
 from tlm.errors import TlmError
 from tlm.running.runner import run_job
 from tlm.studies.counterfactual import ACTIVITIES, Activity
+from tlm.workload.model import Workload
 
 OK, REFUSED, OTHER = "ok", "refused", "other"
 SECONDS = 300  # after which a run counts as hanging, on a machine that is busy
 LONGEST_LINE = 600  # of a refusal
 
-Pair = tuple[list[str], DrawnJob, Activity, str]
+Pair = tuple[list[str], Workload, Activity, str]
 
 
 def pairs() -> st.SearchStrategy[Pair]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from tests.reliability import pairs
 from tlm.workload.builder import Builder
 from tlm.workload.drawn.activity import Bernoulli
-from tlm.workload.model import Encoding, Norm, Pool
+from tlm.workload.model import Encoding, Norm, Pool, Workload
 from tlm.workload.surrogate import lif_neuron
-from tlm.workload.synthetic import DrawnWorkload, Network, network_job
+from tlm.workload.synthetic import Network, network_job
 
 SMALL = ["cores=4", "mesh.columns=2", "mesh.rows=2"]
 CHIPS: dict[str, list[str]] = {
@@ -39,7 +39,7 @@ CHIPS: dict[str, list[str]] = {
 }  # fmt: skip
 
 
-def chain() -> DrawnWorkload:
+def chain() -> Workload:
     """Two convolutions, one strided, and a linear layer; some gradients are zero throughout."""
     net = Builder((4, 9, 9), lif_neuron())
     net.conv(20, 3, padding=1, pool=Pool("max", 2, 2))
@@ -48,7 +48,7 @@ def chain() -> DrawnWorkload:
     return _drawn("chain", net, 0.03)
 
 
-def residual() -> DrawnWorkload:
+def residual() -> Workload:
     """A sum of two branches behind batch normalisation, average-pooling and a read-out."""
     norm = Norm("batch", 1e-5, per_step=False)
     net = Builder((3, 6, 6), lif_neuron(), norm, analog=False)
@@ -58,7 +58,7 @@ def residual() -> DrawnWorkload:
     return _drawn("sum", net, 0.3)
 
 
-def grouped() -> DrawnWorkload:
+def grouped() -> Workload:
     """A convolution of each channel alone."""
     net = Builder((4, 8, 8), lif_neuron(), analog=False)
     net.conv(12, 3, padding=1)
@@ -67,7 +67,7 @@ def grouped() -> DrawnWorkload:
     return _drawn("groups", net, 0.2)
 
 
-def _drawn(name: str, net: Builder, density: float) -> DrawnWorkload:
+def _drawn(name: str, net: Builder, density: float) -> Workload:
     encoding: Encoding = "direct" if net.layers[0].input_kind == "analog" else "rate"
     network = Network(name, tuple(net.layers), 4, 3, encoding, "made up")
     return network_job(network, Bernoulli(density), f"bernoulli({density})")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.reliability import pairs
-from tests.reliability.networks import DrawnJob, jobs
+from tests.reliability.networks import jobs
 from tlm.errors import DeadlockError, TraceError
-from tlm.workload import write_workload
+from tlm.workload import Workload, write_workload
 from tlm.workload.bundled import open_workload
 
 
@@ -34,7 +34,7 @@ def test_five_hundred_pairs() -> None:
 
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(jobs())
-def test_random_jobs_are_what_the_format_allows(job: DrawnJob) -> None:
+def test_random_jobs_are_what_the_format_allows(job: Workload) -> None:
     """Written to a file and read back, with all its checks, they are the same."""
     recording = job.load(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +43,7 @@ def test_random_jobs_are_what_the_format_allows(job: DrawnJob) -> None:
         assert (read.layers, read.steps, read.batch) == (job.layers, job.steps, job.batch)
         back = read.load(0)
     assert np.array_equal(back.inputs, recording.inputs)
-    for name in ("spikes", "masks", "gradients", "output_gradients"):
+    for name in ("spikes", "masks", "dU", "dY"):
         for one, other in zip(getattr(back, name), getattr(recording, name), strict=True):
             assert np.array_equal(one, other), name
 

@@ -112,7 +112,7 @@ def test_densities_are_drawn_for_all_masks() -> None:
     def simulate(drawn, overrides):
         assert not overrides
         recording = drawn.load(0)
-        seen[drawn.drawn_as] = recording.spikes[0].mean(), recording.dU[0].mean()
+        seen[drawn.activity] = recording.spikes[0].mean(), recording.dU[0].mean()
         return {
             "time": {"phases": {}, "makespan_ps": 1},
             "energy": {"total_pj": 1.0, "by_phase_pj": {}},
@@ -122,8 +122,8 @@ def test_densities_are_drawn_for_all_masks() -> None:
         }
 
     assert list(at_densities(spiking, simulate, (0.1, 0.5))) == [0.1, 0.5]
-    assert seen["bernoulli(0.1)"] == pytest.approx((0.1, 0.1), abs=0.03)
-    assert seen["bernoulli(0.5)"] == pytest.approx((0.5, 0.5), abs=0.06)
+    assert seen["synthetic activity: bernoulli(0.1)"] == pytest.approx((0.1, 0.1), abs=0.03)
+    assert seen["synthetic activity: bernoulli(0.5)"] == pytest.approx((0.5, 0.5), abs=0.06)
 
 
 def test_break_even_is_where_the_costs_cross() -> None:

@@ -69,8 +69,8 @@ def test_csnn_densities_are_those_of_an_independent_run() -> None:
 def test_every_layer_is_alive(name: str) -> None:
     """A dead layer would make every engine look infinitely fast."""
     job = open_workload(name)
-    for which in range(len(job.iterations)):
-        measured = densities(job.load(which))
+    for position in range(len(job.iterations)):
+        measured = densities(job.load(position))
         assert measured.spikes.mean(1).min() > 0.005
         assert measured.dU.mean(1).min() > 0.01
         assert measured.inputs > 0.01
@@ -111,11 +111,11 @@ def test_bits_of_the_largest_job_load_quickly() -> None:
     """Below 0.2 s of processor time, all datasets of an iteration, checksums included."""
     largest = max(JOBS, key=lambda name: open_workload(name).path.stat().st_size)
     job = open_workload(largest)
-    best = min(_seconds(job, which) for which in range(len(job.iterations)))
+    best = min(_seconds(job, position) for position in range(len(job.iterations)))
     assert best < 0.2
 
 
-def _seconds(job: Workload, which: int) -> float:
+def _seconds(job: Workload, position: int) -> float:
     started = time.process_time()
-    job.load(which)
+    job.load(position)
     return time.process_time() - started

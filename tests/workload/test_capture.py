@@ -43,8 +43,8 @@ def recorded(cap: Any, forward: Callable[[], Any], path: Path, iterations: int =
         with cap.at(iteration):
             F.cross_entropy(forward(), LABELS).backward()
     job = cap.save(path / "job.h5", level="exact")
-    for which in range(iterations):
-        for one in check_recording(job, which):
+    for position in range(iterations):
+        for one in check_recording(job, position):
             assert one.holds(), one
             assert one.free_flips == 0
     return job

@@ -216,7 +216,7 @@ def test_any_damage_is_a_workload_error(written: Path, data: st.DataObject) -> N
     path.write_bytes(damaged)
     try:
         workload = open_workload(str(path))
-        for which in range(len(workload.iterations)):
-            workload.load(which)
+        for position in range(len(workload.iterations)):
+            workload.load(position)
     except WorkloadError as error:
         assert "\n" not in str(error)

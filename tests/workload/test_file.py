@@ -36,7 +36,7 @@ def test_header_and_tensors_come_back(
     """Every field and every bit survives the file."""
     back = open_workload(str(written))
     assert dataclasses.replace(back, sha256="") == job
-    assert all(same(back.load(which), one) for which, one in enumerate(recordings))
+    assert all(same(back.load(position), one) for position, one in enumerate(recordings))
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -145,17 +145,17 @@ def exact_recordings() -> list[tuple[str, int]]:
     """Every bundled recording of level exact, by name and position."""
     jobs = [open_workload(name) for name in bundled_names()]
     return [
-        (job.name, which)
+        (job.name, position)
         for job in jobs
-        for which, level in enumerate(job.levels)
+        for position, level in enumerate(job.levels)
         if level == "exact"
     ]
 
 
-@pytest.mark.parametrize(("name", "which"), exact_recordings())
-def test_rebuilds_a_bundled_recording(name: str, which: int) -> None:
+@pytest.mark.parametrize(("name", "position"), exact_recordings())
+def test_rebuilds_a_bundled_recording(name: str, position: int) -> None:
     """Spikes as torch's but where H is within 1e-5 of the threshold; gradients and dW to 1e-5."""
-    for one in check_recording(open_workload(name), which):
+    for one in check_recording(open_workload(name), position):
         assert one.holds(), one
         assert all(abs(flip.distance) < 1e-5 for flip in one.flips)
         assert one.free_flips <= 1e-4 * one.neuron_steps

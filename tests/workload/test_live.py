@@ -150,6 +150,6 @@ def test_train_record_verify_simulate(framework: Any, tmp_path: Path) -> None:
         right = (forward(images[1500:]).argmax(1) == labels[1500:]).float().mean().item()
     assert right > 0.75
     job = cap.save(tmp_path / "digits.h5", level="exact", name="digits", accuracy=right)
-    for which in range(2):
-        assert all(one.holds() for one in check_recording(job, which))
+    for position in range(2):
+        assert all(one.holds() for one in check_recording(job, position))
     assert run_job(str(job.path), out=tmp_path / "run", trace="off").ok

@@ -119,8 +119,8 @@ def test_damage_is_refused_on_one_line(case: str, valued: Workload) -> None:
         damage(file)
     with pytest.raises(WorkloadError, match=expected) as caught:
         job = open_workload(str(valued.path))
-        for which in range(2):
-            job.load_values(which)
+        for position in range(2):
+            job.load_values(position)
     assert "\n" not in str(caught.value)
 
 
@@ -142,8 +142,8 @@ def test_any_damage_is_a_workload_error(valued: Workload, data: st.DataObject) -
     path.write_bytes(damaged)
     try:
         job = open_workload(str(path))
-        for which in range(2):
-            job.load(which)
-            job.load_values(which)
+        for position in range(2):
+            job.load(position)
+            job.load_values(position)
     except WorkloadError as error:
         assert "\n" not in str(error)

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from tlm.workload.drawn.activity import Bernoulli
 from tlm.workload.drawn.ann import as_ann
+from tlm.workload.drawn.tensors import redrawn
 from tlm.workload.model import Workload
-from tlm.workload.synthetic import redrawn
 
 Json = dict[str, Any]
 Activity = Literal["recorded", "dense", "ann"]

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Literal
 
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, Shape3
+from tlm.workload.model import (
+    NETWORK_INPUT,
+    InputKind,
+    Layer,
+    Neuron,
+    Norm,
+    Pool,
+    Shape3,
+    input_kind,
+)
 
 
 class Builder:
@@ -108,22 +116,6 @@ class Builder:
             return self._in_shape
         return self.layers[sources[0]].pooled_shape
 
-    def _input_kind(
-        self, sources: tuple[int, ...], input_pool: Pool | None
-    ) -> Literal["analog", "binary", "integer"]:
-        pools = [self.layers[one].pool for one in sources if one != NETWORK_INPUT]
+    def _input_kind(self, sources: tuple[int, ...], input_pool: Pool | None) -> InputKind:
+        pools = [self.layers[source].pool for source in sources if source != NETWORK_INPUT]
         return input_kind(sources, [*pools, input_pool], self._analog)
-
-
-def input_kind(
-    sources: Sequence[int], pools: Sequence[Pool | None], analog: bool
-) -> Literal["analog", "binary", "integer"]:
-    """What a layer reads, by its sources and the ``pools`` on the way from them.
-
-    ``analog`` says whether the network's input is directly coded.
-    """
-    if tuple(sources) == (NETWORK_INPUT,):
-        return "analog" if analog else "binary"
-    if any(pool is not None and pool.kind == "average" for pool in pools):
-        return "analog"
-    return "binary" if len(sources) == 1 else "integer"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from tlm.workload.values import Values
+from tlm.errors import WorkloadError
+from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
+InputKind: TypeAlias = Literal["analog", "binary", "integer"]
 
 NETWORK_INPUT = -1
 """The source index that stands for the network's input."""
@@ -109,7 +111,7 @@ class Layer:
     padding: tuple[int, int]
     sources: tuple[int, ...]
     input_pool: Pool | None
-    input_kind: Literal["analog", "binary", "integer"]
+    input_kind: InputKind
     bias: bool
     norm: Norm | None
     current_pool: Pool | None
@@ -144,6 +146,20 @@ class Layer:
         return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
 
 
+def input_kind(
+    sources: Sequence[int], pools: Sequence[Pool | None], direct_coding: bool
+) -> InputKind:
+    """What a layer reads, from its ``sources`` and the ``pools`` on the way from them.
+
+    ``direct_coding`` says whether the network's input is directly coded.
+    """
+    if tuple(sources) == (NETWORK_INPUT,):
+        return "analog" if direct_coding else "binary"
+    if any(pool is not None and pool.kind == "average" for pool in pools):
+        return "analog"
+    return "binary" if len(sources) == 1 else "integer"
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """Which elements of one training iteration's tensors are non-zero.
@@ -164,13 +180,32 @@ class Recording:
     dY: tuple[BoolArray, ...]
 
 
+class TensorSource(Protocol):
+    """Where the tensors of a job come from: its file, or a rule that draws them."""
+
+    @property
+    def activity(self) -> str:
+        """The source in words; "recorded" if it is a file."""
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the random numbers; None if nothing is drawn."""
+
+    def recording(self, workload: Workload, position: int) -> Recording:
+        """Masks of ``workload`` at ``position`` of its iterations."""
+
+    def values(self, workload: Workload, position: int) -> Values:
+        """Numbers of ``workload`` at ``position`` of its iterations."""
+
+
 @dataclass(frozen=True)
 class Workload:
     """A recorded training job; its tensors are read by :meth:`load` and :meth:`load_values`.
 
     ``steps`` is T, ``batch`` B, ``accuracy`` the test accuracy reached (0..1), ``iterations``
     the training iterations recorded, ``levels`` how much of each is kept, and ``sha256`` the
-    digest of the whole file.
+    digest of the whole file. ``tensors`` is where :meth:`load` takes tensors from; a job that is
+    yet to be written has none.
     """
 
     path: Path
@@ -187,16 +222,17 @@ class Workload:
     levels: tuple[Level, ...]
     provenance: dict[str, str]
     sha256: str
+    tensors: TensorSource | None = field(default=None, compare=False, kw_only=True)
 
     @property
     def activity(self) -> str:
-        """Where the masks come from: "recorded", or the source they were drawn from."""
-        return "recorded"
+        """Where the masks come from: "recorded", or the rule that draws them."""
+        return "recorded" if self.tensors is None else self.tensors.activity
 
     @property
     def seed(self) -> int | None:
-        """What seeded the drawing of the masks; None where nothing is drawn."""
-        return None
+        """Seed that the masks are drawn from; None if nothing is drawn."""
+        return None if self.tensors is None else self.tensors.seed
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -212,20 +248,24 @@ class Workload:
         """Shape [T, B, K, E, F] of a layer's output gradients, before ``current_pool``."""
         return (self.steps, self.batch, *layer.product_shape)
 
-    def load(self, which: int) -> Recording:
-        """Read the masks at position ``which`` of ``iterations``.
+    def load(self, position: int) -> Recording:
+        """Read the masks at ``position`` of ``iterations``.
 
         Raises WorkloadError if there is no such position, or if the file was damaged or changed.
         """
-        from tlm.workload.file.reader import read_recording
+        return self._source().recording(self, position)
 
-        return read_recording(self, which)
-
-    def load_values(self, which: int) -> Values:
-        """Read the numbers at position ``which``, of level "value" or "exact".
+    def load_values(self, position: int) -> Values:
+        """Read the numbers at ``position`` of ``iterations``, of level "value" or "exact".
 
         Raises WorkloadError as :meth:`load` does, or if that recording is of level "bits".
         """
-        from tlm.workload.file.reader import read_values
+        return self._source().values(self, position)
 
-        return read_values(self, which)
+    def _source(self) -> TensorSource:
+        if self.tensors is None:
+            raise WorkloadError(
+                f"{self.path}: this job has no tensors yet; write it with write_workload and load "
+                "the job that it returns"
+            )
+        return self.tensors

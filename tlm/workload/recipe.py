@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from tlm.workload.blocks import Block
 from tlm.workload.model import Encoding, Level, Neuron
 from tlm.workload.surrogate import lif_neuron
-from tlm.workload.training.datasets.samples import DataSetName
+
+DataSetName: TypeAlias = Literal["mnist", "digits", "cifar10", "nmnist"]
 
 
 @dataclass(frozen=True)

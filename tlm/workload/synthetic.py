@@ -10,13 +10,12 @@ import re
 import runpy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tlm.errors import WorkloadError
-from tlm.workload.drawn.activity import SEED, Activity, Like, draw, parse_activity
+from tlm.workload.drawn.activity import Activity, Like, OpenJob, parse_activity
+from tlm.workload.drawn.tensors import DrawnTensors
 from tlm.workload.file.graph import check_layers, layers_to_json
-from tlm.workload.model import Encoding, Layer, Recording, Workload
-from tlm.workload.values import Values
+from tlm.workload.model import Encoding, Layer, Workload
 
 _SPELLING = re.compile(r"([^\[\]:]+)(?:\[([^\[\]]*)\])?:(.+)")
 
@@ -33,34 +32,6 @@ class Network:
     source: str
 
 
-@dataclass(frozen=True)
-class DrawnWorkload(Workload):
-    """A job whose masks are drawn, not recorded; it has one iteration, number 0."""
-
-    drawn_by: Activity
-    drawn_as: str
-
-    @property
-    def activity(self) -> str:
-        """The activity source, marked as synthetic."""
-        return f"synthetic activity: {self.drawn_as}"
-
-    @property
-    def seed(self) -> int:
-        """What seeded the drawing."""
-        return SEED
-
-    def load(self, which: int) -> Recording:
-        """Draw the masks; the same each time."""
-        if which != 0:
-            raise WorkloadError(f"{self.name}: there is no recording {which}; there is 0 alone")
-        return draw(self, self.drawn_by)
-
-    def load_values(self, which: int) -> Values:
-        """Raises WorkloadError: drawn masks have no values."""
-        raise WorkloadError(f"{self.name}: {self.activity} has no values; open a recorded job")
-
-
 def network_names(folder: Path) -> list[str]:
     """Names of the networks described in ``folder``, sorted."""
     return sorted(path.stem.replace("_", "-") for path in folder.glob("*.py"))
@@ -71,29 +42,31 @@ def is_drawn(text: str) -> bool:
     return _SPELLING.fullmatch(text) is not None and not Path(text).exists()
 
 
-def open_drawn(text: str, folder: Path, open_job: Any) -> Workload:
+def open_drawn(text: str, folder: Path, open_job: OpenJob) -> Workload:
     """Open ``NETWORK[B=1,T=4]:ACTIVITY``; what stands in brackets may be left out.
 
-    ``folder`` holds the descriptions, ``open_job`` opens a recorded job. Loading takes about three
-    bytes of memory for each neuron, sample and step. Raises WorkloadError if there is no such
+    ``folder`` holds the descriptions. Loading takes about three bytes of memory for each neuron,
+    sample and step. Raises WorkloadError if there is no such
     network or activity.
     """
     spelt = _SPELLING.fullmatch(text)
     assert spelt is not None
     name, sizes, activity = spelt.groups()
     network = _resized(_load(name, folder), sizes or "")
-    source = parse_activity(activity, open_job)
-    return network_job(network, source, activity)
+    return network_job(network, parse_activity(activity, open_job), activity)
 
 
-def network_job(network: Network, source: Activity, activity: str) -> DrawnWorkload:
-    """The job of a network with masks from ``source``; ``activity`` says so in words."""
+def network_job(network: Network, rule: Activity, words: str) -> Workload:
+    """The job of a network with masks that ``rule`` draws; ``words`` say the rule.
+
+    Raises WorkloadError naming the layer and field if the layers do not fit together.
+    """
     path = Path(network.name)
     check_layers(path, network.layers)
-    stem = f"{layers_to_json(network.layers)} {network.batch} {network.steps} {activity}"
-    if isinstance(source, Like):
-        stem += f" {source.recorded.sha256}"
-    return DrawnWorkload(
+    stem = f"{layers_to_json(network.layers)} {network.batch} {network.steps} {words}"
+    if isinstance(rule, Like):
+        stem += f" {rule.recorded.sha256}"
+    return Workload(
         path=path,
         name=network.name,
         layers=network.layers,
@@ -108,30 +81,7 @@ def network_job(network: Network, source: Activity, activity: str) -> DrawnWorkl
         levels=("bits",),
         provenance={"network": network.source},
         sha256=hashlib.sha256(stem.encode()).hexdigest(),
-        drawn_by=source,
-        drawn_as=activity,
-    )
-
-
-def redrawn(workload: Workload, activity: Activity, drawn_as: str) -> DrawnWorkload:
-    """The same job with masks that ``activity`` draws; ``drawn_as`` says so in words."""
-    return DrawnWorkload(
-        path=workload.path,
-        name=workload.name,
-        layers=workload.layers,
-        steps=workload.steps,
-        batch=workload.batch,
-        dataset=workload.dataset,
-        licence=workload.licence,
-        accuracy=0.0,
-        optimizer=workload.optimizer,
-        encoding=workload.encoding,
-        iterations=(0,),
-        levels=("bits",),
-        provenance=workload.provenance,
-        sha256=hashlib.sha256(f"{workload.sha256} {drawn_as}".encode()).hexdigest(),
-        drawn_by=activity,
-        drawn_as=drawn_as,
+        tensors=DrawnTensors(rule, words),
     )
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlm.errors import WorkloadError
-from tlm.workload.builder import input_kind
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import GLOBAL, INPUT, Edge
-from tlm.workload.model import NETWORK_INPUT, Layer, Norm, Pool, Shape3
+from tlm.workload.model import NETWORK_INPUT, Layer, Norm, Pool, Shape3, input_kind
 
 Pair = tuple[int, int]
 _MAX_NAME = 64

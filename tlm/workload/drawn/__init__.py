@@ -1,1 +1,7 @@
-"""Masks without a recording: drawn by rule, or made like those of a recorded job."""
+"""Masks without a recording: drawn by rule, or made like those of a recorded job.
+
+activity  the rules, and how they are spelt: dense, bernoulli(0.1), like(mnist-csnn)
+masks     rule -> masks of every layer
+tensors   a job whose masks are drawn when it is loaded
+ann       a job as an ANN: one step, analog activations, nothing zero
+"""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tlm.workload.drawn.activity import DenseActivity
+from tlm.workload.drawn.tensors import redrawn
 from tlm.workload.model import Layer, Workload
-from tlm.workload.synthetic import redrawn
 
 DRAWN_AS = "dense ANN (T=1, analog activations, no neurons)"
 

@@ -18,7 +18,6 @@ import h5py
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.builder import input_kind
 from tlm.workload.file import schema
 from tlm.workload.file.attributes import (
     check_attribute_names,
@@ -32,7 +31,7 @@ from tlm.workload.file.attributes import (
 from tlm.workload.file.fault import fault
 from tlm.workload.file.graph import layers_from_json
 from tlm.workload.file.layout import Expected, expected_datasets
-from tlm.workload.model import Workload
+from tlm.workload.model import Workload, input_kind
 
 _REMEDY = "see docs/workload-format.md, or record the job again"
 _DAMAGED = "the file is damaged: copy or record it again"
@@ -74,10 +73,10 @@ def check_file(path: Path, file: h5py.File, sha256: str) -> Workload:
     _check_version(path, file)
     check_attribute_names(path, file, schema.ROOT_ATTRIBUTES)
     workload = _header(path, file, sha256)
-    groups = tuple(schema.iteration_group(which) for which in range(len(workload.iterations)))
+    groups = tuple(schema.iteration_group(position) for position in range(len(workload.iterations)))
     _check_members(path, file, groups, h5py.Group)
-    for which, group in enumerate(groups):
-        _check_iteration(path, file[group], workload, which)
+    for position, group in enumerate(groups):
+        _check_iteration(path, file[group], workload, position)
     return workload
 
 
@@ -123,8 +122,8 @@ def _header(path: Path, file: h5py.File, sha256: str) -> Workload:
 def check_size(workload: Workload) -> None:
     """Raise WorkloadError if the tensors of one iteration are too many to unpack."""
     elements = max(
-        sum(prod(one.shape) for one in expected_datasets(workload, which).values())
-        for which in range(len(workload.iterations))
+        sum(prod(one.shape) for one in expected_datasets(workload, position).values())
+        for position in range(len(workload.iterations))
     )
     if elements > schema.MAX_ELEMENTS:
         limit = f"at most {schema.MAX_ELEMENTS} elements an iteration"
@@ -143,22 +142,22 @@ def _check_input_kinds(workload: Workload) -> None:
             raise fault(workload.path, key, expected, layer.input_kind, _REMEDY)
 
 
-def _check_iteration(path: Path, group: h5py.Group, workload: Workload, which: int) -> None:
+def _check_iteration(path: Path, group: h5py.Group, workload: Workload, position: int) -> None:
     check_attribute_names(path, group, ())
-    start = len(schema.iteration_group(which)) + 1
-    wanted = {one.name[start:]: one for one in expected_datasets(workload, which).values()}
+    start = len(schema.iteration_group(position)) + 1
+    wanted = {one.name[start:]: one for one in expected_datasets(workload, position).values()}
     layers = [schema.layer_group(layer.index) for layer in workload.layers]
     own = [name for name in wanted if "/" not in name]
     _check_members(path, group, (*own, *layers), None)
     for name in own:
-        _check_dataset(path, group, name, wanted[name], workload.levels[which])
+        _check_dataset(path, group, name, wanted[name], workload.levels[position])
     for layer in layers:
         inner = _member(path, group, layer, h5py.Group)
         check_attribute_names(path, inner, ())
         inside = {name.split("/")[1]: one for name, one in wanted.items() if f"{layer}/" in name}
         _check_members(path, inner, tuple(inside), h5py.Dataset)
         for name, expected in inside.items():
-            _check_dataset(path, inner, name, expected, workload.levels[which])
+            _check_dataset(path, inner, name, expected, workload.levels[position])
 
 
 def _check_members(

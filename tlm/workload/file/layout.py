@@ -31,9 +31,9 @@ class Expected:
         return -(-prod(self.shape) // 8)
 
 
-def expected_bits(workload: Workload, which: int) -> dict[str, Expected]:
-    """Datasets of masks of iteration ``which`` by key: "inputs", "0/spikes", "0/masks", ..."""
-    group = schema.iteration_group(which)
+def expected_bits(workload: Workload, position: int) -> dict[str, Expected]:
+    """Datasets of masks of iteration ``position`` by key: "inputs", "0/spikes", "0/masks", ..."""
+    group = schema.iteration_group(position)
     wanted = {schema.INPUTS: Expected(f"{group}/{schema.INPUTS}", workload.input_shape)}
     for layer in workload.layers:
         for kind in _mask_kinds(layer):
@@ -44,10 +44,10 @@ def expected_bits(workload: Workload, which: int) -> dict[str, Expected]:
     return wanted
 
 
-def expected_values(workload: Workload, which: int) -> dict[str, Expected]:
-    """Datasets of numbers of iteration ``which`` by key; none if its level is "bits"."""
-    level = workload.levels[which]
-    group = schema.iteration_group(which)
+def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
+    """Datasets of numbers of iteration ``position`` by key; none if its level is "bits"."""
+    level = workload.levels[position]
+    group = schema.iteration_group(position)
     wanted: dict[str, Expected] = {}
     if level == "bits":
         return wanted
@@ -66,9 +66,9 @@ def expected_values(workload: Workload, which: int) -> dict[str, Expected]:
     return wanted
 
 
-def expected_datasets(workload: Workload, which: int) -> dict[str, Expected]:
-    """Every dataset of iteration ``which`` by key."""
-    return {**expected_bits(workload, which), **expected_values(workload, which)}
+def expected_datasets(workload: Workload, position: int) -> dict[str, Expected]:
+    """Every dataset of iteration ``position`` by key."""
+    return {**expected_bits(workload, position), **expected_values(workload, position)}
 
 
 def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:

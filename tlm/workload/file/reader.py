@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -30,23 +31,39 @@ def read_workload(path: Path) -> Workload:
     Raises WorkloadError on one line naming file, key, what was expected and what to do.
     """
     with opened(path) as file:
-        return check_file(path, file, _file_digest(path))
+        return replace(check_file(path, file, _file_digest(path)), tensors=FileTensors())
 
 
-def read_recording(workload: Workload, which: int) -> Recording:
-    """The masks at position ``which``; their checksums and their logic are checked.
+@dataclass(frozen=True)
+class FileTensors:
+    """Tensors of a recorded job, read from the job's file each time."""
+
+    activity: str = "recorded"
+    seed: None = None
+
+    def recording(self, workload: Workload, position: int) -> Recording:
+        """As :func:`read_recording`."""
+        return read_recording(workload, position)
+
+    def values(self, workload: Workload, position: int) -> Values:
+        """As :func:`read_values`."""
+        return read_values(workload, position)
+
+
+def read_recording(workload: Workload, position: int) -> Recording:
+    """The masks at ``position`` of ``iterations``; their checksums and their logic are checked.
 
     Raises WorkloadError if there are none, if the file changed since it was opened, if a checksum
     is wrong, or if a gradient is non-zero where the mask and the later steps leave none.
     """
-    _check_position(workload, which)
+    _check_position(workload, position)
     with opened(workload.path) as file:
-        arrays = _read_masks(workload, file, which)
+        arrays = _read_masks(workload, file, position)
     for layer in workload.layers:
         if layer.neuron is not None:
-            _check_carry(workload, layer, which, arrays)
+            _check_carry(workload, layer, position, arrays)
     return Recording(
-        iteration=workload.iterations[which],
+        iteration=workload.iterations[position],
         inputs=arrays[schema.INPUTS],
         spikes=_every(workload, schema.SPIKES, arrays),
         masks=_every(workload, schema.MASKS, arrays),
@@ -55,22 +72,23 @@ def read_recording(workload: Workload, which: int) -> Recording:
     )
 
 
-def read_values(workload: Workload, which: int) -> Values:
-    """The numbers at position ``which``; checksums are checked, no number may be NaN or infinite.
+def read_values(workload: Workload, position: int) -> Values:
+    """The numbers at ``position`` of ``iterations``; checksums are checked.
 
-    Raises WorkloadError as :func:`read_recording` does, or if the recording's level is "bits".
+    Raises WorkloadError as :func:`read_recording` does, if the recording's level is "bits", or if
+    a number is NaN or infinite.
     """
-    _check_position(workload, which)
-    if workload.levels[which] == "bits":
+    _check_position(workload, position)
+    if workload.levels[position] == "bits":
         raise WorkloadError(
-            f'{workload.path}: iteration {workload.iterations[which]} is of level "bits" and '
+            f'{workload.path}: iteration {workload.iterations[position]} is of level "bits" and '
             'holds no numbers; record it with level "value" or "exact"'
         )
     with opened(workload.path) as file:
-        masks = _read_masks(workload, file, which)
+        masks = _read_masks(workload, file, position)
         found = {
             key: _read_floats(workload.path, file, wanted, masks)
-            for key, wanted in expected_values(workload, which).items()
+            for key, wanted in expected_values(workload, position).items()
         }
     inputs = found.get(schema.INPUT_VALUES)
     return Values(
@@ -84,10 +102,10 @@ def read_values(workload: Workload, which: int) -> Values:
     )
 
 
-def _check_position(workload: Workload, which: int) -> None:
-    if not 0 <= which < len(workload.iterations):
+def _check_position(workload: Workload, position: int) -> None:
+    if not 0 <= position < len(workload.iterations):
         have = ", ".join(f"{at} (iteration {n})" for at, n in enumerate(workload.iterations))
-        raise WorkloadError(f"{workload.path}: there is no recording {which}; there are {have}")
+        raise WorkloadError(f"{workload.path}: there is no recording {position}; there are {have}")
     if _file_digest(workload.path) != workload.sha256:
         raise WorkloadError(f"{workload.path}: the file changed since it was opened; open it again")
 
@@ -103,10 +121,10 @@ def _file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_masks(workload: Workload, file: h5py.File, which: int) -> dict[str, BoolArray]:
+def _read_masks(workload: Workload, file: h5py.File, position: int) -> dict[str, BoolArray]:
     return {
         key: _read_bits(workload.path, file, wanted)
-        for key, wanted in expected_bits(workload, which).items()
+        for key, wanted in expected_bits(workload, position).items()
     }
 
 
@@ -178,7 +196,7 @@ def _parameters(layer: Layer, found: Mapping[str, FloatArray], ending: str) -> P
 
 
 def _check_carry(
-    workload: Workload, layer: Layer, which: int, arrays: Mapping[str, BoolArray]
+    workload: Workload, layer: Layer, position: int, arrays: Mapping[str, BoolArray]
 ) -> None:
     """A gradient is non-zero only by its mask, or carried from the step after it.
 
@@ -193,7 +211,7 @@ def _check_carry(
         carried &= ~arrays[f"{layer.index}/{schema.SPIKES}"]
     wrong = int(np.count_nonzero(gradients & ~masks & ~carried))
     if wrong:
-        name = expected_bits(workload, which)[key].name
+        name = expected_bits(workload, position)[key].name
         expected = "zero where neither the mask nor the next step feeds it"
         remedy = "store dL/dI and the surrogate mask of the same iteration"
         raise fault(workload.path, f"/{name}", expected, f"{wrong} others", remedy)

@@ -56,9 +56,9 @@ MAX_ELEMENTS: Final = 1 << 31
 """Elements of all tensors of one iteration: one byte each once unpacked, four if numbers."""
 
 
-def iteration_group(which: int) -> str:
-    """Name of the group that holds the recording at position ``which``."""
-    return f"iteration{which}"
+def iteration_group(position: int) -> str:
+    """Name of the group that holds the recording at ``position`` of ``iterations``."""
+    return f"iteration{position}"
 
 
 def layer_group(index: int) -> str:

@@ -66,31 +66,31 @@ def _write(
     # A fixed format version: files do not depend on the HDF5 library's own newest one.
     with h5py.File(part, "w", libver=("v110", "v110")) as file:
         _write_header(file, workload, [recording.iteration for recording in recordings])
-        for which, recording in enumerate(recordings):
+        for position, recording in enumerate(recordings):
             masks = _masks(recording)
-            for key, wanted in expected_bits(workload, which).items():
+            for key, wanted in expected_bits(workload, position).items():
                 _check_shape(workload, wanted, masks[key].shape)
                 _store(file, wanted, np.packbits(masks[key]), masks[key].shape)
-            wanted_values = expected_values(workload, which)
+            wanted_values = expected_values(workload, position)
             if wanted_values:
-                numbers = _numbers(workload, values[which] if values else None)
-                _write_values(file, workload, which, masks, numbers)
+                numbers = _numbers(workload, values[position] if values else None)
+                _write_values(file, workload, position, masks, numbers)
 
 
 def _write_values(
     file: h5py.File,
     workload: Workload,
-    which: int,
+    position: int,
     masks: dict[str, BoolArray],
     numbers: dict[str, FloatArray],
 ) -> None:
-    for key, wanted in expected_values(workload, which).items():
+    for key, wanted in expected_values(workload, position).items():
         _check_shape(workload, wanted, numbers[key].shape)
         array = numbers[key]
         if wanted.form == "nonzeros":
             array = array[masks[wanted.bits_of]]
-        exponent = _exponent(array) if workload.levels[which] == "value" else 0
-        stored = np.ldexp(array, -exponent).astype(schema.FLOAT_TYPES[workload.levels[which]])
+        exponent = _exponent(array) if workload.levels[position] == "value" else 0
+        stored = np.ldexp(array, -exponent).astype(schema.FLOAT_TYPES[workload.levels[position]])
         _store(file, wanted, stored.reshape(-1), array.shape)
         file[wanted.name].attrs["exponent"] = np.int64(exponent)
 

@@ -51,17 +51,17 @@ class Agreement:
         return self.near == len(self.flips) and max(errors) <= tolerance
 
 
-def check_recording(workload: Workload, which: int) -> tuple[Agreement, ...]:
-    """Rebuild the recording at position ``which``, of level "exact"; one Agreement per layer.
+def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
+    """Rebuild the recording at ``position`` of ``iterations``: one Agreement per layer.
 
-    Raises WorkloadError if the recording is of another level.
+    Raises WorkloadError if the recording is not of level "exact".
     """
-    if workload.levels[which] != "exact":
+    if workload.levels[position] != "exact":
         raise WorkloadError(
-            f"{workload.path}: iteration {workload.iterations[which]} is of level "
-            f'"{workload.levels[which]}"; only "exact" can be rebuilt: record it with that level'
+            f"{workload.path}: iteration {workload.iterations[position]} is of level "
+            f'"{workload.levels[position]}"; only "exact" can be rebuilt: record it with that level'
         )
-    recording, values = workload.load(which), workload.load_values(which)
+    recording, values = workload.load(position), workload.load_values(position)
     forced = forced_by(workload.layers, recording, values)
     passes, returns = rebuild(workload.layers, workload.steps, values, forced)
     free = forward(

@@ -29,13 +29,13 @@ def audit(workload: Workload) -> Iterator[Audit]:
     Raises WorkloadError if a dataset is damaged, or if more than rounding separates a layer from
     what the golden model makes of its surroundings.
     """
-    for which, (iteration, level) in enumerate(
+    for position, (iteration, level) in enumerate(
         zip(workload.iterations, workload.levels, strict=True)
     ):
-        workload.load(which)
+        workload.load(position)
         if level != "bits":
-            workload.load_values(which)
-        found = check_recording(workload, which) if level == "exact" else ()
+            workload.load_values(position)
+        found = check_recording(workload, position) if level == "exact" else ()
         yield Audit(iteration, level, found)
         broken = [one for one in found if not one.holds()]
         if broken:

@@ -19,8 +19,8 @@ def info_tables(workload: Workload) -> list[Table]:
     Reads every recording. Raises WorkloadError if one is damaged.
     """
     tables = [_header(workload), _layers(workload)]
-    for which, iteration in enumerate(workload.iterations):
-        measured = densities(workload.load(which))
+    for position, iteration in enumerate(workload.iterations):
+        measured = densities(workload.load(position))
         tables.append(_densities(workload, iteration, measured))
     return tables
 
@@ -31,8 +31,8 @@ def info_figures(workload: Workload) -> dict[str, Any]:
     Reads every recording. Raises WorkloadError if one is damaged.
     """
     recorded = {}
-    for which, iteration in enumerate(workload.iterations):
-        measured = densities(workload.load(which))
+    for position, iteration in enumerate(workload.iterations):
+        measured = densities(workload.load(position))
         recorded[iteration] = {
             layer.name: {
                 _SYMBOLS[tensor]: getattr(measured, tensor)[layer.index].tolist()

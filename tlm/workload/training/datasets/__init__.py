@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tlm.workload.recipe import DataSetName
 from tlm.workload.training.datasets.cifar10 import load_cifar10
 from tlm.workload.training.datasets.digits import load_digits
 from tlm.workload.training.datasets.mnist import load_mnist
 from tlm.workload.training.datasets.nmnist import load_nmnist
-from tlm.workload.training.datasets.samples import DataSet, DataSetName, DataSplit, coded
+from tlm.workload.training.datasets.samples import DataSet, DataSplit, coded
 
-__all__ = ["DataSet", "DataSetName", "DataSplit", "coded", "load"]
+__all__ = ["DataSet", "DataSplit", "coded", "load"]
 
 
 def load(name: DataSetName, data: Path | None, steps: int) -> DataSet:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.model import Encoding
-
-DataSetName: TypeAlias = Literal["mnist", "digits", "cifar10", "nmnist"]
 
 _SPLIT_SEED = 0
 _TEST_SHARE = 5

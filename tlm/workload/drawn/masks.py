@@ -1,0 +1,154 @@
+"""Draw the masks of every layer by a rule."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.errors import WorkloadError
+from tlm.workload.drawn.activity import Activity, Bernoulli, DenseActivity, Like
+from tlm.workload.model import BoolArray, Layer, Recording, Workload
+
+SEED = 0
+_PATCH = 8  # side of the patches that `like` copies: larger than any kernel but the first
+
+
+def draw(workload: Workload, activity: Activity) -> Recording:
+    """Masks for every layer of ``workload``; the same each time."""
+    generator = np.random.default_rng(SEED)
+    recorded = (
+        activity.recorded.load(-1 % len(activity.recorded.iterations))
+        if isinstance(activity, Like)
+        else None
+    )
+    drawn = [
+        _layer_masks(workload, layer, activity, recorded, generator) for layer in workload.layers
+    ]
+    spikes, masks, gradients = zip(*drawn, strict=True)
+    return Recording(
+        iteration=0,
+        inputs=_inputs(workload, activity, generator),
+        spikes=spikes,
+        masks=masks,
+        dU=gradients,
+        dY=tuple(
+            _output_gradients(workload, layer, gradient, activity)
+            for layer, gradient in zip(workload.layers, gradients, strict=True)
+        ),
+    )
+
+
+def _inputs(workload: Workload, activity: Activity, generator: np.random.Generator) -> BoolArray:
+    """Analog frames are dense; binary input has the activity's density."""
+    if workload.encoding == "direct" or isinstance(activity, DenseActivity):
+        return _ones(workload.input_shape)
+    if isinstance(activity, Bernoulli):
+        return _bernoulli(workload.input_shape, activity.density, generator)
+    recorded = activity.recorded.load(0).inputs
+    return _bernoulli(workload.input_shape, float(recorded.mean()), generator)
+
+
+def _layer_masks(
+    workload: Workload,
+    layer: Layer,
+    activity: Activity,
+    recorded: Recording | None,
+    generator: np.random.Generator,
+) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Spikes, masks and gradients of one layer."""
+    shape = workload.neuron_shape(layer)
+    ones = _ones(shape)
+    if isinstance(activity, DenseActivity):
+        return ones, ones, ones
+    if isinstance(activity, Like):
+        assert recorded is not None
+        spikes, masks, gradients = _patched(workload, layer, activity.recorded, recorded, generator)
+        return (spikes, masks, gradients) if layer.neuron is not None else (ones, ones, ones)
+    if layer.neuron is None:
+        return ones, ones, ones
+    # Gradients lie where the mask lets them: with one density for all, on the mask itself.
+    masks = _bernoulli(shape, activity.density, generator)
+    return _bernoulli(shape, activity.density, generator), masks, masks
+
+
+def _output_gradients(
+    workload: Workload, layer: Layer, gradients: BoolArray, activity: Activity
+) -> BoolArray:
+    """Batch statistics spread a gradient over its whole channel; a pool sends it to one of many."""
+    if layer.product_is_current:
+        return gradients
+    if layer.norm is not None or isinstance(activity, DenseActivity):
+        return _ones(workload.product_shape(layer))
+    raise WorkloadError(
+        f"layer {layer.name}: masks are not drawn behind a pool of currents; pool the spikes"
+    )
+
+
+def _ones(shape: tuple[int, ...]) -> BoolArray:
+    """All set, without memory of its own."""
+    return np.broadcast_to(np.True_, shape)
+
+
+def _bernoulli(shape: tuple[int, ...], density: float, generator: np.random.Generator) -> BoolArray:
+    drawn = np.empty(shape, np.bool_)
+    for first in drawn:  # one step or sample at a time: the floats need four times the memory
+        first[...] = generator.random(first.shape, np.float32) < density
+    return drawn
+
+
+def _patched(
+    workload: Workload,
+    layer: Layer,
+    job: Workload,
+    recorded: Recording,
+    generator: np.random.Generator,
+) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Copy patches of a recorded layer: the same ones of spikes, masks and gradients.
+
+    Each channel takes after one recorded channel, each sample's patches come from one recorded
+    sample, and all steps of a patch stay together, so that densities by step and channel, and how
+    a mask clusters in space, are the recording's.
+    """
+    source = job.layers[_matching(workload, layer, job)]
+    _, height, width = source.out_shape
+    # Each recorded channel and sample as often as any other: else the mean would depend on luck.
+    channels = np.resize(generator.permutation(source.out_shape[0]), layer.out_shape[0])
+    samples = np.resize(generator.permutation(job.batch), workload.batch)
+    steps = np.arange(workload.steps) * job.steps // workload.steps
+    tensors = [one[source.index] for one in (recorded.spikes, recorded.masks, recorded.dU)]
+    drawn = [np.empty(workload.neuron_shape(layer), np.bool_) for _ in tensors]
+    for sample in range(workload.batch):
+        rows, columns = _offsets(layer, height, width, generator)
+        for tensor, into in zip(tensors, drawn, strict=True):
+            for step, recorded_step in enumerate(steps):
+                images = tensor[recorded_step, samples[sample]]
+                into[step, sample] = images[channels[:, None, None], rows, columns]
+    return drawn[0], drawn[1], drawn[2]
+
+
+def _matching(workload: Workload, layer: Layer, job: Workload) -> int:
+    """Index of the recorded layer of the same kind that is nearest in relative depth."""
+    depth = layer.index / max(1, len(workload.layers) - 1)
+    candidates = [one for one in job.layers if one.kind == layer.kind and one.neuron is not None]
+    candidates = candidates or [one for one in job.layers if one.neuron is not None]
+    last = max(1, len(job.layers) - 1)
+    return min(candidates, key=lambda one: abs(one.index / last - depth)).index
+
+
+def _offsets(
+    layer: Layer, height: int, width: int, generator: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """For every element [K, E, F] the row and column it is copied from, patch by patch.
+
+    Patches may wrap round the recorded image, so that no place is copied more often than another.
+    """
+    channels, rows, columns = layer.out_shape
+    tall, wide = min(_PATCH, height), min(_PATCH, width)
+    down, across = -(-rows // tall), -(-columns // wide)
+    top = generator.integers(height, size=(channels, down, across))
+    left = generator.integers(width, size=(channels, down, across))
+    y = np.repeat(np.repeat(top, tall, 1), wide, 2)[:, :rows, :columns]
+    x = np.repeat(np.repeat(left, tall, 1), wide, 2)[:, :rows, :columns]
+    y = y + (np.arange(rows) % tall)[:, None]
+    x = x + np.arange(columns) % wide
+    return y % height, x % width

@@ -97,7 +97,7 @@ def _changes(
 
 
 def _ranked(changes: list[Change]) -> tuple[Change, ...]:
-    return tuple(sorted(changes, key=lambda one: (-abs(one.change), one.key)))
+    return tuple(sorted(changes, key=lambda change: (-abs(change.change), change.key)))
 
 
 def _note(run: RunDir) -> str:
@@ -113,13 +113,13 @@ def _path_ps(run: RunDir) -> dict[PartKey, Fraction]:
     """Time on the critical path by phase and resource, ps."""
     with tlm.trace.open(run.folder) as trace:
         path = critical_path(trace)
-    found: dict[PartKey, Fraction] = {}
+    lengths: dict[PartKey, Fraction] = {}
     columns = (path.phase, path.resource, path.end_ps - path.begin_ps)
     for phase, resource, length in zip(*(column.tolist() for column in columns), strict=True):
         name = "none" if phase == PHASE_NONE else PHASE_NAMES[phase]
         key = (name, RESOURCES[resource])
-        found[key] = found.get(key, Fraction(0)) + length
-    return found
+        lengths[key] = lengths.get(key, Fraction(0)) + length
+    return lengths
 
 
 def _energy_changes(before: RunDir, after: RunDir) -> tuple[Change, ...]:
@@ -135,7 +135,7 @@ def _energy_changes(before: RunDir, after: RunDir) -> tuple[Change, ...]:
         part = parts.setdefault(key[:2], [Fraction(0)] * 4)
         sums = (old_count * old, new_count * new, (new_count - old_count) * old,
                 new_count * (new - old))  # fmt: skip
-        parts[key[:2]] = [total + one for total, one in zip(part, sums, strict=True)]
+        parts[key[:2]] = [total + share for total, share in zip(part, sums, strict=True)]
     return _ranked([Change(key, *sums) for key, sums in parts.items()])
 
 
@@ -143,10 +143,10 @@ def _priced(run: RunDir) -> dict[PartKey, tuple[Fraction, Fraction]]:
     """Count and price in pJ by component, action, phase and layer; equal rows are added."""
     energy = run.energy
     keys = zip(energy.component, energy.action, energy.phase, energy.layer, strict=True)
-    found: dict[PartKey, tuple[Fraction, Fraction]] = {}
+    priced: dict[PartKey, tuple[Fraction, Fraction]] = {}
     for key, count, price in zip(keys, energy.count, energy.pj_each, strict=True):
         named = tuple(str(part) for part in key)
         each = Fraction(float(price))
-        held, _ = found.get(named, (Fraction(0), each))
-        found[named] = (held + Fraction(float(count)), each)
-    return found
+        held, _ = priced.get(named, (Fraction(0), each))
+        priced[named] = (held + Fraction(float(count)), each)
+    return priced

@@ -49,13 +49,13 @@ class CriticalPath:
     @property
     def shares_by_phase(self) -> dict[str, dict[str, float]]:
         """Share of the run by phase and resource, phases in training order, without zeros."""
-        found: dict[str, dict[str, float]] = {}
+        by_phase: dict[str, dict[str, float]] = {}
         for phase in np.unique(self.phase).tolist():
             name = PHASE_NAMES[phase] if phase != PHASE_NONE else "none"
             mine = self.phase == phase
             shares = {r: self._share(mine & (self.resource == i)) for i, r in enumerate(RESOURCES)}
-            found[name] = {resource: share for resource, share in shares.items() if share}
-        return found
+            by_phase[name] = {resource: share for resource, share in shares.items() if share}
+        return by_phase
 
     def _share(self, chosen: NDArray[np.bool_]) -> float:
         length = self.end_ps - self.begin_ps
@@ -155,17 +155,17 @@ class _Walk:
         command, initiator = self._moves["command"][moves], self._moves["initiator"][moves]
         mine = initiator == unit
         if what == What.STALL_DRAM:
-            found = moves[mine & (command == READ)]
-            if not len(found):
-                found = moves[command == WRITE]
+            causes = moves[mine & (command == READ)]
+            if not len(causes):
+                causes = moves[command == WRITE]
         elif what == What.STALL_NOC:
             core = self._core[self._moves["target"][moves]]
-            found = moves[(command > WRITE) & (core == self._core[unit])]
+            causes = moves[(command > WRITE) & (core == self._core[unit])]
         elif what == What.STALL_WRITEBACK:
-            found = moves[mine & (command != READ)]
+            causes = moves[mine & (command != READ)]
         else:
             return -1
-        return int(found[0]) if len(found) else -1
+        return int(causes[0]) if len(causes) else -1
 
     def _ending(self, now: int) -> Ints:
         first = np.searchsorted(self._move_ends, now)
@@ -216,9 +216,9 @@ class _Walk:
             if other == unit or other in passed:
                 continue
             computing = self._rows["what"][place] == What.COMPUTE
-            found = (not computing, bool(self._core[other] != self._core[unit]))
-            if best < 0 or found < rank:
-                best, rank = other, found
+            distance = (not computing, bool(self._core[other] != self._core[unit]))
+            if best < 0 or distance < rank:
+                best, rank = other, distance
         return best
 
     def _add(self, begin: int, end: int, resource: int, phase: int, layer: int) -> None:
@@ -233,5 +233,4 @@ def _least_request_ps(moves: NDArray[np.void]) -> Ints:
     _, group = np.unique(key, return_inverse=True)
     least = np.full(int(group.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(least, group, moves["end_req"] - moves["begin_req"])
-    found: Ints = least[group]
-    return found
+    return np.asarray(least[group])

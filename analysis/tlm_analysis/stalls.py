@@ -52,7 +52,7 @@ def breakdown(trace: Trace, end_ps: int, begin_ps: int = 0) -> Breakdown:
     np.add.at(time_ps, (group, rows["what"]), inside)
     engines = sum(len(trace.unit_ids(kind)) for kind in ENGINE_KINDS)
     return Breakdown(
-        tuple(PHASE_NAMES[one >> 16] for one in groups.tolist()),
+        tuple(PHASE_NAMES[key >> 16] for key in groups.tolist()),
         tuple(rows["layer"][first].tolist()),
         time_ps,
         engines * (end_ps - begin_ps),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tlm_analysis.replay import BOUND, TRUSTED_ERROR, Estimate, ReplayChip, replay_ps
+from tlm_analysis.replay import BOUND, TRUSTED_ERROR, GainEstimate, ReplayChip, replay_ps
 
 from tlm.running.runner import PreparedRun, prepare
 from tlm.space.phase import ENGINES
@@ -48,7 +48,7 @@ def check_estimates(name: str, *chip: str) -> None:
     estimated, measured = {}, {}
     for resource in RESOURCES:
         relieved = relieve(job, resource)
-        estimate = Estimate(resource, KNOBS[resource], 1 - replayed_ps(relieved) / base_ps)
+        estimate = GainEstimate(resource, KNOBS[resource], 1 - replayed_ps(relieved) / base_ps)
         estimated[resource] = estimate.gain
         measured[resource] = 1 - rerun(relieved).makespan_ps / run_ps
         assert estimate.holds(measured[resource]), (resource, estimate.gain, measured[resource])

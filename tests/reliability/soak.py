@@ -40,7 +40,7 @@ def random_job(draw: random.Random, path: Path) -> Path:
     side, channels = draw.choice((6, 8, 12)), draw.choice((4, 16, 20))
     layers = [conv((draw.choice((1, 3, 16)), side, side), channels, 3, padding=1, pool=2)]
     layers.append(linear(channels * (side // 2) ** 2, 10))
-    densities = Densities(inputs=draw.random(), spikes=draw.random(), dU=draw.random())
+    densities = Densities(inputs=draw.random(), spikes=draw.random(), gradients=draw.random())
     workload, recording = job(
         *layers,
         steps=draw.randint(1, 5),

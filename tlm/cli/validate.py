@@ -146,7 +146,7 @@ def _noc_panel(
         )
         curves.append(fabric.Curve(label, rates, [p.latency for p in points], group=group))
     lowest = [point.latency for result in chosen for point in result.router[:1]]
-    return fabric.Panel(
+    return fabric.CurvePanel(
         f"{side}x{side} {traffic}, {flits} flits: BookSim2 (circles) and ours",
         curves,
         "offered load (flits a node and cycle)",
@@ -182,7 +182,7 @@ def _dram_panel(fabric: Any, points: Sequence[BandPoint], trace: str) -> Any:
         ]
         ours = [point.latency or 0.0 for point in chosen]
         curves.append(fabric.Curve(config, [p.bandwidth for p in chosen], ours, group=group))
-    return fabric.Panel(
+    return fabric.CurvePanel(
         f"{trace}: least and most of the simulators (circles), ours",
         curves,
         "bandwidth (GB/s)",

@@ -111,10 +111,10 @@ def _columns(left: int, width: int, begin: int, end: int) -> tuple[tuple[int, in
     """One or two ranges of columns of a panel that starts at ``left``."""
     if end - begin >= width:
         return ((left, left + width),)
-    one, other = begin % width, (end - 1) % width + 1
-    if one < other:
-        return ((left + one, left + other),)
-    return (left + one, left + width), (left, left + other)
+    first, last = begin % width, (end - 1) % width + 1
+    if first < last:
+        return ((left + first, left + last),)
+    return (left + first, left + width), (left, left + last)
 
 
 def _operand(

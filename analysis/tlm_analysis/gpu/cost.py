@@ -43,7 +43,7 @@ def time_ends_s(
 ) -> tuple[float, float]:
     """Time of all kernels with every efficiency at its most and every overhead at its least, s,
     and the other way round."""
-    found = []
+    ends = []
     for high, low in (("most", "least"), ("least", "most")):
         at = replace(
             device,
@@ -57,8 +57,8 @@ def time_ends_s(
             ramp_s=_end(assumptions.ramp_s, low),
         )
         pairs = zip(kernels, traffic, strict=True)
-        found.append(sum(kernel_time_s(k, t, at, precision, overheads) for k, t in pairs))
-    return found[0], found[1]
+        ends.append(sum(kernel_time_s(k, t, at, precision, overheads) for k, t in pairs))
+    return ends[0], ends[1]
 
 
 def _end(of: Range, which: str) -> Range:
@@ -111,5 +111,5 @@ def _times(of: Range, factor: float) -> Range:
     return Range(of.least * factor, of.value * factor, of.most * factor)
 
 
-def _add(one: Range, other: Range) -> Range:
-    return Range(one.least + other.least, one.value + other.value, one.most + other.most)
+def _add(left: Range, right: Range) -> Range:
+    return Range(left.least + right.least, left.value + right.value, left.most + right.most)

@@ -127,7 +127,7 @@ def measure_windows(
 
     ``clock`` waits for the device before it answers, s; ``energy_j`` is the board's counter.
     """
-    found = []
+    measured = []
     for _ in range(windows):
         begin, joules = clock(), energy_j()
         steps, elapsed = 0, 0.0
@@ -138,8 +138,8 @@ def measure_windows(
             elapsed = clock() - begin
         after = energy_j()
         spent = None if joules is None or after is None else (after - joules) / steps
-        found.append((elapsed / steps, spent))
-    return found
+        measured.append((elapsed / steps, spent))
+    return measured
 
 
 def summarise(windows: Sequence[tuple[float, float | None]]) -> dict[str, Any]:
@@ -165,14 +165,14 @@ def conditions(device: str) -> dict[str, Any]:
     """Versions and the device."""
     import torch
 
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": device,
     }
     if device != "cpu":
         properties = torch.cuda.get_device_properties(0)
-        found |= {
+        facts |= {
             "gpu": properties.name,
             "multiprocessors": properties.multi_processor_count,
             "l2_nbytes": properties.L2_cache_size,
@@ -180,7 +180,7 @@ def conditions(device: str) -> dict[str, Any]:
             "cudnn": torch.backends.cudnn.version(),
             "energy": "board, without host",
         }
-    return found
+    return facts
 
 
 if __name__ == "__main__":

@@ -35,53 +35,53 @@ def comparison(workload: str, measurement: Path) -> str:
     Raises:
         TraceError: the file is no measurement of this job, or of no GPU that is modelled.
     """
-    found = _read(measurement)
+    step = _read(measurement)
     job = open_workload(workload)
-    if found["sha256"] != job.sha256:
+    if step["sha256"] != job.sha256:
         raise TraceError(
-            f"{measurement}: expected a measurement of {workload}, it is of {found['workload']}; "
+            f"{measurement}: expected a measurement of {workload}, it is of {step['workload']}; "
             "give the job that was measured"
         )
-    chosen = _device(measurement, found)
-    model = network_baseline(network_of(job), chosen, found["precision"], found["neuron"])
-    head = f"{job.name}, {found['precision']}, {found['neuron']}, {found['conditions']['gpu']}"
+    chosen = _device(measurement, step)
+    model = network_baseline(network_of(job), chosen, step["precision"], step["neuron"])
+    head = f"{job.name}, {step['precision']}, {step['neuron']}, {step['conditions']['gpu']}"
     lines = [f"{head} beside the model of {chosen.name}", _row("", "measured", "model", "")]
-    lines += [*_totals(found, model), *_bytes_by_class(found, model)]
+    lines += [*_totals(step, model), *_bytes_by_class(step, model)]
     return "\n".join(lines)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        step: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for key in ("workload", "sha256", "precision", "neuron", "conditions", "time_s"):
-            found[key]
+            step[key]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TraceError(
             f"{path}: expected a file that python -m tlm_analysis.gpu.measure wrote "
             f"({type(error).__name__}: {error})"
         ) from error
-    return found
+    return step
 
 
-def _device(path: Path, found: dict[str, Any]) -> Device:
-    gpu = found["conditions"].get("gpu", "a CPU")
+def _device(path: Path, step: dict[str, Any]) -> Device:
+    gpu = step["conditions"].get("gpu", "a CPU")
     for name in DEVICES:
         if name in gpu:
             return device(name)
     raise TraceError(f"{path}: measured on {gpu}; the model knows {', '.join(DEVICES)}")
 
 
-def _totals(found: dict[str, Any], model: GpuBaseline) -> Iterable[str]:
+def _totals(step: dict[str, Any], model: GpuBaseline) -> Iterable[str]:
     shortest, longest = model.time_s_range
     low, high = model.energy_j_range
     yield _row(
         "time, us",
-        _spread(found["time_s"], 1e6),
+        _spread(step["time_s"], 1e6),
         f"{1e6 * model.time_s:,.1f} ({1e6 * shortest:,.1f} to {1e6 * longest:,.1f})",
-        _error(model.time_s, found["time_s"]["median"]),
+        _error(model.time_s, step["time_s"]["median"]),
     )
-    if found["board_energy_j"] is not None:
-        measured = found["board_energy_j"]
+    if step["board_energy_j"] is not None:
+        measured = step["board_energy_j"]
         usual = model.energy.total.value
         yield _row(
             "board energy, mJ",
@@ -89,24 +89,24 @@ def _totals(found: dict[str, Any], model: GpuBaseline) -> Iterable[str]:
             f"{1e3 * usual:,.2f} ({1e3 * low:,.2f} to {1e3 * high:,.2f})",
             _error(usual, measured["median"]),
         )
-    if found.get("peak_nbytes") is not None:
-        peak = found["peak_nbytes"]
+    if step.get("peak_nbytes") is not None:
+        peak = step["peak_nbytes"]
         shown = f"{model.peak_nbytes / 2**20:,.1f}"
         error = _error(model.peak_nbytes, peak)
         yield _row("peak memory, MiB", f"{peak / 2**20:,.1f}", shown, error)
 
 
-def _bytes_by_class(found: dict[str, Any], model: GpuBaseline) -> Iterable[str]:
+def _bytes_by_class(step: dict[str, Any], model: GpuBaseline) -> Iterable[str]:
     """DRAM megabytes of all kernels and by class, if counters were added."""
-    if "kernels" not in found:
+    if "kernels" not in step:
         yield "no DRAM counters in the file: add a log of ncu with --counters"
         return
     measured = _sums(
-        (kernel_class(one["name"]), one["dram_read_nbytes"] + one["dram_write_nbytes"])
-        for one in found["kernels"]
+        (kernel_class(kernel["name"]), kernel["dram_read_nbytes"] + kernel["dram_write_nbytes"])
+        for kernel in step["kernels"]
     )
     modelled = _sums(
-        (model_class(kernel, found["neuron"]), moved.dram_nbytes)
+        (model_class(kernel, step["neuron"]), moved.dram_nbytes)
         for kernel, moved in zip(model.kernels, model.traffic, strict=True)
         if kernel.name != _NOT_A_KERNEL
     )
@@ -121,18 +121,18 @@ def _bytes_by_class(found: dict[str, Any], model: GpuBaseline) -> Iterable[str]:
 
 
 def _sums(kernels: Iterable[tuple[str, int]]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for one, nbytes in kernels:
-        found[one] = found.get(one, 0) + nbytes
-    return found
+    sums: dict[str, int] = {}
+    for kind, nbytes in kernels:
+        sums[kind] = sums.get(kind, 0) + nbytes
+    return sums
 
 
 def kernel_class(name: str) -> str:
     """What a measured kernel is for, by its name."""
     lower = name.lower()
-    for one, words in _CLASSES:
+    for kind, words in _CLASSES:
         if any(word in lower for word in words):
-            return one
+            return kind
     return "other"
 
 
@@ -142,9 +142,9 @@ def model_class(kernel: Kernel, neuron: str) -> str:
         return "products"
     if kernel.phase == "update":
         return "optimizer"
-    for one, word in (("normalisation", " bn"), ("pooling", " pool"), ("neurons", " lif")):
+    for kind, word in (("normalisation", " bn"), ("pooling", " pool"), ("neurons", " lif")):
         if word in kernel.name:
-            return "other" if one == "neurons" and neuron == "unfused" else one
+            return "other" if kind == "neurons" and neuron == "unfused" else kind
     return "other"
 
 

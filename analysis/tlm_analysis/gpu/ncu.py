@@ -55,7 +55,7 @@ def read_counters(lines: Iterable[str]) -> list[dict[str, Any]]:
         ValueError: there is no table, a counter lacks or is in an unknown unit.
     """
     rows = csv.DictReader(line for line in lines if line.startswith('"'))
-    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    kernels: dict[int, dict[str, Any]] = defaultdict(dict)
     for row in rows:
         counter = _COUNTERS.get(row.get("Metric Name") or "")
         if counter is None:
@@ -64,11 +64,11 @@ def read_counters(lines: Iterable[str]) -> list[dict[str, Any]]:
         if unit not in _UNITS:
             raise ValueError(f"unit {unit!r}, expected one of {', '.join(_UNITS)}")
         nbytes = round(float(row["Metric Value"].replace(",", "")) * _UNITS[unit])
-        found[int(row["ID"])] |= {"name": row["Kernel Name"], counter: nbytes}
-    if not found:
+        kernels[int(row["ID"])] |= {"name": row["Kernel Name"], counter: nbytes}
+    if not kernels:
         raise ValueError("no DRAM counters in the log")
-    for number, kernel in found.items():
+    for number, kernel in kernels.items():
         missing = [name for name in _COUNTERS.values() if name not in kernel]
         if missing:
             raise ValueError(f"kernel {number} ({kernel['name']}) has no {missing[0]}")
-    return [found[number] for number in sorted(found)]
+    return [kernels[number] for number in sorted(kernels)]

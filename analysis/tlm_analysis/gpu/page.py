@@ -88,16 +88,16 @@ def _v100_table() -> str:
     reference = measured()
     rows = []
     for case in cases():
-        found, real = predicted(case), reference[case.name]
-        dram = found.dram_nbytes / _MB, real.dram_read_mb + real.dram_write_mb
-        l2 = found.l2_nbytes / _MB, real.l2_read_mb + real.l2_write_mb
+        predictions, real = predicted(case), reference[case.name]
+        dram = predictions.dram_nbytes / _MB, real.dram_read_mb + real.dram_write_mb
+        l2 = predictions.l2_nbytes / _MB, real.l2_read_mb + real.l2_write_mb
         rows.append(
             (
                 case.name,
                 case.source,
                 f"{dram[0]:.2f} / {dram[1]:.2f}",
                 f"{dram[0] / dram[1] - 1:+.1%}",
-                f"{found.dram_write_nbytes / _MB:.2f} / {real.dram_write_mb:.2f}",
+                f"{predictions.dram_write_nbytes / _MB:.2f} / {real.dram_write_mb:.2f}",
                 f"{l2[0]:.2f} / {l2[1]:.2f}" if case.l2_read else "not claimed",
                 f"{l2[0] / l2[1] - 1:+.1%}" if case.l2_read else "",
                 _v100_standing(case),
@@ -137,9 +137,9 @@ def _comparisons(runs: Sequence[ChipRun]) -> list[Comparison]:
     """Every bundled job and network; the last sparse run of it, or else a count."""
     sparse = {run.workload: run for run in runs if run.kind == "sparse"}
     return [
-        one
+        comparison
         for name in (*bundled_names(), *bundled_networks())
-        for one in compare(network_named(name), sparse.get(name))
+        for comparison in compare(network_named(name), sparse.get(name))
     ]
 
 
@@ -157,12 +157,12 @@ def _sensitivity(folder: Path, runs: Sequence[ChipRun]) -> str:
         ("gpu-tornado-dram", saved, "share of DRAM bytes saved"),
         ("gpu-tornado-energy", energy, "energy of an iteration on the GPU (J)"),
     ):
-        found, usual = swings(cases, figure), figure(as_usual)
-        moving = [swing for swing in found if swing.width > 0]
+        predictions, usual = swings(cases, figure), figure(as_usual)
+        moving = [swing for swing in predictions if swing.width > 0]
         save(tornado_figure(moving, usual, f"{job}: {quantity}"), folder, name)
         parts.append(f"{job}, {quantity}; usual {usual:.3g}:")
         parts.append(table(("assumption", "least", "most", "swing"), map(_row, moving)))
-        still = [swing.assumption for swing in found if swing.width == 0]
+        still = [swing.assumption for swing in predictions if swing.width == 0]
         if still:
             parts.append(f"Without effect: {', '.join(still)}.")
         parts.append(f"![{quantity}](plots/{name}.png)")

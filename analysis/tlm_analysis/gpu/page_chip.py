@@ -24,29 +24,33 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def claim_table(compared: Sequence[Comparison]) -> str:
     """DRAM bytes of GPU and chip under every baseline, a row a network."""
     by_network: dict[str, list[Comparison]] = {}
-    for one in compared:
-        by_network.setdefault(one.network, []).append(one)
+    for comparison in compared:
+        by_network.setdefault(comparison.network, []).append(comparison)
     rows = [
-        (name, these[0].chip_by, _chip_mb(these[0]), *(_cell(one) for one in these))
+        (name, these[0].chip_by, _chip_mb(these[0]), *(_cell(comparison) for comparison in these))
         for name, these in by_network.items()
     ]
     baselines = (f"{neuron} {precision}" for neuron, precision in BASELINES)
     return table(("network", "chip's activity", "chip MB", *baselines), rows)
 
 
-def _chip_mb(one: Comparison) -> str:
-    least, most = one.chip_nbytes.least / _MB, one.chip_nbytes.most / _MB
+def _chip_mb(comparison: Comparison) -> str:
+    least, most = comparison.chip_nbytes.least / _MB, comparison.chip_nbytes.most / _MB
     return f"{least:,.1f}" if least == most else f"{least:,.0f} to {most:,.0f}"
 
 
-def _cell(one: Comparison) -> str:
-    moved = f"{one.gpu.dram_nbytes / _MB:,.1f}"
-    return f"{moved}: {_saved(one)} ({one.verdict})" if one.reduction else f"{moved} (fits in L2)"
+def _cell(comparison: Comparison) -> str:
+    moved = f"{comparison.gpu.dram_nbytes / _MB:,.1f}"
+    return (
+        f"{moved}: {_saved(comparison)} ({comparison.verdict})"
+        if comparison.reduction
+        else f"{moved} (fits in L2)"
+    )
 
 
-def _saved(one: Comparison) -> str:
-    assert one.reduction is not None
-    least, most = one.reduction
+def _saved(comparison: Comparison) -> str:
+    assert comparison.reduction is not None
+    least, most = comparison.reduction
     return f"{least:.0%}" if least == most else f"{least:.0%} to {most:.0%}"
 
 
@@ -71,15 +75,16 @@ def verdict(compared: Sequence[Comparison]) -> str:
     lines = []
     for neuron, precision in BASELINES:
         these = [
-            one
-            for one in compared
-            if (one.neuron, one.precision) == (neuron, precision) and one.middle is not None
+            comparison
+            for comparison in compared
+            if (comparison.neuron, comparison.precision) == (neuron, precision)
+            and comparison.middle is not None
         ]
         placed = {
             where: [
-                f"{one.network} ({one.middle:.0%}{'' if one.simulated else ', counted'})"
-                for one in these
-                if _place(one) == where
+                f"{case.network} ({case.middle:.0%}{'' if case.simulated else ', counted'})"
+                for case in these
+                if _place(case) == where
             ]
             for where in ("within", "below", "above")
         }
@@ -88,7 +93,9 @@ def verdict(compared: Sequence[Comparison]) -> str:
         ]
         lines.append(f"- **{neuron}, {precision}**: {'; '.join(words) or 'nothing to compare'}.")
     lines.append(f"\n{_settled(compared)}")
-    outside = sorted({one.network for one in compared if one.reduction is None})
+    outside = sorted(
+        {comparison.network for comparison in compared if comparison.reduction is None}
+    )
     if outside:
         lines.append(f"\nEverything fits in L2 under one baseline at least: {', '.join(outside)}.")
     return "\n".join(lines)
@@ -99,11 +106,11 @@ def _settled(compared: Sequence[Comparison]) -> str:
     settled: dict[str, list[str]] = {}
     for neuron, precision in BASELINES:
         places = [
-            _place(one) == "within"
-            for one in compared
-            if (one.neuron, one.precision) == (neuron, precision)
-            and one.simulated
-            and one.middle is not None
+            _place(comparison) == "within"
+            for comparison in compared
+            if (comparison.neuron, comparison.precision) == (neuron, precision)
+            and comparison.simulated
+            and comparison.middle is not None
         ]
         answer = f"holds for {sum(places)} of {len(places)}" if places else "is open"
         settled.setdefault(answer, []).append(f"{neuron} {precision}")
@@ -115,11 +122,11 @@ def _settled(compared: Sequence[Comparison]) -> str:
     )
 
 
-def _place(one: Comparison) -> str:
-    assert one.middle is not None
-    if one.middle < CLAIM[0]:
+def _place(comparison: Comparison) -> str:
+    assert comparison.middle is not None
+    if comparison.middle < CLAIM[0]:
         return "below"
-    return "above" if one.middle > CLAIM[1] else "within"
+    return "above" if comparison.middle > CLAIM[1] else "within"
 
 
 _ORDER: tuple[Kind, ...] = ("sparse", "dense", "ann")
@@ -132,8 +139,8 @@ def chip_table(runs: Sequence[ChipRun]) -> str:
     """
     rows, timed = [], [run for run in runs if not run.ideal]
     for name in dict.fromkeys(run.workload for run in timed):
-        found = {run.kind: run for run in timed if run.workload == name}
-        network = next(iter(found.values())).same_job(network_named(name))
+        by_kind = {run.kind: run for run in timed if run.workload == name}
+        network = next(iter(by_kind.values())).same_job(network_named(name))
         gpu = network_baseline(network, A100)
         shortest, longest = gpu.time_s_range
         low, high = gpu.energy_j_range
@@ -143,11 +150,11 @@ def chip_table(runs: Sequence[ChipRun]) -> str:
                 f"{_us(gpu.time_s)} ({_us(shortest)} to {_us(longest)})",
                 f"{_mj(low)} to {_mj(high)}",
                 *(
-                    f"{_us(found[k].time_s)}, {_mj(found[k].energy_j)}" if k in found else ""
+                    f"{_us(by_kind[k].time_s)}, {_mj(by_kind[k].energy_j)}" if k in by_kind else ""
                     for k in _ORDER
                 ),
-                _ratio(shortest, longest, found["sparse"].time_s) if "sparse" in found else "",
-                _ratio(low, high, found["sparse"].energy_j) if "sparse" in found else "",
+                _ratio(shortest, longest, by_kind["sparse"].time_s) if "sparse" in by_kind else "",
+                _ratio(low, high, by_kind["sparse"].energy_j) if "sparse" in by_kind else "",
             )
         )
     chip = (f"chip {kind}: us, mJ" for kind in _ORDER)
@@ -173,8 +180,8 @@ def break_even_table(sweeps: Sequence[Sweep]) -> str:
     rows = []
     for sweep in sweeps:
         against = [
-            f"{found:.1%}" if isinstance(found, float) else found
-            for found in (
+            f"{density:.1%}" if isinstance(density, float) else density
+            for density in (
                 sweep.time_even("dense"),
                 sweep.energy_even("dense"),
                 sweep.time_even("ann"),

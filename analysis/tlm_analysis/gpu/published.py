@@ -25,7 +25,7 @@ from tlm_analysis.gpu.traffic import isolated_traffic
 def points(topic: str | None = None) -> tuple[PublishedPoint, ...]:
     """All points, or those of one of ``TOPICS``."""
     chosen = TOPICS.values() if topic is None else (TOPICS[topic],)
-    return tuple(point for made in chosen for point in made())
+    return tuple(point for topic_points in chosen for point in topic_points())
 
 
 # LLMCompass' table, FP16 on an A100-80 (2039 GB/s), host-timed: 21 us of launch are in each point.
@@ -72,16 +72,16 @@ def _vgg(batch: int, neuron: str) -> GpuBaseline:
 
 def _vgg_memory() -> Iterator[PublishedPoint]:
     for batch, neuron, measured in _VGG_MIB:
-        found = _vgg(batch, neuron).peak_nbytes / 2**20
+        modelled = _vgg(batch, neuron).peak_nbytes / 2**20
         what = f"peak memory, CIFAR10DVSVGG, batch {batch}, {neuron}"
-        yield PublishedPoint(what, "MiB", found, measured, "validated", _VGG_SOURCE)
+        yield PublishedPoint(what, "MiB", modelled, measured, "validated", _VGG_SOURCE)
 
 
 def _vgg_latency() -> Iterator[PublishedPoint]:
     for batch, measured in _VGG_MS.items():
-        found = 1e3 * _vgg(batch, "fused").time_s
+        modelled = 1e3 * _vgg(batch, "fused").time_s
         what = f"time of a step, CIFAR10DVSVGG, batch {batch}, fused"
-        yield PublishedPoint(what, "ms", found, measured, "validated", _VGG_SOURCE)
+        yield PublishedPoint(what, "ms", modelled, measured, "validated", _VGG_SOURCE)
 
 
 TOPICS: dict[str, Callable[[], Iterator[PublishedPoint]]] = {

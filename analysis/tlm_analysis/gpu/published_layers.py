@@ -61,9 +61,9 @@ def _lif(
 ) -> Iterator[PublishedPoint]:
     forward, backward = kernels
     times = _timed((*forward, *backward), RTX2080TI).times_s
-    found = sum(times[: len(forward)]), sum(times)
+    modelled = sum(times[: len(forward)]), sum(times)
     for what, mine, measured in zip(
-        ("forward", "forward + backward"), found, measured_ms, strict=True
+        ("forward", "forward + backward"), modelled, measured_ms, strict=True
     ):
         name = f"LIF of 2^20 neurons, T = {steps}, {library}, {what}"
         yield PublishedPoint(name, "ms", 1e3 * mine, measured, "validated", _LIF_SOURCE)
@@ -79,13 +79,13 @@ def linear_lif() -> Iterator[PublishedPoint]:
         what = f"linear + LIF of {neurons} neurons, T = {_LINEAR_LIF_STEPS}, cupy"
         passes = linear_and_cupy_layer(neurons, _LINEAR_LIF_STEPS, _LINEAR_LIF_BATCH)
         forward, backward = (_timed(kernels, RTX3090) for kernels in passes)
-        for name, found, measured_s in (
+        for name, modelled, measured_s in (
             ("forward", forward, forward_s),
             ("backward", backward, backward_s),
         ):
             source = _LINEAR_LIF_SOURCE
             yield PublishedPoint(
-                f"{what}, {name}", "s", sum(found.times_s), measured_s, "not comparable", source
+                f"{what}, {name}", "s", sum(modelled.times_s), measured_s, "not comparable", source
             )
         peak_gb = max(forward.peak_nbytes, backward.peak_nbytes) / 1e9
         yield PublishedPoint(

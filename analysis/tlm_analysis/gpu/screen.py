@@ -23,10 +23,10 @@ def screen(
         ConfigError: an unknown GPU, or a run of another job.
     """
     network = network_named(name)
-    found = network_baseline(network, device(gpu), precision, neuron)
+    step = network_baseline(network, device(gpu), precision, neuron)
     runs = _runs_of(network, run_dirs)
-    lines = [*_figures(network, found), *_kernels(found, top), *_compared(network, found, runs)]
-    return "\n".join([*lines, "", "Conditions", *(f"  {line}" for line in found.conditions)])
+    lines = [*_figures(network, step), *_kernels(step, top), *_compared(network, step, runs)]
+    return "\n".join([*lines, "", "Conditions", *(f"  {line}" for line in step.conditions)])
 
 
 def figures(
@@ -38,21 +38,21 @@ def figures(
         ConfigError: an unknown GPU, or a run of another job.
     """
     network = network_named(name)
-    found = network_baseline(network, device(gpu), precision, neuron)
+    step = network_baseline(network, device(gpu), precision, neuron)
     runs = _runs_of(network, run_dirs)
-    kernels = zip(found.kernels, found.traffic, found.times_s, strict=True)
+    kernels = zip(step.kernels, step.traffic, step.times_s, strict=True)
     return {
         "network": network.name,
-        "device": found.device,
-        "precision": found.precision,
-        "neuron": found.neuron,
-        "time_s": found.time_s,
-        "time_s_range": list(found.time_s_range),
-        "energy_j_range": list(found.energy_j_range),
-        "dram_nbytes": found.dram_nbytes,
-        "l2_nbytes": found.l2_nbytes,
-        "peak_nbytes": found.peak_nbytes,
-        "fits_in_l2": found.fits_in_l2,
+        "device": step.device,
+        "precision": step.precision,
+        "neuron": step.neuron,
+        "time_s": step.time_s,
+        "time_s_range": list(step.time_s_range),
+        "energy_j_range": list(step.energy_j_range),
+        "dram_nbytes": step.dram_nbytes,
+        "l2_nbytes": step.l2_nbytes,
+        "peak_nbytes": step.peak_nbytes,
+        "fits_in_l2": step.fits_in_l2,
         "kernels": [
             {
                 "name": kernel.name,
@@ -68,7 +68,7 @@ def figures(
              "dram_nbytes": run.dram_nbytes}
             for run in runs
         ],
-        "conditions": list(found.conditions),
+        "conditions": list(step.conditions),
     }  # fmt: skip
 
 
@@ -88,10 +88,10 @@ def _runs_of(network: NetworkShapes, run_dirs: Sequence[Path]) -> list[ChipRun]:
     return runs
 
 
-def _figures(network: NetworkShapes, found: GpuBaseline) -> list[str]:
-    low, high = found.energy_j_range
-    shortest, longest = found.time_s_range
-    energy = found.energy
+def _figures(network: NetworkShapes, step: GpuBaseline) -> list[str]:
+    low, high = step.energy_j_range
+    shortest, longest = step.time_s_range
+    energy = step.energy
     parts = ", ".join(
         f"{name} {1e3 * part.least:.3g} to {1e3 * part.most:.3g}"
         for name, part in (
@@ -102,22 +102,22 @@ def _figures(network: NetworkShapes, found: GpuBaseline) -> list[str]:
         )
     )
     return [
-        f"{network.name}, B={network.batch} T={network.steps}, on {found.device}: "
-        f"{found.precision}, {found.neuron}; modelled, not measured",
-        f"{1e6 * found.time_s:,.0f} us per iteration ({1e6 * shortest:,.0f} to "
-        f"{1e6 * longest:,.0f}), {len(found.kernels)} kernels",
+        f"{network.name}, B={network.batch} T={network.steps}, on {step.device}: "
+        f"{step.precision}, {step.neuron}; modelled, not measured",
+        f"{1e6 * step.time_s:,.0f} us per iteration ({1e6 * shortest:,.0f} to "
+        f"{1e6 * longest:,.0f}), {len(step.kernels)} kernels",
         f"{1e3 * low:.3g} to {1e3 * high:.3g} mJ per iteration ({parts} mJ)",
-        f"DRAM {found.dram_nbytes / 1e6:,.1f} MB ({found.compulsory_nbytes / 1e6:,.1f} MB if "
-        f"nothing stayed in L2), L2 {found.l2_nbytes / 1e6:,.1f} MB, "
-        f"peak memory {found.peak_nbytes / 2**20:,.1f} MiB",
+        f"DRAM {step.dram_nbytes / 1e6:,.1f} MB ({step.compulsory_nbytes / 1e6:,.1f} MB if "
+        f"nothing stayed in L2), L2 {step.l2_nbytes / 1e6:,.1f} MB, "
+        f"peak memory {step.peak_nbytes / 2**20:,.1f} MiB",
     ]
 
 
-def _kernels(found: GpuBaseline, top: int) -> list[str]:
+def _kernels(step: GpuBaseline, top: int) -> list[str]:
     if top == 0:
         return []
     rows = sorted(
-        zip(found.kernels, found.traffic, found.times_s, strict=True), key=lambda row: -row[2]
+        zip(step.kernels, step.traffic, step.times_s, strict=True), key=lambda row: -row[2]
     )
     lines = ["", f"{'longest kernels':32} {'us':>9} {'DRAM MB':>10} {'L2 MB':>10} {'GFLOP':>9}"]
     lines += [
@@ -128,20 +128,20 @@ def _kernels(found: GpuBaseline, top: int) -> list[str]:
     return lines
 
 
-def _compared(network: NetworkShapes, found: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
-    lines = ["", *ratio_lines(found, runs)] if runs else []
-    if found.fits_in_l2:
+def _compared(network: NetworkShapes, step: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:
+    lines = ["", *ratio_lines(step, runs)] if runs else []
+    if step.fits_in_l2:
         return lines
     if runs:
         return lines + [
             f"chip {run.chip}, {run.kind}: {run.dram_nbytes / 1e6:,.1f} MB of DRAM, "
-            f"{1 - run.dram_nbytes / found.dram_nbytes:.0%} less than the GPU"
+            f"{1 - run.dram_nbytes / step.dram_nbytes:.0%} less than the GPU"
             for run in runs
         ]
     count = counted_dram_nbytes(network)
     return [
         "",
         f"a chip counted by element (assumed, not simulated): {count.least / 1e6:,.0f} to "
-        f"{count.most / 1e6:,.0f} MB of DRAM, {1 - count.most / found.dram_nbytes:.0%} to "
-        f"{1 - count.least / found.dram_nbytes:.0%} less than the GPU",
+        f"{count.most / 1e6:,.0f} MB of DRAM, {1 - count.most / step.dram_nbytes:.0%} to "
+        f"{1 - count.least / step.dram_nbytes:.0%} less than the GPU",
     ]

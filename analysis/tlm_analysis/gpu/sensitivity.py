@@ -58,20 +58,20 @@ def outcomes(device: Device, network: NetworkShapes) -> tuple[Outcome, ...]:
     return tuple((name, low.baseline(network), high.baseline(network)) for name, low, high in cases)
 
 
-def swings(found: Sequence[Outcome], figure: Figure) -> tuple[Swing, ...]:
+def swings(cases: Sequence[Outcome], figure: Figure) -> tuple[Swing, ...]:
     """What each assumption does to a figure of the step, the widest first."""
-    made = [Swing(name, figure(low), figure(high)) for name, low, high in found]
-    return tuple(sorted(made, key=lambda swing: -swing.width))
+    widths = [Swing(name, figure(low), figure(high)) for name, low, high in cases]
+    return tuple(sorted(widths, key=lambda swing: -swing.width))
 
 
 def dram_reduction(chip_nbytes: float) -> Figure:
     """The share of DRAM bytes that a chip of so many saves."""
-    return lambda found: 1 - chip_nbytes / found.dram_nbytes
+    return lambda step: 1 - chip_nbytes / step.dram_nbytes
 
 
-def energy(found: GpuBaseline) -> float:
+def energy(step: GpuBaseline) -> float:
     """Energy of an iteration on the GPU, J."""
-    return found.energy.total.value
+    return step.energy.total.value
 
 
 def _cases(usual: AssumptionCase) -> list[tuple[str, AssumptionCase, AssumptionCase]]:

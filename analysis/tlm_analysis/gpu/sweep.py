@@ -49,11 +49,11 @@ def read_sweep(path: Path) -> Sweep:
         TraceError: the file is something else.
     """
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        runs = {kind: _run(path.stem, kind, found["runs"][name]) for name, kind in _KINDS.items()}
+        printed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        runs = {kind: _run(path.stem, kind, printed["runs"][name]) for name, kind in _KINDS.items()}
         drawn = tuple(
             (row["density"], row["makespan_ps"] / 1e12, row["total_pj"] / 1e12)
-            for row in found["drawn"]
+            for row in printed["drawn"]
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TraceError(

@@ -62,7 +62,7 @@ def isolated_traffic(kernel: Kernel, device: Device) -> KernelTraffic:
 def _run(
     kernels: Sequence[Kernel], device: Device, cache: L2Cache, storage: Storage
 ) -> tuple[KernelTraffic, ...]:
-    found = []
+    traffic = []
     for index, kernel in enumerate(kernels):
         read, written = cache.dram_read_nbytes, cache.dram_write_nbytes
         storage.before(index)
@@ -72,7 +72,7 @@ def _run(
                 place = storage.buffer(owner)
                 cache.touch(place, offset + start, offset + end, owner.nbytes, write=write)
         storage.after(index)
-        found.append(
+        traffic.append(
             KernelTraffic(
                 cache.dram_read_nbytes - read,
                 cache.dram_write_nbytes - written,
@@ -80,7 +80,7 @@ def _run(
                 kernel.write_nbytes,
             )
         )
-    return tuple(found)
+    return tuple(traffic)
 
 
 class Storage:

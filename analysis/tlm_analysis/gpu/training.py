@@ -126,8 +126,8 @@ def _network(workload: Workload, neuron: str) -> Any:
     from tlm_analysis.gpu.job_network import JobNetwork
 
     if neuron == "fused":
-        return JobNetwork(workload, lambda one: Unfolded(workload.steps, spikingjelly_lif(one)))
-    return JobNetwork(workload, lambda one: Unfolded(workload.steps, LIF(one)))
+        return JobNetwork(workload, lambda layer: Unfolded(workload.steps, spikingjelly_lif(layer)))
+    return JobNetwork(workload, lambda layer: Unfolded(workload.steps, LIF(layer)))
 
 
 def _recorded(

@@ -35,24 +35,28 @@ def reduction_figure(comparisons: Sequence[Comparison]) -> Figure:
 
     A line goes from least to most where the chip's bytes are counted, not simulated.
     """
-    shown = [one for one in comparisons if one.reduction is not None]
-    networks = list(dict.fromkeys(f"{one.network}\n{one.chip_by}" for one in shown))
+    shown = [comparison for comparison in comparisons if comparison.reduction is not None]
+    networks = list(
+        dict.fromkeys(f"{comparison.network}\n{comparison.chip_by}" for comparison in shown)
+    )
     with style():
         figure = new_figure()
         axes = figure.subplots()
         axes.axvspan(*CLAIM, color=LIGHT_GREY, label="claimed, 55 to 85 %")
         for place, (baseline, (colour, mark)) in enumerate(_MARKS.items()):
             label = " ".join(baseline)
-            for one in shown:
-                if (one.neuron, one.precision) == baseline:
-                    row = networks.index(f"{one.network}\n{one.chip_by}")
-                    _mark(axes, one, row + 0.18 * (place - 1.5), colour, mark, label)
+            for comparison in shown:
+                if (comparison.neuron, comparison.precision) == baseline:
+                    row = networks.index(_name(comparison))
+                    _mark(axes, comparison, row + 0.18 * (place - 1.5), colour, mark, label)
                     label = "_"
         axes.set_yticks(range(len(networks)), networks)
         axes.set_ylim(len(networks) - 0.5, -0.5)
         axes.grid(axis="x", color=LIGHT_GREY)
         axes.set_axisbelow(True)
-        shares = [max(share, _LEAST_SHARE) for one in shown for share in one.reduction or ()]
+        shares = [
+            max(share, _LEAST_SHARE) for comparison in shown for share in comparison.reduction or ()
+        ]
         axes.set_xlim(min(0.0, *shares) - 0.02, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel(
@@ -63,12 +67,18 @@ def reduction_figure(comparisons: Sequence[Comparison]) -> Figure:
     return figure
 
 
-def _mark(axes: Axes, one: Comparison, row: float, colour: str, mark: str, label: str) -> None:
-    assert one.reduction is not None and one.middle is not None
-    least, most = (max(share, _LEAST_SHARE) for share in one.reduction)
-    inside = one.middle >= _LEAST_SHARE
+def _name(comparison: Comparison) -> str:
+    return f"{comparison.network}\n{comparison.chip_by}"
+
+
+def _mark(
+    axes: Axes, comparison: Comparison, row: float, colour: str, mark: str, label: str
+) -> None:
+    assert comparison.reduction is not None and comparison.middle is not None
+    least, most = (max(share, _LEAST_SHARE) for share in comparison.reduction)
+    inside = comparison.middle >= _LEAST_SHARE
     axes.plot([least, most], [row, row], color=colour, linewidth=3)
-    place = max(one.middle, _LEAST_SHARE)
+    place = max(comparison.middle, _LEAST_SHARE)
     axes.plot([place], [row], mark if inside else "<", color=colour, markersize=8, label=label,
               linestyle="none")  # fmt: skip
 

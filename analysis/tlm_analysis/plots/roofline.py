@@ -23,24 +23,24 @@ _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
 _MARKERS = "osD^v"
 
 
-def roofline_figure(found: Roofline) -> Figure:
+def roofline_figure(roof: Roofline) -> Figure:
     """Attainable and reached rate over operations a byte, both axes logarithmic."""
-    intensities = [point.intensity for point in found.points]
-    ridge = found.peak_gmac_s / found.dram_gb_s
+    intensities = [point.intensity for point in roof.points]
+    ridge = roof.peak_gmac_s / roof.dram_gb_s
     low = min([*intensities, ridge]) / 4
     high = max([*intensities, ridge]) * 4
     span = np.geomspace(low, high, 200)
     with style():
         figure = new_figure(6.5)
         axes = figure.subplots()
-        peak = f"arrays of one kind, {found.peak_gmac_s:,.0f} GMAC/s"
-        axes.plot(span, np.minimum(span * found.dram_gb_s, found.peak_gmac_s), color=DARK,
-                  label=f"DRAM {found.dram_gb_s:g} GB/s; {peak}")  # fmt: skip
-        if found.ports_gb_s is not None:
-            ports = np.minimum(span * found.ports_gb_s, found.peak_gmac_s)
-            label = f"mesh ports of the channels {found.ports_gb_s:g} GB/s, one way"
+        peak = f"arrays of one kind, {roof.peak_gmac_s:,.0f} GMAC/s"
+        axes.plot(span, np.minimum(span * roof.dram_gb_s, roof.peak_gmac_s), color=DARK,
+                  label=f"DRAM {roof.dram_gb_s:g} GB/s; {peak}")  # fmt: skip
+        if roof.ports_gb_s is not None:
+            ports = np.minimum(span * roof.ports_gb_s, roof.peak_gmac_s)
+            label = f"mesh ports of the channels {roof.ports_gb_s:g} GB/s, one way"
             axes.plot(span, ports, color=GREY, linestyle="--", label=label)
-        for i, point in enumerate(found.points):
+        for i, point in enumerate(roof.points):
             axes.plot(point.intensity, point.gmac_s, _MARKERS[i % len(_MARKERS)], markersize=12,
                       color=_COLOURS[i % len(_COLOURS)], label=point.phase.upper())  # fmt: skip
         axes.set_xscale("log")
@@ -48,7 +48,7 @@ def roofline_figure(found: Roofline) -> Figure:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(LogFormatterSciNotation(labelOnlyBase=True))
             axis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(min([p.gmac_s for p in found.points]) / 2, found.peak_gmac_s * 2)
+        axes.set_ylim(min([p.gmac_s for p in roof.points]) / 2, roof.peak_gmac_s * 2)
         axes.set_xlabel("multiply-accumulates executed a DRAM byte")
         axes.set_ylabel("rate while active (GMAC/s)")
         axes.set_title("Roofline by phase")

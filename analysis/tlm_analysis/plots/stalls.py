@@ -16,12 +16,12 @@ from tlm_analysis.stalls import Breakdown
 ROWS = 28  # the largest; more would not be legible
 
 
-def stalls_figure(found: Breakdown, layers: Mapping[int, str]) -> Figure:
+def stalls_figure(times: Breakdown, layers: Mapping[int, str]) -> Figure:
     """One bar a phase and layer, the largest ``ROWS`` of them in training order."""
-    totals = found.shares.sum(axis=1)
+    totals = times.shares.sum(axis=1)
     shown = np.sort(np.argsort(-totals, kind="stable")[:ROWS])
-    shares = found.shares[shown]
-    names = [f"{found.phases[i].upper()} {layers.get(found.layers[i], '')}" for i in shown]
+    shares = times.shares[shown]
+    names = [f"{times.phases[i].upper()} {layers.get(times.layers[i], '')}" for i in shown]
     places = np.arange(len(shown))
     with style():
         figure = new_figure(2.2 + 0.3 * len(shown))

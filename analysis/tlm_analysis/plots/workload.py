@@ -45,11 +45,13 @@ def density_figure(workload: Workload, recording: Recording) -> Figure:
     for axes, (name, (symbol, _)) in zip(figure.subplots(1, 3), TENSORS.items(), strict=True):
         shares = np.array(getattr(measured, name), np.float64)
         if name != "dU":
-            shares[[at for at, one in enumerate(workload.layers) if one.neuron is None]] = np.nan
+            shares[[at for at, layer in enumerate(workload.layers) if layer.neuron is None]] = (
+                np.nan
+            )
         image = axes.imshow(shares, aspect="auto", vmin=0, cmap="viridis")
         figure.colorbar(image, ax=axes, shrink=0.6)
         axes.set(title=symbol, xlabel="time step")
-        axes.set_yticks(range(len(workload.layers)), [one.name for one in workload.layers])
+        axes.set_yticks(range(len(workload.layers)), [layer.name for layer in workload.layers])
     return figure
 
 
@@ -79,9 +81,9 @@ def progress_figure(workload: Workload, recordings: list[Recording]) -> Figure:
     axes = figure.subplots()
     places = range(len(recordings))
     for name, (symbol, colour) in TENSORS.items():
-        shares = [hidden_by_step(getattr(one, name)) for one in recordings]
-        axes.plot(places, [one.mean() for one in shares], "o-", color=colour, label=symbol)
-        lowest, highest = [one.min() for one in shares], [one.max() for one in shares]
+        shares = [hidden_by_step(getattr(recording, name)) for recording in recordings]
+        axes.plot(places, [share.mean() for share in shares], "o-", color=colour, label=symbol)
+        lowest, highest = [share.min() for share in shares], [share.max() for share in shares]
         axes.fill_between(places, lowest, highest, color=colour, alpha=0.15, linewidth=0)
     axes.set(
         title=f"{_title(workload)}: hidden layers over training (band: range over time steps)",
@@ -89,7 +91,7 @@ def progress_figure(workload: Workload, recordings: list[Recording]) -> Figure:
         ylabel="share of non-zeros",
         ylim=(0, None),
     )
-    axes.set_xticks(list(places), [str(one.iteration) for one in recordings])
+    axes.set_xticks(list(places), [str(recording.iteration) for recording in recordings])
     axes.legend()
     return figure
 

@@ -80,12 +80,12 @@ class ReplayChip:
         """A run of bytes cut into packets, ``place`` being the channel."""
         dram, payload, burst = self.config.dram, self.config.noc.payload, self.timing.burst_bytes
         start, nbytes = run
-        end, found = start + nbytes, []
+        end, packets = start + nbytes, []
         while start < end:
             stop = min(end, (start // payload + 1) * payload)
             stripe, offset = divmod(start, dram.interleave)
             address = stripe // dram.channels * dram.interleave + offset
             bursts = (address + stop - start - 1) // burst - address // burst + 1
-            found.append((stripe % dram.channels, address, stop - start, bursts))
+            packets.append((stripe % dram.channels, address, stop - start, bursts))
             start = stop
-        return found
+        return packets

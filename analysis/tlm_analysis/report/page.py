@@ -92,9 +92,9 @@ def _gpu(run: RunDir, workload: str | None) -> dict[str, Any]:
     if job.sha256 != run.summary["workload"]["sha256"]:
         missing = "the job of that name is not the one this run was of; name its file"
         return {"gpu": None, "gpu_conditions": [], "gpu_missing": missing}
-    found = baseline(job)
+    step = baseline(job)
     return {
-        "gpu": tables.gpu(run.summary, found),
-        "gpu_conditions": found.conditions,
+        "gpu": tables.gpu(run.summary, step),
+        "gpu_conditions": step.conditions,
         "gpu_missing": "",
     }

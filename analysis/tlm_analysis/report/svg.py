@@ -26,9 +26,9 @@ def inline_svg(figure: Figure, name: str, alt: str) -> Markup:
     buffer = io.StringIO()
     with style():
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    found = _SVG.search(buffer.getvalue())
-    assert found is not None
-    text = _NAMESPACE.sub("", _METADATA.sub("", found[0]))
+    match = _SVG.search(buffer.getvalue())
+    assert match is not None
+    text = _NAMESPACE.sub("", _METADATA.sub("", match[0]))
     text = _IDENT.sub(rf"\g<1>{name}-", text)
     head, rest = text.split(">", 1)
     head = _SIZE.sub("", head)

@@ -93,7 +93,9 @@ def test_a_controller_that_answers_nobody_holds_the_transaction(monkeypatch):
 
 def test_a_message_whose_link_is_cut_leads_to_its_senders_dma(monkeypatch):
     """Core 1 waits for spikes; core 0 has sent them, and no link has them."""
-    monkeypatch.setattr("tlm.hardware.noc.packet_mesh.PacketNetwork.send", lambda self, txn, source: None)
+    monkeypatch.setattr(
+        "tlm.hardware.noc.packet_mesh.PacketNetwork.send", lambda self, txn, source: None
+    )
     bench = Bench()
     bench.add(FP0, 10, messages=(bench.message(1, 256, bench.done.ident("spikes")),))
     bench.add(FP1, 10, needs=(0,))

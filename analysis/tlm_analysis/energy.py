@@ -9,22 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.errors import TraceError
+from tlm.trace.energy_csv import COLUMNS, FILE_NAME
 from tlm.trace.schema import PHASE_NAMES
-
-FILE_NAME = "energy.csv"
-COLUMNS = (
-    "component",
-    "action",
-    "phase",
-    "layer",
-    "count",
-    "pj_each",
-    "total_pj",
-    "source",
-    "confidence",
-)
-LEAKAGE = "leakage"
 
 
 @dataclass(frozen=True)

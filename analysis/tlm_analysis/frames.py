@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import TraceError
-from tlm.trace import Trace
+from tlm.trace import Trace, energy_csv
 from tlm.trace.schema import COMMAND_NAMES, NONE, PHASE_NAMES, WHAT_NAMES
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def energy_frame(run_dir: str | Path, layers: Sequence[str]) -> pandas.DataFrame
         TraceError: pandas is not installed, or the file is missing.
     """
     pandas = _pandas()
-    path = Path(run_dir) / "energy.csv"
+    path = Path(run_dir) / energy_csv.FILE_NAME
     if not path.is_file():
         raise TraceError(f"{path}: no such file; give the folder of a finished run")
     frame = pandas.read_csv(path, dtype={"layer": "Int64"})

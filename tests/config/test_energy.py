@@ -1,11 +1,14 @@
 """Energy tables: complete, with a source for every number."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+import tlm
 from tlm.config.layers import load_chip
-from tlm.config.tables.energy import REQUIRED_ACTIONS, EnergyTable, energy_tables, load_energy
+from tlm.config.tables.energy import EnergyTable, energy_tables, load_energy
+from tlm.config.tables.energy_actions import ACTIONS
 from tlm.config.tables.sram import access_pj
 from tlm.errors import ConfigError
 
@@ -32,7 +35,18 @@ def test_every_number_has_a_source(name: str) -> None:
     """Each table that ships states where each energy and each power comes from."""
     table = load_energy(name, MEMORY)
     assert all(entry.source for entry in [*table.actions.values(), *table.leakage.values()])
-    assert len(table.actions) == sum(len(names) for names in REQUIRED_ACTIONS.values())
+    assert len(table.actions) == sum(len(names) for names in ACTIONS.values())
+
+
+def test_every_action_that_the_model_counts_is_listed() -> None:
+    """Names such as ``fp.soma_op`` in the source are actions that a table must price."""
+    listed = {f"{component}.{name}" for component, names in ACTIONS.items() for name in names}
+    action = re.compile(rf'"((?:{"|".join(ACTIONS)})\.[a-z]\w*)"')
+    rooms = [Path(tlm.__file__).parent / room for room in ("counts", "program", "hardware", "laws")]
+    texts = [path.read_text(encoding="utf-8") for room in rooms for path in room.rglob("*.py")]
+    counted = {name for text in texts for name in action.findall(text)}
+    assert len(counted) > 20
+    assert counted <= listed
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ from tests.program.jobs import (
     tiles_of,
 )
 from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.errors import ConfigError
 from tlm.hardware.chip import Chip
-from tlm.hardware.energy import LEAKAGE, energy_rows
+from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.space.phase import ENGINES, Phase
 from tlm.space.program import Completions, Program

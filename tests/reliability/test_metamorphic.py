@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.program.jobs import Densities, built, conv, job, linear, loaded_chip
 from tests.reliability.networks import DENSITIES
 from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
-from tlm.hardware.energy import LEAKAGE, energy_rows
+from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.space.program import Program
 
@@ -36,7 +37,7 @@ def simulated(overrides: tuple[str, ...], program: Program, slower: int = 1) -> 
     """A settled run; ``slower`` stretches the DRAM clock, and with it all its timings."""
     config = loaded_chip(*overrides).config
     timing = load_dram_timing(config.dram.device)
-    timing = replace(timing, tck_ps=timing.tck_ps * slower)
+    timing = timing.model_copy(update={"tck_ps": timing.tck_ps * slower})
     chip = Chip(config, timing, program, None, None)
     run_until(chip.env, chip.finished)
     chip.settle()

@@ -1,75 +1,53 @@
-"""What single values cannot show: the checks across the keys of a chip, before time 0."""
+"""What single values cannot show: the checks across the keys of a chip, before time 0.
+
+Every check yields one line ``key: what is wrong and how to mend it`` for each contradiction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from tlm.config.core import period_ps
-
-if TYPE_CHECKING:
-    from tlm.config.chip import ChipConfig
-    from tlm.config.fabric import Dram
+from tlm.config.core import Core, Precision, period_ps
+from tlm.config.fabric import Dram, Mesh, Noc
 
 WORD_BITS = 16  # of the engines' arithmetic, and of the accesses in the energy tables
 ROUTER_STAGES = (2, 3, 4)  # pipelines that the router model knows
 _PERIOD_ERROR = 1e-3  # a clock whose period in whole ps is further off than this is refused
 
 
-def chip_problems(chip: ChipConfig) -> list[str]:
-    """One line ``key: what is wrong and how to mend it`` for every contradiction in ``chip``."""
-    return [
-        *_mesh(chip),
-        *_clock("core.clock", chip.core.clock),
-        *_domains(chip),
-        *_words(chip),
-        *_clock("noc.clock", chip.noc.clock),
-        *_packets(chip),
-        *_interleave(chip),
-        *_nodes(chip),
-        *_queues(chip.dram),
-    ]
-
-
-def _mesh(chip: ChipConfig) -> Iterator[str]:
-    nodes = chip.mesh.columns * chip.mesh.rows
-    if chip.cores > nodes:
+def mesh_problems(mesh: Mesh, cores: int) -> Iterator[str]:
+    """Whether every core has a node of the mesh."""
+    nodes = mesh.columns * mesh.rows
+    if cores > nodes:
         yield (
-            f"cores: more cores than mesh nodes: {chip.cores} cores on a mesh of "
-            f"{chip.mesh.columns} x {chip.mesh.rows} = {nodes} nodes; "
+            f"cores: more cores than mesh nodes: {cores} cores on a mesh of "
+            f"{mesh.columns} x {mesh.rows} = {nodes} nodes; "
             "lower cores, or raise mesh.columns or mesh.rows"
         )
 
 
-def _clock(key: str, clock: int) -> Iterator[str]:
-    period = period_ps(clock)
-    if period < 1 or abs(period * clock - 10**12) >= _PERIOD_ERROR * 10**12:
-        possible = f"{10**6 / max(period, 1):.6g} MHz"
-        yield (
-            f"{key}: time is counted in whole ps and {clock / 10**6:.6g} MHz is no whole number "
-            f'of them to 0.1 %; the nearest clock that is: "{possible}"'
-        )
-
-
-def _domains(chip: ChipConfig) -> Iterator[str]:
-    seen: dict[int, bool] = {}
-    for domain in chip.core.clocks:
-        yield from _clock("core.clocks", domain.clock)
-        if not domain.first <= domain.last < chip.cores:
+def clock_problems(core: Core, cores: int) -> Iterator[str]:
+    """Whether the periods of the cores are whole ps, and every core has one clock."""
+    yield from _period_problems("core.clock", core.clock)
+    with_domain: set[int] = set()
+    for domain in core.clocks:
+        yield from _period_problems("core.clocks", domain.clock)
+        if not domain.first <= domain.last < cores:
             yield (
                 f"core.clocks: {domain.first}-{domain.last} is no range of cores; "
-                f"they are 0 to {chip.cores - 1}"
+                f"they are 0 to {cores - 1}"
             )
             continue
-        for core in range(domain.first, domain.last + 1):
-            if core in seen:
-                yield f"core.clocks: core {core} has two clocks; give it one"
-            seen[core] = True
+        for number in range(domain.first, domain.last + 1):
+            if number in with_domain:
+                yield f"core.clocks: core {number} has two clocks; give it one"
+            with_domain.add(number)
 
 
-def _words(chip: ChipConfig) -> Iterator[str]:
+def width_problems(precision: Precision) -> Iterator[str]:
+    """Whether what the engines calculate with fits their words."""
     for name in ("weight", "gradient", "input"):
-        bits = getattr(chip.precision, name)
+        bits = getattr(precision, name)
         if bits > WORD_BITS:
             yield (
                 f"precision.{name}: the engines calculate in {WORD_BITS} bit; "
@@ -77,8 +55,9 @@ def _words(chip: ChipConfig) -> Iterator[str]:
             )
 
 
-def _packets(chip: ChipConfig) -> Iterator[str]:
-    noc = chip.noc
+def noc_problems(noc: Noc) -> Iterator[str]:
+    """Whether the network's clock, links, pipeline and packets are such as its models know."""
+    yield from _period_problems("noc.clock", noc.clock)
     if noc.link % 8:
         yield f'noc.link: expected a multiple of 8 bit (such as "128 bit"), got {noc.link} bit'
     if noc.model == "router" and noc.router_stages not in ROUTER_STAGES:
@@ -93,34 +72,42 @@ def _packets(chip: ChipConfig) -> Iterator[str]:
         )
 
 
-def _interleave(chip: ChipConfig) -> Iterator[str]:
-    interleave, payload = chip.dram.interleave, chip.noc.payload
+def dram_problems(dram: Dram, mesh: Mesh, noc: Noc) -> Iterator[str]:
+    """Whether addresses, nodes and queues of the channels fit each other, mesh and packets."""
+    interleave, payload = dram.interleave, noc.payload
     if interleave % payload or not _power_of_two(interleave):
         yield (
             "dram.interleave: expected a power of two and a multiple of noc.payload "
             f"({payload} B), so that no packet spans two channels; got {interleave} B"
         )
-
-
-def _nodes(chip: ChipConfig) -> Iterator[str]:
-    if chip.dram.nodes == "edges":
-        return
-    last = chip.mesh.columns * chip.mesh.rows - 1
-    outside = [node for node in chip.dram.nodes if not 0 <= node <= last]
-    if outside:
-        yield f"dram.nodes: node {outside[0]} is not on the mesh; its nodes are 0 to {last}"
-    if len(chip.dram.nodes) != chip.dram.channels:
-        yield (
-            f"dram.nodes: expected one node for each of dram.channels ({chip.dram.channels}), "
-            f'got {len(chip.dram.nodes)}; list them all, or write "edges"'
-        )
-
-
-def _queues(dram: Dram) -> Iterator[str]:
+    if dram.nodes != "edges":
+        yield from _node_problems(dram.nodes, dram.channels, mesh)
     if not dram.write_low < dram.write_high <= dram.write_queue:
         yield (
             "dram.write_high: expected dram.write_low < dram.write_high <= dram.write_queue, got "
             f"{dram.write_low}, {dram.write_high}, {dram.write_queue}"
+        )
+
+
+def _node_problems(nodes: tuple[int, ...], channels: int, mesh: Mesh) -> Iterator[str]:
+    last = mesh.columns * mesh.rows - 1
+    outside = [node for node in nodes if not 0 <= node <= last]
+    if outside:
+        yield f"dram.nodes: node {outside[0]} is not on the mesh; its nodes are 0 to {last}"
+    if len(nodes) != channels:
+        yield (
+            f"dram.nodes: expected one node for each of dram.channels ({channels}), "
+            f'got {len(nodes)}; list them all, or write "edges"'
+        )
+
+
+def _period_problems(key: str, clock: int) -> Iterator[str]:
+    period = period_ps(clock)
+    if period < 1 or abs(period * clock - 10**12) >= _PERIOD_ERROR * 10**12:
+        possible = f"{10**6 / max(period, 1):.6g} MHz"
+        yield (
+            f"{key}: time is counted in whole ps and {clock / 10**6:.6g} MHz is no whole number "
+            f'of them to 0.1 %; the nearest clock that is: "{possible}"'
         )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
-from tlm.config.checks import chip_problems
+from tlm.config import checks
 from tlm.config.core import Core, Precision
 from tlm.config.fabric import Dram, Mesh, Noc
 from tlm.config.quantities import Count, Name, Section
@@ -87,7 +87,13 @@ class ChipConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = chip_problems(self)
+        problems = [
+            *checks.mesh_problems(self.mesh, self.cores),
+            *checks.clock_problems(self.core, self.cores),
+            *checks.width_problems(self.precision),
+            *checks.noc_problems(self.noc),
+            *checks.dram_problems(self.dram, self.mesh, self.noc),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from tlm.config.chip import ChipConfig
-from tlm.config.problems import did_you_mean, known_keys, leaf_paths, problem_lines
+from tlm.config.problems import did_you_mean, known_keys, leaf_paths, validated
 from tlm.config.published import Published, published_figures
 from tlm.config.tables.area import AreaTable, area_tables, load_area
 from tlm.config.tables.dram_timing import load_dram_timing
@@ -80,11 +78,9 @@ def load_chip(
     layers += [mapping] if mapping is not None else []
     layers += [_override(text) for text in overrides]
     values, setters = _merge(layers)
-    try:
-        config = ChipConfig.model_validate(_nested(values))
-    except ValidationError as error:
-        lines = problem_lines(error, ChipConfig, lambda key: _where(key, setters, top.origin))
-        raise ConfigError("\n".join(lines)) from None
+    config = validated(
+        ChipConfig, _nested(values), lambda key: _where(key, setters, top.origin), extends="PRESET"
+    )
     _check_device(config, setters)
     notes = {key: _note(key, layers, setter) for key, setter in setters.items()}
     return LoadedChip(
@@ -267,7 +263,9 @@ def _check_device(chip: ChipConfig, setters: Mapping[KeyPath, ConfigLayer]) -> N
     try:
         timing = load_dram_timing(chip.dram.device)
     except ConfigError as error:
-        raise ConfigError(f"{setters['dram', 'device'].origin}: {error}") from None
+        origin = setters["dram", "device"].origin
+        lines = [f"{origin}: {line}" for line in str(error).splitlines()]
+        raise ConfigError("\n".join(lines)) from None
     if chip.dram.energy == "currents" and timing.currents is None:
         raise ConfigError(
             f"{setters['dram', 'energy'].origin}: dram.energy: no supply currents are known of "

@@ -1,12 +1,20 @@
-"""Turns what pydantic finds into lines a user can act on: where, which key, what was expected."""
+"""Validates what a file holds, and says what is wrong in lines that a user can act on.
+
+Each line tells where (the file or option), which key, what was expected and what was found.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from tlm.errors import ConfigError
+
+Model = TypeVar("Model", bound=BaseModel)
+Where = Callable[[tuple[str, ...]], str]
 
 _EXPECTED = {
     "int_type": "expected a whole number",
@@ -22,25 +30,40 @@ _EXPECTED = {
 }
 
 
-def problem_lines(
-    error: ValidationError, model: type[BaseModel], where: Callable[[tuple[str, ...]], str]
-) -> list[str]:
-    """One line an error: ``WHERE: dotted.key: what is wrong``.
+def validated(
+    model: type[Model], data: Mapping[str, object], where: str | Where, extends: str = ""
+) -> Model:
+    """``data`` as a ``model``.
 
     Args:
-        error: what validating against ``model`` raised.
-        model: the model, for the keys it knows.
-        where: the file or option that set the key at a path.
+        model: what the data must be.
+        data: the keys and values of a file.
+        where: the file; or, where keys come from several, a function from a key's path to its
+            file or option.
+        extends: the kind of file (such as ``PRESET``) that this one may extend to be complete.
+
+    Raises:
+        ConfigError: the data do not fit; one line for each problem:
+            ``WHERE: dotted.key: what is wrong``.
     """
-    lines = []
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_lines(error, model, where, extends))) from None
+
+
+def _lines(
+    error: ValidationError, model: type[BaseModel], where: str | Where, extends: str
+) -> Iterator[str]:
     for detail in error.errors(include_url=False):
         path = tuple(str(part) for part in detail["loc"])
         texts = str(detail.get("ctx", {}).get("error", "")).split("\n")
-        if not path:  # a check across keys; each of its lines starts with a key of its own
-            lines += [f"{where(tuple(_key(text).split('.')))}: {text}" for text in texts]
-            continue
-        lines.append(f"{where(path)}: {'.'.join(path)}: {_text(detail, path, model, texts[0])}")
-    return lines
+        if path:
+            text = texts[0] or _text(detail, path, model, extends)
+            texts = [f"{'.'.join(path)}: {text}"]
+        for text in texts:  # a check across keys writes several lines, each with its own key
+            origin = where if isinstance(where, str) else where(path or _path(text))
+            yield f"{origin}: {text}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -53,15 +76,18 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
-    """The keys a chip file may hold in the group at ``path``; empty where any key may stand."""
+    """The keys that a file may hold in the group at ``path``; empty where any key may stand."""
     kind: Any = model
     for key in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[key].annotation
         else:
             kind = get_args(kind)[-1]  # dict[str, X] or list[X]
+        kind = next(
+            (arg for arg in get_args(kind) if type(None) in get_args(kind)), kind
+        )  # X | None
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return list(kind.model_fields)
+        return [field.alias or name for name, field in kind.model_fields.items()]
     return []
 
 
@@ -74,18 +100,18 @@ def leaf_paths(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
-def _key(line: str) -> str:
-    return line.split(":", 1)[0]
+def _path(line: str) -> tuple[str, ...]:
+    """The path of the dotted key that a line starts with."""
+    return tuple(line.split(":", 1)[0].split("."))
 
 
-def _text(detail: Any, path: tuple[str, ...], model: type[BaseModel], raised: str) -> str:
+def _text(detail: Any, path: tuple[str, ...], model: type[BaseModel], extends: str) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
         return f"unknown key{did_you_mean(path[-1], known_keys(model, path[:-1]))}"
     if kind == "missing":
-        return "missing; add it, or start the file with `extends: PRESET`"
-    if kind == "value_error":
-        return raised
+        remedy = f", or start the file with `extends: {extends}`" if extends else ""
+        return f"missing; add it{remedy}"
     expected = _EXPECTED.get(kind)
     if expected is None:
         return str(detail["msg"])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
-from tlm.config.problems import problem_lines
+from tlm.config.problems import validated
 from tlm.config.quantities import Section
-from tlm.errors import ConfigError
 
 
 class Published(Section):
@@ -23,8 +20,9 @@ class _Block(Section):
 
 
 def published_figures(block: object, where: str) -> tuple[Published, ...]:
-    """Check a chip file's list ``published``; raises ConfigError, one line a problem."""
-    try:
-        return tuple(_Block.model_validate({"published": block}).published)
-    except ValidationError as error:
-        raise ConfigError("\n".join(problem_lines(error, _Block, lambda _: where))) from None
+    """The figures in a chip file's list ``published``; ``where`` names the file.
+
+    Raises:
+        ConfigError: a figure lacks a key or has an unknown one; one line for each problem.
+    """
+    return tuple(validated(_Block, {"published": block}, where).published)

@@ -9,7 +9,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.core import EngineConfig
 from tlm.config.tables import sram
 from tlm.config.tables.area import AreaTable
-from tlm.config.tables.energy import Confidence
+from tlm.config.tables.table_file import Confidence
 
 PORTS = 5  # of a router: four neighbours and the core
 POSITION_BITS = 16  # of a queue's entry

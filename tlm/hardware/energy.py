@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tlm.config.tables.dram_currents import command_energy
+from tlm.config.tables.dram_energy import command_energy
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.config.tables.energy import Action, EnergyTable, Leakage
+from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.space.phase import Phase
-
-LEAKAGE = "leakage"
 
 
 @dataclass(frozen=True, slots=True)

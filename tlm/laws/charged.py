@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 
 from tlm.config.tables.energy import EnergyTable
+from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
-from tlm.hardware.energy import LEAKAGE, EnergyRow, with_currents
+from tlm.hardware.energy import EnergyRow, with_currents
 from tlm.laws.check import Check
 from tlm.space.phase import ENGINES
 

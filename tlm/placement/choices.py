@@ -10,10 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from tlm.config.chip import ChipConfig, Mapping
-from tlm.config.problems import problem_lines
+from tlm.config.problems import validated
 from tlm.config.quantities import Section
 from tlm.config.yaml_file import read_mapping
 from tlm.errors import ConfigError, MappingError
@@ -61,14 +61,9 @@ def read_choices(path: Path) -> Choices:
         MappingError: unreadable, not YAML, or with keys or values that are none of a mapping's.
     """
     try:
-        data = read_mapping(path, str(path))
+        choices = validated(Choices, read_mapping(path, str(path)), str(path))
     except ConfigError as error:
         raise MappingError(str(error)) from None
-    try:
-        choices = Choices.model_validate(data)
-    except ValidationError as error:
-        lines = problem_lines(error, Choices, lambda _: str(path))
-        raise MappingError("\n".join(lines)) from None
     unknown = [key for key in choices.mapping if key not in Mapping.model_fields]
     if unknown:
         known = ", ".join(Mapping.model_fields)

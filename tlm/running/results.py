@@ -14,6 +14,7 @@ from tlm.running.manifest import FILE_NAME as MANIFEST_NAME
 from tlm.running.partial import FILE_NAME as PARTIAL_NAME
 from tlm.running.stats import stats_rows
 from tlm.running.summary import Json
+from tlm.trace import energy_csv
 
 WAITS_NAME = "waits.csv"
 _BLOCK = 1 << 20
@@ -25,10 +26,8 @@ def write_results(folder: Path, summary: Json, rows: list[EnergyRow], checks: li
     Raises:
         TraceError: a file cannot be written, or a figure is no number.
     """
-    columns = ("component", "action", "phase", "layer", "count", "pj_each", "total_pj", "source",
-               "confidence")  # fmt: skip
-    energy = ([getattr(row, column) for column in columns] for row in rows)
-    write_atomic(folder / "energy.csv", csv_text(list(columns), energy))
+    energy = ([getattr(row, column) for column in energy_csv.COLUMNS] for row in rows)
+    write_atomic(folder / energy_csv.FILE_NAME, csv_text(list(energy_csv.COLUMNS), energy))
     write_atomic(
         folder / "stats.csv",
         csv_text(

@@ -10,10 +10,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.core.engine import COMPUTE, IDLE, REASONS
 from tlm.hardware.dram.channel import DramChannel
-from tlm.hardware.energy import LEAKAGE, EnergyRow
+from tlm.hardware.energy import EnergyRow
 from tlm.laws import Check, channel_busy_ps, lower_bounds_ps
 from tlm.space.phase import ENGINES, Phase
 from tlm.storage.plan import Plan

@@ -58,7 +58,7 @@ def relieve(job: PreparedRun, resource: str) -> PreparedRun:
         return _faster_engine(job, resource)
     config = job.chip.config
     if resource == "dram":
-        timing = replace(job.timing, tck_ps=job.timing.tck_ps // FACTOR)
+        timing = job.timing.model_copy(update={"tck_ps": job.timing.tck_ps // FACTOR})
         dram = config.dram.model_copy(update={"latency": config.dram.latency // FACTOR})
         return replace(_with(job, dram=dram), timing=timing)
     if resource == "noc":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from tlm.errors import TraceError
+from tlm.trace import energy_csv
 from tlm_analysis.gpu.devices import Range
 from tlm_analysis.gpu.network import NetworkShapes
 
@@ -54,7 +55,7 @@ def chip_run(folder: Path) -> ChipRun:
         dram, job = summary["dram"], summary["workload"]
         if summary["status"] != "ok":
             raise ValueError(f"the run is {summary['status']}")
-        kind = _kind(job["activity"], folder / "energy.csv")
+        kind = _kind(job["activity"], folder / energy_csv.FILE_NAME)
         return ChipRun(
             workload=job["name"],
             chip=summary["chip"]["name"],

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tlm.config.layers import LoadedChip
+from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.quantity_text import energy_text, nbytes_text, time_text
-from tlm_analysis.energy import LEAKAGE
 from tlm_analysis.gpu import GpuBaseline
 from tlm_analysis.run_dir import Json, RunDir
 

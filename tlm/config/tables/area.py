@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from tlm.config.problems import did_you_mean, problem_lines
+from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Section, SquareMicrometres
-from tlm.config.tables.energy import Confidence
-from tlm.config.tables.table_file import find_table, read_table, table_names
+from tlm.config.tables.table_file import Confidence, find_table, read_table, table_names
 from tlm.errors import ConfigError
 
 AREA_FOLDER = Path(__file__).parent.parent / "area"
@@ -82,10 +81,7 @@ def load_area(name_or_path: str | Path, asked_by: str = "area") -> AreaTable:
     path = find_table(AREA_FOLDER, name_or_path, "area table", asked_by)
     where = f"area table {name_or_path}" if path.parent == AREA_FOLDER else str(path)
     data = read_table(AREA_FOLDER, path, where)
-    try:
-        file = _AreaFile.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError("\n".join(problem_lines(error, _AreaFile, lambda _: where))) from None
+    file = validated(_AreaFile, data, where, extends="TABLE")
     problems = _coverage(file, where)
     if problems:
         raise ConfigError("\n".join(problems))

@@ -3,70 +3,95 @@
 from __future__ import annotations
 
 import difflib
-import re
-from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
 
-from tlm.config.tables.dram_currents import DramCurrents, currents_from
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from tlm.config import units
+from tlm.config.problems import validated
+from tlm.config.quantities import Section
+from tlm.config.tables.dram_currents import DramCurrents
 from tlm.config.yaml_file import read_mapping
 from tlm.errors import ConfigError
 
 DEVICE_FOLDER = Path(__file__).parent.parent / "dram"
-_NOT_KEYS = ("name", "tck_ps", "currents")  # fields that a file gives in other forms, or not
 _LARGEST = 1 << 31  # of any whole number
-_PS_PER_UNIT = {"ps": 1, "ns": 1000}
-_POWERS_OF_TWO = (
-    "bus_bits",
-    "burst_length",
-    "bank_groups",
-    "banks_per_group",
-    "rows",
-    "columns",
+
+# Pairs of keys of which the first must not be larger than the second.
+_ORDERED = (
+    ("tccd_s_clk", "tccd_l_clk"),
+    ("trrd_s_clk", "trrd_l_clk"),
+    ("twtr_s_clk", "twtr_l_clk"),
+    ("trp_clk", "trp_all_clk"),
+    ("tras_clk", "trc_clk"),
+    ("trcd_clk", "tras_clk"),
+    ("trfc_clk", "trefi_clk"),
+    ("burst_length", "columns"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DramTiming:
+def _power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise ValueError(f"expected a power of two, got {number}")
+    return number
+
+
+def _one_line(text: str) -> str:
+    """``text`` without its line breaks: files wrap their sources."""
+    if not text.strip():
+        raise ValueError(f"expected a text, got {text!r}")
+    return " ".join(text.split())
+
+
+Clocks = Annotated[int, Field(ge=0, le=_LARGEST)]
+PositiveClocks = Annotated[int, Field(ge=1, le=_LARGEST)]
+PowerOfTwo = Annotated[int, Field(ge=1, le=_LARGEST), AfterValidator(_power_of_two)]
+Text = Annotated[str, AfterValidator(_one_line)]
+Period = Annotated[int, BeforeValidator(partial(units.parse, units.TIME)), Field(ge=1)]
+
+
+class DramTiming(Section):
     """Geometry and timing of one DRAM channel of one rank.
 
-    Fields ending in ``_clk`` are JEDEC's parameters in clocks of ``tck_ps``; ``_s`` is to another
-    bank group, ``_l`` within one. ``address_map`` names the fields above the burst offset from
-    most to least significant. All-bank refresh.
+    Fields ending in ``_clk`` are JEDEC's parameters in clocks of ``tck_ps``, which a file gives as
+    ``tck: 625 ps``; ``_s`` is to another bank group, ``_l`` within one. ``address_map`` names the
+    fields above the burst offset from most to least significant. All-bank refresh.
     """
 
     name: str
-    source: str
-    address_map: str
-    tck_ps: int
-    bus_bits: int
-    burst_length: int  # beats an access; burst_length * bus_bits / 8 bytes
-    bank_groups: int
-    banks_per_group: int
-    rows: int
-    columns: int  # of bus_bits each, so a row holds columns / burst_length bursts
-    burst_clk: int  # data bus time of an access (BL / 2 for a double data rate bus)
-    cl_clk: int  # RD to first data beat
-    cwl_clk: int  # WR to first data beat
-    dqsck_clk: int  # strobe delay added to reads (LPDDR), 0 where CL includes it
-    trcd_clk: int
-    trp_clk: int
-    trp_all_clk: int  # precharge of all banks before a refresh
-    tras_clk: int
-    trc_clk: int
-    tccd_s_clk: int
-    tccd_l_clk: int
-    trrd_s_clk: int
-    trrd_l_clk: int
-    tfaw_clk: int
-    twtr_s_clk: int
-    twtr_l_clk: int
-    trtw_clk: int  # RD to WR command
-    twr_clk: int
-    trtp_clk: int
-    wr_extra_clk: int  # write strobe delay between CWL and recovery (LPDDR), else 0
-    trfc_clk: int
-    trefi_clk: int
+    source: Text
+    address_map: Text
+    tck_ps: Period = Field(alias="tck")
+    bus_bits: PowerOfTwo
+    burst_length: PowerOfTwo  # beats an access; burst_length * bus_bits / 8 bytes
+    bank_groups: PowerOfTwo
+    banks_per_group: PowerOfTwo
+    rows: PowerOfTwo
+    columns: PowerOfTwo  # of bus_bits each, so a row holds columns / burst_length bursts
+    burst_clk: PositiveClocks  # data bus time of an access (BL / 2 for a double data rate bus)
+    cl_clk: PositiveClocks  # RD to first data beat
+    cwl_clk: Clocks  # WR to first data beat
+    dqsck_clk: Clocks  # strobe delay added to reads (LPDDR), 0 where CL includes it
+    trcd_clk: PositiveClocks
+    trp_clk: PositiveClocks
+    trp_all_clk: Clocks  # precharge of all banks before a refresh
+    tras_clk: Clocks
+    trc_clk: Clocks
+    tccd_s_clk: Clocks
+    tccd_l_clk: Clocks
+    trrd_s_clk: Clocks
+    trrd_l_clk: Clocks
+    tfaw_clk: Clocks
+    twtr_s_clk: Clocks
+    twtr_l_clk: Clocks
+    trtw_clk: Clocks  # RD to WR command
+    twr_clk: Clocks
+    trtp_clk: Clocks
+    wr_extra_clk: Clocks  # write strobe delay between CWL and recovery (LPDDR), else 0
+    trfc_clk: Clocks
+    trefi_clk: PositiveClocks
     currents: DramCurrents | None = None  # data-sheet currents, where a file gives them
 
     @property
@@ -98,6 +123,17 @@ class DramTiming:
     def peak_bytes_per_ps(self) -> float:
         """Data bus peak; x 1000 = GB/s (1e9 B)."""
         return self.burst_bytes / (self.burst_clk * self.tck_ps)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        problems = [
+            f"{low}: {getattr(self, low)} is more than {high} = {getattr(self, high)}"
+            for low, high in _ORDERED
+            if getattr(self, low) > getattr(self, high)
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
 
 
 def dram_devices() -> list[str]:
@@ -138,73 +174,13 @@ def read_dram_timing(path: Path) -> DramTiming:
     return timing_from_mapping(path.stem, read_mapping(path, path.name))
 
 
-def timing_from_mapping(name: str, data: dict[str, Any]) -> DramTiming:
-    """Build a device from the keys of its file: the field names, with ``tck: 625 ps`` for time.
+def timing_from_mapping(name: str, data: dict[str, object]) -> DramTiming:
+    """The device ``name`` from the keys of its file.
 
     Raises:
-        ConfigError: an unknown or missing key, a wrong type, or an impossible value.
+        ConfigError: an unknown or missing key, a wrong type, or an impossible value; one line for
+            each problem, which starts with the device's name.
     """
-    keys = [f.name for f in fields(DramTiming) if f.name not in _NOT_KEYS] + ["tck"]
-    for key in data:
-        if key not in (*keys, "currents"):
-            near = difflib.get_close_matches(str(key), keys, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; allowed: {', '.join(keys)}"
-            raise ConfigError(f"{name}.{key}: unknown key{hint}")
-    missing = [key for key in keys if key not in data]
-    if missing:
-        raise ConfigError(f"{name}: missing {', '.join(missing)}")
-    values = {key: _checked(name, key, data[key]) for key in keys if key != "tck"}
-    if "currents" in data:
-        values["currents"] = currents_from(name, data["currents"])
-    timing = DramTiming(name=name, tck_ps=_period_ps(name, data["tck"]), **values)
-    _check_consistency(timing)
-    return timing
-
-
-def _checked(name: str, key: str, value: Any) -> Any:
-    """One value of the right type and range."""
-    if key in ("source", "address_map"):
-        if isinstance(value, str) and value.strip():
-            return " ".join(value.split())
-        raise ConfigError(f"{name}.{key}: {value!r} is not a text")
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        unit = "clock count, e.g. 29" if key.endswith("_clk") else "whole number"
-        raise ConfigError(f"{name}.{key}: {value!r} is not a {unit}")
-    if value > _LARGEST:
-        raise ConfigError(f"{name}.{key}: {value} is more than {_LARGEST}")
-    if key in _POWERS_OF_TWO and (value == 0 or value & (value - 1)):
-        raise ConfigError(f"{name}.{key}: {value} is not a power of two")
-    return value
-
-
-def _period_ps(name: str, value: Any) -> int:
-    """A clock period such as ``625 ps`` or ``1.25 ns`` in whole ps."""
-    match = (
-        re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) *(ps|ns)", value) if isinstance(value, str) else None
-    )
-    if match is None:
-        raise ConfigError(f"{name}.tck: {value!r} is not a time with its unit, e.g. 625 ps")
-    period = float(match[1]) * _PS_PER_UNIT[match[2]]
-    if period < 1 or not period.is_integer():
-        raise ConfigError(f"{name}.tck: {value!r} is not a whole number of ps, at least 1")
-    return int(period)
-
-
-def _check_consistency(timing: DramTiming) -> None:
-    """Refuse timings that contradict each other."""
-    for low, high in (
-        ("tccd_s_clk", "tccd_l_clk"),
-        ("trrd_s_clk", "trrd_l_clk"),
-        ("twtr_s_clk", "twtr_l_clk"),
-        ("trp_clk", "trp_all_clk"),
-        ("tras_clk", "trc_clk"),
-        ("trcd_clk", "tras_clk"),
-        ("trfc_clk", "trefi_clk"),
-        ("burst_length", "columns"),
-    ):
-        small, large = getattr(timing, low), getattr(timing, high)
-        if small > large:
-            raise ConfigError(f"{timing.name}.{low}: {small} is more than {high} = {large}")
-    for key in ("burst_clk", "cl_clk", "trcd_clk", "trp_clk", "trefi_clk"):
-        if getattr(timing, key) < 1:
-            raise ConfigError(f"{timing.name}.{key}: must be at least 1 clock")
+    if "name" in data:
+        raise ConfigError(f"{name}: name: unknown key; a device is called as its file")
+    return validated(DramTiming, {"name": name, **data}, name)

@@ -6,51 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from tlm.config import units
 from tlm.config.core import Memory
-from tlm.config.problems import did_you_mean, problem_lines
+from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
 from tlm.config.tables import sram
-from tlm.config.tables.table_file import find_table, read_table, table_names
+from tlm.config.tables.energy_actions import ACTIONS, LEAKING
+from tlm.config.tables.table_file import Confidence, find_table, read_table, table_names
 from tlm.errors import ConfigError
 
 ENERGY_FOLDER = Path(__file__).parent.parent / "energy"
-
-Confidence = Literal["published", "derived", "assumed"]
-
-REQUIRED_ACTIONS: dict[str, tuple[str, ...]] = {
-    "fp": (
-        *("mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read"),
-        *(
-            "value_read",
-            "partial_read",
-            "partial_write",
-            "soma_op",
-            "membrane_read",
-            "membrane_write",
-        ),
-        *("state_write", "input_add", "norm_stat", "norm_op", "norm_channel", "norm_add"),
-        *("norm_scale", "norm_read", "norm_write", "stage_read", "stage_write"),
-    ),
-    "bp": (
-        *("mac", "reg16", "weight_read", "weight_write", "gradient_read", "partial_read"),
-        *("partial_write", "grad_op", "membrane_read", "gradient_write", "state_read"),
-        *("reduce_add", "norm_stat", "norm_op", "norm_channel", "norm_add", "norm_scale"),
-        *("norm_read", "norm_write", "stage_read", "stage_write"),
-    ),
-    "wg": (
-        *("mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read"),
-        *("accumulator_write", "accumulator_read", "reduce_add"),
-        *("update_op_sgd", "update_op_adam", "input_add"),
-        *("optimizer_read", "optimizer_write"),
-    ),
-    "engine": ("scan", "queue_push", "queue_pop", "merge_add", "mac_idle"),
-    "noc": ("router_bit", "link_bit"),
-    "dram": ("read_bit", "write_bit", "activate", "refresh"),
-}
-REQUIRED_LEAKAGE = ("core", "router", "dram_channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +119,11 @@ def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energ
     path = find_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
     where = f"energy table {name_or_path}" if path.parent == ENERGY_FOLDER else str(path)
     data = read_table(ENERGY_FOLDER, path, where)
-    try:
-        table = _EnergyFile.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError("\n".join(problem_lines(error, _EnergyFile, lambda _: where))) from None
-    problems = _coverage(table, where)
+    file = validated(_EnergyFile, data, where, extends="TABLE")
+    problems = _coverage(file, where)
     if problems:
         raise ConfigError("\n".join(problems))
-    return _table(table, path, memory, where)
+    return _table(file, path, memory, where)
 
 
 def _table(file: _EnergyFile, path: Path, memory: Memory, where: str) -> EnergyTable:
@@ -209,34 +173,30 @@ def _capacity(named: str, memory: Memory, where: str) -> int:
 
 def _coverage(file: _EnergyFile, where: str) -> list[str]:
     """One line for every action that is missing or that the model does not count."""
-    required = [f"{part}.{action}" for part, names in REQUIRED_ACTIONS.items() for action in names]
-    found = [f"{part}.{action}" for part, names in file.actions.items() for action in names]
+    required = [f"{part}.{action}" for part, names in ACTIONS.items() for action in names]
+    priced = [f"{part}.{action}" for part, names in file.actions.items() for action in names]
     return [
         *(
             f"{where}: actions.{name}: unknown action{_like(name, required)}"
-            for name in found
+            for name in priced
             if name not in required
         ),
-        *(_missing(f"action {name}", where) for name in required if name not in found),
+        *(_missing(f"action {name}", where) for name in required if name not in priced),
         *(
-            f"{where}: leakage.{name}: unknown component{did_you_mean(name, REQUIRED_LEAKAGE)}"
+            f"{where}: leakage.{name}: unknown component{did_you_mean(name, LEAKING)}"
             for name in file.leakage
-            if name not in REQUIRED_LEAKAGE
+            if name not in LEAKING
         ),
-        *(
-            _missing(f"leakage {name}", where)
-            for name in REQUIRED_LEAKAGE
-            if name not in file.leakage
-        ),
+        *(_missing(f"leakage {name}", where) for name in LEAKING if name not in file.leakage),
     ]
 
 
 def _like(name: str, required: list[str]) -> str:
     """A suggestion among the component's own actions, or among the components."""
     component, _, action = name.partition(".")
-    if component in REQUIRED_ACTIONS:
-        return did_you_mean(action, REQUIRED_ACTIONS[component])
-    return did_you_mean(component, REQUIRED_ACTIONS)
+    if component in ACTIONS:
+        return did_you_mean(action, ACTIONS[component])
+    return did_you_mean(component, ACTIONS)
 
 
 def _missing(what: str, where: str) -> str:

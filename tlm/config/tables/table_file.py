@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from tlm.config.problems import did_you_mean
 from tlm.config.yaml_file import read_mapping
 from tlm.errors import ConfigError
+
+Confidence = Literal["published", "derived", "assumed"]  # in a figure, beside its source
 
 
 def table_names(folder: Path) -> list[str]:

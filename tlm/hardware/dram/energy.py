@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlm.config.tables.dram_currents import command_energy
+from tlm.config.tables.dram_energy import command_energy
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.hardware.dram.counters import DramCounters
 

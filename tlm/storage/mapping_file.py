@@ -6,13 +6,11 @@ explains, ``derived`` holds loop nests, residency, skipped slices and addresses.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from tlm.config.core import EngineConfig
+from tlm.config.yaml_text import document_text
 from tlm.placement.choices import SCHEMA, VERSION
 from tlm.placement.search import Candidate, Chosen
 from tlm.space.grid import Grid
@@ -46,7 +44,7 @@ def array_of_case(engine: str, dataflow: str) -> list[str]:
 
 def mapping_text(plan: Plan) -> str:
     """The plan as YAML; identical plans give identical text."""
-    return _yaml(_document(plan))
+    return document_text(_document(plan))
 
 
 def choice_text(
@@ -56,17 +54,7 @@ def choice_text(
     document = _choices(plan, grids)
     if chosen is not None:
         document["chosen"] = _chosen(plan, chosen, which)
-    return _yaml(document)
-
-
-def _yaml(document: dict[str, Any]) -> str:
-    out = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
-    yaml.width = 100
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(document, out)
-    return out.getvalue()
+    return document_text(document)
 
 
 def _document(plan: Plan) -> dict[str, Any]:

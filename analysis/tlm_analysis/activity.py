@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.trace import Trace
-from tlm.trace.schema import WHAT_NAMES
+from tlm.trace.schema import STATE_NAMES
 from tlm_analysis.windows import Ints
 
 ENGINE_KINDS = ("fp", "bp", "wg")
@@ -19,7 +19,7 @@ class Utilisation:
     """Engine time by state.
 
     ``edges_ps`` has shape [W+1]; ``time_ps`` [states, W] in the order of
-    ``tlm.trace.schema.WHAT_NAMES``, summed over ``engines`` engines of one kind.
+    ``tlm.trace.schema.STATE_NAMES``, summed over ``engines`` engines of one kind.
     """
 
     kind: str
@@ -76,7 +76,7 @@ def utilisation(trace: Trace, kind: str, edges_ps: Ints) -> Utilisation:
     """Time by state of all engines of one kind (``fp``, ``bp`` or ``wg``)."""
     units = trace.unit_ids(kind)
     rows = trace.activity[np.isin(trace.activity["unit"], units)]
-    states = [rows[rows["what"] == what] for what in range(len(WHAT_NAMES))]
+    states = [rows[rows["what"] == what] for what in range(len(STATE_NAMES))]
     time = [covered_time(state["begin"], state["end"], edges_ps) for state in states]
     return Utilisation(kind, len(units), edges_ps, np.array(time, dtype=np.int64))
 

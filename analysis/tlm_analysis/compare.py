@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import tlm.trace
-from tlm.trace.schema import PHASE_NAMES, PHASE_NONE
+from tlm.space.trace_rows import PHASE_NONE
+from tlm.trace.schema import PHASE_NAMES
 from tlm_analysis.coverage import coverage
 from tlm_analysis.critical_path import RESOURCES, critical_path
 from tlm_analysis.run_dir import RunDir, open_run_dir

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.trace import Trace, What
-from tlm.trace.schema import COMMAND_NAMES, PHASE_NAMES, PHASE_NONE
+from tlm.space.trace_rows import PHASE_NONE
+from tlm.trace import EngineState, Trace
+from tlm.trace.schema import COMMAND_NAMES, PHASE_NAMES
 from tlm_analysis.activity import ENGINE_KINDS
 from tlm_analysis.coverage import require_whole
 from tlm_analysis.windows import Ints
@@ -16,11 +17,11 @@ from tlm_analysis.windows import Ints
 READ, WRITE = COMMAND_NAMES.index("read"), COMMAND_NAMES.index("write")
 RESOURCES = (*ENGINE_KINDS, "dram", "noc", "queue", "writeback", "dependency", "idle")
 _OF_STALL = {
-    What.STALL_DRAM: "dram",
-    What.STALL_NOC: "noc",
-    What.STALL_WRITEBACK: "writeback",
-    What.STALL_DEPENDENCY: "dependency",
-    What.IDLE: "idle",
+    EngineState.STALL_DRAM: "dram",
+    EngineState.STALL_NOC: "noc",
+    EngineState.STALL_WRITEBACK: "writeback",
+    EngineState.STALL_DEPENDENCY: "dependency",
+    EngineState.IDLE: "idle",
 }
 
 
@@ -94,7 +95,7 @@ class _Walk:
         self._rows = activity[order]
         self._first = np.searchsorted(self._rows["unit"], np.arange(len(trace.units) + 1))
         self._ends = np.ascontiguousarray(self._rows["end"])
-        computing = np.flatnonzero(self._rows["what"] != What.IDLE)
+        computing = np.flatnonzero(self._rows["what"] != EngineState.IDLE)
         self._by_end = computing[np.argsort(self._ends[computing], kind="stable")]
         self._sorted_ends = self._ends[self._by_end]
         self._moves = trace.transactions
@@ -129,18 +130,18 @@ class _Walk:
             return self._untraced(unit, now, 0, "idle", PHASE_NONE, -1)
         row = self._rows[self._first[unit] + place]
         what, begin = int(row["what"]), int(row["begin"])
-        if what == What.COMPUTE:
+        if what == EngineState.COMPUTE:
             self._add(begin, now, self._kind[unit], int(row["phase"]), int(row["layer"]))
             return unit, begin
         if now == row["end"]:
             move = self._cause(what, unit, now)
             if move >= 0:
                 return self._transactions(move)
-            if what == What.STALL_DEPENDENCY:
+            if what == EngineState.STALL_DEPENDENCY:
                 other = self._producer(unit, now, passed)
                 if other >= 0:
                     return other, now
-        resource = _OF_STALL[What(what)]
+        resource = _OF_STALL[EngineState(what)]
         return self._untraced(unit, now, begin, resource, int(row["phase"]), int(row["layer"]))
 
     def _untraced(
@@ -154,14 +155,14 @@ class _Walk:
         moves = self._ending(now)
         command, initiator = self._moves["command"][moves], self._moves["initiator"][moves]
         mine = initiator == unit
-        if what == What.STALL_DRAM:
+        if what == EngineState.STALL_DRAM:
             causes = moves[mine & (command == READ)]
             if not len(causes):
                 causes = moves[command == WRITE]
-        elif what == What.STALL_NOC:
+        elif what == EngineState.STALL_NOC:
             core = self._core[self._moves["target"][moves]]
             causes = moves[(command > WRITE) & (core == self._core[unit])]
-        elif what == What.STALL_WRITEBACK:
+        elif what == EngineState.STALL_WRITEBACK:
             causes = moves[mine & (command != READ)]
         else:
             return -1
@@ -215,7 +216,7 @@ class _Walk:
             other = int(self._rows["unit"][place])
             if other == unit or other in passed:
                 continue
-            computing = self._rows["what"][place] == What.COMPUTE
+            computing = self._rows["what"][place] == EngineState.COMPUTE
             distance = (not computing, bool(self._core[other] != self._core[unit]))
             if best < 0 or distance < rank:
                 best, rank = other, distance

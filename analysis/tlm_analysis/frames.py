@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import TraceError
+from tlm.space.trace_rows import NONE
 from tlm.trace import Trace, energy_csv
-from tlm.trace.schema import COMMAND_NAMES, NONE, PHASE_NAMES, WHAT_NAMES
+from tlm.trace.schema import COMMAND_NAMES, PHASE_NAMES, STATE_NAMES
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +34,7 @@ def trace_frame(trace: Trace, table: str, layers: Sequence[str]) -> pandas.DataF
         "target": paths,
         "command": COMMAND_NAMES,
         "phase": PHASE_NAMES,
-        "what": WHAT_NAMES,
+        "what": STATE_NAMES,
         "layer": layers,
     }
     rows = trace.transactions if table == "transactions" else trace.activity

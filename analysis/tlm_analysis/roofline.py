@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.config.chip import ChipConfig
-from tlm.trace import Trace, What
+from tlm.trace import EngineState, Trace
 from tlm.trace.schema import PHASE_NAMES
 from tlm_analysis.activity import ENGINE_KINDS
 from tlm_analysis.coverage import require_whole
@@ -77,7 +77,7 @@ def _point(
 ) -> RooflinePoint | None:
     slots = sum(layer.get(name, {}).get("executed_slots", 0) for layer in work.values())
     mine = trace.activity[trace.activity["phase"] == phase]
-    computing = mine[mine["what"] == What.COMPUTE]
+    computing = mine[mine["what"] == EngineState.COMPUTE]
     if not slots or not len(computing):
         return None
     moves = trace.transactions

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.trace import Trace, What
-from tlm.trace.schema import PHASE_NAMES, PHASE_NONE, WHAT_NAMES
+from tlm.space.trace_rows import PHASE_NONE
+from tlm.trace import EngineState, Trace
+from tlm.trace.schema import PHASE_NAMES, STATE_NAMES
 from tlm_analysis.activity import ENGINE_KINDS, covered_time
 from tlm_analysis.windows import Ints
 
@@ -18,7 +19,7 @@ class Breakdown:
     """Engine time by phase and layer, in training order.
 
     ``phases`` (names) and ``layers`` (numbers) label the rows of ``time_ps``, shape [rows, states]
-    in the order of ``tlm.trace.schema.WHAT_NAMES``. ``available_ps`` is the time of all engines.
+    in the order of ``tlm.trace.schema.STATE_NAMES``. ``available_ps`` is the time of all engines.
     """
 
     phases: tuple[str, ...]
@@ -47,7 +48,7 @@ def breakdown(trace: Trace, end_ps: int, begin_ps: int = 0) -> Breakdown:
     rows = trace.activity[trace.activity["phase"] != PHASE_NONE]
     key = rows["phase"].astype(np.int64) << 16 | (rows["layer"].astype(np.int64) & 0xFFFF)
     groups, first, group = np.unique(key, return_index=True, return_inverse=True)
-    time_ps = np.zeros((len(groups), len(WHAT_NAMES)), dtype=np.int64)
+    time_ps = np.zeros((len(groups), len(STATE_NAMES)), dtype=np.int64)
     inside = np.clip(rows["end"], begin_ps, end_ps) - np.clip(rows["begin"], begin_ps, end_ps)
     np.add.at(time_ps, (group, rows["what"]), inside)
     engines = sum(len(trace.unit_ids(kind)) for kind in ENGINE_KINDS)
@@ -61,7 +62,7 @@ def breakdown(trace: Trace, end_ps: int, begin_ps: int = 0) -> Breakdown:
 
 def busy_map(trace: Trace, edges_ps: Ints) -> BusyMap:
     """What each engine computed in each window; engines of a core stand together."""
-    rows = trace.activity[trace.activity["what"] == What.COMPUTE]
+    rows = trace.activity[trace.activity["what"] == EngineState.COMPUTE]
     rows = rows[np.argsort(rows["unit"], kind="stable")]
     units = [i for i, unit in enumerate(trace.units) if unit.kind in ENGINE_KINDS]
     first = np.searchsorted(rows["unit"], units)

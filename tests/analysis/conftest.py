@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tlm.running.runner import RunResult, run_job
-from tlm.trace import TraceWriter, What, schema
+from tlm.trace import EngineState, TraceWriter, schema
 
 CORES = 4
 CHANNELS = 2
@@ -43,16 +43,27 @@ def _engine(writer: TraceWriter, unit: int, begin_ps: int, tasks: int, seed: int
     rng = random.Random(seed)
     phase = PHASES[UNITS[unit][1]]
     now = begin_ps
-    writer.activity.append((unit, 0, now, What.IDLE, 255, -1, -1, 0, -1, 0, -1))
+    writer.activity.append((unit, 0, now, EngineState.IDLE, 255, -1, -1, 0, -1, 0, -1))
     for task in range(tasks):
-        what = rng.choice((What.STALL_DRAM, What.STALL_DRAM, What.STALL_NOC, What.STALL_DEPENDENCY))
+        what = rng.choice(
+            (
+                EngineState.STALL_DRAM,
+                EngineState.STALL_DRAM,
+                EngineState.STALL_NOC,
+                EngineState.STALL_DEPENDENCY,
+            )
+        )
         stop = now + rng.randrange(1, TASK_PS)
         writer.activity.append((unit, now, stop, what, phase, 1, task, 1, 0, 4, task))
         _fetch(writer, unit, now, stop, task, rng)
         end = stop + TASK_PS + rng.randrange(TASK_PS)
-        writer.activity.append((unit, stop, end, What.COMPUTE, phase, 1, task, 1, 0, 4, task))
+        writer.activity.append(
+            (unit, stop, end, EngineState.COMPUTE, phase, 1, task, 1, 0, 4, task)
+        )
         now = end + rng.randrange(TASK_PS // 4)
-        writer.activity.append((unit, end, now, What.STALL_WRITEBACK, phase, 1, task, 1, 0, 4, -1))
+        writer.activity.append(
+            (unit, end, now, EngineState.STALL_WRITEBACK, phase, 1, task, 1, 0, 4, -1)
+        )
     return now
 
 
@@ -86,7 +97,7 @@ def make_run(folder: Path, level: str = "transaction") -> Path:
     }
     makespan = max(ends.values())
     for unit, end in ends.items():
-        writer.activity.append((unit, end, makespan, What.IDLE, 255, -1, -1, 0, -1, 0, -1))
+        writer.activity.append((unit, end, makespan, EngineState.IDLE, 255, -1, -1, 0, -1, 0, -1))
     writer.close(True)
     (folder / "energy.csv").write_text(ENERGY_CSV)
     (folder / "summary.json").write_text(json.dumps({"dram": {"peak_gb_s": PEAK_GB_S}}))

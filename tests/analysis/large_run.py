@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tlm.hardware.chip import unit_names
 from tlm.running.runner import RunResult
-from tlm.trace import TraceWriter, What, schema
+from tlm.trace import EngineState, TraceWriter, schema
 
 PERIOD_PS = 1_000
 TILE = 64  # transactions of a tile
@@ -33,7 +33,7 @@ def large_run(pattern: RunResult, folder: Path, transactions: int) -> Path:
     end = max(now.values())
     for engine, at in now.items():
         if at < end:
-            writer.activity.append((engine, at, end, What.IDLE, 255, -1, -1, 0, -1, 0, -1))
+            writer.activity.append((engine, at, end, EngineState.IDLE, 255, -1, -1, 0, -1, 0, -1))
     writer.close(complete=True)
     summary = json.loads((folder / "summary.json").read_text())
     summary["time"]["makespan_ps"] = end
@@ -58,7 +58,11 @@ def _tile(
              tile % 16, 0, 256, 256 * ident)
         )  # fmt: skip
     stop = end + PERIOD_PS * (tile % 5)
-    writer.activity.append((engine, now, end, What.STALL_DRAM, phase, layer, 0, 1, 0, 1, tile))
+    writer.activity.append(
+        (engine, now, end, EngineState.STALL_DRAM, phase, layer, 0, 1, 0, 1, tile)
+    )
     if stop > end:
-        writer.activity.append((engine, end, stop, What.COMPUTE, phase, layer, 0, 1, 0, 1, tile))
+        writer.activity.append(
+            (engine, end, stop, EngineState.COMPUTE, phase, layer, 0, 1, 0, 1, tile)
+        )
     return stop

@@ -11,10 +11,10 @@ from tlm_analysis.activity import Untiled, covered_time, makespan_ps, untiled, u
 from tlm_analysis.windows import window_edges
 
 import tlm.trace
-from tlm.trace import TraceWriter, What, schema
+from tlm.trace import EngineState, TraceWriter, schema
 
 ATTRS = dict.fromkeys(schema.RUN_ATTRIBUTES, "x")
-Interval = tuple[int, int, What]
+Interval = tuple[int, int, EngineState]
 
 
 def activity_trace(folder: Path, *engines: list[Interval]) -> tlm.trace.Trace:
@@ -30,14 +30,14 @@ def activity_trace(folder: Path, *engines: list[Interval]) -> tlm.trace.Trace:
 
 def test_time_by_state_in_windows_by_hand(tmp_path: Path) -> None:
     """Two engines, windows of 10 ps: shares are those counted by hand, across window borders."""
-    first = [(0, 5, What.STALL_DRAM), (5, 20, What.COMPUTE)]
-    second = [(0, 15, What.COMPUTE), (15, 20, What.IDLE)]
+    first = [(0, 5, EngineState.STALL_DRAM), (5, 20, EngineState.COMPUTE)]
+    second = [(0, 15, EngineState.COMPUTE), (15, 20, EngineState.IDLE)]
     with activity_trace(tmp_path, first, second) as trace:
         use = utilisation(trace, "fp", np.array([0, 10, 20]))
     assert use.engines == 2
-    assert use.shares[What.COMPUTE].tolist() == [0.75, 0.75]
-    assert use.shares[What.STALL_DRAM].tolist() == [0.25, 0.0]
-    assert use.shares[What.IDLE].tolist() == [0.0, 0.25]
+    assert use.shares[EngineState.COMPUTE].tolist() == [0.75, 0.75]
+    assert use.shares[EngineState.STALL_DRAM].tolist() == [0.25, 0.0]
+    assert use.shares[EngineState.IDLE].tolist() == [0.0, 0.25]
     assert use.other_shares.tolist() == [0.0, 0.0]
 
 
@@ -68,7 +68,12 @@ def test_covered_time_is_exact_in_a_long_trace() -> None:
 
 def test_intervals_that_tile_have_no_fault(tmp_path: Path) -> None:
     """Intervals that meet end to begin cover the time, in any order; empty ones do not count."""
-    rows = [(5, 9, What.COMPUTE), (0, 5, What.IDLE), (9, 12, What.IDLE), (7, 7, What.IDLE)]
+    rows = [
+        (5, 9, EngineState.COMPUTE),
+        (0, 5, EngineState.IDLE),
+        (9, 12, EngineState.IDLE),
+        (7, 7, EngineState.IDLE),
+    ]
     with activity_trace(tmp_path, rows) as trace:
         assert untiled(trace, makespan_ps(trace)) == ()
 
@@ -89,7 +94,7 @@ def test_each_fault_of_tiling_is_located(
     tmp_path: Path, rows: list[tuple[int, int]], fault: tuple[str, int, int]
 ) -> None:
     """A gap or an overlap is named with the engine and its place."""
-    intervals = [(begin, end, What.COMPUTE) for begin, end in rows]
+    intervals = [(begin, end, EngineState.COMPUTE) for begin, end in rows]
     with activity_trace(tmp_path, intervals) as trace:
         first = untiled(trace, 12)[0]
     assert first == Untiled("chip.core00.fp", *fault)

@@ -13,7 +13,7 @@ from tlm_analysis.windows import window_edges
 
 import tlm.trace
 from tlm.running.runner import RunResult
-from tlm.trace import What
+from tlm.trace import EngineState
 
 
 def test_breakdown_is_the_engines_time_but_for_idle(digits_run: RunResult) -> None:
@@ -24,14 +24,14 @@ def test_breakdown_is_the_engines_time_but_for_idle(digits_run: RunResult) -> No
     idle = sum(row["shares"]["idle"] for row in engines) / len(engines)
     assert found.shares.sum() == pytest.approx(1 - idle)
     computing = sum(row["computing_ps"] for row in digits_run.summary["time"]["phases"].values())
-    assert found.time_ps[:, What.COMPUTE].sum() == computing
+    assert found.time_ps[:, EngineState.COMPUTE].sum() == computing
 
 
 def test_busy_map_holds_every_engines_computing_time(digits_run: RunResult) -> None:
     """Shares times window widths give each engine's recorded computing time."""
     with tlm.trace.open(digits_run.folder) as trace:
         busy = busy_map(trace, window_edges(makespan_ps(trace), 50))
-        rows = trace.activity[trace.activity["what"] == What.COMPUTE]
+        rows = trace.activity[trace.activity["what"] == EngineState.COMPUTE]
         time_ps = busy.shares @ np.diff(busy.edges_ps)
         for engine, total in zip(busy.engines, time_ps, strict=True):
             unit = [one.path for one in trace.units].index(engine)

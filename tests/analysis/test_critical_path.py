@@ -10,13 +10,13 @@ from tlm_analysis.critical_path import RESOURCES, CriticalPath, critical_path
 
 import tlm.trace
 from tlm.running.runner import RunResult
-from tlm.trace import TraceWriter, What, schema
+from tlm.trace import EngineState, TraceWriter, schema
 
 ATTRS = dict.fromkeys(schema.RUN_ATTRIBUTES, "synthetic")
 UNITS = [("chip.core00.fp", "fp"), ("chip.core00.bp", "bp"), ("chip.core01.fp", "fp"),
          ("chip.dram0", "dram")]  # fmt: skip
 FP0, BP0, FP1, DRAM = range(4)
-Activity = tuple[int, int, int, What]  # unit, begin, end, what
+Activity = tuple[int, int, int, EngineState]  # unit, begin, end, what
 Move = tuple[int, int, int, int, int, int, int]  # four times, initiator, target, command
 
 
@@ -40,14 +40,14 @@ def steps(path: CriticalPath) -> list[tuple[str, int, int]]:
 
 def test_a_read_divides_into_network_and_memory(tmp_path: Path) -> None:
     """Compute behind a read: request, channel, response, then the engine itself."""
-    activity = [(FP0, 0, 90, What.STALL_DRAM), (FP0, 90, 100, What.COMPUTE)]
+    activity = [(FP0, 0, 90, EngineState.STALL_DRAM), (FP0, 90, 100, EngineState.COMPUTE)]
     path = path_of(tmp_path, activity, [(0, 20, 70, 90, FP0, DRAM, 0)])
     assert steps(path) == [("noc", 0, 20), ("dram", 20, 70), ("noc", 70, 90), ("fp", 90, 100)]
 
 
 def test_a_request_slower_than_its_equals_has_queued(tmp_path: Path) -> None:
     """Beyond the least time of the same route, the way to a channel is queueing."""
-    activity = [(FP0, 0, 200, What.STALL_DRAM), (FP0, 200, 210, What.COMPUTE)]
+    activity = [(FP0, 0, 200, EngineState.STALL_DRAM), (FP0, 200, 210, EngineState.COMPUTE)]
     moves = [(0, 20, 60, 80, FP0, DRAM, 0), (0, 100, 150, 200, FP0, DRAM, 0)]
     found = steps(path_of(tmp_path, activity, moves))
     assert found[:3] == [("noc", 0, 20), ("queue", 20, 100), ("dram", 100, 150)]
@@ -55,7 +55,7 @@ def test_a_request_slower_than_its_equals_has_queued(tmp_path: Path) -> None:
 
 def test_a_full_window_is_followed_to_the_transaction_that_held_it(tmp_path: Path) -> None:
     """A read issued when another came back continues with that one."""
-    activity = [(FP0, 0, 100, What.STALL_DRAM), (FP0, 100, 110, What.COMPUTE)]
+    activity = [(FP0, 0, 100, EngineState.STALL_DRAM), (FP0, 100, 110, EngineState.COMPUTE)]
     moves = [(0, 10, 40, 50, FP0, DRAM, 0), (50, 60, 90, 100, FP0, DRAM, 0)]
     found = steps(path_of(tmp_path, activity, moves))
     assert [step[0] for step in found] == ["noc", "dram", "noc", "noc", "dram", "noc", "fp"]
@@ -64,10 +64,10 @@ def test_a_full_window_is_followed_to_the_transaction_that_held_it(tmp_path: Pat
 def test_a_message_leads_to_its_sender(tmp_path: Path) -> None:
     """A wait for the NoC goes back to the core that sent, and its computing."""
     activity = [
-        (FP1, 0, 60, What.COMPUTE),
-        (FP0, 0, 60, What.STALL_DEPENDENCY),
-        (FP0, 60, 80, What.STALL_NOC),
-        (FP0, 80, 100, What.COMPUTE),
+        (FP1, 0, 60, EngineState.COMPUTE),
+        (FP0, 0, 60, EngineState.STALL_DEPENDENCY),
+        (FP0, 60, 80, EngineState.STALL_NOC),
+        (FP0, 80, 100, EngineState.COMPUTE),
     ]
     path = path_of(tmp_path, activity, [(60, 80, 80, 80, FP1, FP0, 2)])
     assert steps(path) == [("fp", 0, 60), ("noc", 60, 80), ("fp", 80, 100)]
@@ -76,11 +76,11 @@ def test_a_message_leads_to_its_sender(tmp_path: Path) -> None:
 def test_other_work_is_that_of_the_same_core_first(tmp_path: Path) -> None:
     """Two engines end as a wait for other work does: the one beside it is the cause."""
     activity = [
-        (FP1, 0, 50, What.COMPUTE),
-        (FP0, 20, 50, What.COMPUTE),
-        (FP0, 0, 20, What.STALL_WRITEBACK),
-        (BP0, 0, 50, What.STALL_DEPENDENCY),
-        (BP0, 50, 70, What.COMPUTE),
+        (FP1, 0, 50, EngineState.COMPUTE),
+        (FP0, 20, 50, EngineState.COMPUTE),
+        (FP0, 0, 20, EngineState.STALL_WRITEBACK),
+        (BP0, 0, 50, EngineState.STALL_DEPENDENCY),
+        (BP0, 50, 70, EngineState.COMPUTE),
     ]
     assert steps(path_of(tmp_path, activity, [])) == [
         ("writeback", 0, 20), ("fp", 20, 50), ("bp", 50, 70)

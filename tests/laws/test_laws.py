@@ -10,11 +10,11 @@ import pytest
 from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip, tiles_of
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
-from tlm.hardware.core.engine import COMPUTE, IDLE
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.laws import check_run, lower_bounds_ps
 from tlm.space.phase import Phase
+from tlm.space.trace_rows import EngineState
 
 SMALL = ("cores=4", "mesh.columns=2", "mesh.rows=2")
 
@@ -297,7 +297,7 @@ def test_time_that_is_not_accounted_for():
     """A ps of an engine in no interval, or an account closed too early."""
 
     def lost(run):
-        run.chip.engines[4].spent_ps[IDLE] -= 1
+        run.chip.engines[4].spent_ps[EngineState.IDLE] -= 1
 
     def open_end(run):
         run.chip.engines[4].accounted_ps -= 1
@@ -311,8 +311,8 @@ def test_computing_that_is_not_in_the_cycles():
 
     def change(run):
         engine = run.chip.engines[0]
-        engine.spent_ps[IDLE] -= 1000
-        engine.spent_ps[COMPUTE] += 1000
+        engine.spent_ps[EngineState.IDLE] -= 1000
+        engine.spent_ps[EngineState.COMPUTE] += 1000
 
     assert after(change) == ["computing time is cycles"]
 
@@ -364,7 +364,7 @@ def test_a_run_faster_than_its_bounds():
     run.chip.channels[0].counters.burst_ps = run.chip.env.now
     assert run.broken() == ["not faster than the busiest DRAM channel"]
     run = Run()
-    run.chip.engines[0].spent_ps[COMPUTE] = run.chip.env.now + 1
+    run.chip.engines[0].spent_ps[EngineState.COMPUTE] = run.chip.env.now + 1
     assert "not faster than the busiest engine" in run.broken()
 
 

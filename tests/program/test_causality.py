@@ -10,9 +10,9 @@ import pytest
 from tests.program.jobs import IDEAL_DRAM, Densities, built, conv, job, linear
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
-from tlm.hardware.core.engine import COMPUTE
 from tlm.kernel import run_until
 from tlm.space.phase import Command, Phase
+from tlm.space.trace_rows import EngineState
 
 NEVER = np.iinfo(np.int64).max
 CASES = [
@@ -46,7 +46,7 @@ class Log:
         chip.settle()
         self.computed = defaultdict(list)  # (phase, layer): (core, samples, begin, end)
         for unit, begin, end, what, phase, layer, sample, samples, *_ in activity:
-            if what == COMPUTE:
+            if what == EngineState.COMPUTE:
                 span = range(sample, sample + samples)
                 self.computed[phase, layer].append((unit // 3, span, begin, end))
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 import tlm.trace
 from tlm.running.runner import RunResult, prepare
 from tlm.space.phase import Phase
-from tlm.trace.schema import What
+from tlm.trace.schema import EngineState
 
 
 def test_a_run_ends_ok_and_leaves_its_files(finished: RunResult) -> None:
@@ -54,7 +54,7 @@ def test_every_required_pair_is_in_the_trace(finished: RunResult) -> None:
     job = prepare(finished.workload.name, "neuromc-20", (), None)
     seen: set[tuple[int, int, int, int]] = set()
     with tlm.trace.open(finished.folder) as trace:
-        computed = trace.activity[trace.activity["what"] == What.COMPUTE]
+        computed = trace.activity[trace.activity["what"] == EngineState.COMPUTE]
         for row in np.unique(
             computed[["phase", "layer", "sample", "samples", "step", "steps"]]
         ).tolist():
@@ -86,14 +86,14 @@ def test_summary_counters_equal_those_of_the_trace(finished: RunResult) -> None:
         reasons = list(next(iter(summary["engines"].values()))["shares"])
         for kind, row in summary["engines"].items():
             mine = trace.activity[np.isin(trace.activity["unit"], trace.unit_ids(kind))]
-            for what in What:
+            for what in EngineState:
                 spent = int((mine["end"] - mine["begin"])[mine["what"] == what].sum())
                 cores = summary["chip"]["cores"]
                 assert row["shares"][reasons[what]] == spent / (end * cores)
         period = finished.chip.config.core.period_ps
         for phase in Phase:
             busy = trace.activity[
-                (trace.activity["what"] == What.COMPUTE) & (trace.activity["phase"] == phase)
+                (trace.activity["what"] == EngineState.COMPUTE) & (trace.activity["phase"] == phase)
             ]
             cycles = sum(
                 layer.get(phase.name.lower(), {"cycles": 0})["cycles"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import tlm
 import tlm.trace
 from tlm.errors import TraceError
-from tlm.trace import Trace, TraceWriter, schema, space
+from tlm.trace import Trace, TraceWriter, disk_space, schema
 
 SCRIPT = Path(__file__).with_name("endless_writer.py")
 
@@ -95,8 +95,8 @@ def test_a_nearly_full_disk_ends_the_trace(tmp_path: Path, monkeypatch: pytest.M
     """Space is left for the summary: tracing stops before the disk is full, rows are dropped."""
     attrs = dict.fromkeys(schema.RUN_ATTRIBUTES, "x")
     writer = TraceWriter(tmp_path / "t.h5", "phase", attrs, "", [("chip.x", "fp")])
-    total = space.shutil.disk_usage(tmp_path)._replace(free=space.RESERVE_BYTES)
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: total)
+    total = disk_space.shutil.disk_usage(tmp_path)._replace(free=disk_space.RESERVE_BYTES)
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda path: total)
     writer.activity.extend([(0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)] * schema.CHUNK_ROWS)
     writer.flush_if_due()
     assert writer.truncated == "disk-full"

@@ -29,6 +29,7 @@ class Transaction:
         "callbacks",
         "command",
         "end_req",
+        "end_resp",
         "flits",
         "home",
         "ident",
@@ -55,4 +56,4 @@ class Transaction:
         self.flits = 0
         self.path: Path = ()
         self.home: Path = ()  # the path of the response
-        self.begin_req = self.end_req = self.begin_resp = 0
+        self.begin_req = self.end_req = self.begin_resp = self.end_resp = 0

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.core.engine import COMPUTE
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
 from tlm.space.phase import ENGINES
 from tlm.space.program import Program
+from tlm.space.trace_rows import EngineState
 
 
 def lower_bounds_ps(chip: Chip) -> dict[str, int]:
     """Times in ps that no run can beat: the busiest engine, link and channel."""
     period = chip.network.period_ps
-    engine = max(e.spent_ps[COMPUTE] for e in chip.engines)
+    engine = max(e.spent_ps[EngineState.COMPUTE] for e in chip.engines)
     bounds = {"busiest engine": engine}
     if chip.network.contended:
         bounds["busiest link"] = max(link.flits for link in chip.network.all_links()) * period

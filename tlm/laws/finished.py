@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.core.engine import COMPUTE
 from tlm.hardware.dram.channel import DramChannel
 from tlm.laws.check import Check
 from tlm.space.phase import ENGINES
+from tlm.space.trace_rows import EngineState
 
 
 def all_done(chip: Chip) -> Iterator[Check]:
@@ -38,7 +38,7 @@ def time_accounted(chip: Chip) -> Iterator[Check]:
     wrong = [
         e.path
         for e in chip.engines
-        if e.spent_ps[COMPUTE]
+        if e.spent_ps[EngineState.COMPUTE]
         != periods[e.unit // len(ENGINES)] * sum(t.cycles for t in e.tallies.values())
     ]
     yield Check("computing time is cycles", not wrong, f"{wrong}")

@@ -12,11 +12,11 @@ from typing import Any
 
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
-from tlm.hardware.core.engine import COMPUTE, IDLE, REASONS
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import EnergyRow
 from tlm.laws import Check, channel_busy_ps, lower_bounds_ps
 from tlm.space.phase import ENGINES, Phase
+from tlm.space.trace_rows import EngineState
 from tlm.storage.plan import Plan
 from tlm.workload.model import Recording
 from tlm.workload.report.density import densities
@@ -192,14 +192,14 @@ def _engines(chip: Chip) -> Json:
     for kind in ENGINES:
         engines = [e for e in chip.engines if e.path.endswith(f".{kind}")]
         shares = {
-            reason: sum(e.spent_ps[i] for e in engines) / (now * len(engines))
-            for i, reason in enumerate(REASONS)
+            state.reason: sum(e.spent_ps[state] for e in engines) / (now * len(engines))
+            for state in EngineState
         }
         shares["unaccounted"] = 1.0 - math.fsum(shares.values())
         found[kind] = {
             "shares": shares,
-            "busiest": max(e.spent_ps[COMPUTE] for e in engines) / now,
-            "cores_computing": sum(e.spent_ps[COMPUTE] > 0 for e in engines),
+            "busiest": max(e.spent_ps[EngineState.COMPUTE] for e in engines) / now,
+            "cores_computing": sum(e.spent_ps[EngineState.COMPUTE] > 0 for e in engines),
         }
     return found
 
@@ -287,8 +287,10 @@ def _busiest(chip: Chip) -> list[Json]:
     found.append((f"DRAM channel {busy.index(max(busy))}", max(busy), "dram.channels, dram.device"))
     for kind in ENGINES:
         engines = [e for e in chip.engines if e.path.endswith(f".{kind}")]
-        engine = max(engines, key=lambda one: one.spent_ps[COMPUTE])
-        found.append((engine.path, engine.spent_ps[COMPUTE], f"core.engines.{kind}, cores"))
+        engine = max(engines, key=lambda one: one.spent_ps[EngineState.COMPUTE])
+        found.append(
+            (engine.path, engine.spent_ps[EngineState.COMPUTE], f"core.engines.{kind}, cores")
+        )
     found.sort(key=lambda entry: (-entry[1], entry[0]))
     return [{"resource": name, "use": ps / now, "knob": knob} for name, ps, knob in found]
 
@@ -300,12 +302,17 @@ def _stalls(chip: Chip, plan: Plan) -> list[Json]:
     for engine in chip.engines:
         for (phase, layer), parts in engine.by_layer.items():
             for reason, part in enumerate(parts):
-                if reason not in (COMPUTE, IDLE) and part:
+                if reason not in (EngineState.COMPUTE, EngineState.IDLE) and part:
                     key = (Phase(phase).name.lower(), layer, reason)
                     spent[key] = spent.get(key, 0) + part
     total = chip.env.now * len(chip.engines)
     ranked = sorted(spent.items(), key=lambda item: (-item[1], item[0]))
     return [
-        {"phase": phase, "layer": names[layer], "reason": REASONS[reason], "share": part / total}
+        {
+            "phase": phase,
+            "layer": names[layer],
+            "reason": EngineState(reason).reason,
+            "share": part / total,
+        }
         for (phase, layer, reason), part in ranked[:5]
     ]

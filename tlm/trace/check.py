@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import TraceError
+from tlm.space.trace_rows import PHASE_NONE
 from tlm.trace import schema
 
 CheckedRows = NDArray[np.void]
@@ -110,19 +111,18 @@ def check_rows(path: Path, name: str, rows: CheckedRows, units: int) -> None:
     """
     if not len(rows):
         return
-    ends = {"what": len(schema.WHAT_NAMES), "command": len(schema.COMMAND_NAMES)}
+    ends = {"what": len(schema.STATE_NAMES), "command": len(schema.COMMAND_NAMES)}
     ends |= dict.fromkeys(("unit", "initiator", "target"), units)
     for column in rows.dtype.names or ():
         values = rows[column]
         if column == "phase":
-            values = values[values != schema.PHASE_NONE]
+            values = values[values != PHASE_NONE]
             wrong = len(values) and values.max() >= len(schema.PHASE_NAMES)
         else:
             wrong = column in ends and not 0 <= values.min() <= values.max() < ends[column]
         if wrong:
             raise damaged(path, f"/{name}: a row holds an impossible {column}")
-    names = rows.dtype.names or ()
-    first, last = (names[column] for column in schema.SPANS[name])
+    first, last = schema.SPANS[name]
     if (rows[first] < 0).any() or (rows[last] < rows[first]).any():
         raise damaged(path, f"/{name}: a row ends before it begins")
 

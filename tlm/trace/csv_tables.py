@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tlm.space.trace_rows import PHASE_NONE
 from tlm.trace.reader import Trace
-from tlm.trace.schema import COMMAND_NAMES, PHASE_NAMES, PHASE_NONE, TABLES, WHAT_NAMES
+from tlm.trace.schema import COMMAND_NAMES, PHASE_NAMES, STATE_NAMES, TABLES
 
 _BLOCK_ROWS = 1 << 16  # rows turned into Python values at once
 
@@ -23,7 +24,7 @@ def csv_lines(trace: Trace, table: str) -> Iterator[str]:
     names: dict[str, Names] = {
         "command": COMMAND_NAMES,
         "phase": dict(enumerate(PHASE_NAMES)) | {PHASE_NONE: ""},
-        "what": WHAT_NAMES,
+        "what": STATE_NAMES,
         "unit": paths,
         "initiator": paths,
         "target": paths,

@@ -6,7 +6,7 @@ slice. Open the file at ui.perfetto.dev.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from tlm.config.chip import ChipConfig
 from tlm.errors import TraceError
+from tlm.space.phase import ENGINES
+from tlm.space.trace_rows import ActivityRow, EngineState
 from tlm.trace.packets import link_nbytes, packets
 from tlm.trace.reader import Trace
-from tlm.trace.schema import PHASE_NAMES, WHAT_NAMES, What
+from tlm.trace.schema import PHASE_NAMES, STATE_NAMES
 
 WINDOWS = 1000  # samples of a bandwidth counter over the run
 _SEQUENCE = 1  # the one writer of the file
 _PS_PER_NS = 1000
 _BEGIN, _END, _COUNTER = 1, 2, 4  # TrackEvent.Type
-_ENGINES = ("fp", "bp", "wg")
 _CHAIN = ("fp", "grad", "wg")  # phases that a sample's work of one layer passes, in this order
 
 
@@ -52,8 +53,8 @@ def write_perfetto(trace: Trace, chip: ChipConfig, file: IO[bytes]) -> None:
     flows = _flows(trace)
     for unit, track in tracks.unit.items():
         chosen = np.flatnonzero(trace.activity["unit"] == unit)
-        for fields in _slices(trace.activity[chosen], [flows.get(i, []) for i in chosen.tolist()]):
-            _event(writer, track, *fields)
+        for edge in _slices(trace.activity[chosen], [flows.get(i, []) for i in chosen.tolist()]):
+            _write_edge(writer, track, edge)
     _counters(trace, chip, writer, first=1 + max([*tracks.core.values(), *tracks.unit.values()]))
 
 
@@ -62,7 +63,7 @@ def _describe(trace: Trace, writer: Any) -> _Tracks:
     core: dict[str, int] = {}
     unit: dict[int, int] = {}
     for index, (path, kind) in enumerate(trace.units):
-        if kind not in _ENGINES:
+        if kind not in ENGINES:
             continue
         group = path.rpartition(".")[0]
         if group not in core:
@@ -84,54 +85,51 @@ def _track(writer: Any, uuid: int, name: str, parent: int = 0, unit: str = "") -
     writer.write_packet(packet)
 
 
-Fields = tuple[int, int, str, list[int], tuple[int, ...]]  # time in ps, type, name, flows, span
+@dataclass(frozen=True, slots=True)
+class _SliceEdge:
+    """The beginning of a slice, or its end if it has no name; ``span_ps`` is its exact extent."""
+
+    time_ps: int
+    name: str = ""
+    flows: Sequence[int] = ()
+    span_ps: tuple[int, ...] = ()
 
 
-def _slices(rows: NDArray[np.void], flows: list[list[int]]) -> Iterator[Fields]:
+def _slices(rows: NDArray[np.void], flows: list[list[int]]) -> Iterator[_SliceEdge]:
     """Events of one track in order of time.
 
     An outer slice covers what belongs to one (phase, layer) in a row, inner ones its intervals.
     """
     outer: tuple[int, int] | None = None
     end = 0
-    for row, flow in zip(rows.tolist(), flows, strict=True):
-        _, begin, stop, what, phase, layer, sample, samples, step, steps, _ = row
-        if what == What.IDLE:
+    for row, row_flows in zip(map(ActivityRow._make, rows.tolist()), flows, strict=True):
+        if row.what == EngineState.IDLE:
             continue
-        if (phase, layer) != outer or begin != end:
+        if (row.phase, row.layer) != outer or row.begin != end:
             if outer is not None:
-                yield end, _END, "", [], ()
-            outer = (phase, layer)
-            yield begin, _BEGIN, f"{PHASE_NAMES[phase]} layer {layer}", [], ()
-        name = WHAT_NAMES[what]
-        if sample >= 0:
-            name += f" sample {sample}+{samples} step {step}+{steps}"
-        yield begin, _BEGIN, name, flow, (begin, stop)
-        yield stop, _END, "", [], ()
-        end = stop
+                yield _SliceEdge(end)
+            outer = (row.phase, row.layer)
+            yield _SliceEdge(row.begin, f"{PHASE_NAMES[row.phase]} layer {row.layer}")
+        name = STATE_NAMES[row.what]
+        if row.sample >= 0:
+            name += f" sample {row.sample}+{row.samples} step {row.step}+{row.steps}"
+        yield _SliceEdge(row.begin, name, row_flows, (row.begin, row.end))
+        yield _SliceEdge(row.end)
+        end = row.end
     if outer is not None:
-        yield end, _END, "", [], ()
+        yield _SliceEdge(end)
 
 
-def _event(
-    writer: Any,
-    track: int,
-    time_ps: int,
-    kind: int,
-    name: str,
-    flows: list[int],
-    span_ps: tuple[int, ...],
-) -> None:
-    """The begin or the end of a slice."""
+def _write_edge(writer: Any, track: int, edge: _SliceEdge) -> None:
     packet = writer.create_packet()
-    packet.timestamp = time_ps // _PS_PER_NS
+    packet.timestamp = edge.time_ps // _PS_PER_NS
     packet.trusted_packet_sequence_id = _SEQUENCE
     event = packet.track_event
-    event.type, event.track_uuid = kind, track
-    if name:
-        event.name = name
-    event.flow_ids.extend(flows)
-    for key, value in zip(("begin_ps", "end_ps"), span_ps, strict=False):
+    event.type, event.track_uuid = (_BEGIN if edge.name else _END), track
+    if edge.name:
+        event.name = edge.name
+    event.flow_ids.extend(edge.flows)
+    for key, value in zip(("begin_ps", "end_ps"), edge.span_ps, strict=False):
         annotation = event.debug_annotations.add()
         annotation.name, annotation.int_value = key, value
     writer.write_packet(packet)
@@ -146,21 +144,22 @@ def _flows(trace: Trace) -> dict[int, list[int]]:
     rows = trace.activity
     core = [unit.path.rpartition(".")[0] for unit in trace.units]
     ends: dict[tuple[str, int, int], dict[str, int]] = {}
-    for index in np.flatnonzero((rows["what"] == What.COMPUTE) & (rows["sample"] >= 0)).tolist():
-        unit, _, _, _, phase, layer, sample, samples, *_ = rows[index].tolist()
-        name = PHASE_NAMES[phase]
-        for one in range(sample, sample + samples):
-            chain = ends.setdefault((core[unit], layer, one), {})
+    computing = (rows["what"] == EngineState.COMPUTE) & (rows["sample"] >= 0)
+    for index in np.flatnonzero(computing).tolist():
+        row = ActivityRow._make(rows[index].tolist())
+        name = PHASE_NAMES[row.phase]
+        for sample in range(row.sample, row.sample + row.samples):
+            chain = ends.setdefault((core[row.unit], row.layer, sample), {})
             if name in _CHAIN and not (name == _CHAIN[-1] and name in chain):
                 chain[name] = index
     chains = dict.fromkeys(
         tuple(chain[name] for name in _CHAIN if name in chain) for chain in ends.values()
     )
-    found: dict[int, list[int]] = {}
+    flows: dict[int, list[int]] = {}
     for number, chain_rows in enumerate(chains, 1):
         for index in chain_rows if len(chain_rows) > 1 else ():
-            found.setdefault(index, []).append(number)
-    return found
+            flows.setdefault(index, []).append(number)
+    return flows
 
 
 def _counters(trace: Trace, chip: ChipConfig, writer: Any, first: int) -> None:

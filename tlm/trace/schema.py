@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tlm.space.phase import Command, Phase
+from tlm.space.trace_rows import ActivityRow, EngineState, TransactionRow
 
 SCHEMA = "tlm-trace"
 SCHEMA_VERSION = 2
@@ -25,9 +27,6 @@ RUN_ATTRIBUTES = ("tlm_version", "workload_sha256")  # given by the run, all tex
 DIGESTS = {"config": "config_sha256", "units": "units_sha256"}  # attribute that seals a dataset
 WINDOW = "window_ps"  # attribute of a trace that holds only a window of the run
 
-NONE = -1  # layer, sample, step or task of a record that has none
-PHASE_NONE = 255
-
 
 def committed_values(rows: Sequence[int], complete: bool) -> NDArray[np.int64]:
     """``/committed``: the rows of each table that count, 1 if complete, and their CRC-32."""
@@ -35,23 +34,9 @@ def committed_values(rows: Sequence[int], complete: bool) -> NDArray[np.int64]:
     return np.append(counts, np.int64(crc32(counts.tobytes())))
 
 
-class What(IntEnum):
-    """What an engine does in an interval of ``/activity``."""
-
-    COMPUTE = 0
-    STALL_DEPENDENCY = 1
-    STALL_DRAM = 2
-    STALL_NOC = 3
-    STALL_WRITEBACK = 4
-    IDLE = 5
-
-
-COMMAND_NAMES = ("read", "write", "spike", "gradient", "weight_gradient")
-PHASE_NAMES = (
-    *("fp", "loss", "grad", "bp", "wg", "reduce", "update"),
-    *("norm", "norm_grad", "recompute"),
-)
-WHAT_NAMES = tuple(what.name.lower().replace("_", "-") for what in What)
+COMMAND_NAMES = tuple(command.name.lower() for command in Command)
+PHASE_NAMES = tuple(phase.name.lower() for phase in Phase)
+STATE_NAMES = tuple(state.name.lower().replace("_", "-") for state in EngineState)
 
 
 class Unit(NamedTuple):
@@ -63,45 +48,20 @@ class Unit(NamedTuple):
 
 UNIT_DTYPE = np.dtype([("id", "<i4"), ("path", "S48"), ("kind", "S16")])
 
-TRANSACTION_DTYPE = np.dtype(
-    [
-        ("id", "<u4"),
-        ("begin_req", "<i8"),
-        ("end_req", "<i8"),
-        ("begin_resp", "<i8"),
-        ("end_resp", "<i8"),
-        ("initiator", "<i2"),
-        ("target", "<i2"),
-        ("command", "u1"),
-        ("phase", "u1"),
-        ("layer", "<i2"),
-        ("sample", "<i2"),
-        ("step", "<i2"),
-        ("nbytes", "<u4"),
-        ("address", "<i8"),
-    ]
-)
 
-ACTIVITY_DTYPE = np.dtype(
-    [
-        ("unit", "<i2"),
-        ("begin", "<i8"),
-        ("end", "<i8"),
-        ("what", "u1"),
-        ("phase", "u1"),
-        ("layer", "<i2"),
-        ("sample", "<i2"),
-        ("samples", "<i2"),
-        ("step", "<i2"),
-        ("steps", "<i2"),
-        ("task", "<i4"),
-    ]
-)
+def _dtype(row: type[TransactionRow | ActivityRow]) -> np.dtype[np.void]:
+    """The compound type of a table: a field for each field of its rows, of the annotated type."""
+    hints = get_type_hints(row, include_extras=True)
+    return np.dtype([(name, hint.__metadata__[0]) for name, hint in hints.items()])
 
+
+TRANSACTION_DTYPE = _dtype(TransactionRow)
+ACTIVITY_DTYPE = _dtype(ActivityRow)
 TABLES = {"transactions": TRANSACTION_DTYPE, "activity": ACTIVITY_DTYPE}  # order of /committed
-SPANS = {"transactions": (1, 4), "activity": (1, 2)}  # columns of a row's first and last time
+# Columns of a row's first and last time.
+SPANS = {"transactions": ("begin_req", "end_resp"), "activity": ("begin", "end")}
 COMMITTED = len(TABLES) + 2  # rows of each table, complete, CRC-32 of the numbers before it
 ENUM_ATTRIBUTES = {
     "transactions": {"command_names": COMMAND_NAMES, "phase_names": PHASE_NAMES},
-    "activity": {"what_names": WHAT_NAMES, "phase_names": PHASE_NAMES},
+    "activity": {"what_names": STATE_NAMES, "phase_names": PHASE_NAMES},
 }

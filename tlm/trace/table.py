@@ -90,7 +90,8 @@ class Table:
 
     def _keep_window(self, begin_ps: int, end_ps: int) -> None:
         """Drop the new rows that end before the window or begin after it."""
-        first, last = schema.SPANS[self._name]
+        columns = self._dtype.names or ()
+        first, last = map(columns.index, schema.SPANS[self._name])
         rows, known = self._rows, self._looked_at
         rows[known:] = [r for r in rows[known:] if r[first] < end_ps and r[last] > begin_ps]
         self._looked_at = len(rows)

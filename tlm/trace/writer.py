@@ -18,8 +18,8 @@ import numpy as np
 
 from tlm.errors import TraceError
 from tlm.trace import schema
+from tlm.trace.disk_space import METADATA_BYTES, require_space, sync
 from tlm.trace.limits import NO_LIMITS, TraceLimits
-from tlm.trace.space import METADATA_BYTES, require_space, sync
 from tlm.trace.table import Table
 
 

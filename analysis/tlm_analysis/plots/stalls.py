@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from tlm.trace import What
+from tlm.trace import EngineState
 from tlm_analysis.plots.canvas import new_figure, style
 from tlm_analysis.plots.utilisation import STATES
 from tlm_analysis.stalls import Breakdown
@@ -28,7 +28,7 @@ def stalls_figure(times: Breakdown, layers: Mapping[int, str]) -> Figure:
         axes = figure.subplots()
         left = np.zeros(len(shown))
         for what, (label, colour) in STATES.items():
-            if what == What.IDLE:
+            if what == EngineState.IDLE:
                 continue
             axes.barh(places, shares[:, what], left=left, color=colour, label=label)
             left += shares[:, what]

@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from tlm.quantity_text import time_unit
-from tlm.trace import What
+from tlm.trace import EngineState
 from tlm_analysis.activity import Utilisation
 from tlm_analysis.plots.canvas import (
     BLUE,
@@ -30,12 +30,12 @@ ENGINE_TITLES = {"fp": "Forward (FP)", "bp": "Backward (BP)", "wg": "Weight grad
 _VISIBLE = 0.001  # share of time below which a band would not be seen
 
 STATES = {  # bottom to top
-    What.COMPUTE: ("compute", BLUE),
-    What.STALL_DRAM: ("waits for DRAM", VERMILION),
-    What.STALL_NOC: ("waits for NoC", PURPLE),
-    What.STALL_WRITEBACK: ("waits for write-back", GREEN),
-    What.STALL_DEPENDENCY: ("waits for other work", YELLOW),
-    What.IDLE: ("idle", LIGHT_GREY),
+    EngineState.COMPUTE: ("compute", BLUE),
+    EngineState.STALL_DRAM: ("waits for DRAM", VERMILION),
+    EngineState.STALL_NOC: ("waits for NoC", PURPLE),
+    EngineState.STALL_WRITEBACK: ("waits for write-back", GREEN),
+    EngineState.STALL_DEPENDENCY: ("waits for other work", YELLOW),
+    EngineState.IDLE: ("idle", LIGHT_GREY),
 }
 
 
@@ -71,7 +71,7 @@ def _panel(axes: Axes, engine: Utilisation) -> None:
     if engine.other_shares.max(initial=0.0) > _VISIBLE:
         _not_recorded(axes, bottom, edges)
     span_ps = engine.edges_ps[-1] - engine.edges_ps[0]
-    compute = engine.time_ps[What.COMPUTE].sum() / max(1, engine.engines * span_ps)
+    compute = engine.time_ps[EngineState.COMPUTE].sum() / max(1, engine.engines * span_ps)
     axes.set_title(
         f"{ENGINE_TITLES[engine.kind]}: {engine.engines} engines, {compute:.1%} computing"
     )

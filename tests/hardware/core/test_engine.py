@@ -13,11 +13,11 @@ from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip, unit_names
 from tlm.hardware.core.dma import AddressSplit
-from tlm.hardware.core.engine import COMPUTE, DEPENDENCY, DRAM, IDLE, NOC, WRITEBACK
 from tlm.kernel import StuckError, run_until
 from tlm.space.phase import ENGINES, Command, Phase
 from tlm.space.program import Completions, Program
 from tlm.space.tile import Message, Tile
+from tlm.space.trace_rows import EngineState
 
 CYCLE = 2000  # ps, 500 MHz, cores and network alike
 LATENCY = 60_000  # ps of the ideal DRAM
@@ -64,7 +64,7 @@ class Bench:
         return [
             (row[3], row[1], row[2])
             for row in self.activity
-            if row[0] == UNIT[where] and row[3] != IDLE
+            if row[0] == UNIT[where] and row[3] != EngineState.IDLE
         ]
 
     def bus(self, nbytes):
@@ -88,7 +88,10 @@ def test_a_tile_computes_when_its_read_is_there():
     bench.add(FP0, 100, reads=((0, 256),))
     chip = bench.run()
     there = bench.read_ps(256)
-    assert bench.intervals(FP0) == [(DRAM, 0, there), (COMPUTE, there, there + 100 * CYCLE)]
+    assert bench.intervals(FP0) == [
+        (EngineState.STALL_DRAM, 0, there),
+        (EngineState.COMPUTE, there, there + 100 * CYCLE),
+    ]
     assert chip.env.now == there + 100 * CYCLE
 
 
@@ -101,8 +104,8 @@ def test_the_next_tiles_read_overlaps_this_tiles_computing():
     there = bench.read_ps(256)
     starts = [there + n * 1000 * CYCLE for n in range(4)]
     assert bench.intervals(FP0) == [
-        (DRAM, 0, there),
-        *((COMPUTE, starts[n], starts[n + 1]) for n in range(3)),
+        (EngineState.STALL_DRAM, 0, there),
+        *((EngineState.COMPUTE, starts[n], starts[n + 1]) for n in range(3)),
     ]
     begins = [row[1] for row in bench.transactions]
     assert begins == [0, 0, starts[1]]
@@ -116,9 +119,9 @@ def test_a_read_longer_than_the_computing_stalls_for_the_rest():
     bench.run()
     there = bench.read_ps(256)
     assert bench.intervals(FP0) == [
-        (COMPUTE, 0, CYCLE),
-        (DRAM, CYCLE, there),
-        (COMPUTE, there, there + CYCLE),
+        (EngineState.COMPUTE, 0, CYCLE),
+        (EngineState.STALL_DRAM, CYCLE, there),
+        (EngineState.COMPUTE, there, there + CYCLE),
     ]
 
 
@@ -132,9 +135,9 @@ def test_waiting_for_a_message_is_dependency_until_it_is_posted_then_noc():
     posted = 500 * CYCLE
     there = posted + mesh_ps(1, 256)
     assert bench.intervals(FP1) == [
-        (DEPENDENCY, 0, posted),
-        (NOC, posted, there),
-        (COMPUTE, there, there + 10 * CYCLE),
+        (EngineState.STALL_DEPENDENCY, 0, posted),
+        (EngineState.STALL_NOC, posted, there),
+        (EngineState.COMPUTE, there, there + 10 * CYCLE),
     ]
 
 
@@ -146,8 +149,8 @@ def test_waiting_for_an_engine_of_the_same_core_is_dependency():
     bench.add(BP0, 10, needs=(ident,))
     bench.run()
     assert bench.intervals(BP0) == [
-        (DEPENDENCY, 0, 300 * CYCLE),
-        (COMPUTE, 300 * CYCLE, 310 * CYCLE),
+        (EngineState.STALL_DEPENDENCY, 0, 300 * CYCLE),
+        (EngineState.COMPUTE, 300 * CYCLE, 310 * CYCLE),
     ]
 
 
@@ -160,8 +163,8 @@ def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early()
     bench.add(BP0, 10, needs=(ident,))
     bench.run()
     assert bench.intervals(BP0) == [
-        (DEPENDENCY, 0, 1000 * CYCLE),
-        (COMPUTE, 1000 * CYCLE, 1010 * CYCLE),
+        (EngineState.STALL_DEPENDENCY, 0, 1000 * CYCLE),
+        (EngineState.COMPUTE, 1000 * CYCLE, 1010 * CYCLE),
     ]
 
 
@@ -176,9 +179,9 @@ def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
     in_dram = posted + mesh_ps(0, 256) + bench.bus(256) + LATENCY
     there = in_dram + bench.read_ps(256)
     found = bench.intervals(WG0)
-    assert found[0] == (DEPENDENCY, 0, posted)
-    assert {what for what, _, _ in found[1:-1]} == {DRAM}
-    assert found[-1] == (COMPUTE, there, there + 10 * CYCLE)
+    assert found[0] == (EngineState.STALL_DEPENDENCY, 0, posted)
+    assert {what for what, _, _ in found[1:-1]} == {EngineState.STALL_DRAM}
+    assert found[-1] == (EngineState.COMPUTE, there, there + 10 * CYCLE)
     read = next(row for row in bench.transactions if row[7] == Command.READ)
     assert read[1] == in_dram
 
@@ -204,7 +207,13 @@ def test_the_third_output_waits_for_the_first_to_leave():
         bench.add(FP0, 1, writes=((tile * nbytes, nbytes),))
     bench.run()
     found = bench.intervals(FP0)
-    assert [what for what, _, _ in found] == [COMPUTE, COMPUTE, WRITEBACK, COMPUTE, WRITEBACK]
+    assert [what for what, _, _ in found] == [
+        EngineState.COMPUTE,
+        EngineState.COMPUTE,
+        EngineState.STALL_WRITEBACK,
+        EngineState.COMPUTE,
+        EngineState.STALL_WRITEBACK,
+    ]
     writes = [row for row in bench.transactions if row[13] < nbytes]
     assert found[2][2] == max(row[4] for row in writes)
     assert found[4][2] == bench.chip.env.now == max(row[4] for row in bench.transactions)
@@ -217,7 +226,7 @@ def test_a_tile_without_output_needs_no_output_buffer():
         bench.add(FP0, 1, writes=((tile * 16384, 16384),))
     bench.add(FP0, 5)
     bench.run()
-    assert [what for what, _, _ in bench.intervals(FP0)][:3] == [COMPUTE] * 3
+    assert [what for what, _, _ in bench.intervals(FP0)][:3] == [EngineState.COMPUTE] * 3
 
 
 def test_an_empty_message_still_arrives():
@@ -327,10 +336,10 @@ def test_intervals_tile_the_run_of_every_engine():
             by_reason[row[3]] += row[2] - row[1]
         assert [by_reason[reason] for reason in range(6)] == engine.spent_ps
         computing = sum(tile.cycles for tile in engine.tiles) * CYCLE
-        assert by_reason[COMPUTE] == computing
+        assert by_reason[EngineState.COMPUTE] == computing
     assert len(transactions) == sum(t.transactions for t in chip.traffic.values())
     assert {type(number) for row in (*transactions, *activity) for number in row} <= {
-        int, Command, Phase,
+        int, Command, EngineState, Phase,
     }  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from tlm.hardware.noc.network import ChipNetwork
@@ -12,8 +14,19 @@ from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
 from tlm.space.phase import Command
 from tlm.space.tile import Extent, Message, Tile
+from tlm.space.trace_rows import TransactionRow
 
 READ, WRITE = int(Command.READ), int(Command.WRITE)  # plain ints: an enum costs twice in a test
+
+# A row by the names of its columns: an attribute each, of the transaction or of its tile. Reading
+# them so costs 0.5 us of the 60 us that a transaction takes; a row built by keywords costs three
+# times as much.
+_ELSEWHERE = {"id": "ident"} | {
+    column: f"job.tile.{column}" for column in ("phase", "layer", "sample", "step")
+}
+_row_of: Callable[[Transaction], tuple[int, ...]] = attrgetter(
+    *(_ELSEWHERE.get(column, column) for column in TransactionRow._fields)
+)
 
 Piece = tuple[int, int, int]  # channel, address within it, bytes
 
@@ -166,12 +179,8 @@ class Dma:
         now = self.env.now
         transfer: Transfer = txn.job
         if self.rows is not None:
-            tile = transfer.tile
-            self.rows.append(
-                (txn.ident, txn.begin_req, txn.end_req, txn.begin_resp, now, txn.initiator,
-                 txn.target, txn.command, tile.phase, tile.layer, tile.sample, tile.step,
-                 txn.nbytes, txn.address)
-            )  # fmt: skip
+            txn.end_resp = now
+            self.rows.append(_row_of(txn))
         self.outstanding -= 1
         if self.queue:
             self._issue()

@@ -11,9 +11,8 @@ from tlm.hardware.core.dma import Dma
 from tlm.kernel import Done, Environment
 from tlm.space.phase import Phase
 from tlm.space.tile import Tile, Work
+from tlm.space.trace_rows import NONE, PHASE_NONE, ActivityRow, EngineState
 
-COMPUTE, DEPENDENCY, DRAM, NOC, WRITEBACK, IDLE = range(6)  # columns of the trace's activity
-REASONS = ("compute", "dependency", "dram", "noc", "writeback", "idle")
 OUTPUTS_HELD = 2  # output buffers of an engine: one being filled, one being written (double buffer)
 
 
@@ -78,7 +77,7 @@ class Engine:
         self.dma = dma
         self.completions = completions
         self.rows = rows
-        self.spent_ps = [0] * len(REASONS)
+        self.spent_ps = [0] * len(EngineState)
         self.by_layer: dict[tuple[int, int], list[int]] = {}
         self.tallies: dict[tuple[Phase, int], Tally] = {}
         self.position = 0
@@ -94,37 +93,37 @@ class Engine:
         for index, tile in enumerate(self.tiles):
             self.position = index
             if ahead_of < index:
-                yield from self._wait(tile.read_needs, tile, DRAM)
+                yield from self._wait(tile.read_needs, tile, EngineState.STALL_DRAM)
                 ahead = self.dma.fetch(tile)
             current = ahead
             ahead, ahead_of = self._fetch_ahead(index)
-            yield from self._wait(tile.needs, tile, NOC)
+            yield from self._wait(tile.needs, tile, EngineState.STALL_NOC)
             if current is not None:
-                yield from self._stall(current, tile, DRAM)
+                yield from self._stall(current, tile, EngineState.STALL_DRAM)
             if ahead_of == index:
                 ahead, ahead_of = self._fetch_ahead(index)
             self._check_inputs(tile, current)
             if tile.writes or tile.messages:
                 while len(self._outputs) >= OUTPUTS_HELD:
-                    yield from self._stall(self._outputs.popleft(), tile, WRITEBACK)
+                    yield from self._stall(
+                        self._outputs.popleft(), tile, EngineState.STALL_WRITEBACK
+                    )
             if tile.cycles:
                 yield self.env.timeout(tile.cycles * self.period_ps)
-                self._account(COMPUTE, tile, index)
+                self._account(EngineState.COMPUTE, tile, index)
             self._hand_over(tile)
         self.position = len(self.tiles)
         drained = self.dma.drained()
         if drained is not None:
-            yield from self._stall(drained, self.tiles[-1], WRITEBACK)
+            yield from self._stall(drained, self.tiles[-1], EngineState.STALL_WRITEBACK)
         finished.arrive(self.env.now)
 
     def finish(self, now: int) -> None:
         """Account the time from the last tile to the end of the run as idle."""
         if now > self.accounted_ps:
-            self.spent_ps[IDLE] += now - self.accounted_ps
+            self.spent_ps[EngineState.IDLE] += now - self.accounted_ps
             if self.rows is not None:
-                self.rows.append(
-                    (self.unit, self.accounted_ps, now, IDLE, 255, -1, -1, 0, -1, 0, -1)
-                )
+                self.rows.append(_idle_row(self.unit, self.accounted_ps, now))
             self.accounted_ps = now
 
     def _check_inputs(self, tile: Tile, reads: Done | None) -> None:
@@ -144,13 +143,13 @@ class Engine:
             return None, index
         return self.dma.fetch(tile), index + 1
 
-    def _wait(self, idents: tuple[int, ...], tile: Tile, last_leg: int) -> Iterator[Done]:
+    def _wait(self, idents: tuple[int, ...], tile: Tile, last_leg: EngineState) -> Iterator[Done]:
         for ident in idents:
             done = self.completions[ident]
             if done.remaining:
                 yield from self._stall(done, tile, last_leg)
 
-    def _stall(self, done: Done, tile: Tile, reason: int) -> Iterator[Done]:
+    def _stall(self, done: Done, tile: Tile, reason: EngineState) -> Iterator[Done]:
         """Wait; time before the last producer posted is dependency, the rest is ``reason``."""
         if done.remaining == 0:
             return
@@ -159,26 +158,29 @@ class Engine:
         yield done
         now = self.env.now
         self.waits_for = None
-        if reason in (NOC, DRAM) and done.posted > begin:
-            self._account(DEPENDENCY, tile, self.position, min(done.posted, now))
-        elif reason == NOC and not done.posted:
-            reason = DEPENDENCY
+        if reason in (EngineState.STALL_NOC, EngineState.STALL_DRAM) and done.posted > begin:
+            self._account(EngineState.STALL_DEPENDENCY, tile, self.position, min(done.posted, now))
+        elif reason == EngineState.STALL_NOC and not done.posted:
+            reason = EngineState.STALL_DEPENDENCY
         self._account(reason, tile, self.position)
 
-    def _account(self, what: int, tile: Tile, task: int, until: int = -1) -> None:
+    def _account(self, state: EngineState, tile: Tile, task: int, until: int = -1) -> None:
         """Close the interval from the last accounted time to ``until`` (now by default)."""
         end = self.env.now if until < 0 else until
         begin = self.accounted_ps
         if end == begin:
             return
         self.accounted_ps = end
-        self.spent_ps[what] += end - begin
-        spent = self.by_layer.setdefault((tile.phase, tile.layer), [0] * len(REASONS))
-        spent[what] += end - begin
+        self.spent_ps[state] += end - begin
+        spent = self.by_layer.setdefault((tile.phase, tile.layer), [0] * len(EngineState))
+        spent[state] += end - begin
         if self.rows is not None:
             self.rows.append(
-                (self.unit, begin, end, what, tile.phase, tile.layer, tile.sample, tile.samples,
-                 tile.step, tile.steps, task)
+                ActivityRow(
+                    unit=self.unit, begin=begin, end=end, what=state, phase=tile.phase,
+                    layer=tile.layer, sample=tile.sample, samples=tile.samples,
+                    step=tile.step, steps=tile.steps, task=task,
+                )
             )  # fmt: skip
 
     def _hand_over(self, tile: Tile) -> None:
@@ -202,3 +204,10 @@ class Engine:
         for ident in tile.signals:
             completions[ident].posted = now
             completions[ident].arrive(now)
+
+
+def _idle_row(unit: int, begin: int, end: int) -> ActivityRow:
+    return ActivityRow(
+        unit=unit, begin=begin, end=end, what=EngineState.IDLE, phase=PHASE_NONE, layer=NONE,
+        sample=NONE, samples=0, step=NONE, steps=0, task=NONE,
+    )  # fmt: skip

@@ -23,7 +23,7 @@ from tlm.config.core import GradientEngine
 from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_work
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.masks import needed, taps
-from tlm.laws.due.layer import useful_pairs
+from tlm.laws.due.results import useful_pairs
 from tlm.space.phase import Phase
 from tlm.space.region import Block
 from tlm.workload.model import Pool

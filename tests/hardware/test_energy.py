@@ -43,7 +43,7 @@ def one_tile(**fields):
     """A program of a single FP tile on core 0 of the preset."""
     tiles = [{engine: [] for engine in ENGINES} for _ in range(20)]
     tiles[0]["fp"].append(Tile(Phase.FP, 0, 0, 1, 0, 1, 100, **fields))
-    return Program(tiles, Completions(), {}, {})
+    return Program(tiles, Completions())
 
 
 def by_action(rows):

@@ -1,12 +1,14 @@
 """Masks behind pools found a second way are those that the engines see."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.program.graphs import builder, recording, workload
-from tests.program.jobs import place
-from tlm.laws.due.masks import entering, needed
+from tests.program.graphs import NORM, builder, recording, workload
+from tlm.counts.masks import Masks
+from tlm.laws.due.masks import input_needs, layer_inputs, product_gradients
 from tlm.workload.model import Pool
 
 POOLS = st.builds(
@@ -24,6 +26,24 @@ def test_both_ways_agree(outer, inner, seed, density):
     second = net.conv(5, 3, padding=1, pool=outer, sources=(-1,))
     net.linear(4, sources=(first, second), input_pool=inner)
     job = workload(net.layers)
-    last = place(job, recording(job, seed, density)).layers[-1]
-    assert np.array_equal(entering(last), last.masks.inputs(last.layer.index))
-    assert np.array_equal(needed(last), last.masks.input_need(last.layer.index))
+    masks = recording(job, seed, density)
+    counted, last = Masks(job, masks, sparse_norm=False), job.layers[-1]
+    assert np.array_equal(layer_inputs(job, masks, last), counted.inputs(last.index))
+    assert np.array_equal(input_needs(job, masks, last), counted.input_need(last.index))
+
+
+@settings(max_examples=25)
+@given(
+    size=st.integers(1, 3), stride=st.integers(1, 3), padding=st.integers(0, 1),
+    seed=st.integers(0, 99), density=st.floats(0, 1),
+)  # fmt: skip
+def test_dY_through_a_pool_of_currents(size, stride, padding, seed, density):
+    """Frozen statistics keep the zeros of dI, which average-pooling sends to whole windows."""
+    net = builder((3, 9, 8), NORM)
+    pool = Pool("average", size, stride, min(padding, size // 2))
+    layer = net.layers[net.conv(4, 3, padding=1)]
+    layer = replace(layer, current_pool=pool, out_shape=pool.pooled(layer.product_shape))
+    job = workload([layer])
+    masks = recording(job, seed, density)
+    counted = Masks(job, masks, sparse_norm=True)
+    assert np.array_equal(product_gradients(layer, masks, exact=False), counted.dY(0))

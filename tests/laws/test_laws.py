@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip, tiles_of
+from tests.program.jobs import IDEAL_DRAM, built, conv, due, job, linear, loaded_chip, tiles_of
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
-from tlm.laws import check_run, lower_bounds_ps
+from tlm.laws import Bill, check_run, lower_bounds_ps
 from tlm.space.phase import Phase
 from tlm.space.trace_rows import EngineState
 
@@ -27,6 +27,7 @@ class Run:
         first = conv((4, 8, 8), 20, 3, padding=1, pool=2)
         self.loaded = loaded_chip(*overrides)
         self.plan, self.program = built(*job(first, linear(320, 10), batch=4), *overrides)
+        self.due = due(self.plan)
         if tamper:
             tamper(self.program)
         timing = load_dram_timing(self.loaded.config.dram.device)
@@ -42,7 +43,8 @@ class Run:
 
     def checks(self):
         """All laws."""
-        return check_run(self.chip, self.program, self.rows, self.total_pj, self.loaded.energy)
+        bill = Bill(self.rows, self.total_pj, self.loaded.energy)
+        return check_run(self.chip, self.program, self.due, bill)
 
     def tally(self, phase, layer):
         """What some engine has counted of a phase and layer."""

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.program.jobs import loaded_chip
+from tests.program.jobs import broken_by, loaded_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
-from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
-from tlm.laws import check_run
 from tlm.workload.builder import Builder
 from tlm.workload.model import Norm, Recording, Workload
 from tlm.workload.surrogate import lif_neuron
@@ -70,13 +68,11 @@ def cut(job, recorded, batch, steps):
     )  # fmt: skip
 
 
-def broken_laws(program, *overrides):
-    """The invariants that a run of a program breaks, and the settled chip."""
+def broken_laws(plan, program, *overrides):
+    """The laws that a run of a planned program breaks, and the settled chip."""
     loaded = loaded_chip(*overrides)
     timing = load_dram_timing(loaded.config.dram.device)
     chip = Chip(loaded.config, timing, program, None, None)
     run_until(chip.env, chip.finished)
     chip.settle()
-    rows = energy_rows(chip, loaded.energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), loaded.energy)
-    return [f"{one.name}: {one.detail}" for one in checks if not one.holds], chip
+    return broken_by(chip, plan, program, loaded.energy), chip

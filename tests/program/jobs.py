@@ -10,6 +10,9 @@ import numpy as np
 
 from tlm.config.layers import load_chip
 from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.hardware.energy import energy_rows
+from tlm.laws import Bill, check_run
+from tlm.laws.due import due_of
 from tlm.program.build import build_program
 from tlm.storage.planning import make_plan
 from tlm.workload.model import Layer, Pool, Recording, Workload
@@ -117,6 +120,19 @@ def tiles_of(program, phase, layer=None):
         for tile in tiles
         if tile.phase == phase and layer in (None, tile.layer)
     ]
+
+
+def broken_by(chip, plan, program, table):
+    """The laws that a settled run breaks, its energy by ``table``."""
+    rows = energy_rows(chip, table)
+    bill = Bill(rows, sum(row.total_pj for row in rows), table)
+    checks = check_run(chip, program, due(plan), bill)
+    return [f"{check.name}: {check.detail}" for check in checks if not check.holds]
+
+
+def due(plan):
+    """What the laws ask of a planned job."""
+    return due_of(plan, plan.layers[0].masks.recording)
 
 
 def built(workload, recording, *overrides):

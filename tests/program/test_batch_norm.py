@@ -66,7 +66,7 @@ def test_exact_statistics_in_closed_form(split, cores):
         assert sum(tile.covers * tile.samples * tile.steps for tile in tiles) == ELEMENTS
     assert layer_plan.live.all()
     assert layer_plan.dY.all()
-    broken, _ = broken_laws(program, *overrides)
+    broken, _ = broken_laws(plan, program, *overrides)
     assert broken == []
 
 
@@ -122,7 +122,7 @@ def test_gradients_too_large_for_the_core_go_through_dram():
     assert bytes_of(plan, _all(program, 1), "conv1.dY", "writes") == 2 * ELEMENTS
     wg = tiles_of(program, Phase.WG, 1)
     assert bytes_of(plan, wg, "conv1.dY", "reads") == 2 * ELEMENTS
-    broken, _ = broken_laws(program, *overrides)
+    broken, _ = broken_laws(plan, program, *overrides)
     assert broken == []
 
 
@@ -151,7 +151,7 @@ def test_saved_state_by_policy(policy):
             assert sum(getattr(t.work, measure) for t in again) == sum(
                 getattr(t.work, measure) for t in first
             )
-    broken, _ = broken_laws(program, *overrides)
+    broken, _ = broken_laws(plan, program, *overrides)
     assert broken == []
 
 
@@ -182,5 +182,5 @@ def test_a_carry_that_does_not_fit_goes_through_dram():
     fp = tiles_of(program, Phase.FP, 1)
     assert bytes_of(plan, fp, "conv1.carry", "writes") == moved
     assert bytes_of(plan, fp, "conv1.carry", "reads") == moved
-    broken, _ = broken_laws(program, *overrides, *DENSE)
+    broken, _ = broken_laws(plan, program, *overrides, *DENSE)
     assert broken == []

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.graphs import NORM, broken_laws, builder, cut, recording, workload
-from tests.program.jobs import DENSE, IDEAL_DRAM, array_overrides, built, place, tiles_of
+from tests.program.jobs import DENSE, IDEAL_DRAM, array_overrides, built, due, place, tiles_of
 from tlm.space.phase import Phase
 from tlm.workload import open_workload
 from tlm.workload.bundled import bundled_names
@@ -28,8 +28,8 @@ def test_every_bundled_job_runs_and_keeps_all_laws(name):
     """Two samples and two steps of every recorded job, on the default chip."""
     whole = open_workload(name)
     job, recorded = cut(whole, whole.load(len(whole.iterations) - 1), batch=2, steps=2)
-    _, program = built(job, recorded, IDEAL_DRAM)
-    broken, _ = broken_laws(program, IDEAL_DRAM)
+    plan, program = built(job, recorded, IDEAL_DRAM)
+    broken, _ = broken_laws(plan, program, IDEAL_DRAM)
     assert broken == []
 
 
@@ -66,7 +66,7 @@ def test_a_residual_sum_counted_by_hand():
     adds = {i: tile.work.energy["bp.reduce_add"] for i in (0, 1, 2)
             for tile in tiles_of(program, Phase.GRAD, i)}  # fmt: skip
     assert adds == {0: 256, 1: 0, 2: 0}
-    broken, _ = broken_laws(program, "cores=1")
+    broken, _ = broken_laws(plan, program, "cores=1")
     assert broken == []
 
 
@@ -169,16 +169,16 @@ def test_random_graphs_run_and_keep_all_laws(
     overrides = [*array_overrides(4, 4), f"mapping.split={split}", f"cores={cores}", IDEAL_DRAM,
                  f"mapping.batch_norm={policy}", f"mapping.state={state}"]  # fmt: skip
     overrides += [*(SMALL_MEMORIES if small else ()), *(DENSE if dense else ())]
-    _, program = built(job, recording(job, seed, live=live), *overrides)
-    broken, chip = broken_laws(program, *overrides)
+    plan, program = built(job, recording(job, seed, live=live), *overrides)
+    broken, chip = broken_laws(plan, program, *overrides)
     assert broken == []
     assert all(done.complete for done in chip.completions)
-    for (phase, layer), due in program.required.items():
+    for (phase, layer), pairs in due(plan).results.items():
         found = Counter()
         for tile in tiles_of(program, phase, layer):
             for pair in tile.pairs():
                 found[pair] += tile.covers
-        assert found == Counter(due)
+        assert found == Counter(pairs)
 
 
 @pytest.mark.slow
@@ -187,6 +187,6 @@ def test_networks_at_imagenet_shape_run(name):
     """One sample and step of each description with drawn activity."""
     job = open_workload(f"{name}[B=1,T=1]:bernoulli(0.15)")
     coarse = ("noc.payload=4 KiB", "dram.interleave=4 KiB")
-    _, program = built(job, job.load(0), *coarse)
-    broken, _ = broken_laws(program, *coarse)
+    plan, program = built(job, job.load(0), *coarse)
+    broken, _ = broken_laws(plan, program, *coarse)
     assert broken == []

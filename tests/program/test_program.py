@@ -13,8 +13,10 @@ from tests.program.jobs import (
     IDEAL_DRAM,
     Densities,
     array_overrides,
+    broken_by,
     built,
     conv,
+    due,
     job,
     linear,
     loaded_chip,
@@ -23,9 +25,7 @@ from tests.program.jobs import (
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import MappingError
 from tlm.hardware.chip import Chip
-from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
-from tlm.laws import check_run
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Phase
 
 SPLITS = st.sampled_from(["auto", "k", "batch", "spatial"])
@@ -112,9 +112,9 @@ def test_everything_required_is_covered_exactly_once(drawn, split, cores):
     """Every (phase, layer, sample, step) has all its elements once, however layers are cut."""
     plan, program = built(*drawn, *array_overrides(4, 4), f"mapping.split={split}",
                           f"cores={cores}")  # fmt: skip
-    due = required(plan)
-    assert program.required == due
-    for (phase, layer), pairs in due.items():
+    results = required(plan)
+    assert due(plan).results == results
+    for (phase, layer), pairs in results.items():
         assert covered(program, phase, layer) == pairs, (phase, layer)
     counts = announced(program)
     assert [counts[i] for i in range(len(program.completions.labels))] == program.completions.counts
@@ -129,12 +129,9 @@ def test_random_programs_run_to_their_end(drawn, split, cores, small):
         overrides += ("core.memory.gradients=136 Kib", "core.memory.spikes=2 Kib",
                       "core.memory.accumulators=4 Kib",
                       "core.memory.weights=1 Kib")  # fmt: skip
-    _, program = built(*drawn, *overrides)
+    plan, program = built(*drawn, *overrides)
     chip = run(program, *overrides)
-    table = loaded_chip(*overrides).energy
-    rows = energy_rows(chip, table)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), table)
-    assert [f"{check.name}: {check.detail}" for check in checks if not check.holds] == []
+    assert broken_by(chip, plan, program, loaded_chip(*overrides).energy) == []
     assert type(chip.env.now) is int
     assert all(done.complete for done in chip.completions)
 
@@ -149,12 +146,9 @@ def test_small_gradient_memories_do_not_deadlock(split, cores, gradients):
     drawn = job(first, second, linear(256, 10), batch=5, steps=3, densities=Densities(live=0.7))
     overrides = (f"mapping.split={split}", f"cores={cores}", f"core.memory.gradients={gradients}",
                  "core.memory.accumulators=48 Kib", IDEAL_DRAM)  # fmt: skip
-    _, program = built(*drawn, *overrides)
+    plan, program = built(*drawn, *overrides)
     chip = run(program, *overrides)
-    table = loaded_chip(*overrides).energy
-    rows = energy_rows(chip, table)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), table)
-    assert [check.name for check in checks if not check.holds] == []
+    assert broken_by(chip, plan, program, loaded_chip(*overrides).energy) == []
     if cores == 1:
         blocks = {"48 Kib": 5, "96 Kib": 5, "200 Kib": 3}[gradients]
         assert len(tiles_of(program, Phase.GRAD, 0)) == blocks

@@ -11,6 +11,7 @@ from tests.program.jobs import (
     IDEAL_DRAM,
     Densities,
     array_overrides,
+    broken_by,
     built,
     conv,
     job,
@@ -20,9 +21,7 @@ from tests.program.jobs import (
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import MappingError
 from tlm.hardware.chip import Chip
-from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
-from tlm.laws import check_run
 from tlm.placement.schedule import schedule_of
 from tlm.space.grid import Grid
 from tlm.space.phase import BATCH, Phase
@@ -50,9 +49,7 @@ def run(drawn, *overrides):
     chip = Chip(loaded.config, timing, program, None, activity)
     run_until(chip.env, chip.finished)
     chip.settle()
-    rows = energy_rows(chip, loaded.energy)
-    checks = check_run(chip, program, rows, sum(row.total_pj for row in rows), loaded.energy)
-    return plan, program, chip, [f"{c.name}: {c.detail}" for c in checks if not c.holds]
+    return plan, program, chip, broken_by(chip, plan, program, loaded.energy)
 
 
 def grid(*samples):

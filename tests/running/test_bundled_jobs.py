@@ -66,7 +66,7 @@ def test_every_required_pair_is_in_the_trace(finished: RunResult) -> None:
             }
     due = {
         (int(phase), layer, *pair)
-        for (phase, layer), pairs in job.program.required.items()
+        for (phase, layer), pairs in job.due.results.items()
         for pair in pairs
     }
     assert due <= seen

@@ -1,50 +1,67 @@
 """Conservation laws, checked at the end of every run from quantities counted apart.
 
-A run that breaks one is INVALID: its figures are not to be used.
+A run that breaks a law is INVALID: its figures are not to be used. A law imports nothing that it
+checks: it reads the counters of the hardware and the tiles of the program, and compares them with
+each other or with what :mod:`tlm.laws.due` derives anew from the job.
+
+========================= =========================================================================
+file                      laws
+========================= =========================================================================
+``completeness.py``       Nothing is left undone: no tile, completion, transaction, packet or burst.
+``timing.py``             Every engine's time is accounted for; every channel refreshes in time.
+``traffic.py``            Bytes, bursts, messages and flits: sent = received = charged.
+``weight_fetches.py``     All weights that a core uses were fetched since others took their place.
+``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
+``order.py``              What is sent is waited for, where it arrives, from all that must send it.
+``work.py``               All results and operations due are done, each exactly once.
+``units.py``              Units beside the arrays work and use their memories as often as is due.
+``energy.py``             The energy is the counts of the units times the prices of the table.
+``bounds.py``             No run is faster than its busiest part, or than the roofline.
+========================= =========================================================================
 """
 
 from __future__ import annotations
 
-from tlm.config.tables.energy import EnergyTable
 from tlm.hardware.chip import Chip
-from tlm.hardware.energy import EnergyRow
-from tlm.laws.awaited import awaited, gone
 from tlm.laws.bounds import channel_busy_ps, lower_bound_checks, lower_bounds_ps
-from tlm.laws.charged import charged, energy, priced
 from tlm.laws.check import Check
-from tlm.laws.finished import all_done, time_accounted
-from tlm.laws.moved import dram_bytes, flits, messages, refreshes
-from tlm.laws.stored import stored
-from tlm.laws.weights import weights
-from tlm.laws.work import accesses, operations, required, slots, units, useful
+from tlm.laws.completeness import completeness
+from tlm.laws.dram_contents import dram_contents
+from tlm.laws.due import Due
+from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
+from tlm.laws.order import arrivals, group_departures
+from tlm.laws.timing import engine_time, refreshes
+from tlm.laws.traffic import dram_traffic, flit_traffic, message_traffic, reduction_traffic
+from tlm.laws.units import unit_accesses, unit_operations
+from tlm.laws.weight_fetches import weight_fetches
+from tlm.laws.work import all_operations, executed_slots, results, useful_operations
 from tlm.space.program import Program
 
-__all__ = ["Check", "channel_busy_ps", "check_run", "lower_bound_checks", "lower_bounds_ps"]
+__all__ = ["Bill", "Check", "channel_busy_ps", "check_run", "lower_bound_checks", "lower_bounds_ps"]
 
 
-def check_run(
-    chip: Chip, program: Program, rows: list[EnergyRow], total_pj: float, table: EnergyTable
-) -> list[Check]:
-    """All invariants of a settled run, whose energies are from ``table``."""
+def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]:
+    """All laws of a settled run of ``program``, which had to do what is ``due``."""
     return [
-        *all_done(chip),
-        *dram_bytes(chip, program),
+        *completeness(chip),
+        *dram_traffic(chip, program),
         *refreshes(chip),
-        *messages(chip, program),
-        *flits(chip),
-        *weights(program),
-        *stored(program),
-        *awaited(program),
-        *gone(program),
-        *required(chip, program),
-        *useful(chip, program),
-        *operations(chip, program),
-        *units(chip, program),
-        *accesses(chip, program),
-        *slots(chip),
-        *time_accounted(chip),
-        *energy(rows, total_pj),
-        *charged(chip, rows),
-        *priced(chip, rows, table),
+        *message_traffic(chip, program),
+        *reduction_traffic(chip, program, due),
+        *flit_traffic(chip),
+        *weight_fetches(program, due),
+        *dram_contents(program, due),
+        *arrivals(program, due),
+        *group_departures(program),
+        *results(chip, due),
+        *useful_operations(chip, due),
+        *all_operations(chip, due),
+        *unit_operations(chip, due),
+        *unit_accesses(chip, due),
+        *executed_slots(chip),
+        *engine_time(chip),
+        *energy_sum(bill),
+        *energy_counts(chip, bill),
+        *energy_prices(chip, bill),
         *lower_bound_checks(chip, program),
     ]

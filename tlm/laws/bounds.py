@@ -38,13 +38,7 @@ def roofline_ps(chip: Chip, program: Program) -> int:
     core = chip.config.core
     period = min(core.period_of(index) for index in range(chip.config.cores))
     cycles = [sum(t.cycles for tiles in program.tiles for t in tiles[name]) for name in ENGINES]
-    nbytes = sum(
-        size
-        for tiles in program.tiles
-        for name in ENGINES
-        for tile in tiles[name]
-        for _, size in (*tile.reads, *tile.writes)
-    )
+    nbytes = sum(size for tile in program.all_tiles() for _, size in (*tile.reads, *tile.writes))
     peak = chip.timing.peak_bytes_per_ps * len(chip.channels)
     return max(max(cycles) * period // chip.config.cores, int(nbytes / peak))
 

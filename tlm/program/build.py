@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tlm.laws.due.data import require_data
-from tlm.laws.due.layer import require, require_loss
 from tlm.program.backward import build_backward
 from tlm.program.builder import ProgramBuilder
 from tlm.program.forward import build_forward
@@ -30,7 +28,7 @@ def build_program(plan: Plan) -> Program:
     tiles: list[dict[str, list[Tile]]] = [
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
-    program = Program(tiles, Completions(), {}, {})
+    program = Program(tiles, Completions())
     builder = ProgramBuilder(plan, program, Streams(plan))
     turns: dict[int, int] = {}
     groups = range(len(plan.schedule.groups))
@@ -43,9 +41,6 @@ def build_program(plan: Plan) -> Program:
     build_update(builder, plan.layers[0])
     for layer_plan in plan.layers:
         guard_old_weights(builder, layer_plan)
-        require(plan, layer_plan, program)
-    require_loss(plan, program)
-    require_data(plan, program)
     return program
 
 

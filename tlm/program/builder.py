@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from tlm.counts.core_arrays import CoreArrays
 from tlm.space.array_types import Bools
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
+from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.program import Completions, Program
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Message, Tile
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
-from tlm.storage.streams import MEMORY_WIDTH, Streams
-
-STATE_WIDTH = 16  # bits an access of the spike and mask memories moves
-
+from tlm.storage.streams import Streams
 
 Spill = tuple[int, tuple[Extent, ...]]  # partial dW in DRAM: the completion of its writes, where
 
@@ -183,6 +181,6 @@ def dead_pairs(layer_plan: LayerPlan, samples: Span, steps: Span) -> tuple[tuple
     )
 
 
-def wide_accesses(elements: int, bits: int, width: int = MEMORY_WIDTH) -> int:
+def wide_accesses(elements: int, bits: int, width: int = MEMORY_PORT_BITS) -> int:
     """Accesses that move ``elements`` of ``bits`` through a port of ``width`` bits."""
     return ceil_div(elements * bits, width)

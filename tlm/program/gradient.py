@@ -15,7 +15,6 @@ import numpy as np
 from tlm.counts.blocks import sample_blocks
 from tlm.placement.slice_bits import dY_bits
 from tlm.program.builder import (
-    STATE_WIDTH,
     ProgramBuilder,
     bitmap_bytes,
     merge,
@@ -29,6 +28,7 @@ from tlm.program.normalise import read_currents, statistics, unit_regions
 from tlm.program.soma import loss_core
 from tlm.space.geometry import fed_rows, output_rows, product_span
 from tlm.space.phase import Command, Phase
+from tlm.space.ports import STATE_PORT_BITS
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Tile, Work
@@ -98,7 +98,7 @@ def current_gradient(
         "bp.reduce_add": adds,
         "bp.partial_read": arrived * layer_plan.partials,
         "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
-        "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
+        "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
     }
     _arrivals(builder, layer_plan, part, region, tile)
     tile.needs += again

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from tlm.program.builder import (
-    STATE_WIDTH,
     ProgramBuilder,
     merge,
     per_sample,
@@ -13,6 +12,7 @@ from tlm.program.builder import (
     wide_accesses,
 )
 from tlm.space.phase import Command, Phase
+from tlm.space.ports import STATE_PORT_BITS
 from tlm.space.region import Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
@@ -42,7 +42,7 @@ def soma(
             "fp.soma_op": neurons,
             "fp.membrane_read": wide_accesses(neurons, membrane),
             "fp.membrane_write": wide_accesses(neurons, membrane),
-            "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_WIDTH),
+            "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
         },
     )
     if "carry" in layer_plan.tensors:

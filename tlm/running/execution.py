@@ -22,7 +22,7 @@ from tlm.hardware.chip import Chip, unit_names
 from tlm.hardware.energy import energy_rows
 from tlm.hardware.waits import wait_graph
 from tlm.kernel import StuckError, run_until
-from tlm.laws import check_run
+from tlm.laws import Bill, check_run
 from tlm.running.cost import RunCost
 from tlm.running.folder import release, release_reserve, sha256, write_atomic
 from tlm.running.interrupts import Abort, StopRequest
@@ -124,7 +124,8 @@ class Execution:
         job, truncated = self.job, writer.truncated
         rows = energy_rows(chip, job.chip.energy)
         summary = summarise(chip, job.plan, job.recording, rows)
-        checks = check_run(chip, job.program, rows, summary["energy"]["total_pj"], job.chip.energy)
+        bill = Bill(rows, summary["energy"]["total_pj"], job.chip.energy)
+        checks = check_run(chip, job.program, job.due, bill)
         summary = verdict(summary, checks)
         release_reserve(self.folder)
         write_results(self.folder, summary, rows, checks)

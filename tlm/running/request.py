@@ -8,6 +8,7 @@ from typing import Any
 
 from tlm.config.layers import LoadedChip
 from tlm.config.tables.dram_timing import DramTiming
+from tlm.laws.due import Due
 from tlm.running.summary import Json
 from tlm.space.program import Program
 from tlm.storage.plan import Plan
@@ -81,7 +82,11 @@ class PlacedJob:
 
 @dataclass(frozen=True)
 class PreparedRun(PlacedJob):
-    """A run's inputs, all loaded, checked and built: nothing has been written yet."""
+    """A run's inputs, all loaded, checked and built: nothing has been written yet.
+
+    ``due`` is what the laws will ask of the run.
+    """
 
     program: Program
+    due: Due
     config_text: str

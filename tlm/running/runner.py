@@ -12,6 +12,7 @@ from tlm.config.resolved import resolved_yaml
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
 from tlm.errors import OutOfMemoryError, WorkloadError
 from tlm.kernel import collector_paused
+from tlm.laws.due import due_of
 from tlm.placement.choices import grids_of, read_choices
 from tlm.program.build import build_program
 from tlm.running.cost import LIBRARY_BYTES, RunCost, estimate, loading_bytes
@@ -95,15 +96,16 @@ def prepare(
     activity: Activity = "recorded",
     mem_bytes: int | None = None,
 ) -> PreparedRun:
-    """Place a job as :func:`place_job` does and build its program."""
+    """Place a job as :func:`place_job` does, build its program, and count what is due."""
     with collector_paused():
         placed = place_job(
             workload, chip, overrides, iteration,
             mapping=mapping, activity=activity, mem_bytes=mem_bytes,
         )  # fmt: skip
         program = build_program(placed.plan)
+        due = due_of(placed.plan, placed.recording)
     config_text = resolved_yaml(placed.chip, origins=False)
-    return PreparedRun(**vars(placed), program=program, config_text=config_text)
+    return PreparedRun(**vars(placed), program=program, due=due, config_text=config_text)
 
 
 def _index(job: Workload, iteration: int | None) -> int:

@@ -17,6 +17,7 @@ from tlm.counts.walk import WeightTile
 from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, source_rows
 from tlm.space.phase import ENGINE_OF_PHASE
+from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Weights
@@ -24,7 +25,6 @@ from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
 from tlm.storage.sweeps import Sweep
 
-MEMORY_WIDTH = 256  # bits an access of the wide memories moves (NeuroMC: fp_soma_u and its like)
 WG_SHARE = 8  # part of the gradient memory for WG's dY where that comes from DRAM
 
 Place = tuple[str, int]  # engine and core: layers take turns in its buffers
@@ -54,8 +54,8 @@ class TileGrouping:
         copies = array.lanes if array.mode == "element" and array.dataflow != "weight" else 1
         return {
             f"{engine}.weight_write": (self.fetched + self.staged) * copies,
-            f"{engine}.stage_read": -(-self.staged * bits // MEMORY_WIDTH),
-            f"{engine}.stage_write": -(-self.put * bits // MEMORY_WIDTH),
+            f"{engine}.stage_read": -(-self.staged * bits // MEMORY_PORT_BITS),
+            f"{engine}.stage_write": -(-self.put * bits // MEMORY_PORT_BITS),
         }
 
 

@@ -16,7 +16,8 @@ from tlm.errors import ConfigError, DeadlockError, InvalidResultError
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import StuckError, run_until
-from tlm.laws import check_run
+from tlm.laws import Bill, check_run
+from tlm.laws.due import due_of
 from tlm.program.build import build_program
 from tlm.running.request import PreparedRun
 from tlm.running.runner import plan_job
@@ -95,7 +96,8 @@ def _larger_memories(job: PreparedRun) -> PreparedRun:
     chip = replace(larger.chip, energy=load_energy(job.chip.energy.path, memory))
     grids = [layer.grid for layer in job.plan.layers]
     plan = plan_job(job.workload, job.recording, chip.config, job.timing, grids)
-    return replace(job, chip=chip, plan=plan, program=build_program(plan))
+    due = due_of(plan, job.recording)
+    return replace(job, chip=chip, plan=plan, program=build_program(plan), due=due)
 
 
 def rerun(job: PreparedRun) -> Rerun:
@@ -113,7 +115,8 @@ def rerun(job: PreparedRun) -> Rerun:
     chip.settle()
     rows = energy_rows(chip, job.chip.energy)
     total_pj = math.fsum(row.total_pj for row in rows)
-    checks = check_run(chip, job.program, rows, total_pj, job.chip.energy)
+    bill = Bill(rows, total_pj, job.chip.energy)
+    checks = check_run(chip, job.program, job.due, bill)
     broken = [check.name for check in checks if not check.holds]
     if broken:
         raise InvalidResultError(f"what-if run: breaks {', '.join(broken)}; please report it")

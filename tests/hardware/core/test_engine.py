@@ -53,7 +53,7 @@ class Bench:
 
     def run(self):
         """Run to the end; intervals of every engine as (reason, begin cycle, end cycle)."""
-        program = Program(self.tiles, self.done, {}, {})
+        program = Program(self.tiles, self.done)
         self.chip = Chip(self.config, self.timing, program, self.transactions, self.activity)
         run_until(self.chip.env, self.chip.finished)
         self.chip.settle()

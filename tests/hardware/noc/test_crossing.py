@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.program.graphs import broken_laws
-from tests.program.jobs import IDEAL_DRAM, conv, job, linear, loaded_chip, place
+from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip
 from tlm.config.fabric import Mesh, Noc
 from tlm.config.layers import load_chip
 from tlm.errors import ConfigError
@@ -14,7 +14,6 @@ from tlm.hardware.noc.crossing import Crossing
 from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.kernel import Environment, Transaction
-from tlm.program.build import build_program
 
 TIMES = st.integers(0, 10**9)
 PERIODS = st.integers(1, 10**5)
@@ -62,8 +61,8 @@ def test_a_packet_waits_at_both_ends_of_the_network(model):
 def run_chip(*overrides):
     """A small job on a chip, with its failed checks and the time it took."""
     drawn = job(conv((4, 8, 8), 16, 3, padding=1), linear(1024, 10), batch=2)
-    program = build_program(place(*drawn, *overrides))
-    broken, chip = broken_laws(program, *overrides)
+    plan, program = built(*drawn, *overrides)
+    broken, chip = broken_laws(plan, program, *overrides)
     return chip, broken
 
 

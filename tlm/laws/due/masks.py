@@ -1,76 +1,125 @@
-"""What enters a layer and which dS leave it, found apart from :mod:`tlm.counts.masks`.
+"""Which inputs of a layer are non-zero, which dX are needed, which dY are non-zero.
 
-Pools are walked window element by window element; the invariants count useful operations by these.
+Everything follows from the recording. Pools are walked window element by window element, which is
+not the way of :mod:`tlm.counts.masks`: the laws count useful operations by these masks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
-from tlm.counts.masks import Whole
 from tlm.space.array_types import Bools
-from tlm.storage.plan import LayerPlan
-from tlm.workload.model import Pool
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
+
+Number = TypeVar("Number", bound=np.generic)
+Counts = npt.NDArray[np.int32]
 
 
-def entering(layer_plan: LayerPlan) -> Bools:
+def layer_inputs(workload: Workload, recording: Recording, layer: Layer) -> Bools:
     """Non-zero inputs of a layer, [T, B, *in_shape]."""
-    if not layer_plan.producers:
-        return layer_plan.masks.inputs(layer_plan.layer.index)
-    found = np.logical_or.reduce([_output(one) for one in layer_plan.producers])
-    if layer_plan.layer.input_pool is not None:
-        found = _routed(layer_plan.layer.input_pool, found, found)
-    return np.asarray(found.reshape(*found.shape[:2], *layer_plan.layer.in_shape))
+    if layer.sources == (NETWORK_INPUT,):
+        inputs = recording.inputs
+        if workload.encoding == "direct":  # all steps see one image
+            inputs = np.broadcast_to(inputs, (workload.steps, *inputs.shape))
+        return inputs.reshape(*inputs.shape[:2], *layer.in_shape)
+    spikes = _any(_pooled_spikes(workload.layers[source], recording) for source in layer.sources)
+    if layer.input_pool is not None:
+        spikes = _pooled_flags(layer.input_pool, spikes, spikes)
+    return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
 
 
-def needed(layer_plan: LayerPlan) -> Bools:
-    """Which dS of its inputs BP of a layer must compute, [T, B, *in_shape]."""
-    found = np.logical_or.reduce([_need(one) for one in layer_plan.producers])
-    if layer_plan.layer.input_pool is not None:
-        found = _routed(
-            layer_plan.layer.input_pool, layer_plan.masks.summed(layer_plan.layer), found
-        )
-    return np.asarray(found.reshape(*found.shape[:2], *layer_plan.layer.in_shape))
+def input_needs(workload: Workload, recording: Recording, layer: Layer) -> Bools:
+    """Which dX BP of a layer must compute, [T, B, *in_shape]: those that any source needs."""
+    need = _any(_pooled_need(workload.layers[source], recording) for source in layer.sources)
+    if layer.input_pool is not None:
+        values = [_pooled_counts(workload.layers[source], recording) for source in layer.sources]
+        need = _pooled_flags(layer.input_pool, reduce(np.add, values), need)
+    return need.reshape(*need.shape[:2], *layer.in_shape)
 
 
-def _output(layer_plan: LayerPlan) -> Bools:
-    spikes = layer_plan.masks.recording.spikes[layer_plan.layer.index]
-    return (
-        spikes if layer_plan.layer.pool is None else _routed(layer_plan.layer.pool, spikes, spikes)
+def product_gradients(layer: Layer, recording: Recording, exact: bool) -> Bools:
+    """dY != 0 of a layer, [T, B, *product_shape].
+
+    Batch statistics (``exact``) spread every gradient over its channel, as recorded. Frozen and
+    folded statistics keep the zeros of dI; ``current_pool`` then sends each to its whole window.
+    """
+    dU, pool = recording.dU[layer.index], layer.current_pool
+    if layer.norm is None or exact:
+        return recording.dY[layer.index]
+    if pool is None:
+        return dU
+    rows, columns = (
+        _windows_over(pool, side, count)
+        for side, count in zip(layer.product_shape[1:], dU.shape[3:], strict=True)
     )
+    return np.asarray(rows @ dU.astype(np.float32) @ columns.T > 0)
 
 
-def _need(layer_plan: LayerPlan) -> Bools:
-    recording, index = layer_plan.masks.recording, layer_plan.layer.index
-    if layer_plan.layer.pool is None:
-        return recording.masks[index]
-    return _routed(layer_plan.layer.pool, recording.spikes[index], recording.masks[index])
+def _windows_over(pool: Pool, side: int, count: int) -> npt.NDArray[np.float32]:
+    """[side, count]: 1 where an element of what is pooled lies in a window."""
+    offset = np.arange(side)[:, None] - (np.arange(count) * pool.stride - pool.padding)
+    return ((offset >= 0) & (offset < pool.size)).astype(np.float32)
 
 
-def _routed(pool: Pool, values: Bools | Whole, flags: Bools) -> Bools:
+def _any(masks: Iterable[Bools]) -> Bools:
+    return reduce(np.logical_or, masks)
+
+
+def _pooled_spikes(layer: Layer, recording: Recording) -> Bools:
+    """Non-zero outputs of a layer, [T, B, *pooled_shape]."""
+    spikes = recording.spikes[layer.index]
+    return spikes if layer.pool is None else _pooled_flags(layer.pool, spikes, spikes)
+
+
+def _pooled_counts(layer: Layer, recording: Recording) -> Counts:
+    """Outputs of a layer as whole numbers; an average counts as the spikes of its window."""
+    if layer.pool is None or layer.pool.kind == "max":
+        return _pooled_spikes(layer, recording).astype(np.int32)
+    return reduce(np.add, _taps(layer.pool, recording.spikes[layer.index].astype(np.int32), 0))
+
+
+def _pooled_need(layer: Layer, recording: Recording) -> Bools:
+    """Which dS of a layer's outputs are needed, [T, B, *pooled_shape]."""
+    masks = recording.masks[layer.index]
+    if layer.pool is None:
+        return masks
+    return _pooled_flags(layer.pool, recording.spikes[layer.index], masks)
+
+
+def _pooled_flags(pool: Pool, values: Bools | Counts, flags: Bools) -> Bools:
     """For each window, the flag of its first largest value; of any, if the pool averages."""
-    shape = pool.pooled((0, *values.shape[3:]))[1:]
-    before, spans = pool.padding, [(n - 1) * pool.stride + 1 for n in shape]
-    after = [
-        max(0, span + pool.size - 1 - before - side)
-        for span, side in zip(spans, values.shape[3:], strict=True)
-    ]
-    around = [(0, 0)] * 3 + [(before, one) for one in after]
-    kind = np.int8 if values.dtype == np.bool_ else np.int32  # -1, outside, is below all values
-    values = np.pad(values.astype(kind), around, constant_values=-1)
-    flags = np.pad(flags, around)
-    best = np.full((*values.shape[:3], *shape), -1, kind)
-    chosen = np.zeros(best.shape, np.bool_)
-    for y, x in np.ndindex(pool.size, pool.size):
-        rows, columns = (
-            slice(first, first + span, pool.stride)
-            for first, span in zip((y, x), spans, strict=True)
-        )
-        value, flag = values[..., rows, columns], flags[..., rows, columns]
-        if pool.kind == "average":
-            chosen |= flag
-            continue
-        better = value > best
-        np.copyto(best, value, where=better)
+    if pool.kind == "average":
+        return _any(_taps(pool, flags, 0))
+    kind = np.int8 if values.dtype == np.bool_ else np.int32
+    ranks = values.astype(kind)
+    largest = np.full((*values.shape[:3], *_pooled_sides(pool, values.shape)), -1, kind)
+    chosen = np.zeros(largest.shape, np.bool_)
+    # -1, which stands outside, is below all values: padding is never the largest.
+    for value, flag in zip(_taps(pool, ranks, -1), _taps(pool, flags, 0), strict=True):
+        better = value > largest
+        np.copyto(largest, value, where=better)
         np.copyto(chosen, flag, where=better)
     return chosen
+
+
+def _pooled_sides(pool: Pool, shape: tuple[int, ...]) -> tuple[int, int]:
+    _, height, width = pool.pooled((shape[2], shape[3], shape[4]))
+    return height, width
+
+
+def _taps(pool: Pool, values: npt.NDArray[Number], outside: int) -> Iterator[npt.NDArray[Number]]:
+    """The values at each place of all windows, [T, B, K, E', F'], place by place in scan order."""
+    spans = [(count - 1) * pool.stride + 1 for count in _pooled_sides(pool, values.shape)]
+    after = [
+        max(0, span + pool.size - 1 - pool.padding - side)
+        for span, side in zip(spans, values.shape[3:], strict=True)
+    ]
+    edges = [(0, 0)] * 3 + [(pool.padding, edge) for edge in after]
+    padded = np.pad(values, edges, constant_values=outside)
+    for y, x in np.ndindex(pool.size, pool.size):
+        yield padded[..., y : y + spans[0] : pool.stride, x : x + spans[1] : pool.stride]

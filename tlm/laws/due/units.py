@@ -1,115 +1,144 @@
-"""How often a layer uses the units beside the arrays and their memories, counted from shapes."""
+"""Units due: how often the units beside the arrays work, and how often they use their memories.
+
+Counted from shapes. An action is named as in the energy table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
 
-from tlm.laws.due.data import touched_rows
-from tlm.program.builder import STATE_WIDTH
-from tlm.program.gradient import LOSS_PASSES
-from tlm.program.normalise import SUMS
+from tlm.laws.due.amounts import AccessesDue, UnitUse
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.rows import read_rows
 from tlm.space.phase import Phase
-from tlm.space.program import Program
+from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.region import length
-from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.streams import MEMORY_WIDTH
 
-Use = tuple[Phase, str, int]
-ANY = -1  # accesses a tile may do beyond the least
+Use = tuple[Phase, str, int]  # phase, action, how often
 
-
-def require_units(plan: Plan, layer_plan: LayerPlan, again: bool, program: Program) -> None:
-    """Fill in the due uses of a layer; ``again`` says that FP makes its currents twice."""
-    index = layer_plan.layer.index
-    for phase, action, count in _operations(plan, layer_plan, again):
-        program.expected_actions[phase, index, action] = count
-    for phase, action, bits, width in _accesses(plan, layer_plan, again):
-        # A tile rounds up once; S and m are two memories.
-        spare = 2 if width == STATE_WIDTH else 1
-        program.expected_accesses[phase, index, action] = (-(-bits // width), spare)
-    adds = len(layer_plan.layer.sources) - 1 + (layer_plan.layer.input_pool is not None)
-    if adds and layer_plan.feeds[0].steps > 1:
-        program.expected_accesses[Phase.FP, index, "fp.input_add"] = (
-            adds * _inputs(plan, layer_plan), ANY
-        )  # fmt: skip
+LOSS_PASSES = ("exponential", "sum", "division")  # over the classes, after the passes over T
+NORM_SUMS = ("first moment", "second moment")  # of each channel, sent to the owner and back
+STATE_TENSORS = ("S", "m")  # each in a memory of its own
 
 
-def require_loss_units(plan: Plan, program: Program) -> None:
-    """Fill in the due uses of the loss: passes over T, exp, sum and divide for every class."""
-    last = plan.layers[-1].layer
-    passes = plan.steps + LOSS_PASSES
-    count = passes * prod(last.pooled_shape) * plan.workload.batch
-    program.expected_actions[Phase.LOSS, last.index, "bp.grad_op"] = count
+def unit_operations(job: Facts) -> dict[UnitUse, int]:
+    """How often each unit does each action, for every phase of every layer; the loss included."""
+    due = {
+        (phase, facts.index, action): count
+        for facts in job.layers
+        for rule in (_neurons, _reductions, _scaling, _batch_norm)
+        for phase, action, count in rule(job, facts)
+    }
+    last = job.layers[-1].layer
+    passes = job.workload.steps + len(LOSS_PASSES)
+    count = passes * prod(last.pooled_shape) * job.workload.batch
+    return due | {(Phase.LOSS, last.index, "bp.grad_op"): count}
 
 
-def _operations(plan: Plan, layer_plan: LayerPlan, again: bool) -> Iterator[Use]:
-    layer, optimizer = layer_plan.layer, plan.workload.optimizer
-    pairs = plan.workload.batch * plan.steps
-    outputs = prod(layer.out_shape) * pairs
-    neurons = outputs if layer.neuron is not None else 0
-    products, weights = prod(layer.product_shape) * pairs, prod(layer.weight_shape)
-    arrived, replicas = (
-        prod(layer.pooled_shape) * pairs,
-        layer_plan.split.batch * layer_plan.split.spatial,
-    )
-    yield Phase.NORM if layer_plan.exact else Phase.FP, "fp.soma_op", neurons
+def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """A soma and a gradient operation for each neuron and step."""
+    neurons = prod(facts.layer.out_shape) * job.pairs * (facts.layer.neuron is not None)
+    yield Phase.NORM if facts.exact else Phase.FP, "fp.soma_op", neurons
     yield Phase.GRAD, "bp.grad_op", neurons
-    yield Phase.GRAD, "bp.reduce_add", arrived * (layer_plan.partials - 1)
-    yield Phase.GRAD, "bp.partial_read", arrived * layer_plan.partials
-    yield Phase.UPDATE, f"wg.update_op_{optimizer}", weights
-    yield Phase.UPDATE, "wg.reduce_add", weights * (replicas - 1)
-    yield Phase.UPDATE, "wg.accumulator_read", weights
-    if again:
+    if facts.recomputed:
         yield Phase.RECOMPUTE, "fp.soma_op", neurons
-    if layer_plan.norm == "frozen":
-        yield Phase.FP, "fp.norm_scale", products
-        yield Phase.GRAD, "bp.norm_scale", products
-        yield Phase.RECOMPUTE, "fp.norm_scale", products * again
-    if layer.norm is None or not layer_plan.exact:
+
+
+def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
+    consumers = job.among(facts.consumers)
+    partials = sum(consumer.channel_parts for consumer in consumers) or 1  # the loss sends one
+    arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
+    yield Phase.GRAD, "bp.reduce_add", arrivals * (partials - 1)
+    yield Phase.GRAD, "bp.partial_read", arrivals * partials
+    yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", weights
+    yield Phase.UPDATE, "wg.reduce_add", weights * (facts.replicas - 1)
+    yield Phase.UPDATE, "wg.accumulator_read", weights
+
+
+def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """Frozen statistics scale every product wherever it passes."""
+    if not facts.scaled:
         return
-    channels = layer.out_shape[0] * (plan.steps if layer.norm.per_step else 1)
+    products = prod(facts.layer.product_shape) * job.pairs
+    yield Phase.FP, "fp.norm_scale", products
+    yield Phase.GRAD, "bp.norm_scale", products
+    yield Phase.RECOMPUTE, "fp.norm_scale", products * facts.recomputed
+
+
+def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """Batch statistics: sums over all products, and the arithmetic of each channel."""
+    layer, norm = facts.layer, facts.layer.norm
+    if norm is None or not facts.exact:
+        return
+    products = prod(layer.product_shape) * job.pairs
+    channels = layer.out_shape[0] * (job.workload.steps if norm.per_step else 1)
     yield Phase.FP, "fp.norm_stat", products
     yield Phase.NORM, "fp.norm_op", products
-    yield Phase.GRAD, "bp.norm_stat", outputs
+    yield Phase.GRAD, "bp.norm_stat", prod(layer.out_shape) * job.pairs
     yield Phase.NORM_GRAD, "bp.norm_op", products
     for phase, engine in ((Phase.NORM, "fp"), (Phase.NORM_GRAD, "bp")):
         yield phase, f"{engine}.norm_channel", channels
-        yield phase, f"{engine}.norm_add", SUMS * channels * (replicas - 1)
+        yield phase, f"{engine}.norm_add", len(NORM_SUMS) * channels * (facts.replicas - 1)
 
 
-def _accesses(
-    plan: Plan, layer_plan: LayerPlan, again: bool
-) -> Iterator[tuple[Phase, str, int, int]]:
-    """(phase, action, bits that pass a port, width of the port)."""
-    layer, precision, wide = layer_plan.layer, plan.chip.precision, MEMORY_WIDTH
-    pairs = plan.workload.batch * plan.steps
-    outputs, products = prod(layer.out_shape) * pairs, prod(layer.product_shape) * pairs
+def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
+    """The least accesses of the units' memories, for every phase of every layer."""
+    due: dict[UnitUse, AccessesDue] = {}
+    for facts in job.layers:
+        for phase, action, bits in _wide_accesses(job, facts):  # a tile rounds up once
+            due[phase, facts.index, action] = AccessesDue(-(-bits // MEMORY_PORT_BITS), 1)
+        for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
+            least = -(-bits // STATE_PORT_BITS)
+            due[phase, facts.index, action] = AccessesDue(least, len(STATE_TENSORS))
+        adds = len(facts.layer.sources) - 1 + (facts.layer.input_pool is not None)
+        if adds and job.input_steps(facts) > 1:
+            least = adds * _inputs_read(job, facts)
+            due[Phase.FP, facts.index, "fp.input_add"] = AccessesDue(least, None)
+    return due
+
+
+def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """(phase, action, bits that pass a wide port)."""
+    layer, precision = facts.layer, job.chip.precision
+    outputs, products = prod(layer.out_shape) * job.pairs, prod(layer.product_shape) * job.pairs
     if layer.neuron is not None:
-        bits = outputs * precision.membrane
-        for phase in (Phase.NORM if layer_plan.exact else Phase.FP, *[Phase.RECOMPUTE] * again):
-            yield phase, "fp.membrane_read", bits, wide
-            yield phase, "fp.membrane_write", bits, wide
-            yield phase, "fp.state_write", 2 * outputs, STATE_WIDTH
-        yield Phase.GRAD, "bp.membrane_read", bits, wide
-        yield Phase.GRAD, "bp.state_read", 2 * outputs, STATE_WIDTH
-    made = Phase.NORM_GRAD if layer_plan.exact else Phase.GRAD
-    yield made, "bp.gradient_write", products * precision.gradient, wide
-    if layer_plan.exact:
-        yield Phase.FP, "fp.norm_write", products * precision.membrane, wide
-        yield Phase.NORM, "fp.norm_read", products * precision.membrane, wide
-        yield Phase.GRAD, "bp.norm_write", outputs * precision.gradient, wide
-    moments = 2 * precision.optimizer if plan.workload.optimizer == "adam" else 0
-    bits = prod(layer.weight_shape) * (precision.weight + moments)
-    yield Phase.UPDATE, "wg.optimizer_read", bits, wide
-    yield Phase.UPDATE, "wg.optimizer_write", bits, wide
+        for phase in _soma_phases(facts):
+            yield phase, "fp.membrane_read", outputs * precision.membrane
+            yield phase, "fp.membrane_write", outputs * precision.membrane
+        yield Phase.GRAD, "bp.membrane_read", outputs * precision.membrane
+    maker = Phase.NORM_GRAD if facts.exact else Phase.GRAD
+    yield maker, "bp.gradient_write", products * precision.gradient
+    if facts.exact:
+        yield Phase.FP, "fp.norm_write", products * precision.membrane
+        yield Phase.NORM, "fp.norm_read", products * precision.membrane
+        yield Phase.GRAD, "bp.norm_write", outputs * precision.gradient
+    moments = 2 * precision.optimizer if job.workload.optimizer == "adam" else 0
+    bits = facts.weight_count * (precision.weight + moments)
+    yield Phase.UPDATE, "wg.optimizer_read", bits
+    yield Phase.UPDATE, "wg.optimizer_write", bits
 
 
-def _inputs(plan: Plan, layer_plan: LayerPlan) -> int:
-    """Elements of a source that the slices read in FP, each once."""
-    source, height = layer_plan.feeds[0], layer_plan.feeds[0].rows
+def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """(phase, action, bits of S and m)."""
+    if facts.layer.neuron is None:
+        return
+    bits = len(STATE_TENSORS) * prod(facts.layer.out_shape) * job.pairs
+    for phase in _soma_phases(facts):
+        yield phase, "fp.state_write", bits
+    yield Phase.GRAD, "bp.state_read", bits
+
+
+def _soma_phases(facts: LayerFacts) -> list[Phase]:
+    """The phases that run the neurons of a layer."""
+    return [Phase.NORM if facts.exact else Phase.FP, *[Phase.RECOMPUTE] * facts.recomputed]
+
+
+def _inputs_read(job: Facts, facts: LayerFacts) -> int:
+    """Elements of one source that the slices read in FP, each once."""
+    channels, height, width = job.source_shape(facts)
     rows = sum(
-        len(touched_rows(layer_plan, part, height)) * length(part.neurons.samples)
-        for part in layer_plan.slices
+        len(read_rows(facts, part, height)) * length(part.neurons.samples) for part in facts.slices
     )
-    return rows * source.width * source.channels * plan.steps
+    return rows * width * channels * job.workload.steps

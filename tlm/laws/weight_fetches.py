@@ -1,35 +1,36 @@
-"""Weights: all that a core uses were fetched since other weights took their place."""
+"""Weight fetches: all that a core uses was fetched since other weights took its place."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from tlm.laws.check import Check
+from tlm.laws.due import Due, WeightsDue
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
-from tlm.space.program import Program, WeightsDue
+from tlm.space.program import Program
 from tlm.space.tile import Extent, Tile
 
-USING = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
+USERS = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
 ROUNDED_B = 1  # bytes that a run of weights narrower than a byte may lose
 
 
-@dataclass(slots=True)
 class Walks:
-    """How often, one after the other, a phase made ``elements`` results of some (sample, step)."""
+    """How often a phase reached ``elements`` results of any (sample, step), one after the other."""
 
-    elements: int
-    found: int = 0
-    _done: dict[tuple[Phase, int, int], int] = field(default_factory=dict)
+    def __init__(self, elements: int) -> None:
+        self.elements = elements
+        self.count = 0
+        self._results = Counter[tuple[Phase, int, int]]()
 
     def add(self, tile: Tile) -> None:
         """Count a tile's results."""
         for pair in tile.pairs():
             key = (tile.phase, *pair)
-            self._done[key] = self._done.get(key, 0) + tile.covers
-            if self._done[key] >= self.elements:
-                self.found += 1
-                self._done.clear()
+            self._results[key] += tile.covers
+            if self._results[key] >= self.elements:
+                self.count += 1
+                self._results.clear()
                 return
 
 
@@ -55,17 +56,18 @@ class Visit:
     def fault(self) -> str:
         """What is missing: weights never fetched, or more kept than the core has room for.
 
-        A walk uses ``share`` bytes, of which not more than ``room`` were there from before.
+        A walk uses ``share`` bytes, of which at most ``room`` were there from before.
         """
         spare = ROUNDED_B * len(self.runs)
         used, fetched = self.due.nbytes, sum(nbytes for _, nbytes in self.runs)
-        if abs(_distinct(self.runs) - used) > spare * self.due.rounded:
-            return f"{_distinct(self.runs)} B fetched of {used} B used"
-        least = max(walks.found * (share - self.due.room) for share, walks in self.walks.items())
+        distinct = _distinct_bytes(self.runs)
+        if abs(distinct - used) > spare * self.due.rounded:
+            return f"{distinct} B fetched of {used} B used"
+        least = max(walks.count * (share - self.due.room) for share, walks in self.walks.items())
         return f"{fetched} B fetched, at least {least} B used" if fetched + spare < least else ""
 
 
-def _distinct(runs: list[Extent]) -> int:
+def _distinct_bytes(runs: list[Extent]) -> int:
     """Bytes that any of the runs covers."""
     total = end = 0
     for start, nbytes in sorted(set(runs)):
@@ -74,28 +76,29 @@ def _distinct(runs: list[Extent]) -> int:
     return total
 
 
-def weights(program: Program) -> Iterator[Check]:
+def weight_fetches(program: Program, due: Due) -> Iterator[Check]:
     """Weights in a core are those of the layer it works on, and no more than fit."""
     wrong = [
         f"core{core:02d} {engine} layer {layer}: {fault}"
         for core, engines in enumerate(program.tiles)
         for engine in ("fp", "bp")
-        for layer, visit in _visits(program, core, engines[engine])
+        for layer, visit in _visits(due, core, engines[engine])
         if (fault := visit.fault())
     ]
     yield Check("weights fetched before use", not wrong, f"{wrong[:3]}")
 
 
-def _visits(program: Program, core: int, tiles: list[Tile]) -> Iterator[tuple[int, Visit]]:
+def _visits(due: Due, core: int, tiles: list[Tile]) -> Iterator[tuple[int, Visit]]:
+    """The visits of an engine, in order, each with the index of its layer."""
     visit, layer = None, -1
     for tile in tiles:
-        if tile.phase not in USING or not any(tile.pairs()):
+        if tile.phase not in USERS or not any(tile.pairs()):
             continue
         if visit is None or tile.layer != layer:
             if visit is not None:
                 yield layer, visit
             layer = tile.layer
-            visit = Visit(program.expected_weights[core, ENGINE_OF_PHASE[tile.phase], layer])
+            visit = Visit(due.weights[core, ENGINE_OF_PHASE[tile.phase], layer])
         visit.add(tile)
     if visit is not None:
         yield layer, visit

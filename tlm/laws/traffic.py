@@ -1,4 +1,4 @@
-"""Bytes, bursts, messages and flits: sent = received = charged."""
+"""Traffic: bytes, bursts, messages and flits; what is sent is what is received and charged."""
 
 from __future__ import annotations
 
@@ -9,65 +9,61 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
+from tlm.laws.due import Due
 from tlm.space.phase import Phase
 from tlm.space.program import Program
 
 
-def dram_bytes(chip: Chip, program: Program) -> Iterator[Check]:
+def dram_traffic(chip: Chip, program: Program) -> Iterator[Check]:
     """What the tiles ask for is what DMAs sent and channels moved, in bytes and in bursts."""
-    tiles = [tile for core in program.tiles for mine in core.values() for tile in mine]
+    tiles, traffic = list(program.all_tiles()), chip.traffic.values()
     due_read = sum(nbytes for tile in tiles for _, nbytes in tile.reads)
     due_write = sum(nbytes for tile in tiles for _, nbytes in tile.writes)
-    sent_read = sum(t.read_bytes for t in chip.traffic.values())
-    sent_write = sum(t.write_bytes for t in chip.traffic.values())
+    sent_read = sum(t.read_bytes for t in traffic)
+    sent_write = sum(t.write_bytes for t in traffic)
     for name, due, sent, moved in (
-        ("read", due_read, sent_read, sum(_channel_bytes(c, 0) for c in chip.channels)),
-        ("written", due_write, sent_write, sum(_channel_bytes(c, 1) for c in chip.channels)),
+        ("read", due_read, sent_read, sum(_channel_bytes(c)[0] for c in chip.channels)),
+        ("written", due_write, sent_write, sum(_channel_bytes(c)[1] for c in chip.channels)),
     ):
         detail = f"tiles {due} B, DMAs {sent} B, channels {moved} B"
         yield Check(f"bytes {name}", due == sent == moved, detail)
     controllers = [c for c in chip.channels if isinstance(c, DramChannel)]
     if controllers:
-        charged = sum(t.read_bursts + t.write_bursts for t in chip.traffic.values())
+        charged = sum(t.read_bursts + t.write_bursts for t in traffic)
         moved = sum(c.counters.reads + c.counters.writes for c in controllers)
         yield Check("bursts charged", charged == moved, f"charged {charged}, moved {moved}")
 
 
-def _channel_bytes(channel: DramChannel | IdealDram, command: int) -> int:
+def _channel_bytes(channel: DramChannel | IdealDram) -> tuple[int, int]:
+    """Bytes read and written."""
     counters = channel.counters if isinstance(channel, DramChannel) else channel
-    return (counters.bytes_read, counters.bytes_written)[command]
+    return counters.bytes_read, counters.bytes_written
 
 
-def refreshes(chip: Chip) -> Iterator[Check]:
-    """Every channel refreshes once a tREFI, the last time perhaps not yet."""
-    due = chip.env.now // (chip.timing.trefi_clk * chip.timing.tck_ps)
-    found = [c.counters.refreshes for c in chip.channels if isinstance(c, DramChannel)]
-    good = all(due - 1 <= count <= due for count in found)
-    yield Check("DRAM refreshed in time", good, f"{found}, due {due}")
-
-
-def messages(chip: Chip, program: Program) -> Iterator[Check]:
-    """Payload of the tiles' messages is payload posted and delivered, packet by packet."""
-    tiles = [tile for core in program.tiles for mine in core.values() for tile in mine]
-    due = sum(message.nbytes for tile in tiles for message in tile.messages)
+def message_traffic(chip: Chip, program: Program) -> Iterator[Check]:
+    """Payload of the tiles' messages is payload posted and delivered."""
+    due = sum(message.nbytes for tile in program.all_tiles() for message in tile.messages)
     posted = sum(t.message_bytes for t in chip.traffic.values())
     delivered = sum(engine.dma.delivered_bytes for engine in chip.engines)
     detail = f"tiles {due} B, posted {posted} B, delivered {delivered} B"
     yield Check("message bytes", due == posted == delivered, detail)
-    rounded = Counter[tuple[Phase, int]]()  # messages that may be rounded up to a byte
+
+
+def reduction_traffic(chip: Chip, program: Program, due: Due) -> Iterator[Check]:
+    """All partial sums that are due travel; each message may be rounded up to a byte."""
+    rounded = Counter[tuple[Phase, int]]()
     if chip.config.precision.partial_sum % 8:
-        for tile in tiles:
+        for tile in program.all_tiles():
             rounded[tile.phase, tile.layer] += len(tile.messages)
-    wrong = [
-        f"{key[0].name.lower()} layer {key[1]}"
-        for key, nbytes in program.expected_messages.items()
-        for found in [chip.traffic[key].message_bytes if key in chip.traffic else 0]
-        if not nbytes <= found <= nbytes + rounded[key]
-    ]
+    wrong = []
+    for key, nbytes in due.message_bytes.items():
+        sent = chip.traffic[key].message_bytes if key in chip.traffic else 0
+        if not nbytes <= sent <= nbytes + rounded[key]:
+            wrong.append(f"{key[0].name.lower()} layer {key[1]}")
     yield Check("bytes reduced", not wrong, f"{wrong}")
 
 
-def flits(chip: Chip) -> Iterator[Check]:
+def flit_traffic(chip: Chip) -> Iterator[Check]:
     """Flits injected = flits ejected, and the links' own counts add up to what is charged.
 
     A flit passes a router before every mesh link and one before its ejection port.

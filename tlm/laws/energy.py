@@ -1,9 +1,11 @@
-"""Energy: counts of the units times the table, nothing else, nothing missing."""
+"""Energy: the counts of the units times the prices of the table, nothing else, nothing missing."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tlm.config.tables.energy import EnergyTable
 from tlm.config.tables.energy_actions import LEAKAGE
@@ -17,47 +19,56 @@ RELATIVE_ERROR = 1e-9  # of energy sums in another order
 MACS = ("fp.mac_add", "fp.mac_mul", "bp.mac", "wg.mac_add", "wg.mac_mul", "engine.mac_idle")
 
 
-def energy(rows: list[EnergyRow], total_pj: float) -> Iterator[Check]:
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A run's energy: its rows, their total in pJ by the summary, and the table of prices."""
+
+    rows: Sequence[EnergyRow]
+    total_pj: float
+    table: EnergyTable
+
+
+def energy_sum(bill: Bill) -> Iterator[Check]:
     """The total is the sum of counts times pJ; nothing negative, nothing not a number."""
-    total = math.fsum(row.count * row.pj_each for row in rows)
-    close = math.isclose(total, total_pj, rel_tol=RELATIVE_ERROR)
-    yield Check("energy adds up", close, f"rows {total} pJ, summary {total_pj} pJ")
-    bad = [f"{r.component}.{r.action}" for r in rows if not 0 <= r.total_pj < math.inf]
-    yield Check("energy finite and not negative", not bad, f"{bad}")
+    total = math.fsum(row.count * row.pj_each for row in bill.rows)
+    close = math.isclose(total, bill.total_pj, rel_tol=RELATIVE_ERROR)
+    yield Check("energy adds up", close, f"rows {total} pJ, summary {bill.total_pj} pJ")
+    wrong = [f"{r.component}.{r.action}" for r in bill.rows if not 0 <= r.total_pj < math.inf]
+    yield Check("energy finite and not negative", not wrong, f"{wrong}")
 
 
-def charged(chip: Chip, rows: list[EnergyRow]) -> Iterator[Check]:
+def energy_counts(chip: Chip, bill: Bill) -> Iterator[Check]:
     """What is charged is what the units counted: tallies, flits, bits of the channels, time."""
-    counted: dict[str, int] = {}
-    for row in rows:
-        name = f"{row.component}.{row.action}"
-        counted[name] = counted.get(name, 0) + row.count
-    due = _counted(chip)
-    names = [*due, *(name for name in counted if name not in due)]
-    wrong = [name for name in names if counted.get(name, 0) != due.get(name, 0)]
+    charged = Counter[str]()
+    for row in bill.rows:
+        charged[f"{row.component}.{row.action}"] += row.count
+    counted = _counted(chip)
+    names = dict.fromkeys((*counted, *charged))
+    wrong = [name for name in names if charged[name] != counted.get(name, 0)]
     yield Check("energy charged as counted", not wrong, f"{wrong}")
-    useful = sum(t.work.useful for e in chip.engines for t in e.tallies.values())
-    macs = sum(count for name, count in counted.items() if name in MACS)
-    dense = sum(t.work.dense for e in chip.engines for t in e.tallies.values())
+    tallies = [tally for engine in chip.engines for tally in engine.tallies.values()]
+    useful = sum(tally.work.useful for tally in tallies)
+    macs = sum(charged[name] for name in MACS)
+    dense = sum(tally.work.dense for tally in tallies)
     ordered = useful <= macs <= dense
     yield Check("useful <= executed <= dense", ordered, f"{useful}, {macs}, {dense}")
 
 
 def _counted(chip: Chip) -> dict[str, int]:
     """How often the units themselves say they did each action."""
-    due: dict[str, int] = {}
+    counts = Counter[str]()
     for engine in chip.engines:
         for tally in engine.tallies.values():
-            for action, count in tally.work.energy.items():
-                due[action] = due.get(action, 0) + count
+            counts.update(tally.work.energy)
     network, link = chip.network, chip.config.noc.link
     hops = sum(port.flits for port in network.links.values())
-    due["noc.link_bit"] = hops * link
-    due["noc.router_bit"] = (hops + sum(port.flits for port in network.ejections)) * link
-    return due | _of_channels(chip) | _of_leakage(chip)
+    counts["noc.link_bit"] = hops * link
+    counts["noc.router_bit"] = (hops + sum(port.flits for port in network.ejections)) * link
+    return {**counts, **_of_channels(chip), **_of_leakage(chip)}
 
 
 def _of_channels(chip: Chip) -> dict[str, int]:
+    """Bits that the channels moved, and their other commands."""
     bits = chip.timing.burst_bytes * 8
     channels = [c.counters for c in chip.channels if isinstance(c, DramChannel)]
     if not channels:  # ideal channels know bytes alone: their bits are those the DMAs asked for
@@ -84,13 +95,14 @@ def _of_leakage(chip: Chip) -> dict[str, int]:
     }
 
 
-def priced(chip: Chip, rows: list[EnergyRow], table: EnergyTable) -> Iterator[Check]:
+def energy_prices(chip: Chip, bill: Bill) -> Iterator[Check]:
     """Every row has the price that the table gives this very action."""
+    table = bill.table
     if chip.config.dram.energy == "currents":
         table = with_currents(table, chip.timing)
     wrong = [
         f"{row.component}.{row.action}"
-        for row in rows
+        for row in bill.rows
         if row.pj_each
         != (
             table.leakage[row.component].power_w

@@ -1,0 +1,135 @@
+"""DRAM contents: all that must be moved is moved, and nothing is read before it is there.
+
+All runs of all tiles are looked at together, as arrays: a program has millions of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.space.array_types import Bools, Ints
+from tlm.space.program import Program
+from tlm.space.tile import Extent, Tile
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """All runs of one direction: first byte, one past the last, number of the tile."""
+
+    first: Ints
+    end: Ints
+    tile: Ints
+
+    def take(self, chosen: Bools | Ints) -> Runs:
+        """The chosen runs, or all in another order."""
+        return Runs(self.first[chosen], self.end[chosen], self.tile[chosen])
+
+
+def dram_contents(program: Program, due: Due) -> Iterator[Check]:
+    """Every tensor is written and read as much as its layer asks, whole, and in that order."""
+    tiles = list(program.all_tiles())
+    reads, writes = _runs([tile.reads for tile in tiles]), _runs([tile.writes for tile in tiles])
+    starts = np.array([tensor.at[0] for tensor in due.tensors], np.int64)
+    wrong = [*_amounts(due, starts, reads, writes)]
+    yield Check("tensors moved whole", not wrong, f"{wrong[:3]}")
+    # What is there from the start may be read at any time.
+    written = np.array([not tensor.initial for tensor in due.tensors])
+    reads, writes = (runs.take(written[_tensor(starts, runs)]) for runs in (reads, writes))
+    writes = writes.take(np.argsort(writes.first, kind="stable"))
+    early = _too_early(tiles, _engine_ends(program), reads, writes)
+    indices = np.unique(_tensor(starts, reads.take(early)))
+    names = [due.tensors[index].name for index in indices]
+    yield Check("read after it was written", not names, f"{names[:3]}")
+
+
+def _runs(by_tile: list[tuple[Extent, ...]]) -> Runs:
+    flat = [number for runs in by_tile for run in runs for number in run]
+    pairs = np.array(flat, np.int64).reshape(-1, 2)
+    tile = np.repeat(np.arange(len(by_tile)), [len(runs) for runs in by_tile])
+    return Runs(pairs[:, 0], pairs.sum(axis=1), tile)
+
+
+def _engine_ends(program: Program) -> Ints:
+    """Where the tiles of one engine end and those of the next begin, among all tiles."""
+    counts = [len(tiles) for core in program.tiles for tiles in core.values()]
+    return np.cumsum([0, *counts])
+
+
+def _tensor(starts: Ints, runs: Runs) -> Ints:
+    """The index of the tensor that each run lies in."""
+    return np.searchsorted(starts, runs.first, side="right") - 1
+
+
+def _amounts(due: Due, starts: Ints, reads: Runs, writes: Runs) -> Iterator[str]:
+    """What is wrong with the bytes read and written of each tensor."""
+    ends = np.array([sum(tensor.at) for tensor in due.tensors], np.int64)
+    totals = []
+    for runs in (reads, writes):
+        at = _tensor(starts, runs)
+        if (runs.end > ends[at]).any() or (at < 0).any():
+            yield "a run leaves its tensor"
+        totals.append(np.bincount(at, runs.end - runs.first, minlength=len(starts)))
+    for tensor, read, written in zip(due.tensors, *totals, strict=True):
+        short = read < tensor.read or written < tensor.written
+        excess = tensor.exact_writes and written > tensor.written
+        if short or excess or (tensor.balanced and read != written):
+            least = f"due {tensor.written} B and {tensor.read} B"
+            yield f"{tensor.name}: written {written:.0f} B, read {read:.0f} B, {least}"
+
+
+def _too_early(tiles: list[Tile], ends: Ints, reads: Runs, writes: Runs) -> Ints:
+    """Reads of bytes that no tile writes, or whose tile does not wait for the tile that writes.
+
+    ``writes`` are in the order of their first bytes. Of several writes by the reader's engine, the
+    last one before the read counts.
+    """
+    reader, writer = _meetings(reads, writes)
+    shared = np.minimum(writes.end[writer], reads.end[reader])
+    shared -= np.maximum(writes.first[writer], reads.first[reader])
+    covered = np.bincount(reader, shared, minlength=len(reads.first))
+    readers, writers = reads.tile[reader], writes.tile[writer]
+    same = np.searchsorted(ends, readers, "right") == np.searchsorted(ends, writers, "right")
+    before = same & (writers < readers)
+    last = np.full(len(reads.first), -1)
+    np.maximum.at(last, reader[before], writers[before])
+    counts = ~same | (writers == last[reader])
+    ignored = counts & ~_waits(tiles, readers, writers)
+    late = np.bincount(reader[ignored], minlength=len(reads.first)) > 0
+    return np.flatnonzero((covered < reads.end - reads.first) | late)
+
+
+def _meetings(reads: Runs, writes: Runs) -> tuple[Ints, Ints]:
+    """Indices of all pairs of a read and a write that share a byte."""
+    reach = np.maximum.accumulate(writes.end) if len(writes.end) else writes.end
+    low = np.searchsorted(reach, reads.first, side="right")
+    high = np.searchsorted(writes.first, reads.end, side="left")
+    counts = np.maximum(0, high - low)
+    reader = np.repeat(np.arange(len(counts)), counts)
+    writer = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts - low, counts)
+    meets = writes.end[writer] > reads.first[reader]
+    return reader[meets], writer[meets]
+
+
+def _waits(tiles: list[Tile], readers: Ints, writers: Ints) -> Bools:
+    """For pairs of tiles, whether the reader waits for a completion that the writer saves."""
+    if not len(readers):
+        return np.zeros(0, np.bool_)
+    needs, need_of = _numbered([tile.read_needs for tile in tiles])
+    saves, save_of = _numbered([tile.saves for tile in tiles])
+    code = need_of[readers] * len(saves) + save_of[writers]
+    kinds, kind_of = np.unique(code, return_inverse=True)
+    pairs = (divmod(kind, len(saves)) for kind in kinds)
+    waits = [not needs[need].isdisjoint(saves[save]) for need, save in pairs]
+    return np.array(waits)[kind_of]
+
+
+def _numbered(tuples: list[tuple[int, ...]]) -> tuple[list[frozenset[int]], Ints]:
+    """The different tuples as sets, and the number of its set for each tuple."""
+    numbers: dict[tuple[int, ...], int] = {}
+    number_of = [numbers.setdefault(idents, len(numbers)) for idents in tuples]
+    return [frozenset(idents) for idents in numbers], np.array(number_of, np.int64)

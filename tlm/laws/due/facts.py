@@ -1,0 +1,186 @@
+"""The facts that all amounts follow from: the job, its masks, the chip's settings, the plan's cut.
+
+What the settings decide (policies, slices that are skipped) is derived here once more; of the plan
+only the cut, the place of every tensor and what stays in the cores are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from tlm.config.chip import ChipConfig
+from tlm.laws.due.masks import product_gradients
+from tlm.space.array_types import Bools
+from tlm.space.region import Slice
+from tlm.space.tile import Extent
+from tlm.storage.address import Tensor, Weights
+from tlm.storage.plan import LayerPlan, Plan
+from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPlace:
+    """A tensor in DRAM: its ``key`` in the layer, its name, where it lies, bits of an element."""
+
+    key: str
+    name: str
+    at: Extent
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """What the laws know of one layer.
+
+    ``producers`` are the indices of the distinct layers that it reads (none: the network's input),
+    ``consumers`` of those that read it. ``exact``: batch statistics stand between the product and
+    the neurons; ``scaled``: frozen statistics scale the product. ``state`` is how BP gets U.
+    ``live`` [T, B] is false where the whole dY is zero and skipped. ``inputs_sent``, ``dS_sent``
+    and ``dY_sent`` say that these data go from core to core, not through DRAM.
+    """
+
+    layer: Layer
+    slices: Sequence[Slice]
+    producers: Sequence[int]
+    consumers: Sequence[int]
+    exact: bool
+    scaled: bool
+    state: str
+    live: Bools
+    inputs_sent: bool
+    dS_sent: bool
+    dY_sent: bool
+    tensors: Sequence[TensorPlace]
+    weights: Sequence[TensorPlace]
+
+    @property
+    def index(self) -> int:
+        """The layer's number in the job."""
+        return self.layer.index
+
+    @property
+    def recomputed(self) -> bool:
+        """Whether FP computes the currents and U a second time, for BP."""
+        return self.state == "recompute" and not self.exact and self.layer.neuron is not None
+
+    @property
+    def replicas(self) -> int:
+        """How many slices hold the same weights."""
+        return len(self.slices) // self.channel_parts
+
+    @property
+    def channel_parts(self) -> int:
+        """How many parts the output channels are cut into."""
+        return len({part.neurons.channels for part in self.slices})
+
+    @property
+    def weight_count(self) -> int:
+        """Weights of the layer."""
+        return prod(self.layer.weight_shape)
+
+    def product_rows(self, part: Slice) -> range:
+        """Product rows that a slice computes: all, if currents are pooled."""
+        if self.layer.current_pool is not None:
+            return range(self.layer.product_shape[1])
+        return range(*part.neurons.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the laws know of a placed mini-batch; ``tensors`` are all that lie in DRAM."""
+
+    workload: Workload
+    recording: Recording
+    chip: ChipConfig
+    layers: Sequence[LayerFacts]
+    tensors: Sequence[TensorPlace]
+
+    @property
+    def by_step(self) -> bool:
+        """Whether FP runs by time step."""
+        return self.chip.mapping.schedule == "wavefront"
+
+    @property
+    def pairs(self) -> int:
+        """(sample, step) pairs of the mini-batch."""
+        return self.workload.batch * self.workload.steps
+
+    def among(self, indices: Sequence[int]) -> list[LayerFacts]:
+        """The layers of some indices."""
+        return [self.layers[index] for index in indices]
+
+    def input_steps(self, facts: LayerFacts) -> int:
+        """Time steps of a layer's input in DRAM: 1 if all steps share a directly coded image."""
+        direct = not facts.producers and self.workload.encoding == "direct"
+        return 1 if direct else self.workload.steps
+
+    def source_shape(self, facts: LayerFacts) -> tuple[int, int, int]:
+        """Shape (C, H, W) of what a layer reads, before ``input_pool``."""
+        if not facts.producers:
+            return self.workload.layers[0].in_shape
+        return self.workload.layers[facts.producers[0]].pooled_shape
+
+
+def facts_of(plan: Plan, recording: Recording) -> Facts:
+    """The facts of a planned mini-batch, whose masks are ``recording``."""
+    workload, chip = plan.workload, plan.chip
+    sources = [_producers(layer) for layer in workload.layers]
+    layers = [
+        _layer_facts(
+            layer_plan,
+            chip,
+            recording,
+            sources[layer_plan.layer.index],
+            [index for index, read in enumerate(sources) if layer_plan.layer.index in read],
+        )
+        for layer_plan in plan.layers
+    ]
+    tensors = [_place(name, tensor) for name, tensor in plan.addresses.tensors.items()]
+    return Facts(workload, recording, chip, layers, tensors)
+
+
+def _producers(layer: Layer) -> list[int]:
+    return [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
+
+
+def _layer_facts(
+    layer_plan: LayerPlan,
+    chip: ChipConfig,
+    recording: Recording,
+    producers: list[int],
+    consumers: list[int],
+) -> LayerFacts:
+    layer = layer_plan.layer
+    policy = None if layer.norm is None else chip.mapping.batch_norm
+    return LayerFacts(
+        layer=layer,
+        slices=layer_plan.slices,
+        producers=producers,
+        consumers=consumers,
+        exact=policy == "exact",
+        scaled=policy == "frozen",
+        state=dict(chip.mapping.states).get(layer.name, chip.mapping.state),
+        live=_live(layer, chip, recording),
+        inputs_sent=bool(producers) and layer_plan.forward == "memory",
+        dS_sent=layer_plan.arriving == "memory",
+        dY_sent=layer_plan.gradients == "memory",
+        tensors=[_place(key, tensor) for key, tensor in layer_plan.tensors.items()],
+        weights=[_place(key, tensor) for key, tensor in layer_plan.weights.items()],
+    )
+
+
+def _live(layer: Layer, chip: ChipConfig, recording: Recording) -> Bools:
+    """(step, sample) pairs whose dY is computed: batch statistics leave no slice without."""
+    exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
+    dY = product_gradients(layer, recording, exact)
+    if exact or not chip.core.skip_slices:
+        return np.ones(dY.shape[:2], np.bool_)
+    return np.asarray(dY.any(axis=(2, 3, 4)))
+
+
+def _place(key: str, tensor: Tensor | Weights) -> TensorPlace:
+    return TensorPlace(key, tensor.name, (tensor.address, tensor.nbytes), tensor.bits)

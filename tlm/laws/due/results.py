@@ -1,0 +1,135 @@
+"""Results and operations due: result elements, useful and all multiply-accumulates.
+
+Counted from shapes and masks, without tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import prod
+
+import numpy as np
+
+from tlm.config.core import BackwardGrid
+from tlm.laws.due.amounts import LayerPhase, Pair
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.masks import input_needs, layer_inputs, product_gradients
+from tlm.space.array_types import Bools, Ints
+from tlm.space.phase import BATCH, Phase
+from tlm.workload.model import Layer
+
+
+def results_due(job: Facts) -> dict[LayerPhase, Mapping[Pair, int]]:
+    """Result elements of every phase of every layer, by (sample, step); the loss included."""
+    pairs = [(b, t) for b in range(job.workload.batch) for t in range(job.workload.steps)]
+    due: dict[LayerPhase, Mapping[Pair, int]] = {
+        (phase, facts.index): dict.fromkeys(where, elements)
+        for facts in job.layers
+        for phase, where, elements in _results(facts, pairs)
+        if where
+    }
+    last = job.layers[-1].layer
+    due[Phase.LOSS, last.index] = dict.fromkeys(pairs, prod(last.pooled_shape))
+    return due
+
+
+def _results(facts: LayerFacts, pairs: list[Pair]) -> Iterator[tuple[Phase, list[Pair], int]]:
+    """(phase, its pairs, result elements of each of them)."""
+    layer, live = facts.layer, [(b, t) for b, t in pairs if facts.live[t, b]]
+    products, depth = prod(layer.product_shape), layer.weight_shape[1]
+    yield Phase.FP, pairs, products
+    yield Phase.GRAD, pairs, prod(layer.out_shape)
+    yield Phase.WG, live, products * depth
+    yield Phase.UPDATE, [(BATCH, BATCH)], facts.weight_count
+    if facts.exact:
+        yield Phase.NORM, pairs, products
+        yield Phase.NORM_GRAD, pairs, products
+    if facts.recomputed:
+        yield Phase.RECOMPUTE, pairs, products
+    if facts.producers:
+        yield Phase.BP, live, layer.out_shape[0] * depth * prod(layer.in_shape[1:])
+
+
+def useful_due(job: Facts) -> dict[LayerPhase, int]:
+    """Multiply-accumulates of non-zero operands whose result is needed."""
+    due: dict[LayerPhase, int] = {}
+    for facts in job.layers:
+        layer, index = facts.layer, facts.index
+        inputs = layer_inputs(job.workload, job.recording, layer)
+        dY = product_gradients(layer, job.recording, facts.exact)
+        due[Phase.FP, index] = useful_pairs(layer, np.ones_like(dY), inputs)
+        due[Phase.WG, index] = useful_pairs(layer, dY, inputs)
+        if facts.recomputed:
+            due[Phase.RECOMPUTE, index] = due[Phase.FP, index]
+        if facts.producers:
+            needs = input_needs(job.workload, job.recording, layer)
+            due[Phase.BP, index] = useful_pairs(layer, dY, needs)
+    return due
+
+
+def dense_due(job: Facts) -> dict[LayerPhase, int]:
+    """All multiply-accumulates, padding and inserted zeros included."""
+    return {
+        (phase, facts.index): count * job.pairs
+        for facts in job.layers
+        for phase, count in _dense(job, facts)
+    }
+
+
+def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
+    """All multiply-accumulates of one (sample, step)."""
+    layer, engines = facts.layer, job.chip.core.engines
+    positions, (sy, sx) = prod(layer.product_shape[1:]), layer.stride
+    inserted = sy * sx if engines.wg.grid == "inserted" else 1
+    yield Phase.FP, facts.weight_count * positions
+    yield Phase.WG, facts.weight_count * positions * inserted
+    if facts.recomputed:
+        yield Phase.RECOMPUTE, facts.weight_count * positions
+    if facts.producers:
+        taps = _visited_taps(layer, engines.bp.grid)
+        yield Phase.BP, prod(layer.weight_shape[:2]) * taps
+
+
+def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:
+    """(Kernel tap, input position) pairs that BP visits: all, or those on an output's stride."""
+    pairs = 1
+    for size, kernel, stride, pad in zip(
+        layer.in_shape[1:], layer.kernel, layer.stride, layer.padding, strict=True
+    ):
+        step = stride if grid == "compacted" else 1
+        pairs *= sum((at + pad - tap) % step == 0 for at in range(size) for tap in range(kernel))
+    return pairs
+
+
+def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
+    """Bytes of the reduction of dW: each partial sum goes to its owner from all other replicas."""
+    bits = job.chip.precision.partial_sum
+    return {
+        (Phase.REDUCE, facts.index): facts.weight_count * (facts.replicas - 1) * bits // 8
+        for facts in job.layers
+    }
+
+
+def useful_pairs(layer: Layer, outputs: Bools, inputs: Bools) -> int:
+    """Pairs of a set output and a set input joined by a kernel tap, by integral images.
+
+    An independent popcount: each output sees the sum of the inputs under its kernel window, which
+    four corners of a cumulative sum give. ``outputs`` [T, B, K, E, F], ``inputs`` [T, B, C, H, W];
+    only channels of one group are joined.
+    """
+    (r, s), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
+    e, f = layer.product_shape[1:]
+    planes = _by_group(inputs, layer.groups)
+    summed = np.pad(planes, ((0, 0),) * 3 + ((py + 1, py), (px + 1, px)))
+    summed = summed.cumsum(axis=3).cumsum(axis=4)
+    top, left = np.arange(e) * sy, np.arange(f) * sx
+    low, high = summed[:, :, :, top], summed[:, :, :, top + r]
+    windows = high[..., left + s] - high[..., left] - low[..., left + s] + low[..., left]
+    return int((windows * _by_group(outputs, layer.groups)).sum())
+
+
+def _by_group(values: Bools, groups: int) -> Ints:
+    """How many channels of each group are set, [T, B, group, Y, X]."""
+    t, b, _, y, x = values.shape
+    split = values.reshape(t, b, groups, -1, y, x)
+    return np.asarray(split.sum(axis=3, dtype=np.int64))

@@ -1,0 +1,55 @@
+"""Rows by the laws' own rules: which rows of one grid follow from which rows of another.
+
+Sets of row numbers, walked tap by tap; the engines use the spans of :mod:`tlm.space.geometry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tlm.laws.due.facts import LayerFacts
+from tlm.space.region import Slice
+from tlm.workload.model import Layer, Pool
+
+RowSet = set[int]
+
+
+def read_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
+    """Rows of the sources, ``height`` in all, that FP of a slice needs."""
+    layer = facts.layer
+    if layer.kind == "linear":
+        return set(range(height))
+    return windows_rows(layer.input_pool, kernel_rows(layer, facts.product_rows(part)), height)
+
+
+def kernel_rows(layer: Layer, rows: Iterable[int]) -> RowSet:
+    """Input rows under the kernel at some rows of the product."""
+    stride, pad, kernel = layer.stride[0], layer.padding[0], layer.kernel[0]
+    touched = {y * stride - pad + tap for y in rows for tap in range(kernel)}
+    return touched & set(range(layer.in_shape[1]))
+
+
+def windows_rows(pool: Pool | None, rows: RowSet, height: int) -> RowSet:
+    """Rows, of ``height`` in all, in the windows of some pooled rows."""
+    if pool is None:
+        return rows
+    touched = {y * pool.stride - pool.padding + at for y in rows for at in range(pool.size)}
+    return touched & set(range(height))
+
+
+def pooled_rows(layer: Layer, part: Slice) -> RowSet:
+    """Pooled rows of a slice: those whose last row of neurons is its own."""
+    pool, height = layer.pool, layer.out_shape[1]
+    if pool is None:
+        return set(range(*part.neurons.rows))
+    first, end = part.neurons.rows
+    last_of = (y * pool.stride - pool.padding + pool.size - 1 for y in range(layer.pooled_shape[1]))
+    return {y for y, last in enumerate(last_of) if first <= min(last, height - 1) < end}
+
+
+def taps_met(layer: Layer, part: Slice) -> int:
+    """Kernel taps that bring any output to any of a slice's input positions."""
+    (sy, sx), (py, px), (r, s) = layer.stride, layer.padding, layer.kernel
+    rows = {(y + py) % sy for y in range(*part.input_rows)}
+    columns = {(x + px) % sx for x in range(layer.in_shape[2])}
+    return sum(tap % sy in rows for tap in range(r)) * sum(tap % sx in columns for tap in range(s))

@@ -1,0 +1,92 @@
+"""Senders due: the cores whose data a slice waits for, sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, read_rows, windows_rows
+from tlm.space.region import Slice, length
+
+Senders = tuple[str, list[Slice]]  # what arrives, and the slices that have some of it
+
+
+def senders_due(job: Facts) -> dict[str, frozenset[int]]:
+    """By the label of a completion, the cores from which data must arrive there."""
+    return {
+        f"{label} {facts.layer.name} core{part.core:02d} sample {sample}": frozenset(
+            sender.core for sender in senders if _holds(sender, sample)
+        )
+        for facts in job.layers
+        for part in facts.slices
+        for label, senders in (
+            *_inputs(job, facts, part),
+            *_gradients(facts, part),
+            *_spike_gradients(job, facts, part),
+        )
+        for sample in range(*part.neurons.samples)
+    }
+
+
+def _holds(part: Slice, sample: int) -> bool:
+    return part.neurons.samples[0] <= sample < part.neurons.samples[1]
+
+
+def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
+    """FP's inputs: from the owners of the rows under the kernel."""
+    if not facts.inputs_sent:
+        return
+    rows = read_rows(facts, part, job.source_shape(facts)[1])
+    between = set(range(min(rows, default=0), max(rows, default=-1) + 1))  # they come along
+    owners = [
+        owner
+        for producer in job.among(facts.producers)
+        for owner in producer.slices
+        if pooled_rows(producer.layer, owner) & between
+    ]
+    for step in range(job.workload.steps if job.by_step else 0):
+        yield f"FP input step {step}", owners
+    if not job.by_step:
+        yield "FP input", owners
+
+
+def _gradients(facts: LayerFacts, part: Slice) -> Iterator[Senders]:
+    """dY for BP: from the slices of the same weights that make any row over the input rows."""
+    if facts.producers and facts.dY_sent and length(part.input_rows):
+        rows = set(range(*part.input_rows))
+        yield (
+            "dU",
+            [
+                maker
+                for maker in facts.slices
+                if maker.neurons.channels == part.neurons.channels
+                and kernel_rows(facts.layer, facts.product_rows(maker)) & rows
+            ],
+        )
+
+
+def _spike_gradients(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
+    """dS: from the core of the loss, or from all that read any of the slice's rows."""
+    if not facts.consumers:
+        # The loss is computed where the first channel and the first row of its sample are.
+        yield "dS", [s for s in facts.slices if s.neurons.channels[0] == s.neurons.rows[0] == 0]
+    elif facts.dS_sent:
+        rows = pooled_rows(facts.layer, part)
+        yield (
+            "dS",
+            [
+                reader
+                for consumer in job.among(facts.consumers)
+                for reader in consumer.slices
+                if _returned_rows(job, consumer, reader) & rows
+            ],
+        )
+
+
+def _returned_rows(job: Facts, facts: LayerFacts, part: Slice) -> RowSet:
+    """Rows of its sources that a slice computes dX of."""
+    pool, source = facts.layer.input_pool, job.source_shape(facts)
+    rows = set(range(*part.input_rows))
+    if facts.layer.kind == "linear" and rows:
+        rows = set(range(source[1] if pool is None else pool.pooled(source)[1]))
+    return windows_rows(pool, rows, source[1])

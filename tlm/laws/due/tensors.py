@@ -1,0 +1,75 @@
+"""Tensors due: what of every tensor in DRAM must be written and read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tlm.laws.due.amounts import TensorDue
+from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
+
+
+def tensors_due(job: Facts) -> list[TensorDue]:
+    """All tensors in the order of their addresses; those of no layer are there from the start."""
+    due: dict[str, TensorDue] = {}
+    for facts in job.layers:
+        for tensor in facts.tensors:
+            due.setdefault(tensor.name, _neuron_tensor(facts, tensor))
+        for tensor in facts.weights:
+            due[tensor.name] = _weight_tensor(tensor)
+    for tensor in job.tensors:
+        due.setdefault(tensor.name, TensorDue(tensor.name, tensor.at, initial=True))
+    return sorted(due.values(), key=lambda tensor: tensor.at)
+
+
+def _neuron_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
+    """A tensor of neurons; of dY and dX only the slices that are not skipped are moved."""
+    skipping = tensor.key.startswith(("dY", "dX"))
+    share = np.count_nonzero(facts.live) / facts.live.size if skipping else 1
+    nbytes, carry = tensor.at[1], tensor.key == "carry"
+    written, read = (round(nbytes * share * times) for times in _times(facts, tensor.key))
+    return TensorDue(
+        tensor.name,
+        tensor.at,
+        written=written,
+        read=read,
+        exact_writes=not carry,
+        balanced=carry,
+    )
+
+
+def _weight_tensor(tensor: TensorPlace) -> TensorDue:
+    """Weights and their moments are there from the start; spilled dW are written, then read.
+
+    Elements that are no whole number of bytes are rounded to bytes piece by piece, so that their
+    amounts are not known here.
+    """
+    partial, whole = tensor.key.startswith("dW"), tensor.bits % 8 == 0
+    exact = not partial and whole
+    nbytes = tensor.at[1] if exact else 0
+    return TensorDue(
+        tensor.name,
+        tensor.at,
+        initial=not partial,
+        written=nbytes,
+        read=nbytes,
+        exact_writes=exact,
+        balanced=partial and whole,
+    )
+
+
+def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
+    """How often all of a tensor is written and at least read.
+
+    The gradient unit reads what FP saves, unless it stays in the core. Values of a read-out that
+    was not pooled have the key of spikes too: only later layers read them.
+    """
+    neuron = facts.layer.neuron is not None
+    if key == "carry":
+        return 0, 0
+    if key == "Y":
+        return 1, 2 + (facts.state == "recompute")
+    if key in ("U", "S", "m", "winner") and neuron:
+        return 1, int(facts.state != "keep")
+    if key == "need" and not neuron:
+        return 1, 1
+    return 1, int(key in ("dI", "dY") or key.startswith("dX"))

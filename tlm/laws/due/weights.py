@@ -1,0 +1,45 @@
+"""Weights due: what every core needs of every layer's weights."""
+
+from __future__ import annotations
+
+from math import prod
+
+from tlm.laws.due.amounts import WeightsDue
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.rows import taps_met
+from tlm.space.region import Slice, length
+
+
+def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
+    """The weights that FP and BP of a core need of a layer, by (core, engine, layer)."""
+    due = {}
+    for facts in job.layers:
+        for part in facts.slices:
+            due[part.core, "fp", facts.index] = _forward(job, facts, part)
+            if facts.producers and length(part.input_rows):
+                due[part.core, "bp", facts.index] = _backward(job, facts, part)
+    return due
+
+
+def _forward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
+    channels, width = length(part.neurons.channels), facts.layer.product_shape[2]
+    elements = channels * len(facts.product_rows(part)) * width
+    return _due(job, facts, prod(facts.layer.weight_shape[1:]) * channels, elements)
+
+
+def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
+    """All weights of a slice; on the compacted grid those whose tap meets an output."""
+    layer, channels = facts.layer, length(part.neurons.channels)
+    inputs, _, width = layer.in_shape
+    elements = inputs * length(part.input_rows) * width * channels // layer.groups
+    compacted = job.chip.core.engines.bp.grid == "compacted"
+    taps = taps_met(layer, part) if compacted else prod(layer.kernel)
+    return _due(job, facts, layer.weight_shape[1] * channels * taps, elements)
+
+
+def _due(job: Facts, facts: LayerFacts, count: int, elements: int) -> WeightsDue:
+    """``count`` weights; some of them may stay in the weight memory or in that of U."""
+    memory, bits = job.chip.core.memory, job.chip.precision.weight
+    room = (memory.weights + memory.membrane) // 8
+    place = next(tensor for tensor in facts.weights if tensor.key == "W")
+    return WeightsDue(place.at, count * bits // 8, elements, room, rounded=bits % 8 > 0)

@@ -3,6 +3,7 @@
 In reading order:
 
 - ``amounts``: the records of what is due.
+- ``placement``: what they read of a plan.
 - ``facts``: what the rules start from: job, chip settings, and the plan's cuts and places.
 - ``masks``: non-zero inputs, needed dX and non-zero dY, from the recording.
 - ``rows``: which rows of one grid follow from which rows of another.
@@ -17,18 +18,18 @@ from __future__ import annotations
 
 from tlm.laws.due.amounts import AccessesDue, Due, TensorDue, WeightsDue
 from tlm.laws.due.facts import facts_of
+from tlm.laws.due.placement import PlacedBatch
 from tlm.laws.due.results import dense_due, reduced_bytes, results_due, useful_due
 from tlm.laws.due.senders import senders_due
 from tlm.laws.due.tensors import tensors_due
 from tlm.laws.due.units import unit_accesses, unit_operations
 from tlm.laws.due.weights import weights_due
-from tlm.storage.plan import Plan
 from tlm.workload.model import Recording
 
 __all__ = ["AccessesDue", "Due", "TensorDue", "WeightsDue", "due_of"]
 
 
-def due_of(plan: Plan, recording: Recording) -> Due:
+def due_of(plan: PlacedBatch, recording: Recording) -> Due:
     """All that a planned mini-batch with the masks of ``recording`` must come to."""
     job = facts_of(plan, recording)
     return Due(

@@ -14,11 +14,10 @@ import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import product_gradients
+from tlm.laws.due.placement import PlacedBatch, PlacedLayer, PlacedTensor
 from tlm.space.array_types import Bools
 from tlm.space.region import Slice
 from tlm.space.tile import Extent
-from tlm.storage.address import Tensor, Weights
-from tlm.storage.plan import LayerPlan, Plan
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
 
@@ -125,7 +124,7 @@ class Facts:
         return self.workload.layers[facts.producers[0]].pooled_shape
 
 
-def facts_of(plan: Plan, recording: Recording) -> Facts:
+def facts_of(plan: PlacedBatch, recording: Recording) -> Facts:
     """The facts of a planned mini-batch, whose masks are ``recording``."""
     workload, chip = plan.workload, plan.chip
     sources = [_producers(layer) for layer in workload.layers]
@@ -148,7 +147,7 @@ def _producers(layer: Layer) -> list[int]:
 
 
 def _layer_facts(
-    layer_plan: LayerPlan,
+    layer_plan: PlacedLayer,
     chip: ChipConfig,
     recording: Recording,
     producers: list[int],
@@ -182,5 +181,5 @@ def _live(layer: Layer, chip: ChipConfig, recording: Recording) -> Bools:
     return np.asarray(dY.any(axis=(2, 3, 4)))
 
 
-def _place(key: str, tensor: Tensor | Weights) -> TensorPlace:
+def _place(key: str, tensor: PlacedTensor) -> TensorPlace:
     return TensorPlace(key, tensor.name, (tensor.address, tensor.nbytes), tensor.bits)

@@ -9,6 +9,7 @@ from tlm.laws.check import Check
 from tlm.laws.due import Due, WeightsDue
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.program import Program
+from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Tile
 
 USERS = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
@@ -43,7 +44,7 @@ class Visit:
         # Results of a pair for which all weights are used, or half as many again as have room.
         shares = {due.nbytes, min(due.nbytes, due.room * 3 // 2)}
         whole = max(1, due.nbytes)  # a slice may have no weight that meets an output
-        self.walks = {share: Walks(-(-due.elements * share // whole)) for share in shares}
+        self.walks = {share: Walks(ceil_div(due.elements * share, whole)) for share in shares}
 
     def add(self, tile: Tile) -> None:
         """Count a tile's fetches and results."""

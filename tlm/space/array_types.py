@@ -1,4 +1,4 @@
-"""Kinds of arrays that hold masks and counts."""
+"""Kinds of arrays that hold masks and counts, by the type of their elements."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tlm.workload.model import Layer, Pool
 
 def input_rows(layer: Layer, rows: Span) -> Span:
     """Input rows that a span of product rows reads."""
-    return _read(rows, layer.stride[0], layer.padding[0], layer.kernel[0], layer.in_shape[1])
+    return _rows_under(rows, layer.stride[0], layer.padding[0], layer.kernel[0], layer.in_shape[1])
 
 
 def output_rows(layer: Layer, rows: Span) -> Span:
@@ -28,7 +28,9 @@ def source_rows(layer: Layer, rows: Span, height: int) -> Span:
     if layer.kind == "linear":
         return (0, height)
     pool = layer.input_pool
-    return rows if pool is None else _read(rows, pool.stride, pool.padding, pool.size, height)
+    if pool is None:
+        return rows
+    return _rows_under(rows, pool.stride, pool.padding, pool.size, height)
 
 
 def fed_rows(pool: Pool | None, rows: Span, pooled: int) -> Span:
@@ -43,16 +45,16 @@ def finished_rows(pool: Pool | None, rows: Span, height: int, pooled: int) -> Sp
     """Pooled rows whose last row lies in ``rows``, of ``height`` rows pooled to ``pooled``."""
     if pool is None:
         return rows
-    return (_ended(pool, rows[0], height, pooled), _ended(pool, rows[1], height, pooled))
+    return (_complete(pool, rows[0], height, pooled), _complete(pool, rows[1], height, pooled))
 
 
 def product_rows(layer: Layer, rows: Span) -> Span:
-    """Product rows of a span of neuron rows; all, if currents are pooled."""
+    """Product rows that a span of neuron rows needs; all, if currents are pooled."""
     return rows if layer.current_pool is None else (0, layer.product_shape[1])
 
 
 def product_span(layer: Layer, rows: Span) -> Span:
-    """Product rows that follow from a span of neuron rows; spans that follow each other tile."""
+    """Product rows of a span of neuron rows; those of adjoining spans adjoin and do not overlap."""
     pool = layer.current_pool
     if pool is None:
         return rows
@@ -74,12 +76,13 @@ def row_quantum(layer: Layer) -> int | None:
     return pool.stride if pool.size <= pool.stride and not pool.padding else None
 
 
-def _read(rows: Span, stride: int, padding: int, size: int, height: int) -> Span:
+def _rows_under(rows: Span, stride: int, padding: int, size: int, height: int) -> Span:
+    """Rows, of ``height`` in all, under windows of ``size`` at a span of output rows."""
     low = max(0, rows[0] * stride - padding)
     return (low, max(low, min(height, (rows[1] - 1) * stride + size - padding)))
 
 
-def _ended(pool: Pool, end: int, height: int, pooled: int) -> int:
+def _complete(pool: Pool, end: int, height: int, pooled: int) -> int:
     """How many pooled rows are complete once the first ``end`` rows are there."""
     if end >= height:
         return pooled

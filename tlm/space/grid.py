@@ -44,13 +44,14 @@ class Grid:
 
     def slices(self) -> list[Slice]:
         """The slices in the order of ``cores``."""
-        found: list[Slice] = []
+        slices: list[Slice] = []
         bands = list(zip(pairwise(self.rows), pairwise(self.input_rows), strict=True))
         spans = product(pairwise(self.samples), bands, pairwise(self.channels))
         for samples, (rows, input_rows), channels in spans:
             region = Region(channels, samples, rows)
-            found.append(Slice(len(found), self.cores[len(found)], region, input_rows))
-        return found
+            index = len(slices)
+            slices.append(Slice(index, self.cores[index], region, input_rows))
+        return slices
 
 
 def cut_positions(spans: Sequence[Span]) -> tuple[int, ...]:

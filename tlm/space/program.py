@@ -12,7 +12,11 @@ from tlm.space.tile import Tile
 
 
 class Completions:
-    """Counted completions by name: who has to arrive how often before a tile may go on."""
+    """Counted completions: how many arrivals a tile has to wait for before it may go on.
+
+    A completion's id is its position in ``labels``, its name in reports, and in ``counts``, the
+    arrivals announced so far.
+    """
 
     def __init__(self) -> None:
         self.labels: list[str] = []
@@ -20,7 +24,7 @@ class Completions:
         self._ids: dict[tuple[object, ...], int] = {}
 
     def ident(self, *key: object) -> int:
-        """The id of a completion, made on first use; ``key`` is also its label in reports."""
+        """The id of a completion, new on first use; the parts of ``key`` are its label."""
         if key not in self._ids:
             self._ids[key] = len(self.labels)
             self.labels.append(" ".join(str(part) for part in key))

@@ -1,4 +1,4 @@
-"""Boxes of neurons: who owns what, who needs what, and how much two boxes share."""
+"""Spans and boxes of neurons: how they are cut, and what two of them share."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def length(span: Span) -> int:
 
 
 def cuts(total: int, parts: int, quantum: int = 1) -> list[Span]:
-    """Cut ``total`` into at most ``parts`` near-equal spans at multiples of ``quantum``.
+    """Cut ``total`` into at most ``parts`` nearly equal spans at multiples of ``quantum``.
 
-    Larger spans come first; the last one may be short if ``quantum`` does not divide ``total``.
+    Larger spans come first. The last span may be short if ``quantum`` does not divide ``total``.
     """
     units = -(-total // quantum)
     parts = min(parts, units)
@@ -37,10 +37,10 @@ def cuts(total: int, parts: int, quantum: int = 1) -> list[Span]:
 
 
 def balanced_cuts(work: Sequence[int], parts: int) -> list[Span]:
-    """Cut units of some ``work`` each into ``parts`` spans whose largest sum is the least possible.
+    """Cut units into ``parts`` spans so that the largest sum of ``work`` is the least possible.
 
-    Among those, every span is as close to an even share of what is left as the bound allows.
-    There are fewer spans than ``parts`` if there are fewer units.
+    ``work`` is that of each unit. Within that bound, every span comes as close as it can to an even
+    share of what is left. There are fewer spans than ``parts`` if there are fewer units.
     """
     parts = min(parts, len(work))
     total = [0, *accumulate(work)]
@@ -112,20 +112,20 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Samples x rows x steps whose partial sums fit the buffer together."""
+    """Samples x rows x steps whose partial sums fit the partial-sum buffer together."""
 
     samples: Span
     rows: Span
     steps: Span
 
     def positions(self, width: int) -> int:
-        """Vector positions of the block for rows of ``width`` columns."""
+        """Positions of the block, each a vector of channels, for rows of ``width`` columns."""
         return length(self.samples) * length(self.rows) * length(self.steps) * width
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The part of a layer one core owns: its neurons, and the input rows whose dS it computes."""
+    """The part of a layer that a core owns: its neurons, and the input rows whose dX it computes."""
 
     index: int
     core: int

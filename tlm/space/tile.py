@@ -28,7 +28,10 @@ class Work:
 
 @dataclass(slots=True)
 class Message:
-    """A one-way payload to another core; every packet of it counts towards all of ``arrives``."""
+    """A one-way payload of ``nbytes`` to another ``core``, sent as a :class:`Command`.
+
+    Every packet of it counts towards all completions of ``arrives``.
+    """
 
     command: int
     core: int
@@ -40,7 +43,8 @@ class Message:
 class Tile:
     """What an engine does between two looks at its DMA: fetch, wait, compute, hand over.
 
-    ``needs`` (completions by messages or by tiles of the same core) hold back the computation,
+    It works for ``cycles`` of the core's clock on ``samples`` samples from ``sample`` on and
+    ``steps`` time steps from ``step`` on. ``needs`` (completions by messages or by tiles of the same core) hold back the computation,
     ``read_needs`` (completions by writes to DRAM) hold back the fetch. When it has computed, the
     tile counts towards ``signals`` at once and towards ``saves`` when its writes are in DRAM.
     ``covers`` is the number of result elements finished for each of its (sample, step) pairs that

@@ -10,7 +10,7 @@ from tlm.space.tile import Extent
 
 LayerPhase = tuple[Phase, int]  # phase and index of the layer
 UnitUse = tuple[Phase, int, str]  # phase, index of the layer, action of the energy table
-Pair = tuple[int, int]  # sample and time step
+SampleStep = tuple[int, int]  # sample and time step
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Due:
         tensors: all tensors in DRAM in the order of their addresses.
     """
 
-    results: Mapping[LayerPhase, Mapping[Pair, int]]
+    results: Mapping[LayerPhase, Mapping[SampleStep, int]]
     useful: Mapping[LayerPhase, int]
     dense: Mapping[LayerPhase, int]
     unit_operations: Mapping[UnitUse, int]

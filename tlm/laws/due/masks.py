@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tlm.space.array_types import Bools
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
 
-Number = TypeVar("Number", bound=np.generic)
+Value = TypeVar("Value", bound=np.generic)
 Counts = npt.NDArray[np.int32]
 
 
@@ -112,7 +112,7 @@ def _pooled_sides(pool: Pool, shape: tuple[int, ...]) -> tuple[int, int]:
     return height, width
 
 
-def _taps(pool: Pool, values: npt.NDArray[Number], outside: int) -> Iterator[npt.NDArray[Number]]:
+def _taps(pool: Pool, values: npt.NDArray[Value], outside: int) -> Iterator[npt.NDArray[Value]]:
     """The values at each place of all windows, [T, B, K, E', F'], place by place in scan order."""
     spans = [(count - 1) * pool.stride + 1 for count in _pooled_sides(pool, values.shape)]
     after = [

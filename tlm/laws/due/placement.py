@@ -26,7 +26,7 @@ class PlacedTensor(Protocol):
     def bits(self) -> int: ...
 
 
-class AddressMap(Protocol):
+class PlacedTensors(Protocol):
     """All tensors in DRAM by name."""
 
     @property
@@ -67,4 +67,4 @@ class PlacedBatch(Protocol):
     @property
     def layers(self) -> Sequence[PlacedLayer]: ...
     @property
-    def addresses(self) -> AddressMap: ...
+    def addresses(self) -> PlacedTensors: ...

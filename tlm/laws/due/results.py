@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from tlm.config.core import BackwardGrid
-from tlm.laws.due.amounts import LayerPhase, Pair
+from tlm.laws.due.amounts import LayerPhase, SampleStep
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import input_needs, layer_inputs, product_gradients
 from tlm.space.array_types import Bools, Ints
@@ -19,10 +19,10 @@ from tlm.space.phase import BATCH, Phase
 from tlm.workload.model import Layer
 
 
-def results_due(job: Facts) -> dict[LayerPhase, Mapping[Pair, int]]:
+def results_due(job: Facts) -> dict[LayerPhase, Mapping[SampleStep, int]]:
     """Result elements of every phase of every layer, by (sample, step); the loss included."""
     pairs = [(b, t) for b in range(job.workload.batch) for t in range(job.workload.steps)]
-    due: dict[LayerPhase, Mapping[Pair, int]] = {
+    due: dict[LayerPhase, Mapping[SampleStep, int]] = {
         (phase, facts.index): dict.fromkeys(where, elements)
         for facts in job.layers
         for phase, where, elements in _results(facts, pairs)
@@ -33,7 +33,9 @@ def results_due(job: Facts) -> dict[LayerPhase, Mapping[Pair, int]]:
     return due
 
 
-def _results(facts: LayerFacts, pairs: list[Pair]) -> Iterator[tuple[Phase, list[Pair], int]]:
+def _results(
+    facts: LayerFacts, pairs: list[SampleStep]
+) -> Iterator[tuple[Phase, list[SampleStep], int]]:
     """(phase, its pairs, result elements of each of them)."""
     layer, live = facts.layer, [(b, t) for b, t in pairs if facts.live[t, b]]
     products, depth = prod(layer.product_shape), layer.weight_shape[1]

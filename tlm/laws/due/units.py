@@ -14,6 +14,7 @@ from tlm.laws.due.rows import read_rows
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.region import length
+from tlm.space.rounding import ceil_div
 
 Use = tuple[Phase, str, int]  # phase, action, how often
 
@@ -88,9 +89,9 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
     due: dict[UnitUse, AccessesDue] = {}
     for facts in job.layers:
         for phase, action, bits in _wide_accesses(job, facts):  # a tile rounds up once
-            due[phase, facts.index, action] = AccessesDue(-(-bits // MEMORY_PORT_BITS), 1)
+            due[phase, facts.index, action] = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), 1)
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
-            least = -(-bits // STATE_PORT_BITS)
+            least = ceil_div(bits, STATE_PORT_BITS)
             due[phase, facts.index, action] = AccessesDue(least, len(STATE_TENSORS))
         adds = len(facts.layer.sources) - 1 + (facts.layer.input_pool is not None)
         if adds and job.input_steps(facts) > 1:

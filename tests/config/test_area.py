@@ -10,7 +10,7 @@ from tlm.errors import ConfigError
 ADDER = '  fp16_add: {area: 400 um2, source: "own synthesis", confidence: derived}\n'
 
 
-def own(tmp_path: Path, text: str) -> Path:
+def table_file(tmp_path: Path, text: str) -> Path:
     """An area table of one's own with this text."""
     path = tmp_path / "own.yaml"
     path.write_text(text, encoding="utf-8")
@@ -27,7 +27,7 @@ def test_every_unit_has_an_area_and_a_source(name: str) -> None:
 
 def test_a_table_may_extend_one(tmp_path: Path) -> None:
     """Only the units that differ are written down."""
-    table = load_area(own(tmp_path, f"extends: logic28\nname: mine\nunits:\n{ADDER}"))
+    table = load_area(table_file(tmp_path, f"extends: logic28\nname: mine\nunits:\n{ADDER}"))
     assert table.name == "mine"
     assert table.units["fp16_add"].area_um2 == 400
     assert table.units["mux"] == load_area("logic28").units["mux"]
@@ -52,7 +52,7 @@ def test_a_table_may_extend_one(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_one_line(tmp_path: Path, text: str, line: str) -> None:
     """The line names the file, the unit and what was expected."""
-    path = own(tmp_path, f"extends: logic28\nunits:\n{text}")
+    path = table_file(tmp_path, f"extends: logic28\nunits:\n{text}")
     with pytest.raises(ConfigError) as caught:
         load_area(path)
     assert str(caught.value).startswith(f"{path}: {line}")
@@ -63,10 +63,10 @@ def test_a_missing_unit_is_named(tmp_path: Path) -> None:
     shipped = load_area("logic28").path.read_text(encoding="utf-8")
     lines = [line for line in shipped.splitlines() if "queue_bit" not in line]
     with pytest.raises(ConfigError, match="missing area of unit queue_bit in"):
-        load_area(own(tmp_path, "\n".join(lines)))
+        load_area(table_file(tmp_path, "\n".join(lines)))
 
 
 def test_a_table_extends_only_what_ships(tmp_path: Path) -> None:
     """The hint names the tables there are."""
     with pytest.raises(ConfigError, match=r'extends: no table "logic82"; did you mean "logic28"'):
-        load_area(own(tmp_path, "extends: logic82\n"))
+        load_area(table_file(tmp_path, "extends: logic82\n"))

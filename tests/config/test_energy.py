@@ -137,7 +137,7 @@ def test_a_wrong_entry_is_one_line(
     assert any(line.startswith(text) for line in refusal(tmp_path, shipped.replace(old, new)))
 
 
-def own(tmp_path: Path, text: str) -> Path:
+def table_file(tmp_path: Path, text: str) -> Path:
     """A table ``own.yaml`` that extends cacti28."""
     path = tmp_path / "own.yaml"
     path.write_text(f"extends: cacti28\n{text}", encoding="utf-8")
@@ -188,7 +188,7 @@ def test_a_table_may_extend_one(tmp_path: Path) -> None:
         '    mac: {energy: 0.7 pJ, source: "own synthesis", confidence: derived}\n'
         '    state_read: {sram: 8 KiB, port: 64 bit, source: "own buffer", confidence: derived}\n'
     )
-    table = load_energy(own(tmp_path, text), MEMORY)
+    table = load_energy(table_file(tmp_path, text), MEMORY)
     assert (table.name, table.pj("bp", "mac")) == ("mine", 0.7)
     assert table.pj("bp", "state_read") == pytest.approx(1.84)
     assert table.pj("fp", "mac_mul") == load_energy("cacti28", MEMORY).pj("fp", "mac_mul")
@@ -206,7 +206,9 @@ def test_a_table_may_extend_one(tmp_path: Path) -> None:
 )
 def test_an_access_has_one_form(tmp_path: Path, entry: str, text: str) -> None:
     """Either an energy, or a memory with a port: anything else is one line."""
-    path = own(tmp_path, f"actions:\n  bp:\n    mac: {{{entry}, source: x, confidence: assumed}}\n")
+    path = table_file(
+        tmp_path, f"actions:\n  bp:\n    mac: {{{entry}, source: x, confidence: assumed}}\n"
+    )
     with pytest.raises(ConfigError) as caught:
         load_energy(path, MEMORY)
     (line,) = str(caught.value).splitlines()

@@ -6,8 +6,8 @@ import pytest
 
 from tlm.config import load_chip, presets, resolved_yaml
 from tlm.config.chip import ChipConfig
-from tlm.config.layers import source_layers
 from tlm.config.problems import leaf_paths
+from tlm.config.sources import chip_sources
 from tlm.config.yaml_file import parse_yaml
 from tlm.errors import ConfigError
 
@@ -15,9 +15,12 @@ from tlm.errors import ConfigError
 @pytest.mark.parametrize("name", presets())
 def test_every_value_of_a_preset_has_a_provenance(name: str) -> None:
     """Each leaf is assumed or has a source, written in the file that sets it or above it."""
-    layers = source_layers(name)
-    assert set().union(*(layer.values for layer in layers)) == set(leaf_paths(ChipConfig))
-    assert [(key, one.origin) for one in layers for key in one.values if not one.note(key)] == []
+    sources = chip_sources(name)
+    assert set().union(*(source.values for source in sources)) == set(leaf_paths(ChipConfig))
+    unexplained = [
+        (source.origin, key) for source in sources for key in source.values if not source.note(key)
+    ]
+    assert unexplained == []
 
 
 def test_neuromc_20_holds_the_published_core() -> None:
@@ -37,10 +40,10 @@ def test_the_resolved_chip_loads_to_itself(tmp_path: Path, overrides: list[str])
     loaded = load_chip("neuromc-20", overrides)
     path = tmp_path / "resolved.yaml"
     path.write_text(resolved_yaml(loaded), encoding="utf-8")
-    again = load_chip(path)
-    assert again.config == loaded.config
-    assert again.assumed == loaded.assumed
-    assert again.energy == loaded.energy
+    reloaded = load_chip(path)
+    assert reloaded.config == loaded.config
+    assert reloaded.assumed == loaded.assumed
+    assert reloaded.energy == loaded.energy
 
 
 def test_the_resolved_chip_states_units_and_origins() -> None:

@@ -47,7 +47,7 @@ class Engines(Section):
 
 
 class Memory(Section):
-    """Local SRAM of one core, in bits, and the banks that bound the accesses of a cycle.
+    """Local SRAM of one core, in bits, and the banks that bound its accesses per cycle.
 
     ``membrane`` is the memory of U, of which FP and BP have one each; ``gradients`` holds dY
     between the gradient unit and BP and WG, ``spike_gradients`` dS as it arrives, ``batch_norm``
@@ -96,10 +96,10 @@ def _domains(value: object) -> tuple[ClockDomain, ...]:
 
 
 def _domain(text: object) -> ClockDomain:
-    found = _DOMAIN.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    match = _DOMAIN.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
         raise ValueError(f"expected CORE: CLOCK or FIRST-LAST: CLOCK, got {text!r}")
-    first, last, clock = found.groups()
+    first, last, clock = match.groups()
     return ClockDomain(int(first), int(last or first), int(units.parse(units.FREQUENCY, clock)))
 
 
@@ -113,7 +113,7 @@ class Core(Section):
     ``clock`` in Hz; ``pipeline_depth`` in cycles; ``scan_slots`` in slots a zero-scan looks at in
     one cycle; ``queue_depth`` in such groups that wait in front of a lane of mode ``element``;
     ``zero_operand_adds`` says that a zero operand in an executed slot costs an addition all the
-    same; ``unit_lanes`` in elements a cycle of the soma, gradient and optimizer units;
+    same; ``unit_lanes`` in elements per cycle of the soma, gradient and optimizer units;
     ``outstanding`` in transactions in flight of one engine. ``skip_slices`` leaves out every
     (step, sample) whose gradient is zero everywhere.
     """

@@ -24,13 +24,13 @@ class Mesh(Section):
 
 
 class Noc(Section):
-    """The network on chip: ``clock`` in Hz, ``link`` in bits a cycle, packet sizes in bytes.
+    """The network on chip: ``clock`` in Hz, ``link`` in bits per cycle, packet sizes in bytes.
 
     ``synchroniser`` is the number of edges of the receiving clock that a packet waits for where
     it passes from one clock domain into another: between a core, the network and a DRAM channel.
 
-    ``vcs`` virtual channels an input, ``vc_buffer`` flits each, and ``routing`` are those of the
-    router model; the other models have unbounded buffers and route XY.
+    ``vcs`` (virtual channels of an input), ``vc_buffer`` (flits of each) and ``routing`` belong to
+    the router model; the other models have unbounded buffers and route XY.
     """
 
     model: Literal["ideal", "packet", "router"]
@@ -64,7 +64,7 @@ def _nodes(value: object) -> object:
 class Dram(Section):
     """The DRAM channels: ``bus`` in bits, ``interleave`` in bytes, ``latency`` in ps.
 
-    ``nodes`` says at which mesh nodes the channels attach: one node a channel, or ``edges``, the
+    ``nodes`` says at which mesh nodes the channels attach: one node per channel, or ``edges``, the
     middles of the four edges in turn. ``latency`` is that of the ideal model only.
     ``energy``: the DRAM's energies come from the energy table, or from the device's currents.
     """

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from tlm.errors import ConfigError
 
-Model = TypeVar("Model", bound=BaseModel)
-Where = Callable[[tuple[str, ...]], str]
+Validated = TypeVar("Validated", bound=BaseModel)
+KeyPath = tuple[str, ...]  # of a key within its groups: ("core", "clock")
+Where = Callable[[KeyPath], str]
 
 _EXPECTED = {
     "int_type": "expected a whole number",
@@ -31,8 +32,8 @@ _EXPECTED = {
 
 
 def validated(
-    model: type[Model], data: Mapping[str, object], where: str | Where, extends: str = ""
-) -> Model:
+    model: type[Validated], data: Mapping[str, object], where: str | Where, extends: str = ""
+) -> Validated:
     """``data`` as a ``model``.
 
     Args:
@@ -91,7 +92,7 @@ def known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
     return []
 
 
-def leaf_paths(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+def leaf_paths(model: type[BaseModel]) -> Iterator[KeyPath]:
     """The path of every single value of ``model``, in the order of its fields."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -100,12 +101,12 @@ def leaf_paths(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
             yield (name,)
 
 
-def _path(line: str) -> tuple[str, ...]:
+def _path(line: str) -> KeyPath:
     """The path of the dotted key that a line starts with."""
     return tuple(line.split(":", 1)[0].split("."))
 
 
-def _text(detail: Any, path: tuple[str, ...], model: type[BaseModel], extends: str) -> str:
+def _text(detail: Any, path: KeyPath, model: type[BaseModel], extends: str) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
         return f"unknown key{did_you_mean(path[-1], known_keys(model, path[:-1]))}"

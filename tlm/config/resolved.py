@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tlm.config.layers import KeyPath, LoadedChip
+from tlm.config.layers import LoadedChip
+from tlm.config.problems import KeyPath
 from tlm.config.yaml_text import commented_lines
 
 

@@ -150,5 +150,5 @@ def _line(error: MarkedYAMLError) -> str:
 
 
 def _duplicate(error: DuplicateKeyError) -> str:
-    found = " ".join((error.problem or "").split()).split(" with value")[0]
-    return f"{found.replace('found ', '')}: given twice in one group; keep one of them"
+    problem = " ".join((error.problem or "").split()).split(" with value")[0]
+    return f"{problem.replace('found ', '')}: given twice in one group; keep one of them"

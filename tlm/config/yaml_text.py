@@ -1,6 +1,6 @@
 """Writing YAML, in the two forms that this program leaves: both read back by ``yaml_file``.
 
-``commented_lines`` is for a file that people read line by line: one value a line, with a comment.
+``commented_lines`` is for a file that people read line by line: a value per line, with a comment.
 ``document_text`` is for a file with long lists: what holds single values only stands on one line.
 """
 
@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ruamel.yaml import YAML
 
+from tlm.config.problems import KeyPath
+
 LINE_WIDTH = 100  # of a document; longer lists are wrapped
-KeyPath = tuple[str, ...]
 
 
 def commented_lines(

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tlm.config.chip import ChipConfig
-from tlm.config.layers import load_chip, mapping_layer
+from tlm.config.layers import load_chip
 from tlm.config.resolved import resolved_yaml
+from tlm.config.sources import mapping_source
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
 from tlm.errors import OutOfMemoryError, WorkloadError
 from tlm.kernel import collector_paused
@@ -62,7 +63,7 @@ def place_job(
     job = workload if isinstance(workload, Workload) else open_workload(workload)
     job, nothing_skipped = as_activity(job, activity)
     choices = read_choices(mapping) if mapping is not None else None
-    settings = mapping_layer(str(mapping), choices.mapping) if choices is not None else None
+    settings = mapping_source(str(mapping), choices.mapping) if choices is not None else None
     loaded = load_chip(chip, [*overrides, *nothing_skipped], settings)
     timing = load_dram_timing(loaded.config.dram.device)
     which = _index(job, iteration)

@@ -65,7 +65,7 @@ class DramTiming(Section):
     address_map: Text
     tck_ps: Period = Field(alias="tck")
     bus_bits: PowerOfTwo
-    burst_length: PowerOfTwo  # beats an access; burst_length * bus_bits / 8 bytes
+    burst_length: PowerOfTwo  # beats of an access: burst_length * bus_bits / 8 bytes
     bank_groups: PowerOfTwo
     banks_per_group: PowerOfTwo
     rows: PowerOfTwo
@@ -150,12 +150,12 @@ def load_dram_timing(name: str) -> DramTiming:
     if name.endswith((".yaml", ".yml")):
         return read_dram_timing(Path(name))
     known = dram_devices()
-    found = _device_called(name.casefold(), known)
-    if found is None:
+    device = _device_called(name.casefold(), known)
+    if device is None:
         near = difflib.get_close_matches(name.upper(), known, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; or name a file .yaml"
         raise ConfigError(f"dram.device: no device {name!r}; there are {', '.join(known)}{hint}")
-    return read_dram_timing(DEVICE_FOLDER / f"{found}.yaml")
+    return read_dram_timing(DEVICE_FOLDER / f"{device}.yaml")
 
 
 def _device_called(name: str, known: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Tables that a chip names: one that ships, by its name, or a file; a file may extend one."""
+"""Finding and reading a table: one that ships, by its name, or a file, which may extend it."""
 
 from __future__ import annotations
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tlm.config.core import Core, Precision, period_ps
+from tlm.config.core import WORD_BITS, Core, Precision, period_ps
 from tlm.config.fabric import Dram, Mesh, Noc
 
-WORD_BITS = 16  # of the engines' arithmetic, and of the accesses in the energy tables
 ROUTER_STAGES = (2, 3, 4)  # pipelines that the router model knows
 _PERIOD_ERROR = 1e-3  # a clock whose period in whole ps is further off than this is refused
 

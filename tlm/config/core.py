@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, PlainSerializer
 from tlm.config import units
 from tlm.config.quantities import Bits, Count, Cycles, Hertz, Section, Side
 
+WORD_BITS = 16  # of the engines' arithmetic, and of the accesses in the energy tables
+
 Dataflow = Literal["weight", "output", "input"]
 Mode = Literal["dense", "vector", "element"]
 BackwardGrid = Literal["inserted", "compacted"]

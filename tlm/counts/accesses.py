@@ -8,12 +8,12 @@ BP) and held dW (WG) these are the accesses of the released NeuroMC model (FE, B
 
 from __future__ import annotations
 
+from tlm.config.core import WORD_BITS
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.walk import WalkCount
 from tlm.space.array_types import Ints
 
 MASK_BITS = 1
-WORD_BITS = 16
 
 
 def walk_energy(

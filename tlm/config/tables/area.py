@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Section, SquareMicrometres
-from tlm.config.tables.table_file import Confidence, find_table, read_table, table_names
+from tlm.config.tables.table_file import Confidence, read_table, table_names
 from tlm.errors import ConfigError
 
 AREA_FOLDER = Path(__file__).parent.parent / "area"
@@ -78,18 +78,16 @@ def load_area(name_or_path: str | Path, asked_by: str = "area") -> AreaTable:
     Raises:
         ConfigError: no such table, an unknown or missing unit, or a value without its unit.
     """
-    path = find_table(AREA_FOLDER, name_or_path, "area table", asked_by)
-    where = f"area table {name_or_path}" if path.parent == AREA_FOLDER else str(path)
-    data = read_table(AREA_FOLDER, path, where)
-    file = validated(_AreaFile, data, where, extends="TABLE")
-    problems = _coverage(file, where)
+    table = read_table(AREA_FOLDER, name_or_path, "area table", asked_by)
+    file = validated(_AreaFile, table.data, table.where, extends="TABLE")
+    problems = _coverage(file, table.where)
     if problems:
         raise ConfigError("\n".join(problems))
     units = {
         name: AreaUnit(entry.area, entry.source, entry.confidence)
         for name, entry in file.units.items()
     }
-    return AreaTable(file.name, file.node, path, file.density.share, units)
+    return AreaTable(file.name, file.node, table.path, file.density.share, units)
 
 
 def _coverage(file: _AreaFile, where: str) -> list[str]:

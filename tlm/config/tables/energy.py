@@ -14,7 +14,7 @@ from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
 from tlm.config.tables import sram
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
-from tlm.config.tables.table_file import Confidence, find_table, read_table, table_names
+from tlm.config.tables.table_file import Confidence, read_table, table_names
 from tlm.errors import ConfigError
 
 ENERGY_FOLDER = Path(__file__).parent.parent / "energy"
@@ -116,24 +116,18 @@ def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energ
     Raises:
         ConfigError: no such table, an unknown or missing action, or a value without its unit.
     """
-    path = find_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
-    where = f"energy table {name_or_path}" if path.parent == ENERGY_FOLDER else str(path)
-    data = read_table(ENERGY_FOLDER, path, where)
-    file = validated(_EnergyFile, data, where, extends="TABLE")
-    problems = _coverage(file, where)
+    table = read_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
+    file = validated(_EnergyFile, table.data, table.where, extends="TABLE")
+    problems = _coverage(file, table.where)
     if problems:
         raise ConfigError("\n".join(problems))
-    return _table(file, path, memory, where)
-
-
-def _table(file: _EnergyFile, path: Path, memory: Memory, where: str) -> EnergyTable:
     return EnergyTable(
         name=file.name,
         node=file.node,
-        path=path,
+        path=table.path,
         actions={
-            (component, action): _action(entry, memory, f"{where}: actions.{component}.{action}")
-            for component, entries in file.actions.items()
+            (part, action): _action(entry, memory, f"{table.where}: actions.{part}.{action}")
+            for part, entries in file.actions.items()
             for action, entry in entries.items()
         },
         leakage={
@@ -148,6 +142,7 @@ def _table(file: _EnergyFile, path: Path, memory: Memory, where: str) -> EnergyT
 
 
 def _action(entry: _ActionEntry, memory: Memory, where: str) -> Action:
+    """The energy of an entry, which an access has from its memory's capacity and port."""
     if entry.energy is not None:
         return Action(entry.energy, entry.source, entry.confidence)
     assert entry.sram is not None and entry.port is not None  # one form, checked by the entry
@@ -177,7 +172,7 @@ def _coverage(file: _EnergyFile, where: str) -> list[str]:
     priced = [f"{part}.{action}" for part, names in file.actions.items() for action in names]
     return [
         *(
-            f"{where}: actions.{name}: unknown action{_like(name, required)}"
+            f"{where}: actions.{name}: unknown action{_like(name)}"
             for name in priced
             if name not in required
         ),
@@ -191,7 +186,7 @@ def _coverage(file: _EnergyFile, where: str) -> list[str]:
     ]
 
 
-def _like(name: str, required: list[str]) -> str:
+def _like(name: str) -> str:
     """A suggestion among the component's own actions, or among the components."""
     component, _, action = name.partition(".")
     if component in ACTIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,36 +18,44 @@ def table_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
-def find_table(folder: Path, name_or_path: str | Path, what: str, asked_by: str) -> Path:
-    """The file of a table that ships, or of one's own.
+@dataclass(frozen=True)
+class TableFile:
+    """The content of a table, over that of the table that it ``extends``.
+
+    ``where`` names the table in error texts.
+    """
+
+    path: Path
+    where: str
+    data: dict[str, object]
+
+
+def read_table(folder: Path, name_or_path: str | Path, kind: str, asked_by: str) -> TableFile:
+    """Read the table of that name in ``folder``, or the file of that path.
+
+    ``kind`` says what it is (such as ``energy table``), and ``asked_by`` which key or option
+    names it; both stand in error texts.
 
     Raises:
-        ConfigError: there is neither; ``what`` names the kind of table, ``asked_by`` the key.
+        ConfigError: there is neither, the file cannot be read, or it extends what does not ship.
     """
     names = table_names(folder)
     if str(name_or_path) in names:
-        return folder / f"{name_or_path}.yaml"
-    path = Path(name_or_path)
+        path = folder / f"{name_or_path}.yaml"
+    else:
+        path = Path(name_or_path)
     if not path.is_file():
         hint = did_you_mean(str(name_or_path), names)
-        raise ConfigError(f'{asked_by}: no {what} or file "{name_or_path}"{hint}')
-    return path
-
-
-def read_table(folder: Path, path: Path, where: str) -> dict[str, object]:
-    """The content of a table, over that of the shipped one that it ``extends``.
-
-    Raises:
-        ConfigError: the file cannot be read, or extends what does not ship.
-    """
+        raise ConfigError(f'{asked_by}: no {kind} or file "{name_or_path}"{hint}')
+    where = f"{kind} {name_or_path}" if path.parent == folder else str(path)
     data = read_mapping(path, where)
     base = data.pop("extends", None)
     if base is None:
-        return data
-    if base not in table_names(folder):
-        hint = did_you_mean(str(base), table_names(folder))
-        raise ConfigError(f'{where}: extends: no table "{base}"{hint}')
-    return _merged(read_mapping(folder / f"{base}.yaml", str(base)), data)
+        return TableFile(path, where, data)
+    if base not in names:
+        raise ConfigError(f'{where}: extends: no table "{base}"{did_you_mean(str(base), names)}')
+    below = read_mapping(folder / f"{base}.yaml", str(base))
+    return TableFile(path, where, _merged(below, data))
 
 
 def _merged(below: dict[str, object], above: dict[str, object]) -> dict[str, object]:

@@ -133,11 +133,11 @@ def test_a_burst_left_in_a_dram_queue():
 @pytest.mark.parametrize("side", ["asked for", "moved"])
 def test_a_byte_lost_between_dma_and_channel(name, side):
     """One byte on either side is enough."""
-    asked = {"read": "read_bytes", "written": "write_bytes"}[name]
+    requested = {"read": "read_bytes", "written": "write_bytes"}[name]
 
     def change(run):
         if side == "asked for":
-            setattr(run.traffic(), asked, getattr(run.traffic(), asked) + 1)
+            setattr(run.traffic(), requested, getattr(run.traffic(), requested) + 1)
         else:
             run.chip.channels[0].counters.nbytes[name == "written"] -= 1
 

@@ -125,7 +125,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The part of a layer that a core owns: its neurons, and the input rows whose dX it computes."""
+    """A core's part of a layer: its neurons, and the input rows whose dX it computes."""
 
     index: int
     core: int

@@ -44,9 +44,10 @@ class Tile:
     """What an engine does between two looks at its DMA: fetch, wait, compute, hand over.
 
     It works for ``cycles`` of the core's clock on ``samples`` samples from ``sample`` on and
-    ``steps`` time steps from ``step`` on. ``needs`` (completions by messages or by tiles of the same core) hold back the computation,
-    ``read_needs`` (completions by writes to DRAM) hold back the fetch. When it has computed, the
-    tile counts towards ``signals`` at once and towards ``saves`` when its writes are in DRAM.
+    ``steps`` time steps from ``step`` on. ``needs`` (completions by messages or by tiles of the
+    same core) hold back the computation, ``read_needs`` (completions by writes to DRAM) hold back
+    the fetch. When it has computed, the tile counts towards ``signals`` at once, and towards
+    ``saves`` when its writes are in DRAM.
     ``covers`` is the number of result elements finished for each of its (sample, step) pairs that
     is not in ``skipped``; the exactly-once invariant adds them up.
     """

@@ -36,7 +36,7 @@ def results_due(job: Facts) -> dict[LayerPhase, Mapping[SampleStep, int]]:
 def _results(
     facts: LayerFacts, pairs: list[SampleStep]
 ) -> Iterator[tuple[Phase, list[SampleStep], int]]:
-    """(phase, its pairs, result elements of each of them)."""
+    """(phase, its pairs, result elements of each pair)."""
     layer, live = facts.layer, [(b, t) for b, t in pairs if facts.live[t, b]]
     products, depth = prod(layer.product_shape), layer.weight_shape[1]
     yield Phase.FP, pairs, products

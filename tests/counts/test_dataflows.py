@@ -230,7 +230,7 @@ def reduced(name, samples, steps):
         masks=few(recording.masks), dU=few(recording.dU),
         dY=few(recording.dY),
     )  # fmt: skip
-    values = replace(values, inputs=values.inputs[inputs], dU=few(values.dU))
+    values = replace(values, inputs=values.inputs[inputs], dI=few(values.dI))
     return replace(workload, batch=samples, steps=steps), recording, values
 
 
@@ -287,7 +287,7 @@ def test_the_walk_rebuilds_currents_and_gradients(monkeypatch, name, dataflow, g
     plan, walks = recorded_walks(monkeypatch, workload, recording, overrides)
     for layer in workload.layers:
         inputs = layer_inputs(workload, recording, values, layer)
-        operands = [values.parameters[layer.index].weights, inputs, values.dU[layer.index]]
+        operands = [values.parameters[layer.index].weights, inputs, values.dI[layer.index]]
         operands = [np.asarray(one, np.float16).astype(np.float32) for one in operands]
         pairs = (workload.steps, workload.batch)
         made = {

@@ -65,7 +65,7 @@ def random_values(job: Workload, recording: Recording) -> Values:
     layers = job.layers
     return Values(
         inputs=floats(job.input_shape) * recording.inputs,
-        dU=tuple(floats(one.shape) * one for one in recording.dU),
+        dI=tuple(floats(one.shape) * one for one in recording.dU),
         parameters=tuple(map(parameters, layers)),
         parameter_gradients=tuple(map(parameters, layers)),
         loss_gradient=floats((job.steps, job.batch, *layers[-1].pooled_shape)),

@@ -294,5 +294,5 @@ def test_levels_keep_what_they_say(tmp_path: Path) -> None:
     rounded, exact = job.load_values(1), job.load_values(2)
     assert rounded.loss_gradient is None and exact.loss_gradient is not None
     assert (exact.parameters[0].weights == net[0].weight.detach().numpy()[..., None, None]).all()
-    for ours, theirs in zip(rounded.dU, exact.dU, strict=True):
+    for ours, theirs in zip(rounded.dI, exact.dI, strict=True):
         assert abs(ours - theirs).max() <= abs(theirs).max() * 2**-11

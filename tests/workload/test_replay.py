@@ -24,16 +24,16 @@ def test_three_steps_by_hand() -> None:
     """H = I/2 + V/2: 0.8, then 1.4 (spike, reset), then 0.2; gradient carried to t = 0 alone."""
     rebuilt = replay(LIF, column(1.6, 2.0, 0.4), column(0.0, 1.0, 1.0))
     assert rebuilt.spikes.reshape(-1).tolist() == [False, True, False]
-    assert rebuilt.mask.reshape(-1).tolist() == [True, True, False]
+    assert rebuilt.masks.reshape(-1).tolist() == [True, True, False]
     # gH = [0.5 * 1, 1, 0]: at t = 2 the mask is zero, at t = 1 nothing is carried past the spike.
-    assert rebuilt.current_gradient.reshape(-1).tolist() == [0.25, 0.5, 0.0]
+    assert rebuilt.dI.reshape(-1).tolist() == [0.25, 0.5, 0.0]
 
 
 def test_soft_reset_by_hand() -> None:
     """A soft reset keeps 0.4 of 1.4, and lets the gradient of the next step past the spike."""
     rebuilt = replay(lif_neuron(reset="soft"), column(2.8, 1.6), column(0.0, 1.0))
     assert rebuilt.spikes.reshape(-1).tolist() == [True, True]
-    assert rebuilt.current_gradient.reshape(-1).tolist() == [0.25, 0.5]
+    assert rebuilt.dI.reshape(-1).tolist() == [0.25, 0.5]
 
 
 def test_rest_and_reset_potentials_by_hand() -> None:
@@ -71,7 +71,7 @@ def test_recorded_masks_decide_at_the_edge_alone() -> None:
     forced = np.array([True, True]).reshape(-1, 1, 1, 1, 1)
     assert near_edge(LIF, replay(LIF, current, current).potential)[0].all()
     rebuilt = replay(LIF, current, column(1.0, 1.0), masks=forced)
-    assert rebuilt.mask.reshape(-1).tolist() == [True, False]
+    assert rebuilt.masks.reshape(-1).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("surrogate", COMPACT)
@@ -111,12 +111,12 @@ def test_equals_autograd(neuron: Neuron) -> None:
 
     draw = np.random.default_rng(5)
     current = (2 * draw.standard_normal((6, 3, 4, 5, 5)) + 0.5).astype(np.float32)
-    spike_gradient = draw.standard_normal(current.shape).astype(np.float32)
+    dS = draw.standard_normal(current.shape).astype(np.float32)
     leaf = torch.from_numpy(current.copy()).requires_grad_()
     spikes = TorchLif(neuron)(leaf)
-    spikes.backward(torch.from_numpy(spike_gradient))
-    rebuilt = replay(neuron, current, spike_gradient)
+    spikes.backward(torch.from_numpy(dS))
+    rebuilt = replay(neuron, current, dS)
     assert np.array_equal(rebuilt.spikes, spikes.detach().numpy() != 0)
     largest = np.abs(leaf.grad.numpy()).max()
-    assert np.abs(rebuilt.current_gradient - leaf.grad.numpy()).max() <= 1e-6 * largest
-    assert np.array_equal(rebuilt.current_gradient != 0, leaf.grad.numpy() != 0)
+    assert np.abs(rebuilt.dI - leaf.grad.numpy()).max() <= 1e-6 * largest
+    assert np.array_equal(rebuilt.dI != 0, leaf.grad.numpy() != 0)

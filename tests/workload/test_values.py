@@ -22,7 +22,7 @@ def arrays(values: Values) -> list[np.ndarray]:
     """All arrays of an iteration but the loss gradient."""
     parameters = [*values.parameters, *values.parameter_gradients]
     named = [array for one in parameters for array in one.named().values()]
-    return [values.inputs, *values.dU, *named]
+    return [values.inputs, *values.dI, *named]
 
 
 def test_exact_comes_back_bit_by_bit(valued: Workload, recordings: list[Recording]) -> None:
@@ -48,11 +48,11 @@ def test_any_magnitude_fits(job: Workload, recordings: list[Recording], power: i
     job = replace(job, levels=("value", "value"))
     scale = np.float32(2.0) ** power
     values = [
-        replace(found, dU=tuple(one * scale for one in found.dU))
+        replace(found, dI=tuple(gradient * scale for gradient in found.dI))
         for found in (random_values(job, one) for one in recordings)
     ]
     back = write_workload(job, recordings, values).load_values(0)
-    assert np.allclose(back.dU[0], values[0].dU[0], rtol=2**-11, atol=0)
+    assert np.allclose(back.dI[0], values[0].dI[0], rtol=2**-11, atol=0)
 
 
 def seal(dataset: h5py.Dataset) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.model import Neuron
+from tlm.workload.values import Numbers
 
-Slope: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
+Slope: TypeAlias = Callable[[Numbers], Numbers]
 """Distance from the threshold -> derivative, same shape."""
 
 SHAPES: Final[dict[str, Slope]] = {
@@ -36,7 +36,7 @@ COMPACT: Final = {name: name.startswith(("rectangular", "triangular")) for name 
 _UNIT_PEAK: Final = {"triangular": 2.0}
 
 
-def derivative(neuron: Neuron, distance: NDArray[Any]) -> NDArray[Any]:
+def derivative(neuron: Neuron, distance: Numbers) -> Numbers:
     """Slope of the surrogate at ``distance = H - threshold``; same shape and type.
 
     Raises WorkloadError if the surrogate is not one of ``SHAPES``.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float32]
+
+Numbers: TypeAlias = NDArray[Any]
+"""Floating-point numbers of any precision; the golden model computes in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,28 +28,29 @@ class Parameters:
     shift: FloatArray | None
 
     def named(self) -> dict[str, FloatArray]:
-        """The arrays there are, by name."""
-        every = {
+        """The arrays that are not None, by name."""
+        arrays = {
             "weights": self.weights,
             "bias": self.bias,
             "scale": self.scale,
             "shift": self.shift,
         }
-        return {name: array for name, array in every.items() if array is not None}
+        return {name: array for name, array in arrays.items() if array is not None}
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """Numbers of an iteration; all float32 once read.
+    """Numbers of an iteration; all are float32 after reading.
 
-    ``inputs`` as ``Recording.inputs``. ``dU`` (dL/dI) holds one [T, B, K, E, F] array per
-    layer. ``parameters`` are those of the forward pass, ``parameter_gradients`` what backward
+    ``inputs`` has the shape of ``Recording.inputs``. ``dI`` (dL/dI, at the neuron's input current)
+    holds one [T, B, K, E, F] array per layer; it is zero where ``Recording.dU`` is false.
+    ``parameters`` are those of the forward pass, ``parameter_gradients`` what backward
     left. ``loss_gradient`` [T, B, K, E', F'] is the gradient that the loss sends into the last
     layer's output (level "exact" alone, else None).
     """
 
     inputs: FloatArray
-    dU: tuple[FloatArray, ...]
+    dI: tuple[FloatArray, ...]
     parameters: tuple[Parameters, ...]
     parameter_gradients: tuple[Parameters, ...]
     loss_gradient: FloatArray | None

@@ -5,15 +5,20 @@
         loss_fn(net(x), y).backward()
     cap.save("my.h5", level="bits")
 
-capture    Capture: the context manager, ``save``
-boundary   hooks round convolutions, linear layers, norms and neurons
-edges      where a tensor comes from, read off the autograd graph
-neurons    neurons of SpikingJelly, snnTorch and declared ones -> their equation
-probe      a surrogate function -> its derivative, its shape and width
-axes       calls of a module -> one array with time and batch axes
-topology   boundaries -> the layer graph
-iteration  boundaries -> Recording and Values
-verify     hold a recorded iteration against the golden model
+In the order in which an iteration passes them:
+
+capture        Capture: the context manager, ``save``
+neurons        a neuron module of SpikingJelly, snnTorch or the user -> its equation
+probe          a spike function -> its surrogate derivative: shape, width and peak
+boundary       hooks round convolutions, linear layers, norms and neurons
+edges          where a tensor comes from, read off the autograd graph
+stages         boundaries -> which norm and neuron follow which layer
+topology       stages -> the layer graph
+pools          the pools of that graph
+axes           calls of a module -> one array with time and batch axes
+layer_tensors  one layer's boundaries -> its tensors, surrogate masks included
+iteration      all layers -> Recording and Values
+verify         hold a recorded iteration against the golden model
 """
 
 from __future__ import annotations

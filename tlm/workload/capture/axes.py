@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from tlm.workload.values import FloatArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Without a time axis a tensor is [N, K] or [N, K, E, F], with one [T, B, K] or [T, B, K, E, F].
+# A tensor without time axis is [N, K] or [N, K, E, F]; with a time axis [T, B, K] or
+# [T, B, K, E, F].
 _PLAIN_RANKS = (2, 4)
 _TIMED_RANKS = (3, 5)
 
@@ -45,7 +46,7 @@ def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int)
     if len(shape) in _TIMED_RANKS and calls == 1 and shape[:2] == (steps, batch):
         return _numpy(tensors[0])
     if len(shape) in _PLAIN_RANKS and calls == steps and shape[0] == batch:
-        return np.stack([_numpy(one) for one in tensors])
+        return np.stack([_numpy(tensor) for tensor in tensors])
     if len(shape) in _PLAIN_RANKS and calls == 1 and shape[0] == steps * batch:
         return _numpy(tensors[0]).reshape(steps, batch, *shape[1:])
     if len(shape) in _PLAIN_RANKS and calls == 1 and shape[0] == batch:
@@ -57,20 +58,36 @@ def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int)
     )
 
 
-def gradients(boundary: Boundary, of_input: bool, steps: int, batch: int) -> FloatArray:
-    """Gradients at a boundary as :func:`timed`; a call that none reached counts as zeros.
+def input_gradient(boundary: Boundary, steps: int, batch: int) -> FloatArray:
+    """Gradient at a module's input as :func:`timed`; a call that no gradient reached counts as 0.
 
     Raises WorkloadError if no call received a gradient.
     """
-    found: Mapping[int, Any] = boundary.input_gradients if of_input else boundary.output_gradients
-    if not found:
+    return _gradient(boundary, boundary.inputs, boundary.input_gradients, steps, batch)
+
+
+def output_gradient(boundary: Boundary, steps: int, batch: int) -> FloatArray:
+    """Gradient at a module's output, in other respects as :func:`input_gradient`."""
+    return _gradient(boundary, boundary.outputs, boundary.output_gradients, steps, batch)
+
+
+def _gradient(
+    boundary: Boundary,
+    calls: Sequence[Tensor],
+    gradients: Mapping[int, Tensor],
+    steps: int,
+    batch: int,
+) -> FloatArray:
+    if not gradients:
         raise WorkloadError(
             f"{boundary.name}: no gradient arrived; call loss.backward() inside of "
             "'with cap.at(...)', on a loss that depends on it"
         )
-    calls = boundary.inputs if of_input else boundary.outputs
-    every = [found[at] if at in found else one.new_zeros(one.shape) for at, one in enumerate(calls)]
-    return timed(boundary, every, steps, batch)
+    by_call = [
+        gradients[call] if call in gradients else tensor.new_zeros(tensor.shape)
+        for call, tensor in enumerate(calls)
+    ]
+    return timed(boundary, by_call, steps, batch)
 
 
 def _numpy(tensor: Tensor) -> FloatArray:

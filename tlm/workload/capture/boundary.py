@@ -45,26 +45,33 @@ class Boundary:
     versions: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class RecordedModule:
+    """A module to put hooks on; ``equation`` is that of a neuron, None for other kinds."""
+
+    module: Any
+    kind: BoundaryKind
+    equation: Declared | None = None
+
+
 class Hooks:
-    """Installs hooks on ``modules`` (name -> module, kind, equation) and collects boundaries.
+    """Installs hooks on ``modules`` (by name) and collects their boundaries.
 
     ``boundaries`` are in the order of their first call.
     """
 
-    def __init__(
-        self, net: Module, found: Mapping[str, tuple[Any, BoundaryKind, Declared | None]]
-    ) -> None:
+    def __init__(self, net: Module, modules: Mapping[str, RecordedModule]) -> None:
         self.boundaries: dict[str, Boundary] = {}
         self._net = net
         self._known: dict[Any, str] = {}
         self._handles: list[Any] = []
-        for name, (module, kind, equation) in found.items():
-            boundary = Boundary(name, kind, module, equation)
+        for name, recorded in modules.items():
+            boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
             self._handles += [
-                module.register_forward_pre_hook(self._before(boundary)),
-                module.register_forward_hook(self._after(boundary)),
+                recorded.module.register_forward_pre_hook(self._before(boundary)),
+                recorded.module.register_forward_hook(self._after(boundary)),
             ]
-            if kind != "neuron":
+            if recorded.kind != "neuron":
                 self._watch_parameters(boundary)
 
     def remove(self) -> None:
@@ -79,24 +86,24 @@ class Hooks:
         boundary.edges = edges_of(boundary.name, tensor, self._known)
         if boundary.kind == "norm":
             return tensor
-        seen = tensor.clone()
-        boundary.inputs.append(seen.detach())
+        copy = tensor.clone()
+        boundary.inputs.append(copy.detach())
         if boundary.kind == "neuron":
-            self._watch(seen, boundary.input_gradients, len(boundary.inputs) - 1)
-        return seen
+            self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
+        return copy
 
     def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         """Note a call's output; returns what later modules must see in its place."""
-        seen = tensor.clone()
-        if seen.grad_fn is None:
+        copy = tensor.clone()
+        if copy.grad_fn is None:
             raise WorkloadError(
                 f"{boundary.name}: its output carries no gradient; run forward with gradients on "
                 "(no torch.no_grad, no reentrant checkpointing) and with its weights trainable"
             )
-        boundary.outputs.append(seen.detach())
-        self._watch(seen, boundary.output_gradients, len(boundary.outputs) - 1)
-        self._known[seen.grad_fn] = boundary.name
-        return seen
+        boundary.outputs.append(copy.detach())
+        self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
+        self._known[copy.grad_fn] = boundary.name
+        return copy
 
     def _before(self, boundary: Boundary) -> Any:
         def hook(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:

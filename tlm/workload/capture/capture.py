@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.boundary import Boundary, BoundaryKind, Hooks, check_unchanged
+from tlm.workload.capture.boundary import (
+    Boundary,
+    BoundaryKind,
+    Hooks,
+    RecordedModule,
+    check_unchanged,
+)
 from tlm.workload.capture.iteration import Iteration, assemble
 from tlm.workload.capture.neurons import Declared, equation_of
 from tlm.workload.capture.verify import verify_iteration
@@ -29,7 +35,7 @@ class Capture:
     Convolutions, linear layers and batch norms are found as modules, pools and residuals in the
     autograd graph. Neurons are those of SpikingJelly 2.x and snnTorch 1.x, modules that carry a
     ``neuron: tlm.workload.Neuron``, those whose class is in ``neurons``, and named taps.
-    ``encoding`` is found out if None; say "events" for event data, which looks like "rate".
+    ``encoding`` None: it is read off the input; say "events" for events, which look like "rate".
 
     Raises WorkloadError for a neuron whose equation is not known, or a module with weights that
     is neither convolution, linear layer nor batch norm.
@@ -49,7 +55,9 @@ class Capture:
         self._steps = steps
         self._encoding = encoding
         declared = dict(neurons or {})
-        self._taps = {name: one for name, one in declared.items() if isinstance(name, str)}
+        self._taps = {
+            name: equation for name, equation in declared.items() if isinstance(name, str)
+        }
         self._modules = _recorded_modules(net, declared)
         self._hooks: Hooks | None = None
         self._open_taps: dict[str, Boundary] = {}
@@ -74,15 +82,15 @@ class Capture:
             self._hooks, self._open_taps = None, {}
         for boundary in hooks.boundaries.values():
             check_unchanged(boundary)
-        found, evidence = assemble(hooks.boundaries, self._steps, iteration, self._encoding)
-        if self._iterations and self._iterations[0].layers != found.layers:
+        recorded, evidence = assemble(hooks.boundaries, self._steps, iteration, self._encoding)
+        if self._iterations and self._iterations[0].layers != recorded.layers:
             raise WorkloadError(
                 f"iteration {iteration}: layers or neurons differ from those of iteration "
                 f"{self._iterations[0].recording.iteration}; record one network with constant "
                 "neuron parameters"
             )
-        verify_iteration(found, evidence)
-        self._iterations.append(found)
+        verify_iteration(recorded, evidence)
+        self._iterations.append(recorded)
 
     def tap(self, name: str, tensor: Tensor) -> Tensor:
         """Name a neuron's boundary in functional code; use what is returned in its place.
@@ -105,6 +113,7 @@ class Capture:
             return self._hooks.tap_input(boundary, tensor)
         return self._hooks.tap_output(boundary, tensor)
 
+    # Public and called by keyword: every argument is one entry of the file's header.
     def save(
         self,
         path: str | Path,
@@ -119,8 +128,8 @@ class Capture:
     ) -> Workload:
         """Write the recorded iterations and return the job as read back and checked.
 
-        ``level`` is one for all iterations or one for each. Raises WorkloadError if nothing was
-        recorded or if the file cannot be written.
+        ``level`` is one level for all iterations, or a sequence with one per iteration.
+        Raises WorkloadError if nothing was recorded or if the file cannot be written.
         """
         if not self._iterations:
             raise WorkloadError("nothing was recorded; train inside of 'with cap.at(iteration):'")
@@ -131,6 +140,7 @@ class Capture:
             )
         self._check_closed_forms(levels)
         first = self._iterations[0]
+        recordings = [iteration.recording for iteration in self._iterations]
         workload = Workload(
             path=Path(path),
             name=name or Path(path).stem,
@@ -142,13 +152,14 @@ class Capture:
             accuracy=accuracy,
             optimizer=optimizer,
             encoding=first.encoding,
-            iterations=tuple(one.recording.iteration for one in self._iterations),
+            iterations=tuple(recording.iteration for recording in recordings),
             levels=levels,
             provenance={**(provenance or {}), "versions": versions()},
             sha256="",
         )
-        recordings = [one.recording for one in self._iterations]
-        return write_workload(workload, recordings, [one.values for one in self._iterations])
+        return write_workload(
+            workload, recordings, [iteration.values for iteration in self._iterations]
+        )
 
     def _check_closed_forms(self, levels: Sequence[Level]) -> None:
         open_forms = self._iterations[0].open_forms
@@ -171,10 +182,8 @@ def versions() -> str:
     )
 
 
-def _recorded_modules(
-    net: Module, declared: Mapping[Any, Declared]
-) -> dict[str, tuple[Any, BoundaryKind, Declared | None]]:
-    """Modules to hook by name, with their kind; nothing inside of a neuron."""
+def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str, RecordedModule]:
+    """Modules to put hooks on, by name; nothing inside of a neuron."""
     from torch import nn
 
     kinds: dict[BoundaryKind, Any] = {
@@ -182,23 +191,23 @@ def _recorded_modules(
         "linear": nn.Linear,
         "norm": (nn.BatchNorm1d, nn.BatchNorm2d),
     }
-    found: dict[str, tuple[Any, BoundaryKind, Declared | None]] = {}
+    recorded: dict[str, RecordedModule] = {}
     inside: tuple[str, ...] = ()
     for name, module in net.named_modules():
         if name.startswith(inside) and inside:
             continue
         equation = equation_of(name, module, declared)
         if equation is not None:
-            found[name] = (module, "neuron", equation)
+            recorded[name] = RecordedModule(module, "neuron", equation)
             inside = (*inside, f"{name}.")
             continue
         kind = next((kind for kind, base in kinds.items() if isinstance(module, base)), None)
         if kind is not None:
-            found[name] = (module, kind, None)
+            recorded[name] = RecordedModule(module, kind)
         elif next(module.parameters(recurse=False), None) is not None:
             raise WorkloadError(
                 f"{name or 'the network'}: {type(module).__name__} has weights of its own, and "
                 "only nn.Conv2d, nn.Linear, nn.BatchNorm1d and nn.BatchNorm2d can be recorded; "
                 "put its weights into one of these, or declare it as a neuron"
             )
-    return found
+    return recorded

@@ -1,4 +1,4 @@
-"""Where a tensor comes from: the autograd graph walked back to the boundaries already seen."""
+"""Where a tensor comes from: the autograd graph walked back to the boundaries that made it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _JOINING = ("Stack", "Cat")
 class Edge:
     """One way back to a boundary: its name, and the pools passed, the nearest first.
 
-    Each pool comes with the identity of its node, so that a shared one can be told.
+    Each pool comes with the identity of its node: edges that share a pool can be recognised.
     """
 
     source: str
@@ -45,30 +45,30 @@ def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge
     """
     if tensor.grad_fn is None:
         return (Edge(INPUT, ()),)
-    found: list[Edge] = []
+    edges: list[Edge] = []
     pending: list[tuple[Any, tuple[tuple[int, Pool], ...]]] = [(tensor.grad_fn, ())]
     while pending:
         node, pools = pending.pop()
         if node in known:
-            found.append(Edge(known[node], pools))
+            edges.append(Edge(known[node], pools))
             continue
         operation = type(node).__name__.split("Backward")[0]
-        before = [one for one, _ in node.next_functions]
-        if operation == "AccumulateGrad" or not before:
-            found.append(Edge(INPUT, pools))
+        operands = [operand for operand, _ in node.next_functions]
+        if operation == "AccumulateGrad" or not operands:
+            edges.append(Edge(INPUT, pools))
             continue
         if pool := _pool(where, operation, node):
             pools = (*pools, (id(node), pool))
         elif operation not in (*_ARRANGING, "Add"):
-            raise _refused(where, operation)
+            raise _refusal(where, operation)
         if operation in _JOINING:
-            before = before[-1:]
+            operands = operands[-1:]
         if operation != "Add":
-            before = before[:1]
-        # Nothing to walk to: a constant, or the network's input.
-        found += [Edge(INPUT, pools) for one in before if one is None]
-        pending += [(one, pools) for one in before if one is not None]
-    return tuple(found)
+            operands = operands[:1]
+        # None stands for a constant or the network's input: there is nothing further back.
+        edges += [Edge(INPUT, pools) for operand in operands if operand is None]
+        pending += [(operand, pools) for operand in operands if operand is not None]
+    return tuple(edges)
 
 
 def _pool(where: str, operation: str, node: Any) -> Pool | None:
@@ -90,7 +90,7 @@ def _window(where: str, kind: Any, node: Any) -> Pool:
     padding = node._saved_padding
     dilation = getattr(node, "_saved_dilation", (1,))
     plain = not node._saved_ceil_mode and getattr(node, "_saved_count_include_pad", True)
-    square = all(len(set(one)) == 1 for one in (size, stride, padding))
+    square = all(len(set(pair)) == 1 for pair in (size, stride, padding))
     if not square or set(dilation) != {1} or not plain:
         raise WorkloadError(
             f"{where}: expected square pooling windows without dilation, ceil_mode or "
@@ -99,7 +99,7 @@ def _window(where: str, kind: Any, node: Any) -> Pool:
     return Pool(kind, size[0], stride[0], padding[0])
 
 
-def _refused(where: str, operation: str) -> WorkloadError:
+def _refusal(where: str, operation: str) -> WorkloadError:
     hints = {
         "Mul": "dropout, attention or another product: record without it",
         "NativeDropout": "record with dropout at p = 0",

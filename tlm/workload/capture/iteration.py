@@ -11,10 +11,11 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import batch_of, timed
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT
-from tlm.workload.capture.seen import Seen, parameter_array, seen_of
-from tlm.workload.capture.topology import TopologyStage, layers_of, stages_of
+from tlm.workload.capture.layer_tensors import LayerTensors, layer_tensors, parameter_array
+from tlm.workload.capture.stages import TopologyStage, stages_of
+from tlm.workload.capture.topology import layers_of
 from tlm.workload.golden.network import Backward, Forced, Forward, rebuild
-from tlm.workload.model import Encoding, Layer, Recording, Shape3
+from tlm.workload.model import Encoding, Layer, Recording
 from tlm.workload.values import FloatArray, Parameters, Values
 
 
@@ -32,57 +33,64 @@ class Iteration:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What an iteration is verified by: what was seen of each layer, and each layer rebuilt."""
+    """What an iteration is verified by: each layer's tensors as recorded and as rebuilt."""
 
-    seen: tuple[Seen, ...]
-    passed: tuple[Forward, ...]
-    returned: tuple[Backward, ...]
+    tensors: tuple[LayerTensors, ...]
+    forwards: tuple[Forward, ...]
+    backwards: tuple[Backward, ...]
 
 
 def assemble(
     boundaries: Mapping[str, Boundary], steps: int, number: int, encoding: Encoding | None
 ) -> tuple[Iteration, Evidence]:
-    """Turn what the hooks saw into an iteration; ``encoding`` None is found out.
+    """Turn the boundaries into iteration ``number``; ``encoding`` None: read it off the input.
 
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
     stages = stages_of(boundaries)
     batch = _batch(stages, steps)
     coding, inputs = _network_input(stages, encoding, steps, batch)
-    layers = layers_of(stages, [_shapes(one) for one in stages], coding == "direct")
-    seen = tuple(
-        seen_of(stage, layer, steps, batch) for stage, layer in zip(stages, layers, strict=True)
+    layers = layers_of(stages, coding == "direct")
+    tensors = tuple(
+        layer_tensors(stage, layer, steps, batch)
+        for stage, layer in zip(stages, layers, strict=True)
     )
     values = Values(
         inputs=inputs.reshape(*inputs.shape[: 1 if coding == "direct" else 2], *layers[0].in_shape),
-        dU=tuple(one.dU for one in seen),
-        parameters=tuple(_parameters(one, gradient=False) for one in stages),
-        parameter_gradients=tuple(_parameters(one, gradient=True) for one in stages),
-        loss_gradient=seen[-1].dS,
+        dI=tuple(layer.dI for layer in tensors),
+        parameters=tuple(_parameters(stage, gradient=False) for stage in stages),
+        parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
+        loss_gradient=tensors[-1].dS,
     )
-    forced = [_forced(one) for one in seen]
-    passed, returned = rebuild(layers, steps, values, forced)
-    recording = Recording(
+    forwards, backwards = rebuild(layers, steps, values, [_forced(layer) for layer in tensors])
+    open_forms = tuple(layer.layer.name for layer in tensors if layer.slope is not None)
+    recording = _recording(number, values, tensors, backwards)
+    iteration = Iteration(layers, coding, batch, recording, values, open_forms)
+    return iteration, Evidence(tensors, tuple(forwards), tuple(backwards))
+
+
+def _recording(
+    number: int, values: Values, tensors: Sequence[LayerTensors], backwards: Sequence[Backward]
+) -> Recording:
+    dU = tuple(layer.dI != 0 for layer in tensors)
+    return Recording(
         iteration=number,
         inputs=values.inputs != 0,
-        spikes=tuple(one.spikes for one in seen),
-        masks=tuple(one.masks for one in seen),
-        dU=tuple(one.dU != 0 for one in seen),
-        # Rebuilt, since a product that was computed once for all steps shows only their sum.
+        spikes=tuple(layer.spikes for layer in tensors),
+        masks=tuple(layer.masks for layer in tensors),
+        dU=dU,
+        # Rebuilt: a product that was computed once for all steps shows only the sum of its dY.
         dY=tuple(
-            one.dU != 0 if one.layer.product_is_current else back.dY != 0
-            for one, back in zip(seen, returned, strict=True)
+            bits if layer.layer.product_is_current else backward.dY != 0
+            for bits, layer, backward in zip(dU, tensors, backwards, strict=True)
         ),
     )
-    open_forms = tuple(one.layer.name for one in seen if one.slope is not None)
-    iteration = Iteration(layers, coding, batch, recording, values, open_forms)
-    return iteration, Evidence(seen, tuple(passed), tuple(returned))
 
 
-def _forced(one: Seen) -> Forced:
-    if one.layer.neuron is None:
-        return Forced(None, None, one.dU)
-    return Forced(one.spikes, one.masks, one.dU, one.slope)
+def _forced(tensors: LayerTensors) -> Forced:
+    if tensors.layer.neuron is None:
+        return Forced(None, None, tensors.dI)
+    return Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope)
 
 
 def _batch(stages: Sequence[TopologyStage], steps: int) -> int:
@@ -92,17 +100,17 @@ def _batch(stages: Sequence[TopologyStage], steps: int) -> int:
             "no neuron follows a layer; name your neuron's class and equation in "
             "Capture(net, steps=T, neurons={MyNeuron: declare(decay=..., spike=...)})"
         )
-    found = [batch_of(neuron, steps) for neuron in neurons]
-    if len(set(found)) > 1:
-        raise WorkloadError(f"layers were called with different batch sizes, {sorted(set(found))}")
-    return found[0]
+    sizes = sorted({batch_of(neuron, steps) for neuron in neurons})
+    if len(sizes) > 1:
+        raise WorkloadError(f"layers were called with different batch sizes, {sizes}")
+    return sizes[0]
 
 
 def _network_input(
     stages: Sequence[TopologyStage], encoding: Encoding | None, steps: int, batch: int
 ) -> tuple[Encoding, FloatArray]:
     """Coding of the input, and the input: [B, ...] if the same at each step, else [T, B, ...]."""
-    first = next(one.product for one in stages if one.product.edges[0].source == INPUT)
+    first = next(stage.product for stage in stages if stage.product.edges[0].source == INPUT)
     inputs = timed(first, first.inputs, steps, batch)
     time = inputs.ndim in (3, 5)
     if not time or (encoding in (None, "direct") and (inputs == inputs[:1]).all()):
@@ -114,20 +122,6 @@ def _network_input(
             "counts to 0 and 1, or repeat one frame"
         )
     return encoding or "rate", inputs
-
-
-def _shapes(stage: TopologyStage) -> tuple[Shape3, Shape3, Shape3]:
-    """Shapes of the input, of the neurons and of the product; linear layers have (C, 1, 1)."""
-    product = stage.product
-    rank = 3 if product.kind == "conv" else 1
-    made = product.outputs[0].shape[-rank:]
-    neurons = made if stage.neuron is None else stage.neuron.inputs[0].shape[-rank:]
-    return _shape3(product.inputs[0].shape[-rank:]), _shape3(neurons), _shape3(made)
-
-
-def _shape3(shape: Sequence[int]) -> Shape3:
-    channels, height, width = (*shape, 1, 1)[:3]
-    return (int(channels), int(height), int(width))
 
 
 def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:

@@ -1,4 +1,4 @@
-"""Neurons of SpikingJelly 2.x and snnTorch 1.x, our own and declared ones -> their equation.
+"""Neuron modules of SpikingJelly 2.x, snnTorch 1.x, this package or the user -> their equation.
 
 Neither framework is imported: its modules are known by the names of their classes.
 """
@@ -32,6 +32,7 @@ class Declared:
     remedy: str = ""
 
 
+# Public and called by keyword: every argument is one term of the equation.
 def declare(
     *,
     spike: SpikeFunction,
@@ -50,7 +51,7 @@ def declare(
     ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Raises
     WorkloadError if ``spike`` is no step function with a surrogate gradient.
     """
-    found = measure("declare(spike=...)", spike)
+    surrogate = measure("declare(spike=...)", spike)
     if reset_value is None:
         reset_value = threshold if reset == "soft" else 0.0
     neuron = Neuron(
@@ -59,16 +60,16 @@ def declare(
         threshold=threshold,
         reset=reset,
         detach_reset=detach_reset,
-        surrogate=found.name,
-        surrogate_width=found.width,
-        surrogate_peak=found.peak,
-        compact=found.compact,
+        surrogate=surrogate.name,
+        surrogate_width=surrogate.width,
+        surrogate_peak=surrogate.peak,
+        compact=surrogate.compact,
         reset_value=reset_value,
         offset=offset,
         initial=initial,
-        fires_at_threshold=found.fires_at_threshold,
+        fires_at_threshold=surrogate.fires_at_threshold,
     )
-    return Declared(neuron, found.slope if found.name == "other" else None)
+    return Declared(neuron, _open_slope(surrogate))
 
 
 def equation_of(
@@ -80,11 +81,11 @@ def equation_of(
     """
     if type(module) in declared:
         return declared[type(module)]
-    if isinstance(own := getattr(module, "neuron", None), Neuron):
-        return Declared(own)
-    for base, known in (("BaseNode", _spikingjelly), ("SpikingNeuron", _snntorch)):
-        if any(_is(one, base) for one in type(module).__mro__):
-            return known(name, module)
+    if isinstance(neuron := getattr(module, "neuron", None), Neuron):
+        return Declared(neuron)
+    for base, equation in (("BaseNode", _spikingjelly), ("SpikingNeuron", _snntorch)):
+        if any(_is(kind, base) for kind in type(module).__mro__):
+            return equation(name, module)
     return None
 
 
@@ -119,7 +120,7 @@ def _spikingjelly(name: str, module: Any) -> Declared:
         fires_at_threshold=surrogate.fires_at_threshold,
     )
     remedy = "call functional.reset_net(net) before each mini-batch"
-    return Declared(neuron, _other(surrogate), lambda one, _: one.v, remedy)
+    return Declared(neuron, _open_slope(surrogate), lambda node, _: node.v, remedy)
 
 
 def _snntorch(name: str, module: Any) -> Declared:
@@ -153,14 +154,15 @@ def _snntorch(name: str, module: Any) -> Declared:
         fires_at_threshold=surrogate.fires_at_threshold,
     )
     remedy = "start each mini-batch from reset_mem(), or call utils.reset(net)"
-    return Declared(neuron, _other(surrogate), _snntorch_state, remedy)
+    return Declared(neuron, _open_slope(surrogate), _snntorch_state, remedy)
 
 
 def _snntorch_state(module: Any, arguments: tuple[Any, ...]) -> Any:
     return arguments[1] if len(arguments) > 1 and arguments[1] is not None else module.mem
 
 
-def _other(surrogate: Surrogate) -> Slope | None:
+def _open_slope(surrogate: Surrogate) -> Slope | None:
+    """The slope of a surrogate without closed form, else None."""
     return surrogate.slope if surrogate.name == "other" else None
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.surrogate import COMPACT, SHAPES, Slope
+from tlm.workload.values import Numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,11 +54,11 @@ def measure(where: str, spike: SpikeFunction) -> Surrogate:
     """
     import torch
 
-    def slope(distance: NDArray[Any]) -> NDArray[Any]:
+    def slope(distance: Numbers) -> Numbers:
         leaf = torch.from_numpy(np.ascontiguousarray(distance)).requires_grad_()
         with torch.enable_grad():
-            (found,) = torch.autograd.grad(spike(leaf).sum(), leaf)
-        return np.asarray(found.numpy())
+            (gradient,) = torch.autograd.grad(spike(leaf).sum(), leaf)
+        return np.asarray(gradient.numpy())
 
     ends = spike(torch.tensor([-1.0, 0.0, 1.0])).detach().tolist()
     peak = float(slope(np.zeros(1))[0])
@@ -76,9 +76,7 @@ def measure(where: str, spike: SpikeFunction) -> Surrogate:
     return Surrogate(name, width, peak, compact, ends[1] == 1, slope)
 
 
-def _closed_form(
-    points: NDArray[Any], values: NDArray[Any], peak: float, slope: Slope
-) -> tuple[str, float]:
+def _closed_form(points: Numbers, values: Numbers, peak: float, slope: Slope) -> tuple[str, float]:
     """Name and width of the shape that fits everywhere, else ("other", width of the support)."""
     for name, width in _candidates(points, values, peak, slope):
         if np.abs(SHAPES[name](points / width) * peak - values).max() <= _TOLERANCE * peak:
@@ -87,19 +85,19 @@ def _closed_form(
 
 
 def _candidates(
-    points: NDArray[Any], values: NDArray[Any], peak: float, slope: Slope
+    points: Numbers, values: Numbers, peak: float, slope: Slope
 ) -> list[tuple[str, float]]:
-    found = []
+    candidates: list[tuple[str, float]] = []
     edge = _edge(slope, peak)
     if edge is not None:
         closed = slope(np.array([edge]))[0] > 0
-        found.append(("rectangular" if closed else "rectangular-open", 2 * edge))
+        candidates.append(("rectangular" if closed else "rectangular-open", 2 * edge))
     sloped = (points > 0) & (values > 0.3 * peak) & (values < 0.95 * peak)
     if sloped.any():
         at = int(np.argmax(sloped))
         share = float(values[at] / peak)
-        found += [(name, points[at] / u(share)) for name, u in _INVERSE.items()]
-    return [(name, float(f"{width:.6g}")) for name, width in found]
+        candidates += [(name, points[at] / u(share)) for name, u in _INVERSE.items()]
+    return [(name, float(f"{width:.6g}")) for name, width in candidates]
 
 
 def _edge(slope: Slope, peak: float) -> float | None:

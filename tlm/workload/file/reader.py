@@ -93,7 +93,7 @@ def read_values(workload: Workload, position: int) -> Values:
     inputs = found.get(schema.INPUT_VALUES)
     return Values(
         inputs=masks[schema.INPUTS].astype(np.float32) if inputs is None else inputs,
-        dU=tuple(found[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers),
+        dI=tuple(found[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers),
         parameters=tuple(_parameters(layer, found, "") for layer in workload.layers),
         parameter_gradients=tuple(
             _parameters(layer, found, schema.PARAMETER_GRADIENTS) for layer in workload.layers

@@ -131,8 +131,8 @@ def _numbers(workload: Workload, values: Values | None) -> dict[str, FloatArray]
     arrays = {schema.INPUT_VALUES: values.inputs}
     if values.loss_gradient is not None:
         arrays[schema.LOSS_GRADIENT] = values.loss_gradient
-    for index, gradients in enumerate(values.dU):
-        arrays[f"{index}/{schema.GRADIENT_VALUES}"] = gradients
+    for index, dI in enumerate(values.dI):
+        arrays[f"{index}/{schema.GRADIENT_VALUES}"] = dI
         for name, array in values.parameters[index].named().items():
             arrays[f"{index}/{name}"] = array
         for name, array in values.parameter_gradients[index].named().items():

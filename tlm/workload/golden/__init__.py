@@ -1,13 +1,13 @@
 """NumPy golden model of a whole network: the functional oracle of the project.
 
-product  convolution and linear layers: forward, dL/dX, dL/dW
-pool     max- and average-pooling, forward and backward
+product  convolution and linear layers: forward, dX, dW
 norm     batch normalisation with the statistics of the mini-batch, forward and backward
-network  all layers: FP, BP and WG, with recorded tensors forced or free-running
+neuron   one neuron layer over time, forward and backward
+pool     max- and average-pooling, forward and backward
+network  all layers: FP, BP and WG, either forced to recorded tensors or running free
 check    rebuild a recorded iteration and say where it differs
-neuron   one neuron layer, rebuilt from its boundary
 
-All arithmetic is float64, so that rounding is the recording's and not this model's.
+All arithmetic is float64: rounding differences then come from the recording, not from this model.
 """
 
 from __future__ import annotations

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.golden.network import FREE, Backward, Forced, Forward, forward, rebuild
 from tlm.workload.golden.neuron import near_threshold
 from tlm.workload.model import Layer, Recording, Workload
-from tlm.workload.values import Values
+from tlm.workload.values import Numbers, Values
 
 TOLERANCE = 1e-5
 """Largest |rebuilt - recorded| / max |recorded| of a gradient in an exact file."""
@@ -31,10 +29,10 @@ class Flip:
 class Agreement:
     """How one layer, rebuilt, agrees with its recording.
 
-    ``flips`` are the spikes that differ with the recorded inputs forced; those ``near`` the
-    threshold are rounding. Errors are relative to the largest recorded value: ``gradient_error``
-    of dL/dI, ``parameter_errors`` of dL/dW and the like. ``free_flips`` are the spikes that differ
-    if the network runs free from its input.
+    ``flips`` are the spikes that differ although the layer reads recorded inputs; ``near`` of them
+    lie so close to the threshold that rounding decides. Errors are relative to the largest recorded
+    value: ``gradient_error`` of dI, ``parameter_errors`` of dW and the like. ``free_flips`` is the
+    number of spikes that differ if the network runs free from its input.
     """
 
     layer: str
@@ -63,12 +61,12 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
         )
     recording, values = workload.load(position), workload.load_values(position)
     forced = forced_by(workload.layers, recording, values)
-    passes, returns = rebuild(workload.layers, workload.steps, values, forced)
+    _, backwards = rebuild(workload.layers, workload.steps, values, forced)
     free = forward(
         workload.layers, workload.steps, values.inputs, values.parameters, [FREE] * len(forced)
     )
     return tuple(
-        _agreement(layer, recording, values, passes[layer.index], returns[layer.index], free)
+        _agreement(layer, recording, values, backwards[layer.index], free[layer.index])
         for layer in workload.layers
     )
 
@@ -76,14 +74,14 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
 def forced_by(layers: Sequence[Layer], recording: Recording, values: Values) -> tuple[Forced, ...]:
     """Recorded tensors to force, by layer."""
     return tuple(
-        Forced(None, None, values.dU[at])
+        Forced(None, None, values.dI[at])
         if layer.neuron is None
-        else Forced(recording.spikes[at], recording.masks[at], values.dU[at])
+        else Forced(recording.spikes[at], recording.masks[at], values.dI[at])
         for at, layer in enumerate(layers)
     )
 
 
-def relative_error(rebuilt: NDArray[Any], recorded: NDArray[Any]) -> float:
+def relative_error(rebuilt: Numbers, recorded: Numbers) -> float:
     """Largest difference over the largest recorded value; infinite if only zeros are recorded."""
     difference = float(np.abs(rebuilt - recorded).max(initial=0.0))
     largest = float(np.abs(recorded).max(initial=0.0))
@@ -92,46 +90,41 @@ def relative_error(rebuilt: NDArray[Any], recorded: NDArray[Any]) -> float:
     return difference / largest if largest else float("inf")
 
 
-def parameter_errors(layer: Layer, values: Values, returned: Backward) -> dict[str, float]:
-    """Relative errors of dL/dW and the like, by parameter.
+def parameter_errors(layer: Layer, values: Values, rebuilt: Backward) -> dict[str, float]:
+    """Relative errors of dW and the like, by parameter.
 
     The bias of a normalised layer is left out: its gradient is zero but for rounding.
     """
-    ours = returned.parameter_gradients.named()
+    gradients = rebuilt.parameter_gradients.named()
     recorded = values.parameter_gradients[layer.index].named()
     return {
-        name: relative_error(ours[name], one)
-        for name, one in recorded.items()
+        name: relative_error(gradients[name], gradient)
+        for name, gradient in recorded.items()
         if name != "bias" or layer.norm is None
     }
 
 
 def _agreement(
-    layer: Layer,
-    recording: Recording,
-    values: Values,
-    passed: Forward,
-    returned: Backward,
-    free: Sequence[Forward],
+    layer: Layer, recording: Recording, values: Values, backward: Backward, free: Forward
 ) -> Agreement:
     flips: tuple[Flip, ...] = ()
     near = free_flips = 0
-    if layer.neuron is not None and returned.neuron is not None:
-        spikes, rebuilt = recording.spikes[layer.index], returned.neuron
-        different = rebuilt.spikes != spikes
-        close = near_threshold(layer.neuron, rebuilt.potential)
-        near = int(np.count_nonzero(different & close))
+    recorded = recording.spikes[layer.index]
+    if layer.neuron is not None and backward.replayed is not None:
+        spikes, potential = backward.replayed.spikes, backward.replayed.potential
+        different = spikes != recorded
+        near = int(np.count_nonzero(different & near_threshold(layer.neuron, potential)))
         flips = tuple(
-            Flip(tuple(map(int, at)), float(rebuilt.potential[tuple(at)] - layer.neuron.threshold))
+            Flip(tuple(map(int, at)), float(potential[tuple(at)] - layer.neuron.threshold))
             for at in np.argwhere(different)
         )
-        free_flips = int(np.count_nonzero((free[layer.index].output != 0) != spikes))
+        free_flips = int(np.count_nonzero((free.output != 0) != recorded))
     return Agreement(
         layer=layer.name,
-        neuron_steps=passed.current.size,
+        neuron_steps=recorded.size,
         flips=flips,
         near=near,
-        gradient_error=relative_error(returned.dU, values.dU[layer.index]),
-        parameter_errors=parameter_errors(layer, values, returned),
+        gradient_error=relative_error(backward.dI, values.dI[layer.index]),
+        parameter_errors=parameter_errors(layer, values, backward),
         free_flips=free_flips,
     )

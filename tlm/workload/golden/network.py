@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.workload.golden.neuron import Replay, replay
 from tlm.workload.golden.norm import Normalised, norm_gradient, normalise, scale_gradients
@@ -20,21 +18,20 @@ from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer
 from tlm.workload.surrogate import Slope
-from tlm.workload.values import Parameters, Values
-
-Array = NDArray[Any]
+from tlm.workload.values import Numbers, Parameters, Values
 
 
 @dataclass(frozen=True, eq=False)
 class Forced:
     """Recorded tensors of one layer, [T, B, K, E, F], that stand in for the rebuilt ones.
 
-    ``spikes`` and ``masks`` are None for a read-out. ``slope`` replaces the surrogate's form.
+    ``spikes`` and ``masks`` are None for a read-out. ``slope`` stands for the derivative of a
+    surrogate without closed form.
     """
 
     spikes: BoolArray | None
     masks: BoolArray | None
-    dU: Array | None
+    dI: Numbers | None
     slope: Slope | None = None
 
 
@@ -49,32 +46,33 @@ class Forward:
     ``current_pool``; all are [T, B, ...].
     """
 
-    summed: Array
-    inputs: Array
+    summed: Numbers
+    inputs: Numbers
     normalised: Normalised | None
-    unpooled: Array
-    current: Array
-    output: Array
+    unpooled: Numbers
+    current: Numbers
+    output: Numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """BP and WG of one layer: ``neuron`` is None for a read-out.
+    """BP and WG of one layer; ``replayed`` is None for a read-out.
 
-    ``dU`` is dL/dI, ``dY`` dL/dY, ``parameter_gradients`` dL/dW and the like.
+    Gradients are ``dS`` at the layer's output (before its pool), ``dI`` at the neuron's input
+    current, ``dY`` at the convolution's output; ``parameter_gradients`` are dW and the like.
     """
 
-    neuron: Replay | None
-    dS: Array
-    dU: Array
-    dY: Array
+    replayed: Replay | None
+    dS: Numbers
+    dI: Numbers
+    dY: Numbers
     parameter_gradients: Parameters
 
 
 def forward(
     layers: Sequence[Layer],
     steps: int,
-    inputs: Array,
+    inputs: Numbers,
     parameters: Sequence[Parameters],
     forced: Sequence[Forced],
 ) -> list[Forward]:
@@ -85,28 +83,30 @@ def forward(
     network_input = inputs.astype(np.float64)
     if network_input.ndim == 4:
         network_input = np.broadcast_to(network_input, (steps, *network_input.shape))
-    done: list[Forward] = []
-    for layer, one, force in zip(layers, parameters, forced, strict=True):
+    forwards: list[Forward] = []
+    for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if layer.sources == (NETWORK_INPUT,):
             summed = network_input
         else:
-            parts = [pooled(layers[at].pool, done[at].output) for at in layer.sources]
+            parts = [pooled(layers[at].pool, forwards[at].output) for at in layer.sources]
             summed = np.sum(parts, axis=0)
-        done.append(_layer_forward(layer, summed, one, force))
-    return done
+        forwards.append(_layer_forward(layer, summed, trained, force))
+    return forwards
 
 
-def _layer_forward(layer: Layer, summed: Array, own: Parameters, force: Forced) -> Forward:
+def _layer_forward(layer: Layer, summed: Numbers, trained: Parameters, force: Forced) -> Forward:
     inputs = pooled(layer.input_pool, summed)
     inputs = inputs.reshape(*inputs.shape[:2], *layer.in_shape)
-    products = product(layer, inputs.reshape(-1, *layer.in_shape), own.weights.astype(np.float64))
+    products = product(
+        layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
+    )
     products = products.reshape(*inputs.shape[:2], *layer.product_shape)
-    if own.bias is not None:
-        products = products + own.bias.astype(np.float64)[:, None, None]
+    if trained.bias is not None:
+        products = products + trained.bias.astype(np.float64)[:, None, None]
     normalised = None
     if layer.norm is not None:
-        assert own.scale is not None and own.shift is not None
-        normalised = normalise(layer.norm, products, own.scale, own.shift)
+        assert trained.scale is not None and trained.shift is not None
+        normalised = normalise(layer.norm, products, trained.scale, trained.shift)
     unpooled = products if normalised is None else normalised.current
     current = pooled(layer.current_pool, unpooled)
     if layer.neuron is None:
@@ -118,7 +118,7 @@ def _layer_forward(layer: Layer, summed: Array, own: Parameters, force: Forced) 
     return Forward(summed, inputs, normalised, unpooled, current, output)
 
 
-def _fire(layer: Layer, current: Array) -> BoolArray:
+def _fire(layer: Layer, current: Numbers) -> BoolArray:
     assert layer.neuron is not None
     # Without a slope: the derivative of a surrogate without closed form is not needed to fire.
     return replay(layer.neuron, current, np.zeros_like(current), slope=np.zeros_like).spikes
@@ -126,67 +126,66 @@ def _fire(layer: Layer, current: Array) -> BoolArray:
 
 def backward(
     layers: Sequence[Layer],
-    done: Sequence[Forward],
+    forwards: Sequence[Forward],
     parameters: Sequence[Parameters],
-    loss_gradient: Array,
+    loss_gradient: Numbers,
     forced: Sequence[Forced],
 ) -> list[Backward]:
     """BP and WG of all layers from ``loss_gradient`` [T, B, K, E', F'] at the last output.
 
-    Where ``forced`` holds gradients (dL/dI) they are what earlier layers and WG receive.
+    Where ``forced`` holds dI, it is what earlier layers and WG receive.
     """
-    arriving: dict[int, Array] = {len(layers) - 1: loss_gradient.astype(np.float64)}
-    found: list[Backward] = []
+    arriving: dict[int, Numbers] = {len(layers) - 1: loss_gradient.astype(np.float64)}
+    backwards: list[Backward] = []
     for layer in reversed(layers):
-        one = done[layer.index]
-        received = pool_gradient(layer.pool, one.output, arriving[layer.index])
-        own, force = parameters[layer.index], forced[layer.index]
-        found.append(_layer_backward(layer, one, own, received, force))
+        index = layer.index
+        dS = pool_gradient(layer.pool, forwards[index].output, arriving[index])
+        backwards.append(
+            _layer_backward(layer, forwards[index], parameters[index], dS, forced[index])
+        )
         if layer.sources != (NETWORK_INPUT,):
-            share = _source_gradient(layer, one, own, found[-1].dY)
+            dX = _source_gradient(layer, forwards[index], parameters[index], backwards[-1].dY)
             for source in layer.sources:
-                arriving[source] = arriving.get(source, 0.0) + share
-    return found[::-1]
+                arriving[source] = arriving.get(source, 0.0) + dX
+    return backwards[::-1]
 
 
 def _layer_backward(
-    layer: Layer, one: Forward, own: Parameters, received: Array, force: Forced
+    layer: Layer, passed: Forward, trained: Parameters, dS: Numbers, force: Forced
 ) -> Backward:
-    rebuilt = None
-    gradients = received
+    replayed = None
     if layer.neuron is not None:
-        rebuilt = replay(
+        replayed = replay(
             layer.neuron,
-            one.current,
-            received,
+            passed.current,
+            dS,
             spikes=force.spikes,
             masks=force.masks,
             slope=force.slope,
         )
-        gradients = rebuilt.current_gradient
-    flowing = gradients if force.dU is None else force.dU.astype(np.float64)
-    flowing = pool_gradient(layer.current_pool, one.unpooled, flowing)
-    at_output, scale, shift = flowing, None, None
+    dI = dS if replayed is None else replayed.dI
+    flowing = dI if force.dI is None else force.dI.astype(np.float64)
+    dY = unpooled = pool_gradient(layer.current_pool, passed.unpooled, flowing)
+    scale = shift = None
     if layer.norm is not None:
-        assert one.normalised is not None and own.scale is not None
-        at_output = norm_gradient(layer.norm, one.normalised, own.scale, flowing)
-        scale, shift = scale_gradients(one.normalised, flowing)
-    folded = at_output.reshape(-1, *layer.product_shape)
-    weights = weight_gradient(layer, one.inputs.reshape(-1, *layer.in_shape), folded)
+        assert passed.normalised is not None and trained.scale is not None
+        dY = norm_gradient(layer.norm, passed.normalised, trained.scale, unpooled)
+        scale, shift = scale_gradients(passed.normalised, unpooled)
+    folded = dY.reshape(-1, *layer.product_shape)
+    dW = weight_gradient(layer, passed.inputs.reshape(-1, *layer.in_shape), folded)
     bias = folded.sum((0, 2, 3)) if layer.bias else None
-    return Backward(
-        rebuilt, received, gradients, at_output, Parameters(weights, bias, scale, shift)
+    return Backward(replayed, dS, dI, dY, Parameters(dW, bias, scale, shift))
+
+
+def _source_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
+    """Gradient that each source of ``layer`` receives: dX, back through ``input_pool``."""
+    dX = input_gradient(
+        layer, dY.reshape(-1, *layer.product_shape), trained.weights.astype(np.float64)
     )
-
-
-def _source_gradient(layer: Layer, one: Forward, own: Parameters, at_output: Array) -> Array:
-    """What every source of ``layer`` receives: dL/dX through ``input_pool``."""
-    folded = at_output.reshape(-1, *layer.product_shape)
-    gradient = input_gradient(layer, folded, own.weights.astype(np.float64))
-    shape = one.summed.shape
+    shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])
-    return pool_gradient(layer.input_pool, one.summed, gradient.reshape(shape))
+    return pool_gradient(layer.input_pool, passed.summed, dX.reshape(shape))
 
 
 def rebuild(
@@ -194,6 +193,6 @@ def rebuild(
 ) -> tuple[list[Forward], list[Backward]]:
     """FP, BP and WG of all layers; ``values`` must hold the gradient of the loss."""
     assert values.loss_gradient is not None
-    passes = forward(layers, steps, values.inputs, values.parameters, forced)
-    returns = backward(layers, passes, values.parameters, values.loss_gradient, forced)
-    return passes, returns
+    forwards = forward(layers, steps, values.inputs, values.parameters, forced)
+    backwards = backward(layers, forwards, values.parameters, values.loss_gradient, forced)
+    return forwards, backwards

@@ -1,11 +1,11 @@
 """NumPy golden model of one neuron layer: rebuilds what happens inside from its boundary.
 
-From the input current I and the gradient dL/dS of its spikes follow the spikes, the surrogate
-mask and the gradient dL/dI that the BP and WG engines consume:
+From the input current I and the gradient dS of its spikes follow the spikes, the surrogate mask,
+the gradient dU at the membrane potential H before the reset, and dI at the input current:
 
     FP  H[t] = decay V[t-1] + gain I[t] + offset;  S = (H >= threshold), or (H > threshold)
         V = (1 - S) H + S reset_value  (hard)  |  H - S reset_value  (soft)  |  H  (none)
-    BP  gH[t] = gS[t] d[t] + decay gH[t+1] r[t];  d = surrogate'(H - threshold);  gI = gain gH
+    BP  dU[t] = dS[t] d[t] + decay dU[t+1] r[t];  d = surrogate'(H - threshold);  dI = gain dU
         r = 1 - S [+ (reset_value - H) d if the reset is not detached]   (hard)
         r = 1     [- reset_value d if the reset is not detached]         (soft)
 
@@ -18,13 +18,12 @@ reset_value = threshold / beta.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.workload.model import BoolArray, Neuron
 from tlm.workload.surrogate import Slope, derivative
+from tlm.workload.values import Numbers
 
 NEAR = 1e-5
 """Distance of H from a step (threshold, edge of a rectangle) that rounding may cross."""
@@ -32,26 +31,26 @@ NEAR = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """Spikes, surrogate mask, dL/dI and membrane potential H of a layer, each [T, B, K, E, F]."""
+    """Spikes, surrogate masks, dI and membrane potential H of a layer, each [T, B, K, E, F]."""
 
     spikes: BoolArray
-    mask: BoolArray
-    current_gradient: NDArray[Any]
-    potential: NDArray[Any]
+    masks: BoolArray
+    dI: Numbers
+    potential: Numbers
 
 
 def replay(
     neuron: Neuron,
-    current: NDArray[Any],
-    spike_gradient: NDArray[Any],
+    current: Numbers,
+    dS: Numbers,
     *,
     spikes: BoolArray | None = None,
     masks: BoolArray | None = None,
     slope: Slope | None = None,
 ) -> Replay:
-    """Rebuild a layer from ``current`` (I) and ``spike_gradient`` (dL/dS), both [T, ...].
+    """Rebuild a layer from ``current`` (I) and ``dS``, both [T, ...].
 
-    The arithmetic is that of ``current``'s type. Recorded ``spikes`` drive the resets in place of
+    It computes in the precision of ``current``. Recorded ``spikes`` drive the resets in place of
     the rebuilt ones; recorded ``masks`` decide where H lies within NEAR of the edge of a
     rectangular surrogate. ``slope`` replaces the surrogate's closed form.
     """
@@ -63,19 +62,17 @@ def replay(
         ambiguous = near_edge(neuron, potential)
         steep[ambiguous] = masks[ambiguous] * neuron.surrogate_peak
     driving = rebuilt if spikes is None else spikes
-    gradient = _backward(neuron, potential, driving, steep, spike_gradient)
-    return Replay(rebuilt, steep != 0, gradient, potential)
+    dI = _backward(neuron, potential, driving, steep, dS)
+    return Replay(rebuilt, steep != 0, dI, potential)
 
 
-def fires(neuron: Neuron, potential: NDArray[Any]) -> BoolArray:
+def fires(neuron: Neuron, potential: Numbers) -> BoolArray:
     """Where the membrane potential H makes a spike."""
     distance = potential - potential.dtype.type(neuron.threshold)
     return np.asarray(distance >= 0 if neuron.fires_at_threshold else distance > 0)
 
 
-def potentials(
-    neuron: Neuron, current: NDArray[Any], spikes: BoolArray | None = None
-) -> NDArray[Any]:
+def potentials(neuron: Neuron, current: Numbers, spikes: BoolArray | None = None) -> Numbers:
     """Membrane potential H before the reset, [T, ...]; resets by ``spikes`` if they are given."""
     potential = np.empty_like(current)
     membrane = np.full_like(current[0], neuron.initial)
@@ -87,7 +84,7 @@ def potentials(
     return potential
 
 
-def near_edge(neuron: Neuron, potential: NDArray[Any]) -> BoolArray:
+def near_edge(neuron: Neuron, potential: Numbers) -> BoolArray:
     """Where H is so close to the edge of a rectangular surrogate that rounding decides."""
     if not neuron.surrogate.startswith("rectangular"):
         return np.zeros(potential.shape, np.bool_)
@@ -95,17 +92,17 @@ def near_edge(neuron: Neuron, potential: NDArray[Any]) -> BoolArray:
     return np.asarray(np.abs(beyond) < NEAR)
 
 
-def near_threshold(neuron: Neuron, potential: NDArray[Any]) -> BoolArray:
+def near_threshold(neuron: Neuron, potential: Numbers) -> BoolArray:
     """Where H is so close to the threshold that rounding decides whether it fires."""
     return np.asarray(np.abs(potential - neuron.threshold) < NEAR)
 
 
-def carried(neuron: Neuron, spikes: BoolArray) -> NDArray[Any]:
-    """Share of gH[t+1] / decay that reaches gH[t] past a detached reset."""
+def carried(neuron: Neuron, spikes: BoolArray) -> Numbers:
+    """Share of ``decay * dU[t+1]`` that passes a detached reset and reaches dU[t]."""
     return 1.0 - spikes if neuron.reset == "hard" else np.ones(spikes.shape)
 
 
-def _reset(neuron: Neuron, charged: NDArray[Any], spike: NDArray[Any]) -> NDArray[Any]:
+def _reset(neuron: Neuron, charged: Numbers, spike: Numbers) -> Numbers:
     if neuron.reset == "hard":
         return np.asarray((1 - spike) * charged + spike * neuron.reset_value)
     return charged - spike * neuron.reset_value if neuron.reset == "soft" else charged
@@ -113,20 +110,20 @@ def _reset(neuron: Neuron, charged: NDArray[Any], spike: NDArray[Any]) -> NDArra
 
 def _backward(
     neuron: Neuron,
-    potential: NDArray[Any],
+    potential: Numbers,
     spikes: BoolArray,
-    slope: NDArray[Any],
-    spike_gradient: NDArray[Any],
-) -> NDArray[Any]:
-    """Gradient at the input current, carried back through time."""
-    gradient = np.empty_like(potential)
-    carry = np.zeros_like(potential[0])
+    slope: Numbers,
+    dS: Numbers,
+) -> Numbers:
+    """Carry the gradient back through time; returns dI."""
+    dU = np.empty_like(potential)
+    later = np.zeros_like(potential[0])
     for step in reversed(range(len(potential))):
-        kept = carried(neuron, spikes[step])
+        share = carried(neuron, spikes[step])
         if not neuron.detach_reset and neuron.reset != "none":
             hard = neuron.reset == "hard"
             jump = potential[step] - neuron.reset_value if hard else neuron.reset_value
-            kept = kept - jump * slope[step]
-        carry = spike_gradient[step] * slope[step] + neuron.decay * carry * kept
-        gradient[step] = carry
-    return (neuron.gain * gradient).astype(potential.dtype)
+            share = share - jump * slope[step]
+        later = dS[step] * slope[step] + neuron.decay * later * share
+        dU[step] = later
+    return (neuron.gain * dU).astype(potential.dtype)

@@ -1,33 +1,30 @@
 """Batch normalisation in training mode, forward and backward.
 
 I = scale (Y - mean) / sqrt(variance + epsilon) + shift, by channel, with the biased variance of
-the mini-batch (Ioffe and Szegedy, arXiv 1502.03167). Its gradient is dense wherever dL/dI is not
-zero throughout a channel: dL/dY = a (gI - mean(gI) - xhat mean(gI xhat)), a = scale / sqrt(...).
+the mini-batch (Ioffe and Szegedy, arXiv 1502.03167). Its gradient is dense in every channel where
+dI is not all zero: dY = a (dI - mean(dI) - xhat mean(dI xhat)), a = scale / sqrt(...).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.workload.model import Norm
-
-Array = NDArray[Any]
+from tlm.workload.values import Numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Normalised:
     """``current`` (I), ``standard`` (xhat), both [T, B, K, E, F], and 1 / deviation."""
 
-    current: Array
-    standard: Array
-    inverse: Array
+    current: Numbers
+    standard: Numbers
+    inverse: Numbers
 
 
-def normalise(norm: Norm, products: Array, scale: Array, shift: Array) -> Normalised:
+def normalise(norm: Norm, products: Numbers, scale: Numbers, shift: Numbers) -> Normalised:
     """Normalise ``products`` (Y) [T, B, K, E, F]; ``scale`` and ``shift`` are [K]."""
     axes = _axes(norm)
     mean = products.mean(axes, keepdims=True)
@@ -36,23 +33,24 @@ def normalise(norm: Norm, products: Array, scale: Array, shift: Array) -> Normal
     return Normalised(_wide(scale) * standard + _wide(shift), standard, inverse)
 
 
-def norm_gradient(norm: Norm, found: Normalised, scale: Array, gradient: Array) -> Array:
-    """dL/dY [T, B, K, E, F] from ``gradient``, dL/dI."""
+def norm_gradient(norm: Norm, normalised: Normalised, scale: Numbers, dI: Numbers) -> Numbers:
+    """Gradient dY at the products from ``dI`` at the normalised ones, both [T, B, K, E, F]."""
     axes = _axes(norm)
-    mean = gradient.mean(axes, keepdims=True)
-    slope = (gradient * found.standard).mean(axes, keepdims=True)
-    return np.asarray(_wide(scale) * found.inverse * (gradient - mean - found.standard * slope))
+    mean = dI.mean(axes, keepdims=True)
+    slope = (dI * normalised.standard).mean(axes, keepdims=True)
+    centred = dI - mean - normalised.standard * slope
+    return np.asarray(_wide(scale) * normalised.inverse * centred)
 
 
-def scale_gradients(found: Normalised, gradient: Array) -> tuple[Array, Array]:
+def scale_gradients(normalised: Normalised, dI: Numbers) -> tuple[Numbers, Numbers]:
     """dL/dscale and dL/dshift, both [K]."""
-    every = (0, 1, 3, 4)
-    return (gradient * found.standard).sum(every), gradient.sum(every)
+    axes = (0, 1, 3, 4)
+    return (dI * normalised.standard).sum(axes), dI.sum(axes)
 
 
 def _axes(norm: Norm) -> tuple[int, ...]:
     return (1, 3, 4) if norm.per_step else (0, 1, 3, 4)
 
 
-def _wide(channel: Array) -> Array:
+def _wide(channel: Numbers) -> Numbers:
     return channel[:, None, None]

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from tlm.workload.model import Pool
+from tlm.workload.values import Numbers
 
-Array = NDArray[Any]
 
-
-def pooled(pool: Pool | None, values: Array) -> Array:
+def pooled(pool: Pool | None, values: Numbers) -> Numbers:
     """``values`` [..., E, F] pooled; unchanged without a pool."""
     if pool is None:
         return values
@@ -21,7 +17,7 @@ def pooled(pool: Pool | None, values: Array) -> Array:
     return np.asarray(windows.max(-1) if pool.kind == "max" else windows.mean(-1))
 
 
-def pool_gradient(pool: Pool | None, values: Array, gradient: Array) -> Array:
+def pool_gradient(pool: Pool | None, values: Numbers, gradient: Numbers) -> Numbers:
     """Gradient at ``values`` from that at their pooled form.
 
     Max-pooling sends it to the first of equals in scan order, as torch does.
@@ -37,7 +33,7 @@ def pool_gradient(pool: Pool | None, values: Array, gradient: Array) -> Array:
     return _scattered(pool, values.shape, shares)
 
 
-def _padded(pool: Pool, values: Array) -> Array:
+def _padded(pool: Pool, values: Numbers) -> Numbers:
     if not pool.padding:
         return values
     around = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
@@ -45,14 +41,14 @@ def _padded(pool: Pool, values: Array) -> Array:
     return np.pad(values.astype(np.float64), around, constant_values=filler)
 
 
-def _windows(pool: Pool, values: Array) -> Array:
+def _windows(pool: Pool, values: Numbers) -> Numbers:
     """[..., E, F] -> [..., E', F', size * size], windows in scan order."""
     view = sliding_window_view(_padded(pool, values), (pool.size, pool.size), axis=(-2, -1))
     view = view[..., :: pool.stride, :: pool.stride, :, :]
     return view.reshape(*view.shape[:-2], pool.size * pool.size)
 
 
-def _scattered(pool: Pool, shape: tuple[int, ...], shares: list[Array]) -> Array:
+def _scattered(pool: Pool, shape: tuple[int, ...], shares: list[Numbers]) -> Numbers:
     """Add up each window's shares, in scan order, at the elements they belong to."""
     around = 2 * pool.padding
     full = np.zeros((*shape[:-2], shape[-2] + around, shape[-1] + around))

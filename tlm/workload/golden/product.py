@@ -7,60 +7,59 @@ Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r - padding
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from tlm.workload.model import Layer
+from tlm.workload.values import Numbers
 
-Array = NDArray[Any]
 _BLOCK_ELEMENTS = 1 << 22
 
 
-def product(layer: Layer, inputs: Array, weights: Array) -> Array:
+def product(layer: Layer, inputs: Numbers, weights: Numbers) -> Numbers:
     """Y [N, K, E, F] of ``inputs`` [N, C, H, W] and ``weights`` [K, C / groups, R, S]."""
     flat = weights.reshape(layer.groups, len(weights) // layer.groups, -1)
     output = np.empty((len(inputs), *layer.product_shape))
     for block in _blocks(layer, len(inputs)):
-        made = _columns(layer, inputs[block]) @ flat.transpose(0, 2, 1)
-        made = made.transpose(1, 0, 2).reshape(-1, *_grid(layer))
-        output[block] = made.transpose(0, 3, 1, 2)
+        sums = _columns(layer, inputs[block]) @ flat.transpose(0, 2, 1)
+        sums = sums.transpose(1, 0, 2).reshape(-1, *_grid(layer))
+        output[block] = sums.transpose(0, 3, 1, 2)
     return output
 
 
-def weight_gradient(layer: Layer, inputs: Array, output_gradient: Array) -> Array:
-    """dL/dW [K, C / groups, R, S]: input windows times the gradients of what they went into."""
+def weight_gradient(layer: Layer, inputs: Numbers, dY: Numbers) -> Numbers:
+    """dW [K, C / groups, R, S] from ``inputs`` [N, C, H, W] and ``dY`` [N, K, E, F].
+
+    Every input window is multiplied by the gradients of the outputs that it went into.
+    """
     outputs = layer.out_shape[0] // layer.groups
     total = np.zeros((layer.groups, outputs, int(np.prod(layer.weight_shape[1:]))))
     for block in _blocks(layer, len(inputs)):
-        rows = output_gradient[block].transpose(1, 0, 2, 3).reshape(layer.groups, outputs, -1)
+        rows = dY[block].transpose(1, 0, 2, 3).reshape(layer.groups, outputs, -1)
         total += rows @ _columns(layer, inputs[block])
     return total.reshape(layer.weight_shape)
 
 
-def input_gradient(layer: Layer, output_gradient: Array, weights: Array) -> Array:
-    """dL/dX [N, C, H, W]: every window's gradient added back where it was read."""
+def input_gradient(layer: Layer, dY: Numbers, weights: Numbers) -> Numbers:
+    """dX [N, C, H, W] from ``dY`` [N, K, E, F]: a window's gradient is added where it was read."""
     channels, height, width = layer.in_shape
     (rows, columns), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
     _, e, f = layer.product_shape
-    padded = np.zeros((len(output_gradient), channels, height + 2 * py, width + 2 * px))
+    padded = np.zeros((len(dY), channels, height + 2 * py, width + 2 * px))
     for r in range(rows):
         for s in range(columns):
-            share = _spread(layer, output_gradient, weights[:, :, r, s])
+            share = _spread(layer, dY, weights[:, :, r, s])
             window = padded[:, :, r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
             window += share.transpose(0, 3, 1, 2)
     return padded[:, :, py : py + height, px : px + width]
 
 
-def _spread(layer: Layer, output_gradient: Array, weights: Array) -> Array:
-    """One tap's share of dX, [N, E, F, C]: every group of outputs to its own inputs."""
+def _spread(layer: Layer, dY: Numbers, weights: Numbers) -> Numbers:
+    """One tap's share of dX, [N, E, F, C]; a group of outputs reaches the inputs of its group."""
     outputs = layer.out_shape[0] // layer.groups
     parts = [slice(k, k + outputs) for k in range(0, layer.out_shape[0], outputs)]
-    return np.concatenate(
-        [np.tensordot(output_gradient[:, k], weights[k], axes=(1, 0)) for k in parts], axis=-1
-    )
+    return np.concatenate([np.tensordot(dY[:, k], weights[k], axes=(1, 0)) for k in parts], axis=-1)
 
 
 def _grid(layer: Layer) -> tuple[int, int, int]:
@@ -68,7 +67,7 @@ def _grid(layer: Layer) -> tuple[int, int, int]:
     return (rows, columns, channels)
 
 
-def _columns(layer: Layer, images: Array) -> Array:
+def _columns(layer: Layer, images: Numbers) -> Numbers:
     """Windows as rows, by group: [groups, N E F, C / groups R S]."""
     (py, px), (sy, sx) = layer.padding, layer.stride
     padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))

@@ -1,0 +1,138 @@
+"""The boundaries of one layer's product and of its neurons -> the layer's tensors as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.axes import input_gradient, output_gradient, timed
+from tlm.workload.capture.boundary import Boundary
+from tlm.workload.capture.stages import TopologyStage
+from tlm.workload.golden.neuron import carried, near_edge, potentials, replay
+from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
+from tlm.workload.surrogate import Slope
+from tlm.workload.values import FloatArray
+
+_LEAST_SHARE = 1e-3
+"""Share of dU that must come from the element's own spike, for dU to reveal the surrogate there."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTensors:
+    """Recorded tensors of ``layer``, [T, B, ...].
+
+    ``inputs`` X, ``dY``, ``current`` I, ``spikes`` S, ``masks`` m, ``dI`` and ``dS``. With
+    ``static`` the product was computed once for all steps: X and dY are [B, ...]. The spikes and
+    masks of a read-out are all true, its dS and dI are the gradient of its output. ``slope`` is
+    the derivative of a surrogate without closed form.
+    """
+
+    layer: Layer
+    slope: Slope | None
+    static: bool
+    inputs: FloatArray
+    dY: FloatArray
+    current: FloatArray
+    spikes: BoolArray
+    masks: BoolArray
+    dI: FloatArray
+    dS: FloatArray
+
+
+def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) -> LayerTensors:
+    """Collect the tensors of ``layer``, which ``stage`` recorded over T ``steps``.
+
+    Raises WorkloadError if calls do not fit T and B, a gradient is missing, or a neuron's output
+    is not 0 and 1.
+    """
+    product = stage.product
+    inputs = timed(product, product.inputs, steps, batch)
+    dY = output_gradient(product, steps, batch)
+    static = len(inputs) == batch and dY.ndim in (2, 4)
+    if static and layer.sources != (NETWORK_INPUT,):
+        raise WorkloadError(
+            f"{product.name}: called once for all T = {steps} steps although it reads spikes; "
+            "average over time after it, not before"
+        )
+    axes = 1 if static else 2
+    inputs = inputs.reshape(*inputs.shape[:axes], *layer.in_shape)
+    dY = dY.reshape(*dY.shape[:axes], *layer.product_shape)
+    shape = (steps, batch, *layer.out_shape)
+    if stage.neuron is None:
+        return _readout(stage, layer, inputs, dY, shape)
+    return _with_neurons(stage.neuron, layer, inputs, dY, shape)
+
+
+def _readout(
+    stage: TopologyStage,
+    layer: Layer,
+    inputs: FloatArray,
+    dY: FloatArray,
+    shape: tuple[int, ...],
+) -> LayerTensors:
+    if stage.norm is not None:
+        raise WorkloadError(f"{stage.norm.name}: a norm without neurons behind it is not modelled")
+    current = timed(stage.product, stage.product.outputs, *shape[:2]).reshape(shape)
+    ones = np.ones(shape, np.bool_)
+    return LayerTensors(layer, None, False, inputs, dY, current, ones, ones, dY, dY)
+
+
+def _with_neurons(
+    neuron: Boundary, layer: Layer, inputs: FloatArray, dY: FloatArray, shape: tuple[int, ...]
+) -> LayerTensors:
+    assert layer.neuron is not None and neuron.equation is not None
+    steps, batch = shape[:2]
+    current = timed(neuron, neuron.inputs, steps, batch).reshape(shape)
+    output = timed(neuron, neuron.outputs, steps, batch).reshape(shape)
+    if not np.isin(output, (0, 1)).all():
+        raise WorkloadError(f"{neuron.name}: expected spikes of exactly 0 and 1; use a plain step")
+    dI = input_gradient(neuron, steps, batch).reshape(shape)
+    dS = output_gradient(neuron, steps, batch).reshape(shape)
+    if not (np.isfinite(dI).all() and np.isfinite(dS).all()):
+        raise WorkloadError(
+            f"{neuron.name}: its gradient holds NaN or infinity; use a surrogate that does not "
+            "overflow, or a smaller learning rate"
+        )
+    slope, spikes = neuron.equation.slope, output != 0
+    masks = _masks(layer.neuron, slope, current, spikes, dI, dS)
+    static = inputs.ndim == 4  # [B, C, H, W]
+    return LayerTensors(layer, slope, static, inputs, dY, current, spikes, masks, dI, dS)
+
+
+def _masks(
+    neuron: Neuron,
+    slope: Slope | None,
+    current: FloatArray,
+    spikes: BoolArray,
+    dI: FloatArray,
+    dS: FloatArray,
+) -> BoolArray:
+    """Where the surrogate's derivative is not zero.
+
+    At the edge of a rectangle rounding decides. There the mask is read off the gradient:
+    dU[t] - decay dU[t+1] r[t] = dS[t] d[t], unless dS is too small to reveal d.
+    """
+    masks = replay(neuron, current, dS, spikes=spikes, slope=slope).masks
+    close = near_edge(neuron, potentials(neuron, current, spikes))
+    if close.any() and neuron.gain:
+        dU = dI / neuron.gain
+        later = np.zeros_like(dU)
+        later[:-1] = dU[1:]
+        from_spike = dU - neuron.decay * later * carried(neuron, spikes)
+        step = np.abs(dS) * neuron.surrogate_peak
+        revealed = close & (step > _LEAST_SHARE * (np.abs(dU) + np.abs(later)))
+        masks[revealed] = (np.abs(from_spike) > step / 2)[revealed]
+    return masks
+
+
+def parameter_array(boundary: Boundary, name: str, gradient: bool) -> FloatArray:
+    """A parameter of a module, or its ``gradient``; raises WorkloadError if backward left none."""
+    arrays = boundary.parameter_gradients if gradient else boundary.parameters
+    if name not in arrays:
+        raise WorkloadError(
+            f"{boundary.name}.{name}: no gradient arrived; call loss.backward() inside of "
+            "'with cap.at(...)'"
+        )
+    return np.ascontiguousarray(arrays[name].cpu().numpy())

@@ -163,7 +163,7 @@ def walk(problem, chip, size, panel):
                     total["cycles"] += chip["rows"]
                 else:
                     total["cycles"] += len(positions)
-                total["first_words"] += words("first", executed, held == "first", slots)
+                total["row_words"] += words("first", executed, held == "first", slots)
                 total["other_words"] += words("other", executed, held == "other", slots)
                 if held == "sum":
                     count = words("sum", executed, True, slots)

@@ -11,17 +11,13 @@ from hypothesis import strategies as st
 
 from tests.counts import naive_array
 from tests.program.jobs import conv, linear
-from tlm.config.core import GradientEngine
-from tlm.counts.array_pass import (
-    backward_work,
-    forward_work,
-    weight_gradient_work,
-)
+from tlm.counts.array_pass import backward_work, product_work
 from tlm.counts.engine_array import EngineArray
+from tlm.counts.operands import OperandMasks
 from tlm.counts.passes import passes
 from tlm.space.region import Block
 
-COUNTS = ("cycles", "scanned", "executed", "lane_slots", "macs", "useful", "dense", "first_words",
+COUNTS = ("cycles", "scanned", "executed", "lane_slots", "macs", "useful", "dense", "row_words",
           "other_words", "sum_reads", "sum_writes", "merged")  # fmt: skip
 
 
@@ -47,7 +43,7 @@ def cases(draw):
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     share = st.sampled_from([0.0, 0.1, 0.4, 1.0])
     pairs = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
-    inputs, gradients, need = (
+    inputs, dY, need = (
         random.random((*pairs, *shape)) < draw(share)
         for shape in (layer.in_shape, layer.product_shape, layer.in_shape)
     )
@@ -61,27 +57,28 @@ def cases(draw):
     }  # fmt: skip
     policies = draw(st.tuples(*[st.booleans()] * 3))
     grid = draw(st.sampled_from(["inserted", "compacted"]))
-    gradients &= live[..., None, None, None]
-    return layer, (inputs, gradients, need), live, chip, policies, grid
+    dY &= live[..., None, None, None]
+    return layer, (inputs, dY, need), live, chip, policies, grid
 
 
-def engine(chip, policies, grid):
-    """An engine with all that a case says."""
-    sides = {key: chip[key] for key in ("rows", "cols", "dataflow", "mode")}
-    skips = dict(zip(("skip_spikes", "skip_gradients", "skip_outputs"), policies, strict=True))
-    return GradientEngine(**sides, **skips, grid=grid)
+def array_of_case(engine, chip, policies, grid):
+    """The array of a case's engine; ``policies`` say whether it skips inputs, dY and needed dX."""
+    inputs, dY, need = policies
+    rows, columns = {"fp": (inputs, True), "bp": (dY, need), "wg": (inputs, dY)}[engine]
+    return EngineArray(engine=engine, **chip, skip_row_zeros=rows, skip_column_zeros=columns,
+                       grid=grid if engine != "fp" else "compacted")  # fmt: skip
 
 
 def total(array, work, blocks, channels, panel, size):
-    """The counts of all panels and groups of weights added up; each is walked twice, in rounds."""
+    """The counts of all panels and groups of weights added up; each is walked twice, in sweeps."""
     work = list(work)
     half = channels // 2 // panel * panel
-    walked = [
-        found.walked
-        for some in ((0, half), (half, channels))
-        for found in passes(array, work, blocks, some, panel, size)
+    counts = [
+        walk.counts
+        for span in ((0, half), (half, channels))
+        for walk in passes(array, work, blocks, span, panel, size)
     ]
-    return {name: int(sum(getattr(one, name).sum() for one in walked)) for name in COUNTS}
+    return {name: int(sum(getattr(count, name).sum() for count in counts)) for name in COUNTS}
 
 
 def whole(live, height):
@@ -92,8 +89,8 @@ def whole(live, height):
 def positions_of(live, height, width):
     """(Positions [(t, b, y, x)] of live slices, how many are dead)."""
     every = list(product(range(live.shape[1]), range(live.shape[0]), range(height), range(width)))
-    found = [(t, b, y, x) for b, t, y, x in every if live[t, b]]
-    return found, len(every) - len(found)
+    scanned = [(t, b, y, x) for b, t, y, x in every if live[t, b]]
+    return scanned, len(every) - len(scanned)
 
 
 def inside(values, t, b, c, y, x):
@@ -116,7 +113,7 @@ def input_reader(layer, values):
 
 
 def gradient_reader(layer, values):
-    """(position, channel, tap) -> the dU that a tap brings to an input position."""
+    """(position, channel, tap) -> the dY that a tap brings to an input position."""
 
     def read(p, k, tap):
         t, b, y, x = p
@@ -128,7 +125,7 @@ def gradient_reader(layer, values):
     return read
 
 
-def seen(values, skipping):
+def as_tested(values, skipping):
     """What a zero test sees."""
     return values if skipping else np.ones_like(values)
 
@@ -140,18 +137,13 @@ def channel_groups(layer):
             for g in range(layer.groups)]  # fmt: skip
 
 
-def check(found, problems, chip, size, panel):
+def check(counts, problems, chip, size, panel):
     """Compare a walk with the naive walk of one or several problems."""
-    wanted = dict.fromkeys(COUNTS, 0)
+    expected = dict.fromkeys(COUNTS, 0)
     for problem in problems:
         for name, count in naive_array.walk(problem, chip, size, panel).items():
-            wanted[name] += count
-    assert found == wanted
-
-
-def array_of_case(chip, weights_are_sums):
-    """The array of a case."""
-    return EngineArray(**chip, weights_are_sums=weights_are_sums)
+            expected[name] += count
+    assert counts == expected
 
 
 @settings(max_examples=150)
@@ -161,53 +153,56 @@ def test_forward_equals_plain_loops(case, size, panel):
     layer, (inputs, _, _), _, chip, policies, grid = case
     _, e, f = layer.product_shape
     live = np.ones(inputs.shape[:2], bool)
-    array, k = array_of_case(chip, False), layer.out_shape[0]
-    blocks = forward_work(layer, array, engine(chip, policies, grid), inputs,
-                            whole(live, e), (0, k))  # fmt: skip
+    array = array_of_case("fp", chip, policies, grid)
+    c, k = layer.in_shape[0], layer.out_shape[0]
+    masks = OperandMasks(inputs, None, live)
+    work = product_work(layer, array, masks, whole(live, e), (0, c), (0, k))
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(array, blocks, whole(live, e), k, most, size)
+    counts = total(array, work, whole(live, e), k, most, size)
     positions, dead = positions_of(live, e, f)
-    ones = lambda p, k: True  # noqa: E731
+    every_output = lambda p, k: True  # noqa: E731
     problems = [
         naive_array.Problem("fp", positions, dead, list(range(layer.kernel[0] * layer.kernel[1])),
-                            firsts, seconds, (input_reader(layer, seen(inputs, policies[0])), ones),
-                            (input_reader(layer, inputs), ones))
-        for firsts, seconds in channel_groups(layer)
+                            row_channels, column_channels,
+                            (input_reader(layer, as_tested(inputs, policies[0])), every_output),
+                            (input_reader(layer, inputs), every_output))
+        for row_channels, column_channels in channel_groups(layer)
     ]  # fmt: skip
-    check(found, problems, chip, size, most)
+    check(counts, problems, chip, size, most)
 
 
 @settings(max_examples=150)
 @given(case=cases(), size=st.integers(1, 3), panel=st.integers(1, 3))
 def test_backward_equals_plain_loops(case, size, panel):
     """BP: the same, on the inserted grid or on the compacted one."""
-    layer, (_, gradients, need), live, chip, policies, grid = case
+    layer, (_, dY, need), live, chip, policies, grid = case
     _, h, w = layer.in_shape
-    array, (c, k) = array_of_case(chip, False), (layer.in_shape[0], layer.out_shape[0])
-    blocks = backward_work(layer, array, engine(chip, policies, grid), gradients, need, live,
-                             whole(live, h), (0, k))  # fmt: skip
+    array = array_of_case("bp", chip, policies, grid)
+    c, k = layer.in_shape[0], layer.out_shape[0]
+    masks = OperandMasks(dY, need, live)
+    work = backward_work(layer, array, masks, whole(live, h), (0, k))
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(array, blocks, whole(live, h), c, most, size)
+    counts = total(array, work, whole(live, h), c, most, size)
     positions, dead = positions_of(live, h, w)
     taps = list(range(layer.kernel[0] * layer.kernel[1]))
-    wanted = {True: need, False: seen(need, policies[2])}
+    tested_need = as_tested(need, policies[2])
     problems = []
-    for seconds, firsts in channel_groups(layer):
+    for column_channels, row_channels in channel_groups(layer):
         for phase in grid_phases(layer, grid, h, w):
-            some = [p for p in positions if phase(p)]
+            scanned = [p for p in positions if phase(p)]
             here = [tap for tap in taps if grid == "inserted"
                     or any(lands(layer, p, tap) for p in all_of(phase, h, w))]  # fmt: skip
             if not here:
                 continue
-            gone = dead // (h * w) * len(list(all_of(phase, h, w)))
+            unscanned = dead // (h * w) * len(list(all_of(phase, h, w)))
             problems.append(naive_array.Problem(
-                "bp", some, gone, here, firsts, seconds,
-                (gradient_reader(layer, seen(gradients, policies[1])),
-                 lambda p, c: bool(wanted[False][p[0], p[1], c, p[2], p[3]])),
-                (gradient_reader(layer, gradients),
+                "bp", scanned, unscanned, here, row_channels, column_channels,
+                (gradient_reader(layer, as_tested(dY, policies[1])),
+                 lambda p, c: bool(tested_need[p[0], p[1], c, p[2], p[3]])),
+                (gradient_reader(layer, dY),
                  lambda p, c: bool(need[p[0], p[1], c, p[2], p[3]])),
             ))  # fmt: skip
-    check(found, problems, chip, size, most)
+    check(counts, problems, chip, size, most)
 
 
 def grid_phases(layer, grid, height, width):
@@ -235,35 +230,37 @@ def lands(layer, p, tap):
 @given(case=cases(), panel=st.integers(1, 3))
 def test_weight_gradient_equals_plain_loops(case, panel):
     """WG: the same; the inserted grid has the stride's zeros after every output."""
-    layer, (inputs, gradients, _), live, chip, policies, grid = case
+    layer, (inputs, dY, _), live, chip, policies, grid = case
     _, e, f = layer.product_shape
-    array, (c, k) = array_of_case(chip, True), (layer.in_shape[0], layer.out_shape[0])
-    blocks = weight_gradient_work(layer, array, engine(chip, policies, grid), inputs, gradients,
-                                    live, whole(live, e), (0, k), (0, c))  # fmt: skip
+    array = array_of_case("wg", chip, policies, grid)
+    c, k = layer.in_shape[0], layer.out_shape[0]
+    masks = OperandMasks(inputs, dY, live)
+    work = product_work(layer, array, masks, whole(live, e), (0, c), (0, k))
     most = panel * chip["cols"] if chip["dataflow"] == "input" else chip["cols"]
-    found = total(array, blocks, whole(live, e), k, most, 10**6)
+    counts = total(array, work, whole(live, e), k, most, 10**6)
     fine = layer.stride if grid == "inserted" else (1, 1)
     positions, dead = positions_of(live, e * fine[0], f * fine[1])
 
     def on_grid(read):
-        def found(p, channel, *tap):
+        def read_fine(p, channel, *tap):
             t, b, y, x = p
             if y % fine[0] or x % fine[1]:
                 return False
             return read((t, b, y // fine[0], x // fine[1]), channel, *tap)
 
-        return found
+        return read_fine
 
     def gradient(values):
         return lambda p, k: bool(values[p[0], p[1], k, p[2], p[3]])
 
     problems = [
         naive_array.Problem(
-            "wg", positions, dead, list(range(layer.kernel[0] * layer.kernel[1])), firsts, seconds,
-            (on_grid(input_reader(layer, seen(inputs, policies[0]))),
-             on_grid(gradient(seen(gradients, policies[1])))),
-            (on_grid(input_reader(layer, inputs)), on_grid(gradient(gradients))),
+            "wg", positions, dead, list(range(layer.kernel[0] * layer.kernel[1])),
+            row_channels, column_channels,
+            (on_grid(input_reader(layer, as_tested(inputs, policies[0]))),
+             on_grid(gradient(as_tested(dY, policies[1])))),
+            (on_grid(input_reader(layer, inputs)), on_grid(gradient(dY))),
         )
-        for firsts, seconds in channel_groups(layer)
+        for row_channels, column_channels in channel_groups(layer)
     ]  # fmt: skip
-    check(found, problems, chip, 10**6, most)
+    check(counts, problems, chip, 10**6, most)

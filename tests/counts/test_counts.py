@@ -19,10 +19,10 @@ from tests.program.jobs import (
     linear,
     tiles_of,
 )
-from tlm.config.core import GradientEngine
-from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_work
+from tlm.counts.array_pass import backward_work, product_work
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.masks import needed, taps
+from tlm.counts.operands import OperandMasks
 from tlm.laws.due.results import useful_pairs
 from tlm.space.phase import Phase
 from tlm.space.region import Block
@@ -53,7 +53,7 @@ def masks(draw, layer):
 
 
 def by_row(work, pairs, height):
-    """(Executed slots, useful pairs) [T, B, second group, first group, tap, row], weights held."""
+    """(Executed slots, useful pairs) [T, B, column group, row group, tap, row], weights held."""
     (steps, samples) = pairs
     blocks = [
         Block((b, b + 1), (y, y + 1), (t, t + 1))
@@ -61,50 +61,45 @@ def by_row(work, pairs, height):
     ]  # fmt: skip
     (group,) = work(blocks)
     (walker,) = group.walkers
-    stream, useful, _ = walker.counted
-    found = np.stack([np.broadcast_to(stream.executed, useful.shape), useful])
-    split = found.reshape(2, samples, height, steps, *useful.shape[1:])
+    stream, useful, _ = walker.held_weight_counts
+    both = np.stack([np.broadcast_to(stream.executed, useful.shape), useful])
+    split = both.reshape(2, samples, height, steps, *useful.shape[1:])
     return split.transpose(0, 3, 1, 4, 5, 6, 2)
 
 
-def engine(rows, cols, weights_are_sums=False):
-    """An array that holds weights and skips by slots, and its policies: all of them."""
-    array = EngineArray("weight", "vector", rows, cols, 1, 16, 1, weights_are_sums)
-    policies = GradientEngine(rows=rows, cols=cols, dataflow="weight", mode="vector",
-                              skip_spikes=True, skip_gradients=True, skip_outputs=True,
-                              grid="inserted")  # fmt: skip
-    return array, policies
+def array_of(engine, rows, cols):
+    """An array that holds weights, skips by slots, and looks at both operands."""
+    return EngineArray(
+        engine, "weight", "vector", rows, cols, slot_cycles=1, scan=16, queue=1,
+        grid="compacted" if engine == "fp" else "inserted",
+    )  # fmt: skip
 
 
 def fp_counts(layer, inputs, chunk):
     """(Executed slots, non-zero operands) [T, B, chunk, tap, E]."""
-    one = replace(layer, out_shape=(1, *layer.out_shape[1:]))  # the same for every output
-    found = by_row(lambda box: forward_work(one, *engine(chunk, 1), inputs, box, (0, 1)),
-                   inputs.shape[:2], layer.out_shape[1])  # fmt: skip
-    return found[:, :, :, 0]
+    layer = replace(layer, out_shape=(1, *layer.out_shape[1:]))  # the same for every output
+    masks = OperandMasks(inputs, None, np.ones(inputs.shape[:2], bool))
+    array, channels = array_of("fp", chunk, 1), (0, layer.in_shape[0])
+    counts = by_row(lambda box: product_work(layer, array, masks, box, channels, (0, 1)),
+                    inputs.shape[:2], layer.out_shape[1])  # fmt: skip
+    return counts[:, :, :, 0]
 
 
-def bp_counts(layer, gradients, need, chunk, tile):
+def bp_counts(layer, dY, need, chunk, tile):
     """(Executed slots, useful pairs) [T, B, k tile, c chunk, tap, H]."""
-    live, k = np.ones(need.shape[:2], bool), layer.out_shape[0]
-    found = by_row(
-        lambda box: backward_work(
-            layer, *engine(tile, chunk), gradients, need, live, box, (0, k)
-        ),
-        need.shape[:2], layer.in_shape[1],
-    )  # fmt: skip
-    return found.swapaxes(3, 4)
+    masks, k = OperandMasks(dY, need, np.ones(need.shape[:2], bool)), layer.out_shape[0]
+    array = array_of("bp", tile, chunk)
+    counts = by_row(lambda box: backward_work(layer, array, masks, box, (0, k)),
+                    need.shape[:2], layer.in_shape[1])  # fmt: skip
+    return counts.swapaxes(3, 4)
 
 
-def wg_counts(layer, inputs, gradients, chunk, tile):
+def wg_counts(layer, inputs, dY, chunk, tile):
     """(Executed slots, useful pairs) [T, B, k tile, c chunk, tap, E]."""
-    live, c, k = np.ones(inputs.shape[:2], bool), layer.in_shape[0], layer.out_shape[0]
-    return by_row(
-        lambda box: weight_gradient_work(
-            layer, *engine(chunk, tile, True), inputs, gradients, live, box, (0, k), (0, c)
-        ),
-        inputs.shape[:2], layer.out_shape[1],
-    )  # fmt: skip
+    masks = OperandMasks(inputs, dY, np.ones(inputs.shape[:2], bool))
+    array, c, k = array_of("wg", chunk, tile), layer.in_shape[0], layer.out_shape[0]
+    return by_row(lambda box: product_work(layer, array, masks, box, (0, c), (0, k)),
+                  inputs.shape[:2], layer.out_shape[1])  # fmt: skip
 
 
 @settings(max_examples=40)

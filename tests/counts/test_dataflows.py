@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.counts.dense_cycles import dense_cycles
 from tests.program.jobs import (
     DENSE,
     IDEAL_DRAM,
@@ -27,7 +28,6 @@ from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.counts.layer_work import LayerWork
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
-from tlm.placement.slice_bits import dense_cycles
 from tlm.space.phase import Phase
 from tlm.workload import open_workload
 from tlm.workload.golden.product import input_gradient, product, weight_gradient

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.counts.dense_cycles import dense_cycles
 from tests.program.jobs import (
     DENSE,
     NO_SLICE_SKIPPING,
@@ -17,7 +18,7 @@ from tests.program.jobs import (
     linear,
     tiles_of,
 )
-from tlm.placement.slice_bits import dense_cycles, dY_bits
+from tlm.placement.slice_bits import dY_bits
 from tlm.space.phase import Phase
 from tlm.workload import open_workload
 

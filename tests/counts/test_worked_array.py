@@ -1,8 +1,8 @@
 """One 4 x 4 array, counted by hand: every engine, dataflow and mode.
 
-Four inputs, four outputs, a 1 x 1 kernel, four positions x; scans of two slots, queues of one.
+Four inputs, four outputs, a 1 x 1 kernel, four positions x; scans of two slots, queues of count.
 
-    input s      x 0 1 2 3     dU       x 0 1 2 3     needed dS  x 0 1 2 3
+    input s      x 0 1 2 3     dY       x 0 1 2 3     needed dX  x 0 1 2 3
         c0         1 . 1 .         k0     . 1 . .         c0       . 1 . .
         c1         . . 1 .         k1     . 1 . .         c1       . . . .
         c2         . . 1 .         k2     . . 1 .         c2       1 1 . .
@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from tests.program.jobs import conv
-from tlm.config.core import GradientEngine
-from tlm.counts.array_pass import backward_work, forward_work, weight_gradient_work
+from tlm.counts.array_pass import backward_work, product_work
 from tlm.counts.engine_array import EngineArray
+from tlm.counts.operands import OperandMasks
 from tlm.counts.passes import passes
 from tlm.space.region import Block
 
@@ -38,15 +38,15 @@ BY_HAND = {
     ("fp", "output"): ((3, 7), (4, 4 + 4, 0)),
     # Every output meets the spikes. Lanes x0 and x2 work 1-3 and 3-5.
     ("fp", "input"): ((4, 8), (8, 4 + 5, 0)),
-    # At x 1 there is dU and need. Lanes k0 and k1 work 1-2; the second scan enters at 2.
+    # At x 1 there is dY and need. Lanes k0 and k1 work 1-2; the second scan enters at 2.
     ("bp", "weight"): ((1, 6), (2, 4 + 2 + 4, 1 * 4)),
     # k0 and k1 meet a need at x 1. Lane x1 works 1-3; the second scan enters at 3.
     ("bp", "output"): ((2, 6), (2, 4 + 3, 0)),
-    # c0 and c2 are needed where there is dU, at x 1. Lane x1 works 1-2 and 2-3.
+    # c0 and c2 are needed where there is dY, at x 1. Lane x1 works 1-2 and 2-3.
     ("bp", "input"): ((2, 6), (2, 4 + 3, 0)),
-    # At x 2 there are spikes and dU. Lanes c0, c1 and c2 work 2-3; each owns its row of dW.
+    # At x 2 there are spikes and dY. Lanes c0, c1 and c2 work 2-3; each owns its row of dW.
     ("wg", "weight"): ((1, 6), (3, 4 + 3, 0)),
-    # c0, c1 and c2 meet the dU of x 2. Lane x2 works 1-3 and 3-4; one lane's sums of four slots.
+    # c0, c1 and c2 meet the dY of x 2. Lane x2 works 1-3 and 3-4; one lane's sums of four slots.
     ("wg", "output"): ((3, 7), (3, 4 + 4 + 4, 0)),
     # k2 meets the spikes of x 2. Lane x2 works 2-3.
     ("wg", "input"): ((1, 6), (1, 4 + 3 + 4, 0)),
@@ -58,55 +58,51 @@ def mask(rows):
     return np.array([[int(digit) for digit in row] for row in rows], bool)[None, None, :, None]
 
 
-def walked(engine, dataflow, mode):
-    """The one entry of the walk."""
-    array = EngineArray(dataflow, mode, 4, 4, 1, 2, 1, weights_are_sums=engine == "wg")
-    policies = GradientEngine(rows=4, cols=4, dataflow=dataflow, mode=mode, skip_spikes=True,
-                              skip_gradients=True, skip_outputs=True, grid="compacted")  # fmt: skip
+def count_of(engine, dataflow, mode):
+    """What the one entry of the walk costs."""
+    array = EngineArray(
+        engine, dataflow, mode, rows=4, cols=4, slot_cycles=1, scan=2, queue=1, grid="compacted"
+    )
     layer, box = conv((4, 1, 4), 4, 1), [Block((0, 1), (0, 1), (0, 1))]
-    live, spikes, gradients = np.ones((1, 1), bool), mask(SPIKES), mask(GRADIENTS)
-    made = {
-        "fp": lambda: forward_work(layer, array, policies, spikes, box, (0, 4)),
-        "bp": lambda: backward_work(
-            layer, array, policies, gradients, mask(NEED), live, box, (0, 4)
-        ),
-        "wg": lambda: weight_gradient_work(
-            layer, array, policies, spikes, gradients, live, box, (0, 4), (0, 4)
-        ),
-    }[engine]()
-    (one,) = passes(array, list(made), box, (0, 4), 4, 9)
-    assert one.walked.cycles.shape == (1, 1)
-    return one.walked
+    live, spikes, dY, channels = np.ones((1, 1), bool), mask(SPIKES), mask(GRADIENTS), (0, 4)
+    if engine == "bp":
+        work = backward_work(layer, array, OperandMasks(dY, mask(NEED), live), box, channels)
+    else:
+        masks = OperandMasks(spikes, dY if engine == "wg" else None, live)
+        work = product_work(layer, array, masks, box, channels, channels)
+    (walk,) = passes(array, list(work), box, channels, 4, 9)
+    assert walk.counts.cycles.shape == (1, 1)
+    return walk.counts
 
 
 @pytest.mark.parametrize(("engine", "dataflow"), BY_HAND)
 def test_dense_executes_every_slot(engine, dataflow):
     """Four slots of sixteen multiply-accumulates."""
-    one = walked(engine, dataflow, "dense")
-    assert (one.slots, one.executed, one.cycles, one.macs) == (4, 4, 8, 64)
+    count = count_of(engine, dataflow, "dense")
+    assert (count.slots, count.executed, count.cycles, count.macs) == (4, 4, 8, 64)
 
 
 @pytest.mark.parametrize(("engine", "dataflow"), BY_HAND)
 def test_vector_skips_slots_that_change_nothing(engine, dataflow):
     """As counted above; a slot that is left still costs its sixteen."""
     (executed, cycles), _ = BY_HAND[engine, dataflow]
-    one = walked(engine, dataflow, "vector")
-    assert (one.slots, one.executed, one.cycles) == (4, executed, cycles)
-    assert one.macs == 16 * executed
+    count = count_of(engine, dataflow, "vector")
+    assert (count.slots, count.executed, count.cycles) == (4, executed, cycles)
+    assert count.macs == 16 * executed
 
 
 @pytest.mark.parametrize(("engine", "dataflow"), BY_HAND)
 def test_element_skips_for_every_lane(engine, dataflow):
     """As counted above; a lane's slot costs four multiply-accumulates."""
     _, (lane_slots, cycles, merged) = BY_HAND[engine, dataflow]
-    one = walked(engine, dataflow, "element")
-    assert (one.lane_slots, one.cycles, one.merged) == (lane_slots, cycles, merged)
-    assert one.macs == 4 * lane_slots
+    count = count_of(engine, dataflow, "element")
+    assert (count.lane_slots, count.cycles, count.merged) == (lane_slots, cycles, merged)
+    assert count.macs == 4 * lane_slots
 
 
 @pytest.mark.parametrize(("engine", "useful"), [("fp", 16), ("bp", 4), ("wg", 3)])
 def test_useful_work_does_not_depend_on_the_walk(engine, useful):
-    """FP: four spikes for four outputs; BP: two dU at x 1 for two needed dS; WG: three pairs."""
+    """FP: four spikes for four outputs; BP: two dY at x 1 for two needed dX; WG: three pairs."""
     for dataflow in ("weight", "output", "input"):
         for mode in ("dense", "vector", "element"):
-            assert walked(engine, dataflow, mode).useful == useful
+            assert count_of(engine, dataflow, mode).useful == useful

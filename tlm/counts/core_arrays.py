@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
-from tlm.config.core import EngineConfig
-from tlm.counts.engine_array import EngineArray
+from tlm.config.core import BackwardGrid, EngineConfig, GradientEngine
+from tlm.counts.engine_array import EngineArray, EngineName
 from tlm.errors import MappingError
 from tlm.space.rounding import ceil_div
 
 
 @dataclass(frozen=True, slots=True)
 class CoreArrays:
-    """What every loop nest needs to know of the engines' arrays (all three are shaped alike).
+    """What loop nests need to know of the engines' arrays (all three are shaped alike).
 
     ``chunk`` channels enter a slot and ``tile`` channels leave it in FP; BP reads the same weights
     the other way round. ``positions`` vectors of partial sums fit their buffer, ``half_buffer``
-    weight tiles half of theirs.
+    weight tiles half of theirs. ``depth`` is the pipeline's, ``lanes`` are those of the soma unit.
     """
 
     chunk: int
@@ -62,9 +62,9 @@ def arrays_of(chip: ChipConfig) -> CoreArrays:
         depth=chip.core.pipeline_depth,
         lanes=chip.core.unit_lanes,
         weight_bits=chip.precision.weight,
-        fp=_array(chip, engines.fp),
-        bp=_array(chip, engines.bp),
-        wg=_array(chip, engines.wg, weights_are_sums=True),
+        fp=_engine_array(chip, "fp"),
+        bp=_engine_array(chip, "bp"),
+        wg=_engine_array(chip, "wg"),
     )
     if arrays.positions < 1:
         raise MappingError("core.memory.partial_sums holds less than one vector; enlarge it")
@@ -76,8 +76,12 @@ def arrays_of(chip: ChipConfig) -> CoreArrays:
     return arrays
 
 
-def _array(chip: ChipConfig, engine: EngineConfig, weights_are_sums: bool = False) -> EngineArray:
+def _engine_array(chip: ChipConfig, name: EngineName) -> EngineArray:
+    engine: EngineConfig = getattr(chip.core.engines, name)
+    skip_row_zeros, skip_column_zeros = _zero_tests(name, engine)
+    grid: BackwardGrid = engine.grid if isinstance(engine, GradientEngine) else "compacted"
     return EngineArray(
+        engine=name,
         dataflow=engine.dataflow,
         mode=engine.mode,
         rows=engine.rows,
@@ -85,5 +89,19 @@ def _array(chip: ChipConfig, engine: EngineConfig, weights_are_sums: bool = Fals
         slot_cycles=ceil_div(max(engine.rows, engine.cols), chip.core.memory.banks),
         scan=chip.core.scan_slots,
         queue=chip.core.queue_depth,
-        weights_are_sums=weights_are_sums,
+        skip_row_zeros=skip_row_zeros,
+        skip_column_zeros=skip_column_zeros,
+        grid=grid,
     )
+
+
+def _zero_tests(name: EngineName, engine: EngineConfig) -> tuple[bool, bool]:
+    """Whether an engine's zero test looks at its row operand, and at its column operand.
+
+    FP: inputs, and any output; BP: dY and the needed dS; WG: inputs and dY.
+    """
+    return {
+        "fp": (engine.skip_spikes, True),
+        "bp": (engine.skip_gradients, engine.skip_outputs),
+        "wg": (engine.skip_spikes, engine.skip_gradients),
+    }[name]

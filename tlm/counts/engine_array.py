@@ -1,20 +1,26 @@
-"""The array of one engine: its sizes, what it holds and which slots it skips."""
+"""The array of one engine: its size, what it holds, and which zeros it looks for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from tlm.config.core import Dataflow, Mode
+from tlm.config.core import BackwardGrid, Dataflow, Mode
+
+EngineName = Literal["fp", "bp", "wg"]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineArray:
-    """One engine's array: sizes, dataflow, mode, and whether its sums are weights (WG).
+    """One engine's array, as far as slots, cycles and words depend on it.
 
-    ``slot_cycles`` is above 1 only if the banks cannot feed a slot a cycle; ``scan`` slots are
-    looked at in a cycle, ``queue`` groups of them wait in front of a lane.
+    ``slot_cycles`` is above 1 only if the banks cannot feed one slot per cycle; ``scan`` slots are
+    looked at in a cycle, ``queue`` groups of them wait in front of a lane. ``skip_row_zeros`` and
+    ``skip_column_zeros`` say whether the zero test looks at the operand along the rows and along
+    the columns. On the ``inserted`` grid the zeros that a stride puts between gradients take slots.
     """
 
+    engine: EngineName
     dataflow: Dataflow
     mode: Mode
     rows: int
@@ -22,7 +28,14 @@ class EngineArray:
     slot_cycles: int
     scan: int
     queue: int
-    weights_are_sums: bool
+    skip_row_zeros: bool = True
+    skip_column_zeros: bool = True
+    grid: BackwardGrid = "compacted"
+
+    @property
+    def weights_are_sums(self) -> bool:
+        """Whether what the array adds up are weights (dW), as in WG, and not neurons' values."""
+        return self.engine == "wg"
 
     @property
     def held_positions(self) -> int:
@@ -33,3 +46,8 @@ class EngineArray:
     def lanes(self) -> int:
         """Lanes of mode ``element``."""
         return self.cols if self.dataflow == "input" else self.rows
+
+    @property
+    def channels_together(self) -> int:
+        """Channels along the rows that may be counted together; single lanes need them apart."""
+        return 1 if self.mode == "element" or self.dataflow != "weight" else self.rows

@@ -1,8 +1,8 @@
 """Weights held in the array (WG: dW): each tile is loaded (drained), all positions stream past it.
 
 In mode ``element`` a lane of FP or BP adds into a bank of partial sums of its own, because it is
-out of step with the others; the banks are added up when the panel is done, a position a cycle. A
-lane of WG owns its row of dW.
+out of step with the others; the banks are added up when the panel is done, one position per cycle.
+A lane of WG owns its row of dW.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from tlm.counts.engine_array import EngineArray
 from tlm.counts.lanes import lane_cycles
 from tlm.counts.operands import Operands, grouped, in_groups
 from tlm.counts.rows import RowCounts
-from tlm.counts.walk import Shape, WalkCount
+from tlm.counts.walk import WalkShape
+from tlm.counts.walk_count import WalkCount, of_one_shape
 from tlm.space.array_types import Bools, Cells, Ints
 
 
 class WeightStream(NamedTuple):
-    """Streams past all tiles, [block, second group, first group, tap].
+    """Streams past all tiles, [block, column group, row group, tap].
 
-    Second groups are one if all agree. ``lane_slots`` are slots of single lanes. By block and
-    second group, ``touched`` positions get a sum at all and ``fresh`` sums start from nothing
+    Column groups are one if all agree. ``lane_slots`` are slots of single lanes. By block and
+    column group, ``touched`` positions get a sum at all and ``fresh`` sums start from nothing
     (those of every lane, in mode ``element``).
     """
 
@@ -52,61 +53,77 @@ class WeightCounts(NamedTuple):
 
 
 def walk_held_weights(
-    shape: Shape, counted: WeightCounts, groups: range, size: int
+    shape: WalkShape, counts: WeightCounts, groups: range, size: int
 ) -> WalkCount[Ints]:
-    """Walk groups of ``second``, ``size`` weight tiles at a time: arrays [block, group, entry].
+    """Walk groups along the columns, ``size`` weight tiles at a time: [block, group, entry].
 
     Some positions of every block are scanned.
     """
-    stream, useful, positions = counted
-    array, widths = shape.array, shape.widths[groups][:, None]
-    tiles = len(shape.depths) * len(shape.taps)
+    array, stream, widths = shape.array, counts.stream, shape.widths[groups][:, None]
+    tiles = len(shape.row_group_taps)
     depths, starts = np.repeat(shape.depths, len(shape.taps)), np.arange(0, tiles, size)
-    every, live = positions[..., None, None]
+    positions, live = counts.positions[..., None, None]
 
-    def taken(counts: Ints) -> Ints:
+    def by_entry(values: Ints) -> Ints:
         """Sums over the tiles of an entry."""
-        own = counts[:, groups] if counts.shape[1] > 1 else counts
-        return np.add.reduceat(own.reshape(*own.shape[:2], tiles), starts, axis=2)
+        chosen = _of_groups(values, groups)
+        return np.add.reduceat(chosen.reshape(*chosen.shape[:2], tiles), starts, axis=2)
 
-    executed, count = taken(stream.executed), np.diff(np.append(starts, tiles))
-    vectors, operands = executed, taken(stream.executed * shape.depths[:, None])
+    executed, loads = by_entry(stream.executed), np.diff(np.append(starts, tiles))
+    lane_slots = np.zeros_like(executed)
+    vectors, row_words = executed, by_entry(stream.executed * shape.depths[:, None])
     if array.mode == "element":
-        vectors = operands = taken(stream.lane_slots)
+        vectors = row_words = lane_slots = by_entry(stream.lane_slots)
     streamed, held = vectors * widths, np.add.reduceat(depths, starts) * widths
-    other, sums = (streamed, held) if array.weights_are_sums else (held, streamed)
-    fields = np.broadcast_arrays(
-        taken(stream.cycles) + array.rows * count, count * every, count * live, executed,
-        held * every, operands * widths, taken(useful), vectors * (array.mode == "element"),
-        operands, other, sums, sums, np.zeros_like(sums), np.zeros_like(sums),
-    )  # fmt: skip
-    walked = WalkCount(*(np.array(field, np.int64) for field in fields))
+    other_words, sums = (streamed, held) if array.weights_are_sums else (held, streamed)
+    count = of_one_shape(
+        WalkCount(
+            cycles=by_entry(stream.cycles) + array.rows * loads,
+            slots=loads * positions,
+            scanned=loads * live,
+            executed=executed,
+            dense=held * positions,
+            macs=row_words * widths,
+            useful=by_entry(counts.useful),
+            lane_slots=lane_slots,
+            row_words=row_words,
+            other_words=other_words,
+            sum_reads=sums,
+            sum_writes=sums,
+            fresh=np.zeros_like(sums),
+            merged=np.zeros_like(sums),
+        )
+    )
     if not array.weights_are_sums:
-        _spare_reads(walked, array, stream, live[..., 0], groups, widths[:, 0])
-    return walked
+        _spare_reads(count, shape, stream, live[..., 0], groups)
+    return count
+
+
+def _of_groups(values: Ints, groups: range) -> Ints:
+    """Values [block, column group, ...] of some groups; a single group stands for all."""
+    return values[:, groups] if values.shape[1] > 1 else values
 
 
 def _spare_reads(
-    walked: WalkCount[Ints],
-    array: EngineArray,
+    count: WalkCount[Ints],
+    shape: WalkShape,
     stream: WeightStream,
     live: Ints,
     groups: range,
-    widths: Ints,
 ) -> None:
     """Take back the read of the first sum of each output, in order; merge the sums of lanes."""
+    array, widths = shape.array, shape.widths[groups]
     fresh, touched = (
-        (count[:, groups] if count.shape[1] > 1 else count) * widths
-        for count in (stream.fresh, stream.touched)
+        _of_groups(values, groups) * widths for values in (stream.fresh, stream.touched)
     )
-    first = np.minimum(walked.sum_reads.cumsum(axis=2), fresh[..., None])
-    walked.fresh = np.diff(first, axis=2, prepend=0)
-    walked.sum_reads -= walked.fresh
+    first_reads = np.minimum(count.sum_reads.cumsum(axis=2), fresh[..., None])
+    count.fresh = np.diff(first_reads, axis=2, prepend=0)
+    count.sum_reads -= count.fresh
     if array.mode == "element":
-        walked.cycles[..., -1] += live * array.slot_cycles
-        walked.sum_reads[..., -1] += fresh
-        walked.sum_writes[..., -1] += touched
-        walked.merged[..., -1] += fresh - touched
+        count.cycles[..., -1] += live * array.slot_cycles
+        count.sum_reads[..., -1] += fresh
+        count.sum_writes[..., -1] += touched
+        count.merged[..., -1] += fresh - touched
 
 
 def skipped_streams(array: EngineArray, rows: RowCounts, live: Ints) -> WeightStream:
@@ -114,49 +131,64 @@ def skipped_streams(array: EngineArray, rows: RowCounts, live: Ints) -> WeightSt
 
     ``rows`` are counts of whole blocks, ``live`` [block] their positions that are scanned.
     """
-    at = live[:, None, None, None]
+    slots = live[:, None, None, None]
     if array.mode == "dense":
-        every = np.broadcast_to(at, rows.executed.shape)
+        every = np.broadcast_to(slots, rows.executed.shape)
         full = np.broadcast_to(live[:, None], rows.executed.shape[:2])
-        return WeightStream(every, every * array.slot_cycles, every, full, full)
-    cycles = np.maximum(rows.executed * array.slot_cycles, -(-at // array.scan))
-    return WeightStream(rows.executed, cycles, rows.executed, rows.touched, rows.touched)
+        return WeightStream(
+            executed=every,
+            cycles=every * array.slot_cycles,
+            lane_slots=every,
+            touched=full,
+            fresh=full,
+        )
+    return WeightStream(
+        executed=rows.executed,
+        cycles=np.maximum(rows.executed * array.slot_cycles, -(-slots // array.scan)),
+        lane_slots=rows.executed,
+        touched=rows.touched,
+        fresh=rows.touched,
+    )
 
 
 def lane_streams(array: EngineArray, operands: Sequence[Operands]) -> WeightStream:
     """Count the streams of mode ``element``, block by block: lanes depend on the order."""
-    counted = [_lane_stream(array, one) for one in operands]
-    return WeightStream(*(np.stack(field) for field in zip(*counted, strict=True)))
+    streams = [_lane_stream(array, block_operands) for block_operands in operands]
+    return WeightStream(*(np.stack(field) for field in zip(*streams, strict=True)))
 
 
-def _lane_stream(array: EngineArray, operands: Operands) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    second: Cells = np.ones((1, operands.live), np.bool_)
-    if operands.second is not None:
-        second = grouped(operands.second, array.cols, 0) > 0
-    left = (grouped(operands.first, array.rows, 1) > 0).astype(np.float32)
-    right = second.astype(np.float32)
-    taps, chunks, live = left.shape
-    met = (left.reshape(taps * chunks, live) @ right.T).reshape(taps, chunks, len(second))
-    executed = met.transpose(2, 1, 0).astype(np.int64)
-    touched = (right @ left.any(axis=(0, 1))).astype(np.int64)
-    rows = _by_row(array, operands.first)
+def _lane_stream(array: EngineArray, operands: Operands) -> WeightStream:
+    """The stream of one block, without the axis of blocks."""
+    columns: Cells = np.ones((1, operands.live), np.bool_)
+    if operands.column_operand is not None:
+        columns = grouped(operands.column_operand, array.cols, 0) > 0
+    left = (grouped(operands.row_operand, array.rows, 1) > 0).astype(np.float32)
+    right = columns.astype(np.float32)
+    taps, groups, live = left.shape
+    meetings = (left.reshape(taps * groups, live) @ right.T).reshape(taps, groups, len(columns))
+    rows = _by_row(array, operands.row_operand)
     work = _lane_work(array, rows, right)
-    fresh = (rows.any(axis=(0, 1)).astype(np.float32) @ right.T).sum(axis=0).astype(np.int64)
-    cycles = lane_cycles(work * array.slot_cycles, array.queue)
-    return executed, cycles, work.sum(axis=(0, -1), dtype=np.int64), touched, fresh
+    fresh = rows.any(axis=(0, 1)).astype(np.float32) @ right.T
+    return WeightStream(
+        executed=meetings.transpose(2, 1, 0).astype(np.int64),
+        cycles=lane_cycles(work * array.slot_cycles, array.queue),
+        lane_slots=work.sum(axis=(0, -1), dtype=np.int64),
+        touched=(right @ left.any(axis=(0, 1))).astype(np.int64),
+        fresh=fresh.sum(axis=0).astype(np.int64),
+    )
 
 
-def _lane_work(array: EngineArray, rows: Bools, second: Cells) -> Ints:
-    """Non-zeros of every lane, [scan group, second group, first group, tap, lane]."""
-    taps, chunks, lanes, live = rows.shape
+def _lane_work(array: EngineArray, rows: Bools, columns: Cells) -> Ints:
+    """Non-zeros of every lane, [scan group, column group, row group, tap, lane]."""
+    taps, groups, lanes, live = rows.shape
     left = in_groups(rows.reshape(-1, live), array.scan).transpose(1, 0, 2).astype(np.float32)
-    right = in_groups(second, array.scan).transpose(1, 2, 0)
-    met = (left @ right).reshape(-1, taps, chunks, lanes, len(second))
-    return np.asarray(met.transpose(0, 4, 2, 1, 3).astype(np.int32))
+    right = in_groups(columns, array.scan).transpose(1, 2, 0)
+    meetings = (left @ right).reshape(-1, taps, groups, lanes, len(columns))
+    return np.asarray(meetings.transpose(0, 4, 2, 1, 3).astype(np.int32))
 
 
-def _by_row(array: EngineArray, first: Bools) -> Bools:
-    """Channels of ``first`` [tap, channel, P] by row of the array: [tap, chunk, row, P]."""
-    missing = -first.shape[1] % array.rows
-    padded = np.pad(first, ((0, 0), (0, missing), (0, 0)))
-    return padded.reshape(len(first), -1, array.rows, first.shape[2])
+def _by_row(array: EngineArray, row_operand: Bools) -> Bools:
+    """Channels [tap, channel, position] by row of the array: [tap, row group, row, position]."""
+    missing = -row_operand.shape[1] % array.rows
+    padded = np.pad(row_operand, ((0, 0), (0, missing), (0, 0)))
+    return padded.reshape(len(row_operand), -1, array.rows, row_operand.shape[2])

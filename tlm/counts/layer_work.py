@@ -6,11 +6,10 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
-from tlm.config.core import Engines
-from tlm.counts import array_pass
-from tlm.counts.array_pass import GroupWork
+from tlm.counts.array_pass import GroupWork, backward_work, product_work
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.masks import Masks
+from tlm.counts.operands import OperandMasks, everywhere
 from tlm.counts.passes import Passes, passes
 from tlm.space.array_types import Bools
 from tlm.space.region import Block, Span
@@ -22,13 +21,12 @@ class LayerWork:
     """FP, BP and WG of one layer, counted when some blocks are asked for.
 
     ``live`` [T, B] is false where the whole dY is zero and the slice is skipped. What is counted
-    is kept for the next round over the same blocks, until dropped.
+    is kept for the next sweep over the same blocks, until dropped.
     """
 
     layer: Layer
     masks: Masks
     live: Bools
-    engines: Engines
     arrays: CoreArrays
     _kept: dict[Hashable, list[GroupWork]] = field(default_factory=dict)
 
@@ -42,8 +40,11 @@ class LayerWork:
         array, key = self.arrays.fp, ("fp", blocks[0], blocks[-1], part)
         if key not in self._kept:
             inputs = self.masks.inputs(self.layer.index)
-            made = array_pass.forward_work(self.layer, array, self.engines.fp, inputs, blocks, part)
-            self._kept[key] = list(made)
+            masks = OperandMasks(inputs, None, live=everywhere(inputs.shape[:2]))
+            every_input = (0, self.layer.in_shape[0])
+            self._kept[key] = list(
+                product_work(self.layer, array, masks, blocks, every_input, part)
+            )
         return passes(array, self._kept[key], blocks, outputs, panel, size)
 
     def backward(
@@ -52,12 +53,9 @@ class LayerWork:
         """BP of a slice's channels ``part`` to some ``inputs``, all blocks of a box of inputs."""
         array, key = self.arrays.bp, ("bp", blocks[0], blocks[-1], part)
         if key not in self._kept:
-            index = self.layer.index
-            du, need = self.masks.dY(index), self.masks.input_need(index)
-            made = array_pass.backward_work(
-                self.layer, array, self.engines.bp, du, need, self.live, blocks, part
-            )
-            self._kept[key] = list(made)
+            dY, need = self.masks.dY(self.layer.index), self.masks.input_need(self.layer.index)
+            masks = OperandMasks(row_operand=dY, column_operand=need, live=self.live)
+            self._kept[key] = list(backward_work(self.layer, array, masks, blocks, part))
         return passes(array, self._kept[key], blocks, inputs, panel, size)
 
     def weight_gradient(
@@ -69,14 +67,11 @@ class LayerWork:
         """
         array, key = self.arrays.wg, ("wg", blocks[0], blocks[-1], part, inputs)
         if key not in self._kept:
-            index = self.layer.index
-            seen, du = self.masks.inputs(index), self.masks.dY(index)
-            made = array_pass.weight_gradient_work(
-                self.layer, array, self.engines.wg, seen, du, self.live, blocks, part, inputs
-            )
-            self._kept[key] = list(made)
-        everything = prod(self.layer.weight_shape)
-        return passes(array, self._kept[key], blocks, outputs, panel, everything)
+            values, dY = self.masks.inputs(self.layer.index), self.masks.dY(self.layer.index)
+            masks = OperandMasks(row_operand=values, column_operand=dY, live=self.live)
+            self._kept[key] = list(product_work(self.layer, array, masks, blocks, inputs, part))
+        every_weight = prod(self.layer.weight_shape)
+        return passes(array, self._kept[key], blocks, outputs, panel, every_weight)
 
     def drop(self) -> None:
         """Forget what is kept."""

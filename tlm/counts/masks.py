@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tlm.space.array_types import Bools
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
 
-Number = TypeVar("Number", bound=np.generic)
+Element = TypeVar("Element", bound=np.generic)
 Whole = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
@@ -33,11 +33,12 @@ class Masks:
         self._workload, self.recording = workload, recording
         self._layers = workload.layers
         self._sparse_norm = sparse_norm
-        few, one = (None, None) if keep else (4, 1)
-        self.output = lru_cache(maxsize=few)(self._output)
-        self.need = lru_cache(maxsize=few)(self._need)
-        self.inputs = lru_cache(maxsize=one)(self._inputs)
-        self.input_need = lru_cache(maxsize=one)(self._input_need)
+        # By layer: outputs are read by several later layers, inputs by their layer alone.
+        outputs_kept, inputs_kept = (None, None) if keep else (4, 1)
+        self.output = lru_cache(maxsize=outputs_kept)(self._output)
+        self.need = lru_cache(maxsize=outputs_kept)(self._need)
+        self.inputs = lru_cache(maxsize=inputs_kept)(self._inputs)
+        self.input_need = lru_cache(maxsize=inputs_kept)(self._input_need)
 
     def dY(self, index: int) -> Bools:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
@@ -98,10 +99,10 @@ class Masks:
         total: Whole | None = None
         for source in layer.sources:
             pool = self._layers[source].pool
-            one: Whole = self.output(source).view(np.uint8)
+            values: Whole = self.output(source).view(np.uint8)
             if pool is not None and pool.kind == "average":
-                one = _window_sums(pool, self.recording.spikes[source])
-            total = one if total is None else total + one
+                values = _window_sums(pool, self.recording.spikes[source])
+            total = values if total is None else total + values
         assert total is not None
         return total
 
@@ -122,7 +123,7 @@ class Masks:
         return max(1, int(total.max()).bit_length())
 
 
-def taps(pool: Pool, values: npt.NDArray[Number]) -> list[npt.NDArray[Number]]:
+def taps(pool: Pool, values: npt.NDArray[Element]) -> list[npt.NDArray[Element]]:
     """[..., E, F] -> views [..., E', F'] for each tap of the windows in scan order, zero-padded."""
     edge = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
     padded = np.pad(values, edge) if pool.padding else values
@@ -144,12 +145,12 @@ def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     ranked = values.view(np.uint8) if values.dtype == np.bool_ else np.asarray(values, np.uint16)
     if pool.padding:
         ranked = ranked + ranked.dtype.type(1)
-    (best, found), *others = zip(taps(pool, ranked), taps(pool, need), strict=True)
-    for value, wanted in others:
+    (best, winner_need), *others = zip(taps(pool, ranked), taps(pool, need), strict=True)
+    for value, value_need in others:
         better = np.greater(value, best)
         best = np.maximum(best, value)
-        found = np.where(better, wanted, found)
-    return found
+        winner_need = np.where(better, value_need, winner_need)
+    return winner_need
 
 
 def _any(pool: Pool, values: Bools) -> Bools:
@@ -174,10 +175,7 @@ def _spread(pool: Pool, gradients: Bools, shape: tuple[int, int, int]) -> Bools:
 
 
 def _union(masks: list[Bools]) -> Bools:
-    total = masks[0]
-    for one in masks[1:]:
-        total = total | one
-    return total
+    return reduce(np.bitwise_or, masks)
 
 
 def _fitted(layer: Layer, values: Bools) -> Bools:

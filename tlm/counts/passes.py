@@ -10,14 +10,28 @@ from tlm.counts.array_pass import GroupWork
 from tlm.counts.dataflow import Walker, walk_panel
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.held_weights import walk_held_weights
-from tlm.counts.walk import Entry, WalkCount, WeightTile, chained, flat, nothing, table_of
+from tlm.counts.walk_count import (
+    Entry,
+    WalkCount,
+    WeightTile,
+    chained,
+    empty_entry,
+    flat,
+    table_of,
+)
 from tlm.space.array_types import Ints
 from tlm.space.region import Block, Span, length, overlap
+from tlm.space.rounding import ceil_div
+
+PanelTiles = list[list[WeightTile]]  # of every entry of a panel
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Channels of second walked together against ``partners``; ``entries`` are its own."""
+    """Channels along the columns walked together against the ``partners`` along the rows.
+
+    ``entries`` is the span of the panel's entries among those of its block.
+    """
 
     channels: Span
     partners: Span
@@ -39,11 +53,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """Blocks one after the other that are walked alike; ``walked`` [block, entry]."""
+    """Blocks one after the other that are walked alike; ``counts`` are arrays [block, entry]."""
 
     blocks: Sequence[Block]
     layout: Layout
-    walked: WalkCount[Ints]
+    counts: WalkCount[Ints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,92 +74,93 @@ def passes(
     array: EngineArray, work: Sequence[GroupWork], blocks: Sequence[Block], channels: Span,
     panel: int, size: int,
 ) -> Iterator[Passes]:  # fmt: skip
-    """Walk the ``channels`` of second, ``panel`` at a time, ``size`` weight tiles at a time."""
+    """Walk ``channels`` along the columns, ``panel`` at a time, ``size`` weight tiles at a time."""
     walkers = work[0].walkers
-    for (scanned, order), run in groupby(enumerate(blocks), lambda one: _scan(walkers, one[1])):
-        found = [at for at, _ in run]
-        some = slice(found[0], found[-1] + 1)
+    for (scanned, order), run in groupby(enumerate(blocks), lambda item: _scan(walkers, item[1])):
+        numbers = [number for number, _ in run]
+        alike = slice(numbers[0], numbers[-1] + 1)
         places = list(_places(array, work, order, channels, panel))
         if not places:
             continue
         if scanned and array.dataflow == "weight":
-            tiles, walked = _held_weights(places, some, size)
+            tiles, counts = _held_weights(places, alike, size)
         else:
-            tiles, walked = _by_block(places, blocks[some], size)
+            tiles, counts = _by_block(places, blocks[alike], size)
         ends = list(accumulate(map(len, tiles)))
         entries = zip([0, *ends], ends, strict=False)
         panels = tuple(
-            Panel(place.channels, place.work.first, span)
+            Panel(place.channels, place.work.row_channels, span)
             for place, span in zip(places, entries, strict=True)
         )
         taps = tuple(walkers[at].shape.taps for at in order)
-        layout = Layout(scanned, taps, panels, [entry for own in tiles for entry in own])
-        yield Passes(blocks[some], layout, walked)
+        layout = Layout(scanned, taps, panels, [entry for panel in tiles for entry in panel])
+        yield Passes(blocks[alike], layout, counts)
 
 
 def _scan(walkers: Sequence[Walker], block: Block) -> tuple[bool, tuple[int, ...]]:
     """Whether a block is scanned, and its classes of positions, from its first row on."""
-    rows = [(walker.seen.rows(block.rows), walker.seen) for walker in walkers]
+    rows = [(walker.tested.rows(block.rows), walker.tested) for walker in walkers]
     order = sorted(
         (planes.row + span[0] * planes.pitch, at)
         for at, (span, planes) in enumerate(rows)
         if length(span)
     )
-    scanned = any(walkers[at].seen.alive(block) for _, at in order)
+    scanned = any(walkers[at].tested.alive(block) for _, at in order)
     return scanned, tuple(at for _, at in order)
 
 
 def _places(
     array: EngineArray, work: Sequence[GroupWork], order: Sequence[int], channels: Span, panel: int
 ) -> Iterator[_Place]:
-    for one in work:
-        wanted, origin = overlap(one.second, channels), one.second[0]
-        for start in range(*wanted, panel):
-            end = min(start + panel, wanted[1])
-            groups = range((start - origin) // array.cols, -(-(end - origin) // array.cols))
-            yield _Place(one, [one.walkers[at] for at in order], (start, end), groups)
+    for group in work:
+        origin = group.column_channels[0]
+        first, last = overlap(group.column_channels, channels)
+        for start in range(first, last, panel):
+            end = min(start + panel, last)
+            groups = range((start - origin) // array.cols, ceil_div(end - origin, array.cols))
+            yield _Place(group, [group.walkers[at] for at in order], (start, end), groups)
 
 
 def _held_weights(
-    places: Sequence[_Place], some: slice, size: int
-) -> tuple[list[list[list[WeightTile]]], WalkCount[Ints]]:
+    places: Sequence[_Place], alike: slice, size: int
+) -> tuple[list[PanelTiles], WalkCount[Ints]]:
     """The weight tiles of every entry of a panel, and what they cost, all groups at once."""
-    walked: list[WalkCount[Ints]] = []
+    counts: list[WalkCount[Ints]] = []
     for _, run in groupby(places, lambda place: id(place.work)):
-        own = list(run)
-        groups = range(own[0].groups[0], own[-1].groups[0] + 1)
-        counted = [
-            walk_held_weights(walker.shape, walker.counted.of(some), groups, size)
-            for walker in own[0].walkers
+        panels = list(run)
+        groups = range(panels[0].groups[0], panels[-1].groups[0] + 1)
+        by_walker = [
+            walk_held_weights(walker.shape, walker.held_weight_counts.of(alike), groups, size)
+            for walker in panels[0].walkers
         ]
-        walked.append(flat(chained(counted)))
+        counts.append(flat(chained(by_walker)))
     tiles = [
         [
-            walker.shape.tiles(place.groups[0], under[start : start + size])
+            walker.shape.tiles(place.groups[0], pairs[start : start + size])
             for walker in place.walkers
-            for under in [walker.shape.under]
-            for start in range(0, len(under), size)
+            for pairs in [walker.shape.row_group_taps]
+            for start in range(0, len(pairs), size)
         ]
         for place in places
     ]
-    return tiles, chained(walked)
+    return tiles, chained(counts)
 
 
 def _by_block(
     places: Sequence[_Place], blocks: Sequence[Block], size: int
-) -> tuple[list[list[list[WeightTile]]], WalkCount[Ints]]:
+) -> tuple[list[PanelTiles], WalkCount[Ints]]:
     """The same, block by block and panel by panel; where there is no position, nothing."""
-    found: list[list[Entry]] = []
+    table: list[list[Entry]] = []
     for block in blocks:
         tiles, entries = [], list[Entry]()
         walks = {id(walker): walker.at(block) for place in places for walker in place.walkers}
         for place in places:
-            own = [
+            panel = [
                 entry
                 for walker in place.walkers
                 for entry in walk_panel(walks[id(walker)], place.groups, size)
-            ] or [nothing()]
-            tiles.append([weights for weights, _ in own])
-            entries += own
-        found.append(entries)
-    return tiles, table_of(found)
+            ] or [empty_entry()]
+            tiles.append([entry.tiles for entry in panel])
+            entries += panel
+        table.append(entries)
+    return tiles, table_of(table)

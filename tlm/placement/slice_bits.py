@@ -1,41 +1,14 @@
-"""Closed forms of a slice: its dense cycles, and how dY and dW pass through its memories."""
+"""Bits of a slice: its inputs and dY, and what WG moves of them and of dW."""
 
 from __future__ import annotations
 
 from math import prod
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.blocks import block_sizes, panel_positions
-from tlm.counts.core_arrays import CoreArrays
-from tlm.counts.dense import bp_dense_cycles, fp_dense_cycles, wg_dense_cycles
 from tlm.space.geometry import input_rows, output_rows, product_rows
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
 from tlm.workload.model import NETWORK_INPUT, Layer
-
-
-def dense_cycles(
-    layer: Layer, steps: int, part: Slice, arrays: CoreArrays, chip: ChipConfig
-) -> int:
-    """Closed-form FP + BP + WG cycles of one slice, every slot executed."""
-    region, width, engines = part.neurons, layer.product_shape[2], chip.core.engines
-    samples, rows = length(region.samples), length(product_rows(layer, region.rows))
-    weights = length(region.channels) * prod(layer.weight_shape[1:])
-    resident = weights * chip.precision.weight <= chip.core.memory.weights
-    fit, _ = panel_positions(arrays, arrays.fp, width, length(region.channels))
-    total = sum(
-        n * fp_dense_cycles(layer, arrays, p, region.channels, resident)
-        for p, n in block_sizes(samples, rows, steps, width, fit)
-    )
-    if layer.sources != (NETWORK_INPUT,) and length(part.input_rows):
-        channels, _, columns = layer.in_shape
-        fit, _ = panel_positions(arrays, arrays.bp, columns, channels)
-        total += sum(
-            n * bp_dense_cycles(layer, arrays, p, region.channels, resident, engines.bp.grid)
-            for p, n in block_sizes(samples, length(part.input_rows), steps, columns, fit)
-        )
-    positions = samples * rows * width * steps
-    return total + wg_dense_cycles(layer, arrays, positions, region.channels, engines.wg.grid)
 
 
 def dY_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from tlm.counts.accesses import walk_energy
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import Layout, Panel, Passes
-from tlm.counts.walk import some_blocks, summed
+from tlm.counts.walk_count import some_blocks, summed
 from tlm.program.builder import ProgramBuilder, dead_pairs
 from tlm.space.array_types import Ints
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
@@ -31,11 +31,11 @@ def array_tiles(
     for _, run in groupby(range(len(cuts)), lambda at: id(cuts[at])):
         found = list(run)
         own, cut = slice(found[0], found[-1] + 1), cuts[found[0]]
-        walked = summed(some_blocks(some.walked, own), cut.starts)
+        walked = summed(some_blocks(some.counts, own), cut.starts)
         energy: dict[str, Ints] = {}
         if some.layout.scanned:
             adds = chip.core.zero_operand_adds
-            energy = walk_energy(engine, array, walked, operand_bits, adds)
+            energy = walk_energy(array, walked, operand_bits, adds)
             energy |= cut.energy(engine, array, builder.arrays.weight_bits)
         work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
         table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()

@@ -9,4 +9,5 @@ import numpy.typing as npt
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 Cells = npt.NDArray[Any]  # masks, or counts of set elements

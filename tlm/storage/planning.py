@@ -125,7 +125,7 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid)
         grid=grid,
         slices=slices,
         masks=masks,
-        work=LayerWork(layer, masks, live, chip.core.engines, arrays),
+        work=LayerWork(layer, masks, live, arrays),
         live=live,
         owner=_owners(layer, workload.batch, slices),
         operand_bits=masks.operand_bits(layer, chip.precision.input),

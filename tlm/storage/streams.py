@@ -13,7 +13,7 @@ import numpy as np
 
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import Layout
-from tlm.counts.walk import WeightTile
+from tlm.counts.walk_count import WeightTile
 from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, source_rows
 from tlm.space.phase import ENGINE_OF_PHASE

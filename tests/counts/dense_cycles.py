@@ -1,32 +1,58 @@
-"""Closed forms: cycles of a block of an engine that skips nothing, for every dataflow.
+"""Closed forms: cycles of a block and of a slice if engines skip nothing, for every dataflow.
 
 With chunks and tiles of channels, R S taps, P positions, rows x cols the array:
 
     weight   tiles x chunks x taps x (rows + P)
-    output   ceil(P / rows) x channels streamed x taps a tile; P cycles more a tile each time its
-             sums (WG: its dU) change: once a group of weights to write, once more to read them back
+    output   ceil(P / rows) x channels streamed x taps per tile; P cycles more per tile each time
+             its sums (WG: its dY) change: once per group of weights to write, once more to read
+             them back
     input    chunks x taps x (P cycles to hold them, for every run of a panel that the weight
              buffer holds, and ceil(P / cols) x channels of the panel)
 
-A slot takes more than a cycle where the banks cannot feed it. Drain and soma pass are added once a
-panel. Of a strided layer BP walks the positions of each remainder by the stride with their own taps
-on the compacted grid, WG walks stride x stride times the positions on the inserted one.
+A slot takes more than a cycle where the banks cannot feed it. Drain and soma pass are added once
+per panel. Of a strided layer BP walks the positions of each remainder by the stride with their own
+taps on the compacted grid, WG walks stride x stride times the positions on the inserted one.
 """
 
 from __future__ import annotations
 
-from tlm.config.core import BackwardGrid
-from tlm.counts.blocks import panel_positions
+from math import prod
+
+from tlm.config.chip import ChipConfig
+from tlm.counts.blocks import block_sizes, panel_positions
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.engine_array import EngineArray
-from tlm.space.region import Span, cuts, length
+from tlm.space.geometry import product_rows
+from tlm.space.region import Slice, Span, cuts, length
 from tlm.space.rounding import ceil_div
-from tlm.workload.model import Layer
+from tlm.workload.model import NETWORK_INPUT, Layer
 
 
-def fp_dense_cycles(
-    layer: Layer, arrays: CoreArrays, p: int, channels: Span, resident: bool
+def dense_cycles(
+    layer: Layer, steps: int, part: Slice, arrays: CoreArrays, chip: ChipConfig
 ) -> int:
+    """Closed-form FP + BP + WG cycles of one slice, every slot executed."""
+    region, width = part.neurons, layer.product_shape[2]
+    samples, rows = length(region.samples), length(product_rows(layer, region.rows))
+    weights = length(region.channels) * prod(layer.weight_shape[1:])
+    resident = weights * chip.precision.weight <= chip.core.memory.weights
+    fit, _ = panel_positions(arrays, arrays.fp, width, length(region.channels))
+    total = sum(
+        n * fp_cycles(layer, arrays, p, region.channels, resident)
+        for p, n in block_sizes(samples, rows, steps, width, fit)
+    )
+    if layer.sources != (NETWORK_INPUT,) and length(part.input_rows):
+        channels, _, columns = layer.in_shape
+        fit, _ = panel_positions(arrays, arrays.bp, columns, channels)
+        total += sum(
+            n * bp_cycles(layer, arrays, p, region.channels, resident)
+            for p, n in block_sizes(samples, length(part.input_rows), steps, columns, fit)
+        )
+    positions = samples * rows * width * steps
+    return total + wg_cycles(layer, arrays, positions, region.channels)
+
+
+def fp_cycles(layer: Layer, arrays: CoreArrays, p: int, channels: Span, resident: bool) -> int:
     """FP over a block of ``p`` positions, with drain and soma pass of every panel."""
     depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
     _, panel = panel_positions(arrays, arrays.fp, layer.product_shape[2], length(channels))
@@ -38,9 +64,7 @@ def fp_dense_cycles(
     return total
 
 
-def bp_dense_cycles(
-    layer: Layer, arrays: CoreArrays, p: int, channels: Span, resident: bool, grid: BackwardGrid
-) -> int:
+def bp_cycles(layer: Layer, arrays: CoreArrays, p: int, channels: Span, resident: bool) -> int:
     """BP over a block of ``p`` input positions, for the slice's ``channels``, with drains.
 
     On the compacted grid the positions are taken to be spread evenly over the remainders.
@@ -49,7 +73,7 @@ def bp_dense_cycles(
     _, panel = panel_positions(arrays, arrays.bp, layer.in_shape[2], inputs)
     size = _together(arrays, arrays.bp, resident)
     phases = [(p, layer.kernel[0] * layer.kernel[1])]
-    if grid == "compacted":
+    if arrays.bp.grid == "compacted":
         phases = _phases(layer, p)
     total = 0
     for width, count in _widths(layer, inputs, panel):
@@ -58,12 +82,10 @@ def bp_dense_cycles(
     return total
 
 
-def wg_dense_cycles(
-    layer: Layer, arrays: CoreArrays, positions: int, channels: Span, grid: BackwardGrid
-) -> int:
+def wg_cycles(layer: Layer, arrays: CoreArrays, positions: int, channels: Span) -> int:
     """WG over ``positions`` of the product: samples x steps x rows x columns, with drains."""
     depth, taps = layer.weight_shape[1], layer.kernel[0] * layer.kernel[1]
-    if grid == "inserted":
+    if arrays.wg.grid == "inserted":
         positions *= layer.stride[0] * layer.stride[1]
     panel = length(channels) if arrays.wg.dataflow == "input" else arrays.tile
     total = 0
@@ -86,7 +108,7 @@ def _widths(layer: Layer, channels: int, panel: int) -> list[tuple[int, int]]:
 
 
 def _panel(array: EngineArray, depth: int, width: int, taps: int, p: int, size: int) -> int:
-    """One panel of ``width`` channels of second against ``depth`` channels of first."""
+    """One panel of ``width`` channels along the columns against ``depth`` along the rows."""
     if not p or not width:
         return 0
     chunks = ceil_div(depth, array.rows)

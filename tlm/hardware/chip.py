@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
-from tlm.hardware.core.dma import AddressSplit, Dma, Traffic
+from tlm.hardware.core.dma import Dma, Traffic
 from tlm.hardware.core.engine import Engine
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
@@ -18,6 +18,7 @@ from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Done, Environment, Transaction
+from tlm.space.packets import AddressSplit
 from tlm.space.phase import ENGINES
 from tlm.space.program import Program
 
@@ -57,7 +58,7 @@ class Channel:
         if txn.command:
             txn.job.dma.close(txn)
             return
-        txn.flits = self.network.flits_of(txn.nbytes)
+        txn.flits = self.network.packet_format.flits(txn.nbytes)
         txn.path = txn.home
         self.network.send(txn, self.terminal)
 
@@ -93,9 +94,7 @@ class Chip:
         self.engines: list[Engine] = []
         self.finished = Done(config.cores * len(ENGINES), "every engine to finish")
         idents = itertools.count()
-        split = AddressSplit(
-            config.dram.interleave, config.dram.channels, config.noc.payload, timing.burst_bytes
-        )
+        split = AddressSplit.of(config.dram, config.noc, timing.burst_bytes)
         first_channel_unit = config.cores * len(ENGINES)
         for core, terminal in enumerate(terminals):
             for index, name in enumerate(ENGINES):

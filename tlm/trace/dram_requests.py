@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.config.tables.dram_timing import DramTiming
+from tlm.space.phase import Command
 from tlm.trace.reader import Trace
-from tlm.trace.schema import COMMAND_NAMES
 
 Line = Callable[[int, bool, int], str]  # address in bytes, is a write, clock
-_READ = COMMAND_NAMES.index("read")
 
 # DRAMsim3's trace CPU: address in hexadecimal, READ or WRITE, clock.
 # Ramulator 2's LoadStoreTrace: LD or ST and the address; it has no times.
@@ -39,11 +38,11 @@ def bursts(trace: Trace, channel: int, timing: DramTiming) -> NDArray[np.int64]:
     within = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     clock = rows["end_req"] // timing.tck_ps
     address = (first[owner] + within) * timing.burst_bytes
-    return np.stack([clock[owner], address, rows["command"][owner] != _READ], axis=1)
+    return np.stack([clock[owner], address, rows["command"][owner] != Command.READ], axis=1)
 
 
 def request_lines(trace: Trace, channel: int, timing: DramTiming, form: str) -> Iterator[str]:
-    """One line a burst in ``form``, a key of ``FORMATS``; neither knows comments."""
+    """One line for each burst, in ``form``, a key of ``FORMATS``; neither knows comments."""
     line = FORMATS[form]
     for clock, address, write in bursts(trace, channel, timing).tolist():
         yield line(address, bool(write), clock)

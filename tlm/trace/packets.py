@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.config.chip import ChipConfig
+from tlm.space.packets import PacketFormat
+from tlm.space.phase import Command
+from tlm.space.routes import ADAPTIVE, DIRECTIONS, route
 from tlm.trace.chip import nodes_of
 from tlm.trace.reader import Trace
 from tlm.trace.schema import COMMAND_NAMES
@@ -24,7 +27,6 @@ PACKET_DTYPE = np.dtype(
     ]
 )
 COLUMNS = ("time_ps", "source_node", "target_node", "payload_bytes", "flits", "message")
-_READ = COMMAND_NAMES.index("read")
 
 
 def packets(trace: Trace, chip: ChipConfig) -> NDArray[np.void]:
@@ -35,27 +37,27 @@ def packets(trace: Trace, chip: ChipConfig) -> NDArray[np.void]:
     """
     rows = trace.transactions
     nodes = nodes_of(trace, chip)
-    reads = rows[rows["command"] == _READ]
-    found = np.zeros(len(rows) + len(reads), dtype=PACKET_DTYPE)
-    request, response = found[: len(rows)], found[len(rows) :]
+    reads = rows[rows["command"] == Command.READ]
+    sent = np.zeros(len(rows) + len(reads), dtype=PACKET_DTYPE)
+    request, response = sent[: len(rows)], sent[len(rows) :]
     _fill(request, rows, "begin_req", nodes[rows["initiator"]], nodes[rows["target"]])
-    request["nbytes"] = np.where(rows["command"] == _READ, 0, rows["nbytes"])
+    request["nbytes"] = np.where(rows["command"] == Command.READ, 0, rows["nbytes"])
     _fill(response, reads, "begin_resp", nodes[reads["target"]], nodes[reads["initiator"]])
     response["nbytes"] = reads["nbytes"]
     response["response"] = True
-    found["flits"] = -(-(found["nbytes"] + chip.noc.header) // (chip.noc.link // 8))
-    return found[np.argsort(found["time_ps"], kind="stable")]
+    sent["flits"] = PacketFormat.of(chip.noc).flits(sent["nbytes"])
+    return sent[np.argsort(sent["time_ps"], kind="stable")]
 
 
 def _fill(
-    found: NDArray[np.void],
+    packets: NDArray[np.void],
     rows: NDArray[np.void],
     time: str,
     source: NDArray[np.int64],
     target: NDArray[np.int64],
 ) -> None:
-    found["time_ps"], found["command"] = rows[time], rows["command"]
-    found["source"], found["target"] = source, target
+    packets["time_ps"], packets["command"] = rows[time], rows["command"]
+    packets["source"], packets["target"] = source, target
 
 
 def noc_messages(trace: Trace, chip: ChipConfig) -> Iterator[str]:
@@ -75,27 +77,15 @@ def link_nbytes(
     A packet counts on all links of its route in the window of its injection: how long it waited on
     the way is not in a trace. Empty for adaptive routes, which a trace does not hold either.
     """
-    adaptive = chip.noc.model == "router" and chip.noc.routing == "west-first"
-    columns_first = not (chip.noc.model == "router" and chip.noc.routing == "yx")
-    found: dict[str, NDArray[np.float64]] = {}
-    for source, target in np.unique(sent[["source", "target"]]).tolist() if not adaptive else ():
+    routing = chip.noc.routing if chip.noc.model == "router" else "xy"
+    if routing in ADAPTIVE:
+        return {}
+    carried: dict[str, NDArray[np.float64]] = {}
+    for source, target in np.unique(sent[["source", "target"]]).tolist():
         chosen = sent[(sent["source"] == source) & (sent["target"] == target)]
         nbytes = chosen["flits"] * (chip.noc.link // 8)
         moved, _ = np.histogram(chosen["time_ps"], edges_ps, weights=nbytes)
-        for link in _route(chip.mesh.columns, columns_first, source, target):
-            found[link] = found.get(link, 0) + moved
-    return dict(sorted(found.items()))
-
-
-def _route(columns: int, columns_first: bool, source: int, target: int) -> Iterator[str]:
-    """Names of the links from node to node, along the row first or along the column first."""
-    node = source
-    for along_row in (columns_first, not columns_first):
-        unit = 1 if along_row else columns
-        ahead = (
-            target % columns - node % columns if along_row else target // columns - node // columns
-        )
-        name = ("east", "west") if along_row else ("south", "north")
-        for _ in range(abs(ahead)):
-            yield f"chip.noc.n{node:02d}.{name[ahead < 0]}"
-            node += unit if ahead > 0 else -unit
+        for node, direction in route(routing, chip.mesh.columns, source, target):
+            link = f"chip.noc.n{node:02d}.{DIRECTIONS[direction]}"
+            carried[link] = carried.get(link, 0) + moved
+    return dict(sorted(carried.items()))

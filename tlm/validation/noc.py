@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tlm.hardware.noc.driver import Model, NocRun, drive
 from tlm.hardware.noc.router.shape import RouterShape
 from tlm.hardware.noc.traffic import TrafficPattern
+from tlm.space.routes import distance
 from tlm.validation.reference import ReferenceRow, read_table
 
 STAGES = {"rc4": 4, "la3": 3, "sp2": 2}
@@ -208,7 +209,7 @@ def zero_load_mismatches(side: int, flits: int) -> list[tuple[str, int, int]]:
         shape = RouterShape(stages, 4, BUFFER_FLITS)
         for source in range(side * side):
             for target in range(side * side):
-                hops = abs(source % side - target % side) + abs(source // side - target // side)
+                hops = distance(side, source, target)
                 expected = (hops + 1) * (stages + 1) + flits + 1
                 if _alone(side, shape, source, target, flits) != expected:
                     found.append((router, source, target))

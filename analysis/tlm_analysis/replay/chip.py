@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
-
-ReplayExtent = tuple[int, int]  # contiguous bytes in DRAM: address, length
-ReplayPiece = tuple[int, int, int, int]  # place, address there, payload bytes, DRAM bursts
+from tlm.space.packets import AddressSplit, PacketFormat
+from tlm.space.routes import route
+from tlm.space.tile import Extent
 
 
 class ReplayMessage(Protocol):
@@ -27,8 +28,8 @@ class ReplayTile(Protocol):
     cycles: int
     needs: tuple[int, ...]
     read_needs: tuple[int, ...]
-    reads: tuple[ReplayExtent, ...]
-    writes: tuple[ReplayExtent, ...]
+    reads: tuple[Extent, ...]
+    writes: tuple[Extent, ...]
     signals: tuple[int, ...]
     saves: tuple[int, ...]
 
@@ -58,34 +59,16 @@ class ReplayChip:
         dram = self.timing.tck_ps if self.config.dram.model == "controller" else 0
         return (*cores, *(dram for _ in self.config.dram_nodes))
 
-    def flits(self, nbytes: int) -> int:
-        """Flits of a packet with so many bytes of payload."""
-        noc = self.config.noc
-        return -(-(nbytes + noc.header) // (noc.link // 8))
+    @cached_property
+    def packet_format(self) -> PacketFormat:
+        """Sizes of the network's packets."""
+        return PacketFormat.of(self.config.noc)
+
+    @cached_property
+    def split(self) -> AddressSplit:
+        """How addresses spread over the DRAM channels."""
+        return AddressSplit.of(self.config.dram, self.config.noc, self.timing.burst_bytes)
 
     def route(self, source: int, target: int) -> tuple[tuple[int, int], ...]:
-        """The links of an XY route, each as the nodes it joins."""
-        columns = self.config.mesh.columns
-        links = []
-        while source != target:
-            if source % columns != target % columns:
-                following = source + (1 if target % columns > source % columns else -1)
-            else:
-                following = source + (columns if target > source else -columns)
-            links.append((source, following))
-            source = following
-        return tuple(links)
-
-    def pieces(self, run: ReplayExtent) -> list[ReplayPiece]:
-        """A run of bytes cut into packets, ``place`` being the channel."""
-        dram, payload, burst = self.config.dram, self.config.noc.payload, self.timing.burst_bytes
-        start, nbytes = run
-        end, packets = start + nbytes, []
-        while start < end:
-            stop = min(end, (start // payload + 1) * payload)
-            stripe, offset = divmod(start, dram.interleave)
-            address = stripe // dram.channels * dram.interleave + offset
-            bursts = (address + stop - start - 1) // burst - address // burst + 1
-            packets.append((stripe % dram.channels, address, stop - start, bursts))
-            start = stop
-        return packets
+        """The links of an XY route, each as a node and a direction."""
+        return tuple(route("xy", self.config.mesh.columns, source, target))

@@ -20,7 +20,7 @@ class Fabric:
         noc, dram = chip.config.noc, chip.config.dram
         terminals = len(chip.nodes)
         self.now = 0
-        self._chip = chip
+        self._flits_of = chip.packet_format.flits
         self._nodes = chip.nodes
         self._route = cache(chip.route)
         self._period_ps = noc.period_ps
@@ -54,7 +54,7 @@ class Fabric:
 
     def send(self, packet: ReplayPacket, source: int, target: int, nbytes: int) -> None:
         """Inject a packet with so many bytes of payload."""
-        packet.flits = flits = self._chip.flits(nbytes)
+        packet.flits = flits = self._flits_of(nbytes)
         packet.target, packet.hop = target, 0
         packet.route = self._route(self._nodes[source], self._nodes[target])
         start = self._seen(self.now, self._clocks_ps[source] and self._period_ps)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Sequence
+from typing import NamedTuple
 
-from tlm_analysis.replay.chip import ReplayChip, ReplayPiece, ReplayTile
+from tlm.space.tile import Extent
+from tlm_analysis.replay.chip import ReplayChip, ReplayTile
 from tlm_analysis.replay.fabric import Fabric
 from tlm_analysis.replay.packet import MESSAGE, READ, WRITE, ReplayPacket
 
@@ -21,6 +23,15 @@ class _Done:
         self.left = left
         self.saves = saves
         self.waiters: list[_Engine] = []
+
+
+class _Piece(NamedTuple):
+    """What becomes one packet: ``place`` is a core or a DRAM channel, ``address`` counts there."""
+
+    place: int
+    address: int
+    nbytes: int
+    bursts: int
 
 
 Wait = _Done | int  # a completion, or a time in ps
@@ -60,7 +71,7 @@ class _Replay:
         self._chip = chip
         self._fabric = Fabric(chip)
         self._window = chip.config.core.outstanding
-        self._payload = chip.config.noc.payload
+        self._payloads = chip.packet_format.payloads
         self._core = chip.config.core
         self._completions = completions
         self._ready: deque[_Engine] = deque()
@@ -123,7 +134,7 @@ class _Replay:
         return not any(self._completions[ident].left for ident in task.read_needs)
 
     def _fetch(self, engine: _Engine, task: ReplayTile) -> _Done | None:
-        pieces = [piece for run in task.reads for piece in self._chip.pieces(run)]
+        pieces = self._pieces(task.reads)
         done = _Done(len(pieces))
         self._queue(engine, READ, pieces, (done,))
         self._issue(engine)
@@ -132,8 +143,8 @@ class _Replay:
     def _hand_over(self, engine: _Engine, task: ReplayTile) -> None:
         """Post a task's writes and messages, and tell those who wait on the same core."""
         named = self._completions
-        pieces = [piece for run in task.writes for piece in self._chip.pieces(run)]
-        packets = [(message, self._sizes(message.nbytes)) for message in task.messages]
+        pieces = self._pieces(task.writes)
+        packets = [(message, self._payloads(message.nbytes)) for message in task.messages]
         saves = tuple(named[ident] for ident in task.saves)
         output = _Done(len(pieces) + sum(len(sizes) for _, sizes in packets))
         if output.left:
@@ -141,7 +152,7 @@ class _Replay:
         self._queue(engine, WRITE, pieces, (output, _Done(len(pieces), saves)))
         for message, sizes in packets:
             arrives = tuple(named[ident] for ident in message.arrives)
-            to_core = [(message.core, 0, size, 0) for size in sizes]
+            to_core = [_Piece(message.core, 0, size, 0) for size in sizes]
             self._queue(engine, MESSAGE, to_core, (output, *arrives))
         self._issue(engine)
         for done in saves if not pieces else ():
@@ -149,12 +160,17 @@ class _Replay:
         for ident in task.signals:
             self._arrive(named[ident])
 
-    def _sizes(self, nbytes: int) -> list[int]:
-        """Payloads of a message's packets; an empty message is one packet, all header."""
-        return [min(self._payload, nbytes - i) for i in range(0, max(1, nbytes), self._payload)]
+    def _pieces(self, extents: Sequence[Extent]) -> list[_Piece]:
+        """The packets that read or write some extents."""
+        split = self._chip.split
+        return [
+            _Piece(channel, address, nbytes, split.bursts(address, nbytes))
+            for extent in extents
+            for channel, address, nbytes in split.pieces(extent)
+        ]
 
     def _queue(
-        self, engine: _Engine, kind: int, pieces: list[ReplayPiece],
+        self, engine: _Engine, kind: int, pieces: list[_Piece],
         dones: tuple[_Done, ...],
     ) -> None:  # fmt: skip
         first = 0 if kind == MESSAGE else self._fabric.first_channel

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip, unit_names
-from tlm.hardware.core.dma import AddressSplit
 from tlm.kernel import StuckError, run_until
+from tlm.space.packets import AddressSplit
 from tlm.space.phase import ENGINES, Command, Phase
 from tlm.space.program import Completions, Program
 from tlm.space.tile import Message, Tile

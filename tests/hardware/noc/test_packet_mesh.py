@@ -100,9 +100,9 @@ def test_a_mesh_has_a_link_each_way_between_neighbours():
 def test_flits_of_a_packet():
     """Payload and header, rounded up to whole flits; a header alone is one flit."""
     network = Bench(1, 1).network
-    assert [network.flits_of(n) for n in (0, 1, 16, 17, 256)] == [1, 2, 2, 3, 17]
+    assert [network.packet_format.flits(n) for n in (0, 1, 16, 17, 256)] == [1, 2, 2, 3, 17]
     narrow = Bench(1, 1, link=64).network
-    assert [narrow.flits_of(n) for n in (0, 1, 256)] == [2, 3, 34]
+    assert [narrow.packet_format.flits(n) for n in (0, 1, 256)] == [2, 3, 34]
 
 
 def test_two_packets_from_one_node_follow_each_other():

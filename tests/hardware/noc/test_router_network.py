@@ -27,7 +27,7 @@ def arrivals(model, sends, *overrides):
     def sender(ident, time, source, target, nbytes):
         yield env.timeout(time)
         txn = Transaction(ident, 0, 0, nbytes, source, None)
-        txn.flits = network.flits_of(nbytes)
+        txn.flits = network.packet_format.flits(nbytes)
         txn.path = network.path(source, target, (lambda t: found.append((t.ident, env.now)),))
         network.send(txn, source)
 
@@ -82,7 +82,7 @@ def test_multicast_is_delivered_once_at_every_target():
     for node in range(20):
         network.attach(node, f"core{node:02d}")
     txn = Transaction(0, 0, 0, 64, 0, None)
-    txn.flits = network.flits_of(64)
+    txn.flits = network.packet_format.flits(64)
     arrived = []
     txn.path = network.multicast_path(0, (4, 15, 19), (lambda t: arrived.append(t.ident),))
     network.send(txn, 0)

@@ -12,8 +12,9 @@ from typing import Any
 from tlm.hardware.noc.network import ChipNetwork
 from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
+from tlm.space.packets import AddressSplit, ChannelPiece
 from tlm.space.phase import Command
-from tlm.space.tile import Extent, Message, Tile
+from tlm.space.tile import Message, Tile
 from tlm.space.trace_rows import TransactionRow
 
 READ, WRITE = int(Command.READ), int(Command.WRITE)  # plain ints: an enum costs twice in a test
@@ -27,8 +28,6 @@ _ELSEWHERE = {"id": "ident"} | {
 _row_of: Callable[[Transaction], tuple[int, ...]] = attrgetter(
     *(_ELSEWHERE.get(column, column) for column in TransactionRow._fields)
 )
-
-Piece = tuple[int, int, int]  # channel, address within it, bytes
 
 
 @dataclass(slots=True)
@@ -64,28 +63,6 @@ class Transfer:
     tile: Tile
     done: Done
     arrivals: tuple[Done, ...] = ()
-
-
-@dataclass(slots=True)
-class AddressSplit:
-    """How byte addresses spread over channels: ``interleave`` bytes to each in turn."""
-
-    interleave: int
-    channels: int
-    payload: int
-    burst: int
-
-    def pieces(self, run: Extent) -> list[Piece]:
-        """Cut a run at payload boundaries."""
-        start, nbytes = run
-        end, found = start + nbytes, []
-        while start < end:
-            stop = min(end, (start // self.payload + 1) * self.payload)
-            stripe, offset = divmod(start, self.interleave)
-            local = stripe // self.channels * self.interleave + offset
-            found.append((stripe % self.channels, local, stop - start))
-            start = stop
-        return found
 
 
 @dataclass(slots=True)
@@ -130,7 +107,7 @@ class Dma:
 
     def fetch(self, tile: Tile) -> Done | None:
         """Start reading what a tile needs from DRAM; None if it needs nothing."""
-        pieces = [piece for run in tile.reads for piece in self.split.pieces(run)]
+        pieces = [piece for extent in tile.reads for piece in self.split.pieces(extent)]
         if not pieces:
             return None
         done = Done(len(pieces), "its reads from DRAM")
@@ -144,8 +121,9 @@ class Dma:
 
         ``saves`` are told when the writes are in DRAM, each message's completions when it arrives.
         """
-        pieces = [piece for run in tile.writes for piece in self.split.pieces(run)]
-        packets = [self._packets(message.nbytes) for message, _ in messages]
+        pieces = [piece for extent in tile.writes for piece in self.split.pieces(extent)]
+        payloads = self.network.packet_format.payloads
+        packets = [payloads(message.nbytes) for message, _ in messages]
         now = self.env.now
         for save in saves:
             save.posted = now
@@ -191,19 +169,19 @@ class Dma:
             idle, self.idle = self.idle, None
             idle.arrive(now)
 
-    def _access(self, command: int, pieces: list[Piece], transfer: Transfer) -> None:
+    def _access(self, command: int, pieces: list[ChannelPiece], transfer: Transfer) -> None:
         """Queue reads or writes and count what they will move, request and response."""
-        tile, network, burst = transfer.tile, self.network, self.split.burst
+        tile, flits_of = transfer.tile, self.network.packet_format.flits
         total = bursts = link_flits = router_flits = 0
-        header = network.flits_of(0)
+        header = flits_of(0)
         for channel, address, nbytes in pieces:
             port = self.to_channel[channel]
-            data = network.flits_of(nbytes)
+            data = flits_of(nbytes)
             flits = header + data if command == READ else data
             self.queue.append((command, port, address, nbytes, header if command == READ else data,
                                transfer))  # fmt: skip
             total += nbytes
-            bursts += (address + nbytes - 1) // burst - address // burst + 1
+            bursts += self.split.bursts(address, nbytes)
             link_flits += flits * port.hops
             router_flits += flits * (port.hops + 1)
         traffic = self.traffic[tile.phase, tile.layer]
@@ -217,11 +195,6 @@ class Dma:
             traffic.write_bytes += total
             traffic.write_bursts += bursts
 
-    def _packets(self, nbytes: int) -> list[int]:
-        """Payload sizes of a message's packets; an empty message is one packet, all header."""
-        payload = self.split.payload
-        return [min(payload, nbytes - start) for start in range(0, max(1, nbytes), payload)]
-
     def _post(self, message: Message, sizes: list[int], transfer: Transfer) -> None:
         """Queue the packets of a message and count what they will move."""
         port, tile = self.to_core[message.core], transfer.tile
@@ -229,7 +202,7 @@ class Dma:
         traffic.transactions += len(sizes)
         traffic.message_bytes += message.nbytes
         for size in sizes:
-            flits = self.network.flits_of(size)
+            flits = self.network.packet_format.flits(size)
             self.queue.append((message.command, port, 0, size, flits, transfer))
             traffic.link_flits += flits * port.hops
             traffic.router_flits += flits * (port.hops + 1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tlm.kernel import Callbacks, Path, Transaction
+from tlm.space.packets import PacketFormat
 
 
 class Port(Protocol):
@@ -29,6 +30,7 @@ class ChipNetwork(Protocol):
 
     period_ps: int
     contended: bool
+    packet_format: PacketFormat
 
     @property
     def in_flight(self) -> int:
@@ -55,9 +57,6 @@ class ChipNetwork(Protocol):
         ``clock_ps`` is the period of a terminal with a clock domain of its own, 0 of one in the
         network's: packets to and from it pass ``noc.synchroniser``.
         """
-
-    def flits_of(self, nbytes: int) -> int:
-        """Flits of a packet with ``nbytes`` of payload and its header."""
 
     def hops(self, source: int, target: int) -> int:
         """Mesh links between two terminals."""

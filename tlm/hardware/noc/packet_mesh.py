@@ -15,8 +15,10 @@ from collections.abc import Generator
 from tlm.config.fabric import Mesh, Noc
 from tlm.hardware.noc.crossing import Crossing
 from tlm.kernel import Callbacks, Environment, Inbox, Path, Transaction, start_server
+from tlm.space.packets import PacketFormat
+from tlm.space.routes import DIRECTIONS, EAST, NORTH, SOUTH, WEST, channels, route
 
-EAST, SOUTH, WEST, NORTH = "east", "south", "west", "north"
+_CLOCKWISE = (EAST, SOUTH, WEST, NORTH)  # the order of a node's links in all results
 
 
 class Link:
@@ -46,16 +48,18 @@ class PacketNetwork:
         self.stages = noc.router_stages
         self.synchroniser = noc.synchroniser
         self.contended = noc.model == "packet"
-        self.header = noc.header
-        self.flit_bytes = noc.link // 8
+        self.packet_format = PacketFormat.of(noc)
         self.links: dict[tuple[int, str], Link] = {}
         self.ejections: list[Link] = []
         self.injections: list[Link] = []
         self.entries: list[Crossing] = []
         self.node_of: list[int] = []
-        for node in range(mesh.columns * mesh.rows):
-            for direction in self._directions(node):
-                self.links[node, direction] = self._start(f"n{node:02d}.{direction}")
+        for node, direction, _ in sorted(
+            channels(mesh.columns, mesh.rows),
+            key=lambda channel: (channel[0], _CLOCKWISE.index(channel[1])),
+        ):
+            name = DIRECTIONS[direction]
+            self.links[node, name] = self._start(f"n{node:02d}.{name}")
 
     def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
         """Give a core or DRAM channel its ports at a node; returns its terminal number.
@@ -70,10 +74,6 @@ class PacketNetwork:
         self.ejections.append(self._start(f"{name}.eject", Crossing(clock_ps, stages)))
         return terminal
 
-    def flits_of(self, nbytes: int) -> int:
-        """Flits of a packet with ``nbytes`` of payload and its header."""
-        return -(-(nbytes + self.header) // self.flit_bytes)
-
     def hops(self, source: int, target: int) -> int:
         """Mesh links between two terminals."""
         return len(self._route(self.node_of[source], self.node_of[target]))
@@ -83,9 +83,9 @@ class PacketNetwork:
 
         A server takes the first of the pair and leaves the rest: cheaper a hop than an index.
         """
-        route = self._route(self.node_of[source], self.node_of[target])
+        links = self._route(self.node_of[source], self.node_of[target])
         path: Path = (self.ejections[target].callbacks, (deliver, ()))
-        for link in reversed(route):
+        for link in reversed(links):
             path = (link.callbacks, path)
         return path
 
@@ -148,31 +148,6 @@ class PacketNetwork:
             else:
                 schedule(txn, 1, start + period - now)
 
-    def _directions(self, node: int) -> list[str]:
-        x, y = node % self.mesh.columns, node // self.mesh.columns
-        found = []
-        for direction, there in (
-            (EAST, x + 1 < self.mesh.columns),
-            (SOUTH, y + 1 < self.mesh.rows),
-            (WEST, x > 0),
-            (NORTH, y > 0),
-        ):
-            if there:
-                found.append(direction)
-        return found
-
     def _route(self, source: int, target: int) -> list[Link]:
-        """XY routing: along the row first, then along the column."""
-        columns = self.mesh.columns
-        x, y = source % columns, source // columns
-        to_x, to_y = target % columns, target // columns
-        route = []
-        while x != to_x:
-            direction = EAST if to_x > x else WEST
-            route.append(self.links[y * columns + x, direction])
-            x += 1 if to_x > x else -1
-        while y != to_y:
-            direction = SOUTH if to_y > y else NORTH
-            route.append(self.links[y * columns + x, direction])
-            y += 1 if to_y > y else -1
-        return route
+        steps = route("xy", self.mesh.columns, source, target)
+        return [self.links[node, DIRECTIONS[direction]] for node, direction in steps]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tlm.hardware.noc.router.parts import UNLIMITED, InputPort, Lane, OutputPort, Router, Source
-from tlm.hardware.noc.router.routes import DIRECTIONS, LOCAL, OPPOSITE, channels, directions
 from tlm.hardware.noc.router.shape import RouterShape
+from tlm.space.routes import DIRECTIONS, OPPOSITE, channels, directions
+
+LOCAL = len(DIRECTIONS)  # exits of a router from here on lead to its terminals
 
 
 class RouterMesh:

@@ -20,9 +20,10 @@ from tlm.hardware.noc.network import Port
 from tlm.hardware.noc.router.fabric import RouterFabric
 from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import OutputPort, Packet, Source
-from tlm.hardware.noc.router.routes import distance
 from tlm.hardware.noc.router.shape import RouterShape
 from tlm.kernel import Callbacks, Environment, Path, Transaction
+from tlm.space.packets import PacketFormat
+from tlm.space.routes import distance
 
 REQUEST, RESPONSE = 0, 1
 NETWORKS = ("", "response.")  # prefix of a channel's name
@@ -69,8 +70,7 @@ class RouterNetwork:
     def __init__(self, env: Environment, mesh: Mesh, noc: Noc) -> None:
         self.env = env
         self.period_ps = noc.period_ps
-        self.header = noc.header
-        self.flit_bytes = noc.link // 8
+        self.packet_format = PacketFormat.of(noc)
         self.synchroniser = noc.synchroniser
         self.responds: list[bool] = []
         self.entries: list[Crossing] = []
@@ -95,10 +95,6 @@ class RouterNetwork:
         for mesh in self.meshes:
             terminal = mesh.attach(node, name)
         return terminal
-
-    def flits_of(self, nbytes: int) -> int:
-        """Flits of a packet with ``nbytes`` of payload and its header."""
-        return -(-(nbytes + self.header) // self.flit_bytes)
 
     def hops(self, source: int, target: int) -> int:
         """Mesh links between two terminals on a shortest route, which all routings take."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from tlm.errors import ConfigError
+from tlm.space.routes import ROUTINGS, Routing
 
-Routing = Literal["xy", "yx", "west-first"]
-ROUTINGS: tuple[Routing, ...] = ("xy", "yx", "west-first")
 STAGES = (2, 3, 4)
 
 

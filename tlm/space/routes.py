@@ -1,4 +1,7 @@
-"""Routes over a mesh: which outputs bring a packet nearer to its target.
+"""Routes over a mesh: its channels, and which of them bring a packet nearer to its target.
+
+Node ``y * columns + x`` lies in column x and row y, row 0 in the north. The links of the network,
+the links in a trace and those of a replay are all named by what stands here.
 
 XY and YX finish one dimension before the other, so no packet ever turns back into the first: the
 channels can be numbered so that every route climbs, and no cycle of packets that wait for each
@@ -10,10 +13,13 @@ that it forbids break every cycle (Glass and Ni, ISCA 1992).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
-from tlm.hardware.noc.router.shape import Routing
+Routing = Literal["xy", "yx", "west-first"]
+ROUTINGS: tuple[Routing, ...] = ("xy", "yx", "west-first")
+ADAPTIVE: tuple[Routing, ...] = ("west-first",)  # the way depends on the load
 
-EAST, WEST, SOUTH, NORTH, LOCAL = range(5)
+EAST, WEST, SOUTH, NORTH = range(4)
 DIRECTIONS = ("east", "west", "south", "north")
 OPPOSITE = (WEST, EAST, NORTH, SOUTH)
 
@@ -51,3 +57,16 @@ def directions(routing: Routing, columns: int, node: int, target: int) -> tuple[
     if routing == "west-first" and dx >= 0:
         return along_x + along_y
     return (along_x + along_y)[:1]
+
+
+def route(routing: Routing, columns: int, source: int, target: int) -> Iterator[tuple[int, int]]:
+    """(node, direction) of every channel on the way between two nodes.
+
+    Of an adaptive routing, this is the way through a mesh without other traffic.
+    """
+    steps = {EAST: 1, WEST: -1, SOUTH: columns, NORTH: -columns}
+    node = source
+    while node != target:
+        direction = directions(routing, columns, node, target)[0]
+        yield node, direction
+        node += steps[direction]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeGuard, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -80,14 +80,13 @@ def known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
     """The keys that a file may hold in the group at ``path``; empty where any key may stand."""
     kind: Any = model
     for key in path:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if _is_group(kind):
             kind = kind.model_fields[key].annotation
         else:
             kind = get_args(kind)[-1]  # dict[str, X] or list[X]
-        kind = next(
-            (arg for arg in get_args(kind) if type(None) in get_args(kind)), kind
-        )  # X | None
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if type(None) in get_args(kind):  # X | None
+            kind = get_args(kind)[0]
+    if _is_group(kind):
         return [field.alias or name for name, field in kind.model_fields.items()]
     return []
 
@@ -95,10 +94,14 @@ def known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
 def leaf_paths(model: type[BaseModel]) -> Iterator[KeyPath]:
     """The path of every single value of ``model``, in the order of its fields."""
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if _is_group(field.annotation):
             yield from ((name, *rest) for rest in leaf_paths(field.annotation))
         else:
             yield (name,)
+
+
+def _is_group(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _path(line: str) -> KeyPath:
@@ -107,6 +110,7 @@ def _path(line: str) -> KeyPath:
 
 
 def _text(detail: Any, path: KeyPath, model: type[BaseModel], extends: str) -> str:
+    """What is wrong with the value at ``path``, in our words where pydantic's are not plain."""
     kind = detail["type"]
     if kind == "extra_forbidden":
         return f"unknown key{did_you_mean(path[-1], known_keys(model, path[:-1]))}"

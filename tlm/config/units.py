@@ -83,10 +83,9 @@ def parse(kind: UnitKind, value: object) -> int | float:
             be; the text says what was expected.
     """
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
-    if match is None or match[2] is None:
-        raise ValueError(f"{_expected(kind)}, got {_quoted(value)}")
-    factor = _factor(_known_unit(kind, match[2], value), kind.unit)
-    if factor is None:
+    unit = match[2] if match is not None else None
+    factor = _factor(_known_unit(kind, unit, value), kind.unit) if unit is not None else None
+    if match is None or factor is None:
         raise ValueError(f"{_expected(kind)}, got {_quoted(value)}")
     number = Decimal(match[1]) * factor
     if number < 0 or (number == 0 and not kind.zero_allowed):
@@ -107,6 +106,7 @@ def show(kind: UnitKind, value: int | float) -> str:
 
 
 def _known_unit(kind: UnitKind, unit: str, value: object) -> str:
+    """``unit``, if it is in the list; else ValueError, with the units that may be meant."""
     if unit in _UNITS:
         return unit
     allowed = [name for name in _UNITS if _factor(name, kind.unit) is not None]

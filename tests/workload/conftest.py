@@ -65,7 +65,7 @@ def random_values(job: Workload, recording: Recording) -> Values:
     layers = job.layers
     return Values(
         inputs=floats(job.input_shape) * recording.inputs,
-        dI=tuple(floats(one.shape) * one for one in recording.dU),
+        dI=tuple(floats(dU.shape) * dU for dU in recording.dU),
         parameters=tuple(map(parameters, layers)),
         parameter_gradients=tuple(map(parameters, layers)),
         loss_gradient=floats((job.steps, job.batch, *layers[-1].pooled_shape)),
@@ -88,4 +88,6 @@ def written(job: Workload, recordings: list[Recording]) -> Path:
 def valued(job: Workload, recordings: list[Recording]) -> Workload:
     """The small job with numbers: its first iteration of level "value", its second "exact"."""
     job = replace(job, levels=("value", "exact"))
-    return write_workload(job, recordings, [random_values(job, one) for one in recordings])
+    return write_workload(
+        job, recordings, [random_values(job, recording) for recording in recordings]
+    )

@@ -44,9 +44,9 @@ def recorded(cap: Any, forward: Callable[[], Any], path: Path, iterations: int =
             F.cross_entropy(forward(), LABELS).backward()
     job = cap.save(path / "job.h5", level="exact")
     for position in range(iterations):
-        for one in check_recording(job, position):
-            assert one.holds(), one
-            assert one.free_flips == 0
+        for agreement in check_recording(job, position):
+            assert agreement.holds(), agreement
+            assert agreement.free_flips == 0
     return job
 
 
@@ -216,8 +216,8 @@ def test_named_taps(tmp_path: Path) -> None:
     """Functional code without neuron modules: its boundaries are named."""
     torch.manual_seed(0)
     net = louder(nn.ModuleDict({"one": nn.Linear(16, 32), "two": nn.Linear(32, 10)}))
-    own = declare(spike=Bell.apply, **OWN)
-    cap = Capture(net, steps=T, neurons={"hidden": own, "output": own})
+    neuron = declare(spike=Bell.apply, **OWN)
+    cap = Capture(net, steps=T, neurons={"hidden": neuron, "output": neuron})
 
     def spikes(name: str, currents: Any) -> Any:
         return cap.tap(f"{name}.spike", integrate(cap.tap(f"{name}.current", currents)))
@@ -265,8 +265,8 @@ def test_residuals_events_and_read_out(tmp_path: Path) -> None:
     net = SewNet()
     events = (torch.rand(T, B, 2, 8, 8, generator=torch.Generator().manual_seed(2)) < 0.3).float()
     job = recorded(Capture(net, steps=T, encoding="events"), lambda: net(events), tmp_path)
-    assert [one.sources for one in job.layers] == [(-1,), (0,), (0, 1), (0, 1, 2)]
-    assert [one.input_kind for one in job.layers] == ["binary", "binary", "integer", "analog"]
+    assert [layer.sources for layer in job.layers] == [(-1,), (0,), (0, 1), (0, 1, 2)]
+    assert [layer.input_kind for layer in job.layers] == ["binary", "binary", "integer", "analog"]
     assert job.layers[3].input_pool == Pool("average", 8, 8)
     assert job.layers[3].neuron is None
     assert job.encoding == "events"

@@ -20,14 +20,14 @@ from tlm.workload.report.audit import audit
 FORMAT_PAGE = Path(__file__).parents[2] / "docs" / "workload-format.md"
 
 
-def same(one: Recording, other: Recording) -> bool:
+def same(left: Recording, right: Recording) -> bool:
     """Whether two recordings hold the same bits."""
     groups = zip(
-        (one.inputs, *one.spikes, *one.masks, *one.dU, *one.dY),
-        (other.inputs, *other.spikes, *other.masks, *other.dU, *other.dY),
+        (left.inputs, *left.spikes, *left.masks, *left.dU, *left.dY),
+        (right.inputs, *right.spikes, *right.masks, *right.dU, *right.dY),
         strict=True,
     )
-    return one.iteration == other.iteration and all(np.array_equal(a, b) for a, b in groups)
+    return left.iteration == right.iteration and all(np.array_equal(a, b) for a, b in groups)
 
 
 def test_header_and_tensors_come_back(
@@ -36,7 +36,9 @@ def test_header_and_tensors_come_back(
     """Every field and every bit survives the file."""
     back = open_workload(str(written))
     assert dataclasses.replace(back, sha256="") == job
-    assert all(same(back.load(position), one) for position, one in enumerate(recordings))
+    assert all(
+        same(back.load(position), recording) for position, recording in enumerate(recordings)
+    )
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -54,14 +56,16 @@ def test_any_bits_come_back(job: Workload, steps: int, batch: int, seed: int) ->
     )
     draw = np.random.default_rng(seed)
     bits = tuple(draw.random(shaped.neuron_shape(layer)) < 0.5 for layer in shaped.layers)
-    one = Recording(3, draw.random(shaped.input_shape) < 0.5, bits, bits, bits, bits)
-    assert same(write_workload(shaped, [one]).load(0), one)
+    recording = Recording(3, draw.random(shaped.input_shape) < 0.5, bits, bits, bits, bits)
+    assert same(write_workload(shaped, [recording]).load(0), recording)
 
 
 def test_same_content_same_bytes(job: Workload, recordings: list[Recording], written: Path) -> None:
     """Nothing in the file depends on when or where it was written."""
-    again = write_workload(dataclasses.replace(job, path=written.with_name("again.h5")), recordings)
-    assert again.path.read_bytes() == written.read_bytes()
+    second = write_workload(
+        dataclasses.replace(job, path=written.with_name("second.h5")), recordings
+    )
+    assert second.path.read_bytes() == written.read_bytes()
 
 
 def test_first_element_is_the_highest_bit(
@@ -104,7 +108,7 @@ def test_a_stranger_can_write_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (back.iteration, int(back.spikes[0].sum())) == (100, 1)
     assert np.argwhere(back.dU[0]).tolist() == [[1, 0, 1, 0, 0], [2, 0, 1, 0, 0]]
     assert back.inputs.reshape(2, 4).tolist() == [[0, 1, 0, 1], [1, 0, 0, 0]]
-    assert [one.level for one in audit(open_workload("example.h5"))] == ["bits"]
+    assert [iteration.level for iteration in audit(open_workload("example.h5"))] == ["bits"]
     assert run_job("example.h5", out=tmp_path / "run", trace="off").ok
 
 

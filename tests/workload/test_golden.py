@@ -103,8 +103,8 @@ def test_max_pool_by_hand() -> None:
     spikes = np.array([[0, 1, 0, 0], [1, 0, 0, 0]])
     gradient = np.array([[5.0, 7.0]])
     assert pooled(Pool("max", 2, 2), spikes).tolist() == [[1, 0]]
-    found = pool_gradient(Pool("max", 2, 2), spikes, gradient)
-    assert found.tolist() == [[0, 5, 7, 0], [0, 0, 0, 0]]
+    dX = pool_gradient(Pool("max", 2, 2), spikes, gradient)
+    assert dX.tolist() == [[0, 5, 7, 0], [0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("per_step", [True, False])
@@ -114,7 +114,7 @@ def test_norm_gradient_by_differences(per_step: bool) -> None:
     norm = Norm("batch", 1e-5, per_step)
     products, change, gradient = draw.standard_normal((3, 2, 4, 3, 2, 2))
     scale, shift = draw.standard_normal((2, 3))
-    found = normalise(norm, products, scale, shift)
+    normalised = normalise(norm, products, scale, shift)
     step = 1e-6
 
     def loss(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
@@ -123,8 +123,10 @@ def test_norm_gradient_by_differences(per_step: bool) -> None:
     ahead = loss(products + step * change, scale, shift)
     behind = loss(products - step * change, scale, shift)
     expected = (ahead - behind) / (2 * step)
-    assert np.vdot(norm_gradient(norm, found, scale, gradient), change) == pytest.approx(expected)
-    of_scale, of_shift = scale_gradients(found, gradient)
+    assert np.vdot(norm_gradient(norm, normalised, scale, gradient), change) == pytest.approx(
+        expected
+    )
+    of_scale, of_shift = scale_gradients(normalised, gradient)
     base = loss(products, scale, shift)
     assert of_scale[1] == pytest.approx(loss(products, scale + np.eye(3)[1], shift) - base)
     assert of_shift[1] == pytest.approx(loss(products, scale, shift + np.eye(3)[1]) - base)
@@ -134,11 +136,11 @@ def test_norm_gradient_by_differences(per_step: bool) -> None:
 def test_norm_has_the_statistics_it_says(per_step: bool) -> None:
     """Each channel comes out with mean 0 and variance 1, of each step or of all."""
     products = 5 + 3 * np.random.default_rng(0).standard_normal((4, 6, 2, 5, 5))
-    found = normalise(Norm("batch", 0.0, per_step), products, np.ones(2), np.zeros(2)).current
+    current = normalise(Norm("batch", 0.0, per_step), products, np.ones(2), np.zeros(2)).current
     axes = (1, 3, 4) if per_step else (0, 1, 3, 4)
-    assert np.allclose(found.mean(axes), 0)
-    assert np.allclose(found.var(axes), 1)
-    assert np.allclose(found.mean((1, 3, 4)), 0) == per_step
+    assert np.allclose(current.mean(axes), 0)
+    assert np.allclose(current.var(axes), 1)
+    assert np.allclose(current.mean((1, 3, 4)), 0) == per_step
 
 
 def exact_recordings() -> list[tuple[str, int]]:
@@ -155,10 +157,10 @@ def exact_recordings() -> list[tuple[str, int]]:
 @pytest.mark.parametrize(("name", "position"), exact_recordings())
 def test_rebuilds_a_bundled_recording(name: str, position: int) -> None:
     """Spikes as torch's but where H is within 1e-5 of the threshold; gradients and dW to 1e-5."""
-    for one in check_recording(open_workload(name), position):
-        assert one.holds(), one
-        assert all(abs(flip.distance) < 1e-5 for flip in one.flips)
-        assert one.free_flips <= 1e-4 * one.neuron_steps
+    for agreement in check_recording(open_workload(name), position):
+        assert agreement.holds(), agreement
+        assert all(abs(flip.distance) < 1e-5 for flip in agreement.flips)
+        assert agreement.free_flips <= 1e-4 * agreement.neuron_steps
 
 
 def test_a_difference_does_not_hold() -> None:

@@ -119,8 +119,8 @@ class Plain(nn.Module):
 def plain() -> tuple[Any, Callable[[Any], Any], dict[Any, Any]]:
     """A declared neuron."""
     net = Plain()
-    own = declare(spike=Step.apply, decay=0.7, reset="soft", detach_reset=False)
-    return net, net, {Integrate: own}
+    neuron = declare(spike=Step.apply, decay=0.7, reset="soft", detach_reset=False)
+    return net, net, {Integrate: neuron}
 
 
 @pytest.mark.parametrize("framework", [spikingjelly, snntorch, plain])
@@ -151,5 +151,5 @@ def test_train_record_verify_simulate(framework: Any, tmp_path: Path) -> None:
     assert right > 0.75
     job = cap.save(tmp_path / "digits.h5", level="exact", name="digits", accuracy=right)
     for position in range(2):
-        assert all(one.holds() for one in check_recording(job, position))
+        assert all(agreement.holds() for agreement in check_recording(job, position))
     assert run_job(str(job.path), out=tmp_path / "run", trace="off").ok

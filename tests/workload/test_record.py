@@ -68,8 +68,8 @@ def stripes(tmp_path: Path) -> DataSet:
     return load_mnist(tmp_path)
 
 
-class Asked:
-    """A recorder that keeps which iterations it was asked for."""
+class ListRecorder:
+    """A recorder that lists the iterations it is to record."""
 
     def __init__(self) -> None:
         self.iterations: list[int] = []
@@ -89,12 +89,12 @@ def test_a_run_learns_and_repeats(encoding: Encoding, stripes: DataSet) -> None:
 
     jobs = [prepare(replace(RECIPE, encoding=encoding), stripes) for _ in range(2)]
     for job in jobs:
-        asked = Asked()
-        train(job, asked)
-        assert asked.iterations == [0, 30, 59]
+        recorder = ListRecorder()
+        train(job, recorder)
+        assert recorder.iterations == [0, 30, 59]
     assert accuracy(jobs[0]) > 0.6
-    for one, other in zip(*(job.network.parameters() for job in jobs), strict=True):
-        assert one.equal(other)
+    for first, second in zip(*(job.network.parameters() for job in jobs), strict=True):
+        assert first.equal(second)
 
 
 @needs_torch
@@ -103,9 +103,9 @@ def test_recording_leaves_training_as_it_was(stripes: DataSet) -> None:
     from tlm.workload.training.loop import prepare, record_iteration
 
     job = prepare(replace(RECIPE, norm=True, scaling=None), stripes)
-    before = {name: one.clone() for name, one in job.network.state_dict().items()}
-    record_iteration(job, Asked(), 0)
-    assert all(one.equal(before[name]) for name, one in job.network.state_dict().items())
+    before = {name: weights.clone() for name, weights in job.network.state_dict().items()}
+    record_iteration(job, ListRecorder(), 0)
+    assert all(weights.equal(before[name]) for name, weights in job.network.state_dict().items())
 
 
 def live(tmp_path: Path, blocks: tuple[Block, ...], norm: bool, data: Path) -> Workload:

@@ -102,7 +102,7 @@ NEURONS = [
 
 
 @pytest.mark.parametrize(
-    "neuron", NEURONS, ids=lambda one: f"{one.reset}-{one.detach_reset}-{one.surrogate}"
+    "neuron", NEURONS, ids=lambda neuron: f"{neuron.reset}-{neuron.detach_reset}-{neuron.surrogate}"
 )
 def test_equals_autograd(neuron: Neuron) -> None:
     """Spikes equal torch's and dL/dI agrees, for each reset, detached or not, each surrogate."""

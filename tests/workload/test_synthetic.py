@@ -51,9 +51,9 @@ def test_shapes_are_the_published_ones(name: str) -> None:
     job = open_workload(f"{name}:dense")
     inner = [layer for layer in job.layers if layer.kind == "conv" and layer.index]
     sizes = (
-        sum(prod(one.weight_shape) * prod(one.product_shape[1:]) for one in inner) / 1e9,
-        sum(prod(one.out_shape) for one in inner) / 1e6,
-        sum(prod(one.weight_shape) for one in inner) / 1e6,
+        sum(prod(layer.weight_shape) * prod(layer.product_shape[1:]) for layer in inner) / 1e9,
+        sum(prod(layer.out_shape) for layer in inner) / 1e6,
+        sum(prod(layer.weight_shape) for layer in inner) / 1e6,
     )
     assert sizes == pytest.approx(PUBLISHED[name], rel=0.006)
     assert (job.batch, job.steps, job.layers[0].in_shape) == (16, 4, (3, 224, 224))
@@ -62,8 +62,8 @@ def test_shapes_are_the_published_ones(name: str) -> None:
 
 def test_dense_is_all_set(mine: str) -> None:
     """The work of hardware that skips nothing."""
-    found = densities(open_workload(f"{mine}:dense").load(0))
-    for shares in (found.inputs, found.spikes, found.masks, found.dU):
+    measured = densities(open_workload(f"{mine}:dense").load(0))
+    for shares in (measured.inputs, measured.spikes, measured.masks, measured.dU):
         assert np.all(shares == 1)
 
 
@@ -72,8 +72,8 @@ def test_bernoulli_has_its_density(mine: str) -> None:
     job = open_workload(f"{mine}:bernoulli(0.2)")
     drawn = job.load(0)
     for tensors in (drawn.spikes, drawn.masks):
-        for one in tensors:
-            assert one.mean() == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / one.size) ** 0.5)
+        for tensor in tensors:
+            assert tensor.mean() == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / tensor.size) ** 0.5)
     assert all(map(np.array_equal, drawn.dU, drawn.masks))
     assert all(map(np.array_equal, drawn.spikes, job.load(0).spikes))
 
@@ -117,7 +117,7 @@ def test_a_drawn_job_runs_and_says_what_it_is(mine: str, tmp_path: Path) -> None
 def test_different_draws_have_different_digests(mine: str) -> None:
     """What a run depends on is in the digest: shapes, B, T and the source."""
     spelt = [f"{mine}:dense", f"{mine}[B=2]:dense", f"{mine}:bernoulli(0.1)"]
-    jobs: list[Workload] = [open_workload(one) for one in spelt]
+    jobs: list[Workload] = [open_workload(name) for name in spelt]
     assert len({job.sha256 for job in jobs}) == len(jobs)
 
 

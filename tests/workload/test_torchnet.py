@@ -72,7 +72,9 @@ def test_currents_are_scaled_to_the_data() -> None:
     currents: list[torch.Tensor] = []
     scale_weights(net, images, Scaling(2.0, 0.5), seed=1)
     for neurons in (module.neurons for module in net if hasattr(module, "neurons")):
-        neurons.register_forward_pre_hook(lambda _, given: currents.append(given[0]))
+        neurons.register_forward_pre_hook(lambda _, arguments: currents.append(arguments[0]))
     net(images)
-    assert [float(one.detach().std()) for one in currents[:2]] == pytest.approx([2, 2], rel=1e-3)
+    assert [float(current.detach().std()) for current in currents[:2]] == pytest.approx(
+        [2, 2], rel=1e-3
+    )
     assert currents[2].detach().mean((0, 1)).tolist() == pytest.approx([1] * 5, abs=1e-3)

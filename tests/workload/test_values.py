@@ -21,7 +21,7 @@ from tlm.workload import Recording, Values, Workload, open_workload, write_workl
 def arrays(values: Values) -> list[np.ndarray]:
     """All arrays of an iteration but the loss gradient."""
     parameters = [*values.parameters, *values.parameter_gradients]
-    named = [array for one in parameters for array in one.named().values()]
+    named = [array for trained in parameters for array in trained.named().values()]
     return [values.inputs, *values.dI, *named]
 
 
@@ -48,8 +48,8 @@ def test_any_magnitude_fits(job: Workload, recordings: list[Recording], power: i
     job = replace(job, levels=("value", "value"))
     scale = np.float32(2.0) ** power
     values = [
-        replace(found, dI=tuple(gradient * scale for gradient in found.dI))
-        for found in (random_values(job, one) for one in recordings)
+        replace(numbers, dI=tuple(gradient * scale for gradient in numbers.dI))
+        for numbers in (random_values(job, recording) for recording in recordings)
     ]
     back = write_workload(job, recordings, values).load_values(0)
     assert np.allclose(back.dI[0], values[0].dI[0], rtol=2**-11, atol=0)

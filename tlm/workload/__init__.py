@@ -1,30 +1,28 @@
-"""Recorded training jobs: the file format, its reader, writer and checker, and the recorder.
+"""Recorded training jobs: what they are, their file, and how to make them.
 
-model       Workload, Layer, Neuron, Norm, Pool, Recording: what a job is
-values      Values: the numbers of an iteration, beside its masks
-schema      names, version and limits of the file
-layout      which datasets a header calls for
-graph       the layer graph as JSON, checked
-check       structure of an untrusted file, checked before its data are read
-reader      file -> Workload, Recording, Values
-writer      Workload, recordings, values -> file, atomically
-bundled     open a job by name or by path
-builder     write a layer graph by hand
-synthetic   networks without tensors, and masks drawn for them
-density     how sparse a recording is, by layer and step
-describe    the same as tables for a terminal
-surrogate   surrogate derivatives
-replay      NumPy golden model of one neuron layer
-golden      NumPy golden model of a whole network
-capture     record any PyTorch SNN (torch)
-recipe      how a bundled job is trained
-blocks      words that a recipe writes its network with
-torchnet    that network as a torch module (torch)
-lif         its neurons (torch)
-scaling     its initial weights (torch)
-datasets    MNIST, digits, CIFAR-10 and N-MNIST
-training    train a recipe and record it (torch)
-record      the command: recipe name -> file
+The words of a job, in reading order:
+
+model      Workload, Layer, Neuron, Norm, Pool, Recording: what a job is
+values     Values: the numbers of an iteration, beside its masks
+surrogate  surrogate derivatives; ``lif_neuron``
+bundled    open a job by name or by path
+builder    write a layer graph by hand
+synthetic  networks without tensors, opened as jobs with drawn masks
+blocks     the words that a recipe writes its network with
+recipe     how a bundled job is trained
+
+The rooms:
+
+file       a job's file: schema, checks, reader, writer
+drawn      masks drawn by a rule instead of recorded
+golden     NumPy model of a whole network, which rebuilds recordings
+report     densities, tables and checks of a job
+capture    record any PyTorch SNN (torch)
+training   train a recipe and record it (torch)
+
+A new neuron: its parameters are ``model.Neuron``, its arithmetic is ``golden/neuron.py``. If a
+PyTorch framework has it, ``capture/neurons.py`` reads its parameters off the module. A new
+surrogate is a line in ``surrogate.py``.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ class Builder:
         """Index of the layer added last; -1, the network's input, before the first."""
         return len(self.layers) - 1
 
+    # Public and called by keyword: every argument is one property of the layer.
     def conv(
         self,
         channels: int,

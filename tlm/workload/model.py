@@ -165,11 +165,11 @@ class Recording:
     """Which elements of one training iteration's tensors are non-zero.
 
     ``inputs`` is [B, C, H, W] with direct coding, else [T, B, C, H, W]. The others hold one
-    [T, B, K, E, F] array per layer, before pooling: ``spikes`` (S), ``masks`` (surrogate
-    derivative != 0), ``dU`` (dL/dI at the neuron's input current != 0) and
-    ``dY`` (dL/dY at the convolution's output != 0, of ``product_shape``: the same
-    array as ``dU`` if nothing lies between the two). A read-out's spikes and masks are all
-    true: it has an output and a slope of 1 everywhere.
+    [T, B, K, E, F] array per layer, before pooling: ``spikes`` S; ``masks`` m, where the
+    surrogate's derivative is not zero; ``dU``, the gradient at the membrane potential, which has
+    the same zeros as dI at the neuron's input current; ``dY``, the gradient at the convolution's
+    output, of ``product_shape`` (the same array as ``dU`` if nothing lies between the two). The
+    spikes and masks of a read-out are all true: its output and its slope are zero nowhere.
     """
 
     iteration: int
@@ -241,11 +241,11 @@ class Workload:
         return sample if self.encoding == "direct" else (self.steps, *sample)
 
     def neuron_shape(self, layer: Layer) -> tuple[int, ...]:
-        """Shape [T, B, K, E, F] of a layer's spikes, masks and gradients."""
+        """Shape [T, B, K, E, F] of a layer's spikes, masks and dU."""
         return (self.steps, self.batch, *layer.out_shape)
 
     def product_shape(self, layer: Layer) -> tuple[int, ...]:
-        """Shape [T, B, K, E, F] of a layer's output gradients, before ``current_pool``."""
+        """Shape [T, B, K, E, F] of a layer's dY, before ``current_pool``."""
         return (self.steps, self.batch, *layer.product_shape)
 
     def load(self, position: int) -> Recording:

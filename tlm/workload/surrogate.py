@@ -51,6 +51,7 @@ def derivative(neuron: Neuron, distance: Numbers) -> Numbers:
     return (neuron.surrogate_peak * scaled).astype(distance.dtype)
 
 
+# Public and called by keyword: every argument is one term of the equation.
 def lif_neuron(
     *,
     surrogate: str = "rectangular",

@@ -86,7 +86,7 @@ def network_job(network: Network, rule: Activity, words: str) -> Workload:
 
 
 def _load(name: str, folder: Path) -> Network:
-    """The description of a bundled network by name, or of one's own by path."""
+    """The description of a bundled network by name, or of the user's network by path."""
     path = folder / f"{name.replace('-', '_')}.py"
     if name not in network_names(folder):
         path = Path(name)
@@ -107,10 +107,10 @@ def _resized(network: Network, sizes: str) -> Network:
     fields = {"B": "batch", "T": "steps"}
     changed: dict[str, int] = {}
     for part in filter(None, sizes.split(",")):
-        found = re.fullmatch(r"\s*([BT])=([1-9]\d{0,3})\s*", part)
-        if found is None:
+        size = re.fullmatch(r"\s*([BT])=([1-9]\d{0,3})\s*", part)
+        if size is None:
             raise WorkloadError(f'"[{sizes}]": expected B and T from 1, such as [B=1,T=4]')
-        changed[fields[found[1]]] = int(found[2])
+        changed[fields[size[1]]] = int(size[2])
     return replace(
         network,
         batch=changed.get("batch", network.batch),

@@ -24,16 +24,16 @@ def draw(workload: Workload, activity: Activity) -> Recording:
     drawn = [
         _layer_masks(workload, layer, activity, recorded, generator) for layer in workload.layers
     ]
-    spikes, masks, gradients = zip(*drawn, strict=True)
+    spikes, masks, dU = zip(*drawn, strict=True)
     return Recording(
         iteration=0,
         inputs=_inputs(workload, activity, generator),
         spikes=spikes,
         masks=masks,
-        dU=gradients,
+        dU=dU,
         dY=tuple(
-            _output_gradients(workload, layer, gradient, activity)
-            for layer, gradient in zip(workload.layers, gradients, strict=True)
+            _dY(workload, layer, layer_dU, activity)
+            for layer, layer_dU in zip(workload.layers, dU, strict=True)
         ),
     )
 
@@ -55,28 +55,27 @@ def _layer_masks(
     recorded: Recording | None,
     generator: np.random.Generator,
 ) -> tuple[BoolArray, BoolArray, BoolArray]:
-    """Spikes, masks and gradients of one layer."""
+    """Spikes, masks and dU of one layer."""
     shape = workload.neuron_shape(layer)
     ones = _ones(shape)
     if isinstance(activity, DenseActivity):
         return ones, ones, ones
     if isinstance(activity, Like):
         assert recorded is not None
-        spikes, masks, gradients = _patched(workload, layer, activity.recorded, recorded, generator)
-        return (spikes, masks, gradients) if layer.neuron is not None else (ones, ones, ones)
+        # Drawn for a read-out as well, and dropped: later draws depend on the ones before.
+        patched = _patched(workload, layer, activity.recorded, recorded, generator)
+        return patched if layer.neuron is not None else (ones, ones, ones)
     if layer.neuron is None:
         return ones, ones, ones
-    # Gradients lie where the mask lets them: with one density for all, on the mask itself.
+    # dU lies where the mask lets it: with the same density for both, on the mask itself.
     masks = _bernoulli(shape, activity.density, generator)
     return _bernoulli(shape, activity.density, generator), masks, masks
 
 
-def _output_gradients(
-    workload: Workload, layer: Layer, gradients: BoolArray, activity: Activity
-) -> BoolArray:
-    """Batch statistics spread a gradient over its whole channel; a pool sends it to one of many."""
+def _dY(workload: Workload, layer: Layer, dU: BoolArray, activity: Activity) -> BoolArray:
+    """dY of one layer: behind batch statistics a gradient spreads over its whole channel."""
     if layer.product_is_current:
-        return gradients
+        return dU
     if layer.norm is not None or isinstance(activity, DenseActivity):
         return _ones(workload.product_shape(layer))
     raise WorkloadError(
@@ -85,14 +84,14 @@ def _output_gradients(
 
 
 def _ones(shape: tuple[int, ...]) -> BoolArray:
-    """All set, without memory of its own."""
+    """All true, in the memory of a single element."""
     return np.broadcast_to(np.True_, shape)
 
 
 def _bernoulli(shape: tuple[int, ...], density: float, generator: np.random.Generator) -> BoolArray:
     drawn = np.empty(shape, np.bool_)
-    for first in drawn:  # one step or sample at a time: the floats need four times the memory
-        first[...] = generator.random(first.shape, np.float32) < density
+    for part in drawn:  # one step or sample at a time: the floats need four times the memory
+        part[...] = generator.random(part.shape, np.float32) < density
     return drawn
 
 
@@ -103,7 +102,7 @@ def _patched(
     recorded: Recording,
     generator: np.random.Generator,
 ) -> tuple[BoolArray, BoolArray, BoolArray]:
-    """Copy patches of a recorded layer: the same ones of spikes, masks and gradients.
+    """Copy patches of a recorded layer, the same ones of spikes, masks and dU.
 
     Each channel takes after one recorded channel, each sample's patches come from one recorded
     sample, and all steps of a patch stay together, so that densities by step and channel, and how
@@ -115,7 +114,7 @@ def _patched(
     channels = np.resize(generator.permutation(source.out_shape[0]), layer.out_shape[0])
     samples = np.resize(generator.permutation(job.batch), workload.batch)
     steps = np.arange(workload.steps) * job.steps // workload.steps
-    tensors = [one[source.index] for one in (recorded.spikes, recorded.masks, recorded.dU)]
+    tensors = [tensor[source.index] for tensor in (recorded.spikes, recorded.masks, recorded.dU)]
     drawn = [np.empty(workload.neuron_shape(layer), np.bool_) for _ in tensors]
     for sample in range(workload.batch):
         rows, columns = _offsets(layer, height, width, generator)
@@ -129,10 +128,10 @@ def _patched(
 def _matching(workload: Workload, layer: Layer, job: Workload) -> int:
     """Index of the recorded layer of the same kind that is nearest in relative depth."""
     depth = layer.index / max(1, len(workload.layers) - 1)
-    candidates = [one for one in job.layers if one.kind == layer.kind and one.neuron is not None]
-    candidates = candidates or [one for one in job.layers if one.neuron is not None]
+    spiking = [other for other in job.layers if other.neuron is not None]
+    candidates = [other for other in spiking if other.kind == layer.kind] or spiking
     last = max(1, len(job.layers) - 1)
-    return min(candidates, key=lambda one: abs(one.index / last - depth)).index
+    return min(candidates, key=lambda other: abs(other.index / last - depth)).index
 
 
 def _offsets(

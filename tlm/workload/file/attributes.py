@@ -10,9 +10,7 @@ import h5py
 import numpy as np
 
 from tlm.workload.file import schema
-from tlm.workload.file.fault import fault
-
-_REMEDY = "see docs/workload-format.md, or record the job again"
+from tlm.workload.file.fault import REMEDY, fault
 
 
 def check_attribute_names(path: Path, holder: Any, names: tuple[str, ...]) -> None:
@@ -21,10 +19,10 @@ def check_attribute_names(path: Path, holder: Any, names: tuple[str, ...]) -> No
     for name in present:
         if name not in names:
             expected = f"only {', '.join(names)}" if names else "none"
-            raise fault(path, f"{holder.name} attributes", expected, name, _REMEDY)
+            raise fault(path, f"{holder.name} attributes", expected, name, REMEDY)
     for name in names:
         if name not in present:
-            raise fault(path, f"{holder.name} attribute {name}", "to exist", "nothing", _REMEDY)
+            raise fault(path, f"{holder.name} attribute {name}", "to exist", "nothing", REMEDY)
 
 
 def read_text(path: Path, holder: Any, name: str) -> str:
@@ -40,7 +38,7 @@ def read_text(path: Path, holder: Any, name: str) -> str:
     except UnicodeDecodeError:
         text = ""
     if not text:
-        raise fault(path, f"{holder.name} attribute {name}", expected, value, _REMEDY)
+        raise fault(path, f"{holder.name} attribute {name}", expected, value, REMEDY)
     return text
 
 
@@ -49,7 +47,7 @@ def read_label(path: Path, holder: Any, name: str) -> str:
     text = read_text(path, holder, name)
     if not text.isprintable():
         key = f"{holder.name} attribute {name}"
-        raise fault(path, key, "printable characters", ascii(text), _REMEDY)
+        raise fault(path, key, "printable characters", ascii(text), REMEDY)
     return text
 
 
@@ -57,7 +55,7 @@ def read_word(path: Path, file: h5py.File, name: str, allowed: tuple[str, ...]) 
     """A text attribute that is one of the words ``allowed``."""
     text = read_text(path, file, name)
     if text not in allowed:
-        raise fault(path, name, " or ".join(allowed), text, _REMEDY)
+        raise fault(path, name, " or ".join(allowed), text, REMEDY)
     return text
 
 
@@ -66,7 +64,7 @@ def read_numbers(path: Path, holder: Any, name: str, kinds: str, most: int) -> A
     expected = f"1..{most} numbers of kind {' or '.join(kinds)}"
     value = _attribute(path, holder, name, expected, (h5py.h5t.INTEGER, h5py.h5t.FLOAT), most)
     if np.asarray(value).dtype.kind not in kinds or not 1 <= np.size(value) <= most:
-        raise fault(path, f"{holder.name} attribute {name}", expected, value, _REMEDY)
+        raise fault(path, f"{holder.name} attribute {name}", expected, value, REMEDY)
     return value
 
 
@@ -76,14 +74,14 @@ def _attribute(
     """Read an attribute once its type class and element count are known to be harmless."""
     key = f"{holder.name} attribute {name}"
     if name not in holder.attrs:
-        raise fault(path, key, expected, "nothing", _REMEDY)
+        raise fault(path, key, expected, "nothing", REMEDY)
     handle = h5py.h5a.open(holder.id, name.encode())
     kind = handle.get_type()
     wrong = kind.get_class() not in classes or prod(handle.shape) > most
     if not wrong and kind.get_class() == h5py.h5t.STRING:
         wrong = bool(kind.is_variable_str()) or handle.shape != ()
     if wrong or handle.get_storage_size() > schema.MAX_TEXT_NBYTES:
-        raise fault(path, key, expected, "another type or size", _REMEDY)
+        raise fault(path, key, expected, "another type or size", REMEDY)
     return holder.attrs[name]
 
 
@@ -91,7 +89,7 @@ def read_integer(path: Path, file: h5py.File, name: str, low: int, high: int) ->
     """A whole-number attribute in low..high."""
     value = int(np.ravel(read_numbers(path, file, name, "iu", 1))[0])
     if not low <= value <= high:
-        raise fault(path, name, f"{low}..{high}", value, _REMEDY)
+        raise fault(path, name, f"{low}..{high}", value, REMEDY)
     return value
 
 
@@ -99,5 +97,5 @@ def read_fraction(path: Path, file: h5py.File, name: str) -> float:
     """A floating-point attribute in 0..1."""
     value = float(np.ravel(read_numbers(path, file, name, "f", 1))[0])
     if not 0 <= value <= 1:
-        raise fault(path, name, "0..1", value, _REMEDY)
+        raise fault(path, name, "0..1", value, REMEDY)
     return value

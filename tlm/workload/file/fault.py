@@ -1,4 +1,4 @@
-"""The one form every complaint about a workload file takes."""
+"""The form of every error about a workload file, and the two usual remedies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tlm.errors import WorkloadError
 
+REMEDY = "see docs/workload-format.md, or record the job again"
+DAMAGED = "the file is damaged: copy or record it again"
 _SHOWN = 60
 
 

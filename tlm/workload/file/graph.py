@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.workload.file import schema
-from tlm.workload.file.fault import fault
+from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, Shape3
 from tlm.workload.surrogate import COMPACT
 
@@ -20,7 +20,6 @@ _LAYER_KEYS = tuple(Layer.__dataclass_fields__)
 _NORM_KEYS = tuple(Norm.__dataclass_fields__)
 _POOL_KEYS = tuple(Pool.__dataclass_fields__)
 _NEURON_KEYS = tuple(Neuron.__dataclass_fields__)
-_REMEDY = "see docs/workload-format.md, or record the job again"
 _UNMODELLED = "it is not modelled yet: record the job without it"
 
 
@@ -41,9 +40,9 @@ def layers_from_json(path: Path, text: str) -> tuple[Layer, ...]:
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise fault(path, "layers", "JSON", str(error), _REMEDY) from error
+        raise fault(path, "layers", "JSON", str(error), REMEDY) from error
     if not isinstance(rows, list) or not 1 <= len(rows) <= schema.MAX_LAYERS:
-        raise fault(path, "layers", f"a list of 1..{schema.MAX_LAYERS} layers", rows, _REMEDY)
+        raise fault(path, "layers", f"a list of 1..{schema.MAX_LAYERS} layers", rows, REMEDY)
     reader = Reader(path)
     layers = tuple(reader.layer(index, row) for index, row in enumerate(rows))
     check_layers(path, layers)
@@ -66,11 +65,11 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
                 f"layers[{layer.index}].neuron",
                 "a neuron (only the last layer may be a read-out)",
                 "null",
-                _REMEDY,
+                REMEDY,
             )
         if layer.index not in used:
             expected = f"{layer.index} among the sources of a later layer"
-            raise fault(path, f"layers[{layer.index}]", expected, "none", _REMEDY)
+            raise fault(path, f"layers[{layer.index}]", expected, "none", REMEDY)
 
 
 class Reader:
@@ -96,7 +95,7 @@ class Reader:
             sources=self.sources(f"{key}.sources", row["sources"], index),
             input_pool=self.pool(f"{key}.input_pool", row["input_pool"]),
             input_kind=self.choice(
-                f"{key}.input_kind", row["input_kind"], schema.INPUT_KINDS, _REMEDY
+                f"{key}.input_kind", row["input_kind"], schema.INPUT_KINDS, REMEDY
             ),
             bias=self.boolean(f"{key}.bias", row["bias"]),
             norm=self.norm(f"{key}.norm", row["norm"]),
@@ -107,16 +106,16 @@ class Reader:
         )
 
     def sources(self, key: str, value: Any, index: int) -> tuple[int, ...]:
-        """Rising indices of earlier layers, one of them repeated if added twice; or [-1]."""
+        """Rising indices of earlier layers, or [-1]; an index stands twice if it is added twice."""
         if value == [NETWORK_INPUT]:
             return (NETWORK_INPUT,)
         if index == 0 or not isinstance(value, list) or not 1 <= len(value) <= schema.MAX_SOURCES:
             expected = "[-1] (the network's input)" if index == 0 else "[-1] or earlier layers"
-            raise fault(self.path, key, expected, value, _REMEDY)
-        if any(type(one) is not int or not 0 <= one < index for one in value):
-            raise fault(self.path, key, f"layers in 0..{index - 1}", value, _REMEDY)
+            raise fault(self.path, key, expected, value, REMEDY)
+        if any(type(source) is not int or not 0 <= source < index for source in value):
+            raise fault(self.path, key, f"layers in 0..{index - 1}", value, REMEDY)
         if sorted(value) != value:
-            raise fault(self.path, key, "layers in rising order", value, _REMEDY)
+            raise fault(self.path, key, "layers in rising order", value, REMEDY)
         return tuple(value)
 
     def norm(self, key: str, value: Any) -> Norm | None:
@@ -152,12 +151,12 @@ class Reader:
         compact = self.boolean(f"{key}.compact", row["compact"])
         if COMPACT.get(surrogate, compact) != compact:
             expected = f"{COMPACT[surrogate]} for a {surrogate} surrogate"
-            raise fault(self.path, f"{key}.compact", expected, compact, _REMEDY)
+            raise fault(self.path, f"{key}.compact", expected, compact, REMEDY)
         return Neuron(
             decay=self.number(f"{key}.decay", row["decay"], 0),
             gain=self.number(f"{key}.gain", row["gain"], 0),
             threshold=self.number(f"{key}.threshold", row["threshold"], 0),
-            reset=self.choice(f"{key}.reset", row["reset"], schema.RESETS, _REMEDY),
+            reset=self.choice(f"{key}.reset", row["reset"], schema.RESETS, REMEDY),
             detach_reset=self.boolean(f"{key}.detach_reset", row["detach_reset"]),
             surrogate=surrogate,
             surrogate_width=self.number(f"{key}.surrogate_width", row["surrogate_width"], 0),
@@ -172,51 +171,51 @@ class Reader:
     def record(self, key: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
         """An object with exactly these keys."""
         if not isinstance(value, dict):
-            raise fault(self.path, key, "a JSON object", value, _REMEDY)
+            raise fault(self.path, key, "a JSON object", value, REMEDY)
         unknown = sorted(set(value) - set(keys))
         if unknown:
-            raise fault(self.path, key, f"no key but {', '.join(keys)}", unknown[0], _REMEDY)
+            raise fault(self.path, key, f"no key but {', '.join(keys)}", unknown[0], REMEDY)
         missing = sorted(set(keys) - set(value))
         if missing:
-            raise fault(self.path, key, f'a key "{missing[0]}"', "none", _REMEDY)
+            raise fault(self.path, key, f'a key "{missing[0]}"', "none", REMEDY)
         return value
 
     def integer(self, key: str, value: Any, low: int, high: int) -> int:
         """A whole number in low..high."""
         if type(value) is not int or not low <= value <= high:
             expected = f"{low}" if low == high else f"a whole number in {low}..{high}"
-            raise fault(self.path, key, expected, value, _REMEDY)
+            raise fault(self.path, key, expected, value, REMEDY)
         return value
 
     def integers(self, key: str, value: Any, count: int, low: int) -> Any:
         """A list of ``count`` whole numbers from ``low`` to the largest dimension, as a tuple."""
         if not isinstance(value, list) or len(value) != count:
-            raise fault(self.path, key, f"a list of {count} whole numbers", value, _REMEDY)
-        return tuple(self.integer(key, one, low, schema.MAX_DIMENSION) for one in value)
+            raise fault(self.path, key, f"a list of {count} whole numbers", value, REMEDY)
+        return tuple(self.integer(key, number, low, schema.MAX_DIMENSION) for number in value)
 
     def number(self, key: str, value: Any, low: float = -inf) -> float:
         """A finite number of at least ``low``."""
         if type(value) not in (int, float) or not isfinite(value) or value < low:
             least = f" >= {low}" if isfinite(low) else ""
-            raise fault(self.path, key, f"a finite number{least}", value, _REMEDY)
+            raise fault(self.path, key, f"a finite number{least}", value, REMEDY)
         return float(value)
 
     def text(self, key: str, value: Any) -> str:
         """A short non-empty printable text."""
         if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
-            raise fault(self.path, key, "1..64 printable characters", value, _REMEDY)
+            raise fault(self.path, key, "1..64 printable characters", value, REMEDY)
         return value
 
     def boolean(self, key: str, value: Any) -> bool:
         """true or false."""
         if type(value) is not bool:
-            raise fault(self.path, key, "true or false", value, _REMEDY)
+            raise fault(self.path, key, "true or false", value, REMEDY)
         return value
 
     def choice(self, key: str, value: Any, allowed: tuple[str, ...], remedy: str) -> Any:
         """One of the words ``allowed``."""
         if value not in allowed:
-            raise fault(self.path, key, " or ".join(f'"{one}"' for one in allowed), value, remedy)
+            raise fault(self.path, key, " or ".join(f'"{word}"' for word in allowed), value, remedy)
         return value
 
 
@@ -225,35 +224,35 @@ def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
     key = f"layers[{layer.index}]"
     if layer.sources == (NETWORK_INPUT,):
         if layer.index and layer.in_shape != layers[0].in_shape:
-            wanted = f"{layers[0].in_shape}, the network's input as layer 0 reads it"
-            raise fault(path, f"{key}.in_shape", wanted, layer.in_shape, _REMEDY)
+            expected = f"{layers[0].in_shape}, the network's input as layer 0 reads it"
+            raise fault(path, f"{key}.in_shape", expected, layer.in_shape, REMEDY)
         if layer.input_pool is not None:
-            raise fault(path, f"{key}.input_pool", "null on the network's input", "a pool", _REMEDY)
+            raise fault(path, f"{key}.input_pool", "null on the network's input", "a pool", REMEDY)
         return
-    given = [layers[source].pooled_shape for source in layer.sources]
-    if any(shape != given[0] for shape in given):
-        raise fault(path, f"{key}.sources", "layers of one shape", given, _REMEDY)
-    shape = _pooled(path, f"{key}.input_pool", layer.input_pool, given[0])
+    shapes = [layers[source].pooled_shape for source in layer.sources]
+    if any(shape != shapes[0] for shape in shapes):
+        raise fault(path, f"{key}.sources", "layers of one shape", shapes, REMEDY)
+    shape = _pooled(path, f"{key}.input_pool", layer.input_pool, shapes[0])
     fitting = (prod(shape), 1, 1) if layer.kind == "linear" else shape
     if layer.in_shape != fitting:
-        wanted = f"{fitting}, what layer {layer.sources[0]} leaves"
-        raise fault(path, f"{key}.in_shape", wanted, layer.in_shape, _REMEDY)
+        expected = f"{fitting}, what layer {layer.sources[0]} leaves"
+        raise fault(path, f"{key}.in_shape", expected, layer.in_shape, REMEDY)
 
 
 def _check_output(path: Path, layer: Layer) -> None:
     """Hold a layer's output against its input, kernel, stride and padding."""
     key = f"layers[{layer.index}]"
-    made = _pooled(path, f"{key}.current_pool", layer.current_pool, layer.product_shape)
-    if layer.out_shape != made:
-        wanted = f"(K, {made[1]}, {made[2]}) by in_shape, kernel, stride and padding"
-        raise fault(path, f"{key}.out_shape", wanted, layer.out_shape, _REMEDY)
+    shape = _pooled(path, f"{key}.current_pool", layer.current_pool, layer.product_shape)
+    if layer.out_shape != shape:
+        expected = f"(K, {shape[1]}, {shape[2]}) by in_shape, kernel, stride and padding"
+        raise fault(path, f"{key}.out_shape", expected, layer.out_shape, REMEDY)
     _pooled(path, f"{key}.pool", layer.pool, layer.out_shape)
     if layer.in_shape[0] % layer.groups or layer.out_shape[0] % layer.groups:
-        wanted = f"a divisor of {layer.in_shape[0]} inputs and {layer.out_shape[0]} outputs"
-        raise fault(path, f"{key}.groups", wanted, layer.groups, _REMEDY)
+        expected = f"a divisor of {layer.in_shape[0]} inputs and {layer.out_shape[0]} outputs"
+        raise fault(path, f"{key}.groups", expected, layer.groups, REMEDY)
     if layer.kind == "linear" and layer != _as_linear(layer):
-        wanted = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, pool or groups"
-        raise fault(path, key, wanted, layer.name, _REMEDY)
+        expected = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, pool or groups"
+        raise fault(path, key, expected, layer.name, REMEDY)
 
 
 def _pooled(path: Path, key: str, pool: Pool | None, shape: Shape3) -> Shape3:
@@ -261,7 +260,7 @@ def _pooled(path: Path, key: str, pool: Pool | None, shape: Shape3) -> Shape3:
     pooled = shape if pool is None else pool.pooled(shape)
     if min(pooled) < 1:
         size = pool and pool.size
-        raise fault(path, f"{key}.size", f"a window inside {shape[1:]} neurons", size, _REMEDY)
+        raise fault(path, f"{key}.size", f"a window inside {shape[1:]} neurons", size, REMEDY)
     return pooled
 
 

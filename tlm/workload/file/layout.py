@@ -16,7 +16,7 @@ Form: TypeAlias = Literal["bits", "floats", "nonzeros"]
 class Expected:
     """A dataset the header calls for: its HDF5 name, logical shape and form.
 
-    "bits" are packed eight a byte, "floats" every element, "nonzeros" the elements whose bit is
+    "bits" are packed, eight per byte, "floats" every element, "nonzeros" the elements whose bit is
     set in the dataset named ``bits_of``, whose shape is ``shape``.
     """
 
@@ -27,43 +27,43 @@ class Expected:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of bits once packed, eight elements a byte."""
+        """Bytes of packed bits, eight elements per byte."""
         return -(-prod(self.shape) // 8)
 
 
 def expected_bits(workload: Workload, position: int) -> dict[str, Expected]:
     """Datasets of masks of iteration ``position`` by key: "inputs", "0/spikes", "0/masks", ..."""
     group = schema.iteration_group(position)
-    wanted = {schema.INPUTS: Expected(f"{group}/{schema.INPUTS}", workload.input_shape)}
+    datasets = {schema.INPUTS: Expected(f"{group}/{schema.INPUTS}", workload.input_shape)}
     for layer in workload.layers:
         for kind in _mask_kinds(layer):
             name = f"{group}/{schema.layer_group(layer.index)}/{kind}"
             before_neuron = kind == schema.OUTPUT_GRADIENTS
             shape = workload.product_shape(layer) if before_neuron else workload.neuron_shape(layer)
-            wanted[f"{layer.index}/{kind}"] = Expected(name, shape)
-    return wanted
+            datasets[f"{layer.index}/{kind}"] = Expected(name, shape)
+    return datasets
 
 
 def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
     """Datasets of numbers of iteration ``position`` by key; none if its level is "bits"."""
     level = workload.levels[position]
     group = schema.iteration_group(position)
-    wanted: dict[str, Expected] = {}
+    datasets: dict[str, Expected] = {}
     if level == "bits":
-        return wanted
+        return datasets
     if workload.encoding == "direct":
         name = f"{group}/{schema.INPUT_VALUES}"
-        wanted[schema.INPUT_VALUES] = Expected(
+        datasets[schema.INPUT_VALUES] = Expected(
             name, workload.input_shape, "nonzeros", schema.INPUTS
         )
     if level == "exact":
         last = workload.layers[-1]
         shape = (workload.steps, workload.batch, *last.pooled_shape)
         name = f"{group}/{schema.LOSS_GRADIENT}"
-        wanted[schema.LOSS_GRADIENT] = Expected(name, shape, "floats")
+        datasets[schema.LOSS_GRADIENT] = Expected(name, shape, "floats")
     for layer in workload.layers:
-        wanted.update(_layer_values(workload, layer, group))
-    return wanted
+        datasets.update(_layer_values(workload, layer, group))
+    return datasets
 
 
 def expected_datasets(workload: Workload, position: int) -> dict[str, Expected]:
@@ -93,7 +93,7 @@ def _mask_kinds(layer: Layer) -> list[str]:
 
 def _layer_values(workload: Workload, layer: Layer, group: str) -> dict[str, Expected]:
     key, place = str(layer.index), f"{group}/{schema.layer_group(layer.index)}"
-    wanted = {
+    datasets = {
         f"{key}/{schema.GRADIENT_VALUES}": Expected(
             f"{place}/{schema.GRADIENT_VALUES}",
             workload.neuron_shape(layer),
@@ -103,5 +103,5 @@ def _layer_values(workload: Workload, layer: Layer, group: str) -> dict[str, Exp
     }
     for name, shape in parameter_shapes(layer).items():
         for stored in (name, name + schema.PARAMETER_GRADIENTS):
-            wanted[f"{key}/{stored}"] = Expected(f"{place}/{stored}", shape, "floats")
-    return wanted
+            datasets[f"{key}/{stored}"] = Expected(f"{place}/{stored}", shape, "floats")
+    return datasets

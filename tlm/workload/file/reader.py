@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from tlm.errors import WorkloadError
 from tlm.workload.file import schema
 from tlm.workload.file.check import check_file, opened
-from tlm.workload.file.fault import fault
+from tlm.workload.file.fault import DAMAGED, fault
 from tlm.workload.file.layout import Expected, expected_bits, expected_values, parameter_shapes
 from tlm.workload.model import BoolArray, Layer, Recording, Workload
 from tlm.workload.values import FloatArray, Parameters, Values
 
-_DAMAGED = "the file is damaged: copy or record it again"
 _HASH_BLOCK = 1 << 20
 
 
@@ -65,9 +64,9 @@ def read_recording(workload: Workload, position: int) -> Recording:
     return Recording(
         iteration=workload.iterations[position],
         inputs=arrays[schema.INPUTS],
-        spikes=_every(workload, schema.SPIKES, arrays),
-        masks=_every(workload, schema.MASKS, arrays),
-        dU=_every(workload, schema.GRADIENTS, arrays),
+        spikes=_per_layer(workload, schema.SPIKES, arrays),
+        masks=_per_layer(workload, schema.MASKS, arrays),
+        dU=_per_layer(workload, schema.GRADIENTS, arrays),
         dY=tuple(arrays[f"{layer.index}/{_product_kind(layer)}"] for layer in workload.layers),
     )
 
@@ -86,19 +85,19 @@ def read_values(workload: Workload, position: int) -> Values:
         )
     with opened(workload.path) as file:
         masks = _read_masks(workload, file, position)
-        found = {
-            key: _read_floats(workload.path, file, wanted, masks)
-            for key, wanted in expected_values(workload, position).items()
+        arrays = {
+            key: _read_floats(workload.path, file, expected, masks)
+            for key, expected in expected_values(workload, position).items()
         }
-    inputs = found.get(schema.INPUT_VALUES)
+    inputs = arrays.get(schema.INPUT_VALUES)
     return Values(
         inputs=masks[schema.INPUTS].astype(np.float32) if inputs is None else inputs,
-        dI=tuple(found[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers),
-        parameters=tuple(_parameters(layer, found, "") for layer in workload.layers),
+        dI=tuple(arrays[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers),
+        parameters=tuple(_parameters(layer, arrays, "") for layer in workload.layers),
         parameter_gradients=tuple(
-            _parameters(layer, found, schema.PARAMETER_GRADIENTS) for layer in workload.layers
+            _parameters(layer, arrays, schema.PARAMETER_GRADIENTS) for layer in workload.layers
         ),
-        loss_gradient=found.get(schema.LOSS_GRADIENT),
+        loss_gradient=arrays.get(schema.LOSS_GRADIENT),
     )
 
 
@@ -123,13 +122,15 @@ def _file_digest(path: Path) -> str:
 
 def _read_masks(workload: Workload, file: h5py.File, position: int) -> dict[str, BoolArray]:
     return {
-        key: _read_bits(workload.path, file, wanted)
-        for key, wanted in expected_bits(workload, position).items()
+        key: _read_bits(workload.path, file, expected)
+        for key, expected in expected_bits(workload, position).items()
     }
 
 
-def _every(workload: Workload, kind: str, arrays: Mapping[str, BoolArray]) -> tuple[BoolArray, ...]:
-    """One array a layer; a read-out, which has neither spikes nor masks, has ones."""
+def _per_layer(
+    workload: Workload, kind: str, arrays: Mapping[str, BoolArray]
+) -> tuple[BoolArray, ...]:
+    """One array per layer; all true for a read-out, which stores neither spikes nor masks."""
     return tuple(
         arrays[key]
         if (key := f"{layer.index}/{kind}") in arrays
@@ -142,51 +143,51 @@ def _product_kind(layer: Layer) -> str:
     return schema.GRADIENTS if layer.product_is_current else schema.OUTPUT_GRADIENTS
 
 
-def _read_bits(path: Path, file: h5py.File, wanted: Expected) -> BoolArray:
+def _read_bits(path: Path, file: h5py.File, expected: Expected) -> BoolArray:
     """Unpack one dataset after its checksum has been verified."""
-    packed = _read(path, file, wanted)
-    count = prod(wanted.shape)
+    packed = _read(path, file, expected)
+    count = prod(expected.shape)
     if count % 8 and packed[-1] & (0xFF >> count % 8):
-        raise fault(path, f"/{wanted.name}", "zero padding bits at the end", "ones", _DAMAGED)
-    return np.unpackbits(packed, count=count).view(np.bool_).reshape(wanted.shape)
+        raise fault(path, f"/{expected.name}", "zero padding bits at the end", "ones", DAMAGED)
+    return np.unpackbits(packed, count=count).view(np.bool_).reshape(expected.shape)
 
 
 def _read_floats(
-    path: Path, file: h5py.File, wanted: Expected, masks: Mapping[str, BoolArray]
+    path: Path, file: h5py.File, expected: Expected, masks: Mapping[str, BoolArray]
 ) -> FloatArray:
     """Numbers in float32, in their logical shape."""
-    stored = _read(path, file, wanted)
-    exponent = int(np.ravel(file[wanted.name].attrs["exponent"])[0])
+    stored = _read(path, file, expected)
+    exponent = int(np.ravel(file[expected.name].attrs["exponent"])[0])
     with np.errstate(over="ignore"):  # refused below, not warned of
         values = np.ldexp(stored.astype(np.float32), exponent)
     if not np.isfinite(values).all():
-        raise fault(path, f"/{wanted.name}", "finite numbers", "NaN or infinity", _DAMAGED)
-    if wanted.form == "floats":
-        return values.reshape(wanted.shape)
-    bits = masks[wanted.bits_of]
+        raise fault(path, f"/{expected.name}", "finite numbers", "NaN or infinity", DAMAGED)
+    if expected.form == "floats":
+        return values.reshape(expected.shape)
+    bits = masks[expected.bits_of]
     count = int(np.count_nonzero(bits))
     if count != len(values):
-        expected = f"{count} numbers, as many as bits are set"
-        raise fault(path, f"/{wanted.name}", expected, len(values), _DAMAGED)
-    full = np.zeros(wanted.shape, np.float32)
+        numbers = f"{count} numbers, as many as bits are set"
+        raise fault(path, f"/{expected.name}", numbers, len(values), DAMAGED)
+    full = np.zeros(expected.shape, np.float32)
     full[bits] = values
     return full
 
 
-def _read(path: Path, file: h5py.File, wanted: Expected) -> NDArray[Any]:
+def _read(path: Path, file: h5py.File, expected: Expected) -> NDArray[Any]:
     """A dataset's elements once its checksum has been verified."""
-    dataset = file[wanted.name]
+    dataset = file[expected.name]
     elements: NDArray[Any] = dataset[...]
     stated = dataset.attrs["sha256"]
     stated = stated.decode("ascii") if isinstance(stated, bytes) else str(stated)
-    found = hashlib.sha256(elements.tobytes()).hexdigest()
-    if found != stated.lower():
-        raise fault(path, f"/{wanted.name}", f"sha256 {stated[:12]}...", found[:12], _DAMAGED)
+    digest = hashlib.sha256(elements.tobytes()).hexdigest()
+    if digest != stated.lower():
+        raise fault(path, f"/{expected.name}", f"sha256 {stated[:12]}...", digest[:12], DAMAGED)
     return elements
 
 
-def _parameters(layer: Layer, found: Mapping[str, FloatArray], ending: str) -> Parameters:
-    arrays = {name: found[f"{layer.index}/{name}{ending}"] for name in parameter_shapes(layer)}
+def _parameters(layer: Layer, every: Mapping[str, FloatArray], ending: str) -> Parameters:
+    arrays = {name: every[f"{layer.index}/{name}{ending}"] for name in parameter_shapes(layer)}
     return Parameters(
         weights=arrays["weights"],
         bias=arrays.get("bias"),
@@ -198,18 +199,18 @@ def _parameters(layer: Layer, found: Mapping[str, FloatArray], ending: str) -> P
 def _check_carry(
     workload: Workload, layer: Layer, position: int, arrays: Mapping[str, BoolArray]
 ) -> None:
-    """A gradient is non-zero only by its mask, or carried from the step after it.
+    """Check that dU is non-zero only where the mask is set or the next step's dU reaches it.
 
-    gH[t] = gS[t] d[t] + decay gH[t+1] r[t], where a hard reset lets nothing past a spike.
+    dU[t] = dS[t] d[t] + decay dU[t+1] r[t], where a hard reset lets nothing past a spike.
     """
     assert layer.neuron is not None
     key = f"{layer.index}/{schema.GRADIENTS}"
-    gradients, masks = arrays[key], arrays[f"{layer.index}/{schema.MASKS}"]
-    carried = np.zeros_like(gradients)
-    carried[:-1] = gradients[1:]
+    dU, masks = arrays[key], arrays[f"{layer.index}/{schema.MASKS}"]
+    carried = np.zeros_like(dU)
+    carried[:-1] = dU[1:]
     if layer.neuron.reset == "hard":
         carried &= ~arrays[f"{layer.index}/{schema.SPIKES}"]
-    wrong = int(np.count_nonzero(gradients & ~masks & ~carried))
+    wrong = int(np.count_nonzero(dU & ~masks & ~carried))
     if wrong:
         name = expected_bits(workload, position)[key].name
         expected = "zero where neither the mask nor the next step feeds it"

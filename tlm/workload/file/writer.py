@@ -68,11 +68,10 @@ def _write(
         _write_header(file, workload, [recording.iteration for recording in recordings])
         for position, recording in enumerate(recordings):
             masks = _masks(recording)
-            for key, wanted in expected_bits(workload, position).items():
-                _check_shape(workload, wanted, masks[key].shape)
-                _store(file, wanted, np.packbits(masks[key]), masks[key].shape)
-            wanted_values = expected_values(workload, position)
-            if wanted_values:
+            for key, expected in expected_bits(workload, position).items():
+                _check_shape(workload, expected, masks[key].shape)
+                _store(file, expected, np.packbits(masks[key]), masks[key].shape)
+            if workload.levels[position] != "bits":
                 numbers = _numbers(workload, values[position] if values else None)
                 _write_values(file, workload, position, masks, numbers)
 
@@ -84,15 +83,15 @@ def _write_values(
     masks: dict[str, BoolArray],
     numbers: dict[str, FloatArray],
 ) -> None:
-    for key, wanted in expected_values(workload, position).items():
-        _check_shape(workload, wanted, numbers[key].shape)
+    for key, expected in expected_values(workload, position).items():
+        _check_shape(workload, expected, numbers[key].shape)
         array = numbers[key]
-        if wanted.form == "nonzeros":
-            array = array[masks[wanted.bits_of]]
+        if expected.form == "nonzeros":
+            array = array[masks[expected.bits_of]]
         exponent = _exponent(array) if workload.levels[position] == "value" else 0
         stored = np.ldexp(array, -exponent).astype(schema.FLOAT_TYPES[workload.levels[position]])
-        _store(file, wanted, stored.reshape(-1), array.shape)
-        file[wanted.name].attrs["exponent"] = np.int64(exponent)
+        _store(file, expected, stored.reshape(-1), array.shape)
+        file[expected.name].attrs["exponent"] = np.int64(exponent)
 
 
 def _exponent(array: FloatArray) -> int:
@@ -102,10 +101,10 @@ def _exponent(array: FloatArray) -> int:
     return max(-schema.MAX_EXPONENT, min(schema.MAX_EXPONENT, exponent))
 
 
-def _check_shape(workload: Workload, wanted: Expected, shape: tuple[int, ...]) -> None:
-    if shape != wanted.shape:
+def _check_shape(workload: Workload, expected: Expected, shape: tuple[int, ...]) -> None:
+    if shape != expected.shape:
         raise WorkloadError(
-            f"{workload.path}: {wanted.name}: expected shape {wanted.shape}, "
+            f"{workload.path}: {expected.name}: expected shape {expected.shape}, "
             f"got {shape}; record with the workload's own T, B and layers"
         )
 
@@ -162,7 +161,7 @@ def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) ->
 
 
 def _store(
-    file: h5py.File, wanted: Expected, elements: NDArray[Any], shape: tuple[int, ...]
+    file: h5py.File, expected: Expected, elements: NDArray[Any], shape: tuple[int, ...]
 ) -> None:
     """Write one dataset in a single chunk; nothing can be stored in a chunk of no elements."""
     chunked = {
@@ -172,7 +171,7 @@ def _store(
         "shuffle": elements.itemsize > 1,
     }
     dataset = file.create_dataset(
-        wanted.name, data=elements, track_times=False, **(chunked if elements.size else {})
+        expected.name, data=elements, track_times=False, **(chunked if elements.size else {})
     )
     dataset.attrs["shape"] = np.array(shape, np.int64)
     dataset.attrs["sha256"] = np.bytes_(hashlib.sha256(elements.tobytes()).hexdigest())

@@ -35,45 +35,46 @@ def audit(workload: Workload) -> Iterator[Audit]:
         workload.load(position)
         if level != "bits":
             workload.load_values(position)
-        found = check_recording(workload, position) if level == "exact" else ()
-        yield Audit(iteration, level, found)
-        broken = [one for one in found if not one.holds()]
+        layers = check_recording(workload, position) if level == "exact" else ()
+        yield Audit(iteration, level, layers)
+        broken = [layer for layer in layers if not layer.holds()]
         if broken:
             # A wrong weight also spoils the gradients of the layers before it, not their spikes.
-            raise _disagreement(workload, iteration, max(broken, key=lambda one: len(one.flips)))
+            worst = max(broken, key=lambda layer: len(layer.flips))
+            raise _disagreement(workload, iteration, worst)
 
 
-def _disagreement(workload: Workload, iteration: int, one: Agreement) -> WorkloadError:
-    worst = max(one.gradient_error, *one.parameter_errors.values())
+def _disagreement(workload: Workload, iteration: int, layer: Agreement) -> WorkloadError:
+    worst = max(layer.gradient_error, *layer.parameter_errors.values())
     return WorkloadError(
-        f"{workload.path}: iteration {iteration}, layer {one.layer}: "
-        f"{len(one.flips) - one.near} spikes beyond rounding, a gradient off by {worst:.1g} of its "
-        f"largest value (at most {TOLERANCE:g}); record the job again"
+        f"{workload.path}: iteration {iteration}, layer {layer.layer}: "
+        f"{len(layer.flips) - layer.near} spikes beyond rounding, a gradient off by {worst:.1g} of "
+        f"its largest value (at most {TOLERANCE:g}); record the job again"
     )
 
 
-def audit_table(found: Audit) -> Table:
-    """An audit for a terminal: one row a layer."""
-    table = Table(title=f"Iteration {found.iteration}, level {found.level}, rebuilt")
+def audit_table(iteration: Audit) -> Table:
+    """An audit for a terminal: one row per layer."""
+    table = Table(title=f"Iteration {iteration.iteration}, level {iteration.level}, rebuilt")
     for name in ("layer", "neuron-steps", "flips", "dL/dI", "dL/dW and others", "free flips"):
         table.add_column(name)
-    for one in found.layers:
+    for layer in iteration.layers:
         table.add_row(
-            escape(one.layer),
-            str(one.neuron_steps),
-            str(len(one.flips)),
-            f"{one.gradient_error:.1e}",
-            ", ".join(f"{name} {error:.1e}" for name, error in one.parameter_errors.items()),
-            str(one.free_flips),
+            escape(layer.layer),
+            str(layer.neuron_steps),
+            str(len(layer.flips)),
+            f"{layer.gradient_error:.1e}",
+            ", ".join(f"{name} {error:.1e}" for name, error in layer.parameter_errors.items()),
+            str(layer.free_flips),
         )
     return table
 
 
-def flip_lines(found: Audit) -> list[str]:
-    """Each spike that rounding turned, by its place."""
+def flip_lines(iteration: Audit) -> list[str]:
+    """A line for each spike that rounding turned, with its place."""
     return [
-        f"iteration {found.iteration}, {one.layer}: spike (t, b, k, y, x) = {flip.place} turned, "
-        f"H - threshold = {flip.distance:.1e}"
-        for one in found.layers
-        for flip in one.flips
+        f"iteration {iteration.iteration}, {layer.layer}: spike (t, b, k, y, x) = {flip.place} "
+        f"turned, H - threshold = {flip.distance:.1e}"
+        for layer in iteration.layers
+        for flip in layer.flips
     ]

@@ -15,9 +15,8 @@ from tlm.workload.model import BoolArray, Layer, Recording
 class Densities:
     """Shares 0..1 of non-zero elements.
 
-    ``spikes``, ``masks``, ``dU`` and ``dY`` are [layers, T]; ``inputs`` is a
-    single share; ``idle_slices`` [layers] is the share of (step, sample) slices without any
-    gradient.
+    ``spikes``, ``masks``, ``dU`` and ``dY`` are [layers, T]; ``inputs`` is a single share;
+    ``idle_slices`` [layers] is the share of (step, sample) slices whose dU is zero throughout.
     """
 
     inputs: float
@@ -36,7 +35,7 @@ def densities(recording: Recording) -> Densities:
         masks=_by_step(recording.masks),
         dU=_by_step(recording.dU),
         dY=_by_step(recording.dY),
-        idle_slices=np.array([1 - one.any((2, 3, 4)).mean() for one in recording.dU]),
+        idle_slices=np.array([1 - dU.any((2, 3, 4)).mean() for dU in recording.dU]),
     )
 
 
@@ -48,9 +47,9 @@ def hidden_density(arrays: Sequence[BoolArray]) -> float:
 def hidden_by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:
     """Share of non-zero elements at each time step over all layers but the last, [T]."""
     hidden = arrays[:-1] or arrays
-    found = sum(np.count_nonzero(one, axis=(1, 2, 3, 4)) for one in hidden)
-    elements = sum(one[0].size for one in hidden)
-    return np.asarray(found / elements, np.float64)
+    nonzero = sum(np.count_nonzero(bits, axis=(1, 2, 3, 4)) for bits in hidden)
+    elements = sum(bits[0].size for bits in hidden)
+    return np.asarray(nonzero / elements, np.float64)
 
 
 def measured_tensors(layer: Layer) -> tuple[str, ...]:
@@ -64,4 +63,4 @@ def measured_tensors(layer: Layer) -> tuple[str, ...]:
 
 
 def _by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:
-    return np.array([one.mean((1, 2, 3, 4)) for one in arrays])
+    return np.array([bits.mean((1, 2, 3, 4)) for bits in arrays])

@@ -41,8 +41,8 @@ def info_figures(workload: Workload) -> dict[str, Any]:
             for layer in workload.layers
         }
     layers = [
-        {"name": one.name, "kind": one.kind, "in_shape": one.in_shape, "out_shape": one.out_shape}
-        for one in workload.layers
+        {field: getattr(layer, field) for field in ("name", "kind", "in_shape", "out_shape")}
+        for layer in workload.layers
     ]
     return {**_facts(workload), "layers": layers, "densities": recorded}
 
@@ -63,7 +63,7 @@ def _facts(workload: Workload) -> dict[str, str]:
         "time steps T, batch B": f"{workload.steps}, {workload.batch}",
         "input coding": workload.encoding,
         "neurons": "; ".join(
-            dict.fromkeys(_neuron(one.neuron) for one in workload.layers if one.neuron)
+            dict.fromkeys(_neuron(layer.neuron) for layer in workload.layers if layer.neuron)
         ),
         "optimizer": workload.optimizer,
         "test accuracy": f"{workload.accuracy:.3f}",
@@ -103,7 +103,7 @@ def _densities(workload: Workload, iteration: int, measured: Densities) -> Table
         first = escape(f"{layer.index} {layer.name}")
         for tensor in measured_tensors(layer):
             row = getattr(measured, tensor)[layer.index]
-            shares = (f"{one:.3f}" for one in row)
+            shares = (f"{share:.3f}" for share in row)
             table.add_row(first, _SYMBOLS[tensor], f"{row.mean():.3f}", *shares)
             first = ""
     return table
@@ -123,11 +123,11 @@ def _pool(pool: Pool | None) -> str:
     return f"{pool.kind} {pool.size}/{pool.stride}{f' pad {pool.padding}' if pool.padding else ''}"
 
 
-def _neuron(one: Neuron) -> str:
+def _neuron(neuron: Neuron) -> str:
     return (
-        f"decay {one.decay:g}, gain {one.gain:g}, threshold {one.threshold:g}, {one.reset} reset"
-        f"{' (detached)' if one.detach_reset else ''}, {one.surrogate} surrogate of width "
-        f"{one.surrogate_width:g}"
+        f"decay {neuron.decay:g}, gain {neuron.gain:g}, threshold {neuron.threshold:g}, "
+        f"{neuron.reset} reset{' (detached)' if neuron.detach_reset else ''}, "
+        f"{neuron.surrogate} surrogate of width {neuron.surrogate_width:g}"
     )
 
 

@@ -91,9 +91,9 @@ class LIF(nn.Module):
                 charged = charged + neuron.decay * membrane
             distance = charged - neuron.threshold
             spike = Spike.apply(distance, neuron)
-            seen = spike.detach() if neuron.detach_reset else spike
+            reset = spike.detach() if neuron.detach_reset else spike
             hard = neuron.reset == "hard"
-            membrane = charged * (1 - seen) if hard else charged - neuron.threshold * seen
+            membrane = charged * (1 - reset) if hard else charged - neuron.threshold * reset
             spikes.append(spike)
         return torch.stack(spikes)
 

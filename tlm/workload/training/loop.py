@@ -68,7 +68,7 @@ def prepare(recipe: Recipe, dataset: DataSet) -> TrainingJob:
         first = np.concatenate(job.batches[:_SCALE_BATCHES])
         scale_weights(network, job.inputs(dataset.train, first, 0), recipe.scaling, recipe.seed)
     if recipe.channels_last:
-        for weights in (one for one in network.parameters() if one.dim() == 4):
+        for weights in (tensor for tensor in network.parameters() if tensor.dim() == 4):
             weights.data = weights.data.contiguous(memory_format=torch.channels_last)
     return job
 
@@ -93,11 +93,11 @@ def train(job: TrainingJob, recorder: Recorder, progress: Progress | None = None
 def record_iteration(job: TrainingJob, recorder: Recorder, iteration: int) -> None:
     """Record the pass of the first B samples of an iteration's mini-batch.
 
-    Training goes on as if this had not been: running statistics of the norms are put back.
+    Training is not affected: running statistics of the norms are put back.
     """
-    few = job.batches[iteration][: job.recipe.batch]
-    labels = torch.from_numpy(job.dataset.train.labels[few])
-    inputs = job.inputs(job.dataset.train, few, 1, iteration)
+    samples = job.batches[iteration][: job.recipe.batch]
+    labels = torch.from_numpy(job.dataset.train.labels[samples])
+    inputs = job.inputs(job.dataset.train, samples, 1, iteration)
     kept = [buffer.clone() for buffer in job.network.buffers()]
     with recorder.at(iteration):
         torch.autograd.backward(cross_entropy(job.network(inputs), labels))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import runpy
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.bundled import SUFFIX, bundled_folder, unknown_name
@@ -98,10 +95,6 @@ def save(job: TrainingJob, capture: Capture, accuracy: float, out: Path) -> Path
 
 
 def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
-    import torch
-
-    from tlm.version import __version__
-
     scaling = recipe.scaling
     started = (
         f"LSUV, input current std {scaling.current_std:g}, last layer {scaling.output_std:g}"
@@ -119,8 +112,4 @@ def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
         ),
         "recorded": f"the first {recipe.batch} samples of the iteration's mini-batch",
         "initial weights": started,
-        "versions": (
-            f"tlm {__version__}, torch {torch.__version__}, numpy {np.__version__}, "
-            f"Python {sys.version_info.major}.{sys.version_info.minor}"
-        ),
     }

@@ -26,9 +26,9 @@ def scale_weights(network: RecipeNetwork, inputs: Tensor, scaling: Scaling, seed
     """
     modules = [*network]
     layers = [
-        (one, after.neurons.neuron.threshold)
-        for one, after in pairwise(modules)
-        if isinstance(one, nn.Conv2d | nn.Linear) and isinstance(after, Unfolded)
+        (module, after.neurons.neuron.threshold)
+        for module, after in pairwise(modules)
+        if isinstance(module, nn.Conv2d | nn.Linear) and isinstance(after, Unfolded)
     ]
     _draw([layer for layer, _ in layers], seed)
     with torch.no_grad():

@@ -35,8 +35,8 @@ def load_cifar10(data: Path | None) -> DataSet:
     """
     folder = need_folder(data, f"{_FILE}, or with train/<class>/*.jpg and test/<class>/*.jpg")
     read = _from_npz if (folder / _FILE).exists() else _from_images
-    (train, seen), (test, _) = read(folder, "train"), read(folder, "test")
-    source = f"{folder.name}, sha256 of the training pixels {seen}"
+    (train, train_digest), (test, _) = read(folder, "train"), read(folder, "test")
+    source = f"{folder.name}, sha256 of the training pixels {train_digest}"
     return DataSet("CIFAR-10", _LICENCE, source, train, test, _CENTRE, _SCALE)
 
 
@@ -50,7 +50,7 @@ def _from_npz(folder: Path, part: str) -> tuple[DataSplit, str]:
 
 def _from_images(folder: Path, part: str) -> tuple[DataSplit, str]:
     classes = sorted(path for path in (folder / part).glob("*") if path.is_dir())
-    files = [(path, at) for at, one in enumerate(classes) for path in sorted(one.iterdir())]
+    files = [(path, at) for at, images in enumerate(classes) for path in sorted(images.iterdir())]
     if not files:
         raise WorkloadError(f"{folder}: expected {_FILE}, or {part}/<class>/*.jpg; found neither")
     images = _decoded(path.read_bytes() for path, _ in files)
@@ -67,7 +67,7 @@ def _decoded(files: Iterable[bytes]) -> NDArray[np.uint8]:
         ) from error
     try:
         pixels: list[Any] = [
-            np.asarray(Image.open(io.BytesIO(one)).convert("RGB")) for one in files
+            np.asarray(Image.open(io.BytesIO(content)).convert("RGB")) for content in files
         ]
     except UnidentifiedImageError as error:
         raise WorkloadError(f"CIFAR-10: expected image files: {error}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.training.datasets.samples import (
@@ -39,25 +38,14 @@ def load_nmnist(data: Path | None, steps: int) -> DataSet:
 
 
 def _split(path: Path, part: str, steps: int) -> DataSplit:
+    """One part of the file as binary frames [N, T, 2, 34, 34] and labels [N]."""
     names = tuple(f"{part}_{key}" for key in ("x", "y", "p", "t_us", "offset", "label"))
-    x, y, polarity, time, offset, label = (one.astype(np.int64) for one in read_arrays(path, names))
+    x, y, polarity, time_us, offset, label = (
+        array.astype(np.int64) for array in read_arrays(path, names)
+    )
     sample = np.repeat(np.arange(len(label)), np.diff(offset))
-    step = time * steps // _DURATION_US
-    seen = step < steps
-    return DataSplit(_frames(sample, step, polarity, y, x, seen, len(label), steps), label)
-
-
-def _frames(
-    sample: NDArray[np.int64],
-    step: NDArray[np.int64],
-    polarity: NDArray[np.int64],
-    y: NDArray[np.int64],
-    x: NDArray[np.int64],
-    seen: NDArray[np.bool_],
-    samples: int,
-    steps: int,
-) -> NDArray[np.uint8]:
-    """Binary frames [N, T, 2, 34, 34] of the events that are ``seen``."""
-    frames = np.zeros((samples, steps, _POLARITIES, _SIDE, _SIDE), np.uint8)
-    frames[sample[seen], step[seen], polarity[seen], y[seen], x[seen]] = 1
-    return frames
+    step = time_us * steps // _DURATION_US
+    frames = np.zeros((len(label), steps, _POLARITIES, _SIDE, _SIDE), np.uint8)
+    events = np.stack([sample, step, polarity, y, x])[:, step < steps]
+    frames[tuple(events)] = 1
+    return DataSplit(frames, label)

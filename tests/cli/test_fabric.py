@@ -74,7 +74,7 @@ def test_dram_takes_its_own_timings_and_requests(capsys, tmp_path):
     [
         ("noc --mesh 8", '--mesh: expected COLUMNSxROWS (such as 8x8), got "8"'),
         ("noc --stages 7 --mesh 2x2", "2, 3 or 4 stages, got 7"),
-        ("noc --rate 9 --mesh 2x2", "at most 1 packet a node and cycle"),
+        ("noc --rate 9 --mesh 2x2", "at most 1 packet per node and cycle"),
         ("dram --preset DDR9 --pattern seq_rd", "no device 'DDR9'"),
         ("dram --preset DDR4-2400", "give either --pattern NAME or --requests FILE"),
         ("dram --pattern seq_rd --interval -3", "expected sat, int:CLOCKS or win:REQUESTS"),

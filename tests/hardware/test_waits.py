@@ -116,7 +116,7 @@ def test_a_lost_credit_is_named_where_it_is_missed():
     bench = RouterBench(2, 1, RouterShape(vcs=1, vc_buffer=4))
     east = next(out for out in bench.mesh.outputs() if out.name == "n00.east")
     east.lanes[0].credit = 1
-    bench.send(0, [1], 3)
+    bench.send(0, 1, 3)
     for _ in range(200):
         bench.fabric.step()
         for due in bench.fabric._credits:
@@ -140,7 +140,7 @@ def test_packets_that_turn_in_a_ring_are_a_circle_of_buffers():
     bench = RouterBench(2, 2, RouterShape(vcs=1, vc_buffer=2))
     clockwise(bench)
     for source, target in ((0, 3), (1, 2), (3, 0), (2, 1)):
-        bench.fabric.send(Packet((target,), 16, 0, None), source)
+        bench.fabric.send(Packet(target, 16, 0, None), source)
     while not bench.fabric.stuck:
         bench.fabric.step()
     graph = WaitGraph()

@@ -18,7 +18,7 @@ from tlm.errors import ConfigError
 if TYPE_CHECKING:
     from tlm.hardware.noc.driver import NocMeasurement
 
-SWEEP_STEPS = 20  # loads from 5 % to 100 % of a flit a node and cycle, if none is given
+SWEEP_STEPS = 20  # loads from 5 % to 100 % of a flit per node and cycle, if none is given
 
 
 class NocModel(StrEnum):
@@ -50,7 +50,7 @@ def noc(
     rate: Annotated[
         list[float] | None,
         typer.Option(
-            help="Offered load in flits a node and cycle; repeatable. Without it, a sweep up to "
+            help="Offered load in flits per node and cycle; repeatable. Without it, a sweep up to "
             "saturation."
         ),
     ] = None,
@@ -124,7 +124,7 @@ def _write(out: Path, name: str, lines: Iterable[str], points: Sequence[NocMeasu
     figure = fabric.curve_figure(
         f"Mesh: {name}",
         [fabric.Curve(name, [p.offered for p in points], [p.latency for p in points])],
-        "offered load (flits a node and cycle)",
+        "offered load (flits per node and cycle)",
         "mean packet latency (cycles)",
     )
     for picture in canvas.save(figure, out, "noc"):

@@ -149,7 +149,7 @@ def _noc_panel(
     return fabric.CurvePanel(
         f"{side}x{side} {traffic}, {flits} flits: BookSim2 (circles) and ours",
         curves,
-        "offered load (flits a node and cycle)",
+        "offered load (flits per node and cycle)",
         "mean latency (cycles)",
         y_max=4 * max(lowest, default=25.0),
     )

@@ -53,7 +53,7 @@ class MeshTask:
 
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
-    """A run made: latency in cycles, accepted flits a node and cycle."""
+    """A run made: latency in cycles, accepted flits per node and cycle."""
 
     task: MeshTask
     latency: float
@@ -227,7 +227,7 @@ def _alone(side: int, shape: RouterShape, source: int, target: int, flits: int) 
     for node in range(side * side):
         mesh.attach(node, f"t{node}")
     fabric = RouterFabric(mesh, lambda packet, terminal, cycle: arrived.append(cycle))
-    fabric.send(Packet((target,), flits, 0, None), source)
+    fabric.send(Packet(target, flits, 0, None), source)
     while fabric.in_flight:
         fabric.step()
     return arrived[0]

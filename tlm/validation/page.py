@@ -30,8 +30,7 @@ _NOT_MODELLED = """## What is not modelled
 Network:
 - credit delays other than BookSim2's default, virtual channels that are freed by the tail's
   credit, and input speed-up (the reference's router `m88`);
-- a multicast packet longer than a buffer (refused), and crossbars that copy a flit to several
-  outputs in one cycle: the branches of a fork read the buffer in turn;
+- packets to several targets: a message to many cores is sent to each of them;
 - back-pressure from a DRAM channel into the mesh: a terminal takes a flit a cycle, and what the
   controller's queues cannot hold waits at the channel, bounded by the DMAs' windows;
 - links longer than a cycle, clock domains within the mesh, link errors.
@@ -40,8 +39,7 @@ Why there is no deadlock: XY and YX routes never turn back into the first dimens
 forbids both turns into west, so channels can be numbered along every route and no cycle of
 packets that wait for each other's buffers closes (Dally and Seitz 1987; Glass and Ni 1992).
 Requests and responses have networks of their own, and a terminal always takes what arrives, so
-none closes through the memory either. A multicast packet fits into every buffer it enters, and
-its branches send independently: one that is blocked never keeps another from finishing. Tests
+none closes through the memory either. Tests
 drive 1,000 random mixes through meshes with buffers of 1 to 3 flits (`pytest -m slow
 tests/hardware/noc/test_router.py`).
 

@@ -105,24 +105,21 @@ def test_saturated_latency_follows_littles_law():
     assert measured.counters.queue_time_ps / measured.time_ps == pytest.approx(32, rel=0.03)
 
 
-@pytest.mark.parametrize(
-    ("ack", "expected_clk"), [("accept", 0), ("issue", 17), ("data", 17 + 12 + 4)]
-)
-def test_write_answer(ack, expected_clk):
-    """A write to a closed bank is answered at acceptance, WR, or last data beat."""
-    bench = Bench(policy=DramPolicy(write_ack=ack))
+def test_write_answer():
+    """A write to a closed bank is answered at its WR."""
+    bench = Bench()
     write = bench.send(0, 1, 0)
     bench.run()
-    assert latency_clk(write) == expected_clk
+    assert latency_clk(write) == 17
     assert bench.answers == [(0, write.begin_resp)]
 
 
-def test_controller_latency_is_added():
-    """Pipeline clocks before the first command, response clocks after the last beat."""
-    bench = Bench(policy=DramPolicy(pipeline_clk=3, response_clk=2))
+def test_response_clocks_are_added():
+    """They follow the last beat of a read."""
+    bench = Bench(policy=DramPolicy(response_clk=2))
     read = bench.send(0, 0, 0)
     bench.run()
-    assert latency_clk(read) == 38 + 5
+    assert latency_clk(read) == 38 + 2
 
 
 def test_long_transaction_ends_with_its_last_burst():
@@ -161,15 +158,6 @@ def test_hits_are_served_before_an_older_conflict():
         assert bench.send(0, 0, address).ident == ident
     bench.run()
     assert [ident for ident, _ in bench.answers] == [0, 2, 1]
-
-
-def test_hit_cap_lets_the_older_conflict_in():
-    """With a cap of one, the conflict no longer waits for younger hits."""
-    bench = Bench(policy=DramPolicy(hit_cap=1))
-    for address in (0, NEXT_ROW, 256):
-        bench.send(0, 0, address)
-    bench.run()
-    assert [ident for ident, _ in bench.answers] == [0, 1, 2]
 
 
 def test_a_late_hit_cancels_the_precharge():
@@ -252,8 +240,8 @@ POLICIES = st.sampled_from(
     [
         DramPolicy(),
         DramPolicy(4, 8, write_high=6, write_low=2),
-        DramPolicy(page="closed", write_ack="data"),
-        DramPolicy(2, 2, write_high=2, write_low=0, hit_cap=2, write_ack="accept"),
+        DramPolicy(page="closed"),
+        DramPolicy(2, 2, write_high=2, write_low=0),
     ]
 )
 

@@ -23,11 +23,10 @@ def traffic(seed, count):
 
 
 @pytest.mark.parametrize("seed", [10, 18, 38])
-@pytest.mark.parametrize("write_ack", ["issue", "data", "accept"])
-def test_what_waits_is_woken_for(seed, write_ack):
+def test_what_waits_is_woken_for(seed):
     """A row opened for a read that is no longer served must not keep a bank from its writes."""
     timing = load_dram_timing("LPDDR4-3200")
-    scheduler = Scheduler(timing, DramPolicy(write_ack=write_ack))
+    scheduler = Scheduler(timing, DramPolicy())
     for now, transaction in traffic(seed, 2000):
         scheduler.advance(now)
         if len(scheduler.entries.blocked) < 20:
@@ -38,11 +37,10 @@ def test_what_waits_is_woken_for(seed, write_ack):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("write_ack", ["issue", "data", "accept"])
-def test_no_answer_falls_due_before_the_wake_up(seed, write_ack):
+def test_no_answer_falls_due_before_the_wake_up(seed):
     """Going on from wake-up to wake-up, nothing is found that should have been given before."""
     timing = load_dram_timing("LPDDR4-3200")
-    scheduler = Scheduler(timing, DramPolicy(write_ack=write_ack))
+    scheduler = Scheduler(timing, DramPolicy())
     woken = late = 0
     for now, transaction in traffic(seed, 2000):
         while (due := scheduler.wake_at()) <= now:

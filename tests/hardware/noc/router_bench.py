@@ -1,4 +1,4 @@
-"""A mesh of routers with a terminal a node, and helpers to watch it."""
+"""A mesh of routers with one terminal per node, and helpers to watch it."""
 
 from collections import Counter, deque
 
@@ -24,10 +24,10 @@ class Bench:
     def _deliver(self, packet, terminal, cycle):
         self.delivered.append((packet.payload, terminal, cycle))
 
-    def send(self, source, targets, flits, cycle=0):
+    def send(self, source, target, flits, cycle=0):
         """Send a packet at a cycle, not before those sent so far."""
         self.fabric.skip_to(cycle)
-        self.fabric.send(Packet(tuple(targets), flits, cycle, self.sent), source)
+        self.fabric.send(Packet(target, flits, cycle, self.sent), source)
         self.sent += 1
 
     def run(self):

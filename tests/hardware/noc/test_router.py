@@ -38,7 +38,7 @@ def test_zero_load_latency_of_every_pair(stages, routing):
         bench = Bench(columns, 3, RouterShape(stages, 2, 8, routing))
         pairs = [(a, b) for a in range(nodes) for b in range(nodes)]
         for i, (source, target) in enumerate(pairs):
-            bench.send(source, [target], flits, cycle=200 * i)
+            bench.send(source, target, flits, cycle=200 * i)
         for ident, terminal, cycle in bench.run():
             source, target = pairs[ident]
             assert terminal == target
@@ -114,7 +114,7 @@ def test_latency_under_load(point):
 
 
 def random_mix(seed, buffers=(1, 2, 3), packets=60):
-    """A mesh and a traffic mix nobody chose: short buffers, bursts, multicast where it fits."""
+    """A mesh and a traffic mix nobody chose: short buffers, bursts, long packets."""
     draw = random.Random(seed)
     columns, height = draw.randint(1, 5), draw.randint(1, 5)
     shape = RouterShape(
@@ -127,11 +127,9 @@ def random_mix(seed, buffers=(1, 2, 3), packets=60):
     nodes, cycle, due = columns * height, 0, []
     for ident in range(packets):
         cycle += draw.choice((0, 0, 0, 1, 7))
-        several = draw.random() < 0.3
-        flits = draw.randint(1, shape.vc_buffer) if several else draw.randint(1, 12)
-        targets = draw.sample(range(nodes), draw.randint(1, min(nodes, 4)) if several else 1)
-        bench.send(draw.randrange(nodes), targets, flits, cycle)
-        due += [(ident, target) for target in targets]
+        target = draw.randrange(nodes)
+        bench.send(draw.randrange(nodes), target, draw.randint(1, 12), cycle)
+        due.append((ident, target))
     return bench, sorted(due)
 
 
@@ -168,7 +166,7 @@ def test_littles_law_at_every_buffer(rate):
     for cycle, source, target in TrafficPattern("uniform", 4, 4, 3, rate).arrivals():
         if cycle >= 600:
             break
-        bench.send(source, [target], 3, cycle)
+        bench.send(source, target, 3, cycle)
     bench.settle()
     fabric = bench.fabric
     cycles = fabric.cycle
@@ -177,37 +175,6 @@ def test_littles_law_at_every_buffer(rate):
         arrival_rate = fabric.flits[lane] / cycles
         mean_time = fabric.residence[lane] / fabric.flits[lane]
         assert integral / cycles == pytest.approx(arrival_rate * mean_time, rel=0.01)
-
-
-def test_multicast_forks_where_routes_part():
-    """One packet to three nodes crosses a shared channel once.
-
-    Branches read the buffer in turn, so a fork in two costs at most the length of the packet.
-    """
-    bench = Bench(4, 1, RouterShape(3, 2, 8))
-    bench.send(0, [1, 2, 3], 4)
-    arrivals = {terminal: cycle for _, terminal, cycle in bench.run()}
-    for target in (1, 2, 3):
-        alone = (target + 1) * 4 + 4 + 1
-        assert alone <= arrivals[target] <= alone + 4
-    flits = {out.name: out.flits for out in bench.mesh.outputs() if out.terminal < 0 and out.flits}
-    assert flits == {"n00.east": 4, "n01.east": 4, "n02.east": 4}
-
-
-def test_multicast_branches_progress_independently():
-    """A blocked branch does not hold up the others."""
-    bench = Bench(3, 3, RouterShape(3, 1, 4))
-    bench.send(4, [5], 60)  # holds the only lane to node 5 for a while
-    bench.send(3, [5, 7], 4)
-    arrivals = {terminal: cycle for ident, terminal, cycle in bench.run() if ident == 1}
-    assert arrivals[7] <= (2 + 1) * 4 + 4 + 1 + 4
-    assert arrivals[5] > arrivals[7] + 20
-
-
-def test_long_multicast_is_refused():
-    """A multicast packet has to fit into a buffer: the reason there is no deadlock."""
-    with pytest.raises(ConfigError, match=r"noc\.vc_buffer: a multicast packet of 9 flits"):
-        Bench(2, 2, RouterShape(vc_buffer=8)).send(0, [1, 2], 9)
 
 
 @settings(max_examples=25)
@@ -237,7 +204,7 @@ def test_wrong_shape_is_refused(change, text):
     [
         (("rainbow", 4, 4, 1, 0.1), "'rainbow' is unknown; there are uniform"),
         (("bitrev", 3, 3, 1, 0.1), "power of two, got 9"),
-        (("uniform", 4, 4, 2, 2.5), "at most 1 packet a node and cycle"),
+        (("uniform", 4, 4, 2, 2.5), "at most 1 packet per node and cycle"),
     ],
 )
 def test_wrong_traffic_is_refused(words, text):

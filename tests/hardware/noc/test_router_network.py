@@ -74,24 +74,6 @@ def test_requests_and_responses_do_not_meet():
     assert len({port.name for port in network.all_links()}) == len(network.all_links())
 
 
-def test_multicast_is_delivered_once_at_every_target():
-    """One transaction, one injection, a delivery at each of its targets."""
-    env = Environment()
-    mesh, noc = noc_of("vc_buffer=8")
-    network = RouterNetwork(env, mesh, noc)
-    for node in range(20):
-        network.attach(node, f"core{node:02d}")
-    txn = Transaction(0, 0, 0, 64, 0, None)
-    txn.flits = network.packet_format.flits(64)
-    arrived = []
-    txn.path = network.multicast_path(0, (4, 15, 19), (lambda t: arrived.append(t.ident),))
-    network.send(txn, 0)
-    env.run()
-    assert arrived == [0, 0, 0]
-    assert sum(port.flits for port in network.injections) == txn.flits
-    assert sum(port.flits for port in network.ejections) == 3 * txn.flits
-
-
 @pytest.mark.parametrize("routing", ["xy", pytest.param("west-first", marks=pytest.mark.slow)])
 def test_a_job_on_the_router_network(tmp_path, routing):
     """A bundled job with one lane of two flits an input ends, and every invariant holds."""

@@ -62,7 +62,6 @@ class Bank:
         "opened_for",
         "precharge_at",
         "row",
-        "streak",
     )
 
     def __init__(self, group: int) -> None:
@@ -73,7 +72,6 @@ class Bank:
         self.precharge_at = 0
         self.closes = NEVER
         self.opened_for = -1
-        self.streak = 0
         self.hits: tuple[list[Run], list[Run]] = ([], [])
         self.misses: tuple[list[Run], list[Run]] = ([], [])
 
@@ -82,7 +80,6 @@ class Bank:
         self.row = row
         self.closes = NEVER
         self.opened_for = command
-        self.streak = 0
         if self.hits[0] or self.hits[1] or self.misses[1 - command]:
             self.sort_runs()
         else:  # nothing but misses of one kind waits: the usual case under random traffic

@@ -17,7 +17,6 @@ class DramDelays:
 
     clock: int
     burst: int
-    pipeline: int
     row_to_column: int
     row_to_precharge: int
     row_cycle: int
@@ -33,7 +32,7 @@ class DramDelays:
     turn: tuple[int, int]  # RD to WR, WR to RD
     turn_group: tuple[int, int]
     column_to_precharge: tuple[int, int]
-    answer: tuple[int, int]  # column command to answer
+    answer: tuple[int, int]  # last column command to answer
 
     @classmethod
     def of(cls, timing: DramTiming, policy: DramPolicy) -> DramDelays:
@@ -41,12 +40,10 @@ class DramDelays:
         t, clock = timing, timing.tck_ps
         write_end = t.cwl_clk + t.wr_extra_clk + t.burst_clk
         read_end = t.cl_clk + t.dqsck_clk + t.burst_clk + policy.response_clk
-        write_answer = write_end if policy.write_ack == "data" else 0
         column = max(t.tccd_s_clk, t.burst_clk)
         return cls(
             clock=clock,
             burst=t.burst_clk * clock,
-            pipeline=policy.pipeline_clk * clock,
             row_to_column=t.trcd_clk * clock,
             row_to_precharge=t.tras_clk * clock,
             row_cycle=t.trc_clk * clock,
@@ -62,5 +59,5 @@ class DramDelays:
             turn=(t.trtw_clk * clock, (write_end + t.twtr_s_clk) * clock),
             turn_group=(t.trtw_clk * clock, (write_end + t.twtr_l_clk) * clock),
             column_to_precharge=(t.trtp_clk * clock, (write_end + t.twr_clk) * clock),
-            answer=(read_end * clock, write_answer * clock),
+            answer=(read_end * clock, 0),
         )

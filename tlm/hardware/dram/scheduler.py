@@ -85,13 +85,10 @@ class Scheduler:
         self.entries.transactions[command] += 1
         runs = self._map.runs(transaction.address, bursts)
         join = Join(len(runs)) if len(runs) > 1 else None
-        eligible = at + self._delays.pipeline
         for index, row, count in runs:
             self._accepted = order = self._accepted + 1
             run = Run(transaction, row, count, order, at, join)
-            self._add(run, self.banks[index], command, eligible)
-        if command and self._policy.write_ack == "accept":
-            self.finished.append((at, transaction))
+            self._add(run, self.banks[index], command, at)
 
     def _add(self, run: Run, bank: Bank, command: int, at: int) -> None:
         """File a run as hit or miss of its bank and tell the candidate lists."""
@@ -209,7 +206,6 @@ class Scheduler:
         if bank.opened_for >= 0:
             bank.opened_for = -1
             counters.row_misses += 1
-        bank.streak += count
         precharge_at = time + self._delays.column_to_precharge[command]
         if bank.precharge_at < precharge_at:
             bank.precharge_at = precharge_at
@@ -258,8 +254,7 @@ class Scheduler:
         command = WRITE if transaction.command else READ
         self.counters.nbytes[command] += transaction.nbytes
         self.entries.transactions[command] -= 1
-        if not (command and self._policy.write_ack == "accept"):
-            self.finished.append((time + self._delays.answer[command], transaction))
+        self.finished.append((time + self._delays.answer[command], transaction))
 
     def _next_for(self, bank: Bank, command: int, time: int) -> None:
         """A run is served: offer the bank's next hit, its next row, or nothing."""
@@ -268,18 +263,13 @@ class Scheduler:
         del hits[0]
         if self._policy.page == "closed":
             self._auto_precharge(bank)
-        if command == mode and hits and not self._row_is_worn(bank, command):
+        if command == mode and hits:
             insort(self._columns, (hits[0].order, bank))
             return
         if bank.misses[mode] and (command == mode or not bank.hits[mode]):
             self._want_row(bank, time)
         if command != mode and not self._columns:
             self._turn_bus(time)
-
-    def _row_is_worn(self, bank: Bank, command: int) -> bool:
-        """True when the cap on consecutive hits is reached and another row waits."""
-        cap = self._policy.hit_cap
-        return bool(cap and bank.streak >= cap and bank.misses[command])
 
     def _auto_precharge(self, bank: Bank) -> None:
         """Close the row with the last column command of a run (RDA, WRA)."""
@@ -397,8 +387,6 @@ class Scheduler:
         answered = first + delays.column * (entries.before_answer(command, turn) - 1)
         answered = max(answered, min(self._end_of_run(turn), opens))
         read, lag = delays.answer[READ], self._write_lag()
-        if self._policy.write_ack == "accept":
-            return min(first + lag, read + (turned if command else answered))
         if command == READ:
             return min(answered + read, turned + lag)
         return min(answered + lag, turned + read)
@@ -430,8 +418,6 @@ class Scheduler:
     def _write_lag(self) -> int:
         """Least time from a column command that concerns a write to that write's answer."""
         entries = self.entries
-        if self._policy.write_ack == "accept":  # a column command frees the entry it waits for
-            return 0 if entries.blocked_writes else NEVER
         if entries.waiting[WRITE] or entries.blocked_writes:
             return self._delays.answer[WRITE]
         return NEVER

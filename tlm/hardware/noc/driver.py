@@ -30,7 +30,7 @@ class NocRun:
 
 @dataclass(frozen=True, slots=True)
 class NocMeasurement:
-    """One point of a latency-load curve; cycles, and flits a node and cycle.
+    """One point of a latency-load curve; latencies in cycles, rates in flits per node and cycle.
 
     Latency runs from generation, source queue included, to the arrival of the tail, over the
     packets generated in the window. ``stable`` is False where some of these never arrived, or
@@ -72,7 +72,7 @@ class _Meter:
 def drive(
     traffic: TrafficPattern, shape: RouterShape, run: NocRun | None = None, model: Model = "router"
 ) -> NocMeasurement:
-    """Run ``traffic`` through a mesh with one terminal a node.
+    """Run ``traffic`` through a mesh with one terminal per node.
 
     The models ``packet`` and ``ideal`` have unbounded buffers and use only ``shape.stages``.
     """
@@ -89,8 +89,8 @@ def curve(
     traffic: Iterable[TrafficPattern], shape: RouterShape, run: NocRun, model: Model = "router"
 ) -> Iterator[NocMeasurement]:
     """Measure one load after another, up to and with the first that is not stable."""
-    for one in traffic:
-        measured = drive(one, shape, run, model)
+    for pattern in traffic:
+        measured = drive(pattern, shape, run, model)
         yield measured
         if not measured.stable:
             return
@@ -112,14 +112,14 @@ def _drive_router(
                 break
         else:
             expected += cycle >= meter.begin
-        fabric.send(Packet((target,), traffic.flits, cycle, None), source)
+        fabric.send(Packet(target, traffic.flits, cycle, None), source)
     return expected, fabric.cycle
 
 
 def _drive_links(
     traffic: TrafficPattern, shape: RouterShape, run: NocRun, meter: _Meter, model: Model
 ) -> tuple[int, int]:
-    """The same with a process a link."""
+    """The same, with a process for each link."""
     env = Environment()
     mesh, noc = _settings(traffic, shape, model)
     network = PacketNetwork(env, mesh, noc)

@@ -64,7 +64,7 @@ TRAFFIC = ("uniform", *PERMUTATIONS, "hotspot1", "hotspot4")
 class TrafficPattern:
     """Bernoulli arrivals of packets of ``flits`` at every node of a mesh.
 
-    ``rate`` is in flits a node and cycle. ``uniform`` includes a node sending to itself;
+    ``rate`` is in flits per node and cycle. ``uniform`` includes a node sending to itself;
     ``hotspot1`` sends everything to node 0, a corner, ``hotspot4`` to the four corners.
 
     Raises:
@@ -94,7 +94,7 @@ class TrafficPattern:
             )
         if self.flits < 1 or not 0 < self.rate / self.flits <= 1:
             raise ConfigError(
-                f"rate: expected more than 0 and at most 1 packet a node and cycle, got "
+                f"rate: expected more than 0 and at most 1 packet per node and cycle, got "
                 f"{self.rate:g} flits in packets of {self.flits}"
             )
 

@@ -15,13 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tlm.errors import ConfigError
 from tlm.hardware.noc.router.lanes import Grant, allocate_lanes
 from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import (
     NO_PACKET,
-    Bidder,
-    Branch,
     InputPort,
     Lane,
     OutputPort,
@@ -58,8 +55,8 @@ class RouterFabric:
         self._route_delay = 1 if mesh.shape.stages == 4 else 0
         self._arrivals: list[list[Lane]] = [[] for _ in range(RING)]
         self._heads: list[list[tuple[Lane, Packet]]] = [[] for _ in range(RING)]
-        self._credits: list[list[Bidder]] = [[] for _ in range(RING)]
-        self._asks: list[list[Bidder]] = [[] for _ in range(RING)]
+        self._credits: list[list[Lane]] = [[] for _ in range(RING)]
+        self._asks: list[list[Lane]] = [[] for _ in range(RING)]
         self._wakes: list[list[Source]] = [[] for _ in range(RING)]
         self._asking: dict[Router, None] = {}
         self._bidding: dict[Router, None] = {}
@@ -67,17 +64,8 @@ class RouterFabric:
     # -- sending ----------------------------------------------------------------------------
 
     def send(self, packet: Packet, terminal: int) -> None:
-        """Queue a packet at a terminal's source in ``cycle``.
-
-        Raises:
-            ConfigError: a multicast packet longer than a lane's buffer.
-        """
-        if len(packet.targets) > 1 and packet.flits > self.mesh.shape.vc_buffer:
-            raise ConfigError(
-                f"noc.vc_buffer: a multicast packet of {packet.flits} flits needs buffers of as "
-                f"many, got {self.mesh.shape.vc_buffer}; raise noc.vc_buffer or lower noc.payload"
-            )
-        self.in_flight += len(packet.targets)
+        """Queue a packet at a terminal's source in ``cycle``."""
+        self.in_flight += 1
         source = self.mesh.sources[terminal]
         source.queue.append(packet)
         source.flits += packet.flits
@@ -109,8 +97,8 @@ class RouterFabric:
         cycle = self.cycle
         slot = cycle % RING
         credits, arrivals = self._credits[slot], self._arrivals[slot]
-        for sender in credits:
-            sender.credit += 1
+        for lane in credits:
+            lane.credit += 1
         for lane in arrivals:
             lane.buffered += 1
         credits.clear()
@@ -129,18 +117,18 @@ class RouterFabric:
             self._activate(grants, cycle)
         self.cycle = cycle + 1
 
-    def _winners(self, routers: Iterable[Router]) -> list[list[Bidder]]:
+    def _winners(self, routers: Iterable[Router]) -> list[list[Lane]]:
         """Who may send: everybody where no port is contested, whom the switch grants elsewhere."""
         return [
             allocate_switch(router) if router.contested else router.bidders for router in routers
         ]
 
-    def _send_flits(self, rounds: list[list[Bidder]], cycle: int) -> None:
+    def _send_flits(self, rounds: list[list[Lane]], cycle: int) -> None:
         """Send a flit of every winner that has a flit and a credit."""
         arrivals = self._arrivals[(cycle + SWITCH_TO_ARRIVAL) % RING]
         heads = self._heads[(cycle + SWITCH_TO_ARRIVAL) % RING]
         credits = self._credits[(cycle + CREDIT_DELAY) % RING]
-        done: list[Bidder] = []
+        done: list[Lane] = []
         for winners in rounds:
             for lane in winners:
                 if lane.buffered:
@@ -162,9 +150,9 @@ class RouterFabric:
         for lane in done:
             self._finish(lane, cycle)
 
-    def _speculate(self, cycle: int) -> list[list[Bidder]]:
+    def _speculate(self, cycle: int) -> list[list[Lane]]:
         """Lane and switch in one cycle: a switch grant is lost on a packet that gets no lane."""
-        rounds = self._winners([r for r in self._bidding if r not in self._asking])
+        rounds = self._winners([router for router in self._bidding if router not in self._asking])
         for router in list(self._asking):
             hopeful = [asker for asker in router.asking if _has_room(asker.out)]
             if not router.contested:  # pointers that bulk sending did not move
@@ -248,20 +236,10 @@ class RouterFabric:
         router = lane.port.router
         asks = self._asks[(cycle + self._route_delay) % RING]
         self._stay_awake(cycle + self._route_delay)
-        groups: dict[OutputPort, list[int]] = {}
-        for target in packet.targets:
-            groups.setdefault(self.mesh.way(router, target), []).append(target)
-        if len(groups) == 1:
-            (lane.out,) = groups
-            lane.left = packet.flits
-            lane.head = True
-            asks.append(lane)
-            return
-        siblings: list[Branch] = []
-        for out, some in groups.items():
-            part = Packet(tuple(some), packet.flits, packet.created, packet.payload)
-            siblings.append(Branch(lane, out, part, siblings))
-        asks += siblings
+        lane.out = self.mesh.way(router, packet.target)
+        lane.left = packet.flits
+        lane.head = True
+        asks.append(lane)
 
     def _collect_asks(self, slot: int) -> None:
         for asker in self._asks[slot]:
@@ -295,7 +273,7 @@ class RouterFabric:
             if not bidder.head and (bidder.out is out or bidder.port is port):
                 turn_past(bidder)
 
-    def _finish(self, lane: Bidder, cycle: int) -> None:
+    def _finish(self, lane: Lane, cycle: int) -> None:
         """The tail has been sent: give the output lane back, bring the next packet forward."""
         port, out, packet = lane.port, lane.out, lane.packet
         router = port.router
@@ -313,11 +291,6 @@ class RouterFabric:
         if out.terminal >= 0:
             self.in_flight -= 1
             self.deliver(packet, out.terminal, cycle + SWITCH_TO_ARRIVAL)
-        if isinstance(lane, Branch):
-            if any(branch.left for branch in lane.siblings):
-                return
-            lane.root.buffered -= packet.flits
-            lane = lane.root
         lane.packet = NO_PACKET
         if lane.queue:
             self._front(lane, lane.queue.popleft(), cycle + 1)

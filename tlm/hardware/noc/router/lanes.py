@@ -8,9 +8,9 @@ free although somebody waits for it: a loss that real allocators of this kind ha
 
 from __future__ import annotations
 
-from tlm.hardware.noc.router.parts import Bidder, Lane, OutputPort, Router
+from tlm.hardware.noc.router.parts import Lane, OutputPort, Router
 
-Grant = tuple[Bidder, Lane]
+Grant = tuple[Lane, Lane]
 
 
 def allocate_lanes(router: Router) -> list[Grant]:
@@ -21,21 +21,21 @@ def allocate_lanes(router: Router) -> list[Grant]:
         if asker.out.free and (lane := _first_free(asker)) is not None:
             return [_take(asker, lane)]
         return []
-    groups: dict[OutputPort, list[Bidder]] = {}
+    groups: dict[OutputPort, list[Lane]] = {}
     for asker in asking:
         if asker.out.free:
             groups.setdefault(asker.out, []).append(asker)
-    found: list[Grant] = []
+    grants: list[Grant] = []
     size = len(router.inputs) * len(router.inputs[0].lanes)
     for out, group in groups.items():
         if len(group) > 1:
-            found += _match(out, group, size)
+            grants += _match(out, group, size)
         elif (lane := _first_free(group[0])) is not None:
-            found.append(_take(group[0], lane))
-    return found
+            grants.append(_take(group[0], lane))
+    return grants
 
 
-def _first_free(asker: Bidder) -> Lane | None:
+def _first_free(asker: Lane) -> Lane | None:
     """The first free lane from the asker's pointer on."""
     lanes = asker.out.lanes
     start = _start(asker, len(lanes))
@@ -46,9 +46,9 @@ def _first_free(asker: Bidder) -> Lane | None:
     return None
 
 
-def _match(out: OutputPort, group: list[Bidder], size: int) -> list[Grant]:
+def _match(out: OutputPort, group: list[Lane], size: int) -> list[Grant]:
     """Grant and accept between several askers and the free lanes of one output."""
-    grants: dict[Bidder, list[Lane]] = {}
+    granted: dict[Lane, list[Lane]] = {}
     for lane in out.lanes:
         if lane.taken:
             continue
@@ -58,22 +58,23 @@ def _match(out: OutputPort, group: list[Bidder], size: int) -> list[Grant]:
             if distance < nearest:
                 best, nearest = asker, distance
         if best is not None:
-            grants.setdefault(best, []).append(lane)
+            granted.setdefault(best, []).append(lane)
     count = len(out.lanes)
-    found = []
-    for asker, lanes in grants.items():
+    accepted = []
+    for asker, lanes in granted.items():
         start = _start(asker, count)
-        found.append(_take(asker, min(lanes, key=lambda one: (one.index - start) % count)))
-    return found
+        nearest_lane = min(lanes, key=lambda lane: (lane.index - start) % count)
+        accepted.append(_take(asker, nearest_lane))
+    return accepted
 
 
-def _start(asker: Bidder, count: int) -> int:
+def _start(asker: Lane, count: int) -> int:
     """Where the asker's pointer, which runs over the lanes of all outputs, enters this output."""
     start = asker.turn - asker.out.index * count
     return start if 0 < start < count else 0
 
 
-def _take(asker: Bidder, lane: Lane) -> Grant:
+def _take(asker: Lane, lane: Lane) -> Grant:
     out = asker.out
     lane.taken = True
     out.free -= 1

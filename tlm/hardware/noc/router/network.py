@@ -10,7 +10,6 @@ after every other event of its time, so whatever is sent at a clock edge is sent
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -43,26 +42,11 @@ class _Tick:
         self.armed = False
 
 
-class _Arrival:
-    """The event of one delivery of a multicast transaction, which cannot be in the heap twice."""
-
-    __slots__ = ("_ok", "_value", "callbacks")
-
-    def __init__(self, txn: Transaction, deliver: Callbacks) -> None:
-        self._ok = True
-        self._value = txn
-        self.callbacks = tuple(partial(_hand_over, callback, txn) for callback in deliver)
-
-
-def _hand_over(callback: Callable[[Any], None], txn: Transaction, _: Any) -> None:
-    callback(txn)
-
-
 class RouterNetwork:
-    """A chip's network with finite buffers; used like ``tlm.hardware.noc.packet_mesh.Network``.
+    """A chip's network with finite buffers: a ``ChipNetwork``, as ``PacketNetwork`` is.
 
-    A transaction's path holds the number of the network, the target terminals and the callbacks
-    that end it; a multicast transaction is delivered once at every target.
+    A transaction's path holds the number of the network, the target terminal and the callbacks
+    that end it.
     """
 
     contended = True
@@ -78,7 +62,7 @@ class RouterNetwork:
         self.columns = mesh.columns
         shape = RouterShape(noc.router_stages, noc.vcs, noc.vc_buffer, noc.routing)
         self.meshes = [RouterMesh(mesh.columns, mesh.rows, shape, name) for name in NETWORKS]
-        self.fabrics = [RouterFabric(one, self._deliver) for one in self.meshes]
+        self.fabrics = [RouterFabric(routers, self._deliver) for routers in self.meshes]
         self._tick = _Tick()
 
     @property
@@ -103,19 +87,12 @@ class RouterNetwork:
 
     def path(self, source: int, target: int, deliver: Callbacks) -> Path:
         """The path from a terminal to another."""
-        return self.multicast_path(source, (target,), deliver)
-
-    def multicast_path(self, source: int, targets: tuple[int, ...], deliver: Callbacks) -> Path:
-        """The path from a terminal to several: a tree that forks where routes part."""
-        return RESPONSE if self.responds[source] else REQUEST, targets, deliver
+        return RESPONSE if self.responds[source] else REQUEST, target, deliver
 
     def send(self, txn: Transaction, source: int) -> None:
         """Inject a packet at the next clock edge, or now if that is now.
 
         A packet from another clock domain is injected when the network has seen it.
-
-        Raises:
-            ConfigError: a multicast packet longer than a buffer.
         """
         seen = self.entries[source].seen_ps(self.env.now)
         if seen > self.env.now:
@@ -125,13 +102,12 @@ class RouterNetwork:
             self._inject(txn, source)
 
     def _inject(self, txn: Transaction, source: int) -> None:
-        network, targets, deliver = txn.path
+        network, target, deliver = txn.path
         now = self.env.now
         cycle = -(-now // self.period_ps)
         fabric = self.fabrics[network]
         fabric.skip_to(cycle)
-        payload = (txn, deliver, len(targets) > 1)
-        fabric.send(Packet(targets, txn.flits, cycle, payload), source)
+        fabric.send(Packet(target, txn.flits, cycle, (txn, deliver)), source)
         self._arm(cycle, now)
 
     @property
@@ -188,9 +164,6 @@ class RouterNetwork:
 
     def _deliver(self, packet: Packet, terminal: int, cycle: int) -> None:
         """A packet's tail will have arrived in ``cycle``: hand its transaction to the kernel."""
-        txn, deliver, several = packet.payload
-        event = _Arrival(txn, deliver) if several else txn
-        if not several:
-            txn.callbacks = deliver
+        txn, txn.callbacks = packet.payload
         seen = self.exits[terminal].seen_ps(cycle * self.period_ps)
-        self.env.schedule(event, 1, seen - self.env.now)
+        self.env.schedule(txn, 1, seen - self.env.now)

@@ -14,21 +14,21 @@ UNLIMITED = 1 << 60  # credit of a terminal's lanes: it takes a flit a cycle and
 
 
 class Packet:
-    """A packet in the fabric: ``targets`` are terminals, ``created`` the cycle of its sending.
+    """A packet in the fabric: ``target`` is a terminal, ``created`` the cycle of its sending.
 
     ``payload`` is whatever the sender wants back on delivery.
     """
 
-    __slots__ = ("created", "flits", "payload", "targets")
+    __slots__ = ("created", "flits", "payload", "target")
 
-    def __init__(self, targets: tuple[int, ...], flits: int, created: int, payload: Any) -> None:
-        self.targets = targets
+    def __init__(self, target: int, flits: int, created: int, payload: Any) -> None:
+        self.target = target
         self.flits = flits
         self.created = created
         self.payload = payload
 
 
-NO_PACKET = Packet((), 0, 0, None)  # at the front of an empty lane
+NO_PACKET = Packet(-1, 0, 0, None)  # at the front of an empty lane
 
 
 class InputPort:
@@ -121,69 +121,6 @@ class Lane:
         self.down: Lane
 
 
-class Branch:
-    """One way out of a router for a multicast packet: bids and sends like a lane, at its own pace.
-
-    Branches read the flits of ``root``'s buffer in turn, one a cycle, as there is one read port;
-    a flit's place is free again, and its credit
-    returned, when the last branch has sent it.
-    """
-
-    __slots__ = (
-        "down",
-        "head",
-        "index",
-        "left",
-        "number",
-        "out",
-        "packet",
-        "port",
-        "returned",
-        "root",
-        "sent",
-        "siblings",
-        "turn",
-    )
-
-    def __init__(self, root: Lane, out: OutputPort, packet: Packet, siblings: list[Branch]) -> None:
-        self.root = root
-        self.siblings = siblings
-        self.port = root.port
-        self.index = root.index
-        self.number = root.number
-        self.turn = root.turn
-        self.out = out
-        self.packet = packet
-        self.left = packet.flits
-        self.head = True
-        self.sent = 0
-        self.returned = 0
-        self.down: Lane
-
-    @property
-    def buffered(self) -> int:
-        """Flits waiting for this branch."""
-        return self.root.buffered - self.sent
-
-    @buffered.setter
-    def buffered(self, value: int) -> None:
-        self.sent = self.root.buffered - value
-
-    @property
-    def credit(self) -> int:
-        """Credits this branch has returned; the slowest branch's count goes upstream."""
-        return self.returned
-
-    @credit.setter
-    def credit(self, value: int) -> None:
-        before = min(branch.returned for branch in self.siblings)
-        self.returned = value
-        self.root.credit += min(branch.returned for branch in self.siblings) - before
-
-
-Bidder = Lane | Branch
-
-
 class Router:
     """One router: its ports, the lanes that bid for the switch, those that ask for an output lane.
 
@@ -198,8 +135,8 @@ class Router:
         self.outputs: list[OutputPort] = []
         self.exits: dict[int, OutputPort] = {}  # by direction, or LOCAL + terminal
         self.ways: dict[int, tuple[OutputPort, ...]] = {}  # by terminal, filled when first asked
-        self.bidders: list[Any] = []
-        self.asking: list[Any] = []
+        self.bidders: list[Lane] = []
+        self.asking: list[Lane] = []
         self.contested = 0
 
 

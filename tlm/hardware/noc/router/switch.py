@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlm.hardware.noc.router.parts import Bidder, InputPort, OutputPort, Router
+from tlm.hardware.noc.router.parts import InputPort, Lane, OutputPort, Router
 
-Offers = dict[OutputPort, dict[InputPort, Bidder]]
+Offers = dict[OutputPort, dict[InputPort, Lane]]
 
 
-def allocate_switch(router: Router, hopeful: Sequence[Bidder] = ()) -> list[Bidder]:
+def allocate_switch(router: Router, hopeful: Sequence[Lane] = ()) -> list[Lane]:
     """The lanes granted the switch in this cycle; moves the round-robin pointers.
 
     ``hopeful`` ask for an output lane in this same cycle and bid on the guess that they get one;
@@ -38,13 +38,13 @@ def allocate_switch(router: Router, hopeful: Sequence[Bidder] = ()) -> list[Bidd
     return accepted
 
 
-def _of_two(one: Bidder, other: Bidder, inputs: int, outputs: int) -> list[Bidder]:
+def _of_two(bidder: Lane, other: Lane, inputs: int, outputs: int) -> list[Lane]:
     """The usual case, in fewer steps: both, or the first from the pointer that decides."""
-    port, out = one.port, one.out
+    port, out = bidder.port, bidder.out
     if port is other.port:
         if out is other.out:
             turn, count = port.lane_turn, len(port.lanes)
-            first = (one.index - turn) % count < (other.index - turn) % count
+            first = (bidder.index - turn) % count < (other.index - turn) % count
         else:
             turn = port.output_turn
             first = (out.index - turn) % outputs < (other.out.index - turn) % outputs
@@ -52,11 +52,11 @@ def _of_two(one: Bidder, other: Bidder, inputs: int, outputs: int) -> list[Bidde
         turn = out.input_turn
         first = (port.index - turn) % inputs < (other.port.index - turn) % inputs
     else:
-        return [one, other]
-    return [one if first else other]
+        return [bidder, other]
+    return [bidder if first else other]
 
 
-def turn_past(bidder: Bidder) -> None:
+def turn_past(bidder: Lane) -> None:
     """Move the pointers of a bidder's ports behind it."""
     port, out = bidder.port, bidder.out
     out.input_turn = port.index + 1
@@ -64,7 +64,7 @@ def turn_past(bidder: Bidder) -> None:
     port.lane_turn = bidder.index + 1
 
 
-def _offers(bids: Sequence[Bidder]) -> Offers:
+def _offers(bids: Sequence[Lane]) -> Offers:
     """For every output asked for, the lane that each input offers."""
     offers: Offers = {}
     for bidder in bids:
@@ -83,9 +83,9 @@ def _offers(bids: Sequence[Bidder]) -> Offers:
     return offers
 
 
-def _accepted(offers: Offers, inputs: int, outputs: int) -> list[Bidder]:
+def _accepted(offers: Offers, inputs: int, outputs: int) -> list[Lane]:
     """Grant at every output, accept at every input."""
-    accepted: dict[InputPort, Bidder] = {}
+    accepted: dict[InputPort, Lane] = {}
     for out, row in offers.items():
         if len(row) == 1:
             ((port, bidder),) = row.items()
@@ -99,6 +99,6 @@ def _accepted(offers: Offers, inputs: int, outputs: int) -> list[Bidder]:
     return list(accepted.values())
 
 
-def _granted(out: OutputPort, row: dict[InputPort, Bidder], inputs: int) -> InputPort:
+def _granted(out: OutputPort, row: dict[InputPort, Lane], inputs: int) -> InputPort:
     """The first input from the output's pointer on."""
     return min(row, key=lambda port: (port.index - out.input_turn) % inputs)

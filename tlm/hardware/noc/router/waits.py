@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.noc.router.fabric import RouterFabric
-from tlm.hardware.noc.router.parts import NO_PACKET, Branch, Lane, Packet
+from tlm.hardware.noc.router.parts import NO_PACKET, Lane, Packet
 
 READY = "nothing: it may move, and nobody lets it"
 
@@ -13,15 +13,15 @@ READY = "nothing: it may move, and nobody lets it"
 def lane_names(fabric: RouterFabric) -> dict[int, str]:
     """The name of every lane, by its identity: the channel that leads to it, and its number."""
     mesh = fabric.mesh
-    named = {
+    names = {
         id(lane): f"{out.name}.vc{lane.index}"
         for router in mesh.routers
         for out in router.outputs
         for lane in out.lanes
     }
     for source in mesh.sources:
-        named |= {id(lane): f"{source.name}.vc{lane.index}" for lane in source.lanes}
-    return named
+        names |= {id(lane): f"{source.name}.vc{lane.index}" for lane in source.lanes}
+    return names
 
 
 def packets_by_lane(fabric: RouterFabric) -> Iterator[tuple[str, Packet]]:
@@ -49,12 +49,12 @@ def lane_waits(fabric: RouterFabric) -> Iterator[tuple[str, str]]:
     for router in fabric.mesh.routers:
         for asker in router.asking:
             for lane in asker.out.lanes:
-                yield names[id(_root(asker))], names[id(lane)]
+                yield names[id(asker)], names[id(lane)]
         for bidder in router.bidders:
-            yield names[id(_root(bidder))], _awaited(bidder, names)
+            yield names[id(bidder)], _awaited(bidder, names)
 
 
-def _awaited(bidder: Lane | Branch, names: dict[int, str]) -> str:
+def _awaited(bidder: Lane, names: dict[int, str]) -> str:
     """What a packet with a lane of its own ahead waits for."""
     down = names[id(bidder.down)]
     if not bidder.buffered:
@@ -64,10 +64,6 @@ def _awaited(bidder: Lane | Branch, names: dict[int, str]) -> str:
     if not bidder.down.buffered:
         return f"credits of {down}, which is empty: lost"
     return down
-
-
-def _root(bidder: Lane | Branch) -> Lane:
-    return bidder.root if isinstance(bidder, Branch) else bidder
 
 
 def _lanes(fabric: RouterFabric) -> Iterator[Lane]:

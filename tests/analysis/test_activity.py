@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tlm_analysis.activity import Untiled, covered_time, makespan_ps, untiled, utilisation
-from tlm_analysis.windows import window_edges
+from tlm_analysis.findings.activity import Untiled, covered_time, untiled, utilisation
+from tlm_analysis.reading.coverage import makespan_ps
+from tlm_analysis.reading.windows import window_edges
 
 import tlm.trace
 from tlm.trace import EngineState, TraceWriter, schema

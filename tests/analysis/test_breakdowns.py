@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tlm_analysis.activity import makespan_ps
-from tlm_analysis.links import link_use
-from tlm_analysis.roofline import roofline
-from tlm_analysis.stalls import breakdown, busy_map
-from tlm_analysis.traffic import latencies, latency_curves
-from tlm_analysis.windows import window_edges
+from tlm_analysis.findings.links import link_use
+from tlm_analysis.findings.roofline import roofline
+from tlm_analysis.findings.stalls import breakdown, busy_map
+from tlm_analysis.findings.traffic import latencies, latency_curves
+from tlm_analysis.reading.coverage import makespan_ps
+from tlm_analysis.reading.windows import window_edges
 
 import tlm.trace
 from tlm.running.runner import RunResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tlm_analysis.compare import compare_runs
+from tlm_analysis.findings.compare import compare_runs
 
 from tlm.errors import TraceError
 from tlm.running.runner import RunResult, run_job

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tlm_analysis.critical_path import RESOURCES, CriticalPath, critical_path
+from tlm_analysis.findings.critical_path import RESOURCES, CriticalPath, critical_path
 
 import tlm.trace
 from tlm.running.runner import RunResult

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tlm_analysis.energy import read_energy
+from tlm_analysis.reading.energy import read_energy
 
 from tlm.errors import TraceError
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tlm_analysis.activity import ENGINE_KINDS, utilisation
-from tlm_analysis.compare import compare_runs
-from tlm_analysis.coverage import coverage
-from tlm_analysis.critical_path import critical_path
+from tlm_analysis.findings.activity import ENGINE_KINDS, utilisation
+from tlm_analysis.findings.compare import compare_runs
+from tlm_analysis.findings.critical_path import critical_path
+from tlm_analysis.findings.roofline import roofline
+from tlm_analysis.findings.stalls import breakdown
+from tlm_analysis.findings.traffic import dram_traffic
 from tlm_analysis.plots import run_figures
+from tlm_analysis.reading.coverage import coverage
+from tlm_analysis.reading.windows import window_edges
 from tlm_analysis.report import report_html
-from tlm_analysis.roofline import roofline
-from tlm_analysis.stalls import breakdown
-from tlm_analysis.traffic import dram_traffic
-from tlm_analysis.windows import window_edges
 
 import tlm.trace
 from tlm.cli import main

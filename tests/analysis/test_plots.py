@@ -5,10 +5,11 @@ from pathlib import Path
 
 import matplotlib.image
 import pytest
-from tlm_analysis.activity import ENGINE_KINDS, makespan_ps, utilisation
+from tlm_analysis.findings.activity import ENGINE_KINDS, utilisation
 from tlm_analysis.plots import plot_run
 from tlm_analysis.plots.utilisation import utilisation_figure
-from tlm_analysis.windows import window_edges
+from tlm_analysis.reading.coverage import makespan_ps
+from tlm_analysis.reading.windows import window_edges
 
 from tlm.errors import TraceError
 from tlm.trace import open as open_trace

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tlm_analysis.activity import makespan_ps
-from tlm_analysis.traffic import dram_traffic, latencies
-from tlm_analysis.windows import window_edges
+from tlm_analysis.findings.traffic import dram_traffic, latencies
+from tlm_analysis.reading.coverage import makespan_ps
+from tlm_analysis.reading.windows import window_edges
 
 import tlm.trace
 from tlm.trace import TraceWriter, schema

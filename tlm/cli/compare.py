@@ -33,7 +33,7 @@ def compare(
 
     if len(run_dirs) < 2:
         raise ConfigError("compare: expected at least two run folders, got one")
-    from tlm_analysis.compare import compare_runs
+    from tlm_analysis.findings.compare import compare_runs
 
     found = []
     with steps_bar("compare", len(run_dirs) - 1) as step:

@@ -88,9 +88,9 @@ class Explanation:
 
 
 def _explain(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
-    from tlm_analysis.coverage import coverage
-    from tlm_analysis.critical_path import critical_path
-    from tlm_analysis.run_dir import open_run_dir
+    from tlm_analysis.findings.critical_path import critical_path
+    from tlm_analysis.reading.coverage import coverage
+    from tlm_analysis.reading.run_dir import open_run_dir
 
     import tlm.trace
     from tlm.cli.progress import steps_bar

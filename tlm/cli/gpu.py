@@ -80,7 +80,7 @@ def gpu(
     from tlm.errors import ConfigError
 
     if validate:
-        from tlm_analysis.gpu.page import write_page
+        from tlm_analysis.gpu.page.page import write_page
 
         typer.echo(write_page(out or Path(), run_dirs or [], sweeps or []))
         return

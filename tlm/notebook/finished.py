@@ -60,7 +60,7 @@ class Run:
     @property
     def energy(self) -> pandas.DataFrame:
         """One row a (component, action, phase, layer): count times pJ, with its source."""
-        from tlm_analysis.frames import energy_frame
+        from tlm_analysis.reading.frames import energy_frame
 
         return energy_frame(self.folder, self.layers)
 
@@ -88,7 +88,7 @@ class Run:
         return Picture(figures[figure], png(figures[figure]))
 
     def _frame(self, table: str) -> pandas.DataFrame:
-        from tlm_analysis.frames import trace_frame
+        from tlm_analysis.reading.frames import trace_frame
 
         with self.trace() as trace:
             return trace_frame(trace, table, self.layers)

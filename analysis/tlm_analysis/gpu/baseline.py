@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from tlm.errors import ConfigError
 from tlm.workload.model import Workload
-from tlm_analysis.gpu.assumptions import USUAL, Assumptions
 from tlm_analysis.gpu.cost import KernelEnergy, kernel_time_s, step_energy, time_ends_s
-from tlm_analysis.gpu.devices import PRECISIONS, Device, Range, device
-from tlm_analysis.gpu.kernel import Kernel
-from tlm_analysis.gpu.network import NetworkShapes, network_of
-from tlm_analysis.gpu.neuron import NEURONS
-from tlm_analysis.gpu.step import ELEMENT_NBYTES, NORM_PASSES, training_step
-from tlm_analysis.gpu.traffic import KernelTraffic, step_traffic
+from tlm_analysis.gpu.device.assumptions import USUAL, Assumptions
+from tlm_analysis.gpu.device.devices import PRECISIONS, Device, Range, device
+from tlm_analysis.gpu.memory.traffic import KernelTraffic, step_traffic
+from tlm_analysis.gpu.step.kernel import Kernel
+from tlm_analysis.gpu.step.network import NetworkShapes, network_of
+from tlm_analysis.gpu.step.neuron import NEURONS
+from tlm_analysis.gpu.step.training_step import ELEMENT_NBYTES, NORM_PASSES, training_step
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def baseline(
 
     Args:
         workload: the job.
-        gpu: a name in ``tlm_analysis.gpu.devices.DEVICES``.
+        gpu: a name in ``tlm_analysis.gpu.device.devices.DEVICES``.
         precision: ``amp`` (FP16 tensors, FP32 optimizer), ``tf32`` or ``fp32``.
         neuron: ``fused`` (one LIF kernel over all steps), ``fused-fp32`` and ``cupy`` (the same,
             moving more) or ``unfused`` (elementwise kernels a step).

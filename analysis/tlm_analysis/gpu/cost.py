@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tlm_analysis.gpu.assumptions import Assumptions, pj_per_flop
-from tlm_analysis.gpu.devices import Device, Range
-from tlm_analysis.gpu.kernel import Gemm, Kernel
-from tlm_analysis.gpu.traffic import KernelTraffic
+from tlm_analysis.gpu.device.assumptions import Assumptions, pj_per_flop
+from tlm_analysis.gpu.device.devices import Device, Range
+from tlm_analysis.gpu.memory.traffic import KernelTraffic
+from tlm_analysis.gpu.step.kernel import Gemm, Kernel
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 from tlm.errors import TlmError
 from tlm.workload import Workload, open_workload
-from tlm_analysis.gpu.board import Board
-from tlm_analysis.gpu.ncu import NCU_COMMAND, add_counters
-from tlm_analysis.gpu.training import TrainingStep
+from tlm_analysis.gpu.measuring.board import Board
+from tlm_analysis.gpu.measuring.ncu import NCU_COMMAND, add_counters
+from tlm_analysis.gpu.measuring.training import TrainingStep
 
 WARM_UP_STEPS = 20
 _STEPS_A_LOOK = 10  # at the clock, which waits for the device
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.counters is not None:
             print(add_counters(options.into, options.counters))
         elif options.compare is not None:
-            from tlm_analysis.gpu.measured import comparison
+            from tlm_analysis.gpu.measuring.measured import comparison
 
             print(comparison(options.workload, options.compare))
         else:

@@ -8,10 +8,10 @@ from typing import Any
 
 from tlm.errors import ConfigError
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
-from tlm_analysis.gpu.chip import ChipRun, chip_run, counted_dram_nbytes
-from tlm_analysis.gpu.compare import ratio_lines
-from tlm_analysis.gpu.devices import device
-from tlm_analysis.gpu.network import NetworkShapes, network_named
+from tlm_analysis.gpu.comparison.chip_run import ChipRun, chip_run, counted_dram_nbytes
+from tlm_analysis.gpu.comparison.compare import ratio_lines
+from tlm_analysis.gpu.device.devices import device
+from tlm_analysis.gpu.step.network import NetworkShapes, network_named
 
 
 def screen(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from tlm.quantity_text import time_unit
+from tlm_analysis.findings.traffic import DramTraffic
 from tlm_analysis.plots.canvas import BLUE, DARK, ORANGE, new_figure, style
-from tlm_analysis.traffic import DramTraffic
 
 
 def bandwidth_figure(traffic: DramTraffic, peak_gb_s: float) -> Figure:

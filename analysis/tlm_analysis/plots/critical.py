@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from tlm_analysis.critical_path import CriticalPath
+from tlm_analysis.findings.critical_path import CriticalPath
 from tlm_analysis.plots.canvas import (
     BLUE,
     GREEN,

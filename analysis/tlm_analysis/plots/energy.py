@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from tlm.quantity_text import energy_unit
-from tlm_analysis.energy import RunEnergy
 from tlm_analysis.plots.canvas import (
     BLUE,
     BROWN,
@@ -23,6 +22,7 @@ from tlm_analysis.plots.canvas import (
     new_figure,
     style,
 )
+from tlm_analysis.reading.energy import RunEnergy
 
 _PHASES = {
     "fp": ("forward", BLUE),

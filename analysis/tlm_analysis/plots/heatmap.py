@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tlm.quantity_text import time_unit
-from tlm_analysis.activity import ENGINE_KINDS
+from tlm_analysis.findings.activity import ENGINE_KINDS
+from tlm_analysis.findings.stalls import BusyMap
 from tlm_analysis.plots.canvas import new_figure, style
 from tlm_analysis.plots.utilisation import ENGINE_TITLES
-from tlm_analysis.stalls import BusyMap
 
 MAP = "cividis"  # even steps of lightness, read alike with any colour vision
 

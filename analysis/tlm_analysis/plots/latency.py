@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from tlm_analysis.findings.traffic import QUANTILES, Floats
 from tlm_analysis.plots.canvas import BLUE, GREEN, ORANGE, PURPLE, VERMILION, new_figure, style
-from tlm_analysis.traffic import QUANTILES, Floats
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION)
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from tlm_analysis.links import LinkUse
+from tlm_analysis.findings.links import LinkUse
 from tlm_analysis.plots.canvas import DARK, LIGHT_GREY, new_figure, style
 
 Rgba = tuple[float, float, float, float]

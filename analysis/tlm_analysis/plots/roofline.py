@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
+from tlm_analysis.findings.roofline import Roofline
 from tlm_analysis.plots.canvas import (
     BLUE,
     DARK,
@@ -17,7 +18,6 @@ from tlm_analysis.plots.canvas import (
     new_figure,
     style,
 )
-from tlm_analysis.roofline import Roofline
 
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
 _MARKERS = "osD^v"

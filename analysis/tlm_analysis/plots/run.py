@@ -10,15 +10,15 @@ from matplotlib.figure import Figure
 
 import tlm.trace
 from tlm.errors import TraceError
-from tlm_analysis.activity import ENGINE_KINDS, utilisation
-from tlm_analysis.coverage import coverage
-from tlm_analysis.energy import read_energy
+from tlm_analysis.findings.activity import ENGINE_KINDS, utilisation
+from tlm_analysis.findings.traffic import dram_traffic
 from tlm_analysis.plots.bandwidth import bandwidth_figure
 from tlm_analysis.plots.canvas import mark, save
 from tlm_analysis.plots.energy import energy_figure
 from tlm_analysis.plots.utilisation import utilisation_figure
-from tlm_analysis.traffic import dram_traffic
-from tlm_analysis.windows import window_edges
+from tlm_analysis.reading.coverage import coverage
+from tlm_analysis.reading.energy import read_energy
+from tlm_analysis.reading.windows import window_edges
 
 FIGURES = 3  # at most; for progress
 WINDOWS = 240  # about four pixels each in a picture 1280 wide

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tlm.trace import EngineState
+from tlm_analysis.findings.stalls import Breakdown
 from tlm_analysis.plots.canvas import new_figure, style
 from tlm_analysis.plots.utilisation import STATES
-from tlm_analysis.stalls import Breakdown
 
 ROWS = 28  # the largest; more would not be legible
 

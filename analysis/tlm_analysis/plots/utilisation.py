@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tlm.quantity_text import time_unit
 from tlm.trace import EngineState
-from tlm_analysis.activity import Utilisation
+from tlm_analysis.findings.activity import Utilisation
 from tlm_analysis.plots.canvas import (
     BLUE,
     DARK,

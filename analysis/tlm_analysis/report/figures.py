@@ -10,10 +10,12 @@ from matplotlib.figure import Figure
 
 from tlm.config.chip import ChipConfig
 from tlm.trace import Trace
-from tlm_analysis.activity import ENGINE_KINDS, utilisation
-from tlm_analysis.coverage import Coverage, coverage
-from tlm_analysis.critical_path import critical_path
-from tlm_analysis.links import link_use
+from tlm_analysis.findings.activity import ENGINE_KINDS, utilisation
+from tlm_analysis.findings.critical_path import critical_path
+from tlm_analysis.findings.links import link_use
+from tlm_analysis.findings.roofline import roofline
+from tlm_analysis.findings.stalls import breakdown, busy_map
+from tlm_analysis.findings.traffic import dram_traffic, latency_curves
 from tlm_analysis.plots.bandwidth import bandwidth_figure
 from tlm_analysis.plots.canvas import mark
 from tlm_analysis.plots.critical import critical_figure
@@ -25,12 +27,10 @@ from tlm_analysis.plots.mesh import mesh_figure
 from tlm_analysis.plots.roofline import roofline_figure
 from tlm_analysis.plots.stalls import stalls_figure
 from tlm_analysis.plots.utilisation import utilisation_figure
+from tlm_analysis.reading.coverage import Coverage, coverage
+from tlm_analysis.reading.run_dir import RunDir
+from tlm_analysis.reading.windows import window_edges
 from tlm_analysis.report.svg import inline_svg
-from tlm_analysis.roofline import roofline
-from tlm_analysis.run_dir import RunDir
-from tlm_analysis.stalls import breakdown, busy_map
-from tlm_analysis.traffic import dram_traffic, latency_curves
-from tlm_analysis.windows import window_edges
 
 WINDOWS = 240
 

@@ -12,11 +12,11 @@ import tlm.trace
 from tlm.config.layers import load_chip
 from tlm.errors import TlmError, TraceError
 from tlm.workload import open_workload
-from tlm_analysis.coverage import coverage
 from tlm_analysis.gpu import baseline
+from tlm_analysis.reading.coverage import coverage
+from tlm_analysis.reading.run_dir import Json, RunDir, open_run_dir
 from tlm_analysis.report import tables
 from tlm_analysis.report.figures import figures
-from tlm_analysis.run_dir import Json, RunDir, open_run_dir
 
 FIGURES = 10  # at most; for progress
 _NETWORKS = {

@@ -9,7 +9,7 @@ from tlm.config.layers import LoadedChip
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 from tlm_analysis.gpu import GpuBaseline
-from tlm_analysis.run_dir import Json, RunDir
+from tlm_analysis.reading.run_dir import Json, RunDir
 
 TableRow = tuple[str, ...]
 ReportTable = list[TableRow]

@@ -1,0 +1,112 @@
+"""What moved: DRAM bytes over time and transaction latencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tlm.trace import Trace
+from tlm.trace.schema import COMMAND_NAMES
+from tlm_analysis.reading.windows import Ints
+
+Floats = NDArray[np.float64]
+QUANTILES = np.linspace(0.0, 1.0, 201)
+_READ = COMMAND_NAMES.index("read")
+
+
+@dataclass(frozen=True)
+class DramTraffic:
+    """Bytes read from and written to all DRAM channels in each window.
+
+    ``edges_ps`` has shape [W+1], ``read_nbytes`` and ``write_nbytes`` [W].
+    """
+
+    edges_ps: Ints
+    read_nbytes: Ints
+    write_nbytes: Ints
+
+    @property
+    def read_gb_s(self) -> Floats:
+        """Read bandwidth, GB/s (1e9 bytes), [W]."""
+        return self._gb_s(self.read_nbytes)
+
+    @property
+    def write_gb_s(self) -> Floats:
+        """Write bandwidth, GB/s (1e9 bytes), [W]."""
+        return self._gb_s(self.write_nbytes)
+
+    def _gb_s(self, nbytes: Ints) -> Floats:
+        return nbytes / np.maximum(1, np.diff(self.edges_ps)) * 1e3  # bytes/ps = TB/s
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Distribution of ``end_resp - begin_req`` of one command, ps."""
+
+    command: str
+    count: int
+    mean_ps: float
+    median_ps: float
+    p99_ps: float
+    max_ps: int
+
+
+def dram_traffic(trace: Trace, edges_ps: Ints) -> DramTraffic:
+    """DRAM bytes by window; a transaction's bytes count when DRAM answers (``begin_resp``).
+
+    Answers outside the windows do not count, one at their very end belongs to the last.
+    """
+    rows = trace.transactions
+    to_dram = np.array([unit.kind == "dram" for unit in trace.units])[rows["target"]]
+    reads = rows["command"] == _READ
+    return DramTraffic(
+        edges_ps,
+        _nbytes_by_window(rows, to_dram & reads, edges_ps),
+        _nbytes_by_window(rows, to_dram & ~reads, edges_ps),
+    )
+
+
+def latencies(trace: Trace) -> tuple[Latency, ...]:
+    """Latency of each command that occurs, in the order of the command numbers."""
+    rows = trace.transactions
+    latency_ps = rows["end_resp"] - rows["begin_req"]
+    return tuple(
+        _latency(name, latency_ps[rows["command"] == command])
+        for command, name in enumerate(COMMAND_NAMES)
+        if np.any(rows["command"] == command)
+    )
+
+
+def latency_curves(trace: Trace) -> dict[str, Floats]:
+    """Latency in ns at each of ``QUANTILES``, for every command that occurs."""
+    rows = trace.transactions
+    latency_ps = rows["end_resp"] - rows["begin_req"]
+    return {
+        name: np.quantile(latency_ps[rows["command"] == command], QUANTILES) / 1e3
+        for command, name in enumerate(COMMAND_NAMES)
+        if np.any(rows["command"] == command)
+    }
+
+
+def _latency(command: str, latency_ps: Ints) -> Latency:
+    median, p99 = np.quantile(latency_ps, [0.5, 0.99])
+    return Latency(
+        command,
+        len(latency_ps),
+        float(latency_ps.mean()),
+        float(median),
+        float(p99),
+        int(latency_ps.max()),
+    )
+
+
+def _nbytes_by_window(rows: NDArray[np.void], chosen: NDArray[np.bool_], edges_ps: Ints) -> Ints:
+    windows = len(edges_ps) - 1
+    answered = rows["begin_resp"]
+    chosen = chosen & (answered >= edges_ps[0]) & (answered <= edges_ps[-1])
+    window = np.searchsorted(edges_ps, answered[chosen], side="right") - 1
+    total = np.zeros(windows, dtype=np.int64)
+    np.add.at(total, np.minimum(window, windows - 1), rows["nbytes"][chosen])
+    return total

@@ -1,0 +1,106 @@
+"""The chip's side of the comparison: a finished run, or else a count by element."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from tlm.errors import TraceError
+from tlm.trace import energy_csv
+from tlm_analysis.gpu.device.devices import Range
+from tlm_analysis.gpu.step.network import NetworkShapes
+
+Kind: TypeAlias = Literal["sparse", "dense", "ann"]
+
+
+@dataclass(frozen=True)
+class ChipRun:
+    """Figures of one training iteration on the chip.
+
+    ``kind`` is sparse (engines skip zeros), dense (the same masks, nothing skipped) or ann (the
+    same network with T = 1 and 16 bit activations); ``activity`` says where the masks are from.
+    With an ``ideal`` memory or network the bytes are exact, time and energy are not the chip's.
+    ``batch`` and ``steps`` are those of the spiking job, where they differ from the usual ones.
+    """
+
+    workload: str
+    chip: str
+    kind: Kind
+    activity: str
+    dram_nbytes: int
+    time_s: float
+    energy_j: float
+    ideal: bool = False
+    batch: int | None = None
+    steps: int | None = None
+
+    def same_job(self, network: NetworkShapes) -> NetworkShapes:
+        """The network with the mini-batch and steps that ran."""
+        return replace(
+            network, batch=self.batch or network.batch, steps=self.steps or network.steps
+        )
+
+
+def chip_run(folder: Path) -> ChipRun:
+    """Read a run folder.
+
+    Raises:
+        TraceError: there is no summary of a valid run in it.
+    """
+    path = folder / "summary.json"
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        dram, job = summary["dram"], summary["workload"]
+        if summary["status"] != "ok":
+            raise ValueError(f"the run is {summary['status']}")
+        kind = _kind(job["activity"], folder / energy_csv.FILE_NAME)
+        return ChipRun(
+            workload=job["name"],
+            chip=summary["chip"]["name"],
+            kind=kind,
+            activity=job["activity"],
+            dram_nbytes=dram["bytes_read"] + dram["bytes_written"],
+            time_s=summary["time"]["makespan_ps"] / 1e12,
+            energy_j=summary["energy"]["total_pj"] / 1e12,
+            ideal="ideal" in (summary["chip"]["dram_model"], summary["chip"]["noc_model"]),
+            batch=job["batch"],
+            steps=job["steps"] if kind != "ann" else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TraceError(
+            f"{path}: expected the summary of a finished run; give the folder that "
+            f"python -m tlm run left ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _kind(activity: str, energy: Path) -> Kind:
+    """An engine that scans for zeros skips them; one that never does is dense."""
+    if "ANN" in activity:
+        return "ann"
+    lines = energy.read_text(encoding="utf-8").splitlines()
+    names = lines[0].split(",")
+    action, total = names.index("action"), names.index("total_pj")
+    rows = (line.split(",") for line in lines[1:])
+    return "sparse" if any(row[action] == "scan" and float(row[total]) for row in rows) else "dense"
+
+
+# Bits a neuron and step that a chip of this kind moves, forward and backward: 1-bit spikes and
+# masks, 16-bit membrane and gradients. Least: the membrane saved once, one read of dU for both
+# backward engines, no BN spill; most: BN input spilled and dU read twice. A count by element.
+_LEAST_NBYTES, _MOST_NBYTES = 8.8, 20.8
+_WEIGHT_NBYTES = 2
+
+
+def counted_dram_nbytes(network: NetworkShapes) -> Range:
+    """DRAM bytes of an iteration by element count (assumed, not simulated).
+
+    Neurons as above; weights in 16 bit, read for forward and backward once a mini-batch at least
+    and every step at most, and gradient and update three times.
+    """
+    neuron_steps = network.neurons * network.images
+    weights = network.weights * _WEIGHT_NBYTES
+    least = _LEAST_NBYTES * neuron_steps + (2 + 3) * weights
+    most = _MOST_NBYTES * neuron_steps + (2 * network.steps + 3) * weights
+    return Range(least, (least + most) / 2, most)

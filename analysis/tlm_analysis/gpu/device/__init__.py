@@ -1,0 +1,1 @@
+"""GPUs: their constants (devices), and what no data sheet gives (assumptions)."""

@@ -34,7 +34,7 @@ LEAST_ACCURACY = {
 
 
 def test_every_recipe_is_recorded() -> None:
-    """One file a recipe, small enough to ship: 25 MB in all."""
+    """One file per recipe, small enough to ship: 25 MB in all."""
     assert recipe_names() == JOBS
     assert sum(open_workload(name).path.stat().st_size for name in JOBS) < 25e6
 
@@ -98,7 +98,7 @@ def test_unknown_name_offers_the_nearest() -> None:
 
 
 def test_tables_show_layers_and_densities(job: Workload, written: object) -> None:
-    """The tables name every layer and hold one density table a recording."""
+    """The tables name every layer and hold one density table per recording."""
     tables = info_tables(open_workload(str(job.path)))
     out = io.StringIO()
     Console(file=out, width=120).print(*tables)

@@ -21,7 +21,7 @@ from tlm.workload.surrogate import lif_neuron
 
 
 def conv(channels: int, size: int, kernel: int, stride: int, padding: int, groups: int) -> Layer:
-    """A convolution of ``channels`` images a group of size x (size + 1) to three channels each."""
+    """A convolution of size x (size + 1) images; ``channels`` inputs, three outputs per group."""
     net = Builder((groups * channels, size, size + 1), lif_neuron())
     net.conv(3 * groups, kernel, stride, padding, groups=groups)
     return net.layers[0]

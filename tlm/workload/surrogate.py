@@ -31,7 +31,7 @@ fast-sigmoid: SuperSpike (Zenke and Ganguli, arXiv 1705.11146) with slope 2 / wi
 """
 
 COMPACT: Final = {name: name.startswith(("rectangular", "triangular")) for name in SHAPES}
-"""Surrogates known here -> whether their support is bounded."""
+"""Whether the support of each of ``SHAPES`` is bounded."""
 
 _UNIT_PEAK: Final = {"triangular": 2.0}
 

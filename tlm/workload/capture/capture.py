@@ -133,12 +133,7 @@ class Capture:
         """
         if not self._iterations:
             raise WorkloadError("nothing was recorded; train inside of 'with cap.at(iteration):'")
-        levels = (level,) * len(self._iterations) if isinstance(level, str) else tuple(level)
-        if len(levels) != len(self._iterations):
-            raise WorkloadError(
-                f"level: expected {len(self._iterations)} of them, got {len(levels)}"
-            )
-        self._check_closed_forms(levels)
+        levels = self._levels(level)
         first = self._iterations[0]
         recordings = [iteration.recording for iteration in self._iterations]
         workload = Workload(
@@ -161,13 +156,19 @@ class Capture:
             workload, recordings, [iteration.values for iteration in self._iterations]
         )
 
-    def _check_closed_forms(self, levels: Sequence[Level]) -> None:
+    def _levels(self, level: Level | Sequence[Level]) -> tuple[Level, ...]:
+        """One level per iteration; refused if a surrogate without closed form is to be exact."""
+        count = len(self._iterations)
+        levels: tuple[Level, ...] = (level,) * count if isinstance(level, str) else tuple(level)
+        if len(levels) != count:
+            raise WorkloadError(f"level: expected {count} of them, got {len(levels)}")
         open_forms = self._iterations[0].open_forms
         if "exact" in levels and open_forms:
             raise WorkloadError(
                 f"{open_forms[0]}: its surrogate has no closed form known here, so an exact "
                 'recording could not be rebuilt; save with level="value"'
             )
+        return levels
 
 
 def versions() -> str:

@@ -81,7 +81,7 @@ def _check_size(workload: Workload) -> None:
         for position in range(len(workload.iterations))
     )
     if elements > schema.MAX_ELEMENTS:
-        limit = f"at most {schema.MAX_ELEMENTS} elements an iteration"
+        limit = f"at most {schema.MAX_ELEMENTS} elements per iteration"
         remedy = "record a smaller batch or fewer steps"
         raise fault(workload.path, "layers", limit, elements, remedy)
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlm.config.layers import LoadedChip, load_chip
+from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.program.build import build_program
 from tlm.space.phase import Phase
 from tlm.storage.planning import make_plan
@@ -76,7 +77,8 @@ def charged_by_the_model(layer: Layer, engine: str) -> float:
     inputs = np.ones((1, 1, *plain), dtype=np.bool_)
     loaded: LoadedChip = load_chip("neuromc-20", ("cores=1", *ONE_BLOCK, *DENSE))
     recording = Recording(0, inputs, ones, ones, ones, ones)
-    program = build_program(make_plan(job, recording, loaded.config, 4096, 1 << 40))
+    timing = load_dram_timing(loaded.config.dram.device)
+    program = build_program(make_plan(job, recording, loaded, timing))
     phase = {"fp": Phase.FP, "bp": Phase.BP, "wg": Phase.WG}[engine]
     total = 0.0
     for tile in program.tiles[0][engine]:

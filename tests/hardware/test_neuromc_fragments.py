@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tlm.config.layers import LoadedChip, load_chip
+from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.program.build import build_program
 from tlm.space.phase import Phase
 from tlm.storage.planning import make_plan
@@ -54,7 +55,8 @@ def counts(engine: str, c: int, k: int, side: int) -> tuple[LoadedChip, dict[str
     ones = tuple(np.ones((1, 1, *layer.out_shape), dtype=np.bool_) for layer in layers)
     recording = Recording(0, np.ones((1, 1, c, *plane), dtype=np.bool_), ones, ones, ones, ones)
     loaded = load_chip("neuromc-20", ("cores=1", *ONE_BLOCK, *DENSE))
-    program = build_program(make_plan(job, recording, loaded.config, 4096, 1 << 40))
+    timing = load_dram_timing(loaded.config.dram.device)
+    program = build_program(make_plan(job, recording, loaded, timing))
     wanted = {"fp": [(Phase.FP, 1)], "bp": [(Phase.BP, 1), (Phase.GRAD, 0)], "wg": [(Phase.WG, 1)]}
     total: dict[str, int] = {}
     for tile in program.tiles[0][engine]:

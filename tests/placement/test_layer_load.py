@@ -6,6 +6,7 @@ from tlm.config.layers import load_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.placement.layer_load import layer_load
 from tlm.placement.profile import profile_layer
+from tlm.placement.target import Target
 from tlm.program.build import build_program
 from tlm.space.phase import Phase
 from tlm.storage.planning import make_plan
@@ -22,9 +23,10 @@ def found():
     Its dW, and the inputs of some layers, exceed the memories of every core.
     """
     job = open_workload("s-resnet18[B=2,T=2]:bernoulli(0.15)")
-    chip = load_chip("neuromc-20").config
-    timing = load_dram_timing(chip.dram.device)
-    plan = make_plan(job, job.load(0), chip, timing.page_bytes, timing.capacity_bytes)
+    loaded = load_chip("neuromc-20")
+    timing = load_dram_timing(loaded.config.dram.device)
+    plan = make_plan(job, job.load(0), loaded, timing)
+    target = Target(loaded.config, plan.arrays, timing, loaded.energy)
     moved = {layer_plan.layer.index: [0, 0] for layer_plan in plan.layers}
     for tiles in (one for core in build_program(plan).tiles for one in core.values()):
         for tile in tiles:
@@ -34,9 +36,9 @@ def found():
     estimated = {}
     for layer_plan in plan.layers:
         profile = profile_layer(
-            job, layer_plan.layer, layer_plan.masks, layer_plan.live, chip, plan.arrays
+            job, layer_plan.layer, layer_plan.masks, layer_plan.live, plan.chip, plan.arrays
         )
-        load = layer_load(profile, layer_plan.grid, chip, plan.arrays, job.batch)
+        load = layer_load(profile, layer_plan.grid, target, job.batch)
         estimated[layer_plan.layer.index] = [load.fp_bytes, load.wg_bytes]
     return estimated, moved
 

@@ -103,12 +103,8 @@ def job(*layers, steps=2, batch=2, seed=0, densities=None, encoding="rate", opti
 
 def place(workload, recording, *overrides):
     """The plan of a job on the preset with overrides."""
-    chip = loaded_chip(*overrides).config
-    timing = load_dram_timing(chip.dram.device)
-    channels = chip.dram.channels
-    return make_plan(
-        workload, recording, chip, timing.page_bytes * channels, timing.capacity_bytes * channels
-    )
+    loaded = loaded_chip(*overrides)
+    return make_plan(workload, recording, loaded, load_dram_timing(loaded.config.dram.device))
 
 
 def tiles_of(program, phase, layer=None):

@@ -1,1 +1,18 @@
-"""Where work goes: the cut of every layer over the cores, the schedule, and the search for both."""
+"""Where work goes: the cut of every layer over the cores, the schedule, and the search for both.
+
+In reading order:
+
+- ``choices``: what of a mapping can be chosen, as read from a mapping file
+- ``target``: the chip that a mapping is made for
+- ``work_map``, ``measured_work``: a layer's cycles by sample, channel tile and row; from its masks
+- ``profile``: what is known of a layer before it is cut
+- ``cutting``: the grids that a layer's shape and the cores allow, balanced by its work
+- ``slice_bits``: bits of a slice's inputs, dY and dW
+- ``layer_load``: what a layer on a grid asks of cores, DRAM and network
+- ``grid_choice``: the grids of one layer, by the time that it takes alone
+- ``stages``: consecutive layers on groups of cores of their own
+- ``schedule``: which samples run together, and which layers share a core at a time
+- ``shared_memories``, ``mesh_traffic``: what layers that run together cost in DRAM and on the mesh
+- ``estimate``: time and energy of a whole mapping, without simulating it
+- ``search``: whole mappings compared by that estimate
+"""

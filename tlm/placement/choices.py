@@ -84,26 +84,26 @@ def grids_of(choices: Choices, workload: Workload, chip: ChipConfig, where: str)
             "run that job, or start from this job's own mapping.yaml"
         )
     names = [layer.name for layer in workload.layers]
-    given = [layer.name for layer in choices.layers]
-    if given != names:
-        wrong = next((a for a, b in zip(given, names, strict=False) if a != b), "their number")
+    chosen = [layer.name for layer in choices.layers]
+    if chosen != names:
+        wrong = next((a for a, b in zip(chosen, names, strict=False) if a != b), "their number")
         raise MappingError(
             f"{where}: layers: expected {', '.join(names)} in this order, but {wrong!r} differs"
         )
     tile = chip.core.engines.fp.cols
-    found = []
+    grids = []
     for layer, choice in zip(workload.layers, choices.layers, strict=True):
         _check_cuts(layer, workload.batch, choice.cuts, tile, f"{where}: layers.{layer.name}.cuts")
         grid = Grid(
-            tuple(choice.cuts.channels),
-            tuple(choice.cuts.samples),
-            tuple(choice.cuts.rows),
-            tuple(choice.cuts.input_rows),
-            tuple(choice.cores),
+            channels=tuple(choice.cuts.channels),
+            samples=tuple(choice.cuts.samples),
+            rows=tuple(choice.cuts.rows),
+            input_rows=tuple(choice.cuts.input_rows),
+            cores=tuple(choice.cores),
         )
         _check_cores(grid, chip, f"{where}: layers.{layer.name}.cores")
-        found.append(grid)
-    return found
+        grids.append(grid)
+    return grids
 
 
 def _check_cuts(layer: Layer, batch: int, cuts: Cuts, tile: int, where: str) -> None:

@@ -25,7 +25,7 @@ def dimensions(kind: str) -> frozenset[str]:
 def candidates(
     layer: Layer, batch: int, cores: int, kind: str, arrays: CoreArrays
 ) -> Iterator[Split]:
-    """All splits of the wanted kind that the cores and the layer's shape allow."""
+    """All splits of a kind that the cores and the layer's shape allow."""
     allowed = dimensions(kind)
     most_k = ceil_div(layer.out_shape[0], arrays.tile) if "k" in allowed else 1
     most_k = most_k if layer.groups == 1 else 1  # a cut would only send zeros to other groups

@@ -12,19 +12,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from tlm.config.chip import ChipConfig
-from tlm.config.core import Memory
-from tlm.config.tables.energy import EnergyTable, load_energy
-from tlm.placement.layer_load import LayerLoad, dram_ps
+from tlm.placement.grid_choice import PlacedLayer
+from tlm.placement.layer_load import LayerLoad
 from tlm.placement.mesh_traffic import hop_bytes
 from tlm.placement.profile import Profile
-from tlm.placement.shared_memories import layers_overlap, shared_bytes
+from tlm.placement.shared_memories import layers_overlap, spilled_bytes
+from tlm.placement.target import Target
 from tlm.space.grid import Grid
 from tlm.space.region import length
-
-Placed = tuple[Grid, LayerLoad]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +39,38 @@ class MappingEstimate:
 
 
 def estimate(
-    profiles: Sequence[Profile], layers: Sequence[Placed], chip: ChipConfig
+    profiles: Sequence[Profile], layers: Sequence[PlacedLayer], target: Target
 ) -> MappingEstimate:
     """The estimate of a mapping: a grid and its load for every layer."""
-    grids, loads = [grid for grid, _ in layers], [load for _, load in layers]
+    chip = target.chip
+    grids, loads = [placed.grid for placed in layers], [placed.load for placed in layers]
     nbytes = sum(load.fp_bytes + load.bp_bytes + load.wg_bytes for load in loads)
-    nbytes += shared_bytes(profiles, grids, chip)
+    nbytes += spilled_bytes(profiles, grids, chip)
     hops = sum(
-        hop_bytes(profiles[source], grids[source], reader, grid, chip.mesh.columns)
+        hop_bytes((profiles[source], grids[source]), (reader, grid), chip.mesh.columns)
         for reader, grid in zip(profiles, grids, strict=True)
         for source in reader.layer.sources
         if source >= 0
     )
-    time_ps = max(_time_ps(grids, loads, chip), dram_ps(nbytes, chip))
-    return MappingEstimate(time_ps, _energy_pj(profiles, chip, time_ps, nbytes, hops), nbytes, hops)
+    time_ps = max(_time_ps(grids, loads, target), target.dram_ps(nbytes))
+    return MappingEstimate(
+        time_ps=time_ps,
+        energy_pj=_energy_pj(profiles, target, time_ps, nbytes, hops),
+        dram_bytes=nbytes,
+        hop_bytes=hops,
+    )
 
 
 def _energy_pj(
-    profiles: Sequence[Profile], chip: ChipConfig, time_ps: int, nbytes: int, hops: int
+    profiles: Sequence[Profile], target: Target, time_ps: int, nbytes: int, hops: int
 ) -> float:
-    table = _table(chip.energy, chip.core.memory)
+    chip, table = target.chip, target.energy
     lanes = chip.core.engines.fp.rows * chip.core.engines.fp.cols
     compute = lanes * sum(
-        int(one.work.fp.sum()) * table.pj("fp", "mac_add")
-        + int(one.work.bp.sum()) * table.pj("bp", "mac")
-        + int(one.work.wg.sum()) * table.pj("wg", "mac_add")
-        for one in profiles
+        int(profile.work.fp.sum()) * table.pj("fp", "mac_add")
+        + int(profile.work.bp.sum()) * table.pj("bp", "mac")
+        + int(profile.work.wg.sum()) * table.pj("wg", "mac_add")
+        for profile in profiles
     )
     moved = 8 * nbytes * table.pj("dram", "read_bit")
     moved += 8 * hops * (table.pj("noc", "link_bit") + table.pj("noc", "router_bit"))
@@ -80,33 +82,29 @@ def _energy_pj(
     return compute + moved + power_w * time_ps
 
 
-@cache
-def _table(name: str, memory: Memory) -> EnergyTable:
-    return load_energy(name, memory)
-
-
-def _time_ps(grids: Sequence[Grid], loads: Sequence[LayerLoad], chip: ChipConfig) -> int:
+def _time_ps(grids: Sequence[Grid], loads: Sequence[LayerLoad], target: Target) -> int:
     """Time of one iteration under the chip's schedule."""
-    alone = chip.mapping.schedule == "layerwise" and not layers_overlap(grids)
-    fp, bp, wg = (_times(loads, chip, what, alone) for what in ("fp", "bp", "wg"))
+    mapping = target.chip.mapping
+    alone = mapping.schedule == "layerwise" and not layers_overlap(grids)
+    fp, bp, wg = (_times(loads, target, engine, alone) for engine in ("fp", "bp", "wg"))
     there, back = (_by_sample(grids, times) for times in (fp, bp))
     fp_ps = _engine_ps(grids, fp, there)
-    backward_ps = max(_engine_ps(grids[::-1], one[::-1], back[::-1]) for one in (bp, wg))
-    if chip.mapping.schedule == "pipelined":
-        first_ps = sum(there) * chip.mapping.group
+    backward_ps = max(_engine_ps(grids[::-1], times[::-1], back[::-1]) for times in (bp, wg))
+    if mapping.schedule == "pipelined":
+        first_ps = sum(there) * mapping.group
     else:
         first_ps = _first_loss_ps(grids, fp, there)
     last_ps = fp_ps + sum(back)
     return max(last_ps, first_ps + backward_ps) + loads[0].reduce_ps
 
 
-def _times(loads: Sequence[LayerLoad], chip: ChipConfig, what: str, alone: bool) -> list[list[int]]:
+def _times(loads: Sequence[LayerLoad], target: Target, engine: str, alone: bool) -> list[list[int]]:
     """Time of every slice on one engine, no less than DRAM takes if the layer runs alone."""
-    found = []
+    times = []
     for load in loads:
-        least = dram_ps(getattr(load, f"{what}_bytes"), chip) if alone else 0
-        found.append([max(ps, least) for ps in getattr(load, f"{what}_ps")])
-    return found
+        least = target.dram_ps(getattr(load, f"{engine}_bytes")) if alone else 0
+        times.append([max(ps, least) for ps in getattr(load, f"{engine}_ps")])
+    return times
 
 
 def _by_sample(grids: Sequence[Grid], times: Sequence[Sequence[int]]) -> list[int]:

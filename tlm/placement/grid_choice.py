@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from tlm.config.chip import ChipConfig
-from tlm.counts.core_arrays import CoreArrays
 from tlm.placement.cutting import candidates, cut
-from tlm.placement.layer_load import LayerLoad, dram_ps, layer_load
+from tlm.placement.layer_load import LayerLoad, layer_load
 from tlm.placement.profile import Profile
+from tlm.placement.target import Target
 from tlm.space.grid import Grid
 from tlm.space.region import length
+from tlm.space.rounding import ceil_div
+
+
+class PlacedLayer(NamedTuple):
+    """A grid of a layer and what the layer asks of the chip on it."""
+
+    grid: Grid
+    load: LayerLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +29,48 @@ class Option:
     load: LayerLoad
     time_ps: int
 
+    @property
+    def placed(self) -> PlacedLayer:
+        """The grid and its load."""
+        return PlacedLayer(self.grid, self.load)
 
-def options(profile: Profile, chip: ChipConfig, arrays: CoreArrays, group: int) -> list[Option]:
+
+def options(profile: Profile, target: Target, group: int) -> list[Option]:
     """Every cut of a layer that ``mapping.split`` allows on the first cores, best first.
 
-    ``group`` as :func:`load_of` takes it.
+    ``group`` as :func:`layer_load` takes it.
     """
-    cores = range(chip.cores)
-    found: list[Option] = []
-    for split in candidates(profile.layer, profile.batch, len(cores), chip.mapping.split, arrays):
-        grid = cut(profile.layer, profile.work, split, cores)
-        load = layer_load(profile, grid, chip, arrays, group)
-        found.append(Option(grid, load, layer_ps(load, grid, chip)))
-    return sorted(found, key=lambda one: (one.time_ps, one.grid.split.parts))
+    chip, layer = target.chip, profile.layer
+    kind, cores = chip.mapping.split, range(chip.cores)
+    grids = [
+        cut(layer, profile.work, split, cores)
+        for split in candidates(layer, profile.batch, chip.cores, kind, target.arrays)
+    ]
+    loads = [layer_load(profile, grid, target, group) for grid in grids]
+    choices = [
+        Option(grid, load, layer_ps(load, grid, target))
+        for grid, load in zip(grids, loads, strict=True)
+    ]
+    return sorted(choices, key=lambda option: (option.time_ps, option.grid.split.parts))
 
 
-def layer_ps(load: LayerLoad, grid: Grid, chip: ChipConfig) -> int:
+def layer_ps(load: LayerLoad, grid: Grid, target: Target) -> int:
     """Time of one layer alone, in ps: the slowest slice, DRAM and the reduction.
 
     Pipelined, FP of one group runs beside BP and WG of another: n groups take n - 1 times the
     slowest engine and once through all.
     """
     fp, bp, wg = (
-        max(max(times), dram_ps(nbytes, chip))
+        max(max(times), target.dram_ps(nbytes))
         for times, nbytes in (
             (load.fp_ps, load.fp_bytes),
             (load.bp_ps, load.bp_bytes),
             (load.wg_ps, load.wg_bytes),
         )
     )
-    once = fp + max(bp, wg)
-    if chip.mapping.schedule != "pipelined":
+    once, mapping = fp + max(bp, wg), target.chip.mapping
+    if mapping.schedule != "pipelined":
         return once + load.reduce_ps
     samples = max(length(part.neurons.samples) for part in grid.slices())
-    groups = -(-samples // chip.mapping.group)
+    groups = ceil_div(samples, mapping.group)
     return ((groups - 1) * max(fp, bp, wg) + once) // groups + load.reduce_ps

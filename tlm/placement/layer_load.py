@@ -8,22 +8,22 @@ accesses.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 
-from tlm.config.chip import ChipConfig
-from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.counts.blocks import block_sizes
-from tlm.counts.core_arrays import CoreArrays
 from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import dY_bits, dY_through_dram, weight_gradient_bits
-from tlm.space.geometry import input_rows, product_rows
+from tlm.placement.slice_bits import (
+    dY_bits,
+    dY_through_dram,
+    input_bits,
+    weight_count,
+    weight_gradient_bits,
+)
+from tlm.placement.target import Target
+from tlm.space.geometry import product_rows
 from tlm.space.grid import Grid
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
-from tlm.workload.model import Layer
-
-DRAM_SHARE = 0.6  # of the peak that a job's reads and writes reach (assumed; seen: .5 to .7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +39,38 @@ class LayerLoad:
     reduce_ps: int
 
 
-def layer_load(
-    profile: Profile, grid: Grid, chip: ChipConfig, arrays: CoreArrays, group: int
-) -> LayerLoad:
+def layer_load(profile: Profile, grid: Grid, target: Target, group: int) -> LayerLoad:
     """The load of a layer on a grid; its weights are fetched again for every ``group`` of samples.
 
     They are if layers take turns on its cores; if not, ``group`` is the whole batch.
     """
-    parts = grid.slices()
+    chip, parts = target.chip, grid.slices()
     periods = [chip.core.period_of(core) for core in grid.cores]
     fp, bp, wg = (
-        tuple(int(c) * ps for c, ps in zip(cycles, periods, strict=True))
+        tuple(int(count) * ps for count, ps in zip(cycles, periods, strict=True))
         for cycles in profile.work.by_slice(grid)
     )
-    fp_bits, bp_bits, wg_bits = _dram_bits(profile, parts, chip, arrays, group)
+    fp_bits, bp_bits, wg_bits = _dram_bits(profile, parts, target, group)
     replicas = grid.split.batch * grid.split.spatial
-    share = max(_weights(profile.layer, part) for part in parts) // replicas
+    share = max(weight_count(profile.layer, part) for part in parts) // replicas
     ports = share * (replicas - 1) * chip.precision.partial_sum // chip.noc.link
     return LayerLoad(
-        fp, bp, wg, fp_bits // 8, bp_bits // 8, wg_bits // 8, ports * chip.noc.period_ps
+        fp_ps=fp,
+        bp_ps=bp,
+        wg_ps=wg,
+        fp_bytes=fp_bits // 8,
+        bp_bytes=bp_bits // 8,
+        wg_bytes=wg_bits // 8,
+        reduce_ps=ports * chip.noc.period_ps,
     )
-
-
-def dram_ps(nbytes: int, chip: ChipConfig) -> int:
-    """The time ``nbytes`` take on all channels together."""
-    return int(nbytes / (_peak(chip.dram.device) * chip.dram.channels * DRAM_SHARE))
-
-
-@cache
-def _peak(device: str) -> float:
-    return load_dram_timing(device).peak_bytes_per_ps
-
-
-def _weights(layer: Layer, part: Slice) -> int:
-    return length(part.neurons.channels) * prod(layer.weight_shape[1:])
 
 
 def _dram_bits(
-    profile: Profile, parts: list[Slice], chip: ChipConfig, arrays: CoreArrays, group: int
+    profile: Profile, parts: list[Slice], target: Target, group: int
 ) -> tuple[int, int, int]:
     """Bits that FP, BP (with the gradient unit) and WG (with the update) move."""
-    layer, precision, memory = profile.layer, chip.precision, chip.core.memory
+    chip, layer = target.chip, profile.layer
+    precision, memory = chip.precision, chip.core.memory
     pairs, bits = profile.batch * profile.steps, precision.gradient
     products = prod(layer.product_shape) * pairs
     fp = bp = prod(layer.out_shape) * pairs * (precision.membrane + 2)
@@ -97,41 +88,41 @@ def _dram_bits(
     if profile.returned * partials > memory.spike_gradients // 2 * chip.cores:
         bp += (1 + len(layer.sources)) * prod(layer.in_shape) * pairs * partials
     for part in parts:
-        more = _slice_bits(profile, part, chip, arrays, group, through)
-        fp, bp, wg = fp + more[0], bp + more[1], wg + more[2]
+        slice_fp, slice_bp, slice_wg = _slice_bits(profile, part, target, group, through)
+        fp, bp, wg = fp + slice_fp, bp + slice_bp, wg + slice_wg
     return fp, bp, wg
 
 
 def _slice_bits(
-    profile: Profile, part: Slice, chip: ChipConfig, arrays: CoreArrays, group: int, through: bool
+    profile: Profile, part: Slice, target: Target, group: int, through: bool
 ) -> tuple[int, int, int]:
     """Bits of weights, inputs and dY that one slice reads in FP, BP and WG, and of dW it spills.
 
     ``through``: dY comes from DRAM.
     """
-    layer, memory = profile.layer, chip.core.memory
+    chip, layer, memory = target.chip, profile.layer, target.chip.core.memory
     samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
-    weights, width = _weights(layer, part), layer.product_shape[2]
-    line = layer.in_shape[2] * layer.in_shape[0] * samples * profile.steps * profile.operand_bits
-    inputs = length(input_rows(layer, product_rows(layer, part.neurons.rows))) * line
-    bits, returned = weights * chip.precision.weight, length(part.input_rows)
+    weights = weight_count(layer, part) * chip.precision.weight
+    inputs = input_bits(layer, part, samples, profile.steps, profile.operand_bits)
+    returned, returned_width = length(part.input_rows), layer.in_shape[2]
 
     def fetched(staged: int, rows: int, width: int, operands: int) -> int:
-        """Once, as far as buffer or stage hold them; the rest once a block, or ``operands`` do."""
-        together, once = min(group, samples), bits
-        if bits > memory.weights:
-            sizes = block_sizes(together, rows, profile.steps, width, arrays.positions)
-            again = max(0, bits - staged) * (sum(count for _, count in sizes) - 1)
-            once += min(again, operands * together // samples * (ceil_div(bits, staged) - 1))
-        return once * ceil_div(samples, together)
+        """Weights: once what buffer or stage hold; the rest once per block, or ``operands`` are."""
+        together, bits = min(group, samples), weights
+        if weights > memory.weights:
+            sizes = block_sizes(together, rows, profile.steps, width, target.arrays.positions)
+            by_block = max(0, weights - staged) * (sum(count for _, count in sizes) - 1)
+            sweeps = ceil_div(weights, staged)
+            bits += min(by_block, operands * together // samples * (sweeps - 1))
+        return bits * ceil_div(samples, together)
 
     streamed = inputs if not profile.has_bp or inputs > memory.spikes // 2 else 0
-    fp = streamed + fetched(memory.membrane * 3 // 4, rows, width, streamed)
-    bp, gradients = 0, dY_bits(layer, profile.steps, part, chip)
+    fp = streamed + fetched(memory.membrane * 3 // 4, rows, layer.product_shape[2], streamed)
+    bp, dY = 0, dY_bits(layer, profile.steps, part, chip)
     if profile.has_bp and returned:
-        streamed = gradients * samples if through else 0
-        bp = streamed + fetched(memory.membrane // 2, returned, layer.in_shape[2], streamed)
-        bp += returned * line // profile.operand_bits
-    held = 0 if through else gradients
+        streamed = dY * samples if through else 0
+        bp = streamed + fetched(memory.membrane // 2, returned, returned_width, streamed)
+        bp += returned * returned_width * layer.in_shape[0] * samples * profile.steps
+    held = 0 if through else dY
     wg = weight_gradient_bits(layer, profile.steps, part, chip, profile.operand_bits, held)
     return fp, bp, wg

@@ -10,7 +10,8 @@ import numpy as np
 from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.masks import Masks
-from tlm.placement.work_map import WorkMap, measure_work
+from tlm.placement.measured_work import LayerMasks, measure_work
+from tlm.placement.work_map import WorkMap
 from tlm.space.array_types import Bools
 from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
@@ -55,7 +56,8 @@ def profile_layer(
     has_bp = layer.sources != (NETWORK_INPUT,)
     inputs = masks.inputs(index)
     need = masks.input_need(index) if has_bp else None
-    work = measure_work(layer, inputs, masks.dY(index), need, live, chip, arrays)
+    recorded = LayerMasks(inputs, masks.dY(index), need, live)
+    work = measure_work(layer, recorded, chip, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 4 * precision.optimizer if workload.optimizer == "adam" else 0
     return Profile(

@@ -36,13 +36,13 @@ class Schedule:
 
     def parts(self, slices: Sequence[Slice], group: int) -> list[Slice]:
         """What of the slices belongs to one group, in the order of the slices."""
-        found: list[Slice] = []
+        parts: list[Slice] = []
         for part in slices:
             for span in self.groups[group]:
                 samples = overlap(part.neurons.samples, span)
                 if length(samples):
-                    found.append(replace(part, neurons=replace(part.neurons, samples=samples)))
-        return found
+                    parts.append(replace(part, neurons=replace(part.neurons, samples=samples)))
+        return parts
 
     def held_samples(self, part: Slice) -> int:
         """The most samples of a slice that are on the chip at a time."""

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tlm.config.chip import ChipConfig
-from tlm.counts.core_arrays import CoreArrays
 from tlm.placement.estimate import MappingEstimate, estimate
-from tlm.placement.grid_choice import Option, options
-from tlm.placement.layer_load import LayerLoad, layer_load
+from tlm.placement.grid_choice import Option, PlacedLayer, options
+from tlm.placement.layer_load import layer_load
 from tlm.placement.profile import Profile
 from tlm.placement.stages import best_stages
+from tlm.placement.target import Target
 from tlm.space.grid import Grid
 from tlm.space.region import length
 
@@ -26,21 +26,19 @@ SEED = 0
 KEPT = 5  # mappings that a search hands back
 SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
 
-Placed = tuple[Grid, LayerLoad]
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A whole mapping: its grids, where it came from, and what it is estimated to cost."""
 
     origin: str
-    layers: tuple[Placed, ...]
+    layers: tuple[PlacedLayer, ...]
     estimate: MappingEstimate
 
     @property
     def grids(self) -> list[Grid]:
         """The grid of every layer."""
-        return [grid for grid, _ in self.layers]
+        return [placed.grid for placed in self.layers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +58,14 @@ class Chosen:
 class Search:
     """One search; ``profiles`` are the job's layers in order."""
 
-    def __init__(self, profiles: Sequence[Profile], chip: ChipConfig, arrays: CoreArrays) -> None:
-        self._profiles, self._chip, self._array = profiles, chip, arrays
+    def __init__(self, profiles: Sequence[Profile], target: Target) -> None:
+        self._profiles, self._target = profiles, target
+        self._chip = chip = target.chip
         self._rated: list[tuple[float, int, Candidate]] = []
         self._group = self._batch = profiles[0].batch
         if chip.mapping.schedule == "pipelined":
             self._group = min(chip.mapping.group, self._batch)
-        self._options = [options(one, chip, arrays, self._group) for one in profiles]
+        self._options = [options(profile, target, self._group) for profile in profiles]
 
     def run(self) -> Chosen:
         """The best mapping by the chip's ``mapping.search`` and objective."""
@@ -78,16 +77,16 @@ class Search:
         if mapping.search == "local":
             self._local(random.Random(SEED))
         kept: list[Candidate] = []
-        for *_, candidate in sorted(self._rated, key=lambda one: one[:2]):
+        for *_, candidate in sorted(self._rated, key=lambda rated: rated[:2]):
             if all(candidate.grids != other.grids for other in kept):
                 kept.append(candidate)
         return Chosen(tuple(kept[:KEPT]), len(self._rated), mapping.objective)
 
-    def _starts(self) -> Iterator[tuple[str, list[Placed]]]:
+    def _starts(self) -> Iterator[tuple[str, list[PlacedLayer]]]:
         """Mappings to begin with; without a search only the one that ``mapping.split`` means."""
         searching = self._chip.mapping.search != "none"
         if "placed" not in self._chip.mapping.split:
-            yield "each layer's best grid", [_placed(grids[0]) for grids in self._options]
+            yield "each layer's best grid", [grids[0].placed for grids in self._options]
         if searching or "placed" in self._chip.mapping.split:
             yield "stages on cores of their own", self._stages()
         for name in ("k", "batch", "spatial") if searching else ():
@@ -95,15 +94,15 @@ class Search:
                 next((o for o in grids if _parts(o, name) == o.grid.split.parts), None)
                 for grids in self._options
             ]
-            layers = [_placed(one) for one in alone if one is not None]
+            layers = [option.placed for option in alone if option is not None]
             if len(layers) == len(alone):
                 yield f"{name} alone", layers
 
-    def _stages(self) -> list[Placed]:
+    def _stages(self) -> list[PlacedLayer]:
         """Consecutive layers on consecutive cores, along a path that turns at every row's end."""
         alone = self._options
         if self._group != self._batch:
-            alone = [options(one, self._chip, self._array, self._batch) for one in self._profiles]
+            alone = [options(profile, self._target, self._batch) for profile in self._profiles]
         times = [
             [
                 min(o.time_ps for o in grids if o.grid.split.parts <= n)
@@ -111,7 +110,7 @@ class Search:
             ]
             for grids in alone
         ]
-        path, found = snake(self._chip), []
+        path, layers = snake(self._chip), list[PlacedLayer]()
         follow = self._batch  # what follows each other through the stages: samples, or their steps
         if self._chip.mapping.schedule == "wavefront":
             follow *= self._profiles[0].steps
@@ -121,20 +120,20 @@ class Search:
             for index in range(*stage.layers):
                 best = next(o for o in alone[index] if o.grid.split.parts <= last - first)
                 used = tuple(path[first : first + best.grid.split.parts])
-                found.append(self._weighed(index, replace(best.grid, cores=used), group))
-        return found
+                layers.append(self._weighed(index, replace(best.grid, cores=used), group))
+        return layers
 
-    def _weighed(self, index: int, grid: Grid, group: int) -> Placed:
-        return grid, layer_load(self._profiles[index], grid, self._chip, self._array, group)
+    def _weighed(self, index: int, grid: Grid, group: int) -> PlacedLayer:
+        return PlacedLayer(grid, layer_load(self._profiles[index], grid, self._target, group))
 
-    def _rate(self, origin: str, layers: Sequence[Placed]) -> Candidate:
-        cost = estimate(self._profiles, layers, self._chip)
+    def _rate(self, origin: str, layers: Sequence[PlacedLayer]) -> Candidate:
+        cost = estimate(self._profiles, layers, self._target)
         candidate = Candidate(origin, tuple(layers), cost)
         self._rated.append((cost.score(self._chip.mapping.objective), len(self._rated), candidate))
         return candidate
 
     def _best(self) -> Candidate:
-        return min(self._rated, key=lambda one: one[:2])[2]
+        return min(self._rated, key=lambda rated: rated[:2])[2]
 
     def _greedy(self) -> None:
         """Give each layer in turn the grid of its shortlist that helps the whole most."""
@@ -143,14 +142,14 @@ class Search:
             for option in grids[:SHORTLIST]:
                 if len(self._rated) >= self._chip.mapping.search_steps:
                     return
-                if option.grid != layers[index][0]:
-                    self._rate("greedy", _with(layers, index, _placed(option)))
+                if option.grid != layers[index].grid:
+                    self._rate("greedy", _with(layers, index, option.placed))
 
     def _local(self, draw: random.Random) -> None:
         while len(self._rated) < self._chip.mapping.search_steps:
             layers = self._best().layers
             index = draw.randrange(len(layers))
-            grid = self._move(layers[index][0], index, draw)
+            grid = self._move(layers[index].grid, index, draw)
             self._rate("local", _with(layers, index, self._weighed(index, grid, self._group)))
 
     def _move(self, grid: Grid, index: int, draw: random.Random) -> Grid:
@@ -166,16 +165,12 @@ class Search:
         return replace(grid, cores=tuple(swapped.get(core, core) for core in grid.cores))
 
 
-def _placed(option: Option) -> Placed:
-    return option.grid, option.load
-
-
 def _parts(option: Option, dimension: str) -> int:
     """Parts along one dimension."""
     return int(getattr(option.grid.split, dimension))
 
 
-def _with(layers: tuple[Placed, ...], index: int, placed: Placed) -> list[Placed]:
+def _with(layers: tuple[PlacedLayer, ...], index: int, placed: PlacedLayer) -> list[PlacedLayer]:
     return [*layers[:index], placed, *layers[index + 1 :]]
 
 

@@ -1,4 +1,4 @@
-"""Sharing: DRAM traffic of layers that run at once and share a core's memories (estimated).
+"""Shared memories: DRAM traffic of layers that run at once and share a core's memories (estimated).
 
 As ``residency`` decides it: each layer in turn keeps its inputs and its arriving dS in the cores if
 there is room beside those of the layers before it, or else sends them through DRAM.
@@ -13,7 +13,7 @@ from math import prod
 from tlm.config.chip import ChipConfig
 from tlm.placement.profile import Profile
 from tlm.placement.schedule import Schedule, schedule_of
-from tlm.space.geometry import input_rows, product_rows
+from tlm.placement.slice_bits import input_bits
 from tlm.space.grid import Grid
 from tlm.space.region import Slice, length
 
@@ -24,7 +24,7 @@ def layers_overlap(grids: Sequence[Grid]) -> bool:
     return any(a.isdisjoint(b) for a in cores for b in cores)
 
 
-def shared_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: ChipConfig) -> int:
+def spilled_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: ChipConfig) -> int:
     """Bytes that go through DRAM because layers at the same time do not fit the cores together."""
     schedule = schedule_of(chip.mapping, grids, profiles[0].batch)
     if not schedule.alternates and not layers_overlap(grids):
@@ -36,7 +36,13 @@ def shared_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: ChipC
         if not profile.has_bp:
             continue
         parts = grid.slices()
-        inputs = [_input_bits(profile, part) for part in parts]
+        inputs = [
+            input_bits(
+                profile.layer, part, length(part.neurons.samples), profile.steps,
+                profile.operand_bits,
+            )
+            for part in parts
+        ]  # fmt: skip
         if not _take(spikes, parts, inputs, schedule, chip.core.memory.spikes):
             bits += sum(inputs)
         width = chip.precision.partial_sum if grid.split.k > 1 else chip.precision.gradient
@@ -44,7 +50,7 @@ def shared_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: ChipC
         for source in profile.layer.sources:
             owners = grids[source].slices() if source >= 0 else []
             total = prod(profiles[source].layer.out_shape[:2]) * profile.batch
-            held = [profile.returned * partials * one.neurons.size // total for one in owners]
+            held = [profile.returned * partials * part.neurons.size // total for part in owners]
             if not _take(arrivals, owners, held, schedule, chip.core.memory.spike_gradients):
                 bits += 2 * prod(profile.layer.in_shape) * profile.batch * profile.steps * partials
     return bits // 8
@@ -54,20 +60,12 @@ def _take(
     used: dict[int, int], parts: list[Slice], bits: list[int], schedule: Schedule, capacity: int
 ) -> bool:
     """Keep what is on the chip at a time of every slice's ``bits``, if all cores have room."""
-    wanted = [
-        one * schedule.held_samples(part) // length(part.neurons.samples)
-        for part, one in zip(parts, bits, strict=True)
+    needs = [
+        (part.core, slice_bits * schedule.held_samples(part) // length(part.neurons.samples))
+        for part, slice_bits in zip(parts, bits, strict=True)
     ]
-    cores = [part.core for part in parts]
-    if any(used[core] + one > capacity for core, one in zip(cores, wanted, strict=True)):
+    if any(used[core] + need > capacity for core, need in needs):
         return False
-    for core, one in zip(cores, wanted, strict=True):
-        used[core] += one
+    for core, need in needs:
+        used[core] += need
     return True
-
-
-def _input_bits(profile: Profile, part: Slice) -> int:
-    channels, _, width = profile.layer.in_shape
-    rows = input_rows(profile.layer, product_rows(profile.layer, part.neurons.rows))
-    samples = length(part.neurons.samples)
-    return channels * length(rows) * width * samples * profile.steps * profile.operand_bits

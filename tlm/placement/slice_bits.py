@@ -11,6 +11,18 @@ from tlm.space.rounding import ceil_div
 from tlm.workload.model import NETWORK_INPUT, Layer
 
 
+def input_bits(layer: Layer, part: Slice, samples: int, steps: int, operand_bits: int) -> int:
+    """Bits of the inputs that some samples of a slice read, all steps."""
+    channels, _, width = layer.in_shape
+    rows = input_rows(layer, product_rows(layer, part.neurons.rows))
+    return channels * length(rows) * width * samples * steps * operand_bits
+
+
+def weight_count(layer: Layer, part: Slice) -> int:
+    """Weights of a slice: those of its output channels."""
+    return length(part.neurons.channels) * prod(layer.weight_shape[1:])
+
+
 def dY_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> int:
     """Bits of the dY of one sample and all steps that a slice holds: its own and BP's halo."""
     rows = product_rows(layer, part.neurons.rows)
@@ -52,16 +64,14 @@ def weight_gradient_bits(
     ``held`` bits of dY a sample are in the core; 0 if dY comes from DRAM.
     """
     memory = chip.core.memory
-    channels, _, width = layer.in_shape
     samples = length(part.neurons.samples)
-    rows = length(input_rows(layer, product_rows(layer, part.neurons.rows)))
-    inputs = channels * rows * width * steps * samples * operand_bits
-    dw = length(part.neurons.channels) * prod(layer.weight_shape[1:]) * chip.precision.partial_sum
-    if dw <= memory.accumulators:
+    inputs = input_bits(layer, part, samples, steps, operand_bits)
+    dW = weight_count(layer, part) * chip.precision.partial_sum
+    if dW <= memory.accumulators:
         return inputs
-    passes = ceil_div(dw, memory.accumulators)
+    passes = ceil_div(dW, memory.accumulators)
     if not held:
-        return inputs * passes + 2 * dw
+        return inputs * passes + 2 * dW
     blocks = ceil_div(samples, max(1, memory.gradients // 2 // held))
     pieces = max(blocks, ceil_div(inputs, memory.spikes // 2))  # double buffer
-    return min(inputs * passes + 2 * blocks * dw, inputs + 2 * pieces * dw)
+    return min(inputs * passes + 2 * blocks * dW, inputs + 2 * pieces * dW)

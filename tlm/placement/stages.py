@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tlm.space.array_types import Floats, Ints
 from tlm.space.region import Span
-
-Times = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +34,10 @@ def best_stages(time_ps: Sequence[Sequence[int]], samples: int) -> list[Stage]:
     running = np.vstack([np.zeros(cores), np.cumsum(np.asarray(time_ps, np.float64), axis=0)])
     least = np.full((layers + 1, cores + 1), np.inf)
     least[0] = 0.0
-    tables: list[npt.NDArray[np.int64]] = []
+    tables: list[Ints] = []
     best = (np.inf, 0)
     for stage in range(1, min(layers, cores) + 1):
-        least, chosen = _one_more(least, running)
+        least, chosen = _with_another_stage(least, running)
         tables.append(chosen)
         total = float(least[layers, cores]) * (samples + stage - 1) / samples
         if stage > 1 or min(layers, cores) == 1:
@@ -47,26 +45,26 @@ def best_stages(time_ps: Sequence[Sequence[int]], samples: int) -> list[Stage]:
     return _traced(tables[: best[1]], layers, cores)
 
 
-def _one_more(least: Times, running: Times) -> tuple[Times, npt.NDArray[np.int64]]:
+def _with_another_stage(least: Floats, running: Floats) -> tuple[Floats, Ints]:
     """Slowest stage [layers, cores] with one stage more, and where it begins (layer, core)."""
     layers, cores = least.shape[0] - 1, least.shape[1] - 1
-    found = np.full_like(least, np.inf)
+    slowest_stage = np.full_like(least, np.inf)
     chosen = np.zeros((*least.shape, 2), np.int64)
     for layer in range(1, layers + 1):
-        own = running[layer] - running[:layer]  # [first layer of the stage, cores - 1]
+        last_stage = running[layer] - running[:layer]  # [first layer of the stage, cores - 1]
         for core in range(1, cores + 1):
-            # before: [first layer, cores used before], own time on the rest
-            slowest = np.maximum(least[:layer, :core], own[:, core - 1 :: -1])
+            # before: [first layer, cores used before], the last stage's time on the rest
+            slowest = np.maximum(least[:layer, :core], last_stage[:, core - 1 :: -1])
             first = int(slowest.argmin())
-            found[layer, core] = slowest.flat[first]
+            slowest_stage[layer, core] = slowest.flat[first]
             chosen[layer, core] = divmod(first, core)
-    return found, chosen
+    return slowest_stage, chosen
 
 
-def _traced(tables: list[npt.NDArray[np.int64]], layers: int, cores: int) -> list[Stage]:
-    found: list[Stage] = []
+def _traced(tables: list[Ints], layers: int, cores: int) -> list[Stage]:
+    stages: list[Stage] = []
     for chosen in reversed(tables):
-        layer, core = (int(one) for one in chosen[layers, cores])
-        found.append(Stage((layer, layers), (core, cores)))
+        layer, core = (int(start) for start in chosen[layers, cores])
+        stages.append(Stage((layer, layers), (core, cores)))
         layers, cores = layer, core
-    return found[::-1]
+    return stages[::-1]

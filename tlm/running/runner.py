@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tlm.config.chip import ChipConfig
 from tlm.config.layers import load_chip
 from tlm.config.resolved import resolved_yaml
 from tlm.config.sources import mapping_source
-from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
+from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import OutOfMemoryError, WorkloadError
 from tlm.kernel import collector_paused
 from tlm.laws.due import due_of
@@ -22,13 +21,11 @@ from tlm.running.folder import create, release
 from tlm.running.interrupts import stop_request
 from tlm.running.memory import memory_limit, require_memory, resident_bytes
 from tlm.running.request import PlacedJob, PreparedRun, Progress, RunRequest, RunResult
-from tlm.space.grid import Grid
-from tlm.storage.plan import Plan
 from tlm.storage.planning import make_plan
 from tlm.studies.counterfactual import Activity, as_activity
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.workload.bundled import open_workload
-from tlm.workload.model import Recording, Workload
+from tlm.workload.model import Workload
 
 __all__ = [
     "PlacedJob",
@@ -36,7 +33,6 @@ __all__ = [
     "Progress",
     "RunResult",
     "place_job",
-    "plan_job",
     "prepare",
     "run_job",
 ]
@@ -70,21 +66,8 @@ def place_job(
     require_memory(loading_bytes(job, which), mem_bytes, f"{job.path.name}: loading an iteration")
     recording = job.load(which)
     grids = grids_of(choices, job, loaded.config, str(mapping)) if choices is not None else None
-    plan = plan_job(job, recording, loaded.config, timing, grids)
+    plan = make_plan(job, recording, loaded, timing, grids)
     return PlacedJob(job, recording, loaded, timing, plan)
-
-
-def plan_job(
-    job: Workload,
-    recording: Recording,
-    chip: ChipConfig,
-    timing: DramTiming,
-    grids: list[Grid] | None = None,
-) -> Plan:
-    """Plan a loaded iteration on a chip with DRAM of that ``timing``; see :func:`make_plan`."""
-    channels = chip.dram.channels
-    row_bytes, capacity = timing.page_bytes * channels, timing.capacity_bytes * channels
-    return make_plan(job, recording, chip, row_bytes, capacity, grids)
 
 
 def prepare(

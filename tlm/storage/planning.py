@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tlm.config.chip import ChipConfig
+from tlm.config.layers import LoadedChip
+from tlm.config.tables.dram_timing import DramTiming
 from tlm.counts.core_arrays import arrays_of
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
@@ -12,6 +14,7 @@ from tlm.errors import MappingError
 from tlm.placement.profile import profile_layer
 from tlm.placement.schedule import schedule_of
 from tlm.placement.search import Search
+from tlm.placement.target import Target
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows
 from tlm.space.grid import Grid
@@ -26,9 +29,8 @@ from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 def make_plan(
     workload: Workload,
     recording: Recording,
-    chip: ChipConfig,
-    row_bytes: int,
-    capacity: int,
+    loaded: LoadedChip,
+    timing: DramTiming,
     grids: list[Grid] | None = None,
 ) -> Plan:
     """Place a recorded iteration on a chip.
@@ -36,15 +38,14 @@ def make_plan(
     Args:
         workload: the job.
         recording: the iteration's masks.
-        chip: the chip.
-        row_bytes: bytes of one DRAM row over all channels, the alignment of tensors.
-        capacity: bytes of DRAM.
-        grids: the cut of every layer; chosen by ``chip.mapping`` if not given.
+        loaded: the chip, with the energy table that mappings are compared by.
+        timing: the chip's DRAM; a row over all its channels is the alignment of tensors.
+        grids: the cut of every layer; chosen by the chip's ``mapping`` if not given.
 
     Raises:
         MappingError: the job does not fit the chip as asked.
     """
-    arrays = arrays_of(chip)
+    chip, arrays = loaded.config, arrays_of(loaded.config)
     masks = Masks(
         workload,
         recording,
@@ -62,10 +63,12 @@ def make_plan(
             profile_layer(workload, layer, masks, live[layer.index], chip, arrays)
             for layer in workload.layers
         ]
-        chosen = Search(profiles, chip, arrays).run()
+        chosen = Search(profiles, Target(chip, arrays, timing, loaded.energy)).run()
         grids = chosen.best.grids
     schedule = schedule_of(chip.mapping, grids, workload.batch)
-    plan = Plan(workload, chip, arrays, [], Allocator(row_bytes, capacity), schedule, chosen)
+    channels = chip.dram.channels
+    dram = Allocator(timing.page_bytes * channels, timing.capacity_bytes * channels)
+    plan = Plan(workload, chip, arrays, [], dram, schedule, chosen)
     for layer, grid in zip(workload.layers, grids, strict=True):
         plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
     for layer_plan in plan.layers:

@@ -14,8 +14,8 @@ import numpy as np
 
 from tlm.errors import MappingError
 from tlm.placement.shared_memories import layers_overlap
-from tlm.placement.slice_bits import dY_through_dram
-from tlm.space.geometry import input_rows, product_rows
+from tlm.placement.slice_bits import dY_through_dram, input_bits
+from tlm.space.geometry import product_rows
 from tlm.space.region import Region, Slice, length
 from tlm.storage.plan import LayerPlan, Plan, Store
 
@@ -100,10 +100,8 @@ def product_region(layer_plan: LayerPlan, part: Slice) -> Region:
 
 
 def _input_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
-    channels, _, width = layer_plan.layer.in_shape
-    rows = input_rows(layer_plan.layer, product_region(layer_plan, part).rows)
-    held = channels * length(rows) * width * plan.schedule.held_samples(part)
-    return held * plan.steps * layer_plan.operand_bits
+    held = plan.schedule.held_samples(part)
+    return input_bits(layer_plan.layer, part, held, plan.steps, layer_plan.operand_bits)
 
 
 def _currents_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:

@@ -20,9 +20,9 @@ from tlm.laws import Bill, check_run
 from tlm.laws.due import due_of
 from tlm.program.build import build_program
 from tlm.running.request import PreparedRun
-from tlm.running.runner import plan_job
 from tlm.space.phase import ENGINES
 from tlm.space.tile import Tile
+from tlm.storage.planning import make_plan
 
 FACTOR = 2
 RESOURCES = ("dram", "noc", "dma", *ENGINES, "memory")
@@ -95,7 +95,7 @@ def _larger_memories(job: PreparedRun) -> PreparedRun:
     larger = _with(job, core=job.chip.config.core.model_copy(update={"memory": memory}))
     chip = replace(larger.chip, energy=load_energy(job.chip.energy.path, memory))
     grids = [layer.grid for layer in job.plan.layers]
-    plan = plan_job(job.workload, job.recording, chip.config, job.timing, grids)
+    plan = make_plan(job.workload, job.recording, chip, job.timing, grids)
     due = due_of(plan, job.recording)
     return replace(job, chip=chip, plan=plan, program=build_program(plan), due=due)
 

@@ -1,0 +1,160 @@
+"""Measured work: a layer's cycles by sample, channel tile and row, from its recorded masks.
+
+Cycles after skipping, counted from the recorded masks as slots are, but summed over chunks and
+taps at once; the overheads of a block (weight load, drain, soma) are spread over its positions.
+Mode ``element`` is taken as ``vector``. Exact enough to balance and to compare cuts; the cycles of
+a run are those of its tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tlm.config.chip import ChipConfig
+from tlm.config.core import EngineConfig
+from tlm.counts.core_arrays import CoreArrays
+from tlm.placement.work_map import WorkMap
+from tlm.space.array_types import Bools, Floats, Ints
+from tlm.space.rounding import ceil_div
+from tlm.workload.model import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMasks:
+    """What was recorded of one layer: masks of its inputs and gradients.
+
+    ``inputs`` [T, B, C, H, W] are the non-zero ones, ``dY`` [T, B, K, E, F] the non-zero gradients
+    at the product; ``need`` says which dX BP must compute, as ``inputs``, None without BP;
+    ``live`` [T, B] which gradient slices are not skipped whole.
+    """
+
+    inputs: Bools
+    dY: Bools
+    need: Bools | None
+    live: Bools
+
+
+def measure_work(layer: Layer, masks: LayerMasks, chip: ChipConfig, arrays: CoreArrays) -> WorkMap:
+    """The work of a layer from its masks, under the modes and policies of the chip's engines."""
+    engines, live = chip.core.engines, masks.live
+    groups = [ceil_div(layer.in_shape[0], arrays.chunk), ceil_div(layer.out_shape[0], arrays.tile)]
+    taps = layer.kernel[0] * layer.kernel[1]
+    # A tile of a grouped convolution meets only its own group of inputs: an even share of them.
+    present = _by_group(masks.inputs, arrays.chunk).sum(axis=2, dtype=np.float64) / layer.groups
+    arriving = _by_window(layer, present)
+    dY = _by_group(masks.dY, arrays.tile).astype(np.float64)
+    whole = ceil_div(groups[0] * taps, layer.groups)
+    sizes = _Sizes(layer, arrays, len(live), whole, live.sum(axis=0))
+    fp_slots = arriving if _skips(engines.fp, "spikes") else np.full_like(arriving, whole)
+    wg_slots = arriving if _skips(engines.wg, "spikes") else np.full_like(arriving, whole)
+    wg_dY = dY if _skips(engines.wg, "gradients") else np.ones_like(dY)
+    wg = np.einsum("tbyx,tbkyx,tb->bky", wg_slots, wg_dY, live)
+    fp = np.repeat(fp_slots.sum(axis=(0, 3))[:, None], groups[1], axis=1)
+    grad = np.broadcast_to(sizes.soma(layer.product_shape), fp.shape)
+    by_row = [
+        sizes.streamed(fp, layer.product_shape, engines.fp) + grad,
+        grad,
+        sizes.streamed(wg, layer.product_shape, engines.wg, live=True),
+    ]
+    forward, unit, weights = (_rounded(_on_neuron_rows(layer, cycles)) for cycles in by_row)
+    backward = _rounded(_bp_cycles(sizes, dY, masks.need, live, engines.bp))
+    return WorkMap(arrays.tile, forward, unit, backward, weights)
+
+
+def _on_neuron_rows(layer: Layer, cycles: Floats) -> Floats:
+    """Cycles by neuron row; where currents are pooled, rows are never cut: all on the first."""
+    if layer.current_pool is None:
+        return cycles
+    on_first_row = np.zeros((*cycles.shape[:2], layer.out_shape[1]))
+    on_first_row[..., 0] = cycles.sum(axis=2)
+    return on_first_row
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """What turns slots into cycles: positions of a row, slots of a position, live steps [B]."""
+
+    layer: Layer
+    arrays: CoreArrays
+    steps: int
+    whole: int
+    live: Ints
+
+    def streamed(
+        self, slots: Floats, grid: tuple[int, int, int], engine: EngineConfig, live: bool = False
+    ) -> Floats:
+        """Cycles [B, tile, rows] of executed slots: no fewer than the scan's, with weight loads."""
+        steps = self.live if live else np.full_like(self.live, self.steps)
+        dense = (steps * grid[2] * self.whole)[:, None, None].astype(np.float64)
+        floor = dense / self.arrays.fp.scan if engine.mode != "dense" else 0.0
+        loads = dense * self.arrays.chunk / self.arrays.positions
+        return np.maximum(slots * self.arrays.fp.slot_cycles, floor) + loads
+
+    def soma(self, grid: tuple[int, int, int]) -> Floats:
+        """Cycles [1, tile, 1] of the soma or gradient unit for a row of every channel tile."""
+        starts = np.arange(0, grid[0], self.arrays.tile)
+        widths = np.minimum(self.arrays.tile, grid[0] - starts)
+        return (widths * grid[2] * self.steps / self.arrays.lanes)[None, :, None]
+
+
+def _bp_cycles(
+    sizes: _Sizes, dY: Floats, need: Bools | None, live: Bools, engine: EngineConfig
+) -> Floats:
+    layer, arrays = sizes.layer, sizes.arrays
+    (_, height, _), (b, tiles) = layer.in_shape, dY.shape[1:3]
+    if need is None:
+        return np.zeros((b, tiles, height))
+    needed = _by_group(need, arrays.chunk).sum(axis=2, dtype=np.float64) / layer.groups
+    if not _skips(engine, "outputs"):
+        needed = np.full_like(needed, sizes.whole / (layer.kernel[0] * layer.kernel[1]))
+    reached = _reaching(layer, dY)
+    if not _skips(engine, "gradients"):
+        reached = np.full_like(reached, layer.kernel[0] * layer.kernel[1])
+    slots = np.einsum("tbyx,tbkyx,tb->bky", needed, reached, live)
+    return sizes.streamed(slots, layer.in_shape, engine, live=True)
+
+
+def _by_group(values: Bools, group: int) -> Bools:
+    """Whether any of each ``group`` channels is set: [T, B, C, H, W] -> [T, B, C/group, H, W]."""
+    missing = -values.shape[2] % group
+    padded = np.pad(values, ((0, 0), (0, 0), (0, missing), (0, 0), (0, 0)))
+    t, b, c, h, w = padded.shape
+    return np.asarray(padded.reshape(t, b, c // group, group, h, w).any(axis=3))
+
+
+def _skips(engine: EngineConfig, what: str) -> bool:
+    return engine.mode != "dense" and bool(getattr(engine, f"skip_{what}"))
+
+
+def _rounded(cycles: Floats) -> Ints:
+    return np.rint(cycles).astype(np.int64)
+
+
+def _by_window(layer: Layer, values: Floats) -> Floats:
+    """Sum over the kernel's window at every output position: [..., H, W] -> [..., E, F]."""
+    py, px = layer.padding
+    padded = np.pad(values, ((0, 0),) * (values.ndim - 2) + ((py, py), (px, px)))
+    sums = _window_sums(padded, layer.kernel)
+    (_, e, f), (sy, sx) = layer.product_shape, layer.stride
+    return sums[..., : (e - 1) * sy + 1 : sy, : (f - 1) * sx + 1 : sx]
+
+
+def _reaching(layer: Layer, dY: Floats) -> Floats:
+    """How many taps bring a set dY to every input position: [..., E, F] -> [..., H, W]."""
+    (_, h, w), (r, s) = layer.in_shape, layer.kernel
+    (sy, sx), (py, px) = layer.stride, layer.padding
+    inserted = np.zeros((*dY.shape[:-2], h + r - 1, w + s - 1))
+    at = inserted[..., r - 1 - py :: sy, s - 1 - px :: sx]
+    at[..., : dY.shape[-2], : dY.shape[-1]] = dY
+    return _window_sums(inserted, layer.kernel)
+
+
+def _window_sums(values: Floats, kernel: tuple[int, int]) -> Floats:
+    """Sums over all windows of a kernel's size, by integral images."""
+    edge = ((0, 0),) * (values.ndim - 2) + ((1, 0), (1, 0))
+    total = np.pad(values, edge).cumsum(axis=-2).cumsum(axis=-1)
+    r, s = kernel
+    ends = total[..., r:, s:] - total[..., :-r, s:] - total[..., r:, :-s] + total[..., :-r, :-s]
+    return np.asarray(ends)

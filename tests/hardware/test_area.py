@@ -52,14 +52,14 @@ def test_lanes_out_of_step_take_queues_and_banks() -> None:
 
 def test_cores_multiply_what_is_in_them() -> None:
     """20 cores have 20 times the arrays and memories of one."""
-    twenty, one = load_chip("neuromc-20"), load_chip("neuromc-1")
+    twenty, single = load_chip("neuromc-20"), load_chip("neuromc-1")
     total = {
         name: sum(
             row.total_mm2
             for row in area_rows(loaded.config, loaded.area)
             if row.component in ("memory", "fp", "bp", "wg", "skipping", "control")
         )
-        for name, loaded in (("twenty", twenty), ("one", one))
+        for name, loaded in (("twenty", twenty), ("single", single))
     }
-    assert total["twenty"] == pytest.approx(20 * total["one"])
+    assert total["twenty"] == pytest.approx(20 * total["single"])
     assert peak_tflops(twenty.config) == pytest.approx(2 * 3 * 256 * 20 * 500e6 / 1e12)

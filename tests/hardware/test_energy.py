@@ -121,12 +121,12 @@ def test_every_count_of_the_tiles_is_in_a_row():
         for action, count in tile.work.energy.items():
             wanted[(*action.split("."), tile.phase.name.lower(), tile.layer)] += count
     rows = energy_rows(chip, table)
-    found = {
+    counted = {
         (row.component, row.action, row.phase, row.layer): row.count
         for row in rows
         if row.component in ("fp", "bp", "wg", "engine")
     }
-    assert found == {key: count for key, count in wanted.items() if count}
+    assert counted == {key: count for key, count in wanted.items() if count}
     keys = [(row.component, row.action, row.phase, row.layer) for row in rows]
     assert len(set(keys)) == len(keys)
 

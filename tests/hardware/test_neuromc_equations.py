@@ -73,10 +73,10 @@ def charged_by_the_model(layer: Layer, engine: str) -> float:
     layers = (before, layer)
     job = Workload(Path("layer"), "layer", layers, 1, 1, "none", "none", 0.0, "sgd", "rate", (0,),
                    ("bits",), {}, "0" * 64)  # fmt: skip
-    ones = tuple(np.ones((1, 1, *one.out_shape), dtype=np.bool_) for one in layers)
+    full = tuple(np.ones((1, 1, *layer.out_shape), dtype=np.bool_) for layer in layers)
     inputs = np.ones((1, 1, *plain), dtype=np.bool_)
     loaded: LoadedChip = load_chip("neuromc-20", ("cores=1", *ONE_BLOCK, *DENSE))
-    recording = Recording(0, inputs, ones, ones, ones, ones)
+    recording = Recording(0, inputs, full, full, full, full)
     timing = load_dram_timing(loaded.config.dram.device)
     program = build_program(make_plan(job, recording, loaded, timing))
     phase = {"fp": Phase.FP, "bp": Phase.BP, "wg": Phase.WG}[engine]
@@ -103,7 +103,7 @@ def test_any_layer_costs_what_the_equations_say(
     channels: tuple[int, int], side: int, kernel: int, stride: int, engine: str
 ) -> None:
     """Within 0.1 %; BP and WG of strided layers on the grid with the stride's zeros inserted."""
-    c, k = (16 * one for one in channels)
+    c, k = (16 * count for count in channels)
     out = (side + 2 * (kernel // 2) - kernel) // stride + 1
     layer = Layer(1, "layer", "conv", (c, side, side), (k, out, out), (kernel, kernel),
                   (stride, stride), (kernel // 2, kernel // 2), (0,), None, "binary", False, None,

@@ -52,8 +52,8 @@ def counts(engine: str, c: int, k: int, side: int) -> tuple[LoadedChip, dict[str
     )  # fmt: skip
     job = Workload(Path("fragment"), "fragment", layers, 1, 1, "none", "none", 0.0, "sgd", "rate",
                    (0,), ("bits",), {}, "0" * 64)  # fmt: skip
-    ones = tuple(np.ones((1, 1, *layer.out_shape), dtype=np.bool_) for layer in layers)
-    recording = Recording(0, np.ones((1, 1, c, *plane), dtype=np.bool_), ones, ones, ones, ones)
+    full = tuple(np.ones((1, 1, *layer.out_shape), dtype=np.bool_) for layer in layers)
+    recording = Recording(0, np.ones((1, 1, c, *plane), dtype=np.bool_), full, full, full, full)
     loaded = load_chip("neuromc-20", ("cores=1", *ONE_BLOCK, *DENSE))
     timing = load_dram_timing(loaded.config.dram.device)
     program = build_program(make_plan(job, recording, loaded, timing))

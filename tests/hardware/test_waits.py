@@ -45,11 +45,11 @@ def test_without_a_circle_the_chain_is_followed_to_its_end():
 def test_two_engines_that_signal_each_other_too_late_are_a_circle():
     """FP needs what BP signals after its tile, and BP what FP signals after its own."""
     bench = Bench()
-    one = bench.done.expect(bench.done.ident("one"))
-    two = bench.done.expect(bench.done.ident("two"))
-    bench.add(FP0, 10, needs=(one,), signals=(two,))
-    bench.add(BP0, 10, needs=(two,), signals=(one,))
-    circle = 'chip.core00.fp -> "one" -> chip.core00.bp -> "two" -> chip.core00.fp'
+    first = bench.done.expect(bench.done.ident("first"))
+    second = bench.done.expect(bench.done.ident("second"))
+    bench.add(FP0, 10, needs=(first,), signals=(second,))
+    bench.add(BP0, 10, needs=(second,), signals=(first,))
+    circle = 'chip.core00.fp -> "first" -> chip.core00.bp -> "second" -> chip.core00.fp'
     assert stuck(bench) == f"a circle of 4: {circle}"
 
 
@@ -75,7 +75,7 @@ def test_a_completion_announced_too_often_is_the_end_of_the_chain():
 @pytest.mark.parametrize("network", [PACKET_NETWORK, ROUTERS], ids=["packet", "router"])
 def test_a_dropped_transaction_is_missed(network, monkeypatch):
     """A DRAM channel that forgets an answer: the DMA has a transaction that is nowhere."""
-    monkeypatch.setattr("tlm.hardware.chip.Channel.respond", lambda channel, txn: None)
+    monkeypatch.setattr("tlm.hardware.chip.ChannelPort.respond", lambda channel, txn: None)
     bench = Bench(*network)
     bench.add(FP0, 10, reads=((0, 256),))
     lost = "chip.core00.fp.dma -> 1 transactions that are nowhere: lost"
@@ -99,10 +99,10 @@ def test_a_message_whose_link_is_cut_leads_to_its_senders_dma(monkeypatch):
     bench = Bench()
     bench.add(FP0, 10, messages=(bench.message(1, 256, bench.done.ident("spikes")),))
     bench.add(FP1, 10, needs=(0,))
-    found = wait_graph_of(bench)
-    assert found["chip.core01.fp"] == ['"spikes"']
-    assert found['"spikes"'] == ["chip.core00.fp.dma"]
-    assert found["chip.core00.fp.dma"] == ["1 transactions that are nowhere: lost"]
+    graph = wait_graph_of(bench)
+    assert graph["chip.core01.fp"] == ['"spikes"']
+    assert graph['"spikes"'] == ["chip.core00.fp.dma"]
+    assert graph["chip.core00.fp.dma"] == ["1 transactions that are nowhere: lost"]
 
 
 def wait_graph_of(bench):

@@ -12,10 +12,10 @@ from tlm.kernel import Done, Environment, Inbox, Transaction, start_server
 
 def transaction(ident, path=()):
     """A transaction at the start of its path."""
-    made = Transaction(ident, 0, 0, 64, 0, None)
+    transaction = Transaction(ident, 0, 0, 64, 0, None)
     if path:
-        made.callbacks, made.path = path
-    return made
+        transaction.callbacks, transaction.path = path
+    return transaction
 
 
 def fifo(env, inbox, log, service_ps=0):

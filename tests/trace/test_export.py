@@ -28,8 +28,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def summary(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "summary.json").read_text())
-    return found
+    content: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    return content
 
 
 def export(run: Path, out: Path, *words: str) -> None:

@@ -43,7 +43,7 @@ def own_clock_ps(chip: ChipConfig, core: int) -> int:
 
 
 @dataclass(slots=True)
-class Channel:
+class ChannelPort:
     """A DRAM channel at its mesh terminal: a read's data go back into the mesh.
 
     A write is posted: it ends where the controller acknowledges it, and the acknowledge, which
@@ -86,38 +86,14 @@ class Chip:
         self.traffic: dict[tuple[int, int], Traffic] = defaultdict(Traffic)
         labels, counts = program.completions.labels, program.completions.counts
         self.completions = [Done(n, label) for n, label in zip(counts, labels, strict=True)]
-        terminals = [
+        self._cores = [  # terminals in the network
             self.network.attach(core, f"core{core:02d}", clock_ps=own_clock_ps(config, core))
             for core in range(config.cores)
         ]
-        self.channels = [self._channel(c, node) for c, node in enumerate(config.dram_nodes)]
-        self.engines: list[Engine] = []
+        self._memories: list[int] = []  # the same, of the DRAM channels
+        self.channels = [self._channel(index, node) for index, node in enumerate(config.dram_nodes)]
         self.finished = Done(config.cores * len(ENGINES), "every engine to finish")
-        idents = itertools.count()
-        split = AddressSplit.of(config.dram, config.noc, timing.burst_bytes)
-        first_channel_unit = config.cores * len(ENGINES)
-        for core, terminal in enumerate(terminals):
-            for index, name in enumerate(ENGINES):
-                unit = core * len(ENGINES) + index
-                path = f"chip.core{core:02d}.{name}"
-                socket = InitiatorSocket(f"{path}.dma")
-                socket.bind(self.network.send)
-                dma = Dma(
-                    self.env, self.network, split, terminal, unit, config.core.outstanding,
-                    socket, self.traffic, transactions, idents,
-                )  # fmt: skip
-                dma.connect(
-                    [
-                        (config.cores + c, first_channel_unit + c, channel.callbacks)
-                        for c, channel in enumerate(self.channels)
-                    ],
-                    [(t, c * len(ENGINES) + index) for c, t in enumerate(terminals)],
-                )
-                engine = Engine(
-                    self.env, path, unit, config.core.period_of(core), program.tiles[core][name],
-                    dma, self.completions, activity,
-                )  # fmt: skip
-                self.engines.append(engine)
+        self.engines = self._build_engines(program, transactions, activity)
         for engine in self.engines:
             self.env.process(engine.run(self.finished))
 
@@ -132,23 +108,56 @@ class Chip:
 
     def waiting(self) -> list[str]:
         """One line for each engine that has not finished: what it is at and what it waits for."""
-        found = []
+        lines = []
         for engine in self.engines:
             if engine.position < len(engine.tiles):
                 tile = engine.tiles[engine.position]
                 awaited = engine.waits_for.label if engine.waits_for else "nothing"
-                found.append(
+                lines.append(
                     f"{engine.path} at {tile.phase.name} layer {tile.layer} sample {tile.sample} "
                     f"waits for {awaited}"
                 )
-        return found
+        return lines
+
+    def _build_engines(
+        self, program: Program, transactions: TraceRows, activity: TraceRows
+    ) -> list[Engine]:
+        """Every engine with its DMA, in order of unit numbers."""
+        config, idents = self.config, itertools.count()
+        split = AddressSplit.of(config.dram, config.noc, self.timing.burst_bytes)
+        engines: list[Engine] = []
+        for path, name in unit_names(config)[: config.cores * len(ENGINES)]:
+            unit = len(engines)
+            core = unit // len(ENGINES)
+            socket = InitiatorSocket(f"{path}.dma")
+            socket.bind(self.network.send)
+            dma = Dma(
+                self.env, self.network, split, self._cores[core], unit, config.core.outstanding,
+                socket, self.traffic, transactions, idents,
+            )  # fmt: skip
+            self._connect(dma, ENGINES.index(name))
+            period_ps, tiles = config.core.period_of(core), program.tiles[core][name]
+            engines.append(Engine(path, period_ps, tiles, dma, self.completions, activity))
+        return engines
+
+    def _connect(self, dma: Dma, index: int) -> None:
+        """Ways to every channel, and to the engine with this index in every core."""
+        first = self.config.cores * len(ENGINES)  # unit number of the first channel
+        dma.connect(
+            [
+                (self._memories[number], first + number, channel.callbacks)
+                for number, channel in enumerate(self.channels)
+            ],
+            [(terminal, core * len(ENGINES) + index) for core, terminal in enumerate(self._cores)],
+        )
 
     def _channel(self, index: int, node: int) -> DramChannel | IdealDram:
         name = f"dram{index}"
         dram = self.config.dram
         clock_ps = self.timing.tck_ps if dram.model == "controller" else 0
         terminal = self.network.attach(node, name, responds=True, clock_ps=clock_ps)
-        port = Channel(self.network, terminal)
+        self._memories.append(terminal)
+        port = ChannelPort(self.network, terminal)
         if dram.model == "ideal":
             rate = self.timing.peak_bytes_per_ps * 1000
             return IdealDram(self.env, dram.latency, rate, port.respond, name)

@@ -70,10 +70,10 @@ def _transactions(chip: Chip, graph: WaitGraph) -> None:
     """From each DMA with transactions in flight to where they are, or to their loss."""
     places: dict[int, list[str]] = {id(engine): [] for engine in chip.engines}
     owner = {id(engine.dma): engine for engine in chip.engines}
-    found: dict[int, None] = {}
+    located: set[int] = set()
     for place, txn in _located(chip):
-        if id(txn) not in found:
-            found[id(txn)] = None
+        if id(txn) not in located:
+            located.add(id(txn))
             places[id(owner[id(txn.job.dma)])].append(place)
     for engine in chip.engines:
         where = places[id(engine)]

@@ -1,6 +1,11 @@
 """Simulated time, transactions and servers: the only room that knows how SimPy works inside.
 
-The tie-break between events at one time is SimPy's: priority, then order of scheduling.
+In reading order: ``environment`` (SimPy's, with types), ``transaction``, ``server`` (processes that
+a transaction resumes, and completions), ``simulation`` (the run loop), ``wait_graph`` (who waits
+for whom). The tie-break between events at one time is SimPy's: priority, then order of scheduling.
+
+A compiled kernel will stand beside these modules, in a package ``fast``: it has to offer the names
+below and the same tie-break, and the hardware will not know which of the two it runs on.
 """
 
 from tlm.kernel.environment import Environment

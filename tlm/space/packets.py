@@ -12,7 +12,7 @@ from tlm.config.fabric import Dram, Noc
 from tlm.space.tile import Extent
 
 ChannelPiece = tuple[int, int, int]  # channel, address within it, bytes
-Bytes = TypeVar("Bytes", int, NDArray[np.int64])
+Amount = TypeVar("Amount", int, NDArray[np.int64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PacketFormat:
         """The packets of a network; its links carry one flit per cycle."""
         return cls(noc.payload, noc.header, noc.link // 8)
 
-    def flits(self, nbytes: Bytes) -> Bytes:
+    def flits(self, nbytes: Amount) -> Amount:
         """Flits of a packet with ``nbytes`` of payload: header and payload, rounded up."""
         return -(-(nbytes + self.header) // self.flit)
 

@@ -30,9 +30,9 @@ def damaged(path: Path, reason: str) -> TraceError:
 
 def check_version(path: Path, file: h5py.File) -> None:
     """Refuse a file of another schema or version."""
-    found = read_text(path, file, "schema") if "schema" in file.attrs else "none"
-    if found != schema.SCHEMA:
-        raise TraceError(f"{path}: expected an HDF5 file of schema {schema.SCHEMA!r}, got {found}")
+    name = read_text(path, file, "schema") if "schema" in file.attrs else "none"
+    if name != schema.SCHEMA:
+        raise TraceError(f"{path}: expected an HDF5 file of schema {schema.SCHEMA!r}, got {name}")
     version = _numbers(path, file, "schema_version", 1)[0]
     if version != schema.SCHEMA_VERSION:
         newer = version > schema.SCHEMA_VERSION
@@ -76,8 +76,8 @@ def _filters(dataset: h5py.Dataset) -> list[int]:
 
 def check_digest(path: Path, file: h5py.File, name: str, digest: str) -> None:
     """Refuse a dataset whose SHA-256 is not the one in the attribute ``digest``."""
-    found = hashlib.sha256(file[name][:].tobytes()).hexdigest()
-    if found != read_text(path, file, digest):
+    sha256 = hashlib.sha256(file[name][:].tobytes()).hexdigest()
+    if sha256 != read_text(path, file, digest):
         raise damaged(path, f"/{name} does not have the digest {digest}")
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tlm.hardware.noc.driver import Model, NocRun, drive
+from tlm.hardware.noc.router.fabric import RouterFabric
+from tlm.hardware.noc.router.mesh import RouterMesh
+from tlm.hardware.noc.router.parts import Packet
 from tlm.hardware.noc.router.shape import RouterShape
 from tlm.hardware.noc.traffic import TrafficPattern
 from tlm.space.routes import distance
@@ -84,7 +87,7 @@ class CurveResult:
     def packet_trusted(self, tolerance: float) -> float:
         """Share of saturation up to which every packet-model point is within ``tolerance``."""
         trusted = 0.0
-        for point in sorted(self.packet, key=lambda one: one.task.share):
+        for point in sorted(self.packet, key=lambda point: point.task.share):
             if abs(point.error) > tolerance:
                 break
             trusted = point.task.share
@@ -95,7 +98,7 @@ def tasks(reference: Path, quick: bool) -> list[MeshTask]:
     """Every run that the page needs, in the order of the reference."""
     summary = {CurveKey.of(row): row for row in read_table(reference / "noc" / "summary.csv")}
     packets = QUICK_PACKETS if quick else FULL_PACKETS
-    found = []
+    planned = []
     for row in read_table(reference / "noc" / "curves.csv"):
         if row["router"] == NOT_MODELLED:
             continue
@@ -110,10 +113,10 @@ def tasks(reference: Path, quick: bool) -> list[MeshTask]:
         ):
             continue  # an aborted run of the reference, further past saturation than the first
         latency = float(row["plat_avg"]) if stable else None
-        found.append(MeshTask(key, rate, rate / limit, latency, "router", packets))
+        planned.append(MeshTask(key, rate, rate / limit, latency, "router", packets))
         if stable:
-            found.append(MeshTask(key, rate, rate / limit, latency, "packet", packets))
-    return found
+            planned.append(MeshTask(key, rate, rate / limit, latency, "packet", packets))
+    return planned
 
 
 def _saturation(row: ReferenceRow) -> float:
@@ -147,11 +150,11 @@ def collect(reference: Path, points: Iterable[LoadPoint]) -> list[CurveResult]:
         CurveResult(
             key=key,
             saturation=float(summary[key]["max_accepted_flit"]),
-            ours=max((p.accepted for p in found if p.task.model == "router"), default=0.0),
-            router=[p for p in found if p.task.model == "router" and p.task.reference],
-            packet=[p for p in found if p.task.model == "packet"],
+            ours=max((p.accepted for p in measured if p.task.model == "router"), default=0.0),
+            router=[p for p in measured if p.task.model == "router" and p.task.reference],
+            packet=[p for p in measured if p.task.model == "packet"],
         )
-        for key, found in by_curve.items()
+        for key, measured in by_curve.items()
     ]
 
 
@@ -204,7 +207,7 @@ def limits(reference: Path) -> Iterator[Limit]:
 
 def zero_load_mismatches(side: int, flits: int) -> list[tuple[str, int, int]]:
     """(router, source, target) of pairs whose unloaded latency is not (h + 1)(P + 1) + L + 1."""
-    found = []
+    mismatches = []
     for router, stages in STAGES.items():
         shape = RouterShape(stages, 4, BUFFER_FLITS)
         for source in range(side * side):
@@ -212,16 +215,12 @@ def zero_load_mismatches(side: int, flits: int) -> list[tuple[str, int, int]]:
                 hops = distance(side, source, target)
                 expected = (hops + 1) * (stages + 1) + flits + 1
                 if _alone(side, shape, source, target, flits) != expected:
-                    found.append((router, source, target))
-    return found
+                    mismatches.append((router, source, target))
+    return mismatches
 
 
 def _alone(side: int, shape: RouterShape, source: int, target: int, flits: int) -> int:
     """Latency of one packet in an empty mesh."""
-    from tlm.hardware.noc.router.fabric import RouterFabric
-    from tlm.hardware.noc.router.mesh import RouterMesh
-    from tlm.hardware.noc.router.parts import Packet
-
     arrived: list[int] = []
     mesh = RouterMesh(side, side, shape)
     for node in range(side * side):

@@ -92,8 +92,8 @@ def _percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
-def _network(found: Findings) -> list[str]:
-    exact = sum(limit.holds for limit in found.limits)
+def _network(findings: Findings) -> list[str]:
+    exact = sum(limit.holds for limit in findings.limits)
     return [
         "### Zero load\n",
         "Latency of every pair of nodes, one packet in an empty mesh, against "
@@ -102,28 +102,28 @@ def _network(found: Findings) -> list[str]:
             ("mesh", "flits", "pairs (three routers)", "pairs that differ"),
             (
                 (f"{k}x{k}", str(flits), str(pairs), str(off))
-                for k, flits, pairs, off in found.mismatches
+                for k, flits, pairs, off in findings.mismatches
             ),
         ),
         "### What one virtual channel carries\n",
-        f"Offered load 1, 4x4: {exact} of {len(found.limits)} equal within two packets of the "
+        f"Offered load 1, 4x4: {exact} of {len(findings.limits)} equal within two packets of the "
         "window. The others:\n",
         _table(
             ("curve", "BookSim2", "as fraction", "ours"),
             (
                 (str(limit.key), f"{limit.reference:.4f}", limit.fraction, f"{limit.ours:.4f}")
-                for limit in found.limits
+                for limit in findings.limits
                 if not limit.holds
             ),
         ),
         "### Latency under load\n",
         "Relative error of mean packet latency, over all curves. Load is the share of "
         "saturation: the reference's last stable rate, or all that it accepts.\n",
-        _load_table(found.curves),
-        _saturation_text(found.curves),
-        _curve_table(found.curves),
+        _load_table(findings.curves),
+        _saturation_text(findings.curves),
+        _curve_table(findings.curves),
         "### Points of the router model outside 5 % below half of saturation, 10 % up to 80 %\n",
-        _outside_table(found.curves),
+        _outside_table(findings.curves),
     ]
 
 
@@ -202,7 +202,7 @@ def _outside_table(curves: Sequence[CurveResult]) -> str:
     return _table(("curve", "offered", "load", "BookSim2, cycles", "ours", "error"), rows)
 
 
-def _dram(found: Findings) -> list[str]:
+def _dram(findings: Findings) -> list[str]:
     return [
         "### Closed forms, DDR4-2400\n",
         _table(
@@ -214,24 +214,24 @@ def _dram(found: Findings) -> list[str]:
                     f"{form.ours:.2f}",
                     _percent(form.error, 2),
                 )
-                for form in found.closed
+                for form in findings.closed
             ),
         ),
         "### Against the band of three simulators, DDR4-2400\n",
         "Bandwidth within 5 % of the band; read latency within 10 % below saturation, 5 % where "
         "no queue or write policy plays a part. Saturated latency measures the depth of the "
         "queues and is not judged.\n",
-        _band_table(found.bands),
+        _band_table(findings.bands),
         "Points outside:\n",
-        _band_outside(found.bands),
+        _band_outside(findings.bands),
         "### Against DRAMsim3 alone: closed pages, HBM2\n",
         "One simulator, so the band is a line; its queues are deeper (up to 104 requests) and it "
         "acknowledges a write a cycle after acceptance, so saturated points and windows with "
         "writes measure its queues.\n",
-        _band_table(found.single),
+        _band_table(findings.single),
         "Points outside:\n",
-        _band_outside(found.single),
-        _energy(found),
+        _band_outside(findings.single),
+        _energy(findings),
     ]
 
 
@@ -273,9 +273,9 @@ def _band_outside(points: Sequence[BandPoint]) -> str:
     )
 
 
-def _energy(found: Findings) -> str:
+def _energy(findings: Findings) -> str:
     rows = []
-    points = [*found.bands, *found.single]
+    points = [*findings.bands, *findings.single]
     for config in dict.fromkeys(point.config for point in points):
         errors = Errors.of(
             [

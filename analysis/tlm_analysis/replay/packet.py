@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 READ, WRITE, MESSAGE = range(3)
+
+
+class ReplayPiece(NamedTuple):
+    """What becomes one packet: ``place`` is a core or a DRAM channel, ``address`` counts there."""
+
+    place: int
+    address: int
+    nbytes: int
+    bursts: int
 
 
 class ReplayPacket:
@@ -19,14 +28,16 @@ class ReplayPacket:
                  "route", "target")  # fmt: skip
 
     def __init__(
-        self, kind: int, core: int, address: int, nbytes: int, bursts: int,
-        closed: Callable[[ReplayPacket], None], dones: Any,
-    ) -> None:  # fmt: skip
+        self,
+        kind: int,
+        core: int,
+        piece: ReplayPiece,
+        closed: Callable[[ReplayPacket], None],
+        dones: Any,
+    ) -> None:
         self.kind = kind
         self.core = core
-        self.address = address
-        self.nbytes = nbytes
-        self.bursts = bursts
+        _, self.address, self.nbytes, self.bursts = piece
         self.closed = closed
         self.dones = dones
         self.flits = self.hop = self.target = 0

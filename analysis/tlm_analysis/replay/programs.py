@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Sequence
-from typing import NamedTuple
 
 from tlm.space.tile import Extent
 from tlm_analysis.replay.chip import ReplayChip, ReplayTile
 from tlm_analysis.replay.fabric import Fabric
-from tlm_analysis.replay.packet import MESSAGE, READ, WRITE, ReplayPacket
+from tlm_analysis.replay.packet import MESSAGE, READ, WRITE, ReplayPacket, ReplayPiece
 
 OUTPUTS_HELD = 2  # results of so many tiles may be on their way (double buffer)
 
@@ -23,15 +22,6 @@ class _Done:
         self.left = left
         self.saves = saves
         self.waiters: list[_Engine] = []
-
-
-class _Piece(NamedTuple):
-    """What becomes one packet: ``place`` is a core or a DRAM channel, ``address`` counts there."""
-
-    place: int
-    address: int
-    nbytes: int
-    bursts: int
 
 
 Wait = _Done | int  # a completion, or a time in ps
@@ -152,7 +142,7 @@ class _Replay:
         self._queue(engine, WRITE, pieces, (output, _Done(len(pieces), saves)))
         for message, sizes in packets:
             arrives = tuple(named[ident] for ident in message.arrives)
-            to_core = [_Piece(message.core, 0, size, 0) for size in sizes]
+            to_core = [ReplayPiece(message.core, 0, size, 0) for size in sizes]
             self._queue(engine, MESSAGE, to_core, (output, *arrives))
         self._issue(engine)
         for done in saves if not pieces else ():
@@ -160,17 +150,17 @@ class _Replay:
         for ident in task.signals:
             self._arrive(named[ident])
 
-    def _pieces(self, extents: Sequence[Extent]) -> list[_Piece]:
+    def _pieces(self, extents: Sequence[Extent]) -> list[ReplayPiece]:
         """The packets that read or write some extents."""
         split = self._chip.split
         return [
-            _Piece(channel, address, nbytes, split.bursts(address, nbytes))
+            ReplayPiece(channel, address, nbytes, split.bursts(address, nbytes))
             for extent in extents
             for channel, address, nbytes in split.pieces(extent)
         ]
 
     def _queue(
-        self, engine: _Engine, kind: int, pieces: list[_Piece],
+        self, engine: _Engine, kind: int, pieces: list[ReplayPiece],
         dones: tuple[_Done, ...],
     ) -> None:  # fmt: skip
         first = 0 if kind == MESSAGE else self._fabric.first_channel
@@ -181,9 +171,9 @@ class _Replay:
             for done in packet.dones:
                 self._arrive(done)
 
-        for place, address, nbytes, bursts in pieces:
-            packet = ReplayPacket(kind, engine.core, address, nbytes, bursts, closed, dones)
-            engine.queue.append((first + place, packet))
+        for piece in pieces:
+            packet = ReplayPacket(kind, engine.core, piece, closed, dones)
+            engine.queue.append((first + piece.place, packet))
 
     def _issue(self, engine: _Engine) -> None:
         """Send as many queued packets as the window allows."""

@@ -178,10 +178,10 @@ def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
     posted = 400 * CYCLE
     in_dram = posted + mesh_ps(0, 256) + bench.bus(256) + LATENCY
     there = in_dram + bench.read_ps(256)
-    found = bench.intervals(WG0)
-    assert found[0] == (EngineState.STALL_DEPENDENCY, 0, posted)
-    assert {what for what, _, _ in found[1:-1]} == {EngineState.STALL_DRAM}
-    assert found[-1] == (EngineState.COMPUTE, there, there + 10 * CYCLE)
+    intervals = bench.intervals(WG0)
+    assert intervals[0] == (EngineState.STALL_DEPENDENCY, 0, posted)
+    assert {what for what, _, _ in intervals[1:-1]} == {EngineState.STALL_DRAM}
+    assert intervals[-1] == (EngineState.COMPUTE, there, there + 10 * CYCLE)
     read = next(row for row in bench.transactions if row[7] == Command.READ)
     assert read[1] == in_dram
 
@@ -206,8 +206,8 @@ def test_the_third_output_waits_for_the_first_to_leave():
     for tile in range(3):
         bench.add(FP0, 1, writes=((tile * nbytes, nbytes),))
     bench.run()
-    found = bench.intervals(FP0)
-    assert [what for what, _, _ in found] == [
+    intervals = bench.intervals(FP0)
+    assert [what for what, _, _ in intervals] == [
         EngineState.COMPUTE,
         EngineState.COMPUTE,
         EngineState.STALL_WRITEBACK,
@@ -215,8 +215,8 @@ def test_the_third_output_waits_for_the_first_to_leave():
         EngineState.STALL_WRITEBACK,
     ]
     writes = [row for row in bench.transactions if row[13] < nbytes]
-    assert found[2][2] == max(row[4] for row in writes)
-    assert found[4][2] == bench.chip.env.now == max(row[4] for row in bench.transactions)
+    assert intervals[2][2] == max(row[4] for row in writes)
+    assert intervals[4][2] == bench.chip.env.now == max(row[4] for row in bench.transactions)
 
 
 def test_a_tile_without_output_needs_no_output_buffer():
@@ -329,7 +329,7 @@ def test_intervals_tile_the_run_of_every_engine():
         rows = [row for row in activity if row[0] == engine.unit]
         assert rows[0][1] == 0
         assert rows[-1][2] == now
-        assert all(one[2] == two[1] for one, two in pairwise(rows))
+        assert all(row[2] == after[1] for row, after in pairwise(rows))
         assert all(row[1] < row[2] for row in rows)
         by_reason = Counter()
         for row in rows:

@@ -23,8 +23,8 @@ def test_energy_of_a_command(device, expected_pj):
     """Activate, read, write and refresh of two devices, as their published currents give."""
     timing = load_dram_timing(device)
     each = command_energy(timing, timing.currents)
-    found = (each.activate_pj, each.read_pj, each.write_pj, each.refresh_pj)
-    assert found == pytest.approx(expected_pj, rel=1e-4)
+    energies = (each.activate_pj, each.read_pj, each.write_pj, each.refresh_pj)
+    assert energies == pytest.approx(expected_pj, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -70,11 +70,11 @@ def run_chip(*overrides):
 def test_a_chip_of_many_clocks_runs_and_is_slower(model):
     """Every invariant holds with three clocks; slow cores and synchronisers cost time."""
     base = ("cores=4", IDEAL_DRAM, f"noc.model={model}")
-    one, broken_one = run_chip(*base)
+    single, broken_single = run_chip(*base)
     clocks = 'core.clocks=["0-1: 400 MHz", "3: 125 MHz"]'
     many, broken_many = run_chip(*base, clocks)
-    assert broken_one == broken_many == []
-    assert many.env.now > one.env.now
+    assert broken_single == broken_many == []
+    assert many.env.now > single.env.now
     periods = [many.engines[3 * core].period_ps for core in range(4)]
     assert periods == [2500, 2500, 2000, 8000]
 
@@ -83,8 +83,8 @@ def test_the_common_clock_is_one_domain_with_a_network_of_the_same_clock():
     """Equal clocks need no synchroniser unless a core is said to have a domain of its own."""
     shared = loaded_chip().config
     assert [own_clock_ps(shared, core) for core in (0, 19)] == [0, 0]
-    own = loaded_chip('core.clocks=["19: 500 MHz"]').config
-    assert [own_clock_ps(own, core) for core in (0, 19)] == [0, 2000]
+    apart = loaded_chip('core.clocks=["19: 500 MHz"]').config
+    assert [own_clock_ps(apart, core) for core in (0, 19)] == [0, 2000]
 
 
 @pytest.mark.parametrize(

@@ -22,20 +22,20 @@ def arrivals(model, sends, *overrides):
     network = model(env, mesh, noc)
     for node in range(mesh.columns * mesh.rows):
         network.attach(node, f"core{node:02d}")
-    found = []
+    deliveries = []
 
     def sender(ident, time, source, target, nbytes):
         yield env.timeout(time)
         txn = Transaction(ident, 0, 0, nbytes, source, None)
         txn.flits = network.packet_format.flits(nbytes)
-        txn.path = network.path(source, target, (lambda t: found.append((t.ident, env.now)),))
+        txn.path = network.path(source, target, (lambda t: deliveries.append((t.ident, env.now)),))
         network.send(txn, source)
 
     for ident, send in enumerate(sends):
         env.process(sender(ident, *send))
     env.run()
     assert network.in_flight == 0
-    return found
+    return deliveries
 
 
 @pytest.mark.parametrize("stages", [2, 3, 4])

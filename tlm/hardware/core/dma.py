@@ -45,8 +45,8 @@ class Traffic:
 
 
 @dataclass(slots=True)
-class Port:
-    """One way to a target: request path, response path, and links in between."""
+class Way:
+    """The way to a target: path of a request, path of its response, and mesh links on each."""
 
     terminal: int
     unit: int
@@ -83,12 +83,12 @@ class Dma:
     traffic: dict[tuple[int, int], Traffic]
     rows: list[tuple[int, ...]] | None
     idents: Any
-    to_channel: list[Port] = field(default_factory=list)
-    to_core: list[Port] = field(default_factory=list)
+    to_channel: list[Way] = field(default_factory=list)
+    to_core: list[Way] = field(default_factory=list)
     outstanding: int = 0
     delivered_bytes: int = 0
     idle: Done | None = None
-    queue: deque[tuple[int, Port, int, int, int, Transfer]] = field(default_factory=deque)
+    queue: deque[tuple[int, Way, int, int, int, Transfer]] = field(default_factory=deque)
 
     def connect(
         self, channels: list[tuple[int, int, Callbacks]], cores: list[tuple[int, int]]
@@ -99,11 +99,11 @@ class Dma:
             request = network.path(self.terminal, terminal, accept)
             response = network.path(terminal, self.terminal, home)
             hops = network.hops(self.terminal, terminal)
-            self.to_channel.append(Port(terminal, unit, request, response, hops))
+            self.to_channel.append(Way(terminal, unit, request, response, hops))
         for terminal, unit in cores:
             request = network.path(self.terminal, terminal, (self._delivered,))
             hops = network.hops(self.terminal, terminal)
-            self.to_core.append(Port(terminal, unit, request, (), hops))
+            self.to_core.append(Way(terminal, unit, request, (), hops))
 
     def fetch(self, tile: Tile) -> Done | None:
         """Start reading what a tile needs from DRAM; None if it needs nothing."""
@@ -175,15 +175,15 @@ class Dma:
         total = bursts = link_flits = router_flits = 0
         header = flits_of(0)
         for channel, address, nbytes in pieces:
-            port = self.to_channel[channel]
+            way = self.to_channel[channel]
             data = flits_of(nbytes)
             flits = header + data if command == READ else data
-            self.queue.append((command, port, address, nbytes, header if command == READ else data,
+            self.queue.append((command, way, address, nbytes, header if command == READ else data,
                                transfer))  # fmt: skip
             total += nbytes
             bursts += self.split.bursts(address, nbytes)
-            link_flits += flits * port.hops
-            router_flits += flits * (port.hops + 1)
+            link_flits += flits * way.hops
+            router_flits += flits * (way.hops + 1)
         traffic = self.traffic[tile.phase, tile.layer]
         traffic.transactions += len(pieces)
         traffic.link_flits += link_flits
@@ -197,15 +197,15 @@ class Dma:
 
     def _post(self, message: Message, sizes: list[int], transfer: Transfer) -> None:
         """Queue the packets of a message and count what they will move."""
-        port, tile = self.to_core[message.core], transfer.tile
+        way, tile = self.to_core[message.core], transfer.tile
         traffic = self.traffic[tile.phase, tile.layer]
         traffic.transactions += len(sizes)
         traffic.message_bytes += message.nbytes
         for size in sizes:
             flits = self.network.packet_format.flits(size)
-            self.queue.append((message.command, port, 0, size, flits, transfer))
-            traffic.link_flits += flits * port.hops
-            traffic.router_flits += flits * (port.hops + 1)
+            self.queue.append((message.command, way, 0, size, flits, transfer))
+            traffic.link_flits += flits * way.hops
+            traffic.router_flits += flits * (way.hops + 1)
 
     def _saved(self, saves: tuple[Done, ...], _: Any) -> None:
         now = self.env.now
@@ -216,11 +216,11 @@ class Dma:
         """Send as many queued packets as the window allows."""
         queue, send, now = self.queue, self.socket.nb_transport, self.env.now
         while queue and self.outstanding < self.window:
-            command, port, address, nbytes, flits, transfer = queue.popleft()
+            command, way, address, nbytes, flits, transfer = queue.popleft()
             txn = Transaction(next(self.idents), command, address, nbytes, self.unit, transfer)
-            txn.target = port.unit
+            txn.target = way.unit
             txn.begin_req = now
-            txn.path, txn.home = port.request, port.response
+            txn.path, txn.home = way.request, way.response
             txn.flits = flits
             self.outstanding += 1
             send(txn, self.terminal)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tlm.hardware.core.dma import Dma
-from tlm.kernel import Done, Environment
+from tlm.kernel import Done
 from tlm.space.phase import Phase
 from tlm.space.tile import Tile, Work
 from tlm.space.trace_rows import NONE, PHASE_NONE, ActivityRow, EngineState
@@ -56,22 +56,28 @@ class Engine:
     the data are still on their way to DRAM; it computes when reads and needs are there and an
     output buffer is free; then it hands over writes, messages and signals. All time up to the end
     of the run is recorded as one interval after the other: compute, a stall with its reason, idle.
+
+    Args:
+        path: its name in the trace, such as ``chip.core03.fp``.
+        period_ps: its core's clock period.
+        tiles: its program, in order of execution.
+        dma: fetches its operands and writes its results; has its unit number and the environment.
+        completions: those of the program, by number.
+        rows: takes an ``ActivityRow`` for every interval; None records nothing.
     """
 
     def __init__(
         self,
-        env: Environment,
         path: str,
-        unit: int,
         period_ps: int,
         tiles: list[Tile],
         dma: Dma,
         completions: list[Done],
         rows: list[tuple[int, ...]] | None,
     ) -> None:
-        self.env = env
+        self.env = dma.env
         self.path = path
-        self.unit = unit
+        self.unit = dma.unit
         self.period_ps = period_ps
         self.tiles = tiles
         self.dma = dma

@@ -17,7 +17,7 @@ class Join:
         self.runs_left = runs
 
 
-class Run:
+class RowRun:
     """Consecutive bursts of one transaction in one row; what the queues hold.
 
     ``order`` is its place in order of acceptance, ``accepted`` the time of it in ps.
@@ -72,8 +72,8 @@ class Bank:
         self.precharge_at = 0
         self.closes = NEVER
         self.opened_for = -1
-        self.hits: tuple[list[Run], list[Run]] = ([], [])
-        self.misses: tuple[list[Run], list[Run]] = ([], [])
+        self.hits: tuple[list[RowRun], list[RowRun]] = ([], [])
+        self.misses: tuple[list[RowRun], list[RowRun]] = ([], [])
 
     def open_row(self, row: int, command: int) -> None:
         """Activate ``row`` for a run of ``command``; waiting runs become hits or misses of it."""
@@ -108,5 +108,5 @@ class Bank:
             misses[:] = [run for run in runs if run.row != row]
 
 
-def _order(run: Run) -> int:
+def _order(run: RowRun) -> int:
     return run.order

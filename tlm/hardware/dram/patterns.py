@@ -142,7 +142,7 @@ class RequestList:
 
 
 def read_requests(path: Path, burst_bytes: int) -> RequestList:
-    """Requests from a text file, one a line, of a burst each.
+    """Requests from a text file, one per line, of one burst each.
 
     A line is ``R 0x1f40`` or ``W 8000``, ``LD``/``ST`` and an address (Ramulator 2), or address,
     ``READ`` or ``WRITE``, and clock (DRAMsim3, address in hexadecimal); ``#`` starts a comment.
@@ -156,29 +156,29 @@ def read_requests(path: Path, burst_bytes: int) -> RequestList:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--requests: {path}: cannot be read: {error}") from None
-    found: list[DramRequest] = []
+    listed: list[DramRequest] = []
     clocks: list[int] = []
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
         if not words:
             continue
         try:
-            found.append(_timed(words, clocks) if len(words) == 3 else _request(words))
+            listed.append(_timed(words, clocks) if len(words) == 3 else _request(words))
         except (ValueError, KeyError):
             raise ConfigError(
                 f'--requests: {path}: line {number}: expected "R ADDRESS", "W ADDRESS" (such as '
                 f'R 0x1f40) or "0x1f40 READ CLOCK", clocks rising, got "{" ".join(words)}"'
             ) from None
-    if not found:
+    if not listed:
         raise ConfigError(f"--requests: {path}: no request in the file")
-    if len(clocks) < len(found):
-        return RequestList(found, [burst_bytes] * len(found), [])
-    return _joined(found, clocks, burst_bytes)
+    if len(clocks) < len(listed):
+        return RequestList(listed, [burst_bytes] * len(listed), [])
+    return _joined(listed, clocks, burst_bytes)
 
 
-def _joined(found: list[DramRequest], clocks: list[int], burst_bytes: int) -> RequestList:
+def _joined(listed: list[DramRequest], clocks: list[int], burst_bytes: int) -> RequestList:
     joined = RequestList([], [], [])
-    for (command, address), clock in zip(found, clocks, strict=True):
+    for (command, address), clock in zip(listed, clocks, strict=True):
         if joined.clocks and joined.clocks[-1] == clock:
             before, start = joined.requests[-1]
             if before == command and start + joined.nbytes[-1] == address:

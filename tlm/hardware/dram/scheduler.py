@@ -19,7 +19,7 @@ from bisect import insort
 
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.hardware.dram.address import AddressMap
-from tlm.hardware.dram.bank import CLOSED, NEVER, Bank, Join, Run
+from tlm.hardware.dram.bank import CLOSED, NEVER, Bank, Join, RowRun
 from tlm.hardware.dram.bus import Bus, CommandCandidate
 from tlm.hardware.dram.counters import DramCounters
 from tlm.hardware.dram.delays import DramDelays
@@ -87,10 +87,10 @@ class Scheduler:
         join = Join(len(runs)) if len(runs) > 1 else None
         for index, row, count in runs:
             self._accepted = order = self._accepted + 1
-            run = Run(transaction, row, count, order, at, join)
+            run = RowRun(transaction, row, count, order, at, join)
             self._add(run, self.banks[index], command, at)
 
-    def _add(self, run: Run, bank: Bank, command: int, at: int) -> None:
+    def _add(self, run: RowRun, bank: Bank, command: int, at: int) -> None:
         """File a run as hit or miss of its bank and tell the candidate lists."""
         served = command == self.mode and not self._reserved(bank)
         if run.row == bank.row and at < bank.closes:
@@ -111,7 +111,7 @@ class Scheduler:
         """Whether column commands that lag behind the mode are still to come for the bank's row."""
         return self._command != self.mode and any(c[1] is bank for c in self._columns)
 
-    def _use_row(self, bank: Bank, run: Run, at: int) -> None:
+    def _use_row(self, bank: Bank, run: RowRun, at: int) -> None:
         """A first hit for an open row: keep the row open and offer its column command."""
         if bank.closes != NEVER:
             bank.closes = NEVER
@@ -223,7 +223,7 @@ class Scheduler:
         if entries.waiting[WRITE] or self.mode == WRITE:
             self._review_mode(time)
 
-    def _bursts_at_once(self, run: Run, time: int, until: int) -> int:
+    def _bursts_at_once(self, run: RowRun, time: int, until: int) -> int:
         """Bursts that no other decision can come between; 1 where that is not certain.
 
         The run is the oldest candidate and every gap is the same, so none overtakes it. The end
@@ -244,7 +244,7 @@ class Scheduler:
             count = min(count, entries.waiting[WRITE] - self._policy.write_low)
         return count if count > 1 else 1
 
-    def _finish(self, run: Run, time: int) -> None:
+    def _finish(self, run: RowRun, time: int) -> None:
         """Count off a served run; the last of its transaction makes the answer due."""
         join, transaction = run.join, run.transaction
         if join is not None:

@@ -9,8 +9,8 @@ from tlm.kernel import Callbacks, Path, Transaction
 from tlm.space.packets import PacketFormat
 
 
-class Port(Protocol):
-    """A channel or a terminal's port: what it has carried."""
+class CountedPort(Protocol):
+    """A link of the mesh or a terminal's port, with what it has carried."""
 
     @property
     def name(self) -> str:
@@ -37,18 +37,18 @@ class ChipNetwork(Protocol):
         """Packets on their way."""
 
     @property
-    def links(self) -> Mapping[tuple[int, str], Port]:
+    def links(self) -> Mapping[tuple[int, str], CountedPort]:
         """Mesh channels by node and direction."""
 
     @property
-    def injections(self) -> Sequence[Port]:
+    def injections(self) -> Sequence[CountedPort]:
         """Where packets enter."""
 
     @property
-    def ejections(self) -> Sequence[Port]:
+    def ejections(self) -> Sequence[CountedPort]:
         """Where packets leave."""
 
-    def all_links(self) -> Sequence[Port]:
+    def all_links(self) -> Sequence[CountedPort]:
         """Mesh channels, then injection, then ejection ports."""
 
     def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:

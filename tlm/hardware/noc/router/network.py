@@ -15,7 +15,7 @@ from typing import Any
 
 from tlm.config.fabric import Mesh, Noc
 from tlm.hardware.noc.crossing import Crossing
-from tlm.hardware.noc.network import Port
+from tlm.hardware.noc.network import CountedPort
 from tlm.hardware.noc.router.fabric import RouterFabric
 from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import OutputPort, Packet, Source
@@ -131,7 +131,7 @@ class RouterNetwork:
         """Where packets leave, in both networks."""
         return [out for mesh in self.meshes for out in mesh.outputs() if out.terminal >= 0]
 
-    def all_links(self) -> list[Port]:
+    def all_links(self) -> list[CountedPort]:
         """Mesh channels, then injection, then ejection ports."""
         return [*self.links.values(), *self.injections, *self.ejections]
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 from tlm_analysis.replay import BOUND, TRUSTED_ERROR, GainEstimate, ReplayChip, replay_ps
 
-from tlm.running.runner import PreparedRun, prepare
+from tlm.running.preparation import PreparedRun, prepare
+from tlm.running.request import RunRequest
 from tlm.space.phase import ENGINES
-from tlm.studies.relief import KNOBS, RESOURCES, relieve, rerun
+from tlm.studies.relief import KNOBS, RESOURCES, relieve, simulate
 
 OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"
 JOBS = ("mnist-fc", "mnist-fc-t25", "mnist-csnn", "mnist-csnn-tri", "nmnist-cnn")
 
 
-def replayed_ps(job: PreparedRun) -> int:
-    cores = [[tiles[engine] for engine in ENGINES] for tiles in job.program.tiles]
-    chip = ReplayChip(job.chip.config, job.timing)
-    return replay_ps(cores, job.program.completions.counts, chip)
+def replayed_ps(prepared: PreparedRun) -> int:
+    cores = [[tiles[engine] for engine in ENGINES] for tiles in prepared.program.tiles]
+    chip = ReplayChip(prepared.chip.config, prepared.timing)
+    return replay_ps(cores, prepared.program.completions.counts, chip)
 
 
 @pytest.mark.parametrize(
@@ -36,27 +37,27 @@ def test_with_ideal_memory_the_replay_is_the_simulator(
     resource: str, chip: tuple[str, ...]
 ) -> None:
     """Engines, DMA, mesh and clock domains agree to the ps; only the controller is simplified."""
-    job = prepare("digits", "neuromc-20", ("dram.model=ideal", *chip), None)
-    job = relieve(job, resource) if resource else job
-    assert replayed_ps(job) == rerun(job).makespan_ps
+    prepared = prepare(RunRequest("digits", overrides=("dram.model=ideal", *chip)))
+    prepared = relieve(prepared, resource) if resource else prepared
+    assert replayed_ps(prepared) == simulate(prepared).makespan_ps
 
 
 def check_estimates(name: str, *chip: str) -> None:
-    job = prepare(name, "neuromc-20", chip, None)
-    run_ps, base_ps = rerun(job).makespan_ps, replayed_ps(job)
+    prepared = prepare(RunRequest(name, overrides=chip))
+    run_ps, base_ps = simulate(prepared).makespan_ps, replayed_ps(prepared)
     assert abs(base_ps / run_ps - 1) < TRUSTED_ERROR
     estimated, measured = {}, {}
     for resource in RESOURCES:
-        relieved = relieve(job, resource)
+        relieved = relieve(prepared, resource)
         estimate = GainEstimate(resource, KNOBS[resource], 1 - replayed_ps(relieved) / base_ps)
         estimated[resource] = estimate.gain
-        measured[resource] = 1 - rerun(relieved).makespan_ps / run_ps
+        measured[resource] = 1 - simulate(relieved).makespan_ps / run_ps
         assert estimate.holds(measured[resource]), (resource, estimate.gain, measured[resource])
     assert max(estimated, key=estimated.__getitem__) == max(measured, key=measured.__getitem__)
 
 
 def test_what_relief_gains_lies_in_the_bound_and_the_first_named_gains_most() -> None:
-    """On the smallest job: every resource doubled, estimated, and run."""
+    """On the smallest prepared: every resource doubled, estimated, and run."""
     assert BOUND <= 0.05  # ten points from end to end
     check_estimates("digits")
 
@@ -76,25 +77,27 @@ def test_estimates_hold_where_cores_have_clocks_of_their_own(name: str) -> None:
 
 
 def test_relief_changes_one_thing_only() -> None:
-    """A relieved job keeps its program, or its chip: never both change."""
-    job = prepare("digits", "neuromc-20", (), None)
+    """A relieved prepared keeps its program, or its chip: never both change."""
+    prepared = prepare(RunRequest("digits"))
     for resource in RESOURCES:
-        relieved = relieve(job, resource)
+        relieved = relieve(prepared, resource)
         if resource in ENGINES:
-            assert relieved.chip is job.chip
-            assert relieved.program.completions is job.program.completions
+            assert relieved.chip is prepared.chip
+            assert relieved.program.completions is prepared.program.completions
         elif resource != "memory":
-            assert relieved.program is job.program
-    assert relieve(job, "noc").chip.config.noc.link == 2 * job.chip.config.noc.link
+            assert relieved.program is prepared.program
+    assert relieve(prepared, "noc").chip.config.noc.link == 2 * prepared.chip.config.noc.link
 
 
 def test_larger_memories_keep_every_slice_where_it_was() -> None:
     """Capacities double, and so does what an access costs by the table; cuts and cores stay."""
-    job = prepare("digits", "neuromc-20", ("energy=cacti28",), None)
-    relieved = relieve(job, "memory")
-    before, after = job.chip.config.core.memory, relieved.chip.config.core.memory
+    prepared = prepare(RunRequest("digits", overrides=("energy=cacti28",)))
+    relieved = relieve(prepared, "memory")
+    before, after = prepared.chip.config.core.memory, relieved.chip.config.core.memory
     assert after.spikes == 2 * before.spikes and after.banks == before.banks
     assert [layer_plan.grid for layer_plan in relieved.plan.layers] == [
-        layer_plan.grid for layer_plan in job.plan.layers
+        layer_plan.grid for layer_plan in prepared.plan.layers
     ]
-    assert relieved.chip.energy.pj("fp", "weight_read") > job.chip.energy.pj("fp", "weight_read")
+    assert relieved.chip.energy.pj("fp", "weight_read") > prepared.chip.energy.pj(
+        "fp", "weight_read"
+    )

@@ -17,8 +17,8 @@ import tlm
 from tlm import open_run
 from tlm.cli import main
 from tlm.cli.doctor import findings
-from tlm.cli.explain import prepared
-from tlm.studies.relief import rerun
+from tlm.running.repeat import prepare_recorded
+from tlm.studies.relief import simulate
 
 ROOT = Path(tlm.__file__).parent.parent
 
@@ -71,9 +71,11 @@ def test_explain_places_the_job_as_the_run_did(
     monkeypatch.chdir(tmp_path)
     words = ["run", "digits", "--mapping", "mine.yaml", "--activity", activity, "--out", "run"]
     assert main([*words, "--json"]) == 0
-    job = prepared(tmp_path / "run", None)
-    assert rerun(job).makespan_ps == open_run(tmp_path / "run").summary["time"]["makespan_ps"]
-    cores = [list(layer.grid.cores) for layer in job.plan.layers]
+    prepared = prepare_recorded(tmp_path / "run", None)
+    assert (
+        simulate(prepared).makespan_ps == open_run(tmp_path / "run").summary["time"]["makespan_ps"]
+    )
+    cores = [list(layer.grid.cores) for layer in prepared.plan.layers]
     assert cores == [layer["cores"] for layer in document["layers"]]
 
 

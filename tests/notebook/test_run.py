@@ -126,5 +126,5 @@ def test_a_users_own_analysis_stays_theirs(run: tlm.Run, tmp_path: Path) -> None
         "assert run.plot().png and len(run.activity)\n"
         "assert sys.modules['analysis'] is analysis and analysis.MINE == 1\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'analysis'}"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)

@@ -16,8 +16,8 @@ from tlm.config.chip import ChipConfig
 from tlm.errors import TlmError
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
-from tlm.running.request import PreparedRun
-from tlm.running.runner import prepare
+from tlm.running.preparation import PreparedRun, prepare
+from tlm.running.request import RunRequest
 
 More = Callable[[ChipConfig], ChipConfig]
 
@@ -37,16 +37,16 @@ RESOURCES: dict[str, More] = {
 }
 
 
-def makespan_ps(job: PreparedRun, config: ChipConfig) -> int:
-    """Time of the job's program on ``config``."""
-    chip = Chip(config, job.timing, job.program, None, None)
+def makespan_ps(prepared: PreparedRun, config: ChipConfig) -> int:
+    """Time of the run's program on ``config``."""
+    chip = Chip(config, prepared.timing, prepared.program, None, None)
     run_until(chip.env, chip.finished)
     return int(chip.env.now)
 
 
 def run(number: int, start: int = 0) -> dict[str, list[float]]:
     """Of each resource, the makespans with more of it over those without, pair by pair."""
-    found: dict[str, list[float]] = {name: [] for name in RESOURCES}
+    ratios: dict[str, list[float]] = {name: [] for name in RESOURCES}
 
     @seed(start)
     @settings(
@@ -54,18 +54,19 @@ def run(number: int, start: int = 0) -> dict[str, list[float]]:
         deadline=None, suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(pairs())
-    def one(pair: Pair) -> None:
+    def measure(pair: Pair) -> None:
         overrides, workload, activity, _ = pair
         try:
-            job = prepare(workload, "neuromc-20", overrides, None, activity=activity)
+            request = RunRequest(workload.name, overrides=tuple(overrides), activity=activity)
+            prepared = prepare(request, workload)
         except TlmError:
             return
-        base = makespan_ps(job, job.chip.config)
+        base = makespan_ps(prepared, prepared.chip.config)
         for name, more in RESOURCES.items():
-            found[name].append(makespan_ps(job, more(job.chip.config)) / base)
+            ratios[name].append(makespan_ps(prepared, more(prepared.chip.config)) / base)
 
-    one()
-    return found
+    measure()
+    return ratios
 
 
 if __name__ == "__main__":

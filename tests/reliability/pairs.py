@@ -23,20 +23,20 @@ from tests.reliability.chips import chips
 from tests.reliability.networks import jobs
 from tlm.errors import TlmError
 from tlm.running.runner import run_job
-from tlm.studies.counterfactual import ACTIVITIES, Activity
+from tlm.workload.drawn.kinds import ACTIVITY_KINDS, ActivityKind
 from tlm.workload.model import Workload
 
 OK, REFUSED, OTHER = "ok", "refused", "other"
 SECONDS = 300  # after which a run counts as hanging, on a machine that is busy
 LONGEST_LINE = 600  # of a refusal
 
-Pair = tuple[list[str], Workload, Activity, str]
+Pair = tuple[list[str], Workload, ActivityKind, str]
 
 
 def pairs() -> st.SearchStrategy[Pair]:
     """Overrides of the chip, a job, what of its sparsity is used, and a trace level."""
     # Most as recorded: the others are the same masks with nothing skipped, or all ones.
-    activity = st.sampled_from(("recorded",) * 6 + ACTIVITIES[1:])
+    activity = st.sampled_from(("recorded",) * 6 + ACTIVITY_KINDS[1:])
     return st.tuples(chips(), jobs(), activity, st.sampled_from(("off", "phase", "transaction")))
 
 

@@ -9,7 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 import tlm.trace
-from tlm.running.runner import RunResult, prepare
+from tlm.running.preparation import prepare
+from tlm.running.request import RunRequest
+from tlm.running.runner import RunResult
 from tlm.space.phase import Phase
 from tlm.trace.schema import EngineState
 
@@ -51,7 +53,7 @@ def test_engine_time_has_no_unexplained_rest(finished: RunResult) -> None:
 
 def test_every_required_pair_is_in_the_trace(finished: RunResult) -> None:
     """Every (phase, layer, sample, step) that is due has been computed, by the trace alone."""
-    job = prepare(finished.workload.name, "neuromc-20", (), None)
+    prepared = prepare(RunRequest(finished.workload.name))
     seen: set[tuple[int, int, int, int]] = set()
     with tlm.trace.open(finished.folder) as trace:
         computed = trace.activity[trace.activity["what"] == EngineState.COMPUTE]
@@ -66,7 +68,7 @@ def test_every_required_pair_is_in_the_trace(finished: RunResult) -> None:
             }
     due = {
         (int(phase), layer, *pair)
-        for (phase, layer), pairs in job.due.results.items()
+        for (phase, layer), pairs in prepared.due.results.items()
         for pair in pairs
     }
     assert due <= seen

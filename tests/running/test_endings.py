@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tlm.running.execution
-import tlm.running.runner
+import tlm.running.preparation
 import tlm.trace
 from tlm.cli import main
 from tlm.space.phase import Phase
@@ -28,14 +28,14 @@ def status(folder: Path) -> str:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
     """Let ``change`` alter every program before it is run."""
-    build = tlm.running.runner.build_program
+    build = tlm.running.preparation.build_program
 
     def spoiled(plan: Plan) -> Program:
         program = build(plan)
         change(program)  # type: ignore[operator]
         return program
 
-    monkeypatch.setattr(tlm.running.runner, "build_program", spoiled)
+    monkeypatch.setattr(tlm.running.preparation, "build_program", spoiled)
 
 
 def test_a_deadlock_is_named_and_has_its_own_exit_code(

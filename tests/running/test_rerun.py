@@ -12,8 +12,10 @@ from tests.reliability.samples import QUICK
 from tlm.cli import main
 from tlm.running.cost import estimate
 from tlm.running.manifest import read_manifest
+from tlm.running.preparation import prepare
+from tlm.running.request import RunRequest
 from tlm.running.results import file_digest
-from tlm.running.runner import prepare, run_job
+from tlm.running.runner import run_job
 from tlm.trace.limits import NO_LIMITS
 
 
@@ -66,8 +68,8 @@ def test_the_estimate_counts_transactions_exactly(original: Path) -> None:
     assert told["transactions"] == cost["transactions"]
     assert 0.5 < told["events"] / cost["events"] < 2
     assert 0.5 < told["trace_bytes"] / (original / "trace.h5").stat().st_size < 2
-    job = prepare("mnist-fc", "neuromc-20", QUICK, None)
-    less = estimate(job.program, job.chip.config, "off", NO_LIMITS)
+    prepared = prepare(RunRequest("mnist-fc", overrides=QUICK))
+    less = estimate(prepared.program, prepared.chip.config, "off", NO_LIMITS)
     assert less.trace_bytes == 0
     assert less.transactions == told["transactions"]
 

@@ -7,29 +7,29 @@ import numpy as np
 import pytest
 
 from tests.program.jobs import built, conv, job, linear, tiles_of
+from tlm.running.preparation import NOTHING_SKIPPED
 from tlm.running.runner import run_job
 from tlm.space.phase import Phase
 from tlm.studies.counterfactual import (
-    NOTHING_SKIPPED,
-    as_activity,
     at_densities,
     break_even,
-    outcome,
+    run_figures,
 )
 from tlm.studies.reference_layer import dense_tflops_per_w
 from tlm.workload.drawn.ann import as_ann
+from tlm.workload.drawn.kinds import as_activity
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory):
     """Summaries of a small bundled job, recorded and dense; the manifest says which it is."""
     folder = tmp_path_factory.mktemp("runs")
-    found = {}
+    summaries = {}
     for activity in ("recorded", "dense"):
         result = run_job("digits", activity=activity, out=folder / activity, trace="off")
-        found[activity] = result.summary
+        summaries[activity] = result.summary
         assert f'"activity": "{activity}"' in (result.folder / "manifest.json").read_text()
-    return found
+    return summaries
 
 
 def test_dense_skips_nothing(runs) -> None:
@@ -44,13 +44,13 @@ def test_dense_skips_nothing(runs) -> None:
     assert core["dense"] > core["recorded"]
 
 
-def test_an_outcome_adds_up(runs) -> None:
+def test_the_figures_add_up(runs) -> None:
     """Energy of the phases and of no phase is the run's, leakage apart."""
-    found, energy = outcome(runs["recorded"]), runs["recorded"]["energy"]
+    figures, energy = run_figures(runs["recorded"]), runs["recorded"]["energy"]
     no_phase = energy["by_phase_pj"].get("", 0.0)
-    total = sum(found.phase_pj.values()) + no_phase + energy["leakage_pj"]
-    assert total == pytest.approx(found.total_pj)
-    assert all(0 < span <= found.makespan_ps for span in found.span_ps.values())
+    total = sum(figures.phase_pj.values()) + no_phase + energy["leakage_pj"]
+    assert total == pytest.approx(figures.total_pj)
+    assert all(0 < span <= figures.makespan_ps for span in figures.span_ps.values())
 
 
 def test_an_ann_has_one_step_of_dense_analog_layers() -> None:
@@ -68,11 +68,11 @@ def test_an_ann_has_one_step_of_dense_analog_layers() -> None:
             before.pool,
         )
     assert recording.inputs.shape == (spiking.batch, 4, 8, 8)
-    assert all(np.all(one) for one in (*recording.spikes, *recording.dU))
+    assert all(np.all(mask) for mask in (*recording.spikes, *recording.dU))
 
 
 def test_an_ann_moves_values_and_keeps_no_state() -> None:
-    """16 bits a value in memory, two bits for the winner of a 2 x 2 window, no U, S or m."""
+    """16 bits per value in memory, two bits for the winner of a 2 x 2 window, no U, S or m."""
     spiking, _ = job(conv((4, 8, 8), 16, 3, padding=1, pool=2), conv((16, 4, 4), 8, 3, padding=1))
     ann = as_ann(spiking)
     plan, program = built(ann, ann.load(0), *NOTHING_SKIPPED)
@@ -90,7 +90,7 @@ def test_an_ann_moves_values_and_keeps_no_state() -> None:
 
 
 def test_an_ann_runs_with_all_invariants(tmp_path: Path) -> None:
-    """A bundled job as an ANN holds every conservation law, and sends more bits a neuron."""
+    """A bundled job as an ANN holds every conservation law, and sends more bits per neuron."""
     result = run_job("digits", activity="ann", out=tmp_path / "run", trace="off")
     assert result.ok, result.summary["broken"]
     for name, phases in result.summary["work"].items():
@@ -101,18 +101,18 @@ def test_an_ann_runs_with_all_invariants(tmp_path: Path) -> None:
 def test_recorded_is_the_job_itself() -> None:
     """Nothing changes unless asked for."""
     spiking, _ = job(linear(16, 4))
-    assert as_activity(spiking, "recorded") == (spiking, ())
+    assert as_activity(spiking, "recorded") is spiking
 
 
 def test_densities_are_drawn_for_all_masks() -> None:
     """Each run gets the same network with masks of its density."""
     spiking, _ = job(linear(512, 256), linear(256, 64))
-    seen = {}
+    densities = {}
 
-    def simulate(drawn, overrides):
-        assert not overrides
+    def simulate(drawn, kind):
+        assert kind == "recorded"
         recording = drawn.load(0)
-        seen[drawn.activity] = recording.spikes[0].mean(), recording.dU[0].mean()
+        densities[drawn.activity] = recording.spikes[0].mean(), recording.dU[0].mean()
         return {
             "time": {"phases": {}, "makespan_ps": 1},
             "energy": {"total_pj": 1.0, "by_phase_pj": {}},
@@ -122,8 +122,8 @@ def test_densities_are_drawn_for_all_masks() -> None:
         }
 
     assert list(at_densities(spiking, simulate, (0.1, 0.5))) == [0.1, 0.5]
-    assert seen["synthetic activity: bernoulli(0.1)"] == pytest.approx((0.1, 0.1), abs=0.03)
-    assert seen["synthetic activity: bernoulli(0.5)"] == pytest.approx((0.5, 0.5), abs=0.06)
+    assert densities["synthetic activity: bernoulli(0.1)"] == pytest.approx((0.1, 0.1), abs=0.03)
+    assert densities["synthetic activity: bernoulli(0.5)"] == pytest.approx((0.5, 0.5), abs=0.06)
 
 
 def test_break_even_is_where_the_costs_cross() -> None:

@@ -15,7 +15,7 @@ from tlm.cli.options import DEFAULT_CHIP, Overrides
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tlm.studies.counterfactual import Outcome, Simulate
+    from tlm.studies.counterfactual import RunFigures, Simulate
 
 
 def counterfactual(
@@ -38,13 +38,14 @@ def counterfactual(
     """
     from rich.console import Console
 
-    from tlm.studies.counterfactual import ACTIVITIES, DENSITIES, as_activity, at_densities, outcome
+    from tlm.studies.counterfactual import DENSITIES, at_densities, run_figures
     from tlm.workload import open_workload
+    from tlm.workload.drawn.kinds import ACTIVITY_KINDS
 
     job = open_workload(workload)
     simulate = simulator(chip, overrides or [])
-    runs: dict[str, Outcome] = {
-        name: outcome(simulate(*as_activity(job, name))) for name in ACTIVITIES
+    runs: dict[str, RunFigures] = {
+        kind: run_figures(simulate(job, kind)) for kind in ACTIVITY_KINDS
     }
     drawn = at_densities(job, simulate, sorted(density or DENSITIES))
     if as_json:
@@ -64,25 +65,28 @@ def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
     from tlm.errors import InvalidResultError
     from tlm.running.runner import run_job
     from tlm.running.summary import Json
+    from tlm.workload.drawn.kinds import ActivityKind
     from tlm.workload.model import Workload
 
-    def simulate(job: Workload, more: Sequence[str]) -> Json:
-        typer.echo(f"running {job.name}, {job.activity}, {' '.join(more) or 'chip as given'}",
-                   err=True)  # fmt: skip
+    def simulate(job: Workload, kind: ActivityKind) -> Json:
+        masks = job.activity if kind == "recorded" else kind
+        typer.echo(f"running {job.name}, {masks}", err=True)
         with TemporaryDirectory() as folder:
             out = Path(folder) / "run"
-            done = run_job(job, chip=chip, overrides=[*overrides, *more], out=out, trace="off")
-        if not done.ok:
+            result = run_job(
+                job, chip=chip, overrides=overrides, out=out, trace="off", activity=kind
+            )
+        if not result.ok:
             raise InvalidResultError(
-                f"{job.name}, {job.activity}: the run breaks {sorted(done.summary['broken'])}; "
+                f"{job.name}, {masks}: the run breaks {sorted(result.summary['broken'])}; "
                 "please report it"
             )
-        return done.summary
+        return result.summary
 
     return simulate
 
 
-def _figures(runs: dict[str, Outcome], drawn: dict[float, Outcome]) -> dict[str, object]:
+def _figures(runs: dict[str, RunFigures], drawn: dict[float, RunFigures]) -> dict[str, object]:
     return {
         "runs": {name: asdict(run) for name, run in runs.items()},
         "drawn": [{"density": density, **asdict(run)} for density, run in drawn.items()],
@@ -90,7 +94,7 @@ def _figures(runs: dict[str, Outcome], drawn: dict[float, Outcome]) -> dict[str,
     }
 
 
-def _break_even(ann: Outcome, drawn: dict[float, Outcome]) -> list[tuple[str, float | None]]:
+def _break_even(ann: RunFigures, drawn: dict[float, RunFigures]) -> list[tuple[str, float | None]]:
     from tlm.studies.counterfactual import break_even
 
     times = [(density, float(run.makespan_ps)) for density, run in drawn.items()]
@@ -103,7 +107,7 @@ def _break_even(ann: Outcome, drawn: dict[float, Outcome]) -> list[tuple[str, fl
     ]
 
 
-def _phases(runs: dict[str, Outcome]) -> Table:
+def _phases(runs: dict[str, RunFigures]) -> Table:
     from rich.table import Table
 
     from tlm.quantity_text import energy_text, nbytes_text, time_text
@@ -128,7 +132,7 @@ def _phases(runs: dict[str, Outcome]) -> Table:
     return table
 
 
-def _drawn(ann: Outcome, drawn: dict[float, Outcome]) -> Table:
+def _drawn(ann: RunFigures, drawn: dict[float, RunFigures]) -> Table:
     from rich.table import Table
 
     from tlm.quantity_text import energy_text, time_text
@@ -143,7 +147,7 @@ def _drawn(ann: Outcome, drawn: dict[float, Outcome]) -> Table:
     return table
 
 
-def _verdict(ann: Outcome, drawn: dict[float, Outcome]) -> list[str]:
+def _verdict(ann: RunFigures, drawn: dict[float, RunFigures]) -> list[str]:
     low, high = min(drawn), max(drawn)
     lines = []
     for what, density in _break_even(ann, drawn):

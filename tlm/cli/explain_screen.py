@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.table import Table
 from rich.text import Text
+from tlm_analysis.findings.critical_path import CriticalPath
+from tlm_analysis.replay import TRUSTED_ERROR
 
-from tlm.cli.explain import Explanation
+from tlm.cli.explanation import Explanation
 from tlm.cli.screen import console, plain_table
 from tlm.quantity_text import time_text
 
@@ -26,23 +26,23 @@ NAMES = {
 }
 
 
-def show(found: Explanation) -> None:
+def show(explanation: Explanation) -> None:
     """Print an explanation."""
     out = console()
-    summary = found.run.summary
+    summary = explanation.run.summary
     makespan = time_text(summary["time"]["makespan_ps"])
     work, chip = summary["workload"]["name"], summary["chip"]["name"]
     out.print(Text(f"{work} on {chip}, {makespan} per iteration: what held it up", style="bold"))
     out.print()
-    if found.path is None:
-        out.print(Text(f"{found.partial}; the critical path needs a whole one.\n"))
+    if explanation.path is None:
+        out.print(Text(f"{explanation.partial}; the critical path needs a whole estimate.\n"))
     else:
-        out.print(_path(found.path))
-    out.print(_what_ifs(found))
-    out.print(_verdict(found))
+        out.print(_path(explanation.path))
+    out.print(_what_ifs(explanation))
+    out.print(_verdict(explanation))
 
 
-def _path(path: Any) -> Table:
+def _path(path: CriticalPath) -> Table:
     """Shares of the critical path by phase and resource."""
     shares = {name: share for name, share in path.shares.items() if share > 0.0005}
     names = sorted(shares, key=lambda name: -shares[name])
@@ -54,39 +54,37 @@ def _path(path: Any) -> Table:
     return table
 
 
-def _what_ifs(found: Explanation) -> Table:
+def _what_ifs(explanation: Explanation) -> Table:
     headers = ["twice as much of", "relief", "time saved", "bound"]
-    if found.measured:
+    if explanation.measured:
         headers += ["run again", "in bound", "energy"]
     table = plain_table("What relief would gain, every slice on its core", *headers)
     table.columns[1].justify = "left"
-    for one in found.estimates:
+    for estimate in explanation.estimates:
         cells = [
-            NAMES[one.resource],
-            one.knob,
-            f"{one.gain:.1%}",
-            f"{one.low:.1%} to {one.high:.1%}",
+            NAMES[estimate.resource],
+            estimate.knob,
+            f"{estimate.gain:.1%}",
+            f"{estimate.low:.1%} to {estimate.high:.1%}",
         ]
-        if found.measured:
-            gain = found.measured[one.resource]
-            inside = "yes" if one.holds(gain) else "NO"
-            cells += [f"{gain:.1%}", inside, f"{found.energy[one.resource]:+.1%}"]
+        if explanation.measured:
+            gain = explanation.measured[estimate.resource]
+            inside = "yes" if estimate.holds(gain) else "NO"
+            cells += [f"{gain:.1%}", inside, f"{explanation.energy[estimate.resource]:+.1%}"]
         table.add_row(*cells)
     return table
 
 
-def _verdict(found: Explanation) -> Text:
-    from tlm_analysis.replay import TRUSTED_ERROR
-
-    first = found.estimates[0]
+def _verdict(explanation: Explanation) -> Text:
+    first = explanation.estimates[0]
     text = Text(f"Bottleneck: {NAMES[first.resource]} ({first.knob})\n", style="bold")
     text.append(
-        f"The replay behind the estimates misses the run itself by {found.replay_error:+.1%}"
+        f"The replay behind the estimates misses the run itself by {explanation.replay_error:+.1%}"
     )
-    if abs(found.replay_error) > TRUSTED_ERROR:
+    if abs(explanation.replay_error) > TRUSTED_ERROR:
         text.append(": too much for the bounds to hold, use --verify", style="red")
-    if found.measured:
-        good = found.confirmed
+    if explanation.measured:
+        good = explanation.confirmed
         words = (
             "confirmed by runs" if good else "NOT confirmed by runs: go by the column `run again`"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,8 @@ from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
     from tlm.placement.search import Candidate
-    from tlm.running.runner import PlacedJob
+    from tlm.running.preparation import PlacedJob
+    from tlm.running.request import RunRequest
 
 
 class Objective(StrEnum):
@@ -57,18 +58,17 @@ def map_(
     With --simulate the best of the simulated ones is written instead.
     """
     from tlm.running.folder import write_atomic
-    from tlm.running.runner import place_job
+    from tlm.running.preparation import place_job
+    from tlm.running.request import RunRequest
     from tlm.storage.mapping_file import choice_text
 
-    wanted = [f"mapping.search={search.value}", f"mapping.objective={objective.value}"]
-    settings = [*(overrides or []), *wanted]
-    placed = place_job(workload, chip, settings, iteration)
+    search_settings = (f"mapping.search={search.value}", f"mapping.objective={objective.value}")
+    settings = (*(overrides or ()), *search_settings)
+    request = RunRequest(workload, chip, settings, iteration, trace="off")
+    placed = place_job(request)
     chosen = placed.plan.chosen
     assert chosen is not None  # no mapping file was given
-    simulated = [
-        _simulate(workload, chip, settings, iteration, placed, candidate)
-        for candidate in chosen.ranked[:simulate]
-    ]
+    simulated = [_simulate(request, placed, candidate) for candidate in chosen.ranked[:simulate]]
     _show(placed, simulated)
     best = min(range(len(simulated)), key=lambda n: simulated[n].score(objective), default=0)
     if str(out) != "-":
@@ -92,28 +92,18 @@ class Simulated:
         }[objective]
 
 
-def _simulate(
-    workload: str,
-    chip: str,
-    settings: list[str],
-    iteration: int | None,
-    placed: PlacedJob,
-    candidate: Candidate,
-) -> Simulated:
+def _simulate(request: RunRequest, placed: PlacedJob, candidate: Candidate) -> Simulated:
     """Run one of the mappings as anybody could: by its mapping file."""
     from tempfile import TemporaryDirectory
 
     from tlm.running.folder import write_atomic
-    from tlm.running.runner import run_job
+    from tlm.running.runner import run_request
     from tlm.storage.mapping_file import choice_text
 
     with TemporaryDirectory() as folder:
         file = Path(folder) / "mapping.yaml"
         write_atomic(file, choice_text(placed.plan, candidate.grids))
-        summary = run_job(
-            workload, chip=chip, overrides=settings, iteration=iteration, mapping=file,
-            out=Path(folder) / "run", trace="off",
-        ).summary  # fmt: skip
+        summary = run_request(replace(request, mapping=str(file)), Path(folder) / "run").summary
     return Simulated(summary["time"]["makespan_ps"], summary["energy"]["total_pj"])
 
 
@@ -126,17 +116,17 @@ def _show(placed: PlacedJob, simulated: list[Simulated]) -> None:
     table = Table("found by", "cores of each layer", "time", "energy", "DRAM", "simulated")
     for index, candidate in enumerate(chosen.ranked):
         cost = candidate.estimate
-        found = ""
+        measured = ""
         if index < len(simulated):
-            one = simulated[index]
-            found = f"{one.time_ps / 1e6:.4g} us, {one.energy_pj / 1e9:.4g} mJ"
+            run = simulated[index]
+            measured = f"{run.time_ps / 1e6:.4g} us, {run.energy_pj / 1e9:.4g} mJ"
         table.add_row(
             candidate.origin,
             " ".join(str(grid.split.parts) for grid in candidate.grids),
             f"{cost.time_ps / 1e6:.4g} us",
             f"{cost.energy_pj / 1e9:.4g} mJ",
             f"{cost.dram_bytes / 1e6:.4g} MB",
-            found,
+            measured,
         )
     console = Console()
     console.print(table)

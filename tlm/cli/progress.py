@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from tlm.running.cost import RunCost
-    from tlm.running.runner import Progress as RunProgress
+    from tlm.running.request import RunProgress
 
 UPDATES_PER_S = 5
 LONG_S = 10  # a run of more than this is announced even where stderr is no terminal

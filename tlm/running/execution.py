@@ -29,7 +29,8 @@ from tlm.running.interrupts import Abort, StopRequest
 from tlm.running.manifest import Manifest
 from tlm.running.memory import memory_limit
 from tlm.running.partial import partial_summary
-from tlm.running.request import PreparedRun, Progress, RunRequest, RunResult
+from tlm.running.preparation import PreparedRun
+from tlm.running.request import RunProgress, RunRequest, RunResult
 from tlm.running.results import digests, file_digest, write_partial, write_results, write_waits
 from tlm.running.summary import summarise, verdict
 from tlm.storage.mapping_file import mapping_text
@@ -43,23 +44,26 @@ class Execution:
 
     def __init__(
         self,
-        job: PreparedRun,
+        prepared: PreparedRun,
         request: RunRequest,
         folder: Path,
         stop: StopRequest,
         cost: RunCost,
-        on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.job = job
+        self.prepared = prepared
         self.request = request
         self.folder = folder
         self.stop = stop
-        self.on_progress = on_progress
+        self.on_progress: Callable[[RunProgress], None] | None = None
         self.writer: TraceWriter | None = None
         self.manifest = self._begin(cost)
 
-    def run(self, started: float) -> RunResult:
-        """Simulate and write; whatever happens, the manifest says how it ended."""
+    def run(self, started: float, on_progress: Callable[[RunProgress], None] | None) -> RunResult:
+        """Simulate and write; whatever happens, the manifest says how it ended.
+
+        ``started`` is the wall time at which the run began to load, by ``time.perf_counter``.
+        """
+        self.on_progress = on_progress
         try:
             with memory_limit(self.request.mem_bytes):
                 return self._simulate(started)
@@ -79,7 +83,7 @@ class Execution:
     def _begin(self, cost: RunCost) -> Manifest:
         """The manifest, before anything else; without room even for it, nothing is left."""
         try:
-            return Manifest(self.folder, asdict(self.request), _inputs(self.job), asdict(cost))
+            return Manifest(self.folder, asdict(self.request), _inputs(self.prepared), asdict(cost))
         except TlmError:
             release(self.folder)
             with contextlib.suppress(OSError):
@@ -97,14 +101,14 @@ class Execution:
         self.manifest.close(status, results=digests(self.folder), **figures)
 
     def _simulate(self, started: float) -> RunResult:
-        job, trace = self.job, self.request.trace
-        write_atomic(self.folder / "config.resolved.yaml", resolved_yaml(job.chip))
-        write_atomic(self.folder / "mapping.yaml", mapping_text(job.plan))
+        prepared, trace = self.prepared, self.request.trace
+        write_atomic(self.folder / "config.resolved.yaml", resolved_yaml(prepared.chip))
+        write_atomic(self.folder / "mapping.yaml", mapping_text(prepared.plan))
         writer = self.writer = self._new_writer()
         chip = Chip(
-            job.chip.config,
-            job.timing,
-            job.program,
+            prepared.chip.config,
+            prepared.timing,
+            prepared.program,
             writer.transactions if trace == "transaction" else None,
             writer.activity if trace != "off" else None,
         )
@@ -121,27 +125,27 @@ class Execution:
 
     def _finish(self, chip: Chip, writer: TraceWriter, cost: dict[str, Any]) -> RunResult:
         """Check and write the figures of a run that reached its end."""
-        job, truncated = self.job, writer.truncated
-        rows = energy_rows(chip, job.chip.energy)
-        summary = summarise(chip, job.plan, job.recording, rows)
-        bill = Bill(rows, summary["energy"]["total_pj"], job.chip.energy)
-        checks = check_run(chip, job.program, job.due, bill)
+        prepared, truncated = self.prepared, writer.truncated
+        rows = energy_rows(chip, prepared.chip.energy)
+        summary = summarise(chip, prepared.plan, prepared.recording, rows)
+        bill = Bill(rows, summary["energy"]["total_pj"], prepared.chip.energy)
+        checks = check_run(chip, prepared.program, prepared.due, bill)
         summary = verdict(summary, checks)
         release_reserve(self.folder)
         write_results(self.folder, summary, rows, checks)
         cost |= {"trace_truncated": truncated}
         full = truncated == "disk-full" and summary["status"] == "ok"
         self._end("disk-full" if full else summary["status"], cost=cost)
-        return RunResult(self.folder, summary, job.workload, job.chip, cost, truncated)
+        return RunResult(self.folder, summary, prepared.workload, prepared.chip, cost, truncated)
 
     def _new_writer(self) -> TraceWriter:
-        attributes = {"tlm_version": __version__, "workload_sha256": self.job.workload.sha256}
+        attributes = {"tlm_version": __version__, "workload_sha256": self.prepared.workload.sha256}
         return TraceWriter(
             self.folder / FILE_NAME,
             self.request.trace,
             attributes,
-            self.job.config_text,
-            unit_names(self.job.chip.config),
+            self.prepared.config_text,
+            unit_names(self.prepared.chip.config),
             self.request.limits,
         )
 
@@ -159,7 +163,7 @@ class Execution:
                 )
             if self.on_progress is not None:
                 done = sum(engine.position for engine in chip.engines)
-                self.on_progress(Progress(now, _queued(chip), done, tiles))
+                self.on_progress(RunProgress(now, _queued(chip), done, tiles))
 
         try:
             return run_until(chip.env, chip.finished, look, lambda: _work_done(chip))
@@ -175,8 +179,8 @@ class Execution:
         release_reserve(self.folder)
         if status == "deadlock":
             write_waits(self.folder, wait_graph(chip))
-        rows = energy_rows(chip, self.job.chip.energy)
-        write_partial(self.folder, partial_summary(status, chip, self.job.plan, rows))
+        rows = energy_rows(chip, self.prepared.chip.energy)
+        write_partial(self.folder, partial_summary(status, chip, self.prepared.plan, rows))
 
 
 def _status(error: BaseException) -> str:
@@ -196,22 +200,22 @@ def _queued(chip: Chip) -> int:
 def _work_done(chip: Chip) -> int:
     """Tiles begun and transactions ended so far: it grows for as long as a run gets anywhere."""
     tiles = sum(engine.position for engine in chip.engines)
-    open_ones = sum(e.dma.outstanding + len(e.dma.queue) for e in chip.engines)
-    return tiles + _queued(chip) - open_ones
+    in_flight = sum(e.dma.outstanding + len(e.dma.queue) for e in chip.engines)
+    return tiles + _queued(chip) - in_flight
 
 
-def _inputs(job: PreparedRun) -> dict[str, Any]:
+def _inputs(prepared: PreparedRun) -> dict[str, Any]:
     return {
-        "workload": job.workload.name,
-        "workload_sha256": job.workload.sha256,
-        "iteration": job.recording.iteration,
-        "chip": job.chip.config.name,
-        "config_sha256": sha256(job.config_text),
-        "energy_table": job.chip.energy.name,
-        "energy_sha256": file_digest(job.chip.energy.path),
-        "dram_device": job.timing.name,
-        "dram_sha256": sha256(repr(job.timing)),
-        "seed": job.workload.seed,
+        "workload": prepared.workload.name,
+        "workload_sha256": prepared.workload.sha256,
+        "iteration": prepared.recording.iteration,
+        "chip": prepared.chip.config.name,
+        "config_sha256": sha256(prepared.config_text),
+        "energy_table": prepared.chip.energy.name,
+        "energy_sha256": file_digest(prepared.chip.energy.path),
+        "dram_device": prepared.timing.name,
+        "dram_sha256": sha256(repr(prepared.timing)),
+        "seed": prepared.workload.seed,
     }
 
 

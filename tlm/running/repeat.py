@@ -13,13 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tlm.errors import InvalidResultError, TraceError
 from tlm.running.difference import first_text_difference, first_trace_difference
 from tlm.running.manifest import FILE_NAME, read_manifest, source_digest
+from tlm.running.preparation import PreparedRun, prepare
+from tlm.running.request import RunRequest
 from tlm.running.results import file_digest
 from tlm.running.runner import run_job
-from tlm.studies.counterfactual import Activity
 from tlm.trace.limits import TraceLimits
 from tlm.trace.schema import FILE_NAME as TRACE_NAME
 from tlm.trace.schema import LEVELS
 from tlm.version import __version__
+from tlm.workload.drawn.kinds import ActivityKind
 
 FINISHED = ("ok", "invalid", "disk-full")
 TEXTS = ("mapping.yaml", "summary.json", "energy.csv", "stats.csv")
@@ -44,7 +46,7 @@ class _Request(_Strict):
     iteration: int | None
     mapping: str | None
     trace: str
-    activity: Activity
+    activity: ActivityKind
     limits: _Limits
     mem_bytes: int | None
 
@@ -85,6 +87,35 @@ def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
         _run(folder.absolute(), again, record, stack)
         compared = _compare(folder, again)
     yield f"identical: {', '.join(compared)}"
+
+
+def prepare_recorded(folder: Path, workload: str | None) -> PreparedRun:
+    """The run in ``folder`` prepared anew from what it left there, every slice on its core.
+
+    ``workload`` names the job where it is not where the run found it.
+
+    Raises:
+        TraceError: the folder holds no finished run, or not what the run left, or of another job.
+    """
+    record = check_record(folder)
+    check_files(folder, record)
+    inputs, cwd = record.inputs, Path(record.cwd)
+    request = RunRequest(
+        workload or record.request.workload,
+        str(folder / CONFIG),
+        iteration=inputs["iteration"],
+        mapping=str(folder / MAPPING),
+        activity=record.request.activity,
+    )
+    return_there = workload is None and cwd.is_dir()
+    with contextlib.chdir(cwd) if return_there else contextlib.nullcontext():
+        prepared = prepare(request)
+    if prepared.workload.sha256 != inputs["workload_sha256"]:
+        raise TraceError(
+            f"{folder}: the run was of another {inputs['workload']} (its checksum differs); "
+            "name the file with --workload"
+        )
+    return prepared
 
 
 def check_record(folder: Path) -> Record:

@@ -1,4 +1,4 @@
-"""What a run is asked to do, what it has loaded for it, and what it gives back."""
+"""What a run is asked to do, and what it gives back."""
 
 from __future__ import annotations
 
@@ -7,18 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from tlm.config.layers import LoadedChip
-from tlm.config.tables.dram_timing import DramTiming
-from tlm.laws.due import Due
 from tlm.running.summary import Json
-from tlm.space.program import Program
-from tlm.storage.plan import Plan
-from tlm.studies.counterfactual import Activity
 from tlm.trace.limits import NO_LIMITS, TraceLimits
-from tlm.workload.model import Recording, Workload
+from tlm.workload.drawn.kinds import ActivityKind
+from tlm.workload.model import Workload
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a run is asked to do, as it was asked; the manifest keeps it.
+
+    ``workload`` is the name of a bundled job or a path, ``chip`` a preset or a path, ``overrides``
+    are ``a.b=value`` each, applied last. ``iteration`` is a recorded training iteration, the last
+    one if None; ``mapping`` is the path of a mapping file, if any: settings of ``mapping.*`` in
+    ``overrides`` win over those of the file. ``trace`` is ``off``, ``phase`` or ``transaction``;
+    ``activity`` as in :mod:`tlm.workload.drawn.kinds`; ``mem_bytes`` is the memory that the
+    process may take, all that is free if None.
+    """
+
+    workload: str
+    chip: str = "neuromc-20"
+    overrides: tuple[str, ...] = ()
+    iteration: int | None = None
+    mapping: str | None = None
+    trace: str = "transaction"
+    activity: ActivityKind = "recorded"
+    limits: TraceLimits = NO_LIMITS
+    mem_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """How far a run is: simulated time in ps, transactions so far, tiles done of all."""
 
     time_ps: int
@@ -45,48 +64,3 @@ class RunResult:
     def ok(self) -> bool:
         """Whether every invariant holds."""
         return bool(self.summary["status"] == "ok")
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What a run is asked to do, as it was asked; the manifest keeps it.
-
-    ``workload`` is the name of a bundled job or a path, ``chip`` a preset or a path, ``overrides``
-    are ``a.b=value`` each, applied last. ``iteration`` is a recorded training iteration, the last
-    one if None; ``mapping`` the path of a mapping file, if any; ``trace`` is ``off``, ``phase`` or
-    ``transaction``; ``activity`` as in :mod:`tlm.studies.counterfactual`; ``mem_bytes`` is the
-    memory the process may take, all that is free if None.
-    """
-
-    workload: str
-    chip: str = "neuromc-20"
-    overrides: tuple[str, ...] = ()
-    iteration: int | None = None
-    mapping: str | None = None
-    trace: str = "transaction"
-    activity: Activity = "recorded"
-    limits: TraceLimits = NO_LIMITS
-    mem_bytes: int | None = None
-
-
-@dataclass(frozen=True)
-class PlacedJob:
-    """A job on a chip, planned: nothing has been built or written yet."""
-
-    workload: Workload
-    recording: Recording
-    chip: LoadedChip
-    timing: DramTiming
-    plan: Plan
-
-
-@dataclass(frozen=True)
-class PreparedRun(PlacedJob):
-    """A run's inputs, all loaded, checked and built: nothing has been written yet.
-
-    ``due`` is what the laws will ask of the run.
-    """
-
-    program: Program
-    due: Due
-    config_text: str

@@ -1,8 +1,6 @@
 """What spiking and sparsity buy: the same job dense, as an ANN, and at other spike rates.
 
-recorded  the job as it is.
-dense     the same masks and T, but no engine skips anything.
-ann       the same network with T = 1, 16 bit activations and every multiply-accumulate done.
+The kinds of a job are those of :mod:`tlm.workload.drawn.kinds`.
 """
 
 from __future__ import annotations
@@ -11,35 +9,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
-from typing import Any, Literal
+from typing import Any
 
 from tlm.workload.drawn.activity import Bernoulli
-from tlm.workload.drawn.ann import as_ann
+from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.drawn.tensors import redrawn
 from tlm.workload.model import Workload
 
 Json = dict[str, Any]
-Activity = Literal["recorded", "dense", "ann"]
-ACTIVITIES: tuple[Activity, ...] = ("recorded", "dense", "ann")
-NOTHING_SKIPPED = (
-    *(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg")),
-    "core.skip_slices=false",
-)
 DENSITIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
-Simulate = Callable[[Workload, Sequence[str]], Json]
-"""Runs a job on the chip with further overrides and gives its summary."""
-
-
-def as_activity(workload: Workload, activity: Activity) -> tuple[Workload, tuple[str, ...]]:
-    """The job and the overrides of the chip that stand for ``activity``."""
-    if activity == "recorded":
-        return workload, ()
-    return (as_ann(workload) if activity == "ann" else workload), NOTHING_SKIPPED
+Simulate = Callable[[Workload, ActivityKind], Json]
+"""Runs a job, as recorded or as one of its counterfactuals, and gives the summary."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunFigures:
     """One run: whole time and energy, and the span in ps and energy in pJ of each phase.
 
     ``core_pj`` is the energy of boundary core: engines, their buffers and units.
@@ -54,10 +39,10 @@ class Outcome:
     phase_pj: dict[str, float]
 
 
-def outcome(summary: Json) -> Outcome:
+def run_figures(summary: Json) -> RunFigures:
     """The figures of a summary that counterfactuals compare; energy of no phase is left out."""
     phases = summary["time"]["phases"]
-    return Outcome(
+    return RunFigures(
         makespan_ps=summary["time"]["makespan_ps"],
         total_pj=summary["energy"]["total_pj"],
         core_pj=summary["efficiency"]["core_pj"],
@@ -70,10 +55,12 @@ def outcome(summary: Json) -> Outcome:
 
 def at_densities(
     workload: Workload, simulate: Simulate, densities: Sequence[float] = DENSITIES
-) -> dict[float, Outcome]:
+) -> dict[float, RunFigures]:
     """Runs with spikes, masks and gradients drawn independently at each density."""
     return {
-        density: outcome(simulate(redrawn(workload, Bernoulli(density), _words(density)), ()))
+        density: run_figures(
+            simulate(redrawn(workload, Bernoulli(density), _words(density)), "recorded")
+        )
         for density in densities
     }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from tlm.running.runner import prepare
+from tlm.running.preparation import prepare
+from tlm.running.request import RunRequest
 from tlm.running.summary import CORE_COMPONENTS, CORE_PHASES
-from tlm.studies.counterfactual import NOTHING_SKIPPED
 from tlm.workload.builder import Builder
 from tlm.workload.drawn.activity import DenseActivity
 from tlm.workload.surrogate import lif_neuron
@@ -18,22 +18,23 @@ LAYER = "convolution 256 to 256, 3 x 3, on 14 x 14 (S-ResNet18)"
 def dense_tflops_per_w(chip: str) -> float:
     """FLOP/pJ of FP, BP and WG of :data:`LAYER`, nothing skipped, one image and step.
 
-    Boundary core: engines, their buffers, soma and gradient unit; two FLOP a multiply-accumulate.
+    Boundary core: engines, their buffers, soma and gradient unit; two FLOP per multiply-accumulate.
     """
     net = Builder((256, 14, 14), lif_neuron(), analog=False)
     net.conv(256, kernel=3, padding=1)
     net.conv(256, kernel=3, padding=1)
     network = Network("reference-layer", tuple(net.layers), 1, 1, "rate", LAYER)
-    job = prepare(network_job(network, DenseActivity(), "dense"), chip, NOTHING_SKIPPED, None)
+    job = network_job(network, DenseActivity(), "dense")
+    prepared = prepare(RunRequest(job.name, chip, activity="dense"), job)
     tiles = [
         tile
-        for engines in job.program.tiles
+        for engines in prepared.program.tiles
         for programmed in engines.values()
         for tile in programmed
         if tile.layer == 1 and tile.phase.name.lower() in CORE_PHASES
     ]
     energy_pj = math.fsum(
-        count * job.chip.energy.pj(component, name)
+        count * prepared.chip.energy.pj(component, name)
         for tile in tiles
         for action, count in tile.work.energy.items()
         for component, _, name in [action.partition(".")]

@@ -19,7 +19,7 @@ from tlm.kernel import StuckError, run_until
 from tlm.laws import Bill, check_run
 from tlm.laws.due import due_of
 from tlm.program.build import build_program
-from tlm.running.request import PreparedRun
+from tlm.running.preparation import PreparedRun
 from tlm.space.phase import ENGINES
 from tlm.space.tile import Tile
 from tlm.storage.planning import make_plan
@@ -36,15 +36,15 @@ KNOBS = {
 
 
 @dataclass(frozen=True)
-class Rerun:
-    """A job run once more: makespan in ps and total energy in pJ."""
+class TimeAndEnergy:
+    """What a run comes to: makespan in ps and total energy in pJ."""
 
     makespan_ps: int
     energy_pj: float
 
 
-def relieve(job: PreparedRun, resource: str) -> PreparedRun:
-    """The same job with ``FACTOR`` times as much of one resource of its chip.
+def relieve(prepared: PreparedRun, resource: str) -> PreparedRun:
+    """The same run with ``FACTOR`` times as much of one resource of its chip.
 
     ``dram`` halves the clock period of the channels (and the latency of the ideal model), ``noc``
     doubles the width of its links, ``dma`` the transactions an engine keeps in flight, and
@@ -56,68 +56,68 @@ def relieve(job: PreparedRun, resource: str) -> PreparedRun:
         MappingError: what larger memories hold does not fit otherwise.
     """
     if resource in ENGINES:
-        return _faster_engine(job, resource)
-    config = job.chip.config
+        return _faster_engine(prepared, resource)
+    config = prepared.chip.config
     if resource == "dram":
-        timing = job.timing.model_copy(update={"tck_ps": job.timing.tck_ps // FACTOR})
+        timing = prepared.timing.model_copy(update={"tck_ps": prepared.timing.tck_ps // FACTOR})
         dram = config.dram.model_copy(update={"latency": config.dram.latency // FACTOR})
-        return replace(_with(job, dram=dram), timing=timing)
+        return replace(_with(prepared, dram=dram), timing=timing)
     if resource == "noc":
-        return _with(job, noc=config.noc.model_copy(update={"link": config.noc.link * FACTOR}))
+        return _with(prepared, noc=config.noc.model_copy(update={"link": config.noc.link * FACTOR}))
     if resource == "dma":
         window = {"outstanding": config.core.outstanding * FACTOR}
-        return _with(job, core=config.core.model_copy(update=window))
+        return _with(prepared, core=config.core.model_copy(update=window))
     if resource == "memory":
-        return _larger_memories(job)
+        return _larger_memories(prepared)
     raise ConfigError(f"resource: expected one of {', '.join(RESOURCES)}, got {resource!r}")
 
 
-def _with(job: PreparedRun, **sections: Any) -> PreparedRun:
-    chip = replace(job.chip, config=job.chip.config.model_copy(update=sections))
-    return replace(job, chip=chip)
+def _with(prepared: PreparedRun, **sections: Any) -> PreparedRun:
+    chip = replace(prepared.chip, config=prepared.chip.config.model_copy(update=sections))
+    return replace(prepared, chip=chip)
 
 
-def _faster_engine(job: PreparedRun, engine: str) -> PreparedRun:
+def _faster_engine(prepared: PreparedRun, engine: str) -> PreparedRun:
     def faster(tile: Tile) -> Tile:
         return replace(tile, cycles=-(-tile.cycles // FACTOR))
 
     tiles = [
-        {name: [faster(t) for t in mine] if name == engine else mine for name, mine in core.items()}
-        for core in job.program.tiles
+        {name: [faster(t) for t in run] if name == engine else run for name, run in core.items()}
+        for core in prepared.program.tiles
     ]
-    return replace(job, program=replace(job.program, tiles=tiles))
+    return replace(prepared, program=replace(prepared.program, tiles=tiles))
 
 
-def _larger_memories(job: PreparedRun) -> PreparedRun:
-    memory = job.chip.config.core.memory
+def _larger_memories(prepared: PreparedRun) -> PreparedRun:
+    memory = prepared.chip.config.core.memory
     sizes = {name: FACTOR * bits for name, bits in memory if name != "banks"}
     memory = memory.model_copy(update=sizes)
-    larger = _with(job, core=job.chip.config.core.model_copy(update={"memory": memory}))
-    chip = replace(larger.chip, energy=load_energy(job.chip.energy.path, memory))
-    grids = [layer.grid for layer in job.plan.layers]
-    plan = make_plan(job.workload, job.recording, chip, job.timing, grids)
-    due = due_of(plan, job.recording)
-    return replace(job, chip=chip, plan=plan, program=build_program(plan), due=due)
+    larger = _with(prepared, core=prepared.chip.config.core.model_copy(update={"memory": memory}))
+    chip = replace(larger.chip, energy=load_energy(prepared.chip.energy.path, memory))
+    grids = [layer.grid for layer in prepared.plan.layers]
+    plan = make_plan(prepared.workload, prepared.recording, chip, prepared.timing, grids)
+    due = due_of(plan, prepared.recording)
+    return replace(prepared, chip=chip, plan=plan, program=build_program(plan), due=due)
 
 
-def rerun(job: PreparedRun) -> Rerun:
-    """Simulate a job without leaving files.
+def simulate(prepared: PreparedRun) -> TimeAndEnergy:
+    """Simulate a run without leaving files.
 
     Raises:
         DeadlockError: it gets stuck.
         InvalidResultError: it breaks an invariant.
     """
-    chip = Chip(job.chip.config, job.timing, job.program, None, None)
+    chip = Chip(prepared.chip.config, prepared.timing, prepared.program, None, None)
     try:
         run_until(chip.env, chip.finished)
     except StuckError as error:
         raise DeadlockError(f"deadlock in a what-if run: {error}") from error
     chip.settle()
-    rows = energy_rows(chip, job.chip.energy)
+    rows = energy_rows(chip, prepared.chip.energy)
     total_pj = math.fsum(row.total_pj for row in rows)
-    bill = Bill(rows, total_pj, job.chip.energy)
-    checks = check_run(chip, job.program, job.due, bill)
+    bill = Bill(rows, total_pj, prepared.chip.energy)
+    checks = check_run(chip, prepared.program, prepared.due, bill)
     broken = [check.name for check in checks if not check.holds]
     if broken:
         raise InvalidResultError(f"what-if run: breaks {', '.join(broken)}; please report it")
-    return Rerun(chip.env.now, total_pj)
+    return TimeAndEnergy(chip.env.now, total_pj)

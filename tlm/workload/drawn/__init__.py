@@ -4,4 +4,5 @@ activity  the rules, and how they are spelt: dense, bernoulli(0.1), like(mnist-c
 masks     rule -> masks of every layer
 tensors   a job whose masks are drawn when it is loaded
 ann       a job as an ANN: one step, analog activations, nothing zero
+kinds     what a run takes of a job: as recorded, dense, or as an ANN
 """

@@ -1,0 +1,100 @@
+"""A run before its time 0: load job and chip, place the job, and write its program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlm.config.layers import LoadedChip, load_chip
+from tlm.config.resolved import resolved_yaml
+from tlm.config.sources import mapping_source
+from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
+from tlm.errors import WorkloadError
+from tlm.kernel import collector_paused
+from tlm.laws.due import Due, due_of
+from tlm.placement.choices import grids_of, read_choices
+from tlm.program.build import build_program
+from tlm.running.cost import loading_bytes
+from tlm.running.memory import require_memory
+from tlm.running.request import RunRequest
+from tlm.space.program import Program
+from tlm.storage.plan import Plan
+from tlm.storage.planning import make_plan
+from tlm.workload.bundled import open_workload
+from tlm.workload.drawn.kinds import as_activity
+from tlm.workload.model import Recording, Workload
+
+# Settings of a chip whose engines skip nothing: they go with every activity but the recorded.
+NOTHING_SKIPPED = (
+    *(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg")),
+    "core.skip_slices=false",
+)
+
+
+@dataclass(frozen=True)
+class PlacedJob:
+    """A job on a chip, planned: nothing has been built or written yet."""
+
+    workload: Workload
+    recording: Recording
+    chip: LoadedChip
+    timing: DramTiming
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class PreparedRun(PlacedJob):
+    """A run's inputs, all loaded, checked and built: nothing has been written yet.
+
+    ``due`` is what the laws will ask of the run; ``config_text`` describes its chip.
+    """
+
+    program: Program
+    due: Due
+    config_text: str
+
+
+def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJob:
+    """Load and place what ``request`` names; ``workload`` is the job if it is open already.
+
+    Raises:
+        TlmError: a workload, chip or mapping is refused, in one line; or its tensors alone need
+            more memory than the request allows or the machine has.
+    """
+    workload = as_activity(workload or open_workload(request.workload), request.activity)
+    nothing_skipped = () if request.activity == "recorded" else NOTHING_SKIPPED
+    file = request.mapping
+    choices = read_choices(Path(file)) if file is not None else None
+    settings = mapping_source(str(file), choices.mapping) if choices is not None else None
+    chip = load_chip(request.chip, [*request.overrides, *nothing_skipped], settings)
+    timing = load_dram_timing(chip.config.dram.device)
+    number = _number(workload, request.iteration)
+    loading = f"{workload.path.name}: loading an iteration"
+    require_memory(loading_bytes(workload, number), request.mem_bytes, loading)
+    recording = workload.load(number)
+    grids = grids_of(choices, workload, chip.config, str(file)) if choices is not None else None
+    plan = make_plan(workload, recording, chip, timing, grids)
+    return PlacedJob(workload, recording, chip, timing, plan)
+
+
+def _number(workload: Workload, iteration: int | None) -> int:
+    """The place of a training iteration among those recorded; the last one if None."""
+    if iteration is None:
+        return len(workload.iterations) - 1
+    if iteration not in workload.iterations:
+        known = ", ".join(map(str, workload.iterations))
+        raise WorkloadError(
+            f"{workload.path.name}: no iteration {iteration}; recorded are {known}: choose one of "
+            "them"
+        )
+    return workload.iterations.index(iteration)
+
+
+def prepare(request: RunRequest, workload: Workload | None = None) -> PreparedRun:
+    """Place a job as :func:`place_job` does, build its program, and count what is due."""
+    with collector_paused():
+        placed = place_job(request, workload)
+        program = build_program(placed.plan)
+        due = due_of(placed.plan, placed.recording)
+    config_text = resolved_yaml(placed.chip, origins=False)
+    return PreparedRun(**vars(placed), program=program, due=due, config_text=config_text)

@@ -1,7 +1,7 @@
 """The allow-list contract of import-linter: a room may import only what is named, at any depth.
 
-Named as ``may_import_only`` in ``pyproject.toml``. Rooms are packages or modules; what a room imports
-of itself, of the standard library and of other projects is not its matter. Imports within
+Named as ``may_import_only`` in ``pyproject.toml``. Rooms are packages or modules; what a room
+imports of itself, of the standard library and of other projects is not its matter. Imports within
 functions and for types alone count.
 """
 

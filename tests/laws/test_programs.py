@@ -126,7 +126,7 @@ def test_a_carry_that_waits_for_an_older_one():
     assert "read after it was written" in broken(program, due)
 
 
-@pytest.mark.parametrize("label", ["FP input", "dS", "dU for WG", "old weights", "loss input"])
+@pytest.mark.parametrize("label", ["FP input", "dS", "dY for WG", "old weights", "loss input"])
 def test_what_nobody_waits_for(label):
     """A completion that no tile needs any more."""
     program, due = program_of()
@@ -141,7 +141,7 @@ def test_a_half_of_a_memory_that_is_not_waited_for():
     program, due = program_of()
     labels = program.completions.labels
     for tile in tiles(program, "bp"):
-        tile.needs = tuple(ident for ident in tile.needs if not labels[ident].startswith("dU used"))
+        tile.needs = tuple(ident for ident in tile.needs if not labels[ident].startswith("dY used"))
     assert broken(program, due) == ["what arrives is waited for"]
 
 

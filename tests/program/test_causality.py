@@ -181,7 +181,7 @@ def test_weights_are_updated_when_all_gradients_are_there(log):
 
 
 def test_gradients_in_memory_never_exceed_it(log):
-    """dU is held from the start of its GRAD to the end of its WG; at most what the memory holds."""
+    """dY is held from the start of its GRAD to the end of its WG; at most what the memory holds."""
     chip = log.plan.chip
     peaks = []
     for core in range(chip.cores):
@@ -213,12 +213,12 @@ def needed_samples(program, tile, what):
 
 
 def test_the_first_tile_of_a_block_waits_for_all_its_samples(log):
-    """FP for its inputs, GRAD for dS, BP and WG for dU, the loss for the last layer's spikes."""
+    """FP for its inputs, GRAD for dS, BP and WG for dY, the loss for the last layer's spikes."""
     kinds = {
         Phase.FP: "FP input",
         Phase.GRAD: "dS",
-        Phase.BP: "dU",
-        Phase.WG: "dU for WG",
+        Phase.BP: "dY for BP",
+        Phase.WG: "dY for WG",
         Phase.LOSS: "loss input",
     }
     for engines in log.program.tiles:

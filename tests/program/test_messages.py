@@ -94,7 +94,7 @@ def test_fp_input_received_is_what_is_needed(split, cores, pool):
 def test_gradients_received_are_what_is_needed(split, cores, pool, stride):
     """Dense dS: every K-slice gives each pooled element once, as partial sums if there are more.
 
-    dU reaches every core whose BP rows need it; its own BP and WG get it without a message.
+    dY reaches every core whose BP rows need it; its own BP and WG get it without a message.
     """
     drawn = job(*eight_wide(pool, stride), batch=4, steps=3, densities=ALL_ONES)
     plan = place(*drawn, f"mapping.split={split}", f"cores={cores}", *DENSE, NO_SLICE_SKIPPING)
@@ -108,16 +108,16 @@ def test_gradients_received_are_what_is_needed(split, cores, pool, stride):
     got = sum(s.nbytes for s in found if s.what == f"dS {last.layer.name}")
     assert got * 8 == last.layer.out_shape[0] * 4 * plan.steps * 16
     for layer_plan in plan.layers:
-        inner = [s for s in found if s.what == f"dU for WG {layer_plan.layer.name}"]
+        inner = [s for s in found if s.what == f"dY for WG {layer_plan.layer.name}"]
         assert all(s.source == s.core and not s.nbytes for s in inner)
-        given = sum(s.nbytes for s in found if s.what == f"dU {layer_plan.layer.name}")
+        given = sum(s.nbytes for s in found if s.what == f"dY for BP {layer_plan.layer.name}")
         assert given * 8 == (
             halo_elements(layer_plan) * plan.steps * 16 if layer_plan.layer.index else 0
         )
 
 
 def halo_elements(layer_plan):
-    """dU elements that all BP slices of a layer read, counted row by row."""
+    """dY elements that all BP slices of a layer read, counted row by row."""
     layer, total = layer_plan.layer, 0
     for part in layer_plan.slices:
         rows = {

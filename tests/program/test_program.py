@@ -140,7 +140,7 @@ def test_random_programs_run_to_their_end(drawn, split, cores, small):
 @pytest.mark.parametrize("cores", [1, 3, 20])
 @pytest.mark.parametrize("gradients", ["48 Kib", "96 Kib", "200 Kib"])
 def test_small_gradient_memories_do_not_deadlock(split, cores, gradients):
-    """dU of one sample in the whole memory, in half of it, of two samples; all waits resolve."""
+    """dY of one sample in the whole memory, in half of it, of two samples; all waits resolve."""
     first = conv((5, 8, 8), 16, 3, padding=1)
     second = conv(first.out_shape, 16, 3, padding=1, pool=2)
     drawn = job(first, second, linear(256, 10), batch=5, steps=3, densities=Densities(live=0.7))
@@ -183,7 +183,7 @@ def test_tiles_run_on_the_engine_of_their_phase_in_the_order_of_the_schedule():
 
 
 def test_a_dead_block_fetches_nothing():
-    """A block whose dU is zero is skipped whole: no weights, no masks, no spikes."""
+    """A block whose dY is zero is skipped whole: no weights, no masks, no spikes."""
     first = conv((4, 8, 8), 16, 3, padding=1)
     workload, recording = job(first, linear(1024, 10), densities=Densities(live=0.0))
     _, program = built(workload, recording)

@@ -11,7 +11,7 @@ from tlm.laws.due import Due
 from tlm.space.program import Program
 from tlm.space.tile import Tile
 
-RELEASES = ("dU used", "U used")  # of memories that are filled and read by halves
+RELEASES = ("dY used", "U used")  # of memories that are filled and read by halves
 HALVES = 2
 IN_DRAM = ("saved", "dX", "dY", "dI", "partial dW")  # need not be read; see ``dram_contents``
 DEPARTURE = "samples done"  # a group of samples has left the chip

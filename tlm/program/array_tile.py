@@ -12,10 +12,11 @@ from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import Layout, Panel, Passes
 from tlm.counts.walk_count import some_blocks, summed
 from tlm.program.builder import ProgramBuilder, dead_pairs
+from tlm.program.tile_draft import TileDraft
 from tlm.space.array_types import Ints
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.region import Block, length
-from tlm.space.tile import Extent, Tile, Work
+from tlm.space.tile import Extent, Work
 from tlm.storage.plan import LayerPlan
 from tlm.storage.streams import TileGrouping
 
@@ -23,45 +24,54 @@ DEAD = (Phase.BP, Phase.WG)  # phases that skip slices without gradient
 
 
 def array_tiles(
-    builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, array: EngineArray, some: Passes, cuts: Sequence[TileGrouping],
+    builder: ProgramBuilder,
+    phase: Phase,
+    layer_plan: LayerPlan,
+    passes: Passes,
+    groupings: Sequence[TileGrouping],
     operand_bits: int,
-) -> Iterator[tuple[Block, TileGrouping, list[Tile]]]:  # fmt: skip
-    """The tiles of every block, as the block's cut says; those cut alike are added up together."""
+) -> Iterator[tuple[Block, TileGrouping, list[TileDraft]]]:
+    """The tiles of every block, grouped as said for it; blocks grouped alike are counted together.
+
+    ``operand_bits`` is the width of the operand that is not a weight.
+    """
     engine, chip = ENGINE_OF_PHASE[phase], builder.plan.chip
-    for _, run in groupby(range(len(cuts)), lambda at: id(cuts[at])):
-        found = list(run)
-        own, cut = slice(found[0], found[-1] + 1), cuts[found[0]]
-        walked = summed(some_blocks(some.counts, own), cut.starts)
+    array: EngineArray = getattr(builder.arrays, engine)
+    for _, run in groupby(range(len(groupings)), lambda at: id(groupings[at])):
+        alike = list(run)
+        span, grouping = slice(alike[0], alike[-1] + 1), groupings[alike[0]]
+        walked = summed(some_blocks(passes.counts, span), grouping.starts)
         energy: dict[str, Ints] = {}
-        if some.layout.scanned:
+        if passes.layout.scanned:
             adds = chip.core.zero_operand_adds
             energy = walk_energy(array, walked, operand_bits, adds)
-            energy |= cut.energy(engine, array, builder.arrays.weight_bits)
+            energy |= grouping.energy(engine, array, builder.arrays.weight_bits)
         work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
         table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
-        for block, rows in zip(some.blocks[own], table, strict=True):
-            yield block, cut, _tiles(phase, layer_plan, block, cut.runs, rows, list(energy))
+        for block, rows in zip(passes.blocks[span], table, strict=True):
+            tiles = _tiles(phase, layer_plan, block, grouping.runs, rows, list(energy))
+            yield block, grouping, tiles
 
 
 def _tiles(
     phase: Phase, layer_plan: LayerPlan, block: Block, runs: Sequence[tuple[Extent, ...]],
     rows: list[list[int]], actions: list[str],
-) -> list[Tile]:  # fmt: skip
+) -> list[TileDraft]:  # fmt: skip
     """Tiles of a block; each of ``rows`` is cycles, the work's counts, and those of ``actions``."""
     place = (phase, layer_plan.layer.index, block.samples[0], length(block.samples), block.steps[0],
              length(block.steps))  # fmt: skip
     skipped = dead_pairs(layer_plan, block.samples, block.steps) if phase in DEAD else ()
-    made = []
+    drafts = []
     for reads, (cycles, slots, executed, dense, useful, *charges) in zip(runs, rows, strict=True):
         energy = {name: count for name, count in zip(actions, charges, strict=True) if count}
         work = Work(slots, executed, dense, useful, energy)
-        made.append(Tile(*place, cycles, work, reads=reads, skipped=skipped))
-    return made
+        drafts.append(TileDraft(*place, cycles, work, reads=reads, skipped=skipped))
+    return drafts
 
 
 def by_panel(
-    layout: Layout, cut: TileGrouping, tiles: list[Tile]
-) -> list[tuple[Panel, list[Tile]]]:
+    layout: Layout, grouping: TileGrouping, tiles: list[TileDraft]
+) -> list[tuple[Panel, list[TileDraft]]]:
     """The tiles of every panel of a block."""
-    spans = zip(layout.panels, cut.panels, strict=True)
+    spans = zip(layout.panels, grouping.panels, strict=True)
     return [(panel, tiles[slice(*span)]) for panel, span in spans]

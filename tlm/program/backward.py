@@ -16,11 +16,12 @@ from tlm.program.builder import ProgramBuilder, per_sample, saved
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.normalise import exchange_statistics, unit_regions
 from tlm.program.routes import Route, return_gradient, routes_of
+from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, Span, length, overlap
-from tlm.space.tile import Extent, Tile
+from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
-from tlm.storage.sweeps import Sweep, backward_rounds
+from tlm.storage.sweeps import Sweep, backward_sweeps
 
 
 def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice]) -> None:
@@ -56,52 +57,62 @@ def _propagate(
     positions, panel = panel_positions(builder.arrays, builder.arrays.bp, columns, channels)
     array, width = builder.arrays.bp, builder.plan.chip.precision.gradient
     walk = list(blocks(samples, part.input_rows, builder.plan.steps, columns, positions))
-    for turn in backward_rounds(builder.plan, layer_plan, part, samples):
-        size = builder.streams.together(turn, array)
-        for some in layer_plan.work.backward(
-            walk, part.neurons.channels, turn.outputs, panel, size
+    for sweep in backward_sweeps(builder.plan, layer_plan, part, samples):
+        size = builder.streams.together(sweep, array)
+        for passes in layer_plan.work.backward(
+            walk, part.neurons.channels, sweep.outputs, panel, size
         ):
-            cuts = [
-                builder.streams.cut(turn, layer_plan, part.core, some.layout) for _ in some.blocks
+            groupings = [
+                builder.streams.cut(sweep, layer_plan, part.core, passes.layout)
+                for _ in passes.blocks
             ]
-            made = array_tiles(builder, Phase.BP, layer_plan, array, some, cuts, width)
-            for block, cut, tiles in made:
-                panels = by_panel(some.layout, cut, tiles)
-                _block(builder, layer_plan, routes, part, turn, block, panels, some.layout.scanned)
+            drafted = array_tiles(builder, Phase.BP, layer_plan, passes, groupings, width)
+            for block, grouping, tiles in drafted:
+                panels = by_panel(passes.layout, grouping, tiles)
+                if passes.layout.scanned:
+                    for _, panel_tiles in panels:
+                        panel_tiles[-1].add_cycles(builder.arrays.depth)
+                _block(builder, routes, part, sweep, block, panels)
 
 
 def _block(
-    builder: ProgramBuilder, layer_plan: LayerPlan, routes: list[Route], part: Slice, turn: Sweep, block: Block,
-    made: list[tuple[Panel, list[Tile]]], scanned: bool,
-) -> None:  # fmt: skip
-    reads, read_needs = _mask_reads(builder, layer_plan, part, turn, block)
-    fetched, each = _gradient_reads(builder, layer_plan, part, turn, block)
+    builder: ProgramBuilder,
+    routes: list[Route],
+    part: Slice,
+    sweep: Sweep,
+    block: Block,
+    panels: list[tuple[Panel, list[TileDraft]]],
+) -> None:
+    """Append the tiles of a block, with what they read, wait for and send."""
+    layer_plan = routes[0].layer_plan
+    reads, read_needs = _mask_reads(builder, layer_plan, part, sweep, block)
+    fetched, each = _gradient_reads(builder, layer_plan, part, sweep, block)
     needs: tuple[int, ...] = ()
     if layer_plan.gradients == "memory":
-        needs = per_sample(builder, "dU", layer_plan, part, block.samples)
+        needs = per_sample(builder, "dY for BP", layer_plan, part, block.samples)
     else:
         read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
     plane = length(block.rows) * layer_plan.layer.in_shape[2]
-    for panel, tiles in made:
+    for panel, tiles in panels:
         first, last, chunk = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
-        first.needs, first.read_needs = needs, read_needs
-        if chunk[0] == turn.outputs[0] or each:
+        first.add_needs(needs)
+        first.add_read_needs(read_needs)
+        if chunk[0] == sweep.outputs[0] or each:
             reads += fetched
-        first.reads, reads = reads + first.reads, ()
-        if scanned:
-            last.cycles += builder.arrays.depth
-        last.covers = length(chunk) * plane * length(panel.partners)
-        return_gradient(builder, layer_plan, routes, part, block, chunk, last)
+        first.add_reads_before(reads)
+        reads = ()
+        last.add_covers(length(chunk) * plane * length(panel.partners))
+        return_gradient(builder, routes, part, block, chunk, last)
 
 
 def _gradient_reads(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, turn: Sweep, block: Block
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sweep: Sweep, block: Block
 ) -> tuple[tuple[Extent, ...], bool]:
     """The DRAM runs of the dY a block needs, and whether every chunk of inputs streams them."""
     if layer_plan.gradients == "memory":
         return (), False
-    fresh, each = builder.streams.gradient_rows(turn, layer_plan, part, block)
+    fresh, each = builder.streams.gradient_rows(sweep, layer_plan, part, block)
     tensor = layer_plan.tensors["dY"]
     return tensor.runs(
         fresh.samples, block.steps, fresh.channels, fresh.rows, layer_plan.skips
@@ -116,16 +127,16 @@ def _gradient_saved(
     if key not in builder.saves:
         builder.saves[key] = tuple(
             ident
-            for one in layer_plan.replicas(part)
+            for replica in layer_plan.replicas(part)
             for ident in per_sample(
-                builder, "dY", layer_plan, one, overlap(samples, one.neurons.samples)
+                builder, "dY", layer_plan, replica, overlap(samples, replica.neurons.samples)
             )
         )
     return builder.saves[key]
 
 
 def _mask_reads(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, turn: Sweep, block: Block
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sweep: Sweep, block: Block
 ) -> tuple[tuple[Extent, ...], tuple[int, ...]]:
     """The output masks BP needs to skip outputs, from DRAM where FP left them."""
     engine = builder.plan.chip.core.engines.bp
@@ -133,12 +144,12 @@ def _mask_reads(
         return (), ()
     runs: tuple[Extent, ...] = ()
     needs: tuple[int, ...] = ()
-    rows = builder.streams.mask_rows(turn, layer_plan, part, block)
-    for one in layer_plan.producers:
-        tensor = one.tensors["need"]
-        found = tensor.runs(
+    rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
+    for producer in layer_plan.producers:
+        tensor = producer.tensors["need"]
+        producer_runs = tensor.runs(
             block.samples, block.steps, (0, tensor.channels), rows, layer_plan.skips
         )
-        runs += found
-        needs += saved(builder, one, block.samples) if found else ()
+        runs += producer_runs
+        needs += saved(builder, producer, block.samples) if producer_runs else ()
     return runs, needs

@@ -8,6 +8,7 @@ from tlm.program.backward import build_backward
 from tlm.program.builder import ProgramBuilder
 from tlm.program.forward import build_forward
 from tlm.program.gradient import build_loss
+from tlm.program.tile_draft import TileDraft
 from tlm.program.update import build_reduction, build_update, guard_old_weights
 from tlm.program.weight_gradient import build_weight_gradient
 from tlm.space.phase import ENGINES
@@ -25,11 +26,10 @@ def build_program(plan: Plan) -> Program:
     FP of a group is put before BP of the group before, because U made again for BP goes through
     the FP engine. An update follows WG of the layer below, so that its reduction travels meanwhile.
     """
-    tiles: list[dict[str, list[Tile]]] = [
+    drafts: list[dict[str, list[TileDraft]]] = [
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
-    program = Program(tiles, Completions())
-    builder = ProgramBuilder(plan, program, Streams(plan))
+    builder = ProgramBuilder(plan, Streams(plan), Completions(), drafts)
     turns: dict[int, int] = {}
     groups = range(len(plan.schedule.groups))
     ahead = min(1, plan.schedule.in_flight - 1)
@@ -41,22 +41,30 @@ def build_program(plan: Plan) -> Program:
     build_update(builder, plan.layers[0])
     for layer_plan in plan.layers:
         guard_old_weights(builder, layer_plan)
-    return program
+    return Program(_frozen(drafts), builder.done)
+
+
+def _frozen(drafts: list[dict[str, list[TileDraft]]]) -> list[dict[str, list[Tile]]]:
+    """The finished tiles; the drafts of an engine are dropped as soon as its tiles are there."""
+    return [
+        {engine: [tile.frozen() for tile in engines.pop(engine)] for engine in ENGINES}
+        for engines in drafts
+    ]
 
 
 def _forward(builder: ProgramBuilder, group: int) -> None:
     """FP of a group, layer by layer; it waits until an earlier group has left the chip."""
     plan = builder.plan
-    starts = [len(engines["fp"]) for engines in builder.program.tiles]
+    starts = [len(engines["fp"]) for engines in builder.drafts]
     for layer_plan, steps in _forward_order(plan):
         build_forward(builder, layer_plan, plan.schedule.parts(layer_plan.slices, group), steps)
     before = group - plan.schedule.in_flight
     if before >= 0:
-        gone = builder.done.ident("samples done", "group", before)
-        for start, engines in zip(starts, builder.program.tiles, strict=True):
+        finished = builder.done.ident("samples done", "group", before)
+        for start, engines in zip(starts, builder.drafts, strict=True):
             if start < len(engines["fp"]):
-                engines["fp"][start].needs += (gone,)
-                engines["fp"][start].read_needs += (gone,)
+                engines["fp"][start].add_needs((finished,))
+                engines["fp"][start].add_read_needs((finished,))
 
 
 def _forward_order(plan: Plan) -> Iterator[tuple[LayerPlan, Span]]:
@@ -72,7 +80,7 @@ def _forward_order(plan: Plan) -> Iterator[tuple[LayerPlan, Span]]:
     depths: list[int] = []
     for layer_plan in plan.layers:
         depths.append(
-            1 + max((depths[one.layer.index] for one in layer_plan.producers), default=-1)
+            1 + max((depths[producer.layer.index] for producer in layer_plan.producers), default=-1)
         )
     for wave in range(max(depths) + plan.steps):
         for layer_plan, depth in zip(plan.layers, depths, strict=True):
@@ -84,7 +92,7 @@ def _backward(builder: ProgramBuilder, group: int, turns: dict[int, int]) -> Non
     """Loss, BP and WG of a group; with the last one, reductions and updates."""
     plan = builder.plan
     layers, schedule = plan.layers, plan.schedule
-    starts = [{name: len(engines[name]) for name in engines} for engines in builder.program.tiles]
+    starts = [{name: len(engines[name]) for name in engines} for engines in builder.drafts]
     build_loss(builder, layers[-1], schedule.groups[group])
     for layer_plan in reversed(layers):
         build_backward(builder, layer_plan, schedule.parts(layer_plan.slices, group))
@@ -104,8 +112,8 @@ def _let_go(builder: ProgramBuilder, group: int, starts: list[dict[str, int]]) -
 
     As for old weights, the release costs nothing on the mesh (assumed).
     """
-    gone = builder.done.ident("samples done", "group", group)
-    for start, engines in zip(starts, builder.program.tiles, strict=True):
+    finished = builder.done.ident("samples done", "group", group)
+    for start, engines in zip(starts, builder.drafts, strict=True):
         for name in ("bp", "wg"):
             if len(engines[name]) > start[name]:
-                engines[name][-1].signals += (builder.done.expect(gone),)
+                engines[name][-1].add_signals((builder.done.expect(finished),))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tlm.counts.core_arrays import CoreArrays
+from tlm.program.tile_draft import TileDraft
 from tlm.space.array_types import Bools
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
-from tlm.space.program import Completions, Program
+from tlm.space.program import Completions
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Extent, Message, Tile
+from tlm.space.tile import Extent, Message
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
 from tlm.storage.streams import Streams
@@ -24,65 +25,61 @@ class ProgramBuilder:
     """Collects the tiles of all engines of all cores while the phases are built."""
 
     plan: Plan
-    program: Program
     streams: Streams
+    done: Completions
+    drafts: list[dict[str, list[TileDraft]]]
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
     spills: dict[tuple[int, int], dict[tuple[Span, Span], Spill]] = field(default_factory=dict)
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
-    _wanted: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
+    _read: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
     @property
     def arrays(self) -> CoreArrays:
         """The engines' arrays."""
         return self.plan.arrays
 
-    @property
-    def done(self) -> Completions:
-        """The completions by name."""
-        return self.program.completions
-
-    def add(self, core: int, tile: Tile) -> Tile:
+    def add(self, core: int, tile: TileDraft) -> TileDraft:
         """Append a tile to the program of its phase's engine."""
-        self.program.tiles[core][ENGINE_OF_PHASE[tile.phase]].append(tile)
+        self.drafts[core][ENGINE_OF_PHASE[tile.phase]].append(tile)
         return tile
 
-    def extend(self, core: int, tiles: list[Tile]) -> None:
+    def extend(self, core: int, tiles: list[TileDraft]) -> None:
         """Append tiles of one phase, as :meth:`add` does."""
-        self.program.tiles[core][ENGINE_OF_PHASE[tiles[0].phase]] += tiles
+        self.drafts[core][ENGINE_OF_PHASE[tiles[0].phase]] += tiles
 
     def send(self, command: Command, source: int, core: int, nbytes: int, arrives: tuple[int, ...],
-             tile: Tile) -> None:  # fmt: skip
+             tile: TileDraft) -> None:  # fmt: skip
         """Let ``tile`` hand data over: a message to another core, a signal on the same one."""
         if core == source:
             for ident in arrives:
                 self.done.expect(ident)
-            tile.signals += arrives
+            tile.add_signals(arrives)
             return
         packets = max(1, ceil_div(nbytes, self.plan.chip.noc.payload))
         for ident in arrives:
             self.done.expect(ident, packets)
-        tile.messages += (Message(command, core, nbytes, arrives),)
+        tile.add_message(Message(command, core, nbytes, arrives))
 
     def by_step(self, what: str, steps: Span) -> str:
         """The name of a completion of FP; in a wavefront every time step has its own."""
         return f"{what} step {steps[0]}" if self.plan.schedule.by_step else what
 
-    def wanted_by(self, layer_plan: LayerPlan) -> list[tuple[Slice, Region]]:
+    def read_by(self, layer_plan: LayerPlan) -> list[tuple[Slice, Region]]:
         """Every slice of a layer with what it reads of its sources' pooled grid."""
-        found = self._wanted.get(layer_plan.layer.index)
-        if found is None:
-            found = [
+        regions = self._read.get(layer_plan.layer.index)
+        if regions is None:
+            regions = [
                 (part, layer_plan.wanted_input(product_region(layer_plan, part)))
                 for part in layer_plan.slices
             ]
-            self._wanted[layer_plan.layer.index] = found
-        return found
+            self._read[layer_plan.layer.index] = regions
+        return regions
 
 
-def tile_of(phase: Phase, layer_plan: LayerPlan, block: Block) -> Tile:
+def tile_of(phase: Phase, layer_plan: LayerPlan, block: Block) -> TileDraft:
     """An empty tile of a phase of a layer over the samples and steps of ``block``."""
-    return Tile(
+    return TileDraft(
         phase,
         layer_plan.layer.index,
         block.samples[0],
@@ -92,9 +89,9 @@ def tile_of(phase: Phase, layer_plan: LayerPlan, block: Block) -> Tile:
     )
 
 
-def once(phase: Phase, layer_plan: LayerPlan) -> Tile:
+def once(phase: Phase, layer_plan: LayerPlan) -> TileDraft:
     """An empty tile of what is done once a mini-batch."""
-    return Tile(phase, layer_plan.layer.index, BATCH, 1, BATCH, 1)
+    return TileDraft(phase, layer_plan.layer.index, BATCH, 1, BATCH, 1)
 
 
 def per_sample(
@@ -128,24 +125,30 @@ def saved_inputs(
 ) -> tuple[int, ...]:
     """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
     return tuple(
-        ident for one in layer_plan.producers for ident in saved(builder, one, samples, what)
+        ident
+        for producer in layer_plan.producers
+        for ident in saved(builder, producer, samples, what)
     )
 
 
-def take_inputs(
-    builder: ProgramBuilder, engine: str, layer_plan: LayerPlan, fresh: Region, steps: Span, tile: Tile,
-    live: Bools | None = None, from_dram: bool = True,
-) -> None:  # fmt: skip
-    """Let a tile fetch new inputs, add up its sources and pool their sum on the way in.
+def fetch_inputs(
+    layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft, live: Bools | None = None
+) -> None:
+    """Let a tile fetch new inputs from DRAM, before all else; only ``live`` [T, B] pairs."""
+    tile.add_reads_before(layer_plan.input_runs(fresh, steps, live))
+
+
+def add_up_sources(
+    engine: str, layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft
+) -> None:
+    """Charge a tile for the sum of its layer's sources and for the pool behind it.
 
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
-    if from_dram:
-        tile.reads = layer_plan.input_runs(fresh, steps, live) + tile.reads
     adds = len(layer_plan.layer.sources) - 1 + (layer_plan.layer.input_pool is not None)
     if adds:
         elements = fresh.size * layer_plan.feeds[0].width * length(steps)
-        merge(tile.work.energy, {f"{engine}.input_add": elements * adds})
+        tile.add_energy({f"{engine}.input_add": elements * adds})
 
 
 def bitmap_bytes(elements: int, present: int, bits: int) -> int:
@@ -163,13 +166,6 @@ def spike_bytes(elements: int, present: int, bits: int = 1) -> int:
     """
     address = max(1, (elements - 1).bit_length()) + bits - 1
     return ceil_div(min(elements * bits, present * address), 8)
-
-
-def merge(total: dict[str, int], more: dict[str, int]) -> None:
-    """Add the counts of ``more`` to ``total``."""
-    for action, count in more.items():
-        if count:
-            total[action] = total.get(action, 0) + count
 
 
 def dead_pairs(layer_plan: LayerPlan, samples: Span, steps: Span) -> tuple[tuple[int, int], ...]:

@@ -17,7 +17,6 @@ from tlm.placement.slice_bits import dY_bits
 from tlm.program.builder import (
     ProgramBuilder,
     bitmap_bytes,
-    merge,
     per_sample,
     saved,
     tile_of,
@@ -26,12 +25,13 @@ from tlm.program.builder import (
 from tlm.program.forward import walk_products
 from tlm.program.normalise import read_currents, statistics, unit_regions
 from tlm.program.soma import loss_core
+from tlm.program.tile_draft import TileDraft
 from tlm.space.geometry import fed_rows, output_rows, product_span
 from tlm.space.phase import Command, Phase
 from tlm.space.ports import STATE_PORT_BITS
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Extent, Tile, Work
+from tlm.space.tile import Extent, Work
 from tlm.storage.plan import LayerPlan
 
 LOSS_PASSES = 3  # exp, sum, divide: passes of the unit lanes over the classes (assumed)
@@ -42,12 +42,12 @@ def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[S
     classes, steps = prod(layer_plan.layer.pooled_shape), builder.plan.steps
     for sample in (sample for span in group for sample in range(*span)):
         core = loss_core(layer_plan, sample)
-        tile = Tile(Phase.LOSS, layer_plan.layer.index, sample, 1, 0, steps)
+        tile = TileDraft(Phase.LOSS, layer_plan.layer.index, sample, 1, 0, steps)
         passes = steps + LOSS_PASSES
-        tile.cycles = passes * ceil_div(classes, builder.arrays.lanes) + builder.arrays.depth
+        tile.add_cycles(passes * ceil_div(classes, builder.arrays.lanes) + builder.arrays.depth)
         tile.work = Work(energy={"bp.grad_op": passes * classes})
-        tile.needs = (builder.done.ident("loss input", sample),)
-        tile.covers = classes
+        tile.add_needs((builder.done.ident("loss input", sample),))
+        tile.add_covers(classes)
         builder.add(core, tile)
         for part in layer_plan.slices:
             if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
@@ -88,20 +88,24 @@ def current_gradient(
     neurons = per_pair * pairs if layer_plan.layer.neuron is not None else 0
     arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * builder.plan.steps
     adds = arrived * (layer_plan.partials - 1)
-    again = _recompute(builder, layer_plan, part, region)
+    recomputed = _recompute(builder, layer_plan, part, region)
     tile = builder.add(part.core, _tile(builder, Phase.GRAD, layer_plan, region))
     lanes = builder.arrays.lanes
-    tile.cycles = ceil_div(per_pair * pairs, lanes) + ceil_div(adds, lanes) + builder.arrays.depth
-    tile.covers = per_pair
-    tile.work.energy = {
-        "bp.grad_op": neurons,
-        "bp.reduce_add": adds,
-        "bp.partial_read": arrived * layer_plan.partials,
-        "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
-        "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
-    }
+    tile.add_cycles(
+        ceil_div(per_pair * pairs, lanes) + ceil_div(adds, lanes) + builder.arrays.depth
+    )
+    tile.add_covers(per_pair)
+    tile.add_energy(
+        {
+            "bp.grad_op": neurons,
+            "bp.reduce_add": adds,
+            "bp.partial_read": arrived * layer_plan.partials,
+            "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
+            "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
+        }
+    )
     _arrivals(builder, layer_plan, part, region, tile)
-    tile.needs += again
+    tile.add_needs(recomputed)
     _saved_state(builder, layer_plan, part, region, tile)
     if layer_plan.exact:
         _leave_current_gradient(builder, layer_plan, part, region, tile)
@@ -117,22 +121,24 @@ def normalised_gradient(
     per_pair = length(product.channels) * length(product.rows) * layer_plan.width
     values = per_pair * length(product.samples) * builder.plan.steps
     tile = builder.add(part.core, _tile(builder, Phase.NORM_GRAD, layer_plan, region))
-    tile.cycles = ceil_div(values, builder.arrays.lanes) + builder.arrays.depth
-    tile.covers = per_pair
-    tile.needs = (statistics(builder, layer_plan, part, Phase.NORM_GRAD),)
+    tile.add_cycles(ceil_div(values, builder.arrays.lanes) + builder.arrays.depth)
+    tile.add_covers(per_pair)
+    tile.add_needs((statistics(builder, layer_plan, part, Phase.NORM_GRAD),))
     bits = builder.plan.chip.precision.gradient
-    tile.work.energy = {"bp.norm_op": values, "bp.norm_read": wide_accesses(values, bits)}
+    tile.add_energy({"bp.norm_op": values, "bp.norm_read": wide_accesses(values, bits)})
     read_currents(builder, layer_plan, part, product, "bp", tile)
-    tile.read_needs += per_sample(builder, "dI", layer_plan, part, region.samples)
+    tile.add_read_needs(per_sample(builder, "dI", layer_plan, part, region.samples))
     if layer_plan.currents == "dram":
         steps = (0, builder.plan.steps)
-        tile.reads += layer_plan.tensors["dI"].runs(
-            region.samples, steps, region.channels, region.rows
+        tile.add_reads(
+            layer_plan.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
         )
     _leave_gradient(builder, layer_plan, part, region, tile)
 
 
-def _tile(builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, region: Region) -> Tile:
+def _tile(
+    builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, region: Region
+) -> TileDraft:
     return tile_of(phase, layer_plan, Block(region.samples, region.rows, (0, builder.plan.steps)))
 
 
@@ -141,17 +147,17 @@ def _product(layer_plan: LayerPlan, region: Region) -> Region:
 
 
 def _arrivals(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
     """Wait for the dS of a region's outputs, and read it where it went through DRAM."""
     if layer_plan.arriving == "memory":
-        tile.needs = per_sample(builder, "dS", layer_plan, part, region.samples)
+        tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
         return
     pooled = layer_plan.pooled(region)
     for reader in layer_plan.consumers:
-        tile.read_needs += saved(builder, reader, region.samples, "dX")
+        tile.add_read_needs(saved(builder, reader, region.samples, "dX"))
         for k in range(reader.split.k):
-            tile.reads += _input_gradient_runs(builder, layer_plan, reader, k, pooled)
+            tile.add_reads(_input_gradient_runs(builder, layer_plan, reader, k, pooled))
 
 
 def _input_gradient_runs(
@@ -173,9 +179,9 @@ def _input_gradient_runs(
             for c in range(*pooled.channels)
         ]
     return tuple(
-        run
+        extent
         for span in spans
-        for run in tensor.runs(pooled.samples, steps, span, (0, 1), reader.skips)
+        for extent in tensor.runs(pooled.samples, steps, span, (0, 1), reader.skips)
     )
 
 
@@ -191,89 +197,95 @@ def _recompute(
         return ()
     if not _product(layer_plan, region).size:
         return ()
-    tiles = builder.program.tiles[part.core]["fp"]
+    tiles = builder.drafts[part.core]["fp"]
     start = len(tiles)
     steps = (0, builder.plan.steps)
     walk_products(builder, layer_plan, part, _product(layer_plan, region), steps, Phase.RECOMPUTE)
-    turn = builder.recomputed.get(part.core, 0)
-    builder.recomputed[part.core] = turn + 1
+    region_index = builder.recomputed.get(part.core, 0)
+    builder.recomputed[part.core] = region_index + 1
     core = f"core{part.core:02d}"
-    if turn > 1:
-        tiles[start].needs += (builder.done.ident("U used", core, turn - 2),)
-    made = builder.done.ident("U again", core, turn)
-    tiles[-1].signals += (builder.done.expect(made),)
-    return (made,)
+    if region_index > 1:
+        tiles[start].add_needs((builder.done.ident("U used", core, region_index - 2),))
+    ready = builder.done.ident("U again", core, region_index)
+    tiles[-1].add_signals((builder.done.expect(ready),))
+    return (ready,)
 
 
 def _saved_state(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
     """Read what FP saved of the neurons; with batch statistics, U may follow from the currents."""
     steps = (0, builder.plan.steps)
     if layer_plan.layer.neuron is None:
         if "need" in layer_plan.tensors:  # where in its window each pooled value was
             at = layer_plan.pooled(region)
-            tile.reads += layer_plan.tensors["need"].runs(at.samples, steps, at.channels, at.rows)
-            tile.read_needs += per_sample(builder, "saved", layer_plan, part, region.samples)
+            tile.add_reads(layer_plan.tensors["need"].runs(at.samples, steps, at.channels, at.rows))
+            tile.add_read_needs(per_sample(builder, "saved", layer_plan, part, region.samples))
         return
     if layer_plan.state == "recompute":
         if layer_plan.exact:
             read_currents(builder, layer_plan, part, _product(layer_plan, region), "bp", tile)
             neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
-            merge(tile.work.energy, {"bp.norm_scale": neurons, "fp.soma_op": neurons})
+            tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
         else:
             used = builder.done.ident("U used", f"core{part.core:02d}",
                                       builder.recomputed[part.core] - 1)  # fmt: skip
-            tile.signals += (builder.done.expect(used),)
+            tile.add_signals((builder.done.expect(used),))
     if layer_plan.state == "keep":
         return
     for name in ("U", "S", "m", "winner"):
         if name in layer_plan.tensors:
-            tile.reads += layer_plan.tensors[name].runs(
-                region.samples, steps, region.channels, region.rows
+            tile.add_reads(
+                layer_plan.tensors[name].runs(region.samples, steps, region.channels, region.rows)
             )
-    tile.read_needs += per_sample(builder, "saved", layer_plan, part, region.samples)
+    tile.add_read_needs(per_sample(builder, "saved", layer_plan, part, region.samples))
 
 
 def _leave_current_gradient(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
     """Put dL/dI aside until the batch's sums are known, adding to them as it passes."""
     values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
-    merge(tile.work.energy, {"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
+    tile.add_energy({"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
     if layer_plan.currents == "dram":
-        tile.writes += layer_plan.tensors["dI"].runs(
-            region.samples, steps, region.channels, region.rows
+        tile.add_writes(
+            layer_plan.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
         )
-    tile.saves += tuple(
-        builder.done.expect(ident)
-        for ident in per_sample(builder, "dI", layer_plan, part, region.samples)
+    tile.add_saves(
+        tuple(
+            builder.done.expect(ident)
+            for ident in per_sample(builder, "dI", layer_plan, part, region.samples)
+        )
     )
 
 
 def _leave_gradient(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
     """Hand dY of a region of neurons to BP and WG: in the gradient memory, or in DRAM."""
     product, steps = _product(layer_plan, region), (0, builder.plan.steps)
     values = product.size * layer_plan.width * builder.plan.steps
     bits = builder.plan.chip.precision.gradient
-    merge(tile.work.energy, {"bp.gradient_write": wide_accesses(values, bits)})
+    tile.add_energy({"bp.gradient_write": wide_accesses(values, bits)})
     if layer_plan.norm == "frozen":
-        merge(tile.work.energy, {"bp.norm_scale": values})
+        tile.add_energy({"bp.norm_scale": values})
     if layer_plan.gradients == "dram":
-        tile.writes += layer_plan.tensors["dY"].runs(
-            product.samples, steps, product.channels, product.rows, layer_plan.skips
+        tile.add_writes(
+            layer_plan.tensors["dY"].runs(
+                product.samples, steps, product.channels, product.rows, layer_plan.skips
+            )
         )
-        tile.saves += tuple(
-            builder.done.expect(ident)
-            for ident in per_sample(builder, "dY", layer_plan, part, region.samples)
+        tile.add_saves(
+            tuple(
+                builder.done.expect(ident)
+                for ident in per_sample(builder, "dY", layer_plan, part, region.samples)
+            )
         )
         return
-    tile.needs += _free_memory(builder, layer_plan, part)
-    own = per_sample(builder, "dU for WG", layer_plan, part, region.samples)
-    builder.send(Command.GRADIENT, part.core, part.core, 0, own, tile)
+    tile.add_needs(_free_memory(builder, layer_plan, part))
+    for_wg = per_sample(builder, "dY for WG", layer_plan, part, region.samples)
+    builder.send(Command.GRADIENT, part.core, part.core, 0, for_wg, tile)
     if layer_plan.producers:
         _share(builder, layer_plan, part, product, tile)
 
@@ -287,25 +299,25 @@ def _free_memory(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) ->
     chip = builder.plan.chip
     bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
     whole = bits > chip.core.memory.gradients // 2
-    turn, before_whole = builder.grads.get(part.core, (0, False))
-    builder.grads[part.core] = (turn + 1, whole)
-    freed = turn - (1 if whole or before_whole else 2)
-    return (builder.done.ident("dU used", f"core{part.core:02d}", freed),) if freed >= 0 else ()
+    block_index, before_whole = builder.grads.get(part.core, (0, False))
+    builder.grads[part.core] = (block_index + 1, whole)
+    freed = block_index - (1 if whole or before_whole else 2)
+    return (builder.done.ident("dY used", f"core{part.core:02d}", freed),) if freed >= 0 else ()
 
 
 def _share(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, made: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, dY: Region, tile: TileDraft
 ) -> None:
     """Give dY to every core whose BP rows need it: its own, and neighbours across row cuts."""
     for reader in layer_plan.slices:
         if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
             continue
-        wanted = Region(
+        needed = Region(
             part.neurons.channels,
             reader.neurons.samples,
             output_rows(layer_plan.layer, reader.input_rows),
         )
-        shared = made.meet(wanted)
+        shared = dY.meet(needed)
         if shared is None:
             continue
         values = layer_plan.dY[
@@ -315,7 +327,7 @@ def _share(
         elements = values[0, 0].size * int(np.count_nonzero(live))
         present = int(np.count_nonzero(values[live]))
         nbytes = gradient_bytes(builder, elements, present, builder.plan.chip.precision.gradient)
-        arrives = per_sample(builder, "dU", layer_plan, reader, shared.samples)
+        arrives = per_sample(builder, "dY for BP", layer_plan, reader, shared.samples)
         builder.send(Command.GRADIENT, part.core, reader.core, nbytes, arrives, tile)
 
 

@@ -12,17 +12,16 @@ from collections.abc import Iterator
 
 from tlm.program.builder import (
     ProgramBuilder,
-    merge,
     once,
     per_sample,
     tile_of,
     wide_accesses,
 )
 from tlm.program.soma import leave_state, soma
+from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
 
@@ -35,27 +34,28 @@ def leave_currents(
     part: Slice,
     region: Region,
     steps: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Drain an output tile into the memory of batch normalisation, summing as it passes."""
     products = region.size * layer_plan.width * length(steps)
-    tile.cycles += builder.arrays.depth + ceil_div(products, builder.arrays.lanes)
+    tile.add_cycles(builder.arrays.depth + ceil_div(products, builder.arrays.lanes))
     bits = builder.plan.chip.precision.membrane
-    merge(
-        tile.work.energy,
+    tile.add_energy(
         {
             "fp.partial_read": products,
             "fp.norm_stat": products,
             "fp.norm_write": wide_accesses(products, bits),
-        },
+        }
     )
     if layer_plan.currents == "dram":
-        tile.writes += layer_plan.tensors["Y"].runs(
-            region.samples, steps, region.channels, region.rows
+        tile.add_writes(
+            layer_plan.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
         )
-    tile.saves += tuple(
-        builder.done.expect(ident)
-        for ident in per_sample(builder, "currents", layer_plan, part, region.samples)
+    tile.add_saves(
+        tuple(
+            builder.done.expect(ident)
+            for ident in per_sample(builder, "currents", layer_plan, part, region.samples)
+        )
     )
 
 
@@ -69,11 +69,11 @@ def build_normalise(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             builder, product_region(layer_plan, part), layer_plan.width, bits
         ):
             tile = builder.add(part.core, tile_of(Phase.NORM, layer_plan, _whole(region, steps)))
-            tile.needs = (statistics(builder, layer_plan, part, Phase.NORM),)
+            tile.add_needs((statistics(builder, layer_plan, part, Phase.NORM),))
             products = region.size * layer_plan.width * length(steps)
-            tile.cycles = ceil_div(products, builder.arrays.lanes) + builder.arrays.depth
-            tile.covers = length(region.channels) * length(region.rows) * layer_plan.width
-            tile.work.energy = {"fp.norm_op": products}
+            tile.add_cycles(ceil_div(products, builder.arrays.lanes) + builder.arrays.depth)
+            tile.add_covers(length(region.channels) * length(region.rows) * layer_plan.width)
+            tile.add_energy({"fp.norm_op": products})
             read_currents(builder, layer_plan, part, region, "fp", tile)
             ready = layer_plan.neurons(region)
             soma(builder, layer_plan, part, ready, steps, tile)
@@ -86,17 +86,17 @@ def read_currents(
     part: Slice,
     region: Region,
     engine: str,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Let a tile read the currents of a region of the product, all steps."""
     steps = (0, builder.plan.steps)
     values = region.size * layer_plan.width * length(steps)
     bits = builder.plan.chip.precision.membrane
-    merge(tile.work.energy, {f"{engine}.norm_read": wide_accesses(values, bits)})
-    tile.read_needs += per_sample(builder, "currents", layer_plan, part, region.samples)
+    tile.add_energy({f"{engine}.norm_read": wide_accesses(values, bits)})
+    tile.add_read_needs(per_sample(builder, "currents", layer_plan, part, region.samples))
     if layer_plan.currents == "dram":
-        tile.reads += layer_plan.tensors["Y"].runs(
-            region.samples, steps, region.channels, region.rows
+        tile.add_reads(
+            layer_plan.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
         )
 
 
@@ -123,12 +123,16 @@ def exchange_statistics(
         channels = length(part.neurons.channels) * times
         adds = SUMS * channels * (len(replicas) - 1)
         tile = builder.add(part.core, once(phase, layer_plan))
-        tile.needs = (
-            builder.done.ident(f"{phase.name} sums", layer_plan.layer.name, f"core{part.core:02d}"),
+        tile.add_needs(
+            (
+                builder.done.ident(
+                    f"{phase.name} sums", layer_plan.layer.name, f"core{part.core:02d}"
+                ),
+            )
         )
         lanes = builder.arrays.lanes
-        tile.cycles = ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.arrays.depth
-        tile.work.energy = {f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds}
+        tile.add_cycles(ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.arrays.depth)
+        tile.add_energy({f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds})
         nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
         for replica in replicas:
             arrives = (statistics(builder, layer_plan, replica, phase),)

@@ -8,10 +8,10 @@ import numpy as np
 
 from tlm.program.builder import ProgramBuilder, per_sample
 from tlm.program.gradient import gradient_bytes
+from tlm.program.tile_draft import TileDraft
 from tlm.space.array_types import Bools
 from tlm.space.phase import Command
 from tlm.space.region import Block, Slice, Span, overlap
-from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import partial_bits
 
@@ -20,11 +20,13 @@ from tlm.storage.residency import partial_bits
 class Route:
     """The way of a layer's dX to one producer.
 
+    ``layer_plan`` is the layer that computes dX.
     ``owned`` [slices, B, C, H] says which elements of the layer's input grid flow to a slice of the
     producer (rows of a linear layer are its flattened inputs); ``need`` [T, B, C, H, W] which of
     them it needs. ``index_bits`` more travel with a value that a max-pool sends to one of many.
     """
 
+    layer_plan: LayerPlan
     producer: LayerPlan
     owned: Bools
     need: Bools
@@ -52,57 +54,63 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
         bits = (pool.size**2 - 1).bit_length() if pool.kind == "max" else 0
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
-    return Route(producer, owned, need.reshape(*need.shape[:2], *layer_plan.layer.in_shape), bits)
+    return Route(
+        layer_plan, producer, owned, need.reshape(*need.shape[:2], *layer_plan.layer.in_shape), bits
+    )
 
 
 def return_gradient(
     builder: ProgramBuilder,
-    layer_plan: LayerPlan,
     routes: list[Route],
     part: Slice,
     block: Block,
     chunk: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Send a finished chunk of dX to the slices of the producers that own its elements.
 
     Producers whose dS waits in DRAM share one copy there, one for each channel cut of the layer.
     """
+    layer_plan = routes[0].layer_plan
     for route in routes:
         if route.producer.arriving == "memory":
-            _send(builder, layer_plan, route, part, block, chunk, tile)
+            _send(builder, route, part, block, chunk, tile)
     if any(route.producer.arriving == "dram" for route in routes):
         k = [cut.neurons.channels for cut in layer_plan.slices[: layer_plan.split.k]].index(
             part.neurons.channels
         )
         tensor = layer_plan.tensors[f"dX{k}"]
-        tile.writes += tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips)
-        tile.saves += tuple(
-            builder.done.expect(ident)
-            for ident in per_sample(builder, "dX", layer_plan, part, block.samples)
+        tile.add_writes(
+            tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips)
+        )
+        tile.add_saves(
+            tuple(
+                builder.done.expect(ident)
+                for ident in per_sample(builder, "dX", layer_plan, part, block.samples)
+            )
         )
 
 
 def _send(
     builder: ProgramBuilder,
-    layer_plan: LayerPlan,
     route: Route,
     part: Slice,
     block: Block,
     chunk: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
+    layer_plan, target_slices = route.layer_plan, route.producer.slices
     (b0, b1), steps = block.samples, slice(*block.steps)
     live = layer_plan.live[steps, b0:b1]
-    wanted = route.need[steps, b0:b1, slice(*chunk), slice(*block.rows)]
-    counted = np.count_nonzero(wanted & live[..., None, None, None], axis=-1)
+    needed = route.need[steps, b0:b1, slice(*chunk), slice(*block.rows)]
+    needed_pairs = np.count_nonzero(needed & live[..., None, None, None], axis=-1)
     mine = route.owned[:, b0:b1, slice(*chunk), slice(*block.rows)]
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits
     for index in np.flatnonzero(mine.any(axis=(1, 2, 3))).tolist():
-        target = route.producer.slices[index]
+        target = target_slices[index]
         each = mine[index].sum(axis=(1, 2)) * layer_plan.layer.in_shape[2]
         elements = int((live * each).sum())
-        present = int((counted * mine[index]).sum())
+        present = int((needed_pairs * mine[index]).sum())
         nbytes = gradient_bytes(builder, elements, present, bits)
         samples = overlap(block.samples, target.neurons.samples)
         arrives = per_sample(builder, "dS", route.producer, target, samples)

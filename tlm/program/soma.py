@@ -6,16 +6,15 @@ import numpy as np
 
 from tlm.program.builder import (
     ProgramBuilder,
-    merge,
     per_sample,
     spike_bytes,
     wide_accesses,
 )
+from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.ports import STATE_PORT_BITS
 from tlm.space.region import Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 
 
@@ -25,7 +24,7 @@ def soma(
     part: Slice,
     ready: Region,
     steps: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Charge the neurons of ``ready`` to a tile; their time is that of the pass they ride on.
 
@@ -36,24 +35,23 @@ def soma(
         return
     neurons = ready.size * layer_plan.layer.out_shape[2] * length(steps)
     membrane = builder.plan.chip.precision.membrane
-    merge(
-        tile.work.energy,
+    tile.add_energy(
         {
             "fp.soma_op": neurons,
             "fp.membrane_read": wide_accesses(neurons, membrane),
             "fp.membrane_write": wide_accesses(neurons, membrane),
             "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
-        },
+        }
     )
     if "carry" in layer_plan.tensors:
         _carry(builder, layer_plan, part, ready, steps, tile)
     elif layer_plan.carry == "dram" and tile.phase == Phase.FP and steps[0]:
         before = (steps[0] - 1, steps[0])
-        tile.reads += layer_plan.tensors["U"].runs(
-            ready.samples, before, ready.channels, ready.rows
+        tile.add_reads(
+            layer_plan.tensors["U"].runs(ready.samples, before, ready.channels, ready.rows)
         )
         what = builder.by_step("saved", before)
-        tile.read_needs += per_sample(builder, what, layer_plan, part, ready.samples)
+        tile.add_read_needs(per_sample(builder, what, layer_plan, part, ready.samples))
 
 
 def _carry(
@@ -62,19 +60,21 @@ def _carry(
     part: Slice,
     ready: Region,
     steps: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Read U of the step before a block, write that of its last one."""
     run = layer_plan.tensors["carry"].runs(ready.samples, (0, 1), ready.channels, ready.rows)
-    place = (tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
-             "row", ready.rows[0], "channel", ready.channels[0], "step")  # fmt: skip
+    place = (
+        tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
+        "row", ready.rows[0], "channel", ready.channels[0], "step",
+    )  # fmt: skip
     if steps[0]:
-        tile.reads += run
-        tile.read_needs += (builder.done.ident("U carried", *place, steps[0]),)
+        tile.add_reads(run)
+        tile.add_read_needs((builder.done.ident("U carried", *place, steps[0]),))
     if steps[1] < builder.plan.steps:
-        tile.writes += run
+        tile.add_writes(run)
         after = builder.done.ident("U carried", *place, steps[1])
-        tile.saves += (builder.done.expect(after),)
+        tile.add_saves((builder.done.expect(after),))
 
 
 def leave_state(
@@ -83,47 +83,49 @@ def leave_state(
     part: Slice,
     ready: Region,
     steps: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Write what BP and later layers read, and send the pooled spikes on."""
     for name in ("U", "S", "m", "winner"):
         if name in layer_plan.tensors:
-            tile.writes += layer_plan.tensors[name].runs(
-                ready.samples, steps, ready.channels, ready.rows
+            tile.add_writes(
+                layer_plan.tensors[name].runs(ready.samples, steps, ready.channels, ready.rows)
             )
     pooled = layer_plan.pooled(ready)
     if layer_plan.layer.pool is not None and layer_plan.consumers:
         for name in ("spikes", "need"):
             if name in layer_plan.tensors:
-                tile.writes += layer_plan.tensors[name].runs(
-                    pooled.samples, steps, pooled.channels, pooled.rows
+                tile.add_writes(
+                    layer_plan.tensors[name].runs(
+                        pooled.samples, steps, pooled.channels, pooled.rows
+                    )
                 )
     for what in dict.fromkeys(("saved", builder.by_step("saved", steps))):
-        tile.saves += tuple(
-            builder.done.expect(ident)
-            for ident in per_sample(builder, what, layer_plan, part, ready.samples)
+        tile.add_saves(
+            tuple(
+                builder.done.expect(ident)
+                for ident in per_sample(builder, what, layer_plan, part, ready.samples)
+            )
         )
     if not layer_plan.consumers:
         _to_loss(builder, layer_plan, part, pooled, steps, tile)
-    for after in layer_plan.consumers:
-        if after.forward == "memory":
-            _deliver(builder, layer_plan, after, part, pooled, steps, tile)
+    _deliver(builder, layer_plan, part, pooled, steps, tile)
 
 
 def _to_loss(
     builder: ProgramBuilder,
     layer_plan: LayerPlan,
     part: Slice,
-    made: Region,
+    outputs: Region,
     steps: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Send the output of each sample to the core of its loss: spikes, or a read-out's currents."""
-    for sample in range(*made.samples):
-        one = Region(made.channels, (sample, sample + 1), made.rows)
-        nbytes = _spike_bytes(layer_plan, one, steps)
+    for sample in range(*outputs.samples):
+        sample_outputs = Region(outputs.channels, (sample, sample + 1), outputs.rows)
+        nbytes = _spike_bytes(layer_plan, sample_outputs, steps)
         if layer_plan.layer.neuron is None:
-            values = one.size * layer_plan.layer.pooled_shape[2] * length(steps)
+            values = sample_outputs.size * layer_plan.layer.pooled_shape[2] * length(steps)
             nbytes = ceil_div(values * builder.plan.chip.precision.membrane, 8)
         arrives = (builder.done.ident("loss input", sample),)
         builder.send(Command.SPIKE, part.core, loss_core(layer_plan, sample), nbytes, arrives, tile)
@@ -132,18 +134,23 @@ def _to_loss(
 def _deliver(
     builder: ProgramBuilder,
     layer_plan: LayerPlan,
-    after: LayerPlan,
     part: Slice,
-    made: Region,
+    outputs: Region,
     steps: Span,
-    tile: Tile,
+    tile: TileDraft,
 ) -> None:
     """Send the pooled spikes of a finished block to every core that reads them in FP."""
-    for reader, wanted in builder.wanted_by(after):
-        shared = made.meet(wanted)
+    readers = (
+        (consumer, reader, region)
+        for consumer in layer_plan.consumers
+        if consumer.forward == "memory"
+        for reader, region in builder.read_by(consumer)
+    )
+    for consumer, reader, region in readers:
+        shared = outputs.meet(region)
         if shared is not None:
             what = builder.by_step("FP input", steps)
-            arrives = per_sample(builder, what, after, reader, shared.samples)
+            arrives = per_sample(builder, what, consumer, reader, shared.samples)
             nbytes = _spike_bytes(layer_plan, shared, steps)
             builder.send(Command.SPIKE, part.core, reader.core, nbytes, arrives, tile)
 

@@ -8,28 +8,28 @@ until no core reads the old weights.
 from __future__ import annotations
 
 from tlm.program.builder import ProgramBuilder, once, wide_accesses
+from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
 from tlm.space.region import Slice, Span, cuts, overlap
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Tile
 from tlm.storage.plan import LayerPlan
 
 UPDATE_PIECE = 2048  # weights updated at a time, so that fetch, update and write overlap (assumed)
 
 
 def _read_spilled(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, spans: list[Span], tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, spans: list[Span], tile: TileDraft
 ) -> None:
     """Read spans of a slice's spilled dW; panels that no sample has touched are zero."""
     scratch = layer_plan.weights[f"dW.core{part.core:02d}"]
-    found = builder.spills.get((layer_plan.layer.index, part.core), {})
-    wanted = [scratch.run(low, high - low) for low, high in spans]
-    for written, kept in found.values():
-        shared = [overlap((a, a + n), (b, b + m)) for a, n in wanted for b, m in kept]
+    spills = builder.spills.get((layer_plan.layer.index, part.core), {})
+    asked = [scratch.run(low, high - low) for low, high in spans]
+    for written, kept in spills.values():
+        shared = [overlap((a, a + n), (b, b + m)) for a, n in asked for b, m in kept]
         runs = tuple((low, high - low) for low, high in shared if low < high)
         if runs:
-            tile.reads += runs
-            tile.read_needs += (written,)
+            tile.add_reads(runs)
+            tile.add_read_needs((written,))
 
 
 def _shares(layer_plan: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
@@ -71,28 +71,31 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
         shares = _shares(layer_plan, part)
         span = next((span for replica, span in shares if replica.index == part.index), (0, 0))
         needs: tuple[int, ...] = (builder.done.ident("old weights", layer_plan.layer.name),)
-        others = (
+        senders = (
             len(layer_plan.replicas(part)) - 1
         )  # also those too many to own a share send theirs
-        if others:
+        if senders:
             needs += (builder.done.ident("dW", layer_plan.layer.name, f"core{part.core:02d}"),)
         for low in range(*span, size):
             count = min(size, span[1] - low)
-            adds = count * others
+            adds = count * senders
             tile = builder.add(part.core, once(Phase.UPDATE, layer_plan))
-            tile.needs, tile.covers = needs, count
-            tile.cycles = ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.arrays.depth
-            tile.writes = tuple(tensor.run(low, count) for tensor in state)
-            tile.reads = tile.writes
+            tile.add_needs(needs)
+            tile.add_covers(count)
+            tile.add_cycles(ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.arrays.depth)
+            tile.add_writes(tuple(tensor.run(low, count) for tensor in state))
+            tile.add_reads(tile.writes)
             if layer_plan.dw_spilled:
                 _read_spilled(builder, layer_plan, part, [(low, low + count)], tile)
-            tile.work.energy = {
-                action: count,
-                "wg.reduce_add": adds,
-                "wg.accumulator_read": count,
-                "wg.optimizer_read": wide_accesses(count, bits),
-                "wg.optimizer_write": wide_accesses(count, bits),
-            }
+            tile.add_energy(
+                {
+                    action: count,
+                    "wg.reduce_add": adds,
+                    "wg.accumulator_read": count,
+                    "wg.optimizer_read": wide_accesses(count, bits),
+                    "wg.optimizer_write": wide_accesses(count, bits),
+                }
+            )
 
 
 def guard_old_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
@@ -103,7 +106,7 @@ def guard_old_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     ident = builder.done.ident("old weights", layer_plan.layer.name)
     for part in layer_plan.slices:
         for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
-            for tile in reversed(builder.program.tiles[part.core][ENGINE_OF_PHASE[phase]]):
+            for tile in reversed(builder.drafts[part.core][ENGINE_OF_PHASE[phase]]):
                 if tile.phase == phase and tile.layer == layer_plan.layer.index:
-                    tile.signals += (builder.done.expect(ident),)
+                    tile.add_signals((builder.done.expect(ident),))
                     break

@@ -15,15 +15,17 @@ from tlm.errors import MappingError
 from tlm.program.array_tile import array_tiles
 from tlm.program.builder import (
     ProgramBuilder,
+    add_up_sources,
+    fetch_inputs,
     per_sample,
     saved_inputs,
-    take_inputs,
 )
 from tlm.program.gradient import gradient_blocks
+from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Extent, Tile
+from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 from tlm.storage.residency import product_region
 from tlm.storage.streams import WG_SHARE, whole_panels
@@ -41,10 +43,20 @@ class WeightGradientPass:
     once: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A block of samples and rows of a pass, and whether the pass begins or ends with it."""
+
+    block: Block
+    wg_pass: WeightGradientPass
+    is_first: bool
+    is_last: bool
+
+
 def build_weight_gradient(
-    builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice], turns: dict[int, int]
+    builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice], dY_blocks: dict[int, int]
 ) -> None:
-    """Append WG of some slices; ``turns`` counts the dY blocks each core has let go of."""
+    """Append WG of some slices; ``dY_blocks`` counts the dY blocks each core has let go of."""
     for part in parts:
         if layer_plan.gradients == "dram":
             _walk(builder, layer_plan, part, part.neurons.samples)
@@ -52,34 +64,33 @@ def build_weight_gradient(
             continue
         for samples in gradient_blocks(builder, layer_plan, part):
             _walk(builder, layer_plan, part, samples)
-            last = builder.program.tiles[part.core]["wg"][-1]
-            turn = turns.get(part.core, 0)
-            turns[part.core] = turn + 1
-            used = builder.done.ident("dU used", f"core{part.core:02d}", turn)
-            last.signals += (builder.done.expect(used),)
+            last = builder.drafts[part.core]["wg"][-1]
+            block_index = dY_blocks.get(part.core, 0)
+            dY_blocks[part.core] = block_index + 1
+            used = builder.done.ident("dY used", f"core{part.core:02d}", block_index)
+            last.add_signals((builder.done.expect(used),))
         layer_plan.work.drop()
 
 
 def _walk(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span) -> None:
     """Append the passes over some samples of a slice, piece by piece."""
-    array = builder.arrays.wg
-    for strip in _strips(builder, layer_plan, part, samples):
-        walk = list(_pieces(builder, layer_plan, part, samples, strip))
-        panel = _panel_channels(builder, layer_plan, strip)
+    for wg_pass in _passes_over(builder, layer_plan, part, samples):
+        walk = list(_pieces(builder, layer_plan, part, samples, wg_pass))
+        panel = _panel_channels(builder, layer_plan, wg_pass)
         channels = part.neurons.channels
-        for some in layer_plan.work.weight_gradient(
-            walk, channels, strip.outputs, strip.inputs, panel
+        for passes in layer_plan.work.weight_gradient(
+            walk, channels, wg_pass.outputs, wg_pass.inputs, panel
         ):
-            cuts = [whole_panels(some.layout)] * len(some.blocks)
-            made = array_tiles(
-                builder, Phase.WG, layer_plan, array, some, cuts, layer_plan.operand_bits
+            groupings = [whole_panels(passes.layout)] * len(passes.blocks)
+            drafted = array_tiles(
+                builder, Phase.WG, layer_plan, passes, groupings, layer_plan.operand_bits
             )
-            for block, _, tiles in made:
-                ends = (block is walk[0], block is walk[-1])
-                _piece(builder, layer_plan, part, block, strip, ends, some.layout, tiles)
+            for block, _, tiles in drafted:
+                piece = _Piece(block, wg_pass, block is walk[0], block is walk[-1])
+                _complete(builder, layer_plan, part, piece, passes.layout, tiles)
 
 
-def _strips(
+def _passes_over(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span
 ) -> list[WeightGradientPass]:
     """The passes over some samples of a slice.
@@ -109,8 +120,8 @@ def _strips(
     inputs = depth if inputs >= depth else inputs // arrays.chunk * arrays.chunk
     if not inputs:
         raise MappingError(
-            f"layer {layer_plan.layer.name}: core.memory.spikes cannot hold what one row of {arrays.chunk} "
-            "input channels reads over all steps; enlarge it"
+            f"layer {layer_plan.layer.name}: core.memory.spikes cannot hold what one row of "
+            f"{arrays.chunk} input channels reads over all steps; enlarge it"
         )
     return [
         WeightGradientPass((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)), once)
@@ -144,7 +155,7 @@ def _pieces(
     layer_plan: LayerPlan,
     part: Slice,
     samples: Span,
-    strip: WeightGradientPass,
+    wg_pass: WeightGradientPass,
 ) -> Iterator[Block]:
     """Cut samples and rows so that inputs fill half of the spike memory, and dY of an output tile
     half of WG's share of the gradient memory if it comes from DRAM. A sample, or else a row of one,
@@ -159,7 +170,7 @@ def _pieces(
         line *= builder.plan.chip.precision.gradient
 
     def fits(count: int, batch: int, part_of: int) -> bool:
-        inputs = _input_bits(layer_plan, part, count) * length(strip.inputs) // depth
+        inputs = _input_bits(layer_plan, part, count) * length(wg_pass.inputs) // depth
         return inputs * batch <= memory.spikes // part_of and line * count * batch <= (
             memory.gradients // (part_of * WG_SHARE)
         )
@@ -176,57 +187,65 @@ def _pieces(
             yield Block((b, b + 1), (y, min(y + most, rows[1])), steps)
 
 
-def _piece(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, block: Block, strip: WeightGradientPass,
-    ends: tuple[bool, bool], layout: Layout, tiles: list[Tile],
-) -> None:  # fmt: skip
-    """Complete the tiles of one piece of a pass, the first or last one at its ``ends``."""
+def _complete(
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    piece: _Piece,
+    layout: Layout,
+    tiles: list[TileDraft],
+) -> None:
+    """Append the tiles of a piece, with all that they read and wait for."""
+    block, wg_pass = piece.block, piece.wg_pass
     samples, scanned = block.samples, layout.scanned
     plane = length(block.rows) * layer_plan.width
-    turn = (Phase.WG, layer_plan.layer.index, strip)
-    fresh = builder.streams.input_rows(turn, layer_plan, part, block)
-    each = (
-        layer_plan.layer.in_shape[0] // fresh.channels[1]
-    )  # inputs a channel of the source: 1, or H x W
-    read = (strip.inputs[0] // each, ceil_div(strip.inputs[1], each))
-    wanted: Region | None = Region(read, samples, fresh.rows)
-    for one, tile in zip(layout.panels, tiles, strict=True):
+    sweep = (Phase.WG, layer_plan.layer.index, wg_pass)
+    fresh = builder.streams.input_rows(sweep, layer_plan, part, block)
+    # Inputs per channel of the source: 1, or H x W where a linear layer reads a convolution.
+    each = layer_plan.layer.in_shape[0] // fresh.channels[1]
+    read = (wg_pass.inputs[0] // each, ceil_div(wg_pass.inputs[1], each))
+    inputs: Region | None = Region(read, samples, fresh.rows)
+    for panel, tile in zip(layout.panels, tiles, strict=True):
         builder.add(part.core, tile)
-        tile.covers = plane * length(one.channels) * length(one.partners)
+        tile.add_covers(plane * length(panel.channels) * length(panel.partners))
         if layer_plan.gradients == "memory":
-            tile.needs = per_sample(builder, "dU for WG", layer_plan, part, samples)
+            tile.add_needs(per_sample(builder, "dY for WG", layer_plan, part, samples))
         if scanned:
-            tile.cycles += builder.arrays.depth
-            if wanted is not None:
-                take_inputs(builder, "wg", layer_plan, wanted, block.steps, tile, layer_plan.skips)
-            wanted = None
-            tile.read_needs = saved_inputs(builder, layer_plan, samples)
+            tile.add_cycles(builder.arrays.depth)
+            if inputs is not None:
+                fetch_inputs(layer_plan, inputs, block.steps, tile, layer_plan.skips)
+                add_up_sources("wg", layer_plan, inputs, block.steps, tile)
+            inputs = None
+            tile.add_read_needs(saved_inputs(builder, layer_plan, samples))
             if layer_plan.gradients == "dram":
-                region = Region(one.channels, samples, block.rows)
+                region = Region(panel.channels, samples, block.rows)
                 _read_gradient(builder, layer_plan, part, region, tile)
         if layer_plan.dw_spilled:
-            _spill(builder, layer_plan, part, one, strip.once, tile, scanned, ends)
+            ends = (piece.is_first, piece.is_last) if wg_pass.once else (scanned, scanned)
+            _spill(builder, layer_plan, part, panel, tile, ends)
 
 
 def _panel_channels(
-    builder: ProgramBuilder, layer_plan: LayerPlan, strip: WeightGradientPass
+    builder: ProgramBuilder, layer_plan: LayerPlan, wg_pass: WeightGradientPass
 ) -> int:
     """Output channels that a held input meets: all, but for dY that comes from DRAM by tiles."""
     arrays = builder.arrays
     if arrays.wg.dataflow != "input" or layer_plan.gradients == "dram":
         return arrays.tile
-    return ceil_div(length(strip.outputs), arrays.tile) * arrays.tile
+    return ceil_div(length(wg_pass.outputs), arrays.tile) * arrays.tile
 
 
 def _read_gradient(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: Tile
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
     """Let a tile read the dY of its output channels from DRAM."""
     steps = (0, builder.plan.steps)
-    tile.reads += layer_plan.tensors["dY"].runs(
-        region.samples, steps, region.channels, region.rows, layer_plan.skips
+    tile.add_reads(
+        layer_plan.tensors["dY"].runs(
+            region.samples, steps, region.channels, region.rows, layer_plan.skips
+        )
     )
-    tile.read_needs += per_sample(builder, "dY", layer_plan, part, region.samples)
+    tile.add_read_needs(per_sample(builder, "dY", layer_plan, part, region.samples))
 
 
 def _spill(
@@ -234,33 +253,32 @@ def _spill(
     layer_plan: LayerPlan,
     part: Slice,
     panel: Panel,
-    once_written: bool,
-    tile: Tile,
-    worked: bool,
+    tile: TileDraft,
     ends: tuple[bool, bool],
 ) -> None:
     """Keep the partial dW of a panel in DRAM between the pieces of a pass.
 
-    It is read once it has been written, and written back; a pass that keeps its dW in the
-    accumulators takes up what an earlier group left with its first piece and writes it with
-    its last.
+    ``ends`` says whether the tile takes up what was written before, and whether it leaves dW
+    there. A pass that keeps its dW in the accumulators takes up what an earlier group of samples
+    left with its first piece, and leaves it with its last; others do both with every piece.
     """
-    found = builder.spills.setdefault((layer_plan.layer.index, part.core), {})
+    spills = builder.spills.setdefault((layer_plan.layer.index, part.core), {})
     key = (panel.channels, panel.partners)
-    before, runs = found.get(key) or (None, _spilled_runs(layer_plan, part, *key))
-    first, last = ends if once_written else (worked, worked)
-    if first and before is not None:
-        tile.reads += runs
-        tile.read_needs += (before,)
-    if not last:
+    before, runs = spills.get(key) or (None, _spilled_runs(layer_plan, part, *key))
+    takes_up, leaves = ends
+    if takes_up and before is not None:
+        tile.add_reads(runs)
+        tile.add_read_needs((before,))
+    if not leaves:
         return
-    written = builder.done.ident("partial dW", layer_plan.layer.name, f"core{part.core:02d}", "channel",
-                                 panel.channels[0], "input", panel.partners[0],
-                                 "sample", tile.sample,
-                                 "piece", len(builder.program.tiles[part.core]["wg"]))  # fmt: skip
-    found[key] = builder.done.expect(written), runs
-    tile.saves += (written,)
-    tile.writes += runs
+    written = builder.done.ident(
+        "partial dW", layer_plan.layer.name, f"core{part.core:02d}", "channel", panel.channels[0],
+        "input", panel.partners[0], "sample", tile.sample,
+        "piece", len(builder.drafts[part.core]["wg"]),
+    )  # fmt: skip
+    spills[key] = builder.done.expect(written), runs
+    tile.add_saves((written,))
+    tile.add_writes(runs)
 
 
 def _spilled_runs(

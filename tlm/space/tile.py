@@ -39,7 +39,7 @@ class Message:
     arrives: tuple[int, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Tile:
     """What an engine does between two looks at its DMA: fetch, wait, compute, hand over.
 

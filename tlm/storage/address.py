@@ -63,18 +63,18 @@ class Tensor:
         if whole and (live is None or live[slice(*steps), slice(*samples)].all()):
             return self._whole_rows(samples, groups, rows)
         plane = self.rows * self.steps * self.row_bytes
-        found: list[Extent] = []
+        extents: list[Extent] = []
         for b in range(*samples):
             pieces = self._pieces(b, steps, rows, live)
             for g in range(*groups):
                 base = self.address + (b * self.groups + g) * plane
                 for offset, size in pieces:
                     start = base + offset
-                    if found and sum(found[-1]) == start:
-                        found[-1] = (found[-1][0], found[-1][1] + size)
+                    if extents and sum(extents[-1]) == start:
+                        extents[-1] = (extents[-1][0], extents[-1][1] + size)
                     else:
-                        found.append((start, size))
-        return tuple(found)
+                        extents.append((start, size))
+        return tuple(extents)
 
     def _whole_rows(self, samples: Span, groups: Span, rows: Span) -> tuple[Extent, ...]:
         """Runs of rows with all their steps, nearly always asked for: one a group, if not all."""
@@ -97,17 +97,17 @@ class Tensor:
     def _pieces(self, sample: int, steps: Span, rows: Span, live: Bools | None) -> list[Extent]:
         """Offsets and lengths within a group of a sample: whole rows, or spans of live steps."""
         row, line = self.row_bytes, self.steps * self.row_bytes
-        wanted = (
+        live_steps = (
             list(range(*steps)) if live is None else ([t for t in range(*steps) if live[t, sample]])
         )
         if self.steps == 1:
-            wanted = [0] * bool(wanted)
-        if not wanted or rows[1] <= rows[0]:
+            live_steps = [0] * bool(live_steps)
+        if not live_steps or rows[1] <= rows[0]:
             return []
-        if len(wanted) == self.steps:
+        if len(live_steps) == self.steps:
             return [(rows[0] * line, (rows[1] - rows[0]) * line)]
-        ends = [t for t in wanted if t + 1 not in wanted]
-        starts = [t for t in wanted if t - 1 not in wanted]
+        ends = [t for t in live_steps if t + 1 not in live_steps]
+        starts = [t for t in live_steps if t - 1 not in live_steps]
         return [
             (y * line + low * row, (high + 1 - low) * row)
             for y in range(*rows)
@@ -139,9 +139,9 @@ class Weights:
 
     def offset(self, k: int, c: int, tap: int) -> int:
         """Elements before tile (output ``k``, input ``c``, ``tap``), the first of their tiles."""
-        own = c % self.inputs
-        depth = min(self.chunk, self.inputs - own)
-        return k * self.inputs * self.taps + self._width(k) * (own * self.taps + depth * tap)
+        inner = c % self.inputs
+        depth = min(self.chunk, self.inputs - inner)
+        return k * self.inputs * self.taps + self._width(k) * (inner * self.taps + depth * tap)
 
     def tile_size(self, k: int, c: int) -> int:
         """Elements of one tile (one tap)."""
@@ -184,11 +184,11 @@ class Allocator:
         starts = np.array([tensor.address for tensor in placed], np.int64)
         inside = np.searchsorted(starts, flat[:, 0], side="right") - 1
         totals = np.bincount(inside, flat[:, 1], minlength=len(placed))
-        found: dict[str, int] = {}
+        by_kind: dict[str, int] = {}
         for tensor, nbytes in zip(placed, totals.tolist(), strict=True):
             kind = _kind(tensor.name)
-            found[kind] = found.get(kind, 0) + int(nbytes)
-        return {kind: nbytes for kind, nbytes in sorted(found.items()) if nbytes}
+            by_kind[kind] = by_kind.get(kind, 0) + int(nbytes)
+        return {kind: nbytes for kind, nbytes in sorted(by_kind.items()) if nbytes}
 
 
 def _kind(name: str) -> str:

@@ -20,7 +20,8 @@ def place(plan: Plan) -> None:
         plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.arrays.tile
     )
     for layer_plan in plan.layers:
-        layer_plan.feeds = [one.tensors["spikes"] for one in layer_plan.producers] or [network]
+        spikes = [producer.tensors["spikes"] for producer in layer_plan.producers]
+        layer_plan.feeds = spikes or [network]
         _state(plan, layer_plan)
         _gradients(plan, layer_plan)
         _weights(plan, layer_plan)
@@ -35,21 +36,21 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     """What FP leaves: U, S and m, what later layers read of them, and spilled currents."""
     name, layer, precision = layer_plan.layer.name, layer_plan.layer, plan.chip.precision
     group = _group(plan, layer)
-    wanted: dict[str, tuple[Shape3, int]] = {}
+    shapes: dict[str, tuple[Shape3, int]] = {}
     if layer_plan.exact and layer_plan.currents == "dram":
-        wanted["Y"] = (layer.product_shape, precision.membrane)
+        shapes["Y"] = (layer.product_shape, precision.membrane)
     if layer.neuron is not None:
         if layer_plan.state == "spill":
-            wanted["U"] = (layer.out_shape, precision.membrane)
-        wanted |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
+            shapes["U"] = (layer.out_shape, precision.membrane)
+        shapes |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
     if layer.current_pool is not None and layer.current_pool.kind == "max":
-        wanted["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
+        shapes["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
     # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
     read_back = plan.schedule.by_step and layer_plan.state == "spill"
     if layer_plan.carry == "dram" and layer.neuron is not None and not read_back:
         tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane, group)
         layer_plan.tensors["carry"] = tensor
-    for key, (shape, bits) in wanted.items():
+    for key, (shape, bits) in shapes.items():
         layer_plan.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits, group)
     if not layer_plan.consumers:
         return
@@ -103,7 +104,7 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
         layer_plan.tensors["dY"] = _tensor(
             plan, f"{name}.dY", layer.product_shape, plan.steps, bits, group
         )
-    if any(one.arriving == "dram" for one in layer_plan.producers):
+    if any(producer.arriving == "dram" for producer in layer_plan.producers):
         for k in range(layer_plan.split.k):
             key = f"dX{k}"
             # What BP writes and the producers read: chunks of inputs, output tiles.
@@ -123,13 +124,13 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
     precision = plan.chip.precision
-    wanted = [("W", precision.weight)]
+    widths = [("W", precision.weight)]
     if plan.workload.optimizer == "adam":
-        wanted += [("moment1", precision.optimizer), ("moment2", precision.optimizer)]
+        widths += [("moment1", precision.optimizer), ("moment2", precision.optimizer)]
     if layer_plan.dw_spilled:
-        wanted += [(f"dW.core{part.core:02d}", precision.partial_sum) for part in layer_plan.slices]
+        widths += [(f"dW.core{part.core:02d}", precision.partial_sum) for part in layer_plan.slices]
     taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
-    for key, bits in wanted:
+    for key, bits in widths:
         tensor = Weights(
             name=f"{layer_plan.layer.name}.{key}",
             address=plan.addresses.top,

@@ -18,7 +18,7 @@ from tlm.space.phase import Phase
 from tlm.space.region import length
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
-from tlm.storage.sweeps import forward_rounds
+from tlm.storage.sweeps import forward_sweeps
 
 OUTER = {
     "fp": ["round of outputs", "samples", "rows", "steps"],
@@ -108,14 +108,14 @@ def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]
     if chosen is None:
         return {"by": "mapping file"}
     best = chosen.ranked[which]
-    found = {
+    reasons = {
         "by": best.origin if which == 0 else f"{best.origin}, best of those simulated",
         "objective": chosen.objective,
         "compared": chosen.tried,
         "estimate": _estimate(best),
     }
-    for other in [one for one in chosen.ranked if one is not best][:1]:
-        found["runner_up"] = {
+    for other in [candidate for candidate in chosen.ranked if candidate is not best][:1]:
+        reasons["runner_up"] = {
             "by": other.origin,
             "estimate": _estimate(other),
             "differs_in": [
@@ -124,7 +124,7 @@ def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]
                 if mine != grid
             ],
         }
-    return found
+    return reasons
 
 
 def _estimate(candidate: Candidate) -> dict[str, Any]:
@@ -152,7 +152,8 @@ def _dram(plan: Plan) -> dict[str, Any]:
 def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
     return {
         "name": layer_plan.layer.name,
-        "reads": [one.layer.name for one in layer_plan.producers] or ["the network's input"],
+        "reads": [producer.layer.name for producer in layer_plan.producers]
+        or ["the network's input"],
         "operand_bits": layer_plan.operand_bits,
         "split": {
             "k": layer_plan.split.k,
@@ -186,19 +187,19 @@ STATE = {
 
 def _engines(plan: Plan, layer_plan: LayerPlan) -> list[tuple[str, EngineConfig]]:
     engines = plan.chip.core.engines
-    found: list[tuple[str, EngineConfig]] = [
+    named: list[tuple[str, EngineConfig]] = [
         ("fp", engines.fp),
         ("bp", engines.bp),
         ("wg", engines.wg),
     ]
-    return [(name, engine) for name, engine in found if name != "bp" or layer_plan.producers]
+    return [(name, engine) for name, engine in named if name != "bp" or layer_plan.producers]
 
 
 def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
     spilled = "DRAM, read and written once a sample block"
     if layer_plan.gradients == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
-    found = {
+    places = {
         "inputs": "spike memory, over the mesh" if layer_plan.forward == "memory" else "DRAM",
         "weights": _weights(plan, layer_plan),
         "dS": "memory of arriving gradients, over the mesh"
@@ -213,25 +214,25 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
         else "none: a read-out",
     }
     if layer_plan.norm is not None:
-        found["batch normalisation"] = layer_plan.norm
+        places["batch normalisation"] = layer_plan.norm
     if layer_plan.exact:
-        found["currents"] = (
+        places["currents"] = (
             "memory of batch normalisation" if layer_plan.currents == "memory" else "DRAM"
         )
-    return found
+    return places
 
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
     """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
     part = max(layer_plan.slices, key=layer_plan.weight_count)
-    rounds = list(
-        forward_rounds(plan, layer_plan, part, product_region(layer_plan, part), Phase.FP)
+    sweeps = list(
+        forward_sweeps(plan, layer_plan, part, product_region(layer_plan, part), Phase.FP)
     )
-    if not rounds[0].staged:
-        again = " a group of samples" if plan.schedule.alternates else ""
-        return "weight buffer, loaded once" + again
-    outputs = length(rounds[0].outputs)
+    if not sweeps[0].staged:
+        per_group = " a group of samples" if plan.schedule.alternates else ""
+        return "weight buffer, loaded once" + per_group
+    outputs = length(sweeps[0].outputs)
     bits = layer_plan.weight_count(part) * plan.arrays.weight_bits * outputs
-    missing = bits > rounds[0].room * length(part.neurons.channels)
+    missing = bits > sweeps[0].room * length(part.neurons.channels)
     rest = "; what does not fit comes from DRAM once a block" if missing else ""
-    return f"staged in the U memory, {len(rounds)} rounds of {outputs} channels{rest}"
+    return f"staged in the U memory, {len(sweeps)} rounds of {outputs} channels{rest}"

@@ -117,13 +117,13 @@ class LayerPlan:
         return Region((0, source.channels), product.samples, rows)
 
     def input_runs(
-        self, wanted: Region, steps: Span, live: Bools | None = None
+        self, region: Region, steps: Span, live: Bools | None = None
     ) -> tuple[Extent, ...]:
         """The DRAM runs of a region of all sources, only ``live`` [T, B] pairs."""
         return tuple(
             run
             for source in self.feeds
-            for run in source.runs(wanted.samples, steps, wanted.channels, wanted.rows, live)
+            for run in source.runs(region.samples, steps, region.channels, region.rows, live)
         )
 
     def weight_count(self, part: Slice) -> int:

@@ -57,7 +57,10 @@ def choose_stores(plan: Plan) -> None:
     sums = _Shelf(memory.accumulators, plan.schedule.alternates)
     carried = _Shelf(memory.membrane // 4, at_once)
     for layer_plan in plan.layers:
-        index, producers = layer_plan.layer.index, [one.layer.index for one in layer_plan.producers]
+        index, producers = (
+            layer_plan.layer.index,
+            [producer.layer.index for producer in layer_plan.producers],
+        )
         # Inputs arrive while the producers run, and stay until the layer has run.
         layer_plan.forward = "dram"
         if producers:
@@ -181,6 +184,7 @@ def _keep_states(plan: Plan) -> None:
             if used[part.core] > room:
                 raise MappingError(
                     f"layer {layer_plan.layer.name}: state kept on core {part.core} needs "
-                    f"{used[part.core]} bit, but half of core.memory.membrane is {room} bit; "
-                    f"use mapping.states=[{layer_plan.layer.name}=spill], more cores, or a larger memory"
+                    f"{used[part.core]} bit, but half of core.memory.membrane is {room} bit; use "
+                    f"mapping.states=[{layer_plan.layer.name}=spill], more cores, or a larger "
+                    "memory"
                 )

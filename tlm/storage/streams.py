@@ -87,48 +87,48 @@ class Streams:
     _begun: dict[Sweep, _Held] = field(default_factory=dict)
     _rows_end: dict[tuple[object, ...], int] = field(default_factory=dict)
 
-    def together(self, turn: Sweep, array: EngineArray) -> int:
+    def together(self, sweep: Sweep, array: EngineArray) -> int:
         """Weight tiles that an array walks at a time: what is in the weight buffer at once.
 
         With weights held it makes no difference, so that they are walked as they are fetched.
         """
         if array.dataflow == "weight":
-            return self._group(turn)
-        return self.plan.arrays.half_buffer * (1 if turn.staged else 2)
+            return self._group(sweep)
+        return self.plan.arrays.half_buffer * (1 if sweep.staged else 2)
 
-    def _group(self, turn: Sweep) -> int:
+    def _group(self, sweep: Sweep) -> int:
         """Weight tiles that are fetched together."""
-        return max(1, turn.group_bits // self.plan.arrays.tile_bits())
+        return max(1, sweep.group_bits // self.plan.arrays.tile_bits())
 
-    def cut(self, turn: Sweep, layer_plan: LayerPlan, core: int, layout: Layout) -> TileGrouping:
+    def cut(self, sweep: Sweep, layer_plan: LayerPlan, core: int, layout: Layout) -> TileGrouping:
         """Cut the entries of a block into tiles whose weights are fetched together.
 
         Entries that fetch nothing from DRAM are one with those before them, because nothing can
         hold them up.
         """
-        place = (ENGINE_OF_PHASE[turn.phase], core)
+        place = (ENGINE_OF_PHASE[sweep.phase], core)
         before, held = self._held.get(place, (None, None))
-        if held is None or before != turn[1:]:  # another round's weights give way
-            held = self._begin(turn)
+        if held is None or before != sweep[1:]:  # another round's weights give way
+            held = self._begin(sweep)
         # Cores with the same weights fetch them alike, and, what did not fit never will, so does
         # every block that leaves nothing new here: few blocks are cut one weight tile at a time.
         key = (layout.scanned, layout.taps, layout.panels)
         if key not in held.after:
-            held.after[key] = self._cut(held, turn, layer_plan, layout)
+            held.after[key] = self._cut(held, sweep, layer_plan, layout)
         cut, held = held.after[key]
-        self._held[place] = turn[1:], held
+        self._held[place] = sweep[1:], held
         return cut
 
-    def _begin(self, turn: Sweep) -> _Held:
+    def _begin(self, sweep: Sweep) -> _Held:
         """The start of a round, shared by all cores; those of other layers are forgotten."""
-        if turn not in self._begun:
+        if sweep not in self._begun:
             kept = self._begun.items()
-            self._begun = {one: held for one, held in kept if one.layer == turn.layer}
-            self._begun[turn] = _Held(set())
-        return self._begun[turn]
+            self._begun = {begun: held for begun, held in kept if begun.layer == sweep.layer}
+            self._begun[sweep] = _Held(set())
+        return self._begun[sweep]
 
     def _cut(
-        self, held: _Held, turn: Sweep, layer_plan: LayerPlan, layout: Layout
+        self, held: _Held, sweep: Sweep, layer_plan: LayerPlan, layout: Layout
     ) -> tuple[TileGrouping, _Held]:
         starts: list[int] = []
         runs: list[tuple[Extent, ...]] = []
@@ -138,11 +138,13 @@ class Streams:
         for panel in layout.panels:
             first, entries = len(starts), range(*panel.entries)
             most = max(len(layout.tiles[entry]) for entry in entries)
-            size = max(1, self._group(turn) // max(1, most))
+            size = max(1, self._group(sweep) // max(1, most))
             for start in entries[::size]:
-                some = layout.tiles[start : min(start + size, entries.stop)]
-                tiles = [tile for entry in some for tile in entry] if layout.scanned else []
-                new, counts = _fetch(after, turn, layer_plan.weights["W"], tiles)
+                entries_together = layout.tiles[start : min(start + size, entries.stop)]
+                tiles = (
+                    [tile for entry in entries_together for tile in entry] if layout.scanned else []
+                )
+                new, counts = _fetch(after, sweep, layer_plan.weights["W"], tiles)
                 if new or len(starts) == first:
                     starts.append(start)
                     runs.append(new)
@@ -155,7 +157,7 @@ class Streams:
         return cut, held if after.bits == held.bits else after
 
     def input_rows(
-        self, turn: tuple[object, ...], layer_plan: LayerPlan, part: Slice, block: Block
+        self, sweep: tuple[object, ...], layer_plan: LayerPlan, part: Slice, block: Block
     ) -> Region:
         """What a block of products newly reads of its sources; ``turn`` tells rounds apart.
 
@@ -163,19 +165,19 @@ class Streams:
         A frame that all steps share stays from one block of steps to the next.
         """
         source, channels = layer_plan.feeds[0], part.neurons.channels
-        wanted = layer_plan.wanted_input(Region(channels, block.samples, block.rows))
-        line = length(wanted.channels) * length(wanted.samples) * source.width * source.steps
+        read = layer_plan.wanted_input(Region(channels, block.samples, block.rows))
+        line = length(read.channels) * length(read.samples) * source.width * source.steps
         held = self.plan.chip.core.memory.spikes // 2 // (line * layer_plan.operand_bits)
         if layer_plan.forward == "memory":
-            held = wanted.rows[1]
+            held = read.rows[1]
         limit = layer_plan.wanted_input(product_region(layer_plan, part)).rows[1]
         steps = block.steps if source.steps > 1 else 0
-        key = (*turn, part.core, block.samples, steps)
-        rows = self._fresh(key, wanted.rows, held, limit)
-        return Region(wanted.channels, wanted.samples, rows)
+        key = (*sweep, part.core, block.samples, steps)
+        rows = self._fresh(key, read.rows, held, limit)
+        return Region(read.channels, read.samples, rows)
 
     def gradient_rows(
-        self, turn: Sweep, layer_plan: LayerPlan, part: Slice, block: Block
+        self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block
     ) -> tuple[Region, bool]:
         """Rows of dY in DRAM that a block of BP newly reads, and whether every chunk must.
 
@@ -189,13 +191,13 @@ class Streams:
         line = length(region.channels) * length(region.samples) * layer_plan.width
         line *= self.plan.chip.precision.gradient
         held = room // (line * self.plan.steps)
-        key = (*turn, part.core, block.samples, block.steps)
+        key = (*sweep, part.core, block.samples, block.steps)
         limit = output_rows(layer_plan.layer, part.input_rows)[1]
         fresh = self._fresh(key, rows, held, limit)
         each = held < length(rows) and line * length(block.steps) * length(rows) > room
         return Region(region.channels, region.samples, fresh), each
 
-    def mask_rows(self, turn: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
+    def mask_rows(self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
         """Rows of its sources' output masks that a block of BP newly reads.
 
         A quarter of the spike memory holds them.
@@ -205,7 +207,7 @@ class Streams:
         line = source.channels * source.width * length(block.samples) * self.plan.steps
         held = self.plan.chip.core.memory.spikes // 4 // (line * len(layer_plan.feeds))
         limit = source_rows(layer_plan.layer, part.input_rows, source.rows)[1]
-        key = ("mask", *turn, part.core, block.samples, block.steps)
+        key = ("mask", *sweep, part.core, block.samples, block.steps)
         return self._fresh(key, rows, held, limit)
 
     def _fresh(self, key: tuple[object, ...], rows: Span, held: int, limit: int) -> Span:
@@ -221,7 +223,7 @@ class Streams:
 
 
 def _fetch(
-    held: _Held, turn: Sweep, weights: Weights, tiles: list[WeightTile]
+    held: _Held, sweep: Sweep, weights: Weights, tiles: list[WeightTile]
 ) -> tuple[tuple[Extent, ...], list[int]]:
     """The DRAM runs of some weight tiles; how many weights are fetched, read staged, put."""
     runs: list[Extent] = []
@@ -230,15 +232,15 @@ def _fetch(
         k, c, tap = tile
         size = weights.tile_size(k, c)
         if tile in held.tiles:
-            staged += size if turn.staged else 0
+            staged += size if sweep.staged else 0
             continue
         first, nbytes = weights.run(weights.offset(k, c, tap), size)
         fetched += size
         bits = held.bits + size * weights.bits
-        if bits <= turn.room:
+        if bits <= sweep.room:
             held.tiles.add(tile)
             held.bits = bits
-            put += size if turn.staged else 0
+            put += size if sweep.staged else 0
         if runs and sum(runs[-1]) == first:
             runs[-1] = (runs[-1][0], runs[-1][1] + nbytes)
         else:

@@ -1,4 +1,4 @@
-"""Walks: in which order a core's outputs and blocks go round each other, and which weights stay.
+"""Sweeps: in which order a core's outputs and blocks go round each other, and which weights stay.
 
 A slice whose weights fit the weight buffer keeps them there. Otherwise they are staged in the part
 of the engine's U memory that is free while the array works, from where they are copied into the
@@ -24,7 +24,7 @@ STREAM_SHARE = 8  # part of the stage that passes on weights which do not stay (
 
 
 class Sweep(NamedTuple):
-    """One walk over the blocks of a slice with some of its outputs; names what it leaves behind.
+    """One walk over all blocks of a slice with a span of its outputs.
 
     ``room`` bits of its weights stay in the core: in the weight buffer, or ``staged`` beside it.
     ``group_bits`` are fetched at a time.
@@ -38,7 +38,21 @@ class Sweep(NamedTuple):
     group_bits: int
 
 
-def forward_rounds(
+class _SliceTraffic(NamedTuple):
+    """What a walk over a slice moves: the choice between one sweep and several rests on it.
+
+    ``outputs`` are walked in multiples of ``quantum``, each with ``weight_bits`` of weights, over
+    ``blocks`` blocks; every sweep reads all ``operand_bits`` of the other operand from DRAM.
+    """
+
+    outputs: Span
+    quantum: int
+    weight_bits: int
+    blocks: int
+    operand_bits: int
+
+
+def forward_sweeps(
     plan: Plan, layer_plan: LayerPlan, part: Slice, region: Region, phase: Phase
 ) -> Iterator[Sweep]:
     """The walks over a region of the product; each streams the inputs of all its blocks."""
@@ -51,20 +65,22 @@ def forward_rounds(
     )
     inputs = 0
     if layer_plan.forward == "dram" or phase != Phase.FP:
-        wanted = layer_plan.wanted_input(region)
+        read = layer_plan.wanted_input(region)
         source = layer_plan.feeds[0]
         inputs = (
-            wanted.size * source.width * source.steps * sum(one.bits for one in layer_plan.feeds)
+            read.size
+            * source.width
+            * source.steps
+            * sum(source_tensor.bits for source_tensor in layer_plan.feeds)
         )
     blocks = sum(count for _, count in sizes)
     quarters = 2 if plan.schedule.by_step else 1  # U of a block; U carried from step to step
     room = stage_bits(plan, layer_plan, part, quarters * plan.chip.core.memory.membrane // 4)
-    yield from _rounds(
-        plan, layer_plan, phase, region.channels, plan.arrays.tile, each, blocks, inputs, room
-    )
+    traffic = _SliceTraffic(region.channels, plan.arrays.tile, each, blocks, inputs)
+    yield from _sweeps(plan, layer_plan, phase, traffic, room)
 
 
-def backward_rounds(
+def backward_sweeps(
     plan: Plan, layer_plan: LayerPlan, part: Slice, samples: Span
 ) -> Iterator[Sweep]:
     """The walks over BP of some samples; ``outputs`` are input channels of the layer."""
@@ -86,10 +102,8 @@ def backward_rounds(
     )
     blocks = sum(count for _, count in sizes)
     room = stage_bits(plan, layer_plan, part, busy)
-    outputs = (0, inputs)
-    yield from _rounds(
-        plan, layer_plan, Phase.BP, outputs, plan.arrays.chunk, each, blocks, gradients, room
-    )
+    traffic = _SliceTraffic((0, inputs), plan.arrays.chunk, each, blocks, gradients)
+    yield from _sweeps(plan, layer_plan, Phase.BP, traffic, room)
 
 
 def stage_bits(plan: Plan, layer_plan: LayerPlan, part: Slice, busy: int) -> int:
@@ -97,36 +111,28 @@ def stage_bits(plan: Plan, layer_plan: LayerPlan, part: Slice, busy: int) -> int
     return max(0, plan.chip.core.memory.membrane - busy - kept_bits(plan, part.core))
 
 
-def _rounds(
-    plan: Plan,
-    layer_plan: LayerPlan,
-    phase: Phase,
-    outputs: Span,
-    quantum: int,
-    each: int,
-    blocks: int,
-    operands: int,
-    room: int,
+def _sweeps(
+    plan: Plan, layer_plan: LayerPlan, phase: Phase, traffic: _SliceTraffic, room: int
 ) -> Iterator[Sweep]:
-    """Walks over ``outputs`` of ``each`` bits of weights; ``operands`` are read in every walk.
+    """Sweeps over all outputs; ``room`` bits of weights may stay beside the weight buffer.
 
-    Grouped convolutions, whose tiles end with their groups, are walked whole.
+    Grouped convolutions, whose tiles end with their groups, are swept whole.
     """
-    buffer = plan.chip.core.memory.weights
+    buffer, outputs, each = plan.chip.core.memory.weights, traffic.outputs, traffic.weight_bits
     all_bits = each * length(outputs)
     if all_bits <= buffer:
         yield Sweep(phase, layer_plan.layer.index, outputs, buffer, False, buffer // 2)
         return
-    few = max(quantum, room // each // quantum * quantum)
-    rounds = ceil_div(length(outputs), few)
-    left = max(0, each * few - room) * rounds
-    apart = left * (blocks - 1) + operands * (rounds - 1)
-    together = max(0, all_bits - room) * (blocks - 1)
+    few = max(traffic.quantum, room // each // traffic.quantum * traffic.quantum)
+    sweeps = ceil_div(length(outputs), few)
+    left = max(0, each * few - room) * sweeps
+    apart = left * (traffic.blocks - 1) + traffic.operand_bits * (sweeps - 1)
+    together = max(0, all_bits - room) * (traffic.blocks - 1)
     if together <= apart or layer_plan.layer.groups > 1:
         few = length(outputs)
     for first in range(*outputs, few):
-        some = (first, min(first + few, outputs[1]))
+        span = (first, min(first + few, outputs[1]))
         # What does not stay passes through a double buffer of an eighth of the stage.
         group = max(buffer // 2, room // STREAM_SHARE // 2)
-        stays = room if each * length(some) <= room else room - 2 * group
-        yield Sweep(phase, layer_plan.layer.index, some, stays, True, group)
+        stays = room if each * length(span) <= room else room - 2 * group
+        yield Sweep(phase, layer_plan.layer.index, span, stays, True, group)

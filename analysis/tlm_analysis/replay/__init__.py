@@ -9,8 +9,8 @@ In reading order: ``chip`` (what a replay is given), ``packet``, ``channel``, ``
 mesh), ``programs`` (the engines), ``estimate`` (what is concluded).
 """
 
-from tlm_analysis.replay.chip import ReplayChip, ReplayTile
+from tlm_analysis.replay.chip import ReplayChip
 from tlm_analysis.replay.estimate import BOUND, TRUSTED_ERROR, GainEstimate
 from tlm_analysis.replay.programs import replay_ps
 
-__all__ = ["BOUND", "TRUSTED_ERROR", "GainEstimate", "ReplayChip", "ReplayTile", "replay_ps"]
+__all__ = ["BOUND", "TRUSTED_ERROR", "GainEstimate", "ReplayChip", "replay_ps"]

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.space.packets import AddressSplit, PacketFormat
 from tlm.space.routes import route
-from tlm.space.tile import Extent
-
-
-class ReplayMessage(Protocol):
-    """A payload to another core; each of its packets counts towards ``arrives``."""
-
-    core: int
-    nbytes: int
-    arrives: tuple[int, ...]
-
-
-class ReplayTile(Protocol):
-    """What is needed of a tile; ``tlm.space.tile.Tile``, which describes the fields, is one."""
-
-    cycles: int
-    needs: tuple[int, ...]
-    read_needs: tuple[int, ...]
-    reads: tuple[Extent, ...]
-    writes: tuple[Extent, ...]
-    signals: tuple[int, ...]
-    saves: tuple[int, ...]
-
-    @property
-    def messages(self) -> Sequence[ReplayMessage]:
-        """What it sends to other cores."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Sequence
 
-from tlm.space.tile import Extent
-from tlm_analysis.replay.chip import ReplayChip, ReplayTile
+from tlm.space.tile import Extent, Tile
+from tlm_analysis.replay.chip import ReplayChip
 from tlm_analysis.replay.fabric import Fabric
 from tlm_analysis.replay.packet import MESSAGE, READ, WRITE, ReplayPacket, ReplayPiece
 
@@ -41,7 +41,7 @@ class _Engine:
 
 
 def replay_ps(
-    cores: Sequence[Sequence[Sequence[ReplayTile]]],
+    cores: Sequence[Sequence[Sequence[Tile]]],
     arrivals: Sequence[int],
     chip: ReplayChip,
 ) -> int:
@@ -66,7 +66,7 @@ class _Replay:
         self._completions = completions
         self._ready: deque[_Engine] = deque()
 
-    def add(self, core: int, tasks: Sequence[ReplayTile]) -> None:
+    def add(self, core: int, tasks: Sequence[Tile]) -> None:
         engine = _Engine(core)
         engine.program = self._program(engine, tasks)
         self._ready.append(engine)
@@ -95,7 +95,7 @@ class _Replay:
             for save in done.saves:
                 self._arrive(save)
 
-    def _program(self, engine: _Engine, tasks: Sequence[ReplayTile]) -> Generator[Wait, None, None]:
+    def _program(self, engine: _Engine, tasks: Sequence[Tile]) -> Generator[Wait, None, None]:
         """Fetch a tile ahead, wait for what it needs, compute, hand over."""
         ahead: _Done | None = None
         ahead_of = -1
@@ -120,17 +120,17 @@ class _Replay:
                 yield task.cycles * period_ps
             self._hand_over(engine, task)
 
-    def _may_fetch(self, task: ReplayTile) -> bool:
+    def _may_fetch(self, task: Tile) -> bool:
         return not any(self._completions[ident].left for ident in task.read_needs)
 
-    def _fetch(self, engine: _Engine, task: ReplayTile) -> _Done | None:
+    def _fetch(self, engine: _Engine, task: Tile) -> _Done | None:
         pieces = self._pieces(task.reads)
         done = _Done(len(pieces))
         self._queue(engine, READ, pieces, (done,))
         self._issue(engine)
         return done if pieces else None
 
-    def _hand_over(self, engine: _Engine, task: ReplayTile) -> None:
+    def _hand_over(self, engine: _Engine, task: Tile) -> None:
         """Post a task's writes and messages, and tell those who wait on the same core."""
         named = self._completions
         pieces = self._pieces(task.writes)

@@ -55,7 +55,7 @@ def _gradients(facts: LayerFacts, part: Slice) -> Iterator[Senders]:
     if facts.producers and facts.dY_sent and length(part.input_rows):
         rows = set(range(*part.input_rows))
         yield (
-            "dU",
+            "dY for BP",
             [
                 maker
                 for maker in facts.slices

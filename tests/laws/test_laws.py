@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from tests.program.jobs import IDEAL_DRAM, built, conv, due, job, linear, loaded_chip, tiles_of
+from tests.program.jobs import (
+    IDEAL_DRAM,
+    built,
+    conv,
+    corrupt,
+    due,
+    job,
+    linear,
+    loaded_chip,
+    tiles_of,
+)
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
@@ -278,7 +288,7 @@ def test_a_tile_whose_transactions_are_lost():
 
     def change(run):
         tile = next(t for t in run.program.tiles[0]["fp"] if t.reads)
-        tile.reads += ((0, 64),)
+        corrupt(tile, "reads", tile.reads + ((0, 64),))
 
     assert after(change) == ["bytes read"]
 
@@ -374,7 +384,11 @@ def test_a_run_below_the_roofline():
     """All bytes at the peak of all channels take their time."""
 
     def change(run):
-        run.program.tiles[0]["fp"][0].cycles += run.chip.env.now
+        corrupt(
+            run.program.tiles[0]["fp"][0],
+            "cycles",
+            run.program.tiles[0]["fp"][0].cycles + run.chip.env.now,
+        )
 
     assert after(change) == ["not faster than the roofline"]
 

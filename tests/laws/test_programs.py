@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.program.graphs import broken_laws, builder, recording, workload
-from tests.program.jobs import built, conv, job, linear
+from tests.program.jobs import built, conv, corrupt, job, linear
 from tests.program.jobs import due as due_of
 from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
 from tlm.laws.dram_contents import dram_contents
@@ -60,7 +60,7 @@ def test_weights_that_were_never_fetched(engine):
         return address <= run[0] < address + nbytes
 
     tile = next(t for t in tiles(program, engine) if any(map(fetched, t.reads)))
-    tile.reads = tuple(run for run in tile.reads if not fetched(run))
+    corrupt(tile, "reads", tuple(run for run in tile.reads if not fetched(run)))
     assert "weights fetched before use" in broken(program, due)
 
 
@@ -74,7 +74,7 @@ def test_weights_that_could_not_have_stayed():
         first, end = weights.at[0], sum(weights.at)
         repeated = {run for run in tile.reads if first <= run[0] < end and run in fetched}
         fetched |= set(tile.reads)
-        tile.reads = tuple(run for run in tile.reads if run not in repeated)
+        corrupt(tile, "reads", tuple(run for run in tile.reads if run not in repeated))
     assert broken(program, due) == ["weights fetched before use"]
 
 
@@ -87,7 +87,7 @@ def test_state_that_is_not_moved_whole(kind):
         runs = getattr(tile, kind)
         left = tuple(run for run in runs if run[0] != at[0])
         if left != runs:
-            setattr(tile, kind, left)
+            corrupt(tile, kind, left)
     assert "tensors moved whole" in broken(program, due)
 
 
@@ -95,7 +95,7 @@ def test_a_write_beyond_a_tensor():
     """No run reaches over the end of what it starts in."""
     program, due = program_of()
     tile = next(t for t in tiles(program, "fp") if t.writes)
-    tile.writes = ((tile.writes[0][0], 1 << 20), *tile.writes[1:])
+    corrupt(tile, "writes", ((tile.writes[0][0], 1 << 20), *tile.writes[1:]))
     assert "tensors moved whole" in broken(program, due)
 
 
@@ -109,7 +109,7 @@ def test_a_read_that_does_not_wait_for_the_write(chip, engine, name):
     places = [tensor.at for tensor in due.tensors if tensor.name.startswith(name)]
     for tile in tiles(program, engine):
         if any(a <= run[0] < a + n for run in tile.reads for a, n in places):
-            tile.read_needs = ()
+            corrupt(tile, "read_needs", ())
     assert "read after it was written" in broken(program, due)
 
 
@@ -122,7 +122,11 @@ def test_a_carry_that_waits_for_an_older_one():
     later = {n for n, label in enumerate(labels) if label.startswith(place + " ")} - {first}
     assert later
     for tile in tiles(program, "fp"):
-        tile.read_needs = tuple(first if ident in later else ident for ident in tile.read_needs)
+        corrupt(
+            tile,
+            "read_needs",
+            tuple(first if ident in later else ident for ident in tile.read_needs),
+        )
     assert "read after it was written" in broken(program, due)
 
 
@@ -132,7 +136,11 @@ def test_what_nobody_waits_for(label):
     program, due = program_of()
     labels = program.completions.labels
     for tile in (t for engine in ("fp", "bp", "wg") for t in tiles(program, engine)):
-        tile.needs = tuple(ident for ident in tile.needs if not labels[ident].startswith(label))
+        corrupt(
+            tile,
+            "needs",
+            tuple(ident for ident in tile.needs if not labels[ident].startswith(label)),
+        )
     assert "what arrives is waited for" in broken(program, due)
 
 
@@ -141,7 +149,11 @@ def test_a_half_of_a_memory_that_is_not_waited_for():
     program, due = program_of()
     labels = program.completions.labels
     for tile in tiles(program, "bp"):
-        tile.needs = tuple(ident for ident in tile.needs if not labels[ident].startswith("dY used"))
+        corrupt(
+            tile,
+            "needs",
+            tuple(ident for ident in tile.needs if not labels[ident].startswith("dY used")),
+        )
     assert broken(program, due) == ["what arrives is waited for"]
 
 
@@ -149,7 +161,7 @@ def test_what_is_waited_for_and_never_sent():
     """A completion without an arrival is there from the start: waiting for it means nothing."""
     program, due = program_of()
     tile = tiles(program, "bp")[3]
-    tile.needs += (program.completions.ident("never"),)
+    corrupt(tile, "needs", tile.needs + (program.completions.ident("never"),))
     assert broken(program, due) == ["what is waited for arrives"]
 
 
@@ -158,7 +170,7 @@ def test_a_message_to_the_wrong_core():
     program, due = program_of()
     tile = next(t for t in tiles(program, "fp") if t.messages)
     wrong = [replace(message, core=(message.core + 1) % 4) for message in tile.messages]
-    tile.messages = tuple(wrong)
+    corrupt(tile, "messages", tuple(wrong))
     assert "messages go to who waits" in broken(program, due)
 
 
@@ -172,7 +184,7 @@ def test_a_core_that_sends_nothing(chip, engine):
         if any(tile.messages for tile in engines[engine])
     )
     for tile in program.tiles[core][engine]:
-        tile.messages = ()
+        corrupt(tile, "messages", ())
     assert "data come from all who have them" in broken(program, due)
 
 
@@ -183,7 +195,9 @@ def test_a_group_that_leaves_too_early():
     wg = program.tiles[0]["wg"]
     last = next(t for t in wg if any(labels[n].startswith("samples done") for n in t.signals))
     first = next(t for t in wg if t.sample == last.sample)
-    first.signals, last.signals = last.signals, first.signals
+    signals = last.signals, first.signals
+    corrupt(first, "signals", signals[0])
+    corrupt(last, "signals", signals[1])
     assert broken(program, due) == ["groups leave when they are done"]
 
 

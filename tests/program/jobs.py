@@ -14,6 +14,7 @@ from tlm.hardware.energy import energy_rows
 from tlm.laws import Bill, check_run
 from tlm.laws.due import due_of
 from tlm.program.build import build_program
+from tlm.space.tile import Tile
 from tlm.storage.planning import make_plan
 from tlm.workload.model import Layer, Pool, Recording, Workload
 from tlm.workload.surrogate import lif_neuron
@@ -135,3 +136,8 @@ def built(workload, recording, *overrides):
     """Plan and program of a job."""
     plan = place(workload, recording, *overrides)
     return plan, build_program(plan)
+
+
+def corrupt(tile: Tile, part: str, value: object) -> None:
+    """Put a fault into a finished tile, which no code of ours can change."""
+    object.__setattr__(tile, part, value)

@@ -279,7 +279,8 @@ def test_an_operation_that_was_neither_processed_nor_skipped():
 def test_a_unit_that_is_used_once_too_often(phase, action):
     """Neurons, gradients, reductions and updates follow from shapes, splits and T and B."""
     run = Run("mapping.split=batch")
-    run.tally(Phase[phase], 1).work.energy[action] += 1
+    energy = run.tally(Phase[phase], 1).work.energy
+    energy[action] = energy.get(action, 0) + 1
     assert run.broken() == ["unit operations", "energy charged as counted"]
 
 

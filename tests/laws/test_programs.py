@@ -130,7 +130,9 @@ def test_a_carry_that_waits_for_an_older_one():
     assert "read after it was written" in broken(program, due)
 
 
-@pytest.mark.parametrize("label", ["FP input", "dS", "dY for WG", "old weights", "loss input"])
+@pytest.mark.parametrize(
+    "label", ["FP input", "dS", "dY for BP", "dY for WG", "old weights", "loss input"]
+)
 def test_what_nobody_waits_for(label):
     """A completion that no tile needs any more."""
     program, due = program_of()

@@ -13,7 +13,7 @@ from tlm.space.tile import Tile
 
 RELEASES = ("dY used", "U used")  # of memories that are filled and read by halves
 HALVES = 2
-IN_DRAM = ("saved", "dX", "dY", "dI", "partial dW")  # need not be read; see ``dram_contents``
+IN_DRAM = ("saved", "dX", "dY saved", "dI", "partial dW")  # need not be read; see ``dram_contents``
 DEPARTURE = "samples done"  # a group of samples has left the chip
 
 Cores = defaultdict[int, set[int]]

@@ -129,7 +129,7 @@ def _gradient_saved(
             ident
             for replica in layer_plan.replicas(part)
             for ident in per_sample(
-                builder, "dY", layer_plan, replica, overlap(samples, replica.neurons.samples)
+                builder, "dY saved", layer_plan, replica, overlap(samples, replica.neurons.samples)
             )
         )
     return builder.saves[key]

@@ -279,7 +279,7 @@ def _leave_gradient(
         tile.add_saves(
             tuple(
                 builder.done.expect(ident)
-                for ident in per_sample(builder, "dY", layer_plan, part, region.samples)
+                for ident in per_sample(builder, "dY saved", layer_plan, part, region.samples)
             )
         )
         return

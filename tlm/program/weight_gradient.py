@@ -245,7 +245,7 @@ def _read_gradient(
             region.samples, steps, region.channels, region.rows, layer_plan.skips
         )
     )
-    tile.add_read_needs(per_sample(builder, "dY", layer_plan, part, region.samples))
+    tile.add_read_needs(per_sample(builder, "dY saved", layer_plan, part, region.samples))
 
 
 def _spill(

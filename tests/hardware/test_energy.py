@@ -116,17 +116,17 @@ def test_every_count_of_the_tiles_is_in_a_row():
     """Rows by (component, action, phase, layer) are the sums over the tiles of the program."""
     _, program = built(*small_job())
     chip, table = finished(program)
-    wanted = Counter()
+    due = Counter()
     for tile in (t for engines in program.tiles for tiles in engines.values() for t in tiles):
         for action, count in tile.work.energy.items():
-            wanted[(*action.split("."), tile.phase.name.lower(), tile.layer)] += count
+            due[(*action.split("."), tile.phase.name.lower(), tile.layer)] += count
     rows = energy_rows(chip, table)
     counted = {
         (row.component, row.action, row.phase, row.layer): row.count
         for row in rows
         if row.component in ("fp", "bp", "wg", "engine")
     }
-    assert counted == {key: count for key, count in wanted.items() if count}
+    assert counted == {key: count for key, count in due.items() if count}
     keys = [(row.component, row.action, row.phase, row.layer) for row in rows]
     assert len(set(keys)) == len(keys)
 

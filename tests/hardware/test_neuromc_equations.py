@@ -108,5 +108,5 @@ def test_any_layer_costs_what_the_equations_say(
     layer = Layer(1, "layer", "conv", (c, side, side), (k, out, out), (kernel, kernel),
                   (stride, stride), (kernel // 2, kernel // 2), (0,), None, "binary", False, None,
                   None, lif_neuron(), None)  # fmt: skip
-    wanted = charged_by_the_equations(layer, engine)
-    assert charged_by_the_model(layer, engine) == pytest.approx(wanted, rel=1e-3)
+    expected = charged_by_the_equations(layer, engine)
+    assert charged_by_the_model(layer, engine) == pytest.approx(expected, rel=1e-3)

@@ -57,10 +57,10 @@ def counts(engine: str, c: int, k: int, side: int) -> tuple[LoadedChip, dict[str
     loaded = load_chip("neuromc-20", ("cores=1", *ONE_BLOCK, *DENSE))
     timing = load_dram_timing(loaded.config.dram.device)
     program = build_program(make_plan(job, recording, loaded, timing))
-    wanted = {"fp": [(Phase.FP, 1)], "bp": [(Phase.BP, 1), (Phase.GRAD, 0)], "wg": [(Phase.WG, 1)]}
+    phases = {"fp": [(Phase.FP, 1)], "bp": [(Phase.BP, 1), (Phase.GRAD, 0)], "wg": [(Phase.WG, 1)]}
     total: dict[str, int] = {}
     for tile in program.tiles[0][engine]:
-        if (tile.phase, tile.layer) in wanted[engine]:
+        if (tile.phase, tile.layer) in phases[engine]:
             for action, count in tile.work.energy.items():
                 total[action] = total.get(action, 0) + count
     return loaded, total

@@ -88,18 +88,18 @@ def test_time_is_an_integer():
 
 def test_a_look_sees_time_and_events_and_may_stop_the_run():
     """``on_look`` is called between events; what it raises ends the run."""
-    env, seen = Environment(), []
+    env, looks = Environment(), []
     env.process(endless(env, 10))
 
     def look(now, events):
-        seen.append((now, events))
-        if len(seen) == 2:
+        looks.append((now, events))
+        if len(looks) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run_until(env, Done(1, "never"), look)
-    assert [events for _, events in seen] == [EVENTS_PER_LOOK, 2 * EVENTS_PER_LOOK]
-    assert seen[0][0] == (EVENTS_PER_LOOK - 1) * 10
+    assert [events for _, events in looks] == [EVENTS_PER_LOOK, 2 * EVENTS_PER_LOOK]
+    assert looks[0][0] == (EVENTS_PER_LOOK - 1) * 10
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -92,7 +92,7 @@ def _step(env: Environment, done: Done) -> int:
 def collector_paused() -> Iterator[None]:
     """Do without cyclic garbage collection: neither programs nor transactions leave cycles behind.
 
-    Measured on a whole chip: 10 % more transactions a second, at the same peak memory; a program
+    Measured on a whole chip: 10 % more transactions per second, at the same peak memory; a program
     is built in 7 % less time, with 2 % more memory.
     """
     enabled = gc.isenabled()

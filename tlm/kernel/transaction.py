@@ -14,8 +14,8 @@ class Transaction:
 
     It is its own SimPy event and is re-armed at every hop: a server sets ``callbacks`` to those
     of the next server and schedules the same object again. SimPy only touches ``callbacks``,
-    ``_ok`` of an event that goes well, so nothing else of ``simpy.Event`` is needed; one object a
-    payload instead of one a hop is worth a factor 1.6 in events per second.
+    ``_ok`` of an event that goes well, so nothing else of ``simpy.Event`` is needed; one object for
+    each payload instead of one for each hop is worth a factor 1.6 in events per second.
 
     Life cycle: created by an initiator (``begin_req``), accepted by its target (``end_req``),
     answered (``begin_resp``), back at the initiator (``end_resp``). A one-way payload ends at its

@@ -1,4 +1,4 @@
-"""A trace as a Perfetto timeline: a track an engine, flows FP -> BP -> WG, bandwidth counters.
+"""A trace as a Perfetto timeline: a track per engine, flows FP -> BP -> WG, bandwidth counters.
 
 Perfetto counts in whole ns, so times are rounded down to ns; the exact ps are annotations of each
 slice. Open the file at ui.perfetto.dev.
@@ -59,7 +59,7 @@ def write_perfetto(trace: Trace, chip: ChipConfig, file: IO[bytes]) -> None:
 
 
 def _describe(trace: Trace, writer: Any) -> _Tracks:
-    """One group a core, one track an engine in it."""
+    """One group for each core, one track for each engine in it."""
     core: dict[str, int] = {}
     unit: dict[int, int] = {}
     for index, (path, kind) in enumerate(trace.units):

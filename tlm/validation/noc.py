@@ -23,7 +23,7 @@ FULL_PACKETS, QUICK_PACKETS = 1500, 500
 
 
 class CurveKey(NamedTuple):
-    """Which curve: router, side of the mesh, flits a packet, virtual channels, traffic."""
+    """Which curve: router, side of the mesh, flits per packet, virtual channels, traffic."""
 
     router: str
     side: int
@@ -172,7 +172,7 @@ def errors_between(
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What one virtual channel carries at offered load 1: flits a cycle of the busiest node."""
+    """What one virtual channel carries at offered load 1: flits per cycle of the busiest node."""
 
     key: CurveKey
     fraction: str

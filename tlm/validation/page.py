@@ -31,7 +31,7 @@ Network:
 - credit delays other than BookSim2's default, virtual channels that are freed by the tail's
   credit, and input speed-up (the reference's router `m88`);
 - packets to several targets: a message to many cores is sent to each of them;
-- back-pressure from a DRAM channel into the mesh: a terminal takes a flit a cycle, and what the
+- back-pressure from a DRAM channel into the mesh: a terminal takes one flit per cycle; what the
   controller's queues cannot hold waits at the channel, bounded by the DMAs' windows;
 - links longer than a cycle, clock domains within the mesh, link errors.
 

@@ -70,8 +70,8 @@ class Fabric:
             if self._contended:
                 start = max(start, self._eject[packet.target])
             self._eject[packet.target] = start + held
-            seen = self._seen(start + held, self._clocks_ps[packet.target])
-            self.at(seen, self._arrived, packet)
+            arrival_ps = self._seen(start + held, self._clocks_ps[packet.target])
+            self.at(arrival_ps, self._arrived, packet)
             return
         link = packet.route[packet.hop]
         packet.hop += 1

@@ -270,8 +270,8 @@ def test_everything_is_answered_once(items, policy, timing):
     assert all(
         t.end_req <= after.end_req for t, after in zip(bench.sent, bench.sent[1:], strict=False)
     )
-    asked = [sum(t.nbytes for t in bench.sent if t.command == c) for c in (0, 1)]
-    assert [counters.bytes_read, counters.bytes_written] == asked
+    offered = [sum(t.nbytes for t in bench.sent if t.command == c) for c in (0, 1)]
+    assert [counters.bytes_read, counters.bytes_written] == offered
     assert counters.row_hits + counters.row_misses == counters.reads + counters.writes
     assert 0 <= counters.activates - counters.precharges <= timing.banks
 

@@ -19,14 +19,15 @@ def commands_of(timing, offered, load, policy):
     activate, column = Scheduler._issue_activate, Scheduler._issue_column
 
     def logged_activate(self, time):
-        bank = self._next_row[1][1]
+        bank = self._candidates.next_row[1][1]
         log.append((time, "ACT", self.banks.index(bank), bank.misses[self.mode][0].row))
         activate(self, time)
 
     def logged_column(self, time, until):
-        bank = self._next_column[1][1]
-        row = bank.hits[self._command][0].row
-        log.append((time, ("RD", "WR")[self._command], self.banks.index(bank), row))
+        bank = self._candidates.next_column[1][1]
+        command = self._candidates.command
+        row = bank.hits[command][0].row
+        log.append((time, ("RD", "WR")[command], self.banks.index(bank), row))
         column(self, time, until)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -23,10 +23,10 @@ PERIODS = st.integers(1, 10**5)
 def test_seen_at_the_nth_edge_after(given_ps, later, period, stages):
     """An edge of the receiving clock, n - 1 to n periods later, in the order of giving."""
     crossing = Crossing(period, stages)
-    seen = crossing.seen_ps(given_ps)
-    assert seen % period == 0
-    assert (stages - 1) * period < seen - given_ps <= stages * period
-    assert crossing.seen_ps(given_ps + later) >= seen
+    visible_ps = crossing.seen_ps(given_ps)
+    assert visible_ps % period == 0
+    assert (stages - 1) * period < visible_ps - given_ps <= stages * period
+    assert crossing.seen_ps(given_ps + later) >= visible_ps
 
 
 def latency(model, clocks_ps, sent_ps):

@@ -18,10 +18,10 @@ REFERENCE = Path(__file__).parents[3] / "traces" / "reference" / "noc"
 STAGES = {"rc4": 4, "la3": 3, "sp2": 2}
 
 
-def rows(name, **wanted):
+def rows(name, **columns):
     """Lines of a reference table with the given columns."""
     with (REFERENCE / name).open(newline="") as table:
-        return [row for row in csv.DictReader(table) if wanted.items() <= row.items()]
+        return [row for row in csv.DictReader(table) if columns.items() <= row.items()]
 
 
 def distance(columns, a, b):

@@ -10,7 +10,7 @@ class DramCounters:
     """Integer counters of one channel; lists are indexed by command (0 read, 1 write).
 
     ``bursts`` are RD and WR commands, ``nbytes`` the bytes that transactions asked for (a part
-    of a burst still moves a whole one). ``precharges`` counts one a bank, those before a refresh
+    of a burst still moves a whole one). ``precharges`` counts each bank, those before a refresh
     included. ``row_misses`` are bursts that had to wait for an activate of their own;
     ``queue_time_ps`` sums the time of every burst from acceptance to its column command, which
     is the integral of queue occupancy over time (Little's law).

@@ -15,7 +15,7 @@ from tlm.hardware.dram.patterns import DramRequest
 from tlm.hardware.dram.policy import DramPolicy
 from tlm.kernel import Done, Environment, Transaction, run_until
 
-OFFERED_PER_CLOCK = 2  # a source offers at most so many requests a clock
+OFFERED_PER_CLOCK = 2  # most requests that a source offers per clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The network on chip: a mesh of links, each a SimPy process with a busy-until time (``packet``).
 
-Model ``packet``: whole packets, cut-through, XY routing, unbounded buffers; a link sends one flit a
-cycle and serves packets in order of arrival. Without contention a packet of L flits over h hops
+Model ``packet``: whole packets, cut-through, XY routing, unbounded buffers; a link sends one flit
+per cycle and serves packets in order of arrival. Without contention a packet of L flits over h hops
 takes (h + 1)(P + 1) + L + 1 cycles, P router stages (the zero-load law of BookSim2's meshes):
 one cycle to packetise, one on the injection channel, P + 1 for every router and its output
 channel, L - 1 more for the tail. What bounds the traffic instead of finite buffers is the window of
@@ -81,7 +81,7 @@ class PacketNetwork:
     def path(self, source: int, target: int, deliver: Callbacks) -> Path:
         """The servers a packet visits after injection, ending with ``deliver``, as nested pairs.
 
-        A server takes the first of the pair and leaves the rest: cheaper a hop than an index.
+        A server takes the first of the pair and leaves the rest: cheaper than an index.
         """
         links = self._route(self.node_of[source], self.node_of[target])
         path: Path = (self.ejections[target].callbacks, (deliver, ()))

@@ -154,7 +154,7 @@ class RouterFabric:
         """Lane and switch in one cycle: a switch grant is lost on a packet that gets no lane."""
         rounds = self._winners([router for router in self._bidding if router not in self._asking])
         for router in list(self._asking):
-            hopeful = [asker for asker in router.asking if _has_room(asker.out)]
+            hopeful = [asker for asker in router.asking if asker.out.has_room()]
             if not router.contested:  # pointers that bulk sending did not move
                 for bidder in router.bidders:
                     if not bidder.head:
@@ -294,11 +294,3 @@ class RouterFabric:
         lane.packet = NO_PACKET
         if lane.queue:
             self._front(lane, lane.queue.popleft(), cycle + 1)
-
-
-def _has_room(out: OutputPort) -> bool:
-    """Whether any lane of an output is free and has a credit."""
-    for lane in out.lanes:
-        if not lane.taken and lane.credit:
-            return True
-    return False

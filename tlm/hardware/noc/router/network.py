@@ -4,7 +4,7 @@ Requests (cores to DRAM, and messages between cores) and responses (read data) t
 of their own, with the same topology and the same routers. So no response ever waits behind a
 request, and a terminal always takes what arrives: no deadlock can close through the DRAM channels.
 
-One kernel event a cycle while flits move, fewer when nothing else is due in between. It comes
+One kernel event per cycle while flits move, fewer when nothing else is due in between. It comes
 after every other event of its time, so whatever is sent at a clock edge is sent in that cycle.
 """
 
@@ -92,12 +92,12 @@ class RouterNetwork:
     def send(self, txn: Transaction, source: int) -> None:
         """Inject a packet at the next clock edge, or now if that is now.
 
-        A packet from another clock domain is injected when the network has seen it.
+        A packet from another clock domain is injected when the network sees it.
         """
-        seen = self.entries[source].seen_ps(self.env.now)
-        if seen > self.env.now:
+        visible_ps = self.entries[source].seen_ps(self.env.now)
+        if visible_ps > self.env.now:
             txn.callbacks = (partial(self._inject, source=source),)
-            self.env.schedule(txn, 1, seen - self.env.now)
+            self.env.schedule(txn, 1, visible_ps - self.env.now)
         else:
             self._inject(txn, source)
 
@@ -165,5 +165,5 @@ class RouterNetwork:
     def _deliver(self, packet: Packet, terminal: int, cycle: int) -> None:
         """A packet's tail will have arrived in ``cycle``: hand its transaction to the kernel."""
         txn, txn.callbacks = packet.payload
-        seen = self.exits[terminal].seen_ps(cycle * self.period_ps)
-        self.env.schedule(txn, 1, seen - self.env.now)
+        visible_ps = self.exits[terminal].seen_ps(cycle * self.period_ps)
+        self.env.schedule(txn, 1, visible_ps - self.env.now)

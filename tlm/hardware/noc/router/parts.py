@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-UNLIMITED = 1 << 60  # credit of a terminal's lanes: it takes a flit a cycle and never fills up
+UNLIMITED = 1 << 60  # credit of a terminal's lanes: it takes one flit per cycle and never fills up
 
 
 class Packet:
@@ -77,6 +77,13 @@ class OutputPort:
         self.flits = 0
         self.packets = 0
 
+    def has_room(self) -> bool:
+        """Whether any of its lanes is free and has a credit."""
+        for lane in self.lanes:
+            if not lane.taken and lane.credit:
+                return True
+        return False
+
 
 class Lane:
     """One virtual channel at the input of a router, or at a terminal.
@@ -141,7 +148,7 @@ class Router:
 
 
 class Source:
-    """Where a terminal's packets enter: sends one packet after another, a flit a cycle."""
+    """Where a terminal's packets enter: sends one packet after another, one flit per cycle."""
 
     __slots__ = ("awake", "flits", "lane", "lanes", "last", "left", "name", "packets", "queue")
 

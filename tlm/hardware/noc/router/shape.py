@@ -15,7 +15,7 @@ class RouterShape:
     """A router's architecture; every network of a mesh has routers of one shape.
 
     ``stages`` 4: route, lane, switch, crossbar; 3: the route is looked ahead; 2: lane and switch
-    in one cycle, the switch on speculation. ``vcs`` lanes an input, ``vc_buffer`` flits each.
+    in one cycle, the switch on speculation. ``vcs`` lanes per input, ``vc_buffer`` flits each.
 
     Raises:
         ConfigError: a number of stages or a routing that is not modelled, no lane or no buffer.

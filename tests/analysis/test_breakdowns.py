@@ -9,6 +9,7 @@ from tlm_analysis.findings.roofline import roofline
 from tlm_analysis.findings.stalls import breakdown, busy_map
 from tlm_analysis.findings.traffic import latencies, latency_curves
 from tlm_analysis.reading.coverage import makespan_ps
+from tlm_analysis.reading.run_dir import open_run_dir
 from tlm_analysis.reading.windows import window_edges
 
 import tlm.trace
@@ -42,7 +43,7 @@ def test_busy_map_holds_every_engines_computing_time(digits_run: RunResult) -> N
 def test_roofline_points_lie_under_their_roofs(digits_run: RunResult) -> None:
     """No phase multiplies faster than the arrays, or than its bytes arrive."""
     with tlm.trace.open(digits_run.folder) as trace:
-        found = roofline(trace, digits_run.summary, digits_run.chip.config)
+        found = roofline(trace, open_run_dir(digits_run.folder).summary, digits_run.chip.config)
     assert {point.phase for point in found.points} == {"fp", "bp", "wg"}
     moved = digits_run.summary["dram"]["bytes_read"] + digits_run.summary["dram"]["bytes_written"]
     assert sum(point.dram_nbytes for point in found.points) <= moved
@@ -53,7 +54,7 @@ def test_roofline_points_lie_under_their_roofs(digits_run: RunResult) -> None:
 
 def test_link_use_is_the_summarys(digits_run: RunResult) -> None:
     """The busiest link of the map is the busiest of the summary."""
-    found = link_use(digits_run.summary, digits_run.chip.config)
+    found = link_use(open_run_dir(digits_run.folder).summary, digits_run.chip.config)
     busiest = max([*found.links.values(), *found.ports.values()])
     assert busiest == pytest.approx(digits_run.summary["noc"]["busiest_link_use"])
     assert len(found.links) == 2 * (4 * 4 + 5 * 3)  # both directions of a 5 x 4 mesh

@@ -18,6 +18,7 @@ from tlm_analysis.findings.stalls import breakdown
 from tlm_analysis.findings.traffic import dram_traffic
 from tlm_analysis.plots import run_figures
 from tlm_analysis.reading.coverage import coverage
+from tlm_analysis.reading.run_dir import open_run_dir
 from tlm_analysis.reading.windows import window_edges
 from tlm_analysis.report import report_html
 
@@ -131,7 +132,7 @@ def test_what_needs_a_whole_trace_refuses_a_part(digits_run: RunResult, windowed
         with pytest.raises(TraceError, match="a critical path needs the trace of a whole run"):
             critical_path(trace)
         with pytest.raises(TraceError, match="a roofline needs the trace of a whole run"):
-            roofline(trace, digits_run.summary, digits_run.chip.config)
+            roofline(trace, open_run_dir(digits_run.folder).summary, digits_run.chip.config)
 
 
 def test_an_explanation_leaves_the_path_out(

@@ -53,7 +53,7 @@ def _as_json(found: Any) -> dict[str, Any]:
         "after": str(found.after.folder),
         "values": {key: list(pair) for key, pair in found.values.items()},
         "split_otherwise": list(found.split_otherwise),
-        "makespan_ps": [run.summary["time"]["makespan_ps"] for run in (found.before, found.after)],
+        "makespan_ps": [run.summary.time.makespan_ps for run in (found.before, found.after)],
         "time_ps": [
             {
                 "phase": one.key[0],
@@ -64,7 +64,7 @@ def _as_json(found: Any) -> dict[str, Any]:
             }
             for one in found.time
         ],
-        "total_pj": [run.summary["energy"]["total_pj"] for run in (found.before, found.after)],
+        "total_pj": [run.summary.energy.total_pj for run in (found.before, found.after)],
         "partial_traces": list(found.partial),
         "energy_pj": [
             {
@@ -97,8 +97,8 @@ def _screen(found: Any) -> Group:
         text.append(f"  {note}\n")
     if found.partial:
         text.append("  critical paths need whole traces: the time is not taken apart\n")
-    times = [run.summary["time"]["makespan_ps"] for run in (before, after)]
-    energies = [run.summary["energy"]["total_pj"] for run in (before, after)]
+    times = [run.summary.time.makespan_ps for run in (before, after)]
+    energies = [run.summary.energy.total_pj for run in (before, after)]
     return Group(
         text,
         _line("Time", times, time_text),

@@ -30,8 +30,8 @@ def show(explanation: Explanation) -> None:
     """Print an explanation."""
     out = console()
     summary = explanation.run.summary
-    makespan = time_text(summary["time"]["makespan_ps"])
-    work, chip = summary["workload"]["name"], summary["chip"]["name"]
+    makespan = time_text(summary.time.makespan_ps)
+    work, chip = summary.workload.name, summary.chip.name
     out.print(Text(f"{work} on {chip}, {makespan} per iteration: what held it up", style="bold"))
     out.print()
     if explanation.path is None:

@@ -64,7 +64,7 @@ class Explanation:
         ]
         return {
             "run": str(self.run.folder),
-            "makespan_ps": self.run.summary["time"]["makespan_ps"],
+            "makespan_ps": self.run.summary.time.makespan_ps,
             "critical_path": self.path and self.path.shares,
             "critical_path_by_phase": self.path and self.path.shares_by_phase,
             "partial_trace": self.partial,
@@ -92,7 +92,7 @@ def explanation(run_dir: Path, workload: str | None, verify: bool) -> Explanatio
     with tlm.trace.open(run_dir) as trace:
         partial = coverage(trace).note
         path = None if partial else critical_path(trace)
-    recorded_ps = run.summary["time"]["makespan_ps"]
+    recorded_ps = run.summary.time.makespan_ps
     steps = len(RESOURCES) + 1
     with steps_bar("explain", 2 * steps if verify else steps) as step:
         estimates, replay_error = _estimates(prepared, recorded_ps, step)

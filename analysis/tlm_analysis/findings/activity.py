@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.space.array_types import Ints
 from tlm.trace import Trace
 from tlm.trace.schema import STATE_NAMES
-from tlm_analysis.reading.windows import Ints
 
 ENGINE_KINDS = ("fp", "bp", "wg")
 

@@ -66,7 +66,7 @@ class RunComparison:
     @property
     def split_otherwise(self) -> tuple[str, ...]:
         """Layers of both runs that are cut over the cores in another way."""
-        before, after = (run.summary["chip"]["splits"] for run in (self.before, self.after))
+        before, after = (run.summary.chip.splits for run in (self.before, self.after))
         return tuple(name for name in before if name in after and before[name] != after[name])
 
 
@@ -107,7 +107,7 @@ def _note(run: RunDir) -> str:
 
 
 def _makespan_ps(run: RunDir) -> dict[PartKey, Fraction]:
-    return {("all", "not traced"): Fraction(run.summary["time"]["makespan_ps"])}
+    return {("all", "not traced"): Fraction(run.summary.time.makespan_ps)}
 
 
 def _path_ps(run: RunDir) -> dict[PartKey, Fraction]:

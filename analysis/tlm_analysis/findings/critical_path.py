@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.space.array_types import Ints
 from tlm.space.trace_rows import PHASE_NONE
 from tlm.trace import EngineState, Trace
 from tlm.trace.schema import COMMAND_NAMES, PHASE_NAMES
 from tlm_analysis.findings.activity import ENGINE_KINDS
 from tlm_analysis.reading.coverage import require_whole
-from tlm_analysis.reading.windows import Ints
 
 READ, WRITE = COMMAND_NAMES.index("read"), COMMAND_NAMES.index("write")
 RESOURCES = (*ENGINE_KINDS, "dram", "noc", "queue", "writeback", "dependency", "idle")

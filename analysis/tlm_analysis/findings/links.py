@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tlm.config.chip import ChipConfig
+from tlm_analysis.reading.summary import RunSummary
 
 _LINK = re.compile(r"n(\d+)\.(east|west|south|north)$")
 _PORT = re.compile(r"(core|dram)(\d+)\.(inject|eject)$")
@@ -27,12 +26,12 @@ class LinkUse:
     ports: dict[tuple[int, str, str], float]
 
 
-def link_use(summary: Mapping[str, Any], chip: ChipConfig) -> LinkUse:
+def link_use(summary: RunSummary, chip: ChipConfig) -> LinkUse:
     """Use of every link and port of the mesh."""
     links: dict[tuple[int, str], float] = {}
     ports: dict[tuple[int, str, str], float] = {}
-    span = summary["time"]["makespan_ps"]
-    for name, flits in summary["noc"]["link_flits"].items():
+    span = summary.time.makespan_ps
+    for name, flits in summary.noc.link_flits.items():
         use = flits * chip.noc.period_ps / span
         if match := _LINK.search(name):
             link = (int(match[1]), match[2])

@@ -1,10 +1,9 @@
-"""Roofline by phase: operations a byte against what arrays, DRAM and its mesh ports could do."""
+"""Roofline by phase: operations per byte against what arrays, DRAM and its mesh ports could do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from tlm.trace import EngineState, Trace
 from tlm.trace.schema import PHASE_NAMES
 from tlm_analysis.findings.activity import ENGINE_KINDS
 from tlm_analysis.reading.coverage import require_whole
+from tlm_analysis.reading.summary import RunSummary
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class RooflinePoint:
 
     @property
     def intensity(self) -> float:
-        """Multiply-accumulates a DRAM byte."""
+        """Multiply-accumulates per DRAM byte."""
         return self.macs / max(1, self.dram_nbytes)
 
     @property
     def gmac_s(self) -> float:
-        """1e9 multiply-accumulates a second while the phase was active."""
+        """1e9 multiply-accumulates per second, while the phase was active."""
         return self.macs / max(1, self.active_ps) * 1e3
 
 
@@ -51,7 +51,7 @@ class Roofline:
     ports_gb_s: float | None
 
 
-def roofline(trace: Trace, summary: Mapping[str, Any], chip: ChipConfig) -> Roofline:
+def roofline(trace: Trace, summary: RunSummary, chip: ChipConfig) -> Roofline:
     """Every phase that multiplies; a slot is one cycle of an array, all its MACs counted.
 
     Raises:
@@ -67,23 +67,25 @@ def roofline(trace: Trace, summary: Mapping[str, Any], chip: ChipConfig) -> Roof
     points = [
         point
         for phase, name in enumerate(PHASE_NAMES)
-        if (point := _point(trace, summary["work"], phase, name, array)) is not None
+        if (point := _point(trace, phase, _executed_slots(summary, name), array)) is not None
     ]
-    return Roofline(tuple(points), peak, summary["dram"]["peak_gb_s"], ports)
+    return Roofline(tuple(points), peak, summary.dram.peak_gb_s, ports)
 
 
-def _point(
-    trace: Trace, work: Mapping[str, Any], phase: int, name: str, array: Mapping[str, int]
-) -> RooflinePoint | None:
-    slots = sum(layer.get(name, {}).get("executed_slots", 0) for layer in work.values())
-    mine = trace.activity[trace.activity["phase"] == phase]
-    computing = mine[mine["what"] == EngineState.COMPUTE]
+def _point(trace: Trace, phase: int, slots: int, array: Mapping[str, int]) -> RooflinePoint | None:
+    rows = trace.activity[trace.activity["phase"] == phase]
+    computing = rows[rows["what"] == EngineState.COMPUTE]
     if not slots or not len(computing):
         return None
     moves = trace.transactions
     moved = moves["nbytes"][(moves["phase"] == phase) & _to_dram(trace)]
     kind = trace.units[int(computing["unit"][0])].kind
-    return RooflinePoint(name, slots * array[kind], int(moved.sum(dtype=np.int64)), _union_ps(mine))
+    nbytes = int(moved.sum(dtype=np.int64))
+    return RooflinePoint(PHASE_NAMES[phase], slots * array[kind], nbytes, _union_ps(rows))
+
+
+def _executed_slots(summary: RunSummary, phase: str) -> int:
+    return sum(work[phase].executed_slots for work in summary.work.values() if phase in work)
 
 
 def _to_dram(trace: Trace) -> NDArray[np.bool_]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.space.array_types import Ints
 from tlm.space.trace_rows import PHASE_NONE
 from tlm.trace import EngineState, Trace
 from tlm.trace.schema import PHASE_NAMES, STATE_NAMES
 from tlm_analysis.findings.activity import ENGINE_KINDS, covered_time
-from tlm_analysis.reading.windows import Ints
 
 
 @dataclass(frozen=True)

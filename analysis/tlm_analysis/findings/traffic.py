@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.space.array_types import Floats, Ints
 from tlm.trace import Trace
 from tlm.trace.schema import COMMAND_NAMES
-from tlm_analysis.reading.windows import Ints
 
-Floats = NDArray[np.float64]
 QUANTILES = np.linspace(0.0, 1.0, 201)
 _READ = COMMAND_NAMES.index("read")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,12 +10,13 @@ from matplotlib.ticker import PercentFormatter
 
 from tlm_analysis.plots.canvas import new_figure, style
 from tlm_analysis.plots.heatmap import MAP
+from tlm_analysis.reading.summary import Densities
 
 TITLES = {"S": "spikes S", "m": "surrogate mask m", "dU": "gradient dU"}
 
 
-def density_figure(layers: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """One panel a tensor class: layers down, time steps across, density as colour."""
+def density_figure(layers: Mapping[str, Densities]) -> Figure:
+    """One panel per tensor class: layers down, time steps across, density as colour."""
     names = list(layers)
     kinds = [key for key, value in layers[names[0]].items() if isinstance(value, list)]
     grids = {kind: np.array([layers[name][kind] for name in names]) for kind in kinds}

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from tlm_analysis.findings.traffic import QUANTILES, Floats
+from tlm.space.array_types import Floats
+from tlm_analysis.findings.traffic import QUANTILES
 from tlm_analysis.plots.canvas import BLUE, GREEN, ORANGE, PURPLE, VERMILION, new_figure, style
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION)

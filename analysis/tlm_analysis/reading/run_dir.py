@@ -14,8 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from tlm.errors import TraceError
 from tlm_analysis.reading.energy import RunEnergy, read_energy
-
-Json = dict[str, Any]
+from tlm_analysis.reading.summary import RunSummary, run_summary
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,13 @@ class RunDir:
         return self.folder.resolve().name
 
     @cached_property
-    def summary(self) -> Json:
+    def summary(self) -> RunSummary:
         """``summary.json``."""
-        return _read_json(self.folder / "summary.json", "tlm-summary")
+        path = self.folder / "summary.json"
+        return run_summary(_read_json(path, "tlm-summary"), path)
 
     @cached_property
-    def manifest(self) -> Json:
+    def manifest(self) -> dict[str, Any]:
         """``manifest.json``."""
         return _read_json(self.folder / "manifest.json", "tlm-manifest")
 
@@ -80,7 +80,7 @@ def _flat(prefix: str, value: object) -> Iterator[tuple[str, str]]:
         yield prefix, str(value)
 
 
-def _read_json(path: Path, schema: str) -> Json:
+def _read_json(path: Path, schema: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

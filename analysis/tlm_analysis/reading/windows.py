@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from tlm.space.array_types import Ints
 
 
 def window_edges(end_ps: int, windows: int, begin_ps: int = 0) -> Ints:

@@ -80,7 +80,7 @@ def figures(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
         "Bars of energy by component, stacked by phase, leakage hatched.",
         "Counts times the energy table, from energy.csv; leakage is power times time.",
     )  # fmt: skip
-    layers = run.summary["sparsity"]["layers"]
+    layers = run.summary.sparsity.layers
     yield _drawn(
         "sparsity", "Sparsity", density_figure(layers),
         "Heat maps of the density of spikes, surrogate masks and gradients by layer and step.",
@@ -90,7 +90,7 @@ def figures(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
 
 def _time(run: RunDir, trace: Trace, covered: Coverage) -> Iterator[Drawn]:
     edges_ps = window_edges(covered.end_ps, WINDOWS, covered.begin_ps)
-    layers = dict(enumerate(run.summary["work"]))
+    layers = dict(enumerate(run.summary.work))
     waiting = breakdown(trace, covered.end_ps, covered.begin_ps)
     yield _drawn(
         "stalls", "Working and waiting", stalls_figure(waiting, layers),
@@ -117,7 +117,7 @@ def _transactions(
     traffic = dram_traffic(trace, edges_ps)
     yield _drawn(
         "bandwidth", "DRAM bandwidth",
-        bandwidth_figure(traffic, run.summary["dram"]["peak_gb_s"]),
+        bandwidth_figure(traffic, run.summary.dram.peak_gb_s),
         "Read and write bandwidth over time under the line of the peak.",
         "Bytes count when a channel answers.", covered.note,
     )  # fmt: skip

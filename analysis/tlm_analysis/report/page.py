@@ -14,7 +14,7 @@ from tlm.errors import TlmError, TraceError
 from tlm.workload import open_workload
 from tlm_analysis.gpu import baseline
 from tlm_analysis.reading.coverage import coverage
-from tlm_analysis.reading.run_dir import Json, RunDir, open_run_dir
+from tlm_analysis.reading.run_dir import RunDir, open_run_dir
 from tlm_analysis.report import tables
 from tlm_analysis.report.figures import figures
 
@@ -70,12 +70,12 @@ def report_html(
 
 def _texts(run: RunDir) -> dict[str, Any]:
     """The parts of the page that are tables and sentences."""
-    summary: Json = run.summary
+    summary = run.summary
     return {
         "summary": summary,
-        "job": summary["workload"],
-        "chip": summary["chip"],
-        "network": _NETWORKS.get(summary["chip"]["noc_model"], summary["chip"]["noc_model"]),
+        "job": summary.workload,
+        "chip": summary.chip,
+        "network": _NETWORKS.get(summary.chip.noc_model, summary.chip.noc_model),
         "headline": tables.headline(summary),
         "tables": [tables.phases(summary), tables.busiest(summary), tables.bounds(summary)],
         "assumed_energy": tables.assumed_energy(run),
@@ -89,7 +89,7 @@ def _gpu(run: RunDir, workload: str | None) -> dict[str, Any]:
         job = open_workload(workload or run.manifest["inputs"]["workload"])
     except TlmError as error:
         return {"gpu": None, "gpu_conditions": [], "gpu_missing": str(error)}
-    if job.sha256 != run.summary["workload"]["sha256"]:
+    if job.sha256 != run.summary.workload.sha256:
         missing = "the job of that name is not the one this run was of; name its file"
         return {"gpu": None, "gpu_conditions": [], "gpu_missing": missing}
     step = baseline(job)

@@ -9,7 +9,8 @@ from tlm.config.layers import LoadedChip
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 from tlm_analysis.gpu import GpuBaseline
-from tlm_analysis.reading.run_dir import Json, RunDir
+from tlm_analysis.reading.run_dir import RunDir
+from tlm_analysis.reading.summary import RunSummary
 
 TableRow = tuple[str, ...]
 ReportTable = list[TableRow]
@@ -28,65 +29,61 @@ class Titled:
     texts: int = 0
 
 
-def headline(summary: Json) -> ReportTable:
+def headline(summary: RunSummary) -> ReportTable:
     """(what, figure) of the run in a handful of lines."""
-    time, energy, work = summary["time"], summary["energy"], summary["workload"]
-    dram = summary["dram"]
-    nbytes = dram["bytes_read"] + dram["bytes_written"]
-    dense = summary["efficiency"]["dense_equivalent_tflops_w"]
-    useful = summary["efficiency"]["effective_tflops_w"]
+    time, energy_pj, dram = summary.time, summary.energy.total_pj, summary.dram
+    dense = summary.efficiency.dense_equivalent_tflops_w
+    useful = summary.efficiency.effective_tflops_w
     return [
-        ("Time per iteration", time_text(time["makespan_ps"])),
-        ("Time per sample", time_text(time["per_sample_ps"])),
-        ("Energy per iteration", energy_text(energy["total_pj"])),
-        ("Energy per sample", energy_text(energy["total_pj"] / work["batch"])),
-        ("Average power", f"{energy['total_pj'] / time['makespan_ps']:.3g} W"),
-        ("TFLOPS/W, dense-equivalent", f"{dense['core']:.3f} core, {dense['chip']:.3f} chip"),
-        ("TFLOPS/W, effective", f"{useful['core']:.3f} core, {useful['chip']:.3f} chip"),
-        ("DRAM traffic", f"{nbytes_text(nbytes)}, {dram['bandwidth_gb_s']:.2f} of "
-                         f"{dram['peak_gb_s']:.1f} GB/s"),
+        ("Time per iteration", time_text(time.makespan_ps)),
+        ("Time per sample", time_text(time.per_sample_ps)),
+        ("Energy per iteration", energy_text(energy_pj)),
+        ("Energy per sample", energy_text(energy_pj / summary.workload.batch)),
+        ("Average power", f"{energy_pj / time.makespan_ps:.3g} W"),
+        ("TFLOPS/W, dense-equivalent", f"{dense.core:.3f} core, {dense.chip:.3f} chip"),
+        ("TFLOPS/W, effective", f"{useful.core:.3f} core, {useful.chip:.3f} chip"),
+        ("DRAM traffic", f"{nbytes_text(dram.nbytes)}, {dram.bandwidth_gb_s:.2f} of "
+                         f"{dram.peak_gb_s:.1f} GB/s"),
     ]  # fmt: skip
 
 
-def phases(summary: Json) -> Titled:
+def phases(summary: RunSummary) -> Titled:
     """When each phase ran and how much it computed, in order of their beginnings."""
-    phases_ps = summary["time"]["phases"]
     rows = [
         (
             phase.upper(),
-            time_text(row["begin_ps"]),
-            time_text(row["end_ps"]),
-            str(row["cores"]),
-            time_text(row["computing_ps"] / max(1, row["cores"])),
+            time_text(row.begin_ps),
+            time_text(row.end_ps),
+            str(row.cores),
+            time_text(row.computing_ps / max(1, row.cores)),
         )
-        for phase, row in sorted(phases_ps.items(), key=lambda item: item[1]["begin_ps"])
+        for phase, row in sorted(summary.time.phases.items(), key=lambda item: item[1].begin_ps)
     ]
     return Titled("Time by phase", ("phase", "from", "to", "cores", "mean computing"), rows)
 
 
-def bounds(summary: Json) -> Titled:
+def bounds(summary: RunSummary) -> Titled:
     """Times that no run of this mapping can beat, beside the run's."""
-    makespan = summary["time"]["makespan_ps"]
+    makespan = summary.time.makespan_ps
     rows = [
         (name, time_text(bound), f"{bound / makespan:.1%}")
-        for name, bound in summary["lower_bounds_ps"].items()
+        for name, bound in summary.lower_bounds_ps.items()
     ]
     return Titled("Lower bounds", ("if only it counted", "time", "of the run"), rows)
 
 
-def busiest(summary: Json) -> Titled:
+def busiest(summary: RunSummary) -> Titled:
     """The busiest resource of each kind and the values that change it."""
-    rows = [(row["resource"], f"{row['use']:.1%}", row["knob"]) for row in summary["busiest"]]
+    rows = [(row.resource, f"{row.use:.1%}", row.knob) for row in summary.busiest]
     return Titled("Busiest resources", ("resource", "busy", "chip values to turn"), rows, 1)
 
 
-def gpu(summary: Json, baseline: GpuBaseline) -> Titled:
+def gpu(summary: RunSummary, baseline: GpuBaseline) -> Titled:
     """The same step on a GPU, modelled."""
-    time_ps, energy_pj = summary["time"]["makespan_ps"], summary["energy"]["total_pj"]
+    time_ps, energy_pj = summary.time.makespan_ps, summary.energy.total_pj
     low, high = (1e12 * joule for joule in baseline.energy_j_range)
     first, last = (1e12 * second for second in baseline.time_s_range)
-    dram = summary["dram"]
-    chip_nbytes = dram["bytes_read"] + dram["bytes_written"]
+    chip_nbytes = summary.dram.nbytes
     rows: ReportTable = [
         ("time per iteration", time_text(time_ps), f"{time_text(first)} to {time_text(last)}",
          f"{first / time_ps:.2f} to {last / time_ps:.2f}"),

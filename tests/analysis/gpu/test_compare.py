@@ -11,7 +11,7 @@ from tlm_analysis.gpu.checks.published_layers import lif_layers, linear_lif
 from tlm_analysis.gpu.comparison.chip_run import chip_run, counted_dram_nbytes
 from tlm_analysis.gpu.comparison.compare import Comparison, compare
 from tlm_analysis.gpu.comparison.sensitivity import (
-    Outcome,
+    AssumptionEnds,
     dram_reduction,
     energy,
     outcomes,
@@ -233,13 +233,13 @@ def test_wide_products_lie_within_five_percent() -> None:
 
 
 @pytest.fixture(scope="module")
-def cases() -> tuple[Outcome, ...]:
+def cases() -> tuple[AssumptionEnds, ...]:
     """Every assumption at its ends, on the A100."""
     return outcomes(A100, SMALL)
 
 
 def test_precision_and_fusion_move_the_bytes_more_than_the_cache(
-    cases: tuple[Outcome, ...],
+    cases: tuple[AssumptionEnds, ...],
 ) -> None:
     """The widest swings come first, and what has no part in bytes moves nothing."""
     found = swings(cases, dram_reduction(counted_dram_nbytes(SMALL).value))
@@ -250,14 +250,14 @@ def test_precision_and_fusion_move_the_bytes_more_than_the_cache(
     assert by_name["idle power"] == 0
 
 
-def test_more_idle_power_is_more_energy(cases: tuple[Outcome, ...]) -> None:
+def test_more_idle_power_is_more_energy(cases: tuple[AssumptionEnds, ...]) -> None:
     """Every energy assumption moves the energy in its own direction."""
     found = {swing.assumption: swing for swing in swings(cases, energy)}
     for name in ("idle power", "DRAM pJ/bit", "L2 pJ/bit", "arithmetic", "launch interval"):
         assert found[name].most > found[name].least
 
 
-def test_figures_draw(cases: tuple[Outcome, ...]) -> None:
+def test_figures_draw(cases: tuple[AssumptionEnds, ...]) -> None:
     """A row per network with a mark per baseline, two bars per assumption."""
     figure = reduction_figure([comparison(0.4, 0.7), replace(comparison(-3, -2), network="far")])
     assert [one.get_text() for one in figure.axes[0].get_yticklabels()] == [

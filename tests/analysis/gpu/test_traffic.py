@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tlm_analysis.gpu.checks.v100 import Case, cases, measured, predicted, wmma_writes
+from tlm_analysis.gpu.checks.v100 import V100Case, cases, measured, predicted, wmma_writes
 from tlm_analysis.gpu.device.devices import A100, V100, Device
 from tlm_analysis.gpu.memory.traffic import isolated_traffic, step_traffic
 from tlm_analysis.gpu.step.kernel import Gemm, GpuTensor, Kernel
@@ -35,7 +35,7 @@ def within(found: int, reference_mb: float) -> bool:
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
-def test_dram_bytes_of_a_v100_kernel(case: Case) -> None:
+def test_dram_bytes_of_a_v100_kernel(case: V100Case) -> None:
     """Reads and all DRAM bytes of an isolated kernel lie within 5 % of the counters."""
     reference, found = measured()[case.name], predicted(case)
     assert within(found.dram_nbytes, reference.dram_read_mb + reference.dram_write_mb)
@@ -45,7 +45,7 @@ def test_dram_bytes_of_a_v100_kernel(case: Case) -> None:
 @pytest.mark.parametrize(
     "case", [case for case in cases() if case.l2_read], ids=lambda case: case.name
 )
-def test_l2_bytes_of_a_v100_kernel(case: Case) -> None:
+def test_l2_bytes_of_a_v100_kernel(case: V100Case) -> None:
     """L2 reads and writes lie within 5 % where the model claims them."""
     reference, found = measured()[case.name], predicted(case)
     assert within(found.l2_read_nbytes, reference.l2_read_mb)

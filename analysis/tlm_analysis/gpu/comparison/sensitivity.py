@@ -46,19 +46,19 @@ class AssumptionCase:
         )
 
 
-Outcome: TypeAlias = tuple[str, GpuBaseline, GpuBaseline]
+AssumptionEnds: TypeAlias = tuple[str, GpuBaseline, GpuBaseline]
 """An assumption, and the step with it at either end."""
 
 Figure: TypeAlias = Callable[[GpuBaseline], float]
 
 
-def outcomes(device: Device, network: NetworkShapes) -> tuple[Outcome, ...]:
+def outcomes(device: Device, network: NetworkShapes) -> tuple[AssumptionEnds, ...]:
     """A network's step with every assumption at its least and at its most, all others as usual."""
     cases = _cases(AssumptionCase(device))
     return tuple((name, low.baseline(network), high.baseline(network)) for name, low, high in cases)
 
 
-def swings(cases: Sequence[Outcome], figure: Figure) -> tuple[Swing, ...]:
+def swings(cases: Sequence[AssumptionEnds], figure: Figure) -> tuple[Swing, ...]:
     """What each assumption does to a figure of the step, the widest first."""
     widths = [Swing(name, figure(low), figure(high)) for name, low, high in cases]
     return tuple(sorted(widths, key=lambda swing: -swing.width))

@@ -20,7 +20,7 @@ _KINDS: dict[str, Kind] = {"recorded": "sparse", "dense": "dense", "ann": "ann"}
 
 
 @dataclass(frozen=True)
-class Sweep:
+class DensitySweep:
     """Runs of a job sparse, dense and as an ANN, and (density, time s, energy J) of drawn masks."""
 
     runs: dict[Kind, ChipRun]
@@ -42,7 +42,7 @@ class Sweep:
         return even(points, self.runs[against].energy_j)
 
 
-def read_sweep(path: Path) -> Sweep:
+def read_sweep(path: Path) -> DensitySweep:
     """Read what ``python -m tlm counterfactual JOB --json`` printed into ``JOB.json``.
 
     Raises:
@@ -60,7 +60,7 @@ def read_sweep(path: Path) -> Sweep:
             f"{path}: expected the output of python -m tlm counterfactual JOB --json "
             f"({type(error).__name__}: {error})"
         ) from error
-    return Sweep(runs, drawn)
+    return DensitySweep(runs, drawn)
 
 
 def _run(workload: str, kind: Kind, figures: dict[str, Any]) -> ChipRun:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from tlm_analysis.gpu.baseline import network_baseline
 from tlm_analysis.gpu.comparison.chip_run import ChipRun, Kind, counted_dram_nbytes
 from tlm_analysis.gpu.comparison.compare import BASELINES, CLAIM, Comparison
-from tlm_analysis.gpu.comparison.sweep import Sweep
+from tlm_analysis.gpu.comparison.sweep import DensitySweep
 from tlm_analysis.gpu.device.devices import A100
 from tlm_analysis.gpu.step.network import network_named
 
@@ -173,7 +173,7 @@ def _ratio(least: float, most: float, chip: float) -> str:
     return f"{least / chip:.2g} to {most / chip:.2g} x"
 
 
-def break_even_table(sweeps: Sequence[Sweep]) -> str:
+def break_even_table(sweeps: Sequence[DensitySweep]) -> str:
     """Densities at which sparse execution takes the time and energy of dense and of ANN runs."""
     if not sweeps:
         return "No sweep over activity was given."

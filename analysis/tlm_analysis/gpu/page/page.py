@@ -7,8 +7,7 @@ from pathlib import Path
 
 from tlm.workload import bundled_names, bundled_networks
 from tlm_analysis.gpu.checks.published import points
-from tlm_analysis.gpu.checks.v100 import Case as V100Case
-from tlm_analysis.gpu.checks.v100 import cases, measured, predicted
+from tlm_analysis.gpu.checks.v100 import V100Case, cases, measured, predicted
 from tlm_analysis.gpu.comparison.chip_run import ChipRun, chip_run, counted_dram_nbytes
 from tlm_analysis.gpu.comparison.compare import Comparison, compare
 from tlm_analysis.gpu.comparison.sensitivity import (

@@ -85,11 +85,9 @@ class _Step:
         writes: tuple[GpuTensor, ...],
         flop: int = 0,
         holds: tuple[GpuTensor, ...] = (),
-        groups: int = 1,
     ) -> None:
         """An elementwise kernel."""
-        kernel = Kernel(name, "elementwise", phase, reads, writes, flop, None, holds, groups)
-        self.kernels.append(kernel)
+        self.kernels.append(Kernel(name, "elementwise", phase, reads, writes, flop, holds=holds))
 
 
 def training_step(

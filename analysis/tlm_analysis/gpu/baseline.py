@@ -23,7 +23,7 @@ class GpuBaseline:
     ``dram_nbytes`` is the traffic of the steady state; where all tensors alive at the peak
     (``peak_nbytes``) fit in the L2 cache (``fits_in_l2``) it must not be compared.
     ``time_s_range`` is (least, most) as efficiencies and overheads go to their ends.
-    ``compulsory_nbytes`` counts every tensor once a kernel. ``energy_j_range`` is (least, most),
+    ``compulsory_nbytes`` counts every tensor once per kernel. ``energy_j_range`` is (least, most),
     of the board without the host. ``conditions`` must be shown wherever a figure is.
     """
 
@@ -63,7 +63,7 @@ def baseline(
         gpu: a name in ``tlm_analysis.gpu.device.devices.DEVICES``.
         precision: ``amp`` (FP16 tensors, FP32 optimizer), ``tf32`` or ``fp32``.
         neuron: ``fused`` (one LIF kernel over all steps), ``fused-fp32`` and ``cupy`` (the same,
-            moving more) or ``unfused`` (elementwise kernels a step).
+            moving more) or ``unfused`` (elementwise kernels per step).
 
     Raises:
         ConfigError: an unknown GPU, precision or neuron kernel.
@@ -92,8 +92,8 @@ def network_baseline(
         kernel_time_s(kernel, traffic, chosen, precision, assumptions)
         for kernel, traffic in zip(kernels, step.kernels, strict=True)
     )
-    time_s = sum(times)
     shortest, longest = time_ends_s(kernels, step.kernels, chosen, precision, assumptions)
+    time_s = Range(shortest, sum(times), longest)
     return GpuBaseline(
         device=chosen.name,
         precision=precision,
@@ -101,20 +101,13 @@ def network_baseline(
         kernels=kernels,
         traffic=step.kernels,
         times_s=times,
-        time_s=time_s,
+        time_s=time_s.value,
         time_s_range=(shortest, longest),
         dram_nbytes=sum(traffic.dram_nbytes for traffic in step.kernels),
         compulsory_nbytes=sum(kernel.nbytes for kernel in kernels),
         peak_nbytes=step.peak_nbytes,
         fits_in_l2=step.peak_nbytes <= chosen.l2_nbytes * chosen.l2_share.value,
-        energy=step_energy(
-            kernels,
-            step.kernels,
-            Range(shortest, time_s, longest),
-            chosen,
-            precision,
-            assumptions,
-        ),
+        energy=step_energy(kernels, step.kernels, time_s, chosen, precision, assumptions),
         conditions=_conditions(chosen, network, precision, neuron, step.peak_nbytes, assumptions),
     )
 
@@ -133,7 +126,7 @@ _NEURON_TEXT = {
     "fused": "one fused LIF kernel over all steps",
     "fused-fp32": "SpikingJelly 2.0's fused LIF kernel, which keeps the membrane in FP32",
     "cupy": "SpikingJelly's CuPy LIF kernel, with the tensors it clears and copies",
-    "unfused": "elementwise LIF kernels a step, as PyTorch runs them without fusion",
+    "unfused": "elementwise LIF kernels per step, as PyTorch runs them without fusion",
 }
 
 
@@ -155,9 +148,9 @@ def _conditions(
         "kernel to kernel (V100 kernels within 5 %; on other devices assumed)",
         f"time from {device.dram_efficiency.value:.0%} of DRAM bandwidth, "
         f"{device.gemm_efficiency.value:.0%} (linear) and "
-        f"{device.conv_efficiency[precision].value:.0%} (conv) of peak, {ramp.value * 1e6:g} us a "
-        f"kernel and {dispatch.value * 1e6:g} us a launch (assumed, {dispatch.least * 1e6:g} to "
-        f"{dispatch.most * 1e6:g})",
+        f"{device.conv_efficiency[precision].value:.0%} (conv) of peak, {ramp.value * 1e6:g} us "
+        f"per kernel and {dispatch.value * 1e6:g} us per launch (assumed, "
+        f"{dispatch.least * 1e6:g} to {dispatch.most * 1e6:g})",
         f"energy of the board without host: {device.dram_pj_per_bit.least:g} to "
         f"{device.dram_pj_per_bit.most:g} pJ/bit of DRAM, {assumptions.l2_pj_per_bit.least:g} to "
         f"{assumptions.l2_pj_per_bit.most:g} of L2, {device.idle_w.least:g} to "

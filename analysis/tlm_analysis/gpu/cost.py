@@ -66,7 +66,7 @@ def _end(of: Range, which: str) -> Range:
 
 
 def flop_s(kernel: Kernel, device: Device, precision: str) -> float:
-    """Operations a second that a kernel reaches: peak x efficiency x the share of tiles in use."""
+    """Operations per second of a kernel: peak x efficiency x the share of tiles in use."""
     if kernel.gemm is None:
         return device.peak_flop_s["fp32"]
     share = tile_share(kernel.gemm, device)

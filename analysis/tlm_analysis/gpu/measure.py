@@ -32,7 +32,7 @@ python -m tlm_analysis.gpu.measure WORKLOAD --counters step.csv --into a100.json
 python -m tlm_analysis.gpu.measure WORKLOAD --compare a100.json
 
 ncu needs the right to read counters (as root, or the driver's NVreg_RestrictProfilingToAdminUsers
-at 0). Its log has one row a kernel and counter. L2 is not flushed between kernels, clocks are not
+at 0). Its log has one row per kernel and counter. L2 is not flushed between kernels, clocks are not
 locked. Time and energy are of windows of repeated steps, by the host's clock after the device is
 done and by the board's energy counter (NVML), never a momentary power. Needs torch; energy and
 clocks need pynvml (pip install nvidia-ml-py), fused neurons SpikingJelly.
@@ -123,7 +123,7 @@ def measure_windows(
     window_s: float,
     windows: int,
 ) -> list[tuple[float, float | None]]:
-    """Time and energy of a step, one pair a window of repeated steps.
+    """Time and energy of a step, one pair per window of repeated steps.
 
     ``clock`` waits for the device before it answers, s; ``energy_j`` is the board's counter.
     """
@@ -143,7 +143,7 @@ def measure_windows(
 
 
 def summarise(windows: Sequence[tuple[float, float | None]]) -> dict[str, Any]:
-    """Median and quartiles over the windows, s and J a step; energy null where there is none."""
+    """Median and quartiles over the windows, s and J per step; energy null where there is none."""
     energies = [energy for _, energy in windows if energy is not None]
     return {
         "windows": len(windows),

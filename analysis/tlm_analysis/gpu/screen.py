@@ -40,7 +40,6 @@ def figures(
     network = network_named(name)
     step = network_baseline(network, device(gpu), precision, neuron)
     runs = _runs_of(network, run_dirs)
-    kernels = zip(step.kernels, step.traffic, step.times_s, strict=True)
     return {
         "network": network.name,
         "device": step.device,
@@ -53,16 +52,7 @@ def figures(
         "l2_nbytes": step.l2_nbytes,
         "peak_nbytes": step.peak_nbytes,
         "fits_in_l2": step.fits_in_l2,
-        "kernels": [
-            {
-                "name": kernel.name,
-                "time_s": time_s,
-                "dram_nbytes": moved.dram_nbytes,
-                "l2_nbytes": moved.l2_nbytes,
-                "flop": kernel.flop,
-            }
-            for kernel, moved, time_s in kernels
-        ],
+        "kernels": _kernel_figures(step),
         "runs": [
             {"kind": run.kind, "time_s": run.time_s, "energy_j": run.energy_j,
              "dram_nbytes": run.dram_nbytes}
@@ -70,6 +60,19 @@ def figures(
         ],
         "conditions": list(step.conditions),
     }  # fmt: skip
+
+
+def _kernel_figures(step: GpuBaseline) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": kernel.name,
+            "time_s": time_s,
+            "dram_nbytes": moved.dram_nbytes,
+            "l2_nbytes": moved.l2_nbytes,
+            "flop": kernel.flop,
+        }
+        for kernel, moved, time_s in zip(step.kernels, step.traffic, step.times_s, strict=True)
+    ]
 
 
 def _runs_of(network: NetworkShapes, run_dirs: Sequence[Path]) -> list[ChipRun]:

@@ -35,7 +35,7 @@ LOOKS = {
 
 
 def critical_figure(path: CriticalPath) -> Figure:
-    """One bar a phase: its time on the critical path, by the resource that held it."""
+    """One bar per phase: its time on the critical path, by the resource that held it."""
     phases = path.shares_by_phase
     places = np.arange(len(phases))
     with style():

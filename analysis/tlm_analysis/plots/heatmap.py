@@ -16,7 +16,7 @@ MAP = "cividis"  # even steps of lightness, read alike with any colour vision
 
 
 def heatmap_figure(busy: BusyMap) -> Figure:
-    """One panel a kind of engine: cores down, time across, share computing as colour."""
+    """One panel per kind of engine: cores down, time across, share computing as colour."""
     scale, unit = time_unit(float(busy.edges_ps[-1]))
     edges = busy.edges_ps / scale
     with style():

@@ -24,7 +24,7 @@ _MARKERS = "osD^v"
 
 
 def roofline_figure(roof: Roofline) -> Figure:
-    """Attainable and reached rate over operations a byte, both axes logarithmic."""
+    """Attainable and reached rate over operations per byte, both axes logarithmic."""
     intensities = [point.intensity for point in roof.points]
     ridge = roof.peak_gmac_s / roof.dram_gb_s
     low = min([*intensities, ridge]) / 4

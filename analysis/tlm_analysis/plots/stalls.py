@@ -17,7 +17,7 @@ ROWS = 28  # the largest; more would not be legible
 
 
 def stalls_figure(times: Breakdown, layers: Mapping[int, str]) -> Figure:
-    """One bar a phase and layer, the largest ``ROWS`` of them in training order."""
+    """One bar per phase and layer, the largest ``ROWS`` of them in training order."""
     totals = times.shares.sum(axis=1)
     shown = np.sort(np.argsort(-totals, kind="stable")[:ROWS])
     shares = times.shares[shown]

@@ -16,7 +16,7 @@ _COLOURS = (BLUE, ORANGE, GREEN, VERMILION)
 
 @dataclass(frozen=True)
 class Bars:
-    """One panel: a group of bars for each name, one bar a series; 1 is drawn as a line."""
+    """One panel: a group of bars for each name, one bar per series; 1 is drawn as a line."""
 
     label: str
     names: Sequence[str]

@@ -126,5 +126,5 @@ def assumed_energy(run: RunDir) -> Titled:
 
 
 def _each(action: str, pj_each: float) -> str:
-    """An energy; of leakage, which is counted in ps, a power (1 pJ a ps is 1 W)."""
+    """An energy; of leakage, which is counted in ps, a power (1 pJ per ps is 1 W)."""
     return f"{1e3 * pj_each:.4g} mW" if action == LEAKAGE else f"{pj_each:.4g} pJ"

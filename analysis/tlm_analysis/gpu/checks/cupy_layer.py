@@ -31,10 +31,10 @@ def cupy_layer(steps: int, step_nbytes: int) -> tuple[list[Kernel], list[Kernel]
         forward.run("clone last step", kept.step(steps - 1, steps), nbytes=step_nbytes)
     backward = Launches("lif grad", "bp", nbytes)
     backward.run("sum", spikes, nbytes=_ELEMENT_NBYTES)
-    ds, dv, dx = (backward.run(name) for name in ("expand sum", "zeros dv", "zeros dx"))
-    backward.fused((dx,), "lif grad", ds, dv, h, spikes)
+    dS, dV, dI = (backward.run(name) for name in ("expand sum", "zeros dv", "zeros dx"))
+    backward.fused((dI,), "lif grad", dS, dV, h, spikes)
     gradient = GpuTensor("x.grad", nbytes, kept=True)
-    backward.into(gradient, "accumulate", gradient, dx)
+    backward.into(gradient, "accumulate", gradient, dI)
     backward.into(gradient, "clear")
     return forward.kernels, backward.kernels
 
@@ -63,12 +63,12 @@ def linear_and_cupy_layer(
     forward.fused((forward.run("cat", v), h, spikes), "lif", current, holds=(last,))
     backward = Launches("backward", "bp", nbytes)
     backward.run("sum", spikes, nbytes=_ELEMENT_NBYTES)
-    ds, dv, dx = (backward.run(name) for name in ("expand sum", "zeros dv", "zeros dx"))
-    backward.fused((dx,), "lif grad", ds, dv, h, holds=(inputs, weight))
+    dS, dV, dI = (backward.run(name) for name in ("expand sum", "zeros dv", "zeros dx"))
+    backward.fused((dI,), "lif grad", dS, dV, h, holds=(inputs, weight))
     gradient = GpuTensor("weight gradient", weight_nbytes)
     accumulated = GpuTensor("weight.grad", weight_nbytes, kept=True)
     shape, held = (neurons, neurons, rows), (cleared, weight)
-    backward.kernels.append(_product("wgrad", (dx, inputs), gradient, shape, held))
+    backward.kernels.append(_product("wgrad", (dI, inputs), gradient, shape, held))
     backward.into(accumulated, "accumulate", accumulated, gradient)
     return forward.kernels, backward.kernels
 

@@ -1,4 +1,4 @@
-"""SpikingJelly's LIF layer of 2022 on PyTorch: one launch an operation and step.
+"""SpikingJelly's LIF layer of 2022 on PyTorch: one launch per operation and step.
 
 ``clock_driven.neuron.MultiStepLIFNode(backend="torch")`` with its defaults, as its documentation
 timed it: decayed input, hard reset to 0 that gradients pass, ATan surrogate, spikes and membrane
@@ -72,13 +72,13 @@ def _backward(
     for t in reversed(range(steps)):
         if t < steps - 1:
             stored = run.run("copy gradient", stored, nbytes=current.nbytes)
-        ds = run.run("clone slice", stored.step(t, steps))
+        dS = run.run("clone slice", stored.step(t, steps))
         run.into(stored.step(t, steps), "clear slice", run.run("zeros"))
-        dh, carried = _step_gradient(run, kept[t], ds, carried)
+        dI, carried = _step_gradient(run, kept[t], dS, carried)
         full = total if t == steps - 1 else run.run("zeros", nbytes=current.nbytes)
         if t == steps - 1:
             run.into(total, "zeros")
-        run.into(full.step(t, steps), "copy", dh)
+        run.into(full.step(t, steps), "copy", dI)
         if t < steps - 1:
             run.into(total, "accumulate", total, full)
     kept_gradient = GpuTensor("x.grad", current.nbytes, kept=True)
@@ -88,18 +88,18 @@ def _backward(
 
 
 def _step_gradient(
-    run: Launches, kept: _Kept, ds: GpuTensor, carried: GpuTensor | None
+    run: Launches, kept: _Kept, dS: GpuTensor, carried: GpuTensor | None
 ) -> tuple[GpuTensor, GpuTensor]:
     """Gradients of a step's input and of the membrane before it."""
-    dh: GpuTensor | None = None
+    dU: GpuTensor | None = None
     if carried is not None:
         reset = run.run("mul reset", carried)
         rest = run.run("neg", run.run("mul", carried, kept.h))
-        dh = run.run("mul", carried, kept.rest)
-        ds = run.run("add", run.run("add", ds, rest), reset)
+        dU = run.run("mul", carried, kept.rest)
+        dS = run.run("add", run.run("add", dS, rest), reset)
     slope = run.run("add one", run.run("square", run.run("scale", kept.over)))
     slope = run.run("mul alpha", run.run("reciprocal", slope))
-    over = run.run("surrogate", slope, ds)
-    dh = over if dh is None else run.run("add", dh, over)
-    dx = run.run("div", dh)
-    return dx, run.run("add", dh, run.run("neg", dx))
+    over = run.run("surrogate", slope, dS)
+    dU = over if dU is None else run.run("add", dU, over)
+    dI = run.run("div", dU)
+    return dI, run.run("add", dU, run.run("neg", dI))

@@ -104,7 +104,7 @@ def _cutlass(number: int, m: int, n: int, k: int) -> V100Case:
 
 
 def cases() -> tuple[V100Case, ...]:
-    """The kernels the model describes, products first."""
+    """The kernels that the model describes, products first: one long table, entry by entry."""
     side, walsh, keys = 4096, 2**23, 4 * 2**20
     quasi, sobol = 3 * 2**20 * 4, 100_000 * 100 * 4
     pixels, image = 512 * 512 * 4, 502 * 458 * 4

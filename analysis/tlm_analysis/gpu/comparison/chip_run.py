@@ -86,9 +86,9 @@ def _kind(activity: str, energy: Path) -> Kind:
     return "sparse" if any(row[action] == "scan" and float(row[total]) for row in rows) else "dense"
 
 
-# Bits a neuron and step that a chip of this kind moves, forward and backward: 1-bit spikes and
-# masks, 16-bit membrane and gradients. Least: the membrane saved once, one read of dU for both
-# backward engines, no BN spill; most: BN input spilled and dU read twice. A count by element.
+# Bytes per neuron and step that a chip of this kind moves, forward and backward: 1-bit spikes and
+# masks, 16-bit membrane and gradients. Least: the membrane saved once, one read of dY for both
+# backward engines, no BN spill; most: BN input spilled and dY read twice. A count by element.
 _LEAST_NBYTES, _MOST_NBYTES = 8.8, 20.8
 _WEIGHT_NBYTES = 2
 
@@ -96,8 +96,8 @@ _WEIGHT_NBYTES = 2
 def counted_dram_nbytes(network: NetworkShapes) -> Range:
     """DRAM bytes of an iteration by element count (assumed, not simulated).
 
-    Neurons as above; weights in 16 bit, read for forward and backward once a mini-batch at least
-    and every step at most, and gradient and update three times.
+    Neurons as above; weights in 16 bit, read for forward and backward once per mini-batch at least
+    and once per step at most, and gradient and update three times.
     """
     neuron_steps = network.neurons * network.images
     weights = network.weights * _WEIGHT_NBYTES

@@ -74,7 +74,7 @@ def _conv(fp32: Range) -> dict[str, Range]:
 # Peaks, bandwidth, L2: Paderborn PC2 wiki, PMC10448217 (L2 bandwidth 5120 B/clock x 1.41 GHz).
 # TF32 is half of FP16 (NVIDIA's A100 white paper). Efficiencies: elementwise kernels reach 0.87 to
 # 0.90 of DRAM bandwidth (NeuSight), FP16 products up to 0.93 of peak (LLMCompass).
-# idle_w: 32.3 W constant + 12 to 48 W static + 0.28 W an idle multiprocessor, AccelWattch's V100;
+# idle_w: 32.3 W constant + 12 to 48 W static + 0.28 W per idle multiprocessor, AccelWattch's V100;
 # assumed of every other device, with twice as much at most.
 A100 = Device(
     name="A100-SXM4-40GB",

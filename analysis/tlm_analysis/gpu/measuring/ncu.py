@@ -12,7 +12,7 @@ from typing import Any
 from tlm.errors import TraceError
 
 # --cache-control none: L2 keeps what the kernel before left, as in training; ncu's default flushes
-# it. Both counters fit one pass, so that no kernel is replayed. --csv has one row a counter.
+# it. Both counters fit one pass, so that no kernel is replayed. --csv has one row per counter.
 NCU_COMMAND = """\
 ncu --metrics dram__bytes_read.sum,dram__bytes_write.sum --cache-control none \\
     --clock-control none --profile-from-start off --target-processes all \\

@@ -1,7 +1,7 @@
 """A job's training step in torch on any device, to be measured.
 
-``unfused`` runs the neurons as PyTorch's elementwise kernels a step, ``fused`` uses SpikingJelly's
-Triton or CuPy kernels if it is installed, on a GPU.
+``unfused`` runs the neurons as PyTorch's elementwise kernels per step, ``fused`` uses
+SpikingJelly's Triton or CuPy kernels if it is installed, on a GPU.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def claim_table(compared: Sequence[Comparison]) -> str:
-    """DRAM bytes of GPU and chip under every baseline, a row a network."""
+    """DRAM bytes of GPU and chip under every baseline, one row per network."""
     by_network: dict[str, list[Comparison]] = {}
     for comparison in compared:
         by_network.setdefault(comparison.network, []).append(comparison)

@@ -31,7 +31,7 @@ _LEAST_SHARE = -1.0  # further left a mark stands at the edge
 
 
 def reduction_figure(comparisons: Sequence[Comparison]) -> Figure:
-    """A row a network, a mark a baseline: the share of DRAM bytes saved, over the claim.
+    """One row per network, one mark per baseline: the share of DRAM bytes saved, over the claim.
 
     A line goes from least to most where the chip's bytes are counted, not simulated.
     """

@@ -29,7 +29,7 @@ nothing was fitted and whose error is above 25 % is marked **not reproduced**.
 
 How a step is modelled: convolutions and linear layers run over all T B images as implicit GEMM in
 tiles of 128 x 128; BN takes two passes each way; neurons are one fused kernel over T (the fair
-form, the default) or elementwise kernels a step, whose backward pass is O(T^2) because indexing a
+form, the default) or elementwise kernels per step, whose backward pass is O(T^2) because indexing a
 step makes autograd build gradients of all steps; spikes are full numbers. Tensors live from the
 first kernel that uses them to the last, freed storage is used again by the next tensor of the same
 size. DRAM bytes are those of an LRU model of L2 whose contents and dirty lines pass from kernel to
@@ -60,7 +60,7 @@ Where the model is wrong or silent. `cutlass_k3` writes 2.49 MB to DRAM and the 
 rewrites its lines in slabs of 16 columns, and some of them leave L2 in between; L2 writes of the
 WMMA epilogue (29/8 of C) are calibrated, one constant for two kernels. `backprop_k2` writes rows of
 16 of 17 floats, whose partly filled sectors are not modelled. "Not claimed" are L2 reads that pass
-through the texture unit, through gathers, or several times a block. The other seven kernels
+through the texture unit, through gathers, or several times per block. The other seven kernels
 (b+tree, backprop_k1, hotspot, kmeans, sad, binomialOptions) are neither products nor sweeps, or
 their sizes could not be confirmed; no figure is given.
 
@@ -72,16 +72,16 @@ times.
 PUBLISHED = """
 ## 2. Published latencies and peak memory
 
-The device's efficiency of 0.93 is the top of the GEMM table (calibrated there); its 21 us a launch
-are the source's own. Convolution efficiency on tensor cores (0.6) and the launch interval (5 us)
-are assumed, the RTX cards' constants are data-sheet figures. Optimizer of the network: not stated,
-SGD assumed (Adam's moments would add 71 MiB and take batch 8 to about -2 %). The batch-16
+The device's efficiency of 0.93 is the top of the GEMM table (calibrated there); its 21 us per
+launch are the source's own. Convolution efficiency on tensor cores (0.6) and the launch interval
+(5 us) are assumed, the RTX cards' constants are data-sheet figures. Optimizer of the network: not
+stated, SGD assumed (Adam's moments would add 71 MiB and take batch 8 to about -2 %). The batch-16
 memory comes from another page of the source, whose run held more than its siblings; it is not
 explained.
 
 The LIF layers on the RTX 2080 Ti are the launches of the version that was timed, read in its source
 (`spikingjelly/clock_driven/neuron.py`, `neuron_kernel.py`), nothing fitted. PyTorch's: ten launches
-a step, each step copied into preallocated tensors, a reset that gradients pass, and twice a
+per step, each step copied into preallocated tensors, a reset that gradients pass, and twice a
 gradient of all steps at every step (storing into a slice, reading one), which is the quadratic
 part. CuPy's: 11 tensors forward and 13 backward for the 4 and 4 that the arithmetic needs, because
 tensors are cleared before the kernel writes them, the membrane is copied, and the benchmark
@@ -108,7 +108,7 @@ Bundled jobs are simulated with their recorded masks; ImageNet networks with mas
 of a recorded job, by relative depth and step, if a run was given. "Ideal memory" means that the
 run's DRAM and network answer at once: its bytes are those of the full model, its time is not given.
 The A100's bytes do not depend on masks. What was not simulated is counted by element, 8.8 to 20.8 B
-a neuron and step plus weights: **assumed**; the line under the table says how good such a count is.
+per neuron and step plus weights: **assumed**; the line under the table says how good a count is.
 
 A cell is the A100's MB and the share of them that the chip saves; a network that fits in L2 under a
 baseline is not compared under it. Against unfused baselines the chip looks better for a reason

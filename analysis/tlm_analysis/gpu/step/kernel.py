@@ -70,7 +70,7 @@ class Gemm:
 
     @property
     def flop(self) -> int:
-        """Two operations a multiply-accumulate, or ``useful`` where a stride skips some."""
+        """Two operations per multiply-accumulate, or ``useful`` where a stride skips some."""
         return 2 * self.m * self.n * self.k if self.useful is None else self.useful
 
 

@@ -1,4 +1,4 @@
-"""LIF kernels of a layer: one fused launch over all steps, or PyTorch's elementwise ones a step."""
+"""LIF kernels of a layer: one fused launch over all steps, or elementwise launches per step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlm_analysis.gpu.step.kernel import GpuTensor, Kernel
 # spike's gradient and h, stores x's gradient. cupy: its CuPy kernels (auto_cuda), which write into
 # cleared tensors, join the initial membrane by a copy and take a cleared gradient of v. fused-fp32:
 # SpikingJelly 2.0's Triton kernels (_ops/lif), which keep h in FP32 whatever x is, and x itself.
-# unfused: its torch back-end, one elementwise launch an operation and a step.
+# unfused: its torch back-end, one elementwise launch per operation and step.
 NEURONS = ("fused", "fused-fp32", "cupy", "unfused")
 
 # Elementwise operations of one neuron and step: charge 3, compare 1, reset 2.
@@ -54,20 +54,20 @@ def forward(
 def backward(
     name: str,
     state: LifState,
-    spike_gradient: GpuTensor,
-    gradient: GpuTensor,
+    dS: GpuTensor,
+    dI: GpuTensor,
     steps: int,
     element: int,
 ) -> list[Kernel]:
-    """Kernels from the gradient of the spikes to that of the current."""
+    """Kernels from dS, the gradient of the spikes, to dI, that of the input current."""
     if state.surrogate:
-        return _unfused_backward(name, state, spike_gradient, gradient, steps, element)
-    run = Launches(name, "bp", gradient.nbytes, element)
-    reads = (spike_gradient, *state.kept)
+        return _unfused_backward(name, state, dS, dI, steps, element)
+    run = Launches(name, "bp", dI.nbytes, element)
+    reads = (dS, *state.kept)
     if state.cleared:
         reads = (*reads, run.run("lif grad zeros"))
-        run.into(gradient, "lif grad zeros")
-    run.fused((gradient,), "lif grad", *reads, holds=state.held)
+        run.into(dI, "lif grad zeros")
+    run.fused((dI,), "lif grad", *reads, holds=state.held)
     return run.kernels
 
 
@@ -107,7 +107,7 @@ def _unfused_forward(
 ) -> tuple[list[Kernel], LifState]:
     """LIFNode.single_step_forward with decayed input and hard reset to 0, and the final stack.
 
-    v = v + (x - v) / tau; spike = (v - threshold >= 0); v = (1 - spike) v: eight launches a step.
+    v = v + (x - v) / tau; spike = (v - threshold >= 0); v = (1 - spike) v: eight launches per step.
     """
     nbytes = current.nbytes // steps
     step = Launches(f"{name} lif", "fp", nbytes, element)
@@ -132,8 +132,8 @@ def _unfused_forward(
 def _unfused_backward(
     name: str,
     state: LifState,
-    spike_gradient: GpuTensor,
-    gradient: GpuTensor,
+    dS: GpuTensor,
+    dI: GpuTensor,
     steps: int,
     element: int,
 ) -> list[Kernel]:
@@ -142,26 +142,26 @@ def _unfused_backward(
     Indexing x[t] has a gradient of the size of all steps (zeros with one step copied in), added
     to the sum so far: O(T^2) bytes, as SpikingJelly's documentation measured.
     """
-    step = Launches(f"{name} lif grad", "bp", gradient.nbytes // steps, element)
+    step = Launches(f"{name} lif grad", "bp", dI.nbytes // steps, element)
     carried: GpuTensor | None = None
     for t in reversed(range(steps)):
         squared = step.run("square", step.run("scale", state.surrogate[t]))
         slope = step.run("reciprocal", step.run("add one", squared))
-        dh = step.run("surrogate", spike_gradient.step(t, steps), slope)
+        dU = step.run("surrogate", dS.step(t, steps), slope)
         if carried is not None:
-            dh = step.run("add", dh, step.run("mul", carried, state.reset[t]))
-        dx = step.run("div", dh)
-        carried = step.run("sub", dh, dx)
-        _scatter(step, dx, gradient, t, steps)
+            dU = step.run("add", dU, step.run("mul", carried, state.reset[t]))
+        dI_step = step.run("div", dU)
+        carried = step.run("sub", dU, dI_step)
+        _scatter(step, dI_step, dI, t, steps)
     return step.kernels
 
 
-def _scatter(step: Launches, dx: GpuTensor, gradient: GpuTensor, t: int, steps: int) -> None:
+def _scatter(step: Launches, dI_step: GpuTensor, dI: GpuTensor, t: int, steps: int) -> None:
     """One step's gradient into that of all steps; the first to come is the sum so far."""
     if t == steps - 1:
-        step.into(gradient, "zeros")
-        step.into(gradient.step(t, steps), "copy", dx)
+        step.into(dI, "zeros")
+        step.into(dI.step(t, steps), "copy", dI_step)
         return
-    full = step.run("zeros", nbytes=gradient.nbytes)
-    step.into(full.step(t, steps), "copy", dx)
-    step.into(gradient, "accumulate", gradient, full)
+    full = step.run("zeros", nbytes=dI.nbytes)
+    step.into(full.step(t, steps), "copy", dI_step)
+    step.into(dI, "accumulate", dI, full)

@@ -33,31 +33,31 @@ class Products:
         stage = self._stage
         gemm = tiled(self._pixels_out, stage.product_shape[0], stage.in_shape[0] * stage.taps)
         gemm = replace(gemm, reuse=self._reuse)
-        self._launch(stage.kind, "fp", (self._seen(inputs), weight), outputs, gemm)
+        self._launch(stage.kind, "fp", (self._touched(inputs), weight), outputs, gemm)
 
-    def input_gradient(self, gradient: GpuTensor, weight: GpuTensor, result: GpuTensor) -> None:
-        """Gradient of the inputs from that of the outputs; a strided one does no more work."""
+    def input_gradient(self, dY: GpuTensor, weight: GpuTensor, dX: GpuTensor) -> None:
+        """dX, the gradient of the inputs, from dY; a stride adds no work."""
         stage = self._stage
         gemm = tiled(self._pixels_in, stage.in_shape[0], stage.product_shape[0] * stage.taps)
         gemm = replace(gemm, reuse=stage.taps, useful=2 * self._pixels_out * stage.weights)
-        self._launch("dgrad", "bp", (gradient, weight), result, gemm)
+        self._launch("dgrad", "bp", (dY, weight), dX, gemm)
 
-    def weight_gradient(self, gradient: GpuTensor, inputs: GpuTensor, result: GpuTensor) -> None:
-        """Gradient of the weights; the sum over images is split so that all of the GPU works."""
+    def weight_gradient(self, dY: GpuTensor, inputs: GpuTensor, dW: GpuTensor) -> None:
+        """dW, the gradient of the weights; the sum over images is split to use the whole GPU."""
         stage = self._stage
         gemm = tiled(stage.product_shape[0], stage.in_shape[0] * stage.taps, self._pixels_out)
         splits = max(1, min(_BLOCKS // gemm.tiles, gemm.k // _LEAST_K))
         gemm = replace(gemm, reuse=self._reuse, over_images=True, splits=splits)
-        inputs = self._seen(inputs)
+        inputs = self._touched(inputs)
         if splits == 1:
-            self._launch("wgrad", "wg", (gradient, inputs), result, gemm)
+            self._launch("wgrad", "wg", (dY, inputs), dW, gemm)
             return
         partial = GpuTensor(f"{stage.name} partial sums", splits * stage.weights * _PARTIAL_NBYTES)
-        self._launch("wgrad", "wg", (gradient, inputs), partial, gemm)
+        self._launch("wgrad", "wg", (dY, inputs), partial, gemm)
         name, flop = f"{stage.name} wgrad sum", splits * stage.weights
-        self._kernels.append(Kernel(name, "elementwise", "wg", (partial,), (result,), flop))
+        self._kernels.append(Kernel(name, "elementwise", "wg", (partial,), (dW,), flop))
 
-    def _seen(self, inputs: GpuTensor) -> GpuTensor:
+    def _touched(self, inputs: GpuTensor) -> GpuTensor:
         """Rows of the image that the windows touch; a stride along a row leaves no sector out."""
         rows, step = self._stage.kernel[0], self._stage.stride[0]
         if rows >= step:

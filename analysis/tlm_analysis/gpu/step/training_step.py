@@ -209,29 +209,35 @@ def _loss(step: _Step) -> None:
 
 
 def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
-    saved = step.saved[index]
-    gradient = _pool_gradient(step, stage.name, _output_gradient(step, index), saved.pool)
+    """From the gradient of the output, dS, over dI and dY to those of input and weight."""
+    saved, name = step.saved[index], stage.name
+    dS = _pool_gradient(step, name, _output_gradient(step, index), saved.pool)
+    dI = dS
     if saved.state is not None:
-        current = step.tensor(f"{stage.name} current gradient", *stage.out_shape)
+        dI = step.tensor(f"{name} current gradient", *stage.out_shape)
         steps, element = step.network.steps, step.element
-        kernels = lif.backward(stage.name, saved.state, gradient, current, steps, element)
-        step.kernels.extend(kernels)
-        gradient = current
-    gradient = _pool_gradient(step, f"{stage.name} current", gradient, saved.current_pool)
-    if stage.norm:
-        normed = step.tensor(f"{stage.name} product gradient", *stage.product_shape)
-        reads = (gradient, saved.outputs)
-        if step.norm_passes == 2:
-            step.launch(f"{stage.name} bn grad statistics", "bp", reads, ())
-        step.launch(f"{stage.name} bn grad", "bp", reads, (normed,))
-        gradient = normed
+        step.kernels.extend(lif.backward(name, saved.state, dS, dI, steps, element))
+    dI = _pool_gradient(step, f"{name} current", dI, saved.current_pool)
+    dY = _norm_gradient(step, stage, saved, dI)
     products = Products(stage, step.network.images, step.kernels)
     if stage.sources != (INPUT,):
-        inputs = GpuTensor(f"{stage.name} input gradient", saved.inputs.nbytes)
-        products.input_gradient(gradient, saved.weight, inputs)
-        inputs = _pool_gradient(step, f"{stage.name} input", inputs, saved.input_pool)
-        _accumulate(step, tuple(sorted(stage.sources)), inputs)
-    _weight_gradient(step, stage, saved, products, gradient)
+        dX = GpuTensor(f"{name} input gradient", saved.inputs.nbytes)
+        products.input_gradient(dY, saved.weight, dX)
+        dX = _pool_gradient(step, f"{name} input", dX, saved.input_pool)
+        _accumulate(step, tuple(sorted(stage.sources)), dX)
+    _weight_gradient(step, stage, saved, products, dY)
+
+
+def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTensor) -> GpuTensor:
+    """Gradient at the product's output, from that at the input current."""
+    if not stage.norm:
+        return dI
+    dY = step.tensor(f"{stage.name} product gradient", *stage.product_shape)
+    reads = (dI, saved.outputs)
+    if step.norm_passes == 2:
+        step.launch(f"{stage.name} bn grad statistics", "bp", reads, ())
+    step.launch(f"{stage.name} bn grad", "bp", reads, (dY,))
+    return dY
 
 
 def _pool_gradient(step: _Step, name: str, gradient: GpuTensor, pool: _Pooled | None) -> GpuTensor:
@@ -265,12 +271,12 @@ def _accumulate(step: _Step, node: _Node, gradient: GpuTensor) -> None:
 
 
 def _weight_gradient(
-    step: _Step, stage: NetworkStage, saved: _Saved, products: Products, gradient: GpuTensor
+    step: _Step, stage: NetworkStage, saved: _Saved, products: Products, dY: GpuTensor
 ) -> None:
-    result = GpuTensor(f"{stage.name} weight gradient", saved.weight.nbytes)
-    products.weight_gradient(gradient, saved.inputs, result)
+    dW = GpuTensor(f"{stage.name} weight gradient", saved.weight.nbytes)
+    products.weight_gradient(dY, saved.inputs, dW)
     if step.element != MASTER_NBYTES:
         master = GpuTensor(f"{stage.name} master gradient", stage.weights * MASTER_NBYTES)
-        step.launch(f"{stage.name} gradient cast", "wg", (result,), (master,))
-        result = master
-    step.weight_gradients.append(result)
+        step.launch(f"{stage.name} gradient cast", "wg", (dW,), (master,))
+        dW = master
+    step.weight_gradients.append(dW)

@@ -10,12 +10,12 @@ from matplotlib.ticker import PercentFormatter
 
 from tlm_analysis.plots.canvas import new_figure, style
 from tlm_analysis.plots.heatmap import MAP
-from tlm_analysis.reading.summary import Densities
+from tlm_analysis.reading.summary import LayerDensities
 
 TITLES = {"S": "spikes S", "m": "surrogate mask m", "dU": "gradient dU"}
 
 
-def density_figure(layers: Mapping[str, Densities]) -> Figure:
+def density_figure(layers: Mapping[str, LayerDensities]) -> Figure:
     """One panel per tensor class: layers down, time steps across, density as colour."""
     names = list(layers)
     kinds = [key for key, value in layers[names[0]].items() if isinstance(value, list)]

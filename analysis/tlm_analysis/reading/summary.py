@@ -130,15 +130,15 @@ class BusyResource:
     knob: str
 
 
-Densities: TypeAlias = dict[str, list[float] | float]
+LayerDensities: TypeAlias = dict[str, list[float] | float]
 """Of one layer: by tensor the density at each time step, and figures of the layer as a whole."""
 
 
 @dataclass(frozen=True)
 class SparsitySummary:
-    """Densities by layer."""
+    """LayerDensities by layer."""
 
-    layers: dict[str, Densities]
+    layers: dict[str, LayerDensities]
 
 
 @dataclass(frozen=True)

@@ -289,7 +289,7 @@ def test_a_tile_whose_transactions_are_lost():
 
     def change(run):
         tile = next(t for t in run.program.tiles[0]["fp"] if t.reads)
-        corrupt(tile, "reads", tile.reads + ((0, 64),))
+        corrupt(tile, "reads", (*tile.reads, (0, 64)))
 
     assert after(change) == ["bytes read"]
 

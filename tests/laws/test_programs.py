@@ -163,7 +163,7 @@ def test_what_is_waited_for_and_never_sent():
     """A completion without an arrival is there from the start: waiting for it means nothing."""
     program, due = program_of()
     tile = tiles(program, "bp")[3]
-    corrupt(tile, "needs", tile.needs + (program.completions.ident("never"),))
+    corrupt(tile, "needs", (*tile.needs, program.completions.ident("never")))
     assert broken(program, due) == ["what is waited for arrives"]
 
 

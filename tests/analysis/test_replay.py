@@ -95,8 +95,8 @@ def test_larger_memories_keep_every_slice_where_it_was() -> None:
     relieved = relieve(prepared, "memory")
     before, after = prepared.chip.config.core.memory, relieved.chip.config.core.memory
     assert after.spikes == 2 * before.spikes and after.banks == before.banks
-    assert [layer_plan.grid for layer_plan in relieved.plan.layers] == [
-        layer_plan.grid for layer_plan in prepared.plan.layers
+    assert [layer_plan.cut.grid for layer_plan in relieved.plan.layers] == [
+        layer_plan.cut.grid for layer_plan in prepared.plan.layers
     ]
     assert relieved.chip.energy.pj("fp", "weight_read") > prepared.chip.energy.pj(
         "fp", "weight_read"

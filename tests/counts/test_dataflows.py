@@ -154,7 +154,7 @@ def test_dense_cycles_equal_closed_forms(data, dataflow, stride, kernel):
     }
     assert found == {"fp": fp, "bp": bp, "wg": wg}
     if grid == "inserted" or stride == 1:
-        (part,) = layer_plan.slices
+        (part,) = layer_plan.cut.slices
         assert (
             dense_cycles(layer_plan.layer, plan.steps, part, plan.arrays, plan.chip) == fp + bp + wg
         )

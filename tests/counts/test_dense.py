@@ -70,7 +70,7 @@ class Closed:
         """A block: chunks x taps weight loads and streams per output tile, drain, soma pass."""
         total = 0
         for (k, b, e), f in (
-            (size(part), self.layer.out_shape[2]) for part in self.layer_plan.slices
+            (size(part), self.layer.out_shape[2]) for part in self.layer_plan.cut.slices
         ):
             for p in block_positions(b, e, self.steps, f, self.capacity):
                 for width in pieces(k, self.cols):
@@ -81,7 +81,7 @@ class Closed:
     def bp(self):
         """A block of inputs: output tiles x taps loads and streams per input chunk, drain."""
         total, width = 0, self.layer.in_shape[2]
-        for part in self.layer_plan.slices:
+        for part in self.layer_plan.cut.slices:
             k, b, _ = size(part)
             rows = part.input_rows[1] - part.input_rows[0]
             for p in block_positions(b, rows, self.steps, width, self.capacity) if rows else ():
@@ -92,7 +92,7 @@ class Closed:
     def wg(self):
         """A piece of samples: chunks x taps streams and accumulator loads per tile, drain."""
         total = 0
-        for part in self.layer_plan.slices:
+        for part in self.layer_plan.cut.slices:
             k, _, e = size(part)
             for samples in self.wg_pieces(part):
                 p = samples * self.steps * e * self.layer.out_shape[2] * self.slot * self.inserted
@@ -104,7 +104,7 @@ class Closed:
         """Samples of the pieces: dU in half of its memory, the spikes of that in half of theirs."""
         _, b, _ = size(part)
         held = dY_bits(self.layer, self.steps, part, self.chip)
-        source = self.layer_plan.feeds[0]
+        source = self.layer_plan.addressed.feeds[0]
         wanted = self.layer_plan.wanted_input(part.neurons).rows
         spike_bits = (wanted[1] - wanted[0]) * source.row_bytes * 8 * source.groups * source.steps
         for block in pieces(b, max(1, self.memory.gradients // 2 // held)):
@@ -113,7 +113,7 @@ class Closed:
     def grad(self):
         """The unit's lanes over the neurons of a block, adding partial sums first."""
         total = 0
-        for part in self.layer_plan.slices:
+        for part in self.layer_plan.cut.slices:
             k, b, e = size(part)
             neurons = k * e * self.layer.out_shape[2] * self.steps
             held = dY_bits(self.layer, self.steps, part, self.chip)
@@ -230,7 +230,7 @@ def test_the_estimate_that_chooses_a_split_is_what_is_built():
     for layer_plan in plan.layers:
         estimate = sum(
             dense_cycles(layer_plan.layer, plan.steps, part, plan.arrays, plan.chip)
-            for part in layer_plan.slices
+            for part in layer_plan.cut.slices
         )
         phases = (Phase.FP, Phase.BP, Phase.WG)
         tiles = [t for phase in phases for t in tiles_of(program, phase, layer_plan.layer.index)]

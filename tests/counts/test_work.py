@@ -53,7 +53,7 @@ def test_slices_share_all_of_the_work(data, seed):
     """Whatever the cuts, the slices' cycles add up to the layer's."""
     drawn = two_layers(seed)
     work = work_of(drawn, 1)
-    grid = built(*drawn, "mapping.split=auto")[0].layers[1].grid
+    grid = built(*drawn, "mapping.split=auto")[0].layers[1].cut.grid
     fp, bp, wg = work.by_slice(grid)
     assert fp.sum() == work.fp.sum()
     assert wg.sum() == work.wg.sum()

@@ -185,7 +185,7 @@ def test_partial_sums_are_added_once_a_pooled_element_and_further_slice():
     second = conv(first.pooled_shape, 48, 3, padding=1)
     workload, recording = job(first, second, linear(48 * 16, 10), batch=2)
     plan, program = built(workload, recording, "mapping.split=k", "cores=3")
-    slices = plan.layers[1].split.k
+    slices = plan.layers[1].cut.split.k
     assert slices == 3
     tiles = tiles_of(program, Phase.GRAD, 0)
     elements = 16 * 4 * 4 * workload.batch * workload.steps

@@ -227,8 +227,8 @@ def test_channels_of_a_grouped_convolution_lie_apart():
     net.linear(5)
     drawn = workload(net.layers)
     plan, program = built(drawn, recording(drawn), "cores=1")
-    assert plan.layers[1].tensors["U"].group == 1
-    saved = plan.layers[1].tensors["U"]
+    assert plan.layers[1].addressed.tensors["U"].group == 1
+    saved = plan.layers[1].addressed.tensors["U"]
     written = sum(n for t in tiles(program, "fp") for a, n in t.writes if a // saved.nbytes ==
                   saved.address // saved.nbytes and saved.address <= a)  # fmt: skip
     assert written <= saved.nbytes

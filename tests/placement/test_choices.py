@@ -32,7 +32,7 @@ def read(folder, text, chip=None):
 
 def test_a_plans_own_file_gives_its_grids_and_settings(plan, tmp_path):
     """The whole file, and the part that only holds the choices."""
-    grids = [layer_plan.grid for layer_plan in plan.layers]
+    grids = [layer_plan.cut.grid for layer_plan in plan.layers]
     assert read(tmp_path, mapping_text(plan)) == grids
     assert read(tmp_path, choice_text(plan, grids)) == grids
     choices = read_choices(tmp_path / "mapping.yaml")

@@ -105,14 +105,14 @@ def test_any_number_of_cores_holds_each_layer_exactly_once(drawn, cores, kind):
     """1 to 64 cores, primes too, every kind of split: all neurons once, cuts where they may be."""
     plan = place(*drawn, *mesh(cores), f"mapping.split={kind}")
     for layer_plan in plan.layers:
-        check_tiling(layer_plan.layer, plan.workload.batch, layer_plan.grid, cores)
-        assert all(cut % 16 == 0 for cut in layer_plan.grid.channels[:-1])
+        check_tiling(layer_plan.layer, plan.workload.batch, layer_plan.cut.grid, cores)
+        assert all(cut % 16 == 0 for cut in layer_plan.cut.grid.channels[:-1])
         if layer_plan.layer.pool is not None:
-            assert all(cut % 2 == 0 for cut in layer_plan.grid.rows[:-1])
+            assert all(cut % 2 == 0 for cut in layer_plan.cut.grid.rows[:-1])
         if "k" not in kind and kind not in ("auto", "placed"):
-            assert layer_plan.grid.split.k == 1
+            assert layer_plan.cut.grid.split.k == 1
     if "placed" in kind and cores > 1:
-        first, last = plan.layers[0].grid.cores, plan.layers[-1].grid.cores
+        first, last = plan.layers[0].cut.grid.cores, plan.layers[-1].cut.grid.cores
         assert not set(first) & set(last)
 
 

@@ -38,7 +38,7 @@ def found():
         profile = profile_layer(
             job, layer_plan.layer, layer_plan.masks, layer_plan.live, plan.chip, plan.arrays
         )
-        load = layer_load(profile, layer_plan.grid, target, job.batch)
+        load = layer_load(profile, layer_plan.cut.grid, target, job.batch)
         estimated[layer_plan.layer.index] = [load.fp_bytes, load.wg_bytes]
     return estimated, moved
 

@@ -57,7 +57,7 @@ def test_exact_statistics_in_closed_form(split, cores):
     for action in ("fp.norm_stat", "fp.norm_op", "bp.norm_stat", "bp.norm_op"):
         assert counted[action] == ELEMENTS
     assert counted["fp.norm_channel"] == counted["bp.norm_channel"] == CHANNELS
-    replicas = len(layer_plan.replicas(layer_plan.slices[0]))
+    replicas = len(layer_plan.replicas(layer_plan.cut.slices[0]))
     assert counted.get("fp.norm_add", 0) == 2 * CHANNELS * (replicas - 1)
     for phase in (Phase.NORM, Phase.NORM_GRAD):
         tiles = [tile for tile in tiles_of(program, phase, 1) if tile.sample != BATCH]
@@ -118,7 +118,7 @@ def test_gradients_too_large_for_the_core_go_through_dram():
     job, recorded = normed()
     overrides = ("cores=1", "core.memory.gradients=48 Kib")
     plan, program = built(job, recorded, *overrides)
-    assert plan.layers[1].gradients == "dram"
+    assert plan.layers[1].stored.dY == "dram"
     assert bytes_of(plan, _all(program, 1), "conv1.dY", "writes") == 2 * ELEMENTS
     wg = tiles_of(program, Phase.WG, 1)
     assert bytes_of(plan, wg, "conv1.dY", "reads") == 2 * ELEMENTS

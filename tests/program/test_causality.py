@@ -173,7 +173,7 @@ def test_weights_are_updated_when_all_gradients_are_there(log):
         behind = log.computed[Phase.BP, layer] if layer else log.computed[Phase.FP, layer]
         assert max(end for _, _, _, end in behind) <= update
         layer_plan = log.plan.layers[layer]
-        for part in layer_plan.slices:
+        for part in layer_plan.cut.slices:
             cores = {replica.core for replica in layer_plan.replicas(part)}
             own = [b for core, _, b, _ in log.computed[Phase.UPDATE, layer] if core == part.core]
             ends = [e for core, _, _, e in log.computed[Phase.WG, layer] if core in cores]
@@ -188,8 +188,8 @@ def test_gradients_in_memory_never_exceed_it(log):
         events = []
         for layer_plan in log.plan.layers:
             layer = layer_plan.layer.index
-            part = next((part for part in layer_plan.slices if part.core == core), None)
-            if part is None or layer_plan.gradients == "dram":
+            part = next((part for part in layer_plan.cut.slices if part.core == core), None)
+            if part is None or layer_plan.stored.dY == "dram":
                 continue
             (k0, k1), (y0, y1) = part.neurons.channels, part.neurons.rows
             bits = (k1 - k0) * (y1 - y0) * layer_plan.layer.out_shape[2] * log.plan.steps * 16
@@ -201,7 +201,7 @@ def test_gradients_in_memory_never_exceed_it(log):
                     events += [(max([end, *wg]), 0, -bits * len(samples))]
         held = np.cumsum([change for _, _, change in sorted(events)])
         peaks.append(int(held.max(initial=0)))
-    held = any(layer_plan.gradients == "memory" for layer_plan in log.plan.layers)
+    held = any(layer_plan.stored.dY == "memory" for layer_plan in log.plan.layers)
     assert held == (max(peaks) > 0)
     assert max(peaks) <= chip.core.memory.gradients
 
@@ -227,11 +227,11 @@ def test_the_first_tile_of_a_block_waits_for_all_its_samples(log):
             if tile.phase not in kinds:
                 continue
             layer_plan = log.plan.layers[tile.layer]
-            if tile.phase == Phase.FP and layer_plan.forward == "dram":
+            if tile.phase == Phase.FP and layer_plan.stored.inputs == "dram":
                 continue
-            if tile.phase in (Phase.BP, Phase.WG) and layer_plan.gradients == "dram":
+            if tile.phase in (Phase.BP, Phase.WG) and layer_plan.stored.dY == "dram":
                 continue
-            if tile.phase == Phase.GRAD and layer_plan.arriving == "dram":
+            if tile.phase == Phase.GRAD and layer_plan.stored.dS == "dram":
                 continue
             seen = waited[tile.phase, tile.layer]
             seen |= needed_samples(log.program, tile, kinds[tile.phase])

@@ -74,17 +74,17 @@ def test_fp_input_received_is_what_is_needed(split, cores, pool):
     plan = place(*drawn, f"mapping.split={split}", f"cores={cores}", "core.memory.spikes=1 Mib")
     found, _ = sends(plan)
     for layer_plan in plan.layers[1:]:
-        assert layer_plan.forward == "memory"
-        for part in layer_plan.slices:
+        assert layer_plan.stored.inputs == "memory"
+        for part in layer_plan.cut.slices:
             wanted = layer_plan.wanted_input(part.neurons)
-            elements = wanted.size * layer_plan.feeds[0].width * plan.steps
+            elements = wanted.size * layer_plan.addressed.feeds[0].width * plan.steps
             label = f"FP input {layer_plan.layer.name} core{part.core:02d}"
             got = sum(s.nbytes for s in found if s.labels[0].startswith(label))
             assert got * 8 == elements, label
     loss = sum(one.nbytes for one in found if one.what.startswith("loss input"))
     senders = {one.source for one in found if one.what.startswith("loss input")}
     assert loss >= plan.workload.batch * plan.steps * 10 // 8
-    assert senders == {part.core for part in plan.layers[-1].slices}
+    assert senders == {part.core for part in plan.layers[-1].cut.slices}
 
 
 @pytest.mark.parametrize("split", ["auto", "k", "batch", "spatial"])
@@ -101,9 +101,9 @@ def test_gradients_received_are_what_is_needed(split, cores, pool, stride):
     found, _ = sends(plan)
     for layer_plan, after in zip(plan.layers, plan.layers[1:], strict=False):
         elements = int(np.prod(layer_plan.layer.pooled_shape)) * 4 * plan.steps
-        bits = 32 if after.split.k > 1 else 16
+        bits = 32 if after.cut.split.k > 1 else 16
         got = sum(s.nbytes for s in found if s.what == f"dS {layer_plan.layer.name}")
-        assert got * 8 == elements * bits * after.split.k
+        assert got * 8 == elements * bits * after.cut.split.k
     last = plan.layers[-1]
     got = sum(s.nbytes for s in found if s.what == f"dS {last.layer.name}")
     assert got * 8 == last.layer.out_shape[0] * 4 * plan.steps * 16
@@ -119,7 +119,7 @@ def test_gradients_received_are_what_is_needed(split, cores, pool, stride):
 def halo_elements(layer_plan):
     """dY elements that all BP slices of a layer read, counted row by row."""
     layer, total = layer_plan.layer, 0
-    for part in layer_plan.slices:
+    for part in layer_plan.cut.slices:
         rows = {
             (y + layer.padding[0] - r) // layer.stride[0]
             for y in range(*part.input_rows)
@@ -137,15 +137,15 @@ def test_replicas_exchange_all_of_dw_but_their_own_share(split):
     plan = place(*job(*eight_wide(None), batch=4), f"mapping.split={split}", "cores=4")
     found, program = sends(plan)
     for layer_plan in plan.layers:
-        replicas = layer_plan.replicas(layer_plan.slices[0])
+        replicas = layer_plan.replicas(layer_plan.cut.slices[0])
         sent = [s for s in found if s.command == Command.WEIGHT_GRADIENT]
         sent = [s for s in sent if s.what == f"dW {layer_plan.layer.name}"]
-        weights = layer_plan.weights["W"].nbytes // 2
+        weights = layer_plan.addressed.weights["W"].nbytes // 2
         assert sum(s.nbytes for s in sent) == weights * 4 * (len(replicas) - 1)
         updates = tiles_of(program, Phase.UPDATE, layer_plan.layer.index)
         assert sum(tile.work.energy["wg.update_op_adam"] for tile in updates) == weights
         written = sorted(run for tile in updates for run in tile.writes)
-        tensors = [layer_plan.weights[name] for name in ("W", "moment1", "moment2")]
+        tensors = [layer_plan.addressed.weights[name] for name in ("W", "moment1", "moment2")]
         assert sum(size for _, size in written) == sum(tensor.nbytes for tensor in tensors)
         assert len({start for start, _ in written}) == len(written)
 
@@ -197,9 +197,9 @@ def test_spikes_travel_one_way_only(split):
     plan = place(*drawn, f"mapping.split={split}", "core.memory.spikes=2 Kib", *DENSE)
     found, program = sends(plan)
     for layer_plan in plan.layers[1:]:
-        assert layer_plan.forward == "dram"
+        assert layer_plan.stored.inputs == "dram"
         assert not [one for one in found if one.what == f"FP input {layer_plan.layer.name}"]
-        source = layer_plan.feeds[0]
+        source = layer_plan.addressed.feeds[0]
         fetched = [
             run
             for tile in tiles_of(program, Phase.FP, layer_plan.layer.index)

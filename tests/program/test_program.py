@@ -164,7 +164,7 @@ def test_counts_are_python_integers():
         numbers += [*work.energy.values(), *(n for run in (*tile.reads, *tile.writes) for n in run)]
         numbers += [message.nbytes for message in tile.messages]
         assert {type(number) for number in numbers} == {int}, tile.phase
-    assert all(type(layer_plan.split.k) is int for layer_plan in plan.layers)
+    assert all(type(layer_plan.cut.split.k) is int for layer_plan in plan.layers)
 
 
 def test_tiles_run_on_the_engine_of_their_phase_in_the_order_of_the_schedule():

@@ -115,9 +115,9 @@ def test_a_wavefront_takes_up_u_of_the_step_before():
     overrides = ("mapping.schedule=wavefront", "cores=2", "core.memory.membrane=2 Kib")
     plan, program, _, broken = run(network(), *overrides)
     assert broken == []
-    assert [layer_plan.carry for layer_plan in plan.layers[:2]] == ["dram", "dram"]
+    assert [layer_plan.stored.U for layer_plan in plan.layers[:2]] == ["dram", "dram"]
     for layer_plan in plan.layers[:2]:
-        tensor = layer_plan.tensors["U"]
+        tensor = layer_plan.addressed.tensors["U"]
         end = tensor.address + tensor.nbytes
         moved = {"reads": set(), "writes": set()}
         for engines in program.tiles:
@@ -213,7 +213,7 @@ def test_weights_are_fetched_again_for_every_group():
     for schedule in ("layerwise", "pipelined"):
         overrides = (f"mapping.schedule={schedule}", "mapping.in_flight=4", "cores=1", IDEAL_DRAM)
         plan, program, *_ = run(drawn, *overrides)
-        weights = [layer_plan.weights["W"] for layer_plan in plan.layers]
+        weights = [layer_plan.addressed.weights["W"] for layer_plan in plan.layers]
         read[schedule] = sum(
             size
             for tile in program.tiles[0]["fp"]
@@ -235,7 +235,7 @@ def test_a_wavefront_takes_layers_plus_steps_instead_of_their_product():
         "core.engines.fp.mode=dense", *FAST_MEMORY,
     )  # fmt: skip
     assert broken == []
-    assert len({layer_plan.grid.cores for layer_plan in plan.layers}) == 4
+    assert len({layer_plan.cut.grid.cores for layer_plan in plan.layers}) == 4
     forward = [e for e in chip.engines if e.path.endswith("fp")]
     ends = [tally.end for e in forward for tally in e.tallies.values()]
     slot = sum(tile.cycles for engines in program.tiles for tile in engines["fp"]) / (4 * 8)

@@ -195,15 +195,17 @@ def test_slices_partition_a_layer(split, cores, channels, pool):
             np.zeros((3, k, e), int),
             np.zeros((3, k, layer_plan.layer.in_shape[1]), int),
         )
-        for part in layer_plan.slices:
+        for part in layer_plan.cut.slices:
             at = part.neurons
             owned[slice(*at.samples), slice(*at.channels), slice(*at.rows)] += 1
             rows_in[slice(*at.samples), slice(*at.channels), slice(*part.input_rows)] += 1
         assert (owned == 1).all()
         assert (rows_in == 1).all()
-        assert (layer_plan.owner >= 0).all()
-        assert [part.core for part in layer_plan.slices] == list(range(len(layer_plan.slices)))
-        assert len(layer_plan.slices) <= cores
+        assert (layer_plan.cut.owner >= 0).all()
+        assert [part.core for part in layer_plan.cut.slices] == list(
+            range(len(layer_plan.cut.slices))
+        )
+        assert len(layer_plan.cut.slices) <= cores
 
 
 @pytest.mark.parametrize("encoding", ["direct", "rate"])
@@ -214,7 +216,7 @@ def test_tensors_do_not_overlap_and_hold_all_that_tiles_touch(encoding):
     workload, recording = job(first, second, linear(33 * 16, 17), batch=3, encoding=encoding)
     spilling = "core.memory.accumulators=8 Kib"
     plan, program = built(workload, recording, spilling)
-    assert any(layer_plan.dw_spilled for layer_plan in plan.layers)
+    assert any((layer_plan.stored.dW == "dram") for layer_plan in plan.layers)
     tensors = sorted(plan.addresses.tensors.values(), key=lambda tensor: tensor.address)
     alignment = plan.addresses.alignment
     assert all(tensor.address % alignment == 0 for tensor in tensors)
@@ -239,6 +241,6 @@ def test_saved_state_is_written_once():
         for start, size in (run for tile in engines["fp"] for run in tile.writes):
             written[start : start + size] += 1
     for layer_plan in plan.layers:
-        for tensor in layer_plan.tensors.values():
+        for tensor in layer_plan.addressed.tensors.values():
             bytes_of = written[tensor.address : tensor.address + tensor.nbytes]
             assert (bytes_of == 1).all(), tensor.name

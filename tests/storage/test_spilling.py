@@ -23,7 +23,7 @@ def test_spilled_partial_sums_are_written_before_they_are_read():
     plan, program = built(*job(first, linear(1024, 10), batch=3), "cores=1",
                           "core.memory.accumulators=16 Kib",
                           "core.memory.gradients=64 Kib")  # fmt: skip
-    assert any(layer_plan.dw_spilled for layer_plan in plan.layers)
+    assert any((layer_plan.stored.dW == "dram") for layer_plan in plan.layers)
     check_spilled(program)
     for tiles in (engines["wg"] for engines in program.tiles):
         last_write = {}  # completion of the last write of each run

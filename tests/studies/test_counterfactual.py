@@ -76,7 +76,7 @@ def test_an_ann_moves_values_and_keeps_no_state() -> None:
     spiking, _ = job(conv((4, 8, 8), 16, 3, padding=1, pool=2), conv((16, 4, 4), 8, 3, padding=1))
     ann = as_ann(spiking)
     plan, program = built(ann, ann.load(0), *NOTHING_SKIPPED)
-    pooled, last = (layer_plan.tensors for layer_plan in plan.layers)
+    pooled, last = (layer_plan.addressed.tensors for layer_plan in plan.layers)
     assert (pooled["spikes"].bits, pooled["need"].bits) == (16, 2)
     assert not {"U", "m"} & (set(pooled) | set(last))
     counts: Counter[str] = Counter()

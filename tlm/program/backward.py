@@ -38,10 +38,10 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
     for part in parts:
         for region in gradient_regions(builder, layer_plan, part):
             unit(builder, layer_plan, part, region)
-            if layer_plan.gradients == "memory" and routes:
+            if layer_plan.stored.dY == "memory" and routes:
                 _propagate(builder, layer_plan, routes, part, region.samples)
         layer_plan.work.drop()
-    if layer_plan.gradients == "dram" and routes:
+    if layer_plan.stored.dY == "dram" and routes:
         for part in parts:
             _propagate(builder, layer_plan, routes, part, part.neurons.samples)
             layer_plan.work.drop()
@@ -88,7 +88,7 @@ def _block(
     reads, read_needs = _mask_reads(builder, layer_plan, part, sweep, block)
     fetched, each = _gradient_reads(builder, layer_plan, part, sweep, block)
     needs: tuple[int, ...] = ()
-    if layer_plan.gradients == "memory":
+    if layer_plan.stored.dY == "memory":
         needs = per_sample(builder, "dY for BP", layer_plan, part, block.samples)
     else:
         read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
@@ -110,10 +110,10 @@ def _gradient_reads(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sweep: Sweep, block: Block
 ) -> tuple[tuple[Extent, ...], bool]:
     """The DRAM runs of the dY a block needs, and whether every chunk of inputs streams them."""
-    if layer_plan.gradients == "memory":
+    if layer_plan.stored.dY == "memory":
         return (), False
     fresh, each = builder.streams.gradient_rows(sweep, layer_plan, part, block)
-    tensor = layer_plan.tensors["dY"]
+    tensor = layer_plan.addressed.tensors["dY"]
     return tensor.runs(
         fresh.samples, block.steps, fresh.channels, fresh.rows, layer_plan.skips
     ), each
@@ -146,7 +146,7 @@ def _mask_reads(
     needs: tuple[int, ...] = ()
     rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
     for producer in layer_plan.producers:
-        tensor = producer.tensors["need"]
+        tensor = producer.addressed.tensors["need"]
         producer_runs = tensor.runs(
             block.samples, block.steps, (0, tensor.channels), rows, layer_plan.skips
         )

@@ -57,7 +57,7 @@ def _forward(builder: ProgramBuilder, group: int) -> None:
     plan = builder.plan
     starts = [len(engines["fp"]) for engines in builder.drafts]
     for layer_plan, steps in _forward_order(plan):
-        build_forward(builder, layer_plan, plan.schedule.parts(layer_plan.slices, group), steps)
+        build_forward(builder, layer_plan, plan.schedule.parts(layer_plan.cut.slices, group), steps)
     before = group - plan.schedule.in_flight
     if before >= 0:
         finished = builder.done.ident("samples done", "group", before)
@@ -95,10 +95,12 @@ def _backward(builder: ProgramBuilder, group: int, turns: dict[int, int]) -> Non
     starts = [{name: len(engines[name]) for name in engines} for engines in builder.drafts]
     build_loss(builder, layers[-1], schedule.groups[group])
     for layer_plan in reversed(layers):
-        build_backward(builder, layer_plan, schedule.parts(layer_plan.slices, group))
+        build_backward(builder, layer_plan, schedule.parts(layer_plan.cut.slices, group))
     last = group == len(schedule.groups) - 1
     for layer_plan in reversed(layers):
-        build_weight_gradient(builder, layer_plan, schedule.parts(layer_plan.slices, group), turns)
+        build_weight_gradient(
+            builder, layer_plan, schedule.parts(layer_plan.cut.slices, group), turns
+        )
         if last:
             build_reduction(builder, layer_plan)
             if layer_plan is not layers[-1]:

@@ -71,7 +71,7 @@ class ProgramBuilder:
         if regions is None:
             regions = [
                 (part, layer_plan.wanted_input(product_region(layer_plan, part)))
-                for part in layer_plan.slices
+                for part in layer_plan.cut.slices
             ]
             self._read[layer_plan.layer.index] = regions
         return regions
@@ -112,7 +112,7 @@ def saved(
     if key not in builder.saves:
         builder.saves[key] = tuple(
             ident
-            for part in layer_plan.slices
+            for part in layer_plan.cut.slices
             for ident in per_sample(
                 builder, what, layer_plan, part, overlap(samples, part.neurons.samples)
             )
@@ -147,7 +147,7 @@ def add_up_sources(
     """
     adds = len(layer_plan.layer.sources) - 1 + (layer_plan.layer.input_pool is not None)
     if adds:
-        elements = fresh.size * layer_plan.feeds[0].width * length(steps)
+        elements = fresh.size * layer_plan.addressed.feeds[0].width * length(steps)
         tile.add_energy({f"{engine}.input_add": elements * adds})
 
 

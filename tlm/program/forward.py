@@ -81,7 +81,7 @@ def _block(
     panels: list[tuple[Panel, list[TileDraft]]],
 ) -> None:  # fmt: skip
     fresh = builder.streams.input_rows(sweep, layer_plan, part, block)
-    arrived = layer_plan.forward == "memory" and sweep.phase == Phase.FP
+    arrived = layer_plan.stored.inputs == "memory" and sweep.phase == Phase.FP
     if arrived:
         what = builder.by_step("FP input", block.steps)
         needs = per_sample(builder, what, layer_plan, part, block.samples)

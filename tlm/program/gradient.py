@@ -49,7 +49,7 @@ def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[S
         tile.add_needs((builder.done.ident("loss input", sample),))
         tile.add_covers(classes)
         builder.add(core, tile)
-        for part in layer_plan.slices:
+        for part in layer_plan.cut.slices:
             if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
                 arrives = per_sample(builder, "dS", layer_plan, part, (sample, sample + 1))
                 at = layer_plan.pooled(replace(part.neurons, samples=(sample, sample + 1)))
@@ -69,7 +69,7 @@ def gradient_regions(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice
 ) -> Iterator[Region]:
     """Regions of neurons whose dY the unit makes in one go."""
-    if layer_plan.gradients == "memory":
+    if layer_plan.stored.dY == "memory":
         for samples in gradient_blocks(builder, layer_plan, part):
             yield Region(part.neurons.channels, samples, part.neurons.rows)
         return
@@ -128,10 +128,12 @@ def normalised_gradient(
     tile.add_energy({"bp.norm_op": values, "bp.norm_read": wide_accesses(values, bits)})
     read_currents(builder, layer_plan, part, product, "bp", tile)
     tile.add_read_needs(per_sample(builder, "dI", layer_plan, part, region.samples))
-    if layer_plan.currents == "dram":
+    if layer_plan.stored.Y == "dram":
         steps = (0, builder.plan.steps)
         tile.add_reads(
-            layer_plan.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
+            layer_plan.addressed.tensors["dI"].runs(
+                region.samples, steps, region.channels, region.rows
+            )
         )
     _leave_gradient(builder, layer_plan, part, region, tile)
 
@@ -150,13 +152,13 @@ def _arrivals(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
     """Wait for the dS of a region's outputs, and read it where it went through DRAM."""
-    if layer_plan.arriving == "memory":
+    if layer_plan.stored.dS == "memory":
         tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
         return
     pooled = layer_plan.pooled(region)
     for reader in layer_plan.consumers:
         tile.add_read_needs(saved(builder, reader, region.samples, "dX"))
-        for k in range(reader.split.k):
+        for k in range(reader.cut.split.k):
             tile.add_reads(_input_gradient_runs(builder, layer_plan, reader, k, pooled))
 
 
@@ -164,7 +166,11 @@ def _input_gradient_runs(
     builder: ProgramBuilder, layer_plan: LayerPlan, reader: LayerPlan, k: int, pooled: Region
 ) -> tuple[Extent, ...]:
     """The runs of a reader's dX that flow to a region of a layer's outputs."""
-    tensor, pool, steps = reader.tensors[f"dX{k}"], reader.layer.input_pool, (0, builder.plan.steps)
+    tensor, pool, steps = (
+        reader.addressed.tensors[f"dX{k}"],
+        reader.layer.input_pool,
+        (0, builder.plan.steps),
+    )
     _, height, width = layer_plan.layer.pooled_shape
     if pool is not None:
         _, height, width = pool.pooled(layer_plan.layer.pooled_shape)
@@ -217,9 +223,11 @@ def _saved_state(
     """Read what FP saved of the neurons; with batch statistics, U may follow from the currents."""
     steps = (0, builder.plan.steps)
     if layer_plan.layer.neuron is None:
-        if "need" in layer_plan.tensors:  # where in its window each pooled value was
+        if "need" in layer_plan.addressed.tensors:  # where in its window each pooled value was
             at = layer_plan.pooled(region)
-            tile.add_reads(layer_plan.tensors["need"].runs(at.samples, steps, at.channels, at.rows))
+            tile.add_reads(
+                layer_plan.addressed.tensors["need"].runs(at.samples, steps, at.channels, at.rows)
+            )
             tile.add_read_needs(per_sample(builder, "saved", layer_plan, part, region.samples))
         return
     if layer_plan.state == "recompute":
@@ -234,9 +242,11 @@ def _saved_state(
     if layer_plan.state == "keep":
         return
     for name in ("U", "S", "m", "winner"):
-        if name in layer_plan.tensors:
+        if name in layer_plan.addressed.tensors:
             tile.add_reads(
-                layer_plan.tensors[name].runs(region.samples, steps, region.channels, region.rows)
+                layer_plan.addressed.tensors[name].runs(
+                    region.samples, steps, region.channels, region.rows
+                )
             )
     tile.add_read_needs(per_sample(builder, "saved", layer_plan, part, region.samples))
 
@@ -248,9 +258,11 @@ def _leave_current_gradient(
     values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
     tile.add_energy({"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
-    if layer_plan.currents == "dram":
+    if layer_plan.stored.Y == "dram":
         tile.add_writes(
-            layer_plan.tensors["dI"].runs(region.samples, steps, region.channels, region.rows)
+            layer_plan.addressed.tensors["dI"].runs(
+                region.samples, steps, region.channels, region.rows
+            )
         )
     tile.add_saves(
         tuple(
@@ -270,9 +282,9 @@ def _leave_gradient(
     tile.add_energy({"bp.gradient_write": wide_accesses(values, bits)})
     if layer_plan.norm == "frozen":
         tile.add_energy({"bp.norm_scale": values})
-    if layer_plan.gradients == "dram":
+    if layer_plan.stored.dY == "dram":
         tile.add_writes(
-            layer_plan.tensors["dY"].runs(
+            layer_plan.addressed.tensors["dY"].runs(
                 product.samples, steps, product.channels, product.rows, layer_plan.skips
             )
         )
@@ -309,7 +321,7 @@ def _share(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, dY: Region, tile: TileDraft
 ) -> None:
     """Give dY to every core whose BP rows need it: its own, and neighbours across row cuts."""
-    for reader in layer_plan.slices:
+    for reader in layer_plan.cut.slices:
         if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
             continue
         needed = Region(

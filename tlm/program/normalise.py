@@ -47,9 +47,11 @@ def leave_currents(
             "fp.norm_write": wide_accesses(products, bits),
         }
     )
-    if layer_plan.currents == "dram":
+    if layer_plan.stored.Y == "dram":
         tile.add_writes(
-            layer_plan.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
+            layer_plan.addressed.tensors["Y"].runs(
+                region.samples, steps, region.channels, region.rows
+            )
         )
     tile.add_saves(
         tuple(
@@ -64,7 +66,7 @@ def build_normalise(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     exchange_statistics(builder, layer_plan, Phase.NORM, "fp")
     steps = (0, builder.plan.steps)
     bits = builder.plan.chip.precision.membrane
-    for part in layer_plan.slices:
+    for part in layer_plan.cut.slices:
         for region in unit_regions(
             builder, product_region(layer_plan, part), layer_plan.width, bits
         ):
@@ -94,9 +96,11 @@ def read_currents(
     bits = builder.plan.chip.precision.membrane
     tile.add_energy({f"{engine}.norm_read": wide_accesses(values, bits)})
     tile.add_read_needs(per_sample(builder, "currents", layer_plan, part, region.samples))
-    if layer_plan.currents == "dram":
+    if layer_plan.stored.Y == "dram":
         tile.add_reads(
-            layer_plan.tensors["Y"].runs(region.samples, steps, region.channels, region.rows)
+            layer_plan.addressed.tensors["Y"].runs(
+                region.samples, steps, region.channels, region.rows
+            )
         )
 
 
@@ -107,7 +111,7 @@ def exchange_statistics(
     norm = layer_plan.layer.norm
     assert norm is not None
     times = builder.plan.steps if norm.per_step else 1
-    for part in layer_plan.slices:
+    for part in layer_plan.cut.slices:
         owner = layer_plan.replicas(part)[0]
         channels = length(part.neurons.channels) * times
         nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
@@ -116,7 +120,7 @@ def exchange_statistics(
         )
         tile = builder.add(part.core, once(phase, layer_plan))
         builder.send(Command.GRADIENT, part.core, owner.core, nbytes, (gathered,), tile)
-    for part in layer_plan.slices:
+    for part in layer_plan.cut.slices:
         replicas = layer_plan.replicas(part)
         if part.index != replicas[0].index:
             continue

@@ -39,8 +39,8 @@ def routes_of(layer_plan: LayerPlan) -> list[Route]:
 
 
 def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
-    owner, need, bits = producer.owner, producer.need, 0
-    pool, index = layer_plan.layer.input_pool, np.arange(len(producer.slices))
+    owner, need, bits = producer.cut.owner, producer.need, 0
+    pool, index = layer_plan.layer.input_pool, np.arange(len(producer.cut.slices))
     owned: Bools = owner[None] == index[:, None, None, None]
     width = producer.layer.pooled_shape[2]
     if pool is not None:
@@ -73,13 +73,13 @@ def return_gradient(
     """
     layer_plan = routes[0].layer_plan
     for route in routes:
-        if route.producer.arriving == "memory":
+        if route.producer.stored.dS == "memory":
             _send(builder, route, part, block, chunk, tile)
-    if any(route.producer.arriving == "dram" for route in routes):
-        k = [cut.neurons.channels for cut in layer_plan.slices[: layer_plan.split.k]].index(
+    if any(route.producer.stored.dS == "dram" for route in routes):
+        k = [cut.neurons.channels for cut in layer_plan.cut.slices[: layer_plan.cut.split.k]].index(
             part.neurons.channels
         )
-        tensor = layer_plan.tensors[f"dX{k}"]
+        tensor = layer_plan.addressed.tensors[f"dX{k}"]
         tile.add_writes(
             tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips)
         )
@@ -99,7 +99,7 @@ def _send(
     chunk: Span,
     tile: TileDraft,
 ) -> None:
-    layer_plan, target_slices = route.layer_plan, route.producer.slices
+    layer_plan, target_slices = route.layer_plan, route.producer.cut.slices
     (b0, b1), steps = block.samples, slice(*block.steps)
     live = layer_plan.live[steps, b0:b1]
     needed = route.need[steps, b0:b1, slice(*chunk), slice(*block.rows)]

@@ -43,12 +43,14 @@ def soma(
             "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
         }
     )
-    if "carry" in layer_plan.tensors:
+    if "carry" in layer_plan.addressed.tensors:
         _carry(builder, layer_plan, part, ready, steps, tile)
-    elif layer_plan.carry == "dram" and tile.phase == Phase.FP and steps[0]:
+    elif layer_plan.stored.U == "dram" and tile.phase == Phase.FP and steps[0]:
         before = (steps[0] - 1, steps[0])
         tile.add_reads(
-            layer_plan.tensors["U"].runs(ready.samples, before, ready.channels, ready.rows)
+            layer_plan.addressed.tensors["U"].runs(
+                ready.samples, before, ready.channels, ready.rows
+            )
         )
         what = builder.by_step("saved", before)
         tile.add_read_needs(per_sample(builder, what, layer_plan, part, ready.samples))
@@ -63,7 +65,9 @@ def _carry(
     tile: TileDraft,
 ) -> None:
     """Read U of the step before a block, write that of its last one."""
-    run = layer_plan.tensors["carry"].runs(ready.samples, (0, 1), ready.channels, ready.rows)
+    run = layer_plan.addressed.tensors["carry"].runs(
+        ready.samples, (0, 1), ready.channels, ready.rows
+    )
     place = (
         tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
         "row", ready.rows[0], "channel", ready.channels[0], "step",
@@ -87,16 +91,18 @@ def leave_state(
 ) -> None:
     """Write what BP and later layers read, and send the pooled spikes on."""
     for name in ("U", "S", "m", "winner"):
-        if name in layer_plan.tensors:
+        if name in layer_plan.addressed.tensors:
             tile.add_writes(
-                layer_plan.tensors[name].runs(ready.samples, steps, ready.channels, ready.rows)
+                layer_plan.addressed.tensors[name].runs(
+                    ready.samples, steps, ready.channels, ready.rows
+                )
             )
     pooled = layer_plan.pooled(ready)
     if layer_plan.layer.pool is not None and layer_plan.consumers:
         for name in ("spikes", "need"):
-            if name in layer_plan.tensors:
+            if name in layer_plan.addressed.tensors:
                 tile.add_writes(
-                    layer_plan.tensors[name].runs(
+                    layer_plan.addressed.tensors[name].runs(
                         pooled.samples, steps, pooled.channels, pooled.rows
                     )
                 )
@@ -143,7 +149,7 @@ def _deliver(
     readers = (
         (consumer, reader, region)
         for consumer in layer_plan.consumers
-        if consumer.forward == "memory"
+        if consumer.stored.inputs == "memory"
         for reader, region in builder.read_by(consumer)
     )
     for consumer, reader, region in readers:
@@ -159,7 +165,11 @@ def _spike_bytes(layer_plan: LayerPlan, region: Region, steps: Span) -> int:
     spikes = layer_plan.spikes[
         slice(*steps), slice(*region.samples), slice(*region.channels), slice(*region.rows)
     ]
-    bits = layer_plan.tensors["spikes"].bits if "spikes" in layer_plan.tensors else 1
+    bits = (
+        layer_plan.addressed.tensors["spikes"].bits
+        if "spikes" in layer_plan.addressed.tensors
+        else 1
+    )
     return spike_bytes(spikes.size, int(np.count_nonzero(spikes)), bits)
 
 
@@ -167,6 +177,6 @@ def loss_core(layer_plan: LayerPlan, sample: int) -> int:
     """The core that computes a sample's loss: the owner of the output layer's first channels."""
     return next(
         part.core
-        for part in layer_plan.slices
+        for part in layer_plan.cut.slices
         if part.neurons.samples[0] <= sample < part.neurons.samples[1]
     )

@@ -21,7 +21,7 @@ def _read_spilled(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, spans: list[Span], tile: TileDraft
 ) -> None:
     """Read spans of a slice's spilled dW; panels that no sample has touched are zero."""
-    scratch = layer_plan.weights[f"dW.core{part.core:02d}"]
+    scratch = layer_plan.addressed.weights[f"dW.core{part.core:02d}"]
     spills = builder.spills.get((layer_plan.layer.index, part.core), {})
     asked = [scratch.run(low, high - low) for low, high in spans]
     for written, kept in spills.values():
@@ -34,7 +34,7 @@ def _read_spilled(
 
 def _shares(layer_plan: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
     """Each replica with the span of weight elements it owns, counted within the whole tensor."""
-    start = layer_plan.weights["W"].offset(part.neurons.channels[0], 0, 0)
+    start = layer_plan.addressed.weights["W"].offset(part.neurons.channels[0], 0, 0)
     replicas = layer_plan.replicas(part)
     spans = cuts(layer_plan.weight_count(part), len(replicas))
     return [
@@ -45,12 +45,12 @@ def _shares(layer_plan: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
 
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the reduction of dW: every replica sends the other replicas their shares."""
-    for part in layer_plan.slices:
+    for part in layer_plan.cut.slices:
         others = [(r, span) for r, span in _shares(layer_plan, part) if r.index != part.index]
         if not others:
             continue
         tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
-        if layer_plan.dw_spilled:
+        if layer_plan.stored.dW == "dram":
             _read_spilled(builder, layer_plan, part, [span for _, span in others], tile)
         for replica, (low, high) in others:
             nbytes = ceil_div((high - low) * builder.plan.chip.precision.partial_sum, 8)
@@ -61,13 +61,15 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the weight update of every slice's share, streamed through the optimizer's memory."""
     state = [
-        layer_plan.weights[key] for key in ("W", "moment1", "moment2") if key in layer_plan.weights
+        layer_plan.addressed.weights[key]
+        for key in ("W", "moment1", "moment2")
+        if key in layer_plan.addressed.weights
     ]
     bits = sum(tensor.bits for tensor in state)
     size = max(1, min(UPDATE_PIECE, builder.plan.chip.core.memory.optimizer // (2 * bits)))
     action = f"wg.update_op_{builder.plan.workload.optimizer}"
     lanes = builder.arrays.lanes
-    for part in layer_plan.slices:
+    for part in layer_plan.cut.slices:
         shares = _shares(layer_plan, part)
         span = next((span for replica, span in shares if replica.index == part.index), (0, 0))
         needs: tuple[int, ...] = (builder.done.ident("old weights", layer_plan.layer.name),)
@@ -85,7 +87,7 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile.add_cycles(ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.arrays.depth)
             tile.add_writes(tuple(tensor.run(low, count) for tensor in state))
             tile.add_reads(tile.writes)
-            if layer_plan.dw_spilled:
+            if layer_plan.stored.dW == "dram":
                 _read_spilled(builder, layer_plan, part, [(low, low + count)], tile)
             tile.add_energy(
                 {
@@ -104,7 +106,7 @@ def guard_old_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
     ident = builder.done.ident("old weights", layer_plan.layer.name)
-    for part in layer_plan.slices:
+    for part in layer_plan.cut.slices:
         for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
             for tile in reversed(builder.drafts[part.core][ENGINE_OF_PHASE[phase]]):
                 if tile.phase == phase and tile.layer == layer_plan.layer.index:

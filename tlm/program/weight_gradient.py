@@ -58,7 +58,7 @@ def build_weight_gradient(
 ) -> None:
     """Append WG of some slices; ``dY_blocks`` counts the dY blocks each core has let go of."""
     for part in parts:
-        if layer_plan.gradients == "dram":
+        if layer_plan.stored.dY == "dram":
             _walk(builder, layer_plan, part, part.neurons.samples)
             layer_plan.work.drop()
             continue
@@ -111,8 +111,8 @@ def _passes_over(
     inputs = chip.core.memory.spikes // (_input_bits(layer_plan, part, 1) // depth or 1)
     outputs = length(channels)
     room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
-    once = layer_plan.dw_spilled and room >= arrays.tile * arrays.chunk
-    if once and layer_plan.gradients == "memory":
+    once = (layer_plan.stored.dW == "dram") and room >= arrays.tile * arrays.chunk
+    if once and layer_plan.stored.dY == "memory":
         once = _passes_pay(builder, layer_plan, part, samples)
     if once:
         outputs = max(arrays.tile, room // min(depth, inputs) // arrays.tile * arrays.tile)
@@ -144,7 +144,7 @@ def _passes_pay(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sam
 
 def _input_bits(layer_plan: LayerPlan, part: Slice, rows: int) -> int:
     """Bits of the inputs of all steps that ``rows`` rows of a slice's product read."""
-    source, first = layer_plan.feeds[0], product_region(layer_plan, part).rows[0]
+    source, first = layer_plan.addressed.feeds[0], product_region(layer_plan, part).rows[0]
     region = Region(part.neurons.channels, (0, 1), (first, first + rows))
     plane = length(layer_plan.wanted_input(region).rows) * source.row_bytes * 8 * source.groups
     return plane * source.steps * layer_plan.operand_bits // source.bits
@@ -165,7 +165,7 @@ def _pieces(
     rows = product_region(layer_plan, part).rows
     depth = layer_plan.layer.in_shape[0]
     line = 0
-    if layer_plan.gradients == "dram":
+    if layer_plan.stored.dY == "dram":
         line = layer_plan.width * builder.plan.steps * builder.arrays.tile
         line *= builder.plan.chip.precision.gradient
 
@@ -208,7 +208,7 @@ def _complete(
     for panel, tile in zip(layout.panels, tiles, strict=True):
         builder.add(part.core, tile)
         tile.add_covers(plane * length(panel.channels) * length(panel.partners))
-        if layer_plan.gradients == "memory":
+        if layer_plan.stored.dY == "memory":
             tile.add_needs(per_sample(builder, "dY for WG", layer_plan, part, samples))
         if scanned:
             tile.add_cycles(builder.arrays.depth)
@@ -217,10 +217,10 @@ def _complete(
                 add_up_sources("wg", layer_plan, inputs, block.steps, tile)
             inputs = None
             tile.add_read_needs(saved_inputs(builder, layer_plan, samples))
-            if layer_plan.gradients == "dram":
+            if layer_plan.stored.dY == "dram":
                 region = Region(panel.channels, samples, block.rows)
                 _read_gradient(builder, layer_plan, part, region, tile)
-        if layer_plan.dw_spilled:
+        if layer_plan.stored.dW == "dram":
             ends = (piece.is_first, piece.is_last) if wg_pass.once else (scanned, scanned)
             _spill(builder, layer_plan, part, panel, tile, ends)
 
@@ -230,7 +230,7 @@ def _panel_channels(
 ) -> int:
     """Output channels that a held input meets: all, but for dY that comes from DRAM by tiles."""
     arrays = builder.arrays
-    if arrays.wg.dataflow != "input" or layer_plan.gradients == "dram":
+    if arrays.wg.dataflow != "input" or layer_plan.stored.dY == "dram":
         return arrays.tile
     return ceil_div(length(wg_pass.outputs), arrays.tile) * arrays.tile
 
@@ -241,7 +241,7 @@ def _read_gradient(
     """Let a tile read the dY of its output channels from DRAM."""
     steps = (0, builder.plan.steps)
     tile.add_reads(
-        layer_plan.tensors["dY"].runs(
+        layer_plan.addressed.tensors["dY"].runs(
             region.samples, steps, region.channels, region.rows, layer_plan.skips
         )
     )
@@ -285,7 +285,7 @@ def _spilled_runs(
     layer_plan: LayerPlan, part: Slice, outputs: Span, inputs: Span
 ) -> tuple[Extent, ...]:
     """Where the dW of some channels is kept in DRAM; of neighbouring channels it is one run."""
-    scratch = layer_plan.weights[f"dW.core{part.core:02d}"]
+    scratch = layer_plan.addressed.weights[f"dW.core{part.core:02d}"]
     runs: list[Extent] = []
     for k in range(*outputs, scratch.tile):
         size = min(scratch.tile, outputs[1] - k) * length(inputs) * scratch.taps

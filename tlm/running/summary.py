@@ -79,10 +79,10 @@ def _chip(plan: Plan) -> Json:
         "energy_table": chip.energy,
         "splits": {
             layer_plan.layer.name: {
-                "k": layer_plan.split.k,
-                "batch": layer_plan.split.batch,
-                "spatial": layer_plan.split.spatial,
-                "cores": len(layer_plan.slices),
+                "k": layer_plan.cut.split.k,
+                "batch": layer_plan.cut.split.batch,
+                "spatial": layer_plan.cut.split.spatial,
+                "cores": len(layer_plan.cut.slices),
             }
             for layer_plan in plan.layers
         },

@@ -6,7 +6,7 @@ from math import gcd
 
 from tlm.errors import MappingError
 from tlm.storage.address import Tensor, Weights
-from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.plan import LayerPlan, LayerTensors, Plan
 from tlm.storage.residency import partial_bits
 from tlm.workload.model import Layer, Shape3
 
@@ -20,8 +20,8 @@ def place(plan: Plan) -> None:
         plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.arrays.tile
     )
     for layer_plan in plan.layers:
-        spikes = [producer.tensors["spikes"] for producer in layer_plan.producers]
-        layer_plan.feeds = spikes or [network]
+        spikes = [producer.addressed.tensors["spikes"] for producer in layer_plan.producers]
+        layer_plan.addressed = LayerTensors(spikes or [network], {}, {})
         _state(plan, layer_plan)
         _gradients(plan, layer_plan)
         _weights(plan, layer_plan)
@@ -37,7 +37,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     name, layer, precision = layer_plan.layer.name, layer_plan.layer, plan.chip.precision
     group = _group(plan, layer)
     shapes: dict[str, tuple[Shape3, int]] = {}
-    if layer_plan.exact and layer_plan.currents == "dram":
+    if layer_plan.exact and layer_plan.stored.Y == "dram":
         shapes["Y"] = (layer.product_shape, precision.membrane)
     if layer.neuron is not None:
         if layer_plan.state == "spill":
@@ -47,27 +47,31 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         shapes["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
     # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
     read_back = plan.schedule.by_step and layer_plan.state == "spill"
-    if layer_plan.carry == "dram" and layer.neuron is not None and not read_back:
+    if layer_plan.stored.U == "dram" and layer.neuron is not None and not read_back:
         tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane, group)
-        layer_plan.tensors["carry"] = tensor
+        layer_plan.addressed.tensors["carry"] = tensor
     for key, (shape, bits) in shapes.items():
-        layer_plan.tensors[key] = _tensor(plan, f"{name}.{key}", shape, plan.steps, bits, group)
+        layer_plan.addressed.tensors[key] = _tensor(
+            plan, f"{name}.{key}", shape, plan.steps, bits, group
+        )
     if not layer_plan.consumers:
         return
     if layer.neuron is None:
         _values(plan, layer_plan)
         return
-    layer_plan.tensors["spikes"], layer_plan.tensors["need"] = (
-        layer_plan.tensors["S"],
-        layer_plan.tensors["m"],
+    layer_plan.addressed.tensors["spikes"], layer_plan.addressed.tensors["need"] = (
+        layer_plan.addressed.tensors["S"],
+        layer_plan.addressed.tensors["m"],
     )
     if layer.pool is not None:
         spikes = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
         shape = layer.pooled_shape
-        layer_plan.tensors["spikes"] = _tensor(
+        layer_plan.addressed.tensors["spikes"] = _tensor(
             plan, f"{name}.S_pooled", shape, plan.steps, spikes, group
         )
-        layer_plan.tensors["need"] = _tensor(plan, f"{name}.m_pooled", shape, plan.steps, 1, group)
+        layer_plan.addressed.tensors["need"] = _tensor(
+            plan, f"{name}.m_pooled", shape, plan.steps, 1, group
+        )
 
 
 def _values(plan: Plan, layer_plan: LayerPlan) -> None:
@@ -81,13 +85,13 @@ def _values(plan: Plan, layer_plan: LayerPlan) -> None:
         plan.chip.precision.input,
         group,
     )
-    layer_plan.tensors["spikes"] = values
+    layer_plan.addressed.tensors["spikes"] = values
     if pool is None:
-        layer_plan.tensors["S"] = values
+        layer_plan.addressed.tensors["S"] = values
     elif pool.kind == "max":
         bits = (pool.size**2 - 1).bit_length()
         shape = layer_plan.layer.pooled_shape
-        layer_plan.tensors["need"] = _tensor(
+        layer_plan.addressed.tensors["need"] = _tensor(
             plan, f"{name}.A_winner", shape, plan.steps, bits, group
         )
 
@@ -96,16 +100,16 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
     """What BP leaves for layers before and for WG, where it does not fit the cores."""
     name, layer, bits = layer_plan.layer.name, layer_plan.layer, plan.chip.precision.gradient
     group = _group(plan, layer)
-    if layer_plan.exact and layer_plan.currents == "dram":
-        layer_plan.tensors["dI"] = _tensor(
+    if layer_plan.exact and layer_plan.stored.Y == "dram":
+        layer_plan.addressed.tensors["dI"] = _tensor(
             plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group
         )
-    if layer_plan.gradients == "dram":
-        layer_plan.tensors["dY"] = _tensor(
+    if layer_plan.stored.dY == "dram":
+        layer_plan.addressed.tensors["dY"] = _tensor(
             plan, f"{name}.dY", layer.product_shape, plan.steps, bits, group
         )
-    if any(producer.arriving == "dram" for producer in layer_plan.producers):
-        for k in range(layer_plan.split.k):
+    if any(producer.stored.dS == "dram" for producer in layer_plan.producers):
+        for k in range(layer_plan.cut.split.k):
             key = f"dX{k}"
             # What BP writes and the producers read: chunks of inputs, output tiles.
             pieces = gcd(plan.arrays.chunk, plan.arrays.tile)
@@ -119,7 +123,7 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
                 partial_bits(plan, layer_plan),
                 pieces,
             )
-            layer_plan.tensors[key] = tensor
+            layer_plan.addressed.tensors[key] = tensor
 
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
@@ -127,8 +131,10 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
     widths = [("W", precision.weight)]
     if plan.workload.optimizer == "adam":
         widths += [("moment1", precision.optimizer), ("moment2", precision.optimizer)]
-    if layer_plan.dw_spilled:
-        widths += [(f"dW.core{part.core:02d}", precision.partial_sum) for part in layer_plan.slices]
+    if layer_plan.stored.dW == "dram":
+        widths += [
+            (f"dW.core{part.core:02d}", precision.partial_sum) for part in layer_plan.cut.slices
+        ]
     taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
     for key, bits in widths:
         tensor = Weights(
@@ -144,7 +150,7 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
         )
         plan.addresses.reserve(tensor.nbytes)
         plan.addresses.add(tensor)
-        layer_plan.weights[key] = tensor
+        layer_plan.addressed.weights[key] = tensor
 
 
 def _group(plan: Plan, layer: Layer) -> int:

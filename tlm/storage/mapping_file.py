@@ -59,9 +59,9 @@ def choice_text(
 
 def _document(plan: Plan) -> dict[str, Any]:
     """What can be edited and read back, then why it was chosen and what follows from it."""
-    cores = {part.core for layer_plan in plan.layers for part in layer_plan.slices}
+    cores = {part.core for layer_plan in plan.layers for part in layer_plan.cut.slices}
     return {
-        **_choices(plan, [layer_plan.grid for layer_plan in plan.layers]),
+        **_choices(plan, [layer_plan.cut.grid for layer_plan in plan.layers]),
         "chosen": _chosen(plan, plan.chosen),
         "derived": {
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
@@ -156,9 +156,9 @@ def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
         or ["the network's input"],
         "operand_bits": layer_plan.operand_bits,
         "split": {
-            "k": layer_plan.split.k,
-            "batch": layer_plan.split.batch,
-            "spatial": layer_plan.split.spatial,
+            "k": layer_plan.cut.split.k,
+            "batch": layer_plan.cut.split.batch,
+            "spatial": layer_plan.cut.split.spatial,
         },
         "nest": {
             name: {"holds": engine.dataflow, "loops": array_of_case(name, engine.dataflow)}
@@ -197,18 +197,20 @@ def _engines(plan: Plan, layer_plan: LayerPlan) -> list[tuple[str, EngineConfig]
 
 def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
     spilled = "DRAM, read and written once a sample block"
-    if layer_plan.gradients == "dram":
+    if layer_plan.stored.dY == "dram":
         spilled = "accumulators, an output tile after the other; then DRAM"
     places = {
-        "inputs": "spike memory, over the mesh" if layer_plan.forward == "memory" else "DRAM",
+        "inputs": "spike memory, over the mesh" if layer_plan.stored.inputs == "memory" else "DRAM",
         "weights": _weights(plan, layer_plan),
         "dS": "memory of arriving gradients, over the mesh"
-        if layer_plan.arriving == "memory"
+        if layer_plan.stored.dS == "memory"
         else "DRAM",
         "dY": "gradient memory, shared by BP and WG"
-        if layer_plan.gradients == "memory"
+        if layer_plan.stored.dY == "memory"
         else "DRAM, written once, read by BP and by WG",
-        "dW": spilled if layer_plan.dw_spilled else "accumulators over all samples and steps",
+        "dW": spilled
+        if (layer_plan.stored.dW == "dram")
+        else "accumulators over all samples and steps",
         "U, S, m": STATE[layer_plan.state]
         if layer_plan.layer.neuron is not None
         else "none: a read-out",
@@ -217,14 +219,14 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
         places["batch normalisation"] = layer_plan.norm
     if layer_plan.exact:
         places["currents"] = (
-            "memory of batch normalisation" if layer_plan.currents == "memory" else "DRAM"
+            "memory of batch normalisation" if layer_plan.stored.Y == "memory" else "DRAM"
         )
     return places
 
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
     """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
-    part = max(layer_plan.slices, key=layer_plan.weight_count)
+    part = max(layer_plan.cut.slices, key=layer_plan.weight_count)
     sweeps = list(
         forward_sweeps(plan, layer_plan, part, product_region(layer_plan, part), Phase.FP)
     )

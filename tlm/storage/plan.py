@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
-import numpy as np
-
 from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.layer_work import LayerWork
@@ -16,7 +14,7 @@ from tlm.placement.schedule import Schedule
 from tlm.placement.search import Chosen
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows, input_rows, source_rows
-from tlm.space.grid import Grid, Split
+from tlm.space.layer_cut import LayerCut, LayerStores
 from tlm.space.region import Region, Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, Weights
@@ -24,7 +22,18 @@ from tlm.workload.model import Layer, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 StatePolicy = Literal["spill", "keep", "recompute"]
-Store = Literal["memory", "dram"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTensors:
+    """A layer's tensors in DRAM, by what they hold: "U", "S", "dY", "W", ...
+
+    ``feeds`` are the tensors of its sources that it reads; ``tensors`` are of neurons and products.
+    """
+
+    feeds: list[Tensor]
+    tensors: dict[str, Tensor]
+    weights: dict[str, Weights]
 
 
 @dataclass(slots=True)
@@ -33,48 +42,32 @@ class LayerPlan:
 
     ``producers`` are the distinct layers it reads (none: the network's input), ``consumers`` those
     that read it, both in index order. ``live`` [T, B] is false where the whole dY is zero and
-    slices are skipped. ``owner`` [B, K, E'] is the index of the slice that owns a pooled row.
+    slices are skipped.
     ``operand_bits`` is the width of an input element, above 1 for pixels, sums and averages.
 
-    Where things stay: ``forward``, the inputs of FP of all samples and steps (``memory``: they
-    come over the mesh); ``arriving``, dS on arrival; ``gradients``, dY between the gradient unit
-    and BP and WG; ``currents``, the product before batch statistics are known; ``carry``, U between
-    two steps of a wavefront. ``width`` are the columns of the product,
-    ``skips`` is ``live``, or None where no slice is skipped.
+    ``cut`` is made by placement, ``stored`` by residency, ``addressed`` by allocation, each as a
+    whole. ``width`` are the columns of the product, ``skips`` is ``live``, or None where no slice
+    is skipped.
     """
 
     layer: Layer
-    grid: Grid
-    slices: list[Slice]
+    cut: LayerCut
     masks: Masks
     work: LayerWork
     live: Bools
-    owner: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
     operand_bits: int
     norm: NormPolicy | None
     state: StatePolicy
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
-    forward: Store = "memory"
-    arriving: Store = "memory"
-    gradients: Store = "memory"
-    currents: Store = "memory"
-    dw_spilled: bool = False
-    carry: Store = "memory"
-    feeds: list[Tensor] = field(default_factory=list)
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    weights: dict[str, Weights] = field(default_factory=dict)
+    stored: LayerStores = field(init=False)
+    addressed: LayerTensors = field(init=False)
     width: int = field(init=False)
     skips: Bools | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.width = self.layer.product_shape[2]  # every tile asks for both
         self.skips = None if self.live.all() else self.live
-
-    @property
-    def split(self) -> Split:
-        """How many parts each dimension is cut into."""
-        return self.grid.split
 
     @property
     def exact(self) -> bool:
@@ -112,7 +105,7 @@ class LayerPlan:
 
     def wanted_input(self, product: Region) -> Region:
         """The region of the sources' pooled grid that FP and WG of a region of products read."""
-        source = self.feeds[0]
+        source = self.addressed.feeds[0]
         rows = source_rows(self.layer, input_rows(self.layer, product.rows), source.rows)
         return Region((0, source.channels), product.samples, rows)
 
@@ -122,7 +115,7 @@ class LayerPlan:
         """The DRAM runs of a region of all sources, only ``live`` [T, B] pairs."""
         return tuple(
             run
-            for source in self.feeds
+            for source in self.addressed.feeds
             for run in source.runs(region.samples, steps, region.channels, region.rows, live)
         )
 
@@ -132,12 +125,12 @@ class LayerPlan:
 
     def replicas(self, part: Slice) -> list[Slice]:
         """The slices that hold the same weights, in index order, ``part`` included."""
-        return [s for s in self.slices if s.neurons.channels == part.neurons.channels]
+        return [s for s in self.cut.slices if s.neurons.channels == part.neurons.channels]
 
     @property
     def partials(self) -> int:
         """How many partial dS every element of the output receives: one a K-slice of a reader."""
-        return sum(reader.split.k for reader in self.consumers) + (not self.consumers)
+        return sum(reader.cut.split.k for reader in self.consumers) + (not self.consumers)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from tlm.placement.target import Target
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows
 from tlm.space.grid import Grid
+from tlm.space.layer_cut import LayerCut
 from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import place
@@ -125,12 +126,10 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid)
     distinct = [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
     return LayerPlan(
         layer=layer,
-        grid=grid,
-        slices=slices,
+        cut=LayerCut(grid, slices, _owners(layer, workload.batch, slices)),
         masks=masks,
         work=LayerWork(layer, masks, live, arrays),
         live=live,
-        owner=_owners(layer, workload.batch, slices),
         operand_bits=masks.operand_bits(layer, chip.precision.input),
         norm=None if layer.norm is None else chip.mapping.batch_norm,
         state=_state(layer, chip),

@@ -16,8 +16,9 @@ from tlm.errors import MappingError
 from tlm.placement.shared_memories import layers_overlap
 from tlm.placement.slice_bits import dY_through_dram, input_bits
 from tlm.space.geometry import product_rows
+from tlm.space.layer_cut import LayerStores, Store
 from tlm.space.region import Region, Slice, length
-from tlm.storage.plan import LayerPlan, Plan, Store
+from tlm.storage.plan import LayerPlan, Plan
 
 
 class _Shelf:
@@ -50,50 +51,56 @@ def choose_stores(plan: Plan) -> None:
     """
     memory, precision = plan.chip.core.memory, plan.chip.precision
     at_once = plan.schedule.alternates or layers_overlap(
-        [layer_plan.grid for layer_plan in plan.layers]
+        [layer_plan.cut.grid for layer_plan in plan.layers]
     )
     spikes, arrivals = _Shelf(memory.spikes, at_once), _Shelf(memory.spike_gradients, at_once)
     currents = _Shelf(memory.batch_norm, at_once)
     sums = _Shelf(memory.accumulators, plan.schedule.alternates)
     carried = _Shelf(memory.membrane // 4, at_once)
-    for layer_plan in plan.layers:
-        index, producers = (
-            layer_plan.layer.index,
-            [producer.layer.index for producer in layer_plan.producers],
-        )
-        # Inputs arrive while the producers run, and stay until the layer has run.
-        layer_plan.forward = "dram"
-        if producers:
-            bits = {part.core: _input_bits(plan, layer_plan, part) for part in layer_plan.slices}
-            layer_plan.forward = spikes.take(bits, min(producers), index)
-        if layer_plan.exact:  # from FP until BP has come back to the layer
-            bits = {part.core: _currents_bits(plan, layer_plan, part) for part in layer_plan.slices}
-            layer_plan.currents = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
-        bits = {
-            part.core: layer_plan.weight_count(part) * precision.partial_sum
-            for part in layer_plan.slices
-        }
-        layer_plan.dw_spilled = sums.take(bits, index, index) == "dram"
-        through = dY_through_dram(
-            layer_plan.layer, plan.steps, layer_plan.slices, plan.chip, layer_plan.operand_bits
-        )
-        layer_plan.gradients = "dram" if through else "memory"
-        if plan.schedule.by_step and layer_plan.state != "keep":
-            neurons = {
-                part.core: part.neurons.size * layer_plan.layer.out_shape[2]
-                for part in layer_plan.slices
-            }
-            bits = {core: count * precision.membrane for core, count in neurons.items()}
-            layer_plan.carry = carried.take(bits, index, index)
-        elif _carry_spilled(plan, layer_plan):
-            layer_plan.carry = "dram"
+    dS: dict[int, Store] = {}
     for layer_plan in reversed(plan.layers):
+        index = layer_plan.layer.index
+        dS[index] = "memory"
         if layer_plan.consumers:
-            bits = {part.core: _arriving_bits(plan, layer_plan, part) for part in layer_plan.slices}
-            layer_plan.arriving = arrivals.take(
-                bits, layer_plan.layer.index, layer_plan.consumers[-1].layer.index
-            )
+            bits = {
+                core: _arriving_bits(plan, layer_plan, part) for core, part in _parts(layer_plan)
+            }
+            dS[index] = arrivals.take(bits, index, layer_plan.consumers[-1].layer.index)
+    for layer_plan in plan.layers:
+        index, parts = layer_plan.layer.index, _parts(layer_plan)
+        producers = [producer.layer.index for producer in layer_plan.producers]
+        inputs: Store = "dram"
+        if producers:  # inputs arrive while the producers run, and stay until the layer has run
+            bits = {core: _input_bits(plan, layer_plan, part) for core, part in parts}
+            inputs = spikes.take(bits, min(producers), index)
+        Y: Store = "memory"
+        if layer_plan.exact:  # from FP until BP has come back to the layer
+            bits = {core: _currents_bits(plan, layer_plan, part) for core, part in parts}
+            Y = currents.take(bits, index, 2 * len(plan.layers) - 1 - index)
+        bits = {core: layer_plan.weight_count(part) * precision.partial_sum for core, part in parts}
+        dW = sums.take(bits, index, index)
+        through = dY_through_dram(
+            layer_plan.layer, plan.steps, layer_plan.cut.slices, plan.chip, layer_plan.operand_bits
+        )
+        U = _carry_store(plan, layer_plan, carried)
+        dY: Store = "dram" if through else "memory"
+        layer_plan.stored = LayerStores(inputs, Y, U, dS[index], dY, dW)
     _keep_states(plan)
+
+
+def _parts(layer_plan: LayerPlan) -> list[tuple[int, Slice]]:
+    return [(part.core, part) for part in layer_plan.cut.slices]
+
+
+def _carry_store(plan: Plan, layer_plan: LayerPlan, carried: _Shelf) -> Store:
+    """Where U waits between two steps of a wavefront, or between two blocks of steps."""
+    if plan.schedule.by_step and layer_plan.state != "keep":
+        bits = {
+            core: part.neurons.size * layer_plan.layer.out_shape[2] * plan.chip.precision.membrane
+            for core, part in _parts(layer_plan)
+        }
+        return carried.take(bits, layer_plan.layer.index, layer_plan.layer.index)
+    return "dram" if _carry_spilled(plan, layer_plan) else "memory"
 
 
 def product_region(layer_plan: LayerPlan, part: Slice) -> Region:
@@ -127,14 +134,14 @@ def _arriving_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
         each = np.count_nonzero(need, axis=(0, 2, 3, 4))
     elements = int(np.sort(each)[-held:].sum())
     return elements * sum(
-        reader.split.k * partial_bits(plan, reader) for reader in layer_plan.consumers
+        reader.cut.split.k * partial_bits(plan, reader) for reader in layer_plan.consumers
     )
 
 
 def partial_bits(plan: Plan, reader: LayerPlan) -> int:
     """Width of the dX a layer returns: a partial sum if others are added to it."""
     precision = plan.chip.precision
-    return precision.partial_sum if reader.split.k > 1 else precision.gradient
+    return precision.partial_sum if reader.cut.split.k > 1 else precision.gradient
 
 
 def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
@@ -156,7 +163,7 @@ def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:
         or layer_plan.width * plan.steps <= plan.arrays.positions
     ):
         return False
-    channels = max(length(part.neurons.channels) for part in layer_plan.slices)
+    channels = max(length(part.neurons.channels) for part in layer_plan.cut.slices)
     bits = channels * layer_plan.layer.out_shape[2] * plan.chip.precision.membrane
     return bits > plan.chip.core.memory.membrane // 4
 
@@ -167,7 +174,7 @@ def kept_bits(plan: Plan, core: int) -> int:
         state_bits(plan, layer_plan, part)
         for layer_plan in plan.layers
         if layer_plan.state == "keep"
-        for part in layer_plan.slices
+        for part in layer_plan.cut.slices
         if part.core == core
     )
 
@@ -179,7 +186,7 @@ def _keep_states(plan: Plan) -> None:
     for layer_plan in plan.layers:
         if layer_plan.state != "keep":
             continue
-        for part in layer_plan.slices:
+        for part in layer_plan.cut.slices:
             used[part.core] += state_bits(plan, layer_plan, part)
             if used[part.core] > room:
                 raise MappingError(

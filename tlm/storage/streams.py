@@ -144,7 +144,7 @@ class Streams:
                 tiles = (
                     [tile for entry in entries_together for tile in entry] if layout.scanned else []
                 )
-                new, counts = _fetch(after, sweep, layer_plan.weights["W"], tiles)
+                new, counts = _fetch(after, sweep, layer_plan.addressed.weights["W"], tiles)
                 if new or len(starts) == first:
                     starts.append(start)
                     runs.append(new)
@@ -164,11 +164,11 @@ class Streams:
         Half of the spike memory holds the window of all steps, or else every block reads its own.
         A frame that all steps share stays from one block of steps to the next.
         """
-        source, channels = layer_plan.feeds[0], part.neurons.channels
+        source, channels = layer_plan.addressed.feeds[0], part.neurons.channels
         read = layer_plan.wanted_input(Region(channels, block.samples, block.rows))
         line = length(read.channels) * length(read.samples) * source.width * source.steps
         held = self.plan.chip.core.memory.spikes // 2 // (line * layer_plan.operand_bits)
-        if layer_plan.forward == "memory":
+        if layer_plan.stored.inputs == "memory":
             held = read.rows[1]
         limit = layer_plan.wanted_input(product_region(layer_plan, part)).rows[1]
         steps = block.steps if source.steps > 1 else 0
@@ -202,10 +202,10 @@ class Streams:
 
         A quarter of the spike memory holds them.
         """
-        source = layer_plan.feeds[0]
+        source = layer_plan.addressed.feeds[0]
         rows = source_rows(layer_plan.layer, block.rows, source.rows)
         line = source.channels * source.width * length(block.samples) * self.plan.steps
-        held = self.plan.chip.core.memory.spikes // 4 // (line * len(layer_plan.feeds))
+        held = self.plan.chip.core.memory.spikes // 4 // (line * len(layer_plan.addressed.feeds))
         limit = source_rows(layer_plan.layer, part.input_rows, source.rows)[1]
         key = ("mask", *sweep, part.core, block.samples, block.steps)
         return self._fresh(key, rows, held, limit)

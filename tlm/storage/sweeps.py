@@ -64,14 +64,14 @@ def forward_sweeps(
         length(region.samples), length(region.rows), plan.steps, layer_plan.width, positions
     )
     inputs = 0
-    if layer_plan.forward == "dram" or phase != Phase.FP:
+    if layer_plan.stored.inputs == "dram" or phase != Phase.FP:
         read = layer_plan.wanted_input(region)
-        source = layer_plan.feeds[0]
+        source = layer_plan.addressed.feeds[0]
         inputs = (
             read.size
             * source.width
             * source.steps
-            * sum(source_tensor.bits for source_tensor in layer_plan.feeds)
+            * sum(source_tensor.bits for source_tensor in layer_plan.addressed.feeds)
         )
     blocks = sum(count for _, count in sizes)
     quarters = 2 if plan.schedule.by_step else 1  # U of a block; U carried from step to step
@@ -91,14 +91,14 @@ def backward_sweeps(
     positions, _ = panel_positions(plan.arrays, plan.arrays.bp, width, inputs)
     sizes = block_sizes(length(samples), length(part.input_rows), plan.steps, width, positions)
     memory, gradients = plan.chip.core.memory, 0
-    if layer_plan.gradients == "dram":
+    if layer_plan.stored.dY == "dram":
         values = (
             channels * length(samples) * length(part.neurons.rows) * layer_plan.width * plan.steps
         )
         gradients = values * plan.chip.precision.gradient
     # The gradient unit's next block of U comes meanwhile, unless BN or DRAM stands in between.
     busy = memory.membrane // (
-        2 if layer_plan.gradients == "memory" and not layer_plan.exact else 4
+        2 if layer_plan.stored.dY == "memory" and not layer_plan.exact else 4
     )
     blocks = sum(count for _, count in sizes)
     room = stage_bits(plan, layer_plan, part, busy)

@@ -94,7 +94,7 @@ def _larger_memories(prepared: PreparedRun) -> PreparedRun:
     memory = memory.model_copy(update=sizes)
     larger = _with(prepared, core=prepared.chip.config.core.model_copy(update={"memory": memory}))
     chip = replace(larger.chip, energy=load_energy(prepared.chip.energy.path, memory))
-    grids = [layer.grid for layer in prepared.plan.layers]
+    grids = [layer.cut.grid for layer in prepared.plan.layers]
     plan = make_plan(prepared.workload, prepared.recording, chip, prepared.timing, grids)
     due = due_of(plan, prepared.recording)
     return replace(prepared, chip=chip, plan=plan, program=build_program(plan), due=due)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tlm
 from tlm.errors import ConfigError
 
-REFERENCE = Path(tlm.__file__).parent.parent / "traces" / "reference"
+REFERENCE = Path(__file__).resolve().parents[2] / "traces" / "reference"
 
 ReferenceRow = dict[str, str]
 

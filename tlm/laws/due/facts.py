@@ -14,7 +14,7 @@ import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import product_gradients
-from tlm.laws.due.placement import PlacedBatch, PlacedLayer, PlacedTensor
+from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.space.array_types import Bools
 from tlm.space.region import Slice
 from tlm.space.tile import Extent
@@ -147,7 +147,7 @@ def _producers(layer: Layer) -> list[int]:
 
 
 def _layer_facts(
-    layer_plan: PlacedLayer,
+    layer_plan: LaidOutLayer,
     chip: ChipConfig,
     recording: Recording,
     producers: list[int],
@@ -157,18 +157,18 @@ def _layer_facts(
     policy = None if layer.norm is None else chip.mapping.batch_norm
     return LayerFacts(
         layer=layer,
-        slices=layer_plan.slices,
+        slices=layer_plan.cut.slices,
         producers=producers,
         consumers=consumers,
         exact=policy == "exact",
         scaled=policy == "frozen",
         state=dict(chip.mapping.states).get(layer.name, chip.mapping.state),
         live=_live(layer, chip, recording),
-        inputs_sent=bool(producers) and layer_plan.forward == "memory",
-        dS_sent=layer_plan.arriving == "memory",
-        dY_sent=layer_plan.gradients == "memory",
-        tensors=[_place(key, tensor) for key, tensor in layer_plan.tensors.items()],
-        weights=[_place(key, tensor) for key, tensor in layer_plan.weights.items()],
+        inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
+        dS_sent=layer_plan.stored.dS == "memory",
+        dY_sent=layer_plan.stored.dY == "memory",
+        tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],
+        weights=[_place(key, tensor) for key, tensor in layer_plan.addressed.weights.items()],
     )
 
 

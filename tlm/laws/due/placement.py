@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tlm.config.chip import ChipConfig
-from tlm.space.region import Slice
+from tlm.space.layer_cut import LayerCut, LayerStores
 from tlm.workload.model import Layer, Workload
 
 
@@ -33,28 +33,26 @@ class PlacedTensors(Protocol):
     def tensors(self) -> Mapping[str, PlacedTensor]: ...
 
 
-class PlacedLayer(Protocol):
-    """A layer's slices and tensors.
+class LayerAddresses(Protocol):
+    """A layer's tensors of neurons and products, and its weights, by what they hold: "U", "dY"."""
 
-    ``forward`` (FP's inputs), ``arriving`` (dS on arrival) and ``gradients`` (dY) are "memory" for
-    what stays in the cores and "dram" for what goes through DRAM. ``tensors`` of neurons and
-    ``weights`` are by what they hold: "U", "S", "dY", "W", ...
-    """
-
-    @property
-    def layer(self) -> Layer: ...
-    @property
-    def slices(self) -> Sequence[Slice]: ...
-    @property
-    def forward(self) -> str: ...
-    @property
-    def arriving(self) -> str: ...
-    @property
-    def gradients(self) -> str: ...
     @property
     def tensors(self) -> Mapping[str, PlacedTensor]: ...
     @property
     def weights(self) -> Mapping[str, PlacedTensor]: ...
+
+
+class LaidOutLayer(Protocol):
+    """A layer: how it is cut, what stays in the cores, and where its tensors lie in DRAM."""
+
+    @property
+    def layer(self) -> Layer: ...
+    @property
+    def cut(self) -> LayerCut: ...
+    @property
+    def stored(self) -> LayerStores: ...
+    @property
+    def addressed(self) -> LayerAddresses: ...
 
 
 class PlacedBatch(Protocol):
@@ -65,6 +63,6 @@ class PlacedBatch(Protocol):
     @property
     def chip(self) -> ChipConfig: ...
     @property
-    def layers(self) -> Sequence[PlacedLayer]: ...
+    def layers(self) -> Sequence[LaidOutLayer]: ...
     @property
     def addresses(self) -> PlacedTensors: ...

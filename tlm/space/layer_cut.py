@@ -1,0 +1,47 @@
+"""What is decided of a layer before it has an address: how it is cut, and what stays where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tlm.space.grid import Grid, Split
+from tlm.space.region import Slice
+
+Store = Literal["memory", "dram"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCut:
+    """A layer cut over the cores: its grid, the slices of it, and who owns what.
+
+    ``owner`` [B, K, E'] is the index of the slice that owns a pooled row of a sample and channel.
+    """
+
+    grid: Grid
+    slices: list[Slice]
+    owner: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+    @property
+    def split(self) -> Split:
+        """How many parts each dimension is cut into."""
+        return self.grid.split
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStores:
+    """Where each tensor of a layer waits: in the cores' memories, or in DRAM.
+
+    ``inputs`` of FP, of all samples and steps (in memory: they come over the mesh); ``Y``, the
+    product before batch statistics are known; ``U`` between two steps of a wavefront; ``dS`` on
+    arrival; ``dY`` between the gradient unit and BP and WG; ``dW`` between pieces of a mini-batch.
+    """
+
+    inputs: Store
+    Y: Store
+    U: Store
+    dS: Store
+    dY: Store
+    dW: Store

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.trace.summaries import SUMMARY, write_summary
 from tlm.running.runner import RunResult, run_job
 from tlm.trace import EngineState, TraceWriter, schema
 
@@ -100,7 +101,7 @@ def make_run(folder: Path, level: str = "transaction") -> Path:
         writer.activity.append((unit, end, makespan, EngineState.IDLE, 255, -1, -1, 0, -1, 0, -1))
     writer.close(True)
     (folder / "energy.csv").write_text(ENERGY_CSV)
-    (folder / "summary.json").write_text(json.dumps({"dram": {"peak_gb_s": PEAK_GB_S}}))
+    write_summary(folder, dram=replace(SUMMARY.dram, peak_gb_s=PEAK_GB_S))
     return folder
 
 

@@ -21,10 +21,10 @@ def test_breakdown_is_the_engines_time_but_for_idle(digits_run: RunResult) -> No
     """Shares by phase and layer add up to what the model's own counters say was not idle."""
     with tlm.trace.open(digits_run.folder) as trace:
         found = breakdown(trace, makespan_ps(trace))
-    engines = digits_run.summary["engines"].values()
-    idle = sum(row["shares"]["idle"] for row in engines) / len(engines)
+    engines = digits_run.summary.engines.values()
+    idle = sum(row.shares["idle"] for row in engines) / len(engines)
     assert found.shares.sum() == pytest.approx(1 - idle)
-    computing = sum(row["computing_ps"] for row in digits_run.summary["time"]["phases"].values())
+    computing = sum(row.computing_ps for row in digits_run.summary.time.phases.values())
     assert found.time_ps[:, EngineState.COMPUTE].sum() == computing
 
 
@@ -45,7 +45,7 @@ def test_roofline_points_lie_under_their_roofs(digits_run: RunResult) -> None:
     with tlm.trace.open(digits_run.folder) as trace:
         found = roofline(trace, open_run_dir(digits_run.folder).summary, digits_run.chip.config)
     assert {point.phase for point in found.points} == {"fp", "bp", "wg"}
-    moved = digits_run.summary["dram"]["bytes_read"] + digits_run.summary["dram"]["bytes_written"]
+    moved = digits_run.summary.dram.nbytes
     assert sum(point.dram_nbytes for point in found.points) <= moved
     for point in found.points:
         assert point.gmac_s <= found.peak_gmac_s
@@ -56,7 +56,7 @@ def test_link_use_is_the_summarys(digits_run: RunResult) -> None:
     """The busiest link of the map is the busiest of the summary."""
     found = link_use(open_run_dir(digits_run.folder).summary, digits_run.chip.config)
     busiest = max([*found.links.values(), *found.ports.values()])
-    assert busiest == pytest.approx(digits_run.summary["noc"]["busiest_link_use"])
+    assert busiest == pytest.approx(digits_run.summary.noc.busiest_link_use)
     assert len(found.links) == 2 * (4 * 4 + 5 * 3)  # both directions of a 5 x 4 mesh
 
 

@@ -91,7 +91,7 @@ def test_a_real_path_covers_the_run_and_leaves_nothing_untraced(digits_run: RunR
     """Stretches follow each other from 0 to the makespan; every wait had a recorded cause."""
     with tlm.trace.open(digits_run.folder) as trace:
         path = critical_path(trace)
-    assert path.end_ps[0] == digits_run.summary["time"]["makespan_ps"]
+    assert path.end_ps[0] == digits_run.summary.time.makespan_ps
     assert path.begin_ps[-1] == 0
     assert np.array_equal(path.begin_ps[:-1], path.end_ps[1:])
     assert sum(path.shares.values()) == pytest.approx(1.0)

@@ -117,7 +117,7 @@ def test_a_comparison_does_not_take_a_partial_path_apart(
 ) -> None:
     """The time is one part, still the exact difference; energy has its parts; it says why."""
     found = compare_runs(digits_run.folder, windowed)
-    makespan_ps = digits_run.summary["time"]["makespan_ps"]
+    makespan_ps = digits_run.summary.time.makespan_ps
     assert [(one.key, one.before, one.after) for one in found.time] == [
         (("all", "not traced"), makespan_ps, makespan_ps)
     ]

@@ -27,7 +27,7 @@ def test_a_run_is_shown_as_its_summary(run: tlm.Run) -> None:
     """Terminal and notebook both give the verdict, the time and the energy of the summary."""
     assert run.ok
     for shown in (repr(run), run._repr_html_()):
-        assert f"{run.summary['time']['makespan_ps'] / 1e6:.3g} us" in shown
+        assert f"{run.summary.time.makespan_ps / 1e6:.3g} us" in shown
         assert "neuromc-20" in shown and "modelled, not measured" in shown
     assert max(map(len, repr(run).splitlines())) <= 118
 
@@ -52,12 +52,12 @@ def test_frames_add_up_to_the_summary(run: tlm.Run) -> None:
     """DRAM bytes, computing time and energy are the same in frames and summary."""
     sent, activity, energy = run.transactions, run.activity, run.energy
     to_dram = sent[sent["target"].str.startswith("chip.dram")]
-    dram = run.summary["dram"]
+    dram = run.summary.dram
     assert to_dram["nbytes"].sum() == dram["bytes_read"] + dram["bytes_written"]
     computing = activity[(activity["phase"] == "fp") & (activity["what"] == "compute")]
     spent = (computing["end"] - computing["begin"]).sum()
-    assert spent == run.summary["time"]["phases"]["fp"]["computing_ps"]
-    assert energy["total_pj"].sum() == pytest.approx(run.summary["energy"]["total_pj"])
+    assert spent == run.summary.time.phases["fp"].computing_ps
+    assert energy["total_pj"].sum() == pytest.approx(run.summary.energy.total_pj)
     by_layer = energy.groupby("layer", observed=True)["total_pj"].sum()
     assert tuple(by_layer.index) == run.layers
 
@@ -99,7 +99,9 @@ def test_a_run_that_breaks_a_law_is_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Figures of an invalid run are never handed over as if they were fine."""
-    broken = SimpleNamespace(ok=False, folder=tmp_path, summary={"broken": {"energy adds up": ""}})
+    broken = SimpleNamespace(
+        ok=False, folder=tmp_path, summary=SimpleNamespace(broken={"energy adds up": ""})
+    )
     monkeypatch.setattr("tlm.notebook.finished.run_job", lambda *_, **__: broken)
     with pytest.raises(InvalidResultError, match="energy adds up"):
         tlm.run("mnist-fc")

@@ -58,7 +58,7 @@ def outcome(pair: Pair) -> tuple[str, str]:
             frames = traceback.extract_tb(error.__traceback__)
             told = f"{type(error).__name__}: {error} in {frames[-1].name}, {frames[-1].filename}"
             return OTHER, f"{told}:{frames[-1].lineno}"
-    broken = result.summary["broken"]
+    broken = result.summary.broken
     return (OK, "") if result.ok else (OTHER, f"INVALID: {', '.join(broken)}; {broken}")
 
 

@@ -64,7 +64,7 @@ def run_one(draw: random.Random, folder: Path) -> str:
     result = run_job(str(path), overrides=overrides, out=folder / "run", trace=level)
     shutil.rmtree(folder / "run")
     path.unlink()
-    return str(result.summary["status"])
+    return str(result.summary.status)
 
 
 def resident(seconds: float, seed: int = 0) -> Iterator[int]:

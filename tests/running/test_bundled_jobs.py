@@ -14,11 +14,12 @@ from tlm.running.request import RunRequest
 from tlm.running.runner import RunResult
 from tlm.space.phase import Phase
 from tlm.trace.schema import EngineState
+from tlm.trace.summary_file import as_json
 
 
 def test_a_run_ends_ok_and_leaves_its_files(finished: RunResult) -> None:
     """All invariants hold, and the folder holds what the design says a run leaves."""
-    assert finished.summary["status"] == "ok", finished.summary["broken"]
+    assert finished.summary.status == "ok", finished.summary.broken
     names = {path.name for path in finished.folder.iterdir()}
     assert names == {
         *("manifest.json", "config.resolved.yaml", "mapping.yaml", "summary.json"),
@@ -26,19 +27,19 @@ def test_a_run_ends_ok_and_leaves_its_files(finished: RunResult) -> None:
     }
     manifest = json.loads((finished.folder / "manifest.json").read_text())
     assert manifest["status"] == "ok"
-    assert json.loads((finished.folder / "summary.json").read_text()) == finished.summary
+    assert json.loads((finished.folder / "summary.json").read_text()) == as_json(finished.summary)
 
 
 def test_at_least_sixteen_cores_work(finished: RunResult) -> None:
     """The split of every job keeps at least 16 of the 20 cores computing."""
-    computing = finished.summary["engines"]
+    computing = finished.summary.engines
     assert computing["fp"]["cores_computing"] >= 16
     assert computing["wg"]["cores_computing"] >= 16
 
 
 def test_engine_time_has_no_unexplained_rest(finished: RunResult) -> None:
     """Recorded intervals tile every engine's time from 0 to the end, without gap or overlap."""
-    end = finished.summary["time"]["makespan_ps"]
+    end = finished.summary.time.makespan_ps
     with tlm.trace.open(finished.folder) as trace:
         engines = [i for kind in ("fp", "bp", "wg") for i in trace.unit_ids(kind)]
         for unit in engines:
@@ -47,8 +48,8 @@ def test_engine_time_has_no_unexplained_rest(finished: RunResult) -> None:
             assert rows["end"][-1] == end
             assert np.array_equal(rows["begin"][1:], rows["end"][:-1])
             assert (rows["end"] > rows["begin"]).all()
-    for row in finished.summary["engines"].values():
-        assert abs(row["shares"]["unaccounted"]) < 1e-9
+    for row in finished.summary.engines.values():
+        assert abs(row.shares["unaccounted"]) < 1e-9
 
 
 def test_every_required_pair_is_in_the_trace(finished: RunResult) -> None:
@@ -79,27 +80,28 @@ def test_summary_counters_equal_those_of_the_trace(finished: RunResult) -> None:
     summary = finished.summary
     with tlm.trace.open(finished.folder) as trace:
         moved = trace.transactions
-        for command, key in ((0, "bytes_read"), (1, "bytes_written")):
-            assert moved["nbytes"][moved["command"] == command].sum() == summary["dram"][key]
+        for command, nbytes in ((0, summary.dram.bytes_read), (1, summary.dram.bytes_written)):
+            assert moved["nbytes"][moved["command"] == command].sum() == nbytes
         messages = moved["nbytes"][moved["command"] >= 2].sum()
-        assert messages == summary["noc"]["message_bytes"]
-        assert len(moved) == summary["noc"]["transactions"]
-        end = summary["time"]["makespan_ps"]
-        reasons = list(next(iter(summary["engines"].values()))["shares"])
-        for kind, row in summary["engines"].items():
+        assert messages == summary.noc.message_bytes
+        assert len(moved) == summary.noc.transactions
+        end = summary.time.makespan_ps
+        reasons = list(next(iter(summary.engines.values())).shares)
+        for kind, row in summary.engines.items():
             mine = trace.activity[np.isin(trace.activity["unit"], trace.unit_ids(kind))]
             for what in EngineState:
                 spent = int((mine["end"] - mine["begin"])[mine["what"] == what].sum())
-                cores = summary["chip"]["cores"]
-                assert row["shares"][reasons[what]] == spent / (end * cores)
+                cores = summary.chip.cores
+                assert row.shares[reasons[what]] == spent / (end * cores)
         period = finished.chip.config.core.period_ps
         for phase in Phase:
             busy = trace.activity[
                 (trace.activity["what"] == EngineState.COMPUTE) & (trace.activity["phase"] == phase)
             ]
             cycles = sum(
-                layer.get(phase.name.lower(), {"cycles": 0})["cycles"]
-                for layer in summary["work"].values()
+                phases[phase.name.lower()].cycles
+                for phases in summary.work.values()
+                if phase.name.lower() in phases
             )
             assert int((busy["end"] - busy["begin"]).sum()) == cycles * period
 
@@ -119,7 +121,7 @@ def test_energy_file_adds_up_to_the_summary(finished: RunResult) -> None:
     with (finished.folder / "energy.csv").open() as file:
         rows = list(csv.DictReader(file))
     totals = [int(row["count"]) * float(row["pj_each"]) for row in rows]
-    assert sum(totals) == pytest.approx(finished.summary["energy"]["total_pj"], rel=1e-12)
+    assert sum(totals) == pytest.approx(finished.summary.energy.total_pj, rel=1e-12)
     assert all(row["source"] for row in rows)
 
 
@@ -136,7 +138,7 @@ def test_mapping_file_tells_nest_split_and_addresses(finished: RunResult) -> Non
 
 def test_bytes_by_tensor_add_up_to_what_the_dmas_moved(finished: RunResult) -> None:
     """Every byte to and from DRAM belongs to one tensor; counted from tiles, and from packets."""
-    dram = finished.summary["dram"]
-    assert sum(dram["read_by_tensor"].values()) == dram["bytes_read"]
-    assert sum(dram["written_by_tensor"].values()) == dram["bytes_written"]
-    assert {"W", "U", "S"} <= set(dram["read_by_tensor"])
+    dram = finished.summary.dram
+    assert sum(dram.read_by_tensor.values()) == dram.bytes_read
+    assert sum(dram.written_by_tensor.values()) == dram.bytes_written
+    assert {"W", "U", "S"} <= set(dram.read_by_tensor)

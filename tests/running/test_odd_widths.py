@@ -14,4 +14,4 @@ def test_every_law_holds(width, tmp_path):
     modes = [f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg")]
     overrides = [width, *modes, "core.skip_slices=false"]
     result = run_job("digits", overrides=overrides, trace="off", out=tmp_path / "run")
-    assert result.ok, result.summary["broken"]
+    assert result.ok, result.summary.broken

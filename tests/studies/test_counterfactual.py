@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.program.jobs import built, conv, job, linear, tiles_of
+from tests.trace.summaries import SUMMARY
 from tlm.running.preparation import NOTHING_SKIPPED
 from tlm.running.runner import run_job
 from tlm.space.phase import Phase
@@ -34,21 +35,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory):
 
 def test_dense_skips_nothing(runs) -> None:
     """All dense work is executed, useful work is unchanged, and the engines need more energy."""
-    for name, phases in runs["dense"]["work"].items():
+    for name, phases in runs["dense"].work.items():
         for phase, work in phases.items():
-            assert work["executed_slots"] == work["slots"]
-            recorded = runs["recorded"]["work"][name][phase]
-            assert work["slots"] == recorded["slots"]
-            assert work["useful_macs"] == recorded["useful_macs"]
-    core = {name: run["efficiency"]["core_pj"] for name, run in runs.items()}
+            assert work.executed_slots == work.slots
+            recorded = runs["recorded"].work[name][phase]
+            assert work.slots == recorded.slots
+            assert work.useful_macs == recorded.useful_macs
+    core = {name: run.efficiency.core_pj for name, run in runs.items()}
     assert core["dense"] > core["recorded"]
 
 
 def test_the_figures_add_up(runs) -> None:
     """Energy of the phases and of no phase is the run's, leakage apart."""
-    figures, energy = run_figures(runs["recorded"]), runs["recorded"]["energy"]
-    no_phase = energy["by_phase_pj"].get("", 0.0)
-    total = sum(figures.phase_pj.values()) + no_phase + energy["leakage_pj"]
+    figures, energy = run_figures(runs["recorded"]), runs["recorded"].energy
+    no_phase = energy.by_phase_pj.get("", 0.0)
+    total = sum(figures.phase_pj.values()) + no_phase + energy.leakage_pj
     assert total == pytest.approx(figures.total_pj)
     assert all(0 < span <= figures.makespan_ps for span in figures.span_ps.values())
 
@@ -92,10 +93,10 @@ def test_an_ann_moves_values_and_keeps_no_state() -> None:
 def test_an_ann_runs_with_all_invariants(tmp_path: Path) -> None:
     """A bundled job as an ANN holds every conservation law, and sends more bits per neuron."""
     result = run_job("digits", activity="ann", out=tmp_path / "run", trace="off")
-    assert result.ok, result.summary["broken"]
-    for name, phases in result.summary["work"].items():
+    assert result.ok, result.summary.broken
+    for name, phases in result.summary.work.items():
         for phase, work in phases.items():
-            assert work["executed_slots"] == work["slots"], (name, phase)
+            assert work.executed_slots == work.slots, (name, phase)
 
 
 def test_recorded_is_the_job_itself() -> None:
@@ -113,13 +114,7 @@ def test_densities_are_drawn_for_all_masks() -> None:
         assert kind == "recorded"
         recording = drawn.load(0)
         densities[drawn.activity] = recording.spikes[0].mean(), recording.dU[0].mean()
-        return {
-            "time": {"phases": {}, "makespan_ps": 1},
-            "energy": {"total_pj": 1.0, "by_phase_pj": {}},
-            "efficiency": {"core_pj": 1.0},
-            "dram": {"bytes_read": 0, "bytes_written": 0},
-            "noc": {"message_bytes": 0},
-        }
+        return SUMMARY
 
     assert list(at_densities(spiking, simulate, (0.1, 0.5))) == [0.1, 0.5]
     assert densities["synthetic activity: bernoulli(0.1)"] == pytest.approx((0.1, 0.1), abs=0.03)

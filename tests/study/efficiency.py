@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 from tests.study.modes import priced
 from tests.study.page import DOCS, read_csv, replace_section, simulate, table, update_csv
 from tlm.config import EnergyTable, load_chip, load_energy
-from tlm.running.summary import CORE_COMPONENTS, CORE_PHASES
-from tlm.studies.counterfactual import NOTHING_SKIPPED
+from tlm.running.figures.energy import CORE_COMPONENTS, CORE_PHASES
+from tlm.running.preparation import NOTHING_SKIPPED
+from tlm.trace.summary import Summary
 
 RESULTS = DOCS / "studies" / "efficiency.csv"
 CONSTANTS = DOCS / "studies" / "constants.csv"
@@ -42,30 +42,30 @@ def measure(
 
 
 def figures(
-    summary: dict[str, Any], rows: list[dict[str, str]], energies: EnergyTable
+    summary: Summary, rows: list[dict[str, str]], energies: EnergyTable
 ) -> dict[str, object]:
     """TFLOPS/W by numerator and boundary, the counts of a run priced by ``energies``.
 
     ``dense_core_hidden`` leaves first layer and read-out out, as the public part of the authors'
     model does.
     """
-    layers = list(summary["work"])
+    layers = list(summary.work)
     hidden = {str(index): layers[index] for index in range(1, len(layers) - 1)}
     inside = [row for row in rows if in_core(row)]
     core, chip = priced(inside, energies), priced(rows, energies)
     hidden_pj = priced([row for row in inside if row["layer"] in hidden], energies)
     hidden_flop = 2 * sum(
-        phase["dense_macs"] for name in hidden.values() for phase in summary["work"][name].values()
+        phase.dense_macs for name in hidden.values() for phase in summary.work[name].values()
     )
-    flop = summary["efficiency"]
-    dense, useful = flop["dense_equivalent_flop"], flop["effective_flop"]
+    flop = summary.efficiency
+    dense, useful = flop.dense_equivalent_flop, flop.effective_flop
     return {
         "dense_core": dense / core,
         "dense_core_hidden": hidden_flop / hidden_pj if hidden_pj else 0.0,
         "dense_chip": dense / chip,
         "effective_core": useful / core,
         "effective_chip": useful / chip,
-        "time_ms": summary["time"]["makespan_ps"] / 1e9,
+        "time_ms": summary.time.makespan_ps / 1e9,
         "energy_mj": chip / 1e9,
     }
 

@@ -21,7 +21,7 @@ from tlm.config import EnergyTable, load_chip
 from tlm.config.chip import Mapping
 from tlm.config.core import EngineConfig
 from tlm.errors import MappingError
-from tlm.studies.counterfactual import NOTHING_SKIPPED
+from tlm.running.preparation import NOTHING_SKIPPED
 from tlm.workload import bundled_names, open_workload
 
 RESULTS = DOCS / "studies" / "modes.csv"
@@ -91,22 +91,22 @@ def measure(job: str, ends: bool = False) -> Iterator[dict[str, object]]:
         if ends and variant.policy not in ENDS:
             continue
         summary, energy = simulate(job, overrides=variant.overrides)
-        engines = summary["engines"]
-        slowest = max(engines, key=lambda kind: engines[kind]["busiest"])
-        resource = summary["busiest"][0]
+        engines = summary.engines
+        slowest = max(engines, key=lambda kind: engines[kind].busiest)
+        resource = summary.busiest[0]
         yield {
             "job": job,
             "batch_norm": variant.batch_norm,
             "mode": variant.mode,
             "policy": variant.policy,
-            "time_us": summary["time"]["makespan_ps"] / 1e6,
-            "energy_uj": summary["energy"]["total_pj"] / 1e6,
-            "core_uj": summary["efficiency"]["core_pj"] / 1e6,
+            "time_us": summary.time.makespan_ps / 1e6,
+            "energy_uj": summary.energy.total_pj / 1e6,
+            "core_uj": summary.efficiency.core_pj / 1e6,
             "other_uj": priced(energy, OTHER_TABLE) / 1e6,
             "engine": slowest,
-            "engine_busy": engines[slowest]["busiest"],
-            "resource": resource["resource"],
-            "resource_busy": resource["use"],
+            "engine_busy": engines[slowest].busiest,
+            "resource": resource.resource,
+            "resource_busy": resource.use,
         }
 
 

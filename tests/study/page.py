@@ -6,10 +6,10 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from tlm.running.folder import csv_text, write_atomic
 from tlm.running.runner import run_job
+from tlm.trace.summary import Summary
 from tlm.workload.model import Workload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -19,12 +19,12 @@ HEAD = "# Studies\n\nWritten by the modules of `tests/study`; figures as CSV in 
 
 def simulate(
     workload: str | Workload, chip: str = "neuromc-20", overrides: Sequence[str] = ()
-) -> tuple[dict[str, Any], list[dict[str, str]]]:
+) -> tuple[Summary, list[dict[str, str]]]:
     """Summary and energy rows of a run that must be ok; nothing is left behind."""
     with TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         result = run_job(workload, chip=chip, overrides=overrides, out=out, trace="off")
-        assert result.ok, (workload, chip, overrides, result.summary["broken"])
+        assert result.ok, (workload, chip, overrides, result.summary.broken)
         with (out / "energy.csv").open(newline="", encoding="utf-8") as stream:
             return result.summary, list(csv.DictReader(stream))
 

@@ -10,9 +10,9 @@ import argparse
 import sys
 from collections.abc import Iterator
 from math import prod
-from typing import Any
 
 from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
+from tlm.trace.summary import Summary
 from tlm.workload import bundled_names, open_workload
 
 RESULTS = DOCS / "studies" / "pipelining.csv"
@@ -36,29 +36,25 @@ def measure(job: str) -> Iterator[Row]:
     extra = ("mapping.batch_norm=frozen",) if norm else ()
     for variant, overrides in VARIANTS.items():
         summary, _ = simulate(job, overrides=[*overrides, *extra])
-        engines = summary["engines"].values()
-        phases = [phase for layer in summary["work"].values() for phase in layer.values()]
+        engines = summary.engines.values()
+        phases = [phase for layer in summary.work.values() for phase in layer.values()]
         yield {
             "job": job,
             "batch_norm": "frozen" if norm else "-",
             "variant": variant,
-            "time_us": f"{summary['time']['makespan_ps'] / 1e6:.1f}",
-            "energy_uj": f"{summary['energy']['total_pj'] / 1e6:.0f}",
-            "dram_kb": f"{_dram_bytes(summary) / 1e3:.0f}",
-            "cycles": str(sum(phase["cycles"] for phase in phases)),
-            "busiest_engine": f"{max(one['busiest'] for one in engines):.4f}",
-            "dependency": f"{sum(one['shares']['dependency'] for one in engines) / 3:.4f}",
+            "time_us": f"{summary.time.makespan_ps / 1e6:.1f}",
+            "energy_uj": f"{summary.energy.total_pj / 1e6:.0f}",
+            "dram_kb": f"{summary.dram.nbytes / 1e3:.0f}",
+            "cycles": str(sum(phase.cycles for phase in phases)),
+            "busiest_engine": f"{max(engine.busiest for engine in engines):.4f}",
+            "dependency": f"{sum(engine.shares['dependency'] for engine in engines) / 3:.4f}",
             "samples": str(_samples(job, summary)),
         }
 
 
-def _dram_bytes(summary: dict[str, Any]) -> int:
-    return int(summary["dram"]["bytes_read"] + summary["dram"]["bytes_written"])
-
-
-def _samples(job: str, summary: dict[str, Any]) -> int:
+def _samples(job: str, summary: Summary) -> int:
     """Samples that a core sees one after the other where samples are cut most."""
-    cut = max(split["batch"] for split in summary["chip"]["splits"].values())
+    cut = max(split.batch for split in summary.chip.splits.values())
     return -(-open_workload(job).batch // cut)
 
 

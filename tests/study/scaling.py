@@ -47,9 +47,9 @@ def overrides(cores: int, memory: str) -> list[str]:
 def measure(job: str, cores: int, memory: str) -> Row:
     """One run: time, how busy the engines are, and what the engines wait for most."""
     summary, _ = simulate(job, overrides=overrides(cores, memory))
-    engines, busiest = summary["engines"].values(), summary["busiest"][0]
+    engines, busiest = summary.engines.values(), summary.busiest[0]
     stalls = {
-        reason: sum(one["shares"][reason] for one in engines) / 3
+        reason: sum(engine.shares[reason] for engine in engines) / 3
         for reason in ("dependency", "dram", "noc", "writeback", "idle")
     }
     reason = max(stalls, key=lambda name: stalls[name])
@@ -57,14 +57,14 @@ def measure(job: str, cores: int, memory: str) -> Row:
         "job": job,
         "memory": memory,
         "cores": str(cores),
-        "time_us": f"{summary['time']['makespan_ps'] / 1e6:.1f}",
-        "computing": f"{sum(one['shares']['compute'] for one in engines) / 3:.4f}",
-        "busiest_engine": f"{max(one['busiest'] for one in engines):.4f}",
-        "cores_used": str(max(one["cores"] for one in summary["chip"]["splits"].values())),
+        "time_us": f"{summary.time.makespan_ps / 1e6:.1f}",
+        "computing": f"{sum(engine.shares['compute'] for engine in engines) / 3:.4f}",
+        "busiest_engine": f"{max(engine.busiest for engine in engines):.4f}",
+        "cores_used": str(max(split.cores for split in summary.chip.splits.values())),
         "waits_for": reason,
         "waits": f"{stalls[reason]:.4f}",
-        "resource": busiest["resource"],
-        "use": f"{busiest['use']:.4f}",
+        "resource": busiest.resource,
+        "use": f"{busiest.use:.4f}",
     }
 
 

@@ -18,7 +18,7 @@ from tests.study.modes import SPARSE_MODES
 from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
 from tlm.config import load_chip, presets
 from tlm.errors import MappingError
-from tlm.studies.counterfactual import NOTHING_SKIPPED
+from tlm.running.preparation import NOTHING_SKIPPED
 
 RESULTS = DOCS / "studies" / "sensitivity.csv"
 JOBS = ("digits", "mnist-fc")
@@ -43,8 +43,8 @@ def measure(job: str, keys: Sequence[str]) -> Iterator[dict[str, object]]:
     """Rows of a job: usual values, each constant of the chip, each of the energy table."""
     for subject, (chip, overrides) in subjects().items():
         summary, energy = simulate(job, chip, overrides)
-        time_us = summary["time"]["makespan_ps"] / 1e6
-        total_uj = summary["energy"]["total_pj"] / 1e6
+        time_us = summary.time.makespan_ps / 1e6
+        total_uj = summary.energy.total_pj / 1e6
         yield _row(job, USUAL, USUAL, "", subject, time_us, total_uj)
         for name, part_uj in assumed_energies(energy).items():
             for side, factor in SIDES.items():
@@ -66,8 +66,8 @@ def _run(
     except MappingError as error:
         print(f"{job} {subject} {change}: {error}", file=sys.stderr)
         return
-    time_us = summary["time"]["makespan_ps"] / 1e6
-    total_uj = summary["energy"]["total_pj"] / 1e6
+    time_us = summary.time.makespan_ps / 1e6
+    total_uj = summary.energy.total_pj / 1e6
     yield _row(job, key, side, change.partition("=")[2], subject, time_us, total_uj)
 
 

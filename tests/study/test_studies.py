@@ -64,10 +64,10 @@ def digits() -> tuple[dict[str, Any], list[dict[str, str]]]:
 def test_other_prices_are_those_of_the_other_table(digits) -> None:
     """Counts of a run on one table, priced by the other, give the other run's energy."""
     summary, rows = digits
-    again, _ = page.simulate("digits", overrides=["energy=cacti28"])
+    other, _ = page.simulate("digits", overrides=["energy=cacti28"])
     priced = modes.priced(rows, modes.OTHER_TABLE)
-    assert priced == pytest.approx(again["energy"]["total_pj"])
-    assert priced != pytest.approx(summary["energy"]["total_pj"])
+    assert priced == pytest.approx(other.energy.total_pj)
+    assert priced != pytest.approx(summary.energy.total_pj)
 
 
 def test_a_flip_needs_more_than_a_tie() -> None:
@@ -88,11 +88,11 @@ def test_efficiency_of_a_run_is_that_of_its_summary(digits) -> None:
     """Priced by the run's own table, TFLOPS/W by both numerators and boundaries agree."""
     summary, rows = digits
     table = load_chip("neuromc-20").energy
-    found, whole = efficiency.figures(summary, rows, table), summary["efficiency"]
+    found, whole = efficiency.figures(summary, rows, table), summary.efficiency
     for boundary in ("core", "chip"):
-        dense, useful = (whole[f"{kind}_tflops_w"] for kind in ("dense_equivalent", "effective"))
-        assert found[f"dense_{boundary}"] == pytest.approx(dense[boundary])
-        assert found[f"effective_{boundary}"] == pytest.approx(useful[boundary])
+        dense, useful = whole.dense_equivalent_tflops_w, whole.effective_tflops_w
+        assert found[f"dense_{boundary}"] == pytest.approx(getattr(dense, boundary))
+        assert found[f"effective_{boundary}"] == pytest.approx(getattr(useful, boundary))
 
 
 def test_shares_of_the_constants_add_up(digits) -> None:

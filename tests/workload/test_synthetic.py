@@ -111,7 +111,7 @@ def test_a_drawn_job_runs_and_says_what_it_is(mine: str, tmp_path: Path) -> None
     """The simulator takes it like a recorded one; the summary is marked."""
     result = run_job(f"{mine}[B=2,T=2]:bernoulli(0.1)", out=tmp_path / "run", trace="off")
     assert result.ok
-    assert result.summary["workload"]["activity"] == "synthetic activity: bernoulli(0.1)"
+    assert result.summary.workload.activity == "synthetic activity: bernoulli(0.1)"
 
 
 def test_different_draws_have_different_digests(mine: str) -> None:

@@ -64,11 +64,11 @@ def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
 
     from tlm.errors import InvalidResultError
     from tlm.running.runner import run_job
-    from tlm.running.summary import Json
+    from tlm.trace.summary import Summary
     from tlm.workload.drawn.kinds import ActivityKind
     from tlm.workload.model import Workload
 
-    def simulate(job: Workload, kind: ActivityKind) -> Json:
+    def simulate(job: Workload, kind: ActivityKind) -> Summary:
         masks = job.activity if kind == "recorded" else kind
         typer.echo(f"running {job.name}, {masks}", err=True)
         with TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
             )
         if not result.ok:
             raise InvalidResultError(
-                f"{job.name}, {masks}: the run breaks {sorted(result.summary['broken'])}; "
+                f"{job.name}, {masks}: the run breaks {sorted(result.summary.broken)}; "
                 "please report it"
             )
         return result.summary

@@ -104,7 +104,7 @@ def _simulate(request: RunRequest, placed: PlacedJob, candidate: Candidate) -> S
         file = Path(folder) / "mapping.yaml"
         write_atomic(file, choice_text(placed.plan, candidate.grids))
         summary = run_request(replace(request, mapping=str(file)), Path(folder) / "run").summary
-    return Simulated(summary["time"]["makespan_ps"], summary["energy"]["total_pj"])
+    return Simulated(summary.time.makespan_ps, summary.energy.total_pj)
 
 
 def _show(placed: PlacedJob, simulated: list[Simulated]) -> None:

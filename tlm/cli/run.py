@@ -109,7 +109,7 @@ def run(
         typer.echo(write_report(result.folder, workload), err=as_json)
     if not result.ok:
         raise InvalidResultError(
-            f"{result.folder}: the run breaks {len(result.summary['broken'])} invariants, named "
+            f"{result.folder}: the run breaks {len(result.summary.broken)} invariants, named "
             "above; do not use its figures, and please report it"
         )
     if result.trace_truncated == "disk-full":

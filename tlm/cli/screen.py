@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tlm.quantity_text import energy_text, nbytes_text, time_text
+from tlm.space.phase import ENGINES
+from tlm.trace.summary import Summary
+from tlm.trace.summary_file import as_json
 
 if TYPE_CHECKING:
     from tlm.config.layers import LoadedChip
@@ -30,7 +32,7 @@ class Finished(Protocol):
     @property
     def folder(self) -> Path: ...
     @property
-    def summary(self) -> dict[str, Any]: ...
+    def summary(self) -> Summary: ...
     @property
     def chip(self) -> LoadedChip: ...
     @property
@@ -49,7 +51,7 @@ def figures(result: Finished, baseline: Any) -> dict[str, Any]:
     return {
         "folder": str(result.folder),
         "cost": result.cost,
-        "summary": result.summary,
+        "summary": as_json(result.summary),
         "gpu": {
             "device": baseline.device,
             "time_s": baseline.time_s,
@@ -104,56 +106,56 @@ def _side_by_side(*tables: Table) -> Table:
 
 def _verdict(result: Finished) -> Text:
     summary = result.summary
-    work, time, energy = summary["workload"], summary["time"], summary["energy"]
-    power = energy["total_pj"] / time["makespan_ps"]
+    work, time, energy = summary.workload, summary.time, summary.energy
+    power = energy.total_pj / time.makespan_ps
     text = Text()
     if result.ok:
-        text.append(f"OK  {summary['checks']} checks hold", style="bold green")
+        text.append(f"OK  {summary.checks} checks hold", style="bold green")
     else:
         text.append("INVALID  do not use these figures", style="bold red")
-        for name, detail in summary["broken"].items():
+        for name, detail in summary.broken.items():
             text.append(f"\n    {name}: {detail}", style="red")
     text.append(
-        f"\n{work['name']} iteration {work['iteration']}, B={work['batch']} T={work['steps']}, "
-        f"on {summary['chip']['name']} ({summary['chip']['cores']} cores), modelled, not measured\n"
+        f"\n{work.name} iteration {work.iteration}, B={work.batch} T={work.steps}, "
+        f"on {summary.chip.name} ({summary.chip.cores} cores), modelled, not measured\n"
     )
-    if work["activity"] != "recorded":
-        text.append(f"{work['activity']}: masks were drawn, not recorded\n", style="bold yellow")
+    if work.activity != "recorded":
+        text.append(f"{work.activity}: masks were drawn, not recorded\n", style="bold yellow")
     text.append(
-        f"{time_text(time['makespan_ps'])} per iteration, {time_text(time['per_sample_ps'])} per "
-        f"sample;  {energy_text(energy['total_pj'])} per iteration, "
-        f"{energy_text(energy['total_pj'] / work['batch'])} per sample;  {power:.3g} W average\n",
+        f"{time_text(time.makespan_ps)} per iteration, {time_text(time.per_sample_ps)} per "
+        f"sample;  {energy_text(energy.total_pj)} per iteration, "
+        f"{energy_text(energy.total_pj / work.batch)} per sample;  {power:.3g} W average\n",
         style="bold",
     )
     return text
 
 
-def _time(summary: Mapping[str, Any]) -> Table:
+def _time(summary: Summary) -> Table:
     table = plain_table("Time by phase", "phase", "from", "to", "cores", "mean computing")
-    for phase, row in summary["time"]["phases"].items():
-        engines = row["cores"] or 1
+    for phase, row in summary.time.phases.items():
+        engines = row.cores or 1
         table.add_row(
             phase.upper(),
-            time_text(row["begin_ps"]),
-            time_text(row["end_ps"]),
-            str(row["cores"]),
-            time_text(row["computing_ps"] / engines),
+            time_text(row.begin_ps),
+            time_text(row.end_ps),
+            str(row.cores),
+            time_text(row.computing_ps / engines),
         )
     return table
 
 
-def _energy(summary: Mapping[str, Any]) -> Table:
-    energy = summary["energy"]
+def _energy(summary: Summary) -> Table:
+    energy = summary.energy
     table = plain_table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
-    names = {str(i): name for i, name in enumerate(summary["work"])}
-    components = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
+    names = {str(i): name for i, name in enumerate(summary.work)}
+    components = [*energy.by_component_pj.items(), ("leakage", energy.leakage_pj)]
     components.sort(key=lambda item: -item[1])
-    phases = [(k or "no phase", v) for k, v in energy["by_phase_pj"].items() if v]
-    layers = [(names.get(k, "no layer"), v) for k, v in energy["by_layer_pj"].items() if v]
+    phases = [(k or "no phase", v) for k, v in energy.by_phase_pj.items() if v]
+    layers = [(names.get(k, "no layer"), v) for k, v in energy.by_layer_pj.items() if v]
     for i in range(max(len(components), len(phases), len(layers))):
         cells = []
         name, pj = components[i] if i < len(components) else ("", None)
-        share = "" if pj is None else f"{pj / energy['total_pj']:.1%}"
+        share = "" if pj is None else f"{pj / energy.total_pj:.1%}"
         cells += [name, _micro(pj), share]
         for column in (phases, layers):
             name, pj = column[i] if i < len(column) else ("", None)
@@ -166,81 +168,84 @@ def _micro(value_pj: float | None) -> str:
     return "" if value_pj is None else f"{value_pj / 1e6:,.1f}"
 
 
-def _engines(summary: Mapping[str, Any]) -> Table:
+def _engines(summary: Summary) -> Table:
     reasons = ["compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted"]
     table = plain_table(
         "Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores"
     )
-    for engine, row in summary["engines"].items():
-        shares = [f"{abs(row['shares'][reason]):.1%}" for reason in reasons]
-        table.add_row(engine.upper(), *shares, str(row["cores_computing"]))
+    for engine, row in summary.engines.items():
+        shares = [f"{abs(row.shares[reason]):.1%}" for reason in reasons]
+        table.add_row(engine.upper(), *shares, str(row.cores_computing))
     return table
 
 
-def _efficiency(summary: Mapping[str, Any]) -> Table:
+def _efficiency(summary: Summary) -> Table:
     table = plain_table("TFLOPS/W", "FLOP counted", "core", "chip")
-    row = summary["efficiency"]
-    for name, key in (("dense-equivalent", "dense_equivalent"), ("effective", "effective")):
-        watts = row[f"{key}_tflops_w"]
-        table.add_row(name, f"{watts['core']:.3f}", f"{watts['chip']:.3f}")
+    efficiency = summary.efficiency
+    for name, watts in (
+        ("dense-equivalent", efficiency.dense_equivalent_tflops_w),
+        ("effective", efficiency.effective_tflops_w),
+    ):
+        table.add_row(name, f"{watts.core:.3f}", f"{watts.chip:.3f}")
     return table
 
 
-def _sparsity(summary: Mapping[str, Any]) -> Table:
+def _sparsity(summary: Summary) -> Table:
     table = plain_table(
         "Measured density, mean over steps; slots executed of dense",
         *("layer", "S", "m", "dU", "zero slices", "split k x b x rows", "FP", "BP", "WG"),
     )
-    for name, row in summary["sparsity"]["layers"].items():
-        means = [f"{sum(row[key]) / len(row[key]):.1%}" for key in ("S", "m", "dU")]
-        split = summary["chip"]["splits"][name]
-        work = summary["work"][name]
-        shares = []
-        for phase in ("fp", "bp", "wg"):
-            slots = work.get(phase, {}).get("slots")
-            shares.append(f"{work[phase]['executed_slots'] / slots:.1%}" if slots else "-")
-        cut = f"{split['k']} x {split['batch']} x {split['spatial']} = {split['cores']} cores"
-        table.add_row(name, *means, f"{row['zero_slices']:.1%}", cut, *shares)
+    for name, row in summary.sparsity.layers.items():
+        means = [f"{sum(shares) / len(shares):.1%}" for shares in (row.S, row.m, row.dU)]
+        split = summary.chip.splits[name]
+        work = summary.work[name]
+        executed = [
+            f"{work[phase].executed_slots / work[phase].slots:.1%}"
+            if phase in work and work[phase].slots
+            else "-"
+            for phase in ENGINES
+        ]
+        cut = f"{split.k} x {split.batch} x {split.spatial} = {split.cores} cores"
+        table.add_row(name, *means, f"{row.zero_slices:.1%}", cut, *executed)
     return table
 
 
-def _fabric(summary: Mapping[str, Any]) -> Text:
-    dram, noc = summary["dram"], summary["noc"]
-    total = dram["bytes_read"] + dram["bytes_written"]
-    use = dram["bandwidth_gb_s"] / dram["peak_gb_s"]
-    hits = f", row hits {dram['row_hit_rate']:.1%}" if "row_hit_rate" in dram else ""
+def _fabric(summary: Summary) -> Text:
+    dram, noc = summary.dram, summary.noc
+    use = dram.bandwidth_gb_s / dram.peak_gb_s
+    hits = f", row hits {dram.commands.row_hit_rate:.1%}" if dram.commands else ""
     return Text.assemble(
         ("\nDRAM ", "bold"),
-        f"{dram['channels']} x {dram['device']} ({summary['chip']['dram_model']}): "
-        f"{nbytes_text(total)} ({nbytes_text(dram['bytes_read'])} read, "
-        f"{nbytes_text(dram['bytes_written'])} written), {dram['bandwidth_gb_s']:.2f} of "
-        f"{dram['peak_gb_s']:.1f} GB/s ({use:.1%}){hits}\n",
+        f"{dram.channels} x {dram.device} ({summary.chip.dram_model}): "
+        f"{nbytes_text(dram.nbytes)} ({nbytes_text(dram.bytes_read)} read, "
+        f"{nbytes_text(dram.bytes_written)} written), {dram.bandwidth_gb_s:.2f} of "
+        f"{dram.peak_gb_s:.1f} GB/s ({use:.1%}){hits}\n",
         ("NoC  ", "bold"),
-        f"({summary['chip']['noc_model']}) {noc['transactions']:,} transactions, core to core "
-        f"{nbytes_text(noc['message_bytes'])}, busiest link {noc['busiest_link']} "
-        f"{noc['busiest_link_use']:.1%}\n",
+        f"({summary.chip.noc_model}) {noc.transactions:,} transactions, core to core "
+        f"{nbytes_text(noc.message_bytes)}, busiest link {noc.busiest_link} "
+        f"{noc.busiest_link_use:.1%}\n",
     )
 
 
-def _busiest(summary: Mapping[str, Any]) -> Table:
+def _busiest(summary: Summary) -> Table:
     table = plain_table("Busiest resources", "resource", "busy", "knob")
     table.columns[2].justify = "left"
-    for row in summary["busiest"][:3]:
-        table.add_row(row["resource"], f"{row['use']:.1%}", row["knob"])
+    for row in summary.busiest[:3]:
+        table.add_row(row.resource, f"{row.use:.1%}", row.knob)
     return table
 
 
-def _stalls(summary: Mapping[str, Any]) -> Table:
+def _stalls(summary: Summary) -> Table:
     table = plain_table("Largest stalls", "engine at", "waits for", "share of engine time")
-    for row in summary["stalls"][:3]:
-        where = f"{row['phase'].upper()} {row['layer']}"
-        table.add_row(where, row["reason"], f"{row['share']:.1%}")
+    for row in summary.stalls[:3]:
+        where = f"{row.phase.upper()} {row.layer}"
+        table.add_row(where, row.reason, f"{row.share:.1%}")
     return table
 
 
-def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
+def _gpu(summary: Summary, baseline: Any) -> Text:
     """The GPU doing the same step; its conditions stand beside its figures."""
-    time_ps, energy_pj = summary["time"]["makespan_ps"], summary["energy"]["total_pj"]
+    time_ps, energy_pj = summary.time.makespan_ps, summary.energy.total_pj
     gpu_ps = baseline.time_s * 1e12
     low, high = (1e12 * joule for joule in baseline.energy_j_range)
     text = Text.assemble(
@@ -250,8 +255,7 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
         f"({low / energy_pj:.1f} to {high / energy_pj:.1f} x)",
     )
     if not baseline.fits_in_l2:
-        chip_bytes = summary["dram"]["bytes_read"] + summary["dram"]["bytes_written"]
-        more = chip_bytes / baseline.dram_nbytes - 1
+        more = summary.dram.nbytes / baseline.dram_nbytes - 1
         compared = f"{abs(more):.0%} {'more' if more > 0 else 'less'}"
         text.append(f", {nbytes_text(baseline.dram_nbytes)} of DRAM (the chip moves {compared})")
     text.append("\n" + "; ".join(baseline.conditions), style="dim")
@@ -261,11 +265,11 @@ def _gpu(summary: Mapping[str, Any], baseline: Any) -> Text:
 def _footer(result: Finished) -> Text:
     cost = result.cost
     assumed = len(result.chip.assumed)
-    share = result.summary["energy"]["assumed_share"]
+    share = result.summary.energy.assumed_share
     return Text.assemble(
         ("\nRests on ", "bold"),
         f"{assumed} assumed chip values (config.resolved.yaml), {share:.0%} of energy from assumed "
-        f"coefficients (energy.csv), {_NETWORKS[result.summary['chip']['noc_model']]}\n",
+        f"coefficients (energy.csv), {_NETWORKS[result.summary.chip.noc_model]}\n",
         ("Simulated ", "bold"),
         f"in {cost['total_wall_s']:.1f} s, {cost['transactions_per_s']:,.0f} transactions/s, "
         f"{cost['peak_rss_mib']:.0f} MiB; results in {result.folder}",

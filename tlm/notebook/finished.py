@@ -19,6 +19,8 @@ from tlm.errors import InvalidResultError, TraceError
 from tlm.notebook.page import summary_html
 from tlm.notebook.picture import Picture
 from tlm.running.runner import run_job
+from tlm.trace.summary import Summary
+from tlm.trace.summary_file import read_summary
 
 if TYPE_CHECKING:
     import pandas
@@ -33,19 +35,19 @@ class Run:
     """
 
     folder: Path
-    summary: dict[str, Any]
+    summary: Summary
     chip: LoadedChip
     cost: dict[str, Any]
 
     @property
     def ok(self) -> bool:
         """Whether every invariant holds."""
-        return bool(self.summary["status"] == "ok")
+        return self.summary.ok
 
     @property
     def layers(self) -> Sequence[str]:
         """Names of the job's layers, in the order of their numbers."""
-        return tuple(self.summary["work"])
+        return tuple(self.summary.work)
 
     @property
     def transactions(self) -> pandas.DataFrame:
@@ -141,7 +143,7 @@ def run(
         )
     if not result.ok:
         raise InvalidResultError(
-            f"{result.folder}: the run breaks {', '.join(result.summary['broken'])}; "
+            f"{result.folder}: the run breaks {', '.join(result.summary.broken)}; "
             "do not use its figures, and please report it"
         )
     return Run(result.folder, result.summary, result.chip, result.cost)
@@ -154,7 +156,7 @@ def open_run(folder: str | Path) -> Run:
         TraceError: there is no such run, or it did not end.
     """
     place = Path(folder)
-    summary, manifest = (_json(place / name) for name in ("summary.json", "manifest.json"))
+    summary, manifest = read_summary(place), _json(place / "manifest.json")
     return Run(place, summary, load_chip(place / "config.resolved.yaml"), manifest["cost"])
 
 

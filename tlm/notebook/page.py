@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
 from tlm.config.layers import LoadedChip
 from tlm.quantity_text import energy_text, nbytes_text, time_text
+from tlm.trace.summary import EnergyPart, Summary
 
 # Colours of Okabe and Ito (2008), those of the figures, for the states of an engine.
 STATES = {
@@ -23,21 +22,21 @@ STATES = {
 }
 
 
-def summary_html(summary: Mapping[str, Any], chip: LoadedChip, folder: Path) -> str:
+def summary_html(summary: Summary, chip: LoadedChip, folder: Path) -> str:
     """A self-contained block of HTML; ``folder`` is where the reader is told to look."""
     return _template().render(
         summary=summary,
         states=STATES,
-        energies=_energies(summary["energy"]),
+        energies=_energies(summary.energy),
         assumed=len(chip.assumed),
         folder=folder,
-        power_w=summary["energy"]["total_pj"] / summary["time"]["makespan_ps"],
+        power_w=summary.energy.total_pj / summary.time.makespan_ps,
     )
 
 
-def _energies(energy: Mapping[str, Any]) -> list[tuple[str, float]]:
+def _energies(energy: EnergyPart) -> list[tuple[str, float]]:
     """Energy in pJ by component and of all leakage, largest first."""
-    parts = [*energy["by_component_pj"].items(), ("leakage", energy["leakage_pj"])]
+    parts = [*energy.by_component_pj.items(), ("leakage", energy.leakage_pj)]
     return sorted(parts, key=lambda part: -part[1])
 
 

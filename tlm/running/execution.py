@@ -24,6 +24,8 @@ from tlm.hardware.waits import wait_graph
 from tlm.kernel import StuckError, run_until
 from tlm.laws import Bill, check_run
 from tlm.running.cost import RunCost
+from tlm.running.figures.energy import energy_part
+from tlm.running.figures.summary import summarise
 from tlm.running.folder import release, release_reserve, sha256, write_atomic
 from tlm.running.interrupts import Abort, StopRequest
 from tlm.running.manifest import Manifest
@@ -32,7 +34,6 @@ from tlm.running.partial import partial_summary
 from tlm.running.preparation import PreparedRun
 from tlm.running.request import RunProgress, RunRequest, RunResult
 from tlm.running.results import digests, file_digest, write_partial, write_results, write_waits
-from tlm.running.summary import summarise, verdict
 from tlm.storage.mapping_file import mapping_text
 from tlm.trace.schema import FILE_NAME
 from tlm.trace.writer import TraceWriter
@@ -127,15 +128,14 @@ class Execution:
         """Check and write the figures of a run that reached its end."""
         prepared, truncated = self.prepared, writer.truncated
         rows = energy_rows(chip, prepared.chip.energy)
-        summary = summarise(chip, prepared.plan, prepared.recording, rows)
-        bill = Bill(rows, summary["energy"]["total_pj"], prepared.chip.energy)
+        bill = Bill(rows, energy_part(rows).total_pj, prepared.chip.energy)
         checks = check_run(chip, prepared.program, prepared.due, bill)
-        summary = verdict(summary, checks)
+        summary = summarise(chip, prepared, rows, checks)
         release_reserve(self.folder)
         write_results(self.folder, summary, rows, checks)
         cost |= {"trace_truncated": truncated}
-        full = truncated == "disk-full" and summary["status"] == "ok"
-        self._end("disk-full" if full else summary["status"], cost=cost)
+        full = truncated == "disk-full" and summary.ok
+        self._end("disk-full" if full else summary.status, cost=cost)
         return RunResult(self.folder, summary, prepared.workload, prepared.chip, cost, truncated)
 
     def _new_writer(self) -> TraceWriter:

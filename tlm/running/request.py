@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tlm.config.layers import LoadedChip
-from tlm.running.summary import Json
 from tlm.trace.limits import NO_LIMITS, TraceLimits
+from tlm.trace.summary import Summary
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.model import Workload
 
@@ -54,7 +54,7 @@ class RunResult:
     """
 
     folder: Path
-    summary: Json
+    summary: Summary
     workload: Workload
     chip: LoadedChip
     cost: dict[str, Any]
@@ -63,4 +63,4 @@ class RunResult:
     @property
     def ok(self) -> bool:
         """Whether every invariant holds."""
-        return bool(self.summary["status"] == "ok")
+        return self.summary.ok

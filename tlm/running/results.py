@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tlm.errors import TraceError
 from tlm.hardware.energy import EnergyRow
@@ -12,15 +14,20 @@ from tlm.laws import Check
 from tlm.running.folder import csv_text, write_atomic, write_json
 from tlm.running.manifest import FILE_NAME as MANIFEST_NAME
 from tlm.running.partial import FILE_NAME as PARTIAL_NAME
+from tlm.running.partial import PartialSummary
 from tlm.running.stats import stats_rows
-from tlm.running.summary import Json
 from tlm.trace import energy_csv
+from tlm.trace.summary import Summary
+from tlm.trace.summary_file import FILE_NAME as SUMMARY_NAME
+from tlm.trace.summary_file import as_json
 
 WAITS_NAME = "waits.csv"
 _BLOCK = 1 << 20
 
 
-def write_results(folder: Path, summary: Json, rows: list[EnergyRow], checks: list[Check]) -> None:
+def write_results(
+    folder: Path, summary: Summary, rows: list[EnergyRow], checks: list[Check]
+) -> None:
     """Write ``energy.csv``, ``stats.csv`` and, last, ``summary.json``.
 
     Raises:
@@ -35,12 +42,12 @@ def write_results(folder: Path, summary: Json, rows: list[EnergyRow], checks: li
             stats_rows(summary, checks),
         ),
     )
-    _write_figures(folder / "summary.json", summary)
+    _write_figures(folder / SUMMARY_NAME, as_json(summary))
 
 
-def write_partial(folder: Path, partial: Json) -> None:
+def write_partial(folder: Path, partial: PartialSummary) -> None:
     """Write what is known of a run that was stopped."""
-    _write_figures(folder / PARTIAL_NAME, partial)
+    _write_figures(folder / PARTIAL_NAME, asdict(partial))
 
 
 def write_waits(folder: Path, graph: WaitGraph) -> None:
@@ -60,14 +67,14 @@ def digests(folder: Path) -> dict[str, str]:
 
 def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+            digest.update(block)
+    return digest.hexdigest()
 
 
-def _write_figures(path: Path, figures: Json) -> None:
+def _write_figures(path: Path, figures: dict[str, Any]) -> None:
     try:
         write_json(path, figures)
     except ValueError as error:

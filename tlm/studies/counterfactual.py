@@ -9,17 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, log
-from typing import Any
 
+from tlm.trace.summary import Summary
 from tlm.workload.drawn.activity import Bernoulli
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.drawn.tensors import redrawn
 from tlm.workload.model import Workload
 
-Json = dict[str, Any]
 DENSITIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
-Simulate = Callable[[Workload, ActivityKind], Json]
+Simulate = Callable[[Workload, ActivityKind], Summary]
 """Runs a job, as recorded or as one of its counterfactuals, and gives the summary."""
 
 
@@ -39,17 +38,17 @@ class RunFigures:
     phase_pj: dict[str, float]
 
 
-def run_figures(summary: Json) -> RunFigures:
+def run_figures(summary: Summary) -> RunFigures:
     """The figures of a summary that counterfactuals compare; energy of no phase is left out."""
-    phases = summary["time"]["phases"]
+    phases = summary.time.phases
     return RunFigures(
-        makespan_ps=summary["time"]["makespan_ps"],
-        total_pj=summary["energy"]["total_pj"],
-        core_pj=summary["efficiency"]["core_pj"],
-        dram_nbytes=summary["dram"]["bytes_read"] + summary["dram"]["bytes_written"],
-        message_nbytes=summary["noc"]["message_bytes"],
-        span_ps={name: row["end_ps"] - row["begin_ps"] for name, row in phases.items()},
-        phase_pj={name: summary["energy"]["by_phase_pj"].get(name, 0.0) for name in phases},
+        makespan_ps=summary.time.makespan_ps,
+        total_pj=summary.energy.total_pj,
+        core_pj=summary.efficiency.core_pj,
+        dram_nbytes=summary.dram.nbytes,
+        message_nbytes=summary.noc.message_bytes,
+        span_ps={name: phase.end_ps - phase.begin_ps for name, phase in phases.items()},
+        phase_pj={name: summary.energy.by_phase_pj.get(name, 0.0) for name in phases},
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from tlm.running.figures.energy import CORE_COMPONENTS, CORE_PHASES
 from tlm.running.preparation import prepare
 from tlm.running.request import RunRequest
-from tlm.running.summary import CORE_COMPONENTS, CORE_PHASES
 from tlm.workload.builder import Builder
 from tlm.workload.drawn.activity import DenseActivity
 from tlm.workload.surrogate import lif_neuron

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
-from tlm_analysis.reading.summary import RunSummary
+from tlm.trace.summary import Summary
 
 _LINK = re.compile(r"n(\d+)\.(east|west|south|north)$")
 _PORT = re.compile(r"(core|dram)(\d+)\.(inject|eject)$")
@@ -26,7 +26,7 @@ class LinkUse:
     ports: dict[tuple[int, str, str], float]
 
 
-def link_use(summary: RunSummary, chip: ChipConfig) -> LinkUse:
+def link_use(summary: Summary, chip: ChipConfig) -> LinkUse:
     """Use of every link and port of the mesh."""
     links: dict[tuple[int, str], float] = {}
     ports: dict[tuple[int, str, str], float] = {}

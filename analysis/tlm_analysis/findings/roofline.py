@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tlm.config.chip import ChipConfig
 from tlm.trace import EngineState, Trace
 from tlm.trace.schema import PHASE_NAMES
+from tlm.trace.summary import Summary
 from tlm_analysis.findings.activity import ENGINE_KINDS
 from tlm_analysis.reading.coverage import require_whole
-from tlm_analysis.reading.summary import RunSummary
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Roofline:
     ports_gb_s: float | None
 
 
-def roofline(trace: Trace, summary: RunSummary, chip: ChipConfig) -> Roofline:
+def roofline(trace: Trace, summary: Summary, chip: ChipConfig) -> Roofline:
     """Every phase that multiplies; a slot is one cycle of an array, all its MACs counted.
 
     Raises:
@@ -84,7 +84,7 @@ def _point(trace: Trace, phase: int, slots: int, array: Mapping[str, int]) -> Ro
     return RooflinePoint(PHASE_NAMES[phase], slots * array[kind], nbytes, _union_ps(rows))
 
 
-def _executed_slots(summary: RunSummary, phase: str) -> int:
+def _executed_slots(summary: Summary, phase: str) -> int:
     return sum(work[phase].executed_slots for work in summary.work.values() if phase in work)
 
 

@@ -8,18 +8,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from tlm.trace.summary import LayerDensity
 from tlm_analysis.plots.canvas import new_figure, style
 from tlm_analysis.plots.heatmap import MAP
-from tlm_analysis.reading.summary import LayerDensities
 
 TITLES = {"S": "spikes S", "m": "surrogate mask m", "dU": "gradient dU"}
 
 
-def density_figure(layers: Mapping[str, LayerDensities]) -> Figure:
+def density_figure(layers: Mapping[str, LayerDensity]) -> Figure:
     """One panel per tensor class: layers down, time steps across, density as colour."""
     names = list(layers)
-    kinds = [key for key, value in layers[names[0]].items() if isinstance(value, list)]
-    grids = {kind: np.array([layers[name][kind] for name in names]) for kind in kinds}
+    kinds = ("S", "m", "dU")
+    grids = {kind: np.array([getattr(layers[name], kind) for name in names]) for kind in kinds}
     top = max(float(grid.max()) for grid in grids.values())
     with style():
         figure = new_figure(min(9.0, 2.6 + 0.45 * len(names)))

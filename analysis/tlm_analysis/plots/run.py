@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 
 import tlm.trace
 from tlm.errors import TraceError
+from tlm.trace.summary_file import read_summary
 from tlm_analysis.findings.activity import ENGINE_KINDS, utilisation
 from tlm_analysis.findings.traffic import dram_traffic
 from tlm_analysis.plots.bandwidth import bandwidth_figure
@@ -66,16 +66,6 @@ def run_figures(folder: Path) -> dict[str, Figure]:
         if len(trace.transactions):
             traffic = dram_traffic(trace, edges_ps)
             figures["dram_bandwidth"] = mark(
-                bandwidth_figure(traffic, _peak_gb_s(folder)), covered.note
+                bandwidth_figure(traffic, read_summary(folder).dram.peak_gb_s), covered.note
             )
     return figures
-
-
-def _peak_gb_s(folder: Path) -> float:
-    path = folder / "summary.json"
-    try:
-        return float(json.loads(path.read_text(encoding="utf-8"))["dram"]["peak_gb_s"])
-    except FileNotFoundError:
-        raise TraceError(f"{path}: no such file; give the folder of a finished run") from None
-    except (ValueError, KeyError, TypeError):
-        raise TraceError(f"{path}: expected JSON with a number at dram.peak_gb_s") from None

@@ -1,7 +1,6 @@
 """The files that a run leaves, read and checked.
 
 run_dir    the folder: summary, manifest, chip values
-summary    what is taken from the summary
 energy     the energy table
 coverage   which part of its run a trace covers
 windows    equal windows over that part

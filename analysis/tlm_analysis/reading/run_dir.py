@@ -13,8 +13,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tlm.errors import TraceError
+from tlm.trace.summary import Summary
+from tlm.trace.summary_file import read_summary
 from tlm_analysis.reading.energy import RunEnergy, read_energy
-from tlm_analysis.reading.summary import RunSummary, run_summary
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,9 @@ class RunDir:
         return self.folder.resolve().name
 
     @cached_property
-    def summary(self) -> RunSummary:
+    def summary(self) -> Summary:
         """``summary.json``."""
-        path = self.folder / "summary.json"
-        return run_summary(_read_json(path, "tlm-summary"), path)
+        return read_summary(self.folder)
 
     @cached_property
     def manifest(self) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from tlm.config.layers import LoadedChip
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.quantity_text import energy_text, nbytes_text, time_text
+from tlm.trace.summary import Summary
 from tlm_analysis.gpu import GpuBaseline
 from tlm_analysis.reading.run_dir import RunDir
-from tlm_analysis.reading.summary import RunSummary
 
 TableRow = tuple[str, ...]
 ReportTable = list[TableRow]
@@ -29,17 +29,18 @@ class Titled:
     texts: int = 0
 
 
-def headline(summary: RunSummary) -> ReportTable:
+def headline(summary: Summary) -> ReportTable:
     """(what, figure) of the run in a handful of lines."""
-    time, energy_pj, dram = summary.time, summary.energy.total_pj, summary.dram
+    time, energy, work = summary.time, summary.energy, summary.workload
+    dram = summary.dram
     dense = summary.efficiency.dense_equivalent_tflops_w
     useful = summary.efficiency.effective_tflops_w
     return [
         ("Time per iteration", time_text(time.makespan_ps)),
         ("Time per sample", time_text(time.per_sample_ps)),
-        ("Energy per iteration", energy_text(energy_pj)),
-        ("Energy per sample", energy_text(energy_pj / summary.workload.batch)),
-        ("Average power", f"{energy_pj / time.makespan_ps:.3g} W"),
+        ("Energy per iteration", energy_text(energy.total_pj)),
+        ("Energy per sample", energy_text(energy.total_pj / work.batch)),
+        ("Average power", f"{energy.total_pj / time.makespan_ps:.3g} W"),
         ("TFLOPS/W, dense-equivalent", f"{dense.core:.3f} core, {dense.chip:.3f} chip"),
         ("TFLOPS/W, effective", f"{useful.core:.3f} core, {useful.chip:.3f} chip"),
         ("DRAM traffic", f"{nbytes_text(dram.nbytes)}, {dram.bandwidth_gb_s:.2f} of "
@@ -47,8 +48,9 @@ def headline(summary: RunSummary) -> ReportTable:
     ]  # fmt: skip
 
 
-def phases(summary: RunSummary) -> Titled:
+def phases(summary: Summary) -> Titled:
     """When each phase ran and how much it computed, in order of their beginnings."""
+    phases_ps = summary.time.phases
     rows = [
         (
             phase.upper(),
@@ -57,12 +59,12 @@ def phases(summary: RunSummary) -> Titled:
             str(row.cores),
             time_text(row.computing_ps / max(1, row.cores)),
         )
-        for phase, row in sorted(summary.time.phases.items(), key=lambda item: item[1].begin_ps)
+        for phase, row in sorted(phases_ps.items(), key=lambda item: item[1].begin_ps)
     ]
     return Titled("Time by phase", ("phase", "from", "to", "cores", "mean computing"), rows)
 
 
-def bounds(summary: RunSummary) -> Titled:
+def bounds(summary: Summary) -> Titled:
     """Times that no run of this mapping can beat, beside the run's."""
     makespan = summary.time.makespan_ps
     rows = [
@@ -72,13 +74,13 @@ def bounds(summary: RunSummary) -> Titled:
     return Titled("Lower bounds", ("if only it counted", "time", "of the run"), rows)
 
 
-def busiest(summary: RunSummary) -> Titled:
+def busiest(summary: Summary) -> Titled:
     """The busiest resource of each kind and the values that change it."""
     rows = [(row.resource, f"{row.use:.1%}", row.knob) for row in summary.busiest]
     return Titled("Busiest resources", ("resource", "busy", "chip values to turn"), rows, 1)
 
 
-def gpu(summary: RunSummary, baseline: GpuBaseline) -> Titled:
+def gpu(summary: Summary, baseline: GpuBaseline) -> Titled:
     """The same step on a GPU, modelled."""
     time_ps, energy_pj = summary.time.makespan_ps, summary.energy.total_pj
     low, high = (1e12 * joule for joule in baseline.energy_j_range)

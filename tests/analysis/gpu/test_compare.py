@@ -30,6 +30,7 @@ from tlm_analysis.gpu.page.plots import reduction_figure, tornado_figure
 from tlm_analysis.gpu.screen import screen
 from tlm_analysis.gpu.step.network import network_named, network_of
 
+from tests.trace.summaries import SUMMARY, write_summary
 from tlm.errors import ConfigError, TraceError
 from tlm.workload import open_workload
 
@@ -44,15 +45,7 @@ engine,scan,fp,0,40,0.1,4.0,here,assumed
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """A run folder of ``mnist-csnn`` with figures that can be divided in the head."""
-    summary = {
-        "status": "ok",
-        "workload": {"name": "mnist-csnn", "activity": "recorded", "batch": 16, "steps": 4},
-        "chip": {"name": "chip", "dram_model": "controller", "noc_model": "packet"},
-        "dram": {"bytes_read": 3_000_000, "bytes_written": 1_000_000},
-        "time": {"makespan_ps": 10**9},
-        "energy": {"total_pj": 10**9},
-    }
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    write_summary(tmp_path)
     (tmp_path / "energy.csv").write_text(ENERGY)
     return tmp_path
 
@@ -80,16 +73,15 @@ def test_a_run_that_never_scans_is_dense(run_dir: Path) -> None:
 
 def test_a_run_as_an_ann_is_told_by_its_activity(run_dir: Path) -> None:
     """What was drawn stands in the summary."""
-    job = {"name": "mnist-csnn", "activity": "dense ANN (T=1)", "batch": 16, "steps": 1}
-    change_summary(run_dir, workload=job)
+    workload = replace(SUMMARY.workload, activity="dense ANN (T=1)", steps=1)
+    write_summary(run_dir, workload=workload)
     run = chip_run(run_dir)
     assert (run.kind, run.batch, run.steps) == ("ann", 16, None)
 
 
 def test_a_run_with_an_ideal_memory_gives_bytes_but_no_time(run_dir: Path) -> None:
     """It stands in the table of bytes, marked, and not in that of time and energy."""
-    chip = {"name": "chip", "dram_model": "ideal", "noc_model": "packet"}
-    change_summary(run_dir, chip=chip)
+    write_summary(run_dir, chip=replace(SUMMARY.chip, dram_model="ideal"))
     run = chip_run(run_dir)
     assert run.ideal
     assert compare(SMALL, run)[0].chip_by == "recorded (ideal memory)"
@@ -98,8 +90,7 @@ def test_a_run_with_an_ideal_memory_gives_bytes_but_no_time(run_dir: Path) -> No
 
 def test_the_gpu_does_the_job_that_ran(run_dir: Path) -> None:
     """Another mini-batch than usual is that of both sides; on the screen it must be named."""
-    job = {"name": "mnist-csnn", "activity": "recorded", "batch": 2, "steps": 4}
-    change_summary(run_dir, workload=job)
+    write_summary(run_dir, workload=replace(SUMMARY.workload, batch=2))
     run = chip_run(run_dir)
     one = compare(network_named("mnist-csnn"), run)[0]
     assert one.network == "mnist-csnn B=2 T=4"
@@ -112,20 +103,16 @@ def test_the_gpu_does_the_job_that_ran(run_dir: Path) -> None:
 
 def test_an_invalid_run_is_refused(run_dir: Path) -> None:
     """Figures of a run that breaks a law are never compared."""
-    change_summary(run_dir, status="invalid")
+    write_summary(run_dir, status="invalid")
     with pytest.raises(TraceError, match="the run is invalid"):
         chip_run(run_dir)
 
 
-def change_summary(run_dir: Path, **changed: object) -> None:
-    """Write other values into a run's summary."""
-    path = run_dir / "summary.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-
-
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     """The line names the file and what leaves such a folder."""
-    with pytest.raises(TraceError, match=r"summary\.json: expected the summary of a finished run"):
+    with pytest.raises(
+        TraceError, match=r"summary\.json: no such file; give the folder of a finished run"
+    ):
         chip_run(tmp_path)
 
 

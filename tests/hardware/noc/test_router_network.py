@@ -79,5 +79,5 @@ def test_a_job_on_the_router_network(tmp_path, routing):
     """A bundled job with one lane of two flits an input ends, and every invariant holds."""
     overrides = ("noc.model=router", "noc.vc_buffer=2", "noc.vcs=1", f"noc.routing={routing}")
     result = run_job("mnist-fc", overrides=overrides, out=tmp_path / "run", trace="off")
-    assert result.ok, result.summary["broken"]
-    assert result.summary["time"]["makespan_ps"] > 0
+    assert result.ok, result.summary.broken
+    assert result.summary.time.makespan_ps > 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from tlm.errors import TraceError
 from tlm.trace import energy_csv
+from tlm.trace.summary_file import FILE_NAME, read_summary
 from tlm_analysis.gpu.device.devices import Range
 from tlm_analysis.gpu.step.network import NetworkShapes
 
@@ -49,30 +49,25 @@ def chip_run(folder: Path) -> ChipRun:
     Raises:
         TraceError: there is no summary of a valid run in it.
     """
-    path = folder / "summary.json"
-    try:
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        dram, job = summary["dram"], summary["workload"]
-        if summary["status"] != "ok":
-            raise ValueError(f"the run is {summary['status']}")
-        kind = _kind(job["activity"], folder / energy_csv.FILE_NAME)
-        return ChipRun(
-            workload=job["name"],
-            chip=summary["chip"]["name"],
-            kind=kind,
-            activity=job["activity"],
-            dram_nbytes=dram["bytes_read"] + dram["bytes_written"],
-            time_s=summary["time"]["makespan_ps"] / 1e12,
-            energy_j=summary["energy"]["total_pj"] / 1e12,
-            ideal="ideal" in (summary["chip"]["dram_model"], summary["chip"]["noc_model"]),
-            batch=job["batch"],
-            steps=job["steps"] if kind != "ann" else None,
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    summary = read_summary(folder)
+    if not summary.ok:
         raise TraceError(
-            f"{path}: expected the summary of a finished run; give the folder that "
-            f"python -m tlm run left ({type(error).__name__}: {error})"
-        ) from error
+            f"{folder / FILE_NAME}: the run is {summary.status}; give the folder of a valid run"
+        )
+    job, chip = summary.workload, summary.chip
+    kind = _kind(job.activity, folder / energy_csv.FILE_NAME)
+    return ChipRun(
+        workload=job.name,
+        chip=chip.name,
+        kind=kind,
+        activity=job.activity,
+        dram_nbytes=summary.dram.nbytes,
+        time_s=summary.time.makespan_ps / 1e12,
+        energy_j=summary.energy.total_pj / 1e12,
+        ideal="ideal" in (chip.dram_model, chip.noc_model),
+        batch=job.batch,
+        steps=job.steps if kind != "ann" else None,
+    )
 
 
 def _kind(activity: str, energy: Path) -> Kind:

@@ -1,0 +1,53 @@
+"""Which job ran on which chip, how it was split, and how sparse it is."""
+
+from __future__ import annotations
+
+from tlm.storage.plan import Plan
+from tlm.trace.summary import ChipPart, JobPart, LayerDensity, LayerSplit, SparsityPart
+from tlm.workload.model import Recording
+from tlm.workload.report.density import densities
+
+
+def job_part(plan: Plan, recording: Recording) -> JobPart:
+    """The job and the recorded iteration."""
+    workload = plan.workload
+    return JobPart(
+        name=workload.name,
+        sha256=workload.sha256,
+        iteration=recording.iteration,
+        batch=workload.batch,
+        steps=workload.steps,
+        dataset=workload.dataset,
+        accuracy=workload.accuracy,
+        activity=workload.activity,
+    )
+
+
+def chip_part(plan: Plan) -> ChipPart:
+    """The chip, and the split of every layer."""
+    chip = plan.chip
+    splits = {
+        layer_plan.layer.name: LayerSplit(
+            k=layer_plan.cut.split.k,
+            batch=layer_plan.cut.split.batch,
+            spatial=layer_plan.cut.split.spatial,
+            cores=len(layer_plan.cut.slices),
+        )
+        for layer_plan in plan.layers
+    }
+    return ChipPart(chip.name, chip.cores, chip.noc.model, chip.dram.model, chip.energy, splits)
+
+
+def sparsity_part(plan: Plan, recording: Recording) -> SparsityPart:
+    """Measured densities of the recorded tensors."""
+    measured = densities(recording)
+    layers = {
+        layer.name: LayerDensity(
+            S=measured.spikes[layer.index].tolist(),
+            m=measured.masks[layer.index].tolist(),
+            dU=measured.dU[layer.index].tolist(),
+            zero_slices=float(measured.idle_slices[layer.index]),
+        )
+        for layer in (layer_plan.layer for layer_plan in plan.layers)
+    }
+    return SparsityPart(measured.inputs, layers)

@@ -1,0 +1,43 @@
+"""All figures of a run, with the verdict of the laws in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tlm.hardware.chip import Chip
+from tlm.hardware.energy import EnergyRow
+from tlm.laws import Check, lower_bounds_ps
+from tlm.running.figures.bottlenecks import busiest, stalls
+from tlm.running.figures.energy import efficiency_part, energy_part
+from tlm.running.figures.engines import engines_part
+from tlm.running.figures.job import chip_part, job_part, sparsity_part
+from tlm.running.figures.traffic import dram_part, noc_part
+from tlm.running.figures.work import time_part, work_part
+from tlm.running.preparation import PreparedRun
+from tlm.trace.summary import Summary
+
+
+def summarise(
+    chip: Chip, prepared: PreparedRun, rows: Sequence[EnergyRow], checks: Sequence[Check]
+) -> Summary:
+    """The summary of a run that has reached its end; invalid if a law is broken."""
+    plan, recording = prepared.plan, prepared.recording
+    broken = {check.name: check.detail for check in checks if not check.holds}
+    return Summary(
+        status="invalid" if broken else "ok",
+        checks=len(checks),
+        broken=broken,
+        workload=job_part(plan, recording),
+        chip=chip_part(plan),
+        time=time_part(chip, plan),
+        work=work_part(chip, plan),
+        energy=energy_part(rows),
+        efficiency=efficiency_part(chip, rows),
+        engines=engines_part(chip),
+        dram=dram_part(chip, plan),
+        noc=noc_part(chip),
+        sparsity=sparsity_part(plan, recording),
+        busiest=busiest(chip),
+        stalls=stalls(chip, plan),
+        lower_bounds_ps=lower_bounds_ps(chip),
+    )

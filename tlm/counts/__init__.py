@@ -1,5 +1,8 @@
 """Exact work from recorded tensors: what an engine's array walks, skips and moves.
 
+A slot is one cycle of an array before skipping: a vector of operands against a tile of outputs.
+``dataflow`` says which slots are skipped; it is the place to begin.
+
 In reading order:
 
 - ``masks``: which elements between two layers are non-zero, and which gradients are needed
@@ -10,7 +13,7 @@ In reading order:
 - ``lanes``: cycles of lanes that walk their own non-zeros
 - ``rows``, ``held_weights``: the walk past held weights, all blocks at once
 - ``held_positions``: the walks past held outputs and held inputs
-- ``dataflow``: what the dataflows are, and the choice between them
+- ``dataflow``: which slots each dataflow skips, and the choice between dataflows
 - ``array_pass``: FP, BP and WG of a box of positions as one thing
 - ``passes``: panels of channels, block by block
 - ``accesses``: what a walk asks of the energy table

@@ -1,8 +1,9 @@
 """Conservation laws, checked at the end of every run from quantities counted apart.
 
-A run that breaks a law is INVALID: its figures are not to be used. A law imports nothing that it
-checks: it reads the counters of the hardware and the tiles of the program, and compares them with
-each other or with what :mod:`tlm.laws.due` derives anew from the job.
+A run that breaks a law is INVALID: its figures are not to be used. No law uses the
+code that it checks. It is handed the finished chip, whose counters it reads, and the program, and
+compares them with each other or with what :mod:`tlm.laws.due` (what is due) derives anew from the
+job. What this room may import stands in ``pyproject.toml``, under "laws may import only".
 
 ========================= =========================================================================
 file                      laws

@@ -14,8 +14,8 @@ from tlm.counts.passes import Panel
 from tlm.program.array_tile import array_tiles, by_panel
 from tlm.program.builder import ProgramBuilder, per_sample, saved
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
+from tlm.program.gradient_routes import Route, return_gradient, routes_of
 from tlm.program.normalise import exchange_statistics, unit_regions
-from tlm.program.routes import Route, return_gradient, routes_of
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, Span, length, overlap

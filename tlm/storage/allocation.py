@@ -11,7 +11,7 @@ from tlm.storage.residency import partial_bits
 from tlm.workload.model import Layer, Shape3
 
 
-def place(plan: Plan) -> None:
+def allocate(plan: Plan) -> None:
     """Give every tensor its address; raise MappingError if DRAM is too small."""
     first = plan.workload.layers[0]
     direct = plan.workload.encoding == "direct"

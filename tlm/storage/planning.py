@@ -21,7 +21,7 @@ from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut
 from tlm.space.region import Slice
 from tlm.storage.address import Allocator
-from tlm.storage.allocation import place
+from tlm.storage.allocation import allocate
 from tlm.storage.plan import LayerPlan, Plan, StatePolicy
 from tlm.storage.residency import choose_stores
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
@@ -76,7 +76,7 @@ def make_plan(
         for producer in layer_plan.producers:
             producer.consumers.append(layer_plan)
     choose_stores(plan)
-    place(plan)
+    allocate(plan)
     return plan
 
 

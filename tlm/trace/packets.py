@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.config.chip import ChipConfig
+from tlm.space.mesh_routes import ADAPTIVE, DIRECTIONS, route
 from tlm.space.packets import PacketFormat
 from tlm.space.phase import Command
-from tlm.space.routes import ADAPTIVE, DIRECTIONS, route
 from tlm.trace.chip import nodes_of
 from tlm.trace.reader import Trace
 from tlm.trace.schema import COMMAND_NAMES

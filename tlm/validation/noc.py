@@ -13,7 +13,7 @@ from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import Packet
 from tlm.hardware.noc.router.shape import RouterShape
 from tlm.hardware.noc.traffic import TrafficPattern
-from tlm.space.routes import distance
+from tlm.space.mesh_routes import distance
 from tlm.validation.reference import ReferenceRow, read_table
 
 STAGES = {"rc4": 4, "la3": 3, "sp2": 2}

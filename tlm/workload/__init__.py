@@ -22,7 +22,8 @@ training   train a recipe and record it (torch)
 
 A new neuron: its parameters are ``model.Neuron``, its arithmetic is ``golden/neuron.py``. If a
 PyTorch framework has it, ``capture/neurons.py`` reads its parameters off the module. A new
-surrogate is a line in ``surrogate.py``.
+surrogate is a line in ``surrogate.py``. What neurons cost on the chip is charged in
+``tlm/program/soma.py`` and ``tlm/program/gradient.py``.
 """
 
 from __future__ import annotations

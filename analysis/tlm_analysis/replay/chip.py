@@ -7,8 +7,8 @@ from functools import cached_property
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
+from tlm.space.mesh_routes import route
 from tlm.space.packets import AddressSplit, PacketFormat
-from tlm.space.routes import route
 
 
 @dataclass(frozen=True)

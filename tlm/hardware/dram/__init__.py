@@ -5,4 +5,6 @@ In reading order: ``policy`` and ``delays`` (what the controller decides, what t
 commands are possible), ``scheduler`` (which is issued when), ``outlook`` (when to look again),
 ``channel`` (the process in front of it), ``counters`` and ``energy``; ``ideal`` is a
 channel without banks. ``patterns`` and ``driver`` try a channel without a chip.
+
+A new device needs no code: it is a file ``tlm/config/dram/NAME.yaml``.
 """

@@ -15,8 +15,8 @@ from collections.abc import Generator
 from tlm.config.fabric import Mesh, Noc
 from tlm.hardware.noc.crossing import Crossing
 from tlm.kernel import Callbacks, Environment, Inbox, Path, Transaction, start_server
+from tlm.space.mesh_routes import DIRECTIONS, EAST, NORTH, SOUTH, WEST, channels, route
 from tlm.space.packets import PacketFormat
-from tlm.space.routes import DIRECTIONS, EAST, NORTH, SOUTH, WEST, channels, route
 
 _CLOCKWISE = (EAST, SOUTH, WEST, NORTH)  # the order of a node's links in all results
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tlm.hardware.noc.router.parts import UNLIMITED, InputPort, Lane, OutputPort, Router, Source
 from tlm.hardware.noc.router.shape import RouterShape
-from tlm.space.routes import DIRECTIONS, OPPOSITE, channels, directions
+from tlm.space.mesh_routes import DIRECTIONS, OPPOSITE, channels, directions
 
 LOCAL = len(DIRECTIONS)  # exits of a router from here on lead to its terminals
 

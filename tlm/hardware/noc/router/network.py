@@ -21,8 +21,8 @@ from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import OutputPort, Packet, Source
 from tlm.hardware.noc.router.shape import RouterShape
 from tlm.kernel import Callbacks, Environment, Path, Transaction
+from tlm.space.mesh_routes import distance
 from tlm.space.packets import PacketFormat
-from tlm.space.routes import distance
 
 REQUEST, RESPONSE = 0, 1
 NETWORKS = ("", "response.")  # prefix of a channel's name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlm.errors import ConfigError
-from tlm.space.routes import ROUTINGS, Routing
+from tlm.space.mesh_routes import ROUTINGS, Routing
 
 STAGES = (2, 3, 4)
 

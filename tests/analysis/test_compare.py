@@ -21,9 +21,9 @@ def test_parts_add_up_exactly(digits_run: RunResult, other_run: RunResult) -> No
     """Times in ps are integers and must agree exactly, energies to the rounding of the summary."""
     found = compare_runs(digits_run.folder, other_run.folder)
     first, second = digits_run.summary, other_run.summary
-    longer = second["time"]["makespan_ps"] - first["time"]["makespan_ps"]
+    longer = second.time.makespan_ps - first.time.makespan_ps
     assert sum(part.change for part in found.time) == longer != 0
-    dearer = second["energy"]["total_pj"] - first["energy"]["total_pj"]
+    dearer = second.energy.total_pj - first.energy.total_pj
     assert float(sum(part.change for part in found.energy)) == pytest.approx(dearer, rel=1e-9)
     assert all(part.work + part.price == part.change for part in found.energy)
     assert found.values == {"core.engines.fp.mode": ("vector", "dense")}

@@ -73,7 +73,7 @@ def test_explain_places_the_job_as_the_run_did(
     assert main([*words, "--json"]) == 0
     prepared = prepare_recorded(tmp_path / "run", None)
     assert simulate(prepared).makespan_ps == open_run(tmp_path / "run").summary.time.makespan_ps
-    cores = [list(layer.grid.cores) for layer in prepared.plan.layers]
+    cores = [list(layer.cut.grid.cores) for layer in prepared.plan.layers]
     assert cores == [layer["cores"] for layer in document["layers"]]
 
 

@@ -32,9 +32,9 @@ def test_a_run_ends_ok_and_leaves_its_files(finished: RunResult) -> None:
 
 def test_at_least_sixteen_cores_work(finished: RunResult) -> None:
     """The split of every job keeps at least 16 of the 20 cores computing."""
-    computing = finished.summary.engines
-    assert computing["fp"]["cores_computing"] >= 16
-    assert computing["wg"]["cores_computing"] >= 16
+    engines = finished.summary.engines
+    assert engines["fp"].cores_computing >= 16
+    assert engines["wg"].cores_computing >= 16
 
 
 def test_engine_time_has_no_unexplained_rest(finished: RunResult) -> None:

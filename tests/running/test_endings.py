@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,10 +200,10 @@ def test_a_deadlock_leaves_who_waits_for_whom(
     """Two tiles of one core that need each other: the line names the circle, a file the graph."""
 
     def tie(program: Program) -> None:
-        one, two = (program.completions.expect(program.completions.ident(n)) for n in "ab")
-        fp, bp = (program.tiles[0][engine][0] for engine in ("fp", "bp"))
-        fp.needs, fp.signals = (*fp.needs, one), (*fp.signals, two)
-        bp.needs, bp.signals = (*bp.needs, two), (*bp.signals, one)
+        a, b = (program.completions.expect(program.completions.ident(n)) for n in "ab")
+        fp, bp = (program.tiles[0][engine] for engine in ("fp", "bp"))
+        fp[0] = replace(fp[0], needs=(*fp[0].needs, a), signals=(*fp[0].signals, b))
+        bp[0] = replace(bp[0], needs=(*bp[0].needs, b), signals=(*bp[0].signals, a))
 
     spoil(monkeypatch, tie)
     assert main([*JOB, "--out", str(tmp_path / "run")]) == 4

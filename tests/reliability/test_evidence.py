@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import corrupt, disks, kills, soak
+from tests.reliability.mutants import ROOT, mutants
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, signals and limits")
 
@@ -91,3 +92,13 @@ def test_random_jobs_end_ok_in_one_process() -> None:
 def test_memory_does_not_grow_in_five_minutes() -> None:
     """The middle form of ``python -m tests.reliability.soak --minutes 30``."""
     assert soak.run(5.0) < soak.GROWTH_BYTES
+
+
+def test_every_mutant_finds_its_line() -> None:
+    """The text that a mutant replaces stands exactly once in its file."""
+    lost = [
+        mutant.name
+        for mutant in mutants()
+        if (ROOT / mutant.path).read_text().count(mutant.old) != 1
+    ]
+    assert lost == []

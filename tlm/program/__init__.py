@@ -7,7 +7,9 @@ In reading order:
 - ``array_tile``: from a walk over an array to tiles.
 - ``forward``, ``soma``: FP; the neurons behind it, what they cost and whom they send spikes.
 - ``normalise``: batch normalisation, forward and backward.
-- ``gradient``: loss, and dY from dS through the neurons.
+- ``loss``: dS of the output layer.
+- ``gradient``: dI from dS through the neurons; dY behind batch normalisation.
+- ``dY_exchange``: dY on its way to BP and WG, over the mesh or through DRAM.
 - ``backward``, ``gradient_routes``: dX from dY; the way of dX to the layers before.
 - ``weight_gradient``: dW.
 - ``update``: dW summed over cores, and the new weights.

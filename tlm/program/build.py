@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tlm.program.backward import build_backward
 from tlm.program.builder import ProgramBuilder
 from tlm.program.forward import build_forward
-from tlm.program.gradient import build_loss
+from tlm.program.loss import build_loss
 from tlm.program.tile_draft import TileDraft
 from tlm.program.update import build_reduction, build_update, guard_old_weights
 from tlm.program.weight_gradient import build_weight_gradient

@@ -1,68 +1,27 @@
-"""The gradient unit of BP: loss, dL/dI in reverse time, dL/dY for BP and WG.
-
-Where dY fits the gradient memory it is handed on there: its blocks alternate between the halves,
-and neighbours across row cuts get the rows they need. Else it goes to DRAM.
-"""
+"""The gradient unit of BP: dL/dI in reverse time, and dL/dY behind batch normalisation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from math import prod
+from collections.abc import Iterator
 
-import numpy as np
-
-from tlm.counts.blocks import sample_blocks
-from tlm.placement.slice_bits import dY_bits
 from tlm.program.builder import (
     ProgramBuilder,
-    bitmap_bytes,
     per_sample,
     saved,
     tile_of,
     wide_accesses,
 )
+from tlm.program.dY_exchange import gradient_blocks, leave_dY, product_of
 from tlm.program.forward import walk_products
 from tlm.program.normalise import read_currents, statistics, unit_regions
-from tlm.program.soma import loss_core
 from tlm.program.tile_draft import TileDraft
-from tlm.space.geometry import fed_rows, output_rows, product_span
-from tlm.space.phase import Command, Phase
+from tlm.space.geometry import fed_rows
+from tlm.space.phase import Phase
 from tlm.space.ports import STATE_PORT_BITS
-from tlm.space.region import Block, Region, Slice, Span, length
+from tlm.space.region import Block, Region, Slice, length
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Extent, Work
+from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
-
-LOSS_PASSES = 3  # exp, sum, divide: passes of the unit lanes over the classes (assumed)
-
-
-def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[Span]) -> None:
-    """Append the loss of some samples: read-out over T, soft-max, dS of the output layer."""
-    classes, steps = prod(layer_plan.layer.pooled_shape), builder.plan.steps
-    for sample in (sample for span in group for sample in range(*span)):
-        core = loss_core(layer_plan, sample)
-        tile = TileDraft(Phase.LOSS, layer_plan.layer.index, sample, 1, 0, steps)
-        passes = steps + LOSS_PASSES
-        tile.add_cycles(passes * ceil_div(classes, builder.arrays.lanes) + builder.arrays.depth)
-        tile.work = Work(energy={"bp.grad_op": passes * classes})
-        tile.add_needs((builder.done.ident("loss input", sample),))
-        tile.add_covers(classes)
-        builder.add(core, tile)
-        for part in layer_plan.cut.slices:
-            if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
-                arrives = per_sample(builder, "dS", layer_plan, part, (sample, sample + 1))
-                at = layer_plan.pooled(replace(part.neurons, samples=(sample, sample + 1)))
-                values = at.size * layer_plan.layer.pooled_shape[2] * steps
-                nbytes = ceil_div(values * builder.plan.chip.precision.gradient, 8)
-                builder.send(Command.GRADIENT, core, part.core, nbytes, arrives, tile)
-
-
-def gradient_blocks(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> list[Span]:
-    """Sample blocks of a slice: what half of the gradient memory holds, at least one sample."""
-    chip = builder.plan.chip
-    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
-    return list(sample_blocks(part.neurons.samples, bits, chip.core.memory.gradients))
 
 
 def gradient_regions(
@@ -110,14 +69,14 @@ def current_gradient(
     if layer_plan.exact:
         _leave_current_gradient(builder, layer_plan, part, region, tile)
     else:
-        _leave_gradient(builder, layer_plan, part, region, tile)
+        leave_dY(builder, layer_plan, part, region, tile)
 
 
 def normalised_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
 ) -> None:
     """Append NORM_GRAD: dL/dY from dL/dI, the currents and the batch's sums."""
-    product = _product(layer_plan, region)
+    product = product_of(layer_plan, region)
     per_pair = length(product.channels) * length(product.rows) * layer_plan.width
     values = per_pair * length(product.samples) * builder.plan.steps
     tile = builder.add(part.core, _tile(builder, Phase.NORM_GRAD, layer_plan, region))
@@ -135,17 +94,13 @@ def normalised_gradient(
                 region.samples, steps, region.channels, region.rows
             )
         )
-    _leave_gradient(builder, layer_plan, part, region, tile)
+    leave_dY(builder, layer_plan, part, region, tile)
 
 
 def _tile(
     builder: ProgramBuilder, phase: Phase, layer_plan: LayerPlan, region: Region
 ) -> TileDraft:
     return tile_of(phase, layer_plan, Block(region.samples, region.rows, (0, builder.plan.steps)))
-
-
-def _product(layer_plan: LayerPlan, region: Region) -> Region:
-    return Region(region.channels, region.samples, product_span(layer_plan.layer, region.rows))
 
 
 def _arrivals(
@@ -201,12 +156,12 @@ def _recompute(
     """
     if layer_plan.state != "recompute" or layer_plan.exact or layer_plan.layer.neuron is None:
         return ()
-    if not _product(layer_plan, region).size:
+    if not product_of(layer_plan, region).size:
         return ()
     tiles = builder.drafts[part.core]["fp"]
     start = len(tiles)
     steps = (0, builder.plan.steps)
-    walk_products(builder, layer_plan, part, _product(layer_plan, region), steps, Phase.RECOMPUTE)
+    walk_products(builder, layer_plan, part, product_of(layer_plan, region), steps, Phase.RECOMPUTE)
     region_index = builder.recomputed.get(part.core, 0)
     builder.recomputed[part.core] = region_index + 1
     core = f"core{part.core:02d}"
@@ -232,7 +187,7 @@ def _saved_state(
         return
     if layer_plan.state == "recompute":
         if layer_plan.exact:
-            read_currents(builder, layer_plan, part, _product(layer_plan, region), "bp", tile)
+            read_currents(builder, layer_plan, part, product_of(layer_plan, region), "bp", tile)
             neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
             tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
         else:
@@ -270,81 +225,3 @@ def _leave_current_gradient(
             for ident in per_sample(builder, "dI", layer_plan, part, region.samples)
         )
     )
-
-
-def _leave_gradient(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
-) -> None:
-    """Hand dY of a region of neurons to BP and WG: in the gradient memory, or in DRAM."""
-    product, steps = _product(layer_plan, region), (0, builder.plan.steps)
-    values = product.size * layer_plan.width * builder.plan.steps
-    bits = builder.plan.chip.precision.gradient
-    tile.add_energy({"bp.gradient_write": wide_accesses(values, bits)})
-    if layer_plan.norm == "frozen":
-        tile.add_energy({"bp.norm_scale": values})
-    if layer_plan.stored.dY == "dram":
-        tile.add_writes(
-            layer_plan.addressed.tensors["dY"].runs(
-                product.samples, steps, product.channels, product.rows, layer_plan.skips
-            )
-        )
-        tile.add_saves(
-            tuple(
-                builder.done.expect(ident)
-                for ident in per_sample(builder, "dY saved", layer_plan, part, region.samples)
-            )
-        )
-        return
-    tile.add_needs(_free_memory(builder, layer_plan, part))
-    for_wg = per_sample(builder, "dY for WG", layer_plan, part, region.samples)
-    builder.send(Command.GRADIENT, part.core, part.core, 0, for_wg, tile)
-    if layer_plan.producers:
-        _share(builder, layer_plan, part, product, tile)
-
-
-def _free_memory(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> tuple[int, ...]:
-    """The completion of the WG block that must let go of the memory this dY block is put into.
-
-    Blocks alternate between two halves; one that needs the whole memory waits for all before it,
-    and the next one for it.
-    """
-    chip = builder.plan.chip
-    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
-    whole = bits > chip.core.memory.gradients // 2
-    block_index, before_whole = builder.grads.get(part.core, (0, False))
-    builder.grads[part.core] = (block_index + 1, whole)
-    freed = block_index - (1 if whole or before_whole else 2)
-    return (builder.done.ident("dY used", f"core{part.core:02d}", freed),) if freed >= 0 else ()
-
-
-def _share(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, dY: Region, tile: TileDraft
-) -> None:
-    """Give dY to every core whose BP rows need it: its own, and neighbours across row cuts."""
-    for reader in layer_plan.cut.slices:
-        if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
-            continue
-        needed = Region(
-            part.neurons.channels,
-            reader.neurons.samples,
-            output_rows(layer_plan.layer, reader.input_rows),
-        )
-        shared = dY.meet(needed)
-        if shared is None:
-            continue
-        values = layer_plan.dY[
-            :, slice(*shared.samples), slice(*shared.channels), slice(*shared.rows)
-        ]
-        live = layer_plan.live[:, slice(*shared.samples)]
-        elements = values[0, 0].size * int(np.count_nonzero(live))
-        present = int(np.count_nonzero(values[live]))
-        nbytes = gradient_bytes(builder, elements, present, builder.plan.chip.precision.gradient)
-        arrives = per_sample(builder, "dY for BP", layer_plan, reader, shared.samples)
-        builder.send(Command.GRADIENT, part.core, reader.core, nbytes, arrives, tile)
-
-
-def gradient_bytes(builder: ProgramBuilder, elements: int, present: int, bits: int) -> int:
-    """Payload of gradients: plain in mode ``dense``, else a bitmap and the values present."""
-    if builder.plan.chip.core.engines.bp.mode == "dense":
-        present = elements
-    return bitmap_bytes(elements, present, bits)

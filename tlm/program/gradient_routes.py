@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tlm.program.builder import ProgramBuilder, per_sample
-from tlm.program.gradient import gradient_bytes
+from tlm.program.dY_exchange import gradient_bytes
 from tlm.program.tile_draft import TileDraft
 from tlm.space.array_types import Bools
 from tlm.space.phase import Command

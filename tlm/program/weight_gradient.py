@@ -20,7 +20,7 @@ from tlm.program.builder import (
     per_sample,
     saved_inputs,
 )
-from tlm.program.gradient import gradient_blocks
+from tlm.program.dY_exchange import gradient_blocks
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length

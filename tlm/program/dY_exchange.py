@@ -1,0 +1,112 @@
+"""dY on its way from the gradient unit to BP and WG.
+
+Where dY fits the gradient memory it is handed on there: its blocks alternate between the halves,
+and neighbours across row cuts get the rows they need. Else it goes to DRAM.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tlm.counts.blocks import sample_blocks
+from tlm.placement.slice_bits import dY_bits
+from tlm.program.builder import (
+    ProgramBuilder,
+    bitmap_bytes,
+    per_sample,
+    wide_accesses,
+)
+from tlm.program.tile_draft import TileDraft
+from tlm.space.geometry import output_rows, product_span
+from tlm.space.phase import Command
+from tlm.space.region import Region, Slice, Span, length
+from tlm.storage.plan import LayerPlan
+
+
+def gradient_blocks(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> list[Span]:
+    """Sample blocks of a slice: what half of the gradient memory holds, at least one sample."""
+    chip = builder.plan.chip
+    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
+    return list(sample_blocks(part.neurons.samples, bits, chip.core.memory.gradients))
+
+
+def product_of(layer_plan: LayerPlan, region: Region) -> Region:
+    return Region(region.channels, region.samples, product_span(layer_plan.layer, region.rows))
+
+
+def leave_dY(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
+) -> None:
+    """Hand dY of a region of neurons to BP and WG: in the gradient memory, or in DRAM."""
+    product, steps = product_of(layer_plan, region), (0, builder.plan.steps)
+    values = product.size * layer_plan.width * builder.plan.steps
+    bits = builder.plan.chip.precision.gradient
+    tile.add_energy({"bp.gradient_write": wide_accesses(values, bits)})
+    if layer_plan.norm == "frozen":
+        tile.add_energy({"bp.norm_scale": values})
+    if layer_plan.stored.dY == "dram":
+        tile.add_writes(
+            layer_plan.addressed.tensors["dY"].runs(
+                product.samples, steps, product.channels, product.rows, layer_plan.skips
+            )
+        )
+        tile.add_saves(
+            tuple(
+                builder.done.expect(ident)
+                for ident in per_sample(builder, "dY saved", layer_plan, part, region.samples)
+            )
+        )
+        return
+    tile.add_needs(_free_memory(builder, layer_plan, part))
+    for_wg = per_sample(builder, "dY for WG", layer_plan, part, region.samples)
+    builder.send(Command.GRADIENT, part.core, part.core, 0, for_wg, tile)
+    if layer_plan.producers:
+        _share(builder, layer_plan, part, product, tile)
+
+
+def _free_memory(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> tuple[int, ...]:
+    """The completion of the WG block that must let go of the memory this dY block is put into.
+
+    Blocks alternate between two halves; one that needs the whole memory waits for all before it,
+    and the next one for it.
+    """
+    chip = builder.plan.chip
+    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
+    whole = bits > chip.core.memory.gradients // 2
+    block_index, before_whole = builder.grads.get(part.core, (0, False))
+    builder.grads[part.core] = (block_index + 1, whole)
+    freed = block_index - (1 if whole or before_whole else 2)
+    return (builder.done.ident("dY used", f"core{part.core:02d}", freed),) if freed >= 0 else ()
+
+
+def _share(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, dY: Region, tile: TileDraft
+) -> None:
+    """Give dY to every core whose BP rows need it: its own, and neighbours across row cuts."""
+    for reader in layer_plan.cut.slices:
+        if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
+            continue
+        needed = Region(
+            part.neurons.channels,
+            reader.neurons.samples,
+            output_rows(layer_plan.layer, reader.input_rows),
+        )
+        shared = dY.meet(needed)
+        if shared is None:
+            continue
+        values = layer_plan.dY[
+            :, slice(*shared.samples), slice(*shared.channels), slice(*shared.rows)
+        ]
+        live = layer_plan.live[:, slice(*shared.samples)]
+        elements = values[0, 0].size * int(np.count_nonzero(live))
+        present = int(np.count_nonzero(values[live]))
+        nbytes = gradient_bytes(builder, elements, present, builder.plan.chip.precision.gradient)
+        arrives = per_sample(builder, "dY for BP", layer_plan, reader, shared.samples)
+        builder.send(Command.GRADIENT, part.core, reader.core, nbytes, arrives, tile)
+
+
+def gradient_bytes(builder: ProgramBuilder, elements: int, present: int, bits: int) -> int:
+    """Payload of gradients: plain in mode ``dense``, else a bitmap and the values present."""
+    if builder.plan.chip.core.engines.bp.mode == "dense":
+        present = elements
+    return bitmap_bytes(elements, present, bits)

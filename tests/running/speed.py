@@ -39,7 +39,7 @@ def transactions_per_s(job: str) -> float:
     """A whole run with its full trace, transactions per second of CPU time."""
     with tempfile.TemporaryDirectory() as folder:
         cost = run_job(job, out=Path(folder) / "run").cost
-    return float(cost["transactions"] / cost["simulation_cpu_s"])
+    return cost.transactions / cost.simulation_cpu_s
 
 
 def shares_by_room(job: str) -> dict[str, float]:

@@ -74,8 +74,12 @@ def test_a_killed_run_is_told_from_a_running_one(tmp_path: Path) -> None:
     out = tmp_path / "run"
     script = (
         "import sys, time; from pathlib import Path; from tlm.running.folder import create;"
-        "from tlm.running.manifest import Manifest; out = create(Path(sys.argv[1]), 'x');"
-        "Manifest(out, {}, {}, {}); print('ready', flush=True); time.sleep(60)"
+        "from tlm.running.cost import RunCost; from tlm.running.request import RunRequest;"
+        "from tlm.running.manifest import Manifest, RunInputs;"
+        "out = create(Path(sys.argv[1]), 'x');"
+        "inputs = RunInputs('', '', 0, '', '', '', '', '', '', None);"
+        "Manifest(out, RunRequest('x'), inputs, RunCost(0, 0, 0.0, 0, 0));"
+        "print('ready', flush=True); time.sleep(60)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(tlm.__file__).parents[1])}
     command = [sys.executable, "-c", script, str(out)]

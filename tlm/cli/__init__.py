@@ -1,8 +1,10 @@
-"""The command line ``python -m tlm``: one module a verb, and one place where errors end.
+"""The command line ``python -m tlm``: one module per verb, and one place where errors end.
 
 typer needs the verbs' signatures only. So a verb's module imports typer, options and errors at its
 top; all that costs time (rich, pydantic, numpy, h5py, simpy, and every room that uses them) is
 imported inside the functions that need it.
+
+A verb may have more than six parameters: typer makes one option of each.
 """
 
 from __future__ import annotations
@@ -75,8 +77,8 @@ app.command()(gpu)
 app.command()(doctor)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         typer.echo(f"tlm {__version__}")
         raise typer.Exit
 

@@ -58,10 +58,10 @@ def area(
 
 
 def _by_component(rows: list[AreaRow]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    components: dict[str, float] = {}
     for row in rows:
-        found[row.component] = found.get(row.component, 0.0) + row.total_mm2
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+        components[row.component] = components.get(row.component, 0.0) + row.total_mm2
+    return dict(sorted(components.items(), key=lambda item: -item[1]))
 
 
 def _parts(rows: list[AreaRow]) -> Table:

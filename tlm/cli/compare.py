@@ -15,6 +15,7 @@ from tlm.quantity_text import energy_text, time_text
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
+    from tlm_analysis.findings.compare import Change, RunComparison
 
 SHOWN = 10  # parts of a difference; the rest is one line
 
@@ -35,76 +36,84 @@ def compare(
         raise ConfigError("compare: expected at least two run folders, got one")
     from tlm_analysis.findings.compare import compare_runs
 
-    found = []
+    comparisons = []
     with steps_bar("compare", len(run_dirs) - 1) as step:
         for other in run_dirs[1:]:
             step(other.name)
-            found.append(compare_runs(run_dirs[0], other))
+            comparisons.append(compare_runs(run_dirs[0], other))
     if as_json:
-        typer.echo(json.dumps([_as_json(one) for one in found], indent=1, allow_nan=False))
+        typer.echo(
+            json.dumps(
+                [_as_json(comparison) for comparison in comparisons], indent=1, allow_nan=False
+            )
+        )
         return
-    for one in found:
-        console().print(_screen(one))
+    for comparison in comparisons:
+        console().print(_screen(comparison))
 
 
-def _as_json(found: Any) -> dict[str, Any]:
+def _as_json(comparison: RunComparison) -> dict[str, Any]:
     return {
-        "before": str(found.before.folder),
-        "after": str(found.after.folder),
-        "values": {key: list(pair) for key, pair in found.values.items()},
-        "split_otherwise": list(found.split_otherwise),
-        "makespan_ps": [run.summary.time.makespan_ps for run in (found.before, found.after)],
+        "before": str(comparison.before.folder),
+        "after": str(comparison.after.folder),
+        "values": {key: list(pair) for key, pair in comparison.values.items()},
+        "split_otherwise": list(comparison.split_otherwise),
+        "makespan_ps": [
+            run.summary.time.makespan_ps for run in (comparison.before, comparison.after)
+        ],
         "time_ps": [
             {
-                "phase": one.key[0],
-                "resource": one.key[1],
-                "before": int(one.before),
-                "after": int(one.after),
-                "change": int(one.change),
+                "phase": part.key[0],
+                "resource": part.key[1],
+                "before": int(part.before),
+                "after": int(part.after),
+                "change": int(part.change),
             }
-            for one in found.time
+            for part in comparison.time
         ],
-        "total_pj": [run.summary.energy.total_pj for run in (found.before, found.after)],
-        "partial_traces": list(found.partial),
+        "total_pj": [run.summary.energy.total_pj for run in (comparison.before, comparison.after)],
+        "partial_traces": list(comparison.partial),
         "energy_pj": [
             {
-                "component": one.key[0],
-                "action": one.key[1],
-                "before": float(one.before),
-                "after": float(one.after),
-                "change": float(one.change),
-                "from_work": float(one.work),
-                "from_price": float(one.price),
+                "component": part.key[0],
+                "action": part.key[1],
+                "before": float(part.before),
+                "after": float(part.after),
+                "change": float(part.change),
+                "from_work": float(part.work),
+                "from_price": float(part.price),
             }
-            for one in found.energy
+            for part in comparison.energy
         ],
     }
 
 
-def _screen(found: Any) -> Group:
+def _screen(comparison: RunComparison) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    before, after = found.before, found.after
+    before, after = comparison.before, comparison.after
     text = Text(f"{after.folder} against {before.folder}\n", style="bold")
-    for key, (old, new) in list(found.values.items())[:SHOWN]:
+    for key, (old, new) in list(comparison.values.items())[:SHOWN]:
         text.append(f"  {key}: {old or 'none'} -> {new or 'none'}\n")
-    if len(found.values) > SHOWN:
-        text.append(f"  and {len(found.values) - SHOWN} other chip values\n")
-    if found.split_otherwise:
-        text.append(f"  layers split otherwise: {', '.join(found.split_otherwise)}\n")
-    for note in found.partial:
+    if len(comparison.values) > SHOWN:
+        text.append(f"  and {len(comparison.values) - SHOWN} other chip values\n")
+    if comparison.split_otherwise:
+        text.append(f"  layers split otherwise: {', '.join(comparison.split_otherwise)}\n")
+    for note in comparison.partial:
         text.append(f"  {note}\n")
-    if found.partial:
+    if comparison.partial:
         text.append("  critical paths need whole traces: the time is not taken apart\n")
     times = [run.summary.time.makespan_ps for run in (before, after)]
     energies = [run.summary.energy.total_pj for run in (before, after)]
     return Group(
         text,
         _line("Time", times, time_text),
-        _parts("on the critical path", ("phase", "resource"), found.time, times[0], time_text),
+        _parts("on the critical path", ("phase", "resource"), comparison.time, times[0], time_text),
         _line("Energy", energies, energy_text),
-        _parts("by component", ("component", "action"), found.energy, energies[0], energy_text),
+        _parts(
+            "by component", ("component", "action"), comparison.energy, energies[0], energy_text
+        ),
     )
 
 
@@ -119,7 +128,7 @@ def _line(what: str, values: Sequence[float], words: Callable[[float], str]) -> 
 def _parts(
     title: str,
     heads: tuple[str, str],
-    changes: Sequence[Any],
+    changes: Sequence[Change],
     whole: float,
     words: Callable[[float], str],
 ) -> Any:
@@ -130,8 +139,8 @@ def _parts(
     extra = ("from work", "from price") if priced else ()
     table = plain_table(title, *heads, "before", "after", "change", "of before", *extra)
     table.columns[1].justify = "left"
-    moved = [one for one in changes if one.change]
-    rows = [(one.key, [one]) for one in moved[:SHOWN]]
+    moved = [part for part in changes if part.change]
+    rows = [(part.key, [part]) for part in moved[:SHOWN]]
     if len(moved) > SHOWN:
         rows.append((("others", f"{len(moved) - SHOWN} parts"), moved[SHOWN:]))
     for key, parts in [*rows, (("all", ""), list(changes))]:

@@ -43,12 +43,12 @@ class Finding:
 
 def doctor(as_json: AsJson = False) -> None:
     """Look at versions, packages, extras, HDF5, folder and terminal; exit 2 if runs would fail."""
-    found = list(findings())
+    results = list(findings())
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
+        typer.echo(json.dumps([asdict(finding) for finding in results], indent=1))
     else:
-        _show(found)
-    if any(one.state == "fault" for one in found):
+        _show(results)
+    if any(finding.state == "fault" for finding in results):
         from tlm.errors import ConfigError
 
         raise ConfigError("doctor: mend what is marked as a fault above, then look again")
@@ -75,10 +75,10 @@ def _installed() -> Finding:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        found = version(DISTRIBUTION)
+        number = version(DISTRIBUTION)
     except PackageNotFoundError:
         return Finding("tlm", "note", f"{__version__}, run from its sources, not installed")
-    return Finding("tlm", "ok", found)
+    return Finding("tlm", "ok", number)
 
 
 def _package(name: str) -> Finding:
@@ -146,12 +146,12 @@ def _terminal() -> Finding:
     return Finding("terminal", "ok" if "utf" in encoding else "note", detail)
 
 
-def _show(found: list[Finding]) -> None:
+def _show(results: list[Finding]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
     styles = {"ok": "green", "note": "yellow", "fault": "bold red"}
-    width = max(len(one.what) for one in found)
-    for one in found:
-        console.print(f"{one.state:5}", style=styles[one.state], end="  ")
-        console.print(f"{one.what:{width}}  {one.detail}", markup=False)
+    width = max(len(finding.what) for finding in results)
+    for finding in results:
+        console.print(f"{finding.state:5}", style=styles[finding.state], end="  ")
+        console.print(f"{finding.what:{width}}  {finding.detail}", markup=False)

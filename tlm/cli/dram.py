@@ -42,7 +42,7 @@ def dram(
     requests: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Requests to replay: 'R 0x1f40' or '0x1f40 READ CLOCK' a line."
+            metavar="FILE", help="Requests to replay: 'R 0x1f40' or '0x1f40 READ CLOCK' per line."
         ),
     ] = None,
     interval: Annotated[
@@ -59,7 +59,7 @@ def dram(
     ] = None,
     address_map: Annotated[
         str | None,
-        typer.Option("--map", help="Address fields, most significant first, instead of the own."),
+        typer.Option("--map", help="Address fields, most significant first, instead of its own."),
     ] = None,
     page: Annotated[Page, typer.Option(help="Row buffer policy.")] = Page.OPEN,
     read_queue: Annotated[int, typer.Option(min=1, help="Bursts in the read queue.")] = 32,
@@ -88,7 +88,8 @@ def dram(
         address_map=address_map,
     )
     offered = _offered(timing, pattern, requests, count, nbytes, address_map)
-    loads = [f"int:{one:g}" for one in interval or []] + [f"win:{one}" for one in window or []]
+    loads = [f"int:{clocks:g}" for clocks in interval or []]
+    loads += [f"win:{number}" for number in window or []]
     lines = [",".join(COLUMNS)]
     if not as_json:
         typer.echo(lines[0])

@@ -34,7 +34,9 @@ def export(
     ] = False,
     dram_requests: Annotated[
         DramFormat | None,
-        typer.Option(help="Requests of every DRAM channel, a burst a line: dram0.FORMAT.txt, ..."),
+        typer.Option(
+            help="Requests of every DRAM channel, one burst per line: dram0.FORMAT.txt, ..."
+        ),
     ] = None,
     noc_messages: Annotated[
         bool, typer.Option("--noc-messages", help="Every packet on the network: noc_messages.csv.")
@@ -79,7 +81,7 @@ def _written(
     dram_requests: DramFormat | None,
     noc_messages: bool,
 ) -> Iterator[Path]:
-    """Write what is wanted, one file after the other."""
+    """Write what the options name, one file after the other."""
     from tlm.config.tables.dram_timing import load_dram_timing
     from tlm.trace.chip import chip_of
     from tlm.trace.csv_tables import csv_lines

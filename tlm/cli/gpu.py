@@ -89,8 +89,8 @@ def gpu(
     from tlm_analysis.gpu import screen
 
     if as_json:
-        found = screen.figures(workload, gpu.value, precision.value, neuron.value, run_dirs or [])
-        typer.echo(json.dumps(found, indent=1, allow_nan=False))
+        content = screen.figures(workload, gpu.value, precision.value, neuron.value, run_dirs or [])
+        typer.echo(json.dumps(content, indent=1, allow_nan=False))
         return
     text = screen.screen(
         workload,

@@ -56,7 +56,7 @@ def noc(
     ] = None,
     model: Annotated[NocModel, typer.Option(help="Model of the network.")] = NocModel.ROUTER,
     stages: Annotated[int, typer.Option(help="Pipeline stages of a router, 2 to 4.")] = 4,
-    vcs: Annotated[int, typer.Option(min=1, help="Virtual channels an input.")] = 4,
+    vcs: Annotated[int, typer.Option(min=1, help="Virtual channels per input.")] = 4,
     vc_buffer: Annotated[int, typer.Option(min=1, help="Flits a virtual channel holds.")] = 8,
     routing: Annotated[
         RoutingOption, typer.Option(help="Routes of the router model.")
@@ -77,7 +77,7 @@ def noc(
     columns, rows = mesh_size(mesh)
     shape = RouterShape(stages, vcs, vc_buffer, routing.value)
     rates = rate or [(i + 1) / SWEEP_STEPS for i in range(SWEEP_STEPS)]
-    loads = [TrafficPattern(traffic, columns, rows, packet_flits, one, seed) for one in rates]
+    loads = [TrafficPattern(traffic, columns, rows, packet_flits, load, seed) for load in rates]
     name = f"{mesh} {traffic}, {packet_flits} flits, {vcs} VCs, {stages} stages, {model.value}"
     points = []
     lines = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,7 @@ from tlm.trace.summary_file import as_json
 
 if TYPE_CHECKING:
     from tlm.config.layers import LoadedChip
+    from tlm.running.cost import SimulationCost
 
 WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _NETWORKS = {
@@ -36,7 +38,7 @@ class Finished(Protocol):
     @property
     def chip(self) -> LoadedChip: ...
     @property
-    def cost(self) -> dict[str, Any]: ...
+    def cost(self) -> SimulationCost: ...
     @property
     def ok(self) -> bool: ...
 
@@ -50,7 +52,7 @@ def figures(result: Finished, baseline: Any) -> dict[str, Any]:
     """The summary with the run's folder, its cost and the GPU baseline, as plain values."""
     return {
         "folder": str(result.folder),
-        "cost": result.cost,
+        "cost": asdict(result.cost),
         "summary": as_json(result.summary),
         "gpu": {
             "device": baseline.device,
@@ -271,6 +273,6 @@ def _footer(result: Finished) -> Text:
         f"{assumed} assumed chip values (config.resolved.yaml), {share:.0%} of energy from assumed "
         f"coefficients (energy.csv), {_NETWORKS[result.summary.chip.noc_model]}\n",
         ("Simulated ", "bold"),
-        f"in {cost['total_wall_s']:.1f} s, {cost['transactions_per_s']:,.0f} transactions/s, "
-        f"{cost['peak_rss_mib']:.0f} MiB; results in {result.folder}",
+        f"in {cost.total_wall_s:.1f} s, {cost.transactions_per_s:,.0f} transactions/s, "
+        f"{cost.peak_rss_mib:.0f} MiB; results in {result.folder}",
     )

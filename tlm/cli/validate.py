@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ValidationTask = TypeVar("ValidationTask")
 Result = TypeVar("Result")
 
-PANELS = (  # of the network's figure: side, flits a packet, traffic
+PANELS = (  # of the network's figure: side, flits per packet, traffic
     (8, 5, "uniform"),
     (8, 1, "uniform"),
     (4, 5, "transpose"),
@@ -106,14 +106,14 @@ def _map(
 
 
 def _counted(results: Iterable[Result], total: int, what: str) -> list[Result]:
-    found = []
+    measured = []
     began = time.monotonic()
     for result in results:
-        found.append(result)
-        if len(found) % 50 == 0 or len(found) == total:
-            left_s = (time.monotonic() - began) * (total / len(found) - 1)
-            typer.echo(f"{what}: {len(found)} of {total} points, {left_s:.0f} s left", err=True)
-    return found
+        measured.append(result)
+        if len(measured) % 50 == 0 or len(measured) == total:
+            left_s = (time.monotonic() - began) * (total / len(measured) - 1)
+            typer.echo(f"{what}: {len(measured)} of {total} points, {left_s:.0f} s left", err=True)
+    return measured
 
 
 def _draw(findings: Findings, folder: Path) -> list[str]:

@@ -49,10 +49,10 @@ def check(file: File) -> None:
 
     console = Console()
     workload = open_workload(file)
-    for found in audit(workload):
-        if found.layers:
-            console.print(audit_table(found))
-        for line in flip_lines(found):
+    for iteration in audit(workload):
+        if iteration.layers:
+            console.print(audit_table(iteration))
+        for line in flip_lines(iteration):
             typer.echo(line)
     levels = ", ".join(workload.levels)
     typer.echo(f"{workload.path}: ok, {len(workload.iterations)} iterations read ({levels})")

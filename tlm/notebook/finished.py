@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 
@@ -18,6 +17,8 @@ from tlm.config.layers import LoadedChip, load_chip
 from tlm.errors import InvalidResultError, TraceError
 from tlm.notebook.page import summary_html
 from tlm.notebook.picture import Picture
+from tlm.running.cost import SimulationCost
+from tlm.running.manifest import read_cost
 from tlm.running.runner import run_job
 from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
@@ -37,7 +38,7 @@ class Run:
     folder: Path
     summary: Summary
     chip: LoadedChip
-    cost: dict[str, Any]
+    cost: SimulationCost
 
     @property
     def ok(self) -> bool:
@@ -51,17 +52,17 @@ class Run:
 
     @property
     def transactions(self) -> pandas.DataFrame:
-        """One row a transaction; empty if the run was traced at level ``phase``."""
+        """One row per transaction; empty if the run was traced at level ``phase``."""
         return self._frame("transactions")
 
     @property
     def activity(self) -> pandas.DataFrame:
-        """One row an interval of an engine's time, which they tile without overlap."""
+        """One row per interval of an engine's time, which they tile without overlap."""
         return self._frame("activity")
 
     @property
     def energy(self) -> pandas.DataFrame:
-        """One row a (component, action, phase, layer): count times pJ, with its source."""
+        """One row per (component, action, phase, layer): count times pJ, with its source."""
         from tlm_analysis.reading.frames import energy_frame
 
         return energy_frame(self.folder, self.layers)
@@ -156,15 +157,5 @@ def open_run(folder: str | Path) -> Run:
         TraceError: there is no such run, or it did not end.
     """
     place = Path(folder)
-    summary, manifest = read_summary(place), _json(place / "manifest.json")
-    return Run(place, summary, load_chip(place / "config.resolved.yaml"), manifest["cost"])
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TraceError(f"{path}: no such file; give the folder of a finished run") from None
-    except ValueError:
-        raise TraceError(f"{path}: no JSON; give the folder of a finished run") from None
-    return found
+    summary, cost = read_summary(place), read_cost(place)
+    return Run(place, summary, load_chip(place / "config.resolved.yaml"), cost)

@@ -1,7 +1,8 @@
-"""What a run will cost, told before it begins: transactions exactly, the rest about."""
+"""What it takes to simulate a run: estimated before it begins, and measured when it is over."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
@@ -36,20 +37,34 @@ class RunCost:
     memory_bytes: int
 
 
-def loading_bytes(workload: Workload, which: int) -> int:
+@dataclass(frozen=True, slots=True)
+class SimulationCost:
+    """What the simulation took on this machine: for the manifest, never for the summary.
+
+    Wall and processor time of the simulation alone, and the wall time from loading to the last
+    check. ``trace_truncated`` is ``disk-full`` or ``budget`` if the trace ends before the run.
+    """
+
+    events: int
+    transactions: int
+    events_per_transaction: float
+    simulation_wall_s: float
+    simulation_cpu_s: float
+    transactions_per_s: float
+    total_wall_s: float
+    peak_rss_mib: float
+    trace_truncated: str | None
+
+
+def loading_bytes(workload: Workload, number: int) -> int:
     """Memory below which the masks of an iteration cannot be loaded, known from the header."""
-    elements = 0
-    for wanted in expected_bits(workload, which).values():
-        count = 1
-        for side in wanted.shape:
-            count *= side
-        elements += count
+    elements = sum(math.prod(bits.shape) for bits in expected_bits(workload, number).values())
     return LIBRARY_BYTES + LOADING_BYTES_PER_ELEMENT * elements
 
 
 def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits) -> RunCost:
     """What it will cost to simulate ``program``, at a trace level and with limits to the trace."""
-    tiles = [tile for engines in program.tiles for some in engines.values() for tile in some]
+    tiles = [tile for engines in program.tiles for run in engines.values() for tile in run]
     transactions = sum(_transactions(tile, chip.noc.payload) for tile in tiles)
     rows = {
         "off": 0,

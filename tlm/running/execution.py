@@ -6,9 +6,7 @@ import contextlib
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tlm.config.resolved import resolved_yaml
 from tlm.errors import (
@@ -23,12 +21,12 @@ from tlm.hardware.energy import energy_rows
 from tlm.hardware.waits import wait_graph
 from tlm.kernel import StuckError, run_until
 from tlm.laws import Bill, check_run
-from tlm.running.cost import RunCost
+from tlm.running.cost import RunCost, SimulationCost
 from tlm.running.figures.energy import energy_part
 from tlm.running.figures.summary import summarise
 from tlm.running.folder import release, release_reserve, sha256, write_atomic
 from tlm.running.interrupts import Abort, StopRequest
-from tlm.running.manifest import Manifest
+from tlm.running.manifest import Manifest, RunInputs
 from tlm.running.memory import memory_limit
 from tlm.running.partial import partial_summary
 from tlm.running.preparation import PreparedRun
@@ -38,6 +36,31 @@ from tlm.storage.mapping_file import mapping_text
 from tlm.trace.schema import FILE_NAME
 from tlm.trace.writer import TraceWriter
 from tlm.version import __version__
+
+
+class _Clocks:
+    """Wall and processor time from the beginning of a simulation on."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started  # when the run began to load
+        self.wall = time.perf_counter()
+        self.processor = time.process_time()
+
+    def cost(self, events: int, transactions: int, trace_truncated: str | None) -> SimulationCost:
+        """What a simulation that ends now has taken."""
+        now = time.perf_counter()
+        wall_s = now - self.wall
+        return SimulationCost(
+            events=events,
+            transactions=transactions,
+            events_per_transaction=events / max(1, transactions),
+            simulation_wall_s=wall_s,
+            simulation_cpu_s=time.process_time() - self.processor,
+            transactions_per_s=transactions / wall_s,
+            total_wall_s=now - self.started,
+            peak_rss_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            trace_truncated=trace_truncated,
+        )
 
 
 class Execution:
@@ -84,7 +107,7 @@ class Execution:
     def _begin(self, cost: RunCost) -> Manifest:
         """The manifest, before anything else; without room even for it, nothing is left."""
         try:
-            return Manifest(self.folder, asdict(self.request), _inputs(self.prepared), asdict(cost))
+            return Manifest(self.folder, self.request, _inputs(self.prepared), cost)
         except TlmError:
             release(self.folder)
             with contextlib.suppress(OSError):
@@ -97,9 +120,11 @@ class Execution:
             with contextlib.suppress(TlmError):
                 self.writer.close(complete=False)
 
-    def _end(self, status: str, **figures: Any) -> None:
+    def _end(
+        self, status: str, cost: SimulationCost | None = None, reason: str | None = None
+    ) -> None:
         release_reserve(self.folder)
-        self.manifest.close(status, results=digests(self.folder), **figures)
+        self.manifest.close(status, digests(self.folder), cost, reason)
 
     def _simulate(self, started: float) -> RunResult:
         prepared, trace = self.prepared, self.request.trace
@@ -113,7 +138,7 @@ class Execution:
             writer.transactions if trace == "transaction" else None,
             writer.activity if trace != "off" else None,
         )
-        began, used = time.perf_counter(), time.process_time()
+        began = _Clocks(started)
         try:
             events = self._events(chip, writer)
         except (DeadlockError, InterruptedRunError) as error:
@@ -121,22 +146,20 @@ class Execution:
             raise
         chip.settle()
         writer.close(complete=True)
-        simulated = {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - used}
-        return self._finish(chip, writer, _cost(chip, events, simulated, started))
+        return self._finish(chip, began.cost(events, _queued(chip), writer.truncated))
 
-    def _finish(self, chip: Chip, writer: TraceWriter, cost: dict[str, Any]) -> RunResult:
+    def _finish(self, chip: Chip, cost: SimulationCost) -> RunResult:
         """Check and write the figures of a run that reached its end."""
-        prepared, truncated = self.prepared, writer.truncated
+        prepared = self.prepared
         rows = energy_rows(chip, prepared.chip.energy)
         bill = Bill(rows, energy_part(rows).total_pj, prepared.chip.energy)
         checks = check_run(chip, prepared.program, prepared.due, bill)
         summary = summarise(chip, prepared, rows, checks)
         release_reserve(self.folder)
         write_results(self.folder, summary, rows, checks)
-        cost |= {"trace_truncated": truncated}
-        full = truncated == "disk-full" and summary.ok
+        full = cost.trace_truncated == "disk-full" and summary.ok
         self._end("disk-full" if full else summary.status, cost=cost)
-        return RunResult(self.folder, summary, prepared.workload, prepared.chip, cost, truncated)
+        return RunResult(self.folder, summary, prepared.workload, prepared.chip, cost)
 
     def _new_writer(self) -> TraceWriter:
         attributes = {"tlm_version": __version__, "workload_sha256": self.prepared.workload.sha256}
@@ -204,31 +227,16 @@ def _work_done(chip: Chip) -> int:
     return tiles + _queued(chip) - in_flight
 
 
-def _inputs(prepared: PreparedRun) -> dict[str, Any]:
-    return {
-        "workload": prepared.workload.name,
-        "workload_sha256": prepared.workload.sha256,
-        "iteration": prepared.recording.iteration,
-        "chip": prepared.chip.config.name,
-        "config_sha256": sha256(prepared.config_text),
-        "energy_table": prepared.chip.energy.name,
-        "energy_sha256": file_digest(prepared.chip.energy.path),
-        "dram_device": prepared.timing.name,
-        "dram_sha256": sha256(repr(prepared.timing)),
-        "seed": prepared.workload.seed,
-    }
-
-
-def _cost(chip: Chip, events: int, simulated: dict[str, float], started: float) -> dict[str, Any]:
-    """What the simulation cost: for the manifest, never for the summary."""
-    transactions = _queued(chip)
-    return {
-        "events": events,
-        "transactions": transactions,
-        "events_per_transaction": events / max(1, transactions),
-        "simulation_wall_s": simulated["wall_s"],
-        "simulation_cpu_s": simulated["cpu_s"],
-        "transactions_per_s": transactions / simulated["wall_s"],
-        "total_wall_s": time.perf_counter() - started,
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+def _inputs(prepared: PreparedRun) -> RunInputs:
+    return RunInputs(
+        workload=prepared.workload.name,
+        workload_sha256=prepared.workload.sha256,
+        iteration=prepared.recording.iteration,
+        chip=prepared.chip.config.name,
+        config_sha256=sha256(prepared.config_text),
+        energy_table=prepared.chip.energy.name,
+        energy_sha256=file_digest(prepared.chip.energy.path),
+        dram_device=prepared.timing.name,
+        dram_sha256=sha256(repr(prepared.timing)),
+        seed=prepared.workload.seed,
+    )

@@ -87,7 +87,7 @@ def create(out: Path | None, name: str) -> Path:
         DiskFullError: there is no room for the results of a run; the folder is not left behind.
         TraceError: ``out`` holds something or belongs to another run, or cannot be made.
     """
-    made = out is None or not out.exists()
+    is_new = out is None or not out.exists()
     try:
         folder = _numbered(folder_name(name)) if out is None else _given(out)
     except OSError as error:
@@ -99,7 +99,7 @@ def create(out: Path | None, name: str) -> Path:
         _reserve(folder)
     except OSError as error:
         release(folder)
-        if made:
+        if is_new:
             folder.rmdir()
         raise DiskFullError(
             f"{folder}: no room for the results of a run ({error.strerror}); free "

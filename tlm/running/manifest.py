@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import sys
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import TraceError
+from tlm.running.cost import RunCost, SimulationCost
 from tlm.running.folder import is_locked, write_json
+from tlm.running.request import RunRequest
 from tlm.version import __version__
 
 FILE_NAME = "manifest.json"
@@ -32,15 +35,27 @@ KILLED = "killed"  # what a reader makes of "running" where nobody runs any more
 _MAX_BYTES = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """What a run was made of, by name and by digest; ``seed`` is that of a drawn job."""
+
+    workload: str
+    workload_sha256: str
+    iteration: int
+    chip: str
+    config_sha256: str
+    energy_table: str
+    energy_sha256: str
+    dram_device: str
+    dram_sha256: str
+    seed: int | None
+
+
 class Manifest:
     """Written with status ``running`` before anything else, replaced as a whole at the end."""
 
     def __init__(
-        self,
-        folder: Path,
-        request: dict[str, Any],
-        inputs: dict[str, Any],
-        estimate: dict[str, Any],
+        self, folder: Path, request: RunRequest, inputs: RunInputs, estimate: RunCost
     ) -> None:
         self._folder = folder
         self.content: dict[str, Any] = {
@@ -51,9 +66,9 @@ class Manifest:
             "source_sha256": source_digest(),
             "argv": sys.argv,
             "cwd": str(Path.cwd()),
-            "request": request,
-            "inputs": inputs,
-            "estimate": estimate,
+            "request": asdict(request),
+            "inputs": asdict(inputs),
+            "estimate": asdict(estimate),
             "started": _now(),
             "python": platform.python_version(),
             "platform": platform.platform(),
@@ -61,9 +76,23 @@ class Manifest:
         }
         write_json(folder / FILE_NAME, self.content)
 
-    def close(self, status: str, **figures: Any) -> None:
-        """Replace the manifest with a final status and what is known at the end."""
-        self.content |= {"status": status, "finished": _now(), **figures}
+    def close(
+        self,
+        status: str,
+        results: dict[str, str],
+        cost: SimulationCost | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Replace the manifest with a final status and what is known at the end.
+
+        ``results`` are the digests of the files by name; ``cost`` is known of a run that reached
+        its end, ``reason`` is the text of the error that ended another.
+        """
+        self.content |= {"status": status, "finished": _now(), "results": results}
+        if cost is not None:
+            self.content["cost"] = asdict(cost)
+        if reason is not None:
+            self.content["reason"] = reason
         write_json(self._folder / FILE_NAME, self.content)
 
 
@@ -91,6 +120,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if content["status"] == "running" and not is_locked(folder):
         content["status"] = KILLED
     return content
+
+
+def read_cost(folder: Path) -> SimulationCost:
+    """What it took to simulate the finished run in ``folder``.
+
+    Raises:
+        TraceError: its manifest does not say.
+    """
+    try:
+        return SimulationCost(**read_manifest(folder)["cost"])
+    except (KeyError, TypeError):
+        raise TraceError(
+            f"{folder / FILE_NAME}: no cost of a simulation; give the folder of a finished run"
+        ) from None
 
 
 @cache

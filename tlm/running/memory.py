@@ -46,8 +46,8 @@ def require_memory(needed_bytes: int, limit_bytes: int | None, what: str) -> Non
 
 def available_bytes() -> int | None:
     """What this process may still take, its present memory included; None where nobody says."""
-    found = [nbytes for nbytes in (_free_bytes(), _cgroup_bytes()) if nbytes is not None]
-    return min(found) + resident_bytes() if found else None
+    free = [nbytes for nbytes in (_free_bytes(), _cgroup_bytes()) if nbytes is not None]
+    return min(free) + resident_bytes() if free else None
 
 
 def resident_bytes() -> int:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tlm.errors import InvalidResultError, TraceError
 from tlm.running.difference import first_text_difference, first_trace_difference
-from tlm.running.manifest import FILE_NAME, read_manifest, source_digest
+from tlm.running.manifest import FILE_NAME, RunInputs, read_manifest, source_digest
 from tlm.running.preparation import PreparedRun, prepare
 from tlm.running.request import RunRequest
 from tlm.running.results import file_digest
-from tlm.running.runner import run_job
-from tlm.trace.limits import TraceLimits
+from tlm.running.runner import run_request
 from tlm.trace.schema import FILE_NAME as TRACE_NAME
 from tlm.trace.schema import LEVELS
 from tlm.version import __version__
-from tlm.workload.drawn.kinds import ActivityKind
 
 FINISHED = ("ok", "invalid", "disk-full")
 TEXTS = ("mapping.yaml", "summary.json", "energy.csv", "stats.csv")
@@ -30,38 +29,17 @@ CONFIG = "config.resolved.yaml"
 MAPPING = "mapping.yaml"  # places the job as the file did that the run was given
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Limits(_Strict):
-    budget_bytes: int | None
-    window_ps: list[int] | None
-
-
-class _Request(_Strict):
-    workload: str
-    chip: str
-    overrides: list[str]
-    iteration: int | None
-    mapping: str | None
-    trace: str
-    activity: ActivityKind
-    limits: _Limits
-    mem_bytes: int | None
-
-
 class Record(BaseModel):
     """What of a manifest a rerun relies on."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     status: str
     tlm_version: str
     source_sha256: str
     cwd: str
-    request: _Request
-    inputs: dict[str, Any]
+    request: RunRequest
+    inputs: RunInputs
     results: dict[str, str] = {}
 
 
@@ -83,9 +61,9 @@ def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         if out is None:
             out = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rerun"
-        again = out.absolute()
-        _run(folder.absolute(), again, record, stack)
-        compared = _compare(folder, again)
+        repeated = out.absolute()
+        _run(folder.absolute(), repeated, record, stack)
+        compared = _compare(folder, repeated)
     yield f"identical: {', '.join(compared)}"
 
 
@@ -103,16 +81,16 @@ def prepare_recorded(folder: Path, workload: str | None) -> PreparedRun:
     request = RunRequest(
         workload or record.request.workload,
         str(folder / CONFIG),
-        iteration=inputs["iteration"],
+        iteration=inputs.iteration,
         mapping=str(folder / MAPPING),
         activity=record.request.activity,
     )
     return_there = workload is None and cwd.is_dir()
     with contextlib.chdir(cwd) if return_there else contextlib.nullcontext():
         prepared = prepare(request)
-    if prepared.workload.sha256 != inputs["workload_sha256"]:
+    if prepared.workload.sha256 != inputs.workload_sha256:
         raise TraceError(
-            f"{folder}: the run was of another {inputs['workload']} (its checksum differs); "
+            f"{folder}: the run was of another {inputs.workload} (its checksum differs); "
             "name the file with --workload"
         )
     return prepared
@@ -132,7 +110,9 @@ def check_record(folder: Path) -> Record:
             f"compared ({', '.join(FINISHED)}); run the job again"
         )
     try:
-        record = Record.model_validate(content)
+        # From JSON text: the strict rules take lists for tuples there, and mappings for classes.
+        relied_on = {name: content[name] for name in Record.model_fields if name in content}
+        record = Record.model_validate_json(json.dumps(relied_on))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
@@ -158,39 +138,36 @@ def check_files(folder: Path, record: Record) -> None:
             )
 
 
-def _run(folder: Path, again: Path, record: Record, stack: contextlib.ExitStack) -> None:
+def _run(folder: Path, repeated: Path, record: Record, stack: contextlib.ExitStack) -> None:
     """The same job on the chip that the folder describes, from the working folder of then."""
-    request, limits = record.request, record.request.limits
     if Path(record.cwd).is_dir():
         stack.enter_context(contextlib.chdir(record.cwd))
-    window = limits.window_ps and (limits.window_ps[0], limits.window_ps[-1])
-    run_job(
-        request.workload,
+    request = replace(
+        record.request,
         chip=str(folder / CONFIG),
-        iteration=record.inputs.get("iteration"),
-        mapping=folder / MAPPING if request.mapping is not None else None,
-        out=again,
-        trace=request.trace,
-        activity=request.activity,
-        limits=TraceLimits(limits.budget_bytes, window or None),
-        mem_bytes=request.mem_bytes,
+        overrides=(),
+        iteration=record.inputs.iteration,
+        mapping=None if record.request.mapping is None else str(folder / MAPPING),
     )
-    inputs = read_manifest(again)["inputs"]
+    run_request(request, repeated)
+    inputs = read_manifest(repeated)["inputs"]
     for key in INPUTS:
-        if inputs[key] != record.inputs.get(key):
+        if inputs[key] != getattr(record.inputs, key):
             raise TraceError(
-                f"{folder / FILE_NAME}: {key} was {str(record.inputs.get(key))[:12]}..., is "
+                f"{folder / FILE_NAME}: {key} was {getattr(record.inputs, key)[:12]}..., is "
                 f"{inputs[key][:12]}...: this input has changed since, so nothing can be compared"
             )
 
 
-def _compare(folder: Path, again: Path) -> list[str]:
+def _compare(folder: Path, repeated: Path) -> list[str]:
     """The names of the files that are equal; raises at the first that is not."""
-    pairs = [(name, first_text_difference(folder / name, again / name)) for name in TEXTS]
-    if (folder / TRACE_NAME).exists() and (again / TRACE_NAME).exists():
-        equal = file_digest(folder / TRACE_NAME) == file_digest(again / TRACE_NAME)
-        found = None if equal else first_trace_difference(folder / TRACE_NAME, again / TRACE_NAME)
-        pairs.append((TRACE_NAME if equal else f"{TRACE_NAME} (rows)", found))
+    pairs = [(name, first_text_difference(folder / name, repeated / name)) for name in TEXTS]
+    if (folder / TRACE_NAME).exists() and (repeated / TRACE_NAME).exists():
+        equal = file_digest(folder / TRACE_NAME) == file_digest(repeated / TRACE_NAME)
+        difference = (
+            None if equal else first_trace_difference(folder / TRACE_NAME, repeated / TRACE_NAME)
+        )
+        pairs.append((TRACE_NAME if equal else f"{TRACE_NAME} (rows)", difference))
     for _, difference in pairs:
         if difference is not None:
             raise InvalidResultError(f"{folder}: not reproduced: {difference}")

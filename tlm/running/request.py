@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tlm.config.layers import LoadedChip
+from tlm.running.cost import SimulationCost
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.trace.summary import Summary
 from tlm.workload.drawn.kinds import ActivityKind
@@ -48,19 +48,20 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: its folder, the summary, and what it cost to simulate.
-
-    ``trace_truncated`` is ``disk-full`` or ``budget`` if the trace ends before the run.
-    """
+    """A finished run: its folder, the summary, and what it cost to simulate."""
 
     folder: Path
     summary: Summary
     workload: Workload
     chip: LoadedChip
-    cost: dict[str, Any]
-    trace_truncated: str | None
+    cost: SimulationCost
 
     @property
     def ok(self) -> bool:
         """Whether every invariant holds."""
         return self.summary.ok
+
+    @property
+    def trace_truncated(self) -> str | None:
+        """``disk-full`` or ``budget`` if the trace ends before the run."""
+        return self.cost.trace_truncated

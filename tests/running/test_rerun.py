@@ -101,6 +101,7 @@ def test_the_first_difference_is_named(copied: Path, capsys: pytest.CaptureFixtu
         ("manifest.json", '"status": "ok"', '"status": "interrupted"', "only a run that reached"),
         ("manifest.json", '"overrides": [', '"overrides": [1, ', "request.overrides.0"),
         ("manifest.json", '"trace": "transaction"', '"trace": "all"', "request.trace: expected"),
+        ("manifest.json", '"activity": "recorded",', "", "request.activity: missing"),
         ("manifest.json", '"workload_sha256": "', '"workload_sha256": "0', "has changed since"),
     ],
 )

@@ -6,7 +6,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -117,6 +117,9 @@ def check_record(folder: Path) -> Record:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         raise TraceError(f"{where}: {key}: {first['msg']}; give a folder that a run left") from None
+    missing = [key.name for key in fields(RunRequest) if key.name not in content["request"]]
+    if missing:  # a default is what is asked today, not what was asked then
+        raise TraceError(f"{where}: request.{missing[0]}: missing; give a folder that a run left")
     if record.request.trace not in LEVELS:
         raise TraceError(f"{where}: request.trace: expected one of {', '.join(LEVELS)}")
     return record

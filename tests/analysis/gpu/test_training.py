@@ -51,7 +51,7 @@ def test_a_step_makes_the_recorded_weight_gradients(name: str) -> None:
 @pytest.mark.parametrize("name", ["cifar-sew", "cifar-vgg8", "cifar-vgg8-bn", "mnist-fc-t25"])
 def test_the_graph_computes_what_the_recipe_trained(name: str) -> None:
     """Residual sums, average pools, norms and read-outs: outputs as of the recipe's network."""
-    from tlm.workload.training.loop import torchnet
+    from tlm.workload.training import torchnet
 
     workload, recipe = open_workload(name), recipe_of(name)
     torch.manual_seed(0)

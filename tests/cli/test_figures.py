@@ -175,3 +175,28 @@ def test_no_colour_off_terminals(run_dir: Path, capsys: pytest.CaptureFixture[st
     for words in (["compare", str(run_dir), str(run_dir)], ["doctor"], ["presets"]):
         assert main(words) == 0
         assert "\x1b" not in capsys.readouterr().out
+
+
+DEPTHWISE = """
+from tlm.workload.builder import Builder
+from tlm.workload.surrogate import lif_neuron
+from tlm.workload.synthetic import Network
+net = Builder((3, 8, 8), lif_neuron())
+net.conv(24, 3, 1, 1)
+net.conv(24, 3, 2, 1, groups=24)
+net.linear(10, readout=True)
+layers = tuple(net.layers)
+NETWORK = Network("depthwise", layers, batch=2, steps=3, encoding="direct", source="test")
+"""
+
+
+def test_a_depthwise_network_runs_to_its_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Grouped convolutions of stride 2: all laws hold, and the GPU baseline stands beside."""
+    (tmp_path / "net.py").write_text(DEPTHWISE, "utf-8")
+    words = ["run", f"{tmp_path / 'net.py'}:dense", "--trace", "off"]
+    run = figures(capsys, *words, "--out", str(tmp_path / "json"))
+    assert run["summary"]["status"] == "ok" and run["gpu"]["time_s"] > 0
+    assert main([*words, "--out", str(tmp_path / "screen")]) == 0
+    assert "A100" in capsys.readouterr().out

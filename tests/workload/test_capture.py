@@ -296,3 +296,29 @@ def test_levels_keep_what_they_say(tmp_path: Path) -> None:
     assert (exact.parameters[0].weights == net[0].weight.detach().numpy()[..., None, None]).all()
     for ours, theirs in zip(rounded.dI, exact.dI, strict=True):
         assert abs(ours - theirs).max() <= abs(theirs).max() * 2**-11
+
+
+def test_grouped_convolutions_and_padding_by_word(tmp_path: Path) -> None:
+    """A depthwise convolution of stride 2 behind one padded by the word "same", then a read-out."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding="same"),
+        Integrate(),
+        nn.Flatten(0, 1),
+        nn.Conv2d(6, 12, 3, stride=2, padding=1, groups=6),
+        nn.Unflatten(0, (T, B)),
+        Integrate(),
+        nn.Flatten(2),
+        nn.Linear(192, 10),
+    )
+
+    def forward() -> Any:
+        images = frames(3, 8, 8).expand(T, B, 3, 8, 8)
+        current = net[0](images.flatten(0, 1)).unflatten(0, (T, B))
+        return net[1:](current).mean(0)
+
+    louder(net)
+    cap = Capture(net, steps=T, neurons={Integrate: declare(spike=Bell.apply, **OWN)})
+    same, depthwise, _ = recorded(cap, forward, tmp_path, iterations=1).layers
+    assert (same.padding, same.product_shape) == ((1, 1), (6, 8, 8))
+    assert (depthwise.groups, depthwise.weight_shape) == (6, (12, 1, 3, 3))

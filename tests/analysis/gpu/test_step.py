@@ -74,6 +74,16 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
     )
 
 
+def with_second_convolution(groups: int) -> Workload:
+    """The job with a convolution 4 -> 4 of 3x3 in between, on 8x8, of some groups."""
+    plain = job()
+    first, linear = plain.layers
+    first = replace(first, pool=None)
+    deep = replace(first, index=1, name="deep", in_shape=(4, 8, 8), sources=(0,), groups=groups)
+    linear = replace(linear, index=2, in_shape=(256, 1, 1), sources=(1,))
+    return replace(plain, layers=(first, deep, linear))
+
+
 # By hand, N = T B = 6 images, FP32: conv in 6*64 = 384, out 6*256 = 1536, pooled 6*64 = 384,
 # weights 36; linear in 384, out 60, weights 640. Elements read and written:
 FP32_ELEMENTS = {
@@ -136,6 +146,32 @@ def test_a_strided_input_gradient_does_no_more_operations_than_the_forward_pass(
     assert len(strided) == 6
     for name in strided:
         assert flop[f"{name} dgrad"] == flop[f"{name} conv"]
+
+
+def test_a_depthwise_convolution_does_its_own_work_and_reads_each_operand_once() -> None:
+    """4 groups of 1 x 1 channels, 6 images of 64 positions: a quarter of a dense layer's work."""
+    grouped = with_second_convolution(groups=4)
+    kernels = {k.name: k for k in training_step(network_of(grouped), "fp32", "fused")}
+    products = [kernels[f"deep {name}"] for name in ("conv", "dgrad", "wgrad")]
+    assert {kernel.flop for kernel in products} == {2 * 6 * 64 * 4 * 9}
+    image, weights = 4 * 6 * 256, 4 * 4 * 9
+    assert [(k.read_nbytes, k.write_nbytes) for k in products] == [
+        (image + weights, image), (image + weights, image), (2 * image, weights)
+    ]  # fmt: skip
+    assert kernels["adam update"].read_nbytes == 4 * 4 * (36 + 36 + 640 * 4)
+    # A product of one channel each fills one column of a tile of 32.
+    forward = products[0].gemm
+    assert forward is not None
+    assert (forward.tiles, forward.n, forward.tile_n) == (4 * forward.rows, 1, 32)
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_products_of_groups_move_no_more_than_a_dense_product(groups: int) -> None:
+    """Fewer weights and no operand that more than one group reads."""
+    dense, grouped = (baseline(with_second_convolution(n), precision="fp32") for n in (1, groups))
+    assert grouped.compulsory_nbytes < dense.compulsory_nbytes
+    assert grouped.l2_nbytes <= dense.l2_nbytes
+    assert grouped.time_s > 0
 
 
 def test_the_first_layer_has_no_input_gradient() -> None:

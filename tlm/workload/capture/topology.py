@@ -47,6 +47,7 @@ def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Lay
                 current_pool=_current_pool(stage),
                 neuron=_neuron(stage.neuron),
                 pool=pools.behind.get(at),
+                groups=_groups(stage.product),
             )
         )
     _check_ends(layers)
@@ -93,18 +94,34 @@ def _window(boundary: Boundary) -> tuple[Pair, Pair, Pair]:
     if boundary.kind == "linear":
         return (1, 1), (1, 1), (0, 0)
     module = boundary.module
-    if module.groups != 1 or set(module.dilation) != {1} or isinstance(module.padding, str):
-        raise WorkloadError(
-            f"{boundary.name}: groups, dilation and padding by a word are not modelled; use "
-            "groups=1, dilation=1 and padding in numbers"
-        )
+    if set(module.dilation) != {1}:
+        raise WorkloadError(f"{boundary.name}: dilation is not modelled; use dilation=1")
     if module.padding_mode != "zeros":
         raise WorkloadError(f"{boundary.name}: padding_mode {module.padding_mode} is not modelled")
-    return _pair(module.kernel_size), _pair(module.stride), _pair(module.padding)
+    return _pair(module.kernel_size), _pair(module.stride), _padding(boundary)
+
+
+def _padding(boundary: Boundary) -> Pair:
+    """Zeros on each side, also where the module says "same" or "valid"."""
+    module = boundary.module
+    if module.padding == "valid":
+        return (0, 0)
+    if module.padding != "same":
+        return _pair(module.padding)
+    if any(size % 2 == 0 for size in module.kernel_size):
+        raise WorkloadError(
+            f"{boundary.name}: padding='same' pads an even kernel by more on one side, which is "
+            "not modelled; use an odd kernel, or padding in numbers"
+        )
+    return (module.kernel_size[0] // 2, module.kernel_size[1] // 2)
 
 
 def _pair(value: Any) -> Pair:
     return (int(value[0]), int(value[1]))
+
+
+def _groups(boundary: Boundary) -> int:
+    return int(boundary.module.groups) if boundary.kind == "conv" else 1
 
 
 def _norm(boundary: Boundary | None) -> Norm | None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, TypeAlias
 
-from tlm.errors import WorkloadError
 from tlm.workload import bundled_networks, open_workload
 from tlm.workload.model import Layer, Shape3, Workload
 
@@ -40,6 +39,7 @@ class NetworkStage:
     unpooled_shape: Shape3 = (0, 0, 0)
     norm: bool = False
     neuron: bool = True
+    groups: int = 1
 
     @property
     def taps(self) -> int:
@@ -49,7 +49,7 @@ class NetworkStage:
     @property
     def weights(self) -> int:
         """Elements of the weight tensor."""
-        return self.out_shape[0] * self.in_shape[0] * self.taps
+        return self.out_shape[0] * self.in_shape[0] // self.groups * self.taps
 
     @property
     def outputs(self) -> int:
@@ -94,16 +94,7 @@ def network_named(name: str) -> NetworkShapes:
 
 
 def network_of(workload: Workload) -> NetworkShapes:
-    """The shapes of a recorded job.
-
-    Raises WorkloadError for grouped convolutions, whose kernels are not modelled.
-    """
-    for layer in workload.layers:
-        if layer.groups > 1:
-            raise WorkloadError(
-                f"layer {layer.name}: grouped convolutions have no GPU baseline; run the chip "
-                "model alone, or use a job without groups"
-            )
+    """The shapes of a recorded job."""
     return NetworkShapes(
         name=workload.name,
         stages=tuple(_stage(layer, workload.layers) for layer in workload.layers),
@@ -132,4 +123,5 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         unpooled_shape=first,
         norm=layer.norm is not None,
         neuron=layer.neuron is not None,
+        groups=layer.groups,
     )

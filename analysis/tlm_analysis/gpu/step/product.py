@@ -2,6 +2,11 @@
 
 Implicit GEMM: with N images, forward is [N E F, C R S] x [C R S, K], the input gradient
 [N H W, K R S] x [K R S, C] and the weight gradient [K, N E F] x [N E F, C R S].
+
+A grouped convolution is one launch of G such products (assumed: implicit GEMM, as cuDNN's grouped
+kernels). Each reads its own part of both operands, as the parts of a split product do, so that G
+products of C / G and K / G channels are one split into G; groups narrower than a tile leave the
+rest of it idle.
 """
 
 from __future__ import annotations
@@ -27,27 +32,31 @@ class Products:
         self._pixels_out = images * prod(stage.product_shape[1:])
         self._pixels_in = images * prod(stage.in_shape[1:])
         self._reuse = self._pixels_out * stage.taps / self._pixels_in
+        self._inputs_each = stage.in_shape[0] // stage.groups
+        self._outputs_each = stage.product_shape[0] // stage.groups
 
     def forward(self, inputs: GpuTensor, weight: GpuTensor, outputs: GpuTensor) -> None:
         """Outputs from inputs."""
         stage = self._stage
-        gemm = tiled(self._pixels_out, stage.product_shape[0], stage.in_shape[0] * stage.taps)
-        gemm = replace(gemm, reuse=self._reuse)
+        gemm = tiled(self._pixels_out, self._outputs_each, stage.in_shape[0] * stage.taps)
+        gemm = replace(gemm, reuse=self._reuse, splits=stage.groups)
         self._launch(stage.kind, "fp", (self._touched(inputs), weight), outputs, gemm)
 
     def input_gradient(self, dY: GpuTensor, weight: GpuTensor, dX: GpuTensor) -> None:
         """dX, the gradient of the inputs, from dY; a stride adds no work."""
         stage = self._stage
-        gemm = tiled(self._pixels_in, stage.in_shape[0], stage.product_shape[0] * stage.taps)
-        gemm = replace(gemm, reuse=stage.taps, useful=2 * self._pixels_out * stage.weights)
+        gemm = tiled(self._pixels_in, self._inputs_each, stage.product_shape[0] * stage.taps)
+        useful = 2 * self._pixels_out * stage.weights
+        gemm = replace(gemm, reuse=stage.taps, useful=useful, splits=stage.groups)
         self._launch("dgrad", "bp", (dY, weight), dX, gemm)
 
     def weight_gradient(self, dY: GpuTensor, inputs: GpuTensor, dW: GpuTensor) -> None:
         """dW, the gradient of the weights; the sum over images is split to use the whole GPU."""
         stage = self._stage
-        gemm = tiled(stage.product_shape[0], stage.in_shape[0] * stage.taps, self._pixels_out)
-        splits = max(1, min(_BLOCKS // gemm.tiles, gemm.k // _LEAST_K))
-        gemm = replace(gemm, reuse=self._reuse, over_images=True, splits=splits)
+        groups, pixels = stage.groups, self._pixels_out
+        gemm = tiled(self._outputs_each, self._inputs_each * stage.taps, groups * pixels)
+        splits = max(1, min(_BLOCKS // (groups * gemm.tiles), pixels // _LEAST_K))
+        gemm = replace(gemm, reuse=self._reuse, over_images=True, splits=groups * splits)
         inputs = self._touched(inputs)
         if splits == 1:
             self._launch("wgrad", "wg", (dY, inputs), dW, gemm)

@@ -36,3 +36,6 @@ if not TYPE_CHECKING:  # a type checker would take any name for one that this fi
         if name not in __all__:
             raise AttributeError(f"module 'tlm' has no attribute {name!r}")
         return getattr(import_module("tlm.notebook"), name)
+
+    def __dir__() -> list[str]:
+        return __all__

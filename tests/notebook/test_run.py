@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import tlm
-from tlm.errors import InvalidResultError, TraceError
+from tlm.errors import ConfigError, InvalidResultError, TraceError
 
 ROOT = Path(tlm.__file__).parent.parent
 
@@ -46,6 +46,25 @@ def test_overrides_are_those_of_the_command_line(tmp_path: Path) -> None:
     assert slow.chip.config.core.clock == 250e6
     with pytest.raises(tlm.errors.ConfigError, match=r"core\.clock"):
         tlm.run("mnist-fc", overrides={"core.clock": 250}, out=tmp_path / "b")
+
+
+def test_activity_and_mapping_are_those_of_the_command_line(tmp_path: Path) -> None:
+    dense = tlm.run("digits", out=tmp_path / "dense", trace="off", activity="dense")
+    mapping = tmp_path / "dense" / "mapping.yaml"
+    recorded = tlm.run("digits", out=tmp_path / "recorded", trace="off", mapping=mapping)
+    manifest = json.loads((tmp_path / "recorded" / "manifest.json").read_text())
+    assert manifest["request"]["mapping"] == str(mapping)
+    assert recorded.summary.time.makespan_ps < dense.summary.time.makespan_ps
+
+
+def test_an_activity_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no kind 'bernoulli'; give one of: recorded, dense, ann"):
+        tlm.run("digits", out=tmp_path / "run", activity="bernoulli")  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()
+
+
+def test_completion_offers_what_a_user_can_call() -> None:
+    assert set(dir(tlm)) == {"Run", "__version__", "open_run", "run"}
 
 
 def test_frames_add_up_to_the_summary(run: tlm.Run) -> None:

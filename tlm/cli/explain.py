@@ -18,7 +18,7 @@ def explain(
     ] = False,
     workload: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The job, where it is not where the run found it."),
+        typer.Option(metavar="FILE", help="The job, where it is not one that ships."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

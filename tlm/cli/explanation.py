@@ -82,13 +82,13 @@ class Explanation:
 def explanation(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
     """Explain the run in ``run_dir``; ``verify`` runs every relieved chip.
 
-    ``workload`` names the job where it is not where the run found it.
+    ``workload`` names a job that does not ship.
 
     Raises:
         TraceError: the folder holds no finished run, or not what the run left, or of another job.
     """
     run = open_run_dir(run_dir)
-    prepared = prepare_recorded(run_dir.absolute(), workload)
+    prepared = prepare_recorded(run_dir, workload)
     with tlm.trace.open(run_dir) as trace:
         partial = coverage(trace).note
         path = None if partial else critical_path(trace)

@@ -14,7 +14,7 @@ def report(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
     workload: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The job, where it is not a bundled one of that name."),
+        typer.Option(metavar="FILE", help="The job, where it is not one that ships."),
     ] = None,
 ) -> None:
     """Write report.html into a run's folder: every figure on one page, nothing fetched."""

@@ -14,9 +14,13 @@ def rerun(
         Path | None,
         typer.Option(metavar="DIR", help="Keep the new run here; thrown away if not given."),
     ] = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The job, where it is not one that ships."),
+    ] = None,
 ) -> None:
     """Run again what a folder says was run, and compare everything it left byte by byte."""
     from tlm.running.repeat import rerun_run
 
-    for line in rerun_run(run_dir, out):
+    for line in rerun_run(run_dir, out, workload):
         typer.echo(line)

@@ -59,7 +59,10 @@ def _lines(
     for detail in error.errors(include_url=False):
         path = tuple(str(part) for part in detail["loc"])
         texts = str(detail.get("ctx", {}).get("error", "")).split("\n")
-        if path:
+        inside = known_keys(model, path) if texts[0] else ()
+        if path and texts[0].split(":")[0] in inside:  # a check across the keys of a group
+            texts = [f"{'.'.join(path)}.{text}" for text in texts]
+        elif path:
             text = texts[0] or _text(detail, path, model, extends)
             texts = [f"{'.'.join(path)}: {text}"]
         for text in texts:  # a check across keys writes several lines, each with its own key
@@ -81,7 +84,8 @@ def known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
     kind: Any = model
     for key in path:
         if _is_group(kind):
-            kind = kind.model_fields[key].annotation
+            fields = kind.model_fields.items()
+            kind = next(field.annotation for name, field in fields if key in (name, field.alias))
         else:
             kind = get_args(kind)[-1]  # dict[str, X] or list[X]
         if type(None) in get_args(kind):  # X | None

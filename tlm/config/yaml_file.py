@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
 )
 
 from tlm.errors import ConfigError
+from tlm.files import read_regular
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 12
@@ -70,15 +71,10 @@ def _yaml() -> YAML:
 
 
 def _read_text(path: Path, where: str) -> str:
-    if path.exists() and not path.is_file():
-        raise ConfigError(f"{where}: cannot be read: no regular file")
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{where}: cannot be read: {error.strerror or error}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{where}: larger than {MAX_BYTES} bytes; this is no chip description")
+        data = read_regular(path, MAX_BYTES)
+    except ValueError as error:
+        raise ConfigError(f"{where}: cannot be read: {error}") from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -12,6 +12,7 @@ file                      laws
 ``timing.py``             Every engine's time is accounted for; every channel refreshes in time.
 ``traffic.py``            Bytes, bursts, messages and flits: sent = received = charged.
 ``weight_fetches.py``     All weights that a core uses were fetched since others took their place.
+``dram_commands.py``       Sampled DRAM commands keep every timing of the device's data sheet.
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
@@ -27,6 +28,7 @@ from tlm.hardware.chip import Chip
 from tlm.laws.bounds import channel_busy_ps, lower_bound_checks, lower_bounds_ps
 from tlm.laws.check import Check
 from tlm.laws.completeness import completeness
+from tlm.laws.dram_commands import dram_commands
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
@@ -47,6 +49,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *completeness(chip),
         *dram_traffic(chip, program),
         *refreshes(chip),
+        *dram_commands(chip),
         *message_traffic(chip, program),
         *reduction_traffic(chip, program, due),
         *flit_traffic(chip),

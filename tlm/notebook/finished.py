@@ -22,6 +22,8 @@ from tlm.running.manifest import read_cost
 from tlm.running.runner import run_job
 from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
+from tlm.workload.drawn.kinds import ActivityKind
+from tlm.workload.model import Workload
 
 if TYPE_CHECKING:
     import pandas
@@ -110,21 +112,26 @@ class Run:
 
 
 def run(
-    workload: str,
+    workload: str | Workload,
     *,
     chip: str = "neuromc-20",
     overrides: Mapping[str, object] | None = None,
     iteration: int | None = None,
+    mapping: str | Path | None = None,
+    activity: ActivityKind = "recorded",
     out: str | Path | None = None,
     trace: str = "transaction",
 ) -> Run:
     """Simulate a recorded job on a chip, leave a run folder, and give the finished run.
 
     Args:
-        workload: name of a bundled job, or path of a workload file.
+        workload: name of a bundled job, path of a workload file, or an open job.
         chip: name of a preset, or path of a chip file.
         overrides: single values of the chip, as ``{"core.clock": "400 MHz"}``.
         iteration: which recorded training iteration; the last by default.
+        mapping: mapping file; without it the mapper of the chip's ``mapping`` keys decides.
+        activity: ``recorded``; ``dense``, where nothing is skipped; or ``ann``, the same network
+            as a dense ANN with T = 1.
         out: folder to use; a fresh one under ``runs/`` by default.
         trace: ``off``, ``phase`` or ``transaction``.
 
@@ -138,6 +145,8 @@ def run(
             chip=chip,
             overrides=[f"{key}={value}" for key, value in (overrides or {}).items()],
             iteration=iteration,
+            mapping=None if mapping is None else Path(mapping),
+            activity=activity,
             out=None if out is None else Path(out),
             trace=trace,
             on_progress=on_progress,

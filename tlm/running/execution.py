@@ -36,6 +36,8 @@ from tlm.storage.mapping_file import mapping_text
 from tlm.trace.schema import FILE_NAME
 from tlm.trace.writer import TraceWriter
 from tlm.version import __version__
+from tlm.workload.job_file import FILE_NAME as JOB_NAME
+from tlm.workload.job_file import drawn_job_text
 
 
 class _Clocks:
@@ -128,6 +130,9 @@ class Execution:
 
     def _simulate(self, started: float) -> RunResult:
         prepared, trace = self.prepared, self.request.trace
+        job = drawn_job_text(prepared.asked)
+        if job is not None:
+            write_atomic(self.folder / JOB_NAME, job)
         write_atomic(self.folder / "config.resolved.yaml", resolved_yaml(prepared.chip))
         write_atomic(self.folder / "mapping.yaml", mapping_text(prepared.plan))
         writer = self.writer = self._new_writer()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import sys
 from dataclasses import asdict, dataclass
@@ -14,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import TraceError
+from tlm.files import parse_json, read_regular
 from tlm.running.cost import RunCost, SimulationCost
 from tlm.running.folder import is_locked, write_json
 from tlm.running.request import RunRequest
+from tlm.trace.run_folder import check_folder
 from tlm.version import __version__
 
 FILE_NAME = "manifest.json"
@@ -102,17 +103,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         TraceError: there is none, or it is not one.
     """
+    check_folder(folder)
     path = folder / FILE_NAME
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-        content = json.loads(data) if len(data) <= _MAX_BYTES else None
-    except OSError as error:
+        content = parse_json(read_regular(path, _MAX_BYTES))
+    except ValueError as error:
         raise TraceError(
-            f"{path}: cannot be read ({error.strerror}); give a folder that a run left"
+            f"{path}: cannot be read ({error}); give a folder that a run left"
         ) from None
-    except (ValueError, RecursionError):
-        content = None
     if not isinstance(content, dict) or content.get("schema") != "tlm-manifest":
         raise TraceError(f"{path}: expected the manifest of a run; give a folder that a run left")
     if content.get("status") not in STATUSES:

@@ -33,8 +33,12 @@ NOTHING_SKIPPED = (
 
 @dataclass(frozen=True)
 class PlacedJob:
-    """A job on a chip, planned: nothing has been built or written yet."""
+    """A job on a chip, planned: nothing has been built or written yet.
 
+    ``asked`` is the job as it was opened, ``workload`` what the request's activity makes of it.
+    """
+
+    asked: Workload
     workload: Workload
     recording: Recording
     chip: LoadedChip
@@ -61,7 +65,8 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
         TlmError: a workload, chip or mapping is refused, in one line; or its tensors alone need
             more memory than the request allows or the machine has.
     """
-    workload = as_activity(workload or open_workload(request.workload), request.activity)
+    asked = workload or open_workload(request.workload)
+    workload = as_activity(asked, request.activity)
     nothing_skipped = () if request.activity == "recorded" else NOTHING_SKIPPED
     file = request.mapping
     choices = read_choices(Path(file)) if file is not None else None
@@ -74,7 +79,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     recording = workload.load(number)
     grids = grids_of(choices, workload, chip.config, str(file)) if choices is not None else None
     plan = make_plan(workload, recording, chip, timing, grids)
-    return PlacedJob(workload, recording, chip, timing, plan)
+    return PlacedJob(asked, workload, recording, chip, timing, plan)
 
 
 def _number(workload: Workload, iteration: int | None) -> int:

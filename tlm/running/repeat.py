@@ -21,6 +21,9 @@ from tlm.running.runner import run_request
 from tlm.trace.schema import FILE_NAME as TRACE_NAME
 from tlm.trace.schema import LEVELS
 from tlm.version import __version__
+from tlm.workload import Workload, open_shipped, open_workload
+from tlm.workload.job_file import FILE_NAME as JOB_NAME
+from tlm.workload.job_file import read_drawn_job
 
 FINISHED = ("ok", "invalid", "disk-full")
 TEXTS = ("mapping.yaml", "summary.json", "energy.csv", "stats.csv")
@@ -37,17 +40,16 @@ class Record(BaseModel):
     status: str
     tlm_version: str
     source_sha256: str
-    cwd: str
     request: RunRequest
     inputs: RunInputs
     results: dict[str, str] = {}
 
 
-def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
+def rerun_run(folder: Path, out: Path | None = None, workload: str | None = None) -> Iterator[str]:
     """Run again what ``folder`` records, from its own configuration; yields lines to show.
 
-    The workload, energy table and DRAM device are found where they were and must have the digest
-    they had. ``out`` keeps the new run; by default it is thrown away.
+    Job, energy table and DRAM device must have the digest they had. ``workload`` names a job that
+    does not ship. ``out`` keeps the new run; by default it is thrown away.
 
     Raises:
         InvalidResultError: the new run differs; the text names the first difference.
@@ -58,42 +60,56 @@ def rerun_run(folder: Path, out: Path | None = None) -> Iterator[str]:
     check_files(folder, record)
     if record.source_sha256 != source_digest():
         yield f"run by another tlm ({record.tlm_version}), rerun by this one ({__version__})"
+    job = recorded_job(folder, record, workload)
     with contextlib.ExitStack() as stack:
         if out is None:
             out = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rerun"
-        repeated = out.absolute()
-        _run(folder.absolute(), repeated, record, stack)
-        compared = _compare(folder, repeated)
+        _run(folder, out, record, job)
+        compared = _compare(folder, out)
     yield f"identical: {', '.join(compared)}"
 
 
 def prepare_recorded(folder: Path, workload: str | None) -> PreparedRun:
     """The run in ``folder`` prepared anew from what it left there, every slice on its core.
 
-    ``workload`` names the job where it is not where the run found it.
+    ``workload`` names a job that does not ship.
 
     Raises:
         TraceError: the folder holds no finished run, or not what the run left, or of another job.
     """
     record = check_record(folder)
     check_files(folder, record)
-    inputs, cwd = record.inputs, Path(record.cwd)
+    inputs = record.inputs
     request = RunRequest(
-        workload or record.request.workload,
+        record.request.workload,
         str(folder / CONFIG),
         iteration=inputs.iteration,
         mapping=str(folder / MAPPING),
         activity=record.request.activity,
     )
-    return_there = workload is None and cwd.is_dir()
-    with contextlib.chdir(cwd) if return_there else contextlib.nullcontext():
-        prepared = prepare(request)
+    prepared = prepare(request, recorded_job(folder, record, workload))
     if prepared.workload.sha256 != inputs.workload_sha256:
         raise TraceError(
             f"{folder}: the run was of another {inputs.workload} (its checksum differs); "
             "name the file with --workload"
         )
     return prepared
+
+
+def recorded_job(folder: Path, record: Record, workload: str | None) -> Workload:
+    """The job of the run in ``folder``: ``workload`` if the user names it, else as data only.
+
+    A manifest may come from a stranger, so of what it names only jobs that ship are opened. A
+    network of one's own, drawn, lies in the folder as ``job.json``.
+
+    Raises:
+        WorkloadError: the job is neither; it has to be named.
+    """
+    if workload is not None:
+        return open_workload(workload)
+    if JOB_NAME in record.results:
+        return read_drawn_job(folder / JOB_NAME, open_shipped)
+    return open_shipped(record.request.workload)
 
 
 def check_record(folder: Path) -> Record:
@@ -131,7 +147,8 @@ def check_files(folder: Path, record: Record) -> None:
     Raises:
         TraceError: a file is missing, or another than the manifest says.
     """
-    for name in (CONFIG, *TEXTS):
+    texts = (CONFIG, *TEXTS, *({JOB_NAME} & record.results.keys()))
+    for name in texts:
         path = folder / name
         if name not in record.results or not path.is_file():
             raise TraceError(f"{path}: missing from the run, or not listed in its manifest")
@@ -141,10 +158,8 @@ def check_files(folder: Path, record: Record) -> None:
             )
 
 
-def _run(folder: Path, repeated: Path, record: Record, stack: contextlib.ExitStack) -> None:
-    """The same job on the chip that the folder describes, from the working folder of then."""
-    if Path(record.cwd).is_dir():
-        stack.enter_context(contextlib.chdir(record.cwd))
+def _run(folder: Path, repeated: Path, record: Record, job: Workload) -> None:
+    """The same job on the chip that the folder describes."""
     request = replace(
         record.request,
         chip=str(folder / CONFIG),
@@ -152,7 +167,7 @@ def _run(folder: Path, repeated: Path, record: Record, stack: contextlib.ExitSta
         iteration=record.inputs.iteration,
         mapping=None if record.request.mapping is None else str(folder / MAPPING),
     )
-    run_request(request, repeated)
+    run_request(request, repeated, job)
     inputs = read_manifest(repeated)["inputs"]
     for key in INPUTS:
         if inputs[key] != getattr(record.inputs, key):

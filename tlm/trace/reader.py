@@ -27,6 +27,7 @@ from tlm.trace.check import (
     read_text,
     read_window,
 )
+from tlm.trace.run_folder import check_folder
 from tlm.trace.schema import Unit
 from tlm.trace.unclosed import Unclosed
 
@@ -45,6 +46,7 @@ def open(source: str | Path) -> Trace:
     """
     path = Path(source)
     if path.is_dir():
+        check_folder(path)
         path = path / schema.FILE_NAME
     if not path.is_file():
         raise TraceError(

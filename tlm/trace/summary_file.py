@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -11,9 +10,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from tlm.errors import TraceError
+from tlm.files import parse_json, read_regular
+from tlm.trace.run_folder import check_folder
 from tlm.trace.summary import SCHEMA, DramCommands, Summary
 
 FILE_NAME = "summary.json"
+_MAX_BYTES = 16 << 20  # more than the figures of the most layers and cores take
 _COMMANDS = [field.name for field in fields(DramCommands)]
 
 
@@ -32,13 +34,12 @@ def read_summary(folder: Path) -> Summary:
     Raises:
         TraceError: there is none, or it is not what a run writes; the text names the first fault.
     """
+    check_folder(folder)
     path = folder / FILE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TraceError(f"{path}: no such file; give the folder of a finished run") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise TraceError(f"{path}: not readable as JSON ({error}); run the job again") from None
+        content = parse_json(read_regular(path, _MAX_BYTES))
+    except ValueError as error:
+        raise TraceError(f"{path}: {error}; give the folder of a finished run") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise TraceError(f"{path}: expected JSON of schema {SCHEMA!r}; run the job again")
     dram = content.get("dram")

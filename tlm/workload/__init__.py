@@ -28,7 +28,7 @@ surrogate is a line in ``surrogate.py``. What neurons cost on the chip is charge
 
 from __future__ import annotations
 
-from tlm.workload.bundled import bundled_names, bundled_networks, open_workload
+from tlm.workload.bundled import bundled_names, bundled_networks, open_shipped, open_workload
 from tlm.workload.file.writer import write_workload
 from tlm.workload.model import Layer, Level, Neuron, Norm, Pool, Recording, Workload
 from tlm.workload.values import Parameters, Values
@@ -45,6 +45,7 @@ __all__ = [
     "Workload",
     "bundled_names",
     "bundled_networks",
+    "open_shipped",
     "open_workload",
     "write_workload",
 ]

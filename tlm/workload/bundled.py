@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tlm.errors import WorkloadError
 from tlm.workload.file.reader import read_workload
+from tlm.workload.job_file import SUFFIX as JOB_SUFFIX
+from tlm.workload.job_file import read_drawn_job
 from tlm.workload.model import Workload
-from tlm.workload.synthetic import is_drawn, network_names, open_drawn
+from tlm.workload.synthetic import is_drawn, network_names, open_drawn, open_shipped_network
 
 SUFFIX = ".h5"
 
@@ -39,15 +41,18 @@ def open_workload(name_or_path: str) -> Workload:
     """Open a bundled job by name (``mnist-csnn``) or any workload file by path, and check it.
 
     ``NETWORK:ACTIVITY`` opens a described network with drawn masks: ``s-vgg16:bernoulli(0.1)``,
-    ``s-resnet18[B=1]:like(mnist-csnn)``, ``s-resnet50:dense``. Raises WorkloadError with the
-    nearest names if there is no such job, and on one line with file, key and remedy if the file
-    is not as docs/workload-format.md says.
+    ``s-resnet18[B=1]:like(mnist-csnn)``, ``s-resnet50:dense``. A NETWORK that ends in ``.py`` is
+    run, so ``name_or_path`` must be the user's own word; what stands in a file goes to
+    ``open_shipped``. Raises WorkloadError with the nearest names if there is no such job, and on
+    one line with file, key and remedy if the file is not as docs/workload-format.md says.
     """
     if name_or_path in bundled_names():
         return read_workload(bundled_folder() / f"{name_or_path}{SUFFIX}")
     if is_drawn(name_or_path):
         return open_drawn(name_or_path, networks_folder(), open_workload)
     path = Path(name_or_path)
+    if path.suffix == JOB_SUFFIX and path.is_file():
+        return read_drawn_job(path, open_shipped)
     if path.is_file():
         return read_workload(path)
     if path.suffix == SUFFIX or len(path.parts) > 1:
@@ -58,6 +63,22 @@ def open_workload(name_or_path: str) -> Workload:
             f"{name_or_path}:dense, {name_or_path}:bernoulli(0.1) or {name_or_path}:like(JOB)"
         )
     raise unknown_name(name_or_path, bundled_names(), "workload")
+
+
+def open_shipped(name: str) -> Workload:
+    """Open a job that ships by a name that stands in a file: no path is followed, no file is run.
+
+    Raises WorkloadError if no job, and no network with an activity, ships by that name.
+    """
+    if name in bundled_names():
+        return read_workload(bundled_folder() / f"{name}{SUFFIX}")
+    drawn = open_shipped_network(name, networks_folder(), open_shipped)
+    if drawn is None:
+        raise WorkloadError(
+            f"{name!a} is no job that ships with tlm, and what a file names is neither opened "
+            "nor run: name the job yourself with --workload"
+        )
+    return drawn
 
 
 def unknown_name(name: str, known: list[str], what: str) -> WorkloadError:

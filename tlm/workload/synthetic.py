@@ -1,6 +1,8 @@
 """Networks without tensors, opened as jobs: ``NETWORK[B=1,T=4]:ACTIVITY``.
 
 The network is a description (``workloads/networks``), its masks are drawn by an activity source.
+A description is a program: ``open_drawn`` runs the user's own, ``open_shipped_network`` runs those
+that ship and no other.
 """
 
 from __future__ import annotations
@@ -45,15 +47,34 @@ def is_drawn(text: str) -> bool:
 def open_drawn(text: str, folder: Path, open_job: OpenJob) -> Workload:
     """Open ``NETWORK[B=1,T=4]:ACTIVITY``; what stands in brackets may be left out.
 
-    ``folder`` holds the descriptions. Loading takes about three bytes of memory for each neuron,
-    sample and step. Raises WorkloadError if there is no such
-    network or activity.
+    ``folder`` holds the descriptions that ship; a NETWORK that ends in ``.py`` is the user's own.
+    Loading takes about three bytes of memory for each neuron, sample and step. Raises WorkloadError
+    if there is no such network or activity.
     """
+    name, sizes, activity = _spelt(text)
+    network = _shipped(name, folder) or _own(name, folder)
+    return _drawn(network, sizes, activity, open_job)
+
+
+def open_shipped_network(text: str, folder: Path, open_job: OpenJob) -> Workload | None:
+    """Open ``text`` as ``open_drawn`` does if its network is one of ``folder``; else None."""
+    if _SPELLING.fullmatch(text) is None:
+        return None
+    name, sizes, activity = _spelt(text)
+    network = _shipped(name, folder)
+    return None if network is None else _drawn(network, sizes, activity, open_job)
+
+
+def _spelt(text: str) -> tuple[str, str, str]:
+    """Network, sizes and activity of a text that is spelt so."""
     spelt = _SPELLING.fullmatch(text)
     assert spelt is not None
     name, sizes, activity = spelt.groups()
-    network = _resized(_load(name, folder), sizes or "")
-    return network_job(network, parse_activity(activity, open_job), activity)
+    return name, sizes or "", activity
+
+
+def _drawn(network: Network, sizes: str, activity: str, open_job: OpenJob) -> Workload:
+    return network_job(_resized(network, sizes), parse_activity(activity, open_job), activity)
 
 
 def network_job(network: Network, rule: Activity, words: str) -> Workload:
@@ -85,17 +106,26 @@ def network_job(network: Network, rule: Activity, words: str) -> Workload:
     )
 
 
-def _load(name: str, folder: Path) -> Network:
-    """The description of a bundled network by name, or of the user's network by path."""
-    path = folder / f"{name.replace('-', '_')}.py"
+def _shipped(name: str, folder: Path) -> Network | None:
+    """The network of that name that ships, if there is one."""
     if name not in network_names(folder):
-        path = Path(name)
-        if path.suffix != ".py" or not path.is_file():
-            known = ", ".join(network_names(folder))
-            raise WorkloadError(
-                f'unknown network "{name}"; there are: {known}; or give a .py file of your own'
-            )
-    # Not imported: an import would leave compiled files beside the descriptions.
+        return None
+    return _described(folder / f"{name.replace('-', '_')}.py")
+
+
+def _own(name: str, folder: Path) -> Network:
+    """The user's own network, by the path of its description."""
+    path = Path(name)
+    if path.suffix != ".py" or not path.is_file():
+        known = ", ".join(network_names(folder))
+        raise WorkloadError(
+            f'unknown network "{name}"; there are: {known}; or give a .py file of your own'
+        )
+    return _described(path)
+
+
+def _described(path: Path) -> Network:
+    """The network that a description defines; it is run, which an import would leave files of."""
     network = runpy.run_path(str(path)).get("NETWORK")
     if not isinstance(network, Network):
         raise WorkloadError(f"{path}: expected NETWORK to be a Network")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.errors import TraceError
+from tlm.files import read_regular
 from tlm.trace.energy_csv import COLUMNS, FILE_NAME
+from tlm.trace.run_folder import check_folder
 from tlm.trace.schema import PHASE_NAMES
+
+_MAX_BYTES = 64 << 20  # more than the rows of the most layers take
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,16 @@ def read_energy(run_dir: str | Path) -> RunEnergy:
         TraceError: the file is missing, or a row is not what a run writes.
     """
     path = Path(run_dir) / FILE_NAME
-    if not path.is_file():
-        raise TraceError(f"{path}: no such file; give the folder of a finished run")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise TraceError(f"{path}: expected the columns {','.join(COLUMNS)}")
+    check_folder(path.parent)
+    try:
+        text = read_regular(path, _MAX_BYTES).decode("utf-8")
+        reader = csv.DictReader(StringIO(text, newline=""), restval="")
+        columns = tuple(reader.fieldnames or ())
         rows = list(reader)
+    except (ValueError, csv.Error) as error:
+        raise TraceError(f"{path}: {error}; give the folder of a finished run") from None
+    if columns != COLUMNS:
+        raise TraceError(f"{path}: expected the columns {','.join(COLUMNS)}")
     return RunEnergy(
         component=_texts(rows, "component"),
         action=_texts(rows, "action"),

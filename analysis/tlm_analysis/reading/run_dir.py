@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from tlm.config.yaml_file import read_mapping
 from tlm.errors import TraceError
+from tlm.files import parse_json, read_regular
 from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
 from tlm_analysis.reading.energy import RunEnergy, read_energy
+
+CONFIG_NAME = "config.resolved.yaml"
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,13 @@ class RunDir:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """``manifest.json``."""
-        return _read_json(self.folder / "manifest.json", "tlm-manifest")
+        return _manifest(self.folder / "manifest.json")
 
     @cached_property
     def config(self) -> dict[str, str]:
         """Every chip value of ``config.resolved.yaml`` by its dotted key, as written there."""
-        path = self.folder / "config.resolved.yaml"
-        try:
-            document = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        except (OSError, YAMLError):
-            raise TraceError(f"{path}: missing or not readable; run the job again") from None
-        return dict(_flat("", document))
+        path = self.folder / CONFIG_NAME
+        return dict(_flat("", read_mapping(path, str(path))))
 
     @cached_property
     def energy(self) -> RunEnergy:
@@ -80,13 +77,11 @@ def _flat(prefix: str, value: object) -> Iterator[tuple[str, str]]:
         yield prefix, str(value)
 
 
-def _read_json(path: Path, schema: str) -> dict[str, Any]:
+def _manifest(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TraceError(f"{path}: no such file; give the folder of a finished run") from None
-    except (OSError, ValueError) as error:
-        raise TraceError(f"{path}: not readable as JSON ({error}); run the job again") from None
-    if not isinstance(value, dict) or value.get("schema") != schema:
-        raise TraceError(f"{path}: expected JSON of schema {schema!r}; run the job again")
+        value = parse_json(read_regular(path, _MAX_BYTES))
+    except ValueError as error:
+        raise TraceError(f"{path}: {error}; give the folder of a finished run") from None
+    if not isinstance(value, dict) or value.get("schema") != "tlm-manifest":
+        raise TraceError(f"{path}: expected the manifest of a run; run the job again")
     return value

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import tlm.trace
 from tlm.config.layers import load_chip
 from tlm.errors import TlmError, TraceError
-from tlm.workload import open_workload
+from tlm.workload import open_shipped, open_workload
 from tlm_analysis.gpu import baseline
 from tlm_analysis.reading.coverage import coverage
 from tlm_analysis.reading.run_dir import RunDir, open_run_dir
@@ -35,8 +35,8 @@ def report_html(
 
     Args:
         run_dir: the folder.
-        workload: the run's job, for the GPU beside it; by default the one the run names. Where it
-            cannot be read, the page says so instead.
+        workload: the run's job, for the GPU beside it; by default the shipped one of that name.
+            Where there is none, the page says so instead.
         on_step: called with the name of each part before it is made.
 
     Raises:
@@ -83,10 +83,16 @@ def _texts(run: RunDir) -> dict[str, Any]:
     }
 
 
+def _job_name(run: RunDir) -> str:
+    """What the manifest calls the job: a text from a file, nothing to open or to run."""
+    inputs = run.manifest.get("inputs")
+    return str(inputs.get("workload")) if isinstance(inputs, dict) else ""
+
+
 def _gpu(run: RunDir, workload: str | None) -> dict[str, Any]:
     """The GPU's table and conditions, or why there is none."""
     try:
-        job = open_workload(workload or run.manifest["inputs"]["workload"])
+        job = open_workload(workload) if workload else open_shipped(_job_name(run))
     except TlmError as error:
         return {"gpu": None, "gpu_conditions": [], "gpu_missing": str(error)}
     if job.sha256 != run.summary.workload.sha256:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tlm.config.quantities import Section
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=100_000)]  # 100 A or V
+# Pairs of currents of which the first cannot be smaller: it includes what the second is.
+_NOT_BELOW = (
+    ("idd0_ma", "idd3n_ma"),
+    ("idd3n_ma", "idd2n_ma"),
+    ("idd4r_ma", "idd3n_ma"),
+    ("idd4w_ma", "idd3n_ma"),
+    ("idd5ab_ma", "idd3n_ma"),
+)
 
 
 class DramCurrents(Section):
@@ -27,3 +36,19 @@ class DramCurrents(Section):
     idd4r_ma: Positive
     idd4w_ma: Positive
     idd5ab_ma: Positive
+
+    @model_validator(mode="after")
+    def _above_standby(self) -> Self:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        for command, standby in _NOT_BELOW:
+            low, high = getattr(self, command), getattr(self, standby)
+            if low < high:
+                yield (
+                    f"{command}: expected {standby} = {high} or more, got {low}: its energy would "
+                    "be negative"
+                )

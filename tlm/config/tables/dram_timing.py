@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Self
@@ -17,7 +18,9 @@ from tlm.config.yaml_file import read_mapping
 from tlm.errors import ConfigError
 
 DEVICE_FOLDER = Path(__file__).parent.parent / "dram"
-_LARGEST = 1 << 31  # of any whole number
+_MOST_CLOCKS = 10**6  # hundred times the longest interval of any device
+_MOST_BYTES = 1 << 48  # of a channel
+_BEATS_PER_CLOCK = (1, 2, 4, 8)  # up to a data clock of four times the command clock (LPDDR5)
 
 # Pairs of keys of which the first must not be larger than the second.
 _ORDERED = (
@@ -27,7 +30,7 @@ _ORDERED = (
     ("trp_clk", "trp_all_clk"),
     ("tras_clk", "trc_clk"),
     ("trcd_clk", "tras_clk"),
-    ("trfc_clk", "trefi_clk"),
+    ("tccd_s_clk", "burst_clk"),
     ("burst_length", "columns"),
 )
 
@@ -45,11 +48,11 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-Clocks = Annotated[int, Field(ge=0, le=_LARGEST)]
-PositiveClocks = Annotated[int, Field(ge=1, le=_LARGEST)]
-PowerOfTwo = Annotated[int, Field(ge=1, le=_LARGEST), AfterValidator(_power_of_two)]
+Clocks = Annotated[int, Field(ge=0, le=_MOST_CLOCKS)]
+PositiveClocks = Annotated[int, Field(ge=1, le=_MOST_CLOCKS)]
+PowerOfTwo = Annotated[int, Field(ge=1, le=1 << 24), AfterValidator(_power_of_two)]
 Text = Annotated[str, AfterValidator(_one_line)]
-Period = Annotated[int, BeforeValidator(partial(units.parse, units.TIME)), Field(ge=1)]
+Period = Annotated[int, BeforeValidator(partial(units.parse, units.TIME)), Field(ge=1, le=10**6)]
 
 
 class DramTiming(Section):
@@ -64,11 +67,11 @@ class DramTiming(Section):
     source: Text
     address_map: Text
     tck_ps: Period = Field(alias="tck")
-    bus_bits: PowerOfTwo
+    bus_bits: Annotated[PowerOfTwo, Field(le=4096)]
     burst_length: PowerOfTwo  # beats of an access: burst_length * bus_bits / 8 bytes
-    bank_groups: PowerOfTwo
-    banks_per_group: PowerOfTwo
-    rows: PowerOfTwo
+    bank_groups: Annotated[PowerOfTwo, Field(le=64)]
+    banks_per_group: Annotated[PowerOfTwo, Field(le=64)]
+    rows: Annotated[PowerOfTwo, Field(ge=2)]
     columns: PowerOfTwo  # of bus_bits each, so a row holds columns / burst_length bursts
     burst_clk: PositiveClocks  # data bus time of an access (BL / 2 for a double data rate bus)
     cl_clk: PositiveClocks  # RD to first data beat
@@ -79,8 +82,8 @@ class DramTiming(Section):
     trp_all_clk: Clocks  # precharge of all banks before a refresh
     tras_clk: Clocks
     trc_clk: Clocks
-    tccd_s_clk: Clocks
-    tccd_l_clk: Clocks
+    tccd_s_clk: PositiveClocks
+    tccd_l_clk: PositiveClocks
     trrd_s_clk: Clocks
     trrd_l_clk: Clocks
     tfaw_clk: Clocks
@@ -105,6 +108,16 @@ class DramTiming(Section):
         return self.columns // self.burst_length
 
     @property
+    def field_sizes(self) -> dict[str, int]:
+        """How many values each field of an address has."""
+        return {
+            "row": self.rows,
+            "bank": self.banks_per_group,
+            "column": self.bursts_per_row,
+            "bankgroup": self.bank_groups,
+        }
+
+    @property
     def page_bytes(self) -> int:
         """Bytes of one open row across the channel."""
         return self.bursts_per_row * self.burst_bytes
@@ -125,15 +138,68 @@ class DramTiming(Section):
         return self.burst_bytes / (self.burst_clk * self.tck_ps)
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _consistent(self) -> Self:
         problems = [
-            f"{low}: {getattr(self, low)} is more than {high} = {getattr(self, high)}"
-            for low, high in _ORDERED
-            if getattr(self, low) > getattr(self, high)
+            *(
+                f"{low}: {getattr(self, low)} is more than {high} = {getattr(self, high)}"
+                for low, high in _ORDERED
+                if getattr(self, low) > getattr(self, high)
+            ),
+            *self._geometry_problems(),
+            *self._refresh_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _geometry_problems(self) -> Iterator[str]:
+        """Whether an access, its time on the bus, the capacity and the addresses are possible."""
+        if self.bus_bits * self.burst_length < 8:
+            yield f"burst_length: {self.burst_length} beats of {self.bus_bits} bit are no byte"
+        if self.burst_length not in [beats * self.burst_clk for beats in _BEATS_PER_CLOCK]:
+            yield (
+                f"burst_clk: a bus moves 1, 2, 4 or 8 beats in a clock, so burst_length = "
+                f"{self.burst_length} beats cannot take {self.burst_clk} clocks"
+            )
+        if self.capacity_bytes > _MOST_BYTES:
+            yield (
+                f"rows: a channel holds at most 2^{_MOST_BYTES.bit_length() - 1} bytes, these "
+                f"rows, columns and banks are 2^{self.capacity_bytes.bit_length() - 1}"
+            )
+        try:
+            address_fields(self.address_map, self.field_sizes)
+        except ValueError as error:
+            yield f"address_map: {error}"
+
+    def _refresh_problems(self) -> Iterator[str]:
+        """Whether a row can be opened, written and closed between one refresh and the next."""
+        recovery = self.cwl_clk + self.burst_clk + self.wr_extra_clk + self.twr_clk
+        row = max(self.tras_clk, self.trcd_clk + max(recovery, self.trtp_clk))
+        least = self.trp_all_clk + self.trfc_clk + row
+        if self.trefi_clk <= least:
+            yield (
+                f"trefi_clk: {self.trefi_clk} leaves no time between refreshes: expected more than "
+                f"{least} (trp_all + trfc = {self.trp_all_clk + self.trfc_clk}, and a row opened, "
+                f"written and ready to close = {row})"
+            )
+
+
+def address_fields(text: str, sizes: Mapping[str, int]) -> list[str]:
+    """The fields that an address map names, most significant first.
+
+    Raises:
+        ValueError: a field is unknown, named twice, or missing though it has several values.
+    """
+    names = text.split()
+    for name in names:
+        if name not in sizes:
+            raise ValueError(f"{text!r}: unknown field {name!r}; fields: {' '.join(sizes)}")
+        if names.count(name) > 1:
+            raise ValueError(f"{text!r}: {name!r} is named twice")
+    for name, size in sizes.items():
+        if size > 1 and name not in names:
+            raise ValueError(f"{text!r}: {name!r} ({size} values) is missing")
+    return names
 
 
 def dram_devices() -> list[str]:

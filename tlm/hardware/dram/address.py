@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlm.config.tables.dram_timing import DramTiming
+from tlm.config.tables.dram_timing import DramTiming, address_fields
 from tlm.errors import ConfigError
 
 
@@ -33,13 +33,11 @@ class AddressMap:
 
     def __init__(self, timing: DramTiming, order: str | None = None) -> None:
         text = timing.address_map if order is None else order
-        sizes = {
-            "row": timing.rows,
-            "bank": timing.banks_per_group,
-            "column": timing.bursts_per_row,
-            "bankgroup": timing.bank_groups,
-        }
-        names = _field_order(text, sizes)
+        sizes = timing.field_sizes
+        try:
+            names = address_fields(text, sizes)
+        except ValueError as error:
+            raise ConfigError(f"DRAM address map {error}") from None
         self.burst_bytes = timing.burst_bytes
         self.burst_shift = timing.burst_bytes.bit_length() - 1
         self.banks_per_group = timing.banks_per_group
@@ -76,19 +74,3 @@ class AddressMap:
             runs.append((*self.bank_and_row(first << self.burst_shift), count))
             first += count
         return runs
-
-
-def _field_order(text: str, sizes: dict[str, int]) -> list[str]:
-    """The names in ``text``, checked against the fields a device has."""
-    names = text.split()
-    for name in names:
-        if name not in sizes:
-            raise ConfigError(
-                f"DRAM address map {text!r}: unknown field {name!r}; fields: {' '.join(sizes)}"
-            )
-        if names.count(name) > 1:
-            raise ConfigError(f"DRAM address map {text!r}: {name!r} is named twice")
-    for name, size in sizes.items():
-        if size > 1 and name not in names:
-            raise ConfigError(f"DRAM address map {text!r}: {name!r} ({size} values) is missing")
-    return names

@@ -45,11 +45,11 @@ class RowRun:
 class Bank:
     """State of one bank; times are the earliest ps at which a command is legal.
 
-    ``hits`` and ``misses`` hold the waiting runs for the open row and for other rows, one list
-    for reads and one for writes, each in order of acceptance. ``closes`` is when the precharge
-    that the bank waits for is issued (``NEVER``: none is wanted); a hit that arrives before
-    cancels it. ``opened_for`` is the command (0 read, 1 write) whose run the row was opened for,
-    until that run has its first column command; -1 otherwise.
+    ``index`` is its number in the channel. ``hits`` and ``misses`` hold the waiting runs for the
+    open row and for other rows, one list for reads and one for writes, each in order of acceptance.
+    ``closes`` is when the precharge that the bank waits for is issued (``NEVER``: none is wanted);
+    a hit that arrives before cancels it. ``opened_for`` is the command (0 read, 1 write) whose run
+    the row was opened for, until that run has its first column command; -1 otherwise.
     """
 
     __slots__ = (
@@ -58,13 +58,15 @@ class Bank:
         "column_at",
         "group",
         "hits",
+        "index",
         "misses",
         "opened_for",
         "precharge_at",
         "row",
     )
 
-    def __init__(self, group: int) -> None:
+    def __init__(self, index: int, group: int) -> None:
+        self.index = index
         self.group = group
         self.row = CLOSED
         self.activate_at = 0

@@ -13,6 +13,7 @@ from bisect import insort
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.hardware.dram.bank import CLOSED, NEVER, Bank, RowRun
 from tlm.hardware.dram.bus import Bus, CommandCandidate
+from tlm.hardware.dram.commands import CommandLog, DramCommand
 from tlm.hardware.dram.counters import DramCounters
 from tlm.hardware.dram.delays import DramDelays
 
@@ -36,6 +37,7 @@ class Candidates:
         "columns",
         "columns_stale",
         "command",
+        "log",
         "mode",
         "next_column",
         "next_row",
@@ -46,7 +48,9 @@ class Candidates:
     def __init__(self, timing: DramTiming, delays: DramDelays, counters: DramCounters) -> None:
         self._delays = delays
         self._counters = counters
-        self.banks = [Bank(index // timing.banks_per_group) for index in range(timing.banks)]
+        self.log = CommandLog()
+        size = timing.banks_per_group
+        self.banks = [Bank(index, index // size) for index in range(timing.banks)]
         self.bus = Bus(delays, timing.bank_groups)
         self.mode = self.command = READ
         self.columns: list[CommandCandidate] = []  # banks with an open row to use
@@ -98,6 +102,8 @@ class Candidates:
 
     def settle_precharge(self, bank: Bank) -> None:
         """The precharge that a bank waited for has been issued, but its activate has not."""
+        if self.log.on:
+            self.log.add(bank.closes, DramCommand.PRECHARGE, bank.index)
         bank.close_row(bank.closes + self._delays.precharge)
         self._counters.precharges += 1
 

@@ -19,6 +19,7 @@ from tlm.config.tables.dram_timing import DramTiming
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.bank import CLOSED, Bank, Join, RowRun
 from tlm.hardware.dram.candidates import READ, WRITE, Candidates
+from tlm.hardware.dram.commands import CommandLog, DramCommand
 from tlm.hardware.dram.counters import DramCounters
 from tlm.hardware.dram.delays import DramDelays
 from tlm.hardware.dram.outlook import Outlook
@@ -49,6 +50,11 @@ class Scheduler:
     def banks(self) -> list[Bank]:
         """The channel's banks, by number."""
         return self._candidates.banks
+
+    @property
+    def log(self) -> CommandLog:
+        """Some of the commands that were issued."""
+        return self._candidates.log
 
     @property
     def mode(self) -> int:
@@ -114,9 +120,14 @@ class Scheduler:
         candidates.rows_stale = True
         bank = choice[1]
         counters.activates += 1
+        row, log = bank.misses[mode][0].row, candidates.log
         if bank.row != CLOSED:
             counters.precharges += 1
-        bank.open_row(bank.misses[mode][0].row, mode)
+            if log.on:
+                log.add(bank.closes, DramCommand.PRECHARGE, bank.index)
+        if log.on:
+            log.add(time, DramCommand.ACTIVATE, bank.index, row)
+        bank.open_row(row, mode)
         bank.column_at = time + delays.row_to_column
         bank.precharge_at = time + delays.row_to_precharge
         bank.activate_at = time + delays.row_cycle
@@ -137,7 +148,11 @@ class Scheduler:
         streams = gap == self._delays.column_group and choice is candidates.columns[0]
         if streams and run.left > 1:
             count = self._bursts_at_once(run, time, until)
-            time += gap * (count - 1)
+        if candidates.log.on:
+            for burst in range(count):
+                kind = DramCommand(command)
+                candidates.log.add(time + gap * burst, kind, bank.index, run.row)
+        time += gap * (count - 1)
         counters.queue_time_ps += count * waited + gap * (count * (count - 1) // 2)
         counters.bursts[command] += count
         run.left -= count
@@ -206,6 +221,8 @@ class Scheduler:
 
     def _auto_precharge(self, bank: Bank) -> None:
         """Close the row with the last column command of a run (RDA, WRA)."""
+        if self.log.on:
+            self.log.add(bank.precharge_at, DramCommand.PRECHARGE, bank.index)
         bank.close_row(bank.precharge_at + self._delays.precharge)
         self.counters.precharges += 1
 
@@ -248,10 +265,13 @@ class Scheduler:
                 self.counters.precharges += 1
         if precharge >= 0:
             start = max(start, precharge + delays.precharge_all)
+            if candidates.log.on:
+                candidates.log.add(precharge, DramCommand.PRECHARGE_ALL)
         self.counters.refreshes += 1
         self._refresh_due = due + delays.refresh_interval
         if not any(self.entries.waiting):
             start = max(start, self._skip_idle_refreshes(until))
+        candidates.log.refresh(start)
         for bank in self.banks:
             bank.close_row(start + delays.refresh)
         candidates.columns.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from tlm.errors import ConfigError
 from tlm.workload.drawn.ann import as_ann
 from tlm.workload.model import Workload
 
@@ -17,5 +18,12 @@ ACTIVITY_KINDS: tuple[ActivityKind, ...] = ("recorded", "dense", "ann")
 
 
 def as_activity(workload: Workload, kind: ActivityKind) -> Workload:
-    """The job that stands for ``kind``; that nothing is skipped is a matter of the chip."""
+    """The job that stands for ``kind``; that nothing is skipped is a matter of the chip.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    if kind not in ACTIVITY_KINDS:
+        kinds = ", ".join(ACTIVITY_KINDS)
+        raise ConfigError(f"activity: there is no kind {kind!r}; give one of: {kinds}")
     return as_ann(workload) if kind == "ann" else workload

@@ -11,6 +11,7 @@ from math import inf, isfinite, prod
 from pathlib import Path
 from typing import Any
 
+from tlm.files import parse_json
 from tlm.workload.file import schema
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, Shape3
@@ -38,9 +39,14 @@ def layers_from_json(path: Path, text: str) -> tuple[Layer, ...]:
     Raises WorkloadError naming the layer and field at the first value that does not fit.
     """
     try:
-        rows = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        rows = parse_json(text)
+    except ValueError as error:
         raise fault(path, "layers", "JSON", str(error), REMEDY) from error
+    return layers_from_rows(path, rows)
+
+
+def layers_from_rows(path: Path, rows: object) -> tuple[Layer, ...]:
+    """Layers from parsed JSON, checked as ``layers_from_json`` does."""
     if not isinstance(rows, list) or not 1 <= len(rows) <= schema.MAX_LAYERS:
         raise fault(path, "layers", f"a list of 1..{schema.MAX_LAYERS} layers", rows, REMEDY)
     reader = Reader(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from tlm.files import parse_json
 from tlm.workload.file import schema
 from tlm.workload.file.attributes import (
     check_attribute_names,
@@ -69,7 +69,7 @@ def read_header(path: Path, file: h5py.File, sha256: str) -> Workload:
         provenance=_provenance(path, read_text(path, file, "provenance")),
         sha256=sha256,
     )
-    _check_input_kinds(workload)
+    check_input_kinds(workload)
     _check_size(workload)
     return workload
 
@@ -86,7 +86,8 @@ def _check_size(workload: Workload) -> None:
         raise fault(workload.path, "layers", limit, elements, remedy)
 
 
-def _check_input_kinds(workload: Workload) -> None:
+def check_input_kinds(workload: Workload) -> None:
+    """Refuse a layer whose ``input_kind`` is not what its sources leave."""
     for layer in workload.layers:
         pools = [workload.layers[source].pool for source in layer.sources if source >= 0]
         direct = workload.encoding == "direct"
@@ -126,8 +127,8 @@ def _provenance(path: Path, text: str) -> dict[str, str]:
 
 def _json(path: Path, key: str, text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text)
+    except ValueError as error:
         raise fault(path, key, "JSON", str(error), REMEDY) from error
 
 

@@ -1,6 +1,6 @@
 """The studies of scaling and pipelining: what they vary, and what they say of a row."""
 
-from tests.study import pipelining, scaling
+from tests.evidence import pipelining, scaling
 from tlm.config import load_chip
 
 

@@ -14,7 +14,9 @@ from tlm.workload.model import Workload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 STUDIES = DOCS / "studies.md"
-HEAD = "# Studies\n\nWritten by the modules of `tests/study`; figures as CSV in `docs/studies/`.\n"
+HEAD = (
+    "# Studies\n\nWritten by the modules of `tests/evidence`; figures as CSV in `docs/studies/`.\n"
+)
 
 
 def simulate(

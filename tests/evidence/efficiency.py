@@ -1,7 +1,8 @@
 """Section "TFLOPS/W" of the validation page: three networks beside the published 1.05.
 
-``python -m tests.study.efficiency [--only NETWORK ...] [--batch B] [--set KEY=VALUE ...] [--page]``
-updates ``docs/studies/efficiency.csv`` and ``docs/studies/constants.csv`` and writes the section.
+``python -m tests.evidence.efficiency [--only NETWORK ...] [--batch B] [--set KEY=VALUE ...]
+[--page]`` updates ``docs/studies/efficiency.csv`` and ``docs/studies/constants.csv`` and writes the
+section.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from tests.study.modes import priced
-from tests.study.page import DOCS, read_csv, replace_section, simulate, table, update_csv
+from tests.evidence.modes import priced
+from tests.evidence.page import DOCS, read_csv, replace_section, simulate, table, update_csv
 from tlm.config import EnergyTable, load_chip, load_energy
 from tlm.running.figures.energy import CORE_COMPONENTS, CORE_PHASES
 from tlm.running.preparation import NOTHING_SKIPPED
@@ -104,7 +105,7 @@ def section(rows: list[dict[str, str]], shares: list[dict[str, str]]) -> str:
     return "\n".join(
         [
             "## TFLOPS/W beside the paper\n",
-            "Written by `python -m tests.study.efficiency`; do not edit. The abstract of arXiv "
+            "Written by `python -m tests.evidence.efficiency`; do not edit. The abstract of arXiv "
             "2412.05302 states 1.05 TFLOPS/W at FP16 and 28 nm, without saying what is counted. "
             "One training iteration of the ImageNet networks on `neuromc-20`, first layer, "
             "read-out and optimizer included; *hidden layers* leaves first layer and read-out "

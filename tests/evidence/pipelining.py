@@ -1,6 +1,6 @@
 """Section "Pipelining": every bundled job layer by layer and pipelined, with the reason of losses.
 
-``python -m tests.study.pipelining [--only JOB ...] [--page]`` runs the jobs, updates
+``python -m tests.evidence.pipelining [--only JOB ...] [--page]`` runs the jobs, updates
 ``docs/studies/pipelining.csv``, and writes section and figure from the whole file.
 """
 
@@ -11,7 +11,15 @@ import sys
 from collections.abc import Iterator
 from math import prod
 
-from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
+from tests.evidence.page import (
+    DOCS,
+    STUDIES,
+    read_csv,
+    replace_section,
+    simulate,
+    table,
+    update_csv,
+)
 from tlm.trace.summary import Summary
 from tlm.workload import bundled_names, open_workload
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.study import efficiency, modes, page, sensitivity
-from tests.study.constants import numeric, value_of, varied
+from tests.evidence import efficiency, modes, page, sensitivity
+from tests.evidence.constants import numeric, value_of, varied
 from tlm.config import load_chip
 from tlm.validation.page import kept_studies
 

@@ -1,6 +1,6 @@
 """Section "Modes and policies": what each way of skipping buys on every bundled job.
 
-``python -m tests.study.modes [--only JOB ...] [--ends] [--page]`` runs the jobs, updates
+``python -m tests.evidence.modes [--only JOB ...] [--ends] [--page]`` runs the jobs, updates
 ``docs/studies/modes.csv``, and writes section and figure from the whole file.
 """
 
@@ -16,7 +16,15 @@ from typing import get_args
 from tlm_analysis.plots.fabric import write_png
 from tlm_analysis.plots.study import Bars, bars_figure
 
-from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
+from tests.evidence.page import (
+    DOCS,
+    STUDIES,
+    read_csv,
+    replace_section,
+    simulate,
+    table,
+    update_csv,
+)
 from tlm.config import EnergyTable, load_chip
 from tlm.config.chip import Mapping
 from tlm.config.core import EngineConfig

@@ -1,6 +1,6 @@
 """Section "Sensitivity": every assumed constant 20 % down and up; do the rankings hold?
 
-``python -m tests.study.sensitivity [--only JOB ...] [--keys KEY ...] [--page]`` updates
+``python -m tests.evidence.sensitivity [--only JOB ...] [--keys KEY ...] [--page]`` updates
 ``docs/studies/sensitivity.csv`` and writes section and figures from the whole file.
 """
 
@@ -13,9 +13,17 @@ from collections.abc import Iterator, Sequence
 from tlm_analysis.plots.fabric import write_png
 from tlm_analysis.plots.study import Swings, tornado_figure
 
-from tests.study.constants import numeric, varied
-from tests.study.modes import SPARSE_MODES
-from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
+from tests.evidence.constants import numeric, varied
+from tests.evidence.modes import SPARSE_MODES
+from tests.evidence.page import (
+    DOCS,
+    STUDIES,
+    read_csv,
+    replace_section,
+    simulate,
+    table,
+    update_csv,
+)
 from tlm.config import load_chip, presets
 from tlm.errors import MappingError
 from tlm.running.preparation import NOTHING_SKIPPED

@@ -1,6 +1,6 @@
 """Section "Strong scaling": one job on 1 to 64 cores, DRAM as it is or growing with the cores.
 
-``python -m tests.study.scaling [--only JOB ...] [--cores N ...] [--memory M ...] [--page]`` runs
+``python -m tests.evidence.scaling [--only JOB ...] [--cores N ...] [--memory M ...] [--page]`` runs
 what is asked, updates ``docs/studies/scaling.csv``, and writes section and figure from all of it.
 """
 
@@ -13,7 +13,15 @@ from typing import Any
 
 from tlm_analysis.plots.fabric import Curve, CurvePanel, panel_figure, write_png
 
-from tests.study.page import DOCS, STUDIES, read_csv, replace_section, simulate, table, update_csv
+from tests.evidence.page import (
+    DOCS,
+    STUDIES,
+    read_csv,
+    replace_section,
+    simulate,
+    table,
+    update_csv,
+)
 
 RESULTS = DOCS / "studies" / "scaling.csv"
 FIGURE = DOCS / "figures" / "scaling.png"

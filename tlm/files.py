@@ -1,0 +1,95 @@
+"""Reading files of unknown origin: regular ones only, of bounded size; and JSON without its traps.
+
+A pipe or a device could keep a reader waiting for ever or have no end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import NoReturn
+
+MAX_JSON_DEPTH = 32
+MAX_JSON_NUMBER = 400  # digits: more than the longest float has
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of the regular file ``path``.
+
+    Raises:
+        ValueError: there is none, it cannot be read, or it is larger than ``limit`` bytes.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("no regular file")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise ValueError("no such file") from None
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from None
+    if len(data) > limit:
+        raise ValueError(f"larger than {limit} bytes")
+    return data
+
+
+def odd_entry(folder: Path) -> Path | None:
+    """An entry anywhere in ``folder`` that is neither a file nor a folder: a link, a pipe, ...
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                odd = odd_entry(Path(entry.path))
+            else:
+                odd = None if entry.is_file(follow_symlinks=False) else Path(entry.path)
+            if odd is not None:
+                return odd
+    return None
+
+
+def parse_json(text: str | bytes) -> object:
+    """The value written in ``text``, in the JSON of RFC 8259, which has neither NaN nor Infinity.
+
+    Raises:
+        ValueError: it is not JSON, nests deeper than any file of ours, or writes a key twice.
+    """
+    try:
+        value: object = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_integer
+        )
+    except RecursionError:
+        raise ValueError(f"nesting deeper than {MAX_JSON_DEPTH}") from None
+    _check_depth(value, 0)
+    return value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {ascii(twice)[:60]} stands twice in one object")
+    return content
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word}, which is no finite number")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_JSON_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _check_depth(value: object, depth: int) -> None:
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError(f"nesting deeper than {MAX_JSON_DEPTH}")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in inner:
+        _check_depth(item, depth + 1)

@@ -1,0 +1,164 @@
+"""DRAM commands: no two of them closer than the device's data sheet allows.
+
+The rules are JEDEC's (JESD79-4, tables "timing parameters by speed bin", and JESD209-4), each as
+the least time from one command to another, read off the parameters of the device alone; the
+controller under test combines them in its own way. Some intervals of every channel are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.config.tables.dram_timing import DramTiming
+from tlm.hardware.chip import Chip
+from tlm.hardware.dram.channel import DramChannel
+from tlm.hardware.dram.commands import DramCommand, IssuedCommand
+from tlm.laws.check import Check
+
+LONG_AGO = -(1 << 62)  # ps
+NO_ROW = -1
+ACTIVATES_IN_WINDOW = 4  # of tFAW
+
+
+def dram_commands(chip: Chip) -> Iterator[Check]:
+    """Sampled commands keep the timing of the device."""
+    channels = [c for c in chip.channels if isinstance(c, DramChannel)]
+    wrong, looked_at = [], 0
+    for channel in channels:
+        for interval in channel.scheduler.log.intervals:
+            looked_at += len(interval)
+            wrong += [f"{channel.name}: {fault}" for fault in illegal(chip.timing, interval)]
+    if channels:
+        yield Check("DRAM commands legal", not wrong, f"{looked_at} looked at; {wrong[:3]}")
+
+
+def illegal(timing: DramTiming, commands: list[IssuedCommand]) -> Iterator[str]:
+    """What is too early, or to a bank in the wrong state; all banks are closed at first."""
+    device = DeviceState(timing)
+    for issued in sorted(commands, key=lambda issued: issued.time):
+        for rule, time in device.legal_from(issued):
+            if issued.time < time:
+                name = issued.command.name.lower()
+                yield f"{name} of bank {issued.bank} at {issued.time} ps: {rule} ends at {time} ps"
+        device.take(issued)
+
+
+class _BankState:
+    """A bank as its commands leave it: its row, and when it had which command last."""
+
+    def __init__(self) -> None:
+        self.row = NO_ROW
+        self.last = dict.fromkeys(DramCommand, LONG_AGO)
+
+
+class DeviceState:
+    """What a device remembers of the commands it got; times in ps."""
+
+    def __init__(self, timing: DramTiming) -> None:
+        self.timing = timing
+        self.ps: dict[str, int] = {
+            name: clocks * timing.tck_ps for name, clocks in timing if name.endswith("_clk")
+        }
+        self.banks = [_BankState() for _ in range(timing.banks)]
+        self.group_last = [dict.fromkeys(DramCommand, LONG_AGO) for _ in range(timing.bank_groups)]
+        self.last = dict.fromkeys(DramCommand, LONG_AGO)
+        self.activates: list[int] = []
+        self.data_until = LONG_AGO
+
+    def legal_from(self, issued: IssuedCommand) -> Iterator[tuple[str, int]]:
+        """(Rule, earliest legal time) of a command; never, where the bank is in the wrong state."""
+        command = issued.command
+        after_refresh = self.last[DramCommand.REFRESH] + self.ps["trfc_clk"]
+        yield "tRFC", after_refresh
+        yield "clock", issued.time + issued.time % self.timing.tck_ps
+        if command == DramCommand.ACTIVATE:
+            yield from self._activate(issued.bank)
+        elif command in (DramCommand.READ, DramCommand.WRITE):
+            yield from self._column(issued)
+        elif command == DramCommand.PRECHARGE:
+            yield from self._precharge(self.banks[issued.bank])
+        elif command == DramCommand.PRECHARGE_ALL:
+            for bank in self.banks:
+                if bank.row != NO_ROW:
+                    yield from self._precharge(bank)
+        else:
+            yield from self._refresh()
+
+    def take(self, issued: IssuedCommand) -> None:
+        """Remember a command."""
+        time, command = issued.time, issued.command
+        self.last[command] = time
+        if command in (DramCommand.PRECHARGE_ALL, DramCommand.REFRESH):
+            for bank in self.banks:
+                bank.row = NO_ROW
+                bank.last[command] = time
+            return
+        bank = self.banks[issued.bank]
+        bank.last[command] = time
+        self.group_last[self._group(issued.bank)][command] = time
+        if command == DramCommand.ACTIVATE:
+            bank.row = issued.row
+            self.activates = [*self.activates[1 - ACTIVATES_IN_WINDOW :], time]
+        elif command == DramCommand.PRECHARGE:
+            bank.row = NO_ROW
+        else:
+            self.data_until = self._data_from(issued) + self.ps["burst_clk"]
+
+    def _activate(self, index: int) -> Iterator[tuple[str, int]]:
+        ps, bank, group = self.ps, self.banks[index], self.group_last[self._group(index)]
+        yield "open row", never_if(bank.row != NO_ROW)
+        yield "tRC", bank.last[DramCommand.ACTIVATE] + ps["trc_clk"]
+        yield "tRP", bank.last[DramCommand.PRECHARGE] + ps["trp_clk"]
+        yield "tRRD_S", self.last[DramCommand.ACTIVATE] + ps["trrd_s_clk"]
+        yield "tRRD_L", group[DramCommand.ACTIVATE] + ps["trrd_l_clk"]
+        if len(self.activates) == ACTIVATES_IN_WINDOW:
+            yield "tFAW", self.activates[0] + ps["tfaw_clk"]
+
+    def _column(self, issued: IssuedCommand) -> Iterator[tuple[str, int]]:
+        ps, bank = self.ps, self.banks[issued.bank]
+        group, command = self.group_last[self._group(issued.bank)], issued.command
+        yield "other row", never_if(bank.row != issued.row)
+        yield "tRCD", bank.last[DramCommand.ACTIVATE] + ps["trcd_clk"]
+        yield "tCCD_S", self.last[command] + ps["tccd_s_clk"]
+        yield "tCCD_L", group[command] + ps["tccd_l_clk"]
+        if command == DramCommand.WRITE:
+            yield "tRTW", self.last[DramCommand.READ] + ps["trtw_clk"]
+        else:
+            yield "tWTR_S", self._written(self.last) + ps["twtr_s_clk"]
+            yield "tWTR_L", self._written(group) + ps["twtr_l_clk"]
+        lead = self._data_from(issued) - issued.time
+        yield "data bus", self.data_until - lead
+
+    def _precharge(self, bank: _BankState) -> Iterator[tuple[str, int]]:
+        ps = self.ps
+        yield "closed row", never_if(bank.row == NO_ROW)
+        yield "tRAS", bank.last[DramCommand.ACTIVATE] + ps["tras_clk"]
+        yield "tRTP", bank.last[DramCommand.READ] + ps["trtp_clk"]
+        yield "tWR", self._written(bank.last) + ps["twr_clk"]
+
+    def _refresh(self) -> Iterator[tuple[str, int]]:
+        ps = self.ps
+        for bank in self.banks:
+            yield "open row", never_if(bank.row != NO_ROW)
+            yield "tRP", bank.last[DramCommand.PRECHARGE] + ps["trp_clk"]
+        yield "tRP of all banks", self.last[DramCommand.PRECHARGE_ALL] + ps["trp_all_clk"]
+
+    def _written(self, last: dict[DramCommand, int]) -> int:
+        """When the last write's data had been taken in."""
+        ps = self.ps
+        return last[DramCommand.WRITE] + ps["cwl_clk"] + ps["wr_extra_clk"] + ps["burst_clk"]
+
+    def _data_from(self, issued: IssuedCommand) -> int:
+        """When a column command's first data beat is on the bus."""
+        ps = self.ps
+        if issued.command == DramCommand.READ:
+            return issued.time + ps["cl_clk"] + ps["dqsck_clk"]
+        return issued.time + ps["cwl_clk"]
+
+    def _group(self, bank: int) -> int:
+        return bank // self.timing.banks_per_group
+
+
+def never_if(wrong_state: bool) -> int:
+    """The earliest legal time of a command that the bank's state forbids, or that it allows."""
+    return -LONG_AGO if wrong_state else LONG_AGO

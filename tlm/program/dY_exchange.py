@@ -16,6 +16,7 @@ from tlm.program.builder import (
     per_sample,
     wide_accesses,
 )
+from tlm.program.channel_parameters import sum_gradients
 from tlm.program.tile_draft import TileDraft
 from tlm.space.geometry import output_rows, product_span
 from tlm.space.phase import Command
@@ -42,6 +43,7 @@ def leave_dY(
     values = product.size * layer_plan.width * builder.plan.steps
     bits = builder.plan.chip.precision.gradient
     tile.add_energy({"bp.gradient_write": wide_accesses(values, bits)})
+    sum_gradients(builder, layer_plan, part, values, tile)
     if layer_plan.norm == "frozen":
         tile.add_energy({"bp.norm_scale": values})
     if layer_plan.stored.dY == "dram":

@@ -18,6 +18,7 @@ from tlm.program.builder import (
     per_sample,
     saved_inputs,
 )
+from tlm.program.channel_parameters import add_bias, fetch_parameters
 from tlm.program.normalise import build_normalise, leave_currents
 from tlm.program.soma import leave_state, soma
 from tlm.program.tile_draft import TileDraft
@@ -49,6 +50,7 @@ def walk_products(
     phase: Phase,
 ) -> None:
     """Append the blocks of a region of the product, for FP or for making its currents again."""
+    start = len(builder.drafts[part.core]["fp"])
     arrays, channels = builder.arrays, part.neurons.channels
     positions, panel = panel_positions(arrays, arrays.fp, layer_plan.width, length(region.channels))
     box_blocks = [
@@ -74,6 +76,7 @@ def walk_products(
                     block,
                     by_panel(passes.layout, grouping, tiles),
                 )
+    fetch_parameters(layer_plan, part, builder.drafts[part.core]["fp"][start])
 
 
 def _block(
@@ -119,6 +122,7 @@ def _finish(
     products = region.size * layer_plan.width * length(steps)
     tile.add_cycles(builder.arrays.depth + ceil_div(products, builder.arrays.lanes))
     tile.add_energy({"fp.partial_read": products})
+    add_bias(layer_plan, products, tile)
     if layer_plan.norm == "frozen":
         tile.add_energy({"fp.norm_scale": products})
     ready = layer_plan.neurons(region)

@@ -17,6 +17,7 @@ from tlm.program.builder import (
     tile_of,
     wide_accesses,
 )
+from tlm.program.channel_parameters import add_bias
 from tlm.program.soma import leave_state, soma
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
@@ -47,6 +48,7 @@ def leave_currents(
             "fp.norm_write": wide_accesses(products, bits),
         }
     )
+    add_bias(layer_plan, products, tile)
     if layer_plan.stored.Y == "dram":
         tile.add_writes(
             layer_plan.addressed.tensors["Y"].runs(

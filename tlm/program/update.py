@@ -8,6 +8,7 @@ until no core reads the old weights.
 from __future__ import annotations
 
 from tlm.program.builder import ProgramBuilder, once, wide_accesses
+from tlm.program.channel_parameters import send_gradients, update_parameters
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
 from tlm.space.region import Slice, Span, cuts, overlap
@@ -56,15 +57,12 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             nbytes = ceil_div((high - low) * builder.plan.chip.precision.partial_sum, 8)
             arrives = (builder.done.ident("dW", layer_plan.layer.name, f"core{replica.core:02d}"),)
             builder.send(Command.WEIGHT_GRADIENT, part.core, replica.core, nbytes, arrives, tile)
+        send_gradients(builder, layer_plan, part, tile)
 
 
 def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the weight update of every slice's share, streamed through the optimizer's memory."""
-    state = [
-        layer_plan.addressed.weights[key]
-        for key in ("W", "moment1", "moment2")
-        if key in layer_plan.addressed.weights
-    ]
+    state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
     size = max(1, min(UPDATE_PIECE, builder.plan.chip.core.memory.optimizer // (2 * bits)))
     action = f"wg.update_op_{builder.plan.workload.optimizer}"
@@ -98,6 +96,7 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
                     "wg.optimizer_write": wide_accesses(count, bits),
                 }
             )
+    update_parameters(builder, layer_plan, size)
 
 
 def guard_old_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:

@@ -25,6 +25,8 @@ def allocate(plan: Plan) -> None:
         _state(plan, layer_plan)
         _gradients(plan, layer_plan)
         _weights(plan, layer_plan)
+    for layer_plan in plan.layers:
+        _channel_parameters(plan, layer_plan)
     if plan.addresses.top > plan.addresses.capacity:
         raise MappingError(
             f"the job needs {plan.addresses.top} B of DRAM, the chip has "
@@ -128,9 +130,7 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
     precision = plan.chip.precision
-    widths = [("W", precision.weight)]
-    if plan.workload.optimizer == "adam":
-        widths += [("moment1", precision.optimizer), ("moment2", precision.optimizer)]
+    widths = _trained_widths(plan, "W", "")
     if layer_plan.stored.dW == "dram":
         widths += [
             (f"dW.core{part.core:02d}", precision.partial_sum) for part in layer_plan.cut.slices
@@ -151,6 +151,33 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
         plan.addresses.reserve(tensor.nbytes)
         plan.addresses.add(tensor)
         layer_plan.addressed.weights[key] = tensor
+
+
+def _channel_parameters(plan: Plan, layer_plan: LayerPlan) -> None:
+    """What is trained of a layer's channels lies behind all else."""
+    for name in layer_plan.channel_parameters:
+        for key, bits in _trained_widths(plan, name, f"{name}."):
+            tensor = Weights(
+                name=f"{layer_plan.layer.name}.{key}",
+                address=plan.addresses.top,
+                outputs=layer_plan.layer.out_shape[0],
+                inputs=1,
+                taps=1,
+                tile=plan.arrays.tile,
+                chunk=1,
+                bits=bits,
+            )
+            plan.addresses.reserve(tensor.nbytes)
+            plan.addresses.add(tensor)
+            layer_plan.addressed.weights[key] = tensor
+
+
+def _trained_widths(plan: Plan, name: str, prefix: str) -> list[tuple[str, int]]:
+    """Keys and widths of a trained tensor and of the optimizer's moments of it."""
+    precision, widths = plan.chip.precision, [(name, plan.chip.precision.weight)]
+    if plan.workload.optimizer == "adam":
+        widths += [(f"{prefix}moment{at}", precision.optimizer) for at in (1, 2)]
+    return widths
 
 
 def _group(plan: Plan, layer: Layer) -> int:

@@ -35,6 +35,12 @@ class LayerTensors:
     tensors: dict[str, Tensor]
     weights: dict[str, Weights]
 
+    def trained(self, name: str) -> list[Weights]:
+        """A trained tensor and the optimizer's moments of it."""
+        prefix = "" if name == "W" else f"{name}."
+        keys = (name, f"{prefix}moment1", f"{prefix}moment2")
+        return [self.weights[key] for key in keys if key in self.weights]
+
 
 @dataclass(slots=True)
 class LayerPlan:
@@ -73,6 +79,11 @@ class LayerPlan:
     def exact(self) -> bool:
         """Whether batch statistics stand between the product and the neurons."""
         return self.norm == "exact"
+
+    @property
+    def channel_parameters(self) -> tuple[str, ...]:
+        """What is trained of the layer beside its weights: a number a channel."""
+        return ("bias",) if self.layer.bias or self.norm == "folded" else ()
 
     @property
     def spikes(self) -> Bools:

@@ -16,12 +16,12 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "fp": (
         "mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read",
         "value_read", "partial_read", "partial_write", "soma_op", "membrane_read",
-        "membrane_write", "state_write", "input_add", *_NORM, *_STAGE,
+        "membrane_write", "state_write", "input_add", "bias_add", *_NORM, *_STAGE,
     ),
     "bp": (
         "mac", "reg16", "weight_read", "weight_write", "gradient_read", "partial_read",
         "partial_write", "grad_op", "membrane_read", "gradient_write", "state_read",
-        "reduce_add", *_NORM, *_STAGE,
+        "reduce_add", "bias_add", *_NORM, *_STAGE,
     ),
     "wg": (
         "mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read",

@@ -67,6 +67,12 @@ class LayerFacts:
         return self.state == "recompute" and not self.exact and self.layer.neuron is not None
 
     @property
+    def channel_sums(self) -> int:
+        """Gradients that a channel sums beside dW: of its bias; folding statistics makes one."""
+        folded = self.layer.norm is not None and not (self.exact or self.scaled)
+        return int(self.layer.bias or folded)
+
+    @property
     def replicas(self) -> int:
         """How many slices hold the same weights."""
         return len(self.slices) // self.channel_parts

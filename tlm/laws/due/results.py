@@ -42,7 +42,8 @@ def _results(
     yield Phase.FP, pairs, products
     yield Phase.GRAD, pairs, prod(layer.out_shape)
     yield Phase.WG, live, products * depth
-    yield Phase.UPDATE, [(BATCH, BATCH)], facts.weight_count
+    trained = facts.weight_count + layer.out_shape[0] * facts.channel_sums
+    yield Phase.UPDATE, [(BATCH, BATCH)], trained
     if facts.exact:
         yield Phase.NORM, pairs, products
         yield Phase.NORM_GRAD, pairs, products
@@ -104,12 +105,13 @@ def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:
 
 
 def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
-    """Bytes of the reduction of dW: each partial sum goes to its owner from all other replicas."""
+    """Bytes of the reduction: sums of dW and of channels go to their owner from all replicas."""
     bits = job.chip.precision.partial_sum
-    return {
-        (Phase.REDUCE, facts.index): facts.weight_count * (facts.replicas - 1) * bits // 8
-        for facts in job.layers
-    }
+    due = {}
+    for facts in job.layers:
+        sums = facts.weight_count + facts.layer.out_shape[0] * facts.channel_sums
+        due[Phase.REDUCE, facts.index] = sums * (facts.replicas - 1) * bits // 8
+    return due
 
 
 def useful_pairs(layer: Layer, outputs: Bools, inputs: Bools) -> int:

@@ -28,7 +28,7 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
     due = {
         (phase, facts.index, action): count
         for facts in job.layers
-        for rule in (_neurons, _reductions, _scaling, _batch_norm)
+        for rule in (_neurons, _reductions, _biases, _scaling, _batch_norm)
         for phase, action, count in rule(job, facts)
     }
     last = job.layers[-1].layer
@@ -51,11 +51,20 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     consumers = job.among(facts.consumers)
     partials = sum(consumer.channel_parts for consumer in consumers) or 1  # the loss sends one
     arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
+    trained = weights + facts.layer.out_shape[0] * facts.channel_sums
     yield Phase.GRAD, "bp.reduce_add", arrivals * (partials - 1)
     yield Phase.GRAD, "bp.partial_read", arrivals * partials
-    yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", weights
-    yield Phase.UPDATE, "wg.reduce_add", weights * (facts.replicas - 1)
+    yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", trained
+    yield Phase.UPDATE, "wg.reduce_add", trained * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_read", weights
+
+
+def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """A bias is added to every product, its gradient sums every dY."""
+    products = prod(facts.layer.product_shape) * job.pairs * facts.channel_sums
+    yield Phase.FP, "fp.bias_add", products
+    yield Phase.RECOMPUTE, "fp.bias_add", products * facts.recomputed
+    yield Phase.NORM_GRAD if facts.exact else Phase.GRAD, "bp.bias_add", products
 
 
 def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -116,7 +125,8 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         yield Phase.NORM, "fp.norm_read", products * precision.membrane
         yield Phase.GRAD, "bp.norm_write", outputs * precision.gradient
     moments = 2 * precision.optimizer if job.workload.optimizer == "adam" else 0
-    bits = facts.weight_count * (precision.weight + moments)
+    trained = facts.weight_count + layer.out_shape[0] * facts.channel_sums
+    bits = trained * (precision.weight + moments)
     yield Phase.UPDATE, "wg.optimizer_read", bits
     yield Phase.UPDATE, "wg.optimizer_write", bits
 

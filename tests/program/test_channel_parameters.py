@@ -10,6 +10,7 @@ import pytest
 from tests.program.graphs import broken_laws, builder, recording, workload
 from tests.program.jobs import IDEAL_DRAM, built, tiles_of
 from tlm.space.phase import Phase
+from tlm.workload.model import Norm
 
 T, B, K, POSITIONS = 3, 4, 16, 16
 PRODUCTS = T * B * K * POSITIONS
@@ -77,6 +78,56 @@ def test_a_bias_counted_by_hand_on_one_core():
         ("bias", "writes"): 2 * K,
         **{(f"bias.moment{at}", way): 4 * K for at in (1, 2) for way in ("reads", "writes")},
     }
+
+
+def test_scale_and_shift_learn_from_sums_that_batch_statistics_need_anyway():
+    """No more passes over elements: two values a channel are updated, and read by FP and BP."""
+    norm = Norm("batch", 1e-5, per_step=False)
+    job = two_layers(bias=False, norm=norm)
+    plan, program = built(job, recording(job), "cores=1", IDEAL_DRAM)
+    assert broken_laws(plan, program, "cores=1", IDEAL_DRAM)[0] == []
+    counts = actions(program, 1)
+    assert counts[Phase.UPDATE, "wg.update_op_adam"] == K * (16 + 2)
+    assert counts[Phase.GRAD, "bp.norm_stat"] == PRODUCTS
+    assert counts[Phase.NORM_GRAD, "bp.norm_add"] == 0
+    moved = kept_bytes(plan, program, 1)
+    assert moved["scale", "reads"] == 3 * 2 * K  # NORM, NORM_GRAD, update
+    assert moved["shift", "reads"] == 2 * 2 * K  # NORM, update
+    for name in ("scale", "shift"):
+        assert moved[name, "writes"] == 2 * K
+        assert moved[f"{name}.moment1", "reads"] == moved[f"{name}.moment2", "writes"] == 4 * K
+
+
+def test_sums_of_several_steps_are_added_up_for_scale_and_shift():
+    """Statistics of each time step: T sums of each kind make one gradient."""
+    job = two_layers(bias=False, norm=Norm("batch", 1e-5, per_step=True))
+    plan, program = built(job, recording(job), "cores=1", IDEAL_DRAM)
+    assert broken_laws(plan, program, "cores=1", IDEAL_DRAM)[0] == []
+    assert actions(program, 1)[Phase.NORM_GRAD, "bp.norm_add"] == 2 * K * (T - 1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "bias", "names"),
+    [
+        ("exact", True, ("bias", "scale", "shift")),
+        ("frozen", False, ("scale", "shift")),
+        ("frozen", True, ("bias", "scale", "shift")),
+        ("folded", False, ("bias",)),
+        ("folded", True, ("bias",)),
+    ],
+)
+def test_what_learns_behind_a_norm_by_policy(policy, bias, names):
+    """Folding leaves one number a channel, a bias; frozen statistics leave all."""
+    overrides = (f"mapping.batch_norm={policy}", IDEAL_DRAM)
+    job = two_layers(bias=bias, norm=Norm("batch", 1e-5, per_step=False))
+    plan, program = built(job, recording(job), *overrides)
+    assert broken_laws(plan, program, *overrides)[0] == []
+    assert plan.layers[1].channel_parameters == names
+    counts = actions(program, 1)
+    assert counts[Phase.UPDATE, "wg.update_op_adam"] == K * (16 + len(names))
+    maker = Phase.NORM_GRAD if policy == "exact" else Phase.GRAD
+    assert counts[maker, "bp.bias_add"] == PRODUCTS * ("bias" in names)
+    assert counts[Phase.GRAD, "bp.norm_stat"] == PRODUCTS * (policy != "folded")
 
 
 @pytest.mark.parametrize("split", ["batch", "spatial", "k+batch"])

@@ -13,6 +13,7 @@ from tlm.counts.blocks import blocks, panel_positions
 from tlm.counts.passes import Panel
 from tlm.program.array_tile import array_tiles, by_panel
 from tlm.program.builder import ProgramBuilder, per_sample, saved
+from tlm.program.channel_parameters import fetch_parameters
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.gradient_routes import Route, return_gradient, routes_of
 from tlm.program.normalise import exchange_statistics, unit_regions
@@ -36,10 +37,13 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
         unit = normalised_gradient
     routes = routes_of(layer_plan)
     for part in parts:
+        start = len(builder.drafts[part.core]["bp"])
         for region in gradient_regions(builder, layer_plan, part):
             unit(builder, layer_plan, part, region)
             if layer_plan.stored.dY == "memory" and routes:
                 _propagate(builder, layer_plan, routes, part, region.samples)
+        if layer_plan.norm == "frozen":
+            fetch_parameters(layer_plan, part, ("scale",), builder.drafts[part.core]["bp"][start])
         layer_plan.work.drop()
     if layer_plan.stored.dY == "dram" and routes:
         for part in parts:

@@ -104,6 +104,13 @@ def per_sample(
     )
 
 
+def statistics(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, phase: Phase) -> int:
+    """The completion that says a core knows the statistics of its channels."""
+    return builder.done.ident(
+        f"{phase.name} statistics", layer_plan.layer.name, f"core{part.core:02d}"
+    )
+
+
 def saved(
     builder: ProgramBuilder, layer_plan: LayerPlan, samples: Span, what: str = "saved"
 ) -> tuple[int, ...]:

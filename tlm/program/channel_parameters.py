@@ -3,12 +3,17 @@
 A bias is added where a product leaves its sums: one add an element, in the lanes of the pass, so
 that it costs no time. Its gradient, dY summed over samples, steps and positions, is added up by the
 gradient unit as dY passes. Both keep their channel's number in a register of the lane (assumed).
-Replicas of the same channels send their sums to the first of them, which updates the parameter.
+Scale and shift of batch normalisation learn from the sums of dI and of its product with the
+normalised current: by batch statistics these sums are there, for dY follows from them; else the
+gradient unit makes them as it makes the sum of a bias. Replicas of the same channels send their
+sums to the first of them, which updates the parameters.
 """
 
 from __future__ import annotations
 
-from tlm.program.builder import ProgramBuilder, once, wide_accesses
+from collections.abc import Sequence
+
+from tlm.program.builder import ProgramBuilder, once, statistics, wide_accesses
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Slice, length
@@ -16,10 +21,12 @@ from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
 
 
-def fetch_parameters(layer_plan: LayerPlan, part: Slice, tile: TileDraft) -> None:
-    """Let the first tile of a walk over a slice read the parameters of its channels."""
+def fetch_parameters(
+    layer_plan: LayerPlan, part: Slice, names: Sequence[str], tile: TileDraft
+) -> None:
+    """Let the first tile of a walk over a slice read some parameters of its channels."""
     first, end = part.neurons.channels
-    for name in layer_plan.channel_parameters:
+    for name in names:
         tile.add_reads((layer_plan.addressed.weights[name].run(first, end - first),))
 
 
@@ -33,9 +40,12 @@ def sum_gradients(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, products: int, tile: TileDraft
 ) -> None:
     """Let a tile that makes the dY of so many products add to the gradients of the channels."""
-    if not layer_plan.channel_parameters:
+    if not layer_plan.walk_parameters:
         return
-    tile.add_energy({"bp.bias_add": products})
+    if "bias" in layer_plan.walk_parameters:
+        tile.add_energy({"bp.bias_add": products})
+    if "scale" in layer_plan.walk_parameters:
+        tile.add_energy({"bp.norm_stat": products})
     tile.add_signals((builder.done.expect(_sums(builder, layer_plan, part)),))
 
 
@@ -43,7 +53,7 @@ def send_gradients(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, tile: TileDraft
 ) -> None:
     """Let a tile of the reduction send the sums of a slice to the owner of its channels."""
-    count = length(part.neurons.channels) * len(layer_plan.channel_parameters)
+    count = length(part.neurons.channels) * len(layer_plan.walk_parameters)
     owner = layer_plan.replicas(part)[0]
     if not count or owner.index == part.index:
         return
@@ -69,14 +79,12 @@ def _update(
 ) -> None:
     state = layer_plan.addressed.trained(name)
     count, bits, lanes = run[1], sum(tensor.bits for tensor in state), builder.arrays.lanes
-    adds = count * (len(layer_plan.replicas(part)) - 1)
+    adds, ready = 0, statistics(builder, layer_plan, part, Phase.NORM_GRAD)
+    if name in layer_plan.walk_parameters:
+        adds = count * (len(layer_plan.replicas(part)) - 1)
+        ready = _sums(builder, layer_plan, part)
     tile = builder.add(part.core, once(Phase.UPDATE, layer_plan))
-    tile.add_needs(
-        (
-            builder.done.ident("old weights", layer_plan.layer.name),
-            _sums(builder, layer_plan, part),
-        )
-    )
+    tile.add_needs((builder.done.ident("old weights", layer_plan.layer.name), ready))
     tile.add_covers(count)
     tile.add_cycles(ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.arrays.depth)
     tile.add_writes(tuple(tensor.run(*run) for tensor in state))

@@ -76,7 +76,8 @@ def walk_products(
                     block,
                     by_panel(passes.layout, grouping, tiles),
                 )
-    fetch_parameters(layer_plan, part, builder.drafts[part.core]["fp"][start])
+    names = layer_plan.walk_parameters
+    fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
 
 
 def _block(

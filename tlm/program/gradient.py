@@ -8,12 +8,13 @@ from tlm.program.builder import (
     ProgramBuilder,
     per_sample,
     saved,
+    statistics,
     tile_of,
     wide_accesses,
 )
 from tlm.program.dY_exchange import gradient_blocks, leave_dY, product_of
 from tlm.program.forward import walk_products
-from tlm.program.normalise import read_currents, statistics, unit_regions
+from tlm.program.normalise import read_currents, unit_regions
 from tlm.program.tile_draft import TileDraft
 from tlm.space.geometry import fed_rows
 from tlm.space.phase import Phase

@@ -14,10 +14,11 @@ from tlm.program.builder import (
     ProgramBuilder,
     once,
     per_sample,
+    statistics,
     tile_of,
     wide_accesses,
 )
-from tlm.program.channel_parameters import add_bias
+from tlm.program.channel_parameters import add_bias, fetch_parameters
 from tlm.program.soma import leave_state, soma
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
@@ -109,47 +110,55 @@ def read_currents(
 def exchange_statistics(
     builder: ProgramBuilder, layer_plan: LayerPlan, phase: Phase, engine: str
 ) -> None:
-    """Append the reduction of sums: every replica to the first, and the result back to all."""
-    norm = layer_plan.layer.norm
-    assert norm is not None
-    times = builder.plan.steps if norm.per_step else 1
+    """Append the reduction of sums: every replica to the first, and the result back to all.
+
+    The first makes one factor and one offset of the statistics and the channel's scale and shift.
+    In BP the sums are the gradients of shift and scale; those of several steps are added up.
+    """
+    times = _sums_a_channel(builder, layer_plan)
     for part in layer_plan.cut.slices:
         owner = layer_plan.replicas(part)[0]
         channels = length(part.neurons.channels) * times
         nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
-        gathered = builder.done.ident(
-            f"{phase.name} sums", layer_plan.layer.name, f"core{owner.core:02d}"
-        )
+        gathered = _gathered(builder, layer_plan, owner, phase)
         tile = builder.add(part.core, once(phase, layer_plan))
         builder.send(Command.GRADIENT, part.core, owner.core, nbytes, (gathered,), tile)
     for part in layer_plan.cut.slices:
-        replicas = layer_plan.replicas(part)
-        if part.index != replicas[0].index:
-            continue
-        channels = length(part.neurons.channels) * times
-        adds = SUMS * channels * (len(replicas) - 1)
-        tile = builder.add(part.core, once(phase, layer_plan))
-        tile.add_needs(
-            (
-                builder.done.ident(
-                    f"{phase.name} sums", layer_plan.layer.name, f"core{part.core:02d}"
-                ),
-            )
-        )
-        lanes = builder.arrays.lanes
-        tile.add_cycles(ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.arrays.depth)
-        tile.add_energy({f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds})
-        nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
-        for replica in replicas:
-            arrives = (statistics(builder, layer_plan, replica, phase),)
-            builder.send(Command.GRADIENT, part.core, replica.core, nbytes, arrives, tile)
+        if part.index == layer_plan.replicas(part)[0].index:
+            _answer(builder, layer_plan, part, phase, engine)
 
 
-def statistics(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, phase: Phase) -> int:
-    """The completion that says a core knows the statistics of its channels."""
-    return builder.done.ident(
-        f"{phase.name} statistics", layer_plan.layer.name, f"core{part.core:02d}"
-    )
+def _answer(
+    builder: ProgramBuilder, layer_plan: LayerPlan, owner: Slice, phase: Phase, engine: str
+) -> None:
+    """Append what the owner of some channels does: add up, compute, send the result to all."""
+    replicas, lanes = layer_plan.replicas(owner), builder.arrays.lanes
+    channels = length(owner.neurons.channels) * _sums_a_channel(builder, layer_plan)
+    adds = SUMS * channels * (len(replicas) - 1)
+    if phase == Phase.NORM_GRAD:
+        adds += SUMS * (channels - length(owner.neurons.channels))
+    tile = builder.add(owner.core, once(phase, layer_plan))
+    names = ("scale",) if phase == Phase.NORM_GRAD else ("scale", "shift")
+    fetch_parameters(layer_plan, owner, names, tile)
+    tile.add_needs((_gathered(builder, layer_plan, owner, phase),))
+    tile.add_cycles(ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.arrays.depth)
+    tile.add_energy({f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds})
+    nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
+    for replica in replicas:
+        arrives = (statistics(builder, layer_plan, replica, phase),)
+        builder.send(Command.GRADIENT, owner.core, replica.core, nbytes, arrives, tile)
+
+
+def _sums_a_channel(builder: ProgramBuilder, layer_plan: LayerPlan) -> int:
+    """How many statistics of each kind a channel has: one, or one a time step."""
+    norm = layer_plan.layer.norm
+    assert norm is not None
+    return builder.plan.steps if norm.per_step else 1
+
+
+def _gathered(builder: ProgramBuilder, layer_plan: LayerPlan, owner: Slice, phase: Phase) -> int:
+    """The completion that says the owner of some channels has the sums of all replicas."""
+    return builder.done.ident(f"{phase.name} sums", layer_plan.layer.name, f"core{owner.core:02d}")
 
 
 def unit_regions(

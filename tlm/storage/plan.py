@@ -83,7 +83,16 @@ class LayerPlan:
     @property
     def channel_parameters(self) -> tuple[str, ...]:
         """What is trained of the layer beside its weights: a number a channel."""
-        return ("bias",) if self.layer.bias or self.norm == "folded" else ()
+        if self.norm == "folded":
+            return ("bias",)
+        norm = () if self.norm is None else ("scale", "shift")
+        return (*["bias"] * self.layer.bias, *norm)
+
+    @property
+    def walk_parameters(self) -> tuple[str, ...]:
+        """Those used and summed as products pass; batch statistics come with an exchange."""
+        names = self.channel_parameters
+        return tuple(name for name in names if name == "bias" or not self.exact)
 
     @property
     def spikes(self) -> Bools:

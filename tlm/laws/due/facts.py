@@ -20,6 +20,8 @@ from tlm.space.region import Slice
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
+NORM_PARAMETERS = ("scale", "shift")  # of a channel
+
 
 @dataclass(frozen=True, slots=True)
 class TensorPlace:
@@ -68,9 +70,22 @@ class LayerFacts:
 
     @property
     def channel_sums(self) -> int:
-        """Gradients that a channel sums beside dW: of its bias; folding statistics makes one."""
+        """Gradients that a channel sums as dY is made: of its bias, of a norm by frozen statistics.
+
+        Folding the statistics into the weights leaves a bias.
+        """
         folded = self.layer.norm is not None and not (self.exact or self.scaled)
-        return int(self.layer.bias or folded)
+        return int(self.layer.bias or folded) + len(NORM_PARAMETERS) * self.scaled
+
+    @property
+    def channel_parameters(self) -> int:
+        """What is trained of a channel beside its weights."""
+        return self.channel_sums + len(NORM_PARAMETERS) * self.exact
+
+    @property
+    def trained_count(self) -> int:
+        """All that is trained of the layer."""
+        return self.weight_count + self.layer.out_shape[0] * self.channel_parameters
 
     @property
     def replicas(self) -> int:

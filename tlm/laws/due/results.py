@@ -42,8 +42,7 @@ def _results(
     yield Phase.FP, pairs, products
     yield Phase.GRAD, pairs, prod(layer.out_shape)
     yield Phase.WG, live, products * depth
-    trained = facts.weight_count + layer.out_shape[0] * facts.channel_sums
-    yield Phase.UPDATE, [(BATCH, BATCH)], trained
+    yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
     if facts.exact:
         yield Phase.NORM, pairs, products
         yield Phase.NORM_GRAD, pairs, products

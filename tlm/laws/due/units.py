@@ -51,29 +51,31 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     consumers = job.among(facts.consumers)
     partials = sum(consumer.channel_parts for consumer in consumers) or 1  # the loss sends one
     arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
-    trained = weights + facts.layer.out_shape[0] * facts.channel_sums
+    sums = weights + facts.layer.out_shape[0] * facts.channel_sums
     yield Phase.GRAD, "bp.reduce_add", arrivals * (partials - 1)
     yield Phase.GRAD, "bp.partial_read", arrivals * partials
-    yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", trained
-    yield Phase.UPDATE, "wg.reduce_add", trained * (facts.replicas - 1)
+    yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
+    yield Phase.UPDATE, "wg.reduce_add", sums * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_read", weights
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """A bias is added to every product, its gradient sums every dY."""
-    products = prod(facts.layer.product_shape) * job.pairs * facts.channel_sums
+    products = prod(facts.layer.product_shape) * job.pairs
+    products *= facts.channel_sums - len(NORM_SUMS) * facts.scaled
     yield Phase.FP, "fp.bias_add", products
     yield Phase.RECOMPUTE, "fp.bias_add", products * facts.recomputed
     yield Phase.NORM_GRAD if facts.exact else Phase.GRAD, "bp.bias_add", products
 
 
 def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
-    """Frozen statistics scale every product wherever it passes."""
+    """Frozen statistics scale every product wherever it passes, and sum for scale and shift."""
     if not facts.scaled:
         return
     products = prod(facts.layer.product_shape) * job.pairs
     yield Phase.FP, "fp.norm_scale", products
     yield Phase.GRAD, "bp.norm_scale", products
+    yield Phase.GRAD, "bp.norm_stat", products
     yield Phase.RECOMPUTE, "fp.norm_scale", products * facts.recomputed
 
 
@@ -90,7 +92,10 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.NORM_GRAD, "bp.norm_op", products
     for phase, engine in ((Phase.NORM, "fp"), (Phase.NORM_GRAD, "bp")):
         yield phase, f"{engine}.norm_channel", channels
-        yield phase, f"{engine}.norm_add", len(NORM_SUMS) * channels * (facts.replicas - 1)
+        adds = channels * (facts.replicas - 1)
+        if phase == Phase.NORM_GRAD:  # scale and shift learn from the sums of all steps
+            adds += channels - layer.out_shape[0]
+        yield phase, f"{engine}.norm_add", len(NORM_SUMS) * adds
 
 
 def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
@@ -125,8 +130,7 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         yield Phase.NORM, "fp.norm_read", products * precision.membrane
         yield Phase.GRAD, "bp.norm_write", outputs * precision.gradient
     moments = 2 * precision.optimizer if job.workload.optimizer == "adam" else 0
-    trained = facts.weight_count + layer.out_shape[0] * facts.channel_sums
-    bits = trained * (precision.weight + moments)
+    bits = facts.trained_count * (precision.weight + moments)
     yield Phase.UPDATE, "wg.optimizer_read", bits
     yield Phase.UPDATE, "wg.optimizer_write", bits
 

@@ -15,6 +15,7 @@ from tests.house.source import Module, modules
 # Each says why at its definition: a verb of the command line lists its options as parameters, and
 # users call the others by keyword.
 PUBLIC_KEYWORDS = {
+    "tlm/notebook/finished.py:run",
     "tlm/running/runner.py:run_job",
     "tlm/workload/builder.py:conv",
     "tlm/workload/capture/capture.py:save",

@@ -111,6 +111,7 @@ class Run:
         return summary_html(self.summary, self.chip, self.folder)
 
 
+# More than six parameters: users call it by keyword, as the command line has them.
 def run(
     workload: str | Workload,
     *,

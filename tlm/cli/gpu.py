@@ -88,6 +88,8 @@ def gpu(
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")
     from tlm_analysis.gpu import screen
 
+    from tlm.cli.tables import Hanging, console
+
     if as_json:
         content = screen.figures(workload, gpu.value, precision.value, neuron.value, run_dirs or [])
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
@@ -100,4 +102,4 @@ def gpu(
         run_dirs=run_dirs or [],
         top=top,
     )
-    typer.echo(text)
+    console().print(*map(Hanging, text.splitlines()), sep="\n")

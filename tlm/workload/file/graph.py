@@ -30,7 +30,7 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
     for row in rows:
         if row["groups"] == 1:
             del row["groups"]
-    return json.dumps(rows, sort_keys=True, separators=(",", ":"))
+    return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def layers_from_json(path: Path, text: str) -> tuple[Layer, ...]:

@@ -46,7 +46,7 @@ def dram(
         ),
     ] = None,
     interval: Annotated[
-        list[float] | None,
+        list[str] | None,
         typer.Option(metavar="CLOCKS", help="Clocks between requests (open loop); repeatable."),
     ] = None,
     window: Annotated[
@@ -80,7 +80,7 @@ def dram(
     from tlm.hardware.dram.driver import DramLoad, drive
     from tlm.hardware.dram.policy import DramPolicy
 
-    timing = load_dram_timing(preset)
+    timing = load_dram_timing(preset, "--preset")
     policy = DramPolicy(
         read_queue=read_queue,
         write_queue=write_queue,
@@ -90,7 +90,7 @@ def dram(
         address_map=address_map,
     )
     offered = _offered(timing, pattern, requests, count, nbytes, address_map)
-    loads = [f"int:{clocks:g}" for clocks in interval or []]
+    loads = [f"int:{clocks}" for clocks in interval or []]
     loads += [f"win:{number}" for number in window or []]
     curve = CurveRows(COLUMNS, as_json)
     points: list[tuple[DramLoad, DramMeasurement]] = []

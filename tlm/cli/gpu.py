@@ -45,7 +45,7 @@ def gpu(
             help="A recorded job (a bundled name or a file), or s-resnet18, s-vgg16, s-resnet50."
         ),
     ] = None,
-    gpu: Annotated[Gpu, typer.Option("--gpu", help="The GPU.")] = Gpu.A100,
+    gpu: Annotated[Gpu, typer.Option("--gpu", case_sensitive=False, help="The GPU.")] = Gpu.A100,
     precision: Annotated[
         PrecisionOption, typer.Option(help="AMP (FP16 with FP32 master weights), TF32 or FP32.")
     ] = PrecisionOption.AMP,

@@ -52,9 +52,12 @@ def test_help_lists_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "x", "--iteration", "two"], "tlm: Invalid value for '--iteration'"),
         (["run", "x", "--trace", "all"], "tlm: Invalid value for '--trace'"),
         (["run", "x", "--nonsense"], "tlm: No such option: --nonsense"),
-        (["config", "show", "neuromc20"], 'tlm: --chip: no preset or file "neuromc20"; did you'),
+        (
+            ["config", "show", "neuromc20"],
+            'tlm: chip "neuromc20": no preset or file of that name; did you',
+        ),
         (["config", "show", "--set", "cores=x"], "tlm: --set: cores: expected a whole number"),
-        (["config", "check", "missing.yaml"], 'tlm: --chip: no preset or file "missing.yaml"'),
+        (["config", "check", "missing.yaml"], 'tlm: chip "missing.yaml": no preset or file of'),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
@@ -171,7 +174,7 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     """`--debug` before the verb adds the traceback to the line."""
     lines = errors_of(capsys, 2, "--debug", "config", "show", "nothing")
     assert lines[0] == "Traceback (most recent call last):"
-    assert lines[-1].startswith("tlm: --chip: no preset or file")
+    assert lines[-1].startswith('tlm: chip "')
 
 
 def test_starting_loads_nothing_heavy() -> None:

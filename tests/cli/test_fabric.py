@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -88,3 +89,20 @@ def test_mistakes_are_one_line(capsys, words, text):
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
+
+
+def test_noc_measures_every_given_rate(capsys):
+    """A load beyond saturation does not hide those after it."""
+    words = "noc --mesh 3x3 --traffic hotspot1 --cycles 2000 --rate 0.9 --rate 0.05"
+    assert main(words.split()) == 0
+    rows = table(capsys.readouterr().out)
+    assert [(row["offered"], row["stable"]) for row in rows] == [("0.9", "False"), ("0.05", "True")]
+
+
+@pytest.mark.parametrize("model", ["router", "packet"])
+def test_noc_ends_where_no_packet_is_sent(capsys, tmp_path, model):
+    """Next to no load ends with the window; a latency that nothing has is null in JSON."""
+    words = f"noc --mesh 3x3 --model {model} --rate 1e-9 --json --out {tmp_path}"
+    assert main(words.split()) == 0
+    (row,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert (row["latency"], row["packets"], row["stable"]) == (None, 0, True)

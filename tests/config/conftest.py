@@ -1,5 +1,6 @@
 """Fixtures that write chip files."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,3 +19,8 @@ def write_chip(tmp_path: Path) -> WriteChip:
         return path
 
     return write
+
+
+def without_line(text: str, path: Path) -> str:
+    """An error text that starts with a file, without the number of its line there."""
+    return re.sub(rf"^{re.escape(str(path))}:\d+", str(path), text)

@@ -105,7 +105,7 @@ def test_wrong_value_is_named(change, text):
     ("change", "text"),
     [
         ({"idd0_ma": 0}, "idd0_ma: expected 1 or more, got 0"),
-        ({"idd9_ma": 1}, 'idd9_ma: unknown key; did you mean "idd0_ma"?'),
+        ({"idd9_ma": 1}, 'idd9_ma: unknown key; did you mean "currents.idd0_ma"?'),
         ({"idd0_ma": 42}, "idd0_ma: expected idd3n_ma = 43 or more, got 42: its energy would be"),
         ({"idd2n_ma": 44}, "idd3n_ma: expected idd2n_ma = 44 or more, got 43"),
         ({"idd4r_ma": 42}, "idd4r_ma: expected idd3n_ma = 43 or more, got 42"),
@@ -130,7 +130,7 @@ def test_missing_key_is_named():
 def refusal(data):
     """The line with which a device of these keys is refused."""
     with pytest.raises(ConfigError) as caught:
-        timing_from_mapping("X", data)
+        timing_from_mapping("X", data, "X")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -140,5 +140,5 @@ def test_unreadable_file_is_one_line(tmp_path, text):
     """Duplicate keys, lists and broken YAML give one line that names the file."""
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r"^bad\.yaml[:\d]*: [^\n]+$"):
+    with pytest.raises(ConfigError, match=r"bad\.yaml[:\d]*: [^\n]+$"):
         read_dram_timing(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import tlm
+from tests.config.conftest import without_line
 from tlm.config.layers import load_chip
 from tlm.config.tables.energy import EnergyTable, energy_tables, load_energy
 from tlm.config.tables.energy_actions import ACTIONS
@@ -27,7 +28,8 @@ def refusal(tmp_path: Path, text: str) -> list[str]:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load_energy(path, MEMORY)
-    return str(caught.value).replace(str(path), "own.yaml").splitlines()
+    lines = str(caught.value).splitlines()
+    return [without_line(line, path).replace(str(path), "own.yaml") for line in lines]
 
 
 @pytest.mark.parametrize("name", energy_tables())
@@ -212,4 +214,4 @@ def test_an_access_has_one_form(tmp_path: Path, entry: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_energy(path, MEMORY)
     (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"{path}: actions.bp.mac") and text in line
+    assert without_line(line, path).startswith(f"{path}: actions.bp.mac") and text in line

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.conftest import WriteChip
+from tests.config.conftest import WriteChip, without_line
+from tlm import config
 from tlm.config import load_chip
+from tlm.config.chip import ChipConfig
 from tlm.errors import ConfigError
 
 
@@ -61,43 +63,81 @@ def test_lists_are_replaced_whole() -> None:
     assert chip.dram_nodes == (0, 4, 15, 19)
 
 
-def test_an_energy_table_is_found_beside_the_chip_file(write_chip: WriteChip) -> None:
-    """A table named by a relative path lies in the folder of the file that names it."""
-    path = write_chip("energy: tables/own.yaml\n")
-    (path.parent / "tables").mkdir()
-    table = Path(load_chip("neuromc-20").energy.path).read_text(encoding="utf-8")
-    (path.parent / "tables" / "own.yaml").write_text(table.replace("0.548", "0.6"))
-    assert load_chip(path).energy.path == (path.parent / "tables" / "own.yaml").resolve()
+@pytest.mark.parametrize(
+    ("key", "shipped"),
+    [
+        ("energy", "energy/neuromc.yaml"),
+        ("area", "area/logic28.yaml"),
+        ("dram.device", "dram/LPDDR4-3200.yaml"),
+    ],
+)
+def test_a_file_is_found_beside_the_file_that_names_it(
+    write_chip: WriteChip, monkeypatch: pytest.MonkeyPatch, key: str, shipped: str
+) -> None:
+    """A path in a chip file counts from there, one on the command line from where it is typed."""
+    group, _, name = key.rpartition(".")
+    text = f"{name}: tables/own.yaml"
+    path = write_chip(f"{group}: {{{text}}}\n" if group else f"{text}\n")
+    own = path.parent / "tables" / "own.yaml"
+    own.parent.mkdir()
+    own.write_bytes((Path(config.__file__).parent / shipped).read_bytes())
+    assert file_of(load_chip(path).config, key) == str(own.resolve())
+    monkeypatch.chdir(own.parent)
+    assert file_of(load_chip("neuromc-20", [f"{key}=own.yaml"]).config, key) == str(own.resolve())
+    own.rename(own.with_name("other.yaml"))
+    (own.parent / "tables").mkdir()
+    assert refusal(path).startswith((f"{path}:2: {key}: no ", f"{own.resolve()}: cannot be read"))
+
+
+def file_of(chip: ChipConfig, key: str) -> str:
+    """What the chip says of a key that names a file."""
+    return {"energy": chip.energy, "area": chip.area, "dram.device": chip.dram.device}[key]
 
 
 @pytest.mark.parametrize(
     ("override", "text"),
     [
-        ("core.clock=500", '--set: core.clock: expected a frequency with its unit (such as "500'),
-        ("core.clok=500 MHz", '--set: core.clok: unknown key; did you mean "clock"?'),
-        ("clock=500 MHz", '--set: clock: unknown key; did you mean "core.clock"?'),
-        ("cores.max=5", "--set: cores.max: unknown key; cores is a single value"),
-        ("noc=packet", "--set: noc: is a group of keys; set one of them (model, clock, link"),
-        ("noc.model", "--set: expected KEY=VALUE"),
+        ("core.clock=500", 'core.clock: expected a frequency with its unit (such as "500'),
+        ("core.clok=500 MHz", 'core.clok: unknown key; did you mean "core.clock"?'),
+        (
+            "precision.weights=8 bit",
+            'precision.weights: unknown key; did you mean "precision.weight"?',
+        ),
+        ("cor.clock=500 MHz", 'cor.clock: unknown key; did you mean "core.clock"?'),
+        (
+            "core.memori.weight=1 Kib",
+            'core.memori.weight: unknown key; did you mean "core.mem',
+        ),
+        (
+            "core.memory.weight=1 Kib",
+            'core.memory.weight: unknown key; did you mean "core.mem',
+        ),
+        ("dram.channel=2", 'dram.channel: unknown key; did you mean "dram.channels"?'),
+        ("noc.banks=2", 'noc.banks: unknown key; did you mean "core.memory.banks"?'),
+        ("zzz=1", "zzz: unknown key; known are schema_version, name, mesh, cores"),
+        ("clock=500 MHz", 'clock: unknown key; did you mean "core.clock"?'),
+        ("cores.max=5", "cores.max: unknown key; cores is a single value"),
+        ("noc=packet", "noc: is a group of keys; set one of them (model, clock, link"),
+        ("noc.model", "expected KEY=VALUE"),
         (
             "noc.model=pocket",
-            "--set: noc.model: expected 'ideal', 'packet' or 'router', got 'pocket'",
+            "noc.model: expected 'ideal', 'packet' or 'router', got 'pocket'",
         ),
-        ("cores=many", "--set: cores: expected a whole number, got 'many'"),
-        ("cores=true", "--set: cores: expected a whole number, got true"),
-        ("cores=0", "--set: cores: expected 1 or more, got 0"),
-        ("core.skip_slices=on", "--set: core.skip_slices: expected true or false, got 'on'"),
-        ("name=../../etc", "--set: name: expected up to 64 letters, digits"),
-        ("name=", "--set: name: expected text, got nothing"),
-        ("energy=neuromcc", '--set: energy: no energy table or file "neuromcc"; did you mean'),
-        ("dram.device=LPDDR4", "--set: dram.device: no device 'LPDDR4'"),
-        ("dram.nodes=edge", '--set: dram.nodes: expected "edges" or a list of node numbers'),
-        ("noc.link=!!int 4", "--set: noc.link:1: the tag tag:yaml.org,2002:int is not accepted"),
+        ("cores=many", "cores: expected a whole number, got 'many'"),
+        ("cores=true", "cores: expected a whole number, got true"),
+        ("cores=0", "cores: expected 1 or more, got 0"),
+        ("core.skip_slices=on", "core.skip_slices: expected true or false, got 'on'"),
+        ("name=../../etc", "name: expected up to 64 letters, digits"),
+        ("name=", "name: expected text, got nothing"),
+        ("energy=neuromcc", 'energy: no energy table or file "neuromcc"; did you mean'),
+        ("dram.device=LPDDR4", "dram.device: no device 'LPDDR4'"),
+        ("dram.nodes=edge", 'dram.nodes: expected "edges" or a list of node numbers'),
+        ("noc.link=!!int 4", "noc.link:1: the tag tag:yaml.org,2002:int is not accepted"),
     ],
 )
 def test_a_wrong_override_is_one_line(override: str, text: str) -> None:
     """A mistake on the command line names the option, the key and what was expected."""
-    assert refusal("neuromc-20", override).startswith(text)
+    assert refusal("neuromc-20", override).startswith(f"--set: {text}")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +148,7 @@ def test_a_wrong_override_is_one_line(override: str, text: str) -> None:
             'core.memory.weights: expected an amount of data with its unit (such as "128 bit"), '
             "got 18432",
         ),
-        ("noc: {clok: 1 GHz}", 'noc.clok: unknown key; did you mean "clock"?'),
+        ("noc: {clok: 1 GHz}", 'noc.clok: unknown key; did you mean "noc.clock"?'),
         ("core: 5", "core: expected a group of keys, got 5"),
         ("noc:", "noc: expected a group of keys, got nothing"),
         ("noc.link: 64 bit", "noc.link: unknown key"),
@@ -121,21 +161,26 @@ def test_a_wrong_override_is_one_line(override: str, text: str) -> None:
 def test_a_wrong_file_is_one_line(write_chip: WriteChip, written: str, text: str) -> None:
     """A mistake in a file names the file, the key and what was expected."""
     path = write_chip(written + "\n")
-    assert refusal(path).startswith(f"{path}: {text}")
+    assert without_line(refusal(path), path).startswith(f"{path}: {text}")
 
 
 def test_every_problem_has_its_own_line(write_chip: WriteChip) -> None:
     """All mistakes are reported at once, each line with the layer it comes from."""
     path = write_chip("core: {clock: 500}\nnoc: {widht: 3}\n")
     lines = refusal(path, "cores=x").splitlines()
-    assert sorted(line.split(": ")[0] for line in lines) == ["--set", str(path), str(path)]
+    places = sorted(line.split(": ")[0] for line in lines)
+    assert places == ["--set", f"{path}:2", f"{path}:3"]
 
 
 def test_a_file_that_extends_nothing_must_be_complete(tmp_path: Path) -> None:
     """Without a preset below it, a missing key is named, with the remedy."""
     path = tmp_path / "bare.yaml"
     path.write_text("name: bare\n")
-    assert "core: missing; add it, or start the file with `extends: PRESET`" in refusal(path)
+    missing = (
+        "cores, core, precision, noc, dram, mapping, energy, area: missing; add them, or start"
+    )
+    assert f"{path}: schema_version, mesh, {missing} the file with `extends:" in refusal(path)
+    assert len(refusal(path).splitlines()) == 1
 
 
 def test_an_unknown_chip_lists_what_there_is() -> None:

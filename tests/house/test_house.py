@@ -1,5 +1,7 @@
 """The limits that the house keeps: what a newcomer can rely on."""
 
+import ast
+
 import pytest
 
 from tests.house.figures import (
@@ -15,6 +17,7 @@ from tests.house.source import Module, modules
 # Each says why at its definition: a verb of the command line lists its options as parameters, and
 # users call the others by keyword.
 PUBLIC_KEYWORDS = {
+    "tlm/notebook/finished.py:run",
     "tlm/running/runner.py:run_job",
     "tlm/workload/builder.py:conv",
     "tlm/workload/capture/capture.py:save",
@@ -53,3 +56,16 @@ def test_no_import_circle(files: list[Module]) -> None:
 def test_every_room_has_an_allow_list(files: list[Module]) -> None:
     """But for the command line, which may import any room."""
     assert rooms(files) - allow_lists().keys() == {"tlm.cli", "tlm.__main__"}
+
+
+def test_json_holds_no_nan(files: list[Module]) -> None:
+    """Whatever writes JSON refuses what JSON does not know: NaN and Infinity."""
+    lax = [
+        f"{file.path}:{call.lineno}"
+        for file in files
+        for call in ast.walk(ast.parse(file.text))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("json.dumps", "json.dump")
+        and not any(word.arg == "allow_nan" for word in call.keywords)
+    ]
+    assert not lax

@@ -197,8 +197,8 @@ def test_a_dead_block_fetches_nothing():
     ("overrides", "message"),
     [
         (("core.engines.fp.rows=8",), "fp and wg must have the same rows and cols"),
-        (("core.memory.partial_sums=128 bit",), "partial_sums holds less than one vector"),
-        (("core.memory.weights=4 Kib",), "double buffering needs 8192 bit"),
+        (("core.memory.partial_sums=128 bit",), "hold less than one vector of 16 sums"),
+        (("core.memory.weights=4 Kib",), "need 8 Kib .1 KiB."),
         (("core.memory.partial_sums=1 Kib",), "one row of 8 positions does not fit"),
     ],
 )

@@ -10,6 +10,7 @@ A verb may have more than six parameters: typer makes one option of each.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -118,14 +119,14 @@ def _run(words: list[str], ctrl_c: CtrlC) -> int:
         _complain("interrupted")
         return error.exit_code
     except InterruptedRunError as error:
-        return _report(error)
+        return _report(error, words)
     except Exception as error:
         if ctrl_c.pressed:
             _complain("interrupted")
             return INTERRUPTED
         if words[:1] == ["--debug"]:
             traceback.print_exc()
-        return _report(error)
+        return _report(error, words)
     if code == INTERRUPTED:
         _complain("interrupted")
     return code if isinstance(code, int) else 0
@@ -137,14 +138,13 @@ def _program(words: Sequence[str]) -> str:
     return SCRIPT if script or any("-completion" in word for word in words) else "python -m tlm"
 
 
-def _report(error: Exception) -> int:
+def _report(error: Exception, words: Sequence[str]) -> int:
     """Print what went wrong and return the exit code it stands for."""
     if isinstance(error, TlmError):
         _complain(str(error))
         return error.exit_code
     if isinstance(error, _UsageError):
-        text = " ".join(error.format_message().split())  # type: ignore[attr-defined]
-        _complain(text or "no command given; see python -m tlm --help")
+        _complain(_usage(" ".join(error.format_message().split()), words))  # type: ignore[attr-defined]
         return TlmError.exit_code
     if isinstance(error, OSError) and error.filename is not None:
         _complain(f"{error.filename}: {error.strerror}")
@@ -154,6 +154,18 @@ def _report(error: Exception) -> int:
         "python -m tlm --debug ... shows where, please report it"
     )
     return INTERNAL_FAULT
+
+
+def _usage(text: str, words: Sequence[str]) -> str:
+    """click's words for a wrong command line, made plain where they are not."""
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((.+)\)", text.replace("(s)", ""))
+    if extra is None:
+        return text.replace("Value error, ", "") or "no command given; see python -m tlm --help"
+    first = extra[1].split()[0]
+    before = words[words.index(first) - 1] if first in words[1:] else ""
+    if before.startswith("--") and "=" not in before:
+        return f'unexpected argument "{first}": {before} takes no value; leave it out'
+    return f'unexpected argument "{first}"; see python -m tlm {words[0]} --help'
 
 
 def _complain(text: str) -> None:

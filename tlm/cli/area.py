@@ -10,8 +10,7 @@ import typer
 from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from tlm.cli.tables import ScreenTable
     from tlm.hardware.area import AreaRow
 
 
@@ -26,9 +25,7 @@ def area(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Print a chip's area by component, its peak rate, and both together."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from tlm.cli.tables import ScreenTable, console
     from tlm.config import load_chip
     from tlm.hardware.area import area_rows, peak_tflops
 
@@ -41,16 +38,18 @@ def area(
     if as_json:
         figures = {"total_mm2": total, "by_component_mm2": components, "peak_tflops": peak}
         figures |= {"peak_tflops_per_mm2": peak / total, "assumed_share": assumed}
-        typer.echo(json.dumps(figures, indent=2))
+        typer.echo(json.dumps(figures, indent=2, allow_nan=False))
         return
-    console = Console()
+    out = console()
     if parts:
-        console.print(_parts(rows))
-    table = Table("component", "mm2", "share")
+        out.print(_parts(rows))
+        out.print()
+    table = ScreenTable("Area", "component", "mm2", "share")
     for name, mm2 in components.items():
         table.add_row(name, f"{mm2:.3f}", f"{mm2 / total:.1%}")
-    console.print(table)
-    console.print(
+    out.print(table)
+    out.print()
+    out.print(
         f"{loaded.config.name} with table {loaded.area.name} ({loaded.area.node}): "
         f"{total:.2f} mm2, peak {peak:.2f} TFLOPS FP16 dense, {peak / total:.3f} TFLOPS/mm2; "
         f"{assumed:.0%} of the area from assumed units"
@@ -64,11 +63,12 @@ def _by_component(rows: list[AreaRow]) -> dict[str, float]:
     return dict(sorted(components.items(), key=lambda item: -item[1]))
 
 
-def _parts(rows: list[AreaRow]) -> Table:
-    from rich.table import Table
+def _parts(rows: list[AreaRow]) -> ScreenTable:
+    from tlm.cli.tables import ScreenTable
 
-    table = Table("component", "part", "count", "um2 each", "mm2", "source", "confidence")
+    columns = ("component", "part", "count", "um2 each", "mm2", "confidence", "source")
+    table = ScreenTable("Parts", *columns, keys=2, left=("confidence",), prose=("source",))
     for row in rows:
         cells = (f"{row.count:,}", f"{row.each_um2:,.1f}", f"{row.total_mm2:.4f}")
-        table.add_row(row.component, row.part, *cells, row.source, row.confidence)
+        table.add_row(row.component, row.part, *cells, row.confidence, row.source)
     return table

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.text import Text
     from tlm_analysis.findings.compare import Change, RunComparison
 
+    from tlm.cli.tables import ScreenTable
+
 SHOWN = 10  # parts of a difference; the rest is one line
 
 
@@ -29,7 +31,7 @@ def compare(
 ) -> None:
     """Take the difference in time and energy between runs apart; the parts add up exactly."""
     from tlm.cli.progress import steps_bar
-    from tlm.cli.screen import console
+    from tlm.cli.tables import console
     from tlm.errors import ConfigError
 
     if len(run_dirs) < 2:
@@ -110,6 +112,7 @@ def _screen(comparison: RunComparison) -> Group:
         text,
         _line("Time", times, time_text),
         _parts("on the critical path", ("phase", "resource"), comparison.time, times[0], time_text),
+        Text(),
         _line("Energy", energies, energy_text),
         _parts(
             "by component", ("component", "action"), comparison.energy, energies[0], energy_text
@@ -131,14 +134,13 @@ def _parts(
     changes: Sequence[Change],
     whole: float,
     words: Callable[[float], str],
-) -> Any:
+) -> ScreenTable:
     """The largest parts of a difference, then the others and the sum."""
-    from tlm.cli.screen import plain_table
+    from tlm.cli.tables import ScreenTable
 
     priced = heads[0] == "component"
     extra = ("from work", "from price") if priced else ()
-    table = plain_table(title, *heads, "before", "after", "change", "of before", *extra)
-    table.columns[1].justify = "left"
+    table = ScreenTable(title, *heads, "before", "after", "change", "of before", *extra, keys=2)
     moved = [part for part in changes if part.change]
     rows = [(part.key, [part]) for part in moved[:SHOWN]]
     if len(moved) > SHOWN:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,18 +27,30 @@ def show(
 
 @config_app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Chip descriptions.")],
+    chips: Annotated[list[str], typer.Argument(metavar="CHIP...", help="Presets or files.")],
+    workload: Annotated[
+        str | None,
+        typer.Option(metavar="JOB", help="Also place this job on them, as a run would."),
+    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Check chip descriptions; print one line each, or every problem found."""
     from tlm.config import load_chip
+    from tlm.errors import MappingError, WorkloadError
+    from tlm.running.preparation import check_chip, prepare
+    from tlm.running.request import RunRequest
 
     problems = []
-    for file in files:
+    for chip in chips:
         try:
-            config = load_chip(file).config
-        except ConfigError as error:
+            loaded = load_chip(chip, overrides or [])
+            check_chip(loaded)
+            if workload is not None:
+                prepare(RunRequest(workload, chip, tuple(overrides or ())))
+        except (ConfigError, MappingError, WorkloadError) as error:
             problems.append(str(error))
         else:
-            typer.echo(f"{file}: ok: {config.name}, {config.cores} cores")
+            job = "" if workload is None else f"; {workload} fits"
+            typer.echo(f"{chip}: ok: {loaded.config.name}, {loaded.config.cores} cores{job}")
     if problems:
         raise ConfigError("\n".join(problems))

@@ -13,8 +13,7 @@ import typer
 from tlm.cli.options import DEFAULT_CHIP, Overrides
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from tlm.cli.tables import ScreenTable
     from tlm.studies.counterfactual import RunFigures, Simulate
 
 
@@ -36,8 +35,7 @@ def counterfactual(
     16 bit), and the network with masks drawn at several densities; a run that breaks an invariant
     ends the command.
     """
-    from rich.console import Console
-
+    from tlm.cli.tables import console
     from tlm.studies.counterfactual import DENSITIES, at_densities, run_figures
     from tlm.workload import open_workload
     from tlm.workload.drawn.kinds import ACTIVITY_KINDS
@@ -49,13 +47,15 @@ def counterfactual(
     }
     drawn = at_densities(job, simulate, sorted(density or DENSITIES))
     if as_json:
-        typer.echo(json.dumps(_figures(runs, drawn), indent=2))
+        typer.echo(json.dumps(_figures(runs, drawn), indent=2, allow_nan=False))
         return
-    console = Console()
-    console.print(_phases(runs))
-    console.print(_drawn(runs["ann"], drawn))
+    out = console()
+    out.print(_phases(runs))
+    out.print()
+    out.print(_drawn(runs["ann"], drawn))
+    out.print()
     for line in _verdict(runs["ann"], drawn):
-        console.print(line)
+        out.print(line)
 
 
 def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
@@ -107,12 +107,13 @@ def _break_even(ann: RunFigures, drawn: dict[float, RunFigures]) -> list[tuple[s
     ]
 
 
-def _phases(runs: dict[str, RunFigures]) -> Table:
-    from rich.table import Table
-
+def _phases(runs: dict[str, RunFigures]) -> ScreenTable:
+    from tlm.cli.tables import ScreenTable
     from tlm.quantity_text import energy_text, nbytes_text, time_text
 
-    table = Table("", *runs, "dense / recorded", "ann / recorded")
+    table = ScreenTable(
+        "As recorded and otherwise", "figure", *runs, "dense / recorded", "ann / recorded"
+    )
     phases = list(dict.fromkeys(name for run in runs.values() for name in run.span_ps))
     rows = [
         ("time", time_text, [float(run.makespan_ps) for run in runs.values()]),
@@ -132,12 +133,12 @@ def _phases(runs: dict[str, RunFigures]) -> Table:
     return table
 
 
-def _drawn(ann: RunFigures, drawn: dict[float, RunFigures]) -> Table:
-    from rich.table import Table
-
+def _drawn(ann: RunFigures, drawn: dict[float, RunFigures]) -> ScreenTable:
+    from tlm.cli.tables import ScreenTable
     from tlm.quantity_text import energy_text, time_text
 
-    table = Table("density of all masks", "time", "/ ann", "energy", "/ ann", "cores", "/ ann")
+    columns = ("density of all masks", "time", "/ ann", "energy", "/ ann", "cores", "/ ann")
+    table = ScreenTable("With drawn masks", *columns)
     for density, run in drawn.items():
         time, energy = run.makespan_ps / ann.makespan_ps, run.total_pj / ann.total_pj
         core = run.core_pj / ann.core_pj

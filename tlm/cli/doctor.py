@@ -27,7 +27,7 @@ EXTRAS = {
     "capture": ("torch", "PIL", "sklearn"),
 }
 LEAST_FREE_BYTES = 1 << 30  # a run of the largest bundled job leaves less than a tenth of it
-LEAST_COLUMNS = 118
+LEAST_COLUMNS = 80
 
 CheckState = Literal["ok", "note", "fault"]
 
@@ -45,7 +45,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Look at versions, packages, extras, HDF5, folder and terminal; exit 2 if runs would fail."""
     results = list(findings())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in results], indent=1))
+        typer.echo(json.dumps([asdict(finding) for finding in results], indent=1, allow_nan=False))
     else:
         _show(results)
     if any(finding.state == "fault" for finding in results):
@@ -142,7 +142,9 @@ def _terminal() -> Finding:
     encoding = (sys.stdout.encoding or "").lower()
     detail = f"{os.environ.get('TERM', 'unnamed')}, {console.width} columns, {colours}, {encoding}"
     if console.width < LEAST_COLUMNS:
-        return Finding("terminal", "note", f"{detail}: tables need {LEAST_COLUMNS}")
+        return Finding(
+            "terminal", "note", f"{detail}: tables are made for {LEAST_COLUMNS} and more"
+        )
     return Finding("terminal", "ok" if "utf" in encoding else "note", detail)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tlm.cli.curve import CurveRows
 from tlm.cli.options import AsJson
 from tlm.errors import ConfigError
 
@@ -46,7 +46,7 @@ def dram(
         ),
     ] = None,
     interval: Annotated[
-        list[float] | None,
+        list[str] | None,
         typer.Option(metavar="CLOCKS", help="Clocks between requests (open loop); repeatable."),
     ] = None,
     window: Annotated[
@@ -69,7 +69,9 @@ def dram(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure one DRAM channel; print bandwidth, latency and command counts as CSV.
+    """Measure one DRAM channel; print bandwidth, latency and command counts.
+
+    On a terminal they are a table, else CSV.
 
     Without --interval and --window, requests are offered at the clocks that their file gives, or
     as fast as they are accepted.
@@ -78,7 +80,7 @@ def dram(
     from tlm.hardware.dram.driver import DramLoad, drive
     from tlm.hardware.dram.policy import DramPolicy
 
-    timing = load_dram_timing(preset)
+    timing = load_dram_timing(preset, "--preset")
     policy = DramPolicy(
         read_queue=read_queue,
         write_queue=write_queue,
@@ -88,27 +90,19 @@ def dram(
         address_map=address_map,
     )
     offered = _offered(timing, pattern, requests, count, nbytes, address_map)
-    loads = [f"int:{clocks:g}" for clocks in interval or []]
+    loads = [f"int:{clocks}" for clocks in interval or []]
     loads += [f"win:{number}" for number in window or []]
-    lines = [",".join(COLUMNS)]
-    if not as_json:
-        typer.echo(lines[0])
-    rows: list[tuple[object, ...]] = []
+    curve = CurveRows(COLUMNS, as_json)
     points: list[tuple[DramLoad, DramMeasurement]] = []
     for text in loads or ["recorded" if offered.clocks else "sat"]:
         load = DramLoad() if text == "recorded" else DramLoad.parse(text)
         clocks = () if loads else offered.clocks
         measured = drive(timing, offered.requests, load, policy, offered.nbytes, clocks)
         points.append((load, measured))
-        rows.append(_values(text, len(offered.requests), timing, measured))
-        lines.append(_row(rows[-1]))
-        if not as_json:
-            typer.echo(lines[-1])
-    if as_json:
-        named = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        typer.echo(json.dumps(named, indent=1, allow_nan=False))
+        curve.add(_values(text, len(offered.requests), timing, measured))
+    curve.close()
     if out is not None:
-        _write(out, f"{timing.name} {pattern or requests}", lines, points)
+        _write(out, f"{timing.name} {pattern or requests}", curve.lines, points)
 
 
 def _offered(
@@ -153,13 +147,6 @@ def _values(
         counters.refreshes, measured.time_ps / 1000,
         None if energy is None else energy.total_pj / 1e6,
     )  # fmt: skip
-
-
-def _row(values: Sequence[object]) -> str:
-    return ",".join(
-        "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-        for value in values
-    )
 
 
 def _write(

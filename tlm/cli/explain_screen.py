@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from rich.table import Table
 from rich.text import Text
 from tlm_analysis.findings.critical_path import CriticalPath
 from tlm_analysis.replay import TRUSTED_ERROR
 
 from tlm.cli.explanation import Explanation
-from tlm.cli.screen import console, plain_table
+from tlm.cli.tables import ScreenTable, console
 from tlm.quantity_text import time_text
 
 NAMES = {
@@ -38,15 +37,17 @@ def show(explanation: Explanation) -> None:
         out.print(Text(f"{explanation.partial}; the critical path needs a whole estimate.\n"))
     else:
         out.print(_path(explanation.path))
+        out.print()
     out.print(_what_ifs(explanation))
+    out.print()
     out.print(_verdict(explanation))
 
 
-def _path(path: CriticalPath) -> Table:
+def _path(path: CriticalPath) -> ScreenTable:
     """Shares of the critical path by phase and resource."""
     shares = {name: share for name, share in path.shares.items() if share > 0.0005}
     names = sorted(shares, key=lambda name: -shares[name])
-    table = plain_table("Critical path, share of time", "phase", *(NAMES[n] for n in names), "all")
+    table = ScreenTable("Critical path, share of time", "phase", *(NAMES[n] for n in names), "all")
     for phase, row in path.shares_by_phase.items():
         cells = [f"{row[name]:.1%}" if name in row else "" for name in names]
         table.add_row(phase.upper(), *cells, f"{sum(row.values()):.1%}")
@@ -54,12 +55,13 @@ def _path(path: CriticalPath) -> Table:
     return table
 
 
-def _what_ifs(explanation: Explanation) -> Table:
+def _what_ifs(explanation: Explanation) -> ScreenTable:
     headers = ["twice as much of", "relief", "time saved", "bound"]
     if explanation.measured:
         headers += ["run again", "in bound", "energy"]
-    table = plain_table("What relief would gain, every slice on its core", *headers)
-    table.columns[1].justify = "left"
+    table = ScreenTable(
+        "What relief would gain, every slice on its core", *headers, left=("relief",)
+    )
     for estimate in explanation.estimates:
         cells = [
             NAMES[estimate.resource],

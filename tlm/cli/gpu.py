@@ -45,7 +45,7 @@ def gpu(
             help="A recorded job (a bundled name or a file), or s-resnet18, s-vgg16, s-resnet50."
         ),
     ] = None,
-    gpu: Annotated[Gpu, typer.Option("--gpu", help="The GPU.")] = Gpu.A100,
+    gpu: Annotated[Gpu, typer.Option("--gpu", case_sensitive=False, help="The GPU.")] = Gpu.A100,
     precision: Annotated[
         PrecisionOption, typer.Option(help="AMP (FP16 with FP32 master weights), TF32 or FP32.")
     ] = PrecisionOption.AMP,
@@ -88,6 +88,8 @@ def gpu(
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")
     from tlm_analysis.gpu import screen
 
+    from tlm.cli.tables import Hanging, console
+
     if as_json:
         content = screen.figures(workload, gpu.value, precision.value, neuron.value, run_dirs or [])
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
@@ -100,4 +102,4 @@ def gpu(
         run_dirs=run_dirs or [],
         top=top,
     )
-    typer.echo(text)
+    console().print(*map(Hanging, text.splitlines()), sep="\n")

@@ -108,28 +108,30 @@ def _simulate(request: RunRequest, placed: PlacedJob, candidate: Candidate) -> S
 
 
 def _show(placed: PlacedJob, simulated: list[Simulated]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from tlm.cli.tables import ScreenTable, console
 
     chosen = placed.plan.chosen
     assert chosen is not None
-    table = Table("found by", "cores of each layer", "time", "energy", "DRAM", "simulated")
+    columns = ["cores of each layer", "time", "energy", "DRAM"]
+    columns += ["simulated time", "simulated energy"] if simulated else []
+    table = ScreenTable("Best mappings", "found by", *columns, prose=columns[:1])
     for index, candidate in enumerate(chosen.ranked):
         cost = candidate.estimate
-        measured = ""
+        measured = ["", ""] if simulated else []
         if index < len(simulated):
             run = simulated[index]
-            measured = f"{run.time_ps / 1e6:.4g} us, {run.energy_pj / 1e9:.4g} mJ"
+            measured = [f"{run.time_ps / 1e6:.4g} us", f"{run.energy_pj / 1e9:.4g} mJ"]
         table.add_row(
             candidate.origin,
             " ".join(str(grid.split.parts) for grid in candidate.grids),
             f"{cost.time_ps / 1e6:.4g} us",
             f"{cost.energy_pj / 1e9:.4g} mJ",
             f"{cost.dram_bytes / 1e6:.4g} MB",
-            measured,
+            *measured,
         )
-    console = Console()
-    console.print(table)
-    console.print(
+    out = console()
+    out.print(table)
+    out.print()
+    out.print(
         f"{chosen.tried} mappings compared by {chosen.objective}, estimated from recorded work"
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import astuple, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tlm.cli.curve import CurveRows
 from tlm.cli.options import AsJson
 from tlm.errors import ConfigError
 
@@ -69,8 +70,12 @@ def noc(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a mesh under synthetic traffic; print the latency-load curve as CSV."""
-    from tlm.hardware.noc.driver import NocRun, curve
+    """Measure a mesh under synthetic traffic; print the latency-load curve.
+
+    On a terminal it is a table, else CSV. Every given load is measured; a sweep ends with the first
+    that is not stable.
+    """
+    from tlm.hardware.noc.driver import NocMeasurement, NocRun, drive
     from tlm.hardware.noc.router.shape import RouterShape
     from tlm.hardware.noc.traffic import TrafficPattern
 
@@ -79,19 +84,16 @@ def noc(
     rates = rate or [(i + 1) / SWEEP_STEPS for i in range(SWEEP_STEPS)]
     loads = [TrafficPattern(traffic, columns, rows, packet_flits, load, seed) for load in rates]
     name = f"{mesh} {traffic}, {packet_flits} flits, {vcs} VCs, {stages} stages, {model.value}"
-    points = []
-    lines = []
-    for point in curve(loads, shape, NocRun(warmup, cycles), model.value):
-        points.append(point)
-        lines.append(_row(asdict(point)))
-        if len(points) == 1:
-            lines.insert(0, ",".join(asdict(point)))
-        for line in lines[-1 - (len(points) == 1) :] if not as_json else ():
-            typer.echo(line)
-    if as_json:
-        typer.echo(json.dumps([asdict(point) for point in points], indent=1))
+    points: list[NocMeasurement] = []
+    curve = CurveRows([field.name for field in fields(NocMeasurement)], as_json)
+    for load in loads:
+        points.append(drive(load, shape, NocRun(warmup, cycles), model.value))
+        curve.add(astuple(points[-1]))
+        if rate is None and not points[-1].stable:
+            break
+    curve.close()
     if out is not None:
-        _write(out, name, lines, points)
+        _write(out, name, curve.lines, points)
 
 
 def mesh_size(text: str) -> tuple[int, int]:
@@ -106,12 +108,6 @@ def mesh_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _row(values: dict[str, object]) -> str:
-    return ",".join(
-        f"{value:.6g}" if isinstance(value, float) else str(value) for value in values.values()
-    )
-
-
 def _write(out: Path, name: str, lines: Iterable[str], points: Sequence[NocMeasurement]) -> None:
     """The CSV file and the figure of a curve."""
     from tlm.running.folder import write_atomic
@@ -120,6 +116,7 @@ def _write(out: Path, name: str, lines: Iterable[str], points: Sequence[NocMeasu
     write_atomic(out / "noc.csv", "\n".join(lines) + "\n")
     from tlm_analysis.plots import canvas, fabric
 
+    points = [point for point in points if math.isfinite(point.latency)]
     points = [point for point in points if point.stable] or points
     figure = fabric.curve_figure(
         f"Mesh: {name}",

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
 def presets(as_json: AsJson = False) -> None:
     """List chip presets with what is published of them, energy and area tables, DRAM devices."""
-    from rich.console import Console
-    from rich.table import Table
-
     from tlm import config
+    from tlm.cli.tables import Hanging, ScreenTable, console
     from tlm.config.tables.dram_timing import dram_devices
 
     if as_json:
@@ -30,10 +28,10 @@ def presets(as_json: AsJson = False) -> None:
             "area_tables": config.area_tables(),
             "dram_devices": dram_devices(),
         }
-        typer.echo(json.dumps(listed, indent=1))
+        typer.echo(json.dumps(listed, indent=1, allow_nan=False))
         return
-    chips = Table("preset", "cores", "mesh", "clock", "DRAM", "energy", "assumed")
-    published = Table("preset", "published figure", "theirs", "ours", "source")
+    chips = ScreenTable("Chips", "preset", "cores", "mesh", "clock", "DRAM", "energy", "assumed")
+    published = []
     for name in config.presets():
         loaded = config.load_chip(name)
         chip = loaded.config
@@ -48,13 +46,15 @@ def presets(as_json: AsJson = False) -> None:
         )
         for figure in loaded.published:
             ours = _ours(figure.ours, name, loaded)
-            published.add_row(name, figure.what, figure.value, ours, figure.source)
-    console = Console()
-    console.print(chips)
-    console.print(published)
-    console.print(f"energy tables: {', '.join(config.energy_tables())}")
-    console.print(f"area tables: {', '.join(config.area_tables())}")
-    console.print(f"DRAM devices: {', '.join(dram_devices())}")
+            words = f"{figure.what}: {figure.value} published, {ours} here ({figure.source})"
+            published.append(Hanging(f"{name}, {words}"))
+    out = console()
+    out.print(chips)
+    out.print("\n[bold]Published figures[/bold]")
+    out.print(*published, sep="\n")
+    out.print(f"\nenergy tables: {', '.join(config.energy_tables())}")
+    out.print(f"area tables: {', '.join(config.area_tables())}")
+    out.print(f"DRAM devices: {', '.join(dram_devices())}")
 
 
 def _ours(what: str, name: str, loaded: LoadedChip) -> str:

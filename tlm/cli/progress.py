@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from tlm.running.request import RunProgress
 
 UPDATES_PER_S = 5
+SILENT_S = 1.0  # a run that is over by then shows no bar
 LONG_S = 10  # a run of more than this is announced even where stderr is no terminal
 
 
 def show_estimate(cost: RunCost) -> None:
     """Say on stderr what a run will cost: on terminals, and always before long runs."""
     console = Console(stderr=True)
-    if console.is_terminal or cost.wall_s > LONG_S:
+    if sys.stderr.isatty() or cost.wall_s > LONG_S:
         console.print(
             f"{cost.transactions:,} transactions, about {cost.wall_s:.0f} s, "
             f"{cost.trace_bytes / 1e6:,.1f} MB of trace, {cost.memory_bytes / 1e6:,.0f} MB memory",
@@ -32,12 +34,15 @@ def show_estimate(cost: RunCost) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
-    """Give a callback that moves a bar on stderr; None where stderr is no terminal."""
+    """Give a callback that moves a bar on stderr; None where stderr is no terminal.
+
+    The bar appears with its first figures, ``SILENT_S`` after the simulation began.
+    """
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield None
         return
-    with Progress(
+    bar = Progress(
         TextColumn("simulated {task.fields[simulated]}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %  {task.fields[rate]} transactions/s"),
@@ -45,31 +50,36 @@ def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
         console=console,
         transient=True,
         refresh_per_second=UPDATES_PER_S,
-    ) as bar:
-        task = bar.add_task("run", simulated="0 us", rate="0", total=None)
-        started = 0.0
+    )
+    task = bar.add_task("run", simulated="", rate="", total=None)
+    started = 0.0
 
-        def move(state: RunProgress) -> None:
-            nonlocal started
-            now = time.perf_counter()
-            started = started or now  # the first call: loading and placing are behind us
-            rate = state.transactions / max(1e-9, now - started)
-            bar.update(
-                task,
-                total=state.tiles,
-                completed=state.tiles_done,
-                simulated=f"{state.time_ps / 1e6:,.1f} us",
-                rate=f"{rate:,.0f}",
-            )
+    def move(state: RunProgress) -> None:
+        nonlocal started
+        now = time.perf_counter()
+        started = started or now  # the first call: loading and placing are behind us
+        if now - started < SILENT_S:
+            return
+        bar.update(
+            task,
+            total=state.tiles,
+            completed=state.tiles_done,
+            simulated=f"{state.time_ps / 1e6:,.1f} us",
+            rate=f"{state.transactions / (now - started):,.0f}",
+        )
+        bar.start()
 
+    try:
         yield move
+    finally:
+        bar.stop()
 
 
 @contextmanager
 def steps_bar(label: str, steps: int) -> Iterator[Callable[[str], None]]:
     """Give a callback to call before each of so many steps, with its name; silent off terminals."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda name: None
         return
     with Progress(
@@ -96,7 +106,7 @@ def steps_bar(label: str, steps: int) -> Iterator[Callable[[str], None]]:
 def training_bar() -> Iterator[Callable[[int, int], None] | None]:
     """Give a callback of (iterations done, in all); None where stderr is no terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield None
         return
     with Progress(

@@ -6,11 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich import box
-from rich.console import Console, Group
-from rich.table import Table
+from rich.console import Group
 from rich.text import Text
 
+from tlm.cli.tables import Beside, ScreenTable, console
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 from tlm.space.phase import ENGINES
 from tlm.trace.summary import Summary
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from tlm.config.layers import LoadedChip
     from tlm.running.cost import SimulationCost
 
-WIDTH = 118  # columns, whatever the terminal: narrower tables would lose figures
 _NETWORKS = {
     "ideal": "ideal NoC, links never busy",
     "packet": "packet NoC with unbounded buffers",
@@ -66,44 +64,21 @@ def figures(result: Finished, baseline: Any) -> dict[str, Any]:
     }
 
 
-def console() -> Console:
-    """Standard output, as wide as the tables need; without colour where it is no terminal."""
-    return Console(width=WIDTH, highlight=False)
-
-
 def screen(result: Finished, baseline: Any = None) -> Group:
-    """The summary as renderables, widest 118 columns."""
+    """The summary as renderables, for a screen of any width."""
     summary = result.summary
     parts: list[Any] = [
         _verdict(result),
-        _side_by_side(_time(summary), _energy(summary)),
-        _side_by_side(_engines(summary), _efficiency(summary)),
-        _sparsity(summary),
+        Beside(_time(summary), *_energy(summary)),
+        Beside(_engines(summary), _efficiency(summary)),
+        Beside(_sparsity(summary)),
         _fabric(summary),
-        _side_by_side(_busiest(summary), _stalls(summary)),
+        Beside(_busiest(summary), _stalls(summary)),
     ]
     if baseline is not None:
         parts.append(_gpu(summary, baseline))
     parts.append(_footer(result))
     return Group(*parts)
-
-
-def plain_table(title: str, *columns: str) -> Table:
-    """A table without frame: the first column to the left, figures to the right."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold",
-                  pad_edge=False, padding=(0, 1), show_edge=False)  # fmt: skip
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
-    return table
-
-
-def _side_by_side(*tables: Table) -> Table:
-    grid = Table.grid(padding=(0, 3))
-    for _ in tables:
-        grid.add_column()
-    grid.add_row(*tables)
-    grid.add_row()
-    return grid
 
 
 def _verdict(result: Finished) -> Text:
@@ -132,8 +107,8 @@ def _verdict(result: Finished) -> Text:
     return text
 
 
-def _time(summary: Summary) -> Table:
-    table = plain_table("Time by phase", "phase", "from", "to", "cores", "mean computing")
+def _time(summary: Summary) -> ScreenTable:
+    table = ScreenTable("Time by phase", "phase", "from", "to", "cores", "mean computing")
     for phase, row in summary.time.phases.items():
         engines = row.cores or 1
         table.add_row(
@@ -146,33 +121,34 @@ def _time(summary: Summary) -> Table:
     return table
 
 
-def _energy(summary: Summary) -> Table:
+def _energy(summary: Summary) -> list[ScreenTable]:
+    """By component with leakage; by phase and by layer without."""
     energy = summary.energy
-    table = plain_table("Energy", "component", "uJ", "share", "phase", "uJ ", "layer", "uJ  ")
-    names = {str(i): name for i, name in enumerate(summary.work)}
+    whole = ScreenTable("Energy", "component", "uJ", "share")
     components = [*energy.by_component_pj.items(), ("leakage", energy.leakage_pj)]
-    components.sort(key=lambda item: -item[1])
-    phases = [(k or "no phase", v) for k, v in energy.by_phase_pj.items() if v]
-    layers = [(names.get(k, "no layer"), v) for k, v in energy.by_layer_pj.items() if v]
-    for i in range(max(len(components), len(phases), len(layers))):
-        cells = []
-        name, pj = components[i] if i < len(components) else ("", None)
-        share = "" if pj is None else f"{pj / energy.total_pj:.1%}"
-        cells += [name, _micro(pj), share]
-        for column in (phases, layers):
-            name, pj = column[i] if i < len(column) else ("", None)
-            cells += [name, _micro(pj)]
-        table.add_row(*cells)
-    return table
+    for name, pj in sorted(components, key=lambda item: -item[1]):
+        whole.add_row(name, _micro(pj), f"{pj / energy.total_pj:.1%}")
+    layers = {str(i): name for i, name in enumerate(summary.work)}
+    by_phase, by_layer = (
+        ScreenTable("by phase", "phase", "uJ"),
+        ScreenTable("by layer", "layer", "uJ"),
+    )
+    for phase, pj in energy.by_phase_pj.items():
+        if pj:
+            by_phase.add_row(phase or "no phase", _micro(pj))
+    for layer, pj in energy.by_layer_pj.items():
+        if pj:
+            by_layer.add_row(layers.get(layer, "no layer"), _micro(pj))
+    return [whole, by_phase, by_layer]
 
 
-def _micro(value_pj: float | None) -> str:
-    return "" if value_pj is None else f"{value_pj / 1e6:,.1f}"
+def _micro(value_pj: float) -> str:
+    return f"{value_pj / 1e6:,.1f}"
 
 
-def _engines(summary: Summary) -> Table:
+def _engines(summary: Summary) -> ScreenTable:
     reasons = ["compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted"]
-    table = plain_table(
+    table = ScreenTable(
         "Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores"
     )
     for engine, row in summary.engines.items():
@@ -181,8 +157,8 @@ def _engines(summary: Summary) -> Table:
     return table
 
 
-def _efficiency(summary: Summary) -> Table:
-    table = plain_table("TFLOPS/W", "FLOP counted", "core", "chip")
+def _efficiency(summary: Summary) -> ScreenTable:
+    table = ScreenTable("TFLOPS/W", "FLOP counted", "core", "chip")
     efficiency = summary.efficiency
     for name, watts in (
         ("dense-equivalent", efficiency.dense_equivalent_tflops_w),
@@ -192,8 +168,8 @@ def _efficiency(summary: Summary) -> Table:
     return table
 
 
-def _sparsity(summary: Summary) -> Table:
-    table = plain_table(
+def _sparsity(summary: Summary) -> ScreenTable:
+    table = ScreenTable(
         "Measured density, mean over steps; slots executed of dense",
         *("layer", "S", "m", "dU", "zero slices", "split k x b x rows", "FP", "BP", "WG"),
     )
@@ -217,7 +193,7 @@ def _fabric(summary: Summary) -> Text:
     use = dram.bandwidth_gb_s / dram.peak_gb_s
     hits = f", row hits {dram.commands.row_hit_rate:.1%}" if dram.commands else ""
     return Text.assemble(
-        ("\nDRAM ", "bold"),
+        ("DRAM ", "bold"),
         f"{dram.channels} x {dram.device} ({summary.chip.dram_model}): "
         f"{nbytes_text(dram.nbytes)} ({nbytes_text(dram.bytes_read)} read, "
         f"{nbytes_text(dram.bytes_written)} written), {dram.bandwidth_gb_s:.2f} of "
@@ -229,16 +205,15 @@ def _fabric(summary: Summary) -> Text:
     )
 
 
-def _busiest(summary: Summary) -> Table:
-    table = plain_table("Busiest resources", "resource", "busy", "knob")
-    table.columns[2].justify = "left"
+def _busiest(summary: Summary) -> ScreenTable:
+    table = ScreenTable("Busiest resources", "resource", "busy", "knob", left=("knob",))
     for row in summary.busiest[:3]:
         table.add_row(row.resource, f"{row.use:.1%}", row.knob)
     return table
 
 
-def _stalls(summary: Summary) -> Table:
-    table = plain_table("Largest stalls", "engine at", "waits for", "share of engine time")
+def _stalls(summary: Summary) -> ScreenTable:
+    table = ScreenTable("Largest stalls", "engine at", "waits for", "share of engine time")
     for row in summary.stalls[:3]:
         where = f"{row.phase.upper()} {row.layer}"
         table.add_row(where, row.reason, f"{row.share:.1%}")

@@ -26,36 +26,37 @@ File = Annotated[
 @workload_app.command()
 def info(file: File, as_json: AsJson = False) -> None:
     """Print layers, shapes, measured densities, accuracy and provenance of a recorded job."""
-    from rich.console import Console
-
+    from tlm.cli.tables import console
+    from tlm.cli.workload_screen import info_parts
     from tlm.workload import open_workload
-    from tlm.workload.report.describe import info_figures, info_tables
+    from tlm.workload.report.describe import info_figures
 
     if as_json:
         typer.echo(json.dumps(info_figures(open_workload(file)), indent=1, allow_nan=False))
         return
-    console = Console()
-    for table in info_tables(open_workload(file)):
-        console.print(table)
+    out = console()
+    for part in info_parts(open_workload(file)):
+        out.print(part)
 
 
 @workload_app.command()
 def check(file: File) -> None:
     """Read a recorded job whole, checksums and all, and rebuild what is recorded exactly."""
-    from rich.console import Console
-
+    from tlm.cli.tables import Hanging, console
+    from tlm.cli.workload_screen import audit_table
     from tlm.workload import open_workload
-    from tlm.workload.report.audit import audit, audit_table, flip_lines
+    from tlm.workload.report.audit import audit, flip_lines
 
-    console = Console()
+    out = console()
     workload = open_workload(file)
     for iteration in audit(workload):
         if iteration.layers:
-            console.print(audit_table(iteration))
+            out.print(audit_table(iteration))
+            out.print()
         for line in flip_lines(iteration):
-            typer.echo(line)
+            out.print(Hanging(line))
     levels = ", ".join(workload.levels)
-    typer.echo(f"{workload.path}: ok, {len(workload.iterations)} iterations read ({levels})")
+    out.print(f"{workload.path}: ok, {len(workload.iterations)} iterations read ({levels})")
 
 
 @workload_app.command("plot")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tlm.config.sources import ValueSource, chip_sources, override_source
 from tlm.config.tables.area import AreaTable, load_area
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.config.tables.energy import EnergyTable, load_energy
+from tlm.config.yaml_lines import located
 from tlm.errors import ConfigError
 
 
@@ -32,6 +33,19 @@ class LoadedChip:
     assumed: dict[str, str]
     published: tuple[Published, ...]
 
+    def located(self, text: str) -> str:
+        """``text`` behind the file and line, or the option, that set the key it starts with.
+
+        Of a group's values the first is taken that no preset set. Any other text stays as it is.
+        """
+        key = text.split(":", 1)[0]
+        inside = [name for name in self.origins if name == key or name.startswith(f"{key}.")]
+        if not inside:
+            return text
+        changed = [name for name in inside if not self.origins[name].startswith("preset ")]
+        name = (changed or inside)[0]
+        return f"{located(self.origins[name], tuple(name.split('.')))}: {text}"
+
 
 def load_chip(
     source: str | Path, overrides: Sequence[str] = (), mapping: ValueSource | None = None
@@ -50,17 +64,17 @@ def load_chip(
     sources += [mapping] if mapping is not None else []
     sources += [override_source(text) for text in overrides]
     values, setters = _merge(sources)
-    config = validated(
-        ChipConfig, _nested(values), lambda key: _where(key, setters, named), extends="PRESET"
-    )
-    _check_device(config, setters)
+
+    def place(key: KeyPath) -> str:
+        return _where(key, setters, named)
+
+    config = validated(ChipConfig, _nested(values), place, extends="PRESET")
+    _check_device(config, place)
     notes = {key: _note(key, sources, setter) for key, setter in setters.items()}
     return LoadedChip(
         config=config,
-        energy=load_energy(
-            config.energy, config.core.memory, f"{setters['energy',].origin}: energy"
-        ),
-        area=load_area(config.area, f"{setters['area',].origin}: area"),
+        energy=load_energy(config.energy, config.core.memory, f"{place(('energy',))}: energy"),
+        area=load_area(config.area, f"{place(('area',))}: area"),
         origins={".".join(key): setter.origin for key, setter in setters.items()},
         assumed={
             ".".join(key): note.removeprefix("assumed").removeprefix(":").strip()
@@ -115,25 +129,22 @@ def _nested(values: Mapping[KeyPath, object]) -> dict[str, object]:
 
 def _where(key: KeyPath, setters: Mapping[KeyPath, ValueSource], named: ValueSource) -> str:
     """The origin of the value at ``key`` or of any inside it; else of the chip as ``named``."""
+    if not key:
+        return named.origin
     inside = (setter for path, setter in setters.items() if path[: len(key)] == key)
-    return next(inside, named).origin
+    return located(next(inside, named).origin, key)
 
 
-def _check_device(chip: ChipConfig, setters: Mapping[KeyPath, ValueSource]) -> None:
+def _check_device(chip: ChipConfig, place: Callable[[KeyPath], str]) -> None:
     """Refuse an unknown DRAM device, and one that the channel's keys contradict."""
-    try:
-        timing = load_dram_timing(chip.dram.device)
-    except ConfigError as error:
-        origin = setters["dram", "device"].origin
-        lines = [f"{origin}: {line}" for line in str(error).splitlines()]
-        raise ConfigError("\n".join(lines)) from None
+    timing = load_dram_timing(chip.dram.device, f"{place(('dram', 'device'))}: dram.device")
     if chip.dram.energy == "currents" and timing.currents is None:
         raise ConfigError(
-            f"{setters['dram', 'energy'].origin}: dram.energy: no supply currents are known of "
+            f"{place(('dram', 'energy'))}: dram.energy: no supply currents are known of "
             f"{timing.name}; use dram.energy=table, or a device file with a block currents"
         )
     if chip.dram.bus != timing.bus_bits:
         raise ConfigError(
-            f"{setters['dram', 'bus'].origin}: dram.bus: a channel of {timing.name} has a bus of "
+            f"{place(('dram', 'bus'))}: dram.bus: a channel of {timing.name} has a bus of "
             f"{timing.bus_bits} bit, got {chip.dram.bus} bit; change dram.bus or dram.device"
         )

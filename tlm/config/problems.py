@@ -11,10 +11,12 @@ from typing import Any, TypeGuard, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from tlm.config.yaml_lines import KeyPath, located
 from tlm.errors import ConfigError
 
+__all__ = ["KeyPath", "did_you_mean", "known_keys", "leaf_paths", "unknown_key", "validated"]
+
 Validated = TypeVar("Validated", bound=BaseModel)
-KeyPath = tuple[str, ...]  # of a key within its groups: ("core", "clock")
 Where = Callable[[KeyPath], str]
 
 _EXPECTED = {
@@ -56,18 +58,42 @@ def validated(
 def _lines(
     error: ValidationError, model: type[BaseModel], where: str | Where, extends: str
 ) -> Iterator[str]:
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    missing = [_dotted(detail["loc"]) for detail in details if detail["type"] == "missing"]
+    if missing:
+        origin = where if isinstance(where, str) else where(())
+        yield f"{origin}: {_missing(missing, extends)}"
+    for detail in details:
+        if detail["type"] == "missing":
+            continue
         path = tuple(str(part) for part in detail["loc"])
-        texts = str(detail.get("ctx", {}).get("error", "")).split("\n")
-        inside = known_keys(model, path) if texts[0] else ()
-        if path and texts[0].split(":")[0] in inside:  # a check across the keys of a group
-            texts = [f"{'.'.join(path)}.{text}" for text in texts]
-        elif path:
-            text = texts[0] or _text(detail, path, model, extends)
-            texts = [f"{'.'.join(path)}: {text}"]
-        for text in texts:  # a check across keys writes several lines, each with its own key
-            origin = where if isinstance(where, str) else where(path or _path(text))
+        for text in _texts(detail, path, model):
+            key = path or tuple(text.split(":", 1)[0].split("."))
+            origin = located(where, key) if isinstance(where, str) else where(key)
             yield f"{origin}: {text}"
+
+
+def _texts(detail: Any, path: KeyPath, model: type[BaseModel]) -> list[str]:
+    """What is wrong, each with its key: a check across keys may say several things."""
+    texts = str(detail.get("ctx", {}).get("error", "")).split("\n")
+    inside = known_keys(model, path) if texts[0] else ()
+    if path and texts[0].split(":")[0] in inside:
+        return [f"{_dotted(path)}.{text}" for text in texts]
+    return [f"{_dotted(path)}: {texts[0] or _text(detail, path, model)}"] if path else texts
+
+
+def _missing(keys: list[str], extends: str) -> str:
+    """One line for all keys that a file lacks."""
+    remedy = f", or start the file with `extends: {extends}`" if extends else ""
+    if len(keys) == 1:
+        return f"{keys[0]}: missing; add it{remedy}"
+    most = 12
+    names = ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if keys[most:] else "")
+    return f"{names}: missing; add them{remedy}"
+
+
+def _dotted(path: Iterable[object]) -> str:
+    return ".".join(map(str, path))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -77,6 +103,32 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close:
         return f'; did you mean "{close[0]}"?'
     return f"; known are {', '.join(names)}"
+
+
+def unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
+    """``unknown key``, and what may be meant by ``path``, whose last name or group is not known.
+
+    The nearest key of the same group comes first, then a key of the same name elsewhere.
+    """
+    depth = 0
+    while depth < len(path) - 1 and path[depth] in known_keys(model, path[:depth]):
+        depth += 1
+    group = known_keys(model, path[:depth])
+    close = difflib.get_close_matches(path[depth], group, n=1, cutoff=0.6)
+    inside = known_keys(model, (*path[:depth], *close)) if close else []
+    if close and (depth == len(path) - 1 or path[depth + 1] in inside):
+        meant = _dotted((*path[:depth], *close, *path[depth + 1 :]))
+        return f'unknown key; did you mean "{meant}"?'
+    leaves = [_dotted(leaf) for leaf in leaf_paths(model)]
+    named = [leaf for leaf in leaves if leaf.rpartition(".")[2] == path[-1]]
+    nearest = (
+        difflib.get_close_matches(_dotted(path), leaves, n=1, cutoff=0.85)
+        or named
+        or difflib.get_close_matches(_dotted(path), leaves, n=1)
+    )
+    if nearest:
+        return f'unknown key; did you mean "{nearest[0]}"?'
+    return f"unknown key; known are {', '.join(group)}"
 
 
 def known_keys(model: type[BaseModel], path: Iterable[str]) -> list[str]:
@@ -108,19 +160,11 @@ def _is_group(kind: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _path(line: str) -> KeyPath:
-    """The path of the dotted key that a line starts with."""
-    return tuple(line.split(":", 1)[0].split("."))
-
-
-def _text(detail: Any, path: KeyPath, model: type[BaseModel], extends: str) -> str:
+def _text(detail: Any, path: KeyPath, model: type[BaseModel]) -> str:
     """What is wrong with the value at ``path``, in our words where pydantic's are not plain."""
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return f"unknown key{did_you_mean(path[-1], known_keys(model, path[:-1]))}"
-    if kind == "missing":
-        remedy = f", or start the file with `extends: {extends}`" if extends else ""
-        return f"missing; add it{remedy}"
+        return unknown_key(path, model)
     expected = _EXPECTED.get(kind)
     if expected is None:
         return str(detail["msg"])

@@ -11,16 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlm.config.chip import ChipConfig
-from tlm.config.problems import KeyPath, did_you_mean, known_keys, leaf_paths
+from tlm.config.problems import KeyPath, did_you_mean, known_keys, leaf_paths, unknown_key
 from tlm.config.published import Published, published_figures
 from tlm.config.tables.area import area_tables
+from tlm.config.tables.dram_timing import dram_devices
 from tlm.config.tables.energy import energy_tables
 from tlm.config.yaml_file import parse_yaml, read_mapping
+from tlm.config.yaml_lines import located
 from tlm.errors import ConfigError
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 _OVERRIDE = "--set"
-_TABLES = {"energy": energy_tables, "area": area_tables}  # keys that name a table or its file
+_SHIPPED = {  # keys that name something that ships, or its file
+    ("energy",): energy_tables,
+    ("area",): area_tables,
+    ("dram", "device"): dram_devices,
+}
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,12 @@ def chip_sources(source: str | Path) -> list[ValueSource]:
     Raises:
         ConfigError: no such preset or file, or a file that cannot be read.
     """
-    if isinstance(source, str) and source in presets():
-        return _preset(source)
+    if str(source) in presets():
+        return _preset(str(source))
     path = Path(source)
     if not path.exists():
         hint = did_you_mean(str(source), presets())
-        raise ConfigError(f'--chip: no preset or file "{source}"{hint}')
+        raise ConfigError(f'chip "{source}": no preset or file of that name{hint}')
     return _extended(path, str(path))
 
 
@@ -86,18 +92,19 @@ def _file_source(origin: str, data: dict[str, object], folder: Path) -> ValueSou
     provenance = _provenance(origin, data.pop("provenance", {}))
     published = published_figures(data.pop("published", []), origin)
     values = dict(_flattened(data, ()))
-    for table in _TABLES:
-        if table in data:
-            values[table,] = _located(table, data[table], folder)
+    for key in _SHIPPED:
+        if key in values:
+            values[key] = _from_folder(key, values[key], folder)
     return ValueSource(origin, values, provenance, published)
 
 
-def _located(key: str, named: object, folder: Path) -> object:
-    """A table named by a path relative to its chip file, made absolute."""
-    if not isinstance(named, str) or named in _TABLES[key]():
+def _from_folder(key: KeyPath, named: object, folder: Path) -> object:
+    """A file named by a path, which counts from the ``folder`` of what names it, made absolute."""
+    if not isinstance(named, str) or named in _SHIPPED[key]():
         return named
     path = folder / named
-    return str(path.resolve()) if path.is_file() else named
+    is_path = path.suffix in (".yaml", ".yml") or path.is_file()
+    return str(path.resolve()) if is_path else named
 
 
 def _provenance(origin: str, notes: object) -> dict[str, str]:
@@ -110,6 +117,7 @@ def _provenance(origin: str, notes: object) -> dict[str, str]:
         {".".join(leaf[:length]) for leaf in leaves for length in range(1, len(leaf) + 1)}
     )
     for key, note in notes.items():
+        where = f"{located(origin, ('provenance', key))}: provenance"
         if key not in keys:
             raise ConfigError(f'{where}: unknown key "{key}"{did_you_mean(key, keys)}')
         if not isinstance(note, str) or not note.startswith(("assumed", "source:")):
@@ -140,8 +148,8 @@ def override_source(text: str) -> ValueSource:
     if key not in leaves:
         raise ConfigError(f"{_OVERRIDE}: {_unknown_path(key, leaves)}")
     value = parse_yaml(written, f"{_OVERRIDE}: {dotted.strip()}")
-    if key[0] in _TABLES:
-        value = _located(key[0], value, Path())
+    if key in _SHIPPED:
+        value = _from_folder(key, value, Path())
     return ValueSource(_OVERRIDE, {key: value}, {})
 
 
@@ -151,13 +159,10 @@ def _unknown_path(key: KeyPath, leaves: list[KeyPath]) -> str:
     if any(leaf[: len(key)] == key for leaf in leaves):
         inside = ", ".join(known_keys(ChipConfig, key))
         return f"{dotted}: is a group of keys; set one of them ({inside})"
-    same_name = [".".join(leaf) for leaf in leaves if leaf[-1] == key[-1]]
-    if same_name:
-        return f'{dotted}: unknown key; did you mean "{same_name[0]}"?'
-    depth = max(n for n in range(len(key)) if any(leaf[:n] == key[:n] for leaf in leaves))
-    if key[:depth] in leaves:
-        return f"{dotted}: unknown key; {'.'.join(key[:depth])} is a single value"
-    return f"{dotted}: unknown key{did_you_mean(key[depth], known_keys(ChipConfig, key[:depth]))}"
+    single = next((leaf for leaf in leaves if key[: len(leaf)] == leaf), None)
+    if single is not None:
+        return f"{dotted}: unknown key; {'.'.join(single)} is a single value"
+    return f"{dotted}: {unknown_key(key, ChipConfig)}"
 
 
 def _flattened(data: Mapping[str, object], above: KeyPath) -> Iterator[tuple[KeyPath, object]]:

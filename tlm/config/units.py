@@ -105,6 +105,12 @@ def show(kind: UnitKind, value: int | float) -> str:
     return f"{value} {kind.unit}"
 
 
+def show_bits(bits: int) -> str:
+    """``bits`` in units of bits and, where they are whole, of bytes: ``8 Kib (1 KiB)``."""
+    text = show(MEMORY, bits)
+    return text if bits % 8 else f"{text} ({show(BYTES, bits // 8)})"
+
+
 def _known_unit(kind: UnitKind, unit: str, value: object) -> str:
     """``unit``, if it is in the list; else ValueError, with the units that may be meant."""
     if unit in _UNITS:

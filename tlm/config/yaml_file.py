@@ -7,6 +7,7 @@ dates, numbers out of any range, and control characters.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -64,6 +65,12 @@ def parse_yaml(text: str, where: str) -> object:
         raise ConfigError(f"{where}: not valid YAML: {reason}") from None
     _refuse_odd_values(value, where)
     return value
+
+
+def read_events(path: Path, where: str) -> Iterator[Event]:
+    """The parser's events of a file, each with its place; raises as ``read_mapping``."""
+    events: Iterator[Event] = _yaml().parse(_read_text(path, where))
+    return events
 
 
 def _yaml() -> YAML:

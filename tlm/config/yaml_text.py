@@ -32,7 +32,7 @@ def commented_lines(
             yield f"{indent}{name}:"
             yield from commented_lines(value, comment, path)
         else:
-            text = json.dumps(value, ensure_ascii=False)
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
             remark = comment(path)
             yield f"{indent}{name}: {text}" + (f"  # {remark}" if remark else "")
 

@@ -50,8 +50,8 @@ def block_shape(
     """
     if width > positions:
         raise MappingError(
-            f"one row of {width} positions does not fit core.memory.partial_sums "
-            f"({positions} positions); enlarge it"
+            f"core.memory.partial_sums: one row of {width} positions does not fit the "
+            f"{positions} that it holds; enlarge it"
         )
     by_step = min(steps, positions // width)
     by_row = max(1, min(rows, positions // (width * by_step))) if by_step == steps else 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
 from tlm.config.core import BackwardGrid, EngineConfig, GradientEngine
+from tlm.config.units import show_bits
 from tlm.counts.engine_array import EngineArray, EngineName
 from tlm.errors import MappingError
 from tlm.space.rounding import ceil_div
@@ -48,9 +49,10 @@ def arrays_of(chip: ChipConfig) -> CoreArrays:
         == (engines.bp.cols, engines.bp.rows)
         == (engines.wg.rows, engines.wg.cols)
     ):
+        shapes = ", ".join(f"{name} is {e.rows} x {e.cols}" for name, e in engines)
         raise MappingError(
             "core.engines: fp and wg must have the same rows and cols, and bp the same swapped, "
-            "because the three share one weight layout; make them agree"
+            f"because the three share one weight layout; {shapes}"
         )
     chunk, tile = engines.fp.rows, engines.fp.cols
     tile_bits = chunk * tile * chip.precision.weight
@@ -67,11 +69,15 @@ def arrays_of(chip: ChipConfig) -> CoreArrays:
         wg=_engine_array(chip, "wg"),
     )
     if arrays.positions < 1:
-        raise MappingError("core.memory.partial_sums holds less than one vector; enlarge it")
+        raise MappingError(
+            f"core.memory.partial_sums: {show_bits(memory.partial_sums)} hold less than one "
+            f"vector of {max(chunk, tile)} sums; enlarge it"
+        )
     if not arrays.half_buffer:
         raise MappingError(
-            f"core.memory.weights holds {memory.weights} bit, but double buffering needs "
-            f"{2 * tile_bits} bit (two tiles of {chunk} x {tile}); enlarge it"
+            f"core.memory.weights: {show_bits(memory.weights)} are too small; two tiles of "
+            f"{chunk} x {tile} weights, one used while the other is fetched, need "
+            f"{show_bits(2 * tile_bits)}"
         )
     return arrays
 

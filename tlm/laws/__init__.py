@@ -16,6 +16,8 @@ file                      laws
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
+``array_work.py``         Slots, cycles and words of sampled tiles follow from the masks.
+``unit_cycles.py``        Tiles of the units take as long as their lanes need.
 ``units.py``              Units beside the arrays work and use their memories as often as is due.
 ``energy.py``             The energy is the counts of the units times the prices of the table.
 ``bounds.py``             No run is faster than its busiest part, or than the roofline.
@@ -25,6 +27,7 @@ file                      laws
 from __future__ import annotations
 
 from tlm.hardware.chip import Chip
+from tlm.laws.array_work import array_work
 from tlm.laws.bounds import channel_busy_ps, lower_bound_checks, lower_bounds_ps
 from tlm.laws.check import Check
 from tlm.laws.completeness import completeness
@@ -35,6 +38,7 @@ from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
 from tlm.laws.order import arrivals, group_departures
 from tlm.laws.timing import engine_time, refreshes
 from tlm.laws.traffic import dram_traffic, flit_traffic, message_traffic, reduction_traffic
+from tlm.laws.unit_cycles import unit_cycles
 from tlm.laws.units import unit_accesses, unit_operations
 from tlm.laws.weight_fetches import weight_fetches
 from tlm.laws.work import all_operations, executed_slots, results, useful_operations
@@ -63,6 +67,8 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *unit_operations(chip, due),
         *unit_accesses(chip, due),
         *executed_slots(chip),
+        *array_work(program, due),
+        *unit_cycles(program, due),
         *engine_time(chip),
         *energy_sum(bill),
         *energy_counts(chip, bill),

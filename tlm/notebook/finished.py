@@ -12,7 +12,8 @@ from rich.console import Console, Group
 
 import tlm.trace
 from tlm.cli.progress import progress_bar
-from tlm.cli.screen import WIDTH, screen
+from tlm.cli.screen import screen
+from tlm.cli.tables import screen_width
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.errors import InvalidResultError, TraceError
 from tlm.notebook.page import summary_html
@@ -104,13 +105,14 @@ class Run:
     def __repr__(self) -> str:
         text = StringIO()
         # In a notebook rich would display the text instead of writing it.
-        Console(file=text, width=WIDTH, force_jupyter=False).print(screen(self))
+        Console(file=text, width=screen_width(), force_jupyter=False).print(screen(self))
         return text.getvalue()
 
     def _repr_html_(self) -> str:
         return summary_html(self.summary, self.chip, self.folder)
 
 
+# More than six parameters: users call it by keyword, as the command line has them.
 def run(
     workload: str | Workload,
     *,

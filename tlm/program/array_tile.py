@@ -65,7 +65,9 @@ def _tiles(
     for reads, (cycles, slots, executed, dense, useful, *charges) in zip(runs, rows, strict=True):
         energy = {name: count for name, count in zip(actions, charges, strict=True) if count}
         work = Work(slots, executed, dense, useful, energy)
-        drafts.append(TileDraft(*place, cycles, work, reads=reads, skipped=skipped))
+        drafts.append(
+            TileDraft(*place, cycles, work, reads=reads, skipped=skipped, rows=block.rows)
+        )
     return drafts
 
 

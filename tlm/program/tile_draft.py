@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tlm.space.phase import Phase
+from tlm.space.region import Span
 from tlm.space.tile import Extent, Message, Tile, Work
 
 
@@ -34,6 +35,7 @@ class TileDraft:
     saves: tuple[int, ...] = ()
     covers: int = 0
     skipped: tuple[tuple[int, int], ...] = ()
+    rows: Span = (0, 0)
 
     def add_needs(self, completions: tuple[int, ...]) -> None:
         """Hold the computation back until these completions have fired."""
@@ -87,5 +89,5 @@ class TileDraft:
         return Tile(
             self.phase, self.layer, self.sample, self.samples, self.step, self.steps,
             self.cycles, self.work, self.needs, self.read_needs, self.reads, self.writes,
-            self.messages, self.signals, self.saves, self.covers, self.skipped,
+            self.messages, self.signals, self.saves, self.covers, self.skipped, self.rows,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tlm.config.units import show_bits
 from tlm.counts.passes import Layout, Panel
 from tlm.errors import MappingError
 from tlm.program.array_tile import array_tiles
@@ -120,8 +121,9 @@ def _passes_over(
     inputs = depth if inputs >= depth else inputs // arrays.chunk * arrays.chunk
     if not inputs:
         raise MappingError(
-            f"layer {layer_plan.layer.name}: core.memory.spikes cannot hold what one row of "
-            f"{arrays.chunk} input channels reads over all steps; enlarge it"
+            f"core.memory.spikes: layer {layer_plan.layer.name}: "
+            f"{show_bits(chip.core.memory.spikes)} cannot hold what one row of {arrays.chunk} "
+            "input channels reads over all steps; enlarge it"
         )
     return [
         WeightGradientPass((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)), once)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,8 @@ from tlm.config.layers import LoadedChip, load_chip
 from tlm.config.resolved import resolved_yaml
 from tlm.config.sources import mapping_source
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
-from tlm.errors import WorkloadError
+from tlm.counts.core_arrays import arrays_of
+from tlm.errors import MappingError, WorkloadError
 from tlm.kernel import collector_paused
 from tlm.laws.due import Due, due_of
 from tlm.placement.choices import grids_of, read_choices
@@ -77,9 +80,29 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     loading = f"{workload.path.name}: loading an iteration"
     require_memory(loading_bytes(workload, number), request.mem_bytes, loading)
     recording = workload.load(number)
-    grids = grids_of(choices, workload, chip.config, str(file)) if choices is not None else None
-    plan = make_plan(workload, recording, chip, timing, grids)
+    with _places_named(chip):
+        grids = grids_of(choices, workload, chip.config, str(file)) if choices is not None else None
+        plan = make_plan(workload, recording, chip, timing, grids)
     return PlacedJob(asked, workload, recording, chip, timing, plan)
+
+
+def check_chip(chip: LoadedChip) -> None:
+    """Refuse, without a job, a chip on which no job runs.
+
+    Raises:
+        MappingError: so it is, in one line with file and key.
+    """
+    with _places_named(chip):
+        arrays_of(chip.config)
+
+
+@contextmanager
+def _places_named(chip: LoadedChip) -> Iterator[None]:
+    """Puts the file and line of the key before the text of a mapping error that starts with one."""
+    try:
+        yield
+    except MappingError as error:
+        raise MappingError(chip.located(str(error))) from None
 
 
 def _number(workload: Workload, iteration: int | None) -> int:
@@ -99,7 +122,8 @@ def prepare(request: RunRequest, workload: Workload | None = None) -> PreparedRu
     """Place a job as :func:`place_job` does, build its program, and count what is due."""
     with collector_paused():
         placed = place_job(request, workload)
-        program = build_program(placed.plan)
+        with _places_named(placed.chip):
+            program = build_program(placed.plan)
         due = due_of(placed.plan, placed.recording)
     config_text = resolved_yaml(placed.chip, origins=False)
     return PreparedRun(**vars(placed), program=program, due=due, config_text=config_text)

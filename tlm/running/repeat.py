@@ -128,7 +128,7 @@ def check_record(folder: Path) -> Record:
     try:
         # From JSON text: the strict rules take lists for tuples there, and mappings for classes.
         relied_on = {name: content[name] for name in Record.model_fields if name in content}
-        record = Record.model_validate_json(json.dumps(relied_on))
+        record = Record.model_validate_json(json.dumps(relied_on, allow_nan=False))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))

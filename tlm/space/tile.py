@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tlm.space.phase import Phase
+from tlm.space.region import Span
 
 Extent = tuple[int, int]  # contiguous bytes in DRAM: address, length
 
@@ -49,7 +50,8 @@ class Tile:
     the fetch. When it has computed, the tile counts towards ``signals`` at once, and towards
     ``saves`` when its writes are in DRAM.
     ``covers`` is the number of result elements finished for each of its (sample, step) pairs that
-    is not in ``skipped``; the exactly-once invariant adds them up.
+    is not in ``skipped``; the exactly-once invariant adds them up. ``rows`` are those of the grid
+    that it walks, empty where it walks none.
     """
 
     phase: Phase
@@ -69,6 +71,7 @@ class Tile:
     saves: tuple[int, ...] = ()
     covers: int = 0
     skipped: tuple[tuple[int, int], ...] = ()
+    rows: Span = (0, 0)
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """The (sample, step) pairs this tile works on."""

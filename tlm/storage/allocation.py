@@ -29,7 +29,7 @@ def allocate(plan: Plan) -> None:
         _channel_parameters(plan, layer_plan)
     if plan.addresses.top > plan.addresses.capacity:
         raise MappingError(
-            f"the job needs {plan.addresses.top} B of DRAM, the chip has "
+            f"dram.channels: the job needs {plan.addresses.top} B of DRAM, the chip's have "
             f"{plan.addresses.capacity} B; use more channels or a larger device"
         )
 

@@ -87,7 +87,7 @@ def _check(layer: Layer, chip: ChipConfig) -> None:
     pool, policy = layer.current_pool, chip.mapping.batch_norm
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(
-            f"layer {layer.name}: mapping.batch_norm={policy} needs to know which current a "
+            f"mapping.batch_norm: layer {layer.name}: {policy} needs to know which current a "
             "max-pool kept, which a job does not record behind batch normalisation; use exact"
         )
 
@@ -104,7 +104,7 @@ def _check_schedule(workload: Workload, chip: ChipConfig) -> None:
     for layer in workload.layers:
         if layer.norm is not None:
             raise MappingError(
-                f"layer {layer.name}: mapping.schedule={mapping.schedule} cannot start a sample "
+                f"mapping.schedule: layer {layer.name}: {mapping.schedule} cannot start a sample "
                 "before the statistics of the whole batch are known; use "
                 "mapping.schedule=layerwise, or mapping.batch_norm=frozen or folded"
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import runpy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tlm.workload.drawn.activity import Activity, Like, OpenJob, parse_activity
 from tlm.workload.drawn.tensors import DrawnTensors
 from tlm.workload.file.graph import check_layers, layers_to_json
 from tlm.workload.model import Encoding, Layer, Workload
+from tlm.workload.own_code import run_file
 
 _SPELLING = re.compile(r"([^\[\]:]+)(?:\[([^\[\]]*)\])?:(.+)")
 
@@ -125,10 +125,11 @@ def _own(name: str, folder: Path) -> Network:
 
 
 def _described(path: Path) -> Network:
-    """The network that a description defines; it is run, which an import would leave files of."""
-    network = runpy.run_path(str(path)).get("NETWORK")
+    """The network that a description defines."""
+    network = run_file(path).get("NETWORK")
     if not isinstance(network, Network):
-        raise WorkloadError(f"{path}: expected NETWORK to be a Network")
+        got = "nothing of that name" if network is None else type(network).__name__
+        raise WorkloadError(f"{path}: expected NETWORK to be a Network, got {got}")
     return network
 
 

@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> None:
         "window_s": options.window,
         **summarise(windows),
     }
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    options.out.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     print(options.out)
 
 

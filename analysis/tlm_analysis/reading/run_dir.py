@@ -63,7 +63,8 @@ def open_run_dir(folder: str | Path) -> RunDir:
     """
     run = RunDir(Path(folder))
     if not run.folder.is_dir():
-        raise TraceError(f"{run.folder}: no such folder; give the folder of a finished run")
+        what = "this is a file" if run.folder.exists() else "no such folder"
+        raise TraceError(f"{run.folder}: {what}; give the folder of a finished run")
     _ = run.summary
     return run
 

@@ -29,7 +29,7 @@ def accepted(change: dict[str, int], current: dict[str, int]) -> DramTiming | No
     """The device DDR4-2400 with those changes, if the loader takes it."""
     whole = DDR4.model_dump()["currents"]
     try:
-        return timing_from_mapping("X", WHOLE | change | {"currents": whole | current})
+        return timing_from_mapping("X", WHOLE | change | {"currents": whole | current}, "X")
     except ConfigError:
         return None
 

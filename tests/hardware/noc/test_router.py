@@ -163,7 +163,7 @@ def test_no_deadlock_in_a_thousand_mixes():
 def test_littles_law_at_every_buffer(rate):
     """Mean occupancy = arrival rate x mean time in the buffer, for every lane of the mesh."""
     bench = WatchedBench(4, 4, RouterShape(3, 2, 4))
-    for cycle, source, target in TrafficPattern("uniform", 4, 4, 3, rate).arrivals():
+    for cycle, source, target in TrafficPattern("uniform", 4, 4, 3, rate).arrivals(600):
         if cycle >= 600:
             break
         bench.send(source, target, 3, cycle)

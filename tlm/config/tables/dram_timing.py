@@ -207,8 +207,10 @@ def dram_devices() -> list[str]:
     return sorted(path.stem for path in DEVICE_FOLDER.glob("*.yaml"))
 
 
-def load_dram_timing(name: str) -> DramTiming:
+def load_dram_timing(name: str, asked_by: str = "dram.device") -> DramTiming:
     """Read the device ``name`` (any case) from ``tlm/config/dram``, or a file ``name.yaml``.
+
+    ``asked_by`` names the key or option that asks for it in the error text.
 
     Raises:
         ConfigError: no such device, an unknown, missing or duplicate key, or an impossible value.
@@ -220,7 +222,7 @@ def load_dram_timing(name: str) -> DramTiming:
     if device is None:
         near = difflib.get_close_matches(name.upper(), known, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; or name a file .yaml"
-        raise ConfigError(f"dram.device: no device {name!r}; there are {', '.join(known)}{hint}")
+        raise ConfigError(f"{asked_by}: no device {name!r}; there are {', '.join(known)}{hint}")
     return read_dram_timing(DEVICE_FOLDER / f"{device}.yaml")
 
 
@@ -235,18 +237,18 @@ def read_dram_timing(path: Path) -> DramTiming:
     """Read one device file; its stem is the device's name.
 
     Raises:
-        ConfigError: as ``load_dram_timing``; the text starts with the file's name.
+        ConfigError: as ``load_dram_timing``; every line starts with the file.
     """
-    return timing_from_mapping(path.stem, read_mapping(path, path.name))
+    return timing_from_mapping(path.stem, read_mapping(path, str(path)), str(path))
 
 
-def timing_from_mapping(name: str, data: dict[str, object]) -> DramTiming:
-    """The device ``name`` from the keys of its file.
+def timing_from_mapping(name: str, data: dict[str, object], where: str) -> DramTiming:
+    """The device ``name`` from the keys of its file, which error texts call ``where``.
 
     Raises:
         ConfigError: an unknown or missing key, a wrong type, or an impossible value; one line for
-            each problem, which starts with the device's name.
+            each problem.
     """
     if "name" in data:
-        raise ConfigError(f"{name}: name: unknown key; a device is called as its file")
-    return validated(DramTiming, {"name": name, **data}, name)
+        raise ConfigError(f"{where}: name: unknown key; a device is called as its file")
+    return validated(DramTiming, {"name": name, **data}, where)

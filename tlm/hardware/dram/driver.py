@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 
 from tlm.config.tables.dram_timing import DramTiming
@@ -15,6 +16,7 @@ from tlm.hardware.dram.patterns import DramRequest
 from tlm.hardware.dram.policy import DramPolicy
 from tlm.kernel import Done, Environment, Transaction, run_until
 
+LATEST_PS = 1 << 62  # as far as a time and a sum of times fit 64 bits
 OFFERED_PER_CLOCK = 2  # most requests that a source offers per clock
 
 
@@ -45,7 +47,7 @@ class DramLoad:
     by one clock; a write leaves the window when it is answered.
     """
 
-    interval_clk: float = 0.0
+    interval_clk: Fraction = Fraction(0)
     window: int = 0
 
     @classmethod
@@ -57,11 +59,14 @@ class DramLoad:
         """
         if text == "sat":
             return cls()
-        match = re.fullmatch(r"(int|win):(\d+(?:\.\d+)?)", text)
-        if match is None or float(match[2]) <= 0 or (match[1] == "win" and "." in match[2]):
-            raise ConfigError(f"DRAM load {text!r}: expected sat, int:CLOCKS or win:REQUESTS")
+        match = re.fullmatch(r"(int|win):(\d{1,12}(?:\.\d{1,12})?)", text)
+        if match is None or not Fraction(match[2]) or (match[1] == "win" and "." in match[2]):
+            raise ConfigError(
+                f"DRAM load {text!r}: expected sat, int:CLOCKS or win:REQUESTS, a number above "
+                "zero and below 10^12, such as int:2.5 or win:8"
+            )
         if match[1] == "int":
-            return cls(interval_clk=float(match[2]))
+            return cls(interval_clk=Fraction(match[2]))
         return cls(window=int(match[2]))
 
 
@@ -101,6 +106,11 @@ def drive(
         offered_clk = transaction.ident // OFFERED_PER_CLOCK
         clock = max(offered_clk, int(transaction.ident * load.interval_clk))
         arrival = (clocks[transaction.ident] if clocks else clock) * timing.tck_ps
+        if arrival > LATEST_PS:
+            raise ConfigError(
+                f"DRAM requests: request {transaction.ident + 1} comes at {arrival} ps; times end "
+                f"at 2^62 ps (53 days): use fewer requests, or smaller clocks or intervals"
+            )
         transaction.callbacks = channel.callbacks
         transaction.begin_req = arrival
         env.schedule(transaction, delay=arrival)

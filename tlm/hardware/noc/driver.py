@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -33,8 +33,8 @@ class NocMeasurement:
     """One point of a latency-load curve; latencies in cycles, rates in flits per node and cycle.
 
     Latency runs from generation, source queue included, to the arrival of the tail, over the
-    packets generated in the window. ``stable`` is False where some of these never arrived, or
-    their mean latency is beyond ``LATENCY_LIMIT``.
+    packets generated in the window (infinite without any). ``stable`` is False where some of these
+    never arrived, or their mean latency is beyond ``LATENCY_LIMIT``.
     """
 
     offered: float
@@ -85,17 +85,6 @@ def drive(
     return _measure(traffic, meter, expected, cycles)
 
 
-def curve(
-    traffic: Iterable[TrafficPattern], shape: RouterShape, run: NocRun, model: Model = "router"
-) -> Iterator[NocMeasurement]:
-    """Measure one load after another, up to and with the first that is not stable."""
-    for pattern in traffic:
-        measured = drive(pattern, shape, run, model)
-        yield measured
-        if not measured.stable:
-            return
-
-
 def _drive_router(
     traffic: TrafficPattern, shape: RouterShape, run: NocRun, meter: _Meter
 ) -> tuple[int, int]:
@@ -105,7 +94,7 @@ def _drive_router(
         mesh.attach(node, f"t{node:02d}")
     fabric = RouterFabric(mesh, meter.deliver)
     expected = 0
-    for cycle, source, target in traffic.arrivals():
+    for cycle, source, target in traffic.arrivals(meter.end + run.drain):
         fabric.skip_to(cycle)
         if cycle >= meter.end:
             if len(meter.latencies) == expected or cycle >= meter.end + run.drain:
@@ -132,7 +121,7 @@ def _drive_links(
 
     def feed() -> Generator[Any, Any, None]:
         nonlocal expected
-        for cycle, source, target in traffic.arrivals():
+        for cycle, source, target in traffic.arrivals(meter.end + run.drain):
             if cycle * period > env.now:
                 yield env.timeout(cycle * period - env.now)
             if cycle >= meter.end:
@@ -182,5 +171,5 @@ def _measure(traffic: TrafficPattern, meter: _Meter, expected: int, cycles: int)
         latency_max=latencies[-1] if n else 0,
         packets=n,
         cycles=cycles,
-        stable=n == expected and mean <= LATENCY_LIMIT,
+        stable=n == expected and (not n or mean <= LATENCY_LIMIT),
     )

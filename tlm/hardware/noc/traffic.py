@@ -103,11 +103,15 @@ class TrafficPattern:
         """Nodes of the mesh."""
         return self.columns * self.rows
 
-    def arrivals(self) -> Iterator[tuple[int, int, int]]:
-        """(cycle, source node, target node) without end, in order of cycles, then of nodes."""
+    def arrivals(self, last: int) -> Iterator[tuple[int, int, int]]:
+        """(cycle, source node, target node) in order of cycles, then of nodes.
+
+        They end after cycle ``last`` with a packet that is to be sent no more, so that a clock
+        that follows them runs on where hardly any come.
+        """
         random = np.random.default_rng(self.seed)
         start = 0
-        while True:
+        while start <= last:
             draws = random.random((_CHUNK, self.nodes)) < self.rate / self.flits
             cycles, sources = np.nonzero(draws)
             targets = self._targets(sources, random)
@@ -115,6 +119,7 @@ class TrafficPattern:
                 (cycles + start).tolist(), sources.tolist(), targets.tolist(), strict=True
             )
             start += _CHUNK
+        yield start, 0, 0
 
     def _targets(
         self, sources: npt.NDArray[np.intp], random: np.random.Generator

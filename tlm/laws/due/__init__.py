@@ -12,6 +12,8 @@ In reading order:
 - ``weights``: what every core needs of every layer's weights.
 - ``senders``: the cores whose data must arrive where.
 - ``tensors``: what of every tensor in DRAM is written and read.
+- ``nests``: the operands that an array meets at a block, position by position.
+- ``nest_counts`` and ``nest_charges``: slots, cycles and words of a nest, and what they cost.
 """
 
 from __future__ import annotations
@@ -42,4 +44,5 @@ def due_of(plan: PlacedBatch, recording: Recording) -> Due:
         weights=weights_due(job),
         senders=senders_due(job),
         tensors=tensors_due(job),
+        job=job,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tlm.laws.due.facts import Facts
 from tlm.space.phase import Phase
 from tlm.space.tile import Extent
 
@@ -72,6 +73,7 @@ class Due:
         weights: by core, engine and index of the layer.
         senders: by the label of a completion, the cores whose data must arrive there.
         tensors: all tensors in DRAM in the order of their addresses.
+        job: the facts that all of it follows from.
     """
 
     results: Mapping[LayerPhase, Mapping[SampleStep, int]]
@@ -83,3 +85,4 @@ class Due:
     weights: Mapping[tuple[int, str, int], WeightsDue]
     senders: Mapping[str, frozenset[int]]
     tensors: Sequence[TensorDue]
+    job: Facts

@@ -42,6 +42,22 @@ def input_needs(workload: Workload, recording: Recording, layer: Layer) -> Bools
     return need.reshape(*need.shape[:2], *layer.in_shape)
 
 
+def input_bits(workload: Workload, recording: Recording, layer: Layer, analog_bits: int) -> int:
+    """Width of a layer's inputs: 1 for spikes, else what the largest recorded sum needs.
+
+    Pixels, and outputs of layers without neurons, are values of ``analog_bits``.
+    """
+    if layer.input_kind == "binary":
+        return 1
+    sources = [workload.layers[source] for source in layer.sources if source != NETWORK_INPUT]
+    if not sources or any(source.neuron is None for source in sources):
+        return analog_bits if layer.input_kind == "analog" or sources else 1
+    sums = reduce(np.add, (_pooled_counts(source, recording) for source in sources))
+    if layer.input_pool is not None and layer.input_pool.kind == "average":
+        sums = reduce(np.add, _taps(layer.input_pool, sums, 0))
+    return max(1, int(sums.max()).bit_length())
+
+
 def product_gradients(layer: Layer, recording: Recording, exact: bool) -> Bools:
     """dY != 0 of a layer, [T, B, *product_shape].
 

@@ -30,7 +30,7 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
     for row in rows:
         if row["groups"] == 1:
             del row["groups"]
-    return json.dumps(rows, sort_keys=True, separators=(",", ":"))
+    return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def layers_from_json(path: Path, text: str) -> tuple[Layer, ...]:
@@ -248,6 +248,12 @@ def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
 def _check_output(path: Path, layer: Layer) -> None:
     """Hold a layer's output against its input, kernel, stride and padding."""
     key = f"layers[{layer.index}]"
+    if min(layer.product_shape) < 1:
+        height, width = (
+            size + 2 * pad for size, pad in zip(layer.in_shape[1:], layer.padding, strict=True)
+        )
+        expected = f"at most {height} x {width}, in_shape with its padding"
+        raise fault(path, f"{key}.kernel", expected, layer.kernel, REMEDY)
     shape = _pooled(path, f"{key}.current_pool", layer.current_pool, layer.product_shape)
     if layer.out_shape != shape:
         expected = f"(K, {shape[1]}, {shape[2]}) by in_shape, kernel, stride and padding"

@@ -148,8 +148,8 @@ def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) ->
         "optimizer": workload.optimizer,
         "encoding": workload.encoding,
         "layers": layers_to_json(workload.layers),
-        "levels": json.dumps(workload.levels),
-        "provenance": json.dumps(workload.provenance, sort_keys=True),
+        "levels": json.dumps(workload.levels, allow_nan=False),
+        "provenance": json.dumps(workload.provenance, sort_keys=True, allow_nan=False),
     }
     for name, value in text.items():
         file.attrs[name] = np.bytes_(value.encode())

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rich.markup import escape
-from rich.table import Table
-
 from tlm.errors import WorkloadError
 from tlm.workload.golden import Agreement, check_recording
 from tlm.workload.golden.check import TOLERANCE
@@ -51,23 +48,6 @@ def _disagreement(workload: Workload, iteration: int, layer: Agreement) -> Workl
         f"{len(layer.flips) - layer.near} spikes beyond rounding, a gradient off by {worst:.1g} of "
         f"its largest value (at most {TOLERANCE:g}); record the job again"
     )
-
-
-def audit_table(iteration: Audit) -> Table:
-    """An audit for a terminal: one row per layer."""
-    table = Table(title=f"Iteration {iteration.iteration}, level {iteration.level}, rebuilt")
-    for name in ("layer", "neuron-steps", "flips", "dL/dI", "dL/dW and others", "free flips"):
-        table.add_column(name)
-    for layer in iteration.layers:
-        table.add_row(
-            escape(layer.layer),
-            str(layer.neuron_steps),
-            str(len(layer.flips)),
-            f"{layer.gradient_error:.1e}",
-            ", ".join(f"{name} {error:.1e}" for name, error in layer.parameter_errors.items()),
-            str(layer.free_flips),
-        )
-    return table
 
 
 def flip_lines(iteration: Audit) -> list[str]:

@@ -1,32 +1,18 @@
-"""A workload as tables for a terminal: what it is, its layers, its densities."""
+"""A workload in words and figures: what it is, its layers, its densities."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rich.markup import escape
-from rich.table import Table
-
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shape3, Workload
-from tlm.workload.report.density import Densities, densities, measured_tensors
+from tlm.workload.report.density import densities, measured_tensors
 
-_SYMBOLS = {"spikes": "S", "masks": "m", "dU": "dU", "dY": "dY"}
-
-
-def info_tables(workload: Workload) -> list[Table]:
-    """Tables for ``workload info``: header, layers, then densities of each recorded iteration.
-
-    Reads every recording. Raises WorkloadError if one is damaged.
-    """
-    tables = [_header(workload), _layers(workload)]
-    for position, iteration in enumerate(workload.iterations):
-        measured = densities(workload.load(position))
-        tables.append(_densities(workload, iteration, measured))
-    return tables
+LAYER_COLUMNS = ("layer", "reads", "kind", "input CxHxW", "neurons KxExF", "kernel", "pool")
+SYMBOLS = {"spikes": "S", "masks": "m", "dU": "dU", "dY": "dY"}
 
 
 def info_figures(workload: Workload) -> dict[str, Any]:
-    """What ``info_tables`` show, as plain values: densities are non-zero shares by layer, step.
+    """What ``workload info`` shows, as plain values: densities are non-zero shares by layer, step.
 
     Reads every recording. Raises WorkloadError if one is damaged.
     """
@@ -35,7 +21,7 @@ def info_figures(workload: Workload) -> dict[str, Any]:
         measured = densities(workload.load(position))
         recorded[iteration] = {
             layer.name: {
-                _SYMBOLS[tensor]: getattr(measured, tensor)[layer.index].tolist()
+                SYMBOLS[tensor]: getattr(measured, tensor)[layer.index].tolist()
                 for tensor in measured_tensors(layer)
             }
             for layer in workload.layers
@@ -44,19 +30,10 @@ def info_figures(workload: Workload) -> dict[str, Any]:
         {field: getattr(layer, field) for field in ("name", "kind", "in_shape", "out_shape")}
         for layer in workload.layers
     ]
-    return {**_facts(workload), "layers": layers, "densities": recorded}
+    return {**facts(workload), "layers": layers, "densities": recorded}
 
 
-def _header(workload: Workload) -> Table:
-    table = Table(title=escape(workload.name), show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name, value in _facts(workload).items():
-        table.add_row(escape(name), escape(value))
-    return table
-
-
-def _facts(workload: Workload) -> dict[str, str]:
+def facts(workload: Workload) -> dict[str, str]:
     """What a job is, in words by name."""
     return {
         "file": str(workload.path),
@@ -79,34 +56,17 @@ def _facts(workload: Workload) -> dict[str, str]:
     }
 
 
-def _layers(workload: Workload) -> Table:
-    table = Table("layer", "reads", "kind", "input CxHxW", "neurons KxExF", "kernel", "pool")
-    table.title = "Layers"
-    for layer in workload.layers:
-        table.add_row(
-            escape(f"{layer.index} {layer.name}"),
-            _sources(layer),
-            f"{layer.kind}{', norm' if layer.norm else ''}{'' if layer.neuron else ', read-out'}",
-            _shape(layer.in_shape),
-            _shape(layer.out_shape),
-            _window(layer),
-            _pool(layer.pool),
-        )
-    return table
-
-
-def _densities(workload: Workload, iteration: int, measured: Densities) -> Table:
-    steps = [f"t={step}" for step in range(workload.steps)]
-    table = Table("layer", "tensor", "mean", *steps)
-    table.title = f"Non-zero share at iteration {iteration} (input {measured.inputs:.3f})"
-    for layer in workload.layers:
-        first = escape(f"{layer.index} {layer.name}")
-        for tensor in measured_tensors(layer):
-            row = getattr(measured, tensor)[layer.index]
-            shares = (f"{share:.3f}" for share in row)
-            table.add_row(first, _SYMBOLS[tensor], f"{row.mean():.3f}", *shares)
-            first = ""
-    return table
+def layer_cells(layer: Layer) -> tuple[str, ...]:
+    """What a layer is, in the order of ``LAYER_COLUMNS``."""
+    return (
+        f"{layer.index} {layer.name}",
+        _sources(layer),
+        f"{layer.kind}{', norm' if layer.norm else ''}{'' if layer.neuron else ', read-out'}",
+        _shape(layer.in_shape),
+        _shape(layer.out_shape),
+        _window(layer),
+        _pool(layer.pool),
+    )
 
 
 def _sources(layer: Layer) -> str:

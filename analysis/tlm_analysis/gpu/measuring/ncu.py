@@ -42,7 +42,7 @@ def add_counters(into: Path, log: Path) -> Path:
     result["kernels"] = kernels
     for name in _COUNTERS.values():
         result[name] = sum(kernel[name] for kernel in kernels)
-    into.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    into.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return into
 
 

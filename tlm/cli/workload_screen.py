@@ -1,0 +1,63 @@
+"""What ``workload info`` and ``workload check`` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from tlm.cli.tables import Hanging, ScreenTable
+from tlm.workload.model import Workload
+from tlm.workload.report.audit import Audit
+from tlm.workload.report.density import Densities, densities, measured_tensors
+from tlm.workload.report.describe import LAYER_COLUMNS, SYMBOLS, facts, layer_cells
+
+
+def info_parts(workload: Workload) -> Iterator[Text | Hanging | ScreenTable]:
+    """What a job is, its layers, then the densities of each recorded iteration.
+
+    Raises:
+        WorkloadError: a recording is damaged; all are read.
+    """
+    yield Text(workload.name, style="bold")
+    for name, value in facts(workload).items():
+        yield Hanging(f"{name}: {value}")
+    yield Text()
+    layers = ScreenTable("Layers", *LAYER_COLUMNS, left=LAYER_COLUMNS)
+    for layer in workload.layers:
+        layers.add_row(*layer_cells(layer))
+    yield layers
+    for position, iteration in enumerate(workload.iterations):
+        yield Text()
+        yield _densities(workload, iteration, densities(workload.load(position)))
+
+
+def _densities(workload: Workload, iteration: int, measured: Densities) -> ScreenTable:
+    steps = [f"t={step}" for step in range(workload.steps)]
+    title = f"Non-zero share at iteration {iteration} (input {measured.inputs:.3f})"
+    table = ScreenTable(title, "layer", "tensor", "mean", *steps, keys=2)
+    for layer in workload.layers:
+        for tensor in measured_tensors(layer):
+            row = getattr(measured, tensor)[layer.index]
+            shares = (f"{share:.3f}" for share in row)
+            name = f"{layer.index} {layer.name}"
+            table.add_row(name, SYMBOLS[tensor], f"{row.mean():.3f}", *shares)
+    return table
+
+
+def audit_table(audit: Audit) -> ScreenTable:
+    """An iteration that was rebuilt: one row per layer."""
+    columns = ("layer", "neuron-steps", "flips", "dL/dI", "free flips", "dL/dW and others")
+    title = f"Iteration {audit.iteration}, level {audit.level}, rebuilt"
+    table = ScreenTable(title, *columns, prose=columns[-1:])
+    for layer in audit.layers:
+        errors = (f"{name} {error:.1e}" for name, error in layer.parameter_errors.items())
+        table.add_row(
+            layer.layer,
+            str(layer.neuron_steps),
+            str(len(layer.flips)),
+            f"{layer.gradient_error:.1e}",
+            str(layer.free_flips),
+            ", ".join(errors),
+        )
+    return table

@@ -1,0 +1,135 @@
+"""Array work: slots, cycles and words of some tiles follow from the masks, position by position.
+
+Of every phase of every layer two blocks of one slice are counted anew: the one with most slots left
+after skipping, and the last. Weights have to be held in the array; of other dataflows a tile's
+cycles are held against its slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.masks import input_bits
+from tlm.laws.due.nest_charges import nest_charges
+from tlm.laws.due.nest_counts import nest_count, panels
+from tlm.laws.due.nests import Nest
+from tlm.laws.tallies import layer_name
+from tlm.space.phase import ENGINE_OF_PHASE, Phase
+from tlm.space.program import Program
+from tlm.space.region import Block, Slice, length
+from tlm.space.rounding import ceil_div
+from tlm.space.tile import Tile
+
+FORWARD = (Phase.FP, Phase.RECOMPUTE)
+WALKING = (*FORWARD, Phase.BP, Phase.WG)
+
+
+def array_work(program: Program, due: Due) -> Iterator[Check]:
+    """Tiles of a block together do what its nest asks for, in the cycles that this takes."""
+    job, wrong, looked_at = due.job, list[str](), 0
+    for facts in job.layers:
+        part = facts.slices[facts.index % len(facts.slices)]
+        for phase in WALKING:
+            tiles = [
+                tile
+                for tile in program.tiles[part.core][ENGINE_OF_PHASE[phase]]
+                if tile.phase == phase and tile.layer == facts.index
+            ]
+            for nest, group in _sample(facts, phase, part, tiles):
+                looked_at += 1
+                wrong += [
+                    f"{layer_name(phase, facts.index)}: {f}" for f in _faults(job, nest, group)
+                ]
+    yield Check("array work by position", not wrong, f"{looked_at} blocks looked at; {wrong[:3]}")
+
+
+def _sample(
+    facts: LayerFacts, phase: Phase, part: Slice, tiles: list[Tile]
+) -> list[tuple[Nest, list[Tile]]]:
+    """The block with most slots left and the last one, of those whose tiles cover all of them."""
+    groups: dict[Block, list[Tile]] = {}
+    for tile in tiles:
+        spans = ((tile.sample, tile.sample + tile.samples), (tile.step, tile.step + tile.steps))
+        groups.setdefault(Block(spans[0], tile.rows, spans[1]), []).append(tile)
+    whole = [
+        (nest, group)
+        for block, group in groups.items()
+        for nest in [Nest(facts, phase, part, block)]
+        if sum(tile.covers for tile in group) == _results(nest)
+    ]
+    busiest = sorted(whole, key=lambda pair: sum(tile.work.executed for tile in pair[1]))[-1:]
+    return busiest + [last for last in whole[-1:] if last not in busiest]
+
+
+def _results(nest: Nest) -> int:
+    """Results of a (sample, step) pair of a nest, each of every partner channel in BP and WG."""
+    outputs = sum(
+        length(columns) * (1 if nest.phase in FORWARD else length(rows))
+        for rows, columns in nest.channels
+    )
+    return outputs * length(nest.block.rows) * nest.width
+
+
+def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
+    """What differs between some tiles and their nest."""
+    done = {"cycles": sum(tile.cycles for tile in tiles)}
+    for name in ("slots", "executed", "dense", "useful"):
+        done[name] = sum(getattr(tile.work, name) for tile in tiles)
+    if nest.engine(job).dataflow != "weight":
+        yield from _too_fast(job, nest, tiles)
+        return
+    count = nest_count(job, nest)
+    due = {"slots": count.slots, "executed": count.executed, "dense": count.dense}
+    due |= {"useful": count.useful}
+    due["cycles"] = count.cycles + _unit_cycles(job, nest, tiles, count.scanned > 0)
+    analog = job.chip.precision.input
+    bits = input_bits(job.workload, job.recording, nest.facts.layer, analog)
+    charges = nest_charges(job, nest, count, bits)
+    if nest.phase in FORWARD:
+        charges["fp.partial_read"] += _products(nest)
+    for action in charges:
+        done[action] = sum(tile.work.energy.get(action, 0) for tile in tiles)
+    for name, number in (due | charges).items():
+        if done[name] != number:
+            yield f"{done[name]} {name}, {number} due"
+
+
+def _too_fast(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
+    """Tiles whose slots and drains take more cycles than they have; any dataflow."""
+    core, mode = job.chip.core, nest.engine(job).mode
+    for tile in tiles:
+        least = tile.work.executed if mode != "element" else 0
+        if tile.covers and (nest.phase in FORWARD or tile.work.executed):
+            least += core.pipeline_depth
+        if tile.covers and nest.phase in FORWARD:
+            least += ceil_div(tile.covers * tile.samples * tile.steps, core.unit_lanes)
+        if tile.cycles < least:
+            yield f"{tile.cycles} cycles, at least {least} due"
+
+
+def _unit_cycles(job: Facts, nest: Nest, tiles: list[Tile], scanned: bool) -> int:
+    """Every panel drains through the pipeline; in FP its sums then pass the lanes of the soma.
+
+    In WG a panel is a tile, also where the inputs are cut.
+    """
+    core = job.chip.core
+    sizes = panels(job, nest) if nest.phase in FORWARD or scanned else []
+    drains = len(tiles) if sizes and nest.phase == Phase.WG else len(sizes)
+    cycles = drains * core.pipeline_depth
+    if nest.phase in FORWARD:
+        each = _positions(nest)
+        cycles += sum(ceil_div(each * channels, core.unit_lanes) for channels in sizes)
+    return cycles
+
+
+def _positions(nest: Nest) -> int:
+    block = nest.block
+    return length(block.samples) * length(block.steps) * length(block.rows) * nest.width
+
+
+def _products(nest: Nest) -> int:
+    """Sums of a block of FP that leave their buffer."""
+    return _positions(nest) * length(nest.part.neurons.channels)

@@ -85,13 +85,14 @@ def test_a_flip_needs_more_than_a_tie() -> None:
 
 
 def test_efficiency_of_a_run_is_that_of_its_summary(digits) -> None:
-    """Priced by the run's own table, TFLOPS/W by both numerators and boundaries agree."""
+    """Priced by the run's own table, TFLOPS/W by all numerators and boundaries agree."""
     summary, rows = digits
     table = load_chip("neuromc-20").energy
     found, whole = efficiency.figures(summary, rows, table), summary.efficiency
     for boundary in ("core", "chip"):
         dense, useful = whole.dense_equivalent_tflops_w, whole.effective_tflops_w
         assert found[f"dense_{boundary}"] == pytest.approx(getattr(dense, boundary))
+        assert found["slots_core"] == pytest.approx(whole.slot_tflops_w.core)
         assert found[f"effective_{boundary}"] == pytest.approx(getattr(useful, boundary))
 
 

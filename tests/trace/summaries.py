@@ -19,7 +19,7 @@ SUMMARY = summary.Summary(
     work={},
     energy=summary.EnergyPart(1e9, 1e9, 0.0, {}, {}, {}, {}, 0.0),
     efficiency=summary.EfficiencyPart(
-        0, 0, 1e9, summary.TflopsPerWatt(0.0, 0.0), summary.TflopsPerWatt(0.0, 0.0), 0.0, 0.0
+        0, 0, 0, 1e9, *[summary.TflopsPerWatt(0.0, 0.0)] * 3, 0.0, 0.0
     ),
     engines={},
     dram=summary.DramPart("DDR4-2400", 1, 3_000_000, 1_000_000, 19.2, 4.0, None, {}, {}),

@@ -162,6 +162,7 @@ def _efficiency(summary: Summary) -> ScreenTable:
     efficiency = summary.efficiency
     for name, watts in (
         ("dense-equivalent", efficiency.dense_equivalent_tflops_w),
+        ("array slots, as published", efficiency.slot_tflops_w),
         ("effective", efficiency.effective_tflops_w),
     ):
         table.add_row(name, f"{watts.core:.3f}", f"{watts.chip:.3f}")

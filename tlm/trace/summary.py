@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SCHEMA: Literal["tlm-summary"] = "tlm-summary"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -114,16 +114,20 @@ class TflopsPerWatt:
 
 @dataclass(frozen=True)
 class EfficiencyPart:
-    """Two counts of FLOP over the energy of two boundaries; TFLOPS/W = FLOP/pJ.
+    """Three counts of FLOP over the energy of two boundaries; TFLOPS/W = FLOP/pJ.
 
-    Dense-equivalent FLOP: 2 for every element of every dense slot, executed or skipped. Effective
-    FLOP: 2 for every operation on non-zero operands with a needed result.
+    Dense-equivalent FLOP: 2 for every multiply-accumulate of the layers, by their shapes alone.
+    Slot FLOP: 2 for every element of every slot of the arrays, executed or skipped, with the zeros
+    that strides insert and what is computed twice, as the published figure counts. Effective FLOP:
+    2 for every operation on non-zero operands with a needed result.
     """
 
     dense_equivalent_flop: int
+    slot_flop: int
     effective_flop: int
     core_pj: float
     dense_equivalent_tflops_w: TflopsPerWatt
+    slot_tflops_w: TflopsPerWatt
     effective_tflops_w: TflopsPerWatt
     dense_equivalent_tflops: float
     effective_tflops: float

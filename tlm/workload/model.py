@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
@@ -139,6 +140,11 @@ class Layer:
     def pooled_shape(self) -> Shape3:
         """Shape (K, E, F) that later layers see, after pooling."""
         return self.out_shape if self.pool is None else self.pool.pooled(self.out_shape)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F."""
+        return prod(self.weight_shape) * prod(self.product_shape[1:])
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:

@@ -34,6 +34,7 @@ def headline(summary: Summary) -> ReportTable:
     time, energy, work = summary.time, summary.energy, summary.workload
     dram = summary.dram
     dense = summary.efficiency.dense_equivalent_tflops_w
+    slots = summary.efficiency.slot_tflops_w
     useful = summary.efficiency.effective_tflops_w
     return [
         ("Time per iteration", time_text(time.makespan_ps)),
@@ -42,6 +43,7 @@ def headline(summary: Summary) -> ReportTable:
         ("Energy per sample", energy_text(energy.total_pj / work.batch)),
         ("Average power", f"{energy.total_pj / time.makespan_ps:.3g} W"),
         ("TFLOPS/W, dense-equivalent", f"{dense.core:.3f} core, {dense.chip:.3f} chip"),
+        ("TFLOPS/W, array slots as published", f"{slots.core:.3f} core, {slots.chip:.3f} chip"),
         ("TFLOPS/W, effective", f"{useful.core:.3f} core, {useful.chip:.3f} chip"),
         ("DRAM traffic", f"{nbytes_text(dram.nbytes)}, {dram.bandwidth_gb_s:.2f} of "
                          f"{dram.peak_gb_s:.1f} GB/s"),

@@ -9,6 +9,7 @@ from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import EnergyRow
 from tlm.trace.summary import EfficiencyPart, EnergyPart, TflopsPerWatt
+from tlm.workload.model import NETWORK_INPUT, Workload
 
 # Boundary core: engines, buffers, soma, gradient and batch-norm units from FP to WG.
 CORE_PHASES = ("fp", "norm", "grad", "norm_grad", "bp", "wg", "recompute")
@@ -46,10 +47,10 @@ def _assumed_share(rows: Sequence[EnergyRow]) -> float:
     return assumed / total if total else 0.0
 
 
-def efficiency_part(chip: Chip, rows: Sequence[EnergyRow]) -> EfficiencyPart:
-    """Two counts of FLOP over the energy of two boundaries; see :class:`EfficiencyPart`."""
+def efficiency_part(chip: Chip, workload: Workload, rows: Sequence[EnergyRow]) -> EfficiencyPart:
+    """Three counts of FLOP over the energy of two boundaries; see :class:`EfficiencyPart`."""
     work = [tally.work for engine in chip.engines for tally in engine.tallies.values()]
-    dense = 2 * sum(entry.dense for entry in work)
+    dense, slots = dense_equivalent_flop(workload), 2 * sum(entry.dense for entry in work)
     useful = 2 * sum(entry.useful for entry in work)
     core_pj = math.fsum(
         row.total_pj
@@ -59,10 +60,23 @@ def efficiency_part(chip: Chip, rows: Sequence[EnergyRow]) -> EfficiencyPart:
     chip_pj = math.fsum(row.total_pj for row in rows)
     return EfficiencyPart(
         dense_equivalent_flop=dense,
+        slot_flop=slots,
         effective_flop=useful,
         core_pj=core_pj,
         dense_equivalent_tflops_w=TflopsPerWatt(dense / core_pj, dense / chip_pj),
+        slot_tflops_w=TflopsPerWatt(slots / core_pj, slots / chip_pj),
         effective_tflops_w=TflopsPerWatt(useful / core_pj, useful / chip_pj),
         dense_equivalent_tflops=dense / chip.env.now,
         effective_tflops=useful / chip.env.now,
     )
+
+
+def dense_equivalent_flop(workload: Workload) -> int:
+    """2 for every multiply-accumulate that the layers' shapes ask of FP, BP and WG, B T times.
+
+    Whatever a chip repeats, inserts or leaves out does not matter. The first layer has no BP.
+    """
+    macs = sum(
+        layer.macs * (2 if layer.sources == (NETWORK_INPUT,) else 3) for layer in workload.layers
+    )
+    return 2 * workload.batch * workload.steps * macs

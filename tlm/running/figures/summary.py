@@ -32,7 +32,7 @@ def summarise(
         time=time_part(chip, plan),
         work=work_part(chip, plan),
         energy=energy_part(rows),
-        efficiency=efficiency_part(chip, rows),
+        efficiency=efficiency_part(chip, plan.workload, rows),
         engines=engines_part(chip),
         dram=dram_part(chip, plan),
         noc=noc_part(chip),

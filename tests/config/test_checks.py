@@ -37,6 +37,14 @@ def test_a_contradiction_is_one_line(override: str, text: str) -> None:
     assert str(caught.value).splitlines()[0].split(": ", 1)[1].startswith(text)
 
 
+def test_an_ideal_channel_has_no_commands_to_price() -> None:
+    """Supply currents price activates and refreshes, of which the ideal model knows nothing."""
+    device = ["dram.device=DDR4-2400", "dram.bus=64 bit", "dram.energy=currents"]
+    assert load_chip("neuromc-20", device).config.dram.energy == "currents"
+    with pytest.raises(ConfigError, match="currents price commands"):
+        load_chip("neuromc-20", [*device, "dram.model=ideal"])
+
+
 def test_the_suggested_clock_is_accepted() -> None:
     """The remedy that a refused clock is answered with works."""
     with pytest.raises(ConfigError) as caught:

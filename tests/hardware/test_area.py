@@ -25,6 +25,12 @@ def test_units_of_one_core() -> None:
     assert rows["dram", "channel: dram_channel"][0] == 1
 
 
+def test_the_router_model_has_two_meshes() -> None:
+    """Requests and answers have routers of their own."""
+    assert rows_of()["noc", "router: router_control"][0] == 1
+    assert rows_of("noc.model=router")["noc", "router: router_control"][0] == 2
+
+
 def test_memories_follow_their_capacity() -> None:
     """Two weight buffers of 18 Kib, of the area that CACTI gives that capacity."""
     assert rows_of()["memory", "weights"] == (2, pytest.approx(area_mm2(18 * 1024) * 1e6))

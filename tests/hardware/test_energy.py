@@ -25,6 +25,7 @@ from tlm.errors import ConfigError
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
+from tlm.laws.energy import _of_leakage
 from tlm.space.phase import ENGINES, Phase
 from tlm.space.program import Completions, Program
 from tlm.space.tile import Tile, Work
@@ -90,6 +91,14 @@ def test_leakage_is_power_times_time_of_every_instance():
     for component, row in leaks.items():
         assert row.count == 200_000 * number[component]
         assert math.isclose(row.total_pj, row.count * table.leakage[component].power_w)
+
+
+def test_both_meshes_of_the_router_model_leak():
+    """Requests and answers have a mesh each: 2 x 20 routers leak, as the laws count them built."""
+    chip, table = finished(one_tile(), IDEAL_DRAM, "noc.model=router")
+    leak = next(row for row in energy_rows(chip, table) if row.component == "router")
+    assert leak.count == chip.env.now * 40
+    assert _of_leakage(chip)["router.leakage"] == leak.count
 
 
 def test_an_action_the_table_lacks_is_a_clear_error():

@@ -79,6 +79,12 @@ def dram_problems(dram: Dram, mesh: Mesh, noc: Noc) -> Iterator[str]:
             "dram.interleave: expected a power of two and a multiple of noc.payload "
             f"({payload} B), so that no packet spans two channels; got {interleave} B"
         )
+    if dram.model == "ideal" and dram.energy == "currents":
+        yield (
+            "dram.energy: currents price commands, and dram.model=ideal issues none, so that "
+            "activates and refreshes would cost nothing; use dram.model=controller, or "
+            "dram.energy=table"
+        )
     if dram.nodes != "edges":
         yield from _node_problems(dram.nodes, dram.channels, mesh)
     if not dram.write_low < dram.write_high <= dram.write_queue:

@@ -78,6 +78,11 @@ class ChipConfig(Section):
     area: str
 
     @property
+    def routers(self) -> int:
+        """Routers of the network: the router model has a mesh for requests and one for answers."""
+        return self.mesh.columns * self.mesh.rows * (2 if self.noc.model == "router" else 1)
+
+    @property
     def dram_nodes(self) -> tuple[int, ...]:
         """The mesh node of every DRAM channel."""
         if self.dram.nodes != "edges":

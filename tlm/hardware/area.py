@@ -112,11 +112,10 @@ def _logic(chip: ChipConfig) -> Iterator[tuple[str, str, int, dict[str, int]]]:
     ):
         yield component, part, chip.cores * core.unit_lanes, units
     yield "control", "core", chip.cores, {"core_control": 1}
-    routers = chip.mesh.columns * chip.mesh.rows
     buffers = PORTS * noc.vcs * noc.vc_buffer * noc.link
     crossing = PORTS * PORTS * noc.link
     units = {"register_bit": buffers, "crossbar_bit": crossing, "router_control": 1}
-    yield "noc", "router", routers, units
+    yield "noc", "router", chip.routers, units
     yield "dram", "channel", chip.dram.channels, {"dram_channel": 1}
 
 

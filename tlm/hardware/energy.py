@@ -117,8 +117,12 @@ def _counts(chip: Chip) -> Iterator[tuple[tuple[str, str, str, int], int]]:
 
 def _leakage(chip: Chip, table: EnergyTable) -> Iterator[EnergyRow]:
     now = chip.env.now
-    routers = chip.config.mesh.columns * chip.config.mesh.rows
-    instances = {"core": chip.config.cores, "router": routers, "dram_channel": len(chip.channels)}
+    config = chip.config
+    instances = {
+        "core": config.cores,
+        "router": config.routers,
+        "dram_channel": len(chip.channels),
+    }
     for component, number in instances.items():
         entry = table.leakage[component]
         yield EnergyRow(

@@ -12,6 +12,7 @@ from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import EnergyRow, with_currents
+from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.laws.check import Check
 from tlm.space.phase import ENGINES
 
@@ -90,9 +91,16 @@ def _of_leakage(chip: Chip) -> dict[str, int]:
     accounted = chip.engines[0].accounted_ps
     return {
         f"core.{LEAKAGE}": accounted * len(chip.engines) // len(ENGINES),
-        f"router.{LEAKAGE}": accounted * chip.config.mesh.columns * chip.config.mesh.rows,
+        f"router.{LEAKAGE}": accounted * _routers(chip),
         f"dram_channel.{LEAKAGE}": accounted * chip.config.dram.channels,
     }
+
+
+def _routers(chip: Chip) -> int:
+    """Routers that were built: the elaborated ones of every mesh, or a node's each."""
+    if isinstance(chip.network, RouterNetwork):
+        return sum(len(mesh.routers) for mesh in chip.network.meshes)
+    return chip.config.mesh.columns * chip.config.mesh.rows
 
 
 def energy_prices(chip: Chip, bill: Bill) -> Iterator[Check]:

@@ -76,7 +76,7 @@ def _energy_pj(
     moved += 8 * hops * (table.pj("noc", "link_bit") + table.pj("noc", "router_bit"))
     power_w = (
         chip.cores * table.leakage["core"].power_w
-        + chip.mesh.columns * chip.mesh.rows * table.leakage["router"].power_w
+        + chip.routers * table.leakage["router"].power_w
         + chip.dram.channels * table.leakage["dram_channel"].power_w
     )
     return compute + moved + power_w * time_ps

@@ -202,6 +202,28 @@ def test_partial_sums_are_added_once_a_pooled_element_and_further_slice():
     assert adds == elements * (slices - 1)
 
 
+def test_every_sum_that_travels_passes_the_accumulators():
+    """Of r replicas, r - 1 read a sum and send it; the owner writes it, then reads it with its own.
+
+    Counted by the bytes on their way: a sum is 4 B.
+    """
+    _, program = built(
+        *small_job(), "mapping.split=batch", "cores=4", "precision.partial_sum=32 bit"
+    )
+    sent = sum(message.nbytes for t in tiles_of(program, Phase.REDUCE) for message in t.messages)
+    convolution, linear_layer = 20 * 20 * 9, 320 * 10
+    assert sent // 4 == 3 * convolution  # four cores share the samples of the first layer
+    energy = Counter()
+    for phase in (Phase.REDUCE, Phase.UPDATE):
+        for tile in tiles_of(program, phase):
+            for action in ("accumulator_read", "accumulator_write"):
+                energy[phase, action] += tile.work.energy.get(f"wg.{action}", 0)
+    assert energy[Phase.REDUCE, "accumulator_read"] == sent // 4
+    assert energy[Phase.REDUCE, "accumulator_write"] == 0
+    assert energy[Phase.UPDATE, "accumulator_write"] == sent // 4
+    assert energy[Phase.UPDATE, "accumulator_read"] == sent // 4 + convolution + linear_layer
+
+
 def test_a_dearer_table_costs_more_in_proportion():
     """Doubling one action's energy adds exactly its share."""
     _, program = built(*small_job(), IDEAL_DRAM)

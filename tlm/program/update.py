@@ -1,8 +1,9 @@
 """Reduction of dW over replicas, and the weight update.
 
 Replicas of the same weights (batch and spatial cuts) each own a share: all others send theirs to
-the owner, which adds them in core order, updates its share and writes the weights. An update waits
-until no core reads the old weights.
+the owner, which adds them in core order, updates its share and writes the weights. What arrives
+waits in the accumulators, in the place of the sums that left. An update waits until no core reads
+the old weights.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             nbytes = ceil_div((high - low) * builder.plan.chip.precision.partial_sum, 8)
             arrives = (builder.done.ident("dW", layer_plan.layer.name, f"core{replica.core:02d}"),)
             builder.send(Command.WEIGHT_GRADIENT, part.core, replica.core, nbytes, arrives, tile)
+        tile.add_energy({"wg.accumulator_read": sum(high - low for _, (low, high) in others)})
         send_gradients(builder, layer_plan, part, tile)
 
 
@@ -91,7 +93,8 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
                 {
                     action: count,
                     "wg.reduce_add": adds,
-                    "wg.accumulator_read": count,
+                    "wg.accumulator_write": adds,
+                    "wg.accumulator_read": count + adds,
                     "wg.optimizer_read": wide_accesses(count, bits),
                     "wg.optimizer_write": wide_accesses(count, bits),
                 }

@@ -56,7 +56,10 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.GRAD, "bp.partial_read", arrivals * partials
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
     yield Phase.UPDATE, "wg.reduce_add", sums * (facts.replicas - 1)
-    yield Phase.UPDATE, "wg.accumulator_read", weights
+    # A dW leaves every replica but its owner, waits there, and is read with the owner's.
+    yield Phase.REDUCE, "wg.accumulator_read", weights * (facts.replicas - 1)
+    yield Phase.UPDATE, "wg.accumulator_write", weights * (facts.replicas - 1)
+    yield Phase.UPDATE, "wg.accumulator_read", weights * facts.replicas
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:

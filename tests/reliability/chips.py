@@ -45,6 +45,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "dram.write_queue": ("26", "64"),
     "dram.write_high": ("2", "8", "26"),
     "dram.write_low": ("1", "6"),
+    "dram.policy": ("ready-first", "hits-first"),
     "dram.page": ("open", "closed"),
     "dram.latency": ("1 ns", "60 ns"),
     "dram.energy": ("table", "currents"),

@@ -79,6 +79,7 @@ class Dram(Section):
     write_queue: Count
     write_high: Count
     write_low: Count
+    policy: Literal["ready-first", "hits-first"] = "ready-first"
     page: Literal["open", "closed"]
     latency: Picoseconds
     energy: Literal["table", "currents"]

@@ -166,6 +166,7 @@ class Chip:
             write_queue=dram.write_queue,
             write_high=dram.write_high,
             write_low=dram.write_low,
+            policy=dram.policy,
             page=dram.page,
         )
         return DramChannel(self.env, self.timing, port.respond, policy, name)

@@ -2,7 +2,8 @@
 
 The rules are JEDEC's (JESD79-4, tables "timing parameters by speed bin", and JESD209-4), each as
 the least time from one command to another, read off the parameters of the device alone; the
-controller under test combines them in its own way. Some intervals of every channel are looked at.
+controller under test combines them in its own way. Where a command takes several clocks, they count
+from its last clock to the last of the next. Some intervals of every channel are looked at.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def dram_commands(chip: Chip) -> Iterator[Check]:
 def illegal(timing: DramTiming, commands: list[IssuedCommand]) -> Iterator[str]:
     """What is too early, or to a bank in the wrong state; all banks are closed at first."""
     device = DeviceState(timing)
-    for issued in sorted(commands, key=lambda issued: issued.time):
+    for command in sorted(commands, key=lambda issued: issued.time):
+        issued = device.counted(command)
         for rule, time in device.legal_from(issued):
             if issued.time < time:
                 name = issued.command.name.lower()
@@ -59,11 +61,24 @@ class DeviceState:
         self.ps: dict[str, int] = {
             name: clocks * timing.tck_ps for name, clocks in timing if name.endswith("_clk")
         }
+        edge = timing.activate_edge_clk or timing.activate_clk
+        self._second_activate = (timing.activate_clk - edge) * timing.tck_ps  # ACT-2 of LPDDR5
         self.banks = [_BankState() for _ in range(timing.banks)]
         self.group_last = [dict.fromkeys(DramCommand, LONG_AGO) for _ in range(timing.bank_groups)]
         self.last = dict.fromkeys(DramCommand, LONG_AGO)
         self.activates: list[int] = []
         self.data_until = LONG_AGO
+
+    def counted(self, issued: IssuedCommand) -> IssuedCommand:
+        """The command at the clock of it that the data sheet's parameters count from and to."""
+        timing, command = self.timing, issued.command
+        if command == DramCommand.ACTIVATE:
+            clocks = timing.activate_edge_clk or timing.activate_clk
+        elif command in (DramCommand.READ, DramCommand.WRITE):
+            clocks = timing.column_clk
+        else:
+            clocks = timing.precharge_clk
+        return issued._replace(time=issued.time + (clocks - 1) * timing.tck_ps)
 
     def legal_from(self, issued: IssuedCommand) -> Iterator[tuple[str, int]]:
         """(Rule, earliest legal time) of a command; never, where the bank is in the wrong state."""
@@ -118,7 +133,8 @@ class DeviceState:
         ps, bank = self.ps, self.banks[issued.bank]
         group, command = self.group_last[self._group(issued.bank)], issued.command
         yield "other row", never_if(bank.row != issued.row)
-        yield "tRCD", bank.last[DramCommand.ACTIVATE] + ps["trcd_clk"]
+        opened = bank.last[DramCommand.ACTIVATE] + self._second_activate
+        yield "tRCD", opened + ps["trcd_clk"]
         yield "tCCD_S", self.last[command] + ps["tccd_s_clk"]
         yield "tCCD_L", group[command] + ps["tccd_l_clk"]
         if command == DramCommand.WRITE:

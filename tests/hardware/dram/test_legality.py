@@ -14,29 +14,45 @@ from tlm.hardware.dram.scheduler import Scheduler
 
 
 def commands_of(timing, offered, load, policy):
-    """Log (clock, kind, bank, row) of every ACT, RD and WR of a run, one burst at a time."""
+    """Log (clock, kind, bank, row) of every command but refreshes, one burst at a time."""
     log = []
-    activate, column = Scheduler._issue_activate, Scheduler._issue_column
+    activate, precharge = Scheduler._issue_activate, Scheduler._issue_precharge
+    column = Scheduler._issue_column
 
     def logged_activate(self, time):
         bank = self._candidates.next_row[1][1]
         log.append((time, "ACT", self.banks.index(bank), bank.misses[self.mode][0].row))
         activate(self, time)
 
-    def logged_column(self, time, until):
-        bank = self._candidates.next_column[1][1]
-        command = self._candidates.command
-        row = bank.hits[command][0].row
-        log.append((time, ("RD", "WR")[command], self.banks.index(bank), row))
-        column(self, time, until)
+    def logged_precharge(self, time):
+        bank = self._candidates.next_row[1][1]
+        log.append((time, "PRE", self.banks.index(bank), bank.row))
+        precharge(self, time)
+
+    def logged_column(self, command, until):
+        time, (_, bank) = self._candidates.next_columns[command]
+        log.append((time, ("RD", "WR")[command], self.banks.index(bank), bank.row))
+        assert bank.row == bank.hits[command][0].row
+        column(self, command, until)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Scheduler, "_issue_activate", logged_activate)
+        patch.setattr(Scheduler, "_issue_precharge", logged_precharge)
         patch.setattr(Scheduler, "_issue_column", logged_column)
         patch.setattr(Scheduler, "_bursts_at_once", lambda *_: 1)
         drive(timing, offered, load, policy)
     assert all(time % timing.tck_ps == 0 for time, *_ in log)
     return [(time // timing.tck_ps, *rest) for time, *rest in log]
+
+
+def length(timing, kind):
+    """Clocks that a command occupies the command bus."""
+    return {"ACT": timing.activate_clk, "PRE": timing.precharge_clk}.get(kind, timing.column_clk)
+
+
+def last_clock(timing, clock, kind):
+    """The clock that the data sheet's parameters count from and to."""
+    return clock + length(timing, kind) - 1
 
 
 def least_gap(timing, first, then, same_group):
@@ -51,7 +67,7 @@ def least_gap(timing, first, then, same_group):
 
 def check_columns(timing, log):
     """Data bus, bank groups and turn-around, between every two of the last eight columns."""
-    columns = [entry for entry in log if entry[1] != "ACT"]
+    columns = [entry for entry in log if entry[1] in ("RD", "WR")]
     for i, (clock, kind, bank, _) in enumerate(columns):
         for before, earlier, other, _ in columns[max(0, i - 8) : i]:
             same = bank // timing.banks_per_group == other // timing.banks_per_group
@@ -69,23 +85,33 @@ def check_activates(timing, log):
 
 
 def check_bank(timing, log):
-    """tRCD, the right row, tRC, and room for a precharge before the next activate."""
+    """tRCD, the right row, tRC, recovery before a precharge, tRP before an activate."""
     recovery = {
         "RD": timing.trtp_clk,
         "WR": timing.cwl_clk + timing.wr_extra_clk + timing.burst_clk + timing.twr_clk,
         "ACT": timing.tras_clk,
     }
-    opened, may_precharge = None, 0
+    edge = (timing.activate_edge_clk or timing.activate_clk) - 1
+    opened, may_precharge, may_activate = None, 0, 0
     for clock, kind, _, row in log:
+        at = last_clock(timing, clock, kind)
         if kind == "ACT":
-            if opened is not None:
-                assert clock - opened[0] >= timing.trc_clk
-            assert clock >= may_precharge + (timing.trp_clk if opened else 0)
-            opened = (clock, row)
+            assert clock - opened[0] >= timing.trc_clk if opened else True
+            assert clock + edge >= may_activate
+            opened, at = (clock, row), clock + edge
+        elif kind == "PRE":
+            assert at >= may_precharge
+            may_activate = at + timing.trp_clk
         else:
             assert row == opened[1]
-            assert clock - opened[0] >= timing.trcd_clk
-        may_precharge = max(may_precharge, clock + recovery[kind])
+            assert at - last_clock(timing, opened[0], "ACT") >= timing.trcd_clk
+        may_precharge = max(may_precharge, at + recovery.get(kind, 0))
+
+
+def check_command_bus(timing, log):
+    """One command at a time."""
+    for (before, kind, *_), (clock, *_) in pairwise(log):
+        assert clock - before >= length(timing, kind)
 
 
 @settings(max_examples=40)
@@ -94,12 +120,14 @@ def check_bank(timing, log):
     st.sampled_from(("seq_rd", "rand_rd", "rand_wr", "mix21_seq", "mix21_rand", "burst4k_mix")),
     st.sampled_from(("sat", "int:7", "win:4")),
     st.sampled_from(("open", "closed")),
+    st.sampled_from(("ready-first", "hits-first")),
 )
-def test_commands_are_legal(device, pattern, load, page):
+def test_commands_are_legal(device, pattern, load, page, policy):
     """No pair of commands is closer than the device allows, whatever the load."""
     timing = load_dram_timing(device)
     offered = requests(pattern, 400, PatternGeometry(span=1 << 22))
-    log = commands_of(timing, offered, DramLoad.parse(load), DramPolicy(page=page))
+    log = commands_of(timing, offered, DramLoad.parse(load), DramPolicy(policy=policy, page=page))
+    check_command_bus(timing, log)
     check_columns(timing, log)
     check_activates(timing, log)
     for bank in range(timing.banks):

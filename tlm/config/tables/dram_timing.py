@@ -31,6 +31,9 @@ _ORDERED = (
     ("tras_clk", "trc_clk"),
     ("trcd_clk", "tras_clk"),
     ("tccd_s_clk", "burst_clk"),
+    ("activate_edge_clk", "activate_clk"),
+    ("activate_clk", "trp_clk"),
+    ("column_clk", "trcd_clk"),
     ("burst_length", "columns"),
 )
 
@@ -50,6 +53,7 @@ def _one_line(text: str) -> str:
 
 Clocks = Annotated[int, Field(ge=0, le=_MOST_CLOCKS)]
 PositiveClocks = Annotated[int, Field(ge=1, le=_MOST_CLOCKS)]
+CommandClocks = Annotated[int, Field(ge=1, le=8)]
 PowerOfTwo = Annotated[int, Field(ge=1, le=1 << 24), AfterValidator(_power_of_two)]
 Text = Annotated[str, AfterValidator(_one_line)]
 Period = Annotated[int, BeforeValidator(partial(units.parse, units.TIME)), Field(ge=1, le=10**6)]
@@ -59,8 +63,9 @@ class DramTiming(Section):
     """Geometry and timing of one DRAM channel of one rank.
 
     Fields ending in ``_clk`` are JEDEC's parameters in clocks of ``tck_ps``, which a file gives as
-    ``tck: 625 ps``; ``_s`` is to another bank group, ``_l`` within one. ``address_map`` names the
-    fields above the burst offset from most to least significant. All-bank refresh.
+    ``tck: 625 ps``; ``_s`` is to another bank group, ``_l`` within one. They count from the last
+    clock of a command to the last of the next where commands take several. ``address_map`` names
+    the fields above the burst offset from most to least significant. All-bank refresh.
     """
 
     name: str
@@ -95,6 +100,11 @@ class DramTiming(Section):
     wr_extra_clk: Clocks  # write strobe delay between CWL and recovery (LPDDR), else 0
     trfc_clk: Clocks
     trefi_clk: PositiveClocks
+    activate_clk: CommandClocks = 1  # clocks of an ACT on the command bus
+    activate_edge_clk: Clocks = 0  # its clock that tRP and tRFC count to, tRAS from; 0: the last
+    column_clk: CommandClocks = 1  # clocks of RD and WR
+    precharge_clk: CommandClocks = 1  # clocks of PRE and REF
+    strobe_start_clk: Annotated[Clocks, Field(le=8)] = 0  # of the CAS (LPDDR5) before a RD or WR that finds no strobe
     currents: DramCurrents | None = None  # data-sheet currents, where a file gives them
 
     @property

@@ -46,20 +46,20 @@ class Bank:
     """State of one bank; times are the earliest ps at which a command is legal.
 
     ``index`` is its number in the channel. ``hits`` and ``misses`` hold the waiting runs for the
-    open row and for other rows, one list for reads and one for writes, each in order of acceptance.
-    ``closes`` is when the precharge that the bank waits for is issued (``NEVER``: none is wanted);
-    a hit that arrives before cancels it. ``opened_for`` is the command (0 read, 1 write) whose run
-    the row was opened for, until that run has its first column command; -1 otherwise.
+    open row and for other rows, one list for reads and one for writes, each in order of acceptance. ``opened_for`` is the command
+    (0 read, 1 write) whose run the row was opened for, until that run has its first column
+    command; -1 otherwise. ``offer`` is the order of the run for which the bank asks for another
+    row, -1 while it does not.
     """
 
     __slots__ = (
         "activate_at",
-        "closes",
         "column_at",
         "group",
         "hits",
         "index",
         "misses",
+        "offer",
         "opened_for",
         "precharge_at",
         "row",
@@ -72,7 +72,7 @@ class Bank:
         self.activate_at = 0
         self.column_at = 0
         self.precharge_at = 0
-        self.closes = NEVER
+        self.offer = -1
         self.opened_for = -1
         self.hits: tuple[list[RowRun], list[RowRun]] = ([], [])
         self.misses: tuple[list[RowRun], list[RowRun]] = ([], [])
@@ -80,7 +80,6 @@ class Bank:
     def open_row(self, row: int, command: int) -> None:
         """Activate ``row`` for a run of ``command``; waiting runs become hits or misses of it."""
         self.row = row
-        self.closes = NEVER
         self.opened_for = command
         if self.hits[0] or self.hits[1] or self.misses[1 - command]:
             self.sort_runs()
@@ -92,7 +91,6 @@ class Bank:
     def close_row(self, activate_at: int) -> None:
         """Precharge; the next activate is legal at ``activate_at`` or later."""
         self.row = CLOSED
-        self.closes = NEVER
         self.opened_for = -1
         if self.activate_at < activate_at:
             self.activate_at = activate_at

@@ -1,9 +1,7 @@
 """Which banks have a DRAM command to issue, and which of these commands comes next.
 
-A bank offers a column command (RD, WR) while a run waits for its open row, or an activate while
-its oldest run wants another row. A precharge has no constraint beside its own bank's, so it is
-placed in closed form when a bank starts to want another row, and a hit that arrives before it is
-issued cancels it.
+A bank offers a column command (RD, WR) while a run waits for its open row, and while its oldest
+miss wants another row the command that leads there: a precharge, or an activate once it is closed.
 """
 
 from __future__ import annotations
@@ -11,167 +9,151 @@ from __future__ import annotations
 from bisect import insort
 
 from tlm.config.tables.dram_timing import DramTiming
-from tlm.hardware.dram.bank import CLOSED, NEVER, Bank, RowRun
-from tlm.hardware.dram.bus import Bus, CommandCandidate
-from tlm.hardware.dram.commands import CommandLog, DramCommand
-from tlm.hardware.dram.counters import DramCounters
+from tlm.hardware.dram.bank import NEVER, Bank, RowRun
+from tlm.hardware.dram.bus import Bus, CommandCandidate, CommandChoice
 from tlm.hardware.dram.delays import DramDelays
 
 READ, WRITE = 0, 1
+OPENED = -NEVER  # added to the rank of a run whose row was opened for it: before all others
 
 
 class Candidates:
-    """The banks of a channel by the command they offer, oldest first; all times in ps.
+    """The banks of a channel by the command they offer, in order of rank; all times in ps.
 
-    ``mode`` is the queue being served. Column commands may lag behind it (``command``): rows
-    already opened for the other queue are used before the bus turns, so that no activate is
-    wasted and the bus turns once. ``next_column`` and ``next_row`` are the first legal command of
-    each kind with its time, valid after ``choose``; what changes a list marks it as stale.
+    A rank is the order of acceptance of the run a command is for. ``mode`` is the queue being
+    served. A row that was opened for a run is used by it before anything else, even if the mode
+    has changed since, so that no activate is wasted: this is the "active buffer" of Ramulator 2.
+    ``next_columns`` (by command) and ``next_row`` are the first legal command of each kind, valid
+    after ``choose``; what changes a list marks it as stale.
+
+    Where ``hits_first``, a bank keeps its row while a run of the mode waits for it.
     """
 
     __slots__ = (
-        "_counters",
-        "_delays",
+        "_hits_first",
+        "_idle",
         "banks",
         "bus",
         "columns",
-        "columns_stale",
-        "command",
-        "log",
         "mode",
-        "next_column",
+        "next_columns",
         "next_row",
         "rows",
         "rows_stale",
+        "stale",
     )
 
-    def __init__(self, timing: DramTiming, delays: DramDelays, counters: DramCounters) -> None:
-        self._delays = delays
-        self._counters = counters
-        self.log = CommandLog()
+    def __init__(self, timing: DramTiming, delays: DramDelays, hits_first: bool) -> None:
+        self._hits_first = hits_first
         size = timing.banks_per_group
         self.banks = [Bank(index, index // size) for index in range(timing.banks)]
         self.bus = Bus(delays, timing.bank_groups)
-        self.mode = self.command = READ
-        self.columns: list[CommandCandidate] = []  # banks with an open row to use
+        self.mode = READ
+        self.columns: tuple[list[CommandCandidate], list[CommandCandidate]] = ([], [])
         self.rows: list[CommandCandidate] = []  # banks that want another row
-        self.next_column: tuple[int, CommandCandidate] = (NEVER, (0, self.banks[0]))
-        self.next_row = self.next_column
-        self.columns_stale = self.rows_stale = False
+        self._idle: CommandChoice = (NEVER, (0, self.banks[0]))
+        self.next_columns = [self._idle, self._idle]
+        self.next_row = self._idle
+        self.stale = [False, False]
+        self.rows_stale = False
 
     def choose(self) -> None:
-        """Bring ``next_column`` and ``next_row`` up to date."""
-        if self.columns_stale:
-            self.columns_stale = False
-            if self.columns:
-                self.next_column = self.bus.first_column(self.columns, self.command)
-            else:
-                self.next_column = (NEVER, self.next_column[1])
-        if self.rows_stale:
+        """Bring ``next_columns`` and ``next_row`` up to date."""
+        bus, stale, columns, chosen = self.bus, self.stale, self.columns, self.next_columns
+        free = bus.free_at
+        if stale[0] or chosen[0][0] < free:
+            stale[0] = False
+            chosen[0] = bus.first_column(columns[0], 0) if columns[0] else self._idle
+        if stale[1] or chosen[1][0] < free:
+            stale[1] = False
+            chosen[1] = bus.first_column(columns[1], 1) if columns[1] else self._idle
+        if self.rows_stale or self.next_row[0] < free:
             self.rows_stale = False
-            if self.rows:
-                self.next_row = self.bus.first_activate(self.rows)
-            else:
-                self.next_row = (NEVER, self.next_row[1])
+            self.next_row = bus.first_row(self.rows) if self.rows else self._idle
 
     # -- one bank ---------------------------------------------------------------------------
 
-    def add(self, run: RowRun, bank: Bank, command: int, at: int) -> None:
-        """File a run that arrives at ``at`` as hit or miss of its bank; it may be an offer."""
-        served = command == self.mode and not self._reserved(bank)
-        if run.row == bank.row and at < bank.closes:
-            bank.hits[command].append(run)
-            if served and len(bank.hits[command]) == 1:
-                self._use_row(bank, run, at)
-        else:
+    def add(self, run: RowRun, bank: Bank, command: int) -> None:
+        """File a run as hit or miss of its bank; it may be an offer."""
+        if run.row != bank.row:
             bank.misses[command].append(run)
-            if served and len(bank.misses[command]) == 1 and not bank.hits[command]:
-                if not self._still_used(bank):
-                    self._want_row(bank, at)
-
-    def after_run(self, bank: Bank, command: int, time: int) -> None:
-        """A run has been served: offer the bank's next hit, its next row, or nothing."""
-        mode, hits = self.mode, bank.hits[command]
-        if command == mode and hits:
-            insort(self.columns, (hits[0].order, bank))
+            if command == self.mode and bank.offer < 0:
+                self._review_row(bank)
             return
-        if bank.misses[mode] and (command == mode or not bank.hits[mode]):
-            self._want_row(bank, time)
-        if command != mode and not self.columns:
-            self._turn_bus(time)
+        hits = bank.hits[command]
+        hits.append(run)
+        if command == self.mode and len(hits) == 1:
+            insort(self.columns[command], (run.order, bank))
+            self.stale[command] = True
+            if self._hits_first:
+                self._review_row(bank)
 
-    def settle_precharge(self, bank: Bank) -> None:
-        """The precharge that a bank waited for has been issued, but its activate has not."""
-        if self.log.on:
-            self.log.add(bank.closes, DramCommand.PRECHARGE, bank.index)
-        bank.close_row(bank.closes + self._delays.precharge)
-        self._counters.precharges += 1
+    def opened(self, bank: Bank) -> None:
+        """A bank of the mode has been activated for its oldest run."""
+        mode = self.mode
+        self._review_row(bank)
+        insort(self.columns[mode], (OPENED + bank.hits[mode][0].order, bank))
+        self.stale[mode] = True
 
-    def _reserved(self, bank: Bank) -> bool:
-        """Whether the bank's row was opened for the kind of command that lags behind the mode."""
-        return bank.opened_for == self.command != self.mode
+    def closed(self, bank: Bank) -> None:
+        """A bank has been precharged while runs of the mode wait: hits have become misses."""
+        columns = self.columns[self.mode]
+        for index, (_, user) in enumerate(columns):
+            if user is bank:
+                del columns[index]
+                self.stale[self.mode] = True
+                break
+        self._review_row(bank)
 
-    def _still_used(self, bank: Bank) -> bool:
-        """Whether column commands that lag behind the mode are still to come for the bank's row."""
-        return self.command != self.mode and any(user is bank for _, user in self.columns)
+    def used(self, choice: CommandCandidate, command: int) -> None:
+        """A candidate's run has ended, or had the burst its row was opened for: what is next."""
+        bank = choice[1]
+        self.columns[command].remove(choice)
+        self.stale[command] = True
+        if command == self.mode and bank.hits[command]:
+            insort(self.columns[command], (bank.hits[command][0].order, bank))
+        self._review_row(bank)
 
-    def _use_row(self, bank: Bank, run: RowRun, at: int) -> None:
-        """A first hit for an open row: keep the row open and offer its column command."""
-        if bank.closes != NEVER:
-            bank.closes = NEVER
-            self.rows.remove((bank.misses[self.mode][0].order, bank))
-            self.rows_stale = True
-        if bank.column_at < at:
-            bank.column_at = at
-        if self.command == self.mode:
-            insort(self.columns, (run.order, bank))
-            self.columns_stale = True
-
-    def _want_row(self, bank: Bank, at: int) -> None:
-        """A bank whose oldest run needs another row: place its precharge, offer its activate."""
-        if bank.row != CLOSED:
-            bank.closes = closes = bank.precharge_at if bank.precharge_at > at else at
-            at = closes + self._delays.precharge
-        if bank.activate_at < at:
-            bank.activate_at = at
-        insort(self.rows, (bank.misses[self.mode][0].order, bank))
+    def _review_row(self, bank: Bank) -> None:
+        """Offer the command towards the row that a bank's oldest miss wants, or take it back."""
+        mode = self.mode
+        misses, offer = bank.misses[mode], -1
+        if misses and bank.opened_for < 0 and not (self._hits_first and bank.hits[mode]):
+            offer = misses[0].order
+        if offer != bank.offer:
+            if bank.offer >= 0:
+                self.rows.remove((bank.offer, bank))
+            if offer >= 0:
+                insort(self.rows, (offer, bank))
+            bank.offer = offer
+        elif offer < 0:
+            return
         self.rows_stale = True
 
     # -- all banks --------------------------------------------------------------------------
 
-    def serve(self, mode: int, time: int) -> None:
-        """Make ``mode`` the queue being served; rows opened for the other are used first."""
+    def serve(self, mode: int) -> None:
+        """Make ``mode`` the queue being served; rows opened for the other are still used."""
         self.mode = mode
+        self._keep_opened()
         self.rows.clear()
         self.rows_stale = True
+        columns = self.columns[mode]
         for bank in self.banks:
-            if bank.closes <= time:
-                self.settle_precharge(bank)
-            bank.closes = NEVER
-            if bank.misses[mode] and not bank.hits[mode] and not self._reserved(bank):
-                self._want_row(bank, time)
-        self._keep_columns(self.command)
-        if self.command == mode or not self.columns:
-            self._turn_bus(time)
+            bank.offer = -1
+            if bank.hits[mode] and bank.opened_for != mode:
+                columns.append((bank.hits[mode][0].order, bank))
+            self._review_row(bank)
+        columns.sort()
 
     def use_opened_rows(self) -> bool:
         """Leave only column commands for which rows were opened on purpose; False if none is."""
-        self._keep_columns(READ, WRITE)
+        self._keep_opened()
         self.choose()
-        return bool(self.columns)
+        return bool(self.columns[0] or self.columns[1])
 
-    def _keep_columns(self, *commands: int) -> None:
-        """Drop the offers of rows that were not opened for one of these commands."""
-        self.columns = [offer for offer in self.columns if offer[1].opened_for in commands]
-        self.columns_stale = True
-
-    def _turn_bus(self, time: int) -> None:
-        """Column commands follow the mode from ``time`` on."""
-        mode = self.command = self.mode
-        self.bus.no_column_before(mode, time)
-        self.columns = sorted(
-            (bank.hits[mode][0].order, bank)
-            for bank in self.banks
-            if bank.hits[mode] and bank.closes == NEVER
-        )
-        self.columns_stale = True
+    def _keep_opened(self) -> None:
+        for command in (READ, WRITE):
+            columns = self.columns[command]
+            columns[:] = [offer for offer in columns if offer[0] < 0]
+            self.stale[command] = True

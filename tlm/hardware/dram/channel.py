@@ -65,9 +65,10 @@ class DramChannel:
 
     @property
     def waiting(self) -> int:
-        """Bursts in the queues and transactions not yet accepted."""
+        """Bursts not yet served and transactions not yet accepted."""
         entries = self.scheduler.entries
-        return sum(entries.waiting) + len(entries.blocked)
+        opened = sum(bank.opened_for >= 0 for bank in self.scheduler.banks)
+        return sum(entries.waiting) + opened + len(entries.blocked)
 
     def held(self) -> list[Transaction]:
         """The transactions that have arrived and are not answered, accepted or not."""

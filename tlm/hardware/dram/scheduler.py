@@ -1,19 +1,16 @@
 """FR-FCFS over banks and open rows: which DRAM command is issued when, without a clock.
 
-The scheduler jumps from command to command. Each step issues the earlier of two candidates: a
-column command (RD, WR) for an open row, or an activate for the oldest run of a bank that wants
-another row; among commands legal at the same time the oldest run wins, which is "first ready,
-first come, first served" (Rixner et al., ISCA 2000). Consecutive bursts of one run are issued
-together as far as nothing else can come between. Not modelled: conflicts on the command bus (one
-command per clock), and reads answered from the write queue.
+The scheduler jumps from command to command. Each step issues the earliest of all candidates: a
+column command (RD, WR) for an open row, or the precharge or activate towards another; among those
+legal at the same time the oldest run's, which is "first ready, first come, first served" (Rixner
+et al., ISCA 2000). Consecutive bursts of one run are issued together as far as nothing else can
+come between. Not modelled: reads answered from the write queue.
 
 ``advance(until)`` settles everything up to a time; calling it late changes nothing, so the
 channel calls it only when an arrival or an answer needs it.
 """
 
 from __future__ import annotations
-
-from bisect import insort
 
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.hardware.dram.address import AddressMap
@@ -40,9 +37,10 @@ class Scheduler:
         self._map = AddressMap(timing, policy.address_map)
         self.counters = DramCounters(delays.burst)
         self.finished: list[tuple[int, Transaction]] = []
+        self.log = CommandLog()
         self.entries = Entries(policy.read_queue, policy.write_queue)
-        self._candidates = Candidates(timing, delays, self.counters)
-        self._outlook = Outlook(self._candidates, self.entries, delays, policy.write_low)
+        self._candidates = Candidates(timing, delays, policy.policy == "hits-first")
+        self._outlook = Outlook(self._candidates, self.entries, delays)
         self._accepted = 0  # runs so far
         self._refresh_due = delays.refresh_interval
 
@@ -50,11 +48,6 @@ class Scheduler:
     def banks(self) -> list[Bank]:
         """The channel's banks, by number."""
         return self._candidates.banks
-
-    @property
-    def log(self) -> CommandLog:
-        """Some of the commands that were issued."""
-        return self._candidates.log
 
     @property
     def mode(self) -> int:
@@ -74,7 +67,7 @@ class Scheduler:
         mode, first = self.mode, not self.entries.waiting[READ]
         if self.entries.admits(arrival):
             self._accept(arrival, at)
-            self._review_mode(at)
+            self._review_mode()
         # A first read while writes drain: the low watermark may now cut a run of writes short,
         # and writes to other open rows are answered sooner than that run would have been.
         if arrival[1] or self.mode != mode or (mode == WRITE and first):
@@ -87,109 +80,132 @@ class Scheduler:
         transaction.end_req = at
         self.entries.waiting[command] += bursts
         self.entries.transactions[command] += 1
+        bus = self._candidates.bus
+        if bus.free_at < at:  # what came before this arrival has been settled
+            bus.free_at = at
         runs = self._map.runs(transaction.address, bursts)
         join = Join(len(runs)) if len(runs) > 1 else None
         for index, row, count in runs:
             self._accepted = order = self._accepted + 1
             run = RowRun(transaction, row, count, order, at, join)
-            self._candidates.add(run, self.banks[index], command, at)
+            self._candidates.add(run, self.banks[index], command)
 
     # -- commands ---------------------------------------------------------------------------
 
     def advance(self, until: int) -> None:
         """Issue every command that is due up to ``until``."""
         candidates = self._candidates
+        columns = candidates.next_columns
         while True:
             candidates.choose()
-            column, row = candidates.next_column[0], candidates.next_row[0]
-            time = row if row <= column else column
+            row = candidates.next_row
+            command = READ if columns[READ] < columns[WRITE] else WRITE
+            opens = row < columns[command]  # legal sooner, or at once and for an older run
+            time = row[0] if opens else columns[command][0]
             if self._refresh_due <= until and time >= self._refresh_due:
                 self._refresh(until)
             elif time > until:
                 return
-            elif row <= column:
-                self._issue_activate(row)
+            elif not opens:
+                self._issue_column(command, until)
+            elif row[1][1].row == CLOSED:
+                self._issue_activate(time)
             else:
-                self._issue_column(column, until)
+                self._issue_precharge(time)
+
+    def _issue_precharge(self, time: int) -> None:
+        """Close a bank whose oldest waiting run wants another row."""
+        delays, candidates = self._delays, self._candidates
+        bank = candidates.next_row[1][1]
+        candidates.bus.free_at = time + delays.precharge_clocks
+        self.counters.precharges += 1
+        if self.log.on:
+            self.log.add(time, DramCommand.PRECHARGE, bank.index)
+        bank.close_row(time + delays.precharge)
+        candidates.closed(bank)
 
     def _issue_activate(self, time: int) -> None:
         """Open the row of a bank's oldest waiting run."""
-        delays, counters, candidates = self._delays, self.counters, self._candidates
-        mode, choice = candidates.mode, candidates.next_row[1]
-        candidates.rows.remove(choice)
-        candidates.rows_stale = True
-        bank = choice[1]
-        counters.activates += 1
-        row, log = bank.misses[mode][0].row, candidates.log
-        if bank.row != CLOSED:
-            counters.precharges += 1
-            if log.on:
-                log.add(bank.closes, DramCommand.PRECHARGE, bank.index)
-        if log.on:
-            log.add(time, DramCommand.ACTIVATE, bank.index, row)
-        bank.open_row(row, mode)
+        delays, candidates = self._delays, self._candidates
+        mode, bank = candidates.mode, candidates.next_row[1][1]
+        self.counters.activates += 1
+        bank.open_row(bank.misses[mode][0].row, mode)
+        if self.log.on:
+            self.log.add(time, DramCommand.ACTIVATE, bank.index, bank.row)
         bank.column_at = time + delays.row_to_column
         bank.precharge_at = time + delays.row_to_precharge
         bank.activate_at = time + delays.row_cycle
         candidates.bus.after_activate(bank.group, time)
-        if candidates.command == mode:
-            insort(candidates.columns, (bank.hits[mode][0].order, bank))
-            if bank.column_at <= candidates.next_column[0]:
-                candidates.columns_stale = True
+        candidates.opened(bank)
+        self.entries.waiting[mode] -= 1
+        self._review_entries(time)
 
-    def _issue_column(self, time: int, until: int) -> None:
+    def _issue_column(self, command: int, until: int) -> None:
         """Move bursts of the chosen run; answer its transaction if they were the last."""
-        counters, candidates, entries = self.counters, self._candidates, self.entries
-        command, choice = candidates.command, candidates.next_column[1]
-        bank = choice[1]
-        run = bank.hits[command][0]
-        gap = self._delays.column
-        count, waited = 1, time - run.accepted
-        streams = gap == self._delays.column_group and choice is candidates.columns[0]
-        if streams and run.left > 1:
-            count = self._bursts_at_once(run, time, until)
-        if candidates.log.on:
-            for burst in range(count):
-                kind = DramCommand(command)
-                candidates.log.add(time + gap * burst, kind, bank.index, run.row)
+        counters, candidates = self.counters, self._candidates
+        time, choice = candidates.next_columns[command]
+        rank, bank = choice
+        run, gap, count = bank.hits[command][0], self._delays.column, 1
+        streams = gap == self._delays.column_group and choice is candidates.columns[command][0]
+        if rank < 0:
+            bank.opened_for = -1
+            self.counters.row_misses += 1
+        else:
+            if streams and run.left > 1:
+                count = self._bursts_at_once(run, command, until)
+            self.entries.waiting[command] -= count
+        self._move(bank, command, time, count)
         time += gap * (count - 1)
-        counters.queue_time_ps += count * waited + gap * (count * (count - 1) // 2)
+        if not run.left:
+            del bank.hits[command][0]
+            self._end_run(run, command, time)
+        if not run.left or rank < 0:
+            candidates.used(choice, command)
+            if not run.left and self._policy.page == "closed" and bank.opened_for < 0:
+                self._auto_precharge(bank)
+        elif streams:  # the first candidate stays the first legal, one gap later
+            candidates.next_columns[command] = (time + gap, choice)
+        else:
+            candidates.stale[command] = True
+        self._review_entries(time)
+
+    def _move(self, bank: Bank, command: int, time: int, count: int) -> None:
+        """Bursts of a bank's oldest hit, from ``time`` on: what they count and what they hold up."""
+        counters, candidates, gap = self.counters, self._candidates, self._delays.column
+        run = bank.hits[command][0]
+        counters.queue_time_ps += count * (time - run.accepted) + gap * (count * (count - 1) // 2)
         counters.bursts[command] += count
         run.left -= count
-        entries.waiting[command] -= count
-        if bank.opened_for >= 0:
-            bank.opened_for = -1
-            counters.row_misses += 1
+        if self.log.on:
+            for burst in range(count):
+                kind = DramCommand(command)
+                self.log.add(time + gap * burst, kind, bank.index, run.row)
+        time += gap * (count - 1)
         precharge_at = time + self._delays.column_to_precharge[command]
         if bank.precharge_at < precharge_at:
             bank.precharge_at = precharge_at
+            if bank.offer >= 0:
+                candidates.rows_stale = True
         candidates.bus.after_column(bank.group, command, time)
-        if not run.left:
-            candidates.columns_stale = True
-            self._finish(run, time)
-            self._end_run(bank, command, time)
-        elif streams:  # the oldest candidate stays the first legal, one gap later
-            candidates.next_column = (time + gap, choice)
-        else:
-            candidates.columns_stale = True
-        if entries.blocked:
-            self._admit(time)
-        if entries.waiting[WRITE] or candidates.mode == WRITE:
-            self._review_mode(time)
+        if candidates.columns[1 - command]:
+            candidates.stale[1 - command] = True
 
-    def _bursts_at_once(self, run: RowRun, time: int, until: int) -> int:
+    def _bursts_at_once(self, run: RowRun, command: int, until: int) -> int:
         """Bursts that no other decision can come between; 1 where that is not certain.
 
-        The run is the oldest candidate and every gap is the same, so none overtakes it. The end
-        is set by the next activate or refresh, by ``until`` (arrivals), by the next acceptance
-        from in front of the queues, and by the low watermark while reads wait.
+        The run is the first candidate and every gap is the same, so none overtakes it. The end
+        is set by the next activate, precharge, refresh or column command of the other kind, by
+        ``until`` (arrivals), by the next acceptance from in front of the queues, and by the low
+        watermark while reads wait.
         """
-        entries, command, last = self.entries, self._candidates.command, until
-        if last >= self._candidates.next_row[0]:
-            last = self._candidates.next_row[0] - 1
-        if last >= self._refresh_due:
-            last = self._refresh_due - 1
-        count = (last - time) // self._delays.column + 1
+        entries, candidates = self.entries, self._candidates
+        last = min(
+            until,
+            candidates.next_row[0] - 1,
+            candidates.next_columns[1 - command][0] - 1,
+            self._refresh_due - 1,
+        )
+        count = (last - candidates.next_columns[command][0]) // self._delays.column + 1
         if count > run.left:
             count = run.left
         if entries.blocked and entries.blocked[0][1] == command:
@@ -198,49 +214,44 @@ class Scheduler:
             count = min(count, entries.waiting[WRITE] - self._policy.write_low)
         return count if count > 1 else 1
 
-    def _finish(self, run: RowRun, time: int) -> None:
-        """Count off a served run; the last of its transaction makes the answer due."""
-        join, transaction = run.join, run.transaction
-        if join is not None:
-            join.runs_left -= 1
-            if join.runs_left:
-                return
-        command = WRITE if transaction.command else READ
-        self.counters.nbytes[command] += transaction.nbytes
-        self.entries.transactions[command] -= 1
-        self.finished.append((time + self._delays.answer[command], transaction))
-
-    def _end_run(self, bank: Bank, command: int, time: int) -> None:
-        """The chosen run is served: its bank may go on with another."""
-        candidates = self._candidates
-        candidates.columns.remove(candidates.next_column[1])
-        del bank.hits[command][0]
-        if self._policy.page == "closed":
-            self._auto_precharge(bank)
-        candidates.after_run(bank, command, time)
-
     def _auto_precharge(self, bank: Bank) -> None:
         """Close the row with the last column command of a run (RDA, WRA)."""
         if self.log.on:
             self.log.add(bank.precharge_at, DramCommand.PRECHARGE, bank.index)
         bank.close_row(bank.precharge_at + self._delays.precharge)
         self.counters.precharges += 1
+        self._candidates.closed(bank)
 
-    def _admit(self, time: int) -> None:
-        """Accept transactions into freed entries, in order of arrival."""
-        while (arrival := self.entries.release()) is not None:
-            self._accept(arrival, time)
+    def _end_run(self, run: RowRun, command: int, time: int) -> None:
+        """A run is served: the last of its transaction makes the answer due."""
+        join, transaction = run.join, run.transaction
+        if join is not None:
+            join.runs_left -= 1
+            if join.runs_left:
+                return
+        self.counters.nbytes[command] += transaction.nbytes
+        self.entries.transactions[command] -= 1
+        self.finished.append((time + self._delays.answer[command], transaction))
 
-    # -- reads and writes -------------------------------------------------------------------
+    # -- queues -----------------------------------------------------------------------------
 
-    def _review_mode(self, time: int) -> None:
+    def _review_entries(self, time: int) -> None:
+        """Accept transactions into freed entries, in order of arrival; turn at the watermarks."""
+        entries = self.entries
+        if entries.blocked:
+            while (arrival := entries.release()) is not None:
+                self._accept(arrival, time)
+        if entries.waiting[WRITE] or self._candidates.mode == WRITE:
+            self._review_mode()
+
+    def _review_mode(self) -> None:
         """Start to drain writes, or go back to reads, by the watermarks of the policy."""
         reads, writes = self.entries.waiting
         if self.mode == READ:
             if writes and (not reads or writes >= self._policy.write_high):
-                self._candidates.serve(WRITE, time)
+                self._candidates.serve(WRITE)
         elif reads and writes <= self._policy.write_low:
-            self._candidates.serve(READ, time)
+            self._candidates.serve(READ)
 
     # -- refresh ----------------------------------------------------------------------------
 
@@ -250,32 +261,30 @@ class Scheduler:
         Rows that were opened on purpose are used before.
         """
         candidates = self._candidates
+        columns = candidates.next_columns
         while candidates.use_opened_rows():
-            time = candidates.next_column[0]
-            self._issue_column(time, time)
+            command = READ if columns[READ] < columns[WRITE] else WRITE
+            self._issue_column(command, columns[command][0])
         delays, due = self._delays, self._refresh_due
-        precharge, start = -1, due
+        precharge, start = -1, max(due, candidates.bus.free_at)
         for bank in self.banks:
-            if bank.closes <= due:
-                candidates.settle_precharge(bank)
             if bank.row == CLOSED:
-                start = max(start, bank.activate_at)
+                start = max(start, bank.activate_at + delays.activate_lead)
             else:
-                precharge = max(precharge, bank.precharge_at, due)
+                precharge = max(precharge, bank.precharge_at, start)
                 self.counters.precharges += 1
         if precharge >= 0:
             start = max(start, precharge + delays.precharge_all)
-            if candidates.log.on:
-                candidates.log.add(precharge, DramCommand.PRECHARGE_ALL)
+            if self.log.on:
+                self.log.add(precharge, DramCommand.PRECHARGE_ALL)
         self.counters.refreshes += 1
         self._refresh_due = due + delays.refresh_interval
         if not any(self.entries.waiting):
             start = max(start, self._skip_idle_refreshes(until))
-        candidates.log.refresh(start)
+        self.log.refresh(start)
         for bank in self.banks:
             bank.close_row(start + delays.refresh)
-        candidates.columns.clear()
-        candidates.serve(candidates.mode, due)
+        candidates.serve(candidates.mode)
 
     def _skip_idle_refreshes(self, until: int) -> int:
         """Count the refreshes of an idle stretch at once; return the time of the last."""

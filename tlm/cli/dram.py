@@ -25,6 +25,13 @@ COLUMNS = (
 )
 
 
+class Order(StrEnum):
+    """Policies of the controller."""
+
+    READY_FIRST = "ready-first"
+    HITS_FIRST = "hits-first"
+
+
 class Page(StrEnum):
     """Row buffer policies."""
 
@@ -61,6 +68,9 @@ def dram(
         str | None,
         typer.Option("--map", help="Address fields, most significant first, instead of its own."),
     ] = None,
+    order: Annotated[
+        Order, typer.Option("--policy", help="Order of commands; hits-first keeps rows open.")
+    ] = Order.READY_FIRST,
     page: Annotated[Page, typer.Option(help="Row buffer policy.")] = Page.OPEN,
     read_queue: Annotated[int, typer.Option(min=1, help="Bursts in the read queue.")] = 32,
     write_queue: Annotated[int, typer.Option(min=1, help="Bursts in the write queue.")] = 32,
@@ -86,6 +96,7 @@ def dram(
         write_queue=write_queue,
         write_high=max(1, write_queue * 4 // 5 + (write_queue * 4 % 5 > 0)),
         write_low=write_queue // 5,
+        policy=order.value,
         page=page.value,
         address_map=address_map,
     )

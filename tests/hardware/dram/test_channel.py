@@ -130,7 +130,7 @@ def test_long_transaction_ends_with_its_last_burst():
     bench = Bench(LPDDR4)
     read = bench.send(0, 0, 0, nbytes=256)
     counters = bench.run()
-    assert read.begin_resp == (29 + 28 + 6 + 8 + 3 * 8) * 625
+    assert read.begin_resp == (29 + 3 + 28 + 6 + 8 + 3 * 8) * 625  # CL counts from the fourth clock
     assert (counters.reads, counters.bytes_read, counters.activates) == (4, 256, 1)
 
 

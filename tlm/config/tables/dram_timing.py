@@ -104,7 +104,9 @@ class DramTiming(Section):
     activate_edge_clk: Clocks = 0  # its clock that tRP and tRFC count to, tRAS from; 0: the last
     column_clk: CommandClocks = 1  # clocks of RD and WR
     precharge_clk: CommandClocks = 1  # clocks of PRE and REF
-    strobe_start_clk: Annotated[Clocks, Field(le=8)] = 0  # of the CAS (LPDDR5) before a RD or WR that finds no strobe
+    strobe_start_clk: Annotated[Clocks, Field(le=8)] = (
+        0  # of the CAS (LPDDR5) before a RD or WR that finds no strobe
+    )
     currents: DramCurrents | None = None  # data-sheet currents, where a file gives them
 
     @property

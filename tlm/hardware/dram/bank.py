@@ -46,10 +46,10 @@ class Bank:
     """State of one bank; times are the earliest ps at which a command is legal.
 
     ``index`` is its number in the channel. ``hits`` and ``misses`` hold the waiting runs for the
-    open row and for other rows, one list for reads and one for writes, each in order of acceptance. ``opened_for`` is the command
-    (0 read, 1 write) whose run the row was opened for, until that run has its first column
-    command; -1 otherwise. ``offer`` is the order of the run for which the bank asks for another
-    row, -1 while it does not.
+    open row and for other rows, one list for reads and one for writes, each in order of acceptance.
+    ``opened_for`` is the command (0 read, 1 write) whose run the row was opened for, until that run
+    has its first column command; -1 otherwise. ``offer`` is the order of the run for which the bank
+    asks for another row, -1 while it does not.
     """
 
     __slots__ = (

@@ -12,9 +12,9 @@ Waiting = tuple[Transaction, int, int]  # transaction, command (0 read, 1 write)
 class Entries:
     """Entry counts of the two queues and the transactions that found no room.
 
-    Sizes are in bursts; a burst for which a row has been opened takes no entry any more. What waits in front is accepted in order of arrival, so a full queue
-    also blocks what is meant for the other one. A transaction larger than its queue enters it
-    when it is empty.
+    Sizes are in bursts; a burst for which a row has been opened takes no entry any more. What waits
+    in front is accepted in order of arrival, so a full queue also blocks what is meant for the
+    other one. A transaction larger than its queue enters it when it is empty.
     """
 
     __slots__ = ("_capacity", "blocked", "blocked_writes", "transactions", "waiting")

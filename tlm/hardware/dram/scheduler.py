@@ -142,7 +142,7 @@ class Scheduler:
 
     def _issue_column(self, command: int, until: int) -> None:
         """Move bursts of the chosen run; answer its transaction if they were the last."""
-        counters, candidates = self.counters, self._candidates
+        candidates = self._candidates
         time, choice = candidates.next_columns[command]
         rank, bank = choice
         run, gap, count = bank.hits[command][0], self._delays.column, 1
@@ -170,7 +170,7 @@ class Scheduler:
         self._review_entries(time)
 
     def _move(self, bank: Bank, command: int, time: int, count: int) -> None:
-        """Bursts of a bank's oldest hit, from ``time`` on: what they count and what they hold up."""
+        """Bursts of a bank's oldest hit from ``time`` on: what they count, what they hold up."""
         counters, candidates, gap = self.counters, self._candidates, self._delays.column
         run = bank.hits[command][0]
         counters.queue_time_ps += count * (time - run.accepted) + gap * (count * (count - 1) // 2)

@@ -106,3 +106,21 @@ def test_noc_ends_where_no_packet_is_sent(capsys, tmp_path, model):
     assert main(words.split()) == 0
     (row,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert (row["latency"], row["packets"], row["stable"]) == (None, 0, True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 63, 64, 200, 640])
+@pytest.mark.parametrize("line", ["R {:#x}", "W {:#x}"])
+@pytest.mark.parametrize("load", [[], ["--window", "1"], ["--interval", "0.5"]])
+def test_no_bandwidth_above_the_peak(capsys, tmp_path, count, line, load):
+    """A short list says nothing of a steady bandwidth, and no figure exceeds the device's peak."""
+    requests = tmp_path / "requests.txt"
+    requests.write_text("".join(line.format(64 * i) + "\n" for i in range(count)))
+    assert main(["dram", "--requests", str(requests), *load]) == 0
+    printed = capsys.readouterr()
+    (row,) = table(printed.out)
+    peak = float(row["peak_gb_s"])
+    assert float(row["total_gb_s"]) <= peak
+    if count < 640:
+        assert row["bandwidth_gb_s"] == "" and "too few requests" in printed.err
+    elif row["bandwidth_gb_s"]:
+        assert 0 < float(row["bandwidth_gb_s"]) <= peak

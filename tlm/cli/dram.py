@@ -101,6 +101,11 @@ def dram(
         points.append((load, measured))
         curve.add(_values(text, len(offered.requests), timing, measured))
     curve.close()
+    if not all(measured.is_steady for _, measured in points):
+        typer.echo(
+            "tlm: too few requests for a steady bandwidth: a tenth of them has to fill the queues",
+            err=True,
+        )
     if out is not None:
         _write(out, f"{timing.name} {pattern or requests}", curve.lines, points)
 
@@ -141,7 +146,8 @@ def _values(
     counters = measured.counters
     energy = channel_energy(timing, counters, measured.time_ps)
     return (
-        load, count, measured.steady_gb_s, measured.total_gb_s, timing.peak_bytes_per_ps * 1000,
+        load, count, measured.steady_gb_s if measured.is_steady else None,
+        measured.total_gb_s, timing.peak_bytes_per_ps * 1000,
         measured.read_latency_ns, measured.read_latency_min_ns, counters.row_hit_rate,
         counters.activates, counters.precharges, counters.reads, counters.writes,
         counters.refreshes, measured.time_ps / 1000,
@@ -163,7 +169,9 @@ def _write(
     from tlm_analysis.plots import canvas, fabric
 
     measured = sorted(
-        ((m.steady_gb_s, m.read_latency_ns) for _, m in points if m.read_latency_ns is not None),
+        (m.steady_gb_s, m.read_latency_ns)
+        for _, m in points
+        if m.is_steady and m.read_latency_ns is not None
     )
     figure = fabric.curve_figure(
         f"DRAM: {name}",

@@ -33,10 +33,10 @@ def test_programs_keep_the_law(chip, job):
 
 
 def wide():
-    """A convolution and forty classes, cut over the cores."""
-    net = Builder((4, 6, 6), lif_neuron(), analog=False)
+    """A convolution and 96 classes, cut over the cores."""
+    net = Builder((16, 10, 10), lif_neuron(), analog=False)
     net.conv(16, 3, padding=1)
-    net.linear(40)
+    net.linear(96)
     network = Network("wide", tuple(net.layers), 2, 2, "rate", "made up")
     return network_job(network, Bernoulli(0.2), "bernoulli(0.2)")
 

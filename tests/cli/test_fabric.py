@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tlm.cli import main
+from tlm.config.tables.dram_timing import load_dram_timing
 
 
 def table(text):
@@ -89,6 +90,20 @@ def test_mistakes_are_one_line(capsys, words, text):
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("address", ["0x200000000", "0x" + "f" * 40, "9" * 40])
+def test_an_address_beyond_the_device_is_refused(capsys, tmp_path, address):
+    """A channel of DDR4-2400 has 8 GiB here; the last burst of it is in, all beyond is out."""
+    capacity = load_dram_timing("DDR4-2400").capacity_bytes
+    assert capacity == 1 << 33
+    path = tmp_path / "requests.txt"
+    path.write_text(f"R {capacity - 64:#x}\n")
+    assert main(["dram", "--requests", str(path)]) == 0
+    path.write_text(f"R 0x0\nR {address}\n")
+    capsys.readouterr()
+    assert main(["dram", "--requests", str(path)]) == 2
+    assert "request 2: address" in capsys.readouterr().err
 
 
 def test_noc_measures_every_given_rate(capsys):

@@ -120,14 +120,14 @@ def _offered(
 ) -> RequestList:
     """The requests to offer, from a pattern laid out for the device, or from a file."""
     from tlm.hardware.dram.address import AddressMap
-    from tlm.hardware.dram.patterns import PatternGeometry, RequestList, read_requests
+    from tlm.hardware.dram.patterns import PatternGeometry, RequestList, read_requests, within
     from tlm.hardware.dram.patterns import requests as pattern_requests
 
     if (pattern is None) == (path is None):
         raise ConfigError("dram: give either --pattern NAME or --requests FILE")
     size = nbytes or timing.burst_bytes
     if path is not None:
-        return read_requests(path, size)
+        return within(read_requests(path, size), timing, path)
     amap = AddressMap(timing, address_map)
     geometry = PatternGeometry(
         line=size, page=amap.page_step_bytes, row_stride=amap.same_bank_bytes

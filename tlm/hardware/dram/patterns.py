@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlm.config.tables.dram_timing import DramTiming
 from tlm.errors import ConfigError
 
 READ, WRITE = 0, 1
@@ -186,6 +187,23 @@ def read_requests(path: Path, burst_bytes: int) -> RequestList:
     if not clocks:
         return RequestList(listed, [burst_bytes] * len(listed), [])
     return _joined(listed, clocks, burst_bytes)
+
+
+def within(offered: RequestList, timing: DramTiming, path: Path) -> RequestList:
+    """The requests of a file, if a channel of this device has all their addresses.
+
+    Raises:
+        ConfigError: it has not; the first such request is named.
+    """
+    sizes = zip(offered.requests, offered.nbytes, strict=True)
+    for number, ((_, address), nbytes) in enumerate(sizes, 1):
+        if address + nbytes > timing.capacity_bytes:
+            raise ConfigError(
+                f"--requests: {path}: request {number}: address {hex(address)[:40]} lies beyond "
+                f"the {timing.capacity_bytes:#x} bytes of a channel of {timing.name}; name the "
+                "device that the requests were made for"
+            )
+    return offered
 
 
 def _joined(listed: list[DramRequest], clocks: list[int], burst_bytes: int) -> RequestList:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tlm_analysis.findings.links import link_use
 from tlm_analysis.findings.roofline import roofline
 from tlm_analysis.findings.stalls import breakdown, busy_map
 from tlm_analysis.findings.traffic import latencies, latency_curves
+from tlm_analysis.plots.mesh import mesh_figure
 from tlm_analysis.reading.coverage import makespan_ps
 from tlm_analysis.reading.run_dir import open_run_dir
 from tlm_analysis.reading.windows import window_edges
 
 import tlm.trace
+from tlm.config import load_chip
 from tlm.running.runner import RunResult
 from tlm.trace import EngineState
 
@@ -58,6 +62,23 @@ def test_link_use_is_the_summarys(digits_run: RunResult) -> None:
     busiest = max([*found.links.values(), *found.ports.values()])
     assert busiest == pytest.approx(digits_run.summary.noc.busiest_link_use)
     assert len(found.links) == 2 * (4 * 4 + 5 * 3)  # both directions of a 5 x 4 mesh
+
+
+def test_every_channel_of_a_node_is_drawn(digits_run: RunResult) -> None:
+    """Eight channels at four nodes: sixteen ports of their own, each with its use beside it."""
+    chip = load_chip("neuromc-20", ["dram.channels=8"]).config
+    flits = {f"dram{n}.{way}": 1000 * n for n in range(8) for way in ("inject", "eject")}
+    noc = replace(digits_run.summary.noc, link_flits=flits)
+    use = link_use(replace(digits_run.summary, noc=noc), chip)
+    axes = mesh_figure(use).axes[0]
+    nodes = chip.mesh.columns * chip.mesh.rows
+    boxes = {(*patch.get_xy(), patch.get_height()) for patch in axes.patches}
+    assert len(boxes) == nodes + 16
+    words = {text.get_text() for text in axes.texts}
+    span_ps = digits_run.summary.time.makespan_ps
+    for channel in range(8):
+        share = 1000 * channel * chip.noc.period_ps / span_ps
+        assert {f"dram{channel} out {share:.0%}", f"dram{channel} in {share:.0%}"} <= words
 
 
 def test_latency_curves_agree_with_the_statistics(digits_run: RunResult) -> None:

@@ -72,7 +72,7 @@ def test_a_window_shows_what_the_whole_trace_shows_of_it(
             first, second = utilisation(whole, kind, edges), utilisation(part, kind, edges)
             assert np.array_equal(first.time_ps, second.time_ps)
             assert not second.other_shares.any()
-        moved = [dram_traffic(trace, edges) for trace in (whole, part)]
+        moved = [dram_traffic(trace, edges, peak_gb_s=1e6) for trace in (whole, part)]
         assert np.array_equal(moved[0].read_nbytes, moved[1].read_nbytes)
         assert np.array_equal(moved[0].write_nbytes, moved[1].write_nbytes)
         full = breakdown(whole, end_ps, begin_ps)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tlm.cli import main
+from tlm.config.tables.dram_timing import load_dram_timing
 
 
 def table(text):
@@ -91,6 +92,20 @@ def test_mistakes_are_one_line(capsys, words, text):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("address", ["0x200000000", "0x" + "f" * 40, "9" * 40])
+def test_an_address_beyond_the_device_is_refused(capsys, tmp_path, address):
+    """A channel of DDR4-2400 has 8 GiB here; the last burst of it is in, all beyond is out."""
+    capacity = load_dram_timing("DDR4-2400").capacity_bytes
+    assert capacity == 1 << 33
+    path = tmp_path / "requests.txt"
+    path.write_text(f"R {capacity - 64:#x}\n")
+    assert main(["dram", "--requests", str(path)]) == 0
+    path.write_text(f"R 0x0\nR {address}\n")
+    capsys.readouterr()
+    assert main(["dram", "--requests", str(path)]) == 2
+    assert "request 2: address" in capsys.readouterr().err
+
+
 def test_noc_measures_every_given_rate(capsys):
     """A load beyond saturation does not hide those after it."""
     words = "noc --mesh 3x3 --traffic hotspot1 --cycles 2000 --rate 0.9 --rate 0.05"
@@ -106,3 +121,21 @@ def test_noc_ends_where_no_packet_is_sent(capsys, tmp_path, model):
     assert main(words.split()) == 0
     (row,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert (row["latency"], row["packets"], row["stable"]) == (None, 0, True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 63, 64, 200, 640])
+@pytest.mark.parametrize("line", ["R {:#x}", "W {:#x}"])
+@pytest.mark.parametrize("load", [[], ["--window", "1"], ["--interval", "0.5"]])
+def test_no_bandwidth_above_the_peak(capsys, tmp_path, count, line, load):
+    """A short list says nothing of a steady bandwidth, and no figure exceeds the device's peak."""
+    requests = tmp_path / "requests.txt"
+    requests.write_text("".join(line.format(64 * i) + "\n" for i in range(count)))
+    assert main(["dram", "--requests", str(requests), *load]) == 0
+    printed = capsys.readouterr()
+    (row,) = table(printed.out)
+    peak = float(row["peak_gb_s"])
+    assert float(row["total_gb_s"]) <= peak
+    if count < 640:
+        assert row["bandwidth_gb_s"] == "" and "too few requests" in printed.err
+    elif row["bandwidth_gb_s"]:
+        assert 0 < float(row["bandwidth_gb_s"]) <= peak

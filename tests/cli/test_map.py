@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,16 @@ def test_a_mapping_is_found_written_and_run(
     """The table names what was compared; the file runs, and a run's own file gives equal bytes."""
     found = tmp_path / "found.yaml"
     steps = ["--set", "mapping.search_steps=30"]
-    words = ["map", "mnist-fc", "--simulate", "1", *steps, "--out", str(found)]
+    chip = tmp_path / "my chip.yaml"
+    chip.write_text("extends: neuromc-20\nname: mine\ndram: {channels: 2}\n")
+    options = ["--chip", str(chip), "--iteration", "0", *steps, "--set", "noc.link=256 bit"]
+    words = ["map", "mnist-fc", "--simulate", "1", *options, "--out", str(found)]
     assert main(words) == 0
     shown = capsys.readouterr().out
     assert "30 mappings compared by time" in shown
+    command = shlex.split(shown.splitlines()[-1])
+    assert command[:3] == ["python", "-m", "tlm"]
+    assert main([*command[3:], "--out", str(tmp_path / "printed")]) == 0
     document = YAML(typ="safe").load(found.read_text())
     assert document["chosen"]["compared"] == 30
     assert document["chosen"]["runner_up"]["differs_in"]

@@ -19,6 +19,10 @@ from tlm.errors import ConfigError
         ("a: 1\n---\nb: 2\n", "f:2: a second document is not accepted here"),
         ("[" * 100_000, "f:1: nesting deeper than"),
         ("a: [1, 2\n", "f:2: not valid YAML"),
+        (
+            "a:\n\tb: 1\n",
+            "f:2: not valid YAML: found character",
+        ),
         ("a: 'open\n", "f:2: not valid YAML"),
         ("a: \x00", "f: not valid YAML"),
         ("1: a\n", "f: 1: expected a key made of text"),
@@ -79,3 +83,10 @@ def test_any_text_is_a_value_or_one_line(text: str) -> None:
         parse_yaml(text, "f")
     except ConfigError as error:
         assert str(error).startswith("f:") and "\n" not in str(error)
+
+
+def test_a_tab_has_its_remedy() -> None:
+    """Wherever it indents."""
+    for text in ("a:\n\tb: 1\n", "a:\n  b: 1\n\tc: 2\n", "\ta: 1\n"):
+        with pytest.raises(ConfigError, match="indent with spaces, not with tabs"):
+            parse_yaml(text, "f")

@@ -12,7 +12,7 @@ import pytest
 
 import tlm
 from tlm.errors import TraceError
-from tlm.running.folder import LOCK_NAME, create, folder_name, is_locked, release
+from tlm.running.folder import LOCK_NAME, create, folder_name, is_locked, release, write_atomic
 from tlm.running.manifest import read_manifest
 
 
@@ -52,6 +52,18 @@ def test_two_runs_told_to_write_one_folder(tmp_path: Path) -> None:
     assert is_locked(out)
     release(out)
     assert not is_locked(out)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0o027])
+def test_files_have_the_rights_of_the_umask(tmp_path: Path, umask: int) -> None:
+    """Neither more, which would show a run to others, nor less."""
+    before = os.umask(umask)
+    try:
+        write_atomic(tmp_path / "a.csv", "a\n")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.csv").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
 def test_a_read_only_place_is_refused(tmp_path: Path) -> None:

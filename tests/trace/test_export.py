@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,41 @@ def test_replayed_dram_requests_give_the_runs_bursts_and_row_hits(
     assert hits == pytest.approx(dram["row_hit_rate"], abs=0.001)
 
 
-def test_ramulator_lines_are_the_same_bursts_without_times(run: Path, tmp_path: Path) -> None:
-    """Both formats name the same bytes in the same order; one has no clocks."""
+def test_exported_clocks_are_those_of_acceptance(run: Path, tmp_path: Path) -> None:
+    """A burst's clock is the last edge of the device's clock at or before its acceptance."""
+    export(run, tmp_path, "--dram-requests", "dramsim3")
+    timing = load_dram_timing("LPDDR4-3200")
+    burst = timing.burst_bytes
+    with tlm.trace.open(run) as trace:
+        for channel, unit in enumerate(trace.unit_ids("dram").tolist()):
+            lines = (tmp_path / f"dram{channel}.dramsim3.txt").read_text().splitlines()
+            rows = trace.transactions[trace.transactions["target"] == unit]
+            accepted = Counter[tuple[int, int]]()
+            for row in rows:
+                for address in range(
+                    row["address"] // burst * burst, row["address"] + row["nbytes"], burst
+                ):
+                    accepted[int(address), int(row["end_req"]) // timing.tck_ps] += 1
+            written = [line.split() for line in lines]
+            assert Counter((int(w[0], 16), int(w[2])) for w in written) == accepted
+
+
+@pytest.mark.parametrize("form", ["dramsim3", "dramsys"])
+def test_formats_with_clocks_are_read_back_alike(run: Path, tmp_path: Path, form: str) -> None:
+    """What is written for a simulator that knows times is read back with them."""
+    export(run, tmp_path, "--dram-requests", "dramsim3")
+    export(run, tmp_path, "--dram-requests", form)
+    (path,) = tmp_path.glob(f"dram0.{form}.*")
+    assert read_requests(path, 64) == read_requests(tmp_path / "dram0.dramsim3.txt", 64)
+
+
+def test_ramulator_lines_are_the_same_bursts_without_times(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both formats name the same bytes in the same order; one has no clocks, which is said."""
     export(run, tmp_path, "--dram-requests", "dramsim3")
     export(run, tmp_path, "--dram-requests", "ramulator2")
+    assert "hold no clocks; dramsim3, dramsys do" in capsys.readouterr().err
     for channel in range(4):
         timed = (tmp_path / f"dram{channel}.dramsim3.txt").read_text().split()
         plain = (tmp_path / f"dram{channel}.ramulator2.txt").read_text().split()
@@ -103,10 +135,11 @@ def test_the_timeline_parses_nests_and_keeps_the_traces_times(run: Path, tmp_pat
     timeline = perfetto_trace.Trace()
     timeline.ParseFromString((tmp_path / "timeline.pftrace").read_bytes())
     open_slices: dict[int, list[int]] = {}
-    spans, flows = Counter[tuple[int, int]](), Counter[int]()
+    spans, flows, names = Counter[tuple[int, int]](), Counter[int](), set[str]()
     for packet in timeline.packet:
         event = packet.track_event
         if event.type == event.TYPE_SLICE_BEGIN:
+            names.add(event.name)
             exact = {a.name: a.int_value for a in event.debug_annotations}
             if exact:
                 assert packet.timestamp == exact["begin_ps"] // 1000
@@ -116,11 +149,40 @@ def test_the_timeline_parses_nests_and_keeps_the_traces_times(run: Path, tmp_pat
         elif event.type == event.TYPE_SLICE_END:
             assert open_slices[event.track_uuid].pop() <= packet.timestamp
     assert not any(open_slices.values())
+    assert {"FP fc0", "WG fc1"} <= names
+    span = r"(, samples? \d+( to \d+)?, steps? \d+( to \d+)?)?"
+    doing = r"computes|waits for (DRAM|NoC|write-back|other work)"
+    layer = r"[A-Z_]+ fc[01]"
+    assert all(re.fullmatch(f"({doing}){span}|{layer}", name) for name in names - {""})
     assert flows and min(flows.values()) >= 2
     with tlm.trace.open(run) as trace:
         rows = trace.activity[trace.activity["what"] != 5]
         recorded = zip(rows["begin"].tolist(), rows["end"].tolist(), strict=True)
         assert spans == Counter(recorded)
+
+
+def test_no_counter_of_a_channel_exceeds_its_peak(tmp_path: Path) -> None:
+    """Posted writes count when they move; all bytes of the run are in the counters."""
+    perfetto_trace = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
+    run = run_job("digits", out=tmp_path / "run").folder
+    export(run, tmp_path, "--perfetto")
+    timeline = perfetto_trace.Trace()
+    timeline.ParseFromString((tmp_path / "timeline.pftrace").read_bytes())
+    channels = {
+        packet.track_descriptor.uuid
+        for packet in timeline.packet
+        if packet.track_descriptor.name.startswith("chip.dram")
+    }
+    values = [
+        packet.track_event.double_counter_value
+        for packet in timeline.packet
+        if packet.track_event.track_uuid in channels
+    ]
+    assert len(channels) == 4 and len(values) == 4000
+    assert max(values) <= 12.8 * (1 + 1e-9)
+    dram, time = summary(run)["dram"], summary(run)["time"]
+    moved = sum(values) * time["makespan_ps"] / 1000 / 1000  # GB/s over a thousandth of the run
+    assert moved == pytest.approx(dram["bytes_read"] + dram["bytes_written"], rel=2e-3)
 
 
 def test_nothing_asked_for_is_an_error(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,6 +198,34 @@ def test_requests_need_a_trace_with_transactions(
     folder = run_job("mnist-fc", out=tmp_path / "phase", trace="phase").folder
     assert main(["export", str(folder), "--noc-messages"]) == 2
     assert "--trace transaction" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "\ufeffR 0x40\r\nW 0x1000\r\n",  # as an editor on Windows saves it
+        "0x40 R\n0x1000 W\n",  # Ramulator 1
+        "LD 0x40\nST 4096\n",  # Ramulator 2
+        "5: read 0x40\n# a remark\n5:\twrite\t0x1000 0xff\n",  # DRAMSys
+        "0x40 READ 5\n0x1000 WRITE 5\n",  # DRAMsim3
+    ],
+)
+def test_request_files_of_other_tools_are_read(tmp_path: Path, lines: str) -> None:
+    """A read of 0x40, then a write of 0x1000, in every form."""
+    path = tmp_path / "requests.txt"
+    path.write_bytes(lines.encode())
+    offered = read_requests(path, 64)
+    assert offered.requests == [(0, 0x40), (1, 0x1000)]
+    assert offered.clocks in ([], [5, 5])
+
+
+@pytest.mark.parametrize("lines", ["0x40 READ 1\nR 0x80\n", "R 0x40\n2: read 0x80\n"])
+def test_a_line_without_clock_among_clocked_ones_is_named(tmp_path: Path, lines: str) -> None:
+    """Dropping the clocks of the others would measure something else."""
+    path = tmp_path / "requests.txt"
+    path.write_text(lines)
+    with pytest.raises(ConfigError, match=r"line 2: (no|a) clock, unlike the lines before it"):
+        read_requests(path, 64)
 
 
 @pytest.mark.parametrize("line", ["R", "X 0x40", "0x40 READ -1", "0x40 READ 2\n0x40 READ 1"])

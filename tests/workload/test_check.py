@@ -70,7 +70,7 @@ def linked(link: object) -> Damage:
 
 def unread(rows: list[dict[str, Any]]) -> None:
     """Two layers that both read the network's input."""
-    rows[1] = {**rows[0], "index": 1}
+    rows[1] = {**rows[0], "index": 1, "name": "other"}
 
 
 NORM = {"kind": "batch", "epsilon": 1e-5, "per_step": False}
@@ -102,6 +102,11 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     "no JSON": (lambda f: put(f, "layers", "conv"), "layers: expected JSON"),
     "deep JSON": (lambda f: put(f, "layers", "[" * 50_000), "layers: expected JSON"),
     "no layers": (lambda f: put(f, "layers", "[]"), "a list of 1..256 layers"),
+    "two layers of one name": (
+        layer_edit(lambda r: r[1].update(name=r[0]["name"])),
+        r"layers\[1\].name: expected a name of its own",
+    ),
+    "a key twice": (lambda f: put(f, "layers", '[{"index": 0, "index": 1}]'), "stands twice"),
     "norm as a word": (layer_edit(lambda r: r[0].update(norm="batch")), r"norm: .*JSON object"),
     "other norm": (
         layer_edit(lambda r: r[0].update(norm=NORM | {"kind": "layer"})),

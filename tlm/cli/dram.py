@@ -112,6 +112,11 @@ def dram(
         points.append((load, measured))
         curve.add(_values(text, len(offered.requests), timing, measured))
     curve.close()
+    if not all(measured.is_steady for _, measured in points):
+        typer.echo(
+            "tlm: too few requests for a steady bandwidth: a tenth of them has to fill the queues",
+            err=True,
+        )
     if out is not None:
         _write(out, f"{timing.name} {pattern or requests}", curve.lines, points)
 
@@ -126,14 +131,14 @@ def _offered(
 ) -> RequestList:
     """The requests to offer, from a pattern laid out for the device, or from a file."""
     from tlm.hardware.dram.address import AddressMap
-    from tlm.hardware.dram.patterns import PatternGeometry, RequestList, read_requests
+    from tlm.hardware.dram.patterns import PatternGeometry, RequestList, read_requests, within
     from tlm.hardware.dram.patterns import requests as pattern_requests
 
     if (pattern is None) == (path is None):
         raise ConfigError("dram: give either --pattern NAME or --requests FILE")
     size = nbytes or timing.burst_bytes
     if path is not None:
-        return read_requests(path, size)
+        return within(read_requests(path, size), timing, path)
     amap = AddressMap(timing, address_map)
     geometry = PatternGeometry(
         line=size, page=amap.page_step_bytes, row_stride=amap.same_bank_bytes
@@ -152,7 +157,8 @@ def _values(
     counters = measured.counters
     energy = channel_energy(timing, counters, measured.time_ps)
     return (
-        load, count, measured.steady_gb_s, measured.total_gb_s, timing.peak_bytes_per_ps * 1000,
+        load, count, measured.steady_gb_s if measured.is_steady else None,
+        measured.total_gb_s, timing.peak_bytes_per_ps * 1000,
         measured.read_latency_ns, measured.read_latency_min_ns, counters.row_hit_rate,
         counters.activates, counters.precharges, counters.reads, counters.writes,
         counters.refreshes, measured.time_ps / 1000,
@@ -174,7 +180,9 @@ def _write(
     from tlm_analysis.plots import canvas, fabric
 
     measured = sorted(
-        ((m.steady_gb_s, m.read_latency_ns) for _, m in points if m.read_latency_ns is not None),
+        (m.steady_gb_s, m.read_latency_ns)
+        for _, m in points
+        if m.is_steady and m.read_latency_ns is not None
     )
     figure = fabric.curve_figure(
         f"DRAM: {name}",

@@ -22,6 +22,7 @@ class DramFormat(StrEnum):
 
     RAMULATOR2 = "ramulator2"
     DRAMSIM3 = "dramsim3"
+    DRAMSYS = "dramsys"
 
 
 def export(
@@ -35,7 +36,8 @@ def export(
     dram_requests: Annotated[
         DramFormat | None,
         typer.Option(
-            help="Requests of every DRAM channel, one burst per line: dram0.FORMAT.txt, ..."
+            help="Requests of every DRAM channel, one burst per line, with clocks where the format "
+            "has them: dram0.FORMAT.txt, ..."
         ),
     ] = None,
     noc_messages: Annotated[
@@ -85,7 +87,7 @@ def _written(
     from tlm.config.tables.dram_timing import load_dram_timing
     from tlm.trace.chip import chip_of
     from tlm.trace.csv_tables import csv_lines
-    from tlm.trace.dram_requests import request_lines
+    from tlm.trace.dram_requests import FORMATS, request_lines
     from tlm.trace.packets import noc_messages as message_lines
     from tlm.trace.perfetto import write_perfetto
 
@@ -93,7 +95,7 @@ def _written(
     if perfetto:
         path = folder / "timeline.pftrace"
         with _whole(path) as file:
-            write_perfetto(trace, chip, file)
+            write_perfetto(trace, chip, _layers(trace), file)
         yield path
     for table in ("transactions", "activity") if csv else ():
         yield _text(folder / f"{table}.csv", csv_lines(trace, table))
@@ -101,9 +103,22 @@ def _written(
         timing, form = load_dram_timing(chip.dram.device), dram_requests.value
         for channel in range(chip.dram.channels):
             lines = request_lines(trace, channel, timing, form)
-            yield _text(folder / f"dram{channel}.{form}.txt", lines)
+            yield _text(folder / f"dram{channel}.{form}.{FORMATS[form].suffix}", lines)
+        if not FORMATS[form].has_clocks:
+            timed = ", ".join(name for name, other in FORMATS.items() if other.has_clocks)
+            typer.echo(f"tlm: {form} request files hold no clocks; {timed} do", err=True)
     if noc_messages:
         yield _text(folder / "noc_messages.csv", message_lines(trace, chip))
+
+
+def _layers(trace: Trace) -> dict[int, str]:
+    """Names of the layers by number; a run that did not end left none."""
+    from tlm.trace.summary_file import read_summary
+
+    try:
+        return dict(enumerate(read_summary(trace.path.parent).work))
+    except TraceError:
+        return {}
 
 
 def _text(path: Path, lines: Iterable[str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -73,7 +74,11 @@ def map_(
     best = min(range(len(simulated)), key=lambda n: simulated[n].score(objective), default=0)
     if str(out) != "-":
         write_atomic(out, choice_text(placed.plan, chosen.ranked[best].grids, chosen, best))
-        typer.echo(f"written: {out}; python -m tlm run {workload} --mapping {out}")
+        command = ["python", "-m", "tlm", "run", workload, "--chip", chip]
+        command += [word for text in overrides or () for word in ("--set", text)]
+        command += [] if iteration is None else ["--iteration", str(iteration)]
+        typer.echo(f"written: {out}; run it with")
+        typer.echo(shlex.join([*command, "--mapping", str(out)]))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ def parse_yaml(text: str, where: str) -> object:
         raise ConfigError(f"{where}{_line(error)}: {_duplicate(error)}") from None
     except MarkedYAMLError as error:
         problem = " ".join((error.problem or error.context or "cannot be read").split())
-        raise ConfigError(f"{where}{_line(error)}: not valid YAML: {problem}") from None
+        remedy = "; indent with spaces, not with tabs" if "'\\t'" in problem else ""
+        raise ConfigError(f"{where}{_line(error)}: not valid YAML: {problem}{remedy}") from None
     except (YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{where}: not valid YAML: {reason}") from None

@@ -14,6 +14,7 @@ file                      laws
 ``weight_fetches.py``     All weights that a core uses were fetched since others took their place.
 ``dram_commands.py``       Sampled DRAM commands keep every timing of the device's data sheet.
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
+``message_sizes.py``      Every message has the bytes that its data take.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
 ``array_work.py``         Slots, cycles and words of sampled tiles follow from the masks.
@@ -35,6 +36,7 @@ from tlm.laws.dram_commands import dram_commands
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
+from tlm.laws.message_sizes import message_sizes
 from tlm.laws.order import arrivals, group_departures
 from tlm.laws.timing import engine_time, refreshes
 from tlm.laws.traffic import dram_traffic, flit_traffic, message_traffic, reduction_traffic
@@ -55,6 +57,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *refreshes(chip),
         *dram_commands(chip),
         *message_traffic(chip, program),
+        *message_sizes(program, due),
         *reduction_traffic(chip, program, due),
         *flit_traffic(chip),
         *weight_fetches(program, due),

@@ -11,66 +11,28 @@ from collections.abc import Iterator
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
-from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.facts import Facts
 from tlm.laws.due.masks import input_bits
 from tlm.laws.due.nest_charges import nest_charges
 from tlm.laws.due.nest_counts import nest_count, panels
 from tlm.laws.due.nests import Nest
+from tlm.laws.samples import FORWARD, samples
 from tlm.laws.tallies import layer_name
-from tlm.space.phase import ENGINE_OF_PHASE, Phase
+from tlm.space.phase import Phase
 from tlm.space.program import Program
-from tlm.space.region import Block, Slice, length
+from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
-
-FORWARD = (Phase.FP, Phase.RECOMPUTE)
-WALKING = (*FORWARD, Phase.BP, Phase.WG)
 
 
 def array_work(program: Program, due: Due) -> Iterator[Check]:
     """Tiles of a block together do what its nest asks for, in the cycles that this takes."""
-    job, wrong, looked_at = due.job, list[str](), 0
-    for facts in job.layers:
-        part = facts.slices[facts.index % len(facts.slices)]
-        for phase in WALKING:
-            tiles = [
-                tile
-                for tile in program.tiles[part.core][ENGINE_OF_PHASE[phase]]
-                if tile.phase == phase and tile.layer == facts.index
-            ]
-            for nest, group in _sample(facts, phase, part, tiles):
-                looked_at += 1
-                wrong += [
-                    f"{layer_name(phase, facts.index)}: {f}" for f in _faults(job, nest, group)
-                ]
+    wrong, looked_at = list[str](), 0
+    for nest, tiles in samples(program, due.job):
+        looked_at += 1
+        name = layer_name(nest.phase, nest.facts.index)
+        wrong += [f"{name}: {fault}" for fault in _faults(due.job, nest, tiles)]
     yield Check("array work by position", not wrong, f"{looked_at} blocks looked at; {wrong[:3]}")
-
-
-def _sample(
-    facts: LayerFacts, phase: Phase, part: Slice, tiles: list[Tile]
-) -> list[tuple[Nest, list[Tile]]]:
-    """The block with most slots left and the last one, of those whose tiles cover all of them."""
-    groups: dict[Block, list[Tile]] = {}
-    for tile in tiles:
-        spans = ((tile.sample, tile.sample + tile.samples), (tile.step, tile.step + tile.steps))
-        groups.setdefault(Block(spans[0], tile.rows, spans[1]), []).append(tile)
-    whole = [
-        (nest, group)
-        for block, group in groups.items()
-        for nest in [Nest(facts, phase, part, block)]
-        if sum(tile.covers for tile in group) == _results(nest)
-    ]
-    busiest = sorted(whole, key=lambda pair: sum(tile.work.executed for tile in pair[1]))[-1:]
-    return busiest + [last for last in whole[-1:] if last not in busiest]
-
-
-def _results(nest: Nest) -> int:
-    """Results of a (sample, step) pair of a nest, each of every partner channel in BP and WG."""
-    outputs = sum(
-        length(columns) * (1 if nest.phase in FORWARD else length(rows))
-        for rows, columns in nest.channels
-    )
-    return outputs * length(nest.block.rows) * nest.width
 
 
 def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:

@@ -11,9 +11,10 @@ from tlm.config.tables.energy import EnergyTable
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
-from tlm.hardware.energy import EnergyRow, with_currents
+from tlm.hardware.energy import EnergyRow
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.laws.check import Check
+from tlm.laws.prices import current_prices, table_prices
 from tlm.space.phase import ENGINES
 
 RELATIVE_ERROR = 1e-9  # of energy sums in another order
@@ -104,18 +105,13 @@ def _routers(chip: Chip) -> int:
 
 
 def energy_prices(chip: Chip, bill: Bill) -> Iterator[Check]:
-    """Every row has the price that the table gives this very action."""
-    table = bill.table
+    """Every row has the price that the table's file, or the device's currents, give its action."""
+    prices = table_prices(bill.table, chip.config.core.memory)
     if chip.config.dram.energy == "currents":
-        table = with_currents(table, chip.timing)
-    wrong = [
-        f"{row.component}.{row.action}"
-        for row in bill.rows
-        if row.pj_each
-        != (
-            table.leakage[row.component].power_w
-            if row.action == LEAKAGE
-            else table.pj(row.component, row.action)
-        )
-    ]
-    yield Check("energy priced by the table", not wrong, f"{wrong}")
+        prices |= current_prices(chip.timing)
+    wrong = []
+    for row in bill.rows:
+        price = prices.get(f"{row.component}.{row.action}", math.nan)
+        if not math.isclose(row.pj_each, price, rel_tol=RELATIVE_ERROR):
+            wrong.append(f"{row.component}.{row.action}: {row.pj_each}, due {price}")
+    yield Check("energy priced by the table", not wrong, f"{wrong[:3]}")

@@ -145,10 +145,12 @@ def _reaching(layer: Layer, dY: Floats) -> Floats:
     """How many taps bring a set dY to every input position: [..., E, F] -> [..., H, W]."""
     (_, h, w), (r, s) = layer.in_shape, layer.kernel
     (sy, sx), (py, px) = layer.stride, layer.padding
-    inserted = np.zeros((*dY.shape[:-2], h + r - 1, w + s - 1))
-    at = inserted[..., r - 1 - py :: sy, s - 1 - px :: sx]
+    # Outputs of the padding alone reach no input: they lie in a margin that is cut off again.
+    y, x = max(0, py - r + 1), max(0, px - s + 1)
+    inserted = np.zeros((*dY.shape[:-2], h + r - 1 + 2 * y, w + s - 1 + 2 * x))
+    at = inserted[..., y + r - 1 - py :: sy, x + s - 1 - px :: sx]
     at[..., : dY.shape[-2], : dY.shape[-1]] = dY
-    return _window_sums(inserted, layer.kernel)
+    return _window_sums(inserted[..., y : y + h + r - 1, x : x + w + s - 1], layer.kernel)
 
 
 def _window_sums(values: Floats, kernel: tuple[int, int]) -> Floats:

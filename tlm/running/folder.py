@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import re
-import tempfile
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,21 +34,22 @@ def sha256(text: str) -> str:
 def write_atomic(path: Path, text: str) -> None:
     """Write a whole file or nothing: a temporary file beside it, synced, then renamed.
 
+    It has the rights that the user's umask gives to new files.
+
     Raises:
         DiskFullError: there is no room for it.
         TraceError: the file cannot be written for another reason.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            with temporary.open("x", encoding="utf-8", newline="") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         kind = DiskFullError if error.errno in DISK_FULL else TraceError

@@ -82,8 +82,6 @@ def make_plan(
 
 def _check(layer: Layer, chip: ChipConfig) -> None:
     """Refuse what the engines cannot walk."""
-    if any(pad > kernel - 1 for pad, kernel in zip(layer.padding, layer.kernel, strict=True)):
-        raise MappingError(f"layer {layer.name}: padding must be smaller than the kernel")
     pool, policy = layer.current_pool, chip.mapping.batch_norm
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(

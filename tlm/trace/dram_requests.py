@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,38 @@ from tlm.config.tables.dram_timing import DramTiming
 from tlm.space.phase import Command
 from tlm.trace.reader import Trace
 
-Line = Callable[[int, bool, int], str]  # address in bytes, is a write, clock
 
-# DRAMsim3's trace CPU: address in hexadecimal, READ or WRITE, clock.
-# Ramulator 2's LoadStoreTrace: LD or ST and the address; it has no times.
-FORMATS: dict[str, Line] = {
-    "dramsim3": lambda address, write, clock: (
-        f"{address:#x} {'WRITE' if write else 'READ'} {clock}\n"
+@dataclass(frozen=True)
+class RequestFormat:
+    """How a simulator's request files end, whether they hold clocks, and a line of them.
+
+    ``line`` takes the address in bytes, whether it is written, and the clock.
+    """
+
+    suffix: str
+    has_clocks: bool
+    line: Callable[[int, bool, int], str]
+
+
+FORMATS = {
+    # DRAMsim3's trace CPU: address in hexadecimal, READ or WRITE, clock.
+    "dramsim3": RequestFormat(
+        "txt",
+        True,
+        lambda address, write, clock: f"{address:#x} {'WRITE' if write else 'READ'} {clock}\n",
     ),
-    "ramulator2": lambda address, write, clock: f"{'ST' if write else 'LD'} {address:#x}\n",
+    # DRAMSys's trace player (.stl): clock, read or write, address in hexadecimal.
+    "dramsys": RequestFormat(
+        "stl",
+        True,
+        lambda address, write, clock: f"{clock}: {'write' if write else 'read'} {address:#x}\n",
+    ),
+    # Ramulator 2's LoadStoreTrace: LD or ST and the address; a third word is refused there.
+    "ramulator2": RequestFormat(
+        "txt",
+        False,
+        lambda address, write, clock: f"{'ST' if write else 'LD'} {address:#x}\n",
+    ),
 }
 
 
@@ -43,6 +67,6 @@ def bursts(trace: Trace, channel: int, timing: DramTiming) -> NDArray[np.int64]:
 
 def request_lines(trace: Trace, channel: int, timing: DramTiming, form: str) -> Iterator[str]:
     """One line for each burst, in ``form``, a key of ``FORMATS``; neither knows comments."""
-    line = FORMATS[form]
+    line = FORMATS[form].line
     for clock, address, write in bursts(trace, channel, timing).tolist():
         yield line(address, bool(write), clock)

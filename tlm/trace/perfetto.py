@@ -6,7 +6,7 @@ slice. Open the file at ui.perfetto.dev.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -14,17 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.config.chip import ChipConfig
+from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import TraceError
 from tlm.space.phase import ENGINES
 from tlm.space.trace_rows import ActivityRow, EngineState
+from tlm.trace.dram_bytes import moved_nbytes
 from tlm.trace.packets import link_nbytes, packets
 from tlm.trace.reader import Trace
-from tlm.trace.schema import PHASE_NAMES, STATE_NAMES
+from tlm.trace.schema import PHASE_NAMES
 
 WINDOWS = 1000  # samples of a bandwidth counter over the run
 _SEQUENCE = 1  # the one writer of the file
 _PS_PER_NS = 1000
 _BEGIN, _END, _COUNTER = 1, 2, 4  # TrackEvent.Type
+_DOINGS = {
+    EngineState.COMPUTE: "computes",
+    EngineState.STALL_DRAM: "waits for DRAM",
+    EngineState.STALL_NOC: "waits for NoC",
+    EngineState.STALL_WRITEBACK: "waits for write-back",
+    EngineState.STALL_DEPENDENCY: "waits for other work",
+    EngineState.IDLE: "idle",
+}
 _CHAIN = ("fp", "grad", "wg")  # phases that a sample's work of one layer passes, in this order
 
 
@@ -36,8 +46,12 @@ class _Tracks:
     unit: dict[int, int]
 
 
-def write_perfetto(trace: Trace, chip: ChipConfig, file: IO[bytes]) -> None:
+def write_perfetto(
+    trace: Trace, chip: ChipConfig, layers: Mapping[int, str], file: IO[bytes]
+) -> None:
     """Write the timeline, packet by packet, so that size is bounded by the disk alone.
+
+    ``layers`` are their names by number, as far as they are known.
 
     Raises:
         TraceError: the extra ``timeline`` is not installed.
@@ -53,7 +67,8 @@ def write_perfetto(trace: Trace, chip: ChipConfig, file: IO[bytes]) -> None:
     flows = _flows(trace)
     for unit, track in tracks.unit.items():
         chosen = np.flatnonzero(trace.activity["unit"] == unit)
-        for edge in _slices(trace.activity[chosen], [flows.get(i, []) for i in chosen.tolist()]):
+        rows = [ActivityRow._make(row) for row in trace.activity[chosen].tolist()]
+        for edge in _slices(rows, [flows.get(i, []) for i in chosen.tolist()], layers):
             _write_edge(writer, track, edge)
     _counters(trace, chip, writer, first=1 + max([*tracks.core.values(), *tracks.unit.values()]))
 
@@ -95,29 +110,41 @@ class _SliceEdge:
     span_ps: tuple[int, ...] = ()
 
 
-def _slices(rows: NDArray[np.void], flows: list[list[int]]) -> Iterator[_SliceEdge]:
+def _slices(
+    rows: Sequence[ActivityRow], flows: list[list[int]], layers: Mapping[int, str]
+) -> Iterator[_SliceEdge]:
     """Events of one track in order of time.
 
     An outer slice covers what belongs to one (phase, layer) in a row, inner ones its intervals.
     """
     outer: tuple[int, int] | None = None
     end = 0
-    for row, row_flows in zip(map(ActivityRow._make, rows.tolist()), flows, strict=True):
+    for row, row_flows in zip(rows, flows, strict=True):
         if row.what == EngineState.IDLE:
             continue
         if (row.phase, row.layer) != outer or row.begin != end:
             if outer is not None:
                 yield _SliceEdge(end)
             outer = (row.phase, row.layer)
-            yield _SliceEdge(row.begin, f"{PHASE_NAMES[row.phase]} layer {row.layer}")
-        name = STATE_NAMES[row.what]
-        if row.sample >= 0:
-            name += f" sample {row.sample}+{row.samples} step {row.step}+{row.steps}"
-        yield _SliceEdge(row.begin, name, row_flows, (row.begin, row.end))
+            layer = layers.get(row.layer, f"layer {row.layer}")
+            yield _SliceEdge(row.begin, f"{PHASE_NAMES[row.phase].upper()} {layer}")
+        yield _SliceEdge(row.begin, _slice_name(row), row_flows, (row.begin, row.end))
         yield _SliceEdge(row.end)
         end = row.end
     if outer is not None:
         yield _SliceEdge(end)
+
+
+def _slice_name(row: ActivityRow) -> str:
+    """What an engine does, for which samples and steps of the mini-batch."""
+    parts = [_DOINGS[EngineState(row.what)]]
+    if row.sample >= 0:
+        parts += [_span("sample", row.sample, row.samples), _span("step", row.step, row.steps)]
+    return ", ".join(parts)
+
+
+def _span(what: str, first: int, count: int) -> str:
+    return f"{what} {first}" if count == 1 else f"{what}s {first} to {first + count - 1}"
 
 
 def _write_edge(writer: Any, track: int, edge: _SliceEdge) -> None:
@@ -165,7 +192,8 @@ def _flows(trace: Trace) -> dict[int, list[int]]:
 def _counters(trace: Trace, chip: ChipConfig, writer: Any, first: int) -> None:
     """Bandwidth of every DRAM channel and every mesh link that carries anything, in GB/s.
 
-    None at level ``phase``: what was not recorded is not zero.
+    None at level ``phase``: what was not recorded is not zero. See
+    :func:`tlm.trace.dram_bytes.moved_nbytes` for when the bytes of a channel count.
     """
     rows = trace.transactions
     if not len(rows):
@@ -173,10 +201,10 @@ def _counters(trace: Trace, chip: ChipConfig, writer: Any, first: int) -> None:
     end_ps = int(trace.activity["end"].max(initial=1))
     edges = np.linspace(0, end_ps, WINDOWS + 1)
     series: dict[str, NDArray[np.float64]] = {}
+    peak = load_dram_timing(chip.dram.device).peak_bytes_per_ps
     for unit in trace.unit_ids("dram").tolist():
-        chosen = rows[rows["target"] == unit]
-        moved, _ = np.histogram(chosen["begin_resp"], edges, weights=chosen["nbytes"])
-        series[trace.units[unit].path] = moved
+        moved = moved_nbytes(rows[rows["target"] == unit], edges, peak)
+        series[trace.units[unit].path] = moved[0] + moved[1]
     series |= link_nbytes(packets(trace, chip), chip, edges)
     gb_s = WINDOWS / end_ps * 1000  # bytes a window -> GB/s
     for uuid, (name, nbytes) in enumerate(series.items(), first):

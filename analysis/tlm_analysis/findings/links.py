@@ -16,20 +16,21 @@ _PORT = re.compile(r"(core|dram)(\d+)\.(inject|eject)$")
 class LinkUse:
     """Share of the run that each was busy, 0..1; the busiest where several networks share a name.
 
-    ``links`` by (node, direction), ``ports`` by (node, ``core`` or ``dram``, ``inject`` or
-    ``eject``); the mesh is ``columns`` x ``rows``.
+    ``links`` by (node, direction), ``ports`` by (``core`` or ``dram``, its number, ``inject`` or
+    ``eject``); the mesh is ``columns`` x ``rows``, channel ``i`` at ``dram_nodes[i]``.
     """
 
     columns: int
     rows: int
     links: dict[tuple[int, str], float]
-    ports: dict[tuple[int, str, str], float]
+    ports: dict[tuple[str, int, str], float]
+    dram_nodes: tuple[int, ...]
 
 
 def link_use(summary: Summary, chip: ChipConfig) -> LinkUse:
     """Use of every link and port of the mesh."""
     links: dict[tuple[int, str], float] = {}
-    ports: dict[tuple[int, str, str], float] = {}
+    ports: dict[tuple[str, int, str], float] = {}
     span = summary.time.makespan_ps
     for name, flits in summary.noc.link_flits.items():
         use = flits * chip.noc.period_ps / span
@@ -37,8 +38,6 @@ def link_use(summary: Summary, chip: ChipConfig) -> LinkUse:
             link = (int(match[1]), match[2])
             links[link] = max(use, links.get(link, 0.0))
         elif match := _PORT.search(name):
-            number = int(match[2])
-            node = number if match[1] == "core" else chip.dram_nodes[number]
-            port = (node, match[1], match[3])
+            port = (match[1], int(match[2]), match[3])
             ports[port] = max(use, ports.get(port, 0.0))
-    return LinkUse(chip.mesh.columns, chip.mesh.rows, links, ports)
+    return LinkUse(chip.mesh.columns, chip.mesh.rows, links, ports, chip.dram_nodes)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.space.array_types import Floats, Ints
 from tlm.trace import Trace
+from tlm.trace.dram_bytes import moved_nbytes
 from tlm.trace.schema import COMMAND_NAMES
 
 QUANTILES = np.linspace(0.0, 1.0, 201)
-_READ = COMMAND_NAMES.index("read")
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class DramTraffic:
     """
 
     edges_ps: Ints
-    read_nbytes: Ints
-    write_nbytes: Ints
+    read_nbytes: Floats
+    write_nbytes: Floats
 
     @property
     def read_gb_s(self) -> Floats:
@@ -36,7 +35,7 @@ class DramTraffic:
         """Write bandwidth, GB/s (1e9 bytes), [W]."""
         return self._gb_s(self.write_nbytes)
 
-    def _gb_s(self, nbytes: Ints) -> Floats:
+    def _gb_s(self, nbytes: Floats) -> Floats:
         return nbytes / np.maximum(1, np.diff(self.edges_ps)) * 1e3  # bytes/ps = TB/s
 
 
@@ -52,19 +51,21 @@ class Latency:
     max_ps: int
 
 
-def dram_traffic(trace: Trace, edges_ps: Ints) -> DramTraffic:
-    """DRAM bytes by window; a transaction's bytes count when DRAM answers (``begin_resp``).
+def dram_traffic(trace: Trace, edges_ps: Ints, peak_gb_s: float) -> DramTraffic:
+    """DRAM bytes by window, of all channels, whose peaks add up to ``peak_gb_s``.
 
-    Answers outside the windows do not count, one at their very end belongs to the last.
+    See :func:`tlm.trace.dram_bytes.moved_nbytes` for when bytes count.
     """
     rows = trace.transactions
-    to_dram = np.array([unit.kind == "dram" for unit in trace.units])[rows["target"]]
-    reads = rows["command"] == _READ
-    return DramTraffic(
-        edges_ps,
-        _nbytes_by_window(rows, to_dram & reads, edges_ps),
-        _nbytes_by_window(rows, to_dram & ~reads, edges_ps),
-    )
+    channels = trace.unit_ids("dram").tolist()
+    bytes_per_ps = peak_gb_s / 1e3 / max(1, len(channels))
+    moved = [
+        moved_nbytes(rows[rows["target"] == unit], edges_ps.astype(float), bytes_per_ps)
+        for unit in channels
+    ]
+    none = np.zeros(len(edges_ps) - 1)
+    read, written = (sum((part[which] for part in moved), none) for which in (0, 1))
+    return DramTraffic(edges_ps, read, written)
 
 
 def latencies(trace: Trace) -> tuple[Latency, ...]:
@@ -99,13 +100,3 @@ def _latency(command: str, latency_ps: Ints) -> Latency:
         float(p99),
         int(latency_ps.max()),
     )
-
-
-def _nbytes_by_window(rows: NDArray[np.void], chosen: NDArray[np.bool_], edges_ps: Ints) -> Ints:
-    windows = len(edges_ps) - 1
-    answered = rows["begin_resp"]
-    chosen = chosen & (answered >= edges_ps[0]) & (answered <= edges_ps[-1])
-    window = np.searchsorted(edges_ps, answered[chosen], side="right") - 1
-    total = np.zeros(windows, dtype=np.int64)
-    np.add.at(total, np.minimum(window, windows - 1), rows["nbytes"][chosen])
-    return total

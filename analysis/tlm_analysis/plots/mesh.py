@@ -31,9 +31,9 @@ def mesh_figure(use: LinkUse) -> Figure:
             _node(axes, use, node)
         for (node, direction), share in use.links.items():
             _arrow(axes, use, node, direction, shades(scale(share)))
-        for (node, kind, way), share in use.ports.items():
+        for (kind, channel, way), share in use.ports.items():
             if kind == "dram":
-                _port(axes, use, node, way, share, shades(scale(share)))
+                _port(axes, use, channel, way, share, shades(scale(share)))
         axes.set_xlim(-0.6, use.columns - 0.4)
         axes.set_ylim(use.rows - 0.4, -0.6)
         axes.set_aspect("equal")
@@ -69,12 +69,21 @@ def _arrow(axes: Axes, use: LinkUse, node: int, direction: str, colour: Rgba) ->
     )
 
 
-def _port(axes: Axes, use: LinkUse, node: int, way: str, share: float, colour: Rgba) -> None:
-    """A channel's port at the corner of its node: what it reads out above, what it takes below."""
-    x, y = node % use.columns + _SIDE, node // use.columns
-    top = y - 2 * _SIDE if way == "inject" else y + _SIDE
-    axes.add_patch(Rectangle((x, top), _SIDE, _SIDE, facecolor=colour, edgecolor=DARK))
-    words = f"{'out' if way == 'inject' else 'in'} {share:.0%}"
-    ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    middle = (x + 1.2 * _SIDE, top + _SIDE / 2)
-    axes.text(*middle, words, va="center", fontsize=9, bbox=ground, zorder=5)
+def _port(axes: Axes, use: LinkUse, channel: int, way: str, share: float, colour: Rgba) -> None:
+    """A channel's port at the corner of its node: what it reads out above, what it takes below.
+
+    Channels at one node share its corner, one below the other.
+    """
+    node = use.dram_nodes[channel]
+    mates = [other for other, place in enumerate(use.dram_nodes) if place == node]
+    height = _SIDE / len(mates)
+    x = node % use.columns + _SIDE
+    top = node // use.columns + (-2 * _SIDE if way == "inject" else _SIDE)
+    top += height * mates.index(channel)
+    axes.add_patch(Rectangle((x, top), _SIDE, height, facecolor=colour, edgecolor=DARK))
+    name = f"dram{channel} " if len(use.dram_nodes) > len(set(use.dram_nodes)) else ""
+    words = f"{name}{'out' if way == 'inject' else 'in'} {share:.0%}"
+    ground = {"facecolor": "white", "edgecolor": "none", "pad": 1 / len(mates)}
+    middle = (x + 1.2 * _SIDE, top + height / 2)
+    size = 9 if len(mates) == 1 else 7
+    axes.text(*middle, words, va="center", fontsize=size, bbox=ground, zorder=5)

@@ -64,8 +64,7 @@ def run_figures(folder: Path) -> dict[str, Figure]:
             "energy": energy_figure(energy),
         }
         if len(trace.transactions):
-            traffic = dram_traffic(trace, edges_ps)
-            figures["dram_bandwidth"] = mark(
-                bandwidth_figure(traffic, read_summary(folder).dram.peak_gb_s), covered.note
-            )
+            peak_gb_s = read_summary(folder).dram.peak_gb_s
+            traffic = dram_traffic(trace, edges_ps, peak_gb_s)
+            figures["dram_bandwidth"] = mark(bandwidth_figure(traffic, peak_gb_s), covered.note)
     return figures

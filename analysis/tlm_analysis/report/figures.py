@@ -114,12 +114,13 @@ def _transactions(
     run: RunDir, trace: Trace, chip: ChipConfig, covered: Coverage
 ) -> Iterator[Drawn]:
     edges_ps = window_edges(covered.end_ps, WINDOWS, covered.begin_ps)
-    traffic = dram_traffic(trace, edges_ps)
+    traffic = dram_traffic(trace, edges_ps, run.summary.dram.peak_gb_s)
     yield _drawn(
         "bandwidth", "DRAM bandwidth",
         bandwidth_figure(traffic, run.summary.dram.peak_gb_s),
         "Read and write bandwidth over time under the line of the peak.",
-        "Bytes count when a channel answers.", covered.note,
+        "Reads count when a channel answers, writes as soon after they are accepted as the bus has "
+        "room for them.", covered.note,
     )  # fmt: skip
     if not covered.note:
         yield _drawn(

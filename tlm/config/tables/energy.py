@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -42,7 +43,8 @@ class Leakage:
 class EnergyTable:
     """A complete table: every action the model counts has an energy.
 
-    ``actions`` is keyed by (component, action), ``leakage`` by component; ``path`` is its file.
+    ``actions`` is keyed by (component, action), ``leakage`` by component; ``path`` is its file,
+    ``entries`` what is written there.
     """
 
     name: str
@@ -50,6 +52,7 @@ class EnergyTable:
     path: Path
     actions: dict[tuple[str, str], Action]
     leakage: dict[str, Leakage]
+    entries: Mapping[str, object]
 
     def pj(self, component: str, action: str) -> float:
         """Energy in pJ of one ``action`` of ``component``.
@@ -138,6 +141,7 @@ def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energ
             )
             for component, entry in file.leakage.items()
         },
+        entries=table.data,
     )
 
 

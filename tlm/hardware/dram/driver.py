@@ -25,10 +25,12 @@ class DramMeasurement:
     """One run of ``drive``: bandwidths in GB/s (1e9 B), latencies in ns.
 
     ``steady_gb_s`` is the bytes of the requests from 10 % to 90 % over the time between their
-    acceptances, ``total_gb_s`` all bytes over the whole run. Read latency is from acceptance to
-    last data beat; None without reads.
+    acceptances. It says nothing unless ``is_steady``: the queues take in what they hold at once, so
+    that the first tenth has to fill them. ``total_gb_s`` is what was moved over the whole run. Read
+    latency is from acceptance to last data beat; None without reads.
     """
 
+    is_steady: bool
     steady_gb_s: float
     total_gb_s: float
     read_latency_ns: float | None
@@ -116,24 +118,29 @@ def drive(
         env.schedule(transaction, delay=arrival)
     events = run_until(env, done)
     channel.settle()
-    return _measure(transactions, channel.counters, env.now, events)
-
-
-def _measure(
-    transactions: Sequence[Transaction], counters: DramCounters, time_ps: int, events: int
-) -> DramMeasurement:
-    """Figures of a finished run."""
-    n = len(transactions)
-    first, last = transactions[n // 10], transactions[n * 9 // 10]
-    window_ps = last.end_req - first.end_req
-    steady = sum(t.nbytes for t in transactions[n // 10 : n * 9 // 10])
+    policy = policy or DramPolicy()
+    tenth = sum(nbytes[: len(nbytes) // 10]) // timing.burst_bytes
+    fills_queues = tenth >= policy.read_queue + policy.write_queue
+    steady_gb_s = _steady_gb_s(transactions)
     latencies = [t.begin_resp - t.end_req for t in transactions if not t.command]
+    counters = channel.counters
+    # The data of a last write follow its command.
+    end_ps = env.now + timing.tck_ps * timing.cwl_clk + counters.burst_ps
     return DramMeasurement(
-        steady_gb_s=1000 * steady / window_ps if window_ps else 0.0,
-        total_gb_s=1000 * sum(t.nbytes for t in transactions) / time_ps,
+        is_steady=fills_queues and steady_gb_s <= 1000 * timing.peak_bytes_per_ps,
+        steady_gb_s=steady_gb_s,
+        total_gb_s=1000 * sum(counters.nbytes) / (end_ps if counters.writes else env.now),
         read_latency_ns=sum(latencies) / len(latencies) / 1000 if latencies else None,
         read_latency_min_ns=min(latencies) / 1000 if latencies else None,
-        time_ps=time_ps,
+        time_ps=env.now,
         events=events,
         counters=counters,
     )
+
+
+def _steady_gb_s(transactions: Sequence[Transaction]) -> float:
+    n = len(transactions)
+    first, last = transactions[n // 10], transactions[n * 9 // 10]
+    window_ps = last.end_req - first.end_req
+    nbytes = sum(t.nbytes for t in transactions[n // 10 : n * 9 // 10])
+    return 1000 * nbytes / window_ps if window_ps else 0.0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlm.config.tables.dram_timing import DramTiming
 from tlm.errors import ConfigError
 
 READ, WRITE = 0, 1
@@ -144,16 +145,18 @@ class RequestList:
 def read_requests(path: Path, burst_bytes: int) -> RequestList:
     """Requests from a text file, one per line, of one burst each.
 
-    A line is ``R 0x1f40`` or ``W 8000``, ``LD``/``ST`` and an address (Ramulator 2), or address,
-    ``READ`` or ``WRITE``, and clock (DRAMsim3, address in hexadecimal); ``#`` starts a comment.
-    Clocks count only if every line has one. Bursts of one clock and command at following addresses
-    are then one request, as the controller took them.
+    A line is ``R 0x1f40`` or ``W 8000``, the same the other way round (Ramulator 1), ``LD``/``ST``
+    and an address (Ramulator 2), address, ``READ`` or ``WRITE``, and clock (DRAMsim3, address in
+    hexadecimal), or ``31: read 0x1f40`` (DRAMSys, clock first; data that follow are not needed);
+    ``#`` starts a comment. Bursts of one clock and command at following addresses are one request,
+    as the controller took them.
 
     Raises:
-        ConfigError: the file cannot be read, a line is no request, or clocks go backwards.
+        ConfigError: the file cannot be read, a line is no request, clocks go backwards, or some
+            lines have clocks and others have none.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--requests: {path}: cannot be read: {error}") from None
     listed: list[DramRequest] = []
@@ -163,17 +166,44 @@ def read_requests(path: Path, burst_bytes: int) -> RequestList:
         if not words:
             continue
         try:
-            listed.append(_timed(words, clocks) if len(words) == 3 else _request(words))
+            command, address, clock = _parsed(words)
+            if clock is not None:
+                clocks.append(_not_negative(clock))
+                _not_negative(clock - (clocks[-2] if len(clocks) > 1 else 0))
         except (ValueError, KeyError):
             raise ConfigError(
-                f'--requests: {path}: line {number}: expected "R ADDRESS", "W ADDRESS" (such as '
-                f'R 0x1f40) or "0x1f40 READ CLOCK", clocks rising, got "{" ".join(words)}"'
+                f'--requests: {path}: line {number}: expected "R ADDRESS" or "ADDRESS W" (such as '
+                f'R 0x1f40), "0x1f40 READ CLOCK" or "CLOCK: read 0x1f40", clocks rising, got '
+                f'"{" ".join(words)}"'
             ) from None
+        listed.append((command, address))
+        if len(clocks) not in (0, len(listed)):
+            raise ConfigError(
+                f"--requests: {path}: line {number}: {'no' if clock is None else 'a'} clock, "
+                "unlike the lines before it; give every request a clock, or none"
+            )
     if not listed:
         raise ConfigError(f"--requests: {path}: no request in the file")
-    if len(clocks) < len(listed):
+    if not clocks:
         return RequestList(listed, [burst_bytes] * len(listed), [])
     return _joined(listed, clocks, burst_bytes)
+
+
+def within(offered: RequestList, timing: DramTiming, path: Path) -> RequestList:
+    """The requests of a file, if a channel of this device has all their addresses.
+
+    Raises:
+        ConfigError: it has not; the first such request is named.
+    """
+    sizes = zip(offered.requests, offered.nbytes, strict=True)
+    for number, ((_, address), nbytes) in enumerate(sizes, 1):
+        if address + nbytes > timing.capacity_bytes:
+            raise ConfigError(
+                f"--requests: {path}: request {number}: address {hex(address)[:40]} lies beyond "
+                f"the {timing.capacity_bytes:#x} bytes of a channel of {timing.name}; name the "
+                "device that the requests were made for"
+            )
+    return offered
 
 
 def _joined(listed: list[DramRequest], clocks: list[int], burst_bytes: int) -> RequestList:
@@ -190,17 +220,16 @@ def _joined(listed: list[DramRequest], clocks: list[int], burst_bytes: int) -> R
     return joined
 
 
-def _request(words: list[str]) -> DramRequest:
-    name, address = words
-    return _COMMANDS[name.upper()], _not_negative(int(address, 0))
-
-
-def _timed(words: list[str], clocks: list[int]) -> DramRequest:
-    """A request with a clock, which is appended to ``clocks``."""
-    address, name, clock = words
-    clocks.append(int(clock))
-    _not_negative(clocks[-1] - (clocks[-2] if len(clocks) > 1 else 0))
-    return _COMMANDS[name.upper()], _not_negative(int(address, 16))
+def _parsed(words: list[str]) -> tuple[int, int, int | None]:
+    """Command, address and, where the line has one, clock of a request."""
+    if words[0].endswith(":"):  # DRAMSys
+        clock, name, address = words[:3]
+        return _COMMANDS[name.upper()], _not_negative(int(address, 16)), int(clock[:-1])
+    if len(words) == 3:  # DRAMsim3
+        address, name, clock = words
+        return _COMMANDS[name.upper()], _not_negative(int(address, 16)), int(clock)
+    name, address = words if words[0].upper() in _COMMANDS else reversed(words)
+    return _COMMANDS[name.upper()], _not_negative(int(address, 0)), None
 
 
 def _not_negative(value: int) -> int:

@@ -16,7 +16,7 @@ from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.space.array_types import Bools
-from tlm.space.region import Slice
+from tlm.space.region import Slice, Span
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
@@ -128,6 +128,17 @@ class Facts:
     def pairs(self) -> int:
         """(sample, step) pairs of the mini-batch."""
         return self.workload.batch * self.workload.steps
+
+    def of_samples(self, span: Span) -> Recording:
+        """The recording of some samples alone; they count from the first."""
+        whole, some = self.recording, slice(*span)
+        direct = self.workload.encoding == "direct"
+        spikes, masks, dU, dY = (
+            tuple(values[:, some] for values in kind)
+            for kind in (whole.spikes, whole.masks, whole.dU, whole.dY)
+        )
+        inputs = whole.inputs[some] if direct else whole.inputs[:, some]
+        return Recording(whole.iteration, inputs, spikes, masks, dU, dY)
 
     def among(self, indices: Sequence[int]) -> list[LayerFacts]:
         """The layers of some indices."""

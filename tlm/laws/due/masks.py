@@ -27,7 +27,7 @@ def layer_inputs(workload: Workload, recording: Recording, layer: Layer) -> Bool
         if workload.encoding == "direct":  # all steps see one image
             inputs = np.broadcast_to(inputs, (workload.steps, *inputs.shape))
         return inputs.reshape(*inputs.shape[:2], *layer.in_shape)
-    spikes = _any(_pooled_spikes(workload.layers[source], recording) for source in layer.sources)
+    spikes = _any(pooled_spikes(workload.layers[source], recording) for source in layer.sources)
     if layer.input_pool is not None:
         spikes = _pooled_flags(layer.input_pool, spikes, spikes)
     return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
@@ -35,7 +35,7 @@ def layer_inputs(workload: Workload, recording: Recording, layer: Layer) -> Bool
 
 def input_needs(workload: Workload, recording: Recording, layer: Layer) -> Bools:
     """Which dX BP of a layer must compute, [T, B, *in_shape]: those that any source needs."""
-    need = _any(_pooled_need(workload.layers[source], recording) for source in layer.sources)
+    need = _any(pooled_need(workload.layers[source], recording) for source in layer.sources)
     if layer.input_pool is not None:
         values = [_pooled_counts(workload.layers[source], recording) for source in layer.sources]
         need = _pooled_flags(layer.input_pool, reduce(np.add, values), need)
@@ -56,6 +56,15 @@ def input_bits(workload: Workload, recording: Recording, layer: Layer, analog_bi
     if layer.input_pool is not None and layer.input_pool.kind == "average":
         sums = reduce(np.add, _taps(layer.input_pool, sums, 0))
     return max(1, int(sums.max()).bit_length())
+
+
+def source_need(workload: Workload, recording: Recording, layer: Layer, source: int) -> Bools:
+    """Which dX of a layer one of its sources needs, [T, B, C, H, W] behind ``input_pool``."""
+    need = pooled_need(workload.layers[source], recording)
+    if layer.input_pool is None:
+        return need
+    values = [_pooled_counts(workload.layers[index], recording) for index in layer.sources]
+    return _pooled_flags(layer.input_pool, reduce(np.add, values), need)
 
 
 def product_gradients(layer: Layer, recording: Recording, exact: bool) -> Bools:
@@ -86,7 +95,7 @@ def _any(masks: Iterable[Bools]) -> Bools:
     return reduce(np.logical_or, masks)
 
 
-def _pooled_spikes(layer: Layer, recording: Recording) -> Bools:
+def pooled_spikes(layer: Layer, recording: Recording) -> Bools:
     """Non-zero outputs of a layer, [T, B, *pooled_shape]."""
     spikes = recording.spikes[layer.index]
     return spikes if layer.pool is None else _pooled_flags(layer.pool, spikes, spikes)
@@ -95,11 +104,11 @@ def _pooled_spikes(layer: Layer, recording: Recording) -> Bools:
 def _pooled_counts(layer: Layer, recording: Recording) -> Counts:
     """Outputs of a layer as whole numbers; an average counts as the spikes of its window."""
     if layer.pool is None or layer.pool.kind == "max":
-        return _pooled_spikes(layer, recording).astype(np.int32)
+        return pooled_spikes(layer, recording).astype(np.int32)
     return reduce(np.add, _taps(layer.pool, recording.spikes[layer.index].astype(np.int32), 0))
 
 
-def _pooled_need(layer: Layer, recording: Recording) -> Bools:
+def pooled_need(layer: Layer, recording: Recording) -> Bools:
     """Which dS of a layer's outputs are needed, [T, B, *pooled_shape]."""
     masks = recording.masks[layer.index]
     if layer.pool is None:

@@ -17,7 +17,6 @@ from tlm.laws.due.masks import input_needs, layer_inputs, product_gradients
 from tlm.space.array_types import Bools, Ints
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.region import Block, Slice, Span, length, overlap
-from tlm.workload.model import Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +118,7 @@ def streams(job: Facts, nest: Nest) -> Iterator[Stream]:
 
 def _masks(job: Facts, nest: Nest) -> _Masks:
     """The masks of the samples of a block, from a recording of those alone."""
-    layer, span = nest.facts.layer, slice(*nest.block.samples)
-    whole = job.recording
-    direct = job.workload.encoding == "direct"
-    some = Recording(
-        whole.iteration,
-        whole.inputs[span] if direct else whole.inputs[:, span],
-        *(tuple(masks[:, span] for masks in kind) for kind in (whole.spikes, whole.masks)),
-        *(tuple(masks[:, span] for masks in kind) for kind in (whole.dU, whole.dY)),
-    )
+    layer, some = nest.facts.layer, job.of_samples(nest.block.samples)
     if nest.phase == Phase.BP:
         dY = product_gradients(layer, some, nest.facts.exact)
         return _Masks(dY, input_needs(job.workload, some, layer))

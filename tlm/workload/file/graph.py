@@ -60,7 +60,12 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
 
     Raises WorkloadError naming the layer and field at the first that does not fit.
     """
+    names: set[str] = set()
     for layer in layers:
+        if layer.name in names:
+            key = f"layers[{layer.index}].name"
+            raise fault(path, key, "a name of its own for every layer", layer.name, REMEDY)
+        names.add(layer.name)
         _check_input(path, layer, layers)
         _check_output(path, layer)
     used = {source for layer in layers for source in layer.sources}

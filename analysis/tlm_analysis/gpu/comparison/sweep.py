@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,11 +10,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from tlm.errors import TraceError
+from tlm.files import parse_json, read_regular
 from tlm_analysis.gpu.comparison.chip_run import ChipRun, Kind
 
 Even: TypeAlias = float | Literal["cheaper", "dearer", "no rise"]
 """A density in 0..1, or how costs at all densities lie."""
 
+_MAX_BYTES = 16 << 20
 _KINDS: dict[str, Kind] = {"recorded": "sparse", "dense": "dense", "ann": "ann"}
 
 
@@ -49,7 +50,7 @@ def read_sweep(path: Path) -> DensitySweep:
         TraceError: the file is something else.
     """
     try:
-        printed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        printed: Any = parse_json(read_regular(path, _MAX_BYTES))
         runs = {kind: _run(path.stem, kind, printed["runs"][name]) for name, kind in _KINDS.items()}
         drawn = tuple(
             (row["density"], row["makespan_ps"] / 1e12, row["total_pj"] / 1e12)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tlm.errors import TraceError
+from tlm.files import parse_json, read_regular
 from tlm.workload import open_workload
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.device.devices import DEVICES, Device, device
@@ -16,6 +16,7 @@ from tlm_analysis.gpu.step.network import network_of
 
 # Words in the names of PyTorch's, cuDNN's and SpikingJelly's kernels; the first class that matches
 # takes a kernel. What is not named here is "other", such as neurons of elementwise launches.
+_MAX_BYTES = 16 << 20
 _CLASSES = (
     ("normalisation", ("bn_", "batch_norm", "batchnorm")),
     ("pooling", ("pool",)),
@@ -52,7 +53,7 @@ def comparison(workload: str, measurement: Path) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        step: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        step: Any = parse_json(read_regular(path, _MAX_BYTES))
         for key in ("workload", "sha256", "precision", "neuron", "conditions", "time_s"):
             step[key]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -60,7 +61,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path}: expected a file that python -m tlm_analysis.gpu.measure wrote "
             f"({type(error).__name__}: {error})"
         ) from error
-    return step
+    return dict(step)
 
 
 def _device(path: Path, step: dict[str, Any]) -> Device:

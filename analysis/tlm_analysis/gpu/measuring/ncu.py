@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import TraceError
+from tlm.files import parse_json, read_regular
 
 # --cache-control none: L2 keeps what the kernel before left, as in training; ncu's default flushes
 # it. Both counters fit one pass, so that no kernel is replayed. --csv has one row per counter.
@@ -19,6 +20,7 @@ ncu --metrics dram__bytes_read.sum,dram__bytes_write.sum --cache-control none \\
     --csv --print-units base --log-file step.csv \\
     python -m tlm_analysis.gpu.measure WORKLOAD --precision amp --neuron fused --profile"""
 
+_MAX_BYTES = 16 << 20
 _COUNTERS = {
     "dram__bytes_read.sum": "dram_read_nbytes",
     "dram__bytes_write.sum": "dram_write_nbytes",
@@ -33,7 +35,7 @@ def add_counters(into: Path, log: Path) -> Path:
         TraceError: either file is missing or is not what it should be.
     """
     try:
-        result = json.loads(into.read_text(encoding="utf-8"))
+        result: Any = parse_json(read_regular(into, _MAX_BYTES))
         kernels = read_counters(log.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError) as error:
         raise TraceError(

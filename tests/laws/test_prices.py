@@ -1,0 +1,91 @@
+"""Prices worked out a second time: by hand, against the model's, and in a spoiled run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from tests.laws.test_laws import Run
+from tests.program.jobs import loaded_chip
+from tlm.config.tables import sram
+from tlm.config.tables.dram_timing import dram_devices, load_dram_timing
+from tlm.config.tables.energy import energy_tables
+from tlm.config.tables.energy_actions import ACTIONS, LEAKING
+from tlm.hardware.energy import with_currents
+from tlm.laws.prices import current_prices, table_prices
+
+CURRENTS = ("dram.energy=currents", "dram.device=DDR4-2400", "dram.bus=64 bit")
+WITH_CURRENTS = [name for name in dram_devices() if load_dram_timing(name).currents is not None]
+
+
+@pytest.mark.parametrize("table", energy_tables())
+def test_two_readings_of_a_table_agree(table):
+    """Every action and every leakage of every table that ships."""
+    loaded = loaded_chip(f"energy={table}")
+    prices = table_prices(loaded.energy, loaded.config.core.memory)
+    assert len(prices) == sum(map(len, ACTIONS.values())) + len(LEAKING)
+    for (component, action), entry in loaded.energy.actions.items():
+        assert math.isclose(prices[f"{component}.{action}"], entry.energy_pj, rel_tol=1e-12)
+    for component, entry in loaded.energy.leakage.items():
+        assert math.isclose(prices[f"{component}.leakage"], entry.power_w, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("device", WITH_CURRENTS)
+def test_two_workings_of_supply_currents_agree(device):
+    """Every device that has currents."""
+    timing = load_dram_timing(device)
+    table = with_currents(loaded_chip().energy, timing)
+    for name, price in current_prices(timing).items():
+        component, action = name.split(".")
+        model = table.leakage[component].power_w if action == "leakage" else None
+        assert math.isclose(price, model or table.pj(component, action), rel_tol=1e-12)
+
+
+def test_currents_by_hand():
+    """One device at 1 V with round currents: 1 mA for 1 ns is 1 pJ."""
+    timing = load_dram_timing("DDR4-2400")
+    currents = timing.currents.model_copy(
+        update={
+            "devices": 1, "vdd_mv": 1000, "idd0_ma": 50, "idd2n_ma": 10, "idd3n_ma": 20,
+            "idd4r_ma": 120, "idd4w_ma": 220, "idd5ab_ma": 320,
+        }
+    )  # fmt: skip
+    timing = timing.model_copy(
+        update={
+            "currents": currents, "tck_ps": 1000, "tras_clk": 30, "trp_clk": 10, "burst_clk": 4,
+            "trfc_clk": 100, "trefi_clk": 1000,
+        }
+    )  # fmt: skip
+    bits = timing.burst_bytes * 8
+    due = {
+        "dram.activate": 30 * 30 + 40 * 10,
+        "dram.read_bit": 100 * 4 / bits,
+        "dram.write_bit": 200 * 4 / bits,
+        "dram.refresh": 300 * 100,
+        "dram_channel.leakage": (0.9 * 20 + 0.1 * 10) * 1e-3,  # W
+    }
+    assert current_prices(timing) == pytest.approx(due)
+
+
+def test_an_entry_that_is_a_share_of_an_access():
+    """One bit of sixteen of a port costs a sixteenth of the access."""
+    loaded = loaded_chip("energy=cacti28")
+    memory = loaded.config.core.memory
+    entry = {"sram": "spikes", "port": "16 bit", "share": "1 bit"}
+    table = replace(loaded.energy, entries={"actions": {"fp": {"reg1": entry}}, "leakage": {}})
+    whole = sram.access_pj(memory.spikes, 16)
+    assert table_prices(table, memory) == {"fp.reg1": pytest.approx(whole / 16)}
+
+
+@pytest.mark.parametrize("action", ["activate", "read_bit", "write_bit", "refresh", "leakage"])
+def test_a_run_that_prices_a_command_wrongly(action):
+    """Eight times the energy of one command of the device, or of its background."""
+    run = Run(*CURRENTS)
+    assert run.broken() == []
+    for at, row in enumerate(run.rows):
+        if row.component in ("dram", "dram_channel") and row.action == action:
+            run.rows[at] = replace(row, pj_each=8 * row.pj_each)
+    run.total_pj = math.fsum(row.total_pj for row in run.rows)
+    assert run.broken() == ["energy priced by the table"]

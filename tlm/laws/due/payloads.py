@@ -1,0 +1,172 @@
+"""Payloads due: how many bytes each message of a tile has, by what it carries.
+
+Spikes travel as a bitmap or as a list of addresses, gradients plainly or as a bitmap and the values
+that are not zero: whichever is shorter. Each (core, bytes) is that of one message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
+from tlm.laws.due.nests import Nest
+from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, read_rows, windows_rows
+from tlm.space.array_types import Bools
+from tlm.space.region import Region, Slice, Span, length, overlap
+from tlm.space.rounding import ceil_div
+
+Payload = tuple[int, int]  # to core, bytes
+
+SUMS = 2  # of each channel: first and second moment
+
+
+def spike_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterator[Payload]:
+    """What FP sends of a block, panel of channels by panel, to those who read it or to the loss."""
+    spikes = pooled_spikes(nest.facts.layer, job.of_samples(nest.block.samples))
+    for channels in panels:
+        yield from _panel_spikes(job, nest, channels, spikes[slice(*nest.block.steps)])
+
+
+def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iterator[Payload]:
+    facts, block, layer = nest.facts, nest.block, nest.facts.layer
+    some = Region(channels, block.samples, block.rows)
+    rows = pooled_rows(layer, replace(nest.part, neurons=some))
+    spikes = spikes[:, :, slice(*channels)]
+    bits = next((place.bits for place in facts.tensors if place.key == "spikes"), 1)
+    if not facts.consumers:
+        for sample in range(*block.samples):
+            at = sample - block.samples[0]
+            sent = spikes[:, at : at + 1, :, sorted(rows)]
+            plain = ceil_div(sent.size * job.chip.precision.membrane, 8)
+            size = _spike_bytes(sent, 1) if layer.neuron is not None else plain
+            yield loss_core(facts, sample), size
+        return
+    for consumer in job.among(facts.consumers):
+        for reader in consumer.slices if consumer.inputs_sent else ():
+            read = _hull(read_rows(consumer, reader, layer.pooled_shape[1])) & rows
+            shared = overlap(block.samples, reader.neurons.samples)
+            if read and length(shared):
+                span = slice(shared[0] - block.samples[0], shared[1] - block.samples[0])
+                yield reader.core, _spike_bytes(spikes[:, span][:, :, :, sorted(read)], bits)
+
+
+def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterator[Payload]:
+    """What BP sends of a block, panel of inputs by panel, to the owners of its sources."""
+    facts, block = nest.facts, nest.block
+    some, layer = job.of_samples(block.samples), nest.facts.layer
+    precision, pool = job.chip.precision, layer.input_pool
+    bits = precision.partial_sum if facts.channel_parts > 1 else precision.gradient
+    if pool is not None and pool.kind == "max":  # where in its window the value goes
+        bits += (pool.size**2 - 1).bit_length()
+    live = facts.live[slice(*block.steps), slice(*block.samples)]
+    for producer in job.among(facts.producers):
+        need = source_need(job.workload, some, layer, producer.index)[slice(*block.steps)]
+        for owner in producer.slices if producer.dS_sent else ():
+            samples = overlap(block.samples, owner.neurons.samples)
+            if not length(samples):
+                continue
+            span = slice(samples[0] - block.samples[0], samples[1] - block.samples[0])
+            rows, alive = slice(*block.rows), live[:, span]
+            owned = _owned(job, facts, producer, owner).reshape(layer.in_shape)[:, rows]
+            needed = need[:, span].reshape(*need[:, span].shape[:2], *layer.in_shape)
+            needed = needed[:, :, :, rows] & owned & alive[..., None, None, None]
+            present, elements = needed.sum(axis=(0, 1, 3, 4)), owned.sum(axis=(1, 2)) * alive.sum()
+            for panel in (slice(*channels) for channels in panels):
+                if owned[panel].any():
+                    counts = int(elements[panel].sum()), int(present[panel].sum())
+                    yield owner.core, gradient_bytes(job, *counts, bits)
+
+
+def shared_payloads(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> Iterator[Payload]:
+    """What the gradient unit sends of the dY of some samples to slices on the rows around."""
+    dY = product_gradients(facts.layer, job.of_samples(samples), facts.exact)
+    live = facts.live[:, slice(*samples)]
+    made = set(facts.product_rows(part))
+    for reader in facts.slices if facts.producers else ():
+        if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
+            continue
+        over = {
+            y
+            for y in range(facts.layer.product_shape[1])
+            if kernel_rows(facts.layer, [y]) & set(range(*reader.input_rows))
+        }
+        rows, shared = _hull(over) & made, overlap(samples, reader.neurons.samples)
+        if rows and length(shared):
+            span = slice(shared[0] - samples[0], shared[1] - samples[0])
+            values = dY[:, span, slice(*part.neurons.channels)][:, :, :, sorted(rows)]
+            alive = live[:, span]
+            elements = values[0, 0].size * int(alive.sum())
+            size = gradient_bytes(
+                job, elements, int(values[alive].sum()), job.chip.precision.gradient
+            )
+            yield reader.core, size
+
+
+def loss_payloads(job: Facts, facts: LayerFacts, sample: int) -> Iterator[Payload]:
+    """The dS of a sample, to every slice of the last layer."""
+    for part in facts.slices:
+        if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
+            row = length(part.neurons.channels) * facts.layer.pooled_shape[2]
+            values = row * len(pooled_rows(facts.layer, part)) * job.workload.steps
+            yield part.core, ceil_div(values * job.chip.precision.gradient, 8)
+
+
+def statistics_payloads(job: Facts, facts: LayerFacts) -> Iterator[tuple[int, Payload]]:
+    """(From core, payload) of sums to the first slice with the same channels, and of results back.
+
+    Its own do not travel.
+    """
+    norm = facts.layer.norm
+    times = job.workload.steps if norm is not None and norm.per_step else 1
+    for part in facts.slices:
+        alike = [s for s in facts.slices if s.neurons.channels == part.neurons.channels]
+        values = SUMS * length(part.neurons.channels) * times
+        nbytes = ceil_div(values * job.chip.precision.partial_sum, 8)
+        yield part.core, (alike[0].core, nbytes)
+        yield alike[0].core, (part.core, nbytes)
+
+
+def loss_core(facts: LayerFacts, sample: int) -> int:
+    """Where a sample's loss is computed: at the first channel and row of it."""
+    return next(
+        part.core
+        for part in facts.slices
+        if part.neurons.channels[0] == part.neurons.rows[0] == 0
+        and part.neurons.samples[0] <= sample < part.neurons.samples[1]
+    )
+
+
+def gradient_bytes(job: Facts, elements: int, present: int, bits: int) -> int:
+    """Bytes of gradients, ``present`` of which are not zero; mode ``dense`` does not look."""
+    if job.chip.core.engines.bp.mode == "dense":
+        present = elements
+    return ceil_div(min(elements * bits, elements + present * bits), 8)
+
+
+def _spike_bytes(sent: Bools, bits: int) -> int:
+    """Bytes of spikes, or of counts of ``bits``."""
+    address = max(1, (sent.size - 1).bit_length())
+    present = int(np.count_nonzero(sent))
+    return ceil_div(min(sent.size * bits, present * (address + bits - 1)), 8)
+
+
+def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:
+    """The elements of a layer's input that flow back to a slice of its source, [C, H, W]."""
+    channels, height, width = job.source_shape(facts)
+    pool, rows = facts.layer.input_pool, pooled_rows(producer.layer, owner)
+    if pool is not None:
+        _, high, width = pool.pooled((channels, height, width))
+        rows = {y for y in range(high) if windows_rows(pool, {y}, height) & rows}
+        height = high
+    owned = np.zeros((channels, height, width), np.bool_)
+    owned[slice(*owner.neurons.channels), sorted(rows)] = True
+    return owned
+
+
+def _hull(rows: RowSet) -> RowSet:
+    """Rows with those between them, which come along."""
+    return set(range(min(rows), max(rows) + 1)) if rows else set()

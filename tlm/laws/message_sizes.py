@@ -1,0 +1,116 @@
+"""Message sizes: every message has the bytes that its data take in the format they travel in.
+
+Spikes of FP and dX of BP in the blocks that :mod:`tlm.laws.samples` chooses, dY in two tiles of the
+same slices; of the loss and of batch statistics all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.nests import Nest
+from tlm.laws.due.payloads import (
+    Payload,
+    gradient_payloads,
+    loss_payloads,
+    shared_payloads,
+    spike_payloads,
+    statistics_payloads,
+)
+from tlm.laws.samples import samples
+from tlm.laws.tallies import layer_name
+from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Phase
+from tlm.space.program import Program
+from tlm.space.region import Slice, Span
+from tlm.space.tile import Tile
+
+Payloads = Counter[Payload]
+
+
+def message_sizes(program: Program, due: Due) -> Iterator[Check]:
+    """What is sent is what is due, message by message."""
+    looked_at, wrong = 0, list[str]()
+    for name, sent, asked in (*_by_block(program, due.job), *_by_unit(program, due.job)):
+        looked_at += sum(sent.values())
+        if sent != asked:
+            wrong.append(
+                f"{name}: {list((sent - asked) or -asked)[:2]}, due {list(asked - sent)[:2]}"
+            )
+    yield Check("message sizes", not wrong, f"{looked_at} looked at; {wrong[:3]}")
+
+
+def _by_block(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payloads]]:
+    """(What, messages of some blocks, messages due) of FP and BP."""
+    for nest, tiles in samples(program, job):
+        layer = nest.facts.layer
+        if nest.phase == Phase.FP and (nest.facts.exact or layer.current_pool is not None):
+            continue  # its neurons come later
+        rule = {Phase.FP: spike_payloads, Phase.BP: gradient_payloads}.get(nest.phase)
+        if rule is None or nest.engine(job).dataflow != "weight":
+            continue
+        asked = Payloads(rule(job, nest, list(_panel_spans(job, nest))))
+        yield (
+            layer_name(nest.phase, layer.index),
+            _sent(tiles),
+            _travelling(asked, nest.part.core),
+        )
+
+
+def _panel_spans(job: Facts, nest: Nest) -> Iterator[Span]:
+    """The channels of every panel of a nest."""
+    size = nest.engine(job).cols
+    for _, columns in nest.channels:
+        for first in range(*columns, size):
+            yield first, min(first + size, columns[1])
+
+
+def _by_unit(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payloads]]:
+    """(What, messages, messages due) of loss, gradient unit and batch statistics."""
+    last = job.layers[-1]
+    for core, engines in enumerate(program.tiles):
+        for tile in (tile for tile in engines["bp"] if tile.phase == Phase.LOSS):
+            due = Payloads(loss_payloads(job, last, tile.sample))
+            yield "loss", _sent([tile]), _travelling(due, core)
+    for facts in job.layers:
+        name = facts.layer.name
+        part = facts.slices[facts.index % len(facts.slices)]
+        for tile in _gradient_tiles(program, facts, part) if facts.dY_sent else ():
+            due = Payloads(
+                shared_payloads(job, facts, part, (tile.sample, tile.sample + tile.samples))
+            )
+            yield f"dY of {name}", _sent([tile]), _travelling(due, part.core)
+        if facts.exact:
+            exchanged = list(statistics_payloads(job, facts))
+            for phase in (Phase.NORM, Phase.NORM_GRAD):
+                for core, tiles in enumerate(program.tiles):
+                    some = [t for t in tiles[ENGINE_OF_PHASE[phase]] if _exchanges(t, phase, facts)]
+                    due = Payloads(to for source, to in exchanged if source == core)
+                    yield f"statistics of {name}", _sent(some), _travelling(due, core)
+
+
+def _gradient_tiles(program: Program, facts: LayerFacts, part: Slice) -> list[Tile]:
+    """The first and the last tile of a slice that makes dY."""
+    phase = Phase.NORM_GRAD if facts.exact else Phase.GRAD
+    tiles = [
+        tile
+        for tile in program.tiles[part.core]["bp"]
+        if (tile.phase, tile.layer) == (phase, facts.index) and tile.sample != BATCH
+    ]
+    return tiles[:1] + tiles[1:][-1:]
+
+
+def _exchanges(tile: Tile, phase: Phase, facts: LayerFacts) -> bool:
+    return (tile.phase, tile.layer, tile.sample) == (phase, facts.index, BATCH)
+
+
+def _sent(tiles: list[Tile]) -> Payloads:
+    return Payloads((message.core, message.nbytes) for tile in tiles for message in tile.messages)
+
+
+def _travelling(payloads: Payloads, core: int) -> Payloads:
+    """Those that leave a core."""
+    return Payloads({to: count for to, count in payloads.items() if to[0] != core})

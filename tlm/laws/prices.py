@@ -1,0 +1,78 @@
+"""Prices, worked out a second time: from the text of the energy table, and from supply currents.
+
+A current of 1 mA at 1 mV for 1 ps is 1e-6 pJ. Charges of a DRAM command are differences to the
+standby current that flows anyway (Micron TN-40-07: IDD0 over tRAS and tRP, IDD4 over a burst,
+IDD5 over tRFC).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tlm.config.core import Memory
+from tlm.config.tables import sram
+from tlm.config.tables.dram_timing import DramTiming
+from tlm.config.tables.energy import EnergyTable
+from tlm.config.tables.energy_actions import LEAKAGE
+from tlm.config.units import MEMORY, parse
+
+Prices = dict[str, float]  # pJ of a component's action, or W of its leakage
+
+PJ_OF_CHARGE = 1e-6  # 1 mA x 1 mV x 1 ps
+SCALES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
+
+
+def table_prices(table: EnergyTable, memory: Memory) -> Prices:
+    """All prices by the entries of a table's file, for a core with some memories."""
+    actions: Any = table.entries["actions"]
+    leakage: Any = table.entries["leakage"]
+    prices = {
+        f"{component}.{action}": _access_or_energy(entry, memory)
+        for component, entries in actions.items()
+        for action, entry in entries.items()
+    }
+    for component, entry in leakage.items():
+        watts = _number(entry["power"], "W")
+        if entry.get("memories", False):
+            watts += sum(sram.leakage_w(bits) * sram.instances(name) for name, bits in memory
+                         if name != "banks")  # fmt: skip
+        prices[f"{component}.{LEAKAGE}"] = watts
+    return prices
+
+
+def current_prices(timing: DramTiming) -> Prices:
+    """The prices of a channel by the supply currents of its device."""
+    c, clock = timing.currents, timing.tck_ps
+    assert c is not None, timing.name  # asked for when the chip was loaded
+    supply, bits = c.devices * c.vdd_mv * PJ_OF_CHARGE, timing.bus_bits * timing.burst_length
+    row_open, row_shut = timing.tras_clk * clock, timing.trp_clk * clock
+    burst, refresh = timing.burst_clk * clock, timing.trfc_clk * clock
+    shut = timing.trfc_clk / timing.trefi_clk  # share of the time in which no bank can be open
+    activate = (c.idd0_ma - c.idd3n_ma) * row_open + (c.idd0_ma - c.idd2n_ma) * row_shut
+    return {
+        "dram.activate": supply * activate,
+        "dram.read_bit": supply * (c.idd4r_ma - c.idd3n_ma) * burst / bits,
+        "dram.write_bit": supply * (c.idd4w_ma - c.idd3n_ma) * burst / bits,
+        "dram.refresh": supply * (c.idd5ab_ma - c.idd3n_ma) * refresh,
+        f"dram_channel.{LEAKAGE}": supply * ((1 - shut) * c.idd3n_ma + shut * c.idd2n_ma),
+    }
+
+
+def _access_or_energy(entry: Mapping[str, Any], memory: Memory) -> float:
+    """The pJ of an entry: as written, or its share of an access by CACTI."""
+    if "energy" in entry:
+        return _number(entry["energy"], "J") / SCALES["p"]
+    capacities = {name: bits for name, bits in memory if name != "banks"}
+    capacity = capacities.get(entry["sram"]) or parse(MEMORY, entry["sram"])
+    port = parse(MEMORY, entry["port"])
+    share = parse(MEMORY, entry.get("share", entry["port"]))
+    return sram.access_pj(int(capacity), int(port)) / port * share
+
+
+def _number(text: str, unit: str) -> float:
+    """A number with a unit, such as ``0.5 pJ``, in the unit without a prefix."""
+    match = re.fullmatch(rf"\s*([0-9.eE+-]+)\s*([{''.join(SCALES)}]?){unit}\s*", text)
+    assert match is not None, text  # the table was checked when it was loaded
+    return float(match[1]) * SCALES[match[2]]

@@ -1,6 +1,8 @@
 """Energy tables: complete, with a source for every number."""
 
+import math
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,18 +10,20 @@ import pytest
 import tlm
 from tests.config.conftest import without_line
 from tlm.config.layers import load_chip
+from tlm.config.tables.core_sram import capacity_bits
 from tlm.config.tables.energy import EnergyTable, energy_tables, load_energy
 from tlm.config.tables.energy_actions import ACTIONS
-from tlm.config.tables.sram import access_pj
+from tlm.config.tables.sram import SOURCE, access_pj, leakage_w
 from tlm.errors import ConfigError
+from tlm.hardware.area import area_rows
 
-MEMORY = load_chip("neuromc-20").config.core.memory
+CHIP = load_chip("neuromc-20").config
 
 
 @pytest.fixture
 def shipped() -> str:
     """The text of the table that ships."""
-    return load_energy("neuromc", MEMORY).path.read_text(encoding="utf-8")
+    return load_energy("neuromc", CHIP).path.read_text(encoding="utf-8")
 
 
 def refusal(tmp_path: Path, text: str) -> list[str]:
@@ -27,7 +31,7 @@ def refusal(tmp_path: Path, text: str) -> list[str]:
     path = tmp_path / "own.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        load_energy(path, MEMORY)
+        load_energy(path, CHIP)
     lines = str(caught.value).splitlines()
     return [without_line(line, path).replace(str(path), "own.yaml") for line in lines]
 
@@ -35,7 +39,7 @@ def refusal(tmp_path: Path, text: str) -> list[str]:
 @pytest.mark.parametrize("name", energy_tables())
 def test_every_number_has_a_source(name: str) -> None:
     """Each table that ships states where each energy and each power comes from."""
-    table = load_energy(name, MEMORY)
+    table = load_energy(name, CHIP)
     assert all(entry.source for entry in [*table.actions.values(), *table.leakage.values()])
     assert len(table.actions) == sum(len(names) for names in ACTIONS.values())
 
@@ -54,7 +58,7 @@ def test_every_action_that_the_model_counts_is_listed() -> None:
 @pytest.fixture
 def neuromc() -> EnergyTable:
     """The table of the NeuroMC authors' model."""
-    return load_energy("neuromc", MEMORY)
+    return load_energy("neuromc", CHIP)
 
 
 def test_engine_slots_follow_from_the_arithmetic(neuromc: EnergyTable) -> None:
@@ -148,24 +152,48 @@ def table_file(tmp_path: Path, text: str) -> Path:
 
 def test_an_access_follows_the_memory_of_the_chip() -> None:
     """In cacti28 a larger weight buffer makes reading a weight dearer, and nothing else."""
-    small = load_energy("cacti28", MEMORY)
-    larger = load_energy("cacti28", MEMORY.model_copy(update={"weights": 72 * 1024}))
+    small = load_energy("cacti28", CHIP)
+    larger = load_energy("cacti28", load_chip("neuromc-20", ["core.memory.weights=72 Kib"]).config)
     changed = {key for key in small.actions if small.actions[key] != larger.actions[key]}
     assert changed == {(e, f"weight_{rw}") for e in ("fp", "bp") for rw in ("read", "write")}
     assert larger.pj("fp", "weight_read") == pytest.approx(access_pj(72 * 1024, 16))
     assert larger.leakage["core"].power_w > small.leakage["core"].power_w
 
 
+@pytest.mark.parametrize("name", energy_tables())
+@pytest.mark.parametrize("mode", ["vector", "element"])
+def test_what_takes_area_leaks_and_is_counted_once(name: str, mode: str) -> None:
+    """Area, leakage and capacity of a core follow from one list, copies of lanes included."""
+    modes = [f"core.engines.{engine}.mode={mode}" for engine in ("fp", "bp", "wg")]
+    chip = load_chip("neuromc-1", [*modes, "core.engines.bp.dataflow=output"])
+    placed = Counter[str]()
+    for row in area_rows(chip.config, chip.area):
+        if row.source == SOURCE:
+            placed[row.part.rpartition(" ")[2]] += row.count
+    assert placed["weights"] == (2 + 15 if mode == "element" else 2)
+    assert placed["partial_sums"] == (2 + 15 if mode == "element" else 2)
+    sizes = dict(chip.config.core.memory)
+    leaking = math.fsum(count * leakage_w(sizes[memory]) for memory, count in placed.items())
+    logic = {"neuromc": 0.0, "cacti28": 0.02}[name]
+    assert load_energy(name, chip.config).leakage["core"].power_w == pytest.approx(logic + leaking)
+    bits = sum(count * sizes[memory] for memory, count in placed.items())
+    assert capacity_bits(chip.config.core) == bits
+
+
 def test_a_share_of_a_port_costs_its_part() -> None:
     """One spike is a 16th of an access of 16 spikes; 16 dU bits a 16th of one of 256."""
-    table = load_energy("cacti28", MEMORY)
-    assert table.pj("fp", "spike_read") == pytest.approx(access_pj(MEMORY.spikes, 16) / 16)
-    assert table.pj("bp", "gradient_read") == pytest.approx(access_pj(MEMORY.gradients, 256) / 16)
+    table = load_energy("cacti28", CHIP)
+    assert table.pj("fp", "spike_read") == pytest.approx(
+        access_pj(CHIP.core.memory.spikes, 16) / 16
+    )
+    assert table.pj("bp", "gradient_read") == pytest.approx(
+        access_pj(CHIP.core.memory.gradients, 256) / 16
+    )
 
 
 def test_arithmetic_of_cacti28_is_horowitz_scaled() -> None:
     """45 nm figures by the ratio of feature sizes at the same voltage."""
-    table, scale = load_energy("cacti28", MEMORY), 28 / 45
+    table, scale = load_energy("cacti28", CHIP), 28 / 45
     add, multiply, compare = 0.4 * scale, 1.1 * scale, 0.05 * scale
     mux = add / 16
     assert table.pj("fp", "mac_add") == pytest.approx(add + mux)
@@ -178,7 +206,7 @@ def test_arithmetic_of_cacti28_is_horowitz_scaled() -> None:
 
 def test_memories_of_the_authors_cost_more_than_cacti() -> None:
     """What distinguishes the two tables: 4 to 13 times for the same access."""
-    theirs, ours = load_energy("neuromc", MEMORY), load_energy("cacti28", MEMORY)
+    theirs, ours = load_energy("neuromc", CHIP), load_energy("cacti28", CHIP)
     for key in (("fp", "weight_read"), ("fp", "partial_read"), ("fp", "membrane_read")):
         assert 4 < theirs.pj(*key) / ours.pj(*key) < 13
 
@@ -190,10 +218,10 @@ def test_a_table_may_extend_one(tmp_path: Path) -> None:
         '    mac: {energy: 0.7 pJ, source: "own synthesis", confidence: derived}\n'
         '    state_read: {sram: 8 KiB, port: 64 bit, source: "own buffer", confidence: derived}\n'
     )
-    table = load_energy(table_file(tmp_path, text), MEMORY)
+    table = load_energy(table_file(tmp_path, text), CHIP)
     assert (table.name, table.pj("bp", "mac")) == ("mine", 0.7)
     assert table.pj("bp", "state_read") == pytest.approx(1.84)
-    assert table.pj("fp", "mac_mul") == load_energy("cacti28", MEMORY).pj("fp", "mac_mul")
+    assert table.pj("fp", "mac_mul") == load_energy("cacti28", CHIP).pj("fp", "mac_mul")
 
 
 @pytest.mark.parametrize(
@@ -212,6 +240,6 @@ def test_an_access_has_one_form(tmp_path: Path, entry: str, text: str) -> None:
         tmp_path, f"actions:\n  bp:\n    mac: {{{entry}, source: x, confidence: assumed}}\n"
     )
     with pytest.raises(ConfigError) as caught:
-        load_energy(path, MEMORY)
+        load_energy(path, CHIP)
     (line,) = str(caught.value).splitlines()
     assert without_line(line, path).startswith(f"{path}: actions.bp.mac") and text in line

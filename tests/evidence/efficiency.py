@@ -36,7 +36,7 @@ def measure(
         job = f"{network}[B={batch},T={steps}]:{activity}"
         summary, rows = simulate(job, CHIP, (*changes, *overrides))
         for energy in ("neuromc", "cacti28"):
-            table = load_energy(energy, load_chip(CHIP).config.core.memory)
+            table = load_energy(energy, load_chip(CHIP).config)
             found = {"network": network, "activity": activity, "energy": energy}
             found |= {"batch": batch, "steps": steps, "changes": ", ".join(changes)}
             yield found | figures(summary, rows, table), rows
@@ -86,7 +86,7 @@ def constants(network: str, rows: list[dict[str, str]]) -> Iterator[dict[str, ob
         sums[1] += float(row["total_pj"])
     in_core_pj, chip_pj = (sum(sums[i] for sums in parts.values()) for i in (0, 1))
     loaded = load_chip(CHIP)
-    energies = load_energy("neuromc", loaded.config.core.memory)
+    energies = load_energy("neuromc", loaded.config)
     for (component, action), (core, chip) in parts.items():
         entry = energies.leakage[component] if action == "leakage" else None
         found = entry or energies.actions[component, action]

@@ -30,7 +30,7 @@ import tlm.trace
 from tests.reliability.damage import damaged_bytes, damaged_text
 from tests.reliability.hostile import TRACE_DAMAGES, WORKLOAD_DAMAGES
 from tests.reliability.samples import small_run, small_trace, small_workload
-from tlm.config.core import Memory
+from tlm.config.chip import ChipConfig
 from tlm.config.layers import load_chip
 from tlm.config.resolved import resolved_yaml
 from tlm.config.tables.dram_timing import read_dram_timing
@@ -114,12 +114,12 @@ def _read_chip(path: Path) -> str:
 
 
 @cache
-def _memory() -> Memory:
-    return load_chip("neuromc-20").config.core.memory
+def _chip() -> ChipConfig:
+    return load_chip("neuromc-20").config
 
 
 def _read_energy(path: Path) -> str:
-    return _digest(repr(tlm.config.load_energy(path, _memory()).actions).encode())
+    return _digest(repr(tlm.config.load_energy(path, _chip()).actions).encode())
 
 
 def _read_dram(path: Path) -> str:

@@ -59,18 +59,14 @@ def presets(as_json: AsJson = False) -> None:
 
 def _ours(what: str, name: str, loaded: LoadedChip) -> str:
     """The model's figure of that name; any other text is what it says itself."""
-    from tlm.config.tables import sram
+    from tlm.config.tables.core_sram import capacity_bits
     from tlm.hardware.area import area_rows
     from tlm.studies.reference_layer import LAYER, dense_tflops_per_w
 
     if what == "dense_tflops_per_w":
         return f"{dense_tflops_per_w(name):.2f}, core, dense, {LAYER}"
     if what == "core_sram":
-        bits = sum(
-            sram.instances(memory) * bits
-            for memory, bits in sram.capacities_bits(loaded.config.core.memory).items()
-        )
-        return f"{bits / 8192:.0f} KiB"
+        return f"{capacity_bits(loaded.config.core) / 8192:.0f} KiB"
     if what == "area":
         mm2 = sum(row.total_mm2 for row in area_rows(loaded.config, loaded.area))
         return f"{mm2:.0f} mm2, table {loaded.area.name}"

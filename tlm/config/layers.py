@@ -73,7 +73,7 @@ def load_chip(
     notes = {key: _note(key, sources, setter) for key, setter in setters.items()}
     return LoadedChip(
         config=config,
-        energy=load_energy(config.energy, config.core.memory, f"{place(('energy',))}: energy"),
+        energy=load_energy(config.energy, config, f"{place(('energy',))}: energy"),
         area=load_area(config.area, f"{place(('area',))}: area"),
         origins={".".join(key): setter.origin for key, setter in setters.items()},
         assumed={

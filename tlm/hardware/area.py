@@ -9,6 +9,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.core import EngineConfig
 from tlm.config.tables import sram
 from tlm.config.tables.area import AreaTable
+from tlm.config.tables.core_sram import core_memories
 from tlm.config.tables.table_file import Confidence
 
 PORTS = 5  # of a router: four neighbours and the core
@@ -72,30 +73,17 @@ def peak_tflops(chip: ChipConfig) -> float:
 
 
 def _memories(chip: ChipConfig) -> Iterator[AreaRow]:
-    for name, bits in sram.capacities_bits(chip.core.memory).items():
-        each = sram.area_mm2(bits) * UM2_PER_MM2
-        count = chip.cores * sram.instances(name)
-        yield AreaRow("memory", name, count, each, sram.SOURCE, "derived")
-    for name, engine in _engines(chip).items():
-        banked = _banked(name, engine)
-        if banked is not None:
-            each = sram.area_mm2(getattr(chip.core.memory, banked)) * UM2_PER_MM2
-            count = chip.cores * (engine.rows - 1)
-            yield AreaRow("skipping", f"{name}: {banked}", count, each, sram.SOURCE, "derived")
+    for memory in core_memories(chip.core):
+        each, count = sram.area_mm2(memory.bits) * UM2_PER_MM2, chip.cores * memory.count
+        component, part = "memory", memory.name
+        if memory.engine:
+            component, part = "skipping", f"{memory.engine}: {memory.name}"
+        yield AreaRow(component, part, count, each, sram.SOURCE, "derived")
 
 
 def _engines(chip: ChipConfig) -> dict[str, EngineConfig]:
     engines = chip.core.engines
     return {"fp": engines.fp, "bp": engines.bp, "wg": engines.wg}
-
-
-def _banked(name: str, engine: EngineConfig) -> str | None:
-    """The memory of which every lane has one, because lanes out of step add to the same sums."""
-    if engine.mode != "element":
-        return None
-    if name == "wg":
-        return None if engine.dataflow == "weight" else "accumulators"
-    return "partial_sums" if engine.dataflow == "weight" else None
 
 
 def _logic(chip: ChipConfig) -> Iterator[tuple[str, str, int, dict[str, int]]]:

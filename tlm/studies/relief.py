@@ -93,7 +93,8 @@ def _larger_memories(prepared: PreparedRun) -> PreparedRun:
     sizes = {name: FACTOR * bits for name, bits in memory if name != "banks"}
     memory = memory.model_copy(update=sizes)
     larger = _with(prepared, core=prepared.chip.config.core.model_copy(update={"memory": memory}))
-    chip = replace(larger.chip, energy=load_energy(prepared.chip.energy.path, memory))
+    table = load_energy(prepared.chip.energy.path, larger.chip.config)
+    chip = replace(larger.chip, energy=table)
     grids = [layer.cut.grid for layer in prepared.plan.layers]
     plan = make_plan(prepared.workload, prepared.recording, chip, prepared.timing, grids)
     due = due_of(plan, prepared.recording)

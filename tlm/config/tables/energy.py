@@ -10,10 +10,10 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from tlm.config import units
-from tlm.config.core import Memory
+from tlm.config.chip import ChipConfig
 from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
-from tlm.config.tables import sram
+from tlm.config.tables import core_sram, sram
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
 from tlm.config.tables.table_file import Confidence, read_table, table_names
 from tlm.errors import ConfigError
@@ -110,11 +110,13 @@ def energy_tables() -> list[str]:
     return table_names(ENERGY_FOLDER)
 
 
-def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energy") -> EnergyTable:
+def load_energy(
+    name_or_path: str | Path, chip: ChipConfig, asked_by: str = "energy"
+) -> EnergyTable:
     """Read an energy table: one that ships, by its name, or a file.
 
-    ``memory`` is the core's, whose capacities decide what an access costs where the table says
-    so; ``asked_by`` names the key or option that asks for it in the error text.
+    ``chip`` is what it prices: its memories decide what an access costs where the table says so;
+    ``asked_by`` names the key or option that asks for it in the error text.
 
     Raises:
         ConfigError: no such table, an unknown or missing action, or a value without its unit.
@@ -129,13 +131,13 @@ def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energ
         node=file.node,
         path=table.path,
         actions={
-            (part, action): _action(entry, memory, f"{table.where}: actions.{part}.{action}")
+            (part, action): _action(entry, chip, f"{table.where}: actions.{part}.{action}")
             for part, entries in file.actions.items()
             for action, entry in entries.items()
         },
         leakage={
             component: Leakage(
-                entry.power + (sram.core_leakage_w(memory) if entry.memories else 0.0),
+                entry.power + (core_sram.leakage_w(chip.core) if entry.memories else 0.0),
                 entry.source,
                 entry.confidence,
             )
@@ -145,12 +147,12 @@ def load_energy(name_or_path: str | Path, memory: Memory, asked_by: str = "energ
     )
 
 
-def _action(entry: _ActionEntry, memory: Memory, where: str) -> Action:
+def _action(entry: _ActionEntry, chip: ChipConfig, where: str) -> Action:
     """The energy of an entry, which an access has from its memory's capacity and port."""
     if entry.energy is not None:
         return Action(entry.energy, entry.source, entry.confidence)
     assert entry.sram is not None and entry.port is not None  # one form, checked by the entry
-    capacity = _capacity(entry.sram, memory, where)
+    capacity = _capacity(entry.sram, chip, where)
     share = entry.share or entry.port
     energy_pj = sram.access_pj(capacity, entry.port) * share / entry.port
     size, port = units.show(units.MEMORY, capacity), units.show(units.MEMORY, entry.port)
@@ -158,9 +160,9 @@ def _action(entry: _ActionEntry, memory: Memory, where: str) -> Action:
     return Action(energy_pj, source, entry.confidence)
 
 
-def _capacity(named: str, memory: Memory, where: str) -> int:
+def _capacity(named: str, chip: ChipConfig, where: str) -> int:
     """Bits of a memory of the core, or of a capacity with its unit."""
-    known = sram.capacities_bits(memory)
+    known = core_sram.capacities_bits(chip.core.memory)
     if named in known:
         return known[named]
     try:

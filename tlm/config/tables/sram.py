@@ -13,8 +13,6 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from math import exp, log
 
-from tlm.config.core import Memory
-
 SOURCE = "CACTI 7, 28 nm itrs-lop 330 K"
 _KIB_BITS = 8 * 1024
 _CAPACITY_KIB = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
@@ -25,11 +23,6 @@ _READ_PJ = {
 }
 _LEAKAGE_MW = (0.07, 0.17, 0.30, 0.56, 1.13, 2.26, 4.11, 8.2, 16, 32, 65, 130)
 _AREA_MM2 = (0.0014, 0.0029, 0.0057, 0.011, 0.0245, 0.051, 0.095, 0.193, 0.337, 0.67, 1.32, 2.60)
-
-# Engines work side by side, so each has its own of what it uses (as the buffers of the released
-# NeuroMC model): spikes of FP and WG, weights and sums of FP and BP, U of the soma and of the
-# gradient unit. All others exist once.
-_INSTANCES = {"spikes": 2, "weights": 2, "partial_sums": 2, "membrane": 2}
 
 
 def access_pj(capacity_bits: int, port_bits: int) -> float:
@@ -48,22 +41,6 @@ def leakage_w(capacity_bits: int) -> float:
 def area_mm2(capacity_bits: int) -> float:
     """Area in mm2 of a memory of ``capacity_bits``."""
     return _by_capacity(capacity_bits, _AREA_MM2)
-
-
-def capacities_bits(memory: Memory) -> dict[str, int]:
-    """The capacity in bits of each memory of a core, by its key."""
-    return {name: bits for name, bits in memory if name != "banks"}
-
-
-def instances(name: str) -> int:
-    """How many of the memory ``name`` a core has."""
-    return _INSTANCES.get(name, 1)
-
-
-def core_leakage_w(memory: Memory) -> float:
-    """Leakage in W of all memories of a core."""
-    capacities = capacities_bits(memory).items()
-    return sum(instances(name) * leakage_w(bits) for name, bits in capacities)
 
 
 def _by_capacity(capacity_bits: int, column: Sequence[float]) -> float:

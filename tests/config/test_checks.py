@@ -25,8 +25,6 @@ from tlm.errors import ConfigError
         ("dram.write_low=26", "dram.write_high: expected dram.write_low < dram.write_high <="),
         ("dram.write_high=33", "dram.write_high: expected dram.write_low < dram.write_high <="),
         ("dram.bus=64 bit", "dram.bus: a channel of LPDDR4-3200 has a bus of 32 bit, got 64 bit"),
-        ("precision.weight=32 bit", "precision.weight: the engines calculate in 16 bit; expected"),
-        ("precision.gradient=17 bit", "precision.gradient: the engines calculate in 16 bit;"),
         ("core.engines.fp.rows=257", "core.engines.fp.rows: expected 256 or less, got 257"),
     ],
 )

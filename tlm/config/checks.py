@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tlm.config.core import WORD_BITS, Core, Precision, period_ps
+from tlm.config.core import Core, period_ps
 from tlm.config.fabric import Dram, Mesh, Noc
 
 ROUTER_STAGES = (2, 3, 4)  # pipelines that the router model knows
@@ -41,17 +41,6 @@ def clock_problems(core: Core, cores: int) -> Iterator[str]:
             if number in with_domain:
                 yield f"core.clocks: core {number} has two clocks; give it one"
             with_domain.add(number)
-
-
-def width_problems(precision: Precision) -> Iterator[str]:
-    """Whether what the engines calculate with fits their words."""
-    for name in ("weight", "gradient", "input"):
-        bits = getattr(precision, name)
-        if bits > WORD_BITS:
-            yield (
-                f"precision.{name}: the engines calculate in {WORD_BITS} bit; "
-                f'expected at most "{WORD_BITS} bit", got {bits} bit'
-            )
 
 
 def noc_problems(noc: Noc) -> Iterator[str]:

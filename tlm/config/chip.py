@@ -95,7 +95,6 @@ class ChipConfig(Section):
         problems = [
             *checks.mesh_problems(self.mesh, self.cores),
             *checks.clock_problems(self.core, self.cores),
-            *checks.width_problems(self.precision),
             *checks.noc_problems(self.noc),
             *checks.dram_problems(self.dram, self.mesh, self.noc),
         ]

@@ -8,9 +8,10 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BeforeValidator, PlainSerializer
 
 from tlm.config import units
+from tlm.config.number_format import Format
 from tlm.config.quantities import Bits, Count, Cycles, Hertz, Section, Side
 
-WORD_BITS = 16  # of the engines' arithmetic, and of the accesses in the energy tables
+WORD_BITS = 16  # of the registers that energy tables price whole
 
 Dataflow = Literal["weight", "output", "input"]
 Mode = Literal["dense", "vector", "element"]
@@ -70,14 +71,18 @@ class Memory(Section):
 
 
 class Precision(Section):
-    """Width in bits of what is stored and sent; a spike is always 1 bit."""
+    """Formats of what is stored, sent and calculated with; a spike is always 1 bit.
 
-    weight: Bits
-    membrane: Bits
-    gradient: Bits
-    input: Bits
-    partial_sum: Bits
-    optimizer: Bits
+    ``partial_sum`` is that of every sum that is not complete: of products in FP and BP, within a
+    core and between cores, and of dW over samples and steps, until they are rounded once.
+    """
+
+    weight: Format
+    membrane: Format
+    gradient: Format
+    input: Format
+    partial_sum: Format
+    optimizer: Format
 
 
 class ClockDomain(NamedTuple):

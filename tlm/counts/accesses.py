@@ -26,21 +26,23 @@ def walk_energy(
     a result that is not needed, costs its multiplexer alone.
     """
     engine = array.engine
-    actions = {
+    actions: dict[str, Ints] = {
         "engine.scan": _comparisons(array, count),
         "engine.queue_push": count.lane_slots,
         "engine.queue_pop": count.lane_slots,
         "engine.merge_add": count.merged,
         _mac(engine, operand_bits): count.macs if zero_operand_adds else count.useful,
         "engine.mac_idle": (count.macs - count.useful) * (not zero_operand_adds),
-        f"{engine}.reg16": _other_registers(array, count) + _sum_registers(array, count),
     }
-    row_registers = _operand_registers(count.macs, array.dataflow == "input", count.row_words)
-    if engine == "bp":  # a gradient of any width is handled as a word
-        operand_bits = WORD_BITS
-    actions[f"{engine}.reg16"] += row_registers * (operand_bits // WORD_BITS)
-    if operand_bits % WORD_BITS:
-        actions[f"{engine}.reg1"] = row_registers * (operand_bits % WORD_BITS)
+    registers = (
+        (_operand_registers(count.macs, array.dataflow == "input", count.row_words), operand_bits),
+        (_other_registers(array, count), array.other_bits),
+        (_sum_registers(array, count), array.sum_bits),
+    )
+    for number, bits in registers:  # whole words, and the bits that are left
+        for name, each in (("reg16", bits // WORD_BITS), ("reg1", bits % WORD_BITS)):
+            action = f"{engine}.{name}"
+            actions[action] = actions.get(action, 0) + number * each
     return actions | _buffers(engine, count, operand_bits)
 
 

@@ -59,7 +59,7 @@ def arrays_of(chip: ChipConfig) -> CoreArrays:
     arrays = CoreArrays(
         chunk=chunk,
         tile=tile,
-        positions=memory.partial_sums // (max(chunk, tile) * chip.precision.gradient),
+        positions=memory.partial_sums // (max(chunk, tile) * chip.precision.partial_sum),
         half_buffer=memory.weights // 2 // tile_bits,
         depth=chip.core.pipeline_depth,
         lanes=chip.core.unit_lanes,
@@ -98,6 +98,8 @@ def _engine_array(chip: ChipConfig, name: EngineName) -> EngineArray:
         skip_row_zeros=skip_row_zeros,
         skip_column_zeros=skip_column_zeros,
         grid=grid,
+        other_bits=chip.precision.gradient if name == "wg" else chip.precision.weight,
+        sum_bits=chip.precision.partial_sum,
     )
 
 

@@ -18,6 +18,8 @@ class EngineArray:
     looked at in a cycle, ``queue`` groups of them wait in front of a lane. ``skip_row_zeros`` and
     ``skip_column_zeros`` say whether the zero test looks at the operand along the rows and along
     the columns. On the ``inserted`` grid the zeros that a stride puts between gradients take slots.
+    ``other_bits`` is the width of the operand along the columns (FP, BP: weights, WG: dY),
+    ``sum_bits`` that of a sum.
     """
 
     engine: EngineName
@@ -31,6 +33,8 @@ class EngineArray:
     skip_row_zeros: bool = True
     skip_column_zeros: bool = True
     grid: BackwardGrid = "compacted"
+    other_bits: int = 16
+    sum_bits: int = 16
 
     @property
     def weights_are_sums(self) -> bool:

@@ -174,7 +174,8 @@ def _channel_parameters(plan: Plan, layer_plan: LayerPlan) -> None:
 
 def _trained_widths(plan: Plan, name: str, prefix: str) -> list[tuple[str, int]]:
     """Keys and widths of a trained tensor and of the optimizer's moments of it."""
-    precision, widths = plan.chip.precision, [(name, plan.chip.precision.weight)]
+    precision = plan.chip.precision
+    widths: list[tuple[str, int]] = [(name, precision.weight)]
     if plan.workload.optimizer == "adam":
         widths += [(f"{prefix}moment{at}", precision.optimizer) for at in (1, 2)]
     return widths

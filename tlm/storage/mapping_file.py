@@ -143,7 +143,7 @@ def _dram(plan: Plan) -> dict[str, Any]:
         "channels": plan.chip.dram.channels,
         "row_alignment_bytes": plan.addresses.alignment,
         "tensors": {
-            name: {"address": tensor.address, "bytes": tensor.nbytes, "bits": tensor.bits}
+            name: {"address": tensor.address, "bytes": tensor.nbytes, "bits": int(tensor.bits)}
             for name, tensor in plan.addresses.tensors.items()
         },
     }
@@ -154,7 +154,7 @@ def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
         "name": layer_plan.layer.name,
         "reads": [producer.layer.name for producer in layer_plan.producers]
         or ["the network's input"],
-        "operand_bits": layer_plan.operand_bits,
+        "operand_bits": int(layer_plan.operand_bits),
         "split": {
             "k": layer_plan.cut.split.k,
             "batch": layer_plan.cut.split.batch,

@@ -19,7 +19,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
         "membrane_write", "state_write", "input_add", "bias_add", *_NORM, *_STAGE,
     ),
     "bp": (
-        "mac", "reg16", "weight_read", "weight_write", "gradient_read", "partial_read",
+        "mac", "reg16", "reg1", "weight_read", "weight_write", "gradient_read", "partial_read",
         "partial_write", "grad_op", "membrane_read", "gradient_write", "state_read",
         "reduce_add", "bias_add", *_NORM, *_STAGE,
     ),

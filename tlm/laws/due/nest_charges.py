@@ -18,7 +18,8 @@ def nest_charges(job: Facts, nest: Nest, count: NestCount, operand_bits: int) ->
     """By action of the energy table; ``operand_bits`` is the width of the layer's input."""
     engine, charges = ENGINE_OF_PHASE[nest.phase], _skipping(job, nest, count)
     adds = job.chip.core.zero_operand_adds
-    bits = WORD_BITS if engine == "bp" else operand_bits
+    precision = job.chip.precision
+    bits = precision.gradient if engine == "bp" else operand_bits
     mac = "bp.mac" if engine == "bp" else f"{engine}.mac_{'add' if operand_bits == 1 else 'mul'}"
     charges[mac] = count.macs if adds else count.useful
     charges["engine.mac_idle"] = 0 if adds else count.macs - count.useful
@@ -26,8 +27,10 @@ def nest_charges(job: Facts, nest: Nest, count: NestCount, operand_bits: int) ->
     vectors = count.streamed + count.touched  # sums that go to a buffer
     others = 2 * count.macs if engine == "wg" else count.macs + 2 * count.held
     sums = 2 * count.macs + (0 if engine == "wg" else vectors - 2 * count.fresh)
-    charges[f"{engine}.reg16"] = others + sums + 2 * count.macs * words
-    charges[f"{engine}.reg1"] = 2 * count.macs * rest
+    partner = precision.gradient if engine == "wg" else precision.weight
+    numbers = ((2 * count.macs, bits), (others, partner), (sums, precision.partial_sum))
+    charges[f"{engine}.reg16"] = sum(number * (width // WORD_BITS) for number, width in numbers)
+    charges[f"{engine}.reg1"] = sum(number * (width % WORD_BITS) for number, width in numbers)
     return charges | _buffers(engine, count, words, rest)
 
 

@@ -55,39 +55,23 @@ def validate(
 
 def _measure_all(reference: Path, quick: bool, jobs: int) -> Findings:
     from tlm.validation import dram, noc
+    from tlm.validation.closed_forms import closed_forms
+    from tlm.validation.dram_page import DramFindings
     from tlm.validation.page import Findings
 
-    points = _map(noc.measure, noc.tasks(reference, quick), jobs, "network")
-    logged = dram.logged_energies(reference)
-    bands = _bands(dram.band_rows(reference), logged, quick, jobs)
+    loads, left_out = dram.tasks(reference)  # all inputs are checked before anything is run
+    meshes, limits = noc.tasks(reference, quick), noc.limit_rows(reference)
+    points = _map(noc.measure, meshes, jobs, "network")
+    bands = _map(partial(dram.measure, quick=quick), loads, jobs, "DRAM")
     return Findings(
         mismatches=[
             (k, flits, 3 * k**4, len(noc.zero_load_mismatches(k, flits)))
             for k, flits in ((4, 1), (4, 5), (5, 3))
         ],
-        limits=list(noc.limits(reference)),
+        limits=list(noc.limits(limits)),
         curves=noc.collect(reference, points),
-        closed=list(dram.closed_forms()),
-        bands=bands,
-        single=_bands(dram.single_rows(reference), logged, quick, jobs),
+        dram=DramFindings(list(closed_forms()), bands, left_out),
     )
-
-
-def _bands(
-    rows: Sequence[dict[str, str]],
-    logged: dict[tuple[str, str, str], float],
-    quick: bool,
-    jobs: int,
-) -> list[BandPoint]:
-    keys = [(row["config"], row["trace"], row["mode"]) for row in rows]
-    tasks = [(row, logged.get(key)) for row, key in zip(rows, keys, strict=True)]
-    return _map(partial(_measure_dram, quick), tasks, jobs, "DRAM")
-
-
-def _measure_dram(quick: bool, task: tuple[dict[str, str], float | None]) -> BandPoint:
-    from tlm.validation import dram
-
-    return dram.measure(*task, quick)
 
 
 def _map(
@@ -122,7 +106,7 @@ def _draw(findings: Findings, folder: Path) -> list[str]:
 
     panels = {
         "noc-latency": [_noc_panel(fabric, findings.curves, *key) for key in PANELS],
-        "dram-latency": [_dram_panel(fabric, findings.bands, trace) for trace in DRAM_PANELS],
+        "dram-latency": [_dram_panel(fabric, findings.dram.bands, trace) for trace in DRAM_PANELS],
     }
     for name, drawn in panels.items():
         fabric.write_png(fabric.panel_figure(drawn, columns=2), folder / f"{name}.png")
@@ -163,12 +147,12 @@ def _dram_panel(fabric: Any, points: Sequence[BandPoint], trace: str) -> Any:
             (
                 point
                 for point in points
-                if (point.config, point.trace) == (config, trace)
-                and point.mode.startswith("int:")
-                and not point.saturated
+                if (point.task.config, point.task.trace) == (config, trace)
+                and point.task.mode.startswith("int:")
+                and not point.task.saturated
                 and point.latency_band is not None
             ),
-            key=lambda point: point.bandwidth,
+            key=lambda point: point.ours.bandwidth,
         )
         curves += [
             fabric.Curve(
@@ -180,8 +164,8 @@ def _dram_panel(fabric: Any, points: Sequence[BandPoint], trace: str) -> Any:
             )
             for edge in (0, 1)
         ]
-        ours = [point.latency or 0.0 for point in chosen]
-        curves.append(fabric.Curve(config, [p.bandwidth for p in chosen], ours, group=group))
+        ours = [point.ours.latency or 0.0 for point in chosen]
+        curves.append(fabric.Curve(config, [p.ours.bandwidth for p in chosen], ours, group=group))
     return fabric.CurvePanel(
         f"{trace}: least and most of the simulators (circles), ours",
         curves,

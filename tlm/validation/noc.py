@@ -186,10 +186,15 @@ class Limit:
         return abs(self.ours - self.reference) <= self.resolution
 
 
-def limits(reference: Path) -> Iterator[Limit]:
+def limit_rows(reference: Path) -> list[ReferenceRow]:
+    """The table of what virtual channels carry."""
+    return read_table(reference / "noc" / "vc_limits.csv")
+
+
+def limits(rows: Iterable[ReferenceRow]) -> Iterator[Limit]:
     """The limits of virtual channels of every modelled router."""
     window = 3000
-    for row in read_table(reference / "noc" / "vc_limits.csv"):
+    for row in rows:
         if row["router"] == NOT_MODELLED:
             continue
         key = CurveKey.of(row)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tlm.counts.core_arrays import CoreArrays
 from tlm.program.tile_draft import TileDraft
 from tlm.space.array_types import Bools
+from tlm.space.geometry import finished_rows, pool_adds
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.program import Completions
@@ -16,6 +17,7 @@ from tlm.space.tile import Extent, Message
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import product_region
 from tlm.storage.streams import Streams
+from tlm.workload.model import Pool
 
 Spill = tuple[int, tuple[Extent, ...]]  # partial dW in DRAM: the completion of its writes, where
 
@@ -152,10 +154,20 @@ def add_up_sources(
 
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
-    adds = len(layer_plan.layer.sources) - 1 + (layer_plan.layer.input_pool is not None)
-    if adds:
-        elements = fresh.size * layer_plan.addressed.feeds[0].width * length(steps)
-        tile.add_energy({f"{engine}.input_add": elements * adds})
+    source, pool = layer_plan.addressed.feeds[0], layer_plan.layer.input_pool
+    elements = fresh.size * source.width * length(steps)
+    tile.add_energy({f"{engine}.input_add": elements * (len(layer_plan.layer.sources) - 1)})
+    if pool is not None:
+        _, height, _ = pool.pooled((source.channels, source.rows, source.width))
+        rows = finished_rows(pool, fresh.rows, source.rows, height)
+        adds = window_adds(pool, replace(fresh, rows=rows), (source.rows, source.width), steps)
+        tile.add_energy({f"{engine}.input_pool": adds})
+
+
+def window_adds(pool: Pool, pooled: Region, shape: tuple[int, int], steps: Span) -> int:
+    """Additions of some pooled rows of planes of rows and columns ``shape``."""
+    planes = length(pooled.channels) * length(pooled.samples) * length(steps)
+    return planes * pool_adds(pool, pooled.rows, shape)
 
 
 def bitmap_bytes(elements: int, present: int, bits: int) -> int:

@@ -9,6 +9,7 @@ from tlm.program.builder import (
     per_sample,
     spike_bytes,
     wide_accesses,
+    window_adds,
 )
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
@@ -31,6 +32,9 @@ def soma(
     U is carried from step to step in its memory. In a wavefront, where other layers run between
     two steps and not all U fits, it is read back from where it was saved, or goes through DRAM.
     """
+    pool, shape = layer_plan.layer.current_pool, layer_plan.layer.product_shape[1:]
+    if pool is not None:
+        tile.add_energy({"fp.current_pool": window_adds(pool, ready, shape, steps)})
     if layer_plan.layer.neuron is None:
         return
     neurons = ready.size * layer_plan.layer.out_shape[2] * length(steps)
@@ -97,8 +101,11 @@ def leave_state(
                     ready.samples, steps, ready.channels, ready.rows
                 )
             )
-    pooled = layer_plan.pooled(ready)
-    if layer_plan.layer.pool is not None and layer_plan.consumers:
+    pooled, pool = layer_plan.pooled(ready), layer_plan.layer.pool
+    if pool is not None:
+        adds = window_adds(pool, pooled, layer_plan.layer.out_shape[1:], steps)
+        tile.add_energy({"fp.pool": adds})
+    if pool is not None and layer_plan.consumers:
         for name in ("spikes", "need"):
             if name in layer_plan.addressed.tensors:
                 tile.add_writes(

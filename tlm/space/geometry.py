@@ -48,6 +48,17 @@ def finished_rows(pool: Pool | None, rows: Span, height: int, pooled: int) -> Sp
     return (_complete(pool, rows[0], height, pooled), _complete(pool, rows[1], height, pooled))
 
 
+def pool_adds(pool: Pool, rows: Span, shape: tuple[int, int]) -> int:
+    """Additions, or comparisons, that a span of pooled rows of one channel costs.
+
+    A window over n elements of what is pooled, whose rows and columns are ``shape``, costs n - 1.
+    """
+    height, width = shape
+    columns = range((width + 2 * pool.padding - pool.size) // pool.stride + 1)
+    across = sum(_window(pool, x, width) for x in columns)
+    return sum(_window(pool, y, height) * across - len(columns) for y in range(*rows))
+
+
 def product_rows(layer: Layer, rows: Span) -> Span:
     """Product rows that a span of neuron rows needs; all, if currents are pooled."""
     return rows if layer.current_pool is None else (0, layer.product_shape[1])
@@ -80,6 +91,12 @@ def _rows_under(rows: Span, stride: int, padding: int, size: int, height: int) -
     """Rows, of ``height`` in all, under windows of ``size`` at a span of output rows."""
     low = max(0, rows[0] * stride - padding)
     return (low, max(low, min(height, (rows[1] - 1) * stride + size - padding)))
+
+
+def _window(pool: Pool, at: int, side: int) -> int:
+    """Elements of a side of what is pooled in the window at ``at``."""
+    first = at * pool.stride - pool.padding
+    return min(side, first + pool.size) - max(0, first)
 
 
 def _complete(pool: Pool, end: int, height: int, pooled: int) -> int:

@@ -25,6 +25,7 @@ from tlm.storage.allocation import allocate
 from tlm.storage.plan import LayerPlan, Plan, StatePolicy
 from tlm.storage.residency import choose_stores
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
+from tlm.workload.pools import pools_behind_layers
 
 
 def make_plan(
@@ -46,6 +47,7 @@ def make_plan(
     Raises:
         MappingError: the job does not fit the chip as asked.
     """
+    workload = pools_behind_layers(workload)
     chip, arrays = loaded.config, arrays_of(loaded.config)
     masks = Masks(
         workload,

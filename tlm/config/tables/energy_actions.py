@@ -16,7 +16,8 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "fp": (
         "mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read",
         "value_read", "partial_read", "partial_write", "soma_op", "membrane_read",
-        "membrane_write", "state_write", "input_add", "bias_add", *_NORM, *_STAGE,
+        "membrane_write", "state_write", "input_add", "input_pool", "pool",
+        "current_pool", "bias_add", *_NORM, *_STAGE,
     ),
     "bp": (
         "mac", "reg16", "reg1", "weight_read", "weight_write", "gradient_read", "partial_read",
@@ -26,7 +27,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "wg": (
         "mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read",
         "accumulator_write", "accumulator_read", "reduce_add", "update_op_sgd",
-        "update_op_adam", "input_add", "optimizer_read", "optimizer_write",
+        "update_op_adam", "input_add", "input_pool", "optimizer_read", "optimizer_write",
     ),
     "engine": ("scan", "queue_push", "queue_pop", "merge_add", "mac_idle"),
     "noc": ("router_bit", "link_bit"),

@@ -5,16 +5,17 @@ Counted from shapes. An action is named as in the energy table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.rows import read_rows
+from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.region import length
 from tlm.space.rounding import ceil_div
+from tlm.workload.model import Pool
 
 Use = tuple[Phase, str, int]  # phase, action, how often
 
@@ -28,7 +29,7 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
     due = {
         (phase, facts.index, action): count
         for facts in job.layers
-        for rule in (_neurons, _reductions, _biases, _scaling, _batch_norm)
+        for rule in (_neurons, _reductions, _biases, _pools, _scaling, _batch_norm)
         for phase, action, count in rule(job, facts)
     }
     last = job.layers[-1].layer
@@ -71,6 +72,45 @@ def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.NORM_GRAD if facts.exact else Phase.GRAD, "bp.bias_add", products
 
 
+def _pools(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """An addition for each element of a window but the first, of currents and of outputs."""
+    layer = facts.layer
+    if layer.current_pool is not None:
+        adds = _window_adds(layer.current_pool, layer.product_shape) * job.pairs
+        for phase in _soma_phases(facts):
+            yield phase, "fp.current_pool", adds
+    if layer.pool is not None:
+        adds = _window_adds(layer.pool, layer.out_shape) * job.pairs
+        yield Phase.NORM if facts.exact else Phase.FP, "fp.pool", adds
+
+
+def _window_adds(pool: Pool, shape: tuple[int, int, int], rows: Iterable[int] = ()) -> int:
+    """Elements in the windows over a map but one of each, element by element; all ``rows``."""
+    channels, height, width = shape
+    _, all_rows, columns = pool.pooled(shape)
+    chosen = list(rows) or range(all_rows)
+    met = _elements(pool, chosen, height) * _elements(pool, range(columns), width)
+    return channels * (met - len(chosen) * columns)
+
+
+def _elements(pool: Pool, windows: Iterable[int], side: int) -> int:
+    """Elements of one side of a map in some windows, those outside left out."""
+    starts = [at * pool.stride - pool.padding for at in windows]
+    return sum(0 <= start + tap < side for start in starts for tap in range(pool.size))
+
+
+def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
+    """Additions of the pooled inputs that the slices read in FP, each row once."""
+    shape, total = job.source_shape(facts), 0
+    for part in facts.slices:
+        rows = kernel_rows(facts.layer, facts.product_rows(part))
+        if facts.layer.kind == "linear":
+            rows = set(range(pool.pooled(shape)[1]))
+        if rows:
+            total += _window_adds(pool, shape, rows) * length(part.neurons.samples)
+    return total * job.workload.steps
+
+
 def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Frozen statistics scale every product wherever it passes, and sum for scale and shift."""
     if not facts.scaled:
@@ -110,10 +150,13 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
             least = ceil_div(bits, STATE_PORT_BITS)
             due[phase, facts.index, action] = AccessesDue(least, len(STATE_TENSORS))
-        adds = len(facts.layer.sources) - 1 + (facts.layer.input_pool is not None)
+        adds = len(facts.layer.sources) - 1
         if adds and job.input_steps(facts) > 1:
             least = adds * _inputs_read(job, facts)
             due[Phase.FP, facts.index, "fp.input_add"] = AccessesDue(least, None)
+        if facts.layer.input_pool is not None:
+            least = _inputs_pooled(job, facts, facts.layer.input_pool)
+            due[Phase.FP, facts.index, "fp.input_pool"] = AccessesDue(least, None)
     return due
 
 

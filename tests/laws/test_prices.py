@@ -20,11 +20,15 @@ CURRENTS = ("dram.energy=currents", "dram.device=DDR4-2400", "dram.bus=64 bit")
 WITH_CURRENTS = [name for name in dram_devices() if load_dram_timing(name).currents is not None]
 
 
+LANES = [f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")]
+
+
+@pytest.mark.parametrize("overrides", [[], LANES, [*LANES, "core.engines.bp.dataflow=input"]])
 @pytest.mark.parametrize("table", energy_tables())
-def test_two_readings_of_a_table_agree(table):
-    """Every action and every leakage of every table that ships."""
-    loaded = loaded_chip(f"energy={table}")
-    prices = table_prices(loaded.energy, loaded.config.core.memory)
+def test_two_readings_of_a_table_agree(table, overrides):
+    """Every action and every leakage of every table that ships, for lanes out of step too."""
+    loaded = loaded_chip(f"energy={table}", *overrides)
+    prices = table_prices(loaded.energy, loaded.config.core)
     assert len(prices) == sum(map(len, ACTIONS.values())) + len(LEAKING)
     for (component, action), entry in loaded.energy.actions.items():
         assert math.isclose(prices[f"{component}.{action}"], entry.energy_pj, rel_tol=1e-12)
@@ -72,11 +76,11 @@ def test_currents_by_hand():
 def test_an_entry_that_is_a_share_of_an_access():
     """One bit of sixteen of a port costs a sixteenth of the access."""
     loaded = loaded_chip("energy=cacti28")
-    memory = loaded.config.core.memory
+    core = loaded.config.core
     entry = {"sram": "spikes", "port": "16 bit", "share": "1 bit"}
     table = replace(loaded.energy, entries={"actions": {"fp": {"reg1": entry}}, "leakage": {}})
-    whole = sram.access_pj(memory.spikes, 16)
-    assert table_prices(table, memory) == {"fp.reg1": pytest.approx(whole / 16)}
+    whole = sram.access_pj(core.memory.spikes, 16)
+    assert table_prices(table, core) == {"fp.reg1": pytest.approx(whole / 16)}
 
 
 @pytest.mark.parametrize("action", ["activate", "read_bit", "write_bit", "refresh", "leakage"])

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tlm.config.core import Memory
+from tlm.config.core import Core, Memory
 from tlm.config.tables import sram
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.config.tables.energy import EnergyTable
@@ -24,22 +24,37 @@ PJ_OF_CHARGE = 1e-6  # 1 mA x 1 mV x 1 ps
 SCALES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
 
 
-def table_prices(table: EnergyTable, memory: Memory) -> Prices:
-    """All prices by the entries of a table's file, for a core with some memories."""
+def table_prices(table: EnergyTable, core: Core) -> Prices:
+    """All prices by the entries of a table's file, for a core."""
     actions: Any = table.entries["actions"]
     leakage: Any = table.entries["leakage"]
     prices = {
-        f"{component}.{action}": _access_or_energy(entry, memory)
+        f"{component}.{action}": _access_or_energy(entry, core.memory)
         for component, entries in actions.items()
         for action, entry in entries.items()
     }
     for component, entry in leakage.items():
         watts = _number(entry["power"], "W")
         if entry.get("memories", False):
-            watts += sum(sram.leakage_w(bits) * sram.instances(name) for name, bits in memory
+            watts += sum(sram.leakage_w(bits) * _copies(core, name) for name, bits in core.memory
                          if name != "banks")  # fmt: skip
         prices[f"{component}.{LEAKAGE}"] = watts
     return prices
+
+
+def _copies(core: Core, name: str) -> int:
+    """How many of a memory a core has: one an engine that uses it, or one a lane out of step."""
+    engines, count = core.engines, 0
+    users = {"spikes": "fw", "weights": "fb", "partial_sums": "fb", "membrane": "fb"}
+    for engine in users.get(name, "w"):
+        array = {"f": engines.fp, "b": engines.bp, "w": engines.wg}[engine]
+        holds_weights = array.dataflow == "weight"
+        apart = array.mode == "element" and (
+            (name == "partial_sums" and holds_weights)
+            or (name in ("weights", "accumulators") and not holds_weights)
+        )
+        count += {"input": array.cols}.get(array.dataflow, array.rows) if apart else 1
+    return count
 
 
 def current_prices(timing: DramTiming) -> Prices:

@@ -59,7 +59,7 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
     facts, block = nest.facts, nest.block
     some, layer = job.of_samples(block.samples), nest.facts.layer
     precision, pool = job.chip.precision, layer.input_pool
-    bits = precision.partial_sum if facts.channel_parts > 1 else precision.gradient
+    bits = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
     if pool is not None and pool.kind == "max":  # where in its window the value goes
         bits += (pool.size**2 - 1).bit_length()
     live = facts.live[slice(*block.steps), slice(*block.samples)]

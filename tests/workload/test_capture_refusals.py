@@ -249,13 +249,68 @@ def test_modules_that_cannot_be_recorded() -> None:
         Capture(nn.Sequential(nn.Conv1d(1, 2, 3)), steps=T)
 
 
-def test_unknown_neuron_of_a_framework() -> None:
-    """A learnt time constant is no constant of the layer."""
-    pytest.importorskip("spikingjelly")
-    from spikingjelly.activation_based.neuron import ParametricLIFNode
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("Synaptic", "Synaptic keeps a synaptic current.*cannot express that.*use Leaky"),
+        ("Alpha", "Alpha keeps a synaptic current"),
+        ("RLeaky", "RLeaky feeds its spikes back to itself.*use Leaky"),
+        ("Lapicque", "the equation of Lapicque is not known.*declare it"),
+    ],
+)
+def test_neurons_of_snntorch_that_no_equation_here_expresses(kind: str, expected: str) -> None:
+    """ "Declare it" is said only where a declaration might do."""
+    snn = pytest.importorskip("snntorch")
+    options = {"Synaptic": {"alpha": 0.8}, "Alpha": {"alpha": 0.95},
+               "RLeaky": {"linear_features": 5}}  # fmt: skip
+    net = Net()
+    net.lif2 = getattr(snn, kind)(beta=0.9, **options.get(kind, {}))
+    with pytest.raises(WorkloadError, match=expected):
+        Capture(net, steps=T)
 
-    with pytest.raises(WorkloadError, match=r"neurons=\{ParametricLIFNode: declare"):
-        Capture(nn.Sequential(nn.Linear(2, 2), ParametricLIFNode()), steps=T)
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("ParametricLIFNode", "learns parameters of its own.*use LIFNode"),
+        ("QIFNode", "not linear below its threshold"),
+    ],
+)
+def test_neurons_of_spikingjelly_that_no_equation_here_expresses(kind: str, expected: str) -> None:
+    """One true line each."""
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    net = Net()
+    net.lif2 = getattr(neuron, kind)()
+    with pytest.raises(WorkloadError, match=expected):
+        Capture(net, steps=T)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_declared_neuron_that_learns_its_threshold(inside: bool) -> None:
+    """Its gradient and update would be work that nothing counts; a fixed one records."""
+
+    class Threshold(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.level = nn.Parameter(torch.ones(()))
+
+    class Learning(LIF):
+        def __init__(self) -> None:
+            super().__init__(lif_neuron())
+            if inside:
+                self.part = Threshold()
+            else:
+                self.level = nn.Parameter(torch.ones(()))
+
+    net = Net()
+    net.lif2 = Learning()
+    with pytest.raises(
+        WorkloadError, match=r"lif2\.(part\.)?level: .*must be constants.*requires_grad_"
+    ):
+        Capture(net, steps=T, neurons={Learning: Declared(lif_neuron())})
+    for parameter in net.lif2.parameters():
+        parameter.requires_grad_(False)
+    record(net)
 
 
 def test_state_left_over() -> None:

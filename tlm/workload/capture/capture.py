@@ -199,6 +199,7 @@ def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str
             continue
         equation = equation_of(name, module, declared)
         if equation is not None:
+            _check_constant(name, module)
             recorded[name] = RecordedModule(module, "neuron", equation)
             inside = (*inside, f"{name}.")
             continue
@@ -212,3 +213,13 @@ def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str
                 "put its weights into one of these, or declare it as a neuron"
             )
     return recorded
+
+
+def _check_constant(name: str, neuron: Module) -> None:
+    """Refuse a neuron that learns: its gradients and updates would be work that is not counted."""
+    for parameter, value in neuron.named_parameters():
+        if value.requires_grad:
+            raise WorkloadError(
+                f"{name}.{parameter}: a neuron's parameters must be constants, since a job holds "
+                "no gradient and no update of them; fix it with requires_grad_(False)"
+            )

@@ -98,7 +98,7 @@ def _spikingjelly(name: str, module: Any) -> Declared:
     """H = V + (I - (V - v_reset)) / tau, or with I whole; v_reset None means a soft reset."""
     kind = type(module).__name__
     if kind not in ("LIFNode", "IFNode", "SimpleLIFNode", "SimpleIFNode"):
-        raise _unknown(name, kind)
+        raise _inexpressible(name, kind, "LIFNode")
     surrogate = measure(f"{name}.surrogate_function", module.surrogate_function)
     hard = module.v_reset is not None
     rest = float(module.v_reset) if hard else 0.0
@@ -126,9 +126,13 @@ def _spikingjelly(name: str, module: Any) -> Declared:
 def _snntorch(name: str, module: Any) -> Declared:
     """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated."""
     kind = type(module).__name__
-    plain = not (module.inhibition or module.state_quant or module.surrogate_disable)
-    if kind != "Leaky" or not plain or not module.reset_delay:
-        raise _unknown(name, kind)
+    if kind != "Leaky":
+        raise _inexpressible(name, kind, "Leaky")
+    options = [key for key in ("inhibition", "state_quant", "surrogate_disable")
+               if getattr(module, key)]  # fmt: skip
+    if options or not module.reset_delay:
+        option = f"{options[0]}={getattr(module, options[0])}" if options else "reset_delay=False"
+        raise WorkloadError(f"{name}: Leaky with {option} is not modelled; leave the option out")
     if _scalar(f"{name}.graded_spikes_factor", module.graded_spikes_factor) != 1:
         raise WorkloadError(f"{name}: expected spikes of 0 and 1; use graded_spikes_factor=1")
     beta = min(1.0, max(0.0, _scalar(f"{name}.beta", module.beta)))
@@ -174,8 +178,36 @@ def _scalar(where: str, value: Any) -> float:
     return float(value)
 
 
-def _unknown(name: str, kind: str) -> WorkloadError:
+def _inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
+    """Why a job cannot hold a framework's neuron, where its kind says so."""
+    form = "H[t] = decay V[t-1] + gain I[t] + offset with constant numbers"
+    for reason, kinds in _BEYOND.items():
+        if kind in kinds:
+            return WorkloadError(
+                f"{name}: {kind} {reason}; a job's neuron is {form}, which cannot express that, "
+                f"declared or not; use {plain}"
+            )
     return WorkloadError(
-        f"{name}: the equation of {kind} with these options is not known; declare it: "
-        f"Capture(net, steps=T, neurons={{{kind}: declare(decay=..., spike=...)}})"
+        f"{name}: the equation of {kind} is not known; a job's neuron is {form}: if that is what "
+        f"{kind} does, declare it: Capture(net, steps=T, neurons={{{kind}: declare(decay=..., "
+        f"spike=...)}}); else use {plain}"
     )
+
+
+_BEYOND = {
+    "keeps a synaptic current beside its membrane": (
+        "Synaptic", "Alpha", "RSynaptic", "CUBALIFNode",
+    ),
+    "feeds its spikes back to itself": ("RLeaky",),
+    "is a gated recurrent cell": ("SLSTM", "SConv2dLSTM"),
+    "learns parameters of its own": (
+        "ParametricLIFNode", "KLIFNode", "GatedLIFNode", "MPBNBaseNode", "MPBNLIFNode",
+    ),
+    "has a second variable that adapts or resonates": (
+        "AdaptBaseNode", "IzhikevichNode", "ComplementaryLIFNode", "RAFNode",
+    ),
+    "is not linear below its threshold": ("QIFNode", "EIFNode"),
+    "fires other values than 0 and 1": ("TernaryIFNode", "ILIFNode", "LIAFNode"),
+    "is trained without back-propagation through time": ("OTTTLIFNode", "SLTTLIFNode"),
+}  # fmt: skip
+"""What a neuron of one state and constant parameters cannot express, and who has it."""

@@ -14,7 +14,7 @@ from tlm.config.tables.dram_timing import dram_devices, load_dram_timing
 from tlm.config.tables.energy import energy_tables
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
 from tlm.hardware.energy import with_currents
-from tlm.laws.prices import current_prices, table_prices
+from tlm.laws.prices import bit_prices, current_prices, table_prices
 
 CURRENTS = ("dram.energy=currents", "dram.device=DDR4-2400", "dram.bus=64 bit")
 WITH_CURRENTS = [name for name in dram_devices() if load_dram_timing(name).currents is not None]
@@ -23,12 +23,22 @@ WITH_CURRENTS = [name for name in dram_devices() if load_dram_timing(name).curre
 LANES = [f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")]
 
 
-@pytest.mark.parametrize("overrides", [[], LANES, [*LANES, "core.engines.bp.dataflow=input"]])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["dram.device=HBM2E-3200", "dram.bus=64 bit"],
+        LANES,
+        [*LANES, "core.engines.bp.dataflow=input"],
+    ],
+)
 @pytest.mark.parametrize("table", energy_tables())
 def test_two_readings_of_a_table_agree(table, overrides):
     """Every action and every leakage of every table that ships, for lanes out of step too."""
     loaded = loaded_chip(f"energy={table}", *overrides)
     prices = table_prices(loaded.energy, loaded.config.core)
+    timing = load_dram_timing(loaded.config.dram.device)
+    prices |= bit_prices(loaded.energy, loaded.config.dram.energy, timing)
     assert len(prices) == sum(map(len, ACTIONS.values())) + len(LEAKING)
     for (component, action), entry in loaded.energy.actions.items():
         assert math.isclose(prices[f"{component}.{action}"], entry.energy_pj, rel_tol=1e-12)

@@ -48,7 +48,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "dram.policy": ("ready-first", "hits-first"),
     "dram.page": ("open", "closed"),
     "dram.latency": ("1 ns", "60 ns"),
-    "dram.energy": ("table", "currents"),
+    "dram.energy": ("auto", "table", "device", "currents"),
     "mapping.split": (
         "auto", "k", "batch", "spatial", "k+batch", "k+spatial", "batch+spatial",
         "placed", "placed+k", "placed+batch", "placed+spatial", "placed+k+spatial",

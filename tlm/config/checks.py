@@ -72,7 +72,7 @@ def dram_problems(dram: Dram, mesh: Mesh, noc: Noc) -> Iterator[str]:
         yield (
             "dram.energy: currents price commands, and dram.model=ideal issues none, so that "
             "activates and refreshes would cost nothing; use dram.model=controller, or "
-            "dram.energy=table"
+            "dram.energy=auto"
         )
     if dram.nodes != "edges":
         yield from _node_problems(dram.nodes, dram.channels, mesh)

@@ -66,7 +66,9 @@ class Dram(Section):
 
     ``nodes`` says at which mesh nodes the channels attach: one node per channel, or ``edges``, the
     middles of the four edges in turn. ``latency`` is that of the ideal model only.
-    ``energy``: the DRAM's energies come from the energy table, or from the device's currents.
+    ``energy``: the DRAM's energies come from the energy table (``table``), by the bit from the
+    device's file (``device``), or from its supply currents (``currents``); ``auto`` takes the
+    table's for the devices that it means, and the device's own for any other.
     """
 
     model: Literal["ideal", "controller"]
@@ -82,4 +84,4 @@ class Dram(Section):
     policy: Literal["ready-first", "hits-first"] = "ready-first"
     page: Literal["open", "closed"]
     latency: Picoseconds
-    energy: Literal["table", "currents"]
+    energy: Literal["auto", "table", "device", "currents"]

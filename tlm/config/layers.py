@@ -141,7 +141,13 @@ def _check_device(chip: ChipConfig, place: Callable[[KeyPath], str]) -> None:
     if chip.dram.energy == "currents" and timing.currents is None:
         raise ConfigError(
             f"{place(('dram', 'energy'))}: dram.energy: no supply currents are known of "
-            f"{timing.name}; use dram.energy=table, or a device file with a block currents"
+            f"{timing.name}; use dram.energy=auto, or a device file with a block currents"
+        )
+    if chip.dram.energy == "device" and timing.energy is None:
+        raise ConfigError(
+            f"{place(('dram', 'energy'))}: dram.energy: the file of {timing.name} states no "
+            "energy; use dram.energy=auto, or add a block energy with read_bit, write_bit, source "
+            "and confidence"
         )
     if chip.dram.bus != timing.bus_bits:
         raise ConfigError(

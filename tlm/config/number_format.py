@@ -46,9 +46,9 @@ class NumberFormat(int):
 
     def __new__(cls, bits: int, name: str = "") -> NumberFormat:
         """The format ``name`` of ``bits``."""
-        made = super().__new__(cls, bits)
-        made.name = name
-        return made
+        number = super().__new__(cls, bits)
+        number.name = name
+        return number
 
     @property
     def encoding(self) -> Encoding:

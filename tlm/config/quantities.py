@@ -46,7 +46,11 @@ DelayCycles = Annotated[
     BeforeValidator(partial(units.parse, units.DELAY)),
     PlainSerializer(partial(units.show, units.DELAY)),
 ]
-Picojoules = Annotated[float, BeforeValidator(partial(units.parse, units.ENERGY))]
+Picojoules = Annotated[
+    float,
+    BeforeValidator(partial(units.parse, units.ENERGY)),
+    PlainSerializer(partial(units.show, units.ENERGY)),
+]
 SquareMicrometres = Annotated[float, BeforeValidator(partial(units.parse, units.AREA))]
 Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]
 

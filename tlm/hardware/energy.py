@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from tlm.config.tables.dram_energy import command_energy
 from tlm.config.tables.dram_timing import DramTiming
-from tlm.config.tables.energy import Action, EnergyTable, Leakage
+from tlm.config.tables.energy import EnergyTable, Leakage
 from tlm.config.tables.energy_actions import LEAKAGE
+from tlm.config.tables.priced import Action
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.space.phase import Phase

@@ -14,7 +14,7 @@ from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import EnergyRow
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.laws.check import Check
-from tlm.laws.prices import current_prices, table_prices
+from tlm.laws.prices import bit_prices, current_prices, table_prices
 from tlm.space.phase import ENGINES
 
 RELATIVE_ERROR = 1e-9  # of energy sums in another order
@@ -107,6 +107,7 @@ def _routers(chip: Chip) -> int:
 def energy_prices(chip: Chip, bill: Bill) -> Iterator[Check]:
     """Every row has the price that the table's file, or the device's currents, give its action."""
     prices = table_prices(bill.table, chip.config.core)
+    prices |= bit_prices(bill.table, chip.config.dram.energy, chip.timing)
     if chip.config.dram.energy == "currents":
         prices |= current_prices(chip.timing)
     wrong = []

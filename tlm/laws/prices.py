@@ -57,6 +57,17 @@ def _copies(core: Core, name: str) -> int:
     return count
 
 
+def bit_prices(table: EnergyTable, choice: str, timing: DramTiming) -> Prices:
+    """A device's own prices by the bit, where ``dram.energy`` or the table asks for them."""
+    means: Any = table.entries.get("dram_devices", [])
+    stranger = bool(means) and timing.name not in means
+    if timing.energy is None or not (choice == "device" or (choice == "auto" and stranger)):
+        return {}
+    read_pj, write_pj = timing.energy.read_bit, timing.energy.write_bit
+    commands = {"dram.activate": 0.0, "dram.refresh": 0.0}  # included in the bits
+    return commands | {"dram.read_bit": read_pj, "dram.write_bit": write_pj}
+
+
 def current_prices(timing: DramTiming) -> Prices:
     """The prices of a channel by the supply currents of its device."""
     c, clock = timing.currents, timing.tck_ps

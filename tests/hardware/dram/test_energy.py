@@ -4,7 +4,7 @@ import pytest
 
 from tlm.config import load_chip
 from tlm.config.tables.dram_energy import command_energy
-from tlm.config.tables.dram_timing import dram_devices, load_dram_timing
+from tlm.config.tables.dram_timing import DEVICE_FOLDER, dram_devices, load_dram_timing
 from tlm.errors import ConfigError
 from tlm.hardware.dram.driver import DramLoad, drive
 from tlm.hardware.dram.energy import channel_energy
@@ -44,13 +44,55 @@ def test_energy_of_a_run(pattern, map_, page, logged_uj):
     assert energy.total_pj / 1e6 == pytest.approx(logged_uj, rel=0.05)
 
 
+def chip_with(name: str) -> list[str]:
+    """The overrides that give a chip a DRAM device."""
+    return [f"dram.device={name}", f"dram.bus={load_dram_timing(name).bus_bits} bit"]
+
+
+@pytest.mark.parametrize("name", dram_devices())
+def test_energy_follows_the_device(name):
+    """A device that the table does not mean has the price of its own file, with its source."""
+    timing = load_dram_timing(name)
+    for energy in ("auto", "device"):
+        table = load_chip("neuromc-20", [*chip_with(name), f"dram.energy={energy}"]).energy
+        entry = table.actions["dram", "read_bit"]
+        meant = energy == "auto" and name == "LPDDR4-3200"
+        assert entry.energy_pj == (1300 / 64 if meant else timing.energy.read_bit)
+        assert ("SJ: dram" in entry.source) == meant
+    table = load_chip("neuromc-20", [*chip_with(name), "dram.energy=table"]).energy
+    assert table.pj("dram", "write_bit") == 1300 / 64
+    confidence = "published" if name == "LPDDR4-3200" else "assumed"
+    assert table.actions["dram", "write_bit"].confidence == confidence
+
+
+def test_a_price_by_the_bit_is_that_of_the_currents():
+    """LPDDR4-3200: read and write bursts above standby, per bit, rounded to 0.1 pJ."""
+    timing = load_dram_timing("LPDDR4-3200")
+    each, bits = command_energy(timing, timing.currents), timing.burst_bytes * 8
+    assert timing.energy.read_bit == pytest.approx(each.read_pj / bits, abs=0.06)
+    assert timing.energy.write_bit == pytest.approx(each.write_pj / bits, abs=0.06)
+
+
+def test_a_device_without_a_price_keeps_the_table_s_as_assumed(tmp_path):
+    """A timing file of one's own that states no energy."""
+    text = (DEVICE_FOLDER / "HBM2E-3200.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.partition("energy:")[0], encoding="utf-8")
+    overrides = [f"dram.device={path}", "dram.bus=64 bit"]
+    entry = load_chip("neuromc-20", overrides).energy.actions["dram", "read_bit"]
+    assert (entry.energy_pj, entry.confidence) == (1300 / 64, "assumed")
+    assert "no price of mine" in entry.source
+    with pytest.raises(ConfigError, match="the file of mine states no energy"):
+        load_chip("neuromc-20", [*overrides, "dram.energy=device"])
+
+
 def test_no_currents_no_energy():
     """A device whose currents nobody publishes gives none, and a chip that asks is refused."""
-    timing = load_dram_timing("LPDDR4-3200")
+    timing = load_dram_timing("LPDDR5-6400")
     measured = drive(timing, requests("seq_rd", 50, PatternGeometry()), DramLoad())
     assert channel_energy(timing, measured.counters, measured.time_ps) is None
-    with pytest.raises(ConfigError, match="no supply currents are known of LPDDR4-3200"):
-        load_chip("neuromc-20", ["dram.energy=currents"])
+    with pytest.raises(ConfigError, match="no supply currents are known of LPDDR5-6400"):
+        load_chip("neuromc-20", [*chip_with("LPDDR5-6400"), "dram.energy=currents"])
 
 
 def test_every_device_serves_streams_near_its_peak():

@@ -1,4 +1,4 @@
-"""Supply currents of a DRAM device, as the block ``currents`` of its file gives them."""
+"""Energy of a DRAM device: the blocks ``currents`` and ``energy`` of its file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tlm.config.quantities import Section
+from tlm.config.quantities import Picojoules, Section
+from tlm.config.tables.table_file import Confidence
 
 Positive = Annotated[int, Field(ge=1, le=100_000)]  # 100 A or V
 # Pairs of currents of which the first cannot be smaller: it includes what the second is.
@@ -52,3 +53,12 @@ class DramCurrents(Section):
                     f"{command}: expected {standby} = {high} or more, got {low}: its energy would "
                     "be negative"
                 )
+
+
+class DramEnergy(Section):
+    """Energy of one bit read and written, activates, refreshes and interface included."""
+
+    read_bit: Picojoules
+    write_bit: Picojoules
+    source: str
+    confidence: Confidence

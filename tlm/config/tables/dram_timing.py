@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from tlm.config import units
 from tlm.config.problems import validated
 from tlm.config.quantities import Section
-from tlm.config.tables.dram_currents import DramCurrents
+from tlm.config.tables.dram_currents import DramCurrents, DramEnergy
 from tlm.config.yaml_file import read_mapping
 from tlm.errors import ConfigError
 
@@ -108,6 +108,7 @@ class DramTiming(Section):
         0  # of the CAS (LPDDR5) before a RD or WR that finds no strobe
     )
     currents: DramCurrents | None = None  # data-sheet currents, where a file gives them
+    energy: DramEnergy | None = None  # what a bit costs, interface included
 
     @property
     def burst_bytes(self) -> int:

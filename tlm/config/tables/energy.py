@@ -7,27 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tlm.config import units
 from tlm.config.chip import ChipConfig
 from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
 from tlm.config.tables import core_sram, sram
+from tlm.config.tables.dram_prices import dram_prices
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
+from tlm.config.tables.priced import Action
 from tlm.config.tables.table_file import Confidence, read_table, table_names
 from tlm.errors import ConfigError
 
 ENERGY_FOLDER = Path(__file__).parent.parent / "energy"
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Energy of one action in pJ."""
-
-    energy_pj: float
-    source: str
-    confidence: Confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +94,7 @@ class _EnergyFile(Section):
     schema_version: Literal[1]
     name: str
     node: str
+    dram_devices: list[str] = Field(default_factory=list)
     actions: dict[str, dict[str, _ActionEntry]]
     leakage: dict[str, _LeakageEntry]
 
@@ -126,15 +120,16 @@ def load_energy(
     problems = _coverage(file, table.where)
     if problems:
         raise ConfigError("\n".join(problems))
+    actions = {
+        (part, action): _action(entry, chip, f"{table.where}: actions.{part}.{action}")
+        for part, entries in file.actions.items()
+        for action, entry in entries.items()
+    }
     return EnergyTable(
         name=file.name,
         node=file.node,
         path=table.path,
-        actions={
-            (part, action): _action(entry, chip, f"{table.where}: actions.{part}.{action}")
-            for part, entries in file.actions.items()
-            for action, entry in entries.items()
-        },
+        actions=actions | dram_prices(actions, file.dram_devices, chip),
         leakage={
             component: Leakage(
                 entry.power + (core_sram.leakage_w(chip.core) if entry.memories else 0.0),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+import numpy as np
+
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import read_rows
@@ -74,6 +76,10 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     if norm is None or not facts.exact:
         return
     products = prod(layer.product_shape) * job.pairs
+    if facts.state == "recompute" and layer.neuron is not None:  # U follows from the currents
+        neurons = prod(layer.out_shape) * job.pairs
+        yield Phase.GRAD, "bp.norm_scale", neurons
+        yield Phase.GRAD, "fp.soma_op", neurons
     channels = layer.out_shape[0] * (job.workload.steps if norm.per_step else 1)
     yield Phase.FP, "fp.norm_stat", products
     yield Phase.NORM, "fp.norm_op", products
@@ -93,10 +99,15 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
             least = ceil_div(bits, STATE_PORT_BITS)
             due[phase, facts.index, action] = AccessesDue(least, len(STATE_TENSORS))
+        for phase, action, bits in _currents_read(job, facts):
+            accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
+            due[phase, facts.index, action] = accesses
         adds = len(facts.layer.sources) - 1 + (facts.layer.input_pool is not None)
         if adds and job.input_steps(facts) > 1:
             least = adds * _inputs_read(job, facts)
             due[Phase.FP, facts.index, "fp.input_add"] = AccessesDue(least, None)
+            least = adds * _inputs_met(job, facts)
+            due[Phase.WG, facts.index, "wg.input_add"] = AccessesDue(least, None)
     return due
 
 
@@ -121,6 +132,16 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.UPDATE, "wg.optimizer_write", bits
 
 
+def _currents_read(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """Behind batch statistics BP reads Y and dL/dI, and Y again where U follows from it."""
+    if not facts.exact:
+        return
+    precision, products = job.chip.precision, prod(facts.layer.product_shape) * job.pairs
+    yield Phase.NORM_GRAD, "bp.norm_read", products * (precision.membrane + precision.gradient)
+    if facts.state == "recompute" and facts.layer.neuron is not None:
+        yield Phase.GRAD, "bp.norm_read", products * precision.membrane
+
+
 def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """(phase, action, bits of S and m)."""
     if facts.layer.neuron is None:
@@ -134,6 +155,17 @@ def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 def _soma_phases(facts: LayerFacts) -> list[Phase]:
     """The phases that run the neurons of a layer."""
     return [Phase.NORM if facts.exact else Phase.FP, *[Phase.RECOMPUTE] * facts.recomputed]
+
+
+def _inputs_met(job: Facts, facts: LayerFacts) -> int:
+    """Elements of one source that WG meets, each once: those of samples with any dY."""
+    channels, height, width = job.source_shape(facts)
+    alive = np.any(facts.live, axis=0).astype(np.int64)
+    rows = sum(
+        len(read_rows(facts, part, height)) * int(alive[slice(*part.neurons.samples)].sum())
+        for part in facts.slices
+    )
+    return rows * width * channels
 
 
 def _inputs_read(job: Facts, facts: LayerFacts) -> int:

@@ -14,6 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import InterruptedRunError, TlmError
+from tlm.files import printable
 from tlm.running.interrupts import Abort, CtrlC
 from tlm.version import __version__
 
@@ -106,6 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``python -m tlm``; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a name may hold what the terminal cannot write
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     with CtrlC() as ctrl_c:
         return _run(words, ctrl_c)
 
@@ -169,5 +174,5 @@ def _usage(text: str, words: Sequence[str]) -> str:
 
 
 def _complain(text: str) -> None:
-    for line in text.splitlines():
-        print(f"tlm: {line}", file=sys.stderr)
+    for line in text.split("\n"):
+        print(f"tlm: {printable(line)}", file=sys.stderr)

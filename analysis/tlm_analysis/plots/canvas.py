@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -16,30 +19,36 @@ BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
 BROWN, WARNING = "#8B5A2B", "#8A1C00"
 LIGHT_GREY, GREY, DARK = "#E4E4E4", "#9A9A9A", "#222222"
+_LOOK: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 13,
+    "figure.labelsize": 13,
+    "axes.titlesize": 15,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": DARK,
+    "axes.labelcolor": DARK,
+    "text.color": DARK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "xtick.color": DARK,
+    "ytick.color": DARK,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "tlm",
+}
 
 
-def style() -> AbstractContextManager[None]:
-    """The look; a figure must be both drawn and saved inside it."""
-    return mpl.rc_context(
-        {
-            "font.family": "DejaVu Sans",
-            "font.size": 13,
-            "figure.labelsize": 13,
-            "axes.titlesize": 15,
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.edgecolor": DARK,
-            "axes.labelcolor": DARK,
-            "text.color": DARK,
-            "xtick.color": DARK,
-            "ytick.color": DARK,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-            "hatch.linewidth": 0.6,
-            "svg.hashsalt": "tlm",
-        }
-    )
+@contextmanager
+def style() -> Iterator[None]:
+    """The look; a figure must be both drawn and saved inside it.
+
+    A letter of a name that the font lacks is drawn as a box, without a warning.
+    """
+    with warnings.catch_warnings(), mpl.rc_context(_LOOK):
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield
 
 
 def new_figure(height_inch: float = HEIGHT_INCH) -> Figure:

@@ -48,12 +48,16 @@ class LoadedChip:
 
 
 def load_chip(
-    source: str | Path, overrides: Sequence[str] = (), mapping: ValueSource | None = None
+    source: str | Path,
+    overrides: Sequence[str] = (),
+    mapping: ValueSource | None = None,
+    imposed: Sequence[str] = (),
 ) -> LoadedChip:
     """Load and check the chip ``source``, a preset's name or a file, with ``--set`` overrides.
 
     ``mapping`` is what a mapping file sets; it stands above the chip's files and below the
-    overrides (see :func:`tlm.config.sources.mapping_source`).
+    overrides (see :func:`tlm.config.sources.mapping_source`). The overrides become part of the
+    chip's name; ``imposed`` ones, which no user chose, win over all and do not.
 
     Raises:
         ConfigError: nothing of that name, or anything wrong in it: one line for each problem,
@@ -62,8 +66,10 @@ def load_chip(
     sources = chip_sources(source)
     named = sources[-1]
     sources += [mapping] if mapping is not None else []
-    sources += [override_source(text) for text in overrides]
+    sources += [override_source(text) for text in (*overrides, *imposed)]
     values, setters = _merge(sources)
+    if isinstance(name := values.get(("name",)), str):
+        values["name",] = _label(name, overrides)
 
     def place(key: KeyPath) -> str:
         return _where(key, setters, named)
@@ -83,6 +89,19 @@ def load_chip(
         },
         published=named.published,
     )
+
+
+def _label(name: str, overrides: Sequence[str]) -> str:
+    """The name of a chip of which something was set, the last value of each key."""
+    changes = {}
+    for text in overrides:
+        key, _, value = text.partition("=")
+        changes[key.strip()] = " ".join(value.split())
+    changes.pop("name", None)
+    listed = ", ".join(f"{key}={value}" for key, value in changes.items())
+    if not listed:
+        return name
+    return f"{name}{', ' if ' + ' in name else ' + '}{listed}"
 
 
 def _note(key: KeyPath, sources: Sequence[ValueSource], setter: ValueSource) -> str:

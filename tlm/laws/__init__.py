@@ -16,6 +16,7 @@ file                      laws
 ``dram_commands.py``       Sampled DRAM commands keep every timing of the device's data sheet.
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
 ``message_sizes.py``      Every message has the bytes that its data take.
+``occupancy.py``          What a plan keeps in the memories of a core fits there, at every turn.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
 ``array_work.py``         Slots, cycles and words of sampled tiles follow from the masks.
@@ -38,6 +39,7 @@ from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
 from tlm.laws.message_sizes import message_sizes
+from tlm.laws.occupancy import occupancy
 from tlm.laws.order import arrivals, group_departures
 from tlm.laws.timing import engine_time, refreshes
 from tlm.laws.traffic import dram_traffic, flit_traffic, message_traffic, reduction_traffic
@@ -65,6 +67,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *weight_fetches(program, due),
         *weight_buffers(program, due),
         *dram_contents(program, due),
+        *occupancy(program, due),
         *arrivals(program, due),
         *group_departures(program),
         *results(chip, due),

@@ -20,6 +20,7 @@ from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import input_bits, pooled_need
 from tlm.laws.due.rows import kernel_rows, pooled_rows
+from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
 from tlm.space.program import Program
 from tlm.space.region import Slice, Span, length
@@ -68,13 +69,13 @@ def claims(job: Facts) -> Iterator[Claim]:
     """Everything that stays in the cores between two tiles."""
     last = 2 * len(job.layers) - 1  # BP of layer i takes turn last - i
     for facts in job.layers:
-        index = facts.index
+        index, asked = facts.index, _asked(job, facts)
         for part in facts.slices:
             samples = _present(job, part)
             for name, bits, turns in (
                 ("spikes", _inputs(job, facts, part, samples),
                  range(min(facts.producers, default=index), index + 1)),
-                ("spike_gradients", _arriving(job, facts, part, samples),
+                ("spike_gradients", _arriving(job, facts, part, asked[slice(*samples)]),
                  range(last - max(facts.consumers, default=index), last - index + 1)),
                 ("batch_norm", _currents(job, facts, part), range(index, last - index + 1)),
                 ("accumulators", _dW(job, facts, part), range(last - index, last - index + 1)),
@@ -103,16 +104,24 @@ def _inputs(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
     return each * length(samples) * bits
 
 
-def _arriving(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
-    """Partial dS of all readers; where BP skips outputs, of the neurons that need one."""
+def _asked(job: Facts, facts: LayerFacts) -> Ints:
+    """How many dS arrive of every sample, channel and pooled row: where BP skips outputs, those
+    that are needed.
+    """
+    bp, (channels, rows, width) = job.chip.core.engines.bp, facts.layer.pooled_shape
+    if bp.mode != "dense" and bp.skip_outputs and facts.dS_sent:
+        need = pooled_need(facts.layer, job.recording)
+        return np.asarray(need.sum(axis=(0, 4), dtype=np.int64))
+    shape = (job.workload.batch, channels, rows)
+    return np.full(shape, width * job.workload.steps, np.int64)
+
+
+def _arriving(job: Facts, facts: LayerFacts, part: Slice, asked: Ints) -> int:
+    """Partial dS of all readers."""
     if not facts.dS_sent or not facts.consumers:
         return 0
-    bp, precision = job.chip.core.engines.bp, job.chip.precision
-    need = pooled_need(facts.layer, job.of_samples(samples))
-    need = need[:, :, slice(*part.neurons.channels), sorted(pooled_rows(facts.layer, part))]
-    elements = need.size
-    if bp.mode != "dense" and bp.skip_outputs:
-        elements = int(np.count_nonzero(need))
+    precision, rows = job.chip.precision, sorted(pooled_rows(facts.layer, part))
+    elements = int(asked[:, slice(*part.neurons.channels), rows].sum())
     return elements * sum(
         reader.channel_parts
         * (precision.partial_sum if reader.channel_parts > 1 else precision.gradient)

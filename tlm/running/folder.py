@@ -17,13 +17,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tlm.errors import DiskFullError, TraceError
+from tlm.errors import DISK_FULL, DiskFullError, TraceError, write_errors
 from tlm.files import printable, read_regular
 
 LOCK_NAME = ".lock"
 RESERVE_NAME = ".reserve"
 RESERVE_BYTES = 2 << 20  # for the results of a run whose disk fills up meanwhile
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOT = Path("runs")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
 
@@ -42,7 +41,7 @@ def write_atomic(path: Path, text: str) -> None:
         DiskFullError: there is no room for it.
         TraceError: the file cannot be written for another reason.
     """
-    try:
+    with write_errors(path):
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             with temporary.open("x", encoding="utf-8", newline="") as file:
@@ -53,9 +52,6 @@ def write_atomic(path: Path, text: str) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-    except OSError as error:
-        kind = DiskFullError if error.errno in DISK_FULL else TraceError
-        raise kind(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from tlm.errors import write_errors
+
 WIDTH_INCH, HEIGHT_INCH, DPI = 12.8, 8.0, 100  # 1280 x 800 pixels
 
 # Okabe and Ito, "Color universal design" (2008): distinct to readers of any colour vision.
@@ -66,9 +68,13 @@ def mark(figure: Figure, note: str) -> Figure:
 
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file; equal figures, equal bytes."""
+    return _drawn(figure, "png", {"Software": None})
+
+
+def _drawn(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
     file = BytesIO()
     with style():
-        figure.savefig(file, format="png", metadata={"Software": None})
+        figure.savefig(file, format=form, metadata=metadata)
     return file.getvalue()
 
 
@@ -77,8 +83,9 @@ def save(figure: Figure, run_dir: Path, name: str) -> list[Path]:
     folder = run_dir / "plots"
     folder.mkdir(parents=True, exist_ok=True)
     raster, vector = folder / f"{name}.png", folder / f"{name}.svg"
-    raster.write_bytes(png(figure))
+    with write_errors(raster):
+        raster.write_bytes(png(figure))
     figure.set_layout_engine("none")  # what has been laid out stays: it is half of the time
-    with style():
-        figure.savefig(vector, metadata={"Date": None, "Creator": None})
+    with write_errors(vector):
+        vector.write_bytes(_drawn(figure, "svg", {"Date": None, "Creator": None}))
     return [raster, vector]

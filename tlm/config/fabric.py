@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from tlm.config.core import period_ps
-from tlm.config.quantities import Bits, Bytes, Count, DelayCycles, Hertz, Picoseconds, Section
+from tlm.config.quantities import Bits, Bytes, Count, DelayCycles, Hertz, Latency, Section
 
 
 class Mesh(Section):
@@ -80,5 +80,5 @@ class Dram(Section):
     write_high: Count
     write_low: Count
     page: Literal["open", "closed"]
-    latency: Picoseconds
+    latency: Latency
     energy: Literal["table", "currents"]

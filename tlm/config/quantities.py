@@ -31,10 +31,10 @@ Hertz = Annotated[
     BeforeValidator(partial(units.parse, units.FREQUENCY)),
     PlainSerializer(partial(units.show, units.FREQUENCY)),
 ]
-Picoseconds = Annotated[
+Latency = Annotated[
     int,
-    BeforeValidator(partial(units.parse, units.TIME)),
-    PlainSerializer(partial(units.show, units.TIME)),
+    BeforeValidator(partial(units.parse, units.LATENCY)),
+    PlainSerializer(partial(units.show, units.LATENCY)),
 ]
 Cycles = Annotated[
     int,

@@ -15,6 +15,13 @@ TlmError                exit code 2: bad input, one clear line
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class TlmError(Exception):
     """Base of all errors; the command line prints its text on one line and exits ``exit_code``."""
@@ -72,3 +79,19 @@ class DeadlockError(TlmError):
     """No event is left although work is; the text names who waits for what."""
 
     exit_code = 4
+
+
+@contextmanager
+def write_errors(path: Path, kind: type[TlmError] = TraceError) -> Iterator[None]:
+    """While ``path`` is written: what the system refuses is an error that names it.
+
+    Raises:
+        DiskFullError: there is no room for it.
+        TlmError: of class ``kind``, it cannot be written for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        kind = DiskFullError if error.errno in DISK_FULL else kind
+        reason = error.strerror or str(error)
+        raise kind(f"{path}: cannot be written ({reason.splitlines()[0]})") from error

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NoReturn
 
 MAX_JSON_DEPTH = 32
 MAX_JSON_NUMBER = 400  # digits: more than the longest float has
+# All but tab and line end, and what turns the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def read_regular(path: Path, limit: int) -> bytes:
@@ -52,19 +55,27 @@ def odd_entry(folder: Path) -> Path | None:
     return None
 
 
+def printable(text: str) -> str:
+    """``text`` in which control characters, which could command a terminal, are spelt out."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
 def parse_json(text: str | bytes) -> object:
     """The value written in ``text``, in the JSON of RFC 8259, which has neither NaN nor Infinity.
 
     Raises:
-        ValueError: it is not JSON, nests deeper than any file of ours, or writes a key twice.
+        ValueError: it is not JSON, nests deeper than any file of ours, writes a key twice, or holds
+            a control character other than tab and line end.
     """
     try:
         value: object = json.loads(
             text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_integer
         )
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not readable as JSON ({error})") from None
     except RecursionError:
         raise ValueError(f"nesting deeper than {MAX_JSON_DEPTH}") from None
-    _check_depth(value, 0)
+    _check(value, 0)
     return value
 
 
@@ -87,9 +98,11 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _check_depth(value: object, depth: int) -> None:
+def _check(value: object, depth: int) -> None:
     if depth > MAX_JSON_DEPTH:
         raise ValueError(f"nesting deeper than {MAX_JSON_DEPTH}")
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for item in inner:
-        _check_depth(item, depth + 1)
+    if isinstance(value, str) and _CONTROL.search(value):
+        raise ValueError(f"a control character in {ascii(value)[:60]}")
+    inner = [*value, *value.values()] if isinstance(value, dict) else value
+    for item in inner if isinstance(inner, list) else ():
+        _check(item, depth + 1)

@@ -134,6 +134,13 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         (DeadlockError("core03 waits for dram1"), 4, "tlm: core03 waits for dram1"),
         (KeyboardInterrupt(), 130, "tlm: interrupted"),
         (PermissionError(13, "Permission denied", "/a"), 2, "tlm: /a: Permission denied"),
+        (MemoryError(), 5, "tlm: memory ran out"),
+        (OSError(28, "No space left on device", "/a"), 6, "tlm: /a: No space left on device"),
+        (
+            OSError(28, "No space left on device"),
+            6,
+            "tlm: standard output: what is printed is lost",
+        ),
         (KeyError("x"), 1, "tlm: internal error: KeyError: 'x'; python -m tlm --debug"),
     ],
 )
@@ -161,7 +168,7 @@ def test_ctrl_c_that_was_turned_into_another_error_is_still_one(
     def run_job(workload: str, **options: Any) -> None:
         try:
             signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
+        except BaseException:
             raise ImportError("initialization failed") from None
 
     before = signal.getsignal(signal.SIGINT)

@@ -117,7 +117,7 @@ def test_figures_as_json(capsys: pytest.CaptureFixture[str], words: list[str], k
     ("words", "key"),
     [
         (["noc", "--mesh", "2x2", "--rate", "0.1", "--cycles", "200", "--warmup", "50"], "latency"),
-        (["dram", "--pattern", "rand_rd", "--count", "100"], "bandwidth_gb_s"),
+        (["dram", "--pattern", "rand_rd", "--count", "100"], "total_gb_s"),
     ],
 )
 def test_curves_as_json(capsys: pytest.CaptureFixture[str], words: list[str], key: str) -> None:

@@ -14,7 +14,7 @@ from tlm.errors import ConfigError
     [
         ("cores=21", "cores: more cores than mesh nodes: 21 cores on a mesh of 5 x 4 = 20 nodes;"),
         ("core.clock=3 GHz", "core.clock: time is counted in whole ps and 3000 MHz"),
-        ("noc.clock=2000 GHz", "noc.clock: time is counted in whole ps and 2e+06 MHz"),
+        ("noc.clock=2000 GHz", 'noc.clock: expected at most 1000 GHz, got "2000 GHz"'),
         ("noc.link=100 bit", "noc.link: expected a multiple of 8 bit"),
         ("noc.payload=96 B", "noc.payload: expected a power of two of at least 64 B"),
         ("noc.payload=32 B", "noc.payload: expected a power of two of at least 64 B"),
@@ -25,6 +25,15 @@ from tlm.errors import ConfigError
         ("dram.write_low=26", "dram.write_high: expected dram.write_low < dram.write_high <="),
         ("dram.write_high=33", "dram.write_high: expected dram.write_low < dram.write_high <="),
         ("dram.bus=64 bit", "dram.bus: a channel of LPDDR4-3200 has a bus of 32 bit, got 64 bit"),
+        (
+            "core.pipeline_depth=9007199254740991 cycles",
+            "core.pipeline_depth: expected at most 10000",
+        ),
+        ("noc.synchroniser=10001 cycles", "noc.synchroniser: expected at most 10000 cycle, got"),
+        ("dram.latency=2 ms", 'dram.latency: expected at most 1 ms, got "2 ms"'),
+        ("core.clock=1 kHz", 'core.clock: expected at least 10 kHz, got "1 kHz"'),
+        ("noc.clock=1 Hz", 'noc.clock: expected at least 10 kHz, got "1 Hz"'),
+        ('core.clocks=["0: 1 Hz"]', "core.clocks: expected at least 10 kHz"),
         ("core.engines.fp.rows=257", "core.engines.fp.rows: expected 256 or less, got 257"),
     ],
 )

@@ -49,7 +49,7 @@ def test_the_resolved_chip_loads_to_itself(tmp_path: Path, overrides: list[str])
 def test_the_resolved_chip_states_units_and_origins() -> None:
     """Every line of a value carries its unit and says who set it."""
     lines = resolved_yaml(load_chip("neuromc-20", ["noc.link=64 bit"])).splitlines()
-    assert '  link: "64 bit"  # --set' in lines
+    assert '  link: "64 bit"  # --set, unsourced' in lines
     assert '    weights: "18 Kib"  # preset neuromc-20' in lines
     assert '  clock: "500 MHz"  # preset neuromc-20, assumed' in lines
 
@@ -87,3 +87,30 @@ def test_a_published_figure_has_a_source(tmp_path: Path) -> None:
     path.write_text('extends: neuromc-1\npublished: [{what: a, value: "1", ours: none}]\n')
     with pytest.raises(ConfigError, match=r"^.*: published\.0\.source: missing"):
         load_chip(path)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_value_of_a_preset_says_where_it_is_from(name: str) -> None:
+    """Each has a source, or a word that it is assumed."""
+    assert load_chip(name).unsourced == []
+
+
+def test_a_value_that_nobody_vouches_for_is_unsourced(tmp_path: Path) -> None:
+    """A user's value without provenance counts, also when the complete chip is read again."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "extends: neuromc-20\nname: mine\ncore: {clock: 400 MHz, scan_slots: 8}\n"
+        'provenance: {core.scan_slots: "source: our synthesis"}\n'
+    )
+    mine, preset = load_chip(path, ["noc.link=64 bit"]), load_chip("neuromc-20")
+    assert mine.unsourced == ["core.clock", "noc.link"]
+    assert mine.preset == "neuromc-20"
+    assert len(mine.assumed) == len(preset.assumed) - 3
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(resolved_yaml(mine))
+    again = load_chip(whole)
+    assert (again.unsourced, again.assumed, again.sources) == (
+        mine.unsourced,
+        mine.assumed,
+        mine.sources,
+    )

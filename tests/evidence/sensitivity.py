@@ -25,7 +25,7 @@ from tests.evidence.page import (
     update_csv,
 )
 from tlm.config import load_chip, presets
-from tlm.errors import MappingError
+from tlm.errors import ConfigError, MappingError
 from tlm.running.preparation import NOTHING_SKIPPED
 
 RESULTS = DOCS / "studies" / "sensitivity.csv"
@@ -71,7 +71,7 @@ def _run(
         return
     try:
         summary, _ = simulate(job, chip, (*overrides, change))
-    except MappingError as error:
+    except (ConfigError, MappingError) as error:  # too small for the job, or without effect here
         print(f"{job} {subject} {change}: {error}", file=sys.stderr)
         return
     time_us = summary.time.makespan_ps / 1e6

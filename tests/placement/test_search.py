@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from tests.program.jobs import Densities, conv, job, linear, loaded_chip, place
+from tlm.cli.map import Objective, Simulated
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
+from tlm.placement.estimate import MappingEstimate
 from tlm.placement.search import snake
 from tlm.program.build import build_program
 
@@ -36,8 +38,8 @@ def chosen(drawn, *overrides):
 @pytest.mark.parametrize("objective", ["time", "energy", "edp"])
 def test_going_further_never_ends_worse(drawn, objective):
     """none >= greedy >= local by the estimated objective, and no more tried than allowed."""
-    scores = []
-    for search in ("none", "greedy", "local"):
+    scores = [chosen(drawn).best.estimate.score(objective)]
+    for search in ("greedy", "local"):
         found = chosen(
             drawn, f"mapping.search={search}", f"mapping.objective={objective}",
             "mapping.search_steps=40",
@@ -47,6 +49,34 @@ def test_going_further_never_ends_worse(drawn, objective):
         assert ranked == sorted(ranked)
         scores.append(ranked[0])
     assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("objective", "figure"),
+    [
+        ("time", lambda cost: cost.time_ps),
+        ("energy", lambda cost: cost.energy_pj),
+        ("edp", lambda cost: cost.time_ps * cost.energy_pj),
+    ],
+)
+def test_an_objective_ranks_by_its_own_figure(drawn, objective, figure):
+    """The mappings listed stand by what was asked for, smallest first."""
+    overrides = ("mapping.search=local", "mapping.search_steps=60")
+    found = chosen(drawn, *overrides, f"mapping.objective={objective}")
+    values = [figure(candidate.estimate) for candidate in found.ranked]
+    assert values == sorted(values)
+    by_time = chosen(drawn, *overrides, "mapping.objective=time")
+    assert values[0] <= min(figure(candidate.estimate) for candidate in by_time.ranked)
+
+
+def test_a_score_is_the_figure_of_its_objective():
+    """A mapping that is slower and takes less energy wins by energy alone."""
+    slow, fast = MappingEstimate(20, 100.0, 0, 0), MappingEstimate(10, 150.0, 0, 0)
+    better = {name: slow.score(name) < fast.score(name) for name in ("time", "energy", "edp")}
+    assert better == {"time": False, "energy": True, "edp": False}
+    slower, faster = Simulated(20, 100.0), Simulated(10, 150.0)
+    simulated = {o.value: slower.score(o) < faster.score(o) for o in Objective}
+    assert simulated == better
 
 
 def test_the_same_inputs_give_the_same_choice(drawn):

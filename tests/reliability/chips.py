@@ -74,7 +74,28 @@ POLICIES = {
     "skip_outputs": BOOLEANS,
     "grid": ("inserted", "compacted"),
 }
-FIXED = ("mapping.search_steps=10", "cores={cores}", "mesh.columns={columns}", "mesh.rows={rows}")
+NO_EFFECT = {
+    ("fp", "grid"),
+    ("fp", "skip_gradients"),
+    ("fp", "skip_outputs"),
+    ("bp", "skip_spikes"),
+    ("wg", "skip_outputs"),
+}
+# Keys that are refused unless another has one of these values.
+NEEDED = {
+    "noc.routing": ("noc.model", "router"),
+    "dram.latency": ("dram.model", "ideal"),
+    "mapping.group": ("mapping.schedule", "pipelined"),
+    "mapping.in_flight": ("mapping.schedule", "pipelined"),
+    "mapping.objective": ("mapping.search", "local"),
+    "core.queue_depth": ("core.engines.wg.mode", "element"),
+    "core.engines.fp.skip_spikes": ("core.engines.fp.mode", "vector"),
+    "core.engines.bp.skip_gradients": ("core.engines.bp.mode", "vector"),
+    "core.engines.bp.skip_outputs": ("core.engines.bp.mode", "vector"),
+    "core.engines.wg.skip_spikes": ("core.engines.wg.mode", "vector"),
+    "core.engines.wg.skip_gradients": ("core.engines.wg.mode", "vector"),
+}
+FIXED = ("cores={cores}", "mesh.columns={columns}", "mesh.rows={rows}")
 
 
 @st.composite
@@ -89,10 +110,15 @@ def chips(draw: st.DrawFn) -> list[str]:
         f"core.engines.{engine}.{key}": values
         for engine in ENGINES
         for key, values in POLICIES.items()
-        if key != "grid" or engine != "fp"
+        if (engine, key) not in NO_EFFECT
     }
     keys = draw(st.lists(st.sampled_from(sorted(every)), max_size=12, unique=True))
-    found += [f"{key}={draw(st.sampled_from(every[key]))}" for key in keys]
+    chosen = {key: draw(st.sampled_from(every[key])) for key in keys}
+    if draw(st.integers(0, 9)):  # else they are left to be refused
+        chosen |= dict(NEEDED[key] for key in keys if key in NEEDED)
+    if chosen.get("mapping.search", "none") != "none":
+        chosen["mapping.search_steps"] = "10"
+    found += [f"{key}={value}" for key, value in chosen.items()]
     found += draw(_clocks(cores)) + draw(_channels(columns * rows)) + draw(_states())
     return found
 

@@ -33,12 +33,17 @@ SIGNALS = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}
 HEARD = {signal.SIGTERM: "interrupted", signal.SIGINT: "interrupted", signal.SIGKILL: "killed"}
 
 
+def environment() -> dict[str, str]:
+    """The environment of a process that runs this program, analysis included."""
+    root = Path(tlm.__file__).parents[1]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "analysis")])}
+
+
 def start(out: Path) -> subprocess.Popen[bytes]:
     """Start a run in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(tlm.__file__).parents[1])}
     command = [sys.executable, "-m", "tlm", "run", *JOB, "--out", str(out)]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
+    return subprocess.Popen(command, env=environment(), stdout=quiet, stderr=quiet)
 
 
 def faults_after(number: signal.Signals, code: int, out: Path, whole: Path) -> list[str]:

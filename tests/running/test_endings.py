@@ -7,6 +7,7 @@ import resource
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,59 @@ def test_the_second_signal_aborts(
     assert capsys.readouterr().err.splitlines() == ["tlm: interrupted"]
     assert status(tmp_path / "run") == "interrupted"
     assert not (tmp_path / "run" / "summary.partial.json").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("place", "left"),
+    [
+        ("tlm.running.preparation.make_plan", None),
+        ("tlm.running.execution.Chip", "the building of the chip"),
+        ("tlm.running.execution.check_run", "the check of the laws"),
+    ],
+)
+def test_a_signal_ends_work_that_looks_at_none(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+    left: str | None,
+    number: signal.Signals,
+    code: int,
+) -> None:
+    """In the middle of it; while a job is placed there is no folder yet."""
+
+    def long_work(*_: object, **__: object) -> None:
+        signal.raise_signal(number)
+        pytest.fail("the signal was not heard")
+
+    monkeypatch.setattr(place, long_work)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"tlm: interrupted in {left}" if left else "tlm: interrupted"
+    if left is None:
+        assert not (tmp_path / "run").exists()
+        return
+    assert status(tmp_path / "run") == "interrupted"
+    assert not (tmp_path / "run" / "summary.json").exists()
+    has_partial = (tmp_path / "run" / "summary.partial.json").exists()
+    assert has_partial == (left == "the check of the laws")
+
+
+def test_a_signal_while_figures_are_written_lets_them_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run is whole, and the program ends as the signal wants it."""
+    write = tlm.running.execution.write_results
+
+    def interrupted(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        write(*arguments)
+
+    monkeypatch.setattr(tlm.running.execution, "write_results", interrupted)
+    assert main([*JOB, "--out", str(tmp_path / "run")]) == 143
+    assert capsys.readouterr().err.splitlines() == ["tlm: interrupted"]
+    assert status(tmp_path / "run") == "ok"
 
 
 def test_memory_that_runs_out_on_the_way_has_its_own_status(

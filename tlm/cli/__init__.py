@@ -9,13 +9,15 @@ A verb may have more than six parameters: typer makes one option of each.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -37,18 +39,20 @@ from tlm.cli.rerun import rerun
 from tlm.cli.run import run
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
-from tlm.errors import InterruptedRunError, TlmError
-from tlm.running.interrupts import Abort, CtrlC
+from tlm.errors import DISK_FULL, DiskFullError, InterruptedRunError, OutOfMemoryError, TlmError
+from tlm.files import printable
+from tlm.running.interrupts import Abort, SignalHeard
 from tlm.version import __version__
 
 _HELP = """Simulate a recorded SNN training job on a multi-core neuromorphic chip.
 
 Exit codes: 0 ok; 2 bad input; 3 invalid result; 4 deadlock; 130 interrupted; 143 terminated;
-5 out of memory; 6 disk full; 1 a fault of this program.
+5 out of memory; 6 disk full; 141 nobody reads the output; 1 a fault of this program.
 """
 
 SCRIPT = "tlm"
 INTERRUPTED = 130
+CLOSED_PIPE = 141  # 128 + SIGPIPE, as shells have it
 INTERNAL_FAULT = 1
 
 # click's usage error, in whichever package this version of typer keeps click.
@@ -106,30 +110,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``python -m tlm``; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    with CtrlC() as ctrl_c:
-        return _run(words, ctrl_c)
+    for stream in (sys.stdout, sys.stderr):  # a name may hold what the terminal cannot write
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    with SignalHeard() as heard:
+        code = _run(words, heard)
+    if code == DiskFullError.exit_code or code == CLOSED_PIPE:
+        _forget(sys.stdout)
+    return code
 
 
-def _run(words: list[str], ctrl_c: CtrlC) -> int:
+def _run(words: list[str], heard: SignalHeard) -> int:
     try:
         code = app(words, prog_name=_program(words), standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except Abort as error:
-        _complain("interrupted")
-        return error.exit_code
+        if code == INTERRUPTED:  # typer's, of a KeyboardInterrupt
+            raise Abort(code)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except InterruptedRunError as error:
         return _report(error, words)
-    except Exception as error:
-        if ctrl_c.pressed:
+    except (Exception, KeyboardInterrupt, Abort, SystemExit) as error:
+        if isinstance(error, KeyboardInterrupt | Abort | typer.Abort) or heard.exit_code:
             _complain("interrupted")
-            return INTERRUPTED
+            return error.exit_code if isinstance(error, Abort) else heard.exit_code or INTERRUPTED
         if words[:1] == ["--debug"]:
             traceback.print_exc()
         return _report(error, words)
-    if code == INTERRUPTED:
-        _complain("interrupted")
     return code if isinstance(code, int) else 0
+
+
+def _forget(stream: TextIO | None) -> None:
+    """Let nothing more be written to a stream that takes nothing: Python would try at its exit."""
+    if stream is None:
+        return
+    with contextlib.suppress(OSError):  # no file of the system, as in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _program(words: Sequence[str]) -> str:
@@ -138,7 +153,7 @@ def _program(words: Sequence[str]) -> str:
     return SCRIPT if script or any("-completion" in word for word in words) else "python -m tlm"
 
 
-def _report(error: Exception, words: Sequence[str]) -> int:
+def _report(error: BaseException, words: Sequence[str]) -> int:
     """Print what went wrong and return the exit code it stands for."""
     if isinstance(error, TlmError):
         _complain(str(error))
@@ -146,9 +161,18 @@ def _report(error: Exception, words: Sequence[str]) -> int:
     if isinstance(error, _UsageError):
         _complain(_usage(" ".join(error.format_message().split()), words))  # type: ignore[attr-defined]
         return TlmError.exit_code
-    if isinstance(error, OSError) and error.filename is not None:
-        _complain(f"{error.filename}: {error.strerror}")
-        return TlmError.exit_code
+    if isinstance(error, MemoryError):
+        _complain("memory ran out; free some, or choose a smaller job")
+        return OutOfMemoryError.exit_code
+    if isinstance(error, SystemExit):  # how typer and rich end where nobody reads any more
+        is_closed_pipe = isinstance(error.__context__, BrokenPipeError)
+        return CLOSED_PIPE if is_closed_pipe else int(error.code or 0)
+    if isinstance(error, BrokenPipeError):
+        return CLOSED_PIPE
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in DISK_FULL):
+        lost = "standard output: what is printed is lost, files are whole"
+        _complain(f"{error.filename or lost}: {error.strerror}")
+        return (DiskFullError if error.errno in DISK_FULL else TlmError).exit_code
     _complain(
         f"internal error: {type(error).__name__}: {error}; "
         "python -m tlm --debug ... shows where, please report it"
@@ -169,5 +193,8 @@ def _usage(text: str, words: Sequence[str]) -> str:
 
 
 def _complain(text: str) -> None:
-    for line in text.splitlines():
-        print(f"tlm: {line}", file=sys.stderr)
+    try:
+        for line in text.split("\n"):
+            print(f"tlm: {printable(line)}", file=sys.stderr)
+    except OSError:
+        _forget(sys.stderr)

@@ -58,6 +58,8 @@ def _as_json(comparison: RunComparison) -> dict[str, Any]:
     return {
         "before": str(comparison.before.folder),
         "after": str(comparison.after.folder),
+        "chips": [run.summary.chip.name for run in (comparison.before, comparison.after)],
+        "other_work": {key: list(pair) for key, pair in comparison.other_work.items()},
         "values": {key: list(pair) for key, pair in comparison.values.items()},
         "split_otherwise": list(comparison.split_otherwise),
         "makespan_ps": [
@@ -96,6 +98,15 @@ def _screen(comparison: RunComparison) -> Group:
 
     before, after = comparison.before, comparison.after
     text = Text(f"{after.folder} against {before.folder}\n", style="bold")
+    for run in (before, after):
+        work, chip = run.summary.workload, run.summary.chip
+        text.append(f"  {run.folder}: {work.name}, B={work.batch} T={work.steps}, on {chip.name}\n")
+    if comparison.other_work:
+        differing = [f"{k} {old} -> {new}" for k, (old, new) in comparison.other_work.items()]
+        text.append(
+            f"  not the same work: {', '.join(differing)}; the difference is not one of chips\n",
+            style="bold yellow",
+        )
     for key, (old, new) in list(comparison.values.items())[:SHOWN]:
         text.append(f"  {key}: {old or 'none'} -> {new or 'none'}\n")
     if len(comparison.values) > SHOWN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.errors import ConfigError, TraceError
+from tlm.errors import ConfigError, TraceError, write_errors
 
 if TYPE_CHECKING:
     from tlm.trace import Trace
@@ -135,11 +136,8 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
         TraceError: it cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
-    try:
+    with write_errors(path), contextlib.ExitStack() as at_end:
+        at_end.callback(partial.unlink, missing_ok=True)
         with partial.open("wb") as file:
             yield file
         os.replace(partial, path)
-    except OSError as error:
-        raise TraceError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        partial.unlink(missing_ok=True)

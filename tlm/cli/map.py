@@ -119,7 +119,8 @@ def _show(placed: PlacedJob, simulated: list[Simulated]) -> None:
     assert chosen is not None
     columns = ["cores of each layer", "time", "energy", "DRAM"]
     columns += ["simulated time", "simulated energy"] if simulated else []
-    table = ScreenTable("Best mappings", "found by", *columns, prose=columns[:1])
+    title = f"Best mappings on {placed.chip.config.name}"
+    table = ScreenTable(title, "found by", *columns, prose=columns[:1])
     for index, candidate in enumerate(chosen.ranked):
         cost = candidate.estimate
         measured = ["", ""] if simulated else []

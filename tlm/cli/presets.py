@@ -50,7 +50,7 @@ def presets(as_json: AsJson = False) -> None:
             published.append(Hanging(f"{name}, {words}"))
     out = console()
     out.print(chips)
-    out.print("\n[bold]Published figures[/bold]")
+    out.print("\nPublished figures", style="bold")
     out.print(*published, sep="\n")
     out.print(f"\nenergy tables: {', '.join(config.energy_tables())}")
     out.print(f"area tables: {', '.join(config.area_tables())}")

@@ -20,9 +20,14 @@ SILENT_S = 1.0  # a run that is over by then shows no bar
 LONG_S = 10  # a run of more than this is announced even where stderr is no terminal
 
 
+def _standard_error() -> Console:
+    """Texts are shown as they are: a step may be called by somebody's name."""
+    return Console(stderr=True, markup=False, emoji=False)
+
+
 def show_estimate(cost: RunCost) -> None:
     """Say on stderr what a run will cost: on terminals, and always before long runs."""
-    console = Console(stderr=True)
+    console = _standard_error()
     if sys.stderr.isatty() or cost.wall_s > LONG_S:
         console.print(
             f"{cost.transactions:,} transactions, about {cost.wall_s:.0f} s, "
@@ -38,7 +43,7 @@ def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
 
     The bar appears with its first figures, ``SILENT_S`` after the simulation began.
     """
-    console = Console(stderr=True)
+    console = _standard_error()
     if not sys.stderr.isatty():
         yield None
         return
@@ -78,12 +83,12 @@ def progress_bar() -> Iterator[Callable[[RunProgress], None] | None]:
 @contextmanager
 def steps_bar(label: str, steps: int) -> Iterator[Callable[[str], None]]:
     """Give a callback to call before each of so many steps, with its name; silent off terminals."""
-    console = Console(stderr=True)
+    console = _standard_error()
     if not sys.stderr.isatty():
         yield lambda name: None
         return
     with Progress(
-        TextColumn(f"{label}: {{task.fields[step]}}"),
+        TextColumn(f"{label}: {{task.fields[step]}}", markup=False),
         BarColumn(),
         TextColumn("{task.completed} of {task.total}"),
         TimeRemainingColumn(),
@@ -105,7 +110,7 @@ def steps_bar(label: str, steps: int) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def training_bar() -> Iterator[Callable[[int, int], None] | None]:
     """Give a callback of (iterations done, in all); None where stderr is no terminal."""
-    console = Console(stderr=True)
+    console = _standard_error()
     if not sys.stderr.isatty():
         yield None
         return

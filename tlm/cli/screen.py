@@ -92,6 +92,8 @@ def _verdict(result: Finished) -> Text:
         text.append("INVALID  do not use these figures", style="bold red")
         for name, detail in summary.broken.items():
             text.append(f"\n    {name}: {detail}", style="red")
+    for warning in summary.warnings:
+        text.append(f"\n    odd: {warning}", style="yellow")
     text.append(
         f"\n{work.name} iteration {work.iteration}, B={work.batch} T={work.steps}, "
         f"on {summary.chip.name} ({summary.chip.cores} cores), modelled, not measured\n"
@@ -242,11 +244,13 @@ def _gpu(summary: Summary, baseline: Any) -> Text:
 
 def _footer(result: Finished) -> Text:
     cost = result.cost
-    assumed = len(result.chip.assumed)
+    values, unsourced = f"{len(result.chip.assumed)} assumed", len(result.summary.chip.unsourced)
+    if unsourced:
+        values += f" and {unsourced} unsourced"
     share = result.summary.energy.assumed_share
     return Text.assemble(
         ("\nRests on ", "bold"),
-        f"{assumed} assumed chip values (config.resolved.yaml), {share:.0%} of energy from assumed "
+        f"{values} chip values (config.resolved.yaml), {share:.0%} of energy from assumed "
         f"coefficients (energy.csv), {_NETWORKS[result.summary.chip.noc_model]}\n",
         ("Simulated ", "bold"),
         f"in {cost.total_wall_s:.1f} s, {cost.transactions_per_s:,.0f} transactions/s, "

@@ -25,8 +25,11 @@ GAP = 3
 
 
 def console() -> Console:
-    """Standard output, as wide as the screen; without colour where it is no terminal."""
-    return Console(width=screen_width(), highlight=False)
+    """Standard output, as wide as the screen; without colour where it is no terminal.
+
+    Texts are shown as they are: what looks like markup or an emoji is somebody's name.
+    """
+    return Console(width=screen_width(), highlight=False, markup=False, emoji=False)
 
 
 def screen_width() -> int:

@@ -11,12 +11,18 @@ from tlm.config.core import Core, period_ps
 from tlm.config.fabric import Dram, Mesh, Noc
 
 ROUTER_STAGES = (2, 3, 4)  # pipelines that the router model knows
+MOST_NODES = 1 << 16  # of a mesh: 2.4 GB of routers; a run still ends within hours
 _PERIOD_ERROR = 1e-3  # a clock whose period in whole ps is further off than this is refused
 
 
 def mesh_problems(mesh: Mesh, cores: int) -> Iterator[str]:
-    """Whether every core has a node of the mesh."""
+    """Whether every core has a node of the mesh, and the mesh can be built."""
     nodes = mesh.columns * mesh.rows
+    if nodes > MOST_NODES:
+        yield (
+            f"mesh.columns: a mesh of {mesh.columns} x {mesh.rows} = {nodes:,} nodes; "
+            f"at most {MOST_NODES:,} can be simulated; lower mesh.columns or mesh.rows"
+        )
     if cores > nodes:
         yield (
             f"cores: more cores than mesh nodes: {cores} cores on a mesh of "
@@ -28,6 +34,9 @@ def mesh_problems(mesh: Mesh, cores: int) -> Iterator[str]:
 def clock_problems(core: Core, cores: int) -> Iterator[str]:
     """Whether the periods of the cores are whole ps, and every core has one clock."""
     yield from _period_problems("core.clock", core.clock)
+    if len(core.clocks) > cores:
+        yield f"core.clocks: {len(core.clocks)} ranges of cores; there are {cores} cores"
+        return
     with_domain: set[int] = set()
     for domain in core.clocks:
         yield from _period_problems("core.clocks", domain.clock)

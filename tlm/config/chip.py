@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, PlainSerializer, model_validator
 from tlm.config import checks
 from tlm.config.core import Core, Precision
 from tlm.config.fabric import Dram, Mesh, Noc
-from tlm.config.quantities import Count, Name, Section
+from tlm.config.quantities import ChipName, Count, Section
 
 State = Literal["spill", "keep", "recompute"]
 
@@ -63,10 +63,11 @@ class ChipConfig(Section):
     """A whole chip, checked: what the model is built from.
 
     ``energy`` and ``area`` name tables that come with the program, or the paths of one's own.
+    ``name`` ends with what was set of the chip, as in ``neuromc-20 + noc.link=256 bit``.
     """
 
     schema_version: Literal[1]
-    name: Name
+    name: ChipName
     mesh: Mesh
     cores: Count
     core: Core
@@ -81,6 +82,11 @@ class ChipConfig(Section):
     def routers(self) -> int:
         """Routers of the network: the router model has a mesh for requests and one for answers."""
         return self.mesh.columns * self.mesh.rows * (2 if self.noc.model == "router" else 1)
+
+    @property
+    def short_name(self) -> str:
+        """The name without what was set of the chip."""
+        return self.name.partition(" + ")[0]
 
     @property
     def dram_nodes(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from tlm.config.core import period_ps
-from tlm.config.quantities import Bits, Bytes, Count, DelayCycles, Hertz, Picoseconds, Section
+from tlm.config.quantities import Bits, Bytes, Count, DelayCycles, Hertz, Latency, Section
 
 
 class Mesh(Section):
@@ -83,5 +83,5 @@ class Dram(Section):
     write_low: Count
     policy: Literal["ready-first", "hits-first"] = "ready-first"
     page: Literal["open", "closed"]
-    latency: Picoseconds
+    latency: Latency
     energy: Literal["auto", "table", "device", "currents"]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tlm.config.chip import ChipConfig
+from tlm.config.effects import idle, never_met
 from tlm.config.problems import KeyPath, validated
 from tlm.config.published import Published
-from tlm.config.sources import ValueSource, chip_sources, override_source
+from tlm.config.sources import PRESET, ValueSource, chip_sources, override_source
 from tlm.config.tables.area import AreaTable, load_area
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.config.tables.energy import EnergyTable, load_energy
 from tlm.config.yaml_lines import located
 from tlm.errors import ConfigError
+
+_NO_CLAIM = {"schema_version", "name"}  # keys that say nothing about a chip
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class LoadedChip:
     """A checked chip, its tables of energy and area, and where each of its values came from.
 
     ``origins`` maps every dotted key to the preset, file or option that set it; ``assumed`` maps
-    those that no publication states to a note (empty where there is nothing to add).
+    those that no publication states to a note (empty where there is nothing to add), ``sources``
+    the others to where they are from, as far as anybody says so. ``preset`` is the one it changes.
     ``published`` are figures of this very chip: what extends it does not inherit them.
     """
 
@@ -31,7 +35,15 @@ class LoadedChip:
     area: AreaTable
     origins: dict[str, str]
     assumed: dict[str, str]
+    sources: dict[str, str]
+    preset: str | None
     published: tuple[Published, ...]
+
+    @property
+    def unsourced(self) -> list[str]:
+        """The keys whose values have neither a source nor a word that they are assumed."""
+        noted = self.assumed.keys() | self.sources.keys() | _NO_CLAIM
+        return [key for key in self.origins if key not in noted]
 
     def located(self, text: str) -> str:
         """``text`` behind the file and line, or the option, that set the key it starts with.
@@ -42,18 +54,23 @@ class LoadedChip:
         inside = [name for name in self.origins if name == key or name.startswith(f"{key}.")]
         if not inside:
             return text
-        changed = [name for name in inside if not self.origins[name].startswith("preset ")]
+        changed = [name for name in inside if not self.origins[name].startswith(PRESET)]
         name = (changed or inside)[0]
         return f"{located(self.origins[name], tuple(name.split('.')))}: {text}"
 
 
 def load_chip(
-    source: str | Path, overrides: Sequence[str] = (), mapping: ValueSource | None = None
+    source: str | Path,
+    overrides: Sequence[str] = (),
+    mapping: ValueSource | None = None,
+    imposed: Sequence[str] = (),
 ) -> LoadedChip:
     """Load and check the chip ``source``, a preset's name or a file, with ``--set`` overrides.
 
     ``mapping`` is what a mapping file sets; it stands above the chip's files and below the
-    overrides (see :func:`tlm.config.sources.mapping_source`).
+    overrides (see :func:`tlm.config.sources.mapping_source`). The overrides become part of the
+    chip's name; ``imposed`` ones, which no user chose, win over all and do not: what they leave
+    without effect is no mistake.
 
     Raises:
         ConfigError: nothing of that name, or anything wrong in it: one line for each problem,
@@ -63,26 +80,51 @@ def load_chip(
     named = sources[-1]
     sources += [mapping] if mapping is not None else []
     sources += [override_source(text) for text in overrides]
+    users = [setter for setter in sources[1:] if setter is not mapping and setter.preset is None]
+    sources += [override_source(text) for text in imposed]
     values, setters = _merge(sources)
+    if isinstance(name := values.get(("name",)), str):
+        values["name",] = _label(name, overrides)
 
     def place(key: KeyPath) -> str:
         return _where(key, setters, named)
 
     config = validated(ChipConfig, _nested(values), place, extends="PRESET")
     _check_device(config, place)
+    _check_effects(config, {key for key, setter in setters.items() if setter in users}, place)
     notes = {key: _note(key, sources, setter) for key, setter in setters.items()}
     return LoadedChip(
         config=config,
         energy=load_energy(config.energy, config, f"{place(('energy',))}: energy"),
         area=load_area(config.area, f"{place(('area',))}: area"),
         origins={".".join(key): setter.origin for key, setter in setters.items()},
-        assumed={
-            ".".join(key): note.removeprefix("assumed").removeprefix(":").strip()
-            for key, note in notes.items()
-            if note.startswith("assumed")
-        },
+        assumed=_notes(notes, "assumed"),
+        sources=_notes(notes, "source"),
+        preset=next((setter.preset for setter in reversed(sources) if setter.preset), None),
         published=named.published,
     )
+
+
+def _label(name: str, overrides: Sequence[str]) -> str:
+    """The name of a chip of which something was set, the last value of each key."""
+    changes = {}
+    for text in overrides:
+        key, _, value = text.partition("=")
+        changes[key.strip()] = " ".join(value.split())
+    changes.pop("name", None)
+    listed = ", ".join(f"{key}={value}" for key, value in changes.items())
+    if not listed:
+        return name
+    return f"{name}{', ' if ' + ' in name else ' + '}{listed}"
+
+
+def _notes(notes: Mapping[KeyPath, str], kind: str) -> dict[str, str]:
+    """The notes of a kind by dotted key, without the word that says which."""
+    return {
+        ".".join(key): note.removeprefix(kind).removeprefix(":").strip()
+        for key, note in notes.items()
+        if note.startswith(kind)
+    }
 
 
 def _note(key: KeyPath, sources: Sequence[ValueSource], setter: ValueSource) -> str:
@@ -133,6 +175,16 @@ def _where(key: KeyPath, setters: Mapping[KeyPath, ValueSource], named: ValueSou
         return named.origin
     inside = (setter for path, setter in setters.items() if path[: len(key)] == key)
     return located(next(inside, named).origin, key)
+
+
+def _check_effects(
+    chip: ChipConfig, keys: Collection[KeyPath], place: Callable[[KeyPath], str]
+) -> None:
+    """Refuse what has no effect on any chip, and of the user's ``keys`` what has none on this."""
+    problems = [*never_met(chip), *((key, why) for key, why in idle(chip) if key in keys)]
+    if problems:
+        lines = dict.fromkeys(f"{place(key)}: {'.'.join(key)}: {why}" for key, why in problems)
+        raise ConfigError("\n".join(lines))
 
 
 def _check_device(chip: ChipConfig, place: Callable[[KeyPath], str]) -> None:

@@ -31,10 +31,10 @@ Hertz = Annotated[
     BeforeValidator(partial(units.parse, units.FREQUENCY)),
     PlainSerializer(partial(units.show, units.FREQUENCY)),
 ]
-Picoseconds = Annotated[
+Latency = Annotated[
     int,
-    BeforeValidator(partial(units.parse, units.TIME)),
-    PlainSerializer(partial(units.show, units.TIME)),
+    BeforeValidator(partial(units.parse, units.LATENCY)),
+    PlainSerializer(partial(units.show, units.LATENCY)),
 ]
 Cycles = Annotated[
     int,
@@ -54,6 +54,9 @@ Picojoules = Annotated[
 SquareMicrometres = Annotated[float, BeforeValidator(partial(units.parse, units.AREA))]
 Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]  # may name a folder
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # may name a folder
+Name = Annotated[str, Field(pattern=rf"^{_NAME}$")]
+# A chip's name, and what was set of it: neuromc-20 + noc.link=256 bit.
+ChipName = Annotated[str, Field(pattern=rf"^{_NAME}( \+ [^\x00-\x1f\x7f-\x9f]{{1,4000}})?$")]
 Side = Annotated[int, Field(ge=1, le=256)]  # rows or columns of a PE array
 Count = Annotated[int, Field(ge=1, le=4096)]  # lanes, banks, entries, stages, nodes of a side

@@ -11,7 +11,8 @@ def resolved_yaml(loaded: LoadedChip, *, origins: bool = True) -> str:
     """The complete chip description as YAML; loading it gives an equal configuration.
 
     Each value is followed by a comment: the preset, file or option that set it, and ``assumed``
-    where no publication states it. What is assumed is also kept as ``provenance``. Without
+    where no publication states it, ``unsourced`` where nobody says where it is from. Notes are
+    also kept as ``provenance``. Without
     ``origins`` there are no comments, and equal configurations give equal text, whatever the
     files they came from.
     """
@@ -21,10 +22,13 @@ def resolved_yaml(loaded: LoadedChip, *, origins: bool = True) -> str:
             return ""
         key = ".".join(path)
         origin = " ".join(loaded.origins[key].split())  # a file name may hold a line break
-        return f"{origin}, assumed" if key in loaded.assumed else origin
+        kind = ", assumed" if key in loaded.assumed else ", unsourced" if key in unsourced else ""
+        return origin + kind
 
+    unsourced = loaded.unsourced
     lines = list(commented_lines(loaded.config.model_dump(), comment))
-    if origins and loaded.assumed:
-        notes = {k: f"assumed: {note}" if note else "assumed" for k, note in loaded.assumed.items()}
+    notes = {k: f"assumed: {note}" if note else "assumed" for k, note in loaded.assumed.items()}
+    notes |= {key: f"source: {note}" for key, note in loaded.sources.items()}
+    if origins and notes:
         lines += ["", *commented_lines({"provenance": notes}, lambda path: "")]
     return "\n".join(lines) + "\n"

@@ -22,6 +22,7 @@ from tlm.errors import ConfigError
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 _OVERRIDE = "--set"
+PRESET = "preset "
 _SHIPPED = {  # keys that name something that ships, or its file
     ("energy",): energy_tables,
     ("area",): area_tables,
@@ -41,6 +42,11 @@ class ValueSource:
     values: dict[KeyPath, object]
     provenance: dict[str, str]
     published: tuple[Published, ...] = ()
+
+    @property
+    def preset(self) -> str | None:
+        """Its name, if it ships with the program."""
+        return self.origin.removeprefix(PRESET) if self.origin.startswith(PRESET) else None
 
     def note(self, key: KeyPath) -> str:
         """The note on ``key``, or on the smallest group around it that has one; else ``""``."""
@@ -72,7 +78,7 @@ def chip_sources(source: str | Path) -> list[ValueSource]:
 
 
 def _preset(name: str) -> list[ValueSource]:
-    return _extended(PRESET_FOLDER / f"{name}.yaml", f"preset {name}")
+    return _extended(PRESET_FOLDER / f"{name}.yaml", f"{PRESET}{name}")
 
 
 def _extended(path: Path, origin: str) -> list[ValueSource]:

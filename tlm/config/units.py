@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 # The digits are bounded so that no text, however hostile, makes a number too large to hold.
@@ -47,7 +47,7 @@ class UnitKind:
     """A kind of quantity: how it is written, and the unit it is held in.
 
     ``shown`` are the units it is printed in, largest first; the last of them is exact for all.
-    A ``whole`` kind is held as an int, any other as a float.
+    A ``whole`` kind is held as an int from ``least`` to ``most``, any other as a float.
     """
 
     noun: str
@@ -56,14 +56,22 @@ class UnitKind:
     shown: tuple[str, ...]
     whole: bool = True
     zero_allowed: bool = False
+    least: int = 0
+    most: int = _LARGEST
 
 
 MEMORY = UnitKind("an amount of data", "128 bit", "bit", ("Gib", "Mib", "Kib", "bit"))
 BYTES = UnitKind("a number of bytes", "256 B", "B", ("GiB", "MiB", "KiB", "B"))
-FREQUENCY = UnitKind("a frequency", "500 MHz", "Hz", ("GHz", "MHz", "kHz", "Hz"))
+# Times of a run are counted in ps within 64 bits: the slowest clock times the longest delay in
+# cycles is 1 s, of which a run may wait a million times over.
+FREQUENCY = UnitKind(
+    "a frequency", "500 MHz", "Hz", ("GHz", "MHz", "kHz", "Hz"), least=10**4, most=10**12
+)
 TIME = UnitKind("a time", "60 ns", "ps", ("s", "ms", "us", "ns", "ps"), zero_allowed=True)
-CYCLES = UnitKind("a number of cycles", "8 cycles", "cycle", ("cycle",))
-DELAY = UnitKind("a number of cycles", "2 cycles", "cycle", ("cycle",), zero_allowed=True)
+LATENCY = replace(TIME, most=10**9)
+PERIOD = replace(TIME, least=1, most=10**6)
+CYCLES = UnitKind("a number of cycles", "8 cycles", "cycle", ("cycle",), most=10**4)
+DELAY = replace(CYCLES, example="2 cycles", zero_allowed=True)
 ENERGY = UnitKind("an energy", "0.548 pJ", "pJ", ("pJ",), whole=False, zero_allowed=True)
 AREA = UnitKind("an area", "635 um2", "um2", ("um2",), whole=False, zero_allowed=True)
 POWER = UnitKind("a power", "31 mW", "W", ("W",), whole=False, zero_allowed=True)
@@ -124,10 +132,12 @@ def _known_unit(kind: UnitKind, unit: str, value: object) -> str:
 
 
 def _whole(kind: UnitKind, number: Decimal, value: object) -> int:
-    if number > _LARGEST:
-        raise ValueError(f"expected at most {_LARGEST} {kind.unit}, got {_quoted(value)}")
+    if number > kind.most:
+        raise ValueError(f"expected at most {show(kind, kind.most)}, got {_quoted(value)}")
     if number != int(number):
         raise ValueError(f"expected a whole number of {kind.unit}, got {_quoted(value)}")
+    if number < kind.least:
+        raise ValueError(f"expected at least {show(kind, kind.least)}, got {_quoted(value)}")
     return int(number)
 
 

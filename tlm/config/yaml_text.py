@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from tlm.config.problems import KeyPath
 
+_WORDS = re.compile(r"[A-Za-z0-9_][\w .,;()/'+-]*", re.ASCII)
 LINE_WIDTH = 100  # of a document; longer lists are wrapped
 
 
@@ -37,10 +41,23 @@ def commented_lines(
             yield f"{indent}{name}: {text}" + (f"  # {remark}" if remark else "")
 
 
+class _Representer(SafeRepresenter):
+    """Quotes every text that is not words: a name with a mark of YAML in it must read back."""
+
+    def text(self, text: str) -> ScalarNode:
+        """A scalar, in double quotes if need be."""
+        style = None if _WORDS.fullmatch(text) else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Representer.add_representer(str, _Representer.text)
+
+
 def document_text(document: Mapping[str, object]) -> str:
     """``document`` as YAML, keys in its order; equal documents give equal text."""
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = None
     yaml.width = LINE_WIDTH
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]

@@ -126,6 +126,15 @@ class Chip:
         config, idents = self.config, itertools.count()
         split = AddressSplit.of(config.dram, config.noc, self.timing.burst_bytes)
         engines: list[Engine] = []
+        first = config.cores * len(ENGINES)  # unit number of the first channel
+        channels = [
+            (self._memories[number], first + number, channel.callbacks)
+            for number, channel in enumerate(self.channels)
+        ]
+        cores = {
+            name: [(there, core * len(ENGINES) + index) for core, there in enumerate(self._cores)]
+            for index, name in enumerate(ENGINES)
+        }
         for path, name in unit_names(config)[: config.cores * len(ENGINES)]:
             unit = len(engines)
             core = unit // len(ENGINES)
@@ -135,21 +144,10 @@ class Chip:
                 self.env, self.network, split, self._cores[core], unit, config.core.outstanding,
                 socket, self.traffic, transactions, idents,
             )  # fmt: skip
-            self._connect(dma, ENGINES.index(name))
+            dma.connect(channels, cores[name])
             period_ps, tiles = config.core.period_of(core), program.tiles[core][name]
             engines.append(Engine(path, period_ps, tiles, dma, self.completions, activity))
         return engines
-
-    def _connect(self, dma: Dma, index: int) -> None:
-        """Ways to every channel, and to the engine with this index in every core."""
-        first = self.config.cores * len(ENGINES)  # unit number of the first channel
-        dma.connect(
-            [
-                (self._memories[number], first + number, channel.callbacks)
-                for number, channel in enumerate(self.channels)
-            ],
-            [(terminal, core * len(ENGINES) + index) for core, terminal in enumerate(self._cores)],
-        )
 
     def _channel(self, index: int, node: int) -> DramChannel | IdealDram:
         name = f"dram{index}"

@@ -12,9 +12,11 @@ file                      laws
 ``timing.py``             Every engine's time is accounted for; every channel refreshes in time.
 ``traffic.py``            Bytes, bursts, messages and flits: sent = received = charged.
 ``weight_fetches.py``     All weights that a core uses were fetched since others took their place.
+``weight_buffers.py``     What is written into a weight buffer came from DRAM or from its stage.
 ``dram_commands.py``       Sampled DRAM commands keep every timing of the device's data sheet.
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
 ``message_sizes.py``      Every message has the bytes that its data take.
+``occupancy.py``          What a plan keeps in the memories of a core fits there, at every turn.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
 ``array_work.py``         Slots, cycles and words of sampled tiles follow from the masks.
@@ -37,11 +39,13 @@ from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
 from tlm.laws.message_sizes import message_sizes
+from tlm.laws.occupancy import occupancy
 from tlm.laws.order import arrivals, group_departures
 from tlm.laws.timing import engine_time, refreshes
 from tlm.laws.traffic import dram_traffic, flit_traffic, message_traffic, reduction_traffic
 from tlm.laws.unit_cycles import unit_cycles
 from tlm.laws.units import unit_accesses, unit_operations
+from tlm.laws.weight_buffers import weight_buffers
 from tlm.laws.weight_fetches import weight_fetches
 from tlm.laws.work import all_operations, executed_slots, results, useful_operations
 from tlm.space.program import Program
@@ -61,7 +65,9 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *reduction_traffic(chip, program, due),
         *flit_traffic(chip),
         *weight_fetches(program, due),
+        *weight_buffers(program, due),
         *dram_contents(program, due),
+        *occupancy(program, due),
         *arrivals(program, due),
         *group_departures(program),
         *results(chip, due),

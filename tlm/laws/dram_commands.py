@@ -18,15 +18,18 @@ from tlm.laws.check import Check
 
 LONG_AGO = -(1 << 62)  # ps
 NO_ROW = -1
+FIRST = 200  # commands of an interval of all other channels
 ACTIVATES_IN_WINDOW = 4  # of tFAW
 
 
 def dram_commands(chip: Chip) -> Iterator[Check]:
-    """Sampled commands keep the timing of the device."""
+    """Sampled commands keep the timing of the device: of the first channel whole intervals."""
     channels = [c for c in chip.channels if isinstance(c, DramChannel)]
     wrong, looked_at = [], 0
     for channel in channels:
         for interval in channel.scheduler.log.intervals:
+            if channel is not channels[0]:
+                interval = sorted(interval)[:FIRST]
             looked_at += len(interval)
             wrong += [f"{channel.name}: {fault}" for fault in illegal(chip.timing, interval)]
     if channels:

@@ -105,7 +105,10 @@ class Run:
     def __repr__(self) -> str:
         text = StringIO()
         # In a notebook rich would display the text instead of writing it.
-        Console(file=text, width=screen_width(), force_jupyter=False).print(screen(self))
+        plain = Console(
+            file=text, width=screen_width(), force_jupyter=False, markup=False, emoji=False
+        )
+        plain.print(screen(self))
         return text.getvalue()
 
     def _repr_html_(self) -> str:

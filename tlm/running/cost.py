@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
 from tlm.running.memory import resident_bytes
+from tlm.space.mesh_routes import distance
 from tlm.space.program import Program
 from tlm.space.tile import Extent, Tile
 from tlm.trace.limits import TraceLimits
@@ -16,13 +17,16 @@ from tlm.workload.model import Workload
 
 # Measured on the bundled jobs (one core of a 2-core x86 machine, Python 3.11), rounded up.
 ACTIVITY_ROWS_PER_TILE = 2.0  # 1.4 to 2.0
-EVENTS_PER_TRANSACTION = {"ideal": 9.0, "packet": 9.0, "router": 5.0}
-US_PER_TRANSACTION = {"ideal": 25.0, "packet": 27.0, "router": 130.0}
+# Of a transaction, as (alone, for each hop between its core and the DRAM channels).
+EVENTS_OF_TRANSACTION = {"ideal": (6.0, 1.55), "packet": (6.0, 1.55), "router": (5.0, 0.0)}
+US_OF_TRANSACTION = {"ideal": (20.0, 1.6), "packet": (22.0, 1.6), "router": (95.0, 17.0)}
+NODE_BYTES = {"ideal": 6_000, "packet": 6_000, "router": 36_000}
+CORE_BYTES = 10_000
 TRACE_BYTES_PER_ROW = 16.0  # after shuffle and gzip
 TRACE_BYTES_AT_LEAST = 30_000
 LIBRARY_BYTES = 64 << 20  # interpreter and libraries
 LOADING_BYTES_PER_ELEMENT = 2  # packed and unpacked, side by side
-MODEL_BYTES = 32 << 20  # links, controllers, transactions in flight, libraries loaded late
+MODEL_BYTES = 12 << 20  # controllers, transactions in flight, libraries loaded late
 ROW_OBJECT_BYTES = 40  # a number in a row that waits to be written, with its place in the tuple
 
 
@@ -62,25 +66,41 @@ def loading_bytes(workload: Workload, number: int) -> int:
     return LIBRARY_BYTES + LOADING_BYTES_PER_ELEMENT * elements
 
 
+def chip_bytes(chip: ChipConfig) -> int:
+    """Memory of the chip alone: nodes of its mesh, whether they have a core or not, and cores."""
+    nodes = chip.mesh.columns * chip.mesh.rows
+    return NODE_BYTES[chip.noc.model] * nodes + CORE_BYTES * chip.cores
+
+
 def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits) -> RunCost:
     """What it will cost to simulate ``program``, at a trace level and with limits to the trace."""
-    tiles = [tile for engines in program.tiles for run in engines.values() for tile in run]
-    transactions = sum(_transactions(tile, chip.noc.payload) for tile in tiles)
+    of_core = [[tile for tiles in engines.values() for tile in tiles] for engines in program.tiles]
+    counts = [sum(_transactions(tile, chip.noc.payload) for tile in tiles) for tiles in of_core]
+    transactions, tiles = sum(counts), sum(map(len, of_core))
+    hops = sum(count * _hops(chip, core) for core, count in enumerate(counts) if count)
     rows = {
         "off": 0,
-        "phase": round(ACTIVITY_ROWS_PER_TILE * len(tiles)),
-        "transaction": round(ACTIVITY_ROWS_PER_TILE * len(tiles)) + transactions,
+        "phase": round(ACTIVITY_ROWS_PER_TILE * tiles),
+        "transaction": round(ACTIVITY_ROWS_PER_TILE * tiles) + transactions,
     }[trace]
     trace_bytes = round(TRACE_BYTES_PER_ROW * rows) + TRACE_BYTES_AT_LEAST if rows else 0
-    columns = len(TRANSACTION_DTYPE.names or ()) + len(ACTIVITY_DTYPE.names or ())
-    waiting = ROW_OBJECT_BYTES * columns * 2 * CHUNK_ROWS
+    columns = max(len(dtype.names or ()) for dtype in (TRANSACTION_DTYPE, ACTIVITY_DTYPE))
+    waiting = ROW_OBJECT_BYTES * columns * min(rows, CHUNK_ROWS)
+    events, events_of_hop = EVENTS_OF_TRANSACTION[chip.noc.model]
+    us, us_of_hop = US_OF_TRANSACTION[chip.noc.model]
     return RunCost(
         transactions=transactions,
-        events=round(EVENTS_PER_TRANSACTION[chip.noc.model] * transactions),
-        wall_s=US_PER_TRANSACTION[chip.noc.model] * transactions / 1e6,
+        events=round(events * transactions + events_of_hop * hops),
+        wall_s=(us * transactions + us_of_hop * hops) / 1e6,
         trace_bytes=min(trace_bytes, limits.budget_bytes or trace_bytes),
-        memory_bytes=resident_bytes() + MODEL_BYTES + (waiting if rows else 0),
+        memory_bytes=resident_bytes() + chip_bytes(chip) + MODEL_BYTES + waiting,
     )
+
+
+def _hops(chip: ChipConfig, core: int) -> float:
+    """Links between a core and the DRAM channels, on average; messages go about as far."""
+    nodes = chip.dram_nodes
+    return sum(distance(chip.mesh.columns, core, node) for node in nodes) / len(nodes)
 
 
 def _transactions(tile: Tile, payload: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,23 +16,24 @@ from tlm.errors import (
     TlmError,
 )
 from tlm.hardware.chip import Chip, unit_names
-from tlm.hardware.energy import energy_rows
+from tlm.hardware.energy import EnergyRow, energy_rows
 from tlm.hardware.waits import wait_graph
-from tlm.kernel import StuckError, run_until
-from tlm.laws import Bill, check_run
+from tlm.kernel import StuckError, collector_paused, run_until
+from tlm.laws import Bill, Check, check_run
 from tlm.running.cost import RunCost, SimulationCost
 from tlm.running.figures.energy import energy_part
 from tlm.running.figures.summary import summarise
 from tlm.running.folder import release, release_reserve, sha256, write_atomic
 from tlm.running.interrupts import Abort, StopRequest
 from tlm.running.manifest import Manifest, RunInputs
-from tlm.running.memory import memory_limit
+from tlm.running.memory import memory_limit, peak_bytes
 from tlm.running.partial import partial_summary
 from tlm.running.preparation import PreparedRun
 from tlm.running.request import RunProgress, RunRequest, RunResult
 from tlm.running.results import digests, file_digest, write_partial, write_results, write_waits
 from tlm.storage.mapping_file import mapping_text
 from tlm.trace.schema import FILE_NAME
+from tlm.trace.summary import Summary
 from tlm.trace.writer import TraceWriter
 from tlm.version import __version__
 from tlm.workload.job_file import FILE_NAME as JOB_NAME
@@ -60,7 +60,7 @@ class _Clocks:
             simulation_cpu_s=time.process_time() - self.processor,
             transactions_per_s=transactions / wall_s,
             total_wall_s=now - self.started,
-            peak_rss_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            peak_rss_mib=peak_bytes() / 2**20,
             trace_truncated=trace_truncated,
         )
 
@@ -136,35 +136,38 @@ class Execution:
         write_atomic(self.folder / "config.resolved.yaml", resolved_yaml(prepared.chip))
         write_atomic(self.folder / "mapping.yaml", mapping_text(prepared.plan))
         writer = self.writer = self._new_writer()
-        chip = Chip(
-            prepared.chip.config,
-            prepared.timing,
-            prepared.program,
-            writer.transactions if trace == "transaction" else None,
-            writer.activity if trace != "off" else None,
-        )
+        with self.stop.urgent("the building of the chip"), collector_paused():
+            chip = Chip(
+                prepared.chip.config,
+                prepared.timing,
+                prepared.program,
+                writer.transactions if trace == "transaction" else None,
+                writer.activity if trace != "off" else None,
+            )
         began = _Clocks(started)
         try:
             events = self._events(chip, writer)
+            chip.settle()
+            writer.close(complete=True)
+            cost = began.cost(events, _queued(chip), writer.truncated)
+            with self.stop.urgent("the check of the laws"):
+                summary, rows, checks = self._figures(chip)
         except (DeadlockError, InterruptedRunError) as error:
             self._write_partial(chip, _status(error))
             raise
-        chip.settle()
-        writer.close(complete=True)
-        return self._finish(chip, began.cost(events, _queued(chip), writer.truncated))
-
-    def _finish(self, chip: Chip, cost: SimulationCost) -> RunResult:
-        """Check and write the figures of a run that reached its end."""
-        prepared = self.prepared
-        rows = energy_rows(chip, prepared.chip.energy)
-        bill = Bill(rows, energy_part(rows).total_pj, prepared.chip.energy)
-        checks = check_run(chip, prepared.program, prepared.due, bill)
-        summary = summarise(chip, prepared, rows, checks)
         release_reserve(self.folder)
         write_results(self.folder, summary, rows, checks)
         full = cost.trace_truncated == "disk-full" and summary.ok
         self._end("disk-full" if full else summary.status, cost=cost)
         return RunResult(self.folder, summary, prepared.workload, prepared.chip, cost)
+
+    def _figures(self, chip: Chip) -> tuple[Summary, list[EnergyRow], list[Check]]:
+        """The figures of a run that reached its end, checked."""
+        prepared = self.prepared
+        rows = energy_rows(chip, prepared.chip.energy)
+        bill = Bill(rows, energy_part(rows).total_pj, prepared.chip.energy)
+        checks = check_run(chip, prepared.program, prepared.due, bill)
+        return summarise(chip, prepared, rows, checks), rows, checks
 
     def _new_writer(self) -> TraceWriter:
         attributes = {"tlm_version": __version__, "workload_sha256": self.prepared.workload.sha256}

@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tlm.errors import DiskFullError, TraceError
+from tlm.errors import DISK_FULL, DiskFullError, TraceError, write_errors
+from tlm.files import printable, read_regular
 
 LOCK_NAME = ".lock"
 RESERVE_NAME = ".reserve"
 RESERVE_BYTES = 2 << 20  # for the results of a run whose disk fills up meanwhile
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOT = Path("runs")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula begins with
 
 
 def sha256(text: str) -> str:
@@ -40,7 +41,7 @@ def write_atomic(path: Path, text: str) -> None:
         DiskFullError: there is no room for it.
         TraceError: the file cannot be written for another reason.
     """
-    try:
+    with write_errors(path):
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             with temporary.open("x", encoding="utf-8", newline="") as file:
@@ -51,9 +52,6 @@ def write_atomic(path: Path, text: str) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-    except OSError as error:
-        kind = DiskFullError if error.errno in DISK_FULL else TraceError
-        raise kind(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -67,12 +65,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def csv_text(header: list[str], rows: Iterable[Iterable[object]]) -> str:
-    """Rows as CSV text with Unix line ends."""
+    """Rows as CSV text with Unix line ends.
+
+    A text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows(map(_cell, row) for row in rows)
     return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def folder_name(text: str) -> str:
@@ -175,8 +180,9 @@ def is_locked(folder: Path) -> bool:
 
 def _owner(folder: Path) -> str:
     try:
-        name = (folder / LOCK_NAME).read_text()[:200].strip() or "another run"
-    except OSError:
+        data = read_regular(folder / LOCK_NAME, 4096)
+        name = printable(data.decode()[:200].strip()) or "another run"
+    except ValueError:
         name = "another run"
     return f"{name} writes here" if is_locked(folder) else f"{name} was killed while it wrote here"
 

@@ -12,6 +12,7 @@ from tlm.errors import ConfigError, MemoryLimitError
 
 _MEMINFO = Path("/proc/meminfo")
 _STATM = Path("/proc/self/statm")
+_STATUS = Path("/proc/self/status")
 _CGROUP = Path("/sys/fs/cgroup")
 _OPTION = "--mem"
 
@@ -55,14 +56,29 @@ def resident_bytes() -> int:
     return _pages(1)
 
 
+def peak_bytes() -> int:
+    """The most memory this process has had in use.
+
+    Not from the resource usage where it can be avoided: that counts what had been in use in the
+    process that started this one.
+    """
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 @contextmanager
 def memory_limit(nbytes: int | None) -> Iterator[None]:
     """Let allocations fail with MemoryError once this process has grown to ``nbytes``.
 
     The limit is one of address space, as the system knows no other: room for what is allocated and
-    not used yet counts as well. Without ``nbytes``, or where the system has no such limit, nothing
-    is changed.
+    not used yet counts as well. Without ``nbytes`` it is what the machine has left: a run that
+    takes more ends in its own words, before the system kills some process. Where the system has no
+    such limit, nothing is changed.
     """
+    nbytes = available_bytes() if nbytes is None else nbytes
     if nbytes is None or not _STATM.exists():
         yield
         return
@@ -94,10 +110,12 @@ def _free_bytes() -> int | None:
 
 
 def _cgroup_bytes() -> int | None:
-    """What the container's limit leaves (cgroup version 2)."""
+    """What the container's limit leaves (cgroup version 2); its cache of files can be dropped."""
     try:
         limit = (_CGROUP / "memory.max").read_text().strip()
-        used = (_CGROUP / "memory.current").read_text().strip()
+        used = int((_CGROUP / "memory.current").read_text())
+        parts = (_CGROUP / "memory.stat").read_text().splitlines()
     except OSError:
         return None
-    return None if limit == "max" else max(0, int(limit) - int(used))
+    cached = sum(int(part.split()[1]) for part in parts if part.startswith("inactive_file "))
+    return None if limit == "max" else max(0, int(limit) - used + cached)

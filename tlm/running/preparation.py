@@ -17,7 +17,7 @@ from tlm.kernel import collector_paused
 from tlm.laws.due import Due, due_of
 from tlm.placement.choices import grids_of, read_choices
 from tlm.program.build import build_program
-from tlm.running.cost import loading_bytes
+from tlm.running.cost import chip_bytes, loading_bytes
 from tlm.running.memory import require_memory
 from tlm.running.request import RunRequest
 from tlm.space.program import Program
@@ -74,11 +74,12 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     file = request.mapping
     choices = read_choices(Path(file)) if file is not None else None
     settings = mapping_source(str(file), choices.mapping) if choices is not None else None
-    chip = load_chip(request.chip, [*request.overrides, *nothing_skipped], settings)
+    chip = load_chip(request.chip, request.overrides, settings, nothing_skipped)
     timing = load_dram_timing(chip.config.dram.device)
     number = _number(workload, request.iteration)
-    loading = f"{workload.path.name}: loading an iteration"
-    require_memory(loading_bytes(workload, number), request.mem_bytes, loading)
+    loading = f"{workload.path.name}: loading an iteration, and the chip,"
+    needed = loading_bytes(workload, number) + chip_bytes(chip.config)
+    require_memory(needed, request.mem_bytes, loading)
     recording = workload.load(number)
     with _places_named(chip):
         grids = grids_of(choices, workload, chip.config, str(file)) if choices is not None else None

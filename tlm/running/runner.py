@@ -98,7 +98,7 @@ def run_request(
     if listener.on_estimate is not None:
         listener.on_estimate(cost)
     with stop_request() as stop:
-        folder = create(out, f"{prepared.workload.name}-{prepared.chip.config.name}")
+        folder = create(out, f"{prepared.workload.name}-{prepared.chip.config.short_name}")
         try:
             execution = Execution(prepared, request, folder, stop, cost)
             return execution.run(started, listener.on_progress)

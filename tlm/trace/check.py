@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from tlm.errors import TraceError
 from tlm.space.trace_rows import PHASE_NONE
 from tlm.trace import schema
+from tlm.trace.schema import Unit
 
 CheckedRows = NDArray[np.void]
 
+_UNIT_NAME = re.compile(r"[a-z0-9.]{1,60} [a-z]{1,10}")
 _CAPS = {"units": 1 << 15, "config": 16 << 20, "committed": schema.COMMITTED}  # elements
 _FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
 _MAX_READ_BYTES = 8 << 30  # rows of one table; a file of a few MB may declare them all
@@ -141,6 +144,15 @@ def _numbers(path: Path, file: h5py.File, name: str, count: int) -> list[int]:
     if handle.get_type().get_class() != h5py.h5t.INTEGER or prod(handle.shape) != count:
         raise damaged(path, f"attribute {name} is not {count} whole numbers")
     return [int(value) for value in np.ravel(file.attrs[name])]
+
+
+def read_units(path: Path, file: h5py.File) -> tuple[Unit, ...]:
+    """The streams in order of their ids; their names are words with dots, as a chip gives them."""
+    units = tuple(Unit(row["path"].decode(), row["kind"].decode()) for row in file["units"][:])
+    for unit in units:
+        if _UNIT_NAME.fullmatch(f"{unit.path} {unit.kind}") is None:
+            raise damaged(path, f"the name of a unit is {ascii(unit.path)[:60]}")
+    return units
 
 
 def read_text(path: Path, file: h5py.File, name: str) -> str:

@@ -25,10 +25,10 @@ from tlm.trace.check import (
     damaged,
     read_committed,
     read_text,
+    read_units,
     read_window,
 )
 from tlm.trace.run_folder import check_folder
-from tlm.trace.schema import Unit
 from tlm.trace.unclosed import Unclosed
 
 _ATTEMPTS = 5  # at a file that may be in the middle of a write
@@ -85,9 +85,7 @@ class Trace:
             self.window_ps = read_window(path, self._file)
             for name, digest in schema.DIGESTS.items():
                 check_digest(path, self._file, name, digest)
-            self.units = tuple(
-                Unit(row["path"].decode(), row["kind"].decode()) for row in self._file["units"][:]
-            )
+            self.units = read_units(path, self._file)
             *counts, complete = read_committed(path, self._file)
             self.complete = bool(complete)
             self._committed = dict(zip(schema.TABLES, counts, strict=True))

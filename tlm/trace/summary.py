@@ -7,7 +7,7 @@ the job, engines ``fp``, ``bp``, ``wg``. ``tlm.trace.summary_file`` writes and r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 SCHEMA: Literal["tlm-summary"] = "tlm-summary"
@@ -40,7 +40,10 @@ class LayerSplit:
 
 @dataclass(frozen=True)
 class ChipPart:
-    """Which chip ran it, and how every layer was split over its cores."""
+    """Which chip ran it, and how every layer was split over its cores.
+
+    ``unsourced`` are the keys whose values have no provenance, be it a source or an assumption.
+    """
 
     name: str
     cores: int
@@ -48,6 +51,7 @@ class ChipPart:
     dram_model: str
     energy_table: str
     splits: dict[str, LayerSplit]
+    unsourced: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -234,6 +238,8 @@ class Stall:
 class Summary:
     """All figures of a run; ``broken`` are the laws that do not hold, with what they found.
 
+    ``warnings`` say which figures are odd although all laws hold (``tlm.running.figures.sanity``).
+
     ``work`` goes by layer and phase. ``busiest`` and ``stalls`` are sorted, largest first.
     ``lower_bounds_ps`` are times that no schedule of this work can beat.
     """
@@ -256,6 +262,7 @@ class Summary:
     busiest: list[BusyResource]
     stalls: list[Stall]
     lower_bounds_ps: dict[str, int]
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

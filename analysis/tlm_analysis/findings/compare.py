@@ -15,6 +15,14 @@ from tlm_analysis.reading.coverage import coverage
 from tlm_analysis.reading.run_dir import RunDir, open_run_dir
 
 PartKey = tuple[str, ...]
+_JOB = {
+    "name": "job",
+    "activity": "activity",
+    "iteration": "iteration",
+    "batch": "B",
+    "steps": "T",
+    "sha256": "recording",
+}
 
 
 @dataclass(frozen=True)
@@ -59,15 +67,38 @@ class RunComparison:
         keys = sorted(
             key
             for key in {*before, *after}
-            if before.get(key) != after.get(key) and not key.startswith("provenance.")
+            if before.get(key) != after.get(key)
+            and key != "name"
+            and not key.startswith("provenance.")
         )
         return {key: (before.get(key, ""), after.get(key, "")) for key in keys}
+
+    @property
+    def other_work(self) -> dict[str, tuple[str, str]]:
+        """In what the runs do not do the same work: what it is called, then that of either run.
+
+        A difference between such runs is not one between their chips.
+        """
+        before, after = _work(self.before), _work(self.after)
+        differing = {name: (old, after[name]) for name, old in before.items() if old != after[name]}
+        if {"job", "activity", "T"} & differing.keys():
+            differing.pop("recording", None)  # follows from these
+        return differing
 
     @property
     def split_otherwise(self) -> tuple[str, ...]:
         """Layers of both runs that are cut over the cores in another way."""
         before, after = (run.summary.chip.splits for run in (self.before, self.after))
         return tuple(name for name in before if name in after and before[name] != after[name])
+
+
+def _work(run: RunDir) -> dict[str, str]:
+    """What a run did, whatever the chip, by what it is called."""
+    job = {name: str(getattr(run.summary.workload, field)) for field, name in _JOB.items()}
+    request = run.manifest.get("request")
+    if isinstance(request, dict) and request.get("activity") != "recorded":
+        job["activity"] += f", run as {request.get('activity')}"
+    return job | {"schedule": run.config.get("mapping.schedule", "")}
 
 
 def compare_runs(first: str | Path, second: str | Path) -> RunComparison:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from tlm.errors import write_errors
 
 WIDTH_INCH, HEIGHT_INCH, DPI = 12.8, 8.0, 100  # 1280 x 800 pixels
 
@@ -16,30 +21,36 @@ BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
 BROWN, WARNING = "#8B5A2B", "#8A1C00"
 LIGHT_GREY, GREY, DARK = "#E4E4E4", "#9A9A9A", "#222222"
+_LOOK: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 13,
+    "figure.labelsize": 13,
+    "axes.titlesize": 15,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": DARK,
+    "axes.labelcolor": DARK,
+    "text.color": DARK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "xtick.color": DARK,
+    "ytick.color": DARK,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "tlm",
+}
 
 
-def style() -> AbstractContextManager[None]:
-    """The look; a figure must be both drawn and saved inside it."""
-    return mpl.rc_context(
-        {
-            "font.family": "DejaVu Sans",
-            "font.size": 13,
-            "figure.labelsize": 13,
-            "axes.titlesize": 15,
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.edgecolor": DARK,
-            "axes.labelcolor": DARK,
-            "text.color": DARK,
-            "xtick.color": DARK,
-            "ytick.color": DARK,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-            "hatch.linewidth": 0.6,
-            "svg.hashsalt": "tlm",
-        }
-    )
+@contextmanager
+def style() -> Iterator[None]:
+    """The look; a figure must be both drawn and saved inside it.
+
+    A letter of a name that the font lacks is drawn as a box, without a warning.
+    """
+    with warnings.catch_warnings(), mpl.rc_context(_LOOK):
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield
 
 
 def new_figure(height_inch: float = HEIGHT_INCH) -> Figure:
@@ -57,9 +68,13 @@ def mark(figure: Figure, note: str) -> Figure:
 
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file; equal figures, equal bytes."""
+    return _drawn(figure, "png", {"Software": None})
+
+
+def _drawn(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
     file = BytesIO()
     with style():
-        figure.savefig(file, format="png", metadata={"Software": None})
+        figure.savefig(file, format=form, metadata=metadata)
     return file.getvalue()
 
 
@@ -68,8 +83,9 @@ def save(figure: Figure, run_dir: Path, name: str) -> list[Path]:
     folder = run_dir / "plots"
     folder.mkdir(parents=True, exist_ok=True)
     raster, vector = folder / f"{name}.png", folder / f"{name}.svg"
-    raster.write_bytes(png(figure))
+    with write_errors(raster):
+        raster.write_bytes(png(figure))
     figure.set_layout_engine("none")  # what has been laid out stays: it is half of the time
-    with style():
-        figure.savefig(vector, metadata={"Date": None, "Creator": None})
+    with write_errors(vector):
+        vector.write_bytes(_drawn(figure, "svg", {"Date": None, "Creator": None}))
     return [raster, vector]

@@ -108,8 +108,9 @@ def gpu(summary: Summary, baseline: GpuBaseline) -> Titled:
 
 def assumed_values(run: RunDir, chip: LoadedChip) -> Titled:
     """Every value of the chip that no publication states."""
-    rows = [(key, run.config.get(key, ""), chip.assumed[key]) for key in sorted(chip.assumed)]
-    return Titled("Assumed chip values", ("value", "is", "why"), rows, 1)
+    why = chip.assumed | dict.fromkeys(chip.unsourced, "unsourced: nobody says where it is from")
+    rows = [(key, run.config.get(key, ""), why[key]) for key in sorted(why)]
+    return Titled("Assumed and unsourced chip values", ("value", "is", "why"), rows, 1)
 
 
 def assumed_energy(run: RunDir) -> Titled:

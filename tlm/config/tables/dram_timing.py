@@ -56,7 +56,7 @@ PositiveClocks = Annotated[int, Field(ge=1, le=_MOST_CLOCKS)]
 CommandClocks = Annotated[int, Field(ge=1, le=8)]
 PowerOfTwo = Annotated[int, Field(ge=1, le=1 << 24), AfterValidator(_power_of_two)]
 Text = Annotated[str, AfterValidator(_one_line)]
-Period = Annotated[int, BeforeValidator(partial(units.parse, units.TIME)), Field(ge=1, le=10**6)]
+Period = Annotated[int, BeforeValidator(partial(units.parse, units.PERIOD))]
 
 
 class DramTiming(Section):

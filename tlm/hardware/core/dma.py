@@ -55,6 +55,18 @@ class Way:
     hops: int
 
 
+class Ways(dict[int, Way]):
+    """Ways by a target's number, each laid when it is first used: few of all pairs ever are."""
+
+    def __init__(self, lay: Callable[[int], Way]) -> None:
+        super().__init__()
+        self._lay = lay
+
+    def __missing__(self, number: int) -> Way:
+        way = self[number] = self._lay(number)
+        return way
+
+
 @dataclass(slots=True)
 class Transfer:
     """What the packets of one transfer share; each of them counts towards all ``arrivals``."""
@@ -83,8 +95,8 @@ class Dma:
     traffic: dict[tuple[int, int], Traffic]
     rows: list[tuple[int, ...]] | None
     idents: Any
-    to_channel: list[Way] = field(default_factory=list)
-    to_core: list[Way] = field(default_factory=list)
+    to_channel: Ways = field(init=False)
+    to_core: Ways = field(init=False)
     outstanding: int = 0
     delivered_bytes: int = 0
     idle: Done | None = None
@@ -93,17 +105,21 @@ class Dma:
     def connect(
         self, channels: list[tuple[int, int, Callbacks]], cores: list[tuple[int, int]]
     ) -> None:
-        """Lay the paths to every channel (terminal, unit, callbacks) and core (terminal, unit)."""
-        network, home = self.network, (self.close,)
-        for terminal, unit, accept in channels:
-            request = network.path(self.terminal, terminal, accept)
-            response = network.path(terminal, self.terminal, home)
-            hops = network.hops(self.terminal, terminal)
-            self.to_channel.append(Way(terminal, unit, request, response, hops))
-        for terminal, unit in cores:
-            request = network.path(self.terminal, terminal, (self._delivered,))
-            hops = network.hops(self.terminal, terminal)
-            self.to_core.append(Way(terminal, unit, request, (), hops))
+        """Know every channel (terminal, unit, callbacks) and core (terminal, unit)."""
+        network, here = self.network, self.terminal
+
+        def to_channel(number: int) -> Way:
+            terminal, unit, accept = channels[number]
+            request = network.path(here, terminal, accept)
+            response = network.path(terminal, here, (self.close,))
+            return Way(terminal, unit, request, response, network.hops(here, terminal))
+
+        def to_core(number: int) -> Way:
+            terminal, unit = cores[number]
+            request = network.path(here, terminal, (self._delivered,))
+            return Way(terminal, unit, request, (), network.hops(here, terminal))
+
+        self.to_channel, self.to_core = Ways(to_channel), Ways(to_core)
 
     def fetch(self, tile: Tile) -> Done | None:
         """Start reading what a tile needs from DRAM; None if it needs nothing."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from math import prod
 
+import numpy as np
+
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, read_rows
@@ -101,14 +103,27 @@ def _elements(pool: Pool, windows: Iterable[int], side: int) -> int:
 
 def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
     """Additions of the pooled inputs that the slices read in FP, each row once."""
+    sizes = [length(part.neurons.samples) for part in facts.slices]
+    return _part_adds(job, facts, pool, sizes) * job.workload.steps
+
+
+def _live_inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
+    """Additions of the pooled inputs that WG meets: those of samples with any dY, one step."""
+    alive = np.any(facts.live, axis=0)
+    sizes = [int(alive[slice(*part.neurons.samples)].sum()) for part in facts.slices]
+    return _part_adds(job, facts, pool, sizes)
+
+
+def _part_adds(job: Facts, facts: LayerFacts, pool: Pool, sizes: list[int]) -> int:
+    """Additions of one step of the pooled inputs of the slices, for ``sizes`` samples of each."""
     shape, total = job.source_shape(facts), 0
-    for part in facts.slices:
+    for part, samples in zip(facts.slices, sizes, strict=True):
         rows = kernel_rows(facts.layer, facts.product_rows(part))
         if facts.layer.kind == "linear":
             rows = set(range(pool.pooled(shape)[1]))
         if rows:
-            total += _window_adds(pool, shape, rows) * length(part.neurons.samples)
-    return total * job.workload.steps
+            total += _window_adds(pool, shape, rows) * samples
+    return total
 
 
 def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -128,6 +143,10 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     if norm is None or not facts.exact:
         return
     products = prod(layer.product_shape) * job.pairs
+    if facts.state == "recompute" and layer.neuron is not None:  # U follows from the currents
+        neurons = prod(layer.out_shape) * job.pairs
+        yield Phase.GRAD, "bp.norm_scale", neurons
+        yield Phase.GRAD, "fp.soma_op", neurons
     channels = layer.out_shape[0] * (job.workload.steps if norm.per_step else 1)
     yield Phase.FP, "fp.norm_stat", products
     yield Phase.NORM, "fp.norm_op", products
@@ -150,13 +169,20 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
             least = ceil_div(bits, STATE_PORT_BITS)
             due[phase, facts.index, action] = AccessesDue(least, len(STATE_TENSORS))
+        for phase, action, bits in _currents_read(job, facts):
+            accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
+            due[phase, facts.index, action] = accesses
         adds = len(facts.layer.sources) - 1
         if adds and job.input_steps(facts) > 1:
             least = adds * _inputs_read(job, facts)
             due[Phase.FP, facts.index, "fp.input_add"] = AccessesDue(least, None)
+            least = adds * _inputs_met(job, facts)
+            due[Phase.WG, facts.index, "wg.input_add"] = AccessesDue(least, None)
         if facts.layer.input_pool is not None:
             least = _inputs_pooled(job, facts, facts.layer.input_pool)
             due[Phase.FP, facts.index, "fp.input_pool"] = AccessesDue(least, None)
+            least = _live_inputs_pooled(job, facts, facts.layer.input_pool)
+            due[Phase.WG, facts.index, "wg.input_pool"] = AccessesDue(least, None)
     return due
 
 
@@ -181,6 +207,16 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.UPDATE, "wg.optimizer_write", bits
 
 
+def _currents_read(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """Behind batch statistics BP reads Y and dL/dI, and Y again where U follows from it."""
+    if not facts.exact:
+        return
+    precision, products = job.chip.precision, prod(facts.layer.product_shape) * job.pairs
+    yield Phase.NORM_GRAD, "bp.norm_read", products * (precision.membrane + precision.gradient)
+    if facts.state == "recompute" and facts.layer.neuron is not None:
+        yield Phase.GRAD, "bp.norm_read", products * precision.membrane
+
+
 def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """(phase, action, bits of S and m)."""
     if facts.layer.neuron is None:
@@ -194,6 +230,17 @@ def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 def _soma_phases(facts: LayerFacts) -> list[Phase]:
     """The phases that run the neurons of a layer."""
     return [Phase.NORM if facts.exact else Phase.FP, *[Phase.RECOMPUTE] * facts.recomputed]
+
+
+def _inputs_met(job: Facts, facts: LayerFacts) -> int:
+    """Elements of one source that WG meets, each once: those of samples with any dY."""
+    channels, height, width = job.source_shape(facts)
+    alive = np.any(facts.live, axis=0).astype(np.int64)
+    rows = sum(
+        len(read_rows(facts, part, height)) * int(alive[slice(*part.neurons.samples)].sum())
+        for part in facts.slices
+    )
+    return rows * width * channels
 
 
 def _inputs_read(job: Facts, facts: LayerFacts) -> int:

@@ -23,7 +23,7 @@ def job_part(plan: Plan, recording: Recording) -> JobPart:
     )
 
 
-def chip_part(plan: Plan) -> ChipPart:
+def chip_part(plan: Plan, unsourced: list[str]) -> ChipPart:
     """The chip, and the split of every layer."""
     chip = plan.chip
     splits = {
@@ -35,7 +35,15 @@ def chip_part(plan: Plan) -> ChipPart:
         )
         for layer_plan in plan.layers
     }
-    return ChipPart(chip.name, chip.cores, chip.noc.model, chip.dram.model, chip.energy, splits)
+    return ChipPart(
+        name=chip.name,
+        cores=chip.cores,
+        noc_model=chip.noc.model,
+        dram_model=chip.dram.model,
+        energy_table=chip.energy,
+        splits=splits,
+        unsourced=unsourced,
+    )
 
 
 def sparsity_part(plan: Plan, recording: Recording) -> SparsityPart:

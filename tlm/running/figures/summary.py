@@ -11,6 +11,7 @@ from tlm.running.figures.bottlenecks import busiest, stalls
 from tlm.running.figures.energy import efficiency_part, energy_part
 from tlm.running.figures.engines import engines_part
 from tlm.running.figures.job import chip_part, job_part, sparsity_part
+from tlm.running.figures.sanity import sanity_warnings
 from tlm.running.figures.traffic import dram_part, noc_part
 from tlm.running.figures.work import time_part, work_part
 from tlm.running.preparation import PreparedRun
@@ -23,21 +24,23 @@ def summarise(
     """The summary of a run that has reached its end; invalid if a law is broken."""
     plan, recording = prepared.plan, prepared.recording
     broken = {check.name: check.detail for check in checks if not check.holds}
+    time, energy, engines = time_part(chip, plan), energy_part(rows), engines_part(chip)
     return Summary(
         status="invalid" if broken else "ok",
         checks=len(checks),
         broken=broken,
         workload=job_part(plan, recording),
-        chip=chip_part(plan),
-        time=time_part(chip, plan),
+        chip=chip_part(plan, prepared.chip.unsourced),
+        time=time,
         work=work_part(chip, plan),
-        energy=energy_part(rows),
+        energy=energy,
         efficiency=efficiency_part(chip, plan.workload, rows),
-        engines=engines_part(chip),
+        engines=engines,
         dram=dram_part(chip, plan),
         noc=noc_part(chip),
         sparsity=sparsity_part(plan, recording),
         busiest=busiest(chip),
         stalls=stalls(chip, plan),
         lower_bounds_ps=lower_bounds_ps(chip),
+        warnings=sanity_warnings(prepared.chip, prepared.timing, time.makespan_ps, energy, engines),
     )

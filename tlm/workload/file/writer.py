@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.errors import WorkloadError
+from tlm.errors import WorkloadError, write_errors
 from tlm.workload.file import schema
 from tlm.workload.file.graph import layers_to_json
 from tlm.workload.file.layout import Expected, expected_bits, expected_values
@@ -37,21 +37,18 @@ def write_workload(
     Raises WorkloadError if shapes do not fit or the file cannot be written.
     """
     path = workload.path
-    try:
+    with write_errors(path, WorkloadError):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise WorkloadError(f"{path}: cannot be written: {error.strerror}") from error
     os.close(handle)
     part = Path(name)
     try:
-        _write(part, workload, recordings, values)
-        _sync(part)
-        part.chmod(0o644)
-        read_workload(part)
-        os.replace(part, path)
-        _sync(path.parent)
-    except OSError as error:
-        raise WorkloadError(f"{path}: cannot be written: {error}") from error
+        with write_errors(path, WorkloadError):
+            _write(part, workload, recordings, values)
+            _sync(part)
+            part.chmod(0o644)
+            read_workload(part)
+            os.replace(part, path)
+            _sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
     return read_workload(path)

@@ -1,0 +1,179 @@
+"""Occupancy: what a plan keeps in a core's memories fits there, at every turn of the schedule.
+
+A turn is FP of a layer, or BP and WG of it. Layers of a pipeline or a wavefront share the memories
+all the time. What streams through (rows of inputs, of masks, of dY) comes on top, and is not
+counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from tlm.config.core import Memory
+from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.masks import input_bits, pooled_need
+from tlm.laws.due.rows import kernel_rows, pooled_rows
+from tlm.space.array_types import Ints
+from tlm.space.phase import Phase
+from tlm.space.program import Program
+from tlm.space.region import Slice, Span, length
+from tlm.space.tile import Tile
+
+FLAGS = 2  # S and m of a neuron, beside its U
+HALVES = 2  # of a memory that is filled and read in turn
+
+
+class Claim(NamedTuple):
+    """Bits that a layer keeps in a memory of a core, from a turn to another."""
+
+    memory: str
+    core: int
+    turns: range
+    bits: int
+
+
+def occupancy(program: Program, due: Due) -> Iterator[Check]:
+    """All claims of a turn on a memory of a core together; blocks and pieces one by one."""
+    job, used = due.job, Counter[tuple[str, int, int]]()
+    for claim in claims(job):
+        for turn in claim.turns:
+            used[claim.memory, claim.core, turn] += claim.bits
+    memory = job.chip.core.memory
+    wrong = [
+        f"{name} of core{core:02d} holds {bits} of {_room(memory, name)} bit"
+        for (name, core, _), bits in used.items()
+        if bits > _room(memory, name)
+    ]
+    wrong += [
+        f"{name} holds {bits} of {getattr(memory, name)} bit in {phase} of layer {layer}"
+        for name, bits, phase, layer in sorted(set(_buffers(program, job)))
+        if bits > getattr(memory, name)
+    ]
+    yield Check("memories hold what they keep", not wrong, f"{wrong[:3]}")
+
+
+def _room(memory: Memory, name: str) -> int:
+    """Kept state takes half of the memory of U, the units' double buffer the other."""
+    size: int = getattr(memory, name)
+    return size // HALVES if name == "membrane" else size
+
+
+def claims(job: Facts) -> Iterator[Claim]:
+    """Everything that stays in the cores between two tiles."""
+    last = 2 * len(job.layers) - 1  # BP of layer i takes turn last - i
+    for facts in job.layers:
+        index, asked = facts.index, _asked(job, facts)
+        for part in facts.slices:
+            samples = _present(job, part)
+            for name, bits, turns in (
+                ("spikes", _inputs(job, facts, part, samples),
+                 range(min(facts.producers, default=index), index + 1)),
+                ("spike_gradients", _arriving(job, facts, part, asked[slice(*samples)]),
+                 range(last - max(facts.consumers, default=index), last - index + 1)),
+                ("batch_norm", _currents(job, facts, part), range(index, last - index + 1)),
+                ("accumulators", _dW(job, facts, part), range(last - index, last - index + 1)),
+                ("membrane", _state(job, facts, part, samples), range(last + 1)),
+            ):  # fmt: skip
+                if bits:
+                    whole = job.chip.mapping.schedule != "layerwise"
+                    yield Claim(name, part.core, range(1) if whole else turns, bits)
+
+
+def _present(job: Facts, part: Slice) -> Span:
+    """Samples of a slice that are on the chip together, at the least."""
+    first, end = part.neurons.samples
+    if job.chip.mapping.schedule == "pipelined":
+        end = min(end, first + job.chip.mapping.group)
+    return first, end
+
+
+def _inputs(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
+    if not facts.inputs_sent:
+        return 0
+    layer, rows = facts.layer, kernel_rows(facts.layer, facts.product_rows(part))
+    between = max(rows) - min(rows) + 1 if rows else 0
+    bits = input_bits(job.workload, job.recording, layer, job.chip.precision.input)
+    each = layer.in_shape[0] * between * layer.in_shape[2] * job.workload.steps
+    return each * length(samples) * bits
+
+
+def _asked(job: Facts, facts: LayerFacts) -> Ints:
+    """How many dS arrive of every sample, channel and pooled row: where BP skips outputs, those
+    that are needed.
+    """
+    bp, (channels, rows, width) = job.chip.core.engines.bp, facts.layer.pooled_shape
+    if bp.mode != "dense" and bp.skip_outputs and facts.dS_sent:
+        need = pooled_need(facts.layer, job.recording)
+        return np.asarray(need.sum(axis=(0, 4), dtype=np.int64))
+    shape = (job.workload.batch, channels, rows)
+    return np.full(shape, width * job.workload.steps, np.int64)
+
+
+def _arriving(job: Facts, facts: LayerFacts, part: Slice, asked: Ints) -> int:
+    """Partial dS of all readers."""
+    if not facts.dS_sent or not facts.consumers:
+        return 0
+    precision, rows = job.chip.precision, sorted(pooled_rows(facts.layer, part))
+    elements = int(asked[:, slice(*part.neurons.channels), rows].sum())
+    return elements * sum(
+        reader.channel_parts
+        * (precision.partial_sum if reader.channel_parts > 1 else precision.gradient)
+        for reader in job.among(facts.consumers)
+    )
+
+
+def _currents(job: Facts, facts: LayerFacts, part: Slice) -> int:
+    """Y and dL/dI, which wait for batch statistics."""
+    if not facts.exact or any(place.key == "Y" for place in facts.tensors):
+        return 0
+    rows, pairs = len(facts.product_rows(part)), length(part.neurons.samples) * job.workload.steps
+    values = length(part.neurons.channels) * rows * facts.layer.product_shape[2] * pairs
+    return values * (job.chip.precision.membrane + job.chip.precision.gradient)
+
+
+def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
+    if any(place.key == f"dW.core{part.core:02d}" for place in facts.weights):
+        return 0
+    weights = length(part.neurons.channels) * prod(facts.layer.weight_shape[1:])
+    return weights * job.chip.precision.partial_sum
+
+
+def _state(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
+    if facts.state != "keep" or facts.layer.neuron is None:
+        return 0
+    rows = length(part.neurons.channels) * length(part.neurons.rows)
+    neurons = rows * facts.layer.out_shape[2] * length(samples) * job.workload.steps
+    return neurons * (job.chip.precision.membrane + FLAGS)
+
+
+def _buffers(program: Program, job: Facts) -> Iterator[tuple[str, int, str, int]]:
+    """(Memory, bits, phase, layer) of sums of a block, and of a piece of an update."""
+    for tile in program.all_tiles():
+        name, layer = tile.phase.name.lower(), tile.layer
+        if tile.phase in (Phase.FP, Phase.BP, Phase.RECOMPUTE):
+            yield "partial_sums", _sum_bits(job, tile), name, layer
+        elif tile.phase == Phase.UPDATE:
+            places = job.layers[layer].weights
+            bits = sum(place.bits for place in places if not place.key.startswith("dW"))
+            yield "optimizer", HALVES * tile.covers * bits, name, layer
+
+
+def _sum_bits(job: Facts, tile: Tile) -> int:
+    """A vector of sums for every position of a tile's block."""
+    layer, engines, precision = (
+        job.layers[tile.layer].layer,
+        job.chip.core.engines,
+        job.chip.precision,
+    )
+    backward = tile.phase == Phase.BP
+    width = layer.in_shape[2] if backward else layer.product_shape[2]
+    positions = tile.samples * tile.steps * length(tile.rows) * width
+    channels = engines.bp.cols if backward else engines.fp.cols
+    return positions * channels * min(precision.gradient, precision.partial_sum)

@@ -55,6 +55,14 @@ def test_nothing_is_fetched(html: str) -> None:
     assert "@import" not in html and "<script" not in html
 
 
+def test_a_run_without_a_trace_is_reported_as_far_as_it_can_be(tmp_path: Path) -> None:
+    """Network, energy and sparsity need none; the page says what the others need."""
+    run = run_job("digits", out=tmp_path / "run", trace="off")
+    html = report_html(run.folder)
+    assert len(Page(html).images) == 3
+    assert "The run was traced at level off: all figures over time need --trace phase" in html
+
+
 def test_every_figure_is_there_and_has_words(html: str) -> None:
     """Each figure has an alternative text, and every id is its own."""
     page = Page(html)

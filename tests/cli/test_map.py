@@ -50,5 +50,5 @@ def test_a_bad_mapping_file_leaves_nothing_behind(
     bad.write_text("schema: tlm-mapping\nschema_version: 2\n")
     folder = tmp_path / "run"
     assert main(["run", "mnist-fc", "--mapping", str(bad), "--out", str(folder)]) == 2
-    assert "workload: missing" in capsys.readouterr().err
+    assert "workload, chip, mapping, layers: missing; add them" in capsys.readouterr().err
     assert not folder.exists()

@@ -11,6 +11,7 @@ from tests.program.jobs import corrupt
 from tests.reliability.probe import CHIPS, chain, grouped, residual
 from tlm.laws.due.payloads import gradient_bytes
 from tlm.laws.message_sizes import message_sizes
+from tlm.laws.order import arrivals
 from tlm.space.phase import BATCH, Phase
 from tlm.workload.builder import Builder
 from tlm.workload.drawn.activity import Bernoulli
@@ -79,3 +80,17 @@ def test_gradients_by_hand():
     core = due.job.chip.core.model_copy(update={"engines": engines})
     job = replace(due.job, chip=due.job.chip.model_copy(update={"core": core}))
     assert gradient_bytes(job, 100, 10, 16) == 200
+
+
+def test_a_slice_whose_windows_end_in_the_padding():
+    """A kernel of one row that only meets padding: what comes along is due, and nothing else."""
+    net = Builder((4, 1, 6), lif_neuron(), analog=False)
+    net.conv(20, 1)
+    layer = Builder((20, 1, 6), lif_neuron(), analog=False)
+    layer.conv(20, 1, padding=1, stride=2)
+    last = replace(layer.layers[0], index=1, name="padded", sources=(0,))
+    network = Network("padded", (*net.layers, last), 2, 2, "rate", "made up")
+    job = network_job(network, Bernoulli(0.4), "bernoulli(0.4)")
+    program, due = program_of("default", job)
+    assert all(check.holds for check in arrivals(program, due))
+    assert not broken(program, due)

@@ -32,6 +32,11 @@ CHIPS: dict[str, list[str]] = {
         "mapping.schedule=pipelined", "mapping.batch_norm=frozen", "core.memory.gradients=4 Kib",
         "core.memory.accumulators=100 Kib", "mapping.split=spatial",
     ],
+    "supply currents, CACTI, idle operands": [
+        "dram.device=DDR4-2400", "dram.bus=64 bit", "dram.energy=currents", "energy=cacti28",
+        "core.zero_operand_adds=false", "mapping.state=recompute", "mapping.split=spatial",
+        "core.memory.weights=9 Kib", "core.memory.partial_sums=4 Kib",
+    ],
     "wavefront": [
         "mapping.schedule=wavefront", "mapping.batch_norm=folded", "core.memory.membrane=2 Kib",
         "mapping.split=k",

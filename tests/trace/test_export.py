@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from tlm.errors import ConfigError
 from tlm.hardware.dram.driver import DramLoad, drive
 from tlm.hardware.dram.patterns import read_requests
 from tlm.running.runner import run_job
+from tlm.trace import schema
 from tlm.trace.chip import chip_of
 from tlm.trace.packets import link_nbytes, packets
 
@@ -189,6 +192,42 @@ def test_nothing_asked_for_is_an_error(run: Path, capsys: pytest.CaptureFixture[
     """Without a format there is nothing to write, and the line names the formats."""
     assert main(["export", str(run)]) == 2
     assert "--perfetto" in capsys.readouterr().err
+
+
+def copied(run: Path, out: Path, activity: int, transactions: int) -> Path:
+    """A run folder as of a killed run: so many rows of each table were committed."""
+    shutil.copytree(run, out)
+    with h5py.File(out / "trace.h5", "r+") as file:
+        counts = {"activity": activity, "transactions": transactions}
+        rows = [counts[table] for table in schema.TABLES]
+        file["committed"][...] = schema.committed_values(rows, complete=False)
+    return out
+
+
+def test_a_run_killed_before_its_first_rows_has_nothing_to_export(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so, and writes no timeline that looks like an idle chip."""
+    folder = copied(run, tmp_path / "killed", 0, 0)
+    assert main(["export", str(folder), "--perfetto"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "before the first rows were written: nothing to export" in line
+    assert not (folder / "timeline.pftrace").exists()
+
+
+def test_what_a_killed_run_committed_is_exported(run: Path, tmp_path: Path) -> None:
+    """Transactions without activity still have their bandwidth: all bytes are in the counters."""
+    perfetto_trace = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
+    folder = copied(run, tmp_path / "killed", 0, 5000)
+    assert main(["export", str(folder), "--perfetto"]) == 0
+    timeline = perfetto_trace.Trace()
+    timeline.ParseFromString((folder / "timeline.pftrace").read_bytes())
+    values = [
+        packet.track_event.double_counter_value
+        for packet in timeline.packet
+        if packet.track_event.HasField("double_counter_value")
+    ]
+    assert max(values) > 1.0
 
 
 def test_requests_need_a_trace_with_transactions(

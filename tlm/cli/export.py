@@ -69,6 +69,11 @@ def _check(trace: Trace, needs_transactions: bool) -> None:
         raise TraceError(
             f"{trace.path}: the run recorded no transactions; run it again with --trace transaction"
         )
+    if not trace.complete and not len(trace.activity) and not len(trace.transactions):
+        raise TraceError(
+            f"{trace.path}: the run was stopped, or its window over, before the first rows were "
+            "written: nothing to export; let it run longer"
+        )
     if not trace.complete:
         part = "the trace was cut short, its last part is missing"
         if trace.window_ps is not None:

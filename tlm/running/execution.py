@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tlm.config.resolved import resolved_yaml
 from tlm.errors import (
+    DISK_FULL,
     DeadlockError,
     DiskFullError,
     InterruptedRunError,
@@ -220,7 +221,8 @@ def _status(error: BaseException) -> str:
         return "deadlock"
     if isinstance(error, InterruptedRunError | KeyboardInterrupt | Abort):
         return "interrupted"
-    return "disk-full" if isinstance(error, DiskFullError) else "error"
+    is_full = isinstance(error, OSError) and error.errno in DISK_FULL
+    return "disk-full" if is_full or isinstance(error, DiskFullError) else "error"
 
 
 def _queued(chip: Chip) -> int:

@@ -157,7 +157,7 @@ def _lock(folder: Path) -> None:
 
 
 def _unlock(folder: Path) -> None:
-    (folder / LOCK_NAME).unlink(missing_ok=True)
+    _remove(folder / LOCK_NAME)
     handle = _held.pop(folder.resolve(), None)
     if handle is not None:
         os.close(handle)
@@ -199,7 +199,13 @@ def _reserve(folder: Path) -> None:
 
 def release_reserve(folder: Path) -> None:
     """Give the reserved room back, just before it is needed."""
-    (folder / RESERVE_NAME).unlink(missing_ok=True)
+    _remove(folder / RESERVE_NAME)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file that harms nobody where it cannot be removed."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def release(folder: Path) -> None:

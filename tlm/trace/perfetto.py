@@ -198,7 +198,8 @@ def _counters(trace: Trace, chip: ChipConfig, writer: Any, first: int) -> None:
     rows = trace.transactions
     if not len(rows):
         return
-    end_ps = int(trace.activity["end"].max(initial=1))
+    # Of a killed run the last activity may be missing although later transactions are there.
+    end_ps = max(int(trace.activity["end"].max(initial=1)), int(rows["end_resp"].max()))
     edges = np.linspace(0, end_ps, WINDOWS + 1)
     series: dict[str, NDArray[np.float64]] = {}
     peak = load_dram_timing(chip.dram.device).peak_bytes_per_ps

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tlm.errors import TraceError
+from tlm.errors import DISK_FULL, DiskFullError, TraceError
 from tlm.trace import schema
 from tlm.trace.disk_space import METADATA_BYTES, require_space, sync
 from tlm.trace.limits import NO_LIMITS, TraceLimits
@@ -122,10 +122,24 @@ class TraceWriter:
             ]
             file.swmr_mode = True
         except OSError as error:
-            raise TraceError(
+            if not isinstance(error, FileExistsError):  # else it is the file of somebody else
+                self._discard()
+            kind = DiskFullError if error.errno in DISK_FULL else TraceError
+            raise kind(
                 f"{self.path}: cannot create the trace ({_reason(error)}); give a new, writable "
                 "run folder or switch the trace off"
             ) from error
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        """Leave no trace rather than half of one."""
+        if self._file is not None:
+            h5py.h5i.inc_ref(self._file.id)  # not closed, for the reason that _abandon gives
+            self._file = None
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def _has_room(self) -> bool:
         """Whether a first block fits on the disk; if not, there will be no trace."""

@@ -52,23 +52,10 @@ def _drawn(ident: str, title: str, figure: Figure, alt: str, caption: str, note:
     return Drawn(ident, title, inline_svg(mark(figure, note), ident, alt), caption)
 
 
-def figures(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
-    """Every figure that the trace has the data for, in the order of the page.
-
-    Critical path and roofline, which holds bytes of the trace against operations of the run, need
-    the trace of a whole run.
-    """
-    covered = coverage(trace)
-    if not covered.note:
-        yield _drawn(
-            "critical", "Critical path", critical_figure(critical_path(trace)),
-            "Bars of each phase's time on the critical path, by resource.",
-            "From the last event back to time 0: every wait is followed to the transaction or the "
-            "engine that ended it. Requests queue on busy links or before a full controller.",
-        )  # fmt: skip
-    yield from _time(run, trace, covered)
-    if len(trace.transactions):
-        yield from _transactions(run, trace, chip, covered)
+def figures(run: RunDir, trace: Trace | None, chip: ChipConfig) -> Iterator[Drawn]:
+    """Every figure that there are the data for, with or without a trace, in the page's order."""
+    if trace is not None:
+        yield from _traced(run, trace, chip)
     yield _drawn(
         "mesh", "Network on chip", mesh_figure(link_use(run.summary, chip)),
         "Map of the mesh with every link and DRAM port coloured by how busy it was.",
@@ -86,6 +73,25 @@ def figures(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
         "Heat maps of the density of spikes, surrogate masks and gradients by layer and step.",
         "Measured on the recorded tensors, not assumed.",
     )  # fmt: skip
+
+
+def _traced(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
+    """Figures from the trace.
+
+    Critical path and roofline, which holds bytes of the trace against operations of the run, need
+    the trace of a whole run.
+    """
+    covered = coverage(trace)
+    if not covered.note:
+        yield _drawn(
+            "critical", "Critical path", critical_figure(critical_path(trace)),
+            "Bars of each phase's time on the critical path, by resource.",
+            "From the last event back to time 0: every wait is followed to the transaction or the "
+            "engine that ended it. Requests queue on busy links or before a full controller.",
+        )  # fmt: skip
+    yield from _time(run, trace, covered)
+    if len(trace.transactions):
+        yield from _transactions(run, trace, chip, covered)
 
 
 def _time(run: RunDir, trace: Trace, covered: Coverage) -> Iterator[Drawn]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import tlm.trace
 from tlm.config.layers import load_chip
-from tlm.errors import TlmError, TraceError
+from tlm.errors import TlmError
+from tlm.trace import Trace
+from tlm.trace.schema import FILE_NAME
 from tlm.workload import open_shipped, open_workload
 from tlm_analysis.gpu import baseline
 from tlm_analysis.reading.coverage import coverage
@@ -40,21 +43,21 @@ def report_html(
         on_step: called with the name of each part before it is made.
 
     Raises:
-        TraceError: the folder lacks a usable trace, summary, manifest or energy table.
+        TraceError: the folder lacks a usable summary, manifest or energy table, or its trace is
+            damaged. Without a trace, the page has the figures that need none.
     """
     run = open_run_dir(run_dir)
     chip = load_chip(run.folder / "config.resolved.yaml")
-    with tlm.trace.open(run.folder) as trace:
-        if len(trace.activity) == 0:
-            raise TraceError(f"{trace.path}: no activity recorded, nothing to report")
+    with ExitStack() as at_end:
+        trace = _trace(run.folder, at_end)
         drawn = []
         for figure in figures(run, trace, chip.config):
             on_step(figure.title)
             drawn.append(figure)
         context = {
             "figures": drawn,
-            "partial": coverage(trace).note,
-            "level": trace.attrs["level"],
+            "partial": coverage(trace).note if trace else "",
+            "level": trace.attrs["level"] if trace else "off",
             "assumed_values": tables.assumed_values(run, chip),
         }
     context |= _texts(run) | _gpu(run, workload)
@@ -66,6 +69,14 @@ def report_html(
         lstrip_blocks=True,
     )
     return environment.get_template("report.html.j2").render(context)
+
+
+def _trace(folder: Path, at_end: ExitStack) -> Trace | None:
+    """The run's trace; None where it left none, or one without a row."""
+    if not (folder / FILE_NAME).exists():
+        return None
+    trace = at_end.enter_context(tlm.trace.open(folder))
+    return trace if len(trace.activity) else None
 
 
 def _texts(run: RunDir) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
 from tlm.laws.due.nests import Nest
-from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, read_rows, windows_rows
+from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
 from tlm.space.array_types import Bools
 from tlm.space.region import Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
@@ -47,7 +47,7 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
         return
     for consumer in job.among(facts.consumers):
         for reader in consumer.slices if consumer.inputs_sent else ():
-            read = _hull(read_rows(consumer, reader, layer.pooled_shape[1])) & rows
+            read = sent_rows(consumer, reader, layer.pooled_shape[1]) & rows
             shared = overlap(block.samples, reader.neurons.samples)
             if read and length(shared):
                 span = slice(shared[0] - block.samples[0], shared[1] - block.samples[0])

@@ -22,6 +22,26 @@ def read_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
     return windows_rows(layer.input_pool, kernel_rows(layer, facts.product_rows(part)), height)
 
 
+def sent_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
+    """Rows of the sources from the first to the last that FP of a slice reaches.
+
+    Those between come along, also where all windows step over them or end in the padding.
+    """
+    layer, rows = facts.layer, facts.product_rows(part)
+    if layer.kind == "linear":
+        return set(range(height))
+    between = _reach(rows, layer.stride[0], layer.padding[0], layer.kernel[0], layer.in_shape[1])
+    pool = layer.input_pool
+    return (
+        between if pool is None else _reach(between, pool.stride, pool.padding, pool.size, height)
+    )
+
+
+def _reach(rows: Iterable[int], stride: int, pad: int, size: int, height: int) -> RowSet:
+    touched = [y * stride - pad + at for y in rows for at in range(size)]
+    return set(range(min(touched, default=0), max(touched, default=-1) + 1)) & set(range(height))
+
+
 def kernel_rows(layer: Layer, rows: Iterable[int]) -> RowSet:
     """Input rows under the kernel at some rows of the product."""
     stride, pad, kernel = layer.stride[0], layer.padding[0], layer.kernel[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, read_rows, windows_rows
+from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
 from tlm.space.region import Slice, length
 
 Senders = tuple[str, list[Slice]]  # what arrives, and the slices that have some of it
@@ -36,13 +36,12 @@ def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
     """FP's inputs: from the owners of the rows under the kernel."""
     if not facts.inputs_sent:
         return
-    rows = read_rows(facts, part, job.source_shape(facts)[1])
-    between = set(range(min(rows, default=0), max(rows, default=-1) + 1))  # they come along
+    rows = sent_rows(facts, part, job.source_shape(facts)[1])
     owners = [
         owner
         for producer in job.among(facts.producers)
         for owner in producer.slices
-        if pooled_rows(producer.layer, owner) & between
+        if pooled_rows(producer.layer, owner) & rows
     ]
     for step in range(job.workload.steps if job.by_step else 0):
         yield f"FP input step {step}", owners

@@ -20,6 +20,11 @@ CURRENTS = ("dram.energy=currents", "dram.device=DDR4-2400", "dram.bus=64 bit")
 WITH_CURRENTS = [name for name in dram_devices() if load_dram_timing(name).currents is not None]
 
 
+FORMATS = [
+    "precision.weight=bf16", "precision.gradient=int8", "precision.partial_sum=fp32",
+    "precision.membrane=13 bit", "precision.input=fp8", "precision.optimizer=int32",
+]  # fmt: skip
+SIZES = [f"core.memory.{name}=300 Kib" for name in ("weights", "accumulators", "partial_sums")]
 LANES = [f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")]
 
 
@@ -36,7 +41,7 @@ LANES = [f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")]
 def test_two_readings_of_a_table_agree(table, overrides):
     """Every action and every leakage of every table that ships, for lanes out of step too."""
     loaded = loaded_chip(f"energy={table}", *overrides)
-    prices = table_prices(loaded.energy, loaded.config.core)
+    prices = table_prices(loaded.energy, loaded.config)
     timing = load_dram_timing(loaded.config.dram.device)
     prices |= bit_prices(loaded.energy, loaded.config.dram.energy, timing)
     assert len(prices) == sum(map(len, ACTIONS.values())) + len(LEAKING)
@@ -86,11 +91,10 @@ def test_currents_by_hand():
 def test_an_entry_that_is_a_share_of_an_access():
     """One bit of sixteen of a port costs a sixteenth of the access."""
     loaded = loaded_chip("energy=cacti28")
-    core = loaded.config.core
     entry = {"sram": "spikes", "port": "16 bit", "share": "1 bit"}
     table = replace(loaded.energy, entries={"actions": {"fp": {"reg1": entry}}, "leakage": {}})
-    whole = sram.access_pj(core.memory.spikes, 16)
-    assert table_prices(table, core) == {"fp.reg1": pytest.approx(whole / 16)}
+    whole = sram.access_pj(loaded.config.core.memory.spikes, 16)
+    assert table_prices(table, loaded.config) == {"fp.reg1": pytest.approx(whole / 16)}
 
 
 @pytest.mark.parametrize("action", ["activate", "read_bit", "write_bit", "refresh", "leakage"])

@@ -106,7 +106,7 @@ def _routers(chip: Chip) -> int:
 
 def energy_prices(chip: Chip, bill: Bill) -> Iterator[Check]:
     """Every row has the price that the table's file, or the device's currents, give its action."""
-    prices = table_prices(bill.table, chip.config.core)
+    prices = table_prices(bill.table, chip.config)
     prices |= bit_prices(bill.table, chip.config.dram.energy, chip.timing)
     if chip.config.dram.energy == "currents":
         prices |= current_prices(chip.timing)

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
+from math import log
 from typing import Any
 
-from tlm.config.core import Core, Memory
+from tlm.config.chip import ChipConfig
+from tlm.config.core import WORD_BITS, Core, Memory, Precision
 from tlm.config.tables import sram
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.config.tables.energy import EnergyTable
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.config.units import MEMORY, parse
+from tlm.laws.format_prices import arithmetic_share, word_share
 
 Prices = dict[str, float]  # pJ of a component's action, or W of its leakage
 
@@ -24,12 +28,17 @@ PJ_OF_CHARGE = 1e-6  # 1 mA x 1 mV x 1 ps
 SCALES = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15, "a": 1e-18}
 
 
-def table_prices(table: EnergyTable, core: Core) -> Prices:
-    """All prices by the entries of a table's file, for a core."""
+def table_prices(table: EnergyTable, chip: ChipConfig) -> Prices:
+    """All prices by the entries of a table's file, for the memories and formats of a chip."""
     actions: Any = table.entries["actions"]
     leakage: Any = table.entries["leakage"]
+    core, stated = chip.core, _stated_precision(table)
+    formats = (chip.precision, stated)
     prices = {
-        f"{component}.{action}": _access_or_energy(entry, core.memory)
+        f"{component}.{action}": _access_or_energy(
+            table, entry, core.memory, word_share(f"{component}.{action}", *formats)
+        )
+        * arithmetic_share(f"{component}.{action}", *formats)
         for component, entries in actions.items()
         for action, entry in entries.items()
     }
@@ -86,15 +95,43 @@ def current_prices(timing: DramTiming) -> Prices:
     }
 
 
-def _access_or_energy(entry: Mapping[str, Any], memory: Memory) -> float:
-    """The pJ of an entry: as written, or its share of an access by CACTI."""
-    if "energy" in entry:
-        return _number(entry["energy"], "J") / SCALES["p"]
+def _stated_precision(table: EnergyTable) -> Precision:
+    """The formats for which a table states its prices: FP16 and an optimizer in FP32, if none."""
+    texts: Any = table.entries.get("precision")
+    if texts is None:
+        texts = dict.fromkeys(Precision.model_fields, "fp16") | {"optimizer": "fp32"}
+    return Precision.model_validate(texts)
+
+
+def _access_or_energy(
+    table: EnergyTable, entry: Mapping[str, Any], memory: Memory, share: float
+) -> float:
+    """The pJ of an entry: as written, for its size, or its share of an access by CACTI."""
     capacities = {name: bits for name, bits in memory if name != "banks"}
+    if "energy" in entry:
+        price = _number(entry["energy"], "J") / SCALES["p"] * share
+        if "size" not in entry:
+            return price
+        sizes = (capacities[entry["sram"]], int(parse(MEMORY, entry["size"])))
+        large, small = (_by_size(table, bits) for bits in sizes)
+        return price * large / small
     capacity = capacities.get(entry["sram"]) or parse(MEMORY, entry["sram"])
-    port = parse(MEMORY, entry["port"])
-    share = parse(MEMORY, entry.get("share", entry["port"]))
-    return sram.access_pj(int(capacity), int(port)) / port * share
+    port = int(parse(MEMORY, entry["port"]))
+    moved = parse(MEMORY, entry.get("share", entry["port"])) * share
+    if "share" not in entry and moved > port:
+        port = int(moved)
+    return sram.access_pj(int(capacity), port) / port * moved
+
+
+def _by_size(table: EnergyTable, bits: int) -> float:
+    """An access of 16 bit to a memory of some size: by the table's buffers, or by CACTI."""
+    buffers: Any = table.entries.get("buffers")
+    if not buffers:
+        return sram.access_pj(bits, WORD_BITS)
+    points = [(float(parse(MEMORY, at["size"])), _number(at["energy"], "J")) for at in buffers]
+    pairs = list(pairwise(points))
+    (x0, y0), (x1, y1) = next((pair for pair in pairs if bits < pair[1][0]), pairs[-1])
+    return float(y0 * (y1 / y0) ** (log(bits / x0) / log(x1 / x0)))
 
 
 def _number(text: str, unit: str) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -11,9 +12,12 @@ from pydantic import Field, model_validator
 
 from tlm.config import units
 from tlm.config.chip import ChipConfig
+from tlm.config.core import WORD_BITS, Precision
+from tlm.config.number_format import NumberFormat
 from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
 from tlm.config.tables import core_sram, sram
+from tlm.config.tables.action_numbers import operations_ratio, words_ratio
 from tlm.config.tables.dram_prices import dram_prices
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
 from tlm.config.tables.priced import Action
@@ -59,11 +63,15 @@ class EnergyTable:
             raise ConfigError(_missing(f"action {component}.{action}", str(self.path))) from None
 
 
+_FORMS = ({"energy"}, {"energy", "sram", "size"}, {"sram", "port"}, {"sram", "port", "share"})
+
+
 class _ActionEntry(Section):
-    """An energy; or, for an access, the memory: ``share`` bits of a ``port`` of ``sram``."""
+    """An energy, of a memory of some ``size`` if it names one; or ``share`` bits of a ``port``."""
 
     energy: Picojoules | None = None
     sram: str | None = None
+    size: Bits | None = None
     port: Bits | None = None
     share: Bits | None = None
     source: str
@@ -71,14 +79,20 @@ class _ActionEntry(Section):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        access = self.sram is not None and self.port is not None and self.energy is None
-        plain = self.energy is not None and (self.sram, self.port, self.share) == (None,) * 3
-        if not access and not plain:
+        names = ("energy", "sram", "size", "port", "share")
+        if {name for name in names if getattr(self, name) is not None} not in _FORMS:
             raise ValueError(
-                "expected either energy, or sram (a memory of the core, or a capacity) with port "
-                "and perhaps share"
+                "expected either energy, perhaps of a memory of the core (sram) with a size, or "
+                "sram (a memory of the core, or a capacity) with port and perhaps share"
             )
         return self
+
+
+class _Buffer(Section):
+    """What an access costs in a memory of some size."""
+
+    size: Bits
+    energy: Picojoules
 
 
 class _LeakageEntry(Section):
@@ -90,11 +104,20 @@ class _LeakageEntry(Section):
     confidence: Confidence
 
 
+def _half_precision() -> Precision:
+    """What a table that states no formats is taken for: FP16, the optimizer's state in FP32."""
+    half, single = NumberFormat(16, "fp16"), NumberFormat(32, "fp32")
+    names = dict.fromkeys(Precision.model_fields, half) | {"optimizer": single}
+    return Precision.model_validate(names)
+
+
 class _EnergyFile(Section):
     schema_version: Literal[1]
     name: str
     node: str
     dram_devices: list[str] = Field(default_factory=list)
+    precision: Precision = Field(default_factory=_half_precision)
+    buffers: list[_Buffer] = Field(default_factory=list)
     actions: dict[str, dict[str, _ActionEntry]]
     leakage: dict[str, _LeakageEntry]
 
@@ -120,11 +143,14 @@ def load_energy(
     problems = _coverage(file, table.where)
     if problems:
         raise ConfigError("\n".join(problems))
-    actions = {
-        (part, action): _action(entry, chip, f"{table.where}: actions.{part}.{action}")
-        for part, entries in file.actions.items()
-        for action, entry in entries.items()
-    }
+    try:
+        actions = {
+            (part, action): _action(entry, file, chip, f"{part}.{action}")
+            for part, entries in file.actions.items()
+            for action, entry in entries.items()
+        }
+    except ConfigError as error:
+        raise ConfigError(f"{table.where}: {error}") from None
     return EnergyTable(
         name=file.name,
         node=file.node,
@@ -142,20 +168,47 @@ def load_energy(
     )
 
 
-def _action(entry: _ActionEntry, chip: ChipConfig, where: str) -> Action:
-    """The energy of an entry, which an access has from its memory's capacity and port."""
-    if entry.energy is not None:
+def _action(entry: _ActionEntry, file: _EnergyFile, chip: ChipConfig, name: str) -> Action:
+    """The price of an action, for the memories and the formats of a chip."""
+    words = words_ratio(name, chip.precision, file.precision)
+    if entry.energy is None:
+        return _access(entry, chip, words, name)
+    by_size = _size_ratio(entry, file.buffers, chip, name)
+    factor = words * by_size * operations_ratio(name, chip.precision, file.precision)
+    if factor == 1:
         return Action(entry.energy, entry.source, entry.confidence)
+    note = f"x {factor:.4g} for the chip's sizes and formats"
+    confidence = "derived" if entry.confidence == "published" else entry.confidence
+    return Action(entry.energy * factor, f"{entry.source}; {note}", confidence)
+
+
+def _size_ratio(
+    entry: _ActionEntry, buffers: Sequence[_Buffer], chip: ChipConfig, name: str
+) -> float:
+    """What an access costs in the chip's memory, of that in one of the size of an entry."""
+    if entry.sram is None or entry.size is None:
+        return 1.0
+    capacity = _capacity(entry.sram, chip, name)
+    if len(buffers) < 2:
+        return sram.access_pj(capacity, WORD_BITS) / sram.access_pj(entry.size, WORD_BITS)
+    sizes, energies = [b.size for b in buffers], [b.energy for b in buffers]
+    law = partial(sram.power_law, xs=sizes, ys=energies)
+    return law(capacity) / law(entry.size)
+
+
+def _access(entry: _ActionEntry, chip: ChipConfig, words: float, name: str) -> Action:
+    """The price of an access by CACTI; narrow words share a port, wide ones have a wider."""
     assert entry.sram is not None and entry.port is not None  # one form, checked by the entry
-    capacity = _capacity(entry.sram, chip, where)
-    share = entry.share or entry.port
-    energy_pj = sram.access_pj(capacity, entry.port) * share / entry.port
-    size, port = units.show(units.MEMORY, capacity), units.show(units.MEMORY, entry.port)
-    source = f"{entry.source}; {sram.SOURCE}: {share} of {port} of {size}"
+    capacity = _capacity(entry.sram, chip, name)
+    bits = (entry.share or entry.port) * words
+    port = entry.port if entry.share else max(entry.port, int(bits))
+    energy_pj = sram.access_pj(capacity, port) * bits / port
+    size, width = units.show(units.MEMORY, capacity), units.show(units.MEMORY, port)
+    source = f"{entry.source}; {sram.SOURCE}: {bits:g} of {width} of {size}"
     return Action(energy_pj, source, entry.confidence)
 
 
-def _capacity(named: str, chip: ChipConfig, where: str) -> int:
+def _capacity(named: str, chip: ChipConfig, action: str) -> int:
     """Bits of a memory of the core, or of a capacity with its unit."""
     known = core_sram.capacities_bits(chip.core.memory)
     if named in known:
@@ -164,7 +217,9 @@ def _capacity(named: str, chip: ChipConfig, where: str) -> int:
         return int(units.parse(units.MEMORY, named))
     except ValueError as error:
         hint = did_you_mean(named, known)
-        raise ConfigError(f"{where}.sram: no memory of the core{hint} or {error}") from None
+        raise ConfigError(
+            f"actions.{action}.sram: no memory of the core{hint} or {error}"
+        ) from None
 
 
 def _coverage(file: _EnergyFile, where: str) -> list[str]:

@@ -30,7 +30,7 @@ def access_pj(capacity_bits: int, port_bits: int) -> float:
     widths = tuple(_READ_PJ)
     fitting = min(max(port_bits, widths[0]), widths[-1])
     energies = [_by_capacity(capacity_bits, _READ_PJ[width]) for width in widths]
-    return _power_law(fitting, widths, energies) * max(1.0, port_bits / widths[-1])
+    return power_law(fitting, widths, energies) * max(1.0, port_bits / widths[-1])
 
 
 def leakage_w(capacity_bits: int) -> float:
@@ -44,10 +44,10 @@ def area_mm2(capacity_bits: int) -> float:
 
 
 def _by_capacity(capacity_bits: int, column: Sequence[float]) -> float:
-    return _power_law(capacity_bits / _KIB_BITS, _CAPACITY_KIB, column)
+    return power_law(capacity_bits / _KIB_BITS, _CAPACITY_KIB, column)
 
 
-def _power_law(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+def power_law(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
     """y at ``x`` on the straight line in logarithms through the two nearest points."""
     right = min(max(bisect_right(xs, x), 1), len(xs) - 1)
     left = right - 1

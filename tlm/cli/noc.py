@@ -19,7 +19,7 @@ from tlm.errors import ConfigError
 if TYPE_CHECKING:
     from tlm.hardware.noc.driver import NocMeasurement
 
-SWEEP_STEPS = 20  # loads from 5 % to 100 % of a flit per node and cycle, if none is given
+SWEEP_STEPS = 20  # loads from 5 % to 100 % of what the busiest link can pass, if none is given
 
 
 class NocModel(StrEnum):
@@ -63,7 +63,13 @@ def noc(
         RoutingOption, typer.Option(help="Routes of the router model.")
     ] = RoutingOption.XY,
     warmup: Annotated[int, typer.Option(min=0, help="Cycles before the measurement.")] = 3000,
-    cycles: Annotated[int, typer.Option(min=1, help="Cycles of the measurement.")] = 10000,
+    cycles: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Cycles of the measurement; doubled, up to four times as many, until it settles.",
+        ),
+    ] = 10000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the traffic.")] = 1,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write noc.csv and plots there as well.")
@@ -73,21 +79,22 @@ def noc(
     """Measure a mesh under synthetic traffic; print the latency-load curve.
 
     On a terminal it is a table, else CSV. Every given load is measured; a sweep ends with the first
-    that is not stable.
+    that is not stable: whose latency does not settle however long one looks.
     """
-    from tlm.hardware.noc.driver import NocMeasurement, NocRun, drive
+    from tlm.hardware.noc.driver import NocMeasurement, NocRun, converged
     from tlm.hardware.noc.router.shape import RouterShape
     from tlm.hardware.noc.traffic import TrafficPattern
 
     columns, rows = mesh_size(mesh)
     shape = RouterShape(stages, vcs, vc_buffer, routing.value)
-    rates = rate or [(i + 1) / SWEEP_STEPS for i in range(SWEEP_STEPS)]
+    pattern = TrafficPattern(traffic, columns, rows, packet_flits, packet_flits, seed)
+    rates = rate or [pattern.bound() * (i + 1) / SWEEP_STEPS for i in range(SWEEP_STEPS)]
     loads = [TrafficPattern(traffic, columns, rows, packet_flits, load, seed) for load in rates]
     name = f"{mesh} {traffic}, {packet_flits} flits, {vcs} VCs, {stages} stages, {model.value}"
     points: list[NocMeasurement] = []
     curve = CurveRows([field.name for field in fields(NocMeasurement)], as_json)
     for load in loads:
-        points.append(drive(load, shape, NocRun(warmup, cycles), model.value))
+        points.append(converged(load, shape, NocRun(warmup, cycles), model.value))
         curve.add(astuple(points[-1]))
         if rate is None and not points[-1].stable:
             break

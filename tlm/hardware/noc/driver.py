@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from math import sqrt
+from statistics import fmean, stdev
 from typing import Any, Literal
 
 from tlm.config.fabric import Mesh, Noc
@@ -16,7 +19,11 @@ from tlm.hardware.noc.traffic import TrafficPattern
 from tlm.kernel import Environment, Transaction
 
 Model = Literal["ideal", "packet", "router"]
-LATENCY_LIMIT = 500  # cycles: a mean beyond it counts as unstable, BookSim2's default
+BATCHES = 8  # of a window, by the time a packet was generated
+STUDENT_T = 2.365  # of BATCHES - 1 degrees of freedom, 95 % two-sided
+SETTLED = 0.1  # half of a mean's confidence interval, relative to the mean
+FEW = 10 * BATCHES  # packets, of which nothing can be said
+LONGEST = 4  # windows, by doubling, that a load is given to settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,9 @@ class NocMeasurement:
 
     Latency runs from generation, source queue included, to the arrival of the tail, over the
     packets generated in the window (infinite without any). ``stable`` is False where some of these
-    never arrived, or their mean latency is beyond ``LATENCY_LIMIT``.
+    never arrived, or their latency has not settled: the means of eight parts of the window agree on
+    theirs within 10 %, with a confidence of 95 %, where queues do not grow. ``growing`` is True
+    where every part is slower than the one before, as with queues that grow as long as one looks.
     """
 
     offered: float
@@ -46,6 +55,7 @@ class NocMeasurement:
     packets: int
     cycles: int
     stable: bool
+    growing: bool
 
 
 @dataclass(slots=True)
@@ -55,12 +65,15 @@ class _Meter:
     begin: int
     end: int
     latencies: list[int] = field(default_factory=list)
+    parts: list[list[int]] = field(default_factory=lambda: [[] for _ in range(BATCHES)])
     accepted: dict[int, int] = field(default_factory=dict)
 
     def note(self, created: int, terminal: int, cycle: int) -> None:
         """A packet's tail arrives at a terminal in ``cycle``."""
         if self.begin <= created < self.end:
             self.latencies.append(cycle - created)
+            part = (created - self.begin) * BATCHES // (self.end - self.begin)
+            self.parts[part].append(cycle - created)
         if self.begin <= cycle < self.end:
             self.accepted[terminal] = self.accepted.get(terminal, 0) + 1
 
@@ -83,6 +96,19 @@ def drive(
     else:
         expected, cycles = _drive_links(traffic, shape, run, meter, model)
     return _measure(traffic, meter, expected, cycles)
+
+
+def converged(
+    traffic: TrafficPattern, shape: RouterShape, run: NocRun, model: Model = "router"
+) -> NocMeasurement:
+    """``drive``, with a window that doubles until the latency has settled or queues grow in it."""
+    window = run.window
+    while True:
+        measured = drive(traffic, shape, NocRun(run.warmup, window, run.drain), model)
+        doubled = window > run.window
+        if measured.stable or (doubled and measured.growing) or window >= LONGEST * run.window:
+            return measured
+        window *= 2
 
 
 def _drive_router(
@@ -171,5 +197,23 @@ def _measure(traffic: TrafficPattern, meter: _Meter, expected: int, cycles: int)
         latency_max=latencies[-1] if n else 0,
         packets=n,
         cycles=cycles,
-        stable=n == expected and (not n or mean <= LATENCY_LIMIT),
+        stable=n == expected and (n < FEW or _settled(meter.parts)),
+        growing=n >= FEW and _growing(meter.parts),
     )
+
+
+def _means(parts: list[list[int]]) -> list[float]:
+    return [sum(part) / len(part) if part else float("inf") for part in parts]
+
+
+def _settled(parts: list[list[int]]) -> bool:
+    """Whether the parts' means agree: batch means, Law and Kelton, section 9.5."""
+    means = _means(parts)
+    half = STUDENT_T * stdev(means) / sqrt(BATCHES) if all(parts) else float("inf")
+    return half <= SETTLED * fmean(means)
+
+
+def _growing(parts: list[list[int]]) -> bool:
+    """Whether every part is slower than the one before; a part of which nothing arrived is."""
+    means = _means(parts)
+    return all(after > before or after == float("inf") for before, after in pairwise(means))

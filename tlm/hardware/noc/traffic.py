@@ -103,6 +103,37 @@ class TrafficPattern:
         """Nodes of the mesh."""
         return self.columns * self.rows
 
+    def bound(self) -> float:
+        """Rate in flits per node and cycle at which a link, or a node, is busy all the time.
+
+        The load of the busiest channel under XY routes (Dally and Towles, section 3.3.1). No more
+        can pass, whatever the routers do; half of it is what buffers often leave.
+        """
+        columns, rows, nodes = self.columns, self.rows, self.nodes
+        along_x = np.zeros((rows, columns, columns))  # row; from column, to column
+        along_y = np.zeros((columns, rows, rows))  # column; from row, to row
+        into = np.zeros(nodes)
+        for source in range(nodes):
+            for target, share in self._shares(source):
+                x, y = target % columns, target // columns
+                along_x[source // columns, source % columns, x] += share
+                along_y[x, source // columns, y] += share
+                into[target] += share
+        busiest = max(1.0, into.max(), _busiest_link(along_x), _busiest_link(along_y))
+        return min(1.0 / float(busiest), float(self.flits))
+
+    def _shares(self, source: int) -> list[tuple[int, float]]:
+        """Where a node's flits go, and what share of them."""
+        nodes, columns = self.nodes, self.columns
+        if self.pattern == "uniform":
+            return [(target, 1 / nodes) for target in range(nodes)]
+        if self.pattern == "hotspot1":
+            return [(0, 1.0)]
+        if self.pattern == "hotspot4":
+            corners = (0, columns - 1, nodes - columns, nodes - 1)
+            return [(corner, 0.25) for corner in corners]
+        return [(PERMUTATIONS[self.pattern](source, columns, self.rows), 1.0)]
+
     def arrivals(self, last: int) -> Iterator[tuple[int, int, int]]:
         """(cycle, source node, target node) in order of cycles, then of nodes.
 
@@ -135,3 +166,11 @@ class TrafficPattern:
         permutation = PERMUTATIONS[self.pattern]
         table = [permutation(node, self.columns, self.rows) for node in range(nodes)]
         return np.array(table, dtype=np.intp)[sources]
+
+
+def _busiest_link(flows: npt.NDArray[np.float64]) -> float:
+    """Largest load of a link between neighbours, from loads of (line; from, to) along a line."""
+    length = flows.shape[1]
+    up = [flows[:, : i + 1, i + 1 :].sum(axis=(1, 2)).max() for i in range(length - 1)]
+    down = [flows[:, i + 1 :, : i + 1].sum(axis=(1, 2)).max() for i in range(length - 1)]
+    return float(max([0.0, *up, *down]))

@@ -42,8 +42,9 @@ def dram_sections(findings: DramFindings) -> list[str]:
         "Relative errors of bandwidth, and of read latency below saturation, against each "
         "simulator alone, under both values of `dram.policy`. Windows with writes are left out: a "
         "write leaves its window at another time in each simulator. One clock is taken off "
-        "DRAMsim3's reads, which it answers that much later. `ready-first` is the default, because "
-        "its errors are the smaller ones."
+        "DRAMsim3's reads, which it answers that much later. `ready-first`, the default, is what "
+        "Ramulator 2.1 does; DRAMsim3 closes a row after four hits and stands between the two; "
+        "DRAMSys keeps rows for their hits, and is nearer to `hits-first`."
         + (f" Without a model, and not compared: {left_out}." if left_out else "")
         + "\n",
         _simulators(findings.points),

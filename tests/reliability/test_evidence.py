@@ -18,11 +18,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, sig
 
 
 def test_corrupted_inputs_are_refused_or_harmless() -> None:
-    """Of 105 damaged files of seven kinds none shows a traceback, hangs, or passes changed."""
+    """Of 210 damaged files of fourteen kinds none shows a traceback, hangs, or passes changed."""
     faults: list[str] = []
-    found = corrupt.run(105, faults.append)
+    found = corrupt.run(210, faults.append)
     assert not any(found[word] for word in corrupt.FAULTS), faults
-    assert found[corrupt.REFUSED] > 70
+    assert found[corrupt.REFUSED] > 100
 
 
 @pytest.mark.slow

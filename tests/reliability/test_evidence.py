@@ -18,11 +18,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, sig
 
 
 def test_corrupted_inputs_are_refused_or_harmless() -> None:
-    """Of 210 damaged files of fourteen kinds none shows a traceback, hangs, or passes changed."""
+    """Of 140 damaged files of fourteen kinds none shows a traceback, hangs, or passes changed."""
     faults: list[str] = []
-    found = corrupt.run(210, faults.append)
+    found = corrupt.run(140, faults.append)
     assert not any(found[word] for word in corrupt.FAULTS), faults
-    assert found[corrupt.REFUSED] > 100
+    assert found[corrupt.REFUSED] > 70
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+from math import isfinite
 from pathlib import Path
 from typing import NoReturn
 
@@ -69,7 +70,11 @@ def parse_json(text: str | bytes) -> object:
     """
     try:
         value: object = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_integer
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_finite,
         )
     except json.JSONDecodeError as error:
         raise ValueError(f"not readable as JSON ({error})") from None
@@ -90,6 +95,13 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word}, which is no finite number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not isfinite(value):
+        raise ValueError(f"{digits[:20]}, which is no finite number")
+    return value
 
 
 def _integer(digits: str) -> int:

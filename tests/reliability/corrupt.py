@@ -13,6 +13,7 @@ import os
 import pickle
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -24,20 +25,29 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from tlm_analysis.reading.energy import read_energy
+from tlm_analysis.reading.run_dir import open_run_dir
 
+import tlm
 import tlm.config
 import tlm.trace
 from tests.reliability.damage import damaged_bytes, damaged_text
 from tests.reliability.hostile import TRACE_DAMAGES, WORKLOAD_DAMAGES
+from tests.reliability.probe import grouped
 from tests.reliability.samples import small_run, small_trace, small_workload
 from tlm.config.chip import ChipConfig
 from tlm.config.layers import load_chip
 from tlm.config.resolved import resolved_yaml
-from tlm.config.tables.dram_timing import read_dram_timing
+from tlm.config.tables.area import load_area
+from tlm.config.tables.dram_timing import load_dram_timing, read_dram_timing
 from tlm.errors import TlmError
+from tlm.hardware.dram.patterns import read_requests, within
 from tlm.placement.choices import read_choices
-from tlm.running.repeat import check_record
+from tlm.running.repeat import check_files, check_record
+from tlm.trace.summary_file import read_summary
+from tlm.validation.reference import REFERENCE, read_table
 from tlm.workload import open_workload
+from tlm.workload.job_file import drawn_job_text
 
 SECONDS = 20  # for one input
 MEMORY_BYTES = 1 << 30  # more than the process has when it starts to read
@@ -69,6 +79,10 @@ def kinds(folder: Path) -> list[Kind]:
     own = folder / "own.yaml"
     own.write_text("extends: neuromc-20\nname: own\nmesh: {columns: 5, rows: 4}\ncores: 20\n")
     run = small_run(folder / "run")
+    job = folder / "job.json"
+    job.write_text(drawn_job_text(grouped()) or "")
+    requests = folder / "requests.txt"
+    requests.write_text("".join(f"0x{64 * i:x} READ {9 * i}\n" for i in range(40)))
     traces = (small_trace(folder / "whole"), small_trace(folder / "killed", killed=True))
     return [
         Kind("chip", (chip, own), _text, _read_chip, False),
@@ -77,6 +91,13 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("mapping", (run / "mapping.yaml",), _text, _read_mapping, False),
         Kind("manifest", (run / "manifest.json",), _text, _read_manifest, False),
         Kind("workload", (small_workload(folder),), _hdf5(WORKLOAD_DAMAGES), _read_workload, True),
+        Kind("area", (config / "area" / "logic28.yaml",), _text, _read_area, False),
+        Kind("job", (job,), _text, _read_job, False),
+        Kind("summary", (run / "summary.json",), _text, _read_summary, False),
+        Kind("energy.csv", (run / "energy.csv",), _text, _read_energy_csv, False),
+        Kind("requests", (requests,), _text, _read_requests, False),
+        Kind("reference", (REFERENCE / "dram" / "bands.csv",), _text, _read_reference, False),
+        Kind("folder", (run,), _folder, _read_folder, False),
         Kind("trace", traces, _hdf5(TRACE_DAMAGES), _read_trace, True),
     ]
 
@@ -88,6 +109,24 @@ def _text(source: Path, target: Path, draw: random.Random) -> None:
 def spoil_bytes(source: Path, target: Path, draw: random.Random) -> None:
     """Damage a file without knowing what it holds."""
     target.write_bytes(damaged_bytes(source.read_bytes(), draw))
+
+
+def _folder(source: Path, target: Path, draw: random.Random) -> None:
+    """A copy with one file damaged, missing, or a link or pipe in its place."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target)
+    path = draw.choice(sorted(path for path in target.iterdir() if path.is_file()))
+    data = path.read_bytes()
+    way = draw.random()
+    if way < 0.8:
+        edit = damaged_text(data.decode(), draw) if way < 0.6 else damaged_bytes(data, draw)
+        path.write_bytes(edit)
+        return
+    path.unlink()
+    if way < 0.9:
+        path.symlink_to(draw.choice(("/dev/zero", "/etc/passwd", ".", "nowhere")))
+    elif way < 0.95:
+        os.mkfifo(path)
 
 
 def _hdf5(damages: tuple[Callable[[h5py.File], object], ...]) -> Callable[..., None]:
@@ -132,6 +171,40 @@ def _read_mapping(path: Path) -> str:
 
 def _read_manifest(path: Path) -> str:
     return _digest(repr(check_record(path.parent)).encode())
+
+
+def _read_area(path: Path) -> str:
+    return _digest(repr(load_area(path)).encode())
+
+
+def _read_job(path: Path) -> str:
+    return _digest(repr(open_workload(str(path))).encode())
+
+
+def _read_summary(path: Path) -> str:
+    return _digest(repr(read_summary(path.parent)).encode())
+
+
+def _read_energy_csv(path: Path) -> str:
+    return _digest(repr(read_energy(path.parent)).encode())
+
+
+def _read_requests(path: Path) -> str:
+    timing = load_dram_timing("DDR4-2400")
+    requests = within(read_requests(path, timing.burst_bytes), timing, path)
+    return _digest(repr(requests).encode())
+
+
+def _read_reference(path: Path) -> str:
+    return _digest(repr(read_table(path)).encode())
+
+
+def _read_folder(path: Path) -> str:
+    """All that ``compare``, ``report``, ``rerun`` and a notebook read before they do any work."""
+    run = open_run_dir(path)
+    parts = [run.summary, run.config, run.manifest, run.energy, tlm.open_run(path)]
+    check_files(path, check_record(path))
+    return _digest(repr(parts[:4]).encode())
 
 
 def _read_workload(path: Path) -> str:

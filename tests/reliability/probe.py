@@ -22,7 +22,7 @@ CHIPS: dict[str, list[str]] = {
         "mapping.split=k+spatial", "mapping.schedule=pipelined", "mapping.state=recompute",
         "core.memory.accumulators=64 Kib", "core.memory.spikes=4 Kib", "dram.model=ideal",
         *(f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")),
-        "mapping.batch_norm=frozen",
+        "mapping.batch_norm=frozen", "core.queue_depth=1", "core.scan_slots=2",
     ],
     "rows, little memory of U, blocks of steps": [
         "mapping.split=spatial", "core.memory.membrane=8 Kib", "core.memory.partial_sums=4 Kib",

@@ -17,7 +17,7 @@ from ruamel.yaml.representer import SafeRepresenter
 
 from tlm.config.problems import KeyPath
 
-_WORDS = re.compile(r"[A-Za-z0-9_][\w .,;()/'+-]*", re.ASCII)
+_WORDS = re.compile(r"[A-Za-z0-9_][\w .,;()/'+-]*(: [\w .,;()/'+-]+)?", re.ASCII)
 LINE_WIDTH = 100  # of a document; longer lists are wrapped
 
 

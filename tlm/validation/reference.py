@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from tlm.errors import ConfigError
+from tlm.files import read_regular
 
+_MAX_BYTES = 64 << 20
 REFERENCE = Path(__file__).resolve().parents[2] / "traces" / "reference"
 
 ReferenceRow = dict[str, str]
@@ -18,14 +21,14 @@ def read_table(path: Path) -> list[ReferenceRow]:
     """The rows of a CSV file.
 
     Raises:
-        ConfigError: there is no such file.
+        ConfigError: there is no such file, or it is no table.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as table:
-            return list(csv.DictReader(table))
-    except OSError as error:
+        text = read_regular(path, _MAX_BYTES).decode("utf-8")
+        return list(csv.DictReader(StringIO(text, newline=""), restval=""))
+    except (ValueError, csv.Error) as error:
         raise ConfigError(
-            f"--reference: {path}: {error.strerror}; reference curves come with the repository, "
+            f"--reference: {path}: {error}; reference curves come with the repository, "
             "under traces/reference"
         ) from None
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.errors import ConfigError
+from tlm.files import read_regular
 
 READ, WRITE = 0, 1
 DramRequest = tuple[int, int]  # command, byte address
 _MASK = (1 << 64) - 1
+_MAX_BYTES = 1 << 30  # of a file of requests
 _COMMANDS = {"R": READ, "LD": READ, "READ": READ, "W": WRITE, "ST": WRITE, "WRITE": WRITE}
 
 
@@ -156,8 +158,8 @@ def read_requests(path: Path, burst_bytes: int) -> RequestList:
             lines have clocks and others have none.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_regular(path, _MAX_BYTES).decode("utf-8-sig").splitlines()
+    except ValueError as error:
         raise ConfigError(f"--requests: {path}: cannot be read: {error}") from None
     listed: list[DramRequest] = []
     clocks: list[int] = []

@@ -9,13 +9,15 @@ import pytest
 from tests.laws.test_programs import program_of
 from tests.program.jobs import built, corrupt
 from tests.program.jobs import due as due_of
-from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
+from tests.reliability.probe import CHIPS, SMALL, chain, drawn, grouped, residual
 from tlm.laws.array_work import array_work
 from tlm.laws.due.nest_counts import nest_count, panels
 from tlm.laws.due.nests import Nest
 from tlm.laws.unit_cycles import unit_cycles
 from tlm.space.phase import Phase
 from tlm.space.region import Block
+from tlm.workload.builder import Builder
+from tlm.workload.surrogate import lif_neuron
 
 ENGINES = ("fp", "bp", "wg")
 VARIANTS = {
@@ -58,6 +60,17 @@ def test_modes_grids_and_dataflows_keep_the_laws(variant, job, grid):
     """Two countings agree whatever an engine skips and on either grid of a stride."""
     grids = [f"core.engines.{engine}.grid={grid}" for engine in ("bp", "wg")]
     assert broken(*variant_of(variant, job(), *grids)) == []
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+def test_a_stride_beyond_the_kernel_visits_few_positions(stride):
+    """On the compacted grid a kernel of one tap visits the positions on its stride alone."""
+    net = Builder((4, 12, 12), lif_neuron())
+    net.conv(8, 3, padding=1)
+    net.conv(12, 1, stride=stride)
+    net.linear(5)
+    job = drawn("sparse", net, 0.3)
+    assert broken(*variant_of("few banks", job, "core.engines.bp.grid=compacted")) == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -50,7 +50,7 @@ def chain() -> Workload:
     net.conv(20, 3, padding=1, pool=Pool("max", 2, 2))
     net.conv(36, 3, stride=2)
     net.linear(5)
-    return _drawn("chain", net, 0.03)
+    return drawn("chain", net, 0.03)
 
 
 def residual() -> Workload:
@@ -60,7 +60,7 @@ def residual() -> Workload:
     first = net.conv(20, 3, padding=1)
     second = net.conv(20, 3, padding=1)
     net.linear(7, sources=(first, second), input_pool=Pool("average", 2, 2), readout=True)
-    return _drawn("sum", net, 0.3)
+    return drawn("sum", net, 0.3)
 
 
 def grouped() -> Workload:
@@ -69,10 +69,10 @@ def grouped() -> Workload:
     net.conv(12, 3, padding=1)
     net.conv(24, 3, stride=2, groups=12)
     net.linear(5)
-    return _drawn("groups", net, 0.2)
+    return drawn("groups", net, 0.2)
 
 
-def _drawn(name: str, net: Builder, density: float) -> Workload:
+def drawn(name: str, net: Builder, density: float) -> Workload:
     encoding: Encoding = "direct" if net.layers[0].input_kind == "analog" else "rate"
     network = Network(name, tuple(net.layers), 4, 3, encoding, "made up")
     return network_job(network, Bernoulli(density), f"bernoulli({density})")

@@ -100,9 +100,10 @@ def streams(job: Facts, nest: Nest) -> Iterator[Stream]:
     live = nest.facts.live[every.step, every.sample + first]
     if nest.phase not in (Phase.BP, Phase.WG):
         live = np.ones_like(live)
+    compacted = _compacted(job, nest)
     for rows, columns in nest.channels:
         for taps in _classes(job, nest):
-            visited = _visited(nest, every, taps[0]) if len(taps) < _taps(nest) else live | True
+            visited = _visited(nest, every, taps[0]) if compacted else np.ones_like(live)
             if not visited.any():
                 continue
             at = every.take(visited & live)
@@ -151,13 +152,19 @@ def _taps(nest: Nest) -> int:
     return nest.facts.layer.kernel[0] * nest.facts.layer.kernel[1]
 
 
+def _compacted(job: Facts, nest: Nest) -> bool:
+    """Whether BP visits only the positions that a tap brings something to."""
+    engine = nest.engine(job)
+    if nest.phase != Phase.BP or not isinstance(engine, GradientEngine):
+        return False
+    return engine.grid == "compacted"
+
+
 def _classes(job: Facts, nest: Nest) -> list[list[int]]:
     """The taps that visit the same positions: all, but for those of a strided, compacted BP."""
-    engine, layer = nest.engine(job), nest.facts.layer
-    if nest.phase != Phase.BP or not isinstance(engine, GradientEngine):
+    if not _compacted(job, nest):
         return [list(range(_taps(nest)))]
-    if engine.grid == "inserted":
-        return [list(range(_taps(nest)))]
+    layer = nest.facts.layer
     (_, width), (sy, sx) = layer.kernel, layer.stride
     classes: dict[tuple[int, int], list[int]] = {}
     for tap in range(_taps(nest)):

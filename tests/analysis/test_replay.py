@@ -39,7 +39,7 @@ def test_with_ideal_memory_the_replay_is_the_simulator(
     """Engines, DMA, mesh and clock domains agree to the ps; only the controller is simplified."""
     prepared = prepare(RunRequest("digits", overrides=("dram.model=ideal", *chip)))
     prepared = relieve(prepared, resource) if resource else prepared
-    assert replayed_ps(prepared) == simulate(prepared).makespan_ps
+    assert replayed_ps(prepared) == simulate(prepared, resource).makespan_ps
 
 
 def check_estimates(name: str, *chip: str) -> None:
@@ -51,7 +51,7 @@ def check_estimates(name: str, *chip: str) -> None:
         relieved = relieve(prepared, resource)
         estimate = GainEstimate(resource, KNOBS[resource], 1 - replayed_ps(relieved) / base_ps)
         estimated[resource] = estimate.gain
-        measured[resource] = 1 - simulate(relieved).makespan_ps / run_ps
+        measured[resource] = 1 - simulate(relieved, resource).makespan_ps / run_ps
         assert estimate.holds(measured[resource]), (resource, estimate.gain, measured[resource])
     assert max(estimated, key=estimated.__getitem__) == max(measured, key=measured.__getitem__)
 

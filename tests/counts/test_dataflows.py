@@ -35,6 +35,7 @@ from tlm.workload.golden.product import input_gradient, product, weight_gradient
 ENGINES = ("fp", "bp", "wg")
 DATAFLOWS = st.sampled_from(["weight", "output", "input"])
 MODES = st.sampled_from(["dense", "vector", "element"])
+SKIPPED = {"fp": ["spikes"], "bp": ["gradients", "outputs"], "wg": ["spikes", "gradients"]}
 PHASES = {"fp": Phase.FP, "bp": Phase.BP, "wg": Phase.WG}
 
 
@@ -49,9 +50,11 @@ def engine_overrides(draw):
     found = []
     for engine in ENGINES:
         name = f"core.engines.{engine}"
-        found += [f"{name}.dataflow={draw(DATAFLOWS)}", f"{name}.mode={draw(MODES)}"]
-        found += [f"{name}.skip_{what}={str(draw(st.booleans())).lower()}"
-                  for what in ("spikes", "gradients", "outputs")]  # fmt: skip
+        mode = draw(MODES)
+        found += [f"{name}.dataflow={draw(DATAFLOWS)}", f"{name}.mode={mode}"]
+        for what in SKIPPED[engine]:  # mode dense skips nothing
+            skips = mode != "dense" and draw(st.booleans())
+            found.append(f"{name}.skip_{what}={str(skips).lower()}")
         if engine != "fp":
             found.append(f"{name}.grid={draw(st.sampled_from(['inserted', 'compacted']))}")
     found.append(f"core.zero_operand_adds={str(draw(st.booleans())).lower()}")

@@ -101,7 +101,8 @@ def test_gradients_received_are_what_is_needed(split, cores, pool, stride):
     found, _ = sends(plan)
     for layer_plan, after in zip(plan.layers, plan.layers[1:], strict=False):
         elements = int(np.prod(layer_plan.layer.pooled_shape)) * 4 * plan.steps
-        bits = 32 if after.cut.split.k > 1 else 16
+        precision = plan.chip.precision
+        bits = precision.partial_sum if after.cut.split.k > 1 else precision.gradient
         got = sum(s.nbytes for s in found if s.what == f"dS {layer_plan.layer.name}")
         assert got * 8 == elements * bits * after.cut.split.k
     last = plan.layers[-1]
@@ -133,7 +134,7 @@ def halo_elements(layer_plan):
 
 @pytest.mark.parametrize("split", ["batch", "spatial"])
 def test_replicas_exchange_all_of_dw_but_their_own_share(split):
-    """n replicas of the weights send (n - 1) / n of dW each, in FP32."""
+    """n replicas of the weights send (n - 1) / n of dW each, as partial sums."""
     plan = place(*job(*eight_wide(None), batch=4), f"mapping.split={split}", "cores=4")
     found, program = sends(plan)
     for layer_plan in plan.layers:
@@ -141,7 +142,8 @@ def test_replicas_exchange_all_of_dw_but_their_own_share(split):
         sent = [s for s in found if s.command == Command.WEIGHT_GRADIENT]
         sent = [s for s in sent if s.what == f"dW {layer_plan.layer.name}"]
         weights = layer_plan.addressed.weights["W"].nbytes // 2
-        assert sum(s.nbytes for s in sent) == weights * 4 * (len(replicas) - 1)
+        bits = plan.chip.precision.partial_sum
+        assert sum(s.nbytes for s in sent) * 8 == weights * bits * (len(replicas) - 1)
         updates = tiles_of(program, Phase.UPDATE, layer_plan.layer.index)
         assert sum(tile.work.energy["wg.update_op_adam"] for tile in updates) == weights
         written = sorted(run for tile in updates for run in tile.writes)

@@ -39,7 +39,6 @@ def test_an_ordinary_chip_is_not_odd() -> None:
     ("overrides", "text"),
     [
         (("noc.link=1 GB",), "noc.link: 8,000,000,000 bit; wider than 2048 bit is hard to wire"),
-        (("precision.membrane=128 bit",), "precision.membrane: 128 bit; wider than FP64"),
         (("core.clock=250 MHz",), "peak of arithmetic: 7.68 TFLOP/s, less than the 15.4 TFLOP/s"),
         (("cores=10",), "peak of arithmetic: 7.68 TFLOP/s, less than the 15.4 TFLOP/s of its pre"),
         (("dram.channels=2",), "peak of DRAM: 25.6 GB/s, less than the 51.2 GB/s of its preset n"),

@@ -135,7 +135,7 @@ def _measured(
     gains, energy = {}, {}
     for resource in RESOURCES:
         step(f"run, faster {resource}")
-        relieved = simulate(relieve(prepared, resource))
+        relieved = simulate(relieve(prepared, resource), resource)
         gains[resource] = 1 - relieved.makespan_ps / recorded_ps
         energy[resource] = relieved.energy_pj / base.energy_pj - 1
     return gains, energy

@@ -14,13 +14,13 @@ from tlm.config import units
 
 WIDEST = 64  # bits of a number
 
-Kind = Literal["float", "integer"]
+NumberKind = Literal["float", "integer"]
 
 
-class Encoding(NamedTuple):
+class BitLayout(NamedTuple):
     """How a named format reads its bits; ``significand`` counts the hidden bit."""
 
-    kind: Kind
+    kind: NumberKind
     bits: int
     significand: int
 
@@ -28,13 +28,13 @@ class Encoding(NamedTuple):
 # IEEE 754 binary16 and binary32; bfloat16; FP8 is E4M3 of the OCP 8-bit Floating Point
 # Specification (2023); integers in two's complement.
 ENCODINGS = {
-    "fp8": Encoding("float", 8, 4),
-    "fp16": Encoding("float", 16, 11),
-    "bf16": Encoding("float", 16, 8),
-    "fp32": Encoding("float", 32, 24),
-    "int8": Encoding("integer", 8, 8),
-    "int16": Encoding("integer", 16, 16),
-    "int32": Encoding("integer", 32, 32),
+    "fp8": BitLayout("float", 8, 4),
+    "fp16": BitLayout("float", 16, 11),
+    "bf16": BitLayout("float", 16, 8),
+    "fp32": BitLayout("float", 32, 24),
+    "int8": BitLayout("integer", 8, 8),
+    "int16": BitLayout("integer", 16, 16),
+    "int32": BitLayout("integer", 32, 32),
 }
 _IEEE_SIGNIFICANDS = {8: 4, 16: 11, 32: 24, 64: 53}
 
@@ -51,12 +51,12 @@ class NumberFormat(int):
         return number
 
     @property
-    def encoding(self) -> Encoding:
+    def encoding(self) -> BitLayout:
         """How the bits are read; a bare width as in the next wider of FP8, FP16, FP32, FP64."""
         if self.name:
             return ENCODINGS[self.name]
         wider = min(bits for bits in _IEEE_SIGNIFICANDS if bits >= self)
-        return Encoding("float", int(self), _IEEE_SIGNIFICANDS[wider])
+        return BitLayout("float", int(self), _IEEE_SIGNIFICANDS[wider])
 
     def __str__(self) -> str:
         """As a chip file writes it."""

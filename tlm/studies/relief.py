@@ -25,6 +25,7 @@ from tlm.space.tile import Tile
 from tlm.storage.planning import make_plan
 
 FACTOR = 2
+CYCLE_LAWS = ("array work by position", "cycles of the units")
 RESOURCES = ("dram", "noc", "dma", *ENGINES, "memory")
 KNOBS = {
     "dram": "dram.device: every timing halved",
@@ -101,8 +102,10 @@ def _larger_memories(prepared: PreparedRun) -> PreparedRun:
     return replace(prepared, chip=chip, plan=plan, program=build_program(plan), due=due)
 
 
-def simulate(prepared: PreparedRun) -> TimeAndEnergy:
-    """Simulate a run without leaving files.
+def simulate(prepared: PreparedRun, relieved: str = "") -> TimeAndEnergy:
+    """Simulate a run without leaving files; ``relieved`` is the resource it has more of.
+
+    The laws of cycles do not hold for the tiles of an engine whose cycles were halved.
 
     Raises:
         DeadlockError: it gets stuck.
@@ -118,7 +121,8 @@ def simulate(prepared: PreparedRun) -> TimeAndEnergy:
     total_pj = math.fsum(row.total_pj for row in rows)
     bill = Bill(rows, total_pj, prepared.chip.energy)
     checks = check_run(chip, prepared.program, prepared.due, bill)
-    broken = [check.name for check in checks if not check.holds]
+    aside = CYCLE_LAWS if relieved in ENGINES else ()
+    broken = [check.name for check in checks if not check.holds and check.name not in aside]
     if broken:
         raise InvalidResultError(f"what-if run: breaks {', '.join(broken)}; please report it")
     return TimeAndEnergy(chip.env.now, total_pj)

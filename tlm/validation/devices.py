@@ -7,7 +7,6 @@ name have the same timings and address map everywhere.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log2
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from tlm.config.tables.dram_timing import DramTiming, timing_from_mapping
 from tlm.errors import ConfigError
+from tlm.files import parse_json
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.policy import DramPolicy
 
@@ -59,7 +59,7 @@ def read_channels(folder: Path) -> dict[str, ReferenceChannel | None]:
 
 def _configurations(path: Path) -> dict[str, Words]:
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"--reference: {path}: cannot be read: {error}; it says with which device and "

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from math import exp, log
 from typing import Literal
 
-from tlm.config.number_format import Encoding, NumberFormat
+from tlm.config.number_format import BitLayout, NumberFormat
 
 Operation = Literal["add", "multiply", "root", "compare", "mux"]
 Points = tuple[tuple[int, float], tuple[int, float]]  # (bits, pJ) twice
@@ -54,7 +54,7 @@ def operations_pj(operations: Mapping[Operation, int], number: NumberFormat) -> 
     return sum(count * operation_pj(name, number) for name, count in operations.items())
 
 
-def _add(encoding: Encoding) -> float:
+def _add(encoding: BitLayout) -> float:
     return _law(_ADD[encoding.kind], encoding.bits)
 
 

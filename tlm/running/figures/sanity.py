@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tlm.config.chip import ChipConfig
 from tlm.config.layers import LoadedChip, load_chip
-from tlm.config.sources import PRESET
+from tlm.config.sources import presets
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
 from tlm.hardware.area import area_rows
 from tlm.trace.summary import EnergyPart, EngineTime
@@ -20,7 +20,6 @@ MOST_W_PER_MM2 = 1.0
 MOST_W = 1000.0  # assumed: above the 700 W of that card
 MOST_MM2 = 858.0  # the field of a lithography scanner: 26 mm x 33 mm (ASML NXE:3400)
 MOST_LINK_BITS = 2048  # assumed: twice the 1024 bit bus of an HBM stack (JESD235)
-MOST_PRECISION_BITS = 64  # assumed: numbers of training have at most the width of FP64
 LEAST_SHARE = 0.01  # assumed: of its time, that engines of a kind compute
 
 _OFF_CHIP = ("dram", "dram_channel")  # components whose power is not the chip's
@@ -62,16 +61,17 @@ def _power(chip: LoadedChip, makespan_ps: int, energy: EnergyPart) -> Iterator[s
 def _widths(chip: ChipConfig) -> Iterator[str]:
     if chip.noc.link > MOST_LINK_BITS:
         yield f"noc.link: {chip.noc.link:,} bit; wider than {MOST_LINK_BITS} bit is hard to wire"
-    for name, bits in chip.precision:
-        if isinstance(bits, int) and bits > MOST_PRECISION_BITS:
-            yield f"precision.{name}: {bits:,} bit; wider than FP{MOST_PRECISION_BITS}"
 
 
 def _slower(chip: LoadedChip, timing: DramTiming) -> Iterator[str]:
-    """Whether the chip can do less than the preset that it changes."""
-    if chip.preset is None or all(origin.startswith(PRESET) for origin in chip.origins.values()):
+    """Whether the chip can do less than the preset whose name it has, with what was set of it.
+
+    By name: a run's record has the values alone, and its repetition has to say the same.
+    """
+    preset = chip.config.short_name
+    if preset not in presets() or preset == chip.config.name:
         return
-    base = load_chip(chip.preset).config
+    base = load_chip(preset).config
     base_timing = load_dram_timing(base.dram.device)
     for what, unit, now, before in (
         ("arithmetic", "TFLOP/s", _peak_tflops(chip.config), _peak_tflops(base)),
@@ -80,7 +80,7 @@ def _slower(chip: LoadedChip, timing: DramTiming) -> Iterator[str]:
         if now < before * (1 - 1e-6):
             yield (
                 f"peak of {what}: {now:.3g} {unit}, less than the {before:.3g} {unit} of its "
-                f"preset {chip.preset}"
+                f"preset {preset}"
             )
 
 

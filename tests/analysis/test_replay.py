@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from tlm_analysis.replay import BOUND, TRUSTED_ERROR, GainEstimate, ReplayChip, replay_ps
 
+from tlm.config import load_chip
 from tlm.running.preparation import PreparedRun, prepare
 from tlm.running.request import RunRequest
 from tlm.space.phase import ENGINES
-from tlm.studies.relief import KNOBS, RESOURCES, relieve, simulate
+from tlm.studies.relief import RESOURCES, knob, relieve, simulate, spread_nodes
 
 OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"
 JOBS = ("mnist-fc", "mnist-fc-t25", "mnist-csnn", "mnist-csnn-tri", "nmnist-cnn")
@@ -39,7 +40,7 @@ def test_with_ideal_memory_the_replay_is_the_simulator(
     """Engines, DMA, mesh and clock domains agree to the ps; only the controller is simplified."""
     prepared = prepare(RunRequest("digits", overrides=("dram.model=ideal", *chip)))
     prepared = relieve(prepared, resource) if resource else prepared
-    assert replayed_ps(prepared) == simulate(prepared, resource).makespan_ps
+    assert replayed_ps(prepared) == simulate(prepared, resource in ENGINES).makespan_ps
 
 
 def check_estimates(name: str, *chip: str) -> None:
@@ -49,9 +50,11 @@ def check_estimates(name: str, *chip: str) -> None:
     estimated, measured = {}, {}
     for resource in RESOURCES:
         relieved = relieve(prepared, resource)
-        estimate = GainEstimate(resource, KNOBS[resource], 1 - replayed_ps(relieved) / base_ps)
+        estimate = GainEstimate(
+            resource, knob(resource, prepared.chip.config), 1 - replayed_ps(relieved) / base_ps
+        )
         estimated[resource] = estimate.gain
-        measured[resource] = 1 - simulate(relieved, resource).makespan_ps / run_ps
+        measured[resource] = 1 - simulate(relieved, resource in ENGINES).makespan_ps / run_ps
         assert estimate.holds(measured[resource]), (resource, estimate.gain, measured[resource])
     assert max(estimated, key=estimated.__getitem__) == max(measured, key=measured.__getitem__)
 
@@ -84,9 +87,27 @@ def test_relief_changes_one_thing_only() -> None:
         if resource in ENGINES:
             assert relieved.chip is prepared.chip
             assert relieved.program.completions is prepared.program.completions
-        elif resource != "memory":
+        elif resource not in ("memory", "channels", "nodes"):  # these are planned anew
             assert relieved.program is prepared.program
     assert relieve(prepared, "noc").chip.config.noc.link == 2 * prepared.chip.config.noc.link
+
+
+def test_more_and_other_channels_keep_every_slice_where_it_was() -> None:
+    """Two channels at every node, or nodes whose rows and columns are their own."""
+    overrides = ("mesh.columns=8", "mesh.rows=8", "cores=64")
+    prepared = prepare(RunRequest("digits", overrides=overrides))
+    config = prepared.chip.config
+    doubled = relieve(prepared, "channels").chip.config
+    assert doubled.dram.channels == 8 and doubled.dram_nodes == 2 * config.dram_nodes
+    moved = relieve(prepared, "nodes")
+    assert moved.chip.config.dram_nodes == spread_nodes(config) == (11, 31, 41, 61)
+    rows_and_columns = [divmod(node, 8) for node in spread_nodes(config)]
+    assert all(len(set(places)) == 4 for places in zip(*rows_and_columns, strict=True))
+    asked = load_chip("neuromc-20", [*overrides, knob("nodes", config)])
+    assert asked.config.dram_nodes == spread_nodes(config)
+    assert [layer_plan.cut.grid for layer_plan in moved.plan.layers] == [
+        layer_plan.cut.grid for layer_plan in prepared.plan.layers
+    ]
 
 
 def test_larger_memories_keep_every_slice_where_it_was() -> None:

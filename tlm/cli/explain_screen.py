@@ -15,6 +15,8 @@ NAMES = {
     "bp": "BP engines",
     "wg": "WG engines",
     "dram": "DRAM",
+    "channels": "DRAM channels",
+    "nodes": "DRAM at other nodes",
     "noc": "NoC",
     "memory": "core memories",
     "dma": "DMA window",

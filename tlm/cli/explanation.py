@@ -18,7 +18,7 @@ from tlm.errors import TraceError
 from tlm.running.preparation import PreparedRun
 from tlm.running.repeat import prepare_recorded
 from tlm.space.phase import ENGINES
-from tlm.studies.relief import KNOBS, RESOURCES, relieve, simulate
+from tlm.studies.relief import RESOURCES, knob, relieve, simulate
 
 Step = Callable[[str], None]
 """Called before each step with its name."""
@@ -110,7 +110,7 @@ def _estimates(
     for resource in RESOURCES:
         step(f"replay, faster {resource}")
         gain = 1 - _replay_ps(relieve(prepared, resource)) / base_ps
-        estimates.append(GainEstimate(resource, KNOBS[resource], gain))
+        estimates.append(GainEstimate(resource, knob(resource, prepared.chip.config), gain))
     estimates.sort(key=lambda estimate: -estimate.gain)
     return estimates, base_ps / recorded_ps - 1
 
@@ -135,7 +135,7 @@ def _measured(
     gains, energy = {}, {}
     for resource in RESOURCES:
         step(f"run, faster {resource}")
-        relieved = simulate(relieve(prepared, resource), resource)
+        relieved = simulate(relieve(prepared, resource), resource in ENGINES)
         gains[resource] = 1 - relieved.makespan_ps / recorded_ps
         energy[resource] = relieved.energy_pj / base.energy_pj - 1
     return gains, energy

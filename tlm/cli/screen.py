@@ -74,6 +74,9 @@ def screen(result: Finished, baseline: Any = None) -> Group:
         Beside(_sparsity(summary)),
         _fabric(summary),
         Beside(_busiest(summary), _stalls(summary)),
+        Text(
+            f"Busy is not yet slow: what relief gains says python -m tlm explain {result.folder}\n"
+        ),
     ]
     if baseline is not None:
         parts.append(_gpu(summary, baseline))

@@ -10,6 +10,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.effects import idle, never_met
 from tlm.config.problems import KeyPath, validated
 from tlm.config.published import Published
+from tlm.config.quantities import LONGEST_CHANGES
 from tlm.config.sources import PRESET, ValueSource, chip_sources, override_source
 from tlm.config.tables.area import AreaTable, load_area
 from tlm.config.tables.dram_timing import load_dram_timing
@@ -112,10 +113,13 @@ def _label(name: str, overrides: Sequence[str]) -> str:
         key, _, value = text.partition("=")
         changes[key.strip()] = " ".join(value.split())
     changes.pop("name", None)
-    listed = ", ".join(f"{key}={value}" for key, value in changes.items())
-    if not listed:
+    if not changes:
         return name
-    return f"{name}{', ' if ' + ' in name else ' + '}{listed}"
+    short, _, before = name.partition(" + ")
+    listed = ", ".join([before] * bool(before) + [f"{key}={text}" for key, text in changes.items()])
+    if len(listed) > LONGEST_CHANGES:
+        listed = f"{listed[: LONGEST_CHANGES - 1]}…"
+    return f"{short} + {listed}"
 
 
 def _notes(notes: Mapping[KeyPath, str], kind: str) -> dict[str, str]:

@@ -57,6 +57,8 @@ Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # may name a folder
 Name = Annotated[str, Field(pattern=rf"^{_NAME}$")]
 # A chip's name, and what was set of it: neuromc-20 + noc.link=256 bit.
-ChipName = Annotated[str, Field(pattern=rf"^{_NAME}( \+ [^\x00-\x1f\x7f-\x9f]{{1,4000}})?$")]
+LONGEST_CHANGES = 4000  # characters; what is beyond is cut off the name
+_CHANGES = rf"[^\x00-\x1f\x7f-\x9f]{{1,{LONGEST_CHANGES}}}"
+ChipName = Annotated[str, Field(pattern=rf"^{_NAME}( \+ {_CHANGES})?$")]
 Side = Annotated[int, Field(ge=1, le=256)]  # rows or columns of a PE array
 Count = Annotated[int, Field(ge=1, le=4096)]  # lanes, banks, entries, stages, nodes of a side

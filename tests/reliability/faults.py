@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import h5py
 
@@ -178,8 +179,8 @@ def cases(counts: dict[str, int], every: int) -> Iterator[tuple[str, str, int]]:
 def run(every: int = 1, show: Callable[[str], object] = print) -> Counter[str]:
     """Let every n-th call fail; returns how often each end came, and ``fault``."""
     found = Counter[str]()
-    schema.CHUNK_ROWS = CHUNK_ROWS
-    with tempfile.TemporaryDirectory() as temporary:
+    chunks = mock.patch.object(schema, "CHUNK_ROWS", CHUNK_ROWS)
+    with chunks, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         job = chain()
         path = write_workload(replace(job, path=folder / "job.h5"), [job.load(0)]).path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +85,9 @@ def test_every_screen_fits(
     monkeypatch.setenv("TTY_COMPATIBLE", "0")  # rich: no colour all the same
 
     def words(width: int) -> set[str]:
-        arguments = command.replace("RUN", str(tmp_path / str(width))).split()
+        run = tmp_path / "run"
+        shutil.rmtree(run, ignore_errors=True)
+        arguments = command.replace("RUN", str(run)).split()
         return {
             word.strip("─")
             for line in printed(arguments, width, monkeypatch, capsys)

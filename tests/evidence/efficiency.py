@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator
 
 from tests.evidence.modes import priced
-from tests.evidence.page import DOCS, read_csv, replace_section, simulate, table, update_csv
+from tests.evidence.page import DOCS, read_csv, replace_section, simulate, update_csv
 from tlm.config import EnergyTable, load_chip, load_energy
 from tlm.running.figures.energy import CORE_COMPONENTS, CORE_PHASES
 from tlm.running.preparation import NOTHING_SKIPPED
 from tlm.trace.summary import Summary
+from tlm.validation.markdown import table
 
 RESULTS = DOCS / "studies" / "efficiency.csv"
 CONSTANTS = DOCS / "studies" / "constants.csv"

@@ -22,7 +22,6 @@ from tests.evidence.page import (
     read_csv,
     replace_section,
     simulate,
-    table,
     update_csv,
 )
 from tlm.config import EnergyTable, load_chip
@@ -30,6 +29,7 @@ from tlm.config.chip import Mapping
 from tlm.config.core import EngineConfig
 from tlm.errors import MappingError
 from tlm.running.preparation import NOTHING_SKIPPED
+from tlm.validation.markdown import table
 from tlm.workload import bundled_names, open_workload
 
 RESULTS = DOCS / "studies" / "modes.csv"

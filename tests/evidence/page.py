@@ -49,12 +49,6 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
-
-
 def replace_section(path: Path, name: str, text: str) -> None:
     """Put ``text`` between the marks of section ``name``; a new section goes to the end."""
     begin, end = f"<!-- study: {name} -->", f"<!-- end: {name} -->"

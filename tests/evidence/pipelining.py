@@ -17,10 +17,10 @@ from tests.evidence.page import (
     read_csv,
     replace_section,
     simulate,
-    table,
     update_csv,
 )
 from tlm.trace.summary import Summary
+from tlm.validation.markdown import table
 from tlm.workload import bundled_names, open_workload
 
 RESULTS = DOCS / "studies" / "pipelining.csv"

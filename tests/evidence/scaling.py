@@ -19,9 +19,9 @@ from tests.evidence.page import (
     read_csv,
     replace_section,
     simulate,
-    table,
     update_csv,
 )
+from tlm.validation.markdown import table
 
 RESULTS = DOCS / "studies" / "scaling.csv"
 FIGURE = DOCS / "figures" / "scaling.png"

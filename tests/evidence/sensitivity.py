@@ -21,12 +21,12 @@ from tests.evidence.page import (
     read_csv,
     replace_section,
     simulate,
-    table,
     update_csv,
 )
 from tlm.config import load_chip, presets
 from tlm.errors import ConfigError, MappingError
 from tlm.running.preparation import NOTHING_SKIPPED
+from tlm.validation.markdown import table
 
 RESULTS = DOCS / "studies" / "sensitivity.csv"
 JOBS = ("digits", "mnist-fc")

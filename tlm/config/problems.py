@@ -110,12 +110,10 @@ def unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
 
     The nearest key of the same group comes first, then a key of the same name elsewhere.
     """
-    depth = 0
-    while depth < len(path) - 1 and path[depth] in (
-        known_keys(model, path[:depth]) or (path[depth],)  # any key may stand there
-    ):
+    depth, group = 0, known_keys(model, ())
+    while depth < len(path) - 1 and (not group or path[depth] in group):  # some take any key
         depth += 1
-    group = known_keys(model, path[:depth])
+        group = known_keys(model, path[:depth])
     close = difflib.get_close_matches(path[depth], group, n=1, cutoff=0.6)
     inside = known_keys(model, (*path[:depth], *close)) if close else []
     if close and (depth == len(path) - 1 or path[depth + 1] in inside):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tlm.validation.closed_forms import ClosedForm
 from tlm.validation.dram import BandPoint, errors_by_simulator
@@ -11,7 +12,7 @@ from tlm.validation.markdown import percent, table
 from tlm.validation.reference import Errors
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DramFindings:
     """What was measured of the DRAM channel; ``left_out`` names configurations without a model."""
 
@@ -22,14 +23,16 @@ class DramFindings:
     @property
     def bands(self) -> list[BandPoint]:
         """Points of configurations that several simulators ran."""
-        several = {p.task.config for p in self.points if len(p.task.simulators) > 1}
-        return [p for p in self.points if p.task.config in several]
+        return [p for p in self.points if p.task.config in self._several]
 
     @property
     def single(self) -> list[BandPoint]:
         """Points of configurations that one simulator ran."""
-        several = {p.task.config for p in self.points if len(p.task.simulators) > 1}
-        return [p for p in self.points if p.task.config not in several]
+        return [p for p in self.points if p.task.config not in self._several]
+
+    @cached_property
+    def _several(self) -> set[str]:
+        return {p.task.config for p in self.points if len(p.task.simulators) > 1}
 
 
 def dram_sections(findings: DramFindings) -> list[str]:

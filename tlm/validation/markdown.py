@@ -1,4 +1,4 @@
-"""Tables and percentages of the validation page."""
+"""Tables and percentages of generated pages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
 def percent(value: float, digits: int = 1) -> str:
+    """A share as text."""
     return f"{100 * value:.{digits}f} %"

@@ -35,36 +35,26 @@ WORDS: dict[str, Key] = {
     **{f"{engine}.gradient_read": "gradient" for engine in ("bp", "wg")},
 }
 _SUM = Arithmetic(("partial_sum",), {"add": 1})
-
-
-def _on(key: Key, **operations: int) -> Arithmetic:
-    counts: dict[Operation, int] = {
-        name: operations[name] for name in _NAMES if operations.get(name)
-    }
-    return Arithmetic((key,), counts)
-
-
-_NAMES: tuple[Operation, ...] = ("add", "multiply", "root", "compare", "mux")
 OPERATIONS: dict[str, tuple[Arithmetic, ...]] = {
-    "fp.mac_add": (_SUM, _on("weight", mux=1)),
+    "fp.mac_add": (_SUM, Arithmetic(("weight",), {"mux": 1})),
     "fp.mac_mul": (_SUM, Arithmetic(("weight", "input"), {"multiply": 1})),
     "bp.mac": (_SUM, Arithmetic(("weight", "gradient"), {"multiply": 1})),
-    "wg.mac_add": (_SUM, _on("gradient", mux=1)),
+    "wg.mac_add": (_SUM, Arithmetic(("gradient",), {"mux": 1})),
     "wg.mac_mul": (_SUM, Arithmetic(("gradient", "input"), {"multiply": 1})),
-    "fp.soma_op": (_on("membrane", add=1, multiply=1, compare=3, mux=1),),
-    "fp.current_pool": (_on("membrane", add=1),),
-    "fp.norm_stat": (_on("membrane", add=2, multiply=1),),
-    "fp.norm_op": (_on("membrane", add=1, multiply=2),),
-    "fp.norm_channel": (_on("membrane", add=2, multiply=4, root=1),),
-    "fp.norm_scale": (_on("membrane", add=1, multiply=1),),
-    "bp.grad_op": (_on("gradient", add=2, multiply=4, mux=1),),
-    "bp.norm_stat": (_on("gradient", add=4, multiply=1),),
-    "bp.norm_op": (_on("gradient", add=3, multiply=2),),
-    "bp.norm_channel": (_on("gradient", multiply=22),),
-    "bp.norm_scale": (_on("gradient", multiply=1),),
-    "wg.update_op_sgd": (_on("weight", add=1, multiply=1),),
-    "wg.update_op_adam": (_on("optimizer", add=4, multiply=11, root=1),),
-    "engine.mac_idle": (_on("weight", mux=1),),
+    "fp.soma_op": (Arithmetic(("membrane",), {"add": 1, "multiply": 1, "compare": 3, "mux": 1}),),
+    "fp.current_pool": (Arithmetic(("membrane",), {"add": 1}),),
+    "fp.norm_stat": (Arithmetic(("membrane",), {"add": 2, "multiply": 1}),),
+    "fp.norm_op": (Arithmetic(("membrane",), {"add": 1, "multiply": 2}),),
+    "fp.norm_channel": (Arithmetic(("membrane",), {"add": 2, "multiply": 4, "root": 1}),),
+    "fp.norm_scale": (Arithmetic(("membrane",), {"add": 1, "multiply": 1}),),
+    "bp.grad_op": (Arithmetic(("gradient",), {"add": 2, "multiply": 4, "mux": 1}),),
+    "bp.norm_stat": (Arithmetic(("gradient",), {"add": 4, "multiply": 1}),),
+    "bp.norm_op": (Arithmetic(("gradient",), {"add": 3, "multiply": 2}),),
+    "bp.norm_channel": (Arithmetic(("gradient",), {"multiply": 22}),),
+    "bp.norm_scale": (Arithmetic(("gradient",), {"multiply": 1}),),
+    "wg.update_op_sgd": (Arithmetic(("weight",), {"add": 1, "multiply": 1}),),
+    "wg.update_op_adam": (Arithmetic(("optimizer",), {"add": 4, "multiply": 11, "root": 1}),),
+    "engine.mac_idle": (Arithmetic(("weight",), {"mux": 1}),),
     **dict.fromkeys(
         ("fp.norm_add", "bp.norm_add", "bp.reduce_add", "wg.reduce_add", "engine.merge_add",
          "fp.bias_add", "bp.bias_add"), (_SUM,),

@@ -14,19 +14,18 @@ the significand alone would give a multiplication 0.61 of FP16's, the table says
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, log
 from typing import Literal
 
-from tlm.config.number_format import BitLayout, NumberFormat
+from tlm.config.number_format import NumberFormat
+from tlm.config.tables.power_law import power_law
 
 Operation = Literal["add", "multiply", "root", "compare", "mux"]
-Points = tuple[tuple[int, float], tuple[int, float]]  # (bits, pJ) twice
+Points = tuple[tuple[int, int], tuple[float, float]]  # widths in bits, pJ at each
 
-SOURCE = "formats by Horowitz, ISSCC 2014"
-_ADD: dict[str, Points] = {"integer": ((8, 0.03), (32, 0.1)), "float": ((16, 0.4), (32, 0.9))}
+_ADD: dict[str, Points] = {"integer": ((8, 32), (0.03, 0.1)), "float": ((16, 32), (0.4, 0.9))}
 _MULTIPLY: dict[str, Points] = {
-    "integer": ((8, 0.2), (32, 3.1)),
-    "float": ((11, 1.1), (24, 3.7)),  # significands of FP16 and FP32
+    "integer": ((8, 32), (0.2, 3.1)),
+    "float": ((11, 24), (1.1, 3.7)),  # significands of FP16 and FP32
 }
 _BF16 = {"add": 0.11 / 0.16, "multiply": 0.21 / 0.34}  # of FP16's
 _MUX_SHARE = 1 / 16  # of an addition, as in the NeuroMC authors' model
@@ -39,26 +38,18 @@ def operation_pj(operation: Operation, number: NumberFormat) -> float:
     """
     encoding = number.encoding
     if operation == "add":
-        return _add(encoding) * (_BF16["add"] if number.name == "bf16" else 1.0)
+        return power_law(encoding.bits, *_ADD[encoding.kind]) * (
+            _BF16["add"] if number.name == "bf16" else 1.0
+        )
     if operation == "compare":
-        return _law(_ADD["integer"], encoding.bits)
+        return power_law(encoding.bits, *_ADD["integer"])
     if operation == "mux":
-        return _MUX_SHARE * _law(_ADD["float"], encoding.bits)
+        return _MUX_SHARE * power_law(encoding.bits, *_ADD["float"])
     if number.name == "bf16":
-        return _law(_MULTIPLY["float"], 11) * _BF16["multiply"]
-    return _law(_MULTIPLY[encoding.kind], encoding.significand)
+        return power_law(11, *_MULTIPLY["float"]) * _BF16["multiply"]
+    return power_law(encoding.significand, *_MULTIPLY[encoding.kind])
 
 
 def operations_pj(operations: Mapping[Operation, int], number: NumberFormat) -> float:
     """Energy in pJ at 45 nm of several operations on numbers of a format."""
     return sum(count * operation_pj(name, number) for name, count in operations.items())
-
-
-def _add(encoding: BitLayout) -> float:
-    return _law(_ADD[encoding.kind], encoding.bits)
-
-
-def _law(points: Points, x: int) -> float:
-    """y at ``x`` on the straight line in logarithms through two points."""
-    (x0, y0), (x1, y1) = points
-    return y0 * exp(log(y1 / y0) * log(x / x0) / log(x1 / x0))

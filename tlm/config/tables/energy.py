@@ -20,6 +20,7 @@ from tlm.config.tables import core_sram, sram
 from tlm.config.tables.action_numbers import operations_ratio, words_ratio
 from tlm.config.tables.dram_prices import dram_prices
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
+from tlm.config.tables.power_law import power_law
 from tlm.config.tables.priced import Action
 from tlm.config.tables.table_file import Confidence, read_table, table_names
 from tlm.errors import ConfigError
@@ -192,7 +193,7 @@ def _size_ratio(
     if len(buffers) < 2:
         return sram.access_pj(capacity, WORD_BITS) / sram.access_pj(entry.size, WORD_BITS)
     sizes, energies = [b.size for b in buffers], [b.energy for b in buffers]
-    law = partial(sram.power_law, xs=sizes, ys=energies)
+    law = partial(power_law, xs=sizes, ys=energies)
     return law(capacity) / law(entry.size)
 
 

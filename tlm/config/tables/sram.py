@@ -9,9 +9,9 @@ a read, up to 2 at the smallest capacities).
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from math import exp, log
+
+from tlm.config.tables.power_law import power_law
 
 SOURCE = "CACTI 7, 28 nm itrs-lop 330 K"
 _KIB_BITS = 8 * 1024
@@ -45,11 +45,3 @@ def area_mm2(capacity_bits: int) -> float:
 
 def _by_capacity(capacity_bits: int, column: Sequence[float]) -> float:
     return power_law(capacity_bits / _KIB_BITS, _CAPACITY_KIB, column)
-
-
-def power_law(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
-    """y at ``x`` on the straight line in logarithms through the two nearest points."""
-    right = min(max(bisect_right(xs, x), 1), len(xs) - 1)
-    left = right - 1
-    slope = log(ys[right] / ys[left]) / log(xs[right] / xs[left])
-    return ys[left] * exp(slope * log(x / xs[left]))

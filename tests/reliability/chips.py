@@ -59,6 +59,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "mapping.search": ("none", "greedy", "local"),
     "mapping.objective": ("time", "energy", "edp"),
     "mapping.batch_norm": ("exact", "frozen", "folded"),
+    "mapping.static_input": ("once", "every_step"),
     "mapping.state": ("spill", "keep", "recompute"),
     "energy": ("neuromc", "cacti28"),
 }  # fmt: skip

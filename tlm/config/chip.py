@@ -40,6 +40,8 @@ class Mapping(Section):
     statistics that keep the zeros of the gradient (``frozen``), or ``folded`` into the weights.
     ``state``: U, S and m of the neurons go to DRAM between FP and BP (``spill``), stay in the core
     (``keep``), or U is computed again (``recompute``); ``states`` lists exceptions, LAYER=POLICY.
+    ``static_input``: FP multiplies an image that all time steps share ``once`` and repeats its
+    currents, or does so at ``every_step``.
     """
 
     split: Literal[
@@ -53,6 +55,7 @@ class Mapping(Section):
     search_steps: Count
     objective: Literal["time", "energy", "edp"]
     batch_norm: Literal["exact", "frozen", "folded"]
+    static_input: Literal["once", "every_step"] = "once"
     state: State
     states: Annotated[
         tuple[tuple[str, State], ...], BeforeValidator(_states), PlainSerializer(_shown)

@@ -166,14 +166,12 @@ def _buffers(program: Program, job: Facts) -> Iterator[tuple[str, int, str, int]
 
 
 def _sum_bits(job: Facts, tile: Tile) -> int:
-    """A vector of sums for every position of a tile's block."""
-    layer, engines, precision = (
-        job.layers[tile.layer].layer,
-        job.chip.core.engines,
-        job.chip.precision,
-    )
+    """A vector of sums for every position of a tile's block that the array walks."""
+    facts, engines, precision = job.layers[tile.layer], job.chip.core.engines, job.chip.precision
+    layer = facts.layer
     backward = tile.phase == Phase.BP
     width = layer.in_shape[2] if backward else layer.product_shape[2]
-    positions = tile.samples * tile.steps * length(tile.rows) * width
+    steps = tile.steps if backward else min(tile.steps, job.walked_steps(facts))
+    positions = tile.samples * steps * length(tile.rows) * width
     channels = engines.bp.cols if backward else engines.fp.cols
     return positions * channels * min(precision.gradient, precision.partial_sum)

@@ -8,7 +8,7 @@ a run are those of its tiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,13 +27,15 @@ class LayerMasks:
 
     ``inputs`` [T, B, C, H, W] are the non-zero ones, ``dY`` [T, B, K, E, F] the non-zero gradients
     at the product; ``need`` says which dX BP must compute, as ``inputs``, None without BP;
-    ``live`` [T, B] which gradient slices are not skipped whole.
+    ``live`` [T, B] which gradient slices are not skipped whole; ``once`` that FP multiplies the
+    inputs of one step for all.
     """
 
     inputs: Bools
     dY: Bools
     need: Bools | None
     live: Bools
+    once: bool
 
 
 def measure_work(layer: Layer, masks: LayerMasks, chip: ChipConfig, arrays: CoreArrays) -> WorkMap:
@@ -51,10 +53,11 @@ def measure_work(layer: Layer, masks: LayerMasks, chip: ChipConfig, arrays: Core
     wg_slots = arriving if _skips(engines.wg, "spikes") else np.full_like(arriving, whole)
     wg_dY = dY if _skips(engines.wg, "gradients") else np.ones_like(dY)
     wg = np.einsum("tbyx,tbkyx,tb->bky", wg_slots, wg_dY, live)
-    fp = np.repeat(fp_slots.sum(axis=(0, 3))[:, None], groups[1], axis=1)
+    steps = 1 if masks.once else len(live)
+    fp = np.repeat(fp_slots[:steps].sum(axis=(0, 3))[:, None], groups[1], axis=1)
     grad = np.broadcast_to(sizes.soma(layer.product_shape), fp.shape)
     by_row = [
-        sizes.streamed(fp, layer.product_shape, engines.fp) + grad,
+        replace(sizes, steps=steps).streamed(fp, layer.product_shape, engines.fp) + grad,
         grad,
         sizes.streamed(wg, layer.product_shape, engines.wg, live=True),
     ]

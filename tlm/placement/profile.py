@@ -43,6 +43,13 @@ class Profile:
         return self.layer.sources != (NETWORK_INPUT,)
 
 
+def multiplied_once(workload: Workload, layer: Layer, chip: ChipConfig) -> bool:
+    """Whether FP multiplies an image once; a wavefront comes back to the layer for every step."""
+    image = layer.sources == (NETWORK_INPUT,) and workload.encoding == "direct"
+    mapping = chip.mapping
+    return image and mapping.static_input == "once" and mapping.schedule != "wavefront"
+
+
 def profile_layer(
     workload: Workload,
     layer: Layer,
@@ -56,7 +63,8 @@ def profile_layer(
     has_bp = layer.sources != (NETWORK_INPUT,)
     inputs = masks.inputs(index)
     need = masks.input_need(index) if has_bp else None
-    recorded = LayerMasks(inputs, masks.dY(index), need, live)
+    once = multiplied_once(workload, layer, chip)
+    recorded = LayerMasks(inputs, masks.dY(index), need, live, once)
     work = measure_work(layer, recorded, chip, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 4 * precision.optimizer if workload.optimizer == "adam" else 0

@@ -49,13 +49,17 @@ def walk_products(
     steps: Span,
     phase: Phase,
 ) -> None:
-    """Append the blocks of a region of the product, for FP or for making its currents again."""
+    """Append the blocks of a region of the product, for FP or for making its currents again.
+
+    An image that all steps share is walked as one step, whose sums stay until all have passed.
+    """
+    walked = length(steps) // layer_plan.repeats
     start = len(builder.drafts[part.core]["fp"])
     arrays, channels = builder.arrays, part.neurons.channels
     positions, panel = panel_positions(arrays, arrays.fp, layer_plan.width, length(region.channels))
     box_blocks = [
         replace(block, steps=(block.steps[0] + steps[0], block.steps[1] + steps[0]))
-        for block in blocks(region.samples, region.rows, length(steps), layer_plan.width, positions)
+        for block in blocks(region.samples, region.rows, walked, layer_plan.width, positions)
     ]
     for sweep in forward_sweeps(builder.plan, layer_plan, part, region, phase):
         size = builder.streams.together(sweep, arrays.fp)
@@ -68,6 +72,8 @@ def walk_products(
                 builder, phase, layer_plan, passes, groupings, layer_plan.operand_bits
             )
             for block, grouping, tiles in drafted:
+                if layer_plan.repeats > 1:
+                    block = _repeated(block, steps, tiles)
                 _block(
                     builder,
                     layer_plan,
@@ -78,6 +84,13 @@ def walk_products(
                 )
     names = layer_plan.walk_parameters
     fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
+
+
+def _repeated(block: Block, steps: Span, tiles: list[TileDraft]) -> Block:
+    """The block and its tiles over all the steps that its product serves."""
+    for tile in tiles:
+        tile.step, tile.steps = steps[0], length(steps)
+    return replace(block, steps=steps)
 
 
 def _block(

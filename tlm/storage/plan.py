@@ -49,6 +49,7 @@ class LayerPlan:
     ``producers`` are the distinct layers it reads (none: the network's input), ``consumers`` those
     that read it, both in index order. ``live`` [T, B] is false where the whole dY is zero and
     slices are skipped.
+    ``repeats`` is how many time steps one product serves: T where all share an image, else 1.
     ``operand_bits`` is the width of an input element, above 1 for pixels, sums and averages.
 
     ``cut`` is made by placement, ``stored`` by residency, ``addressed`` by allocation, each as a
@@ -64,6 +65,7 @@ class LayerPlan:
     operand_bits: int
     norm: NormPolicy | None
     state: StatePolicy
+    repeats: int
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
     stored: LayerStores = field(init=False)

@@ -11,7 +11,7 @@ from tlm.counts.core_arrays import arrays_of
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.errors import MappingError
-from tlm.placement.profile import profile_layer
+from tlm.placement.profile import multiplied_once, profile_layer
 from tlm.placement.schedule import schedule_of
 from tlm.placement.search import Search
 from tlm.placement.target import Target
@@ -133,6 +133,7 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid)
         operand_bits=masks.operand_bits(layer, chip.precision.input),
         norm=None if layer.norm is None else chip.mapping.batch_norm,
         state=_state(layer, chip),
+        repeats=workload.steps if multiplied_once(workload, layer, chip) else 1,
         producers=[plan.layers[source] for source in distinct],
     )
 

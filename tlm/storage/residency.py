@@ -159,6 +159,7 @@ def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:
     """
     if (
         layer_plan.exact
+        or layer_plan.repeats > 1
         or layer_plan.layer.neuron is None
         or layer_plan.width * plan.steps <= plan.arrays.positions
     ):

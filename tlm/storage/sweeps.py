@@ -60,8 +60,9 @@ def forward_sweeps(
     positions, _ = panel_positions(
         plan.arrays, plan.arrays.fp, layer_plan.width, length(region.channels)
     )
+    steps = plan.steps // layer_plan.repeats
     sizes = block_sizes(
-        length(region.samples), length(region.rows), plan.steps, layer_plan.width, positions
+        length(region.samples), length(region.rows), steps, layer_plan.width, positions
     )
     inputs = 0
     if layer_plan.stored.inputs == "dram" or phase != Phase.FP:

@@ -144,6 +144,11 @@ class Facts:
         """The layers of some indices."""
         return [self.layers[index] for index in indices]
 
+    def walked_steps(self, facts: LayerFacts) -> int:
+        """Time steps that FP multiplies: one if all share an image and run together."""
+        once = self.chip.mapping.static_input == "once" and not self.by_step
+        return 1 if once and self.input_steps(facts) == 1 else self.workload.steps
+
     def input_steps(self, facts: LayerFacts) -> int:
         """Time steps of a layer's input in DRAM: 1 if all steps share a directly coded image."""
         direct = not facts.producers and self.workload.encoding == "direct"

@@ -7,7 +7,7 @@ which is not the way of :mod:`tlm.counts`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def streams(job: Facts, nest: Nest) -> Iterator[Stream]:
     """The streams of a nest, group by group and class of positions by class."""
     recorded = _masks(job, nest)
     tested = _tested(nest, nest.engine(job), recorded)
-    every = _positions(nest)
+    every = _positions(job, nest)
     first = nest.block.samples[0]
     live = nest.facts.live[every.step, every.sample + first]
     if nest.phase not in (Phase.BP, Phase.WG):
@@ -140,9 +140,11 @@ def _tested(nest: Nest, engine: EngineConfig, masks: _Masks) -> _Masks:
     )
 
 
-def _positions(nest: Nest) -> _Positions:
-    """All positions of a block; samples count from its first."""
+def _positions(job: Facts, nest: Nest) -> _Positions:
+    """All positions that are walked of a block; samples count from its first."""
     block = nest.block
+    if nest.phase in (Phase.FP, Phase.RECOMPUTE) and job.walked_steps(nest.facts) == 1:
+        block = replace(block, steps=(0, 1))
     axes = [np.arange(length(block.samples)), np.arange(*block.steps), np.arange(*block.rows)]
     grid = np.meshgrid(*axes, np.arange(nest.width), indexing="ij")
     return _Positions(*(axis.ravel() for axis in grid))

@@ -59,7 +59,8 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
         layer, index = facts.layer, facts.index
         inputs = layer_inputs(job.workload, job.recording, layer)
         dY = product_gradients(layer, job.recording, facts.exact)
-        due[Phase.FP, index] = useful_pairs(layer, np.ones_like(dY), inputs)
+        walked = slice(job.walked_steps(facts))
+        due[Phase.FP, index] = useful_pairs(layer, np.ones_like(dY[walked]), inputs[walked])
         due[Phase.WG, index] = useful_pairs(layer, dY, inputs)
         if facts.recomputed:
             due[Phase.RECOMPUTE, index] = due[Phase.FP, index]
@@ -72,24 +73,23 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
 def dense_due(job: Facts) -> dict[LayerPhase, int]:
     """All multiply-accumulates, padding and inserted zeros included."""
     return {
-        (phase, facts.index): count * job.pairs
-        for facts in job.layers
-        for phase, count in _dense(job, facts)
+        (phase, facts.index): count for facts in job.layers for phase, count in _dense(job, facts)
     }
 
 
 def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
-    """All multiply-accumulates of one (sample, step)."""
+    """All multiply-accumulates of a phase."""
+    walked = job.workload.batch * job.walked_steps(facts)
     layer, engines = facts.layer, job.chip.core.engines
     positions, (sy, sx) = prod(layer.product_shape[1:]), layer.stride
     inserted = sy * sx if engines.wg.grid == "inserted" else 1
-    yield Phase.FP, facts.weight_count * positions
-    yield Phase.WG, facts.weight_count * positions * inserted
+    yield Phase.FP, facts.weight_count * positions * walked
+    yield Phase.WG, facts.weight_count * positions * inserted * job.pairs
     if facts.recomputed:
-        yield Phase.RECOMPUTE, facts.weight_count * positions
+        yield Phase.RECOMPUTE, facts.weight_count * positions * walked
     if facts.producers:
         taps = _visited_taps(layer, engines.bp.grid)
-        yield Phase.BP, prod(layer.weight_shape[:2]) * taps
+        yield Phase.BP, prod(layer.weight_shape[:2]) * taps * job.pairs
 
 
 def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:

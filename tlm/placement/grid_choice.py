@@ -55,22 +55,24 @@ def options(profile: Profile, target: Target, group: int) -> list[Option]:
 
 
 def layer_ps(load: LayerLoad, grid: Grid, target: Target) -> int:
-    """Time of one layer alone, in ps: the slowest slice, DRAM and the reduction.
+    """Time of one layer alone, in ps: FP, BP, WG, reduction and update one after the other.
 
-    Pipelined, FP of one group runs beside BP and WG of another: n groups take n - 1 times the
-    slowest engine and once through all.
+    WG waits for BP, as its engine comes to the layer behind the updates of those that follow it.
+    Each takes as long as its slowest slice, or as DRAM. Pipelined, FP of one group runs beside BP
+    and WG of another: n groups take n - 1 times the slowest engine and once through all.
     """
-    fp, bp, wg = (
+    engines = [
         max(max(times), target.dram_ps(nbytes))
         for times, nbytes in (
             (load.fp_ps, load.fp_bytes),
             (load.bp_ps, load.bp_bytes),
-            (load.wg_ps, load.wg_bytes),
+            (load.wg_ps, load.wg_bytes - load.update_bytes),
         )
-    )
-    once, mapping = fp + max(bp, wg), target.chip.mapping
+    ]
+    once, last = sum(engines), load.reduce_ps + target.dram_ps(load.update_bytes)
+    mapping = target.chip.mapping
     if mapping.schedule != "pipelined":
-        return once + load.reduce_ps
+        return once + last
     samples = max(length(part.neurons.samples) for part in grid.slices())
     groups = ceil_div(samples, mapping.group)
-    return ((groups - 1) * max(fp, bp, wg) + once) // groups + load.reduce_ps
+    return ((groups - 1) * max(engines) + once) // groups + last

@@ -28,7 +28,10 @@ from tlm.space.rounding import ceil_div
 
 @dataclass(frozen=True, slots=True)
 class LayerLoad:
-    """Time in ps of every slice on its engines; DRAM bytes; time of the last reduction, in ps."""
+    """Time in ps of every slice on its engines; DRAM bytes; time of the last reduction, in ps.
+
+    ``update_bytes`` are those of ``wg_bytes`` that move when WG is done.
+    """
 
     fp_ps: tuple[int, ...]
     bp_ps: tuple[int, ...]
@@ -36,6 +39,7 @@ class LayerLoad:
     fp_bytes: int
     bp_bytes: int
     wg_bytes: int
+    update_bytes: int
     reduce_ps: int
 
 
@@ -61,8 +65,14 @@ def layer_load(profile: Profile, grid: Grid, target: Target, group: int) -> Laye
         fp_bytes=fp_bits // 8,
         bp_bytes=bp_bits // 8,
         wg_bytes=wg_bits // 8,
+        update_bytes=_update_bits(profile) // 8,
         reduce_ps=ports * chip.noc.period_ps,
     )
+
+
+def _update_bits(profile: Profile) -> int:
+    """Bits of weights and moments that the update of a layer reads and writes."""
+    return prod(profile.layer.weight_shape) * profile.optimizer_bits
 
 
 def _dram_bits(
@@ -74,7 +84,7 @@ def _dram_bits(
     pairs, bits = profile.batch * profile.steps, precision.gradient
     products = prod(layer.product_shape) * pairs
     fp = bp = prod(layer.out_shape) * pairs * (precision.membrane + 2)
-    wg = prod(layer.weight_shape) * profile.optimizer_bits
+    wg = _update_bits(profile)
     if profile.waits_for_batch and 2 * products * bits > memory.batch_norm * len(parts):
         fp += 2 * products * precision.membrane  # the currents, written and read
         bp += products * (precision.membrane + 2 * bits)  # again, and dL/dI

@@ -27,6 +27,7 @@ CHIPS: dict[str, list[str]] = {
     "rows, little memory of U, blocks of steps": [
         "mapping.split=spatial", "core.memory.membrane=8 Kib", "core.memory.partial_sums=4 Kib",
         "core.memory.gradients=8 Kib", "core.memory.accumulators=64 Kib",
+        "mapping.static_input=every_step",  # U of the first layer is carried from block to block
     ],
     "pipelined, gradients in DRAM": [
         "mapping.schedule=pipelined", "mapping.batch_norm=frozen", "core.memory.gradients=4 Kib",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
@@ -75,9 +76,10 @@ def chip_bytes(chip: ChipConfig) -> int:
 def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits) -> RunCost:
     """What it will cost to simulate ``program``, at a trace level and with limits to the trace."""
     of_core = [[tile for tiles in engines.values() for tile in tiles] for engines in program.tiles]
-    counts = [sum(_transactions(tile, chip.noc.payload) for tile in tiles) for tiles in of_core]
-    transactions, tiles = sum(counts), sum(map(len, of_core))
-    hops = sum(count * _hops(chip, core) for core, count in enumerate(counts) if count)
+    tiles, transactions, hops = sum(map(len, of_core)), 0, 0.0
+    for core, program_of_core in enumerate(of_core):
+        count, links = _transactions(program_of_core, chip, core)
+        transactions, hops = transactions + count, hops + links
     rows = {
         "off": 0,
         "phase": round(ACTIVITY_ROWS_PER_TILE * tiles),
@@ -97,16 +99,20 @@ def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits
     )
 
 
-def _hops(chip: ChipConfig, core: int) -> float:
-    """Links between a core and the DRAM channels, on average; messages go about as far."""
-    nodes = chip.dram_nodes
-    return sum(distance(chip.mesh.columns, core, node) for node in nodes) / len(nodes)
+def _transactions(tiles: Sequence[Tile], chip: ChipConfig, core: int) -> tuple[int, float]:
+    """Packets of a core's tiles, and the links that they cross.
 
-
-def _transactions(tile: Tile, payload: int) -> int:
-    """Packets of a tile: runs cut at payload boundaries, messages cut to size."""
-    count = sum(_pieces(run, payload) for run in tile.reads + tile.writes)
-    return count + sum(max(1, -(-message.nbytes // payload)) for message in tile.messages)
+    Runs are cut at payload boundaries and lie over all DRAM channels; messages are cut to size.
+    """
+    payload, nodes = chip.noc.payload, chip.dram_nodes
+    far = sum(distance(chip.mesh.columns, core, node) for node in nodes) / len(nodes)
+    count = sum(_pieces(run, payload) for tile in tiles for run in tile.reads + tile.writes)
+    links = count * far
+    for message in (message for tile in tiles for message in tile.messages):
+        packets = max(1, -(-message.nbytes // payload))
+        count += packets
+        links += packets * distance(chip.mesh.columns, core, message.core)
+    return count, links
 
 
 def _pieces(run: Extent, payload: int) -> int:

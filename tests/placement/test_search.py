@@ -11,7 +11,7 @@ from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
 from tlm.placement.estimate import MappingEstimate
-from tlm.placement.search import snake
+from tlm.placement.search import Search, snake
 from tlm.program.build import build_program
 
 
@@ -84,6 +84,24 @@ def test_the_same_inputs_give_the_same_choice(drawn):
     overrides = ("mapping.search=local", "mapping.search_steps=60", "cores=13")
     first, second = chosen(drawn, *overrides), chosen(drawn, *overrides)
     assert [one.grids for one in first.ranked] == [one.grids for one in second.ranked]
+
+
+def test_a_search_goes_on_from_the_best_so_far(drawn, monkeypatch):
+    """Every candidate differs from the best before it in the grid of one layer at most."""
+    rated, rate = [], Search._rate
+
+    def listed(*arguments):
+        rated.append(rate(*arguments))
+        return rated[-1]
+
+    monkeypatch.setattr(Search, "_rate", listed)
+    chosen(drawn, "mapping.search=local", "mapping.search_steps=60", "mapping.objective=time")
+    steps = [at for at, candidate in enumerate(rated) if candidate.origin in ("greedy", "local")]
+    assert len(steps) > 40
+    for at in steps:
+        best = min(rated[:at], key=lambda candidate: candidate.estimate.time_ps)
+        pairs = zip(rated[at].grids, best.grids, strict=True)
+        assert sum(grid != other for grid, other in pairs) <= 1
 
 
 def test_without_a_search_there_is_one_candidate(drawn):

@@ -9,6 +9,7 @@ from tests.program.graphs import NORM, broken_laws, builder, recording, workload
 from tests.program.jobs import DENSE, built, tiles_of
 from tlm.errors import MappingError
 from tlm.space.phase import BATCH, Phase
+from tlm.storage.residency import kept_bits
 
 STEPS, BATCH_SIZE, SIDE, CHANNELS = 3, 4, 6, 32
 ELEMENTS = STEPS * BATCH_SIZE * SIDE * SIDE * CHANNELS
@@ -170,6 +171,17 @@ def test_state_that_does_not_fit_is_refused_on_one_line():
     with pytest.raises(MappingError, match="layer conv0: state kept on core 0 needs") as caught:
         built(job, recorded, "cores=1", "mapping.state=keep", "core.memory.membrane=16 Kib")
     assert "\n" not in str(caught.value)
+
+
+def test_kept_state_takes_half_of_its_memory():
+    """All layers' state fits exactly, and in eight bits less it does not."""
+    job, recorded = chain()
+    large = ("cores=1", "mapping.state=keep", "core.memory.membrane=64 Mib")
+    plan, _ = built(job, recorded, *large)
+    needed = kept_bits(plan, 0)
+    built(job, recorded, *large, f"core.memory.membrane={2 * needed} bit")
+    with pytest.raises(MappingError, match=f"needs {needed} bit"):
+        built(job, recorded, *large, f"core.memory.membrane={2 * needed - 8} bit")
 
 
 def test_a_carry_that_does_not_fit_goes_through_dram():

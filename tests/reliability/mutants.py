@@ -32,9 +32,9 @@ class Mutant:
 
 
 def mutants() -> list[Mutant]:
-    """The faults of mutants.toml, in its order."""
-    text = Path(__file__).with_suffix(".toml").read_text()
-    return [Mutant(**row) for row in tomllib.loads(text)["mutant"]]
+    """The faults of mutants.toml and mutants_outside.toml, in their order."""
+    texts = [path.read_text() for path in sorted(Path(__file__).parent.glob("mutants*.toml"))]
+    return [Mutant(**row) for text in texts for row in tomllib.loads(text)["mutant"]]
 
 
 def caught_by(mutant: Mutant, copy: Path) -> str:

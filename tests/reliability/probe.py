@@ -31,7 +31,7 @@ CHIPS: dict[str, list[str]] = {
     ],
     "pipelined, gradients in DRAM": [
         "mapping.schedule=pipelined", "mapping.batch_norm=frozen", "core.memory.gradients=4 Kib",
-        "core.memory.accumulators=100 Kib", "mapping.split=spatial",
+        "core.memory.accumulators=100 Kib", "mapping.split=spatial", "precision.partial_sum=fp32",
     ],
     "supply currents, CACTI, idle operands": [
         "dram.device=DDR4-2400", "dram.bus=64 bit", "dram.energy=currents", "energy=cacti28",
@@ -60,7 +60,7 @@ def residual() -> Workload:
     net = Builder((3, 6, 6), lif_neuron(), norm, analog=False)
     first = net.conv(20, 3, padding=1)
     second = net.conv(20, 3, padding=1)
-    net.linear(7, sources=(first, second), input_pool=Pool("average", 2, 2), readout=True)
+    net.linear(36, sources=(first, second), input_pool=Pool("average", 2, 2), readout=True)
     return drawn("sum", net, 0.3)
 
 
@@ -69,7 +69,7 @@ def grouped() -> Workload:
     net = Builder((4, 8, 8), lif_neuron(), analog=False)
     net.conv(12, 3, padding=1)
     net.conv(24, 3, stride=2, groups=12)
-    net.linear(5)
+    net.linear(5, input_pool=Pool("max", 2, 2))
     return drawn("groups", net, 0.2)
 
 

@@ -21,9 +21,12 @@ from tlm.errors import ConfigError
 from tlm.hardware.dram.driver import DramLoad, drive
 from tlm.hardware.dram.patterns import read_requests
 from tlm.running.runner import run_job
+from tlm.space.phase import Phase
+from tlm.space.trace_rows import ActivityRow, EngineState
 from tlm.trace import schema
 from tlm.trace.chip import chip_of
 from tlm.trace.packets import link_nbytes, packets
+from tlm.trace.perfetto import track_edges
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +165,21 @@ def test_the_timeline_parses_nests_and_keeps_the_traces_times(run: Path, tmp_pat
         rows = trace.activity[trace.activity["what"] != 5]
         recorded = zip(rows["begin"].tolist(), rows["end"].tolist(), strict=True)
         assert spans == Counter(recorded)
+
+
+def test_a_slice_begins_with_its_own_interval() -> None:
+    """An engine that computes from 5 to 8 us, idles, and waits from 9 to 10 us."""
+    computes = ActivityRow(0, 5000, 8000, EngineState.COMPUTE, Phase.FP, 0, 0, 1, 0, 1, 0)
+    idles = computes._replace(begin=8000, end=9000, what=EngineState.IDLE)
+    waits = computes._replace(begin=9000, end=10_000, what=EngineState.STALL_DRAM)
+    edges = [
+        (edge.time_ps, edge.name.partition(",")[0])
+        for edge in track_edges([computes, idles, waits], [[], [], []], {0: "fc0"})
+    ]
+    assert edges == [
+        (5000, "FP fc0"), (5000, "computes"), (8000, ""), (8000, ""),
+        (9000, "FP fc0"), (9000, "waits for DRAM"), (10_000, ""), (10_000, ""),
+    ]  # fmt: skip
 
 
 def test_no_counter_of_a_channel_exceeds_its_peak(tmp_path: Path) -> None:

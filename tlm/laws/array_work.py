@@ -40,8 +40,8 @@ def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
     done = {"cycles": sum(tile.cycles for tile in tiles)}
     for name in ("slots", "executed", "dense", "useful"):
         done[name] = sum(getattr(tile.work, name) for tile in tiles)
+    yield from _too_fast(job, nest, tiles)
     if nest.engine(job).dataflow != "weight":
-        yield from _too_fast(job, nest, tiles)
         return
     count = nest_count(job, nest)
     due = {"slots": count.slots, "executed": count.executed, "dense": count.dense}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ def _room(memory: Memory, name: str) -> int:
 def claims(job: Facts) -> Iterator[Claim]:
     """Everything that stays in the cores between two tiles."""
     last = 2 * len(job.layers) - 1  # BP of layer i takes turn last - i
+    at_once = _at_once(job)
     for facts in job.layers:
         index, asked = facts.index, _asked(job, facts)
         for part in facts.slices:
@@ -82,8 +84,16 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("membrane", _state(job, facts, part, samples), range(last + 1)),
             ):  # fmt: skip
                 if bits:
-                    whole = job.chip.mapping.schedule != "layerwise"
-                    yield Claim(name, part.core, range(1) if whole else turns, bits)
+                    yield Claim(name, part.core, range(1) if at_once else turns, bits)
+
+
+def _at_once(job: Facts) -> bool:
+    """Whether layers share the memories all the time: a wavefront, or a pipeline of groups."""
+    mapping = job.chip.mapping
+    cuts = sorted({cut for facts in job.layers for s in facts.slices for cut in s.neurons.samples})
+    longest = max(end - first for first, end in pairwise(cuts))
+    pipeline = mapping.schedule == "pipelined" and longest > mapping.group
+    return pipeline or mapping.schedule == "wavefront"
 
 
 def _present(job: Facts, part: Slice) -> Span:

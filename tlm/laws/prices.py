@@ -15,11 +15,11 @@ from typing import Any
 
 from tlm.config.chip import ChipConfig
 from tlm.config.core import WORD_BITS, Core, Memory, Precision
-from tlm.config.tables import sram
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.config.tables.energy import EnergyTable
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.config.units import MEMORY, parse
+from tlm.laws import cacti
 from tlm.laws.format_prices import arithmetic_share, word_share
 
 Prices = dict[str, float]  # pJ of a component's action, or W of its leakage
@@ -45,7 +45,7 @@ def table_prices(table: EnergyTable, chip: ChipConfig) -> Prices:
     for component, entry in leakage.items():
         watts = _number(entry["power"], "W")
         if entry.get("memories", False):
-            watts += sum(sram.leakage_w(bits) * _copies(core, name) for name, bits in core.memory
+            watts += sum(cacti.leakage_w(bits) * _copies(core, name) for name, bits in core.memory
                          if name != "banks")  # fmt: skip
         prices[f"{component}.{LEAKAGE}"] = watts
     return prices
@@ -120,14 +120,14 @@ def _access_or_energy(
     moved = parse(MEMORY, entry.get("share", entry["port"])) * share
     if "share" not in entry and moved > port:
         port = int(moved)
-    return sram.access_pj(int(capacity), port) / port * moved
+    return cacti.access_pj(int(capacity), port) / port * moved
 
 
 def _by_size(table: EnergyTable, bits: int) -> float:
     """An access of 16 bit to a memory of some size: by the table's buffers, or by CACTI."""
     buffers: Any = table.entries.get("buffers")
     if not buffers:
-        return sram.access_pj(bits, WORD_BITS)
+        return cacti.access_pj(bits, WORD_BITS)
     points = [(float(parse(MEMORY, at["size"])), _number(at["energy"], "J")) for at in buffers]
     pairs = list(pairwise(points))
     (x0, y0), (x1, y1) = next((pair for pair in pairs if bits < pair[1][0]), pairs[-1])

@@ -68,7 +68,7 @@ def write_perfetto(
     for unit, track in tracks.unit.items():
         chosen = np.flatnonzero(trace.activity["unit"] == unit)
         rows = [ActivityRow._make(row) for row in trace.activity[chosen].tolist()]
-        for edge in _slices(rows, [flows.get(i, []) for i in chosen.tolist()], layers):
+        for edge in track_edges(rows, [flows.get(i, []) for i in chosen.tolist()], layers):
             _write_edge(writer, track, edge)
     _counters(trace, chip, writer, first=1 + max([*tracks.core.values(), *tracks.unit.values()]))
 
@@ -101,7 +101,7 @@ def _track(writer: Any, uuid: int, name: str, parent: int = 0, unit: str = "") -
 
 
 @dataclass(frozen=True, slots=True)
-class _SliceEdge:
+class SliceEdge:
     """The beginning of a slice, or its end if it has no name; ``span_ps`` is its exact extent."""
 
     time_ps: int
@@ -110,9 +110,9 @@ class _SliceEdge:
     span_ps: tuple[int, ...] = ()
 
 
-def _slices(
+def track_edges(
     rows: Sequence[ActivityRow], flows: list[list[int]], layers: Mapping[int, str]
-) -> Iterator[_SliceEdge]:
+) -> Iterator[SliceEdge]:
     """Events of one track in order of time.
 
     An outer slice covers what belongs to one (phase, layer) in a row, inner ones its intervals.
@@ -124,15 +124,15 @@ def _slices(
             continue
         if (row.phase, row.layer) != outer or row.begin != end:
             if outer is not None:
-                yield _SliceEdge(end)
+                yield SliceEdge(end)
             outer = (row.phase, row.layer)
             layer = layers.get(row.layer, f"layer {row.layer}")
-            yield _SliceEdge(row.begin, f"{PHASE_NAMES[row.phase].upper()} {layer}")
-        yield _SliceEdge(row.begin, _slice_name(row), row_flows, (row.begin, row.end))
-        yield _SliceEdge(row.end)
+            yield SliceEdge(row.begin, f"{PHASE_NAMES[row.phase].upper()} {layer}")
+        yield SliceEdge(row.begin, _slice_name(row), row_flows, (row.begin, row.end))
+        yield SliceEdge(row.end)
         end = row.end
     if outer is not None:
-        yield _SliceEdge(end)
+        yield SliceEdge(end)
 
 
 def _slice_name(row: ActivityRow) -> str:
@@ -147,7 +147,7 @@ def _span(what: str, first: int, count: int) -> str:
     return f"{what} {first}" if count == 1 else f"{what}s {first} to {first + count - 1}"
 
 
-def _write_edge(writer: Any, track: int, edge: _SliceEdge) -> None:
+def _write_edge(writer: Any, track: int, edge: SliceEdge) -> None:
     packet = writer.create_packet()
     packet.timestamp = edge.time_ps // _PS_PER_NS
     packet.trusted_packet_sequence_id = _SEQUENCE

@@ -69,8 +69,17 @@ def grouped() -> Workload:
     net = Builder((4, 8, 8), lif_neuron(), analog=False)
     net.conv(12, 3, padding=1)
     net.conv(24, 3, stride=2, groups=12)
-    net.linear(5, input_pool=Pool("max", 2, 2))
+    net.linear(5)
     return drawn("groups", net, 0.2)
+
+
+def pooled() -> Workload:
+    """Max-pools of a sum: what is sent back says where in its window each gradient goes."""
+    net = Builder((4, 8, 8), lif_neuron(), analog=False)
+    first = net.conv(20, 3, padding=1)
+    second = net.conv(20, 3, padding=1)
+    net.linear(40, sources=(first, second), input_pool=Pool("max", 2, 2))
+    return drawn("max-pool", net, 0.3)
 
 
 def drawn(name: str, net: Builder, density: float) -> Workload:
@@ -81,7 +90,7 @@ def drawn(name: str, net: Builder, density: float) -> Workload:
 
 def first_fault() -> str:
     """How the first pair ends that is not ok, or nothing."""
-    for job in (chain(), residual(), grouped()):
+    for job in (chain(), residual(), grouped(), pooled()):
         for name, chip in CHIPS.items():
             end, reason = pairs.outcome(([*SMALL, *chip], job, "recorded", "off"))
             if end != pairs.OK:

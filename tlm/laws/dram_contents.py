@@ -42,8 +42,8 @@ def dram_contents(program: Program, due: Due) -> Iterator[Check]:
     reads, writes = (runs.take(written[_tensor(starts, runs)]) for runs in (reads, writes))
     writes = writes.take(np.argsort(writes.first, kind="stable"))
     early = _too_early(tiles, _engine_ends(program), reads, writes)
-    indices = np.unique(_tensor(starts, reads.take(early)))
-    names = [due.tensors[index].name for index in indices]
+    indices = set(_tensor(starts, reads.take(early)).tolist())
+    names = [due.tensors[index].name for index in sorted(indices)]
     yield Check("read after it was written", not names, f"{names[:3]}")
 
 
@@ -122,10 +122,13 @@ def _waits(tiles: list[Tile], readers: Ints, writers: Ints) -> Bools:
     needs, need_of = _numbered([tile.read_needs for tile in tiles])
     saves, save_of = _numbered([tile.saves for tile in tiles])
     code = need_of[readers] * len(saves) + save_of[writers]
-    kinds, kind_of = np.unique(code, return_inverse=True)
-    pairs = (divmod(kind, len(saves)) for kind in kinds)
-    waits = [not needs[need].isdisjoint(saves[save]) for need, save in pairs]
-    return np.array(waits)[kind_of]
+    order = np.argsort(code, kind="stable")
+    fresh = np.diff(code[order], prepend=-1) > 0
+    pairs = (divmod(kind, len(saves)) for kind in code[order[fresh]].tolist())
+    waits = np.array([not needs[need].isdisjoint(saves[save]) for need, save in pairs])
+    waiting = np.empty(len(code), np.bool_)
+    waiting[order] = waits[fresh.cumsum() - 1]
+    return waiting
 
 
 def _numbered(tuples: list[tuple[int, ...]]) -> tuple[list[frozenset[int]], Ints]:

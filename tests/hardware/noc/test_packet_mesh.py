@@ -114,6 +114,14 @@ def test_two_packets_from_one_node_follow_each_other():
     assert (second - first, third - second) == (17, 17)
 
 
+def test_packets_to_two_sides_share_the_injection_port():
+    """From node 1 to the west and to the east: the second waits for the first's tail."""
+    bench = Bench()
+    bench.send(1, 0, 17)
+    bench.send(1, 2, 17)
+    assert bench.run() == [2 * 4 + 17 + 1, 2 * 4 + 17 + 1 + 17]
+
+
 @pytest.mark.parametrize("later", range(20))
 def test_two_packets_that_meet_on_a_link_serialise(later):
     """From node 1 to 2 and from node 0 to 2, both over the link 1 -> 2: one waits for the other.

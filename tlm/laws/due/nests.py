@@ -108,9 +108,13 @@ def streams(job: Facts, nest: Nest) -> Iterator[Stream]:
                 continue
             at = every.take(visited & live)
             spread = _inserted(job, nest)
+            operands = _operands(nest, recorded, at, taps, (rows, columns))
+            seen = operands
+            if tested is not recorded:
+                seen = _operands(nest, tested, at, taps, (rows, columns))
             yield Stream(
-                *_operands(nest, tested, at, taps, (rows, columns)),
-                _operands(nest, recorded, at, taps, (rows, columns)),
+                *seen,
+                operands,
                 int(visited.sum()) * spread[0] * spread[1],
                 len(at.row) * spread[0] * spread[1],
                 _places(nest, len(at.row), spread),
@@ -135,6 +139,8 @@ def _tested(nest: Nest, engine: EngineConfig, masks: _Masks) -> _Masks:
         Phase.BP: (engine.skip_gradients, engine.skip_outputs),
         Phase.WG: (engine.skip_spikes, engine.skip_gradients),
     }.get(nest.phase, (engine.skip_spikes, True))
+    if rows and columns:
+        return masks
     return _Masks(
         masks.rows if rows else np.ones_like(masks.rows), masks.columns if columns else None
     )
@@ -195,19 +201,19 @@ def _operands(
 ) -> tuple[Bools, Bools]:
     """Rows [tap, position, channel] and columns [position, channel] of some positions."""
     rows, columns = channels
-    under = [_under(nest, masks.rows[:, :, slice(*rows)], at, tap) for tap in taps]
+    under = _under(nest, masks.rows[:, :, slice(*rows)], at, np.array(taps)[:, None])
     if masks.columns is None:
-        return np.stack(under), np.ones((len(at.row), length(columns)), np.bool_)
+        return under, np.ones((len(at.row), length(columns)), np.bool_)
     partners = masks.columns[at.step, at.sample, slice(*columns), at.row, at.column]
-    return np.stack(under), partners
+    return under, partners
 
 
-def _under(nest: Nest, masks: Bools, at: _Positions, tap: int) -> Bools:
-    """What a tap brings to every position, [position, channel]; zero outside the image."""
+def _under(nest: Nest, masks: Bools, at: _Positions, taps: Ints) -> Bools:
+    """What ``taps`` [tap, 1] bring to every position, [tap, position, channel]; 0 outside."""
     layer = nest.facts.layer
-    places, inside = [], np.ones(len(at.row), np.bool_)
+    places, inside = [], np.ones((len(taps), len(at.row)), np.bool_)
     for axis, (here, number) in enumerate(
-        ((at.row, tap // layer.kernel[1]), (at.column, tap % layer.kernel[1]))
+        ((at.row, taps // layer.kernel[1]), (at.column, taps % layer.kernel[1]))
     ):
         stride, pad, size = layer.stride[axis], layer.padding[axis], masks.shape[3 + axis]
         if nest.phase == Phase.BP:
@@ -218,7 +224,7 @@ def _under(nest: Nest, masks: Bools, at: _Positions, tap: int) -> Bools:
         inside &= (place >= 0) & (place < size)
         places.append(np.clip(place, 0, size - 1))
     values = masks[at.step, at.sample, :, places[0], places[1]]
-    return np.asarray(values & inside[:, None])
+    return np.asarray(values & inside[..., None])
 
 
 def _places(nest: Nest, positions: int, spread: tuple[int, int]) -> Ints:

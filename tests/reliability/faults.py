@@ -1,9 +1,10 @@
-"""Failed calls in the writing of a run: ``python -m tests.reliability.faults`` lets each fail.
+"""Failed calls of a run: ``python -m tests.reliability.faults`` lets each fail.
 
 Every call by which a run makes, grows, syncs, renames or removes a file of its folder is numbered,
 those into HDF5 included. A run for each number and each way to fail (no room, an error of the
-device, no memory) goes on with that one call failed. Then its exit code, its one line, the
-manifest's status, the committed rows of its trace and its figures must be true or absent.
+device, no memory) goes on with that one call failed; more runs find no memory for an array while
+they load, plan, simulate, check and write. Then the exit code, its one line, the manifest's status,
+the committed rows of the trace and the figures must be true or absent.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from unittest import mock
 
 import h5py
+import numpy as np
 
 from tests.reliability.disks import RESULTS
 from tests.reliability.probe import SMALL, chain
@@ -41,11 +43,16 @@ WAYS: dict[str, Callable[[], BaseException]] = {
     "device error": lambda: OSError(errno.EIO, os.strerror(errno.EIO)),
     "no memory": MemoryError,
 }
-CODES = {"no room": (0, 6), "device error": (0, 2, 6), "no memory": (0, 5)}
+NO_ARRAY = "no memory for an array"
+ALLOCATIONS = 150  # of a run's arrays, evenly spread, that find no memory
+CODES = {"no room": (0, 6), "device error": (0, 2, 6), "no memory": (0, 5), NO_ARRAY: (0, 5)}
 STATUSES = {0: ("ok",), 2: ("error", "killed"), 5: ("out-of-memory", "killed", "ok"),
             6: ("disk-full", "killed")}  # fmt: skip
 OF_SYSTEM = ("open", "mkdir", "write", "fsync", "replace", "unlink", "posix_fallocate", "truncate",
              "ftruncate")  # fmt: skip
+OF_NUMPY = ("arange", "argsort", "array", "asarray", "concatenate", "cumsum", "empty", "full",
+            "meshgrid", "ones", "ones_like", "pad", "repeat", "stack", "where", "zeros",
+            "zeros_like")  # fmt: skip
 OF_HDF5 = (
     *((h5py.File, name) for name in ("__init__", "flush", "close")),
     (h5py.Group, "create_dataset"),
@@ -76,7 +83,7 @@ class Calls:
 
         def counted(*arguments: Any, **named: Any) -> Any:
             if place is not h5py.File or _writes(name, *arguments, **named):
-                self.before(label, arguments[0])
+                self.before(label, arguments[0] if arguments else None)
             return call(*arguments, **named)
 
         setattr(place, name, counted)
@@ -106,7 +113,13 @@ class File:
         self._calls.before("file.close")
 
 
-def install(calls: Calls) -> None:
+def count_arrays(calls: Calls) -> None:
+    """Count all calls of this process that make an array, for good."""
+    for name in OF_NUMPY:
+        calls.wrap(np, name, f"np.{name}")
+
+
+def count_writes(calls: Calls) -> None:
     """Count all calls of this process that write, for good."""
     for name in OF_SYSTEM:
         calls.wrap(os, name, f"os.{name}")
@@ -132,8 +145,8 @@ def child(words: Sequence[str], fatal: int, way: str, errors: Path) -> tuple[int
         os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         send = os.fdopen(writing, "w")
-        calls = Calls(fatal, WAYS[way])
-        install(calls)
+        calls = Calls(fatal, WAYS.get(way, MemoryError))
+        (count_arrays if way == NO_ARRAY else count_writes)(calls)
         code = main(words)
         send.write("\n".join(calls.names))
         send.close()
@@ -166,14 +179,34 @@ def faults_after(code: int, way: str, errors: str, out: Path, whole: Path) -> li
     return [*found, *committed_faults(out, whole)]
 
 
-def cases(counts: dict[str, int], every: int) -> Iterator[tuple[str, str, int]]:
+def report_faults(run: Path, every: int) -> Iterator[list[str]]:
+    """What is wrong after each report of a run in which an array finds no memory."""
+    errors, page = run.with_name("errors of reports"), run / "report.html"
+    code, names = child(["report", str(run)], -1, NO_ARRAY, errors)
+    assert code == 0, errors.read_text()
+    whole = page.read_bytes()
+    for number in range(0, len(names), every * _step(NO_ARRAY, len(names))):
+        page.unlink(missing_ok=True)
+        code, _ = child(["report", str(run)], number, NO_ARRAY, errors)
+        told, left = errors.read_text(), page.read_bytes() if page.exists() else b""
+        refused = len(told.splitlines()) == 1 and told.startswith("tlm: ") and not left
+        right = refused if code == 5 else code == 0 and not told and left == whole
+        yield [] if right else [f"report, {names[number]}: exit code {code}: {told[-300:]}"]
+
+
+def cases(names: dict[tuple[str, str], list[str]], every: int) -> Iterator[tuple[str, str, int]]:
     """Every n-th of (trace level, way to fail, number of the call)."""
     all_cases = (
         (level, way, number)
-        for level, count in counts.items()
-        for way, number in itertools.product(WAYS, range(count))
+        for (level, way), calls in names.items()
+        for number in range(0, len(calls), _step(way, len(calls)))
     )
     return itertools.islice(all_cases, 0, None, every)
+
+
+def _step(way: str, count: int) -> int:
+    """Between two numbers that fail: arrays are many."""
+    return max(1, count // ALLOCATIONS) if way == NO_ARRAY else 1
 
 
 def run(every: int = 1, show: Callable[[str], object] = print) -> Counter[str]:
@@ -185,22 +218,26 @@ def run(every: int = 1, show: Callable[[str], object] = print) -> Counter[str]:
         job = chain()
         path = write_workload(replace(job, path=folder / "job.h5"), [job.load(0)]).path
         command = ["run", str(path), *(word for text in SMALL for word in ("--set", text))]
-        errors, names = folder / "errors", dict[str, list[str]]()
-        for level in ("transaction", "phase"):
-            words = [*command, "--trace", level, "--out", str(folder / level)]
-            code, names[level] = child(words, -1, "no room", errors)
+        errors, names = folder / "errors", dict[tuple[str, str], list[str]]()
+        for level, way in itertools.product(("transaction", "phase"), CODES):
+            words = [*command, "--trace", level, "--out", str(folder / f"{level}, {way}")]
+            code, names[level, way] = child(words, -1, way, errors)
             assert code == 0, errors.read_text()
-        counts = {level: len(calls) for level, calls in names.items()}
-        for index, (level, way, number) in enumerate(cases(counts, every)):
+        for index, (level, way, number) in enumerate(cases(names, every)):
             out = folder / f"{index}"
             words = [*command, "--trace", level, "--out", str(out)]
             code, _ = child(words, number, way, errors)
-            wrong = faults_after(code, way, errors.read_text(), out, folder / level)
+            whole = folder / f"{level}, {way}"
+            wrong = faults_after(code, way, errors.read_text(), out, whole)
             status = read_manifest(out)["status"] if (out / MANIFEST).exists() else "no run"
             found["fault" if wrong else f"{way}: {status}, exit code {code}"] += 1
             for text in wrong:
                 text = re.sub(re.escape(temporary), "", text)
-                show(f"{level}, call {number} ({names[level][number]}), {way}: {text}")
+                show(f"{level}, call {number} ({names[level, way][number]}), {way}: {text}")
+        for wrong in report_faults(folder / f"transaction, {NO_ARRAY}", every):
+            found["fault" if wrong else f"report, {NO_ARRAY}: one line, or whole"] += 1
+            for text in wrong:
+                show(text)
     return found
 
 

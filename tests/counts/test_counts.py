@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -365,9 +366,10 @@ def test_policies_leave_only_what_they_look_for():
             assert tile.work.executed == tile.work.slots
 
 
-def test_a_directly_coded_frame_counts_at_every_step():
-    """The frame is the same at all T steps, and FP works on it at all of them."""
+@pytest.mark.parametrize(("static_input", "times"), [("once", 1), ("every_step", 3)])
+def test_a_directly_coded_frame_is_multiplied_once_or_at_every_step(static_input, times):
+    """The frame is the same at all three steps: its currents may be repeated."""
     workload, recording = job(linear(20, 4), steps=3, batch=2, encoding="direct")
-    _, program = built(workload, recording)
+    _, program = built(workload, recording, f"mapping.static_input={static_input}")
     useful = sum(tile.work.useful for tile in tiles_of(program, Phase.FP, 0))
-    assert useful == 3 * 4 * recording.inputs.sum()
+    assert useful == times * 4 * recording.inputs.sum()

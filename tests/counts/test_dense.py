@@ -59,6 +59,9 @@ class Closed:
         self.capacity = self.memory.partial_sums // (
             max(self.rows, self.cols) * self.precision.gradient
         )
+        # A frame that all steps share is multiplied once.
+        frame = plan.workload.encoding == "direct" and not layer_plan.producers
+        self.repeats = plan.steps if frame else 1
         self.slot = up(max(self.rows, self.cols), self.memory.banks)  # cycles a slot takes
         self.taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
         self.chunks = up(layer_plan.layer.in_shape[0], self.rows)
@@ -72,10 +75,10 @@ class Closed:
         for (k, b, e), f in (
             (size(part), self.layer.out_shape[2]) for part in self.layer_plan.cut.slices
         ):
-            for p in block_positions(b, e, self.steps, f, self.capacity):
+            for p in block_positions(b, e, self.steps // self.repeats, f, self.capacity):
                 for width in pieces(k, self.cols):
                     total += self.chunks * self.taps * (self.rows + p * self.slot)
-                    total += self.depth + up(p * width, self.lanes)
+                    total += self.depth + up(p * self.repeats * width, self.lanes)
         return total
 
     def bp(self):
@@ -137,7 +140,7 @@ def check_closed_forms(workload, recording, *overrides):
         (c, h, w), (k, e, f) = layer.in_shape, layer.out_shape
         outputs, inputs = pairs * e * f, pairs * h * w
         expected = {
-            Phase.FP: (closed.fp(), outputs),
+            Phase.FP: (closed.fp(), outputs // closed.repeats),
             Phase.WG: (closed.wg(), outputs * closed.inserted),
         }
         if layer.index:

@@ -57,3 +57,16 @@ class Transaction:
         self.path: Path = ()
         self.home: Path = ()  # the path of the response
         self.begin_req = self.end_req = self.begin_resp = self.end_resp = 0
+
+    def branch(self, path: Path) -> Transaction:
+        """A copy that goes on by itself along ``path``, with all that has happened so far."""
+        copy = Transaction(
+            self.ident, self.command, self.address, self.nbytes, self.initiator, self.job
+        )
+        copy.target, copy.flits, copy.path = self.target, self.flits, path
+        copy.begin_req, copy.end_req, copy.begin_resp = (
+            self.begin_req,
+            self.end_req,
+            self.begin_resp,
+        )
+        return copy

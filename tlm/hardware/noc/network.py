@@ -58,11 +58,14 @@ class ChipNetwork(Protocol):
         network's: packets to and from it pass ``noc.synchroniser``.
         """
 
-    def hops(self, source: int, target: int) -> int:
-        """Mesh links between two terminals."""
+    def hops(self, source: int, *targets: int) -> int:
+        """Mesh links from a terminal to all targets, each as often as a packet to them takes it."""
 
     def path(self, source: int, target: int, deliver: Callbacks) -> Path:
         """What a transaction carries as ``path`` to reach ``target`` and end with ``deliver``."""
+
+    def tree(self, source: int, ends: Mapping[int, Callbacks]) -> Path:
+        """The ``path`` to several targets: at each a copy of the transaction ends with its own."""
 
     def send(self, txn: Transaction, source: int) -> None:
         """Inject a packet now; ``txn.path`` and ``txn.flits`` are set."""

@@ -6,11 +6,17 @@ takes (h + 1)(P + 1) + L + 1 cycles, P router stages (the zero-load law of BookS
 one cycle to packetise, one on the injection channel, P + 1 for every router and its output
 channel, L - 1 more for the tail. What bounds the traffic instead of finite buffers is the window of
 each engine's DMA. Model ``ideal``: the same latency, links never busy.
+
+A packet to several terminals is a tree: it follows the routes to all of them and forks where they
+part, so that a link carries each of its flits once. The branches of a fork leave at once, each when
+its link is free: a crossbar that copies a flit to several outputs in one cycle, as that of Park et
+al. (DAC 2012, doi 10.1145/2228360.2228431), with room for what waits behind one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 
 from tlm.config.fabric import Mesh, Noc
 from tlm.hardware.noc.crossing import Crossing
@@ -54,6 +60,7 @@ class PacketNetwork:
         self.injections: list[Link] = []
         self.entries: list[Crossing] = []
         self.node_of: list[int] = []
+        self.copies = 0  # packets that forks have added to those injected
         for node, direction, _ in sorted(
             channels(mesh.columns, mesh.rows),
             key=lambda channel: (channel[0], _CLOCKWISE.index(channel[1])),
@@ -74,9 +81,12 @@ class PacketNetwork:
         self.ejections.append(self._start(f"{name}.eject", Crossing(clock_ps, stages)))
         return terminal
 
-    def hops(self, source: int, target: int) -> int:
-        """Mesh links between two terminals."""
-        return len(self._route(self.node_of[source], self.node_of[target]))
+    def hops(self, source: int, *targets: int) -> int:
+        """Mesh links from a terminal to all targets, each counted once."""
+        nodes = (self.node_of[target] for target in targets)
+        return len(
+            {link.name for node in nodes for link in self._route(self.node_of[source], node)}
+        )
 
     def path(self, source: int, target: int, deliver: Callbacks) -> Path:
         """The servers a packet visits after injection, ending with ``deliver``, as nested pairs.
@@ -88,6 +98,10 @@ class PacketNetwork:
         for link in reversed(links):
             path = (link.callbacks, path)
         return path
+
+    def tree(self, source: int, ends: Mapping[int, Callbacks]) -> Path:
+        """The path to several targets: at each a copy of the transaction ends with its own."""
+        return self._merged([self.path(source, target, end) for target, end in ends.items()])
 
     def send(self, txn: Transaction, source: int) -> None:
         """Inject a packet now; ``txn.path`` and ``txn.flits`` are set.
@@ -108,8 +122,8 @@ class PacketNetwork:
 
     @property
     def in_flight(self) -> int:
-        """Packets injected and not yet through their ejection port."""
-        sent = sum(port.packets for port in self.injections)
+        """Packets injected, and copies of them, not yet through their ejection port."""
+        sent = self.copies + sum(port.packets for port in self.injections)
         return sent - sum(port.packets for port in self.ejections)
 
     def all_links(self) -> list[Link]:
@@ -151,3 +165,19 @@ class PacketNetwork:
     def _route(self, source: int, target: int) -> list[Link]:
         steps = route("xy", self.mesh.columns, source, target)
         return [self.links[node, DIRECTIONS[direction]] for node, direction in steps]
+
+    def _merged(self, paths: Sequence[Path]) -> Path:
+        """Several paths as one, with a fork where they part."""
+        if len(paths) == 1:
+            return paths[0]
+        rests: dict[Callbacks, list[Path]] = {}
+        for server, rest in paths:
+            rests.setdefault(server, []).append(rest)
+        branches = [(server, self._merged(paths)) for server, paths in rests.items()]
+        return branches[0] if len(branches) == 1 else ((partial(self._fork, branches),), ())
+
+    def _fork(self, branches: Sequence[Path], txn: Transaction) -> None:
+        """A packet's head has come to a router where its routes part: a copy for each of them."""
+        self.copies += len(branches) - 1
+        for (serve,), rest in branches:
+            serve(txn.branch(rest))

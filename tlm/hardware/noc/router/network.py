@@ -10,6 +10,7 @@ after every other event of its time, so whatever is sent at a clock edge is sent
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -45,8 +46,8 @@ class _Tick:
 class RouterNetwork:
     """A chip's network with finite buffers: a ``ChipNetwork``, as ``PacketNetwork`` is.
 
-    A transaction's path holds the number of the network, the target terminal and the callbacks
-    that end it.
+    A transaction's path holds the number of the network, and by target terminal the callbacks that
+    end it there.
     """
 
     contended = True
@@ -80,14 +81,18 @@ class RouterNetwork:
             terminal = mesh.attach(node, name)
         return terminal
 
-    def hops(self, source: int, target: int) -> int:
-        """Mesh links between two terminals on a shortest route, which all routings take."""
+    def hops(self, source: int, *targets: int) -> int:
+        """Mesh links to all targets on shortest routes, which all routings take, one by one."""
         nodes = self.meshes[0].node_of
-        return distance(self.columns, nodes[source], nodes[target])
+        return sum(distance(self.columns, nodes[source], nodes[target]) for target in targets)
 
     def path(self, source: int, target: int, deliver: Callbacks) -> Path:
         """The path from a terminal to another."""
-        return RESPONSE if self.responds[source] else REQUEST, target, deliver
+        return self.tree(source, {target: deliver})
+
+    def tree(self, source: int, ends: Mapping[int, Callbacks]) -> Path:
+        """The path to several targets: these routers do not fork, so a packet goes to each."""
+        return RESPONSE if self.responds[source] else REQUEST, ends
 
     def send(self, txn: Transaction, source: int) -> None:
         """Inject a packet at the next clock edge, or now if that is now.
@@ -102,12 +107,14 @@ class RouterNetwork:
             self._inject(txn, source)
 
     def _inject(self, txn: Transaction, source: int) -> None:
-        network, target, deliver = txn.path
+        network, ends = txn.path
         now = self.env.now
         cycle = -(-now // self.period_ps)
         fabric = self.fabrics[network]
         fabric.skip_to(cycle)
-        fabric.send(Packet(target, txn.flits, cycle, (txn, deliver)), source)
+        for target, deliver in ends.items():
+            single = txn if len(ends) == 1 else txn.branch(txn.path)
+            fabric.send(Packet(target, txn.flits, cycle, (single, deliver)), source)
         self._arm(cycle, now)
 
     @property

@@ -22,7 +22,7 @@ SUMMARY = summary.Summary(
         0, 0, 0, 1e9, *[summary.TflopsPerWatt(0.0, 0.0)] * 3, 0.0, 0.0
     ),
     engines={},
-    dram=summary.DramPart("DDR4-2400", 1, 3_000_000, 1_000_000, 19.2, 4.0, None, {}, {}),
+    dram=summary.DramPart("DDR4-2400", 1, 3_000_000, 1_000_000, 19.2, 4.0, None, {}, {}, {}, {}, 0),
     noc=summary.NocPart(0, 0, 0, 0, "", 0.0, {}),
     sparsity=summary.SparsityPart(0.0, {}),
     busiest=[],

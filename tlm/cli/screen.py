@@ -12,6 +12,7 @@ from rich.text import Text
 from tlm.cli.tables import Beside, ScreenTable, console
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 from tlm.space.phase import ENGINES
+from tlm.trace.dram_classes import BOUND_HEADS, CLASS_HEADS, bound_rows, class_rows
 from tlm.trace.summary import Summary
 from tlm.trace.summary_file import as_json
 
@@ -72,6 +73,7 @@ def screen(result: Finished, baseline: Any = None) -> Group:
         Beside(_time(summary), *_energy(summary)),
         Beside(_engines(summary), _efficiency(summary)),
         Beside(_sparsity(summary)),
+        Beside(*_dram_bytes(summary)),
         _fabric(summary),
         Beside(_busiest(summary), _stalls(summary)),
         Text(
@@ -192,6 +194,17 @@ def _sparsity(summary: Summary) -> ScreenTable:
         cut = f"{split.k} x {split.batch} x {split.spatial} = {split.cores} cores"
         table.add_row(name, *means, f"{row.zero_slices:.1%}", cut, *executed)
     return table
+
+
+def _dram_bytes(summary: Summary) -> list[ScreenTable]:
+    """By class of tensor beside V1; all of them beside every bound."""
+    by_class = ScreenTable("DRAM bytes by tensor", *CLASS_HEADS)
+    for row in class_rows(summary.dram):
+        by_class.add_row(*row)
+    bounds = ScreenTable("beside bounds", *BOUND_HEADS)
+    for row in bound_rows(summary.dram):
+        bounds.add_row(*row)
+    return [by_class, bounds]
 
 
 def _fabric(summary: Summary) -> Text:

@@ -56,7 +56,7 @@ class ChannelPort:
     def respond(self, txn: Transaction) -> None:
         """Answer a transaction now."""
         if txn.command:
-            txn.job.dma.close(txn)
+            txn.job.dma.answered(txn)
             return
         txn.flits = self.network.packet_format.flits(txn.nbytes)
         txn.path = txn.home
@@ -142,7 +142,7 @@ class Chip:
             socket.bind(self.network.send)
             dma = Dma(
                 self.env, self.network, split, self._cores[core], unit, config.core.outstanding,
-                socket, self.traffic, transactions, idents,
+                socket, self.traffic, transactions, idents, program.regions,
             )  # fmt: skip
             dma.connect(channels, cores[name])
             period_ps, tiles = config.core.period_of(core), program.tiles[core][name]

@@ -23,7 +23,8 @@ file                      laws
 ``unit_cycles.py``        Tiles of the units take as long as their lanes need.
 ``units.py``              Units beside the arrays work and use their memories as often as is due.
 ``energy.py``             The energy is the counts of the units times the prices of the table.
-``bounds.py``             No run is faster than its busiest part, or than the roofline.
+``bounds.py``             No run is faster than its busiest part, or than the roofline; none moves
+                          fewer DRAM bytes than ``least_dram.py`` says of the job.
 ========================= =========================================================================
 """
 
@@ -31,18 +32,31 @@ from __future__ import annotations
 
 from tlm.hardware.chip import Chip
 from tlm.laws.array_work import array_work
-from tlm.laws.bounds import channel_busy_ps, lower_bound_checks, lower_bounds_ps
+from tlm.laws.bounds import (
+    channel_busy_ps,
+    least_dram_check,
+    lower_bound_checks,
+    lower_bounds_ps,
+)
 from tlm.laws.check import Check
 from tlm.laws.completeness import completeness
+from tlm.laws.dram_bounds import bounds_by_class
 from tlm.laws.dram_commands import dram_commands
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
+from tlm.laws.least_dram import least_nbytes
 from tlm.laws.message_sizes import message_sizes
 from tlm.laws.occupancy import occupancy
 from tlm.laws.order import arrivals, group_departures
 from tlm.laws.timing import engine_time, refreshes
-from tlm.laws.traffic import dram_traffic, flit_traffic, message_traffic, reduction_traffic
+from tlm.laws.traffic import (
+    dram_traffic,
+    flit_traffic,
+    message_traffic,
+    reduction_traffic,
+    tensor_traffic,
+)
 from tlm.laws.unit_cycles import unit_cycles
 from tlm.laws.units import unit_accesses, unit_operations
 from tlm.laws.weight_buffers import weight_buffers
@@ -50,7 +64,10 @@ from tlm.laws.weight_fetches import weight_fetches
 from tlm.laws.work import all_operations, executed_slots, results, useful_operations
 from tlm.space.program import Program
 
-__all__ = ["Bill", "Check", "channel_busy_ps", "check_run", "lower_bound_checks", "lower_bounds_ps"]
+__all__ = [
+    "Bill", "Check", "bounds_by_class", "channel_busy_ps", "check_run",
+    "least_nbytes", "lower_bound_checks", "lower_bounds_ps",
+]  # fmt: skip
 
 
 def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]:
@@ -58,6 +75,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
     return [
         *completeness(chip),
         *dram_traffic(chip, program),
+        *tensor_traffic(chip, program, due),
         *refreshes(chip),
         *dram_commands(chip),
         *message_traffic(chip, program),
@@ -83,4 +101,5 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *energy_counts(chip, bill),
         *energy_prices(chip, bill),
         *lower_bound_checks(chip, program),
+        *least_dram_check(chip, due),
     ]

@@ -8,6 +8,8 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.laws.least_dram import least_nbytes
 from tlm.space.phase import ENGINES
 from tlm.space.program import Program
 from tlm.space.trace_rows import EngineState
@@ -41,6 +43,13 @@ def roofline_ps(chip: Chip, program: Program) -> int:
     nbytes = sum(size for tile in program.all_tiles() for _, size in (*tile.reads, *tile.writes))
     peak = chip.timing.peak_bytes_per_ps * len(chip.channels)
     return max(max(cycles) * period // chip.config.cores, int(nbytes / peak))
+
+
+def least_dram_check(chip: Chip, due: Due) -> Iterator[Check]:
+    """No fewer DRAM bytes are moved than the job and the SRAM of the chip leave to be moved."""
+    moved = sum(t.read_bytes + t.write_bytes for t in chip.traffic.values())
+    least = least_nbytes(due.job.workload, due.job.chip)
+    yield Check("not fewer DRAM bytes than the least", moved >= least, f"{moved} B of {least} B")
 
 
 def lower_bound_checks(chip: Chip, program: Program) -> Iterator[Check]:

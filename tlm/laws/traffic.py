@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
 from tlm.laws.due import Due
+from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
 from tlm.space.program import Program
+from tlm.space.tile import Extent, Tile
 
 
 def dram_traffic(chip: Chip, program: Program) -> Iterator[Check]:
@@ -32,6 +36,30 @@ def dram_traffic(chip: Chip, program: Program) -> Iterator[Check]:
         charged = sum(t.read_bursts + t.write_bursts for t in traffic)
         moved = sum(c.counters.reads + c.counters.writes for c in controllers)
         yield Check("bursts charged", charged == moved, f"charged {charged}, moved {moved}")
+
+
+def tensor_traffic(chip: Chip, program: Program, due: Due) -> Iterator[Check]:
+    """Every byte that a phase of a layer asks for is moved, and moved of the tensor it lies in."""
+    starts = np.array(due.regions, np.int64)
+    asked: dict[tuple[int, int], list[Tile]] = {key: [] for key in chip.traffic}
+    for tile in program.all_tiles():
+        asked.setdefault((tile.phase, tile.layer), []).append(tile)
+    wrong = []
+    for key, tiles in asked.items():
+        read = _by_tensor(starts, [run for tile in tiles for run in tile.reads])
+        written = _by_tensor(starts, [run for tile in tiles for run in tile.writes])
+        traffic = chip.traffic[key]
+        if (read, written) != (traffic.read_regions, traffic.written_regions):
+            wrong.append(f"{Phase(key[0]).name.lower()} layer {key[1]}")
+    yield Check("bytes by tensor", not wrong, f"{wrong[:3]}")
+
+
+def _by_tensor(starts: Ints, runs: Sequence[Extent]) -> Counter[int]:
+    """Bytes of some runs by the number of the tensor they lie in."""
+    pairs = np.array(runs, np.int64).reshape(-1, 2)
+    tensor = np.searchsorted(starts, pairs[:, 0], side="right") - 1
+    totals = np.bincount(tensor, pairs[:, 1], minlength=len(starts))
+    return Counter({int(at): int(totals[at]) for at in np.flatnonzero(totals)})
 
 
 def _channel_bytes(channel: DramChannel | IdealDram) -> tuple[int, int]:

@@ -41,7 +41,7 @@ def build_program(plan: Plan) -> Program:
     build_update(builder, plan.layers[0])
     for layer_plan in plan.layers:
         guard_old_weights(builder, layer_plan)
-    return Program(_frozen(drafts), builder.done)
+    return Program(_frozen(drafts), builder.done, plan.addresses.starts)
 
 
 def _frozen(drafts: list[dict[str, list[TileDraft]]]) -> list[dict[str, list[Tile]]]:

@@ -69,6 +69,11 @@ class AddressSplit:
             start = stop
         return pieces
 
+    def whole(self, channel: int, address: int) -> int:
+        """The byte address of an ``address`` within a channel."""
+        stripe, offset = divmod(address, self.interleave)
+        return (stripe * self.channels + channel) * self.interleave + offset
+
     def bursts(self, address: int, nbytes: int) -> int:
         """DRAM bursts that hold the bytes from ``address`` on; a part of a burst is a whole one."""
         return (address + nbytes - 1) // self.burst - address // self.burst + 1

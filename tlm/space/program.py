@@ -5,7 +5,7 @@ The program builders write them, the hardware runs them. Neither imports the oth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tlm.space.tile import Tile
@@ -39,10 +39,14 @@ class Completions:
 
 @dataclass(slots=True)
 class Program:
-    """All tiles of a mini-batch: ``tiles[core][engine]`` in execution order."""
+    """All tiles of a mini-batch: ``tiles[core][engine]`` in execution order.
+
+    ``regions`` are the addresses at which the tensors in DRAM begin: bytes are counted by them.
+    """
 
     tiles: list[dict[str, list[Tile]]]
     completions: Completions
+    regions: Sequence[int] = ()
 
     def all_tiles(self) -> Iterator[Tile]:
         """All tiles, core by core and engine by engine."""

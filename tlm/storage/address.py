@@ -8,10 +8,7 @@ load needs is contiguous.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from tlm.space.array_types import Bools
 from tlm.space.region import Span
@@ -177,21 +174,7 @@ class Allocator:
         """Keep a tensor that was placed at a reserved address, for the mapping file."""
         self.tensors[tensor.name] = tensor
 
-    def bytes_by_kind(self, runs: Iterable[Extent]) -> dict[str, int]:
-        """Bytes of ``runs`` by the kind of tensor they lie in: U, S, dY, W, ... of all layers."""
-        placed = sorted(self.tensors.values(), key=lambda tensor: tensor.address)
-        flat = np.array([number for run in runs for number in run], np.int64).reshape(-1, 2)
-        starts = np.array([tensor.address for tensor in placed], np.int64)
-        inside = np.searchsorted(starts, flat[:, 0], side="right") - 1
-        totals = np.bincount(inside, flat[:, 1], minlength=len(placed))
-        by_kind: dict[str, int] = {}
-        for tensor, nbytes in zip(placed, totals.tolist(), strict=True):
-            kind = _kind(tensor.name)
-            by_kind[kind] = by_kind.get(kind, 0) + int(nbytes)
-        return {kind: nbytes for kind, nbytes in sorted(by_kind.items()) if nbytes}
-
-
-def _kind(name: str) -> str:
-    """What a tensor is without its layer: conv0.dX3 is a dX, conv0.dW.core05 a dW."""
-    last = name.split(".")[-1]
-    return "dW" if last.startswith("core") else last.rstrip("0123456789")
+    @property
+    def starts(self) -> list[int]:
+        """Where every tensor begins, in rising order."""
+        return sorted(tensor.address for tensor in self.tensors.values())

@@ -159,10 +159,21 @@ class DramCommands:
 
 
 @dataclass(frozen=True)
+class TensorBytes:
+    """DRAM bytes of a class of tensor."""
+
+    read: int
+    written: int
+
+
+@dataclass(frozen=True)
 class DramPart:
-    """Traffic of all DRAM channels in bytes, and its kinds of tensor.
+    """Traffic of all DRAM channels in bytes, and its classes of tensor as they were moved.
 
     The fields of ``commands`` stand among the others in the file; the ideal model has none.
+    ``by_layer`` goes by layer, phase and class of tensor. ``bounds`` are the bytes that the job
+    takes by each of four ways to train it (``tlm.laws.dram_bounds``), by class of tensor, and
+    ``least`` those that no plan on this chip can avoid (``tlm.laws.least_dram``).
     """
 
     device: str
@@ -174,6 +185,9 @@ class DramPart:
     commands: DramCommands | None
     read_by_tensor: dict[str, int]
     written_by_tensor: dict[str, int]
+    by_layer: dict[str, dict[str, dict[str, TensorBytes]]]
+    bounds: dict[str, dict[str, int]]
+    least: int
 
     @property
     def nbytes(self) -> int:

@@ -88,7 +88,13 @@ def _texts(run: RunDir) -> dict[str, Any]:
         "chip": summary.chip,
         "network": _NETWORKS.get(summary.chip.noc_model, summary.chip.noc_model),
         "headline": tables.headline(summary),
-        "tables": [tables.phases(summary), tables.busiest(summary), tables.bounds(summary)],
+        "tables": [
+            tables.phases(summary),
+            tables.busiest(summary),
+            tables.bounds(summary),
+            tables.dram_classes(summary),
+            tables.dram_bounds(summary),
+        ],
         "assumed_energy": tables.assumed_energy(run),
         "manifest": run.manifest,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tlm.config.layers import LoadedChip
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.quantity_text import energy_text, nbytes_text, time_text
+from tlm.trace.dram_classes import BOUND_HEADS, CLASS_HEADS, bound_rows, class_rows
 from tlm.trace.summary import Summary
 from tlm_analysis.gpu import GpuBaseline
 from tlm_analysis.reading.run_dir import RunDir
@@ -74,6 +75,16 @@ def bounds(summary: Summary) -> Titled:
         for name, bound in summary.lower_bounds_ps.items()
     ]
     return Titled("Lower bounds", ("if only it counted", "time", "of the run"), rows)
+
+
+def dram_classes(summary: Summary) -> Titled:
+    """DRAM bytes by class of tensor, beside what V1 moves."""
+    return Titled("DRAM bytes by tensor", CLASS_HEADS, class_rows(summary.dram))
+
+
+def dram_bounds(summary: Summary) -> Titled:
+    """All DRAM bytes beside every bound."""
+    return Titled("DRAM bytes beside bounds", BOUND_HEADS, bound_rows(summary.dram))
 
 
 def busiest(summary: Summary) -> Titled:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
@@ -32,7 +33,11 @@ _row_of: Callable[[Transaction], tuple[int, ...]] = attrgetter(
 
 @dataclass(slots=True)
 class Traffic:
-    """What the transactions of one (phase, layer) moved: payload bytes, bursts, flits and hops."""
+    """What the transactions of one (phase, layer) moved: payload bytes, bursts, flits and hops.
+
+    ``read_regions`` and ``written_regions`` are bytes by region of addresses, counted when a
+    transaction has come to its end; all else is counted when it is queued.
+    """
 
     transactions: int = 0
     read_bytes: int = 0
@@ -42,6 +47,8 @@ class Traffic:
     write_bursts: int = 0
     router_flits: int = 0
     link_flits: int = 0
+    read_regions: Counter[int] = field(default_factory=Counter)
+    written_regions: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -82,7 +89,8 @@ class Dma:
     """Issues transactions in order, at most ``window`` outstanding; a response frees a place.
 
     Writes and messages (spikes, gradients) are posted: a write leaves the window when the
-    controller acknowledges it, a message when it is delivered.
+    controller acknowledges it, a message when it is delivered. ``regions`` are the first addresses
+    of the regions that bytes are counted by.
     """
 
     env: Environment
@@ -95,10 +103,12 @@ class Dma:
     traffic: dict[tuple[int, int], Traffic]
     rows: list[tuple[int, ...]] | None
     idents: Any
+    regions: Sequence[int]
     to_channel: Ways = field(init=False)
     to_core: Ways = field(init=False)
     outstanding: int = 0
     delivered_bytes: int = 0
+    first_channel: int = 0
     idle: Done | None = None
     queue: deque[tuple[int, Way, int, int, int, Transfer]] = field(default_factory=deque)
 
@@ -107,11 +117,12 @@ class Dma:
     ) -> None:
         """Know every channel (terminal, unit, callbacks) and core (terminal, unit)."""
         network, here = self.network, self.terminal
+        self.first_channel = channels[0][1]
 
         def to_channel(number: int) -> Way:
             terminal, unit, accept = channels[number]
             request = network.path(here, terminal, accept)
-            response = network.path(terminal, here, (self.close,))
+            response = network.path(terminal, here, (self.answered,))
             return Way(terminal, unit, request, response, network.hops(here, terminal))
 
         def to_core(number: int) -> Way:
@@ -167,6 +178,15 @@ class Dma:
             return None
         self.idle = Done(1, "its DMA to drain")
         return self.idle
+
+    def answered(self, txn: Transaction) -> None:
+        """A DRAM channel has moved the bytes of a transaction: count them where they lie."""
+        tile = txn.job.tile
+        traffic = self.traffic[tile.phase, tile.layer]
+        moved = traffic.written_regions if txn.command else traffic.read_regions
+        address = self.split.whole(txn.target - self.first_channel, txn.address)
+        moved[bisect_right(self.regions, address) - 1] += txn.nbytes
+        self.close(txn)
 
     def close(self, txn: Transaction) -> None:
         """A transaction has come to its end: record it, tell who waits, use the free place."""

@@ -86,3 +86,8 @@ class Due:
     senders: Mapping[str, frozenset[int]]
     tensors: Sequence[TensorDue]
     job: Facts
+
+    @property
+    def regions(self) -> list[int]:
+        """Where in DRAM every tensor begins."""
+        return [tensor.at[0] for tensor in self.tensors]

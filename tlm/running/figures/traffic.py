@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from tlm.hardware.chip import Chip
+from tlm.hardware.core.dma import Traffic
 from tlm.hardware.dram.channel import DramChannel
+from tlm.laws import bounds_by_class, least_nbytes
+from tlm.space.phase import Phase
+from tlm.space.tensor_class import tensor_class
 from tlm.storage.plan import Plan
-from tlm.trace.summary import DramCommands, DramPart, NocPart
+from tlm.trace.summary import DramCommands, DramPart, NocPart, TensorBytes
 
 
 def dram_part(chip: Chip, plan: Plan) -> DramPart:
     """Bytes, bandwidth and commands of all channels, and what tensors the bytes are of."""
     bytes_read = sum(traffic.read_bytes for traffic in chip.traffic.values())
     bytes_written = sum(traffic.write_bytes for traffic in chip.traffic.values())
-    tiles = [tile for engine in chip.engines for tile in engine.tiles]
-    bytes_by_kind = plan.addresses.bytes_by_kind
+    by_layer = _by_layer(chip, plan)
+    rows = [row for phases in by_layer.values() for row in phases.values()]
+    tensors = [pair for row in rows for pair in row.items()]
     return DramPart(
         device=chip.config.dram.device,
         channels=len(chip.channels),
@@ -22,9 +30,39 @@ def dram_part(chip: Chip, plan: Plan) -> DramPart:
         peak_gb_s=chip.timing.peak_bytes_per_ps * 1000 * len(chip.channels),
         bandwidth_gb_s=(bytes_read + bytes_written) / chip.env.now * 1000,
         commands=_commands(chip),
-        read_by_tensor=bytes_by_kind(run for tile in tiles for run in tile.reads),
-        written_by_tensor=bytes_by_kind(run for tile in tiles for run in tile.writes),
+        read_by_tensor=_totals((name, nbytes.read) for name, nbytes in tensors),
+        written_by_tensor=_totals((name, nbytes.written) for name, nbytes in tensors),
+        by_layer=by_layer,
+        bounds=bounds_by_class(plan.workload, plan.chip),
+        least=least_nbytes(plan.workload, plan.chip),
     )
+
+
+def _by_layer(chip: Chip, plan: Plan) -> dict[str, dict[str, dict[str, TensorBytes]]]:
+    """Bytes that were moved, by the layer and phase that moved them and the class of tensor."""
+    placed = sorted(plan.addresses.tensors.values(), key=lambda t: (t.address, t.nbytes))
+    classes = [tensor_class(tensor.name) for tensor in placed]
+    layers: dict[str, dict[str, dict[str, TensorBytes]]] = {}
+    for layer_plan in plan.layers:
+        phases = layers.setdefault(layer_plan.layer.name, {})
+        for phase in Phase:
+            traffic = chip.traffic.get((phase, layer_plan.layer.index), Traffic())
+            read = _totals((classes[at], n) for at, n in traffic.read_regions.items())
+            written = _totals((classes[at], n) for at, n in traffic.written_regions.items())
+            if read or written:
+                phases[phase.name.lower()] = {
+                    name: TensorBytes(read.get(name, 0), written.get(name, 0))
+                    for name in sorted(read | written)
+                }
+    return layers
+
+
+def _totals(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Sums by name, in the order of names; without those of nothing."""
+    totals = Counter[str]()
+    for name, amount in amounts:
+        totals[name] += amount
+    return {name: total for name, total in sorted(totals.items()) if total}
 
 
 def _commands(chip: Chip) -> DramCommands | None:

@@ -1,0 +1,110 @@
+"""Bounds: the DRAM bytes of a job by four ways to train it, from the job and its word widths alone.
+
+Sizes are those of the elements, without padding. Every way moves each tensor whole, once for each
+phase that needs it: nothing but dW stays in the cores between two phases, every tile fits, and no
+two windows share a row.
+
+======== ==========================================================================================
+V1       The phases as they are. W: read by FP, by BP but for layers that read only the network's
+         input, read and written by the update. Moments: read and written. S: written, read by GRAD
+         and by FP and WG of each reader. m: written, read by GRAD and by BP of each reader. Pooled
+         S and m are written beside them. U: written, read. Behind batch statistics Y: written,
+         read by NORM and NORM_GRAD, and dI: written, read. dY: written, read by BP and WG.
+         dX: written, read.
+V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y; BP and WG share one
+         read of dY; the update uses the W that BP has read.
+V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX is read twice,
+         dI and dY stay in the cores.
+V4       V3, but Y follows from the inputs again: FP, NORM and both runs of GRAD read those.
+======== ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from math import prod
+
+from tlm.config.chip import ChipConfig
+from tlm.laws.job_sizes import JobSizes
+from tlm.workload.model import NETWORK_INPUT, Layer, Workload
+
+WAYS = ("V1", "V2", "V3", "V4")
+
+
+def bounds_by_class(workload: Workload, chip: ChipConfig) -> dict[str, dict[str, int]]:
+    """DRAM bytes of each of the four ways, by class of tensor."""
+    sizes, bounds = JobSizes(workload, chip), {}
+    for number, way in enumerate(WAYS, start=1):
+        bits: Counter[str] = Counter()
+        for layer in workload.layers:
+            for tensor, amount in chain.from_iterable(
+                part(sizes, layer, number) for part in (_inputs, _neurons, _gradients, _trained)
+            ):
+                bits[tensor] += amount
+        bounds[way] = {tensor: -(-amount // 8) for tensor, amount in sorted(bits.items()) if amount}
+    return bounds
+
+
+def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
+    """Bits that FP and WG of a layer read of its sources, and the masks of those that BP reads."""
+    for source in dict.fromkeys(layer.sources):
+        reads = 5 if way == 4 and sizes.exact(layer) else 2
+        if source == NETWORK_INPUT:
+            yield "X", reads * sizes.network_input
+            continue
+        producer = sizes.workload.layers[source]
+        yield sizes.output_class(producer), reads * sizes.output(producer)
+        if producer.neuron is not None and not (way > 1 and sizes.exact(producer)):
+            yield "m", sizes.pairs * prod(producer.pooled_shape)
+
+
+def _neurons(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
+    """Bits of what FP leaves of a layer, and of what GRAD reads of it."""
+    neurons = sizes.pairs * prod(layer.out_shape)
+    pooled = sizes.pairs * prod(layer.pooled_shape)
+    derived = way > 1 and sizes.exact(layer)
+    read = layer in sizes.read_layers
+    if layer.current_pool is not None and layer.current_pool.kind == "max":
+        yield "winner", 2 * neurons * sizes.winner(layer.current_pool)
+    if layer.neuron is None:
+        if read:
+            yield "A", sizes.output(layer)
+            if layer.pool is not None and layer.pool.kind == "max":
+                yield "winner", 2 * pooled * sizes.winner(layer.pool)
+        return
+    copies = read and layer.pool is not None
+    if derived:
+        yield "S", sizes.output(layer) if copies else neurons
+        return
+    yield "U", 2 * neurons * sizes.chip.precision.membrane
+    yield "S", 2 * neurons + copies * sizes.output(layer)
+    yield "m", 2 * neurons + copies * pooled
+
+
+def _gradients(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
+    """Bits of the currents and gradients of a layer."""
+    precision, exact = sizes.chip.precision, sizes.exact(layer)
+    products = sizes.pairs * prod(layer.product_shape)
+    if exact:
+        neurons = sizes.pairs * prod(layer.out_shape)
+        yield "Y", products * precision.membrane * (3, 4, 4, 0)[way - 1]
+        yield "dI", neurons * precision.gradient * (2, 2, 0, 0)[way - 1]
+    producers = [sizes.workload.layers[at] for at in layer.sources if at != NETWORK_INPUT]
+    yield "dY", products * precision.gradient * (2 + bool(producers), 2, 0, 0)[way - 1]
+    if producers:
+        twice = way > 2 and any(sizes.exact(producer) for producer in producers)
+        dX = sizes.pairs * prod(layer.in_shape) * precision.gradient
+        yield "dX", dX * (3 if twice else 2)
+
+
+def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
+    """Bits of W and of what is trained of channels, with their moments."""
+    precision, weights = sizes.chip.precision, prod(layer.weight_shape)
+    propagates = any(source != NETWORK_INPUT for source in layer.sources)
+    yield "W", weights * precision.weight * (4 if propagates and way == 1 else 3)
+    for name in sizes.parameters(layer):  # the scale is needed in BP too
+        reads_and_write = 4 if name == "scale" else 3
+        yield name, layer.out_shape[0] * precision.weight * reads_and_write
+    yield "moments", 2 * sizes.moments(layer) * precision.optimizer

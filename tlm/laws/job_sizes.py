@@ -1,0 +1,79 @@
+"""How large the tensors of a job are on a chip: elements times the bits of a word, no padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from tlm.config.chip import ChipConfig
+from tlm.workload.model import Layer, Pool, Workload
+
+ADAM_MOMENTS = 2  # a number of each for everything that is trained
+
+
+@dataclass(frozen=True)
+class JobSizes:
+    """Sizes in bits of a mini-batch, all time steps."""
+
+    workload: Workload
+    chip: ChipConfig
+
+    @property
+    def pairs(self) -> int:
+        """(sample, step) pairs of the mini-batch."""
+        return self.workload.batch * self.workload.steps
+
+    @cached_property
+    def read_layers(self) -> list[Layer]:
+        """The layers that others read."""
+        sources = {source for layer in self.workload.layers for source in layer.sources}
+        return [layer for layer in self.workload.layers if layer.index in sources]
+
+    @property
+    def pixel(self) -> int:
+        """Bits of an element of the network's input in all images that a mini-batch brings."""
+        direct = self.workload.encoding == "direct"  # all steps share an image
+        images = self.workload.batch * (1 if direct else self.workload.steps)
+        analog = self.workload.layers[0].input_kind == "analog"
+        return images * (self.chip.precision.input if analog else 1)
+
+    @property
+    def network_input(self) -> int:
+        """The network's input."""
+        return prod(self.workload.layers[0].in_shape) * self.pixel
+
+    def exact(self, layer: Layer) -> bool:
+        """Whether statistics of the whole batch stand between the product and the neurons."""
+        return layer.norm is not None and self.chip.mapping.batch_norm == "exact"
+
+    def output_class(self, layer: Layer) -> str:
+        """The class of tensor that later layers read: spikes, or values of a layer without any."""
+        return "A" if layer.neuron is None else "S"
+
+    def output(self, layer: Layer) -> int:
+        """What later layers read: spikes, counts of spikes behind average-pooling, or values."""
+        width = 1
+        if layer.neuron is None:
+            width = self.chip.precision.input
+        elif layer.pool is not None and layer.pool.kind == "average":
+            width = (layer.pool.size**2).bit_length()
+        return self.pairs * prod(layer.pooled_shape) * width
+
+    def winner(self, pool: Pool) -> int:
+        """What says which element of a window was the largest."""
+        return (pool.size**2 - 1).bit_length()
+
+    def parameters(self, layer: Layer) -> tuple[str, ...]:
+        """What is trained of a layer's channels; folding the statistics leaves a bias."""
+        if layer.norm is not None and self.chip.mapping.batch_norm == "folded":
+            return ("bias",)
+        return (*["bias"] * layer.bias, *([] if layer.norm is None else ["scale", "shift"]))
+
+    def trained(self, layer: Layer) -> int:
+        """How many numbers are trained of a layer."""
+        return prod(layer.weight_shape) + layer.out_shape[0] * len(self.parameters(layer))
+
+    def moments(self, layer: Layer) -> int:
+        """How many moments the optimizer keeps of a layer."""
+        return ADAM_MOMENTS * self.trained(layer) if self.workload.optimizer == "adam" else 0

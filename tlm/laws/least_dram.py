@@ -1,0 +1,90 @@
+"""The least DRAM bytes: what no plan of a job on a chip can avoid, whatever its algorithm.
+
+The network's input is read. W and all else that an iteration trains is read and written. The
+moments live all the time, and the spikes that WG will read live between FP and BP: what of them
+exceeds the SRAM of all cores together goes out to DRAM, and of moments comes back (an argument as
+in Hong and Kung, "I/O complexity: the red-blue pebble game", STOC 1981). Whether spikes come back
+is left out, because WG skips slices whose dY is zero. Batch statistics need the whole batch, so
+the spikes of all samples before such a layer live together; the others may be run sample by sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import prod
+
+from tlm.config.chip import ChipConfig
+from tlm.laws.job_sizes import JobSizes
+from tlm.workload.model import NETWORK_INPUT, Layer, Workload
+
+
+def least_nbytes(workload: Workload, chip: ChipConfig) -> int:
+    """DRAM bytes that no plan of this job on this chip can avoid.
+
+    A plan rounds words that are no whole number of bytes piece by piece: of those the whole bytes
+    count.
+    """
+    sizes, precision = JobSizes(workload, chip), chip.precision
+    moments = sum(sizes.moments(layer) for layer in workload.layers)
+    trained = sum(sizes.trained(layer) for layer in workload.layers)
+    together, alone = _living_spikes(sizes)
+    room = sum(bits for name, bits in chip.core.memory if name != "banks") * chip.cores
+    excess = 0
+    # What saves most bytes a bit takes its place first.
+    for bits, nbytes in (
+        (alone, alone * workload.batch // 8),
+        (moments * precision.optimizer, 2 * moments * (precision.optimizer // 8)),
+        (together, together // 8),
+    ):
+        if bits > room:
+            excess += nbytes * (bits - room) // bits
+        room = max(0, room - bits)
+    return _least_input(sizes) // 8 + 2 * trained * (precision.weight // 8) + excess
+
+
+def _living_spikes(sizes: JobSizes) -> tuple[int, int]:
+    """Bits of spikes that WG reads: those that all samples keep, and a sample of the others."""
+    before: set[int] = set()
+    for layer in reversed(sizes.workload.layers):
+        if sizes.exact(layer) or layer.index in before:
+            before |= set(layer.sources)
+    together = alone = 0
+    for layer in sizes.read_layers:
+        bits = sizes.output(layer)
+        if layer.neuron is not None:  # a pool may have more bits than the spikes behind it
+            bits = min(bits, sizes.pairs * prod(layer.out_shape))
+        if layer.index in before:
+            together += bits
+        else:
+            alone += bits // sizes.workload.batch
+    return together, alone
+
+
+def _least_input(sizes: JobSizes) -> int:
+    """Bits of the network's input under the windows of the reader that reaches most of it."""
+    channels, *shape = sizes.workload.layers[0].in_shape
+    pixels = max(
+        prod(_reached(layer, side, whole) for side, whole in enumerate(shape))
+        for layer in sizes.workload.layers
+        if NETWORK_INPUT in layer.sources
+    )
+    return channels * pixels * sizes.pixel
+
+
+def _reached(layer: Layer, side: int, whole: int) -> int:
+    """Rows (``side`` 0) or columns, of ``whole``, that a layer reads."""
+    if layer.kind == "linear":
+        return whole
+    window = (layer.kernel[side], layer.stride[side], layer.padding[side])
+    places = _under(range(layer.product_shape[1 + side]), window, layer.in_shape[1 + side])
+    pool = layer.input_pool
+    if pool is not None:
+        places = _under(places, (pool.size, pool.stride, pool.padding), whole)
+    return len(places)
+
+
+def _under(outputs: Collection[int], window: tuple[int, int, int], end: int) -> set[int]:
+    """Places below ``end`` under the windows (size, stride, padding) of some outputs."""
+    size, stride, padding = window
+    places = (at * stride - padding + tap for at in outputs for tap in range(size))
+    return {place for place in places if 0 <= place < end}

@@ -22,7 +22,7 @@ from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
-from tlm.laws import Bill, check_run, lower_bounds_ps
+from tlm.laws import Bill, bounds, check_run, lower_bounds_ps
 from tlm.space.phase import Phase
 from tlm.space.trace_rows import EngineState
 
@@ -291,7 +291,30 @@ def test_a_tile_whose_transactions_are_lost():
         tile = next(t for t in run.program.tiles[0]["fp"] if t.reads)
         corrupt(tile, "reads", (*tile.reads, (0, 64)))
 
-    assert after(change) == ["bytes read"]
+    assert after(change) == ["bytes read", "bytes by tensor"]
+
+
+@pytest.mark.parametrize("kind", ["read_regions", "written_regions"])
+def test_bytes_that_are_moved_of_another_tensor(kind):
+    """All bytes are moved, a burst of them of the neighbour of the tensor that was asked for."""
+
+    def change(run):
+        regions = getattr(run.traffic(), kind)
+        region = next(iter(regions))
+        regions[region] -= 64
+        regions[region + 1] += 64
+
+    assert after(change) == ["bytes by tensor"]
+
+
+def test_fewer_dram_bytes_than_any_plan_can_move(monkeypatch):
+    """A run that moves a byte less than the least is not to be trusted."""
+    run = Run()
+    moved = sum(t.read_bytes + t.write_bytes for t in run.chip.traffic.values())
+    monkeypatch.setattr(bounds, "least_nbytes", lambda *_: moved)
+    assert run.broken() == []
+    monkeypatch.setattr(bounds, "least_nbytes", lambda *_: moved + 1)
+    assert run.broken() == ["not fewer DRAM bytes than the least"]
 
 
 def test_an_energy_that_is_another_action_s():

@@ -33,7 +33,9 @@ def test_the_first_way_by_hand():
         "X": 2 * PAIRS * INPUTS // 8,  # FP and WG of the first layer
         "W": WORD * (3 * FILTER + 4 * MATRIX),  # nothing lies before the first layer
         "moments": 4 * MOMENT * (FILTER + MATRIX),  # two of them, read and written
-        "S": -(-(2 * both + 2 * PAIRS * NEURONS) // 8),  # written, GRAD; FP and WG of the second layer
+        "S": -(
+            -(2 * both + 2 * PAIRS * NEURONS) // 8
+        ),  # written, GRAD; FP and WG of the second layer
         "m": -(-(2 * both + PAIRS * NEURONS) // 8),  # written, GRAD; BP of the second layer
         "U": 2 * WORD * both,
         "dY": WORD * (2 * PAIRS * NEURONS + 3 * PAIRS * CLASSES),

@@ -10,6 +10,7 @@ import pytest
 from tests.config.conftest import WriteChip
 from tests.program.graphs import NORM
 from tests.program.jobs import DENSE, conv, job, linear
+from tests.reliability.probe import APART
 from tlm.config import load_chip, resolved_yaml
 from tlm.config.chip import ChipConfig
 from tlm.config.problems import leaf_paths
@@ -62,6 +63,7 @@ EFFECTS: dict[str, tuple[str, Sequence[str]]] = {
     "core.memory.accumulators": ("2 Mib", ()),
     "core.memory.optimizer": ("24 Mib", ()),
     "core.memory.banks": ("4", ()),
+    "core.memory.sharing": ("separate", ()),
     "precision.weight": ("8 bit", ()),
     "precision.membrane": ("8 bit", SMALL),
     "precision.gradient": ("8 bit", ()),
@@ -85,22 +87,23 @@ EFFECTS: dict[str, tuple[str, Sequence[str]]] = {
     "dram.interleave": ("4 KiB", ()),
     "dram.read_queue": ("1", ("dram.channels=1",)),
     "dram.write_queue": ("2", ("dram.write_high=2", "dram.write_low=1")),
-    "dram.write_high": ("8", ()),
+    "dram.write_high": ("8", tuple(APART)),
     "dram.write_low": ("1", ("dram.channels=1",)),
-    "dram.policy": ("hits-first", ("dram.channels=1",)),
+    "dram.policy": ("hits-first", tuple(APART)),
     "dram.page": ("closed", ()),
     "dram.latency": ("600 ns", IDEAL),
     "dram.energy": ("currents", ("dram.device=LPDDR4-2400",)),
     "mapping.split": ("k", ()),
-    "mapping.schedule": ("pipelined", ()),
-    "mapping.group": ("2", PIPELINED),
-    "mapping.in_flight": ("1", PIPELINED),
+    "mapping.schedule": ("pipelined", ("mapping.split=k",)),
+    "mapping.group": ("2", ("mapping.split=k", *PIPELINED)),
+    "mapping.in_flight": ("1", (*APART, "mapping.split=k", *PIPELINED)),
     "mapping.static_input": ("every_step", ()),
-    "mapping.search": ("local", ("mapping.split=placed",)),
+    "mapping.search": ("local", (*APART, "mapping.split=placed")),
     "mapping.search_steps": ("2", ("mapping.search=local", "mapping.objective=edp")),
     "mapping.objective": ("energy", (*SEARCH, "noc.link=16 bit")),
-    "mapping.state": ("keep", ()),
-    "mapping.states": ("[conv1=keep]", ()),
+    "mapping.state": ("spill", ()),
+    "mapping.states": ("[conv1=spill]", ()),
+    "mapping.parameters": ("spill", ()),
     "energy": ("cacti28", ()),
 }
 

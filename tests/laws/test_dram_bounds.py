@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.program.jobs import conv, job, linear, loaded_chip
 from tests.reliability.networks import jobs
+from tlm.config.tables.core_sram import capacity_bits
 from tlm.laws.dram_bounds import WAYS, bounds_by_class
 from tlm.laws.least_dram import least_nbytes
 from tlm.space.tensor_class import tensor_class
@@ -84,7 +85,7 @@ def test_the_least_of_a_job_that_fits():
 def test_the_least_counts_the_moments_that_do_not_fit():
     """A core with 64 bit less than the moments of a job without spikes to keep: 2 x 8 B more."""
     chip = loaded_chip("cores=1").config
-    room = sum(bits for name, bits in chip.core.memory if name != "banks")
+    room = capacity_bits(chip.core)
     outputs = room // (32 * 2) + 1
     wide = job(replace(linear(1, outputs), neuron=None), batch=1, steps=1)[0]
     assert least_nbytes(wide, chip) == 2 * WORD * outputs + 2 * 8

@@ -9,7 +9,8 @@ import pytest
 from tests.laws.test_programs import program_of
 from tests.program.jobs import built, corrupt
 from tests.program.jobs import due as due_of
-from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
+from tests.reliability.probe import APART, CHIPS, SMALL, chain, grouped, residual
+from tlm.laws.input_windows import input_windows
 from tlm.laws.occupancy import claims, occupancy
 from tlm.space.phase import Phase
 
@@ -48,7 +49,7 @@ def test_programs_keep_the_law(chip, job):
 )
 def test_a_memory_that_is_too_small(memory, job, chip):
     """What is held at the busiest turn fits some size, and no smaller one."""
-    plan, program = built(job(), job().load(0), *SMALL, *chip)
+    plan, program = built(job(), job().load(0), *SMALL, *APART, *chip)
     due = due_of(plan)
     faults = [broken(program, with_memory(due, **{memory: 1 << size})) for size in range(36)]
     assert faults[0]
@@ -70,3 +71,19 @@ def test_a_block_with_more_sums_than_the_buffer():
     tile = next(t for t in program.all_tiles() if t.phase == Phase.BP)
     corrupt(tile, "rows", (0, 100 * tile.rows[1]))
     assert broken(program, due)
+
+
+def test_inputs_that_were_kept_and_do_not_fit():
+    """What two panels of outputs read once fits some spike memory; in a small one both fetch."""
+    plan, program = built(residual(), residual().load(0), "cores=1", *APART)
+    due = due_of(plan)
+    faults = []
+    for size in range(20):
+        (check,) = input_windows(program, with_memory(due, spikes=1 << size))
+        faults.append(not check.holds)
+    assert faults[0]
+    assert not faults[-1]
+    small = ("cores=1", *APART, "core.memory.spikes=2 Kib")
+    plan, program = built(residual(), residual().load(0), *small)
+    (check,) = input_windows(program, due_of(plan))
+    assert check.holds

@@ -20,6 +20,9 @@ SMALL_U = "rows, little memory of U, blocks of steps"
 IN_DRAM = "pipelined, gradients in DRAM"
 
 
+APART = "memories apart"
+
+
 def program_of(chip="default", job=None):
     """The program of a small job on one of the probe's chips, and what is due of it."""
     job = job or chain()
@@ -81,7 +84,7 @@ def test_weights_that_could_not_have_stayed():
 @pytest.mark.parametrize("kind", ["reads", "writes"])
 def test_state_that_is_not_moved_whole(kind):
     """U is written once and read once: the first run of it is missing."""
-    program, due = program_of()
+    program, due = program_of(APART)
     at = next(tensor.at for tensor in due.tensors if tensor.name == "conv0.U")
     for tile in (t for engine in ("fp", "bp") for t in tiles(program, engine)):
         runs = getattr(tile, kind)
@@ -101,7 +104,7 @@ def test_a_write_beyond_a_tensor():
 
 @pytest.mark.parametrize(
     ("chip", "engine", "name"),
-    [("default", "bp", "conv0.U"), (SMALL_U, "wg", "conv0.dY"), (IN_DRAM, "wg", "conv1.dW")],
+    [(APART, "bp", "conv0.U"), (SMALL_U, "wg", "conv0.dY"), (IN_DRAM, "wg", "conv1.dW")],
 )
 def test_a_read_that_does_not_wait_for_the_write(chip, engine, name):
     """Without the completions of its reads, a tile may come before its data."""
@@ -205,7 +208,8 @@ def test_a_group_that_leaves_too_early():
 
 def test_weights_fetched_a_second_time_after_another_layer():
     """Both layers run FP on a core between two times that one of them recomputes U."""
-    overrides = ("cores=1", "mapping.schedule=pipelined", "mapping.states=[conv1=recompute]")
+    overrides = ("cores=1", "mapping.schedule=pipelined", "mapping.state=spill",
+                 "mapping.states=[conv1=recompute]")  # fmt: skip
     first = conv((4, 8, 8), 20, 3, padding=1)
     plan, program = built(*job(first, linear(1280, 10), batch=4), *overrides)
     assert [layer_plan.state for layer_plan in plan.layers] == ["recompute", "spill"]
@@ -226,13 +230,13 @@ def test_channels_of_a_grouped_convolution_lie_apart():
     net.conv(8, 3, padding=1, groups=8)
     net.linear(5)
     drawn = workload(net.layers)
-    plan, program = built(drawn, recording(drawn), "cores=1")
+    plan, program = built(drawn, recording(drawn), "cores=1", "mapping.state=spill")
     assert plan.layers[1].addressed.tensors["U"].group == 1
     saved = plan.layers[1].addressed.tensors["U"]
     written = sum(n for t in tiles(program, "fp") for a, n in t.writes if a // saved.nbytes ==
                   saved.address // saved.nbytes and saved.address <= a)  # fmt: skip
     assert written <= saved.nbytes
-    assert broken_laws(plan, program, "cores=1")[0] == []
+    assert broken_laws(plan, program, "cores=1", "mapping.state=spill")[0] == []
 
 
 def test_u_recomputed_below_windows_that_overlap():

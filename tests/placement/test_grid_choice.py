@@ -26,7 +26,7 @@ def test_phases_follow_each_other():
     """The slowest slice of FP, of BP and of WG, the reduction, and what the update moves."""
     chip = target()
     update = 10**6
-    load = LayerLoad((30, 40), (7, 5), (11, 12), 0, 0, update, update, 3)
+    load = LayerLoad((30, 40), (7, 5), (11, 12), 0, 0, update, 9, update, 3)
     assert layer_ps(load, grid(2), chip) == 40 + 7 + 12 + 3 + chip.dram_ps(update)
 
 
@@ -34,7 +34,9 @@ def test_cores_count_where_dram_bounds_fp_and_bp():
     """More cores shorten WG, which waits for BP, and so are worth a longer reduction."""
     chip = target()
     wide, narrow = (
-        layer_ps(LayerLoad((ps,) * n, (ps,) * n, (ps,) * n, 10**6, 10**6, 0, 0, n), grid(n), chip)
+        layer_ps(
+            LayerLoad((ps,) * n, (ps,) * n, (ps,) * n, 10**6, 10**6, 0, 0, 0, n), grid(n), chip
+        )
         for n, ps in ((12, 10**5), (4, 3 * 10**5))
     )
     assert wide < narrow

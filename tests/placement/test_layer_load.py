@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.reliability.probe import APART
 from tlm.config.layers import load_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.placement.layer_load import layer_load
@@ -20,10 +21,10 @@ WEIGHTS = {Phase.WG, Phase.REDUCE, Phase.UPDATE}
 def found():
     """DRAM bytes of FP and of WG by layer, estimated and in the program, of ResNet-18.
 
-    Its dW, and the inputs of some layers, exceed the memories of every core.
+    Its dW, and the inputs of some layers, exceed the memories of every core where these are apart.
     """
     job = open_workload("s-resnet18[B=2,T=2]:bernoulli(0.15)")
-    loaded = load_chip("neuromc-20")
+    loaded = load_chip("neuromc-20", APART)
     timing = load_dram_timing(loaded.config.dram.device)
     plan = make_plan(job, job.load(0), loaded, timing)
     target = Target(loaded.config, plan.arrays, timing, loaded.energy)
@@ -40,19 +41,28 @@ def found():
         )
         load = layer_load(profile, layer_plan.cut.grid, target, job.batch)
         estimated[layer_plan.layer.index] = [load.fp_bytes, load.wg_bytes]
-    return estimated, moved
+    room = plan.chip.core.memory.accumulators
+    beside = [
+        layer_plan.layer.index
+        for layer_plan in plan.layers
+        if room <= 2 * max(map(layer_plan.weight_count, layer_plan.cut.slices)) * 16 <= 2 * room
+    ]
+    return estimated, moved, beside
 
 
 @pytest.mark.parametrize(("which", "within"), [(0, 0.15), (1, 0.05)])
 def test_the_estimated_bytes_are_those_of_the_program(found, which, within):
     """FP within 15 %, WG with the reduction and the update within 5 %."""
-    estimated, moved = (sum(layer[which] for layer in one.values()) for one in found)
+    estimated, moved = (sum(layer[which] for layer in one.values()) for one in found[:2])
     assert estimated == pytest.approx(moved, rel=within)
 
 
 def test_the_weight_gradient_of_each_hidden_layer_is_estimated(found):
-    """Within 15 %, whether dW stays in the accumulators, goes by strips, or comes and goes."""
-    estimated, moved = found
+    """Within 15 %, whether dW stays in the accumulators, goes by strips, or comes and goes.
+
+    Of dW that fills half of them or more, the layer above decides: it waits for its update.
+    """
+    estimated, moved, beside = found
     for layer, (_, nbytes) in moved.items():
-        if layer and nbytes > 1e6:
+        if layer and nbytes > 1e6 and layer not in beside:
             assert estimated[layer][1] == pytest.approx(nbytes, rel=0.15), layer

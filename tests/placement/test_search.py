@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.program.jobs import Densities, conv, job, linear, loaded_chip, place
+from tests.reliability.probe import APART
 from tlm.cli.map import Objective, Simulated
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
@@ -61,7 +62,7 @@ def test_going_further_never_ends_worse(drawn, objective):
 )
 def test_an_objective_ranks_by_its_own_figure(drawn, objective, figure):
     """The mappings listed stand by what was asked for, smallest first."""
-    overrides = ("mapping.search=local", "mapping.search_steps=60")
+    overrides = (*APART, "mapping.search=local", "mapping.search_steps=60")
     found = chosen(drawn, *overrides, f"mapping.objective={objective}")
     values = [figure(candidate.estimate) for candidate in found.ranked]
     assert values == sorted(values)
@@ -123,7 +124,7 @@ def test_estimates_order_what_simulations_order(drawn):
     """Cores and dense engines change the time by factors: estimates follow, within a factor 2."""
     dense = tuple(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg"))
     cases = [("cores=1",), ("cores=4",), ("cores=20",), ("cores=4", *dense)]
-    pairs = [simulated_ps(drawn, *case) for case in cases]
+    pairs = [simulated_ps(drawn, *APART, *case) for case in cases]
     for found, estimate in pairs:
         assert 0.5 < estimate / found < 2
     assert (

@@ -7,6 +7,7 @@ import pytest
 
 from tests.program.graphs import NORM, broken_laws, builder, recording, workload
 from tests.program.jobs import DENSE, built, tiles_of
+from tests.reliability.probe import APART
 from tlm.errors import MappingError
 from tlm.space.phase import BATCH, Phase
 from tlm.storage.residency import kept_bits
@@ -100,14 +101,15 @@ def test_frozen_statistics_keep_the_zeros_and_cost_a_scale():
 def test_currents_that_do_not_fit_go_through_dram_once_each_way():
     """Y: written once, read by NORM and by NORM_GRAD; dL/dI: written and read once."""
     job, recorded = normed()
-    plan, program = built(job, recorded, "cores=1", "core.memory.batch_norm=1 Kib")
+    apart = (*APART, "cores=1")
+    plan, program = built(job, recorded, *apart, "core.memory.batch_norm=1 Kib")
     tiles = _all(program, 1)
     elements = ELEMENTS * 2  # bytes
     assert bytes_of(plan, tiles, "conv1.Y", "writes") == elements
     assert bytes_of(plan, tiles, "conv1.Y", "reads") == 2 * elements
     assert bytes_of(plan, tiles, "conv1.dI", "writes") == elements
     assert bytes_of(plan, tiles, "conv1.dI", "reads") == elements
-    roomy, program = built(job, recorded, "cores=1", "core.memory.batch_norm=64 Mib")
+    roomy, program = built(job, recorded, *apart, "core.memory.batch_norm=64 Mib")
     assert "conv1.Y" not in roomy.addresses.tensors
     counted = energy(program, 1)
     assert counted["fp.norm_write"] == counted["fp.norm_read"] == ELEMENTS * 16 // 256
@@ -159,7 +161,7 @@ def test_saved_state_by_policy(policy):
 def test_an_exception_holds_for_its_layer_alone():
     """mapping.states overrides mapping.state by layer; an unknown layer is refused by name."""
     job, recorded = chain()
-    plan, _ = built(job, recorded, "mapping.states=[conv1=recompute]")
+    plan, _ = built(job, recorded, "mapping.state=spill", "mapping.states=[conv1=recompute]")
     assert [layer_plan.state for layer_plan in plan.layers] == ["spill", "recompute"]
     with pytest.raises(MappingError, match="no layer conv7 in graph; its layers are conv0, conv1"):
         built(job, recorded, "mapping.states=[conv7=keep]")
@@ -169,7 +171,8 @@ def test_state_that_does_not_fit_is_refused_on_one_line():
     """keep names the layer, the core, and what to do."""
     job, recorded = chain()
     with pytest.raises(MappingError, match="layer conv0: state kept on core 0 needs") as caught:
-        built(job, recorded, "cores=1", "mapping.state=keep", "core.memory.membrane=16 Kib")
+        built(job, recorded, *APART, "cores=1", "mapping.state=keep",
+              "core.memory.membrane=16 Kib")  # fmt: skip
     assert "\n" not in str(caught.value)
 
 

@@ -20,6 +20,7 @@ from tests.program.jobs import (
     place,
     tiles_of,
 )
+from tests.reliability.probe import APART
 from tlm.program.build import build_program
 from tlm.program.builder import ProgramBuilder, bitmap_bytes, spike_bytes
 from tlm.space.phase import Command, Phase
@@ -135,7 +136,7 @@ def halo_elements(layer_plan):
 @pytest.mark.parametrize("split", ["batch", "spatial"])
 def test_replicas_exchange_all_of_dw_but_their_own_share(split):
     """n replicas of the weights send (n - 1) / n of dW each, as partial sums."""
-    plan = place(*job(*eight_wide(None), batch=4), f"mapping.split={split}", "cores=4")
+    plan = place(*job(*eight_wide(None), batch=4), *APART, f"mapping.split={split}", "cores=4")
     found, program = sends(plan)
     for layer_plan in plan.layers:
         replicas = layer_plan.replicas(layer_plan.cut.slices[0])
@@ -196,7 +197,7 @@ def test_few_spikes_are_sent_as_their_addresses():
 def test_spikes_travel_one_way_only(split):
     """Inputs that do not fit a core's spike memory are read from DRAM and not sent as well."""
     drawn = job(*eight_wide(2), batch=4, steps=3, densities=ALL_ONES)
-    plan = place(*drawn, f"mapping.split={split}", "core.memory.spikes=2 Kib", *DENSE)
+    plan = place(*drawn, *APART, f"mapping.split={split}", "core.memory.spikes=2 Kib", *DENSE)
     found, program = sends(plan)
     for layer_plan in plan.layers[1:]:
         assert layer_plan.stored.inputs == "dram"

@@ -18,6 +18,7 @@ from tests.program.jobs import (
     linear,
     loaded_chip,
 )
+from tests.reliability.probe import APART
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import MappingError
 from tlm.hardware.chip import Chip
@@ -85,17 +86,18 @@ def test_groups_hold_every_sample_once_and_are_bounded(data, batch, size, depth)
     cores=st.integers(1, 11),
     schedule=st.sampled_from(["pipelined", "wavefront"]),
     split=st.sampled_from(["auto", "k", "batch", "spatial", "placed"]),
-    state=st.sampled_from(["spill", "recompute"]),
+    state=st.sampled_from(["auto", "spill", "recompute"]),
+    sharing=st.sampled_from(["pool", "separate"]),
     in_flight=st.integers(1, 4),
     small=st.booleans(),
 )
 def test_any_schedule_runs_and_keeps_every_law(
-    seed, batch, cores, schedule, split, state, in_flight, small
+    seed, batch, cores, schedule, split, state, sharing, in_flight, small
 ):
     """No deadlock, all work exactly once, bytes and energy add up, memories small or large."""
     overrides = (
         *(f"mapping.schedule={schedule}", f"mapping.split={split}", f"mapping.state={state}"),
-        *(f"cores={cores}", IDEAL_DRAM),
+        *(f"cores={cores}", f"core.memory.sharing={sharing}", IDEAL_DRAM),
         *((f"mapping.in_flight={in_flight}",) if schedule == "pipelined" else ()),
         *array_overrides(4, 4),
     )
@@ -113,7 +115,7 @@ def test_a_wavefront_takes_up_u_of_the_step_before():
 
     No sum of bytes can tell one step from another.
     """
-    overrides = ("mapping.schedule=wavefront", "cores=2", "core.memory.membrane=2 Kib")
+    overrides = (*APART, "mapping.schedule=wavefront", "cores=2", "core.memory.membrane=2 Kib")
     plan, program, _, broken = run(network(), *overrides)
     assert broken == []
     assert [layer_plan.stored.U for layer_plan in plan.layers[:2]] == ["dram", "dram"]

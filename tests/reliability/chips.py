@@ -23,6 +23,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "core.memory.spike_gradients": ("8 Kib", "1 Mib"),
     "core.memory.batch_norm": ("8 Kib", "1 Mib"),
     "core.memory.accumulators": ("8 Kib", "1 Mib"),
+    "core.memory.optimizer": ("1 Kib", "340 Kib", "1 Mib", "48 Mib"),
     "core.memory.banks": ("1", "4", "16", "64"),
     "precision.weight": ("16 bit", "8 bit"),
     "precision.membrane": ("16 bit", "12 bit"),
@@ -60,7 +61,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "mapping.objective": ("time", "energy", "edp"),
     "mapping.batch_norm": ("exact", "frozen", "folded"),
     "mapping.static_input": ("once", "every_step"),
-    "mapping.state": ("spill", "keep", "recompute"),
+    "mapping.state": ("auto", "spill", "keep", "recompute"),
+    "mapping.parameters": ("auto", "spill"),
+    "core.memory.sharing": ("pool", "separate"),
     "energy": ("neuromc", "cacti28"),
 }  # fmt: skip
 DEVICES = {

@@ -13,23 +13,29 @@ from tlm.workload.surrogate import lif_neuron
 from tlm.workload.synthetic import Network, network_job
 
 SMALL = ["cores=4", "mesh.columns=2", "mesh.rows=2"]
+# Every memory keeps data of its own kind, state and moments go through DRAM.
+APART = ["core.memory.sharing=separate", "mapping.state=spill", "mapping.parameters=spill"]
 CHIPS: dict[str, list[str]] = {
     "default": [],
+    "memories apart": APART,
     "router, own clocks, batch": [
         "noc.model=router", 'core.clocks=["1-2: 400 MHz"]', "mapping.split=batch",
     ],
     "channels, pipelined, lanes, little memory": [
+        *APART,
         "mapping.split=k+spatial", "mapping.schedule=pipelined", "mapping.state=recompute",
         "core.memory.accumulators=64 Kib", "core.memory.spikes=4 Kib", "dram.model=ideal",
         *(f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg")),
         "mapping.batch_norm=frozen", "core.queue_depth=1", "core.scan_slots=2",
     ],
     "rows, little memory of U, blocks of steps": [
+        *APART,
         "mapping.split=spatial", "core.memory.membrane=8 Kib", "core.memory.partial_sums=4 Kib",
         "core.memory.gradients=8 Kib", "core.memory.accumulators=64 Kib",
         "mapping.static_input=every_step",  # U of the first layer is carried from block to block
     ],
     "pipelined, gradients in DRAM": [
+        *APART,
         "mapping.schedule=pipelined", "mapping.batch_norm=frozen", "core.memory.gradients=4 Kib",
         "core.memory.accumulators=100 Kib", "mapping.split=spatial", "precision.partial_sum=fp32",
     ],
@@ -39,8 +45,19 @@ CHIPS: dict[str, list[str]] = {
         "core.memory.weights=9 Kib", "core.memory.partial_sums=4 Kib",
     ],
     "wavefront": [
+        *APART,
         "mapping.schedule=wavefront", "mapping.batch_norm=folded", "core.memory.membrane=2 Kib",
         "mapping.split=k",
+    ],
+    "a small pool": [
+        "core.memory.batch_norm=16 Kib", "core.memory.spike_gradients=16 Kib",
+        "core.memory.accumulators=16 Kib", "core.memory.optimizer=340 Kib",
+        "mapping.split=spatial",
+    ],
+    "a pool that is too small, wavefront": [
+        "core.memory.batch_norm=1 Kib", "core.memory.spike_gradients=1 Kib",
+        "core.memory.accumulators=100 Kib", "core.memory.optimizer=1 Kib",
+        "mapping.schedule=wavefront", "mapping.batch_norm=folded",
     ],
 }  # fmt: skip
 

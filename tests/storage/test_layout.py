@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import array_overrides, built, conv, job, linear, place
+from tests.reliability.probe import APART
 from tlm.counts.blocks import blocks, sample_blocks
 from tlm.errors import MappingError
 from tlm.space.geometry import input_rows, output_rows
@@ -215,7 +216,7 @@ def test_tensors_do_not_overlap_and_hold_all_that_tiles_touch(encoding):
     second = conv(first.pooled_shape, 33, 3, padding=1)
     workload, recording = job(first, second, linear(33 * 16, 17), batch=3, encoding=encoding)
     spilling = "core.memory.accumulators=8 Kib"
-    plan, program = built(workload, recording, spilling)
+    plan, program = built(workload, recording, *APART, spilling)
     assert any((layer_plan.stored.dW == "dram") for layer_plan in plan.layers)
     tensors = sorted(plan.addresses.tensors.values(), key=lambda tensor: tensor.address)
     alignment = plan.addresses.alignment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.program.jobs import Densities, built, conv, job, linear
+from tests.reliability.probe import APART
 from tlm.space.phase import Phase
 
 
@@ -12,7 +13,7 @@ def test_a_dead_first_piece_leaves_no_partial_sums_to_read():
     workload, recording = job(first, linear(1024, 10), batch=3, densities=Densities(live=1.0))
     for gradients in recording.dU:
         gradients[:, 0] = False
-    _, program = built(workload, recording, "cores=1", "core.memory.accumulators=16 Kib",
+    _, program = built(workload, recording, *APART, "cores=1", "core.memory.accumulators=16 Kib",
                        "core.memory.gradients=64 Kib")  # fmt: skip
     check_spilled(program)
 
@@ -20,7 +21,7 @@ def test_a_dead_first_piece_leaves_no_partial_sums_to_read():
 def test_spilled_partial_sums_are_written_before_they_are_read():
     """A read of dW in DRAM waits for the write before it; so does the update's."""
     first = conv((16, 8, 8), 16, 3, padding=1)
-    plan, program = built(*job(first, linear(1024, 10), batch=3), "cores=1",
+    plan, program = built(*job(first, linear(1024, 10), batch=3), *APART, "cores=1",
                           "core.memory.accumulators=16 Kib",
                           "core.memory.gradients=64 Kib")  # fmt: skip
     assert any((layer_plan.stored.dW == "dram") for layer_plan in plan.layers)

@@ -14,7 +14,7 @@ from tlm.config.core import Core, Precision
 from tlm.config.fabric import Dram, Mesh, Noc
 from tlm.config.quantities import ChipName, Count, Section
 
-State = Literal["spill", "keep", "recompute"]
+State = Literal["auto", "spill", "keep", "recompute"]
 
 
 def _states(value: object) -> object:
@@ -39,7 +39,10 @@ class Mapping(Section):
     ``batch_norm``: with the statistics of the mini-batch, as recorded (``exact``), with running
     statistics that keep the zeros of the gradient (``frozen``), or ``folded`` into the weights.
     ``state``: U, S and m of the neurons go to DRAM between FP and BP (``spill``), stay in the core
-    (``keep``), or U is computed again (``recompute``); ``states`` lists exceptions, LAYER=POLICY.
+    (``keep``), or U is computed again (``recompute``); ``auto`` takes the cheapest for each layer.
+    ``states`` lists exceptions, LAYER=POLICY. ``parameters``: weights and the optimizer's moments
+    of them stay in the cores from one mini-batch to the next where there is room (``auto``), or
+    all come from DRAM and go back in every one (``spill``).
     ``static_input``: FP multiplies an image that all time steps share ``once`` and repeats its
     currents, or does so at ``every_step``.
     """
@@ -60,6 +63,7 @@ class Mapping(Section):
     states: Annotated[
         tuple[tuple[str, State], ...], BeforeValidator(_states), PlainSerializer(_shown)
     ]
+    parameters: Literal["auto", "spill"] = "spill"
 
 
 class ChipConfig(Section):

@@ -56,6 +56,11 @@ class Memory(Section):
     between the gradient unit and BP and WG, ``spike_gradients`` dS as it arrives, ``batch_norm``
     what batch normalisation keeps until its statistics are known, ``optimizer`` the weights
     and moments of an update.
+
+    ``sharing`` says what the dividing lines between them are worth. In a ``pool`` the banks of all
+    memories are lent to whatever has to stay, but for the room that the engines work in; weight
+    buffers and partial sums, which feed the arrays every cycle, belong to no pool. Where memories
+    are ``separate``, each keeps data of its own kind.
     """
 
     spikes: Bits
@@ -68,6 +73,25 @@ class Memory(Section):
     accumulators: Bits
     optimizer: Bits
     banks: Count
+    sharing: Literal["pool", "separate"] = "separate"
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The capacity in bits of each memory, by its key."""
+        return {name: bits for name, bits in self if isinstance(bits, int) and name != "banks"}
+
+    def kept(self, name: str) -> int:
+        """The most bits that may stay in a memory, or in all that share their banks with it.
+
+        Working room of the engines is left out: half of the spike memory for rows on their way to
+        FP and all of WG's, both memories of U in a pool, half of one apart, and that of dY.
+        """
+        rooms = {"spikes": self.spikes // 2, "spike_gradients": self.spike_gradients,
+                 "batch_norm": self.batch_norm, "accumulators": self.accumulators,
+                 "optimizer": self.optimizer}  # fmt: skip
+        if self.sharing == "pool":
+            return sum(rooms.values())
+        return (rooms | {"membrane": self.membrane // 2})[name]
 
 
 class Precision(Section):

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from math import prod
 
 from tlm.config.chip import ChipConfig
+from tlm.config.tables.core_sram import capacity_bits
 from tlm.laws.job_sizes import JobSizes
 from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
@@ -28,7 +29,7 @@ def least_nbytes(workload: Workload, chip: ChipConfig) -> int:
     moments = sum(sizes.moments(layer) for layer in workload.layers)
     trained = sum(sizes.trained(layer) for layer in workload.layers)
     together, alone = _living_spikes(sizes)
-    room = sum(bits for name, bits in chip.core.memory if name != "banks") * chip.cores
+    room = capacity_bits(chip.core) * chip.cores
     excess = 0
     # What saves most bytes a bit takes its place first.
     for bits, nbytes in (

@@ -1,8 +1,8 @@
 """Occupancy: what a plan keeps in a core's memories fits there, at every turn of the schedule.
 
 A turn is FP of a layer, or BP and WG of it. Layers of a pipeline or a wavefront share the memories
-all the time. What streams through (rows of inputs, of masks, of dY) comes on top, and is not
-counted.
+all the time. Memories that share their banks are one; what its engines work in comes on top of what
+a core keeps.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tlm.config.core import Memory
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
@@ -29,6 +28,13 @@ from tlm.space.tile import Tile
 
 FLAGS = 2  # S and m of a neuron, beside its U
 HALVES = 2  # of a memory that is filled and read in turn
+MOMENTS = 2  # of a weight
+POOL = "pool"
+# Memories whose banks may be shared, how many a core has of each, and how many halves of them the
+# engines work in: rows of FP's inputs and all of WG's, U of both units, dY.
+COPIES = {"spikes": 2, "membrane": 2, "gradients": 1, "spike_gradients": 1, "batch_norm": 1,
+          "accumulators": 1, "optimizer": 1}  # fmt: skip
+WORKING_HALVES = {"spikes": 3, "membrane": 4, "gradients": 2}
 
 
 class Claim(NamedTuple):
@@ -43,27 +49,40 @@ class Claim(NamedTuple):
 def occupancy(program: Program, due: Due) -> Iterator[Check]:
     """All claims of a turn on a memory of a core together; blocks and pieces one by one."""
     job, used = due.job, Counter[tuple[str, int, int]]()
+    memory = job.chip.core.memory
+    shared = memory.sharing == "pool"
     for claim in claims(job):
         for turn in claim.turns:
-            used[claim.memory, claim.core, turn] += claim.bits
-    memory = job.chip.core.memory
+            used[POOL if shared else claim.memory, claim.core, turn] += claim.bits
+    buffers = sorted(set(_buffers(program, job)))
+    pieces = max((bits for name, bits, *_ in buffers if name == "optimizer"), default=0)
+    rooms = _rooms(job, pieces)
     wrong = [
-        f"{name} of core{core:02d} holds {bits} of {_room(memory, name)} bit"
+        f"{name} of core{core:02d} holds {bits} bit beside working room, of {rooms[name]} bit"
         for (name, core, _), bits in used.items()
-        if bits > _room(memory, name)
+        if bits > rooms[name]
     ]
     wrong += [
         f"{name} holds {bits} of {getattr(memory, name)} bit in {phase} of layer {layer}"
-        for name, bits, phase, layer in sorted(set(_buffers(program, job)))
+        for name, bits, phase, layer in buffers
         if bits > getattr(memory, name)
     ]
     yield Check("memories hold what they keep", not wrong, f"{wrong[:3]}")
 
 
-def _room(memory: Memory, name: str) -> int:
-    """Kept state takes half of the memory of U, the units' double buffer the other."""
-    size: int = getattr(memory, name)
-    return size // HALVES if name == "membrane" else size
+def _rooms(job: Facts, pieces: int) -> dict[str, int]:
+    """Bits of each memory, or of all together, that are left beside those that engines work in.
+
+    ``pieces`` of weights pass through the memory of the optimizer. Apart, FP's inputs and the state
+    of neurons have half of one memory.
+    """
+    sizes = job.chip.core.memory.sizes
+    if job.chip.core.memory.sharing == "pool":
+        total = sum(sizes[name] * copies for name, copies in COPIES.items())
+        working = sum(sizes[name] * halves // HALVES for name, halves in WORKING_HALVES.items())
+        return {POOL: total - working - pieces}
+    halved = {name: sizes[name] // HALVES for name in ("spikes", "membrane")}
+    return sizes | halved | {"optimizer": sizes["optimizer"] - pieces}
 
 
 def claims(job: Facts) -> Iterator[Claim]:
@@ -80,8 +99,10 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("spike_gradients", _arriving(job, facts, part, asked[slice(*samples)]),
                  range(last - max(facts.consumers, default=index), last - index + 1)),
                 ("batch_norm", _currents(job, facts, part), range(index, last - index + 1)),
-                ("accumulators", _dW(job, facts, part), range(last - index, last - index + 1)),
-                ("membrane", _state(job, facts, part, samples), range(last + 1)),
+                ("accumulators", _dW(job, facts, part),
+                 range(last - index, min(last, last - index + 1) + 1)),
+                ("membrane", _state(job, facts, part, samples), range(index, last - index + 1)),
+                ("optimizer", _moments(job, facts, part), range(last + 1)),
             ):  # fmt: skip
                 if bits:
                     yield Claim(name, part.core, range(1) if at_once else turns, bits)
@@ -155,6 +176,17 @@ def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
     return weights * job.chip.precision.partial_sum
 
 
+def _moments(job: Facts, facts: LayerFacts, part: Slice) -> int:
+    """Those of the weights that a core updates: its share of what all replicas have."""
+    if not facts.moments_stay:
+        return 0
+    alike = [s.index for s in facts.slices if s.neurons.channels == part.neurons.channels]
+    weights = length(part.neurons.channels) * prod(facts.layer.weight_shape[1:])
+    share, rest = divmod(weights, len(alike))
+    share += alike.index(part.index) < rest
+    return share * MOMENTS * job.chip.precision.optimizer
+
+
 def _state(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
     if facts.state != "keep" or facts.layer.neuron is None:
         return 0
@@ -170,8 +202,8 @@ def _buffers(program: Program, job: Facts) -> Iterator[tuple[str, int, str, int]
         if tile.phase in (Phase.FP, Phase.BP, Phase.RECOMPUTE):
             yield "partial_sums", _sum_bits(job, tile), name, layer
         elif tile.phase == Phase.UPDATE:
-            places = job.layers[layer].weights
-            bits = sum(place.bits for place in places if not place.key.startswith("dW"))
+            moments = MOMENTS * (job.workload.optimizer == "adam")
+            bits = job.chip.precision.weight + moments * job.chip.precision.optimizer
             yield "optimizer", HALVES * tile.covers * bits, name, layer
 
 

@@ -45,8 +45,10 @@ def table_prices(table: EnergyTable, chip: ChipConfig) -> Prices:
     for component, entry in leakage.items():
         watts = _number(entry["power"], "W")
         if entry.get("memories", False):
-            watts += sum(cacti.leakage_w(bits) * _copies(core, name) for name, bits in core.memory
-                         if name != "banks")  # fmt: skip
+            watts += sum(
+                cacti.leakage_w(bits) * _copies(core, name)
+                for name, bits in core.memory.sizes.items()
+            )
         prices[f"{component}.{LEAKAGE}"] = watts
     return prices
 
@@ -107,7 +109,7 @@ def _access_or_energy(
     table: EnergyTable, entry: Mapping[str, Any], memory: Memory, share: float
 ) -> float:
     """The pJ of an entry: as written, for its size, or its share of an access by CACTI."""
-    capacities = {name: bits for name, bits in memory if name != "banks"}
+    capacities = memory.sizes
     if "energy" in entry:
         price = _number(entry["energy"], "J") / SCALES["p"] * share
         if "size" not in entry:

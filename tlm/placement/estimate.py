@@ -103,7 +103,8 @@ def _times(loads: Sequence[LayerLoad], target: Target, engine: str, alone: bool)
     times = []
     for load in loads:
         least = target.dram_ps(getattr(load, f"{engine}_bytes")) if alone else 0
-        times.append([max(ps, least) for ps in getattr(load, f"{engine}_ps")])
+        behind = load.update_ps if engine == "wg" else 0
+        times.append([max(ps + behind, least) for ps in getattr(load, f"{engine}_ps")])
     return times
 
 

@@ -69,8 +69,8 @@ def layer_ps(load: LayerLoad, grid: Grid, target: Target) -> int:
             (load.wg_ps, load.wg_bytes - load.update_bytes),
         )
     ]
-    once, last = sum(engines), load.reduce_ps + target.dram_ps(load.update_bytes)
-    mapping = target.chip.mapping
+    last = load.reduce_ps + max(load.update_ps, target.dram_ps(load.update_bytes))
+    once, mapping = sum(engines), target.chip.mapping
     if mapping.schedule != "pipelined":
         return once + last
     samples = max(length(part.neurons.samples) for part in grid.slices())

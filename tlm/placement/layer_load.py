@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from tlm.counts.blocks import block_sizes
+from tlm.config.chip import ChipConfig
+from tlm.counts.blocks import block_shape, block_sizes
 from tlm.placement.profile import Profile
 from tlm.placement.slice_bits import (
     dY_bits,
@@ -25,12 +26,15 @@ from tlm.space.grid import Grid
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
 
+FLAGS = 2  # bits of S and m of a neuron, beside its U
+
 
 @dataclass(frozen=True, slots=True)
 class LayerLoad:
     """Time in ps of every slice on its engines; DRAM bytes; time of the last reduction, in ps.
 
-    ``update_bytes`` are those of ``wg_bytes`` that move when WG is done.
+    ``update_ps`` is the slowest core's time of the update behind WG; its ``update_bytes`` are among
+    ``wg_bytes``.
     """
 
     fp_ps: tuple[int, ...]
@@ -39,6 +43,7 @@ class LayerLoad:
     fp_bytes: int
     bp_bytes: int
     wg_bytes: int
+    update_ps: int
     update_bytes: int
     reduce_ps: int
 
@@ -48,15 +53,21 @@ def layer_load(profile: Profile, grid: Grid, target: Target, group: int) -> Laye
 
     They are if layers take turns on its cores; if not, ``group`` is the whole batch.
     """
-    chip, parts = target.chip, grid.slices()
-    periods = [chip.core.period_of(core) for core in grid.cores]
+    chip, layer, parts = target.chip, profile.layer, grid.slices()
+    through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
+    moved = [_slice_bits(profile, part, target, group, through) for part in parts]
+    by_engine = [list(bits) for bits in zip(*moved, strict=True)]
     fp, bp, wg = (
-        tuple(int(count) * ps for count, ps in zip(cycles, periods, strict=True))
-        for cycles in profile.work.by_slice(grid)
+        _slice_ps(list(map(int, cycles)), bits, grid, chip)
+        for cycles, bits in zip(profile.work.by_slice(grid), by_engine, strict=True)
     )
-    fp_bits, bp_bits, wg_bits = _dram_bits(profile, parts, target, group)
-    replicas = grid.split.batch * grid.split.spatial
-    share = max(weight_count(profile.layer, part) for part in parts) // replicas
+    fp_bits, bp_bits, wg_bits = (
+        shared + sum(bits)
+        for shared, bits in zip(_shared_bits(profile, parts, chip, through), by_engine, strict=True)
+    )
+    replicas, update = grid.split.batch * grid.split.spatial, _update_bits(profile, chip)
+    share = max(weight_count(layer, part) for part in parts) // replicas
+    lanes = [ceil_div(share, chip.core.unit_lanes)] * len(parts)
     ports = share * (replicas - 1) * chip.precision.partial_sum // chip.noc.link
     return LayerLoad(
         fp_ps=fp,
@@ -64,43 +75,59 @@ def layer_load(profile: Profile, grid: Grid, target: Target, group: int) -> Laye
         wg_ps=wg,
         fp_bytes=fp_bits // 8,
         bp_bytes=bp_bits // 8,
-        wg_bytes=wg_bits // 8,
-        update_bytes=_update_bits(profile) // 8,
+        wg_bytes=(wg_bits + update) // 8,
+        update_ps=max(_slice_ps(lanes, [update // len(parts)] * len(parts), grid, chip)),
+        update_bytes=update // 8,
         reduce_ps=ports * chip.noc.period_ps,
     )
 
 
-def _update_bits(profile: Profile) -> int:
-    """Bits of weights and moments that the update of a layer reads and writes."""
-    return prod(profile.layer.weight_shape) * profile.optimizer_bits
+def _slice_ps(cycles: list[int], bits: list[int], grid: Grid, chip: ChipConfig) -> tuple[int, ...]:
+    """Time of every slice on an engine: its work, or what it moves through its core's port."""
+    return tuple(
+        max(count * chip.core.period_of(core), moved // chip.noc.link * chip.noc.period_ps)
+        for count, moved, core in zip(cycles, bits, grid.cores, strict=True)
+    )
 
 
-def _dram_bits(
-    profile: Profile, parts: list[Slice], target: Target, group: int
+def _update_bits(profile: Profile, chip: ChipConfig) -> int:
+    """Bits that the update of all weights moves, with their moments if these do not stay."""
+    weights, moments = prod(profile.layer.weight_shape), profile.moment_bits
+    stay = _stays("optimizer", weights * moments, chip, chip.mapping.parameters)
+    return 2 * weights * (chip.precision.weight + moments * (not stay))
+
+
+def _shared_bits(
+    profile: Profile, parts: list[Slice], chip: ChipConfig, through: bool
 ) -> tuple[int, int, int]:
-    """Bits that FP, BP (with the gradient unit) and WG (with the update) move."""
-    chip, layer = target.chip, profile.layer
-    precision, memory = chip.precision, chip.core.memory
+    """Bits that all slices together move in FP, BP (with the gradient unit) and WG."""
+    layer, precision, memory = profile.layer, chip.precision, chip.core.memory
     pairs, bits = profile.batch * profile.steps, precision.gradient
     products = prod(layer.product_shape) * pairs
-    fp = bp = prod(layer.out_shape) * pairs * (precision.membrane + 2)
-    wg = _update_bits(profile)
-    if profile.waits_for_batch and 2 * products * bits > memory.batch_norm * len(parts):
+    neurons = prod(layer.out_shape) * pairs
+    fp, bp, wg = neurons * FLAGS, 0, 0
+    if not _stays("membrane", neurons * (precision.membrane + FLAGS), chip, chip.mapping.state):
+        fp += neurons * precision.membrane
+        bp += neurons * (precision.membrane + FLAGS)
+    if profile.waits_for_batch and 2 * products * bits > memory.kept("batch_norm") * len(parts):
         fp += 2 * products * precision.membrane  # the currents, written and read
         bp += products * (precision.membrane + 2 * bits)  # again, and dL/dI
-    through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
     if through:
         bp += products * bits  # dY, written; BP and WG read it by slices
         wg += products * bits
     k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
     partials = k * (precision.partial_sum if k > 1 else bits)
     # A core keeps what arrives for one layer while that of the next is worked on: half each.
-    if profile.returned * partials > memory.spike_gradients // 2 * chip.cores:
+    if profile.returned * partials > memory.kept("spike_gradients") // 2 * chip.cores:
         bp += (1 + len(layer.sources)) * prod(layer.in_shape) * pairs * partials
-    for part in parts:
-        slice_fp, slice_bp, slice_wg = _slice_bits(profile, part, target, group, through)
-        fp, bp, wg = fp + slice_fp, bp + slice_bp, wg + slice_wg
     return fp, bp, wg
+
+
+def _stays(memory: str, bits: int, chip: ChipConfig, policy: str) -> bool:
+    """Whether ``bits`` of a layer stay in a memory of the cores, half of which others take."""
+    if policy == "auto":
+        return 2 * bits <= chip.core.memory.kept(memory) * chip.cores
+    return policy != "spill"
 
 
 def _slice_bits(
@@ -113,7 +140,7 @@ def _slice_bits(
     chip, layer, memory = target.chip, profile.layer, target.chip.core.memory
     samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
     weights = weight_count(layer, part) * chip.precision.weight
-    inputs = input_bits(layer, part, samples, profile.steps, profile.operand_bits)
+    inputs = input_bits(layer, part, samples, profile.steps, profile.read_bits)
     returned, returned_width = length(part.input_rows), layer.in_shape[2]
 
     def fetched(staged: int, rows: int, width: int, operands: int) -> int:
@@ -126,13 +153,28 @@ def _slice_bits(
             bits += min(by_block, operands * together // samples * (sweeps - 1))
         return bits * ceil_div(samples, together)
 
-    streamed = inputs if not profile.has_bp or inputs > memory.spikes // 2 else 0
-    fp = streamed + fetched(memory.membrane * 3 // 4, rows, layer.product_shape[2], streamed)
+    streamed = inputs if not profile.has_bp or inputs > memory.kept("spikes") // 2 else 0
+    fp = streamed * _input_passes(profile, part, target) + fetched(
+        memory.membrane * 3 // 4, rows, layer.product_shape[2], streamed
+    )
     bp, dY = 0, dY_bits(layer, profile.steps, part, chip)
     if profile.has_bp and returned:
         streamed = dY * samples if through else 0
         bp = streamed + fetched(memory.membrane // 2, returned, returned_width, streamed)
         bp += returned * returned_width * layer.in_shape[0] * samples * profile.steps
     held = 0 if through else dY
-    wg = weight_gradient_bits(layer, profile.steps, part, chip, profile.operand_bits, held)
+    wg = weight_gradient_bits(layer, profile.steps, part, chip, profile.read_bits, held)
     return fp, bp, wg
+
+
+def _input_passes(profile: Profile, part: Slice, target: Target) -> int:
+    """How often FP reads the inputs of a block: once an output tile where not even these fit."""
+    layer, channels = profile.layer, length(part.neurons.channels)
+    heights = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
+    samples, rows, steps = block_shape(
+        *heights, profile.steps, layer.product_shape[2], target.arrays.positions
+    )
+    between = min(layer.in_shape[1], (rows - 1) * layer.stride[0] + layer.kernel[0])
+    window = layer.in_shape[0] * between * layer.in_shape[2] * samples * steps
+    fits = window * profile.operand_bits <= target.chip.core.memory.spikes // 2
+    return 1 if fits else ceil_div(channels, target.arrays.tile)

@@ -21,9 +21,9 @@ class Profile:
     """A layer as recorded, whatever its grid.
 
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
-    takes back from one K-slice, of which ``returned`` elements are needed; ``optimizer_bits`` what
-    an update moves for one weight. ``waits_for_batch`` says that batch statistics keep its currents
-    waiting.
+    takes back from one K-slice, of which ``returned`` elements are needed; ``moment_bits`` those of
+    the optimizer's moments of a weight. ``waits_for_batch`` says that batch statistics keep its
+    currents waiting.
     """
 
     layer: Layer
@@ -34,8 +34,13 @@ class Profile:
     spike_bits: int
     returned: int
     return_bits: int
-    optimizer_bits: int
+    moment_bits: int
     waits_for_batch: bool
+
+    @property
+    def read_bits(self) -> int:
+        """Bits of an input element in DRAM: a spike of each source, or a value."""
+        return max(self.operand_bits, len(self.layer.sources))
 
     @property
     def has_bp(self) -> bool:
@@ -67,7 +72,7 @@ def profile_layer(
     recorded = LayerMasks(inputs, masks.dY(index), need, live, once)
     work = measure_work(layer, recorded, chip, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
-    moments = 4 * precision.optimizer if workload.optimizer == "adam" else 0
+    moments = 2 * precision.optimizer if workload.optimizer == "adam" else 0
     return Profile(
         layer=layer,
         work=work,
@@ -77,6 +82,6 @@ def profile_layer(
         spike_bits=prod(layer.pooled_shape) * workload.batch * workload.steps,
         returned=returned,
         return_bits=inputs.size + returned * precision.gradient,
-        optimizer_bits=2 * precision.weight + moments,
+        moment_bits=moments,
         waits_for_batch=layer.norm is not None and chip.mapping.batch_norm == "exact",
     )

@@ -43,7 +43,7 @@ def spilled_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: Chip
             )
             for part in parts
         ]  # fmt: skip
-        if not _take(spikes, parts, inputs, schedule, chip.core.memory.spikes):
+        if not _take(spikes, parts, inputs, schedule, chip.core.memory.kept("spikes")):
             bits += sum(inputs)
         width = chip.precision.partial_sum if grid.split.k > 1 else chip.precision.gradient
         partials = grid.split.k * width
@@ -51,7 +51,9 @@ def spilled_bytes(profiles: Sequence[Profile], grids: Sequence[Grid], chip: Chip
             owners = grids[source].slices() if source >= 0 else []
             total = prod(profiles[source].layer.out_shape[:2]) * profile.batch
             held = [profile.returned * partials * part.neurons.size // total for part in owners]
-            if not _take(arrivals, owners, held, schedule, chip.core.memory.spike_gradients):
+            if not _take(
+                arrivals, owners, held, schedule, chip.core.memory.kept("spike_gradients")
+            ):
                 bits += 2 * prod(profile.layer.in_shape) * profile.batch * profile.steps * partials
     return bits // 8
 

@@ -67,7 +67,7 @@ def weight_gradient_bits(
     samples = length(part.neurons.samples)
     inputs = input_bits(layer, part, samples, steps, operand_bits)
     dW = weight_count(layer, part) * chip.precision.partial_sum
-    if dW <= memory.accumulators:
+    if 2 * dW <= memory.kept("accumulators"):  # that of the layer above waits for its update
         return inputs
     passes = ceil_div(dW, memory.accumulators)
     if not held:

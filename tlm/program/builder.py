@@ -15,7 +15,7 @@ from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Message
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.residency import product_region
+from tlm.storage.slice_sizes import product_region
 from tlm.storage.streams import Streams
 from tlm.workload.model import Pool
 

@@ -26,7 +26,7 @@ from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
-from tlm.storage.residency import product_region
+from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import Sweep, forward_sweeps
 
 
@@ -97,7 +97,7 @@ def _block(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sweep: Sweep, block: Block,
     panels: list[tuple[Panel, list[TileDraft]]],
 ) -> None:  # fmt: skip
-    fresh = builder.streams.input_rows(sweep, layer_plan, part, block)
+    fresh, each = builder.streams.input_rows(sweep, layer_plan, part, block)
     arrived = layer_plan.stored.inputs == "memory" and sweep.phase == Phase.FP
     if arrived:
         what = builder.by_step("FP input", block.steps)
@@ -112,7 +112,7 @@ def _block(
             first.add_needs(needs)
         else:
             first.add_read_needs(needs)
-        if channels[0] == sweep.outputs[0]:
+        if channels[0] == sweep.outputs[0] or each:
             if not arrived:
                 fetch_inputs(layer_plan, fresh, block.steps, first)
             add_up_sources("fp", layer_plan, fresh, block.steps, first)

@@ -176,7 +176,10 @@ def _recompute(
 def _saved_state(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
-    """Read what FP saved of the neurons; with batch statistics, U may follow from the currents."""
+    """Read what FP saved of the neurons, unless all of it is in the core or follows from U.
+
+    With batch statistics, U may follow from the currents.
+    """
     steps = (0, builder.plan.steps)
     if layer_plan.layer.neuron is None:
         if "need" in layer_plan.addressed.tensors:  # where in its window each pooled value was
@@ -195,10 +198,8 @@ def _saved_state(
             used = builder.done.ident("U used", f"core{part.core:02d}",
                                       builder.recomputed[part.core] - 1)  # fmt: skip
             tile.add_signals((builder.done.expect(used),))
-    if layer_plan.state == "keep":
-        return
     for name in ("U", "S", "m", "winner"):
-        if name in layer_plan.addressed.tensors:
+        if layer_plan.state == "spill" and name in layer_plan.addressed.tensors:
             tile.add_reads(
                 layer_plan.addressed.tensors[name].runs(
                     region.samples, steps, region.channels, region.rows

@@ -13,7 +13,7 @@ from tlm.space.array_types import Bools
 from tlm.space.phase import Command
 from tlm.space.region import Block, Slice, Span, overlap
 from tlm.storage.plan import LayerPlan
-from tlm.storage.residency import partial_bits
+from tlm.storage.slice_sizes import partial_bits
 
 
 @dataclass(frozen=True, slots=True)

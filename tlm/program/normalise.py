@@ -25,7 +25,7 @@ from tlm.space.phase import Command, Phase
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
-from tlm.storage.residency import product_region
+from tlm.storage.slice_sizes import product_region
 
 SUMS = 2  # a channel's sum and sum of squares; in BP, of dL/dI and of its product with x-hat
 

@@ -12,11 +12,10 @@ from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.program.channel_parameters import send_gradients, update_parameters
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
-from tlm.space.region import Slice, Span, cuts, overlap
+from tlm.space.region import Slice, Span, overlap
 from tlm.space.rounding import ceil_div
+from tlm.storage.budget import update_piece
 from tlm.storage.plan import LayerPlan
-
-UPDATE_PIECE = 2048  # weights updated at a time, so that fetch, update and write overlap (assumed)
 
 
 def _read_spilled(
@@ -37,12 +36,8 @@ def _read_spilled(
 def _shares(layer_plan: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
     """Each replica with the span of weight elements it owns, counted within the whole tensor."""
     start = layer_plan.addressed.weights["W"].offset(part.neurons.channels[0], 0, 0)
-    replicas = layer_plan.replicas(part)
-    spans = cuts(layer_plan.weight_count(part), len(replicas))
-    return [
-        (replica, (start + low, start + high))
-        for replica, (low, high) in zip(replicas, spans, strict=False)
-    ]
+    shares = [(replica, layer_plan.share(replica)) for replica in layer_plan.replicas(part)]
+    return [(r, (start + low, start + high)) for r, (low, high) in shares if low < high]
 
 
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
@@ -66,7 +61,8 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the weight update of every slice's share, streamed through the optimizer's memory."""
     state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
-    size = max(1, min(UPDATE_PIECE, builder.plan.chip.core.memory.optimizer // (2 * bits)))
+    moved = state[:1] if layer_plan.stored.moments == "memory" else state
+    size = update_piece(builder.plan.chip, bits)
     action = f"wg.update_op_{builder.plan.workload.optimizer}"
     lanes = builder.arrays.lanes
     for part in layer_plan.cut.slices:
@@ -85,7 +81,7 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile.add_needs(needs)
             tile.add_covers(count)
             tile.add_cycles(ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.arrays.depth)
-            tile.add_writes(tuple(tensor.run(low, count) for tensor in state))
+            tile.add_writes(tuple(tensor.run(low, count) for tensor in moved))
             tile.add_reads(tile.writes)
             if layer_plan.stored.dW == "dram":
                 _read_spilled(builder, layer_plan, part, [(low, low + count)], tile)

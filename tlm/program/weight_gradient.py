@@ -28,8 +28,8 @@ from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
-from tlm.storage.residency import product_region
-from tlm.storage.streams import WG_SHARE, whole_panels
+from tlm.storage.slice_sizes import product_region
+from tlm.storage.streams import MASK_SHARE, WG_SHARE, whole_panels
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +109,21 @@ def _passes_over(
         layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1],
         layer_plan.layer.in_shape[0],
     )
-    inputs = chip.core.memory.spikes // (_input_bits(layer_plan, part, 1) // depth or 1)
+    room = chip.core.memory.spikes - chip.core.memory.spikes // MASK_SHARE
+    inputs = room // (_input_bits(layer_plan, part, 1) // depth or 1)
     outputs = length(channels)
-    room = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
-    once = (layer_plan.stored.dW == "dram") and room >= arrays.tile * arrays.chunk
+    sums = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
+    once = (layer_plan.stored.dW == "dram") and sums >= arrays.tile * arrays.chunk
     if once and layer_plan.stored.dY == "memory":
         once = _passes_pay(builder, layer_plan, part, samples)
     if once:
-        outputs = max(arrays.tile, room // min(depth, inputs) // arrays.tile * arrays.tile)
-        inputs = min(inputs, room // min(outputs, length(channels)))
+        outputs = max(arrays.tile, sums // min(depth, inputs) // arrays.tile * arrays.tile)
+        inputs = min(inputs, sums // min(outputs, length(channels)))
     inputs = depth if inputs >= depth else inputs // arrays.chunk * arrays.chunk
     if not inputs:
         raise MappingError(
             f"core.memory.spikes: layer {layer_plan.layer.name}: "
-            f"{show_bits(chip.core.memory.spikes)} cannot hold what one row of {arrays.chunk} "
+            f"{show_bits(room)} for WG cannot hold what one row of {arrays.chunk} "
             "input channels reads over all steps; enlarge it"
         )
     return [
@@ -159,11 +160,12 @@ def _pieces(
     samples: Span,
     wg_pass: WeightGradientPass,
 ) -> Iterator[Block]:
-    """Cut samples and rows so that inputs fill half of the spike memory, and dY of an output tile
-    half of WG's share of the gradient memory if it comes from DRAM. A sample, or else a row of one,
-    may take the whole.
+    """Cut samples and rows so that inputs fill half of WG's spike memory, but for BP's masks, and
+    dY of an output tile half of WG's share of the gradient memory if it comes from DRAM. A sample,
+    or else a row of one, may take the whole.
     """
     memory, steps = builder.plan.chip.core.memory, (0, builder.plan.steps)
+    room = memory.spikes - memory.spikes // MASK_SHARE
     rows = product_region(layer_plan, part).rows
     depth = layer_plan.layer.in_shape[0]
     line = 0
@@ -173,7 +175,7 @@ def _pieces(
 
     def fits(count: int, batch: int, part_of: int) -> bool:
         inputs = _input_bits(layer_plan, part, count) * length(wg_pass.inputs) // depth
-        return inputs * batch <= memory.spikes // part_of and line * count * batch <= (
+        return inputs * batch <= room // part_of and line * count * batch <= (
             memory.gradients // (part_of * WG_SHARE)
         )
 
@@ -202,7 +204,7 @@ def _complete(
     samples, scanned = block.samples, layout.scanned
     plane = length(block.rows) * layer_plan.width
     sweep = (Phase.WG, layer_plan.layer.index, wg_pass)
-    fresh = builder.streams.input_rows(sweep, layer_plan, part, block)
+    fresh, _ = builder.streams.input_rows(sweep, layer_plan, part, block)
     # Inputs per channel of the source: 1, or H x W where a linear layer reads a convolution.
     each = layer_plan.layer.in_shape[0] // fresh.channels[1]
     read = (wg_pass.inputs[0] // each, ceil_div(wg_pass.inputs[1], each))

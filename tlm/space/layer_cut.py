@@ -11,6 +11,7 @@ from tlm.space.grid import Grid, Split
 from tlm.space.region import Slice
 
 Store = Literal["memory", "dram"]
+StatePolicy = Literal["spill", "keep", "recompute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class LayerStores:
 
     ``inputs`` of FP, of all samples and steps (in memory: they come over the mesh); ``Y``, the
     product before batch statistics are known; ``U`` between two steps of a wavefront; ``dS`` on
-    arrival; ``dY`` between the gradient unit and BP and WG; ``dW`` between pieces of a mini-batch.
+    arrival; ``dY`` between the gradient unit and BP and WG; ``dW`` between pieces of a mini-batch;
+    ``moments`` of the weights from one mini-batch to the next. ``state`` says how BP gets U, S
+    and m of FP.
     """
 
     inputs: Store
@@ -45,3 +48,5 @@ class LayerStores:
     dS: Store
     dY: Store
     dW: Store
+    moments: Store
+    state: StatePolicy

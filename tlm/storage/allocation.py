@@ -7,7 +7,7 @@ from math import gcd
 from tlm.errors import MappingError
 from tlm.storage.address import Tensor, Weights
 from tlm.storage.plan import LayerPlan, LayerTensors, Plan
-from tlm.storage.residency import partial_bits
+from tlm.storage.slice_sizes import partial_bits
 from tlm.workload.model import Layer, Shape3
 
 

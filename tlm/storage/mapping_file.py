@@ -17,7 +17,7 @@ from tlm.space.grid import Grid
 from tlm.space.phase import Phase
 from tlm.space.region import length
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.residency import product_region
+from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import forward_sweeps
 
 OUTER = {
@@ -180,8 +180,8 @@ def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
 
 STATE = {
     "spill": "DRAM, written in FP, read in BP and WG",
-    "keep": "half of the U memory, from FP to BP",
-    "recompute": "U made again in BP; S and m in DRAM",
+    "keep": "the core, from FP to BP",
+    "recompute": "made again in BP",
 }
 
 
@@ -202,6 +202,9 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
     places = {
         "inputs": "spike memory, over the mesh" if layer_plan.stored.inputs == "memory" else "DRAM",
         "weights": _weights(plan, layer_plan),
+        "moments": "the core, from one mini-batch to the next"
+        if layer_plan.stored.moments == "memory"
+        else "DRAM",
         "dS": "memory of arriving gradients, over the mesh"
         if layer_plan.stored.dS == "memory"
         else "DRAM",

@@ -14,14 +14,13 @@ from tlm.placement.schedule import Schedule
 from tlm.placement.search import Chosen
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows, input_rows, source_rows
-from tlm.space.layer_cut import LayerCut, LayerStores
-from tlm.space.region import Region, Slice, Span, length
+from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
+from tlm.space.region import Region, Slice, Span, cuts, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, Weights
 from tlm.workload.model import Layer, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
-StatePolicy = Literal["spill", "keep", "recompute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,6 @@ class LayerPlan:
     live: Bools
     operand_bits: int
     norm: NormPolicy | None
-    state: StatePolicy
     repeats: int
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
@@ -76,6 +74,11 @@ class LayerPlan:
     def __post_init__(self) -> None:
         self.width = self.layer.product_shape[2]  # every tile asks for both
         self.skips = None if self.live.all() else self.live
+
+    @property
+    def state(self) -> StatePolicy:
+        """How BP gets U, S and m of FP."""
+        return self.stored.state
 
     @property
     def exact(self) -> bool:
@@ -148,6 +151,16 @@ class LayerPlan:
     def replicas(self, part: Slice) -> list[Slice]:
         """The slices that hold the same weights, in index order, ``part`` included."""
         return [s for s in self.cut.slices if s.neurons.channels == part.neurons.channels]
+
+    def share(self, part: Slice) -> Span:
+        """The weights of a slice that its core updates: each replica a share, if there are enough.
+
+        They are counted from the slice's first weight.
+        """
+        replicas = self.replicas(part)
+        spans = cuts(self.weight_count(part), len(replicas))
+        number = [replica.index for replica in replicas].index(part.index)
+        return spans[number] if number < len(spans) else (0, 0)
 
     @property
     def partials(self) -> int:

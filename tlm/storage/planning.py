@@ -22,7 +22,7 @@ from tlm.space.layer_cut import LayerCut
 from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
-from tlm.storage.plan import LayerPlan, Plan, StatePolicy
+from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 from tlm.workload.pools import pools_behind_layers
@@ -77,7 +77,7 @@ def make_plan(
     for layer_plan in plan.layers:
         for producer in layer_plan.producers:
             producer.consumers.append(layer_plan)
-    choose_stores(plan)
+    choose_stores(plan, loaded.energy)
     allocate(plan)
     return plan
 
@@ -132,18 +132,9 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid)
         live=live,
         operand_bits=masks.operand_bits(layer, chip.precision.input),
         norm=None if layer.norm is None else chip.mapping.batch_norm,
-        state=_state(layer, chip),
         repeats=workload.steps if multiplied_once(workload, layer, chip) else 1,
         producers=[plan.layers[source] for source in distinct],
     )
-
-
-def _state(layer: Layer, chip: ChipConfig) -> StatePolicy:
-    """How a layer's state is saved; the last exception that names it wins."""
-    policy = chip.mapping.state
-    for name, exception in chip.mapping.states:
-        policy = exception if name == layer.name else policy
-    return policy
 
 
 def _live(layer: Layer, masks: Masks, chip: ChipConfig) -> Bools:

@@ -16,16 +16,17 @@ from tlm.counts.passes import Layout
 from tlm.counts.walk_count import WeightTile
 from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, source_rows
-from tlm.space.phase import ENGINE_OF_PHASE
+from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Weights
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.residency import product_region
+from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import Sweep
 
 WG_SHARE = 8  # part of the gradient memory for WG's dY where that comes from DRAM
+MASK_SHARE = 4  # part of WG's spike memory for the masks of BP
 
 Place = tuple[str, int]  # engine and core: layers take turns in its buffers
 
@@ -158,23 +159,27 @@ class Streams:
 
     def input_rows(
         self, sweep: tuple[object, ...], layer_plan: LayerPlan, part: Slice, block: Block
-    ) -> Region:
-        """What a block of products newly reads of its sources; ``turn`` tells rounds apart.
+    ) -> tuple[Region, bool]:
+        """What a block of products newly reads of its sources, and whether every panel must.
 
-        Half of the spike memory holds the window of all steps, or else every block reads its own.
-        A frame that all steps share stays from one block of steps to the next.
+        Half of the spike memory holds the window of all steps, or else every block reads its own;
+        where not even these fit, every panel of outputs streams them again. A frame that all steps
+        share stays from one block of steps to the next.
         """
         source, channels = layer_plan.addressed.feeds[0], part.neurons.channels
         read = layer_plan.wanted_input(Region(channels, block.samples, block.rows))
         line = length(read.channels) * length(read.samples) * source.width * source.steps
-        held = self.plan.chip.core.memory.spikes // 2 // (line * layer_plan.operand_bits)
-        if layer_plan.stored.inputs == "memory":
+        line *= layer_plan.operand_bits
+        room = self.plan.chip.core.memory.spikes // 2
+        held = room // line
+        if layer_plan.stored.inputs == "memory" and sweep[0] == Phase.FP:
             held = read.rows[1]
         limit = layer_plan.wanted_input(product_region(layer_plan, part)).rows[1]
         steps = block.steps if source.steps > 1 else 0
         key = (*sweep, part.core, block.samples, steps)
         rows = self._fresh(key, read.rows, held, limit)
-        return Region(read.channels, read.samples, rows)
+        own = line // source.steps * min(length(block.steps), source.steps) * length(read.rows)
+        return Region(read.channels, read.samples, rows), held < length(read.rows) and own > room
 
     def gradient_rows(
         self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block
@@ -200,12 +205,16 @@ class Streams:
     def mask_rows(self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
         """Rows of its sources' output masks that a block of BP newly reads.
 
-        A quarter of the spike memory holds them.
+        A quarter of WG's spike memory holds them; a block's own pass chunk by chunk.
         """
         source = layer_plan.addressed.feeds[0]
         rows = source_rows(layer_plan.layer, block.rows, source.rows)
         line = source.channels * source.width * length(block.samples) * self.plan.steps
-        held = self.plan.chip.core.memory.spikes // 4 // (line * len(layer_plan.addressed.feeds))
+        held = (
+            self.plan.chip.core.memory.spikes
+            // MASK_SHARE
+            // (line * len(layer_plan.addressed.feeds))
+        )
         limit = source_rows(layer_plan.layer, part.input_rows, source.rows)[1]
         key = ("mask", *sweep, part.core, block.samples, block.steps)
         return self._fresh(key, rows, held, limit)

@@ -18,7 +18,7 @@ from tlm.space.phase import Phase
 from tlm.space.region import Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.residency import kept_bits
+from tlm.storage.slice_sizes import kept_bits
 
 STREAM_SHARE = 8  # part of the stage that passes on weights which do not stay (assumed)
 

@@ -109,7 +109,7 @@ def _faster_engine(prepared: PreparedRun, engine: str) -> PreparedRun:
 
 def _larger_memories(prepared: PreparedRun) -> PreparedRun:
     memory = prepared.chip.config.core.memory
-    sizes = {name: FACTOR * bits for name, bits in memory if name != "banks"}
+    sizes = {name: FACTOR * bits for name, bits in memory.sizes.items()}
     memory = memory.model_copy(update=sizes)
     larger = _with(prepared, core=prepared.chip.config.core.model_copy(update={"memory": memory}))
     chip = replace(larger.chip, energy=load_energy(prepared.chip.energy.path, larger.chip.config))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tlm.config.core import Core, EngineConfig, Memory
+from tlm.config.core import Core, EngineConfig
 from tlm.config.tables import sram
 
 _INSTANCES = {"spikes": 2, "weights": 2, "partial_sums": 2, "membrane": 2}
@@ -27,14 +27,9 @@ class CoreMemory:
     engine: str = ""
 
 
-def capacities_bits(memory: Memory) -> dict[str, int]:
-    """The capacity in bits of each memory of a core, by its key."""
-    return {name: bits for name, bits in memory if name != "banks"}
-
-
 def core_memories(core: Core) -> Iterator[CoreMemory]:
     """Every memory of a core, and the copies that single lanes have beside the first."""
-    capacities = capacities_bits(core.memory)
+    capacities = core.memory.sizes
     for name, bits in capacities.items():
         yield CoreMemory(name, bits, _INSTANCES.get(name, 1))
     for name in ("fp", "bp", "wg"):

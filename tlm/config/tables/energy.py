@@ -211,7 +211,7 @@ def _access(entry: _ActionEntry, chip: ChipConfig, words: float, name: str) -> A
 
 def _capacity(named: str, chip: ChipConfig, action: str) -> int:
     """Bits of a memory of the core, or of a capacity with its unit."""
-    known = core_sram.capacities_bits(chip.core.memory)
+    known = chip.core.memory.sizes
     if named in known:
         return known[named]
     try:

@@ -41,7 +41,8 @@ class LayerFacts:
     ``consumers`` of those that read it. ``exact``: batch statistics stand between the product and
     the neurons; ``scaled``: frozen statistics scale the product. ``state`` is how BP gets U.
     ``live`` [T, B] is false where the whole dY is zero and skipped. ``inputs_sent``, ``dS_sent``
-    and ``dY_sent`` say that these data go from core to core, not through DRAM.
+    and ``dY_sent`` say that these data go from core to core, not through DRAM; ``moments_stay``
+    that those of the weights stay in the cores from one mini-batch to the next.
     """
 
     layer: Layer
@@ -55,6 +56,7 @@ class LayerFacts:
     inputs_sent: bool
     dS_sent: bool
     dY_sent: bool
+    moments_stay: bool
     tensors: Sequence[TensorPlace]
     weights: Sequence[TensorPlace]
 
@@ -199,14 +201,21 @@ def _layer_facts(
         consumers=consumers,
         exact=policy == "exact",
         scaled=policy == "frozen",
-        state=dict(chip.mapping.states).get(layer.name, chip.mapping.state),
+        state=_state(layer_plan, chip),
         live=_live(layer, chip, recording),
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
         dS_sent=layer_plan.stored.dS == "memory",
         dY_sent=layer_plan.stored.dY == "memory",
+        moments_stay=layer_plan.stored.moments == "memory",
         tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],
         weights=[_place(key, tensor) for key, tensor in layer_plan.addressed.weights.items()],
     )
+
+
+def _state(layer_plan: LaidOutLayer, chip: ChipConfig) -> str:
+    """How BP gets U: as was asked, or as was planned if that was to be chosen."""
+    asked = dict(chip.mapping.states).get(layer_plan.layer.name, chip.mapping.state)
+    return layer_plan.stored.state if asked == "auto" else asked
 
 
 def _live(layer: Layer, chip: ChipConfig, recording: Recording) -> Bools:

@@ -15,7 +15,7 @@ def tensors_due(job: Facts) -> list[TensorDue]:
         for tensor in facts.tensors:
             due.setdefault(tensor.name, _neuron_tensor(facts, tensor))
         for tensor in facts.weights:
-            due[tensor.name] = _weight_tensor(tensor)
+            due[tensor.name] = _weight_tensor(facts, tensor)
     for tensor in job.tensors:
         due.setdefault(tensor.name, TensorDue(tensor.name, tensor.at, initial=True))
     return sorted(due.values(), key=lambda tensor: tensor.at)
@@ -37,22 +37,24 @@ def _neuron_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     )
 
 
-def _weight_tensor(tensor: TensorPlace) -> TensorDue:
+def _weight_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     """Weights and their moments are there from the start; spilled dW are written, then read.
 
+    Moments that stay in the cores from one mini-batch to the next are not moved at all.
     Elements that are no whole number of bytes are rounded to bytes piece by piece, so that their
     amounts are not known here.
     """
     partial, whole = tensor.key.startswith("dW"), tensor.bits % 8 == 0
     exact = not partial and whole
-    nbytes = tensor.at[1] if exact else 0
+    stays = facts.moments_stay and tensor.key.startswith("moment")
+    nbytes = tensor.at[1] if exact and not stays else 0
     return TensorDue(
         tensor.name,
         tensor.at,
         initial=not partial,
         written=nbytes,
         read=nbytes,
-        exact_writes=exact,
+        exact_writes=exact or stays,
         balanced=partial and whole,
     )
 
@@ -60,8 +62,8 @@ def _weight_tensor(tensor: TensorPlace) -> TensorDue:
 def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
     """How often all of a tensor is written and at least read.
 
-    The gradient unit reads what FP saves, unless it stays in the core. Values of a read-out that
-    was not pooled have the key of spikes too: only later layers read them.
+    The gradient unit reads what FP saves, unless it stays in the core or follows from U. Values of
+    a read-out that was not pooled have the key of spikes too: only later layers read them.
     """
     neuron = facts.layer.neuron is not None
     if key == "carry":
@@ -69,7 +71,7 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
     if key == "Y":
         return 1, 2 + (facts.state == "recompute")
     if key in ("U", "S", "m", "winner") and neuron:
-        return 1, int(facts.state != "keep")
+        return 1, int(facts.state == "spill")
     if key == "need" and not neuron:
         return 1, 1
     return 1, int(key in ("dI", "dY") or key.startswith("dX"))

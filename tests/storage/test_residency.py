@@ -1,0 +1,126 @@
+"""Residency: what stays in the cores fits beside working room, and what pays most comes first."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.program.graphs import broken_laws
+from tests.program.jobs import built, conv, job, linear, loaded_chip
+from tests.reliability.probe import APART, SMALL, chain, residual
+from tlm.errors import MappingError
+from tlm.storage.budget import Budget
+from tlm.storage.candidates import candidates
+
+POOLED = ("spikes", "spike_gradients", "batch_norm", "accumulators", "optimizer", "membrane")
+WHOLE = 1 << 10
+SIZES = tuple(f"core.memory.{name}=1 Kib" for name in POOLED[1:4])
+
+
+def networked():
+    """A convolution, a strided one, and a linear layer."""
+    first = conv((4, 8, 8), 20, 3, padding=1, pool=2)
+    return job(first, conv(first.pooled_shape, 24, 3, padding=1), linear(384, 10), batch=3)
+
+
+def in_dram(plan, kind):
+    """The layers one of whose tensors of a kind goes through DRAM."""
+    return [lp.layer.index for lp in plan.layers if kind in lp.addressed.tensors]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(POOLED), st.integers(0, WHOLE), st.integers(0, 4),
+                  st.integers(0, 4)),
+        max_size=30,
+    ),
+    st.booleans(),
+    st.sampled_from(["pool", "separate"]),
+)  # fmt: skip
+def test_no_turn_holds_more_than_there_is_room_for(claims, at_once, sharing):
+    """Whatever is asked for in whatever order: what is taken fits at every turn."""
+    chip = loaded_chip(*SIZES, f"core.memory.sharing={sharing}").config
+    budget, held = Budget(chip, at_once), Counter()
+    for memory, bits, first, turns in claims:
+        if budget.take(memory, {0: bits}, range(first, first + turns)):
+            place = "pool" if sharing == "pool" else memory
+            for turn in range(1) if at_once else range(first, first + turns):
+                held[place, turn] += bits
+    for (place, _), bits in held.items():
+        assert bits <= budget.room(POOLED[0] if place == "pool" else place)
+
+
+def test_a_pool_has_the_published_total_less_working_room():
+    """Of 55 Mib and 256 Kib, engines work in 3/2 spike, two U and a dY memory, and two pieces."""
+    kib = 1024
+    total = (2 * 256 + 2 * 1024 + 4 * 1024 + 48 * 1024) * kib
+    working = (3 * 128 + 2 * 1024 + 1024) * kib + 2 * 2048 * (16 + 2 * 32)
+    assert Budget(loaded_chip().config, False).room("optimizer") == total - working
+
+
+def test_all_of_a_small_job_stays_in_a_pool():
+    """Nothing is saved in DRAM for BP, no moment moves; the laws hold."""
+    plan, program = built(*networked())
+    assert all(lp.state == "keep" for lp in plan.layers)
+    assert all(lp.stored.moments == lp.stored.dW == "memory" for lp in plan.layers)
+    assert in_dram(plan, "U") == []
+    moments = [
+        tensor.address for tensor in plan.addresses.tensors.values() if "moment" in tensor.name
+    ]
+    touched = {run[0] for tile in program.all_tiles() for run in (*tile.reads, *tile.writes)}
+    assert moments
+    assert touched.isdisjoint(moments)
+    assert broken_laws(plan, program)[0] == []
+
+
+def test_memories_apart_keep_only_their_own_kind():
+    """State has half of U's memory, though that of the optimizer is empty."""
+    plan, _ = built(*networked(), *APART, "mapping.state=auto", "core.memory.membrane=4 Kib")
+    assert in_dram(plan, "U")
+    plan, _ = built(*networked(), "core.memory.membrane=4 Kib")
+    assert in_dram(plan, "U") == []
+
+
+def test_what_saves_most_for_a_bit_comes_first():
+    """A pool has room for a part of all: the candidate that is worth most is in it."""
+    tight = (*SMALL, "core.memory.optimizer=380 Kib", *SIZES)
+    plan, _ = built(residual(), residual().load(0), *tight)
+    kinds = ("inputs", "dS", "Y", "dW", "moments")
+    by_kind = {(c.layer, c.kind): c for c in candidates(plan) if c.kind in kinds}
+    stays = {key: getattr(plan.layers[key[0]].stored, key[1]) == "memory" for key in by_kind}
+    assert set(stays.values()) == {True, False}
+    best = max(by_kind.values(), key=lambda c: c.worth)
+    assert stays[best.layer, best.kind]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    optimizer=st.sampled_from([1, 330, 360, 400, 600, 2000]),
+    spikes=st.sampled_from([4, 16, 256]),
+    sharing=st.sampled_from(["pool", "separate"]),
+    state=st.sampled_from(["auto", "spill", "recompute"]),
+    parameters=st.sampled_from(["auto", "spill"]),
+    normed=st.booleans(),
+)
+def test_any_size_of_the_memories_keeps_every_law(
+    optimizer, spikes, sharing, state, parameters, normed
+):
+    """From all in DRAM to all in the cores."""
+    overrides = (
+        *SMALL, *SIZES, f"core.memory.optimizer={optimizer} Kib",
+        f"core.memory.spikes={spikes} Kib", f"core.memory.sharing={sharing}",
+        f"mapping.state={state}", f"mapping.parameters={parameters}",
+    )  # fmt: skip
+    drawn = residual() if normed else chain()
+    plan, program = built(drawn, drawn.load(0), *overrides)
+    assert broken_laws(plan, program, *overrides)[0] == []
+
+
+def test_state_that_was_to_be_kept_and_does_not_fit():
+    """The line says where, how much of what, and what to do."""
+    tight = ("cores=1", "mapping.state=keep", "core.memory.optimizer=1 Kib", *SIZES)
+    with pytest.raises(MappingError, match=r"layer conv1: state kept on core 0 needs \d+ bit"):
+        built(*networked(), *tight, "core.memory.spikes=8 Kib")

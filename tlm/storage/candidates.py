@@ -1,0 +1,136 @@
+"""Candidates: what of a layer could stay in the cores, for how long, and what that would save.
+
+A tensor lives from the turn of its first write to that of its last read. Turns are FP layer by
+layer, then BP and WG layer by layer back, in which WG may be a layer behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from tlm.placement.slice_bits import input_bits
+from tlm.space.region import length
+from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.slice_sizes import FLAGS, arriving_bits, currents_bits, partial_bits, state_bits
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A tensor of a layer that could stay: ``kind`` is its name among the layer's stores.
+
+    ``memory`` is where data of its kind stay in a core, ``bits`` are by core, over ``turns``;
+    ``saved`` are the bits that DRAM need not move then.
+    """
+
+    kind: str
+    layer: int
+    memory: str
+    bits: dict[int, int]
+    turns: range
+    saved: int
+
+    @property
+    def worth(self) -> float:
+        """Bits saved for a bit held over a turn."""
+        return self.saved / max(1, sum(self.bits.values()) * len(self.turns))
+
+
+def candidates(plan: Plan) -> Iterator[Candidate]:
+    """All that could stay."""
+    for layer_plan in plan.layers:
+        if layer_plan.producers:
+            yield _inputs(plan, layer_plan)
+        if layer_plan.consumers:
+            yield _arriving(plan, layer_plan)
+        if layer_plan.exact:
+            yield _currents(plan, layer_plan)
+        yield _dW(plan, layer_plan)
+        if layer_plan.layer.neuron is not None:
+            yield state(plan, layer_plan)
+            if plan.schedule.by_step:
+                yield _carry(plan, layer_plan)
+        if plan.workload.optimizer == "adam" and plan.chip.mapping.parameters == "auto":
+            yield _moments(plan, layer_plan)
+
+
+def _back(plan: Plan, layer_plan: LayerPlan) -> int:
+    """The turn of BP and WG of a layer."""
+    return 2 * len(plan.layers) - 1 - layer_plan.layer.index
+
+
+def _pairs(plan: Plan) -> int:
+    """(sample, step) pairs of the mini-batch."""
+    return plan.workload.batch * plan.steps
+
+
+def _inputs(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """Inputs come while the producers run and stay until FP has read them."""
+    bits, saved = {}, 0
+    for part in layer_plan.cut.slices:
+        shape = (plan.steps, layer_plan.operand_bits)
+        held = plan.schedule.held_samples(part)
+        bits[part.core] = input_bits(layer_plan.layer, part, held, *shape)
+        saved += input_bits(layer_plan.layer, part, length(part.neurons.samples), *shape)
+    index = layer_plan.layer.index
+    first = min(producer.layer.index for producer in layer_plan.producers)
+    return Candidate("inputs", index, "spikes", bits, range(first, index + 1), saved)
+
+
+def _arriving(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """Partial dS come while the readers run; through DRAM each would be written and read."""
+    bits = {part.core: arriving_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
+    each = prod(layer_plan.layer.pooled_shape) * _pairs(plan)
+    widths = sum(reader.cut.split.k * partial_bits(plan, reader) for reader in layer_plan.consumers)
+    turns = range(_back(plan, layer_plan.consumers[-1]), _back(plan, layer_plan) + 1)
+    saved = 2 * each * widths
+    return Candidate("dS", layer_plan.layer.index, "spike_gradients", bits, turns, saved)
+
+
+def _currents(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """Y (written, read by NORM and NORM_GRAD) and dL/dI (written, read) wait for statistics."""
+    bits = {part.core: currents_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
+    products = prod(layer_plan.layer.product_shape) * _pairs(plan)
+    neurons = prod(layer_plan.layer.out_shape) * _pairs(plan)
+    saved = 3 * products * plan.chip.precision.membrane
+    saved += 2 * neurons * plan.chip.precision.gradient
+    index = layer_plan.layer.index
+    turns = range(index, _back(plan, layer_plan) + 1)
+    return Candidate("Y", index, "batch_norm", bits, turns, saved)
+
+
+def _dW(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """dW stays until the update, which follows WG of the layer below."""
+    width = plan.chip.precision.partial_sum
+    bits = {part.core: layer_plan.weight_count(part) * width for part in layer_plan.cut.slices}
+    first = _back(plan, layer_plan)
+    turns = range(first, min(first + 2, 2 * len(plan.layers)))
+    saved = 2 * sum(bits.values())
+    return Candidate("dW", layer_plan.layer.index, "accumulators", bits, turns, saved)
+
+
+def state(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """U (written, read), S and m (written for others anyway, read) stay until the gradient unit."""
+    bits = {part.core: state_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
+    neurons = prod(layer_plan.layer.out_shape) * _pairs(plan)
+    saved = neurons * (2 * plan.chip.precision.membrane + FLAGS)
+    index = layer_plan.layer.index
+    turns = range(index, _back(plan, layer_plan) + 1)
+    return Candidate("state", index, "membrane", bits, turns, saved)
+
+
+def _carry(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """U waits from a step of a wavefront to the next; through DRAM it is written and read."""
+    width = layer_plan.layer.out_shape[2] * plan.chip.precision.membrane
+    bits = {part.core: part.neurons.size * width for part in layer_plan.cut.slices}
+    index, saved = layer_plan.layer.index, 2 * (plan.steps - 1) * sum(bits.values())
+    return Candidate("U", index, "carry", bits, range(index, index + 1), saved)
+
+
+def _moments(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """The moments of the weights stay for good; through DRAM they come and go in every update."""
+    each = 2 * plan.chip.precision.optimizer
+    bits = {part.core: length(layer_plan.share(part)) * each for part in layer_plan.cut.slices}
+    turns, saved = range(2 * len(plan.layers)), 2 * sum(bits.values())
+    return Candidate("moments", layer_plan.layer.index, "optimizer", bits, turns, saved)

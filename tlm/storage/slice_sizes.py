@@ -1,0 +1,67 @@
+"""Sizes of what a slice makes and keeps, in bits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tlm.space.geometry import product_rows
+from tlm.space.region import Region, Slice, length
+from tlm.storage.plan import LayerPlan, Plan
+
+FLAGS = 2  # bits of S and m of a neuron, beside its U
+
+
+def product_region(layer_plan: LayerPlan, part: Slice) -> Region:
+    """The products a slice computes."""
+    rows = product_rows(layer_plan.layer, part.neurons.rows)
+    return Region(part.neurons.channels, part.neurons.samples, rows)
+
+
+def currents_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
+    """Y and dL/dI of all samples and steps: what batch statistics make wait."""
+    values = product_region(layer_plan, part).size * layer_plan.width * plan.steps
+    return values * (plan.chip.precision.membrane + plan.chip.precision.gradient)
+
+
+def arriving_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
+    """All partial dS of a slice: they wait for the last, to be added in fixed order.
+
+    Where BP skips outputs only needed elements come; FP has told the owner how many that are.
+    """
+    at = layer_plan.pooled(part.neurons)
+    engine = plan.chip.core.engines.bp
+    samples, held = length(at.samples), plan.schedule.held_samples(part)
+    each = np.full(samples, at.size // samples * layer_plan.layer.pooled_shape[2] * plan.steps)
+    if engine.mode != "dense" and engine.skip_outputs:
+        need = layer_plan.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
+        each = np.count_nonzero(need, axis=(0, 2, 3, 4))
+    elements = int(np.sort(each)[-held:].sum())
+    return elements * sum(
+        reader.cut.split.k * partial_bits(plan, reader) for reader in layer_plan.consumers
+    )
+
+
+def partial_bits(plan: Plan, reader: LayerPlan) -> int:
+    """Width of the dX a layer returns: a partial sum if others are added to it."""
+    precision = plan.chip.precision
+    return precision.partial_sum if reader.cut.split.k > 1 else precision.gradient
+
+
+def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
+    """U, S and m of a slice, all steps of the samples that are on the chip at a time."""
+    neurons = part.neurons.size * layer_plan.layer.out_shape[2] * plan.steps
+    neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
+    return neurons * (plan.chip.precision.membrane + FLAGS)
+
+
+def kept_bits(plan: Plan, core: int) -> int:
+    """Bits of a core's U memory that hold state kept from FP to BP; in a pool it lies elsewhere."""
+    if plan.chip.core.memory.sharing == "pool":
+        return 0
+    return sum(
+        state_bits(plan, layer_plan, part)
+        for layer_plan in plan.layers
+        if layer_plan.state == "keep"
+        for part in layer_plan.cut.slices
+        if part.core == core
+    )

@@ -7,7 +7,7 @@ from math import gcd
 from tlm.errors import MappingError
 from tlm.storage.address import Tensor, Weights
 from tlm.storage.plan import LayerPlan, LayerTensors, Plan
-from tlm.storage.slice_sizes import partial_bits
+from tlm.storage.slice_sizes import partial_bits, winner_bits
 from tlm.workload.model import Layer, Shape3
 
 
@@ -41,12 +41,14 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     shapes: dict[str, tuple[Shape3, int]] = {}
     if layer_plan.exact and layer_plan.stored.Y == "dram":
         shapes["Y"] = (layer.product_shape, precision.membrane)
+    spilled = layer_plan.state == "spill"
     if layer.neuron is not None:
-        if layer_plan.state == "spill":
+        if spilled:
             shapes["U"] = (layer.out_shape, precision.membrane)
-        shapes |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
-    if layer.current_pool is not None and layer.current_pool.kind == "max":
-        shapes["winner"] = (layer.out_shape, (layer.current_pool.size**2 - 1).bit_length())
+        if spilled or (layer_plan.consumers and layer.pool is None):  # readers of S and m
+            shapes |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
+    if winner_bits(layer) and (spilled or layer.neuron is None):
+        shapes["winner"] = (layer.out_shape, winner_bits(layer))
     # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
     read_back = plan.schedule.by_step and layer_plan.state == "spill"
     if layer_plan.stored.U == "dram" and layer.neuron is not None and not read_back:
@@ -61,18 +63,14 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     if layer.neuron is None:
         _values(plan, layer_plan)
         return
-    layer_plan.addressed.tensors["spikes"], layer_plan.addressed.tensors["need"] = (
-        layer_plan.addressed.tensors["S"],
-        layer_plan.addressed.tensors["m"],
-    )
-    if layer.pool is not None:
-        spikes = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
-        shape = layer.pooled_shape
-        layer_plan.addressed.tensors["spikes"] = _tensor(
-            plan, f"{name}.S_pooled", shape, plan.steps, spikes, group
-        )
-        layer_plan.addressed.tensors["need"] = _tensor(
-            plan, f"{name}.m_pooled", shape, plan.steps, 1, group
+    tensors = layer_plan.addressed.tensors
+    if layer.pool is None:
+        tensors["spikes"], tensors["need"] = tensors["S"], tensors["m"]
+        return
+    width = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
+    for key, suffix, bits in (("spikes", "S_pooled", width), ("need", "m_pooled", 1)):
+        tensors[key] = _tensor(
+            plan, f"{name}.{suffix}", layer.pooled_shape, plan.steps, bits, group
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from tlm.space.geometry import product_rows
 from tlm.space.region import Region, Slice, length
 from tlm.storage.plan import LayerPlan, Plan
+from tlm.workload.model import Layer
 
 FLAGS = 2  # bits of S and m of a neuron, beside its U
 
@@ -48,10 +49,16 @@ def partial_bits(plan: Plan, reader: LayerPlan) -> int:
 
 
 def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
-    """U, S and m of a slice, all steps of the samples that are on the chip at a time."""
+    """U, S, m and winners of a slice, all steps of the samples that are on the chip at a time."""
     neurons = part.neurons.size * layer_plan.layer.out_shape[2] * plan.steps
     neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
-    return neurons * (plan.chip.precision.membrane + FLAGS)
+    return neurons * (plan.chip.precision.membrane + FLAGS + winner_bits(layer_plan.layer))
+
+
+def winner_bits(layer: Layer) -> int:
+    """Bits that say which current of its window a neuron took."""
+    pool = layer.current_pool
+    return (pool.size**2 - 1).bit_length() if pool is not None and pool.kind == "max" else 0
 
 
 def kept_bits(plan: Plan, core: int) -> int:

@@ -8,7 +8,7 @@ from tlm_analysis.replay import TRUSTED_ERROR
 
 from tlm.cli.explanation import Explanation
 from tlm.cli.tables import ScreenTable, console
-from tlm.quantity_text import time_text
+from tlm.quantity_text import nbytes_text, time_text
 
 NAMES = {
     "fp": "FP engines",
@@ -43,6 +43,9 @@ def show(explanation: Explanation) -> None:
     out.print(_what_ifs(explanation))
     out.print()
     out.print(_verdict(explanation))
+    if explanation.rereads:
+        out.print()
+        out.print(_rereads(explanation))
 
 
 def _path(path: CriticalPath) -> ScreenTable:
@@ -76,6 +79,24 @@ def _what_ifs(explanation: Explanation) -> ScreenTable:
             inside = "yes" if estimate.holds(gain) else "NO"
             cells += [f"{gain:.1%}", inside, f"{explanation.energy[estimate.resource]:+.1%}"]
         table.add_row(*cells)
+    return table
+
+
+def _rereads(explanation: Explanation) -> ScreenTable:
+    """Tensors that are read from DRAM more than once, and why."""
+    table = ScreenTable(
+        "DRAM bytes read more than once",
+        *("tensor", "phase", "layer", "read", "needed", "by cores", "by one core", "because"),
+        keys=3,
+        prose=("because",),
+    )
+    for row in explanation.rereads:
+        table.add_row(
+            *(row.tensor, row.phase.upper(), row.layer),
+            *(nbytes_text(row.nbytes), nbytes_text(row.needed)),
+            *(f"{row.over_cores:.2f} x", f"{row.over_time:.2f} x"),
+            "; ".join(row.causes),
+        )
     return table
 
 

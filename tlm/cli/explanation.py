@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tlm.running.preparation import PreparedRun
 from tlm.running.repeat import prepare_recorded
 from tlm.space.phase import ENGINES
 from tlm.studies.relief import RESOURCES, knob, relieve, simulate
+from tlm.studies.rereads import Reread, rereads
 
 Step = Callable[[str], None]
 """Called before each step with its name."""
@@ -31,7 +32,8 @@ class Explanation:
     ``path`` is None where the trace, as ``partial`` says, holds a part of the run only.
     ``replay_error`` is how far the replay misses the run's own time, as a share of it.
     ``measured`` and ``energy`` are the saved share of time and the change of energy by resource;
-    both are empty if nothing was run.
+    both are empty if nothing was run. ``rereads`` are the tensors of which most DRAM
+    bytes are read more than once, and why.
     """
 
     run: RunDir
@@ -41,6 +43,7 @@ class Explanation:
     replay_error: float
     measured: dict[str, float]
     energy: dict[str, float]
+    rereads: list[Reread]
 
     @property
     def confirmed(self) -> bool:
@@ -70,6 +73,7 @@ class Explanation:
             "partial_trace": self.partial,
             "replay_error": self.replay_error,
             "what_if": relief,
+            "rereads": [asdict(row) for row in self.rereads],
             **({"confirmed": self.confirmed} if self.measured else {}),
         }
 
@@ -97,7 +101,8 @@ def explanation(run_dir: Path, workload: str | None, verify: bool) -> Explanatio
     with steps_bar("explain", 2 * steps if verify else steps) as step:
         estimates, replay_error = _estimates(prepared, recorded_ps, step)
         measured, energy = _measured(prepared, recorded_ps, step) if verify else ({}, {})
-    return Explanation(run, path, partial, estimates, replay_error, measured, energy)
+    repeated = rereads(prepared, prepared.program)
+    return Explanation(run, path, partial, estimates, replay_error, measured, energy, repeated)
 
 
 def _estimates(

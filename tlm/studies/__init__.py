@@ -1,6 +1,7 @@
-"""Questions that take more than one run.
+"""Questions about a run, most of which take further runs.
 
 - ``relief``: what would be gained by twice as much of one resource.
+- ``rereads``: what a run reads from DRAM more than once, and why (``reread_causes``).
 - ``counterfactual``: the same job dense, as an ANN, and at other spike rates.
 - ``reference_layer``: TFLOPS/W of the engines on one dense layer.
 

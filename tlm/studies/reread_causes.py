@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlm.config.units import show_bits
 from tlm.space.phase import Phase
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.residency import product_region
+from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import backward_sweeps, forward_sweeps
 
 INPUTS = ("S", "A", "X")  # what FP and WG read of a layer's sources

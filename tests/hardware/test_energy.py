@@ -207,12 +207,14 @@ def test_every_sum_that_travels_passes_the_accumulators():
 
     Counted by the bytes on their way: a sum is 4 B.
     """
-    _, program = built(
+    plan, program = built(
         *small_job(), "mapping.split=batch", "cores=4", "precision.partial_sum=32 bit"
     )
     sent = sum(message.nbytes for t in tiles_of(program, Phase.REDUCE) for message in t.messages)
     convolution, linear_layer = 20 * 20 * 9, 320 * 10
-    assert sent // 4 == 3 * convolution  # four cores share the samples of the first layer
+    replicas = [len(layer_plan.cut.slices) for layer_plan in plan.layers]
+    assert replicas[0] == 4
+    assert sent // 4 == 3 * convolution + (replicas[1] - 1) * linear_layer
     energy = Counter()
     for phase in (Phase.REDUCE, Phase.UPDATE):
         for tile in tiles_of(program, phase):

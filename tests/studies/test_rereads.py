@@ -50,7 +50,8 @@ def test_spikes_of_channels_that_are_cut():
 def test_what_comes_again_for_every_block():
     """With little room a core fetches its weights for every block, and U carried between them."""
     little = ("weights=8 Kib", "membrane=8 Kib", "partial_sums=4 Kib")
-    listed = rows("mapping.split=k", *(f"core.memory.{size}" for size in little))
+    sizes = (f"core.memory.{size}" for size in little)
+    listed = rows("mapping.split=k", "mapping.static_input=every_step", *sizes)
     weights = row_of(listed, "W", "bp", "conv1")
     assert (weights.over_cores, weights.over_time) == (1, 12)
     assert "comes again for every block of positions" in weights.causes[0]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import errno
+import functools
 import io
 import itertools
 import os
@@ -44,7 +45,8 @@ WAYS: dict[str, Callable[[], BaseException]] = {
     "no memory": MemoryError,
 }
 NO_ARRAY = "no memory for an array"
-ALLOCATIONS = 150  # of a run's arrays, evenly spread, that find no memory
+ALLOCATIONS = 100  # of the arrays of a run or a report, evenly spread, that find no memory
+PROGRESS = 100  # calls between two lines that say how far it is
 CODES = {"no room": (0, 6), "device error": (0, 2, 6), "no memory": (0, 5), NO_ARRAY: (0, 5)}
 STATUSES = {0: ("ok",), 2: ("error", "killed"), 5: ("out-of-memory", "killed", "ok"),
             6: ("disk-full", "killed")}  # fmt: skip
@@ -209,35 +211,39 @@ def _step(way: str, count: int) -> int:
     return max(1, count // ALLOCATIONS) if way == NO_ARRAY else 1
 
 
+def run_faults(folder: Path, every: int) -> Iterator[tuple[str, list[str]]]:
+    """How every n-th failed call of a run ends, and what is wrong then; after them, of a report."""
+    job = chain()
+    path = write_workload(replace(job, path=folder / "job.h5"), [job.load(0)]).path
+    command = ["run", str(path), *(word for text in SMALL for word in ("--set", text))]
+    errors, names = folder / "errors", dict[tuple[str, str], list[str]]()
+    for level, way in itertools.product(("transaction", "phase"), CODES):
+        words = [*command, "--trace", level, "--out", str(folder / f"{level}, {way}")]
+        code, names[level, way] = child(words, -1, way, errors)
+        assert code == 0, errors.read_text()
+    for index, (level, way, number) in enumerate(cases(names, every)):
+        out = folder / f"{index}"
+        code, _ = child([*command, "--trace", level, "--out", str(out)], number, way, errors)
+        whole = folder / f"{level}, {way}"
+        wrong = faults_after(code, way, errors.read_text(), out, whole)
+        status = read_manifest(out)["status"] if (out / MANIFEST).exists() else "no run"
+        call = f"{level}, call {number} ({names[level, way][number]}), {way}"
+        yield f"{way}: {status}, exit code {code}", [f"{call}: {text}" for text in wrong]
+    for wrong in report_faults(folder / f"transaction, {NO_ARRAY}", every):
+        yield f"report, {NO_ARRAY}: one line, or whole", wrong
+
+
 def run(every: int = 1, show: Callable[[str], object] = print) -> Counter[str]:
     """Let every n-th call fail; returns how often each end came, and ``fault``."""
     found = Counter[str]()
     chunks = mock.patch.object(schema, "CHUNK_ROWS", CHUNK_ROWS)
     with chunks, tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        job = chain()
-        path = write_workload(replace(job, path=folder / "job.h5"), [job.load(0)]).path
-        command = ["run", str(path), *(word for text in SMALL for word in ("--set", text))]
-        errors, names = folder / "errors", dict[tuple[str, str], list[str]]()
-        for level, way in itertools.product(("transaction", "phase"), CODES):
-            words = [*command, "--trace", level, "--out", str(folder / f"{level}, {way}")]
-            code, names[level, way] = child(words, -1, way, errors)
-            assert code == 0, errors.read_text()
-        for index, (level, way, number) in enumerate(cases(names, every)):
-            out = folder / f"{index}"
-            words = [*command, "--trace", level, "--out", str(out)]
-            code, _ = child(words, number, way, errors)
-            whole = folder / f"{level}, {way}"
-            wrong = faults_after(code, way, errors.read_text(), out, whole)
-            status = read_manifest(out)["status"] if (out / MANIFEST).exists() else "no run"
-            found["fault" if wrong else f"{way}: {status}, exit code {code}"] += 1
+        for end, wrong in run_faults(Path(temporary), every):
+            found["fault" if wrong else end] += 1
             for text in wrong:
-                text = re.sub(re.escape(temporary), "", text)
-                show(f"{level}, call {number} ({names[level, way][number]}), {way}: {text}")
-        for wrong in report_faults(folder / f"transaction, {NO_ARRAY}", every):
-            found["fault" if wrong else f"report, {NO_ARRAY}: one line, or whole"] += 1
-            for text in wrong:
-                show(text)
+                show(re.sub(re.escape(temporary), "", text))
+            if found.total() % PROGRESS == 0:
+                show(f"{found.total()} calls, {found['fault']} of them wrong")
     return found
 
 
@@ -245,6 +251,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="of all calls, every n-th")
     options = parser.parse_args()
-    result = run(options.every)
+    result = run(options.every, functools.partial(print, flush=True))
     print(f"{result.total()} calls: " + ", ".join(f"{n} {word}" for word, n in result.items()))
     sys.exit(bool(result["fault"]))

@@ -18,8 +18,11 @@ from tlm.laws.check import Check
 
 LONG_AGO = -(1 << 62)  # ps
 NO_ROW = -1
-FIRST = 200  # commands of all other intervals
+FIRST = 100  # commands of all other intervals
 ACTIVATES_IN_WINDOW = 4  # of tFAW
+COLUMNS = (DramCommand.READ, DramCommand.WRITE)
+
+Limit = tuple[str, int]  # a rule, and the earliest time in ps that it allows
 
 
 def dram_commands(chip: Chip) -> Iterator[Check]:
@@ -66,6 +69,13 @@ class DeviceState:
         }
         edge = timing.activate_edge_clk or timing.activate_clk
         self._second_activate = (timing.activate_clk - edge) * timing.tck_ps  # ACT-2 of LPDDR5
+        clocks = dict.fromkeys(DramCommand, timing.precharge_clk)
+        clocks |= {DramCommand.ACTIVATE: edge} | dict.fromkeys(COLUMNS, timing.column_clk)
+        self._counted_after = {kind: (n - 1) * timing.tck_ps for kind, n in clocks.items()}
+        self._data_after = {  # from a column command to the first beat of its data
+            DramCommand.READ: self.ps["cl_clk"] + self.ps["dqsck_clk"],
+            DramCommand.WRITE: self.ps["cwl_clk"],
+        }
         self.banks = [_BankState() for _ in range(timing.banks)]
         self.group_last = [dict.fromkeys(DramCommand, LONG_AGO) for _ in range(timing.bank_groups)]
         self.last = dict.fromkeys(DramCommand, LONG_AGO)
@@ -74,33 +84,30 @@ class DeviceState:
 
     def counted(self, issued: IssuedCommand) -> IssuedCommand:
         """The command at the clock of it that the data sheet's parameters count from and to."""
-        timing, command = self.timing, issued.command
-        if command == DramCommand.ACTIVATE:
-            clocks = timing.activate_edge_clk or timing.activate_clk
-        elif command in (DramCommand.READ, DramCommand.WRITE):
-            clocks = timing.column_clk
-        else:
-            clocks = timing.precharge_clk
-        return issued._replace(time=issued.time + (clocks - 1) * timing.tck_ps)
+        time, command, bank, row = issued
+        return IssuedCommand(time + self._counted_after[command], command, bank, row)
 
-    def legal_from(self, issued: IssuedCommand) -> Iterator[tuple[str, int]]:
-        """(Rule, earliest legal time) of a command; never, where the bank is in the wrong state."""
-        command = issued.command
-        after_refresh = self.last[DramCommand.REFRESH] + self.ps["trfc_clk"]
-        yield "tRFC", after_refresh
-        yield "clock", issued.time + issued.time % self.timing.tck_ps
-        if command == DramCommand.ACTIVATE:
-            yield from self._activate(issued.bank)
-        elif command in (DramCommand.READ, DramCommand.WRITE):
-            yield from self._column(issued)
+    def legal_from(self, issued: IssuedCommand) -> list[Limit]:
+        """Earliest legal times of a command; never, where the bank is in the wrong state."""
+        command, time = issued.command, issued.time
+        if command in COLUMNS:
+            limits = self._column(issued)
+        elif command == DramCommand.ACTIVATE:
+            limits = self._activate(issued.bank)
         elif command == DramCommand.PRECHARGE:
-            yield from self._precharge(self.banks[issued.bank])
+            limits = self._precharge(self.banks[issued.bank])
         elif command == DramCommand.PRECHARGE_ALL:
-            for bank in self.banks:
-                if bank.row != NO_ROW:
-                    yield from self._precharge(bank)
+            limits = [
+                limit
+                for bank in self.banks
+                if bank.row != NO_ROW
+                for limit in self._precharge(bank)
+            ]
         else:
-            yield from self._refresh()
+            limits = self._refresh()
+        limits.append(("tRFC", self.last[DramCommand.REFRESH] + self.ps["trfc_clk"]))
+        limits.append(("clock", time + time % self.timing.tck_ps))
+        return limits
 
     def take(self, issued: IssuedCommand) -> None:
         """Remember a command."""
@@ -120,59 +127,61 @@ class DeviceState:
         elif command == DramCommand.PRECHARGE:
             bank.row = NO_ROW
         else:
-            self.data_until = self._data_from(issued) + self.ps["burst_clk"]
+            self.data_until = time + self._data_after[command] + self.ps["burst_clk"]
 
-    def _activate(self, index: int) -> Iterator[tuple[str, int]]:
+    def _activate(self, index: int) -> list[Limit]:
         ps, bank, group = self.ps, self.banks[index], self.group_last[self._group(index)]
-        yield "open row", never_if(bank.row != NO_ROW)
-        yield "tRC", bank.last[DramCommand.ACTIVATE] + ps["trc_clk"]
-        yield "tRP", bank.last[DramCommand.PRECHARGE] + ps["trp_clk"]
-        yield "tRRD_S", self.last[DramCommand.ACTIVATE] + ps["trrd_s_clk"]
-        yield "tRRD_L", group[DramCommand.ACTIVATE] + ps["trrd_l_clk"]
+        limits = [
+            ("open row", never_if(bank.row != NO_ROW)),
+            ("tRC", bank.last[DramCommand.ACTIVATE] + ps["trc_clk"]),
+            ("tRP", bank.last[DramCommand.PRECHARGE] + ps["trp_clk"]),
+            ("tRRD_S", self.last[DramCommand.ACTIVATE] + ps["trrd_s_clk"]),
+            ("tRRD_L", group[DramCommand.ACTIVATE] + ps["trrd_l_clk"]),
+        ]
         if len(self.activates) == ACTIVATES_IN_WINDOW:
-            yield "tFAW", self.activates[0] + ps["tfaw_clk"]
+            limits.append(("tFAW", self.activates[0] + ps["tfaw_clk"]))
+        return limits
 
-    def _column(self, issued: IssuedCommand) -> Iterator[tuple[str, int]]:
-        ps, bank = self.ps, self.banks[issued.bank]
-        group, command = self.group_last[self._group(issued.bank)], issued.command
-        yield "other row", never_if(bank.row != issued.row)
+    def _column(self, issued: IssuedCommand) -> list[Limit]:
+        ps, bank, command = self.ps, self.banks[issued.bank], issued.command
+        last, group = self.last, self.group_last[self._group(issued.bank)]
         opened = bank.last[DramCommand.ACTIVATE] + self._second_activate
-        yield "tRCD", opened + ps["trcd_clk"]
-        yield "tCCD_S", self.last[command] + ps["tccd_s_clk"]
-        yield "tCCD_L", group[command] + ps["tccd_l_clk"]
+        limits = [
+            ("other row", never_if(bank.row != issued.row)),
+            ("tRCD", opened + ps["trcd_clk"]),
+            ("tCCD_S", last[command] + ps["tccd_s_clk"]),
+            ("tCCD_L", group[command] + ps["tccd_l_clk"]),
+            ("data bus", self.data_until - self._data_after[command]),
+        ]
         if command == DramCommand.WRITE:
-            yield "tRTW", self.last[DramCommand.READ] + ps["trtw_clk"]
+            limits.append(("tRTW", last[DramCommand.READ] + ps["trtw_clk"]))
         else:
-            yield "tWTR_S", self._written(self.last) + ps["twtr_s_clk"]
-            yield "tWTR_L", self._written(group) + ps["twtr_l_clk"]
-        lead = self._data_from(issued) - issued.time
-        yield "data bus", self.data_until - lead
+            limits.append(("tWTR_S", self._written(last) + ps["twtr_s_clk"]))
+            limits.append(("tWTR_L", self._written(group) + ps["twtr_l_clk"]))
+        return limits
 
-    def _precharge(self, bank: _BankState) -> Iterator[tuple[str, int]]:
+    def _precharge(self, bank: _BankState) -> list[Limit]:
         ps = self.ps
-        yield "closed row", never_if(bank.row == NO_ROW)
-        yield "tRAS", bank.last[DramCommand.ACTIVATE] + ps["tras_clk"]
-        yield "tRTP", bank.last[DramCommand.READ] + ps["trtp_clk"]
-        yield "tWR", self._written(bank.last) + ps["twr_clk"]
+        return [
+            ("closed row", never_if(bank.row == NO_ROW)),
+            ("tRAS", bank.last[DramCommand.ACTIVATE] + ps["tras_clk"]),
+            ("tRTP", bank.last[DramCommand.READ] + ps["trtp_clk"]),
+            ("tWR", self._written(bank.last) + ps["twr_clk"]),
+        ]
 
-    def _refresh(self) -> Iterator[tuple[str, int]]:
+    def _refresh(self) -> list[Limit]:
         ps = self.ps
+        all_banks = ("tRP of all banks", self.last[DramCommand.PRECHARGE_ALL] + ps["trp_all_clk"])
+        limits = [all_banks]
         for bank in self.banks:
-            yield "open row", never_if(bank.row != NO_ROW)
-            yield "tRP", bank.last[DramCommand.PRECHARGE] + ps["trp_clk"]
-        yield "tRP of all banks", self.last[DramCommand.PRECHARGE_ALL] + ps["trp_all_clk"]
+            limits.append(("open row", never_if(bank.row != NO_ROW)))
+            limits.append(("tRP", bank.last[DramCommand.PRECHARGE] + ps["trp_clk"]))
+        return limits
 
     def _written(self, last: dict[DramCommand, int]) -> int:
         """When the last write's data had been taken in."""
         ps = self.ps
         return last[DramCommand.WRITE] + ps["cwl_clk"] + ps["wr_extra_clk"] + ps["burst_clk"]
-
-    def _data_from(self, issued: IssuedCommand) -> int:
-        """When a column command's first data beat is on the bus."""
-        ps = self.ps
-        if issued.command == DramCommand.READ:
-            return issued.time + ps["cl_clk"] + ps["dqsck_clk"]
-        return issued.time + ps["cwl_clk"]
 
     def _group(self, bank: int) -> int:
         return bank // self.timing.banks_per_group

@@ -151,7 +151,7 @@ class Execution:
             chip.settle()
             writer.close(complete=True)
             cost = began.cost(events, _queued(chip), writer.truncated)
-            with self.stop.urgent("the check of the laws"):
+            with self.stop.urgent("the check of the laws"), collector_paused():
                 summary, rows, checks = self._figures(chip)
         except (DeadlockError, InterruptedRunError) as error:
             self._write_partial(chip, _status(error))

@@ -29,7 +29,7 @@ def layer_inputs(workload: Workload, recording: Recording, layer: Layer) -> Bool
         return inputs.reshape(*inputs.shape[:2], *layer.in_shape)
     spikes = _any(pooled_spikes(workload.layers[source], recording) for source in layer.sources)
     if layer.input_pool is not None:
-        spikes = _pooled_flags(layer.input_pool, spikes, spikes)
+        spikes = _any(_taps(layer.input_pool, spikes, 0))
     return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
 
 
@@ -96,9 +96,9 @@ def _any(masks: Iterable[Bools]) -> Bools:
 
 
 def pooled_spikes(layer: Layer, recording: Recording) -> Bools:
-    """Non-zero outputs of a layer, [T, B, *pooled_shape]."""
+    """Non-zero outputs of a layer, [T, B, *pooled_shape]; of both kinds of pools where any is."""
     spikes = recording.spikes[layer.index]
-    return spikes if layer.pool is None else _pooled_flags(layer.pool, spikes, spikes)
+    return spikes if layer.pool is None else _any(_taps(layer.pool, spikes, 0))
 
 
 def _pooled_counts(layer: Layer, recording: Recording) -> Counts:
@@ -127,8 +127,8 @@ def _pooled_flags(pool: Pool, values: Bools | Counts, flags: Bools) -> Bools:
     # -1, which stands outside, is below all values: padding is never the largest.
     for value, flag in zip(_taps(pool, ranks, -1), _taps(pool, flags, 0), strict=True):
         better = value > largest
-        np.copyto(largest, value, where=better)
-        np.copyto(chosen, flag, where=better)
+        np.maximum(largest, value, out=largest)
+        chosen = (chosen & ~better) | (flag & better)
     return chosen
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,6 +130,33 @@ def test_a_healthy_channel_breaks_no_rule(device, pattern, page):
     assert len(columns) <= sum(scheduler.counters.bursts)
     for interval in scheduler.log.intervals:
         assert list(illegal(timing, interval)) == []
+
+
+def crowd_before_a_refresh(timing, policy, draw):
+    """Sampled intervals of a channel to which 40 random requests come as its refresh falls due."""
+    env = Environment()
+    channel = DramChannel(env, timing, lambda _: None, policy)
+    due = timing.trefi_clk
+    for at in sorted(draw.randint(due - 150, due + 20) for _ in range(40)):
+        address, nbytes = (timing.burst_bytes * draw.choice(n) for n in (range(1 << 16), (1, 1, 4)))
+        transaction = Transaction(at, draw.randint(0, 1), address, nbytes, 0, None)
+        transaction.callbacks = channel.callbacks
+        env.schedule(transaction, delay=at * timing.tck_ps)
+    env.run(until=3 * due * timing.tck_ps)
+    channel.settle()
+    return channel.scheduler.log.intervals
+
+
+@pytest.mark.parametrize("page", ["open", "closed"])
+def test_a_refresh_waits_for_whatever_the_banks_are_about(page):
+    """Rows that are open, have just been opened or close by themselves: none is cut off."""
+    for seed in range(30):
+        draw = Random(seed)
+        timing, high = load_dram_timing(draw.choice(dram_devices())), draw.randint(1, 32)
+        kind = draw.choice(("ready-first", "hits-first"))
+        policy = DramPolicy(page=page, policy=kind, write_high=high, write_low=high // 2)
+        for interval in crowd_before_a_refresh(timing, policy, draw):
+            assert list(illegal(timing, interval)) == [], (seed, timing.name)
 
 
 def test_intervals_are_few_and_spread_over_the_run():

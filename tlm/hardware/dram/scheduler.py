@@ -256,7 +256,7 @@ class Scheduler:
     # -- refresh ----------------------------------------------------------------------------
 
     def _refresh(self, until: int) -> None:
-        """All-bank refresh: precharge as soon as every open bank may, then tRFC for all.
+        """All-bank refresh: precharge as soon as every bank may, then tRFC for all.
 
         Rows that were opened on purpose are used before.
         """
@@ -267,11 +267,12 @@ class Scheduler:
             self._issue_column(command, columns[command][0])
         delays, due = self._delays, self._refresh_due
         precharge, start = -1, max(due, candidates.bus.free_at)
+        last = max(bank.precharge_at for bank in self.banks)  # a row may close by itself
         for bank in self.banks:
             if bank.row == CLOSED:
                 start = max(start, bank.activate_at + delays.activate_lead)
             else:
-                precharge = max(precharge, bank.precharge_at, start)
+                precharge = max(last, start)
                 self.counters.precharges += 1
         if precharge >= 0:
             start = max(start, precharge + delays.precharge_all)

@@ -109,7 +109,7 @@ def first_fault() -> str:
     """How the first pair ends that is not ok, or nothing."""
     for job in (chain(), residual(), grouped(), pooled()):
         for name, chip in CHIPS.items():
-            end, reason = pairs.outcome(([*SMALL, *chip], job, "recorded", "off"))
+            end, reason = pairs.outcome_apart(([*SMALL, *chip], job, "recorded", "off"))
             if end != pairs.OK:
                 return f"{job.name} on {name}: {reason}"
     return ""

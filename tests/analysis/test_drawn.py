@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tlm_analysis.findings.activity import Utilisation
 from tlm_analysis.findings.critical_path import RESOURCES, CriticalPath
 from tlm_analysis.findings.links import LinkUse
-from tlm_analysis.findings.roofline import Roofline, RooflinePoint
+from tlm_analysis.findings.roofline import Roofline, RooflinePoint, roofline
 from tlm_analysis.findings.stalls import Breakdown, BusyMap
 from tlm_analysis.findings.traffic import QUANTILES, DramTraffic
 from tlm_analysis.plots.bandwidth import bandwidth_figure
@@ -34,8 +34,11 @@ from tlm_analysis.plots.utilisation import utilisation_figure
 from tlm_analysis.reading.energy import read_energy
 from tlm_analysis.report import tables
 
+import tlm.trace
 from tests.analysis.conftest import ENERGY_CSV
 from tests.trace.summaries import SUMMARY
+from tlm.config import load_chip
+from tlm.running.runner import RunResult
 from tlm.space.trace_rows import EngineState
 from tlm.trace.summary import LayerDensity, PhaseTime
 
@@ -179,6 +182,14 @@ def test_roofline_points_and_roofs() -> None:
         assert line.get_ydata() == pytest.approx(np.minimum(line.get_xdata() * gb_s, 8000.0))
     assert axes.get_ylabel() == "rate while active (GMAC/s)"
     assert legend(figure)[-1] == "FP"
+
+
+def test_the_roof_of_the_arrays_counts_each_core_by_its_own_clock(digits_run: RunResult) -> None:
+    """Half of the cores at half of the clock: three quarters of 20 arrays of 256 at 500 MHz."""
+    slowed = load_chip("neuromc-20", ['core.clocks=["0-9: 250 MHz"]']).config
+    with tlm.trace.open(digits_run.folder) as trace:
+        roofs = roofline(trace, digits_run.summary, slowed)
+    assert roofs.peak_gmac_s == pytest.approx(0.75 * 20 * 256 * 0.5)
 
 
 def test_heat_maps_hold_the_shares() -> None:

@@ -143,6 +143,30 @@ def test_a_wrong_entry_is_one_line(
     assert any(line.startswith(text) for line in refusal(tmp_path, shipped.replace(old, new)))
 
 
+@pytest.mark.parametrize(
+    "buffers",
+    [
+        "{size: 18 Kib, energy: 5 pJ}",
+        "{size: 64 Kib, energy: 5 pJ}, {size: 18 Kib, energy: 6 pJ}",
+        "{size: 18 Kib, energy: 5 pJ}, {size: 18 Kib, energy: 6 pJ}",
+        "{size: 18 Kib, energy: 0 pJ}, {size: 64 Kib, energy: 6 pJ}",
+    ],
+)
+def test_memories_without_a_law_of_price_are_refused(tmp_path: Path, buffers: str) -> None:
+    """A single memory, sizes that do not rise, or one free of charge: no price for other sizes."""
+    (line,) = refusal(tmp_path, f"extends: neuromc\nbuffers: [{buffers}]\n")
+    got = buffers.replace("{size: ", "").replace(", energy:", ":").replace(" pJ}", ".0 pJ")
+    assert line.startswith("own.yaml: buffers: expected two or more memories")
+    assert line.endswith(f"got {got}")
+
+
+def test_prices_that_no_number_holds_are_refused(tmp_path: Path) -> None:
+    """From 1e-90 pJ to 1e90 pJ within a bit: a price beyond all numbers at 18 Kib."""
+    steep = "{size: 1 bit, energy: 1e-90 pJ}, {size: 2 bit, energy: 1e90 pJ}"
+    (line,) = refusal(tmp_path, f"extends: neuromc\nbuffers: [{steep}]\n")
+    assert line.startswith("own.yaml: buffers: no price of fp.weight_read follows for 18 Kib")
+
+
 def table_file(tmp_path: Path, text: str) -> Path:
     """A table ``own.yaml`` that extends cacti28."""
     path = tmp_path / "own.yaml"

@@ -104,7 +104,6 @@ def test_a_value_that_nobody_vouches_for_is_unsourced(tmp_path: Path) -> None:
     )
     mine, preset = load_chip(path, ["noc.link=64 bit"]), load_chip("neuromc-20")
     assert mine.unsourced == ["core.clock", "noc.link"]
-    assert mine.preset == "neuromc-20"
     assert len(mine.assumed) == len(preset.assumed) - 3
     whole = tmp_path / "whole.yaml"
     whole.write_text(resolved_yaml(mine))

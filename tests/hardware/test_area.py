@@ -69,3 +69,9 @@ def test_cores_multiply_what_is_in_them() -> None:
     }
     assert total["twenty"] == pytest.approx(20 * total["single"])
     assert peak_tflops(twenty.config) == pytest.approx(2 * 3 * 256 * 20 * 500e6 / 1e12)
+
+
+def test_each_core_adds_to_the_peak_by_its_own_clock() -> None:
+    """Half of the cores at half of the clock: three quarters of the rate."""
+    slowed = load_chip("neuromc-20", ['core.clocks=["0-9: 250 MHz"]'])
+    assert peak_tflops(slowed.config) == pytest.approx(0.75 * 2 * 3 * 256 * 20 * 500e6 / 1e12)

@@ -91,6 +91,11 @@ class ChipConfig(Section):
         return self.mesh.columns * self.mesh.rows * (2 if self.noc.model == "router" else 1)
 
     @property
+    def core_cycles_per_s(self) -> float:
+        """Cycles of all cores together in a second, each core by its own clock."""
+        return sum(1e12 / self.core.period_of(core) for core in range(self.cores))
+
+    @property
     def short_name(self) -> str:
         """The name without what was set of the chip."""
         return self.name.partition(" + ")[0]

@@ -27,8 +27,8 @@ class LoadedChip:
 
     ``origins`` maps every dotted key to the preset, file or option that set it; ``assumed`` maps
     those that no publication states to a note (empty where there is nothing to add), ``sources``
-    the others to where they are from, as far as anybody says so. ``preset`` is the one it changes.
-    ``published`` are figures of this very chip: what extends it does not inherit them.
+    the others to where they are from, as far as anybody says so. ``published`` are
+    figures of this very chip: what extends it does not inherit them.
     """
 
     config: ChipConfig
@@ -37,7 +37,6 @@ class LoadedChip:
     origins: dict[str, str]
     assumed: dict[str, str]
     sources: dict[str, str]
-    preset: str | None
     published: tuple[Published, ...]
 
     @property
@@ -101,7 +100,6 @@ def load_chip(
         origins={".".join(key): setter.origin for key, setter in setters.items()},
         assumed=_notes(notes, "assumed"),
         sources=_notes(notes, "source"),
-        preset=next((setter.preset for setter in reversed(sources) if setter.preset), None),
         published=named.published,
     )
 

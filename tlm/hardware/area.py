@@ -66,10 +66,10 @@ def area_rows(chip: ChipConfig, table: AreaTable) -> list[AreaRow]:
 
 
 def peak_tflops(chip: ChipConfig) -> float:
-    """2 FLOP for each element of the three arrays of all cores in every cycle."""
+    """A multiplication and an addition for each element of all arrays in every cycle."""
     engines = chip.core.engines
     elements = sum(e.rows * e.cols for e in (engines.fp, engines.bp, engines.wg))
-    return 2 * elements * chip.cores * chip.core.clock / 1e12
+    return 2 * elements * chip.core_cycles_per_s / 1e12
 
 
 def _memories(chip: ChipConfig) -> Iterator[AreaRow]:

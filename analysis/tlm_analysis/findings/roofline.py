@@ -60,7 +60,7 @@ def roofline(trace: Trace, summary: Summary, chip: ChipConfig) -> Roofline:
     require_whole(trace, "a roofline")
     engines = {kind: getattr(chip.core.engines, kind) for kind in ENGINE_KINDS}
     array = {kind: engine.rows * engine.cols for kind, engine in engines.items()}
-    peak = max(array.values()) * chip.cores * chip.core.clock / 1e9
+    peak = max(array.values()) * chip.core_cycles_per_s / 1e9
     ports = None
     if chip.noc.model != "ideal":
         ports = chip.dram.channels * chip.noc.link / 8 * chip.noc.clock / 1e9

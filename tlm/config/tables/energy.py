@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tlm.config import units
 from tlm.config.chip import ChipConfig
@@ -96,6 +97,22 @@ class _Buffer(Section):
     energy: Picojoules
 
 
+def _priced_by_size(buffers: list[_Buffer]) -> list[_Buffer]:
+    """Whether a price follows for every size, between and beyond those of ``buffers``."""
+    sizes = [buffer.size for buffer in buffers]
+    rising = all(small < large for small, large in pairwise(sizes))
+    if len(sizes) == 1 or not rising or any(buffer.energy == 0 for buffer in buffers):
+        got = ", ".join(
+            f"{units.show(units.MEMORY, b.size)}: {units.show(units.ENERGY, b.energy)}"
+            for b in buffers
+        )
+        raise ValueError(
+            "expected two or more memories (or none, for the prices of CACTI), each larger than "
+            f"the one before, each with an energy above zero; got {got}"
+        )
+    return buffers
+
+
 class _LeakageEntry(Section):
     """A power; with ``memories``, that of all memories of the core comes on top."""
 
@@ -118,7 +135,7 @@ class _EnergyFile(Section):
     node: str
     dram_devices: list[str] = Field(default_factory=list)
     precision: Precision = Field(default_factory=_half_precision)
-    buffers: list[_Buffer] = Field(default_factory=list)
+    buffers: Annotated[list[_Buffer], AfterValidator(_priced_by_size)] = Field(default_factory=list)
     actions: dict[str, dict[str, _ActionEntry]]
     leakage: dict[str, _LeakageEntry]
 
@@ -190,11 +207,17 @@ def _size_ratio(
     if entry.sram is None or entry.size is None:
         return 1.0
     capacity = _capacity(entry.sram, chip, name)
-    if len(buffers) < 2:
+    if not buffers:
         return sram.access_pj(capacity, WORD_BITS) / sram.access_pj(entry.size, WORD_BITS)
     sizes, energies = [b.size for b in buffers], [b.energy for b in buffers]
     law = partial(power_law, xs=sizes, ys=energies)
-    return law(capacity) / law(entry.size)
+    try:
+        return law(capacity) / law(entry.size)
+    except ArithmeticError:
+        raise ConfigError(
+            f"buffers: no price of {name} follows for {units.show(units.MEMORY, capacity)}: they "
+            "rise or fall too steeply; check their energies"
+        ) from None
 
 
 def _access(entry: _ActionEntry, chip: ChipConfig, words: float, name: str) -> Action:

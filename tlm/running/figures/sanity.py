@@ -12,7 +12,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.config.sources import presets
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
-from tlm.hardware.area import area_rows
+from tlm.hardware.area import area_rows, peak_tflops
 from tlm.trace.summary import EnergyPart, EngineTime
 
 # NVIDIA H100 (Hopper white paper, 2022): 700 W on 814 mm2 = 0.86 W/mm2. Assumed: what lies above.
@@ -74,7 +74,7 @@ def _slower(chip: LoadedChip, timing: DramTiming) -> Iterator[str]:
     base = load_chip(preset).config
     base_timing = load_dram_timing(base.dram.device)
     for what, unit, now, before in (
-        ("arithmetic", "TFLOP/s", _peak_tflops(chip.config), _peak_tflops(base)),
+        ("arithmetic", "TFLOP/s", peak_tflops(chip.config), peak_tflops(base)),
         ("DRAM", "GB/s", _peak_gb_s(chip.config, timing), _peak_gb_s(base, base_timing)),
     ):
         if now < before * (1 - 1e-6):
@@ -82,13 +82,6 @@ def _slower(chip: LoadedChip, timing: DramTiming) -> Iterator[str]:
                 f"peak of {what}: {now:.3g} {unit}, less than the {before:.3g} {unit} of its "
                 f"preset {preset}"
             )
-
-
-def _peak_tflops(chip: ChipConfig) -> float:
-    """A multiplication and an addition for each element of the three arrays in every cycle."""
-    engines = chip.core.engines
-    elements = sum(e.rows * e.cols for e in (engines.fp, engines.bp, engines.wg))
-    return sum(2 * elements / chip.core.period_of(core) for core in range(chip.cores))
 
 
 def _peak_gb_s(chip: ChipConfig, timing: DramTiming) -> float:

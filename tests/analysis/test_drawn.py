@@ -80,9 +80,9 @@ def test_bandwidth_is_stacked_in_gb_s() -> None:
 
 def test_utilisation_is_each_states_share() -> None:
     """Two engines for 1 us: 0.5 us of computing is a quarter, under what follows it."""
-    time_ps = np.zeros((6, 2), dtype=np.int64)
-    time_ps[0] = [500_000, 2_000_000]
-    time_ps[5] = [1_500_000, 0]
+    time_ps = np.zeros((len(EngineState), 2), dtype=np.int64)
+    time_ps[EngineState.COMPUTE] = [500_000, 2_000_000]
+    time_ps[EngineState.IDLE] = [1_500_000, 0]
     (axes,) = utilisation_figure([Utilisation("bp", 2, EDGES_PS, time_ps)]).axes
     drawn = {patch.get_label(): patch.get_data() for patch in axes.patches}
     assert drawn["compute"].values.tolist() == [0.25, 1.0]

@@ -33,14 +33,25 @@ def test_means_shares_and_units_are_those_of_the_summary() -> None:
         by_layer_pj={"0": 1e9},
     )
     time = replace(SUMMARY.time, phases={"fp": PhaseTime(0, 4_000_000, 6_000_000, 3)})
-    reasons = ("compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted")
-    shares = dict(zip(reasons, (0.1, 0.2, 0.05, 0.03, 0.02, 0.6, 0.0), strict=True))
+    reasons = (
+        "compute",
+        "dependency",
+        "dram",
+        "noc",
+        "writeback",
+        "not_begun",
+        "idle",
+        "unaccounted",
+    )
+    shares = dict(zip(reasons, (0.1, 0.2, 0.05, 0.03, 0.02, 0.15, 0.45, 0.0), strict=True))
     engines = {"fp": EngineTime(shares, 0.3, 7)}
     lines = printed(replace(SUMMARY, energy=energy, time=time, engines=engines))
     joined = [" ".join(words) for words in lines]
     assert any(line.startswith("FP 0 ps 4 us 3 2 us fp 750.0 75.0% fp 1,000.0") for line in joined)
     assert "dram 250.0 25.0%" in joined
-    assert any(line.startswith("FP 10.0% 20.0% 5.0% 3.0% 2.0% 60.0% 0.0% 7") for line in joined)
+    assert any(
+        line.startswith("FP 10.0% 20.0% 5.0% 3.0% 2.0% 15.0% 45.0% 0.0% 7") for line in joined
+    )
     head = "1 ms per iteration, 62.5 us per sample; 1 mJ per iteration, 62.5 uJ per sample;"
     assert f"{head} 1 W average" in joined
     moved = "4 MB (3 MB read, 1 MB written), 4.00 of 19.2 GB/s (20.8%)"

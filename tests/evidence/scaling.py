@@ -58,8 +58,9 @@ def measure(job: str, cores: int, memory: str) -> Row:
     engines, busiest = summary.engines.values(), summary.busiest[0]
     stalls = {
         reason: sum(engine.shares[reason] for engine in engines) / 3
-        for reason in ("dependency", "dram", "noc", "writeback", "idle")
+        for reason in ("dependency", "not_begun", "dram", "noc", "writeback", "idle")
     }
+    stalls["dependency"] += stalls.pop("not_begun")
     reason = max(stalls, key=lambda name: stalls[name])
     return {
         "job": job,
@@ -83,7 +84,7 @@ def stops(row: Row) -> str:
     if int(row["cores_used"]) < int(row["cores"]):
         return f"layers fill {row['cores_used']} cores"
     return {
-        "dependency": "cores wait for each other's results",
+        "dependency": "phases and cores wait for each other's results",
         "dram": "latency of DRAM",
         "noc": "latency of the network",
         "writeback": "writes leave too slowly",

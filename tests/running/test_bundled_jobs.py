@@ -12,7 +12,7 @@ import tlm.trace
 from tlm.running.preparation import prepare
 from tlm.running.request import RunRequest
 from tlm.running.runner import RunResult
-from tlm.space.phase import Phase
+from tlm.space.phase import ENGINE_OF_PHASE, ENGINES, Phase
 from tlm.trace.schema import EngineState
 from tlm.trace.summary_file import as_json
 
@@ -109,6 +109,53 @@ def test_summary_counters_equal_those_of_the_trace(finished: RunResult) -> None:
                 if phase.name.lower() in phases
             )
             assert int((busy["end"] - busy["begin"]).sum()) == cycles * period
+
+
+PASSES = (
+    (Phase.FP, Phase.NORM),
+    (Phase.RECOMPUTE,),
+    (Phase.LOSS, Phase.GRAD, Phase.BP, Phase.NORM_GRAD),
+    (Phase.WG,),
+    (Phase.REDUCE, Phase.UPDATE),
+)
+
+
+def test_only_waits_after_the_first_tile_of_a_pass_are_dependencies(finished: RunResult) -> None:
+    """Engine by engine, from the trace; layer by layer none of BP and WG lies before FP's end."""
+    end = finished.summary.time.makespan_ps
+    with tlm.trace.open(finished.folder) as trace:
+        rows = trace.activity
+        units = [unit for kind in ENGINES for unit in trace.unit_ids(kind)]
+        for unit, phases in itertools.product(units, PASSES):
+            mine = rows[(rows["unit"] == unit) & np.isin(rows["phase"], phases)]
+            first = mine["begin"][mine["what"] == EngineState.COMPUTE].min(initial=end)
+            before = mine["end"] <= first
+            assert (mine["what"] != EngineState.STALL_DEPENDENCY)[before].all()
+            assert (mine["what"] != EngineState.NOT_BEGUN)[~before].all()
+        depends = rows[rows["what"] == EngineState.STALL_DEPENDENCY]
+        backward = depends["begin"][~np.isin(depends["unit"], trace.unit_ids("fp"))]
+        assert (backward >= finished.summary.time.phases["fp"].end_ps).all()
+
+
+def test_dependencies_end_where_the_work_that_they_name_ends(finished: RunResult) -> None:
+    """No engine was waited for longer than the waits that end with a tile of it, by the trace."""
+    summary = finished.summary
+    layers = {layer.name: layer.index for layer in finished.workload.layers}
+    named = [(stall, work) for stall in summary.stalls for work in stall.awaited]
+    assert named
+    with tlm.trace.open(finished.folder) as trace:
+        rows, paths = trace.activity, [unit.path for unit in trace.units]
+        for stall, work in named:
+            phase = Phase[work.phase.upper()]
+            unit = paths.index(f"chip.core{work.core:02d}.{ENGINE_OF_PHASE[phase]}")
+            assert phase.name.lower() in summary.work[work.layer]
+            waits = rows[rows["what"] == EngineState.STALL_DEPENDENCY]
+            waits = waits[waits["phase"] == Phase[stall.phase.upper()]]
+            waits = waits[waits["layer"] == layers[stall.layer]]
+            ended = waits[np.isin(waits["end"], rows["end"][rows["unit"] == unit])]
+            time_ps = summary.time.makespan_ps * summary.chip.cores * len(ENGINES)
+            share = (ended["end"] - ended["begin"]).sum() / time_ps
+            assert 0 < work.share <= share + 1e-12
 
 
 def test_transactions_pass_their_four_phases_in_order(finished: RunResult) -> None:

@@ -157,7 +157,7 @@ def test_the_timeline_parses_nests_and_keeps_the_traces_times(run: Path, tmp_pat
     assert not any(open_slices.values())
     assert {"FP fc0", "WG fc1"} <= names
     span = r"(, samples? \d+( to \d+)?, steps? \d+( to \d+)?)?"
-    doing = r"computes|waits for (DRAM|NoC|write-back|other work)"
+    doing = r"computes|waits for (DRAM|NoC|write-back|other work|its phase to begin)"
     layer = r"[A-Z_]+ fc[01]"
     assert all(re.fullmatch(f"({doing}){span}|{layer}", name) for name in names - {""})
     assert flows and min(flows.values()) >= 2

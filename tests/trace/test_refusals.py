@@ -61,7 +61,7 @@ def edit(path: Path, change: Callable[[h5py.File], None]) -> Path:
 
 
 def _newer(file: h5py.File) -> None:
-    file.attrs["schema_version"] = 3
+    file.attrs["schema_version"] = 4
 
 
 def _older(file: h5py.File) -> None:
@@ -141,8 +141,8 @@ def _no_version(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (_newer, "version 3 is newer than the 2 this tlm reads"),
-        (_older, "version 1 is older than the 2 this tlm reads"),
+        (_newer, "version 4 is newer than the 3 this tlm reads"),
+        (_older, "version 1 is older than the 3 this tlm reads"),
         (_no_version, "schema_version"),
         (_no_units, "it holds activity, committed, config, transactions"),
         (_linked, "/units is missing or a link"),
@@ -168,7 +168,7 @@ def test_hostile_or_damaged_files(
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("unit", 9), ("what", 6), ("initiator", -1), ("target", 99), ("command", 5), ("phase", 99)],
+    [("unit", 9), ("what", 7), ("initiator", -1), ("target", 99), ("command", 5), ("phase", 99)],
 )
 def test_rows_that_name_nothing_are_refused(
     write: Write, tmp_path: Path, column: str, value: int

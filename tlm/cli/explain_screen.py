@@ -7,8 +7,11 @@ from tlm_analysis.findings.critical_path import CriticalPath
 from tlm_analysis.replay import TRUSTED_ERROR
 
 from tlm.cli.explanation import Explanation
+from tlm.cli.screen import stalls
 from tlm.cli.tables import ScreenTable, console
 from tlm.quantity_text import nbytes_text, time_text
+
+AWAITED = 3  # of each dependency, as many as a summary names
 
 NAMES = {
     "fp": "FP engines",
@@ -40,6 +43,8 @@ def show(explanation: Explanation) -> None:
     else:
         out.print(_path(explanation.path))
         out.print()
+    out.print(stalls(summary, len(summary.stalls), AWAITED))
+    out.print()
     out.print(_what_ifs(explanation))
     out.print()
     out.print(_verdict(explanation))

@@ -71,6 +71,7 @@ class Explanation:
             "critical_path": self.path and self.path.shares,
             "critical_path_by_phase": self.path and self.path.shares_by_phase,
             "partial_trace": self.partial,
+            "stalls": [asdict(stall) for stall in self.run.summary.stalls],
             "replay_error": self.replay_error,
             "what_if": relief,
             "rereads": [asdict(row) for row in self.rereads],

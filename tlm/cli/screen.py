@@ -13,7 +13,7 @@ from tlm.cli.tables import Beside, ScreenTable, console
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 from tlm.space.phase import ENGINES
 from tlm.trace.dram_classes import BOUND_HEADS, CLASS_HEADS, bound_rows, class_rows
-from tlm.trace.summary import Summary
+from tlm.trace.summary import AwaitedWork, Summary
 from tlm.trace.summary_file import as_json
 
 if TYPE_CHECKING:
@@ -24,6 +24,17 @@ _NETWORKS = {
     "ideal": "ideal NoC, links never busy",
     "packet": "packet NoC with unbounded buffers",
     "router": "router NoC",
+}
+
+_STATES = {
+    "compute": "compute",
+    "dependency": "dependency",
+    "dram": "dram",
+    "noc": "noc",
+    "writeback": "writeback",
+    "not_begun": "not begun",
+    "idle": "idle",
+    "unaccounted": "other",
 }
 
 
@@ -75,7 +86,7 @@ def screen(result: Finished, baseline: Any = None) -> Group:
         Beside(_sparsity(summary)),
         Beside(*_dram_bytes(summary)),
         _fabric(summary),
-        Beside(_busiest(summary), _stalls(summary)),
+        Beside(_busiest(summary), stalls(summary)),
         Text(
             f"Busy is not yet slow: what relief gains says python -m tlm explain {result.folder}\n"
         ),
@@ -154,12 +165,9 @@ def _micro(value_pj: float) -> str:
 
 
 def _engines(summary: Summary) -> ScreenTable:
-    reasons = ["compute", "dependency", "dram", "noc", "writeback", "idle", "unaccounted"]
-    table = ScreenTable(
-        "Where engine time went (all cores)", "engine", *reasons[:-1], "other", "cores"
-    )
+    table = ScreenTable("Where engine time went (all cores)", "engine", *_STATES.values(), "cores")
     for engine, row in summary.engines.items():
-        shares = [f"{abs(row.shares[reason]):.1%}" for reason in reasons]
+        shares = [f"{abs(row.shares[state]):.1%}" for state in _STATES]
         table.add_row(engine.upper(), *shares, str(row.cores_computing))
     return table
 
@@ -231,12 +239,23 @@ def _busiest(summary: Summary) -> ScreenTable:
     return table
 
 
-def _stalls(summary: Summary) -> ScreenTable:
-    table = ScreenTable("Largest stalls", "engine at", "waits for", "share of engine time")
-    for row in summary.stalls[:3]:
+def stalls(summary: Summary, rows: int = 3, works: int = 1) -> ScreenTable:
+    """The largest stalls; of a dependency the ``works`` that were waited for longest."""
+    longest = "longest for" if works == 1 else f"longest for, up to {works}"
+    table = ScreenTable(
+        "Largest stalls, share of all engines' time",
+        *("engine at", "share", "waits for", longest),
+        prose=(longest,),
+    )
+    for row in summary.stalls[:rows]:
         where = f"{row.phase.upper()} {row.layer}"
-        table.add_row(where, row.reason, f"{row.share:.1%}")
+        awaited = "; ".join(map(_awaited, row.awaited[:works]))
+        table.add_row(where, f"{row.share:.1%}", row.reason, awaited)
     return table
+
+
+def _awaited(work: AwaitedWork) -> str:
+    return f"{work.phase.upper()} {work.layer} on core {work.core} {work.share:.1%}"
 
 
 def _gpu(summary: Summary, baseline: Any) -> Text:

@@ -64,10 +64,20 @@ class Done:
 
     Not a SimPy event until somebody waits: ``arrive()`` called ``count`` times marks it
     ``complete``; a process that yields it earlier is resumed inside the last ``arrive()``.
-    ``posted`` and ``completed`` are times in ps kept by the model for stall attribution.
+    ``posted`` and ``completed`` are times in ps kept by the model for stall attribution,
+    ``producer`` is who posted last.
     """
 
-    __slots__ = ("_ok", "_value", "callbacks", "completed", "label", "posted", "remaining")
+    __slots__ = (
+        "_ok",
+        "_value",
+        "callbacks",
+        "completed",
+        "label",
+        "posted",
+        "producer",
+        "remaining",
+    )
 
     def __init__(self, count: int, label: str) -> None:
         self._ok = True
@@ -76,6 +86,7 @@ class Done:
         self.label = label
         self.callbacks: list[Callable[[Any], None]] | None = [] if count else None
         self.posted = 0
+        self.producer: Any = None
         self.completed = 0
 
     @property
@@ -87,6 +98,11 @@ class Done:
     def awaited(self) -> bool:
         """True while a process waits for it."""
         return bool(self.callbacks)
+
+    def post(self, now: int, producer: Any) -> None:
+        """``producer`` sends on its way what will arrive."""
+        self.posted = now
+        self.producer = producer
 
     def arrive(self, now: int) -> None:
         """Count one arrival at time ``now`` (ps); the last one resumes whoever waits.

@@ -18,6 +18,7 @@ STATES = {
     "noc": ("waits for NoC", "#CC79A7"),
     "writeback": ("waits for write-back", "#009E73"),
     "dependency": ("waits for other work", "#F0E442"),
+    "not_begun": ("phase not begun", "#56B4E9"),
     "idle": ("idle", "#BDBDBD"),
 }
 

@@ -48,4 +48,19 @@ ENGINE_OF_PHASE = {
     Phase.RECOMPUTE: "fp",
 }
 
+# The pass of training that a phase is part of. One may begin only when another has got so far: an
+# engine that waits for that has nothing of its own to speed up.
+PASS_OF_PHASE = {
+    Phase.FP: "forward",
+    Phase.NORM: "forward",
+    Phase.RECOMPUTE: "recompute",
+    Phase.LOSS: "backward",
+    Phase.GRAD: "backward",
+    Phase.BP: "backward",
+    Phase.NORM_GRAD: "backward",
+    Phase.WG: "weight gradient",
+    Phase.REDUCE: "update",
+    Phase.UPDATE: "update",
+}
+
 BATCH = -1  # sample and step of work that is done once per mini-batch; the trace's "none"

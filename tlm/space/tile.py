@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tlm.space.phase import Phase
 from tlm.space.region import Span
 
 Extent = tuple[int, int]  # contiguous bytes in DRAM: address, length
+
+
+class Producer(NamedTuple):
+    """Whose result a tile waited for: phase and layer, and the unit number of the engine."""
+
+    phase: Phase
+    layer: int
+    unit: int
 
 
 @dataclass(slots=True)

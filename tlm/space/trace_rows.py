@@ -20,7 +20,11 @@ PHASE_NONE = 255
 
 
 class EngineState(IntEnum):
-    """What an engine does in an interval: compute, wait (with the reason), or nothing any more."""
+    """What an engine does in an interval: compute, wait (with the reason), or nothing any more.
+
+    A wait for other work is ``STALL_DEPENDENCY``, but ``NOT_BEGUN`` where the engine has computed
+    no tile yet of that pass (``tlm.space.phase.PASS_OF_PHASE``).
+    """
 
     COMPUTE = 0
     STALL_DEPENDENCY = 1
@@ -28,6 +32,7 @@ class EngineState(IntEnum):
     STALL_NOC = 3
     STALL_WRITEBACK = 4
     IDLE = 5
+    NOT_BEGUN = 6
 
     @property
     def reason(self) -> str:

@@ -33,6 +33,7 @@ _DOINGS = {
     EngineState.STALL_NOC: "waits for NoC",
     EngineState.STALL_WRITEBACK: "waits for write-back",
     EngineState.STALL_DEPENDENCY: "waits for other work",
+    EngineState.NOT_BEGUN: "waits for its phase to begin",
     EngineState.IDLE: "idle",
 }
 _CHAIN = ("fp", "grad", "wg")  # phases that a sample's work of one layer passes, in this order

@@ -13,7 +13,7 @@ from tlm.space.phase import Command, Phase
 from tlm.space.trace_rows import ActivityRow, EngineState, TransactionRow
 
 SCHEMA = "tlm-trace"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TIME_UNIT = "ps"
 FILE_NAME = "trace.h5"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 SCHEMA: Literal["tlm-summary"] = "tlm-summary"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -239,13 +239,27 @@ class BusyResource:
 
 
 @dataclass(frozen=True)
+class AwaitedWork:
+    """Work that a dependency waited for, where it was done, and its share of all engines' time."""
+
+    phase: str
+    layer: str
+    core: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Stall:
-    """Share of all engines' time that is lost to one reason in one phase of one layer."""
+    """Share of all engines' time that is lost to one reason in one phase of one layer.
+
+    ``awaited`` is what a dependency waited for, the largest shares first; empty otherwise.
+    """
 
     phase: str
     layer: str
     reason: str
     share: float
+    awaited: list[AwaitedWork]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +268,8 @@ class Summary:
 
     ``warnings`` say which figures are odd although all laws hold (``tlm.running.figures.sanity``).
 
-    ``work`` goes by layer and phase. ``busiest`` and ``stalls`` are sorted, largest first.
+    ``work`` goes by layer and phase. ``busiest`` and ``stalls`` are sorted, largest first; no stall
+    is the time before a phase began.
     ``lower_bounds_ps`` are times that no schedule of this work can beat.
     """
 

@@ -21,6 +21,7 @@ _OF_STALL = {
     EngineState.STALL_NOC: "noc",
     EngineState.STALL_WRITEBACK: "writeback",
     EngineState.STALL_DEPENDENCY: "dependency",
+    EngineState.NOT_BEGUN: "dependency",
     EngineState.IDLE: "idle",
 }
 
@@ -137,7 +138,7 @@ class _Walk:
             move = self._cause(what, unit, now)
             if move >= 0:
                 return self._transactions(move)
-            if what == EngineState.STALL_DEPENDENCY:
+            if what in (EngineState.STALL_DEPENDENCY, EngineState.NOT_BEGUN):
                 other = self._producer(unit, now, passed)
                 if other >= 0:
                     return other, now

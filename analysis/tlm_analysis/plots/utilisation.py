@@ -19,6 +19,7 @@ from tlm_analysis.plots.canvas import (
     GREEN,
     LIGHT_GREY,
     PURPLE,
+    SKY,
     VERMILION,
     YELLOW,
     new_figure,
@@ -35,6 +36,7 @@ STATES = {  # bottom to top
     EngineState.STALL_NOC: ("waits for NoC", PURPLE),
     EngineState.STALL_WRITEBACK: ("waits for write-back", GREEN),
     EngineState.STALL_DEPENDENCY: ("waits for other work", YELLOW),
+    EngineState.NOT_BEGUN: ("phase not begun", SKY),
     EngineState.IDLE: ("idle", LIGHT_GREY),
 }
 

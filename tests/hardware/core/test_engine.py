@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -126,32 +127,71 @@ def test_a_read_longer_than_the_computing_stalls_for_the_rest():
 
 
 def test_waiting_for_a_message_is_dependency_until_it_is_posted_then_noc():
-    """Core 1 waits for spikes of core 0: 500 cycles for the producer, then for the mesh."""
+    """Core 1 waits for spikes of core 0: for the producer until cycle 500, then for the mesh."""
     bench = Bench()
     ident = bench.done.ident("spikes")
     bench.add(FP0, 500, messages=(bench.message(1, 256, ident),))
+    bench.add(FP1, 3)
     bench.add(FP1, 10, needs=(ident,))
-    bench.run()
+    chip = bench.run()
     posted = 500 * CYCLE
     there = posted + mesh_ps(1, 256)
     assert bench.intervals(FP1) == [
-        (EngineState.STALL_DEPENDENCY, 0, posted),
+        (EngineState.COMPUTE, 0, 3 * CYCLE),
+        (EngineState.STALL_DEPENDENCY, 3 * CYCLE, posted),
         (EngineState.STALL_NOC, posted, there),
         (EngineState.COMPUTE, there, there + 10 * CYCLE),
     ]
+    assert chip.engines[UNIT[FP1]].awaited_ps == {
+        (Phase.FP, 0): {(Phase.FP, 0, UNIT[FP0]): posted - 3 * CYCLE}
+    }
 
 
-def test_waiting_for_an_engine_of_the_same_core_is_dependency():
-    """A signal takes no time: BP starts when FP is done."""
+def test_a_message_under_way_since_time_zero_is_waited_for_on_the_mesh():
+    """A tile without cycles sends at time 0; nobody has waited for its work."""
+    bench = Bench()
+    ident = bench.done.ident("spikes")
+    bench.add(FP0, messages=(bench.message(1, 256, ident),))
+    bench.add(FP1, 10, needs=(ident,))
+    bench.run()
+    assert bench.intervals(FP1)[0] == (EngineState.STALL_NOC, 0, mesh_ps(1, 256))
+
+
+def test_an_engine_whose_pass_has_not_begun_waits_for_no_producer():
+    """A signal takes no time: BP starts when FP is done, and has lost nothing before."""
     bench = Bench()
     ident = bench.done.expect(bench.done.ident("signal"))
     bench.add(FP0, 300, signals=(ident,))
     bench.add(BP0, 10, needs=(ident,))
-    bench.run()
+    chip = bench.run()
     assert bench.intervals(BP0) == [
-        (EngineState.STALL_DEPENDENCY, 0, 300 * CYCLE),
+        (EngineState.NOT_BEGUN, 0, 300 * CYCLE),
         (EngineState.COMPUTE, 300 * CYCLE, 310 * CYCLE),
     ]
+    assert chip.engines[UNIT[BP0]].awaited_ps == {}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "state"),
+    [
+        (Phase.FP, Phase.NORM, EngineState.STALL_DEPENDENCY),
+        (Phase.FP, Phase.RECOMPUTE, EngineState.NOT_BEGUN),
+        (Phase.LOSS, Phase.GRAD, EngineState.STALL_DEPENDENCY),
+        (Phase.NORM_GRAD, Phase.BP, EngineState.STALL_DEPENDENCY),
+        (Phase.WG, Phase.REDUCE, EngineState.NOT_BEGUN),
+        (Phase.UPDATE, Phase.REDUCE, EngineState.STALL_DEPENDENCY),
+        (Phase.UPDATE, Phase.WG, EngineState.NOT_BEGUN),
+    ],
+)
+def test_a_pass_begins_with_the_first_tile_that_computes(earlier, later, state):
+    """What an engine did before counts for the pass that it was part of, not for another."""
+    bench = Bench()
+    ident = bench.done.expect(bench.done.ident("signal"))
+    bench.add(FP1, 300, signals=(ident,))
+    first, second = bench.add(FP0, 10), bench.add(FP0, 10, needs=(ident,))
+    bench.tiles[0]["fp"] = [replace(first, phase=earlier), replace(second, phase=later)]
+    bench.run()
+    assert bench.intervals(FP0)[1] == (state, 10 * CYCLE, 300 * CYCLE)
 
 
 def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early():
@@ -160,12 +200,17 @@ def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early()
     ident = bench.done.expect(bench.done.ident("halo"))
     bench.add(FP1, 20, messages=(bench.message(0, 256, ident),))
     bench.add(FP0, 1000, signals=(ident,))
+    bench.add(BP0, 1)
     bench.add(BP0, 10, needs=(ident,))
-    bench.run()
+    chip = bench.run()
     assert bench.intervals(BP0) == [
-        (EngineState.STALL_DEPENDENCY, 0, 1000 * CYCLE),
+        (EngineState.COMPUTE, 0, CYCLE),
+        (EngineState.STALL_DEPENDENCY, CYCLE, 1000 * CYCLE),
         (EngineState.COMPUTE, 1000 * CYCLE, 1010 * CYCLE),
     ]
+    assert chip.engines[UNIT[BP0]].awaited_ps == {
+        (Phase.BP, 0): {(Phase.FP, 0, UNIT[FP0]): 999 * CYCLE}
+    }
 
 
 def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
@@ -173,14 +218,15 @@ def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
     bench = Bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     bench.add(FP0, 400, writes=((0, 256),), saves=(saved,))
+    bench.add(WG0, 1)
     bench.add(WG0, 10, read_needs=(saved,), reads=((0, 256),))
     bench.run()
     posted = 400 * CYCLE
     in_dram = posted + mesh_ps(0, 256) + bench.bus(256) + LATENCY
     there = in_dram + bench.read_ps(256)
     intervals = bench.intervals(WG0)
-    assert intervals[0] == (EngineState.STALL_DEPENDENCY, 0, posted)
-    assert {what for what, _, _ in intervals[1:-1]} == {EngineState.STALL_DRAM}
+    assert intervals[1] == (EngineState.STALL_DEPENDENCY, CYCLE, posted)
+    assert {what for what, _, _ in intervals[2:-1]} == {EngineState.STALL_DRAM}
     assert intervals[-1] == (EngineState.COMPUTE, there, there + 10 * CYCLE)
     read = next(row for row in bench.transactions if row[7] == Command.READ)
     assert read[1] == in_dram
@@ -334,7 +380,9 @@ def test_intervals_tile_the_run_of_every_engine():
         by_reason = Counter()
         for row in rows:
             by_reason[row[3]] += row[2] - row[1]
-        assert [by_reason[reason] for reason in range(6)] == engine.spent_ps
+        assert [by_reason[reason] for reason in EngineState] == engine.spent_ps
+        awaited_ps = sum(sum(waits.values()) for waits in engine.awaited_ps.values())
+        assert awaited_ps == by_reason[EngineState.STALL_DEPENDENCY]
         computing = sum(tile.cycles for tile in engine.tiles) * CYCLE
         assert by_reason[EngineState.COMPUTE] == computing
     assert len(transactions) == sum(t.transactions for t in chip.traffic.values())

@@ -15,7 +15,7 @@ from tlm.hardware.sockets import InitiatorSocket
 from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
 from tlm.space.packets import AddressSplit, ChannelPiece
 from tlm.space.phase import Command
-from tlm.space.tile import Message, Tile
+from tlm.space.tile import Message, Producer, Tile
 from tlm.space.trace_rows import TransactionRow
 
 READ, WRITE = int(Command.READ), int(Command.WRITE)  # plain ints: an enum costs twice in a test
@@ -151,9 +151,9 @@ class Dma:
         pieces = [piece for extent in tile.writes for piece in self.split.pieces(extent)]
         payloads = self.network.packet_format.payloads
         packets = [payloads(message.nbytes) for message, _ in messages]
-        now = self.env.now
+        now, producer = self.env.now, Producer(tile.phase, tile.layer, self.unit)
         for save in saves:
-            save.posted = now
+            save.post(now, producer)
         if not pieces:
             for save in saves:
                 save.arrive(now)
@@ -167,7 +167,7 @@ class Dma:
             self._access(WRITE, pieces, Transfer(self, tile, output, (written,)))
         for (message, arrivals), sizes in zip(messages, packets, strict=True):
             for arrival in arrivals:
-                arrival.posted = now
+                arrival.post(now, producer)
             self._post(message, sizes, Transfer(self, tile, output, arrivals))
         self._issue()
         return output

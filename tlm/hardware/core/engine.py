@@ -9,8 +9,8 @@ from typing import Any
 
 from tlm.hardware.core.dma import Dma
 from tlm.kernel import Done
-from tlm.space.phase import Phase
-from tlm.space.tile import Tile, Work
+from tlm.space.phase import PASS_OF_PHASE, Phase
+from tlm.space.tile import Producer, Tile, Work
 from tlm.space.trace_rows import NONE, PHASE_NONE, ActivityRow, EngineState
 
 OUTPUTS_HELD = 2  # output buffers of an engine: one being filled, one being written (double buffer)
@@ -56,6 +56,8 @@ class Engine:
     the data are still on their way to DRAM; it computes when reads and needs are there and an
     output buffer is free; then it hands over writes, messages and signals. All time up to the end
     of the run is recorded as one interval after the other: compute, a stall with its reason, idle.
+    Of waits for other work within a pass, ``awaited_ps`` keeps for whom: by (phase, layer) of the
+    tile that waited, then by producer.
 
     Args:
         path: its name in the trace, such as ``chip.core03.fp``.
@@ -84,8 +86,10 @@ class Engine:
         self.completions = completions
         self.rows = rows
         self.spent_ps = [0] * len(EngineState)
-        self.by_layer: dict[tuple[int, int], list[int]] = {}
+        self.by_layer: dict[tuple[Phase, int], list[int]] = {}
+        self.awaited_ps: dict[tuple[Phase, int], dict[Producer, int]] = {}
         self.tallies: dict[tuple[Phase, int], Tally] = {}
+        self.begun: set[str] = set()  # passes in which it has computed
         self.position = 0
         self.waits_for: Done | None = None
         self.accounted_ps = 0
@@ -117,6 +121,7 @@ class Engine:
             if tile.cycles:
                 yield self.env.timeout(tile.cycles * self.period_ps)
                 self._account(EngineState.COMPUTE, tile, index)
+                self.begun.add(PASS_OF_PHASE[tile.phase])
             self._hand_over(tile)
         self.position = len(self.tiles)
         drained = self.dma.drained()
@@ -156,19 +161,25 @@ class Engine:
                 yield from self._stall(done, tile, last_leg)
 
     def _stall(self, done: Done, tile: Tile, reason: EngineState) -> Iterator[Done]:
-        """Wait; time before the last producer posted is dependency, the rest is ``reason``."""
+        """Wait; time before the last producer posted is for other work, the rest is ``reason``."""
         if done.remaining == 0:
             return
         self.waits_for = done
         begin = self.accounted_ps
         yield done
-        now = self.env.now
         self.waits_for = None
         if reason in (EngineState.STALL_NOC, EngineState.STALL_DRAM) and done.posted > begin:
-            self._account(EngineState.STALL_DEPENDENCY, tile, self.position, min(done.posted, now))
-        elif reason == EngineState.STALL_NOC and not done.posted:
-            reason = EngineState.STALL_DEPENDENCY
+            self._depend(done.producer, tile, done.posted)
         self._account(reason, tile, self.position)
+
+    def _depend(self, producer: Producer, tile: Tile, until: int) -> None:
+        """Account a wait for other work: within a pass with its producer, or before its begin."""
+        if PASS_OF_PHASE[tile.phase] not in self.begun:
+            self._account(EngineState.NOT_BEGUN, tile, self.position, until)
+            return
+        waits = self.awaited_ps.setdefault((tile.phase, tile.layer), {})
+        waits[producer] = waits.get(producer, 0) + until - self.accounted_ps
+        self._account(EngineState.STALL_DEPENDENCY, tile, self.position, until)
 
     def _account(self, state: EngineState, tile: Tile, task: int, until: int = -1) -> None:
         """Close the interval from the last accounted time to ``until`` (now by default)."""
@@ -207,8 +218,9 @@ class Engine:
             output = self.dma.hand_over(tile, messages, saves)
             if output is not None:
                 self._outputs.append(output)
+        producer = Producer(tile.phase, tile.layer, self.unit)
         for ident in tile.signals:
-            completions[ident].posted = now
+            completions[ident].post(now, producer)
             completions[ident].arrive(now)
 
 

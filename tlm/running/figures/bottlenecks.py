@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tlm.hardware.chip import Chip
 from tlm.laws import channel_busy_ps
 from tlm.running.figures.engines import engines_of
 from tlm.space.phase import ENGINES, Phase
+from tlm.space.tile import Producer
 from tlm.space.trace_rows import EngineState
 from tlm.storage.plan import Plan
-from tlm.trace.summary import BusyResource, Stall
+from tlm.trace.summary import AwaitedWork, BusyResource, Stall
 
 STALLS = 5  # how many are listed
+AWAITED = 3  # of each dependency
+STALL_STATES = (
+    EngineState.STALL_DEPENDENCY,
+    EngineState.STALL_DRAM,
+    EngineState.STALL_NOC,
+    EngineState.STALL_WRITEBACK,
+)
 
 
 def busiest(chip: Chip) -> list[BusyResource]:
@@ -34,18 +44,43 @@ def busiest(chip: Chip) -> list[BusyResource]:
 
 
 def stalls(chip: Chip, plan: Plan) -> list[Stall]:
-    """The largest shares of engine time lost to one reason in one phase of one layer."""
+    """The largest shares of engine time lost to one reason in one phase of one layer.
+
+    Where a pass had not begun there was nothing to lose: those waits are left out.
+    """
     names = {layer_plan.layer.index: layer_plan.layer.name for layer_plan in plan.layers}
-    lost_ps: dict[tuple[str, int, int], int] = {}
+    lost_ps: Counter[tuple[Phase, int, EngineState]] = Counter()
     for engine in chip.engines:
         for (phase, layer), spent_ps in engine.by_layer.items():
-            for state, time_ps in enumerate(spent_ps):
-                if state not in (EngineState.COMPUTE, EngineState.IDLE) and time_ps:
-                    key = (Phase(phase).name.lower(), layer, state)
-                    lost_ps[key] = lost_ps.get(key, 0) + time_ps
+            for state in STALL_STATES:
+                lost_ps[phase, layer, state] += spent_ps[state]
     total_ps = chip.env.now * len(chip.engines)
     ranked = sorted(lost_ps.items(), key=lambda item: (-item[1], item[0]))
     return [
-        Stall(phase, names[layer], EngineState(state).reason, time_ps / total_ps)
+        Stall(
+            _name(phase),
+            names[layer],
+            state.reason,
+            time_ps / total_ps,
+            _awaited(chip, (phase, layer), names) if state == EngineState.STALL_DEPENDENCY else [],
+        )
         for (phase, layer, state), time_ps in ranked[:STALLS]
+        if time_ps
     ]
+
+
+def _awaited(chip: Chip, waiter: tuple[Phase, int], names: dict[int, str]) -> list[AwaitedWork]:
+    """What tiles of a phase and layer waited for within their pass, the longest waits first."""
+    waits_ps: Counter[Producer] = Counter()
+    for engine in chip.engines:
+        waits_ps.update(engine.awaited_ps.get(waiter, {}))
+    total_ps = chip.env.now * len(chip.engines)
+    ranked = sorted(waits_ps.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        AwaitedWork(_name(phase), names[layer], unit // len(ENGINES), time_ps / total_ps)
+        for (phase, layer, unit), time_ps in ranked[:AWAITED]
+    ]
+
+
+def _name(phase: Phase) -> str:
+    return phase.name.lower()

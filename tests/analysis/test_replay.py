@@ -9,7 +9,7 @@ from tlm.config import load_chip
 from tlm.running.preparation import PreparedRun, prepare
 from tlm.running.request import RunRequest
 from tlm.space.phase import ENGINES
-from tlm.studies.relief import RESOURCES, knob, relieve, simulate, spread_nodes
+from tlm.studies.relief import RESOURCES, knob, relieve, settings, simulate, spread_nodes
 
 OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"
 JOBS = ("mnist-fc", "mnist-fc-t25", "mnist-csnn", "mnist-csnn-tri", "nmnist-cnn")
@@ -92,6 +92,21 @@ def test_relief_changes_one_thing_only() -> None:
     assert relieve(prepared, "noc").chip.config.noc.link == 2 * prepared.chip.config.noc.link
 
 
+@pytest.mark.parametrize("resource", ["noc", "dma", "channels", "nodes", "memory"])
+@pytest.mark.parametrize("overrides", [("mesh.columns=8", "mesh.rows=8", "cores=64"),
+                                       ("dram.channels=3", "dram.nodes=[0,0,7]")])  # fmt: skip
+def test_what_is_named_to_be_set_is_what_was_tried(
+    resource: str, overrides: tuple[str, ...]
+) -> None:
+    """The relieved chip is the run's own with these values, whatever it was before."""
+    prepared = prepare(RunRequest("digits", overrides=overrides))
+    named = settings(resource, prepared.chip.config)
+    asked = load_chip("neuromc-20", [*overrides, *named]).config
+    relieved = relieve(prepared, resource).chip.config
+    assert named
+    assert relieved.model_copy(update={"name": asked.name}) == asked
+
+
 def test_more_and_other_channels_keep_every_slice_where_it_was() -> None:
     """Two channels at every node, or nodes whose rows and columns are their own."""
     overrides = ("mesh.columns=8", "mesh.rows=8", "cores=64")
@@ -103,8 +118,6 @@ def test_more_and_other_channels_keep_every_slice_where_it_was() -> None:
     assert moved.chip.config.dram_nodes == spread_nodes(config) == (11, 31, 41, 61)
     rows_and_columns = [divmod(node, 8) for node in spread_nodes(config)]
     assert all(len(set(places)) == 4 for places in zip(*rows_and_columns, strict=True))
-    asked = load_chip("neuromc-20", [*overrides, knob("nodes", config)])
-    assert asked.config.dram_nodes == spread_nodes(config)
     assert [layer_plan.cut.grid for layer_plan in moved.plan.layers] == [
         layer_plan.cut.grid for layer_plan in prepared.plan.layers
     ]

@@ -45,6 +45,9 @@ def test_explain_ranks_what_relief_would_gain(
     assert gains == sorted(gains, reverse=True)
     assert all(low < gain < high for gain, (low, high) in
                ((row["gain"], row["bound"]) for row in found["what_if"]))  # fmt: skip
+    settable = {row["resource"]: row["settings"] for row in found["what_if"]}
+    assert settable["noc"] == ["noc.link=256 bit"] and settable["fp"] == []
+    assert settable["nodes"] == ["dram.nodes=[1,9,10,18]"]
     assert sum(found["critical_path"].values()) == pytest.approx(1.0)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.trace.summaries import SUMMARY
 from tlm.cli.screen import screen
-from tlm.trace.summary import EngineTime, PhaseTime, Summary
+from tlm.trace.summary import AwaitedWork, BusyResource, EngineTime, PhaseTime, Stall, Summary
 
 
 def printed(summary: Summary) -> list[list[str]]:
@@ -56,3 +56,18 @@ def test_means_shares_and_units_are_those_of_the_summary() -> None:
     assert f"{head} 1 W average" in joined
     moved = "4 MB (3 MB read, 1 MB written), 4.00 of 19.2 GB/s (20.8%)"
     assert any(moved in line for line in joined)
+
+
+def test_a_run_names_what_was_busy_and_waited_for_and_leaves_the_verdict_to_explain() -> None:
+    """No key of the chip is named as a remedy; the command that finds one is."""
+    busiest = [BusyResource("DRAM channel 0", 0.6)]
+    stalls = [
+        Stall("bp", "conv0", "dependency", 0.08, [AwaitedWork("grad", "conv1", 3, 0.05)]),
+        Stall("fp", "conv0", "noc", 0.02, []),
+    ]
+    lines = printed(replace(SUMMARY, busiest=busiest, stalls=stalls))
+    joined = [" ".join(words) for words in lines]
+    assert "DRAM channel 0 60.0% BP conv0 8.0% dependency GRAD conv1 on core 3 5.0%" in joined
+    assert "FP conv0 2.0% noc" in joined
+    assert "python -m tlm explain run" in joined
+    assert not any(key in line for line in joined for key in ("noc.", "dram.", "core.engines"))

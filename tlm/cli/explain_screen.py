@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.text import Text
 from tlm_analysis.findings.critical_path import CriticalPath
 from tlm_analysis.replay import TRUSTED_ERROR
@@ -10,6 +12,7 @@ from tlm.cli.explanation import Explanation
 from tlm.cli.screen import stalls
 from tlm.cli.tables import ScreenTable, console
 from tlm.quantity_text import nbytes_text, time_text
+from tlm.studies.relief import NEAREST_KEYS
 
 AWAITED = 3  # of each dependency, as many as a summary names
 
@@ -105,9 +108,24 @@ def _rereads(explanation: Explanation) -> ScreenTable:
     return table
 
 
+def _remedy(explanation: Explanation) -> str:
+    """What a user can set: the first relief, or where no keys are that one, the first that is."""
+    first = explanation.estimates[0]
+    best = next(row for row in explanation.estimates if explanation.settings[row.resource])
+    values = explanation.settings[best.resource]
+    words = " ".join(f"--set {shlex.quote(value)}" for value in values)
+    if best is first:
+        return f"Relief: {words}"
+    return (
+        f"No key does just that; nearest are {NEAREST_KEYS[first.resource]}. Of reliefs that "
+        f"can be set, the first is {NAMES[best.resource]}, {best.gain:.1%}: {words}"
+    )
+
+
 def _verdict(explanation: Explanation) -> Text:
     first = explanation.estimates[0]
-    text = Text(f"Bottleneck: {NAMES[first.resource]} ({first.knob})\n", style="bold")
+    text = Text(f"Bottleneck: {NAMES[first.resource]}\n", style="bold")
+    text.append(f"{_remedy(explanation)}\n")
     text.append(
         f"The replay behind the estimates misses the run itself by {explanation.replay_error:+.1%}"
     )

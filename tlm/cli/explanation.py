@@ -18,7 +18,7 @@ from tlm.errors import TraceError
 from tlm.running.preparation import PreparedRun
 from tlm.running.repeat import prepare_recorded
 from tlm.space.phase import ENGINES
-from tlm.studies.relief import RESOURCES, knob, relieve, simulate
+from tlm.studies.relief import RESOURCES, knob, relieve, settings, simulate
 from tlm.studies.rereads import Reread, rereads
 
 Step = Callable[[str], None]
@@ -30,6 +30,7 @@ class Explanation:
     """A run's critical path, estimates by falling gain, and gains measured by runs.
 
     ``path`` is None where the trace, as ``partial`` says, holds a part of the run only.
+    ``settings`` are what ``--set`` takes for each relief, none where no keys do just that.
     ``replay_error`` is how far the replay misses the run's own time, as a share of it.
     ``measured`` and ``energy`` are the saved share of time and the change of energy by resource;
     both are empty if nothing was run. ``rereads`` are the tensors of which most DRAM
@@ -40,6 +41,7 @@ class Explanation:
     path: CriticalPath | None
     partial: str
     estimates: list[GainEstimate]
+    settings: dict[str, list[str]]
     replay_error: float
     measured: dict[str, float]
     energy: dict[str, float]
@@ -59,6 +61,7 @@ class Explanation:
             {
                 "resource": estimate.resource,
                 "relief": estimate.knob,
+                "settings": self.settings[estimate.resource],
                 "gain": estimate.gain,
                 "bound": [estimate.low, estimate.high],
                 **self._measured(estimate.resource),
@@ -103,7 +106,10 @@ def explanation(run_dir: Path, workload: str | None, verify: bool) -> Explanatio
         estimates, replay_error = _estimates(prepared, recorded_ps, step)
         measured, energy = _measured(prepared, recorded_ps, step) if verify else ({}, {})
     repeated = rereads(prepared, prepared.program)
-    return Explanation(run, path, partial, estimates, replay_error, measured, energy, repeated)
+    keys = {resource: settings(resource, prepared.chip.config) for resource in RESOURCES}
+    return Explanation(
+        run, path, partial, estimates, keys, replay_error, measured, energy, repeated
+    )
 
 
 def _estimates(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -88,7 +89,8 @@ def screen(result: Finished, baseline: Any = None) -> Group:
         _fabric(summary),
         Beside(_busiest(summary), stalls(summary)),
         Text(
-            f"Busy is not yet slow: what relief gains says python -m tlm explain {result.folder}\n"
+            "Busy is not yet slow: one run names no bottleneck. What to change, and what it gains, "
+            f"says\npython -m tlm explain {shlex.quote(str(result.folder))}\n"
         ),
     ]
     if baseline is not None:
@@ -233,9 +235,9 @@ def _fabric(summary: Summary) -> Text:
 
 
 def _busiest(summary: Summary) -> ScreenTable:
-    table = ScreenTable("Busiest resources", "resource", "busy", "knob", left=("knob",))
+    table = ScreenTable("Busiest resources", "resource", "busy")
     for row in summary.busiest[:3]:
-        table.add_row(row.resource, f"{row.use:.1%}", row.knob)
+        table.add_row(row.resource, f"{row.use:.1%}")
     return table
 
 

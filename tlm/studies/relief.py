@@ -13,6 +13,7 @@ from typing import Any
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.energy import load_energy
+from tlm.config.units import MEMORY, show
 from tlm.errors import ConfigError, DeadlockError, InvalidResultError
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
@@ -28,21 +29,41 @@ from tlm.storage.planning import make_plan
 FACTOR = 2
 CYCLE_LAWS = ("array work by position", "cycles of the units")
 RESOURCES = ("dram", "channels", "nodes", "noc", "dma", *ENGINES, "memory")
-KNOBS = {
+_IN_WORDS = {
     "dram": "dram.device: every timing halved",
-    "channels": "dram.channels x 2",
-    "noc": "noc.link x 2",
-    "dma": "core.outstanding x 2",
     **{engine: f"core.engines.{engine}: cycles halved" for engine in ENGINES},
     "memory": "core.memory: every size x 2",
 }
+NEAREST_KEYS = {
+    "dram": "dram.device",
+    **{engine: f"core.engines.{engine}.rows and .cols, core.clock, cores" for engine in ENGINES},
+}
+
+
+def settings(resource: str, chip: ChipConfig) -> list[str]:
+    """What ``--set`` takes to relieve a resource as :func:`relieve` does; none if no keys do."""
+    if resource == "noc":
+        return [f"noc.link={FACTOR * chip.noc.link} bit"]
+    if resource == "dma":
+        return [f"core.outstanding={FACTOR * chip.core.outstanding}"]
+    if resource == "channels":
+        channels = FACTOR * chip.dram.channels
+        return [f"dram.channels={channels}", _nodes(FACTOR * chip.dram_nodes)]
+    if resource == "nodes":
+        return [_nodes(spread_nodes(chip))]
+    if resource == "memory":
+        sizes = _larger_sizes(chip).items()
+        return [f"core.memory.{name}={show(MEMORY, bits)}" for name, bits in sizes]
+    return []
+
+
+def _nodes(nodes: tuple[int, ...]) -> str:
+    return f"dram.nodes=[{','.join(map(str, nodes))}]"
 
 
 def knob(resource: str, chip: ChipConfig) -> str:
-    """The chip value that relieves a resource, and how."""
-    if resource == "nodes":
-        return f"dram.nodes=[{','.join(map(str, spread_nodes(chip)))}]"
-    return KNOBS[resource]
+    """How a resource is relieved, in few words: chip values, or what becomes of them."""
+    return _IN_WORDS.get(resource) or " ".join(settings(resource, chip))
 
 
 @dataclass(frozen=True)
@@ -109,11 +130,14 @@ def _faster_engine(prepared: PreparedRun, engine: str) -> PreparedRun:
 
 def _larger_memories(prepared: PreparedRun) -> PreparedRun:
     memory = prepared.chip.config.core.memory
-    sizes = {name: FACTOR * bits for name, bits in memory.sizes.items()}
-    memory = memory.model_copy(update=sizes)
+    memory = memory.model_copy(update=_larger_sizes(prepared.chip.config))
     larger = _with(prepared, core=prepared.chip.config.core.model_copy(update={"memory": memory}))
     chip = replace(larger.chip, energy=load_energy(prepared.chip.energy.path, larger.chip.config))
     return _planned_anew(replace(larger, chip=chip))
+
+
+def _larger_sizes(chip: ChipConfig) -> dict[str, int]:
+    return {name: FACTOR * bits for name, bits in chip.core.memory.sizes.items()}
 
 
 def _planned_anew(relieved: PreparedRun) -> PreparedRun:

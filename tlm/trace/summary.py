@@ -231,11 +231,10 @@ class SparsityPart:
 
 @dataclass(frozen=True)
 class BusyResource:
-    """A resource, the share of time it is busy, and the chip values that give more of it."""
+    """A resource and the share of time it is busy, which says nothing of what more would gain."""
 
     resource: str
     use: float
-    knob: str
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,9 @@ def dram_bounds(summary: Summary) -> Titled:
 
 
 def busiest(summary: Summary) -> Titled:
-    """The busiest resource of each kind and the values that change it."""
-    rows = [(row.resource, f"{row.use:.1%}", row.knob) for row in summary.busiest]
-    return Titled("Busiest resources", ("resource", "busy", "chip values to turn"), rows, 1)
+    """The busiest resource of each kind."""
+    rows = [(row.resource, f"{row.use:.1%}") for row in summary.busiest]
+    return Titled("Busiest resources", ("resource", "busy"), rows)
 
 
 def gpu(summary: Summary, baseline: GpuBaseline) -> Titled:

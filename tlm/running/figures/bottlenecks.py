@@ -24,23 +24,23 @@ STALL_STATES = (
 
 
 def busiest(chip: Chip) -> list[BusyResource]:
-    """The busiest link, DRAM channel and engine of each kind, busiest first, with their knobs.
+    """The busiest link, DRAM channel and engine of each kind, busiest first.
 
-    A resource that is busy all the time bounds the run: only its knob, or less work, helps.
+    A resource that is busy all the time bounds the run; of others one run does not say what they
+    cost (``explain`` does).
     """
     link = max(chip.network.all_links(), key=lambda link: link.flits)
     channels_ps = [channel_busy_ps(channel) for channel in chip.channels]
     channel = channels_ps.index(max(channels_ps))
     busy_ps = [
-        (f"link {link.name}", link.flits * chip.network.period_ps, "noc.link, noc.clock"),
-        (f"DRAM channel {channel}", channels_ps[channel], "dram.channels, dram.device"),
+        (f"link {link.name}", link.flits * chip.network.period_ps),
+        (f"DRAM channel {channel}", channels_ps[channel]),
     ]
     for kind in ENGINES:
         engine = max(engines_of(chip, kind), key=lambda e: e.spent_ps[EngineState.COMPUTE])
-        computing_ps = engine.spent_ps[EngineState.COMPUTE]
-        busy_ps.append((engine.path, computing_ps, f"core.engines.{kind}, cores"))
+        busy_ps.append((engine.path, engine.spent_ps[EngineState.COMPUTE]))
     busy_ps.sort(key=lambda entry: (-entry[1], entry[0]))
-    return [BusyResource(name, ps / chip.env.now, knob) for name, ps, knob in busy_ps]
+    return [BusyResource(name, ps / chip.env.now) for name, ps in busy_ps]
 
 
 def stalls(chip: Chip, plan: Plan) -> list[Stall]:

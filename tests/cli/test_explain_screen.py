@@ -1,0 +1,56 @@
+"""The verdict of ``explain``: one bottleneck, and what a user can set about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from tlm_analysis.replay import GainEstimate
+
+from tests.trace.summaries import SUMMARY
+from tlm.cli.explain_screen import show
+from tlm.cli.explanation import Explanation
+from tlm.config.layers import load_chip
+from tlm.studies.relief import RESOURCES, knob, settings
+from tlm.trace.summary import AwaitedWork, Stall
+
+
+def verdict(capsys: pytest.CaptureFixture[str], *best: str) -> list[str]:
+    """What is printed where the relief of ``best`` gains most, in falling order."""
+    chip = load_chip("neuromc-20").config
+    ranking = [*best, *(name for name in RESOURCES if name not in best)]
+    estimates = [
+        GainEstimate(name, knob(name, chip), 0.3 - place / 50) for place, name in enumerate(ranking)
+    ]
+    works = [AwaitedWork("grad", "conv1", 3, 0.05), AwaitedWork("wg", "conv1", 0, 0.01)]
+    stalls = [Stall("bp", "conv0", "dependency", 0.08, works)]
+    run = SimpleNamespace(summary=replace(SUMMARY, stalls=stalls))
+    keys = {name: settings(name, chip) for name in RESOURCES}
+    show(Explanation(run, None, "no trace", estimates, keys, 0.0, {}, {}))  # type: ignore[arg-type]
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_verdict_is_what_set_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Other nodes of the DRAM channels, as values of the chip."""
+    lines = verdict(capsys, "nodes")
+    place = lines.index("Bottleneck: DRAM at other nodes")
+    assert lines[place + 1] == "Relief: --set 'dram.nodes=[1,9,10,18]'"
+
+
+def test_where_no_key_halves_cycles_the_best_that_can_be_set_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """FP engines first, then DRAM's timings, then links."""
+    text = " ".join(" ".join(verdict(capsys, "fp", "dram", "noc")).split())
+    assert "Bottleneck: FP engines No key does just that; nearest are core.engines.fp.rows" in text
+    assert "the first is NoC, 26.0%: --set 'noc.link=256 bit'" in text
+
+
+def test_what_was_waited_for_is_named_with_layer_and_core(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The longest wait first."""
+    words = [line.split() for line in verdict(capsys, "noc")]
+    named = "BP conv0 8.0% dependency GRAD conv1 on core 3 5.0%; WG conv1 on core 0 1.0%"
+    assert named.split() in words

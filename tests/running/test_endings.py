@@ -15,6 +15,7 @@ import tlm.running.execution
 import tlm.running.preparation
 import tlm.trace
 from tlm.cli import main
+from tlm.running.memory import memory_limit
 from tlm.space.phase import Phase
 from tlm.space.program import Program
 from tlm.storage.plan import Plan
@@ -204,6 +205,21 @@ def test_memory_that_runs_out_on_the_way_has_its_own_status(
     assert len(grown) <= 1
     assert status(tmp_path / "run") == "out-of-memory"
     assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+@pytest.mark.parametrize("nbytes", [None, 1 << 44])
+def test_a_limit_of_whoever_starts_the_run_is_not_raised(nbytes: int | None) -> None:
+    """Less address space than --mem or the machine would allow stays all that there is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + (64 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        with memory_limit(nbytes):
+            assert resource.getrlimit(resource.RLIMIT_AS) == (limit, hard)
+        assert resource.getrlimit(resource.RLIMIT_AS) == (limit, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @pytest.mark.parametrize("megabytes", [20, 80])

@@ -75,8 +75,8 @@ def memory_limit(nbytes: int | None) -> Iterator[None]:
 
     The limit is one of address space, as the system knows no other: room for what is allocated and
     not used yet counts as well. Without ``nbytes`` it is what the machine has left: a run that
-    takes more ends in its own words, before the system kills some process. Where the system has no
-    such limit, nothing is changed.
+    takes more ends in its own words, before the system kills some process. A lower limit of
+    the process stays. Where the system has no such limit, nothing is changed.
     """
     nbytes = available_bytes() if nbytes is None else nbytes
     if nbytes is None or not _STATM.exists():
@@ -84,8 +84,8 @@ def memory_limit(nbytes: int | None) -> Iterator[None]:
         return
     before = resource.getrlimit(resource.RLIMIT_AS)
     largest = _pages(0) + max(0, nbytes - resident_bytes())
-    if before[1] != resource.RLIM_INFINITY:
-        largest = min(largest, before[1])
+    if before[0] != resource.RLIM_INFINITY:
+        largest = min(largest, before[0])
     resource.setrlimit(resource.RLIMIT_AS, (largest, before[1]))
     try:
         yield

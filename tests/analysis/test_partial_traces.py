@@ -29,8 +29,8 @@ from tlm.running.runner import RunResult, run_job
 from tlm.trace import schema
 from tlm.trace.limits import TraceLimits
 
-WINDOW_PS = (20_000_000, 60_000_000)
-WINDOW = "Only 20 us to 60 us were traced"
+WINDOW_PS = (10_000_000, 40_000_000)
+WINDOW = "Only 10 us to 40 us were traced"
 CUT = re.compile(r"The trace was cut short at [\d.]+ us: what follows is missing")
 FROM_TRACE = ("stalls", "heatmap", "utilisation", "bandwidth", "latency")
 OF_THE_RUN = ("mesh", "energy", "sparsity")

@@ -27,7 +27,7 @@ def verdict(capsys: pytest.CaptureFixture[str], *best: str) -> list[str]:
     stalls = [Stall("bp", "conv0", "dependency", 0.08, works)]
     run = SimpleNamespace(summary=replace(SUMMARY, stalls=stalls))
     keys = {name: settings(name, chip) for name in RESOURCES}
-    show(Explanation(run, None, "no trace", estimates, keys, 0.0, {}, {}))  # type: ignore[arg-type]
+    show(Explanation(run, None, "no trace", estimates, keys, 0.0, {}, {}, []))  # type: ignore[arg-type]
     return capsys.readouterr().out.splitlines()
 
 

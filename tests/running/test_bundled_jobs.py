@@ -33,11 +33,11 @@ def test_a_run_ends_ok_and_leaves_its_files(finished: RunResult) -> None:
 def test_at_least_sixteen_cores_work(finished: RunResult) -> None:
     """The split of every job keeps at least 16 of the 20 cores computing.
 
-    But for mnist-fc: DRAM bounds it whatever the split, and the mapper's estimate then takes the
-    split that moves fewest bytes, 7 slices of channels.
+    But for mnist-fc: the mapper's estimate takes the time that DRAM needs for all phases as what
+    bounds it, and 8 slices of channels, which move fewer bytes than more do.
     """
     engines = finished.summary.engines
-    least = 7 if finished.summary.workload.name == "mnist-fc" else 16
+    least = 8 if finished.summary.workload.name == "mnist-fc" else 16
     assert engines["fp"].cores_computing >= least
     assert engines["wg"].cores_computing >= least
 
@@ -193,7 +193,7 @@ def test_bytes_by_tensor_add_up_to_what_the_dmas_moved(finished: RunResult) -> N
     dram = finished.summary.dram
     assert sum(dram.read_by_tensor.values()) == dram.bytes_read
     assert sum(dram.written_by_tensor.values()) == dram.bytes_written
-    assert {"W", "U", "S"} <= set(dram.read_by_tensor)
+    assert {"W", "X"} <= set(dram.read_by_tensor)
     rows = [row for phases in dram.by_layer.values() for row in phases.values()]
     assert sum(tensor.read for row in rows for tensor in row.values()) == dram.bytes_read
     assert sum(tensor.written for row in rows for tensor in row.values()) == dram.bytes_written

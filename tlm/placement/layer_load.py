@@ -140,14 +140,17 @@ def _slice_bits(
     chip, layer, memory = target.chip, profile.layer, target.chip.core.memory
     samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
     weights = weight_count(layer, part) * chip.precision.weight
-    inputs = input_bits(layer, part, samples, profile.steps, profile.read_bits)
+    inputs = input_bits(layer, part, samples, profile.input_steps, profile.read_bits)
     returned, returned_width = length(part.input_rows), layer.in_shape[2]
 
-    def fetched(staged: int, rows: int, width: int, operands: int) -> int:
-        """Weights: once what buffer or stage hold; the rest once per block, or ``operands`` are."""
+    def fetched(staged: int, plane: tuple[int, int, int], operands: int) -> int:
+        """Weights: once what buffer or stage hold; the rest once per block, or ``operands`` are.
+
+        Blocks are of ``plane``: rows, steps, columns.
+        """
         together, bits = min(group, samples), weights
         if weights > memory.weights:
-            sizes = block_sizes(together, rows, profile.steps, width, target.arrays.positions)
+            sizes = block_sizes(together, *plane, target.arrays.positions)
             by_block = max(0, weights - staged) * (sum(count for _, count in sizes) - 1)
             sweeps = ceil_div(weights, staged)
             bits += min(by_block, operands * together // samples * (sweeps - 1))
@@ -155,15 +158,16 @@ def _slice_bits(
 
     streamed = inputs if not profile.has_bp or inputs > memory.kept("spikes") // 2 else 0
     fp = streamed * _input_passes(profile, part, target) + fetched(
-        memory.membrane * 3 // 4, rows, layer.product_shape[2], streamed
+        memory.membrane * 3 // 4, (rows, profile.walked_steps, layer.product_shape[2]), streamed
     )
     bp, dY = 0, dY_bits(layer, profile.steps, part, chip)
     if profile.has_bp and returned:
         streamed = dY * samples if through else 0
-        bp = streamed + fetched(memory.membrane // 2, returned, returned_width, streamed)
+        plane = (returned, profile.steps, returned_width)
+        bp = streamed + fetched(memory.membrane // 2, plane, streamed)
         bp += returned * returned_width * layer.in_shape[0] * samples * profile.steps
     held = 0 if through else dY
-    wg = weight_gradient_bits(layer, profile.steps, part, chip, profile.read_bits, held)
+    wg = weight_gradient_bits(layer, profile.input_steps, part, chip, profile.read_bits, held)
     return fp, bp, wg
 
 
@@ -172,9 +176,10 @@ def _input_passes(profile: Profile, part: Slice, target: Target) -> int:
     layer, channels = profile.layer, length(part.neurons.channels)
     heights = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
     samples, rows, steps = block_shape(
-        *heights, profile.steps, layer.product_shape[2], target.arrays.positions
+        *heights, profile.walked_steps, layer.product_shape[2], target.arrays.positions
     )
     between = min(layer.in_shape[1], (rows - 1) * layer.stride[0] + layer.kernel[0])
-    window = layer.in_shape[0] * between * layer.in_shape[2] * samples * steps
+    window = layer.in_shape[0] * between * layer.in_shape[2] * samples
+    window *= min(steps, profile.input_steps)
     fits = window * profile.operand_bits <= target.chip.core.memory.spikes // 2
     return 1 if fits else ceil_div(channels, target.arrays.tile)

@@ -23,7 +23,8 @@ class Profile:
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
     takes back from one K-slice, of which ``returned`` elements are needed; ``moment_bits`` those of
     the optimizer's moments of a weight. ``waits_for_batch`` says that batch statistics keep its
-    currents waiting.
+    currents waiting. Its input has ``input_steps`` in DRAM, one if all steps share an image; FP
+    multiplies ``walked_steps`` of them.
     """
 
     layer: Layer
@@ -36,6 +37,8 @@ class Profile:
     return_bits: int
     moment_bits: int
     waits_for_batch: bool
+    input_steps: int
+    walked_steps: int
 
     @property
     def read_bits(self) -> int:
@@ -50,9 +53,16 @@ class Profile:
 
 def multiplied_once(workload: Workload, layer: Layer, chip: ChipConfig) -> bool:
     """Whether FP multiplies an image once; a wavefront comes back to the layer for every step."""
-    image = layer.sources == (NETWORK_INPUT,) and workload.encoding == "direct"
     mapping = chip.mapping
-    return image and mapping.static_input == "once" and mapping.schedule != "wavefront"
+    return (
+        _shared_image(workload, layer)
+        and mapping.static_input == "once"
+        and mapping.schedule != "wavefront"
+    )
+
+
+def _shared_image(workload: Workload, layer: Layer) -> bool:
+    return layer.sources == (NETWORK_INPUT,) and workload.encoding == "direct"
 
 
 def profile_layer(
@@ -84,4 +94,6 @@ def profile_layer(
         return_bits=inputs.size + returned * precision.gradient,
         moment_bits=moments,
         waits_for_batch=layer.norm is not None and chip.mapping.batch_norm == "exact",
+        input_steps=1 if _shared_image(workload, layer) else workload.steps,
+        walked_steps=1 if once else workload.steps,
     )

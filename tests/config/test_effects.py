@@ -27,6 +27,7 @@ NO_FIGURE = {"schema_version", "name"}  # they say what a file is
 ELEMENT = tuple(f"core.engines.{engine}.mode=element" for engine in ("fp", "bp", "wg"))
 IDEAL = ("dram.model=ideal",)
 PIPELINED = ("mapping.schedule=pipelined",)
+ONE_CHANNEL = (*APART, "dram.channels=1")  # kept busy
 SEARCH = ("mapping.search=local", "mapping.search_steps=40")
 SMALL = ("core.memory.membrane=2 Kib", "core.memory.spikes=4 Kib")  # bits move to and from DRAM
 
@@ -63,7 +64,7 @@ EFFECTS: dict[str, tuple[str, Sequence[str]]] = {
     "core.memory.accumulators": ("2 Mib", ()),
     "core.memory.optimizer": ("24 Mib", ()),
     "core.memory.banks": ("4", ()),
-    "core.memory.sharing": ("separate", ()),
+    "core.memory.sharing": ("separate", ("core.memory.optimizer=1 Kib",)),
     "precision.weight": ("8 bit", ()),
     "precision.membrane": ("8 bit", SMALL),
     "precision.gradient": ("8 bit", ()),
@@ -84,12 +85,12 @@ EFFECTS: dict[str, tuple[str, Sequence[str]]] = {
     "dram.device": ("LPDDR4-2400", ()),
     "dram.channels": ("2", ()),
     "dram.nodes": ("[0, 1, 2, 3]", ()),
-    "dram.interleave": ("4 KiB", ()),
-    "dram.read_queue": ("1", ("dram.channels=1",)),
-    "dram.write_queue": ("2", ("dram.write_high=2", "dram.write_low=1")),
-    "dram.write_high": ("8", tuple(APART)),
-    "dram.write_low": ("1", ("dram.channels=1",)),
-    "dram.policy": ("hits-first", tuple(APART)),
+    "dram.interleave": ("4 KiB", tuple(APART)),
+    "dram.read_queue": ("1", ONE_CHANNEL),
+    "dram.write_queue": ("2", (*ONE_CHANNEL, "dram.write_high=2", "dram.write_low=1")),
+    "dram.write_high": ("8", ONE_CHANNEL),
+    "dram.write_low": ("1", ONE_CHANNEL),
+    "dram.policy": ("hits-first", ONE_CHANNEL),
     "dram.page": ("closed", ()),
     "dram.latency": ("600 ns", IDEAL),
     "dram.energy": ("currents", ("dram.device=LPDDR4-2400",)),
@@ -100,7 +101,7 @@ EFFECTS: dict[str, tuple[str, Sequence[str]]] = {
     "mapping.static_input": ("every_step", ()),
     "mapping.search": ("local", (*APART, "mapping.split=placed")),
     "mapping.search_steps": ("2", ("mapping.search=local", "mapping.objective=edp")),
-    "mapping.objective": ("energy", (*SEARCH, "noc.link=16 bit")),
+    "mapping.objective": ("energy", (*APART, *SEARCH)),
     "mapping.state": ("spill", ()),
     "mapping.states": ("[conv1=spill]", ()),
     "mapping.parameters": ("spill", ()),

@@ -56,7 +56,7 @@ def test_programs_keep_the_laws(chip, job):
 @pytest.mark.parametrize("engine", ["fp", "bp"])
 def test_weights_that_were_never_fetched(engine):
     """One run of weights less, by a tile of either engine."""
-    program, due = program_of()
+    program, due = program_of(APART)
     (address, nbytes) = due.weights[0, engine, 1].at
 
     def fetched(run):
@@ -64,6 +64,18 @@ def test_weights_that_were_never_fetched(engine):
 
     tile = next(t for t in tiles(program, engine) if any(map(fetched, t.reads)))
     corrupt(tile, "reads", tuple(run for run in tile.reads if not fetched(run)))
+    assert "weights fetched before use" in broken(program, due)
+
+
+@pytest.mark.parametrize("engine", ["fp", "bp"])
+def test_weights_that_stay_are_not_fetched(engine):
+    """One run of weights that are in the core for good."""
+    program, due = program_of()
+    weights = due.weights[0, engine, 1]
+    assert weights.stays
+    user = Phase[engine.upper()]
+    tile = next(t for t in program.tiles[0][engine] if (t.phase, t.layer) == (user, 1))
+    corrupt(tile, "reads", (*tile.reads, weights.at))
     assert "weights fetched before use" in broken(program, due)
 
 
@@ -218,7 +230,7 @@ def test_weights_fetched_a_second_time_after_another_layer():
 
 def test_a_slice_of_bp_without_a_weight():
     """On the compacted grid, an input row between two strides may meet no output at all."""
-    visit = Visit(WeightsDue((0, 64), 0, elements=8, room=0, rounded=False))
+    visit = Visit(WeightsDue((0, 64), 0, elements=8, room=0, rounded=False, stays=False))
     visit.add(Tile(Phase.BP, 1, 0, 1, 0, 1, covers=8))
     assert visit.fault() == ""
 

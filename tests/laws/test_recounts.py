@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.laws.test_programs import program_of
+from tests.laws.test_programs import APART, program_of
 from tests.program.jobs import built, corrupt
 from tests.program.jobs import due as due_of
 from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
@@ -24,6 +24,7 @@ STAGED = [
     "core.memory.weights=9 Kib",
     "mapping.split=spatial",
     "core.memory.partial_sums=4 Kib",
+    "mapping.parameters=spill",
 ]
 
 
@@ -89,7 +90,18 @@ def test_weights_that_come_from_nowhere(action, times, engine):
 
 def test_weights_that_are_fetched_and_not_written():
     """A run of weights more than the buffer takes."""
-    program, due = program_of()
+    program, due = program_of(APART)
     tile = next(t for t in program.tiles[0]["fp"] if "fp.weight_write" in t.work.energy)
     corrupt(tile, "reads", tile.reads + tile.reads[-1:])
+    assert broken(program, due)
+
+
+@pytest.mark.parametrize("action", ["stage_read", "stage_write"])
+def test_weights_that_stay_are_read_where_they_are(action):
+    """Accesses that are left out, or that put weights where they are already."""
+    program, due = program_of()
+    for tile in program.tiles[0]["fp"]:
+        read = tile.work.energy.get("fp.stage_read", 0)
+        tile.work.energy |= {f"fp.{action}": 0 if action == "stage_read" else read}
+        tile.work.energy["fp.weight_write"] *= action != "stage_read"
     assert broken(program, due)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.program.jobs import IDEAL_DRAM, Densities, built, conv, job, linear
+from tests.reliability.probe import APART
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
@@ -35,7 +36,7 @@ class Log:
         overrides = [f"mapping.split={split}", f"cores={cores}", IDEAL_DRAM, "dram.channels=1",
                      "core.engines.wg.grid=compacted"]  # fmt: skip
         if small:  # inputs through DRAM, spilled dW, a block a sample, weights streamed
-            overrides += ["core.memory.spikes=4 Kib", "core.memory.accumulators=16 Kib",
+            overrides += [*APART, "core.memory.spikes=4 Kib", "core.memory.accumulators=16 Kib",
                           "core.memory.gradients=80 Kib",
                           "core.memory.weights=16 Kib"]  # fmt: skip
         self.plan, self.program = built(*drawn, *overrides)
@@ -100,7 +101,11 @@ def test_old_weights_are_read_before_new_ones_are_written(log):
             if row[7] == Command.WRITE and low <= row[13] < high:
                 assert (last_read[row[13] : row[13] + row[12]] <= row[1]).all()
                 writes += row[12]
-    assert writes == sum(high - low for low, high in extents(log.plan, "W"))
+    assert writes == log.small * sum(high - low for low, high in extents(log.plan, "W"))
+    for layer in range(len(log.plan.layers)):
+        begins = [begin for *_, begin, _ in log.computed[Phase.UPDATE, layer]]
+        used = [end for phase in (Phase.FP, Phase.BP) for *_, end in log.computed[phase, layer]]
+        assert max(used) <= min(begins)
 
 
 def test_partial_sums_in_dram_alternate_between_write_and_read(log):

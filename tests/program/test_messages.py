@@ -153,6 +153,28 @@ def test_replicas_exchange_all_of_dw_but_their_own_share(split):
         assert len({start for start, _ in written}) == len(written)
 
 
+@pytest.mark.parametrize("split", ["batch", "spatial", "k"])
+def test_new_weights_reach_every_replica(split):
+    """A share goes to the n - 1 other replicas, each of which waits and stores what it lacked."""
+    plan = place(*job(*eight_wide(None), batch=4), f"mapping.split={split}", "cores=4")
+    found, program = sends(plan)
+    for layer_plan in plan.layers:
+        assert layer_plan.stored.W == layer_plan.stored.moments == "memory"
+        replicas = len(layer_plan.replicas(layer_plan.cut.slices[0]))
+        name = layer_plan.layer.name
+        sent = [s for s in found if s.command == Command.WEIGHT and s.what == f"W {name}"]
+        nbytes = layer_plan.addressed.weights["W"].nbytes
+        assert sum(s.nbytes for s in sent) == nbytes * (replicas - 1)
+        ends = {(s.source, s.core) for s in sent}
+        assert len(ends) == (replicas - 1) * len(layer_plan.cut.slices)
+        updates = tiles_of(program, Phase.UPDATE, layer_plan.layer.index)
+        stored = [tile for tile in updates if not tile.covers]
+        assert len(stored) == len({core for _, core in ends})
+        assert not any(tile.reads or tile.writes for tile in updates)
+        bits = 256 * sum(tile.work.energy["wg.optimizer_write"] for tile in stored)
+        assert 0 <= bits - 8 * nbytes * (replicas - 1) < 256 * max(1, len(stored))
+
+
 @given(st.integers(0, 500), st.integers(0, 500), st.sampled_from([1, 16, 32]))
 def test_message_sizes_take_the_shorter_form(elements, present, bits):
     """Bitmap and values, or plain; bitmap, or a list of addresses; rounded up to bytes."""

@@ -216,8 +216,8 @@ def test_weights_are_fetched_again_for_every_group():
     read = {}
     four = ("mapping.in_flight=4",)
     for schedule, more in (("layerwise", ()), ("pipelined", four)):
-        overrides = (f"mapping.schedule={schedule}", "cores=1", IDEAL_DRAM)
-        plan, program, *_ = run(drawn, *overrides, *more)
+        overrides = (f"mapping.schedule={schedule}", "cores=1", "mapping.parameters=spill")
+        plan, program, *_ = run(drawn, *overrides, IDEAL_DRAM, *more)
         weights = [layer_plan.addressed.weights["W"] for layer_plan in plan.layers]
         read[schedule] = sum(
             size

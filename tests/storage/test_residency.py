@@ -62,17 +62,17 @@ def test_a_pool_has_the_published_total_less_working_room():
 
 
 def test_all_of_a_small_job_stays_in_a_pool():
-    """Nothing is saved in DRAM for BP, no moment moves; the laws hold."""
+    """Nothing is saved in DRAM for BP, no weight and no moment moves; the laws hold."""
     plan, program = built(*networked())
     assert all(lp.state == "keep" for lp in plan.layers)
-    assert all(lp.stored.moments == lp.stored.dW == "memory" for lp in plan.layers)
+    stores = [lp.stored for lp in plan.layers]
+    assert all(s.W == s.moments == s.dW == "memory" for s in stores)
     assert in_dram(plan, "U") == []
-    moments = [
-        tensor.address for tensor in plan.addresses.tensors.values() if "moment" in tensor.name
-    ]
+    trained = [tensor for lp in plan.layers for tensor in lp.addressed.trained("W")]
     touched = {run[0] for tile in program.all_tiles() for run in (*tile.reads, *tile.writes)}
-    assert moments
-    assert touched.isdisjoint(moments)
+    assert len(trained) == 3 * len(plan.layers)
+    for tensor in trained:
+        assert touched.isdisjoint(range(tensor.address, tensor.address + tensor.nbytes))
     assert broken_laws(plan, program)[0] == []
 
 
@@ -88,7 +88,7 @@ def test_what_saves_most_for_a_bit_comes_first():
     """A pool has room for a part of all: the candidate that is worth most is in it."""
     tight = (*SMALL, "core.memory.optimizer=380 Kib", *SIZES)
     plan, _ = built(residual(), residual().load(0), *tight)
-    kinds = ("inputs", "dS", "Y", "dW", "moments")
+    kinds = ("inputs", "dS", "Y", "dW", "W", "moments")
     by_kind = {(c.layer, c.kind): c for c in candidates(plan) if c.kind in kinds}
     stays = {key: getattr(plan.layers[key[0]].stored, key[1]) == "memory" for key in by_kind}
     assert set(stays.values()) == {True, False}

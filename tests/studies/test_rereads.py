@@ -26,7 +26,7 @@ def row_of(listed, tensor, phase, layer):
 
 def test_weights_of_a_batch_that_is_cut_in_four():
     """Every core with a share of the samples fetches all weights, once."""
-    row = row_of(rows("mapping.split=batch"), "W", "fp", "conv0")
+    row = row_of(rows("mapping.split=batch", "mapping.parameters=spill"), "W", "fp", "conv0")
     assert row.needed == 20 * 4 * 3 * 3 * 2
     assert row.nbytes == row.by_cores == 4 * row.needed
     assert row.causes == ("samples and rows are cut in 4: so many cores fetch the same weights",)
@@ -51,7 +51,8 @@ def test_what_comes_again_for_every_block():
     """With little room a core fetches its weights for every block, and U carried between them."""
     little = ("weights=8 Kib", "membrane=8 Kib", "partial_sums=4 Kib")
     sizes = (f"core.memory.{size}" for size in little)
-    listed = rows("mapping.split=k", "mapping.static_input=every_step", *sizes)
+    once = ("mapping.static_input=every_step", "mapping.parameters=spill")
+    listed = rows("mapping.split=k", *once, *sizes)
     weights = row_of(listed, "W", "bp", "conv1")
     assert (weights.over_cores, weights.over_time) == (1, 12)
     assert "comes again for every block of positions" in weights.causes[0]

@@ -168,7 +168,7 @@ def test_hostile_or_damaged_files(
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("unit", 9), ("what", 7), ("initiator", -1), ("target", 99), ("command", 5), ("phase", 99)],
+    [("unit", 9), ("what", 7), ("initiator", -1), ("target", 99), ("command", 6), ("phase", 99)],
 )
 def test_rows_that_name_nothing_are_refused(
     write: Write, tmp_path: Path, column: str, value: int

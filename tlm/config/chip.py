@@ -40,9 +40,9 @@ class Mapping(Section):
     statistics that keep the zeros of the gradient (``frozen``), or ``folded`` into the weights.
     ``state``: U, S and m of the neurons go to DRAM between FP and BP (``spill``), stay in the core
     (``keep``), or U is computed again (``recompute``); ``auto`` takes the cheapest for each layer.
-    ``states`` lists exceptions, LAYER=POLICY. ``parameters``: the optimizer's moments
-    stay in the cores from one mini-batch to the next where there is room (``auto``), or come from
-    DRAM and go back in every one (``spill``); weights always do.
+    ``states`` lists exceptions, LAYER=POLICY. ``parameters``: weights and the
+    optimizer's moments of them stay in the cores from one mini-batch to the next where there is
+    room (``auto``), or come from DRAM and go back in every one (``spill``).
     ``static_input``: FP multiplies an image that all time steps share ``once`` and repeats its
     currents, or does so at ``every_step``.
     """

@@ -1,11 +1,11 @@
 """The least DRAM bytes: what no plan of a job on a chip can avoid, whatever its algorithm.
 
-The network's input is read. W and all else that an iteration trains is read and written. The
-moments live all the time, and the spikes that WG will read live between FP and BP: what of them
-exceeds the SRAM of all cores together goes out to DRAM, and of moments comes back (an argument as
-in Hong and Kung, "I/O complexity: the red-blue pebble game", STOC 1981). Whether spikes come back
-is left out, because WG skips slices whose dY is zero. Batch statistics need the whole batch, so
-the spikes of all samples before such a layer live together; the others may be run sample by sample.
+The network's input is read. What an iteration trains and its moments live all the time, and the
+spikes that WG will read live between FP and BP: what of them exceeds the SRAM of all cores together
+goes out to DRAM, and what is trained comes back with its moments (an argument as in Hong and Kung,
+"I/O complexity: the red-blue pebble game", STOC 1981). Whether spikes come back is left out,
+because WG skips slices whose dY is zero. Batch statistics need the whole batch, so the spikes of
+all samples before such a layer live together; the others may be run sample by sample.
 """
 
 from __future__ import annotations
@@ -28,19 +28,21 @@ def least_nbytes(workload: Workload, chip: ChipConfig) -> int:
     sizes, precision = JobSizes(workload, chip), chip.precision
     moments = sum(sizes.moments(layer) for layer in workload.layers)
     trained = sum(sizes.trained(layer) for layer in workload.layers)
+    living = trained * precision.weight + moments * precision.optimizer
+    living_nbytes = trained * (precision.weight // 8) + moments * (precision.optimizer // 8)
     together, alone = _living_spikes(sizes)
     room = capacity_bits(chip.core) * chip.cores
     excess = 0
     # What saves most bytes a bit takes its place first.
     for bits, nbytes in (
         (alone, alone * workload.batch // 8),
-        (moments * precision.optimizer, 2 * moments * (precision.optimizer // 8)),
+        (living, 2 * living_nbytes),
         (together, together // 8),
     ):
         if bits > room:
             excess += nbytes * (bits - room) // bits
         room = max(0, room - bits)
-    return _least_input(sizes) // 8 + 2 * trained * (precision.weight // 8) + excess
+    return _least_input(sizes) // 8 + excess
 
 
 def _living_spikes(sizes: JobSizes) -> tuple[int, int]:

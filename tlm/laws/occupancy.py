@@ -103,6 +103,7 @@ def claims(job: Facts) -> Iterator[Claim]:
                  range(last - index, min(last, last - index + 1) + 1)),
                 ("membrane", _state(job, facts, part, samples), range(index, last - index + 1)),
                 ("optimizer", _moments(job, facts, part), range(last + 1)),
+                ("optimizer", _weights(job, facts, part), range(last + 1)),
             ):  # fmt: skip
                 if bits:
                     yield Claim(name, part.core, range(1) if at_once else turns, bits)
@@ -174,6 +175,12 @@ def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
         return 0
     weights = length(part.neurons.channels) * prod(facts.layer.weight_shape[1:])
     return weights * job.chip.precision.partial_sum
+
+
+def _weights(job: Facts, facts: LayerFacts, part: Slice) -> int:
+    """A copy of the weights that a slice needs, where they stay for good."""
+    weights = length(part.neurons.channels) * prod(facts.layer.weight_shape[1:])
+    return weights * job.chip.precision.weight * facts.W_stays
 
 
 def _moments(job: Facts, facts: LayerFacts, part: Slice) -> int:

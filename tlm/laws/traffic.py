@@ -78,9 +78,9 @@ def message_traffic(chip: Chip, program: Program) -> Iterator[Check]:
 
 
 def reduction_traffic(chip: Chip, program: Program, due: Due) -> Iterator[Check]:
-    """All partial sums that are due travel; each message may be rounded up to a byte."""
+    """All partial sums and weights due travel; each message may be rounded up to a byte."""
     rounded = Counter[tuple[Phase, int]]()
-    if chip.config.precision.partial_sum % 8:
+    if chip.config.precision.partial_sum % 8 or chip.config.precision.weight % 8:
         for tile in program.all_tiles():
             rounded[tile.phase, tile.layer] += len(tile.messages)
     wrong = []

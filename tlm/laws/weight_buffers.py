@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tlm.config.core import EngineConfig
 from tlm.laws.check import Check
-from tlm.laws.due import Due
+from tlm.laws.due import Due, WeightsDue
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.program import Program
@@ -30,6 +30,7 @@ class _Moved:
     stage_writes: int = 0
     writes: int = 0
     tiles: int = 0
+    pairs: int = 0  # (sample, step) pairs that are not skipped
 
 
 def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
@@ -43,7 +44,8 @@ def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
                     moved.setdefault((ENGINE_OF_PHASE[tile.phase], tile.layer), _Moved()), tile, due
                 )
         for (engine, layer), bits in moved.items():
-            if fault := _fault(bits, _copies(due, engine), due.job.chip.precision.weight):
+            weights, width = due.weights[core, engine, layer], due.job.chip.precision.weight
+            if fault := _fault(bits, weights, _copies(due, engine), width):
                 wrong.append(f"core{core:02d} {engine} layer {layer}: {fault}")
     yield Check("weights in their buffers", not wrong, f"{wrong[:3]}")
 
@@ -58,6 +60,7 @@ def _add(moved: _Moved, tile: Tile, due: Due) -> None:
             moved.fetched += BYTE * length
             moved.runs += 1
     moved.tiles += 1
+    moved.pairs += sum(1 for _ in tile.pairs())
     moved.stage_reads += energy.get(f"{engine}.stage_read", 0) * MEMORY_PORT_BITS
     moved.stage_writes += energy.get(f"{engine}.stage_write", 0) * MEMORY_PORT_BITS
     moved.writes += energy.get(f"{engine}.weight_write", 0) * due.job.chip.precision.weight
@@ -71,7 +74,7 @@ def _copies(due: Due, name: str) -> int:
     return engine.cols if engine.dataflow == "input" else engine.rows
 
 
-def _fault(moved: _Moved, copies: int, weight_bits: int) -> str:
+def _fault(moved: _Moved, due: WeightsDue, copies: int, weight_bits: int) -> str:
     """What does not add up."""
     rounded = moved.runs * (BYTE - 1) * (weight_bits % BYTE > 0)
     spare = rounded + moved.tiles * (MEMORY_PORT_BITS - 1) * (moved.stage_reads > 0)
@@ -79,6 +82,12 @@ def _fault(moved: _Moved, copies: int, weight_bits: int) -> str:
     if not came - spare <= went <= came:
         return f"{went} bit written, {came} came"
     most = moved.fetched + moved.tiles * (MEMORY_PORT_BITS - 1)
+    if due.stays:
+        short = moved.pairs > 0 and moved.stage_reads < due.nbytes * BYTE
+        if not short and not moved.stage_writes:
+            return ""
+        read, put = moved.stage_reads, moved.stage_writes
+        return f"of {due.nbytes} B that stay {read} bit are read, {put} bit put there"
     if moved.stage_writes > most or bool(moved.stage_reads) > bool(moved.stage_writes):
         return f"{moved.stage_writes} bit staged of {moved.fetched}, {moved.stage_reads} read there"
     return ""

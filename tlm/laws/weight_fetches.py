@@ -59,6 +59,8 @@ class Visit:
 
         A walk uses ``share`` bytes, of which at most ``room`` were there from before.
         """
+        if self.due.stays:
+            return f"{len(self.runs)} fetches of weights that stay" if self.runs else ""
         spare = ROUNDED_B * len(self.runs)
         used, fetched = self.due.nbytes, sum(nbytes for _, nbytes in self.runs)
         distinct = _distinct_bytes(self.runs)

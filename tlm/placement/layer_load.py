@@ -55,7 +55,8 @@ def layer_load(profile: Profile, grid: Grid, target: Target, group: int) -> Laye
     """
     chip, layer, parts = target.chip, profile.layer, grid.slices()
     through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
-    moved = [_slice_bits(profile, part, target, group, through) for part in parts]
+    stay = _weights_stay(profile, parts, chip)
+    moved = [_slice_bits(profile, part, target, group, (through, stay)) for part in parts]
     by_engine = [list(bits) for bits in zip(*moved, strict=True)]
     fp, bp, wg = (
         _slice_ps(list(map(int, cycles)), bits, grid, chip)
@@ -65,10 +66,12 @@ def layer_load(profile: Profile, grid: Grid, target: Target, group: int) -> Laye
         shared + sum(bits)
         for shared, bits in zip(_shared_bits(profile, parts, chip, through), by_engine, strict=True)
     )
-    replicas, update = grid.split.batch * grid.split.spatial, _update_bits(profile, chip)
+    replicas, update = grid.split.batch * grid.split.spatial, _update_bits(profile, stay, chip)
     share = max(weight_count(layer, part) for part in parts) // replicas
     lanes = [ceil_div(share, chip.core.unit_lanes)] * len(parts)
-    ports = share * (replicas - 1) * chip.precision.partial_sum // chip.noc.link
+    # dW comes to its owner from every replica, and new weights that stay go back to all of them.
+    returned = chip.precision.weight * stay
+    ports = share * (replicas - 1) * (chip.precision.partial_sum + returned) // chip.noc.link
     return LayerLoad(
         fp_ps=fp,
         bp_ps=bp,
@@ -90,11 +93,17 @@ def _slice_ps(cycles: list[int], bits: list[int], grid: Grid, chip: ChipConfig) 
     )
 
 
-def _update_bits(profile: Profile, chip: ChipConfig) -> int:
-    """Bits that the update of all weights moves, with their moments if these do not stay."""
+def _update_bits(profile: Profile, weights_stay: bool, chip: ChipConfig) -> int:
+    """Bits that the update of all weights moves: of weights and moments that do not stay."""
     weights, moments = prod(profile.layer.weight_shape), profile.moment_bits
-    stay = _stays("optimizer", weights * moments, chip, chip.mapping.parameters)
-    return 2 * weights * (chip.precision.weight + moments * (not stay))
+    moments_stay = _stays("optimizer", weights * moments, chip, chip.mapping.parameters)
+    return 2 * weights * (chip.precision.weight * (not weights_stay) + moments * (not moments_stay))
+
+
+def _weights_stay(profile: Profile, parts: list[Slice], chip: ChipConfig) -> bool:
+    """Whether a copy of its weights stays in every core."""
+    bits = sum(weight_count(profile.layer, part) for part in parts) * chip.precision.weight
+    return _stays("optimizer", bits, chip, chip.mapping.parameters)
 
 
 def _shared_bits(
@@ -131,15 +140,16 @@ def _stays(memory: str, bits: int, chip: ChipConfig, policy: str) -> bool:
 
 
 def _slice_bits(
-    profile: Profile, part: Slice, target: Target, group: int, through: bool
+    profile: Profile, part: Slice, target: Target, group: int, stores: tuple[bool, bool]
 ) -> tuple[int, int, int]:
     """Bits of weights, inputs and dY that one slice reads in FP, BP and WG, and of dW it spills.
 
-    ``through``: dY comes from DRAM.
+    ``stores``: whether dY comes from DRAM, whether weights stay in the core.
     """
     chip, layer, memory = target.chip, profile.layer, target.chip.core.memory
     samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
-    weights = weight_count(layer, part) * chip.precision.weight
+    through, stay = stores
+    weights = 0 if stay else weight_count(layer, part) * chip.precision.weight
     inputs = input_bits(layer, part, samples, profile.input_steps, profile.read_bits)
     returned, returned_width = length(part.input_rows), layer.in_shape[2]
 

@@ -9,7 +9,12 @@ from tlm.program.builder import ProgramBuilder
 from tlm.program.forward import build_forward
 from tlm.program.loss import build_loss
 from tlm.program.tile_draft import TileDraft
-from tlm.program.update import build_reduction, build_update, guard_old_weights
+from tlm.program.update import (
+    build_reduction,
+    build_update,
+    guard_old_weights,
+    receive_weights,
+)
 from tlm.program.weight_gradient import build_weight_gradient
 from tlm.space.phase import ENGINES
 from tlm.space.program import Completions, Program
@@ -40,6 +45,7 @@ def build_program(plan: Plan) -> Program:
             _backward(builder, group - ahead, turns)
     build_update(builder, plan.layers[0])
     for layer_plan in plan.layers:
+        receive_weights(builder, layer_plan)
         guard_old_weights(builder, layer_plan)
     return Program(_frozen(drafts), builder.done, plan.addresses.starts)
 

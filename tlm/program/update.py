@@ -3,7 +3,7 @@
 Replicas of the same weights (batch and spatial cuts) each own a share: all others send theirs to
 the owner, which adds them in core order, updates its share and writes the weights. What arrives
 waits in the accumulators, in the place of the sums that left. An update waits until no core reads
-the old weights.
+the old weights. Where weights stay in the cores, owners send each other what they have updated.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the weight update of every slice's share, streamed through the optimizer's memory."""
     state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
-    moved = state[:1] if layer_plan.stored.moments == "memory" else state
+    stored = layer_plan.stored
+    moved = [*state[: stored.W == "dram"], *state[1:] * (stored.moments == "dram")]
     size = update_piece(builder.plan.chip, bits)
     action = f"wg.update_op_{builder.plan.workload.optimizer}"
     lanes = builder.arrays.lanes
@@ -83,6 +84,8 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile.add_cycles(ceil_div(count, lanes) + ceil_div(adds, lanes) + builder.arrays.depth)
             tile.add_writes(tuple(tensor.run(low, count) for tensor in moved))
             tile.add_reads(tile.writes)
+            if stored.W == "memory":
+                _send_weights(builder, layer_plan, part, count, tile)
             if layer_plan.stored.dW == "dram":
                 _read_spilled(builder, layer_plan, part, [(low, low + count)], tile)
             tile.add_energy(
@@ -96,6 +99,31 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
                 }
             )
     update_parameters(builder, layer_plan, size)
+
+
+def _send_weights(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, count: int, tile: TileDraft
+) -> None:
+    """Send a piece of new weights to the other replicas, whose weights stay in their cores too."""
+    nbytes = ceil_div(count * builder.plan.chip.precision.weight, 8)
+    for replica in layer_plan.replicas(part):
+        if replica.index != part.index:
+            arrives = (builder.done.ident("W", layer_plan.layer.name, f"core{replica.core:02d}"),)
+            builder.send(Command.WEIGHT, part.core, replica.core, nbytes, arrives, tile)
+
+
+def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
+    """Append the storing of the weights that the other replicas of every slice have updated."""
+    bits = builder.plan.chip.precision.weight
+    for part in layer_plan.cut.slices if layer_plan.stored.W == "memory" else ():
+        low, high = layer_plan.share(part)
+        received = layer_plan.weight_count(part) - (high - low)
+        if received:
+            tile = builder.add(part.core, once(Phase.UPDATE, layer_plan))
+            name = layer_plan.layer.name
+            tile.add_needs((builder.done.ident("W", name, f"core{part.core:02d}"),))
+            tile.add_cycles(builder.arrays.depth)
+            tile.add_energy({"wg.optimizer_write": wide_accesses(received, bits)})
 
 
 def guard_old_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:

@@ -38,8 +38,8 @@ class LayerStores:
     ``inputs`` of FP, of all samples and steps (in memory: they come over the mesh); ``Y``, the
     product before batch statistics are known; ``U`` between two steps of a wavefront; ``dS`` on
     arrival; ``dY`` between the gradient unit and BP and WG; ``dW`` between pieces of a mini-batch;
-    ``moments`` of the weights from one mini-batch to the next. ``state`` says how BP gets U, S
-    and m of FP.
+    the weights ``W`` and their ``moments`` from one mini-batch to the next. ``state`` says how BP
+    gets U, S and m of FP.
     """
 
     inputs: Store
@@ -48,5 +48,6 @@ class LayerStores:
     dS: Store
     dY: Store
     dW: Store
+    W: Store
     moments: Store
     state: StatePolicy

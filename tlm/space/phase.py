@@ -13,6 +13,7 @@ class Command(IntEnum):
     SPIKE = 2
     GRADIENT = 3
     WEIGHT_GRADIENT = 4
+    WEIGHT = 5
 
 
 class Phase(IntEnum):

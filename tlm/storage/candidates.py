@@ -51,8 +51,10 @@ def candidates(plan: Plan) -> Iterator[Candidate]:
             yield state(plan, layer_plan)
             if plan.schedule.by_step:
                 yield _carry(plan, layer_plan)
-        if plan.workload.optimizer == "adam" and plan.chip.mapping.parameters == "auto":
-            yield _moments(plan, layer_plan)
+        if plan.chip.mapping.parameters == "auto":
+            yield _weights(plan, layer_plan)
+            if plan.workload.optimizer == "adam":
+                yield _moments(plan, layer_plan)
 
 
 def _back(plan: Plan, layer_plan: LayerPlan) -> int:
@@ -102,8 +104,7 @@ def _currents(plan: Plan, layer_plan: LayerPlan) -> Candidate:
 
 def _dW(plan: Plan, layer_plan: LayerPlan) -> Candidate:
     """dW stays until the update, which follows WG of the layer below."""
-    width = plan.chip.precision.partial_sum
-    bits = {part.core: layer_plan.weight_count(part) * width for part in layer_plan.cut.slices}
+    bits = _by_core(layer_plan, plan.chip.precision.partial_sum)
     first = _back(plan, layer_plan)
     turns = range(first, min(first + 2, 2 * len(plan.layers)))
     saved = 2 * sum(bits.values())
@@ -126,6 +127,24 @@ def _carry(plan: Plan, layer_plan: LayerPlan) -> Candidate:
     bits = {part.core: part.neurons.size * width for part in layer_plan.cut.slices}
     index, saved = layer_plan.layer.index, 2 * (plan.steps - 1) * sum(bits.values())
     return Candidate("U", index, "carry", bits, range(index, index + 1), saved)
+
+
+def _by_core(layer_plan: LayerPlan, width: int) -> dict[int, int]:
+    """Bits by core of a value of ``width`` for every weight of its slice."""
+    return {part.core: layer_plan.weight_count(part) * width for part in layer_plan.cut.slices}
+
+
+def _weights(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+    """The weights of a slice stay for good; from DRAM they come to FP, BP and update, and go back.
+
+    What a replica has updated is sent to the others.
+    """
+    width = plan.chip.precision.weight
+    bits = _by_core(layer_plan, width)
+    reads = 1 + bool(layer_plan.producers)
+    saved = reads * sum(bits.values()) + 2 * prod(layer_plan.layer.weight_shape) * width
+    turns = range(2 * len(plan.layers))
+    return Candidate("W", layer_plan.layer.index, "optimizer", bits, turns, saved)
 
 
 def _moments(plan: Plan, layer_plan: LayerPlan) -> Candidate:

@@ -229,6 +229,8 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
     """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
+    if layer_plan.stored.W == "memory":
+        return "the core, from one mini-batch to the next"
     part = max(layer_plan.cut.slices, key=layer_plan.weight_count)
     sweeps = list(
         forward_sweeps(plan, layer_plan, part, product_region(layer_plan, part), Phase.FP)

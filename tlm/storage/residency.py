@@ -25,7 +25,7 @@ Kept = list[set[str]]  # by layer, the kinds of data that stay
 
 
 def choose_stores(plan: Plan, energy: EnergyTable) -> None:
-    """Decide where every layer's inputs, dS, dY, currents, dW, state and moments are kept.
+    """Decide where every layer's inputs, dS, dY, currents, dW, W, state and moments are kept.
 
     Raises:
         MappingError: state that is asked to stay in the cores does not fit.
@@ -111,6 +111,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         dS=store("dS") if layer_plan.consumers else "memory",
         dY="dram" if _dY_spilled(plan, layer_plan, "dW" in kept) else "memory",
         dW=store("dW"),
+        W=store("W"),
         moments=store("moments"),
         state=policy,
     )

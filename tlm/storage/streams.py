@@ -20,7 +20,6 @@ from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.tile import Extent
-from tlm.storage.address import Weights
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import Sweep
@@ -145,7 +144,7 @@ class Streams:
                 tiles = (
                     [tile for entry in entries_together for tile in entry] if layout.scanned else []
                 )
-                new, counts = _fetch(after, sweep, layer_plan.addressed.weights["W"], tiles)
+                new, counts = _fetch(after, sweep, layer_plan, tiles)
                 if new or len(starts) == first:
                     starts.append(start)
                     runs.append(new)
@@ -232,20 +231,29 @@ class Streams:
 
 
 def _fetch(
-    held: _Held, sweep: Sweep, weights: Weights, tiles: list[WeightTile]
+    held: _Held, sweep: Sweep, layer_plan: LayerPlan, tiles: list[WeightTile]
 ) -> tuple[tuple[Extent, ...], list[int]]:
-    """The DRAM runs of some weight tiles; how many weights are fetched, read staged, put."""
+    """The DRAM runs of some weight tiles; how many weights are fetched, read staged, put.
+
+    Weights that stay in the core for good are read there, none is fetched.
+    """
+    weights, stay = layer_plan.addressed.weights["W"], layer_plan.stored.W == "memory"
     runs: list[Extent] = []
     fetched = staged = put = 0
     for tile in tiles:
         k, c, tap = tile
         size = weights.tile_size(k, c)
-        if tile in held.tiles:
+        known, bits = tile in held.tiles, held.bits + size * weights.bits
+        if stay and not known:
+            held.tiles.add(tile)
+            held.bits = bits
+            staged += size
+            continue
+        if known:
             staged += size if sweep.staged else 0
             continue
         first, nbytes = weights.run(weights.offset(k, c, tap), size)
         fetched += size
-        bits = held.bits + size * weights.bits
         if bits <= sweep.room:
             held.tiles.add(tile)
             held.bits = bits

@@ -4,7 +4,8 @@ A slice whose weights fit the weight buffer keeps them there. Otherwise they are
 of the engine's U memory that is free while the array works, from where they are copied into the
 buffer once a block; what does not fit comes from DRAM once a block. A walk over all blocks with a
 few outputs at a time stages them better, but reads its inputs again for every walk; the cheaper
-order in DRAM bytes is taken.
+order in DRAM bytes is taken. Weights that stay in the core from one mini-batch to the next are
+copied into the buffer from where they are.
 """
 
 from __future__ import annotations
@@ -121,8 +122,9 @@ def _sweeps(
     """
     buffer, outputs, each = plan.chip.core.memory.weights, traffic.outputs, traffic.weight_bits
     all_bits = each * length(outputs)
-    if all_bits <= buffer:
-        yield Sweep(phase, layer_plan.layer.index, outputs, buffer, False, buffer // 2)
+    if all_bits <= buffer or layer_plan.stored.W == "memory":
+        staged, room = all_bits > buffer, max(all_bits, buffer)
+        yield Sweep(phase, layer_plan.layer.index, outputs, room, staged, buffer // 2)
         return
     few = max(traffic.quantum, room // each // traffic.quantum * traffic.quantum)
     sweeps = ceil_div(length(outputs), few)

@@ -36,9 +36,9 @@ class TensorDue:
 class WeightsDue:
     """What a core needs of a layer's weights in FP or in BP.
 
-    ``nbytes`` of the tensor ``at`` have to come from DRAM. Every (sample, step) needs all of them,
-    and is done when ``elements`` results are. ``room`` bytes may stay in the core. ``rounded``: a
-    weight is no whole number of bytes.
+    ``nbytes`` of the tensor ``at`` have to come from DRAM, none if it ``stays`` in the core. Every
+    (sample, step) needs all of them, and is done when ``elements`` results are. ``room`` bytes may
+    stay in the core. ``rounded``: a weight is no whole number of bytes.
     """
 
     at: Extent
@@ -46,6 +46,7 @@ class WeightsDue:
     elements: int
     room: int
     rounded: bool
+    stays: bool
 
 
 @dataclass(frozen=True, slots=True)

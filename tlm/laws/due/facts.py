@@ -41,8 +41,9 @@ class LayerFacts:
     ``consumers`` of those that read it. ``exact``: batch statistics stand between the product and
     the neurons; ``scaled``: frozen statistics scale the product. ``state`` is how BP gets U.
     ``live`` [T, B] is false where the whole dY is zero and skipped. ``inputs_sent``, ``dS_sent``
-    and ``dY_sent`` say that these data go from core to core, not through DRAM; ``moments_stay``
-    that those of the weights stay in the cores from one mini-batch to the next.
+    and ``dY_sent`` say that these data go from core to core, not through DRAM; ``W_stays`` and
+    ``moments_stay`` that the weights and their moments stay in the cores from one mini-batch to the
+    next.
     """
 
     layer: Layer
@@ -56,6 +57,7 @@ class LayerFacts:
     inputs_sent: bool
     dS_sent: bool
     dY_sent: bool
+    W_stays: bool
     moments_stay: bool
     tensors: Sequence[TensorPlace]
     weights: Sequence[TensorPlace]
@@ -206,6 +208,7 @@ def _layer_facts(
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
         dS_sent=layer_plan.stored.dS == "memory",
         dY_sent=layer_plan.stored.dY == "memory",
+        W_stays=layer_plan.stored.W == "memory",
         moments_stay=layer_plan.stored.moments == "memory",
         tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],
         weights=[_place(key, tensor) for key, tensor in layer_plan.addressed.weights.items()],

@@ -104,12 +104,17 @@ def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:
 
 
 def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
-    """Bytes of the reduction: sums of dW and of channels go to their owner from all replicas."""
+    """Bytes of the reduction: sums of dW and of channels go to their owner from all replicas.
+
+    Weights that stay in the cores come back from there in the update.
+    """
     bits = job.chip.precision.partial_sum
     due = {}
     for facts in job.layers:
         sums = facts.weight_count + facts.layer.out_shape[0] * facts.channel_sums
         due[Phase.REDUCE, facts.index] = sums * (facts.replicas - 1) * bits // 8
+        weights = facts.weight_count * (facts.replicas - 1) * facts.W_stays
+        due[Phase.UPDATE, facts.index] = weights * job.chip.precision.weight // 8
     return due
 
 

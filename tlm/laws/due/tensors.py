@@ -40,13 +40,14 @@ def _neuron_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
 def _weight_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     """Weights and their moments are there from the start; spilled dW are written, then read.
 
-    Moments that stay in the cores from one mini-batch to the next are not moved at all.
+    What stays in the cores from one mini-batch to the next is not moved at all.
     Elements that are no whole number of bytes are rounded to bytes piece by piece, so that their
     amounts are not known here.
     """
     partial, whole = tensor.key.startswith("dW"), tensor.bits % 8 == 0
     exact = not partial and whole
-    stays = facts.moments_stay and tensor.key.startswith("moment")
+    stays = facts.W_stays if tensor.key == "W" else facts.moments_stay
+    stays = stays and tensor.key.startswith(("W", "moment"))
     nbytes = tensor.at[1] if exact and not stays else 0
     return TensorDue(
         tensor.name,

@@ -204,7 +204,8 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     moments = 2 * precision.optimizer if job.workload.optimizer == "adam" else 0
     bits = facts.trained_count * (precision.weight + moments)
     yield Phase.UPDATE, "wg.optimizer_read", bits
-    yield Phase.UPDATE, "wg.optimizer_write", bits
+    received = facts.weight_count * (facts.replicas - 1) * facts.W_stays
+    yield Phase.UPDATE, "wg.optimizer_write", bits + received * precision.weight
 
 
 def _currents_read(job: Facts, facts: LayerFacts) -> Iterator[Use]:

@@ -40,6 +40,7 @@ def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
 def _due(job: Facts, facts: LayerFacts, count: int, elements: int) -> WeightsDue:
     """``count`` weights; some of them may stay in the weight memory or in that of U."""
     memory, bits = job.chip.core.memory, job.chip.precision.weight
-    room = (memory.weights + memory.membrane) // 8
+    nbytes, room = count * bits // 8, (memory.weights + memory.membrane) // 8
     place = next(tensor for tensor in facts.weights if tensor.key == "W")
-    return WeightsDue(place.at, count * bits // 8, elements, room, rounded=bits % 8 > 0)
+    stays = facts.W_stays
+    return WeightsDue(place.at, nbytes, elements, room, rounded=bits % 8 > 0, stays=stays)

@@ -46,6 +46,20 @@ def test_the_resolved_chip_loads_to_itself(tmp_path: Path, overrides: list[str])
     assert reloaded.energy == loaded.energy
 
 
+def test_lines_are_looked_up_for_mistakes_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that states the provenance of every value is not read again for each of them."""
+
+    def read_again(where: str, key: tuple[str, ...]) -> str:
+        raise AssertionError(f"{where} is read again for the line of {key}")
+
+    path = tmp_path / "resolved.yaml"
+    path.write_text(resolved_yaml(load_chip("neuromc-20")), encoding="utf-8")
+    monkeypatch.setattr("tlm.config.sources.located", read_again)
+    assert load_chip(path).assumed
+
+
 def test_the_resolved_chip_states_units_and_origins() -> None:
     """Every line of a value carries its unit and says who set it."""
     lines = resolved_yaml(load_chip("neuromc-20", ["noc.link=64 bit"])).splitlines()

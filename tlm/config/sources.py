@@ -115,21 +115,20 @@ def _from_folder(key: KeyPath, named: object, folder: Path) -> object:
 
 def _provenance(origin: str, notes: object) -> dict[str, str]:
     """The block ``provenance`` of a file, checked: known keys, each with a note that says which."""
-    where = f"{origin}: provenance"
     if not isinstance(notes, dict):
-        raise ConfigError(f"{where}: expected dotted keys with notes, got {notes!r}")
+        raise ConfigError(f"{origin}: provenance: expected dotted keys with notes, got {notes!r}")
     leaves = list(leaf_paths(ChipConfig))
     keys = sorted(
         {".".join(leaf[:length]) for leaf in leaves for length in range(1, len(leaf) + 1)}
     )
     for key, note in notes.items():
-        where = f"{located(origin, ('provenance', key))}: provenance"
+        fault = ""
         if key not in keys:
-            raise ConfigError(f'{where}: unknown key "{key}"{did_you_mean(key, keys)}')
-        if not isinstance(note, str) or not note.startswith(("assumed", "source:")):
-            raise ConfigError(
-                f'{where}: {key}: expected "assumed", "assumed: why" or "source: ...", got {note!r}'
-            )
+            fault = f'unknown key "{key}"{did_you_mean(key, keys)}'
+        elif not isinstance(note, str) or not note.startswith(("assumed", "source:")):
+            fault = f'{key}: expected "assumed", "assumed: why" or "source: ...", got {note!r}'
+        if fault:
+            raise ConfigError(f"{located(origin, ('provenance', key))}: provenance: {fault}")
     return notes
 
 

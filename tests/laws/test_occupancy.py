@@ -65,6 +65,14 @@ def test_layers_of_a_pipeline_share_all_the_time():
     assert len({claim.turns for claim in claims(due.job)}) > 1
 
 
+def test_a_pipeline_of_a_single_group_takes_turns():
+    """No second group meets the first: its layers use the memories one after the other."""
+    job = chain()
+    chip = [*CHIPS["pipelined, gradients in DRAM"], f"mapping.group={job.batch}"]
+    plan, _ = built(job, job.load(0), *SMALL, *chip)
+    assert len({claim.turns for claim in claims(due_of(plan).job)}) > 1
+
+
 def test_a_block_with_more_sums_than_the_buffer():
     """Rows of a tile, a hundred times as many."""
     program, due = program_of()

@@ -391,11 +391,29 @@ def test_padded_and_overlapping_pools(tmp_path: Path) -> None:
 
 
 POOLS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "ceil_mode": (lambda s: F.max_pool2d(s, 2, ceil_mode=True), "square pooling windows"),
-    "oblong": (lambda s: F.max_pool2d(s, (2, 1)), "square pooling windows"),
+    "ceil_mode": (
+        lambda s: F.max_pool2d(s, 2, ceil_mode=True),
+        r"max pool before it rounds up \(ceil_mode=True\) from 7 x 7 to 4 x 4: .*ceil_mode=False",
+    ),
+    "oblong window": (lambda s: F.max_pool2d(s, (2, 1), 1), r"kernel_size=\(2, 1\): only square"),
+    "oblong stride": (lambda s: F.avg_pool2d(s, 2, (2, 1)), r"stride=\(2, 1\): only square"),
+    "oblong padding": (lambda s: F.max_pool2d(s, 2, 2, (1, 0)), r"padding=\(1, 0\): only square"),
+    "dilated": (lambda s: F.max_pool2d(s, 2, dilation=2), "dilated, which is not modelled; use"),
     "padding left out": (
         lambda s: F.avg_pool2d(s, 2, padding=1, count_include_pad=False),
-        "square pooling windows",
+        r"average pool before it leaves its padding out of the mean \(count_include_pad=False\)",
+    ),
+    "other divisor": (
+        lambda s: F.avg_pool2d(s, 2, divisor_override=1),
+        "divides by 1 instead of 4; leave divisor_override out",
+    ),
+    "adapted windows": (
+        lambda s: F.adaptive_avg_pool2d(s, 3),
+        "adapts its windows to come from 7 x 7 to 3 x 3, .*; pool with such squares",
+    ),
+    "padded on one side": (
+        lambda s: F.pad(s, (1, 0, 1, 0)),
+        r"operation ConstantPadNd; give the convolution or pool its padding=\(rows, columns\)",
     ),
     "pooled twice": (
         lambda s: F.max_pool2d(F.max_pool2d(F.max_pool2d(s, 2, 1), 2, 1), 2),
@@ -407,10 +425,41 @@ POOLS: dict[str, tuple[Callable[[Any], Any], str]] = {
 
 @pytest.mark.parametrize("case", POOLS)
 def test_pools_that_are_not_modelled(case: str) -> None:
-    """Windows that the format cannot say."""
+    """Windows that the format cannot say: told in the forward pass, at the line that reads them."""
     behind, expected = POOLS[case]
-    with pytest.raises(WorkloadError, match=expected):
+    at_line = "" if case == "pooled twice" else rf"^{Path(__file__).name}:\d+: out: .*"
+    with pytest.raises(WorkloadError, match=at_line + expected):
         record(ConvNet(plain_conv(), behind), conv_step)
+
+
+def test_a_global_pool_of_an_oblong_image_names_its_layer() -> None:
+    """Its window is not square, as everybody can see from the shape."""
+    net = ConvNet(plain_conv(kernel_size=(3, 5)), lambda s: s.mean((-2, -1), keepdim=True))
+    with pytest.raises(WorkloadError, match="conv: a global pool at it covers 7 x 5: only square"):
+        record(net, conv_step)
+
+
+SAME_POOLS: dict[str, tuple[Callable[[Any], Any], Pool]] = {
+    "nothing hangs over": (lambda s: F.max_pool2d(s, 3, 2, ceil_mode=True), Pool("max", 3, 2)),
+    "no window in the padding": (
+        lambda s: F.avg_pool2d(s, 3, 3, 1, ceil_mode=True),
+        Pool("average", 3, 3, 1),
+    ),
+    "no padding": (
+        lambda s: F.avg_pool2d(s, 2, count_include_pad=False),
+        Pool("average", 2, 2),
+    ),
+    "its own divisor": (lambda s: F.avg_pool2d(s, 2, divisor_override=4), Pool("average", 2, 2)),
+    "equal windows": (lambda s: F.adaptive_max_pool2d(s, 1), Pool("max", 7, 7)),
+}
+
+
+@pytest.mark.parametrize("case", SAME_POOLS)
+def test_a_pool_that_comes_to_square_windows_is_recorded(case: str, tmp_path: Path) -> None:
+    """Rounded up, padded or divided by what changes nothing; verified as everything recorded is."""
+    behind, expected = SAME_POOLS[case]
+    job = record(ConvNet(plain_conv(), behind), conv_step).save(tmp_path / "job.h5", level="exact")
+    assert job.layers[0].pool == expected
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")

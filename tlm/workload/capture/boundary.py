@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tlm.errors import WorkloadError
 from tlm.workload.capture.edges import Edge, edges_of
 from tlm.workload.capture.neurons import Declared
+from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,9 +108,12 @@ class Hooks:
 
     def _before(self, boundary: Boundary) -> Any:
         def hook(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-            if not boundary.inputs:
-                _check_state(boundary, arguments)
-            return (self.tap_input(boundary, arguments[0]), *arguments[1:])
+            try:
+                if not boundary.inputs:
+                    _check_state(boundary, arguments)
+                return (self.tap_input(boundary, arguments[0]), *arguments[1:])
+            except WorkloadError as error:
+                raise WorkloadError(f"{user_line()}{error}") from None
 
         return hook
 

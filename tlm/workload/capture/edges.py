@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.pool_nodes import pool_of
 from tlm.workload.model import Pool
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 INPUT = ""
 """Name of the source that is no boundary: the network's input."""
-
-GLOBAL = 0
-"""Size of an average pool over all positions; known once shapes are."""
 
 # Operations that only arrange elements.
 _ARRANGING = (
@@ -57,7 +55,7 @@ def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge
         if operation == "AccumulateGrad" or not operands:
             edges.append(Edge(INPUT, pools))
             continue
-        if pool := _pool(where, operation, node):
+        if pool := pool_of(where, operation, node):
             pools = (*pools, (id(node), pool))
         elif operation not in (*_ARRANGING, "Add"):
             raise _refusal(where, operation)
@@ -71,39 +69,13 @@ def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge
     return tuple(edges)
 
 
-def _pool(where: str, operation: str, node: Any) -> Pool | None:
-    """The pool that ``node`` applied, or None if it is no pool."""
-    if operation.startswith("MaxPool2D"):
-        return _window(where, "max", node)
-    if operation == "AvgPool2D":
-        return _window(where, "average", node)
-    if operation == "Mean":
-        axes = {axis - (1 << 64) if axis >= 1 << 63 else axis for axis in node._saved_dim}
-        rank = len(node._saved_self_sym_sizes)
-        if {axis % rank for axis in axes} == {rank - 1, rank - 2} and rank > 3:
-            return Pool("average", GLOBAL, GLOBAL)
-    return None
-
-
-def _window(where: str, kind: Any, node: Any) -> Pool:
-    size, stride = node._saved_kernel_size, node._saved_stride or node._saved_kernel_size
-    padding = node._saved_padding
-    dilation = getattr(node, "_saved_dilation", (1,))
-    plain = not node._saved_ceil_mode and getattr(node, "_saved_count_include_pad", True)
-    square = all(len(set(pair)) == 1 for pair in (size, stride, padding))
-    if not square or set(dilation) != {1} or not plain:
-        raise WorkloadError(
-            f"{where}: expected square pooling windows without dilation, ceil_mode or "
-            f"count_include_pad=False before it, got size {size}, stride {stride}; change the pool"
-        )
-    return Pool(kind, size[0], stride[0], padding[0])
-
-
 def _refusal(where: str, operation: str) -> WorkloadError:
     hints = {
         "Mul": "dropout, attention or another product: record without it",
         "NativeDropout": "record with dropout at p = 0",
         "Mean": "average over time after the read-out, not before it",
+        "ConstantPadNd": "give the convolution or pool its padding=(rows, columns), as only zeros "
+        "that are as many on opposite sides are modelled",
         "Checkpoint": "switch activation checkpointing off while recording",
     }
     hint = hints.get(operation, "only pooling, reshaping and adding spikes are known there")

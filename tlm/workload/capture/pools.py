@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.edges import GLOBAL, INPUT
+from tlm.workload.capture.edges import INPUT
+from tlm.workload.capture.pool_nodes import GLOBAL
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.model import Pool, Shape3
 
@@ -42,7 +43,7 @@ def pools_of(stages: Sequence[TopologyStage], index: Mapping[str, int]) -> Pools
     for source, paths in readers.items():
         common = min(paths, key=lambda path: len(path[1]))[1][-1:]
         if common:
-            behind[source] = sized(common[0], stages[source].out_shape)
+            behind[source] = sized(stages[source].product.name, common[0], stages[source].out_shape)
         for at, pools in paths:
             left = pools[: len(pools) - len(common)]
             if pools[len(left) :] != common or len(left) > 1 or (left and at in before):
@@ -55,17 +56,21 @@ def pools_of(stages: Sequence[TopologyStage], index: Mapping[str, int]) -> Pools
     for at, pool in before.items():
         source = index[stages[at].product.edges[0].source]
         shape = stages[source].out_shape
-        before[at] = sized(pool, behind[source].pooled(shape) if source in behind else shape)
+        read = behind[source].pooled(shape) if source in behind else shape
+        before[at] = sized(stages[at].product.name, pool, read)
     return Pools(behind, before)
 
 
-def sized(pool: Pool, shape: Shape3) -> Pool:
+def sized(where: str, pool: Pool, shape: Shape3) -> Pool:
     """``pool`` of ``shape``; a global pool gets its size, which the shape decides.
 
-    Raises WorkloadError if a global pool's window is not square.
+    Raises WorkloadError if a global pool's window is not square; ``where`` is the layer at it.
     """
     if pool.size != GLOBAL:
         return pool
     if shape[1] != shape[2]:
-        raise WorkloadError(f"a global pool over {shape[1:]} is not square; pool square windows")
+        raise WorkloadError(
+            f"{where}: a global pool at it covers {shape[1]} x {shape[2]}: only square windows are "
+            "modelled; pool square images"
+        )
     return Pool(pool.kind, shape[1], shape[1])

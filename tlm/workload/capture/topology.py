@@ -62,7 +62,7 @@ def _current_pool(stage: TopologyStage) -> Pool | None:
     """The pool between a product and its neuron."""
     if stage.neuron is None or not stage.neuron.edges[0].pools:
         return None
-    return sized(stage.neuron.edges[0].pools[0][1], stage.product_shape)
+    return sized(stage.product.name, stage.neuron.edges[0].pools[0][1], stage.product_shape)
 
 
 def _layer_names(paths: Sequence[str]) -> list[str]:

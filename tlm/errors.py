@@ -16,6 +16,7 @@ TlmError                exit code 2: bad input, one clear line
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,5 +94,9 @@ def write_errors(path: Path, kind: type[TlmError] = TraceError) -> Iterator[None
         yield
     except OSError as error:
         kind = DiskFullError if error.errno in DISK_FULL else kind
-        reason = error.strerror or str(error)
-        raise kind(f"{path}: cannot be written ({reason.splitlines()[0]})") from error
+        raise kind(f"{path}: cannot be written ({reason_of(error)})") from error
+
+
+def reason_of(error: OSError) -> str:
+    """What the system says of ``error``; HDF5's own text, of many lines, holds that somewhere."""
+    return os.strerror(error.errno) if error.errno else str(error).splitlines()[0]

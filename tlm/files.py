@@ -1,6 +1,7 @@
-"""Reading files of unknown origin: regular ones only, of bounded size; and JSON without its traps.
+"""Files: those of unknown origin are read with care, and each is written whole or not at all.
 
-A pipe or a device could keep a reader waiting for ever or have no end.
+Only regular files of bounded size are read, as a pipe or a device could keep a reader waiting for
+ever or have no end; and JSON without its traps.
 """
 
 from __future__ import annotations
@@ -8,10 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import NoReturn
+
+from tlm.errors import TlmError, TraceError, write_errors
 
 MAX_JSON_DEPTH = 32
 MAX_JSON_NUMBER = 400  # digits: more than the longest float has
@@ -54,6 +60,46 @@ def odd_entry(folder: Path) -> Path | None:
             if odd is not None:
                 return odd
     return None
+
+
+@contextmanager
+def whole_file(path: Path, kind: type[TlmError] = TraceError) -> Iterator[Path]:
+    """A place beside ``path`` to write to: what is there in the end is synced and moved to it.
+
+    Nothing is left of a file that could not be written. It has the rights that the user's umask
+    gives to new files.
+
+    Raises:
+        DiskFullError: there is no room for it.
+        TlmError: of class ``kind``, it cannot be written for another reason.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with write_errors(path, kind):
+        try:
+            yield part
+            _sync(part)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder ``path``, and those that it lies in, where there is none.
+
+    Raises:
+        TraceError: it cannot be made; DiskFullError for want of room.
+    """
+    with write_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -116,3 +117,15 @@ def test_a_record_that_is_not_whole_is_refused(
     line = rerun(capsys, copied, 2)
     assert text in line
     assert line.count("\n") == 1
+
+
+def test_a_full_disk_is_no_difference(
+    original: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new run whose trace has no room says so, rather than that the old one is not reproduced."""
+
+    def full(path: Path, nbytes: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tlm.trace.writer.require_space", full)
+    assert "the disk is full: the trace ends early, nothing compared" in rerun(capsys, original, 6)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -116,3 +119,37 @@ def test_position_out_of_range_lists_what_there_is(written: Path) -> None:
     """Asking for a fourth recording names the ones recorded."""
     with pytest.raises(WorkloadError, match=r"no recording 2; there are 0 \(iteration 0\), 1"):
         open_workload(str(written)).load(2)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_job_without_room_leaves_nothing(tmp_path: Path, share: float) -> None:
+    """HDF5 fails at once or when it closes the file: one line, exit code 6, the process lives."""
+    whole = open_workload("digits").path.stat().st_size
+    script = (
+        "import resource, signal, sys; from dataclasses import replace; from pathlib import Path\n"
+        "from tlm.errors import TlmError\n"
+        "from tlm.workload import open_workload, write_workload\n"
+        "job = open_workload('digits'); numbers = range(len(job.iterations))\n"
+        "masks, values = map(job.load, numbers), map(job.load_values, numbers)\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (int({share} * {whole}), -1))\n"
+        "try: write_workload(replace(job, path=Path(sys.argv[1])), list(masks), list(values))\n"
+        "except TlmError as error: print(error); sys.exit(error.exit_code)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "job.h5")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (6, "")
+    assert ended.stdout == f"{tmp_path / 'job.h5'}: cannot be written (File too large)\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_job_has_the_rights_of_the_umask(
+    tmp_path: Path, job: Workload, recordings: list[Recording]
+) -> None:
+    """As any other file that a user makes."""
+    before = os.umask(0o027)
+    try:
+        path = write_workload(dataclasses.replace(job, path=tmp_path / "job.h5"), recordings).path
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.options import DEFAULT_CHIP, Overrides
+from tlm.cli.options import DEFAULT_CHIP, Memory, Overrides
 
 if TYPE_CHECKING:
     from tlm.cli.tables import ScreenTable
@@ -27,6 +27,7 @@ def counterfactual(
         list[float] | None,
         typer.Option(min=1e-4, max=1.0, help="A density to draw for the break-even; repeatable."),
     ] = None,
+    mem: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what spiking and sparsity buy or cost: the job dense, as an ANN, and the break-even.
@@ -36,16 +37,19 @@ def counterfactual(
     ends the command.
     """
     from tlm.cli.tables import console
+    from tlm.running.memory import parse_memory, within_memory
     from tlm.studies.counterfactual import DENSITIES, at_densities, run_figures
     from tlm.workload import open_workload
     from tlm.workload.drawn.kinds import ACTIVITY_KINDS
 
-    job = open_workload(workload)
-    simulate = simulator(chip, overrides or [])
-    runs: dict[str, RunFigures] = {
-        kind: run_figures(simulate(job, kind)) for kind in ACTIVITY_KINDS
-    }
-    drawn = at_densities(job, simulate, sorted(density or DENSITIES))
+    mem_bytes = parse_memory(mem)
+    with within_memory(mem_bytes, f"{workload}: memory ran out between two runs"):
+        job = open_workload(workload)
+        simulate = simulator(chip, overrides or [], mem_bytes)
+        runs: dict[str, RunFigures] = {
+            kind: run_figures(simulate(job, kind)) for kind in ACTIVITY_KINDS
+        }
+        drawn = at_densities(job, simulate, sorted(density or DENSITIES))
     if as_json:
         typer.echo(json.dumps(_figures(runs, drawn), indent=2, allow_nan=False))
         return
@@ -58,7 +62,7 @@ def counterfactual(
         out.print(line)
 
 
-def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
+def simulator(chip: str, overrides: Sequence[str], mem_bytes: int | None) -> Simulate:
     """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
     from tempfile import TemporaryDirectory
 
@@ -74,7 +78,13 @@ def simulator(chip: str, overrides: Sequence[str]) -> Simulate:
         with TemporaryDirectory() as folder:
             out = Path(folder) / "run"
             result = run_job(
-                job, chip=chip, overrides=overrides, out=out, trace="off", activity=kind
+                job,
+                chip=chip,
+                overrides=overrides,
+                out=out,
+                trace="off",
+                activity=kind,
+                mem_bytes=mem_bytes,
             )
         if not result.ok:
             raise InvalidResultError(

@@ -173,9 +173,10 @@ def _write(
     points: Sequence[tuple[DramLoad, DramMeasurement]],
 ) -> None:
     """The CSV file and, where reads were measured, the figure of the curve."""
+    from tlm.files import make_folder
     from tlm.running.folder import write_atomic
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_atomic(out / "dram.csv", "\n".join(lines) + "\n")
     from tlm_analysis.plots import canvas, fabric
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tlm.cli.options import AsJson
+from tlm.cli.options import AsJson, Memory
 
 
 def explain(
@@ -20,13 +20,15 @@ def explain(
         str | None,
         typer.Option(metavar="FILE", help="The job, where it is not one that ships."),
     ] = None,
+    mem: Memory = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what held a run up, and what twice as much of each resource would gain."""
     from tlm.cli.explain_screen import show
     from tlm.cli.explanation import explanation
+    from tlm.running.memory import parse_memory
 
-    result = explanation(run_dir, workload, verify)
+    result = explanation(run_dir, workload, verify, parse_memory(mem))
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=1, allow_nan=False))
     else:

@@ -15,6 +15,7 @@ from tlm_analysis.replay import GainEstimate, ReplayChip, replay_ps
 import tlm.trace
 from tlm.cli.progress import steps_bar
 from tlm.errors import TraceError
+from tlm.running.memory import within_memory
 from tlm.running.preparation import PreparedRun
 from tlm.running.repeat import prepare_recorded
 from tlm.space.phase import ENGINES
@@ -87,25 +88,30 @@ class Explanation:
         return {"measured": self.measured[resource], "energy_change": self.energy[resource]}
 
 
-def explanation(run_dir: Path, workload: str | None, verify: bool) -> Explanation:
+def explanation(
+    run_dir: Path, workload: str | None, verify: bool, mem_bytes: int | None = None
+) -> Explanation:
     """Explain the run in ``run_dir``; ``verify`` runs every relieved chip.
 
-    ``workload`` names a job that does not ship.
+    ``workload`` names a job that does not ship; ``mem_bytes`` is the memory that all of it may
+    take, what is free if None.
 
     Raises:
         TraceError: the folder holds no finished run, or not what the run left, or of another job.
+        MemoryLimitError, OutOfMemoryError: the run does not fit the memory.
     """
     run = open_run_dir(run_dir)
-    prepared = prepare_recorded(run_dir, workload)
-    with tlm.trace.open(run_dir) as trace:
-        partial = coverage(trace).note
-        path = None if partial else critical_path(trace)
-    recorded_ps = run.summary.time.makespan_ps
-    steps = len(RESOURCES) + 1
-    with steps_bar("explain", 2 * steps if verify else steps) as step:
-        estimates, replay_error = _estimates(prepared, recorded_ps, step)
-        measured, energy = _measured(prepared, recorded_ps, step) if verify else ({}, {})
-    repeated = rereads(prepared, prepared.program)
+    with within_memory(mem_bytes, f"{run_dir}: memory ran out while the run was explained"):
+        prepared = prepare_recorded(run_dir, workload, mem_bytes)
+        with tlm.trace.open(run_dir) as trace:
+            partial = coverage(trace).note
+            path = None if partial else critical_path(trace)
+        recorded_ps = run.summary.time.makespan_ps
+        steps = len(RESOURCES) + 1
+        with steps_bar("explain", 2 * steps if verify else steps) as step:
+            estimates, replay_error = _estimates(prepared, recorded_ps, step)
+            measured, energy = _measured(prepared, recorded_ps, step) if verify else ({}, {})
+        repeated = rereads(prepared, prepared.program)
     keys = {resource: settings(resource, prepared.chip.config) for resource in RESOURCES}
     return Explanation(
         run, path, partial, estimates, keys, replay_error, measured, energy, repeated

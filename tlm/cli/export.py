@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.errors import ConfigError, TraceError, write_errors
+from tlm.errors import ConfigError, TraceError
+from tlm.files import make_folder, whole_file
 
 if TYPE_CHECKING:
     from tlm.trace import Trace
@@ -59,7 +57,7 @@ def export(
     folder = out or (run_dir if run_dir.is_dir() else run_dir.parent)
     with tlm.trace.open(run_dir) as trace:
         _check(trace, needs_transactions=bool(dram_requests or noc_messages))
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for path in _written(trace, folder, perfetto, csv, dram_requests, noc_messages):
             typer.echo(path)
 
@@ -100,7 +98,7 @@ def _written(
     chip = chip_of(trace)
     if perfetto:
         path = folder / "timeline.pftrace"
-        with _whole(path) as file:
+        with whole_file(path) as part, part.open("xb") as file:
             write_perfetto(trace, chip, _layers(trace), file)
         yield path
     for table in ("transactions", "activity") if csv else ():
@@ -128,21 +126,6 @@ def _layers(trace: Trace) -> dict[int, str]:
 
 
 def _text(path: Path, lines: Iterable[str]) -> Path:
-    with _whole(path) as file:
+    with whole_file(path) as part, part.open("xb") as file:
         file.writelines(line.encode() for line in lines)
     return path
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is whole; exports can be too big for memory.
-
-    Raises:
-        TraceError: it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    with write_errors(path), contextlib.ExitStack() as at_end:
-        at_end.callback(partial.unlink, missing_ok=True)
-        with partial.open("wb") as file:
-            yield file
-        os.replace(partial, path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.options import DEFAULT_CHIP, Overrides
+from tlm.cli.options import DEFAULT_CHIP, Memory, Overrides
 
 if TYPE_CHECKING:
     from tlm.placement.search import Candidate
@@ -53,20 +53,24 @@ def map_(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Where the best mapping goes; - for nowhere.")
     ] = Path("mapping.yaml"),
+    mem: Memory = None,
 ) -> None:
     """Search for a mapping by estimate; print the best ones, write the first for run --mapping.
 
     With --simulate the best of the simulated ones is written instead.
     """
     from tlm.running.folder import write_atomic
+    from tlm.running.memory import parse_memory, within_memory
     from tlm.running.preparation import place_job
     from tlm.running.request import RunRequest
     from tlm.storage.mapping_file import choice_text
 
     search_settings = (f"mapping.search={search.value}", f"mapping.objective={objective.value}")
     settings = (*(overrides or ()), *search_settings)
-    request = RunRequest(workload, chip, settings, iteration, trace="off")
-    placed = place_job(request)
+    mem_bytes = parse_memory(mem)
+    request = RunRequest(workload, chip, settings, iteration, trace="off", mem_bytes=mem_bytes)
+    with within_memory(mem_bytes, f"{workload}: memory ran out in the search"):
+        placed = place_job(request)
     chosen = placed.plan.chosen
     assert chosen is not None  # no mapping file was given
     simulated = [_simulate(request, placed, candidate) for candidate in chosen.ranked[:simulate]]

@@ -117,9 +117,10 @@ def mesh_size(text: str) -> tuple[int, int]:
 
 def _write(out: Path, name: str, lines: Iterable[str], points: Sequence[NocMeasurement]) -> None:
     """The CSV file and the figure of a curve."""
+    from tlm.files import make_folder
     from tlm.running.folder import write_atomic
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_atomic(out / "noc.csv", "\n".join(lines) + "\n")
     from tlm_analysis.plots import canvas, fabric
 

@@ -45,3 +45,12 @@ Overrides = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the figures as JSON, for scripts, and nothing else.")
 ]
+
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--mem",
+        metavar="BYTES",
+        help="Memory to stay within, such as 2GB; all that is free if not given.",
+    ),
+]

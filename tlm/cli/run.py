@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.options import DEFAULT_CHIP, AsJson, ChipOption, Overrides, job_names
+from tlm.cli.options import DEFAULT_CHIP, AsJson, ChipOption, Memory, Overrides, job_names
 from tlm.cli.report import write_report
 
 if TYPE_CHECKING:
@@ -75,10 +75,7 @@ def run(
             metavar="BEGIN:END", help="Record this part of the simulated time, such as 10us:20us."
         ),
     ] = None,
-    mem: Annotated[
-        str | None,
-        typer.Option(metavar="BYTES", help="Memory to stay within, such as 2GB; all if not given."),
-    ] = None,
+    mem: Memory = None,
 ) -> None:
     """Simulate a recorded training job on a chip and print the summary."""
     from tlm.cli.progress import progress_bar, show_estimate
@@ -88,7 +85,7 @@ def run(
     from tlm.trace.limits import parse_limits
 
     limits = parse_limits(trace_budget, trace_window)
-    mem_bytes = None if mem is None else parse_memory(mem)
+    mem_bytes = parse_memory(mem)
     with progress_bar() as on_progress:
         result = run_job(
             workload,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlm.files import whole_file
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -23,7 +25,8 @@ class Picture:
     def save(self, path: str | Path) -> Path:
         """Write the picture as PNG; returns the path."""
         place = Path(path)
-        place.write_bytes(self.png)
+        with whole_file(place) as part:
+            part.write_bytes(self.png)
         return place
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
-from tlm.running.memory import resident_bytes
+from tlm.running.memory import LIBRARY_BYTES, resident_bytes
 from tlm.space.mesh_routes import distance
 from tlm.space.program import Program
 from tlm.space.tile import Extent, Tile
@@ -25,7 +25,6 @@ NODE_BYTES = {"ideal": 6_000, "packet": 6_000, "router": 36_000}
 CORE_BYTES = 10_000
 TRACE_BYTES_PER_ROW = 16.0  # after shuffle and gzip
 TRACE_BYTES_AT_LEAST = 30_000
-LIBRARY_BYTES = 64 << 20  # interpreter and libraries
 LOADING_BYTES_PER_ELEMENT = 2  # packed and unpacked, side by side
 MODEL_BYTES = 12 << 20  # controllers, transactions in flight, libraries loaded late
 ROW_OBJECT_BYTES = 40  # a number in a row that waits to be written, with its place in the tuple

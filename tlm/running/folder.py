@@ -12,13 +12,12 @@ import json
 import os
 import platform
 import re
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tlm.errors import DISK_FULL, DiskFullError, TraceError, write_errors
-from tlm.files import printable, read_regular
+from tlm.errors import DISK_FULL, DiskFullError, TraceError
+from tlm.files import printable, read_regular, whole_file
 
 LOCK_NAME = ".lock"
 RESERVE_NAME = ".reserve"
@@ -33,25 +32,14 @@ def sha256(text: str) -> str:
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a temporary file beside it, synced, then renamed.
-
-    It has the rights that the user's umask gives to new files.
+    """Write a whole file or nothing.
 
     Raises:
         DiskFullError: there is no room for it.
         TraceError: the file cannot be written for another reason.
     """
-    with write_errors(path):
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            with temporary.open("x", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -8,23 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tlm.config import units
-from tlm.errors import ConfigError, MemoryLimitError
+from tlm.errors import ConfigError, MemoryLimitError, OutOfMemoryError
 
 _MEMINFO = Path("/proc/meminfo")
 _STATM = Path("/proc/self/statm")
 _STATUS = Path("/proc/self/status")
 _CGROUP = Path("/sys/fs/cgroup")
 _OPTION = "--mem"
+LIBRARY_BYTES = 64 << 20  # interpreter and libraries
 
 
-def parse_memory(text: str) -> int:
-    """Bytes written with their unit, such as ``2 GB``.
+def parse_memory(text: str | None) -> int | None:
+    """Bytes written with their unit, such as ``2 GB``; None of no text.
 
     Raises:
         ConfigError: no number of bytes.
     """
     try:
-        return int(units.parse(units.BYTES, text.strip()))
+        return None if text is None else int(units.parse(units.BYTES, text.strip()))
     except ValueError as error:
         raise ConfigError(f"{_OPTION}: {error}") from None
 
@@ -67,6 +68,24 @@ def peak_bytes() -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@contextmanager
+def within_memory(nbytes: int | None, what: str) -> Iterator[None]:
+    """A :func:`memory_limit` whose end has words.
+
+    Raises:
+        MemoryLimitError: the program itself does not fit.
+        OutOfMemoryError: it was reached; ``what`` says of which job, and when.
+    """
+    require_memory(max(resident_bytes(), LIBRARY_BYTES), nbytes, "the program itself")
+    try:
+        with memory_limit(nbytes):
+            yield
+    except MemoryError:
+        raise OutOfMemoryError(
+            f"{what}; raise {_OPTION}, or choose a smaller batch or fewer steps"
+        ) from None
 
 
 @contextmanager

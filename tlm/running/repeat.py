@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tlm.errors import InvalidResultError, TraceError
+from tlm.errors import DiskFullError, InvalidResultError, TraceError
 from tlm.running.difference import first_text_difference, first_trace_difference
 from tlm.running.manifest import FILE_NAME, RunInputs, read_manifest, source_digest
 from tlm.running.preparation import PreparedRun, prepare
@@ -52,6 +52,7 @@ def rerun_run(folder: Path, out: Path | None = None, workload: str | None = None
     does not ship. ``out`` keeps the new run; by default it is thrown away.
 
     Raises:
+        DiskFullError: the new run has no room.
         InvalidResultError: the new run differs; the text names the first difference.
         TraceError: the folder holds no finished run, or its files are not as it left them.
         TlmError: the run cannot be repeated.
@@ -69,10 +70,12 @@ def rerun_run(folder: Path, out: Path | None = None, workload: str | None = None
     yield f"identical: {', '.join(compared)}"
 
 
-def prepare_recorded(folder: Path, workload: str | None) -> PreparedRun:
+def prepare_recorded(
+    folder: Path, workload: str | None, mem_bytes: int | None = None
+) -> PreparedRun:
     """The run in ``folder`` prepared anew from what it left there, every slice on its core.
 
-    ``workload`` names a job that does not ship.
+    ``workload`` names a job that does not ship; ``mem_bytes`` as in :class:`RunRequest`.
 
     Raises:
         TraceError: the folder holds no finished run, or not what the run left, or of another job.
@@ -86,6 +89,7 @@ def prepare_recorded(folder: Path, workload: str | None) -> PreparedRun:
         iteration=inputs.iteration,
         mapping=str(folder / MAPPING),
         activity=record.request.activity,
+        mem_bytes=mem_bytes,
     )
     prepared = prepare(request, recorded_job(folder, record, workload))
     if prepared.workload.sha256 != inputs.workload_sha256:
@@ -167,7 +171,8 @@ def _run(folder: Path, repeated: Path, record: Record, job: Workload) -> None:
         iteration=record.inputs.iteration,
         mapping=None if record.request.mapping is None else str(folder / MAPPING),
     )
-    run_request(request, repeated, job)
+    if run_request(request, repeated, job).trace_truncated == "disk-full":
+        raise DiskFullError(f"{repeated}: the disk is full: the trace ends early, nothing compared")
     inputs = read_manifest(repeated)["inputs"]
     for key in INPUTS:
         if inputs[key] != getattr(record.inputs, key):

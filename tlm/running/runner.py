@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlm.errors import OutOfMemoryError
-from tlm.running.cost import LIBRARY_BYTES, RunCost, estimate
+from tlm.running.cost import RunCost, estimate
 from tlm.running.execution import Execution
 from tlm.running.folder import create, release
 from tlm.running.interrupts import stop_request
-from tlm.running.memory import memory_limit, require_memory, resident_bytes
+from tlm.running.memory import require_memory, within_memory
 from tlm.running.preparation import PreparedRun, prepare
 from tlm.running.request import RunProgress, RunRequest, RunResult
 from tlm.trace.limits import NO_LIMITS, TraceLimits
@@ -93,7 +92,6 @@ def run_request(
             result that is not ``ok``; one whose trace ended early says so in the result.
     """
     started = time.perf_counter()
-    require_memory(max(resident_bytes(), LIBRARY_BYTES), request.mem_bytes, "the program itself")
     prepared, cost = _prepared(request, workload)
     if listener.on_estimate is not None:
         listener.on_estimate(cost)
@@ -108,15 +106,10 @@ def run_request(
 
 def _prepared(request: RunRequest, workload: Workload | None) -> tuple[PreparedRun, RunCost]:
     """The run with all its inputs, and what it will cost; both within the memory it may take."""
-    try:
-        with memory_limit(request.mem_bytes):
-            prepared = prepare(request, workload)
-            cost = estimate(prepared.program, prepared.chip.config, request.trace, request.limits)
-            simulation = f"{prepared.workload.name}: the simulation"
-            require_memory(cost.memory_bytes, request.mem_bytes, simulation)
-    except MemoryError:
-        raise OutOfMemoryError(
-            f"{request.workload}: memory ran out while the job was laid out, before the run began; "
-            "raise --mem, or choose a smaller batch or fewer steps"
-        ) from None
+    laid_out = "memory ran out while the job was laid out, before the run began"
+    with within_memory(request.mem_bytes, f"{request.workload}: {laid_out}"):
+        prepared = prepare(request, workload)
+        cost = estimate(prepared.program, prepared.chip.config, request.trace, request.limits)
+        simulation = f"{prepared.workload.name}: the simulation"
+        require_memory(cost.memory_bytes, request.mem_bytes, simulation)
     return prepared, cost

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tlm.errors import DISK_FULL, DiskFullError, TraceError
+from tlm.errors import DISK_FULL, DiskFullError, TraceError, reason_of
 from tlm.trace import schema
 from tlm.trace.disk_space import METADATA_BYTES, require_space, sync
 from tlm.trace.limits import NO_LIMITS, TraceLimits
@@ -126,7 +126,7 @@ class TraceWriter:
                 self._discard()
             kind = DiskFullError if error.errno in DISK_FULL else TraceError
             raise kind(
-                f"{self.path}: cannot create the trace ({_reason(error)}); give a new, writable "
+                f"{self.path}: cannot create the trace ({reason_of(error)}); give a new, writable "
                 "run folder or switch the trace off"
             ) from error
         except BaseException:
@@ -256,7 +256,3 @@ def _write_fixed(file: h5py.File, config_text: str, units: Sequence[tuple[str, s
     for name, data in fixed.items():
         file.create_dataset(name, data=data)
         file.attrs[schema.DIGESTS[name]] = np.bytes_(hashlib.sha256(data.tobytes()).hexdigest())
-
-
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error).splitlines()[0]

@@ -12,7 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tlm.errors import write_errors
+from tlm.files import make_folder, whole_file
 
 WIDTH_INCH, HEIGHT_INCH, DPI = 12.8, 8.0, 100  # 1280 x 800 pixels
 
@@ -81,11 +81,11 @@ def _drawn(figure: Figure, form: str, metadata: dict[str, str | None]) -> bytes:
 def save(figure: Figure, run_dir: Path, name: str) -> list[Path]:
     """Write ``plots/NAME.png`` and ``.svg`` into the run folder; equal figures, equal bytes."""
     folder = run_dir / "plots"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     raster, vector = folder / f"{name}.png", folder / f"{name}.svg"
-    with write_errors(raster):
-        raster.write_bytes(png(figure))
+    with whole_file(raster) as part:
+        part.write_bytes(png(figure))
     figure.set_layout_engine("none")  # what has been laid out stays: it is half of the time
-    with write_errors(vector):
-        vector.write_bytes(_drawn(figure, "svg", {"Date": None, "Creator": None}))
+    with whole_file(vector) as part:
+        part.write_bytes(_drawn(figure, "svg", {"Date": None, "Creator": None}))
     return [raster, vector]

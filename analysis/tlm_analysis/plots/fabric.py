@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tlm.files import make_folder, whole_file
 from tlm_analysis.plots.canvas import (
     BLUE,
     DARK,
@@ -19,6 +20,7 @@ from tlm_analysis.plots.canvas import (
     SKY,
     VERMILION,
     new_figure,
+    png,
     style,
 )
 
@@ -71,9 +73,9 @@ def panel_figure(panels: Sequence[CurvePanel], columns: int) -> Figure:
 
 def write_png(figure: Figure, path: Path) -> Path:
     """Write one picture; equal figures, equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with style():
-        figure.savefig(path, metadata={"Software": None})
+    make_folder(path.parent)
+    with whole_file(path) as part:
+        part.write_bytes(png(figure))
     return path
 
 

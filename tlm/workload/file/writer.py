@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import os
-import tempfile
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.errors import WorkloadError, write_errors
+from tlm.errors import WorkloadError
+from tlm.files import whole_file
 from tlm.workload.file import schema
 from tlm.workload.file.graph import layers_to_json
 from tlm.workload.file.layout import Expected, expected_bits, expected_values
@@ -33,24 +34,20 @@ def write_workload(
 
     ``workload.iterations`` and ``workload.sha256`` are taken from the recordings and the file;
     ``values`` are needed where ``workload.levels`` says more than "bits".
-    A reader never sees half a file: it is written beside its place, synced and moved in.
-    Raises WorkloadError if shapes do not fit or the file cannot be written.
+    A reader never sees half a file.
+
+    Raises:
+        WorkloadError: shapes do not fit, or the file cannot be written.
+        DiskFullError: there is no room for it.
     """
     path = workload.path
-    with write_errors(path, WorkloadError):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
-    try:
-        with write_errors(path, WorkloadError):
+    with whole_file(path, WorkloadError) as part:
+        try:
             _write(part, workload, recordings, values)
-            _sync(part)
-            part.chmod(0o644)
-            read_workload(part)
-            os.replace(part, path)
-            _sync(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
+        except RuntimeError as error:  # how HDF5 says that it cannot write what it has in memory
+            number = re.search(r"errno = (\d+)", str(error))
+            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
+        read_workload(part)
     return read_workload(path)
 
 
@@ -60,8 +57,9 @@ def _write(
     recordings: Sequence[Recording],
     values: Sequence[Values | None],
 ) -> None:
-    # A fixed format version: files do not depend on the HDF5 library's own newest one.
-    with h5py.File(part, "w", libver=("v110", "v110")) as file:
+    # A fixed format version: files do not depend on the HDF5 library's own newest one. Made in
+    # memory and then written at once: HDF5 crashes the process after a write that failed halfway.
+    with h5py.File(part, "w", libver=("v110", "v110"), driver="core") as file:
         _write_header(file, workload, [recording.iteration for recording in recordings])
         for position, recording in enumerate(recordings):
             masks = _masks(recording)
@@ -172,11 +170,3 @@ def _store(
     )
     dataset.attrs["shape"] = np.array(shape, np.int64)
     dataset.attrs["sha256"] = np.bytes_(hashlib.sha256(elements.tobytes()).hexdigest())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tlm.files import make_folder, whole_file
 from tlm.workload import bundled_names, bundled_networks
 from tlm_analysis.gpu.checks.published import points
 from tlm_analysis.gpu.checks.v100 import V100Case, cases, measured, predicted
@@ -56,7 +57,7 @@ def write_page(folder: Path, run_dirs: Sequence[Path], sweep_files: Sequence[Pat
     sweeps = [read_sweep(file) for file in sweep_files]
     runs = [chip_run(run_dir) for run_dir in run_dirs]
     runs += [run for sweep in sweeps for run in sweep.runs.values()]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     compared = _comparisons(runs)
     page = folder / "gpu-baseline.md"
     parts = [
@@ -79,7 +80,9 @@ def write_page(folder: Path, run_dirs: Sequence[Path], sweep_files: Sequence[Pat
         _sensitivity(folder, [run for run in runs if run.kind == "sparse"]),
     ]
     save(reduction_figure(compared), folder, "gpu-dram")
-    page.write_text("\n\n".join(part.strip("\n") for part in parts) + "\n", encoding="utf-8")
+    with whole_file(page) as written:
+        text = "\n\n".join(part.strip("\n") for part in parts) + "\n"
+        written.write_text(text, encoding="utf-8")
     return page
 
 

@@ -7,27 +7,26 @@ records it anew.
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import tlm.trace
 from tests.running.golden import GOLDEN, JOBS, OPTIONS
+from tlm.running.difference import first_trace_difference
 from tlm.running.runner import RunResult, run_job
 from tlm.trace.summary_file import as_json
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_transaction_and_interval_is_as_recorded(job: str, tmp_path: Path) -> None:
-    """The same payloads at the same times, and the same engine intervals, to the picosecond."""
+    """The same payloads at the same times, engine intervals, units and chip, to the picosecond.
+
+    Data are held, not bytes: those of the file are another HDF5's to choose.
+    """
     result = run_job(job, overrides=OPTIONS, out=tmp_path / "run")
-    with tlm.trace.open(GOLDEN / f"{job}.h5") as golden, tlm.trace.open(result.folder) as now:
-        for table in ("transactions", "activity"):
-            expected, found = getattr(golden, table), getattr(now, table)
-            for row in range(min(len(expected), len(found))):
-                if expected[row] != found[row]:
-                    pytest.fail(f"{table} {row}: recorded {expected[row]}, now {found[row]}")
-            assert len(expected) == len(found), table
-        assert np.array_equal(golden.unit_ids("dram"), now.unit_ids("dram"))
+    assert result.ok and result.trace_truncated is None
+    with tlm.trace.open(GOLDEN / f"{job}.h5") as golden:
+        assert golden.complete and len(golden.transactions) > 1000
+    assert first_trace_difference(GOLDEN / f"{job}.h5", result.folder) is None
 
 
 def test_the_summary_of_the_default_chip_is_as_recorded(finished: RunResult) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +40,20 @@ def test_what_a_run_says_about_itself_comes_back(write: Write, tmp_path: Path) -
         assert trace.attrs["level"] == "transaction"
         assert trace.units[1] == ("chip.dram0", "dram")
         assert trace.unit_ids("dram").tolist() == [1]
+
+
+def test_the_format_is_one_that_older_libraries_read(write: Write, tmp_path: Path) -> None:
+    """Types are written as HDF5 1.10 does (version 3): 1.14 reads none of those of 2.0 (5)."""
+    write(3)
+    data = (tmp_path / "trace.h5").read_bytes()
+    end = struct.pack("<H", schema.TRANSACTION_DTYPE.itemsize)  # of a compound type: its size
+    columns = len(schema.TRANSACTION_DTYPE)
+    versions = {
+        version
+        for version in range(1, 6)
+        if bytes([version << 4 | 6]) + struct.pack("<H", columns) + b"\0" + end in data
+    }
+    assert versions == {3}
 
 
 LARGEST = {"initiator": 0, "target": 0, "command": 4, "phase": 6}

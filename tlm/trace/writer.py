@@ -102,7 +102,8 @@ class TraceWriter:
             self.path.open("xb").close()
             if not self._has_room():
                 return
-            self._file = file = h5py.File(self.path, "w", libver="latest")
+            # The oldest format that can be read while it is written: older HDF5 reads no newer one.
+            self._file = file = h5py.File(self.path, "w", libver=("v110", "v110"))
             _write_attributes(file, self.level, attrs)
             _write_fixed(file, config_text, units)
             if self.limits.window_ps is not None:

@@ -9,18 +9,32 @@ import pytest
 
 from tlm.config.tables.dram_timing import dram_devices, load_dram_timing
 from tlm.errors import ConfigError
+from tlm.hardware.noc.packet_error import PACKET_ERRORS
 from tlm.validation import dram, noc
 from tlm.validation.closed_forms import closed_forms
 from tlm.validation.devices import read_channels
 from tlm.validation.dram_page import DramFindings
+from tlm.validation.markdown import percent
 from tlm.validation.page import Findings, page
 from tlm.validation.reference import REFERENCE, Errors
+
+ROOT = REFERENCE.parents[1]
 
 
 def test_errors_are_absolute_and_sorted():
     """Median, 90th percentile and largest of a set of relative errors."""
     assert Errors.of([-0.3, 0.1, 0.2]) == Errors(3, 0.2, 0.3, 0.3)
     assert Errors.of([]) == Errors(0, 0.0, 0.0, 0.0)
+
+
+def test_runs_warn_by_the_errors_of_the_page():
+    """Every row of the packet model's errors by link, to the tenth of a per cent."""
+    text = (ROOT / "docs" / "validation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (\d+)% (?:to|or) .*?\| (\d+) \| (.*) \|$", text, re.MULTILINE)
+    shown = [(int(vcs), int(use) / 100, int(n), errors) for vcs, use, n, errors in rows]
+    assert shown == [
+        (row.vcs, row.use, row.points, " | ".join(map(percent, row[3:]))) for row in PACKET_ERRORS
+    ]
 
 
 @pytest.mark.parametrize("device", dram_devices())

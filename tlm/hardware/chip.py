@@ -13,6 +13,7 @@ from tlm.hardware.core.engine import Engine
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.hardware.dram.policy import DramPolicy
+from tlm.hardware.noc.load import LinkLoad
 from tlm.hardware.noc.network import ChipNetwork
 from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
@@ -92,6 +93,7 @@ class Chip:
         ]
         self._memories: list[int] = []  # the same, of the DRAM channels
         self.channels = [self._channel(index, node) for index, node in enumerate(config.dram_nodes)]
+        self.link_load = LinkLoad(self.network)
         self.finished = Done(config.cores * len(ENGINES), "every engine to finish")
         self.engines = self._build_engines(program, transactions, activity)
         for engine in self.engines:

@@ -186,6 +186,7 @@ class Execution:
         tiles = sum(len(engine.tiles) for engine in chip.engines)
 
         def look(now: int, _: int) -> None:
+            chip.link_load.look(now)
             writer.flush_if_due()
             if self.stop.exit_code:
                 raise InterruptedRunError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +55,12 @@ class MeshTask:
     packets: int
 
 
+@cache
+def _full_rate(traffic: str, side: int, flits: int) -> float:
+    """The offered rate at which a link or port is busy all the time."""
+    return TrafficPattern(traffic, side, side, flits, rate=0.01).bound()
+
+
 @dataclass(frozen=True, slots=True)
 class LoadPoint:
     """A run made: latency in cycles, accepted flits per node and cycle."""
@@ -61,6 +68,12 @@ class LoadPoint:
     task: MeshTask
     latency: float
     accepted: float
+
+    @property
+    def use(self) -> float:
+        """Share of time for which the traffic asks for its busiest link or port."""
+        key = self.task.key
+        return self.task.rate / _full_rate(key.traffic, key.side, key.flits)
 
     @property
     def error(self) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tlm.hardware.noc.driver import Model
+from tlm.hardware.noc.packet_error import PACKET_ERRORS, TOLERANCE
 from tlm.validation.dram_page import DramFindings, dram_sections
 from tlm.validation.markdown import percent, table
 from tlm.validation.noc import CurveResult, Limit, errors_between
@@ -112,6 +115,7 @@ def _network(findings: Findings) -> list[str]:
         "Relative error of mean packet latency, over all curves. Load is the share of "
         "saturation: the reference's last stable rate, or all that it accepts.\n",
         _load_table(findings.curves),
+        _use_text(findings.curves),
         _saturation_text(findings.curves),
         _curve_table(findings.curves),
         "### Points of the router model outside 5 % below half of saturation, 10 % up to 80 %\n",
@@ -138,9 +142,43 @@ def _load_table(curves: Sequence[CurveResult]) -> str:
     return table(("model", "load", "points", "median", "p90", "largest"), rows)
 
 
+def _use_text(curves: Sequence[CurveResult]) -> str:
+    """The error of the packet model as :data:`PACKET_ERRORS` holds it."""
+    rows = []
+    for row, after in pairwise([*PACKET_ERRORS, None]):
+        assert row is not None
+        high = after.use if after and after.vcs == row.vcs else math.inf
+        errors = Errors.of(
+            [
+                point.error
+                for curve in curves
+                for point in curve.packet
+                if curve.key.vcs == row.vcs
+                and row.use <= point.use < high
+                and point.task.share < LOADS[-1][1]
+            ]
+        )
+        upwards = "or more" if high == math.inf else f"to {high:.0%}"
+        rows.append(
+            (
+                str(row.vcs),
+                f"{row.use:.0%} {upwards}",
+                str(errors.points),
+                percent(errors.median),
+                percent(errors.p90),
+                percent(errors.largest),
+            )
+        )
+    return (
+        "Latency of the packet model by busiest link: the share of time for which the traffic asks "
+        "for its busiest link or port, at the same points. A run whose links are busier than where "
+        f"one point in ten misses by {percent(TOLERANCE, 0)} says so.\n\n"
+    ) + table(("virtual channels", "busiest link", "points", "median", "p90", "largest"), rows)
+
+
 def _saturation_text(curves: Sequence[CurveResult]) -> str:
     errors = Errors.of([curve.saturation_error for curve in curves])
-    trusted = sorted(curve.packet_trusted(0.10) for curve in curves)
+    trusted = sorted(curve.packet_trusted(TOLERANCE) for curve in curves)
     return (
         f"Largest accepted rate of the router model: median error {percent(errors.median)}, "
         f"largest {percent(errors.largest)} over {errors.points} curves. The packet model has no "
@@ -159,7 +197,7 @@ def _curve_table(curves: Sequence[CurveResult]) -> str:
         for low, high in LOADS:
             errors = Errors.of(errors_between([curve], "router", low, high))
             cells.append(percent(errors.largest) if errors.points else "-")
-        cells.append(percent(curve.packet_trusted(0.10), 0))
+        cells.append(percent(curve.packet_trusted(TOLERANCE), 0))
         rows.append(cells)
     return table(
         (

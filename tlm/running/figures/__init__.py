@@ -3,6 +3,6 @@
 Each module makes parts of :class:`tlm.trace.summary.Summary`; in reading order: ``job`` (job, chip,
 densities), ``work`` (time and work by phase), ``energy`` (energy and TFLOPS/W), ``engines`` (where
 engine time went), ``traffic`` (DRAM and network), ``bottlenecks`` (busiest resources, stalls),
-``summary`` (all of them, and the verdict of the laws). Identical inputs give identical bytes; what
-varies from run to run stands in the manifest.
+``sanity`` and ``network`` (what is odd), ``summary`` (all of them, and the verdict of the laws).
+Identical inputs give identical bytes; what varies from run to run stands in the manifest.
 """

@@ -11,6 +11,7 @@ from tlm.running.figures.bottlenecks import busiest, stalls
 from tlm.running.figures.energy import efficiency_part, energy_part
 from tlm.running.figures.engines import engines_part
 from tlm.running.figures.job import chip_part, job_part, sparsity_part
+from tlm.running.figures.network import network_warnings
 from tlm.running.figures.sanity import sanity_warnings
 from tlm.running.figures.traffic import dram_part, noc_part
 from tlm.running.figures.work import time_part, work_part
@@ -42,5 +43,8 @@ def summarise(
         busiest=busiest(chip),
         stalls=stalls(chip, plan),
         lower_bounds_ps=lower_bounds_ps(chip),
-        warnings=sanity_warnings(prepared.chip, prepared.timing, time.makespan_ps, energy, engines),
+        warnings=[
+            *sanity_warnings(prepared.chip, prepared.timing, time.makespan_ps, energy, engines),
+            *network_warnings(chip),
+        ],
     )

@@ -62,12 +62,12 @@ def test_a_run_names_what_was_busy_and_waited_for_and_leaves_the_verdict_to_expl
     """No key of the chip is named as a remedy; the command that finds one is."""
     busiest = [BusyResource("DRAM channel 0", 0.6)]
     stalls = [
-        Stall("bp", "conv0", "dependency", 0.08, [AwaitedWork("grad", "conv1", 3, 0.05)]),
+        Stall("bp", "conv0", "dependency", 0.08, [AwaitedWork("grad", "conv1", 0.05, 3, 0.02)]),
         Stall("fp", "conv0", "noc", 0.02, []),
     ]
     lines = printed(replace(SUMMARY, busiest=busiest, stalls=stalls))
     joined = [" ".join(words) for words in lines]
-    assert "DRAM channel 0 60.0% BP conv0 8.0% dependency GRAD conv1 on core 3 5.0%" in joined
+    assert "DRAM channel 0 60.0% BP conv0 8.0% dependency GRAD conv1 5.0% (core 3 2.0%)" in joined
     assert "FP conv0 2.0% noc" in joined
     assert "python -m tlm explain run" in joined
     assert not any(key in line for line in joined for key in ("noc.", "dram.", "core.engines"))

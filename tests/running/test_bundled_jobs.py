@@ -155,7 +155,8 @@ def test_dependencies_end_where_the_work_that_they_name_ends(finished: RunResult
             ended = waits[np.isin(waits["end"], rows["end"][rows["unit"] == unit])]
             time_ps = summary.time.makespan_ps * summary.chip.cores * len(ENGINES)
             share = (ended["end"] - ended["begin"]).sum() / time_ps
-            assert 0 < work.share <= share + 1e-12
+            assert 0 < work.core_share <= min(work.share, share + 1e-12)
+            assert work.share <= stall.share + 1e-12
 
 
 def test_transactions_pass_their_four_phases_in_order(finished: RunResult) -> None:

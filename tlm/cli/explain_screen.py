@@ -14,8 +14,6 @@ from tlm.cli.tables import ScreenTable, console
 from tlm.quantity_text import nbytes_text, time_text
 from tlm.studies.relief import NEAREST_KEYS
 
-AWAITED = 3  # of each dependency, as many as a summary names
-
 NAMES = {
     "fp": "FP engines",
     "bp": "BP engines",
@@ -46,7 +44,7 @@ def show(explanation: Explanation) -> None:
     else:
         out.print(_path(explanation.path))
         out.print()
-    out.print(stalls(summary, len(summary.stalls), AWAITED))
+    out.print(stalls(summary, rows=None, works=None))
     out.print()
     out.print(_what_ifs(explanation))
     out.print()

@@ -241,13 +241,12 @@ def _busiest(summary: Summary) -> ScreenTable:
     return table
 
 
-def stalls(summary: Summary, rows: int = 3, works: int = 1) -> ScreenTable:
+def stalls(summary: Summary, rows: int | None = 3, works: int | None = 1) -> ScreenTable:
     """The largest stalls; of a dependency the ``works`` that were waited for longest."""
-    longest = "longest for" if works == 1 else f"longest for, up to {works}"
     table = ScreenTable(
         "Largest stalls, share of all engines' time",
-        *("engine at", "share", "waits for", longest),
-        prose=(longest,),
+        *("engine at", "share", "waits for", "longest for"),
+        prose=("longest for",),
     )
     for row in summary.stalls[:rows]:
         where = f"{row.phase.upper()} {row.layer}"
@@ -257,7 +256,8 @@ def stalls(summary: Summary, rows: int = 3, works: int = 1) -> ScreenTable:
 
 
 def _awaited(work: AwaitedWork) -> str:
-    return f"{work.phase.upper()} {work.layer} on core {work.core} {work.share:.1%}"
+    core = f"core {work.core} {work.core_share:.1%}"
+    return f"{work.phase.upper()} {work.layer} {work.share:.1%} ({core})"
 
 
 def _gpu(summary: Summary, baseline: Any) -> Text:

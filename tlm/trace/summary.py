@@ -239,12 +239,16 @@ class BusyResource:
 
 @dataclass(frozen=True)
 class AwaitedWork:
-    """Work that a dependency waited for, where it was done, and its share of all engines' time."""
+    """Work that a dependency waited for, as a share of all engines' time, on whichever core.
+
+    ``core`` is the one that was waited for longest, ``core_share`` its part of ``share``.
+    """
 
     phase: str
     layer: str
-    core: int
     share: float
+    core: int
+    core_share: float
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from tlm.hardware.chip import Chip
 from tlm.laws import channel_busy_ps
 from tlm.running.figures.engines import engines_of
 from tlm.space.phase import ENGINES, Phase
-from tlm.space.tile import Producer
 from tlm.space.trace_rows import EngineState
 from tlm.storage.plan import Plan
 from tlm.trace.summary import AwaitedWork, BusyResource, Stall
@@ -71,15 +70,17 @@ def stalls(chip: Chip, plan: Plan) -> list[Stall]:
 
 def _awaited(chip: Chip, waiter: tuple[Phase, int], names: dict[int, str]) -> list[AwaitedWork]:
     """What tiles of a phase and layer waited for within their pass, the longest waits first."""
-    waits_ps: Counter[Producer] = Counter()
+    by_work: dict[tuple[Phase, int], Counter[int]] = {}
     for engine in chip.engines:
-        waits_ps.update(engine.awaited_ps.get(waiter, {}))
+        for (phase, layer, unit), time_ps in engine.awaited_ps.get(waiter, {}).items():
+            by_work.setdefault((phase, layer), Counter())[unit] += time_ps
     total_ps = chip.env.now * len(chip.engines)
-    ranked = sorted(waits_ps.items(), key=lambda item: (-item[1], item[0]))
-    return [
-        AwaitedWork(_name(phase), names[layer], unit // len(ENGINES), time_ps / total_ps)
-        for (phase, layer, unit), time_ps in ranked[:AWAITED]
-    ]
+    works = []
+    for (phase, layer), by_unit in sorted(by_work.items(), key=lambda item: -item[1].total()):
+        unit = min(by_unit, key=lambda unit: (-by_unit[unit], unit))
+        share, longest = by_unit.total() / total_ps, by_unit[unit] / total_ps
+        works.append(AwaitedWork(_name(phase), names[layer], share, unit // len(ENGINES), longest))
+    return works[:AWAITED]
 
 
 def _name(phase: Phase) -> str:

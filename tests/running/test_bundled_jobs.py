@@ -121,7 +121,7 @@ PASSES = (
 
 
 def test_only_waits_after_the_first_tile_of_a_pass_are_dependencies(finished: RunResult) -> None:
-    """Engine by engine, from the trace; layer by layer none of BP and WG lies before FP's end."""
+    """Engine by engine, from the trace; layer by layer BP and WG wait for FP first."""
     end = finished.summary.time.makespan_ps
     with tlm.trace.open(finished.folder) as trace:
         rows = trace.activity
@@ -132,9 +132,27 @@ def test_only_waits_after_the_first_tile_of_a_pass_are_dependencies(finished: Ru
             before = mine["end"] <= first
             assert (mine["what"] != EngineState.STALL_DEPENDENCY)[before].all()
             assert (mine["what"] != EngineState.NOT_BEGUN)[~before].all()
-        depends = rows[rows["what"] == EngineState.STALL_DEPENDENCY]
-        backward = depends["begin"][~np.isin(depends["unit"], trace.unit_ids("fp"))]
-        assert (backward >= finished.summary.time.phases["fp"].end_ps).all()
+        later = rows[~np.isin(rows["unit"], trace.unit_ids("fp"))]
+        phases = finished.summary.time.phases
+        depends = later["begin"][later["what"] == EngineState.STALL_DEPENDENCY]
+        assert (depends >= phases["fp"].end_ps).all()
+        waits = later[~np.isin(later["what"], (EngineState.COMPUTE, EngineState.IDLE))]
+        time_ps = np.maximum(0, np.minimum(waits["end"], phases["loss"].begin_ps) - waits["begin"])
+        not_begun_ps = time_ps[waits["what"] == EngineState.NOT_BEGUN].sum()
+        assert not_begun_ps >= 0.999 * time_ps.sum() > 0
+
+
+def test_a_tile_waits_for_other_work_first_and_only_then_for_what_is_on_its_way(
+    finished: RunResult,
+) -> None:
+    """A result cannot be what holds a tile up while other work that it needs is not even done."""
+    other_work = (EngineState.STALL_DEPENDENCY, EngineState.NOT_BEGUN)
+    with tlm.trace.open(finished.folder) as trace:
+        rows = trace.activity[np.lexsort((trace.activity["begin"], trace.activity["unit"]))]
+        before, after = rows[:-1], rows[1:]
+        same = (before["unit"] == after["unit"]) & (before["task"] == after["task"])
+        assert same.any()
+        assert not np.isin(after["what"][same], other_work).any()
 
 
 def test_dependencies_end_where_the_work_that_they_name_ends(finished: RunResult) -> None:

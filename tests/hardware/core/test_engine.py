@@ -157,6 +157,27 @@ def test_a_message_under_way_since_time_zero_is_waited_for_on_the_mesh():
     assert bench.intervals(FP1)[0] == (EngineState.STALL_NOC, 0, mesh_ps(1, 256))
 
 
+@pytest.mark.parametrize(
+    ("earlier", "state"),
+    [(Phase.FP, EngineState.NOT_BEGUN), (Phase.WG, EngineState.STALL_DEPENDENCY)],
+)
+def test_what_is_read_too_early_to_matter_is_no_wait_for_dram(earlier, state):
+    """WG's input is in DRAM long before its dY is made: until then it waits for dY."""
+    bench = Bench()
+    saved = bench.done.expect(bench.done.ident("saved"))
+    made = bench.done.expect(bench.done.ident("dY"))
+    bench.add(FP0, 40, writes=((0, 256),), saves=(saved,))
+    bench.add(BP0, 5000, signals=(made,))
+    first = bench.add(WG0, 1)
+    bench.tiles[0]["wg"] = [replace(first, phase=earlier)]
+    bench.add(WG0, 10, needs=(made,), read_needs=(saved,), reads=((0, 256),))
+    bench.run()
+    assert bench.intervals(WG0)[1:] == [
+        (state, CYCLE, 5000 * CYCLE),
+        (EngineState.COMPUTE, 5000 * CYCLE, 5010 * CYCLE),
+    ]
+
+
 def test_an_engine_whose_pass_has_not_begun_waits_for_no_producer():
     """A signal takes no time: BP starts when FP is done, and has lost nothing before."""
     bench = Bench()

@@ -95,6 +95,7 @@ class Engine:
         self.accounted_ps = 0
         self.early = 0  # tiles that computed before all they need was there: none, or it is a bug
         self._outputs: deque[Done] = deque()
+        self._waits: list[tuple[EngineState, int]] = []  # of the tile at hand: reason, end in ps
 
     def run(self, finished: Done) -> Generator[Any, Any, None]:
         """Execute the program, drain the DMA, arrive at ``finished``."""
@@ -103,21 +104,20 @@ class Engine:
         for index, tile in enumerate(self.tiles):
             self.position = index
             if ahead_of < index:
-                yield from self._wait(tile.read_needs, tile, EngineState.STALL_DRAM)
+                yield from self._wait(tile.read_needs, EngineState.STALL_DRAM)
                 ahead = self.dma.fetch(tile)
             current = ahead
             ahead, ahead_of = self._fetch_ahead(index)
-            yield from self._wait(tile.needs, tile, EngineState.STALL_NOC)
+            yield from self._wait(tile.needs, EngineState.STALL_NOC)
             if current is not None:
-                yield from self._stall(current, tile, EngineState.STALL_DRAM)
+                yield from self._stall(current, EngineState.STALL_DRAM)
             if ahead_of == index:
                 ahead, ahead_of = self._fetch_ahead(index)
             self._check_inputs(tile, current)
             if tile.writes or tile.messages:
                 while len(self._outputs) >= OUTPUTS_HELD:
-                    yield from self._stall(
-                        self._outputs.popleft(), tile, EngineState.STALL_WRITEBACK
-                    )
+                    yield from self._stall(self._outputs.popleft(), EngineState.STALL_WRITEBACK)
+            self._settle(tile)
             if tile.cycles:
                 yield self.env.timeout(tile.cycles * self.period_ps)
                 self._account(EngineState.COMPUTE, tile, index)
@@ -126,7 +126,8 @@ class Engine:
         self.position = len(self.tiles)
         drained = self.dma.drained()
         if drained is not None:
-            yield from self._stall(drained, self.tiles[-1], EngineState.STALL_WRITEBACK)
+            yield from self._stall(drained, EngineState.STALL_WRITEBACK)
+            self._settle(self.tiles[-1])
         finished.arrive(self.env.now)
 
     def finish(self, now: int) -> None:
@@ -154,23 +155,36 @@ class Engine:
             return None, index
         return self.dma.fetch(tile), index + 1
 
-    def _wait(self, idents: tuple[int, ...], tile: Tile, last_leg: EngineState) -> Iterator[Done]:
+    def _wait(self, idents: tuple[int, ...], reason: EngineState) -> Iterator[Done]:
         for ident in idents:
             done = self.completions[ident]
             if done.remaining:
-                yield from self._stall(done, tile, last_leg)
+                yield from self._stall(done, reason)
 
-    def _stall(self, done: Done, tile: Tile, reason: EngineState) -> Iterator[Done]:
-        """Wait; time before the last producer posted is for other work, the rest is ``reason``."""
+    def _stall(self, done: Done, reason: EngineState) -> Iterator[Done]:
+        """Wait; what the time is accounted as is decided when the tile has all it needs."""
         if done.remaining == 0:
             return
         self.waits_for = done
-        begin = self.accounted_ps
         yield done
         self.waits_for = None
-        if reason in (EngineState.STALL_NOC, EngineState.STALL_DRAM) and done.posted > begin:
-            self._depend(done.producer, tile, done.posted)
-        self._account(reason, tile, self.position)
+        self._waits.append((reason, self.env.now))
+
+    def _settle(self, tile: Tile) -> None:
+        """Account a tile's waits: for other work until the last of it was posted, then by reason.
+
+        Until then nothing that arrived sooner could have let the tile begin.
+        """
+        if not self._waits:
+            return
+        needs = [self.completions[ident] for ident in (*tile.read_needs, *tile.needs)]
+        last = max(needs, key=lambda done: done.posted, default=None)
+        if last is not None and last.posted > self.accounted_ps:
+            self._depend(last.producer, tile, last.posted)
+        for reason, end in self._waits:
+            if end > self.accounted_ps:
+                self._account(reason, tile, self.position, end)
+        self._waits.clear()
 
     def _depend(self, producer: Producer, tile: Tile, until: int) -> None:
         """Account a wait for other work: within a pass with its producer, or before its begin."""

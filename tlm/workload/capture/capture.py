@@ -20,6 +20,7 @@ from tlm.workload.capture.boundary import (
 )
 from tlm.workload.capture.iteration import Iteration, assemble
 from tlm.workload.capture.neurons import Declared, equation_of
+from tlm.workload.capture.topology import window_of
 from tlm.workload.capture.verify import verify_iteration
 from tlm.workload.file.writer import write_workload
 from tlm.workload.model import Encoding, Level, Workload
@@ -205,6 +206,8 @@ def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str
             continue
         kind = next((kind for kind, base in kinds.items() if isinstance(module, base)), None)
         if kind is not None:
+            if kind == "conv":
+                window_of(name, module)  # what is not modelled is refused before any training
             recorded[name] = RecordedModule(module, kind)
         elif next(module.parameters(recurse=False), None) is not None:
             raise WorkloadError(

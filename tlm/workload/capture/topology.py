@@ -28,7 +28,7 @@ def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Lay
     for at, stage in enumerate(stages):
         sources = tuple(sorted(_source(stage, edge, index) for edge in stage.product.edges))
         passed = [*map(pools.behind.get, sources), pools.before.get(at)]
-        kernel, stride, padding = _window(stage.product)
+        kernel, stride, padding = window_of(stage.product.name, stage.product.module)
         layers.append(
             Layer(
                 index=at,
@@ -89,28 +89,31 @@ def _source(stage: TopologyStage, edge: Edge, index: Mapping[str, int]) -> int:
     return index[edge.source]
 
 
-def _window(boundary: Boundary) -> tuple[Pair, Pair, Pair]:
-    """Kernel, stride and padding of a layer; those of a linear layer are trivial."""
-    if boundary.kind == "linear":
+def window_of(name: str, module: Any) -> tuple[Pair, Pair, Pair]:
+    """Kernel, stride and padding of a layer; those of a linear layer are trivial.
+
+    Raises WorkloadError for those of a convolution that are not modelled.
+    """
+    if not hasattr(module, "kernel_size"):
         return (1, 1), (1, 1), (0, 0)
-    module = boundary.module
     if set(module.dilation) != {1}:
-        raise WorkloadError(f"{boundary.name}: dilation is not modelled; use dilation=1")
+        raise WorkloadError(f"{name}: dilation is not modelled; use dilation=1")
     if module.padding_mode != "zeros":
-        raise WorkloadError(f"{boundary.name}: padding_mode {module.padding_mode} is not modelled")
-    return _pair(module.kernel_size), _pair(module.stride), _padding(boundary)
+        raise WorkloadError(
+            f'{name}: padding_mode {module.padding_mode} is not modelled; use "zeros"'
+        )
+    return _pair(module.kernel_size), _pair(module.stride), _padding(name, module)
 
 
-def _padding(boundary: Boundary) -> Pair:
+def _padding(name: str, module: Any) -> Pair:
     """Zeros on each side, also where the module says "same" or "valid"."""
-    module = boundary.module
     if module.padding == "valid":
         return (0, 0)
     if module.padding != "same":
         return _pair(module.padding)
     if any(size % 2 == 0 for size in module.kernel_size):
         raise WorkloadError(
-            f"{boundary.name}: padding='same' pads an even kernel by more on one side, which is "
+            f"{name}: padding='same' pads an even kernel by more on one side, which is "
             "not modelled; use an odd kernel, or padding in numbers"
         )
     return (module.kernel_size[0] // 2, module.kernel_size[1] // 2)

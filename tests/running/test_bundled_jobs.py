@@ -135,7 +135,7 @@ def test_only_waits_after_the_first_tile_of_a_pass_are_dependencies(finished: Ru
         later = rows[~np.isin(rows["unit"], trace.unit_ids("fp"))]
         phases = finished.summary.time.phases
         depends = later["begin"][later["what"] == EngineState.STALL_DEPENDENCY]
-        assert (depends >= phases["fp"].end_ps).all()
+        assert (depends >= phases["loss"].begin_ps).all()
         waits = later[~np.isin(later["what"], (EngineState.COMPUTE, EngineState.IDLE))]
         time_ps = np.maximum(0, np.minimum(waits["end"], phases["loss"].begin_ps) - waits["begin"])
         not_begun_ps = time_ps[waits["what"] == EngineState.NOT_BEGUN].sum()

@@ -21,7 +21,7 @@ from tlm.space.program import Program
 from tlm.storage.plan import Plan
 from tlm.trace import TraceWriter
 
-JOB = ("run", "mnist-fc", "--set", "noc.payload=4 KiB", "--set", "dram.interleave=4 KiB")
+JOB = ("run", "mnist-fc-t25")
 
 
 def status(folder: Path) -> str:

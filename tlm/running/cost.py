@@ -18,8 +18,10 @@ from tlm.workload.model import Workload
 
 # Measured on the bundled jobs (one core of a 2-core x86 machine, Python 3.11), rounded up.
 ACTIVITY_ROWS_PER_TILE = 2.0  # 1.4 to 2.0
-# Of a transaction, as (alone, for each hop between its core and the DRAM channels).
-EVENTS_OF_TRANSACTION = {"ideal": (6.0, 1.55), "packet": (6.0, 1.55), "router": (5.0, 0.0)}
+# Of a transaction, as (alone, for each hop between its core and the DRAM channels), of a message as
+# (alone, for each hop between its cores).
+EVENTS_OF_TRANSACTION = {"ideal": (5.2, 1.7), "packet": (5.2, 1.7), "router": (5.0, 0.0)}
+EVENTS_OF_MESSAGE = {"ideal": (2.0, 1.0), "packet": (2.0, 1.0), "router": (5.0, 0.0)}
 US_OF_TRANSACTION = {"ideal": (20.0, 1.6), "packet": (22.0, 1.6), "router": (95.0, 17.0)}
 NODE_BYTES = {"ideal": 6_000, "packet": 6_000, "router": 36_000}
 CORE_BYTES = 10_000
@@ -75,10 +77,11 @@ def chip_bytes(chip: ChipConfig) -> int:
 def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits) -> RunCost:
     """What it will cost to simulate ``program``, at a trace level and with limits to the trace."""
     of_core = [[tile for tiles in engines.values() for tile in tiles] for engines in program.tiles]
-    tiles, transactions, hops = sum(map(len, of_core)), 0, 0.0
+    tiles = sum(map(len, of_core))
+    to_dram, to_cores = _Packets(), _Packets()
     for core, program_of_core in enumerate(of_core):
-        count, links = _transactions(program_of_core, chip, core)
-        transactions, hops = transactions + count, hops + links
+        _count(program_of_core, chip, core, (to_dram, to_cores))
+    transactions, hops = to_dram.count + to_cores.count, to_dram.hops + to_cores.hops
     rows = {
         "off": 0,
         "phase": round(ACTIVITY_ROWS_PER_TILE * tiles),
@@ -87,31 +90,49 @@ def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits
     trace_bytes = round(TRACE_BYTES_PER_ROW * rows) + TRACE_BYTES_AT_LEAST if rows else 0
     columns = max(len(dtype.names or ()) for dtype in (TRANSACTION_DTYPE, ACTIVITY_DTYPE))
     waiting = ROW_OBJECT_BYTES * columns * min(rows, CHUNK_ROWS)
-    events, events_of_hop = EVENTS_OF_TRANSACTION[chip.noc.model]
+    events = to_dram.events(EVENTS_OF_TRANSACTION[chip.noc.model])
+    events += to_cores.events(EVENTS_OF_MESSAGE[chip.noc.model])
     us, us_of_hop = US_OF_TRANSACTION[chip.noc.model]
     return RunCost(
         transactions=transactions,
-        events=round(events * transactions + events_of_hop * hops),
+        events=round(events),
         wall_s=(us * transactions + us_of_hop * hops) / 1e6,
         trace_bytes=min(trace_bytes, limits.budget_bytes or trace_bytes),
         memory_bytes=resident_bytes() + chip_bytes(chip) + MODEL_BYTES + waiting,
     )
 
 
-def _transactions(tiles: Sequence[Tile], chip: ChipConfig, core: int) -> tuple[int, float]:
-    """Packets of a core's tiles, and the links that they cross.
+@dataclass(slots=True)
+class _Packets:
+    """Packets of a kind, and the links that they cross."""
+
+    count: int = 0
+    hops: float = 0.0
+
+    def add(self, count: int, far: float) -> None:
+        """More packets, over so many links each."""
+        self.count += count
+        self.hops += count * far
+
+    def events(self, each: tuple[float, float]) -> float:
+        """Events of the kernel, by those of a packet alone and of a hop."""
+        return each[0] * self.count + each[1] * self.hops
+
+
+def _count(
+    tiles: Sequence[Tile], chip: ChipConfig, core: int, kinds: tuple[_Packets, _Packets]
+) -> None:
+    """Count the packets of a core's tiles to DRAM and to other cores.
 
     Runs are cut at payload boundaries and lie over all DRAM channels; messages are cut to size.
     """
-    payload, nodes = chip.noc.payload, chip.dram_nodes
+    payload, nodes, (to_dram, to_cores) = chip.noc.payload, chip.dram_nodes, kinds
     far = sum(distance(chip.mesh.columns, core, node) for node in nodes) / len(nodes)
-    count = sum(_pieces(run, payload) for tile in tiles for run in tile.reads + tile.writes)
-    links = count * far
-    for message in (message for tile in tiles for message in tile.messages):
-        packets = max(1, -(-message.nbytes // payload))
-        count += packets
-        links += packets * distance(chip.mesh.columns, core, message.core)
-    return count, links
+    for tile in tiles:
+        to_dram.add(sum(_pieces(run, payload) for run in tile.reads + tile.writes), far)
+        for message in tile.messages:
+            packets = max(1, -(-message.nbytes // payload))
+            to_cores.add(packets, distance(chip.mesh.columns, core, message.core))
 
 
 def _pieces(run: Extent, payload: int) -> int:

@@ -99,7 +99,7 @@ EFFECTS: dict[str, tuple[str, Sequence[str]]] = {
     "mapping.group": ("2", ("mapping.split=k", *PIPELINED)),
     "mapping.in_flight": ("1", (*APART, "mapping.split=k", *PIPELINED)),
     "mapping.static_input": ("every_step", ()),
-    "mapping.search": ("local", (*APART, "mapping.split=placed")),
+    "mapping.search": ("local", ("mapping.split=placed",)),
     "mapping.search_steps": ("2", ("mapping.search=local", "mapping.objective=edp")),
     "mapping.objective": ("energy", (*APART, *SEARCH)),
     "mapping.state": ("spill", ()),

@@ -104,14 +104,14 @@ class Closed:
         return total
 
     def wg_pieces(self, part):
-        """Samples of the pieces: dU in half of its memory, the spikes of that in half of theirs."""
+        """Samples of the pieces: dY in half of its memory, inputs in half of what masks leave."""
         _, b, _ = size(part)
         held = dY_bits(self.layer, self.steps, part, self.chip)
         source = self.layer_plan.addressed.feeds[0]
         wanted = self.layer_plan.wanted_input(part.neurons).rows
         spike_bits = (wanted[1] - wanted[0]) * source.row_bytes * 8 * source.groups * source.steps
         for block in pieces(b, max(1, self.memory.gradients // 2 // held)):
-            yield from pieces(block, max(1, self.memory.spikes // 2 // spike_bits))
+            yield from pieces(block, max(1, self.memory.spikes * 3 // 4 // 2 // spike_bits))
 
     def grad(self):
         """The unit's lanes over the neurons of a block, adding partial sums first."""

@@ -21,7 +21,8 @@ from tlm.space.program import Program
 from tlm.storage.plan import Plan
 from tlm.trace import TraceWriter
 
-JOB = ("run", "mnist-fc-t25")
+JOB = ("run", "mnist-fc", "--set", "noc.payload=4 KiB", "--set", "dram.interleave=4 KiB")
+LONG_JOB = ("run", "nmnist-cnn")  # more events than pass between two looks
 
 
 def status(folder: Path) -> str:
@@ -111,7 +112,7 @@ def test_the_first_signal_stops_and_writes_what_there_is(
     """The exit code is the shell's, partial results are no summary, the handlers are put back."""
     before = signal.getsignal(number)
     signal_myself(monkeypatch, number)
-    assert main([*JOB, "--out", str(tmp_path / "run")]) == code
+    assert main([*LONG_JOB, "--out", str(tmp_path / "run")]) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("tlm: interrupted after")
     assert status(tmp_path / "run") == "interrupted"

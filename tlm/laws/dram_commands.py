@@ -22,7 +22,7 @@ FIRST = 100  # commands of all other intervals
 ACTIVATES_IN_WINDOW = 4  # of tFAW
 COLUMNS = (DramCommand.READ, DramCommand.WRITE)
 
-Limit = tuple[str, int]  # a rule, and the earliest time in ps that it allows
+TimingRule = tuple[str, int]  # a rule, and the earliest time in ps that it allows
 
 
 def dram_commands(chip: Chip) -> Iterator[Check]:
@@ -87,7 +87,7 @@ class DeviceState:
         time, command, bank, row = issued
         return IssuedCommand(time + self._counted_after[command], command, bank, row)
 
-    def legal_from(self, issued: IssuedCommand) -> list[Limit]:
+    def legal_from(self, issued: IssuedCommand) -> list[TimingRule]:
         """Earliest legal times of a command; never, where the bank is in the wrong state."""
         command, time = issued.command, issued.time
         if command in COLUMNS:
@@ -129,7 +129,7 @@ class DeviceState:
         else:
             self.data_until = time + self._data_after[command] + self.ps["burst_clk"]
 
-    def _activate(self, index: int) -> list[Limit]:
+    def _activate(self, index: int) -> list[TimingRule]:
         ps, bank, group = self.ps, self.banks[index], self.group_last[self._group(index)]
         limits = [
             ("open row", never_if(bank.row != NO_ROW)),
@@ -142,7 +142,7 @@ class DeviceState:
             limits.append(("tFAW", self.activates[0] + ps["tfaw_clk"]))
         return limits
 
-    def _column(self, issued: IssuedCommand) -> list[Limit]:
+    def _column(self, issued: IssuedCommand) -> list[TimingRule]:
         ps, bank, command = self.ps, self.banks[issued.bank], issued.command
         last, group = self.last, self.group_last[self._group(issued.bank)]
         opened = bank.last[DramCommand.ACTIVATE] + self._second_activate
@@ -160,7 +160,7 @@ class DeviceState:
             limits.append(("tWTR_L", self._written(group) + ps["twtr_l_clk"]))
         return limits
 
-    def _precharge(self, bank: _BankState) -> list[Limit]:
+    def _precharge(self, bank: _BankState) -> list[TimingRule]:
         ps = self.ps
         return [
             ("closed row", never_if(bank.row == NO_ROW)),
@@ -169,7 +169,7 @@ class DeviceState:
             ("tWR", self._written(bank.last) + ps["twr_clk"]),
         ]
 
-    def _refresh(self) -> list[Limit]:
+    def _refresh(self) -> list[TimingRule]:
         ps = self.ps
         all_banks = ("tRP of all banks", self.last[DramCommand.PRECHARGE_ALL] + ps["trp_all_clk"])
         limits = [all_banks]

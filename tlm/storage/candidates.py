@@ -17,7 +17,7 @@ from tlm.storage.slice_sizes import FLAGS, arriving_bits, currents_bits, partial
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Resident:
     """A tensor of a layer that could stay: ``kind`` is its name among the layer's stores.
 
     ``memory`` is where data of its kind stay in a core, ``bits`` are by core, over ``turns``;
@@ -37,7 +37,7 @@ class Candidate:
         return self.saved / max(1, sum(self.bits.values()) * len(self.turns))
 
 
-def candidates(plan: Plan) -> Iterator[Candidate]:
+def candidates(plan: Plan) -> Iterator[Resident]:
     """All that could stay."""
     for layer_plan in plan.layers:
         if layer_plan.producers:
@@ -67,7 +67,7 @@ def _pairs(plan: Plan) -> int:
     return plan.workload.batch * plan.steps
 
 
-def _inputs(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def _inputs(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """Inputs come while the producers run and stay until FP has read them."""
     bits, saved = {}, 0
     for part in layer_plan.cut.slices:
@@ -77,20 +77,20 @@ def _inputs(plan: Plan, layer_plan: LayerPlan) -> Candidate:
         saved += input_bits(layer_plan.layer, part, length(part.neurons.samples), *shape)
     index = layer_plan.layer.index
     first = min(producer.layer.index for producer in layer_plan.producers)
-    return Candidate("inputs", index, "spikes", bits, range(first, index + 1), saved)
+    return Resident("inputs", index, "spikes", bits, range(first, index + 1), saved)
 
 
-def _arriving(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def _arriving(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """Partial dS come while the readers run; through DRAM each would be written and read."""
     bits = {part.core: arriving_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
     each = prod(layer_plan.layer.pooled_shape) * _pairs(plan)
     widths = sum(reader.cut.split.k * partial_bits(plan, reader) for reader in layer_plan.consumers)
     turns = range(_back(plan, layer_plan.consumers[-1]), _back(plan, layer_plan) + 1)
     saved = 2 * each * widths
-    return Candidate("dS", layer_plan.layer.index, "spike_gradients", bits, turns, saved)
+    return Resident("dS", layer_plan.layer.index, "spike_gradients", bits, turns, saved)
 
 
-def _currents(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def _currents(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """Y (written, read by NORM and NORM_GRAD) and dL/dI (written, read) wait for statistics."""
     bits = {part.core: currents_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
     products = prod(layer_plan.layer.product_shape) * _pairs(plan)
@@ -99,34 +99,34 @@ def _currents(plan: Plan, layer_plan: LayerPlan) -> Candidate:
     saved += 2 * neurons * plan.chip.precision.gradient
     index = layer_plan.layer.index
     turns = range(index, _back(plan, layer_plan) + 1)
-    return Candidate("Y", index, "batch_norm", bits, turns, saved)
+    return Resident("Y", index, "batch_norm", bits, turns, saved)
 
 
-def _dW(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def _dW(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """dW stays until the update, which follows WG of the layer below."""
     bits = _by_core(layer_plan, plan.chip.precision.partial_sum)
     first = _back(plan, layer_plan)
     turns = range(first, min(first + 2, 2 * len(plan.layers)))
     saved = 2 * sum(bits.values())
-    return Candidate("dW", layer_plan.layer.index, "accumulators", bits, turns, saved)
+    return Resident("dW", layer_plan.layer.index, "accumulators", bits, turns, saved)
 
 
-def state(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def state(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """U (written, read), S and m (written for others anyway, read) stay until the gradient unit."""
     bits = {part.core: state_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
     neurons = prod(layer_plan.layer.out_shape) * _pairs(plan)
     saved = neurons * (2 * plan.chip.precision.membrane + FLAGS)
     index = layer_plan.layer.index
     turns = range(index, _back(plan, layer_plan) + 1)
-    return Candidate("state", index, "membrane", bits, turns, saved)
+    return Resident("state", index, "membrane", bits, turns, saved)
 
 
-def _carry(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def _carry(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """U waits from a step of a wavefront to the next; through DRAM it is written and read."""
     width = layer_plan.layer.out_shape[2] * plan.chip.precision.membrane
     bits = {part.core: part.neurons.size * width for part in layer_plan.cut.slices}
     index, saved = layer_plan.layer.index, 2 * (plan.steps - 1) * sum(bits.values())
-    return Candidate("U", index, "carry", bits, range(index, index + 1), saved)
+    return Resident("U", index, "carry", bits, range(index, index + 1), saved)
 
 
 def _by_core(layer_plan: LayerPlan, width: int) -> dict[int, int]:
@@ -134,7 +134,7 @@ def _by_core(layer_plan: LayerPlan, width: int) -> dict[int, int]:
     return {part.core: layer_plan.weight_count(part) * width for part in layer_plan.cut.slices}
 
 
-def _weights(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def _weights(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """The weights of a slice stay for good; from DRAM they come to FP, BP and update, and go back.
 
     What a replica has updated is sent to the others.
@@ -144,12 +144,12 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> Candidate:
     reads = 1 + bool(layer_plan.producers)
     saved = reads * sum(bits.values()) + 2 * prod(layer_plan.layer.weight_shape) * width
     turns = range(2 * len(plan.layers))
-    return Candidate("W", layer_plan.layer.index, "optimizer", bits, turns, saved)
+    return Resident("W", layer_plan.layer.index, "optimizer", bits, turns, saved)
 
 
-def _moments(plan: Plan, layer_plan: LayerPlan) -> Candidate:
+def _moments(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """The moments of the weights stay for good; through DRAM they come and go in every update."""
     each = 2 * plan.chip.precision.optimizer
     bits = {part.core: length(layer_plan.share(part)) * each for part in layer_plan.cut.slices}
     turns, saved = range(2 * len(plan.layers)), 2 * sum(bits.values())
-    return Candidate("moments", layer_plan.layer.index, "optimizer", bits, turns, saved)
+    return Resident("moments", layer_plan.layer.index, "optimizer", bits, turns, saved)

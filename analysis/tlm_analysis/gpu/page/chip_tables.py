@@ -189,7 +189,7 @@ def break_even_table(sweeps: Sequence[DensitySweep]) -> str:
             )
         ]
         low, high = sweep.drawn[0][0], sweep.drawn[-1][0]
-        rows.append((sweep.workload, f"{low:.0%} to {high:.0%}", *against))
+        rows.append((sweep.workload, f"{low:.1%} to {high:.0%}", *against))
     return table(
         ("job", "densities drawn", "dense: time", "dense: energy", "ANN: time", "ANN: energy"), rows
     )

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts
-from tlm.laws.due.masks import input_bits
 from tlm.laws.due.nest_charges import nest_charges
 from tlm.laws.due.nest_counts import nest_count, panels
 from tlm.laws.due.nests import Nest
@@ -47,9 +46,7 @@ def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
     due = {"slots": count.slots, "executed": count.executed, "dense": count.dense}
     due |= {"useful": count.useful}
     due["cycles"] = count.cycles + _unit_cycles(job, nest, tiles, count.scanned > 0)
-    analog = job.chip.precision.input
-    bits = input_bits(job.workload, job.recording, nest.facts.layer, analog)
-    charges = nest_charges(job, nest, count, bits)
+    charges = nest_charges(job, nest, count, nest.facts.input_bits)
     if nest.phase in FORWARD:
         charges["fp.partial_read"] += _products(nest)
     for action in charges:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.masks import input_bits
 from tlm.laws.due.rows import kernel_rows
 from tlm.laws.tallies import layer_name
 from tlm.space.phase import Phase
@@ -66,5 +65,5 @@ def _unkept_bits(job: Facts, facts: LayerFacts, tile: Tile) -> int:
     between = max(rows) - min(rows) + 1 if rows else 0
     steps = min(tile.steps, job.input_steps(facts))
     elements = layer.in_shape[0] * between * layer.in_shape[2] * tile.samples * steps
-    held = elements * input_bits(job.workload, job.recording, layer, job.chip.precision.input)
+    held = elements * facts.input_bits
     return elements if held > job.chip.core.memory.spikes // HALVES else 0

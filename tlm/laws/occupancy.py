@@ -18,7 +18,7 @@ import numpy as np
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.masks import input_bits, pooled_need
+from tlm.laws.due.masks import pooled_need
 from tlm.laws.due.rows import kernel_rows, pooled_rows
 from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
@@ -131,9 +131,8 @@ def _inputs(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
         return 0
     layer, rows = facts.layer, kernel_rows(facts.layer, facts.product_rows(part))
     between = max(rows) - min(rows) + 1 if rows else 0
-    bits = input_bits(job.workload, job.recording, layer, job.chip.precision.input)
     each = layer.in_shape[0] * between * layer.in_shape[2] * job.workload.steps
-    return each * length(samples) * bits
+    return each * length(samples) * facts.input_bits
 
 
 def _asked(job: Facts, facts: LayerFacts) -> Ints:
@@ -205,8 +204,10 @@ def _state(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
 
 
 def _buffers(program: Program, job: Facts) -> Iterator[tuple[str, int, str, int]]:
-    """(Memory, bits, phase, layer) of sums of a block, and of a piece of an update."""
-    for tile in program.all_tiles():
+    """(Memory, bits, phase, layer) of sums of a block or a piece of an update, once if alike."""
+    alike = {(t.phase, t.layer, t.samples, t.steps, t.rows, t.covers * (t.phase == Phase.UPDATE)): t
+             for t in program.all_tiles()}  # fmt: skip
+    for tile in alike.values():
         name, layer = tile.phase.name.lower(), tile.layer
         if tile.phase in (Phase.FP, Phase.BP, Phase.RECOMPUTE):
             yield "partial_sums", _sum_bits(job, tile), name, layer

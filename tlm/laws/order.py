@@ -31,16 +31,19 @@ class Parties:
     senders: Cores = field(default_factory=lambda: defaultdict(set))
     receivers: Cores = field(default_factory=lambda: defaultdict(set))
 
-    def add(self, core: int, tile: Tile) -> None:
-        """Note what a tile of a core waits for and arrives at."""
-        for ident in (*tile.needs, *tile.read_needs):
-            self.waiters[ident].add(core)
-        for ident in (*tile.signals, *tile.saves):
-            self.senders[ident].add(core)
-        for message in tile.messages:
-            for ident in message.arrives:
-                self.senders[ident].add(core)
-                self.receivers[ident].add(message.core)
+    def add(self, core: int, tiles: Iterable[Tile]) -> None:
+        """Note what the tiles of a core wait for and arrive at: most of it many times over."""
+        awaited, arrived = set[int](), set[int]()
+        for tile in tiles:
+            awaited.update(tile.needs, tile.read_needs)
+            arrived.update(tile.signals, tile.saves)
+            for message in tile.messages:
+                arrived.update(message.arrives)
+                for ident in message.arrives:
+                    self.receivers[ident].add(message.core)
+        for parties, idents in ((self.waiters, awaited), (self.senders, arrived)):
+            for ident in idents:
+                parties[ident].add(core)
 
 
 def arrivals(program: Program, due: Due) -> Iterator[Check]:
@@ -51,8 +54,7 @@ def arrivals(program: Program, due: Due) -> Iterator[Check]:
     parties = Parties()
     for core, engines in enumerate(program.tiles):
         for tiles in engines.values():
-            for tile in tiles:
-                parties.add(core, tile)
+            parties.add(core, tiles)
     labels, counts = program.completions.labels, program.completions.counts
     unheard = _unheard(labels, parties.senders, parties.waiters)
     yield Check("what arrives is waited for", not unheard, f"{unheard[:3]}")

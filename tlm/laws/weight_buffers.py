@@ -11,7 +11,7 @@ from tlm.laws.due import Due, WeightsDue
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.program import Program
-from tlm.space.tile import Tile
+from tlm.space.tile import Extent, Tile
 
 USERS = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
 BYTE = 8
@@ -30,19 +30,19 @@ class _Moved:
     stage_writes: int = 0
     writes: int = 0
     tiles: int = 0
-    pairs: int = 0  # (sample, step) pairs that are not skipped
+    used: bool = False  # by any (sample, step) that is not skipped
 
 
 def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
     """Writes of the buffer are what was fetched and read from the stage, by core and layer."""
     wrong = []
+    places = [next(p.at for p in facts.weights if p.key == "W") for facts in due.job.layers]
     for core, engines in enumerate(program.tiles):
         moved: dict[tuple[str, int], _Moved] = {}
         for tile in (tile for name in ("fp", "bp") for tile in engines[name]):
             if tile.phase in USERS:
-                _add(
-                    moved.setdefault((ENGINE_OF_PHASE[tile.phase], tile.layer), _Moved()), tile, due
-                )
+                key = ENGINE_OF_PHASE[tile.phase], tile.layer
+                _add(moved.setdefault(key, _Moved()), tile, places[tile.layer], due)
         for (engine, layer), bits in moved.items():
             weights, width = due.weights[core, engine, layer], due.job.chip.precision.weight
             if fault := _fault(bits, weights, _copies(due, engine), width):
@@ -50,17 +50,16 @@ def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
     yield Check("weights in their buffers", not wrong, f"{wrong[:3]}")
 
 
-def _add(moved: _Moved, tile: Tile, due: Due) -> None:
-    """Count a tile's runs of its layer's weights, and its accesses."""
+def _add(moved: _Moved, tile: Tile, place: Extent, due: Due) -> None:
+    """Count a tile's runs of its layer's weights, which lie at ``place``, and its accesses."""
     engine, energy = ENGINE_OF_PHASE[tile.phase], tile.work.energy
-    place = next(p for p in due.job.layers[tile.layer].weights if p.key == "W")
-    first, nbytes = place.at
+    first, nbytes = place
     for start, length in tile.reads:
         if first <= start < first + nbytes:
             moved.fetched += BYTE * length
             moved.runs += 1
     moved.tiles += 1
-    moved.pairs += sum(1 for _ in tile.pairs())
+    moved.used = moved.used or any(True for _ in tile.pairs())
     moved.stage_reads += energy.get(f"{engine}.stage_read", 0) * MEMORY_PORT_BITS
     moved.stage_writes += energy.get(f"{engine}.stage_write", 0) * MEMORY_PORT_BITS
     moved.writes += energy.get(f"{engine}.weight_write", 0) * due.job.chip.precision.weight
@@ -83,7 +82,7 @@ def _fault(moved: _Moved, due: WeightsDue, copies: int, weight_bits: int) -> str
         return f"{went} bit written, {came} came"
     most = moved.fetched + moved.tiles * (MEMORY_PORT_BITS - 1)
     if due.stays:
-        short = moved.pairs > 0 and moved.stage_reads < due.nbytes * BYTE
+        short = moved.used and moved.stage_reads < due.nbytes * BYTE
         if not short and not moved.stage_writes:
             return ""
         read, put = moved.stage_reads, moved.stage_writes

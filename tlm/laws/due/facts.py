@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from tlm.config.chip import ChipConfig
-from tlm.laws.due.masks import product_gradients
+from tlm.laws.due.masks import input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.space.array_types import Bools
 from tlm.space.region import Slice, Span
@@ -43,7 +43,7 @@ class LayerFacts:
     ``live`` [T, B] is false where the whole dY is zero and skipped. ``inputs_sent``, ``dS_sent``
     and ``dY_sent`` say that these data go from core to core, not through DRAM; ``W_stays`` and
     ``moments_stay`` that the weights and their moments stay in the cores from one mini-batch to the
-    next.
+    next. ``input_bits`` is the width of an input.
     """
 
     layer: Layer
@@ -59,6 +59,7 @@ class LayerFacts:
     dY_sent: bool
     W_stays: bool
     moments_stay: bool
+    input_bits: int
     tensors: Sequence[TensorPlace]
     weights: Sequence[TensorPlace]
 
@@ -172,7 +173,7 @@ def facts_of(plan: PlacedBatch, recording: Recording) -> Facts:
     layers = [
         _layer_facts(
             layer_plan,
-            chip,
+            plan,
             recording,
             sources[layer_plan.layer.index],
             [index for index, read in enumerate(sources) if layer_plan.layer.index in read],
@@ -189,12 +190,12 @@ def _producers(layer: Layer) -> list[int]:
 
 def _layer_facts(
     layer_plan: LaidOutLayer,
-    chip: ChipConfig,
+    plan: PlacedBatch,
     recording: Recording,
     producers: list[int],
     consumers: list[int],
 ) -> LayerFacts:
-    layer = layer_plan.layer
+    layer, chip = layer_plan.layer, plan.chip
     policy = None if layer.norm is None else chip.mapping.batch_norm
     return LayerFacts(
         layer=layer,
@@ -210,6 +211,7 @@ def _layer_facts(
         dY_sent=layer_plan.stored.dY == "memory",
         W_stays=layer_plan.stored.W == "memory",
         moments_stay=layer_plan.stored.moments == "memory",
+        input_bits=input_bits(plan.workload, recording, layer, chip.precision.input),
         tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],
         weights=[_place(key, tensor) for key, tensor in layer_plan.addressed.weights.items()],
     )

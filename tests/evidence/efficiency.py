@@ -94,7 +94,7 @@ def constants(network: str, rows: list[dict[str, str]]) -> Iterator[dict[str, ob
         yield {
             "network": network,
             "constant": f"{component}.{action}",
-            "value": f"{entry.power_w} W" if entry else f"{energies.pj(component, action):g} pJ",
+            "value": f"{entry.power_w:g} W" if entry else f"{energies.pj(component, action):g} pJ",
             "label": LABELS[found.confidence],
             "share_core": core / in_core_pj,
             "share_chip": chip / chip_pj,

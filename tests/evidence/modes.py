@@ -145,6 +145,7 @@ def section(rows: list[Row]) -> str:
         "computes longest, with its share of the time; where that is far below 100 %, the "
         "resource in the last column says more. Energy is that of table `neuromc`; one column "
         "prices the same counts by `cacti28`.\n",
+        _in_words(rows),
     ]
     head = ("job", "BN", "mode", "policy", "time, us", "speed-up", "energy, uJ", "energy ratio",
             "core energy ratio", "energy ratio, cacti28", "engine", "busiest resource")  # fmt: skip
@@ -168,6 +169,21 @@ def section(rows: list[Row]) -> str:
     parts += ["### What batch normalisation does\n", _norms(rows)]
     parts += ["### Where skipping does not pay\n", _losses(rows)]
     return "\n".join(parts)
+
+
+def _in_words(rows: list[Row]) -> str:
+    """Least and largest speed-up of every mode with all policies."""
+    parts = []
+    for mode in SPARSE_MODES:
+        ends = sorted(
+            (float(dense["time_us"]) / float(row["time_us"]), row["job"])
+            for row, dense in _with_dense(rows)
+            if row["mode"] == mode and row["policy"] == ENDS[1]
+        )
+        if ends:
+            (least, job), (most, other) = ends[0], ends[-1]
+            parts.append(f"mode `{mode}` is {least:.2f} ({job}) to {most:.2f} ({other})")
+    return f"With all policies {' and '.join(parts)} times as fast as `dense`.\n" if parts else ""
 
 
 def _with_dense(rows: list[Row]) -> Iterator[tuple[Row, Row]]:

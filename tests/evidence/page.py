@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tlm.running.folder import csv_text, write_atomic
+from tlm.running.folder import write_atomic
 from tlm.running.runner import run_job
 from tlm.trace.summary import Summary
 from tlm.workload.model import Workload
@@ -39,8 +40,11 @@ def update_csv(path: Path, keys: Sequence[str], rows: Iterable[Mapping[str, obje
     kept = [row for row in old if tuple(row[key] for key in keys) not in measured]
     merged = sorted(kept + new, key=lambda row: tuple(row[key] for key in keys))
     path.parent.mkdir(parents=True, exist_ok=True)
-    names = list(new[0])
-    write_atomic(path, csv_text(names, ([row.get(n, "") for n in names] for row in merged)))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(new[0]), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(merged)
+    write_atomic(path, text.getvalue())
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -116,8 +116,8 @@ if __name__ == "__main__":
     parser.add_argument("--start", type=int, default=0, help="first seed")
     asked = parser.parse_args()
     total: Counter[str] = Counter()
-    for batch in range(asked.n // asked.batch):
-        total += run(asked.batch, asked.start + batch)
+    for batch, first in enumerate(range(0, asked.n, asked.batch)):
+        total += run(min(asked.batch, asked.n - first), asked.start + batch)
         ends = {end: total[end] for end in (OK, REFUSED, OTHER)}
-        print(f"{(batch + 1) * asked.batch} pairs: {ends}", flush=True)
+        print(f"{min(asked.n, first + asked.batch)} pairs: {ends}", flush=True)
     sys.exit(total[OTHER] > 0)

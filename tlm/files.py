@@ -77,7 +77,7 @@ def whole_file(path: Path, kind: type[TlmError] = TraceError) -> Iterator[Path]:
     with write_errors(path, kind):
         try:
             yield part
-            _sync(part)
+            sync(part)
             os.replace(part, path)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -94,12 +94,13 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have the system put a closed file on the disk, so that a power cut cannot take it."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,24 +25,28 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(run_job("digits", out=tmp_path_factory.mktemp("runs") / "run").folder)
 
 
-def ended(verb: str, run_dir: str, memory: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """The exit code and the last line of a verb that may take some memory."""
-    words = [run_dir if word == "RUN" else word for word in VERBS[verb]]
-    code = main([*words, "--mem", memory])
-    return f"{code}: {capsys.readouterr().err.splitlines()[-1]}"
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_too_little_is_refused(
-    verb: str,
+@pytest.fixture(params=VERBS)
+def ended(
+    request: pytest.FixtureRequest,
     run_dir: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:
-    """20 MB do not hold the program itself."""
+) -> Callable[[str], str]:
+    """The exit code and the last line of each verb, in an empty folder, by the memory allowed."""
     monkeypatch.chdir(tmp_path)
-    line = ended(verb, run_dir, "20MB", capsys)
+    words = [run_dir if word == "RUN" else word for word in VERBS[request.param]]
+
+    def end(memory: str) -> str:
+        code = main([*words, "--mem", memory])
+        return f"{code}: {capsys.readouterr().err.splitlines()[-1]}"
+
+    return end
+
+
+def test_too_little_is_refused(ended: Callable[[str], str], tmp_path: Path) -> None:
+    """20 MB do not hold the program itself."""
+    line = ended("20MB")
     assert line.startswith("2: tlm: the program itself needs about")
     assert line.endswith(
         "20 MB --mem allows; raise --mem, or choose a smaller batch or fewer steps"
@@ -49,21 +54,15 @@ def test_too_little_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("verb", VERBS)
 def test_the_limit_holds_while_a_chip_is_built(
-    verb: str,
-    run_dir: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    ended: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What asks for 4 GiB ends in one line with the remedy."""
 
     def greedy(*_: object) -> None:
         bytearray(4 << 30)
 
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Chip, "__init__", greedy)
-    line = ended(verb, run_dir, "1500MB", capsys)
+    line = ended("1500MB")
     assert line.startswith("5: tlm: ") and "memory ran out" in line
     assert "raise --mem" in line

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -172,14 +171,12 @@ def _currents(job: Facts, facts: LayerFacts, part: Slice) -> int:
 def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
     if any(place.key == f"dW.core{part.core:02d}" for place in facts.weights):
         return 0
-    weights = length(part.neurons.channels) * prod(facts.layer.weight_shape[1:])
-    return weights * job.chip.precision.partial_sum
+    return facts.weights_of(part) * job.chip.precision.partial_sum
 
 
 def _weights(job: Facts, facts: LayerFacts, part: Slice) -> int:
     """A copy of the weights that a slice needs, where they stay for good."""
-    weights = length(part.neurons.channels) * prod(facts.layer.weight_shape[1:])
-    return weights * job.chip.precision.weight * facts.W_stays
+    return facts.weights_of(part) * job.chip.precision.weight * facts.W_stays
 
 
 def _moments(job: Facts, facts: LayerFacts, part: Slice) -> int:
@@ -187,8 +184,7 @@ def _moments(job: Facts, facts: LayerFacts, part: Slice) -> int:
     if not facts.moments_stay:
         return 0
     alike = [s.index for s in facts.slices if s.neurons.channels == part.neurons.channels]
-    weights = length(part.neurons.channels) * prod(facts.layer.weight_shape[1:])
-    share, rest = divmod(weights, len(alike))
+    share, rest = divmod(facts.weights_of(part), len(alike))
     share += alike.index(part.index) < rest
     return share * MOMENTS * job.chip.precision.optimizer
 

@@ -14,6 +14,7 @@ from tlm.config.chip import ChipConfig
 from tlm.counts.blocks import block_shape, block_sizes
 from tlm.placement.profile import Profile
 from tlm.placement.slice_bits import (
+    FLAGS,
     dY_bits,
     dY_through_dram,
     input_bits,
@@ -25,8 +26,6 @@ from tlm.space.geometry import product_rows
 from tlm.space.grid import Grid
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
-
-FLAGS = 2  # bits of S and m of a neuron, beside its U
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
 from tlm.workload.model import NETWORK_INPUT, Layer
 
+FLAGS = 2  # bits of S and m of a neuron, beside its U
+
 
 def input_bits(layer: Layer, part: Slice, samples: int, steps: int, operand_bits: int) -> int:
     """Bits of the inputs that some samples of a slice read, all steps."""

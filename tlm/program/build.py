@@ -47,7 +47,9 @@ def build_program(plan: Plan) -> Program:
     for layer_plan in plan.layers:
         receive_weights(builder, layer_plan)
         guard_old_weights(builder, layer_plan)
-    return Program(_frozen(drafts), builder.done, plan.addresses.starts)
+    return Program(
+        _frozen(drafts), builder.done, [tensor.address for tensor in plan.addresses.placed]
+    )
 
 
 def _frozen(drafts: list[dict[str, list[TileDraft]]]) -> list[dict[str, list[Tile]]]:

@@ -13,7 +13,7 @@ from tlm.space.array_types import Bools
 from tlm.space.phase import Command
 from tlm.space.region import Block, Slice, Span, overlap
 from tlm.storage.plan import LayerPlan
-from tlm.storage.slice_sizes import partial_bits
+from tlm.storage.slice_sizes import partial_bits, winner_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def routes_of(layer_plan: LayerPlan) -> list[Route]:
 
 
 def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
-    owner, need, bits = producer.cut.owner, producer.need, 0
+    owner, need = producer.cut.owner, producer.need
     pool, index = layer_plan.layer.input_pool, np.arange(len(producer.cut.slices))
     owned: Bools = owner[None] == index[:, None, None, None]
     width = producer.layer.pooled_shape[2]
@@ -51,12 +51,10 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
         ]
         owned = np.stack([owned[..., low:high].any(axis=-1) for low, high in spans], axis=-1)
         need = layer_plan.masks.pooled_need(layer_plan.layer, producer.layer.index)
-        bits = (pool.size**2 - 1).bit_length() if pool.kind == "max" else 0
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
-    return Route(
-        layer_plan, producer, owned, need.reshape(*need.shape[:2], *layer_plan.layer.in_shape), bits
-    )
+    needed = need.reshape(*need.shape[:2], *layer_plan.layer.in_shape)
+    return Route(layer_plan, producer, owned, needed, winner_bits(pool))
 
 
 def return_gradient(

@@ -12,7 +12,7 @@ from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.program.channel_parameters import send_gradients, update_parameters
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
-from tlm.space.region import Slice, Span, overlap
+from tlm.space.region import Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
 from tlm.storage.budget import update_piece
 from tlm.storage.plan import LayerPlan
@@ -33,17 +33,18 @@ def _read_spilled(
             tile.add_read_needs((written,))
 
 
-def _shares(layer_plan: LayerPlan, part: Slice) -> list[tuple[Slice, Span]]:
-    """Each replica with the span of weight elements it owns, counted within the whole tensor."""
+def _owned(layer_plan: LayerPlan, part: Slice) -> Span:
+    """The weight elements that a slice's core updates, counted within the whole tensor."""
     start = layer_plan.addressed.weights["W"].offset(part.neurons.channels[0], 0, 0)
-    shares = [(replica, layer_plan.share(replica)) for replica in layer_plan.replicas(part)]
-    return [(r, (start + low, start + high)) for r, (low, high) in shares if low < high]
+    low, high = layer_plan.share(part)
+    return start + low, start + high
 
 
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the reduction of dW: every replica sends the other replicas their shares."""
     for part in layer_plan.cut.slices:
-        others = [(r, span) for r, span in _shares(layer_plan, part) if r.index != part.index]
+        replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
+        others = [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
         if not others:
             continue
         tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
@@ -67,8 +68,7 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     action = f"wg.update_op_{builder.plan.workload.optimizer}"
     lanes = builder.arrays.lanes
     for part in layer_plan.cut.slices:
-        shares = _shares(layer_plan, part)
-        span = next((span for replica, span in shares if replica.index == part.index), (0, 0))
+        span = _owned(layer_plan, part)
         needs: tuple[int, ...] = (builder.done.ident("old weights", layer_plan.layer.name),)
         senders = (
             len(layer_plan.replicas(part)) - 1

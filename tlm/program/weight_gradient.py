@@ -29,7 +29,7 @@ from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import product_region
-from tlm.storage.streams import MASK_SHARE, WG_SHARE, whole_panels
+from tlm.storage.streams import WG_SHARE, mask_room, whole_panels
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _passes_over(
         layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1],
         layer_plan.layer.in_shape[0],
     )
-    room = chip.core.memory.spikes - chip.core.memory.spikes // MASK_SHARE
+    room = chip.core.memory.spikes - mask_room(chip.core.memory)
     inputs = room // (_input_bits(layer_plan, part, 1) // depth or 1)
     outputs = length(channels)
     sums = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
@@ -165,7 +165,7 @@ def _pieces(
     or else a row of one, may take the whole.
     """
     memory, steps = builder.plan.chip.core.memory, (0, builder.plan.steps)
-    room = memory.spikes - memory.spikes // MASK_SHARE
+    room = memory.spikes - mask_room(memory)
     rows = product_region(layer_plan, part).rows
     depth = layer_plan.layer.in_shape[0]
     line = 0

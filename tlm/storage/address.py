@@ -175,6 +175,6 @@ class Allocator:
         self.tensors[tensor.name] = tensor
 
     @property
-    def starts(self) -> list[int]:
-        """Where every tensor begins, in rising order."""
-        return sorted(tensor.address for tensor in self.tensors.values())
+    def placed(self) -> list[Tensor | Weights]:
+        """All tensors in the order of their addresses."""
+        return sorted(self.tensors.values(), key=lambda tensor: (tensor.address, tensor.nbytes))

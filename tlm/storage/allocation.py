@@ -47,8 +47,9 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
             shapes["U"] = (layer.out_shape, precision.membrane)
         if spilled or (layer_plan.consumers and layer.pool is None):  # readers of S and m
             shapes |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
-    if winner_bits(layer) and (spilled or layer.neuron is None):
-        shapes["winner"] = (layer.out_shape, winner_bits(layer))
+    winner = winner_bits(layer.current_pool)
+    if winner and (spilled or layer.neuron is None):
+        shapes["winner"] = (layer.out_shape, winner)
     # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
     read_back = plan.schedule.by_step and layer_plan.state == "spill"
     if layer_plan.stored.U == "dram" and layer.neuron is not None and not read_back:
@@ -89,10 +90,9 @@ def _values(plan: Plan, layer_plan: LayerPlan) -> None:
     if pool is None:
         layer_plan.addressed.tensors["S"] = values
     elif pool.kind == "max":
-        bits = (pool.size**2 - 1).bit_length()
         shape = layer_plan.layer.pooled_shape
         layer_plan.addressed.tensors["need"] = _tensor(
-            plan, f"{name}.A_winner", shape, plan.steps, bits, group
+            plan, f"{name}.A_winner", shape, plan.steps, winner_bits(pool), group
         )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from tlm.placement.slice_bits import input_bits
+from tlm.placement.slice_bits import FLAGS, input_bits
 from tlm.space.region import length
+from tlm.storage.budget import CARRY
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.slice_sizes import FLAGS, arriving_bits, currents_bits, partial_bits, state_bits
+from tlm.storage.slice_sizes import arriving_bits, currents_bits, partial_bits, state_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _carry(plan: Plan, layer_plan: LayerPlan) -> Resident:
     width = layer_plan.layer.out_shape[2] * plan.chip.precision.membrane
     bits = {part.core: part.neurons.size * width for part in layer_plan.cut.slices}
     index, saved = layer_plan.layer.index, 2 * (plan.steps - 1) * sum(bits.values())
-    return Resident("U", index, "carry", bits, range(index, index + 1), saved)
+    return Resident("U", index, CARRY, bits, range(index, index + 1), saved)
 
 
 def _by_core(layer_plan: LayerPlan, width: int) -> dict[int, int]:

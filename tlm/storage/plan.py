@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import prod
 from typing import Literal
 
 from tlm.config.chip import ChipConfig
@@ -12,10 +11,11 @@ from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.placement.schedule import Schedule
 from tlm.placement.search import Chosen
+from tlm.placement.slice_bits import weight_count
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows, input_rows, source_rows
 from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
-from tlm.space.region import Region, Slice, Span, cuts, length
+from tlm.space.region import Region, Slice, Span, cuts
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, Weights
 from tlm.workload.model import Layer, Workload
@@ -146,7 +146,7 @@ class LayerPlan:
 
     def weight_count(self, part: Slice) -> int:
         """Weights of a slice."""
-        return length(part.neurons.channels) * prod(self.layer.weight_shape[1:])
+        return weight_count(self.layer, part)
 
     def replicas(self, part: Slice) -> list[Slice]:
         """The slices that hold the same weights, in index order, ``part`` included."""

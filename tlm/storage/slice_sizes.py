@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tlm.placement.slice_bits import FLAGS
 from tlm.space.geometry import product_rows
 from tlm.space.region import Region, Slice, length
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.workload.model import Layer
-
-FLAGS = 2  # bits of S and m of a neuron, beside its U
+from tlm.workload.model import Pool
 
 
 def product_region(layer_plan: LayerPlan, part: Slice) -> Region:
@@ -52,12 +51,12 @@ def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
     """U, S, m and winners of a slice, all steps of the samples that are on the chip at a time."""
     neurons = part.neurons.size * layer_plan.layer.out_shape[2] * plan.steps
     neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
-    return neurons * (plan.chip.precision.membrane + FLAGS + winner_bits(layer_plan.layer))
+    winner = winner_bits(layer_plan.layer.current_pool)
+    return neurons * (plan.chip.precision.membrane + FLAGS + winner)
 
 
-def winner_bits(layer: Layer) -> int:
-    """Bits that say which current of its window a neuron took."""
-    pool = layer.current_pool
+def winner_bits(pool: Pool | None) -> int:
+    """Bits that say which element of its window a max-pool took."""
     return (pool.size**2 - 1).bit_length() if pool is not None and pool.kind == "max" else 0
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tlm.config.core import Memory
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import Layout
 from tlm.counts.walk_count import WeightTile
@@ -57,6 +58,11 @@ class TileGrouping:
             f"{engine}.stage_read": -(-self.staged * bits // MEMORY_PORT_BITS),
             f"{engine}.stage_write": -(-self.put * bits // MEMORY_PORT_BITS),
         }
+
+
+def mask_room(memory: Memory) -> int:
+    """Bits of WG's spike memory that hold the masks of BP; inputs have the rest."""
+    return memory.spikes // MASK_SHARE
 
 
 def whole_panels(layout: Layout) -> TileGrouping:
@@ -209,11 +215,8 @@ class Streams:
         source = layer_plan.addressed.feeds[0]
         rows = source_rows(layer_plan.layer, block.rows, source.rows)
         line = source.channels * source.width * length(block.samples) * self.plan.steps
-        held = (
-            self.plan.chip.core.memory.spikes
-            // MASK_SHARE
-            // (line * len(layer_plan.addressed.feeds))
-        )
+        room = mask_room(self.plan.chip.core.memory)
+        held = room // (line * len(layer_plan.addressed.feeds))
         limit = source_rows(layer_plan.layer, part.input_rows, source.rows)[1]
         key = ("mask", *sweep, part.core, block.samples, block.steps)
         return self._fresh(key, rows, held, limit)

@@ -82,7 +82,7 @@ def _amounts(
     plan: Plan, program: Program
 ) -> Iterator[tuple[tuple[int, int, str], tuple[int, int, int]]]:
     """Bytes read, by cores, and at all, of every phase, layer and class of tensor."""
-    placed = sorted(plan.addresses.tensors.values(), key=lambda t: (t.address, t.nbytes))
+    placed = plan.addresses.placed
     names = [tensor_class(tensor.name) for tensor in placed]
     starts = np.array([tensor.address for tensor in placed], np.int64)
     runs: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)

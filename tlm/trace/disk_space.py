@@ -32,12 +32,3 @@ def require_space(path: Path, nbytes: int) -> None:
             os.ftruncate(descriptor, size)
     finally:
         os.close(descriptor)
-
-
-def sync(path: Path) -> None:
-    """Have the system put a closed file on the disk, so that a power cut cannot take it."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

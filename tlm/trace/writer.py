@@ -17,8 +17,9 @@ import h5py
 import numpy as np
 
 from tlm.errors import DISK_FULL, DiskFullError, TraceError, reason_of
+from tlm.files import sync
 from tlm.trace import schema
-from tlm.trace.disk_space import METADATA_BYTES, require_space, sync
+from tlm.trace.disk_space import METADATA_BYTES, require_space
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.trace.table import Table
 

@@ -16,7 +16,7 @@ from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.space.array_types import Bools
-from tlm.space.region import Slice, Span
+from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
@@ -106,6 +106,10 @@ class LayerFacts:
     def weight_count(self) -> int:
         """Weights of the layer."""
         return prod(self.layer.weight_shape)
+
+    def weights_of(self, part: Slice) -> int:
+        """Weights of a slice: those of its output channels."""
+        return length(part.neurons.channels) * prod(self.layer.weight_shape[1:])
 
     def product_rows(self, part: Slice) -> range:
         """Product rows that a slice computes: all, if currents are pooled."""

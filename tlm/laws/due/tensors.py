@@ -46,8 +46,8 @@ def _weight_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     """
     partial, whole = tensor.key.startswith("dW"), tensor.bits % 8 == 0
     exact = not partial and whole
-    stays = facts.W_stays if tensor.key == "W" else facts.moments_stay
-    stays = stays and tensor.key.startswith(("W", "moment"))
+    moments_stay = facts.moments_stay and tensor.key.startswith("moment")
+    stays = facts.W_stays if tensor.key == "W" else moments_stay
     nbytes = tensor.at[1] if exact and not stays else 0
     return TensorDue(
         tensor.name,

@@ -24,7 +24,7 @@ def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
 def _forward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
     channels, width = length(part.neurons.channels), facts.layer.product_shape[2]
     elements = channels * len(facts.product_rows(part)) * width
-    return _due(job, facts, prod(facts.layer.weight_shape[1:]) * channels, elements)
+    return _due(job, facts, facts.weights_of(part), elements)
 
 
 def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:

@@ -40,8 +40,7 @@ def dram_part(chip: Chip, plan: Plan) -> DramPart:
 
 def _by_layer(chip: Chip, plan: Plan) -> dict[str, dict[str, dict[str, TensorBytes]]]:
     """Bytes that were moved, by the layer and phase that moved them and the class of tensor."""
-    placed = sorted(plan.addresses.tensors.values(), key=lambda t: (t.address, t.nbytes))
-    classes = [tensor_class(tensor.name) for tensor in placed]
+    classes = [tensor_class(tensor.name) for tensor in plan.addresses.placed]
     layers: dict[str, dict[str, dict[str, TensorBytes]]] = {}
     for layer_plan in plan.layers:
         phases = layers.setdefault(layer_plan.layer.name, {})

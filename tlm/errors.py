@@ -10,7 +10,7 @@ TlmError                exit code 2: bad input, one clear line
   InvalidResultError    exit code 3: the run broke a conservation law, or is not reproduced
   DeadlockError         exit code 4: the model stopped with work left
   OutOfMemoryError      exit code 5: memory ran out on the way
-  InterruptedRunError   exit code 130 after Ctrl-C, 143 after SIGTERM; partial results are there
+  InterruptedRunError   exit code 130 after Ctrl-C, 143 after SIGTERM; what was simulated is there
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def test_currents_that_do_not_fit_go_through_dram_once_each_way():
 def test_gradients_too_large_for_the_core_go_through_dram():
     """dY is written once, and WG reads it once; all laws hold."""
     job, recorded = normed()
-    overrides = ("cores=1", "core.memory.gradients=48 Kib")
+    overrides = (*APART, "cores=1", "core.memory.gradients=48 Kib")
     plan, program = built(job, recorded, *overrides)
     assert plan.layers[1].stored.dY == "dram"
     assert bytes_of(plan, _all(program, 1), "conv1.dY", "writes") == 2 * ELEMENTS

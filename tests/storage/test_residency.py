@@ -143,6 +143,18 @@ def test_weights_stay_for_the_turn_that_needs_them_block_by_block(room, times):
     assert broken_laws(plan, program, *overrides)[0] == []
 
 
+def test_dY_of_large_samples_alternates_in_the_pool():
+    """A sample of the first layer has 20 x 8 x 8 x 3 dY of 16 bit: 60 Kib, on one core."""
+    tight = ("cores=1", "core.memory.gradients=32 Kib")
+    plan, program = built(*networked(), *tight)
+    first = plan.layers[0]
+    assert first.stored.dY_room == 2 * first.dY[:, 0].size * 16
+    assert not in_dram(plan, "dY")
+    assert broken_laws(plan, program, *tight)[0] == []
+    plan, _ = built(*networked(), *tight, *APART)
+    assert in_dram(plan, "dY")
+
+
 def test_partial_sums_of_dS_share_a_place():
     """Eight readers' slices add to the same dS: it takes no more room than one of them."""
     workload, recording = networked()
@@ -153,7 +165,7 @@ def test_partial_sums_of_dS_share_a_place():
         assert sum(dS.bits.values()) <= 16 * plan.layers[0].need.size
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     optimizer=st.sampled_from([1, 330, 360, 400, 600, 2000]),
     spikes=st.sampled_from([4, 16, 256]),
@@ -161,15 +173,17 @@ def test_partial_sums_of_dS_share_a_place():
     state=st.sampled_from(["auto", "spill", "recompute"]),
     parameters=st.sampled_from(["auto", "spill"]),
     normed=st.booleans(),
+    gradients=st.sampled_from([2, 8, 1024]),
 )
 def test_any_size_of_the_memories_keeps_every_law(
-    optimizer, spikes, sharing, state, parameters, normed
+    optimizer, spikes, sharing, state, parameters, normed, gradients
 ):
     """From all in DRAM to all in the cores."""
     overrides = (
         *SMALL, *SIZES, f"core.memory.optimizer={optimizer} Kib",
         f"core.memory.spikes={spikes} Kib", f"core.memory.sharing={sharing}",
         f"mapping.state={state}", f"mapping.parameters={parameters}",
+        f"core.memory.gradients={gradients} Kib",
     )  # fmt: skip
     drawn = residual() if normed else chain()
     plan, program = built(drawn, drawn.load(0), *overrides)

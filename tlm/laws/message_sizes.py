@@ -25,7 +25,7 @@ from tlm.laws.samples import samples
 from tlm.laws.tallies import layer_name
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Phase
 from tlm.space.program import Program
-from tlm.space.region import Slice, Span
+from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Tile
 
 Payloads = Counter[Payload]
@@ -78,10 +78,9 @@ def _by_unit(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payl
     for facts in job.layers:
         name = facts.layer.name
         part = facts.slices[facts.index % len(facts.slices)]
-        for tile in _gradient_tiles(program, facts, part) if facts.dY_sent else ():
-            due = Payloads(
-                shared_payloads(job, facts, part, (tile.sample, tile.sample + tile.samples))
-            )
+        for tile, rows in _gradient_tiles(program, facts, part) if facts.dY_sent else ():
+            samples = (tile.sample, tile.sample + tile.samples)
+            due = Payloads(shared_payloads(job, facts, part, samples, rows))
             yield f"dY of {name}", _sent([tile]), _travelling(due, part.core)
         if facts.exact:
             exchanged = list(statistics_payloads(job, facts))
@@ -92,15 +91,22 @@ def _by_unit(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payl
                     yield f"statistics of {name}", _sent(some), _travelling(due, core)
 
 
-def _gradient_tiles(program: Program, facts: LayerFacts, part: Slice) -> list[Tile]:
-    """The first and the last tile of a slice that makes dY."""
+def _gradient_tiles(
+    program: Program, facts: LayerFacts, part: Slice
+) -> Iterator[tuple[Tile, Span]]:
+    """The first and the last tile of a slice that makes dY, with its rows: the upper, the lower."""
     phase = Phase.NORM_GRAD if facts.exact else Phase.GRAD
     tiles = [
         tile
         for tile in program.tiles[part.core]["bp"]
         if (tile.phase, tile.layer) == (phase, facts.index) and tile.sample != BATCH
     ]
-    return tiles[:1] + tiles[1:][-1:]
+    first, end = part.neurons.rows
+    row = length(part.neurons.channels) * facts.layer.product_shape[2]
+    for tile in tiles[:1]:
+        yield tile, (first, first + tile.covers // row)
+    for tile in tiles[1:][-1:]:
+        yield tile, (end - tile.covers // row, end)
 
 
 def _exchanges(tile: Tile, phase: Phase, facts: LayerFacts) -> bool:

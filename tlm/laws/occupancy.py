@@ -98,6 +98,8 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("spike_gradients", _arriving(job, facts, part, asked[slice(*samples)]),
                  range(last - max(facts.consumers, default=index), last - index + 1)),
                 *_currents(job, facts, part, last),
+                ("gradients", _dY(job, facts, part),
+                 range(last - index, min(last, last - index + 1) + 1)),
                 ("accumulators", _dW(job, facts, part),
                  range(last - index, min(last, last - index + 1) + 1)),
                 ("membrane", _state(job, facts, part, samples), range(index, last - index + 1)),
@@ -183,6 +185,21 @@ def _turns(engines: Sequence[str], index: int, last: int) -> list[int]:
 def _products(job: Facts, facts: LayerFacts, part: Slice) -> int:
     rows, pairs = len(facts.product_rows(part)), length(part.neurons.samples) * job.workload.steps
     return length(part.neurons.channels) * rows * facts.layer.product_shape[2] * pairs
+
+
+def _dY(job: Facts, facts: LayerFacts, part: Slice) -> int:
+    """What dY of a sample and of the next one take beyond the memory of gradients.
+
+    A core has dY of its own rows, and of those whose windows reach its rows of the input.
+    """
+    layer, memory = facts.layer, job.chip.core.memory.gradients
+    rows, inputs = set(facts.product_rows(part)), set(range(*part.input_rows))
+    if facts.producers and inputs:
+        height = layer.product_shape[1]
+        rows |= {y for y in range(height) if not inputs.isdisjoint(kernel_rows(layer, [y]))}
+    sample = length(part.neurons.channels) * len(rows) * layer.product_shape[2]
+    sample *= job.workload.steps * job.chip.precision.gradient
+    return HALVES * sample - memory if facts.dY_sent and sample > memory else 0
 
 
 def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:

@@ -38,10 +38,11 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
     routes = routes_of(layer_plan)
     for part in parts:
         start = len(builder.drafts[part.core]["bp"])
-        for region in gradient_regions(builder, layer_plan, part):
-            unit(builder, layer_plan, part, region)
+        for samples, regions in gradient_regions(builder, layer_plan, part):
+            for region in regions:
+                unit(builder, layer_plan, part, region)
             if layer_plan.stored.dY == "memory" and routes:
-                _propagate(builder, layer_plan, routes, part, region.samples)
+                _propagate(builder, layer_plan, routes, part, samples)
         if layer_plan.norm == "frozen":
             fetch_parameters(layer_plan, part, ("scale",), builder.drafts[part.core]["bp"][start])
         layer_plan.work.drop()

@@ -25,10 +25,9 @@ from tlm.storage.plan import LayerPlan
 
 
 def gradient_blocks(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> list[Span]:
-    """Sample blocks of a slice: what half of the gradient memory holds, at least one sample."""
-    chip = builder.plan.chip
-    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
-    return list(sample_blocks(part.neurons.samples, bits, chip.core.memory.gradients))
+    """Sample blocks of a slice: what half of the room for dY holds, at least one sample."""
+    bits = dY_bits(layer_plan.layer, builder.plan.steps, part, builder.plan.chip)
+    return list(sample_blocks(part.neurons.samples, bits, layer_plan.stored.dY_room))
 
 
 def product_of(layer_plan: LayerPlan, region: Region) -> Region:
@@ -59,7 +58,10 @@ def leave_dY(
             )
         )
         return
-    tile.add_needs(_free_memory(builder, layer_plan, part))
+    begun = [samples[0] for samples in gradient_blocks(builder, layer_plan, part)]
+    first = (region.channels[0], region.rows[0]) == (part.neurons.channels[0], part.neurons.rows[0])
+    if first and region.samples[0] in begun:
+        tile.add_needs(_free_memory(builder, layer_plan, part))
     for_wg = per_sample(builder, "dY for WG", layer_plan, part, region.samples)
     builder.send(Command.GRADIENT, part.core, part.core, 0, for_wg, tile)
     if layer_plan.producers:
@@ -74,7 +76,7 @@ def _free_memory(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) ->
     """
     chip = builder.plan.chip
     bits = dY_bits(layer_plan.layer, builder.plan.steps, part, chip)
-    whole = bits > chip.core.memory.gradients // 2
+    whole = bits > layer_plan.stored.dY_room // 2
     block_index, before_whole = builder.grads.get(part.core, (0, False))
     builder.grads[part.core] = (block_index + 1, whole)
     freed = block_index - (1 if whole or before_whole else 2)

@@ -19,7 +19,7 @@ from tlm.program.tile_draft import TileDraft
 from tlm.space.geometry import fed_rows
 from tlm.space.phase import Phase
 from tlm.space.ports import STATE_PORT_BITS
-from tlm.space.region import Block, Region, Slice, length
+from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
@@ -27,22 +27,34 @@ from tlm.storage.plan import LayerPlan
 
 def gradient_regions(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice
-) -> Iterator[Region]:
-    """Regions of neurons whose dY the unit makes in one go."""
-    if layer_plan.stored.dY == "memory":
-        for samples in gradient_blocks(builder, layer_plan, part):
-            yield Region(part.neurons.channels, samples, part.neurons.rows)
+) -> Iterator[tuple[Span, list[Region]]]:
+    """Samples whose dY the unit makes before BP uses it, each with the regions made in one go.
+
+    Of a sample that alternates in a pool, these are as many rows as half the gradient memory holds.
+    """
+    memory = builder.plan.chip.core.memory.gradients
+    bits = builder.plan.chip.precision.gradient
+    if layer_plan.stored.dY == "dram":
+        regions = unit_regions(builder, part.neurons, layer_plan.width, bits, memory)
+        yield part.neurons.samples, list(regions)
         return
-    chip = builder.plan.chip
-    yield from unit_regions(
-        builder, part.neurons, layer_plan.width, chip.precision.gradient, chip.core.memory.gradients
-    )
+    channels, rows = part.neurons.channels, part.neurons.rows
+    row = length(channels) * layer_plan.width * builder.plan.steps * bits
+    size = length(rows)
+    if layer_plan.stored.dY_room > memory:
+        size = max(1, min(size, memory // 2 // max(1, row)))
+    for samples in gradient_blocks(builder, layer_plan, part):
+        starts = range(*rows, max(1, size))
+        yield (
+            samples,
+            [Region(channels, samples, (y, min(y + size, rows[1]))) for y in starts],
+        )
 
 
 def current_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
 ) -> None:
-    """Append GRAD: sum partial dS in fixed order, apply surrogate and carry, give dL/dI."""
+    """Append GRAD: sum partial dS, apply surrogate and carry, give dL/dI."""
     pairs = length(region.samples) * builder.plan.steps
     per_pair = length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2]
     neurons = per_pair * pairs if layer_plan.layer.neuron is not None else 0

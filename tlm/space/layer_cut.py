@@ -41,7 +41,8 @@ class LayerStores:
     ``U`` between two steps of a wavefront; ``dS`` on arrival; ``dY`` between the gradient unit and
     BP and WG; ``dW`` between pieces of a mini-batch; the weights ``W`` and their ``moments`` from
     one mini-batch to the next, ``W_forward`` and ``W_backward`` while FP or BP of the layer lasts.
-    ``state`` says how BP gets U, S and m of FP.
+    ``dY_room`` are the bits of a core that dY alternates in. ``state`` says how BP gets U, S and m
+    of FP.
     """
 
     inputs: Store
@@ -52,6 +53,7 @@ class LayerStores:
     U: Store
     dS: Store
     dY: Store
+    dY_room: int
     dW: Store
     W: Store
     W_forward: Store

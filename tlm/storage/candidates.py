@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from tlm.placement.slice_bits import FLAGS, input_bits
+from tlm.placement.slice_bits import FLAGS, dY_bits, input_bits
 from tlm.space.region import length
 from tlm.storage.budget import CARRY
 from tlm.storage.plan import LayerPlan, Plan
@@ -52,6 +52,7 @@ def candidates(plan: Plan) -> Iterator[Resident]:
         if layer_plan.exact:
             yield _currents(plan, layer_plan)
             yield _current_gradients(plan, layer_plan)
+        yield from _dY(plan, layer_plan)
         yield _dW(plan, layer_plan)
         if layer_plan.layer.neuron is not None:
             yield state(plan, layer_plan)
@@ -139,6 +140,25 @@ def _products(plan: Plan, layer_plan: LayerPlan, width: int) -> dict[int, int]:
     """Bits by core of a value of ``width`` for every product of its slice."""
     slices = layer_plan.cut.slices
     return {part.core: product_count(plan, layer_plan, part) * width for part in slices}
+
+
+def _dY(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
+    """dY of two samples, if one does not fit the gradient memory: WG may be a layer behind.
+
+    Else it is written once, and read by BP and by WG.
+    """
+    memory, back = plan.chip.core.memory, _back(plan, layer_plan)
+    held = {
+        part.core: dY_bits(layer_plan.layer, plan.steps, part, plan.chip)
+        for part in layer_plan.cut.slices
+    }
+    if memory.sharing == "separate" or max(held.values()) <= memory.gradients:
+        return
+    bits = {core: max(0, 2 * sample - memory.gradients) for core, sample in held.items()}
+    products = prod(layer_plan.layer.product_shape) * _pairs(plan)
+    saved = (2 + bool(layer_plan.producers)) * products * plan.chip.precision.gradient
+    turns = range(back, min(back + 2, 2 * len(plan.layers)))
+    yield Resident("dY", layer_plan.layer.index, "gradients", bits, turns, saved)
 
 
 def _dW(plan: Plan, layer_plan: LayerPlan) -> Resident:

@@ -215,12 +215,12 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
         "dW": spilled
         if (layer_plan.stored.dW == "dram")
         else "accumulators over all samples and steps",
-        "U, S, m": STATE[layer_plan.state]
+        "state": STATE[layer_plan.state]
         if layer_plan.layer.neuron is not None
         else "none: a read-out",
     }
     if layer_plan.norm is not None:
-        places["batch normalisation"] = layer_plan.norm
+        places["batch_norm"] = layer_plan.norm
     if layer_plan.exact:
         places["currents"] = _currents(layer_plan.stored)
         in_core = layer_plan.stored.dI == "memory"

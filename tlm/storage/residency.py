@@ -112,7 +112,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     U: Store = "dram" if _carry_spilled(plan, layer_plan) else "memory"
     if plan.schedule.by_step and policy != "keep":
         U = store("U")
-    exact = layer_plan.exact
+    exact, room = layer_plan.exact, _dY_room(plan, layer_plan, kept)
     return LayerStores(
         inputs=store("inputs"),
         Y=store("Y") if exact else "memory",
@@ -121,7 +121,8 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         dI=store("dI") if exact else "memory",
         U=U,
         dS=store("dS") if layer_plan.consumers else "memory",
-        dY="dram" if _dY_spilled(plan, layer_plan, "dW" in kept) else "memory",
+        dY="dram" if _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
+        dY_room=room,
         dW=store("dW"),
         W=store("W"),
         W_forward=store("W_forward"),
@@ -131,12 +132,19 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     )
 
 
-def _dY_spilled(plan: Plan, layer_plan: LayerPlan, dW_stays: bool) -> bool:
+def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
+    """Bits of a core that dY alternates in: the gradient memory, or what two samples need."""
+    parts = layer_plan.cut.slices
+    two = 2 * max(dY_bits(layer_plan.layer, plan.steps, part, plan.chip) for part in parts)
+    memory = plan.chip.core.memory.gradients
+    return max(memory, two) if {"dY", "dW"} <= kept else memory
+
+
+def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) -> bool:
     """Whether dY goes through DRAM: no sample of it fits, or dW would cost more bytes."""
     layer, slices = layer_plan.layer, layer_plan.cut.slices
     if dW_stays:
-        held = max(dY_bits(layer, plan.steps, part, plan.chip) for part in slices)
-        return held > plan.chip.core.memory.gradients
+        return max(dY_bits(layer, plan.steps, part, plan.chip) for part in slices) > room
     return dY_through_dram(layer, plan.steps, slices, plan.chip, layer_plan.operand_bits)
 
 

@@ -81,11 +81,18 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
                     yield owner.core, gradient_bytes(job, *counts, bits)
 
 
-def shared_payloads(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> Iterator[Payload]:
-    """What the gradient unit sends of the dY of some samples to slices on the rows around."""
+def shared_payloads(
+    job: Facts, facts: LayerFacts, part: Slice, samples: Span, neuron_rows: Span
+) -> Iterator[Payload]:
+    """What the gradient unit sends of some samples' dY to slices on the rows around.
+
+    ``neuron_rows`` are those whose dY it makes at a time; a slice of pooled currents has all rows.
+    """
     dY = product_gradients(facts.layer, job.of_samples(samples), facts.exact)
     live = facts.live[:, slice(*samples)]
     made = set(facts.product_rows(part))
+    if facts.layer.current_pool is None:
+        made &= set(range(*neuron_rows))
     for reader in facts.slices if facts.producers else ():
         if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
             continue

@@ -41,8 +41,12 @@ def test_what_is_printed_runs_and_gives_what_was_simulated(
     assert main(words) == 0
     shown = capsys.readouterr()
     assert "30 mappings compared by estimated time, 3 simulated" in shown.out
-    simulating = ["simulating default", "simulating layerwise", "simulating estimate 1"]
-    assert shown.err.splitlines() == simulating
+    assert shown.err.splitlines() == [
+        "simulating default",
+        "simulating layerwise",
+        "comparing mappings by estimate",
+        "simulating estimate 1",
+    ]
     command = shlex.split(shown.out.splitlines()[-1])
     assert command[:3] == ["python", "-m", "tlm"]
     assert main([*command[3:], "--out", str(tmp_path / "printed")]) == 0

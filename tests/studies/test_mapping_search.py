@@ -147,7 +147,9 @@ def test_a_hostile_file_is_refused_before_anything_is_simulated(
     (tmp_path / "bad.yaml").write_text(text)
     terms = SearchTerms(files=(str(tmp_path / "bad.yaml"),))
     with pytest.raises(MappingError, match=reason) as refusal:
-        compare_mappings(DIGITS, terms, lambda name: pytest.fail(f"{name} was simulated"))
+        compare_mappings(
+            DIGITS, terms, lambda text: pytest.fail(f"{text} before the file was read")
+        )
     assert str(refusal.value).startswith(str(tmp_path / "bad.yaml"))
     assert "\n" not in str(refusal.value)
 
@@ -167,15 +169,16 @@ def test_a_budget_of_nothing_leaves_the_known_mappings() -> None:
     assert 2 < len(everything.ranked) <= 1 + everything.compared
 
 
-def test_an_interrupted_search_keeps_what_was_simulated() -> None:
-    """Ctrl-C between two simulations: the best until then, and the signal's exit code."""
+@pytest.mark.parametrize("moment", ["comparing mappings by estimate", "simulating estimate 1"])
+def test_an_interrupted_search_keeps_what_was_simulated(moment: str) -> None:
+    """Ctrl-C in the search, or between two simulations: the best until then."""
 
-    def interrupt_second(name):
-        if name == "estimate 1":
+    def interrupt(text):
+        if text == moment:
             os.kill(os.getpid(), signal.SIGINT)
         return nullcontext()
 
-    comparison = compare_mappings(DIGITS, SearchTerms(), interrupt_second)
+    comparison = compare_mappings(DIGITS, SearchTerms(), interrupt)
     assert names(comparison) == ["default"]
     assert comparison.stopped_by == 130
 
@@ -183,7 +186,7 @@ def test_an_interrupted_search_keeps_what_was_simulated() -> None:
 def test_a_search_interrupted_at_once_has_nothing() -> None:
     """There is no mapping to return before one was simulated."""
 
-    def interrupt(name):
+    def interrupt(text):
         os.kill(os.getpid(), signal.SIGINT)
         return nullcontext()
 

@@ -128,11 +128,11 @@ def _seconds(budget: str | None) -> float | None:
 
 
 @contextmanager
-def _watch(name: str) -> Iterator[Callable[[RunProgress], None] | None]:
-    """Say on stderr what is simulated, and how far it is."""
+def _watch(text: str) -> Iterator[Callable[[RunProgress], None] | None]:
+    """Say on stderr what goes on, and how far a simulation is."""
     from tlm.cli.progress import progress_bar
 
-    typer.echo(f"simulating {name}", err=True)
+    typer.echo(text, err=True)
     with progress_bar() as on_progress:
         yield on_progress
 

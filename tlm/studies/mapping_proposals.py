@@ -7,10 +7,10 @@ chip has another, and those of the user's files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tlm.config.chip import ChipConfig
-from tlm.config.layers import LoadedChip, load_chip
+from tlm.config.layers import load_chip
 from tlm.errors import MappingError
 from tlm.placement.estimate import MappingEstimate
 from tlm.placement.profile import Profile, profile_layer
@@ -57,23 +57,27 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Proposals:
-    """The known mappings, and what a search by estimate ranks on ``searched``, best first.
+    """The known mappings, and what a search for others begins with: the job's layers, the chip.
 
-    ``unplaced`` says by name why a mapping cannot be laid over the chip.
+    ``unplaced`` says by name why a known mapping cannot be laid over the chip.
     """
 
     known: tuple[Proposal, ...]
-    searched: ChipConfig
-    chosen: Chosen
-    unplaced: dict[str, str] = field(default_factory=dict)
+    unplaced: dict[str, str]
+    profiles: Sequence[Profile]
+    target: Target
 
-    def estimated(self) -> Iterator[Proposal]:
-        """Those of the search that are none of the known, as :func:`spread` orders them."""
+    def search(self) -> Chosen:
+        """Mappings compared by estimate."""
+        return Search(self.profiles, self.target).run()
+
+    def estimated(self, chosen: Chosen) -> Iterator[Proposal]:
+        """Those of a search that are none of the known, as :func:`spread` orders them."""
         known = [proposal.grids for proposal in self.known]
         number = 0
-        for candidate in spread(self.chosen.ranked, known, self.chosen.objective):
+        for candidate in spread(chosen.ranked, known, chosen.objective):
             name, grids = f"estimate {number + 1}", tuple(candidate.grids)
-            proposal = Proposal(name, self.searched, grids, candidate.estimate)
+            proposal = Proposal(name, self.target.chip, grids, candidate.estimate)
             if not any(proposal.same_as(other) for other in self.known):
                 number += 1
                 yield proposal
@@ -106,9 +110,9 @@ def make_proposals(
     for file in files:
         placed = place_job(replace(request, mapping=file), workload)
         known.append(_proposal(file, placed.plan, placed, required=True))
-    target = Target(searching.config, default.plan.arrays, default.timing, default.chip.energy)
-    chosen = Search(_profiles(default.plan), target).run()
-    return Proposals(tuple(known), _named_as(searching, default.chip), chosen, unplaced)
+    chip = searching.config.model_copy(update={"name": default.chip.config.name})
+    target = Target(chip, default.plan.arrays, default.timing, default.chip.energy)
+    return Proposals(tuple(known), unplaced, _profiles(default.plan), target)
 
 
 def _run_overrides(request: RunRequest) -> tuple[str, ...]:
@@ -123,11 +127,6 @@ def _layerwise(placed: PlacedJob) -> Plan:
     mapping = chip.mapping.model_copy(update={"schedule": "layerwise"})
     loaded = replace(placed.chip, config=chip.model_copy(update={"mapping": mapping}))
     return make_plan(placed.workload, placed.recording, loaded, placed.timing)
-
-
-def _named_as(searching: LoadedChip, default: LoadedChip) -> ChipConfig:
-    """The chip of a search under the name it has without one."""
-    return searching.config.model_copy(update={"name": default.config.name})
 
 
 def _proposal(name: str, plan: Plan, placed: PlacedJob, *, required: bool = False) -> Proposal:

@@ -7,7 +7,7 @@ out is never worse than it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from tlm.running.interrupts import Abort
 from tlm.running.request import RunProgress, RunRequest
 from tlm.running.runner import Listener, run_request
 from tlm.storage.mapping_file import choice_text, estimate_figures
-from tlm.studies.mapping_proposals import DEFAULT, Proposal, Proposals, make_proposals
+from tlm.studies.mapping_proposals import DEFAULT, Proposal, make_proposals
 from tlm.workload import open_workload
 from tlm.workload.model import Workload
 
@@ -30,7 +30,7 @@ SIMULATED = 4  # mappings of the search that are simulated if nothing else is as
 INTERRUPTED = 130  # of a KeyboardInterrupt, which names no signal
 
 Watch = Callable[[str], AbstractContextManager[Callable[[RunProgress], None] | None]]
-"""What is entered while the mapping of a name is simulated; gives the listener of its progress."""
+"""What is entered while that goes on which a text says; gives the listener of a run's progress."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class MappingComparison:
 
 
 def compare_mappings(
-    request: RunRequest, terms: SearchTerms, watch: Watch = lambda name: nullcontext()
+    request: RunRequest, terms: SearchTerms, watch: Watch = lambda text: nullcontext()
 ) -> MappingComparison:
     """Search for mappings of the job that ``request`` names, and simulate those worth it.
 
@@ -129,24 +129,35 @@ class _Simulation:
         rest = [text for text in request.overrides if not text.lstrip().startswith("mapping.")]
         self._request, self._terms, self._watch = request, terms, watch
         self._run = replace(request, overrides=tuple(rest), trace="off")
-        self._workload: Workload | None = None
+        self._workload = open_workload(request.workload)
+        self._started = time.monotonic()
         self._compared = 0
         self._unplaced: dict[str, str] = {}
         self.simulated: list[SimulatedMapping] = []
 
     def run(self) -> None:
         """Simulate the known mappings, then those of the search as the terms allow."""
-        started = time.monotonic()
-        self._workload = open_workload(self._request.workload)
-        proposals = self._proposals(self._workload)
+        terms = self._terms
+        search = (f"mapping.search={terms.search}", f"mapping.objective={terms.objective}")
+        proposals = make_proposals(self._request, search, terms.files, self._workload)
+        self._unplaced.update(proposals.unplaced)
         for proposal in proposals.known:
             self._simulate(proposal)
-        for proposal in self._allowed(proposals, started):
+        if self._is_over(0, 0.0):
+            return
+        with self._watch("comparing mappings by estimate"):
+            chosen = proposals.search()
+        self._compared = chosen.tried
+        longest_s = 0.0
+        for number, proposal in enumerate(proposals.estimated(chosen)):
+            if self._is_over(number, longest_s):
+                return
+            began = time.monotonic()
             self._simulate(proposal)
+            longest_s = max(longest_s, time.monotonic() - began)
 
     def comparison(self, stopped_by: int) -> MappingComparison:
         """What was simulated, best first; of equally good ones, the first simulated."""
-        assert self._workload is not None
         objective = self._terms.objective
         ranked = sorted(self.simulated, key=lambda each: each.figures.score(objective))
         return MappingComparison(
@@ -159,32 +170,20 @@ class _Simulation:
             stopped_by,
         )
 
-    def _proposals(self, workload: Workload) -> Proposals:
-        terms = self._terms
-        search = (f"mapping.search={terms.search}", f"mapping.objective={terms.objective}")
-        proposals = make_proposals(self._request, search, terms.files, workload)
-        self._compared = proposals.chosen.tried
-        self._unplaced.update(proposals.unplaced)
-        return proposals
-
-    def _allowed(self, proposals: Proposals, started: float) -> Iterator[Proposal]:
-        """Of the mappings of the search, those that the terms allow to simulate."""
-        longest = 0.0
-        for number, proposal in enumerate(proposals.estimated()):
-            began = time.monotonic()
-            budget_s = self._terms.budget_s
-            if budget_s is None and number == self._terms.simulate:
-                return
-            if budget_s is not None and began + longest > started + budget_s:
-                return
-            yield proposal
-            longest = max(longest, time.monotonic() - began)
+    def _is_over(self, number: int, longest_s: float) -> bool:
+        """Whether ``number`` mappings of the search are enough, or there is no time for another."""
+        budget_s = self._terms.budget_s
+        if budget_s is None:
+            return number >= self._terms.simulate
+        return time.monotonic() + longest_s >= self._started + budget_s
 
     def _simulate(self, proposal: Proposal) -> None:
         """Run a mapping as anybody could: by its file."""
-        assert self._workload is not None
         text = choice_text(self._workload, proposal.chip, proposal.grids, {"by": proposal.name})
-        with TemporaryDirectory() as folder, self._watch(proposal.name) as on_progress:
+        with (
+            TemporaryDirectory() as folder,
+            self._watch(f"simulating {proposal.name}") as on_progress,
+        ):
             file = Path(folder) / "mapping.yaml"
             write_atomic(file, text)
             request = replace(self._run, mapping=str(file))

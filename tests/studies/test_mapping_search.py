@@ -22,7 +22,7 @@ PIPELINED = ("mapping.schedule=pipelined", "mapping.group=2")
 
 
 def names(comparison: MappingComparison) -> list[str]:
-    """Of the mappings simulated, best first."""
+    """Names of the mappings simulated, best first."""
     return [each.proposal.name for each in comparison.ranked]
 
 

@@ -169,10 +169,9 @@ def _show(comparison: MappingComparison) -> None:
 
 def _verdict(comparison: MappingComparison) -> Iterator[str]:
     objective = comparison.terms.objective
-    yield (
-        f"{comparison.compared} mappings compared by estimated {objective}, "
-        f"{len(comparison.ranked)} simulated; front: no other is better in time, energy and DRAM"
-    )
+    compared, simulated = comparison.compared, len(comparison.ranked)
+    yield f"{compared} mappings compared by estimated {objective}, {simulated} simulated"
+    yield "front: no other beats the mapping in time, energy and DRAM at once"
     for name, reason in comparison.unplaced.items():
         yield f"{name} cannot be placed: {reason}"
     best, default = comparison.best, comparison.default

@@ -26,7 +26,7 @@ SCREENS = [
     "presets",
     "area",
     "area neuromc-1 --parts",
-    "map digits --search greedy --out -",
+    "map digits --search greedy --simulate 1 --out -",
     "workload info mnist-fc-t25",
     "workload info digits",
     "workload check mnist-fc",
@@ -39,7 +39,7 @@ SCREENS = [
         for command in (
             "run mnist-fc-t25 --trace off --out RUN",
             "run cifar-sew --trace off --out RUN",
-            "map digits --simulate 1 --out -",
+            "map digits --out -",
             "counterfactual digits --density 0.1",
         )
     ),

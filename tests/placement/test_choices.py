@@ -32,9 +32,10 @@ def read(folder, text, chip=None):
 
 def test_a_plans_own_file_gives_its_grids_and_settings(plan, tmp_path):
     """The whole file, and the part that only holds the choices."""
-    grids = [layer_plan.cut.grid for layer_plan in plan.layers]
+    grids = plan.grids
     assert read(tmp_path, mapping_text(plan)) == grids
-    assert read(tmp_path, choice_text(plan, grids)) == grids
+    text = choice_text(plan.workload, plan.chip, grids, {"by": "hand"})
+    assert read(tmp_path, text) == grids
     choices = read_choices(tmp_path / "mapping.yaml")
     assert choices.mapping == plan.chip.mapping.model_dump()
 

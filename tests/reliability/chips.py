@@ -58,7 +58,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "mapping.group": ("1", "2", "3"),
     "mapping.in_flight": ("1", "2", "3"),
     "mapping.search": ("none", "greedy", "local"),
-    "mapping.objective": ("time", "energy", "edp"),
+    "mapping.objective": ("time", "energy", "edp", "bytes"),
     "mapping.batch_norm": ("exact", "frozen", "folded"),
     "mapping.static_input": ("once", "every_step"),
     "mapping.state": ("auto", "spill", "keep", "recompute"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,17 +14,17 @@ import typer
 from tlm.cli.options import DEFAULT_CHIP, Memory, Overrides
 
 if TYPE_CHECKING:
-    from tlm.placement.search import Candidate
-    from tlm.running.preparation import PlacedJob
-    from tlm.running.request import RunRequest
+    from tlm.running.request import RunProgress
+    from tlm.studies.mapping_search import MappingComparison
 
 
-class Objective(StrEnum):
+class ObjectiveChoice(StrEnum):
     """What a search makes small."""
 
     TIME = "time"
     ENERGY = "energy"
     EDP = "edp"
+    BYTES = "bytes"
 
 
 class SearchKind(StrEnum):
@@ -40,108 +41,142 @@ def map_(
     chip: Annotated[
         str, typer.Option("--chip", metavar="PRESET|FILE", help="The chip to lay it over.")
     ] = DEFAULT_CHIP,
-    objective: Annotated[Objective, typer.Option(help="What to make small.")] = Objective.TIME,
+    objective: Annotated[
+        ObjectiveChoice,
+        typer.Option(help="What to make small; edp is time x energy, bytes are those of DRAM."),
+    ] = ObjectiveChoice.TIME,
     search: Annotated[SearchKind, typer.Option(help="How far to search.")] = SearchKind.LOCAL,
     overrides: Overrides = None,
     iteration: Annotated[
         int | None, typer.Option(help="Which recorded iteration; the last one if not given.")
     ] = None,
+    mappings: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="A mapping to compare with; repeatable."),
+    ] = None,
     simulate: Annotated[
-        int,
-        typer.Option(min=0, max=5, help="Simulate the best N by estimate; keep the best of them."),
-    ] = 0,
+        int | None,
+        typer.Option(min=0, metavar="N", help="Simulate N mappings of the search; 4 if not given."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Simulate as many as end within this time, such as 60s."),
+    ] = None,
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Where the best mapping goes; - for nowhere.")
     ] = Path("mapping.yaml"),
     mem: Memory = None,
 ) -> None:
-    """Search for a mapping by estimate; print the best ones, write the first for run --mapping.
+    """Search for a mapping, simulate the best by estimate, write the best by simulation.
 
-    With --simulate the best of the simulated ones is written instead.
+    Always simulated are the mapping that run uses by itself, the layerwise one, and those of
+    --from: what is written is never worse than these. Ctrl-C writes the best so far.
     """
+    from tlm.errors import ConfigError, InterruptedRunError
     from tlm.running.folder import write_atomic
     from tlm.running.memory import parse_memory, within_memory
-    from tlm.running.preparation import place_job
     from tlm.running.request import RunRequest
-    from tlm.storage.mapping_file import choice_text
+    from tlm.studies.mapping_search import SIMULATED, SearchTerms, compare_mappings
 
-    search_settings = (f"mapping.search={search.value}", f"mapping.objective={objective.value}")
-    settings = (*(overrides or ()), *search_settings)
+    files = tuple(map(str, mappings or ()))
+    _refuse_contradictions(overrides or (), simulate, budget)
+    if out.resolve() in {file.resolve() for file in mappings or ()}:
+        raise ConfigError(f"--out: {out}: is a file of --from; give another, or - for none")
     mem_bytes = parse_memory(mem)
-    request = RunRequest(workload, chip, settings, iteration, trace="off", mem_bytes=mem_bytes)
+    request = RunRequest(workload, chip, tuple(overrides or ()), iteration, mem_bytes=mem_bytes)
+    count = SIMULATED if simulate is None else simulate
+    terms = SearchTerms(objective.value, search.value, files, count, _seconds(budget))
     with within_memory(mem_bytes, f"{workload}: memory ran out in the search"):
-        placed = place_job(request)
-    chosen = placed.plan.chosen
-    assert chosen is not None  # no mapping file was given
-    simulated = [_simulate(request, placed, candidate) for candidate in chosen.ranked[:simulate]]
-    _show(placed, simulated)
-    best = min(range(len(simulated)), key=lambda n: simulated[n].score(objective), default=0)
+        comparison = compare_mappings(request, terms, _watch)
+    _show(comparison)
     if str(out) != "-":
-        write_atomic(out, choice_text(placed.plan, chosen.ranked[best].grids, chosen, best))
+        write_atomic(out, comparison.file_text())
         command = ["python", "-m", "tlm", "run", workload, "--chip", chip]
-        command += [word for text in overrides or () for word in ("--set", text)]
+        command += [word for text in comparison.overrides for word in ("--set", text)]
         command += [] if iteration is None else ["--iteration", str(iteration)]
         typer.echo(f"written: {out}; run it with")
         typer.echo(shlex.join([*command, "--mapping", str(out)]))
+    if comparison.stopped_by:
+        raise InterruptedRunError(
+            f"interrupted: the best is that of the {len(comparison.ranked)} simulated until then",
+            comparison.stopped_by,
+        )
 
 
-@dataclass(frozen=True)
-class Simulated:
-    """What a simulation says of a mapping."""
+def _refuse_contradictions(
+    overrides: Sequence[str], simulate: int | None, budget: str | None
+) -> None:
+    from tlm.errors import ConfigError
 
-    time_ps: int
-    energy_pj: float
-
-    def score(self, objective: Objective) -> float:
-        """What is to be small."""
-        return {
-            Objective.TIME: float(self.time_ps),
-            Objective.ENERGY: self.energy_pj,
-            Objective.EDP: self.time_ps * self.energy_pj,
-        }[objective]
+    for option in ("search", "objective"):
+        if any(text.partition("=")[0].strip() == f"mapping.{option}" for text in overrides):
+            raise ConfigError(f"--set: mapping.{option}: give it as --{option}")
+    if simulate is not None and budget is not None:
+        raise ConfigError(
+            "--simulate, --budget: both say how many mappings are simulated; give one of them"
+        )
 
 
-def _simulate(request: RunRequest, placed: PlacedJob, candidate: Candidate) -> Simulated:
-    """Run one of the mappings as anybody could: by its mapping file."""
-    from tempfile import TemporaryDirectory
+def _seconds(budget: str | None) -> float | None:
+    from tlm.config import units
+    from tlm.errors import ConfigError
 
-    from tlm.running.folder import write_atomic
-    from tlm.running.runner import run_request
-    from tlm.storage.mapping_file import choice_text
-
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "mapping.yaml"
-        write_atomic(file, choice_text(placed.plan, candidate.grids))
-        summary = run_request(replace(request, mapping=str(file)), Path(folder) / "run").summary
-    return Simulated(summary.time.makespan_ps, summary.energy.total_pj)
+    try:
+        return None if budget is None else int(units.parse(units.TIME, budget)) / 1e12
+    except ValueError as error:
+        raise ConfigError(f"--budget: {error}") from None
 
 
-def _show(placed: PlacedJob, simulated: list[Simulated]) -> None:
+@contextmanager
+def _watch(text: str) -> Iterator[Callable[[RunProgress], None] | None]:
+    """Say on stderr what goes on, and how far a simulation is."""
+    from tlm.cli.progress import progress_bar
+
+    typer.echo(text, err=True)
+    with progress_bar() as on_progress:
+        yield on_progress
+
+
+def _show(comparison: MappingComparison) -> None:
     from tlm.cli.tables import ScreenTable, console
+    from tlm.quantity_text import energy_text, nbytes_text, time_text
 
-    chosen = placed.plan.chosen
-    assert chosen is not None
-    columns = ["cores of each layer", "time", "energy", "DRAM"]
-    columns += ["simulated time", "simulated energy"] if simulated else []
-    title = f"Best mappings on {placed.chip.config.name}"
-    table = ScreenTable(title, "found by", *columns, prose=columns[:1])
-    for index, candidate in enumerate(chosen.ranked):
-        cost = candidate.estimate
-        measured = ["", ""] if simulated else []
-        if index < len(simulated):
-            run = simulated[index]
-            measured = [f"{run.time_ps / 1e6:.4g} us", f"{run.energy_pj / 1e9:.4g} mJ"]
-        table.add_row(
-            candidate.origin,
-            " ".join(str(grid.split.parts) for grid in candidate.grids),
-            f"{cost.time_ps / 1e6:.4g} us",
-            f"{cost.energy_pj / 1e9:.4g} mJ",
-            f"{cost.dram_bytes / 1e6:.4g} MB",
-            *measured,
+    columns = ("mapping", "time", "energy", "DRAM", "front", "cores of each layer")
+    simulated = ScreenTable("Simulated, best first", *columns, prose=columns[-1:])
+    errors = ("mapping", "time", "error", "energy", "error", "DRAM", "error")
+    estimated = ScreenTable("As estimated", *errors)
+    for mapping in comparison.ranked:
+        name, run, cost = mapping.proposal.name, mapping.figures, mapping.proposal.estimate
+        front = "yes" if comparison.on_front(mapping) else ""
+        cells = (time_text(run.time_ps), energy_text(run.energy_pj), nbytes_text(run.dram_bytes))
+        simulated.add_row(name, *cells, front, " ".join(map(str, mapping.proposal.cores)))
+        estimated.add_row(
+            name,
+            time_text(cost.time_ps),
+            f"{cost.time_ps / run.time_ps - 1:+.0%}",
+            energy_text(cost.energy_pj),
+            f"{cost.energy_pj / run.energy_pj - 1:+.0%}",
+            nbytes_text(cost.dram_bytes),
+            f"{cost.dram_bytes / run.dram_bytes - 1:+.0%}",
         )
     out = console()
-    out.print(table)
-    out.print()
-    out.print(
-        f"{chosen.tried} mappings compared by {chosen.objective}, estimated from recorded work"
-    )
+    for table in (simulated, estimated):
+        out.print(table)
+        out.print()
+    for line in _verdict(comparison):
+        out.print(line)
+
+
+def _verdict(comparison: MappingComparison) -> Iterator[str]:
+    objective = comparison.terms.objective
+    compared, simulated = comparison.compared, len(comparison.ranked)
+    yield f"{compared} mappings compared by estimated {objective}, {simulated} simulated"
+    yield "front: no other beats the mapping in time, energy and DRAM at once"
+    for name, reason in comparison.unplaced.items():
+        yield f"{name} cannot be placed: {reason}"
+    best, default = comparison.best, comparison.default
+    if best is default:
+        yield "nothing better than the default was found"
+    else:
+        ratio = best.figures.score(objective) / default.figures.score(objective)
+        yield f"{best.proposal.name} has {ratio:.3f} of the {objective} of the default"

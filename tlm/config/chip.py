@@ -29,6 +29,9 @@ def _shown(states: tuple[tuple[str, str], ...]) -> list[str]:
     return [f"{layer}={policy}" for layer, policy in states]
 
 
+Objective = Literal["time", "energy", "edp", "bytes"]
+
+
 class Mapping(Section):
     """How a job is laid over the cores: which dimension is split, and in which order layers run.
 
@@ -56,7 +59,7 @@ class Mapping(Section):
     in_flight: Count
     search: Literal["none", "greedy", "local"]
     search_steps: Count
-    objective: Literal["time", "energy", "edp"]
+    objective: Objective
     batch_norm: Literal["exact", "frozen", "folded"]
     static_input: Literal["once", "every_step"] = "once"
     state: State

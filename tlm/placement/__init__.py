@@ -13,6 +13,8 @@ In reading order:
 - ``stages``: consecutive layers on groups of cores of their own
 - ``schedule``: which samples run together, and which layers share a core at a time
 - ``shared_memories``, ``mesh_traffic``: what layers that run together cost in DRAM and on the mesh
+- ``figures``: what mappings are compared by
 - ``estimate``: time and energy of a whole mapping, without simulating it
 - ``search``: whole mappings compared by that estimate
+- ``spread``: which of them to simulate
 """

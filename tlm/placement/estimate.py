@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tlm.placement.figures import MappingFigures
 from tlm.placement.grid_choice import PlacedLayer
 from tlm.placement.layer_load import LayerLoad
 from tlm.placement.mesh_traffic import hop_bytes
@@ -24,18 +25,10 @@ from tlm.space.region import length
 
 
 @dataclass(frozen=True, slots=True)
-class MappingEstimate:
-    """What a mapping is estimated to take: time in ps, energy in pJ, traffic in bytes."""
+class MappingEstimate(MappingFigures):
+    """What a mapping is estimated to take, with the bytes times hops of its messages."""
 
-    time_ps: int
-    energy_pj: float
-    dram_bytes: int
     hop_bytes: int
-
-    def score(self, objective: str) -> float:
-        """What a search makes small: ``time``, ``energy`` or their product ``edp``."""
-        factors = {"time": (1, 0), "energy": (0, 1), "edp": (1, 1)}[objective]
-        return float(self.time_ps) ** factors[0] * self.energy_pj ** factors[1]
 
 
 def estimate(

@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tlm.config.chip import ChipConfig
+from tlm.config.chip import ChipConfig, Objective
 from tlm.placement.estimate import MappingEstimate, estimate
 from tlm.placement.grid_choice import Option, PlacedLayer, options
 from tlm.placement.layer_load import layer_load
@@ -23,7 +23,6 @@ from tlm.space.grid import Grid
 from tlm.space.region import length
 
 SEED = 0
-KEPT = 5  # mappings that a search hands back
 SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
 
 
@@ -43,11 +42,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a search found: the best different mappings, how many it tried, and by what."""
+    """What a search found: the different mappings, best first, how many it tried, and by what."""
 
     ranked: tuple[Candidate, ...]
     tried: int
-    objective: str
+    objective: Objective
 
     @property
     def best(self) -> Candidate:
@@ -62,9 +61,8 @@ class Search:
         self._profiles, self._target = profiles, target
         self._chip = chip = target.chip
         self._rated: list[tuple[float, int, Candidate]] = []
-        self._group = self._batch = profiles[0].batch
-        if chip.mapping.schedule == "pipelined":
-            self._group = min(chip.mapping.group, self._batch)
+        self._batch = profiles[0].batch
+        self._group = _group(chip, self._batch)
         self._options = [options(profile, target, self._group) for profile in profiles]
 
     def run(self) -> Chosen:
@@ -76,11 +74,10 @@ class Search:
             self._greedy()
         if mapping.search == "local":
             self._local(random.Random(SEED))
-        kept: list[Candidate] = []
+        ranked: dict[tuple[Grid, ...], Candidate] = {}
         for *_, candidate in sorted(self._rated, key=lambda rated: rated[:2]):
-            if all(candidate.grids != other.grids for other in kept):
-                kept.append(candidate)
-        return Chosen(tuple(kept[:KEPT]), len(self._rated), mapping.objective)
+            ranked.setdefault(tuple(candidate.grids), candidate)
+        return Chosen(tuple(ranked.values()), len(self._rated), mapping.objective)
 
     def _starts(self) -> Iterator[tuple[str, list[PlacedLayer]]]:
         """Mappings to begin with; without a search only the one that ``mapping.split`` means."""
@@ -163,6 +160,23 @@ class Search:
         a, b = draw.randrange(self._chip.cores), draw.randrange(self._chip.cores)
         swapped = {a: b, b: a}
         return replace(grid, cores=tuple(swapped.get(core, core) for core in grid.cores))
+
+
+def estimated(
+    profiles: Sequence[Profile], grids: Sequence[Grid], target: Target
+) -> MappingEstimate:
+    """The estimate of grids that no search has made; layers are taken to share their cores."""
+    group = _group(target.chip, profiles[0].batch)
+    layers = [
+        PlacedLayer(grid, layer_load(profile, grid, target, group))
+        for profile, grid in zip(profiles, grids, strict=True)
+    ]
+    return estimate(profiles, layers, target)
+
+
+def _group(chip: ChipConfig, batch: int) -> int:
+    """Samples that pass a core's layers together."""
+    return min(chip.mapping.group, batch) if chip.mapping.schedule == "pipelined" else batch
 
 
 def _parts(option: Option, dimension: str) -> int:

@@ -6,13 +6,15 @@ explains, ``derived`` holds loop nests, residency, skipped slices and addresses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tlm.config.chip import ChipConfig
 from tlm.config.core import EngineConfig
 from tlm.config.yaml_text import document_text
 from tlm.placement.choices import SCHEMA, VERSION
-from tlm.placement.search import Candidate, Chosen
+from tlm.placement.estimate import MappingEstimate
+from tlm.placement.search import Chosen
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerStores
 from tlm.space.phase import Phase
@@ -20,6 +22,7 @@ from tlm.space.region import length
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import forward_sweeps
+from tlm.workload.model import Layer, Workload
 
 OUTER = {
     "fp": ["round of outputs", "samples", "rows", "steps"],
@@ -49,20 +52,17 @@ def mapping_text(plan: Plan) -> str:
 
 
 def choice_text(
-    plan: Plan, grids: Sequence[Grid], chosen: Chosen | None = None, which: int = 0
+    workload: Workload, chip: ChipConfig, grids: Sequence[Grid], reasons: Mapping[str, object]
 ) -> str:
-    """Other grids for a plan's job and settings: what ``run --mapping`` reads, and why these."""
-    document = _choices(plan, grids)
-    if chosen is not None:
-        document["chosen"] = _chosen(plan, chosen, which)
-    return document_text(document)
+    """Grids for a job on a chip: what ``run --mapping`` reads, and the ``reasons`` for these."""
+    return document_text({**_choices(workload, chip, grids), "chosen": {**reasons}})
 
 
 def _document(plan: Plan) -> dict[str, Any]:
     """What can be edited and read back, then why it was chosen and what follows from it."""
     cores = {part.core for layer_plan in plan.layers for part in layer_plan.cut.slices}
     return {
-        **_choices(plan, [layer_plan.cut.grid for layer_plan in plan.layers]),
+        **_choices(plan.workload, plan.chip, plan.grids),
         "chosen": _chosen(plan, plan.chosen),
         "derived": {
             "idle_cores": [core for core in range(plan.chip.cores) if core not in cores],
@@ -78,22 +78,22 @@ def _document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _choices(plan: Plan, grids: Sequence[Grid]) -> dict[str, Any]:
+def _choices(workload: Workload, chip: ChipConfig, grids: Sequence[Grid]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "schema_version": VERSION,
-        "workload": plan.workload.name,
-        "chip": plan.chip.name,
-        "mapping": plan.chip.mapping.model_dump(),
+        "workload": workload.name,
+        "chip": chip.name,
+        "mapping": chip.mapping.model_dump(),
         "layers": [
-            _choice(layer_plan, grid) for layer_plan, grid in zip(plan.layers, grids, strict=True)
+            _choice(layer, grid) for layer, grid in zip(workload.layers, grids, strict=True)
         ],
     }
 
 
-def _choice(layer_plan: LayerPlan, grid: Grid) -> dict[str, Any]:
+def _choice(layer: Layer, grid: Grid) -> dict[str, Any]:
     return {
-        "name": layer_plan.layer.name,
+        "name": layer.name,
         "cuts": {
             "channels": list(grid.channels),
             "samples": list(grid.samples),
@@ -104,21 +104,21 @@ def _choice(layer_plan: LayerPlan, grid: Grid) -> dict[str, Any]:
     }
 
 
-def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]:
+def _chosen(plan: Plan, chosen: Chosen | None) -> dict[str, Any]:
     """Why these cuts: how many mappings were compared, by what, and what the next best was."""
     if chosen is None:
         return {"by": "mapping file"}
-    best = chosen.ranked[which]
+    best = chosen.best
     reasons = {
-        "by": best.origin if which == 0 else f"{best.origin}, best of those simulated",
+        "by": best.origin,
         "objective": chosen.objective,
         "compared": chosen.tried,
-        "estimate": _estimate(best),
+        "estimate": estimate_figures(best.estimate),
     }
-    for other in [candidate for candidate in chosen.ranked if candidate is not best][:1]:
+    for other in chosen.ranked[1:2]:
         reasons["runner_up"] = {
             "by": other.origin,
-            "estimate": _estimate(other),
+            "estimate": estimate_figures(other.estimate),
             "differs_in": [
                 layer_plan.layer.name
                 for layer_plan, mine, grid in zip(plan.layers, best.grids, other.grids, strict=True)
@@ -128,8 +128,8 @@ def _chosen(plan: Plan, chosen: Chosen | None, which: int = 0) -> dict[str, Any]
     return reasons
 
 
-def _estimate(candidate: Candidate) -> dict[str, Any]:
-    cost = candidate.estimate
+def estimate_figures(cost: MappingEstimate) -> dict[str, int]:
+    """An estimate as it stands in the file."""
     return {
         "time_ps": cost.time_ps,
         "energy_pj": round(cost.energy_pj),

@@ -14,6 +14,7 @@ from tlm.placement.search import Chosen
 from tlm.placement.slice_bits import weight_count
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows, input_rows, source_rows
+from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts
 from tlm.space.tile import Extent
@@ -179,6 +180,11 @@ class Plan:
     addresses: Allocator
     schedule: Schedule
     chosen: Chosen | None
+
+    @property
+    def grids(self) -> list[Grid]:
+        """The grid of every layer."""
+        return [layer_plan.cut.grid for layer_plan in self.layers]
 
     @property
     def steps(self) -> int:

@@ -3,6 +3,7 @@
 - ``relief``: what would be gained by twice as much of one resource.
 - ``rereads``: what a run reads from DRAM more than once, and why (``reread_causes``).
 - ``counterfactual``: the same job dense, as an ANN, and at other spike rates.
+- ``mapping_search``: a job's mappings compared by simulation (``mapping_proposals``: which ones).
 - ``reference_layer``: TFLOPS/W of the engines on one dense layer.
 
 Sweeps over many chips and federated learning belong here.

@@ -50,14 +50,12 @@ def test_estimated_cycles_are_close_to_those_of_the_tiles(mode, stride):
 @settings(max_examples=20)
 @given(data=st.data(), seed=st.integers(0, 5))
 def test_slices_share_all_of_the_work(data, seed):
-    """Whatever the cuts, the slices' cycles add up to the layer's."""
+    """Whatever the cuts, the slices' streams add up to the layer's."""
     drawn = two_layers(seed)
     work = work_of(drawn, 1)
     grid = built(*drawn, "mapping.split=auto")[0].layers[1].cut.grid
     fp, bp, wg = work.by_slice(grid)
-    assert fp.sum() == work.fp.sum()
-    assert wg.sum() == work.wg.sum()
-    assert bp.sum() == work.bp.sum() + work.grad.sum()
+    assert [fp.sum(), bp.sum(), wg.sum()] == [stream.sum() for stream in work.streams]
     axis = data.draw(st.integers(0, 2))
     total = work.fp.sum() + work.grad.sum() + work.wg.sum()
     assert sum(work.along[axis]) == total + (work.bp.sum() if axis < 2 else 0)

@@ -1,16 +1,18 @@
-"""The load of a layer, by which cuts are chosen, against what its program moves."""
+"""The load of every layer of a mapping against what its program does."""
 
+import numpy as np
 import pytest
 
 from tests.reliability.probe import APART
 from tlm.config.layers import load_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.placement.layer_load import layer_load
-from tlm.placement.profile import profile_layer
-from tlm.placement.target import Target
+from tlm.placement.search import Search
+from tlm.placement.slice_cycles import slice_cycles
 from tlm.program.build import build_program
 from tlm.space.phase import Phase
-from tlm.storage.planning import make_plan
+from tlm.storage.allocation import allocate
+from tlm.storage.planning import job_on_chip
 from tlm.workload import open_workload
 
 FORWARD = {Phase.FP, Phase.NORM}
@@ -18,51 +20,85 @@ WEIGHTS = {Phase.WG, Phase.REDUCE, Phase.UPDATE}
 
 
 @pytest.fixture(scope="module")
-def found():
-    """DRAM bytes of FP and of WG by layer, estimated and in the program, of ResNet-18.
+def mapped():
+    """ResNet-18 on the stock chip with memories apart: what is estimated, and the program's tiles.
 
-    Its dW, and the inputs of some layers, exceed the memories of every core where these are apart.
+    Its dW, and the inputs of some layers, exceed the memories of every core there.
     """
-    job = open_workload("s-resnet18[B=2,T=2]:bernoulli(0.15)")
+    workload = open_workload("s-resnet18[B=2,T=2]:bernoulli(0.15)")
     loaded = load_chip("neuromc-20", APART)
-    timing = load_dram_timing(loaded.config.dram.device)
-    plan = make_plan(job, job.load(0), loaded, timing)
-    target = Target(loaded.config, plan.arrays, timing, loaded.energy)
-    moved = {layer_plan.layer.index: [0, 0] for layer_plan in plan.layers}
-    for tiles in (one for core in build_program(plan).tiles for one in core.values()):
-        for tile in tiles:
-            nbytes = sum(size for _, size in (*tile.reads, *tile.writes))
-            moved[tile.layer][0] += nbytes * (tile.phase in FORWARD)
-            moved[tile.layer][1] += nbytes * (tile.phase in WEIGHTS)
-    estimated = {}
-    for layer_plan in plan.layers:
-        profile = profile_layer(
-            job, layer_plan.layer, layer_plan.masks, layer_plan.live, plan.chip, plan.arrays
-        )
-        load = layer_load(profile, layer_plan.cut.grid, target, job.batch)
-        estimated[layer_plan.layer.index] = [load.fp_bytes, load.wg_bytes]
-    room = plan.chip.core.memory.accumulators
-    beside = [
-        layer_plan.layer.index
-        for layer_plan in plan.layers
-        if room <= 2 * max(map(layer_plan.weight_count, layer_plan.cut.slices)) * 16 <= 2 * room
+    job = job_on_chip(
+        workload, workload.load(0), loaded, load_dram_timing(loaded.config.dram.device)
+    )
+    profiles, target = job.profiles(), job.target()
+    return _placed(job, profiles, target)
+
+
+def _placed(job, profiles, target):
+    """Loads and cycles of the mapping that is chosen, and the tiles of its program."""
+    grids = Search(profiles, target).run().best.grids
+    plan = job.stored(grids, None)
+    allocate(plan)
+    tiles = [
+        tile for core in build_program(plan).tiles for engine in core.values() for tile in engine
     ]
-    return estimated, moved, beside
+    stores = target.stores_of(grids)
+    loads = [
+        layer_load(profile, grid, target, profile.batch, kept)
+        for profile, grid, kept in zip(profiles, grids, stores, strict=True)
+    ]
+    cycles = [
+        slice_cycles(profile, grid, kept, target.chip, target.arrays)
+        for profile, grid, kept in zip(profiles, grids, stores, strict=True)
+    ]
+    return loads, cycles, tiles
 
 
-@pytest.mark.parametrize(("which", "within"), [(0, 0.15), (1, 0.05)])
-def test_the_estimated_bytes_are_those_of_the_program(found, which, within):
-    """FP within 15 %, WG with the reduction and the update within 5 %."""
-    estimated, moved = (sum(layer[which] for layer in one.values()) for one in found[:2])
-    assert estimated == pytest.approx(moved, rel=within)
+def moved(tiles, phases, layer):
+    """Bytes that the program reads and writes in some phases of a layer."""
+    return sum(
+        size
+        for tile in tiles
+        if tile.phase in phases and tile.layer == layer
+        for _, size in (*tile.reads, *tile.writes)
+    )
 
 
-def test_the_weight_gradient_of_each_hidden_layer_is_estimated(found):
-    """Within 15 %, whether dW stays in the accumulators, goes by strips, or comes and goes.
+@pytest.mark.parametrize("which", ["fp", "wg"])
+def test_the_bytes_are_those_of_the_program(mapped, which):
+    """All layers together within 3 %; WG with the reduction and the update."""
+    loads, _, tiles = mapped
+    phases = FORWARD if which == "fp" else WEIGHTS
+    program = sum(moved(tiles, phases, layer) for layer in range(len(loads)))
+    estimated = sum(
+        load.fp_bytes if which == "fp" else load.wg_bytes + load.update_bytes for load in loads
+    )
+    assert estimated == pytest.approx(program, rel=0.03)
 
-    Of dW that fills half of them or more, the layer above decides: it waits for its update.
+
+def test_the_weight_gradient_of_each_layer_is_estimated(mapped):
+    """Whether dW stays in the accumulators, goes by strips, or comes and goes: one layer in ten
+    may be off by more than 5 %.
     """
-    estimated, moved, beside = found
-    for layer, (_, nbytes) in moved.items():
-        if layer and nbytes > 1e6 and layer not in beside:
-            assert estimated[layer][1] == pytest.approx(nbytes, rel=0.15), layer
+    loads, _, tiles = mapped
+    off = [
+        layer
+        for layer, load in enumerate(loads)
+        if load.wg_bytes + load.update_bytes
+        != pytest.approx(moved(tiles, WEIGHTS, layer), rel=0.05)
+    ]
+    assert len(off) <= len(loads) // 10
+
+
+@pytest.mark.parametrize("phase", ["fp", "bp", "wg"])
+def test_the_cycles_of_each_layer_are_those_of_its_tiles(mapped, phase):
+    """Of layers with work for a core, within 15 %: blocks that strides leave empty load nothing."""
+    _, cycles, tiles = mapped
+    for layer, counted in enumerate(cycles):
+        of_layer = [
+            tile for tile in tiles if (tile.layer, tile.phase.name.lower()) == (layer, phase)
+        ]
+        program = sum(tile.cycles for tile in of_layer)
+        estimated = float(np.sum(getattr(counted, phase)))
+        if program > 100_000:
+            assert estimated == pytest.approx(program, rel=0.15), layer

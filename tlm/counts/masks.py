@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tlm.space.array_types import Bools
+from tlm.space.array_types import Bools, Ints
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
 
 Element = TypeVar("Element", bound=np.generic)
@@ -39,6 +39,8 @@ class Masks:
         self.need = lru_cache(maxsize=outputs_kept)(self._need)
         self.inputs = lru_cache(maxsize=inputs_kept)(self._inputs)
         self.input_need = lru_cache(maxsize=inputs_kept)(self._input_need)
+        self.needed_by_row = lru_cache(maxsize=None)(self._needed_by_row)
+        self.input_count = lru_cache(maxsize=None)(self._input_count)
 
     def dY(self, index: int) -> Bools:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
@@ -60,6 +62,14 @@ class Masks:
         if layer.pool is None:
             return masks
         return needed(layer.pool, self.recording.spikes[index], masks)
+
+    def _needed_by_row(self, index: int) -> Ints:
+        """How many dS of a layer's output BP must compute, [B, K, E] over steps and columns."""
+        return np.asarray(np.count_nonzero(self.need(index), axis=(0, 4)), np.int64)
+
+    def _input_count(self, index: int) -> int:
+        """How many inputs of a layer are not zero."""
+        return int(np.count_nonzero(self.inputs(index)))
 
     def _inputs(self, index: int) -> Bools:
         """Non-zero inputs of a layer, [T, B, *in_shape]."""

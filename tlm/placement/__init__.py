@@ -8,13 +8,16 @@ In reading order:
 - ``profile``: what is known of a layer before it is cut
 - ``cutting``: the grids that a layer's shape and the cores allow, balanced by its work
 - ``slice_bits``: bits of a slice's inputs, dY and dW
+- ``slice_cycles``, ``layer_bits``: cycles of a layer's slices, and what they move from and to DRAM
+- ``mesh_traffic``: what two grids send each other, and what the busiest link carries
 - ``layer_load``: what a layer on a grid asks of cores, DRAM and network
 - ``grid_choice``: the grids of one layer, by the time that it takes alone
 - ``stages``: consecutive layers on groups of cores of their own
 - ``schedule``: which samples run together, and which layers share a core at a time
-- ``shared_memories``, ``mesh_traffic``: what layers that run together cost in DRAM and on the mesh
+- ``exchange``: replicas that send each other dW, or new weights
+- ``timeline``, ``energy``: when the engines are through with a mapping, and what it takes
 - ``figures``: what mappings are compared by
-- ``estimate``: time and energy of a whole mapping, without simulating it
+- ``estimate``: time, energy and traffic of a whole mapping, without simulating it
 - ``search``: whole mappings compared by that estimate
 - ``spread``: which of them to simulate
 """

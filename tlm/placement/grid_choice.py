@@ -61,18 +61,27 @@ def layer_ps(load: LayerLoad, grid: Grid, target: Target) -> int:
     Each takes as long as its slowest slice, or as DRAM. Pipelined, FP of one group runs beside BP
     and WG of another: n groups take n - 1 times the slowest engine and once through all.
     """
+    forward, backward = load.fp + load.norm, load.grad + load.norm_grad + load.bp
     engines = [
-        max(max(times), target.dram_ps(nbytes))
+        max(float(times.max()), target.dram_ps(nbytes))
         for times, nbytes in (
-            (load.fp_ps, load.fp_bytes),
-            (load.bp_ps, load.bp_bytes),
-            (load.wg_ps, load.wg_bytes - load.update_bytes),
+            (forward, load.fp_bytes),
+            (backward, load.bp_bytes),
+            (load.wg, load.wg_bytes),
         )
     ]
-    last = load.reduce_ps + max(load.update_ps, target.dram_ps(load.update_bytes))
+    update_ps = max(float(load.update.max()), target.dram_ps(load.update_bytes))
+    last = reduction_ps(load, grid) + update_ps
     once, mapping = sum(engines), target.chip.mapping
     if mapping.schedule != "pipelined":
-        return once + last
+        return round(once + last)
     samples = max(length(part.neurons.samples) for part in grid.slices())
     groups = ceil_div(samples, mapping.group)
-    return ((groups - 1) * max(engines) + once) // groups + last
+    return round(((groups - 1) * max(engines) + once) / groups + last)
+
+
+def reduction_ps(load: LayerLoad, grid: Grid) -> float:
+    """The time of dW from all replicas to all: they send to one after the other, in one order."""
+    replicas = grid.split.batch * grid.split.spatial
+    waits = max(1.0, replicas / 2 / load.reach)
+    return max(load.share_ps * (replicas - 1) * waits, load.reduce_ps)

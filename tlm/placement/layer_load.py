@@ -1,194 +1,192 @@
 """Load: what one layer on one grid asks of every core, of DRAM and of the network (estimated).
 
-Cycles come from recorded work; bytes from shapes and from what fits the memories. Left out are
-messages of dY between rows, pooled copies of the state, and what the burst length adds to short
-accesses.
+Cycles come from recorded work and from the blocks of the cut; bytes from shapes and from what stays
+in the cores. What stays follows from all layers; for a layer by itself half of a memory is taken
+as its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
+import numpy as np
+
 from tlm.config.chip import ChipConfig
-from tlm.counts.blocks import block_shape, block_sizes
+from tlm.placement.layer_bits import LayerBits, layer_bits
+from tlm.placement.mesh_traffic import busiest, shared_weights
 from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import (
-    FLAGS,
-    dY_bits,
-    dY_through_dram,
-    input_bits,
-    weight_count,
-    weight_gradient_bits,
-)
+from tlm.placement.slice_bits import FLAGS, dY_through_dram, input_bits, weight_count
+from tlm.placement.slice_cycles import SliceCycles, slice_cycles
 from tlm.placement.target import Target
-from tlm.space.geometry import product_rows
+from tlm.space.array_types import Floats
 from tlm.space.grid import Grid
+from tlm.space.layer_cut import LayerStores, Store
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
 
 
 @dataclass(frozen=True, slots=True)
 class LayerLoad:
-    """Time in ps of every slice on its engines; DRAM bytes; time of the last reduction, in ps.
+    """Times in ps, of its phases [slice] and of what goes over the mesh; DRAM bytes.
 
-    ``update_ps`` is the slowest core's time of the update behind WG; its ``update_bytes`` are among
-    ``wg_bytes``.
+    ``again`` is the time FP takes to make U again for BP, ``fill_ps`` that of the inputs of a first
+    block from DRAM, which nothing hides. ``fp_samples`` and ``grad_samples`` are how many samples
+    are finished at a time. ``share_ps`` is the time of a replica's share of dW through a port; a
+    window of transactions holds ``reach`` of them. ``reduce_ps`` is the time of all dW through the
+    busiest link, ``copy_ps`` that of a share of new weights, if others have copies of them.
     """
 
-    fp_ps: tuple[int, ...]
-    bp_ps: tuple[int, ...]
-    wg_ps: tuple[int, ...]
+    fp: Floats
+    norm: Floats
+    again: Floats
+    grad: Floats
+    norm_grad: Floats
+    bp: Floats
+    wg: Floats
+    update: Floats
+    fill_ps: float
+    fp_samples: int
+    grad_samples: int
     fp_bytes: int
     bp_bytes: int
     wg_bytes: int
-    update_ps: int
     update_bytes: int
-    reduce_ps: int
+    share_ps: float
+    reach: float
+    reduce_ps: float
+    copy_ps: float
 
 
-def layer_load(profile: Profile, grid: Grid, target: Target, group: int) -> LayerLoad:
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What a layer has to do with others: every dS of its output comes in ``partials`` parts.
+
+    Through DRAM if ``arrives``; the dS that it returns goes there if ``returns``.
+    """
+
+    partials: int
+    arrives: bool
+    returns: bool
+
+
+ALONE = Links(1, False, False)
+
+
+def layer_load(
+    profile: Profile,
+    grid: Grid,
+    target: Target,
+    group: int,
+    stores: LayerStores | None = None,
+    links: Links = ALONE,
+) -> LayerLoad:
     """The load of a layer on a grid; its weights are fetched again for every ``group`` of samples.
 
-    They are if layers take turns on its cores; if not, ``group`` is the whole batch.
+    They are if layers take turns on its cores; if not, ``group`` is the whole batch. Without
+    ``stores`` those of a layer by itself are taken.
     """
-    chip, layer, parts = target.chip, profile.layer, grid.slices()
-    through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
-    stay = _weights_stay(profile, parts, chip)
-    moved = [_slice_bits(profile, part, target, group, (through, stay)) for part in parts]
-    by_engine = [list(bits) for bits in zip(*moved, strict=True)]
-    fp, bp, wg = (
-        _slice_ps(list(map(int, cycles)), bits, grid, chip)
-        for cycles, bits in zip(profile.work.by_slice(grid), by_engine, strict=True)
-    )
-    fp_bits, bp_bits, wg_bits = (
-        shared + sum(bits)
-        for shared, bits in zip(_shared_bits(profile, parts, chip, through), by_engine, strict=True)
-    )
-    replicas, update = grid.split.batch * grid.split.spatial, _update_bits(profile, stay, chip)
-    share = max(weight_count(layer, part) for part in parts) // replicas
-    lanes = [ceil_div(share, chip.core.unit_lanes)] * len(parts)
-    # dW comes to its owner from every replica, and new weights that stay go back to all of them.
-    returned = chip.precision.weight * stay
-    ports = share * (replicas - 1) * (chip.precision.partial_sum + returned) // chip.noc.link
+    parts = grid.slices()
+    stores = stores or stores_alone(profile, parts, target.chip)
+    bits = layer_bits(profile, parts, stores, target, group)
+    arriving, returned = _gradient_bits(profile, grid, target.chip, links)
+    bits = replace(bits, grad=bits.grad + arriving / len(parts), bp=bits.bp + returned / len(parts))
+    cycles = slice_cycles(profile, grid, stores, target.chip, target.arrays)
+    return _load(profile, grid, target, stores, (bits, cycles, links.partials))
+
+
+def _gradient_bits(profile: Profile, grid: Grid, chip: ChipConfig, links: Links) -> tuple[int, int]:
+    """Bits of dS that come from DRAM, and of those that go there: one copy for each K-slice."""
+    layer, precision = profile.layer, chip.precision
+    width = precision.partial_sum if links.partials > 1 else precision.gradient
+    outputs = prod(layer.pooled_shape) * profile.batch * profile.steps
+    arriving = links.arrives * links.partials * width * outputs
+    width = precision.partial_sum if grid.split.k > 1 else precision.gradient
+    inputs = prod(layer.in_shape) * int(profile.live_steps.sum())
+    return arriving, links.returns * grid.split.k * width * inputs
+
+
+def _load(
+    profile: Profile, grid: Grid, target: Target, stores: LayerStores,
+    counted: tuple[LayerBits, SliceCycles, int],
+) -> LayerLoad:  # fmt: skip
+    bits, cycles, partials = counted
+    chip, lanes, parts = target.chip, target.arrays.lanes, grid.slices()
+    periods = np.array([chip.core.period_of(core) for core in grid.cores], np.float64)
+    port = chip.noc.period_ps / chip.noc.link
+    arrived = prod(profile.layer.pooled_shape[1:]) / prod(profile.layer.out_shape[1:])
+    sizes = np.array([part.neurons.size for part in parts]) * profile.layer.out_shape[2]
+    adds = sizes * arrived * profile.steps * (partials - 1) / lanes
+    replicas = grid.split.batch * grid.split.spatial
+    shares = np.array([ceil_div(weight_count(profile.layer, part), replicas) for part in parts])
+    update = np.ceil(shares / lanes) + np.ceil(shares * (replicas - 1) / lanes)
+    exchanged = shared_weights(grid) * max(weight_count(profile.layer, part) for part in parts)
+    exchange_ps = busiest(exchanged, grid.cores, grid.cores, chip.mesh) * port * target.framing
+    share_ps = float(shares.max()) * port * target.framing * (replicas > 1)
+    window = chip.core.outstanding * chip.noc.payload * 8
+    again = bits.again.any() * cycles.fp * periods
+
+    def walk(count: Floats, moved: Floats) -> Floats:
+        """A walk of all slices at a time, behind a barrier: DRAM serves nothing else meanwhile."""
+        dram_ps = target.dram_ps(moved.sum() / 8) * profile.waits_for_batch
+        return np.maximum(np.maximum(count * periods, moved * port), dram_ps)
+
     return LayerLoad(
-        fp_ps=fp,
-        bp_ps=bp,
-        wg_ps=wg,
-        fp_bytes=fp_bits // 8,
-        bp_bytes=bp_bits // 8,
-        wg_bytes=(wg_bits + update) // 8,
-        update_ps=max(_slice_ps(lanes, [update // len(parts)] * len(parts), grid, chip)),
-        update_bytes=update // 8,
-        reduce_ps=ports * chip.noc.period_ps,
+        fp=np.maximum(cycles.fp * periods, bits.fp * port),
+        norm=walk(cycles.norm, bits.norm),
+        again=np.maximum(again, bits.again * port),
+        grad=walk(cycles.grad + adds, bits.grad),
+        norm_grad=np.maximum(cycles.norm_grad * periods, bits.norm_grad * port),
+        bp=np.maximum(cycles.bp * periods, bits.bp * port),
+        wg=np.maximum(cycles.wg * periods, bits.wg * port),
+        update=np.maximum(
+            (update + target.arrays.depth) * periods, bits.update / len(parts) * port
+        ),
+        fill_ps=max(float(bits.first.max()) * port, target.dram_ps(bits.first.sum() / 8)),
+        fp_samples=max(cycles.fp_samples),
+        grad_samples=max(cycles.grad_samples),
+        fp_bytes=int((bits.fp + bits.norm).sum()) // 8,
+        bp_bytes=int((bits.again + bits.grad + bits.norm_grad + bits.bp).sum()) // 8,
+        wg_bytes=int(bits.wg.sum()) // 8,
+        update_bytes=bits.update // 8,
+        share_ps=share_ps * chip.precision.partial_sum,
+        reach=max(1.0, window / (float(shares.max()) * chip.precision.partial_sum)),
+        reduce_ps=exchange_ps * chip.precision.partial_sum,
+        copy_ps=share_ps * chip.precision.weight * (stores.W == "memory"),
     )
 
 
-def _slice_ps(cycles: list[int], bits: list[int], grid: Grid, chip: ChipConfig) -> tuple[int, ...]:
-    """Time of every slice on an engine: its work, or what it moves through its core's port."""
-    return tuple(
-        max(count * chip.core.period_of(core), moved // chip.noc.link * chip.noc.period_ps)
-        for count, moved, core in zip(cycles, bits, grid.cores, strict=True)
-    )
-
-
-def _update_bits(profile: Profile, weights_stay: bool, chip: ChipConfig) -> int:
-    """Bits that the update of all weights moves: of weights and moments that do not stay."""
-    weights, moments = prod(profile.layer.weight_shape), profile.moment_bits
-    moments_stay = _stays("optimizer", weights * moments, chip, chip.mapping.parameters)
-    return 2 * weights * (chip.precision.weight * (not weights_stay) + moments * (not moments_stay))
-
-
-def _weights_stay(profile: Profile, parts: list[Slice], chip: ChipConfig) -> bool:
-    """Whether a copy of its weights stays in every core."""
-    bits = sum(weight_count(profile.layer, part) for part in parts) * chip.precision.weight
-    return _stays("optimizer", bits, chip, chip.mapping.parameters)
-
-
-def _shared_bits(
-    profile: Profile, parts: list[Slice], chip: ChipConfig, through: bool
-) -> tuple[int, int, int]:
-    """Bits that all slices together move in FP, BP (with the gradient unit) and WG."""
+def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> LayerStores:
+    """What stays of a layer by itself: others take half of every memory, but not for its turns."""
     layer, precision, memory = profile.layer, chip.precision, chip.core.memory
     pairs, bits = profile.batch * profile.steps, precision.gradient
-    products = prod(layer.product_shape) * pairs
-    neurons = prod(layer.out_shape) * pairs
-    fp, bp, wg = neurons * FLAGS, 0, 0
-    if not _stays("membrane", neurons * (precision.membrane + FLAGS), chip, chip.mapping.state):
-        fp += neurons * precision.membrane
-        bp += neurons * (precision.membrane + FLAGS)
-    if profile.waits_for_batch and 2 * products * bits > memory.kept("batch_norm") * len(parts):
-        fp += 2 * products * precision.membrane  # the currents, written and read
-        bp += products * (precision.membrane + 2 * bits)  # again, and dL/dI
-    if through:
-        bp += products * bits  # dY, written; BP and WG read it by slices
-        wg += products * bits
-    k = sum(part.neurons.samples[0] == 0 == part.neurons.rows[0] for part in parts)
-    partials = k * (precision.partial_sum if k > 1 else bits)
-    # A core keeps what arrives for one layer while that of the next is worked on: half each.
-    if profile.returned * partials > memory.kept("spike_gradients") // 2 * chip.cores:
-        bp += (1 + len(layer.sources)) * prod(layer.in_shape) * pairs * partials
-    return fp, bp, wg
+    products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
+    weights = max(weight_count(layer, part) for part in parts)
+    shape = (profile.steps, profile.operand_bits)
+    inputs = max(input_bits(layer, part, length(part.neurons.samples), *shape) for part in parts)
+    replicas = parts[-1].index + 1
+    currents = products * precision.membrane // len(parts)
+    parameters = chip.mapping.parameters == "auto"
 
+    def stays(kind: str, size: int, wanted: bool = True, share: int = 2) -> Store:
+        return "memory" if wanted and share * size <= memory.kept(kind) else "dram"
 
-def _stays(memory: str, bits: int, chip: ChipConfig, policy: str) -> bool:
-    """Whether ``bits`` of a layer stay in a memory of the cores, half of which others take."""
-    if policy == "auto":
-        return 2 * bits <= chip.core.memory.kept(memory) * chip.cores
-    return policy != "spill"
-
-
-def _slice_bits(
-    profile: Profile, part: Slice, target: Target, group: int, stores: tuple[bool, bool]
-) -> tuple[int, int, int]:
-    """Bits of weights, inputs and dY that one slice reads in FP, BP and WG, and of dW it spills.
-
-    ``stores``: whether dY comes from DRAM, whether weights stay in the core.
-    """
-    chip, layer, memory = target.chip, profile.layer, target.chip.core.memory
-    samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
-    through, stay = stores
-    weights = 0 if stay else weight_count(layer, part) * chip.precision.weight
-    inputs = input_bits(layer, part, samples, profile.input_steps, profile.read_bits)
-    returned, returned_width = length(part.input_rows), layer.in_shape[2]
-
-    def fetched(staged: int, plane: tuple[int, int, int], operands: int) -> int:
-        """Weights: once what buffer or stage hold; the rest once per block, or ``operands`` are.
-
-        Blocks are of ``plane``: rows, steps, columns.
-        """
-        together, bits = min(group, samples), weights
-        if weights > memory.weights:
-            sizes = block_sizes(together, *plane, target.arrays.positions)
-            by_block = max(0, weights - staged) * (sum(count for _, count in sizes) - 1)
-            sweeps = ceil_div(weights, staged)
-            bits += min(by_block, operands * together // samples * (sweeps - 1))
-        return bits * ceil_div(samples, together)
-
-    streamed = inputs if not profile.has_bp or inputs > memory.kept("spikes") // 2 else 0
-    fp = streamed * _input_passes(profile, part, target) + fetched(
-        memory.membrane * 3 // 4, (rows, profile.walked_steps, layer.product_shape[2]), streamed
+    through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
+    state = stays("membrane", neurons * (precision.membrane + FLAGS) // len(parts))
+    wish = chip.mapping.state
+    return LayerStores(
+        inputs=stays("spikes", inputs, profile.has_bp),
+        Y=stays("batch_norm", currents),
+        Y_forward=stays("batch_norm", currents, share=1),
+        Y_backward=stays("batch_norm", currents, share=1),
+        dI=stays("batch_norm", currents, share=1),
+        U="memory",
+        dS=stays("spike_gradients", profile.returned * bits // len(parts)),
+        dY="dram" if through else "memory",
+        dW=stays("accumulators", weights * precision.partial_sum),
+        W=stays("optimizer", weights * precision.weight, parameters),
+        W_forward=stays("optimizer", weights * precision.weight, parameters, share=1),
+        W_backward=stays("optimizer", weights * precision.weight, parameters, share=1),
+        moments=stays("optimizer", weights * profile.moment_bits // replicas, parameters),
+        state=("keep" if state == "memory" else "spill") if wish == "auto" else wish,
     )
-    bp, dY = 0, dY_bits(layer, profile.steps, part, chip)
-    if profile.has_bp and returned:
-        streamed = dY * samples if through else 0
-        plane = (returned, profile.steps, returned_width)
-        bp = streamed + fetched(memory.membrane // 2, plane, streamed)
-        bp += returned * returned_width * layer.in_shape[0] * samples * profile.steps
-    held = 0 if through else dY
-    wg = weight_gradient_bits(layer, profile.input_steps, part, chip, profile.read_bits, held)
-    return fp, bp, wg
-
-
-def _input_passes(profile: Profile, part: Slice, target: Target) -> int:
-    """How often FP reads the inputs of a block: once an output tile where not even these fit."""
-    layer, channels = profile.layer, length(part.neurons.channels)
-    heights = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
-    samples, rows, steps = block_shape(
-        *heights, profile.walked_steps, layer.product_shape[2], target.arrays.positions
-    )
-    between = min(layer.in_shape[1], (rows - 1) * layer.stride[0] + layer.kernel[0])
-    window = layer.in_shape[0] * between * layer.in_shape[2] * samples
-    window *= min(steps, profile.input_steps)
-    fits = window * profile.operand_bits <= target.chip.core.memory.spikes // 2
-    return 1 if fits else ceil_div(channels, target.arrays.tile)

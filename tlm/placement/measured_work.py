@@ -1,8 +1,8 @@
 """Measured work: a layer's cycles by sample, channel tile and row, from its recorded masks.
 
 Cycles after skipping, counted from the recorded masks as slots are, but summed over chunks and
-taps at once; the overheads of a block (weight load, drain, soma) are spread over its positions.
-Mode ``element`` is taken as ``vector``. Exact enough to balance and to compare cuts; the cycles of
+taps at once. To balance cuts, the overheads of a block (weight load, drain, soma) are spread over
+its positions; ``streams`` are without them. Mode ``element`` is taken as ``vector``. The cycles of
 a run are those of its tiles.
 """
 
@@ -56,14 +56,25 @@ def measure_work(layer: Layer, masks: LayerMasks, chip: ChipConfig, arrays: Core
     steps = 1 if masks.once else len(live)
     fp = np.repeat(fp_slots[:steps].sum(axis=(0, 3))[:, None], groups[1], axis=1)
     grad = np.broadcast_to(sizes.soma(layer.product_shape), fp.shape)
-    by_row = [
-        replace(sizes, steps=steps).streamed(fp, layer.product_shape, engines.fp) + grad,
-        grad,
+    once = replace(sizes, steps=steps)
+    streams = [
+        once.streamed(fp, layer.product_shape, engines.fp),
+        _bp_stream(sizes, dY, masks.need, live, engines.bp),
         sizes.streamed(wg, layer.product_shape, engines.wg, live=True),
     ]
-    forward, unit, weights = (_rounded(_on_neuron_rows(layer, cycles)) for cycles in by_row)
-    backward = _rounded(_bp_cycles(sizes, dY, masks.need, live, engines.bp))
-    return WorkMap(arrays.tile, forward, unit, backward, weights)
+    by_row = [
+        streams[0] + once.loads(layer.product_shape) + grad,
+        grad,
+        streams[2] + sizes.loads(layer.product_shape, live=True),
+        streams[0],
+        streams[2],
+    ]
+    forward, unit, weights, fp_stream, wg_stream = (
+        _rounded(_on_neuron_rows(layer, cycles)) for cycles in by_row
+    )
+    loads = 0 if masks.need is None else sizes.loads(layer.in_shape, live=True)
+    backward, bp_stream = _rounded(streams[1] + loads), _rounded(streams[1])
+    return WorkMap(arrays.tile, forward, unit, backward, weights, (fp_stream, bp_stream, wg_stream))
 
 
 def _on_neuron_rows(layer: Layer, cycles: Floats) -> Floats:
@@ -88,12 +99,18 @@ class _Sizes:
     def streamed(
         self, slots: Floats, grid: tuple[int, int, int], engine: EngineConfig, live: bool = False
     ) -> Floats:
-        """Cycles [B, tile, rows] of executed slots: no fewer than the scan's, with weight loads."""
+        """Cycles [B, tile, rows] of executed slots: no fewer than the scan's."""
+        floor = self._dense(grid, live) / self.arrays.fp.scan if engine.mode != "dense" else 0.0
+        return np.maximum(slots * self.arrays.fp.slot_cycles, floor)
+
+    def loads(self, grid: tuple[int, int, int], live: bool = False) -> Floats:
+        """Cycles [B, 1, 1] of weight loads for a row of a tile: its share of those of a block."""
+        return self._dense(grid, live) * self.arrays.chunk / self.arrays.positions
+
+    def _dense(self, grid: tuple[int, int, int], live: bool) -> Floats:
+        """All slots [B, 1, 1] of a row of a tile."""
         steps = self.live if live else np.full_like(self.live, self.steps)
-        dense = (steps * grid[2] * self.whole)[:, None, None].astype(np.float64)
-        floor = dense / self.arrays.fp.scan if engine.mode != "dense" else 0.0
-        loads = dense * self.arrays.chunk / self.arrays.positions
-        return np.maximum(slots * self.arrays.fp.slot_cycles, floor) + loads
+        return (steps * grid[2] * self.whole)[:, None, None].astype(np.float64)
 
     def soma(self, grid: tuple[int, int, int]) -> Floats:
         """Cycles [1, tile, 1] of the soma or gradient unit for a row of every channel tile."""
@@ -102,7 +119,7 @@ class _Sizes:
         return (widths * grid[2] * self.steps / self.arrays.lanes)[None, :, None]
 
 
-def _bp_cycles(
+def _bp_stream(
     sizes: _Sizes, dY: Floats, need: Bools | None, live: Bools, engine: EngineConfig
 ) -> Floats:
     layer, arrays = sizes.layer, sizes.arrays

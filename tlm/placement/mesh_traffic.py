@@ -1,9 +1,12 @@
-"""Mesh traffic: how far spikes and gradients between two grids travel on the mesh (estimated)."""
+"""Mesh traffic: what two grids send each other, how far, and what the busiest link carries."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from tlm.config.fabric import Mesh
 from tlm.placement.profile import Profile
 from tlm.space.array_types import Floats
 from tlm.space.geometry import finished_rows, input_rows, product_rows, source_rows
@@ -13,11 +16,11 @@ from tlm.space.region import Slice, Span, length
 Gridded = tuple[Profile, Grid]
 
 
-def hop_bytes(producer: Gridded, reader: Gridded, columns: int) -> int:
-    """Bytes times hops of the spikes from a layer to one that reads it, and of the dS back.
+def shared_outputs(producer: Gridded, reader: Gridded) -> Floats:
+    """What slices of a layer have in common with those of one that reads it, [slice, reader].
 
-    The part of the producer's output that two slices share counts as its share of all its bits;
-    every K-slice of the reader returns dS of its own. The mesh has ``columns`` columns.
+    As a share of all the producer's output; every K-slice of the reader reads all of it, and
+    returns dS of its own.
     """
     profile, grid = producer
     reading, reading_grid = reader
@@ -30,10 +33,51 @@ def hop_bytes(producer: Gridded, reader: Gridded, columns: int) -> int:
         [part.neurons.samples for part in slices], [part.neurons.samples for part in readers]
     )
     channels = np.array([[length(part.neurons.channels)] for part in slices])
-    shared = samples * _overlaps(pooled, read) * channels / total
-    hops = _hops(grid.cores, reading_grid.cores, columns)
-    bits = profile.spike_bits + reading.return_bits
-    return int((shared * hops).sum() * bits / 8)
+    return np.asarray(samples * _overlaps(pooled, read) * channels / total)
+
+
+def shared_weights(grid: Grid) -> Floats:
+    """What of its own dW a slice sends to each other one with the same weights, [slice, slice]."""
+    slices, split = grid.slices(), grid.split
+    channels = np.array([part.neurons.channels[0] for part in slices])
+    alike = channels[:, None] == channels[None, :]
+    np.fill_diagonal(alike, False)
+    return np.asarray(alike / (split.batch * split.spatial))
+
+
+def hops(sources: Sequence[int], targets: Sequence[int], mesh: Mesh) -> Floats:
+    """Mesh links between cores, which sit on nodes of their own number."""
+    ys, xs = np.divmod(np.array(sources)[:, None], mesh.columns)
+    yt, xt = np.divmod(np.array(targets)[None, :], mesh.columns)
+    return np.asarray(np.abs(ys - yt) + np.abs(xs - xt), np.float64)
+
+
+def busiest(volumes: Floats, sources: Sequence[int], targets: Sequence[int], mesh: Mesh) -> float:
+    """The most that a port or a link of the mesh carries of ``volumes`` [source, target].
+
+    Routes go along rows first (XY); what stays on a core goes nowhere.
+    """
+    sent = volumes * (np.array(sources)[:, None] != np.array(targets)[None, :])
+    flow = np.zeros((mesh.columns * mesh.rows, mesh.columns * mesh.rows))
+    np.add.at(flow, np.ix_(sources, targets), sent)
+    most = max(flow.sum(axis=1).max(), flow.sum(axis=0).max())
+    at = flow.reshape(mesh.rows, mesh.columns, mesh.rows, mesh.columns)
+    along_rows = at.sum(axis=2)  # [row of the source, its column, column of the target]
+    along_columns = at.sum(axis=1).transpose(2, 0, 1)  # [column of the target, rows]
+    return float(max(most, _most_across(along_rows), _most_across(along_columns)))
+
+
+def _most_across(flow: Floats) -> float:
+    """The largest flow [line, from, to] over any link of any line, either way."""
+    nodes = flow.shape[1]
+    most = 0.0
+    for cut in range(1, nodes):
+        most = max(
+            most,
+            flow[:, :cut, cut:].sum(axis=(1, 2)).max(),
+            flow[:, cut:, :cut].sum(axis=(1, 2)).max(),
+        )
+    return most
 
 
 def _pooled_rows(profile: Profile, part: Slice) -> Span:
@@ -52,10 +96,3 @@ def _overlaps(spans: list[Span], others: list[Span]) -> Floats:
     low = np.maximum(a[:, None, 0], b[None, :, 0])
     high = np.minimum(a[:, None, 1], b[None, :, 1])
     return np.asarray(np.maximum(high - low, 0), np.float64)
-
-
-def _hops(sources: tuple[int, ...], targets: tuple[int, ...], columns: int) -> Floats:
-    """Mesh links between cores, which sit on nodes of their own number."""
-    ys, xs = np.divmod(np.array(sources)[:, None], columns)
-    yt, xt = np.divmod(np.array(targets)[None, :], columns)
-    return np.asarray(np.abs(ys - yt) + np.abs(xs - xt), np.float64)

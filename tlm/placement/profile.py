@@ -12,7 +12,8 @@ from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.masks import Masks
 from tlm.placement.measured_work import LayerMasks, measure_work
 from tlm.placement.work_map import WorkMap
-from tlm.space.array_types import Bools
+from tlm.space.array_types import Bools, Ints
+from tlm.space.region import Span
 from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
 
@@ -22,9 +23,10 @@ class Profile:
 
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
     takes back from one K-slice, of which ``returned`` elements are needed; ``moment_bits`` those of
-    the optimizer's moments of a weight. ``waits_for_batch`` says that batch statistics keep its
-    currents waiting. Its input has ``input_steps`` in DRAM, one if all steps share an image; FP
-    multiplies ``walked_steps`` of them.
+    the optimizer's moments of a weight. ``has_readers`` says that other layers read it,
+    ``waits_for_batch`` that batch statistics keep its currents waiting. Its input has
+    ``input_steps`` in DRAM, one if all steps share an image; FP multiplies ``walked_steps`` of
+    them. ``live_steps`` [B] counts the steps of a sample whose gradient is not skipped whole.
     """
 
     layer: Layer
@@ -39,11 +41,29 @@ class Profile:
     waits_for_batch: bool
     input_steps: int
     walked_steps: int
+    has_readers: bool
+    live_steps: Ints
 
     @property
     def read_bits(self) -> int:
         """Bits of an input element in DRAM: a spike of each source, or a value."""
         return max(self.operand_bits, len(self.layer.sources))
+
+    @property
+    def output_bits(self) -> int:
+        """Bits of an output in DRAM: a spike, a count of spikes, or a value."""
+        return self.spike_bits // (prod(self.layer.pooled_shape) * self.batch * self.steps)
+
+    def live_blocks(self, samples: Span, together: int) -> float:
+        """The share of blocks of ``together`` samples in which some gradient is not skipped."""
+        live = self.live_steps[slice(*samples)] > 0
+        blocks = [live[at : at + together].any() for at in range(0, len(live), together)]
+        return sum(blocks) / len(blocks)
+
+    def live_share(self, samples: Span, steps: int) -> float:
+        """The share of data of ``steps`` steps of some samples that go with live gradients."""
+        live = self.live_steps[slice(*samples)]
+        return float(((live > 0) if steps == 1 else live / self.steps).mean())
 
     @property
     def has_bp(self) -> bool:
@@ -63,6 +83,14 @@ def multiplied_once(workload: Workload, layer: Layer, chip: ChipConfig) -> bool:
 
 def _shared_image(workload: Workload, layer: Layer) -> bool:
     return layer.sources == (NETWORK_INPUT,) and workload.encoding == "direct"
+
+
+def _width(layer: Layer, chip: ChipConfig) -> int:
+    """Bits of an output: counts of spikes where an average is pooled, values without neurons."""
+    if layer.neuron is None:
+        return chip.precision.input
+    pool = layer.pool
+    return (pool.size**2).bit_length() if pool is not None and pool.kind == "average" else 1
 
 
 def profile_layer(
@@ -89,11 +117,13 @@ def profile_layer(
         steps=workload.steps,
         batch=workload.batch,
         operand_bits=masks.operand_bits(layer, precision.input),
-        spike_bits=prod(layer.pooled_shape) * workload.batch * workload.steps,
+        spike_bits=prod(layer.pooled_shape) * workload.batch * workload.steps * _width(layer, chip),
         returned=returned,
         return_bits=inputs.size + returned * precision.gradient,
         moment_bits=moments,
         waits_for_batch=layer.norm is not None and chip.mapping.batch_norm == "exact",
         input_steps=1 if _shared_image(workload, layer) else workload.steps,
         walked_steps=1 if once else workload.steps,
+        has_readers=any(index in reader.sources for reader in workload.layers),
+        live_steps=np.count_nonzero(live, axis=0),
     )

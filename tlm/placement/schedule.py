@@ -74,3 +74,9 @@ def schedule_of(mapping: Mapping, grids: Sequence[Grid], batch: int) -> Schedule
         for start in range(0, most, mapping.group)
     )
     return Schedule(groups, min(mapping.in_flight, len(groups)), by_step=False)
+
+
+def layers_overlap(grids: Sequence[Grid]) -> bool:
+    """Whether some layers share no core, so that they run at the same time."""
+    cores = [frozenset(grid.cores) for grid in grids]
+    return any(a.isdisjoint(b) for a in cores for b in cores)

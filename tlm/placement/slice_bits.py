@@ -52,10 +52,22 @@ def dY_through_dram(
         rows = length(product_rows(layer, part.neurons.rows))
         values = rows * layer.product_shape[2] * length(part.neurons.channels) * steps
         values *= length(part.neurons.samples)
-        kept += weight_gradient_bits(layer, steps, part, chip, operand_bits, held)
-        through += weight_gradient_bits(layer, steps, part, chip, operand_bits, 0)
+        if not _dW_waits(layer, part, chip):
+            kept += weight_gradient_bits(layer, steps, part, chip, operand_bits, held)
+            through += weight_gradient_bits(layer, steps, part, chip, operand_bits, 0)
         through += 3 * values * chip.precision.gradient
     return through < kept
+
+
+def _dW_waits(layer: Layer, part: Slice, chip: ChipConfig) -> bool:
+    """Whether dW of a slice fits the accumulators beside that of the layer above."""
+    dW = weight_count(layer, part) * chip.precision.partial_sum
+    return 2 * dW <= chip.core.memory.kept("accumulators")
+
+
+def stored_channels(channels: int, group: int) -> int:
+    """Channels of a tensor in DRAM, which holds whole groups if there is more than one."""
+    return channels if channels <= group else ceil_div(channels, group) * group
 
 
 def weight_gradient_bits(
@@ -69,8 +81,6 @@ def weight_gradient_bits(
     samples = length(part.neurons.samples)
     inputs = input_bits(layer, part, samples, steps, operand_bits)
     dW = weight_count(layer, part) * chip.precision.partial_sum
-    if 2 * dW <= memory.kept("accumulators"):  # that of the layer above waits for its update
-        return inputs
     passes = ceil_div(dW, memory.accumulators)
     if not held:
         return inputs * passes + 2 * dW

@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.config.tables.energy import EnergyTable
 from tlm.counts.core_arrays import CoreArrays
+from tlm.space.grid import Grid
+from tlm.space.layer_cut import LayerStores
 
 DRAM_SHARE = 0.6  # of the peak that a job's reads and writes reach (assumed; seen: .5 to .7)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A chip with all that an estimate of a mapping reads of it."""
+    """A chip with all that an estimate of a mapping reads of it.
+
+    ``stores_of`` says what stays in the cores if a job's layers are cut by some grids: as the plan
+    of a run decides it.
+    """
 
     chip: ChipConfig
     arrays: CoreArrays
     timing: DramTiming
     energy: EnergyTable
+    stores_of: Callable[[Sequence[Grid]], Sequence[LayerStores]]
 
-    def dram_ps(self, nbytes: int) -> int:
+    @property
+    def framing(self) -> float:
+        """What headers add to long messages, as a factor."""
+        return 1 + self.chip.noc.header / self.chip.noc.payload
+
+    @property
+    def message_ps(self) -> int:
+        """The time of a full packet over the mean distance of two nodes, if nothing is in its way.
+
+        As the network has it: (hops + 1) (stages + 1) + flits + 1 cycles.
+        """
+        mesh, noc = self.chip.mesh, self.chip.noc
+        hops = (mesh.columns + mesh.rows) // 3
+        flits = (noc.payload + noc.header) * 8 // noc.link
+        return int(((hops + 1) * (noc.router_stages + 1) + flits + 1) * noc.period_ps)
+
+    @property
+    def dram_latency_ps(self) -> int:
+        """From a write to DRAM to what has been read of it: three ways on the mesh (assumed)."""
+        return 3 * self.message_ps
+
+    def dram_ps(self, nbytes: float) -> int:
         """The time in ps that ``nbytes`` take on all DRAM channels together."""
         channels = self.chip.dram.channels
         return int(nbytes / (self.timing.peak_bytes_per_ps * channels * DRAM_SHARE))

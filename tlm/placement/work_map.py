@@ -17,7 +17,8 @@ class WorkMap:
     """Cycles [B, tiles of ``tile`` channels, rows] of one layer, by engine.
 
     ``grad`` is the gradient unit, which shares the BP engine; ``bp`` is over input rows and zero
-    where there is no BP.
+    where there is no BP. ``streams`` of FP, BP and WG leave out what depends on the blocks of a
+    cut: weight loads, drains, the soma.
     """
 
     tile: int
@@ -25,21 +26,22 @@ class WorkMap:
     grad: Ints
     bp: Ints
     wg: Ints
+    streams: tuple[Ints, Ints, Ints]
 
     @cached_property
     def _running(self) -> list[Ints]:
-        """Sums up to every sample, tile and row; hundreds of grids are made from them."""
-        return [_running_sums(part) for part in (self.fp, self.grad, self.bp, self.wg)]
+        """Sums of the streams up to every sample, tile and row; hundreds of grids need them."""
+        return [_running_sums(part) for part in self.streams]
 
     def by_slice(self, grid: Grid) -> tuple[Ints, Ints, Ints]:
-        """Cycles of a grid's slices on their FP, BP and WG engines, in the order of its cores."""
+        """Cycles of the streams of a grid's slices in FP, BP and WG, in the order of its cores."""
         tiles = [ceil_div(cut, self.tile) for cut in grid.channels]
-        rows = (grid.rows, grid.rows, grid.input_rows, grid.rows)
-        fp, grad, bp, wg = (
+        rows = (grid.rows, grid.input_rows, grid.rows)
+        fp, bp, wg = (
             _box_sums(running, grid.samples, tiles, cuts)
             for running, cuts in zip(self._running, rows, strict=True)
         )
-        return fp, grad + bp, wg
+        return fp, bp, wg
 
     @cached_property
     def along(self) -> tuple[list[int], list[int], list[int]]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.config.layers import LoadedChip
 from tlm.config.tables.dram_timing import DramTiming
-from tlm.counts.core_arrays import arrays_of
+from tlm.counts.core_arrays import CoreArrays, arrays_of
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.errors import MappingError
-from tlm.placement.profile import multiplied_once, profile_layer
+from tlm.placement.profile import Profile, multiplied_once, profile_layer
 from tlm.placement.schedule import schedule_of
-from tlm.placement.search import Search
+from tlm.placement.search import Chosen, Search
 from tlm.placement.target import Target
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows
 from tlm.space.grid import Grid
-from tlm.space.layer_cut import LayerCut
+from tlm.space.layer_cut import LayerCut, LayerStores
 from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
@@ -47,8 +50,23 @@ def make_plan(
     Raises:
         MappingError: the job does not fit the chip as asked.
     """
+    job = job_on_chip(workload, recording, loaded, timing)
+    chosen = None
+    if grids is None:
+        chosen = Search(job.profiles(), job.target()).run()
+        grids = chosen.best.grids
+    plan = job.stored(grids, chosen)
+    allocate(plan)
+    return plan
+
+
+def job_on_chip(
+    workload: Workload, recording: Recording, loaded: LoadedChip, timing: DramTiming
+) -> JobOnChip:
+    """A job and the chip it is to be placed on, checked as :func:`make_plan` says."""
     workload = pools_behind_layers(workload)
-    chip, arrays = loaded.config, arrays_of(loaded.config)
+    chip = loaded.config
+    arrays = arrays_of(chip)
     masks = Masks(
         workload,
         recording,
@@ -60,26 +78,53 @@ def make_plan(
     for layer in workload.layers:
         _check(layer, chip)
     live = [_live(layer, masks, chip) for layer in workload.layers]
-    chosen = None
-    if grids is None:
-        profiles = [
-            profile_layer(workload, layer, masks, live[layer.index], chip, arrays)
-            for layer in workload.layers
+    return JobOnChip(workload, loaded, timing, arrays, masks, live)
+
+
+@dataclass(frozen=True, slots=True)
+class JobOnChip:
+    """A job on a chip before it is cut; ``live`` are the (step, sample) pairs by layer."""
+
+    workload: Workload
+    loaded: LoadedChip
+    timing: DramTiming
+    arrays: CoreArrays
+    masks: Masks
+    live: list[Bools]
+
+    def profiles(self) -> list[Profile]:
+        """What is known of every layer."""
+        chip, arrays = self.loaded.config, self.arrays
+        return [
+            profile_layer(self.workload, layer, self.masks, self.live[layer.index], chip, arrays)
+            for layer in self.workload.layers
         ]
-        chosen = Search(profiles, Target(chip, arrays, timing, loaded.energy)).run()
-        grids = chosen.best.grids
-    schedule = schedule_of(chip.mapping, grids, workload.batch)
-    channels = chip.dram.channels
-    dram = Allocator(timing.page_bytes * channels, timing.capacity_bytes * channels)
-    plan = Plan(workload, chip, arrays, [], dram, schedule, chosen)
-    for layer, grid in zip(workload.layers, grids, strict=True):
-        plan.layers.append(_plan_layer(plan, layer, masks, live[layer.index], grid))
-    for layer_plan in plan.layers:
-        for producer in layer_plan.producers:
-            producer.consumers.append(layer_plan)
-    choose_stores(plan, loaded.energy)
-    allocate(plan)
-    return plan
+
+    def target(self) -> Target:
+        """The chip as mappings of the job are estimated on it."""
+        return Target(
+            self.loaded.config, self.arrays, self.timing, self.loaded.energy, self._stores
+        )
+
+    def _stores(self, grids: Sequence[Grid]) -> list[LayerStores]:
+        """What stays where if layers are cut so."""
+        return [layer_plan.stored for layer_plan in self.stored(grids, None).layers]
+
+    def stored(self, grids: Sequence[Grid], chosen: Chosen | None) -> Plan:
+        """The plan of a mapping, but for its addresses."""
+        workload, chip = self.workload, self.loaded.config
+        schedule = schedule_of(chip.mapping, grids, workload.batch)
+        channels, timing = chip.dram.channels, self.timing
+        dram = Allocator(timing.page_bytes * channels, timing.capacity_bytes * channels)
+        plan = Plan(workload, chip, self.arrays, [], dram, schedule, chosen)
+        for layer, grid in zip(workload.layers, grids, strict=True):
+            live = self.live[layer.index]
+            plan.layers.append(_plan_layer(plan, layer, self.masks, live, grid))
+        for layer_plan in plan.layers:
+            for producer in layer_plan.producers:
+                producer.consumers.append(layer_plan)
+        choose_stores(plan, self.loaded.energy)
+        return plan
 
 
 def _check(layer: Layer, chip: ChipConfig) -> None:

@@ -8,12 +8,10 @@ run at the same time (``pipelined``, ``wavefront``, layers on cores of their own
 
 from __future__ import annotations
 
-import numpy as np
-
 from tlm.config.chip import Mapping, State
 from tlm.config.tables.energy import EnergyTable
 from tlm.errors import MappingError
-from tlm.placement.shared_memories import layers_overlap
+from tlm.placement.schedule import layers_overlap
 from tlm.placement.slice_bits import dY_bits, dY_through_dram, input_bits
 from tlm.space.layer_cut import LayerStores, StatePolicy, Store
 from tlm.space.region import length
@@ -91,9 +89,8 @@ def _cheapest(plan: Plan, layer_plan: LayerPlan, kept: Kept, energy: EnergyTable
         return "spill"
     if layer_plan.exact:
         return "recompute"
-    inputs = layer_plan.masks.inputs(layer_plan.layer.index)
     layer, slices = layer_plan.layer, layer_plan.cut.slices
-    adds = int(np.count_nonzero(inputs)) * layer.weight_shape[0]
+    adds = layer_plan.masks.input_count(layer.index) * layer.weight_shape[0]
     adds = adds * layer.kernel[0] * layer.kernel[1] // (layer.stride[0] * layer.stride[1])
     bits = sum(
         input_bits(layer, part, length(part.neurons.samples), plan.steps, layer_plan.operand_bits)

@@ -13,7 +13,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.layers import load_chip
 from tlm.errors import MappingError
 from tlm.placement.estimate import MappingEstimate
-from tlm.placement.profile import Profile, profile_layer
+from tlm.placement.profile import Profile
 from tlm.placement.search import Chosen, Search, estimated
 from tlm.placement.spread import spread
 from tlm.placement.target import Target
@@ -21,7 +21,7 @@ from tlm.running.preparation import PlacedJob, place_job
 from tlm.running.request import RunRequest
 from tlm.space.grid import Grid
 from tlm.storage.plan import Plan
-from tlm.storage.planning import make_plan
+from tlm.storage.planning import JobOnChip, job_on_chip, make_plan
 from tlm.workload.model import Workload
 
 DEFAULT, LAYERWISE = "default", "layerwise"
@@ -111,8 +111,8 @@ def make_proposals(
         placed = place_job(replace(request, mapping=file), workload)
         known.append(_proposal(file, placed.plan, placed, required=True))
     chip = searching.config.model_copy(update={"name": default.chip.config.name})
-    target = Target(chip, default.plan.arrays, default.timing, default.chip.energy)
-    return Proposals(tuple(known), unplaced, _profiles(default.plan), target)
+    job = _on_chip(default, chip)
+    return Proposals(tuple(known), unplaced, job.profiles(), job.target())
 
 
 def _run_overrides(request: RunRequest) -> tuple[str, ...]:
@@ -130,20 +130,12 @@ def _layerwise(placed: PlacedJob) -> Plan:
 
 
 def _proposal(name: str, plan: Plan, placed: PlacedJob, *, required: bool = False) -> Proposal:
-    target = Target(plan.chip, plan.arrays, placed.timing, placed.chip.energy)
-    cost = estimated(_profiles(plan), plan.grids, target)
+    job = _on_chip(placed, plan.chip)
+    cost = estimated(job.profiles(), plan.grids, job.target())
     return Proposal(name, plan.chip, tuple(plan.grids), cost, required)
 
 
-def _profiles(plan: Plan) -> list[Profile]:
-    return [
-        profile_layer(
-            plan.workload,
-            layer_plan.layer,
-            layer_plan.masks,
-            layer_plan.live,
-            plan.chip,
-            plan.arrays,
-        )
-        for layer_plan in plan.layers
-    ]
+def _on_chip(placed: PlacedJob, chip: ChipConfig) -> JobOnChip:
+    """A placed job on its chip, with another ``mapping`` section."""
+    loaded = replace(placed.chip, config=chip)
+    return job_on_chip(placed.workload, placed.recording, loaded, placed.timing)

@@ -1,0 +1,246 @@
+"""Bits that the slices of a layer move from and to DRAM, by phase, given what stays in the cores.
+
+What is left out: the burst length, padding to whole bytes, and what is trained beside the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from tlm.counts.blocks import block_shape, block_sizes
+from tlm.placement.profile import Profile
+from tlm.placement.slice_bits import (
+    FLAGS,
+    dY_bits,
+    input_bits,
+    stored_channels,
+    weight_count,
+    weight_gradient_bits,
+)
+from tlm.placement.target import Target
+from tlm.space.array_types import Floats
+from tlm.space.geometry import product_rows
+from tlm.space.layer_cut import LayerStores, Store
+from tlm.space.region import Slice, length
+from tlm.space.rounding import ceil_div
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBits:
+    """Bits [slice] by phase, ``update`` of all slices.
+
+    ``again`` are those that FP moves to make U again for BP. ``first`` are among FP's: the inputs
+    of its first block.
+    """
+
+    fp: Floats
+    norm: Floats
+    again: Floats
+    grad: Floats
+    norm_grad: Floats
+    bp: Floats
+    wg: Floats
+    first: Floats
+    update: int
+
+
+def layer_bits(
+    profile: Profile, parts: list[Slice], stores: LayerStores, target: Target, group: int
+) -> LayerBits:
+    """What every slice moves; weights are fetched again for every ``group`` of samples."""
+    fp, bp, wg = (
+        np.array(bits, np.float64)
+        for bits in zip(
+            *(_slice_bits(profile, part, stores, target, group) for part in parts), strict=True
+        )
+    )
+    again = np.zeros(len(parts))
+    if stores.state == "recompute" and not profile.waits_for_batch:
+        again = _walked(profile, parts, target, stores, group)
+    sizes = np.array([part.neurons.size for part in parts], np.float64)
+    each = _neuron_bits(profile, stores, target)
+    share = sizes / sizes.sum()
+    return LayerBits(
+        fp=fp + each.fp * share,
+        norm=each.norm * share,
+        again=again,
+        grad=each.grad * share,
+        norm_grad=each.norm_grad * share,
+        bp=bp,
+        wg=wg + each.wg * share,
+        first=np.array([_block_bits(profile, part, target) for part in parts], np.float64)
+        * (stores.inputs == "dram"),
+        update=_update_bits(profile, stores, target),
+    )
+
+
+@dataclass(slots=True)
+class _NeuronBits:
+    """Bits by phase of what is there once a neuron, product or dS."""
+
+    fp: float = 0.0
+    norm: float = 0.0
+    grad: float = 0.0
+    norm_grad: float = 0.0
+    wg: float = 0.0
+
+
+def _walked(
+    profile: Profile, parts: list[Slice], target: Target, stores: LayerStores, group: int
+) -> Floats:
+    """Bits of inputs and weights that a second walk of FP reads."""
+    return np.array(
+        [
+            input_bits(
+                profile.layer, part, length(part.neurons.samples), profile.input_steps,
+                profile.read_bits,
+            ) * _input_padding(profile, target)
+            + _weight_bits(profile, part, stores, target)
+            for part in parts
+        ],
+        np.float64,
+    )  # fmt: skip
+
+
+def _weight_bits(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> int:
+    """Bits of a slice's weights, if they come from DRAM."""
+    from_dram = stores.W == "dram"
+    return weight_count(profile.layer, part) * target.chip.precision.weight * from_dram
+
+
+def _neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> _NeuronBits:
+    layer, precision, bits = profile.layer, target.chip.precision, _NeuronBits()
+    pairs = float(profile.batch * profile.steps)
+    pairs *= stored_channels(layer.out_shape[0], target.arrays.tile) / layer.out_shape[0]
+    products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
+    spilled = neurons * (precision.membrane + FLAGS) * (stores.state == "spill")
+    left, bits.grad = spilled, spilled
+    if profile.has_readers and (layer.pool is not None or not spilled):
+        left += prod(layer.pooled_shape) * pairs * (1 + profile.output_bits)
+    if stores.U == "dram":
+        left += 2 * neurons * precision.membrane
+    dY = products * precision.gradient * (stores.dY == "dram")  # BP and WG read it by slices
+    bits.wg = dY
+    if not profile.waits_for_batch:
+        bits.fp = left
+        bits.grad += dY
+        return bits
+    bits.norm, bits.norm_grad = left, dY
+    if stores.Y == "dram":
+        Y = products * precision.membrane
+        bits.fp = Y
+        bits.norm += Y * (stores.Y_forward == "dram")
+        bits.grad += Y * (stores.state == "recompute")  # U follows from it
+        bits.norm_grad += Y * (stores.Y_backward == "dram")
+    if stores.dI == "dram":
+        bits.grad += neurons * precision.gradient
+        bits.norm_grad += neurons * precision.gradient
+    return bits
+
+
+def _slice_bits(
+    profile: Profile, part: Slice, stores: LayerStores, target: Target, group: int
+) -> tuple[int, int, int]:
+    """Bits of weights, inputs, masks and dY that one slice reads in FP, BP and WG, and of its dW.
+
+    Weights that stay, and inputs that come over the mesh, take none.
+    """
+    chip, layer, memory = target.chip, profile.layer, target.chip.core.memory
+    samples, rows = length(part.neurons.samples), length(product_rows(layer, part.neurons.rows))
+    padding = _input_padding(profile, target)
+    inputs = input_bits(layer, part, samples, profile.input_steps, profile.read_bits)
+    inputs = round(inputs * padding)
+    weights = _weight_bits(profile, part, stores, target)
+
+    def fetched(staged: int, plane: tuple[int, int, int], operands: int, kept: Store) -> int:
+        """Weights: once what is ``kept``, or what buffer or stage hold; the rest once per block, or
+        ``operands`` are. Blocks are of ``plane``: rows, steps, columns.
+        """
+        together, bits = min(group, samples), weights
+        if weights > memory.weights and kept == "dram":
+            sizes = block_sizes(together, *plane, target.arrays.positions)
+            by_block = max(0, weights - staged) * (sum(count for _, count in sizes) - 1)
+            sweeps = ceil_div(weights, staged)
+            bits += min(by_block, operands * together // samples * (sweeps - 1))
+        return bits * ceil_div(samples, together)
+
+    streamed = inputs if stores.inputs == "dram" else 0
+    fp = round(streamed * _input_passes(profile, part, target)) + fetched(
+        memory.membrane * 3 // 4,
+        (rows, profile.walked_steps, layer.product_shape[2]),
+        streamed,
+        stores.W_forward,
+    )
+    bp, dY = 0, dY_bits(layer, profile.steps, part, chip)
+    returned, width = length(part.input_rows), layer.in_shape[2]
+    if profile.has_bp and returned:
+        streamed = dY * samples if stores.dY == "dram" else 0
+        bp = streamed + fetched(
+            memory.membrane // 2, (returned, profile.steps, width), streamed, stores.W_backward
+        )
+        bp += round(_mask_bits(profile, part, target) * padding)
+    inputs = round(inputs * profile.live_share(part.neurons.samples, profile.input_steps))
+    if stores.dW == "memory":
+        return fp, bp, inputs
+    held = 0 if stores.dY == "dram" else dY
+    wg = weight_gradient_bits(layer, profile.input_steps, part, chip, profile.read_bits, held)
+    together = max(1, memory.gradients // 2 // held) if held else samples
+    return fp, bp, round(wg * profile.live_blocks(part.neurons.samples, together))
+
+
+def _input_padding(profile: Profile, target: Target) -> float:
+    """What whole groups of channels add to the inputs of a convolution, as a factor."""
+    channels = profile.layer.in_shape[0]
+    if profile.layer.kind != "conv":
+        return 1.0
+    return stored_channels(channels, target.arrays.tile) / channels
+
+
+def _mask_bits(profile: Profile, part: Slice, target: Target) -> int:
+    """Bits of the masks that say which dS a slice's sources need."""
+    engine, layer = target.chip.core.engines.bp, profile.layer
+    if engine.mode == "dense" or not engine.skip_outputs:
+        return 0
+    plane = layer.in_shape[0] * length(part.input_rows) * layer.in_shape[2]
+    pool = layer.input_pool
+    plane *= 1 if pool is None else pool.stride**2
+    pairs = int(profile.live_steps[slice(*part.neurons.samples)].sum())
+    return plane * pairs * len(set(layer.sources))
+
+
+def _update_bits(profile: Profile, stores: LayerStores, target: Target) -> int:
+    """Bits that the update of all weights moves: of weights and moments that do not stay."""
+    each = target.chip.precision.weight * (stores.W == "dram")
+    each += profile.moment_bits * (stores.moments == "dram")
+    return 2 * prod(profile.layer.weight_shape) * each
+
+
+def _first_block(profile: Profile, part: Slice, target: Target) -> tuple[int, int]:
+    """Samples of the first block of FP, and bits of the inputs of one of them."""
+    layer, rows = profile.layer, length(product_rows(profile.layer, part.neurons.rows))
+    samples, rows, steps = block_shape(
+        length(part.neurons.samples), rows, profile.walked_steps, layer.product_shape[2],
+        target.arrays.positions,
+    )  # fmt: skip
+    between = min(layer.in_shape[1], (rows - 1) * layer.stride[0] + layer.kernel[0])
+    window = layer.in_shape[0] * between * layer.in_shape[2] * min(steps, profile.input_steps)
+    return samples, window * profile.operand_bits
+
+
+def _block_bits(profile: Profile, part: Slice, target: Target) -> int:
+    """Bits of the inputs of the first block of FP."""
+    samples, each = _first_block(profile, part, target)
+    return min(samples, length(part.neurons.samples)) * each
+
+
+def _input_passes(profile: Profile, part: Slice, target: Target) -> float:
+    """How often FP reads its inputs: once an output tile in blocks where not even these fit."""
+    samples = length(part.neurons.samples)
+    most, each = _first_block(profile, part, target)
+    fit = target.chip.core.memory.spikes // 2 // each  # samples of a block that do
+    tiles = ceil_div(length(part.neurons.channels), target.arrays.tile)
+    whole, left = samples - samples % most, samples % most
+    return (whole * (1 if most <= fit else tiles) + left * (1 if left <= fit else tiles)) / samples

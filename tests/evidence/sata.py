@@ -4,11 +4,14 @@ SATA (Yin et al., arXiv 2204.05422) states 1.27 times the energy. Shapes, T and 
 its public estimator (github.com/RuokaiYin/SATA_Sim, ``config/vgg5_cifar10.yaml`` and
 ``energy_cal.py``): VGG5 on CIFAR-10, T = 8, 90 % of the spikes and 70 % of the gradients zero.
 
-``python -m tests.evidence.sata`` prints both runs and their ratio.
+``python -m tests.evidence.sata [KEY=VALUE ...]`` prints both runs and their ratio, on the chip with
+those values.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +44,7 @@ class TwoDensities(DrawnTensors):
         return replace(recorded, masks=other.masks, dU=other.dU, dY=other.dY)
 
 
-def vgg5(batch: int = 1) -> Workload:
+def vgg5() -> Workload:
     """The job: weights are updated by plain gradient descent, without moments."""
     net, half = Builder((3, 32, 32), lif_neuron()), Pool("average", 2, 2)
     net.conv(64, kernel=3, padding=1, pool=half)
@@ -49,25 +52,26 @@ def vgg5(batch: int = 1) -> Workload:
     net.conv(128, kernel=3, padding=1, pool=half)
     net.linear(1024)
     net.linear(10, readout=True)
-    network = Network("vgg5", tuple(net.layers), batch, 8, "direct", "VGG5 of SATA_Sim")
+    network = Network("vgg5", tuple(net.layers), 1, 8, "direct", "VGG5 of SATA_Sim")
     rule, words = Bernoulli(SPIKES), f"bernoulli({SPIKES:g})"
     job = network_job(network, rule, words)
     return replace(job, optimizer="sgd", tensors=TwoDensities(rule, words))
 
 
-def training(kind: ActivityKind, batch: int = 1) -> Summary:
+def training(kind: ActivityKind, changes: Sequence[str] = ()) -> Summary:
     """An iteration on one core, of the SNN (``recorded``) or of the ANN of its shapes."""
     with TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        result = run_job(vgg5(batch), chip="neuromc-1", overrides=APART, out=out, trace="off",
-                         activity=kind)  # fmt: skip
+        out, overrides = Path(folder) / "run", (*APART, *changes)
+        result = run_job(
+            vgg5(), chip="neuromc-1", overrides=overrides, out=out, trace="off", activity=kind
+        )
     assert result.ok, result.summary.broken
     return result.summary
 
 
-def main() -> None:
+def main(changes: Sequence[str]) -> None:
     """Print energy and DRAM bytes of both, and SNN / ANN."""
-    snn, ann = training("recorded"), training("ann")
+    snn, ann = training("recorded", changes), training("ann", changes)
     for what, of in (("SNN", snn), ("ANN", ann)):
         print(f"{what}: {of.energy.total_pj / 1e9:.2f} mJ, {of.dram.nbytes / 1e6:.1f} MB of DRAM, "
               f"cores {of.efficiency.core_pj / 1e9:.2f} mJ")  # fmt: skip
@@ -78,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

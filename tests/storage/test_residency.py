@@ -96,6 +96,63 @@ def test_what_saves_most_for_a_bit_comes_first():
     assert stays[best.layer, best.kind]
 
 
+def moved(program, tensor, *phases):
+    """(Times that all of a tensor is read, that it is written), of some phases if any are named."""
+    first, end = tensor.address, tensor.address + tensor.nbytes
+    tiles = [tile for tile in program.all_tiles() if not phases or tile.phase.name in phases]
+    runs = [[run for tile in tiles for run in tile.reads], [r for t in tiles for r in t.writes]]
+    amounts = [sum(nbytes for at, nbytes in each if first <= at < end) for each in runs]
+    return tuple(amount / tensor.nbytes for amount in amounts)
+
+
+def test_currents_stay_for_the_turn_that_uses_them_twice():
+    """Y of the first layer crosses DRAM once each way, between FP and BP; dI never leaves."""
+    plan, program = built(
+        residual(), residual().load(0), *SMALL, "core.memory.optimizer=330 Kib", *SIZES
+    )
+    first = plan.layers[0]
+    assert (first.stored.Y, first.stored.Y_forward, first.stored.Y_backward) == (
+        "dram", "memory", "memory",
+    )  # fmt: skip
+    assert moved(program, first.addressed.tensors["Y"]) == (1, 1)
+    assert "dI" not in first.addressed.tensors
+    # NORM, GRAD and NORM_GRAD each read Y where no turn has room for it.
+    plan, program = built(
+        residual(), residual().load(0), *SMALL, "core.memory.optimizer=1 Kib", *SIZES,
+        "core.memory.spikes=4 Kib",
+    )  # fmt: skip
+    tensors = plan.layers[0].addressed.tensors
+    assert moved(program, tensors["Y"]) == (3, 1)
+    assert moved(program, tensors["dI"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("room", "times"), [(380, 23.46), (400, 2)])
+def test_weights_stay_for_the_turn_that_needs_them_block_by_block(room, times):
+    """Four convolutions: their weights fit the pool one after the other, not all together."""
+    first = conv((4, 8, 8), 24, 3, padding=1)
+    deep = job(first, *[conv((24, 8, 8), 24, 3, padding=1) for _ in range(3)],
+               linear(24 * 64, 10), batch=3)  # fmt: skip
+    overrides = (
+        *SIZES, "cores=1", f"core.memory.optimizer={room} Kib", "core.memory.weights=8 Kib",
+        "core.memory.membrane=16 Kib", "core.memory.partial_sums=8 Kib",
+        "core.memory.spikes=16 Kib", "mapping.state=recompute",
+    )  # fmt: skip
+    plan, program = built(*deep, *overrides)
+    W = plan.layers[1].addressed.weights["W"]
+    assert moved(program, W, "FP", "BP") == (pytest.approx(times, abs=0.01), 0)
+    assert broken_laws(plan, program, *overrides)[0] == []
+
+
+def test_partial_sums_of_dS_share_a_place():
+    """Eight readers' slices add to the same dS: it takes no more room than one of them."""
+    workload, recording = networked()
+    for cores in (1, 8):
+        plan, _ = built(workload, recording, f"cores={cores}", "mapping.split=k")
+        dS = next(c for c in candidates(plan) if c.kind == "dS" and c.layer == 0)
+        assert plan.layers[0].partials == plan.layers[1].cut.split.k
+        assert sum(dS.bits.values()) <= 16 * plan.layers[0].need.size
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     optimizer=st.sampled_from([1, 330, 360, 400, 600, 2000]),

@@ -8,7 +8,7 @@ a core keeps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -97,12 +97,13 @@ def claims(job: Facts) -> Iterator[Claim]:
                  range(min(facts.producers, default=index), index + 1)),
                 ("spike_gradients", _arriving(job, facts, part, asked[slice(*samples)]),
                  range(last - max(facts.consumers, default=index), last - index + 1)),
-                ("batch_norm", _currents(job, facts, part), range(index, last - index + 1)),
+                *_currents(job, facts, part, last),
                 ("accumulators", _dW(job, facts, part),
                  range(last - index, min(last, last - index + 1) + 1)),
                 ("membrane", _state(job, facts, part, samples), range(index, last - index + 1)),
                 ("optimizer", _moments(job, facts, part), range(last + 1)),
                 ("optimizer", _weights(job, facts, part), range(last + 1)),
+                *_weights_of_a_turn(job, facts, part, last),
             ):  # fmt: skip
                 if bits:
                     yield Claim(name, part.core, range(1) if at_once else turns, bits)
@@ -147,25 +148,41 @@ def _asked(job: Facts, facts: LayerFacts) -> Ints:
 
 
 def _arriving(job: Facts, facts: LayerFacts, part: Slice, asked: Ints) -> int:
-    """Partial dS of all readers."""
+    """dS, as wide as its partial sums if there are several."""
     if not facts.dS_sent or not facts.consumers:
         return 0
     precision, rows = job.chip.precision, sorted(pooled_rows(facts.layer, part))
     elements = int(asked[:, slice(*part.neurons.channels), rows].sum())
-    return elements * sum(
-        reader.channel_parts
-        * (precision.partial_sum if reader.channel_parts > 1 else precision.gradient)
-        for reader in job.among(facts.consumers)
-    )
+    partials = sum(reader.channel_parts for reader in job.among(facts.consumers))
+    return elements * (precision.partial_sum if partials > 1 else precision.gradient)
 
 
-def _currents(job: Facts, facts: LayerFacts, part: Slice) -> int:
-    """Y and dL/dI, which wait for batch statistics."""
-    if not facts.exact or any(place.key == "Y" for place in facts.tensors):
-        return 0
+def _currents(
+    job: Facts, facts: LayerFacts, part: Slice, last: int
+) -> Iterator[tuple[str, int, range]]:
+    """Y and dL/dI, which wait for batch statistics: what never leaves, or for FP or BP alone."""
+    if not facts.exact:
+        return
+    keys, index = {place.key for place in facts.tensors}, facts.index
+    Y = _products(job, facts, part) * job.chip.precision.membrane
+    if "Y" not in keys:
+        yield "batch_norm", Y, range(index, last - index + 1)
+    else:
+        for turn in _turns(facts.Y_stays, index, last):
+            yield "batch_norm", Y, range(turn, turn + 1)
+    if "dI" not in keys:
+        dI = _products(job, facts, part) * job.chip.precision.gradient
+        yield "batch_norm", dI, range(last - index, last - index + 1)
+
+
+def _turns(engines: Sequence[str], index: int, last: int) -> list[int]:
+    """The turns of a layer in which some engines are busy."""
+    return [{"fp": index, "bp": last - index}[engine] for engine in engines]
+
+
+def _products(job: Facts, facts: LayerFacts, part: Slice) -> int:
     rows, pairs = len(facts.product_rows(part)), length(part.neurons.samples) * job.workload.steps
-    values = length(part.neurons.channels) * rows * facts.layer.product_shape[2] * pairs
-    return values * (job.chip.precision.membrane + job.chip.precision.gradient)
+    return length(part.neurons.channels) * rows * facts.layer.product_shape[2] * pairs
 
 
 def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
@@ -177,6 +194,16 @@ def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
 def _weights(job: Facts, facts: LayerFacts, part: Slice) -> int:
     """A copy of the weights that a slice needs, where they stay for good."""
     return facts.weights_of(part) * job.chip.precision.weight * facts.W_stays
+
+
+def _weights_of_a_turn(
+    job: Facts, facts: LayerFacts, part: Slice, last: int
+) -> Iterator[tuple[str, int, range]]:
+    """Weights that stay in the core as long as an engine works on the layer."""
+    if not facts.W_stays:
+        bits = facts.weights_of(part) * job.chip.precision.weight
+        for turn in _turns(facts.W_stays_in, facts.index, last):
+            yield "optimizer", bits, range(turn, turn + 1)
 
 
 def _moments(job: Facts, facts: LayerFacts, part: Slice) -> int:

@@ -86,9 +86,9 @@ def normalised_gradient(
     tile.add_needs((statistics(builder, layer_plan, part, Phase.NORM_GRAD),))
     bits = builder.plan.chip.precision.gradient
     tile.add_energy({"bp.norm_op": values, "bp.norm_read": wide_accesses(values, bits)})
-    read_currents(builder, layer_plan, part, product, "bp", tile)
+    read_currents(builder, layer_plan, part, product, layer_plan.stored.Y_backward, tile)
     tile.add_read_needs(per_sample(builder, "dI", layer_plan, part, region.samples))
-    if layer_plan.stored.Y == "dram":
+    if layer_plan.stored.dI == "dram":
         steps = (0, builder.plan.steps)
         tile.add_reads(
             layer_plan.addressed.tensors["dI"].runs(
@@ -191,7 +191,8 @@ def _saved_state(
         return
     if layer_plan.state == "recompute":
         if layer_plan.exact:
-            read_currents(builder, layer_plan, part, product_of(layer_plan, region), "bp", tile)
+            products = product_of(layer_plan, region)
+            read_currents(builder, layer_plan, part, products, layer_plan.stored.Y, tile)
             neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
             tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
         else:
@@ -215,7 +216,7 @@ def _leave_current_gradient(
     values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
     tile.add_energy({"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
-    if layer_plan.stored.Y == "dram":
+    if layer_plan.stored.dI == "dram":
         tile.add_writes(
             layer_plan.addressed.tensors["dI"].runs(
                 region.samples, steps, region.channels, region.rows

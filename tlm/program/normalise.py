@@ -21,7 +21,8 @@ from tlm.program.builder import (
 from tlm.program.channel_parameters import add_bias, fetch_parameters
 from tlm.program.soma import leave_state, soma
 from tlm.program.tile_draft import TileDraft
-from tlm.space.phase import Command, Phase
+from tlm.space.layer_cut import Store
+from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
@@ -79,7 +80,8 @@ def build_normalise(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile.add_cycles(ceil_div(products, builder.arrays.lanes) + builder.arrays.depth)
             tile.add_covers(length(region.channels) * length(region.rows) * layer_plan.width)
             tile.add_energy({"fp.norm_op": products})
-            read_currents(builder, layer_plan, part, region, "fp", tile)
+            waited = layer_plan.stored.Y_forward
+            read_currents(builder, layer_plan, part, region, waited, tile)
             ready = layer_plan.neurons(region)
             soma(builder, layer_plan, part, ready, steps, tile)
             leave_state(builder, layer_plan, part, ready, steps, tile)
@@ -90,16 +92,17 @@ def read_currents(
     layer_plan: LayerPlan,
     part: Slice,
     region: Region,
-    engine: str,
+    waited: Store,
     tile: TileDraft,
 ) -> None:
-    """Let a tile read the currents of a region of the product, all steps."""
+    """Let a tile read the currents of a region of the product, all steps, where they ``waited``."""
     steps = (0, builder.plan.steps)
     values = region.size * layer_plan.width * length(steps)
     bits = builder.plan.chip.precision.membrane
+    engine = ENGINE_OF_PHASE[tile.phase]
     tile.add_energy({f"{engine}.norm_read": wide_accesses(values, bits)})
     tile.add_read_needs(per_sample(builder, "currents", layer_plan, part, region.samples))
-    if layer_plan.stored.Y == "dram":
+    if waited == "dram":
         tile.add_reads(
             layer_plan.addressed.tensors["Y"].runs(
                 region.samples, steps, region.channels, region.rows

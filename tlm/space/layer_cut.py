@@ -36,18 +36,25 @@ class LayerStores:
     """Where each tensor of a layer waits: in the cores' memories, or in DRAM.
 
     ``inputs`` of FP, of all samples and steps (in memory: they come over the mesh); ``Y``, the
-    product before batch statistics are known; ``U`` between two steps of a wavefront; ``dS`` on
-    arrival; ``dY`` between the gradient unit and BP and WG; ``dW`` between pieces of a mini-batch;
-    the weights ``W`` and their ``moments`` from one mini-batch to the next. ``state`` says how BP
-    gets U, S and m of FP.
+    product before batch statistics are known, from FP to BP, ``Y_forward`` until it is normalised,
+    ``Y_backward`` from its first use in BP to its last; ``dI`` until the sums of BP are known;
+    ``U`` between two steps of a wavefront; ``dS`` on arrival; ``dY`` between the gradient unit and
+    BP and WG; ``dW`` between pieces of a mini-batch; the weights ``W`` and their ``moments`` from
+    one mini-batch to the next, ``W_forward`` and ``W_backward`` while FP or BP of the layer lasts.
+    ``state`` says how BP gets U, S and m of FP.
     """
 
     inputs: Store
     Y: Store
+    Y_forward: Store
+    Y_backward: Store
+    dI: Store
     U: Store
     dS: Store
     dY: Store
     dW: Store
     W: Store
+    W_forward: Store
+    W_backward: Store
     moments: Store
     state: StatePolicy

@@ -100,7 +100,7 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
     """What BP leaves for layers before and for WG, where it does not fit the cores."""
     name, layer, bits = layer_plan.layer.name, layer_plan.layer, plan.chip.precision.gradient
     group = _group(plan, layer)
-    if layer_plan.exact and layer_plan.stored.Y == "dram":
+    if layer_plan.exact and layer_plan.stored.dI == "dram":
         layer_plan.addressed.tensors["dI"] = _tensor(
             plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group
         )

@@ -7,7 +7,7 @@ the engines, and a double buffer for pieces of the update, are taken off before 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tlm.config.chip import ChipConfig
 
@@ -33,7 +33,7 @@ class Budget:
         takes_piece = sizes.sharing == "pool" or memory == "optimizer"
         return max(0, sizes.kept(memory) - takes_piece * _update_bits(self._chip))
 
-    def take(self, memory: str, bits: Mapping[int, int], turns: range) -> bool:
+    def take(self, memory: str, bits: Mapping[int, int], turns: Sequence[int]) -> bool:
         """Keep ``bits`` by core for some turns; false, and nothing is kept, if they do not fit."""
         shared = self._chip.core.memory.sharing == "pool" and memory != CARRY
         name, room = "pool" if shared else memory, self.room(memory)

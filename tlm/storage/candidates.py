@@ -1,20 +1,22 @@
 """Candidates: what of a layer could stay in the cores, for how long, and what that would save.
 
 A tensor lives from the turn of its first write to that of its last read. Turns are FP layer by
-layer, then BP and WG layer by layer back, in which WG may be a layer behind.
+layer, then BP and WG layer by layer back, in which WG may be a layer behind. What a turn uses
+several times may stay for that turn alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from tlm.placement.slice_bits import FLAGS, input_bits
 from tlm.space.region import length
 from tlm.storage.budget import CARRY
 from tlm.storage.plan import LayerPlan, Plan
-from tlm.storage.slice_sizes import arriving_bits, currents_bits, partial_bits, state_bits
+from tlm.storage.slice_sizes import arriving_bits, partial_bits, product_count, state_bits
+from tlm.storage.sweeps import backward_refetch, forward_refetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Resident:
     """A tensor of a layer that could stay: ``kind`` is its name among the layer's stores.
 
     ``memory`` is where data of its kind stay in a core, ``bits`` are by core, over ``turns``;
-    ``saved`` are the bits that DRAM need not move then.
+    ``saved`` are the bits that DRAM need not move then, at the most. ``includes`` are kinds of the
+    same data that stay for one turn, and which.
     """
 
     kind: str
@@ -31,6 +34,7 @@ class Resident:
     bits: dict[int, int]
     turns: range
     saved: int
+    includes: dict[str, int] = field(default_factory=dict)
 
     @property
     def worth(self) -> float:
@@ -39,7 +43,7 @@ class Resident:
 
 
 def candidates(plan: Plan) -> Iterator[Resident]:
-    """All that could stay."""
+    """All that could stay as long as it lives."""
     for layer_plan in plan.layers:
         if layer_plan.producers:
             yield _inputs(plan, layer_plan)
@@ -47,6 +51,7 @@ def candidates(plan: Plan) -> Iterator[Resident]:
             yield _arriving(plan, layer_plan)
         if layer_plan.exact:
             yield _currents(plan, layer_plan)
+            yield _current_gradients(plan, layer_plan)
         yield _dW(plan, layer_plan)
         if layer_plan.layer.neuron is not None:
             yield state(plan, layer_plan)
@@ -56,6 +61,15 @@ def candidates(plan: Plan) -> Iterator[Resident]:
             yield _weights(plan, layer_plan)
             if plan.workload.optimizer == "adam":
                 yield _moments(plan, layer_plan)
+
+
+def of_a_turn(plan: Plan) -> Iterator[Resident]:
+    """All that could stay in FP of its layer alone, or in BP."""
+    for layer_plan in plan.layers:
+        if layer_plan.exact:
+            yield from _currents_of_a_turn(plan, layer_plan)
+        if plan.chip.mapping.parameters == "auto":
+            yield from _weights_of_a_turn(plan, layer_plan)
 
 
 def _back(plan: Plan, layer_plan: LayerPlan) -> int:
@@ -92,15 +106,39 @@ def _arriving(plan: Plan, layer_plan: LayerPlan) -> Resident:
 
 
 def _currents(plan: Plan, layer_plan: LayerPlan) -> Resident:
-    """Y (written, read by NORM and NORM_GRAD) and dL/dI (written, read) wait for statistics."""
-    bits = {part.core: currents_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
-    products = prod(layer_plan.layer.product_shape) * _pairs(plan)
-    neurons = prod(layer_plan.layer.out_shape) * _pairs(plan)
-    saved = 3 * products * plan.chip.precision.membrane
-    saved += 2 * neurons * plan.chip.precision.gradient
+    """Y waits for statistics: written, read by NORM, GRAD (U follows from it) and NORM_GRAD."""
+    index, back = layer_plan.layer.index, _back(plan, layer_plan)
+    bits = _products(plan, layer_plan, plan.chip.precision.membrane)
+    saved, turns = 4 * _currents_read(plan, layer_plan), range(index, back + 1)
+    includes = {"Y_forward": index, "Y_backward": back}
+    return Resident("Y", index, "batch_norm", bits, turns, saved, includes)
+
+
+def _currents_of_a_turn(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
+    """Y is read again by NORM in FP, and by NORM_GRAD in BP."""
+    bits = _products(plan, layer_plan, plan.chip.precision.membrane)
+    index, saved = layer_plan.layer.index, _currents_read(plan, layer_plan)
+    for kind, turn in (("Y_forward", index), ("Y_backward", _back(plan, layer_plan))):
+        yield Resident(kind, index, "batch_norm", bits, range(turn, turn + 1), saved)
+
+
+def _currents_read(plan: Plan, layer_plan: LayerPlan) -> int:
+    """Bits of a read of Y."""
+    return prod(layer_plan.layer.product_shape) * _pairs(plan) * plan.chip.precision.membrane
+
+
+def _current_gradients(plan: Plan, layer_plan: LayerPlan) -> Resident:
+    """dL/dI waits for the sums of BP: written, then read."""
+    bits, back = _products(plan, layer_plan, plan.chip.precision.gradient), _back(plan, layer_plan)
+    saved = 2 * prod(layer_plan.layer.out_shape) * _pairs(plan) * plan.chip.precision.gradient
     index = layer_plan.layer.index
-    turns = range(index, _back(plan, layer_plan) + 1)
-    return Resident("Y", index, "batch_norm", bits, turns, saved)
+    return Resident("dI", index, "batch_norm", bits, range(back, back + 1), saved)
+
+
+def _products(plan: Plan, layer_plan: LayerPlan, width: int) -> dict[int, int]:
+    """Bits by core of a value of ``width`` for every product of its slice."""
+    slices = layer_plan.cut.slices
+    return {part.core: product_count(plan, layer_plan, part) * width for part in slices}
 
 
 def _dW(plan: Plan, layer_plan: LayerPlan) -> Resident:
@@ -144,8 +182,24 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> Resident:
     bits = _by_core(layer_plan, width)
     reads = 1 + bool(layer_plan.producers)
     saved = reads * sum(bits.values()) + 2 * prod(layer_plan.layer.weight_shape) * width
-    turns = range(2 * len(plan.layers))
-    return Resident("W", layer_plan.layer.index, "optimizer", bits, turns, saved)
+    again = list(_weights_of_a_turn(plan, layer_plan))
+    saved += sum(resident.saved for resident in again)
+    turns, index = range(2 * len(plan.layers)), layer_plan.layer.index
+    includes = {resident.kind: resident.turns[0] for resident in again}
+    return Resident("W", index, "optimizer", bits, turns, saved, includes)
+
+
+def _weights_of_a_turn(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
+    """Weights that a core would fetch again for later blocks of positions, in FP and in BP."""
+    bits = _by_core(layer_plan, plan.chip.precision.weight)
+    index, slices = layer_plan.layer.index, layer_plan.cut.slices
+    fetched = {"W_forward": forward_refetch, "W_backward": backward_refetch}
+    turns = {"W_forward": index, "W_backward": _back(plan, layer_plan)}
+    for kind, refetch in fetched.items():
+        saved = sum(refetch(plan, layer_plan, part) for part in slices)
+        if saved:
+            turn = turns[kind]
+            yield Resident(kind, index, "optimizer", bits, range(turn, turn + 1), saved)
 
 
 def _moments(plan: Plan, layer_plan: LayerPlan) -> Resident:

@@ -14,6 +14,7 @@ from tlm.config.yaml_text import document_text
 from tlm.placement.choices import SCHEMA, VERSION
 from tlm.placement.search import Candidate, Chosen
 from tlm.space.grid import Grid
+from tlm.space.layer_cut import LayerStores
 from tlm.space.phase import Phase
 from tlm.space.region import length
 from tlm.storage.plan import LayerPlan, Plan
@@ -221,16 +222,27 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
     if layer_plan.norm is not None:
         places["batch normalisation"] = layer_plan.norm
     if layer_plan.exact:
-        places["currents"] = (
-            "memory of batch normalisation" if layer_plan.stored.Y == "memory" else "DRAM"
-        )
+        places["currents"] = _currents(layer_plan.stored)
+        in_core = layer_plan.stored.dI == "memory"
+        places["dI"] = "memory of batch normalisation" if in_core else "DRAM"
     return places
+
+
+def _currents(stored: LayerStores) -> str:
+    """Where Y waits for statistics."""
+    if stored.Y == "memory":
+        return "memory of batch normalisation"
+    uses = {"FP": stored.Y_forward, "BP": stored.Y_backward}
+    again = [phase for phase, store in uses.items() if store == "dram"]
+    return f"DRAM, read again in {' and '.join(again)}" if again else "DRAM, read once"
 
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
     """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
     if layer_plan.stored.W == "memory":
         return "the core, from one mini-batch to the next"
+    if layer_plan.stored.W_forward == "memory":
+        return "the core, in FP of the layer"
     part = max(layer_plan.cut.slices, key=layer_plan.weight_count)
     sweeps = list(
         forward_sweeps(plan, layer_plan, part, product_region(layer_plan, part), Phase.FP)

@@ -18,7 +18,7 @@ from tlm.placement.slice_bits import dY_bits, dY_through_dram, input_bits
 from tlm.space.layer_cut import LayerStores, StatePolicy, Store
 from tlm.space.region import length
 from tlm.storage.budget import Budget
-from tlm.storage.candidates import candidates, state
+from tlm.storage.candidates import Resident, candidates, of_a_turn, state
 from tlm.storage.plan import LayerPlan, Plan
 
 Kept = list[set[str]]  # by layer, the kinds of data that stay
@@ -38,14 +38,22 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
         if policy == "keep":
             _keep_state(plan, layer_plan, budget)
-    free = (c for c in candidates(plan) if c.kind != "state" or policies[c.layer] == "auto")
+    free = [c for c in candidates(plan) if c.kind != "state" or policies[c.layer] == "auto"]
+    free += [] if at_once else of_a_turn(plan)
     for candidate in sorted(free, key=lambda c: (-c.worth, c.layer, c.kind)):
-        follows = candidate.kind == "state" and _follows(plan.layers[candidate.layer], kept)
-        if not follows and budget.take(candidate.memory, candidate.bits, candidate.turns):
-            kept[candidate.layer].add(candidate.kind)
+        if candidate.kind != "state" or not _follows(plan.layers[candidate.layer], kept):
+            _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
         final = _cheapest(plan, layer_plan, kept, energy) if policy == "auto" else policy
         layer_plan.stored = _stores(plan, layer_plan, kept[layer_plan.layer.index], final)
+
+
+def _keep(candidate: Resident, kept: set[str], budget: Budget) -> None:
+    """Keep a candidate beside what of the same layer stays already, if there is room for it."""
+    held = [turn for kind, turn in candidate.includes.items() if kind in kept]
+    turns = [turn for turn in candidate.turns if turn not in held]
+    if candidate.kind not in kept and budget.take(candidate.memory, candidate.bits, turns):
+        kept |= {candidate.kind, *candidate.includes}
 
 
 def _policy(name: str, mapping: Mapping) -> State:
@@ -104,14 +112,20 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     U: Store = "dram" if _carry_spilled(plan, layer_plan) else "memory"
     if plan.schedule.by_step and policy != "keep":
         U = store("U")
+    exact = layer_plan.exact
     return LayerStores(
         inputs=store("inputs"),
-        Y=store("Y") if layer_plan.exact else "memory",
+        Y=store("Y") if exact else "memory",
+        Y_forward=store("Y_forward") if exact else "memory",
+        Y_backward=store("Y_backward" if policy == "recompute" else "Y") if exact else "memory",
+        dI=store("dI") if exact else "memory",
         U=U,
         dS=store("dS") if layer_plan.consumers else "memory",
         dY="dram" if _dY_spilled(plan, layer_plan, "dW" in kept) else "memory",
         dW=store("dW"),
         W=store("W"),
+        W_forward=store("W_forward"),
+        W_backward=store("W_backward"),
         moments=store("moments"),
         state=policy,
     )

@@ -17,14 +17,13 @@ def product_region(layer_plan: LayerPlan, part: Slice) -> Region:
     return Region(part.neurons.channels, part.neurons.samples, rows)
 
 
-def currents_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
-    """Y and dL/dI of all samples and steps: what batch statistics make wait."""
-    values = product_region(layer_plan, part).size * layer_plan.width * plan.steps
-    return values * (plan.chip.precision.membrane + plan.chip.precision.gradient)
+def product_count(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
+    """Products of a slice, all samples and steps: what batch statistics make wait."""
+    return product_region(layer_plan, part).size * layer_plan.width * plan.steps
 
 
 def arriving_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
-    """All partial dS of a slice: they wait for the last, to be added in fixed order.
+    """dS of a slice: partial sums are added where they arrive, so that each needs one place.
 
     Where BP skips outputs only needed elements come; FP has told the owner how many that are.
     """
@@ -36,9 +35,8 @@ def arriving_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
         need = layer_plan.need[:, slice(*at.samples), slice(*at.channels), slice(*at.rows)]
         each = np.count_nonzero(need, axis=(0, 2, 3, 4))
     elements = int(np.sort(each)[-held:].sum())
-    return elements * sum(
-        reader.cut.split.k * partial_bits(plan, reader) for reader in layer_plan.consumers
-    )
+    several = layer_plan.partials > 1
+    return elements * (plan.chip.precision.partial_sum if several else plan.chip.precision.gradient)
 
 
 def partial_bits(plan: Plan, reader: LayerPlan) -> int:

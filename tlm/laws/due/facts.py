@@ -16,6 +16,7 @@ from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.space.array_types import Bools
+from tlm.space.layer_cut import Store
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
@@ -43,7 +44,8 @@ class LayerFacts:
     ``live`` [T, B] is false where the whole dY is zero and skipped. ``inputs_sent``, ``dS_sent``
     and ``dY_sent`` say that these data go from core to core, not through DRAM; ``W_stays`` and
     ``moments_stay`` that the weights and their moments stay in the cores from one mini-batch to the
-    next. ``input_bits`` is the width of an input.
+    next; ``Y_stays`` and ``W_stays_in`` in which of FP and BP all of them stays in the cores.
+    ``input_bits`` is the width of an input.
     """
 
     layer: Layer
@@ -59,6 +61,8 @@ class LayerFacts:
     dY_sent: bool
     W_stays: bool
     moments_stay: bool
+    Y_stays: Sequence[str]
+    W_stays_in: Sequence[str]
     input_bits: int
     tensors: Sequence[TensorPlace]
     weights: Sequence[TensorPlace]
@@ -215,10 +219,17 @@ def _layer_facts(
         dY_sent=layer_plan.stored.dY == "memory",
         W_stays=layer_plan.stored.W == "memory",
         moments_stay=layer_plan.stored.moments == "memory",
+        Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),
+        W_stays_in=_engines(layer_plan.stored.W_forward, layer_plan.stored.W_backward),
         input_bits=input_bits(plan.workload, recording, layer, chip.precision.input),
         tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],
         weights=[_place(key, tensor) for key, tensor in layer_plan.addressed.weights.items()],
     )
+
+
+def _engines(forward: Store, backward: Store) -> list[str]:
+    """The engines in whose time something stays in the cores."""
+    return ["fp"] * (forward == "memory") + ["bp"] * (backward == "memory")
 
 
 def _state(layer_plan: LaidOutLayer, chip: ChipConfig) -> str:

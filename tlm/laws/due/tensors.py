@@ -70,7 +70,7 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
     if key == "carry":
         return 0, 0
     if key == "Y":
-        return 1, 2 + (facts.state == "recompute")
+        return 1, 2 - len(facts.Y_stays) + (facts.state == "recompute")
     if key in ("U", "S", "m", "winner") and neuron:
         return 1, int(facts.state == "spill")
     if key == "need" and not neuron:

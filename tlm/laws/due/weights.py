@@ -24,7 +24,7 @@ def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
 def _forward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
     channels, width = length(part.neurons.channels), facts.layer.product_shape[2]
     elements = channels * len(facts.product_rows(part)) * width
-    return _due(job, facts, facts.weights_of(part), elements)
+    return _due(job, facts, "fp", facts.weights_of(part), elements)
 
 
 def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
@@ -34,13 +34,17 @@ def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
     elements = inputs * length(part.input_rows) * width * channels // layer.groups
     compacted = job.chip.core.engines.bp.grid == "compacted"
     taps = taps_met(layer, part) if compacted else prod(layer.kernel)
-    return _due(job, facts, layer.weight_shape[1] * channels * taps, elements)
+    return _due(job, facts, "bp", layer.weight_shape[1] * channels * taps, elements)
 
 
-def _due(job: Facts, facts: LayerFacts, count: int, elements: int) -> WeightsDue:
-    """``count`` weights; some of them may stay in the weight memory or in that of U."""
+def _due(job: Facts, facts: LayerFacts, engine: str, count: int, elements: int) -> WeightsDue:
+    """``count`` weights; some of them may stay in the weight memory, in that of U, or in the pool.
+
+    Where all stay while the engine works on the layer, each is fetched once.
+    """
     memory, bits = job.chip.core.memory, job.chip.precision.weight
     nbytes, room = count * bits // 8, (memory.weights + memory.membrane) // 8
+    room = max(room, nbytes * (engine in facts.W_stays_in))
     place = next(tensor for tensor in facts.weights if tensor.key == "W")
     stays = facts.W_stays
     return WeightsDue(place.at, nbytes, elements, room, rounded=bits % 8 > 0, stays=stays)

@@ -115,6 +115,6 @@ def _timed(
         gradients_ps=gradients,
         input_delay_ps=delay_ps,
         dY_through_dram=stores[at].dY == "dram",
-        whole=held > chip.core.memory.gradients // 2,
+        whole=held > stores[at].dY_room // 2,
     )
     return layer, hop_bytes

@@ -187,7 +187,7 @@ def _slice_bits(
         return fp, bp, inputs
     held = 0 if stores.dY == "dram" else dY
     wg = weight_gradient_bits(layer, profile.input_steps, part, chip, profile.read_bits, held)
-    together = max(1, memory.gradients // 2 // held) if held else samples
+    together = max(1, stores.dY_room // 2 // held) if held else samples
     return fp, bp, round(wg * profile.live_blocks(part.neurons.samples, together))
 
 

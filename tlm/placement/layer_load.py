@@ -16,7 +16,7 @@ from tlm.config.chip import ChipConfig
 from tlm.placement.layer_bits import LayerBits, layer_bits
 from tlm.placement.mesh_traffic import busiest, shared_weights
 from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import FLAGS, dY_through_dram, input_bits, weight_count
+from tlm.placement.slice_bits import FLAGS, dY_bits, dY_through_dram, input_bits, weight_count
 from tlm.placement.slice_cycles import SliceCycles, slice_cycles
 from tlm.placement.target import Target
 from tlm.space.array_types import Floats
@@ -172,6 +172,11 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
         return "memory" if wanted and share * size <= memory.kept(kind) else "dram"
 
     through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
+    dW, room = stays("accumulators", weights * precision.partial_sum), memory.gradients
+    two = 2 * max(dY_bits(layer, profile.steps, part, chip) for part in parts)
+    pooled = memory.sharing == "pool" and dW == "memory" and two > 2 * room
+    if pooled and two - room <= memory.kept("gradients"):  # samples alternate in the pool
+        through, room = False, two
     state = stays("membrane", neurons * (precision.membrane + FLAGS) // len(parts))
     wish = chip.mapping.state
     return LayerStores(
@@ -183,7 +188,8 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
         U="memory",
         dS=stays("spike_gradients", profile.returned * bits // len(parts)),
         dY="dram" if through else "memory",
-        dW=stays("accumulators", weights * precision.partial_sum),
+        dY_room=room,
+        dW=dW,
         W=stays("optimizer", weights * precision.weight, parameters),
         W_forward=stays("optimizer", weights * precision.weight, parameters, share=1),
         W_backward=stays("optimizer", weights * precision.weight, parameters, share=1),

@@ -129,12 +129,12 @@ def _forward_block(profile: Profile, part: Slice, chip: ChipConfig, arrays: Core
 
 
 def _gradient_samples(profile: Profile, part: Slice, stores: LayerStores, chip: ChipConfig) -> int:
-    """Samples whose dY the unit makes in one go: what half of the gradient memory holds."""
+    """Samples whose dY the unit makes in one go: what half of the room for dY holds."""
     if stores.dY == "dram":
         values = _products(profile, part) // _samples(part) * chip.precision.gradient
     else:
         values = dY_bits(profile.layer, profile.steps, part, chip)
-    each = chip.core.memory.gradients // 2 // max(1, values)
+    each = stores.dY_room // 2 // max(1, values)
     return min(_together(part, chip), max(1, each))
 
 

@@ -134,7 +134,7 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     parts = layer_plan.cut.slices
     two = 2 * max(dY_bits(layer_plan.layer, plan.steps, part, plan.chip) for part in parts)
     memory = plan.chip.core.memory.gradients
-    return max(memory, two) if {"dY", "dW"} <= kept else memory
+    return two if {"dY", "dW"} <= kept else memory
 
 
 def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) -> bool:

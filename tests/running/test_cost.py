@@ -46,10 +46,13 @@ def test_nodes_without_a_core_count() -> None:
     assert routers > 4 * small
 
 
+PLAIN = ("mapping.search=none", "mapping.split=k")  # cuts that do not depend on distances
+
+
 def test_events_grow_with_the_way_to_memory() -> None:
     """The same cores on a mesh with four times the distances."""
     runs = [
-        prepare(RunRequest("digits", overrides=("mesh.columns=" + n, "mesh.rows=" + n)))
+        prepare(RunRequest("digits", overrides=(f"mesh.columns={n}", f"mesh.rows={n}", *PLAIN)))
         for n in ("8", "32")
     ]
     near, far = (estimate(run.program, run.chip.config, "off", NO_LIMITS) for run in runs)

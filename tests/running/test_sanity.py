@@ -92,15 +92,15 @@ def test_links_busier_than_the_packet_model_is_right_for_are_told_with_its_error
 @pytest.mark.parametrize(
     ("overrides", "odd"),
     [
-        (("noc.link=32 bit",), True),
+        (("noc.link=16 bit",), True),
         (("noc.link=1024 bit",), False),
-        (("noc.link=32 bit", "noc.model=router"), False),
+        (("noc.link=16 bit", "noc.model=router"), False),
     ],
 )
 def test_a_job_with_busy_links_is_told_and_others_are_not(
     overrides: tuple[str, ...], odd: bool, tmp_path: Path
 ) -> None:
-    """Links of 32 bit are full in digits, those of 1024 bit are not; the router model is right."""
+    """Links of 16 bit are full in digits, those of 1024 bit are not; the router model is right."""
     summary = run_job("digits", overrides=overrides, out=tmp_path / "run", trace="off").summary
     assert [line.split(":")[0] for line in summary.warnings] == ["noc.model=packet"] * odd
 

@@ -244,7 +244,13 @@ def _losses(rows: list[Row]) -> str:
         before = row
     if not lines:
         return "Nowhere.\n"
-    return table(("job", "BN", "mode", "step", "time", "energy", "busiest resource"), lines)
+    words = (
+        "`none to slices` costs nothing where no slice is without gradient. Masks cost time where "
+        "BP waits for them: what BP reads of m comes from DRAM, a bit an element of the layer "
+        "below, however few outputs it then skips.\n\n"
+    )
+    head = ("job", "BN", "mode", "step", "time", "energy", "busiest resource")
+    return words + table(head, lines)
 
 
 def figure(rows: list[Row]) -> None:

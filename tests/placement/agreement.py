@@ -18,9 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tlm.placement.cutting import candidates, cut
-from tlm.placement.estimate import MappingEstimate, estimate
-from tlm.placement.grid_choice import PlacedLayer
-from tlm.placement.layer_load import layer_load
+from tlm.placement.estimate import estimate
 from tlm.placement.profile import Profile
 from tlm.placement.target import Target
 from tlm.running.preparation import PlacedJob, place_job
@@ -103,15 +101,6 @@ def random_mappings(job: Subject, number: int, seed: int = 0) -> Iterator[list[G
         ]  # fmt: skip
 
 
-def estimated(job: Subject, grids: Sequence[Grid]) -> MappingEstimate:
-    """The estimate of a mapping."""
-    layers = [
-        PlacedLayer(grid, layer_load(profile, grid, job.target, profile.batch))
-        for profile, grid in zip(job.profiles, grids, strict=True)
-    ]
-    return estimate(job.profiles, layers, job.target)
-
-
 def simulated(job: Subject, grids: Sequence[Grid]) -> Summary:
     """What a run of a mapping leaves."""
     with tempfile.TemporaryDirectory() as folder:
@@ -128,7 +117,7 @@ def agreement(job: Subject, number: int, seed: int = 0) -> Agreement:
     """Random mappings of a job on a chip, estimated and simulated."""
     rows = []
     for grids in random_mappings(job, number, seed):
-        cost, run = estimated(job, grids), simulated(job, grids)
+        cost, run = estimate(job.profiles, grids, job.target), simulated(job, grids)
         rows.append([
             (cost.time_ps, cost.energy_pj, cost.dram_bytes),
             (run.time.makespan_ps, run.energy.total_pj, run.dram.nbytes),

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlm.placement.estimate import MappingEstimate
-from tlm.placement.grid_choice import PlacedLayer
 from tlm.placement.search import Candidate
 from tlm.placement.spread import SLACK, distance, spread
 from tlm.space.grid import Grid
@@ -21,8 +20,8 @@ def grid(parts, first_core=0):
 
 def candidate(time_ps, *parts, first_core=0):
     """A mapping of an estimated time, its layers in so many parts."""
-    layers = tuple(PlacedLayer(grid(n, first_core), None) for n in parts)
-    return Candidate("test", layers, MappingEstimate(time_ps, 1.0, 1, 0))
+    grids = tuple(grid(n, first_core) for n in parts)
+    return Candidate("test", grids, MappingEstimate(time_ps, 1.0, 1, 0))
 
 
 def times(candidates):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from tlm.placement.energy import energy_pj
 from tlm.placement.figures import MappingFigures
-from tlm.placement.grid_choice import PlacedLayer
 from tlm.placement.layer_load import LayerLoad, Links, layer_load
 from tlm.placement.mesh_traffic import busiest, hops, shared_outputs
 from tlm.placement.profile import Profile
@@ -31,11 +30,8 @@ class MappingEstimate(MappingFigures):
     hop_bytes: int
 
 
-def estimate(
-    profiles: Sequence[Profile], layers: Sequence[PlacedLayer], target: Target
-) -> MappingEstimate:
+def estimate(profiles: Sequence[Profile], grids: Sequence[Grid], target: Target) -> MappingEstimate:
     """The estimate of a mapping: a grid for every layer."""
-    grids = [placed.grid for placed in layers]
     stores = target.stores_of(grids)
     loads = []
     for profile, grid, kept in zip(profiles, grids, stores, strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from tlm.placement.cutting import candidates, cut
 from tlm.placement.layer_load import LayerLoad, layer_load
@@ -14,13 +13,6 @@ from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 
 
-class PlacedLayer(NamedTuple):
-    """A grid of a layer and what the layer asks of the chip on it."""
-
-    grid: Grid
-    load: LayerLoad
-
-
 @dataclass(frozen=True, slots=True)
 class Option:
     """One grid of a layer, its load, and the time in ps that the layer alone takes on it."""
@@ -28,11 +20,6 @@ class Option:
     grid: Grid
     load: LayerLoad
     time_ps: int
-
-    @property
-    def placed(self) -> PlacedLayer:
-        """The grid and its load."""
-        return PlacedLayer(self.grid, self.load)
 
 
 def options(profile: Profile, target: Target, group: int) -> list[Option]:

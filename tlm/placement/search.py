@@ -14,13 +14,11 @@ from dataclasses import dataclass, replace
 
 from tlm.config.chip import ChipConfig, Objective
 from tlm.placement.estimate import MappingEstimate, estimate
-from tlm.placement.grid_choice import Option, PlacedLayer, options
-from tlm.placement.layer_load import layer_load
+from tlm.placement.grid_choice import Option, options
 from tlm.placement.profile import Profile
 from tlm.placement.stages import best_stages
 from tlm.placement.target import Target
 from tlm.space.grid import Grid
-from tlm.space.region import length
 
 SEED = 0
 SHORTLIST = 6  # grids of a layer that a search may use, the best by themselves
@@ -31,13 +29,8 @@ class Candidate:
     """A whole mapping: its grids, where it came from, and what it is estimated to cost."""
 
     origin: str
-    layers: tuple[PlacedLayer, ...]
+    grids: tuple[Grid, ...]
     estimate: MappingEstimate
-
-    @property
-    def grids(self) -> list[Grid]:
-        """The grid of every layer."""
-        return [placed.grid for placed in self.layers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +69,14 @@ class Search:
             self._local(random.Random(SEED))
         ranked: dict[tuple[Grid, ...], Candidate] = {}
         for *_, candidate in sorted(self._rated, key=lambda rated: rated[:2]):
-            ranked.setdefault(tuple(candidate.grids), candidate)
+            ranked.setdefault(candidate.grids, candidate)
         return Chosen(tuple(ranked.values()), len(self._rated), mapping.objective)
 
-    def _starts(self) -> Iterator[tuple[str, list[PlacedLayer]]]:
+    def _starts(self) -> Iterator[tuple[str, list[Grid]]]:
         """Mappings to begin with; without a search only the one that ``mapping.split`` means."""
         searching = self._chip.mapping.search != "none"
         if "placed" not in self._chip.mapping.split:
-            yield "each layer's best grid", [grids[0].placed for grids in self._options]
+            yield "each layer's best grid", [choice[0].grid for choice in self._options]
         if searching or "placed" in self._chip.mapping.split:
             yield "stages on cores of their own", self._stages()
         for name in ("k", "batch", "spatial") if searching else ():
@@ -91,11 +84,11 @@ class Search:
                 next((o for o in grids if _parts(o, name) == o.grid.split.parts), None)
                 for grids in self._options
             ]
-            layers = [option.placed for option in alone if option is not None]
-            if len(layers) == len(alone):
-                yield f"{name} alone", layers
+            chosen = [option.grid for option in alone if option is not None]
+            if len(chosen) == len(alone):
+                yield f"{name} alone", chosen
 
-    def _stages(self) -> list[PlacedLayer]:
+    def _stages(self) -> list[Grid]:
         """Consecutive layers on consecutive cores, along a path that turns at every row's end."""
         alone = self._options
         if self._group != self._batch:
@@ -107,25 +100,21 @@ class Search:
             ]
             for grids in alone
         ]
-        path, layers = snake(self._chip), list[PlacedLayer]()
+        path, chosen = snake(self._chip), list[Grid]()
         follow = self._batch  # what follows each other through the stages: samples, or their steps
         if self._chip.mapping.schedule == "wavefront":
             follow *= self._profiles[0].steps
         for stage in best_stages(times, follow):
             first, last = stage.cores
-            group = self._group if length(stage.layers) > 1 else self._batch
             for index in range(*stage.layers):
                 best = next(o for o in alone[index] if o.grid.split.parts <= last - first)
                 used = tuple(path[first : first + best.grid.split.parts])
-                layers.append(self._weighed(index, replace(best.grid, cores=used), group))
-        return layers
+                chosen.append(replace(best.grid, cores=used))
+        return chosen
 
-    def _weighed(self, index: int, grid: Grid, group: int) -> PlacedLayer:
-        return PlacedLayer(grid, layer_load(self._profiles[index], grid, self._target, group))
-
-    def _rate(self, origin: str, layers: Sequence[PlacedLayer]) -> Candidate:
-        cost = estimate(self._profiles, layers, self._target)
-        candidate = Candidate(origin, tuple(layers), cost)
+    def _rate(self, origin: str, grids: Sequence[Grid]) -> Candidate:
+        cost = estimate(self._profiles, grids, self._target)
+        candidate = Candidate(origin, tuple(grids), cost)
         self._rated.append((cost.score(self._chip.mapping.objective), len(self._rated), candidate))
         return candidate
 
@@ -134,20 +123,19 @@ class Search:
 
     def _greedy(self) -> None:
         """Give each layer in turn the grid of its shortlist that helps the whole most."""
-        for index, grids in enumerate(self._options):
-            layers = self._best().layers
-            for option in grids[:SHORTLIST]:
+        for index, choice in enumerate(self._options):
+            grids = self._best().grids
+            for option in choice[:SHORTLIST]:
                 if len(self._rated) >= self._chip.mapping.search_steps:
                     return
-                if option.grid != layers[index].grid:
-                    self._rate("greedy", _with(layers, index, option.placed))
+                if option.grid != grids[index]:
+                    self._rate("greedy", _with(grids, index, option.grid))
 
     def _local(self, draw: random.Random) -> None:
         while len(self._rated) < self._chip.mapping.search_steps:
-            layers = self._best().layers
-            index = draw.randrange(len(layers))
-            grid = self._move(layers[index].grid, index, draw)
-            self._rate("local", _with(layers, index, self._weighed(index, grid, self._group)))
+            grids = self._best().grids
+            index = draw.randrange(len(grids))
+            self._rate("local", _with(grids, index, self._move(grids[index], index, draw)))
 
     def _move(self, grid: Grid, index: int, draw: random.Random) -> Grid:
         """Another grid of the layer, its cores shifted, or two cores swapped."""
@@ -162,18 +150,6 @@ class Search:
         return replace(grid, cores=tuple(swapped.get(core, core) for core in grid.cores))
 
 
-def estimated(
-    profiles: Sequence[Profile], grids: Sequence[Grid], target: Target
-) -> MappingEstimate:
-    """The estimate of grids that no search has made; layers are taken to share their cores."""
-    group = _group(target.chip, profiles[0].batch)
-    layers = [
-        PlacedLayer(grid, layer_load(profile, grid, target, group))
-        for profile, grid in zip(profiles, grids, strict=True)
-    ]
-    return estimate(profiles, layers, target)
-
-
 def _group(chip: ChipConfig, batch: int) -> int:
     """Samples that pass a core's layers together."""
     return min(chip.mapping.group, batch) if chip.mapping.schedule == "pipelined" else batch
@@ -184,8 +160,8 @@ def _parts(option: Option, dimension: str) -> int:
     return int(getattr(option.grid.split, dimension))
 
 
-def _with(layers: tuple[PlacedLayer, ...], index: int, placed: PlacedLayer) -> list[PlacedLayer]:
-    return [*layers[:index], placed, *layers[index + 1 :]]
+def _with(grids: tuple[Grid, ...], index: int, grid: Grid) -> list[Grid]:
+    return [*grids[:index], grid, *grids[index + 1 :]]
 
 
 def snake(chip: ChipConfig) -> list[int]:

@@ -36,7 +36,7 @@ def make_plan(
     recording: Recording,
     loaded: LoadedChip,
     timing: DramTiming,
-    grids: list[Grid] | None = None,
+    grids: Sequence[Grid] | None = None,
 ) -> Plan:
     """Place a recorded iteration on a chip.
 

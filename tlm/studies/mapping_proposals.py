@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from tlm.config.chip import ChipConfig
 from tlm.config.layers import load_chip
 from tlm.errors import MappingError
-from tlm.placement.estimate import MappingEstimate
+from tlm.placement.estimate import MappingEstimate, estimate
 from tlm.placement.profile import Profile
-from tlm.placement.search import Chosen, Search, estimated
+from tlm.placement.search import Chosen, Search
 from tlm.placement.spread import spread
 from tlm.placement.target import Target
 from tlm.running.preparation import PlacedJob, place_job
@@ -76,7 +76,7 @@ class Proposals:
         known = [proposal.grids for proposal in self.known]
         number = 0
         for candidate in spread(chosen.ranked, known, chosen.objective):
-            name, grids = f"estimate {number + 1}", tuple(candidate.grids)
+            name, grids = f"estimate {number + 1}", candidate.grids
             proposal = Proposal(name, self.target.chip, grids, candidate.estimate)
             if not any(proposal.same_as(other) for other in self.known):
                 number += 1
@@ -131,7 +131,7 @@ def _layerwise(placed: PlacedJob) -> Plan:
 
 def _proposal(name: str, plan: Plan, placed: PlacedJob, *, required: bool = False) -> Proposal:
     job = _on_chip(placed, plan.chip)
-    cost = estimated(job.profiles(), plan.grids, job.target())
+    cost = estimate(job.profiles(), plan.grids, job.target())
     return Proposal(name, plan.chip, tuple(plan.grids), cost, required)
 
 

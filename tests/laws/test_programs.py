@@ -8,6 +8,7 @@ from tests.program.graphs import broken_laws, builder, recording, workload
 from tests.program.jobs import built, conv, corrupt, job, linear
 from tests.program.jobs import due as due_of
 from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
+from tlm.laws.alternation import alternation
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import WeightsDue
 from tlm.laws.order import arrivals, group_departures
@@ -17,6 +18,7 @@ from tlm.space.tile import Tile
 from tlm.workload.model import Pool
 
 SMALL_U = "rows, little memory of U, blocks of steps"
+ALTERNATES = "a pool for a turn, dY alternates"
 IN_DRAM = "pipelined, gradients in DRAM"
 
 
@@ -37,6 +39,7 @@ def broken(program, due):
         *dram_contents(program, due),
         *arrivals(program, due),
         *group_departures(program),
+        *alternation(program, due),
     )
     return [check.name for check in checks if not check.holds]
 
@@ -228,9 +231,23 @@ def test_weights_fetched_a_second_time_after_another_layer():
     assert broken_laws(plan, program, *overrides)[0] == []
 
 
+def test_dY_that_takes_the_place_of_what_wg_still_reads():
+    """The wait for room comes with the second rows of the last sample: one tile too late."""
+    program, due = program_of(ALTERNATES)
+    labels = program.completions.labels
+    makers = [t for t in program.tiles[3]["bp"] if t.phase == Phase.GRAD]
+    releases = [(at, ident) for at, tile in enumerate(makers[:-1]) for ident in tile.needs
+                if labels[ident].startswith("dY used")]  # fmt: skip
+    at, ident = releases[-1]
+    corrupt(makers[at], "needs", tuple(other for other in makers[at].needs if other != ident))
+    corrupt(makers[at + 1], "needs", (*makers[at + 1].needs, ident))
+    assert broken(program, due) == ["dY of samples finds room"]
+
+
 def test_a_slice_of_bp_without_a_weight():
     """On the compacted grid, an input row between two strides may meet no output at all."""
-    visit = Visit(WeightsDue((0, 64), 0, elements=8, room=0, rounded=False, stays=False))
+    due = WeightsDue((0, 64), 0, elements=8, room=0, once=False, rounded=False, stays=False)
+    visit = Visit(due, Phase.BP)
     visit.add(Tile(Phase.BP, 1, 0, 1, 0, 1, covers=8))
     assert visit.fault() == ""
 

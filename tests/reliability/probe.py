@@ -15,6 +15,11 @@ from tlm.workload.synthetic import Network, network_job
 SMALL = ["cores=4", "mesh.columns=2", "mesh.rows=2"]
 # Every memory keeps data of its own kind, state and moments go through DRAM.
 APART = ["core.memory.sharing=separate", "mapping.state=spill", "mapping.parameters=spill"]
+# Pools in which some data stay for FP or BP of their layer alone, and two samples of dY alternate.
+TIGHT = [
+    "core.memory.weights=9 Kib", "core.memory.membrane=8 Kib", "core.memory.batch_norm=1 Kib",
+    "core.memory.spike_gradients=1 Kib", "core.memory.accumulators=1 Kib",
+]  # fmt: skip
 CHIPS: dict[str, list[str]] = {
     "default": [],
     "memories apart": APART,
@@ -58,6 +63,18 @@ CHIPS: dict[str, list[str]] = {
         "core.memory.batch_norm=1 Kib", "core.memory.spike_gradients=1 Kib",
         "core.memory.accumulators=100 Kib", "core.memory.optimizer=1 Kib",
         "mapping.schedule=wavefront", "mapping.batch_norm=folded",
+    ],
+    "a pool for a turn, inputs in DRAM": [
+        *TIGHT, "core.memory.optimizer=370 Kib", "core.memory.gradients=2 Kib",
+        "core.memory.spikes=8 Kib", "core.memory.partial_sums=4 Kib", "mapping.split=spatial",
+    ],
+    "a pool for a turn, dY alternates": [
+        *TIGHT, "core.memory.optimizer=400 Kib", "core.memory.gradients=1 Kib",
+        "core.memory.partial_sums=4 Kib", "mapping.split=spatial",
+    ],
+    "a pool for a turn, channels cut": [
+        *TIGHT, "core.memory.optimizer=410 Kib", "core.memory.gradients=40 Kib",
+        "core.memory.partial_sums=8 Kib", "mapping.split=k", "precision.partial_sum=fp32",
     ],
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from tests.program.jobs import built, conv, job, linear, loaded_chip
 from tests.reliability.probe import APART, SMALL, chain, residual
 from tlm.errors import MappingError
 from tlm.storage.budget import Budget
-from tlm.storage.candidates import candidates
+from tlm.storage.candidates import candidates, of_a_turn
 
 POOLED = ("spikes", "spike_gradients", "batch_norm", "accumulators", "optimizer", "membrane")
 WHOLE = 1 << 10
@@ -143,6 +143,50 @@ def test_weights_stay_for_the_turn_that_needs_them_block_by_block(room, times):
     assert broken_laws(plan, program, *overrides)[0] == []
 
 
+BLOCKS = (
+    *SMALL, *SIZES, "core.memory.weights=9 Kib", "core.memory.membrane=8 Kib",
+    "core.memory.partial_sums=4 Kib", "core.memory.spikes=8 Kib", "core.memory.optimizer=420 Kib",
+    "core.memory.gradients=8 Kib", "mapping.split=spatial",
+)  # fmt: skip
+
+
+def test_weights_stay_for_the_turn_alone_that_they_have_room_in():
+    """Four cores keep those of the first layer for FP, but not for U made again; one for BP."""
+    plan, program = built(chain(), chain().load(0), *BLOCKS)
+    stores = [(lp.stored.W, lp.stored.W_forward, lp.stored.W_backward) for lp in plan.layers]
+    assert stores[:2] == [("dram", "memory", "dram"), ("dram", "dram", "memory")]
+    first, second = (lp.addressed.weights["W"] for lp in plan.layers[:2])
+    assert moved(program, first, "FP") == (4, 0)
+    assert moved(program, first, "RECOMPUTE")[0] > 8
+    assert moved(program, second, "BP") == (1, 0)
+
+
+def test_no_weights_stay_where_all_are_to_be_spilled():
+    """Not even for a turn, though each block fetches them again."""
+    spilled = (*BLOCKS, "mapping.parameters=spill")
+    plan, program = built(chain(), chain().load(0), *spilled)
+    stores = [(lp.stored.W, lp.stored.W_forward, lp.stored.W_backward) for lp in plan.layers]
+    assert set(stores) == {("dram", "dram", "dram")}
+    assert moved(program, plan.layers[0].addressed.weights["W"], "FP")[0] > 4
+    assert broken_laws(plan, program, *spilled)[0] == []
+
+
+def test_a_tensor_has_its_place_from_its_first_write_to_its_last_read():
+    """Turns 0 to 2 are FP; BP and WG of the last layer, which reads both others, are turn 3."""
+    plan, _ = built(residual(), residual().load(0), "core.memory.gradients=1 Kib")
+    turns = {(c.kind, c.layer): (c.turns[0], c.turns[-1]) for c in candidates(plan)}
+    of_first = {kind: turns[kind, 0] for kind in ("Y", "state", "dS", "dI", "dY", "dW")}
+    assert of_first == {
+        "Y": (0, 5), "state": (0, 5), "dS": (3, 5), "dI": (5, 5), "dY": (5, 5), "dW": (5, 5),
+    }  # fmt: skip
+    # WG of a layer, and its update, may come while BP of the layer below does.
+    assert turns["dY", 1] == turns["dW", 1] == (4, 5)
+    assert turns["inputs", 2] == (0, 2)
+    alone = {(c.kind, c.layer): [*c.turns] for c in of_a_turn(plan) if c.kind[0] == "Y"}
+    assert alone == {("Y_forward", 0): [0], ("Y_backward", 0): [5], ("Y_forward", 1): [1],
+                     ("Y_backward", 1): [4]}  # fmt: skip
+
+
 def test_dY_of_large_samples_alternates_in_the_pool():
     """A sample of the first layer has 20 x 8 x 8 x 3 dY of 16 bit: 60 Kib, on one core."""
     tight = ("cores=1", "core.memory.gradients=32 Kib")
@@ -153,6 +197,19 @@ def test_dY_of_large_samples_alternates_in_the_pool():
     assert broken_laws(plan, program, *tight)[0] == []
     plan, _ = built(*networked(), *tight, *APART)
     assert in_dram(plan, "dY")
+
+
+def test_all_cores_have_room_for_the_dY_that_alternates():
+    """Of 20 channels a core has 16, another 4: in as much room, more of its samples alternate."""
+    cut = ("cores=2", "core.memory.gradients=16 Kib", "mapping.split=k")
+    plan, program = built(*networked(), *cut)
+    first, memory = plan.layers[0], 16 * 1024
+    channels = [part.neurons.channels for part in first.cut.slices]
+    assert channels == [(0, 16), (16, 20)]
+    dY = next(c for c in candidates(plan) if c.kind == "dY" and c.layer == 0)
+    assert set(dY.bits.values()) == {first.stored.dY_room - memory}
+    assert first.stored.dY_room == 2 * first.dY[:, 0, :16].size * 16
+    assert broken_laws(plan, program, *cut)[0] == []
 
 
 def test_partial_sums_of_dS_share_a_place():

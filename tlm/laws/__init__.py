@@ -18,6 +18,7 @@ file                      laws
 ``message_sizes.py``      Every message has the bytes that its data take.
 ``input_windows.py``      Rows of inputs that FP keeps fit their half of the spike memory.
 ``occupancy.py``          What a plan keeps in the memories of a core fits there, at every turn.
+``alternation.py``         No more samples of dY are in a core at a time than have room there.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
 ``array_work.py``         Slots, cycles and words of sampled tiles follow from the masks.
@@ -32,6 +33,7 @@ file                      laws
 from __future__ import annotations
 
 from tlm.hardware.chip import Chip
+from tlm.laws.alternation import alternation
 from tlm.laws.array_work import array_work
 from tlm.laws.bounds import (
     channel_busy_ps,
@@ -89,6 +91,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *dram_contents(program, due),
         *input_windows(program, due),
         *occupancy(program, due),
+        *alternation(program, due),
         *arrivals(program, due),
         *group_departures(program),
         *results(chip, due),

@@ -77,6 +77,7 @@ def _amounts(due: Due, starts: Ints, reads: Runs, writes: Runs) -> Iterator[str]
     for tensor, read, written in zip(due.tensors, *totals, strict=True):
         short = read < tensor.read or written < tensor.written
         excess = tensor.exact_writes and written > tensor.written
+        excess |= tensor.exact_reads and read > tensor.read
         if short or excess or (tensor.balanced and read != written):
             least = f"due {tensor.written} B and {tensor.read} B"
             yield f"{tensor.name}: written {written:.0f} B, read {read:.0f} B, {least}"

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tlm.laws.alternation import HALVES, dY_room
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
@@ -26,7 +27,6 @@ from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Tile
 
 FLAGS = 2  # S and m of a neuron, beside its U
-HALVES = 2  # of a memory that is filled and read in turn
 MOMENTS = 2  # of a weight
 POOL = "pool"
 # Memories whose banks may be shared, how many a core has of each, and how many halves of them the
@@ -98,7 +98,7 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("spike_gradients", _arriving(job, facts, part, asked[slice(*samples)]),
                  range(last - max(facts.consumers, default=index), last - index + 1)),
                 *_currents(job, facts, part, last),
-                ("gradients", _dY(job, facts, part),
+                ("gradients", _dY(job, facts),
                  range(last - index, min(last, last - index + 1) + 1)),
                 ("accumulators", _dW(job, facts, part),
                  range(last - index, min(last, last - index + 1) + 1)),
@@ -187,19 +187,9 @@ def _products(job: Facts, facts: LayerFacts, part: Slice) -> int:
     return length(part.neurons.channels) * rows * facts.layer.product_shape[2] * pairs
 
 
-def _dY(job: Facts, facts: LayerFacts, part: Slice) -> int:
-    """What dY of a sample and of the next one take beyond the memory of gradients.
-
-    A core has dY of its own rows, and of those whose windows reach its rows of the input.
-    """
-    layer, memory = facts.layer, job.chip.core.memory.gradients
-    rows, inputs = set(facts.product_rows(part)), set(range(*part.input_rows))
-    if facts.producers and inputs:
-        height = layer.product_shape[1]
-        rows |= {y for y in range(height) if not inputs.isdisjoint(kernel_rows(layer, [y]))}
-    sample = length(part.neurons.channels) * len(rows) * layer.product_shape[2]
-    sample *= job.workload.steps * job.chip.precision.gradient
-    return HALVES * sample - memory if facts.dY_sent and sample > memory else 0
+def _dY(job: Facts, facts: LayerFacts) -> int:
+    """What dY of a sample and of the next one take beyond the memory of gradients."""
+    return facts.dY_sent * (dY_room(job, facts) - job.chip.core.memory.gradients)
 
 
 def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:

@@ -36,10 +36,14 @@ class Walks:
 
 
 class Visit:
-    """What an engine fetches of a layer's weights until another layer's take their place."""
+    """What an engine fetches of a layer's weights until another layer's take their place.
 
-    def __init__(self, due: WeightsDue) -> None:
-        self.due = due
+    Weights that stay for FP have left when ``phase`` makes U again.
+    """
+
+    def __init__(self, due: WeightsDue, phase: Phase) -> None:
+        self.due, self.phase = due, phase
+        self.once = due.once and phase != Phase.RECOMPUTE
         self.runs: list[Extent] = []
         # Results of a pair for which all weights are used, or half as many again as have room.
         shares = {due.nbytes, min(due.nbytes, due.room * 3 // 2)}
@@ -66,8 +70,11 @@ class Visit:
         distinct = _distinct_bytes(self.runs)
         if abs(distinct - used) > spare * self.due.rounded:
             return f"{distinct} B fetched of {used} B used"
+        if self.once and fetched > used + spare:
+            return f"{fetched} B fetched of {used} B that stay"
         least = max(walks.count * (share - self.due.room) for share, walks in self.walks.items())
-        return f"{fetched} B fetched, at least {least} B used" if fetched + spare < least else ""
+        short = fetched + spare < least and not self.once
+        return f"{fetched} B fetched, at least {least} B used" if short else ""
 
 
 def _distinct_bytes(runs: list[Extent]) -> int:
@@ -97,11 +104,11 @@ def _visits(due: Due, core: int, tiles: list[Tile]) -> Iterator[tuple[int, Visit
     for tile in tiles:
         if tile.phase not in USERS or not any(tile.pairs()):
             continue
-        if visit is None or tile.layer != layer:
+        if visit is None or tile.layer != layer or (visit.due.once and tile.phase != visit.phase):
             if visit is not None:
                 yield layer, visit
             layer = tile.layer
-            visit = Visit(due.weights[core, ENGINE_OF_PHASE[tile.phase], layer])
+            visit = Visit(due.weights[core, ENGINE_OF_PHASE[tile.phase], layer], tile.phase)
         visit.add(tile)
     if visit is not None:
         yield layer, visit

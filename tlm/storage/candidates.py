@@ -145,7 +145,8 @@ def _products(plan: Plan, layer_plan: LayerPlan, width: int) -> dict[int, int]:
 def _dY(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
     """dY of two samples, if one does not fit the gradient memory: WG may be a layer behind.
 
-    Else it is written once, and read by BP and by WG.
+    Cores with smaller slices have as much room: more of their samples alternate. Else it is written
+    once, and read by BP and by WG.
     """
     memory, back = plan.chip.core.memory, _back(plan, layer_plan)
     held = {
@@ -154,7 +155,7 @@ def _dY(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
     }
     if memory.sharing == "separate" or max(held.values()) <= memory.gradients:
         return
-    bits = {core: max(0, 2 * sample - memory.gradients) for core, sample in held.items()}
+    bits = dict.fromkeys(held, 2 * max(held.values()) - memory.gradients)
     products = prod(layer_plan.layer.product_shape) * _pairs(plan)
     saved = (2 + bool(layer_plan.producers)) * products * plan.chip.precision.gradient
     turns = range(back, min(back + 2, 2 * len(plan.layers)))

@@ -19,8 +19,8 @@ class TensorDue:
     """A tensor in DRAM, and what a mini-batch must at least move of it.
 
     ``initial`` tensors are there from the start. At least ``written`` bytes are written and at
-    least ``read`` bytes are read. ``exact_writes``: no more than that is written. ``balanced``:
-    each byte that is written is read once.
+    least ``read`` bytes are read. ``exact_writes``, ``exact_reads``: no more than that.
+    ``balanced``: each byte that is written is read once.
     """
 
     name: str
@@ -29,6 +29,7 @@ class TensorDue:
     written: int = 0
     read: int = 0
     exact_writes: bool = False
+    exact_reads: bool = False
     balanced: bool = False
 
 
@@ -38,13 +39,15 @@ class WeightsDue:
 
     ``nbytes`` of the tensor ``at`` have to come from DRAM, none if it ``stays`` in the core. Every
     (sample, step) needs all of them, and is done when ``elements`` results are. ``room`` bytes may
-    stay in the core. ``rounded``: a weight is no whole number of bytes.
+    stay in the core; ``once``: all of them, while FP or BP lasts. ``rounded``: a weight is no whole
+    number of bytes.
     """
 
     at: Extent
     nbytes: int
     elements: int
     room: int
+    once: bool
     rounded: bool
     stays: bool
 

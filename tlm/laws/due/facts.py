@@ -205,6 +205,7 @@ def _layer_facts(
 ) -> LayerFacts:
     layer, chip = layer_plan.layer, plan.chip
     policy = None if layer.norm is None else chip.mapping.batch_norm
+    keeps = chip.mapping.parameters == "auto"
     return LayerFacts(
         layer=layer,
         slices=layer_plan.cut.slices,
@@ -217,10 +218,10 @@ def _layer_facts(
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
         dS_sent=layer_plan.stored.dS == "memory",
         dY_sent=layer_plan.stored.dY == "memory",
-        W_stays=layer_plan.stored.W == "memory",
-        moments_stay=layer_plan.stored.moments == "memory",
+        W_stays=keeps and layer_plan.stored.W == "memory",
+        moments_stay=keeps and layer_plan.stored.moments == "memory",
         Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),
-        W_stays_in=_engines(layer_plan.stored.W_forward, layer_plan.stored.W_backward),
+        W_stays_in=_engines(layer_plan.stored.W_forward, layer_plan.stored.W_backward) * keeps,
         input_bits=input_bits(plan.workload, recording, layer, chip.precision.input),
         tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],
         weights=[_place(key, tensor) for key, tensor in layer_plan.addressed.weights.items()],

@@ -27,12 +27,15 @@ def _neuron_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     share = np.count_nonzero(facts.live) / facts.live.size if skipping else 1
     nbytes, carry = tensor.at[1], tensor.key == "carry"
     written, read = (round(nbytes * share * times) for times in _times(facts, tensor.key))
+    # Windows of a pool of currents may share some of Y.
+    once = tensor.key == "dI" or (tensor.key == "Y" and facts.layer.current_pool is None)
     return TensorDue(
         tensor.name,
         tensor.at,
         written=written,
         read=read,
         exact_writes=not carry,
+        exact_reads=once,
         balanced=carry,
     )
 

@@ -38,13 +38,13 @@ def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
 
 
 def _due(job: Facts, facts: LayerFacts, engine: str, count: int, elements: int) -> WeightsDue:
-    """``count`` weights; some of them may stay in the weight memory, in that of U, or in the pool.
+    """``count`` weights; some of them may stay in the weight memory or in that of U.
 
-    Where all stay while the engine works on the layer, each is fetched once.
+    Where all stay while FP or BP of the layer lasts, each is fetched once; U made again does not
+    find them.
     """
     memory, bits = job.chip.core.memory, job.chip.precision.weight
-    nbytes, room = count * bits // 8, (memory.weights + memory.membrane) // 8
-    room = max(room, nbytes * (engine in facts.W_stays_in))
+    nbytes, room = count * bits // 8, max(memory.weights, memory.membrane) // 8
+    once, rounded = engine in facts.W_stays_in, bits % 8 > 0
     place = next(tensor for tensor in facts.weights if tensor.key == "W")
-    stays = facts.W_stays
-    return WeightsDue(place.at, nbytes, elements, room, rounded=bits % 8 > 0, stays=stays)
+    return WeightsDue(place.at, nbytes, elements, room, once, rounded, stays=facts.W_stays)

@@ -19,7 +19,7 @@ from tlm.space.tile import Tile
 
 HALVES = 2  # of a memory that is filled and read in turn
 RELEASE = "dY used"
-Sample = tuple[int, int]  # layer, sample
+LayerSample = tuple[int, int]  # layer, sample
 
 
 def dY_of_sample(job: Facts, facts: LayerFacts, part: Slice) -> int:
@@ -69,7 +69,7 @@ def _makes(job: Facts, tile: Tile) -> bool:
     return tile.phase == phase and tile.sample != BATCH
 
 
-def _released(labels: Sequence[str], tiles: Sequence[Tile]) -> dict[int, Sample]:
+def _released(labels: Sequence[str], tiles: Sequence[Tile]) -> dict[int, LayerSample]:
     """The last sample that WG has let go of, by the completion that says so."""
     return {
         ident: (tile.layer, tile.sample + tile.samples - 1)
@@ -81,12 +81,12 @@ def _released(labels: Sequence[str], tiles: Sequence[Tile]) -> dict[int, Sample]
 
 def _present(
     makers: Sequence[Tile],
-    released: dict[int, Sample],
+    released: dict[int, LayerSample],
     sizes: dict[int, int],
     rooms: dict[int, int],
 ) -> Iterator[tuple[int, int, int]]:
     """(Layer, bits of dY that are there with it, room for them) for each tile that makes dY."""
-    present: dict[Sample, int] = {}
+    present: dict[LayerSample, int] = {}
     for tile in makers:
         for last in (released[ident] for ident in tile.needs if ident in released):
             while last in present:

@@ -13,7 +13,7 @@ from tests.program.jobs import built, conv, job, linear, loaded_chip
 from tests.reliability.probe import APART, SMALL, chain, residual
 from tlm.errors import MappingError
 from tlm.storage.budget import Budget
-from tlm.storage.candidates import candidates, of_a_turn
+from tlm.storage.candidates import candidates
 
 POOLED = ("spikes", "spike_gradients", "batch_norm", "accumulators", "optimizer", "membrane")
 WHOLE = 1 << 10
@@ -182,7 +182,7 @@ def test_a_tensor_has_its_place_from_its_first_write_to_its_last_read():
     # WG of a layer, and its update, may come while BP of the layer below does.
     assert turns["dY", 1] == turns["dW", 1] == (4, 5)
     assert turns["inputs", 2] == (0, 2)
-    alone = {(c.kind, c.layer): [*c.turns] for c in of_a_turn(plan) if c.kind[0] == "Y"}
+    alone = {(c.kind, c.layer): [*c.turns] for c in candidates(plan) if c.kind[:2] == "Y_"}
     assert alone == {("Y_forward", 0): [0], ("Y_backward", 0): [5], ("Y_forward", 1): [1],
                      ("Y_backward", 1): [4]}  # fmt: skip
 

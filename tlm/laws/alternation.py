@@ -12,7 +12,7 @@ from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows
-from tlm.space.phase import BATCH, Phase
+from tlm.space.phase import BATCH
 from tlm.space.program import Program
 from tlm.space.region import Slice
 from tlm.space.tile import Tile
@@ -64,9 +64,8 @@ def alternation(program: Program, due: Due) -> Iterator[Check]:
 
 
 def _makes(job: Facts, tile: Tile) -> bool:
-    """Whether a tile makes dY: behind batch statistics in a second pass."""
-    phase = Phase.NORM_GRAD if job.layers[tile.layer].exact else Phase.GRAD
-    return tile.phase == phase and tile.sample != BATCH
+    """Whether a tile makes dY."""
+    return tile.phase == job.layers[tile.layer].dY_phase and tile.sample != BATCH
 
 
 def _released(labels: Sequence[str], tiles: Sequence[Tile]) -> dict[int, LayerSample]:

@@ -95,11 +95,10 @@ def _gradient_tiles(
     program: Program, facts: LayerFacts, part: Slice
 ) -> Iterator[tuple[Tile, Span]]:
     """The first and the last tile of a slice that makes dY, with its rows: the upper, the lower."""
-    phase = Phase.NORM_GRAD if facts.exact else Phase.GRAD
     tiles = [
         tile
         for tile in program.tiles[part.core]["bp"]
-        if (tile.phase, tile.layer) == (phase, facts.index) and tile.sample != BATCH
+        if (tile.phase, tile.layer) == (facts.dY_phase, facts.index) and tile.sample != BATCH
     ]
     first, end = part.neurons.rows
     row = length(part.neurons.channels) * facts.layer.product_shape[2]

@@ -15,12 +15,11 @@ from tlm.placement.layer_load import LayerLoad, Links, layer_load
 from tlm.placement.mesh_traffic import busiest, hops, shared_outputs
 from tlm.placement.profile import Profile
 from tlm.placement.schedule import schedule_of
-from tlm.placement.slice_bits import dY_bits
+from tlm.placement.slice_bits import largest_dY_bits
 from tlm.placement.target import Target
 from tlm.placement.timeline import TimedLayer, Timeline
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerStores
-from tlm.workload.model import NETWORK_INPUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def estimate(profiles: Sequence[Profile], grids: Sequence[Grid], target: Target)
     stores = target.stores_of(grids)
     loads = []
     for profile, grid, kept in zip(profiles, grids, stores, strict=True):
-        returned = any(stores[at].dS == "dram" for at in _sources(profile))
+        returned = any(stores[at].dS == "dram" for at in profile.layer.producers)
         links = Links(_partials(profile, profiles, grids), kept.dS == "dram", returned)
         group = _group(grid, grids, target, profile.batch)
         loads.append(layer_load(profile, grid, target, group, kept, links))
@@ -55,11 +54,6 @@ def estimate(profiles: Sequence[Profile], grids: Sequence[Grid], target: Target)
         dram_bytes=nbytes,
         hop_bytes=round(hop_bytes),
     )
-
-
-def _sources(profile: Profile) -> list[int]:
-    """The layers that a layer reads."""
-    return [at for at in dict.fromkeys(profile.layer.sources) if at != NETWORK_INPUT]
 
 
 def _group(grid: Grid, grids: Sequence[Grid], target: Target, batch: int) -> int:
@@ -91,7 +85,7 @@ def _timed(
     reader, grid, chip = profiles[at], grids[at], target.chip
     flit_ps = target.framing * chip.noc.period_ps / chip.noc.link
     spikes = gradients = hop_bytes = 0.0
-    for source in _sources(reader):
+    for source in reader.layer.producers:
         shared = shared_outputs((profiles[source], grids[source]), (reader, grid))
         most = busiest(shared, grids[source].cores, grid.cores, chip.mesh) * flit_ps
         back = busiest(shared.T, grid.cores, grids[source].cores, chip.mesh) * flit_ps
@@ -101,7 +95,7 @@ def _timed(
         gradients += back * returned
         far = (shared * hops(grids[source].cores, grid.cores, chip.mesh)).sum()
         hop_bytes += far * (sent + returned) / 8
-    held = max(dY_bits(reader.layer, reader.steps, part, chip) for part in grid.slices())
+    held = largest_dY_bits(reader.layer, reader.steps, grid.slices(), chip)
     delay_ps = target.message_ps if stores[at].inputs == "memory" else target.dram_latency_ps
     layer = TimedLayer(
         profile=reader,

@@ -59,7 +59,7 @@ def layer_bits(
     )
     again = np.zeros(len(parts))
     if stores.state == "recompute" and not profile.waits_for_batch:
-        again = _walked(profile, parts, target, stores, group)
+        again = _walked(profile, parts, stores, target)
     sizes = np.array([part.neurons.size for part in parts], np.float64)
     each = _neuron_bits(profile, stores, target)
     share = sizes / sizes.sum()
@@ -88,9 +88,7 @@ class _NeuronBits:
     wg: float = 0.0
 
 
-def _walked(
-    profile: Profile, parts: list[Slice], target: Target, stores: LayerStores, group: int
-) -> Floats:
+def _walked(profile: Profile, parts: list[Slice], stores: LayerStores, target: Target) -> Floats:
     """Bits of inputs and weights that a second walk of FP reads."""
     return np.array(
         [

@@ -16,7 +16,13 @@ from tlm.config.chip import ChipConfig
 from tlm.placement.layer_bits import LayerBits, layer_bits
 from tlm.placement.mesh_traffic import busiest, shared_weights
 from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import FLAGS, dY_bits, dY_through_dram, input_bits, weight_count
+from tlm.placement.slice_bits import (
+    FLAGS,
+    dY_through_dram,
+    input_bits,
+    largest_dY_bits,
+    weight_count,
+)
 from tlm.placement.slice_cycles import SliceCycles, slice_cycles
 from tlm.placement.target import Target
 from tlm.space.array_types import Floats
@@ -173,7 +179,7 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
 
     through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
     dW, room = stays("accumulators", weights * precision.partial_sum), memory.gradients
-    two = 2 * max(dY_bits(layer, profile.steps, part, chip) for part in parts)
+    two = 2 * largest_dY_bits(layer, profile.steps, parts, chip)
     pooled = memory.sharing == "pool" and dW == "memory" and two > 2 * room
     if pooled and two - room <= memory.kept("gradients"):  # samples alternate in the pool
         through, room = False, two

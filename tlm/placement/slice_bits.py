@@ -35,6 +35,11 @@ def dY_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> int:
     return values * steps * chip.precision.gradient
 
 
+def largest_dY_bits(layer: Layer, steps: int, parts: list[Slice], chip: ChipConfig) -> int:
+    """Bits of the dY of one sample and all steps in the slice that holds the most of it."""
+    return max(dY_bits(layer, steps, part, chip) for part in parts)
+
+
 def dY_through_dram(
     layer: Layer, steps: int, parts: list[Slice], chip: ChipConfig, operand_bits: int
 ) -> bool:
@@ -44,7 +49,7 @@ def dY_through_dram(
     the core; from DRAM, dY is read twice and the inputs once a part of dW that fits, but dW leaves
     once.
     """
-    held = max(dY_bits(layer, steps, part, chip) for part in parts)
+    held = largest_dY_bits(layer, steps, parts, chip)
     if held > chip.core.memory.gradients:
         return True
     kept = through = 0

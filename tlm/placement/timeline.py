@@ -23,7 +23,6 @@ from tlm.placement.target import Target
 from tlm.space.array_types import Floats
 from tlm.space.grid import Grid
 from tlm.space.region import Span, length, overlap
-from tlm.workload.model import NETWORK_INPUT
 
 LOSS_PASSES = 3  # of the lanes over the classes (assumed, as in the program)
 
@@ -119,7 +118,7 @@ class Timeline:
             return
         depths: list[int] = []
         for layer in self._layers:
-            sources = [at for at in layer.profile.layer.sources if at != NETWORK_INPUT]
+            sources = layer.profile.layer.producers
             depths.append(1 + max((depths[at] for at in sources), default=-1))
         steps = self._layers[0].profile.steps
         for wave in range(max(depths) + steps):
@@ -148,10 +147,8 @@ class Timeline:
     def _inputs(self, layer: TimedLayer, step: int) -> Floats:
         """When the inputs of every sample are there."""
         times = self._zeros()
-        for source in layer.profile.layer.sources:
-            if source != NETWORK_INPUT:
-                sent = self._outputs[source, step] + layer.input_delay_ps
-                times = np.maximum(times, sent)
+        for source in layer.profile.layer.producers:
+            times = np.maximum(times, self._outputs[source, step] + layer.input_delay_ps)
         return times
 
     def _zeros(self) -> Floats:
@@ -208,9 +205,8 @@ class Timeline:
         late = max(late, begin + layer.gradients_ps * share - ends.max(), 0.0)
         self._bp[cores] += late
         self._wg[cores] += late
-        for source in layer.profile.layer.sources:
-            if source != NETWORK_INPUT:
-                part.put(self._returns.setdefault(source, self._zeros()), ends + late)
+        for source in layer.profile.layer.producers:
+            part.put(self._returns.setdefault(source, self._zeros()), ends + late)
 
     def _blocks(self, layer: TimedLayer, part: _Part, ready: Floats, unit: Floats) -> Floats:
         """GRAD and BP of a block of dY after the other; two are in the memory. Ends of BP."""

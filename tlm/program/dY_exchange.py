@@ -58,9 +58,7 @@ def leave_dY(
             )
         )
         return
-    begun = [samples[0] for samples in gradient_blocks(builder, layer_plan, part)]
-    first = (region.channels[0], region.rows[0]) == (part.neurons.channels[0], part.neurons.rows[0])
-    if first and region.samples[0] in begun:
+    if region.rows[0] == part.neurons.rows[0]:  # the first of a block of samples
         tile.add_needs(_free_memory(builder, layer_plan, part))
     for_wg = per_sample(builder, "dY for WG", layer_plan, part, region.samples)
     builder.send(Command.GRADIENT, part.core, part.core, 0, for_wg, tile)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from tlm.placement.slice_bits import FLAGS, dY_bits, input_bits
+from tlm.placement.slice_bits import FLAGS, input_bits, largest_dY_bits
 from tlm.space.region import length
 from tlm.storage.budget import CARRY
 from tlm.storage.plan import LayerPlan, Plan
@@ -43,7 +43,11 @@ class Resident:
 
 
 def candidates(plan: Plan) -> Iterator[Resident]:
-    """All that could stay as long as it lives."""
+    """All that could stay as long as it lives, or in FP of its layer alone, or in BP.
+
+    Where layers share the memories all the time there are no such turns.
+    """
+    takes_turns = not plan.at_once
     for layer_plan in plan.layers:
         if layer_plan.producers:
             yield _inputs(plan, layer_plan)
@@ -51,6 +55,8 @@ def candidates(plan: Plan) -> Iterator[Resident]:
             yield _arriving(plan, layer_plan)
         if layer_plan.exact:
             yield _currents(plan, layer_plan)
+            if takes_turns:
+                yield from _currents_of_a_turn(plan, layer_plan)
             yield _current_gradients(plan, layer_plan)
         yield from _dY(plan, layer_plan)
         yield _dW(plan, layer_plan)
@@ -59,18 +65,11 @@ def candidates(plan: Plan) -> Iterator[Resident]:
             if plan.schedule.by_step:
                 yield _carry(plan, layer_plan)
         if plan.chip.mapping.parameters == "auto":
-            yield _weights(plan, layer_plan)
+            of_a_turn = list(_weights_of_a_turn(plan, layer_plan))
+            yield _weights(plan, layer_plan, of_a_turn)
+            yield from of_a_turn if takes_turns else ()
             if plan.workload.optimizer == "adam":
                 yield _moments(plan, layer_plan)
-
-
-def of_a_turn(plan: Plan) -> Iterator[Resident]:
-    """All that could stay in FP of its layer alone, or in BP."""
-    for layer_plan in plan.layers:
-        if layer_plan.exact:
-            yield from _currents_of_a_turn(plan, layer_plan)
-        if plan.chip.mapping.parameters == "auto":
-            yield from _weights_of_a_turn(plan, layer_plan)
 
 
 def _back(plan: Plan, layer_plan: LayerPlan) -> int:
@@ -149,13 +148,11 @@ def _dY(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
     once, and read by BP and by WG.
     """
     memory, back = plan.chip.core.memory, _back(plan, layer_plan)
-    held = {
-        part.core: dY_bits(layer_plan.layer, plan.steps, part, plan.chip)
-        for part in layer_plan.cut.slices
-    }
-    if memory.sharing == "separate" or max(held.values()) <= memory.gradients:
+    slices = layer_plan.cut.slices
+    held = largest_dY_bits(layer_plan.layer, plan.steps, slices, plan.chip)
+    if memory.sharing == "separate" or held <= memory.gradients:
         return
-    bits = dict.fromkeys(held, 2 * max(held.values()) - memory.gradients)
+    bits = {part.core: 2 * held - memory.gradients for part in slices}
     products = prod(layer_plan.layer.product_shape) * _pairs(plan)
     saved = (2 + bool(layer_plan.producers)) * products * plan.chip.precision.gradient
     turns = range(back, min(back + 2, 2 * len(plan.layers)))
@@ -194,7 +191,7 @@ def _by_core(layer_plan: LayerPlan, width: int) -> dict[int, int]:
     return {part.core: layer_plan.weight_count(part) * width for part in layer_plan.cut.slices}
 
 
-def _weights(plan: Plan, layer_plan: LayerPlan) -> Resident:
+def _weights(plan: Plan, layer_plan: LayerPlan, of_a_turn: list[Resident]) -> Resident:
     """The weights of a slice stay for good; from DRAM they come to FP, BP and update, and go back.
 
     What a replica has updated is sent to the others.
@@ -203,10 +200,9 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> Resident:
     bits = _by_core(layer_plan, width)
     reads = 1 + bool(layer_plan.producers)
     saved = reads * sum(bits.values()) + 2 * prod(layer_plan.layer.weight_shape) * width
-    again = list(_weights_of_a_turn(plan, layer_plan))
-    saved += sum(resident.saved for resident in again)
+    saved += sum(resident.saved for resident in of_a_turn)
     turns, index = range(2 * len(plan.layers)), layer_plan.layer.index
-    includes = {resident.kind: resident.turns[0] for resident in again}
+    includes = {resident.kind: resident.turns[0] for resident in of_a_turn}
     return Resident("W", index, "optimizer", bits, turns, saved, includes)
 
 

@@ -9,7 +9,7 @@ from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
-from tlm.placement.schedule import Schedule
+from tlm.placement.schedule import Schedule, layers_overlap
 from tlm.placement.search import Chosen
 from tlm.placement.slice_bits import weight_count
 from tlm.space.array_types import Bools
@@ -185,6 +185,11 @@ class Plan:
     def grids(self) -> list[Grid]:
         """The grid of every layer."""
         return [layer_plan.cut.grid for layer_plan in self.layers]
+
+    @property
+    def at_once(self) -> bool:
+        """Whether layers share the memories of the cores all the time."""
+        return self.schedule.alternates or layers_overlap(self.grids)
 
     @property
     def steps(self) -> int:

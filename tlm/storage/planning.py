@@ -27,7 +27,7 @@ from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import choose_stores
-from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
+from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.pools import pools_behind_layers
 
 
@@ -168,7 +168,6 @@ def _check_states(workload: Workload, chip: ChipConfig) -> None:
 def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid) -> LayerPlan:
     workload, chip, arrays = plan.workload, plan.chip, plan.arrays
     slices = grid.slices()
-    distinct = [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
     return LayerPlan(
         layer=layer,
         cut=LayerCut(grid, slices, _owners(layer, workload.batch, slices)),
@@ -178,7 +177,7 @@ def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid)
         operand_bits=masks.operand_bits(layer, chip.precision.input),
         norm=None if layer.norm is None else chip.mapping.batch_norm,
         repeats=workload.steps if multiplied_once(workload, layer, chip) else 1,
-        producers=[plan.layers[source] for source in distinct],
+        producers=[plan.layers[source] for source in layer.producers],
     )
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 from tlm.config.chip import Mapping, State
 from tlm.config.tables.energy import EnergyTable
 from tlm.errors import MappingError
-from tlm.placement.schedule import layers_overlap
-from tlm.placement.slice_bits import dY_bits, dY_through_dram, input_bits
+from tlm.placement.slice_bits import dY_through_dram, input_bits, largest_dY_bits
 from tlm.space.layer_cut import LayerStores, StatePolicy, Store
 from tlm.space.region import length
 from tlm.storage.budget import Budget
-from tlm.storage.candidates import Resident, candidates, of_a_turn, state
+from tlm.storage.candidates import Resident, candidates, state
 from tlm.storage.plan import LayerPlan, Plan
 
 Kept = list[set[str]]  # by layer, the kinds of data that stay
@@ -28,16 +27,12 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
     Raises:
         MappingError: state that is asked to stay in the cores does not fit.
     """
-    at_once = plan.schedule.alternates or layers_overlap(
-        [layer_plan.cut.grid for layer_plan in plan.layers]
-    )
-    budget, kept = Budget(plan.chip, at_once), [set[str]() for _ in plan.layers]
+    budget, kept = Budget(plan.chip, plan.at_once), [set[str]() for _ in plan.layers]
     policies = [_policy(layer_plan.layer.name, plan.chip.mapping) for layer_plan in plan.layers]
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
         if policy == "keep":
             _keep_state(plan, layer_plan, budget)
     free = [c for c in candidates(plan) if c.kind != "state" or policies[c.layer] == "auto"]
-    free += [] if at_once else of_a_turn(plan)
     for candidate in sorted(free, key=lambda c: (-c.worth, c.layer, c.kind)):
         if candidate.kind != "state" or not _follows(plan.layers[candidate.layer], kept):
             _keep(candidate, kept[candidate.layer], budget)
@@ -132,7 +127,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
 def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     """Bits of a core that dY alternates in: the gradient memory, or what two samples need."""
     parts = layer_plan.cut.slices
-    two = 2 * max(dY_bits(layer_plan.layer, plan.steps, part, plan.chip) for part in parts)
+    two = 2 * largest_dY_bits(layer_plan.layer, plan.steps, parts, plan.chip)
     memory = plan.chip.core.memory.gradients
     return two if {"dY", "dW"} <= kept else memory
 
@@ -141,7 +136,7 @@ def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) ->
     """Whether dY goes through DRAM: no sample of it fits, or dW would cost more bytes."""
     layer, slices = layer_plan.layer, layer_plan.cut.slices
     if dW_stays:
-        return max(dY_bits(layer, plan.steps, part, plan.chip) for part in slices) > room
+        return largest_dY_bits(layer, plan.steps, slices, plan.chip) > room
     return dY_through_dram(layer, plan.steps, slices, plan.chip, layer_plan.operand_bits)
 
 

@@ -121,6 +121,11 @@ class Layer:
     groups: int = 1
 
     @property
+    def producers(self) -> list[int]:
+        """The distinct layers that it reads; none where it reads the network's input alone."""
+        return [source for source in dict.fromkeys(self.sources) if source != NETWORK_INPUT]
+
+    @property
     def product_shape(self) -> Shape3:
         """Shape (K, E, F) of the convolution's output, before ``current_pool``."""
         height, width = (

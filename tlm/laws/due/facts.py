@@ -17,6 +17,7 @@ from tlm.laws.due.masks import input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.space.array_types import Bools
 from tlm.space.layer_cut import Store
+from tlm.space.phase import Phase
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
@@ -71,6 +72,11 @@ class LayerFacts:
     def index(self) -> int:
         """The layer's number in the job."""
         return self.layer.index
+
+    @property
+    def dY_phase(self) -> Phase:
+        """The phase that makes dY: behind batch statistics a second pass."""
+        return Phase.NORM_GRAD if self.exact else Phase.GRAD
 
     @property
     def recomputed(self) -> bool:

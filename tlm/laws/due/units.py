@@ -71,7 +71,7 @@ def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     products *= facts.channel_sums - len(NORM_SUMS) * facts.scaled
     yield Phase.FP, "fp.bias_add", products
     yield Phase.RECOMPUTE, "fp.bias_add", products * facts.recomputed
-    yield Phase.NORM_GRAD if facts.exact else Phase.GRAD, "bp.bias_add", products
+    yield facts.dY_phase, "bp.bias_add", products
 
 
 def _pools(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -195,8 +195,7 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
             yield phase, "fp.membrane_read", outputs * precision.membrane
             yield phase, "fp.membrane_write", outputs * precision.membrane
         yield Phase.GRAD, "bp.membrane_read", outputs * precision.membrane
-    maker = Phase.NORM_GRAD if facts.exact else Phase.GRAD
-    yield maker, "bp.gradient_write", products * precision.gradient
+    yield facts.dY_phase, "bp.gradient_write", products * precision.gradient
     if facts.exact:
         yield Phase.FP, "fp.norm_write", products * precision.membrane
         yield Phase.NORM, "fp.norm_read", products * precision.membrane

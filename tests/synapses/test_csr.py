@@ -1,14 +1,12 @@
 """PB-CSR: two tables that say the same, and the leakage published for it."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 
 from tests.synapses.matrices import matrices
 from tlm.synapses.csr import CompressedRows
 from tlm.synapses.matrix import SynapseMatrix
 from tlm.synapses.packing import unpacked
-from tlm.synapses.tables import total_bits
 
 
 @given(matrix=matrices())

@@ -20,7 +20,8 @@ MOST_BYTES = 1 << 28
 _START = re.compile(rb"\x93NUMPY[\x01-\x03]\x00", re.DOTALL)
 _HEADER = re.compile(
     r"\{'descr': '(?P<kind>[^']*)', 'fortran_order': (?P<fortran>True|False), "
-    r"'shape': \((?P<shape>[\d, ]*)\), \}\s*"
+    r"'shape': \((?P<shape>(?:\d{1,18}, ?)*(?:\d{1,18})?)\), \}\s*",
+    re.ASCII,
 )
 _KINDS = re.compile(r"\|[iu]1|[<>][iu][248]|[<>]f[248]")
 

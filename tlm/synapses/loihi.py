@@ -2,8 +2,9 @@
 
 github.com/nengo/nengo-loihi, ``nengo_loihi/block.py``: ``SynapseConfig.bits_per_axon`` and the
 limits of a core. An axon's synapses are cut into groups of 64; a group holds 4 bits of format, 6
-bits of count and its entries, and takes whole words of 64 bits. The order of the fields in a word
-is not published: ours is assumed, it changes no size.
+bits of count and its entries, and takes whole words of 64 bits. Indices are wide enough for all
+outputs here; nengo-loihi takes the largest in use. The order of the fields in a word is not
+published: ours is assumed, it changes no size.
 """
 
 from __future__ import annotations

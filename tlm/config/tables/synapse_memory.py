@@ -110,6 +110,8 @@ class OrganisationCycles(Section):
 
     forward: PassCycles
     backward: PassCycles
+    source: str
+    confidence: Provenance
 
 
 class Cell(Section):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 NOTE = (
     "A pass takes every synapse once (every tap of a conv organisation), the backward one updates "
-    "the weights. Constants: table memory-organisation."
+    "the weights. Constants: table memory-organisation. What N:M and loihi access is assumed; of "
+    "the others energies were published."
 )
 
 

@@ -33,7 +33,7 @@ class LayerBits:
     """Bits [slice] by phase, ``update`` of all slices.
 
     ``again`` are those that FP moves to make U again for BP. ``first`` are among FP's: the inputs
-    of its first block.
+    of its first block. ``sums`` are of dW that WG has left in DRAM: read to be added up.
     """
 
     fp: Floats
@@ -44,6 +44,7 @@ class LayerBits:
     bp: Floats
     wg: Floats
     first: Floats
+    sums: Floats
     update: int
 
 
@@ -63,6 +64,8 @@ def layer_bits(
     sizes = np.array([part.neurons.size for part in parts], np.float64)
     each = _neuron_bits(profile, stores, target)
     share = sizes / sizes.sum()
+    left = np.array([_left_bits(profile, part, stores, target) for part in parts], np.float64)
+    sums = np.minimum(left, wg)
     return LayerBits(
         fp=fp + each.fp * share,
         norm=each.norm * share,
@@ -70,9 +73,10 @@ def layer_bits(
         grad=each.grad * share,
         norm_grad=each.norm_grad * share,
         bp=bp,
-        wg=wg + each.wg * share,
+        wg=wg - sums + each.wg * share,
         first=np.array([_block_bits(profile, part, target) for part in parts], np.float64)
         * (stores.inputs == "dram"),
+        sums=sums,
         update=_update_bits(profile, stores, target),
     )
 
@@ -107,6 +111,12 @@ def _weight_bits(profile: Profile, part: Slice, stores: LayerStores, target: Tar
     """Bits of a slice's weights, if they come from DRAM."""
     from_dram = stores.W == "dram"
     return weight_count(profile.layer, part) * target.chip.precision.weight * from_dram
+
+
+def _left_bits(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> int:
+    """Bits of a slice's dW that WG leaves in DRAM, if it has any."""
+    left = stores.dW == "dram" and profile.live_steps[slice(*part.neurons.samples)].any()
+    return weight_count(profile.layer, part) * target.chip.precision.partial_sum * bool(left)
 
 
 def _neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> _NeuronBits:

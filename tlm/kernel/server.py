@@ -104,6 +104,11 @@ class Done:
         self.posted = now
         self.producer = producer
 
+    def then(self, call: Callable[[], None]) -> None:
+        """Call when the last arrival, which is still to come, has been counted."""
+        assert self.callbacks is not None
+        self.callbacks.append(lambda _: call())
+
     def arrive(self, now: int) -> None:
         """Count one arrival at time ``now`` (ps); the last one resumes whoever waits.
 

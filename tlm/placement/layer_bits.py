@@ -13,7 +13,6 @@ import numpy as np
 from tlm.counts.blocks import block_shape, block_sizes
 from tlm.placement.profile import Profile
 from tlm.placement.slice_bits import (
-    FLAGS,
     dY_bits,
     input_bits,
     stored_channels,
@@ -124,10 +123,10 @@ def _neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> _Neur
     pairs = float(profile.batch * profile.steps)
     pairs *= stored_channels(layer.out_shape[0], target.arrays.tile) / layer.out_shape[0]
     products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
-    spilled = neurons * (precision.membrane + FLAGS) * (stores.state == "spill")
+    spilled = neurons * (precision.membrane + 1 + profile.has_m) * (stores.state == "spill")
     left, bits.grad = spilled, spilled
     if profile.has_readers and (layer.pool is not None or not spilled):
-        left += prod(layer.pooled_shape) * pairs * (1 + profile.output_bits)
+        left += prod(layer.pooled_shape) * pairs * (profile.has_m + profile.output_bits)
     if stores.U == "dram":
         left += 2 * neurons * precision.membrane
     dY = products * precision.gradient * (stores.dY == "dram")  # BP and WG read it by slices
@@ -216,7 +215,7 @@ def _mask_bits(profile: Profile, part: Slice, target: Target) -> int:
     pool = layer.input_pool
     plane *= 1 if pool is None else pool.stride**2
     pairs = int(profile.live_steps[slice(*part.neurons.samples)].sum())
-    return plane * pairs * len(set(layer.sources))
+    return plane * pairs * profile.m_read
 
 
 def _update_bits(profile: Profile, stores: LayerStores, target: Target) -> int:

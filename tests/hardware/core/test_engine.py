@@ -268,6 +268,18 @@ def test_a_tile_ahead_is_fetched_as_soon_as_its_data_are_saved():
     assert {what for what, _, _ in bench.intervals(WG0)} == {EngineState.COMPUTE}
 
 
+def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing():
+    """The tile computes when the write that it waits for is acknowledged."""
+    bench = Bench()
+    saved = bench.done.expect(bench.done.ident("saved"))
+    bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
+    bench.add(WG0, 10, read_needs=(saved,), reads=((0, 0),))
+    bench.run()
+    write = next(row for row in bench.transactions if row[7] == Command.WRITE)
+    assert bench.intervals(WG0)[-1][1:] == (write[4], write[4] + 10 * CYCLE)
+    assert len(bench.transactions) == 1
+
+
 @pytest.mark.parametrize(("phase", "early"), [(Phase.GRAD, True), (Phase.BP, False)])
 def test_units_that_read_nothing_hold_up_no_fetch(phase, early):
     """What the array reads comes while loss and gradients are made; its own tiles go first."""

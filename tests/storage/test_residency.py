@@ -212,6 +212,23 @@ def test_all_cores_have_room_for_the_dY_that_alternates():
     assert broken_laws(plan, program, *cut)[0] == []
 
 
+@pytest.mark.parametrize(("optimizer", "times"), [(330, 5.75), (350, 1)])
+def test_rows_of_dY_wait_in_the_pool_for_the_blocks_they_are_under(optimizer, times):
+    """Two chunks of inputs and three rows of a kernel need dY that is in DRAM: it comes once."""
+    first = conv((4, 16, 16), 24, 3, padding=1)
+    large = job(first, conv(first.out_shape, 24, 3, padding=1), linear(24 * 256, 10), batch=3)
+    overrides = (
+        *SIZES, "cores=1", "core.memory.spikes=2 Kib", "core.memory.gradients=24 Kib",
+        "core.memory.partial_sums=8 Kib", "core.memory.membrane=16 Kib",
+        f"core.memory.optimizer={optimizer} Kib",
+    )  # fmt: skip
+    plan, program = built(*large, *overrides)
+    second = plan.layers[1]
+    assert second.stored.dY_rows_room >= 21 * 1024
+    assert moved(program, second.addressed.tensors["dY"], "BP") == (times, 0)
+    assert broken_laws(plan, program, *overrides)[0] == []
+
+
 def test_partial_sums_of_dS_share_a_place():
     """Eight readers' slices add to the same dS: it takes no more room than one of them."""
     workload, recording = networked()

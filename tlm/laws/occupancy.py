@@ -28,6 +28,7 @@ from tlm.space.tile import Tile
 
 FLAGS = 2  # S and m of a neuron, beside its U
 MOMENTS = 2  # of a weight
+WG_EIGHTH = 8  # of the memory of gradients is WG's where dY comes from DRAM, the rest BP's
 POOL = "pool"
 # Memories whose banks may be shared, how many a core has of each, and how many halves of them the
 # engines work in: rows of FP's inputs and all of WG's, U of both units, dY.
@@ -106,6 +107,7 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("optimizer", _moments(job, facts, part), range(last + 1)),
                 ("optimizer", _weights(job, facts, part), range(last + 1)),
                 *_weights_of_a_turn(job, facts, part, last),
+                *_rows(job, facts, last),
             ):  # fmt: skip
                 if bits:
                     yield Claim(name, part.core, range(1) if at_once else turns, bits)
@@ -190,6 +192,14 @@ def _products(job: Facts, facts: LayerFacts, part: Slice) -> int:
 def _dY(job: Facts, facts: LayerFacts) -> int:
     """What dY of a sample and of the next one take beyond the memory of gradients."""
     return facts.dY_sent * (dY_room(job, facts) - job.chip.core.memory.gradients)
+
+
+def _rows(job: Facts, facts: LayerFacts, last: int) -> Iterator[tuple[str, int, range]]:
+    """What rows of FP's inputs, and of BP's dY, have beyond the room that engines work in."""
+    memory, back = job.chip.core.memory, last - facts.index
+    dY_rows = memory.gradients - memory.gradients // WG_EIGHTH
+    yield "spikes", facts.input_room - memory.spikes // HALVES, range(facts.index, facts.index + 1)
+    yield "gradients", facts.dY_rows_room - dY_rows, range(back, back + 1)
 
 
 def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:

@@ -195,6 +195,8 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
         dS=stays("spike_gradients", profile.returned * bits // len(parts)),
         dY="dram" if through else "memory",
         dY_room=room,
+        input_room=memory.kept("spikes"),
+        dY_rows_room=memory.gradients,
         dW=dW,
         W=stays("optimizer", weights * precision.weight, parameters),
         W_forward=stays("optimizer", weights * precision.weight, parameters, share=1),

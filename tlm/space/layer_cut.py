@@ -41,8 +41,9 @@ class LayerStores:
     ``U`` between two steps of a wavefront; ``dS`` on arrival; ``dY`` between the gradient unit and
     BP and WG; ``dW`` between pieces of a mini-batch; the weights ``W`` and their ``moments`` from
     one mini-batch to the next, ``W_forward`` and ``W_backward`` while FP or BP of the layer lasts.
-    ``dY_room`` are the bits of a core that dY alternates in. ``state`` says how BP gets U, S and m
-    of FP.
+    ``dY_room`` are the bits of a core that dY alternates in, ``input_room`` and ``dY_rows_room``
+    those for rows of FP's inputs and of BP's dY from DRAM. ``state`` says how BP gets U, S and m of
+    FP.
     """
 
     inputs: Store
@@ -54,6 +55,8 @@ class LayerStores:
     dS: Store
     dY: Store
     dY_room: int
+    input_room: int
+    dY_rows_room: int
     dW: Store
     W: Store
     W_forward: Store

@@ -212,6 +212,20 @@ def test_all_cores_have_room_for_the_dY_that_alternates():
     assert broken_laws(plan, program, *cut)[0] == []
 
 
+@pytest.mark.parametrize(("sharing", "times"), [("pool", 1), ("separate", 8.625)])
+def test_rows_of_inputs_wait_in_the_pool_for_all_outputs_of_a_block(sharing, times):
+    """Else three panels of outputs each read the rows under their blocks, which overlap."""
+    first = conv((4, 16, 16), 64, 3, padding=1)
+    large = job(first, conv(first.out_shape, 48, 3, padding=1), linear(48 * 256, 10), batch=3)
+    overrides = (
+        *SIZES, "cores=1", "core.memory.spikes=4 Kib", f"core.memory.sharing={sharing}",
+        "core.memory.partial_sums=8 Kib", "mapping.state=spill", "core.memory.optimizer=330 Kib",
+    )  # fmt: skip
+    plan, program = built(*large, *overrides)
+    assert moved(program, plan.layers[0].addressed.tensors["spikes"], "FP") == (times, 1)
+    assert broken_laws(plan, program, *overrides)[0] == []
+
+
 @pytest.mark.parametrize(("optimizer", "times"), [(330, 5.75), (350, 1)])
 def test_rows_of_dY_wait_in_the_pool_for_the_blocks_they_are_under(optimizer, times):
     """Two chunks of inputs and three rows of a kernel need dY that is in DRAM: it comes once."""

@@ -126,6 +126,23 @@ def test_currents_stay_for_the_turn_that_uses_them_twice():
     assert moved(program, tensors["dI"]) == (1, 1)
 
 
+def test_dI_is_made_again_where_dS_stays_in_the_core():
+    """NORM_GRAD adds partial dS and runs the surrogate once more: dI takes no room and no bytes."""
+    tight = (*SMALL, "core.memory.optimizer=340 Kib", *SIZES, "core.memory.spikes=4 Kib")
+    plan, program = built(residual(), residual().load(0), *tight)
+    first, second, _ = plan.layers
+    assert (first.stored.dS, first.stored.dI) == ("memory", "recompute")
+    assert (second.stored.dS, second.stored.dI) == ("dram", "dram")
+    assert in_dram(plan, "dI") == [1]
+    neurons = first.spikes.size
+    surrogates = Counter()
+    for tile in program.all_tiles():
+        surrogates[tile.layer, tile.phase.name] += tile.work.energy.get("bp.grad_op", 0)
+    assert (surrogates[0, "GRAD"], surrogates[0, "NORM_GRAD"]) == (neurons, neurons)
+    assert (surrogates[1, "GRAD"], surrogates[1, "NORM_GRAD"]) == (second.spikes.size, 0)
+    assert broken_laws(plan, program, *tight)[0] == []
+
+
 @pytest.mark.parametrize(("room", "times"), [(380, 23.46), (400, 2)])
 def test_weights_stay_for_the_turn_that_needs_them_block_by_block(room, times):
     """Four convolutions: their weights fit the pool one after the other, not all together."""

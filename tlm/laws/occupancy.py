@@ -174,7 +174,7 @@ def _currents(
     else:
         for turn in _turns(facts.Y_stays, index, last):
             yield "batch_norm", Y, range(turn, turn + 1)
-    if "dI" not in keys:
+    if "dI" not in keys and not facts.dI_again:
         dI = _products(job, facts, part) * job.chip.precision.gradient
         yield "batch_norm", dI, range(last - index, last - index + 1)
 

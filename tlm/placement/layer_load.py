@@ -137,12 +137,14 @@ def _load(
         dram_ps = target.dram_ps(moved.sum() / 8) * profile.waits_for_batch
         return np.maximum(np.maximum(count * periods, moved * port), dram_ps)
 
+    again_grad = (cycles.grad + adds) * (stores.dI == "recompute")
+
     return LayerLoad(
         fp=np.maximum(cycles.fp * periods, bits.fp * port),
         norm=walk(cycles.norm, bits.norm),
         again=np.maximum(again, bits.again * port),
         grad=walk(cycles.grad + adds, bits.grad),
-        norm_grad=np.maximum(cycles.norm_grad * periods, bits.norm_grad * port),
+        norm_grad=np.maximum((cycles.norm_grad + again_grad) * periods, bits.norm_grad * port),
         bp=np.maximum(cycles.bp * periods, bits.bp * port),
         wg=np.maximum(cycles.wg * periods, bits.wg * port),
         update=np.maximum(

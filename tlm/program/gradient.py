@@ -55,27 +55,11 @@ def current_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
 ) -> None:
     """Append GRAD: sum partial dS, apply surrogate and carry, give dL/dI."""
-    pairs = length(region.samples) * builder.plan.steps
-    per_pair = length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2]
-    neurons = per_pair * pairs if layer_plan.layer.neuron is not None else 0
-    arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * builder.plan.steps
-    adds = arrived * (layer_plan.partials - 1)
     recomputed = _recompute(builder, layer_plan, part, region)
     tile = builder.add(part.core, _tile(builder, Phase.GRAD, layer_plan, region))
-    lanes = builder.arrays.lanes
-    tile.add_cycles(
-        ceil_div(per_pair * pairs, lanes) + ceil_div(adds, lanes) + builder.arrays.depth
-    )
-    tile.add_covers(per_pair)
-    tile.add_energy(
-        {
-            "bp.grad_op": neurons,
-            "bp.reduce_add": adds,
-            "bp.partial_read": arrived * layer_plan.partials,
-            "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
-            "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
-        }
-    )
+    tile.add_cycles(builder.arrays.depth)
+    tile.add_covers(length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2])
+    _through_neurons(builder, layer_plan, region, tile)
     _arrivals(builder, layer_plan, part, region, tile)
     tile.add_needs(recomputed)
     _saved_state(builder, layer_plan, part, region, tile)
@@ -85,10 +69,36 @@ def current_gradient(
         leave_dY(builder, layer_plan, part, region, tile)
 
 
+def _through_neurons(
+    builder: ProgramBuilder, layer_plan: LayerPlan, region: Region, tile: TileDraft
+) -> None:
+    """Charge a tile for the sum of partial dS, and for dL/dI that follows of it and of U."""
+    steps, lanes = builder.plan.steps, builder.arrays.lanes
+    values = region.size * layer_plan.layer.out_shape[2] * steps
+    neurons = values if layer_plan.layer.neuron is not None else 0
+    arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * steps
+    adds = arrived * (layer_plan.partials - 1)
+    tile.add_cycles(ceil_div(values, lanes) + ceil_div(adds, lanes))
+    tile.add_energy(
+        {
+            "bp.grad_op": neurons,
+            "bp.reduce_add": adds,
+            "bp.partial_read": arrived * layer_plan.partials,
+            "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
+            "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
+        }
+    )
+    if layer_plan.exact and layer_plan.state == "recompute":  # U follows from the currents
+        tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
+
+
 def normalised_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
 ) -> None:
-    """Append NORM_GRAD: dL/dY from dL/dI, the currents and the batch's sums."""
+    """Append NORM_GRAD: dL/dY from dL/dI, the currents and the batch's sums.
+
+    dL/dI waited in the core or in DRAM, or is made a second time.
+    """
     product = product_of(layer_plan, region)
     per_pair = length(product.channels) * length(product.rows) * layer_plan.width
     values = per_pair * length(product.samples) * builder.plan.steps
@@ -96,8 +106,12 @@ def normalised_gradient(
     tile.add_cycles(ceil_div(values, builder.arrays.lanes) + builder.arrays.depth)
     tile.add_covers(per_pair)
     tile.add_needs((statistics(builder, layer_plan, part, Phase.NORM_GRAD),))
-    bits = builder.plan.chip.precision.gradient
-    tile.add_energy({"bp.norm_op": values, "bp.norm_read": wide_accesses(values, bits)})
+    tile.add_energy({"bp.norm_op": values})
+    if layer_plan.stored.dI == "recompute":
+        _through_neurons(builder, layer_plan, region, tile)
+    else:
+        bits = builder.plan.chip.precision.gradient
+        tile.add_energy({"bp.norm_read": wide_accesses(values, bits)})
     read_currents(builder, layer_plan, part, product, layer_plan.stored.Y_backward, tile)
     tile.add_read_needs(per_sample(builder, "dI", layer_plan, part, region.samples))
     if layer_plan.stored.dI == "dram":
@@ -205,8 +219,6 @@ def _saved_state(
         if layer_plan.exact:
             products = product_of(layer_plan, region)
             read_currents(builder, layer_plan, part, products, layer_plan.stored.Y, tile)
-            neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
-            tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
         else:
             used = builder.done.ident("U used", f"core{part.core:02d}",
                                       builder.recomputed[part.core] - 1)  # fmt: skip
@@ -227,7 +239,9 @@ def _leave_current_gradient(
     """Put dL/dI aside until the batch's sums are known, adding to them as it passes."""
     values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
-    tile.add_energy({"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
+    tile.add_energy({"bp.norm_stat": values})
+    if layer_plan.stored.dI != "recompute":
+        tile.add_energy({"bp.norm_write": wide_accesses(values, bits)})
     if layer_plan.stored.dI == "dram":
         tile.add_writes(
             layer_plan.addressed.tensors["dI"].runs(

@@ -1,12 +1,15 @@
 """Residency: what of a layer stays in a core's memories, and what goes through DRAM.
 
 What could stay (``candidates``) competes for what is left beside the working room (``budget``):
-first comes what saves the most DRAM traffic for every bit it holds over a turn of the schedule. A
-tensor gets its place if all its cores have room for as long as it lives: all the time, where layers
-run at the same time (``pipelined``, ``wavefront``, layers on cores of their own).
+first comes what saves the most DRAM traffic for every bit it holds over a turn of the schedule,
+last dI, which may be made again. A tensor gets its place if all its cores have room for as long as
+it lives: all the time, where layers run at the same time (``pipelined``, ``wavefront``, layers on
+cores of their own).
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from tlm.config.chip import Mapping, State
 from tlm.config.tables.energy import EnergyTable
@@ -34,7 +37,7 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
         if policy == "keep":
             _keep_state(plan, layer_plan, budget)
     free = [c for c in candidates(plan) if c.kind != "state" or policies[c.layer] == "auto"]
-    for candidate in sorted(free, key=lambda c: (-c.worth, c.layer, c.kind)):
+    for candidate in sorted(free, key=lambda c: (c.kind == "dI", -c.worth, c.layer, c.kind)):
         if not _needless(candidate.kind, plan.layers[candidate.layer], kept[candidate.layer]):
             _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
@@ -117,7 +120,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         Y=store("Y") if exact else "memory",
         Y_forward=store("Y_forward") if exact else "memory",
         Y_backward=store("Y_backward" if policy == "recompute" else "Y") if exact else "memory",
-        dI=store("dI") if exact else "memory",
+        dI=_dI(layer_plan, kept, policy),
         U=U,
         dS=store("dS") if layer_plan.consumers else "memory",
         dY="dram" if _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
@@ -139,6 +142,18 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     two = 2 * largest_dY_bits(layer_plan.layer, plan.steps, parts, plan.chip)
     memory = plan.chip.core.memory.gradients
     return two if {"dY", "dW"} <= kept else memory
+
+
+def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | Literal["recompute"]:
+    """Where dI waits for the sums of BP: it is made again of dS and U if the core has both.
+
+    Windows of ``current_pool`` that the unit has passed already stand in the way of that.
+    """
+    if not layer_plan.exact or "dI" in kept:
+        return "memory"
+    arrived = "dS" in kept or not layer_plan.consumers
+    again = arrived and policy != "spill" and layer_plan.layer.current_pool is None
+    return "recompute" if again else "dram"
 
 
 def _rows_rooms(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> tuple[int, int]:

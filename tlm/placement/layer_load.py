@@ -68,15 +68,17 @@ class LayerLoad:
 class Links:
     """What a layer has to do with others: every dS of its output comes in ``partials`` parts.
 
-    Through DRAM if ``arrives``; the dS that it returns goes there if ``returns``.
+    Through DRAM if ``arrives``; the dS that it returns goes there if ``returns``, and the sum of
+    what arrives if ``leaves_sum``.
     """
 
     partials: int
     arrives: bool
     returns: bool
+    leaves_sum: bool
 
 
-ALONE = Links(1, False, False)
+ALONE = Links(1, False, False, False)
 
 
 def layer_load(
@@ -102,11 +104,12 @@ def layer_load(
 
 
 def _gradient_bits(profile: Profile, grid: Grid, chip: ChipConfig, links: Links) -> tuple[int, int]:
-    """Bits of dS that come from DRAM, and of those that go there: one copy for each K-slice."""
+    """Bits of dS from DRAM and of their sum, and of dX that goes there: one for each K-slice."""
     layer, precision = profile.layer, chip.precision
     width = precision.partial_sum if links.partials > 1 else precision.gradient
     outputs = prod(layer.pooled_shape) * profile.batch * profile.steps
     arriving = links.arrives * links.partials * width * outputs
+    arriving += links.leaves_sum * precision.gradient * outputs
     width = precision.partial_sum if grid.split.k > 1 else precision.gradient
     inputs = prod(layer.in_shape) * int(profile.live_steps.sum())
     return arriving, links.returns * grid.split.k * width * inputs

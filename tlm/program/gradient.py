@@ -61,6 +61,8 @@ def current_gradient(
     tile.add_covers(length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2])
     _through_neurons(builder, layer_plan, region, tile)
     _arrivals(builder, layer_plan, part, region, tile)
+    if "dS" in layer_plan.addressed.tensors:
+        _leave_sum(builder, layer_plan, part, region, tile)
     tile.add_needs(recomputed)
     _saved_state(builder, layer_plan, part, region, tile)
     if layer_plan.exact:
@@ -137,11 +139,26 @@ def _arrivals(
     if layer_plan.stored.dS == "memory":
         tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
         return
-    pooled = layer_plan.pooled(region)
-    for reader in layer_plan.consumers:
+    pooled, steps = layer_plan.pooled(region), (0, builder.plan.steps)
+    if layer_plan.summed_by is not None:
+        tensor = layer_plan.summed_by.addressed.tensors["dS"]
+        tile.add_reads(tensor.runs(pooled.samples, steps, pooled.channels, pooled.rows))
+        tile.add_read_needs(saved(builder, layer_plan.summed_by, region.samples, "dS saved"))
+    for reader in layer_plan.returning:
         tile.add_read_needs(saved(builder, reader, region.samples, "dX"))
         for k in range(reader.cut.split.k):
             tile.add_reads(_input_gradient_runs(builder, layer_plan, reader, k, pooled))
+
+
+def _leave_sum(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
+) -> None:
+    """Write dS of a region for earlier layers of the same residual sum."""
+    pooled, steps = layer_plan.pooled(region), (0, builder.plan.steps)
+    tensor = layer_plan.addressed.tensors["dS"]
+    tile.add_writes(tensor.runs(pooled.samples, steps, pooled.channels, pooled.rows))
+    idents = per_sample(builder, "dS saved", layer_plan, part, region.samples)
+    tile.add_saves(tuple(builder.done.expect(ident) for ident in idents))
 
 
 def _input_gradient_runs(

@@ -31,7 +31,7 @@ def backward_room(memory: Memory) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RowWindow:
     """The largest window of a slice: ``bits`` of all steps, ``own`` of those of a block alone.
 
     All blocks together read ``passed`` rows, ``distinct`` of them different, each ``panels`` times
@@ -54,7 +54,7 @@ class Window:
         )
 
 
-def forward_windows(plan: Plan, layer_plan: LayerPlan) -> list[Window]:
+def forward_windows(plan: Plan, layer_plan: LayerPlan) -> list[RowWindow]:
     """The inputs under a block of FP, of every slice."""
     layer, arrays = layer_plan.layer, plan.arrays
     sources = [producer.layer.pooled_shape for producer in layer_plan.producers]
@@ -80,7 +80,7 @@ def forward_windows(plan: Plan, layer_plan: LayerPlan) -> list[Window]:
     return windows
 
 
-def backward_windows(plan: Plan, layer_plan: LayerPlan) -> list[Window]:
+def backward_windows(plan: Plan, layer_plan: LayerPlan) -> list[RowWindow]:
     """The dY under a block of BP over rows of the input, of every slice that has such rows."""
     layer, arrays = layer_plan.layer, plan.arrays
     inputs, _, columns = layer.in_shape
@@ -103,7 +103,7 @@ def _cut(rows: Span, size: int) -> list[Span]:
     return [(y, min(y + size, rows[1])) for y in range(*rows, size)]
 
 
-def _window(spans: list[Span], row: int, own_row: int, panels: int, stored: int) -> Window:
+def _window(spans: list[Span], row: int, own_row: int, panels: int, stored: int) -> RowWindow:
     """The window of blocks that read ``spans`` in order, of ``row`` bits a row."""
     most = max(length(span) for span in spans)
     passed, distinct, end = 0, 0, 0
@@ -111,4 +111,4 @@ def _window(spans: list[Span], row: int, own_row: int, panels: int, stored: int)
         passed += length(span)
         distinct += max(0, span[1] - max(end, span[0]))
         end = max(end, span[1])
-    return Window(row * most, own_row * most, passed, distinct, panels, stored)
+    return RowWindow(row * most, own_row * most, passed, distinct, panels, stored)

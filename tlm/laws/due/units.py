@@ -52,8 +52,7 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
-    consumers = job.among(facts.consumers)
-    partials = sum(consumer.channel_parts for consumer in consumers) or 1  # the loss sends one
+    partials = _partial_dS(job, facts)
     arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
     sums = weights + facts.layer.out_shape[0] * facts.channel_sums
     for phase in _gradient_phases(facts):
@@ -65,6 +64,22 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.REDUCE, "wg.accumulator_read", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_write", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_read", weights * facts.replicas
+
+
+def _partial_dS(job: Facts, facts: LayerFacts) -> int:
+    """In how many parts dS comes: one from the loss, or one from every part of a reader.
+
+    A later layer with readers in common leaves one sum for all of theirs in DRAM.
+    """
+    summed = [
+        set(other.consumers)
+        for other in job.layers[facts.index + 1 :]
+        if any(place.key == "dS" for place in other.tensors)
+        and set(other.consumers) <= set(facts.consumers)
+    ]
+    most = set[int]() if facts.dS_sent else max(summed, key=len, default=set())
+    rest = [reader for reader in facts.consumers if reader not in most]
+    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) or 1
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:

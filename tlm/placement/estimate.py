@@ -49,7 +49,8 @@ def estimate(profiles: Sequence[Profile], grids: Sequence[Grid], target: Target)
         hop_bytes += sent
     schedule = schedule_of(target.chip.mapping, grids, profiles[0].batch)
     nbytes = sum(
-        load.fp_bytes + load.bp_bytes + load.wg_bytes + load.update_bytes for load in loads
+        load.fp_bytes + load.bp_bytes + load.wg_bytes + load.sums_bytes + load.update_bytes
+        for load in loads
     )
     time_ps = max(Timeline(timed, target, schedule).end_ps(), target.dram_ps(nbytes))
     return MappingEstimate(

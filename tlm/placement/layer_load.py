@@ -37,10 +37,12 @@ class LayerLoad:
     """Times in ps, of its phases [slice] and of what goes over the mesh; DRAM bytes.
 
     ``again`` is the time FP takes to make U again for BP, ``fill_ps`` that of the inputs of a first
-    block from DRAM, which nothing hides. ``fp_samples`` and ``grad_samples`` are how many samples
-    are finished at a time. ``share_ps`` is the time of a replica's share of dW through a port; a
-    window of transactions holds ``reach`` of them. ``reduce_ps`` is the time of all dW through the
-    busiest link, ``copy_ps`` that of a share of new weights, if others have copies of them.
+    block from DRAM, which nothing hides, ``sums`` that of dW left there, read for other replicas.
+    ``channels`` is the part of the DRAM channels that reads of inputs keep busy. ``fp_samples`` and
+    ``grad_samples`` are how many samples are finished at a time. ``share_ps`` is the time of a
+    replica's share of dW through a port; a window of transactions holds ``reach`` of them.
+    ``reduce_ps`` is the time of all dW through the busiest link, ``copy_ps`` that of a share of new
+    weights, if others have copies of them.
     """
 
     fp: Floats
@@ -50,13 +52,16 @@ class LayerLoad:
     norm_grad: Floats
     bp: Floats
     wg: Floats
+    sums: Floats
     update: Floats
     fill_ps: float
     fp_samples: int
     grad_samples: int
+    channels: float
     fp_bytes: int
     bp_bytes: int
     wg_bytes: int
+    sums_bytes: int
     update_bytes: int
     share_ps: float
     reach: float
@@ -149,17 +154,22 @@ def _load(
         grad=walk(cycles.grad + adds, bits.grad),
         norm_grad=np.maximum((cycles.norm_grad + again_grad) * periods, bits.norm_grad * port),
         bp=np.maximum(cycles.bp * periods, bits.bp * port),
-        wg=np.maximum(cycles.wg * periods, bits.wg * port),
+        # The engine waits until the dW of a panel has left for DRAM.
+        wg=np.maximum(cycles.wg * periods, (bits.wg - bits.sums) * port) + bits.sums * port,
+        sums=bits.sums * port * (replicas - 1) / replicas,
         update=np.maximum(
-            (update + target.arrays.depth) * periods, bits.update / len(parts) * port
+            (update + target.arrays.depth) * periods,
+            (bits.update / len(parts) + bits.sums / replicas) * port,
         ),
         fill_ps=max(float(bits.first.max()) * port, target.dram_ps(bits.first.sum() / 8)),
+        channels=target.channels_reached(replicas),
         fp_samples=max(cycles.fp_samples),
         grad_samples=max(cycles.grad_samples),
         fp_bytes=int((bits.fp + bits.norm).sum()) // 8,
         bp_bytes=int((bits.again + bits.grad + bits.norm_grad + bits.bp).sum()) // 8,
         wg_bytes=int(bits.wg.sum()) // 8,
-        update_bytes=bits.update // 8,
+        sums_bytes=int(bits.sums.sum() * (replicas - 1) / replicas) // 8,
+        update_bytes=int(bits.update + bits.sums.sum() / replicas) // 8,
         share_ps=share_ps * chip.precision.partial_sum,
         reach=max(1.0, window / (float(shares.max()) * chip.precision.partial_sum)),
         reduce_ps=exchange_ps * chip.precision.partial_sum,

@@ -46,7 +46,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         if spilled:
             shapes["U"] = (layer.out_shape, precision.membrane)
         if spilled or (layer_plan.consumers and layer.pool is None):  # readers of S and m
-            shapes |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
+            shapes |= {name: (layer.out_shape, 1) for name in ("S", *["m"] * layer_plan.has_m)}
     winner = winner_bits(layer.current_pool)
     if winner and (spilled or layer.neuron is None):
         shapes["winner"] = (layer.out_shape, winner)
@@ -66,10 +66,13 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         return
     tensors = layer_plan.addressed.tensors
     if layer.pool is None:
-        tensors["spikes"], tensors["need"] = tensors["S"], tensors["m"]
+        tensors["spikes"] = tensors["S"]
+        if layer_plan.has_m:
+            tensors["need"] = tensors["m"]
         return
     width = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
-    for key, suffix, bits in (("spikes", "S_pooled", width), ("need", "m_pooled", 1)):
+    copies = [("spikes", "S_pooled", width), *[("need", "m_pooled", 1)] * layer_plan.has_m]
+    for key, suffix, bits in copies:
         tensors[key] = _tensor(
             plan, f"{name}.{suffix}", layer.pooled_shape, plan.steps, bits, group
         )

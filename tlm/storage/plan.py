@@ -112,6 +112,11 @@ class LayerPlan:
         return self.masks.need(self.layer.index)
 
     @property
+    def has_m(self) -> bool:
+        """Whether m says anything; where it does not, it is not kept in DRAM."""
+        return self.masks.has_m(self.layer.index)
+
+    @property
     def dY(self) -> Bools:
         """dY != 0, [T, B, *product_shape]."""
         return self.masks.dY(self.layer.index)

@@ -20,6 +20,7 @@ from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_need
 from tlm.laws.due.rows import kernel_rows, pooled_rows
+from tlm.laws.gradient_windows import WG_EIGHTH
 from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
 from tlm.space.program import Program
@@ -28,7 +29,6 @@ from tlm.space.tile import Tile
 
 FLAGS = 2  # S and m of a neuron, beside its U
 MOMENTS = 2  # of a weight
-WG_EIGHTH = 8  # of the memory of gradients is WG's where dY comes from DRAM, the rest BP's
 POOL = "pool"
 # Memories whose banks may be shared, how many a core has of each, and how many halves of them the
 # engines work in: rows of FP's inputs and all of WG's, U of both units, dY.

@@ -175,7 +175,7 @@ def _slice_bits(
         return bits * ceil_div(samples, together)
 
     streamed = inputs if stores.inputs == "dram" else 0
-    fp = round(streamed * _input_passes(profile, part, target)) + fetched(
+    fp = round(streamed * _input_passes(profile, part, stores, target)) + fetched(
         memory.membrane * 3 // 4,
         (rows, profile.walked_steps, layer.product_shape[2]),
         streamed,
@@ -243,11 +243,11 @@ def _block_bits(profile: Profile, part: Slice, target: Target) -> int:
     return min(samples, length(part.neurons.samples)) * each
 
 
-def _input_passes(profile: Profile, part: Slice, target: Target) -> float:
+def _input_passes(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> float:
     """How often FP reads its inputs: once an output tile in blocks where not even these fit."""
     samples = length(part.neurons.samples)
     most, each = _first_block(profile, part, target)
-    fit = target.chip.core.memory.spikes // 2 // each  # samples of a block that do
+    fit = stores.input_room // each  # samples of a block that do
     tiles = ceil_div(length(part.neurons.channels), target.arrays.tile)
     whole, left = samples - samples % most, samples % most
     return (whole * (1 if most <= fit else tiles) + left * (1 if left <= fit else tiles)) / samples

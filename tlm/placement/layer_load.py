@@ -73,15 +73,17 @@ class LayerLoad:
 class Links:
     """What a layer has to do with others: every dS of its output comes in ``partials`` parts.
 
-    Through DRAM if ``arrives``; the dS that it returns goes there if ``returns``.
+    Through DRAM if ``arrives``; the dS that it returns goes there if ``returns``, and the sum of
+    what arrives if ``leaves_sum``.
     """
 
     partials: int
     arrives: bool
     returns: bool
+    leaves_sum: bool
 
 
-ALONE = Links(1, False, False)
+ALONE = Links(1, False, False, False)
 
 
 def layer_load(
@@ -107,11 +109,12 @@ def layer_load(
 
 
 def _gradient_bits(profile: Profile, grid: Grid, chip: ChipConfig, links: Links) -> tuple[int, int]:
-    """Bits of dS that come from DRAM, and of those that go there: one copy for each K-slice."""
+    """Bits of dS from DRAM and of their sum, and of dX that goes there: one for each K-slice."""
     layer, precision = profile.layer, chip.precision
     width = precision.partial_sum if links.partials > 1 else precision.gradient
     outputs = prod(layer.pooled_shape) * profile.batch * profile.steps
     arriving = links.arrives * links.partials * width * outputs
+    arriving += links.leaves_sum * precision.gradient * outputs
     width = precision.partial_sum if grid.split.k > 1 else precision.gradient
     inputs = prod(layer.in_shape) * int(profile.live_steps.sum())
     return arriving, links.returns * grid.split.k * width * inputs
@@ -142,12 +145,14 @@ def _load(
         dram_ps = target.dram_ps(moved.sum() / 8) * profile.waits_for_batch
         return np.maximum(np.maximum(count * periods, moved * port), dram_ps)
 
+    again_grad = (cycles.grad + adds) * (stores.dI == "recompute")
+
     return LayerLoad(
         fp=np.maximum(cycles.fp * periods, bits.fp * port),
         norm=walk(cycles.norm, bits.norm),
         again=np.maximum(again, bits.again * port),
         grad=walk(cycles.grad + adds, bits.grad),
-        norm_grad=np.maximum(cycles.norm_grad * periods, bits.norm_grad * port),
+        norm_grad=np.maximum((cycles.norm_grad + again_grad) * periods, bits.norm_grad * port),
         bp=np.maximum(cycles.bp * periods, bits.bp * port),
         # The engine waits until the dW of a panel has left for DRAM.
         wg=np.maximum(cycles.wg * periods, (bits.wg - bits.sums) * port) + bits.sums * port,
@@ -205,6 +210,8 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
         dS=stays("spike_gradients", profile.returned * bits // len(parts)),
         dY="dram" if through else "memory",
         dY_room=room,
+        input_room=memory.kept("spikes"),
+        dY_rows_room=memory.gradients,
         dW=dW,
         W=stays("optimizer", weights * precision.weight, parameters),
         W_forward=stays("optimizer", weights * precision.weight, parameters, share=1),

@@ -107,6 +107,10 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
         layer_plan.addressed.tensors["dI"] = _tensor(
             plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group
         )
+    if any(other.summed_by is layer_plan for other in plan.layers):
+        layer_plan.addressed.tensors["dS"] = _tensor(
+            plan, f"{name}.dS", layer.pooled_shape, plan.steps, bits, group
+        )
     if layer_plan.stored.dY == "dram":
         layer_plan.addressed.tensors["dY"] = _tensor(
             plan, f"{name}.dY", layer.product_shape, plan.steps, bits, group

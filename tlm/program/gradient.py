@@ -70,6 +70,7 @@ def current_gradient(
     tile.add_energy(
         {
             "bp.grad_op": neurons,
+            "bp.current_op": neurons * layer_plan.layer.current_based,
             "bp.reduce_add": adds,
             "bp.partial_read": arrived * layer_plan.partials,
             "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
@@ -206,7 +207,10 @@ def _saved_state(
             products = product_of(layer_plan, region)
             read_currents(builder, layer_plan, part, products, layer_plan.stored.Y, tile)
             neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
-            tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
+            synaptic = neurons * layer_plan.layer.current_based
+            tile.add_energy(
+                {"bp.norm_scale": neurons, "fp.soma_op": neurons, "fp.current_op": synaptic}
+            )
         else:
             used = builder.done.ident("U used", f"core{part.core:02d}",
                                       builder.recomputed[part.core] - 1)  # fmt: skip

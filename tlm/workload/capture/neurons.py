@@ -44,11 +44,13 @@ def declare(
     reset_value: float | None = None,
     offset: float = 0.0,
     initial: float = 0.0,
+    current_decay: float = 0.0,
 ) -> Declared:
     """Declare the equation of a neuron of your own, for ``Capture(neurons={MyNeuron: ...})``.
 
-    ``H[t] = decay V[t-1] + gain I[t] + offset``; ``spike`` maps H - threshold to spikes (the
-    ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Raises
+    ``H[t] = decay V[t-1] + gain I[t] + offset``, where with ``current_decay`` the synaptic current
+    ``J[t] = current_decay J[t-1] + I[t]`` stands for I; ``spike`` maps H - threshold to spikes
+    (the ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Raises
     WorkloadError if ``spike`` is no step function with a surrogate gradient.
     """
     surrogate = measure("declare(spike=...)", spike)
@@ -68,6 +70,7 @@ def declare(
         offset=offset,
         initial=initial,
         fires_at_threshold=surrogate.fires_at_threshold,
+        current_decay=current_decay,
     )
     return Declared(neuron, _open_slope(surrogate))
 

@@ -14,7 +14,8 @@ from tlm.workload.training.retention.loop import RetentionTraining, train
 def record_retention(recipe: RetentionRecipe, out: Path, progress: Progress | None) -> Path:
     """Train ``recipe`` and write its job to ``out``.
 
-    The job's accuracy is 1 - distance / that of a silent output, with the weights at the end.
+    The job's accuracy is 1 - distance / that of a silent output, with the weights at the end; 0 if
+    silence is nearer to the pattern.
     """
     training = RetentionTraining(recipe)
     capture = Capture(training.network, steps=recipe.steps, encoding=recipe.encoding)
@@ -26,7 +27,7 @@ def record_retention(recipe: RetentionRecipe, out: Path, progress: Progress | No
         name=recipe.name,
         dataset="one spike pattern, drawn from a seed",
         licence="none needed: the pattern is this project's own",
-        accuracy=1 - distance / training.silence,
+        accuracy=max(0.0, 1 - distance / training.silence),
         optimizer="adam",
         provenance=_provenance(training, distance),
     )

@@ -183,7 +183,10 @@ def _scalar(where: str, value: Any) -> float:
 
 def _inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
     """Why a job cannot hold a framework's neuron, where its kind says so."""
-    form = "H[t] = decay V[t-1] + gain I[t] + offset with constant numbers"
+    form = (
+        "H[t] = decay V[t-1] + gain J[t] + offset with J[t] = current_decay J[t-1] + I[t] and "
+        "constant numbers"
+    )
     for reason, kinds in _BEYOND.items():
         if kind in kinds:
             return WorkloadError(
@@ -198,10 +201,8 @@ def _inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
 
 
 _BEYOND = {
-    "keeps a synaptic current beside its membrane": (
-        "Synaptic", "Alpha", "RSynaptic", "CUBALIFNode",
-    ),
-    "feeds its spikes back to itself": ("RLeaky",),
+    "keeps two synaptic currents": ("Alpha",),
+    "feeds its spikes back to itself": ("RLeaky", "RSynaptic"),
     "is a gated recurrent cell": ("SLSTM", "SConv2dLSTM"),
     "learns parameters of its own": (
         "ParametricLIFNode", "KLIFNode", "GatedLIFNode", "MPBNBaseNode", "MPBNLIFNode",
@@ -213,4 +214,4 @@ _BEYOND = {
     "fires other values than 0 and 1": ("TernaryIFNode", "ILIFNode", "LIAFNode"),
     "is trained without back-propagation through time": ("OTTTLIFNode", "SLTTLIFNode"),
 }  # fmt: skip
-"""What a neuron of one state and constant parameters cannot express, and who has it."""
+"""What a neuron of this form cannot express, and who has it."""

@@ -30,6 +30,7 @@ LEAST_ACCURACY = {
     "mnist-fc": 0.9,
     "mnist-fc-t25": 0.9,
     "nmnist-cnn": 0.75,
+    "pattern-retention": 0.5,
 }
 
 
@@ -52,7 +53,7 @@ def test_a_recipe_for_every_job(name: str) -> None:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_trained_well(name: str) -> None:
-    """The recorded network learnt its task; chance is 0.1."""
+    """The recorded network learnt its task; chance is 0.1, and a silent output's 0."""
     assert open_workload(name).accuracy >= LEAST_ACCURACY[name]
 
 

@@ -159,6 +159,48 @@ def test_snntorch(reset: str, pool_first: bool, tmp_path: Path) -> None:
     assert job.load(0).dY[0].shape == (T, B, 6, 8, 8)
 
 
+class SynapticNet(nn.Module):
+    """snnTorch's current-based neurons in a time loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        snn = pytest.importorskip("snntorch")
+        torch.manual_seed(0)
+        spike_grad = snn.surrogate.atan(alpha=2.0)
+        self.fc1, self.fc2 = nn.Linear(64, 20), nn.Linear(20, 10)
+        self.lif1, self.lif2 = (
+            snn.Synaptic(alpha=0.75, beta=0.875, spike_grad=spike_grad) for _ in range(2)
+        )
+        louder(self)
+
+    def forward(self, images: Any) -> Any:
+        """Mean output spikes."""
+        states, out = [self.lif1.reset_mem(), self.lif2.reset_mem()], []
+        for _ in range(T):
+            first, *states[0] = self.lif1(self.fc1(images.flatten(1)), *states[0])
+            second, *states[1] = self.lif2(self.fc2(first), *states[1])
+            out.append(second)
+        return torch.stack(out).mean(0)
+
+
+def test_current_based_neurons_of_snntorch(tmp_path: Path) -> None:
+    """Declared with the decay of their current; without it the recording is refused."""
+    net = SynapticNet()
+    kind, spike = type(net.lif1), net.lif1.spike_grad
+
+    def declared(current_decay: float) -> Capture:
+        equation = declare(
+            spike=spike, decay=0.875, reset="soft", reset_value=1 / 0.875,
+            current_decay=current_decay,
+        )  # fmt: skip
+        return Capture(net, steps=T, neurons={kind: equation})
+
+    job = recorded(declared(0.75), lambda: net(frames(1, 8, 8)), tmp_path)
+    assert all(layer.current_based for layer in job.layers)
+    with pytest.raises(WorkloadError, match="differ"):
+        recorded(declared(0.0), lambda: net(frames(1, 8, 8)), tmp_path)
+
+
 class Bell(torch.autograd.Function):
     """A step with a scaled triangle (Bellec et al., arXiv 1803.09574) for its derivative."""
 

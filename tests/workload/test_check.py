@@ -128,6 +128,10 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     "zero stride": (layer_edit(lambda r: r[0].update(stride=[0, 1])), "stride"),
     "wide window": (layer_edit(lambda r: r[0]["pool"].update(size=9)), "pool.size"),
     "infinite decay": (layer_edit(lambda r: r[0]["neuron"].update(decay=1e999)), "finite"),
+    "current that grows": (
+        layer_edit(lambda r: r[0]["neuron"].update(current_decay=-0.5)),
+        r"layers\[0\].neuron.current_decay: expected a finite number >= 0",
+    ),
     "wrong compact": (layer_edit(lambda r: r[0]["neuron"].update(compact=False)), "compact"),
     "true as a number": (layer_edit(lambda r: r[0].update(index=False)), "index"),
 }
@@ -198,6 +202,22 @@ def test_gradient_from_nowhere(written: Path) -> None:
         put(masks, "sha256", hashlib.sha256(bytes(masks.size)).hexdigest())
     with pytest.raises(WorkloadError, match="gradients: expected zero where neither"):
         open_workload(str(written)).load(0)
+
+
+def test_gradient_past_a_spike(written: Path) -> None:
+    """A hard reset lets none past a spike, unless it flows through a synaptic current."""
+    last = np.packbits(np.arange(540) >= 360)  # 3 x 2 x 3 x 6 x 5 elements, the last step's set
+    every = np.packbits(np.ones(540, np.bool_))
+    with h5py.File(written, "r+") as file:
+        for name, bits in (("spikes", every), ("masks", last), ("gradients", every)):
+            dataset = file[f"iteration0/layer0/{name}"]
+            dataset[...] = bits
+            put(dataset, "sha256", hashlib.sha256(bits.tobytes()).hexdigest())
+    with pytest.raises(WorkloadError, match="got 360 others"):
+        open_workload(str(written)).load(0)
+    with h5py.File(written, "r+") as file:
+        layer_edit(lambda rows: rows[0]["neuron"].update(current_decay=0.5))(file)
+    assert open_workload(str(written)).load(0).dU[0].all()
 
 
 def test_changed_since_opened(written: Path) -> None:

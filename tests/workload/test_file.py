@@ -44,6 +44,21 @@ def test_header_and_tensors_come_back(
     )
 
 
+def test_the_decay_of_a_current_comes_back_and_is_written_only_if_there_is_one(
+    job: Workload, recordings: list[Recording], written: Path
+) -> None:
+    """A job without current-based neurons has the bytes that it always had."""
+    with h5py.File(written) as file:
+        assert b"current_decay" not in file.attrs["layers"]
+    neuron = job.layers[0].neuron
+    assert neuron is not None
+    first = dataclasses.replace(
+        job.layers[0], neuron=dataclasses.replace(neuron, current_decay=0.75)
+    )
+    filtered = dataclasses.replace(job, layers=(first, *job.layers[1:]))
+    assert write_workload(filtered, recordings).layers == filtered.layers
+
+
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.integers(1, 5), batch=st.integers(1, 3), seed=st.integers(0, 2**32 - 1))
 def test_any_bits_come_back(job: Workload, steps: int, batch: int, seed: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
-from tlm.workload.golden.neuron import near_edge, replay
+from tlm.workload.golden.neuron import from_membrane, near_edge, potentials, replay
 from tlm.workload.model import Neuron
 from tlm.workload.surrogate import COMPACT, derivative, lif_neuron
 
@@ -48,6 +51,35 @@ def test_no_reset_by_hand() -> None:
     neuron = replace(LIF, reset="none", gain=1.0)
     rebuilt = replay(neuron, column(2.0, 1.0), column(0.0, 1.0))
     assert rebuilt.potential.reshape(-1).tolist() == [2.0, 2.0]
+
+
+def test_synaptic_current_by_hand() -> None:
+    """Half of the current is left a step later: H = 1, then 0.5 + 0.5 (no reset, no spike)."""
+    neuron = replace(LIF, reset="none", gain=1.0, current_decay=0.5, threshold=9.0)
+    rebuilt = replay(neuron, column(1.0, 0.0), column(0.0, 1.0), slope=np.ones_like)
+    assert rebuilt.potential.reshape(-1).tolist() == [1.0, 1.0]
+    # dU = [0.5, 1]; dI = [0.5 + 0.5 * 1, 1]: through the membrane, and through the current.
+    assert rebuilt.dI.reshape(-1).tolist() == [1.0, 1.0]
+    assert from_membrane(neuron, rebuilt.dI).reshape(-1).tolist() == [0.5, 1.0]
+
+
+@given(
+    decay=st.floats(0, 1),
+    current_decay=st.floats(0, 1),
+    reset=st.sampled_from(["hard", "soft", "none"]),
+    seed=st.integers(0, 99),
+)
+def test_gradient_of_a_synaptic_current_by_differences(
+    decay: float, current_decay: float, reset: Literal["hard", "soft", "none"], seed: int
+) -> None:
+    """With given spikes H is linear in I: dI is how the sum of dS H answers to a change of I."""
+    neuron = replace(LIF, decay=decay, current_decay=current_decay, reset=reset)
+    draw = np.random.default_rng(seed)
+    current, change, dS = draw.standard_normal((3, 8, 1, 4, 1, 1))
+    spikes = draw.random(current.shape) < 0.3
+    dI = replay(neuron, current, dS, spikes=spikes, slope=np.ones_like).dI
+    moved = potentials(neuron, current + change, spikes) - potentials(neuron, current, spikes)
+    assert np.vdot(dI, change) == pytest.approx(np.vdot(dS, moved), rel=1e-9, abs=1e-9)
 
 
 def test_threshold_itself_spikes() -> None:

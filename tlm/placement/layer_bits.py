@@ -128,7 +128,7 @@ def _neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> _Neur
     if profile.has_readers and (layer.pool is not None or not spilled):
         left += prod(layer.pooled_shape) * pairs * (profile.has_m + profile.output_bits)
     if stores.U == "dram":
-        left += 2 * neurons * precision.membrane
+        left += 2 * neurons * layer.state_words * precision.membrane
     dY = products * precision.gradient * (stores.dY == "dram")  # BP and WG read it by slices
     bits.wg = dY
     if not profile.waits_for_batch:

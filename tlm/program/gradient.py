@@ -84,6 +84,7 @@ def _through_neurons(
     tile.add_energy(
         {
             "bp.grad_op": neurons,
+            "bp.current_op": neurons * layer_plan.layer.current_based,
             "bp.reduce_add": adds,
             "bp.partial_read": arrived * layer_plan.partials,
             "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
@@ -91,7 +92,10 @@ def _through_neurons(
         }
     )
     if layer_plan.exact and layer_plan.state == "recompute":  # U follows from the currents
-        tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
+        synaptic = neurons * layer_plan.layer.current_based
+        tile.add_energy(
+            {"bp.norm_scale": neurons, "fp.soma_op": neurons, "fp.current_op": synaptic}
+        )
 
 
 def normalised_gradient(

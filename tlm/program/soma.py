@@ -29,8 +29,9 @@ def soma(
 ) -> None:
     """Charge the neurons of ``ready`` to a tile; their time is that of the pass they ride on.
 
-    U is carried from step to step in its memory. In a wavefront, where other layers run between
-    two steps and not all U fits, it is read back from where it was saved, or goes through DRAM.
+    U, and the synaptic current of a current-based neuron, are carried from step to step in the
+    memory of U. In a wavefront, where other layers run between two steps and not all of it fits, U
+    is read back from where it was saved, or all goes through DRAM.
     """
     pool, shape = layer_plan.layer.current_pool, layer_plan.layer.product_shape[1:]
     if pool is not None:
@@ -38,12 +39,13 @@ def soma(
     if layer_plan.layer.neuron is None:
         return
     neurons = ready.size * layer_plan.layer.out_shape[2] * length(steps)
-    membrane = builder.plan.chip.precision.membrane
+    state = builder.plan.chip.precision.membrane * layer_plan.layer.state_words
     tile.add_energy(
         {
             "fp.soma_op": neurons,
-            "fp.membrane_read": wide_accesses(neurons, membrane),
-            "fp.membrane_write": wide_accesses(neurons, membrane),
+            "fp.current_op": neurons * layer_plan.layer.current_based,
+            "fp.membrane_read": wide_accesses(neurons, state),
+            "fp.membrane_write": wide_accesses(neurons, state),
             "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
         }
     )

@@ -50,10 +50,12 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     winner = winner_bits(layer.current_pool)
     if winner and (spilled or layer.neuron is None):
         shapes["winner"] = (layer.out_shape, winner)
-    # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone.
-    read_back = plan.schedule.by_step and layer_plan.state == "spill"
+    # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone, and
+    # a synaptic current is saved nowhere else.
+    read_back = plan.schedule.by_step and layer_plan.state == "spill" and not layer.current_based
     if layer_plan.stored.U == "dram" and layer.neuron is not None and not read_back:
-        tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, precision.membrane, group)
+        bits = layer.state_words * precision.membrane
+        tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, bits, group)
         layer_plan.addressed.tensors["carry"] = tensor
     for key, (shape, bits) in shapes.items():
         layer_plan.addressed.tensors[key] = _tensor(

@@ -111,7 +111,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         return "memory" if kind in kept else "dram"
 
     U: Store = "dram" if _carry_spilled(plan, layer_plan) else "memory"
-    if plan.schedule.by_step and policy != "keep":
+    if plan.schedule.by_step and (policy != "keep" or layer_plan.layer.current_based):
         U = store("U")
     exact, room = layer_plan.exact, _dY_room(plan, layer_plan, kept)
     input_room, dY_rows_room = _rows_rooms(plan, layer_plan, kept)
@@ -177,18 +177,19 @@ def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) ->
 
 
 def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:
-    """Whether U goes through DRAM between two blocks of steps of the same row.
+    """Whether the state goes through DRAM between two blocks of steps of the same row.
 
     A quarter of the U memory carries it; blocks of all steps, and the walk behind batch
     statistics, carry nothing from one to the next.
     """
+    layer = layer_plan.layer
     if (
         layer_plan.exact
         or layer_plan.repeats > 1
-        or layer_plan.layer.neuron is None
+        or layer.neuron is None
         or layer_plan.width * plan.steps <= plan.arrays.positions
     ):
         return False
     channels = max(length(part.neurons.channels) for part in layer_plan.cut.slices)
-    bits = channels * layer_plan.layer.out_shape[2] * plan.chip.precision.membrane
+    bits = channels * layer.out_shape[2] * layer.state_words * plan.chip.precision.membrane
     return bits > plan.chip.core.memory.membrane // 4

@@ -64,11 +64,13 @@ class Norm:
 class Neuron:
     """Parameters of a leaky integrate-and-fire layer and of its surrogate gradient.
 
-    ``H[t] = decay V[t-1] + gain I[t] + offset`` with ``V[-1] = initial``; a spike where ``H``
-    exceeds ``threshold`` (or equals it, if ``fires_at_threshold``). A hard reset sets V to
-    ``reset_value``, a soft reset subtracts ``reset_value``, "none" leaves V = H. The surrogate's
-    derivative is ``surrogate_peak`` at the threshold; ``surrogate_width`` stretches its shape,
-    for a compact one it is the full width of the support, in units of the membrane potential.
+    ``J[t] = current_decay J[t-1] + I[t]`` is the synaptic current, from ``J[-1] = 0``: I itself if
+    ``current_decay`` is 0, else the neuron is current-based. ``H[t] = decay V[t-1] + gain J[t] +
+    offset`` with ``V[-1] = initial``; a spike where ``H`` exceeds ``threshold`` (or equals it, if
+    ``fires_at_threshold``). A hard reset sets V to ``reset_value``, a soft reset subtracts
+    ``reset_value``, "none" leaves V = H. The surrogate's derivative is ``surrogate_peak`` at the
+    threshold; ``surrogate_width`` stretches its shape, for a compact one it is the full width of
+    the support, in units of the membrane potential.
     """
 
     decay: float
@@ -84,6 +86,7 @@ class Neuron:
     offset: float = 0.0
     initial: float = 0.0
     fires_at_threshold: bool = True
+    current_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,16 @@ class Layer:
     def product_is_current(self) -> bool:
         """Whether nothing lies between the convolution's output and the neuron's input."""
         return self.norm is None and self.current_pool is None
+
+    @property
+    def current_based(self) -> bool:
+        """Whether its neurons have a synaptic current that decays."""
+        return self.neuron is not None and self.neuron.current_decay > 0
+
+    @property
+    def state_words(self) -> int:
+        """Numbers that each of its neurons carries from step to step: V, and J if current-based."""
+        return (self.neuron is not None) + self.current_based
 
     @property
     def pooled_shape(self) -> Shape3:

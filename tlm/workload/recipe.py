@@ -52,5 +52,32 @@ class Recipe:
     channels_last: bool = False
 
 
+@dataclass(frozen=True)
+class RetentionRecipe:
+    """A network of two layers that learns to answer one frozen input with one spike pattern.
+
+    ``neurons`` are inputs, hidden and output neurons. The pattern is drawn from ``pattern_seed``:
+    inputs of ``input_rate_hz`` over ``steps`` (T) of ``step_ms``. Weights have ``weight_bits``;
+    the share ``density`` of them is left after pruning. An epoch is one pass over the pattern.
+    """
+
+    name: str
+    neurons: tuple[int, int, int]
+    neuron: Neuron
+    steps: int
+    step_ms: float
+    input_rate_hz: float
+    pattern_seed: int
+    filter_ms: float
+    weight_bits: int
+    density: float
+    epochs: int
+    learning_rate: float
+    levels: tuple[Level, Level, Level]
+    seed: int
+    batch: int = 1
+    encoding: Encoding = "rate"
+
+
 LIF = lif_neuron()
 """LIF with tau = 2 and decay_input (H = V + (I - V) / tau), rectangular surrogate of width 1."""

@@ -43,13 +43,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class CurvePanel:
-    """One pair of axes with its curves; ``y_max`` cuts off what grows without bound."""
+    """One pair of axes with its curves, from ``y_min``; ``y_max`` cuts off unbounded growth."""
 
     title: str
     curves: Sequence[Curve]
     x_label: str
     y_label: str
     y_max: float | None = None
+    y_min: float = 0.0
     diagonal: bool = False
 
 
@@ -92,6 +93,6 @@ def _draw(axes: Axes, panel: CurvePanel) -> None:
     axes.set_title(panel.title, fontsize=12)
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
-    axes.set_ylim(0, panel.y_max)
+    axes.set_ylim(panel.y_min, panel.y_max)
     if any(curve.label for curve in panel.curves):
         axes.legend(frameon=False, fontsize=9)

@@ -15,13 +15,13 @@ _STAGE = ("stage_read", "stage_write")
 ACTIONS: dict[str, tuple[str, ...]] = {
     "fp": (
         "mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read",
-        "value_read", "partial_read", "partial_write", "soma_op", "membrane_read",
+        "value_read", "partial_read", "partial_write", "soma_op", "current_op", "membrane_read",
         "membrane_write", "state_write", "input_add", "input_pool", "pool",
         "current_pool", "bias_add", *_NORM, *_STAGE,
     ),
     "bp": (
         "mac", "reg16", "reg1", "weight_read", "weight_write", "gradient_read", "partial_read",
-        "partial_write", "grad_op", "membrane_read", "gradient_write", "state_read",
+        "partial_write", "grad_op", "current_op", "membrane_read", "gradient_write", "state_read",
         "reduce_add", "bias_add", *_NORM, *_STAGE,
     ),
     "wg": (

@@ -41,13 +41,20 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
 
 
 def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
-    """A soma and a gradient operation for each neuron and step."""
+    """A soma and a gradient operation for each neuron and step, one more where currents decay."""
     neurons = prod(facts.layer.out_shape) * job.pairs * (facts.layer.neuron is not None)
     yield Phase.NORM if facts.exact else Phase.FP, "fp.soma_op", neurons
     for phase in _gradient_phases(facts):
         yield phase, "bp.grad_op", neurons
     if facts.recomputed:
         yield Phase.RECOMPUTE, "fp.soma_op", neurons
+    if facts.layer.neuron is not None and facts.layer.neuron.current_decay:
+        for phase in _soma_phases(facts):
+            yield phase, "fp.current_op", neurons
+        for phase in _gradient_phases(facts):
+            yield phase, "bp.current_op", neurons
+            if facts.exact and facts.state == "recompute":
+                yield phase, "fp.current_op", neurons
 
 
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -209,9 +216,10 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     layer, precision = facts.layer, job.chip.precision
     outputs, products = prod(layer.out_shape) * job.pairs, prod(layer.product_shape) * job.pairs
     if layer.neuron is not None:
+        state = (1 + (layer.neuron.current_decay > 0)) * precision.membrane
         for phase in _soma_phases(facts):
-            yield phase, "fp.membrane_read", outputs * precision.membrane
-            yield phase, "fp.membrane_write", outputs * precision.membrane
+            yield phase, "fp.membrane_read", outputs * state
+            yield phase, "fp.membrane_write", outputs * state
         for phase in _gradient_phases(facts):
             yield phase, "bp.membrane_read", outputs * precision.membrane
     yield facts.dY_phase, "bp.gradient_write", products * precision.gradient

@@ -10,7 +10,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import input_gradient, output_gradient, timed
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.stages import TopologyStage
-from tlm.workload.golden.neuron import carried, near_edge, potentials, replay
+from tlm.workload.golden.neuron import carried, from_membrane, near_edge, potentials, replay
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
@@ -117,7 +117,7 @@ def _masks(
     masks = replay(neuron, current, dS, spikes=spikes, slope=slope).masks
     close = near_edge(neuron, potentials(neuron, current, spikes))
     if close.any() and neuron.gain:
-        dU = dI / neuron.gain
+        dU = from_membrane(neuron, dI) / neuron.gain
         later = np.zeros_like(dU)
         later[:-1] = dU[1:]
         from_spike = dU - neuron.decay * later * carried(neuron, spikes)

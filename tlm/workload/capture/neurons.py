@@ -44,11 +44,13 @@ def declare(
     reset_value: float | None = None,
     offset: float = 0.0,
     initial: float = 0.0,
+    current_decay: float = 0.0,
 ) -> Declared:
     """Declare the equation of a neuron of your own, for ``Capture(neurons={MyNeuron: ...})``.
 
-    ``H[t] = decay V[t-1] + gain I[t] + offset``; ``spike`` maps H - threshold to spikes (the
-    ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Raises
+    ``H[t] = decay V[t-1] + gain I[t] + offset``, where with ``current_decay`` the synaptic current
+    ``J[t] = current_decay J[t-1] + I[t]`` stands for I; ``spike`` maps H - threshold to spikes
+    (the ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Raises
     WorkloadError if ``spike`` is no step function with a surrogate gradient.
     """
     surrogate = measure("declare(spike=...)", spike)
@@ -68,6 +70,7 @@ def declare(
         offset=offset,
         initial=initial,
         fires_at_threshold=surrogate.fires_at_threshold,
+        current_decay=current_decay,
     )
     return Declared(neuron, _open_slope(surrogate))
 
@@ -180,7 +183,10 @@ def _scalar(where: str, value: Any) -> float:
 
 def _inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
     """Why a job cannot hold a framework's neuron, where its kind says so."""
-    form = "H[t] = decay V[t-1] + gain I[t] + offset with constant numbers"
+    form = (
+        "H[t] = decay V[t-1] + gain J[t] + offset with J[t] = current_decay J[t-1] + I[t] and "
+        "constant numbers"
+    )
     for reason, kinds in _BEYOND.items():
         if kind in kinds:
             return WorkloadError(
@@ -195,10 +201,8 @@ def _inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
 
 
 _BEYOND = {
-    "keeps a synaptic current beside its membrane": (
-        "Synaptic", "Alpha", "RSynaptic", "CUBALIFNode",
-    ),
-    "feeds its spikes back to itself": ("RLeaky",),
+    "keeps two synaptic currents": ("Alpha",),
+    "feeds its spikes back to itself": ("RLeaky", "RSynaptic"),
     "is a gated recurrent cell": ("SLSTM", "SConv2dLSTM"),
     "learns parameters of its own": (
         "ParametricLIFNode", "KLIFNode", "GatedLIFNode", "MPBNBaseNode", "MPBNLIFNode",
@@ -210,4 +214,4 @@ _BEYOND = {
     "fires other values than 0 and 1": ("TernaryIFNode", "ILIFNode", "LIAFNode"),
     "is trained without back-propagation through time": ("OTTTLIFNode", "SLTTLIFNode"),
 }  # fmt: skip
-"""What a neuron of one state and constant parameters cannot express, and who has it."""
+"""What a neuron of this form cannot express, and who has it."""

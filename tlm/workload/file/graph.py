@@ -25,11 +25,16 @@ _UNMODELLED = "it is not modelled yet: record the job without it"
 
 
 def layers_to_json(layers: tuple[Layer, ...]) -> str:
-    """Layers as compact JSON with sorted keys; ``groups`` only of grouped convolutions."""
+    """Layers as compact JSON with sorted keys.
+
+    ``groups`` is written of grouped convolutions only, ``current_decay`` of current-based neurons.
+    """
     rows = [asdict(layer) for layer in layers]
     for row in rows:
         if row["groups"] == 1:
             del row["groups"]
+        if row["neuron"] is not None and not row["neuron"]["current_decay"]:
+            del row["neuron"]["current_decay"]
     return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -157,7 +162,8 @@ class Reader:
         """Neuron and surrogate parameters, or null for a read-out."""
         if value is None:
             return None
-        row = self.record(key, value, _NEURON_KEYS)
+        whole = {"current_decay": 0.0, **value} if isinstance(value, dict) else value
+        row = self.record(key, whole, _NEURON_KEYS)
         surrogate = self.text(f"{key}.surrogate", row["surrogate"])
         compact = self.boolean(f"{key}.compact", row["compact"])
         if COMPACT.get(surrogate, compact) != compact:
@@ -177,6 +183,7 @@ class Reader:
             offset=self.number(f"{key}.offset", row["offset"]),
             initial=self.number(f"{key}.initial", row["initial"]),
             fires_at_threshold=self.boolean(f"{key}.fires_at_threshold", row["fires_at_threshold"]),
+            current_decay=self.number(f"{key}.current_decay", row["current_decay"], 0),
         )
 
     def record(self, key: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -201,14 +201,15 @@ def _check_carry(
 ) -> None:
     """Check that dU is non-zero only where the mask is set or the next step's dU reaches it.
 
-    dU[t] = dS[t] d[t] + decay dU[t+1] r[t], where a hard reset lets nothing past a spike.
+    dU[t] = dS[t] d[t] + decay dU[t+1] r[t], where a hard reset lets nothing past a spike; through
+    a synaptic current the gradient passes it.
     """
     assert layer.neuron is not None
     key = f"{layer.index}/{schema.GRADIENTS}"
     dU, masks = arrays[key], arrays[f"{layer.index}/{schema.MASKS}"]
     carried = np.zeros_like(dU)
     carried[:-1] = dU[1:]
-    if layer.neuron.reset == "hard":
+    if layer.neuron.reset == "hard" and not layer.neuron.current_decay:
         carried &= ~arrays[f"{layer.index}/{schema.SPIKES}"]
     wrong = int(np.count_nonzero(dU & ~masks & ~carried))
     if wrong:

@@ -3,9 +3,11 @@
 From the input current I and the gradient dS of its spikes follow the spikes, the surrogate mask,
 the gradient dU at the membrane potential H before the reset, and dI at the input current:
 
-    FP  H[t] = decay V[t-1] + gain I[t] + offset;  S = (H >= threshold), or (H > threshold)
+    FP  J[t] = current_decay J[t-1] + I[t]  (the synaptic current; J = I without current_decay)
+        H[t] = decay V[t-1] + gain J[t] + offset;  S = (H >= threshold), or (H > threshold)
         V = (1 - S) H + S reset_value  (hard)  |  H - S reset_value  (soft)  |  H  (none)
-    BP  dU[t] = dS[t] d[t] + decay dU[t+1] r[t];  d = surrogate'(H - threshold);  dI = gain dU
+    BP  dU[t] = dS[t] d[t] + decay dU[t+1] r[t];  d = surrogate'(H - threshold)
+        dI[t] = gain dU[t] + current_decay dI[t+1]
         r = 1 - S [+ (reset_value - H) d if the reset is not detached]   (hard)
         r = 1     [- reset_value d if the reset is not detached]         (soft)
 
@@ -76,8 +78,10 @@ def potentials(neuron: Neuron, current: Numbers, spikes: BoolArray | None = None
     """Membrane potential H before the reset, [T, ...]; resets by ``spikes`` if they are given."""
     potential = np.empty_like(current)
     membrane = np.full_like(current[0], neuron.initial)
+    synaptic = np.zeros_like(current[0])
     for step, now in enumerate(current):
-        charged = neuron.decay * membrane + neuron.gain * now + neuron.offset
+        synaptic = neuron.current_decay * synaptic + now
+        charged = neuron.decay * membrane + neuron.gain * synaptic + neuron.offset
         fired = fires(neuron, charged) if spikes is None else spikes[step]
         membrane = _reset(neuron, charged, fired.astype(current.dtype))
         potential[step] = charged
@@ -102,6 +106,13 @@ def carried(neuron: Neuron, spikes: BoolArray) -> Numbers:
     return 1.0 - spikes if neuron.reset == "hard" else np.ones(spikes.shape)
 
 
+def from_membrane(neuron: Neuron, dI: Numbers) -> Numbers:
+    """``gain dU``: what of dI comes from the membrane of the same step."""
+    later = np.zeros_like(dI)
+    later[:-1] = dI[1:]
+    return np.asarray(dI - neuron.current_decay * later)
+
+
 def _reset(neuron: Neuron, charged: Numbers, spike: Numbers) -> Numbers:
     if neuron.reset == "hard":
         return np.asarray((1 - spike) * charged + spike * neuron.reset_value)
@@ -116,8 +127,8 @@ def _backward(
     dS: Numbers,
 ) -> Numbers:
     """Carry the gradient back through time; returns dI."""
-    dU = np.empty_like(potential)
-    later = np.zeros_like(potential[0])
+    dI = np.empty_like(potential)
+    later, flowing = np.zeros_like(potential[0]), np.zeros_like(potential[0])
     for step in reversed(range(len(potential))):
         share = carried(neuron, spikes[step])
         if not neuron.detach_reset and neuron.reset != "none":
@@ -125,5 +136,6 @@ def _backward(
             jump = potential[step] - neuron.reset_value if hard else neuron.reset_value
             share = share - jump * slope[step]
         later = dS[step] * slope[step] + neuron.decay * later * share
-        dU[step] = later
-    return (neuron.gain * dU).astype(potential.dtype)
+        flowing = neuron.gain * later + neuron.current_decay * flowing
+        dI[step] = flowing
+    return dI

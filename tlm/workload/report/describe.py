@@ -84,8 +84,9 @@ def _pool(pool: Pool | None) -> str:
 
 
 def _neuron(neuron: Neuron) -> str:
+    synaptic = f"current decay {neuron.current_decay:g}, " if neuron.current_decay else ""
     return (
-        f"decay {neuron.decay:g}, gain {neuron.gain:g}, threshold {neuron.threshold:g}, "
+        f"{synaptic}decay {neuron.decay:g}, gain {neuron.gain:g}, threshold {neuron.threshold:g}, "
         f"{neuron.reset} reset{' (detached)' if neuron.detach_reset else ''}, "
         f"{neuron.surrogate} surrogate of width {neuron.surrogate_width:g}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tlm.errors import WorkloadError
 from tlm.workload.bundled import SUFFIX, bundled_folder, unknown_name
-from tlm.workload.recipe import Recipe
+from tlm.workload.recipe import Recipe, RetentionRecipe
 from tlm.workload.training.datasets import DataSet, load
 
 if TYPE_CHECKING:
@@ -34,10 +34,14 @@ def record(
 
 
 def record_recipe(
-    recipe: Recipe, data: Path | None, out: Path, progress: Progress | None = None
+    recipe: Recipe | RetentionRecipe, data: Path | None, out: Path, progress: Progress | None = None
 ) -> Path:
     """Train ``recipe`` and write its recorded job to ``out``, as :func:`record` does."""
     require_torch()
+    if isinstance(recipe, RetentionRecipe):
+        from tlm.workload.training.retention.recording import record_retention
+
+        return record_retention(recipe, out, progress)
     from tlm.workload.training.loop import accuracy, prepare, train
 
     job = prepare(recipe, load(recipe.dataset, data, recipe.steps))
@@ -46,7 +50,7 @@ def record_recipe(
     return save(job, capture, accuracy(job), out)
 
 
-def load_recipe(name: str) -> Recipe:
+def load_recipe(name: str) -> Recipe | RetentionRecipe:
     """The recipe ``name`` from its file in the bundled folder.
 
     Raises WorkloadError with the nearest name if there is none.
@@ -56,7 +60,7 @@ def load_recipe(name: str) -> Recipe:
     path = bundled_folder() / f"{name.replace('-', '_')}.py"
     # Not imported: an import would leave compiled files beside the recipes.
     recipe = runpy.run_path(str(path)).get("RECIPE")
-    if not isinstance(recipe, Recipe):
+    if not isinstance(recipe, Recipe | RetentionRecipe):
         raise WorkloadError(f"{path}: expected RECIPE to be a Recipe, got {type(recipe).__name__}")
     return recipe
 

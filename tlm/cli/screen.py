@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -118,6 +119,12 @@ def _verdict(result: Finished) -> Text:
     )
     if work.activity != "recorded":
         text.append(f"{work.activity}: masks were drawn, not recorded\n", style="bold yellow")
+    if summary.weights is not None:
+        text.append(
+            f"weights {summary.weights.rule}: {_range(summary.weights.kept.values())} of a layer's "
+            "are not zero; masks of activity are those with all weights\n",
+            style="bold yellow",
+        )
     text.append(
         f"{time_text(time.makespan_ps)} per iteration, {time_text(time.per_sample_ps)} per "
         f"sample;  {energy_text(energy.total_pj)} per iteration, "
@@ -125,6 +132,12 @@ def _verdict(result: Finished) -> Text:
         style="bold",
     )
     return text
+
+
+def _range(shares: Collection[float]) -> str:
+    """The smallest and the largest share."""
+    low, high = f"{min(shares):.1%}", f"{max(shares):.1%}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _time(summary: Summary) -> ScreenTable:

@@ -230,6 +230,14 @@ class SparsityPart:
 
 
 @dataclass(frozen=True)
+class WeightsPart:
+    """Which weights are not zero, by what ``rule``, and the share of them by layer."""
+
+    rule: str
+    kept: dict[str, float]
+
+
+@dataclass(frozen=True)
 class BusyResource:
     """A resource and the share of time it is busy, which says nothing of what more would gain."""
 
@@ -269,6 +277,7 @@ class Stall:
 class Summary:
     """All figures of a run; ``broken`` are the laws that do not hold, with what they found.
 
+    ``weights`` stand there if some are zero.
     ``warnings`` say which figures are odd although all laws hold (``tlm.running.figures.sanity``).
 
     ``work`` goes by layer and phase. ``busiest`` and ``stalls`` are sorted, largest first; no stall
@@ -291,6 +300,7 @@ class Summary:
     dram: DramPart
     noc: NocPart
     sparsity: SparsityPart
+    weights: WeightsPart | None = None
     busiest: list[BusyResource]
     stalls: list[Stall]
     lower_bounds_ps: dict[str, int]

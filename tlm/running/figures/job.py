@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tlm.storage.plan import Plan
-from tlm.trace.summary import ChipPart, JobPart, LayerDensity, LayerSplit, SparsityPart
+from tlm.trace.summary import ChipPart, JobPart, LayerDensity, LayerSplit, SparsityPart, WeightsPart
+from tlm.workload.drawn.weights import WeightRule
 from tlm.workload.model import Recording
 from tlm.workload.report.density import densities
 
@@ -59,3 +60,11 @@ def sparsity_part(plan: Plan, recording: Recording) -> SparsityPart:
         for layer in (layer_plan.layer for layer_plan in plan.layers)
     }
     return SparsityPart(measured.inputs, layers)
+
+
+def weights_part(plan: Plan, recording: Recording, rule: WeightRule) -> WeightsPart | None:
+    """The share of weights that are not zero; None if the rule leaves all."""
+    if recording.weights is None:
+        return None
+    masks = zip(plan.workload.layers, recording.weights, strict=True)
+    return WeightsPart(rule.drawn, {layer.name: float(mask.mean()) for layer, mask in masks})

@@ -9,5 +9,6 @@ import numpy.typing as npt
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 Cells = npt.NDArray[Any]  # masks, or counts of set elements

@@ -2,10 +2,11 @@
 
 In reading order:
 
-- ``tables``: one physical table of a memory; the packed bits of all tables
-- ``packing``: numbers of any width as packed bits, and back
-- ``matrix``: the weights of a fully connected layer, and how many synapses each input has
-- ``filters``: the weights of a convolution
-- ``organisation``: what every organisation can do, and all of them by name
-- ``crossbar``: every possible synapse has a place
+- ``tables``: one physical table of a memory; its packed bits
+- ``packing``, ``pointers``: numbers of any width as packed bits, and back; where rows end
+- ``matrix``, ``filters``: the weights of a fully connected layer; those of a convolution
+- ``quantised``, ``pruning``: codes of a few bits, and fewer weights, from a layer's weights
+- ``organisation``: what every organisation of a matrix can do, and all of them by name
+- ``crossbar``, ``bitmap``, ``csr``, ``loihi``, ``structured``: one organisation each
+- ``functional``: the organisations of a convolution
 """

@@ -18,10 +18,10 @@ class Crossbar:
 
     def encode(self, matrix: SynapseMatrix) -> Encoded:
         """All codes, row by row."""
-        table, data = packed("weights", matrix.codes, matrix.width)
-        return Encoded(matrix.codes.shape, matrix.width, (table,), (data,))
+        weights = packed("weights", matrix.codes, matrix.width)
+        return Encoded(matrix.codes.shape, matrix.width, (weights,))
 
     def decode(self, encoded: Encoded) -> SynapseMatrix:
         """The matrix that was encoded."""
-        values = unpacked(encoded.tables[0], encoded.data[0])
+        values = unpacked(encoded.contents[0])
         return SynapseMatrix(signed(values, encoded.width).reshape(encoded.shape), encoded.width)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.space.array_types import Ints
-from tlm.synapses.matrix import SynapseMatrix, check_codes
+from tlm.space.array_types import Bools, Ints
+from tlm.synapses.matrix import SynapseMatrix, checked_codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Filters:
                 f"filters are an array [K, C / groups, R, S] with K a multiple of the "
                 f"{self.groups} groups, this one has the shape {self.codes.shape}"
             )
-        check_codes(self.codes, self.width)
+        object.__setattr__(self, "codes", checked_codes(self.codes, self.width))
         if min(self.positions) < 1:
             raise WorkloadError(
                 f"a window of {self.codes.shape[2:]} does not fit an image of {self.image} padded "
@@ -56,7 +56,7 @@ class Filters:
 
         6,724 for an image of 28 x 28 and a 3 x 3 window padded by 1.
         """
-        return int(self._taps(0).sum() * self._taps(1).sum())
+        return int(self.inside(0).sum() * self.inside(1).sum())
 
     @property
     def synapses(self) -> int:
@@ -68,9 +68,8 @@ class Filters:
         """The weights alone as a matrix [C / groups R S, K], stored as any other."""
         return SynapseMatrix(self.codes.reshape(len(self.codes), -1).T, self.width)
 
-    def _taps(self, axis: int) -> Ints:
-        """Taps in the image at every output position along an axis."""
-        window, pad = self.codes.shape[2 + axis], self.padding[axis]
-        first = np.arange(self.positions[axis]) * self.stride[axis] - pad
-        inside = np.minimum(first + window, self.image[axis]) - np.maximum(first, 0)
-        return np.asarray(np.maximum(inside, 0))
+    def inside(self, axis: int) -> Bools:
+        """Which taps lie in the image, [positions, window], along rows (0) or columns (1)."""
+        first = np.arange(self.positions[axis]) * self.stride[axis] - self.padding[axis]
+        place = first[:, None] + np.arange(self.codes.shape[2 + axis])
+        return np.asarray((place >= 0) & (place < self.image[axis]))

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.space.array_types import Bools, Ints
+from tlm.space.array_types import Bools, Cells, Ints
 
 WIDTHS = range(2, 17)
 """Bits of a weight."""
@@ -53,7 +53,7 @@ class SynapseMatrix:
                 f"a synapse matrix has inputs and outputs, this one has the shape "
                 f"{self.codes.shape}; give an array [inputs, outputs]"
             )
-        check_codes(self.codes, self.width)
+        object.__setattr__(self, "codes", checked_codes(self.codes, self.width))
 
     @property
     def inputs(self) -> int:
@@ -86,17 +86,17 @@ class SynapseMatrix:
         return self.synapses / self.codes.size
 
 
-def check_codes(codes: Ints, width: int) -> None:
-    """Refuse what is no array of signed whole numbers of ``width`` bits.
+def checked_codes(codes: Cells, width: int) -> Ints:
+    """``codes`` as 64-bit numbers, if they are whole numbers of ``width`` bits.
 
     Raises:
-        WorkloadError: it is none.
+        WorkloadError: they are not.
     """
     if width not in WIDTHS:
         raise WorkloadError(f"a weight has {WIDTHS[0]} to {WIDTHS[-1]} bits, not {width}")
-    if not np.issubdtype(codes.dtype, np.signedinteger):
+    if not np.issubdtype(codes.dtype, np.integer):
         raise WorkloadError(
-            f"codes of weights are signed whole numbers, these are {codes.dtype}; quantise them"
+            f"codes of weights are whole numbers, these are {codes.dtype}; quantise them"
         )
     low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
     if codes.size and (codes.min() < low or codes.max() > high):
@@ -104,3 +104,4 @@ def check_codes(codes: Ints, width: int) -> None:
             f"codes of {width} bits lie between {low} and {high}, these between {codes.min()} and "
             f"{codes.max()}; quantise them, or take more bits"
         )
+    return codes.astype(np.int64, copy=False)

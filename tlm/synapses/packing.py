@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tlm.space.array_types import Octets, Ints
-from tlm.synapses.tables import SynapseTable
+from tlm.space.array_types import Ints
+from tlm.synapses.tables import PackedTable, SynapseTable
 
 
 def index_bits(count: int) -> int:
@@ -13,18 +13,19 @@ def index_bits(count: int) -> int:
     return max(0, count - 1).bit_length()
 
 
-def packed(name: str, values: Ints, width: int) -> tuple[SynapseTable, Octets]:
+def packed(name: str, values: Ints, width: int) -> PackedTable:
     """A table of ``values``, and their lowest ``width`` bits one behind the other."""
     values = values.ravel()
     bits = np.empty((values.size, width), np.uint8)
     for place in range(width):
         bits[:, width - 1 - place] = (values >> place) & 1
-    return SynapseTable(name, values.size, width), np.packbits(bits)
+    return PackedTable(SynapseTable(name, values.size, width), np.packbits(bits))
 
 
-def unpacked(table: SynapseTable, data: Octets) -> Ints:
+def unpacked(packed: PackedTable) -> Ints:
     """The entries of a table as numbers that are not negative."""
-    bits = np.unpackbits(data, count=table.bits).reshape(table.words, table.width)
+    table = packed.table
+    bits = np.unpackbits(packed.data, count=table.bits).reshape(table.words, table.width)
     values = np.zeros(table.words, np.int64)
     for place in range(table.width):
         values = (values << 1) | bits[:, place]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tlm.space.array_types import Octets
@@ -12,7 +12,7 @@ from tlm.space.array_types import Octets
 class SynapseTable:
     """One physical table: ``words`` entries of ``width`` bits each.
 
-    A table whose entries need no bits at all (the pointers into an empty table) has width 0.
+    A table whose entries need no bits at all (indices into a single place) has width 0.
     """
 
     name: str
@@ -26,25 +26,31 @@ class SynapseTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """The contents of a synapse memory: for each of ``tables`` its entries, packed, in ``data``.
+class PackedTable:
+    """A table and its entries without a gap, highest bit first; zeros fill the last byte."""
 
-    ``shape`` is that of the weights, ``width`` the bits of a weight: what the core's registers
-    know beside the memory. Entries follow each other without a gap, the highest bit first; the last
-    byte of a table is filled with zeros.
+    table: SynapseTable
+    data: Octets
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The contents of a synapse memory, table by table.
+
+    ``shape`` is that of the weights, ``width`` the bits of a weight: what the core's registers know
+    beside the memory.
     """
 
     shape: tuple[int, ...]
     width: int
-    tables: tuple[SynapseTable, ...]
-    data: tuple[Octets, ...]
+    contents: tuple[PackedTable, ...]
 
     @property
-    def bits(self) -> int:
-        """Bits of all tables."""
-        return total_bits(self.tables)
+    def tables(self) -> tuple[SynapseTable, ...]:
+        """The tables without their contents."""
+        return tuple(packed.table for packed in self.contents)
 
 
-def total_bits(tables: Sequence[SynapseTable]) -> int:
+def total_bits(tables: Iterable[SynapseTable]) -> int:
     """Bits of several tables."""
     return sum(table.bits for table in tables)

@@ -42,6 +42,10 @@ class Masks:
         self.needed_by_row = lru_cache(maxsize=None)(self._needed_by_row)
         self.input_count = lru_cache(maxsize=None)(self._input_count)
 
+    def weights(self, index: int) -> Bools | None:
+        """Weights of a layer that are not zero, [K, C / groups, R, S]; None if all."""
+        return None if self.recording.weights is None else self.recording.weights[index]
+
     def dY(self, index: int) -> Bools:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
         layer = self._layers[index]

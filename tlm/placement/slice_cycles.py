@@ -89,6 +89,15 @@ def _tiles(profile: Profile, part: Slice, arrays: CoreArrays) -> tuple[int, int]
     return ceil_div(length(part.neurons.channels), arrays.tile), each
 
 
+def _loads(profile: Profile, part: Slice, arrays: CoreArrays, engine: str) -> int:
+    """Cycles in which an engine loads (WG: drains) every weight tile of a slice once."""
+    packed = profile.weights.packed
+    if packed is not None:
+        return packed.load_cycles(engine, part.neurons.channels)
+    tiles, each = _tiles(profile, part, arrays)
+    return tiles * each * (arrays.tile if engine == "bp" else arrays.chunk)
+
+
 def _together(part: Slice, chip: ChipConfig) -> int:
     """Samples of a slice that pass a layer together: those of a group of the schedule."""
     mapping, samples = chip.mapping, _samples(part)
@@ -108,7 +117,7 @@ def _forward_steps(profile: Profile, chip: ChipConfig) -> int:
 
 def _forward_blocks(profile: Profile, part: Slice, chip: ChipConfig, arrays: CoreArrays) -> int:
     """Cycles of FP's weight loads and drains."""
-    tiles, each = _tiles(profile, part, arrays)
+    tiles, _ = _tiles(profile, part, arrays)
     rows = length(product_rows(profile.layer, part.neurons.rows))
     width, steps = profile.layer.product_shape[2], _forward_steps(profile, chip)
     count = sum(
@@ -117,7 +126,7 @@ def _forward_blocks(profile: Profile, part: Slice, chip: ChipConfig, arrays: Cor
         for _, blocks in block_sizes(samples, rows, steps, width, arrays.positions)
     )
     walks = profile.walked_steps // steps
-    return walks * count * tiles * (each * arrays.chunk + arrays.depth)
+    return walks * count * (_loads(profile, part, arrays, "fp") + tiles * arrays.depth)
 
 
 def _forward_block(profile: Profile, part: Slice, chip: ChipConfig, arrays: CoreArrays) -> int:
@@ -143,7 +152,6 @@ def _backward_blocks(profile: Profile, part: Slice, together: int, arrays: CoreA
     rows, (channels, _, width) = length(part.input_rows), profile.layer.in_shape
     if not profile.has_bp or not rows:
         return 0
-    tiles, each = _tiles(profile, part, arrays)
     count: float = sum(
         times * blocks
         for samples, times in _in_groups(_samples(part), together)
@@ -152,7 +160,7 @@ def _backward_blocks(profile: Profile, part: Slice, together: int, arrays: CoreA
     panels = ceil_div(channels, arrays.chunk)
     most = block_shape(together, rows, profile.steps, width, arrays.positions)[0]
     count *= profile.live_blocks(part.neurons.samples, min(together, most))
-    return count * (tiles * each * arrays.tile + panels * arrays.depth)
+    return count * (_loads(profile, part, arrays, "bp") + panels * arrays.depth)
 
 
 def _gradient_blocks(
@@ -160,7 +168,7 @@ def _gradient_blocks(
 ) -> float:
     """Cycles of WG's drains of dW; ``together`` samples are walked at a time."""
     stores, chip, arrays = place
-    tiles, each = _tiles(profile, part, arrays)
+    tiles, _ = _tiles(profile, part, arrays)
     if stores.dY == "dram":
         together = _together(part, chip)
     pieces = sum(
@@ -168,7 +176,7 @@ def _gradient_blocks(
         for samples, times in _in_groups(_samples(part), together)
     )
     live = profile.live_blocks(part.neurons.samples, together)
-    return live * pieces * tiles * (each * arrays.chunk + arrays.depth)
+    return live * pieces * (_loads(profile, part, arrays, "wg") + tiles * arrays.depth)
 
 
 def _pieces(

@@ -251,7 +251,7 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
         per_group = " a group of samples" if plan.schedule.alternates else ""
         return "weight buffer, loaded once" + per_group
     outputs = length(sweeps[0].outputs)
-    bits = layer_plan.weight_count(part) * plan.arrays.weight_bits * outputs
+    bits = layer_plan.weight_words("fp", part) * plan.arrays.weight_bits * outputs
     missing = bits > sweeps[0].room * length(part.neurons.channels)
     rest = "; what does not fit comes from DRAM once a block" if missing else ""
     return f"staged in the U memory, {len(sweeps)} rounds of {outputs} channels{rest}"

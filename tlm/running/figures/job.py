@@ -67,4 +67,5 @@ def weights_part(plan: Plan, recording: Recording, rule: WeightRule) -> WeightsP
     if recording.weights is None:
         return None
     masks = zip(plan.workload.layers, recording.weights, strict=True)
-    return WeightsPart(rule.drawn, {layer.name: float(mask.mean()) for layer, mask in masks})
+    level = plan.workload.levels[plan.workload.iterations.index(recording.iteration)]
+    return WeightsPart(rule.words(level), {layer.name: float(mask.mean()) for layer, mask in masks})

@@ -37,7 +37,7 @@ def summarise(
         energy=energy,
         efficiency=efficiency_part(chip, plan.workload, rows),
         engines=engines,
-        dram=dram_part(chip, plan),
+        dram=dram_part(chip, plan, recording),
         noc=noc_part(chip),
         sparsity=sparsity_part(plan, recording),
         weights=weights_part(plan, recording, prepared.weights),

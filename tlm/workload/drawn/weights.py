@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.model import BoolArray, Layer, Workload
+from tlm.workload.model import BoolArray, Layer, Level, Workload
 from tlm.workload.values import Numbers
 
 SEED = 0
@@ -43,10 +43,12 @@ class WeightRule:
     kept: float = 1.0
     group: int = 0
 
-    @property
-    def drawn(self) -> str:
-        """The rule as a run names it, with the seed of what is drawn."""
-        return self.text if self.kind in ("dense", "recorded") else f"{self.text}, seed {SEED}"
+    def words(self, level: Level) -> str:
+        """The rule as a run names it, with the seed of what is drawn; weights are of ``level``."""
+        by_value = self.kind == "n:m" and level != "bits"
+        if self.kind in ("dense", "recorded", "magnitude") or by_value:
+            return f"{self.text} of the recorded" if by_value else self.text
+        return f"{self.text}, seed {SEED}"
 
 
 def parse_weights(text: str) -> WeightRule:

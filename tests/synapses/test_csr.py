@@ -1,14 +1,12 @@
 """PB-CSR: two tables that say the same, and the leakage published for it."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 
 from tests.synapses.matrices import matrices
 from tlm.synapses.csr import CompressedRows
 from tlm.synapses.matrix import SynapseMatrix
 from tlm.synapses.packing import unpacked
-from tlm.synapses.tables import total_bits
 
 
 @given(matrix=matrices())
@@ -27,8 +25,3 @@ def test_the_tables_of_three_synapses_by_hand() -> None:
     assert unpacked(forward_pointers).tolist() == [1, 1, 3]
     assert unpacked(reverse).tolist() == [2 << 2 | 1, 0 << 2 | 0, 2 << 2 | 2]
     assert unpacked(reverse_pointers).tolist() == [1, 3, 3]
-
-
-# Inputs, density, leakage in W of 128 outputs and 8 bits: QuantizedSNNs (MIT), commit 2db3e4c,
-# figure_scripts/iscas_figs; it belongs to arXiv 2003.11639.
-LEAKAGE = [(784, 1.0, 0.249), (784, 0.25, 0.0575), (16384, 1.0, 5.85)]

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from tests.synapses.matrices import matrices
 from tlm.errors import ConfigError
-from tlm.space.rounding import ceil_div
 from tlm.synapses.organisation import NAMES, named
 
 WIDEST = {"loihi": 8, "loihi-dense": 8}

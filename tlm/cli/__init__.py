@@ -37,6 +37,7 @@ from tlm.cli.presets import presets
 from tlm.cli.report import report
 from tlm.cli.rerun import rerun
 from tlm.cli.run import run
+from tlm.cli.synapses import synapses
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
 from tlm.errors import DISK_FULL, DiskFullError, InterruptedRunError, OutOfMemoryError, TlmError
@@ -77,6 +78,7 @@ app.command()(plot)
 app.command()(export)
 app.command()(noc)
 app.command()(dram)
+app.command()(synapses)
 app.command()(validate)
 app.command()(gpu)
 app.command()(doctor)

@@ -1,8 +1,8 @@
 """Pointer-based bitmap (PB-BMP): a bit says where there is a synapse, its weight follows in order.
 
 Schaefer, Faley, Neftci and Joshi, ISCAS 2020 (arXiv 2003.11639) name it and publish its leakage;
-that fits ``N M + n b`` bits and the row pointers within 4 % above a density of 0.1. The layout is
-consistent with it, not proven by it.
+at 57 nW a bit that is ``N M + n b`` bits and the row pointers within 4 %. The layout is consistent
+with it, not proven by it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.space.array_types import Cells, Floats, Ints
 from tlm.synapses.matrix import WIDTHS
+from tlm.synapses.pruning import magnitudes
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +32,13 @@ def quantised(weights: Cells, width: int) -> Quantised:
     """Weights of any shape in ``width`` bits; the largest takes the largest code.
 
     Raises:
-        WorkloadError: a width that no weight has, or weights that are no numbers.
+        WorkloadError: a width that no weight has, or a weight is no finite number.
     """
     if width not in WIDTHS:
         raise WorkloadError(f"a weight has {WIDTHS[0]} to {WIDTHS[-1]} bits, not {width}")
-    numbers: Floats = weights.astype(np.float64)
-    if not np.isfinite(numbers).all():
-        raise WorkloadError("a weight is infinite or no number; weights to quantise are finite")
-    largest = float(np.abs(numbers).max(initial=0.0))
+    largest = float(magnitudes(weights).max(initial=0.0))
     most = (1 << (width - 1)) - 1
     scale = largest / most
     # A scale too small for a number would divide by zero: nothing is left of such weights.
-    codes = np.rint(numbers / scale) if scale else np.zeros_like(numbers)
+    codes = np.rint(weights.astype(np.float64) / scale) if scale else np.zeros(weights.shape)
     return Quantised(codes.astype(np.int64), scale)

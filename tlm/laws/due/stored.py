@@ -23,7 +23,7 @@ from functools import cached_property
 import numpy as np
 
 from tlm.config.chip import ChipConfig
-from tlm.space.array_types import Bools
+from tlm.space.array_types import Bools, Ints
 from tlm.space.region import Span
 from tlm.space.rounding import ceil_div
 from tlm.workload.model import Layer
@@ -81,24 +81,35 @@ class StoredWeights:
 
     def words(self, engine: str, channels: Span, taps: Collection[int] | None = None) -> int:
         """Words that an engine reads of the weights of some outputs (under some taps)."""
-        return sum(
-            tile.weights + self.table_words(tile, self.table_of(engine))
-            for tile in self._of(channels, taps)
-        )
+        tiles = self._tiles_of(channels)
+        if taps is not None:
+            tiles &= np.isin(self._sizes["tap"], list(taps))
+        both = self._sizes["weights"] + self._sizes[self.table_of(engine)]
+        return int(both[tiles].sum())
 
     def beside(self, table: str, channels: Span) -> int:
         """Words of a table of some outputs' weights."""
-        return sum(self.table_words(tile, table) for tile in self._of(channels))
+        return int(self._sizes[table][self._tiles_of(channels)].sum())
 
     def all_words(self, channels: Span) -> int:
         """Words of the weights of some outputs and of all tables beside them."""
         tables = self.beside(INDEX, channels) + self.beside(REVERSE, channels)
         return self.count(channels) + tables
 
-    def _of(self, channels: Span, taps: Collection[int] | None = None) -> Iterator[StoredTile]:
-        for tile in self.tiles:
-            if channels[0] <= tile.output < channels[1] and (taps is None or tile.tap in taps):
-                yield tile
+    def _tiles_of(self, channels: Span) -> Bools:
+        output = self._sizes["output"]
+        return np.asarray((channels[0] <= output) & (output < channels[1]))
+
+    @cached_property
+    def _sizes(self) -> dict[str, Ints]:
+        """Of every tile its first output, its tap, its weights, and the words of its tables."""
+        rows = [
+            (tile.output, tile.tap, tile.weights,
+             self.table_words(tile, INDEX), self.table_words(tile, REVERSE))
+            for tile in self.tiles
+        ]  # fmt: skip
+        columns = np.array(rows, np.int64).reshape(-1, 5).T
+        return dict(zip(("output", "tap", "weights", INDEX, REVERSE), columns, strict=True))
 
     def table_of(self, engine: str) -> str:
         """The table that an engine looks weights up by."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -118,5 +119,7 @@ def test_a_run_says_which_weights_are_zero(tmp_path: Path) -> None:
     assert part["rule"] == "density=0.3, seed 0"
     assert list(part["kept"]) == [layer.name for layer in DIGITS.layers]
     assert all(abs(share - 0.3) < 0.01 for share in part["kept"].values())
+    bits = {layer.name: prod(layer.weight_shape) * 16 for layer in DIGITS.layers}
+    assert part["bits"] == bits  # of a crossbar, zero or not
     dense = run_job(DIGITS, chip="neuromc-1", out=tmp_path / "dense", trace="off")
     assert "weights" not in as_json(dense.summary)

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from tlm.config.quantities import Count, Section
 
 _ORGANISATION = r"crossbar|pb-bmp|pb-csr|\d{1,3}:\d{1,3}"
-Organisation = Annotated[str, Field(pattern=rf"^({_ORGANISATION})$")]
+OrganisationName = Annotated[str, Field(pattern=rf"^({_ORGANISATION})$")]
 
 
 def _layers(value: object) -> object:
@@ -33,9 +33,9 @@ class WeightMemory(Section):
     share of synapses that change their place in an update.
     """
 
-    organisation: Organisation = "crossbar"
+    organisation: OrganisationName = "crossbar"
     layers: Annotated[
-        tuple[tuple[str, Organisation], ...],
+        tuple[tuple[str, OrganisationName], ...],
         BeforeValidator(_layers),
         PlainSerializer(_shown_layers),
     ] = ()

@@ -19,6 +19,7 @@ from tlm.placement.slice_bits import (
     stored_channels,
     weight_gradient_bits,
 )
+from tlm.placement.slice_cycles import gradient_pieces
 from tlm.placement.target import Target
 from tlm.space.array_types import Floats
 from tlm.space.geometry import product_rows
@@ -184,16 +185,23 @@ def _slice_bits(
         bp += round(_mask_bits(profile, part, target) * padding)
     inputs = round(inputs * profile.live_share(part.neurons.samples, profile.input_steps))
     held = 0 if stores.dY == "dram" else dY
-    together = max(1, stores.dY_room // 2 // held) if held else samples
-    live = profile.live_blocks(part.neurons.samples, together)
-    index = profile.weights.index_words(part.neurons.channels) * chip.precision.weight
-    index = round(index * (stores.W == "dram") * ceil_div(samples, together) * live)
+    index = _index_bits(profile, part, stores, target)
     if stores.dW == "memory":
         return fp, bp, inputs + index
     wg = weight_gradient_bits(
         profile.weights, profile.input_steps, part, chip, profile.read_bits, held
     )
-    return fp, bp, round(wg * live) + index
+    together = max(1, stores.dY_room // 2 // held) if held else samples
+    return fp, bp, round(wg * profile.live_blocks(part.neurons.samples, together)) + index
+
+
+def _index_bits(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> int:
+    """Bits of the index that WG reads with every piece, where it comes from DRAM."""
+    words = profile.weights.index_words(part.neurons.channels) * (stores.W == "dram")
+    if not words:
+        return 0
+    pieces = gradient_pieces(profile, part, (stores, target.chip, target.arrays))
+    return round(words * target.chip.precision.weight * pieces)
 
 
 def _input_padding(profile: Profile, target: Target) -> float:

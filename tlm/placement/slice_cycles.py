@@ -63,8 +63,7 @@ def slice_cycles(
         norm_grad=(products + grads) * waits,
         bp=streams[1] + [_backward_blocks(profile, part, each, arrays) for part, each in units],
         wg=streams[2] + [
-            _gradient_blocks(profile, part, each, (stores, chip, arrays))
-            for part, each in zip(parts, grad_samples, strict=True)
+            _gradient_blocks(profile, part, (stores, chip, arrays)) for part in parts
         ],
         fp_samples=[_forward_block(profile, part, chip, arrays) for part in parts],
         grad_samples=grad_samples,
@@ -164,19 +163,31 @@ def _backward_blocks(profile: Profile, part: Slice, together: int, arrays: CoreA
 
 
 def _gradient_blocks(
-    profile: Profile, part: Slice, together: int, place: tuple[LayerStores, ChipConfig, CoreArrays]
+    profile: Profile, part: Slice, place: tuple[LayerStores, ChipConfig, CoreArrays]
 ) -> float:
-    """Cycles of WG's drains of dW; ``together`` samples are walked at a time."""
-    stores, chip, arrays = place
+    """Cycles of WG's drains of dW."""
+    arrays = place[2]
     tiles, _ = _tiles(profile, part, arrays)
+    drains = _loads(profile, part, arrays, "wg") + tiles * arrays.depth
+    return gradient_pieces(profile, part, place) * drains
+
+
+def gradient_pieces(
+    profile: Profile, part: Slice, place: tuple[LayerStores, ChipConfig, CoreArrays]
+) -> float:
+    """Pieces of samples and rows that WG walks, those alone in which some gradient is not skipped.
+
+    The samples whose dY is in the core together are walked at a time.
+    """
+    stores, chip, _ = place
+    together = _gradient_samples(profile, part, stores, chip)
     if stores.dY == "dram":
         together = _together(part, chip)
     pieces = sum(
-        times * _pieces(profile, part, samples, (stores, chip, arrays))
+        times * _pieces(profile, part, samples, place)
         for samples, times in _in_groups(_samples(part), together)
     )
-    live = profile.live_blocks(part.neurons.samples, together)
-    return live * pieces * (_loads(profile, part, arrays, "wg") + tiles * arrays.depth)
+    return profile.live_blocks(part.neurons.samples, together) * pieces
 
 
 def _pieces(

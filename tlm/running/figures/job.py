@@ -63,9 +63,22 @@ def sparsity_part(plan: Plan, recording: Recording) -> SparsityPart:
 
 
 def weights_part(plan: Plan, recording: Recording, rule: WeightRule) -> WeightsPart | None:
-    """The share of weights that are not zero; None if the rule leaves all."""
-    if recording.weights is None:
+    """Which weights there are and how they are stored; None if all are, each in its place."""
+    if recording.weights is None and all(each.weights.packed is None for each in plan.layers):
         return None
-    masks = zip(plan.workload.layers, recording.weights, strict=True)
-    level = plan.workload.levels[plan.workload.iterations.index(recording.iteration)]
-    return WeightsPart(rule.words(level), {layer.name: float(mask.mean()) for layer, mask in masks})
+    workload, memory = plan.workload, plan.chip.core.weights
+    level = workload.levels[workload.iterations.index(recording.iteration)]
+    names = [layer.name for layer in workload.layers]
+    kept = [1.0] * len(names)
+    if recording.weights is not None:
+        kept = [float(mask.mean()) for mask in recording.weights]
+    return WeightsPart(
+        rule=rule.words(level),
+        kept=dict(zip(names, kept, strict=True)),
+        organisations={name: memory.of(name) for name in names},
+        bits={
+            each.layer.name: each.weights.all_words((0, each.layer.out_shape[0]))
+            * plan.chip.precision.weight
+            for each in plan.layers
+        },
+    )

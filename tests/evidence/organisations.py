@@ -75,6 +75,7 @@ def section(rows: list[Row]) -> str:
         "`spill` weights and moments come from DRAM and go back in every mini-batch, in `auto` "
         "they stay in the cores where there is room. A crossbar runs the same whatever is zero.\n",
         _in_words(rows),
+        _conclusions(rows),
     ]
     head = ("job", "parameters", "weights", "organisation", "time, us", "energy, uJ", "cores",
             "DRAM", "leakage", "DRAM bytes", "weights and moments", "time ratio",
@@ -142,6 +143,34 @@ def _in_words(rows: list[Row]) -> str:
             f"{dense['pb-csr']:.2f} of the crossbar's energy."
         )
     return "\n".join(parts) + "\n"
+
+
+def _conclusions(rows: list[Row]) -> str:
+    """What follows for who builds such a chip, in three sentences."""
+    by_case = {tuple(row[key] for key in KEYS): row for row in rows}
+
+    def ratio(*case: str, key: str = "energy_uj") -> str:
+        return f"{_ratio(by_case[case], rows, key):.2f}"
+
+    half, tenth = RULES[1], RULES[3]
+    spilled, stays = ("mnist-fc", "spill"), ("mnist-csnn", "auto")
+    return (
+        "What an architect should conclude. Where weights pass through DRAM, storing no zeros pays "
+        "from half of the weights on, and energy falls nearly as the density does (bitmap, "
+        f"`mnist-fc`: {ratio(*spilled, half, 'pb-bmp')} with 50 %, "
+        f"{ratio(*spilled, tenth, 'pb-bmp')} with 10 %); where they stay in the cores it pays less "
+        f"and later (`mnist-csnn`: {ratio(*stays, half, 'pb-bmp')} and "
+        f"{ratio(*stays, tenth, 'pb-bmp')}), for then loads of the arrays, not bytes, set the time "
+        "in which the chip leaks. How fast weights enter the array decides between organisations, "
+        "not their bits: compressed rows, looked up one by one, take "
+        f"{ratio(*stays, half, 'pb-csr', key='time_us')} of the crossbar's time with half of the "
+        f"weights where bitmaps take {ratio(*stays, half, 'pb-bmp', key='time_us')}, and 2:4, "
+        f"loaded in vectors, {ratio(*stays, '2:4', '2:4', key='time_us')}. So: N:M where training "
+        "holds the pattern, a bitmap for weights pruned one by one, and a crossbar for layers with "
+        "most of their weights, where a bitmap costs "
+        f"{ratio(*spilled, 'dense', 'pb-bmp')} to {ratio(*stays, 'dense', 'pb-bmp')} of its "
+        "energy; all of this rests on one look-up a cycle (`core.weights.lookups`, assumed).\n"
+    )
 
 
 def figure(rows: list[Row]) -> None:

@@ -23,7 +23,8 @@ def test_a_row_for_each_organisation(capsys: pytest.CaptureFixture[str]) -> None
     """784 x 128 weights of 8 bits: the crossbar is the least of what drops nothing."""
     lines = printed(capsys, "784x128").splitlines()
     assert lines[0] == "784x128: 784 x 128 weights, drawn (seed 1)"
-    rows = [line.split() for line in lines[3:]]
+    assert lines[9].startswith("loihi exceeds a core at 8 bits and density 1: 25,088 words")
+    rows = [line.split() for line in lines[3:9]]
     assert rows[0] == ["crossbar", "8", "1", "100,352", "802,816", "8.00", "least"]
     assert [cells[0] for cells in rows] == "crossbar pb-bmp pb-csr 2:4 loihi loihi-dense".split()
 

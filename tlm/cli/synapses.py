@@ -134,9 +134,25 @@ def _notes(source: WeightSource, rows: Sequence[MemorySize]) -> Iterator[str]:
         yield "A synapse is a weight of a filter here; all positions of the image share it."
     for row in {row.organisation: row for row in rows if row.unfit}.values():
         yield f"{row.organisation}: {row.unfit}"
+    yield from _core_notes(source, rows)
     if len({row.density for row in rows}) > 1:
         for width, group in groupby(rows, lambda row: row.width):
             yield f"Least at {width} bits: {_winners(list(group))}"
+
+
+def _core_notes(source: WeightSource, rows: Sequence[MemorySize]) -> Iterator[str]:
+    """What does not fit a core of Loihi, the first row of each of its two formats."""
+    from tlm.synapses.loihi import core_excess
+
+    noted: set[str] = set()
+    for row in rows:
+        if not row.organisation.startswith("loihi") or row.unfit or source.is_convolution:
+            continue
+        excess = core_excess(row.tables[0].words, *source.weights.shape)
+        if excess and row.organisation not in noted:
+            noted.add(row.organisation)
+            place = f"at {row.width} bits and density {row.density:g}"
+            yield f"{row.organisation} exceeds a core {place}: {', '.join(excess)}"
 
 
 def _winners(rows: Sequence[MemorySize]) -> str:

@@ -14,6 +14,7 @@ from tlm.space.tensor_class import tensor_class
 from tlm.workload.bundled import open_workload
 from tlm.workload.model import Norm
 from tlm.workload.pools import pools_behind_layers
+from tlm.workload.surrogate import lif_neuron
 
 WORD, MOMENT = 2, 4  # bytes of a weight, of U and of a gradient; of a moment
 PAIRS = 3 * 2  # samples and steps of the small job
@@ -42,6 +43,16 @@ def test_the_first_way_by_hand():
         "dY": WORD * (2 * PAIRS * NEURONS + 3 * PAIRS * CLASSES),
         "dX": 2 * WORD * PAIRS * NEURONS,
     }
+
+
+def test_no_bound_has_m_of_a_surrogate_that_sets_every_one():
+    """The support of an arctangent is unbounded: BP need not read that all dX are needed."""
+    workload = small_job()
+    unbounded = lif_neuron(surrogate="arctangent")
+    layers = tuple(replace(layer, neuron=unbounded) for layer in workload.layers)
+    bounds = bounds_by_class(replace(workload, layers=layers), loaded_chip().config)
+    assert "m" in bounds_by_class(workload, loaded_chip().config)["V1"]
+    assert not any("m" in tensors for tensors in bounds.values())
 
 
 def test_what_the_other_ways_leave_out_behind_batch_statistics():

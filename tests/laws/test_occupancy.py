@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tests.laws.test_programs import program_of
-from tests.program.jobs import built, corrupt
+from tests.program.jobs import built, conv, corrupt, linear
 from tests.program.jobs import due as due_of
+from tests.program.jobs import job as chained
 from tests.reliability.probe import APART, CHIPS, SMALL, chain, grouped, residual
+from tlm.laws.gradient_windows import gradient_windows
 from tlm.laws.input_windows import input_windows
 from tlm.laws.occupancy import claims, occupancy
 from tlm.space.phase import Phase
@@ -95,3 +97,19 @@ def test_inputs_that_were_kept_and_do_not_fit():
     plan, program = built(residual(), residual().load(0), *small)
     (check,) = input_windows(program, due_of(plan))
     assert check.holds
+
+
+def test_rows_of_dY_that_were_kept_and_do_not_fit():
+    """Two panels of inputs of a convolution read the dY of a block once, or both do."""
+    first = conv((4, 16, 16), 24, 3, padding=1)
+    large = chained(first, conv(first.out_shape, 24, 3, padding=1), linear(24 * 256, 10), batch=3)
+    chip = ("cores=1", *APART, "core.memory.gradients=48 Kib", "core.memory.partial_sums=8 Kib")
+    plan, program = built(*large, *chip)
+    due = due_of(plan)
+    assert not due.job.layers[1].dY_sent
+    faults = []
+    for size in range(17):
+        (check,) = gradient_windows(program, with_memory(due, gradients=1 << size))
+        faults.append(not check.holds)
+    assert faults[0]
+    assert not faults[-1]

@@ -64,15 +64,18 @@ def moved(tiles, phases, layer):
     )
 
 
+def weight_bytes(load):
+    """Bytes of WG, the reduction and the update."""
+    return load.wg_bytes + load.sums_bytes + load.update_bytes
+
+
 @pytest.mark.parametrize("which", ["fp", "wg"])
 def test_the_bytes_are_those_of_the_program(mapped, which):
     """All layers together within 3 %; WG with the reduction and the update."""
     loads, _, tiles = mapped
     phases = FORWARD if which == "fp" else WEIGHTS
     program = sum(moved(tiles, phases, layer) for layer in range(len(loads)))
-    estimated = sum(
-        load.fp_bytes if which == "fp" else load.wg_bytes + load.update_bytes for load in loads
-    )
+    estimated = sum(load.fp_bytes if which == "fp" else weight_bytes(load) for load in loads)
     assert estimated == pytest.approx(program, rel=0.03)
 
 
@@ -84,8 +87,7 @@ def test_the_weight_gradient_of_each_layer_is_estimated(mapped):
     off = [
         layer
         for layer, load in enumerate(loads)
-        if load.wg_bytes + load.update_bytes
-        != pytest.approx(moved(tiles, WEIGHTS, layer), rel=0.05)
+        if weight_bytes(load) != pytest.approx(moved(tiles, WEIGHTS, layer), rel=0.05)
     ]
     assert len(off) <= len(loads) // 10
 

@@ -85,6 +85,40 @@ def test_the_gradient_of_a_sum_goes_to_all_its_sources():
     assert bp.work.useful == pairs
 
 
+@pytest.mark.parametrize("norm", [None, NORM])
+def test_gradients_of_a_stage_of_residual_sums_are_added_up_once(norm):
+    """Three blocks whose sum two layers read: the last of them adds up three parts for all.
+
+    Channels are cut in two, or one of 16, so that dX comes in two parts, or one. Without sums left
+    in DRAM every block would read all dX of the layers behind it.
+    """
+    net = builder((16, 8, 8), norm)
+    blocks = [net.conv(32, 3, padding=1)]
+    for _ in range(2):
+        blocks.append(net.conv(32, 3, padding=1, sources=tuple(blocks)))
+    blocks.append(net.conv(32, 3, padding=1, sources=tuple(blocks)))
+    net.conv(16, 3, padding=1, sources=tuple(blocks))
+    job = workload(net.layers, steps=2, batch=2)
+    chip = (
+        *SMALL_MEMORIES, "core.memory.weights=8 Kib", "cores=2", "mapping.split=k",
+        "core.memory.sharing=separate",
+    )  # fmt: skip
+    plan, program = built(job, recording(job), *chip)
+    _, second, third, fourth, _ = plan.layers
+    assert [layer_plan.summed_by for layer_plan in plan.layers[:3]] == [second, third, None]
+    assert [layer_plan.partials for layer_plan in plan.layers[:3]] == [3, 3, 3]
+    read = Counter()
+    for tile in program.all_tiles():
+        for at, nbytes in tile.reads:
+            read[at, tile.phase] += nbytes
+    tensors = [second.addressed.tensors["dS"], third.addressed.tensors["dS"]]
+    tensors += [reader.addressed.tensors["dX0"] for reader in (second, third, fourth)]
+    for tensor in tensors:  # each is read once, by one layer
+        inside = [n for (at, _), n in read.items() if 0 <= at - tensor.address < tensor.nbytes]
+        assert sum(inside) == tensor.nbytes
+    assert broken_laws(plan, program, *chip)[0] == []
+
+
 def naive_need(pool, values, need):
     """Which pooled gradients are needed, window by window."""
     rows, columns = pool.pooled((1, *values.shape))[1:]

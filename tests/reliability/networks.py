@@ -25,7 +25,8 @@ from tlm.workload.model import (
 from tlm.workload.surrogate import lif_neuron
 from tlm.workload.values import Values
 
-NEURON = lif_neuron()
+# Every m of the second is set, so that none goes through DRAM.
+NEURONS = (lif_neuron(), lif_neuron(surrogate="arctangent"))
 MOST_WEIGHTS = 4000  # of a layer: more only take longer
 DENSITIES = st.sampled_from((0.0, 0.02, 0.1, 0.3, 0.7, 1.0))
 
@@ -62,7 +63,8 @@ class RandomTensors:
             shape, whole = workload.neuron_shape(layer), layer.neuron is None
             live = mask((*shape[:2], 1, 1, 1), draw.live)
             spikes.append(mask(shape, 1.0 if whole else draw.spikes))
-            masks.append(mask(shape, 1.0 if whole else draw.masks))
+            bounded = layer.neuron is not None and layer.neuron.compact
+            masks.append(mask(shape, draw.masks if bounded else 1.0))
             gradients.append(mask(shape, draw.gradients) & live & masks[-1])
             product = mask(workload.product_shape(layer), draw.gradients)
             product &= gradients[-1].any(axis=(2, 3, 4), keepdims=True)
@@ -122,7 +124,7 @@ def _layer(
     plain = Layer(
         len(layers), f"layer{len(layers)}", "linear", (prod(shape), 1, 1), (1, 1, 1), (1, 1),
         (1, 1), (0, 0), sources, pool, input_kind(sources, kinds, analog), draw(st.booleans()),
-        norm if draw(st.booleans()) else None, None, NEURON, None,
+        norm if draw(st.booleans()) else None, None, draw(st.sampled_from(NEURONS)), None,
     )  # fmt: skip
     if linear:
         return replace(plain, out_shape=(_width(draw, plain), 1, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,15 +10,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.program.jobs import array_overrides, built, conv, job, linear, place
+from tests.program.jobs import Densities, array_overrides, built, conv, job, linear, place
 from tests.reliability.probe import APART
 from tlm.counts.blocks import blocks, sample_blocks
 from tlm.errors import MappingError
 from tlm.space.geometry import input_rows, output_rows
 from tlm.space.region import Region, cuts
 from tlm.storage.address import Tensor, Weights
+from tlm.workload.surrogate import lif_neuron
 
 SMALL = st.integers(1, 40)
+
+
+@pytest.mark.parametrize(
+    ("surrogate", "masks", "in_dram"),
+    [("arctangent", 1.0, False), ("arctangent", 0.5, True), ("rectangular", 1.0, True)],
+)
+def test_m_has_an_address_where_one_of_it_may_be_zero(surrogate, masks, in_dram):
+    """An unbounded surrogate sets each m, but for those that its format rounds to zero."""
+    neuron = lif_neuron(surrogate=surrogate)
+    layers = (conv((2, 4, 4), 3, 3, padding=1, pool=2), conv((3, 2, 2), 3, 1), linear(12, 5))
+    layers = [replace(layer, neuron=neuron) for layer in layers]
+    plan, _ = built(*job(*layers, densities=Densities(masks=masks)))
+    kept = [{"m", "need"} & set(layer.addressed.tensors) for layer in plan.layers[:-1]]
+    assert kept == ([{"need"}, {"m", "need"}] if in_dram else [set(), set()])
 
 
 @given(total=st.integers(0, 200), parts=st.integers(1, 30), quantum=st.integers(1, 20))

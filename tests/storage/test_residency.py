@@ -126,6 +126,23 @@ def test_currents_stay_for_the_turn_that_uses_them_twice():
     assert moved(program, tensors["dI"]) == (1, 1)
 
 
+def test_dI_is_made_again_where_dS_stays_in_the_core():
+    """NORM_GRAD adds partial dS and runs the surrogate once more: dI takes no room and no bytes."""
+    tight = (*SMALL, "core.memory.optimizer=340 Kib", *SIZES, "core.memory.spikes=4 Kib")
+    plan, program = built(residual(), residual().load(0), *tight)
+    first, second, _ = plan.layers
+    assert (first.stored.dS, first.stored.dI) == ("memory", "recompute")
+    assert (second.stored.dS, second.stored.dI) == ("dram", "dram")
+    assert in_dram(plan, "dI") == [1]
+    neurons = first.spikes.size
+    surrogates = Counter()
+    for tile in program.all_tiles():
+        surrogates[tile.layer, tile.phase.name] += tile.work.energy.get("bp.grad_op", 0)
+    assert (surrogates[0, "GRAD"], surrogates[0, "NORM_GRAD"]) == (neurons, neurons)
+    assert (surrogates[1, "GRAD"], surrogates[1, "NORM_GRAD"]) == (second.spikes.size, 0)
+    assert broken_laws(plan, program, *tight)[0] == []
+
+
 @pytest.mark.parametrize(("room", "times"), [(380, 23.46), (400, 2)])
 def test_weights_stay_for_the_turn_that_needs_them_block_by_block(room, times):
     """Four convolutions: their weights fit the pool one after the other, not all together."""
@@ -210,6 +227,37 @@ def test_all_cores_have_room_for_the_dY_that_alternates():
     assert set(dY.bits.values()) == {first.stored.dY_room - memory}
     assert first.stored.dY_room == 2 * first.dY[:, 0, :16].size * 16
     assert broken_laws(plan, program, *cut)[0] == []
+
+
+@pytest.mark.parametrize(("sharing", "times"), [("pool", 1), ("separate", 8.625)])
+def test_rows_of_inputs_wait_in_the_pool_for_all_outputs_of_a_block(sharing, times):
+    """Else three panels of outputs each read the rows under their blocks, which overlap."""
+    first = conv((4, 16, 16), 64, 3, padding=1)
+    large = job(first, conv(first.out_shape, 48, 3, padding=1), linear(48 * 256, 10), batch=3)
+    overrides = (
+        *SIZES, "cores=1", "core.memory.spikes=4 Kib", f"core.memory.sharing={sharing}",
+        "core.memory.partial_sums=8 Kib", "mapping.state=spill", "core.memory.optimizer=330 Kib",
+    )  # fmt: skip
+    plan, program = built(*large, *overrides)
+    assert moved(program, plan.layers[0].addressed.tensors["spikes"], "FP") == (times, 1)
+    assert broken_laws(plan, program, *overrides)[0] == []
+
+
+@pytest.mark.parametrize(("optimizer", "times"), [(330, 5.75), (350, 1)])
+def test_rows_of_dY_wait_in_the_pool_for_the_blocks_they_are_under(optimizer, times):
+    """Two chunks of inputs and three rows of a kernel need dY that is in DRAM: it comes once."""
+    first = conv((4, 16, 16), 24, 3, padding=1)
+    large = job(first, conv(first.out_shape, 24, 3, padding=1), linear(24 * 256, 10), batch=3)
+    overrides = (
+        *SIZES, "cores=1", "core.memory.spikes=2 Kib", "core.memory.gradients=24 Kib",
+        "core.memory.partial_sums=8 Kib", "core.memory.membrane=16 Kib",
+        f"core.memory.optimizer={optimizer} Kib",
+    )  # fmt: skip
+    plan, program = built(*large, *overrides)
+    second = plan.layers[1]
+    assert second.stored.dY_rows_room >= 21 * 1024
+    assert moved(program, second.addressed.tensors["dY"], "BP") == (times, 0)
+    assert broken_laws(plan, program, *overrides)[0] == []
 
 
 def test_partial_sums_of_dS_share_a_place():

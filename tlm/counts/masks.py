@@ -46,6 +46,13 @@ class Masks:
         """Weights of a layer that are not zero, [K, C / groups, R, S]; None if all."""
         return None if self.recording.weights is None else self.recording.weights[index]
 
+    def has_m(self, index: int) -> bool:
+        """Whether m of a layer says anything: a surrogate of unbounded support sets each of them,
+        but for those that its format rounds to zero.
+        """
+        neuron = self._layers[index].neuron
+        return neuron is not None and (neuron.compact or not self.recording.masks[index].all())
+
     def dY(self, index: int) -> Bools:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""
         layer = self._layers[index]

@@ -102,6 +102,11 @@ class Done:
         self.posted = now
         self.producer = producer
 
+    def then(self, call: Callable[[], None]) -> None:
+        """Call when the last arrival, which is still to come, has been counted."""
+        assert self.callbacks is not None
+        self.callbacks.append(lambda _: call())
+
     def arrive(self) -> None:
         """Count one arrival; the last one resumes whoever waits.
 

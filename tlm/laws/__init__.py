@@ -16,7 +16,8 @@ file                      laws
 ``dram_commands.py``       Sampled DRAM commands keep every timing of the device's data sheet.
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
 ``message_sizes.py``      Every message has the bytes that its data take.
-``input_windows.py``      Rows of inputs that FP keeps fit their half of the spike memory.
+``input_windows.py``      Rows of inputs that FP keeps fit the room they have.
+``gradient_windows.py``   Rows of dY from DRAM that BP keeps fit the room they have.
 ``occupancy.py``          What a plan keeps in the memories of a core fits there, at every turn.
 ``alternation.py``         No more samples of dY are in a core at a time than have room there.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
@@ -48,6 +49,7 @@ from tlm.laws.dram_commands import dram_commands
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
+from tlm.laws.gradient_windows import gradient_windows
 from tlm.laws.input_windows import input_windows
 from tlm.laws.least_dram import least_nbytes
 from tlm.laws.message_sizes import message_sizes
@@ -90,6 +92,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *weight_buffers(program, due),
         *dram_contents(program, due),
         *input_windows(program, due),
+        *gradient_windows(program, due),
         *occupancy(program, due),
         *alternation(program, due),
         *arrivals(program, due),

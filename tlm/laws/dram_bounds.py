@@ -61,7 +61,7 @@ def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]
             continue
         producer = sizes.workload.layers[source]
         yield sizes.output_class(producer), reads * sizes.output(producer)
-        if producer.neuron is not None and not (way > 1 and sizes.exact(producer)):
+        if _has_m(producer) and not (way > 1 and sizes.exact(producer)):
             yield "m", sizes.pairs * prod(producer.pooled_shape)
 
 
@@ -85,7 +85,13 @@ def _neurons(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         return
     yield "U", 2 * neurons * sizes.chip.precision.membrane
     yield "S", 2 * neurons + copies * sizes.output(layer)
-    yield "m", 2 * neurons + copies * pooled
+    if _has_m(layer):
+        yield "m", 2 * neurons + copies * pooled
+
+
+def _has_m(layer: Layer) -> bool:
+    """Whether m of a layer says anything: a surrogate of unbounded support sets each of them."""
+    return layer.neuron is not None and layer.neuron.compact
 
 
 def _gradients(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

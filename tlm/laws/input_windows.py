@@ -1,6 +1,7 @@
-"""Input windows: rows that FP keeps from one tile to the next fit their half of the spike memory.
+"""Input windows: rows that FP keeps from one tile to the next fit the room they have.
 
-A block whose inputs do not fit there has kept nothing: every panel of its outputs fetches them.
+That is half of the spike memory, or what a pool lends FP of the layer. A block whose inputs do not
+fit there has kept nothing: every panel of its outputs fetches them.
 """
 
 from __future__ import annotations
@@ -66,4 +67,7 @@ def _unkept_bits(job: Facts, facts: LayerFacts, tile: Tile) -> int:
     steps = min(tile.steps, job.input_steps(facts))
     elements = layer.in_shape[0] * between * layer.in_shape[2] * tile.samples * steps
     held = elements * facts.input_bits
-    return elements if held > job.chip.core.memory.spikes // HALVES else 0
+    memory = job.chip.core.memory
+    lent = memory.sharing == "pool" and tile.phase == Phase.FP
+    room = facts.input_room if lent else memory.spikes // HALVES
+    return elements if held > room else 0

@@ -20,6 +20,7 @@ from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_need
 from tlm.laws.due.rows import kernel_rows, pooled_rows
+from tlm.laws.gradient_windows import WG_EIGHTH
 from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
 from tlm.space.program import Program
@@ -106,6 +107,7 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("optimizer", _moments(job, facts, part), range(last + 1)),
                 ("optimizer", _weights(job, facts, part), range(last + 1)),
                 *_weights_of_a_turn(job, facts, part, last),
+                *_rows(job, facts, last),
             ):  # fmt: skip
                 if bits:
                     yield Claim(name, part.core, range(1) if at_once else turns, bits)
@@ -172,7 +174,7 @@ def _currents(
     else:
         for turn in _turns(facts.Y_stays, index, last):
             yield "batch_norm", Y, range(turn, turn + 1)
-    if "dI" not in keys:
+    if "dI" not in keys and not facts.dI_again:
         dI = _products(job, facts, part) * job.chip.precision.gradient
         yield "batch_norm", dI, range(last - index, last - index + 1)
 
@@ -190,6 +192,14 @@ def _products(job: Facts, facts: LayerFacts, part: Slice) -> int:
 def _dY(job: Facts, facts: LayerFacts) -> int:
     """What dY of a sample and of the next one take beyond the memory of gradients."""
     return facts.dY_sent * (dY_room(job, facts) - job.chip.core.memory.gradients)
+
+
+def _rows(job: Facts, facts: LayerFacts, last: int) -> Iterator[tuple[str, int, range]]:
+    """What rows of FP's inputs, and of BP's dY, have beyond the room that engines work in."""
+    memory, back = job.chip.core.memory, last - facts.index
+    dY_rows = memory.gradients - memory.gradients // WG_EIGHTH
+    yield "spikes", facts.input_room - memory.spikes // HALVES, range(facts.index, facts.index + 1)
+    yield "gradients", facts.dY_rows_room - dY_rows, range(back, back + 1)
 
 
 def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:

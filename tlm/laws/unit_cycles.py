@@ -45,4 +45,7 @@ def _cycles(job: Facts, tile: Tile) -> int:
     if tile.phase in CHANNELS and tile.sample == BATCH:  # statistics of a channel, or their sending
         results = energy.get(CHANNELS[tile.phase], 0)
         return adds + ceil_div(results, lanes) + depth if results else 0
-    return ceil_div(results, lanes) + adds + depth
+    again = 0
+    if tile.phase == Phase.NORM_GRAD and job.layers[tile.layer].dI_again:
+        again = ceil_div(results, lanes) + ceil_div(energy.get(ADDS[Phase.GRAD], 0), lanes)
+    return ceil_div(results, lanes) + adds + again + depth

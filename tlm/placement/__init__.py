@@ -10,6 +10,7 @@ In reading order:
 - ``slice_bits``: bits of a slice's inputs, dY and dW
 - ``slice_cycles``, ``layer_bits``: cycles of a layer's slices, and what they move from and to DRAM
 - ``mesh_traffic``: what two grids send each other, and what the busiest link carries
+- ``summed_gradients``: which dX of residual sums are added up once
 - ``layer_load``: what a layer on a grid asks of cores, DRAM and network
 - ``grid_choice``: the grids of one layer, by the time that it takes alone
 - ``stages``: consecutive layers on groups of cores of their own

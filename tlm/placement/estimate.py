@@ -16,6 +16,7 @@ from tlm.placement.mesh_traffic import busiest, hops, shared_outputs
 from tlm.placement.profile import Profile
 from tlm.placement.schedule import schedule_of
 from tlm.placement.slice_bits import largest_dY_bits
+from tlm.placement.summed_gradients import summed_by
 from tlm.placement.target import Target
 from tlm.placement.timeline import TimedLayer, Timeline
 from tlm.space.grid import Grid
@@ -33,9 +34,12 @@ def estimate(profiles: Sequence[Profile], grids: Sequence[Grid], target: Target)
     """The estimate of a mapping: a grid for every layer."""
     stores = target.stores_of(grids)
     loads = []
-    for profile, grid, kept in zip(profiles, grids, stores, strict=True):
+    arriving = _arriving(profiles, grids, stores)
+    for profile, grid, kept, (partials, leaves) in zip(
+        profiles, grids, stores, arriving, strict=True
+    ):
         returned = any(stores[at].dS == "dram" for at in profile.layer.producers)
-        links = Links(_partials(profile, profiles, grids), kept.dS == "dram", returned)
+        links = Links(partials, kept.dS == "dram", returned, leaves)
         group = _group(grid, grids, target, profile.batch)
         loads.append(layer_load(profile, grid, target, group, kept, links))
     timed, hop_bytes = [], 0.0
@@ -45,7 +49,8 @@ def estimate(profiles: Sequence[Profile], grids: Sequence[Grid], target: Target)
         hop_bytes += sent
     schedule = schedule_of(target.chip.mapping, grids, profiles[0].batch)
     nbytes = sum(
-        load.fp_bytes + load.bp_bytes + load.wg_bytes + load.update_bytes for load in loads
+        load.fp_bytes + load.bp_bytes + load.wg_bytes + load.sums_bytes + load.update_bytes
+        for load in loads
     )
     time_ps = max(Timeline(timed, target, schedule).end_ps(), target.dram_ps(nbytes))
     return MappingEstimate(
@@ -65,15 +70,25 @@ def _group(grid: Grid, grids: Sequence[Grid], target: Target, batch: int) -> int
     return batch if alone else min(target.chip.mapping.group, batch)
 
 
-def _partials(profile: Profile, profiles: Sequence[Profile], grids: Sequence[Grid]) -> int:
-    """Parts in which every dS of a layer's output arrives: one a K-slice of a reader."""
-    index = profile.layer.index
-    parts = sum(
-        grid.split.k
-        for reader, grid in zip(profiles, grids, strict=True)
-        if index in reader.layer.sources
-    )
-    return max(1, parts)
+def _arriving(
+    profiles: Sequence[Profile], grids: Sequence[Grid], stores: Sequence[LayerStores]
+) -> list[tuple[int, bool]]:
+    """Parts in which every dS of a layer's output arrives, and whether it leaves their sum.
+
+    There is one for every K-slice of a reader, but one in all for those that another has summed.
+    """
+    readers = [
+        frozenset(reader.layer.index for reader in profiles if at in reader.layer.producers)
+        for at in range(len(profiles))
+    ]
+    parts = [grid.split.k for grid in grids]
+    sums = summed_by(readers, parts, [kept.dS == "dram" for kept in stores])
+    arriving = []
+    for at, later in enumerate(sums):
+        rest = readers[at] if later is None else readers[at] - readers[later]
+        count = sum(parts[reader] for reader in rest) + (later is not None)
+        arriving.append((max(1, count), at in sums))
+    return arriving
 
 
 def _timed(

@@ -55,6 +55,7 @@ def layer_ps(load: LayerLoad, grid: Grid, target: Target) -> int:
             (forward, load.fp_bytes),
             (backward, load.bp_bytes),
             (load.wg, load.wg_bytes),
+            (load.sums, load.sums_bytes),
         )
     ]
     update_ps = max(float(load.update.max()), target.dram_ps(load.update_bytes))

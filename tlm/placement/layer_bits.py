@@ -13,7 +13,6 @@ import numpy as np
 from tlm.counts.blocks import block_shape, block_sizes
 from tlm.placement.profile import Profile
 from tlm.placement.slice_bits import (
-    FLAGS,
     dY_bits,
     input_bits,
     stored_channels,
@@ -33,7 +32,7 @@ class LayerBits:
     """Bits [slice] by phase, ``update`` of all slices.
 
     ``again`` are those that FP moves to make U again for BP. ``first`` are among FP's: the inputs
-    of its first block.
+    of its first block. ``sums`` are of dW that WG has left in DRAM: read to be added up.
     """
 
     fp: Floats
@@ -44,6 +43,7 @@ class LayerBits:
     bp: Floats
     wg: Floats
     first: Floats
+    sums: Floats
     update: int
 
 
@@ -63,6 +63,8 @@ def layer_bits(
     sizes = np.array([part.neurons.size for part in parts], np.float64)
     each = _neuron_bits(profile, stores, target)
     share = sizes / sizes.sum()
+    left = np.array([_left_bits(profile, part, stores, target) for part in parts], np.float64)
+    sums = np.minimum(left, wg)
     return LayerBits(
         fp=fp + each.fp * share,
         norm=each.norm * share,
@@ -70,9 +72,10 @@ def layer_bits(
         grad=each.grad * share,
         norm_grad=each.norm_grad * share,
         bp=bp,
-        wg=wg + each.wg * share,
+        wg=wg - sums + each.wg * share,
         first=np.array([_block_bits(profile, part, target) for part in parts], np.float64)
         * (stores.inputs == "dram"),
+        sums=sums,
         update=_update_bits(profile, stores, target),
     )
 
@@ -111,15 +114,22 @@ def _weight_bits(
     return words * target.chip.precision.weight * (stores.W == "dram")
 
 
+def _left_bits(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> int:
+    """Bits of a slice's dW that WG leaves in DRAM, if it has any."""
+    left = stores.dW == "dram" and profile.live_steps[slice(*part.neurons.samples)].any()
+    count = profile.weights.count(part.neurons.channels)
+    return count * target.chip.precision.partial_sum * bool(left)
+
+
 def _neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> _NeuronBits:
     layer, precision, bits = profile.layer, target.chip.precision, _NeuronBits()
     pairs = float(profile.batch * profile.steps)
     pairs *= stored_channels(layer.out_shape[0], target.arrays.tile) / layer.out_shape[0]
     products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
-    spilled = neurons * (precision.membrane + FLAGS) * (stores.state == "spill")
+    spilled = neurons * (precision.membrane + 1 + profile.has_m) * (stores.state == "spill")
     left, bits.grad = spilled, spilled
     if profile.has_readers and (layer.pool is not None or not spilled):
-        left += prod(layer.pooled_shape) * pairs * (1 + profile.output_bits)
+        left += prod(layer.pooled_shape) * pairs * (profile.has_m + profile.output_bits)
     if stores.U == "dram":
         left += 2 * neurons * precision.membrane
     dY = products * precision.gradient * (stores.dY == "dram")  # BP and WG read it by slices
@@ -169,7 +179,7 @@ def _slice_bits(
         return bits * ceil_div(samples, together)
 
     streamed = inputs if stores.inputs == "dram" else 0
-    fp = round(streamed * _input_passes(profile, part, target)) + fetched(
+    fp = round(streamed * _input_passes(profile, part, stores, target)) + fetched(
         "fp",
         memory.membrane * 3 // 4,
         (rows, profile.walked_steps, layer.product_shape[2]),
@@ -221,7 +231,7 @@ def _mask_bits(profile: Profile, part: Slice, target: Target) -> int:
     pool = layer.input_pool
     plane *= 1 if pool is None else pool.stride**2
     pairs = int(profile.live_steps[slice(*part.neurons.samples)].sum())
-    return plane * pairs * len(set(layer.sources))
+    return plane * pairs * profile.m_read
 
 
 def _update_bits(profile: Profile, stores: LayerStores, target: Target) -> int:
@@ -253,11 +263,11 @@ def _block_bits(profile: Profile, part: Slice, target: Target) -> int:
     return min(samples, length(part.neurons.samples)) * each
 
 
-def _input_passes(profile: Profile, part: Slice, target: Target) -> float:
+def _input_passes(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> float:
     """How often FP reads its inputs: once an output tile in blocks where not even these fit."""
     samples = length(part.neurons.samples)
     most, each = _first_block(profile, part, target)
-    fit = target.chip.core.memory.spikes // 2 // each  # samples of a block that do
+    fit = stores.input_room // each  # samples of a block that do
     tiles = ceil_div(length(part.neurons.channels), target.arrays.tile)
     whole, left = samples - samples % most, samples % most
     return (whole * (1 if most <= fit else tiles) + left * (1 if left <= fit else tiles)) / samples

@@ -36,10 +36,12 @@ class LayerLoad:
     """Times in ps, of its phases [slice] and of what goes over the mesh; DRAM bytes.
 
     ``again`` is the time FP takes to make U again for BP, ``fill_ps`` that of the inputs of a first
-    block from DRAM, which nothing hides. ``fp_samples`` and ``grad_samples`` are how many samples
-    are finished at a time. ``share_ps`` is the time of a replica's share of dW through a port; a
-    window of transactions holds ``reach`` of them. ``reduce_ps`` is the time of all dW through the
-    busiest link, ``copy_ps`` that of a share of new weights, if others have copies of them.
+    block from DRAM, which nothing hides, ``sums`` that of dW left there, read for other replicas.
+    ``channels`` is the part of the DRAM channels that reads of inputs keep busy. ``fp_samples`` and
+    ``grad_samples`` are how many samples are finished at a time. ``share_ps`` is the time of a
+    replica's share of dW through a port; a window of transactions holds ``reach`` of them.
+    ``reduce_ps`` is the time of all dW through the busiest link, ``copy_ps`` that of a share of new
+    weights, if others have copies of them.
     """
 
     fp: Floats
@@ -49,13 +51,16 @@ class LayerLoad:
     norm_grad: Floats
     bp: Floats
     wg: Floats
+    sums: Floats
     update: Floats
     fill_ps: float
     fp_samples: int
     grad_samples: int
+    channels: float
     fp_bytes: int
     bp_bytes: int
     wg_bytes: int
+    sums_bytes: int
     update_bytes: int
     share_ps: float
     reach: float
@@ -67,15 +72,17 @@ class LayerLoad:
 class Links:
     """What a layer has to do with others: every dS of its output comes in ``partials`` parts.
 
-    Through DRAM if ``arrives``; the dS that it returns goes there if ``returns``.
+    Through DRAM if ``arrives``; the dS that it returns goes there if ``returns``, and the sum of
+    what arrives if ``leaves_sum``.
     """
 
     partials: int
     arrives: bool
     returns: bool
+    leaves_sum: bool
 
 
-ALONE = Links(1, False, False)
+ALONE = Links(1, False, False, False)
 
 
 def layer_load(
@@ -101,11 +108,12 @@ def layer_load(
 
 
 def _gradient_bits(profile: Profile, grid: Grid, chip: ChipConfig, links: Links) -> tuple[int, int]:
-    """Bits of dS that come from DRAM, and of those that go there: one copy for each K-slice."""
+    """Bits of dS from DRAM and of their sum, and of dX that goes there: one for each K-slice."""
     layer, precision = profile.layer, chip.precision
     width = precision.partial_sum if links.partials > 1 else precision.gradient
     outputs = prod(layer.pooled_shape) * profile.batch * profile.steps
     arriving = links.arrives * links.partials * width * outputs
+    arriving += links.leaves_sum * precision.gradient * outputs
     width = precision.partial_sum if grid.split.k > 1 else precision.gradient
     inputs = prod(layer.in_shape) * int(profile.live_steps.sum())
     return arriving, links.returns * grid.split.k * width * inputs
@@ -137,24 +145,31 @@ def _load(
         dram_ps = target.dram_ps(moved.sum() / 8) * profile.waits_for_batch
         return np.maximum(np.maximum(count * periods, moved * port), dram_ps)
 
+    again_grad = (cycles.grad + adds) * (stores.dI == "recompute")
+
     return LayerLoad(
         fp=np.maximum(cycles.fp * periods, bits.fp * port),
         norm=walk(cycles.norm, bits.norm),
         again=np.maximum(again, bits.again * port),
         grad=walk(cycles.grad + adds, bits.grad),
-        norm_grad=np.maximum(cycles.norm_grad * periods, bits.norm_grad * port),
+        norm_grad=np.maximum((cycles.norm_grad + again_grad) * periods, bits.norm_grad * port),
         bp=np.maximum(cycles.bp * periods, bits.bp * port),
-        wg=np.maximum(cycles.wg * periods, bits.wg * port),
+        # The engine waits until the dW of a panel has left for DRAM.
+        wg=np.maximum(cycles.wg * periods, (bits.wg - bits.sums) * port) + bits.sums * port,
+        sums=bits.sums * port * (replicas - 1) / replicas,
         update=np.maximum(
-            (update + target.arrays.depth) * periods, bits.update / len(parts) * port
+            (update + target.arrays.depth) * periods,
+            (bits.update / len(parts) + bits.sums / replicas) * port,
         ),
         fill_ps=max(float(bits.first.max()) * port, target.dram_ps(bits.first.sum() / 8)),
+        channels=target.channels_reached(replicas),
         fp_samples=max(cycles.fp_samples),
         grad_samples=max(cycles.grad_samples),
         fp_bytes=int((bits.fp + bits.norm).sum()) // 8,
         bp_bytes=int((bits.again + bits.grad + bits.norm_grad + bits.bp).sum()) // 8,
         wg_bytes=int(bits.wg.sum()) // 8,
-        update_bytes=bits.update // 8,
+        sums_bytes=int(bits.sums.sum() * (replicas - 1) / replicas) // 8,
+        update_bytes=int(bits.update + bits.sums.sum() / replicas) // 8,
         share_ps=share_ps * chip.precision.partial_sum,
         reach=max(1.0, window / (float(shares.max()) * chip.precision.partial_sum)),
         reduce_ps=exchange_ps * chip.precision.partial_sum,
@@ -200,6 +215,8 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
         dS=stays("spike_gradients", profile.returned * bits // len(parts)),
         dY="dram" if through else "memory",
         dY_room=room,
+        input_room=memory.kept("spikes"),
+        dY_rows_room=memory.gradients,
         dW=dW,
         W=stays("optimizer", places * precision.weight, parameters),
         W_forward=stays("optimizer", words["fp"] * precision.weight, parameters, share=1),

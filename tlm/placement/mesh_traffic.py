@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -43,6 +44,22 @@ def shared_weights(grid: Grid) -> Floats:
     alike = channels[:, None] == channels[None, :]
     np.fill_diagonal(alike, False)
     return np.asarray(alike / (split.batch * split.spatial))
+
+
+@lru_cache(maxsize=1 << 14)
+def way(source: int, target: int, mesh: Mesh) -> tuple[int, ...]:
+    """The numbers of all links from a core to another: its port, XY along the mesh, the port."""
+    nodes = mesh.columns * mesh.rows
+    (y, x), (last_y, last_x) = divmod(source, mesh.columns), divmod(target, mesh.columns)
+    along_row = range(x, last_x, 1 if last_x > x else -1)
+    along_column = range(y, last_y, 1 if last_y > y else -1)
+    right, down = last_x > x, last_y > y
+    return (
+        source,
+        *((2 + right) * nodes + y * mesh.columns + at for at in along_row),
+        *((4 + down) * nodes + at * mesh.columns + last_x for at in along_column),
+        nodes + target,
+    )
 
 
 def hops(sources: Sequence[int], targets: Sequence[int], mesh: Mesh) -> Floats:

@@ -25,7 +25,8 @@ class Profile:
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
     takes back from one K-slice, of which ``returned`` elements are needed; ``moment_bits`` those of
     the optimizer's moments of a weight. ``has_readers`` says that other layers read it,
-    ``waits_for_batch`` that batch statistics keep its currents waiting. Its input has
+    ``has_m`` that its m says anything, and ``m_read`` is how many of its sources have such m;
+    ``waits_for_batch`` says that batch statistics keep its currents waiting. Its input has
     ``input_steps`` in DRAM, one if all steps share an image; FP multiplies ``walked_steps`` of
     them. ``live_steps`` [B] counts the steps of a sample whose gradient is not skipped whole.
     """
@@ -44,6 +45,8 @@ class Profile:
     input_steps: int
     walked_steps: int
     has_readers: bool
+    has_m: bool
+    m_read: int
     live_steps: Ints
 
     @property
@@ -128,6 +131,8 @@ def profile_layer(
         waits_for_batch=layer.norm is not None and chip.mapping.batch_norm == "exact",
         input_steps=1 if _shared_image(workload, layer) else workload.steps,
         walked_steps=1 if once else workload.steps,
+        has_m=masks.has_m(index),
+        m_read=sum(masks.has_m(source) for source in layer.producers),
         has_readers=any(index in reader.sources for reader in workload.layers),
         live_steps=np.count_nonzero(live, axis=0),
     )

@@ -50,6 +50,17 @@ class Target:
         """From a write to DRAM to what has been read of it: three ways on the mesh (assumed)."""
         return 3 * self.message_ps
 
+    def channels_reached(self, streams: int) -> float:
+        """The part of the channels that cores keep busy which read ``streams`` different things.
+
+        Those that read the same do so in step. The window of a stream spans some channels, those
+        of several lie anywhere.
+        """
+        dram, noc = self.chip.dram, self.chip.noc
+        ahead = (self.chip.core.outstanding - 1) * noc.payload
+        each = min(1.0, (1 + ahead / dram.interleave) / dram.channels)
+        return 1 - (1 - each) ** streams
+
     def dram_ps(self, nbytes: float) -> int:
         """The time in ps that ``nbytes`` take on all DRAM channels together."""
         channels = self.chip.dram.channels

@@ -3,7 +3,7 @@
 Engines walk the layers in the order of the program. FP of a slice waits for its sources, sample by
 sample; the gradient unit for dS, and for WG to let go of the memory of dY; WG for dY; an update for
 dW of all replicas, behind WG of the layer below. DRAM, and the mesh for dW, serve one layer after
-the other. Of contention it knows no more than that.
+the other. Of contention it knows no more than that, and the crowds of an exchange of dW.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Timeline:
         self._outputs: dict[tuple[int, int], Floats] = {}  # by layer and step: of every sample
         self._returns: dict[int, Floats] = {}  # dS of a layer
         self._sums: dict[int, Floats] = {}  # dW of a layer, by slice
-        self._dram = self._links = self._mesh = 0.0  # links: the busiest one of dW and weights
+        self._dram = self._mesh = 0.0
 
     def end_ps(self) -> float:
         """When the iteration is done."""
@@ -138,7 +138,8 @@ class Timeline:
             known = np.full(len(cores), ends.max() + 2 * self._target.message_ps)
             ends = part.served(known, np.zeros_like(ends), load.norm * part.share)
         share = part.counts.sum() / (self._batch * _copies(layer.grid))
-        late = self._through_dram(ends, begun.min(), load.fp_bytes * share / steps)
+        first = begun.min() - load.fill_ps
+        late = self._through_dram(ends, first, load.fp_bytes * share / steps / load.channels)
         late = max(late, begun.min() + layer.spikes_ps * share / steps - ends.max())
         ends = ends + max(0.0, late)
         self._fp[cores] = ends[:, -1]
@@ -201,10 +202,11 @@ class Timeline:
         walk = self._apart if layer.dY_through_dram else self._blocks
         ends = walk(layer, part, ready, unit)
         share = part.counts.sum() / (self._batch * _copies(layer.grid))
-        late = self._through_dram(ends, begin, (load.bp_bytes + load.wg_bytes) * share)
-        late = max(late, begin + layer.gradients_ps * share - ends.max(), 0.0)
+        late = self._through_dram(ends, begin, load.bp_bytes * share)
+        late = max(late, begin + layer.gradients_ps * share - ends.max())
         self._bp[cores] += late
-        self._wg[cores] += late
+        wg = self._wg[cores]
+        self._wg[cores] = wg + self._through_dram(wg, begin, load.wg_bytes * share / load.channels)
         for source in layer.profile.layer.producers:
             part.put(self._returns.setdefault(source, self._zeros()), ends + late)
 
@@ -241,28 +243,27 @@ class Timeline:
         self._bp[cores], self._wg[cores] = ends[:, -1], wg[:, -1]
         return ends
 
-    def _exchanged(self, layer: TimedLayer, starts: Floats, share_ps: float) -> Floats:
-        """When all shares are there, by slice; the channels of a replica begin together.
+    def _exchanged(self, layer: TimedLayer, starts: Floats, share_ps: float, reach: int) -> Floats:
+        """When all shares are there, by slice, if they are sent to ``reach`` replicas at a time.
 
         Who is nearer to the first receiver is a little ahead there, and more so at each one after.
         """
-        chip, split, cores = self._target.chip, layer.grid.split, layer.grid.cores
-        way = hops(cores, cores[: split.k], chip.mesh).max(axis=1)
+        chip, grid = self._target.chip, layer.grid
+        way = hops(grid.cores, grid.cores[: grid.split.k], chip.mesh).max(axis=1)
         starts = starts + way * (chip.noc.router_stages + 1) * chip.noc.period_ps
-        first = starts.reshape(-1, split.k).max(axis=1)
-        times = exchanged(first, share_ps, int(layer.load.reach))
-        return np.repeat(times, split.k)
+        return exchanged(starts, share_ps, reach, grid, chip.mesh)
 
     def _reduced(self, layer: TimedLayer) -> Floats:
         """When every core has the dW of all replicas."""
-        load, ends = layer.load, self._wg[list(layer.grid.cores)]
+        load, done = layer.load, self._wg[list(layer.grid.cores)]
+        ends = done + load.sums
+        ends = ends + self._through_dram(ends, float(done.min()), load.sums_bytes)
         if load.share_ps == 0.0:
             return ends
         starts = np.maximum(self._mesh, ends)
-        times = self._exchanged(layer, starts, load.share_ps)
-        self._links = max(self._links, float(starts.min())) + load.reduce_ps
-        self._mesh = max(float(times.max()), self._links)
-        return np.asarray(times + (self._mesh - times.max()) + self._target.message_ps)
+        times = self._exchanged(layer, starts, load.share_ps, int(load.reach))
+        self._mesh = float(times.max())
+        return times + self._target.message_ps
 
     def _update(self, layer: TimedLayer) -> None:
         """The update of a layer's weights; copies of new ones go to the other replicas."""
@@ -271,12 +272,9 @@ class Timeline:
         ends = start + load.update
         late = self._through_dram(ends, float(start.min()), load.update_bytes)
         self._wg[cores] = ends + late
-        if load.copy_ps:
-            times = self._exchanged(layer, start, load.copy_ps)
-            links_ps = load.reduce_ps * load.copy_ps / load.share_ps
-            self._links = max(self._links, float(start.min())) + links_ps
-            sent = max(float(times.max()), self._links)
-            self._mesh = max(self._mesh, sent, ends.max()) + self._target.message_ps
+        if load.copy_ps:  # piece by piece, each to all replicas
+            times = self._exchanged(layer, start, load.copy_ps, len(cores))
+            self._mesh = max(self._mesh, times.max(), ends.max()) + self._target.message_ps
 
 
 def _copies(grid: Grid) -> int:

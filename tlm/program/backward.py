@@ -151,7 +151,9 @@ def _mask_reads(
     needs: tuple[int, ...] = ()
     rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
     for producer in layer_plan.producers:
-        tensor = producer.addressed.tensors["need"]
+        tensor = producer.addressed.tensors.get("need")
+        if tensor is None:  # every dX is needed
+            continue
         producer_runs = tensor.runs(
             block.samples, block.steps, (0, tensor.channels), rows, layer_plan.skips
         )

@@ -55,18 +55,32 @@ def current_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
 ) -> None:
     """Append GRAD: sum partial dS, apply surrogate and carry, give dL/dI."""
-    pairs = length(region.samples) * builder.plan.steps
-    per_pair = length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2]
-    neurons = per_pair * pairs if layer_plan.layer.neuron is not None else 0
-    arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * builder.plan.steps
-    adds = arrived * (layer_plan.partials - 1)
     recomputed = _recompute(builder, layer_plan, part, region)
     tile = builder.add(part.core, _tile(builder, Phase.GRAD, layer_plan, region))
-    lanes = builder.arrays.lanes
-    tile.add_cycles(
-        ceil_div(per_pair * pairs, lanes) + ceil_div(adds, lanes) + builder.arrays.depth
-    )
-    tile.add_covers(per_pair)
+    tile.add_cycles(builder.arrays.depth)
+    tile.add_covers(length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2])
+    _through_neurons(builder, layer_plan, region, tile)
+    _arrivals(builder, layer_plan, part, region, tile)
+    if "dS" in layer_plan.addressed.tensors:
+        _leave_sum(builder, layer_plan, part, region, tile)
+    tile.add_needs(recomputed)
+    _saved_state(builder, layer_plan, part, region, tile)
+    if layer_plan.exact:
+        _leave_current_gradient(builder, layer_plan, part, region, tile)
+    else:
+        leave_dY(builder, layer_plan, part, region, tile)
+
+
+def _through_neurons(
+    builder: ProgramBuilder, layer_plan: LayerPlan, region: Region, tile: TileDraft
+) -> None:
+    """Charge a tile for the sum of partial dS, and for dL/dI that follows of it and of U."""
+    steps, lanes = builder.plan.steps, builder.arrays.lanes
+    values = region.size * layer_plan.layer.out_shape[2] * steps
+    neurons = values if layer_plan.layer.neuron is not None else 0
+    arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * steps
+    adds = arrived * (layer_plan.partials - 1)
+    tile.add_cycles(ceil_div(values, lanes) + ceil_div(adds, lanes))
     tile.add_energy(
         {
             "bp.grad_op": neurons,
@@ -76,19 +90,17 @@ def current_gradient(
             "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
         }
     )
-    _arrivals(builder, layer_plan, part, region, tile)
-    tile.add_needs(recomputed)
-    _saved_state(builder, layer_plan, part, region, tile)
-    if layer_plan.exact:
-        _leave_current_gradient(builder, layer_plan, part, region, tile)
-    else:
-        leave_dY(builder, layer_plan, part, region, tile)
+    if layer_plan.exact and layer_plan.state == "recompute":  # U follows from the currents
+        tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
 
 
 def normalised_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region
 ) -> None:
-    """Append NORM_GRAD: dL/dY from dL/dI, the currents and the batch's sums."""
+    """Append NORM_GRAD: dL/dY from dL/dI, the currents and the batch's sums.
+
+    dL/dI waited in the core or in DRAM, or is made a second time.
+    """
     product = product_of(layer_plan, region)
     per_pair = length(product.channels) * length(product.rows) * layer_plan.width
     values = per_pair * length(product.samples) * builder.plan.steps
@@ -96,8 +108,12 @@ def normalised_gradient(
     tile.add_cycles(ceil_div(values, builder.arrays.lanes) + builder.arrays.depth)
     tile.add_covers(per_pair)
     tile.add_needs((statistics(builder, layer_plan, part, Phase.NORM_GRAD),))
-    bits = builder.plan.chip.precision.gradient
-    tile.add_energy({"bp.norm_op": values, "bp.norm_read": wide_accesses(values, bits)})
+    tile.add_energy({"bp.norm_op": values})
+    if layer_plan.stored.dI == "recompute":
+        _through_neurons(builder, layer_plan, region, tile)
+    else:
+        bits = builder.plan.chip.precision.gradient
+        tile.add_energy({"bp.norm_read": wide_accesses(values, bits)})
     read_currents(builder, layer_plan, part, product, layer_plan.stored.Y_backward, tile)
     tile.add_read_needs(per_sample(builder, "dI", layer_plan, part, region.samples))
     if layer_plan.stored.dI == "dram":
@@ -123,11 +139,26 @@ def _arrivals(
     if layer_plan.stored.dS == "memory":
         tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
         return
-    pooled = layer_plan.pooled(region)
-    for reader in layer_plan.consumers:
+    pooled, steps = layer_plan.pooled(region), (0, builder.plan.steps)
+    if layer_plan.summed_by is not None:
+        tensor = layer_plan.summed_by.addressed.tensors["dS"]
+        tile.add_reads(tensor.runs(pooled.samples, steps, pooled.channels, pooled.rows))
+        tile.add_read_needs(saved(builder, layer_plan.summed_by, region.samples, "dS saved"))
+    for reader in layer_plan.returning:
         tile.add_read_needs(saved(builder, reader, region.samples, "dX"))
         for k in range(reader.cut.split.k):
             tile.add_reads(_input_gradient_runs(builder, layer_plan, reader, k, pooled))
+
+
+def _leave_sum(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
+) -> None:
+    """Write dS of a region for earlier layers of the same residual sum."""
+    pooled, steps = layer_plan.pooled(region), (0, builder.plan.steps)
+    tensor = layer_plan.addressed.tensors["dS"]
+    tile.add_writes(tensor.runs(pooled.samples, steps, pooled.channels, pooled.rows))
+    idents = per_sample(builder, "dS saved", layer_plan, part, region.samples)
+    tile.add_saves(tuple(builder.done.expect(ident) for ident in idents))
 
 
 def _input_gradient_runs(
@@ -205,8 +236,6 @@ def _saved_state(
         if layer_plan.exact:
             products = product_of(layer_plan, region)
             read_currents(builder, layer_plan, part, products, layer_plan.stored.Y, tile)
-            neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
-            tile.add_energy({"bp.norm_scale": neurons, "fp.soma_op": neurons})
         else:
             used = builder.done.ident("U used", f"core{part.core:02d}",
                                       builder.recomputed[part.core] - 1)  # fmt: skip
@@ -227,7 +256,9 @@ def _leave_current_gradient(
     """Put dL/dI aside until the batch's sums are known, adding to them as it passes."""
     values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
     bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
-    tile.add_energy({"bp.norm_stat": values, "bp.norm_write": wide_accesses(values, bits)})
+    tile.add_energy({"bp.norm_stat": values})
+    if layer_plan.stored.dI != "recompute":
+        tile.add_energy({"bp.norm_write": wide_accesses(values, bits)})
     if layer_plan.stored.dI == "dram":
         tile.add_writes(
             layer_plan.addressed.tensors["dI"].runs(

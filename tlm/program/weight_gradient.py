@@ -29,7 +29,8 @@ from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import product_region
-from tlm.storage.streams import WG_SHARE, mask_room, whole_panels
+from tlm.storage.streams import mask_room, whole_panels
+from tlm.storage.windows import WG_SHARE
 
 
 @dataclass(frozen=True, slots=True)

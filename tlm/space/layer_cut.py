@@ -37,23 +37,26 @@ class LayerStores:
 
     ``inputs`` of FP, of all samples and steps (in memory: they come over the mesh); ``Y``, the
     product before batch statistics are known, from FP to BP, ``Y_forward`` until it is normalised,
-    ``Y_backward`` from its first use in BP to its last; ``dI`` until the sums of BP are known;
-    ``U`` between two steps of a wavefront; ``dS`` on arrival; ``dY`` between the gradient unit and
-    BP and WG; ``dW`` between pieces of a mini-batch; the weights ``W`` and their ``moments`` from
-    one mini-batch to the next, ``W_forward`` and ``W_backward`` while FP or BP of the layer lasts.
-    ``dY_room`` are the bits of a core that dY alternates in. ``state`` says how BP gets U, S and m
-    of FP.
+    ``Y_backward`` from its first use in BP to its last; ``dI`` until the sums of BP are known, if
+    it is not made of dS a second time then; ``U`` between two steps of a wavefront; ``dS`` on
+    arrival; ``dY`` between the gradient unit and BP and WG; ``dW`` between pieces of a mini-batch;
+    the weights ``W`` and their ``moments`` from one mini-batch to the next, ``W_forward`` and
+    ``W_backward`` while FP or BP of the layer lasts. ``dY_room`` are the bits of a core that dY
+    alternates in, ``input_room`` and ``dY_rows_room`` those for rows of FP's inputs and of BP's dY
+    from DRAM. ``state`` says how BP gets U, S and m of FP.
     """
 
     inputs: Store
     Y: Store
     Y_forward: Store
     Y_backward: Store
-    dI: Store
+    dI: Store | Literal["recompute"]
     U: Store
     dS: Store
     dY: Store
     dY_room: int
+    input_room: int
+    dY_rows_room: int
     dW: Store
     W: Store
     W_forward: Store

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-_CLASSES = {"S_pooled": "S", "m_pooled": "m", "A_winner": "winner", "carry": "U"}
+_CLASSES = {"S_pooled": "S", "m_pooled": "m", "A_winner": "winner", "carry": "U", "dS": "dX"}
 
 
 def tensor_class(name: str) -> str:
     """U, S, dY, W, moments, ... of a tensor by its name in the plan.
 
     ``conv0.dX3`` is a dX, ``conv0.dW.core05`` a dW, ``conv0.bias.moment1`` belongs to the moments;
-    pooled spikes and masks count as S and m, U carried from step to step as U.
+    pooled spikes and masks count as S and m, U carried from step to step as U, dS as the dX that it
+    sums.
     """
     parts = name.split(".")
     last = parts[-2] if re.fullmatch(r"core\d+", parts[-1]) else parts[-1]

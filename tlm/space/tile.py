@@ -82,6 +82,11 @@ class Tile:
     skipped: tuple[tuple[int, int], ...] = ()
     rows: Span = (0, 0)
 
+    @property
+    def fetches_nothing(self) -> bool:
+        """Whether it is one of the units beside the BP array, and reads nothing from DRAM."""
+        return self.phase in (Phase.LOSS, Phase.GRAD, Phase.NORM_GRAD) and not self.reads
+
     def pairs(self) -> Iterator[tuple[int, int]]:
         """The (sample, step) pairs this tile works on."""
         for sample in range(self.sample, self.sample + self.samples):

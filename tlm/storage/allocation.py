@@ -47,7 +47,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         if spilled:
             shapes["U"] = (layer.out_shape, precision.membrane)
         if spilled or (layer_plan.consumers and layer.pool is None):  # readers of S and m
-            shapes |= {"S": (layer.out_shape, 1), "m": (layer.out_shape, 1)}
+            shapes |= {name: (layer.out_shape, 1) for name in ("S", *["m"] * layer_plan.has_m)}
     winner = winner_bits(layer.current_pool)
     if winner and (spilled or layer.neuron is None):
         shapes["winner"] = (layer.out_shape, winner)
@@ -67,10 +67,13 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         return
     tensors = layer_plan.addressed.tensors
     if layer.pool is None:
-        tensors["spikes"], tensors["need"] = tensors["S"], tensors["m"]
+        tensors["spikes"] = tensors["S"]
+        if layer_plan.has_m:
+            tensors["need"] = tensors["m"]
         return
     width = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
-    for key, suffix, bits in (("spikes", "S_pooled", width), ("need", "m_pooled", 1)):
+    copies = [("spikes", "S_pooled", width), *[("need", "m_pooled", 1)] * layer_plan.has_m]
+    for key, suffix, bits in copies:
         tensors[key] = _tensor(
             plan, f"{name}.{suffix}", layer.pooled_shape, plan.steps, bits, group
         )
@@ -104,6 +107,10 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
     if layer_plan.exact and layer_plan.stored.dI == "dram":
         layer_plan.addressed.tensors["dI"] = _tensor(
             plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group
+        )
+    if any(other.summed_by is layer_plan for other in plan.layers):
+        layer_plan.addressed.tensors["dS"] = _tensor(
+            plan, f"{name}.dS", layer.pooled_shape, plan.steps, bits, group
         )
     if layer_plan.stored.dY == "dram":
         layer_plan.addressed.tensors["dY"] = _tensor(

@@ -17,6 +17,7 @@ from tlm.storage.budget import CARRY
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.slice_sizes import arriving_bits, partial_bits, product_count, state_bits
 from tlm.storage.sweeps import backward_refetch, forward_refetch
+from tlm.storage.windows import backward_room, backward_windows, forward_room, forward_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ def candidates(plan: Plan) -> Iterator[Resident]:
                 yield from _currents_of_a_turn(plan, layer_plan)
             yield _current_gradients(plan, layer_plan)
         yield from _dY(plan, layer_plan)
+        if takes_turns and plan.chip.core.memory.sharing == "pool":
+            yield from _windows(plan, layer_plan)
         yield _dW(plan, layer_plan)
         if layer_plan.layer.neuron is not None:
             yield state(plan, layer_plan)
@@ -157,6 +160,23 @@ def _dY(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
     saved = (2 + bool(layer_plan.producers)) * products * plan.chip.precision.gradient
     turns = range(back, min(back + 2, 2 * len(plan.layers)))
     yield Resident("dY", layer_plan.layer.index, "gradients", bits, turns, saved)
+
+
+def _windows(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
+    """What windows of rows need beyond working room; smaller slices have as much."""
+    memory, index, slices = plan.chip.core.memory, layer_plan.layer.index, layer_plan.cut.slices
+    ways = [("input_room", "spikes", forward_windows, forward_room(memory), index)]
+    held = largest_dY_bits(layer_plan.layer, plan.steps, slices, plan.chip)
+    if layer_plan.producers and held > memory.gradients:
+        room, back = backward_room(memory), _back(plan, layer_plan)
+        ways.append(("dY_rows_room", "gradients", backward_windows, room, back))
+    for kind, name, windows_of, room, turn in ways:
+        windows = windows_of(plan, layer_plan)
+        saved = sum(window.refetch(room) for window in windows)
+        if saved:
+            more = max(window.bits for window in windows) - room
+            bits = {part.core: more for part in slices}
+            yield Resident(kind, index, name, bits, range(turn, turn + 1), saved)
 
 
 def _dW(plan: Plan, layer_plan: LayerPlan) -> Resident:

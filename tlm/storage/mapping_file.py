@@ -195,6 +195,11 @@ STATE = {
     "keep": "the core, from FP to BP",
     "recompute": "made again in BP",
 }
+CURRENT_GRADIENTS = {
+    "memory": "memory of batch normalisation",
+    "recompute": "made again of dS",
+    "dram": "DRAM",
+}
 
 
 def _engines(plan: Plan, layer_plan: LayerPlan) -> list[tuple[str, EngineConfig]]:
@@ -234,8 +239,7 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
         places["batch_norm"] = layer_plan.norm
     if layer_plan.exact:
         places["currents"] = _currents(layer_plan.stored)
-        in_core = layer_plan.stored.dI == "memory"
-        places["dI"] = "memory of batch normalisation" if in_core else "DRAM"
+        places["dI"] = CURRENT_GRADIENTS[layer_plan.stored.dI]
     return places
 
 

@@ -54,7 +54,7 @@ class LayerPlan:
 
     ``producers`` are the distinct layers it reads (none: the network's input), ``consumers`` those
     that read it, both in index order. ``live`` [T, B] is false where the whole dY is zero and
-    slices are skipped.
+    slices are skipped. ``summed_by`` is a later layer whose dS stands for the dX of its readers.
     ``repeats`` is how many time steps one product serves: T where all share an image, else 1.
     ``operand_bits`` is the width of an input element, above 1 for pixels, sums and averages.
 
@@ -74,6 +74,7 @@ class LayerPlan:
     repeats: int
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
+    summed_by: LayerPlan | None = None
     stored: LayerStores = field(init=False)
     addressed: LayerTensors = field(init=False)
     width: int = field(init=False)
@@ -116,6 +117,11 @@ class LayerPlan:
     def need(self) -> Bools:
         """Which dS of the output BP must compute, [T, B, *pooled_shape]."""
         return self.masks.need(self.layer.index)
+
+    @property
+    def has_m(self) -> bool:
+        """Whether m says anything; where it does not, it is not kept in DRAM."""
+        return self.masks.has_m(self.layer.index)
 
     @property
     def dY(self) -> Bools:
@@ -175,9 +181,20 @@ class LayerPlan:
         return spans[number] if number < len(spans) else (0, 0)
 
     @property
+    def returning(self) -> list[LayerPlan]:
+        """The readers whose dX is part of dS, but for those that another layer has summed."""
+        readers = [] if self.summed_by is None else self.summed_by.consumers
+        summed = {reader.layer.index for reader in readers}
+        return [reader for reader in self.consumers if reader.layer.index not in summed]
+
+    @property
     def partials(self) -> int:
-        """How many partial dS every element of the output receives: one a K-slice of a reader."""
-        return sum(reader.cut.split.k for reader in self.consumers) + (not self.consumers)
+        """How many partial dS every element of the output receives: one a K-slice of a reader.
+
+        What another layer has summed, or the loss, is one.
+        """
+        parts = sum(reader.cut.split.k for reader in self.returning)
+        return parts + (self.summed_by is not None or not self.consumers)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from tlm.errors import MappingError
 from tlm.placement.profile import Profile, multiplied_once, profile_layer
 from tlm.placement.schedule import schedule_of
 from tlm.placement.search import Chosen, Search
+from tlm.placement.summed_gradients import summed_by
 from tlm.placement.target import Target
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows
@@ -129,7 +130,17 @@ class JobOnChip:
             for producer in layer_plan.producers:
                 producer.consumers.append(layer_plan)
         choose_stores(plan, self.loaded.energy)
+        _share_sums(plan)
         return plan
+
+
+def _share_sums(plan: Plan) -> None:
+    """Let layers whose dS comes from DRAM take up what later ones have summed of it."""
+    readers = [frozenset(r.layer.index for r in lp.consumers) for lp in plan.layers]
+    through_dram = [layer_plan.stored.dS == "dram" for layer_plan in plan.layers]
+    sums = summed_by(readers, [lp.cut.split.k for lp in plan.layers], through_dram)
+    for layer_plan, later in zip(plan.layers, sums, strict=True):
+        layer_plan.summed_by = None if later is None else plan.layers[later]
 
 
 def _check(layer: Layer, chip: ChipConfig) -> None:

@@ -1,12 +1,15 @@
 """Residency: what of a layer stays in a core's memories, and what goes through DRAM.
 
 What could stay (``candidates``) competes for what is left beside the working room (``budget``):
-first comes what saves the most DRAM traffic for every bit it holds over a turn of the schedule. A
-tensor gets its place if all its cores have room for as long as it lives: all the time, where layers
-run at the same time (``pipelined``, ``wavefront``, layers on cores of their own).
+first comes what saves the most DRAM traffic for every bit it holds over a turn of the schedule,
+last dI, which may be made again. A tensor gets its place if all its cores have room for as long as
+it lives: all the time, where layers run at the same time (``pipelined``, ``wavefront``, layers on
+cores of their own).
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from tlm.config.chip import Mapping, State
 from tlm.config.tables.energy import EnergyTable
@@ -17,6 +20,7 @@ from tlm.space.region import length
 from tlm.storage.budget import Budget
 from tlm.storage.candidates import Resident, candidates, state
 from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.windows import backward_room, backward_windows, forward_room, forward_windows
 
 Kept = list[set[str]]  # by layer, the kinds of data that stay
 
@@ -33,8 +37,8 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
         if policy == "keep":
             _keep_state(plan, layer_plan, budget)
     free = [c for c in candidates(plan) if c.kind != "state" or policies[c.layer] == "auto"]
-    for candidate in sorted(free, key=lambda c: (-c.worth, c.layer, c.kind)):
-        if candidate.kind != "state" or not _follows(plan.layers[candidate.layer], kept):
+    for candidate in sorted(free, key=lambda c: (c.kind == "dI", -c.worth, c.layer, c.kind)):
+        if not _needless(candidate.kind, plan.layers[candidate.layer], kept[candidate.layer]):
             _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
         final = _cheapest(plan, layer_plan, kept, energy) if policy == "auto" else policy
@@ -67,9 +71,14 @@ def _keep_state(plan: Plan, layer_plan: LayerPlan, budget: Budget) -> None:
     )
 
 
-def _follows(layer_plan: LayerPlan, kept: Kept) -> bool:
-    """Whether state follows from currents that stay in the core: keeping it saves little."""
-    return layer_plan.exact and "Y" in kept[layer_plan.layer.index]
+def _needless(kind: str, layer_plan: LayerPlan, kept: set[str]) -> bool:
+    """Whether a kind of data is worth little beside what stays already.
+
+    State follows from currents in the core; inputs in the core need no window.
+    """
+    if kind == "state":
+        return layer_plan.exact and "Y" in kept
+    return kind == "input_room" and "inputs" in kept
 
 
 def _cheapest(plan: Plan, layer_plan: LayerPlan, kept: Kept, energy: EnergyTable) -> StatePolicy:
@@ -105,16 +114,19 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     if plan.schedule.by_step and policy != "keep":
         U = store("U")
     exact, room = layer_plan.exact, _dY_room(plan, layer_plan, kept)
+    input_room, dY_rows_room = _rows_rooms(plan, layer_plan, kept)
     return LayerStores(
         inputs=store("inputs"),
         Y=store("Y") if exact else "memory",
         Y_forward=store("Y_forward") if exact else "memory",
         Y_backward=store("Y_backward" if policy == "recompute" else "Y") if exact else "memory",
-        dI=store("dI") if exact else "memory",
+        dI=_dI(layer_plan, kept, policy),
         U=U,
         dS=store("dS") if layer_plan.consumers else "memory",
         dY="dram" if _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
         dY_room=room,
+        input_room=input_room,
+        dY_rows_room=dY_rows_room,
         dW=store("dW"),
         W=store("W"),
         W_forward=store("W_forward"),
@@ -130,6 +142,30 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     two = 2 * largest_dY_bits(layer_plan.layer, plan.steps, parts, plan.chip)
     memory = plan.chip.core.memory.gradients
     return two if {"dY", "dW"} <= kept else memory
+
+
+def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | Literal["recompute"]:
+    """Where dI waits for the sums of BP: it is made again of dS and U if the core has both.
+
+    Windows of ``current_pool`` that the unit has passed already stand in the way of that.
+    """
+    if not layer_plan.exact or "dI" in kept:
+        return "memory"
+    arrived = "dS" in kept or not layer_plan.consumers
+    again = arrived and policy != "spill" and layer_plan.layer.current_pool is None
+    return "recompute" if again else "dram"
+
+
+def _rows_rooms(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> tuple[int, int]:
+    """Bits for rows of FP's inputs, and of BP's dY: working room, or their largest window."""
+    memory = plan.chip.core.memory
+    rooms = [forward_room(memory), backward_room(memory)]
+    for at, (kind, windows_of) in enumerate(
+        (("input_room", forward_windows), ("dY_rows_room", backward_windows))
+    ):
+        if kind in kept:
+            rooms[at] = max(window.bits for window in windows_of(plan, layer_plan))
+    return rooms[0], rooms[1]
 
 
 def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) -> bool:

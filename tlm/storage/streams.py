@@ -24,8 +24,8 @@ from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import Sweep
+from tlm.storage.windows import forward_room
 
-WG_SHARE = 8  # part of the gradient memory for WG's dY where that comes from DRAM
 MASK_SHARE = 4  # part of WG's spike memory for the masks of BP
 
 Place = tuple[str, int]  # engine and core: layers take turns in its buffers
@@ -172,15 +172,18 @@ class Streams:
     ) -> tuple[Region, bool]:
         """What a block of products newly reads of its sources, and whether every panel must.
 
-        Half of the spike memory holds the window of all steps, or else every block reads its own;
-        where not even these fit, every panel of outputs streams them again. A frame that all steps
-        share stays from one block of steps to the next.
+        A frame that all steps share stays from one block of steps to the next.
         """
         source, channels = layer_plan.addressed.feeds[0], part.neurons.channels
         read = layer_plan.wanted_input(Region(channels, block.samples, block.rows))
         line = length(read.channels) * length(read.samples) * source.width * source.steps
         line *= layer_plan.operand_bits
-        room = self.plan.chip.core.memory.spikes // 2
+        memory = self.plan.chip.core.memory
+        rooms: dict[object, int] = {
+            Phase.FP: layer_plan.stored.input_room,
+            Phase.WG: memory.spikes - mask_room(memory),
+        }
+        room = rooms.get(sweep[0], forward_room(memory))
         held = room // line
         if layer_plan.stored.inputs == "memory" and sweep[0] == Phase.FP:
             held = read.rows[1]
@@ -194,15 +197,10 @@ class Streams:
     def gradient_rows(
         self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block
     ) -> tuple[Region, bool]:
-        """Rows of dY in DRAM that a block of BP newly reads, and whether every chunk must.
-
-        They share the gradient memory with WG's; where not even the rows of the block's own steps
-        fit, every chunk of inputs streams them again.
-        """
+        """Rows of dY in DRAM that a block of BP newly reads, and whether every chunk must."""
         rows = output_rows(layer_plan.layer, block.rows)
         region = Region(part.neurons.channels, block.samples, rows)
-        memory = self.plan.chip.core.memory.gradients
-        room = memory - memory // WG_SHARE
+        room = layer_plan.stored.dY_rows_room
         line = length(region.channels) * length(region.samples) * layer_plan.width
         line *= self.plan.chip.precision.gradient
         held = room // (line * self.plan.steps)

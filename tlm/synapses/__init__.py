@@ -1,4 +1,4 @@
-"""How the weights of a synapse memory are laid out, and how many bits that takes.
+"""How the weights of a synapse memory are laid out, and what bits, energy and time that takes.
 
 In reading order:
 
@@ -9,4 +9,8 @@ In reading order:
 - ``organisation``: what every organisation of a matrix can do, and all of them by name
 - ``crossbar``, ``bitmap``, ``csr``, ``loihi``, ``structured``: one organisation each
 - ``functional``: the organisations of a convolution
+- ``macro``: what an access costs by the memory that holds a table
+- ``access``, ``convolution_access``: how often a pass reads and writes each table
+- ``cost``: energy and time of both passes, leakage
+- ``published``: the published table, and the model's figure of each cell
 """

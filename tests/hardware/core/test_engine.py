@@ -40,9 +40,10 @@ class Bench:
         self.transactions, self.activity = [], []
 
     def add(self, where, cycles=0, **fields):
-        """Append a tile to an engine's program."""
+        """Append a tile to an engine's program, of its array unless ``phase`` is another."""
         core, engine = where
-        phase = {"fp": Phase.FP, "bp": Phase.BP, "wg": Phase.WG}[engine]
+        phases = {"fp": Phase.FP, "bp": Phase.BP, "wg": Phase.WG}
+        phase = fields.pop("phase", phases[engine])
         tile = Tile(phase, 0, len(self.tiles[core][engine]), 1, 0, 1, cycles, **fields)
         self.tiles[core][engine].append(tile)
         return tile
@@ -253,8 +254,8 @@ def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
     assert read[1] == in_dram
 
 
-def test_a_tile_ahead_is_not_fetched_before_its_data_are_saved():
-    """The engine looks again when it has waited for its needs, then fetches ahead."""
+def test_a_tile_ahead_is_fetched_as_soon_as_its_data_are_saved():
+    """Whatever the engine does meanwhile: all that it reads is there when it comes to the tile."""
     bench = Bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
@@ -263,7 +264,31 @@ def test_a_tile_ahead_is_not_fetched_before_its_data_are_saved():
     bench.run()
     read = next(row for row in bench.transactions if row[7] == Command.READ)
     write = next(row for row in bench.transactions if row[7] == Command.WRITE)
-    assert read[1] >= write[4]
+    assert read[1] == write[4]
+    assert {what for what, _, _ in bench.intervals(WG0)} == {EngineState.COMPUTE}
+
+
+def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing():
+    """The tile computes when the write that it waits for is acknowledged."""
+    bench = Bench()
+    saved = bench.done.expect(bench.done.ident("saved"))
+    bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
+    bench.add(WG0, 10, read_needs=(saved,), reads=((0, 0),))
+    bench.run()
+    write = next(row for row in bench.transactions if row[7] == Command.WRITE)
+    assert bench.intervals(WG0)[-1][1:] == (write[4], write[4] + 10 * CYCLE)
+    assert len(bench.transactions) == 1
+
+
+@pytest.mark.parametrize(("phase", "early"), [(Phase.GRAD, True), (Phase.BP, False)])
+def test_units_that_read_nothing_hold_up_no_fetch(phase, early):
+    """What the array reads comes while loss and gradients are made; its own tiles go first."""
+    bench = Bench()
+    for _ in range(2):
+        bench.add(BP0, 500, phase=phase)
+    bench.add(BP0, 10, reads=((0, 64),))
+    bench.run()
+    assert bench.transactions[0][1] == (0 if early else 500 * CYCLE)
 
 
 def test_the_third_output_waits_for_the_first_to_leave():

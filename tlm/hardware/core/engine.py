@@ -52,9 +52,10 @@ class Tally:
 class Engine:
     """One of a core's three engines; its program runs as a SimPy process.
 
-    Life cycle of a tile: its reads start when the tile before starts (double buffering), unless
-    the data are still on their way to DRAM; it computes when reads and needs are there and an
-    output buffer is free; then it hands over writes, messages and signals. All time up to the end
+    Life cycle of a tile: its reads start when the tile before starts (double buffering), or as soon
+    as the data are in DRAM; tiles beside the array that read nothing hold up no fetch. It computes
+    when reads and needs are there and an output buffer is free; then it hands over writes, messages
+    and signals. All time up to the end
     of the run is recorded as one interval after the other: compute, a stall with its reason, idle.
     Of waits for other work within a pass, ``awaited_ps`` keeps for whom: by (phase, layer) of the
     tile that waited, then by producer.
@@ -99,20 +100,16 @@ class Engine:
 
     def run(self, finished: Done) -> Generator[Any, Any, None]:
         """Execute the program, drain the DMA, arrive at ``finished``."""
-        ahead: Done | None = None
-        ahead_of = -1
+        ahead, ahead_of = self._fetch_from(0)
         for index, tile in enumerate(self.tiles):
-            self.position = index
-            if ahead_of < index:
-                yield from self._wait(tile.read_needs, EngineState.STALL_DRAM)
-                ahead = self.dma.fetch(tile)
-            current = ahead
-            ahead, ahead_of = self._fetch_ahead(index)
+            self.position, current = index, None
+            yield from self._wait(tile.read_needs, EngineState.STALL_DRAM)
+            if ahead_of == index:
+                current = ahead
+                ahead, ahead_of = self._fetch_from(index + 1)
             yield from self._wait(tile.needs, EngineState.STALL_NOC)
             if current is not None:
                 yield from self._stall(current, EngineState.STALL_DRAM)
-            if ahead_of == index:
-                ahead, ahead_of = self._fetch_ahead(index)
             self._check_inputs(tile, current)
             if tile.writes or tile.messages:
                 while len(self._outputs) >= OUTPUTS_HELD:
@@ -146,14 +143,29 @@ class Engine:
         ):
             self.early += 1
 
-    def _fetch_ahead(self, index: int) -> tuple[Done | None, int]:
-        """Start the next tile's reads if their data are in DRAM; says which tile is fetched."""
-        if index + 1 >= len(self.tiles):
-            return None, index + 1
-        tile = self.tiles[index + 1]
-        if not all(self.completions[ident].complete for ident in tile.read_needs):
+    def _fetch_from(self, index: int) -> tuple[Done | None, int]:
+        """Let the next tile from ``index`` on that may fetch do so; says when it has, and which."""
+        while index < len(self.tiles) and self.tiles[index].fetches_nothing:
+            index += 1
+        if index == len(self.tiles) or not self.tiles[index].reads:
             return None, index
-        return self.dma.fetch(tile), index + 1
+        tile = self.tiles[index]
+        late = [self.completions[ident] for ident in tile.read_needs]
+        late = [done for done in late if done.remaining]
+        if not late:
+            return self.dma.fetch(tile), index
+        fetched, saved = Done(1, "its reads from DRAM"), Done(len(late), "its data in DRAM")
+        saved.then(lambda: self._fetch_late(tile, fetched))
+        for done in late:
+            done.then(lambda: saved.arrive())
+        return fetched, index
+
+    def _fetch_late(self, tile: Tile, fetched: Done) -> None:
+        reads = self.dma.fetch(tile)
+        if reads is None:  # all its extents are empty
+            fetched.arrive()
+        else:
+            reads.then(lambda: fetched.arrive())
 
     def _wait(self, idents: tuple[int, ...], reason: EngineState) -> Iterator[Done]:
         for ident in idents:

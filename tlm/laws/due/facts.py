@@ -48,8 +48,9 @@ class LayerFacts:
     and ``dY_sent`` say that these data go from core to core, not through DRAM; ``W_stays`` and
     ``moments_stay`` that the weights and their moments stay in the cores from one mini-batch to the
     next; ``Y_stays`` and ``W_stays_in`` in which of FP and BP all of them stays in the cores.
-    ``input_bits`` is the width of an input; ``stored`` are the weights that have a place, None if
-    every one has.
+    ``dI_again`` says that dI is made a second time. ``input_bits`` is the width of an input;
+    ``stored`` are the weights that have a place, None if every one has. FP has ``input_room`` bits
+    of a core for rows of its inputs from DRAM, BP ``dY_rows_room`` for those of dY.
     """
 
     layer: Layer
@@ -67,8 +68,11 @@ class LayerFacts:
     moments_stay: bool
     Y_stays: Sequence[str]
     W_stays_in: Sequence[str]
+    dI_again: bool
     input_bits: int
     stored: StoredWeights | None
+    input_room: int
+    dY_rows_room: int
     tensors: Sequence[TensorPlace]
     weights: Sequence[TensorPlace]
 
@@ -258,7 +262,10 @@ def _layer_facts(
         Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),
         W_stays_in=_engines(layer_plan.stored.W_forward, layer_plan.stored.W_backward) * keeps,
         stored=stored_weights(layer, chip, recording.weights),
+        dI_again=policy == "exact" and layer_plan.stored.dI == "recompute",
         input_bits=input_bits(plan.workload, recording, layer, chip.precision.input),
+        input_room=layer_plan.stored.input_room,
+        dY_rows_room=layer_plan.stored.dY_rows_room,
         tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],
         weights=[_place(key, tensor) for key, tensor in layer_plan.addressed.weights.items()],
     )

@@ -93,4 +93,4 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
         return 1, int(facts.state == "spill")
     if key == "need" and not neuron:
         return 1, 1
-    return 1, int(key in ("dI", "dY") or key.startswith("dX"))
+    return 1, int(key in ("dI", "dS", "dY") or key.startswith("dX"))

@@ -44,25 +44,42 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """A soma and a gradient operation for each neuron and step."""
     neurons = prod(facts.layer.out_shape) * job.pairs * (facts.layer.neuron is not None)
     yield Phase.NORM if facts.exact else Phase.FP, "fp.soma_op", neurons
-    yield Phase.GRAD, "bp.grad_op", neurons
+    for phase in _gradient_phases(facts):
+        yield phase, "bp.grad_op", neurons
     if facts.recomputed:
         yield Phase.RECOMPUTE, "fp.soma_op", neurons
 
 
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
-    consumers = job.among(facts.consumers)
-    partials = sum(consumer.channel_parts for consumer in consumers) or 1  # the loss sends one
+    partials = _partial_dS(job, facts)
     arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
     sums = weights + facts.layer.out_shape[0] * facts.channel_sums
-    yield Phase.GRAD, "bp.reduce_add", arrivals * (partials - 1)
-    yield Phase.GRAD, "bp.partial_read", arrivals * partials
+    for phase in _gradient_phases(facts):
+        yield phase, "bp.reduce_add", arrivals * (partials - 1)
+        yield phase, "bp.partial_read", arrivals * partials
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
     yield Phase.UPDATE, "wg.reduce_add", sums * (facts.replicas - 1)
     # A dW leaves every replica but its owner, waits there, and is read with the owner's.
     yield Phase.REDUCE, "wg.accumulator_read", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_write", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_read", weights * facts.replicas
+
+
+def _partial_dS(job: Facts, facts: LayerFacts) -> int:
+    """In how many parts dS comes: one from the loss, or one from every part of a reader.
+
+    A later layer with readers in common leaves one sum for all of theirs in DRAM.
+    """
+    summed = [
+        set(other.consumers)
+        for other in job.layers[facts.index + 1 :]
+        if any(place.key == "dS" for place in other.tensors)
+        and set(other.consumers) <= set(facts.consumers)
+    ]
+    most = set[int]() if facts.dS_sent else max(summed, key=len, default=set())
+    rest = [reader for reader in facts.consumers if reader not in most]
+    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) or 1
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -145,8 +162,9 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     products = prod(layer.product_shape) * job.pairs
     if facts.state == "recompute" and layer.neuron is not None:  # U follows from the currents
         neurons = prod(layer.out_shape) * job.pairs
-        yield Phase.GRAD, "bp.norm_scale", neurons
-        yield Phase.GRAD, "fp.soma_op", neurons
+        for phase in _gradient_phases(facts):
+            yield phase, "bp.norm_scale", neurons
+            yield phase, "fp.soma_op", neurons
     channels = layer.out_shape[0] * (job.workload.steps if norm.per_step else 1)
     yield Phase.FP, "fp.norm_stat", products
     yield Phase.NORM, "fp.norm_op", products
@@ -194,12 +212,13 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         for phase in _soma_phases(facts):
             yield phase, "fp.membrane_read", outputs * precision.membrane
             yield phase, "fp.membrane_write", outputs * precision.membrane
-        yield Phase.GRAD, "bp.membrane_read", outputs * precision.membrane
+        for phase in _gradient_phases(facts):
+            yield phase, "bp.membrane_read", outputs * precision.membrane
     yield facts.dY_phase, "bp.gradient_write", products * precision.gradient
     if facts.exact:
         yield Phase.FP, "fp.norm_write", products * precision.membrane
         yield Phase.NORM, "fp.norm_read", products * precision.membrane
-        yield Phase.GRAD, "bp.norm_write", outputs * precision.gradient
+        yield Phase.GRAD, "bp.norm_write", outputs * precision.gradient * (not facts.dI_again)
     moments = 2 * precision.optimizer if job.workload.optimizer == "adam" else 0
     rewired = sum(facts.rewired(job.chip.core.weights.rewired).values())
     bits = facts.trained_count * (precision.weight + moments) + rewired * precision.weight
@@ -213,7 +232,8 @@ def _currents_read(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     if not facts.exact:
         return
     precision, products = job.chip.precision, prod(facts.layer.product_shape) * job.pairs
-    yield Phase.NORM_GRAD, "bp.norm_read", products * (precision.membrane + precision.gradient)
+    dI = precision.gradient * (not facts.dI_again)
+    yield Phase.NORM_GRAD, "bp.norm_read", products * (precision.membrane + dI)
     if facts.state == "recompute" and facts.layer.neuron is not None:
         yield Phase.GRAD, "bp.norm_read", products * precision.membrane
 
@@ -225,12 +245,18 @@ def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     bits = len(STATE_TENSORS) * prod(facts.layer.out_shape) * job.pairs
     for phase in _soma_phases(facts):
         yield phase, "fp.state_write", bits
-    yield Phase.GRAD, "bp.state_read", bits
+    for phase in _gradient_phases(facts):
+        yield phase, "bp.state_read", bits
 
 
 def _soma_phases(facts: LayerFacts) -> list[Phase]:
     """The phases that run the neurons of a layer."""
     return [Phase.NORM if facts.exact else Phase.FP, *[Phase.RECOMPUTE] * facts.recomputed]
+
+
+def _gradient_phases(facts: LayerFacts) -> list[Phase]:
+    """The phases that make dI of dS: the second time it is used at once."""
+    return [Phase.GRAD, *[Phase.NORM_GRAD] * facts.dI_again]
 
 
 def _inputs_met(job: Facts, facts: LayerFacts) -> int:

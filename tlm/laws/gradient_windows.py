@@ -1,0 +1,68 @@
+"""Gradient windows: rows of dY from DRAM that BP keeps between tiles fit the room they have.
+
+That is the memory of gradients but for WG's share, or what a pool lends BP of the layer. A block
+whose dY does not fit there has kept nothing: every panel of its outputs fetches it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.tallies import layer_name
+from tlm.space.phase import Phase
+from tlm.space.program import Program
+from tlm.space.region import Slice, length
+from tlm.space.tile import Extent, Tile
+
+WG_EIGHTH = 8  # of the memory of gradients is WG's where dY comes from DRAM, the rest BP's
+
+
+def gradient_windows(program: Program, due: Due) -> Iterator[Check]:
+    """What BP fetches of dY is at least what does not fit, once for every panel."""
+    job, least, fetched = due.job, Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    places = {facts.index: _dY_place(facts) for facts in job.layers if not facts.dY_sent}
+    slices = {(part.core, at): part for at in places for part in job.layers[at].slices}
+    for core, engines in enumerate(program.tiles):
+        for tile in engines["bp"]:
+            if tile.phase != Phase.BP or tile.layer not in places:
+                continue
+            first, size = places[tile.layer]
+            key = core, tile.layer
+            fetched[key] += sum(n for at, n in tile.reads if first <= at < first + size)
+            if tile.covers:
+                least[key] += _unkept_bits(job, job.layers[tile.layer], slices[key], tile)
+    wrong = [
+        f"{layer_name(Phase.BP, layer)} on core{core:02d}: {fetched[core, layer]} B fetched"
+        for (core, layer), bits in least.items()
+        if 8 * fetched[core, layer] < bits
+    ]
+    yield Check("rows of dY in their memory", not wrong, f"{wrong[:3]}")
+
+
+def _dY_place(facts: LayerFacts) -> Extent:
+    """Where in DRAM dY of a layer lies."""
+    return next(place.at for place in facts.tensors if place.key == "dY")
+
+
+def dY_rows_room(job: Facts, facts: LayerFacts) -> int:
+    """Bits that rows of dY have in a core."""
+    memory = job.chip.core.memory
+    if memory.sharing == "pool":
+        return facts.dY_rows_room
+    return memory.gradients - memory.gradients // WG_EIGHTH
+
+
+def _unkept_bits(job: Facts, facts: LayerFacts, part: Slice, tile: Tile) -> int:
+    """The least bits of a panel's dY, if what its block reads does not fit."""
+    layer = facts.layer
+    stride, pad, kernel = layer.stride[0], layer.padding[0], layer.kernel[0]
+    first, last = tile.rows[0] + pad - kernel + 1, tile.rows[1] - 1 + pad
+    rows = range(max(0, -(-first // stride)), min(layer.product_shape[1], last // stride + 1))
+    row = length(part.neurons.channels) * layer.product_shape[2] * job.chip.precision.gradient
+    held = row * len(rows) * tile.samples * tile.steps
+    live = row * len(rows) * sum(1 for _ in tile.pairs())
+    return live if held > dY_rows_room(job, facts) else 0

@@ -21,12 +21,17 @@ HEAD = (
 
 
 def simulate(
-    workload: str | Workload, chip: str = "neuromc-20", overrides: Sequence[str] = ()
+    workload: str | Workload,
+    chip: str = "neuromc-20",
+    overrides: Sequence[str] = (),
+    weights: str = "dense",
 ) -> tuple[Summary, list[dict[str, str]]]:
     """Summary and energy rows of a run that must be ok; nothing is left behind."""
     with TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        result = run_job(workload, chip=chip, overrides=overrides, out=out, trace="off")
+        result = run_job(
+            workload, chip=chip, overrides=overrides, out=out, trace="off", weights=weights
+        )
         assert result.ok, (workload, chip, overrides, result.summary.broken)
         with (out / "energy.csv").open(newline="", encoding="utf-8") as stream:
             return result.summary, list(csv.DictReader(stream))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.evidence import efficiency, modes, page, sensitivity
+from tests.evidence import efficiency, modes, organisations, page, sensitivity
 from tests.evidence.constants import numeric, value_of, varied
 from tlm.config import load_chip
 from tlm.validation.page import kept_studies
@@ -53,6 +53,15 @@ def test_a_measured_row_makes_a_section() -> None:
     assert "| digits | - | dense | none |" in text and "| 1.00 |" in text
     slices = next(line for line in text.splitlines() if "| slices |" in line)
     assert float(slices.split("|")[6]) >= 1.0  # leaving work out is not slower here
+
+
+def test_organisations_are_told_as_they_were_measured() -> None:
+    """The page holds what the file of results says; a crossbar is its own measure."""
+    text = organisations.section(page.read_csv(organisations.RESULTS))
+    assert text in page.STUDIES.read_text(encoding="utf-8")
+    crossbars = [line for line in text.splitlines() if "| crossbar |" in line]
+    assert len(crossbars) == len(organisations.JOBS) * len(organisations.PLACES)
+    assert all(line.endswith("| 1.00 | 1.00 |") for line in crossbars)
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_programs_keep_the_laws(chip, job):
 def test_weights_that_were_never_fetched(engine):
     """One run of weights less, by a tile of either engine."""
     program, due = program_of(APART)
-    (address, nbytes) = due.weights[0, engine, 1].at
+    [(address, nbytes)] = due.weights[0, engine, 1].at
 
     def fetched(run):
         return address <= run[0] < address + nbytes
@@ -78,7 +78,7 @@ def test_weights_that_stay_are_not_fetched(engine):
     assert weights.stays
     user = Phase[engine.upper()]
     tile = next(t for t in program.tiles[0][engine] if (t.phase, t.layer) == (user, 1))
-    corrupt(tile, "reads", (*tile.reads, weights.at))
+    corrupt(tile, "reads", (*tile.reads, *weights.at))
     assert "weights fetched before use" in broken(program, due)
 
 
@@ -89,7 +89,7 @@ def test_weights_that_could_not_have_stayed():
     assert weights.nbytes > weights.room
     fetched = set()
     for tile in program.tiles[0]["bp"]:
-        first, end = weights.at[0], sum(weights.at)
+        first, end = weights.at[0][0], sum(weights.at[0])
         repeated = {run for run in tile.reads if first <= run[0] < end and run in fetched}
         fetched |= set(tile.reads)
         corrupt(tile, "reads", tuple(run for run in tile.reads if run not in repeated))
@@ -246,7 +246,9 @@ def test_dY_that_takes_the_place_of_what_wg_still_reads():
 
 def test_a_slice_of_bp_without_a_weight():
     """On the compacted grid, an input row between two strides may meet no output at all."""
-    due = WeightsDue((0, 64), 0, elements=8, room=0, once=False, rounded=False, stays=False)
+    due = WeightsDue(
+        [(0, 64)], 0, elements=8, even=True, room=0, once=False, rounded=False, stays=False
+    )
     visit = Visit(due, Phase.BP)
     visit.add(Tile(Phase.BP, 1, 0, 1, 0, 1, covers=8))
     assert visit.fault() == ""

@@ -55,9 +55,12 @@ def run(number: int, start: int = 0) -> dict[str, list[float]]:
     )  # fmt: skip
     @given(pairs())
     def measure(pair: Pair) -> None:
-        overrides, workload, activity, _ = pair
+        workload = pair.job
         try:
-            request = RunRequest(workload.name, overrides=tuple(overrides), activity=activity)
+            request = RunRequest(
+                workload.name, overrides=tuple(pair.chip), activity=pair.activity,
+                weights=pair.weights,
+            )  # fmt: skip
             prepared = prepare(request, workload)
         except TlmError:
             return

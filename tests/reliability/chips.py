@@ -175,3 +175,30 @@ def _states(draw: st.DrawFn) -> list[str]:
         return []
     policy = draw(st.sampled_from(("spill", "keep", "recompute")))
     return [f"mapping.states=[layer{draw(st.integers(0, 2))}={policy}]"]
+
+
+ORGANISATIONS = ("crossbar", "pb-bmp", "pb-csr", "1:2", "2:4", "3:8")
+RULES = ("dense", "density=0.3", "rows=0.5", "tiles=0.4", "magnitude=0.5", "recorded", "2:4")
+
+
+@st.composite
+def pruned_weights(draw: st.DrawFn) -> tuple[list[str], str]:
+    """Mostly nothing; else an organisation of the weights, and the rule that prunes them."""
+    if draw(st.integers(0, 2)):
+        return [], "dense"
+    organisation = draw(st.sampled_from(ORGANISATIONS))
+    found = [f"core.weights.organisation={organisation}"]
+    for key, values in (
+        ("layers", ("[layer0=pb-bmp]", "[layer1=crossbar]", "[layer1=2:4,layer0=pb-csr]")),
+        ("lookups", ("1", "3")),
+        ("rewired", ("0", "0.1", "1")),
+    ):
+        if not draw(st.integers(0, 2)):
+            found.append(f"core.weights.{key}={draw(st.sampled_from(values))}")
+    # Any other engine is refused: mostly it is not asked for.
+    if draw(st.integers(0, 5)):
+        found += [f"core.engines.{engine}.dataflow=weight" for engine in ENGINES]
+        found += [f"core.engines.{engine}.mode=vector" for engine in ENGINES]
+    rule = draw(st.sampled_from(RULES))
+    fitting = organisation if ":" in organisation else rule
+    return found, fitting if draw(st.integers(0, 5)) else rule

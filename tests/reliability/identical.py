@@ -74,12 +74,17 @@ def pair_digests(batch: int) -> Iterator[tuple[str, dict[str, str]]]:
         drawn.append(pair)
 
     draw()
-    for index, (chip, job, activity, level) in enumerate(drawn):
+    for index, (chip, job, activity, level, weights) in enumerate(drawn):
         name = f"pair {batch}.{index}"
         with tempfile.TemporaryDirectory() as folder:
             try:
                 result = run_job(
-                    job, overrides=chip, out=Path(folder) / "run", trace=level, activity=activity
+                    job,
+                    overrides=chip,
+                    out=Path(folder) / "run",
+                    trace=level,
+                    activity=activity,
+                    weights=weights,
                 )
             except TlmError as error:
                 yield name, {"refused": type(error).__name__}

@@ -17,11 +17,12 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.reliability.chips import chips
+from tests.reliability.chips import chips, pruned_weights
 from tests.reliability.networks import jobs
 from tlm.errors import TlmError
 from tlm.running.runner import run_job
@@ -33,24 +34,39 @@ SECONDS = 300  # after which a run counts as hanging, on a machine that is busy
 MEMORY_BYTES = 2 << 30  # more than the process has when a run begins
 LONGEST_LINE = 600  # of a refusal
 
-Pair = tuple[list[str], Workload, ActivityKind, str]
+
+class Pair(NamedTuple):
+    """A job on a chip: what of its sparsity is used, a trace level, which weights are zero."""
+
+    chip: list[str]
+    job: Workload
+    activity: ActivityKind
+    level: str
+    weights: str = "dense"
 
 
 def pairs() -> st.SearchStrategy[Pair]:
-    """Overrides of the chip, a job, what of its sparsity is used, and a trace level."""
+    """Any chip with any job; one in three has weights pruned, or in another organisation."""
     # Most as recorded: the others are the same masks with nothing skipped, or all ones.
     activity = st.sampled_from(("recorded",) * 6 + ACTIVITY_KINDS[1:])
-    return st.tuples(chips(), jobs(), activity, st.sampled_from(("off", "phase", "transaction")))
+    level = st.sampled_from(("off", "phase", "transaction"))
+    drawn = st.tuples(chips(), jobs(), activity, level, pruned_weights())
+    return drawn.map(lambda parts: Pair(parts[0] + parts[4][0], *parts[1:4], parts[4][1]))
 
 
 def outcome(pair: Pair) -> tuple[str, str]:
     """How a pair ends, and the reason."""
-    chip, job, activity, level = pair
+    chip, job, activity, level, weights = pair
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             result = run_job(
-                job, overrides=chip, out=Path(folder) / "run", trace=level, activity=activity
+                job,
+                overrides=chip,
+                out=Path(folder) / "run",
+                trace=level,
+                activity=activity,
+                weights=weights,
             )
         except TlmError as error:
             told = str(error)

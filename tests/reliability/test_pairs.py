@@ -56,6 +56,6 @@ def test_any_other_end_is_noticed(monkeypatch: pytest.MonkeyPatch, error: Except
         raise error
 
     monkeypatch.setattr(pairs, "run_job", fail)
-    end, reason = pairs.outcome(([], None, "recorded", "off"))  # type: ignore[arg-type]
+    end, reason = pairs.outcome(pairs.Pair([], None, "recorded", "off"))  # type: ignore[arg-type]
     assert end == pairs.OTHER
     assert type(error).__name__ in reason

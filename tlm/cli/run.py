@@ -66,6 +66,14 @@ def run(
             help="As recorded; with nothing skipped; or the same network as a dense ANN (T=1)."
         ),
     ] = ActivityChoice.RECORDED,
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE",
+            help="Weights that are not zero: recorded, density=0.3, magnitude=0.3, 2:4, rows=0.5 "
+            "or tiles=0.5 (shares are what is kept).",
+        ),
+    ] = "dense",
     trace_budget: Annotated[
         str | None, typer.Option(metavar="BYTES", help="Largest size of the trace, such as 500MB.")
     ] = None,
@@ -98,6 +106,7 @@ def run(
             activity=activity.value,
             limits=limits,
             mem_bytes=mem_bytes,
+            weights=weights,
             on_estimate=show_estimate,
             on_progress=on_progress,
         )

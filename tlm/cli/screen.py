@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +15,7 @@ from tlm.cli.tables import Beside, ScreenTable, console
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 from tlm.space.phase import ENGINES
 from tlm.trace.dram_classes import BOUND_HEADS, CLASS_HEADS, bound_rows, class_rows
-from tlm.trace.summary import AwaitedWork, Summary
+from tlm.trace.summary import AwaitedWork, Summary, WeightsPart
 from tlm.trace.summary_file import as_json
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ def _verdict(result: Finished) -> Text:
     )
     if work.activity != "recorded":
         text.append(f"{work.activity}: masks were drawn, not recorded\n", style="bold yellow")
+    if summary.weights is not None:
+        text.append(_weights(summary.weights), style="bold yellow")
     text.append(
         f"{time_text(time.makespan_ps)} per iteration, {time_text(time.per_sample_ps)} per "
         f"sample;  {energy_text(energy.total_pj)} per iteration, "
@@ -125,6 +128,25 @@ def _verdict(result: Finished) -> Text:
         style="bold",
     )
     return text
+
+
+def _weights(weights: WeightsPart) -> str:
+    """How many weights there are, and how they are stored."""
+    pruned = ""
+    if weights.rule != "dense":
+        pruned = "; masks of activity are those with all weights"
+    organisations = ", ".join(dict.fromkeys(weights.organisations.values()))
+    nbytes = nbytes_text(-(-sum(weights.bits.values()) // 8))
+    return (
+        f"weights {weights.rule}: {_range(weights.kept.values())} of a layer's are not zero, "
+        f"{nbytes} as {organisations}{pruned}\n"
+    )
+
+
+def _range(shares: Collection[float]) -> str:
+    """The smallest and the largest share."""
+    low, high = f"{min(shares):.1%}", f"{max(shares):.1%}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _time(summary: Summary) -> ScreenTable:

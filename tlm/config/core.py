@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer
 from tlm.config import units
 from tlm.config.number_format import Format
 from tlm.config.quantities import Bits, Count, Cycles, Hertz, Section, Side
+from tlm.config.weight_memory import WeightMemory
 
 WORD_BITS = 16  # of the registers that energy tables price whole
 
@@ -160,6 +161,7 @@ class Core(Section):
     outstanding: Count
     skip_slices: bool
     memory: Memory
+    weights: WeightMemory = WeightMemory()
 
     @property
     def period_ps(self) -> int:

@@ -16,6 +16,16 @@ _NEVER_MET = {
 }
 _SKIPPING = ("skip_spikes", "skip_gradients", "skip_outputs")
 
+
+def _organisations(chip: ChipConfig) -> list[str]:
+    weights = chip.core.weights
+    return [weights.organisation, *(organisation for _, organisation in weights.layers)]
+
+
+def _looked_up(chip: ChipConfig) -> bool:
+    return any(organisation.startswith("pb-") for organisation in _organisations(chip))
+
+
 # Where the first holds, the keys change nothing; why, and what would give them an effect.
 _IDLE: tuple[tuple[Callable[[ChipConfig], bool], tuple[str, ...], str], ...] = (
     (
@@ -47,6 +57,16 @@ _IDLE: tuple[tuple[Callable[[ChipConfig], bool], tuple[str, ...], str], ...] = (
         lambda chip: all(engine.mode == "dense" for _, engine in chip.core.engines),
         ("core.scan_slots",),
         "no engine looks for zeros; set a mode to vector or element",
+    ),
+    (
+        lambda chip: not _looked_up(chip),
+        ("core.weights.lookups",),
+        "only weights of pb-bmp and pb-csr are looked up one by one",
+    ),
+    (
+        lambda chip: set(_organisations(chip)) == {"crossbar"},
+        ("core.weights.rewired",),
+        "a crossbar has no tables beside its weights",
     ),
     (
         lambda chip: all(engine.mode != "element" for _, engine in chip.core.engines),

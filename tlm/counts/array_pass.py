@@ -93,10 +93,13 @@ def _group_work(
     depths = group_sizes(length(rows), array.rows)
     widths = group_sizes(length(columns), array.cols)
     origins = (rows[0], columns[0])
-    walkers = [
-        Walker(WalkShape(array, planes.taps, origins, depths, widths), planes, recording, blocks)
-        for planes, recording in zip(tested_planes, recorded_planes, strict=True)
-    ]
+    walkers, packed = [], masks.weights
+    for planes, recording in zip(tested_planes, recorded_planes, strict=True):
+        shape = WalkShape(array, planes.taps, origins, depths, widths)
+        tiles = None
+        if packed is not None:
+            tiles = packed.view(array.engine, rows, columns, planes.taps)
+        walkers.append(Walker(shape, planes, recording, blocks, tiles))
     return GroupWork(rows, columns, walkers)
 
 

@@ -28,6 +28,8 @@ import numpy as np
 from tlm.counts.held_positions import walk_held_inputs, walk_held_outputs
 from tlm.counts.held_weights import WeightCounts, lane_streams, skipped_streams
 from tlm.counts.operands import grouped
+from tlm.counts.packed_walk import PackedCounts, packed_counts
+from tlm.counts.packed_weights import TileView
 from tlm.counts.planes import Planes
 from tlm.counts.rows import count_rows
 from tlm.counts.walk import Walk, WalkShape
@@ -38,12 +40,16 @@ from tlm.space.region import Block
 
 @dataclass(frozen=True)
 class Walker:
-    """Walks the ``blocks`` of a box; ``tested`` is what a zero test sees of the ``recorded``."""
+    """Walks the ``blocks`` of a box; ``tested`` is what a zero test sees of the ``recorded``.
+
+    ``tiles`` are the stored weights, None if every one is.
+    """
 
     shape: WalkShape
     tested: Planes
     recorded: Planes
     blocks: Sequence[Block]
+    tiles: TileView | None = None
 
     def at(self, block: Block) -> Walk:
         """The walk of one block."""
@@ -54,6 +60,13 @@ class Walker:
         if columns is not None:
             columns = grouped(columns, array.cols, 0)
         return Walk(self.shape, operands, pairs_of(rows, columns, self.shape.widths))
+
+    @cached_property
+    def packed_counts(self) -> PackedCounts:
+        """The streams of all blocks past the tiles of stored weights."""
+        assert self.tiles is not None
+        operands = ((self.tested.at(block), self.recorded.at(block)) for block in self.blocks)
+        return packed_counts(self.shape, self.tiles, operands)
 
     @cached_property
     def held_weight_counts(self) -> WeightCounts:

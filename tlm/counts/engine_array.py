@@ -18,6 +18,7 @@ class EngineArray:
     looked at in a cycle, ``queue`` groups of them wait in front of a lane. ``skip_row_zeros`` and
     ``skip_column_zeros`` say whether the zero test looks at the operand along the rows and along
     the columns. On the ``inserted`` grid the zeros that a stride puts between gradients take slots.
+    ``packed`` weights (of dW, in WG) are only those that are stored: zeros have no place.
     ``other_bits`` is the width of the operand along the columns (FP, BP: weights, WG: dY),
     ``sum_bits`` that of a sum.
     """
@@ -35,6 +36,7 @@ class EngineArray:
     grid: BackwardGrid = "compacted"
     other_bits: int = 16
     sum_bits: int = 16
+    packed: bool = False
 
     @property
     def weights_are_sums(self) -> bool:
@@ -54,4 +56,5 @@ class EngineArray:
     @property
     def channels_together(self) -> int:
         """Channels along the rows that may be counted together; single lanes need them apart."""
-        return 1 if self.mode == "element" or self.dataflow != "weight" else self.rows
+        apart = self.mode == "element" or self.dataflow != "weight" or self.packed
+        return 1 if apart else self.rows

@@ -95,7 +95,7 @@ def walk_held_weights(
         )
     )
     if not array.weights_are_sums:
-        _spare_reads(count, shape, stream, live[..., 0], groups)
+        spare_reads(count, shape, stream, live[..., 0], groups)
     return count
 
 
@@ -104,7 +104,7 @@ def _of_groups(values: Ints, groups: range) -> Ints:
     return values[:, groups] if values.shape[1] > 1 else values
 
 
-def _spare_reads(
+def spare_reads(
     count: WalkCount[Ints],
     shape: WalkShape,
     stream: WeightStream,

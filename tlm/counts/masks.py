@@ -42,6 +42,10 @@ class Masks:
         self.needed_by_row = lru_cache(maxsize=None)(self._needed_by_row)
         self.input_count = lru_cache(maxsize=None)(self._input_count)
 
+    def weights(self, index: int) -> Bools | None:
+        """Weights of a layer that are not zero, [K, C / groups, R, S]; None if all."""
+        return None if self.recording.weights is None else self.recording.weights[index]
+
     def has_m(self, index: int) -> bool:
         """Whether m of a layer says anything: a surrogate of unbounded support sets each of them,
         but for those that its format rounds to zero.

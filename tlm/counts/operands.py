@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tlm.counts.engine_array import EngineArray
+from tlm.counts.packed_weights import PackedWeights
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.space.region import Span
 from tlm.space.rounding import ceil_div
@@ -24,19 +25,21 @@ class OperandMasks:
 
     ``row_operand`` [T, B, channel, row, column] is on the input grid in FP and WG and on the
     product's in BP, ``column_operand`` on the grid that is walked; ``live`` [T, B] is false where
-    a slice is skipped whole.
+    a slice is skipped whole. ``weights`` are those that are stored, None if every one is.
     """
 
     row_operand: Bools
     column_operand: Bools | None
     live: Bools
+    weights: PackedWeights | None = None
 
     def of(self, row_channels: Span, column_channels: Span) -> OperandMasks:
         """Those of some channels along rows and columns."""
         columns = self.column_operand
         if columns is not None:
             columns = columns[:, :, slice(*column_channels)]
-        return OperandMasks(self.row_operand[:, :, slice(*row_channels)], columns, self.live)
+        rows = self.row_operand[:, :, slice(*row_channels)]
+        return OperandMasks(rows, columns, self.live, self.weights)
 
     def as_tested(self, array: EngineArray) -> OperandMasks:
         """What the zero test of an array sees: where it does not look, nothing is zero."""
@@ -47,7 +50,7 @@ class OperandMasks:
             rows = everywhere(rows.shape)
         if columns is not None and not array.skip_column_zeros:
             columns = everywhere(columns.shape)
-        return OperandMasks(rows, columns, self.live)
+        return OperandMasks(rows, columns, self.live, self.weights)
 
 
 @dataclass(frozen=True, slots=True)

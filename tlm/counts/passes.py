@@ -10,6 +10,7 @@ from tlm.counts.array_pass import GroupWork
 from tlm.counts.dataflow import Walker, walk_panel
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.held_weights import walk_held_weights
+from tlm.counts.packed_walk import walk_packed
 from tlm.counts.walk_count import (
     Entry,
     WalkCount,
@@ -131,6 +132,10 @@ def _held_weights(
         groups = range(panels[0].groups[0], panels[-1].groups[0] + 1)
         by_walker = [
             walk_held_weights(walker.shape, walker.held_weight_counts.of(alike), groups, size)
+            if walker.tiles is None
+            else walk_packed(
+                walker.shape, walker.tiles, walker.packed_counts.of(alike), groups, size
+            )
             for walker in panels[0].walkers
         ]
         counts.append(flat(chained(by_walker)))

@@ -15,6 +15,7 @@ from tlm.laws.due.facts import Facts
 from tlm.laws.due.nest_charges import nest_charges
 from tlm.laws.due.nest_counts import nest_count, panels
 from tlm.laws.due.nests import Nest
+from tlm.laws.due.stored import INDEX
 from tlm.laws.samples import FORWARD, samples
 from tlm.laws.tallies import layer_name
 from tlm.space.phase import Phase
@@ -22,6 +23,8 @@ from tlm.space.program import Program
 from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
+
+BYTE = 8
 
 
 def array_work(program: Program, due: Due) -> Iterator[Check]:
@@ -46,6 +49,8 @@ def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
     due = {"slots": count.slots, "executed": count.executed, "dense": count.dense}
     due |= {"useful": count.useful}
     due["cycles"] = count.cycles + _unit_cycles(job, nest, tiles, count.scanned > 0)
+    if nest.phase == Phase.WG and count.scanned:
+        yield from _index_fault(job, nest, tiles)
     charges = nest_charges(job, nest, count, nest.facts.input_bits)
     if nest.phase in FORWARD:
         charges["fp.partial_read"] += _products(nest)
@@ -54,6 +59,19 @@ def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
     for name, number in (due | charges).items():
         if done[name] != number:
             yield f"{done[name]} {name}, {number} due"
+
+
+def _index_fault(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
+    """WG reads what says which dW there are, once a block, unless it stays in the core."""
+    facts, bits = nest.facts, job.chip.precision.weight
+    if facts.stored is None or bits % BYTE:
+        return
+    [(first, nbytes)] = [place.at for place in facts.weights if place.key == f"W.{INDEX}"]
+    runs = (run for tile in tiles for run in tile.reads if first <= run[0] < first + nbytes)
+    words = facts.stored.beside(INDEX, nest.part.neurons.channels) * (not facts.W_stays)
+    read = sum(size for _, size in runs)
+    if read != words * bits // BYTE:
+        yield f"{read} B of the index read, {words * bits // BYTE} B due"
 
 
 def _too_fast(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:

@@ -48,7 +48,7 @@ def roofline_ps(chip: Chip, program: Program) -> int:
 def least_dram_check(chip: Chip, due: Due) -> Iterator[Check]:
     """No fewer DRAM bytes are moved than the job and the SRAM of the chip leave to be moved."""
     moved = sum(t.read_bytes + t.write_bytes for t in chip.traffic.values())
-    least = least_nbytes(due.job.workload, due.job.chip)
+    least = least_nbytes(due.job.workload, due.job.chip, due.job.recording)
     yield Check("not fewer DRAM bytes than the least", moved >= least, f"{moved} B of {least} B")
 
 

@@ -28,14 +28,19 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.job_sizes import JobSizes
-from tlm.workload.model import NETWORK_INPUT, Layer, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
 WAYS = ("V1", "V2", "V3", "V4")
 
 
-def bounds_by_class(workload: Workload, chip: ChipConfig) -> dict[str, dict[str, int]]:
-    """DRAM bytes of each of the four ways, by class of tensor."""
-    sizes, bounds = JobSizes(workload, chip), {}
+def bounds_by_class(
+    workload: Workload, chip: ChipConfig, recording: Recording | None = None
+) -> dict[str, dict[str, int]]:
+    """DRAM bytes of each of the four ways, by class of tensor.
+
+    Of stored weights and the tables beside them; without a ``recording`` no weight is zero.
+    """
+    sizes, bounds = JobSizes(workload, chip, recording), {}
     for number, way in enumerate(WAYS, start=1):
         bits: Counter[str] = Counter()
         for layer in workload.layers:
@@ -107,8 +112,14 @@ def _gradients(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, i
 
 def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
     """Bits of W and of what is trained of channels, with their moments."""
-    precision, weights = sizes.chip.precision, prod(layer.weight_shape)
+    precision, weights = sizes.chip.precision, sizes.weights(layer)
     propagates = any(source != NETWORK_INPUT for source in layer.sources)
+    stored = sizes.stored(layer)
+    if stored is not None:
+        every = (0, layer.out_shape[0])
+        readers = ["fp", "wg", *["bp"] * propagates]
+        for table in map(stored.table_of, readers):
+            yield table, stored.beside(table, every) * precision.weight
     yield "W", weights * precision.weight * (4 if propagates and way == 1 else 3)
     for name in sizes.parameters(layer):  # the scale is needed in BP too
         reads_and_write = 4 if name == "scale" else 3

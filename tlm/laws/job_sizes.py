@@ -7,17 +7,19 @@ from functools import cached_property
 from math import prod
 
 from tlm.config.chip import ChipConfig
-from tlm.workload.model import Layer, Pool, Workload
+from tlm.laws.due.stored import StoredWeights, stored_weights
+from tlm.workload.model import Layer, Pool, Recording, Workload
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
 
 
 @dataclass(frozen=True)
 class JobSizes:
-    """Sizes in bits of a mini-batch, all time steps."""
+    """Sizes in bits of a mini-batch, all time steps; without a ``recording`` no weight is zero."""
 
     workload: Workload
     chip: ChipConfig
+    recording: Recording | None = None
 
     @property
     def pairs(self) -> int:
@@ -70,9 +72,21 @@ class JobSizes:
             return ("bias",)
         return (*["bias"] * layer.bias, *([] if layer.norm is None else ["scale", "shift"]))
 
+    def stored(self, layer: Layer) -> StoredWeights | None:
+        """The weights that have a place; None if all have."""
+        weights = None if self.recording is None else self.recording.weights
+        return stored_weights(layer, self.chip, weights)
+
+    def weights(self, layer: Layer) -> int:
+        """How many weights of a layer are stored."""
+        stored = self.stored(layer)
+        if stored is None:
+            return prod(layer.weight_shape)
+        return stored.count((0, layer.out_shape[0]))
+
     def trained(self, layer: Layer) -> int:
         """How many numbers are trained of a layer."""
-        return prod(layer.weight_shape) + layer.out_shape[0] * len(self.parameters(layer))
+        return self.weights(layer) + layer.out_shape[0] * len(self.parameters(layer))
 
     def moments(self, layer: Layer) -> int:
         """How many moments the optimizer keeps of a layer."""

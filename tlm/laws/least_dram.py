@@ -16,16 +16,16 @@ from math import prod
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.core_sram import capacity_bits
 from tlm.laws.job_sizes import JobSizes
-from tlm.workload.model import NETWORK_INPUT, Layer, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
 
-def least_nbytes(workload: Workload, chip: ChipConfig) -> int:
+def least_nbytes(workload: Workload, chip: ChipConfig, recording: Recording | None = None) -> int:
     """DRAM bytes that no plan of this job on this chip can avoid.
 
     A plan rounds words that are no whole number of bytes piece by piece: of those the whole bytes
-    count.
+    count. Of stored weights, without a ``recording`` all.
     """
-    sizes, precision = JobSizes(workload, chip), chip.precision
+    sizes, precision = JobSizes(workload, chip, recording), chip.precision
     moments = sum(sizes.moments(layer) for layer in workload.layers)
     trained = sum(sizes.trained(layer) for layer in workload.layers)
     living = trained * precision.weight + moments * precision.optimizer

@@ -209,8 +209,11 @@ def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
 
 
 def _weights(job: Facts, facts: LayerFacts, part: Slice) -> int:
-    """A copy of the weights that a slice needs, where they stay for good."""
-    return facts.weights_of(part) * job.chip.precision.weight * facts.W_stays
+    """A copy of the weights that a slice needs, with all tables, where they stay for good."""
+    words = facts.weights_of(part)
+    if facts.stored is not None:
+        words = facts.stored.all_words(part.neurons.channels)
+    return words * job.chip.precision.weight * facts.W_stays
 
 
 def _weights_of_a_turn(
@@ -218,8 +221,9 @@ def _weights_of_a_turn(
 ) -> Iterator[tuple[str, int, range]]:
     """Weights that stay in the core as long as an engine works on the layer."""
     if not facts.W_stays:
-        bits = facts.weights_of(part) * job.chip.precision.weight
-        for turn in _turns(facts.W_stays_in, facts.index, last):
+        for engine in facts.W_stays_in:
+            bits = facts.words_of(engine, part) * job.chip.precision.weight
+            [turn] = _turns([engine], facts.index, last)
             yield "optimizer", bits, range(turn, turn + 1)
 
 

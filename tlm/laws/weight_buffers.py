@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tlm.config.core import EngineConfig
@@ -36,13 +36,13 @@ class _Moved:
 def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
     """Writes of the buffer are what was fetched and read from the stage, by core and layer."""
     wrong = []
-    places = [next(p.at for p in facts.weights if p.key == "W") for facts in due.job.layers]
     for core, engines in enumerate(program.tiles):
         moved: dict[tuple[str, int], _Moved] = {}
         for tile in (tile for name in ("fp", "bp") for tile in engines[name]):
             if tile.phase in USERS:
                 key = ENGINE_OF_PHASE[tile.phase], tile.layer
-                _add(moved.setdefault(key, _Moved()), tile, places[tile.layer], due)
+                places = due.weights[core, ENGINE_OF_PHASE[tile.phase], tile.layer].at
+                _add(moved.setdefault(key, _Moved()), tile, places, due)
         for (engine, layer), bits in moved.items():
             weights, width = due.weights[core, engine, layer], due.job.chip.precision.weight
             if fault := _fault(bits, weights, _copies(due, engine), width):
@@ -50,12 +50,11 @@ def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
     yield Check("weights in their buffers", not wrong, f"{wrong[:3]}")
 
 
-def _add(moved: _Moved, tile: Tile, place: Extent, due: Due) -> None:
-    """Count a tile's runs of its layer's weights, which lie at ``place``, and its accesses."""
+def _add(moved: _Moved, tile: Tile, places: Sequence[Extent], due: Due) -> None:
+    """Count a tile's runs of its layer's weights, which lie at ``places``, and its accesses."""
     engine, energy = ENGINE_OF_PHASE[tile.phase], tile.work.energy
-    first, nbytes = place
     for start, length in tile.reads:
-        if first <= start < first + nbytes:
+        if any(first <= start < first + nbytes for first, nbytes in places):
             moved.fetched += BYTE * length
             moved.runs += 1
     moved.tiles += 1

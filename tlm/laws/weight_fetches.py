@@ -46,14 +46,14 @@ class Visit:
         self.once = due.once and phase != Phase.RECOMPUTE
         self.runs: list[Extent] = []
         # Results of a pair for which all weights are used, or half as many again as have room.
-        shares = {due.nbytes, min(due.nbytes, due.room * 3 // 2)}
+        shares = {due.nbytes, min(due.nbytes, due.room * 3 // 2) if due.even else due.nbytes}
         whole = max(1, due.nbytes)  # a slice may have no weight that meets an output
         self.walks = {share: Walks(ceil_div(due.elements * share, whole)) for share in shares}
 
     def add(self, tile: Tile) -> None:
         """Count a tile's fetches and results."""
-        first, nbytes = self.due.at
-        self.runs += [run for run in tile.reads if first <= run[0] < first + nbytes]
+        for first, nbytes in self.due.at:
+            self.runs += [run for run in tile.reads if first <= run[0] < first + nbytes]
         if tile.covers and self.due.room < self.due.nbytes:
             for walks in self.walks.values():
                 walks.add(tile)

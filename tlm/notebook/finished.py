@@ -124,6 +124,7 @@ def run(
     iteration: int | None = None,
     mapping: str | Path | None = None,
     activity: ActivityKind = "recorded",
+    weights: str = "dense",
     out: str | Path | None = None,
     trace: str = "transaction",
 ) -> Run:
@@ -137,6 +138,7 @@ def run(
         mapping: mapping file; without it the mapper of the chip's ``mapping`` keys decides.
         activity: ``recorded``; ``dense``, where nothing is skipped; or ``ann``, the same network
             as a dense ANN with T = 1.
+        weights: which weights are not zero, as :mod:`tlm.workload.drawn.weights` spells them.
         out: folder to use; a fresh one under ``runs/`` by default.
         trace: ``off``, ``phase`` or ``transaction``.
 
@@ -152,6 +154,7 @@ def run(
             iteration=iteration,
             mapping=None if mapping is None else Path(mapping),
             activity=activity,
+            weights=weights,
             out=None if out is None else Path(out),
             trace=trace,
             on_progress=on_progress,

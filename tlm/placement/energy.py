@@ -44,10 +44,11 @@ def _slots_pj(profile: Profile, target: Target) -> float:
     mac = "mac_add" if profile.operand_bits == 1 else "mac_mul"
     sums = {name: table.pj(name, "partial_read") + table.pj(name, "partial_write")
             for name in ("fp", "bp")}  # fmt: skip
+    cells = depth * width * profile.weights.total / prod(layer.weight_shape)
     prices = (
-        depth * width * table.pj("fp", mac) + width * sums["fp"],
-        depth * width * table.pj("bp", "mac") + depth * sums["bp"],
-        depth * width * table.pj("wg", mac) + width * table.pj("wg", "gradient_read"),
+        cells * table.pj("fp", mac) + width * sums["fp"],
+        cells * table.pj("bp", "mac") + depth * sums["bp"],
+        cells * table.pj("wg", mac) + width * table.pj("wg", "gradient_read"),
     )
     streams = profile.work.streams
     slots = (int(stream.sum()) / arrays.fp.slot_cycles for stream in streams)
@@ -58,7 +59,7 @@ def _update_pj(profile: Profile, grid: Grid, target: Target) -> float:
     """Energy of the optimizer's memory in the update of a layer."""
     table, width = target.energy, target.chip.precision.weight
     replicas = grid.split.batch * grid.split.spatial
-    words = prod(profile.layer.weight_shape) / MEMORY_PORT_BITS
+    words = profile.weights.total / MEMORY_PORT_BITS
     read = words * (width + profile.moment_bits)
     written = read + words * width * (replicas - 1)
     return read * table.pj("wg", "optimizer_read") + written * table.pj("wg", "optimizer_write")

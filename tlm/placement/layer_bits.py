@@ -16,9 +16,9 @@ from tlm.placement.slice_bits import (
     dY_bits,
     input_bits,
     stored_channels,
-    weight_count,
     weight_gradient_bits,
 )
+from tlm.placement.slice_cycles import gradient_pieces
 from tlm.placement.target import Target
 from tlm.space.array_types import Floats
 from tlm.space.geometry import product_rows
@@ -99,23 +99,26 @@ def _walked(profile: Profile, parts: list[Slice], stores: LayerStores, target: T
                 profile.layer, part, length(part.neurons.samples), profile.input_steps,
                 profile.read_bits,
             ) * _input_padding(profile, target)
-            + _weight_bits(profile, part, stores, target)
+            + _weight_bits(profile, part, stores, target, "fp")
             for part in parts
         ],
         np.float64,
     )  # fmt: skip
 
 
-def _weight_bits(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> int:
-    """Bits of a slice's weights, if they come from DRAM."""
-    from_dram = stores.W == "dram"
-    return weight_count(profile.layer, part) * target.chip.precision.weight * from_dram
+def _weight_bits(
+    profile: Profile, part: Slice, stores: LayerStores, target: Target, engine: str
+) -> int:
+    """Bits that an engine reads of a slice's weights, if they come from DRAM."""
+    words = profile.weights.words(engine, part.neurons.channels)
+    return words * target.chip.precision.weight * (stores.W == "dram")
 
 
 def _left_bits(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> int:
     """Bits of a slice's dW that WG leaves in DRAM, if it has any."""
     left = stores.dW == "dram" and profile.live_steps[slice(*part.neurons.samples)].any()
-    return weight_count(profile.layer, part) * target.chip.precision.partial_sum * bool(left)
+    count = profile.weights.count(part.neurons.channels)
+    return count * target.chip.precision.partial_sum * bool(left)
 
 
 def _neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> _NeuronBits:
@@ -160,13 +163,14 @@ def _slice_bits(
     padding = _input_padding(profile, target)
     inputs = input_bits(layer, part, samples, profile.input_steps, profile.read_bits)
     inputs = round(inputs * padding)
-    weights = _weight_bits(profile, part, stores, target)
 
-    def fetched(staged: int, plane: tuple[int, int, int], operands: int, kept: Store) -> int:
+    def fetched(engine: str, staged: int, plane: tuple[int, int, int], operands: int) -> int:
         """Weights: once what is ``kept``, or what buffer or stage hold; the rest once per block, or
         ``operands`` are. Blocks are of ``plane``: rows, steps, columns.
         """
+        weights = _weight_bits(profile, part, stores, target, engine)
         together, bits = min(group, samples), weights
+        kept: Store = getattr(stores, {"fp": "W_forward", "bp": "W_backward"}[engine])
         if weights > memory.weights and kept == "dram":
             sizes = block_sizes(together, *plane, target.arrays.positions)
             by_block = max(0, weights - staged) * (sum(count for _, count in sizes) - 1)
@@ -176,26 +180,38 @@ def _slice_bits(
 
     streamed = inputs if stores.inputs == "dram" else 0
     fp = round(streamed * _input_passes(profile, part, stores, target)) + fetched(
+        "fp",
         memory.membrane * 3 // 4,
         (rows, profile.walked_steps, layer.product_shape[2]),
         streamed,
-        stores.W_forward,
     )
     bp, dY = 0, dY_bits(layer, profile.steps, part, chip)
     returned, width = length(part.input_rows), layer.in_shape[2]
     if profile.has_bp and returned:
         streamed = dY * samples if stores.dY == "dram" else 0
         bp = streamed + fetched(
-            memory.membrane // 2, (returned, profile.steps, width), streamed, stores.W_backward
+            "bp", memory.membrane // 2, (returned, profile.steps, width), streamed
         )
         bp += round(_mask_bits(profile, part, target) * padding)
     inputs = round(inputs * profile.live_share(part.neurons.samples, profile.input_steps))
-    if stores.dW == "memory":
-        return fp, bp, inputs
     held = 0 if stores.dY == "dram" else dY
-    wg = weight_gradient_bits(layer, profile.input_steps, part, chip, profile.read_bits, held)
+    index = _index_bits(profile, part, stores, target)
+    if stores.dW == "memory":
+        return fp, bp, inputs + index
+    wg = weight_gradient_bits(
+        profile.weights, profile.input_steps, part, chip, profile.read_bits, held
+    )
     together = max(1, stores.dY_room // 2 // held) if held else samples
-    return fp, bp, round(wg * profile.live_blocks(part.neurons.samples, together))
+    return fp, bp, round(wg * profile.live_blocks(part.neurons.samples, together)) + index
+
+
+def _index_bits(profile: Profile, part: Slice, stores: LayerStores, target: Target) -> int:
+    """Bits of the index that WG reads with every piece, where it comes from DRAM."""
+    words = profile.weights.index_words(part.neurons.channels) * (stores.W == "dram")
+    if not words:
+        return 0
+    pieces = gradient_pieces(profile, part, (stores, target.chip, target.arrays))
+    return round(words * target.chip.precision.weight * pieces)
 
 
 def _input_padding(profile: Profile, target: Target) -> float:
@@ -222,7 +238,11 @@ def _update_bits(profile: Profile, stores: LayerStores, target: Target) -> int:
     """Bits that the update of all weights moves: of weights and moments that do not stay."""
     each = target.chip.precision.weight * (stores.W == "dram")
     each += profile.moment_bits * (stores.moments == "dram")
-    return 2 * prod(profile.layer.weight_shape) * each
+    weights, chip = profile.weights, target.chip
+    channels = (0, profile.layer.out_shape[0])
+    tables = weights.all_words(channels) - weights.total
+    rewired = round(tables * chip.core.weights.rewired) * chip.precision.weight
+    return 2 * (weights.total * each + rewired * (stores.W == "dram"))
 
 
 def _first_block(profile: Profile, part: Slice, target: Target) -> tuple[int, int]:

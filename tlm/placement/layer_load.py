@@ -21,7 +21,6 @@ from tlm.placement.slice_bits import (
     dY_through_dram,
     input_bits,
     largest_dY_bits,
-    weight_count,
 )
 from tlm.placement.slice_cycles import SliceCycles, slice_cycles
 from tlm.placement.target import Target
@@ -132,9 +131,10 @@ def _load(
     sizes = np.array([part.neurons.size for part in parts]) * profile.layer.out_shape[2]
     adds = sizes * arrived * profile.steps * (partials - 1) / lanes
     replicas = grid.split.batch * grid.split.spatial
-    shares = np.array([ceil_div(weight_count(profile.layer, part), replicas) for part in parts])
+    weights = [profile.weights.count(part.neurons.channels) for part in parts]
+    shares = np.array([ceil_div(count, replicas) for count in weights])
     update = np.ceil(shares / lanes) + np.ceil(shares * (replicas - 1) / lanes)
-    exchanged = shared_weights(grid) * max(weight_count(profile.layer, part) for part in parts)
+    exchanged = shared_weights(grid) * max(weights)
     exchange_ps = busiest(exchanged, grid.cores, grid.cores, chip.mesh) * port * target.framing
     share_ps = float(shares.max()) * port * target.framing * (replicas > 1)
     window = chip.core.outstanding * chip.noc.payload * 8
@@ -182,17 +182,22 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
     layer, precision, memory = profile.layer, chip.precision, chip.core.memory
     pairs, bits = profile.batch * profile.steps, precision.gradient
     products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
-    weights = max(weight_count(layer, part) for part in parts)
+    weights = max(profile.weights.count(part.neurons.channels) for part in parts)
     shape = (profile.steps, profile.operand_bits)
     inputs = max(input_bits(layer, part, length(part.neurons.samples), *shape) for part in parts)
     replicas = parts[-1].index + 1
+    words = {
+        name: max(profile.weights.words(name, part.neurons.channels) for part in parts)
+        for name in ("fp", "bp")
+    }
+    places = max(profile.weights.all_words(part.neurons.channels) for part in parts)
     currents = products * precision.membrane // len(parts)
     parameters = chip.mapping.parameters == "auto"
 
     def stays(kind: str, size: int, wanted: bool = True, share: int = 2) -> Store:
         return "memory" if wanted and share * size <= memory.kept(kind) else "dram"
 
-    through = dY_through_dram(layer, profile.steps, parts, chip, profile.operand_bits)
+    through = dY_through_dram(profile.weights, profile.steps, parts, chip, profile.operand_bits)
     dW, room = stays("accumulators", weights * precision.partial_sum), memory.gradients
     two = 2 * largest_dY_bits(layer, profile.steps, parts, chip)
     pooled = memory.sharing == "pool" and dW == "memory" and two > 2 * room
@@ -213,9 +218,9 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
         input_room=memory.kept("spikes"),
         dY_rows_room=memory.gradients,
         dW=dW,
-        W=stays("optimizer", weights * precision.weight, parameters),
-        W_forward=stays("optimizer", weights * precision.weight, parameters, share=1),
-        W_backward=stays("optimizer", weights * precision.weight, parameters, share=1),
+        W=stays("optimizer", places * precision.weight, parameters),
+        W_forward=stays("optimizer", words["fp"] * precision.weight, parameters, share=1),
+        W_backward=stays("optimizer", words["bp"] * precision.weight, parameters, share=1),
         moments=stays("optimizer", weights * profile.moment_bits // replicas, parameters),
         state=("keep" if state == "memory" else "spill") if wish == "auto" else wish,
     )

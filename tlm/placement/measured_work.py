@@ -15,6 +15,7 @@ import numpy as np
 from tlm.config.chip import ChipConfig
 from tlm.config.core import EngineConfig
 from tlm.counts.core_arrays import CoreArrays
+from tlm.counts.layer_weights import LayerWeights
 from tlm.placement.work_map import WorkMap
 from tlm.space.array_types import Bools, Floats, Ints
 from tlm.space.rounding import ceil_div
@@ -38,9 +39,11 @@ class LayerMasks:
     once: bool
 
 
-def measure_work(layer: Layer, masks: LayerMasks, chip: ChipConfig, arrays: CoreArrays) -> WorkMap:
+def measure_work(
+    weights: LayerWeights, masks: LayerMasks, chip: ChipConfig, arrays: CoreArrays
+) -> WorkMap:
     """The work of a layer from its masks, under the modes and policies of the chip's engines."""
-    engines, live = chip.core.engines, masks.live
+    layer, engines, live = weights.layer, chip.core.engines, masks.live
     groups = [ceil_div(layer.in_shape[0], arrays.chunk), ceil_div(layer.out_shape[0], arrays.tile)]
     taps = layer.kernel[0] * layer.kernel[1]
     # A tile of a grouped convolution meets only its own group of inputs: an even share of them.
@@ -57,10 +60,11 @@ def measure_work(layer: Layer, masks: LayerMasks, chip: ChipConfig, arrays: Core
     fp = np.repeat(fp_slots[:steps].sum(axis=(0, 3))[:, None], groups[1], axis=1)
     grad = np.broadcast_to(sizes.soma(layer.product_shape), fp.shape)
     once = replace(sizes, steps=steps)
+    stored = _stored_tiles(weights)
     streams = [
-        once.streamed(fp, layer.product_shape, engines.fp),
-        _bp_stream(sizes, dY, masks.need, live, engines.bp),
-        sizes.streamed(wg, layer.product_shape, engines.wg, live=True),
+        once.streamed(fp, layer.product_shape, engines.fp) * stored,
+        _bp_stream(sizes, dY, masks.need, live, engines.bp) * stored,
+        sizes.streamed(wg, layer.product_shape, engines.wg, live=True) * stored,
     ]
     by_row = [
         streams[0] + once.loads(layer.product_shape) + grad,
@@ -69,12 +73,26 @@ def measure_work(layer: Layer, masks: LayerMasks, chip: ChipConfig, arrays: Core
         streams[0],
         streams[2],
     ]
-    forward, unit, weights, fp_stream, wg_stream = (
+    forward, unit, gradient, fp_stream, wg_stream = (
         _rounded(_on_neuron_rows(layer, cycles)) for cycles in by_row
     )
     loads = 0 if masks.need is None else sizes.loads(layer.in_shape, live=True)
     backward, bp_stream = _rounded(streams[1] + loads), _rounded(streams[1])
-    return WorkMap(arrays.tile, forward, unit, backward, weights, (fp_stream, bp_stream, wg_stream))
+    streams_alone = (fp_stream, bp_stream, wg_stream)
+    return WorkMap(arrays.tile, forward, unit, backward, gradient, streams_alone)
+
+
+def _stored_tiles(weights: LayerWeights) -> Floats:
+    """The share of weight tiles that are stored, [tile, 1]: engines pass the others over.
+
+    Of grouped convolutions, whose tiles end with their groups, that of all tiles together.
+    """
+    if weights.packed is None:
+        return np.ones((1, 1))
+    stored = weights.packed.values > 0
+    if weights.layer.groups > 1:
+        return np.full((1, 1), stored.mean())
+    return np.asarray(stored.mean(axis=(1, 2))[:, None])
 
 
 def _on_neuron_rows(layer: Layer, cycles: Floats) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
+from tlm.counts.layer_weights import LayerWeights, layer_weights
 from tlm.counts.masks import Masks
 from tlm.placement.measured_work import LayerMasks, measure_work
 from tlm.placement.work_map import WorkMap
@@ -19,7 +20,7 @@ from tlm.workload.model import NETWORK_INPUT, Layer, Workload
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A layer as recorded, whatever its grid.
+    """A layer as recorded, and as the chip stores its weights, whatever its grid.
 
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
     takes back from one K-slice, of which ``returned`` elements are needed; ``moment_bits`` those of
@@ -31,6 +32,7 @@ class Profile:
     """
 
     layer: Layer
+    weights: LayerWeights
     work: WorkMap
     steps: int
     batch: int
@@ -111,11 +113,13 @@ def profile_layer(
     need = masks.input_need(index) if has_bp else None
     once = multiplied_once(workload, layer, chip)
     recorded = LayerMasks(inputs, masks.dY(index), need, live, once)
-    work = measure_work(layer, recorded, chip, arrays)
+    weights = layer_weights(layer, masks, chip, arrays)
+    work = measure_work(weights, recorded, chip, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 2 * precision.optimizer if workload.optimizer == "adam" else 0
     return Profile(
         layer=layer,
+        weights=weights,
         work=work,
         steps=workload.steps,
         batch=workload.batch,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from tlm.config.chip import ChipConfig
+from tlm.counts.layer_weights import LayerWeights
 from tlm.space.geometry import input_rows, output_rows, product_rows
 from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
@@ -18,11 +17,6 @@ def input_bits(layer: Layer, part: Slice, samples: int, steps: int, operand_bits
     channels, _, width = layer.in_shape
     rows = input_rows(layer, product_rows(layer, part.neurons.rows))
     return channels * length(rows) * width * samples * steps * operand_bits
-
-
-def weight_count(layer: Layer, part: Slice) -> int:
-    """Weights of a slice: those of its output channels."""
-    return length(part.neurons.channels) * prod(layer.weight_shape[1:])
 
 
 def dY_bits(layer: Layer, steps: int, part: Slice, chip: ChipConfig) -> int:
@@ -41,7 +35,7 @@ def largest_dY_bits(layer: Layer, steps: int, parts: list[Slice], chip: ChipConf
 
 
 def dY_through_dram(
-    layer: Layer, steps: int, parts: list[Slice], chip: ChipConfig, operand_bits: int
+    weights: LayerWeights, steps: int, parts: list[Slice], chip: ChipConfig, operand_bits: int
 ) -> bool:
     """Whether dY goes through DRAM: if no sample of it fits a core, or if that costs fewer bytes.
 
@@ -49,6 +43,7 @@ def dY_through_dram(
     the core; from DRAM, dY is read twice and the inputs once a part of dW that fits, but dW leaves
     once.
     """
+    layer = weights.layer
     held = largest_dY_bits(layer, steps, parts, chip)
     if held > chip.core.memory.gradients:
         return True
@@ -57,16 +52,16 @@ def dY_through_dram(
         rows = length(product_rows(layer, part.neurons.rows))
         values = rows * layer.product_shape[2] * length(part.neurons.channels) * steps
         values *= length(part.neurons.samples)
-        if not _dW_waits(layer, part, chip):
-            kept += weight_gradient_bits(layer, steps, part, chip, operand_bits, held)
-            through += weight_gradient_bits(layer, steps, part, chip, operand_bits, 0)
+        if not _dW_waits(weights, part, chip):
+            kept += weight_gradient_bits(weights, steps, part, chip, operand_bits, held)
+            through += weight_gradient_bits(weights, steps, part, chip, operand_bits, 0)
         through += 3 * values * chip.precision.gradient
     return through < kept
 
 
-def _dW_waits(layer: Layer, part: Slice, chip: ChipConfig) -> bool:
+def _dW_waits(weights: LayerWeights, part: Slice, chip: ChipConfig) -> bool:
     """Whether dW of a slice fits the accumulators beside that of the layer above."""
-    dW = weight_count(layer, part) * chip.precision.partial_sum
+    dW = weights.count(part.neurons.channels) * chip.precision.partial_sum
     return 2 * dW <= chip.core.memory.kept("accumulators")
 
 
@@ -76,7 +71,7 @@ def stored_channels(channels: int, group: int) -> int:
 
 
 def weight_gradient_bits(
-    layer: Layer, steps: int, part: Slice, chip: ChipConfig, operand_bits: int, held: int
+    weights: LayerWeights, steps: int, part: Slice, chip: ChipConfig, operand_bits: int, held: int
 ) -> int:
     """Bits of inputs, and of dW that does not fit, that WG and who takes up dW after it move.
 
@@ -84,8 +79,8 @@ def weight_gradient_bits(
     """
     memory = chip.core.memory
     samples = length(part.neurons.samples)
-    inputs = input_bits(layer, part, samples, steps, operand_bits)
-    dW = weight_count(layer, part) * chip.precision.partial_sum
+    inputs = input_bits(weights.layer, part, samples, steps, operand_bits)
+    dW = weights.count(part.neurons.channels) * chip.precision.partial_sum
     passes = ceil_div(dW, memory.accumulators)
     if not held:
         return inputs * passes + 2 * dW

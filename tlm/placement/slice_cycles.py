@@ -63,8 +63,7 @@ def slice_cycles(
         norm_grad=(products + grads) * waits,
         bp=streams[1] + [_backward_blocks(profile, part, each, arrays) for part, each in units],
         wg=streams[2] + [
-            _gradient_blocks(profile, part, each, (stores, chip, arrays))
-            for part, each in zip(parts, grad_samples, strict=True)
+            _gradient_blocks(profile, part, (stores, chip, arrays)) for part in parts
         ],
         fp_samples=[_forward_block(profile, part, chip, arrays) for part in parts],
         grad_samples=grad_samples,
@@ -89,6 +88,15 @@ def _tiles(profile: Profile, part: Slice, arrays: CoreArrays) -> tuple[int, int]
     return ceil_div(length(part.neurons.channels), arrays.tile), each
 
 
+def _loads(profile: Profile, part: Slice, arrays: CoreArrays, engine: str) -> int:
+    """Cycles in which an engine loads (WG: drains) every weight tile of a slice once."""
+    packed = profile.weights.packed
+    if packed is not None:
+        return packed.load_cycles(engine, part.neurons.channels)
+    tiles, each = _tiles(profile, part, arrays)
+    return tiles * each * (arrays.tile if engine == "bp" else arrays.chunk)
+
+
 def _together(part: Slice, chip: ChipConfig) -> int:
     """Samples of a slice that pass a layer together: those of a group of the schedule."""
     mapping, samples = chip.mapping, _samples(part)
@@ -108,7 +116,7 @@ def _forward_steps(profile: Profile, chip: ChipConfig) -> int:
 
 def _forward_blocks(profile: Profile, part: Slice, chip: ChipConfig, arrays: CoreArrays) -> int:
     """Cycles of FP's weight loads and drains."""
-    tiles, each = _tiles(profile, part, arrays)
+    tiles, _ = _tiles(profile, part, arrays)
     rows = length(product_rows(profile.layer, part.neurons.rows))
     width, steps = profile.layer.product_shape[2], _forward_steps(profile, chip)
     count = sum(
@@ -117,7 +125,7 @@ def _forward_blocks(profile: Profile, part: Slice, chip: ChipConfig, arrays: Cor
         for _, blocks in block_sizes(samples, rows, steps, width, arrays.positions)
     )
     walks = profile.walked_steps // steps
-    return walks * count * tiles * (each * arrays.chunk + arrays.depth)
+    return walks * count * (_loads(profile, part, arrays, "fp") + tiles * arrays.depth)
 
 
 def _forward_block(profile: Profile, part: Slice, chip: ChipConfig, arrays: CoreArrays) -> int:
@@ -143,7 +151,6 @@ def _backward_blocks(profile: Profile, part: Slice, together: int, arrays: CoreA
     rows, (channels, _, width) = length(part.input_rows), profile.layer.in_shape
     if not profile.has_bp or not rows:
         return 0
-    tiles, each = _tiles(profile, part, arrays)
     count: float = sum(
         times * blocks
         for samples, times in _in_groups(_samples(part), together)
@@ -152,23 +159,35 @@ def _backward_blocks(profile: Profile, part: Slice, together: int, arrays: CoreA
     panels = ceil_div(channels, arrays.chunk)
     most = block_shape(together, rows, profile.steps, width, arrays.positions)[0]
     count *= profile.live_blocks(part.neurons.samples, min(together, most))
-    return count * (tiles * each * arrays.tile + panels * arrays.depth)
+    return count * (_loads(profile, part, arrays, "bp") + panels * arrays.depth)
 
 
 def _gradient_blocks(
-    profile: Profile, part: Slice, together: int, place: tuple[LayerStores, ChipConfig, CoreArrays]
+    profile: Profile, part: Slice, place: tuple[LayerStores, ChipConfig, CoreArrays]
 ) -> float:
-    """Cycles of WG's drains of dW; ``together`` samples are walked at a time."""
-    stores, chip, arrays = place
-    tiles, each = _tiles(profile, part, arrays)
+    """Cycles of WG's drains of dW."""
+    arrays = place[2]
+    tiles, _ = _tiles(profile, part, arrays)
+    drains = _loads(profile, part, arrays, "wg") + tiles * arrays.depth
+    return gradient_pieces(profile, part, place) * drains
+
+
+def gradient_pieces(
+    profile: Profile, part: Slice, place: tuple[LayerStores, ChipConfig, CoreArrays]
+) -> float:
+    """Pieces of samples and rows that WG walks, those alone in which some gradient is not skipped.
+
+    The samples whose dY is in the core together are walked at a time.
+    """
+    stores, chip, _ = place
+    together = _gradient_samples(profile, part, stores, chip)
     if stores.dY == "dram":
         together = _together(part, chip)
     pieces = sum(
-        times * _pieces(profile, part, samples, (stores, chip, arrays))
+        times * _pieces(profile, part, samples, place)
         for samples, times in _in_groups(_samples(part), together)
     )
-    live = profile.live_blocks(part.neurons.samples, together)
-    return live * pieces * tiles * (each * arrays.chunk + arrays.depth)
+    return profile.live_blocks(part.neurons.samples, together) * pieces
 
 
 def _pieces(

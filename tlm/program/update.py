@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.program.channel_parameters import send_gradients, update_parameters
+from tlm.program.rewiring import rewire, rewired_words, send_to_replicas
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import ENGINE_OF_PHASE, Command, Phase
 from tlm.space.region import Slice, Span, length, overlap
@@ -85,7 +86,8 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile.add_writes(tuple(tensor.run(low, count) for tensor in moved))
             tile.add_reads(tile.writes)
             if stored.W == "memory":
-                _send_weights(builder, layer_plan, part, count, tile)
+                nbytes = ceil_div(count * builder.plan.chip.precision.weight, 8)
+                send_to_replicas(builder, layer_plan, part, nbytes, tile)
             if layer_plan.stored.dW == "dram":
                 _read_spilled(builder, layer_plan, part, [(low, low + count)], tile)
             tile.add_energy(
@@ -98,18 +100,8 @@ def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
                     "wg.optimizer_write": wide_accesses(count, bits),
                 }
             )
+        rewire(builder, layer_plan, part)
     update_parameters(builder, layer_plan, size)
-
-
-def _send_weights(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, count: int, tile: TileDraft
-) -> None:
-    """Send a piece of new weights to the other replicas, whose weights stay in their cores too."""
-    nbytes = ceil_div(count * builder.plan.chip.precision.weight, 8)
-    for replica in layer_plan.replicas(part):
-        if replica.index != part.index:
-            arrives = (builder.done.ident("W", layer_plan.layer.name, f"core{replica.core:02d}"),)
-            builder.send(Command.WEIGHT, part.core, replica.core, nbytes, arrives, tile)
 
 
 def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
@@ -118,6 +110,11 @@ def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     for part in layer_plan.cut.slices if layer_plan.stored.W == "memory" else ():
         low, high = layer_plan.share(part)
         received = layer_plan.weight_count(part) - (high - low)
+        received += sum(
+            rewired_words(builder, layer_plan, replica)
+            for replica in layer_plan.replicas(part)
+            if replica.index != part.index
+        )
         if received:
             tile = builder.add(part.core, once(Phase.UPDATE, layer_plan))
             name = layer_plan.layer.name

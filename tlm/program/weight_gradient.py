@@ -221,6 +221,7 @@ def _complete(
                 fetch_inputs(layer_plan, inputs, block.steps, tile, layer_plan.skips)
                 add_up_sources("wg", layer_plan, inputs, block.steps, tile)
             inputs = None
+            tile.add_reads(_index_runs(layer_plan, panel))
             tile.add_read_needs(saved_inputs(builder, layer_plan, samples))
             if layer_plan.stored.dY == "dram":
                 region = Region(panel.channels, samples, block.rows)
@@ -228,6 +229,17 @@ def _complete(
         if layer_plan.stored.dW == "dram":
             ends = (piece.is_first, piece.is_last) if wg_pass.once else (scanned, scanned)
             _spill(builder, layer_plan, part, panel, tile, ends)
+
+
+def _index_runs(layer_plan: LayerPlan, panel: Panel) -> tuple[Extent, ...]:
+    """Where the index is that says which dW of a panel there are; none if it is in the core."""
+    index = layer_plan.addressed.weights.get("W.index")
+    if index is None or layer_plan.stored.W == "memory":
+        return ()
+    runs = (
+        index.run(*index.stretch(k, panel.partners)) for k in range(*panel.channels, index.tile)
+    )
+    return tuple(run for run in runs if run[1])
 
 
 def _panel_channels(
@@ -270,6 +282,8 @@ def _spill(
     spills = builder.spills.setdefault((layer_plan.layer.index, part.core), {})
     key = (panel.channels, panel.partners)
     before, runs = spills.get(key) or (None, _spilled_runs(layer_plan, part, *key))
+    if not runs:
+        return
     takes_up, leaves = ends
     if takes_up and before is not None:
         tile.add_reads(runs)
@@ -293,8 +307,9 @@ def _spilled_runs(
     scratch = layer_plan.addressed.weights[f"dW.core{part.core:02d}"]
     runs: list[Extent] = []
     for k in range(*outputs, scratch.tile):
-        size = min(scratch.tile, outputs[1] - k) * length(inputs) * scratch.taps
-        run = scratch.run(scratch.offset(k, inputs[0], 0), size)
+        run = scratch.run(*scratch.stretch(k, inputs))
+        if not run[1]:
+            continue
         if runs and sum(runs[-1]) == run[0]:
             runs[-1] = (runs[-1][0], runs[-1][1] + run[1])
         else:

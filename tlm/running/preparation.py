@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlm.config.layers import LoadedChip, load_chip
@@ -25,6 +25,7 @@ from tlm.storage.plan import Plan
 from tlm.storage.planning import make_plan
 from tlm.workload.bundled import open_workload
 from tlm.workload.drawn.kinds import as_activity
+from tlm.workload.drawn.weights import WeightRule, parse_weights, weight_masks
 from tlm.workload.model import Recording, Workload
 
 # Settings of a chip whose engines skip nothing: they go with every activity but the recorded.
@@ -38,12 +39,14 @@ NOTHING_SKIPPED = (
 class PlacedJob:
     """A job on a chip, planned: nothing has been built or written yet.
 
-    ``asked`` is the job as it was opened, ``workload`` what the request's activity makes of it.
+    ``asked`` is the job as it was opened, ``workload`` what the request's activity makes of it,
+    ``weights`` the rule by which weights are zero.
     """
 
     asked: Workload
     workload: Workload
     recording: Recording
+    weights: WeightRule
     chip: LoadedChip
     timing: DramTiming
     plan: Plan
@@ -69,7 +72,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
-    workload = as_activity(asked, request.activity)
+    workload, rule = as_activity(asked, request.activity), parse_weights(request.weights)
     nothing_skipped = () if request.activity == "recorded" else NOTHING_SKIPPED
     file = request.mapping
     choices = read_choices(Path(file)) if file is not None else None
@@ -80,11 +83,12 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     loading = f"{workload.path.name}: loading an iteration, and the chip,"
     needed = loading_bytes(workload, number) + chip_bytes(chip.config)
     require_memory(needed, request.mem_bytes, loading)
-    recording = workload.load(number)
+    weights = weight_masks(workload, number, rule)
+    recording = replace(workload.load(number), weights=weights)
     with _places_named(chip):
         grids = grids_of(choices, workload, chip.config, str(file)) if choices is not None else None
         plan = make_plan(workload, recording, chip, timing, grids)
-    return PlacedJob(asked, workload, recording, chip, timing, plan)
+    return PlacedJob(asked, workload, recording, rule, chip, timing, plan)
 
 
 def check_chip(chip: LoadedChip) -> None:

@@ -90,6 +90,7 @@ def prepare_recorded(
         mapping=str(folder / MAPPING),
         activity=record.request.activity,
         mem_bytes=mem_bytes,
+        weights=record.request.weights,
     )
     prepared = prepare(request, recorded_job(folder, record, workload))
     if prepared.workload.sha256 != inputs.workload_sha256:

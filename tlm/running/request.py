@@ -21,8 +21,9 @@ class RunRequest:
     are ``a.b=value`` each, applied last. ``iteration`` is a recorded training iteration, the last
     one if None; ``mapping`` is the path of a mapping file, if any: settings of ``mapping.*`` in
     ``overrides`` win over those of the file. ``trace`` is ``off``, ``phase`` or ``transaction``;
-    ``activity`` as in :mod:`tlm.workload.drawn.kinds`; ``mem_bytes`` is the memory that the
-    process may take, all that is free if None.
+    ``activity`` as in :mod:`tlm.workload.drawn.kinds`, ``weights`` as in
+    :mod:`tlm.workload.drawn.weights`; ``mem_bytes`` is the memory that the process may take, all
+    that is free if None.
     """
 
     workload: str
@@ -34,6 +35,7 @@ class RunRequest:
     activity: ActivityKind = "recorded"
     limits: TraceLimits = NO_LIMITS
     mem_bytes: int | None = None
+    weights: str = "dense"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def run_job(
     activity: ActivityKind = "recorded",
     limits: TraceLimits = NO_LIMITS,
     mem_bytes: int | None = None,
+    weights: str = "dense",
     on_estimate: Callable[[RunCost], None] | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
 ) -> RunResult:
@@ -53,7 +54,7 @@ def run_job(
 
     Args:
         workload: name of a bundled job, path of a workload file, or an open job.
-        chip, overrides, iteration, mapping, trace, activity, limits, mem_bytes: see
+        chip, overrides, iteration, mapping, trace, activity, limits, mem_bytes, weights: see
             :class:`RunRequest`.
         out: folder to use; a fresh one under ``runs/`` by default.
         on_estimate, on_progress: see :class:`Listener`.
@@ -72,6 +73,7 @@ def run_job(
         activity=activity,
         limits=limits,
         mem_bytes=mem_bytes,
+        weights=weights,
     )
     return run_request(request, out, opened, Listener(on_estimate, on_progress))
 

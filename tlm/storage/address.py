@@ -9,9 +9,12 @@ load needs is contiguous.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from tlm.space.array_types import Bools
-from tlm.space.region import Span
+from tlm.counts.packed_weights import PackedWeights
+from tlm.counts.walk_count import WeightTile
+from tlm.space.array_types import Bools, Ints
+from tlm.space.region import Span, length
 from tlm.space.tile import Extent
 
 
@@ -144,6 +147,15 @@ class Weights:
         """Elements of one tile (one tap)."""
         return self._width(k) * min(self.chunk, self.inputs - c % self.inputs)
 
+    def place(self, tile: WeightTile) -> tuple[int, int]:
+        """Elements before a tile, and its own."""
+        k, c, tap = tile
+        return self.offset(k, c, tap), self.tile_size(k, c)
+
+    def stretch(self, k: int, inputs: Span) -> tuple[int, int]:
+        """Elements before all taps of some inputs of the outputs' tile ``k``, and their own."""
+        return self.offset(k, inputs[0], 0), self._width(k) * length(inputs) * self.taps
+
     def _width(self, k: int) -> int:
         """Outputs of the tile that starts at ``k``; none reaches over two groups."""
         outputs = self.outputs // self.groups
@@ -155,6 +167,62 @@ class Weights:
         return (self.address + first * self.bits // 8, count * self.bits // 8)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class PackedTensor:
+    """A tensor of packed weights (W, its moments, its index), tile after tile.
+
+    ``words`` [output tile, input chunk, tap] of ``bits`` each are those of the tiles.
+    """
+
+    name: str
+    address: int
+    packed: PackedWeights
+    words: Ints
+    bits: int
+    _ends: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ends", self.words.ravel().cumsum().reshape(self.words.shape))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole tensor."""
+        return int(self.words.sum()) * self.bits // 8
+
+    @property
+    def tile(self) -> int:
+        """Outputs of a tile."""
+        return self.packed.tile
+
+    def offset(self, k: int, c: int, tap: int) -> int:
+        """Elements before tile (output ``k``, input ``c``, ``tap``), the first of their tiles."""
+        return self.place((k, c, tap))[0]
+
+    def place(self, tile: WeightTile) -> tuple[int, int]:
+        """Elements before a tile, and its own."""
+        at = self.packed.at(tile)
+        size = int(self.words[at])
+        return int(self._ends[at]) - size, size
+
+    def of_outputs(self, channels: Span) -> tuple[int, int]:
+        """Elements before those of some outputs, and their own."""
+        first = self.offset(channels[0], 0, 0)
+        return first, int(self.words[self.packed.tiles_of(channels)].sum())
+
+    def stretch(self, k: int, inputs: Span) -> tuple[int, int]:
+        """Elements before all taps of some inputs of the outputs' tile ``k``, and their own."""
+        first = self.offset(k, inputs[0], 0)
+        row, chunk, _ = self.packed.at((k, inputs[1] - 1, 0))
+        return first, int(self._ends[row, chunk, -1]) - first
+
+    def run(self, first: int, count: int) -> Extent:
+        """The bytes of ``count`` elements from element ``first`` on."""
+        return (self.address + first * self.bits // 8, count * self.bits // 8)
+
+
+TiledTensor: TypeAlias = Weights | PackedTensor
+
+
 @dataclass(slots=True)
 class Allocator:
     """Hands out addresses from 0 up, aligned to ``alignment`` bytes (one row)."""
@@ -162,7 +230,7 @@ class Allocator:
     alignment: int
     capacity: int
     top: int = 0
-    tensors: dict[str, Tensor | Weights] = field(default_factory=dict)
+    tensors: dict[str, Tensor | TiledTensor] = field(default_factory=dict)
 
     def reserve(self, nbytes: int) -> int:
         """The address of ``nbytes`` fresh bytes."""
@@ -170,11 +238,11 @@ class Allocator:
         self.top += -(-nbytes // self.alignment) * self.alignment
         return address
 
-    def add(self, tensor: Tensor | Weights) -> None:
+    def add(self, tensor: Tensor | TiledTensor) -> None:
         """Keep a tensor that was placed at a reserved address, for the mapping file."""
         self.tensors[tensor.name] = tensor
 
     @property
-    def placed(self) -> list[Tensor | Weights]:
+    def placed(self) -> list[Tensor | TiledTensor]:
         """All tensors in the order of their addresses."""
         return sorted(self.tensors.values(), key=lambda tensor: (tensor.address, tensor.nbytes))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import gcd
 
+from tlm.counts.packed_weights import PackedWeights
 from tlm.errors import MappingError
-from tlm.storage.address import Tensor, Weights
+from tlm.storage.address import PackedTensor, Tensor, Weights
 from tlm.storage.plan import LayerPlan, LayerTensors, Plan
 from tlm.storage.slice_sizes import partial_bits, winner_bits
 from tlm.workload.model import Layer, Shape3
@@ -143,6 +144,10 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
             (f"dW.core{part.core:02d}", precision.partial_sum) for part in layer_plan.cut.slices
         ]
     taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
+    packed = layer_plan.weights.packed
+    if packed is not None:
+        _packed_weights(plan, layer_plan, packed, widths)
+        return
     for key, bits in widths:
         tensor = Weights(
             name=f"{layer_plan.layer.name}.{key}",
@@ -155,6 +160,23 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
             chunk=plan.arrays.chunk,
             bits=bits,
         )
+        plan.addresses.reserve(tensor.nbytes)
+        plan.addresses.add(tensor)
+        layer_plan.addressed.weights[key] = tensor
+
+
+def _packed_weights(
+    plan: Plan, layer_plan: LayerPlan, packed: PackedWeights, widths: list[tuple[str, int]]
+) -> None:
+    """What is trained of stored weights, and the tables that say where they belong."""
+    weight = plan.chip.precision.weight
+    tables = [(key, packed.values, bits) for key, bits in widths]
+    tables.append(("W.index", packed.index, weight))
+    if packed.reverse is not None:
+        tables.append(("W.reverse", packed.reverse, weight))
+    for key, words, bits in tables:
+        name = f"{layer_plan.layer.name}.{key}"
+        tensor = PackedTensor(name, plan.addresses.top, packed, words, bits)
         plan.addresses.reserve(tensor.nbytes)
         plan.addresses.add(tensor)
         layer_plan.addressed.weights[key] = tensor

@@ -217,10 +217,13 @@ def _weights(plan: Plan, layer_plan: LayerPlan, of_a_turn: list[Resident]) -> Re
 
     What a replica has updated is sent to the others.
     """
-    width = plan.chip.precision.weight
-    bits = _by_core(layer_plan, width)
-    reads = 1 + bool(layer_plan.producers)
-    saved = reads * sum(bits.values()) + 2 * prod(layer_plan.layer.weight_shape) * width
+    width, slices = plan.chip.precision.weight, layer_plan.cut.slices
+    bits = {
+        part.core: layer_plan.weights.all_words(part.neurons.channels) * width for part in slices
+    }
+    engines = ["fp", *["bp"] * bool(layer_plan.producers)]
+    words = sum(layer_plan.weight_words(engine, part) for engine in engines for part in slices)
+    saved = (words + 2 * layer_plan.weights.total) * width
     saved += sum(resident.saved for resident in of_a_turn)
     turns, index = range(2 * len(plan.layers)), layer_plan.layer.index
     includes = {resident.kind: resident.turns[0] for resident in of_a_turn}
@@ -229,14 +232,15 @@ def _weights(plan: Plan, layer_plan: LayerPlan, of_a_turn: list[Resident]) -> Re
 
 def _weights_of_a_turn(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
     """Weights that a core would fetch again for later blocks of positions, in FP and in BP."""
-    bits = _by_core(layer_plan, plan.chip.precision.weight)
     index, slices = layer_plan.layer.index, layer_plan.cut.slices
-    fetched = {"W_forward": forward_refetch, "W_backward": backward_refetch}
-    turns = {"W_forward": index, "W_backward": _back(plan, layer_plan)}
-    for kind, refetch in fetched.items():
+    for kind, engine, refetch, turn in (
+        ("W_forward", "fp", forward_refetch, index),
+        ("W_backward", "bp", backward_refetch, _back(plan, layer_plan)),
+    ):
         saved = sum(refetch(plan, layer_plan, part) for part in slices)
         if saved:
-            turn = turns[kind]
+            width = plan.chip.precision.weight
+            bits = {part.core: layer_plan.weight_words(engine, part) * width for part in slices}
             yield Resident(kind, index, "optimizer", bits, range(turn, turn + 1), saved)
 
 

@@ -166,6 +166,7 @@ def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
             for name, engine in _engines(plan, layer_plan)
         },
         "residency": _residency(plan, layer_plan),
+        **_stored(layer_plan),
         "skipped": {
             "reason": "the whole dY slice is zero",
             "phases": ["bp", "wg"] if layer_plan.producers else ["wg"],
@@ -177,6 +178,16 @@ def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _stored(layer_plan: LayerPlan) -> dict[str, Any]:
+    """How many weights are stored, and the words of their tables; nothing if every one is."""
+    packed = layer_plan.weights.packed
+    if packed is None:
+        return {}
+    words = {"weights": packed.values, "index": packed.index}
+    words |= {} if packed.reverse is None else {"reverse": packed.reverse}
+    return {"stored_words": {name: int(tiles.sum()) for name, tiles in words.items()}}
 
 
 STATE = {
@@ -255,7 +266,7 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
         per_group = " a group of samples" if plan.schedule.alternates else ""
         return "weight buffer, loaded once" + per_group
     outputs = length(sweeps[0].outputs)
-    bits = layer_plan.weight_count(part) * plan.arrays.weight_bits * outputs
+    bits = layer_plan.weight_words("fp", part) * plan.arrays.weight_bits * outputs
     missing = bits > sweeps[0].room * length(part.neurons.channels)
     rest = "; what does not fit comes from DRAM once a block" if missing else ""
     return f"staged in the U memory, {len(sweeps)} rounds of {outputs} channels{rest}"

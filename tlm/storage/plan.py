@@ -7,18 +7,18 @@ from typing import Literal
 
 from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
+from tlm.counts.layer_weights import LayerWeights
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.placement.schedule import Schedule, layers_overlap
 from tlm.placement.search import Chosen
-from tlm.placement.slice_bits import weight_count
 from tlm.space.array_types import Bools
 from tlm.space.geometry import finished_rows, input_rows, source_rows
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts
 from tlm.space.tile import Extent
-from tlm.storage.address import Allocator, Tensor, Weights
+from tlm.storage.address import Allocator, Tensor, TiledTensor
 from tlm.workload.model import Layer, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
@@ -33,12 +33,18 @@ class LayerTensors:
 
     feeds: list[Tensor]
     tensors: dict[str, Tensor]
-    weights: dict[str, Weights]
+    weights: dict[str, TiledTensor]
 
-    def trained(self, name: str) -> list[Weights]:
+    def trained(self, name: str) -> list[TiledTensor]:
         """A trained tensor and the optimizer's moments of it."""
         prefix = "" if name == "W" else f"{name}."
         keys = (name, f"{prefix}moment1", f"{prefix}moment2")
+        return [self.weights[key] for key in keys if key in self.weights]
+
+    def read_by(self, engine: str) -> list[TiledTensor]:
+        """The tables that an engine reads of the weights."""
+        reverse = engine == "bp" and "W.reverse" in self.weights
+        keys = ("W", "W.reverse" if reverse else "W.index")
         return [self.weights[key] for key in keys if key in self.weights]
 
 
@@ -61,6 +67,7 @@ class LayerPlan:
     cut: LayerCut
     masks: Masks
     work: LayerWork
+    weights: LayerWeights
     live: Bools
     operand_bits: int
     norm: NormPolicy | None
@@ -152,8 +159,12 @@ class LayerPlan:
         )
 
     def weight_count(self, part: Slice) -> int:
-        """Weights of a slice."""
-        return weight_count(self.layer, part)
+        """Stored weights of a slice."""
+        return self.weights.count(part.neurons.channels)
+
+    def weight_words(self, engine: str, part: Slice) -> int:
+        """Words of a weight's width that an engine reads of a slice's weights."""
+        return self.weights.words(engine, part.neurons.channels)
 
     def replicas(self, part: Slice) -> list[Slice]:
         """The slices that hold the same weights, in index order, ``part`` included."""

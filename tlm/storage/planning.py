@@ -11,6 +11,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.layers import LoadedChip
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.counts.core_arrays import CoreArrays, arrays_of
+from tlm.counts.layer_weights import LayerWeights, layer_weights
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
 from tlm.errors import MappingError
@@ -74,12 +75,14 @@ def job_on_chip(
         sparse_norm=chip.mapping.batch_norm != "exact",
         keep=chip.mapping.schedule != "layerwise",
     )
-    _check_states(workload, chip)
+    _check_named("mapping.states", chip.mapping.states, workload)
+    _check_named("core.weights.layers", chip.core.weights.layers, workload)
     _check_schedule(workload, chip)
     for layer in workload.layers:
         _check(layer, chip)
     live = [_live(layer, masks, chip) for layer in workload.layers]
-    return JobOnChip(workload, loaded, timing, arrays, masks, live)
+    weights = [layer_weights(layer, masks, chip, arrays) for layer in workload.layers]
+    return JobOnChip(workload, loaded, timing, arrays, masks, weights, live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class JobOnChip:
     timing: DramTiming
     arrays: CoreArrays
     masks: Masks
+    weights: list[LayerWeights]
     live: list[Bools]
 
     def profiles(self) -> list[Profile]:
@@ -120,7 +124,8 @@ class JobOnChip:
         plan = Plan(workload, chip, self.arrays, [], dram, schedule, chosen)
         for layer, grid in zip(workload.layers, grids, strict=True):
             live = self.live[layer.index]
-            plan.layers.append(_plan_layer(plan, layer, self.masks, live, grid))
+            weights = self.weights[layer.index]
+            plan.layers.append(_plan_layer(plan, weights, self.masks, live, grid))
         for layer_plan in plan.layers:
             for producer in layer_plan.producers:
                 producer.consumers.append(layer_plan)
@@ -166,24 +171,27 @@ def _check_schedule(workload: Workload, chip: ChipConfig) -> None:
             )
 
 
-def _check_states(workload: Workload, chip: ChipConfig) -> None:
+def _check_named(key: str, exceptions: Sequence[tuple[str, str]], workload: Workload) -> None:
     known = [layer.name for layer in workload.layers]
-    for name, _ in chip.mapping.states:
+    for name, _ in exceptions:
         if name not in known:
             raise MappingError(
-                f"mapping.states: no layer {name} in {workload.name}; its layers are "
-                + ", ".join(known)
+                f"{key}: no layer {name} in {workload.name}; its layers are " + ", ".join(known)
             )
 
 
-def _plan_layer(plan: Plan, layer: Layer, masks: Masks, live: Bools, grid: Grid) -> LayerPlan:
+def _plan_layer(
+    plan: Plan, weights: LayerWeights, masks: Masks, live: Bools, grid: Grid
+) -> LayerPlan:
     workload, chip, arrays = plan.workload, plan.chip, plan.arrays
+    layer = weights.layer
     slices = grid.slices()
     return LayerPlan(
         layer=layer,
         cut=LayerCut(grid, slices, _owners(layer, workload.batch, slices)),
         masks=masks,
-        work=LayerWork(layer, masks, live, arrays),
+        work=LayerWork(layer, masks, live, arrays, weights.packed),
+        weights=weights,
         live=live,
         operand_bits=masks.operand_bits(layer, chip.precision.input),
         norm=None if layer.norm is None else chip.mapping.batch_norm,

@@ -98,7 +98,7 @@ def _cheapest(plan: Plan, layer_plan: LayerPlan, kept: Kept, energy: EnergyTable
     adds = adds * layer.kernel[0] * layer.kernel[1] // (layer.stride[0] * layer.stride[1])
     bits = sum(
         input_bits(layer, part, length(part.neurons.samples), plan.steps, layer_plan.operand_bits)
-        + layer_plan.weight_count(part) * plan.chip.precision.weight
+        + layer_plan.weight_words("fp", part) * plan.chip.precision.weight
         for part in slices
     )
     dram_pj = energy.pj("dram", "read_bit")
@@ -173,7 +173,9 @@ def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) ->
     layer, slices = layer_plan.layer, layer_plan.cut.slices
     if dW_stays:
         return largest_dY_bits(layer, plan.steps, slices, plan.chip) > room
-    return dY_through_dram(layer, plan.steps, slices, plan.chip, layer_plan.operand_bits)
+    return dY_through_dram(
+        layer_plan.weights, plan.steps, slices, plan.chip, layer_plan.operand_bits
+    )
 
 
 def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:

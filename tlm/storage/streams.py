@@ -104,7 +104,12 @@ class Streams:
 
     def _group(self, sweep: Sweep) -> int:
         """Weight tiles that are fetched together."""
-        return max(1, sweep.group_bits // self.plan.arrays.tile_bits())
+        packed = self.plan.layers[sweep.layer].weights.packed
+        tile_bits = self.plan.arrays.tile_bits()
+        if packed is not None:
+            largest = packed.largest_tile(ENGINE_OF_PHASE[sweep.phase])
+            tile_bits = max(1, largest * self.plan.arrays.weight_bits)
+        return max(1, sweep.group_bits // tile_bits)
 
     def cut(self, sweep: Sweep, layer_plan: LayerPlan, core: int, layout: Layout) -> TileGrouping:
         """Cut the entries of a block into tiles whose weights are fetched together.
@@ -238,13 +243,16 @@ def _fetch(
 
     Weights that stay in the core for good are read there, none is fetched.
     """
-    weights, stay = layer_plan.addressed.weights["W"], layer_plan.stored.W == "memory"
-    runs: list[Extent] = []
+    tables = layer_plan.addressed.read_by(ENGINE_OF_PHASE[sweep.phase])
+    stay, width = layer_plan.stored.W == "memory", tables[0].bits
+    runs: list[list[Extent]] = [[] for _ in tables]
     fetched = staged = put = 0
     for tile in tiles:
-        k, c, tap = tile
-        size = weights.tile_size(k, c)
-        known, bits = tile in held.tiles, held.bits + size * weights.bits
+        places = [table.place(tile) for table in tables]
+        size = sum(words for _, words in places)
+        if not size:  # no weight of it is stored
+            continue
+        known, bits = tile in held.tiles, held.bits + size * width
         if stay and not known:
             held.tiles.add(tile)
             held.bits = bits
@@ -253,14 +261,19 @@ def _fetch(
         if known:
             staged += size if sweep.staged else 0
             continue
-        first, nbytes = weights.run(weights.offset(k, c, tap), size)
         fetched += size
         if bits <= sweep.room:
             held.tiles.add(tile)
             held.bits = bits
             put += size if sweep.staged else 0
-        if runs and sum(runs[-1]) == first:
-            runs[-1] = (runs[-1][0], runs[-1][1] + nbytes)
-        else:
-            runs.append((first, nbytes))
-    return tuple(runs), [fetched, staged, put]
+        for table, into, place in zip(tables, runs, places, strict=True):
+            _append(into, table.run(*place))
+    return tuple(run for of_table in runs for run in of_table), [fetched, staged, put]
+
+
+def _append(runs: list[Extent], run: Extent) -> None:
+    """Add a run, as one with the run before it if they adjoin."""
+    if runs and sum(runs[-1]) == run[0]:
+        runs[-1] = (runs[-1][0], runs[-1][1] + run[1])
+    elif run[1]:
+        runs.append(run)

@@ -11,7 +11,6 @@ from one mini-batch to the next, are copied into the buffer from where they are.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 from typing import NamedTuple
 
 from tlm.counts.blocks import block_sizes, panel_positions, sample_blocks
@@ -86,7 +85,8 @@ def forward_refetch(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
 def _forward_traffic(
     plan: Plan, layer_plan: LayerPlan, part: Slice, region: Region, inputs: int
 ) -> _SliceTraffic:
-    each = prod(layer_plan.layer.weight_shape[1:]) * plan.arrays.weight_bits
+    bits = layer_plan.weight_words("fp", part) * plan.arrays.weight_bits
+    each = ceil_div(bits, length(region.channels))
     positions, _ = panel_positions(
         plan.arrays, plan.arrays.fp, layer_plan.width, length(region.channels)
     )
@@ -132,10 +132,9 @@ def backward_refetch(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
 def _backward_traffic(
     plan: Plan, layer_plan: LayerPlan, part: Slice, samples: Span, dY: Store
 ) -> _SliceTraffic:
-    taps = layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1]
     channels = length(part.neurons.channels)
-    each = channels // layer_plan.layer.groups * taps * plan.arrays.weight_bits
     inputs, _, width = layer_plan.layer.in_shape
+    each = ceil_div(layer_plan.weight_words("bp", part) * plan.arrays.weight_bits, inputs)
     positions, _ = panel_positions(plan.arrays, plan.arrays.bp, width, inputs)
     sizes = block_sizes(length(samples), length(part.input_rows), plan.steps, width, positions)
     memory, gradients = plan.chip.core.memory, 0

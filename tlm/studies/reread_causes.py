@@ -33,7 +33,7 @@ def causes_over_cores(
 
 def cause_over_time(plan: Plan, layer_plan: LayerPlan, tensor: str, phase: Phase) -> str:
     """Why a core fetches a byte of a tensor several times."""
-    weights = max(layer_plan.weight_count(part) for part in layer_plan.cut.slices)
+    weights = max(layer_plan.weight_words("fp", part) for part in layer_plan.cut.slices)
     W = f"W of a core, {show_bits(weights * plan.arrays.weight_bits)}"
     if tensor == "W":
         return f"{W}, does not fit beside U: it comes again for every block of positions"

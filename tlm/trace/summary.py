@@ -230,6 +230,20 @@ class SparsityPart:
 
 
 @dataclass(frozen=True)
+class WeightsPart:
+    """Which weights are not zero, by what ``rule``; how they are stored.
+
+    By layer ``kept``, the share of weights that are not zero, their ``organisations``, and the
+    ``bits`` of all their tables.
+    """
+
+    rule: str
+    kept: dict[str, float]
+    organisations: dict[str, str]
+    bits: dict[str, int]
+
+
+@dataclass(frozen=True)
 class BusyResource:
     """A resource and the share of time it is busy, which says nothing of what more would gain."""
 
@@ -269,6 +283,7 @@ class Stall:
 class Summary:
     """All figures of a run; ``broken`` are the laws that do not hold, with what they found.
 
+    ``weights`` stand there if some are zero, or not all have a place.
     ``warnings`` say which figures are odd although all laws hold (``tlm.running.figures.sanity``).
 
     ``work`` goes by layer and phase. ``busiest`` and ``stalls`` are sorted, largest first; no stall
@@ -291,6 +306,7 @@ class Summary:
     dram: DramPart
     noc: NocPart
     sparsity: SparsityPart
+    weights: WeightsPart | None = None
     busiest: list[BusyResource]
     stalls: list[Stall]
     lower_bounds_ps: dict[str, int]

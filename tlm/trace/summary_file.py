@@ -25,6 +25,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
     dram: dict[str, Any] = {}
     for name, value in content["dram"].items():
         dram |= (value or {}) if name == "commands" else {name: value}
+    if summary.weights is None:
+        del content["weights"]
     return content | {"dram": dram}
 
 

@@ -194,6 +194,7 @@ class Recording:
     the same zeros as dI at the neuron's input current; ``dY``, the gradient at the convolution's
     output, of ``product_shape`` (the same array as ``dU`` if nothing lies between the two). The
     spikes and masks of a read-out are all true: its output and its slope are zero nowhere.
+    ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero.
     """
 
     iteration: int
@@ -202,6 +203,7 @@ class Recording:
     masks: tuple[BoolArray, ...]
     dU: tuple[BoolArray, ...]
     dY: tuple[BoolArray, ...]
+    weights: tuple[BoolArray, ...] | None = None
 
 
 class TensorSource(Protocol):

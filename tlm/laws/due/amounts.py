@@ -37,15 +37,16 @@ class TensorDue:
 class WeightsDue:
     """What a core needs of a layer's weights in FP or in BP.
 
-    ``nbytes`` of the tensor ``at`` have to come from DRAM, none if it ``stays`` in the core. Every
-    (sample, step) needs all of them, and is done when ``elements`` results are. ``room`` bytes may
-    stay in the core; ``once``: all of them, while FP or BP lasts. ``rounded``: a weight is no whole
-    number of bytes.
+    ``nbytes`` of the tensors ``at`` have to come from DRAM, none if they ``stay`` in the core.
+    Every (sample, step) needs all of them, and is done when ``elements`` results are; ``even``:
+    each result needs as many as any other. ``room`` bytes may stay in the core; ``once``: all of
+    them, while FP or BP lasts. ``rounded``: a weight is no whole number of bytes.
     """
 
-    at: Extent
+    at: Sequence[Extent]
     nbytes: int
     elements: int
+    even: bool
     room: int
     once: bool
     rounded: bool

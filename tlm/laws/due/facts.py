@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from itertools import pairwise
+from math import ceil, prod
 
 import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
+from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
 from tlm.space.array_types import Bools
 from tlm.space.layer_cut import Store
 from tlm.space.phase import Phase
@@ -46,9 +48,9 @@ class LayerFacts:
     and ``dY_sent`` say that these data go from core to core, not through DRAM; ``W_stays`` and
     ``moments_stay`` that the weights and their moments stay in the cores from one mini-batch to the
     next; ``Y_stays`` and ``W_stays_in`` in which of FP and BP all of them stays in the cores.
-    ``dI_again`` says that dI is made a second time. ``input_bits`` is the width of an input. FP has
-    ``input_room`` bits of a core for rows of its inputs from DRAM, BP ``dY_rows_room`` for those of
-    dY.
+    ``dI_again`` says that dI is made a second time. ``input_bits`` is the width of an input;
+    ``stored`` are the weights that have a place, None if every one has. FP has ``input_room`` bits
+    of a core for rows of its inputs from DRAM, BP ``dY_rows_room`` for those of dY.
     """
 
     layer: Layer
@@ -68,6 +70,7 @@ class LayerFacts:
     W_stays_in: Sequence[str]
     dI_again: bool
     input_bits: int
+    stored: StoredWeights | None
     input_room: int
     dY_rows_room: int
     tensors: Sequence[TensorPlace]
@@ -119,12 +122,37 @@ class LayerFacts:
 
     @property
     def weight_count(self) -> int:
-        """Weights of the layer."""
-        return prod(self.layer.weight_shape)
+        """Stored weights of the layer."""
+        return self._count((0, self.layer.out_shape[0]))
 
     def weights_of(self, part: Slice) -> int:
-        """Weights of a slice: those of its output channels."""
-        return length(part.neurons.channels) * prod(self.layer.weight_shape[1:])
+        """Stored weights of a slice: those of its output channels."""
+        return self._count(part.neurons.channels)
+
+    def _count(self, channels: Span) -> int:
+        if self.stored is not None:
+            return self.stored.count(channels)
+        return length(channels) * prod(self.layer.weight_shape[1:])
+
+    def words_of(self, engine: str, part: Slice) -> int:
+        """Words of a weight's width that an engine reads of a slice's weights."""
+        if self.stored is None:
+            return self.weights_of(part)
+        return self.stored.words(engine, part.neurons.channels)
+
+    def rewired(self, share: float) -> dict[str, int]:
+        """Words of each table beside the weights that an update rewrites, by all owners together.
+
+        Replicas own equal parts of what their slices' tables take.
+        """
+        words = dict.fromkeys((INDEX, REVERSE), 0)
+        for channels in {part.neurons.channels for part in self.slices if self.stored is not None}:
+            for table in words:
+                assert self.stored is not None
+                whole = self.stored.beside(table, channels)
+                ends = [whole * at // self.replicas for at in range(self.replicas + 1)]
+                words[table] += sum(ceil(share * (b - a)) for a, b in pairwise(ends))
+        return words
 
     def product_rows(self, part: Slice) -> range:
         """Product rows that a slice computes: all, if currents are pooled."""
@@ -233,6 +261,7 @@ def _layer_facts(
         moments_stay=keeps and layer_plan.stored.moments == "memory",
         Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),
         W_stays_in=_engines(layer_plan.stored.W_forward, layer_plan.stored.W_backward) * keeps,
+        stored=stored_weights(layer, chip, recording.weights),
         dI_again=policy == "exact" and layer_plan.stored.dI == "recompute",
         input_bits=input_bits(plan.workload, recording, layer, chip.precision.input),
         input_room=layer_plan.stored.input_room,

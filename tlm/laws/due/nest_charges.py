@@ -25,7 +25,7 @@ def nest_charges(job: Facts, nest: Nest, count: NestCount, operand_bits: int) ->
     charges["engine.mac_idle"] = 0 if adds else count.macs - count.useful
     words, rest = divmod(bits, WORD_BITS)
     vectors = count.streamed + count.touched  # sums that go to a buffer
-    others = 2 * count.macs if engine == "wg" else count.macs + 2 * count.held
+    others = 2 * count.macs if engine == "wg" else count.macs + 2 * (count.held + count.index)
     sums = 2 * count.macs + (0 if engine == "wg" else vectors - 2 * count.fresh)
     partner = precision.gradient if engine == "wg" else precision.weight
     numbers = ((2 * count.macs, bits), (others, partner), (sums, precision.partial_sum))
@@ -53,11 +53,11 @@ def _buffers(engine: str, count: NestCount, words: int, rest: int) -> dict[str, 
             "wg.spike_read": count.row_words * rest,
             "wg.value_read": count.row_words * words,
             "wg.gradient_read": count.streamed,
-            "wg.accumulator_read": count.held,
+            "wg.accumulator_read": count.held + count.index,
             "wg.accumulator_write": count.held,
         }
     sums = {
-        f"{engine}.weight_read": count.held,
+        f"{engine}.weight_read": count.held + count.index,
         f"{engine}.partial_read": count.streamed - count.fresh + count.merged + count.touched,
         f"{engine}.partial_write": count.streamed + count.touched,
     }

@@ -11,8 +11,9 @@ import numpy as np
 
 from tlm.laws.due.facts import Facts
 from tlm.laws.due.nests import Nest, Stream, streams
+from tlm.laws.due.stored import StoredTile, StoredWeights
 from tlm.space.array_types import Bools, Ints
-from tlm.space.phase import Phase
+from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 
@@ -24,8 +25,9 @@ class NestCount:
     ``slots`` before skipping, ``scanned`` those looked at, ``executed`` those left, ``lane_slots``
     those of single lanes; multiply-accumulates of all slots (``dense``), executed (``macs``) and
     ``useful`` ones. Words: of the operand along the rows (``row_words``), of vectors that pass what
-    is held (``streamed``), of what is ``held``; sums that begin with nothing (``fresh``), and sums
-    of lanes that are added up (``merged``) to those ``touched``. ``cycles`` of the array alone.
+    is held (``streamed``), of what is ``held``, of the ``index`` beside it; sums that begin with
+    nothing (``fresh``), and sums of lanes that are added up (``merged``) to those ``touched``.
+    ``cycles`` of the array alone.
     """
 
     slots: int = 0
@@ -38,6 +40,7 @@ class NestCount:
     row_words: int = 0
     streamed: int = 0
     held: int = 0
+    index: int = 0
     fresh: int = 0
     merged: int = 0
     touched: int = 0
@@ -72,7 +75,10 @@ def nest_count(job: Facts, nest: Nest) -> NestCount:
     )  # fmt: skip
     total = NestCount()
     for stream in streams(job, nest):
-        total.add(_passes(array, stream))
+        if nest.facts.stored is None:
+            total.add(_passes(array, stream))
+        else:
+            total.add(_stored_passes(array, stream, nest.facts.stored, ENGINE_OF_PHASE[nest.phase]))
     return total
 
 
@@ -119,6 +125,61 @@ def _passes(array: _Array, stream: Stream) -> NestCount:
     if array.sums_pass:
         _sums(array, stream, partners, widths, count)
     return count
+
+
+def _stored_passes(array: _Array, stream: Stream, stored: StoredWeights, engine: str) -> NestCount:
+    """A stream past the tiles that hold any weight, one by one.
+
+    A slot is executed where some row with a weight meets something, and some column with one.
+    """
+    assert stream.weights is not None
+    taps, rows, columns = stream.weights.shape
+    chunks = [slice(at, at + array.rows) for at in range(0, rows, array.rows)]
+    groups = [slice(at, at + array.cols) for at in range(0, columns, array.cols)]
+    tiles = taps * len(chunks) * len(groups)
+    count = NestCount(slots=tiles * stream.slots, dense=stream.weights.size * stream.slots)
+    if not stream.scanned:
+        return count
+    for group in groups:
+        touched = np.zeros(len(stream.columns), np.bool_)
+        width = stream.columns[:, group].shape[1]
+        for tap, chunk in ((tap, chunk) for tap in range(taps) for chunk in chunks):
+            mask = stream.weights[tap, chunk, group]
+            if not mask.any():
+                continue
+            met = stream.rows[tap][:, chunk][:, mask.any(axis=1)].any(axis=1)
+            met &= stream.columns[:, group][:, mask.any(axis=0)].any(axis=1)
+            touched |= met
+            outputs_by_inputs = mask if engine == "bp" else mask.T
+            tile = StoredTile(0, tap, outputs_by_inputs)
+            executed = stream.scanned if array.mode == "dense" else int(met.sum())
+            count.add(_stored_pass(array, stream.scanned, executed, mask))
+            count.cycles += stored.load_cycles(tile, engine)
+            count.index += stored.table_words(tile, stored.table_of(engine))
+        if array.sums_pass and count.held:
+            passed = stream.scanned if array.mode == "dense" else int(touched.sum())
+            count.fresh += width * passed * bool(stream.weights[:, :, group].any())
+    rows_set, columns_set = stream.recorded
+    met_pairs = np.matmul(rows_set.swapaxes(1, 2).astype(float), columns_set.astype(float))
+    count.useful = int(met_pairs[stream.weights].sum())
+    return count
+
+
+def _stored_pass(array: _Array, scanned: int, executed: int, mask: Bools) -> NestCount:
+    """A stream past a tile of weights [row, column], but for its load."""
+    cycles = executed * array.slot_cycles
+    if array.mode == "vector":
+        cycles = max(cycles, ceil_div(scanned, array.scan))
+    depth, width = mask.shape
+    return NestCount(
+        scanned=scanned,
+        executed=executed,
+        macs=executed * int(mask.sum()),
+        row_words=executed * depth,
+        streamed=executed * width,
+        held=int(mask.sum()),
+        cycles=cycles,
+    )
 
 
 def _sums(array: _Array, stream: Stream, partners: Bools, widths: Ints, count: NestCount) -> None:

@@ -57,7 +57,8 @@ class Stream:
 
     ``rows`` [tap, position, channel] and ``columns`` [position, channel] as the zero test sees
     them, ``recorded`` both as they were; ``slots`` with skipped slices, ``scanned`` without;
-    ``places`` of the positions among those scanned, between which a stride may insert zeros.
+    ``places`` of the positions among those scanned, between which a stride may insert zeros;
+    ``weights`` [tap, row, column] are those that are stored, None if all.
     """
 
     rows: Bools
@@ -66,6 +67,7 @@ class Stream:
     slots: int
     scanned: int
     places: Ints
+    weights: Bools | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def streams(job: Facts, nest: Nest) -> Iterator[Stream]:
                 int(visited.sum()) * spread[0] * spread[1],
                 len(at.row) * spread[0] * spread[1],
                 _places(nest, len(at.row), spread),
+                _weights(nest, taps, (rows, columns)),
             )
 
 
@@ -186,6 +189,19 @@ def _visited(nest: Nest, at: _Positions, tap: int) -> Bools:
     y = at.row + layer.padding[0] - tap // layer.kernel[1]
     x = at.column + layer.padding[1] - tap % layer.kernel[1]
     return np.asarray((y % layer.stride[0] == 0) & (x % layer.stride[1] == 0))
+
+
+def _weights(nest: Nest, taps: list[int], channels: tuple[Span, Span]) -> Bools | None:
+    """The stored weights between channels along the rows and the columns."""
+    if nest.facts.stored is None:
+        return None
+    mask = nest.facts.stored.mask
+    flat = mask.reshape(*mask.shape[:2], -1)[:, :, taps]
+    outputs, inputs = channels if nest.phase == Phase.BP else channels[::-1]
+    depth = mask.shape[1]
+    first = inputs[0] // depth * depth  # of the group
+    between = flat[slice(*outputs), inputs[0] - first : inputs[1] - first]
+    return between.transpose(2, 0, 1) if nest.phase == Phase.BP else between.transpose(2, 1, 0)
 
 
 def _inserted(job: Facts, nest: Nest) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Counted from shapes and masks, without tiles.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -60,13 +61,14 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
         inputs = layer_inputs(job.workload, job.recording, layer)
         dY = product_gradients(layer, job.recording, facts.exact)
         walked = slice(job.walked_steps(facts))
-        due[Phase.FP, index] = useful_pairs(layer, np.ones_like(dY[walked]), inputs[walked])
-        due[Phase.WG, index] = useful_pairs(layer, dY, inputs)
+        pairs = useful_pairs if facts.stored is None else partial(weighted_pairs, facts.stored.mask)
+        due[Phase.FP, index] = pairs(layer, np.ones_like(dY[walked]), inputs[walked])
+        due[Phase.WG, index] = pairs(layer, dY, inputs)
         if facts.recomputed:
             due[Phase.RECOMPUTE, index] = due[Phase.FP, index]
         if facts.producers:
             needs = input_needs(job.workload, job.recording, layer)
-            due[Phase.BP, index] = useful_pairs(layer, dY, needs)
+            due[Phase.BP, index] = pairs(layer, dY, needs)
     return due
 
 
@@ -81,12 +83,13 @@ def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
     """All multiply-accumulates of a phase."""
     walked = job.workload.batch * job.walked_steps(facts)
     layer, engines = facts.layer, job.chip.core.engines
+    places = prod(layer.weight_shape)
     positions, (sy, sx) = prod(layer.product_shape[1:]), layer.stride
     inserted = sy * sx if engines.wg.grid == "inserted" else 1
-    yield Phase.FP, facts.weight_count * positions * walked
-    yield Phase.WG, facts.weight_count * positions * inserted * job.pairs
+    yield Phase.FP, places * positions * walked
+    yield Phase.WG, places * positions * inserted * job.pairs
     if facts.recomputed:
-        yield Phase.RECOMPUTE, facts.weight_count * positions * walked
+        yield Phase.RECOMPUTE, places * positions * walked
     if facts.producers:
         taps = _visited_taps(layer, engines.bp.grid)
         yield Phase.BP, prod(layer.weight_shape[:2]) * taps * job.pairs
@@ -113,7 +116,8 @@ def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
     for facts in job.layers:
         sums = facts.weight_count + facts.layer.out_shape[0] * facts.channel_sums
         due[Phase.REDUCE, facts.index] = sums * (facts.replicas - 1) * bits // 8
-        weights = facts.weight_count * (facts.replicas - 1) * facts.W_stays
+        weights = facts.weight_count + sum(facts.rewired(job.chip.core.weights.rewired).values())
+        weights *= (facts.replicas - 1) * facts.W_stays
         due[Phase.UPDATE, facts.index] = weights * job.chip.precision.weight // 8
     return due
 
@@ -134,6 +138,28 @@ def useful_pairs(layer: Layer, outputs: Bools, inputs: Bools) -> int:
     low, high = summed[:, :, :, top], summed[:, :, :, top + r]
     windows = high[..., left + s] - high[..., left] - low[..., left + s] + low[..., left]
     return int((windows * _by_group(outputs, layer.groups)).sum())
+
+
+def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools, inputs: Bools) -> int:
+    """As :func:`useful_pairs`, of pairs joined by one of ``weights`` [K, C / groups, R, S].
+
+    Every tap is taken by itself: how often each output meets each input there, where a weight is.
+    """
+    (sy, sx), (py, px), (e, f) = layer.stride, layer.padding, layer.product_shape[1:]
+    padded = np.pad(inputs, ((0, 0),) * 3 + ((py, py), (px, px)))
+    depth, width = weights.shape[1], layer.out_shape[0] // layer.groups
+    total = 0
+    for r, s in np.ndindex(layer.kernel):
+        under = padded[..., r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
+        for group in range(layer.groups):
+            some = slice(group * width, (group + 1) * width)
+            met = np.tensordot(
+                outputs[:, :, some].astype(np.float64),
+                under[:, :, group * depth : (group + 1) * depth].astype(np.float64),
+                axes=((0, 1, 3, 4), (0, 1, 3, 4)),
+            )
+            total += int(met[weights[some, :, r, s]].sum())
+    return total
 
 
 def _by_group(values: Bools, groups: int) -> Ints:

@@ -67,9 +67,9 @@ def pooled_rows(layer: Layer, part: Slice) -> RowSet:
     return {y for y, last in enumerate(last_of) if first <= min(last, height - 1) < end}
 
 
-def taps_met(layer: Layer, part: Slice) -> int:
+def taps_met(layer: Layer, part: Slice) -> list[int]:
     """Kernel taps that bring any output to any of a slice's input positions."""
     (sy, sx), (py, px), (r, s) = layer.stride, layer.padding, layer.kernel
     rows = {(y + py) % sy for y in range(*part.input_rows)}
     columns = {(x + px) % sx for x in range(layer.in_shape[2])}
-    return sum(tap % sy in rows for tap in range(r)) * sum(tap % sx in columns for tap in range(s))
+    return [y * s + x for y in range(r) for x in range(s) if y % sy in rows and x % sx in columns]

@@ -6,6 +6,7 @@ import numpy as np
 
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
+from tlm.laws.due.stored import INDEX, REVERSE
 
 
 def tensors_due(job: Facts) -> list[TensorDue]:
@@ -15,7 +16,7 @@ def tensors_due(job: Facts) -> list[TensorDue]:
         for tensor in facts.tensors:
             due.setdefault(tensor.name, _neuron_tensor(facts, tensor))
         for tensor in facts.weights:
-            due[tensor.name] = _weight_tensor(facts, tensor)
+            due[tensor.name] = _weight_tensor(job, facts, tensor)
     for tensor in job.tensors:
         due.setdefault(tensor.name, TensorDue(tensor.name, tensor.at, initial=True))
     return sorted(due.values(), key=lambda tensor: tensor.at)
@@ -40,13 +41,16 @@ def _neuron_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     )
 
 
-def _weight_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
-    """Weights and their moments are there from the start; spilled dW are written, then read.
+def _weight_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
+    """Weights, moments and tables are there from the start; spilled dW are written, then read.
 
     What stays in the cores from one mini-batch to the next is not moved at all.
     Elements that are no whole number of bytes are rounded to bytes piece by piece, so that their
     amounts are not known here.
     """
+    table = tensor.key.removeprefix("W.")
+    if table in (INDEX, REVERSE):
+        return _table(job, facts, tensor, table)
     partial, whole = tensor.key.startswith("dW"), tensor.bits % 8 == 0
     exact = not partial and whole
     moments_stay = facts.moments_stay and tensor.key.startswith("moment")
@@ -61,6 +65,17 @@ def _weight_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
         exact_writes=exact or stays,
         balanced=partial and whole,
     )
+
+
+def _table(job: Facts, facts: LayerFacts, tensor: TensorPlace, table: str) -> TensorDue:
+    """A table beside the weights is there from the start; an update rewrites what is rewired."""
+    words = facts.rewired(job.chip.core.weights.rewired)[table] * (not facts.W_stays)
+    whole = tensor.bits % 8 == 0
+    nbytes = words * tensor.bits // 8 if whole else 0
+    return TensorDue(
+        tensor.name, tensor.at, initial=True, written=nbytes, read=nbytes,
+        exact_writes=whole or not words, exact_reads=facts.W_stays,
+    )  # fmt: skip
 
 
 def _times(facts: LayerFacts, key: str) -> tuple[int, int]:

@@ -228,9 +228,10 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         yield Phase.NORM, "fp.norm_read", products * precision.membrane
         yield Phase.GRAD, "bp.norm_write", outputs * precision.gradient * (not facts.dI_again)
     moments = 2 * precision.optimizer if job.workload.optimizer == "adam" else 0
-    bits = facts.trained_count * (precision.weight + moments)
+    rewired = sum(facts.rewired(job.chip.core.weights.rewired).values())
+    bits = facts.trained_count * (precision.weight + moments) + rewired * precision.weight
     yield Phase.UPDATE, "wg.optimizer_read", bits
-    received = facts.weight_count * (facts.replicas - 1) * facts.W_stays
+    received = (facts.weight_count + rewired) * (facts.replicas - 1) * facts.W_stays
     yield Phase.UPDATE, "wg.optimizer_write", bits + received * precision.weight
 
 

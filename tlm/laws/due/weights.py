@@ -24,7 +24,7 @@ def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
 def _forward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
     channels, width = length(part.neurons.channels), facts.layer.product_shape[2]
     elements = channels * len(facts.product_rows(part)) * width
-    return _due(job, facts, "fp", facts.weights_of(part), elements)
+    return _due(job, facts, "fp", facts.words_of("fp", part), elements)
 
 
 def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
@@ -33,12 +33,15 @@ def _backward(job: Facts, facts: LayerFacts, part: Slice) -> WeightsDue:
     inputs, _, width = layer.in_shape
     elements = inputs * length(part.input_rows) * width * channels // layer.groups
     compacted = job.chip.core.engines.bp.grid == "compacted"
-    taps = taps_met(layer, part) if compacted else prod(layer.kernel)
-    return _due(job, facts, "bp", layer.weight_shape[1] * channels * taps, elements)
+    taps = taps_met(layer, part) if compacted else range(prod(layer.kernel))
+    if facts.stored is not None:
+        words = facts.stored.words("bp", part.neurons.channels, taps)
+        return _due(job, facts, "bp", words, elements)
+    return _due(job, facts, "bp", layer.weight_shape[1] * channels * len(taps), elements)
 
 
 def _due(job: Facts, facts: LayerFacts, engine: str, count: int, elements: int) -> WeightsDue:
-    """``count`` weights; some of them may stay in the weight memory or in that of U.
+    """``count`` words; some of them may stay in the weight memory or in that of U.
 
     Where all stay while FP or BP of the layer lasts, each is fetched once; U made again does not
     find them.
@@ -46,5 +49,9 @@ def _due(job: Facts, facts: LayerFacts, engine: str, count: int, elements: int) 
     memory, bits = job.chip.core.memory, job.chip.precision.weight
     nbytes, room = count * bits // 8, max(memory.weights, memory.membrane) // 8
     once, rounded = engine in facts.W_stays_in, bits % 8 > 0
-    place = next(tensor for tensor in facts.weights if tensor.key == "W")
-    return WeightsDue(place.at, nbytes, elements, room, once, rounded, stays=facts.W_stays)
+    tables = ["W"]
+    if facts.stored is not None:
+        tables.append(f"W.{facts.stored.table_of(engine)}")
+    places = [tensor.at for tensor in facts.weights if tensor.key in tables]
+    even = facts.stored is None
+    return WeightsDue(places, nbytes, elements, even, room, once, rounded, stays=facts.W_stays)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tlm.storage.plan import Plan
-from tlm.trace.summary import ChipPart, JobPart, LayerDensity, LayerSplit, SparsityPart
+from tlm.trace.summary import ChipPart, JobPart, LayerDensity, LayerSplit, SparsityPart, WeightsPart
+from tlm.workload.drawn.weights import WeightRule
 from tlm.workload.model import Recording
 from tlm.workload.report.density import densities
 
@@ -59,3 +60,25 @@ def sparsity_part(plan: Plan, recording: Recording) -> SparsityPart:
         for layer in (layer_plan.layer for layer_plan in plan.layers)
     }
     return SparsityPart(measured.inputs, layers)
+
+
+def weights_part(plan: Plan, recording: Recording, rule: WeightRule) -> WeightsPart | None:
+    """Which weights there are and how they are stored; None if all are, each in its place."""
+    if recording.weights is None and all(each.weights.packed is None for each in plan.layers):
+        return None
+    workload, memory = plan.workload, plan.chip.core.weights
+    level = workload.levels[workload.iterations.index(recording.iteration)]
+    names = [layer.name for layer in workload.layers]
+    kept = [1.0] * len(names)
+    if recording.weights is not None:
+        kept = [float(mask.mean()) for mask in recording.weights]
+    return WeightsPart(
+        rule=rule.words(level),
+        kept=dict(zip(names, kept, strict=True)),
+        organisations={name: memory.of(name) for name in names},
+        bits={
+            each.layer.name: each.weights.all_words((0, each.layer.out_shape[0]))
+            * plan.chip.precision.weight
+            for each in plan.layers
+        },
+    )

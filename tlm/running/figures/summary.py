@@ -10,7 +10,7 @@ from tlm.laws import Check, lower_bounds_ps
 from tlm.running.figures.bottlenecks import busiest, stalls
 from tlm.running.figures.energy import efficiency_part, energy_part
 from tlm.running.figures.engines import engines_part
-from tlm.running.figures.job import chip_part, job_part, sparsity_part
+from tlm.running.figures.job import chip_part, job_part, sparsity_part, weights_part
 from tlm.running.figures.network import network_warnings
 from tlm.running.figures.sanity import sanity_warnings
 from tlm.running.figures.traffic import dram_part, noc_part
@@ -37,9 +37,10 @@ def summarise(
         energy=energy,
         efficiency=efficiency_part(chip, plan.workload, rows),
         engines=engines,
-        dram=dram_part(chip, plan),
+        dram=dram_part(chip, plan, recording),
         noc=noc_part(chip),
         sparsity=sparsity_part(plan, recording),
+        weights=weights_part(plan, recording, prepared.weights),
         busiest=busiest(chip),
         stalls=stalls(chip, plan),
         lower_bounds_ps=lower_bounds_ps(chip),

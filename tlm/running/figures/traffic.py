@@ -13,9 +13,10 @@ from tlm.space.phase import Phase
 from tlm.space.tensor_class import tensor_class
 from tlm.storage.plan import Plan
 from tlm.trace.summary import DramCommands, DramPart, NocPart, TensorBytes
+from tlm.workload.model import Recording
 
 
-def dram_part(chip: Chip, plan: Plan) -> DramPart:
+def dram_part(chip: Chip, plan: Plan, recording: Recording) -> DramPart:
     """Bytes, bandwidth and commands of all channels, and what tensors the bytes are of."""
     bytes_read = sum(traffic.read_bytes for traffic in chip.traffic.values())
     bytes_written = sum(traffic.write_bytes for traffic in chip.traffic.values())
@@ -33,8 +34,8 @@ def dram_part(chip: Chip, plan: Plan) -> DramPart:
         read_by_tensor=_totals((name, nbytes.read) for name, nbytes in tensors),
         written_by_tensor=_totals((name, nbytes.written) for name, nbytes in tensors),
         by_layer=by_layer,
-        bounds=bounds_by_class(plan.workload, plan.chip),
-        least=least_nbytes(plan.workload, plan.chip),
+        bounds=bounds_by_class(plan.workload, plan.chip, recording),
+        least=least_nbytes(plan.workload, plan.chip, recording),
     )
 
 

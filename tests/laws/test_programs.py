@@ -7,7 +7,7 @@ import pytest
 from tests.program.graphs import broken_laws, builder, recording, workload
 from tests.program.jobs import built, conv, corrupt, job, linear
 from tests.program.jobs import due as due_of
-from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
+from tests.reliability.probe import CHIPS, SMALL, chain, grouped, masks_on, residual
 from tlm.laws.alternation import alternation
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import WeightsDue
@@ -28,7 +28,7 @@ APART = "memories apart"
 def program_of(chip="default", job=None):
     """The program of a small job on one of the probe's chips, and what is due of it."""
     job = job or chain()
-    plan, program = built(job, job.load(0), *SMALL, *CHIPS[chip])
+    plan, program = built(job, masks_on(job, chip), *SMALL, *CHIPS[chip])
     return program, due_of(plan)
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.laws.test_programs import APART, program_of
 from tests.program.jobs import built, corrupt
 from tests.program.jobs import due as due_of
-from tests.reliability.probe import CHIPS, SMALL, chain, grouped, residual
+from tests.reliability.probe import CHIPS, SMALL, chain, grouped, masks_on, residual
 from tlm.laws.due.nest_charges import nest_charges
 from tlm.laws.due.nest_counts import NestCount
 from tlm.laws.due.nests import Nest
@@ -31,8 +31,8 @@ STAGED = [
 def programs():
     """Small jobs on chips that between them use every mechanism."""
     for job in (chain(), residual(), grouped()):
-        for chip in (*CHIPS.values(), *MORE_CHIPS):
-            plan, program = built(job, job.load(0), *SMALL, *chip)
+        for name, chip in (*CHIPS.items(), *(("more", chip) for chip in MORE_CHIPS)):
+            plan, program = built(job, masks_on(job, name), *SMALL, *chip)
             yield program, due_of(plan)
 
 

@@ -33,5 +33,5 @@ def test_a_padding_beyond_the_kernel_runs(
 ) -> None:
     """All laws hold, those that count every slot and message anew from the masks among them."""
     job = padded(kernel, padding, stride)
-    end, reason = pairs.outcome(([*SMALL, *CHIPS[chip]], job, "recorded", "off"))
+    end, reason = pairs.outcome(pairs.Pair([*SMALL, *CHIPS[chip]], job, "recorded", "off"))
     assert end == pairs.OK, reason

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.reliability import pairs
 from tlm.workload.builder import Builder
 from tlm.workload.drawn.activity import Bernoulli
-from tlm.workload.model import Encoding, Norm, Pool, Workload
+from tlm.workload.drawn.weights import parse_weights, weight_masks
+from tlm.workload.model import Encoding, Norm, Pool, Recording, Workload
 from tlm.workload.surrogate import lif_neuron
 from tlm.workload.synthetic import Network, network_job
 
@@ -141,6 +144,12 @@ def drawn(name: str, net: Builder, density: float) -> Workload:
     encoding: Encoding = "direct" if net.layers[0].input_kind == "analog" else "rate"
     network = Network(name, tuple(net.layers), 4, 3, encoding, "made up")
     return network_job(network, Bernoulli(density), f"bernoulli({density})")
+
+
+def masks_on(job: Workload, chip: str) -> Recording:
+    """The masks of a job with those weights that a chip runs it with."""
+    masks = weight_masks(job, 0, parse_weights(RULES.get(chip, "dense")))
+    return replace(job.load(0), weights=masks)
 
 
 def first_fault() -> str:

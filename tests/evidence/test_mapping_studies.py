@@ -1,6 +1,6 @@
-"""The studies of scaling and pipelining: what they vary, and what they say of a row."""
+"""The studies of scaling, pipelining and mappings: what they vary, and what they say of a row."""
 
-from tests.evidence import pipelining, scaling
+from tests.evidence import pipelining, random_mappings, scaling
 from tlm.config import load_chip
 
 
@@ -42,3 +42,14 @@ def test_a_loss_is_explained_by_what_has_grown() -> None:
     assert "DRAM bytes" not in pipelining.section([row(), fast]).split("|")[-2]
     alone = row(variant="pipelined", time_us="120", samples="1")
     assert "nothing to overlap" in pipelining.reason(alone, row())
+
+
+def test_a_job_is_measured_against_its_random_mappings() -> None:
+    """`map` is never slower than the default; its ratio is to the best of the random ones."""
+    measured = random_mappings.measure("digits", "neuromc-20", 2)
+    best, winner = float(measured["best_us"]), float(measured["map_us"])
+    assert winner <= float(measured["default_us"])
+    assert best <= float(measured["median_us"])
+    line = random_mappings.section([measured]).splitlines()[-1]
+    assert line.startswith("| digits | neuromc-20 | 2 |")
+    assert f"| {winner / best:.2f} |" in line

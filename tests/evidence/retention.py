@@ -188,7 +188,10 @@ def spread(rows: Sequence[Row]) -> str:
         by_point.setdefault((row["bits"], row["pruned_to"]), []).append(_share(row))
     several = [shares for shares in by_point.values() if len(shares) > 1]
     widest = max(max(shares) - min(shares) for shares in several)
-    return f"Another seed, at {len(several)} of these points, moves them by at most {widest:.3f}."
+    return (
+        f"Another seed, at {len(several)} of these points, moves them by at most {widest:.3f}: "
+        "smaller differences may be chance."
+    )
 
 
 def _share(row: Row) -> float:

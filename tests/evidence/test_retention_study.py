@@ -43,7 +43,7 @@ def test_a_plane_makes_a_section() -> None:
     rows[0]["density_0"] = rows[0]["density_1"] = "0.5"
     text = retention.section([*rows, row(2, 1.0, 26, seed=2)])
     assert "| 1.0 | 0.500 (0.50, 0.50) | 0.467 |" in text
-    assert "Another seed, at 1 of these points, moves them by at most 0.020." in text
+    assert "Another seed, at 1 of these points, moves them by at most 0.020: " in text
     assert "At equal distance (at most " in text
 
 

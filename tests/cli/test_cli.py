@@ -94,7 +94,11 @@ def test_presets_lists_chips_tables_and_devices(capsys: pytest.CaptureFixture[st
     assert main(["presets"]) == 0
     text = capsys.readouterr().out
     assert all(
-        name in text for name in ("neuromc-20", "energy tables: cacti28, neuromc", "LPDDR4-3200")
+        name in text
+        for name in (
+            *("neuromc-20", "energy tables: cacti28, neuromc", "LPDDR4-3200"),
+            "synapse memories: memory-organisation",
+        )
     )
 
 

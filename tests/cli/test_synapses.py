@@ -7,6 +7,8 @@ import pytest
 
 from tlm.cli import main
 
+_PARTS = ("memory_pj", "controller_pj")
+
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """What the verb prints at 80 columns."""
@@ -23,7 +25,8 @@ def test_a_row_for_each_organisation(capsys: pytest.CaptureFixture[str]) -> None
     """784 x 128 weights of 8 bits: the crossbar is the least of what drops nothing."""
     lines = printed(capsys, "784x128").splitlines()
     assert lines[0] == "784x128: 784 x 128 weights, drawn (seed 1)"
-    rows = [line.split() for line in lines[3:]]
+    assert lines[9].startswith("loihi exceeds a core at 8 bits and density 1: 25,088 words")
+    rows = [line.split() for line in lines[3:9]]
     assert rows[0] == ["crossbar", "8", "1", "100,352", "802,816", "8.00", "least"]
     assert [cells[0] for cells in rows] == "crossbar pb-bmp pb-csr 2:4 loihi loihi-dense".split()
 
@@ -74,3 +77,46 @@ def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], words: str, t
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1 and text in err
+
+
+def test_cost_adds_a_table_and_the_file_has_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """At a density of 0.1 the bitmap takes the least of the published three."""
+    words = ["784x128", "--density", "0.1", "--json", str(tmp_path / "a.json")]
+    assert "Cost of a pass" not in printed(capsys, *words)
+    text = printed(capsys, *words, "--cost")
+    assert "pb-bmp 8 0.1 139 nJ 1.25 uJ" in " ".join(text.split())
+    costs = {
+        row["organisation"]: row["cost"]
+        for row in json.loads((tmp_path / "a.json").read_text())["memories"]
+    }
+    energy = {
+        name: sum(cost[way][part] for way in ("forward", "backward") for part in _PARTS)
+        for name, cost in costs.items()
+        if name in ("crossbar", "pb-bmp", "pb-csr")
+    }
+    assert min(energy, key=energy.__getitem__) == "pb-bmp"
+
+
+def test_a_memory_that_does_not_fit_costs_nothing_to_show(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Loihi has no weights of 16 bits: no row, and the line that says why."""
+    text = printed(capsys, "8x8", "--width", "16", "--cost")
+    assert text.split("Cost of a pass")[1].count("loihi") == 0
+    assert "Loihi stores no weight of 16 bits" in text
+
+
+def test_the_published_table_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every cell, what calibrated the constants, and whose figures they are."""
+    text = printed(capsys, "--published")
+    assert "MIT licence" in " ".join(text.split())
+    assert "58 % less published" in " ".join(text.split())
+    assert text.count("crossbar *") >= 4
+
+
+def test_a_source_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line that says what it may be."""
+    assert main(["synapses"]) == 2
+    assert "expected SOURCE: a layer (mnist-fc:fc1)" in capsys.readouterr().err

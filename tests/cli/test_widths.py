@@ -33,7 +33,8 @@ SCREENS = [
     "gpu digits --run A",
     "noc --mesh 3x3 --rate 0.1 --warmup 10 --cycles 200",
     "dram --pattern rand_rd --count 200 --window 4",
-    "synapses digits:conv1 --width 2,16 --density 0.5,1",
+    "synapses digits:conv1 --width 2,16 --density 0.5,1 --cost",
+    "synapses --published",
     "config check mine.yaml",
     *(
         pytest.param(command, marks=pytest.mark.slow)

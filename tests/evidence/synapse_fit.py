@@ -84,8 +84,8 @@ def value(section: object, name: str) -> float:
 def main() -> None:
     """Print the constants."""
     table = load_synapse_memory()
-    for name, value in zip(START, fitted(table, calibration_cells(table)), strict=True):
-        print(f"{name:28} {value:9.4g}  (table: {value(table, name):.4g})")
+    for name, constant in zip(START, fitted(table, calibration_cells(table)), strict=True):
+        print(f"{name:28} {constant:9.4g}  (table: {value(table, name):.4g})")
 
 
 def _step(measure: Callable[[Floats], Floats], scale: Floats, damping: float) -> Floats:

@@ -134,14 +134,13 @@ def test_an_error_inside_a_server_ends_the_run():
 
 
 def test_done_counts_its_arrivals():
-    """It is complete after the last arrival announced, at that arrival's time."""
+    """It is complete after the last arrival announced."""
     done = Done(3, "three")
-    for now in (5, 6):
-        done.arrive(now)
+    for _ in range(2):
+        done.arrive()
         assert not done.complete
-    done.arrive(9)
+    done.arrive()
     assert done.complete
-    assert done.completed == 9
 
 
 def test_done_of_nothing_is_complete_and_can_be_yielded():
@@ -162,15 +161,15 @@ def test_done_of_nothing_is_complete_and_can_be_yielded():
 def test_one_arrival_too_many_raises_with_the_label():
     """More arrivals than announced are a fault of the model, never ignored."""
     done = Done(1, "dS of conv1")
-    done.arrive(0)
+    done.arrive()
     with pytest.raises(RuntimeError, match="dS of conv1: more arrivals than announced"):
-        done.arrive(1)
+        done.arrive()
 
 
 def test_an_arrival_nobody_announced_raises():
     """A completion of count 0 takes no arrival at all."""
     with pytest.raises(RuntimeError, match="more arrivals"):
-        Done(0, "nothing").arrive(0)
+        Done(0, "nothing").arrive()
 
 
 def test_the_last_arrival_resumes_the_waiting_process_in_place():
@@ -185,9 +184,9 @@ def test_the_last_arrival_resumes_the_waiting_process_in_place():
     env.process(waiter())
     env.step()
     assert done.awaited
-    done.arrive(env.now)
+    done.arrive()
     assert log == []
-    done.arrive(env.now)
+    done.arrive()
     log.append(("caller", env.now))
     assert log == [("waiter", 0), ("caller", 0)]
     assert not done.awaited
@@ -206,7 +205,7 @@ def test_all_waiting_processes_are_resumed_in_order_of_waiting():
         env.process(waiter(name))
     for _ in range(3):
         env.step()
-    done.arrive(4)
+    done.arrive()
     assert log == ["a", "b", "c"]
 
 
@@ -217,7 +216,7 @@ def test_a_process_resumed_in_place_can_wait_again_and_resume_others():
 
     def middle():
         yield first
-        second.arrive(env.now)
+        second.arrive()
         log.append("middle")
         yield third
         log.append("middle again")
@@ -226,11 +225,11 @@ def test_a_process_resumed_in_place_can_wait_again_and_resume_others():
         yield second
         log.append("end")
         yield env.timeout(3)
-        third.arrive(env.now)
+        third.arrive()
 
     env.process(middle())
     env.process(end())
-    env.timeout(5).callbacks.append(lambda _: first.arrive(env.now))
+    env.timeout(5).callbacks.append(lambda _: first.arrive())
     env.run()
     assert log == ["end", "middle", "middle again"]
     assert env.now == 8

@@ -14,7 +14,7 @@ def ticking(env, done, period_ps, ticks):
     """A process that arrives at ``done`` once a period."""
     for _ in range(ticks):
         yield env.timeout(period_ps)
-        done.arrive(env.now)
+        done.arrive()
 
 
 def endless(env, period_ps):

@@ -89,10 +89,10 @@ def test_taps_of_square_images(side: int, window: int, taps: int) -> None:
 
 
 def test_the_matrix_of_filters_has_a_column_per_filter() -> None:
-    """Rows go by channel, then tap."""
-    codes = np.arange(12).reshape(3, 1, 2, 2)
+    """Rows go by tap, then channel."""
+    codes = np.arange(8).reshape(2, 2, 1, 2)
     matrix = Filters(codes, 8, (4, 4), (0, 0)).matrix()
-    assert matrix.codes.tolist() == [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]
+    assert matrix.codes.tolist() == [[0, 4], [2, 6], [1, 5], [3, 7]]
 
 
 def test_bad_geometry_and_names_are_refused() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from tests.synapses.matrices import matrices
 from tlm.errors import WorkloadError
-from tlm.synapses.loihi import Loihi
+from tlm.synapses.loihi import Loihi, core_excess
 from tlm.synapses.matrix import SynapseMatrix
 
 
@@ -71,11 +71,12 @@ def test_groups_that_are_just_full_decode(synapses: int, is_sparse: bool) -> Non
 
 def test_the_limits_of_a_core() -> None:
     """Words, compartments and axons; learning takes two slots of an axon."""
-    loihi = Loihi(is_sparse=False)
-    assert loihi.exceeded(dense(910, 128, 8)) == []
-    assert loihi.exceeded(dense(911, 128, 8)) == ["16,398 words of synapse memory of 16,384"]
-    assert loihi.exceeded(dense(2049, 1, 8), is_learning=True) == ["4,098 input axons of 4,096"]
-    assert loihi.exceeded(dense(1, 1025, 8)) == ["1,025 compartments of 1,024"]
+    assert core_excess(16_384, 4_096, 1_024) == []
+    assert core_excess(16_385, 1, 1) == ["16,385 words of synapse memory of 16,384"]
+    assert core_excess(1, 2_049, 1_025, is_learning=True) == [
+        "1,025 compartments of 1,024",
+        "4,098 input axons of 4,096",
+    ]
 
 
 def test_what_loihi_does_not_store_is_refused() -> None:

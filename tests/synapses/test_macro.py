@@ -66,3 +66,10 @@ def test_a_memory_without_bits_costs_nothing() -> None:
     """The weights of an all-zero matrix, and pointers of width 0."""
     assert macro(SynapseTable("weights", 0, 8), TABLE).read_pj == 0
     assert macro(SynapseTable("rows", 8, 0), TABLE).write_pj == 0
+
+
+def test_a_wide_word_is_divided_among_arrays() -> None:
+    """64 bits are two words of 32 side by side: twice the energy, the time of one."""
+    wide, half = (macro(SynapseTable("synapses", 8192, width), TABLE) for width in (64, 32))
+    assert (wide.read_pj, wide.write_pj) == (2 * half.read_pj, 2 * half.write_pj)
+    assert (wide.rows, wide.columns, wide.read_ps) == (half.rows, 2 * half.columns, half.read_ps)

@@ -10,14 +10,16 @@ import typer
 from tlm.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from tlm.cli.tables import Hanging
     from tlm.config.layers import LoadedChip
 
 
 def presets(as_json: AsJson = False) -> None:
-    """List chip presets with what is published of them, energy and area tables, DRAM devices."""
+    """List chip presets with what is published of them, and all tables by name."""
     from tlm import config
     from tlm.cli.tables import Hanging, ScreenTable, console
     from tlm.config.tables.dram_timing import dram_devices
+    from tlm.config.tables.synapse_memory import synapse_memory_tables
 
     if as_json:
         listed = {
@@ -27,6 +29,7 @@ def presets(as_json: AsJson = False) -> None:
             "energy_tables": config.energy_tables(),
             "area_tables": config.area_tables(),
             "dram_devices": dram_devices(),
+            "synapse_memories": synapse_memory_tables(),
         }
         typer.echo(json.dumps(listed, indent=1, allow_nan=False))
         return
@@ -48,6 +51,7 @@ def presets(as_json: AsJson = False) -> None:
             ours = _ours(figure.ours, name, loaded)
             words = f"{figure.what}: {figure.value} published, {ours} here ({figure.source})"
             published.append(Hanging(f"{name}, {words}"))
+    published.extend(_of_synapse_memories())
     out = console()
     out.print(chips)
     out.print("\nPublished figures", style="bold")
@@ -55,6 +59,19 @@ def presets(as_json: AsJson = False) -> None:
     out.print(f"\nenergy tables: {', '.join(config.energy_tables())}")
     out.print(f"area tables: {', '.join(config.area_tables())}")
     out.print(f"DRAM devices: {', '.join(dram_devices())}")
+    out.print(f"synapse memories: {', '.join(synapse_memory_tables())}")
+
+
+def _of_synapse_memories() -> list[Hanging]:
+    """What is published of each table of synapse memories."""
+    from tlm.cli.tables import Hanging
+    from tlm.config.tables.synapse_memory import load_synapse_memory, synapse_memory_tables
+
+    return [
+        Hanging(f"{name}, {figure.what}: {figure.value} published, {figure.ours} ({figure.source})")
+        for name in synapse_memory_tables()
+        for figure in load_synapse_memory(name).published
+    ]
 
 
 def _ours(what: str, name: str, loaded: LoadedChip) -> str:

@@ -34,13 +34,13 @@ COLUMNS: tuple[tuple[str, Callable[[MemorySize], str]], ...] = (
 
 def synapses(
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="SOURCE",
             help="A layer of a job (mnist-fc:fc1), a matrix [inputs, outputs] in a .npy file, or a "
             "shape INPUTSxOUTPUTS, whose weights are drawn.",
         ),
-    ],
+    ] = None,
     layer: Annotated[
         str | None, typer.Option(metavar="NAME", help="The layer, where SOURCE is a job.")
     ] = None,
@@ -60,6 +60,12 @@ def synapses(
         typer.Option(metavar="NAME", help="An organisation, such as pb-bmp or 2:4; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights that are drawn.")] = 1,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Energy, time and leakage of a pass, too.")
+    ] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Only the published table, beside the model's.")
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all tables there, too.")
     ] = None,
@@ -67,24 +73,34 @@ def synapses(
         Path | None, typer.Option(metavar="FILE.png", help="Draw bits over density there, too.")
     ] = None,
 ) -> None:
-    """Compare organisations of a synapse memory: bits by organisation, width and density.
+    """Compare organisations of a synapse memory: bits, energy and time by width and density.
 
     A weight that is zero, or that becomes zero when it is quantised, is no synapse.
     """
+    from tlm.cli.synapses_cost import NOTE, cost_table, published_screen
     from tlm.cli.tables import Hanging, console
     from tlm.synapses.sizes import memory_sizes
     from tlm.synapses.sources import open_source
 
+    out = console()
+    if published:
+        out.print(*published_screen(), sep="\n")
+        return
+    if source is None:
+        raise ConfigError(
+            "expected SOURCE: a layer (mnist-fc:fc1), a .npy file or a shape (784x128)"
+        )
     widths, densities = _widths(width), _densities(density)
     if plot is not None and plot.suffix != ".png":
         raise ConfigError(f"--plot: expected a file that ends in .png, got {str(plot)!a}")
     weights = open_source(source, layer, seed)
     rows = memory_sizes(weights, widths, densities, organisation or [])
     inputs, outputs = weights.weights.shape
-    out = console()
     out.print(_table(f"{weights.name}: {inputs} x {outputs} weights, {weights.origin}", rows))
     for line in _notes(weights, rows):
         out.print(Hanging(line))
+    if cost:
+        out.print("", cost_table(rows), Hanging(NOTE), sep="\n")
     if json_file is not None:
         _write(json_file, weights, rows)
     if plot is not None:
@@ -134,9 +150,25 @@ def _notes(source: WeightSource, rows: Sequence[MemorySize]) -> Iterator[str]:
         yield "A synapse is a weight of a filter here; all positions of the image share it."
     for row in {row.organisation: row for row in rows if row.unfit}.values():
         yield f"{row.organisation}: {row.unfit}"
+    yield from _core_notes(source, rows)
     if len({row.density for row in rows}) > 1:
         for width, group in groupby(rows, lambda row: row.width):
             yield f"Least at {width} bits: {_winners(list(group))}"
+
+
+def _core_notes(source: WeightSource, rows: Sequence[MemorySize]) -> Iterator[str]:
+    """What does not fit a core of Loihi, the first row of each of its two formats."""
+    from tlm.synapses.loihi import core_excess
+
+    noted: set[str] = set()
+    for row in rows:
+        if not row.organisation.startswith("loihi") or row.unfit or source.is_convolution:
+            continue
+        excess = core_excess(row.tables[0].words, *source.weights.shape)
+        if excess and row.organisation not in noted:
+            noted.add(row.organisation)
+            place = f"at {row.width} bits and density {row.density:g}"
+            yield f"{row.organisation} exceeds a core {place}: {', '.join(excess)}"
 
 
 def _winners(rows: Sequence[MemorySize]) -> str:

@@ -64,15 +64,14 @@ class Done:
 
     Not a SimPy event until somebody waits: ``arrive()`` called ``count`` times marks it
     ``complete``; a process that yields it earlier is resumed inside the last ``arrive()``.
-    ``posted`` and ``completed`` are times in ps kept by the model for stall attribution,
-    ``producer`` is who posted last.
+    ``posted`` is a time in ps kept by the model for stall attribution, ``producer`` is who posted
+    last.
     """
 
     __slots__ = (
         "_ok",
         "_value",
         "callbacks",
-        "completed",
         "label",
         "posted",
         "producer",
@@ -87,7 +86,6 @@ class Done:
         self.callbacks: list[Callable[[Any], None]] | None = [] if count else None
         self.posted = 0
         self.producer: Any = None
-        self.completed = 0
 
     @property
     def complete(self) -> bool:
@@ -104,8 +102,8 @@ class Done:
         self.posted = now
         self.producer = producer
 
-    def arrive(self, now: int) -> None:
-        """Count one arrival at time ``now`` (ps); the last one resumes whoever waits.
+    def arrive(self) -> None:
+        """Count one arrival; the last one resumes whoever waits.
 
         Raises:
             RuntimeError: if more arrivals come than were announced.
@@ -115,7 +113,6 @@ class Done:
             if self.remaining < 0:
                 raise RuntimeError(f"{self.label}: more arrivals than announced")
             return
-        self.completed = now
         callbacks, self.callbacks = self.callbacks, None
         for callback in callbacks or ():
             callback(self)

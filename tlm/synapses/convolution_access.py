@@ -7,11 +7,10 @@ within 4 %. Weights are read at every tap, in the backward pass read and written
 
 from __future__ import annotations
 
-from tlm.errors import ConfigError
 from tlm.space.rounding import ceil_div
 from tlm.synapses.access import SynapsePass, SynapsePasses, TableAccess
 from tlm.synapses.filters import Filters
-from tlm.synapses.functional import CONVOLUTION_NAMES
+from tlm.synapses.functional import convolution_named
 from tlm.synapses.packing import index_bits
 from tlm.synapses.tables import SynapseTable
 
@@ -27,11 +26,7 @@ def convolution_passes(organisation: str, filters: Filters) -> SynapsePasses:
     Raises:
         ConfigError: there is no such organisation of a convolution.
     """
-    if organisation not in CONVOLUTION_NAMES:
-        raise ConfigError(
-            f'unknown organisation of a convolution "{organisation}"; there are: '
-            + ", ".join(CONVOLUTION_NAMES)
-        )
+    convolution_named(organisation)
     channels, *window = filters.codes.shape[1:]
     rows, columns = filters.positions
     windows = len(filters.codes) * channels * rows * columns

@@ -65,8 +65,12 @@ class Filters:
         return self.taps() * int(filters) * int(channels)
 
     def matrix(self) -> SynapseMatrix:
-        """The weights alone as a matrix [C / groups R S, K], stored as any other."""
-        return SynapseMatrix(self.codes.reshape(len(self.codes), -1).T, self.width)
+        """The weights alone as a matrix [R S C / groups, K], stored as any other.
+
+        Channels stand together, so that the groups of N:M lie along them.
+        """
+        rows = self.codes.transpose(2, 3, 1, 0)
+        return SynapseMatrix(rows.reshape(-1, len(self.codes)), self.width)
 
     def inside(self, axis: int) -> Bools:
         """Which taps lie in the image, [positions, window], along rows (0) or columns (1)."""

@@ -2,8 +2,9 @@
 
 github.com/nengo/nengo-loihi, ``nengo_loihi/block.py``: ``SynapseConfig.bits_per_axon`` and the
 limits of a core. An axon's synapses are cut into groups of 64; a group holds 4 bits of format, 6
-bits of count and its entries, and takes whole words of 64 bits. The order of the fields in a word
-is not published: ours is assumed, it changes no size.
+bits of count and its entries, and takes whole words of 64 bits. Indices are wide enough for all
+outputs here; nengo-loihi takes the largest in use. The order of the fields in a word is not
+published: ours is assumed, it changes no size.
 """
 
 from __future__ import annotations
@@ -88,15 +89,6 @@ class Loihi:
             codes[axon, targets] = signed(entries & ((1 << weight_bits) - 1), weight_bits)
         return SynapseMatrix(codes, encoded.width)
 
-    def exceeded(self, matrix: SynapseCounts, is_learning: bool = False) -> list[str]:
-        """Limits of a core that a matrix does not keep, in words; learning takes two axon slots."""
-        sizes = (
-            (self.tables(matrix)[0].words, CORE_WORDS, "words of synapse memory"),
-            (matrix.outputs, CORE_COMPARTMENTS, "compartments"),
-            (matrix.inputs * (2 if is_learning else 1), CORE_AXONS, "input axons"),
-        )
-        return [f"{size:,} {what} of {most:,}" for size, most, what in sizes if size > most]
-
     def _words(self, matrix: SynapseCounts) -> Ints:
         """Words of every axon."""
         entry = _step("weight", matrix.width, WEIGHT_BITS) + self._index_width(matrix.outputs)
@@ -107,6 +99,16 @@ class Loihi:
 
     def _index_width(self, outputs: int) -> int:
         return _step("output index", index_bits(outputs), INDEX_BITS) if self.is_sparse else 0
+
+
+def core_excess(words: int, inputs: int, outputs: int, is_learning: bool = False) -> list[str]:
+    """Limits of a core that a memory of ``words`` does not keep; learning takes two axon slots."""
+    sizes = (
+        (words, CORE_WORDS, "words of synapse memory"),
+        (outputs, CORE_COMPARTMENTS, "compartments"),
+        (inputs * (2 if is_learning else 1), CORE_AXONS, "input axons"),
+    )
+    return [f"{size:,} {what} of {most:,}" for size, most, what in sizes if size > most]
 
 
 def _step(what: str, bits: int, steps: tuple[int, ...]) -> int:

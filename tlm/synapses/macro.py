@@ -18,6 +18,7 @@ from tlm.config.tables.synapse_memory import (
     Sram,
     SynapseMemoryTable,
 )
+from tlm.space.rounding import ceil_div
 from tlm.synapses.tables import SynapseTable
 
 _KIB = 1024
@@ -47,15 +48,21 @@ def macro(memory: SynapseTable, table: SynapseMemoryTable) -> Macro:
     if memory.words <= registers.most_words:
         read, write = (_register_pj(kib, price) for price in (registers.read, registers.write))
         return Macro(1, memory.bits, read, write, 0, 0)
-    sram = table.sram
-    rows = array_rows(memory.bits, sram)
-    columns = memory.bits / rows
-    read, write = (_array_pj(kib, columns, price) for price in (sram.read, sram.write))
+    return _array(memory, table.sram)
+
+
+def _array(memory: SynapseTable, sram: Sram) -> Macro:
+    """One array, or as many as a wide word takes side by side."""
+    arrays = ceil_div(memory.width, sram.most_width)
+    bits = memory.bits / arrays
+    kib, rows = bits / _KIB, array_rows(bits, sram)
+    columns = bits / rows
+    read, write = (arrays * _array_pj(kib, columns, price) for price in (sram.read, sram.write))
     read_ps = sram.access.fixed + sram.access.root_kib * sqrt(kib)
-    return Macro(rows, columns, read, write, read_ps, read_ps * sram.access.write_factor)
+    return Macro(rows, arrays * columns, read, write, read_ps, read_ps * sram.access.write_factor)
 
 
-def array_rows(bits: int, sram: Sram) -> int:
+def array_rows(bits: float, sram: Sram) -> int:
     """Rows of the first shape that is wide enough for ``bits``."""
     return next(rows for rows, columns in _shapes(sram) if bits <= rows * columns)
 

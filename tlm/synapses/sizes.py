@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tlm.config.tables.synapse_memory import load_synapse_memory
 from tlm.errors import WorkloadError
+from tlm.synapses.cost import SynapseCost, convolution_cost, synapse_cost
 from tlm.synapses.functional import CONVOLUTION_NAMES, convolution_named
 from tlm.synapses.matrix import SynapseMatrix
 from tlm.synapses.organisation import Organisation, named
@@ -25,7 +27,7 @@ class MemorySize:
     """The tables of one organisation. ``density`` is what was asked for.
 
     ``synapses`` are the weights that are not zero; N:M may have to drop some of them. ``unfit``
-    says why an organisation cannot hold them: there are no tables then.
+    says why an organisation cannot hold them: there are no tables and no cost then.
     """
 
     organisation: str
@@ -33,6 +35,7 @@ class MemorySize:
     density: float
     synapses: int
     tables: tuple[SynapseTable, ...]
+    cost: SynapseCost | None = None
     is_smallest: bool = False
     unfit: str = ""
 
@@ -72,14 +75,16 @@ def _all_names(source: WeightSource) -> list[str]:
 
 
 def _size(source: WeightSource, matrix: SynapseMatrix, density: float, name: str) -> MemorySize:
-    tables: tuple[SynapseTable, ...] = ()
-    unfit = ""
+    constants = load_synapse_memory()
+    cost: SynapseCost | None
     if name.startswith(CONVOLUTION):
-        organisation = convolution_named(name.removeprefix(CONVOLUTION))
-        tables = organisation.tables(source.filters(matrix))
+        kind, filters = name.removeprefix(CONVOLUTION), source.filters(matrix)
+        tables = convolution_named(kind).tables(filters)
+        unfit, cost = "", convolution_cost(kind, filters, constants)
     else:
         matrix, tables, unfit = _matrix_tables(matrix, named(name))
-    return MemorySize(name, matrix.width, density, matrix.synapses, tables, unfit=unfit)
+        cost = None if unfit else synapse_cost(name, matrix, constants)
+    return MemorySize(name, matrix.width, density, matrix.synapses, tables, cost, unfit=unfit)
 
 
 def _matrix_tables(

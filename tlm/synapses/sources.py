@@ -26,8 +26,8 @@ _SHAPE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 class WeightSource:
     """Weights [inputs, outputs]: whole numbers are codes as they are, others are quantised.
 
-    ``origin`` says in words where they come from. Those of a convolution are [C / groups R S, K],
-    and ``layer`` is the layer.
+    ``origin`` says in words where they come from. Those of a convolution are [R S C / groups, K],
+    as :meth:`Filters.matrix` has them, and ``layer`` is the layer.
     """
 
     name: str
@@ -58,7 +58,8 @@ class WeightSource:
                 f"{self.name} is no convolution: its organisations are those without "
                 '"conv " before the name'
             )
-        codes = matrix.codes.T.reshape(layer.weight_shape)
+        filters, channels, *window = layer.weight_shape
+        codes = matrix.codes.reshape(*window, channels, filters).transpose(3, 2, 0, 1)
         image = layer.in_shape[1:]
         return Filters(codes, matrix.width, image, layer.padding, layer.stride, layer.groups)
 
@@ -105,7 +106,8 @@ def _layer_source(job: Workload, layer: Layer, seed: int) -> WeightSource:
     values = job.load_values(recorded[-1])
     weights = values.parameters[layer.index].weights
     origin = f"recorded in iteration {job.iterations[recorded[-1]]}"
-    return WeightSource(name, origin, weights.reshape(len(weights), -1).T, layer)
+    matrix = weights.transpose(2, 3, 1, 0).reshape(-1, len(weights))
+    return WeightSource(name, origin, matrix, layer)
 
 
 def _drawn_source(name: str, shape: tuple[int, int], seed: int) -> WeightSource:

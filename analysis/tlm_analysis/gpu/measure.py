@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import TlmError
+from tlm.files import whole_file
 from tlm.workload import Workload, open_workload
 from tlm_analysis.gpu.measuring.board import Board
 from tlm_analysis.gpu.measuring.ncu import NCU_COMMAND, add_counters
@@ -98,7 +99,8 @@ def _run(options: argparse.Namespace) -> None:
         "window_s": options.window,
         **summarise(windows),
     }
-    options.out.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with whole_file(options.out) as part:
+        part.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     print(options.out)
 
 

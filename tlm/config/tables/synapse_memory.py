@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from tlm.config import units
 from tlm.config.problems import validated
 from tlm.config.published import Published
-from tlm.config.quantities import Hertz, Picojoules, Section, Watts
+from tlm.config.quantities import Bits, Hertz, Picojoules, Section, Watts
 from tlm.config.tables.table_file import read_table, table_names
 
 FOLDER = Path(__file__).parent.parent / "synapse_memory"
@@ -68,8 +68,9 @@ class AccessTime(Section):
 
 
 class Sram(Section):
-    """The price of memories of many words."""
+    """The price of memories of many words, of at most ``most_width`` bits side by side."""
 
+    most_width: Bits
     shapes: Annotated[list[ArrayShape], Field(min_length=1)]
     read: ArrayPrice
     write: ArrayPrice
@@ -109,6 +110,8 @@ class OrganisationCycles(Section):
 
     forward: PassCycles
     backward: PassCycles
+    source: str
+    confidence: Provenance
 
 
 class Cell(Section):

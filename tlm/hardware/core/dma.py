@@ -156,7 +156,7 @@ class Dma:
             save.post(now, producer)
         if not pieces:
             for save in saves:
-                save.arrive(now)
+                save.arrive()
         if not pieces and not packets:
             return None
         output = Done(len(pieces) + sum(map(len, packets)), "its writes and messages")
@@ -190,20 +190,19 @@ class Dma:
 
     def close(self, txn: Transaction) -> None:
         """A transaction has come to its end: record it, tell who waits, use the free place."""
-        now = self.env.now
         transfer: Transfer = txn.job
         if self.rows is not None:
-            txn.end_resp = now
+            txn.end_resp = self.env.now
             self.rows.append(_row_of(txn))
         self.outstanding -= 1
         if self.queue:
             self._issue()
         for arrival in transfer.arrivals:
-            arrival.arrive(now)
-        transfer.done.arrive(now)
+            arrival.arrive()
+        transfer.done.arrive()
         if self.idle is not None and not self.outstanding:
             idle, self.idle = self.idle, None
-            idle.arrive(now)
+            idle.arrive()
 
     def _access(self, command: int, pieces: list[ChannelPiece], transfer: Transfer) -> None:
         """Queue reads or writes and count what they will move, request and response."""
@@ -244,9 +243,8 @@ class Dma:
             traffic.router_flits += flits * (way.hops + 1)
 
     def _saved(self, saves: tuple[Done, ...], _: Any) -> None:
-        now = self.env.now
         for save in saves:
-            save.arrive(now)
+            save.arrive()
 
     def _issue(self) -> None:
         """Send as many queued packets as the window allows."""

@@ -128,7 +128,7 @@ class Engine:
         if drained is not None:
             yield from self._stall(drained, EngineState.STALL_WRITEBACK)
             self._settle(self.tiles[-1])
-        finished.arrive(self.env.now)
+        finished.arrive()
 
     def finish(self, now: int) -> None:
         """Account the time from the last tile to the end of the run as idle."""
@@ -235,7 +235,7 @@ class Engine:
         producer = Producer(tile.phase, tile.layer, self.unit)
         for ident in tile.signals:
             completions[ident].post(now, producer)
-            completions[ident].arrive(now)
+            completions[ident].arrive()
 
 
 def _idle_row(unit: int, begin: int, end: int) -> ActivityRow:

@@ -100,7 +100,7 @@ def drive(
                 following.callbacks = channel.callbacks
                 following.begin_req = env.now + timing.tck_ps
                 env.schedule(following, delay=timing.tck_ps)
-        done.arrive(env.now)
+        done.arrive()
 
     channel = DramChannel(env, timing, answered, policy)
     first = islice(source, load.window) if load.window else source

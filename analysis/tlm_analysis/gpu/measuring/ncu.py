@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import TraceError
-from tlm.files import parse_json, read_regular
+from tlm.files import parse_json, read_regular, whole_file
 
 # --cache-control none: L2 keeps what the kernel before left, as in training; ncu's default flushes
 # it. Both counters fit one pass, so that no kernel is replayed. --csv has one row per counter.
@@ -44,7 +44,8 @@ def add_counters(into: Path, log: Path) -> Path:
     result["kernels"] = kernels
     for name in _COUNTERS.values():
         result[name] = sum(kernel[name] for kernel in kernels)
-    into.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with whole_file(into) as part:
+        part.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return into
 
 

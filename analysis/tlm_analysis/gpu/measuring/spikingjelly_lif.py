@@ -49,7 +49,9 @@ class FusedLif(nn.Module):
 def _check(neuron: Neuron) -> None:
     """SpikingJelly knows H = V + (I - V) / tau and H = V - V / tau + I, from rest at 0."""
     gain_fits = abs(neuron.gain - (1 - neuron.decay)) < 1e-9 or neuron.gain == 1
-    plain = neuron.offset == neuron.initial == 0 and neuron.fires_at_threshold
+    plain = neuron.fires_at_threshold and not (
+        neuron.offset or neuron.initial or neuron.current_decay
+    )
     resets = {"hard": neuron.reset_value == 0, "soft": neuron.reset_value == neuron.threshold}
     known = neuron.surrogate in _SURROGATES and resets.get(neuron.reset, False)
     if not (gain_fits and plain and known):

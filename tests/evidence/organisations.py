@@ -23,28 +23,32 @@ RULES = ("dense", "magnitude=0.5", "magnitude=0.3", "magnitude=0.1", "2:4")
 WORDS = {"dense": "all", "2:4": "2:4"}
 ORGANISATIONS = ("pb-bmp", "pb-csr", "2:4")
 PLACES = {"spill": "DRAM", "auto": "the cores, where there is room"}
-KEYS = ("job", "parameters", "weights", "organisation")
+KEYS = ("job", "parameters", "weights", "organisation", "lookups")
+WIDE = 16  # look-ups a cycle, as many as a row of the array has weights
 TABLES = ("W", "index", "reverse", "moments")
 
 Row = dict[str, str]
 
 
-def cases() -> Iterator[tuple[str, str]]:
-    """(Which weights are not zero, their organisation); a crossbar does not know of zeros."""
-    yield "dense", "crossbar"
+def cases() -> Iterator[tuple[str, str, int]]:
+    """(Which weights are not zero, their organisation, look-ups a cycle); a crossbar has none."""
+    yield "dense", "crossbar", 1
     for rule in RULES:
         for organisation in ORGANISATIONS:
             if organisation in (rule, "pb-bmp", "pb-csr"):
-                yield rule, organisation
+                yield rule, organisation, 1
+    yield RULES[1], "pb-bmp", WIDE
+    yield RULES[1], "pb-csr", WIDE
 
 
 def measure(job: str) -> Iterator[dict[str, object]]:
     """One row a case of a job, with its weights in DRAM and in the cores."""
     for parameters in PLACES:
-        for rule, organisation in cases():
-            overrides = (
+        for rule, organisation, lookups in cases():
+            overrides = [
                 f"core.weights.organisation={organisation}", f"mapping.parameters={parameters}",
-            )  # fmt: skip
+                *[f"core.weights.lookups={lookups}"] * (lookups > 1),
+            ]  # fmt: skip
             summary, _ = simulate(job, overrides=overrides, weights=rule)
             energy, dram = summary.energy, summary.dram
             moved = (dram.read_by_tensor, dram.written_by_tensor)
@@ -53,6 +57,7 @@ def measure(job: str) -> Iterator[dict[str, object]]:
                 "parameters": parameters,
                 "weights": rule,
                 "organisation": organisation,
+                "lookups": lookups,
                 "time_us": summary.time.makespan_ps / 1e6,
                 "energy_uj": energy.total_pj / 1e6,
                 "core_uj": summary.efficiency.core_pj / 1e6,
@@ -84,7 +89,7 @@ def section(rows: list[Row]) -> str:
         (
             *(row[key] for key in KEYS[:2]),
             _words(row["weights"]),
-            row["organisation"],
+            _named(row),
             *(f"{float(row[key]):,.0f}" for key in (
                 "time_us", "energy_uj", "core_uj", "dram_uj", "leakage_uj", "dram_bytes",
                 "weight_bytes",
@@ -102,6 +107,12 @@ def _words(rule: str) -> str:
     return WORDS.get(rule) or f"{float(rule.partition('=')[2]):.0%}"
 
 
+def _named(row: Row) -> str:
+    """An organisation, with its look-ups a cycle if they are several."""
+    several = f", {row['lookups']} look-ups a cycle" if row["lookups"] != "1" else ""
+    return row["organisation"] + several
+
+
 def _ordered(rows: list[Row]) -> list[Row]:
     organisations = ("crossbar", *ORGANISATIONS)
     return sorted(
@@ -109,6 +120,7 @@ def _ordered(rows: list[Row]) -> list[Row]:
         key=lambda row: (
             JOBS.index(row["job"]), list(PLACES).index(row["parameters"]),
             RULES.index(row["weights"]), organisations.index(row["organisation"]),
+            int(row["lookups"]),
         ),
     )  # fmt: skip
 
@@ -149,8 +161,11 @@ def _conclusions(rows: list[Row]) -> str:
     """What follows for who builds such a chip, in three sentences."""
     by_case = {tuple(row[key] for key in KEYS): row for row in rows}
 
-    def ratio(*case: str, key: str = "energy_uj") -> str:
-        return f"{_ratio(by_case[case], rows, key):.2f}"
+    def ratio(*case: str, key: str = "energy_uj", lookups: int = 1) -> str:
+        return f"{_ratio(by_case[*case, str(lookups)], rows, key):.2f}"
+
+    def wide(organisation: str) -> str:
+        return ratio(*stays, half, organisation, key="time_us", lookups=WIDE)
 
     half, tenth = RULES[1], RULES[3]
     spilled, stays = ("mnist-fc", "spill"), ("mnist-csnn", "auto")
@@ -169,7 +184,9 @@ def _conclusions(rows: list[Row]) -> str:
         "holds the pattern, a bitmap for weights pruned one by one, and a crossbar for layers with "
         "most of their weights, where a bitmap costs "
         f"{ratio(*spilled, 'dense', 'pb-bmp')} to {ratio(*stays, 'dense', 'pb-bmp')} of its "
-        "energy; all of this rests on one look-up a cycle (`core.weights.lookups`, assumed).\n"
+        "energy. This rests on one look-up a cycle (`core.weights.lookups`, assumed): with "
+        f"{WIDE}, half of the weights take {wide('pb-bmp')} of the crossbar's time as bitmaps and "
+        f"{wide('pb-csr')} as compressed rows: a wide decoder is worth more than fewer bits.\n"
     )
 
 
@@ -177,7 +194,11 @@ def figure(rows: list[Row]) -> None:
     """Time, energy and DRAM bytes over the crossbar's, weights in DRAM."""
     spilled = [row for row in _ordered(rows) if row["parameters"] == "spill"]
     places = [(job, rule) for job in JOBS for rule in RULES]
-    by_case = {(row["job"], row["weights"], row["organisation"]): row for row in spilled}
+    by_case = {
+        (row["job"], row["weights"], row["organisation"]): row
+        for row in spilled
+        if row["lookups"] == "1"
+    }
     names = [f"{job} {_words(rule)}" for job, rule in places]
     panels = [
         Bars(label, names, {

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tlm.counts.engine_array import EngineArray
 from tlm.counts.held_weights import WeightStream, spare_reads
 from tlm.counts.operands import Operands
 from tlm.counts.packed_weights import TileView
@@ -81,11 +82,8 @@ def walk_packed(
         chosen = values[..., groups, :, :]
         return np.add.reduceat(chosen.reshape(*chosen.shape[:-2], number), starts, axis=-1)
 
-    stored = tiles.values > 0
-    executed, all_live = counts.executed, counts.positions[1][:, None, None, None]
-    cycles = executed * array.slot_cycles
-    if array.mode != "dense":
-        cycles = np.maximum(cycles, -(-all_live // array.scan) * stored)
+    executed, stored = counts.executed, tiles.values > 0
+    cycles = _stream_cycles(array, counts, stored)
     depths = np.repeat(shape.depths, len(shape.taps))
     loads, words = np.diff(np.append(starts, number)), by_entry(tiles.words)
     vectors, values = by_entry(executed), by_entry(tiles.values)
@@ -114,6 +112,15 @@ def walk_packed(
         stream = WeightStream(executed, cycles, executed, touched, touched)
         spare_reads(count, shape, stream, live[..., 0], groups)
     return count
+
+
+def _stream_cycles(array: EngineArray, counts: PackedCounts, stored: Bools) -> Ints:
+    """Cycles in which positions stream past every tile; a zero-scan looks at all of them."""
+    cycles = counts.executed * array.slot_cycles
+    if array.mode == "dense":
+        return cycles
+    scans = -(-counts.positions[1][:, None, None, None] // array.scan)
+    return np.asarray(np.maximum(cycles, scans * stored))
 
 
 def _firsts(sizes: Ints) -> Ints:

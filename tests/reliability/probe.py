@@ -89,7 +89,7 @@ CHIPS: dict[str, list[str]] = {
         "core.memory.accumulators=8 Kib", "core.memory.partial_sums=4 Kib",
         "core.memory.gradients=8 Kib", "mapping.split=spatial",
     ],
-    "N:M, rows that are gone": [
+    "N:M, and bitmaps of a layer": [
         "core.weights.organisation=2:4", "core.weights.layers=[conv1=pb-bmp]",
         "core.zero_operand_adds=false", "mapping.split=k",
     ],
@@ -99,7 +99,7 @@ RULES = {
     "bitmaps": "density=0.3",
     "compressed rows, of which others have copies": "tiles=0.5",
     "compressed rows, little memory": "rows=0.5",
-    "N:M, rows that are gone": "2:4",
+    "N:M, and bitmaps of a layer": "2:4",
 }
 
 

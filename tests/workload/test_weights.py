@@ -58,8 +58,8 @@ def test_of_every_group_of_inputs_the_largest_are_left(kept: int, more: int) -> 
             some, values = mask[:, first : first + group], size[:, first : first + group]
             assert (some.sum(axis=1) == min(kept, some.shape[1])).all()
             left = np.where(some, values, np.inf).min(axis=1)
-            gone = np.where(some, -1, values).max(axis=1)
-            assert (left >= gone).all()
+            dropped = np.where(some, -1, values).max(axis=1)
+            assert (left >= dropped).all()
 
 
 def test_rows_and_tiles_go_whole() -> None:

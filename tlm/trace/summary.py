@@ -79,7 +79,7 @@ class PhaseWork:
     """Exact work of one phase of one layer, summed over cores.
 
     Slots and multiply-accumulates are those of the dense loop nest; ``executed_slots`` are left
-    after skipping; ``useful_macs`` have non-zero operands and a needed result.
+    after skipping; ``useful_macs`` have non-zero operands, a stored weight and a needed result.
     """
 
     tiles: int

@@ -6,6 +6,7 @@ In reading order:
 - ``placement``: what they read of a plan.
 - ``facts``: what the rules start from: job, chip settings, and the plan's cuts and places.
 - ``masks``: non-zero inputs, needed dX and non-zero dY, from the recording.
+- ``stored``: which weights have a place, and how large the tables beside them are.
 - ``rows``: which rows of one grid follow from which rows of another.
 - ``results``: result elements, useful and all operations, bytes of the reduction.
 - ``units``: operations of the units beside the arrays, accesses of their memories.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from tlm.space.tile import Extent, Tile
 from tlm_analysis.replay.chip import ReplayChip
@@ -16,11 +16,12 @@ OUTPUTS_HELD = 2  # results of so many tiles may be on their way (double buffer)
 class _Done:
     """Arrivals still missing, the engines that wait for the last, and what it triggers."""
 
-    __slots__ = ("left", "saves", "waiters")
+    __slots__ = ("calls", "left", "saves", "waiters")
 
     def __init__(self, left: int, saves: tuple[_Done, ...] = ()) -> None:
         self.left = left
         self.saves = saves
+        self.calls: list[Callable[[], None]] = []
         self.waiters: list[_Engine] = []
 
 
@@ -91,28 +92,25 @@ class _Replay:
     def _arrive(self, done: _Done) -> None:
         done.left -= 1
         if not done.left:
+            for call in done.calls:
+                call()
             self._ready.extend(done.waiters)
             for save in done.saves:
                 self._arrive(save)
 
     def _program(self, engine: _Engine, tasks: Sequence[Tile]) -> Generator[Wait, None, None]:
         """Fetch a tile ahead, wait for what it needs, compute, hand over."""
-        ahead: _Done | None = None
-        ahead_of = -1
         period_ps = self._core.period_of(engine.core)
+        ahead, ahead_of = self._fetch_from(engine, tasks, 0)
         for index, task in enumerate(tasks):
-            following = tasks[index + 1] if index + 1 < len(tasks) else None
-            if ahead_of < index:
-                yield from map(self._completions.__getitem__, task.read_needs)
-                ahead = self._fetch(engine, task)
-            current, ahead_of = ahead, index
-            if following is not None and self._may_fetch(following):
-                ahead, ahead_of = self._fetch(engine, following), index + 1
+            current = None
+            yield from map(self._completions.__getitem__, task.read_needs)
+            if ahead_of == index:
+                current = ahead
+                ahead, ahead_of = self._fetch_from(engine, tasks, index + 1)
             yield from map(self._completions.__getitem__, task.needs)
             if current is not None:
                 yield current
-            if ahead_of == index and following is not None and self._may_fetch(following):
-                ahead, ahead_of = self._fetch(engine, following), index + 1
             if task.writes or task.messages:
                 while len(engine.outputs) >= OUTPUTS_HELD:
                     yield engine.outputs.popleft()
@@ -120,8 +118,30 @@ class _Replay:
                 yield task.cycles * period_ps
             self._hand_over(engine, task)
 
-    def _may_fetch(self, task: Tile) -> bool:
-        return not any(self._completions[ident].left for ident in task.read_needs)
+    def _fetch_from(
+        self, engine: _Engine, tasks: Sequence[Tile], index: int
+    ) -> tuple[_Done | None, int]:
+        """Let the next tile from ``index`` on that may fetch do so; says when it has, and which."""
+        while index < len(tasks) and tasks[index].fetches_nothing:
+            index += 1
+        if index == len(tasks) or not tasks[index].reads:
+            return None, index
+        task = tasks[index]
+        late = [done for done in map(self._completions.__getitem__, task.read_needs) if done.left]
+        if not late:
+            return self._fetch(engine, task), index
+        fetched, saved = _Done(1), _Done(len(late))
+        saved.calls.append(lambda: self._fetch_late(engine, task, fetched))
+        for done in late:
+            done.calls.append(lambda: self._arrive(saved))
+        return fetched, index
+
+    def _fetch_late(self, engine: _Engine, task: Tile, fetched: _Done) -> None:
+        reads = self._fetch(engine, task)
+        if reads is None:  # all its extents are empty
+            self._arrive(fetched)
+        else:
+            reads.calls.append(lambda: self._arrive(fetched))
 
     def _fetch(self, engine: _Engine, task: Tile) -> _Done | None:
         pieces = self._pieces(task.reads)

@@ -55,8 +55,8 @@ class Engine:
     Life cycle of a tile: its reads start when the tile before starts (double buffering), or as soon
     as the data are in DRAM; tiles beside the array that read nothing hold up no fetch. It computes
     when reads and needs are there and an output buffer is free; then it hands over writes, messages
-    and signals. All time up to the end
-    of the run is recorded as one interval after the other: compute, a stall with its reason, idle.
+    and signals. All time up to the end of the run is recorded as one interval after the other:
+    compute, a stall with its reason, idle.
     Of waits for other work within a pass, ``awaited_ps`` keeps for whom: by (phase, layer) of the
     tile that waited, then by producer.
 
@@ -157,7 +157,7 @@ class Engine:
         fetched, saved = Done(1, "its reads from DRAM"), Done(len(late), "its data in DRAM")
         saved.then(lambda: self._fetch_late(tile, fetched))
         for done in late:
-            done.then(lambda: saved.arrive())
+            done.then(saved.arrive)
         return fetched, index
 
     def _fetch_late(self, tile: Tile, fetched: Done) -> None:
@@ -165,7 +165,7 @@ class Engine:
         if reads is None:  # all its extents are empty
             fetched.arrive()
         else:
-            reads.then(lambda: fetched.arrive())
+            reads.then(fetched.arrive)
 
     def _wait(self, idents: tuple[int, ...], reason: EngineState) -> Iterator[Done]:
         for ident in idents:

@@ -29,20 +29,20 @@ def at(core: ArrayCoreTable, **values: float) -> ArrayCoreTable:
 
 
 def test_a_neuron_by_hand() -> None:
-    """One output, a basis function of one step, sums of 4 bits, coefficients of 2, an LFSR of 8."""
+    """One output, a basis function of 3 steps, sums of 4 bits, coefficients of 2, an LFSR of 8."""
     core = at(
         SPINAPS,
-        network__outputs=1, network__basis=1, network__window=1, widths__sum_bits=4,
+        network__outputs=1, network__basis=1, network__window=3, widths__sum_bits=4,
         widths__coefficient_bits=2, widths__lfsr_bits=8, widths__table_entries=4,
         widths__table_bits=3,
     )  # fmt: skip
-    accumulate, history, product = 4 * (6 + 5), 4 * 5, 4 * (2 * 7.5 + 6 + 5)
+    accumulate, history, product = 4 * (6 + 5), 3 * 4 * 5, 4 * (2 * 7.5 + 6 + 5)
     draw, table, arbiter = 8 * 5 + 3 * 2.5 + 3 * 3, 4 * 3 * 0.25, 3 + 4 * (3 + 5)
     unit = glm_unit(core)
     assert unit.gates == accumulate + history + product + draw + table + arbiter
     assert unit.row_pj == pytest.approx(accumulate * 0.2e-3)
-    assert unit.step_pj == pytest.approx((history + product + draw + table + arbiter) * 0.2e-3)
-    assert unit.step_cycles == 1 + 1 + 1
+    assert unit.step_pj == pytest.approx((history + 3 * product + draw + table + arbiter) * 0.2e-3)
+    assert unit.step_cycles == 3 + 1 + 1
 
 
 @given(st.integers(1, 64), st.integers(1, 16), st.integers(1, 16), st.integers(1, 16))

@@ -24,6 +24,7 @@ from tests.evidence.spinaps_ratio import (
     twins,
 )
 from tests.evidence.spinaps_training import training_section
+from tlm.config.tables.inference_chip import inference_chips, load_inference_chip
 from tlm.synapses.array_core import StepCost
 from tlm.synapses.nvsim import ARRAY_FIGURES, NvsimArray, array_errors, nvsim_arrays
 from tlm.validation.markdown import table
@@ -46,6 +47,7 @@ def main() -> None:
     replace_section(PAGE, "tornado", tornado_section(pair))
     replace_section(PAGE, "bits", bits_section())
     replace_section(PAGE, "training", training_section(pair))
+    replace_section(PAGE, "others", others_section())
 
 
 def arrays_section(pair: Twins) -> str:
@@ -219,6 +221,38 @@ Wide weights make the array the larger part of the core, and the ratio better: l
 of sums stay what they are. What accuracy a width gives is a matter of learning, not of this model.
 
 ![Ratio, energy, area](figures/spinaps.png)"""
+
+
+def others_section() -> str:
+    """Accelerators of others: what is stated, what follows from it, what is missing."""
+    rows = []
+    for chip in map(load_inference_chip, inference_chips()):
+        stated, layers = chip.stated, chip.assumed.layers if chip.assumed else []
+        rows.append(
+            (
+                f"`{chip.name}`, {chip.task}",
+                _shown(stated.latency, 1e6, "us"),
+                _shown(chip.power_w, 1, "W", stated.power is None),
+                _shown(chip.energy_pj, 1e6, "uJ", stated.energy is None),
+                _shown(chip.pj_per_operation, 1, "pJ", True),
+                f"{stated.logic_cells:,}, {stated.block_rams}" if stated.logic_cells else "",
+                " x ".join(map(str, layers)),
+                ", ".join(chip.missing),
+            )
+        )
+    head = (
+        *("accelerator", "latency", "power", "an inference", "an operation"),
+        *("logic cells, BRAM", "shape (assumed)", "not stated"),
+    )
+    return table(head, rows)
+
+
+def _shown(value: float | None, unit: float, name: str, derived: bool = False) -> str:
+    """A figure in its unit; what is derived from others is marked."""
+    if value is None:
+        return ""
+    rounded = float(f"{value / unit:.3g}")
+    return f"{rounded:,g} {name}{' *' if derived else ''}"
 
 
 def write_curves() -> None:

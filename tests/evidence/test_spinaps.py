@@ -103,6 +103,7 @@ def test_the_page_is_of_the_present_model() -> None:
         spinaps.ratio_section(PAIR),
         spinaps.tornado_section(PAIR),
         spinaps.bits_section(),
+        spinaps.others_section(),
     ):
         assert text.strip() in page
     rows = read_csv(DOCS / "studies" / "spinaps-tornado.csv")

@@ -25,6 +25,7 @@ from tlm_analysis.plots.canvas import (
 )
 
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY, DARK)
+_LINES = ("-", "--", ":")  # of the first groups that have a colour each, the next, and so on
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,12 @@ def write_png(figure: Figure, path: Path) -> Path:
 
 def _draw(axes: Axes, panel: CurvePanel) -> None:
     for curve in panel.curves:
-        colour = _COLOURS[curve.group % len(_COLOURS)]
+        turn, number = divmod(curve.group, len(_COLOURS))
+        colour, line = _COLOURS[number], _LINES[turn % len(_LINES)]
         if curve.reference:
             axes.plot(curve.x, curve.y, "o", color=colour, mfc="none", ms=5, label=curve.label)
         else:
-            axes.plot(curve.x, curve.y, "-", marker=".", color=colour, label=curve.label)
+            axes.plot(curve.x, curve.y, line, marker=".", color=colour, label=curve.label)
     if panel.diagonal:
         low, high = axes.get_xlim()
         axes.plot([low, high], [low, high], color=GREY, linewidth=0.8)

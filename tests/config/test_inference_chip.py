@@ -19,16 +19,14 @@ def test_those_that_ship() -> None:
 
 
 def test_derived_figures_by_hand() -> None:
-    """180 mW in 780 us; 13 mJ in 215 us; 1.54 W at 38.4 GOPS."""
+    """180 mW in 780 us; 13 mJ as stated; 1.54 W at 38.4 GOPS."""
     spiker_plus = load_inference_chip("spiker-plus-mnist")
     assert spiker_plus.energy_pj == pytest.approx(140.4e6)
     assert spiker_plus.pj_per_operation is None
-    spiker = load_inference_chip("spiker-artix7")
-    assert spiker.energy_pj == 13e9
-    assert spiker.power_w == pytest.approx(60.465, rel=1e-4)
+    assert load_inference_chip("spiker-artix7").energy_pj == 13e9
     pynq = load_inference_chip("reconfigurable-pynq")
     assert pynq.pj_per_operation == pytest.approx(40.104, rel=1e-4)
-    assert (pynq.energy_pj, pynq.power_w) == (None, 1.54)
+    assert pynq.energy_pj is None
 
 
 def test_a_mistake_is_named(tmp_path: Path) -> None:

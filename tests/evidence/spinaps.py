@@ -95,16 +95,18 @@ def ratio_section(pair: Twins) -> str:
 
 {table(("a step", *CORES.values(), "SRAM"), _cost_rows())}
 So without a pause between steps STT-RAM is {pair.ratio:.2f} times as good as SRAM, with the smaller
-cell {smaller.ratio:.2f} times: what it saves in area and leakage, its reads take back. The paper's
-{PUBLISHED:g}x needs a core that waits, and whose leakage then rules: from a step of
-**{least_us:.1f} us** on ({least_us / work_us:.0f} times the work; the smaller cell
+cell {smaller.ratio:.2f} times: what it saves in area and leakage, its reads take back. With these
+assumptions the paper's {PUBLISHED:g}x needs a core that waits, and whose leakage then rules: from a
+step of **{least_us:.1f} us** on ({least_us / work_us:.0f} times the work; the smaller cell
 {least_step_ps(smaller) / 1e6:.1f} us). The longer the wait, the larger the ratio:
 
 {table(("step", *CORES.values()), by_time)}
-That SRAM is never switched off while it waits is part of this: a twin that could be would not lose.
+SRAM leaks at full voltage here while it waits. It would lose its weights without any; a twin that
+held them at a lower voltage would narrow the ratio.
 
-NVSim's own figures, without our rule for sizes and without any logic, say the same: arrays that are
-read in every cycle of {period_ps / 1e3:g} ns are alike, arrays that wait are not.
+NVSim's own figures, without our rule for sizes and without any logic, say the same: no array that
+is read in every cycle of {period_ps / 1e3:g} ns reaches {PUBLISHED:g}x; all exceed it that only
+wait.
 
 {
         table(
@@ -232,7 +234,7 @@ def others_section() -> str:
             (
                 f"`{chip.name}`, {chip.task}",
                 _shown(stated.latency, 1e6, "us"),
-                _shown(chip.power_w, 1, "W", stated.power is None),
+                _shown(stated.power, 1, "W"),
                 _shown(chip.energy_pj, 1e6, "uJ", stated.energy is None),
                 _shown(chip.pj_per_operation, 1, "pJ", True),
                 f"{stated.logic_cells:,}, {stated.block_rams}" if stated.logic_cells else "",

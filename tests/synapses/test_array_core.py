@@ -59,24 +59,24 @@ def test_more_multipliers_save_cycles_and_no_energy(
 
 
 def test_a_step_is_its_rows_its_neurons_and_its_leakage() -> None:
-    """784 rows of 10 x 8 x 8 bits; 100 rows and 64 + 10 + 1 cycles of 2 ns."""
+    """784 rows of 10 x 8 x 8 bits; 104 rows and 8 x 16 + 10 + 1 cycles of 2 ns."""
     cost, unit = step_cost(SPINAPS, ARRAYS), glm_unit(SPINAPS)
     array = array_cost(784, 640, "stt-ram", ARRAYS)
-    assert cost.synaptic_operations == 1000
-    assert cost.time_ps == 175 * 2000
-    assert cost.array_pj == pytest.approx(100 * array.read_pj)
-    assert cost.logic_pj == pytest.approx(100 * unit.row_pj + unit.step_pj)
+    assert cost.synaptic_operations == 1040
+    assert cost.time_ps == 243 * 2000
+    assert cost.array_pj == pytest.approx(104 * array.read_pj)
+    assert cost.logic_pj == pytest.approx(104 * unit.row_pj + unit.step_pj)
     gates = unit.gates + 5000
-    assert cost.leakage_pj == pytest.approx((array.leakage_w + gates * 1e-9) * 350_000)
+    assert cost.leakage_pj == pytest.approx((array.leakage_w + gates * 1e-9) * 486_000)
     assert cost.area_mm2 == pytest.approx(array.area_mm2 + gates * 0.64e-6 / 0.7)
-    expected = 1e3 * 1000 / (cost.array_pj + cost.logic_pj + cost.leakage_pj) / cost.area_mm2
+    expected = 1e3 * 1040 / (cost.array_pj + cost.logic_pj + cost.leakage_pj) / cost.area_mm2
     assert cost.gsops_per_w_mm2 == pytest.approx(expected)
 
 
 def test_a_slow_array_takes_several_cycles_a_row() -> None:
     """1.44 ns are one cycle of 2 ns, two of 1 ns."""
     fast = step_cost(at(SPINAPS, clock=1_000_000_000), ARRAYS)
-    assert fast.time_ps == (2 * 100 + 75) * 1000
+    assert fast.time_ps == (2 * 104 + 139) * 1000
 
 
 @given(NAMES, st.floats(0, 1e9))
@@ -111,7 +111,7 @@ def test_twins_differ_in_their_cells_alone() -> None:
 
 
 def test_stt_ram_wins_by_waiting() -> None:
-    """At full speed both are alike; where leakage rules STT-RAM is far beyond the published 4x."""
+    """At full speed both are alike; where leakage rules the ratio is twice the published 4x."""
 
     def ratio(step_ps: float) -> float:
         stt, sram = (
@@ -122,7 +122,7 @@ def test_stt_ram_wins_by_waiting() -> None:
 
     assert 0.9 < ratio(0) < 1.1
     assert ratio(1e6) < 4 < ratio(1e7)
-    assert ratio(1e9) > 10
+    assert ratio(1e9) > 8
 
 
 def test_an_unknown_technology_is_refused() -> None:

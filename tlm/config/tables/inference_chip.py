@@ -57,14 +57,6 @@ class InferenceChip(Section):
         return stated.power * stated.latency
 
     @property
-    def power_w(self) -> float | None:
-        """Power: as stated, or what energy in the latency comes to."""
-        stated = self.stated
-        if stated.power is not None or stated.energy is None or stated.latency is None:
-            return stated.power
-        return stated.energy / stated.latency
-
-    @property
     def pj_per_operation(self) -> float | None:
         """Energy of an operation, from power and throughput."""
         stated = self.stated

@@ -98,6 +98,7 @@ def test_presets_lists_chips_tables_and_devices(capsys: pytest.CaptureFixture[st
         for name in (
             *("neuromc-20", "energy tables: cacti28, neuromc", "LPDDR4-3200"),
             "synapse memories: memory-organisation",
+            *("synapse arrays: nvsim32", "spinaps-sram", "reconfigurable-pynq"),
         )
     )
 

@@ -18,7 +18,10 @@ def presets(as_json: AsJson = False) -> None:
     """List chip presets with what is published of them, and all tables by name."""
     from tlm import config
     from tlm.cli.tables import Hanging, ScreenTable, console
+    from tlm.config.tables.array_core import array_core_tables
     from tlm.config.tables.dram_timing import dram_devices
+    from tlm.config.tables.inference_chip import inference_chips
+    from tlm.config.tables.synapse_array import synapse_array_tables
     from tlm.config.tables.synapse_memory import synapse_memory_tables
 
     if as_json:
@@ -30,6 +33,9 @@ def presets(as_json: AsJson = False) -> None:
             "area_tables": config.area_tables(),
             "dram_devices": dram_devices(),
             "synapse_memories": synapse_memory_tables(),
+            "synapse_arrays": synapse_array_tables(),
+            "inference_cores": array_core_tables(),
+            "inference_chips": inference_chips(),
         }
         typer.echo(json.dumps(listed, indent=1, allow_nan=False))
         return
@@ -51,7 +57,7 @@ def presets(as_json: AsJson = False) -> None:
             ours = _ours(figure.ours, name, loaded)
             words = f"{figure.what}: {figure.value} published, {ours} here ({figure.source})"
             published.append(Hanging(f"{name}, {words}"))
-    published.extend(_of_synapse_memories())
+    published.extend(_of_tables())
     out = console()
     out.print(chips)
     out.print("\nPublished figures", style="bold")
@@ -60,17 +66,23 @@ def presets(as_json: AsJson = False) -> None:
     out.print(f"area tables: {', '.join(config.area_tables())}")
     out.print(f"DRAM devices: {', '.join(dram_devices())}")
     out.print(f"synapse memories: {', '.join(synapse_memory_tables())}")
+    out.print(f"synapse arrays: {', '.join(synapse_array_tables())}")
+    out.print(f"inference cores: {', '.join(array_core_tables())}")
+    out.print(f"inference chips of others: {', '.join(inference_chips())}")
 
 
-def _of_synapse_memories() -> list[Hanging]:
-    """What is published of each table of synapse memories."""
+def _of_tables() -> list[Hanging]:
+    """What is published of each table of synapse memories, and of SpinAPS."""
     from tlm.cli.tables import Hanging
+    from tlm.config.tables.array_core import load_array_core
     from tlm.config.tables.synapse_memory import load_synapse_memory, synapse_memory_tables
 
+    figures = {name: load_synapse_memory(name).published for name in synapse_memory_tables()}
+    figures["spinaps"] = load_array_core("spinaps").published
     return [
         Hanging(f"{name}, {figure.what}: {figure.value} published, {figure.ours} ({figure.source})")
-        for name in synapse_memory_tables()
-        for figure in load_synapse_memory(name).published
+        for name, published in figures.items()
+        for figure in published
     ]
 
 

@@ -13,4 +13,7 @@ In reading order:
 - ``access``, ``convolution_access``: how often a pass reads and writes each table
 - ``cost``: energy and time of both passes, leakage
 - ``published``: the published table, and the model's figure of each cell
+- ``array``: arrays of SRAM and STT-RAM cells that are read a row at a time
+- ``nvsim``: the arrays that NVSim computes, and the model's figures of each
+- ``glm_unit``, ``array_core``: neurons with first-to-spike decisions; a core of them and an array
 """

@@ -25,7 +25,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Swings:
-    """One panel of a tornado: by name the quantity at -20 % and at +20 %, relative to usual."""
+    """One panel of a tornado: by name the quantity at both sides, relative to usual."""
 
     label: str
     names: Sequence[str]
@@ -60,15 +60,19 @@ def _bars(axes: Axes, panel: Bars) -> None:
     axes.margins(x=0.12)
 
 
-def tornado_figure(title: str, panels: Sequence[Swings]) -> Figure:
+def tornado_figure(
+    title: str,
+    panels: Sequence[Swings],
+    sides: tuple[str, str] = ("constant - 20 %", "+ 20 %"),
+) -> Figure:
     """Panels side by side, each with its own names, largest swing on top."""
     with style():
         figure = new_figure()
         for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
             places = range(len(panel.names))
             low, high = ([100 * (v - 1) for v in side] for side in (panel.low, panel.high))
-            axes.barh(places, low, height=0.4, align="edge", color=BLUE, label="constant - 20 %")
-            axes.barh(places, high, height=-0.4, align="edge", color=ORANGE, label="+ 20 %")
+            axes.barh(places, low, height=0.4, align="edge", color=BLUE, label=sides[0])
+            axes.barh(places, high, height=-0.4, align="edge", color=ORANGE, label=sides[1])
             axes.axvline(0, color=GREY)
             axes.set_yticks(places, panel.names, fontsize=9)
             axes.invert_yaxis()

@@ -4,6 +4,8 @@
 - ``energy_actions``: the actions that cost energy; ``energy``: their prices; ``sram``: the price,
   leakage and area of a memory by its capacity.
 - ``area``: the area of each unit of logic.
+- ``spread``: a number with its range; ``synapse_memory``, ``synapse_array``: memories of synapses;
+  ``array_core``: an inference core with such an array; ``inference_chip``: accelerators of others.
 - ``dram_timing``: a DRAM device; ``dram_currents``, ``dram_energy``: its currents, and the energy
   of a command that follows from them.
 

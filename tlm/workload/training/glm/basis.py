@@ -33,4 +33,4 @@ def raised_cosines(taps: int, functions: int) -> Array:
     centres = np.linspace(axis[0], axis[-1], functions)
     distance = (axis[-1] - axis[0]) / max(functions - 1, 1) or 1.0
     angle = (axis[:, None] - centres) * (OVERLAP * np.pi / distance)
-    return (np.cos(np.clip(angle, -np.pi, np.pi)) + 1) / 2
+    return np.asarray((np.cos(np.clip(angle, -np.pi, np.pi)) + 1) / 2)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
-from tlm.workload.training.glm.decision import decide, steps_to_share
+from tlm.workload.training.glm.decision import decide, expected_accuracy, steps_to_share
+from tlm.workload.training.glm.rules import sigmoid
 
 
 def answer(*steps: tuple[int, ...]) -> np.ndarray:
@@ -60,6 +63,19 @@ def test_samples_are_decided_apart() -> None:
         alone = decide("first-to-spike", U[:, part], spikes[:, part])
         assert np.array_equal(together.classes[:, part], alone.classes)
         assert together.steps[sample] == alone.steps[0]
+
+
+def test_expected_accuracy_agrees_with_all_outcomes() -> None:
+    """Two outputs, three steps, two samples: the 64 trains, each decided, times its probability."""
+    U = np.random.default_rng(3).normal(-0.5, 1, (3, 2, 2))
+    labels = np.array([0, 1])
+    g, expected = sigmoid(U), 0.0
+    for bits in product((False, True), repeat=6):
+        spikes = np.repeat(np.reshape(bits, (3, 1, 2)), 2, axis=1)
+        chances = np.where(spikes, g, 1 - g).prod((0, 2))
+        right = decide("first-to-spike", U, spikes).classes[-1] == labels
+        expected += float((chances * right).mean())
+    assert expected_accuracy(U, labels) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(

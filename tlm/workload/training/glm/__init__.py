@@ -4,6 +4,7 @@ A GLM neuron (generalised linear model) spikes at random, with a probability tha
 its membrane potential. Equations: Bagheri, Simeone, Rajendran, arXiv 1710.10704, as derived from
 the likelihood.
 
+arrays    the shapes of what follows
 basis     raised-cosine functions of time, through which a neuron sees its input spikes
 network   membrane potentials of input spikes, and the gradient of the weights
 rules     losses and dU: the first-to-spike rule, and the rate rule

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-
-Array = NDArray[np.float64]
+from tlm.workload.training.glm.arrays import Array
 
 OFFSET = 0.1
 """Shift of the logarithm's argument, as a share of the memory ``taps``."""

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tlm.workload.training.glm.rules import Rule
+from tlm.workload.training.glm.arrays import Array, Bits, Classes
+from tlm.workload.training.glm.rules import Rule, sigmoid
 
-Classes = NDArray[np.int64]
 Ties: TypeAlias = Literal["priority", "potential"]
 
 
@@ -31,21 +30,19 @@ class Decisions:
 
     classes: Classes
     steps: Classes
-    ties: NDArray[np.bool_]
+    ties: Bits
 
-    def accuracy(self, labels: Classes) -> NDArray[np.float64]:
+    def accuracy(self, labels: Classes) -> Array:
         """Share of right answers after each step [T]."""
         return np.asarray((self.classes == labels).mean(1))
 
-    def spoken_accuracy(self, labels: Classes) -> NDArray[np.float64]:
+    def spoken_accuracy(self, labels: Classes) -> Array:
         """The same [T] where an answer takes a spike: without one so far it counts as wrong."""
         spoken = np.arange(len(self.classes))[:, None] >= self.steps
         return np.asarray((spoken & (self.classes == labels)).mean(1))
 
 
-def decide(
-    rule: Rule, U: NDArray[np.float64], spikes: NDArray[np.bool_], ties: Ties = "priority"
-) -> Decisions:
+def decide(rule: Rule, U: Array, spikes: Bits, ties: Ties = "priority") -> Decisions:
     """Decisions of potentials and output spikes [T, B, M]."""
     steps, samples, _ = U.shape
     spiking = spikes.any(2)
@@ -61,12 +58,27 @@ def decide(
     return Decisions(np.where(decided, leaders.argmax(1), U.argmax(2)), first, tied)
 
 
-def _most_spikes(U: NDArray[np.float64], spikes: NDArray[np.bool_]) -> Classes:
+def _most_spikes(U: Array, spikes: Bits) -> Classes:
     counts = spikes.cumsum(0)
     leading = counts == counts.max(2, keepdims=True)
     return np.asarray(np.where(leading, U, -np.inf).argmax(2))
 
 
-def steps_to_share(accuracy: NDArray[np.float64], share: float) -> int:
+def expected_accuracy(U: Array, labels: Classes) -> float:
+    """Accuracy of first-to-spike decisions after the last step, in the mean over ideal draws.
+
+    The class c is right at step t if all were silent before, c spikes, and none of lower index
+    does; or, without any spike, if it has the highest potential at the end.
+    """
+    samples = np.arange(len(labels))
+    silent = -np.logaddexp(0, U)
+    before = silent.sum(2).cumsum(0) - silent.sum(2)
+    lower = (silent.cumsum(2) - silent)[:, samples, labels]
+    right = np.exp(before + lower) * sigmoid(U[:, samples, labels])
+    silence = np.exp(silent.sum((0, 2))) * (U[-1].argmax(1) == labels)
+    return float((right.sum(0) + silence).mean())
+
+
+def steps_to_share(accuracy: Array, share: float) -> int:
     """Number of steps after which accuracy [T] first is at least ``share`` of its last value."""
     return int((accuracy >= share * accuracy[-1]).argmax()) + 1

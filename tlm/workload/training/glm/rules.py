@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Labels = NDArray[np.int64]
+from tlm.workload.training.glm.arrays import Array, Classes
+
 Rule: TypeAlias = Literal["first-to-spike", "rate"]
 
 
@@ -20,12 +19,12 @@ def sigmoid(U: Array) -> Array:
     return 0.5 * (1 + np.tanh(0.5 * U))
 
 
-def loss_and_gradient(rule: Rule, U: Array, labels: Labels) -> tuple[Array, Array]:
+def loss_and_gradient(rule: Rule, U: Array, labels: Classes) -> tuple[Array, Array]:
     """Loss [B] and dU [T, B, M] of ``rule`` for potentials U [T, B, M] and classes [B]."""
     return first_to_spike(U, labels) if rule == "first-to-spike" else rate(U, labels)
 
 
-def first_to_spike(U: Array, labels: Labels) -> tuple[Array, Array]:
+def first_to_spike(U: Array, labels: Classes) -> tuple[Array, Array]:
     """-log of the probability that output ``label`` spikes first, and alone at that step.
 
     p_t = g(u_c,t) * product of (1 - g) of c before t * product of (1 - g) of others up to t, so
@@ -43,7 +42,7 @@ def first_to_spike(U: Array, labels: Labels) -> tuple[Array, Array]:
     return -(most + np.log(p.sum(0))), dU
 
 
-def rate(U: Array, labels: Labels) -> tuple[Array, Array]:
+def rate(U: Array, labels: Classes) -> tuple[Array, Array]:
     """-log of the probability that output ``label`` spikes at every step and no other ever does.
 
     The conventional rule: the target train is all ones for the class and all zeros for others;

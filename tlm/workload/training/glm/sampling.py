@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
+from tlm.workload.training.glm.arrays import Array, Bits
 from tlm.workload.training.glm.lfsr import LFSR
 from tlm.workload.training.glm.rules import sigmoid
 
-Array = NDArray[np.float64]
-Spikes = NDArray[np.bool_]
-
 RANGE = 8.0
-"""Potentials that a table tells apart: -RANGE .. RANGE, beyond which its ends hold (assumed)."""
+"""Potentials that a table tells apart: -RANGE .. RANGE (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,14 @@ class SigmoidTable:
     def thresholds(self, U: Array) -> NDArray[np.uint64]:
         """Probability of each potential, as a share of 2^output_bits, rounded to nearest.
 
-        An entry holds the sigmoid at the middle of its interval of potentials; the largest entry
-        is 2^output_bits - 1.
+        An entry holds the sigmoid at the middle of its interval of potentials, at most
+        2^output_bits - 1. The first is 0: it stands for all potentials below too, and what should
+        never spike would otherwise do so once in 3,000 steps.
         """
         size, full = 1 << self.address_bits, (1 << self.output_bits) - 1
         middles = np.asarray((np.arange(size) + 0.5) * (2 * RANGE / size) - RANGE)
         entries = np.minimum(np.rint(sigmoid(middles) * (full + 1)), full).astype(np.uint64)
+        entries[0] = 0
         address = np.clip(np.floor((U + RANGE) * (size / (2 * RANGE))), 0, size - 1)
         return np.asarray(entries[address.astype(np.int64)])
 
@@ -56,7 +56,7 @@ class HardwareSampler:
                 f"{self.lfsr.width}: expected 1 to {self.lfsr.width} bits, and an address"
             )
 
-    def spikes(self, U: Array, seed: int) -> Spikes:
+    def spikes(self, U: Array, seed: int) -> Bits:
         """Output spikes [T, B, M] of potentials U [T, B, M], sample after sample."""
         steps, samples, outputs = U.shape
         states = self.lfsr.draws(self.lfsr.seeded(seed, outputs), samples * steps)
@@ -65,6 +65,6 @@ class HardwareSampler:
         return np.asarray(draws < self.table.thresholds(U))
 
 
-def bernoulli_spikes(U: Array, seed: int) -> Spikes:
+def bernoulli_spikes(U: Array, seed: int) -> Bits:
     """Output spikes [T, B, M] of ideal independent draws."""
     return np.asarray(np.random.default_rng(seed).random(U.shape) < sigmoid(U))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.workload.recipe import GLMRecipe
 from tlm.workload.training.datasets import DataSet, DataSplit
+from tlm.workload.training.glm.arrays import Array, Classes
 from tlm.workload.training.glm.basis import raised_cosines
 from tlm.workload.training.glm.devices import best_step, quantised
 from tlm.workload.training.glm.network import GLMNetwork
 from tlm.workload.training.glm.rules import Rule, loss_and_gradient
-
-Array = NDArray[np.float64]
 
 
 class Adam:
@@ -60,7 +59,7 @@ def input_spikes(dataset: DataSet, split: DataSplit, steps: int, seed: tuple[int
 
 def train(recipe: GLMRecipe, rule: Rule, dataset: DataSet) -> GLMNetwork:
     """A network trained from zero weights, silent at first: one spike in the T steps expected."""
-    inputs = dataset.train.inputs[0].size // (recipe.steps if dataset.train.inputs.ndim == 5 else 1)
+    inputs = prod(dataset.train.inputs.shape[-3:])
     weights = np.zeros((inputs, recipe.outputs, recipe.functions))
     bias = np.full(recipe.outputs, -np.log(recipe.outputs * recipe.steps - 1))
     network = GLMNetwork(raised_cosines(recipe.taps, recipe.functions), weights, bias)
@@ -93,7 +92,7 @@ def tuned(
 
 def mini_batches(
     recipe: GLMRecipe, dataset: DataSet, epochs: int
-) -> Iterator[tuple[Array, NDArray[np.int64], float]]:
+) -> Iterator[tuple[Array, Classes, float]]:
     """Mini-batches S and labels of all epochs, and the share of training that is behind."""
     train = dataset.train
     for epoch in range(epochs):
@@ -106,9 +105,7 @@ def mini_batches(
             yield S, batch.labels, (epoch + start / len(order)) / epochs
 
 
-def _gradients(
-    network: GLMNetwork, rule: Rule, S: Array, labels: NDArray[np.int64]
-) -> tuple[Array, Array]:
+def _gradients(network: GLMNetwork, rule: Rule, S: Array, labels: Classes) -> tuple[Array, Array]:
     """Mean gradients of weights and bias over the mini-batch."""
     _, dU = loss_and_gradient(rule, network.potentials(S), labels)
     return network.gradient(S, dU / len(labels))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[np.float64]
 """Potentials, gradients, weights, and input spikes as 0 and 1 (they enter products)."""
 
-Bits: TypeAlias = NDArray[np.bool_]
+Flags: TypeAlias = NDArray[np.bool_]
 """Output spikes, and other answers of yes or no."""
 
 Classes: TypeAlias = NDArray[np.int64]

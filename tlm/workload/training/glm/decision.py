@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tlm.workload.training.glm.arrays import Array, Bits, Classes
+from tlm.workload.training.glm.arrays import Array, Classes, Flags
 from tlm.workload.training.glm.rules import Rule, sigmoid
 
 Ties: TypeAlias = Literal["priority", "potential"]
@@ -30,7 +30,7 @@ class Decisions:
 
     classes: Classes
     steps: Classes
-    ties: Bits
+    ties: Flags
 
     def accuracy(self, labels: Classes) -> Array:
         """Share of right answers after each step [T]."""
@@ -42,7 +42,7 @@ class Decisions:
         return np.asarray((spoken & (self.classes == labels)).mean(1))
 
 
-def decide(rule: Rule, U: Array, spikes: Bits, ties: Ties = "priority") -> Decisions:
+def decide(rule: Rule, U: Array, spikes: Flags, ties: Ties = "priority") -> Decisions:
     """Decisions of potentials and output spikes [T, B, M]."""
     steps, samples, _ = U.shape
     spiking = spikes.any(2)
@@ -58,7 +58,7 @@ def decide(rule: Rule, U: Array, spikes: Bits, ties: Ties = "priority") -> Decis
     return Decisions(np.where(decided, leaders.argmax(1), U.argmax(2)), first, tied)
 
 
-def _most_spikes(U: Array, spikes: Bits) -> Classes:
+def _most_spikes(U: Array, spikes: Flags) -> Classes:
     counts = spikes.cumsum(0)
     leading = counts == counts.max(2, keepdims=True)
     return np.asarray(np.where(leading, U, -np.inf).argmax(2))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.glm.arrays import Array, Bits
+from tlm.workload.training.glm.arrays import Array, Flags
 from tlm.workload.training.glm.lfsr import LFSR
 from tlm.workload.training.glm.rules import sigmoid
 
@@ -56,7 +56,7 @@ class HardwareSampler:
                 f"{self.lfsr.width}: expected 1 to {self.lfsr.width} bits, and an address"
             )
 
-    def spikes(self, U: Array, seed: int) -> Bits:
+    def spikes(self, U: Array, seed: int) -> Flags:
         """Output spikes [T, B, M] of potentials U [T, B, M], sample after sample."""
         steps, samples, outputs = U.shape
         states = self.lfsr.draws(self.lfsr.seeded(seed, outputs), samples * steps)
@@ -65,6 +65,6 @@ class HardwareSampler:
         return np.asarray(draws < self.table.thresholds(U))
 
 
-def bernoulli_spikes(U: Array, seed: int) -> Bits:
+def bernoulli_spikes(U: Array, seed: int) -> Flags:
     """Output spikes [T, B, M] of ideal independent draws."""
     return np.asarray(np.random.default_rng(seed).random(U.shape) < sigmoid(U))

@@ -75,7 +75,7 @@ def test_expected_accuracy_agrees_with_all_outcomes() -> None:
         chances = np.where(spikes, g, 1 - g).prod((0, 2))
         right = decide("first-to-spike", U, spikes).classes[-1] == labels
         expected += float((chances * right).mean())
-    assert expected_accuracy(U, labels) == pytest.approx(expected, rel=1e-12)
+    assert expected_accuracy(U, g, labels) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize(

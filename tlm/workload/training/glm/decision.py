@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from tlm.workload.training.glm.arrays import Array, Classes, Flags
-from tlm.workload.training.glm.rules import Rule, sigmoid
+from tlm.workload.training.glm.rules import Rule
 
 Ties: TypeAlias = Literal["priority", "potential"]
 
@@ -64,17 +64,18 @@ def _most_spikes(U: Array, spikes: Flags) -> Classes:
     return np.asarray(np.where(leading, U, -np.inf).argmax(2))
 
 
-def expected_accuracy(U: Array, labels: Classes) -> float:
+def expected_accuracy(U: Array, chances: Array, labels: Classes) -> float:
     """Accuracy of first-to-spike decisions after the last step, in the mean over ideal draws.
 
-    The class c is right at step t if all were silent before, c spikes, and none of lower index
-    does; or, without any spike, if it has the highest potential at the end.
+    ``chances`` [T, B, M] are those of a spike. The class c is right at step t if all were silent
+    before, c spikes, and none of lower index does; or, without any spike, if it has the highest
+    potential at the end.
     """
     samples = np.arange(len(labels))
-    silent = -np.logaddexp(0, U)
+    silent = np.log1p(-np.minimum(chances, 1 - np.finfo(np.float64).epsneg))
     before = silent.sum(2).cumsum(0) - silent.sum(2)
     lower = (silent.cumsum(2) - silent)[:, samples, labels]
-    right = np.exp(before + lower) * sigmoid(U[:, samples, labels])
+    right = np.exp(before + lower) * chances[:, samples, labels]
     silence = np.exp(silent.sum((0, 2))) * (U[-1].argmax(1) == labels)
     return float((right.sum(0) + silence).mean())
 

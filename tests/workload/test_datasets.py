@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import importlib.util
 import io
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 
 from tests.workload.idx import write_idx
 from tlm.errors import WorkloadError
-from tlm.workload.training.datasets import DataSet, DataSplit, coded, load
+from tlm.workload.training.datasets import DataSet, DataSplit, basic_motions, coded, load
 from tlm.workload.training.datasets.mnist import load_mnist
 
 needs_pillow = pytest.mark.skipif(
@@ -139,3 +141,44 @@ def test_rate_coding_draws_the_pixel_as_probability() -> None:
     assert spikes.mean(0).reshape(-1) == pytest.approx([0, 0.5, 1], abs=0.03)
     assert np.array_equal(spikes, coded(grey, split, np.arange(1), "rate", 4000, (1, 2)))
     assert not np.array_equal(spikes, coded(grey, split, np.arange(1), "rate", 4000, (1, 3)))
+
+
+def motions_wheel(folder: Path, monkeypatch: pytest.MonkeyPatch, classes: str) -> Path:
+    """A wheel with two recordings a part: a constant signal of 1, -1, .. and one of zeros."""
+    first, *_ = classes.split()
+    signals = [",".join([str((-1.0) ** signal)] * 100) for signal in range(6)]
+    still = [",".join(["0.0"] * 100)] * 6
+    rows = [":".join([*signals, first]), ":".join([*still, "Standing"])]
+    text = "\n".join(["#comment", "@data", *rows, ""])
+    path = folder / "aeon-1.6.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for part in ("TRAIN", "TEST"):
+            wheel.writestr(f"aeon/datasets/data/BasicMotions/BasicMotions_{part}.ts", text)
+    monkeypatch.setattr(basic_motions, "_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    return path
+
+
+def test_motions_are_chances_at_two_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive samples at the first input of a signal, negative at the second, zeros at none."""
+    motions_wheel(tmp_path, monkeypatch, "Running")
+    loaded = load("basic-motions", tmp_path, 20)
+    assert loaded.train.labels.tolist() == [1, 0]
+    assert loaded.train.inputs.shape == (2, 20, 2, 6, 5)
+    chances = loaded.train.inputs[0] / loaded.scale
+    assert (chances[:, 0, 0] > 0.9).all() and (chances[:, 1, 0] == 0).all()
+    assert (chances[:, 1, 1] > 0.9).all() and (chances[:, 0, 1] == 0).all()
+    assert not loaded.train.inputs[1].any()
+
+
+def test_motions_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder, no wheel, another wheel, and steps that do not divide the recording."""
+    with pytest.raises(WorkloadError, match="give --data a folder with aeon"):
+        load("basic-motions", None, 20)
+    with pytest.raises(WorkloadError, match="expected the wheel"):
+        load("basic-motions", tmp_path, 20)
+    with pytest.raises(WorkloadError, match="a T that divides 100, got 16"):
+        load("basic-motions", tmp_path, 16)
+    path = motions_wheel(tmp_path, monkeypatch, "Running")
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(WorkloadError, match="expected sha256"):
+        load("basic-motions", tmp_path, 20)

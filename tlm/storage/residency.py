@@ -37,7 +37,10 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
         if policy == "keep":
             _keep_state(plan, layer_plan, budget)
     free = [c for c in candidates(plan) if c.kind != "state" or policies[c.layer] == "auto"]
-    for candidate in sorted(free, key=lambda c: (c.kind == "dI", -c.worth, c.layer, c.kind)):
+    last = [_dI_again(*layer) for layer in zip(plan.layers, policies, strict=True)]
+    for candidate in sorted(
+        free, key=lambda c: (c.kind == "dI" and last[c.layer], -c.worth, c.layer, c.kind)
+    ):
         if not _needless(candidate.kind, plan.layers[candidate.layer], kept[candidate.layer]):
             _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
@@ -144,16 +147,20 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     return two if {"dY", "dW"} <= kept else memory
 
 
-def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | Literal["recompute"]:
-    """Where dI waits for the sums of BP: it is made again of dS and U if the core has both.
+def _dI_again(layer_plan: LayerPlan, policy: State) -> bool:
+    """Whether dI may be made again of dS and U: not where U comes from DRAM for it.
 
-    Windows of ``current_pool`` that the unit has passed already stand in the way of that.
+    Windows of ``current_pool`` that the unit has passed already stand in the way, too.
     """
+    return policy != "spill" and layer_plan.layer.current_pool is None
+
+
+def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | Literal["recompute"]:
+    """Where dI waits for the sums of BP: it is made again if dS stays in the core."""
     if not layer_plan.exact or "dI" in kept:
         return "memory"
     arrived = "dS" in kept or not layer_plan.consumers
-    again = arrived and policy != "spill" and layer_plan.layer.current_pool is None
-    return "recompute" if again else "dram"
+    return "recompute" if arrived and _dI_again(layer_plan, policy) else "dram"
 
 
 def _rows_rooms(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> tuple[int, int]:

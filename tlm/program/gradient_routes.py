@@ -9,7 +9,7 @@ import numpy as np
 from tlm.program.builder import ProgramBuilder, per_sample
 from tlm.program.dY_exchange import gradient_bytes
 from tlm.program.tile_draft import TileDraft
-from tlm.space.array_types import Bools
+from tlm.space.array_types import Bools, Ints
 from tlm.space.phase import Command
 from tlm.space.region import Block, Slice, Span, overlap
 from tlm.storage.plan import LayerPlan
@@ -22,14 +22,15 @@ class Route:
 
     ``layer_plan`` is the layer that computes dX.
     ``owned`` [slices, B, C, H] says which elements of the layer's input grid flow to a slice of the
-    producer (rows of a linear layer are its flattened inputs); ``need`` [T, B, C, H, W] which of
-    them it needs. ``index_bits`` more travel with a value that a max-pool sends to one of many.
+    producer (rows of a linear layer are its flattened inputs); ``needed`` [T, B, C, H] how many of
+    a row it needs, where there is a gradient at all. ``index_bits`` more travel with a value that a
+    max-pool sends to one of many.
     """
 
     layer_plan: LayerPlan
     producer: LayerPlan
     owned: Bools
-    need: Bools
+    needed: Ints
     index_bits: int
 
 
@@ -53,7 +54,8 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
         need = layer_plan.masks.pooled_need(layer_plan.layer, producer.layer.index)
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
-    needed = need.reshape(*need.shape[:2], *layer_plan.layer.in_shape)
+    need = need.reshape(*need.shape[:2], *layer_plan.layer.in_shape)
+    needed = np.count_nonzero(need & layer_plan.live[..., None, None, None], axis=-1)
     return Route(layer_plan, producer, owned, needed, winner_bits(pool))
 
 
@@ -99,9 +101,8 @@ def _send(
 ) -> None:
     layer_plan, target_slices = route.layer_plan, route.producer.cut.slices
     (b0, b1), steps = block.samples, slice(*block.steps)
-    live = layer_plan.live[steps, b0:b1]
-    needed = route.need[steps, b0:b1, slice(*chunk), slice(*block.rows)]
-    needed_pairs = np.count_nonzero(needed & live[..., None, None, None], axis=-1)
+    live = np.count_nonzero(layer_plan.live[steps, b0:b1], axis=0)
+    needed_pairs = route.needed[steps, b0:b1, slice(*chunk), slice(*block.rows)].sum(axis=0)
     mine = route.owned[:, b0:b1, slice(*chunk), slice(*block.rows)]
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits
     for index in np.flatnonzero(mine.any(axis=(1, 2, 3))).tolist():

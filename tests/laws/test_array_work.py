@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.laws.test_programs import program_of
@@ -60,6 +61,22 @@ def test_modes_grids_and_dataflows_keep_the_laws(variant, job, grid):
     """Two countings agree whatever an engine skips and on either grid of a stride."""
     grids = [f"core.engines.{engine}.grid={grid}" for engine in ("bp", "wg")]
     assert broken(*variant_of(variant, job(), *grids)) == []
+
+
+@pytest.mark.parametrize("organisation", ["pb-bmp", "pb-csr"])
+def test_a_slice_without_a_single_weight_drains_its_panels(organisation):
+    """Two cores share the outputs, and all weights of the second one's are zero."""
+    net = Builder((8, 6, 4), lif_neuron())
+    net.conv(32, 1)
+    net.conv(32, 1)
+    job = drawn("half", net, 0.5)
+    masks = [np.ones(layer.weight_shape, bool) for layer in job.layers]
+    for mask in masks:
+        mask[16:] = False
+    due = ("cores=2", "mapping.split=k", f"core.weights.organisation={organisation}")
+    plan, program = built(job, replace(job.load(0), weights=tuple(masks)), *due)
+    assert [cut.neurons.channels for cut in plan.layers[1].cut.slices] == [(0, 16), (16, 32)]
+    assert broken(program, due_of(plan)) == []
 
 
 @pytest.mark.parametrize("stride", [2, 3])

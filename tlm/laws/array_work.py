@@ -48,7 +48,7 @@ def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
     count = nest_count(job, nest)
     due = {"slots": count.slots, "executed": count.executed, "dense": count.dense}
     due |= {"useful": count.useful}
-    due["cycles"] = count.cycles + _unit_cycles(job, nest, tiles, count.scanned > 0)
+    due["cycles"] = count.cycles + _unit_cycles(job, nest, tiles, count.positions > 0)
     if nest.phase == Phase.WG and count.scanned:
         yield from _index_fault(job, nest, tiles)
     charges = nest_charges(job, nest, count, nest.facts.input_bits)
@@ -90,7 +90,7 @@ def _too_fast(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:
 def _unit_cycles(job: Facts, nest: Nest, tiles: list[Tile], scanned: bool) -> int:
     """Every panel drains through the pipeline; in FP its sums then pass the lanes of the soma.
 
-    In WG a panel is a tile, also where the inputs are cut.
+    So do panels without a stored weight. In WG a panel is a tile, also where the inputs are cut.
     """
     core = job.chip.core
     sizes = panels(job, nest) if nest.phase in FORWARD or scanned else []

@@ -22,14 +22,16 @@ from tlm.space.rounding import ceil_div
 class NestCount:
     """What a nest comes to.
 
-    ``slots`` before skipping, ``scanned`` those looked at, ``executed`` those left, ``lane_slots``
-    those of single lanes; multiply-accumulates of all slots (``dense``), executed (``macs``) and
-    ``useful`` ones. Words: of the operand along the rows (``row_words``), of vectors that pass what
-    is held (``streamed``), of what is ``held``, of the ``index`` beside it; sums that begin with
-    nothing (``fresh``), and sums of lanes that are added up (``merged``) to those ``touched``.
-    ``cycles`` of the array alone.
+    ``positions`` that are looked at; ``slots`` before skipping, ``scanned`` those looked at (none
+    past weights that are not stored), ``executed`` those left, ``lane_slots`` those of single
+    lanes; multiply-accumulates of all slots (``dense``), executed (``macs``) and ``useful`` ones.
+    Words: of the operand along the rows (``row_words``), of vectors that pass what is held
+    (``streamed``), of what is ``held``, of the ``index`` beside it; sums that begin with nothing
+    (``fresh``), and sums of lanes that are added up (``merged``) to those ``touched``. ``cycles``
+    of the array alone.
     """
 
+    positions: int = 0
     slots: int = 0
     scanned: int = 0
     executed: int = 0
@@ -75,6 +77,7 @@ def nest_count(job: Facts, nest: Nest) -> NestCount:
     )  # fmt: skip
     total = NestCount()
     for stream in streams(job, nest):
+        total.positions += stream.scanned
         if nest.facts.stored is None:
             total.add(_passes(array, stream))
         else:

@@ -3,7 +3,8 @@
 In reading order:
 
 - ``units``, ``quantities``: text with a unit outside, a plain number inside.
-- ``core``, ``fabric``, ``chip``: the keys of a chip; ``checks``: contradictions between keys.
+- ``core``, ``weight_memory``, ``fabric``, ``chip``: the keys of a chip; ``by_layer``: exceptions of
+  a layer; ``checks``: contradictions between keys.
 - ``yaml_file``, ``problems``: reading a file, and one line for everything wrong in it.
 - ``sources``: the values of a preset, a file, a ``--set``; ``published``: figures to compare with.
 - ``tables``: energies, areas, memories and DRAM devices.

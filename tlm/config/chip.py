@@ -5,28 +5,18 @@ No key has a default here: values live in presets, where their provenance is wri
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
 from tlm.config import checks
+from tlm.config.by_layer import by_layer, shown_by_layer
 from tlm.config.core import Core, Precision
 from tlm.config.fabric import Dram, Mesh, Noc
 from tlm.config.quantities import ChipName, Count, Section
 
 State = Literal["auto", "spill", "keep", "recompute"]
-
-
-def _states(value: object) -> object:
-    """Exceptions by layer, from a list of texts ``LAYER=POLICY``."""
-    items = value if isinstance(value, list | tuple) else None
-    if items is None or not all(isinstance(item, str) and "=" in item for item in items):
-        raise ValueError(f"expected a list of LAYER=POLICY (such as [conv0=keep]), got {value!r}")
-    return tuple(tuple(item.rsplit("=", 1)) for item in items)
-
-
-def _shown(states: tuple[tuple[str, str], ...]) -> list[str]:
-    return [f"{layer}={policy}" for layer, policy in states]
 
 
 Objective = Literal["time", "energy", "edp", "bytes"]
@@ -64,7 +54,9 @@ class Mapping(Section):
     static_input: Literal["once", "every_step"] = "once"
     state: State
     states: Annotated[
-        tuple[tuple[str, State], ...], BeforeValidator(_states), PlainSerializer(_shown)
+        tuple[tuple[str, State], ...],
+        BeforeValidator(partial(by_layer, form="LAYER=POLICY (such as [conv0=keep])")),
+        PlainSerializer(shown_by_layer),
     ]
     parameters: Literal["auto", "spill"] = "spill"
 

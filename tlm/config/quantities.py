@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -53,6 +54,12 @@ Picojoules = Annotated[
 ]
 SquareMicrometres = Annotated[float, BeforeValidator(partial(units.parse, units.AREA))]
 Watts = Annotated[float, BeforeValidator(partial(units.parse, units.POWER))]
+Picoseconds = Annotated[
+    float, BeforeValidator(partial(units.parse, replace(units.TIME, whole=False)))
+]
+PositiveNumber = Annotated[float, Field(gt=0, le=1e18)]
+WholeNumber = Annotated[int, Field(ge=1, le=1 << 20)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # may name a folder
 Name = Annotated[str, Field(pattern=rf"^{_NAME}$")]

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
+from tlm.config.by_layer import by_layer, shown_by_layer
 from tlm.config.quantities import Count, Section
 
 _ORGANISATION = r"crossbar|pb-bmp|pb-csr|\d{1,3}:\d{1,3}"
 OrganisationName = Annotated[str, Field(pattern=rf"^({_ORGANISATION})$")]
-
-
-def _layers(value: object) -> object:
-    """Exceptions by layer, from a list of texts ``LAYER=ORGANISATION``."""
-    items = value if isinstance(value, list | tuple) else None
-    if items is None or not all(isinstance(item, str) and "=" in item for item in items):
-        raise ValueError(f"expected a list of LAYER=ORGANISATION (fc1=pb-bmp), got {value!r}")
-    return tuple(tuple(item.rsplit("=", 1)) for item in items)
-
-
-def _shown_layers(layers: tuple[tuple[str, str], ...]) -> list[str]:
-    return [f"{layer}={organisation}" for layer, organisation in layers]
 
 
 class WeightMemory(Section):
@@ -36,8 +26,8 @@ class WeightMemory(Section):
     organisation: OrganisationName = "crossbar"
     layers: Annotated[
         tuple[tuple[str, OrganisationName], ...],
-        BeforeValidator(_layers),
-        PlainSerializer(_shown_layers),
+        BeforeValidator(partial(by_layer, form="LAYER=ORGANISATION (fc1=pb-bmp)")),
+        PlainSerializer(shown_by_layer),
     ] = ()
     lookups: Count = 1
     rewired: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -6,6 +6,7 @@ import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.space.array_types import Cells, Floats
+from tlm.workload.largest import largest, largest_of_groups
 
 
 def magnitudes(weights: Cells) -> Floats:
@@ -28,16 +29,11 @@ def pruned(weights: Cells, density: float) -> Cells:
     """
     if not 0 <= density <= 1:
         raise WorkloadError(f"a density lies between 0 and 1, not {density:g}")
-    kept = np.zeros(weights.size, bool)
-    order = np.argsort(-magnitudes(weights).ravel(), kind="stable")
-    kept[order[: round(density * weights.size)]] = True
-    return np.where(kept.reshape(weights.shape), weights, weights.dtype.type(0))
+    kept = largest(magnitudes(weights), round(density * weights.size))
+    return np.where(kept, weights, weights.dtype.type(0))
 
 
 def pruned_in_groups(weights: Cells, kept: int, group: int) -> Cells:
     """The ``kept`` largest weights [inputs, outputs] of every ``group`` inputs of each output."""
-    inputs, outputs = weights.shape
-    groups = np.pad(weights, ((0, -inputs % group), (0, 0))).reshape(-1, group, outputs)
-    order = np.argsort(-magnitudes(groups), axis=1, kind="stable")[:, kept:]
-    np.put_along_axis(groups, order, 0, 1)
-    return groups.reshape(-1, outputs)[:inputs]
+    mask = largest_of_groups(magnitudes(weights).T, kept, group).T
+    return np.where(mask, weights, weights.dtype.type(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tlm.config.tables.synapse_memory import load_synapse_memory
+from tlm.config.tables.synapse_memory import SynapseMemoryTable, load_synapse_memory
 from tlm.errors import WorkloadError
 from tlm.synapses.cost import SynapseCost, convolution_cost, synapse_cost
 from tlm.synapses.functional import CONVOLUTION_NAMES, convolution_named
@@ -57,10 +57,11 @@ def memory_sizes(
         WorkloadError: the weights do not fit a width.
     """
     rows: list[MemorySize] = []
+    constants, names = load_synapse_memory(), names or _all_names(source)
     for width in widths:
         for density in densities:
             matrix = source.matrix(width, density)
-            group = [_size(source, matrix, density, name) for name in names or _all_names(source)]
+            group = [_size(source, matrix, density, name, constants) for name in names]
             rows += _marked(group, matrix.synapses)
     if all(row.unfit for row in rows):
         raise WorkloadError(rows[0].unfit)
@@ -74,8 +75,13 @@ def _all_names(source: WeightSource) -> list[str]:
     return names
 
 
-def _size(source: WeightSource, matrix: SynapseMatrix, density: float, name: str) -> MemorySize:
-    constants = load_synapse_memory()
+def _size(
+    source: WeightSource,
+    matrix: SynapseMatrix,
+    density: float,
+    name: str,
+    constants: SynapseMemoryTable,
+) -> MemorySize:
     cost: SynapseCost | None
     if name.startswith(CONVOLUTION):
         kind, filters = name.removeprefix(CONVOLUTION), source.filters(matrix)

@@ -5,6 +5,7 @@ The words of a job, in reading order:
 model      Workload, Layer, Neuron, Norm, Pool, Recording: what a job is
 values     Values: the numbers of an iteration, beside its masks
 surrogate  surrogate derivatives; ``lif_neuron``
+largest    masks of the largest scores, of all or of every group
 bundled    open a job by name or by path
 builder    write a layer graph by hand
 synthetic  networks without tensors, opened as jobs with drawn masks

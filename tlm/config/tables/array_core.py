@@ -6,22 +6,25 @@ What is computed of such a core is in :mod:`tlm.synapses.array_core`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from tlm.config.problems import validated
 from tlm.config.published import Published
-from tlm.config.quantities import Hertz, Picojoules, Section, SquareMicrometres, Watts
+from tlm.config.quantities import (
+    Fraction,
+    Hertz,
+    Picojoules,
+    Picoseconds,
+    PositiveNumber,
+    Section,
+    SquareMicrometres,
+    Watts,
+    WholeNumber,
+)
 from tlm.config.tables.spread import Spread
-from tlm.config.tables.synapse_array import PositiveNumber
-from tlm.config.tables.synapse_memory import Picoseconds
 from tlm.config.tables.table_file import read_table, table_names
 
 CORE_FOLDER = Path(__file__).parent.parent / "array_core"
-
-WholeNumber = Annotated[int, Field(ge=1, le=1 << 20)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 class CoreNetwork(Section):

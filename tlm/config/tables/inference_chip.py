@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Literal
 
 from tlm.config.problems import validated
-from tlm.config.quantities import Picojoules, Section, Watts
-from tlm.config.tables.array_core import Fraction, WholeNumber
-from tlm.config.tables.synapse_array import PositiveNumber
-from tlm.config.tables.synapse_memory import Picoseconds
+from tlm.config.quantities import (
+    Fraction,
+    Picojoules,
+    Picoseconds,
+    PositiveNumber,
+    Section,
+    Watts,
+    WholeNumber,
+)
 from tlm.config.tables.table_file import read_table, table_names
 
 CHIP_FOLDER = Path(__file__).parent.parent / "inference_chip"

@@ -11,14 +11,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tlm.config.problems import validated
-from tlm.config.quantities import Picojoules, Section, SquareMicrometres, Watts
+from tlm.config.quantities import (
+    Picojoules,
+    Picoseconds,
+    PositiveNumber,
+    Section,
+    SquareMicrometres,
+    Watts,
+)
 from tlm.config.tables.spread import Spread
-from tlm.config.tables.synapse_memory import Picoseconds
 from tlm.config.tables.table_file import read_table, table_names
 
 ARRAY_FOLDER = Path(__file__).parent.parent / "synapse_array"
-
-PositiveNumber = Annotated[float, Field(gt=0, le=1e18)]
 
 
 class CellTechnology(Section):

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from tlm.config import units
 from tlm.config.problems import validated
 from tlm.config.published import Published
-from tlm.config.quantities import Bits, Hertz, Picojoules, Section, Watts
+from tlm.config.quantities import Bits, Hertz, Picojoules, Picoseconds, Section, Watts
 from tlm.config.tables.table_file import read_table, table_names
 
 FOLDER = Path(__file__).parent.parent / "synapse_memory"
 
 Provenance = Literal["calibrated", "bracketed", "assumed"]
 CycleCount = Annotated[int, Field(ge=0, le=4096)]
-
-
-_TIME = replace(units.TIME, whole=False)
-Picoseconds = Annotated[float, BeforeValidator(partial(units.parse, _TIME))]
 
 
 class RegisterPrice(Section):

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tlm.errors import WorkloadError
+from tlm.workload.largest import largest, largest_of_groups
 from tlm.workload.model import BoolArray, Layer, Level, Workload
 from tlm.workload.values import Numbers
 
@@ -113,7 +114,7 @@ def _recorded(workload: Workload, position: int, rule: WeightRule) -> Sequence[N
 def _kept(layer: Layer, scores: Numbers, rule: WeightRule, last: bool) -> BoolArray:
     """The weights of a layer that a rule leaves, by their ``scores``."""
     if rule.kind == "n:m":
-        return _best_of_groups(scores, int(rule.kept), rule.group)
+        return largest_of_groups(scores, int(rule.kept), rule.group)
     if rule.kind == "rows":
         share = 1.0 if last else rule.kept
         outputs = _largest(scores.reshape(len(scores), -1)[:, 0], share)
@@ -124,20 +125,8 @@ def _kept(layer: Layer, scores: Numbers, rule: WeightRule, last: bool) -> BoolAr
 
 
 def _largest(scores: Numbers, share: float) -> BoolArray:
-    """The largest ``share`` of the scores, one at least; of equal ones those that come first."""
-    order = np.argsort(-scores.ravel(), kind="stable")
-    mask = np.zeros(scores.size, np.bool_)
-    mask[order[: max(1, round(share * scores.size))]] = True
-    return mask.reshape(scores.shape)
-
-
-def _best_of_groups(scores: Numbers, kept: int, group: int) -> BoolArray:
-    """The ``kept`` best of every ``group`` input channels under a tap; the last may be short."""
-    inputs = scores.shape[1]
-    padded = np.pad(scores, ((0, 0), (0, -inputs % group), (0, 0), (0, 0)), constant_values=-1)
-    grouped = padded.reshape(len(scores), -1, group, *scores.shape[2:])
-    ranks = np.argsort(np.argsort(-grouped, axis=2, kind="stable"), axis=2, kind="stable")
-    return np.asarray((ranks < kept).reshape(padded.shape)[:, :inputs])
+    """The largest ``share`` of the scores, one at least."""
+    return largest(scores, max(1, round(share * scores.size)))
 
 
 def _tiles(layer: Layer, scores: Numbers, share: float) -> BoolArray:

@@ -52,9 +52,7 @@ def write_recording(folder: Path, workers: int = 3) -> Path:
             write_job(folder / split / f"worker{worker}.h5", middles, worker)
             samples = 16 * each[0]
             rows.append({"samples": samples, "classes": [samples], "iterations": each})
-        splits.append(
-            {"name": split, "alpha": alpha, "recorded": list(RECORDED), "workers": rows}
-        )
+        splits.append({"name": split, "alpha": alpha, "recorded": list(RECORDED), "workers": rows})
     write_job(folder / "worker0-round1.h5", (0, 2), 0)
     content = {
         "schema": "tlm-federated", "schema_version": 1, "name": folder.name, "dataset": "random",

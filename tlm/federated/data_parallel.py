@@ -121,7 +121,9 @@ class DataParallel:
                     waiting_ps=opened.waiting_ps[worker] + end_ps - opened.end_ps[worker],
                 )
             )
-        everybody = tuple(member.number for member in system.members)
+        # Whoever waits least was waited for.
+        waiting_ps = {row.worker: row.waiting_ps for row in self._workers[-len(system.members) :]}
+        everybody = tuple(sorted(waiting_ps, key=lambda worker: -waiting_ps[worker]))
         adds = sum(total.adds[len(system.members)] for total in sums)
         self._rounds.append(
             RoundCourse(opened.number, opened.begin_ps, end_ps, end_ps, everybody, adds)

@@ -171,12 +171,15 @@ def _unrecorded(run: FinishedRun) -> str:
 
 
 def _hold_ups(course: Course) -> Iterator[HoldUp]:
+    """One for each round in which somebody could wait."""
     for item in course.rounds:
         rows = {row.worker: row for row in course.workers if row.round == item.number}
         if len(item.answered) < len(rows):
             yield HoldUp(item.number, -1, "deadline", 0)
             continue
         last = rows.pop(item.answered[-1])
+        if not rows:
+            continue
         training_ps = last.iterating_ps - _median(row.iterating_ps for row in rows.values())
         network_ps = last.network_ps - _median(row.network_ps for row in rows.values())
         if network_ps > training_ps:
@@ -186,4 +189,4 @@ def _hold_ups(course: Course) -> Iterator[HoldUp]:
 
 
 def _median(values: Iterable[int]) -> int:
-    return round(median([*values] or [0]))
+    return round(median(values))

@@ -34,7 +34,11 @@ Protocol: TypeAlias = Literal["fedavg", "data-parallel"]
 
 
 def _bandwidth(value: object) -> int | float | None:
-    return None if value in (UNLIMITED, None) else units.parse(units.RATE, value)
+    return None if value == UNLIMITED else units.parse(units.RATE, value)
+
+
+def _adds_per_s(value: object) -> object:
+    return None if value == UNLIMITED else value
 
 
 def _shown_bandwidth(bits_per_s: int | None) -> str:
@@ -47,6 +51,11 @@ def _chips(value: object) -> object:
 
 
 AnyBandwidth = Annotated[int | None, BeforeValidator(_bandwidth), PlainSerializer(_shown_bandwidth)]
+AddsPerSecond = Annotated[
+    PositiveNumber | None,
+    BeforeValidator(_adds_per_s),
+    PlainSerializer(lambda rate: UNLIMITED if rate is None else rate),
+]
 Loss = Annotated[float, Field(ge=0, le=MOST_LOSS)]
 Chips = Annotated[tuple[str, ...], BeforeValidator(_chips)]
 Slowness = Annotated[float, Field(ge=1, le=1000)]
@@ -85,13 +94,13 @@ class NetworkPlan(Section):
 
 
 class ServerPlan(Section):
-    """A server that averages: ``adds_per_s`` (infinite if None), and what it is charged for.
+    """A server that averages: ``adds_per_s`` (None: unlimited), and what it is charged for.
 
     It costs nothing unless the plan says so: ``add`` is the energy of an addition, ``power`` that
     of a server that is switched on.
     """
 
-    adds_per_s: PositiveNumber | None = 1e10
+    adds_per_s: AddsPerSecond = 1e10
     add: Picojoules = 0.0
     power: Watts = 0.0
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tlm.federated.results import FederatedSummary, HoldUp, WorkerRound
 
 MOST_ROWS = 40  # of workers and rounds; beyond, a row sums up all rounds of a worker
+_COMPRESSED = {"none": "FP32", "fp16": "FP16"}
 LEAST_EXCESS = 0.01  # of a round: below, nobody in particular held it up
 
 
@@ -37,9 +38,10 @@ def _verdict(summary: FederatedSummary) -> Text:
         for name, detail in summary.broken.items():
             text.append(f"\n    {name}: {detail}", style="red")
     chips = ", ".join(dict.fromkeys(member.chip for member in summary.members))
+    compression = _COMPRESSED.get(recording.compression, recording.compression)
     text.append(
-        f"\n{recording.name}: {recording.network}, {recording.split}, {plan['protocol']} with "
-        f"{recording.compression} compression\n{len(summary.members)} x {chips} in a "
+        f"\n{recording.name}: {recording.network}, {recording.split}, {plan['protocol']}, "
+        f"uploads {compression}\n{len(summary.members)} x {chips} in a "
         f"{plan['network']['topology']}, {rounds} rounds, modelled, not measured\n"
     )
     text.append(
@@ -177,7 +179,7 @@ def _footer(result: FederatedResult) -> Text:
     cost = result.cost
     return Text.assemble(
         ("\nRests on ", "bold"),
-        "protocol, network and server as assumed or set in the plan (manifest.json); a round is\n"
+        "protocol, network and server as assumed or set in the plan (manifest.json); a round is "
         "its recorded iteration, repeated; a chip that waits leaks and does nothing else\n",
         ("Simulated ", "bold"),
         f"{cost.iterations} iterations in {cost.iterations_wall_s:.1f} s, {cost.transfers:,} "

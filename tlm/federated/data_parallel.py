@@ -17,7 +17,7 @@ from tlm.federated.system import Member, System
 from tlm.kernel import Done
 
 
-class _OpenRound:
+class _SummedRound:
     """A round that is going on; its accounts by worker, all times in ps."""
 
     def __init__(self, number: int, begin_ps: int, workers: int) -> None:
@@ -50,21 +50,21 @@ class DataParallel:
     def _all_rounds(self) -> Generator[Any, Any, None]:
         system = self._system
         for number in range(1, system.plan.rounds + 1):
-            opened = _OpenRound(number, self._env.now, len(system.members))
+            opened = _SummedRound(number, self._env.now, len(system.members))
             for member in system.members:
                 self._env.process(self._train(member, opened))
             yield opened.ended
             self._close(opened)
         self.finished.arrive()
 
-    def _train(self, member: Member, opened: _OpenRound) -> Generator[Any, Any, None]:
+    def _train(self, member: Member, opened: _SummedRound) -> Generator[Any, Any, None]:
         for iteration in range(member.count(opened.number)):
             yield from self._iterate(member, opened, iteration)
         opened.end_ps[member.number] = self._env.now
         opened.ended.arrive()
 
     def _iterate(
-        self, member: Member, opened: _OpenRound, iteration: int
+        self, member: Member, opened: _SummedRound, iteration: int
     ) -> Generator[Any, Any, None]:
         """One iteration: gradients, their sums, updates."""
         env, worker = self._env, member.number
@@ -102,7 +102,7 @@ class DataParallel:
             return [(max(times), 0)]
         return sorted((time, index) for index, time in enumerate(times))
 
-    def _close(self, opened: _OpenRound) -> None:
+    def _close(self, opened: _SummedRound) -> None:
         """Enter a round that is over into the course."""
         system, end_ps = self._system, self._env.now
         sums = [total for totals in opened.sums.values() for total in totals]

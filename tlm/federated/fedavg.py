@@ -33,7 +33,7 @@ class _Marks:
 
 
 @dataclass
-class _OpenRound:
+class _AveragedRound:
     """A round that is going on."""
 
     number: int
@@ -77,7 +77,7 @@ class FedAvg:
         env, system = self._env, self._system
         for number in range(1, system.plan.rounds + 1):
             marks = [_Marks() for _ in system.members]
-            opened = _OpenRound(number, env.now, Done(1, f"answers of round {number}"), marks)
+            opened = _AveragedRound(number, env.now, Done(1, f"answers of round {number}"), marks)
             for member in system.members:
                 env.process(self._train(member, opened))
             if system.plan.deadline is not None:
@@ -89,12 +89,12 @@ class FedAvg:
             self._close(opened, closed_ps, adds)
         self.finished.arrive()
 
-    def _deadline(self, opened: _OpenRound) -> Generator[Any, Any, None]:
+    def _deadline(self, opened: _AveragedRound) -> Generator[Any, Any, None]:
         assert self._system.plan.deadline is not None
         yield self._env.timeout(self._system.plan.deadline)
         opened.close()
 
-    def _train(self, member: Member, opened: _OpenRound) -> Generator[Any, Any, None]:
+    def _train(self, member: Member, opened: _AveragedRound) -> Generator[Any, Any, None]:
         """A worker in a round: its transfers and its training, marked as they happen."""
         env, system = self._env, self._system
         marks = opened.marks[member.number]
@@ -124,7 +124,7 @@ class FedAvg:
         marks.answered_ps = env.now
         opened.answer(member.number)
 
-    def _stop_ps(self, member: Member, opened: _OpenRound, end_ps: int) -> int:
+    def _stop_ps(self, member: Member, opened: _AveragedRound, end_ps: int) -> int:
         """When a worker stops training: at its end, when it drops out, or at the deadline."""
         stop_ps, plan = end_ps, self._system.plan
         drop = self._drop(member, opened.number)
@@ -158,7 +158,7 @@ class FedAvg:
         gone = self._drop(member, round_number) is not None and not system.plan.overlap
         return [] if gone else [part for part in parts if part[0] <= stop_ps]
 
-    def _close(self, opened: _OpenRound, closed_ps: int, adds: int) -> None:
+    def _close(self, opened: _AveragedRound, closed_ps: int, adds: int) -> None:
         """Enter a round that is over into the course."""
         system, end_ps = self._system, self._env.now
         answered = tuple(opened.answered)

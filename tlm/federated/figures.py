@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from tlm.federated.course import Course, RoundCourse, WorkerCourse
-from tlm.federated.network import Transfer
-from tlm.federated.plan import Plan
+from tlm.federated.network import ModelTransfer
+from tlm.federated.plan import FederatedPlan
 from tlm.federated.plan_file import LoadedPlan
 from tlm.federated.results import (
     FederatedSummary,
@@ -92,7 +92,7 @@ def _members(run: FinishedRun) -> Iterator[MemberPart]:
 
 
 def _worker_rounds(run: FinishedRun) -> Iterator[WorkerRound]:
-    by_place: dict[tuple[int, int], list[Transfer]] = {}
+    by_place: dict[tuple[int, int], list[ModelTransfer]] = {}
     for transfer in run.system.network.transfers:
         by_place.setdefault((transfer.round, transfer.worker), []).append(transfer)
     spans = {item.number: item.end_ps - item.begin_ps for item in run.course.rounds}
@@ -102,7 +102,7 @@ def _worker_rounds(run: FinishedRun) -> Iterator[WorkerRound]:
 
 
 def _worker_round(
-    system: System, entry: WorkerCourse, transfers: Sequence[Transfer], span_ps: int
+    system: System, entry: WorkerCourse, transfers: Sequence[ModelTransfer], span_ps: int
 ) -> WorkerRound:
     """The figures of a worker in a round that took ``span_ps``."""
     member = system.members[entry.worker]
@@ -123,7 +123,7 @@ def _worker_round(
         training_pj=iterations * member.iteration_pj(entry.round),
         adding_pj=entry.adds * member.iterations[0].add_pj,
         idle_pj=member.leakage_w * (span_ps - entry.iterating_ps),
-        network_pj=8 * wire_nbytes * system.plan.network.bit,
+        network_pj=8 * wire_nbytes * system.plan.network.bit_energy,
         upload_nbytes=sum(transfer.nbytes for transfer in upwards),
         download_nbytes=sum(t.nbytes for t in transfers if t.kind not in _TOWARDS_SUM),
         resent_nbytes=sum(transfer.lost_nbytes for transfer in transfers),
@@ -155,10 +155,10 @@ def _rounds(run: FinishedRun, workers: Sequence[WorkerRound]) -> Iterator[RoundP
         )
 
 
-def _server_pj(plan: Plan, item: RoundCourse) -> float:
+def _server_pj(plan: FederatedPlan, item: RoundCourse) -> float:
     if not plan.has_server:
         return 0.0
-    return item.adds * plan.server.add + (item.end_ps - item.begin_ps) * plan.server.power
+    return item.adds * plan.server.add_energy + (item.end_ps - item.begin_ps) * plan.server.power
 
 
 def _unrecorded(run: FinishedRun) -> str:

@@ -12,13 +12,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from random import Random
 
-from tlm.federated.plan import NetworkPlan, Plan, worker_number
-from tlm.federated.topology import Edge, Graph, graph_of
+from tlm.federated.plan import FederatedPlan, NetworkPlan, worker_number
+from tlm.federated.topology import Graph, Hop, graph_of
 from tlm.kernel import Done, Environment, Inbox, Path, Transaction, start_server
 
 
 @dataclass(eq=False)
-class Transfer:
+class ModelTransfer:
     """A message on its way, cut into packets: ``arrived`` completes with the last of them.
 
     ``round`` counts from 1; ``worker`` is charged for it. ``wire_nbytes`` were carried, over all
@@ -60,7 +60,7 @@ class NetworkLink:
             free_at = max(free_at, env.now) + occupied
             self.busy_ps += occupied
             self.wire_nbytes += packet.nbytes
-            transfer: Transfer = packet.job
+            transfer: ModelTransfer = packet.job
             transfer.wire_nbytes += packet.nbytes
             delay = free_at - env.now + plan.latency
             if plan.loss and self._draw.random() < plan.loss:
@@ -77,30 +77,34 @@ def wire_ps(nbytes: int, bits_per_s: int | None) -> int:
     return 0 if bits_per_s is None else -(-nbytes * 8 * 10**12 // bits_per_s)
 
 
-class Network:
+class SystemNetwork:
     """All links of a system, built before time 0; ``transfers`` is all that was ever sent."""
 
-    def __init__(self, env: Environment, plan: Plan, workers: int) -> None:
+    def __init__(self, env: Environment, plan: FederatedPlan, workers: int) -> None:
         self.env = env
         self.graph: Graph = graph_of(plan.network.topology, workers)
         self.packet_nbytes = plan.network.packet
-        self.transfers: list[Transfer] = []
-        self.links: dict[Edge, NetworkLink] = {}
-        self._routes: dict[Edge, list[Edge]] = {}
+        self.transfers: list[ModelTransfer] = []
+        self.links: dict[Hop, NetworkLink] = {}
+        self._routes: dict[Hop, list[Hop]] = {}
         for edge in self.graph.edges:
             name = "-".join(node_name(node, workers, plan.has_server) for node in edge)
             # A generator for each link: what one loses does not hang on the traffic of another.
             draw = Random(f"{plan.seed} {name}")
             self.links[edge] = NetworkLink(env, name, link_plan(plan, edge), draw)
 
-    def send(self, kind: str, round_number: int, ends: Edge, nbytes: int, worker: int) -> Transfer:
+    def send(
+        self, kind: str, round_number: int, ends: Hop, nbytes: int, worker: int
+    ) -> ModelTransfer:
         """Send bytes from one node to another, now; packets follow each other at once."""
         route = self._routes.get(ends)
         if route is None:
             route = self._routes[ends] = self.graph.route(*ends)
         packets = max(1, -(-nbytes // self.packet_nbytes))
         arrived = Done(packets, f"{kind} of round {round_number} from {ends[0]} to {ends[1]}")
-        transfer = Transfer(kind, round_number, worker, nbytes, self.env.now, len(route), arrived)
+        transfer = ModelTransfer(
+            kind, round_number, worker, nbytes, self.env.now, len(route), arrived
+        )
         arrived.then(lambda: self._end(transfer))
         self.transfers.append(transfer)
         path: Path = ((self._deliver,), ())
@@ -115,7 +119,7 @@ class Network:
             self.env.schedule(packet)
         return transfer
 
-    def _end(self, transfer: Transfer) -> None:
+    def _end(self, transfer: ModelTransfer) -> None:
         transfer.end_ps = self.env.now
 
     @staticmethod
@@ -128,7 +132,7 @@ def node_name(node: int, workers: int, has_server: bool) -> str:
     return f"worker{node}" if node < workers else "server" if has_server else "switch"
 
 
-def link_plan(plan: Plan, edge: Edge) -> NetworkPlan:
+def link_plan(plan: FederatedPlan, edge: Hop) -> NetworkPlan:
     """What holds of a link: the network's values, and what the plan says of a worker's links.
 
     Where it says something of both its workers, the slower bandwidth and the longer latency.

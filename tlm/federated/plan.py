@@ -80,7 +80,7 @@ class NetworkPlan(Section):
 
     ``bandwidth`` and ``latency`` are of each link and direction. ``loss`` is the share of packets
     that a link loses; the sender hears of it a round trip later and sends again. ``packet`` is the
-    largest, without headers. ``bit`` is the energy of a bit on a link, both ends together: 1 nJ is
+    largest, without headers. ``bit_energy`` is that of a bit on a link, both ends together: 1 nJ is
     in the middle of a range from 0.1 nJ (short optical links) to 10 nJ (a port that idles most of
     the time).
     """
@@ -90,18 +90,18 @@ class NetworkPlan(Section):
     latency: Duration = 10**8
     loss: Loss = 0.0
     packet: Bytes = 1500
-    bit: Picojoules = 1000.0
+    bit_energy: Picojoules = 1000.0
 
 
 class ServerPlan(Section):
     """A server that averages: ``adds_per_s`` (None: unlimited), and what it is charged for.
 
-    It costs nothing unless the plan says so: ``add`` is the energy of an addition, ``power`` that
+    It costs nothing unless the plan says so: ``add_energy`` is that of an addition, ``power`` that
     of a server that is switched on.
     """
 
     adds_per_s: AddsPerSecond = 1e10
-    add: Picojoules = 0.0
+    add_energy: Picojoules = 0.0
     power: Watts = 0.0
 
 
@@ -112,7 +112,7 @@ class DropPlan(Section):
     at: Fraction
 
 
-class Plan(Section):
+class FederatedPlan(Section):
     """A federated run; workers are named ``worker0``, ``worker1``, ...
 
     ``recording`` names a recorded federated run, ``workers`` is as recorded if None. ``local``
@@ -157,7 +157,7 @@ def worker_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _name_problems(plan: Plan) -> Iterator[str]:
+def _name_problems(plan: FederatedPlan) -> Iterator[str]:
     """Keys that name no worker."""
     for key in ("slow", "links", "drop"):
         for name in getattr(plan, key):
@@ -165,7 +165,7 @@ def _name_problems(plan: Plan) -> Iterator[str]:
                 yield f"{key}.{name}: expected the name of a worker, such as worker0"
 
 
-def _protocol_problems(plan: Plan) -> Iterator[str]:
+def _protocol_problems(plan: FederatedPlan) -> Iterator[str]:
     """Settings that contradict each other, or that the protocol has no use for."""
     topology = plan.network.topology
     if plan.aggregator == "server" and topology != "star":

@@ -10,7 +10,7 @@ from tlm.config.problems import validated
 from tlm.config.yaml_file import read_mapping
 from tlm.config.yaml_lines import located
 from tlm.errors import ConfigError
-from tlm.federated.plan import Plan, worker_number
+from tlm.federated.plan import FederatedPlan, worker_number
 from tlm.workload.federated import FederatedRun, open_federated
 
 SUFFIXES = (".yaml", ".yml")
@@ -20,7 +20,7 @@ SUFFIXES = (".yaml", ".yml")
 class LoadedPlan:
     """A checked plan and the recording that it names; ``where`` is its file in error texts."""
 
-    plan: Plan
+    plan: FederatedPlan
     recording: FederatedRun
     where: str
 
@@ -87,9 +87,9 @@ def load_plan(source: str) -> LoadedPlan:
         WorkloadError: there is no such recording, or it is damaged.
     """
     if Path(source).suffix in SUFFIXES:
-        plan = validated(Plan, read_mapping(Path(source), source), source)
+        plan = validated(FederatedPlan, read_mapping(Path(source), source), source)
     else:
-        plan = Plan(recording=source)
+        plan = FederatedPlan(recording=source)
     loaded = LoadedPlan(plan, open_federated(plan.recording), source)
     problems = dict(_problems(loaded))
     if problems:

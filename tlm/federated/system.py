@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tlm.federated.local import LocalIteration
-from tlm.federated.network import Network
-from tlm.federated.plan import Plan
+from tlm.federated.network import SystemNetwork
+from tlm.federated.plan import FederatedPlan
 from tlm.kernel import Environment
 
 PS_PER_S = 10**12
@@ -76,16 +76,16 @@ class System:
     """All that a protocol runs on; ``samples`` weigh the workers in the mean."""
 
     env: Environment
-    plan: Plan
+    plan: FederatedPlan
     members: tuple[Member, ...]
     model: ModelBytes
-    network: Network
+    network: SystemNetwork
 
     @classmethod
-    def built(cls, plan: Plan, members: tuple[Member, ...], model: ModelBytes) -> System:
+    def built(cls, plan: FederatedPlan, members: tuple[Member, ...], model: ModelBytes) -> System:
         """A system before time 0, with links of its own."""
         env = Environment()
-        return cls(env, plan, members, model, Network(env, plan, len(members)))
+        return cls(env, plan, members, model, SystemNetwork(env, plan, len(members)))
 
     @property
     def hub(self) -> int:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from tlm.federated.plan import Topology
 
-Edge = tuple[int, int]
+Hop = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Graph:
     """Directed links between nodes: workers by their number; the centre of a star comes last."""
 
     workers: int
-    edges: tuple[Edge, ...]
+    edges: tuple[Hop, ...]
 
     @property
     def centre(self) -> int:
         """The number of the star's centre."""
         return self.workers
 
-    def route(self, source: int, target: int) -> list[Edge]:
+    def route(self, source: int, target: int) -> list[Hop]:
         """The links of a shortest way; of several, that over the lowest numbers.
 
         Raises:

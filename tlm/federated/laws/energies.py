@@ -28,7 +28,7 @@ def energies(loaded: LoadedPlan, summary: FederatedSummary) -> Iterator[Check]:
             idle.append(f"worker{row.worker} round {row.round}: {row.idle_pj} pJ")
     yield Check("training costs its iterations", not untrue, f"{untrue[:3]}")
     yield Check("a chip that waits leaks", not idle, f"{idle[:3]}")
-    wires = 8 * sum(link.wire_nbytes for link in summary.links) * loaded.plan.network.bit
+    wires = 8 * sum(link.wire_nbytes for link in summary.links) * loaded.plan.network.bit_energy
     network_pj = math.fsum(row.network_pj for row in summary.workers)
     yield Check("bits of the network are paid", _close(network_pj, wires), f"{network_pj}, {wires}")
     powers = [

@@ -100,5 +100,31 @@ class GLMRecipe:
     seed: int
 
 
+@dataclass(frozen=True)
+class FederatedRecipe:
+    """FedAvg (McMahan et al., arXiv 1602.05629) over ``workers``, to be recorded.
+
+    In each of the ``rounds`` every worker trains ``local`` on its own part of the data:
+    ``local.epochs`` passes, or ``local_iterations`` mini-batches where these are given, with a
+    constant learning rate and an optimiser that starts anew. ``alpha`` is that of the Dirichlet
+    split. Every split is trained with each of the ``compressions``; of the first split the rounds
+    ``recorded`` are, of the others the first and the last. ``test_samples`` of the test part,
+    drawn by the seed, measure the accuracy; None: all.
+    """
+
+    name: str
+    local: Recipe
+    workers: int
+    rounds: int
+    local_iterations: int | None
+    alpha: float
+    compressions: tuple[str, ...]
+    recorded: tuple[int, ...]
+    test_samples: int | None
+
+
+AnyRecipe: TypeAlias = Recipe | RetentionRecipe | FederatedRecipe
+"""What a file of the bundled folder may hold as its RECIPE."""
+
 LIF = lif_neuron()
 """LIF with tau = 2 and decay_input (H = V + (I - V) / tau), rectangular surrogate of width 1."""

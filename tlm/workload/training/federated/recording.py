@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -65,7 +66,7 @@ def _shortened(recipe: FederatedRecipe, dataset: DataSet) -> DataSet:
 @contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` to write to, which becomes ``out`` in the end."""
-    part = out.with_name(f".{out.name}.part")
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     with write_errors(out, WorkloadError):
         part.mkdir(parents=True)
         try:

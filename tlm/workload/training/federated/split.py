@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tlm.errors import WorkloadError
+
 Samples = NDArray[np.int64]
 """Indices of training samples."""
+
+_DRAWS = 1000
 
 
 def iid_split(samples: int, workers: int, seed: Sequence[int]) -> list[Samples]:
@@ -23,16 +27,18 @@ def dirichlet_split(
     """The samples of each class cut by shares that are drawn from Dirichlet(alpha).
 
     Workers so differ in their classes and in how much they have (Yurochkin et al., arXiv
-    1905.12022). It is drawn again until each has ``least`` samples; raises ValueError where there
-    are not enough for that.
+    1905.12022). It is drawn again until each has ``least`` samples; raises WorkloadError if no
+    draw of many leaves that.
     """
-    if workers * least > len(labels):
-        raise ValueError(f"{workers} workers of {least} samples each: only {len(labels)} there")
     draw = np.random.default_rng(seed)
-    while True:
+    for _ in range(_DRAWS):
         parts = _drawn(labels, workers, alpha, draw)
         if min(map(len, parts)) >= least:
             return parts
+    raise WorkloadError(
+        f"{len(labels)} samples over {workers} workers with alpha {alpha:g}: in {_DRAWS} draws "
+        f"some worker had less than a mini-batch of {least}; take fewer workers or a larger alpha"
+    )
 
 
 def _drawn(

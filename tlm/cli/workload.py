@@ -80,7 +80,10 @@ def record(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the data set's files lie.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file to write, or a federated recipe's folder."),
+    ] = None,
 ) -> None:
     """Train a bundled recipe's network and record its tensors (needs the extra `capture`).
 

@@ -59,6 +59,13 @@ def test_what_cannot_be_recorded_is_refused(recipe: FederatedRecipe, data: Path)
     norm = replace(recipe, local=replace(recipe.local, norm=True, scaling=None))
     with pytest.raises(WorkloadError, match="without batch normalisation"):
         record_recipe(norm, data, data / "run")
+    with pytest.raises(WorkloadError, match="expected compressions none and others"):
+        record_recipe(replace(recipe, compressions=("fp16",)), data, data / "run")
+    with pytest.raises(WorkloadError, match="unknown compression 'fp8'"):
+        record_recipe(replace(recipe, compressions=("none", "fp8")), data, data / "run")
+    for recorded in ((), (2,), (1, 4), (1, 3, 2)):
+        with pytest.raises(WorkloadError, match="rounds that rise from 1 to at most 3"):
+            record_recipe(replace(recipe, recorded=recorded), data, data / "run")
     many = replace(recipe, workers=40)
     with pytest.raises(WorkloadError, match="160 samples over 40 workers"):
         record_recipe(many, data, data / "run")

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from tlm.workload.capture import Capture
 from tlm.workload.federated.read import job_path, round_job_path
-from tlm.workload.recipe import FederatedRecipe
 from tlm.workload.training.federated.averaging import Federation
-from tlm.workload.training.loop import Recorder
+from tlm.workload.training.loop import Recorder, TrainingJob
 
 ROUND_ITERATIONS = 8
 """Iterations of the first round that are recorded of worker 0, if it has as many."""
@@ -19,62 +18,57 @@ RECORDED = "the middle iteration of each recorded round, all samples of its mini
 
 
 class WorkerCaptures:
-    """A recorder for each worker of ``federation``, and one for the first round of worker 0."""
+    """A recorder for each worker of ``federation``.
 
-    def __init__(self, federation: Federation) -> None:
+    ``with_round``: and one for iterations spread over the first round of worker 0.
+    """
+
+    def __init__(self, federation: Federation, with_round: bool) -> None:
         self._federation = federation
-        job = federation.jobs[0]
-        *self._workers, self._round = (
-            Capture(job.network, steps=job.recipe.steps, encoding=job.recipe.encoding)
-            for _ in range(len(federation.jobs) + 1)
-        )
+        self._workers = [_capture(job) for job in federation.jobs]
+        self._round = _capture(federation.jobs[0]) if with_round else None
 
-    def recorders(self, with_round: bool) -> list[Mapping[int, Sequence[Recorder]]]:
-        """Who records which iteration, by worker: the middle of every recorded round.
-
-        ``with_round``: and iterations spread over the first round of worker 0, its middle too.
-        """
+    def recorders(self) -> list[Mapping[int, Sequence[Recorder]]]:
+        """Who records which iteration, by worker: the middle of every recorded round."""
         split = self._federation.split
         by_worker: list[dict[int, list[Recorder]]] = []
         for worker, capture in enumerate(self._workers):
             numbers = [split.middle_iteration(worker, number) for number in split.recorded]
             by_worker.append(defaultdict(list, {number: [capture] for number in numbers}))
-        count = split.workers[0].iterations[0]
-        spread = min(count, ROUND_ITERATIONS)
-        for place in range(spread if with_round else 0):
-            by_worker[0][place * count // spread].append(self._round)
+        if self._round is not None:
+            count = split.workers[0].iterations[0]
+            spread = min(count, ROUND_ITERATIONS)
+            for place in range(spread):
+                by_worker[0][place * count // spread].append(self._round)
         return list(by_worker)
 
-    def save(
-        self, folder: Path, recipe: FederatedRecipe, accuracy: float, provenance: Mapping[str, str]
-    ) -> None:
-        """Write the workers' jobs; ``accuracy`` is that of the global model at the end."""
-        name = self._federation.split.name
-        for worker, capture in enumerate(self._workers):
-            words = {**provenance, "recorded": f"worker {worker}, {name}: {RECORDED}"}
-            path = job_path(folder, name, worker)
-            self._save(capture, path, f"{recipe.name}-{name}-{path.stem}", accuracy, words)
+    def save(self, folder: Path, name: str, accuracy: float, words: Mapping[str, str]) -> None:
+        """Write the jobs of run ``name``, with ``words`` of their provenance.
 
-    def save_round(
-        self, folder: Path, recipe: FederatedRecipe, accuracy: float, provenance: Mapping[str, str]
-    ) -> None:
-        """Write the job of the first round of worker 0."""
-        name, path = self._federation.split.name, round_job_path(folder)
-        words = {**provenance, "recorded": f"worker 0, {name}: iterations over the first round"}
-        self._save(self._round, path, f"{recipe.name}-{name}-{path.stem}", accuracy, words)
-
-    def _save(
-        self, capture: Capture, path: Path, name: str, accuracy: float, words: Mapping[str, str]
-    ) -> None:
+        ``accuracy`` is that of the global model at the end.
+        """
+        split = self._federation.split.name
+        written = [
+            (capture, job_path(folder, split, worker), f"worker {worker}, {split}: {RECORDED}")
+            for worker, capture in enumerate(self._workers)
+        ]
+        if self._round is not None:
+            recorded = f"worker 0, {split}: iterations over the first round"
+            written.append((self._round, round_job_path(folder), recorded))
         dataset = self._federation.jobs[0].dataset
-        path.parent.mkdir(exist_ok=True)
-        capture.save(
-            path,
-            level="bits",
-            name=name,
-            dataset=dataset.title,
-            licence=dataset.licence,
-            accuracy=accuracy,
-            optimizer="adam",
-            provenance=words,
-        )
+        for capture, path, recorded in written:
+            path.parent.mkdir(exist_ok=True)
+            capture.save(
+                path,
+                level="bits",
+                name=f"{name}-{split}-{path.stem}",
+                dataset=dataset.title,
+                licence=dataset.licence,
+                accuracy=accuracy,
+                optimizer="adam",
+                provenance={**words, "recorded": recorded},
+            )
+
+
+def _capture(job: TrainingJob) -> Capture:
+    return Capture(job.network, steps=job.recipe.steps, encoding=job.recipe.encoding)

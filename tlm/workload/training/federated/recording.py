@@ -39,13 +39,12 @@ def record_federated(
 ) -> Path:
     """Train all variants of ``recipe`` and write the folder ``out``, whole or not at all.
 
-    Raises WorkloadError if ``out`` exists or cannot be written, or if the recipe has a norm:
-    running statistics are not sent, so that they have no mean.
+    Raises WorkloadError if ``out`` exists or cannot be written, if the data are missing, or if the
+    recipe has a norm, no variant without compression, or rounds to record that are not trained.
     """
     if out.exists():
         raise WorkloadError(f"{out} exists; give another folder, or remove it")
-    if recipe.local.norm:
-        raise WorkloadError(f"{recipe.name}: expected a network without batch normalisation")
+    _check(recipe)
     dataset = _shortened(recipe, load(recipe.local.dataset, data, recipe.local.steps))
     job = prepare(recipe.local, dataset)
     with _whole_folder(out) as folder:
@@ -77,6 +76,20 @@ def _whole_folder(out: Path) -> Iterator[Path]:
             raise
 
 
+def _check(recipe: FederatedRecipe) -> None:
+    """Refuse what would end in no folder, before anything is trained."""
+    names = [Compression.of(name).name for name in recipe.compressions]
+    recorded = recipe.recorded
+    if UNCOMPRESSED not in names or len(set(names)) < len(names):
+        raise WorkloadError(f"{recipe.name}: expected compressions none and others, each once")
+    if recorded[:1] != (1,) or [*recorded] != sorted({*recorded}) or recorded[-1] > recipe.rounds:
+        raise WorkloadError(
+            f"{recipe.name}: expected recorded rounds that rise from 1 to at most {recipe.rounds}"
+        )
+    if recipe.local.norm:  # running statistics are not sent: they have no mean
+        raise WorkloadError(f"{recipe.name}: expected a network without batch normalisation")
+
+
 def _train_all(
     recipe: FederatedRecipe, job: TrainingJob, folder: Path, progress: Progress | None
 ) -> None:
@@ -85,23 +98,17 @@ def _train_all(
         for name, parts in _splits(recipe, job.dataset).items()
     ]
     count = _counter(recipe, federations, progress)
-    words = _provenance(recipe, job.dataset)
     variants = []
     for federation in federations:
-        captures = WorkerCaptures(federation)
+        captures = WorkerCaptures(federation, with_round=federation is federations[0])
         for name in recipe.compressions:
-            recorders = (
-                captures.recorders(with_round=federation is federations[0])
-                if name == UNCOMPRESSED
-                else [{} for _ in federation.jobs]
-            )
-            compression = Compression.of(name)
+            compression, recorded = Compression.of(name), name == UNCOMPRESSED
+            recorders = captures.recorders() if recorded else [{} for _ in federation.jobs]
             accuracy = train_federated(federation, compression, recorders, count)
             variants.append(_variant(federation, compression, accuracy))
-            if name == UNCOMPRESSED:
-                captures.save(folder, recipe, accuracy[-1], words)
-                if federation is federations[0]:
-                    captures.save_round(folder, recipe, accuracy[-1], words)
+            if recorded:
+                words = _provenance(recipe, job.dataset)
+                captures.save(folder, recipe.name, accuracy[-1], words)
     _write(folder / FILE_NAME, recipe, federations, variants)
 
 
@@ -126,7 +133,7 @@ def _described(
         counts = (recipe.local_iterations or whole,) * recipe.rounds
         histogram = np.bincount(labels[part], minlength=classes)
         workers.append(WorkerData(len(part), tuple(histogram.tolist()), counts))
-    recorded = recipe.recorded if name == NON_IID else (1, recipe.rounds)
+    recorded = recipe.recorded if name == NON_IID else tuple(sorted({1, recipe.rounds}))
     return FederatedSplit(name, recipe.alpha if name == NON_IID else None, tuple(workers), recorded)
 
 

@@ -35,5 +35,7 @@ RECIPE = FederatedRecipe(
     alpha=0.3,
     compressions=("none", "fp16", "top-0.1", "top-0.01"),
     recorded=(1, 2, 3, 10),
+    recorded_iid=(1,),
+    round_iterations=4,
     test_samples=2000,
 )

@@ -27,5 +27,7 @@ RECIPE = FederatedRecipe(
     alpha=0.3,
     compressions=("none", "fp16", "top-0.1", "top-0.01"),
     recorded=(1, 2, 3, 20),
+    recorded_iid=(1, 20),
+    round_iterations=8,
     test_samples=None,
 )

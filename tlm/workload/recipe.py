@@ -107,9 +107,10 @@ class FederatedRecipe:
     In each of the ``rounds`` every worker trains ``local`` on its own part of the data:
     ``local.epochs`` passes, or ``local_iterations`` mini-batches where these are given, with a
     constant learning rate and an optimiser that starts anew. ``alpha`` is that of the Dirichlet
-    split. Every split is trained with each of the ``compressions``; of the first split the rounds
-    ``recorded`` are, of the others the first and the last. ``test_samples`` of the test part,
-    drawn by the seed, measure the accuracy; None: all.
+    split. Both splits are trained with each of the ``compressions``. Without compression the rounds
+    ``recorded`` of the Dirichlet split and ``recorded_iid`` of the other are recorded, an iteration
+    of every worker, and ``round_iterations`` of the first round of worker 0. ``test_samples`` of
+    the test part, drawn by the seed, measure the accuracy; None: all.
     """
 
     name: str
@@ -120,6 +121,8 @@ class FederatedRecipe:
     alpha: float
     compressions: tuple[str, ...]
     recorded: tuple[int, ...]
+    recorded_iid: tuple[int, ...]
+    round_iterations: int
     test_samples: int | None
 
 

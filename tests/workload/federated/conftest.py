@@ -39,6 +39,8 @@ def recipe() -> FederatedRecipe:
         alpha=0.5,
         compressions=("none", "top-0.1"),
         recorded=(1, 2),
+        recorded_iid=(1, 3),
+        round_iterations=4,
         test_samples=30,
     )
 

@@ -38,6 +38,8 @@ def test_a_run_is_what_its_recipe_says(run: FederatedRun) -> None:
     assert pairs == [(split.name, name) for split in run.splits for name in recipe.compressions]
     assert run.split("dirichlet").alpha == recipe.alpha
     assert run.split("dirichlet").recorded == recipe.recorded
+    assert run.split("iid").recorded == recipe.recorded_iid
+    assert len(run.round_job.iterations) == recipe.round_iterations
     job = run.job(0)
     assert (job.batch, job.steps) == (recipe.local.training_batch, recipe.local.steps)
     nbytes = sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file())

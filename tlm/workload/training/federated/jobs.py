@@ -11,22 +11,20 @@ from tlm.workload.federated.read import job_path, round_job_path
 from tlm.workload.training.federated.averaging import Federation
 from tlm.workload.training.loop import Recorder, TrainingJob
 
-ROUND_ITERATIONS = 8
-"""Iterations of the first round that are recorded of worker 0, if it has as many."""
-
 RECORDED = "the middle iteration of each recorded round, all samples of its mini-batch"
 
 
 class WorkerCaptures:
     """A recorder for each worker of ``federation``.
 
-    ``with_round``: and one for iterations spread over the first round of worker 0.
+    ``round_iterations``: and one for so many, spread over the first round of worker 0.
     """
 
-    def __init__(self, federation: Federation, with_round: bool) -> None:
+    def __init__(self, federation: Federation, round_iterations: int) -> None:
         self._federation = federation
         self._workers = [_capture(job) for job in federation.jobs]
-        self._round = _capture(federation.jobs[0]) if with_round else None
+        self._round = _capture(federation.jobs[0])
+        self._spread = min(round_iterations, federation.split.workers[0].iterations[0])
 
     def recorders(self) -> list[Mapping[int, Sequence[Recorder]]]:
         """Who records which iteration, by worker: the middle of every recorded round."""
@@ -35,11 +33,9 @@ class WorkerCaptures:
         for worker, capture in enumerate(self._workers):
             numbers = [split.middle_iteration(worker, number) for number in split.recorded]
             by_worker.append(defaultdict(list, {number: [capture] for number in numbers}))
-        if self._round is not None:
-            count = split.workers[0].iterations[0]
-            spread = min(count, ROUND_ITERATIONS)
-            for place in range(spread):
-                by_worker[0][place * count // spread].append(self._round)
+        for place in range(self._spread):
+            iteration = place * split.workers[0].iterations[0] // self._spread
+            by_worker[0][iteration].append(self._round)
         return list(by_worker)
 
     def save(self, folder: Path, name: str, accuracy: float, words: Mapping[str, str]) -> None:
@@ -52,7 +48,7 @@ class WorkerCaptures:
             (capture, job_path(folder, split, worker), f"worker {worker}, {split}: {RECORDED}")
             for worker, capture in enumerate(self._workers)
         ]
-        if self._round is not None:
+        if self._spread:
             recorded = f"worker 0, {split}: iterations over the first round"
             written.append((self._round, round_job_path(folder), recorded))
         dataset = self._federation.jobs[0].dataset

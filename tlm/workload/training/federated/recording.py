@@ -79,13 +79,16 @@ def _whole_folder(out: Path) -> Iterator[Path]:
 def _check(recipe: FederatedRecipe) -> None:
     """Refuse what would end in no folder, before anything is trained."""
     names = [Compression.of(name).name for name in recipe.compressions]
-    recorded = recipe.recorded
     if UNCOMPRESSED not in names or len(set(names)) < len(names):
         raise WorkloadError(f"{recipe.name}: expected compressions none and others, each once")
-    if recorded[:1] != (1,) or [*recorded] != sorted({*recorded}) or recorded[-1] > recipe.rounds:
-        raise WorkloadError(
-            f"{recipe.name}: expected recorded rounds that rise from 1 to at most {recipe.rounds}"
-        )
+    for rounds in (recipe.recorded, recipe.recorded_iid):
+        if rounds[:1] != (1,) or [*rounds] != sorted({*rounds}) or rounds[-1] > recipe.rounds:
+            raise WorkloadError(
+                f"{recipe.name}: expected recorded rounds that rise from 1 to at most "
+                f"{recipe.rounds}, got {rounds}"
+            )
+    if recipe.round_iterations < 1:
+        raise WorkloadError(f"{recipe.name}: expected 1 or more iterations of the first round")
     if recipe.local.norm:  # running statistics are not sent: they have no mean
         raise WorkloadError(f"{recipe.name}: expected a network without batch normalisation")
 
@@ -100,7 +103,8 @@ def _train_all(
     count = _counter(recipe, federations, progress)
     variants = []
     for federation in federations:
-        captures = WorkerCaptures(federation, with_round=federation is federations[0])
+        first = federation is federations[0]
+        captures = WorkerCaptures(federation, recipe.round_iterations if first else 0)
         for name in recipe.compressions:
             compression, recorded = Compression.of(name), name == UNCOMPRESSED
             recorders = captures.recorders() if recorded else [{} for _ in federation.jobs]
@@ -133,8 +137,9 @@ def _described(
         counts = (recipe.local_iterations or whole,) * recipe.rounds
         histogram = np.bincount(labels[part], minlength=classes)
         workers.append(WorkerData(len(part), tuple(histogram.tolist()), counts))
-    recorded = recipe.recorded if name == NON_IID else tuple(sorted({1, recipe.rounds}))
-    return FederatedSplit(name, recipe.alpha if name == NON_IID else None, tuple(workers), recorded)
+    if name == NON_IID:
+        return FederatedSplit(name, recipe.alpha, tuple(workers), recipe.recorded)
+    return FederatedSplit(name, None, tuple(workers), recipe.recorded_iid)
 
 
 def _counter(

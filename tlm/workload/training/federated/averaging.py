@@ -62,9 +62,9 @@ def train_federated(
     weights = federation.initial
     uplinks = [Uplink(compression, len(weights)) for _ in federation.jobs]
     samples = [worker.samples for worker in split.workers]
-    reached = [_reached(job, rounded_download(weights, compression))]
+    model = rounded_download(weights, compression)
+    reached = [_reached(job, model)]
     for number in range(1, len(split.workers[0].iterations) + 1):
-        model = rounded_download(weights, compression)
         sent = []
         for worker, uplink in enumerate(uplinks):
             set_weights(federation.jobs[worker], model)
@@ -72,7 +72,8 @@ def train_federated(
             sent.append(uplink.sent(weights_of(federation.jobs[worker]) - model))
             on_trained(split.workers[worker].iterations[number - 1])
         weights = weights + weighted_mean(sent, samples)
-        reached.append(_reached(job, rounded_download(weights, compression)))
+        model = rounded_download(weights, compression)
+        reached.append(_reached(job, model))
     return tuple(reached)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import h5py
@@ -53,6 +54,20 @@ def test_info_says_that_masks_were_drawn(capsys: pytest.CaptureFixture[str]) -> 
     text = capsys.readouterr().out
     assert "synthetic activity: bernoulli(0.1)" in text
     assert "read-out" in text
+
+
+def test_info_of_a_federated_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who had what, accuracy by round, bytes; within 80 columns, or the file as JSON."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["workload", "info", "fed-mnist"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    for shown in ("406,528 parameters", "dirichlet, alpha 0.3", "top-0.01", "24396", "0.927"):
+        assert shown in text
+    assert main(["workload", "info", "fed-mnist", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "tlm-federated"
 
 
 def test_plot_into_a_missing_folder(tmp_path: Path) -> None:

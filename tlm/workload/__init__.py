@@ -15,6 +15,7 @@ recipe     how a bundled job is trained
 The rooms:
 
 file       a job's file: schema, checks, reader, writer
+federated  recorded runs of N workers
 drawn      masks drawn by a rule instead of recorded
 golden     NumPy model of a whole network, which rebuilds recordings
 report     densities, tables and checks of a job

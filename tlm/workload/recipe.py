@@ -100,5 +100,34 @@ class GLMRecipe:
     seed: int
 
 
+@dataclass(frozen=True)
+class FederatedRecipe:
+    """FedAvg (McMahan et al., arXiv 1602.05629) over ``workers``, to be recorded.
+
+    In each of the ``rounds`` every worker trains ``local`` on its own part of the data:
+    ``local.epochs`` passes, or ``local_iterations`` mini-batches where these are given, with a
+    constant learning rate and an optimiser that starts anew. ``alpha`` is that of the Dirichlet
+    split. Both splits are trained with each of the ``compressions``. Without compression the rounds
+    ``recorded`` of the Dirichlet split and ``recorded_iid`` of the other are recorded, an iteration
+    of every worker, and ``round_iterations`` of the first round of worker 0. ``test_samples`` of
+    the test part, drawn by the seed, measure the accuracy; None: all.
+    """
+
+    name: str
+    local: Recipe
+    workers: int
+    rounds: int
+    local_iterations: int | None
+    alpha: float
+    compressions: tuple[str, ...]
+    recorded: tuple[int, ...]
+    recorded_iid: tuple[int, ...]
+    round_iterations: int
+    test_samples: int | None
+
+
+AnyRecipe: TypeAlias = Recipe | RetentionRecipe | FederatedRecipe
+"""What a file of the bundled folder may hold as its RECIPE."""
+
 LIF = lif_neuron()
 """LIF with tau = 2 and decay_input (H = V + (I - V) / tau), rectangular surrogate of width 1."""

@@ -10,7 +10,7 @@ How such a run is trained and recorded is in ``tlm.workload.training.federated``
 
 from __future__ import annotations
 
-from tlm.workload.federated.bundled import federated_names, open_federated
+from tlm.workload.federated.bundled import federated_names, is_federated, open_federated
 from tlm.workload.federated.compression import Compression, download_nbytes, upload_nbytes
 from tlm.workload.federated.model import (
     FederatedRun,
@@ -18,8 +18,10 @@ from tlm.workload.federated.model import (
     FederatedVariant,
     WorkerData,
 )
+from tlm.workload.federated.read import FILE_NAME
 
 __all__ = [
+    "FILE_NAME",
     "Compression",
     "FederatedRun",
     "FederatedSplit",
@@ -27,6 +29,7 @@ __all__ = [
     "WorkerData",
     "download_nbytes",
     "federated_names",
+    "is_federated",
     "open_federated",
     "upload_nbytes",
 ]

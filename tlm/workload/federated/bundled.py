@@ -15,6 +15,11 @@ def federated_names() -> list[str]:
     return sorted(path.parent.name for path in bundled_folder().glob(f"*/{FILE_NAME}"))
 
 
+def is_federated(name_or_path: str) -> bool:
+    """Whether this names a bundled federated run, or a folder of one."""
+    return name_or_path in federated_names() or (Path(name_or_path) / FILE_NAME).is_file()
+
+
 def open_federated(name_or_path: str) -> FederatedRun:
     """Open a bundled federated run by name (``fed-mnist``) or any by its folder, and check it.
 

@@ -7,6 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from tlm.errors import WorkloadError
 from tlm.files import parse_json, read_regular
 from tlm.workload.federated.compression import Compression, download_nbytes, upload_nbytes
 from tlm.workload.federated.model import (
@@ -166,15 +167,14 @@ class _RunReader(Reader):
         classes = self._integers(f"{key}.classes", row["classes"], None, 0, _MAX_COUNT)
         samples = self.integer(f"{key}.samples", row["samples"], 1, _MAX_COUNT)
         if samples != sum(classes):
-            raise fault(
-                self.path, f"{key}.samples", f"{sum(classes)}, all classes'", samples, REMEDY
-            )
+            expected = f"{sum(classes)}, the sum of its classes"
+            raise fault(self.path, f"{key}.samples", expected, samples, REMEDY)
         counts = self._integers(f"{key}.iterations", row["iterations"], self.rounds, 1, _MAX_COUNT)
         return WorkerData(samples, classes, counts)
 
     def _variant(self, key: str, value: Any, splits: tuple[str, ...]) -> FederatedVariant:
         row = self.record(key, value, _VARIANT_KEYS)
-        compression = Compression.of(self.text(f"{key}.compression", row["compression"]))
+        compression = self._compression(f"{key}.compression", row["compression"])
         for name, count in (("upload_nbytes", upload_nbytes), ("download_nbytes", download_nbytes)):
             nbytes = count(self.parameters, compression)
             self.integer(f"{key}.{name}", row[name], nbytes, nbytes)
@@ -188,6 +188,12 @@ class _RunReader(Reader):
             upload_nbytes=row["upload_nbytes"],
             download_nbytes=row["download_nbytes"],
         )
+
+    def _compression(self, key: str, value: Any) -> Compression:
+        try:
+            return Compression.of(self.text(key, value))
+        except WorkloadError:
+            raise fault(self.path, key, "none, fp16 or top-S", value, REMEDY) from None
 
     def _share(self, key: str, value: Any) -> float:
         share = self.number(key, value, 0)

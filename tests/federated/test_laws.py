@@ -72,6 +72,7 @@ def stronger_leakage(summary: FederatedSummary) -> FederatedSummary:
 SENT, WIRE = "bytes sent are the model's", "bytes on the wire"
 UP, TIMES = "energies add up", "times of workers add up"
 LATE, MEAN = "nothing that counts comes late", "who answers is in the mean"
+PAID, ADDED = "additions are paid", "every number is added once"
 TAKES, COSTS = "training takes its iterations", "training costs its iterations"
 DROPPED = 5  # place of worker 2 in round 2
 
@@ -91,18 +92,19 @@ DROPPED = 5  # place of worker 2 in round 2
         (worker(0, training_pj=1e6), {COSTS, UP}),
         (worker(0, idle_pj=1e6), {"a chip that waits leaks", UP}),
         (worker(0, network_pj=1e6), {"bits of the network are paid", UP}),
-        (worker(0, adding_pj=-1e6), {UP}),
-        (worker(0, adding_pj=1e6), {UP}),
+        (worker(0, adding_pj=-1e6), {UP, PAID}),
+        (worker(0, adds=1), {PAID, ADDED}),
         (stronger_leakage, {"a chip that waits leaks", "leakage is one power of a chip"}),
-        (round_part(0, server_pj=0.0), {UP}),
+        (round_part(0, server_pj=0.0), {UP, PAID}),
+        (round_part(0, server_adds=0), {ADDED}),
         (round_part(2, total_pj=1.0), {UP}),
         (lambda s: replace(s, energy_pj=s.energy_pj * 1.001), {UP}),
         (lambda s: replace(s, time_ps=s.time_ps + 1), {"rounds follow each other"}),
         (worker(0, arrived_ps=10**12), {LATE}),
         (worker(0, arrived_ps=-(10**11)), {LATE}),
-        (round_part(1, answered=(0, 1, 2)), {MEAN}),
-        (round_part(0, answered=(0, 1)), {MEAN}),
-        (round_part(1, answered=(0, 1, 1)), {MEAN, "nobody answers twice"}),
+        (round_part(1, answered=(0, 1, 2)), {MEAN, ADDED}),
+        (round_part(0, answered=(0, 1)), {MEAN, ADDED}),
+        (round_part(1, answered=(0, 1, 1)), {MEAN, ADDED, "nobody answers twice"}),
         (round_part(1, closed_ps=10**12), {"rounds close in time"}),
         (fewer_workers, {"every worker in every round", WIRE, UP, MEAN}),
     ],

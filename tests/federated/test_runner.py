@@ -12,6 +12,7 @@ import pytest
 from tests.federated.test_plan_file import plan_file
 from tlm.errors import InterruptedRunError, TlmError
 from tlm.federated import prepare_federation, run_federation
+from tlm.federated.files import read_federated_summary
 from tlm.federated.local import LocalTask, simulate_iteration, simulate_iterations
 from tlm.running.interrupts import StopRequest
 from tlm.running.runner import run_job
@@ -63,6 +64,7 @@ def test_a_folder_holds_summary_rounds_and_manifest(place: Path, tmp_path: Path)
     summary = json.loads((result.folder / "summary.json").read_text())
     assert summary["schema"] == "tlm-federated-summary" and summary["status"] == "ok"
     assert summary["plan"]["network"]["bandwidth"] == "1 Gbit/s"
+    assert read_federated_summary(result.folder) == result.summary
     with (result.folder / "rounds.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["round"], row["worker"]) for row in rows] == [
@@ -74,6 +76,23 @@ def test_a_folder_holds_summary_rounds_and_manifest(place: Path, tmp_path: Path)
     assert manifest["inputs"]["recording_sha256"] == summary["recording"]["sha256"]
     for part in summary["iterations"]:
         assert (result.folder / part["run"] / "summary.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not readable as JSON"),
+        ('{"schema": "tlm-summary"}', "expected JSON of schema 'tlm-federated-summary'"),
+        ('{"schema": "tlm-federated-summary"}', "status: Field required"),
+    ],
+)
+def test_a_summary_that_is_none_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    """In one line with the file; as is a folder without one."""
+    with pytest.raises(TlmError, match="no such file"):
+        read_federated_summary(tmp_path)
+    (tmp_path / "summary.json").write_text(text)
+    with pytest.raises(TlmError, match=says):
+        read_federated_summary(tmp_path)
 
 
 def test_layers_are_updated_when_the_run_of_the_chip_says(place: Path, tmp_path: Path) -> None:

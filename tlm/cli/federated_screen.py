@@ -38,11 +38,12 @@ def _verdict(summary: FederatedSummary) -> Text:
         for name, detail in summary.broken.items():
             text.append(f"\n    {name}: {detail}", style="red")
     chips = ", ".join(dict.fromkeys(member.chip for member in summary.members))
+    counted = "1 round" if rounds == 1 else f"{rounds} rounds"
     compression = _COMPRESSED.get(recording.compression, recording.compression)
     text.append(
         f"\n{recording.name}: {recording.network}, {recording.split}, {plan['protocol']}, "
         f"uploads {compression}\n{len(summary.members)} x {chips} in a "
-        f"{plan['network']['topology']}, {rounds} rounds, modelled, not measured\n"
+        f"{plan['network']['topology']}, {counted}, modelled, not measured\n"
     )
     text.append(
         f"{time_text(summary.time_ps)} and {energy_text(summary.energy_pj)} in all;  "
@@ -169,6 +170,8 @@ def _remark(summary: FederatedSummary, worker: int, cause: str) -> str:
     if cause == "network" and link is not None:
         says = ", ".join(f"{key} {value}" for key, value in link.items() if value is not None)
         return f"; its links have {says}"
+    if cause == "network" and summary.plan["network"]["loss"]:
+        return "; packets get lost by chance"
     counts = {row.worker: row.iterations for row in summary.workers if row.round == 1}
     if cause == "training" and counts[worker] == max(counts.values()) > min(counts.values()):
         return f"; it has the most data, {counts[worker]} iterations in round 1"

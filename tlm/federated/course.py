@@ -37,7 +37,7 @@ class RoundCourse:
     """One round: ``closed_ps`` is when the last answer was there or the deadline had come.
 
     ``answered`` are the workers whose uploads are in the mean, in order of their arrival; ``adds``
-    are the additions of whoever averaged.
+    are the additions of the server, 0 if there is none.
     """
 
     number: int

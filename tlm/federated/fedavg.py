@@ -64,7 +64,6 @@ class FedAvg:
         self._env = system.env
         self._rounds: list[RoundCourse] = []
         self._workers: list[WorkerCourse] = []
-        self._drops = system.plan.drop
         system.env.process(self._aggregate())
 
     @property
@@ -105,11 +104,16 @@ class FedAvg:
         if opened.closed.complete:
             return
         begin_ps = marks.downloaded_ps = env.now
+        drop = self._drop(member, opened.number)
+        marks.dropped = drop is not None
         whole_ps = member.count(opened.number) * member.iteration_ps(opened.number)
-        stop_ps = self._stop_ps(member, opened, begin_ps + whole_ps)
-        layers = self._layers(member, opened.number, begin_ps + whole_ps, stop_ps)
+        stop_ps = begin_ps + (whole_ps if drop is None else round(whole_ps * drop.at))
+        if system.plan.deadline is not None:
+            stop_ps = min(stop_ps, opened.begin_ps + system.plan.deadline)
         uploads = []
-        for ready_ps, nbytes in layers:
+        for ready_ps, nbytes in self._layers(member, opened.number, begin_ps + whole_ps):
+            if ready_ps > stop_ps or (marks.dropped and not system.plan.overlap):
+                break
             yield env.timeout(ready_ps - env.now)
             uploads.append(
                 system.network.send(UPLOAD, opened.number, ends[::-1], nbytes, member.number)
@@ -124,46 +128,30 @@ class FedAvg:
         marks.answered_ps = env.now
         opened.answer(member.number)
 
-    def _stop_ps(self, member: Member, opened: _AveragedRound, end_ps: int) -> int:
-        """When a worker stops training: at its end, when it drops out, or at the deadline."""
-        stop_ps, plan = end_ps, self._system.plan
-        drop = self._drop(member, opened.number)
-        if drop is not None:
-            begin_ps = self._env.now
-            stop_ps = begin_ps + round((end_ps - begin_ps) * drop.at)
-            opened.marks[member.number].dropped = True
-        if plan.deadline is not None:
-            stop_ps = min(stop_ps, opened.begin_ps + plan.deadline)
-        return stop_ps
-
     def _drop(self, member: Member, round_number: int) -> DropPlan | None:
-        drop = self._drops.get(f"worker{member.number}")
+        drop = self._system.plan.drop.get(f"worker{member.number}")
         return drop if drop is not None and drop.round == round_number else None
 
-    def _layers(
-        self, member: Member, round_number: int, end_ps: int, stop_ps: int
-    ) -> list[tuple[int, int]]:
-        """(time, bytes) of what a worker hands to the network, in order, until it stops."""
+    def _layers(self, member: Member, round_number: int, end_ps: int) -> list[tuple[int, int]]:
+        """(time, bytes) of what a worker hands to the network by the end of training, in order."""
         system = self._system
         if member.number == system.hub:
             return []
         if not system.plan.overlap:
-            parts = [(end_ps, system.model.upload)]
-        else:
-            last_ps = end_ps - member.iteration_ps(round_number)
-            parts = sorted(
-                (last_ps + member.slowed_ps(layer.update_ps), system.layer_nbytes(index))
-                for index, layer in enumerate(member.iteration(round_number).layers)
-            )
-        gone = self._drop(member, round_number) is not None and not system.plan.overlap
-        return [] if gone else [part for part in parts if part[0] <= stop_ps]
+            return [(end_ps, system.model.upload)]
+        last_ps = end_ps - member.iteration_ps(round_number)
+        return sorted(
+            (last_ps + member.slowed_ps(layer.update_ps), system.layer_nbytes(index))
+            for index, layer in enumerate(member.iteration(round_number).layers)
+        )
 
     def _close(self, opened: _AveragedRound, closed_ps: int, adds: int) -> None:
         """Enter a round that is over into the course."""
         system, end_ps = self._system, self._env.now
         answered = tuple(opened.answered)
+        server_adds = adds if system.plan.has_server else 0
         self._rounds.append(
-            RoundCourse(opened.number, opened.begin_ps, closed_ps, end_ps, answered, adds)
+            RoundCourse(opened.number, opened.begin_ps, closed_ps, end_ps, answered, server_adds)
         )
         for member, marks in zip(system.members, opened.marks, strict=True):
             downloaded_ps = _until(marks.downloaded_ps, closed_ps)

@@ -89,7 +89,7 @@ def simulate_iterations(
     if jobs == 1 or len(tasks) == 1:
         return [_simulated(task, stop, on_step) for task in tasks]
     # Fresh processes: a copy of this one could hold locks of threads that it does not have.
-    context = multiprocessing.get_context("spawn")
+    context, before = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     with ProcessPoolExecutor(min(jobs, len(tasks)), context) as pool:
         futures = [pool.submit(simulate_iteration, task) for task in tasks]
         try:
@@ -97,7 +97,8 @@ def simulate_iterations(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
-                child.terminate()  # it ends its run, and says so in its folder
+                if child not in before:
+                    child.terminate()  # it ends its run, and says so in its folder
             raise
 
 
@@ -124,7 +125,10 @@ def _collected(
         try:
             yield future.result()
         except BrokenExecutor as error:
-            raise OutOfMemoryError(f"{task.folder}: its process was killed ({error})") from None
+            raise OutOfMemoryError(
+                f"{task.folder}: its process ended at once ({error}); if memory ran out, --jobs 1 "
+                "takes less"
+            ) from None
 
 
 def _check_stop(stop: StopRequest) -> None:

@@ -65,7 +65,8 @@ class IterationPart:
 class WorkerRound:
     """A worker in a round. The four times add up to the round; so do the four energies to its own.
 
-    It did the share ``trained`` of its local ``iterations``. ``network_ps`` is the part of
+    It did the share ``trained`` of its local ``iterations``, and ``adds`` additions of what others
+    sent. ``network_ps`` is the part of
     transfers that did not hide behind training. ``idle_pj`` is the leakage of the chip in all time
     but training, ``network_pj`` that of its transfers on all links. ``upload_nbytes`` go towards
     the mean or the sum, ``download_nbytes`` are the result; ``resent_nbytes`` are of packets that
@@ -76,6 +77,7 @@ class WorkerRound:
     round: int
     iterations: int
     trained: float
+    adds: int
     dropped: bool
     late: bool
     iterating_ps: int
@@ -107,7 +109,8 @@ class RoundPart:
     """A round. ``answered`` are the workers in its mean, in order of their answers.
 
     ``closed_ps`` is when the last answer was there, or the deadline had come. ``weight`` is the
-    share of all samples that the mean rests on. ``accuracy`` is that of the global model after the
+    share of all samples that the mean rests on, ``server_adds`` are additions of a server's.
+    ``accuracy`` is that of the global model after the
     round, None if it was not recorded; ``total_pj`` is the energy of the run up to then.
     """
 
@@ -117,6 +120,7 @@ class RoundPart:
     end_ps: int
     answered: tuple[int, ...]
     weight: float
+    server_adds: int
     server_pj: float
     energy_pj: float
     total_pj: float

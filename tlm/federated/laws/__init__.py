@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from tlm.federated.laws.bounds import least_times
 from tlm.federated.laws.bytes import sent_bytes, wire_bytes
-from tlm.federated.laws.energies import energies, sums
+from tlm.federated.laws.energies import additions, energies, sums
 from tlm.federated.laws.times import answers, rounds_in_order, worker_times
 from tlm.federated.plan_file import LoadedPlan
 from tlm.federated.results import FederatedSummary
@@ -36,6 +36,7 @@ def check_federated(loaded: LoadedPlan, summary: FederatedSummary) -> list[Check
         *sent_bytes(loaded, summary),
         *wire_bytes(loaded, summary),
         *energies(loaded, summary),
+        *additions(loaded, summary),
         *sums(summary),
         *least_times(loaded, summary),
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tlm.federated.plan_file import LoadedPlan
 from tlm.federated.results import FederatedSummary, WorkerRound
 from tlm.laws.check import Check
+from tlm.workload.federated import Compression
 
 RELATIVE_ERROR = 1e-9  # of sums in another order
 
@@ -37,6 +38,41 @@ def energies(loaded: LoadedPlan, summary: FederatedSummary) -> Iterator[Check]:
     ]
     uneven = [worker for worker, ratio in powers if not _close(ratio, 1.0)]
     yield Check("leakage is one power of a chip", not uneven, f"workers {uneven}")
+
+
+def additions(loaded: LoadedPlan, summary: FederatedSummary) -> Iterator[Check]:
+    """Every number that is sent is added once; additions and a server cost what they are worth."""
+    plan, numbers = loaded.plan, _numbers(loaded)
+    wrong, unpaid = [], []
+    members = {part.worker: part for part in summary.members}
+    for item in summary.rounds:
+        rows = [row for row in summary.workers if row.round == item.number]
+        if plan.protocol == "fedavg":
+            due = len(item.answered) * numbers
+        else:
+            copies = loaded.workers - (0 if plan.has_server else 1)
+            due = copies * numbers * loaded.iterations(0, item.number)
+        adds = sum(row.adds for row in rows)
+        if (item.server_adds, adds) != ((due, 0) if plan.has_server else (0, due)):
+            wrong.append(f"round {item.number}: {adds}, server {item.server_adds}, due {due}")
+        unpaid += [
+            f"worker{row.worker} round {row.round}"
+            for row in rows
+            if not _close(row.adding_pj, row.adds * members[row.worker].add_pj)
+        ]
+        power = plan.server.power if plan.has_server else 0.0
+        server_pj = item.server_adds * plan.server.add_energy
+        server_pj += power * (item.end_ps - item.begin_ps)
+        if not _close(item.server_pj, server_pj):
+            unpaid.append(f"server round {item.number}: {item.server_pj} pJ, due {server_pj}")
+    yield Check("every number is added once", not wrong, f"{wrong[:3]}")
+    yield Check("additions are paid", not unpaid, f"{unpaid[:3]}")
+
+
+def _numbers(loaded: LoadedPlan) -> int:
+    """Numbers in one upload."""
+    compression = Compression.of(loaded.plan.variant.compression)
+    return compression.sent(loaded.recording.parameters)
 
 
 def sums(summary: FederatedSummary) -> Iterator[Check]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.federated.test_plan_file import plan_file
-from tlm.errors import InterruptedRunError, TlmError
+from tlm.errors import InterruptedRunError, OutOfMemoryError, TlmError
 from tlm.federated import prepare_federation, run_federation
 from tlm.federated.files import read_federated_summary
 from tlm.federated.local import LocalTask, simulate_iteration, simulate_iterations
@@ -147,3 +148,18 @@ def test_an_error_of_another_process_keeps_its_words(place: Path, tmp_path: Path
     ]
     with pytest.raises(TlmError, match="no iteration 99; recorded are 1, 4"):
         simulate_iterations(tasks, 2, StopRequest(), lambda _: None)
+
+
+def test_a_process_that_is_killed_ends_the_run(place: Path, tmp_path: Path) -> None:
+    """As the system does where memory runs out: the run says so, and does not wait for ever."""
+    tasks = [
+        LocalTask(place / "fed" / "iid" / f"worker{n}.h5", 1, "neuromc-20", tmp_path / f"r{n}")
+        for n in range(3)
+    ]
+
+    def kill(_: str) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(OutOfMemoryError, match="its process ended at once"):
+        simulate_iterations(tasks, 2, StopRequest(), kill)

@@ -98,7 +98,7 @@ def simulate_iterations(
             pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 if child not in before:
-                    child.terminate()  # it ends its run, and says so in its folder
+                    child.kill()  # who merely ends its run may wait for ever at a dead one's lock
             raise
 
 

@@ -101,11 +101,10 @@ class FederatedRun:
 
     def split(self, name: str) -> FederatedSplit:
         """The split ``name``; raises WorkloadError if it was not trained."""
-        named = {split.name: split for split in self.splits}
-        for split_name, split in named.items():
-            if split_name == name:
-                return split
-        raise WorkloadError(f"{self.name}: no split {name!a}; there are: {', '.join(named)}")
+        named: dict[str, FederatedSplit] = {split.name: split for split in self.splits}
+        if name not in named:
+            raise WorkloadError(f"{self.name}: no split {name!a}; there are: {', '.join(named)}")
+        return named[name]
 
     def variant(self, split: str, compression: str) -> FederatedVariant:
         """The training run of a split and a compression; WorkloadError if it was not trained."""

@@ -137,3 +137,29 @@ def test_gradients_that_are_sent_twice_are_noticed() -> None:
 def test_unchanged_figures_hold(plan: dict[str, object]) -> None:
     """The laws are true of what the model makes."""
     assert broken(plan, lambda summary: summary) == set()
+
+
+SLOW_NETWORK = {"server": {"adds_per_s": "unlimited"}}
+
+
+@pytest.mark.parametrize(
+    ("plan", "place", "fault", "name"),
+    [
+        (SLOW_NETWORK, "tlm.federated.network.wire_ps", lambda *_: 1, "no round is too fast"),
+        (SLOW_NETWORK, "tlm.federated.system.Member.iteration_ps", lambda *_: MS // 2, TAKES),
+        (SLOW_NETWORK, "tlm.federated.system.Member.iteration_pj", lambda *_: 1e6, COSTS),
+        (SLOW_NETWORK, "tlm.federated.fedavg.UPLOAD", "download", SENT),
+        (SUMMED, "tlm.federated.all_reduce.AllReduce._share", lambda *_: (4, 1), ADDED),
+        (SUMMED, "tlm.federated.all_reduce.AllReduce._share", lambda *_: (4, 1),
+         "bytes sent are the gradients'"),
+        (SUMMED, "tlm.federated.network.wire_ps", lambda *_: 1, "no round is too fast"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_the_model_breaks_a_law(
+    monkeypatch: pytest.MonkeyPatch, plan: dict[str, object], place: str, fault: object, name: str
+) -> None:
+    """Links that carry at once, shorter training, uploads that are none, sums of a part."""
+    federation = prepared(plan)
+    monkeypatch.setattr(place, fault)
+    summary = exchange(federation, [iteration(100_000)], StopRequest()).summary
+    assert not summary.ok and name in summary.broken

@@ -70,11 +70,6 @@ class LocalIteration:
     adds_per_s: float
     add_pj: float
 
-    @property
-    def total_pj(self) -> float:
-        """Energy of an iteration."""
-        return self.dynamic_pj + self.leakage_pj
-
 
 def simulate_iterations(
     tasks: Sequence[LocalTask], jobs: int, stop: StopRequest, on_step: Callable[[str], None]

@@ -18,6 +18,7 @@ from tlm.federated.local import LocalTask, simulate_iteration, simulate_iteratio
 from tlm.running.interrupts import StopRequest
 from tlm.running.runner import run_job
 from tlm.space.phase import Phase
+from tlm.workload.federated import federated_names, open_federated
 from tlm.workload.file.reader import read_workload
 
 IDEAL = (
@@ -163,3 +164,13 @@ def test_a_process_that_is_killed_ends_the_run(place: Path, tmp_path: Path) -> N
 
     with pytest.raises(OutOfMemoryError, match="its process ended at once"):
         simulate_iterations(tasks, 2, StopRequest(), kill)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", federated_names())
+def test_bundled_runs_keep_the_laws_and_their_accuracy(name: str, tmp_path: Path) -> None:
+    """Five chips of 20 cores over three rounds, as recorded."""
+    summary = run_federation(prepare_federation(name), tmp_path / "fed").summary
+    assert summary.ok, summary.broken
+    curve = open_federated(name).variant("dirichlet", "none").accuracy
+    assert [item.accuracy for item in summary.rounds] == list(curve[1:4])

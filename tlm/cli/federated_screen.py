@@ -89,10 +89,11 @@ def _rounds(summary: FederatedSummary) -> ScreenTable:
 def _workers(summary: FederatedSummary) -> ScreenTable:
     """Every worker in every round, or all rounds of a worker if these are too many."""
     each = len(summary.workers) <= MOST_ROWS
+    odd = any(row.resent_nbytes or row.dropped or row.late for row in summary.workers)
     table = ScreenTable(
         "Workers" if each else "Workers, all rounds together",
         *("round", "worker", "computing", "network", "waiting", "training", "idle", "sending"),
-        *("up", "down", "sent again", "note"),
+        *("up", "down", *(("sent again", "note") if odd else ())),
         keys=2,
         left=("note",),
     )
@@ -113,10 +114,11 @@ def _workers(summary: FederatedSummary) -> ScreenTable:
         nbytes = (
             sum(row.upload_nbytes for row in rows),
             sum(row.download_nbytes for row in rows),
-            sum(row.resent_nbytes for row in rows),
         )
         cells = [*map(time_text, times), *map(energy_text, energies), *map(nbytes_text, nbytes)]
-        table.add_row(number, str(worker), *cells, _note(rows))
+        if odd:
+            cells += [nbytes_text(sum(row.resent_nbytes for row in rows)), _note(rows)]
+        table.add_row(number, str(worker), *cells)
     return table
 
 

@@ -110,6 +110,14 @@ def test_a_slow_worker_stops_at_the_deadline() -> None:
     assert row.training_pj == pytest.approx(row.trained * 4 * (3e8 + 50 * 2.0 * MS))
 
 
+def test_training_that_ends_at_the_deadline_is_done_and_late() -> None:
+    """Both in the same picosecond, whichever event comes first: all was trained, for nothing."""
+    for overlap in (False, True):
+        plan = {"overlap": overlap, "network": IDEAL | {"latency": "3 ms"}, "deadline": "7 ms"}
+        row = rows(simulated(plan), 1)[0]
+        assert row.trained == 1 and row.late and row.iterating_ps == 4 * MS
+
+
 def test_uploads_that_overlap_hide_behind_training() -> None:
     """A quarter of the model is ready half an iteration before the rest."""
     plan = {"server": NO_ADDING, "network": {"bandwidth": "10 Gbit/s"}}

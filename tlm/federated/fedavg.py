@@ -110,6 +110,7 @@ class FedAvg:
         stop_ps = begin_ps + (whole_ps if drop is None else round(whole_ps * drop.at))
         if system.plan.deadline is not None:
             stop_ps = min(stop_ps, opened.begin_ps + system.plan.deadline)
+        marks.trained = (stop_ps - begin_ps) / whole_ps  # no round closes before
         uploads = []
         for ready_ps, nbytes in self._layers(member, opened.number, begin_ps + whole_ps):
             if ready_ps > stop_ps or (marks.dropped and not system.plan.overlap):
@@ -120,7 +121,6 @@ class FedAvg:
             )
         yield env.timeout(stop_ps - env.now)
         marks.stopped_ps = env.now
-        marks.trained = (stop_ps - begin_ps) / whole_ps
         if stop_ps < begin_ps + whole_ps or marks.dropped:
             return
         for upload in uploads:

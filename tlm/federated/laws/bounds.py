@@ -44,22 +44,26 @@ def _averaged_ps(
 def _summed_ps(
     loaded: LoadedPlan, summary: FederatedSummary, worker: int, round_number: int
 ) -> int:
-    """Iterations; without overlap what an all-reduce puts on the worker's own links as well."""
+    """Iterations; without overlap what must follow a worker's own last dW as well.
+
+    In a ring its numbers still go all the way round (N transfers of a share), once it has sent
+    N - 2 shares before; elsewhere they go to their parent or the hub, and the sum comes back.
+    """
     iterations = loaded.iterations(worker, round_number)
     training_ps = iterations * _iteration_ps(summary, worker, round_number)
-    if loaded.plan.overlap or loaded.workers == 1:
+    hub = worker == 0 and not loaded.plan.has_server
+    ring = loaded.plan.network.topology == "ring"
+    if loaded.plan.overlap or loaded.workers == 1 or (hub and not ring):
         return training_ps
     nbytes = upload_nbytes(
         loaded.recording.parameters, Compression.of(loaded.plan.variant.compression)
     )
-    copies, steps = 2 * nbytes, 2
-    if loaded.plan.network.topology == "ring":  # the smallest shares of whole numbers
-        steps = 2 * (loaded.workers - 1)
-        copies = steps * (nbytes // loaded.workers - MOST_NUMBER)
-    bandwidth, _ = _own_link(loaded, worker)
-    best, latency = _best_link(loaded)
-    steps_ps = _occupied_ps(copies, best) + steps * latency
-    return training_ps + iterations * max(steps_ps, _occupied_ps(copies, bandwidth))
+    bandwidth, latency = _link(loaded, worker)
+    copies, latencies = 2 * nbytes, 2
+    if ring:  # the smallest shares of whole numbers
+        copies = 2 * (loaded.workers - 1) * (nbytes // loaded.workers - MOST_NUMBER)
+        latencies = loaded.workers
+    return training_ps + iterations * (_occupied_ps(copies, bandwidth) + latencies * latency)
 
 
 def _iteration_ps(summary: FederatedSummary, worker: int, round_number: int) -> int:
@@ -71,24 +75,25 @@ def _iteration_ps(summary: FederatedSummary, worker: int, round_number: int) -> 
 
 def _transfer_ps(loaded: LoadedPlan, worker: int, nbytes: int) -> int:
     """Bytes over one link of a worker, alone on it: bits over bandwidth, and the latency."""
-    bandwidth, latency = _own_link(loaded, worker)
+    bandwidth, latency = _link(loaded, worker)
     return _occupied_ps(nbytes, bandwidth) + latency
 
 
-def _own_link(loaded: LoadedPlan, worker: int) -> tuple[int | None, int]:
-    """Bandwidth and latency of a worker's links, as far as its own name says."""
-    network = loaded.plan.network
-    link = loaded.plan.links.get(f"worker{worker}", LinkPlan())
-    latency = network.latency if link.latency is None else link.latency
-    return link.bandwidth or network.bandwidth, latency
+def _link(loaded: LoadedPlan, worker: int) -> tuple[int | None, int]:
+    """Bandwidth and latency of a worker's link in a star; elsewhere the best of any link.
 
-
-def _best_link(loaded: LoadedPlan) -> tuple[int | None, int]:
-    """The largest bandwidth and the shortest latency of all links."""
-    links = [_own_link(loaded, worker) for worker in range(loaded.workers)]
-    bandwidths = [bandwidth for bandwidth, _ in links if bandwidth is not None]
-    widest = max(bandwidths) if len(bandwidths) == len(links) else None
-    return widest, min(latency for _, latency in links)
+    A link between two workers may be what the plan says of either of them.
+    """
+    network, links = loaded.plan.network, loaded.plan.links
+    star = network.topology == "star"
+    own = links.get(f"worker{worker}", LinkPlan())
+    named = [own] if star else [*links.values()]
+    bandwidths = [link.bandwidth for link in named if link.bandwidth is not None]
+    latencies = [link.latency for link in named if link.latency is not None]
+    if star:
+        return (*bandwidths, network.bandwidth)[0], (*latencies, network.latency)[0]
+    widest = None if network.bandwidth is None else max(network.bandwidth, *bandwidths, 0)
+    return widest, min(network.latency, *latencies, network.latency)
 
 
 def _occupied_ps(nbytes: int, bits_per_s: int | None) -> int:

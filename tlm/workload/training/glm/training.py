@@ -10,11 +10,11 @@ import numpy as np
 
 from tlm.workload.recipe import GLMRecipe
 from tlm.workload.training.datasets import DataSet, DataSplit
-from tlm.workload.training.glm.arrays import Array, Classes
-from tlm.workload.training.glm.basis import raised_cosines
-from tlm.workload.training.glm.devices import best_step, quantised
-from tlm.workload.training.glm.network import GLMNetwork
-from tlm.workload.training.glm.rules import Rule, loss_and_gradient
+from tlm.workload.glm.arrays import Array, Classes
+from tlm.workload.glm.basis import raised_cosines
+from tlm.workload.glm.devices import best_step, quantised
+from tlm.workload.glm.network import GLMNetwork
+from tlm.workload.glm.rules import Rule, loss_and_gradient
 
 
 class Adam:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.glm.arrays import Array, Flags
-from tlm.workload.training.glm.lfsr import LFSR
-from tlm.workload.training.glm.rules import sigmoid
+from tlm.workload.glm.arrays import Array, Flags
+from tlm.workload.glm.lfsr import LFSR
+from tlm.workload.glm.rules import sigmoid
 
 RANGE = 8.0
 """Potentials that a table tells apart: -RANGE .. RANGE (assumed)."""

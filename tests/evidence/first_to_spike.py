@@ -27,8 +27,8 @@ from tests.evidence.first_to_spike_points import (
 )
 from tests.evidence.page import DOCS, read_csv, replace_section, update_csv
 from tlm.validation.markdown import table
-from tlm.workload.recipe import GLMRecipe
 from tlm.workload.glm.decision import steps_to_share
+from tlm.workload.recipe import GLMRecipe
 from tlm.workload.training.glm.recipes import RECIPES
 
 PAGE = DOCS / "spinaps.md"

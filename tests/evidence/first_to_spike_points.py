@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from tests.evidence.page import DOCS
-from tlm.workload.recipe import GLMRecipe
-from tlm.workload.training.datasets import DataSet, load
 from tlm.workload.glm.arrays import Array
 from tlm.workload.glm.decision import decide, expected_accuracy
 from tlm.workload.glm.lfsr import LFSR
 from tlm.workload.glm.network import GLMNetwork
 from tlm.workload.glm.rules import Rule, sigmoid
 from tlm.workload.glm.sampling import HardwareSampler, SigmoidTable, bernoulli_spikes
+from tlm.workload.recipe import GLMRecipe
+from tlm.workload.training.datasets import DataSet, load
 from tlm.workload.training.glm.training import (
     Adam,
     Devices,

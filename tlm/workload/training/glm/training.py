@@ -8,13 +8,13 @@ from math import prod
 
 import numpy as np
 
-from tlm.workload.recipe import GLMRecipe
-from tlm.workload.training.datasets import DataSet, DataSplit
 from tlm.workload.glm.arrays import Array, Classes
 from tlm.workload.glm.basis import raised_cosines
 from tlm.workload.glm.devices import best_step, quantised
 from tlm.workload.glm.network import GLMNetwork
 from tlm.workload.glm.rules import Rule, loss_and_gradient
+from tlm.workload.recipe import GLMRecipe
+from tlm.workload.training.datasets import DataSet, DataSplit
 
 
 class Adam:

@@ -32,7 +32,6 @@ RULES: tuple[Rule, ...] = ("first-to-spike", "rate")
 SEEDS = {"mnist": 20, "basic-motions": 200}  # drawings of the test part: one is small
 T_QUANTILES = {20: 2.093, 200: 1.972}  # Student's t, one degree of freedom less, 97.5 %
 OTHER_SEEDS = (2, 3)  # of training with the first rule
-TUNING = 10  # a tenth of the epochs of training follow in the weights of devices
 DEVICES = range(1, 9)
 # Width and shifts of the register, address and output bits of the table.
 SAMPLERS = (
@@ -106,7 +105,7 @@ def trained(recipe: GLMRecipe, dataset: DataSet) -> Networks:
             for seed in OTHER_SEEDS
         },
         {count: in_devices(count, 0) for count in DEVICES},
-        {count: in_devices(count, recipe.epochs // TUNING) for count in DEVICES},
+        {count: in_devices(count, recipe.tuning_epochs) for count in DEVICES},
     )
 
 

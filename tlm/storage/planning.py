@@ -29,6 +29,7 @@ from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import choose_stores
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.pools import pools_behind_layers
 
@@ -145,6 +146,11 @@ def _share_sums(plan: Plan) -> None:
 
 def _check(layer: Layer, chip: ChipConfig) -> None:
     """Refuse what the engines cannot walk."""
+    if isinstance(layer.neuron, GLMNeuron):
+        raise MappingError(
+            f"layer {layer.name}: GLM neurons, of {layer.neuron.functions} sums each, are not laid "
+            "over cores yet; give a job of LIF neurons"
+        )
     pool, policy = layer.current_pool, chip.mapping.batch_norm
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(

@@ -24,8 +24,8 @@ def bundled_folder() -> Path:
 
 def bundled_names(purpose: Purpose | None = None) -> list[str]:
     """Names of the bundled jobs, sorted: of all, or of those recorded for ``purpose``."""
-    paths = sorted(bundled_folder().glob(f"*{SUFFIX}"))
-    return [path.stem for path in paths if purpose is None or purpose == stated_purpose(path)]
+    paths = bundled_folder().glob(f"*{SUFFIX}")
+    return sorted(path.stem for path in paths if purpose is None or purpose == stated_purpose(path))
 
 
 def networks_folder() -> Path:

@@ -20,9 +20,6 @@ def check_purpose(workload: Workload) -> None:
         return
     last = workload.layers[-1]
     if last.neuron is None or last.pooled_shape[1:] != (1, 1):
-        key, expected = (
-            f"layers[{last.index}]",
-            "a neuron for each class in a job for inference",
-        )
+        expected = "a neuron for each class in a job for inference"
         got = "a read-out" if last.neuron is None else f"neurons of shape {last.pooled_shape}"
-        raise fault(workload.path, key, expected, got, REMEDY)
+        raise fault(workload.path, f"layers[{last.index}]", expected, got, REMEDY)

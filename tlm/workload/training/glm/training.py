@@ -80,14 +80,19 @@ def tuned(
     values is chosen once.
     """
     kept, bias = network.weights.copy(), network.bias.copy()
-    use = dataset.train.inputs.reshape(-1, len(kept)).mean(0)[:, None, None]
-    step = best_step(kept, devices.count, use)
+    step = device_step(dataset, network, devices.count)
     adam = Adam((kept, bias))
     for S, labels, progress in mini_batches(recipe, dataset, devices.epochs):
         rounded = GLMNetwork(network.basis, quantised(kept, devices.count, step), bias)
         gradients = _gradients(rounded, rule, S, labels)
         adam.update(gradients, recipe.learning_rate * (1 - progress) / 2)
     return GLMNetwork(network.basis, quantised(kept, devices.count, step), bias)
+
+
+def device_step(dataset: DataSet, network: GLMNetwork, devices: int) -> float:
+    """Step between the values of devices, by how often each input spikes in training."""
+    use = dataset.train.inputs.reshape(-1, len(network.weights)).mean(0)[:, None, None]
+    return best_step(network.weights, devices, use)
 
 
 def mini_batches(

@@ -45,7 +45,7 @@ def checked_answers(
         integers[key].astype(np.int64)
         for key in (schema.LABELS, schema.DECISIONS, schema.DECISION_STEPS)
     )
-    classes, spiking = workload.layers[-1].pooled_shape[0], spikes[..., 0, 0].any(2)
+    classes, spiking = workload.layers[-1].out_shape[0], spikes[..., 0, 0].any(2)
     spoken = spiking.any(0)
     first = np.where(spoken, spiking.argmax(0), workload.steps)
     leader = spikes[spiking.argmax(0), np.arange(workload.batch), :, 0, 0].argmax(1)

@@ -26,8 +26,8 @@ RECIPE = FederatedRecipe(
     local_iterations=None,
     alpha=0.3,
     compressions=("none", "fp16", "top-0.1", "top-0.01"),
-    recorded=(1, 2, 3, 20),
-    recorded_iid=(1, 20),
+    recorded=tuple(range(1, 21)),
+    recorded_iid=tuple(range(1, 21)),
     round_iterations=8,
     test_samples=None,
 )

@@ -20,6 +20,8 @@ from tlm.workload.federated import FederatedRun, FederatedSplit, federated_names
 PAGE = DOCS / "federated.md"
 NAMES = {"dirichlet": "non-identical", "iid": "identical"}
 CHIP = "neuromc-20"
+LEARNING = 2
+"""Position of the recorded round from which changes are measured: the third."""
 
 
 def main() -> None:
@@ -82,26 +84,48 @@ def accuracy_table(run: FederatedRun) -> str:
 
 
 def spread_text(run: FederatedRun) -> str:
-    """How far the recorded iterations of a round are from the one that stands for it."""
-    job, middle = run.round_job, run.iteration_of(0, 1)
-    figures = {number: simulated(job, number) for number in job.iterations}
-    errors = []
-    for axis in range(2):
+    """How far the recorded iterations are from those that they stand for."""
+    spread, changes = round_spread(run), change_by_round(run)
+    recorded = run.splits[0].recorded
+    others = (
+        "Every round is recorded"
+        if len(recorded) == run.rounds
+        else "Rounds that are not recorded take the latest recorded one before"
+    )
+    return (
+        f"One recorded iteration, the middle one, stands for all of a round. "
+        f"{len(run.round_job.iterations)} iterations spread over the first round of worker 0 "
+        f"(non-identical), simulated on `{CHIP}`: {spread[0]}, {spread[1]}. {others}: from round "
+        f"{recorded[LEARNING]} to round {recorded[-1]} an iteration of the workers changes by "
+        f"{changes[0]} in time and {changes[1]} in energy."
+    )
+
+
+def round_spread(run: FederatedRun) -> list[str]:
+    """Time, then energy: the middle iteration of the first round, and all, over their mean."""
+    middle = run.iteration_of(0, 1)
+    figures = {at: simulated(run.round_job, at) for at in run.round_job.iterations}
+    words = []
+    for axis, name in enumerate(("time", "energy")):
         values = [figure[axis] for figure in figures.values()]
         mean = sum(values) / len(values)
-        errors.append(
-            (figures[middle][axis] / mean - 1, min(values) / mean - 1, max(values) / mean - 1)
+        off, low, high = (
+            f"{value / mean - 1:+.1%}"
+            for value in (figures[middle][axis], min(values), max(values))
         )
-    words = [
-        f"{name} of the middle one is {middle_error:+.1%} off their mean (they range {low:+.1%} "
-        f"to {high:+.1%})"
-        for name, (middle_error, low, high) in zip(("time", "energy"), errors, strict=True)
+        words.append(f"{name} of the middle one is {off} off their mean (all: {low} to {high})")
+    return words
+
+
+def change_by_round(run: FederatedRun) -> list[str]:
+    """Least and most relative change of time, then of energy, once learning has slowed down."""
+    jobs = [run.job(worker) for worker in range(run.workers)]
+    pairs = [
+        [simulated(job, at) for at in (job.iterations[LEARNING], job.iterations[-1])]
+        for job in jobs
     ]
-    return (
-        f"One recorded iteration, the middle one, stands for all of a round. {len(figures)} "
-        f"iterations spread over the first round of worker 0 (non-identical), simulated on "
-        f"`{CHIP}`: {words[0]}, {words[1]}."
-    )
+    changes = ([late[axis] / early[axis] - 1 for early, late in pairs] for axis in range(2))
+    return [f"{min(change):+.1%} to {max(change):+.1%}" for change in changes]
 
 
 def simulated(job: Workload, iteration: int) -> tuple[int, float]:

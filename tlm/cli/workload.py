@@ -100,7 +100,8 @@ def record(
 ) -> None:
     """Train a bundled recipe's network and record its tensors (needs the extra `capture`).
 
-    MNIST and digits come from installed wheels without --data; CIFAR-10 and N-MNIST need it.
+    MNIST and digits come from installed wheels without --data; other data need it. Jobs for
+    inference need no extra.
     """
     from tlm.cli.progress import training_bar
     from tlm.workload.training.record import record as record_job

@@ -35,8 +35,7 @@ def federated_parts(run: FederatedRun) -> Iterator[Text | Hanging | ScreenTable]
 
 def _data(split: FederatedSplit) -> ScreenTable:
     alpha = "" if split.alpha is None else f", alpha {split.alpha:g}"
-    rounds = ", ".join(map(str, split.recorded))
-    title = f"Data, {split.name}{alpha}; recorded rounds {rounds}"
+    title = f"Data, {split.name}{alpha}; rounds recorded: {len(split.recorded)}"
     table = ScreenTable(title, "worker", "samples", "mini-batches", "samples of each class")
     for number, worker in enumerate(split.workers):
         counts = " ".join(map(str, worker.classes))

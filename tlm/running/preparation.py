@@ -27,6 +27,7 @@ from tlm.workload.bundled import open_workload
 from tlm.workload.drawn.kinds import as_activity
 from tlm.workload.drawn.weights import WeightRule, parse_weights, weight_masks
 from tlm.workload.model import Recording, Workload
+from tlm.workload.purpose import require_training
 
 # Settings of a chip whose engines skip nothing: they go with every activity but the recorded.
 NOTHING_SKIPPED = (
@@ -72,6 +73,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
+    require_training(asked, "add --mode inference")
     workload, rule = as_activity(asked, request.activity), parse_weights(request.weights)
     nothing_skipped = () if request.activity == "recorded" else NOTHING_SKIPPED
     file = request.mapping

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tlm.workload.blocks import Block
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Encoding, Level, Neuron
 from tlm.workload.surrogate import lif_neuron
 
@@ -86,6 +87,10 @@ class GLMRecipe:
     A neuron remembers ``taps`` steps of its inputs through ``functions`` (K) raised cosines.
     Inputs are drawn anew, by their probabilities, in each of the ``epochs``; Adam takes
     mini-batches of ``training_batch`` with a ``learning_rate`` that falls as a cosine.
+
+    Recorded are the answers to the first ``batch`` (B) samples of the test part, in weights of
+    ``devices`` binary devices that were tuned for another tenth of the epochs. Widths of register
+    and table, as in ``config/array_core/spinaps.yaml`` (assumed): see ``GLMNeuron``.
     """
 
     name: str
@@ -98,6 +103,32 @@ class GLMRecipe:
     training_batch: int
     learning_rate: float
     seed: int
+    batch: int = 32
+    devices: int = 4
+    register_bits: int = 16
+    shifts: int = 16
+    address_bits: int = 8
+    output_bits: int = 8
+    levels: tuple[Level, ...] = ("exact",)
+    encoding: Encoding = "rate"
+
+    @property
+    def tuning_epochs(self) -> int:
+        """Epochs that are trained on in weights of devices."""
+        return self.epochs // 10
+
+    def neuron(self, weight_step: float) -> GLMNeuron:
+        """Its neurons; the step between the values of devices follows from training."""
+        return GLMNeuron(
+            functions=self.functions,
+            taps=self.taps,
+            devices=self.devices,
+            weight_step=weight_step,
+            register_bits=self.register_bits,
+            shifts=self.shifts,
+            address_bits=self.address_bits,
+            output_bits=self.output_bits,
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +157,7 @@ class FederatedRecipe:
     test_samples: int | None
 
 
-AnyRecipe: TypeAlias = Recipe | RetentionRecipe | FederatedRecipe
+AnyRecipe: TypeAlias = Recipe | RetentionRecipe | GLMRecipe | FederatedRecipe
 """What a file of the bundled folder may hold as its RECIPE."""
 
 LIF = lif_neuron()

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 from tlm.errors import WorkloadError
 from tlm.workload.bundled import SUFFIX, bundled_folder, unknown_name
-from tlm.workload.recipe import AnyRecipe, FederatedRecipe, Recipe, RetentionRecipe
+from tlm.workload.recipe import (
+    AnyRecipe,
+    FederatedRecipe,
+    GLMRecipe,
+    Recipe,
+    RetentionRecipe,
+)
 from tlm.workload.training.datasets import DataSet, load
+from tlm.workload.training.glm.recording import record_glm
 
 if TYPE_CHECKING:
     from tlm.workload.capture import Capture
@@ -28,8 +35,8 @@ def record(
 
     A federated recipe leaves a folder (default: ``<name>`` here), which must not exist yet.
     ``data`` is the folder of the data set's files; MNIST and digits come from installed wheels
-    without one. ``progress`` is called with (iterations done, in all). Raises WorkloadError if
-    the recipe, torch or the data are missing, or if the file cannot be written.
+    without one. ``progress`` is called with (iterations done, in all), but for GLM neurons. Raises
+    WorkloadError if the recipe, torch or the data are missing, or if the file cannot be written.
     """
     recipe = load_recipe(name)
     suffix = "" if isinstance(recipe, FederatedRecipe) else SUFFIX
@@ -40,6 +47,8 @@ def record_recipe(
     recipe: AnyRecipe, data: Path | None, out: Path, progress: Progress | None = None
 ) -> Path:
     """Train ``recipe`` and write its recorded job to ``out``, as :func:`record` does."""
+    if isinstance(recipe, GLMRecipe):
+        return record_glm(recipe, load(recipe.dataset, data, recipe.steps), out)
     require_torch()
     if isinstance(recipe, RetentionRecipe):
         from tlm.workload.training.retention.recording import record_retention

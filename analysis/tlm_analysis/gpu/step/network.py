@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from tlm.workload import bundled_networks, open_workload
 from tlm.workload.model import Layer, Shape3, Workload
+from tlm.workload.purpose import require_training
 
 Pooling: TypeAlias = Literal["max", "average"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
@@ -94,7 +95,12 @@ def network_named(name: str) -> NetworkShapes:
 
 
 def network_of(workload: Workload) -> NetworkShapes:
-    """The shapes of a recorded job."""
+    """The shapes of a recorded job.
+
+    Raises:
+        WorkloadError: nothing was trained in it.
+    """
+    require_training(workload, "a GPU is modelled for training: name a job recorded for training")
     return NetworkShapes(
         name=workload.name,
         stages=tuple(_stage(layer, workload.layers) for layer in workload.layers),

@@ -77,3 +77,27 @@ def test_losses_only_delay() -> None:
     plan = PLAN | {"workers": 4, "network": network("ring"), "rounds": 1}
     lossy = PLAN | {"workers": 4, "network": network("ring", loss=0.1), "rounds": 1}
     assert took(simulated(lossy)) > took(simulated(plan))
+
+
+@given(
+    st.integers(1, 7),
+    st.sampled_from(["star", "ring", "tree"]),
+    st.sampled_from(["unlimited", "100 Mbit/s", "20 Gbit/s"]),
+    st.sampled_from(["0 s", "1 us", "40 ms"]),
+    st.sampled_from([1.0, 1.37, 20.0]),
+    st.sampled_from([{}, {"bandwidth": "1 Mbit/s"}, {"latency": "5 us"}, {"latency": "70 ms"}]),
+)
+@settings(deadline=None, max_examples=80)
+def test_every_all_reduce_ends_and_keeps_the_laws(
+    workers: int, topology: str, bandwidth: str, latency: str, slow: float, link: dict[str, str]
+) -> None:
+    """Stragglers, and links that are better or worse than the others, wherever they are."""
+    for number in {0, workers - 1}:
+        plan = PLAN | {
+            "workers": workers,
+            "network": network(topology, bandwidth=bandwidth, latency=latency, packet="9 kB"),
+            "slow": {f"worker{number}": slow},
+            "links": {f"worker{workers // 2}": link},
+            "rounds": 1,
+        }
+        assert simulated(plan, 20_000).time_ps > 0

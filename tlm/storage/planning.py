@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,6 +58,7 @@ def make_plan(
         chosen = Search(job.profiles(), job.target()).run()
         grids = chosen.best.grids
     plan = job.stored(grids, chosen)
+    _check_carried(plan)
     allocate(plan)
     return plan
 
@@ -78,9 +79,9 @@ def job_on_chip(
     _check_named("mapping.states", chip.mapping.states, workload)
     _check_named("core.weights.layers", chip.core.weights.layers, workload)
     _check_schedule(workload, chip)
-    for layer in workload.layers:
+    for layer in workload.layers if workload.learns else ():
         _check(layer, chip)
-    live = [_live(layer, masks, chip) for layer in workload.layers]
+    live = [_live(layer, masks, chip, workload) for layer in workload.layers]
     weights = [layer_weights(layer, masks, chip, arrays) for layer in workload.layers]
     return JobOnChip(workload, loaded, timing, arrays, masks, weights, live)
 
@@ -118,7 +119,11 @@ class JobOnChip:
     def stored(self, grids: Sequence[Grid], chosen: Chosen | None) -> Plan:
         """The plan of a mapping, but for its addresses."""
         workload, chip = self.workload, self.loaded.config
-        schedule = schedule_of(chip.mapping, grids, workload.batch)
+        steps_run = self.masks.recording.steps_run
+        schedule = replace(
+            schedule_of(chip.mapping, grids, workload.batch),
+            steps_run=None if steps_run is None else tuple(steps_run.tolist()),
+        )
         channels, timing = chip.dram.channels, self.timing
         dram = Allocator(timing.page_bytes * channels, timing.capacity_bytes * channels)
         plan = Plan(workload, chip, self.arrays, [], dram, schedule, chosen)
@@ -144,13 +149,28 @@ def _share_sums(plan: Plan) -> None:
 
 
 def _check(layer: Layer, chip: ChipConfig) -> None:
-    """Refuse what the engines cannot walk."""
+    """Refuse what the engines cannot walk back."""
     pool, policy = layer.current_pool, chip.mapping.batch_norm
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(
             f"mapping.batch_norm: layer {layer.name}: {policy} needs to know which current a "
             "max-pool kept, which a job does not record behind batch normalisation; use exact"
         )
+
+
+def _check_carried(plan: Plan) -> None:
+    """Refuse early exit where U does not wait in the cores for a step that may not come.
+
+    Raises:
+        MappingError: so it is.
+    """
+    for layer_plan in plan.layers if plan.schedule.steps_run is not None else ():
+        if layer_plan.stored.U == "dram":
+            raise MappingError(
+                f"core.memory.membrane: layer {layer_plan.layer.name}: U of all samples does not "
+                "fit its quarter, and a sample that may stop leaves none in DRAM; use a smaller "
+                "batch, more cores, a larger memory, or stop all-steps"
+            )
 
 
 def _check_schedule(workload: Workload, chip: ChipConfig) -> None:
@@ -200,9 +220,14 @@ def _plan_layer(
     )
 
 
-def _live(layer: Layer, masks: Masks, chip: ChipConfig) -> Bools:
-    """The (step, sample) pairs whose dY is not skipped whole; batch statistics leave no zeros."""
+def _live(layer: Layer, masks: Masks, chip: ChipConfig, workload: Workload) -> Bools:
+    """The (step, sample) pairs whose dY is not skipped whole; batch statistics leave no zeros.
+
+    Inference has no dY.
+    """
     gradients = masks.dY(layer.index)
+    if not workload.learns:
+        return np.zeros(gradients.shape[:2], np.bool_)
     exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
     if exact or not chip.core.skip_slices:
         return np.ones(gradients.shape[:2], np.bool_)

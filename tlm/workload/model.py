@@ -16,9 +16,11 @@ from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
 BoolArray: TypeAlias = NDArray[np.bool_]
+IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
+Mode: TypeAlias = Literal["training", "inference"]
 
 NETWORK_INPUT = -1
 """The source index that stands for the network's input."""
@@ -194,7 +196,8 @@ class Recording:
     the same zeros as dI at the neuron's input current; ``dY``, the gradient at the convolution's
     output, of ``product_shape`` (the same array as ``dU`` if nothing lies between the two). The
     spikes and masks of a read-out are all true: its output and its slope are zero nowhere.
-    ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero.
+    ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero. ``steps_run`` [B]
+    are the steps of each sample in inference that stops early; None: all run all T.
     """
 
     iteration: int
@@ -204,6 +207,14 @@ class Recording:
     dU: tuple[BoolArray, ...]
     dY: tuple[BoolArray, ...]
     weights: tuple[BoolArray, ...] | None = None
+    steps_run: IntArray | None = None
+
+    @property
+    def running(self) -> BoolArray:
+        """Which (step, sample) pairs are computed, [T, B]."""
+        steps, batch = self.spikes[0].shape[:2]
+        every = np.full(batch, steps) if self.steps_run is None else self.steps_run
+        return np.asarray(np.arange(steps)[:, None] < every)
 
 
 class TensorSource(Protocol):
@@ -231,7 +242,8 @@ class Workload:
     ``steps`` is T, ``batch`` B, ``accuracy`` the test accuracy reached (0..1), ``iterations``
     the training iterations recorded, ``levels`` how much of each is kept, and ``sha256`` the
     digest of the whole file. ``tensors`` is where :meth:`load` takes tensors from; a job that is
-    yet to be written has none.
+    yet to be written has none. ``mode`` says whether the whole iteration is meant, or its forward
+    pass alone (:mod:`tlm.workload.inference`).
     """
 
     path: Path
@@ -249,6 +261,12 @@ class Workload:
     provenance: dict[str, str]
     sha256: str
     tensors: TensorSource | None = field(default=None, compare=False, kw_only=True)
+    mode: Mode = field(default="training", kw_only=True)
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has a loss, gradients and updates behind its forward pass."""
+        return self.mode == "training"
 
     @property
     def activity(self) -> str:

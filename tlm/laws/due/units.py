@@ -33,7 +33,10 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
         for facts in job.layers
         for rule in (_neurons, _reductions, _biases, _pools, _scaling, _batch_norm)
         for phase, action, count in rule(job, facts)
+        if phase in job.phases
     }
+    if not job.learns:
+        return due
     last = job.layers[-1].layer
     passes = job.workload.steps + len(LOSS_PASSES)
     count = passes * prod(last.pooled_shape) * job.workload.batch
@@ -193,7 +196,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
             due[phase, facts.index, action] = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), 1)
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
             least = ceil_div(bits, STATE_PORT_BITS)
-            due[phase, facts.index, action] = AccessesDue(least, len(STATE_TENSORS))
+            due[phase, facts.index, action] = AccessesDue(least, len(_state_tensors(job)))
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
@@ -208,7 +211,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
             due[Phase.FP, facts.index, "fp.input_pool"] = AccessesDue(least, None)
             least = _live_inputs_pooled(job, facts, facts.layer.input_pool)
             due[Phase.WG, facts.index, "wg.input_pool"] = AccessesDue(least, None)
-    return due
+    return {use: accesses for use, accesses in due.items() if use[0] in job.phases}
 
 
 def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -250,11 +253,16 @@ def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """(phase, action, bits of S and m)."""
     if facts.layer.neuron is None:
         return
-    bits = len(STATE_TENSORS) * prod(facts.layer.out_shape) * job.pairs
+    bits = len(_state_tensors(job)) * prod(facts.layer.out_shape) * job.pairs
     for phase in _soma_phases(facts):
         yield phase, "fp.state_write", bits
     for phase in _gradient_phases(facts):
         yield phase, "bp.state_read", bits
+
+
+def _state_tensors(job: Facts) -> tuple[str, ...]:
+    """What the neurons of FP leave beside U: m is there for BP."""
+    return STATE_TENSORS if job.learns else STATE_TENSORS[:1]
 
 
 def _soma_phases(facts: LayerFacts) -> list[Phase]:

@@ -75,17 +75,22 @@ def _carry(
     run = layer_plan.addressed.tensors["carry"].runs(
         ready.samples, (0, 1), ready.channels, ready.rows
     )
-    place = (
-        tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
-        "row", ready.rows[0], "channel", ready.channels[0], "step",
-    )  # fmt: skip
+
+    def carried(step: int) -> tuple[int, ...]:
+        if builder.plan.schedule.steps_run is not None:  # blocks have other samples in every step
+            return per_sample(builder, f"U carried step {step}", layer_plan, part, ready.samples)
+        place = (
+            tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}",
+            "sample", ready.samples[0], "row", ready.rows[0], "channel", ready.channels[0],
+        )  # fmt: skip
+        return (builder.done.ident("U carried", *place, "step", step),)
+
     if steps[0]:
         tile.add_reads(run)
-        tile.add_read_needs((builder.done.ident("U carried", *place, steps[0]),))
+        tile.add_read_needs(carried(steps[0]))
     if steps[1] < builder.plan.steps:
         tile.add_writes(run)
-        after = builder.done.ident("U carried", *place, steps[1])
-        tile.add_saves((builder.done.expect(after),))
+        tile.add_saves(tuple(map(builder.done.expect, carried(steps[1]))))
 
 
 def leave_state(

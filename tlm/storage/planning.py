@@ -58,7 +58,6 @@ def make_plan(
         chosen = Search(job.profiles(), job.target()).run()
         grids = chosen.best.grids
     plan = job.stored(grids, chosen)
-    _check_carried(plan)
     allocate(plan)
     return plan
 
@@ -156,21 +155,6 @@ def _check(layer: Layer, chip: ChipConfig) -> None:
             f"mapping.batch_norm: layer {layer.name}: {policy} needs to know which current a "
             "max-pool kept, which a job does not record behind batch normalisation; use exact"
         )
-
-
-def _check_carried(plan: Plan) -> None:
-    """Refuse early exit where U does not wait in the cores for a step that may not come.
-
-    Raises:
-        MappingError: so it is.
-    """
-    for layer_plan in plan.layers if plan.schedule.steps_run is not None else ():
-        if layer_plan.stored.U == "dram":
-            raise MappingError(
-                f"core.memory.membrane: layer {layer_plan.layer.name}: U of all samples does not "
-                "fit its quarter, and a sample that may stop leaves none in DRAM; use a smaller "
-                "batch, more cores, a larger memory, or stop all-steps"
-            )
 
 
 def _check_schedule(workload: Workload, chip: ChipConfig) -> None:

@@ -30,6 +30,8 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     moved = facts.live if tensor.key.startswith(("dY", "dX")) else job.running
     share = np.count_nonzero(moved) / moved.size
     nbytes, carry = tensor.at[1], tensor.key == "carry"
+    if carry and job.recording.steps_run is not None:
+        return _stopped_carry(job, tensor)
     written, read = (round(nbytes * share * times) for times in _times(facts, tensor.key))
     # Windows of a pool of currents may share some of Y.
     once = tensor.key == "dI" or (tensor.key == "Y" and facts.layer.current_pool is None)
@@ -41,6 +43,15 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         exact_writes=not carry,
         exact_reads=once,
         balanced=carry,
+    )
+
+
+def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:
+    """U between steps of samples that stop: that of the step they stop at is left, but not read."""
+    running, each = job.running, tensor.at[1] // job.workload.batch
+    written, read = (each * int(count) for count in (running[:-1].sum(), running[1:].sum()))
+    return TensorDue(
+        tensor.name, tensor.at, written=written, read=read, exact_writes=True, exact_reads=True
     )
 
 

@@ -200,6 +200,10 @@ class Facts:
         """(sample, step) pairs of the mini-batch that are due."""
         return int(self.running.sum())
 
+    def pairs_of(self, part: Slice) -> int:
+        """Those of a slice's samples."""
+        return int(self.running[:, slice(*part.neurons.samples)].sum())
+
     def of_samples(self, span: Span) -> Recording:
         """The recording of some samples alone; they count from the first."""
         whole, some = self.recording, slice(*span)

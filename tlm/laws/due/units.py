@@ -15,7 +15,6 @@ from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
-from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 from tlm.workload.model import Pool
 
@@ -130,8 +129,7 @@ def _elements(pool: Pool, windows: Iterable[int], side: int) -> int:
 
 def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
     """Additions of the pooled inputs that the slices read in FP, each row once."""
-    sizes = [length(part.neurons.samples) for part in facts.slices]
-    return _part_adds(job, facts, pool, sizes) * job.workload.steps
+    return _part_adds(job, facts, pool, [job.pairs_of(part) for part in facts.slices])
 
 
 def _live_inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
@@ -289,7 +287,5 @@ def _inputs_met(job: Facts, facts: LayerFacts) -> int:
 def _inputs_read(job: Facts, facts: LayerFacts) -> int:
     """Elements of one source that the slices read in FP, each once."""
     channels, height, width = job.source_shape(facts)
-    rows = sum(
-        len(read_rows(facts, part, height)) * length(part.neurons.samples) for part in facts.slices
-    )
-    return rows * width * channels * job.workload.steps
+    rows = sum(len(read_rows(facts, part, height)) * job.pairs_of(part) for part in facts.slices)
+    return rows * width * channels

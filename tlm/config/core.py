@@ -94,7 +94,6 @@ class Memory(Section):
             return sum(rooms.values())
         return (rooms | {"membrane": self.membrane // 2})[name]
 
-
     @property
     def idle_in_inference(self) -> int:
         """Bits of a pool that BP and WG alone work in: WG's spikes, U of the gradient unit, dY."""

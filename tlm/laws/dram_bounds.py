@@ -47,9 +47,7 @@ def bounds_by_class(
     for number, way in enumerate(WAYS if sizes.learns else WAYS[:1], start=1):
         bits: Counter[str] = Counter()
         for layer in workload.layers:
-            for tensor, amount in chain.from_iterable(
-                part(sizes, layer, number) for part in parts
-            ):
+            for tensor, amount in chain.from_iterable(part(sizes, layer, number) for part in parts):
                 bits[tensor] += amount
         bounds[way] = {tensor: -(-amount // 8) for tensor, amount in sorted(bits.items()) if amount}
     return bounds

@@ -113,10 +113,10 @@ def _forward_alone(load: LayerLoad) -> LayerLoad:
     none = np.zeros_like(load.fp)
     return replace(
         load,
-        **dict.fromkeys(("again", "grad", "norm_grad", "bp", "wg", "sums", "update"), none),
-        **dict.fromkeys(("bp_bytes", "wg_bytes", "sums_bytes", "update_bytes"), 0),
-        **dict.fromkeys(("share_ps", "reduce_ps", "copy_ps"), 0.0),
-    )
+        again=none, grad=none, norm_grad=none, bp=none, wg=none, sums=none, update=none,
+        bp_bytes=0, wg_bytes=0, sums_bytes=0, update_bytes=0,
+        share_ps=0.0, reduce_ps=0.0, copy_ps=0.0,
+    )  # fmt: skip
 
 
 def _gradient_bits(profile: Profile, grid: Grid, chip: ChipConfig, links: Links) -> tuple[int, int]:

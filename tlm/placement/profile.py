@@ -28,7 +28,8 @@ class Profile:
     ``has_m`` that its m says anything, and ``m_read`` is how many of its sources have such m;
     ``waits_for_batch`` says that batch statistics keep its currents waiting. Its input has
     ``input_steps`` in DRAM, one if all steps share an image; FP multiplies ``walked_steps`` of
-    them. ``learns`` says that BP, WG and update follow, ``live_steps`` [B] counts the steps of a sample whose gradient is not skipped whole.
+    them. ``learns`` says that BP, WG and update follow; ``live_steps`` [B] counts the steps of a
+    sample whose gradient is not skipped whole.
     """
 
     layer: Layer

@@ -186,7 +186,7 @@ def _announce(
     names: tuple[str, ...],
     what: tuple[str | int, ...],
 ) -> None:
-    """Say ``what`` when the last tiles from ``starts`` on are done, of some engines of all cores."""
+    """Say ``what`` when the last tiles from ``starts`` on are done, of these engines."""
     finished = builder.done.ident(*what)
     for start, engines in zip(starts, builder.drafts, strict=True):
         for name in names:

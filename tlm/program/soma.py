@@ -112,9 +112,7 @@ def leave_state(
         tile.add_energy({"fp.pool": adds})
     for name in ("spikes", "need", "output") if pool is not None or "S" not in tensors else ():
         if name in tensors:
-            tile.add_writes(
-                tensors[name].runs(pooled.samples, steps, pooled.channels, pooled.rows)
-            )
+            tile.add_writes(tensors[name].runs(pooled.samples, steps, pooled.channels, pooled.rows))
     for what in dict.fromkeys(("saved", builder.by_step("saved", steps))):
         tile.add_saves(
             tuple(

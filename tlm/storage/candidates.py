@@ -19,7 +19,6 @@ from tlm.storage.slice_sizes import arriving_bits, partial_bits, product_count, 
 from tlm.storage.sweeps import backward_refetch, forward_refetch
 from tlm.storage.windows import backward_room, backward_windows, forward_room, forward_windows
 
-
 FORWARD = ("inputs", "input_room", "U", "W", "W_forward")  # kinds that FP has, whatever follows
 
 

@@ -48,7 +48,9 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
         if not _needless(candidate.kind, plan.layers[candidate.layer], kept[candidate.layer]):
             _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
-        final = _cheapest(plan, layer_plan, kept, energy) if policy == "auto" else policy
+        final: StatePolicy = policy if policy != "auto" else "dropped"
+        if policy == "auto" and learns:
+            final = _cheapest(plan, layer_plan, kept, energy)
         stores = _stores(plan, layer_plan, kept[layer_plan.layer.index], final)
         layer_plan.stored = stores if learns else _forward_alone(stores, layer_plan, kept)
 
@@ -90,13 +92,11 @@ def _needless(kind: str, layer_plan: LayerPlan, kept: set[str]) -> bool:
 
 
 def _cheapest(plan: Plan, layer_plan: LayerPlan, kept: Kept, energy: EnergyTable) -> StatePolicy:
-    """How BP, if there is one, gets the state of a layer with the least energy.
+    """How BP gets the state of a layer with the least energy, if it may be chosen.
 
     Behind batch statistics U follows from Y without a convolution. Elsewhere FP is run again: its
     additions for the spikes there are, its inputs and weights from DRAM.
     """
-    if not plan.workload.learns:
-        return "dropped"
     if "state" in kept[layer_plan.layer.index]:
         return "keep"
     if layer_plan.layer.neuron is None:
@@ -172,7 +172,7 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     return two if {"dY", "dW"} <= kept else memory
 
 
-def _dI_again(layer_plan: LayerPlan, policy: State) -> bool:
+def _dI_again(layer_plan: LayerPlan, policy: State | StatePolicy) -> bool:
     """Whether dI may be made again of dS and U: not where U comes from DRAM for it.
 
     Windows of ``current_pool`` that the unit has passed already stand in the way, too.

@@ -31,8 +31,8 @@ class JobPart:
     dataset: str
     accuracy: float | None
     activity: str
-    mode: Mode
-    steps_run: list[int] | None
+    mode: Mode = "training"
+    steps_run: list[int] | None = None
 
     @property
     def unit(self) -> str:

@@ -17,7 +17,7 @@ from tlm.workload.values import Values
 
 Stop: TypeAlias = Literal["all-steps", "first-spike"]
 MODES = ("training", "inference")
-STOPS = ("all-steps", "first-spike")
+STOPS: tuple[Stop, ...] = ("all-steps", "first-spike")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class ForwardTensors:
         return self.trained.load_values(position)
 
 
-def as_inference(workload: Workload, batch: int | None = None, stop: Stop = "all-steps") -> Workload:
+def as_inference(
+    workload: Workload, batch: int | None = None, stop: Stop = "all-steps"
+) -> Workload:
     """The forward pass of ``workload``: its first ``batch`` samples, all if None.
 
     With ``stop`` "first-spike" a sample ends with the first step in which an output neuron spikes.
@@ -97,8 +99,9 @@ def stop_steps(recording: Recording) -> IntArray:
 
     All output spikes of a step count alike, so that a tie needs no rule.
     """
-    spiked = recording.spikes[-1].any(axis=(2, 3, 4))
-    return np.where(spiked.any(axis=0), spiked.argmax(axis=0), len(spiked) - 1)
+    spiked = np.asarray(recording.spikes[-1].any(axis=(2, 3, 4)))
+    last = np.int64(len(spiked) - 1)
+    return np.where(spiked.any(axis=0), spiked.argmax(axis=0), last)
 
 
 def _nothing(like: BoolArray) -> BoolArray:

@@ -15,7 +15,12 @@ from tlm_analysis.gpu.step.network import NetworkShapes
 
 
 def screen(
-    network: NetworkShapes, gpu: str, precision: str, neuron: str, run_dirs: Sequence[Path], top: int
+    network: NetworkShapes,
+    gpu: str,
+    precision: str,
+    neuron: str,
+    run_dirs: Sequence[Path],
+    top: int,
 ) -> str:
     """A training step, or inference, on a GPU as text; the conditions end it.
 

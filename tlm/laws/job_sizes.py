@@ -24,7 +24,7 @@ class JobSizes:
     @property
     def learns(self) -> bool:
         """Whether anything is trained, so that more than the forward pass is due."""
-        return self.workload.mode == "training"
+        return self.workload.learns
 
     @property
     def pairs(self) -> int:

@@ -179,7 +179,7 @@ class Facts:
     @property
     def learns(self) -> bool:
         """Whether anything is due behind the forward pass."""
-        return self.workload.mode == "training"
+        return self.workload.learns
 
     @property
     def phases(self) -> Sequence[Phase]:
@@ -267,7 +267,7 @@ def _layer_facts(
 ) -> LayerFacts:
     layer, chip = layer_plan.layer, plan.chip
     policy = None if layer.norm is None else chip.mapping.batch_norm
-    keeps, learns = chip.mapping.parameters == "auto", plan.workload.mode == "training"
+    keeps, learns = chip.mapping.parameters == "auto", plan.workload.learns
     return LayerFacts(
         layer=layer,
         slices=layer_plan.cut.slices,

@@ -11,6 +11,8 @@ import tlm.trace
 from tests.running.test_determinism import datasets
 from tlm.errors import ConfigError
 from tlm.running.runner import RunResult, run_job
+from tlm.space.phase import Command
+from tlm.space.trace_rows import EngineState
 from tlm.workload import open_workload
 
 Both = tuple[RunResult, RunResult]
@@ -110,6 +112,22 @@ def test_early_exit_runs_the_steps_until_the_first_output_spike(tmp_path: Path) 
     assert run.summary.work[first.name]["fp"].useful_macs == read * first.out_shape[0]
     with tlm.trace.open(run.folder) as trace:
         assert trace.activity["step"].max() == max(steps) - 1
+
+
+@pytest.mark.parametrize("job", ["mnist-fc-t25", "pattern-retention"])
+def test_no_step_begins_before_the_one_before_is_decided(job: str, tmp_path: Path) -> None:
+    """No core computes or fetches for a step while the last layer is at an earlier one."""
+    run = run_job(job, out=tmp_path / "run", mode="inference", stop="first-spike")
+    assert run.ok, run.summary.broken
+    with tlm.trace.open(run.folder) as trace:
+        rows, moved = trace.activity, trace.transactions
+    rows = rows[rows["what"] == EngineState.COMPUTE]
+    last = max(layer.index for layer in run.workload.layers)
+    for step in range(1, max(run.summary.workload.steps_run or [])):
+        decided = rows["end"][(rows["layer"] == last) & (rows["step"] == step - 1)].max()
+        assert rows["begin"][rows["step"] == step].min() >= decided
+        reads = (moved["step"] == step) & (moved["command"] == Command.READ)
+        assert moved["begin_req"][reads].min(initial=decided) >= decided
 
 
 def test_early_exit_of_one_sample_is_that_of_the_batch(tmp_path: Path) -> None:

@@ -141,8 +141,9 @@ def _micro(value_pj: float) -> str:
 
 def _engines(summary: Summary) -> ScreenTable:
     table = ScreenTable("Where engine time went (all cores)", "engine", *_STATES.values(), "cores")
-    for engine in _engines_of(summary):
-        row = summary.engines[engine]
+    for engine, row in summary.engines.items():
+        if engine not in _engines_of(summary):
+            continue
         shares = [f"{abs(row.shares[state]):.1%}" for state in _STATES]
         table.add_row(engine.upper(), *shares, str(row.cores_computing))
     return table

@@ -229,7 +229,6 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
     places = {
         "inputs": "spike memory, over the mesh" if layer_plan.stored.inputs == "memory" else "DRAM",
         "weights": _weights(plan, layer_plan),
-        "output": "DRAM" if layer_plan.stored.S == "dram" else "over the mesh",
         "moments": "the core, from one mini-batch to the next"
         if layer_plan.stored.moments == "memory"
         else "DRAM",
@@ -246,10 +245,9 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
         if layer_plan.layer.neuron is not None
         else "none: a read-out",
     }
-    if plan.workload.learns:
-        del places["output"]  # always in DRAM, for WG
-    else:
-        places = {key: places[key] for key in ("inputs", "weights", "output", "state")}
+    if not plan.workload.learns:
+        places = {key: places[key] for key in ("inputs", "weights", "state")}
+        places["output"] = "DRAM" if layer_plan.stored.S == "dram" else "over the mesh"
     if layer_plan.norm is not None:
         places["batch_norm"] = layer_plan.norm
     if layer_plan.exact:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Mode = Literal["training", "inference"]
 SCHEMA: Literal["tlm-summary"] = "tlm-summary"
 SCHEMA_VERSION = 3
 
@@ -31,7 +30,7 @@ class JobPart:
     dataset: str
     accuracy: float | None
     activity: str
-    mode: Mode = "training"
+    mode: Literal["training", "inference"] = "training"
     steps_run: list[int] | None = None
 
     @property

@@ -44,13 +44,14 @@ class ForwardTensors:
         """
         whole, some = self.trained.load(position), slice(workload.batch)
         direct = workload.encoding == "direct"
+        none = tuple(_nothing(workload.neuron_shape(layer)) for layer in workload.layers)
         recording = Recording(
             whole.iteration,
             whole.inputs[some] if direct else whole.inputs[:, some],
-            spikes := tuple(spikes[:, some] for spikes in whole.spikes),
-            masks=tuple(map(_nothing, spikes)),
-            dU=tuple(map(_nothing, spikes)),
-            dY=tuple(_nothing(dY[:, some]) for dY in whole.dY),
+            tuple(spikes[:, some] for spikes in whole.spikes),
+            masks=none,
+            dU=none,
+            dY=tuple(_nothing(workload.product_shape(layer)) for layer in workload.layers),
             weights=whole.weights,
         )
         if self.stop == "all-steps":
@@ -104,6 +105,6 @@ def stop_steps(recording: Recording) -> IntArray:
     return np.where(spiked.any(axis=0), spiked.argmax(axis=0), last)
 
 
-def _nothing(like: BoolArray) -> BoolArray:
-    """An array of the same shape of which no element is set; it takes no memory."""
-    return np.broadcast_to(np.False_, like.shape)
+def _nothing(shape: tuple[int, ...]) -> BoolArray:
+    """An array of which no element is set; it takes no memory."""
+    return np.broadcast_to(np.False_, shape)

@@ -7,7 +7,7 @@ from math import prod
 from typing import Literal, TypeAlias
 
 from tlm.workload import bundled_networks, open_workload
-from tlm.workload.model import Layer, Mode, Shape3, Workload
+from tlm.workload.model import Layer, RunMode, Shape3, Workload
 
 Pooling: TypeAlias = Literal["max", "average"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
@@ -70,7 +70,7 @@ class NetworkShapes:
     batch: int
     optimizer: Optimizer
     direct: bool = True
-    mode: Mode = "training"
+    mode: RunMode = "training"
 
     @property
     def learns(self) -> bool:
@@ -93,7 +93,7 @@ class NetworkShapes:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
-def network_named(name: str, mode: Mode = "training") -> NetworkShapes:
+def network_named(name: str, mode: RunMode = "training") -> NetworkShapes:
     """Shapes of a job, or of a bundled network whose masks need not be drawn.
 
     Raises:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from itertools import takewhile
 from math import isinf
 
-from tlm_analysis.plots.fabric import Curve, CurvePanel, panel_figure, write_png
+from tlm_analysis.plots.fabric import Curve, CurvePanel, curve_figure, panel_figure, write_png
 from tlm_analysis.plots.study import Swings, tornado_figure
 
-from tests.evidence.page import DOCS, replace_section, update_csv
+from tests.evidence.first_to_spike_points import RESULTS, curve
+from tests.evidence.page import DOCS, read_csv, replace_section, update_csv
 from tests.evidence.spinaps_ratio import (
     PUBLISHED,
     STEP_TIME,
@@ -33,6 +34,7 @@ PAGE = DOCS / "spinaps-hardware.md"
 CORES = {"spinaps": "STT-RAM", "spinaps-aggressive": "STT-RAM, smaller cell"}
 STEPS_PS = (0.0, 1e6, 1e7, 1e8, 1e9)
 BITS = range(1, 9)
+TASKS = {"spinaps-mnist": "MNIST", "spinaps-motions": "BasicMotions"}
 CURVE_US = [0.5 * index for index in range(41)]
 SHOWN = 12
 
@@ -101,6 +103,8 @@ step of **{least_us:.1f} us** on ({least_us / work_us:.0f} times the work; the s
 {least_step_ps(smaller) / 1e6:.1f} us). The longer the wait, the larger the ratio:
 
 {table(("step", *CORES.values()), by_time)}
+![Ratio by the time of a step](figures/spinaps.png)
+
 SRAM leaks at full voltage here while it waits. It would lose its weights without any; a twin that
 held them at a lower voltage would narrow the ratio.
 
@@ -200,12 +204,19 @@ def by_bits() -> dict[str, list[StepCost]]:
     return costs | {"SRAM": sram}
 
 
+def accuracy_by_bits() -> dict[str, list[float]]:
+    """Accuracy of each task by the devices of a weight, trained on in the weights of devices."""
+    rows = read_csv(RESULTS)
+    return {label: curve(rows, task, "tuned") for task, label in TASKS.items()}
+
+
 def bits_section() -> str:
-    """Energy, area and ratio by the devices of a weight."""
-    costs = by_bits()
+    """Accuracy, energy, area and ratio by the devices of a weight."""
+    costs, accuracy = by_bits(), accuracy_by_bits()
     rows = [
         (
             str(bits),
+            *(f"{100 * each[index]:.1f}" for each in accuracy.values()),
             *(f"{each[index].energy_pj / 1e3:.2f}" for each in costs.values()),
             *(f"{each[index].area_mm2:.3f}" for each in costs.values()),
             *(_step_us(twins(name).at("network.devices", bits)) for name in CORES),
@@ -214,15 +225,17 @@ def bits_section() -> str:
     ]
     head = (
         "bits",
+        *(f"accuracy, {task}, %" for task in accuracy),
         *(f"nJ a step, {name}" for name in costs),
         *(f"mm2, {name}" for name in costs),
         *(f"us for {PUBLISHED:g}x, {label}" for label in CORES.values()),
     )
     return f"""{table(head, rows)}
 Wide weights make the array the larger part of the core, and the ratio better: logic and the width
-of sums stay what they are. What accuracy a width gives is a matter of learning, not of this model.
+of sums stay what they are. Accuracies are those of [learning](spinaps.md), weights tuned to the
+devices; energy and area are of the core's own size, 784 inputs and 10 outputs, that of MNIST.
 
-![Ratio, energy, area](figures/spinaps.png)"""
+![Accuracy, energy, area](figures/spinaps-bits.png)"""
 
 
 def others_section() -> str:
@@ -258,16 +271,20 @@ def _shown(value: float | None, unit: float, name: str, derived: bool = False) -
 
 
 def write_curves() -> None:
-    """Ratio by the time of a step; energy, area and ratio by the devices of a weight."""
+    """Ratio by the time of a step; accuracy, energy, area and efficiency by devices of a weight."""
     ratios = [
-        Curve(
-            label, CURVE_US, [twins(name).at(STEP_TIME, us * 1e6).ratio for us in CURVE_US], group=i
-        )
-        for i, (name, label) in enumerate(CORES.items())
+        Curve(label, CURVE_US, _ratios(name), group=number)
+        for number, (name, label) in enumerate(CORES.items())
     ]
     ratios.append(Curve("published", [0, CURVE_US[-1]], [PUBLISHED, PUBLISHED], group=6))
+    by_time = curve_figure("STT-RAM over SRAM", ratios, "time of a step (us)", "GSOPS/W/mm2, ratio")
+    write_png(by_time, DOCS / "figures" / "spinaps.png")
+    accuracy = [
+        Curve(task, list(BITS), each, group=3 + number)
+        for number, (task, each) in enumerate(accuracy_by_bits().items())
+    ]
+    panels = [CurvePanel("Accuracy", accuracy, "bits of a weight", "accuracy", 1.0, 0.85)]
     costs = by_bits()
-    panels = [CurvePanel("STT-RAM over SRAM", ratios, "time of a step (us)", "GSOPS/W/mm2, ratio")]
     for title, unit, figure in (
         ("Energy of a step, no pause", "nJ", lambda cost: cost.energy_pj / 1e3),
         ("Area of a core", "mm2", lambda cost: cost.area_mm2),
@@ -278,7 +295,7 @@ def write_curves() -> None:
             for number, (label, each) in enumerate(costs.items())
         ]
         panels.append(CurvePanel(title, curves, "bits of a weight", unit))
-    write_png(panel_figure(panels, columns=2), DOCS / "figures" / "spinaps.png")
+    write_png(panel_figure(panels, columns=2), DOCS / "figures" / "spinaps-bits.png")
 
 
 def _ratios(name: str) -> list[float]:

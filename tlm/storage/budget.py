@@ -21,7 +21,7 @@ class Budget:
     There is one turn only then. Where nothing ``learns``, FP alone needs working room.
     """
 
-    def __init__(self, chip: ChipConfig, at_once: bool, learns: bool) -> None:
+    def __init__(self, chip: ChipConfig, at_once: bool, learns: bool = True) -> None:
         self._chip, self._at_once, self._learns = chip, at_once, learns
         self._used: dict[tuple[str, int, int], int] = defaultdict(int)
 

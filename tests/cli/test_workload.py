@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import h5py
@@ -55,7 +56,72 @@ def test_info_says_that_masks_were_drawn(capsys: pytest.CaptureFixture[str]) -> 
     assert "read-out" in text
 
 
+def test_info_of_a_federated_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who had what, accuracy by round, bytes; within 80 columns, or the file as JSON."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["workload", "info", "fed-mnist"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    for shown in ("406,528 parameters", "dirichlet, alpha 0.3", "top-0.01", "24396", "0.927"):
+        assert shown in text
+    assert main(["workload", "info", "fed-mnist", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schema"] == "tlm-federated"
+
+
 def test_plot_into_a_missing_folder(tmp_path: Path) -> None:
     """The folder is made."""
     assert main(["workload", "plot", "mnist-fc", "--out", str(tmp_path / "new")]) == 0
     assert list((tmp_path / "new").glob("plots/*.png"))
+
+
+def test_info_shows_answers_of_a_job_for_inference(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels, decisions and first spikes, sample by sample, in 80 columns; the same as JSON."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["workload", "info", "spinaps-motions"]) == 0
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in text.splitlines())
+    words = " ".join(text.split())
+    for shown in ("recorded for: inference", "neurons: GLM, 8 raised cosines", "60x1x1"):
+        assert shown in words
+    assert main(["workload", "info", "spinaps-motions", "--json"]) == 0
+    (answers,) = json.loads(capsys.readouterr().out)["answers"].values()
+    labels, decisions = answers["labels"], answers["decisions"]
+    right = sum(label == decided for label, decided in zip(labels, decisions, strict=True))
+    assert f"labels: {' '.join(map(str, labels))}" in words
+    assert f"decisions: {' '.join(map(str, decisions))}" in words
+    assert f"right: {right} of 40" in words
+
+
+def test_plot_of_a_job_for_inference(tmp_path: Path) -> None:
+    """Its spikes alone."""
+    assert main(["workload", "plot", "spinaps-motions", "--out", str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob("plots/*.png"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["run", "spinaps-mnist"], "add --mode inference"),
+        (["run", "s-resnet18[B=1,T=1]:like(spinaps-mnist)"], "of a job recorded for training"),
+        (["map", "spinaps-mnist"], "name a job recorded for it"),
+        (["counterfactual", "spinaps-mnist"], "add --mode inference"),
+        (["gpu", "spinaps-mnist"], "name a job recorded for training"),
+    ],
+)
+def test_what_takes_training_refuses_a_job_for_inference(
+    words: list[str],
+    remedy: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One line, exit code 2, and nothing written."""
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "spinaps-mnist was recorded for inference" in line and remedy in line
+    assert list(tmp_path.iterdir()) == []

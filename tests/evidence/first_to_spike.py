@@ -27,10 +27,11 @@ from tests.evidence.first_to_spike_points import (
 )
 from tests.evidence.page import DOCS, read_csv, replace_section, update_csv
 from tlm.validation.markdown import table
+from tlm.workload.glm.decision import steps_to_share
 from tlm.workload.recipe import GLMRecipe
-from tlm.workload.training.glm.decision import steps_to_share
-from tlm.workload.training.glm.recipes import RECIPES
+from tlm.workload.training.record import load_recipe, recipe_names
 
+RECIPES = [recipe for name in recipe_names() if isinstance(recipe := load_recipe(name), GLMRecipe)]
 PAGE = DOCS / "spinaps.md"
 FIGURE = DOCS / "figures" / "first-to-spike.png"
 SHARE = 0.75
@@ -46,7 +47,7 @@ def section(rows: Sequence[Row]) -> str:
 Inputs and outputs of two layers, all of them connected; outputs are GLM neurons, which spike at
 random with probability g(u) = 1 / (1 + exp(-u)). u is a bias and the sum over all inputs of their
 last spikes, seen through K raised cosines of time with a weight each. Training makes the likelihood
-large that the output of the right class spikes first and alone (`tlm/workload/training/glm`: rule,
+large that the output of the right class spikes first and alone (`tlm/workload/glm`: rule,
 gradient, sampling; equations of Bagheri, Simeone and Rajendran, arXiv 1710.10704, derived here from
 the likelihood and held against finite differences and against all outcomes of a small network).
 Beside it stand the conventional rule, by which the right output spikes at every step and the others

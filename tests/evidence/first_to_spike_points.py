@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from tests.evidence.page import DOCS
+from tlm.workload.glm.arrays import Array
+from tlm.workload.glm.decision import decide, expected_accuracy
+from tlm.workload.glm.lfsr import LFSR
+from tlm.workload.glm.network import GLMNetwork
+from tlm.workload.glm.rules import Rule, sigmoid
+from tlm.workload.glm.sampling import HardwareSampler, SigmoidTable, bernoulli_spikes
 from tlm.workload.recipe import GLMRecipe
 from tlm.workload.training.datasets import DataSet, load
-from tlm.workload.training.glm.arrays import Array
-from tlm.workload.training.glm.decision import decide, expected_accuracy
-from tlm.workload.training.glm.lfsr import LFSR
-from tlm.workload.training.glm.network import GLMNetwork
-from tlm.workload.training.glm.rules import Rule, sigmoid
-from tlm.workload.training.glm.sampling import HardwareSampler, SigmoidTable, bernoulli_spikes
 from tlm.workload.training.glm.training import (
     Adam,
     Devices,
@@ -32,7 +32,6 @@ RULES: tuple[Rule, ...] = ("first-to-spike", "rate")
 SEEDS = {"mnist": 20, "basic-motions": 200}  # drawings of the test part: one is small
 T_QUANTILES = {20: 2.093, 200: 1.972}  # Student's t, one degree of freedom less, 97.5 %
 OTHER_SEEDS = (2, 3)  # of training with the first rule
-TUNING = 10  # a tenth of the epochs of training follow in the weights of devices
 DEVICES = range(1, 9)
 # Width and shifts of the register, address and output bits of the table.
 SAMPLERS = (
@@ -106,7 +105,7 @@ def trained(recipe: GLMRecipe, dataset: DataSet) -> Networks:
             for seed in OTHER_SEEDS
         },
         {count: in_devices(count, 0) for count in DEVICES},
-        {count: in_devices(count, recipe.epochs // TUNING) for count in DEVICES},
+        {count: in_devices(count, recipe.tuning_epochs) for count in DEVICES},
     )
 
 

@@ -48,7 +48,7 @@ def gains(job: str) -> dict[str, float]:
 
 def main(jobs: list[str]) -> None:
     """Print them for some or all bundled jobs."""
-    for job in jobs or bundled_names():
+    for job in jobs or bundled_names("training"):
         print(job, *(f"{name} {gain:.2f}" for name, gain in gains(job).items()), sep=", ")
 
 

@@ -18,12 +18,12 @@ from tlm.trace.summary import Summary
 from tlm.validation.markdown import table
 from tlm.workload import bundled_names, open_workload
 from tlm.workload.inference import Stop
-from tlm.workload.model import RunMode
+from tlm.workload.model import Purpose
 
 PAGE = DOCS / "inference.md"
 RESULTS = DOCS / "studies" / "inference.csv"
 EARLY: Stop = "first-spike"
-WAYS: tuple[tuple[RunMode, Stop], ...] = (
+WAYS: tuple[tuple[Purpose, Stop], ...] = (
     ("training", "all-steps"),
     ("inference", "all-steps"),
     ("inference", EARLY),
@@ -42,7 +42,7 @@ def measure(job: str) -> Iterator[Row]:
             yield _row(_run(job, mode, batch, stop), stop)
 
 
-def _run(job: str, mode: RunMode, batch: int, stop: Stop) -> Summary:
+def _run(job: str, mode: Purpose, batch: int, stop: Stop) -> Summary:
     asked = batch if mode == "inference" else None
     with TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -116,7 +116,9 @@ def early(rows: list[Row]) -> str:
 def main(arguments: list[str]) -> None:
     """Measure some or all jobs and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=bundled_names(), default=bundled_names())
+    parser.add_argument(
+        "--only", nargs="+", choices=bundled_names("training"), default=bundled_names("training")
+    )
     parser.add_argument("--page", action="store_true", help="write the page from what is measured")
     asked = parser.parse_args(arguments)
     for job in [] if asked.page else asked.only:

@@ -275,7 +275,9 @@ def figure(rows: list[Row]) -> None:
 def main(arguments: list[str]) -> None:
     """Measure some or all jobs and write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=bundled_names(), default=bundled_names())
+    parser.add_argument(
+        "--only", nargs="+", choices=bundled_names("training"), default=bundled_names("training")
+    )
     parser.add_argument("--ends", action="store_true", help="only no policy, and all")
     parser.add_argument("--page", action="store_true", help="write the page from what is measured")
     asked = parser.parse_args(arguments)

@@ -71,7 +71,9 @@ def section(rows: list[Row]) -> str:
 def main(arguments: list[str]) -> None:
     """Measure some or all jobs and chips, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=bundled_names(), default=bundled_names())
+    parser.add_argument(
+        "--only", nargs="+", choices=bundled_names("training"), default=bundled_names("training")
+    )
     parser.add_argument("--chip", nargs="+", choices=CHIPS, default=list(CHIPS))
     parser.add_argument("--mappings", type=int, help="of every job")
     parser.add_argument("--page", action="store_true", help="write the page from what is measured")

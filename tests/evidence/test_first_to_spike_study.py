@@ -10,7 +10,6 @@ from tests.evidence import first_to_spike_points as points
 from tests.evidence.page import read_csv
 from tlm.workload.recipe import GLMRecipe
 from tlm.workload.training.datasets import DataSet, DataSplit
-from tlm.workload.training.glm.recipes import RECIPES
 from tlm.workload.training.glm.training import input_spikes, train
 
 RECIPE = GLMRecipe(
@@ -51,7 +50,7 @@ def test_page_tells_what_was_measured(rows) -> None:
 
 def test_committed_figures_are_whole_and_of_the_recipes(rows) -> None:
     """Both tasks, every step, device count and sampler, by the epochs and seed of now."""
-    for recipe in RECIPES:
+    for recipe in first_to_spike.RECIPES:
         mine = [row for row in rows if row["task"] == recipe.name]
         assert {row["epochs"] for row in mine} == {str(recipe.epochs)}
         assert {row["training_seed"] for row in mine} == {str(recipe.seed)}
@@ -66,7 +65,7 @@ def test_committed_figures_are_whole_and_of_the_recipes(rows) -> None:
 
 def test_accuracy_is_far_above_chance(rows) -> None:
     """At the last step of both tasks, by every rule; the ANN is not beaten by much."""
-    for recipe in RECIPES:
+    for recipe in first_to_spike.RECIPES:
         last = [points.curve(rows, recipe.name, name)[-1] for name in first_to_spike.CURVES]
         assert min(last) > 0.85
         ann = first_to_spike.value(rows, recipe, "ANN", "after all steps")

@@ -129,7 +129,7 @@ def agreement(job: Subject, number: int, seed: int = 0) -> Agreement:
 def main() -> None:
     """Print a line for every job and chip."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("jobs", nargs="*", default=bundled_names())
+    parser.add_argument("jobs", nargs="*", default=bundled_names("training"))
     parser.add_argument("--chip", action="append", choices=CHIPS)
     parser.add_argument("--mappings", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)

@@ -23,7 +23,7 @@ SMALL_MEMORIES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", bundled_names())
+@pytest.mark.parametrize("name", bundled_names("training"))
 def test_every_bundled_job_runs_and_keeps_all_laws(name):
     """Two samples, or the one there is, and two steps of every job, on the default chip."""
     whole = open_workload(name)

@@ -32,9 +32,10 @@ import tlm
 import tlm.config
 import tlm.trace
 from tests.reliability.damage import damaged_bytes, damaged_text
-from tests.reliability.hostile import TRACE_DAMAGES, WORKLOAD_DAMAGES
+from tests.reliability.hostile import INFERENCE_DAMAGES, TRACE_DAMAGES, WORKLOAD_DAMAGES
 from tests.reliability.probe import grouped
 from tests.reliability.samples import small_run, small_trace, small_workload
+from tests.workload.inference_job import small_inference
 from tlm.config.chip import ChipConfig
 from tlm.config.layers import load_chip
 from tlm.config.resolved import resolved_yaml
@@ -83,6 +84,7 @@ def kinds(folder: Path) -> list[Kind]:
     job.write_text(drawn_job_text(grouped()) or "")
     requests = folder / "requests.txt"
     requests.write_text("".join(f"0x{64 * i:x} READ {9 * i}\n" for i in range(40)))
+    answered = small_inference(folder, "answered")
     traces = (small_trace(folder / "whole"), small_trace(folder / "killed", killed=True))
     return [
         Kind("chip", (chip, own), _text, _read_chip, False),
@@ -91,6 +93,7 @@ def kinds(folder: Path) -> list[Kind]:
         Kind("mapping", (run / "mapping.yaml",), _text, _read_mapping, False),
         Kind("manifest", (run / "manifest.json",), _text, _read_manifest, False),
         Kind("workload", (small_workload(folder),), _hdf5(WORKLOAD_DAMAGES), _read_workload, True),
+        Kind("inference", (answered,), _hdf5(INFERENCE_DAMAGES), _read_workload, True),
         Kind("area", (config / "area" / "logic28.yaml",), _text, _read_area, False),
         Kind("job", (job,), _text, _read_job, False),
         Kind("summary", (run / "summary.json",), _text, _read_summary, False),

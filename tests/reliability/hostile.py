@@ -2,8 +2,10 @@
 
 from tests.trace import test_refusals as trace
 from tests.workload.test_check import CASES
+from tests.workload.test_inference_file import CASES as INFERENCE_CASES
 
 WORKLOAD_DAMAGES = tuple(damage for damage, _ in CASES.values())
+INFERENCE_DAMAGES = tuple(damage for damage, _ in INFERENCE_CASES.values())
 TRACE_DAMAGES = (
     trace._newer,
     trace._older,

@@ -55,7 +55,7 @@ def _trace_digests(trace: h5py.File) -> Iterator[tuple[str, str]]:
 
 def bundled_digests() -> Iterator[tuple[str, dict[str, str]]]:
     """Every bundled job on the default chip, traced in full."""
-    for job in bundled_names():
+    for job in bundled_names("training"):
         with tempfile.TemporaryDirectory() as folder:
             yield job, folder_digests(run_job(job, out=Path(folder) / "run").folder)
 

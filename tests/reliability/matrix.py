@@ -65,7 +65,7 @@ def row(job: str, pythons: list[str], folder: Path) -> dict[str, bool]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", nargs="*", default=[], help="other interpreters")
-    parser.add_argument("jobs", nargs="*", default=bundled_names())
+    parser.add_argument("jobs", nargs="*", default=bundled_names("training"))
     asked = parser.parse_args()
     good = True
     for name in asked.jobs:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
 from tlm.workload.file.graph import check_layers
+from tlm.workload.input_kind import input_kind
 from tlm.workload.model import (
     NETWORK_INPUT,
     Layer,
@@ -20,7 +21,6 @@ from tlm.workload.model import (
     Recording,
     Shape3,
     Workload,
-    input_kind,
 )
 from tlm.workload.surrogate import lif_neuron
 from tlm.workload.values import Values

@@ -17,6 +17,7 @@ from tlm.errors import MappingError
 from tlm.space.geometry import input_rows, output_rows
 from tlm.space.region import Region, cuts
 from tlm.storage.address import Tensor, Weights
+from tlm.workload import open_workload
 from tlm.workload.surrogate import lif_neuron
 
 SMALL = st.integers(1, 40)
@@ -261,3 +262,10 @@ def test_saved_state_is_written_once():
         for tensor in layer_plan.addressed.tensors.values():
             bytes_of = written[tensor.address : tensor.address + tensor.nbytes]
             assert (bytes_of == 1).all(), tensor.name
+
+
+def test_glm_neurons_are_not_laid_out():
+    """Several sums a neuron would be counted as one: refused by the layer's name."""
+    whole = open_workload("spinaps-motions")
+    with pytest.raises(MappingError, match="layer output: GLM neurons, of 8 sums each"):
+        place(whole, whole.load(0))

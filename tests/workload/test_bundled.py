@@ -12,11 +12,12 @@ from rich.console import Console
 from tlm.cli.workload_screen import info_parts
 from tlm.errors import WorkloadError
 from tlm.workload import Workload, bundled_names, open_workload
+from tlm.workload.federated import federated_names
+from tlm.workload.recipe import GLMRecipe
 from tlm.workload.report.density import densities, hidden_density
 from tlm.workload.training.record import load_recipe, recipe_names
 
-JOBS = bundled_names()
-
+JOBS, TRAINING, INFERENCE = bundled_names(), bundled_names("training"), bundled_names("inference")
 
 LEAST_ACCURACY = {
     "cifar-sew": 0.6,
@@ -31,12 +32,14 @@ LEAST_ACCURACY = {
     "mnist-fc-t25": 0.9,
     "nmnist-cnn": 0.75,
     "pattern-retention": 0.5,
+    "spinaps-mnist": 0.9,
+    "spinaps-motions": 0.9,
 }
 
 
 def test_every_recipe_is_recorded() -> None:
-    """One file per recipe, small enough to ship: 25 MB in all."""
-    assert recipe_names() == JOBS
+    """One file per recipe, or a folder of a federated one, small enough to ship: 25 MB of files."""
+    assert recipe_names() == sorted([*JOBS, *federated_names()])
     assert sum(open_workload(name).path.stat().st_size for name in JOBS) < 25e6
 
 
@@ -47,13 +50,16 @@ def test_a_recipe_for_every_job(name: str) -> None:
     assert job.name == name
     assert (job.steps, job.batch, job.encoding) == (recipe.steps, recipe.batch, recipe.encoding)
     assert job.levels == recipe.levels
-    neurons = [layer.neuron for layer in job.layers if layer.neuron is not None]
-    assert set(neurons) == {recipe.neuron}
+    neurons = {layer.neuron for layer in job.layers if layer.neuron is not None}
+    if isinstance(recipe, GLMRecipe):
+        assert neurons == {recipe.neuron(neuron.weight_step) for neuron in neurons}
+    else:
+        assert neurons == {recipe.neuron}
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_trained_well(name: str) -> None:
-    """The recorded network learnt its task; chance is 0.1, and a silent output's 0."""
+    """The recorded network learnt its task; chance is 0.1 (of four motions .25), silence's 0."""
     assert open_workload(name).accuracy >= LEAST_ACCURACY[name]
 
 
@@ -66,7 +72,7 @@ def test_csnn_densities_are_those_of_an_independent_run() -> None:
     assert hidden_density(end.dU) == pytest.approx(0.045, rel=0.3)
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", TRAINING)
 def test_every_layer_is_alive(name: str) -> None:
     """A dead layer would make every engine look infinitely fast."""
     job = open_workload(name)
@@ -75,6 +81,27 @@ def test_every_layer_is_alive(name: str) -> None:
         assert measured.spikes.mean(1).min() > 0.005
         assert measured.dU.mean(1).min() > 0.01
         assert measured.inputs > 0.01
+
+
+def test_a_job_is_for_training_or_for_inference() -> None:
+    """Each in one of the two lists, by what its file says, not by its name."""
+    assert sorted(TRAINING + INFERENCE) == JOBS
+    assert {open_workload(name).purpose for name in TRAINING} == {"training"}
+    assert {open_workload(name).purpose for name in INFERENCE} == {"inference"}
+
+
+@pytest.mark.parametrize("name", INFERENCE)
+def test_recorded_answers_are_those_of_the_whole_test_part(name: str) -> None:
+    """Small; inputs and outputs spike; the share of right answers is near the job's accuracy."""
+    job = open_workload(name)
+    assert job.path.stat().st_size < 1e6
+    recording = job.load(0)
+    measured, answers = densities(recording), recording.answers
+    assert answers is not None
+    assert measured.inputs > 0.01 and measured.spikes.mean() > 0.01
+    chance = (job.accuracy * (1 - job.accuracy) / job.batch) ** 0.5
+    assert abs(answers.right / job.batch - job.accuracy) < 3 * chance
+    assert (recording.masks, recording.dU, recording.dY) == ((), (), ())
 
 
 def test_gradient_carried_back_exceeds_the_mask() -> None:

@@ -17,7 +17,7 @@ from tlm.running.runner import run_job
 from tlm.workload import Workload, open_workload
 from tlm.workload.blocks import AvgPool, Block, Conv, Dense, MaxPool, Readout, Residual
 from tlm.workload.model import Encoding
-from tlm.workload.recipe import LIF, Recipe, RetentionRecipe, Scaling
+from tlm.workload.recipe import LIF, FederatedRecipe, Recipe, Scaling
 from tlm.workload.training.datasets import DataSet
 from tlm.workload.training.datasets.mnist import load_mnist
 from tlm.workload.training.record import load_recipe, recipe_names, record, record_recipe
@@ -57,7 +57,8 @@ def test_recipes_need_no_torch_to_be_read(name: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "torch", None)
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert isinstance(recipe, RetentionRecipe) or recipe.norm == (recipe.scaling is None)
+    network = recipe.local if isinstance(recipe, FederatedRecipe) else recipe
+    assert not isinstance(network, Recipe) or network.norm == (network.scaling is None)
 
 
 @pytest.fixture

@@ -25,17 +25,30 @@ File = Annotated[
 
 @workload_app.command()
 def info(file: File, as_json: AsJson = False) -> None:
-    """Print layers, shapes, measured densities, accuracy and provenance of a recorded job."""
+    """Print layers, shapes, measured densities, accuracy and provenance of a recorded job.
+
+    Of a federated run (fed-mnist, or a folder): data by worker, accuracy by round, bytes.
+    """
     from tlm.cli.tables import console
+    from tlm.cli.workload_federated import federated_parts
     from tlm.cli.workload_screen import info_parts
     from tlm.workload import open_workload
+    from tlm.workload.federated import FILE_NAME, is_federated, open_federated
     from tlm.workload.report.describe import info_figures
 
+    if is_federated(file):
+        run = open_federated(file)
+        text = (run.folder / FILE_NAME).read_text(encoding="utf-8").rstrip() if as_json else ""
+        parts = federated_parts(run)
+    else:
+        job = open_workload(file)
+        text = json.dumps(info_figures(job), indent=1, allow_nan=False) if as_json else ""
+        parts = info_parts(job)
     if as_json:
-        typer.echo(json.dumps(info_figures(open_workload(file)), indent=1, allow_nan=False))
+        typer.echo(text)
         return
     out = console()
-    for part in info_parts(open_workload(file)):
+    for part in parts:
         out.print(part)
 
 
@@ -80,11 +93,15 @@ def record(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the data set's files lie.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file to write, or a federated recipe's folder."),
+    ] = None,
 ) -> None:
     """Train a bundled recipe's network and record its tensors (needs the extra `capture`).
 
-    MNIST and digits come from installed wheels without --data; CIFAR-10 and N-MNIST need it.
+    MNIST and digits come from installed wheels without --data; other data need it. Jobs for
+    inference need no extra.
     """
     from tlm.cli.progress import training_bar
     from tlm.workload.training.record import record as record_job

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from tlm.cli.tables import Hanging, ScreenTable
+from tlm.workload.answers import Answers
 from tlm.workload.model import Workload
 from tlm.workload.report.audit import Audit
 from tlm.workload.report.density import Densities, densities, measured_tensors
@@ -29,7 +30,11 @@ def info_parts(workload: Workload) -> Iterator[Text | Hanging | ScreenTable]:
     yield layers
     for position, iteration in enumerate(workload.iterations):
         yield Text()
-        yield _densities(workload, iteration, densities(workload.load(position)))
+        recording = workload.load(position)
+        yield _densities(workload, iteration, densities(recording))
+        if recording.answers is not None:
+            yield Text()
+            yield from _answer_lines(workload, recording.answers)
 
 
 def _densities(workload: Workload, iteration: int, measured: Densities) -> ScreenTable:
@@ -37,12 +42,28 @@ def _densities(workload: Workload, iteration: int, measured: Densities) -> Scree
     title = f"Non-zero share at iteration {iteration} (input {measured.inputs:.3f})"
     table = ScreenTable(title, "layer", "tensor", "mean", *steps, keys=2)
     for layer in workload.layers:
-        for tensor in measured_tensors(layer):
+        for tensor in measured_tensors(workload, layer):
             row = getattr(measured, tensor)[layer.index]
             shares = (f"{share:.3f}" for share in row)
             name = f"{layer.index} {layer.name}"
             table.add_row(name, SYMBOLS[tensor], f"{row.mean():.3f}", *shares)
     return table
+
+
+def _answer_lines(workload: Workload, answers: Answers) -> Iterator[Text | Hanging]:
+    """Answers sample by sample, and what they come to."""
+    spoken = answers.decision_steps < workload.steps
+    silent = workload.batch - int(spoken.sum())
+    mean = f"{answers.decision_steps[spoken].mean():.1f}" if spoken.any() else "-"
+    yield Text("Answers by sample", style="bold")
+    yield Hanging(f"labels: {' '.join(map(str, answers.labels))}")
+    yield Hanging(f"decisions: {' '.join(map(str, answers.decisions))}")
+    steps = ("-" if step == workload.steps else str(step) for step in answers.decision_steps)
+    yield Hanging(f"first output spikes, t: {' '.join(steps)}")
+    yield Hanging(
+        f"right: {answers.right} of {workload.batch}; first output spike at t = {mean} in the "
+        f"mean; without one (the highest potential decides): {silent}"
+    )
 
 
 def audit_table(audit: Audit) -> ScreenTable:
@@ -56,8 +77,8 @@ def audit_table(audit: Audit) -> ScreenTable:
             layer.layer,
             str(layer.neuron_steps),
             str(len(layer.flips)),
-            f"{layer.gradient_error:.1e}",
+            "-" if layer.gradient_error is None else f"{layer.gradient_error:.1e}",
             str(layer.free_flips),
-            ", ".join(errors),
+            ", ".join(errors) or "-",
         )
     return table

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tlm.space.array_types import Bools, Ints
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
 
 Element = TypeVar("Element", bound=np.generic)
 Whole = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -48,10 +48,14 @@ class Masks:
 
     def has_m(self, index: int) -> bool:
         """Whether m of a layer says anything: a surrogate of unbounded support sets each of them,
-        but for those that its format rounds to zero.
+        but for those that its format rounds to zero; a job for inference has none.
         """
-        neuron = self._layers[index].neuron
-        return neuron is not None and (neuron.compact or not self.recording.masks[index].all())
+        neuron, masks = self._layers[index].neuron, self.recording.masks
+        return (
+            isinstance(neuron, Neuron)
+            and bool(masks)
+            and (neuron.compact or not masks[index].all())
+        )
 
     def dY(self, index: int) -> Bools:
         """dL/dY != 0 at the product, what BP and WG consume, [T, B, *product_shape]."""

@@ -30,7 +30,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.job_sizes import JobSizes
-from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Recording, Workload
 
 WAYS = ("V1", "V2", "V3", "V4")
 
@@ -114,7 +114,7 @@ def _neurons(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
 
 def _has_m(layer: Layer) -> bool:
     """Whether m of a layer says anything: a surrogate of unbounded support sets each of them."""
-    return layer.neuron is not None and layer.neuron.compact
+    return isinstance(layer.neuron, Neuron) and layer.neuron.compact
 
 
 def _gradients(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

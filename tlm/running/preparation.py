@@ -28,6 +28,7 @@ from tlm.workload.drawn.kinds import as_activity
 from tlm.workload.drawn.weights import WeightRule, parse_weights, weight_masks
 from tlm.workload.inference import MODES, as_inference
 from tlm.workload.model import Recording, Workload
+from tlm.workload.purpose import require_training
 
 # Settings of a chip whose engines skip nothing: they go with every activity but the recorded.
 NOTHING_SKIPPED = (
@@ -77,6 +78,8 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
+    if request.mode == "training":
+        require_training(asked, "add --mode inference")
     loaded = as_activity(asked, request.activity)
     workload, rule = _in_mode(request, loaded), parse_weights(request.weights)
     file = request.mapping

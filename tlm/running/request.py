@@ -11,7 +11,7 @@ from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.trace.summary import Summary
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.inference import Stop
-from tlm.workload.model import RunMode, Workload
+from tlm.workload.model import Purpose, Workload
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RunRequest:
     limits: TraceLimits = NO_LIMITS
     mem_bytes: int | None = None
     weights: str = "dense"
-    mode: RunMode = "training"
+    mode: Purpose = "training"
     batch: int | None = None
     stop: Stop = "all-steps"
 

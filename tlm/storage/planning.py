@@ -29,6 +29,7 @@ from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import choose_stores
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.pools import pools_behind_layers
 
@@ -78,6 +79,7 @@ def job_on_chip(
     _check_named("mapping.states", chip.mapping.states, workload)
     _check_named("core.weights.layers", chip.core.weights.layers, workload)
     _check_schedule(workload, chip)
+    _check_neurons(workload)
     for layer in workload.layers if workload.learns else ():
         _check(layer, chip)
     live = [_live(layer, masks, chip, workload) for layer in workload.layers]
@@ -155,6 +157,16 @@ def _check(layer: Layer, chip: ChipConfig) -> None:
             f"mapping.batch_norm: layer {layer.name}: {policy} needs to know which current a "
             "max-pool kept, which a job does not record behind batch normalisation; use exact"
         )
+
+
+def _check_neurons(workload: Workload) -> None:
+    """Refuse neurons that have several sums each: every count here takes an output for one."""
+    for layer in workload.layers:
+        if isinstance(layer.neuron, GLMNeuron):
+            raise MappingError(
+                f"layer {layer.name}: GLM neurons, of {layer.neuron.functions} sums each, are not "
+                "laid over cores yet; give a job of LIF neurons"
+            )
 
 
 def _check_schedule(workload: Workload, chip: ChipConfig) -> None:

@@ -25,6 +25,7 @@ from tlm.storage.mapping_file import choice_text, estimate_figures
 from tlm.studies.mapping_proposals import DEFAULT, Proposal, make_proposals
 from tlm.workload import open_workload
 from tlm.workload.model import Workload
+from tlm.workload.purpose import require_training
 
 SIMULATED = 4  # mappings of the search that are simulated if nothing else is asked
 INTERRUPTED = 130  # of a KeyboardInterrupt, which names no signal
@@ -130,6 +131,7 @@ class _Simulation:
         self._request, self._terms, self._watch = request, terms, watch
         self._run = replace(request, overrides=tuple(rest), trace="off")
         self._workload = open_workload(request.workload)
+        require_training(self._workload, "mappings are of training: name a job recorded for it")
         self._started = time.monotonic()
         self._compared = 0
         self._unplaced: dict[str, str] = {}

@@ -1,8 +1,11 @@
-"""Recorded training jobs: what they are, their file, and how to make them.
+"""Recorded jobs: what they are, their file, and how to make them.
 
 The words of a job, in reading order:
 
 model      Workload, Layer, Neuron, Norm, Pool, Recording: what a job is
+answers    Answers: what the network of a job for inference decided
+purpose    refuse a job that nothing was trained in
+input_kind  what kind of numbers a layer reads
 values     Values: the numbers of an iteration, beside its masks
 surrogate  surrogate derivatives; ``lif_neuron``
 largest    masks of the largest scores, of all or of every group
@@ -15,13 +18,15 @@ recipe     how a bundled job is trained
 The rooms:
 
 file       a job's file: schema, checks, reader, writer
+federated  recorded runs of N workers
+glm        GLM neurons: basis, sampling, decisions, devices
 drawn      masks drawn by a rule instead of recorded
 golden     NumPy model of a whole network, which rebuilds recordings
 report     densities, tables and checks of a job
 capture    record any PyTorch SNN (torch)
 training   train a recipe and record it (torch)
 
-A new neuron: its parameters are ``model.Neuron``, its arithmetic is ``golden/neuron.py``. If a
+A new LIF neuron: its parameters are ``model.Neuron``, its arithmetic is ``golden/neuron.py``. If a
 PyTorch framework has it, ``capture/neurons.py`` reads its parameters off the module. A new
 surrogate is a line in ``surrogate.py``. What neurons cost on the chip is charged in
 ``tlm/program/soma.py`` and ``tlm/program/gradient.py``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from tlm.workload.input_kind import input_kind
 from tlm.workload.model import (
     NETWORK_INPUT,
     InputKind,
@@ -13,7 +14,6 @@ from tlm.workload.model import (
     Norm,
     Pool,
     Shape3,
-    input_kind,
 )
 
 

@@ -1,8 +1,7 @@
-"""What a recorded training job is: layers, the job around them, and one iteration's masks."""
+"""What a recorded job is: layers, the job around them, and one iteration's masks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
+from tlm.workload.answers import Answers
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
@@ -19,8 +20,8 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
+Purpose: TypeAlias = Literal["training", "inference"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
-RunMode: TypeAlias = Literal["training", "inference"]
 
 NETWORK_INPUT = -1
 """The source index that stands for the network's input."""
@@ -102,6 +103,7 @@ class Layer:
     ``in_shape`` is (C, H, W) of the input after ``input_pool``, ``out_shape`` (K, E, F) of the
     neurons before ``pool``, ``kernel`` (R, S). A linear layer has in_shape (C, 1, 1), out_shape
     (K, 1, 1) and kernel (1, 1); after a convolution its inputs are flattened in [c][y][x] order.
+    GLM neurons have several sums each: ``product_channels`` says how many outputs the product has.
     ``input_kind`` is "binary" for spikes, "integer" for a sum of several spike tensors, and
     "analog" for direct coding and behind average-pooling. ``groups`` of a grouped convolution
     each connect C / groups inputs to K / groups outputs, in channel order.
@@ -121,7 +123,7 @@ class Layer:
     bias: bool
     norm: Norm | None
     current_pool: Pool | None
-    neuron: Neuron | None
+    neuron: Neuron | GLMNeuron | None
     pool: Pool | None
     groups: int = 1
 
@@ -129,6 +131,12 @@ class Layer:
     def producers(self) -> list[int]:
         """The distinct layers that it reads; none where it reads the network's input alone."""
         return [source for source in dict.fromkeys(self.sources) if source != NETWORK_INPUT]
+
+    @property
+    def product_channels(self) -> int:
+        """Outputs of the product: one a neuron's channel, of GLM neurons one for each function."""
+        functions = self.neuron.functions if isinstance(self.neuron, GLMNeuron) else 1
+        return self.out_shape[0] * functions
 
     @property
     def product_shape(self) -> Shape3:
@@ -139,7 +147,7 @@ class Layer:
                 self.in_shape[1:], self.kernel, self.stride, self.padding, strict=True
             )
         )
-        return (self.out_shape[0], height, width)
+        return (self.product_channels, height, width)
 
     @property
     def product_is_current(self) -> bool:
@@ -149,11 +157,13 @@ class Layer:
     @property
     def current_based(self) -> bool:
         """Whether its neurons have a synaptic current that decays."""
-        return self.neuron is not None and self.neuron.current_decay > 0
+        return isinstance(self.neuron, Neuron) and self.neuron.current_decay > 0
 
     @property
     def state_words(self) -> int:
-        """Numbers that each of its neurons carries from step to step: V, and J if current-based."""
+        """Numbers that a neuron carries on: V, and J if current-based; or earlier sums of a GLM."""
+        if isinstance(self.neuron, GLMNeuron):
+            return self.neuron.functions * (self.neuron.taps - 1)
         return (self.neuron is not None) + self.current_based
 
     @property
@@ -169,26 +179,12 @@ class Layer:
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
         """Shape [K, C / groups, R, S] of the weights."""
-        return (self.out_shape[0], self.in_shape[0] // self.groups, *self.kernel)
-
-
-def input_kind(
-    sources: Sequence[int], pools: Sequence[Pool | None], direct_coding: bool
-) -> InputKind:
-    """What a layer reads, from its ``sources`` and the ``pools`` on the way from them.
-
-    ``direct_coding`` says whether the network's input is directly coded.
-    """
-    if tuple(sources) == (NETWORK_INPUT,):
-        return "analog" if direct_coding else "binary"
-    if any(pool is not None and pool.kind == "average" for pool in pools):
-        return "analog"
-    return "binary" if len(sources) == 1 else "integer"
+        return (self.product_channels, self.in_shape[0] // self.groups, *self.kernel)
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Which elements of one training iteration's tensors are non-zero.
+    """Which elements of the tensors of one iteration are non-zero.
 
     ``inputs`` is [B, C, H, W] with direct coding, else [T, B, C, H, W]. The others hold one
     [T, B, K, E, F] array per layer, before pooling: ``spikes`` S; ``masks`` m, where the
@@ -198,6 +194,9 @@ class Recording:
     spikes and masks of a read-out are all true: its output and its slope are zero nowhere.
     ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero. ``steps_run`` [B]
     are the steps of each sample in inference that stops early; None: all run all T.
+
+    A job for inference has no backward pass: its ``masks``, ``dU`` and ``dY`` are empty, and it
+    has ``answers``, which others lack.
     """
 
     iteration: int
@@ -207,6 +206,7 @@ class Recording:
     dU: tuple[BoolArray, ...]
     dY: tuple[BoolArray, ...]
     weights: tuple[BoolArray, ...] | None = None
+    answers: Answers | None = None
     steps_run: IntArray | None = None
 
     @property
@@ -237,13 +237,15 @@ class TensorSource(Protocol):
 
 @dataclass(frozen=True)
 class Workload:
-    """A recorded training job; its tensors are read by :meth:`load` and :meth:`load_values`.
+    """A recorded job; its tensors are read by :meth:`load` and :meth:`load_values`.
 
     ``steps`` is T, ``batch`` B, ``accuracy`` the test accuracy reached (0..1), ``iterations``
     the training iterations recorded, ``levels`` how much of each is kept, and ``sha256`` the
     digest of the whole file. ``tensors`` is where :meth:`load` takes tensors from; a job that is
-    yet to be written has none. ``mode`` says whether the whole iteration is meant, or its forward
-    pass alone (:mod:`tlm.workload.inference`).
+    yet to be written has none. ``purpose`` "inference" says that forward passes alone were
+    recorded, with the weights as they are behind that many training iterations. ``mode`` says
+    whether the whole iteration is meant, or its forward pass alone
+    (:mod:`tlm.workload.inference`).
     """
 
     path: Path
@@ -261,7 +263,8 @@ class Workload:
     provenance: dict[str, str]
     sha256: str
     tensors: TensorSource | None = field(default=None, compare=False, kw_only=True)
-    mode: RunMode = field(default="training", kw_only=True)
+    purpose: Purpose = field(default="training", kw_only=True)
+    mode: Purpose = field(default="training", kw_only=True)
 
     @property
     def learns(self) -> bool:

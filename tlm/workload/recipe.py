@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tlm.workload.blocks import Block
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Encoding, Level, Neuron
 from tlm.workload.surrogate import lif_neuron
 
@@ -86,6 +87,10 @@ class GLMRecipe:
     A neuron remembers ``taps`` steps of its inputs through ``functions`` (K) raised cosines.
     Inputs are drawn anew, by their probabilities, in each of the ``epochs``; Adam takes
     mini-batches of ``training_batch`` with a ``learning_rate`` that falls as a cosine.
+
+    Recorded are the answers to the first ``batch`` (B) samples of the test part, in weights of
+    ``devices`` binary devices that were tuned for another tenth of the epochs. Widths of register
+    and table, as in ``config/array_core/spinaps.yaml`` (assumed): see ``GLMNeuron``.
     """
 
     name: str
@@ -98,7 +103,62 @@ class GLMRecipe:
     training_batch: int
     learning_rate: float
     seed: int
+    batch: int = 32
+    devices: int = 4
+    register_bits: int = 16
+    shifts: int = 16
+    address_bits: int = 8
+    output_bits: int = 8
+    levels: tuple[Level, ...] = ("exact",)
+    encoding: Encoding = "rate"
 
+    @property
+    def tuning_epochs(self) -> int:
+        """Epochs that are trained on in weights of devices."""
+        return self.epochs // 10
+
+    def neuron(self, weight_step: float) -> GLMNeuron:
+        """Its neurons; the step between the values of devices follows from training."""
+        return GLMNeuron(
+            functions=self.functions,
+            taps=self.taps,
+            devices=self.devices,
+            weight_step=weight_step,
+            register_bits=self.register_bits,
+            shifts=self.shifts,
+            address_bits=self.address_bits,
+            output_bits=self.output_bits,
+        )
+
+
+@dataclass(frozen=True)
+class FederatedRecipe:
+    """FedAvg (McMahan et al., arXiv 1602.05629) over ``workers``, to be recorded.
+
+    In each of the ``rounds`` every worker trains ``local`` on its own part of the data:
+    ``local.epochs`` passes, or ``local_iterations`` mini-batches where these are given, with a
+    constant learning rate and an optimiser that starts anew. ``alpha`` is that of the Dirichlet
+    split. Both splits are trained with each of the ``compressions``. Without compression the rounds
+    ``recorded`` of the Dirichlet split and ``recorded_iid`` of the other are recorded, an iteration
+    of every worker, and ``round_iterations`` of the first round of worker 0. ``test_samples`` of
+    the test part, drawn by the seed, measure the accuracy; None: all.
+    """
+
+    name: str
+    local: Recipe
+    workers: int
+    rounds: int
+    local_iterations: int | None
+    alpha: float
+    compressions: tuple[str, ...]
+    recorded: tuple[int, ...]
+    recorded_iid: tuple[int, ...]
+    round_iterations: int
+    test_samples: int | None
+
+
+AnyRecipe: TypeAlias = Recipe | RetentionRecipe | GLMRecipe | FederatedRecipe
+"""What a file of the bundled folder may hold as its RECIPE."""
 
 LIF = lif_neuron()
 """LIF with tau = 2 and decay_input (H = V + (I - V) / tau), rectangular surrogate of width 1."""

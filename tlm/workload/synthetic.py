@@ -16,6 +16,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.drawn.activity import Activity, Like, OpenJob, parse_activity
 from tlm.workload.drawn.tensors import DrawnTensors
 from tlm.workload.file.graph import check_layers, layers_to_json
+from tlm.workload.file.purpose import check_purpose
 from tlm.workload.model import Encoding, Layer, Workload
 from tlm.workload.own_code import run_file
 
@@ -87,7 +88,7 @@ def network_job(network: Network, rule: Activity, words: str) -> Workload:
     stem = f"{layers_to_json(network.layers)} {network.batch} {network.steps} {words}"
     if isinstance(rule, Like):
         stem += f" {rule.recorded.sha256}"
-    return Workload(
+    job = Workload(
         path=path,
         name=network.name,
         layers=network.layers,
@@ -104,6 +105,8 @@ def network_job(network: Network, rule: Activity, words: str) -> Workload:
         sha256=hashlib.sha256(stem.encode()).hexdigest(),
         tensors=DrawnTensors(rule, words),
     )
+    check_purpose(job)
+    return job
 
 
 def _shipped(name: str, folder: Path) -> Network | None:

@@ -47,6 +47,10 @@ class Values:
     ``parameters`` are those of the forward pass, ``parameter_gradients`` what backward
     left. ``loss_gradient`` [T, B, K, E', F'] is the gradient that the loss sends into the last
     layer's output (level "exact" alone, else None).
+
+    Of a job for inference ``dI`` and ``parameter_gradients`` are empty. ``registers`` are, by
+    layer, the states [K] of the shift registers of GLM neurons before the first sample (level
+    "exact"); None for other layers.
     """
 
     inputs: FloatArray
@@ -54,3 +58,4 @@ class Values:
     parameters: tuple[Parameters, ...]
     parameter_gradients: tuple[Parameters, ...]
     loss_gradient: FloatArray | None
+    registers: tuple[NDArray[np.uint64] | None, ...] = ()

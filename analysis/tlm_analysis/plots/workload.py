@@ -42,7 +42,9 @@ def density_figure(workload: Workload, recording: Recording) -> Figure:
     figure = new_figure()
     measured = densities(recording)
     figure.suptitle(f"{_title(workload)}, iteration {recording.iteration}: share of non-zeros")
-    for axes, (name, (symbol, _)) in zip(figure.subplots(1, 3), TENSORS.items(), strict=True):
+    tensors = _tensors(recording)
+    row = figure.subplots(1, len(tensors), squeeze=False)[0]
+    for axes, (name, (symbol, _)) in zip(row, tensors.items(), strict=True):
         shares = np.array(getattr(measured, name), np.float64)
         if name != "dU":
             shares[[at for at, layer in enumerate(workload.layers) if layer.neuron is None]] = (
@@ -80,7 +82,7 @@ def progress_figure(workload: Workload, recordings: list[Recording]) -> Figure:
     figure = new_figure()
     axes = figure.subplots()
     places = range(len(recordings))
-    for name, (symbol, colour) in TENSORS.items():
+    for name, (symbol, colour) in _tensors(recordings[0]).items():
         shares = [hidden_by_step(getattr(recording, name)) for recording in recordings]
         axes.plot(places, [share.mean() for share in shares], "o-", color=colour, label=symbol)
         lowest, highest = [share.min() for share in shares], [share.max() for share in shares]
@@ -94,6 +96,11 @@ def progress_figure(workload: Workload, recordings: list[Recording]) -> Figure:
     axes.set_xticks(list(places), [str(recording.iteration) for recording in recordings])
     axes.legend()
     return figure
+
+
+def _tensors(recording: Recording) -> dict[str, tuple[str, str]]:
+    """Those of ``TENSORS`` that were recorded: of a job for inference spikes alone."""
+    return {name: shown for name, shown in TENSORS.items() if getattr(recording, name)}
 
 
 def _title(workload: Workload) -> str:

@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tlm.workload.training.glm.decision import decide, expected_accuracy, steps_to_share
-from tlm.workload.training.glm.rules import sigmoid
+from tlm.workload.glm.decision import decide, expected_accuracy, steps_to_share
+from tlm.workload.glm.rules import sigmoid
 
 
 def answer(*steps: tuple[int, ...]) -> np.ndarray:

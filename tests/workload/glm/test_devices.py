@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlm.workload.training.glm.devices import best_step, codes, quantised
+from tlm.workload.glm.devices import best_step, codes, quantised
 
 WEIGHTS = np.random.default_rng(1).normal(0, 0.3, (20, 4, 3))
 EQUAL = np.ones((20, 1, 1))

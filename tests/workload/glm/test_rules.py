@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.glm.basis import raised_cosines
-from tlm.workload.training.glm.network import GLMNetwork
-from tlm.workload.training.glm.rules import Rule, first_to_spike, loss_and_gradient, rate, sigmoid
+from tlm.workload.glm.basis import raised_cosines
+from tlm.workload.glm.network import GLMNetwork
+from tlm.workload.glm.rules import Rule, first_to_spike, loss_and_gradient, rate, sigmoid
 
 RULES: tuple[Rule, ...] = ("first-to-spike", "rate")
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.glm.lfsr import LFSR, TAPS
-from tlm.workload.training.glm.rules import sigmoid
-from tlm.workload.training.glm.sampling import HardwareSampler, SigmoidTable, bernoulli_spikes
+from tlm.workload.glm.lfsr import LFSR, TAPS
+from tlm.workload.glm.rules import sigmoid
+from tlm.workload.glm.sampling import HardwareSampler, SigmoidTable, bernoulli_spikes
 
 WIDTH = 16
 PERIOD = 2**WIDTH - 1

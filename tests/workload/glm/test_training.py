@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tlm.workload.glm.decision import decide
+from tlm.workload.glm.devices import codes
+from tlm.workload.glm.rules import Rule
+from tlm.workload.glm.sampling import bernoulli_spikes
 from tlm.workload.recipe import GLMRecipe
 from tlm.workload.training.datasets import DataSet, DataSplit
-from tlm.workload.training.glm.decision import decide
-from tlm.workload.training.glm.devices import codes
-from tlm.workload.training.glm.rules import Rule
-from tlm.workload.training.glm.sampling import bernoulli_spikes
 from tlm.workload.training.glm.training import Adam, Devices, input_spikes, train, tuned
 
 RECIPE = GLMRecipe(

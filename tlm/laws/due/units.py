@@ -50,7 +50,7 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         yield phase, "bp.grad_op", neurons
     if facts.recomputed:
         yield Phase.RECOMPUTE, "fp.soma_op", neurons
-    if facts.layer.neuron is not None and facts.layer.neuron.current_decay:
+    if facts.layer.current_based:
         for phase in _soma_phases(facts):
             yield phase, "fp.current_op", neurons
         for phase in _gradient_phases(facts):
@@ -217,7 +217,7 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     layer, precision = facts.layer, job.chip.precision
     outputs, products = prod(layer.out_shape) * job.pairs, prod(layer.product_shape) * job.pairs
     if layer.neuron is not None:
-        state = (1 + (layer.neuron.current_decay > 0)) * precision.membrane
+        state = (1 + layer.current_based) * precision.membrane
         for phase in _soma_phases(facts):
             yield phase, "fp.membrane_read", outputs * state
             yield phase, "fp.membrane_write", outputs * state

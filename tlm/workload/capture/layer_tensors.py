@@ -82,7 +82,7 @@ def _readout(
 def _with_neurons(
     neuron: Boundary, layer: Layer, inputs: FloatArray, dY: FloatArray, shape: tuple[int, ...]
 ) -> LayerTensors:
-    assert layer.neuron is not None and neuron.equation is not None
+    assert isinstance(layer.neuron, Neuron) and neuron.equation is not None
     steps, batch = shape[:2]
     current = timed(neuron, neuron.inputs, steps, batch).reshape(shape)
     output = timed(neuron, neuron.outputs, steps, batch).reshape(shape)

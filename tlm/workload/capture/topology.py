@@ -10,7 +10,8 @@ from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, Edge
 from tlm.workload.capture.pools import pools_of, sized
 from tlm.workload.capture.stages import TopologyStage
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, input_kind
+from tlm.workload.input_kind import input_kind
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool
 
 Pair = tuple[int, int]
 _MAX_NAME = 64

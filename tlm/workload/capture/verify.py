@@ -12,7 +12,7 @@ from tlm.workload.capture.layer_tensors import LayerTensors
 from tlm.workload.golden.check import parameter_errors, relative_error
 from tlm.workload.golden.network import Backward, Forward
 from tlm.workload.golden.neuron import near_threshold, replay
-from tlm.workload.model import Layer
+from tlm.workload.model import Layer, Neuron
 from tlm.workload.values import Numbers
 
 TOLERANCE = 1e-4
@@ -48,7 +48,7 @@ def _check_alive(tensors: LayerTensors) -> None:
 def _check_neuron(tensors: LayerTensors) -> None:
     """Rebuild spikes and dI from the recorded current and dS, in the recording's float32."""
     neuron = tensors.layer.neuron
-    if neuron is None:
+    if not isinstance(neuron, Neuron):
         return
     rebuilt = replay(
         neuron,

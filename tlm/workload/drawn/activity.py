@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from tlm.errors import WorkloadError
 from tlm.workload.model import Workload
+from tlm.workload.purpose import require_training
 
 OpenJob: TypeAlias = Callable[[str], Workload]
 """Opens a recorded job by name or path."""
@@ -41,7 +42,7 @@ Activity: TypeAlias = DenseActivity | Bernoulli | Like
 def parse_activity(text: str, open_job: OpenJob) -> Activity:
     """An activity from ``dense``, ``bernoulli(0.1)`` or ``like(mnist-csnn)``.
 
-    Raises WorkloadError if it is none of these.
+    Raises WorkloadError if it is none of these, or if the job has no masks.
     """
     if text == "dense":
         return DenseActivity()
@@ -50,7 +51,9 @@ def parse_activity(text: str, open_job: OpenJob) -> Activity:
         raise WorkloadError(f'activity "{text}": expected {_WORDS}')
     word, argument = rule.groups()
     if word == "like":
-        return Like(open_job(argument))
+        recorded = open_job(argument)
+        require_training(recorded, "masks are drawn like those of a job recorded for training")
+        return Like(recorded)
     try:
         density = float(argument)
     except ValueError:

@@ -124,8 +124,11 @@ def _check_dataset(
     path: Path, group: h5py.Group, name: str, expected: Expected, level: str
 ) -> None:
     dataset = _member(path, group, name, h5py.Dataset)
-    if expected.form == "bits":
-        _check_type(path, dataset, "uint8", expected.nbytes, f"packed bits of {expected.shape}")
+    if expected.form in ("bits", "integers"):
+        kind, count = schema.INTEGER_TYPE, expected.count
+        if expected.form == "bits":
+            kind, count = "uint8", expected.nbytes
+        _check_type(path, dataset, kind, count, f"{expected.form} of {expected.shape}")
         _check_storage(path, dataset)
         check_attribute_names(path, dataset, schema.BITS_ATTRIBUTES)
         _check_shape(path, dataset, expected.shape)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from math import inf, isfinite, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from tlm.files import parse_json
 from tlm.workload.file import schema
 from tlm.workload.file.fault import REMEDY, fault
+from tlm.workload.file.glm_json import GLM, glm_from_json, glm_to_json
+from tlm.workload.file.json_reader import JsonReader
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, Shape3
 from tlm.workload.surrogate import COMPACT
 
@@ -30,10 +33,12 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
     ``groups`` is written of grouped convolutions only, ``current_decay`` of current-based neurons.
     """
     rows = [asdict(layer) for layer in layers]
-    for row in rows:
-        if row["groups"] == 1:
+    for row, layer in zip(rows, layers, strict=True):
+        if layer.groups == 1:
             del row["groups"]
-        if row["neuron"] is not None and not row["neuron"]["current_decay"]:
+        if isinstance(layer.neuron, GLMNeuron):
+            row["neuron"] = glm_to_json(layer.neuron)
+        elif layer.neuron is not None and not layer.neuron.current_decay:
             del row["neuron"]["current_decay"]
     return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -88,11 +93,8 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
             raise fault(path, f"layers[{layer.index}]", expected, "none", REMEDY)
 
 
-class Reader:
-    """Turns parsed JSON into dataclasses; every method refuses what is not expected."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
+class Reader(JsonReader):
+    """Turns parsed JSON into layers; every method refuses what is not expected."""
 
     def layer(self, index: int, value: Any) -> Layer:
         """One layer at position ``index`` of the list."""
@@ -158,10 +160,12 @@ class Reader:
             padding=self.integer(f"{key}.padding", row["padding"], 0, size // 2),
         )
 
-    def neuron(self, key: str, value: Any) -> Neuron | None:
+    def neuron(self, key: str, value: Any) -> Neuron | GLMNeuron | None:
         """Neuron and surrogate parameters, or null for a read-out."""
         if value is None:
             return None
+        if isinstance(value, dict) and value.get("kind") == GLM:
+            return glm_from_json(self, key, value)
         whole = {"current_decay": 0.0, **value} if isinstance(value, dict) else value
         row = self.record(key, whole, _NEURON_KEYS)
         surrogate = self.text(f"{key}.surrogate", row["surrogate"])
@@ -185,56 +189,6 @@ class Reader:
             fires_at_threshold=self.boolean(f"{key}.fires_at_threshold", row["fires_at_threshold"]),
             current_decay=self.number(f"{key}.current_decay", row["current_decay"], 0),
         )
-
-    def record(self, key: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
-        """An object with exactly these keys."""
-        if not isinstance(value, dict):
-            raise fault(self.path, key, "a JSON object", value, REMEDY)
-        unknown = sorted(set(value) - set(keys))
-        if unknown:
-            raise fault(self.path, key, f"no key but {', '.join(keys)}", unknown[0], REMEDY)
-        missing = sorted(set(keys) - set(value))
-        if missing:
-            raise fault(self.path, key, f'a key "{missing[0]}"', "none", REMEDY)
-        return value
-
-    def integer(self, key: str, value: Any, low: int, high: int) -> int:
-        """A whole number in low..high."""
-        if type(value) is not int or not low <= value <= high:
-            expected = f"{low}" if low == high else f"a whole number in {low}..{high}"
-            raise fault(self.path, key, expected, value, REMEDY)
-        return value
-
-    def integers(self, key: str, value: Any, count: int, low: int) -> Any:
-        """A list of ``count`` whole numbers from ``low`` to the largest dimension, as a tuple."""
-        if not isinstance(value, list) or len(value) != count:
-            raise fault(self.path, key, f"a list of {count} whole numbers", value, REMEDY)
-        return tuple(self.integer(key, number, low, schema.MAX_DIMENSION) for number in value)
-
-    def number(self, key: str, value: Any, low: float = -inf) -> float:
-        """A finite number of at least ``low``."""
-        if type(value) not in (int, float) or not isfinite(value) or value < low:
-            least = f" >= {low}" if isfinite(low) else ""
-            raise fault(self.path, key, f"a finite number{least}", value, REMEDY)
-        return float(value)
-
-    def text(self, key: str, value: Any) -> str:
-        """A short non-empty printable text."""
-        if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
-            raise fault(self.path, key, "1..64 printable characters", value, REMEDY)
-        return value
-
-    def boolean(self, key: str, value: Any) -> bool:
-        """true or false."""
-        if type(value) is not bool:
-            raise fault(self.path, key, "true or false", value, REMEDY)
-        return value
-
-    def choice(self, key: str, value: Any, allowed: tuple[str, ...], remedy: str) -> Any:
-        """One of the words ``allowed``."""
-        if value not in allowed:
-            raise fault(self.path, key, " or ".join(f'"{word}"' for word in allowed), value, remedy)
-        return value
 
 
 def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
@@ -267,13 +221,16 @@ def _check_output(path: Path, layer: Layer) -> None:
         expected = f"at most {height} x {width}, in_shape with its padding"
         raise fault(path, f"{key}.kernel", expected, layer.kernel, REMEDY)
     shape = _pooled(path, f"{key}.current_pool", layer.current_pool, layer.product_shape)
-    if layer.out_shape != shape:
+    if layer.out_shape[1:] != shape[1:]:
         expected = f"(K, {shape[1]}, {shape[2]}) by in_shape, kernel, stride and padding"
         raise fault(path, f"{key}.out_shape", expected, layer.out_shape, REMEDY)
     _pooled(path, f"{key}.pool", layer.pool, layer.out_shape)
     if layer.in_shape[0] % layer.groups or layer.out_shape[0] % layer.groups:
         expected = f"a divisor of {layer.in_shape[0]} inputs and {layer.out_shape[0]} outputs"
         raise fault(path, f"{key}.groups", expected, layer.groups, REMEDY)
+    if isinstance(layer.neuron, GLMNeuron) and (layer.kind != "linear" or layer.norm is not None):
+        expected = "GLM neurons behind a linear layer without a norm"
+        raise fault(path, f"{key}.neuron", expected, f"{layer.kind}, norm {layer.norm}", REMEDY)
     if layer.kind == "linear" and layer != _as_linear(layer):
         expected = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, pool or groups"
         raise fault(path, key, expected, layer.name, REMEDY)

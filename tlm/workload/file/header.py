@@ -24,7 +24,9 @@ from tlm.workload.file.attributes import (
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.graph import layers_from_json
 from tlm.workload.file.layout import expected_datasets
-from tlm.workload.model import Workload, input_kind
+from tlm.workload.file.purpose import check_purpose
+from tlm.workload.input_kind import input_kind
+from tlm.workload.model import Purpose, Workload
 
 
 def check_version(path: Path, file: h5py.File) -> None:
@@ -49,7 +51,8 @@ def read_header(path: Path, file: h5py.File, sha256: str) -> Workload:
 
     Raises WorkloadError at the first attribute that is not as the format page says.
     """
-    check_attribute_names(path, file, schema.ROOT_ATTRIBUTES)
+    stated = (schema.PURPOSE,) if schema.PURPOSE in file.attrs else ()
+    check_attribute_names(path, file, schema.ROOT_ATTRIBUTES + stated)
     encoding: Any = read_word(path, file, "encoding", schema.ENCODINGS)
     optimizer: Any = read_word(path, file, "optimizer", schema.OPTIMIZERS)
     iterations = _iterations(path, file)
@@ -68,10 +71,20 @@ def read_header(path: Path, file: h5py.File, sha256: str) -> Workload:
         levels=_levels(path, read_text(path, file, "levels"), len(iterations)),
         provenance=_provenance(path, read_text(path, file, "provenance")),
         sha256=sha256,
+        purpose=read_purpose(path, file),
     )
     check_input_kinds(workload)
+    check_purpose(workload)
     _check_size(workload)
     return workload
+
+
+def read_purpose(path: Path, file: h5py.File) -> Purpose:
+    """What the job was recorded for; files of jobs for training do not say so."""
+    if schema.PURPOSE in file.attrs:
+        read_word(path, file, schema.PURPOSE, ("inference",))
+        return "inference"
+    return "training"
 
 
 def _check_size(workload: Workload) -> None:

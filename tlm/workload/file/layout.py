@@ -7,17 +7,18 @@ from math import prod
 from typing import Literal, TypeAlias
 
 from tlm.workload.file import schema
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Layer, Workload
 
-Form: TypeAlias = Literal["bits", "floats", "nonzeros"]
+Form: TypeAlias = Literal["bits", "floats", "nonzeros", "integers"]
 
 
 @dataclass(frozen=True)
 class Expected:
     """A dataset the header calls for: its HDF5 name, logical shape and form.
 
-    "bits" are packed, eight per byte, "floats" every element, "nonzeros" the elements whose bit is
-    set in the dataset named ``bits_of``, whose shape is ``shape``.
+    "bits" are packed, eight per byte, "floats" and "integers" every element, "nonzeros" the
+    elements whose bit is set in the dataset named ``bits_of``, whose shape is ``shape``.
     """
 
     name: str
@@ -26,9 +27,14 @@ class Expected:
     bits_of: str = ""
 
     @property
+    def count(self) -> int:
+        """Elements of the logical shape."""
+        return prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of packed bits, eight elements per byte."""
-        return -(-prod(self.shape) // 8)
+        return -(-self.count // 8)
 
 
 def expected_bits(workload: Workload, position: int) -> dict[str, Expected]:
@@ -36,7 +42,7 @@ def expected_bits(workload: Workload, position: int) -> dict[str, Expected]:
     group = schema.iteration_group(position)
     datasets = {schema.INPUTS: Expected(f"{group}/{schema.INPUTS}", workload.input_shape)}
     for layer in workload.layers:
-        for kind in _mask_kinds(layer):
+        for kind in _mask_kinds(workload, layer):
             name = f"{group}/{schema.layer_group(layer.index)}/{kind}"
             before_neuron = kind == schema.OUTPUT_GRADIENTS
             shape = workload.product_shape(layer) if before_neuron else workload.neuron_shape(layer)
@@ -56,7 +62,7 @@ def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
         datasets[schema.INPUT_VALUES] = Expected(
             name, workload.input_shape, "nonzeros", schema.INPUTS
         )
-    if level == "exact":
+    if level == "exact" and workload.purpose == "training":
         last = workload.layers[-1]
         shape = (workload.steps, workload.batch, *last.pooled_shape)
         name = f"{group}/{schema.LOSS_GRADIENT}"
@@ -68,7 +74,30 @@ def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
 
 def expected_datasets(workload: Workload, position: int) -> dict[str, Expected]:
     """Every dataset of iteration ``position`` by key."""
-    return {**expected_bits(workload, position), **expected_values(workload, position)}
+    return {
+        **expected_bits(workload, position),
+        **expected_values(workload, position),
+        **expected_integers(workload, position),
+    }
+
+
+def expected_integers(workload: Workload, position: int) -> dict[str, Expected]:
+    """Datasets of whole numbers of iteration ``position`` by key: of jobs for inference alone.
+
+    Answers, one a sample, and at level "exact" the shift registers of GLM neurons.
+    """
+    datasets: dict[str, Expected] = {}
+    if workload.purpose == "training":
+        return datasets
+    group = schema.iteration_group(position)
+    for name in (schema.LABELS, schema.DECISIONS, schema.DECISION_STEPS):
+        datasets[name] = Expected(f"{group}/{name}", (workload.batch,), "integers")
+    for layer in workload.layers:
+        if isinstance(layer.neuron, GLMNeuron) and workload.levels[position] == "exact":
+            name = f"{group}/{schema.layer_group(layer.index)}/{schema.REGISTERS}"
+            neurons = (layer.out_shape[0],)
+            datasets[f"{layer.index}/{schema.REGISTERS}"] = Expected(name, neurons, "integers")
+    return datasets
 
 
 def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
@@ -82,7 +111,9 @@ def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _mask_kinds(layer: Layer) -> list[str]:
+def _mask_kinds(workload: Workload, layer: Layer) -> list[str]:
+    if workload.purpose == "inference":
+        return [schema.SPIKES] if layer.neuron is not None else []
     kinds = [schema.GRADIENTS]
     if layer.neuron is not None:
         kinds = [schema.SPIKES, schema.MASKS, *kinds]
@@ -93,15 +124,18 @@ def _mask_kinds(layer: Layer) -> list[str]:
 
 def _layer_values(workload: Workload, layer: Layer, group: str) -> dict[str, Expected]:
     key, place = str(layer.index), f"{group}/{schema.layer_group(layer.index)}"
-    datasets = {
-        f"{key}/{schema.GRADIENT_VALUES}": Expected(
+    datasets: dict[str, Expected] = {}
+    endings = [""]
+    if workload.purpose == "training":
+        endings.append(schema.PARAMETER_GRADIENTS)
+        datasets[f"{key}/{schema.GRADIENT_VALUES}"] = Expected(
             f"{place}/{schema.GRADIENT_VALUES}",
             workload.neuron_shape(layer),
             "nonzeros",
             f"{key}/{schema.GRADIENTS}",
         )
-    }
     for name, shape in parameter_shapes(layer).items():
-        for stored in (name, name + schema.PARAMETER_GRADIENTS):
+        for ending in endings:
+            stored = name + ending
             datasets[f"{key}/{stored}"] = Expected(f"{place}/{stored}", shape, "floats")
     return datasets

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.file import schema
 from tlm.workload.file.check import check_file, opened
+from tlm.workload.file.elements import read_elements
 from tlm.workload.file.fault import DAMAGED, fault
+from tlm.workload.file.header import read_purpose
+from tlm.workload.file.inference import checked_answers, checked_glm, read_integers
 from tlm.workload.file.layout import Expected, expected_bits, expected_values, parameter_shapes
-from tlm.workload.model import BoolArray, Layer, Recording, Workload
+from tlm.workload.model import BoolArray, Layer, Neuron, Purpose, Recording, Workload
 from tlm.workload.values import FloatArray, Parameters, Values
 
 _HASH_BLOCK = 1 << 20
@@ -31,6 +32,15 @@ def read_workload(path: Path) -> Workload:
     """
     with opened(path) as file:
         return replace(check_file(path, file, _file_digest(path)), tensors=FileTensors())
+
+
+def stated_purpose(path: Path) -> Purpose:
+    """What the job in a file says that it was recorded for; no more of it is read.
+
+    Raises WorkloadError if it is no HDF5 file, or says something else.
+    """
+    with opened(path) as file:
+        return read_purpose(path, file)
 
 
 @dataclass(frozen=True)
@@ -58,13 +68,23 @@ def read_recording(workload: Workload, position: int) -> Recording:
     _check_position(workload, position)
     with opened(workload.path) as file:
         arrays = _read_masks(workload, file, position)
+        integers = read_integers(workload, file, position)
+    spikes = _per_layer(workload, schema.SPIKES, arrays)
+    if workload.purpose == "inference":
+        return Recording(
+            workload.iterations[position],
+            arrays[schema.INPUTS],
+            spikes,
+            *((), (), ()),
+            answers=checked_answers(workload, position, spikes[-1], integers),
+        )
     for layer in workload.layers:
         if layer.neuron is not None:
             _check_carry(workload, layer, position, arrays)
     return Recording(
         iteration=workload.iterations[position],
         inputs=arrays[schema.INPUTS],
-        spikes=_per_layer(workload, schema.SPIKES, arrays),
+        spikes=spikes,
         masks=_per_layer(workload, schema.MASKS, arrays),
         dU=_per_layer(workload, schema.GRADIENTS, arrays),
         dY=tuple(arrays[f"{layer.index}/{_product_kind(layer)}"] for layer in workload.layers),
@@ -89,11 +109,17 @@ def read_values(workload: Workload, position: int) -> Values:
             key: _read_floats(workload.path, file, expected, masks)
             for key, expected in expected_values(workload, position).items()
         }
-    inputs = arrays.get(schema.INPUT_VALUES)
+        integers = read_integers(workload, file, position)
+    stored = arrays.get(schema.INPUT_VALUES)
+    inputs = masks[schema.INPUTS].astype(np.float32) if stored is None else stored
+    parameters = tuple(_parameters(layer, arrays, "") for layer in workload.layers)
+    if workload.purpose == "inference":
+        registers = checked_glm(workload, position, parameters, integers)
+        return Values(inputs, (), parameters, (), None, registers)
     return Values(
-        inputs=masks[schema.INPUTS].astype(np.float32) if inputs is None else inputs,
+        inputs=inputs,
         dI=tuple(arrays[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers),
-        parameters=tuple(_parameters(layer, arrays, "") for layer in workload.layers),
+        parameters=parameters,
         parameter_gradients=tuple(
             _parameters(layer, arrays, schema.PARAMETER_GRADIENTS) for layer in workload.layers
         ),
@@ -145,7 +171,7 @@ def _product_kind(layer: Layer) -> str:
 
 def _read_bits(path: Path, file: h5py.File, expected: Expected) -> BoolArray:
     """Unpack one dataset after its checksum has been verified."""
-    packed = _read(path, file, expected)
+    packed = read_elements(path, file, expected)
     count = prod(expected.shape)
     if count % 8 and packed[-1] & (0xFF >> count % 8):
         raise fault(path, f"/{expected.name}", "zero padding bits at the end", "ones", DAMAGED)
@@ -156,7 +182,7 @@ def _read_floats(
     path: Path, file: h5py.File, expected: Expected, masks: Mapping[str, BoolArray]
 ) -> FloatArray:
     """Numbers in float32, in their logical shape."""
-    stored = _read(path, file, expected)
+    stored = read_elements(path, file, expected)
     exponent = int(np.ravel(file[expected.name].attrs["exponent"])[0])
     with np.errstate(over="ignore"):  # refused below, not warned of
         values = np.ldexp(stored.astype(np.float32), exponent)
@@ -172,18 +198,6 @@ def _read_floats(
     full = np.zeros(expected.shape, np.float32)
     full[bits] = values
     return full
-
-
-def _read(path: Path, file: h5py.File, expected: Expected) -> NDArray[Any]:
-    """A dataset's elements once its checksum has been verified."""
-    dataset = file[expected.name]
-    elements: NDArray[Any] = dataset[...]
-    stated = dataset.attrs["sha256"]
-    stated = stated.decode("ascii") if isinstance(stated, bytes) else str(stated)
-    digest = hashlib.sha256(elements.tobytes()).hexdigest()
-    if digest != stated.lower():
-        raise fault(path, f"/{expected.name}", f"sha256 {stated[:12]}...", digest[:12], DAMAGED)
-    return elements
 
 
 def _parameters(layer: Layer, every: Mapping[str, FloatArray], ending: str) -> Parameters:
@@ -204,7 +218,7 @@ def _check_carry(
     dU[t] = dS[t] d[t] + decay dU[t+1] r[t], where a hard reset lets nothing past a spike; through
     a synaptic current the gradient passes it.
     """
-    assert layer.neuron is not None
+    assert isinstance(layer.neuron, Neuron)
     key = f"{layer.index}/{schema.GRADIENTS}"
     dU, masks = arrays[key], arrays[f"{layer.index}/{schema.MASKS}"]
     carried = np.zeros_like(dU)

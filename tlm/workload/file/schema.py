@@ -21,6 +21,9 @@ TEXT_ATTRIBUTES: Final = (
 )
 NUMBER_ATTRIBUTES: Final = ("schema_version", "steps", "batch", "accuracy", "iterations")
 ROOT_ATTRIBUTES: Final = TEXT_ATTRIBUTES + NUMBER_ATTRIBUTES
+PURPOSE: Final = "purpose"
+"""An attribute of jobs for inference alone."""
+
 BITS_ATTRIBUTES: Final = ("shape", "sha256")
 FLOATS_ATTRIBUTES: Final = ("shape", "sha256", "exponent")
 
@@ -32,6 +35,10 @@ MASKS: Final = "masks"
 GRADIENTS: Final = "gradients"  # the file spells out what all code calls dU
 OUTPUT_GRADIENTS: Final = "output_gradients"  # and dY
 GRADIENT_VALUES: Final = "gradient_values"
+LABELS: Final = "labels"
+DECISIONS: Final = "decisions"
+DECISION_STEPS: Final = "decision_steps"
+REGISTERS: Final = "registers"
 PARAMETER_GRADIENTS: Final = "_gradients"
 """Ending of the name of a parameter's gradient: ``weights_gradients``."""
 
@@ -41,6 +48,7 @@ RESETS: Final = ("hard", "soft", "none")
 INPUT_KINDS: Final = ("analog", "binary", "integer")
 POOLS: Final = ("max", "average")
 FLOAT_TYPES: Final = {"value": "<f2", "exact": "<f4"}
+INTEGER_TYPE: Final = "<u4"
 
 # Caps on an untrusted file. A VGG-8 job of three iterations is about 1 MiB.
 MAX_FILE_NBYTES: Final = 1 << 30
@@ -52,6 +60,10 @@ MAX_STEPS: Final = 4096
 MAX_BATCH: Final = 4096
 MAX_SOURCES: Final = 64
 MAX_EXPONENT: Final = 126
+MAX_FUNCTIONS: Final = 64
+MAX_DEVICES: Final = 16
+MAX_SHIFTS: Final = 64
+MAX_ADDRESS_BITS: Final = 16
 MAX_ELEMENTS: Final = 1 << 31
 """Elements of all tensors of one iteration: one byte each once unpacked, four if numbers."""
 

@@ -18,7 +18,12 @@ from tlm.errors import WorkloadError
 from tlm.files import whole_file
 from tlm.workload.file import schema
 from tlm.workload.file.graph import layers_to_json
-from tlm.workload.file.layout import Expected, expected_bits, expected_values
+from tlm.workload.file.layout import (
+    Expected,
+    expected_bits,
+    expected_integers,
+    expected_values,
+)
 from tlm.workload.file.reader import read_workload
 from tlm.workload.model import BoolArray, Recording, Workload
 from tlm.workload.values import FloatArray, Values
@@ -66,9 +71,14 @@ def _write(
             for key, expected in expected_bits(workload, position).items():
                 _check_shape(workload, expected, masks[key].shape)
                 _store(file, expected, np.packbits(masks[key]), masks[key].shape)
+            its_values = values[position] if values else None
             if workload.levels[position] != "bits":
-                numbers = _numbers(workload, values[position] if values else None)
+                numbers = _numbers(workload, its_values)
                 _write_values(file, workload, position, masks, numbers)
+            integers = _integers(recording, its_values)
+            for key, expected in expected_integers(workload, position).items():
+                _check_shape(workload, expected, integers[key].shape)
+                _store(file, expected, integers[key].astype(schema.INTEGER_TYPE), expected.shape)
 
 
 def _write_values(
@@ -127,10 +137,26 @@ def _numbers(workload: Workload, values: Values | None) -> dict[str, FloatArray]
         arrays[schema.LOSS_GRADIENT] = values.loss_gradient
     for index, dI in enumerate(values.dI):
         arrays[f"{index}/{schema.GRADIENT_VALUES}"] = dI
-        for name, array in values.parameters[index].named().items():
-            arrays[f"{index}/{name}"] = array
-        for name, array in values.parameter_gradients[index].named().items():
-            arrays[f"{index}/{name}{schema.PARAMETER_GRADIENTS}"] = array
+    for ending, every in (
+        ("", values.parameters),
+        (schema.PARAMETER_GRADIENTS, values.parameter_gradients),
+    ):
+        for index, parameters in enumerate(every):
+            for name, array in parameters.named().items():
+                arrays[f"{index}/{name}{ending}"] = array
+    return arrays
+
+
+def _integers(recording: Recording, values: Values | None) -> dict[str, NDArray[Any]]:
+    """Arrays by the keys of ``expected_integers``; a job for training has none."""
+    arrays: dict[str, NDArray[Any]] = {}
+    if recording.answers is not None:
+        arrays[schema.LABELS] = recording.answers.labels
+        arrays[schema.DECISIONS] = recording.answers.decisions
+        arrays[schema.DECISION_STEPS] = recording.answers.decision_steps
+    for index, states in enumerate(values.registers if values is not None else ()):
+        if states is not None:
+            arrays[f"{index}/{schema.REGISTERS}"] = states
     return arrays
 
 
@@ -146,6 +172,8 @@ def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) ->
         "levels": json.dumps(workload.levels, allow_nan=False),
         "provenance": json.dumps(workload.provenance, sort_keys=True, allow_nan=False),
     }
+    if workload.purpose == "inference":
+        text[schema.PURPOSE] = workload.purpose
     for name, value in text.items():
         file.attrs[name] = np.bytes_(value.encode())
     file.attrs["schema_version"] = np.int64(schema.SCHEMA_VERSION)

@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tlm.errors import WorkloadError
+from tlm.workload.golden.agreement import Agreement, Flip, flips_of
+from tlm.workload.golden.answers import rebuilt_answers
 from tlm.workload.golden.network import FREE, Backward, Forced, Forward, forward, rebuild
 from tlm.workload.golden.neuron import near_threshold
-from tlm.workload.model import Layer, Recording, Workload
+from tlm.workload.model import Layer, Neuron, Recording, Workload
 from tlm.workload.values import Numbers, Values
-
-TOLERANCE = 1e-5
-"""Largest |rebuilt - recorded| / max |recorded| of a gradient in an exact file."""
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A spike rebuilt otherwise: its place (t, b, k, e, f) and how far H is from the threshold."""
-
-    place: tuple[int, ...]
-    distance: float
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How one layer, rebuilt, agrees with its recording.
-
-    ``flips`` are the spikes that differ although the layer reads recorded inputs; ``near`` of them
-    lie so close to the threshold that rounding decides. Errors are relative to the largest recorded
-    value: ``gradient_error`` of dI, ``parameter_errors`` of dW and the like. ``free_flips`` is the
-    number of spikes that differ if the network runs free from its input.
-    """
-
-    layer: str
-    neuron_steps: int
-    flips: tuple[Flip, ...]
-    near: int
-    gradient_error: float
-    parameter_errors: dict[str, float]
-    free_flips: int
-
-    def holds(self, tolerance: float = TOLERANCE) -> bool:
-        """Whether only rounding separates the two."""
-        errors = [self.gradient_error, *self.parameter_errors.values()]
-        return self.near == len(self.flips) and max(errors) <= tolerance
 
 
 def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
     """Rebuild the recording at ``position`` of ``iterations``: one Agreement per layer.
 
-    Raises WorkloadError if the recording is not of level "exact".
+    Raises WorkloadError if the recording is not of level "exact", or if a decision of a job for
+    inference is not what the rebuilt network decides.
     """
     if workload.levels[position] != "exact":
         raise WorkloadError(
@@ -60,6 +27,8 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
             f'"{workload.levels[position]}"; only "exact" can be rebuilt: record it with that level'
         )
     recording, values = workload.load(position), workload.load_values(position)
+    if workload.purpose == "inference":
+        return rebuilt_answers(workload, recording, values)
     forced = forced_by(workload.layers, recording, values)
     _, backwards = rebuild(workload.layers, workload.steps, values, forced)
     free = forward(
@@ -110,14 +79,11 @@ def _agreement(
     flips: tuple[Flip, ...] = ()
     near = free_flips = 0
     recorded = recording.spikes[layer.index]
-    if layer.neuron is not None and backward.replayed is not None:
+    if isinstance(layer.neuron, Neuron) and backward.replayed is not None:
         spikes, potential = backward.replayed.spikes, backward.replayed.potential
-        different = spikes != recorded
-        near = int(np.count_nonzero(different & near_threshold(layer.neuron, potential)))
-        flips = tuple(
-            Flip(tuple(map(int, at)), float(potential[tuple(at)] - layer.neuron.threshold))
-            for at in np.argwhere(different)
-        )
+        close = near_threshold(layer.neuron, potential)
+        near = int(np.count_nonzero((spikes != recorded) & close))
+        flips = flips_of(spikes, recorded, potential - layer.neuron.threshold)
         free_flips = int(np.count_nonzero((free.output != 0) != recorded))
     return Agreement(
         layer=layer.name,

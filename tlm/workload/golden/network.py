@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tlm.workload.golden.neuron import Replay, replay
+from tlm.workload.glm.lfsr import States
+from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.golden.glm import glm_excess, glm_potentials
+from tlm.workload.golden.neuron import Replay, fires, potentials, replay
 from tlm.workload.golden.norm import Normalised, norm_gradient, normalise, scale_gradients
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
-from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer
+from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import Numbers, Parameters, Values
 
@@ -26,13 +29,15 @@ class Forced:
     """Recorded tensors of one layer, [T, B, K, E, F], that stand in for the rebuilt ones.
 
     ``spikes`` and ``masks`` are None for a read-out. ``slope`` stands for the derivative of a
-    surrogate without closed form.
+    surrogate without closed form. GLM neurons draw with shift registers that begin in the states
+    ``registers`` [K].
     """
 
     spikes: BoolArray | None
     masks: BoolArray | None
     dI: Numbers | None
     slope: Slope | None = None
+    registers: States | None = None
 
 
 FREE = Forced(None, None, None)
@@ -40,7 +45,8 @@ FREE = Forced(None, None, None)
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """FP of one layer: ``inputs`` (X), ``current`` (I), ``output`` (S, or I of a read-out).
+    """FP of one layer: ``inputs`` (X), ``current`` (I, or U of GLM neurons), ``output`` (S, or I
+    of a read-out).
 
     ``summed`` is the sum of the sources before ``input_pool``, ``unpooled`` the current before
     ``current_pool``; all are [T, B, ...].
@@ -101,7 +107,9 @@ def _layer_forward(layer: Layer, summed: Numbers, trained: Parameters, force: Fo
         layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
     )
     products = products.reshape(*inputs.shape[:2], *layer.product_shape)
-    if trained.bias is not None:
+    if isinstance(layer.neuron, GLMNeuron):
+        products = glm_potentials(layer.neuron, products, trained.bias)
+    elif trained.bias is not None:
         products = products + trained.bias.astype(np.float64)[:, None, None]
     normalised = None
     if layer.norm is not None:
@@ -114,14 +122,25 @@ def _layer_forward(layer: Layer, summed: Numbers, trained: Parameters, force: Fo
     elif force.spikes is not None:
         output = force.spikes.astype(np.float64)
     else:
-        output = _fire(layer, current).astype(np.float64)
+        output = fire(layer, current, force).astype(np.float64)
     return Forward(summed, inputs, normalised, unpooled, current, output)
 
 
-def _fire(layer: Layer, current: Numbers) -> BoolArray:
+def fire(layer: Layer, current: Numbers, force: Forced) -> BoolArray:
+    """Spikes of a layer's neurons; forced spikes of LIF neurons drive their resets."""
     assert layer.neuron is not None
-    # Without a slope: the derivative of a surrogate without closed form is not needed to fire.
-    return replay(layer.neuron, current, np.zeros_like(current), slope=np.zeros_like).spikes
+    if isinstance(layer.neuron, GLMNeuron):
+        return np.asarray(excess(layer, current, force) > 0)
+    return fires(layer.neuron, potentials(layer.neuron, current, force.spikes))
+
+
+def excess(layer: Layer, current: Numbers, force: Forced) -> Numbers:
+    """How far neurons are above what makes them spike: a threshold, or the draw of GLM neurons."""
+    assert layer.neuron is not None
+    if isinstance(layer.neuron, GLMNeuron):
+        assert force.registers is not None
+        return glm_excess(layer.neuron, current, force.registers)
+    return potentials(layer.neuron, current, force.spikes) - layer.neuron.threshold
 
 
 def backward(
@@ -154,7 +173,7 @@ def _layer_backward(
     layer: Layer, passed: Forward, trained: Parameters, dS: Numbers, force: Forced
 ) -> Backward:
     replayed = None
-    if layer.neuron is not None:
+    if isinstance(layer.neuron, Neuron):
         replayed = replay(
             layer.neuron,
             passed.current,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tlm.errors import WorkloadError
 from tlm.workload.golden import Agreement, check_recording
-from tlm.workload.golden.check import TOLERANCE
+from tlm.workload.golden.agreement import TOLERANCE
 from tlm.workload.model import Workload
 
 
@@ -42,11 +42,15 @@ def audit(workload: Workload) -> Iterator[Audit]:
 
 
 def _disagreement(workload: Workload, iteration: int, layer: Agreement) -> WorkloadError:
-    worst = max(layer.gradient_error, *layer.parameter_errors.values())
+    gradient = (
+        f", a gradient off by {layer.largest_error:.1g} of its largest value (at most "
+        f"{TOLERANCE:g})"
+        if layer.gradient_error is not None
+        else ""
+    )
     return WorkloadError(
         f"{workload.path}: iteration {iteration}, layer {layer.layer}: "
-        f"{len(layer.flips) - layer.near} spikes beyond rounding, a gradient off by {worst:.1g} of "
-        f"its largest value (at most {TOLERANCE:g}); record the job again"
+        f"{len(layer.flips) - layer.near} spikes beyond rounding{gradient}; record the job again"
     )
 
 
@@ -54,7 +58,7 @@ def flip_lines(iteration: Audit) -> list[str]:
     """A line for each spike that rounding turned, with its place."""
     return [
         f"iteration {iteration.iteration}, {layer.layer}: spike (t, b, k, y, x) = {flip.place} "
-        f"turned, H - threshold = {flip.distance:.1e}"
+        f"turned, {flip.distance:.1e} from its threshold"
         for layer in iteration.layers
         for flip in layer.flips
     ]

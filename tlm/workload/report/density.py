@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.workload.model import BoolArray, Layer, Recording
+from tlm.workload.model import BoolArray, Layer, Recording, Workload
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +17,7 @@ class Densities:
 
     ``spikes``, ``masks``, ``dU`` and ``dY`` are [layers, T]; ``inputs`` is a single share;
     ``idle_slices`` [layers] is the share of (step, sample) slices whose dU is zero throughout.
+    A job for inference has no masks and no gradients: theirs are empty.
     """
 
     inputs: float
@@ -52,8 +53,10 @@ def hidden_by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:
     return np.asarray(nonzero / elements, np.float64)
 
 
-def measured_tensors(layer: Layer) -> tuple[str, ...]:
+def measured_tensors(workload: Workload, layer: Layer) -> tuple[str, ...]:
     """Names of the fields of ``Densities`` that say something about ``layer``."""
+    if workload.purpose == "inference":
+        return ("spikes",)
     kinds = ["dU"]
     if layer.neuron is not None:
         kinds = ["spikes", "masks", *kinds]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shape3, Workload
 from tlm.workload.report.density import densities, measured_tensors
 
@@ -16,13 +17,18 @@ def info_figures(workload: Workload) -> dict[str, Any]:
 
     Reads every recording. Raises WorkloadError if one is damaged.
     """
-    recorded = {}
+    recorded, answers = {}, {}
     for position, iteration in enumerate(workload.iterations):
-        measured = densities(workload.load(position))
+        recording = workload.load(position)
+        measured = densities(recording)
+        if recording.answers is not None:
+            answers[iteration] = {
+                name: numbers.tolist() for name, numbers in vars(recording.answers).items()
+            }
         recorded[iteration] = {
             layer.name: {
                 SYMBOLS[tensor]: getattr(measured, tensor)[layer.index].tolist()
-                for tensor in measured_tensors(layer)
+                for tensor in measured_tensors(workload, layer)
             }
             for layer in workload.layers
         }
@@ -30,13 +36,15 @@ def info_figures(workload: Workload) -> dict[str, Any]:
         {field: getattr(layer, field) for field in ("name", "kind", "in_shape", "out_shape")}
         for layer in workload.layers
     ]
-    return {**facts(workload), "layers": layers, "densities": recorded}
+    figures = {**facts(workload), "layers": layers, "densities": recorded}
+    return {**figures, "answers": answers} if answers else figures
 
 
 def facts(workload: Workload) -> dict[str, str]:
     """What a job is, in words by name."""
     return {
         "file": str(workload.path),
+        **({"recorded for": workload.purpose} if workload.purpose == "inference" else {}),
         "time steps T, batch B": f"{workload.steps}, {workload.batch}",
         "input coding": workload.encoding,
         "neurons": "; ".join(
@@ -83,7 +91,14 @@ def _pool(pool: Pool | None) -> str:
     return f"{pool.kind} {pool.size}/{pool.stride}{f' pad {pool.padding}' if pool.padding else ''}"
 
 
-def _neuron(neuron: Neuron) -> str:
+def _neuron(neuron: Neuron | GLMNeuron) -> str:
+    if isinstance(neuron, GLMNeuron):
+        return (
+            f"GLM, {neuron.functions} raised cosines over {neuron.taps} steps, weights of "
+            f"{neuron.devices} binary devices in steps of {neuron.weight_step:.3g}, sigmoid of "
+            f"2^{neuron.address_bits} entries of {neuron.output_bits} bit, shift register of "
+            f"{neuron.register_bits} bit ({neuron.shifts} shifts a draw)"
+        )
     synaptic = f"current decay {neuron.current_decay:g}, " if neuron.current_decay else ""
     return (
         f"{synaptic}decay {neuron.decay:g}, gain {neuron.gain:g}, threshold {neuron.threshold:g}, "

@@ -75,19 +75,25 @@ def prepare(recipe: Recipe, dataset: DataSet) -> TrainingJob:
 
 def train(job: TrainingJob, recorder: Recorder, progress: Progress | None = None) -> None:
     """Train with Adam and a cosine learning rate, recording what ``job.recorded`` names."""
-    recipe, network, total = job.recipe, job.network, len(job.batches)
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    labels = torch.from_numpy(job.dataset.train.labels)
-    for iteration, batch in enumerate(job.batches):
+    recipe, total = job.recipe, len(job.batches)
+    optimizer = torch.optim.Adam(job.network.parameters(), lr=recipe.learning_rate)
+    for iteration in range(total):
         if iteration in job.recorded:
             record_iteration(job, recorder, iteration)
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * _cosine(iteration, total)
-        optimizer.zero_grad()
-        outputs = network(job.inputs(job.dataset.train, batch, 1, iteration))
-        torch.autograd.backward(cross_entropy(outputs, labels[torch.from_numpy(batch)]))
-        optimizer.step()
+        train_iteration(job, optimizer, iteration)
         if progress is not None:
             progress(iteration + 1, total)
+
+
+def train_iteration(job: TrainingJob, optimizer: torch.optim.Optimizer, iteration: int) -> None:
+    """One forward and backward pass of an iteration's mini-batch, and the update."""
+    batch = job.batches[iteration]
+    labels = torch.from_numpy(job.dataset.train.labels[batch])
+    optimizer.zero_grad()
+    outputs = job.network(job.inputs(job.dataset.train, batch, 1, iteration))
+    torch.autograd.backward(cross_entropy(outputs, labels))
+    optimizer.step()
 
 
 def record_iteration(job: TrainingJob, recorder: Recorder, iteration: int) -> None:

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 from tlm.errors import WorkloadError
 from tlm.workload.bundled import SUFFIX, bundled_folder, unknown_name
-from tlm.workload.recipe import Recipe, RetentionRecipe
+from tlm.workload.recipe import (
+    AnyRecipe,
+    FederatedRecipe,
+    GLMRecipe,
+    Recipe,
+    RetentionRecipe,
+)
 from tlm.workload.training.datasets import DataSet, load
+from tlm.workload.training.glm.recording import record_glm
 
 if TYPE_CHECKING:
     from tlm.workload.capture import Capture
@@ -26,22 +33,31 @@ def record(
 ) -> Path:
     """Train recipe ``name`` and write its recorded job to ``out`` (default: ``<name>.h5`` here).
 
+    A federated recipe leaves a folder (default: ``<name>`` here), which must not exist yet.
     ``data`` is the folder of the data set's files; MNIST and digits come from installed wheels
-    without one. ``progress`` is called with (iterations done, in all). Raises WorkloadError if
-    the recipe, torch or the data are missing, or if the file cannot be written.
+    without one. ``progress`` is called with (iterations done, in all), but for GLM neurons. Raises
+    WorkloadError if the recipe, torch or the data are missing, or if the file cannot be written.
     """
-    return record_recipe(load_recipe(name), data, out or Path(f"{name}{SUFFIX}"), progress)
+    recipe = load_recipe(name)
+    suffix = "" if isinstance(recipe, FederatedRecipe) else SUFFIX
+    return record_recipe(recipe, data, out or Path(f"{name}{suffix}"), progress)
 
 
 def record_recipe(
-    recipe: Recipe | RetentionRecipe, data: Path | None, out: Path, progress: Progress | None = None
+    recipe: AnyRecipe, data: Path | None, out: Path, progress: Progress | None = None
 ) -> Path:
     """Train ``recipe`` and write its recorded job to ``out``, as :func:`record` does."""
+    if isinstance(recipe, GLMRecipe):
+        return record_glm(recipe, load(recipe.dataset, data, recipe.steps), out)
     require_torch()
     if isinstance(recipe, RetentionRecipe):
         from tlm.workload.training.retention.recording import record_retention
 
         return record_retention(recipe, out, progress)
+    if isinstance(recipe, FederatedRecipe):
+        from tlm.workload.training.federated.recording import record_federated
+
+        return record_federated(recipe, data, out, progress)
     from tlm.workload.training.loop import accuracy, prepare, train
 
     job = prepare(recipe, load(recipe.dataset, data, recipe.steps))
@@ -50,7 +66,7 @@ def record_recipe(
     return save(job, capture, accuracy(job), out)
 
 
-def load_recipe(name: str) -> Recipe | RetentionRecipe:
+def load_recipe(name: str) -> AnyRecipe:
     """The recipe ``name`` from its file in the bundled folder.
 
     Raises WorkloadError with the nearest name if there is none.
@@ -60,7 +76,7 @@ def load_recipe(name: str) -> Recipe | RetentionRecipe:
     path = bundled_folder() / f"{name.replace('-', '_')}.py"
     # Not imported: an import would leave compiled files beside the recipes.
     recipe = runpy.run_path(str(path)).get("RECIPE")
-    if not isinstance(recipe, Recipe | RetentionRecipe):
+    if not isinstance(recipe, AnyRecipe):
         raise WorkloadError(f"{path}: expected RECIPE to be a Recipe, got {type(recipe).__name__}")
     return recipe
 

@@ -30,7 +30,7 @@ class JobNetwork(nn.Module):
         self.products = nn.ModuleList(_product(layer) for layer in self.layers)
         self.norms = nn.ModuleList(_norm(layer, self.steps) for layer in self.layers)
         self.neurons = nn.ModuleList(
-            nn.Identity() if layer.neuron is None else neurons(layer.neuron)
+            neurons(layer.neuron) if isinstance(layer.neuron, Neuron) else nn.Identity()
             for layer in self.layers
         )
         self.spike_rates: list[Tensor] = []

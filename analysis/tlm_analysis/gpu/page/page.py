@@ -140,7 +140,7 @@ def _comparisons(runs: Sequence[ChipRun]) -> list[Comparison]:
     sparse = {run.workload: run for run in runs if run.kind == "sparse"}
     return [
         comparison
-        for name in (*bundled_names(), *bundled_networks())
+        for name in (*bundled_names("training"), *bundled_networks())
         for comparison in compare(network_named(name), sparse.get(name))
     ]
 

@@ -7,7 +7,8 @@ from math import prod
 from typing import Literal, TypeAlias
 
 from tlm.workload import bundled_networks, open_workload
-from tlm.workload.model import Layer, RunMode, Shape3, Workload
+from tlm.workload.model import Layer, Purpose, Shape3, Workload
+from tlm.workload.purpose import require_training
 
 Pooling: TypeAlias = Literal["max", "average"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
@@ -70,7 +71,7 @@ class NetworkShapes:
     batch: int
     optimizer: Optimizer
     direct: bool = True
-    mode: RunMode = "training"
+    mode: Purpose = "training"
 
     @property
     def learns(self) -> bool:
@@ -93,7 +94,7 @@ class NetworkShapes:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
-def network_named(name: str, mode: RunMode = "training") -> NetworkShapes:
+def network_named(name: str, mode: Purpose = "training") -> NetworkShapes:
     """Shapes of a job, or of a bundled network whose masks need not be drawn.
 
     Raises:
@@ -104,7 +105,12 @@ def network_named(name: str, mode: RunMode = "training") -> NetworkShapes:
 
 
 def network_of(workload: Workload) -> NetworkShapes:
-    """The shapes of a recorded job."""
+    """The shapes of a recorded job.
+
+    Raises:
+        WorkloadError: nothing was trained in it.
+    """
+    require_training(workload, "a GPU is modelled for training: name a job recorded for training")
     return NetworkShapes(
         name=workload.name,
         stages=tuple(_stage(layer, workload.layers) for layer in workload.layers),

@@ -8,13 +8,13 @@ from math import prod
 
 import numpy as np
 
+from tlm.workload.glm.arrays import Array, Classes
+from tlm.workload.glm.basis import raised_cosines
+from tlm.workload.glm.devices import best_step, quantised
+from tlm.workload.glm.network import GLMNetwork
+from tlm.workload.glm.rules import Rule, loss_and_gradient
 from tlm.workload.recipe import GLMRecipe
 from tlm.workload.training.datasets import DataSet, DataSplit
-from tlm.workload.training.glm.arrays import Array, Classes
-from tlm.workload.training.glm.basis import raised_cosines
-from tlm.workload.training.glm.devices import best_step, quantised
-from tlm.workload.training.glm.network import GLMNetwork
-from tlm.workload.training.glm.rules import Rule, loss_and_gradient
 
 
 class Adam:
@@ -80,14 +80,19 @@ def tuned(
     values is chosen once.
     """
     kept, bias = network.weights.copy(), network.bias.copy()
-    use = dataset.train.inputs.reshape(-1, len(kept)).mean(0)[:, None, None]
-    step = best_step(kept, devices.count, use)
+    step = device_step(dataset, network, devices.count)
     adam = Adam((kept, bias))
     for S, labels, progress in mini_batches(recipe, dataset, devices.epochs):
         rounded = GLMNetwork(network.basis, quantised(kept, devices.count, step), bias)
         gradients = _gradients(rounded, rule, S, labels)
         adam.update(gradients, recipe.learning_rate * (1 - progress) / 2)
     return GLMNetwork(network.basis, quantised(kept, devices.count, step), bias)
+
+
+def device_step(dataset: DataSet, network: GLMNetwork, devices: int) -> float:
+    """Step between the values of devices, by how often each input spikes in training."""
+    use = dataset.train.inputs.reshape(-1, len(network.weights)).mean(0)[:, None, None]
+    return best_step(network.weights, devices, use)
 
 
 def mini_batches(

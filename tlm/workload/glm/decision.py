@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tlm.workload.training.glm.arrays import Array, Classes, Flags
-from tlm.workload.training.glm.rules import Rule
+from tlm.workload.glm.arrays import Array, Classes, Flags
+from tlm.workload.glm.rules import Rule
 
 Ties: TypeAlias = Literal["priority", "potential"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tlm.workload.training.glm.arrays import Array
+from tlm.workload.glm.arrays import Array
 
 LIMITS = np.linspace(0.02, 1.0, 99)
 """Shares of the largest weight that are tried as the range of values."""

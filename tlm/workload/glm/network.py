@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tlm.workload.training.glm.arrays import Array
+from tlm.workload.glm.arrays import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.glm.arrays import Array
+from tlm.workload.glm.arrays import Array
 
 OFFSET = 0.1
 """Shift of the logarithm's argument, as a share of the memory ``taps``."""

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from tlm.workload.training.glm.arrays import Array, Classes
+from tlm.workload.glm.arrays import Array, Classes
 
 Rule: TypeAlias = Literal["first-to-spike", "rate"]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
-from tlm.workload.training.glm.arrays import Array, Flags
-from tlm.workload.training.glm.lfsr import LFSR
-from tlm.workload.training.glm.rules import sigmoid
+from tlm.workload.glm.arrays import Array, Flags
+from tlm.workload.glm.lfsr import LFSR, States
+from tlm.workload.glm.rules import sigmoid
 
 RANGE = 8.0
 """Potentials that a table tells apart: -RANGE .. RANGE (assumed)."""
@@ -58,8 +58,12 @@ class HardwareSampler:
 
     def spikes(self, U: Array, seed: int) -> Flags:
         """Output spikes [T, B, M] of potentials U [T, B, M], sample after sample."""
+        return self.spikes_from(self.lfsr.seeded(seed, U.shape[2]), U)
+
+    def spikes_from(self, starts: States, U: Array) -> Flags:
+        """The same from the registers' ``starts`` [M]."""
         steps, samples, outputs = U.shape
-        states = self.lfsr.draws(self.lfsr.seeded(seed, outputs), samples * steps)
+        states = self.lfsr.draws(starts, samples * steps)
         low = states & np.uint64((1 << self.table.output_bits) - 1)
         draws = low.reshape(samples, steps, outputs).swapaxes(0, 1)
         return np.asarray(draws < self.table.thresholds(U))

@@ -27,6 +27,7 @@ from tests.reliability.networks import jobs
 from tlm.errors import TlmError
 from tlm.running.runner import run_job
 from tlm.workload.drawn.kinds import ACTIVITY_KINDS, ActivityKind
+from tlm.workload.inference import STOPS, Stop
 from tlm.workload.model import Workload
 
 OK, REFUSED, OTHER = "ok", "refused", "other"
@@ -36,27 +37,35 @@ LONGEST_LINE = 600  # of a refusal
 
 
 class Pair(NamedTuple):
-    """A job on a chip: what of its sparsity is used, a trace level, which weights are zero."""
+    """A job on a chip: what of its sparsity is used, a trace level, which weights are zero.
+
+    With ``stop`` it is inference that stops so.
+    """
 
     chip: list[str]
     job: Workload
     activity: ActivityKind
     level: str
     weights: str = "dense"
+    stop: Stop | None = None
 
 
 def pairs() -> st.SearchStrategy[Pair]:
-    """Any chip with any job; one in three has weights pruned, or in another organisation."""
+    """Any chip with any job; one in three has weights pruned, or in another organisation.
+
+    One in three is inference.
+    """
     # Most as recorded: the others are the same masks with nothing skipped, or all ones.
     activity = st.sampled_from(("recorded",) * 6 + ACTIVITY_KINDS[1:])
     level = st.sampled_from(("off", "phase", "transaction"))
-    drawn = st.tuples(chips(), jobs(), activity, level, pruned_weights())
-    return drawn.map(lambda parts: Pair(parts[0] + parts[4][0], *parts[1:4], parts[4][1]))
+    stop = st.sampled_from((None, None, None, None, *STOPS))
+    drawn = st.tuples(chips(), jobs(), activity, level, pruned_weights(), stop)
+    return drawn.map(lambda parts: Pair(parts[0] + parts[4][0], *parts[1:4], parts[4][1], parts[5]))
 
 
 def outcome(pair: Pair) -> tuple[str, str]:
     """How a pair ends, and the reason."""
-    chip, job, activity, level, weights = pair
+    chip, job, activity, level, weights, stop = pair
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -67,6 +76,8 @@ def outcome(pair: Pair) -> tuple[str, str]:
                 trace=level,
                 activity=activity,
                 weights=weights,
+                mode="training" if stop is None else "inference",
+                stop=stop or "all-steps",
             )
         except TlmError as error:
             told = str(error)

@@ -59,6 +59,8 @@ def test_a_pool_has_the_published_total_less_working_room():
     total = (2 * 256 + 2 * 1024 + 4 * 1024 + 48 * 1024) * kib
     working = (3 * 128 + 2 * 1024 + 1024) * kib + 2 * 2048 * (16 + 2 * 32)
     assert Budget(loaded_chip().config, False).room("optimizer") == total - working
+    forward = (128 + 1024) * kib  # inference: half of FP's spikes, its U
+    assert Budget(loaded_chip().config, False, learns=False).room("optimizer") == total - forward
 
 
 def test_all_of_a_small_job_stays_in_a_pool():

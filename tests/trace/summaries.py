@@ -21,6 +21,7 @@ SUMMARY = summary.Summary(
     efficiency=summary.EfficiencyPart(
         0, 0, 0, 1e9, *[summary.TflopsPerWatt(0.0, 0.0)] * 3, 0.0, 0.0
     ),
+    synaptic=summary.SynapticPart(10**6, 0, 1e6, 1e7, 1.0, 10.0),
     engines={},
     dram=summary.DramPart("DDR4-2400", 1, 3_000_000, 1_000_000, 19.2, 4.0, None, {}, {}, {}, {}, 0),
     noc=summary.NocPart(0, 0, 0, 0, "", 0.0, {}),

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.options import DEFAULT_CHIP, Memory, Overrides
+from tlm.cli.options import DEFAULT_CHIP, Memory, ModeChoice, ModeOption, Overrides
 
 if TYPE_CHECKING:
     from tlm.cli.tables import ScreenTable
     from tlm.studies.counterfactual import RunFigures, Simulate
+    from tlm.workload.model import Purpose
 
 
 def counterfactual(
@@ -27,6 +28,7 @@ def counterfactual(
         list[float] | None,
         typer.Option(min=1e-4, max=1.0, help="A density to draw for the break-even; repeatable."),
     ] = None,
+    mode: ModeOption = ModeChoice.TRAINING,
     mem: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -45,7 +47,7 @@ def counterfactual(
     mem_bytes = parse_memory(mem)
     with within_memory(mem_bytes, f"{workload}: memory ran out between two runs"):
         job = open_workload(workload)
-        simulate = simulator(chip, overrides or [], mem_bytes)
+        simulate = simulator(chip, overrides or [], mem_bytes, mode.value)
         runs: dict[str, RunFigures] = {
             kind: run_figures(simulate(job, kind)) for kind in ACTIVITY_KINDS
         }
@@ -62,7 +64,9 @@ def counterfactual(
         out.print(line)
 
 
-def simulator(chip: str, overrides: Sequence[str], mem_bytes: int | None) -> Simulate:
+def simulator(
+    chip: str, overrides: Sequence[str], mem_bytes: int | None, mode: Purpose = "training"
+) -> Simulate:
     """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
     from tempfile import TemporaryDirectory
 
@@ -85,6 +89,7 @@ def simulator(chip: str, overrides: Sequence[str], mem_bytes: int | None) -> Sim
                 trace="off",
                 activity=kind,
                 mem_bytes=mem_bytes,
+                mode=mode,
             )
         if not result.ok:
             raise InvalidResultError(

@@ -36,8 +36,8 @@ def show(explanation: Explanation) -> None:
     out = console()
     summary = explanation.run.summary
     makespan = time_text(summary.time.makespan_ps)
-    work, chip = summary.workload.name, summary.chip.name
-    out.print(Text(f"{work} on {chip}, {makespan} per iteration: what held it up", style="bold"))
+    work, chip, unit = summary.workload.name, summary.chip.name, summary.workload.unit
+    out.print(Text(f"{work} on {chip}, {makespan} per {unit}: what held it up", style="bold"))
     out.print()
     if explanation.path is None:
         out.print(Text(f"{explanation.partial}; the critical path needs a whole estimate.\n"))

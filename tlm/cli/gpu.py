@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tlm.cli.options import AsJson
+from tlm.cli.options import AsJson, ModeChoice, ModeOption
 
 
 class Gpu(StrEnum):
@@ -52,6 +52,7 @@ def gpu(
     neuron: Annotated[
         NeuronKernels, typer.Option(help="One fused kernel over all steps, or elementwise ones.")
     ] = NeuronKernels.FUSED,
+    mode: ModeOption = ModeChoice.TRAINING,
     run_dirs: Annotated[
         list[Path] | None,
         typer.Option(
@@ -76,7 +77,7 @@ def gpu(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Model a training step on a GPU, kernel by kernel, and compare runs of the chip with it."""
+    """Model a training step, or inference, on a GPU, kernel by kernel, beside runs of the chip."""
     from tlm.errors import ConfigError
 
     if validate:
@@ -87,15 +88,17 @@ def gpu(
     if workload is None:
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")
     from tlm_analysis.gpu import screen
+    from tlm_analysis.gpu.step.network import network_named
 
     from tlm.cli.tables import Hanging, console
 
+    network = network_named(workload, mode.value)
     if as_json:
-        content = screen.figures(workload, gpu.value, precision.value, neuron.value, run_dirs or [])
+        content = screen.figures(network, gpu.value, precision.value, neuron.value, run_dirs or [])
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
         return
     text = screen.screen(
-        workload,
+        network,
         gpu=gpu.value,
         precision=precision.value,
         neuron=neuron.value,

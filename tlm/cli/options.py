@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -44,6 +45,19 @@ Overrides = Annotated[
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the figures as JSON, for scripts, and nothing else.")
+]
+
+
+class ModeChoice(StrEnum):
+    """All of a training iteration, or its forward pass alone."""
+
+    TRAINING = "training"
+    INFERENCE = "inference"
+
+
+ModeOption = Annotated[
+    ModeChoice,
+    typer.Option("--mode", help="All of the training iteration, or its forward pass alone."),
 ]
 
 Memory = Annotated[

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.options import DEFAULT_CHIP, AsJson, ChipOption, Memory, Overrides, job_names
+from tlm.cli.options import (
+    DEFAULT_CHIP,
+    AsJson,
+    ChipOption,
+    Memory,
+    ModeChoice,
+    ModeOption,
+    Overrides,
+    job_names,
+)
 from tlm.cli.report import write_report
 
 if TYPE_CHECKING:
@@ -23,6 +32,13 @@ class ActivityChoice(StrEnum):
     RECORDED = "recorded"
     DENSE = "dense"
     ANN = "ann"
+
+
+class StopChoice(StrEnum):
+    """When a sample of inference ends."""
+
+    ALL_STEPS = "all-steps"
+    FIRST_SPIKE = "first-spike"
 
 
 class TraceLevel(StrEnum):
@@ -74,6 +90,18 @@ def run(
             "or tiles=0.5 (shares are what is kept).",
         ),
     ] = "dense",
+    mode: ModeOption = ModeChoice.TRAINING,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="With --mode inference: only the first N samples."),
+    ] = None,
+    stop: Annotated[
+        StopChoice,
+        typer.Option(
+            help="With --mode inference: each sample ends after all steps, or with the first step "
+            "in which an output neuron spikes."
+        ),
+    ] = StopChoice.ALL_STEPS,
     trace_budget: Annotated[
         str | None, typer.Option(metavar="BYTES", help="Largest size of the trace, such as 500MB.")
     ] = None,
@@ -85,7 +113,7 @@ def run(
     ] = None,
     mem: Memory = None,
 ) -> None:
-    """Simulate a recorded training job on a chip and print the summary."""
+    """Simulate a recorded training job, or inference with it, and print the summary."""
     from tlm.cli.progress import progress_bar, show_estimate
     from tlm.errors import DiskFullError, InvalidResultError
     from tlm.running.memory import parse_memory
@@ -107,6 +135,9 @@ def run(
             limits=limits,
             mem_bytes=mem_bytes,
             weights=weights,
+            mode=mode.value,
+            batch=batch,
+            stop=stop.value,
             on_estimate=show_estimate,
             on_progress=on_progress,
         )

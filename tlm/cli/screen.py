@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,10 +11,11 @@ from rich.console import Group
 from rich.text import Text
 
 from tlm.cli.tables import Beside, ScreenTable, console
+from tlm.cli.verdict import verdict
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 from tlm.space.phase import ENGINES
 from tlm.trace.dram_classes import BOUND_HEADS, CLASS_HEADS, bound_rows, class_rows
-from tlm.trace.summary import AwaitedWork, Summary, WeightsPart
+from tlm.trace.summary import AwaitedWork, Summary
 from tlm.trace.summary_file import as_json
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def screen(result: Finished, baseline: Any = None) -> Group:
     """The summary as renderables, for a screen of any width."""
     summary = result.summary
     parts: list[Any] = [
-        _verdict(result),
+        verdict(summary),
         Beside(_time(summary), *_energy(summary)),
         Beside(_engines(summary), _efficiency(summary)),
         Beside(_sparsity(summary)),
@@ -98,55 +98,6 @@ def screen(result: Finished, baseline: Any = None) -> Group:
         parts.append(_gpu(summary, baseline))
     parts.append(_footer(result))
     return Group(*parts)
-
-
-def _verdict(result: Finished) -> Text:
-    summary = result.summary
-    work, time, energy = summary.workload, summary.time, summary.energy
-    power = energy.total_pj / time.makespan_ps
-    text = Text()
-    if result.ok:
-        text.append(f"OK  {summary.checks} checks hold", style="bold green")
-    else:
-        text.append("INVALID  do not use these figures", style="bold red")
-        for name, detail in summary.broken.items():
-            text.append(f"\n    {name}: {detail}", style="red")
-    for warning in summary.warnings:
-        text.append(f"\n    odd: {warning}", style="yellow")
-    text.append(
-        f"\n{work.name} iteration {work.iteration}, B={work.batch} T={work.steps}, "
-        f"on {summary.chip.name} ({summary.chip.cores} cores), modelled, not measured\n"
-    )
-    if work.activity != "recorded":
-        text.append(f"{work.activity}: masks were drawn, not recorded\n", style="bold yellow")
-    if summary.weights is not None:
-        text.append(_weights(summary.weights), style="bold yellow")
-    text.append(
-        f"{time_text(time.makespan_ps)} per iteration, {time_text(time.per_sample_ps)} per "
-        f"sample;  {energy_text(energy.total_pj)} per iteration, "
-        f"{energy_text(energy.total_pj / work.batch)} per sample;  {power:.3g} W average\n",
-        style="bold",
-    )
-    return text
-
-
-def _weights(weights: WeightsPart) -> str:
-    """How many weights there are, and how they are stored."""
-    pruned = ""
-    if weights.rule != "dense":
-        pruned = "; masks of activity are those with all weights"
-    organisations = ", ".join(dict.fromkeys(weights.organisations.values()))
-    nbytes = nbytes_text(-(-sum(weights.bits.values()) // 8))
-    return (
-        f"weights {weights.rule}: {_range(weights.kept.values())} of a layer's are not zero, "
-        f"{nbytes} as {organisations}{pruned}\n"
-    )
-
-
-def _range(shares: Collection[float]) -> str:
-    """The smallest and the largest share."""
-    low, high = f"{min(shares):.1%}", f"{max(shares):.1%}"
-    return low if low == high else f"{low} to {high}"
 
 
 def _time(summary: Summary) -> ScreenTable:
@@ -191,9 +142,16 @@ def _micro(value_pj: float) -> str:
 def _engines(summary: Summary) -> ScreenTable:
     table = ScreenTable("Where engine time went (all cores)", "engine", *_STATES.values(), "cores")
     for engine, row in summary.engines.items():
+        if engine not in _engines_of(summary):
+            continue
         shares = [f"{abs(row.shares[state]):.1%}" for state in _STATES]
         table.add_row(engine.upper(), *shares, str(row.cores_computing))
     return table
+
+
+def _engines_of(summary: Summary) -> tuple[str, ...]:
+    """The engines that have anything to do in a run."""
+    return ENGINES if summary.workload.mode == "training" else ENGINES[:1]
 
 
 def _efficiency(summary: Summary) -> ScreenTable:
@@ -209,22 +167,27 @@ def _efficiency(summary: Summary) -> ScreenTable:
 
 
 def _sparsity(summary: Summary) -> ScreenTable:
+    learns = summary.workload.mode == "training"
+    gradients = ("m", "dU", "zero slices") if learns else ()
+    engines = _engines_of(summary)
     table = ScreenTable(
         "Measured density, mean over steps; slots executed of dense",
-        *("layer", "S", "m", "dU", "zero slices", "split k x b x rows", "FP", "BP", "WG"),
+        *("layer", "S", *gradients, "split k x b x rows", *map(str.upper, engines)),
     )
     for name, row in summary.sparsity.layers.items():
-        means = [f"{sum(shares) / len(shares):.1%}" for shares in (row.S, row.m, row.dU)]
+        measured = (row.S, row.m, row.dU) if learns else (row.S,)
+        means = [f"{sum(shares) / len(shares):.1%}" for shares in measured]
+        means += [f"{row.zero_slices:.1%}"] * learns
         split = summary.chip.splits[name]
         work = summary.work[name]
         executed = [
             f"{work[phase].executed_slots / work[phase].slots:.1%}"
             if phase in work and work[phase].slots
             else "-"
-            for phase in ENGINES
+            for phase in engines
         ]
         cut = f"{split.k} x {split.batch} x {split.spatial} = {split.cores} cores"
-        table.add_row(name, *means, f"{row.zero_slices:.1%}", cut, *executed)
+        table.add_row(name, *means, cut, *executed)
     return table
 
 

@@ -94,6 +94,11 @@ class Memory(Section):
             return sum(rooms.values())
         return (rooms | {"membrane": self.membrane // 2})[name]
 
+    @property
+    def idle_in_inference(self) -> int:
+        """Bits of a pool that BP and WG alone work in: WG's spikes, U of the gradient unit, dY."""
+        return self.spikes + self.membrane + self.gradients if self.sharing == "pool" else 0
+
 
 class Precision(Section):
     """Formats of what is stored, sent and calculated with; a spike is always 1 bit.

@@ -22,6 +22,7 @@ file                      laws
 ``alternation.py``         No more samples of dY are in a core at a time than have room there.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
+``inference.py``          Inference has a forward pass alone, in which every sample is decided.
 ``array_work.py``         Slots, cycles and words of sampled tiles follow from the masks.
 ``unit_cycles.py``        Tiles of the units take as long as their lanes need.
 ``units.py``              Units beside the arrays work and use their memories as often as is due.
@@ -50,6 +51,7 @@ from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
 from tlm.laws.gradient_windows import gradient_windows
+from tlm.laws.inference import decisions, forward_alone
 from tlm.laws.input_windows import input_windows
 from tlm.laws.least_dram import least_nbytes
 from tlm.laws.message_sizes import message_sizes
@@ -67,7 +69,13 @@ from tlm.laws.unit_cycles import unit_cycles
 from tlm.laws.units import unit_accesses, unit_operations
 from tlm.laws.weight_buffers import weight_buffers
 from tlm.laws.weight_fetches import weight_fetches
-from tlm.laws.work import all_operations, executed_slots, results, useful_operations
+from tlm.laws.work import (
+    all_operations,
+    executed_slots,
+    results,
+    synaptic_operations,
+    useful_operations,
+)
 from tlm.space.program import Program
 
 __all__ = [
@@ -100,6 +108,9 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *results(chip, due),
         *useful_operations(chip, due),
         *all_operations(chip, due),
+        *synaptic_operations(chip, due),
+        *forward_alone(program, due),
+        *decisions(program, due),
         *unit_operations(chip, due),
         *unit_accesses(chip, due),
         *executed_slots(chip),

@@ -16,6 +16,8 @@ V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y; BP 
 V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX is read twice,
          dI and dY stay in the cores.
 V4       V3, but Y follows from the inputs again: FP, NORM and both runs of GRAD read those.
+V1 alone In inference. W, the network's input: read. S: written, read by each reader. What the last
+         layer puts out: written.
 ======== ==========================================================================================
 """
 
@@ -41,15 +43,36 @@ def bounds_by_class(
     Of stored weights and the tables beside them; without a ``recording`` no weight is zero.
     """
     sizes, bounds = JobSizes(workload, chip, recording), {}
-    for number, way in enumerate(WAYS, start=1):
+    parts = (_inputs, _neurons, _gradients, _trained) if sizes.learns else (_forward,)
+    for number, way in enumerate(WAYS if sizes.learns else WAYS[:1], start=1):
         bits: Counter[str] = Counter()
         for layer in workload.layers:
-            for tensor, amount in chain.from_iterable(
-                part(sizes, layer, number) for part in (_inputs, _neurons, _gradients, _trained)
-            ):
+            for tensor, amount in chain.from_iterable(part(sizes, layer, number) for part in parts):
                 bits[tensor] += amount
         bounds[way] = {tensor: -(-amount // 8) for tensor, amount in sorted(bits.items()) if amount}
     return bounds
+
+
+def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
+    """Bits that inference moves of a layer."""
+    precision, weights = sizes.chip.precision, sizes.weights(layer)
+    for source in dict.fromkeys(layer.sources):
+        if source == NETWORK_INPUT:
+            yield "X", sizes.network_input
+        else:
+            producer = sizes.workload.layers[source]
+            yield sizes.output_class(producer), sizes.output(producer)
+    if layer in sizes.read_layers:
+        yield sizes.output_class(layer), sizes.output(layer)
+    if layer is sizes.workload.layers[-1]:
+        yield "output", sizes.outcome
+    stored = sizes.stored(layer)
+    if stored is not None:
+        table = stored.table_of("fp")
+        yield table, stored.beside(table, (0, layer.out_shape[0])) * precision.weight
+    yield "W", weights * precision.weight
+    for name in sizes.parameters(layer):
+        yield name, layer.out_shape[0] * precision.weight
 
 
 def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

@@ -24,7 +24,8 @@ WG_EIGHTH = 8  # of the memory of gradients is WG's where dY comes from DRAM, th
 def gradient_windows(program: Program, due: Due) -> Iterator[Check]:
     """What BP fetches of dY is at least what does not fit, once for every panel."""
     job, least, fetched = due.job, Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-    places = {facts.index: _dY_place(facts) for facts in job.layers if not facts.dY_sent}
+    through_dram = [facts for facts in job.layers if job.learns and not facts.dY_sent]
+    places = {facts.index: _dY_place(facts) for facts in through_dram}
     slices = {(part.core, at): part for at in places for part in job.layers[at].slices}
     for core, engines in enumerate(program.tiles):
         for tile in engines["bp"]:

@@ -22,8 +22,15 @@ class JobSizes:
     recording: Recording | None = None
 
     @property
+    def learns(self) -> bool:
+        """Whether anything is trained, so that more than the forward pass is due."""
+        return self.workload.learns
+
+    @property
     def pairs(self) -> int:
-        """(sample, step) pairs of the mini-batch."""
+        """(sample, step) pairs of the mini-batch, without those of samples that have stopped."""
+        if self.recording is not None and self.recording.steps_run is not None:
+            return int(self.recording.steps_run.sum())
         return self.workload.batch * self.workload.steps
 
     @cached_property
@@ -36,7 +43,7 @@ class JobSizes:
     def pixel(self) -> int:
         """Bits of an element of the network's input in all images that a mini-batch brings."""
         direct = self.workload.encoding == "direct"  # all steps share an image
-        images = self.workload.batch * (1 if direct else self.workload.steps)
+        images = self.workload.batch if direct else self.pairs
         analog = self.workload.layers[0].input_kind == "analog"
         return images * (self.chip.precision.input if analog else 1)
 
@@ -61,6 +68,13 @@ class JobSizes:
         elif layer.pool is not None and layer.pool.kind == "average":
             width = (layer.pool.size**2).bit_length()
         return self.pairs * prod(layer.pooled_shape) * width
+
+    @property
+    def outcome(self) -> int:
+        """What inference hands over to the host: spikes of the last layer, or its currents."""
+        last = self.workload.layers[-1]
+        width = self.chip.precision.membrane if last.neuron is None else 1
+        return self.pairs * prod(last.pooled_shape) * width
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""
@@ -90,4 +104,6 @@ class JobSizes:
 
     def moments(self, layer: Layer) -> int:
         """How many moments the optimizer keeps of a layer."""
+        if not self.learns:
+            return 0
         return ADAM_MOMENTS * self.trained(layer) if self.workload.optimizer == "adam" else 0

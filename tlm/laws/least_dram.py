@@ -6,6 +6,7 @@ goes out to DRAM, and what is trained comes back with its moments (an argument a
 "I/O complexity: the red-blue pebble game", STOC 1981). Whether spikes come back is left out,
 because WG skips slices whose dY is zero. Batch statistics need the whole batch, so the spikes of
 all samples before such a layer live together; the others may be run sample by sample.
+In inference only the weights live, which are not written, and the outcome leaves the chip.
 """
 
 from __future__ import annotations
@@ -30,19 +31,20 @@ def least_nbytes(workload: Workload, chip: ChipConfig, recording: Recording | No
     trained = sum(sizes.trained(layer) for layer in workload.layers)
     living = trained * precision.weight + moments * precision.optimizer
     living_nbytes = trained * (precision.weight // 8) + moments * (precision.optimizer // 8)
-    together, alone = _living_spikes(sizes)
+    together, alone = _living_spikes(sizes) if sizes.learns else (0, 0)
     room = capacity_bits(chip.core) * chip.cores
     excess = 0
     # What saves most bytes a bit takes its place first.
     for bits, nbytes in (
         (alone, alone * workload.batch // 8),
-        (living, 2 * living_nbytes),
+        (living, (1 + sizes.learns) * living_nbytes),
         (together, together // 8),
     ):
         if bits > room:
             excess += nbytes * (bits - room) // bits
         room = max(0, room - bits)
-    return _least_input(sizes) // 8 + excess
+    outcome = 0 if sizes.learns else sizes.outcome
+    return (_least_input(sizes) + outcome) // 8 + excess
 
 
 def _living_spikes(sizes: JobSizes) -> tuple[int, int]:

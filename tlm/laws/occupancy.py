@@ -35,6 +35,7 @@ POOL = "pool"
 COPIES = {"spikes": 2, "membrane": 2, "gradients": 1, "spike_gradients": 1, "batch_norm": 1,
           "accumulators": 1, "optimizer": 1}  # fmt: skip
 WORKING_HALVES = {"spikes": 3, "membrane": 4, "gradients": 2}
+FORWARD_HALVES = {"spikes": 1, "membrane": 2}  # of FP alone
 
 
 class Claim(NamedTuple):
@@ -79,7 +80,8 @@ def _rooms(job: Facts, pieces: int) -> dict[str, int]:
     sizes = job.chip.core.memory.sizes
     if job.chip.core.memory.sharing == "pool":
         total = sum(sizes[name] * copies for name, copies in COPIES.items())
-        working = sum(sizes[name] * halves // HALVES for name, halves in WORKING_HALVES.items())
+        halved = WORKING_HALVES if job.learns else FORWARD_HALVES
+        working = sum(sizes[name] * halves // HALVES for name, halves in halved.items())
         return {POOL: total - working - pieces}
     halved = {name: sizes[name] // HALVES for name in ("spikes", "membrane")}
     return sizes | halved | {"optimizer": sizes["optimizer"] - pieces}
@@ -203,7 +205,7 @@ def _rows(job: Facts, facts: LayerFacts, last: int) -> Iterator[tuple[str, int, 
 
 
 def _dW(job: Facts, facts: LayerFacts, part: Slice) -> int:
-    if any(place.key == f"dW.core{part.core:02d}" for place in facts.weights):
+    if not job.learns or any(p.key == f"dW.core{part.core:02d}" for p in facts.weights):
         return 0
     return facts.weights_of(part) * job.chip.precision.partial_sum
 

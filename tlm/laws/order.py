@@ -13,7 +13,8 @@ from tlm.space.tile import Tile
 
 RELEASES = ("dY used", "U used")  # of memories that are filled and read by halves
 HALVES = 2
-IN_DRAM = ("saved", "dX", "dY saved", "dI", "partial dW")  # need not be read; see ``dram_contents``
+# Need not be read; see ``dram_contents``. U of a sample that stops is carried in vain.
+IN_DRAM = ("saved", "dX", "dY saved", "dI", "partial dW", "U carried step")
 DEPARTURE = "samples done"  # a group of samples has left the chip
 
 Cores = defaultdict[int, set[int]]

@@ -8,6 +8,7 @@ from tlm.hardware.chip import Chip
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.tallies import layer_name, works
+from tlm.space.phase import Phase
 
 
 def results(chip: Chip, due: Due) -> Iterator[Check]:
@@ -37,6 +38,16 @@ def useful_operations(chip: Chip, due: Due) -> Iterator[Check]:
             processed == count,
             f"processed {processed}, popcount {count}",
         )
+
+
+def synaptic_operations(chip: Chip, due: Due) -> Iterator[Check]:
+    """Weights added up in FP for spikes are as many as all spikes together reach."""
+    wrong = []
+    for layer, count in due.synaptic.items():
+        done = sum(work.useful for work in works(chip, Phase.FP, layer))
+        if done != count:
+            wrong.append(f"{layer_name(Phase.FP, layer)}: {done} of {count}")
+    yield Check("synaptic operations", not wrong, f"{wrong}")
 
 
 def all_operations(chip: Chip, due: Due) -> Iterator[Check]:

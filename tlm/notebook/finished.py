@@ -24,7 +24,8 @@ from tlm.running.runner import run_job
 from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
 from tlm.workload.drawn.kinds import ActivityKind
-from tlm.workload.model import Workload
+from tlm.workload.inference import Stop
+from tlm.workload.model import Purpose, Workload
 
 if TYPE_CHECKING:
     import pandas
@@ -125,6 +126,9 @@ def run(
     mapping: str | Path | None = None,
     activity: ActivityKind = "recorded",
     weights: str = "dense",
+    mode: Purpose = "training",
+    batch: int | None = None,
+    stop: Stop = "all-steps",
     out: str | Path | None = None,
     trace: str = "transaction",
 ) -> Run:
@@ -139,6 +143,9 @@ def run(
         activity: ``recorded``; ``dense``, where nothing is skipped; or ``ann``, the same network
             as a dense ANN with T = 1.
         weights: which weights are not zero, as :mod:`tlm.workload.drawn.weights` spells them.
+        mode: ``training``, or ``inference``, the forward pass alone.
+        batch, stop: in inference only so many samples, each after ``all-steps`` or at its
+            ``first-spike``; see :mod:`tlm.workload.inference`.
         out: folder to use; a fresh one under ``runs/`` by default.
         trace: ``off``, ``phase`` or ``transaction``.
 
@@ -155,6 +162,9 @@ def run(
             mapping=None if mapping is None else Path(mapping),
             activity=activity,
             weights=weights,
+            mode=mode,
+            batch=batch,
+            stop=stop,
             out=None if out is None else Path(out),
             trace=trace,
             on_progress=on_progress,

@@ -24,7 +24,7 @@ def energy_pj(
     chip, table = target.chip, target.energy
     nbytes, hop_bytes = moved
     of_layers = sum(
-        _slots_pj(profile, target) + _update_pj(profile, grid, target)
+        _slots_pj(profile, target) + _update_pj(profile, grid, target) * profile.learns
         for profile, grid in zip(profiles, grids, strict=True)
     )
     transfers = 8 * nbytes * table.pj("dram", "read_bit")
@@ -50,9 +50,9 @@ def _slots_pj(profile: Profile, target: Target) -> float:
         cells * table.pj("bp", "mac") + depth * sums["bp"],
         cells * table.pj("wg", mac) + width * table.pj("wg", "gradient_read"),
     )
-    streams = profile.work.streams
+    streams = profile.work.streams if profile.learns else profile.work.streams[:1]
     slots = (int(stream.sum()) / arrays.fp.slot_cycles for stream in streams)
-    return sum(count * price for count, price in zip(slots, prices, strict=True))
+    return sum(count * price for count, price in zip(slots, prices, strict=False))
 
 
 def _update_pj(profile: Profile, grid: Grid, target: Target) -> float:

@@ -105,7 +105,7 @@ def _timed(
         most = busiest(shared, grids[source].cores, grid.cores, chip.mesh) * flit_ps
         back = busiest(shared.T, grid.cores, grids[source].cores, chip.mesh) * flit_ps
         sent = profiles[source].spike_bits * (stores[at].inputs == "memory")
-        returned = reader.return_bits * (stores[source].dS == "memory")
+        returned = reader.return_bits * (stores[source].dS == "memory") * reader.learns
         spikes += most * sent
         gradients += back * returned
         far = (shared * hops(grids[source].cores, grid.cores, chip.mesh)).sum()

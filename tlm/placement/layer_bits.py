@@ -128,8 +128,9 @@ def _neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> _Neur
     products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
     spilled = neurons * (precision.membrane + 1 + profile.has_m) * (stores.state == "spill")
     left, bits.grad = spilled, spilled
-    if profile.has_readers and (layer.pool is not None or not spilled):
-        left += prod(layer.pooled_shape) * pairs * (profile.has_m + profile.output_bits)
+    if profile.has_readers and (layer.pool is not None or not spilled) and stores.S == "dram":
+        flags = profile.has_m * profile.learns
+        left += prod(layer.pooled_shape) * pairs * (flags + profile.output_bits)
     if stores.U == "dram":
         left += 2 * neurons * layer.state_words * precision.membrane
     dY = products * precision.gradient * (stores.dY == "dram")  # BP and WG read it by slices

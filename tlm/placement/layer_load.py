@@ -104,7 +104,19 @@ def layer_load(
     arriving, returned = _gradient_bits(profile, grid, target.chip, links)
     bits = replace(bits, grad=bits.grad + arriving / len(parts), bp=bits.bp + returned / len(parts))
     cycles = slice_cycles(profile, grid, stores, target.chip, target.arrays)
-    return _load(profile, grid, target, stores, (bits, cycles, links.partials))
+    load = _load(profile, grid, target, stores, (bits, cycles, links.partials))
+    return load if profile.learns else _forward_alone(load)
+
+
+def _forward_alone(load: LayerLoad) -> LayerLoad:
+    """The load of a layer that does not learn."""
+    none = np.zeros_like(load.fp)
+    return replace(
+        load,
+        again=none, grad=none, norm_grad=none, bp=none, wg=none, sums=none, update=none,
+        bp_bytes=0, wg_bytes=0, sums_bytes=0, update_bytes=0,
+        share_ps=0.0, reduce_ps=0.0, copy_ps=0.0,
+    )  # fmt: skip
 
 
 def _gradient_bits(profile: Profile, grid: Grid, chip: ChipConfig, links: Links) -> tuple[int, int]:
@@ -207,6 +219,7 @@ def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> Laye
     wish = chip.mapping.state
     return LayerStores(
         inputs=stays("spikes", inputs, profile.has_bp),
+        S="dram",
         Y=stays("batch_norm", currents),
         Y_forward=stays("batch_norm", currents, share=1),
         Y_backward=stays("batch_norm", currents, share=1),

@@ -28,7 +28,8 @@ class Profile:
     ``has_m`` that its m says anything, and ``m_read`` is how many of its sources have such m;
     ``waits_for_batch`` says that batch statistics keep its currents waiting. Its input has
     ``input_steps`` in DRAM, one if all steps share an image; FP multiplies ``walked_steps`` of
-    them. ``live_steps`` [B] counts the steps of a sample whose gradient is not skipped whole.
+    them. ``learns`` says that BP, WG and update follow; ``live_steps`` [B] counts the steps of a
+    sample whose gradient is not skipped whole.
     """
 
     layer: Layer
@@ -47,6 +48,7 @@ class Profile:
     has_readers: bool
     has_m: bool
     m_read: int
+    learns: bool
     live_steps: Ints
 
     @property
@@ -134,5 +136,6 @@ def profile_layer(
         has_m=masks.has_m(index),
         m_read=sum(masks.has_m(source) for source in layer.producers),
         has_readers=any(index in reader.sources for reader in workload.layers),
+        learns=workload.learns,
         live_steps=np.count_nonzero(live, axis=0),
     )

@@ -22,12 +22,14 @@ Group = tuple[Span, ...]
 class Schedule:
     """Groups of samples in order, and how many of them may be on the chip at a time.
 
-    ``by_step`` says that FP runs by time step.
+    ``by_step`` says that FP runs by time step. ``steps_run`` are those of each sample, where they
+    stop by themselves; then all layers of a step come before the next step.
     """
 
     groups: tuple[Group, ...]
     in_flight: int
     by_step: bool
+    steps_run: tuple[int, ...] | None = None
 
     @property
     def alternates(self) -> bool:
@@ -36,13 +38,14 @@ class Schedule:
 
     def parts(self, slices: Sequence[Slice], group: int) -> list[Slice]:
         """What of the slices belongs to one group, in the order of the slices."""
-        parts: list[Slice] = []
-        for part in slices:
-            for span in self.groups[group]:
-                samples = overlap(part.neurons.samples, span)
-                if length(samples):
-                    parts.append(replace(part, neurons=replace(part.neurons, samples=samples)))
-        return parts
+        return _parts(slices, self.groups[group])
+
+    def running(self, slices: Sequence[Slice], step: int) -> list[Slice]:
+        """What of the slices has samples that still run at a step, in the order of the slices."""
+        assert self.steps_run is not None
+        ends = [0, *(steps > step for steps in self.steps_run), 0]
+        turns = [at for at, (before, now) in enumerate(pairwise(ends)) if before != now]
+        return _parts(slices, list(zip(turns[::2], turns[1::2], strict=True)))
 
     def held_samples(self, part: Slice) -> int:
         """The most samples of a slice that are on the chip at a time."""
@@ -52,6 +55,17 @@ class Schedule:
         ]
         last = max(1, len(each) - self.in_flight + 1)
         return max(sum(each[first : first + self.in_flight]) for first in range(last))
+
+
+def _parts(slices: Sequence[Slice], spans: Sequence[Span]) -> list[Slice]:
+    """What of the slices belongs to some spans of samples."""
+    parts: list[Slice] = []
+    for part in slices:
+        for span in spans:
+            samples = overlap(part.neurons.samples, span)
+            if length(samples):
+                parts.append(replace(part, neurons=replace(part.neurons, samples=samples)))
+    return parts
 
 
 def schedule_of(mapping: Mapping, grids: Sequence[Grid], batch: int) -> Schedule:

@@ -100,14 +100,15 @@ class Timeline:
 
     def end_ps(self) -> float:
         """When the iteration is done."""
-        groups = self._schedule.groups
+        groups, learns = self._schedule.groups, self._layers[0].profile.learns
         ahead = min(1, self._schedule.in_flight - 1)
         for at in range(len(groups) + ahead):
             if at < len(groups):
                 self._forward(groups[at])
-            if at >= ahead:
+            if at >= ahead and learns:
                 self._backward(groups[at - ahead], last=at - ahead == len(groups) - 1)
-        self._update(self._layers[0])
+        if learns:
+            self._update(self._layers[0])
         engines = (self._fp.max(), self._bp.max(), self._wg.max())
         return float(max(*engines, self._mesh, self._dram))
 

@@ -35,6 +35,18 @@ def build_program(plan: Plan) -> Program:
         {engine: [] for engine in ENGINES} for _ in range(plan.chip.cores)
     ]
     builder = ProgramBuilder(plan, Streams(plan), Completions(), drafts)
+    if plan.workload.learns:
+        _training(builder)
+    else:
+        _inference(builder)
+    return Program(
+        _frozen(drafts), builder.done, [tensor.address for tensor in plan.addresses.placed]
+    )
+
+
+def _training(builder: ProgramBuilder) -> None:
+    """FP, loss, BP and WG of all groups, and the update."""
+    plan = builder.plan
     turns: dict[int, int] = {}
     groups = range(len(plan.schedule.groups))
     ahead = min(1, plan.schedule.in_flight - 1)
@@ -47,9 +59,43 @@ def build_program(plan: Plan) -> Program:
     for layer_plan in plan.layers:
         receive_weights(builder, layer_plan)
         guard_old_weights(builder, layer_plan)
-    return Program(
-        _frozen(drafts), builder.done, [tensor.address for tensor in plan.addresses.placed]
-    )
+
+
+def _inference(builder: ProgramBuilder) -> None:
+    """FP of all groups, or of all steps where samples stop by themselves."""
+    schedule = builder.plan.schedule
+    if schedule.steps_run is not None:
+        _step_by_step(builder, max(schedule.steps_run))
+        return
+    for group in range(len(schedule.groups)):
+        starts = _lengths(builder)
+        _forward(builder, group)
+        if group + schedule.in_flight < len(schedule.groups):
+            _let_go(builder, group, starts, ("fp",))
+
+
+def _step_by_step(builder: ProgramBuilder, steps: int) -> None:
+    """All layers of a step, of the samples that still run, before any of the next step.
+
+    The cores of the last layer say when all of its output of a step is there: a barrier of one wire
+    a core, as between groups (assumed).
+    """
+    plan = builder.plan
+    for step in range(steps):
+        starts = _lengths(builder)
+        for layer_plan in plan.layers:
+            before = _lengths(builder)
+            parts = plan.schedule.running(layer_plan.cut.slices, step)
+            build_forward(builder, layer_plan, parts, (step, step + 1))
+        if step:
+            _hold_back(builder, starts, ("decided", "step", step - 1))
+        if step + 1 < steps:
+            _announce(builder, before, ("fp",), ("decided", "step", step))
+
+
+def _lengths(builder: ProgramBuilder) -> list[dict[str, int]]:
+    """How many tiles every engine of every core has so far."""
+    return [{name: len(tiles) for name, tiles in engines.items()} for engines in builder.drafts]
 
 
 def _frozen(drafts: list[dict[str, list[TileDraft]]]) -> list[dict[str, list[Tile]]]:
@@ -63,16 +109,23 @@ def _frozen(drafts: list[dict[str, list[TileDraft]]]) -> list[dict[str, list[Til
 def _forward(builder: ProgramBuilder, group: int) -> None:
     """FP of a group, layer by layer; it waits until an earlier group has left the chip."""
     plan = builder.plan
-    starts = [len(engines["fp"]) for engines in builder.drafts]
+    starts = _lengths(builder)
     for layer_plan, steps in _forward_order(plan):
         build_forward(builder, layer_plan, plan.schedule.parts(layer_plan.cut.slices, group), steps)
     before = group - plan.schedule.in_flight
     if before >= 0:
-        finished = builder.done.ident("samples done", "group", before)
-        for start, engines in zip(starts, builder.drafts, strict=True):
-            if start < len(engines["fp"]):
-                engines["fp"][start].add_needs((finished,))
-                engines["fp"][start].add_read_needs((finished,))
+        _hold_back(builder, starts, ("samples done", "group", before))
+
+
+def _hold_back(
+    builder: ProgramBuilder, starts: list[dict[str, int]], what: tuple[str | int, ...]
+) -> None:
+    """Let FP of every core wait for ``what`` before its tiles from ``starts`` on."""
+    awaited = (builder.done.ident(*what),)
+    for start, engines in zip(starts, builder.drafts, strict=True):
+        if start["fp"] < len(engines["fp"]):
+            engines["fp"][start["fp"]].add_needs(awaited)
+            engines["fp"][start["fp"]].add_read_needs(awaited)
 
 
 def _forward_order(plan: Plan) -> Iterator[tuple[LayerPlan, Span]]:
@@ -100,7 +153,7 @@ def _backward(builder: ProgramBuilder, group: int, turns: dict[int, int]) -> Non
     """Loss, BP and WG of a group; with the last one, reductions and updates."""
     plan = builder.plan
     layers, schedule = plan.layers, plan.schedule
-    starts = [{name: len(engines[name]) for name in engines} for engines in builder.drafts]
+    starts = _lengths(builder)
     build_loss(builder, layers[-1], schedule.groups[group])
     for layer_plan in reversed(layers):
         build_backward(builder, layer_plan, schedule.parts(layer_plan.cut.slices, group))
@@ -114,16 +167,28 @@ def _backward(builder: ProgramBuilder, group: int, turns: dict[int, int]) -> Non
             if layer_plan is not layers[-1]:
                 build_update(builder, layers[layer_plan.layer.index + 1])
     if group + schedule.in_flight < len(schedule.groups):
-        _let_go(builder, group, starts)
+        _let_go(builder, group, starts, ("bp", "wg"))
 
 
-def _let_go(builder: ProgramBuilder, group: int, starts: list[dict[str, int]]) -> None:
-    """Say that a group has left the chip: the last BP and WG tiles of every core are done.
+def _let_go(
+    builder: ProgramBuilder, group: int, starts: list[dict[str, int]], names: tuple[str, ...]
+) -> None:
+    """Say that a group has left the chip: the last tiles of engines ``names`` are done everywhere.
 
     As for old weights, the release costs nothing on the mesh (assumed).
     """
-    finished = builder.done.ident("samples done", "group", group)
+    _announce(builder, starts, names, ("samples done", "group", group))
+
+
+def _announce(
+    builder: ProgramBuilder,
+    starts: list[dict[str, int]],
+    names: tuple[str, ...],
+    what: tuple[str | int, ...],
+) -> None:
+    """Say ``what`` when the last tiles from ``starts`` on are done, of these engines."""
+    finished = builder.done.ident(*what)
     for start, engines in zip(starts, builder.drafts, strict=True):
-        for name in ("bp", "wg"):
+        for name in names:
             if len(engines[name]) > start[name]:
                 engines[name][-1].add_signals((builder.done.expect(finished),))

@@ -40,13 +40,14 @@ def soma(
         return
     neurons = ready.size * layer_plan.layer.out_shape[2] * length(steps)
     state = builder.plan.chip.precision.membrane * layer_plan.layer.state_words
+    flags = 2 if builder.plan.workload.learns else 1  # S, and m for BP
     tile.add_energy(
         {
             "fp.soma_op": neurons,
             "fp.current_op": neurons * layer_plan.layer.current_based,
             "fp.membrane_read": wide_accesses(neurons, state),
             "fp.membrane_write": wide_accesses(neurons, state),
-            "fp.state_write": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
+            "fp.state_write": flags * wide_accesses(neurons, 1, STATE_PORT_BITS),
         }
     )
     if "carry" in layer_plan.addressed.tensors:
@@ -74,17 +75,22 @@ def _carry(
     run = layer_plan.addressed.tensors["carry"].runs(
         ready.samples, (0, 1), ready.channels, ready.rows
     )
-    place = (
-        tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}", "sample", ready.samples[0],
-        "row", ready.rows[0], "channel", ready.channels[0], "step",
-    )  # fmt: skip
+
+    def carried(step: int) -> tuple[int, ...]:
+        if builder.plan.schedule.steps_run is not None:  # blocks have other samples in every step
+            return per_sample(builder, f"U carried step {step}", layer_plan, part, ready.samples)
+        place = (
+            tile.phase.name, layer_plan.layer.name, f"core{part.core:02d}",
+            "sample", ready.samples[0], "row", ready.rows[0], "channel", ready.channels[0],
+        )  # fmt: skip
+        return (builder.done.ident("U carried", *place, "step", step),)
+
     if steps[0]:
         tile.add_reads(run)
-        tile.add_read_needs((builder.done.ident("U carried", *place, steps[0]),))
+        tile.add_read_needs(carried(steps[0]))
     if steps[1] < builder.plan.steps:
         tile.add_writes(run)
-        after = builder.done.ident("U carried", *place, steps[1])
-        tile.add_saves((builder.done.expect(after),))
+        tile.add_saves(tuple(map(builder.done.expect, carried(steps[1]))))
 
 
 def leave_state(
@@ -96,25 +102,17 @@ def leave_state(
     tile: TileDraft,
 ) -> None:
     """Write what BP and later layers read, and send the pooled spikes on."""
+    tensors, pool = layer_plan.addressed.tensors, layer_plan.layer.pool
     for name in ("U", "S", "m", "winner"):
-        if name in layer_plan.addressed.tensors:
-            tile.add_writes(
-                layer_plan.addressed.tensors[name].runs(
-                    ready.samples, steps, ready.channels, ready.rows
-                )
-            )
-    pooled, pool = layer_plan.pooled(ready), layer_plan.layer.pool
+        if name in tensors:
+            tile.add_writes(tensors[name].runs(ready.samples, steps, ready.channels, ready.rows))
+    pooled = layer_plan.pooled(ready)
     if pool is not None:
         adds = window_adds(pool, pooled, layer_plan.layer.out_shape[1:], steps)
         tile.add_energy({"fp.pool": adds})
-    if pool is not None and layer_plan.consumers:
-        for name in ("spikes", "need"):
-            if name in layer_plan.addressed.tensors:
-                tile.add_writes(
-                    layer_plan.addressed.tensors[name].runs(
-                        pooled.samples, steps, pooled.channels, pooled.rows
-                    )
-                )
+    for name in ("spikes", "need", "output") if pool is not None or "S" not in tensors else ():
+        if name in tensors:
+            tile.add_writes(tensors[name].runs(pooled.samples, steps, pooled.channels, pooled.rows))
     for what in dict.fromkeys(("saved", builder.by_step("saved", steps))):
         tile.add_saves(
             tuple(
@@ -122,7 +120,7 @@ def leave_state(
                 for ident in per_sample(builder, what, layer_plan, part, ready.samples)
             )
         )
-    if not layer_plan.consumers:
+    if not layer_plan.consumers and builder.plan.workload.learns:
         _to_loss(builder, layer_plan, part, pooled, steps, tile)
     _deliver(builder, layer_plan, part, pooled, steps, tile)
 
@@ -174,11 +172,8 @@ def _spike_bytes(layer_plan: LayerPlan, region: Region, steps: Span) -> int:
     spikes = layer_plan.spikes[
         slice(*steps), slice(*region.samples), slice(*region.channels), slice(*region.rows)
     ]
-    bits = (
-        layer_plan.addressed.tensors["spikes"].bits
-        if "spikes" in layer_plan.addressed.tensors
-        else 1
-    )
+    output = layer_plan.addressed.output
+    bits = 1 if output is None else output.bits
     return spike_bytes(spikes.size, int(np.count_nonzero(spikes)), bits)
 
 

@@ -12,7 +12,7 @@ from tlm.config.resolved import resolved_yaml
 from tlm.config.sources import mapping_source
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
 from tlm.counts.core_arrays import arrays_of
-from tlm.errors import MappingError, WorkloadError
+from tlm.errors import ConfigError, MappingError, WorkloadError
 from tlm.kernel import collector_paused
 from tlm.laws.due import Due, due_of
 from tlm.placement.choices import grids_of, read_choices
@@ -26,6 +26,7 @@ from tlm.storage.planning import make_plan
 from tlm.workload.bundled import open_workload
 from tlm.workload.drawn.kinds import as_activity
 from tlm.workload.drawn.weights import WeightRule, parse_weights, weight_masks
+from tlm.workload.inference import MODES, as_inference
 from tlm.workload.model import Recording, Workload
 from tlm.workload.purpose import require_training
 
@@ -34,6 +35,10 @@ NOTHING_SKIPPED = (
     *(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg")),
     "core.skip_slices=false",
 )
+# Running statistics are known before a sample comes: inference has them in weights and biases.
+FOLDED = ("mapping.batch_norm=folded",)
+# All layers of a step before the next step: a sample that stops has begun nothing in vain.
+STEP_BY_STEP = ("mapping.schedule=wavefront",)
 
 
 @dataclass(frozen=True)
@@ -73,17 +78,18 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
-    require_training(asked, "add --mode inference")
-    workload, rule = as_activity(asked, request.activity), parse_weights(request.weights)
-    nothing_skipped = () if request.activity == "recorded" else NOTHING_SKIPPED
+    if request.mode == "training":
+        require_training(asked, "add --mode inference")
+    loaded = as_activity(asked, request.activity)
+    workload, rule = _in_mode(request, loaded), parse_weights(request.weights)
     file = request.mapping
     choices = read_choices(Path(file)) if file is not None else None
     settings = mapping_source(str(file), choices.mapping) if choices is not None else None
-    chip = load_chip(request.chip, request.overrides, settings, nothing_skipped)
+    chip = load_chip(request.chip, request.overrides, settings, _imposed(request))
     timing = load_dram_timing(chip.config.dram.device)
     number = _number(workload, request.iteration)
     loading = f"{workload.path.name}: loading an iteration, and the chip,"
-    needed = loading_bytes(workload, number) + chip_bytes(chip.config)
+    needed = loading_bytes(loaded, number) + chip_bytes(chip.config)
     require_memory(needed, request.mem_bytes, loading)
     weights = weight_masks(workload, number, rule)
     recording = replace(workload.load(number), weights=weights)
@@ -91,6 +97,36 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
         grids = grids_of(choices, workload, chip.config, str(file)) if choices is not None else None
         plan = make_plan(workload, recording, chip, timing, grids)
     return PlacedJob(asked, workload, recording, rule, chip, timing, plan)
+
+
+def _in_mode(request: RunRequest, workload: Workload) -> Workload:
+    """The job in the mode that is asked for.
+
+    Raises:
+        ConfigError: there is no such mode, or what inference alone has is asked of training.
+        WorkloadError: as :func:`tlm.workload.inference.as_inference`.
+    """
+    if request.mode not in MODES:
+        raise ConfigError(
+            f"mode: there is no mode {request.mode!r}; give one of: {', '.join(MODES)}"
+        )
+    if request.mode == "inference":
+        return as_inference(workload, request.batch, request.stop)
+    if request.batch is not None or request.stop != "all-steps":
+        key = "stop" if request.batch is None else "batch"
+        raise ConfigError(
+            f"{key}: a training iteration runs as it was recorded; use it with mode inference"
+        )
+    return workload
+
+
+def _imposed(request: RunRequest) -> list[str]:
+    """Settings of the chip that go with what is asked, whatever the chip says."""
+    return [
+        *(NOTHING_SKIPPED if request.activity != "recorded" else ()),
+        *(FOLDED if request.mode == "inference" else ()),
+        *(STEP_BY_STEP if request.stop != "all-steps" else ()),
+    ]
 
 
 def check_chip(chip: LoadedChip) -> None:

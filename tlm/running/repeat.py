@@ -91,6 +91,9 @@ def prepare_recorded(
         activity=record.request.activity,
         mem_bytes=mem_bytes,
         weights=record.request.weights,
+        mode=record.request.mode,
+        batch=record.request.batch,
+        stop=record.request.stop,
     )
     prepared = prepare(request, recorded_job(folder, record, workload))
     if prepared.workload.sha256 != inputs.workload_sha256:

@@ -10,7 +10,8 @@ from tlm.running.cost import SimulationCost
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.trace.summary import Summary
 from tlm.workload.drawn.kinds import ActivityKind
-from tlm.workload.model import Workload
+from tlm.workload.inference import Stop
+from tlm.workload.model import Purpose, Workload
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class RunRequest:
     ``overrides`` win over those of the file. ``trace`` is ``off``, ``phase`` or ``transaction``;
     ``activity`` as in :mod:`tlm.workload.drawn.kinds`, ``weights`` as in
     :mod:`tlm.workload.drawn.weights`; ``mem_bytes`` is the memory that the process may take, all
-    that is free if None.
+    that is free if None. ``mode`` "inference" runs the forward pass of the first ``batch`` samples
+    (all if None), each until ``stop`` (:mod:`tlm.workload.inference`).
     """
 
     workload: str
@@ -36,6 +38,9 @@ class RunRequest:
     limits: TraceLimits = NO_LIMITS
     mem_bytes: int | None = None
     weights: str = "dense"
+    mode: Purpose = "training"
+    batch: int | None = None
+    stop: Stop = "all-steps"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from tlm.running.preparation import PreparedRun, prepare
 from tlm.running.request import RunProgress, RunRequest, RunResult
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.workload.drawn.kinds import ActivityKind
-from tlm.workload.model import Workload
+from tlm.workload.inference import Stop
+from tlm.workload.model import Purpose, Workload
 
 __all__ = ["Listener", "RunResult", "run_job", "run_request"]
 
@@ -47,6 +48,9 @@ def run_job(
     limits: TraceLimits = NO_LIMITS,
     mem_bytes: int | None = None,
     weights: str = "dense",
+    mode: Purpose = "training",
+    batch: int | None = None,
+    stop: Stop = "all-steps",
     on_estimate: Callable[[RunCost], None] | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
 ) -> RunResult:
@@ -54,8 +58,8 @@ def run_job(
 
     Args:
         workload: name of a bundled job, path of a workload file, or an open job.
-        chip, overrides, iteration, mapping, trace, activity, limits, mem_bytes, weights: see
-            :class:`RunRequest`.
+        chip, overrides, iteration, mapping, trace, activity, limits, mem_bytes, weights, mode,
+            batch, stop: see :class:`RunRequest`.
         out: folder to use; a fresh one under ``runs/`` by default.
         on_estimate, on_progress: see :class:`Listener`.
 
@@ -74,6 +78,9 @@ def run_job(
         limits=limits,
         mem_bytes=mem_bytes,
         weights=weights,
+        mode=mode,
+        batch=batch,
+        stop=stop,
     )
     return run_request(request, out, opened, Listener(on_estimate, on_progress))
 

@@ -11,7 +11,7 @@ from tlm.space.grid import Grid, Split
 from tlm.space.region import Slice
 
 Store = Literal["memory", "dram"]
-StatePolicy = Literal["spill", "keep", "recompute"]
+StatePolicy = Literal["spill", "keep", "recompute", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class LayerCut:
 class LayerStores:
     """Where each tensor of a layer waits: in the cores' memories, or in DRAM.
 
-    ``inputs`` of FP, of all samples and steps (in memory: they come over the mesh); ``Y``, the
+    ``inputs`` of FP, of all samples and steps (in memory: they come over the mesh); ``S``, the
+    output for later layers (in memory: none of it is written to DRAM); ``Y``, the
     product before batch statistics are known, from FP to BP, ``Y_forward`` until it is normalised,
     ``Y_backward`` from its first use in BP to its last; ``dI`` until the sums of BP are known, if
     it is not made of dS a second time then; ``U`` between two steps of a wavefront; ``dS`` on
@@ -43,10 +44,11 @@ class LayerStores:
     the weights ``W`` and their ``moments`` from one mini-batch to the next, ``W_forward`` and
     ``W_backward`` while FP or BP of the layer lasts. ``dY_room`` are the bits of a core that dY
     alternates in, ``input_room`` and ``dY_rows_room`` those for rows of FP's inputs and of BP's dY
-    from DRAM. ``state`` says how BP gets U, S and m of FP.
+    from DRAM. ``state`` says how BP gets U, S and m of FP; ``dropped``: there is no BP.
     """
 
     inputs: Store
+    S: Store
     Y: Store
     Y_forward: Store
     Y_backward: Store

@@ -21,10 +21,15 @@ def allocate(plan: Plan) -> None:
         plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.arrays.tile
     )
     for layer_plan in plan.layers:
-        spikes = [producer.addressed.tensors["spikes"] for producer in layer_plan.producers]
-        layer_plan.addressed = LayerTensors(spikes or [network], {}, {})
-        _state(plan, layer_plan)
-        _gradients(plan, layer_plan)
+        outputs = [producer.addressed.output for producer in layer_plan.producers]
+        feeds = [output for output in outputs if output is not None]
+        layer_plan.addressed = LayerTensors(feeds or [network], {}, {})
+        if plan.workload.learns:
+            _state(plan, layer_plan)
+            _gradients(plan, layer_plan)
+            layer_plan.addressed.output = layer_plan.addressed.tensors.get("spikes")
+        else:
+            _output(plan, layer_plan)
         _weights(plan, layer_plan)
     for layer_plan in plan.layers:
         _channel_parameters(plan, layer_plan)
@@ -51,13 +56,9 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     winner = winner_bits(layer.current_pool)
     if winner and (spilled or layer.neuron is None):
         shapes["winner"] = (layer.out_shape, winner)
-    # A wavefront reads U back where FP has saved it; blocks of steps need the last step alone, and
-    # a synaptic current is saved nowhere else.
-    read_back = plan.schedule.by_step and layer_plan.state == "spill" and not layer.current_based
-    if layer_plan.stored.U == "dram" and layer.neuron is not None and not read_back:
-        bits = layer.state_words * precision.membrane
-        tensor = _tensor(plan, f"{name}.carry", layer.out_shape, 1, bits, group)
-        layer_plan.addressed.tensors["carry"] = tensor
+    # A wavefront reads U back where FP has saved it; a synaptic current is saved nowhere else.
+    if not (plan.schedule.by_step and spilled and not layer.current_based):
+        _carry(plan, layer_plan)
     for key, (shape, bits) in shapes.items():
         layer_plan.addressed.tensors[key] = _tensor(
             plan, f"{name}.{key}", shape, plan.steps, bits, group
@@ -79,6 +80,40 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         tensors[key] = _tensor(
             plan, f"{name}.{suffix}", layer.pooled_shape, plan.steps, bits, group
         )
+
+
+def _carry(plan: Plan, layer_plan: LayerPlan) -> None:
+    """Where U waits between blocks of steps, if it leaves the core: the last step alone."""
+    layer = layer_plan.layer
+    if layer_plan.stored.U == "dram" and layer.neuron is not None:
+        bits, name = layer.state_words * plan.chip.precision.membrane, f"{layer.name}.carry"
+        tensor = _tensor(plan, name, layer.out_shape, 1, bits, _group(plan, layer))
+        layer_plan.addressed.tensors["carry"] = tensor
+
+
+def _output(plan: Plan, layer_plan: LayerPlan) -> None:
+    """What inference leaves of a layer: its output, for the host or for later layers.
+
+    Where later layers get all of it over the mesh, it has a shape, but no place in DRAM.
+    """
+    layer, precision, group = layer_plan.layer, plan.chip.precision, _group(plan, layer_plan.layer)
+    _carry(plan, layer_plan)
+    bits = 1
+    if layer.neuron is None:
+        bits = precision.input if layer_plan.consumers else precision.membrane
+    elif layer.pool is not None and layer.pool.kind == "average":
+        bits = (layer.pool.size**2).bit_length()
+    if not layer_plan.consumers:
+        tensors = layer_plan.addressed.tensors
+        name = f"{layer.name}.output"
+        tensors["output"] = _tensor(plan, name, layer.pooled_shape, plan.steps, bits, group)
+        return
+    name = f"{layer.name}.{'A' if layer.neuron is None else 'S'}"
+    tensor = _shaped(plan, name, layer.pooled_shape, plan.steps, bits, group)
+    layer_plan.addressed.output = tensor
+    if layer_plan.stored.S == "dram":
+        _place(plan, tensor)
+        layer_plan.addressed.tensors["spikes"] = tensor
 
 
 def _values(plan: Plan, layer_plan: LayerPlan) -> None:
@@ -205,7 +240,7 @@ def _trained_widths(plan: Plan, name: str, prefix: str) -> list[tuple[str, int]]
     """Keys and widths of a trained tensor and of the optimizer's moments of it."""
     precision = plan.chip.precision
     widths: list[tuple[str, int]] = [(name, precision.weight)]
-    if plan.workload.optimizer == "adam":
+    if plan.workload.learns and plan.workload.optimizer == "adam":
         widths += [(f"{prefix}moment{at}", precision.optimizer) for at in (1, 2)]
     return widths
 
@@ -217,8 +252,21 @@ def _group(plan: Plan, layer: Layer) -> int:
 
 
 def _tensor(plan: Plan, name: str, shape: Shape3, steps: int, bits: int, group: int) -> Tensor:
+    """A tensor of all samples behind all that have a place."""
+    tensor = _shaped(plan, name, shape, steps, bits, group)
+    _place(plan, tensor)
+    return tensor
+
+
+def _place(plan: Plan, tensor: Tensor) -> None:
+    plan.addresses.reserve(tensor.nbytes)
+    plan.addresses.add(tensor)
+
+
+def _shaped(plan: Plan, name: str, shape: Shape3, steps: int, bits: int, group: int) -> Tensor:
+    """A tensor of all samples where the next one would lie."""
     channels, rows, width = shape
-    tensor = Tensor(
+    return Tensor(
         name=name,
         address=plan.addresses.top,
         channels=channels,
@@ -229,6 +277,3 @@ def _tensor(plan: Plan, name: str, shape: Shape3, steps: int, bits: int, group: 
         width=width,
         bits=bits,
     )
-    plan.addresses.reserve(tensor.nbytes)
-    plan.addresses.add(tensor)
-    return tensor

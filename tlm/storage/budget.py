@@ -18,11 +18,11 @@ CARRY = "carry"  # U between the steps of a wavefront: a quarter of its memory, 
 class Budget:
     """What is left in the memories of every core; ``at_once``: all layers run at the same time.
 
-    There is one turn only then.
+    There is one turn only then. Where nothing ``learns``, FP alone needs working room.
     """
 
-    def __init__(self, chip: ChipConfig, at_once: bool) -> None:
-        self._chip, self._at_once = chip, at_once
+    def __init__(self, chip: ChipConfig, at_once: bool, learns: bool = True) -> None:
+        self._chip, self._at_once, self._learns = chip, at_once, learns
         self._used: dict[tuple[str, int, int], int] = defaultdict(int)
 
     def room(self, memory: str) -> int:
@@ -30,6 +30,8 @@ class Budget:
         sizes = self._chip.core.memory
         if memory == CARRY:
             return sizes.membrane // 4
+        if not self._learns:
+            return sizes.kept(memory) + sizes.idle_in_inference
         takes_piece = sizes.sharing == "pool" or memory == "optimizer"
         return max(0, sizes.kept(memory) - takes_piece * _update_bits(self._chip))
 

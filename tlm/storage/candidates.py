@@ -19,6 +19,8 @@ from tlm.storage.slice_sizes import arriving_bits, partial_bits, product_count, 
 from tlm.storage.sweeps import backward_refetch, forward_refetch
 from tlm.storage.windows import backward_room, backward_windows, forward_room, forward_windows
 
+FORWARD = ("inputs", "input_room", "U", "W", "W_forward")  # kinds that FP has, whatever follows
+
 
 @dataclass(frozen=True, slots=True)
 class Resident:
@@ -44,6 +46,11 @@ class Resident:
 
 
 def candidates(plan: Plan) -> Iterator[Resident]:
+    """All that the phases of the job could keep; in inference there is only FP."""
+    return (each for each in _candidates(plan) if plan.workload.learns or each.kind in FORWARD)
+
+
+def _candidates(plan: Plan) -> Iterator[Resident]:
     """All that could stay as long as it lives, or in FP of its layer alone, or in BP.
 
     Where layers share the memories all the time there are no such turns.
@@ -221,11 +228,12 @@ def _weights(plan: Plan, layer_plan: LayerPlan, of_a_turn: list[Resident]) -> Re
     bits = {
         part.core: layer_plan.weights.all_words(part.neurons.channels) * width for part in slices
     }
-    engines = ["fp", *["bp"] * bool(layer_plan.producers)]
+    learns = plan.workload.learns
+    engines = ["fp", *["bp"] * (learns and bool(layer_plan.producers))]
     words = sum(layer_plan.weight_words(engine, part) for engine in engines for part in slices)
-    saved = (words + 2 * layer_plan.weights.total) * width
+    saved = (words + 2 * learns * layer_plan.weights.total) * width
     saved += sum(resident.saved for resident in of_a_turn)
-    turns, index = range(2 * len(plan.layers)), layer_plan.layer.index
+    turns, index = range((1 + learns) * len(plan.layers)), layer_plan.layer.index
     includes = {resident.kind: resident.turns[0] for resident in of_a_turn}
     return Resident("W", index, "optimizer", bits, turns, saved, includes)
 
@@ -233,10 +241,11 @@ def _weights(plan: Plan, layer_plan: LayerPlan, of_a_turn: list[Resident]) -> Re
 def _weights_of_a_turn(plan: Plan, layer_plan: LayerPlan) -> Iterator[Resident]:
     """Weights that a core would fetch again for later blocks of positions, in FP and in BP."""
     index, slices = layer_plan.layer.index, layer_plan.cut.slices
-    for kind, engine, refetch, turn in (
+    walks = [
         ("W_forward", "fp", forward_refetch, index),
         ("W_backward", "bp", backward_refetch, _back(plan, layer_plan)),
-    ):
+    ]
+    for kind, engine, refetch, turn in walks if plan.workload.learns else walks[:1]:
         saved = sum(refetch(plan, layer_plan, part) for part in slices)
         if saved:
             width = plan.chip.precision.weight

@@ -167,6 +167,13 @@ def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
         },
         "residency": _residency(plan, layer_plan),
         **_stored(layer_plan),
+        **(_skipped(plan, layer_plan) if plan.workload.learns else {}),
+    }
+
+
+def _skipped(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
+    """The slices of which BP and WG walk nothing."""
+    return {
         "skipped": {
             "reason": "the whole dY slice is zero",
             "phases": ["bp", "wg"] if layer_plan.producers else ["wg"],
@@ -194,6 +201,7 @@ STATE = {
     "spill": "DRAM, written in FP, read in BP and WG",
     "keep": "the core, from FP to BP",
     "recompute": "made again in BP",
+    "dropped": "the core, from a step to the next",
 }
 CURRENT_GRADIENTS = {
     "memory": "memory of batch normalisation",
@@ -209,6 +217,8 @@ def _engines(plan: Plan, layer_plan: LayerPlan) -> list[tuple[str, EngineConfig]
         ("bp", engines.bp),
         ("wg", engines.wg),
     ]
+    if not plan.workload.learns:
+        return named[:1]
     return [(name, engine) for name, engine in named if name != "bp" or layer_plan.producers]
 
 
@@ -235,6 +245,9 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
         if layer_plan.layer.neuron is not None
         else "none: a read-out",
     }
+    if not plan.workload.learns:
+        places = {key: places[key] for key in ("inputs", "weights", "state")}
+        places["output"] = "DRAM" if layer_plan.stored.S == "dram" else "over the mesh"
     if layer_plan.norm is not None:
         places["batch_norm"] = layer_plan.norm
     if layer_plan.exact:

@@ -24,16 +24,18 @@ from tlm.workload.model import Layer, Workload
 NormPolicy = Literal["exact", "frozen", "folded"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LayerTensors:
     """A layer's tensors in DRAM, by what they hold: "U", "S", "dY", "W", ...
 
-    ``feeds`` are the tensors of its sources that it reads; ``tensors`` are of neurons and products.
+    ``feeds`` are the tensors of its sources that it reads, ``output`` is what others read of it:
+    a shape alone where no copy lies in DRAM. ``tensors`` are of neurons and products.
     """
 
     feeds: list[Tensor]
     tensors: dict[str, Tensor]
     weights: dict[str, TiledTensor]
+    output: Tensor | None = None
 
     def trained(self, name: str) -> list[TiledTensor]:
         """A trained tensor and the optimizer's moments of it."""

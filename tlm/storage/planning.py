@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,9 +80,9 @@ def job_on_chip(
     _check_named("core.weights.layers", chip.core.weights.layers, workload)
     _check_schedule(workload, chip)
     _check_neurons(workload)
-    for layer in workload.layers:
+    for layer in workload.layers if workload.learns else ():
         _check(layer, chip)
-    live = [_live(layer, masks, chip) for layer in workload.layers]
+    live = [_live(layer, masks, chip, workload) for layer in workload.layers]
     weights = [layer_weights(layer, masks, chip, arrays) for layer in workload.layers]
     return JobOnChip(workload, loaded, timing, arrays, masks, weights, live)
 
@@ -120,7 +120,11 @@ class JobOnChip:
     def stored(self, grids: Sequence[Grid], chosen: Chosen | None) -> Plan:
         """The plan of a mapping, but for its addresses."""
         workload, chip = self.workload, self.loaded.config
-        schedule = schedule_of(chip.mapping, grids, workload.batch)
+        steps_run = self.masks.recording.steps_run
+        schedule = replace(
+            schedule_of(chip.mapping, grids, workload.batch),
+            steps_run=None if steps_run is None else tuple(steps_run.tolist()),
+        )
         channels, timing = chip.dram.channels, self.timing
         dram = Allocator(timing.page_bytes * channels, timing.capacity_bytes * channels)
         plan = Plan(workload, chip, self.arrays, [], dram, schedule, chosen)
@@ -146,7 +150,7 @@ def _share_sums(plan: Plan) -> None:
 
 
 def _check(layer: Layer, chip: ChipConfig) -> None:
-    """Refuse what the engines cannot walk."""
+    """Refuse what the engines cannot walk back."""
     pool, policy = layer.current_pool, chip.mapping.batch_norm
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(
@@ -212,9 +216,14 @@ def _plan_layer(
     )
 
 
-def _live(layer: Layer, masks: Masks, chip: ChipConfig) -> Bools:
-    """The (step, sample) pairs whose dY is not skipped whole; batch statistics leave no zeros."""
+def _live(layer: Layer, masks: Masks, chip: ChipConfig, workload: Workload) -> Bools:
+    """The (step, sample) pairs whose dY is not skipped whole; batch statistics leave no zeros.
+
+    Inference has no dY.
+    """
     gradients = masks.dY(layer.index)
+    if not workload.learns:
+        return np.zeros(gradients.shape[:2], np.bool_)
     exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
     if exact or not chip.core.skip_slices:
         return np.ones(gradients.shape[:2], np.bool_)

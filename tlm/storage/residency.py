@@ -9,6 +9,7 @@ cores of their own).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from tlm.config.chip import Mapping, State
@@ -31,8 +32,11 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
     Raises:
         MappingError: state that is asked to stay in the cores does not fit.
     """
-    budget, kept = Budget(plan.chip, plan.at_once), [set[str]() for _ in plan.layers]
-    policies = [_policy(layer_plan.layer.name, plan.chip.mapping) for layer_plan in plan.layers]
+    learns, kept = plan.workload.learns, [set[str]() for _ in plan.layers]
+    budget = Budget(plan.chip, plan.at_once, learns)
+    policies: list[State] = ["auto"] * len(plan.layers)
+    if learns:
+        policies = [_policy(layer_plan.layer.name, plan.chip.mapping) for layer_plan in plan.layers]
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
         if policy == "keep":
             _keep_state(plan, layer_plan, budget)
@@ -44,8 +48,11 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
         if not _needless(candidate.kind, plan.layers[candidate.layer], kept[candidate.layer]):
             _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
-        final = _cheapest(plan, layer_plan, kept, energy) if policy == "auto" else policy
-        layer_plan.stored = _stores(plan, layer_plan, kept[layer_plan.layer.index], final)
+        final: StatePolicy = policy if policy != "auto" else "dropped"
+        if policy == "auto" and learns:
+            final = _cheapest(plan, layer_plan, kept, energy)
+        stores = _stores(plan, layer_plan, kept[layer_plan.layer.index], final)
+        layer_plan.stored = stores if learns else _forward_alone(stores, layer_plan, kept)
 
 
 def _keep(candidate: Resident, kept: set[str], budget: Budget) -> None:
@@ -120,6 +127,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     input_room, dY_rows_room = _rows_rooms(plan, layer_plan, kept)
     return LayerStores(
         inputs=store("inputs"),
+        S="dram",
         Y=store("Y") if exact else "memory",
         Y_forward=store("Y_forward") if exact else "memory",
         Y_backward=store("Y_backward" if policy == "recompute" else "Y") if exact else "memory",
@@ -139,6 +147,23 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     )
 
 
+def _forward_alone(stores: LayerStores, layer_plan: LayerPlan, kept: Kept) -> LayerStores:
+    """The stores of inference: nothing is there for BP, WG and update.
+
+    The output goes to DRAM only where a later layer does not get it over the mesh.
+    """
+    sent = all("inputs" in kept[reader.layer.index] for reader in layer_plan.consumers)
+    return replace(
+        stores,
+        S="memory" if sent and layer_plan.consumers else "dram",
+        dS="memory",
+        dY="memory",
+        dW="memory",
+        W_backward="memory",
+        moments="memory",
+    )
+
+
 def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     """Bits of a core that dY alternates in: the gradient memory, or what two samples need."""
     parts = layer_plan.cut.slices
@@ -147,7 +172,7 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     return two if {"dY", "dW"} <= kept else memory
 
 
-def _dI_again(layer_plan: LayerPlan, policy: State) -> bool:
+def _dI_again(layer_plan: LayerPlan, policy: State | StatePolicy) -> bool:
     """Whether dI may be made again of dS and U: not where U comes from DRAM for it.
 
     Windows of ``current_pool`` that the unit has passed already stand in the way, too.

@@ -16,7 +16,11 @@ SCHEMA_VERSION = 3
 
 @dataclass(frozen=True)
 class JobPart:
-    """Which job was run; ``activity`` says where its masks come from."""
+    """Which job was run; ``activity`` says where its masks come from.
+
+    ``mode`` says whether all of a training iteration was run, or inference; ``steps_run`` are those
+    of each sample, where samples stop by themselves.
+    """
 
     name: str
     sha256: str
@@ -26,6 +30,13 @@ class JobPart:
     dataset: str
     accuracy: float | None
     activity: str
+    mode: Literal["training", "inference"] = "training"
+    steps_run: list[int] | None = None
+
+    @property
+    def unit(self) -> str:
+        """What a run is one of: training iterations, or batches of inference."""
+        return "iteration" if self.mode == "training" else "batch"
 
 
 @dataclass(frozen=True)
@@ -135,6 +146,23 @@ class EfficiencyPart:
     effective_tflops_w: TflopsPerWatt
     dense_equivalent_tflops: float
     effective_tflops: float
+
+
+@dataclass(frozen=True)
+class SynapticPart:
+    """Synaptic operations of FP: for each spike the weights that it has added up.
+
+    ``analog_macs`` are those of layers that read values, not spikes. ``core_pj`` is the energy of
+    engines, their buffers and units in FP; ``chip_pj`` that of all FP has done anywhere, with the
+    leakage and refresh meanwhile; in inference of all. Per operation it is None if there is none.
+    """
+
+    operations: int
+    analog_macs: int
+    core_pj: float
+    chip_pj: float
+    core_pj_per_operation: float | None
+    chip_pj_per_operation: float | None
 
 
 @dataclass(frozen=True)
@@ -302,6 +330,7 @@ class Summary:
     work: dict[str, dict[str, PhaseWork]]
     energy: EnergyPart
     efficiency: EfficiencyPart
+    synaptic: SynapticPart
     engines: dict[str, EngineTime]
     dram: DramPart
     noc: NocPart

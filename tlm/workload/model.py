@@ -17,6 +17,7 @@ from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
 BoolArray: TypeAlias = NDArray[np.bool_]
+IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
 Purpose: TypeAlias = Literal["training", "inference"]
@@ -191,7 +192,8 @@ class Recording:
     the same zeros as dI at the neuron's input current; ``dY``, the gradient at the convolution's
     output, of ``product_shape`` (the same array as ``dU`` if nothing lies between the two). The
     spikes and masks of a read-out are all true: its output and its slope are zero nowhere.
-    ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero.
+    ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero. ``steps_run`` [B]
+    are the steps of each sample in inference that stops early; None: all run all T.
 
     A job for inference has no backward pass: its ``masks``, ``dU`` and ``dY`` are empty, and it
     has ``answers``, which others lack.
@@ -205,6 +207,14 @@ class Recording:
     dY: tuple[BoolArray, ...]
     weights: tuple[BoolArray, ...] | None = None
     answers: Answers | None = None
+    steps_run: IntArray | None = None
+
+    @property
+    def running(self) -> BoolArray:
+        """Which (step, sample) pairs are computed, [T, B]."""
+        steps, batch = self.spikes[0].shape[:2]
+        every = np.full(batch, steps) if self.steps_run is None else self.steps_run
+        return np.asarray(np.arange(steps)[:, None] < every)
 
 
 class TensorSource(Protocol):
@@ -233,7 +243,9 @@ class Workload:
     the training iterations recorded, ``levels`` how much of each is kept, and ``sha256`` the
     digest of the whole file. ``tensors`` is where :meth:`load` takes tensors from; a job that is
     yet to be written has none. ``purpose`` "inference" says that forward passes alone were
-    recorded, with the weights as they are behind that many training iterations.
+    recorded, with the weights as they are behind that many training iterations. ``mode`` says
+    whether the whole iteration is meant, or its forward pass alone
+    (:mod:`tlm.workload.inference`).
     """
 
     path: Path
@@ -252,6 +264,12 @@ class Workload:
     sha256: str
     tensors: TensorSource | None = field(default=None, compare=False, kw_only=True)
     purpose: Purpose = field(default="training", kw_only=True)
+    mode: Purpose = field(default="training", kw_only=True)
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has a loss, gradients and updates behind its forward pass."""
+        return self.mode == "training"
 
     @property
     def activity(self) -> str:

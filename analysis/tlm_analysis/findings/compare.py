@@ -18,6 +18,7 @@ PartKey = tuple[str, ...]
 _JOB = {
     "name": "job",
     "activity": "activity",
+    "mode": "mode",
     "iteration": "iteration",
     "batch": "B",
     "steps": "T",

@@ -139,9 +139,12 @@ def _conditions(
     assumptions: Assumptions,
 ) -> tuple[str, ...]:
     dispatch, ramp = assumptions.dispatch_s, assumptions.ramp_s
+    doing, formats = "one iteration", _PRECISION_TEXT[precision]
+    if not network.learns:
+        doing, formats = "inference", formats.replace(", FP32 optimizer (AMP)", "")
     lines = [
         f"{device.name}, modelled kernel by kernel, not measured",
-        f"one iteration, batch {network.batch}, T = {network.steps}; {_PRECISION_TEXT[precision]}; "
+        f"{doing}, batch {network.batch}, T = {network.steps}; {formats}; "
         f"{_NEURON_TEXT[neuron]}; spikes stored as {ELEMENT_NBYTES[precision]}-byte numbers; "
         "dense, no use of sparsity",
         f"DRAM bytes by an LRU model of {device.l2_nbytes / 2**20:.3g} MiB of L2 carried from "

@@ -11,18 +11,22 @@ from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.comparison.chip_run import ChipRun, chip_run, counted_dram_nbytes
 from tlm_analysis.gpu.comparison.compare import ratio_lines
 from tlm_analysis.gpu.device.devices import device
-from tlm_analysis.gpu.step.network import NetworkShapes, network_named
+from tlm_analysis.gpu.step.network import NetworkShapes
 
 
 def screen(
-    name: str, gpu: str, precision: str, neuron: str, run_dirs: Sequence[Path], top: int
+    network: NetworkShapes,
+    gpu: str,
+    precision: str,
+    neuron: str,
+    run_dirs: Sequence[Path],
+    top: int,
 ) -> str:
-    """A training step on a GPU as text; the conditions end it.
+    """A training step, or inference, on a GPU as text; the conditions end it.
 
     Raises:
         ConfigError: an unknown GPU, or a run of another job.
     """
-    network = network_named(name)
     step = network_baseline(network, device(gpu), precision, neuron)
     runs = _runs_of(network, run_dirs)
     lines = [*_figures(network, step), *_kernels(step, top), *_compared(network, step, runs)]
@@ -30,14 +34,13 @@ def screen(
 
 
 def figures(
-    name: str, gpu: str, precision: str, neuron: str, run_dirs: Sequence[Path]
+    network: NetworkShapes, gpu: str, precision: str, neuron: str, run_dirs: Sequence[Path]
 ) -> dict[str, Any]:
     """The same as plain figures: s, J, bytes and FLOP, kernels in the order they run.
 
     Raises:
         ConfigError: an unknown GPU, or a run of another job.
     """
-    network = network_named(name)
     step = network_baseline(network, device(gpu), precision, neuron)
     runs = _runs_of(network, run_dirs)
     return {
@@ -78,6 +81,8 @@ def _kernel_figures(step: GpuBaseline) -> list[dict[str, Any]]:
 def _runs_of(network: NetworkShapes, run_dirs: Sequence[Path]) -> list[ChipRun]:
     runs = [chip_run(folder) for folder in run_dirs]
     for folder, run in zip(run_dirs, runs, strict=True):
+        if run.mode != network.mode:
+            raise ConfigError(f"{folder}: expected a run of {network.mode}, it is of {run.mode}")
         if run.workload != network.name:
             raise ConfigError(
                 f"{folder}: expected a run of {network.name}, it is of {run.workload}"
@@ -94,7 +99,7 @@ def _runs_of(network: NetworkShapes, run_dirs: Sequence[Path]) -> list[ChipRun]:
 def _figures(network: NetworkShapes, step: GpuBaseline) -> list[str]:
     low, high = step.energy_j_range
     shortest, longest = step.time_s_range
-    energy = step.energy
+    energy, unit = step.energy, "iteration" if network.learns else "batch of inference"
     parts = ", ".join(
         f"{name} {1e3 * part.least:.3g} to {1e3 * part.most:.3g}"
         for name, part in (
@@ -107,9 +112,9 @@ def _figures(network: NetworkShapes, step: GpuBaseline) -> list[str]:
     return [
         f"{network.name}, B={network.batch} T={network.steps}, on {step.device}: "
         f"{step.precision}, {step.neuron}; modelled, not measured",
-        f"{1e6 * step.time_s:,.0f} us per iteration ({1e6 * shortest:,.0f} to "
+        f"{1e6 * step.time_s:,.0f} us per {unit} ({1e6 * shortest:,.0f} to "
         f"{1e6 * longest:,.0f}), {len(step.kernels)} kernels",
-        f"{1e3 * low:.3g} to {1e3 * high:.3g} mJ per iteration ({parts} mJ)",
+        f"{1e3 * low:.3g} to {1e3 * high:.3g} mJ per {unit} ({parts} mJ)",
         f"DRAM {step.dram_nbytes / 1e6:,.1f} MB ({step.compulsory_nbytes / 1e6:,.1f} MB if "
         f"nothing stayed in L2), L2 {step.l2_nbytes / 1e6:,.1f} MB, "
         f"peak memory {step.peak_nbytes / 2**20:,.1f} MiB",
@@ -141,6 +146,8 @@ def _compared(network: NetworkShapes, step: GpuBaseline, runs: Sequence[ChipRun]
             f"{1 - run.dram_nbytes / step.dram_nbytes:.0%} less than the GPU"
             for run in runs
         ]
+    if not network.learns:
+        return lines
     count = counted_dram_nbytes(network)
     return [
         "",

@@ -15,6 +15,7 @@ from tlm.errors import TlmError
 from tlm.trace import Trace
 from tlm.trace.schema import FILE_NAME
 from tlm.workload import open_shipped, open_workload
+from tlm.workload.inference import as_inference
 from tlm_analysis.gpu import baseline
 from tlm_analysis.reading.coverage import coverage
 from tlm_analysis.reading.run_dir import RunDir, open_run_dir
@@ -115,7 +116,8 @@ def _gpu(run: RunDir, workload: str | None) -> dict[str, Any]:
     if job.sha256 != run.summary.workload.sha256:
         missing = "the job of that name is not the one this run was of; name its file"
         return {"gpu": None, "gpu_conditions": [], "gpu_missing": missing}
-    step = baseline(job)
+    ran = run.summary.workload
+    step = baseline(as_inference(job, ran.batch) if ran.mode == "inference" else job)
     return {
         "gpu": tables.gpu(run.summary, step),
         "gpu_conditions": step.conditions,

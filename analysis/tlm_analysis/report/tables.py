@@ -38,9 +38,9 @@ def headline(summary: Summary) -> ReportTable:
     slots = summary.efficiency.slot_tflops_w
     useful = summary.efficiency.effective_tflops_w
     return [
-        ("Time per iteration", time_text(time.makespan_ps)),
+        (f"Time per {work.unit}", time_text(time.makespan_ps)),
         ("Time per sample", time_text(time.per_sample_ps)),
-        ("Energy per iteration", energy_text(energy.total_pj)),
+        (f"Energy per {work.unit}", energy_text(energy.total_pj)),
         ("Energy per sample", energy_text(energy.total_pj / work.batch)),
         ("Average power", f"{energy.total_pj / time.makespan_ps:.3g} W"),
         ("TFLOPS/W, dense-equivalent", f"{dense.core:.3f} core, {dense.chip:.3f} chip"),
@@ -98,11 +98,11 @@ def gpu(summary: Summary, baseline: GpuBaseline) -> Titled:
     time_ps, energy_pj = summary.time.makespan_ps, summary.energy.total_pj
     low, high = (1e12 * joule for joule in baseline.energy_j_range)
     first, last = (1e12 * second for second in baseline.time_s_range)
-    chip_nbytes = summary.dram.nbytes
+    chip_nbytes, unit = summary.dram.nbytes, summary.workload.unit
     rows: ReportTable = [
-        ("time per iteration", time_text(time_ps), f"{time_text(first)} to {time_text(last)}",
+        (f"time per {unit}", time_text(time_ps), f"{time_text(first)} to {time_text(last)}",
          f"{first / time_ps:.2f} to {last / time_ps:.2f}"),
-        ("energy per iteration", energy_text(energy_pj),
+        (f"energy per {unit}", energy_text(energy_pj),
          f"{energy_text(low)} to {energy_text(high)}",
          f"{low / energy_pj:.1f} to {high / energy_pj:.1f}"),
     ]  # fmt: skip

@@ -98,7 +98,7 @@ def test_the_gpu_does_the_job_that_ran(run_dir: Path) -> None:
         one.gpu.traffic == network_baseline(run.same_job(network_named("mnist-csnn")), A100).traffic
     )
     with pytest.raises(ConfigError, match="expected B=16 T=4, the run has B=2 T=4"):
-        screen("mnist-csnn", "A100", "amp", "fused", [run_dir], top=0)
+        screen(network_named("mnist-csnn"), "A100", "amp", "fused", [run_dir], top=0)
 
 
 def test_an_invalid_run_is_refused(run_dir: Path) -> None:
@@ -285,21 +285,21 @@ def test_the_page_stands_every_run_beside_the_gpu(tmp_path: Path) -> None:
 
 def test_screen_shows_conditions_and_runs(run_dir: Path) -> None:
     """Every comparison stands above the conditions it holds under."""
-    text = screen("mnist-csnn", "A100", "amp", "fused", [run_dir], top=3)
+    text = screen(network_named("mnist-csnn"), "A100", "amp", "fused", [run_dir], top=3)
     assert "chip chip, sparse: 1,000 us" in text
     assert text.index("chip chip") < text.index("Conditions") < text.index("not applicable")
 
 
 def test_screen_of_a_network_known_by_its_shapes() -> None:
     """Without a run the chip is counted, and says so."""
-    text = screen("s-resnet18", "H100", "amp", "fused", [], top=0)
+    text = screen(network_named("s-resnet18"), "H100", "amp", "fused", [], top=0)
     assert "counted by element (assumed, not simulated)" in text
 
 
 def test_a_run_of_another_job_is_refused(run_dir: Path) -> None:
     """Figures of two jobs are never compared."""
     with pytest.raises(ConfigError, match="expected a run of mnist-fc, it is of mnist-csnn"):
-        screen("mnist-fc", "A100", "amp", "fused", [run_dir], top=0)
+        screen(network_named("mnist-fc"), "A100", "amp", "fused", [run_dir], top=0)
 
 
 def test_time_lies_between_its_ends() -> None:

@@ -329,3 +329,32 @@ def test_unknown_choices_are_refused(choice: dict[str, str], text: str) -> None:
     """A wrong name is one line that says what there is."""
     with pytest.raises(ConfigError, match=text):
         baseline(job(), **choice)
+
+
+# Of FP32_ELEMENTS those of the forward pass: no h, no index of the pool, the mean to the host.
+FORWARD_ELEMENTS = {
+    "copy from host": (0, 3 * 64),
+    "repeat input": (3 * 64, 6 * 64),
+    "conv conv": (384 + 36, 1536),
+    "conv lif": (1536, 1536),
+    "conv pool": (1536, 384),
+    "fc linear": (384 + 640, 60),
+    "fc lif": (60, 60),
+    "mean output": (60, 30),
+    "copy to host": (30, 0),
+}
+
+
+def test_inference_has_forward_kernels_alone() -> None:
+    """What autograd would save is not written, and nothing follows the output."""
+    kernels = baseline(replace(job(), mode="inference"), precision="fp32").kernels
+    assert [(k.name, k.read_nbytes, k.write_nbytes) for k in kernels] == [
+        (name, 4 * read, 4 * write) for name, (read, write) in FORWARD_ELEMENTS.items()
+    ]
+
+
+def test_inference_folds_statistics_and_casts_weights_before() -> None:
+    """No kernel of batch normalisation, no cast of a weight."""
+    network = with_norm(network_of(replace(job(), mode="inference")))
+    names = [kernel.name for kernel in training_step(network, "amp", "fused")]
+    assert not [name for name in names if " bn" in name or "weight cast" in name]

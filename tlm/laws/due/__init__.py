@@ -10,6 +10,7 @@ In reading order:
 - ``rows``: which rows of one grid follow from which rows of another.
 - ``results``: result elements, useful and all operations, bytes of the reduction.
 - ``units``: operations of the units beside the arrays, accesses of their memories.
+- ``synaptic``: synaptic operations of FP, spike by spike.
 - ``weights``: what every core needs of every layer's weights.
 - ``senders``: the cores whose data must arrive where.
 - ``tensors``: what of every tensor in DRAM is written and read.
@@ -24,6 +25,7 @@ from tlm.laws.due.facts import facts_of
 from tlm.laws.due.placement import PlacedBatch
 from tlm.laws.due.results import dense_due, reduced_bytes, results_due, useful_due
 from tlm.laws.due.senders import senders_due
+from tlm.laws.due.synaptic import synaptic_due
 from tlm.laws.due.tensors import tensors_due
 from tlm.laws.due.units import unit_accesses, unit_operations
 from tlm.laws.due.weights import weights_due
@@ -41,6 +43,7 @@ def due_of(plan: PlacedBatch, recording: Recording) -> Due:
         dense=dense_due(job),
         unit_operations=unit_operations(job),
         unit_accesses=unit_accesses(job),
+        synaptic=synaptic_due(job),
         message_bytes=reduced_bytes(job),
         weights=weights_due(job),
         senders=senders_due(job),

@@ -74,6 +74,7 @@ class Due:
         dense: all multiply-accumulates by the layer's shape, skipped or not.
         unit_operations: how often a unit beside the arrays does an action.
         unit_accesses: accesses of the memories of those units.
+        synaptic: additions of a weight for a spike in FP, by the layers that read spikes.
         message_bytes: bytes that a phase of a layer sends to other cores.
         weights: by core, engine and index of the layer.
         senders: by the label of a completion, the cores whose data must arrive there.
@@ -86,6 +87,7 @@ class Due:
     dense: Mapping[LayerPhase, int]
     unit_operations: Mapping[UnitUse, int]
     unit_accesses: Mapping[UnitUse, AccessesDue]
+    synaptic: Mapping[int, int]
     message_bytes: Mapping[LayerPhase, int]
     weights: Mapping[tuple[int, str, int], WeightsDue]
     senders: Mapping[str, frozenset[int]]

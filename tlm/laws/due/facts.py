@@ -177,9 +177,32 @@ class Facts:
         return self.chip.mapping.schedule == "wavefront"
 
     @property
+    def learns(self) -> bool:
+        """Whether anything is due behind the forward pass."""
+        return self.workload.learns
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        """The phases that may be due."""
+        return list(Phase) if self.learns else [Phase.FP]
+
+    @property
+    def running(self) -> Bools:
+        """Which pairs are due, [T, B]: of samples that stop early those until an output spike."""
+        spikes = self.recording.spikes[-1]
+        running = np.ones(spikes.shape[:2], np.bool_)
+        if self.recording.steps_run is not None:
+            running[1:] = spikes.any(axis=(2, 3, 4)).cumsum(axis=0)[:-1] == 0
+        return running
+
+    @property
     def pairs(self) -> int:
-        """(sample, step) pairs of the mini-batch."""
-        return self.workload.batch * self.workload.steps
+        """(sample, step) pairs of the mini-batch that are due."""
+        return int(self.running.sum())
+
+    def pairs_of(self, part: Slice) -> int:
+        """Those of a slice's samples."""
+        return int(self.running[:, slice(*part.neurons.samples)].sum())
 
     def of_samples(self, span: Span) -> Recording:
         """The recording of some samples alone; they count from the first."""
@@ -244,7 +267,7 @@ def _layer_facts(
 ) -> LayerFacts:
     layer, chip = layer_plan.layer, plan.chip
     policy = None if layer.norm is None else chip.mapping.batch_norm
-    keeps = chip.mapping.parameters == "auto"
+    keeps, learns = chip.mapping.parameters == "auto", plan.workload.learns
     return LayerFacts(
         layer=layer,
         slices=layer_plan.cut.slices,
@@ -252,15 +275,18 @@ def _layer_facts(
         consumers=consumers,
         exact=policy == "exact",
         scaled=policy == "frozen",
-        state=_state(layer_plan, chip),
-        live=_live(layer, chip, recording),
+        state=_state(layer_plan, chip) if learns else "dropped",
+        live=_live(layer, chip, recording, learns),
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
-        dS_sent=layer_plan.stored.dS == "memory",
-        dY_sent=layer_plan.stored.dY == "memory",
+        dS_sent=learns and layer_plan.stored.dS == "memory",
+        dY_sent=learns and layer_plan.stored.dY == "memory",
         W_stays=keeps and layer_plan.stored.W == "memory",
-        moments_stay=keeps and layer_plan.stored.moments == "memory",
+        moments_stay=learns and keeps and layer_plan.stored.moments == "memory",
         Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),
-        W_stays_in=_engines(layer_plan.stored.W_forward, layer_plan.stored.W_backward) * keeps,
+        W_stays_in=_engines(
+            layer_plan.stored.W_forward, layer_plan.stored.W_backward if learns else "dram"
+        )
+        * keeps,
         stored=stored_weights(layer, chip, recording.weights),
         dI_again=policy == "exact" and layer_plan.stored.dI == "recompute",
         input_bits=input_bits(plan.workload, recording, layer, chip.precision.input),
@@ -282,8 +308,10 @@ def _state(layer_plan: LaidOutLayer, chip: ChipConfig) -> str:
     return layer_plan.stored.state if asked == "auto" else asked
 
 
-def _live(layer: Layer, chip: ChipConfig, recording: Recording) -> Bools:
+def _live(layer: Layer, chip: ChipConfig, recording: Recording, learns: bool) -> Bools:
     """(step, sample) pairs whose dY is computed: batch statistics leave no slice without."""
+    if not learns:
+        return np.zeros(recording.spikes[layer.index].shape[:2], np.bool_)
     exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
     dY = product_gradients(layer, recording, exact)
     if exact or not chip.core.skip_slices:

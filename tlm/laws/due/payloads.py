@@ -18,6 +18,7 @@ from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windo
 from tlm.space.array_types import Bools
 from tlm.space.region import Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
+from tlm.workload.model import Layer
 
 Payload = tuple[int, int]  # to core, bytes
 
@@ -36,8 +37,10 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
     some = Region(channels, block.samples, block.rows)
     rows = pooled_rows(layer, replace(nest.part, neurons=some))
     spikes = spikes[:, :, slice(*channels)]
-    bits = next((place.bits for place in facts.tensors if place.key == "spikes"), 1)
+    bits = _output_bits(job, layer)
     if not facts.consumers:
+        if not job.learns:  # what inference puts out goes to DRAM alone
+            return
         for sample in range(*block.samples):
             at = sample - block.samples[0]
             sent = spikes[:, at : at + 1, :, sorted(rows)]
@@ -159,6 +162,14 @@ def _spike_bytes(sent: Bools, bits: int) -> int:
     address = max(1, (sent.size - 1).bit_length())
     present = int(np.count_nonzero(sent))
     return ceil_div(min(sent.size * bits, present * (address + bits - 1)), 8)
+
+
+def _output_bits(job: Facts, layer: Layer) -> int:
+    """Bits of an output: a spike, a count of those in a window, or a value."""
+    if layer.neuron is None:
+        return int(job.chip.precision.input)
+    average = layer.pool is not None and layer.pool.kind == "average"
+    return (layer.pool.size**2).bit_length() if layer.pool is not None and average else 1
 
 
 def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:

@@ -22,15 +22,16 @@ from tlm.workload.model import Layer
 
 def results_due(job: Facts) -> dict[LayerPhase, Mapping[SampleStep, int]]:
     """Result elements of every phase of every layer, by (sample, step); the loss included."""
-    pairs = [(b, t) for b in range(job.workload.batch) for t in range(job.workload.steps)]
+    pairs = [(b, t) for t, b in zip(*map(np.ndarray.tolist, np.nonzero(job.running)), strict=True)]
     due: dict[LayerPhase, Mapping[SampleStep, int]] = {
         (phase, facts.index): dict.fromkeys(where, elements)
         for facts in job.layers
         for phase, where, elements in _results(facts, pairs)
-        if where
+        if where and phase in job.phases
     }
     last = job.layers[-1].layer
-    due[Phase.LOSS, last.index] = dict.fromkeys(pairs, prod(last.pooled_shape))
+    if Phase.LOSS in job.phases:
+        due[Phase.LOSS, last.index] = dict.fromkeys(pairs, prod(last.pooled_shape))
     return due
 
 
@@ -59,10 +60,13 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
     for facts in job.layers:
         layer, index = facts.layer, facts.index
         inputs = layer_inputs(job.workload, job.recording, layer)
+        inputs = inputs & job.running[..., None, None, None]
         dY = product_gradients(layer, job.recording, facts.exact)
         walked = slice(job.walked_steps(facts))
         pairs = useful_pairs if facts.stored is None else partial(weighted_pairs, facts.stored.mask)
         due[Phase.FP, index] = pairs(layer, np.ones_like(dY[walked]), inputs[walked])
+        if not job.learns:
+            continue
         due[Phase.WG, index] = pairs(layer, dY, inputs)
         if facts.recomputed:
             due[Phase.RECOMPUTE, index] = due[Phase.FP, index]
@@ -75,13 +79,16 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
 def dense_due(job: Facts) -> dict[LayerPhase, int]:
     """All multiply-accumulates, padding and inserted zeros included."""
     return {
-        (phase, facts.index): count for facts in job.layers for phase, count in _dense(job, facts)
+        (phase, facts.index): count
+        for facts in job.layers
+        for phase, count in _dense(job, facts)
+        if phase in job.phases
     }
 
 
 def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
     """All multiply-accumulates of a phase."""
-    walked = job.workload.batch * job.walked_steps(facts)
+    walked = int(job.running[: job.walked_steps(facts)].sum())
     layer, engines = facts.layer, job.chip.core.engines
     places = prod(layer.weight_shape)
     positions, (sy, sx) = prod(layer.product_shape[1:]), layer.stride
@@ -112,8 +119,8 @@ def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
     Weights that stay in the cores come back from there in the update.
     """
     bits = job.chip.precision.partial_sum
-    due = {}
-    for facts in job.layers:
+    due: dict[LayerPhase, int] = {}
+    for facts in job.layers if job.learns else ():
         sums = facts.weight_count + facts.layer.out_shape[0] * facts.channel_sums
         due[Phase.REDUCE, facts.index] = sums * (facts.replicas - 1) * bits // 8
         weights = facts.weight_count + sum(facts.rewired(job.chip.core.weights.rewired).values())

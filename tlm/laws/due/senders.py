@@ -8,6 +8,8 @@ from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
 from tlm.space.region import Slice, length
 
+AT_STEP = "FP input step "  # where FP runs by time step
+
 Senders = tuple[str, list[Slice]]  # what arrives, and the slices that have some of it
 
 
@@ -22,9 +24,10 @@ def senders_due(job: Facts) -> dict[str, frozenset[int]]:
         for label, senders in (
             *_inputs(job, facts, part),
             *_gradients(facts, part),
-            *_spike_gradients(job, facts, part),
+            *(_spike_gradients(job, facts, part) if job.learns else ()),
         )
         for sample in range(*part.neurons.samples)
+        if not label.startswith(AT_STEP) or job.running[int(label.removeprefix(AT_STEP)), sample]
     }
 
 
@@ -44,7 +47,7 @@ def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
         if pooled_rows(producer.layer, owner) & rows
     ]
     for step in range(job.workload.steps if job.by_step else 0):
-        yield f"FP input step {step}", owners
+        yield f"{AT_STEP}{step}", owners
     if not job.by_step:
         yield "FP input", owners
 

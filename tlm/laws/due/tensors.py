@@ -14,7 +14,7 @@ def tensors_due(job: Facts) -> list[TensorDue]:
     due: dict[str, TensorDue] = {}
     for facts in job.layers:
         for tensor in facts.tensors:
-            due.setdefault(tensor.name, _neuron_tensor(facts, tensor))
+            due.setdefault(tensor.name, _neuron_tensor(job, facts, tensor))
         for tensor in facts.weights:
             due[tensor.name] = _weight_tensor(job, facts, tensor)
     for tensor in job.tensors:
@@ -22,11 +22,16 @@ def tensors_due(job: Facts) -> list[TensorDue]:
     return sorted(due.values(), key=lambda tensor: tensor.at)
 
 
-def _neuron_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
-    """A tensor of neurons; of dY and dX only the slices that are not skipped are moved."""
-    skipping = tensor.key.startswith(("dY", "dX"))
-    share = np.count_nonzero(facts.live) / facts.live.size if skipping else 1
+def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
+    """A tensor of neurons; of dY and dX only the slices that are not skipped are moved.
+
+    Of others, those of samples that have not stopped.
+    """
+    moved = facts.live if tensor.key.startswith(("dY", "dX")) else job.running
+    share = np.count_nonzero(moved) / moved.size
     nbytes, carry = tensor.at[1], tensor.key == "carry"
+    if carry and job.recording.steps_run is not None:
+        return _stopped_carry(job, tensor)
     written, read = (round(nbytes * share * times) for times in _times(facts, tensor.key))
     # Windows of a pool of currents may share some of Y.
     once = tensor.key == "dI" or (tensor.key == "Y" and facts.layer.current_pool is None)
@@ -38,6 +43,15 @@ def _neuron_tensor(facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
         exact_writes=not carry,
         exact_reads=once,
         balanced=carry,
+    )
+
+
+def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:
+    """U between steps of samples that stop: that of the step they stop at is left, but not read."""
+    running, each = job.running, tensor.at[1] // job.workload.batch
+    written, read = (each * int(count) for count in (running[:-1].sum(), running[1:].sum()))
+    return TensorDue(
+        tensor.name, tensor.at, written=written, read=read, exact_writes=True, exact_reads=True
     )
 
 
@@ -60,7 +74,7 @@ def _weight_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         tensor.name,
         tensor.at,
         initial=not partial,
-        written=nbytes,
+        written=nbytes * job.learns,
         read=nbytes,
         exact_writes=exact or stays,
         balanced=partial and whole,
@@ -70,6 +84,7 @@ def _weight_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
 def _table(job: Facts, facts: LayerFacts, tensor: TensorPlace, table: str) -> TensorDue:
     """A table beside the weights is there from the start; an update rewrites what is rewired."""
     words = facts.rewired(job.chip.core.weights.rewired)[table] * (not facts.W_stays)
+    words *= job.learns
     whole = tensor.bits % 8 == 0
     nbytes = words * tensor.bits // 8 if whole else 0
     return TensorDue(

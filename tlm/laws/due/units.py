@@ -15,7 +15,6 @@ from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
-from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 from tlm.workload.model import Pool
 
@@ -33,7 +32,10 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
         for facts in job.layers
         for rule in (_neurons, _reductions, _biases, _pools, _scaling, _batch_norm)
         for phase, action, count in rule(job, facts)
+        if phase in job.phases
     }
+    if not job.learns:
+        return due
     last = job.layers[-1].layer
     passes = job.workload.steps + len(LOSS_PASSES)
     count = passes * prod(last.pooled_shape) * job.workload.batch
@@ -127,8 +129,7 @@ def _elements(pool: Pool, windows: Iterable[int], side: int) -> int:
 
 def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
     """Additions of the pooled inputs that the slices read in FP, each row once."""
-    sizes = [length(part.neurons.samples) for part in facts.slices]
-    return _part_adds(job, facts, pool, sizes) * job.workload.steps
+    return _part_adds(job, facts, pool, [job.pairs_of(part) for part in facts.slices])
 
 
 def _live_inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
@@ -193,7 +194,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
             due[phase, facts.index, action] = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), 1)
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
             least = ceil_div(bits, STATE_PORT_BITS)
-            due[phase, facts.index, action] = AccessesDue(least, len(STATE_TENSORS))
+            due[phase, facts.index, action] = AccessesDue(least, len(_state_tensors(job)))
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
@@ -208,7 +209,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
             due[Phase.FP, facts.index, "fp.input_pool"] = AccessesDue(least, None)
             least = _live_inputs_pooled(job, facts, facts.layer.input_pool)
             due[Phase.WG, facts.index, "wg.input_pool"] = AccessesDue(least, None)
-    return due
+    return {use: accesses for use, accesses in due.items() if use[0] in job.phases}
 
 
 def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -250,11 +251,16 @@ def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """(phase, action, bits of S and m)."""
     if facts.layer.neuron is None:
         return
-    bits = len(STATE_TENSORS) * prod(facts.layer.out_shape) * job.pairs
+    bits = len(_state_tensors(job)) * prod(facts.layer.out_shape) * job.pairs
     for phase in _soma_phases(facts):
         yield phase, "fp.state_write", bits
     for phase in _gradient_phases(facts):
         yield phase, "bp.state_read", bits
+
+
+def _state_tensors(job: Facts) -> tuple[str, ...]:
+    """What the neurons of FP leave beside U: m is there for BP."""
+    return STATE_TENSORS if job.learns else STATE_TENSORS[:1]
 
 
 def _soma_phases(facts: LayerFacts) -> list[Phase]:
@@ -281,7 +287,5 @@ def _inputs_met(job: Facts, facts: LayerFacts) -> int:
 def _inputs_read(job: Facts, facts: LayerFacts) -> int:
     """Elements of one source that the slices read in FP, each once."""
     channels, height, width = job.source_shape(facts)
-    rows = sum(
-        len(read_rows(facts, part, height)) * length(part.neurons.samples) for part in facts.slices
-    )
-    return rows * width * channels * job.workload.steps
+    rows = sum(len(read_rows(facts, part, height)) * job.pairs_of(part) for part in facts.slices)
+    return rows * width * channels

@@ -16,7 +16,7 @@ def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
     for facts in job.layers:
         for part in facts.slices:
             due[part.core, "fp", facts.index] = _forward(job, facts, part)
-            if facts.producers and length(part.input_rows):
+            if job.learns and facts.producers and length(part.input_rows):
                 due[part.core, "bp", facts.index] = _backward(job, facts, part)
     return due
 

@@ -74,9 +74,12 @@ def efficiency_part(chip: Chip, workload: Workload, rows: Sequence[EnergyRow]) -
 def dense_equivalent_flop(workload: Workload) -> int:
     """2 for every multiply-accumulate that the layers' shapes ask of FP, BP and WG, B T times.
 
-    Whatever a chip repeats, inserts or leaves out does not matter. The first layer has no BP.
+    Whatever a chip repeats, inserts or leaves out does not matter. The first layer has no BP,
+    inference neither BP nor WG.
     """
+    passes = [3 - (layer.sources == (NETWORK_INPUT,)) for layer in workload.layers]
     macs = sum(
-        layer.macs * (2 if layer.sources == (NETWORK_INPUT,) else 3) for layer in workload.layers
+        layer.macs * (count if workload.learns else 1)
+        for layer, count in zip(workload.layers, passes, strict=True)
     )
     return 2 * workload.batch * workload.steps * macs

@@ -21,6 +21,8 @@ def job_part(plan: Plan, recording: Recording) -> JobPart:
         dataset=workload.dataset,
         accuracy=workload.accuracy,
         activity=workload.activity,
+        mode=workload.mode,
+        steps_run=None if recording.steps_run is None else recording.steps_run.tolist(),
     )
 
 

@@ -13,6 +13,7 @@ from tlm.running.figures.engines import engines_part
 from tlm.running.figures.job import chip_part, job_part, sparsity_part, weights_part
 from tlm.running.figures.network import network_warnings
 from tlm.running.figures.sanity import sanity_warnings
+from tlm.running.figures.synaptic import synaptic_part
 from tlm.running.figures.traffic import dram_part, noc_part
 from tlm.running.figures.work import time_part, work_part
 from tlm.running.preparation import PreparedRun
@@ -26,6 +27,7 @@ def summarise(
     plan, recording = prepared.plan, prepared.recording
     broken = {check.name: check.detail for check in checks if not check.holds}
     time, energy, engines = time_part(chip, plan), energy_part(rows), engines_part(chip)
+    busy = {name: engines[name] for name in (engines if plan.workload.learns else ("fp",))}
     return Summary(
         status="invalid" if broken else "ok",
         checks=len(checks),
@@ -36,6 +38,7 @@ def summarise(
         work=work_part(chip, plan),
         energy=energy,
         efficiency=efficiency_part(chip, plan.workload, rows),
+        synaptic=synaptic_part(chip, plan, rows, time),
         engines=engines,
         dram=dram_part(chip, plan, recording),
         noc=noc_part(chip),
@@ -45,7 +48,7 @@ def summarise(
         stalls=stalls(chip, plan),
         lower_bounds_ps=lower_bounds_ps(chip),
         warnings=[
-            *sanity_warnings(prepared.chip, prepared.timing, time.makespan_ps, energy, engines),
+            *sanity_warnings(prepared.chip, prepared.timing, time.makespan_ps, energy, busy),
             *network_warnings(chip),
         ],
     )

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from tlm.errors import TraceError
 from tlm.trace import energy_csv
 from tlm.trace.summary_file import FILE_NAME, read_summary
+from tlm.workload.model import Purpose
 from tlm_analysis.gpu.device.devices import Range
 from tlm_analysis.gpu.step.network import NetworkShapes
 
@@ -17,7 +18,7 @@ Kind: TypeAlias = Literal["sparse", "dense", "ann"]
 
 @dataclass(frozen=True)
 class ChipRun:
-    """Figures of one training iteration on the chip.
+    """Figures of one training iteration on the chip, or of inference by ``mode``.
 
     ``kind`` is sparse (engines skip zeros), dense (the same masks, nothing skipped) or ann (the
     same network with T = 1 and 16 bit activations); ``activity`` says where the masks are from.
@@ -35,6 +36,7 @@ class ChipRun:
     ideal: bool = False
     batch: int | None = None
     steps: int | None = None
+    mode: Purpose = "training"
 
     def same_job(self, network: NetworkShapes) -> NetworkShapes:
         """The network with the mini-batch and steps that ran."""
@@ -67,6 +69,7 @@ def chip_run(folder: Path) -> ChipRun:
         ideal="ideal" in (chip.dram_model, chip.noc_model),
         batch=job.batch,
         steps=job.steps if kind != "ann" else None,
+        mode=job.mode,
     )
 
 

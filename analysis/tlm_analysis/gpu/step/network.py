@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, TypeAlias
 
 from tlm.workload import bundled_networks, open_workload
-from tlm.workload.model import Layer, Shape3, Workload
+from tlm.workload.model import Layer, Purpose, Shape3, Workload
 from tlm.workload.purpose import require_training
 
 Pooling: TypeAlias = Literal["max", "average"]
@@ -60,7 +60,10 @@ class NetworkStage:
 
 @dataclass(frozen=True)
 class NetworkShapes:
-    """A network and one mini-batch: ``steps`` is T, ``batch`` B; ``direct`` repeats the image."""
+    """A network and one mini-batch: ``steps`` is T, ``batch`` B; ``direct`` repeats the image.
+
+    ``mode`` says whether it is trained by it.
+    """
 
     name: str
     stages: tuple[NetworkStage, ...]
@@ -68,6 +71,12 @@ class NetworkShapes:
     batch: int
     optimizer: Optimizer
     direct: bool = True
+    mode: Purpose = "training"
+
+    @property
+    def learns(self) -> bool:
+        """Whether loss, gradients and updates follow the forward pass."""
+        return self.mode == "training"
 
     @property
     def images(self) -> int:
@@ -85,13 +94,14 @@ class NetworkShapes:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
-def network_named(name: str) -> NetworkShapes:
+def network_named(name: str, mode: Purpose = "training") -> NetworkShapes:
     """Shapes of a job, or of a bundled network whose masks need not be drawn.
 
     Raises:
         WorkloadError: there is no such job or network.
     """
-    return network_of(open_workload(f"{name}:dense" if name in bundled_networks() else name))
+    job = open_workload(f"{name}:dense" if name in bundled_networks() else name)
+    return replace(network_of(job), mode=mode)
 
 
 def network_of(workload: Workload) -> NetworkShapes:
@@ -108,6 +118,7 @@ def network_of(workload: Workload) -> NetworkShapes:
         batch=workload.batch,
         optimizer=workload.optimizer,
         direct=workload.encoding == "direct",
+        mode=workload.mode,
     )
 
 

@@ -8,7 +8,7 @@ backward kernels read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TypeAlias
 
@@ -93,7 +93,7 @@ class _Step:
 def training_step(
     network: NetworkShapes, precision: str, neuron: str, norm_passes: int = NORM_PASSES
 ) -> tuple[Kernel, ...]:
-    """The kernels of one iteration: forward, loss, backward, update.
+    """The kernels of one iteration: forward, loss, backward, update; in inference forward alone.
 
     Args:
         network: shapes and mini-batch.
@@ -105,12 +105,31 @@ def training_step(
     _read_images(step)
     for index, stage in enumerate(network.stages):
         _forward(step, index, stage)
+    if not network.learns:
+        return _inference(step)
     _loss(step)
     for index in reversed(range(len(network.stages))):
         _backward(step, index, network.stages[index])
     gradients = tuple(reversed(step.weight_gradients))
     step.kernels.extend(update(network.optimizer, precision == "amp", step.weights, gradients))
     return tuple(step.kernels)
+
+
+def _inference(step: _Step) -> tuple[Kernel, ...]:
+    """The forward kernels and the mean output, which goes to the host.
+
+    Nothing is written that no later kernel reads: what autograd would save (assumed of the neuron
+    kernels too, fused or not).
+    """
+    outputs = step.outputs[len(step.network.stages) - 1,]
+    mean = GpuTensor("mean output", outputs.nbytes // (step.network.steps * step.element) * 4)
+    step.launch("mean output", "fp", (outputs,), (mean,), outputs.nbytes // step.element)
+    step.launch("copy to host", "fp", (mean,), ())
+    read = {tensor.storage for kernel in step.kernels for tensor in kernel.reads}
+    return tuple(
+        replace(kernel, writes=tuple(each for each in kernel.writes if each.storage in read))
+        for kernel in step.kernels
+    )
 
 
 def _read_images(step: _Step) -> None:
@@ -153,7 +172,7 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
 
 
 def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
-    if not stage.norm:
+    if not stage.norm or not step.network.learns:  # running statistics are folded into weights
         return outputs
     normed = step.tensor(f"{stage.name} normed", *stage.product_shape)
     if step.norm_passes == 2:
@@ -186,7 +205,12 @@ def _pool(
 
 
 def _weight(step: _Step, stage: NetworkStage) -> GpuTensor:
-    """The weight, cast if the precision asks for it (autocast keeps the copy for the step)."""
+    """The weight, cast if the precision asks for it (autocast keeps the copy for the step).
+
+    Weights that do not change are cast before.
+    """
+    if not step.network.learns:
+        return GpuTensor(f"{stage.name} weight", stage.weights * step.element, kept=True)
     master = GpuTensor(f"{stage.name} weight", stage.weights * MASTER_NBYTES, kept=True)
     step.weights.append(master)
     if step.element == MASTER_NBYTES:

@@ -1,0 +1,35 @@
+"""Inference: nothing is run but the forward pass, and every sample runs until it is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.space.program import Program
+
+
+def forward_alone(program: Program, due: Due) -> Iterator[Check]:
+    """No tile is of a phase that inference does not have; nothing to check where a job learns."""
+    if due.job.learns:
+        return
+    strange = {t.phase.name for t in program.all_tiles() if t.phase not in due.job.phases}
+    yield Check("no phase but the forward pass", not strange, f"{sorted(strange)}")
+
+
+def decisions(program: Program, due: Due) -> Iterator[Check]:
+    """A sample that may stop early runs to the step of its first output spike, or all steps."""
+    recording, job = due.job.recording, due.job
+    if recording.steps_run is None:
+        return
+    run = dict.fromkeys(range(job.workload.batch), 0)
+    for tile in program.all_tiles():
+        if tile.layer == job.layers[-1].index:
+            for sample in range(tile.sample, tile.sample + tile.samples):
+                run[sample] = max(run[sample], tile.step + tile.steps)
+    asked = {}
+    for sample in run:
+        steps = [t for t, spikes in enumerate(recording.spikes[-1][:, sample]) if spikes.any()]
+        asked[sample] = steps[0] + 1 if steps else job.workload.steps
+    wrong = [f"sample {at}: {run[at]} steps, due {asked[at]}" for at in run if run[at] != asked[at]]
+    yield Check("every sample is decided", not wrong, f"{wrong[:3]}")

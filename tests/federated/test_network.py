@@ -92,6 +92,17 @@ def test_a_lost_packet_costs_a_round_trip_and_its_bits() -> None:
         assert end_ps == (losses + 1) * 8_000_000 + (2 * losses + 1) * LATENCY_PS
 
 
+def test_a_lost_packet_goes_before_a_later_message() -> None:
+    """Behind it wait 1000 packets: of these it lets one pass while it is missed, and one a loss."""
+    for seed in range(20):
+        net = network(1, network={"loss": 0.2}, seed=seed)
+        first, later = (net.send("upload", 1, (0, 1), nbytes, 0) for nbytes in (20_000, 1_000_000))
+        net.env.run()
+        losses = first.lost_nbytes // 1000
+        assert first.end_ps <= (20 + 2 * losses) * 8_000_000 + (2 * losses + 1) * LATENCY_PS
+        assert later.end_ps > 1000 * 8_000_000
+
+
 @given(st.integers(1, 40), st.data())
 def test_routes_are_shortest(workers: int, data: st.DataObject) -> None:
     """A ring's shorter way round, a tree's depth, a star's two links."""

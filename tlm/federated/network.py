@@ -2,19 +2,20 @@
 
 A packet occupies a link for its bits over the bandwidth and arrives its latency later, whole; only
 then does the next link of its way get it. A lost packet has occupied the link for nothing: the
-sender hears of it a round trip after it was sent, and the same link carries it again. Bytes are
-counted without headers.
+sender hears of it a round trip after it was sent, and the same link carries it again, before all
+that waits there: it belongs to an earlier message, which would else wait for a whole later one.
+Bytes are counted without headers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import deque
 from dataclasses import dataclass, field
 from random import Random
 
 from tlm.federated.plan import FederatedPlan, NetworkPlan, worker_number
 from tlm.federated.topology import Graph, Hop, graph_of
-from tlm.kernel import Done, Environment, Inbox, Path, Transaction, start_server
+from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
 
 
 @dataclass(eq=False)
@@ -39,37 +40,54 @@ class ModelTransfer:
 
 
 class NetworkLink:
-    """One direction between two nodes; its process serves packets first come, first served."""
+    """One direction between two nodes: first come, first served, but what got lost goes first."""
 
     def __init__(self, env: Environment, name: str, plan: NetworkPlan, draw: Random) -> None:
         self.name = name
         self.busy_ps = 0
         self.wire_nbytes = 0
+        self.callbacks: Callbacks = (self._accept,)
         self._env = env
         self._plan = plan
         self._draw = draw
-        inbox = Inbox()
-        self.callbacks = start_server(inbox, self._serve(inbox))
+        self._lost: deque[Transaction] = deque()
+        self._waiting: deque[Transaction] = deque()
+        self._occupied = False
 
-    def _serve(self, inbox: Inbox) -> Generator[Inbox, Transaction, None]:
-        env, plan = self._env, self._plan
-        free_at = 0
-        while True:
-            packet = yield inbox
-            occupied = wire_ps(packet.nbytes, plan.bandwidth)
-            free_at = max(free_at, env.now) + occupied
-            self.busy_ps += occupied
-            self.wire_nbytes += packet.nbytes
-            transfer: ModelTransfer = packet.job
-            transfer.wire_nbytes += packet.nbytes
-            delay = free_at - env.now + plan.latency
-            if plan.loss and self._draw.random() < plan.loss:
-                transfer.lost_nbytes += packet.nbytes
-                packet.callbacks = self.callbacks
-                delay += plan.latency
-            else:
-                packet.callbacks, packet.path = packet.path
-            env.schedule(packet, 1, delay)
+    def _accept(self, packet: Transaction) -> None:
+        """A packet comes to be carried."""
+        self._queue(self._waiting, packet)
+
+    def _miss(self, packet: Transaction) -> None:
+        """The sender hears that a packet got lost."""
+        self._queue(self._lost, packet)
+
+    def _queue(self, queue: deque[Transaction], packet: Transaction) -> None:
+        queue.append(packet)
+        if not self._occupied:
+            self._carry()
+
+    def _carry(self, _: object = None) -> None:
+        """Begin with the next packet, if there is one."""
+        queue = self._lost or self._waiting
+        self._occupied = bool(queue)
+        if not queue:
+            return
+        env, plan, packet = self._env, self._plan, queue.popleft()
+        occupied_ps = wire_ps(packet.nbytes, plan.bandwidth)
+        self.busy_ps += occupied_ps
+        self.wire_nbytes += packet.nbytes
+        transfer: ModelTransfer = packet.job
+        transfer.wire_nbytes += packet.nbytes
+        delay = occupied_ps + plan.latency
+        if plan.loss and self._draw.random() < plan.loss:
+            transfer.lost_nbytes += packet.nbytes
+            packet.callbacks = (self._miss,)
+            delay += plan.latency
+        else:
+            packet.callbacks, packet.path = packet.path
+        env.schedule(packet, 1, delay)
+        env.timeout(occupied_ps).callbacks.append(self._carry)
 
 
 def wire_ps(nbytes: int, bits_per_s: int | None) -> int:

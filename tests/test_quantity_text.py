@@ -18,6 +18,7 @@ def test_units_for_people() -> None:
         (time_text(0), "0 ps"),
         (time_text(1_234_567), "1.23 us"),
         (time_text(-2.5e9), "-2.5 ms"),
+        (time_text(999_600_000), "1,000 us"),
         (time_text(1.5e16), "15,000 s"),
         (energy_text(0.25), "0.25 pJ"),
         (nbytes_text(999), "999 B"),

@@ -40,7 +40,7 @@ def nbytes_text(nbytes: float) -> str:
 def _text(value: float, scales: Scales) -> str:
     size, unit = _fitting(value, scales)
     number = value / size
-    return f"{number:.3g} {unit}" if abs(number) < 1000 else f"{number:,.0f} {unit}"
+    return f"{number:.3g} {unit}" if abs(number) < 999.5 else f"{number:,.0f} {unit}"
 
 
 def _fitting(value: float, scales: Scales) -> tuple[float, str]:

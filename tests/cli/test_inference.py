@@ -57,7 +57,8 @@ def test_a_run_of_inference_is_read_as_any_other(
     capsys.readouterr()
     options = {"export": ["--csv", "--perfetto"], "explain": ["--verify"], "report": []}[verb]
     assert main([verb, folder, *options]) == 0
-    assert "BP FC" not in capsys.readouterr().out.upper()
+    text = capsys.readouterr().out
+    assert "BP FC" not in text.upper() and "BP engines" not in text
     assert main(["rerun", folder]) == 0
 
 
@@ -68,7 +69,9 @@ def test_compare_says_that_modes_differ(tmp_path: Path, capsys: pytest.CaptureFi
         assert main(["run", "mnist-fc", "--mode", mode, "--out", folder]) == 0
     capsys.readouterr()
     assert main(["compare", *folders]) == 0
-    assert "not the same work: mode training -> inference" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "not the same work: mode training -> inference" in text
+    assert "mnist-fc, B=16" in text and "mnist-fc inference, B=16" in text
 
 
 def test_a_gpu_infers_with_forward_kernels(capsys: pytest.CaptureFixture[str]) -> None:

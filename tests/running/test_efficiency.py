@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.program.graphs import NORM, builder, workload
+from tests.program.graphs import NORM, builder, recording, workload
 from tlm.running.figures.energy import dense_equivalent_flop
 from tlm.running.runner import run_job
 
@@ -23,7 +23,9 @@ def test_dense_equivalent_flop_by_hand():
     net.conv(8, kernel=3, padding=1, groups=4)
     net.linear(10, readout=True)
     job = workload(net.layers, steps=3, batch=5)
-    assert dense_equivalent_flop(job) == 2 * 3 * 5 * (2 * 3456 + 3 * 2304 + 3 * 1280)
+    assert dense_equivalent_flop(job, recording(job)) == 2 * 3 * 5 * (
+        2 * 3456 + 3 * 2304 + 3 * 1280
+    )
 
 
 @pytest.mark.parametrize("waste", [WASTE, ("mapping.state=recompute",)])

@@ -112,6 +112,20 @@ def test_early_exit_runs_the_steps_until_the_first_output_spike(tmp_path: Path) 
     assert run.summary.work[first.name]["fp"].useful_macs == read * first.out_shape[0]
     with tlm.trace.open(run.folder) as trace:
         assert trace.activity["step"].max() == max(steps) - 1
+    macs = sum(layer.macs for layer in trained.layers)
+    assert run.summary.efficiency.dense_equivalent_flop == 2 * macs * sum(steps)
+
+
+def test_what_inference_imposes_is_no_choice_of_the_user(tmp_path: Path) -> None:
+    """No value without a source; a setting that it hides is not in the name, yet must be right."""
+    asked = {"mode": "inference", "stop": "first-spike", "trace": "off"}
+    hidden = ["mapping.schedule=pipelined", "core.outstanding=4"]
+    run = run_job("digits", out=tmp_path / "run", overrides=hidden, **asked)  # type: ignore[arg-type]
+    assert run.chip.config.mapping.schedule == "wavefront"
+    assert run.chip.config.name == "neuromc-20 + core.outstanding=4"
+    assert run.chip.unsourced == ["core.outstanding"]
+    with pytest.raises(ConfigError, match=r"^--set: mapping\.schedule: expected 'layerwise'"):
+        run_job("digits", out=tmp_path / "no", overrides=["mapping.schedule=layer"], **asked)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("job", ["mnist-fc-t25", "pattern-retention"])

@@ -100,7 +100,10 @@ def _screen(comparison: RunComparison) -> Group:
     text = Text(f"{after.folder} against {before.folder}\n", style="bold")
     for run in (before, after):
         work, chip = run.summary.workload, run.summary.chip
-        text.append(f"  {run.folder}: {work.name}, B={work.batch} T={work.steps}, on {chip.name}\n")
+        mode = "" if work.mode == "training" else f" {work.mode}"
+        text.append(
+            f"  {run.folder}: {work.name}{mode}, B={work.batch} T={work.steps}, on {chip.name}\n"
+        )
     if comparison.other_work:
         differing = [f"{k} {old} -> {new}" for k, (old, new) in comparison.other_work.items()]
         text.append(

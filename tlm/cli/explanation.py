@@ -19,7 +19,7 @@ from tlm.running.memory import within_memory
 from tlm.running.preparation import PreparedRun
 from tlm.running.repeat import prepare_recorded
 from tlm.space.phase import ENGINES
-from tlm.studies.relief import RESOURCES, knob, relieve, settings, simulate
+from tlm.studies.relief import knob, relievable, relieve, settings, simulate
 from tlm.studies.rereads import Reread, rereads
 
 Step = Callable[[str], None]
@@ -107,12 +107,12 @@ def explanation(
             partial = coverage(trace).note
             path = None if partial else critical_path(trace)
         recorded_ps = run.summary.time.makespan_ps
-        steps = len(RESOURCES) + 1
+        steps = len(relievable(prepared)) + 1
         with steps_bar("explain", 2 * steps if verify else steps) as step:
             estimates, replay_error = _estimates(prepared, recorded_ps, step)
             measured, energy = _measured(prepared, recorded_ps, step) if verify else ({}, {})
         repeated = rereads(prepared, prepared.program)
-    keys = {resource: settings(resource, prepared.chip.config) for resource in RESOURCES}
+    keys = {resource: settings(resource, prepared.chip.config) for resource in relievable(prepared)}
     return Explanation(
         run, path, partial, estimates, keys, replay_error, measured, energy, repeated
     )
@@ -125,7 +125,7 @@ def _estimates(
     step("replay")
     base_ps = _replay_ps(prepared)
     estimates = []
-    for resource in RESOURCES:
+    for resource in relievable(prepared):
         step(f"replay, faster {resource}")
         gain = 1 - _replay_ps(relieve(prepared, resource)) / base_ps
         estimates.append(GainEstimate(resource, knob(resource, prepared.chip.config), gain))
@@ -151,7 +151,7 @@ def _measured(
             "run it anew with this version of tlm, then explain that"
         )
     gains, energy = {}, {}
-    for resource in RESOURCES:
+    for resource in relievable(prepared):
         step(f"run, faster {resource}")
         relieved = simulate(relieve(prepared, resource), resource in ENGINES)
         gains[resource] = 1 - relieved.makespan_ps / recorded_ps

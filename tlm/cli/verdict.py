@@ -46,11 +46,11 @@ def verdict(summary: Summary) -> Text:
 
 def _stopped(steps_run: Sequence[int]) -> str:
     """After how many steps samples were decided."""
-    mean = sum(steps_run) / len(steps_run)
-    return (
-        f"each sample until its first output spike: {min(steps_run)} to {max(steps_run)} steps, "
-        f"{mean:.3g} on average\n"
-    )
+    least, most, mean = min(steps_run), max(steps_run), sum(steps_run) / len(steps_run)
+    counted = f"{least} to {most} steps, {mean:.3g} on average"
+    if least == most:
+        counted = "1 step" if most == 1 else f"{most} steps"
+    return f"each sample until its first output spike: {counted}\n"
 
 
 def _synaptic(synaptic: SynapticPart) -> str:

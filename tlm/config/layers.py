@@ -11,7 +11,13 @@ from tlm.config.effects import idle, never_met
 from tlm.config.problems import KeyPath, validated
 from tlm.config.published import Published
 from tlm.config.quantities import LONGEST_CHANGES
-from tlm.config.sources import PRESET, ValueSource, chip_sources, override_source
+from tlm.config.sources import (
+    PRESET,
+    ValueSource,
+    chip_sources,
+    imposed_source,
+    override_source,
+)
 from tlm.config.tables.area import AreaTable, load_area
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.config.tables.energy import EnergyTable, load_energy
@@ -69,8 +75,8 @@ def load_chip(
 
     ``mapping`` is what a mapping file sets; it stands above the chip's files and below the
     overrides (see :func:`tlm.config.sources.mapping_source`). The overrides become part of the
-    chip's name; ``imposed`` ones, which no user chose, win over all and do not: what they leave
-    without effect is no mistake.
+    chip's name; ``imposed`` ones, which no user chose, win over all and do not, nor do overrides
+    of the same keys: what they leave without effect is no mistake.
 
     Raises:
         ConfigError: nothing of that name, or anything wrong in it: one line for each problem,
@@ -81,14 +87,18 @@ def load_chip(
     sources += [mapping] if mapping is not None else []
     sources += [override_source(text) for text in overrides]
     users = [setter for setter in sources[1:] if setter is not mapping and setter.preset is None]
-    sources += [override_source(text) for text in imposed]
     values, setters = _merge(sources)
-    if isinstance(name := values.get(("name",)), str):
-        values["name",] = _label(name, overrides)
 
     def place(key: KeyPath) -> str:
         return _where(key, setters, named)
 
+    if imposed:
+        validated(ChipConfig, _nested(values), place, extends="PRESET")  # what they hide as well
+        sources += [imposed_source(text) for text in imposed]
+        values, setters = _merge(sources)
+    if isinstance(name := values.get(("name",)), str):
+        hidden = {text.partition("=")[0] for text in imposed}
+        values["name",] = _label(name, overrides, hidden)
     config = validated(ChipConfig, _nested(values), place, extends="PRESET")
     _check_device(config, place)
     _check_effects(config, {key for key, setter in setters.items() if setter in users}, place)
@@ -104,13 +114,13 @@ def load_chip(
     )
 
 
-def _label(name: str, overrides: Sequence[str]) -> str:
-    """The name of a chip of which something was set, the last value of each key."""
+def _label(name: str, overrides: Sequence[str], hidden: Collection[str]) -> str:
+    """The name of a chip of which something was set, the last value of each key but ``hidden``."""
     changes = {}
     for text in overrides:
         key, _, value = text.partition("=")
         changes[key.strip()] = " ".join(value.split())
-    changes.pop("name", None)
+    changes = {key: value for key, value in changes.items() if key not in {"name", *hidden}}
     if not changes:
         return name
     short, _, before = name.partition(" + ")

@@ -21,6 +21,8 @@ Where = Callable[[KeyPath], str]
 
 _EXPECTED = {
     "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
     "bool_type": "expected true or false",
     "string_type": "expected text",
     "string_pattern_mismatch": "expected up to 64 letters, digits, '.', '_' and '-'",

@@ -7,7 +7,7 @@ another preset and sets what differs, and says in ``provenance`` where its value
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlm.config.chip import ChipConfig
@@ -22,6 +22,7 @@ from tlm.errors import ConfigError
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 _OVERRIDE = "--set"
+_IMPOSED = "what is run"
 PRESET = "preset "
 _SHIPPED = {  # keys that name something that ships, or its file
     ("energy",): energy_tables,
@@ -156,6 +157,13 @@ def override_source(text: str) -> ValueSource:
     if key in _SHIPPED:
         value = _from_folder(key, value, Path())
     return ValueSource(_OVERRIDE, {key: value}, {})
+
+
+def imposed_source(text: str) -> ValueSource:
+    """The source of a setting ``a.b=value`` that no user chose: it goes with what is run."""
+    setting = override_source(text)
+    notes = {".".join(key): f"source: goes with {_IMPOSED}" for key in setting.values}
+    return replace(setting, origin=_IMPOSED, provenance=notes)
 
 
 def _unknown_path(key: KeyPath, leaves: list[KeyPath]) -> str:

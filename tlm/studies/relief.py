@@ -40,6 +40,12 @@ NEAREST_KEYS = {
 }
 
 
+def relievable(prepared: PreparedRun) -> tuple[str, ...]:
+    """Of ``RESOURCES`` those that the run uses: inference has no BP and no WG."""
+    unused = () if prepared.workload.learns else ("bp", "wg")
+    return tuple(resource for resource in RESOURCES if resource not in unused)
+
+
 def settings(resource: str, chip: ChipConfig) -> list[str]:
     """What ``--set`` takes to relieve a resource as :func:`relieve` does; none if no keys do."""
     if resource == "noc":

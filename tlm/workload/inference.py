@@ -76,10 +76,11 @@ def as_inference(
     """
     if stop not in STOPS:
         raise ConfigError(f"stop: there is no rule {stop!r}; give one of: {', '.join(STOPS)}")
-    if batch is not None and not 1 <= batch <= workload.batch:
+    if batch is not None and batch not in range(1, workload.batch + 1):
+        recorded = f"{workload.batch} recorded sample{'s' if workload.batch > 1 else ''}"
         raise WorkloadError(
-            f"batch: {workload.name} has {workload.batch} recorded samples, not {batch}; give a "
-            f"number from 1 to {workload.batch}"
+            f"batch: {workload.name} has {recorded}, not {batch}; expected a whole number from 1 "
+            f"to {workload.batch}"
         )
     last = workload.layers[-1]
     if stop == "first-spike" and last.neuron is None:
@@ -90,7 +91,7 @@ def as_inference(
     return replace(
         workload,
         mode="inference",
-        batch=batch or workload.batch,
+        batch=workload.batch if batch is None else int(batch),
         tensors=ForwardTensors(workload, stop),
     )
 

@@ -9,7 +9,7 @@ from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import EnergyRow
 from tlm.trace.summary import EfficiencyPart, EnergyPart, TflopsPerWatt
-from tlm.workload.model import NETWORK_INPUT, Workload
+from tlm.workload.model import NETWORK_INPUT, Recording, Workload
 
 # Boundary core: engines, buffers, soma, gradient and batch-norm units from FP to WG.
 CORE_PHASES = ("fp", "norm", "grad", "norm_grad", "bp", "wg", "recompute")
@@ -47,10 +47,15 @@ def _assumed_share(rows: Sequence[EnergyRow]) -> float:
     return assumed / total if total else 0.0
 
 
-def efficiency_part(chip: Chip, workload: Workload, rows: Sequence[EnergyRow]) -> EfficiencyPart:
+def efficiency_part(
+    chip: Chip, workload: Workload, recording: Recording, rows: Sequence[EnergyRow]
+) -> EfficiencyPart:
     """Three counts of FLOP over the energy of two boundaries; see :class:`EfficiencyPart`."""
     work = [tally.work for engine in chip.engines for tally in engine.tallies.values()]
-    dense, slots = dense_equivalent_flop(workload), 2 * sum(entry.dense for entry in work)
+    dense, slots = (
+        dense_equivalent_flop(workload, recording),
+        2 * sum(entry.dense for entry in work),
+    )
     useful = 2 * sum(entry.useful for entry in work)
     core_pj = math.fsum(
         row.total_pj
@@ -71,9 +76,10 @@ def efficiency_part(chip: Chip, workload: Workload, rows: Sequence[EnergyRow]) -
     )
 
 
-def dense_equivalent_flop(workload: Workload) -> int:
-    """2 for every multiply-accumulate that the layers' shapes ask of FP, BP and WG, B T times.
+def dense_equivalent_flop(workload: Workload, recording: Recording) -> int:
+    """2 for every multiply-accumulate that the layers' shapes ask of FP, BP and WG.
 
+    B T times, or as often as a step of a sample is run where samples stop early.
     Whatever a chip repeats, inserts or leaves out does not matter. The first layer has no BP,
     inference neither BP nor WG.
     """
@@ -82,4 +88,6 @@ def dense_equivalent_flop(workload: Workload) -> int:
         layer.macs * (count if workload.learns else 1)
         for layer, count in zip(workload.layers, passes, strict=True)
     )
-    return 2 * workload.batch * workload.steps * macs
+    every = workload.batch * workload.steps
+    runs = every if recording.steps_run is None else int(recording.steps_run.sum())
+    return 2 * runs * macs

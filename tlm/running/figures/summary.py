@@ -37,7 +37,7 @@ def summarise(
         time=time,
         work=work_part(chip, plan),
         energy=energy,
-        efficiency=efficiency_part(chip, plan.workload, rows),
+        efficiency=efficiency_part(chip, plan.workload, recording, rows),
         synaptic=synaptic_part(chip, plan, rows, time),
         engines=engines,
         dram=dram_part(chip, plan, recording),

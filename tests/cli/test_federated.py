@@ -55,6 +55,18 @@ def test_the_screen_says_what_it_took_and_who_held_it_up(
     assert "dropped out" in text and (tmp_path / "runs" / "fed-fedavg").is_dir()
 
 
+def test_chips_are_counted_by_kind(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A system of two kinds of chips is not so many of both."""
+    write_chip(place / "other.yaml")
+    chips = ", ".join(f"{place}/{name}.yaml" for name in ("small", "other", "small"))
+    (place / "mixed.yaml").write_text(f"recording: {place}/fed\nchip: [{chips}]\nrounds: 1\n")
+    words = ["federated", str(place / "mixed.yaml"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--jobs", "1"]) == 0
+    assert "2 x small, 1 x other in a star" in capsys.readouterr().out
+
+
 def test_json_holds_all_figures(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_kernel_larger_than_its_input_is_named(
     ("words", "text"),
     [
         (["run", "digits", "--report", "true"], 'unexpected argument "true": --report takes no'),
+        (["run", "fed-mnist"], "fed-mnist is a federated run, of several workers: python -m tlm"),
         (["plot", "a", "b"], 'unexpected argument "b"; see python -m tlm plot --help'),
         (["gpu", "digits", "--gpu", "B200"], "Invalid value for '--gpu': 'B200' is not one of"),
         (["explain", "file.yaml"], "file.yaml: this is a file; give the folder of a finished run"),

@@ -62,6 +62,8 @@ PLAN_2, PLAN_3 = "plan.yaml:2: ", "plan.yaml:3: "
         ("slow: {bob: 2.0}", "slow.bob: expected the name of a worker, such as worker0"),
         ("slow: {worker1: 0.5}", PLAN_2 + "slow.worker1: expected 1.0 or more, got 0.5"),
         ("drop: {worker1: {round: 2, at: 0.5}}", "deadline: missing: who aggregates would wait"),
+        ("deadline: 1 s\ndrop: {worker1: {round: 2, at: 50%}}",
+         PLAN_3 + "drop.worker1.at: expected a number, got '50%'"),
         ("deadline: 1 s\ndrop: {worker1: {round: 4, at: 0.5}}",
          PLAN_3 + "drop.worker1.round: there are 3 rounds, got 4"),
         ("network: {topology: ring}\naggregator: server", "aggregator: a ring has no server"),

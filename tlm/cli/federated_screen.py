@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -37,13 +38,14 @@ def _verdict(summary: FederatedSummary) -> Text:
         text.append("INVALID  do not use these figures", style="bold red")
         for name, detail in summary.broken.items():
             text.append(f"\n    {name}: {detail}", style="red")
-    chips = ", ".join(dict.fromkeys(member.chip for member in summary.members))
+    counts = Counter(member.chip for member in summary.members)
+    chips = ", ".join(f"{count} x {chip}" for chip, count in counts.items())
     counted = "1 round" if rounds == 1 else f"{rounds} rounds"
     compression = _COMPRESSED.get(recording.compression, recording.compression)
     text.append(
         f"\n{recording.name}: {recording.network}, {recording.split}, {plan['protocol']}, "
-        f"uploads {compression}\n{len(summary.members)} x {chips} in a "
-        f"{plan['network']['topology']}, {counted}, modelled, not measured\n"
+        f"uploads {compression}\n{chips} in a {plan['network']['topology']}, {counted}, "
+        "modelled, not measured\n"
     )
     text.append(
         f"{time_text(summary.time_ps)} and {energy_text(summary.energy_pj)} in all;  "

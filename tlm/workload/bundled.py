@@ -13,6 +13,7 @@ from tlm.workload.model import Purpose, Workload
 from tlm.workload.synthetic import is_drawn, network_names, open_drawn, open_shipped_network
 
 SUFFIX = ".h5"
+FEDERATED = "federated.json"  # in the folder of a federated run
 
 
 def bundled_folder() -> Path:
@@ -62,6 +63,11 @@ def open_workload(name_or_path: str) -> Workload:
         raise WorkloadError(
             f"{name_or_path} is a network without recorded tensors; say how to draw its masks: "
             f"{name_or_path}:dense, {name_or_path}:bernoulli(0.1) or {name_or_path}:like(JOB)"
+        )
+    if (bundled_folder() / name_or_path / FEDERATED).is_file():
+        raise WorkloadError(
+            f"{name_or_path} is a federated run, of several workers: python -m tlm federated "
+            f"{name_or_path}; or give the job of one, a file in {bundled_folder() / name_or_path}"
         )
     raise unknown_name(name_or_path, bundled_names(), "workload")
 

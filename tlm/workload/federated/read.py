@@ -9,6 +9,7 @@ from typing import Any
 
 from tlm.errors import WorkloadError
 from tlm.files import parse_json, read_regular
+from tlm.workload.bundled import FEDERATED
 from tlm.workload.federated.compression import Compression, download_nbytes, upload_nbytes
 from tlm.workload.federated.model import (
     NON_IID,
@@ -23,7 +24,7 @@ from tlm.workload.file.layout import parameter_shapes
 from tlm.workload.file.reader import read_workload
 from tlm.workload.model import Workload
 
-FILE_NAME = "federated.json"
+FILE_NAME = FEDERATED
 SCHEMA, SCHEMA_VERSION = "tlm-federated", 1
 KEYS = ("schema", "schema_version", "name", "dataset", "licence", "network", "parameters",
         "workers", "rounds", "splits", "variants", "provenance")  # fmt: skip

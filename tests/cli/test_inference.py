@@ -19,7 +19,7 @@ def test_the_screen_speaks_of_inference_alone(
     assert main([*words, *QUIET]) == 0
     text = capsys.readouterr().out
     assert "mnist-fc inference, B=2 T=4" in text and " per batch, " in text
-    assert "synaptic operations, " in text and "pJ each in the cores" in text
+    assert "synaptic operations, " in text and " each in the cores" in text
     assert "iteration" not in text and "odd: engine" not in text
     assert "\nBP " not in text and "zero slices" not in text
 

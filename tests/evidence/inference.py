@@ -74,6 +74,11 @@ def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
+def _plain(figure: str) -> str:
+    """A figure without a power of ten."""
+    return figure if "e" not in figure else f"{float(figure):,.0f}"
+
+
 def modes(rows: list[Row]) -> str:
     """Training beside inference, by the sample."""
     head = ("job", "", "B", "us a sample", "uJ a sample", "million operations a sample",
@@ -83,7 +88,7 @@ def modes(rows: list[Row]) -> str:
         (
             *(row["job"], row["mode"], row["batch"], row["sample_us"], row["sample_uj"]),
             f"{int(row['operations']) / int(row['batch']) / 1e6:.3g}",
-            *(row["core_pj"], row["chip_pj"]),
+            *(_plain(row[key]) for key in ("core_pj", "chip_pj")),
         )
         for row in sorted(
             chosen, key=lambda row: (row["job"], row["mode"] != "training", -int(row["batch"]))

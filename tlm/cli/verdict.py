@@ -59,8 +59,8 @@ def _synaptic(synaptic: SynapticPart) -> str:
     if core is None or chip is None:
         return "no synaptic operation: no layer reads spikes\n"
     return (
-        f"FP: {synaptic.operations:,} synaptic operations, {core:.3g} pJ each in the cores, "
-        f"{chip:.3g} pJ with network, DRAM and leakage\n"
+        f"FP: {synaptic.operations:,} synaptic operations, {energy_text(core)} each in the cores, "
+        f"{energy_text(chip)} with network, DRAM and leakage\n"
     )
 
 

@@ -40,7 +40,7 @@ def energy_pj(
 def _slots_pj(profile: Profile, target: Target) -> float:
     """Energy of the slots of a layer in FP, BP and WG."""
     table, layer, arrays = target.energy, profile.layer, target.arrays
-    depth, width = min(arrays.chunk, layer.in_shape[0]), min(arrays.tile, layer.out_shape[0])
+    depth, width = min(arrays.chunk, layer.in_shape[0]), min(arrays.tile, layer.product_channels)
     mac = "mac_add" if profile.operand_bits == 1 else "mac_mul"
     sums = {name: table.pj(name, "partial_read") + table.pj(name, "partial_write")
             for name in ("fp", "bp")}  # fmt: skip

@@ -160,12 +160,12 @@ def _check(layer: Layer, chip: ChipConfig) -> None:
 
 
 def _check_neurons(workload: Workload) -> None:
-    """Refuse neurons that have several sums each: every count here takes an output for one."""
-    for layer in workload.layers:
+    """Refuse GLM neurons in front of others: only those that put out are laid over cores."""
+    for layer in workload.layers[:-1]:
         if isinstance(layer.neuron, GLMNeuron):
             raise MappingError(
-                f"layer {layer.name}: GLM neurons, of {layer.neuron.functions} sums each, are not "
-                "laid over cores yet; give a job of LIF neurons"
+                f"layer {layer.name}: GLM neurons are laid over cores in the last layer alone; "
+                "give a job with LIF neurons in the others"
             )
 
 

@@ -133,10 +133,14 @@ class Layer:
         return [source for source in dict.fromkeys(self.sources) if source != NETWORK_INPUT]
 
     @property
+    def sums(self) -> int:
+        """Sums of products that a neuron has: one, or of a GLM neuron one for each function."""
+        return self.neuron.functions if isinstance(self.neuron, GLMNeuron) else 1
+
+    @property
     def product_channels(self) -> int:
         """Outputs of the product: one a neuron's channel, of GLM neurons one for each function."""
-        functions = self.neuron.functions if isinstance(self.neuron, GLMNeuron) else 1
-        return self.out_shape[0] * functions
+        return self.out_shape[0] * self.sums
 
     @property
     def product_shape(self) -> Shape3:

@@ -66,7 +66,8 @@ def figures(result: Finished, baseline: Any) -> dict[str, Any]:
         "folder": str(result.folder),
         "cost": asdict(result.cost),
         "summary": as_json(result.summary),
-        "gpu": {
+        "gpu": baseline
+        and {
             "device": baseline.device,
             "time_s": baseline.time_s,
             "time_s_range": list(baseline.time_s_range),

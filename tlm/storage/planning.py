@@ -27,6 +27,7 @@ from tlm.space.layer_cut import LayerCut, LayerStores
 from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
+from tlm.storage.inference_core import check_core
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.glm.neuron import GLMNeuron
@@ -80,6 +81,8 @@ def job_on_chip(
     _check_named("core.weights.layers", chip.core.weights.layers, workload)
     _check_schedule(workload, chip)
     _check_neurons(workload)
+    if loaded.energy.array_core is not None:
+        check_core(workload, loaded.energy.array_core)
     for layer in workload.layers if workload.learns else ():
         _check(layer, chip)
     live = [_live(layer, masks, chip, workload) for layer in workload.layers]

@@ -19,11 +19,13 @@ from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
 from tlm.config.tables import core_sram, sram
 from tlm.config.tables.action_numbers import operations_ratio, words_ratio
+from tlm.config.tables.array_core import ArrayCoreTable, load_array_core
+from tlm.config.tables.core_prices import core_prices
 from tlm.config.tables.dram_prices import dram_prices
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
 from tlm.config.tables.power_law import power_law
 from tlm.config.tables.priced import Action
-from tlm.config.tables.table_file import Confidence, read_table, table_names
+from tlm.config.tables.table_file import Confidence, TableFile, read_table, table_names
 from tlm.errors import ConfigError
 
 ENERGY_FOLDER = Path(__file__).parent.parent / "energy"
@@ -43,7 +45,8 @@ class EnergyTable:
     """A complete table: every action the model counts has an energy.
 
     ``actions`` is keyed by (component, action), ``leakage`` by component; ``path`` is its file,
-    ``entries`` what is written there.
+    ``entries`` what is written there. Where it prices an inference core, ``array_core`` is the
+    table of that, of which its actions are made; it has those of inference with GLM neurons alone.
     """
 
     name: str
@@ -52,6 +55,7 @@ class EnergyTable:
     actions: dict[tuple[str, str], Action]
     leakage: dict[str, Leakage]
     entries: Mapping[str, object]
+    array_core: ArrayCoreTable | None = None
 
     def pj(self, component: str, action: str) -> float:
         """Energy in pJ of one ``action`` of ``component``.
@@ -135,6 +139,7 @@ class _EnergyFile(Section):
     node: str
     dram_devices: list[str] = Field(default_factory=list)
     precision: Precision = Field(default_factory=_half_precision)
+    array_core: str | None = None
     buffers: Annotated[list[_Buffer], AfterValidator(_priced_by_size)] = Field(default_factory=list)
     actions: dict[str, dict[str, _ActionEntry]]
     leakage: dict[str, _LeakageEntry]
@@ -157,6 +162,7 @@ def load_energy(
         ConfigError: no such table, an unknown or missing action, or a value without its unit.
     """
     table = read_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
+    core = _with_core(table)
     file = validated(_EnergyFile, table.data, table.where, extends="TABLE")
     problems = _coverage(file, table.where)
     if problems:
@@ -183,7 +189,28 @@ def load_energy(
             for component, entry in file.leakage.items()
         },
         entries=table.data,
+        array_core=core,
     )
+
+
+def _with_core(table: TableFile) -> ArrayCoreTable | None:
+    """Put the prices of the inference core that a table names among its entries."""
+    named = table.data.get("array_core")
+    if not isinstance(named, str):
+        return None
+    core = load_array_core(named, f"{table.where}: array_core")
+    actions, leakage = core_prices(core)
+    for group, made in (("actions", actions), ("leakage", {"core": leakage})):
+        stated = table.data.setdefault(group, {})
+        both = set(stated) & set(made) if isinstance(stated, dict) else set()
+        if both:
+            raise ConfigError(
+                f"{table.where}: {group}.{min(both)}: the inference core {core.name} gives these; "
+                "leave them out, or leave array_core out"
+            )
+        if isinstance(stated, dict):
+            stated |= made
+    return core
 
 
 def _action(entry: _ActionEntry, file: _EnergyFile, chip: ChipConfig, name: str) -> Action:
@@ -248,13 +275,18 @@ def _capacity(named: str, chip: ChipConfig, action: str) -> int:
 
 def _coverage(file: _EnergyFile, where: str) -> list[str]:
     """One line for every action that is missing or that the model does not count."""
-    required = [f"{part}.{action}" for part, names in ACTIONS.items() for action in names]
+    known = [f"{part}.{action}" for part, names in ACTIONS.items() for action in names]
+    required = (
+        known
+        if file.array_core is None
+        else [name for name in known if name.startswith(("noc.", "dram."))]
+    )
     priced = [f"{part}.{action}" for part, names in file.actions.items() for action in names]
     return [
         *(
             f"{where}: actions.{name}: unknown action{_like(name)}"
             for name in priced
-            if name not in required
+            if name not in known
         ),
         *(_missing(f"action {name}", where) for name in required if name not in priced),
         *(

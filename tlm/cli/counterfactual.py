@@ -15,7 +15,7 @@ from tlm.cli.options import DEFAULT_CHIP, Memory, ModeOption, Overrides, mode_of
 if TYPE_CHECKING:
     from tlm.cli.tables import ScreenTable
     from tlm.studies.counterfactual import RunFigures, Simulate
-    from tlm.workload.model import Mode
+    from tlm.workload.model import RunMode
 
 
 def counterfactual(
@@ -65,7 +65,7 @@ def counterfactual(
 
 
 def simulator(
-    chip: str, overrides: Sequence[str], mem_bytes: int | None, mode: Mode | None = None
+    chip: str, overrides: Sequence[str], mem_bytes: int | None, mode: RunMode | None = None
 ) -> Simulate:
     """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
     from tempfile import TemporaryDirectory

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tlm.workload.model import Mode
+    from tlm.workload.model import RunMode
 
 DEFAULT_CHIP = "neuromc-20"
 
@@ -68,7 +68,7 @@ ModeOption = Annotated[
 ]
 
 
-def mode_of(choice: ModeChoice | None) -> Mode | None:
+def mode_of(choice: ModeChoice | None) -> RunMode | None:
     """The mode that was asked for; None: that of the job."""
     return None if choice is None else choice.value
 

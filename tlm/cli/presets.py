@@ -89,7 +89,7 @@ def _of_tables() -> list[Hanging]:
 def _ours(what: str, name: str, loaded: LoadedChip) -> str:
     """The model's figure of that name; any other text is what it says itself."""
     from tlm.config.tables.core_sram import capacity_bits
-    from tlm.hardware.area import area_rows
+    from tlm.hardware.area import chip_area
     from tlm.studies.reference_layer import LAYER, dense_tflops_per_w
 
     if what == "dense_tflops_per_w":
@@ -97,7 +97,7 @@ def _ours(what: str, name: str, loaded: LoadedChip) -> str:
     if what == "core_sram":
         return f"{capacity_bits(loaded.config.core) / 8192:.0f} KiB"
     if what == "area":
-        mm2 = sum(row.total_mm2 for row in area_rows(loaded.config, loaded.area))
+        mm2 = sum(row.total_mm2 for row in chip_area(loaded))
         return f"{mm2:.0f} mm2, table {loaded.area.name}"
     if what == "cores":
         return str(loaded.config.cores)

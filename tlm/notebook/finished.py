@@ -25,7 +25,7 @@ from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.inference import Stop
-from tlm.workload.model import Mode, Workload
+from tlm.workload.model import RunMode, Workload
 
 if TYPE_CHECKING:
     import pandas
@@ -126,7 +126,7 @@ def run(
     mapping: str | Path | None = None,
     activity: ActivityKind = "recorded",
     weights: str = "dense",
-    mode: Mode | None = None,
+    mode: RunMode | None = None,
     batch: int | None = None,
     stop: Stop = "all-steps",
     out: str | Path | None = None,

@@ -28,7 +28,7 @@ from tlm.workload.drawn.kinds import as_activity
 from tlm.workload.drawn.weights import WeightRule, parse_weights, weight_masks
 from tlm.workload.inference import MODES, as_inference
 from tlm.workload.mode import require_training
-from tlm.workload.model import Mode, Recording, Workload
+from tlm.workload.model import Recording, RunMode, Workload
 
 # Settings of a chip whose engines skip nothing: they go with every activity but the recorded.
 NOTHING_SKIPPED = (
@@ -98,7 +98,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     return PlacedJob(asked, workload, recording, rule, chip, timing, plan)
 
 
-def _mode(request: RunRequest, job: Workload) -> Mode:
+def _mode(request: RunRequest, job: Workload) -> RunMode:
     """The mode that is asked for, or that a job was recorded for.
 
     Raises:
@@ -113,7 +113,7 @@ def _mode(request: RunRequest, job: Workload) -> Mode:
     return mode
 
 
-def _in_mode(request: RunRequest, mode: Mode, workload: Workload) -> Workload:
+def _in_mode(request: RunRequest, mode: RunMode, workload: Workload) -> Workload:
     """The job in a mode.
 
     Raises:
@@ -130,7 +130,7 @@ def _in_mode(request: RunRequest, mode: Mode, workload: Workload) -> Workload:
     return workload
 
 
-def _imposed(request: RunRequest, mode: Mode) -> list[str]:
+def _imposed(request: RunRequest, mode: RunMode) -> list[str]:
     """Settings of the chip that go with what is asked, whatever the chip says."""
     return [
         *(NOTHING_SKIPPED if request.activity != "recorded" else ()),

@@ -11,7 +11,7 @@ from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.trace.summary import Summary
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.inference import Stop
-from tlm.workload.model import Mode, Workload
+from tlm.workload.model import RunMode, Workload
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RunRequest:
     limits: TraceLimits = NO_LIMITS
     mem_bytes: int | None = None
     weights: str = "dense"
-    mode: Mode | None = None
+    mode: RunMode | None = None
     batch: int | None = None
     stop: Stop = "all-steps"
 

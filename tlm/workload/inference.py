@@ -12,11 +12,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from tlm.errors import ConfigError, WorkloadError
-from tlm.workload.model import BoolArray, IntArray, Mode, Recording, Workload
+from tlm.workload.model import BoolArray, IntArray, Recording, RunMode, Workload
 from tlm.workload.values import Values
 
 Stop: TypeAlias = Literal["all-steps", "first-spike"]
-MODES: tuple[Mode, ...] = ("training", "inference")
+MODES: tuple[RunMode, ...] = ("training", "inference")
 STOPS: tuple[Stop, ...] = ("all-steps", "first-spike")
 
 

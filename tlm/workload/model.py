@@ -20,7 +20,7 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
-Mode: TypeAlias = Literal["training", "inference"]
+RunMode: TypeAlias = Literal["training", "inference"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
 
 NETWORK_INPUT = -1
@@ -266,7 +266,7 @@ class Workload:
     provenance: dict[str, str]
     sha256: str
     tensors: TensorSource | None = field(default=None, compare=False, kw_only=True)
-    mode: Mode = field(default="training", kw_only=True)
+    mode: RunMode = field(default="training", kw_only=True)
 
     @property
     def learns(self) -> bool:

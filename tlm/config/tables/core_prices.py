@@ -12,7 +12,7 @@ from tlm.config.tables.array_cost import core_array
 from tlm.config.tables.glm_unit import glm_unit
 from tlm.config.tables.synapse_array import load_synapse_array
 
-Entries = dict[str, dict[str, object]]  # by component, by action
+PriceEntries = dict[str, dict[str, object]]  # by component, by action
 
 INCLUDED = {
     "fp": (
@@ -23,7 +23,7 @@ INCLUDED = {
 }  # fmt: skip
 
 
-def core_prices(core: ArrayCoreTable) -> tuple[Entries, dict[str, object]]:
+def core_prices(core: ArrayCoreTable) -> tuple[PriceEntries, dict[str, object]]:
     """Actions of a core by component, as an energy table writes them, and the core's leakage.
 
     Raises:
@@ -39,7 +39,7 @@ def core_prices(core: ArrayCoreTable) -> tuple[Entries, dict[str, object]]:
         "glm_draw": (unit.draw_pj, "table, LFSR, comparator, arbiter's input"),
         "glm_arbitration": (unit.arbitration_pj, "the highest potential of a step"),
     }
-    actions: Entries = {
+    actions: PriceEntries = {
         component: {name: _entry(0.0, core, "in other prices, or leakage alone") for name in names}
         for component, names in INCLUDED.items()
     }

@@ -26,7 +26,7 @@ from tlm.workload.file.graph import layers_from_json
 from tlm.workload.file.layout import expected_datasets
 from tlm.workload.file.mode import check_mode
 from tlm.workload.input_kind import input_kind
-from tlm.workload.model import Mode, Workload
+from tlm.workload.model import RunMode, Workload
 
 
 def check_version(path: Path, file: h5py.File) -> None:
@@ -79,7 +79,7 @@ def read_header(path: Path, file: h5py.File, sha256: str) -> Workload:
     return workload
 
 
-def read_mode(path: Path, file: h5py.File) -> Mode:
+def read_mode(path: Path, file: h5py.File) -> RunMode:
     """What the job was recorded for; files of jobs for training do not say so."""
     if schema.PURPOSE in file.attrs:
         read_word(path, file, schema.PURPOSE, ("inference",))

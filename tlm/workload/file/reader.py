@@ -19,7 +19,7 @@ from tlm.workload.file.fault import DAMAGED, fault
 from tlm.workload.file.header import read_mode
 from tlm.workload.file.inference import checked_answers, checked_glm, read_integers
 from tlm.workload.file.layout import Expected, expected_bits, expected_values, parameter_shapes
-from tlm.workload.model import BoolArray, Layer, Mode, Neuron, Recording, Workload
+from tlm.workload.model import BoolArray, Layer, Neuron, Recording, RunMode, Workload
 from tlm.workload.values import FloatArray, Parameters, Values
 
 _HASH_BLOCK = 1 << 20
@@ -34,7 +34,7 @@ def read_workload(path: Path) -> Workload:
         return replace(check_file(path, file, _file_digest(path)), tensors=FileTensors())
 
 
-def stated_mode(path: Path) -> Mode:
+def stated_mode(path: Path) -> RunMode:
     """What the job in a file says that it was recorded for; no more of it is read.
 
     Raises WorkloadError if it is no HDF5 file, or says something else.

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from tlm.errors import WorkloadError
 from tlm.workload import bundled_networks, open_workload
-from tlm.workload.model import Layer, Mode, Shape3, Workload
+from tlm.workload.model import Layer, RunMode, Shape3, Workload
 
 Pooling: TypeAlias = Literal["max", "average"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
@@ -71,7 +71,7 @@ class NetworkShapes:
     batch: int
     optimizer: Optimizer
     direct: bool = True
-    mode: Mode = "training"
+    mode: RunMode = "training"
 
     @property
     def learns(self) -> bool:
@@ -94,7 +94,7 @@ class NetworkShapes:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
-def network_named(name: str, mode: Mode | None = None) -> NetworkShapes:
+def network_named(name: str, mode: RunMode | None = None) -> NetworkShapes:
     """Shapes of a job, or of a bundled network whose masks need not be drawn.
 
     Raises:

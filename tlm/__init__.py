@@ -15,6 +15,7 @@ kernel, hardware    simulated time; cores, network, DRAM
 laws                what must hold in every run
 trace               what a run leaves, and its readers
 running, studies    one run; questions that take several
+federated           several chips that train together
 validation          our DRAM and network beside trusted simulators
 cli, notebook       the two front ends
 quantity_text       quantities as people read them

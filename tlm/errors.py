@@ -63,9 +63,13 @@ class OutOfMemoryError(TlmError):
 
 
 class InterruptedRunError(TlmError):
-    """A signal ended a run early; what it had done so far has been written."""
+    """A signal ended a run early; what it had done so far has been written.
 
-    def __init__(self, text: str, exit_code: int) -> None:
+    The exit code has a default, that of Ctrl-C, as an error that comes from another process is
+    built of its text alone before it gets its attributes.
+    """
+
+    def __init__(self, text: str, exit_code: int = 130) -> None:
         super().__init__(text)
         self.exit_code = exit_code
 

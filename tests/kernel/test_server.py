@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 
 import pytest
-import simpy
 
 from tlm.kernel import Done, Environment, Inbox, Transaction, start_server
 
@@ -34,18 +33,10 @@ def test_simpy_version_is_the_one_the_protocol_was_read_from():
     assert minor >= 1
 
 
-def test_simpy_appends_the_resume_method_of_a_process_to_what_it_yields():
-    """The one private fact an inbox needs: ``event.callbacks.append(process._resume)``."""
-    env, inbox = simpy.Environment(), Inbox()
-    process = simpy.Process(env, fifo(env, inbox, []))
-    env.step()
-    assert inbox.callbacks.callback == process._resume
-
-
 def test_a_server_waits_before_time_0_and_costs_no_event():
     """After ``start_server`` the heap is empty and the process waits at its inbox."""
     env, inbox, log = Environment(), Inbox(), []
-    (resume,) = start_server(env, inbox, fifo(env, inbox, log))
+    (resume,) = start_server(inbox, fifo(env, inbox, log))
     assert env.peek() == float("inf")
     assert env.now == 0
     resume(transaction(7))
@@ -55,7 +46,7 @@ def test_a_server_waits_before_time_0_and_costs_no_event():
 def test_a_transaction_is_its_own_event_and_arrives_at_the_server():
     """Scheduling the object resumes the server at the due time with the object itself."""
     env, inbox, log = Environment(), Inbox(), []
-    callbacks = start_server(env, inbox, fifo(env, inbox, log))
+    callbacks = start_server(inbox, fifo(env, inbox, log))
     for delay in (30, 10):
         env.schedule(transaction(delay, (callbacks, ())), delay=delay)
     env.run()
@@ -75,8 +66,8 @@ def test_the_same_transaction_is_rearmed_at_every_hop():
                 env.schedule(arrived, delay=5)
 
     first, second = Inbox(), Inbox()
-    last = start_server(env, second, hop(second, "second"))
-    path = (start_server(env, first, hop(first, "first")), (last, ()))
+    last = start_server(second, hop(second, "second"))
+    path = (start_server(first, hop(first, "first")), (last, ()))
     for ident in (0, 1):
         env.schedule(transaction(ident, path), delay=ident)
     steps = 0
@@ -90,7 +81,7 @@ def test_the_same_transaction_is_rearmed_at_every_hop():
 def test_transactions_at_one_time_are_served_in_order_of_scheduling():
     """The tie-break between events at one time is first scheduled, first served."""
     env, inbox, log = Environment(), Inbox(), []
-    callbacks = start_server(env, inbox, fifo(env, inbox, log, service_ps=4))
+    callbacks = start_server(inbox, fifo(env, inbox, log, service_ps=4))
     for ident in (3, 1, 2):
         env.schedule(transaction(ident, (callbacks, ())), delay=10)
     env.run()
@@ -105,7 +96,7 @@ def test_a_generator_that_ends_is_no_server():
         yield
 
     with pytest.raises(RuntimeError, match="short did not wait for its inbox"):
-        start_server(Environment(), Inbox(), short())
+        start_server(Inbox(), short())
 
 
 def test_a_generator_that_waits_for_something_else_first_is_no_server():
@@ -116,7 +107,7 @@ def test_a_generator_that_waits_for_something_else_first_is_no_server():
         yield env.timeout(1)
 
     with pytest.raises(RuntimeError, match="late did not wait for its inbox"):
-        start_server(env, Inbox(), late())
+        start_server(Inbox(), late())
 
 
 def test_an_error_inside_a_server_ends_the_run():
@@ -127,7 +118,7 @@ def test_an_error_inside_a_server_ends_the_run():
         yield inbox
         raise ValueError("broken")
 
-    callbacks = start_server(env, inbox, failing(inbox))
+    callbacks = start_server(inbox, failing(inbox))
     env.schedule(transaction(0, (callbacks, ())), delay=1)
     with pytest.raises(ValueError, match="broken"):
         env.run()

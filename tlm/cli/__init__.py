@@ -29,6 +29,7 @@ from tlm.cli.doctor import doctor
 from tlm.cli.dram import dram
 from tlm.cli.explain import explain
 from tlm.cli.export import export
+from tlm.cli.federated import federated
 from tlm.cli.gpu import gpu
 from tlm.cli.map import map_
 from tlm.cli.noc import noc
@@ -64,6 +65,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(counterfactual)
+app.command()(federated)
 app.command()(rerun)
 app.command("map")(map_)
 app.command()(presets)

@@ -37,6 +37,16 @@ Latency = Annotated[
     BeforeValidator(partial(units.parse, units.LATENCY)),
     PlainSerializer(partial(units.show, units.LATENCY)),
 ]
+Duration = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.TIME)),
+    PlainSerializer(partial(units.show, units.TIME)),
+]
+Bandwidth = Annotated[
+    int,
+    BeforeValidator(partial(units.parse, units.RATE)),
+    PlainSerializer(partial(units.show, units.RATE)),
+]
 Cycles = Annotated[
     int,
     BeforeValidator(partial(units.parse, units.CYCLES)),

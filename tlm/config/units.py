@@ -27,6 +27,10 @@ _SIZES: dict[str, dict[str, str | int]] = {
     },
     "time": {"s": 1, "ms": "1e-3", "us": "1e-6", "ns": "1e-9", "ps": "1e-12"},
     "frequency": {"Hz": 1, "kHz": 10**3, "MHz": 10**6, "GHz": 10**9},
+    "rate of data": {
+        "bit/s": 1, "kbit/s": 10**3, "Mbit/s": 10**6, "Gbit/s": 10**9, "Tbit/s": 10**12,
+        "B/s": 8, "kB/s": 8 * 10**3, "MB/s": 8 * 10**6, "GB/s": 8 * 10**9,
+    },
     "cycles": {"cycle": 1, "cycles": 1},
     "energy": {
         "J": 1, "MJ": 10**6, "kJ": 10**3,
@@ -70,6 +74,10 @@ FREQUENCY = UnitKind(
 TIME = UnitKind("a time", "60 ns", "ps", ("s", "ms", "us", "ns", "ps"), zero_allowed=True)
 LATENCY = replace(TIME, most=10**9)
 PERIOD = replace(TIME, least=1, most=10**6)
+RATE = UnitKind(
+    "a rate of data", "1 Gbit/s", "bit/s", ("Tbit/s", "Gbit/s", "Mbit/s", "kbit/s", "bit/s"),
+    least=10**3,
+)  # fmt: skip
 CYCLES = UnitKind("a number of cycles", "8 cycles", "cycle", ("cycle",), most=10**4)
 DELAY = replace(CYCLES, example="2 cycles", zero_allowed=True)
 ENERGY = UnitKind("an energy", "0.548 pJ", "pJ", ("pJ",), whole=False, zero_allowed=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
@@ -26,14 +26,17 @@ from tlm.space.program import Program
 TraceRows = list[tuple[int, ...]] | None
 
 
-def unit_names(chip: ChipConfig) -> list[tuple[str, str]]:
-    """(path, kind) of every unit with an id in the trace: engines of each core, then channels."""
+def unit_names(chip: ChipConfig, name: str = "chip") -> list[tuple[str, str]]:
+    """(path, kind) of every unit with an id in the trace: engines of each core, then channels.
+
+    Paths begin with the ``name`` of the chip.
+    """
     engines = [
-        (f"chip.core{core:02d}.{engine}", engine)
+        (f"{name}.core{core:02d}.{engine}", engine)
         for core in range(chip.cores)
         for engine in ENGINES
     ]
-    return engines + [(f"chip.dram{channel}", "dram") for channel in range(chip.dram.channels)]
+    return engines + [(f"{name}.dram{channel}", "dram") for channel in range(chip.dram.channels)]
 
 
 def own_clock_ps(chip: ChipConfig, core: int) -> int:
@@ -41,6 +44,17 @@ def own_clock_ps(chip: ChipConfig, core: int) -> int:
     period = chip.core.period_of(core)
     shared = chip.core.domain(core) is None and period == chip.noc.period_ps
     return 0 if shared else period
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a chip stands: the simulated time it is part of, and its name, which begins its paths.
+
+    Chips of one environment share the time and nothing else.
+    """
+
+    env: Environment = field(default_factory=Environment)
+    name: str = "chip"
 
 
 @dataclass(slots=True)
@@ -68,7 +82,8 @@ class Chip:
     """A built chip with its programs loaded, ready to run.
 
     Cores sit on the mesh's nodes in row-major order; a DRAM channel shares its node's router with
-    the core there but has ports of its own.
+    the core there but has ports of its own. It stands in an environment of its own if no ``site``
+    is given; its run ends, and is settled, when ``finished`` is complete.
     """
 
     def __init__(
@@ -78,10 +93,12 @@ class Chip:
         program: Program,
         transactions: TraceRows,
         activity: TraceRows,
+        site: Site | None = None,
     ) -> None:
         self.config = config
         self.timing = timing
-        self.env = Environment()
+        self.site = site or Site()
+        self.env = self.site.env
         model = RouterNetwork if config.noc.model == "router" else PacketNetwork
         self.network: ChipNetwork = model(self.env, config.mesh, config.noc)
         self.traffic: dict[tuple[int, int], Traffic] = defaultdict(Traffic)
@@ -137,7 +154,7 @@ class Chip:
             name: [(there, core * len(ENGINES) + index) for core, there in enumerate(self._cores)]
             for index, name in enumerate(ENGINES)
         }
-        for path, name in unit_names(config)[: config.cores * len(ENGINES)]:
+        for path, name in unit_names(config, self.site.name)[: config.cores * len(ENGINES)]:
             unit = len(engines)
             core = unit // len(ENGINES)
             socket = InitiatorSocket(f"{path}.dma")

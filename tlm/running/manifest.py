@@ -10,17 +10,20 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlm.errors import TraceError
 from tlm.files import parse_json, read_regular
-from tlm.running.cost import RunCost, SimulationCost
+from tlm.running.cost import SimulationCost
 from tlm.running.folder import is_locked, write_json
-from tlm.running.request import RunRequest
 from tlm.trace.run_folder import check_folder
 from tlm.version import __version__
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 FILE_NAME = "manifest.json"
+SCHEMA = "tlm-manifest"
 PACKAGES = ("simpy", "numpy", "h5py", "pydantic", "ruamel.yaml")
 STATUSES = (
     "running",
@@ -53,14 +56,24 @@ class RunInputs:
 
 
 class Manifest:
-    """Written with status ``running`` before anything else, replaced as a whole at the end."""
+    """Written with status ``running`` before anything else, replaced as a whole at the end.
+
+    ``request``, ``inputs`` and ``estimate`` are the dataclasses of one kind of run: those of a run
+    on one chip are ``RunRequest``, :class:`RunInputs` and ``RunCost``. A manifest of
+    another ``schema`` is not taken for one of these.
+    """
 
     def __init__(
-        self, folder: Path, request: RunRequest, inputs: RunInputs, estimate: RunCost
+        self,
+        folder: Path,
+        request: DataclassInstance,
+        inputs: DataclassInstance,
+        estimate: DataclassInstance,
+        schema: str = SCHEMA,
     ) -> None:
         self._folder = folder
         self.content: dict[str, Any] = {
-            "schema": "tlm-manifest",
+            "schema": schema,
             "schema_version": 2,
             "status": "running",
             "tlm_version": __version__,
@@ -81,7 +94,7 @@ class Manifest:
         self,
         status: str,
         results: dict[str, str],
-        cost: SimulationCost | None = None,
+        cost: DataclassInstance | None = None,
         reason: str | None = None,
     ) -> None:
         """Replace the manifest with a final status and what is known at the end.
@@ -111,7 +124,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise TraceError(
             f"{path}: cannot be read ({error}); give a folder that a run left"
         ) from None
-    if not isinstance(content, dict) or content.get("schema") != "tlm-manifest":
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise TraceError(f"{path}: expected the manifest of a run; give a folder that a run left")
     if content.get("status") not in STATUSES:
         raise TraceError(f"{path}: status: expected one of {', '.join(STATUSES)}")

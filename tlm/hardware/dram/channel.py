@@ -55,7 +55,7 @@ class DramChannel:
         self._answer = (respond,)
         self._inbox = Inbox()
         self._wake = Wake()
-        self.callbacks = start_server(env, self._inbox, self._serve())
+        self.callbacks = start_server(self._inbox, self._serve())
         self._wake.callbacks = self.callbacks
 
     @property

@@ -31,7 +31,7 @@ class IdealDram:
         self._bytes_per_ns = bytes_per_ns
         self._answer = (respond,)
         self._inbox = Inbox()
-        self.callbacks = start_server(env, self._inbox, self._serve())
+        self.callbacks = start_server(self._inbox, self._serve())
 
     def _serve(self) -> Generator[Any, Any, None]:
         """A FIFO server: busy-until, applied on arrival."""

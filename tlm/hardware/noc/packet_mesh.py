@@ -132,7 +132,7 @@ class PacketNetwork:
 
     def _start(self, name: str, leave: Crossing | None = None) -> Link:
         link, inbox = Link(name), Inbox()
-        link.callbacks = start_server(self.env, inbox, self._serve(link, inbox, leave))
+        link.callbacks = start_server(inbox, self._serve(link, inbox, leave))
         return link
 
     def _serve(

@@ -1,0 +1,55 @@
+"""The files of a federated run: ``summary.json`` and ``rounds.csv``, written and read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, astuple, fields
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from tlm.errors import TraceError
+from tlm.federated.results import SCHEMA, FederatedSummary, WorkerRound
+from tlm.files import parse_json, read_regular
+from tlm.running.folder import csv_text, write_atomic, write_json
+from tlm.trace.run_folder import check_folder
+
+SUMMARY_NAME = "summary.json"
+ROUNDS_NAME = "rounds.csv"
+_MAX_BYTES = 64 << 20  # more than the figures of the most workers and rounds take
+
+
+def write_results(folder: Path, summary: FederatedSummary) -> None:
+    """Write ``rounds.csv``, a row for each worker and round, and, last, ``summary.json``.
+
+    Raises:
+        TraceError: a file cannot be written, or a figure is no number.
+    """
+    header = [field.name for field in fields(WorkerRound)]
+    write_atomic(folder / ROUNDS_NAME, csv_text(header, map(astuple, summary.workers)))
+    path = folder / SUMMARY_NAME
+    try:
+        write_json(path, asdict(summary))
+    except ValueError as error:
+        raise TraceError(f"{path}: a figure of the summary is no number") from error
+
+
+def read_federated_summary(folder: Path) -> FederatedSummary:
+    """The summary of the finished federated run in ``folder``.
+
+    Raises:
+        TraceError: there is none, or it is not what a run writes; the text names the first fault.
+    """
+    check_folder(folder)
+    path = folder / SUMMARY_NAME
+    try:
+        content = parse_json(read_regular(path, _MAX_BYTES))
+    except ValueError as error:
+        raise TraceError(f"{path}: {error}; give the folder of a federated run") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise TraceError(f"{path}: expected JSON of schema {SCHEMA!r}; run `tlm federated` again")
+    try:
+        return TypeAdapter(FederatedSummary).validate_python(content)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        key = ".".join(map(str, fault["loc"]))
+        raise TraceError(f"{path}: {key}: {fault['msg']}; run `tlm federated` again") from None

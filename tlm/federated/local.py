@@ -1,0 +1,177 @@
+"""Local training: recorded iterations, each simulated once on its chip, in processes of their own.
+
+Chips share nothing but the network between them, so an iteration takes on a chip among others
+exactly what it takes alone (``tests/hardware/test_several_chips.py``); and a round is its recorded
+iteration, repeated.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+import tlm.trace
+from tlm.config.layers import LoadedChip
+from tlm.errors import InterruptedRunError, InvalidResultError, OutOfMemoryError
+from tlm.running.interrupts import StopRequest
+from tlm.running.request import RunRequest, RunResult
+from tlm.running.runner import run_request
+from tlm.space.phase import Phase
+from tlm.space.trace_rows import EngineState
+from tlm.workload.file.layout import parameter_shapes
+from tlm.workload.file.reader import read_workload
+
+_LOOK_S = 0.2  # between two looks at whether a signal came
+_GRADIENT_PHASES = (Phase.WG, Phase.REDUCE)
+
+
+@dataclass(frozen=True)
+class LocalTask:
+    """A recorded iteration to simulate: the job's file, the chip, and the folder of its run."""
+
+    job: Path
+    iteration: int
+    chip: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """When a layer's dW is complete and its weights are updated, in ps from the iteration's begin.
+
+    ``parameters`` counts the numbers that are sent of it.
+    """
+
+    parameters: int
+    gradient_ps: int
+    update_ps: int
+
+
+@dataclass(frozen=True)
+class LocalIteration:
+    """What one iteration takes on a chip, in layers' order; and what additions take there.
+
+    Energies are those of the whole run; ``leakage_pj`` over its time is the power of a chip that
+    does nothing. Engines add ``adds_per_s``, each addition ``add_pj``.
+    """
+
+    chip: str
+    iteration: int
+    makespan_ps: int
+    dynamic_pj: float
+    leakage_pj: float
+    layers: tuple[LayerResult, ...]
+    adds_per_s: float
+    add_pj: float
+
+
+def simulate_iterations(
+    tasks: Sequence[LocalTask], jobs: int, stop: StopRequest, on_step: Callable[[str], None]
+) -> list[LocalIteration]:
+    """Simulate every task, ``jobs`` at a time; results in the order of the tasks, whatever it is.
+
+    Raises:
+        InterruptedRunError: a signal came.
+        InvalidResultError: a run breaks a law.
+        TlmError: a run cannot be made, or did not reach its end.
+    """
+    if jobs == 1 or len(tasks) == 1:
+        return [_simulated(task, stop, on_step) for task in tasks]
+    # Fresh processes: a copy of this one could hold locks of threads that it does not have.
+    context, before = multiprocessing.get_context("spawn"), multiprocessing.active_children()
+    with ProcessPoolExecutor(min(jobs, len(tasks)), context) as pool:
+        futures = [pool.submit(simulate_iteration, task) for task in tasks]
+        try:
+            return list(_collected(tasks, futures, stop, on_step))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                if child not in before:
+                    child.kill()  # who merely ends its run may wait for ever at a dead one's lock
+            raise
+
+
+def _simulated(
+    task: LocalTask, stop: StopRequest, on_step: Callable[[str], None]
+) -> LocalIteration:
+    _check_stop(stop)
+    on_step(task.folder.name)
+    return simulate_iteration(task)
+
+
+def _collected(
+    tasks: Sequence[LocalTask],
+    futures: Sequence[Future[LocalIteration]],
+    stop: StopRequest,
+    on_step: Callable[[str], None],
+) -> Iterator[LocalIteration]:
+    """Results in order, as soon as they are there."""
+    for task, future in zip(tasks, futures, strict=True):
+        on_step(task.folder.name)
+        while not future.done():
+            _check_stop(stop)
+            wait([future], timeout=_LOOK_S)
+        try:
+            yield future.result()
+        except BrokenExecutor as error:
+            raise OutOfMemoryError(
+                f"{task.folder}: its process ended at once ({error}); if memory ran out, --jobs 1 "
+                "takes less"
+            ) from None
+
+
+def _check_stop(stop: StopRequest) -> None:
+    if stop.exit_code:
+        raise InterruptedRunError("interrupted while chips trained", stop.exit_code)
+
+
+def simulate_iteration(task: LocalTask) -> LocalIteration:
+    """Simulate one task and leave its run folder; raises as :func:`simulate_iterations`."""
+    request = RunRequest(str(task.job), task.chip, iteration=task.iteration, trace="phase")
+    result = run_request(request, task.folder, read_workload(task.job))
+    if not result.ok:
+        broken = ", ".join(result.summary.broken)
+        raise InvalidResultError(f"{task.folder}: the run breaks {broken}; please report it")
+    energy = result.summary.energy
+    adds_per_s, add_pj = _additions(result.chip)
+    return LocalIteration(
+        chip=result.chip.config.name,
+        iteration=task.iteration,
+        makespan_ps=result.summary.time.makespan_ps,
+        dynamic_pj=energy.dynamic_pj,
+        leakage_pj=energy.leakage_pj,
+        layers=tuple(_layer_results(result)),
+        adds_per_s=adds_per_s,
+        add_pj=add_pj,
+    )
+
+
+def _layer_results(result: RunResult) -> Iterator[LayerResult]:
+    """Of every layer, from the intervals in which engines compute."""
+    with tlm.trace.open(result.folder) as trace:
+        rows = trace.activity
+    rows = rows[rows["what"] == EngineState.COMPUTE]
+    for layer in result.workload.layers:
+        of_layer = rows[rows["layer"] == layer.index]
+        yield LayerResult(
+            parameters=sum(map(prod, parameter_shapes(layer).values())),
+            gradient_ps=_last_end(of_layer, _GRADIENT_PHASES),
+            update_ps=_last_end(of_layer, (Phase.UPDATE,)),
+        )
+
+
+def _last_end(rows: np.ndarray[tuple[int], np.dtype[np.void]], phases: Sequence[Phase]) -> int:
+    """The end in ps of the last interval of some phases; 0 if nothing had to be computed."""
+    return int(rows["end"][np.isin(rows["phase"], phases)].max(initial=0))
+
+
+def _additions(chip: LoadedChip) -> tuple[float, float]:
+    """Additions a second of all cores' units beside the arrays, and pJ of one."""
+    rate = chip.config.core_cycles_per_s * chip.config.core.unit_lanes
+    return rate, chip.energy.pj("wg", "reduce_add")

@@ -72,13 +72,11 @@ def presets(as_json: AsJson = False) -> None:
 
 
 def _of_tables() -> list[Hanging]:
-    """What is published of each table of synapse memories, and of SpinAPS."""
+    """What is published of each table of synapse memories."""
     from tlm.cli.tables import Hanging
-    from tlm.config.tables.array_core import load_array_core
     from tlm.config.tables.synapse_memory import load_synapse_memory, synapse_memory_tables
 
     figures = {name: load_synapse_memory(name).published for name in synapse_memory_tables()}
-    figures["spinaps"] = load_array_core("spinaps").published
     return [
         Hanging(f"{name}, {figure.what}: {figure.value} published, {figure.ours} ({figure.source})")
         for name, published in figures.items()

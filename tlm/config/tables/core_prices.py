@@ -7,10 +7,12 @@ history and biases are registers of it), or in the leakage of its control: it ha
 
 from __future__ import annotations
 
-from tlm.config.tables.array_core import ArrayCoreTable
+from tlm.config.tables.array_core import ArrayCoreTable, load_array_core
 from tlm.config.tables.array_cost import core_array
 from tlm.config.tables.glm_unit import glm_unit
 from tlm.config.tables.synapse_array import load_synapse_array
+from tlm.config.tables.table_file import TableFile
+from tlm.errors import ConfigError
 
 PriceEntries = dict[str, dict[str, object]]  # by component, by action
 
@@ -21,6 +23,30 @@ INCLUDED = {
     ),
     "engine": ("scan", "mac_idle"),
 }  # fmt: skip
+
+
+def with_core(table: TableFile) -> ArrayCoreTable | None:
+    """Put the prices of the inference core that an energy table names among its entries.
+
+    Raises:
+        ConfigError: there is no such core, or the table has prices of it, too.
+    """
+    named = table.data.get("array_core")
+    if not isinstance(named, str):
+        return None
+    core = load_array_core(named, f"{table.where}: array_core")
+    actions, leakage = core_prices(core)
+    for group, made in (("actions", actions), ("leakage", {"core": leakage})):
+        stated = table.data.setdefault(group, {})
+        both = set(stated) & set(made) if isinstance(stated, dict) else set()
+        if both:
+            raise ConfigError(
+                f"{table.where}: {group}.{min(both)}: the inference core {core.name} gives these; "
+                "leave them out, or leave array_core out"
+            )
+        if isinstance(stated, dict):
+            stated |= made
+    return core
 
 
 def core_prices(core: ArrayCoreTable) -> tuple[PriceEntries, dict[str, object]]:

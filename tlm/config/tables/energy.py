@@ -19,13 +19,13 @@ from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
 from tlm.config.tables import core_sram, sram
 from tlm.config.tables.action_numbers import operations_ratio, words_ratio
-from tlm.config.tables.array_core import ArrayCoreTable, load_array_core
-from tlm.config.tables.core_prices import core_prices
+from tlm.config.tables.array_core import ArrayCoreTable
+from tlm.config.tables.core_prices import with_core
 from tlm.config.tables.dram_prices import dram_prices
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
 from tlm.config.tables.power_law import power_law
 from tlm.config.tables.priced import Action
-from tlm.config.tables.table_file import Confidence, TableFile, read_table, table_names
+from tlm.config.tables.table_file import Confidence, read_table, table_names
 from tlm.errors import ConfigError
 
 ENERGY_FOLDER = Path(__file__).parent.parent / "energy"
@@ -162,7 +162,7 @@ def load_energy(
         ConfigError: no such table, an unknown or missing action, or a value without its unit.
     """
     table = read_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
-    core = _with_core(table)
+    core = with_core(table)
     file = validated(_EnergyFile, table.data, table.where, extends="TABLE")
     problems = _coverage(file, table.where)
     if problems:
@@ -191,26 +191,6 @@ def load_energy(
         entries=table.data,
         array_core=core,
     )
-
-
-def _with_core(table: TableFile) -> ArrayCoreTable | None:
-    """Put the prices of the inference core that a table names among its entries."""
-    named = table.data.get("array_core")
-    if not isinstance(named, str):
-        return None
-    core = load_array_core(named, f"{table.where}: array_core")
-    actions, leakage = core_prices(core)
-    for group, made in (("actions", actions), ("leakage", {"core": leakage})):
-        stated = table.data.setdefault(group, {})
-        both = set(stated) & set(made) if isinstance(stated, dict) else set()
-        if both:
-            raise ConfigError(
-                f"{table.where}: {group}.{min(both)}: the inference core {core.name} gives these; "
-                "leave them out, or leave array_core out"
-            )
-        if isinstance(stated, dict):
-            stated |= made
-    return core
 
 
 def _action(entry: _ActionEntry, file: _EnergyFile, chip: ChipConfig, name: str) -> Action:

@@ -85,9 +85,9 @@ GLM unit, and leakage for as long as the core works. All steps beside `--stop {E
 The same of the whole chip for the first sample (`--batch 1`): with a channel of DRAM, its network,
 and all that leaks while the core waits for inputs. Its DRAM is an assumption of ours, and outweighs
 the core. A whole batch that stops early runs step by step over all its samples, and neurons hold
-the history of a few: the rest goes through DRAM, and a digit takes {spilled:.1f} uJ of the chip, not
-{alone:.1f}. That is the price of the simulator's order; a core that takes sample after sample has
-the figures of one.
+the history of a few: the rest goes through DRAM, and a digit takes {spilled:.1f} uJ of the chip,
+not {alone:.1f}. That is the price of the simulator's order; a core that takes sample after
+sample has the figures of one.
 
 {table(head, first)}
 GSOPS/W/mm2 of the core, where an operation is a spike at an output whatever the weights of the

@@ -43,10 +43,12 @@ def counterfactual(
     from tlm.studies.counterfactual import DENSITIES, at_densities, run_figures
     from tlm.workload import open_workload
     from tlm.workload.drawn.kinds import ACTIVITY_KINDS
+    from tlm.workload.mode import require_training
 
     mem_bytes = parse_memory(mem)
     with within_memory(mem_bytes, f"{workload}: memory ran out between two runs"):
         job = open_workload(workload)
+        require_training(job, "masks are drawn of training: name a job recorded for training")
         simulate = simulator(chip, overrides or [], mem_bytes, mode_of(mode))
         runs: dict[str, RunFigures] = {
             kind: run_figures(simulate(job, kind)) for kind in ACTIVITY_KINDS

@@ -105,7 +105,7 @@ def _mode(request: RunRequest, job: Workload) -> RunMode:
         ConfigError: there is no such mode.
         WorkloadError: there is no training in the job.
     """
-    mode = request.mode or job.mode
+    mode = job.mode if request.mode is None else request.mode
     if mode not in MODES:
         raise ConfigError(f"mode: there is no mode {mode!r}; give one of: {', '.join(MODES)}")
     if mode == "training":

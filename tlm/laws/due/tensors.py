@@ -32,7 +32,8 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     nbytes, carry = tensor.at[1], tensor.key == "carry"
     if carry and job.recording.steps_run is not None:
         return _stopped_carry(job, tensor)
-    written, read = (round(nbytes * share * times) for times in _times(facts, tensor.key))
+    times = (0, 0) if _needless(job, facts, tensor.key) else _times(facts, tensor.key)
+    written, read = (round(nbytes * share * each) for each in times)
     # Windows of a pool of currents may share some of Y.
     once = tensor.key == "dI" or (tensor.key == "Y" and facts.layer.current_pool is None)
     return TensorDue(
@@ -44,6 +45,13 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         exact_reads=once,
         balanced=carry,
     )
+
+
+def _needless(job: Facts, facts: LayerFacts, key: str) -> bool:
+    """Whether no later layer of inference reads an output in DRAM: all of them are sent it."""
+    if job.learns or key != "spikes":
+        return False
+    return all(reader.inputs_sent for reader in job.among(facts.consumers))
 
 
 def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:

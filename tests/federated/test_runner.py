@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import tlm.trace
 from tests.federated.test_plan_file import plan_file
 from tlm.errors import InterruptedRunError, OutOfMemoryError, TlmError
 from tlm.federated import prepare_federation, run_federation
@@ -19,7 +18,6 @@ from tlm.federated.local import LocalTask, simulate_iteration, simulate_iteratio
 from tlm.running.interrupts import StopRequest
 from tlm.running.runner import run_job
 from tlm.space.phase import Phase
-from tlm.space.trace_rows import EngineState
 from tlm.workload.federated import federated_names, open_federated
 from tlm.workload.file.reader import read_workload
 
@@ -113,19 +111,6 @@ def test_layers_are_updated_when_the_run_of_the_chip_says(place: Path, tmp_path:
     assert [layer.parameters for layer in made.layers] == [600, 300]
     # Four cores of 500 MHz and 16 lanes each; an FP16 addition of the published energies.
     assert (made.adds_per_s, made.add_pj) == (4 * 500e6 * 16, 0.548)
-
-
-def test_a_gradient_is_ready_when_all_cores_have_summed_it(place: Path, tmp_path: Path) -> None:
-    """Samples are spread over the cores: a layer's reduction comes behind its own part of dW."""
-    chip = tmp_path / "batch.yaml"
-    chip.write_text((place / "small.yaml").read_text() + "mapping: {split: batch}\n")
-    task = LocalTask(place / "fed" / "iid" / "worker1.h5", 1, str(chip), tmp_path / "r")
-    made = simulate_iteration(task)
-    with tlm.trace.open(tmp_path / "r") as trace:
-        rows = trace.activity
-    rows = rows[(rows["what"] == EngineState.COMPUTE) & (rows["phase"] == Phase.REDUCE)]
-    ends = [int(rows["end"][rows["layer"] == index].max()) for index in range(2)]
-    assert [layer.gradient_ps for layer in made.layers] == ends
 
 
 def test_a_folder_that_is_in_use_is_refused_before_anything_runs(

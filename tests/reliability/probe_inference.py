@@ -51,7 +51,9 @@ def first_fault() -> str:
         small = [made() for made in JOBS]
         if stop == "first-spike":
             small = [job for job in small if job.layers[-1].neuron is not None]
-        tried = [(job, name, [*SMALL, *chip], None) for job in small for name, chip in CHIPS.items()]
+        tried = [
+            (job, name, [*SMALL, *chip], None) for job in small for name, chip in CHIPS.items()
+        ]
         tried += [(open_workload(job), f"{batch or 'all'} samples", [], batch)
                   for job in BUNDLED for batch in (None, 3)]  # fmt: skip
         for job, name, chip, batch in tried:

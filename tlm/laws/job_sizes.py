@@ -60,21 +60,29 @@ class JobSizes:
         """The class of tensor that later layers read: spikes, or values of a layer without any."""
         return "A" if layer.neuron is None else "S"
 
-    def output(self, layer: Layer) -> int:
-        """What later layers read: spikes, counts of spikes behind average-pooling, or values."""
-        width = 1
+    def output_width(self, layer: Layer) -> int:
+        """An element that later layers read: a spike, a count behind average-pooling, a value."""
         if layer.neuron is None:
-            width = self.chip.precision.input
-        elif layer.pool is not None and layer.pool.kind == "average":
-            width = (layer.pool.size**2).bit_length()
-        return self.pairs * prod(layer.pooled_shape) * width
+            return self.chip.precision.input
+        if layer.pool is not None and layer.pool.kind == "average":
+            return (layer.pool.size**2).bit_length()
+        return 1
+
+    def output(self, layer: Layer) -> int:
+        """What later layers read."""
+        return self.pairs * prod(layer.pooled_shape) * self.output_width(layer)
+
+    @property
+    def outcome_width(self) -> int:
+        """An element that inference hands over to the host: a spike, a count or a current."""
+        last = self.workload.layers[-1]
+        return self.chip.precision.membrane if last.neuron is None else self.output_width(last)
 
     @property
     def outcome(self) -> int:
-        """What inference hands over to the host: spikes of the last layer, or its currents."""
+        """What inference hands over to the host, of the last layer."""
         last = self.workload.layers[-1]
-        width = self.chip.precision.membrane if last.neuron is None else 1
-        return self.pairs * prod(last.pooled_shape) * width
+        return self.pairs * prod(last.pooled_shape) * self.outcome_width
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""

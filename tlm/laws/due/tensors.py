@@ -7,6 +7,7 @@ import numpy as np
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
 from tlm.laws.due.stored import INDEX, REVERSE
+from tlm.laws.job_sizes import JobSizes
 
 
 def tensors_due(job: Facts) -> list[TensorDue]:
@@ -29,7 +30,8 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     """
     moved = facts.live if tensor.key.startswith(("dY", "dX")) else job.running
     share = np.count_nonzero(moved) / moved.size
-    nbytes, carry = tensor.at[1], tensor.key == "carry"
+    nbytes = tensor.at[1] * _width(job, facts, tensor) // tensor.bits
+    carry = tensor.key == "carry"
     if carry and job.recording.steps_run is not None:
         return _stopped_carry(job, tensor)
     times = (0, 0) if _needless(job, facts, tensor.key) else _times(facts, tensor.key)
@@ -45,6 +47,14 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         exact_reads=once,
         balanced=carry,
     )
+
+
+def _width(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> int:
+    """Bits of an element: those that inference leaves follow from the layer, others as planned."""
+    if job.learns or tensor.key not in ("spikes", "output"):
+        return tensor.bits
+    sizes = JobSizes(job.workload, job.chip)
+    return sizes.outcome_width if tensor.key == "output" else sizes.output_width(facts.layer)
 
 
 def _needless(job: Facts, facts: LayerFacts, key: str) -> bool:

@@ -50,6 +50,14 @@ def test_overlap_never_costs_time(workers: int, topology: str, fp16: bool) -> No
     assert nbytes[0] == nbytes[1]
 
 
+def test_an_early_sum_hides_all_of_its_time() -> None:
+    """10,000 of 40,000 numbers, 32 us each way, are ready 0.4 ms before the others."""
+    plan = PLAN | {"rounds": 1, "server": {"adds_per_s": "unlimited"}}
+    plan |= {"network": network("star", bandwidth="10 Gbit/s")}
+    apart, together = (simulated(plan | {"overlap": some}, 40_000) for some in (False, True))
+    assert took(apart) - took(together) == 4 * 2 * 32 * MS // 1000
+
+
 def test_a_straggler_is_waited_for_in_every_iteration() -> None:
     """The others wait from their last gradient to its own: 0.8 of an iteration, and at the end."""
     summary = simulated(PLAN | {"slow": {"worker2": 2.0}, "network": network("ring", **IDEAL)})

@@ -8,6 +8,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.stored import StoredWeights, stored_weights
+from tlm.laws.due.widths import outcome_bits, output_bits
 from tlm.workload.model import Layer, Pool, Recording, Workload
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
@@ -60,29 +61,15 @@ class JobSizes:
         """The class of tensor that later layers read: spikes, or values of a layer without any."""
         return "A" if layer.neuron is None else "S"
 
-    def output_width(self, layer: Layer) -> int:
-        """An element that later layers read: a spike, a count behind average-pooling, a value."""
-        if layer.neuron is None:
-            return self.chip.precision.input
-        if layer.pool is not None and layer.pool.kind == "average":
-            return (layer.pool.size**2).bit_length()
-        return 1
-
     def output(self, layer: Layer) -> int:
-        """What later layers read."""
-        return self.pairs * prod(layer.pooled_shape) * self.output_width(layer)
-
-    @property
-    def outcome_width(self) -> int:
-        """An element that inference hands over to the host: a spike, a count or a current."""
-        last = self.workload.layers[-1]
-        return self.chip.precision.membrane if last.neuron is None else self.output_width(last)
+        """What later layers read: spikes, counts of spikes behind average-pooling, or values."""
+        return self.pairs * prod(layer.pooled_shape) * output_bits(layer, self.chip)
 
     @property
     def outcome(self) -> int:
-        """What inference hands over to the host, of the last layer."""
+        """What inference hands over to the host: spikes of the last layer, or its currents."""
         last = self.workload.layers[-1]
-        return self.pairs * prod(last.pooled_shape) * self.outcome_width
+        return self.pairs * prod(last.pooled_shape) * outcome_bits(last, self.chip)
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""

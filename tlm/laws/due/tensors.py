@@ -7,7 +7,7 @@ import numpy as np
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
 from tlm.laws.due.stored import INDEX, REVERSE
-from tlm.laws.job_sizes import JobSizes
+from tlm.laws.due.widths import outcome_bits, output_bits
 
 
 def tensors_due(job: Facts) -> list[TensorDue]:
@@ -53,8 +53,8 @@ def _width(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> int:
     """Bits of an element: those that inference leaves follow from the layer, others as planned."""
     if job.learns or tensor.key not in ("spikes", "output"):
         return tensor.bits
-    sizes = JobSizes(job.workload, job.chip)
-    return sizes.outcome_width if tensor.key == "output" else sizes.output_width(facts.layer)
+    bits = outcome_bits if tensor.key == "output" else output_bits
+    return bits(facts.layer, job.chip)
 
 
 def _needless(job: Facts, facts: LayerFacts, key: str) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.federated.systems import IDEAL, MS, rows, simulated, took
+from tests.federated.systems import IDEAL, MS, iteration, prepared, rows, simulated, took
+from tlm.federated.exchange import exchange
+from tlm.running.interrupts import StopRequest
 
 PLAN = {"protocol": "data-parallel"}
 
@@ -46,6 +50,14 @@ def test_overlap_never_costs_time(workers: int, topology: str, fp16: bool) -> No
     assert nbytes[0] == nbytes[1]
 
 
+def test_an_early_sum_hides_all_of_its_time() -> None:
+    """10,000 of 40,000 numbers, 32 us each way, are ready 0.4 ms before the others."""
+    plan = PLAN | {"rounds": 1, "server": {"adds_per_s": "unlimited"}}
+    plan |= {"network": network("star", bandwidth="10 Gbit/s")}
+    apart, together = (simulated(plan | {"overlap": some}, 40_000) for some in (False, True))
+    assert took(apart) - took(together) == 4 * 2 * 32 * MS // 1000
+
+
 def test_a_straggler_is_waited_for_in_every_iteration() -> None:
     """The others wait from their last gradient to its own: 0.8 of an iteration, and at the end."""
     summary = simulated(PLAN | {"slow": {"worker2": 2.0}, "network": network("ring", **IDEAL)})
@@ -70,6 +82,23 @@ def test_every_gradient_is_added_once(topology: str, copies: int) -> None:
     assert adds == (0 if topology == "star" else 4 * 4 * 100_000)
     nbytes = sum(row.upload_nbytes + row.download_nbytes for row in own)
     assert nbytes == 4 * copies * 400_000
+
+
+@pytest.mark.parametrize("slowness", [1.0, 3.0])
+def test_additions_take_their_time(slowness: float) -> None:
+    """In a ring of four, three shares of a quarter a worker; at worker 0 of a star all but its own.
+
+    An addition takes a nanosecond, longer on chips that are slower.
+    """
+    slow = {f"worker{number}": slowness for number in range(4)}
+    plan = PLAN | {"workers": 4, "rounds": 1, "local": 1, "slow": slow, "aggregator": "worker0"}
+    for topology, adds in (("ring", 75_000), ("star", 300_000)):
+        asked = plan | {"network": network(topology, **IDEAL)}
+        if topology == "ring":
+            del asked["aggregator"]
+        each = replace(iteration(100_000), adds_per_s=1e9)
+        summary = exchange(prepared(asked), [each], StopRequest()).summary
+        assert summary.ok and took(summary) == slowness * (MS + 1000 * adds)
 
 
 def test_losses_only_delay() -> None:

@@ -78,7 +78,7 @@ def test_a_worker_that_goes_away_is_waited_for_until_the_deadline(at: float, ove
     assert took(summary, 2) == 30 * MS > took(summary, 1) == took(summary, 3)
     gone = rows(summary, 2)[1]
     assert gone.dropped and not gone.late and gone.trained == at
-    assert gone.iterating_ps == round(4 * MS * at)
+    assert gone.iterating_ps == round(4 * MS * at) and gone.network_ps == TRANSFER_PS
     assert overlap or (gone.upload_nbytes == 0 and gone.arrived_ps == -1)
     assert summary.rounds[1].answered == (0, 2)
     assert summary.rounds[1].weight == pytest.approx(2 / 3)
@@ -118,9 +118,14 @@ def test_training_that_ends_at_the_deadline_is_done_and_late() -> None:
         assert row.trained == 1 and row.late and row.iterating_ps == 4 * MS
 
 
-def test_uploads_that_overlap_hide_behind_training() -> None:
-    """A quarter of the model is ready half an iteration before the rest."""
-    plan = {"server": NO_ADDING, "network": {"bandwidth": "10 Gbit/s"}}
+@pytest.mark.parametrize("slowness", [1.0, 2.5])
+def test_uploads_that_overlap_hide_behind_training(slowness: float) -> None:
+    """A quarter of the model is ready half an iteration before the rest, on slow chips as well."""
+    plan = {
+        "server": NO_ADDING,
+        "network": {"bandwidth": "10 Gbit/s"},
+        "slow": {f"worker{number}": slowness for number in range(3)},
+    }
     saved = took(simulated(plan)) - took(simulated(plan | {"overlap": True}))
     assert saved == MODEL_PS // 10 // 4
 
@@ -132,6 +137,13 @@ def test_a_compressed_upload_is_shorter_and_has_fewer_numbers() -> None:
     row = rows(summary, 1)[0]
     assert (row.upload_nbytes, row.download_nbytes) == (6 * 1000, 2 * PARAMETERS)
     assert row.waiting_ps == 3 * 1000 * 1000
+
+
+def test_the_weight_of_a_mean_is_that_of_its_samples() -> None:
+    """Of 18 parts of the data, the worker of 13 is too late."""
+    plan = {"deadline": "12 ms", "network": IDEAL, "server": NO_ADDING}
+    item = simulated(plan, counts=(2, 3, 13)).rounds[0]
+    assert item.answered == (0, 1) and item.weight == pytest.approx(5 / 18)
 
 
 def test_a_worker_that_aggregates_adds_on_its_chip() -> None:

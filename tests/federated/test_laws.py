@@ -73,6 +73,7 @@ SENT, WIRE = "bytes sent are the model's", "bytes on the wire"
 UP, TIMES = "energies add up", "times of workers add up"
 LATE, MEAN = "nothing that counts comes late", "who answers is in the mean"
 PAID, ADDED = "additions are paid", "every number is added once"
+WEIGHT = "a mean weighs its samples"
 TAKES, COSTS = "training takes its iterations", "training costs its iterations"
 DROPPED = 5  # place of worker 2 in round 2
 
@@ -106,7 +107,8 @@ DROPPED = 5  # place of worker 2 in round 2
         (round_part(0, answered=(0, 1)), {MEAN, ADDED}),
         (round_part(1, answered=(0, 1, 1)), {MEAN, ADDED, "nobody answers twice"}),
         (round_part(1, closed_ps=10**12), {"rounds close in time"}),
-        (fewer_workers, {"every worker in every round", WIRE, UP, MEAN}),
+        (round_part(0, weight=2 / 3), {WEIGHT}),
+        (fewer_workers, {"every worker in every round", WIRE, UP, MEAN, WEIGHT}),
     ],
 )  # fmt: skip
 def test_a_wrong_figure_breaks_its_laws(change: Change, names: set[str]) -> None:

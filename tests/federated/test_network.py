@@ -83,6 +83,14 @@ def test_the_share_of_lost_packets_is_that_of_the_plan() -> None:
     assert lost[0] == pytest.approx(0.2, abs=4 * (0.2 * 0.8 / 5000) ** 0.5)
 
 
+def test_links_lose_packets_of_their_own() -> None:
+    """Two workers send the same number of packets: not the same of them are lost."""
+    net = network(2, network={"loss": 0.2})
+    transfers = [net.send("upload", 1, (worker, 2), 1_000_000, worker) for worker in (0, 1)]
+    net.env.run()
+    assert transfers[0].lost_nbytes != transfers[1].lost_nbytes
+
+
 def test_a_lost_packet_costs_a_round_trip_and_its_bits() -> None:
     """One packet, lost some times: each time it occupies the link and is missed after 2 us."""
     for seed in range(30):
@@ -132,6 +140,9 @@ def test_links_of_a_worker_can_differ() -> None:
     assert arrival(star, 1, 3, 1000) == 10 * 8_000_000 + LATENCY_PS
     net = network(3, links=slow, network={"topology": "ring"})
     assert arrival(net, 0, 1, 1000) == 10 * 8_000_000 + 3 * LATENCY_PS
+    both = slow | {"worker2": {"bandwidth": "50 Mbit/s", "latency": "2 us"}}
+    net = network(3, links=both, network={"topology": "ring"})
+    assert arrival(net, 1, 2, 1000) == 20 * 8_000_000 + 2 * LATENCY_PS
 
 
 def test_time_on_a_wire_is_rounded_up() -> None:

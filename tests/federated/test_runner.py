@@ -109,6 +109,8 @@ def test_layers_are_updated_when_the_run_of_the_chip_says(place: Path, tmp_path:
     assert [max(layer.update_ps for layer in made.layers)] == ends[1:]
     assert all(0 < layer.gradient_ps < layer.update_ps for layer in made.layers)
     assert [layer.parameters for layer in made.layers] == [600, 300]
+    # Four cores of 500 MHz and 16 lanes each; an FP16 addition of the published energies.
+    assert (made.adds_per_s, made.add_pj) == (4 * 500e6 * 16, 0.548)
 
 
 def test_a_folder_that_is_in_use_is_refused_before_anything_runs(

@@ -11,11 +11,12 @@ from tlm.running.runner import run_job
 
 @pytest.mark.parametrize("job", ["mnist-fc", "mnist-csnn-bn", "nmnist-cnn"])
 def test_the_estimate_of_inference_is_near_its_simulation(job: str, tmp_path: Path) -> None:
-    """Time and bytes within 15 %: nothing of BP, WG and update is left in them."""
+    """Time, bytes and energy within 15 %: nothing of BP, WG and update is left in them."""
     chosen = place_job(RunRequest(job, mode="inference")).plan.chosen
     assert chosen is not None
     run = run_job(job, out=tmp_path / "run", trace="off", mode="inference").summary
     assert chosen.best.estimate.time_ps == pytest.approx(run.time.makespan_ps, rel=0.15)
+    assert chosen.best.estimate.energy_pj == pytest.approx(run.energy.total_pj, rel=0.15)
     assert chosen.best.estimate.dram_bytes == pytest.approx(run.dram.nbytes, rel=0.15)
 
 

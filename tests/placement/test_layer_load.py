@@ -14,6 +14,7 @@ from tlm.space.phase import Phase
 from tlm.storage.allocation import allocate
 from tlm.storage.planning import job_on_chip
 from tlm.workload import open_workload
+from tlm.workload.inference import as_inference
 
 FORWARD = {Phase.FP, Phase.NORM}
 WEIGHTS = {Phase.WG, Phase.REDUCE, Phase.UPDATE}
@@ -104,3 +105,15 @@ def test_the_cycles_of_each_layer_are_those_of_its_tiles(mapped, phase):
         estimated = float(np.sum(getattr(counted, phase)))
         if program > 100_000:
             assert estimated == pytest.approx(program, rel=0.15), layer
+
+
+def test_layers_of_inference_have_the_load_of_their_forward_pass():
+    """Else mappings would be chosen for passes that are not made."""
+    workload = as_inference(open_workload("digits"))
+    loaded = load_chip("neuromc-20", ["mapping.batch_norm=folded"])
+    timing = load_dram_timing(loaded.config.dram.device)
+    job = job_on_chip(workload, workload.load(0), loaded, timing)
+    for load in _placed(job, job.profiles(), job.target())[0]:
+        assert load.fp.any()
+        assert not np.any([load.again, load.grad, load.bp, load.wg, load.sums, load.update])
+        assert not load.bp_bytes + load.wg_bytes + load.sums_bytes + load.update_bytes

@@ -1,7 +1,8 @@
 """Seeded faults of the model: each is put into a copy of the source, and something must notice.
 
-``python -m tests.reliability.mutants`` runs :mod:`tests.reliability.probe` in every copy; where all
-laws still hold, the tests that guard the place. It prints a row for each: what caught it.
+``python -m tests.reliability.mutants`` runs :mod:`tests.reliability.probe`, or the probe that a
+fault names, in every copy; where all laws still hold, the tests that guard the place. It prints a
+row for each: what caught it.
 """
 
 from __future__ import annotations
@@ -22,17 +23,21 @@ COPIED = ("tlm", "tests", "analysis", "pyproject.toml")
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault: ``old`` in ``path`` becomes ``new``; ``tests`` guard what no law can see."""
+    """A fault: ``old`` in ``path`` becomes ``new``; ``tests`` guard what no law can see.
+
+    ``probe`` is the module that runs what the fault would change.
+    """
 
     name: str
     path: str
     old: str
     new: str
     tests: str = ""
+    probe: str = "tests.reliability.probe"
 
 
 def mutants() -> list[Mutant]:
-    """The faults of mutants.toml and mutants_outside.toml, in their order."""
+    """The faults of all files ``mutants*.toml``, in their order."""
     texts = [path.read_text() for path in sorted(Path(__file__).parent.glob("mutants*.toml"))]
     return [Mutant(**row) for text in texts for row in tomllib.loads(text)["mutant"]]
 
@@ -44,7 +49,7 @@ def caught_by(mutant: Mutant, copy: Path) -> str:
     assert intact.count(mutant.old) == 1, f"{mutant.name}: not found once in {mutant.path}"
     path.write_text(intact.replace(mutant.old, mutant.new))
     try:
-        told = _run(copy, "-m", "tests.reliability.probe").stdout.strip().splitlines()
+        told = _run(copy, "-m", mutant.probe).stdout.strip().splitlines()
         if told != ["ok"]:
             return told[-1].split(";")[0] if told else "the probe crashed"
         if mutant.tests and _run(copy, "-m", "pytest", "-q", "-x", mutant.tests).returncode == 1:

@@ -39,7 +39,7 @@ LONGEST_LINE = 600  # of a refusal
 class Pair(NamedTuple):
     """A job on a chip: what of its sparsity is used, a trace level, which weights are zero.
 
-    With ``stop`` it is inference that stops so.
+    With ``stop`` it is inference that stops so, of the first ``batch`` samples.
     """
 
     chip: list[str]
@@ -48,6 +48,7 @@ class Pair(NamedTuple):
     level: str
     weights: str = "dense"
     stop: Stop | None = None
+    batch: int | None = None
 
 
 def pairs() -> st.SearchStrategy[Pair]:
@@ -65,7 +66,7 @@ def pairs() -> st.SearchStrategy[Pair]:
 
 def outcome(pair: Pair) -> tuple[str, str]:
     """How a pair ends, and the reason."""
-    chip, job, activity, level, weights, stop = pair
+    chip, job, activity, level, weights, stop, batch = pair
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
@@ -78,6 +79,7 @@ def outcome(pair: Pair) -> tuple[str, str]:
                 weights=weights,
                 mode="training" if stop is None else "inference",
                 stop=stop or "all-steps",
+                batch=batch,
             )
         except TlmError as error:
             told = str(error)

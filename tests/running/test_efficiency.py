@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.program.graphs import NORM, builder, recording, workload
@@ -16,16 +18,17 @@ def test_dense_equivalent_flop_by_hand():
     """2 B T K C / groups R S E F a pass, no BP of the first layer.
 
     3 -> 8 channels of 8 x 8 at stride 2: 8 * 3 * 9 * 16. 8 -> 8 in 4 groups: 8 * 2 * 9 * 16.
-    128 -> 10: 1280.
+    128 -> 10: 1280. Inference has one pass of each.
     """
     net = builder((3, 8, 8), NORM)
     net.conv(8, kernel=3, stride=2, padding=1)
     net.conv(8, kernel=3, padding=1, groups=4)
     net.linear(10, readout=True)
     job = workload(net.layers, steps=3, batch=5)
-    assert dense_equivalent_flop(job, recording(job)) == 2 * 3 * 5 * (
-        2 * 3456 + 3 * 2304 + 3 * 1280
-    )
+    tensors = recording(job)
+    assert dense_equivalent_flop(job, tensors) == 2 * 3 * 5 * (2 * 3456 + 3 * 2304 + 3 * 1280)
+    inference = replace(job, mode="inference")
+    assert dense_equivalent_flop(inference, tensors) == 2 * 3 * 5 * (3456 + 2304 + 1280)
 
 
 @pytest.mark.parametrize("waste", [WASTE, ("mapping.state=recompute",)])

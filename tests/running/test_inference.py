@@ -53,6 +53,31 @@ def test_its_accesses_are_those_of_training(both: Both) -> None:
     assert all(trained[key] == 2 * run[key] for key in run if key[1] == DROPPED)
 
 
+def test_energy_by_operation_is_that_of_the_forward_pass(both: Both) -> None:
+    """All that inference takes; of training FP, normalisation, and their share of what goes on."""
+    for result in both:
+        with (result.folder / "energy.csv").open(encoding="utf-8") as file:
+            rows = [(row, float(row["total_pj"])) for row in csv.DictReader(file)]
+        forward = [(row, pj) for row, pj in rows if row["phase"] in ("fp", "norm")]
+        core_pj = sum(pj for row, pj in forward if row["component"] in ("fp", "engine"))
+        spans = result.summary.time.phases
+        last_ps = max(span.end_ps for name, span in spans.items() if name in ("fp", "norm"))
+        share = (last_ps - spans["fp"].begin_ps) / result.summary.time.makespan_ps
+        if result is both[1]:
+            share = 1.0
+        chip_pj = sum(pj for _, pj in forward)
+        chip_pj += share * sum(pj for row, pj in rows if not row["phase"])
+        synaptic, useful = result.summary.synaptic, 0
+        for layer in result.workload.layers:
+            direct = -1 in layer.sources and result.workload.encoding == "direct"
+            useful += 0 if direct else result.summary.work[layer.name]["fp"].useful_macs
+        assert synaptic.core_pj == pytest.approx(core_pj)
+        assert synaptic.chip_pj == pytest.approx(chip_pj)
+        assert synaptic.core_pj_per_operation == pytest.approx(core_pj / synaptic.operations)
+        assert synaptic.operations == useful
+    assert both[1].summary.synaptic.chip_pj == pytest.approx(both[1].summary.energy.total_pj)
+
+
 def test_nothing_is_saved_for_training(both: Both) -> None:
     """No U, m or weight is written; what leaves the chip is the output of the last layer, once."""
     run = both[1].summary

@@ -8,6 +8,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.stored import StoredWeights, stored_weights
+from tlm.laws.due.widths import outcome_bits, output_bits
 from tlm.workload.model import Layer, Pool, Recording, Workload
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
@@ -62,19 +63,13 @@ class JobSizes:
 
     def output(self, layer: Layer) -> int:
         """What later layers read: spikes, counts of spikes behind average-pooling, or values."""
-        width = 1
-        if layer.neuron is None:
-            width = self.chip.precision.input
-        elif layer.pool is not None and layer.pool.kind == "average":
-            width = (layer.pool.size**2).bit_length()
-        return self.pairs * prod(layer.pooled_shape) * width
+        return self.pairs * prod(layer.pooled_shape) * output_bits(layer, self.chip)
 
     @property
     def outcome(self) -> int:
         """What inference hands over to the host: spikes of the last layer, or its currents."""
         last = self.workload.layers[-1]
-        width = self.chip.precision.membrane if last.neuron is None else 1
-        return self.pairs * prod(last.pooled_shape) * width
+        return self.pairs * prod(last.pooled_shape) * outcome_bits(last, self.chip)
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""

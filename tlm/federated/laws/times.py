@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import isclose
 
 from tlm.federated.plan import worker_number
 from tlm.federated.plan_file import LoadedPlan
@@ -51,6 +52,8 @@ def answers(loaded: LoadedPlan, summary: FederatedSummary) -> Iterator[Check]:
     """What is in a mean arrived before it closed; who had gone or was late is not in it."""
     early: list[str] = []
     wrong: list[str] = []
+    uneven: list[str] = []
+    samples = {part.worker: part.samples for part in summary.members}
     for item in summary.rounds:
         rows = [row for row in summary.workers if row.round == item.number]
         in_mean = {row.worker for row in rows if not row.dropped and not row.late}
@@ -62,8 +65,12 @@ def answers(loaded: LoadedPlan, summary: FederatedSummary) -> Iterator[Check]:
         if in_mean != {*item.answered} or in_mean & planned or len(in_mean) < len(item.answered):
             wrong.append(f"round {item.number}: {item.answered}")
         early += [f"round {item.number} worker{row.worker}" for row in rows if _odd(row, item)]
+        weight = sum(samples[worker] for worker in in_mean) / sum(samples.values())
+        if not isclose(item.weight, weight):
+            uneven.append(f"round {item.number}: {item.weight}, of samples {weight}")
     yield Check("who answers is in the mean", not wrong, f"{wrong[:3]}")
     yield Check("nothing that counts comes late", not early, f"{early[:3]}")
+    yield Check("a mean weighs its samples", not uneven, f"{uneven[:3]}")
     order = [len(set(item.answered)) == len(item.answered) for item in summary.rounds]
     yield Check("nobody answers twice", all(order), f"{order}")
 

@@ -7,6 +7,7 @@ import numpy as np
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
 from tlm.laws.due.stored import INDEX, REVERSE
+from tlm.laws.due.widths import outcome_bits, output_bits
 
 
 def tensors_due(job: Facts) -> list[TensorDue]:
@@ -29,10 +30,12 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     """
     moved = facts.live if tensor.key.startswith(("dY", "dX")) else job.running
     share = np.count_nonzero(moved) / moved.size
-    nbytes, carry = tensor.at[1], tensor.key == "carry"
+    nbytes = tensor.at[1] * _width(job, facts, tensor) // tensor.bits
+    carry = tensor.key == "carry"
     if carry and job.recording.steps_run is not None:
         return _stopped_carry(job, tensor)
-    written, read = (round(nbytes * share * times) for times in _times(facts, tensor.key))
+    times = (0, 0) if _needless(job, facts, tensor.key) else _times(facts, tensor.key)
+    written, read = (round(nbytes * share * each) for each in times)
     # Windows of a pool of currents may share some of Y.
     once = tensor.key == "dI" or (tensor.key == "Y" and facts.layer.current_pool is None)
     return TensorDue(
@@ -44,6 +47,21 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         exact_reads=once,
         balanced=carry,
     )
+
+
+def _width(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> int:
+    """Bits of an element: those that inference leaves follow from the layer, others as planned."""
+    if job.learns or tensor.key not in ("spikes", "output"):
+        return tensor.bits
+    bits = outcome_bits if tensor.key == "output" else output_bits
+    return bits(facts.layer, job.chip)
+
+
+def _needless(job: Facts, facts: LayerFacts, key: str) -> bool:
+    """Whether no later layer of inference reads an output in DRAM: all of them are sent it."""
+    if job.learns or key != "spikes":
+        return False
+    return all(reader.inputs_sent for reader in job.among(facts.consumers))
 
 
 def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:

@@ -1,0 +1,20 @@
+"""Widths: how many bits an element of a layer's output has in DRAM."""
+
+from __future__ import annotations
+
+from tlm.config.chip import ChipConfig
+from tlm.workload.model import Layer
+
+
+def output_bits(layer: Layer, chip: ChipConfig) -> int:
+    """What later layers read: a spike, a count of them behind average-pooling, or a value."""
+    if layer.neuron is None:
+        return chip.precision.input
+    if layer.pool is not None and layer.pool.kind == "average":
+        return (layer.pool.size**2).bit_length()
+    return 1
+
+
+def outcome_bits(layer: Layer, chip: ChipConfig) -> int:
+    """What inference hands over to the host of its last layer: a spike, a count or a current."""
+    return chip.precision.membrane if layer.neuron is None else output_bits(layer, chip)

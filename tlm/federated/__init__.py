@@ -7,7 +7,7 @@ In reading order:
 - ``system``: workers with their chips, on one network;
 - ``topology``, ``network``: links, packets, what gets lost;
 - ``fedavg``, ``all_reduce``, ``data_parallel``: the protocols, as processes;
-- ``course``: what happened when;
+- ``course``, ``timeline``: what happened when, and its trace;
 - ``figures``, ``results``: its energies, bytes and accuracy;
 - ``laws``: what must hold in every run;
 - ``exchange``: from iterations to checked figures;

@@ -22,7 +22,7 @@ from tlm.running.interrupts import StopRequest
 
 @dataclass(frozen=True)
 class Exchange:
-    """The figures of a run, the events that it took, and what happened: its course and transfers."""
+    """The figures of a run, the events that it took, and what happened when."""
 
     summary: FederatedSummary
     events: int

@@ -21,9 +21,9 @@ from tlm.kernel import Done, Environment, Inbox, Path, Transaction, start_server
 class ModelTransfer:
     """A message on its way, cut into packets: ``arrived`` completes with the last of them.
 
-    ``round`` counts from 1; ``worker`` is charged for it; ``ends`` are the nodes from and to. ``wire_nbytes`` were carried, over all
-    links, of which packets of ``lost_nbytes`` got lost and were carried once more. ``end_ps`` is
-    -1 until it has arrived.
+    ``round`` counts from 1; ``worker`` is charged for it; ``ends`` are the nodes from and to.
+    ``wire_nbytes`` were carried, over all links, of which packets of ``lost_nbytes`` got lost and
+    were carried once more. ``end_ps`` is -1 until it has arrived.
     """
 
     kind: str

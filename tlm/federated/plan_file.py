@@ -127,9 +127,7 @@ def _variant_problems(loaded: LoadedPlan) -> Iterator[tuple[str, str]]:
     if plan.split not in splits:
         yield "variant.split", f"got {plan.split!a}; recorded are {', '.join(splits)}"
         return
-    names = [
-        item.compression.name for item in recording.variants if item.split == plan.split
-    ]
+    names = [item.compression.name for item in recording.variants if item.split == plan.split]
     if plan.compression not in names:
         yield (
             "variant.compression",

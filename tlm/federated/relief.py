@@ -99,8 +99,10 @@ def _planned(plan: FederatedPlan) -> Iterator[tuple[str, str, FederatedPlan]]:
     rate = plan.server.adds_per_s
     if plan.has_server and rate is not None:
         server = plan.server.model_copy(update={"adds_per_s": 2 * rate})
-        yield "a server twice as fast", "server.adds_per_s", plan.model_copy(
-            update={"server": server}
+        yield (
+            "a server twice as fast",
+            "server.adds_per_s",
+            plan.model_copy(update={"server": server}),
         )
 
 

@@ -75,7 +75,7 @@ def iteration_job(folder: Path) -> str | None:
 
     None if ``folder`` is no such run.
     """
-    above = folder.resolve().parents[1]
+    above = folder.resolve().parent.parent
     try:
         summary = read_federated_summary(above)
         recording = recording_of(above, summary, None)

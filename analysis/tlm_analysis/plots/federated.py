@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+import tlm.trace
+from tlm.federated.files import read_federated_summary
 from tlm.federated.results import FederatedSummary, RoundPart, WorkerRound
 from tlm.space.trace_rows import PHASE_NONE, EngineState
 from tlm.trace import Trace
-from tlm_analysis.plots.canvas import BLUE, GREEN, GREY, LIGHT_GREY, ORANGE, new_figure, style
+from tlm_analysis.plots.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    LIGHT_GREY,
+    ORANGE,
+    new_figure,
+    save,
+    style,
+)
 
 MOST_INTERVALS = 4000  # drawn; of a longer run its beginning
 _DOINGS = (
@@ -25,6 +39,20 @@ _ENERGIES = (
     ("bits on links", "network_pj", ORANGE),
     ("leakage outside training", "idle_pj", GREY),
 )
+
+
+def plot_federated(run_dir: Path) -> Iterator[Path]:
+    """Write the run's figures as PNG and SVG into its ``plots`` folder.
+
+    Raises:
+        TraceError: the folder lacks a usable summary or trace.
+    """
+    summary = read_federated_summary(run_dir)
+    if summary.initial_accuracy is not None:
+        yield from save(accuracy_figure(summary), run_dir, "accuracy")
+    with tlm.trace.open(run_dir) as trace:
+        yield from save(timeline_figure(trace, summary), run_dir, "timeline")
+    yield from save(worker_energy_figure(summary), run_dir, "energy")
 
 
 def accuracy_figure(summary: FederatedSummary) -> Figure:
@@ -49,12 +77,13 @@ def _curve(
     curve = [summary.initial_accuracy or 0.0, *(accuracy for _, accuracy in known)]
     axes.plot([0.0, *values], curve, "o-", color=BLUE)
     axes.set_ylim(0, 1)
+    axes.margins(x=0.1)
     axes.set_xlim(left=0)
     axes.grid(axis="y", color=LIGHT_GREY)
     for x, (item, accuracy) in zip(values, known, strict=True):
         if len(known) <= 6:
-            axes.annotate(f"round {item.number}", (x, accuracy), (0, -20),
-                          textcoords="offset points", ha="center", fontsize=10)  # fmt: skip
+            axes.annotate(f"round {item.number}", (x, accuracy), (6, -16),
+                          textcoords="offset points", fontsize=10)  # fmt: skip
 
 
 def timeline_figure(trace: Trace, summary: FederatedSummary) -> Figure:
@@ -68,12 +97,12 @@ def timeline_figure(trace: Trace, summary: FederatedSummary) -> Figure:
         axes = figure.subplots()
         for label, state, plain, colour in _DOINGS:
             chosen = rows[(rows["what"] == state) & ((rows["phase"] == PHASE_NONE) == plain)]
-            for worker in range(workers):
+            for place, worker in enumerate(np.unique(chosen["unit"]).tolist()):
                 of_worker = chosen[chosen["unit"] == worker]
                 ends = np.minimum(of_worker["end"], shown_ps)
                 spans = np.stack([of_worker["begin"], ends - of_worker["begin"]], axis=1) / 1e9
                 axes.broken_barh(spans.tolist(), (worker - 0.4, 0.8), color=colour, linewidth=0,
-                                 label=label if worker == 0 else None)  # fmt: skip
+                                 label=None if place else label)  # fmt: skip
         for item in summary.rounds:
             if item.end_ps <= shown_ps:
                 axes.axvline(item.end_ps / 1e9, color=GREY, linewidth=0.8)
@@ -100,6 +129,8 @@ def worker_energy_figure(summary: FederatedSummary) -> Figure:
         left = np.zeros(len(workers))
         for label, name, colour in _ENERGIES:
             joules = np.array([_joules(summary.workers, worker, name) for worker in workers])
+            if not joules.any():
+                continue
             axes.barh(workers, joules, left=left, color=colour, label=label)
             left += joules
         axes.set_yticks(workers, [f"worker{worker}" for worker in workers])

@@ -229,8 +229,8 @@ def scaling_text(points: Sequence[ScalingPoint]) -> str:
         sum_ps = ring[-1].iteration_ps - ring[0].iteration_ps
         lines.append(
             f"- Links of {network[0]}. FedAvg: one worker has {star[0].efficiency:.0%} of the "
-            f"speed of its chip alone, {WORKERS[-1]} have {star[-1].efficiency:.0%} of {WORKERS[-1]} "
-            f"times that; the difference is {time_text(more_ps)} in which the server adds up. "
+            f"speed of its chip alone, {WORKERS[-1]} workers have {star[-1].efficiency:.0%} of "
+            f"{WORKERS[-1]} times that; the server adds up {time_text(more_ps)} longer. "
             f"Data-parallel: an iteration takes {time_text(ring[0].iteration_ps)} and the sum over "
             f"{WORKERS[-1]} workers in a ring {time_text(sum_ps)}, so the exchange is all; "
             f"fastest is a {names} workers."

@@ -232,7 +232,7 @@ def scaling_text(points: Sequence[ScalingPoint]) -> str:
             f"speed of its chip alone, {WORKERS[-1]} workers have {star[-1].efficiency:.0%} of "
             f"{WORKERS[-1]} times that; the server adds up {time_text(more_ps)} longer. "
             f"Data-parallel: an iteration takes {time_text(ring[0].iteration_ps)} and the sum over "
-            f"{WORKERS[-1]} workers in a ring {time_text(sum_ps)}, so the exchange is all; "
-            f"fastest is a {names} workers."
+            f"{WORKERS[-1]} workers in a ring {time_text(sum_ps)}, "
+            f"{sum_ps / ring[0].iteration_ps:.0f} times as long; fastest: {names} workers."
         )
     return "\n".join(lines)

@@ -11,7 +11,8 @@ In reading order:
 - ``figures``, ``results``: its energies, bytes and accuracy;
 - ``laws``: what must hold in every run;
 - ``exchange``: from iterations to checked figures;
-- ``runner``, ``files``: the run in its folder.
+- ``runner``, ``files``: the run in its folder;
+- ``repeat``, ``relief``: its exchange again, as it was and with one thing faster.
 
 What no publication states (protocol, network, server) is a key of the plan with an assumed default.
 """

@@ -36,7 +36,7 @@ def write_timeline(folder: Path, result: Exchange) -> None:
     """
     summary = result.summary
     attrs = {"tlm_version": __version__, "workload_sha256": summary.recording.sha256}
-    config = json.dumps(summary.plan, indent=1)
+    config = json.dumps(summary.plan, indent=1, allow_nan=False)
     writer = TraceWriter(folder / FILE_NAME, "transaction", attrs, config, list(_units(summary)))
     for part in result.course.intervals:
         what, phase = _STATES[part.doing]

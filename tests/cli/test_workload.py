@@ -105,11 +105,10 @@ def test_plot_of_a_job_for_inference(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "remedy"),
     [
-        (["run", "spinaps-mnist"], "add --mode inference"),
+        (["run", "spinaps-mnist", "--mode", "training"], "leave --mode out"),
         (["run", "s-resnet18[B=1,T=1]:like(spinaps-mnist)"], "of a job recorded for training"),
         (["map", "spinaps-mnist"], "name a job recorded for it"),
-        (["counterfactual", "spinaps-mnist"], "add --mode inference"),
-        (["gpu", "spinaps-mnist"], "name a job recorded for training"),
+        (["counterfactual", "spinaps-mnist"], "name a job recorded for training"),
     ],
 )
 def test_what_takes_training_refuses_a_job_for_inference(
@@ -125,3 +124,9 @@ def test_what_takes_training_refuses_a_job_for_inference(
     line = capsys.readouterr().err.splitlines()[-1]
     assert "spinaps-mnist was recorded for inference" in line and remedy in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_has_no_kernels_of_glm_neurons(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, exit code 2."""
+    assert main(["gpu", "spinaps-mnist"]) == 2
+    assert "spinaps-mnist: no kernels of GLM neurons are modelled" in capsys.readouterr().err

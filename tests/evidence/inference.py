@@ -18,12 +18,12 @@ from tlm.trace.summary import Summary
 from tlm.validation.markdown import table
 from tlm.workload import bundled_names, open_workload
 from tlm.workload.inference import Stop
-from tlm.workload.model import Purpose
+from tlm.workload.model import RunMode
 
 PAGE = DOCS / "inference.md"
 RESULTS = DOCS / "studies" / "inference.csv"
 EARLY: Stop = "first-spike"
-WAYS: tuple[tuple[Purpose, Stop], ...] = (
+WAYS: tuple[tuple[RunMode, Stop], ...] = (
     ("training", "all-steps"),
     ("inference", "all-steps"),
     ("inference", EARLY),
@@ -42,7 +42,7 @@ def measure(job: str) -> Iterator[Row]:
             yield _row(_run(job, mode, batch, stop), stop)
 
 
-def _run(job: str, mode: Purpose, batch: int, stop: Stop) -> Summary:
+def _run(job: str, mode: RunMode, batch: int, stop: Stop) -> Summary:
     asked = batch if mode == "inference" else None
     with TemporaryDirectory() as folder:
         out = Path(folder) / "run"

@@ -6,8 +6,8 @@ from math import ceil
 
 from tests.evidence.page import simulate
 from tests.evidence.spinaps_ratio import Twins
+from tlm.config.tables.array_cost import core_array
 from tlm.config.tables.synapse_array import CellTechnology
-from tlm.synapses.array_core import core_array
 from tlm.validation.markdown import table
 
 JOB = "mnist-fc"

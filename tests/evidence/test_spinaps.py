@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.evidence import spinaps
+from tests.evidence import spinaps, spinaps_runs
 from tests.evidence.page import DOCS, read_csv
 from tests.evidence.spinaps_ratio import (
     PUBLISHED,
@@ -93,6 +93,15 @@ def test_wear_of_cells() -> None:
     cells = PAIR.arrays.technologies
     assert worn(cells["sram"], 40) == ("never", "never")
     assert worn(cells["stt-ram"], 40) == ("1e+06 / 1e+12 / 1e+15", "1e-06 / 1 / 1e+03")
+
+
+def test_the_page_has_runs_of_the_present_simulator() -> None:
+    """Its section is that of the figures kept, of which those of a sample are measured again."""
+    rows = read_csv(spinaps_runs.RESULTS)
+    page = (DOCS / "spinaps-hardware.md").read_text(encoding="utf-8")
+    assert spinaps_runs.runs_section(rows).strip() in page
+    for stop in (spinaps_runs.ALL, spinaps_runs.EARLY):
+        assert spinaps_runs.measure("spinaps-motions", "spinaps-sram", stop, 1) in rows
 
 
 def test_the_page_is_of_the_present_model() -> None:

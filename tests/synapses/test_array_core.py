@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tests.evidence.spreads import with_value
 from tlm.config.tables.array_core import ArrayCoreTable, load_array_core
+from tlm.config.tables.array_cost import array_cost, core_array
+from tlm.config.tables.glm_unit import glm_unit
 from tlm.config.tables.synapse_array import load_synapse_array
 from tlm.errors import ConfigError
-from tlm.synapses.array import array_cost
-from tlm.synapses.array_core import core_array, step_cost
-from tlm.synapses.glm_unit import glm_unit
+from tlm.synapses.array_core import step_cost
 
 ARRAYS = load_synapse_array()
 TWINS = {name: load_array_core(name) for name in ("spinaps", "spinaps-sram", "spinaps-aggressive")}

@@ -65,7 +65,7 @@ def inference_job(path: Path, layer: Layer) -> Workload:
         levels=("exact",),
         provenance={"written by": "a test"},
         sha256="",
-        purpose="inference",
+        mode="inference",
     )
 
 

@@ -86,8 +86,8 @@ def test_every_layer_is_alive(name: str) -> None:
 def test_a_job_is_for_training_or_for_inference() -> None:
     """Each in one of the two lists, by what its file says, not by its name."""
     assert sorted(TRAINING + INFERENCE) == JOBS
-    assert {open_workload(name).purpose for name in TRAINING} == {"training"}
-    assert {open_workload(name).purpose for name in INFERENCE} == {"inference"}
+    assert {open_workload(name).mode for name in TRAINING} == {"training"}
+    assert {open_workload(name).mode for name in INFERENCE} == {"inference"}
 
 
 @pytest.mark.parametrize("name", INFERENCE)

@@ -24,7 +24,7 @@ from tests.workload.inference_job import (
 from tests.workload.test_check import NORM, layer_edit, put
 from tlm.errors import WorkloadError
 from tlm.workload import open_workload, write_workload
-from tlm.workload.file.reader import stated_purpose
+from tlm.workload.file.reader import stated_mode
 
 Damage = Callable[[h5py.File], object]
 
@@ -130,7 +130,7 @@ def test_comes_back_as_it_was_written(path: Path) -> None:
     """Bits, answers, weights and registers; and no trace of a backward pass."""
     recording, values = answered()
     job = open_workload(str(path))
-    assert (job.purpose, stated_purpose(path)) == ("inference", "inference")
+    assert (job.mode, stated_mode(path)) == ("inference", "inference")
     assert job.layers == (glm_layer(),)
     loaded, numbers = job.load(0), job.load_values(0)
     assert np.array_equal(loaded.inputs, recording.inputs)

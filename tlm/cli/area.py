@@ -27,10 +27,10 @@ def area(
     """Print a chip's area by component, its peak rate, and both together."""
     from tlm.cli.tables import ScreenTable, console
     from tlm.config import load_chip
-    from tlm.hardware.area import area_rows, peak_tflops
+    from tlm.hardware.area import chip_area, peak_tflops
 
     loaded = load_chip(chip, overrides or [])
-    rows = area_rows(loaded.config, loaded.area)
+    rows = chip_area(loaded)
     components = _by_component(rows)
     total = sum(components.values())
     peak = peak_tflops(loaded.config)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tlm.cli.options import DEFAULT_CHIP, Memory, ModeChoice, ModeOption, Overrides
+from tlm.cli.options import DEFAULT_CHIP, Memory, ModeOption, Overrides, mode_of
 
 if TYPE_CHECKING:
     from tlm.cli.tables import ScreenTable
     from tlm.studies.counterfactual import RunFigures, Simulate
-    from tlm.workload.model import Purpose
+    from tlm.workload.model import RunMode
 
 
 def counterfactual(
@@ -28,7 +28,7 @@ def counterfactual(
         list[float] | None,
         typer.Option(min=1e-4, max=1.0, help="A density to draw for the break-even; repeatable."),
     ] = None,
-    mode: ModeOption = ModeChoice.TRAINING,
+    mode: ModeOption = None,
     mem: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -43,11 +43,13 @@ def counterfactual(
     from tlm.studies.counterfactual import DENSITIES, at_densities, run_figures
     from tlm.workload import open_workload
     from tlm.workload.drawn.kinds import ACTIVITY_KINDS
+    from tlm.workload.mode import require_training
 
     mem_bytes = parse_memory(mem)
     with within_memory(mem_bytes, f"{workload}: memory ran out between two runs"):
         job = open_workload(workload)
-        simulate = simulator(chip, overrides or [], mem_bytes, mode.value)
+        require_training(job, "masks are drawn of training: name a job recorded for training")
+        simulate = simulator(chip, overrides or [], mem_bytes, mode_of(mode))
         runs: dict[str, RunFigures] = {
             kind: run_figures(simulate(job, kind)) for kind in ACTIVITY_KINDS
         }
@@ -65,7 +67,7 @@ def counterfactual(
 
 
 def simulator(
-    chip: str, overrides: Sequence[str], mem_bytes: int | None, mode: Purpose = "training"
+    chip: str, overrides: Sequence[str], mem_bytes: int | None, mode: RunMode | None = None
 ) -> Simulate:
     """Runs without a trace in a folder that is thrown away; says what runs on stderr."""
     from tempfile import TemporaryDirectory

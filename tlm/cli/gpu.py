@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tlm.cli.options import AsJson, ModeChoice, ModeOption
+from tlm.cli.options import AsJson, ModeOption, mode_of
 
 
 class Gpu(StrEnum):
@@ -52,7 +52,7 @@ def gpu(
     neuron: Annotated[
         NeuronKernels, typer.Option(help="One fused kernel over all steps, or elementwise ones.")
     ] = NeuronKernels.FUSED,
-    mode: ModeOption = ModeChoice.TRAINING,
+    mode: ModeOption = None,
     run_dirs: Annotated[
         list[Path] | None,
         typer.Option(
@@ -92,7 +92,7 @@ def gpu(
 
     from tlm.cli.tables import Hanging, console
 
-    network = network_named(workload, mode.value)
+    network = network_named(workload, mode_of(mode))
     if as_json:
         content = screen.figures(network, gpu.value, precision.value, neuron.value, run_dirs or [])
         typer.echo(json.dumps(content, indent=1, allow_nan=False))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tlm.workload.model import RunMode
 
 DEFAULT_CHIP = "neuromc-20"
 
@@ -56,9 +59,19 @@ class ModeChoice(StrEnum):
 
 
 ModeOption = Annotated[
-    ModeChoice,
-    typer.Option("--mode", help="All of the training iteration, or its forward pass alone."),
+    ModeChoice | None,
+    typer.Option(
+        "--mode",
+        help="All of the training iteration, or its forward pass alone; if not given, what the job "
+        "was recorded for.",
+    ),
 ]
+
+
+def mode_of(choice: ModeChoice | None) -> RunMode | None:
+    """The mode that was asked for; None: that of the job."""
+    return None if choice is None else choice.value
+
 
 Memory = Annotated[
     str | None,

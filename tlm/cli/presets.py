@@ -72,13 +72,11 @@ def presets(as_json: AsJson = False) -> None:
 
 
 def _of_tables() -> list[Hanging]:
-    """What is published of each table of synapse memories, and of SpinAPS."""
+    """What is published of each table of synapse memories."""
     from tlm.cli.tables import Hanging
-    from tlm.config.tables.array_core import load_array_core
     from tlm.config.tables.synapse_memory import load_synapse_memory, synapse_memory_tables
 
     figures = {name: load_synapse_memory(name).published for name in synapse_memory_tables()}
-    figures["spinaps"] = load_array_core("spinaps").published
     return [
         Hanging(f"{name}, {figure.what}: {figure.value} published, {figure.ours} ({figure.source})")
         for name, published in figures.items()
@@ -89,7 +87,7 @@ def _of_tables() -> list[Hanging]:
 def _ours(what: str, name: str, loaded: LoadedChip) -> str:
     """The model's figure of that name; any other text is what it says itself."""
     from tlm.config.tables.core_sram import capacity_bits
-    from tlm.hardware.area import area_rows
+    from tlm.hardware.area import chip_area
     from tlm.studies.reference_layer import LAYER, dense_tflops_per_w
 
     if what == "dense_tflops_per_w":
@@ -97,7 +95,7 @@ def _ours(what: str, name: str, loaded: LoadedChip) -> str:
     if what == "core_sram":
         return f"{capacity_bits(loaded.config.core) / 8192:.0f} KiB"
     if what == "area":
-        mm2 = sum(row.total_mm2 for row in area_rows(loaded.config, loaded.area))
+        mm2 = sum(row.total_mm2 for row in chip_area(loaded))
         return f"{mm2:.0f} mm2, table {loaded.area.name}"
     if what == "cores":
         return str(loaded.config.cores)

@@ -14,10 +14,10 @@ from tlm.cli.options import (
     AsJson,
     ChipOption,
     Memory,
-    ModeChoice,
     ModeOption,
     Overrides,
     job_names,
+    mode_of,
 )
 from tlm.cli.report import write_report
 
@@ -90,7 +90,7 @@ def run(
             "or tiles=0.5 (shares are what is kept).",
         ),
     ] = "dense",
-    mode: ModeOption = ModeChoice.TRAINING,
+    mode: ModeOption = None,
     batch: Annotated[
         int | None,
         typer.Option(metavar="N", help="With --mode inference: only the first N samples."),
@@ -135,7 +135,7 @@ def run(
             limits=limits,
             mem_bytes=mem_bytes,
             weights=weights,
-            mode=mode.value,
+            mode=mode_of(mode),
             batch=batch,
             stop=stop.value,
             on_estimate=show_estimate,
@@ -166,7 +166,9 @@ def _print(result: RunResult, as_json: bool) -> None:
 
 
 def _baseline(workload: Workload) -> object:
-    """The same training step on a GPU, from the analysis room."""
+    """The same step on a GPU, from the analysis room; there are no kernels of GLM neurons."""
+    if any(layer.sums > 1 for layer in workload.layers):
+        return None
     from tlm_analysis.gpu import baseline
 
     return baseline(workload)

@@ -66,7 +66,9 @@ def figures(result: Finished, baseline: Any) -> dict[str, Any]:
         "folder": str(result.folder),
         "cost": asdict(result.cost),
         "summary": as_json(result.summary),
-        "gpu": {
+        "gpu": None
+        if baseline is None
+        else {
             "device": baseline.device,
             "time_s": baseline.time_s,
             "time_s_range": list(baseline.time_s_range),

@@ -68,7 +68,7 @@ def backward_work(
 
 def _groups(layer: Layer, inputs: Span, outputs: Span) -> Iterator[tuple[Span, Span]]:
     """(Input, output channels) of every group of a convolution that has some of both."""
-    depth, width = layer.in_shape[0] // layer.groups, layer.out_shape[0] // layer.groups
+    depth, width = layer.in_shape[0] // layer.groups, layer.product_channels // layer.groups
     for group in range(layer.groups):
         group_inputs = overlap(inputs, (group * depth, (group + 1) * depth))
         group_outputs = overlap(outputs, (group * width, (group + 1) * width))

@@ -26,7 +26,7 @@ class LayerWeights:
     @property
     def total(self) -> int:
         """Stored weights of the layer."""
-        return self.count((0, self.layer.out_shape[0]))
+        return self.count((0, self.layer.product_channels))
 
     def count(self, channels: Span) -> int:
         """Stored weights of some output channels: those of a slice."""

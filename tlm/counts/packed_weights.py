@@ -144,7 +144,7 @@ class PackedWeights:
 
     def row_of(self, k: int) -> int:
         """The output tile of a channel; none reaches over two groups."""
-        width = self.layer.out_shape[0] // self.layer.groups
+        width = self.layer.product_channels // self.layer.groups
         return k // width * ceil_div(width, self.tile) + k % width // self.tile
 
     def tiles_of(self, channels: Span) -> slice:
@@ -177,10 +177,10 @@ def pack(
         kept, group = map(int, organisation.split(":"))
         _check_groups(layer, mask, kept, group, shape.chunk)
         mask = _with_places(mask, kept, group)
-    width = layer.out_shape[0] // layer.groups
+    width = layer.product_channels // layer.groups
     firsts = [g * width + k for g in range(layer.groups) for k in range(0, width, shape.tile)]
     fan_out = np.add.reduceat(mask, firsts, axis=0, dtype=np.int64)
-    outputs = np.diff([*firsts, layer.out_shape[0]])
+    outputs = np.diff([*firsts, layer.product_channels])
     counts = (len(firsts), ceil_div(mask.shape[1], shape.chunk), mask.shape[2])
     values, index, reverse, forward, transposed = np.zeros((5, *counts), np.int64)
     layout = named(organisation)

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from tlm.config.chip import ChipConfig
 from tlm.config.core import EngineConfig
+from tlm.config.layers import LoadedChip
 from tlm.config.tables import sram
 from tlm.config.tables.area import AreaTable
+from tlm.config.tables.array_cost import core_array
 from tlm.config.tables.core_sram import core_memories
+from tlm.config.tables.glm_unit import glm_unit
+from tlm.config.tables.synapse_array import load_synapse_array
 from tlm.config.tables.table_file import Confidence
 
 PORTS = 5  # of a router: four neighbours and the core
@@ -63,6 +67,25 @@ def area_rows(chip: ChipConfig, table: AreaTable) -> list[AreaRow]:
                 )
             )
     return rows
+
+
+def chip_area(chip: LoadedChip) -> list[AreaRow]:
+    """The area of a loaded chip; a core that its energy table makes of a table is of that, too."""
+    rows, core = area_rows(chip.config, chip.area), chip.energy.array_core
+    if core is None:
+        return rows
+    array = core_array(core, load_synapse_array(core.array))
+    gates = glm_unit(core).gates + core.gates.control.value
+    logic_mm2 = gates * core.gate.area.value / core.gate.floor_share.value / UM2_PER_MM2
+    source = f"inference core {core.name}"
+    made = {"array": array.area_mm2, "logic": logic_mm2}
+    return [
+        *(
+            AreaRow("core", part, chip.config.cores, mm2 * UM2_PER_MM2, source, "assumed")
+            for part, mm2 in made.items()
+        ),
+        *(row for row in rows if row.component in ("noc", "dram")),
+    ]
 
 
 def peak_tflops(chip: ChipConfig) -> float:

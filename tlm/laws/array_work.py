@@ -23,6 +23,7 @@ from tlm.space.program import Program
 from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
+from tlm.workload.glm.neuron import GLMNeuron
 
 BYTE = 8
 
@@ -97,7 +98,11 @@ def _unit_cycles(job: Facts, nest: Nest, tiles: list[Tile], scanned: bool) -> in
     drains = len(tiles) if sizes and nest.phase == Phase.WG else len(sizes)
     cycles = drains * core.pipeline_depth
     if nest.phase in FORWARD:
-        each = _positions(nest)
+        each, glm = _positions(nest), nest.facts.layer.neuron
+        if isinstance(glm, GLMNeuron):  # the last sums go to the filters of all neurons
+            neurons, sizes = nest.facts.layer.out_shape[0], sizes[:-1]
+            taps = neurons * glm.functions * glm.taps
+            cycles += each * (ceil_div(taps, core.unit_lanes) + neurons + 1)
         cycles += sum(ceil_div(each * channels, core.unit_lanes) for channels in sizes)
     return cycles
 

@@ -69,7 +69,7 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
     stored = sizes.stored(layer)
     if stored is not None:
         table = stored.table_of("fp")
-        yield table, stored.beside(table, (0, layer.out_shape[0])) * precision.weight
+        yield table, stored.beside(table, (0, layer.product_channels)) * precision.weight
     yield "W", weights * precision.weight
     for name in sizes.parameters(layer):
         yield name, layer.out_shape[0] * precision.weight
@@ -139,7 +139,7 @@ def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
     propagates = any(source != NETWORK_INPUT for source in layer.sources)
     stored = sizes.stored(layer)
     if stored is not None:
-        every = (0, layer.out_shape[0])
+        every = (0, layer.product_channels)
         readers = ["fp", "wg", *["bp"] * propagates]
         for table in map(stored.table_of, readers):
             yield table, stored.beside(table, every) * precision.weight

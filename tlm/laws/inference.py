@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.space.program import Program
@@ -32,4 +34,9 @@ def decisions(program: Program, due: Due) -> Iterator[Check]:
         steps = [t for t, spikes in enumerate(recording.spikes[-1][:, sample]) if spikes.any()]
         asked[sample] = steps[0] + 1 if steps else job.workload.steps
     wrong = [f"sample {at}: {run[at]} steps, due {asked[at]}" for at in run if run[at] != asked[at]]
+    if recording.answers is not None:  # what the file says, T without a spike
+        recorded = np.minimum(recording.answers.decision_steps + 1, job.workload.steps).tolist()
+        wrong += [
+            f"sample {at}: {recorded[at]} recorded" for at in run if recorded[at] != asked[at]
+        ]
     yield Check("every sample is decided", not wrong, f"{wrong[:3]}")

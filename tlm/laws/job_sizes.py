@@ -96,7 +96,7 @@ class JobSizes:
         stored = self.stored(layer)
         if stored is None:
             return prod(layer.weight_shape)
-        return stored.count((0, layer.out_shape[0]))
+        return stored.count((0, layer.product_channels))
 
     def trained(self, layer: Layer) -> int:
         """How many numbers are trained of a layer."""

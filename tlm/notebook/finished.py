@@ -25,7 +25,7 @@ from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.inference import Stop
-from tlm.workload.model import Purpose, Workload
+from tlm.workload.model import RunMode, Workload
 
 if TYPE_CHECKING:
     import pandas
@@ -126,7 +126,7 @@ def run(
     mapping: str | Path | None = None,
     activity: ActivityKind = "recorded",
     weights: str = "dense",
-    mode: Purpose = "training",
+    mode: RunMode | None = None,
     batch: int | None = None,
     stop: Stop = "all-steps",
     out: str | Path | None = None,
@@ -143,7 +143,8 @@ def run(
         activity: ``recorded``; ``dense``, where nothing is skipped; or ``ann``, the same network
             as a dense ANN with T = 1.
         weights: which weights are not zero, as :mod:`tlm.workload.drawn.weights` spells them.
-        mode: ``training``, or ``inference``, the forward pass alone.
+        mode: ``training``, or ``inference``, the forward pass alone; by default what the job was
+            recorded for.
         batch, stop: in inference only so many samples, each after ``all-steps`` or at its
             ``first-spike``; see :mod:`tlm.workload.inference`.
         out: folder to use; a fresh one under ``runs/`` by default.

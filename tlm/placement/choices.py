@@ -107,7 +107,8 @@ def grids_of(choices: Choices, workload: Workload, chip: ChipConfig, where: str)
 
 
 def _check_cuts(layer: Layer, batch: int, cuts: Cuts, tile: int, where: str) -> None:
-    _check_span(cuts.channels, layer.out_shape[0], tile, f"{where}.channels")
+    whole = layer.product_channels
+    _check_span(cuts.channels, whole, whole if layer.sums > 1 else tile, f"{where}.channels")
     _check_span(cuts.samples, batch, 1, f"{where}.samples")
     quantum = row_quantum(layer) or layer.out_shape[1]
     _check_span(cuts.rows, layer.out_shape[1], quantum, f"{where}.rows")

@@ -27,8 +27,9 @@ def candidates(
 ) -> Iterator[Split]:
     """All splits of a kind that the cores and the layer's shape allow."""
     allowed = dimensions(kind)
-    most_k = ceil_div(layer.out_shape[0], arrays.tile) if "k" in allowed else 1
-    most_k = most_k if layer.groups == 1 else 1  # a cut would only send zeros to other groups
+    most_k = ceil_div(layer.product_channels, arrays.tile) if "k" in allowed else 1
+    if layer.groups > 1 or layer.sums > 1:  # zeros for other groups; an arbiter has all neurons
+        most_k = 1
     most_b = batch if "batch" in allowed else 1
     most_s = ceil_div(layer.out_shape[1], _quantum(layer)) if "spatial" in allowed else 1
     for k in range(1, min(cores, most_k) + 1):
@@ -43,8 +44,8 @@ def cut(layer: Layer, work: WorkMap, split: Split, cores: Sequence[int]) -> Grid
     Each dimension is cut by the work summed over the two others: channels at multiples of the
     array's width, rows at multiples of the pooling stride.
     """
-    k, rows, _ = layer.out_shape
-    channels = _scaled(_balanced(tuple(work.along[1]), split.k), work.tile, k)
+    rows = layer.out_shape[1]
+    channels = _scaled(_balanced(tuple(work.along[1]), split.k), work.tile, layer.product_channels)
     quantum = _quantum(layer)
     by_row = work.along[2]
     bands = tuple(sum(by_row[y : y + quantum]) for y in range(0, rows, quantum))

@@ -24,7 +24,7 @@ def energy_pj(
     chip, table = target.chip, target.energy
     nbytes, hop_bytes = moved
     of_layers = sum(
-        _slots_pj(profile, target) + _update_pj(profile, grid, target) * profile.learns
+        _slots_pj(profile, target) + (_update_pj(profile, grid, target) if profile.learns else 0)
         for profile, grid in zip(profiles, grids, strict=True)
     )
     transfers = 8 * nbytes * table.pj("dram", "read_bit")
@@ -40,18 +40,20 @@ def energy_pj(
 def _slots_pj(profile: Profile, target: Target) -> float:
     """Energy of the slots of a layer in FP, BP and WG."""
     table, layer, arrays = target.energy, profile.layer, target.arrays
-    depth, width = min(arrays.chunk, layer.in_shape[0]), min(arrays.tile, layer.out_shape[0])
+    depth, width = min(arrays.chunk, layer.in_shape[0]), min(arrays.tile, layer.product_channels)
     mac = "mac_add" if profile.operand_bits == 1 else "mac_mul"
-    sums = {name: table.pj(name, "partial_read") + table.pj(name, "partial_write")
-            for name in ("fp", "bp")}  # fmt: skip
+
+    def sums(name: str) -> float:
+        return table.pj(name, "partial_read") + table.pj(name, "partial_write")
+
     cells = depth * width * profile.weights.total / prod(layer.weight_shape)
-    prices = (
-        cells * table.pj("fp", mac) + width * sums["fp"],
-        cells * table.pj("bp", "mac") + depth * sums["bp"],
-        cells * table.pj("wg", mac) + width * table.pj("wg", "gradient_read"),
-    )
-    streams = profile.work.streams if profile.learns else profile.work.streams[:1]
-    slots = (int(stream.sum()) / arrays.fp.slot_cycles for stream in streams)
+    prices = [cells * table.pj("fp", mac) + width * sums("fp")]
+    if profile.learns:
+        prices += [
+            cells * table.pj("bp", "mac") + depth * sums("bp"),
+            cells * table.pj("wg", mac) + width * table.pj("wg", "gradient_read"),
+        ]
+    slots = (int(stream.sum()) / arrays.fp.slot_cycles for stream in profile.work.streams)
     return sum(count * price for count, price in zip(slots, prices, strict=False))
 
 

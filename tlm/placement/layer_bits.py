@@ -240,7 +240,7 @@ def _update_bits(profile: Profile, stores: LayerStores, target: Target) -> int:
     each = target.chip.precision.weight * (stores.W == "dram")
     each += profile.moment_bits * (stores.moments == "dram")
     weights, chip = profile.weights, target.chip
-    channels = (0, profile.layer.out_shape[0])
+    channels = (0, profile.layer.product_channels)
     tables = weights.all_words(channels) - weights.total
     rewired = round(tables * chip.core.weights.rewired) * chip.precision.weight
     return 2 * (weights.total * each + rewired * (stores.W == "dram"))

@@ -44,7 +44,10 @@ def measure_work(
 ) -> WorkMap:
     """The work of a layer from its masks, under the modes and policies of the chip's engines."""
     layer, engines, live = weights.layer, chip.core.engines, masks.live
-    groups = [ceil_div(layer.in_shape[0], arrays.chunk), ceil_div(layer.out_shape[0], arrays.tile)]
+    groups = [
+        ceil_div(layer.in_shape[0], arrays.chunk),
+        ceil_div(layer.product_channels, arrays.tile),
+    ]
     taps = layer.kernel[0] * layer.kernel[1]
     # A tile of a grouped convolution meets only its own group of inputs: an even share of them.
     present = _by_group(masks.inputs, arrays.chunk).sum(axis=2, dtype=np.float64) / layer.groups

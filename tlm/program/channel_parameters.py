@@ -25,7 +25,7 @@ def fetch_parameters(
     layer_plan: LayerPlan, part: Slice, names: Sequence[str], tile: TileDraft
 ) -> None:
     """Let the first tile of a walk over a slice read some parameters of its channels."""
-    first, end = part.neurons.channels
+    first, end = (at // layer_plan.layer.sums for at in part.neurons.channels)
     for name in names:
         tile.add_reads((layer_plan.addressed.weights[name].run(first, end - first),))
 

@@ -133,13 +133,17 @@ def _finish(
     tile: TileDraft,
 ) -> None:
     """Drain, frozen normalisation and soma pass of an output tile, in one go."""
-    products = region.size * layer_plan.width * length(steps)
-    tile.add_cycles(builder.arrays.depth + ceil_div(products, builder.arrays.lanes))
+    products, ready = region.size * layer_plan.width * length(steps), layer_plan.neurons(region)
+    tile.add_cycles(builder.arrays.depth)
     tile.add_energy({"fp.partial_read": products})
-    add_bias(layer_plan, products, tile)
+    if layer_plan.layer.sums == 1 or not ready.size:
+        tile.add_cycles(ceil_div(products, builder.arrays.lanes))
+    if layer_plan.layer.sums == 1:  # GLM neurons add theirs to the potential
+        add_bias(layer_plan, products, tile)
+    elif not ready.size:
+        return
     if layer_plan.norm == "frozen":
         tile.add_energy({"fp.norm_scale": products})
-    ready = layer_plan.neurons(region)
     soma(builder, layer_plan, part, ready, steps, tile)
     if tile.phase == Phase.FP:
         leave_state(builder, layer_plan, part, ready, steps, tile)

@@ -11,12 +11,14 @@ from tlm.program.builder import (
     wide_accesses,
     window_adds,
 )
+from tlm.program.glm_step import glm_step
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.ports import STATE_PORT_BITS
 from tlm.space.region import Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
+from tlm.workload.glm.neuron import GLMNeuron
 
 
 def soma(
@@ -39,7 +41,14 @@ def soma(
     if layer_plan.layer.neuron is None:
         return
     neurons = ready.size * layer_plan.layer.out_shape[2] * length(steps)
-    state = builder.plan.chip.precision.membrane * layer_plan.layer.state_words
+    neuron, precision = layer_plan.layer.neuron, builder.plan.chip.precision
+    if isinstance(neuron, GLMNeuron):
+        count = length(ready.channels)
+        glm_step(neuron, count, neurons // count, builder.arrays.lanes, precision.membrane, tile)
+        tile.add_energy({"fp.state_write": wide_accesses(neurons, 1, STATE_PORT_BITS)})
+        _from_dram(builder, layer_plan, part, ready, steps, tile)
+        return
+    state = precision.membrane * layer_plan.layer.state_words
     flags = 2 if builder.plan.workload.learns else 1  # S, and m for BP
     tile.add_energy(
         {
@@ -50,6 +59,18 @@ def soma(
             "fp.state_write": flags * wide_accesses(neurons, 1, STATE_PORT_BITS),
         }
     )
+    _from_dram(builder, layer_plan, part, ready, steps, tile)
+
+
+def _from_dram(
+    builder: ProgramBuilder,
+    layer_plan: LayerPlan,
+    part: Slice,
+    ready: Region,
+    steps: Span,
+    tile: TileDraft,
+) -> None:
+    """Let a tile read U of the step before from DRAM, where it does not stay in the core."""
     if "carry" in layer_plan.addressed.tensors:
         _carry(builder, layer_plan, part, ready, steps, tile)
     elif layer_plan.stored.U == "dram" and tile.phase == Phase.FP and steps[0]:

@@ -27,8 +27,8 @@ from tlm.workload.bundled import open_workload
 from tlm.workload.drawn.kinds import as_activity
 from tlm.workload.drawn.weights import WeightRule, parse_weights, weight_masks
 from tlm.workload.inference import MODES, as_inference
-from tlm.workload.model import Recording, Workload
-from tlm.workload.purpose import require_training
+from tlm.workload.mode import require_training
+from tlm.workload.model import Recording, RunMode, Workload
 
 # Settings of a chip whose engines skip nothing: they go with every activity but the recorded.
 NOTHING_SKIPPED = (
@@ -78,14 +78,13 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
-    if request.mode == "training":
-        require_training(asked, "add --mode inference")
+    mode = _mode(request, asked)
     loaded = as_activity(asked, request.activity)
-    workload, rule = _in_mode(request, loaded), parse_weights(request.weights)
+    workload, rule = _in_mode(request, mode, loaded), parse_weights(request.weights)
     file = request.mapping
     choices = read_choices(Path(file)) if file is not None else None
     settings = mapping_source(str(file), choices.mapping) if choices is not None else None
-    chip = load_chip(request.chip, request.overrides, settings, _imposed(request))
+    chip = load_chip(request.chip, request.overrides, settings, _imposed(request, mode))
     timing = load_dram_timing(chip.config.dram.device)
     number = _number(workload, request.iteration)
     loading = f"{workload.path.name}: loading an iteration, and the chip,"
@@ -99,18 +98,29 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     return PlacedJob(asked, workload, recording, rule, chip, timing, plan)
 
 
-def _in_mode(request: RunRequest, workload: Workload) -> Workload:
-    """The job in the mode that is asked for.
+def _mode(request: RunRequest, job: Workload) -> RunMode:
+    """The mode that is asked for, or that a job was recorded for.
 
     Raises:
-        ConfigError: there is no such mode, or what inference alone has is asked of training.
+        ConfigError: there is no such mode.
+        WorkloadError: there is no training in the job.
+    """
+    mode = job.mode if request.mode is None else request.mode
+    if mode not in MODES:
+        raise ConfigError(f"mode: there is no mode {mode!r}; give one of: {', '.join(MODES)}")
+    if mode == "training":
+        require_training(job, "leave --mode out, or give --mode inference")
+    return mode
+
+
+def _in_mode(request: RunRequest, mode: RunMode, workload: Workload) -> Workload:
+    """The job in a mode.
+
+    Raises:
+        ConfigError: what inference alone has is asked of training.
         WorkloadError: as :func:`tlm.workload.inference.as_inference`.
     """
-    if request.mode not in MODES:
-        raise ConfigError(
-            f"mode: there is no mode {request.mode!r}; give one of: {', '.join(MODES)}"
-        )
-    if request.mode == "inference":
+    if mode == "inference":
         return as_inference(workload, request.batch, request.stop)
     if request.batch is not None or request.stop != "all-steps":
         key = "stop" if request.batch is None else "batch"
@@ -120,11 +130,11 @@ def _in_mode(request: RunRequest, workload: Workload) -> Workload:
     return workload
 
 
-def _imposed(request: RunRequest) -> list[str]:
+def _imposed(request: RunRequest, mode: RunMode) -> list[str]:
     """Settings of the chip that go with what is asked, whatever the chip says."""
     return [
         *(NOTHING_SKIPPED if request.activity != "recorded" else ()),
-        *(FOLDED if request.mode == "inference" else ()),
+        *(FOLDED if mode == "inference" else ()),
         *(STEP_BY_STEP if request.stop != "all-steps" else ()),
     ]
 

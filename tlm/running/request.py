@@ -11,7 +11,7 @@ from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.trace.summary import Summary
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.inference import Stop
-from tlm.workload.model import Purpose, Workload
+from tlm.workload.model import RunMode, Workload
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class RunRequest:
     ``overrides`` win over those of the file. ``trace`` is ``off``, ``phase`` or ``transaction``;
     ``activity`` as in :mod:`tlm.workload.drawn.kinds`, ``weights`` as in
     :mod:`tlm.workload.drawn.weights`; ``mem_bytes`` is the memory that the process may take, all
-    that is free if None. ``mode`` "inference" runs the forward pass of the first ``batch`` samples
+    that is free if None. ``mode`` is what the job was recorded for if None;
+    "inference" runs the forward pass of the first ``batch`` samples
     (all if None), each until ``stop`` (:mod:`tlm.workload.inference`).
     """
 
@@ -38,7 +39,7 @@ class RunRequest:
     limits: TraceLimits = NO_LIMITS
     mem_bytes: int | None = None
     weights: str = "dense"
-    mode: Purpose = "training"
+    mode: RunMode | None = None
     batch: int | None = None
     stop: Stop = "all-steps"
 

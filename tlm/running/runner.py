@@ -17,7 +17,7 @@ from tlm.running.request import RunProgress, RunRequest, RunResult
 from tlm.trace.limits import NO_LIMITS, TraceLimits
 from tlm.workload.drawn.kinds import ActivityKind
 from tlm.workload.inference import Stop
-from tlm.workload.model import Purpose, Workload
+from tlm.workload.model import RunMode, Workload
 
 __all__ = ["Listener", "RunResult", "run_job", "run_request"]
 
@@ -48,7 +48,7 @@ def run_job(
     limits: TraceLimits = NO_LIMITS,
     mem_bytes: int | None = None,
     weights: str = "dense",
-    mode: Purpose = "training",
+    mode: RunMode | None = None,
     batch: int | None = None,
     stop: Stop = "all-steps",
     on_estimate: Callable[[RunCost], None] | None = None,

@@ -187,7 +187,7 @@ def _weights(plan: Plan, layer_plan: LayerPlan) -> None:
         tensor = Weights(
             name=f"{layer_plan.layer.name}.{key}",
             address=plan.addresses.top,
-            outputs=layer_plan.layer.out_shape[0],
+            outputs=layer_plan.layer.product_channels,
             inputs=layer_plan.layer.weight_shape[1],
             groups=layer_plan.layer.groups,
             taps=taps,

@@ -137,12 +137,18 @@ class LayerPlan:
         return Region(region.channels, region.samples, rows)
 
     def neurons(self, product: Region) -> Region:
-        """The neuron rows whose currents are complete when those rows of the product are."""
+        """The neurons whose currents are complete when those rows of the product are.
+
+        An arbiter compares all GLM neurons: they are complete with the last of their sums.
+        """
         layer = self.layer
         rows = finished_rows(
             layer.current_pool, product.rows, layer.product_shape[1], layer.out_shape[1]
         )
-        return Region(product.channels, product.samples, rows)
+        channels = product.channels
+        if layer.sums > 1:
+            channels = (0, layer.out_shape[0] * (channels[1] == layer.product_channels))
+        return Region(channels, product.samples, rows)
 
     def wanted_input(self, product: Region) -> Region:
         """The region of the sources' pooled grid that FP and WG of a region of products read."""

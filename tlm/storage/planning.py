@@ -27,6 +27,7 @@ from tlm.space.layer_cut import LayerCut, LayerStores
 from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
+from tlm.storage.inference_core import check_core
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.glm.neuron import GLMNeuron
@@ -80,6 +81,8 @@ def job_on_chip(
     _check_named("core.weights.layers", chip.core.weights.layers, workload)
     _check_schedule(workload, chip)
     _check_neurons(workload)
+    if loaded.energy.array_core is not None:
+        check_core(workload, loaded.energy.array_core)
     for layer in workload.layers if workload.learns else ():
         _check(layer, chip)
     live = [_live(layer, masks, chip, workload) for layer in workload.layers]
@@ -160,12 +163,12 @@ def _check(layer: Layer, chip: ChipConfig) -> None:
 
 
 def _check_neurons(workload: Workload) -> None:
-    """Refuse neurons that have several sums each: every count here takes an output for one."""
-    for layer in workload.layers:
+    """Refuse GLM neurons in front of others: only those that put out are laid over cores."""
+    for layer in workload.layers[:-1]:
         if isinstance(layer.neuron, GLMNeuron):
             raise MappingError(
-                f"layer {layer.name}: GLM neurons, of {layer.neuron.functions} sums each, are not "
-                "laid over cores yet; give a job of LIF neurons"
+                f"layer {layer.name}: GLM neurons are laid over cores in the last layer alone; "
+                "give a job with LIF neurons in the others"
             )
 
 

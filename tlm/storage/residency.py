@@ -225,5 +225,11 @@ def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:
     ):
         return False
     channels = max(length(part.neurons.channels) for part in layer_plan.cut.slices)
-    bits = channels * layer.out_shape[2] * layer.state_words * plan.chip.precision.membrane
+    bits = (
+        channels
+        // layer.sums
+        * layer.out_shape[2]
+        * layer.state_words
+        * plan.chip.precision.membrane
+    )
     return bits > plan.chip.core.memory.membrane // 4

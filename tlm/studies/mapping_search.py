@@ -24,8 +24,8 @@ from tlm.running.runner import Listener, run_request
 from tlm.storage.mapping_file import choice_text, estimate_figures
 from tlm.studies.mapping_proposals import DEFAULT, Proposal, make_proposals
 from tlm.workload import open_workload
+from tlm.workload.mode import require_training
 from tlm.workload.model import Workload
-from tlm.workload.purpose import require_training
 
 SIMULATED = 4  # mappings of the search that are simulated if nothing else is asked
 INTERRUPTED = 130  # of a KeyboardInterrupt, which names no signal

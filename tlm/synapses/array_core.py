@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from math import ceil
 
 from tlm.config.tables.array_core import ArrayCoreTable
+from tlm.config.tables.array_cost import core_array
+from tlm.config.tables.glm_unit import glm_unit
 from tlm.config.tables.synapse_array import SynapseArrayTable
-from tlm.errors import ConfigError
-from tlm.synapses.array import ArrayCost, array_cost
-from tlm.synapses.glm_unit import glm_unit
 
 
 @dataclass(frozen=True)
@@ -44,22 +43,6 @@ class StepCost:
     def gsops_per_w_mm2(self) -> float:
         """Billions of synaptic operations a second, by watt and square millimetre."""
         return 1e3 * self.synaptic_operations / self.energy_pj / self.area_mm2
-
-
-def core_array(core: ArrayCoreTable, table: SynapseArrayTable) -> ArrayCost:
-    """The array of a core: a row for each input, ``devices`` bits for each weight of it.
-
-    Raises:
-        ConfigError: the table has no such technology.
-    """
-    if core.technology not in table.technologies:
-        raise ConfigError(
-            f"inference core {core.name}: technology: table {table.name} has no "
-            f'"{core.technology}"; it has {", ".join(table.technologies)}'
-        )
-    network = core.network
-    width = network.outputs.value * network.basis.value * network.devices.value
-    return array_cost(network.inputs.value, width, core.technology, table)
 
 
 def step_cost(core: ArrayCoreTable, table: SynapseArrayTable) -> StepCost:

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from tlm.config.tables.array_cost import array_cost
 from tlm.config.tables.synapse_array import ARRAY_FOLDER, SynapseArrayTable
-from tlm.synapses.array import array_cost
 
 ARRAY_FIGURES = ("area_mm2", "read_pj", "write_pj", "leakage_mw")
 _KIB_BITS = 8 * 1024

@@ -4,7 +4,7 @@ The words of a job, in reading order:
 
 model      Workload, Layer, Neuron, Norm, Pool, Recording: what a job is
 answers    Answers: what the network of a job for inference decided
-purpose    refuse a job that nothing was trained in
+mode       refuse a job that nothing was trained in
 input_kind  what kind of numbers a layer reads
 values     Values: the numbers of an iteration, beside its masks
 surrogate  surrogate derivatives; ``lif_neuron``

@@ -21,6 +21,10 @@ class Answers:
     decisions: NDArray[np.int64]
     decision_steps: NDArray[np.int64]
 
+    def of(self, samples: slice) -> Answers:
+        """Those of some samples."""
+        return Answers(self.labels[samples], self.decisions[samples], self.decision_steps[samples])
+
     @property
     def right(self) -> int:
         """How many decisions are right."""

@@ -6,10 +6,10 @@ import difflib
 from pathlib import Path
 
 from tlm.errors import WorkloadError
-from tlm.workload.file.reader import read_workload, stated_purpose
+from tlm.workload.file.reader import read_workload, stated_mode
 from tlm.workload.job_file import SUFFIX as JOB_SUFFIX
 from tlm.workload.job_file import read_drawn_job
-from tlm.workload.model import Purpose, Workload
+from tlm.workload.model import RunMode, Workload
 from tlm.workload.synthetic import is_drawn, network_names, open_drawn, open_shipped_network
 
 SUFFIX = ".h5"
@@ -22,10 +22,10 @@ def bundled_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "workloads"
 
 
-def bundled_names(purpose: Purpose | None = None) -> list[str]:
-    """Names of the bundled jobs, sorted: of all, or of those recorded for ``purpose``."""
+def bundled_names(mode: RunMode | None = None) -> list[str]:
+    """Names of the bundled jobs, sorted: of all, or of those recorded for ``mode``."""
     paths = bundled_folder().glob(f"*{SUFFIX}")
-    return sorted(path.stem for path in paths if purpose is None or purpose == stated_purpose(path))
+    return sorted(path.stem for path in paths if mode is None or mode == stated_mode(path))
 
 
 def networks_folder() -> Path:

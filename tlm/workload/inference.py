@@ -12,11 +12,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from tlm.errors import ConfigError, WorkloadError
-from tlm.workload.model import BoolArray, IntArray, Recording, Workload
+from tlm.workload.model import BoolArray, IntArray, Recording, RunMode, Workload
 from tlm.workload.values import Values
 
 Stop: TypeAlias = Literal["all-steps", "first-spike"]
-MODES = ("training", "inference")
+MODES: tuple[RunMode, ...] = ("training", "inference")
 STOPS: tuple[Stop, ...] = ("all-steps", "first-spike")
 
 
@@ -53,6 +53,7 @@ class ForwardTensors:
             dU=none,
             dY=tuple(_nothing(workload.product_shape(layer)) for layer in workload.layers),
             weights=whole.weights,
+            answers=None if whole.answers is None else whole.answers.of(some),
         )
         if self.stop == "all-steps":
             return recording

@@ -20,7 +20,7 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
-Purpose: TypeAlias = Literal["training", "inference"]
+RunMode: TypeAlias = Literal["training", "inference"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
 
 NETWORK_INPUT = -1
@@ -133,10 +133,14 @@ class Layer:
         return [source for source in dict.fromkeys(self.sources) if source != NETWORK_INPUT]
 
     @property
+    def sums(self) -> int:
+        """Sums of products that a neuron has: one, or of a GLM neuron one for each function."""
+        return self.neuron.functions if isinstance(self.neuron, GLMNeuron) else 1
+
+    @property
     def product_channels(self) -> int:
         """Outputs of the product: one a neuron's channel, of GLM neurons one for each function."""
-        functions = self.neuron.functions if isinstance(self.neuron, GLMNeuron) else 1
-        return self.out_shape[0] * functions
+        return self.out_shape[0] * self.sums
 
     @property
     def product_shape(self) -> Shape3:
@@ -242,10 +246,9 @@ class Workload:
     ``steps`` is T, ``batch`` B, ``accuracy`` the test accuracy reached (0..1), ``iterations``
     the training iterations recorded, ``levels`` how much of each is kept, and ``sha256`` the
     digest of the whole file. ``tensors`` is where :meth:`load` takes tensors from; a job that is
-    yet to be written has none. ``purpose`` "inference" says that forward passes alone were
-    recorded, with the weights as they are behind that many training iterations. ``mode`` says
-    whether the whole iteration is meant, or its forward pass alone
-    (:mod:`tlm.workload.inference`).
+    yet to be written has none. ``mode`` "inference" says that forward passes alone were recorded,
+    with the weights as they are behind that many training iterations, or that of whole iterations
+    the forward pass alone is meant (:mod:`tlm.workload.inference`).
     """
 
     path: Path
@@ -263,8 +266,7 @@ class Workload:
     provenance: dict[str, str]
     sha256: str
     tensors: TensorSource | None = field(default=None, compare=False, kw_only=True)
-    purpose: Purpose = field(default="training", kw_only=True)
-    mode: Purpose = field(default="training", kw_only=True)
+    mode: RunMode = field(default="training", kw_only=True)
 
     @property
     def learns(self) -> bool:

@@ -16,7 +16,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.drawn.activity import Activity, Like, OpenJob, parse_activity
 from tlm.workload.drawn.tensors import DrawnTensors
 from tlm.workload.file.graph import check_layers, layers_to_json
-from tlm.workload.file.purpose import check_purpose
+from tlm.workload.file.mode import check_mode
 from tlm.workload.model import Encoding, Layer, Workload
 from tlm.workload.own_code import run_file
 
@@ -105,7 +105,7 @@ def network_job(network: Network, rule: Activity, words: str) -> Workload:
         sha256=hashlib.sha256(stem.encode()).hexdigest(),
         tensors=DrawnTensors(rule, words),
     )
-    check_purpose(job)
+    check_mode(job)
     return job
 
 

@@ -109,7 +109,10 @@ def _gpu(run: RunDir, workload: str | None) -> dict[str, Any]:
         missing = "the job of that name is not the one this run was of; name its file"
         return {"gpu": None, "gpu_conditions": [], "gpu_missing": missing}
     ran = run.summary.workload
-    step = baseline(as_inference(job, ran.batch) if ran.mode == "inference" else job)
+    try:
+        step = baseline(as_inference(job, ran.batch) if ran.mode == "inference" else job)
+    except TlmError as error:
+        return {"gpu": None, "gpu_conditions": [], "gpu_missing": str(error)}
     return {
         "gpu": tables.gpu(run.summary, step),
         "gpu_conditions": step.conditions,

@@ -42,6 +42,7 @@ OPERATIONS: dict[str, tuple[Arithmetic, ...]] = {
     "wg.mac_add": (_SUM, Arithmetic(("gradient",), {"mux": 1})),
     "wg.mac_mul": (_SUM, Arithmetic(("gradient", "input"), {"multiply": 1})),
     "fp.soma_op": (Arithmetic(("membrane",), {"add": 1, "multiply": 1, "compare": 3, "mux": 1}),),
+    "fp.glm_product": (Arithmetic(("membrane",), {"add": 1, "multiply": 1}),),
     "fp.current_op": (Arithmetic(("membrane",), {"add": 1, "multiply": 1}),),
     "fp.current_pool": (Arithmetic(("membrane",), {"add": 1}),),
     "fp.norm_stat": (Arithmetic(("membrane",), {"add": 2, "multiply": 1}),),

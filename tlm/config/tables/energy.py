@@ -19,6 +19,8 @@ from tlm.config.problems import did_you_mean, validated
 from tlm.config.quantities import Bits, Picojoules, Section, Watts
 from tlm.config.tables import core_sram, sram
 from tlm.config.tables.action_numbers import operations_ratio, words_ratio
+from tlm.config.tables.array_core import ArrayCoreTable
+from tlm.config.tables.core_prices import with_core
 from tlm.config.tables.dram_prices import dram_prices
 from tlm.config.tables.energy_actions import ACTIONS, LEAKING
 from tlm.config.tables.power_law import power_law
@@ -43,7 +45,8 @@ class EnergyTable:
     """A complete table: every action the model counts has an energy.
 
     ``actions`` is keyed by (component, action), ``leakage`` by component; ``path`` is its file,
-    ``entries`` what is written there.
+    ``entries`` what is written there. Where it prices an inference core, ``array_core`` is the
+    table of that, of which its actions are made; it has those of inference with GLM neurons alone.
     """
 
     name: str
@@ -52,6 +55,7 @@ class EnergyTable:
     actions: dict[tuple[str, str], Action]
     leakage: dict[str, Leakage]
     entries: Mapping[str, object]
+    array_core: ArrayCoreTable | None = None
 
     def pj(self, component: str, action: str) -> float:
         """Energy in pJ of one ``action`` of ``component``.
@@ -135,6 +139,7 @@ class _EnergyFile(Section):
     node: str
     dram_devices: list[str] = Field(default_factory=list)
     precision: Precision = Field(default_factory=_half_precision)
+    array_core: str | None = None
     buffers: Annotated[list[_Buffer], AfterValidator(_priced_by_size)] = Field(default_factory=list)
     actions: dict[str, dict[str, _ActionEntry]]
     leakage: dict[str, _LeakageEntry]
@@ -157,6 +162,7 @@ def load_energy(
         ConfigError: no such table, an unknown or missing action, or a value without its unit.
     """
     table = read_table(ENERGY_FOLDER, name_or_path, "energy table", asked_by)
+    core = with_core(table)
     file = validated(_EnergyFile, table.data, table.where, extends="TABLE")
     problems = _coverage(file, table.where)
     if problems:
@@ -183,6 +189,7 @@ def load_energy(
             for component, entry in file.leakage.items()
         },
         entries=table.data,
+        array_core=core,
     )
 
 
@@ -248,13 +255,18 @@ def _capacity(named: str, chip: ChipConfig, action: str) -> int:
 
 def _coverage(file: _EnergyFile, where: str) -> list[str]:
     """One line for every action that is missing or that the model does not count."""
-    required = [f"{part}.{action}" for part, names in ACTIONS.items() for action in names]
+    known = [f"{part}.{action}" for part, names in ACTIONS.items() for action in names]
+    required = (
+        known
+        if file.array_core is None
+        else [name for name in known if name.startswith(("noc.", "dram."))]
+    )
     priced = [f"{part}.{action}" for part, names in file.actions.items() for action in names]
     return [
         *(
             f"{where}: actions.{name}: unknown action{_like(name)}"
             for name in priced
-            if name not in required
+            if name not in known
         ),
         *(_missing(f"action {name}", where) for name in required if name not in priced),
         *(

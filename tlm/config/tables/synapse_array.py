@@ -1,6 +1,6 @@
 """Tables of synapse arrays: cells of several technologies, and what an array of them takes.
 
-What is computed of such arrays is in :mod:`tlm.synapses.array`.
+What is computed of such arrays is in :mod:`tlm.config.tables.array_cost`.
 """
 
 from __future__ import annotations

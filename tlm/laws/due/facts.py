@@ -123,7 +123,7 @@ class LayerFacts:
     @property
     def weight_count(self) -> int:
         """Stored weights of the layer."""
-        return self._count((0, self.layer.out_shape[0]))
+        return self._count((0, self.layer.product_channels))
 
     def weights_of(self, part: Slice) -> int:
         """Stored weights of a slice: those of its output channels."""

@@ -38,7 +38,7 @@ class Nest:
     def channels(self) -> Iterator[tuple[Span, Span]]:
         """(Channels along the rows, along the columns) of every group of the convolution."""
         layer = self.facts.layer
-        depth, width = layer.in_shape[0] // layer.groups, layer.out_shape[0] // layer.groups
+        depth, width = layer.in_shape[0] // layer.groups, layer.product_channels // layer.groups
         for group in range(layer.groups):
             inputs = (group * depth, (group + 1) * depth)
             outputs = overlap(self.part.neurons.channels, (group * width, (group + 1) * width))

@@ -154,7 +154,7 @@ def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools, inputs: Bools) 
     """
     (sy, sx), (py, px), (e, f) = layer.stride, layer.padding, layer.product_shape[1:]
     padded = np.pad(inputs, ((0, 0),) * 3 + ((py, py), (px, px)))
-    depth, width = weights.shape[1], layer.out_shape[0] // layer.groups
+    depth, width = weights.shape[1], layer.product_channels // layer.groups
     total = 0
     for r, s in np.ndindex(layer.kernel):
         under = padded[..., r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]

@@ -16,6 +16,7 @@ from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.rounding import ceil_div
+from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Pool
 
 Use = tuple[Phase, str, int]  # phase, action, how often
@@ -45,6 +46,12 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
 def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """A soma and a gradient operation for each neuron and step, one more where currents decay."""
     neurons = prod(facts.layer.out_shape) * job.pairs * (facts.layer.neuron is not None)
+    if isinstance(facts.layer.neuron, GLMNeuron):
+        taps = facts.layer.neuron.functions * facts.layer.neuron.taps
+        yield Phase.FP, "fp.glm_product", neurons * taps
+        yield Phase.FP, "fp.glm_draw", neurons
+        yield Phase.FP, "fp.glm_arbitration", job.pairs
+        return
     yield Phase.NORM if facts.exact else Phase.FP, "fp.soma_op", neurons
     for phase in _gradient_phases(facts):
         yield phase, "bp.grad_op", neurons
@@ -93,7 +100,10 @@ def _partial_dS(job: Facts, facts: LayerFacts) -> int:
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """A bias is added to every product, its gradient sums every dY."""
-    products = prod(facts.layer.product_shape) * job.pairs
+    shape = facts.layer.product_shape
+    if isinstance(facts.layer.neuron, GLMNeuron):  # added to the potential, not to its sums
+        shape = facts.layer.out_shape
+    products = prod(shape) * job.pairs
     products *= facts.channel_sums - len(NORM_SUMS) * facts.scaled
     yield Phase.FP, "fp.bias_add", products
     yield Phase.RECOMPUTE, "fp.bias_add", products * facts.recomputed
@@ -217,10 +227,13 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     layer, precision = facts.layer, job.chip.precision
     outputs, products = prod(layer.out_shape) * job.pairs, prod(layer.product_shape) * job.pairs
     if layer.neuron is not None:
-        state = (1 + layer.current_based) * precision.membrane
+        read = written = (1 + layer.current_based) * precision.membrane
+        if isinstance(layer.neuron, GLMNeuron):  # all earlier sums; the new ones
+            written = layer.neuron.functions * precision.membrane
+            read = (layer.neuron.taps - 1) * written
         for phase in _soma_phases(facts):
-            yield phase, "fp.membrane_read", outputs * state
-            yield phase, "fp.membrane_write", outputs * state
+            yield phase, "fp.membrane_read", outputs * read
+            yield phase, "fp.membrane_write", outputs * written
         for phase in _gradient_phases(facts):
             yield phase, "bp.membrane_read", outputs * precision.membrane
     yield facts.dY_phase, "bp.gradient_write", products * precision.gradient

@@ -79,7 +79,7 @@ def weights_part(plan: Plan, recording: Recording, rule: WeightRule) -> WeightsP
         kept=dict(zip(names, kept, strict=True)),
         organisations={name: memory.of(name) for name in names},
         bits={
-            each.layer.name: each.weights.all_words((0, each.layer.out_shape[0]))
+            each.layer.name: each.weights.all_words((0, each.layer.product_channels))
             * plan.chip.precision.weight
             for each in plan.layers
         },

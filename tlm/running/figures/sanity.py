@@ -12,7 +12,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.config.sources import presets
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
-from tlm.hardware.area import area_rows, peak_tflops
+from tlm.hardware.area import chip_area, peak_tflops
 from tlm.trace.summary import EnergyPart, EngineTime
 
 # NVIDIA H100 (Hopper white paper, 2022): 700 W on 814 mm2 = 0.86 W/mm2. Assumed: what lies above.
@@ -45,7 +45,7 @@ def _power(chip: LoadedChip, makespan_ps: int, energy: EnergyPart) -> Iterator[s
     watts = energy.total_pj / makespan_ps
     parts = energy.by_component_pj, energy.leakage_by_component_pj
     elsewhere = sum(part.get(name, 0.0) for part in parts for name in _OFF_CHIP)
-    area_mm2 = sum(row.total_mm2 for row in area_rows(chip.config, chip.area))
+    area_mm2 = sum(row.total_mm2 for row in chip_area(chip))
     density = (energy.total_pj - elsewhere) / makespan_ps / area_mm2
     if watts > MOST_W:
         yield f"average power: {watts:.3g} W; more than {MOST_W:g} W is not cooled as a card"

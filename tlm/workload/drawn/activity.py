@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tlm.errors import WorkloadError
+from tlm.workload.mode import require_training
 from tlm.workload.model import Workload
-from tlm.workload.purpose import require_training
 
 OpenJob: TypeAlias = Callable[[str], Workload]
 """Opens a recorded job by name or path."""

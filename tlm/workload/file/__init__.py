@@ -11,7 +11,7 @@ header      attributes -> Workload
 check       structure of an untrusted file, checked before its data are read
 inference   answers and registers of a job for inference
 elements    one dataset, held against its checksum
-purpose     what a file may hold, by what the job was recorded for
+mode        what a file may hold, by what the job was recorded for
 reader      file -> Workload, Recording, Values
 writer      Workload, recordings, values -> file, atomically
 """

@@ -24,9 +24,9 @@ from tlm.workload.file.attributes import (
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.graph import layers_from_json
 from tlm.workload.file.layout import expected_datasets
-from tlm.workload.file.purpose import check_purpose
+from tlm.workload.file.mode import check_mode
 from tlm.workload.input_kind import input_kind
-from tlm.workload.model import Purpose, Workload
+from tlm.workload.model import RunMode, Workload
 
 
 def check_version(path: Path, file: h5py.File) -> None:
@@ -71,15 +71,15 @@ def read_header(path: Path, file: h5py.File, sha256: str) -> Workload:
         levels=_levels(path, read_text(path, file, "levels"), len(iterations)),
         provenance=_provenance(path, read_text(path, file, "provenance")),
         sha256=sha256,
-        purpose=read_purpose(path, file),
+        mode=read_mode(path, file),
     )
     check_input_kinds(workload)
-    check_purpose(workload)
+    check_mode(workload)
     _check_size(workload)
     return workload
 
 
-def read_purpose(path: Path, file: h5py.File) -> Purpose:
+def read_mode(path: Path, file: h5py.File) -> RunMode:
     """What the job was recorded for; files of jobs for training do not say so."""
     if schema.PURPOSE in file.attrs:
         read_word(path, file, schema.PURPOSE, ("inference",))

@@ -62,7 +62,7 @@ def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
         datasets[schema.INPUT_VALUES] = Expected(
             name, workload.input_shape, "nonzeros", schema.INPUTS
         )
-    if level == "exact" and workload.purpose == "training":
+    if level == "exact" and workload.mode == "training":
         last = workload.layers[-1]
         shape = (workload.steps, workload.batch, *last.pooled_shape)
         name = f"{group}/{schema.LOSS_GRADIENT}"
@@ -87,7 +87,7 @@ def expected_integers(workload: Workload, position: int) -> dict[str, Expected]:
     Answers, one a sample, and at level "exact" the shift registers of GLM neurons.
     """
     datasets: dict[str, Expected] = {}
-    if workload.purpose == "training":
+    if workload.mode == "training":
         return datasets
     group = schema.iteration_group(position)
     for name in (schema.LABELS, schema.DECISIONS, schema.DECISION_STEPS):
@@ -112,7 +112,7 @@ def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
 
 
 def _mask_kinds(workload: Workload, layer: Layer) -> list[str]:
-    if workload.purpose == "inference":
+    if workload.mode == "inference":
         return [schema.SPIKES] if layer.neuron is not None else []
     kinds = [schema.GRADIENTS]
     if layer.neuron is not None:
@@ -126,7 +126,7 @@ def _layer_values(workload: Workload, layer: Layer, group: str) -> dict[str, Exp
     key, place = str(layer.index), f"{group}/{schema.layer_group(layer.index)}"
     datasets: dict[str, Expected] = {}
     endings = [""]
-    if workload.purpose == "training":
+    if workload.mode == "training":
         endings.append(schema.PARAMETER_GRADIENTS)
         datasets[f"{key}/{schema.GRADIENT_VALUES}"] = Expected(
             f"{place}/{schema.GRADIENT_VALUES}",

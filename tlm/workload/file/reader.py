@@ -16,10 +16,10 @@ from tlm.workload.file import schema
 from tlm.workload.file.check import check_file, opened
 from tlm.workload.file.elements import read_elements
 from tlm.workload.file.fault import DAMAGED, fault
-from tlm.workload.file.header import read_purpose
+from tlm.workload.file.header import read_mode
 from tlm.workload.file.inference import checked_answers, checked_glm, read_integers
 from tlm.workload.file.layout import Expected, expected_bits, expected_values, parameter_shapes
-from tlm.workload.model import BoolArray, Layer, Neuron, Purpose, Recording, Workload
+from tlm.workload.model import BoolArray, Layer, Neuron, Recording, RunMode, Workload
 from tlm.workload.values import FloatArray, Parameters, Values
 
 _HASH_BLOCK = 1 << 20
@@ -34,13 +34,13 @@ def read_workload(path: Path) -> Workload:
         return replace(check_file(path, file, _file_digest(path)), tensors=FileTensors())
 
 
-def stated_purpose(path: Path) -> Purpose:
+def stated_mode(path: Path) -> RunMode:
     """What the job in a file says that it was recorded for; no more of it is read.
 
     Raises WorkloadError if it is no HDF5 file, or says something else.
     """
     with opened(path) as file:
-        return read_purpose(path, file)
+        return read_mode(path, file)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def read_recording(workload: Workload, position: int) -> Recording:
         arrays = _read_masks(workload, file, position)
         integers = read_integers(workload, file, position)
     spikes = _per_layer(workload, schema.SPIKES, arrays)
-    if workload.purpose == "inference":
+    if workload.mode == "inference":
         return Recording(
             workload.iterations[position],
             arrays[schema.INPUTS],
@@ -113,7 +113,7 @@ def read_values(workload: Workload, position: int) -> Values:
     stored = arrays.get(schema.INPUT_VALUES)
     inputs = masks[schema.INPUTS].astype(np.float32) if stored is None else stored
     parameters = tuple(_parameters(layer, arrays, "") for layer in workload.layers)
-    if workload.purpose == "inference":
+    if workload.mode == "inference":
         registers = checked_glm(workload, position, parameters, integers)
         return Values(inputs, (), parameters, (), None, registers)
     return Values(

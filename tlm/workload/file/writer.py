@@ -172,8 +172,8 @@ def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) ->
         "levels": json.dumps(workload.levels, allow_nan=False),
         "provenance": json.dumps(workload.provenance, sort_keys=True, allow_nan=False),
     }
-    if workload.purpose == "inference":
-        text[schema.PURPOSE] = workload.purpose
+    if workload.mode == "inference":
+        text[schema.PURPOSE] = workload.mode
     for name, value in text.items():
         file.attrs[name] = np.bytes_(value.encode())
     file.attrs["schema_version"] = np.int64(schema.SCHEMA_VERSION)

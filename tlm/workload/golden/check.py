@@ -27,7 +27,7 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
             f'"{workload.levels[position]}"; only "exact" can be rebuilt: record it with that level'
         )
     recording, values = workload.load(position), workload.load_values(position)
-    if workload.purpose == "inference":
+    if workload.mode == "inference":
         return rebuilt_answers(workload, recording, values)
     forced = forced_by(workload.layers, recording, values)
     _, backwards = rebuild(workload.layers, workload.steps, values, forced)

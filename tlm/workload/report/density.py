@@ -55,7 +55,7 @@ def hidden_by_step(arrays: Sequence[BoolArray]) -> NDArray[np.float64]:
 
 def measured_tensors(workload: Workload, layer: Layer) -> tuple[str, ...]:
     """Names of the fields of ``Densities`` that say something about ``layer``."""
-    if workload.purpose == "inference":
+    if workload.mode == "inference":
         return ("spikes",)
     kinds = ["dU"]
     if layer.neuron is not None:

@@ -44,7 +44,7 @@ def facts(workload: Workload) -> dict[str, str]:
     """What a job is, in words by name."""
     return {
         "file": str(workload.path),
-        **({"recorded for": workload.purpose} if workload.purpose == "inference" else {}),
+        **({"recorded for": workload.mode} if workload.mode == "inference" else {}),
         "time steps T, batch B": f"{workload.steps}, {workload.batch}",
         "input coding": workload.encoding,
         "neurons": "; ".join(

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from tlm.errors import TraceError
 from tlm.trace import energy_csv
 from tlm.trace.summary_file import FILE_NAME, read_summary
-from tlm.workload.model import Purpose
+from tlm.workload.model import RunMode
 from tlm_analysis.gpu.device.devices import Range
 from tlm_analysis.gpu.step.network import NetworkShapes
 
@@ -36,7 +36,7 @@ class ChipRun:
     ideal: bool = False
     batch: int | None = None
     steps: int | None = None
-    mode: Purpose = "training"
+    mode: RunMode = "training"
 
     def same_job(self, network: NetworkShapes) -> NetworkShapes:
         """The network with the mini-batch and steps that ran."""

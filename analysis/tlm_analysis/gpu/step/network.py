@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, TypeAlias
 
+from tlm.errors import WorkloadError
 from tlm.workload import bundled_networks, open_workload
-from tlm.workload.model import Layer, Purpose, Shape3, Workload
-from tlm.workload.purpose import require_training
+from tlm.workload.model import Layer, RunMode, Shape3, Workload
 
 Pooling: TypeAlias = Literal["max", "average"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
@@ -71,7 +71,7 @@ class NetworkShapes:
     batch: int
     optimizer: Optimizer
     direct: bool = True
-    mode: Purpose = "training"
+    mode: RunMode = "training"
 
     @property
     def learns(self) -> bool:
@@ -94,23 +94,26 @@ class NetworkShapes:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
-def network_named(name: str, mode: Purpose = "training") -> NetworkShapes:
+def network_named(name: str, mode: RunMode | None = None) -> NetworkShapes:
     """Shapes of a job, or of a bundled network whose masks need not be drawn.
 
     Raises:
         WorkloadError: there is no such job or network.
     """
     job = open_workload(f"{name}:dense" if name in bundled_networks() else name)
-    return replace(network_of(job), mode=mode)
+    return replace(network_of(job), mode=mode or job.mode)
 
 
 def network_of(workload: Workload) -> NetworkShapes:
     """The shapes of a recorded job.
 
     Raises:
-        WorkloadError: nothing was trained in it.
+        WorkloadError: it has GLM neurons.
     """
-    require_training(workload, "a GPU is modelled for training: name a job recorded for training")
+    if any(layer.sums > 1 for layer in workload.layers):
+        raise WorkloadError(
+            f"{workload.name}: no kernels of GLM neurons are modelled; name a job of LIF neurons"
+        )
     return NetworkShapes(
         name=workload.name,
         stages=tuple(_stage(layer, workload.layers) for layer in workload.layers),

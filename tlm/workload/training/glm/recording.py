@@ -128,7 +128,7 @@ def _job(
         levels=recipe.levels,
         provenance=_provenance(recipe, dataset),
         sha256="",
-        purpose="inference",
+        mode="inference",
     )
 
 

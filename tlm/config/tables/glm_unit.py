@@ -10,21 +10,35 @@ of lowest index win, and holds the highest potential, which decides where no neu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from tlm.config.tables.array_core import ArrayCoreTable
-from tlm.space.rounding import ceil_div
 
 _LFSR_XORS = 3  # four taps make a register of any of these widths maximal-length
 
 
 @dataclass(frozen=True)
 class GlmUnit:
-    """All gates of a core's neurons; energy of a row that arrives and of the end of a step."""
+    """All gates of a core's neurons; energies of their work; cycles at the end of a step.
+
+    ``row_pj`` is that of a row that arrives. At the end of a step there are ``products``, a tap of
+    a filter each, a draw of each of the ``neurons``, and an arbitration.
+    """
 
     gates: float
     row_pj: float
-    step_pj: float
+    product_pj: float
+    draw_pj: float
+    arbitration_pj: float
+    products: int
+    neurons: int
     step_cycles: int
+
+    @property
+    def step_pj(self) -> float:
+        """Energy of the end of a step."""
+        work = self.products * self.product_pj + self.neurons * self.draw_pj
+        return work + self.arbitration_pj
 
 
 def glm_unit(core: ArrayCoreTable) -> GlmUnit:
@@ -33,24 +47,32 @@ def glm_unit(core: ArrayCoreTable) -> GlmUnit:
     outputs, sums = network.outputs.value, network.outputs.value * network.basis.value
     bits, register = widths.sum_bits.value, gates.register_bit.value
     accumulate = sums * bits * (gates.adder_bit.value + register)
-    history = sums * network.window.value * bits * register
+    tap = bits * register  # of the shift register behind a sum
     product = bits * (
         widths.coefficient_bits.value * gates.multiplier_bit.value
         + gates.adder_bit.value
         + register
     )
-    draw = outputs * _draw_gates(core)
+    lfsr = _draw_gates(core)
     table = widths.table_entries.value * widths.table_bits.value * gates.table_bit.value
-    arbiter = outputs * gates.arbiter_input.value + bits * (gates.compare_bit.value + register)
-    products = sums * network.window.value
-    step = history + products * product + draw + outputs * table + arbiter
+    highest = bits * (gates.compare_bit.value + register)
+    taps = sums * network.window.value
+    neuron = lfsr + gates.arbiter_input.value
     multipliers = widths.multipliers.value
     switched_pj = core.gate.activity.value * core.gate.energy.value
     return GlmUnit(
-        gates=accumulate + history + outputs * multipliers * product + draw + table + arbiter,
+        gates=accumulate
+        + taps * tap
+        + outputs * (multipliers * product + neuron)
+        + table
+        + highest,
         row_pj=accumulate * switched_pj,
-        step_pj=step * switched_pj,
-        step_cycles=ceil_div(network.basis.value * network.window.value, multipliers) + outputs + 1,
+        product_pj=(tap + product) * switched_pj,
+        draw_pj=(neuron + table) * switched_pj,
+        arbitration_pj=highest * switched_pj,
+        products=taps,
+        neurons=outputs,
+        step_cycles=ceil(network.basis.value * network.window.value / multipliers) + outputs + 1,
     )
 
 

@@ -7,12 +7,12 @@ from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Workload
 
 
-def check_purpose(workload: Workload) -> None:
+def check_mode(workload: Workload) -> None:
     """Refuse GLM neurons in a job for training, and a job for inference that decides nothing.
 
     Raises WorkloadError naming the layer.
     """
-    if workload.purpose == "training":
+    if workload.mode == "training":
         for layer in workload.layers:
             if isinstance(layer.neuron, GLMNeuron):
                 key, expected = f"layers[{layer.index}].neuron", "LIF neurons in a job for training"

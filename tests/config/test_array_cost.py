@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evidence.array_fit import samples
+from tlm.config.tables.array_cost import array_cost
 from tlm.config.tables.spread import Spread
 from tlm.config.tables.synapse_array import load_synapse_array
-from tlm.synapses.array import array_cost
 from tlm.synapses.nvsim import array_errors, nvsim_arrays
 
 TABLE = load_synapse_array()

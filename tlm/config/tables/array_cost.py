@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
+from tlm.config.tables.array_core import ArrayCoreTable
 from tlm.config.tables.synapse_array import SynapseArrayTable
+from tlm.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -43,3 +45,19 @@ def array_cost(rows: int, width: int, technology: str, table: SynapseArrayTable)
         read_ps=cell.read_time.value,
         write_ps=cell.write_time.value,
     )
+
+
+def core_array(core: ArrayCoreTable, table: SynapseArrayTable) -> ArrayCost:
+    """The array of a core: a row for each input, ``devices`` bits for each weight of it.
+
+    Raises:
+        ConfigError: the table has no such technology.
+    """
+    if core.technology not in table.technologies:
+        raise ConfigError(
+            f"inference core {core.name}: technology: table {table.name} has no "
+            f'"{core.technology}"; it has {", ".join(table.technologies)}'
+        )
+    network = core.network
+    width = network.outputs.value * network.basis.value * network.devices.value
+    return array_cost(network.inputs.value, width, core.technology, table)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -86,14 +88,112 @@ def test_mistakes_are_one_line(place: Path, capsys: pytest.CaptureFixture[str]) 
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.fixture(scope="module")
+def run_dir(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of that plan."""
+    out = tmp_path_factory.mktemp("runs") / "fed"
+    assert main(["federated", str(place / "plan.yaml"), "--out", str(out), "--jobs", "1"]) == 0
+    return out
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_explain_names_the_slow_link_and_the_drop_out(
+    place: Path,
+    run_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+) -> None:
+    """And sets their reliefs in order; its recording does not ship, so it is named."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["explain", str(run_dir), "--workload", str(place / "fed")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    text = " ".join(" ".join(lines).split())
+    assert max(map(len, lines)) <= width
+    assert "worker2 held up rounds 1, 2" in text
+    assert "worker0 dropped out of round 3 after 50% of its training" in text
+    assert "Most is gained by links of worker2 as those of others" in text
+
+
+def test_explain_as_json_has_shares_that_add_up(
+    place: Path, run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of rounds that an answer ended; the gains fall."""
+    assert main(["explain", str(run_dir), "--workload", str(place / "fed"), "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    for item in figures["rounds"][:2]:
+        assert item["worker"] == 2 and sum(item["shares"].values()) == pytest.approx(1)
+    assert figures["rounds"][2] == {"round": 3, "worker": None, "shares": {}, "missing": [0]}
+    saved = [gain["time_saved"] for gain in figures["what_if"]]
+    assert saved == sorted(saved, reverse=True)
+
+
+def test_report_plot_and_export_read_a_federated_run(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One page that fetches nothing; pictures; rows of what workers did."""
+    assert main(["report", str(run_dir)]) == 0
+    page = (run_dir / "report.html").read_text()
+    assert "OK: " in page and "://" not in page
+    for ident in ("accuracy", "timeline", "energy", "links", "assumptions"):
+        assert f'href="#{ident}' in page
+    assert main(["plot", str(run_dir)]) == 0
+    assert {path.name for path in (run_dir / "plots").glob("*.png")} == {
+        "accuracy.png", "timeline.png", "energy.png",
+    }  # fmt: skip
+    capsys.readouterr()
+    assert main(["export", str(run_dir), "--csv", "--out", str(tmp_path)]) == 0
+    with (tmp_path / "activity.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["unit"] for row in rows} == {"worker0", "worker1", "worker2"}
+    summary = json.loads((run_dir / "summary.json").read_text())
+    for worker in range(3):
+        spent = sum(int(row["end"]) - int(row["begin"]) for row in rows
+                    if row["unit"] == f"worker{worker}" and row["what"] == "stall-noc")  # fmt: skip
+        due = sum(row["network_ps"] for row in summary["workers"] if row["worker"] == worker)
+        assert spent == due
+    assert main(["export", str(run_dir), "--noc-messages", "--out", str(tmp_path)]) == 2
+
+
+def test_the_timeline_has_a_track_for_each_worker(run_dir: Path, tmp_path: Path) -> None:
+    """With the extra for it, Perfetto's own reader finds their names."""
+    pytest.importorskip("perfetto")
+    from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace
+
+    assert main(["export", str(run_dir), "--perfetto", "--out", str(tmp_path)]) == 0
+    packets = Trace.FromString((tmp_path / "timeline.pftrace").read_bytes()).packet
+    tracks = [packet.track_descriptor.name for packet in packets]
+    assert [name for name in tracks if name] == ["worker0", "worker1", "worker2"]
+    names = {packet.track_event.name for packet in packets}
+    assert {"round 1: trains", "round 1: on the network", "round 2: trains"} <= names
+
+
 def test_a_federated_run_is_not_taken_for_a_run(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Verbs that read the folder of one chip's run say so; a single iteration's run is one."""
-    out = tmp_path / "out"
-    assert main(["federated", str(place / "plan.yaml"), "--out", str(out), "--jobs", "1"]) == 0
-    capsys.readouterr()
-    for verb in ("explain", "report", "rerun", "plot"):
-        assert main([verb, str(out)]) == 2
+    iteration = str(next((run_dir / "iterations").iterdir()))
+    refused = [["rerun", str(run_dir)], ["compare", str(run_dir), iteration]]
+    refused += [["explain", str(run_dir)], ["explain", iteration]]  # nothing of them ships
+    for words in refused:
+        assert main(words) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
-    assert main(["plot", str(next((out / "iterations").iterdir()))]) == 0
+    assert main(["plot", iteration]) == 0
+
+
+def test_files_that_are_not_those_of_the_run_are_noticed(
+    place: Path, run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A summary with another time, and the recording of another run."""
+    other = tmp_path / "other"
+    shutil.copytree(run_dir, other)
+    summary = json.loads((other / "summary.json").read_text())
+    (other / "summary.json").write_text(json.dumps(summary | {"time_ps": 1}))
+    write_recording(tmp_path / "fed2", workers=2)
+    for folder, recording, says in (
+        (other, place / "fed", "simulated again from its iterations it takes"),
+        (run_dir, tmp_path / "fed2", "is not the recording that this run was of"),
+    ):
+        assert main(["explain", str(folder), "--workload", str(recording)]) == 2
+        error = capsys.readouterr().err
+        assert says in error and len(error.splitlines()) == 1

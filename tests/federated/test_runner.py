@@ -52,7 +52,7 @@ def test_figures_hang_neither_on_processes_nor_on_the_folder(place: Path, tmp_pa
         result = run_federation(prepare_federation(source, jobs), folder, names.append)
         assert result.ok and result.cost.iterations == 6
     assert names == [*names[:7], *names[:7]] and names[6] == "network"
-    files = ["summary.json", "rounds.csv"]
+    files = ["summary.json", "rounds.csv", "trace.h5"]
     runs = sorted(path.name for path in (folders[0] / "iterations").iterdir())
     files += [f"iterations/{run}/{name}" for run in runs for name in ("summary.json", "energy.csv")]
     for name in files:
@@ -74,7 +74,7 @@ def test_a_folder_holds_summary_rounds_and_manifest(place: Path, tmp_path: Path)
     ]
     manifest = json.loads((result.folder / "manifest.json").read_text())
     assert manifest["schema"] == "tlm-federated-manifest" and manifest["status"] == "ok"
-    assert {*manifest["results"]} == {"summary.json", "rounds.csv"}
+    assert {*manifest["results"]} == {"summary.json", "rounds.csv", "trace.h5"}
     assert manifest["inputs"]["recording_sha256"] == summary["recording"]["sha256"]
     for part in summary["iterations"]:
         assert (result.folder / part["run"] / "summary.json").is_file()

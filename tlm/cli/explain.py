@@ -18,17 +18,28 @@ def explain(
     ] = False,
     workload: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The job, where it is not one that ships."),
+        typer.Option(
+            metavar="FILE", help="The job (or federated recording), where it is not one that ships."
+        ),
     ] = None,
     mem: Memory = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what held a run up, and what twice as much of each resource would gain."""
+    from tlm.federated.files import is_federated
+    from tlm.federated.repeat import iteration_job
+
+    if is_federated(run_dir):
+        from tlm.cli.federated_explanation import explain_federated
+
+        explain_federated(run_dir, workload, as_json)  # every relief is simulated: --verify is too
+        return
     from tlm.cli.explain_screen import show
     from tlm.cli.explanation import explanation
     from tlm.running.memory import parse_memory
 
-    result = explanation(run_dir, workload, verify, parse_memory(mem))
+    job = workload or iteration_job(run_dir)
+    result = explanation(run_dir, job, verify, parse_memory(mem))
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=1, allow_nan=False))
     else:

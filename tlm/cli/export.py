@@ -94,15 +94,27 @@ def _written(
     from tlm.trace.dram_requests import FORMATS, request_lines
     from tlm.trace.packets import noc_messages as message_lines
     from tlm.trace.perfetto import write_perfetto
+    from tlm.trace.perfetto_workers import write_workers
 
-    chip = chip_of(trace)
+    federated = len(trace.unit_ids("worker")) > 0
+    if federated and (dram_requests or noc_messages):
+        raise TraceError(
+            f"{trace.path}: a federated run; DRAM requests and packets are in the traces of its "
+            "chips: export a folder under iterations/"
+        )
     if perfetto:
         path = folder / "timeline.pftrace"
         with whole_file(path) as part, part.open("xb") as file:
-            write_perfetto(trace, chip, _layers(trace), file)
+            if federated:
+                write_workers(trace, file)
+            else:
+                write_perfetto(trace, chip_of(trace), _layers(trace), file)
         yield path
     for table in ("transactions", "activity") if csv else ():
         yield _text(folder / f"{table}.csv", csv_lines(trace, table))
+    if not (dram_requests or noc_messages):
+        return
+    chip = chip_of(trace)
     if dram_requests:
         timing, form = load_dram_timing(chip.dram.device), dram_requests.value
         for channel in range(chip.dram.channels):

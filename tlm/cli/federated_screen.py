@@ -25,7 +25,7 @@ def screen(result: FederatedResult) -> Group:
     """The summary as renderables, for a screen of any width."""
     summary = result.summary
     parts: list[Any] = [_verdict(summary), _rounds(summary), Text(), _workers(summary), Text()]
-    parts += [Hanging(line) for line in _reasons(summary)]
+    parts += [Hanging(line) for line in reasons(summary)]
     return Group(*parts, _footer(result))
 
 
@@ -132,7 +132,7 @@ def _note(rows: list[WorkerRound]) -> str:
     return ", ".join(f"{name} {count} x" for name, count in notes if count)
 
 
-def _reasons(summary: FederatedSummary) -> Iterator[str]:
+def reasons(summary: FederatedSummary) -> Iterator[str]:
     """Who held the rounds up, each worker and cause once."""
     groups: dict[tuple[int, str], list[HoldUp]] = {}
     spans = {item.number: item.end_ps - item.begin_ps for item in summary.rounds}

@@ -23,12 +23,17 @@ def report(
 
 def write_report(run_dir: Path, workload: str | None) -> Path:
     """Write the report, with a bar on terminals; returns its path."""
-    from tlm_analysis.report import page
+    from tlm_analysis.report import federated_page, page
 
     from tlm.cli.progress import steps_bar
+    from tlm.federated.files import is_federated
+    from tlm.federated.repeat import iteration_job
     from tlm.running.folder import write_atomic
 
-    with steps_bar("report", page.FIGURES + 1) as step:
-        text = page.report_html(run_dir, workload, step)
+    if is_federated(run_dir):
+        text = federated_page.federated_html(run_dir)
+    else:
+        with steps_bar("report", page.FIGURES + 1) as step:
+            text = page.report_html(run_dir, workload or iteration_job(run_dir), step)
     write_atomic(run_dir / FILE_NAME, text)
     return run_dir / FILE_NAME

@@ -20,7 +20,15 @@ def rerun(
     ] = None,
 ) -> None:
     """Run again what a folder says was run, and compare everything it left byte by byte."""
+    from tlm.errors import TraceError
+    from tlm.federated.files import is_federated
     from tlm.running.repeat import rerun_run
+
+    if is_federated(run_dir):
+        raise TraceError(
+            f"{run_dir}: a federated run, which rerun does not repeat; run its plan again, or "
+            "rerun a folder under iterations/"
+        )
 
     for line in rerun_run(run_dir, out, workload):
         typer.echo(line)

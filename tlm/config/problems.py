@@ -29,6 +29,7 @@ _EXPECTED = {
     "dict_type": "expected a group of keys",
     "list_type": "expected a list",
     "model_type": "expected a group of keys",
+    "greater_than": "expected more than {gt}",
     "greater_than_equal": "expected {ge} or more",
     "less_than_equal": "expected {le} or less",
     "literal_error": "expected {expected}",

@@ -7,11 +7,12 @@ In reading order:
 - ``system``: workers with their chips, on one network;
 - ``topology``, ``network``: links, packets, what gets lost;
 - ``fedavg``, ``all_reduce``, ``data_parallel``: the protocols, as processes;
-- ``course``: what happened when;
+- ``course``, ``timeline``: what happened when, and its trace;
 - ``figures``, ``results``: its energies, bytes and accuracy;
 - ``laws``: what must hold in every run;
 - ``exchange``: from iterations to checked figures;
-- ``runner``, ``files``: the run in its folder.
+- ``runner``, ``files``: the run in its folder;
+- ``repeat``, ``relief``: its exchange again, as it was and with one thing faster.
 
 What no publication states (protocol, network, server) is a key of the plan with an assumed default.
 """

@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Doing(Enum):
+    """What a worker does: ``WAIT`` is for other workers, ``NETWORK`` for what is on its way."""
+
+    TRAIN = "training"
+    ADD = "adding"
+    NETWORK = "network"
+    WAIT = "waiting"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A part of a worker's time; those of a worker tile the run without overlap."""
+
+    worker: int
+    round: int
+    doing: Doing
+    begin_ps: int
+    end_ps: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +71,8 @@ class RoundCourse:
 
 @dataclass(frozen=True)
 class Course:
-    """All rounds, and all workers in each."""
+    """All rounds, all workers in each, and what these did when, in order of time by worker."""
 
     rounds: tuple[RoundCourse, ...]
     workers: tuple[WorkerCourse, ...]
+    intervals: tuple[Interval, ...]

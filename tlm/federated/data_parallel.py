@@ -9,10 +9,11 @@ so no model is ever downloaded. A round is a number of iterations, at whose end 
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import pairwise
 from typing import Any
 
 from tlm.federated.all_reduce import AllReduce
-from tlm.federated.course import Course, RoundCourse, WorkerCourse
+from tlm.federated.course import Course, Doing, Interval, RoundCourse, WorkerCourse
 from tlm.federated.system import Member, System
 from tlm.kernel import Done
 
@@ -40,12 +41,13 @@ class DataParallel:
         self._env = system.env
         self._rounds: list[RoundCourse] = []
         self._workers: list[WorkerCourse] = []
+        self._intervals: list[Interval] = []
         system.env.process(self._all_rounds())
 
     @property
     def course(self) -> Course:
         """What has happened so far."""
-        return Course(tuple(self._rounds), tuple(self._workers))
+        return Course(tuple(self._rounds), tuple(self._workers), tuple(self._intervals))
 
     def _all_rounds(self) -> Generator[Any, Any, None]:
         system = self._system
@@ -80,9 +82,14 @@ class DataParallel:
             yield total.done[worker]
         all_joined_ps = max(last_ps, *(total.joined_ps for total in sums))
         opened.waiting_ps[worker] += all_joined_ps - last_ps
-        opened.network_ps[worker] += env.now - all_joined_ps
+        summed_ps = env.now
+        opened.network_ps[worker] += summed_ps - all_joined_ps
         yield env.timeout(begin_ps + whole_ps - last_ps)
         opened.iterating_ps[worker] += whole_ps
+        edges_ps = (begin_ps, last_ps, all_joined_ps, summed_ps, env.now)
+        doings = (Doing.TRAIN, Doing.WAIT, Doing.NETWORK, Doing.TRAIN)
+        for doing, edges in zip(doings, pairwise(edges_ps), strict=True):
+            self._spend(worker, opened.number, doing, *edges)
 
     def _sums(self, round_number: int) -> list[AllReduce]:
         """One sum a layer, or one of all layers."""
@@ -102,12 +109,20 @@ class DataParallel:
             return [(max(times), 0)]
         return sorted((time, index) for index, time in enumerate(times))
 
+    def _spend(
+        self, worker: int, round_number: int, doing: Doing, begin_ps: int, end_ps: int
+    ) -> None:
+        """Enter what a worker did, if it took any time."""
+        if end_ps > begin_ps:
+            self._intervals.append(Interval(worker, round_number, doing, begin_ps, end_ps))
+
     def _close(self, opened: _SummedRound) -> None:
         """Enter a round that is over into the course."""
         system, end_ps = self._system, self._env.now
         sums = [total for totals in opened.sums.values() for total in totals]
         for member in system.members:
             worker = member.number
+            self._spend(worker, opened.number, Doing.WAIT, opened.end_ps[worker], end_ps)
             self._workers.append(
                 WorkerCourse(
                     worker=worker,

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tlm.errors import DeadlockError, InterruptedRunError
+from tlm.federated.course import Course
 from tlm.federated.data_parallel import DataParallel
 from tlm.federated.fedavg import FedAvg
 from tlm.federated.figures import FinishedRun, unchecked_summary
 from tlm.federated.laws import check_federated
 from tlm.federated.local import LocalIteration
+from tlm.federated.network import ModelTransfer
 from tlm.federated.preparation import PreparedFederation
 from tlm.federated.results import FederatedSummary, IterationPart
 from tlm.federated.system import Member, ModelBytes, System
@@ -20,11 +22,12 @@ from tlm.running.interrupts import StopRequest
 
 @dataclass(frozen=True)
 class Exchange:
-    """The figures of a run, the events that it took, and its transfers."""
+    """The figures of a run, the events that it took, and what happened when."""
 
     summary: FederatedSummary
     events: int
-    transfers: int
+    course: Course
+    transfers: tuple[ModelTransfer, ...]
 
 
 def exchange(
@@ -51,7 +54,7 @@ def exchange(
     system.env.run()  # what comes too late arrives as well, and counts for nothing but its bytes
     parts = tuple(_iteration_parts(prepared, iterations))
     summary = _checked(FinishedRun(prepared.loaded, system, running.course, parts))
-    return Exchange(summary, events, len(system.network.transfers))
+    return Exchange(summary, events, running.course, tuple(system.network.transfers))
 
 
 def _system(prepared: PreparedFederation, iterations: Sequence[LocalIteration]) -> System:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from tlm.federated.course import Course, RoundCourse, WorkerCourse
+from tlm.federated.course import Course, Doing, Interval, RoundCourse, WorkerCourse
 from tlm.federated.plan import DropPlan
 from tlm.federated.system import Member, System
 from tlm.kernel import Done
@@ -64,12 +65,13 @@ class FedAvg:
         self._env = system.env
         self._rounds: list[RoundCourse] = []
         self._workers: list[WorkerCourse] = []
+        self._intervals: list[Interval] = []
         system.env.process(self._aggregate())
 
     @property
     def course(self) -> Course:
         """What has happened so far."""
-        return Course(tuple(self._rounds), tuple(self._workers))
+        return Course(tuple(self._rounds), tuple(self._workers), tuple(self._intervals))
 
     def _aggregate(self) -> Generator[Any, Any, None]:
         """Who aggregates: round after round."""
@@ -159,6 +161,8 @@ class FedAvg:
             answered_ps = stopped_ps if marks.dropped else _until(marks.answered_ps, closed_ps)
             averages = member.number == system.hub
             adding_ps = end_ps - closed_ps if averages else 0
+            edges_ps = (opened.begin_ps, downloaded_ps, stopped_ps, answered_ps)
+            self._spend(member.number, opened.number, (*edges_ps, end_ps - adding_ps, end_ps))
             self._workers.append(
                 WorkerCourse(
                     worker=member.number,
@@ -174,6 +178,15 @@ class FedAvg:
                     late=not marks.dropped and member.number not in answered,
                 )
             )
+
+    def _spend(self, worker: int, round_number: int, edges_ps: tuple[int, ...]) -> None:
+        """Enter what a worker did between two times each."""
+        doings = (Doing.NETWORK, Doing.TRAIN, Doing.NETWORK, Doing.WAIT, Doing.ADD)
+        self._intervals += [
+            Interval(worker, round_number, doing, begin_ps, end_ps)
+            for doing, (begin_ps, end_ps) in zip(doings, pairwise(edges_ps), strict=True)
+            if end_ps > begin_ps
+        ]
 
 
 def _until(mark_ps: int | None, closed_ps: int) -> int:

@@ -23,7 +23,7 @@ from tlm.federated.results import (
 )
 from tlm.federated.system import System
 
-_TOWARDS_SUM = ("upload", "reduce")  # kinds of transfers; the others bring the result
+TOWARDS_SUM = ("upload", "reduce")  # kinds of transfers; the others bring the result
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _worker_round(
     member = system.members[entry.worker]
     iterations = entry.trained * entry.iterations
     wire_nbytes = sum(transfer.wire_nbytes for transfer in transfers)
-    upwards = [transfer for transfer in transfers if transfer.kind in _TOWARDS_SUM]
+    upwards = [transfer for transfer in transfers if transfer.kind in TOWARDS_SUM]
     return WorkerRound(
         worker=entry.worker,
         round=entry.round,
@@ -126,7 +126,7 @@ def _worker_round(
         idle_pj=member.leakage_w * (span_ps - entry.iterating_ps),
         network_pj=8 * wire_nbytes * system.plan.network.bit_energy,
         upload_nbytes=sum(transfer.nbytes for transfer in upwards),
-        download_nbytes=sum(t.nbytes for t in transfers if t.kind not in _TOWARDS_SUM),
+        download_nbytes=sum(t.nbytes for t in transfers if t.kind not in TOWARDS_SUM),
         resent_nbytes=sum(transfer.lost_nbytes for transfer in transfers),
         arrived_ps=max((transfer.end_ps for transfer in upwards), default=-1),
     )

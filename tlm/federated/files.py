@@ -33,6 +33,15 @@ def write_results(folder: Path, summary: FederatedSummary) -> None:
         raise TraceError(f"{path}: a figure of the summary is no number") from error
 
 
+def is_federated(folder: Path) -> bool:
+    """Whether a federated run left ``folder``, as far as its summary tells."""
+    try:
+        content = parse_json(read_regular(folder / SUMMARY_NAME, _MAX_BYTES))
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("schema") == SCHEMA
+
+
 def read_federated_summary(folder: Path) -> FederatedSummary:
     """The summary of the finished federated run in ``folder``.
 

@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 
 import tlm.trace
-from tlm.config.layers import LoadedChip
+from tlm.config.layers import LoadedChip, load_chip
 from tlm.errors import InterruptedRunError, InvalidResultError, OutOfMemoryError
 from tlm.running.interrupts import StopRequest
-from tlm.running.request import RunRequest, RunResult
+from tlm.running.repeat import CONFIG
+from tlm.running.request import RunRequest
 from tlm.running.runner import run_request
 from tlm.space.phase import Phase
 from tlm.space.trace_rows import EngineState
+from tlm.trace.summary_file import read_summary
 from tlm.workload.file.layout import parameter_shapes
 from tlm.workload.file.reader import read_workload
 
@@ -138,26 +140,35 @@ def simulate_iteration(task: LocalTask) -> LocalIteration:
     if not result.ok:
         broken = ", ".join(result.summary.broken)
         raise InvalidResultError(f"{task.folder}: the run breaks {broken}; please report it")
-    energy = result.summary.energy
-    adds_per_s, add_pj = _additions(result.chip)
+    return read_iteration(task)
+
+
+def read_iteration(task: LocalTask) -> LocalIteration:
+    """What a task took, from the folder of its finished run.
+
+    Raises:
+        TlmError: the run did not reach its end, or a file of it is not as it left it.
+    """
+    summary, chip = read_summary(task.folder), load_chip(task.folder / CONFIG)
+    adds_per_s, add_pj = _additions(chip)
     return LocalIteration(
-        chip=result.chip.config.name,
+        chip=chip.config.name,
         iteration=task.iteration,
-        makespan_ps=result.summary.time.makespan_ps,
-        dynamic_pj=energy.dynamic_pj,
-        leakage_pj=energy.leakage_pj,
-        layers=tuple(_layer_results(result)),
+        makespan_ps=summary.time.makespan_ps,
+        dynamic_pj=summary.energy.dynamic_pj,
+        leakage_pj=summary.energy.leakage_pj,
+        layers=tuple(_layer_results(task)),
         adds_per_s=adds_per_s,
         add_pj=add_pj,
     )
 
 
-def _layer_results(result: RunResult) -> Iterator[LayerResult]:
+def _layer_results(task: LocalTask) -> Iterator[LayerResult]:
     """Of every layer, from the intervals in which engines compute."""
-    with tlm.trace.open(result.folder) as trace:
+    with tlm.trace.open(task.folder) as trace:
         rows = trace.activity
     rows = rows[rows["what"] == EngineState.COMPUTE]
-    for layer in result.workload.layers:
+    for layer in read_workload(task.job).layers:
         of_layer = rows[rows["layer"] == layer.index]
         yield LayerResult(
             parameters=sum(map(prod, parameter_shapes(layer).values())),

@@ -22,14 +22,15 @@ from tlm.kernel import Callbacks, Done, Environment, Path, Transaction
 class ModelTransfer:
     """A message on its way, cut into packets: ``arrived`` completes with the last of them.
 
-    ``round`` counts from 1; ``worker`` is charged for it. ``wire_nbytes`` were carried, over all
-    links, of which packets of ``lost_nbytes`` got lost and were carried once more. ``end_ps`` is
-    -1 until it has arrived.
+    ``round`` counts from 1; ``worker`` is charged for it; ``ends`` are the nodes from and to.
+    ``wire_nbytes`` were carried, over all links, of which packets of ``lost_nbytes`` got lost and
+    were carried once more. ``end_ps`` is -1 until it has arrived.
     """
 
     kind: str
     round: int
     worker: int
+    ends: Hop
     nbytes: int
     begin_ps: int
     hops: int
@@ -121,7 +122,7 @@ class SystemNetwork:
         packets = max(1, -(-nbytes // self.packet_nbytes))
         arrived = Done(packets, f"{kind} of round {round_number} from {ends[0]} to {ends[1]}")
         transfer = ModelTransfer(
-            kind, round_number, worker, nbytes, self.env.now, len(route), arrived
+            kind, round_number, worker, ends, nbytes, self.env.now, len(route), arrived
         )
         arrived.then(lambda: self._end(transfer))
         self.transfers.append(transfer)

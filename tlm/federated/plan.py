@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
@@ -56,6 +57,7 @@ AddsPerSecond = Annotated[
     BeforeValidator(_adds_per_s),
     PlainSerializer(lambda rate: UNLIMITED if rate is None else rate),
 ]
+ServerPower = Annotated[Watts, PlainSerializer(partial(units.show, units.POWER))]
 Loss = Annotated[float, Field(ge=0, le=MOST_LOSS)]
 Chips = Annotated[tuple[str, ...], BeforeValidator(_chips)]
 Slowness = Annotated[float, Field(ge=1, le=1000)]
@@ -102,7 +104,7 @@ class ServerPlan(Section):
 
     adds_per_s: AddsPerSecond = 1e10
     add_energy: Picojoules = 0.0
-    power: Watts = 0.0
+    power: ServerPower = 0.0
 
 
 class DropPlan(Section):

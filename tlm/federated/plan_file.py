@@ -9,9 +9,9 @@ from pathlib import Path
 from tlm.config.problems import validated
 from tlm.config.yaml_file import read_mapping
 from tlm.config.yaml_lines import located
-from tlm.errors import ConfigError
+from tlm.errors import ConfigError, WorkloadError
 from tlm.federated.plan import FederatedPlan, worker_number
-from tlm.workload.federated import FederatedRun, open_federated
+from tlm.workload.federated import FederatedRun, is_federated, open_federated
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -90,15 +90,49 @@ def load_plan(source: str) -> LoadedPlan:
         plan = validated(FederatedPlan, read_mapping(Path(source), source), source)
     else:
         plan = FederatedPlan(recording=source)
-    loaded = LoadedPlan(plan, open_federated(plan.recording), source)
-    problems = dict(_problems(loaded))
+    loaded = LoadedPlan(plan, _recording(plan.recording, source), source)
+    check_plan(loaded)
+    return loaded
+
+
+def _recording(name: str, source: str) -> FederatedRun:
+    """The recording that a plan names; where there is none, the plan's line is told."""
+    try:
+        return open_federated(name)
+    except WorkloadError as error:
+        if name == source or is_federated(name):
+            raise  # the text names what the user wrote, or the recording's own file
+        raise WorkloadError(f"{located(source, ('recording',))}: recording: {error}") from None
+
+
+def check_plan(loaded: LoadedPlan) -> None:
+    """Hold a plan against its recording.
+
+    Raises:
+        ConfigError: it asks for what the recording does not have: a line for each mistake.
+    """
+    problems = dict(_variant_problems(loaded)) or dict(_problems(loaded))
     if problems:
         lines = (
-            f"{located(source, tuple(key.split('.')))}: {key}: {why}"
+            f"{located(loaded.where, tuple(key.split('.')))}: {key}: {why}"
             for key, why in problems.items()
         )
         raise ConfigError("\n".join(lines))
-    return loaded
+
+
+def _variant_problems(loaded: LoadedPlan) -> Iterator[tuple[str, str]]:
+    """A split or a compression that was not trained."""
+    plan, recording = loaded.plan.variant, loaded.recording
+    splits = [split.name for split in recording.splits]
+    if plan.split not in splits:
+        yield "variant.split", f"got {plan.split!a}; recorded are {', '.join(splits)}"
+        return
+    names = [item.compression.name for item in recording.variants if item.split == plan.split]
+    if plan.compression not in names:
+        yield (
+            "variant.compression",
+            f"got {plan.compression!a}; recorded of {plan.split} are {', '.join(names)}",
+        )
 
 
 def _problems(loaded: LoadedPlan) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlm.config.layers import load_chip
+from tlm.config.layers import LoadedChip, load_chip
+from tlm.config.yaml_lines import located
+from tlm.errors import ConfigError
 from tlm.federated.local import LocalTask
 from tlm.federated.plan_file import LoadedPlan, load_plan
 from tlm.running.preparation import check_chip
@@ -47,9 +49,24 @@ def prepare_federation(source: str, jobs: int = JOBS) -> PreparedFederation:
     """
     loaded = load_plan(source)
     for chip in dict.fromkeys(loaded.plan.chip):
-        check_chip(load_chip(chip))
+        check_chip(_chip(chip, source))
+    return prepare_plan(loaded, FederatedRequest(source, jobs))
+
+
+def _chip(chip: str, source: str) -> LoadedChip:
+    """A chip that a plan names; where there is none, the plan's line is told."""
+    try:
+        return load_chip(chip)
+    except ConfigError as error:
+        if not str(error).startswith(f'chip "{chip}"'):
+            raise  # the text names the chip's own file
+        raise ConfigError(f"{located(source, ('chip',))}: {error}") from None
+
+
+def prepare_plan(loaded: LoadedPlan, request: FederatedRequest) -> PreparedFederation:
+    """A loaded plan whose chips are not looked at."""
     tasks, places = _tasks(loaded)
-    return PreparedFederation(FederatedRequest(source, jobs), loaded, tasks, places)
+    return PreparedFederation(request, loaded, tasks, places)
 
 
 def _tasks(loaded: LoadedPlan) -> tuple[tuple[LocalTask, ...], tuple[tuple[int, ...], ...]]:

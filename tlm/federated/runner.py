@@ -14,6 +14,7 @@ from tlm.federated.files import write_results
 from tlm.federated.local import simulate_iterations
 from tlm.federated.preparation import PreparedFederation
 from tlm.federated.results import FederatedSummary
+from tlm.federated.timeline import write_timeline
 from tlm.running.folder import create, release, release_reserve
 from tlm.running.interrupts import Abort, StopRequest, stop_request
 from tlm.running.manifest import Manifest
@@ -112,10 +113,11 @@ class _Execution:
         on_step("network")
         result = exchange(prepared, iterations, self.stop)
         release_reserve(self.folder)
+        write_timeline(self.folder, result)
         write_results(self.folder, result.summary)
         cost = FederatedCost(
             iterations=len(tasks),
-            transfers=result.transfers,
+            transfers=len(result.transfers),
             network_events=result.events,
             iterations_wall_s=trained - started,
             total_wall_s=time.perf_counter() - started,

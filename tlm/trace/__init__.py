@@ -3,7 +3,8 @@
 In reading order: ``schema`` (tables, names, version); for writing ``limits``, ``disk_space``,
 ``table``, ``writer``; for reading ``check``, ``unclosed``, ``reader``; then what is made of a
 trace: ``chip`` (where its units sit), ``packets``, and the exporters ``csv_tables``,
-``dram_requests``, ``perfetto``. ``energy_csv`` names the columns of a run's energy table. Rows and
+``dram_requests``, ``perfetto``,
+``perfetto_workers``. ``energy_csv`` names the columns of a run's energy table. Rows and
 the states of engines are defined in ``tlm.space.trace_rows``.
 """
 

@@ -57,21 +57,26 @@ def write_perfetto(
     Raises:
         TraceError: the extra ``timeline`` is not installed.
     """
-    try:
-        from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder
-    except ImportError as error:
-        raise TraceError(
-            "export --perfetto needs the extra timeline: pip install perfetto"
-        ) from error
-    writer = StreamingTraceProtoBuilder(file)
+    writer = stream(file)
     tracks = _describe(trace, writer)
     flows = _flows(trace)
     for unit, track in tracks.unit.items():
         chosen = np.flatnonzero(trace.activity["unit"] == unit)
         rows = [ActivityRow._make(row) for row in trace.activity[chosen].tolist()]
         for edge in track_edges(rows, [flows.get(i, []) for i in chosen.tolist()], layers):
-            _write_edge(writer, track, edge)
+            write_edge(writer, track, edge)
     _counters(trace, chip, writer, first=1 + max([*tracks.core.values(), *tracks.unit.values()]))
+
+
+def stream(file: IO[bytes]) -> Any:
+    """A writer of packets; raises TraceError if the extra is not installed."""
+    try:
+        from perfetto.trace_builder.proto_builder import StreamingTraceProtoBuilder
+    except ImportError as error:
+        raise TraceError(
+            "export --perfetto needs the extra timeline: pip install perfetto"
+        ) from error
+    return StreamingTraceProtoBuilder(file)
 
 
 def _describe(trace: Trace, writer: Any) -> _Tracks:
@@ -84,13 +89,14 @@ def _describe(trace: Trace, writer: Any) -> _Tracks:
         group = path.rpartition(".")[0]
         if group not in core:
             core[group] = 1 + len(core) + len(unit)
-            _track(writer, core[group], group)
+            write_track(writer, core[group], group)
         unit[index] = 1 + len(core) + len(unit)
-        _track(writer, unit[index], kind, core[group])
+        write_track(writer, unit[index], kind, core[group])
     return _Tracks(core, unit)
 
 
-def _track(writer: Any, uuid: int, name: str, parent: int = 0, unit: str = "") -> None:
+def write_track(writer: Any, uuid: int, name: str, parent: int = 0, unit: str = "") -> None:
+    """A track, in a group if it has a parent; ``unit`` is what a counter counts."""
     packet = writer.create_packet()
     descriptor = packet.track_descriptor
     descriptor.uuid, descriptor.name = uuid, name
@@ -148,7 +154,8 @@ def _span(what: str, first: int, count: int) -> str:
     return f"{what} {first}" if count == 1 else f"{what}s {first} to {first + count - 1}"
 
 
-def _write_edge(writer: Any, track: int, edge: SliceEdge) -> None:
+def write_edge(writer: Any, track: int, edge: SliceEdge) -> None:
+    """An event of a track."""
     packet = writer.create_packet()
     packet.timestamp = edge.time_ps // _PS_PER_NS
     packet.trusted_packet_sequence_id = _SEQUENCE
@@ -210,7 +217,7 @@ def _counters(trace: Trace, chip: ChipConfig, writer: Any, first: int) -> None:
     series |= link_nbytes(packets(trace, chip), chip, edges)
     gb_s = WINDOWS / end_ps * 1000  # bytes a window -> GB/s
     for uuid, (name, nbytes) in enumerate(series.items(), first):
-        _track(writer, uuid, name, unit="GB/s")
+        write_track(writer, uuid, name, unit="GB/s")
         for begin, value in zip(edges.tolist(), (nbytes * gb_s).tolist(), strict=False):
             packet = writer.create_packet()
             packet.timestamp = int(begin) // _PS_PER_NS

@@ -22,6 +22,7 @@ GZIP_LEVEL = 1  # with shuffle: half the time of gzip-4 and a quarter of the pla
 
 LEVELS = ("off", "phase", "transaction")
 UNIT_KINDS = ("fp", "bp", "wg", "dram", "link")
+SYSTEM_KINDS = ("worker", "server", "switch")  # of a federated run, whose units are whole chips
 
 RUN_ATTRIBUTES = ("tlm_version", "workload_sha256")  # given by the run, all text
 DIGESTS = {"config": "config_sha256", "units": "units_sha256"}  # attribute that seals a dataset

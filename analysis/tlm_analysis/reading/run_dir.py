@@ -10,6 +10,7 @@ from typing import Any
 
 from tlm.config.yaml_file import read_mapping
 from tlm.errors import TraceError
+from tlm.federated.files import is_federated
 from tlm.files import parse_json, read_regular
 from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
@@ -65,6 +66,11 @@ def open_run_dir(folder: str | Path) -> RunDir:
     if not run.folder.is_dir():
         what = "this is a file" if run.folder.exists() else "no such folder"
         raise TraceError(f"{run.folder}: {what}; give the folder of a finished run")
+    if is_federated(run.folder):
+        raise TraceError(
+            f"{run.folder}: a federated run; explain, report, plot and export read it, and other "
+            "verbs read the runs of its chips under iterations/"
+        )
     _ = run.summary
     return run
 

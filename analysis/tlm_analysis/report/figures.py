@@ -45,7 +45,7 @@ class Drawn:
     caption: str
 
 
-def _drawn(ident: str, title: str, figure: Figure, alt: str, caption: str, note: str = "") -> Drawn:
+def drawn(ident: str, title: str, figure: Figure, alt: str, caption: str, note: str = "") -> Drawn:
     """``note`` says of a figure from the trace which part of the run it covers."""
     words = f"{alt} {note}.", f"{note}. {caption}"
     alt, caption = words if note else (alt, caption)
@@ -56,19 +56,19 @@ def figures(run: RunDir, trace: Trace | None, chip: ChipConfig) -> Iterator[Draw
     """Every figure that there are the data for, with or without a trace, in the page's order."""
     if trace is not None:
         yield from _traced(run, trace, chip)
-    yield _drawn(
+    yield drawn(
         "mesh", "Network on chip", mesh_figure(link_use(run.summary, chip)),
         "Map of the mesh with every link and DRAM port coloured by how busy it was.",
         "Each arrow is one direction of a link; a port is where a DRAM channel sends its data into "
         "the mesh (out) or takes requests from it (in).",
     )  # fmt: skip
-    yield _drawn(
+    yield drawn(
         "energy", "Energy", energy_figure(run.energy),
         "Bars of energy by component, stacked by phase, leakage hatched.",
         "Counts times the energy table, from energy.csv; leakage is power times time.",
     )  # fmt: skip
     layers = run.summary.sparsity.layers
-    yield _drawn(
+    yield drawn(
         "sparsity", "Sparsity", density_figure(layers),
         "Heat maps of the density of spikes, surrogate masks and gradients by layer and step.",
         "Measured on the recorded tensors, not assumed.",
@@ -83,7 +83,7 @@ def _traced(run: RunDir, trace: Trace, chip: ChipConfig) -> Iterator[Drawn]:
     """
     covered = coverage(trace)
     if not covered.note:
-        yield _drawn(
+        yield drawn(
             "critical", "Critical path", critical_figure(critical_path(trace)),
             "Bars of each phase's time on the critical path, by resource.",
             "From the last event back to time 0: every wait is followed to the transaction or the "
@@ -98,18 +98,18 @@ def _time(run: RunDir, trace: Trace, covered: Coverage) -> Iterator[Drawn]:
     edges_ps = window_edges(covered.end_ps, WINDOWS, covered.begin_ps)
     layers = dict(enumerate(run.summary.work))
     waiting = breakdown(trace, covered.end_ps, covered.begin_ps)
-    yield _drawn(
+    yield drawn(
         "stalls", "Working and waiting", stalls_figure(waiting, layers),
         "Bars of engine time by phase and layer: computing and each reason to wait.",
         "All engines of all cores; what is missing to 100 % was idle.", covered.note,
     )  # fmt: skip
-    yield _drawn(
+    yield drawn(
         "heatmap", "Engines over time", heatmap_figure(busy_map(trace, edges_ps)),
         "Heat map of computing time, cores down, time across, one panel a kind of engine.",
         "Dark is idle or waiting, light is computing.", covered.note,
     )  # fmt: skip
     kinds = [utilisation(trace, kind, edges_ps) for kind in ENGINE_KINDS]
-    yield _drawn(
+    yield drawn(
         "utilisation", "Utilisation over time", utilisation_figure(kinds),
         "Share of engine time by state over time, one panel a kind of engine.",
         "States stack up to the whole time of all engines of a kind.", covered.note,
@@ -121,7 +121,7 @@ def _transactions(
 ) -> Iterator[Drawn]:
     edges_ps = window_edges(covered.end_ps, WINDOWS, covered.begin_ps)
     traffic = dram_traffic(trace, edges_ps, run.summary.dram.peak_gb_s)
-    yield _drawn(
+    yield drawn(
         "bandwidth", "DRAM bandwidth",
         bandwidth_figure(traffic, run.summary.dram.peak_gb_s),
         "Read and write bandwidth over time under the line of the peak.",
@@ -129,13 +129,13 @@ def _transactions(
         "room for them.", covered.note,
     )  # fmt: skip
     if not covered.note:
-        yield _drawn(
+        yield drawn(
             "roofline", "Roofline", roofline_figure(roofline(trace, run.summary, chip)),
             "Log-log plot of each phase's rate over its operations a DRAM byte, under its roofs.",
             "Executed multiply-accumulates over the time in which a phase was active anywhere. "
             "Where the mesh's ports carry less than the channels, they are the lower roof.",
         )  # fmt: skip
-    yield _drawn(
+    yield drawn(
         "latency", "Latency", latency_figure(latency_curves(trace)),
         "Cumulative distribution of transaction latency by command.",
         "From begin_req to end_resp, queues and both ways through the mesh included.",

@@ -7,8 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 import tlm.trace
 from tlm.config.layers import load_chip
 from tlm.errors import TlmError
@@ -21,6 +19,7 @@ from tlm_analysis.reading.coverage import coverage
 from tlm_analysis.reading.run_dir import RunDir, open_run_dir
 from tlm_analysis.report import tables
 from tlm_analysis.report.figures import figures
+from tlm_analysis.report.template import rendered
 
 FIGURES = 10  # at most; for progress
 _NETWORKS = {
@@ -62,14 +61,7 @@ def report_html(
             "assumed_values": tables.assumed_values(run, chip),
         }
     context |= _texts(run) | _gpu(run, workload)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(context)
+    return rendered("report.html.j2", context)
 
 
 def _trace(folder: Path, at_end: ExitStack) -> Trace | None:

@@ -15,6 +15,7 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import tlm.trace
 from tlm.config.layers import LoadedChip, load_chip
@@ -135,7 +136,7 @@ def _check_stop(stop: StopRequest) -> None:
 
 def simulate_iteration(task: LocalTask) -> LocalIteration:
     """Simulate one task and leave its run folder; raises as :func:`simulate_iterations`."""
-    request = RunRequest(str(task.job), task.chip, iteration=task.iteration, trace="phase")
+    request = RunRequest(str(task.job), task.chip, iteration=task.iteration)
     result = run_request(request, task.folder, read_workload(task.job))
     if not result.ok:
         broken = ", ".join(result.summary.broken)
@@ -164,22 +165,25 @@ def read_iteration(task: LocalTask) -> LocalIteration:
 
 
 def _layer_results(task: LocalTask) -> Iterator[LayerResult]:
-    """Of every layer, from the intervals in which engines compute."""
+    """Of every layer: dW is complete when it is computed, and its sums over cores have arrived."""
     with tlm.trace.open(task.folder) as trace:
-        rows = trace.activity
-    rows = rows[rows["what"] == EngineState.COMPUTE]
+        computed, moved = trace.activity, trace.transactions
+    computed = computed[computed["what"] == EngineState.COMPUTE]
     for layer in read_workload(task.job).layers:
-        of_layer = rows[rows["layer"] == layer.index]
+        computed_of, moved_of = (rows[rows["layer"] == layer.index] for rows in (computed, moved))
         yield LayerResult(
             parameters=sum(map(prod, parameter_shapes(layer).values())),
-            gradient_ps=_last_end(of_layer, _GRADIENT_PHASES),
-            update_ps=_last_end(of_layer, (Phase.UPDATE,)),
+            gradient_ps=max(
+                _last(computed_of, "end", _GRADIENT_PHASES),
+                _last(moved_of, "end_resp", _GRADIENT_PHASES),
+            ),
+            update_ps=_last(computed_of, "end", (Phase.UPDATE,)),
         )
 
 
-def _last_end(rows: np.ndarray[tuple[int], np.dtype[np.void]], phases: Sequence[Phase]) -> int:
-    """The end in ps of the last interval of some phases; 0 if nothing had to be computed."""
-    return int(rows["end"][np.isin(rows["phase"], phases)].max(initial=0))
+def _last(rows: NDArray[np.void], time: str, phases: Sequence[Phase]) -> int:
+    """The last ``time`` in ps of the rows of some phases; 0 if there are none."""
+    return int(rows[time][np.isin(rows["phase"], phases)].max(initial=0))
 
 
 def _additions(chip: LoadedChip) -> tuple[float, float]:

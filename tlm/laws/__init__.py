@@ -22,7 +22,7 @@ file                      laws
 ``alternation.py``         No more samples of dY are in a core at a time than have room there.
 ``order.py``              What is sent is waited for, where it arrives, from all that must send it.
 ``work.py``               All results and operations due are done, each exactly once.
-``inference.py``          Inference has a forward pass alone, in which every sample is decided.
+``inference.py``          Inference is a forward pass alone; every sample is decided, in its turn.
 ``array_work.py``         Slots, cycles and words of sampled tiles follow from the masks.
 ``unit_cycles.py``        Tiles of the units take as long as their lanes need.
 ``units.py``              Units beside the arrays work and use their memories as often as is due.
@@ -51,7 +51,7 @@ from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
 from tlm.laws.gradient_windows import gradient_windows
-from tlm.laws.inference import decisions, forward_alone
+from tlm.laws.inference import decisions, forward_alone, samples_in_turn
 from tlm.laws.input_windows import input_windows
 from tlm.laws.least_dram import least_nbytes
 from tlm.laws.message_sizes import message_sizes
@@ -111,6 +111,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *synaptic_operations(chip, due),
         *forward_alone(program, due),
         *decisions(program, due),
+        *samples_in_turn(program, due),
         *unit_operations(chip, due),
         *unit_accesses(chip, due),
         *executed_slots(chip),

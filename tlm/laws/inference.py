@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
+from tlm.laws.due.facts import Facts
 from tlm.space.program import Program
 
 
@@ -17,6 +19,33 @@ def forward_alone(program: Program, due: Due) -> Iterator[Check]:
         return
     strange = {t.phase.name for t in program.all_tiles() if t.phase not in due.job.phases}
     yield Check("no phase but the forward pass", not strange, f"{sorted(strange)}")
+
+
+def samples_in_turn(program: Program, due: Due) -> Iterator[Check]:
+    """A pipelined core takes group after group of samples that stop, and step after step of each.
+
+    Of every span that samples are cut into, a group has ``mapping.group``.
+    """
+    if due.job.recording.steps_run is None or due.job.chip.mapping.schedule != "pipelined":
+        return
+    group_of, wrong = _groups(due.job), list[str]()
+    for core, engines in enumerate(program.tiles):
+        turns = [
+            (group_of[sample], tile.step)
+            for tile in engines["fp"]
+            for sample in range(tile.sample, tile.sample + tile.samples)
+        ]
+        if turns != sorted(turns):
+            wrong.append(f"core{core:02d}")
+    yield Check("groups of samples in turn", not wrong, f"out of turn: {wrong[:3]}")
+
+
+def _groups(job: Facts) -> list[int]:
+    """The group of every sample."""
+    cuts = sorted({cut for facts in job.layers for s in facts.slices for cut in s.neurons.samples})
+    return [
+        at // job.chip.mapping.group for first, end in pairwise(cuts) for at in range(end - first)
+    ]
 
 
 def decisions(program: Program, due: Due) -> Iterator[Check]:

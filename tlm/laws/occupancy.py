@@ -35,6 +35,8 @@ POOL = "pool"
 COPIES = {"spikes": 2, "membrane": 2, "gradients": 1, "spike_gradients": 1, "batch_norm": 1,
           "accumulators": 1, "optimizer": 1}  # fmt: skip
 WORKING_HALVES = {"spikes": 3, "membrane": 4, "gradients": 2}
+CARRY = "carried U"  # from step to step: a part of the U memory of its own, pool or not
+CARRY_PARTS = 4
 FORWARD_HALVES = {"spikes": 1, "membrane": 2}  # of FP alone
 
 
@@ -53,11 +55,12 @@ def occupancy(program: Program, due: Due) -> Iterator[Check]:
     memory = job.chip.core.memory
     shared = memory.sharing == "pool"
     for claim in claims(job):
+        name = POOL if shared and claim.memory != CARRY else claim.memory
         for turn in claim.turns:
-            used[POOL if shared else claim.memory, claim.core, turn] += claim.bits
+            used[name, claim.core, turn] += claim.bits
     buffers = sorted(set(_buffers(program, job)))
     pieces = max((bits for name, bits, *_ in buffers if name == "optimizer"), default=0)
-    rooms = _rooms(job, pieces)
+    rooms = _rooms(job, pieces) | {CARRY: memory.membrane // CARRY_PARTS}
     wrong = [
         f"{name} of core{core:02d} holds {bits} bit beside working room, of {rooms[name]} bit"
         for (name, core, _), bits in used.items()
@@ -106,6 +109,7 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("accumulators", _dW(job, facts, part),
                  range(last - index, min(last, last - index + 1) + 1)),
                 ("membrane", _state(job, facts, part, samples), range(index, last - index + 1)),
+                (CARRY, _carried(job, facts, part, samples), range(index, index + 1)),
                 ("optimizer", _moments(job, facts, part), range(last + 1)),
                 ("optimizer", _weights(job, facts, part), range(last + 1)),
                 *_weights_of_a_turn(job, facts, part, last),
@@ -116,12 +120,12 @@ def claims(job: Facts) -> Iterator[Claim]:
 
 
 def _at_once(job: Facts) -> bool:
-    """Whether layers share the memories all the time: a wavefront, or a pipeline of groups."""
+    """Whether layers share the memories all the time: FP by step, or a pipeline of groups."""
     mapping = job.chip.mapping
     cuts = sorted({cut for facts in job.layers for s in facts.slices for cut in s.neurons.samples})
     longest = max(end - first for first, end in pairwise(cuts))
     pipeline = mapping.schedule == "pipelined" and longest > mapping.group
-    return pipeline or mapping.schedule == "wavefront"
+    return pipeline or job.by_step
 
 
 def _present(job: Facts, part: Slice) -> Span:
@@ -247,6 +251,16 @@ def _state(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
     pool = facts.layer.current_pool
     places = pool.size**2 if pool is not None and pool.kind == "max" else 1
     return neurons * (job.chip.precision.membrane + FLAGS + (places - 1).bit_length())
+
+
+def _carried(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
+    """What neurons of inference hold from a step to the next, unless it goes through DRAM."""
+    layer, keys = facts.layer, {place.key for place in facts.tensors}
+    if job.learns or not job.by_step or layer.neuron is None or "carry" in keys:
+        return 0
+    neurons = length(part.neurons.channels) // layer.sums * length(part.neurons.rows)
+    words = neurons * layer.out_shape[2] * layer.state_words * length(samples)
+    return words * job.chip.precision.membrane
 
 
 def _buffers(program: Program, job: Facts) -> Iterator[tuple[str, int, str, int]]:

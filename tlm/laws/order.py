@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
+from tlm.space.phase import ENGINES
 from tlm.space.program import Program
 from tlm.space.tile import Tile
 
@@ -107,7 +108,7 @@ def group_departures(program: Program) -> Iterator[Check]:
     wrong = [
         f"core{core:02d} {engine} sample {tile.sample}"
         for core, engines in enumerate(program.tiles)
-        for engine in ("bp", "wg")
+        for engine in ENGINES
         for tile in _after(engines[engine], departures)
     ]
     yield Check("groups leave when they are done", not wrong, f"{wrong[:3]}")

@@ -2,7 +2,8 @@
 
 ``layerwise``: one group, the whole batch, layer by layer. ``pipelined``: groups of samples follow
 each other through all layers, FP of one beside BP and WG of the one before. ``wavefront``: one
-group, FP by time step, so that a layer starts a step when the layer before has finished it.
+group, FP by time step, so that a layer starts a step when the layer before has finished it. Where
+samples stop by themselves, a group runs all its steps before the next group begins.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Schedule:
     """Groups of samples in order, and how many of them may be on the chip at a time.
 
     ``by_step`` says that FP runs by time step. ``steps_run`` are those of each sample, where they
-    stop by themselves; then all layers of a step come before the next step.
+    stop by themselves; then all layers of a step of a group come before its next step.
     """
 
     groups: tuple[Group, ...]
@@ -40,10 +41,21 @@ class Schedule:
         """What of the slices belongs to one group, in the order of the slices."""
         return _parts(slices, self.groups[group])
 
-    def running(self, slices: Sequence[Slice], step: int) -> list[Slice]:
-        """What of the slices has samples that still run at a step, in the order of the slices."""
+    def stopping(self, steps_run: Sequence[int]) -> Schedule:
+        """The same groups where every sample runs so many steps: one group after the other."""
+        return replace(self, in_flight=1, by_step=True, steps_run=tuple(steps_run))
+
+    def steps_of(self, group: int) -> list[int]:
+        """The steps of every sample of the batch in the time of a group: of others none."""
         assert self.steps_run is not None
-        ends = [0, *(steps > step for steps in self.steps_run), 0]
+        steps = [0] * len(self.steps_run)
+        for span in self.groups[group]:
+            steps[slice(*span)] = self.steps_run[slice(*span)]
+        return steps
+
+    def running(self, slices: Sequence[Slice], group: int, step: int) -> list[Slice]:
+        """What of the slices has samples of a group that still run at a step, in their order."""
+        ends = [0, *(steps > step for steps in self.steps_of(group)), 0]
         turns = [at for at, (before, now) in enumerate(pairwise(ends)) if before != now]
         return _parts(slices, list(zip(turns[::2], turns[1::2], strict=True)))
 

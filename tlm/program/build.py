@@ -62,35 +62,35 @@ def _training(builder: ProgramBuilder) -> None:
 
 
 def _inference(builder: ProgramBuilder) -> None:
-    """FP of all groups, or of all steps where samples stop by themselves."""
+    """FP of all groups, step by step where samples stop by themselves."""
     schedule = builder.plan.schedule
-    if schedule.steps_run is not None:
-        _step_by_step(builder, max(schedule.steps_run))
-        return
+    build_group = _forward if schedule.steps_run is None else _step_by_step
     for group in range(len(schedule.groups)):
         starts = _lengths(builder)
-        _forward(builder, group)
+        build_group(builder, group)
         if group + schedule.in_flight < len(schedule.groups):
             _let_go(builder, group, starts, ("fp",))
 
 
-def _step_by_step(builder: ProgramBuilder, steps: int) -> None:
-    """All layers of a step, of the samples that still run, before any of the next step.
+def _step_by_step(builder: ProgramBuilder, group: int) -> None:
+    """All layers of a step, of a group's samples that still run, before any of its next step.
 
     The cores of the last layer say when all of its output of a step is there: a barrier of one wire
     a core, as between groups (assumed).
     """
-    plan = builder.plan
+    plan, first = builder.plan, _lengths(builder)
+    steps = max(plan.schedule.steps_of(group))
     for step in range(steps):
         starts = _lengths(builder)
         for layer_plan in plan.layers:
             before = _lengths(builder)
-            parts = plan.schedule.running(layer_plan.cut.slices, step)
+            parts = plan.schedule.running(layer_plan.cut.slices, group, step)
             build_forward(builder, layer_plan, parts, (step, step + 1))
         if step:
-            _hold_back(builder, starts, ("decided", "step", step - 1))
+            _hold_back(builder, starts, ("decided", "group", group, "step", step - 1))
         if step + 1 < steps:
-            _announce(builder, before, ("fp",), ("decided", "step", step))
+            _announce(builder, before, ("fp",), ("decided", "group", group, "step", step))
+    _follow(builder, group, first)
 
 
 def _lengths(builder: ProgramBuilder) -> list[dict[str, int]]:
@@ -107,12 +107,17 @@ def _frozen(drafts: list[dict[str, list[TileDraft]]]) -> list[dict[str, list[Til
 
 
 def _forward(builder: ProgramBuilder, group: int) -> None:
-    """FP of a group, layer by layer; it waits until an earlier group has left the chip."""
+    """FP of a group, layer by layer or as a wavefront."""
     plan = builder.plan
     starts = _lengths(builder)
     for layer_plan, steps in _forward_order(plan):
         build_forward(builder, layer_plan, plan.schedule.parts(layer_plan.cut.slices, group), steps)
-    before = group - plan.schedule.in_flight
+    _follow(builder, group, starts)
+
+
+def _follow(builder: ProgramBuilder, group: int, starts: list[dict[str, int]]) -> None:
+    """Let FP of a group, from ``starts`` on, wait until an earlier group has left the chip."""
+    before = group - builder.plan.schedule.in_flight
     if before >= 0:
         _hold_back(builder, starts, ("samples done", "group", before))
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.config.resolved import resolved_yaml
-from tlm.config.sources import mapping_source
+from tlm.config.sources import ValueSource, mapping_source
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing
 from tlm.counts.core_arrays import arrays_of
 from tlm.errors import ConfigError, MappingError, WorkloadError
@@ -37,8 +37,10 @@ NOTHING_SKIPPED = (
 )
 # Running statistics are known before a sample comes: inference has them in weights and biases.
 FOLDED = ("mapping.batch_norm=folded",)
-# All layers of a step before the next step: a sample that stops has begun nothing in vain.
+# All layers of a step before the next step: a sample that stops has begun nothing in vain. A
+# pipelined chip does so with each of its groups of samples, others with all samples together.
 STEP_BY_STEP = ("mapping.schedule=wavefront",)
+GROUP_BY_GROUP = ("mapping.static_input=every_step",)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     file = request.mapping
     choices = read_choices(Path(file)) if file is not None else None
     settings = mapping_source(str(file), choices.mapping) if choices is not None else None
-    chip = load_chip(request.chip, request.overrides, settings, _imposed(request, mode))
+    chip = _chip(request, mode, settings)
     timing = load_dram_timing(chip.config.dram.device)
     number = _number(workload, request.iteration)
     loading = f"{workload.path.name}: loading an iteration, and the chip,"
@@ -130,12 +132,25 @@ def _in_mode(request: RunRequest, mode: RunMode, workload: Workload) -> Workload
     return workload
 
 
+def _chip(request: RunRequest, mode: RunMode, mapping: ValueSource | None) -> LoadedChip:
+    """The chip, with what is imposed on it."""
+
+    def load(stop: Sequence[str]) -> LoadedChip:
+        imposed = [*_imposed(request, mode), *stop]
+        return load_chip(request.chip, request.overrides, mapping, imposed)
+
+    chip = load(())
+    if request.stop == "all-steps":
+        return chip
+    pipelined = chip.config.mapping.schedule == "pipelined"
+    return load(GROUP_BY_GROUP if pipelined else STEP_BY_STEP)
+
+
 def _imposed(request: RunRequest, mode: RunMode) -> list[str]:
     """Settings of the chip that go with what is asked, whatever the chip says."""
     return [
         *(NOTHING_SKIPPED if request.activity != "recorded" else ()),
         *(FOLDED if mode == "inference" else ()),
-        *(STEP_BY_STEP if request.stop != "all-steps" else ()),
     ]
 
 

@@ -209,8 +209,11 @@ def _carry(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """U waits from a step of a wavefront to the next; through DRAM it is written and read."""
     layer = layer_plan.layer
     width = layer.out_shape[2] * layer.state_words * plan.chip.precision.membrane
-    bits = {part.core: part.neurons.size // layer.sums * width for part in layer_plan.cut.slices}
-    index, saved = layer.index, 2 * (plan.steps - 1) * sum(bits.values())
+    bits, saved, index = {}, 0, layer.index
+    for part in layer_plan.cut.slices:
+        each = part.neurons.size // length(part.neurons.samples) // layer.sums * width
+        bits[part.core] = each * plan.schedule.held_samples(part)
+        saved += 2 * (plan.steps - 1) * each * length(part.neurons.samples)
     return Resident("U", index, CARRY, bits, range(index, index + 1), saved)
 
 

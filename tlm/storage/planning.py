@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -123,11 +123,10 @@ class JobOnChip:
     def stored(self, grids: Sequence[Grid], chosen: Chosen | None) -> Plan:
         """The plan of a mapping, but for its addresses."""
         workload, chip = self.workload, self.loaded.config
+        schedule = schedule_of(chip.mapping, grids, workload.batch)
         steps_run = self.masks.recording.steps_run
-        schedule = replace(
-            schedule_of(chip.mapping, grids, workload.batch),
-            steps_run=None if steps_run is None else tuple(steps_run.tolist()),
-        )
+        if steps_run is not None:
+            schedule = schedule.stopping(steps_run.tolist())
         channels, timing = chip.dram.channels, self.timing
         dram = Allocator(timing.page_bytes * channels, timing.capacity_bytes * channels)
         plan = Plan(workload, chip, self.arrays, [], dram, schedule, chosen)

@@ -173,8 +173,8 @@ class Facts:
 
     @property
     def by_step(self) -> bool:
-        """Whether FP runs by time step."""
-        return self.chip.mapping.schedule == "wavefront"
+        """Whether FP runs by time step: in a wavefront, and where samples stop by themselves."""
+        return self.chip.mapping.schedule == "wavefront" or self.recording.steps_run is not None
 
     @property
     def learns(self) -> bool:

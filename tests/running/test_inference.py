@@ -144,13 +144,32 @@ def test_early_exit_runs_the_steps_until_the_first_output_spike(tmp_path: Path) 
 def test_what_inference_imposes_is_no_choice_of_the_user(tmp_path: Path) -> None:
     """No value without a source; a setting that it hides is not in the name, yet must be right."""
     asked = {"mode": "inference", "stop": "first-spike", "trace": "off"}
-    hidden = ["mapping.schedule=pipelined", "core.outstanding=4"]
+    hidden = ["mapping.batch_norm=frozen", "core.outstanding=4"]
     run = run_job("digits", out=tmp_path / "run", overrides=hidden, **asked)  # type: ignore[arg-type]
     assert run.chip.config.mapping.schedule == "wavefront"
     assert run.chip.config.name == "neuromc-20 + core.outstanding=4"
     assert run.chip.unsourced == ["core.outstanding"]
     with pytest.raises(ConfigError, match=r"^--set: mapping\.schedule: expected 'layerwise'"):
         run_job("digits", out=tmp_path / "no", overrides=["mapping.schedule=layer"], **asked)  # type: ignore[arg-type]
+
+
+def test_a_pipelined_chip_stops_group_by_group(tmp_path: Path) -> None:
+    """A sample begins when the one before has been decided, and no spike is counted twice."""
+    asked = {"mode": "inference", "stop": "first-spike", "batch": 5}
+    groups = ["mapping.schedule=pipelined", "mapping.split=k"]
+    run = run_job("mnist-fc-t25", out=tmp_path / "run", overrides=groups, **asked)  # type: ignore[arg-type]
+    together = run_job("mnist-fc-t25", out=tmp_path / "all", trace="off", **asked)  # type: ignore[arg-type]
+    assert run.ok, run.summary.broken
+    assert run.summary.workload.steps_run == together.summary.workload.steps_run
+    assert run.summary.synaptic.operations == together.summary.synaptic.operations
+    with tlm.trace.open(run.folder) as trace:
+        rows, moved = trace.activity, trace.transactions
+    rows = rows[rows["what"] == EngineState.COMPUTE]
+    for sample in range(1, 5):
+        answered = rows["end"][rows["sample"] == sample - 1].max()
+        assert rows["begin"][rows["sample"] == sample].min() >= answered
+        reads = (moved["sample"] == sample) & (moved["command"] == Command.READ)
+        assert moved["begin_req"][reads].min(initial=answered) >= answered
 
 
 @pytest.mark.parametrize("job", ["mnist-fc-t25", "pattern-retention"])

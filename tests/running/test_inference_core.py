@@ -1,6 +1,7 @@
 """Runs on inference cores, beside the closed form of such a core."""
 
 import csv
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from tlm.config.tables.glm_unit import glm_unit
 from tlm.config.tables.synapse_array import load_synapse_array
 from tlm.errors import MappingError, WorkloadError
 from tlm.running.request import RunRequest
-from tlm.running.runner import run_request
+from tlm.running.runner import run_job, run_request
 from tlm.synapses.array_core import step_cost
 from tlm.workload.bundled import open_workload
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.inference import Stop, as_inference
+from tlm.workload.model import Recording, Values, Workload
 
 CHIPS = ("spinaps", "spinaps-sram", "spinaps-aggressive")
 REGISTERS = 2  # cycles a step that the closed form has not: sums leave the array, and reach filters
@@ -89,6 +91,54 @@ def test_no_weight_is_loaded(tmp_path: Path) -> None:
     result = run_request(RunRequest("spinaps-mnist", chip="spinaps", trace="off"), tmp_path / "run")
     read = result.summary.dram.read_by_tensor
     assert {name for name, nbytes in read.items() if nbytes} == {"X", "bias"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The tensors of one sample of a recording."""
+
+    whole: Workload
+    at: int
+    activity: str = "recorded"
+    seed: int | None = None
+
+    def recording(self, workload: Workload, position: int) -> Recording:
+        """What ``whole`` recorded of it."""
+        every, some = self.whole.load(position), slice(self.at, self.at + 1)
+        spikes = tuple(values[:, some] for values in every.spikes)
+        assert every.answers is not None
+        answers = every.answers.of(some)
+        return replace(every, inputs=every.inputs[:, some], spikes=spikes, answers=answers)
+
+    def values(self, workload: Workload, position: int) -> Values:
+        """None are asked for."""
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("job", ["spinaps-mnist", "spinaps-motions"])
+def test_a_batch_is_its_samples_one_by_one(job: str, tmp_path: Path) -> None:
+    """What a core takes for a batch is the sum of single runs, and no history leaves it.
+
+    So are bytes of inputs; the rest of the chip is near, for steps of a batch lie apart in DRAM.
+    """
+    asked = {"chip": "spinaps", "stop": "first-spike", "trace": "off"}
+    whole = run_job(job, out=tmp_path / "all", batch=4, **asked)  # type: ignore[arg-type]
+    opened = open_workload(job)
+    each = [
+        run_job(single, out=tmp_path / str(at), **asked)  # type: ignore[arg-type]
+        for at in range(4)
+        for single in [replace(opened, batch=1, tensors=Sample(opened, at))]
+    ]
+    assert whole.ok and all(result.ok for result in each)
+    core_pj = [result.summary.energy.by_component_pj["fp"] for result in each]
+    assert whole.summary.energy.by_component_pj["fp"] == pytest.approx(sum(core_pj))
+    busy_ps = [result.summary.time.phases["fp"].computing_ps for result in each]
+    assert whole.summary.time.phases["fp"].computing_ps == sum(busy_ps)
+    read = [result.summary.dram.read_by_tensor["X"] for result in each]
+    assert whole.summary.dram.read_by_tensor["X"] == sum(read)
+    assert whole.summary.dram.written_by_tensor.keys() == {"output"}
+    total_pj = sum(result.summary.energy.total_pj for result in each)
+    assert whole.summary.energy.total_pj == pytest.approx(total_pj, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -75,19 +75,21 @@ def runs_section(rows: list[Row]) -> str:
     head = ("task", "cells", "steps", "us", "nJ", "steps, early", "us, early", "nJ, early", "saved")
     lines = list(_stops(by_key, ("core_us", "core_nj")))
     first = list(_stops(one, ("chip_us", "chip_nj")))
-    alone, spilled = (
-        float(rows[JOBS[0], "spinaps", EARLY]["chip_nj"]) / 1e3 for rows in (one, by_key)
+    means = (
+        tuple(f"{float(by_key[job, 'spinaps', stop]['chip_nj']):.0f}" for stop in (ALL, EARLY))
+        for job in JOBS
     )
+    (digit, early_digit), (motion, early_motion) = means
     return f"""Time and energy of the core for a sample, in the mean over a recording: rows, adds,
 GLM unit, and leakage for as long as the core works. All steps beside `--stop {EARLY}`:
 
 {table(head, lines)}
 The same of the whole chip for the first sample (`--batch 1`): with a channel of DRAM, its network,
 and all that leaks while the core waits for inputs. Its DRAM is an assumption of ours, and outweighs
-the core. A whole batch that stops early runs step by step over all its samples, and neurons hold
-the history of a few: the rest goes through DRAM, and a digit takes {spilled:.1f} uJ of the chip,
-not {alone:.1f}. That is the price of the simulator's order; a core that takes sample after
-sample has the figures of one.
+the core. A whole batch runs sample after sample (`mapping.group: 1`). In the mean over a recording
+the chip with STT-RAM takes {early_digit} nJ for a digit that stops early and {digit} for all steps,
+for a motion {early_motion} and {motion}: inputs of a step are fetched when the step before is
+decided, and what leaks while the core waits may outweigh the steps that are saved.
 
 {table(head, first)}
 GSOPS/W/mm2 of the core, where an operation is a spike at an output whatever the weights of the

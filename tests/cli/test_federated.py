@@ -115,6 +115,16 @@ def test_explain_names_the_slow_link_and_the_drop_out(
     assert "Most is gained by links of worker2 as those of others" in text
 
 
+@pytest.mark.parametrize("option", [["--verify"], ["--mem", "2GB"]])
+def test_explain_refuses_options_that_a_federated_run_has_no_use_for(
+    place: Path, run_dir: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    """In one line; nothing is printed as if they had been heeded."""
+    assert main(["explain", str(run_dir), "--workload", str(place / "fed"), *option]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1 and f"{option[0]}: " in printed.err and not printed.out
+
+
 def test_explain_as_json_has_shares_that_add_up(
     place: Path, run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

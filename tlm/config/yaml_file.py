@@ -34,15 +34,17 @@ MAX_NODES = 100_000  # six seconds of this parser, the slowest there is
 MAX_INTEGER = 1 << 63
 
 
-def read_mapping(path: Path, where: str) -> dict[str, object]:
+def read_mapping(path: Path, where: str, example: str = "name: my-chip") -> dict[str, object]:
     """The top-level mapping of the YAML file at ``path``; ``where`` names it in error texts.
+
+    ``example`` is a line of such a file, for who hands in none.
 
     Raises:
         ConfigError: unreadable, too large, not YAML, or using a refused feature.
     """
     value = parse_yaml(_read_text(path, where), where)
     if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected keys with values (such as `name: my-chip`)")
+        raise ConfigError(f"{where}: expected keys with values (such as `{example}`)")
     return value
 
 

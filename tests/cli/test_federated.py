@@ -8,9 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tlm_analysis.plots import federated as plots
 
+import tlm.trace
 from tests.federated.recording import write_chip, write_recording
 from tlm.cli import main
+from tlm.federated.files import read_federated_summary
 
 PLAN = """recording: {place}/fed
 chip: {place}/small.yaml
@@ -163,6 +166,17 @@ def test_report_plot_and_export_read_a_federated_run(
         due = sum(row["network_ps"] for row in summary["workers"] if row["worker"] == worker)
         assert spent == due
     assert main(["export", str(run_dir), "--noc-messages", "--out", str(tmp_path)]) == 2
+
+
+def test_a_timeline_that_is_cut_says_so(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below its axis; one that shows all of the run says nothing of intervals."""
+    summary = read_federated_summary(run_dir)
+    with tlm.trace.open(run_dir) as trace:
+        whole = plots.timeline_figure(trace, summary).axes[0].get_xlabel()
+        monkeypatch.setattr(plots, "MOST_INTERVALS", 5)
+        part = plots.timeline_figure(trace, summary).axes[0].get_xlabel()
+    assert whole == "simulated time, ms; a line at the end of each round"
+    assert "ms (only the first 5 intervals); a line" in part
 
 
 def test_the_timeline_has_a_track_for_each_worker(run_dir: Path, tmp_path: Path) -> None:

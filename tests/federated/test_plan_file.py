@@ -80,7 +80,7 @@ PLAN_2, PLAN_3 = "plan.yaml:2: ", "plan.yaml:3: "
         ("chip: [neuromc-20, neuromc-1]", PLAN_2 + "chip: expected one, or 3, one a worker; got 2"),
         ("chip: neuromc-21", PLAN_2 + 'chip "neuromc-21": no preset or file of that name'),
         ("server: {adds_per_s: 0}", PLAN_2 + "server.adds_per_s: expected more than 0.0, got 0"),
-        ("network: {loss: .nan}", "loss: expected a number below 2^63, got nan"),
+        ("network: {loss: .nan}", PLAN_2 + "network.loss: expected a number below 2^63, got nan"),
         ("network: {packet: 0 B}", PLAN_2 + "network.packet: expected a number of bytes of more"),
         ("network: {bit_energy: -1 nJ}", PLAN_2 + "network.bit_energy: expected an energy of zero"),
         ("network: {latency: 5}", PLAN_2 + "network.latency: expected a time with its unit"),

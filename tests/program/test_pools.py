@@ -94,3 +94,15 @@ def test_currents_are_pooled_by_adders_too(norm):
     assert broken_laws(plan, program, *CHIP)[0] == []
     phase = Phase.FP if norm is None else Phase.NORM
     assert actions(program, 0)[phase, "fp.current_pool"] == 3 * 2 * 16 * 16 * 3
+
+
+def test_a_window_of_one_element_has_no_winner_to_say():
+    """A layer of values behind a 1 x 1 max-pool keeps its laws: which element won takes no bits."""
+    net = builder((3, 8, 8))
+    net.conv(16, kernel=3, padding=1, pool=Pool("max", 1, 2))
+    net.linear(10)
+    layers = tuple(replace(layer, neuron=None) for layer in net.layers)
+    job = workload(layers, steps=1, batch=2)
+    plan, program = built(job, recording(job), *CHIP)
+    assert any(tensor.bits == 0 for tensor in plan.layers[0].addressed.tensors.values())
+    assert broken_laws(plan, program, *CHIP)[0] == []

@@ -30,7 +30,7 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     """
     moved = facts.live if tensor.key.startswith(("dY", "dX")) else job.running
     share = np.count_nonzero(moved) / moved.size
-    nbytes = tensor.at[1] * _width(job, facts, tensor) // tensor.bits
+    nbytes = _nbytes(job, facts, tensor)
     carry = tensor.key == "carry"
     if carry and job.recording.steps_run is not None:
         return _stopped_carry(job, tensor)
@@ -49,12 +49,12 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     )
 
 
-def _width(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> int:
-    """Bits of an element: those that inference leaves follow from the layer, others as planned."""
+def _nbytes(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> int:
+    """Of what inference leaves by the width that follows from the layer, of others as planned."""
     if job.learns or tensor.key not in ("spikes", "output"):
-        return tensor.bits
+        return tensor.at[1]
     bits = outcome_bits if tensor.key == "output" else output_bits
-    return bits(facts.layer, job.chip)
+    return tensor.at[1] * bits(facts.layer, job.chip) // tensor.bits
 
 
 def _needless(job: Facts, facts: LayerFacts, key: str) -> bool:

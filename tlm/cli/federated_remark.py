@@ -31,13 +31,14 @@ def _slowed(summary: FederatedSummary, worker: int, _: Sequence[WorkerRound]) ->
 def _other_chip(summary: FederatedSummary, worker: int, rows: Sequence[WorkerRound]) -> str:
     """A kind of chip on which an iteration takes longer than on those of the others."""
     chips = [member.chip for member in summary.members]
+    trained = [row for row in rows if row.trained * row.iterations]
     times = {
         number: median(
             row.iterating_ps / (row.trained * row.iterations)
-            for row in rows
-            if row.worker == number and row.trained * row.iterations
+            for row in trained
+            if row.worker == number
         )
-        for number in {row.worker for row in rows if row.trained * row.iterations}
+        for number in {row.worker for row in trained}
     }
     others = [time for number, time in times.items() if chips[number] != chips[worker]]
     if not others or worker not in times or times[worker] <= median(others):

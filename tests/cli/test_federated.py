@@ -8,9 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tlm_analysis.plots import federated as plots
 
+import tlm.trace
 from tests.federated.recording import write_chip, write_recording
 from tlm.cli import main
+from tlm.federated.files import read_federated_summary
 
 PLAN = """recording: {place}/fed
 chip: {place}/small.yaml
@@ -115,6 +118,16 @@ def test_explain_names_the_slow_link_and_the_drop_out(
     assert "Most is gained by links of worker2 as those of others" in text
 
 
+@pytest.mark.parametrize("option", [["--verify"], ["--mem", "2GB"]])
+def test_explain_refuses_options_that_a_federated_run_has_no_use_for(
+    place: Path, run_dir: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    """In one line; nothing is printed as if they had been heeded."""
+    assert main(["explain", str(run_dir), "--workload", str(place / "fed"), *option]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1 and f"{option[0]}: " in printed.err and not printed.out
+
+
 def test_explain_as_json_has_shares_that_add_up(
     place: Path, run_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +166,17 @@ def test_report_plot_and_export_read_a_federated_run(
         due = sum(row["network_ps"] for row in summary["workers"] if row["worker"] == worker)
         assert spent == due
     assert main(["export", str(run_dir), "--noc-messages", "--out", str(tmp_path)]) == 2
+
+
+def test_a_timeline_that_is_cut_says_so(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below its axis; one that shows all of the run says nothing of intervals."""
+    summary = read_federated_summary(run_dir)
+    with tlm.trace.open(run_dir) as trace:
+        whole = plots.timeline_figure(trace, summary).axes[0].get_xlabel()
+        monkeypatch.setattr(plots, "MOST_INTERVALS", 5)
+        part = plots.timeline_figure(trace, summary).axes[0].get_xlabel()
+    assert whole == "simulated time, ms; a line at the end of each round"
+    assert "ms (only the first 5 intervals); a line" in part
 
 
 def test_the_timeline_has_a_track_for_each_worker(run_dir: Path, tmp_path: Path) -> None:

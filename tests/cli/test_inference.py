@@ -81,6 +81,40 @@ def test_a_gpu_infers_with_forward_kernels(capsys: pytest.CaptureFixture[str]) -
     assert "per batch of inference" in text and "lif grad" not in text
 
 
+def test_a_gpu_infers_with_some_samples_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a run does, so that the two can stand side by side; training has no such choice."""
+    run_dir = str(tmp_path / "r")
+    asked = ["mnist-fc", "--mode", "inference", "--batch", "2"]
+    assert main(["run", *asked, "--out", run_dir, *QUIET]) == 0
+    capsys.readouterr()
+    assert main(["gpu", *asked, "--run", run_dir]) == 0
+    assert capsys.readouterr().out.startswith("mnist-fc, B=2 T=4")
+    assert "; give --batch 2" in complaint(capsys, "gpu", *asked[:3], "--run", run_dir)
+    assert "use it with mode inference" in complaint(capsys, "gpu", "mnist-fc", "--batch", "2")
+    assert "has 16 recorded samples" in complaint(capsys, "gpu", *asked[:3], "--batch", "17")
+
+
+def test_early_exit_is_named_beside_a_gpu_and_beside_all_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The GPU runs all steps, and says so; another rule of stopping is no other chip."""
+    folders = [str(tmp_path / stop) for stop in ("all-steps", "first-spike")]
+    for folder in folders:
+        words = ["run", "digits", "--mode", "inference", "--stop", Path(folder).name]
+        assert main([*words, "--out", folder]) == 0
+        noted = "the GPU runs all" in " ".join(capsys.readouterr().out.split())
+        assert noted == folder.endswith("first-spike")
+        assert main(["report", folder]) == 0
+        page = (Path(folder) / "report.html").read_text()
+        assert ("the GPU runs all" in page) == noted
+    capsys.readouterr()
+    assert main(["compare", *folders]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "not the same work: stop all-steps -> first-spike" in text
+
+
 def test_counterfactuals_of_inference_have_no_other_phase(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -97,6 +131,10 @@ def test_counterfactuals_of_inference_have_no_other_phase(
         (("mnist-fc", "--batch", "2"), "batch: a training iteration runs as it was recorded"),
         (("mnist-fc", "--stop", "first-spike"), "stop: a training iteration runs as it was"),
         (("mnist-fc", "--mode", "inference", "--batch", "17"), "has 16 recorded samples, not 17"),
+        (
+            ("digits", "--mode", "inference", "--stop", "first-spike", "--activity", "ann"),
+            "is a layer of an ANN without neurons and never spikes; use all-steps",
+        ),
         (
             ("cifar-vgg8", "--mode", "inference", "--stop", "first-spike"),
             "a read-out without neurons and never spikes; use all-steps",

@@ -27,7 +27,7 @@ def test_the_table_that_ships() -> None:
     [
         ("wire: {value: 0.192 pJ", "wire: {value: 0.192", "wire.value: expected an energy with"),
         ("wire: {value: 0.192 pJ", "wire: {value: 1 pJ", "wire: expected low <= value <= high"),
-        ("feature_nm: 32", "feature_nm: 0", "feature_nm: Input should be greater than 0"),
+        ("feature_nm: 32", "feature_nm: 0", "feature_nm: expected more than 0.0, got 0"),
         ("cell_f2: {value: 54,", "cell_f2: {values: 54,", "stt-ram.cell_f2.value: missing"),
     ],
 )

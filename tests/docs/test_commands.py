@@ -113,7 +113,12 @@ def in_shell(text: str, folder: Path) -> str:
     """Run a script in bash with this Python's environment; what it printed."""
     words = ["bash", "-euo", "pipefail", "-c", text]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "PYTHONPATH": f"{ROOT}:{ROOT}/analysis",
+        "MPLBACKEND": "Agg",
+    }
     done = subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tlm.errors import TlmError
 from tlm.federated.plan import FederatedPlan
 from tlm.federated.plan_file import load_plan
 from tlm.federated.preparation import prepare_federation
+from tlm.workload.federated import is_federated
 
 
 def plan_file(place: Path, text: str, recording: str = "fed") -> str:
@@ -62,7 +64,7 @@ PLAN_2, PLAN_3 = "plan.yaml:2: ", "plan.yaml:3: "
         ("slow: {worker7: 2.0}", PLAN_2 + "slow.worker7: there is none; they are worker0 to"),
         ("slow: {bob: 2.0}", "slow.bob: expected the name of a worker, such as worker0"),
         ("slow: {worker1: 0.5}", PLAN_2 + "slow.worker1: expected 1.0 or more, got 0.5"),
-        ("drop: {worker1: {round: 2, at: 0.5}}", "deadline: missing: who aggregates would wait"),
+        ("drop: {worker1: {round: 2, at: 0.5}}", PLAN_2 + "drop: who aggregates would wait for"),
         ("deadline: 1 s\ndrop: {worker1: {round: 2, at: 50%}}",
          PLAN_3 + "drop.worker1.at: expected a number, got '50%'"),
         ("deadline: 1 s\ndrop: {worker1: {round: 4, at: 0.5}}",
@@ -78,7 +80,7 @@ PLAN_2, PLAN_3 = "plan.yaml:2: ", "plan.yaml:3: "
         ("chip: [neuromc-20, neuromc-1]", PLAN_2 + "chip: expected one, or 3, one a worker; got 2"),
         ("chip: neuromc-21", PLAN_2 + 'chip "neuromc-21": no preset or file of that name'),
         ("server: {adds_per_s: 0}", PLAN_2 + "server.adds_per_s: expected more than 0.0, got 0"),
-        ("network: {loss: .nan}", "loss: expected a number below 2^63, got nan"),
+        ("network: {loss: .nan}", PLAN_2 + "network.loss: expected a number below 2^63, got nan"),
         ("network: {packet: 0 B}", PLAN_2 + "network.packet: expected a number of bytes of more"),
         ("network: {bit_energy: -1 nJ}", PLAN_2 + "network.bit_energy: expected an energy of zero"),
         ("network: {latency: 5}", PLAN_2 + "network.latency: expected a time with its unit"),
@@ -100,6 +102,17 @@ def test_a_mistake_is_one_line(place: Path, text: str, says: str) -> None:
     assert says in message, message
 
 
+def test_a_name_with_a_slash_behind_it_is_the_name(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a shell completes a folder; where there is such a folder, that is meant."""
+    monkeypatch.chdir(tmp_path)
+    assert is_federated("fed-mnist/")
+    assert load_plan("fed-mnist/").recording.folder == load_plan("fed-mnist").recording.folder
+    shutil.copytree(place / "fed", tmp_path / "fed-mnist")
+    assert load_plan("fed-mnist/").recording.workers == 3
+
+
 def test_a_recording_that_is_not_there(place: Path) -> None:
     """By name, by folder, and a plan's file."""
     for source, says in (
@@ -114,7 +127,7 @@ def test_a_recording_that_is_not_there(place: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "expected keys with values"),
+        (b"", "expected keys with values (such as `recording: fed-mnist`)"),
         (b"- a\n", "expected keys with values"),
         (bytes(range(256)), "expected UTF-8 text; byte 128 is not"),
         (b"rounds: 2\n", "recording: missing; add it"),

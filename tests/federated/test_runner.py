@@ -145,6 +145,7 @@ def test_a_signal_ends_the_run_and_the_manifest_says_so(
     assert getattr(caught.value, "exit_code", 130) == 130
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["status"] == "interrupted" and "interrupted" in manifest["reason"]
+    assert manifest["reason"].endswith(f"in {folder / 'iterations'}")
     assert not (folder / "summary.json").exists()
 
 

@@ -26,13 +26,21 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say what held a run up, and what twice as much of each resource would gain."""
+    from tlm.errors import ConfigError
     from tlm.federated.files import is_federated
     from tlm.federated.repeat import iteration_job
 
     if is_federated(run_dir):
         from tlm.cli.federated_explanation import explain_federated
 
-        explain_federated(run_dir, workload, as_json)  # every relief is simulated: --verify is too
+        if verify or mem is not None:
+            option, why = (
+                ("--verify", "every relief of a federated run is simulated already")
+                if verify
+                else ("--mem", "of a federated run no chip is simulated again")
+            )
+            raise ConfigError(f"{option}: {why}; leave it out")
+        explain_federated(run_dir, workload, as_json)
         return
     from tlm.cli.explain_screen import show
     from tlm.cli.explanation import explanation

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
+from tlm.cli.federated_remark import remark
 from tlm.cli.tables import Hanging, ScreenTable
 from tlm.quantity_text import energy_text, nbytes_text, time_text
 
@@ -148,9 +149,10 @@ def reasons(summary: FederatedSummary) -> Iterator[str]:
             yield f"The deadline ended {rounds}: {_missing(summary, entries)} had not answered."
             continue
         excess = time_text(max(entry.excess_ps for entry in entries))
+        said = remark(summary, worker, cause, (entry.round for entry in entries))
         yield (
             f"worker{worker} held up {rounds}: up to {excess} more of {cause} than the median of "
-            f"the others{_remark(summary, worker, cause)}."
+            f"the others{said}."
         )
 
 
@@ -163,23 +165,6 @@ def _missing(summary: FederatedSummary, entries: list[HoldUp]) -> str:
         if row.round in rounds and (row.dropped or row.late)
     )
     return ", ".join(missing)
-
-
-def _remark(summary: FederatedSummary, worker: int, cause: str) -> str:
-    """What the plan says that explains it."""
-    slowness = summary.members[worker].slowness
-    if cause == "training" and slowness > 1:
-        return f"; its chip is {slowness:g} x slower"
-    link = summary.plan["links"].get(f"worker{worker}")
-    if cause == "network" and link is not None:
-        says = ", ".join(f"{key} {value}" for key, value in link.items() if value is not None)
-        return f"; its links have {says}"
-    if cause == "network" and summary.plan["network"]["loss"]:
-        return "; packets get lost by chance"
-    counts = {row.worker: row.iterations for row in summary.workers if row.round == 1}
-    if cause == "training" and counts[worker] == max(counts.values()) > min(counts.values()):
-        return f"; it has the most data, {counts[worker]} iterations in round 1"
-    return ""
 
 
 def _footer(result: FederatedResult) -> Text:

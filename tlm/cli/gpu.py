@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tlm.cli.options import AsJson, ModeOption, mode_of
+from tlm.cli.options import AsJson, BatchOption, ModeOption, mode_of
 
 
 class Gpu(StrEnum):
@@ -53,6 +53,7 @@ def gpu(
         NeuronKernels, typer.Option(help="One fused kernel over all steps, or elementwise ones.")
     ] = NeuronKernels.FUSED,
     mode: ModeOption = None,
+    batch: BatchOption = None,
     run_dirs: Annotated[
         list[Path] | None,
         typer.Option(
@@ -92,7 +93,7 @@ def gpu(
 
     from tlm.cli.tables import Hanging, console
 
-    network = network_named(workload, mode_of(mode))
+    network = network_named(workload, mode_of(mode), batch)
     if as_json:
         content = screen.figures(network, gpu.value, precision.value, neuron.value, run_dirs or [])
         typer.echo(json.dumps(content, indent=1, allow_nan=False))

@@ -68,6 +68,12 @@ ModeOption = Annotated[
 ]
 
 
+BatchOption = Annotated[
+    int | None,
+    typer.Option("--batch", metavar="N", help="With --mode inference: only the first N samples."),
+]
+
+
 def mode_of(choice: ModeChoice | None) -> RunMode | None:
     """The mode that was asked for; None: that of the job."""
     return None if choice is None else choice.value

@@ -12,6 +12,7 @@ import typer
 from tlm.cli.options import (
     DEFAULT_CHIP,
     AsJson,
+    BatchOption,
     ChipOption,
     Memory,
     ModeOption,
@@ -91,10 +92,7 @@ def run(
         ),
     ] = "dense",
     mode: ModeOption = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="With --mode inference: only the first N samples."),
-    ] = None,
+    batch: BatchOption = None,
     stop: Annotated[
         StopChoice,
         typer.Option(

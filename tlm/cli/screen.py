@@ -75,7 +75,7 @@ def figures(result: Finished, baseline: Any) -> dict[str, Any]:
             "energy_j_range": list(baseline.energy_j_range),
             "dram_nbytes": baseline.dram_nbytes,
             "fits_in_l2": baseline.fits_in_l2,
-            "conditions": list(baseline.conditions),
+            "conditions": list(baseline.conditions_beside(result.summary.workload)),
         },
     }
 
@@ -262,7 +262,7 @@ def _gpu(summary: Summary, baseline: Any) -> Text:
         more = summary.dram.nbytes / baseline.dram_nbytes - 1
         compared = f"{abs(more):.0%} {'more' if more > 0 else 'less'}"
         text.append(f", {nbytes_text(baseline.dram_nbytes)} of DRAM (the chip moves {compared})")
-    text.append("\n" + "; ".join(baseline.conditions), style="dim")
+    text.append("\n" + "; ".join(baseline.conditions_beside(summary.workload)), style="dim")
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tlm.config.chip import ChipConfig
-from tlm.config.yaml_lines import KeyPath
+from tlm.config.key_lines import KeyPath
 
 # Zeros that an engine never meets, so that there is nothing to look for.
 _NEVER_MET = {

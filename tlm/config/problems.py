@@ -11,7 +11,8 @@ from typing import Any, TypeGuard, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from tlm.config.yaml_lines import KeyPath, located
+from tlm.config.key_lines import KeyPath
+from tlm.config.yaml_lines import located
 from tlm.errors import ConfigError
 
 __all__ = ["KeyPath", "did_you_mean", "known_keys", "leaf_paths", "unknown_key", "validated"]

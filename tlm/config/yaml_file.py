@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from tlm.config.key_lines import KeyPath, key_lines
 from tlm.errors import ConfigError
 from tlm.files import read_regular
 
@@ -34,15 +35,17 @@ MAX_NODES = 100_000  # six seconds of this parser, the slowest there is
 MAX_INTEGER = 1 << 63
 
 
-def read_mapping(path: Path, where: str) -> dict[str, object]:
+def read_mapping(path: Path, where: str, example: str = "name: my-chip") -> dict[str, object]:
     """The top-level mapping of the YAML file at ``path``; ``where`` names it in error texts.
+
+    ``example`` is a line of such a file, for who hands in none.
 
     Raises:
         ConfigError: unreadable, too large, not YAML, or using a refused feature.
     """
     value = parse_yaml(_read_text(path, where), where)
     if not isinstance(value, dict):
-        raise ConfigError(f"{where}: expected keys with values (such as `name: my-chip`)")
+        raise ConfigError(f"{where}: expected keys with values (such as `{example}`)")
     return value
 
 
@@ -64,7 +67,9 @@ def parse_yaml(text: str, where: str) -> object:
     except (YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{where}: not valid YAML: {reason}") from None
-    _refuse_odd_values(value, where)
+    for path, problem in _odd_values(value, ()):
+        line = dict(key_lines(_yaml().parse(text))).get(path)
+        raise ConfigError(f"{where}{f':{line}' if line else ''}: {problem}")
     return value
 
 
@@ -120,26 +125,30 @@ def _refused(event: Event) -> str:
     return ""
 
 
-def _refuse_odd_values(value: object, where: str) -> None:
-    """Pass text, numbers of ordinary size, true, false, nothing; and lists and groups of them."""
+def _odd_values(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """What is neither text, a number of ordinary size, true, false, nothing, nor made of them.
+
+    Each with its path and with what was expected there.
+    """
+    dotted = ".".join(key[:60] for key in path)
+    place = f"{dotted}: " if path else ""
     if isinstance(value, list):
-        for item in value:
-            _refuse_odd_values(item, where)
+        for number, item in enumerate(value):
+            yield from _odd_values(item, (*path, str(number)))
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isprintable():
-                raise ConfigError(f"{where}: {_shown(key)}: expected a key made of text")
-            _refuse_odd_values(item, f"{where}: {key[:60]}")
+                yield path, f"{'.'.join((*path, _shown(key)))}: expected a key made of text"
+                continue
+            yield from _odd_values(item, (*path, key))
     elif isinstance(value, str):
         if not value.replace("\n", "").replace("\t", "").isprintable():
-            raise ConfigError(f"{where}: expected printable text, got {ascii(value)[:60]}")
+            yield path, f"{place}expected printable text, got {ascii(value)[:60]}"
     elif isinstance(value, int | float):
         if not -MAX_INTEGER < value < MAX_INTEGER:
-            raise ConfigError(f"{where}: expected a number below 2^63, got {_shown(value)}")
+            yield path, f"{place}expected a number below 2^63, got {_shown(value)}"
     elif value is not None:
-        raise ConfigError(
-            f'{where}: expected text or a number, got {_shown(value)}; quote it: "..."'
-        )
+        yield path, f'{place}expected text or a number, got {_shown(value)}; quote it: "..."'
 
 
 def _shown(value: object) -> str:

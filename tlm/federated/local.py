@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import tlm.trace
 from tlm.config.layers import LoadedChip, load_chip
 from tlm.errors import InterruptedRunError, InvalidResultError, OutOfMemoryError
-from tlm.running.interrupts import StopRequest
+from tlm.running.interrupts import StopRequest, interrupts_held
 from tlm.running.repeat import CONFIG
 from tlm.running.request import RunRequest
 from tlm.running.runner import run_request
@@ -89,7 +89,8 @@ def simulate_iterations(
     # Fresh processes: a copy of this one could hold locks of threads that it does not have.
     context, before = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     with ProcessPoolExecutor(min(jobs, len(tasks)), context) as pool:
-        futures = [pool.submit(simulate_iteration, task) for task in tasks]
+        with interrupts_held():  # who is born of a terminal's Ctrl-C would print what it was doing
+            futures = [pool.submit(simulate_iteration, task) for task in tasks]
         try:
             return list(_collected(tasks, futures, stop, on_step))
         except BaseException:
@@ -103,7 +104,7 @@ def simulate_iterations(
 def _simulated(
     task: LocalTask, stop: StopRequest, on_step: Callable[[str], None]
 ) -> LocalIteration:
-    _check_stop(stop)
+    _check_stop(stop, task.folder.parent)
     on_step(task.folder.name)
     return simulate_iteration(task)
 
@@ -118,7 +119,7 @@ def _collected(
     for task, future in zip(tasks, futures, strict=True):
         on_step(task.folder.name)
         while not future.done():
-            _check_stop(stop)
+            _check_stop(stop, task.folder.parent)
             wait([future], timeout=_LOOK_S)
         try:
             yield future.result()
@@ -129,9 +130,12 @@ def _collected(
             ) from None
 
 
-def _check_stop(stop: StopRequest) -> None:
+def _check_stop(stop: StopRequest, folder: Path) -> None:
     if stop.exit_code:
-        raise InterruptedRunError("interrupted while chips trained", stop.exit_code)
+        raise InterruptedRunError(
+            f"interrupted while chips trained; iterations that ended are in {folder}",
+            stop.exit_code,
+        )
 
 
 def simulate_iteration(task: LocalTask) -> LocalIteration:

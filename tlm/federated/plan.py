@@ -183,7 +183,7 @@ def _protocol_problems(plan: FederatedPlan) -> Iterator[str]:
                 )
         return
     if plan.drop and not plan.deadline:
-        yield "deadline: missing: who aggregates would wait for ever for a worker of drop; add it"
+        yield "drop: who aggregates would wait for ever for a worker that is gone; add deadline"
     if plan.deadline == 0:
         yield "deadline: expected more than zero"
     if "worker0" in plan.drop and not plan.has_server:

@@ -87,7 +87,8 @@ def load_plan(source: str) -> LoadedPlan:
         WorkloadError: there is no such recording, or it is damaged.
     """
     if Path(source).suffix in SUFFIXES:
-        plan = validated(FederatedPlan, read_mapping(Path(source), source), source)
+        content = read_mapping(Path(source), source, "recording: fed-mnist")
+        plan = validated(FederatedPlan, content, source)
     else:
         plan = FederatedPlan(recording=source)
     loaded = LoadedPlan(plan, _recording(plan.recording, source), source)

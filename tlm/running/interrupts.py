@@ -97,6 +97,19 @@ def stop_request() -> Iterator[StopRequest]:
             signal.raise_signal(number)
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold SIGINT back while the context lasts: processes begun in it never hear a Ctrl-C.
+
+    They are for whoever began them to end. A SIGINT that came arrives when the context ends.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _handle(handler: Handler) -> dict[signal.Signals, Any]:
     """Install a handler of both signals; returns those before, none outside the main thread."""
     if threading.current_thread() is not threading.main_thread():

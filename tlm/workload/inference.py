@@ -85,8 +85,10 @@ def as_inference(
         )
     last = workload.layers[-1]
     if stop == "first-spike" and last.neuron is None:
+        spiking = any(layer.neuron is not None for layer in workload.layers)
+        kind = "a read-out" if spiking else "a layer of an ANN"
         raise WorkloadError(
-            f"stop: {last.name}, the last layer of {workload.name}, is a read-out without neurons "
+            f"stop: {last.name}, the last layer of {workload.name}, is {kind} without neurons "
             "and never spikes; use all-steps"
         )
     return replace(

@@ -99,7 +99,8 @@ def _work(run: RunDir) -> dict[str, str]:
     request = run.manifest.get("request")
     if isinstance(request, dict) and request.get("activity") != "recorded":
         job["activity"] += f", run as {request.get('activity')}"
-    return job | {"schedule": run.config.get("mapping.schedule", "")}
+    stop = str(request.get("stop", "all-steps")) if isinstance(request, dict) else ""
+    return job | {"stop": stop, "schedule": run.config.get("mapping.schedule", "")}
 
 
 def compare_runs(first: str | Path, second: str | Path) -> RunComparison:

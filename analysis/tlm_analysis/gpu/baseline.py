@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlm.errors import ConfigError
+from tlm.trace.summary import JobPart
 from tlm.workload.model import Workload
 from tlm_analysis.gpu.cost import KernelEnergy, kernel_time_s, step_energy, time_ends_s
 from tlm_analysis.gpu.device.assumptions import USUAL, Assumptions
@@ -46,6 +47,12 @@ class GpuBaseline:
     def energy_j_range(self) -> tuple[float, float]:
         """Least and most energy, J."""
         return self.energy.total.least, self.energy.total.most
+
+    def conditions_beside(self, ran: JobPart) -> tuple[str, ...]:
+        """All that holds beside a run of the chip, whose samples may have stopped early."""
+        if ran.steps_run is None:
+            return self.conditions
+        return (f"the GPU runs all {ran.steps} steps of every sample", *self.conditions)
 
     @property
     def l2_nbytes(self) -> int:

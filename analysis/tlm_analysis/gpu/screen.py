@@ -88,10 +88,12 @@ def _runs_of(network: NetworkShapes, run_dirs: Sequence[Path]) -> list[ChipRun]:
                 f"{folder}: expected a run of {network.name}, it is of {run.workload}"
             )
         if run.same_job(network) != network:
+            ran = f"{network.name}[B={run.batch},T={run.steps}]:dense"
+            job = f"name the job that ran, such as '{ran}'"
+            remedy = job if network.learns else f"give --batch {run.batch}"
             raise ConfigError(
                 f"{folder}: expected B={network.batch} T={network.steps}, the run has "
-                f"B={run.batch} T={run.steps}; name the job that ran, such as "
-                f"'{network.name}[B={run.batch},T={run.steps}]:dense'"
+                f"B={run.batch} T={run.steps}; {remedy}"
             )
     return runs
 

@@ -109,7 +109,8 @@ def timeline_figure(trace: Trace, summary: FederatedSummary) -> Figure:
         axes.set_yticks(range(workers), [f"worker{n}" for n in range(workers)])
         axes.invert_yaxis()
         axes.set_xlim(0, shown_ps / 1e9)
-        axes.set_xlabel("simulated time, ms; a line at the end of each round")
+        cut = "" if shown_ps >= summary.time_ps else f" (only the first {MOST_INTERVALS} intervals)"
+        axes.set_xlabel(f"simulated time, ms{cut}; a line at the end of each round")
         figure.legend(loc="outside upper center", ncols=4, frameon=False)
     return figure
 

@@ -115,6 +115,6 @@ def _gpu(run: RunDir, workload: str | None) -> dict[str, Any]:
         return {"gpu": None, "gpu_conditions": [], "gpu_missing": str(error)}
     return {
         "gpu": tables.gpu(run.summary, step),
-        "gpu_conditions": step.conditions,
+        "gpu_conditions": step.conditions_beside(ran),
         "gpu_missing": "",
     }

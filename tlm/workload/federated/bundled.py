@@ -17,7 +17,8 @@ def federated_names() -> list[str]:
 
 def is_federated(name_or_path: str) -> bool:
     """Whether this names a bundled federated run, or a folder of one."""
-    return name_or_path in federated_names() or (Path(name_or_path) / FILE_NAME).is_file()
+    path = Path(name_or_path)
+    return str(path) in federated_names() or (path / FILE_NAME).is_file()
 
 
 def open_federated(name_or_path: str) -> FederatedRun:
@@ -31,6 +32,8 @@ def open_federated(name_or_path: str) -> FederatedRun:
     path = Path(name_or_path)
     if path.is_dir():
         return read_federated(path)
+    if str(path) in federated_names():  # a name with a slash behind it
+        return read_federated(bundled_folder() / path)
     if len(path.parts) > 1:
         raise WorkloadError(f"{path}: expected the folder of a federated run, there is none")
     raise unknown_name(name_or_path, federated_names(), "federated run")

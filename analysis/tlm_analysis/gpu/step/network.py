@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal, TypeAlias
 
-from tlm.errors import WorkloadError
+from tlm.errors import ConfigError, WorkloadError
 from tlm.workload import bundled_networks, open_workload
+from tlm.workload.inference import as_inference
 from tlm.workload.model import Layer, RunMode, Shape3, Workload
 
 Pooling: TypeAlias = Literal["max", "average"]
@@ -94,14 +95,24 @@ class NetworkShapes:
         return sum(stage.outputs for stage in self.stages if stage.neuron)
 
 
-def network_named(name: str, mode: RunMode | None = None) -> NetworkShapes:
+def network_named(
+    name: str, mode: RunMode | None = None, batch: int | None = None
+) -> NetworkShapes:
     """Shapes of a job, or of a bundled network whose masks need not be drawn.
 
+    ``mode`` is what it was recorded for if None; inference is of its first ``batch`` samples.
+
     Raises:
-        WorkloadError: there is no such job or network.
+        ConfigError: a batch is asked of training.
+        WorkloadError: there is no such job or network, or it has no such number of samples.
     """
     job = open_workload(f"{name}:dense" if name in bundled_networks() else name)
-    return replace(network_of(job), mode=mode or job.mode)
+    mode = mode or job.mode
+    if mode == "inference":
+        return network_of(as_inference(job, batch))
+    if batch is not None:
+        raise ConfigError("batch: a training step has all samples; use it with mode inference")
+    return replace(network_of(job), mode=mode)
 
 
 def network_of(workload: Workload) -> NetworkShapes:

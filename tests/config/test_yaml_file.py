@@ -26,6 +26,7 @@ from tlm.errors import ConfigError
         ("a: 'open\n", "f:2: not valid YAML"),
         ("a: \x00", "f: not valid YAML"),
         ("1: a\n", "f: 1: expected a key made of text"),
+        ("b: {? [x, y] : 1, c: {d: 2}}\na: .nan\n", "f:1: b."),
         ("a: {true: 1}\n", "f:1: a.True: expected a key made of text"),
         ('"a\\nb": 1\n', "f: 'a\\nb': expected a key made of text"),
         ("a: " + "9" * 4_000, "f:1: a: expected a number below 2^63, got one of 13288 bits"),

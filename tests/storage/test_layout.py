@@ -18,6 +18,7 @@ from tlm.space.geometry import input_rows, output_rows
 from tlm.space.region import Region, cuts
 from tlm.storage.address import Tensor, Weights
 from tlm.workload import open_workload
+from tlm.workload.inference import as_inference
 from tlm.workload.surrogate import lif_neuron
 
 SMALL = st.integers(1, 40)
@@ -264,8 +265,12 @@ def test_saved_state_is_written_once():
             assert (bytes_of == 1).all(), tensor.name
 
 
-def test_glm_neurons_are_not_laid_out():
-    """Several sums a neuron would be counted as one: refused by the layer's name."""
-    whole = open_workload("spinaps-motions")
-    with pytest.raises(MappingError, match="layer output: GLM neurons, of 8 sums each"):
-        place(whole, whole.load(0))
+def test_glm_neurons_are_laid_out_in_the_last_layer_alone():
+    """Readers of their spikes would take several sums for one: refused by the layer's name."""
+    job = as_inference(open_workload("spinaps-motions"))
+    recording = job.load(0)
+    assert place(job, recording).layers[0].layer.product_channels == 4 * 8
+    (output,) = job.layers
+    deeper = replace(job, layers=(output, replace(output, index=1, name="behind", sources=(0,))))
+    with pytest.raises(MappingError, match="layer output: GLM neurons are laid over cores in"):
+        place(deeper, recording)

@@ -29,6 +29,8 @@ def _group(events: Iterator[Event], above: KeyPath) -> Iterator[tuple[KeyPath, i
             return
         path = (*above, key.value if isinstance(key, ScalarEvent) else "")
         yield path, key.start_mark.line + 1
+        for _ in _value(events, key, path):  # a list or a group as key, refused elsewhere
+            pass
         yield from _value(events, next(events), path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -71,8 +71,18 @@ class RoundCourse:
 
 @dataclass(frozen=True)
 class Course:
-    """All rounds, all workers in each, and what these did when, in order of time by worker."""
+    """All rounds, all workers in each, and what these did when, in order of time by worker.
 
-    rounds: tuple[RoundCourse, ...]
-    workers: tuple[WorkerCourse, ...]
-    intervals: tuple[Interval, ...]
+    A protocol enters what has happened, as rounds end.
+    """
+
+    rounds: list[RoundCourse] = field(default_factory=list)
+    workers: list[WorkerCourse] = field(default_factory=list)
+    intervals: list[Interval] = field(default_factory=list)
+
+    def spend(
+        self, worker: int, round_number: int, doing: Doing, begin_ps: int, end_ps: int
+    ) -> None:
+        """Enter what a worker did, if it took any time."""
+        if end_ps > begin_ps:
+            self.intervals.append(Interval(worker, round_number, doing, begin_ps, end_ps))

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from tlm.federated.all_reduce import AllReduce
-from tlm.federated.course import Course, Doing, Interval, RoundCourse, WorkerCourse
+from tlm.federated.course import Course, Doing, RoundCourse, WorkerCourse
 from tlm.federated.system import Member, System
 from tlm.kernel import Done
 
@@ -33,21 +33,17 @@ class _SummedRound:
 
 
 class DataParallel:
-    """The protocol as processes of a system; ``finished`` completes with the last round."""
+    """The protocol as processes of a system; ``finished`` completes with the last round.
+
+    ``course`` is what has happened so far.
+    """
 
     def __init__(self, system: System) -> None:
         self.finished = Done(1, "the last round to end")
+        self.course = Course()
         self._system = system
         self._env = system.env
-        self._rounds: list[RoundCourse] = []
-        self._workers: list[WorkerCourse] = []
-        self._intervals: list[Interval] = []
         system.env.process(self._all_rounds())
-
-    @property
-    def course(self) -> Course:
-        """What has happened so far."""
-        return Course(tuple(self._rounds), tuple(self._workers), tuple(self._intervals))
 
     def _all_rounds(self) -> Generator[Any, Any, None]:
         system = self._system
@@ -89,7 +85,7 @@ class DataParallel:
         edges_ps = (begin_ps, last_ps, all_joined_ps, summed_ps, env.now)
         doings = (Doing.TRAIN, Doing.WAIT, Doing.NETWORK, Doing.TRAIN)
         for doing, edges in zip(doings, pairwise(edges_ps), strict=True):
-            self._spend(worker, opened.number, doing, *edges)
+            self.course.spend(worker, opened.number, doing, *edges)
 
     def _sums(self, round_number: int) -> list[AllReduce]:
         """One sum a layer, or one of all layers."""
@@ -109,21 +105,14 @@ class DataParallel:
             return [(max(times), 0)]
         return sorted((time, index) for index, time in enumerate(times))
 
-    def _spend(
-        self, worker: int, round_number: int, doing: Doing, begin_ps: int, end_ps: int
-    ) -> None:
-        """Enter what a worker did, if it took any time."""
-        if end_ps > begin_ps:
-            self._intervals.append(Interval(worker, round_number, doing, begin_ps, end_ps))
-
     def _close(self, opened: _SummedRound) -> None:
         """Enter a round that is over into the course."""
         system, end_ps = self._system, self._env.now
         sums = [total for totals in opened.sums.values() for total in totals]
         for member in system.members:
             worker = member.number
-            self._spend(worker, opened.number, Doing.WAIT, opened.end_ps[worker], end_ps)
-            self._workers.append(
+            self.course.spend(worker, opened.number, Doing.WAIT, opened.end_ps[worker], end_ps)
+            self.course.workers.append(
                 WorkerCourse(
                     worker=worker,
                     round=opened.number,
@@ -137,9 +126,10 @@ class DataParallel:
                 )
             )
         # Whoever waits least was waited for.
-        waiting_ps = {row.worker: row.waiting_ps for row in self._workers[-len(system.members) :]}
+        rows = self.course.workers[-len(system.members) :]
+        waiting_ps = {row.worker: row.waiting_ps for row in rows}
         everybody = tuple(sorted(waiting_ps, key=lambda worker: -waiting_ps[worker]))
         adds = sum(total.adds[len(system.members)] for total in sums)
-        self._rounds.append(
+        self.course.rounds.append(
             RoundCourse(opened.number, opened.begin_ps, end_ps, end_ps, everybody, adds)
         )

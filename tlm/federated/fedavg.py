@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from tlm.federated.course import Course, Doing, Interval, RoundCourse, WorkerCourse
+from tlm.federated.course import Course, Doing, RoundCourse, WorkerCourse
 from tlm.federated.plan import DropPlan
 from tlm.federated.system import Member, System
 from tlm.kernel import Done
@@ -57,21 +57,17 @@ class _AveragedRound:
 
 
 class FedAvg:
-    """The protocol as processes of a system; ``finished`` completes with the last round."""
+    """The protocol as processes of a system; ``finished`` completes with the last round.
+
+    ``course`` is what has happened so far.
+    """
 
     def __init__(self, system: System) -> None:
         self.finished = Done(1, "the last round to end")
+        self.course = Course()
         self._system = system
         self._env = system.env
-        self._rounds: list[RoundCourse] = []
-        self._workers: list[WorkerCourse] = []
-        self._intervals: list[Interval] = []
         system.env.process(self._aggregate())
-
-    @property
-    def course(self) -> Course:
-        """What has happened so far."""
-        return Course(tuple(self._rounds), tuple(self._workers), tuple(self._intervals))
 
     def _aggregate(self) -> Generator[Any, Any, None]:
         """Who aggregates: round after round."""
@@ -152,7 +148,7 @@ class FedAvg:
         system, end_ps = self._system, self._env.now
         answered = tuple(opened.answered)
         server_adds = adds if system.plan.has_server else 0
-        self._rounds.append(
+        self.course.rounds.append(
             RoundCourse(opened.number, opened.begin_ps, closed_ps, end_ps, answered, server_adds)
         )
         for member, marks in zip(system.members, opened.marks, strict=True):
@@ -163,7 +159,7 @@ class FedAvg:
             adding_ps = end_ps - closed_ps if averages else 0
             edges_ps = (opened.begin_ps, downloaded_ps, stopped_ps, answered_ps)
             self._spend(member.number, opened.number, (*edges_ps, end_ps - adding_ps, end_ps))
-            self._workers.append(
+            self.course.workers.append(
                 WorkerCourse(
                     worker=member.number,
                     round=opened.number,
@@ -182,11 +178,8 @@ class FedAvg:
     def _spend(self, worker: int, round_number: int, edges_ps: tuple[int, ...]) -> None:
         """Enter what a worker did between two times each."""
         doings = (Doing.NETWORK, Doing.TRAIN, Doing.NETWORK, Doing.WAIT, Doing.ADD)
-        self._intervals += [
-            Interval(worker, round_number, doing, begin_ps, end_ps)
-            for doing, (begin_ps, end_ps) in zip(doings, pairwise(edges_ps), strict=True)
-            if end_ps > begin_ps
-        ]
+        for doing, (begin_ps, end_ps) in zip(doings, pairwise(edges_ps), strict=True):
+            self.course.spend(worker, round_number, doing, begin_ps, end_ps)
 
 
 def _until(mark_ps: int | None, closed_ps: int) -> int:

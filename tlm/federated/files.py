@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from tlm.errors import TraceError
 from tlm.federated.results import SCHEMA, FederatedSummary, WorkerRound
 from tlm.files import parse_json, read_regular
 from tlm.running.folder import csv_text, write_atomic, write_json
-from tlm.trace.run_folder import check_folder
+from tlm.trace.summary_file import FILE_NAME as SUMMARY_NAME
+from tlm.trace.summary_file import checked_summary, summary_content
 
-SUMMARY_NAME = "summary.json"
 ROUNDS_NAME = "rounds.csv"
+_REMEDY = "run `tlm federated` again"
 _MAX_BYTES = 64 << 20  # more than the figures of the most workers and rounds take
 
 
@@ -48,17 +49,5 @@ def read_federated_summary(folder: Path) -> FederatedSummary:
     Raises:
         TraceError: there is none, or it is not what a run writes; the text names the first fault.
     """
-    check_folder(folder)
-    path = folder / SUMMARY_NAME
-    try:
-        content = parse_json(read_regular(path, _MAX_BYTES))
-    except ValueError as error:
-        raise TraceError(f"{path}: {error}; give the folder of a federated run") from None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise TraceError(f"{path}: expected JSON of schema {SCHEMA!r}; run `tlm federated` again")
-    try:
-        return TypeAdapter(FederatedSummary).validate_python(content)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        key = ".".join(map(str, fault["loc"]))
-        raise TraceError(f"{path}: {key}: {fault['msg']}; run `tlm federated` again") from None
+    content = summary_content(folder, SCHEMA, _MAX_BYTES, "a federated run", _REMEDY)
+    return checked_summary(TypeAdapter(FederatedSummary), content, folder, _REMEDY)

@@ -26,9 +26,11 @@ from tlm.running.request import RunRequest
 from tlm.running.runner import run_request
 from tlm.space.phase import Phase
 from tlm.space.trace_rows import EngineState
+from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
 from tlm.workload.file.layout import parameter_shapes
 from tlm.workload.file.reader import read_workload
+from tlm.workload.model import Layer, Workload
 
 _LOOK_S = 0.2  # between two looks at whether a signal came
 _GRADIENT_PHASES = (Phase.WG, Phase.REDUCE)
@@ -141,11 +143,12 @@ def _check_stop(stop: StopRequest, folder: Path) -> None:
 def simulate_iteration(task: LocalTask) -> LocalIteration:
     """Simulate one task and leave its run folder; raises as :func:`simulate_iterations`."""
     request = RunRequest(str(task.job), task.chip, iteration=task.iteration)
-    result = run_request(request, task.folder, read_workload(task.job))
+    workload = read_workload(task.job)
+    result = run_request(request, task.folder, workload)
     if not result.ok:
         broken = ", ".join(result.summary.broken)
         raise InvalidResultError(f"{task.folder}: the run breaks {broken}; please report it")
-    return read_iteration(task)
+    return _local_iteration(task, workload, result.summary, result.chip)
 
 
 def read_iteration(task: LocalTask) -> LocalIteration:
@@ -155,6 +158,12 @@ def read_iteration(task: LocalTask) -> LocalIteration:
         TlmError: the run did not reach its end, or a file of it is not as it left it.
     """
     summary, chip = read_summary(task.folder), load_chip(task.folder / CONFIG)
+    return _local_iteration(task, read_workload(task.job), summary, chip)
+
+
+def _local_iteration(
+    task: LocalTask, workload: Workload, summary: Summary, chip: LoadedChip
+) -> LocalIteration:
     adds_per_s, add_pj = _additions(chip)
     return LocalIteration(
         chip=chip.config.name,
@@ -162,18 +171,18 @@ def read_iteration(task: LocalTask) -> LocalIteration:
         makespan_ps=summary.time.makespan_ps,
         dynamic_pj=summary.energy.dynamic_pj,
         leakage_pj=summary.energy.leakage_pj,
-        layers=tuple(_layer_results(task)),
+        layers=tuple(_layer_results(task.folder, workload.layers)),
         adds_per_s=adds_per_s,
         add_pj=add_pj,
     )
 
 
-def _layer_results(task: LocalTask) -> Iterator[LayerResult]:
+def _layer_results(folder: Path, layers: Sequence[Layer]) -> Iterator[LayerResult]:
     """Of every layer: dW is complete when it is computed, and its sums over cores have arrived."""
-    with tlm.trace.open(task.folder) as trace:
+    with tlm.trace.open(folder) as trace:
         computed, moved = trace.activity, trace.transactions
     computed = computed[computed["what"] == EngineState.COMPUTE]
-    for layer in read_workload(task.job).layers:
+    for layer in layers:
         computed_of, moved_of = (rows[rows["layer"] == layer.index] for rows in (computed, moved))
         yield LayerResult(
             parameters=sum(map(prod, parameter_shapes(layer).values())),

@@ -8,13 +8,14 @@ from pathlib import Path
 from tlm.config.problems import validated
 from tlm.errors import TraceError, WorkloadError
 from tlm.federated.exchange import exchange
-from tlm.federated.files import SUMMARY_NAME, read_federated_summary
+from tlm.federated.files import read_federated_summary
 from tlm.federated.local import LocalIteration, read_iteration
 from tlm.federated.plan import FederatedPlan
 from tlm.federated.plan_file import LoadedPlan, check_plan
 from tlm.federated.preparation import FederatedRequest, PreparedFederation, prepare_plan
 from tlm.federated.results import FederatedSummary
 from tlm.running.interrupts import StopRequest
+from tlm.trace.summary_file import FILE_NAME as SUMMARY_NAME
 from tlm.workload.federated import FederatedRun, federated_names, open_federated
 
 

@@ -14,7 +14,7 @@ from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.hardware.noc.router.waits import lane_waits, packets_by_lane
-from tlm.kernel import Transaction, scheduled
+from tlm.kernel import Transaction
 from tlm.kernel.wait_graph import WaitGraph
 from tlm.space.tile import Tile
 
@@ -94,5 +94,5 @@ def _located(chip: Chip) -> Iterator[tuple[str, Transaction]]:
         if isinstance(channel, DramChannel):
             for txn in channel.held():
                 yield channel.name, txn
-    for txn in scheduled(chip.env):
+    for txn in chip.env.transactions():
         yield ON_ITS_WAY, txn

@@ -10,7 +10,7 @@ below and the same tie-break, and the hardware will not know which of the two it
 
 from tlm.kernel.environment import Environment
 from tlm.kernel.server import Done, Inbox, start_server
-from tlm.kernel.simulation import StuckError, collector_paused, run_until, scheduled
+from tlm.kernel.simulation import StuckError, collector_paused, run_until
 from tlm.kernel.transaction import Callbacks, Path, Transaction
 
 __all__ = [
@@ -23,6 +23,5 @@ __all__ = [
     "Transaction",
     "collector_paused",
     "run_until",
-    "scheduled",
     "start_server",
 ]

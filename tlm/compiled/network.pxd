@@ -5,8 +5,8 @@ from tlm.compiled.server cimport Path, Server, Transaction
 
 
 cdef class Network:
-    cdef int send(self, Transaction txn, int source) except -1
-    cpdef Path path(self, int source, int target, Server deliver)
+    cpdef int send(self, Transaction txn, int source) except -1
+    cpdef Path path(self, int source, int target, deliver)
 
 
 cdef class Crossing:

@@ -8,11 +8,11 @@ from tlm.compiled.server cimport Path, Server, Transaction
 cdef class Network:
     """The network as its terminals see it; see ``tlm.hardware.noc.network.ChipNetwork``."""
 
-    cdef int send(self, Transaction txn, int source) except -1:
+    cpdef int send(self, Transaction txn, int source) except -1:
         """Inject a packet now; its path and its flits are set."""
         raise NotImplementedError
 
-    cpdef Path path(self, int source, int target, Server deliver):
+    cpdef Path path(self, int source, int target, deliver):
         """What a transaction carries as its path to reach ``target`` and end at ``deliver``."""
         raise NotImplementedError
 

@@ -16,7 +16,7 @@ cdef class Transaction:
     cdef public int64_t ident, address, nbytes, begin_req, end_req, begin_resp, end_resp, flits
     cdef public int command, initiator, target
     cdef public object job
-    cdef Path path, home
+    cdef public Path path, home
 
     cdef Server next_server(self)
     cdef Transaction branch(self, Path path)
@@ -38,3 +38,6 @@ cdef class Done:
 
 cdef class Call(Server):
     cdef object function
+
+
+cpdef Server server_of(deliver)

@@ -161,3 +161,8 @@ cdef class Call(Server):
     cdef int receive(self, Transaction txn) except -1:
         self.function(txn)
         return 0
+
+
+cpdef Server server_of(deliver):
+    """What ends a path: a server as it is, or the function of callbacks as the reference has."""
+    return deliver if isinstance(deliver, Server) else Call(deliver[0])

@@ -12,7 +12,6 @@ from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import EnergyRow
-from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.laws.check import Check
 from tlm.laws.prices import bit_prices, current_prices, table_prices
 from tlm.space.phase import ENGINES
@@ -92,16 +91,9 @@ def _of_leakage(chip: Chip) -> dict[str, int]:
     accounted = chip.engines[0].accounted_ps
     return {
         f"core.{LEAKAGE}": accounted * len(chip.engines) // len(ENGINES),
-        f"router.{LEAKAGE}": accounted * _routers(chip),
+        f"router.{LEAKAGE}": accounted * chip.network.routers,
         f"dram_channel.{LEAKAGE}": accounted * chip.config.dram.channels,
     }
-
-
-def _routers(chip: Chip) -> int:
-    """Routers that were built: the elaborated ones of every mesh, or a node's each."""
-    if isinstance(chip.network, RouterNetwork):
-        return sum(len(mesh.routers) for mesh in chip.network.meshes)
-    return chip.config.mesh.columns * chip.config.mesh.rows
 
 
 def energy_prices(chip: Chip, bill: Bill) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from tlm.hardware.noc.router.fabric import RouterFabric
 from tlm.hardware.noc.router.parts import NO_PACKET, Lane, Packet
 
 READY = "nothing: it may move, and nobody lets it"
+ITS_NEXT_FLIT = "its next flit, which is upstream"
 
 
 def lane_names(fabric: RouterFabric) -> dict[int, str]:
@@ -58,12 +59,17 @@ def _awaited(bidder: Lane, names: dict[int, str]) -> str:
     """What a packet with a lane of its own ahead waits for."""
     down = names[id(bidder.down)]
     if not bidder.buffered:
-        return "its next flit, which is upstream"
+        return ITS_NEXT_FLIT
     if bidder.down.credit:
         return READY
     if not bidder.down.buffered:
-        return f"credits of {down}, which is empty: lost"
+        return lost(down)
     return down
+
+
+def lost(down: str) -> str:
+    """The credits of a lane that holds nothing, and that still has none to give."""
+    return f"credits of {down}, which is empty: lost"
 
 
 def _lanes(fabric: RouterFabric) -> Iterator[Lane]:

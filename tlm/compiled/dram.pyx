@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memmove
 
 from tlm.compiled.queue cimport EventQueue
-from tlm.compiled.server cimport Call, Server, Transaction
+from tlm.compiled.server cimport Server, Transaction, server_of
 
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.commands import SPREAD, DramCommand, IssuedCommand

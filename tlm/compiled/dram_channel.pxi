@@ -150,7 +150,3 @@ cdef class DramChannel(Controller):
             return self._respond.receive(txn)
         return self._queue.deliver(self._respond, txn, time)
 
-
-cdef Server server_of(object respond):
-    """Who takes answers: a server, or a function."""
-    return respond if isinstance(respond, Server) else Call(respond)

@@ -155,9 +155,7 @@ def _drive_routers(traffic: TrafficPattern, shape: RouterShape, run: NocRun) -> 
     return meter, expected, fabric.cycle
 
 
-def _drive_links(
-    traffic: TrafficPattern, shape: RouterShape, run: NocRun, model: Model
-) -> Driven:
+def _drive_links(traffic: TrafficPattern, shape: RouterShape, run: NocRun, model: Model) -> Driven:
     """The same, with a process for each link."""
     meter = _Meter(run.warmup, run.warmup + run.window)
     env = Environment()

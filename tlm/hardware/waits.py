@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
 from tlm.kernel import Transaction
 from tlm.kernel.wait_graph import WaitGraph
 from tlm.space.tile import Tile
@@ -83,9 +82,8 @@ def _transactions(chip: Chip, graph: WaitGraph) -> None:
 def _located(chip: Chip) -> Iterator[tuple[str, Transaction]]:
     """Every transaction that can be found, with the name of the place."""
     yield from chip.network.held()
-    for channel in chip.channels:
-        if isinstance(channel, DramChannel):
-            for txn in channel.held():
-                yield channel.name, txn
+    for channel in chip.controllers:
+        for txn in channel.held():
+            yield channel.name, txn
     for txn in chip.env.transactions():
         yield ON_ITS_WAY, txn

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from tlm.config.tables.energy import EnergyTable
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import EnergyRow
 from tlm.laws.check import Check
 from tlm.laws.prices import bit_prices, current_prices, table_prices
@@ -71,7 +70,7 @@ def _counted(chip: Chip) -> dict[str, int]:
 def _of_channels(chip: Chip) -> dict[str, int]:
     """Bits that the channels moved, and their other commands."""
     bits = chip.timing.burst_bytes * 8
-    channels = [c.counters for c in chip.channels if isinstance(c, DramChannel)]
+    channels = [channel.counters for channel in chip.controllers]
     if not channels:  # ideal channels know bytes alone: their bits are those the DMAs asked for
         traffic = chip.traffic.values()
         return {

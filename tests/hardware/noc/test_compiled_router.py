@@ -1,9 +1,5 @@
 """The compiled router network does what the reference does: the same flits in the same cycles."""
 
-<<<<<<< HEAD
-=======
-import pytest
->>>>>>> kernel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -13,7 +13,7 @@ cdef class RouterMesh:
     cdef int vcs, vc_buffer
     cdef bint _y_first, _adaptive
     cdef Router* routers
-    cdef int router_count
+    cdef readonly int router_count
     cdef OutputPort** _ejections  # by terminal
     cdef int* _nodes  # by terminal
 

@@ -1,6 +1,5 @@
 """The compiled router network does what the reference does: the same flits in the same cycles."""
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -44,7 +44,7 @@ cdef enum:
 
 cdef inline Runs* queue_of(Bank* bank, int number) noexcept:
     """Hits of reads and of writes, then misses."""
-    return &(bank.hits if number < 2 else bank.misses)[number & 1]
+    return &bank.hits[number] if number < 2 else &bank.misses[number - 2]
 
 
 cdef inline void append_run(Runs* runs, RowRun* run) noexcept:

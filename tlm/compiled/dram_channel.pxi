@@ -112,7 +112,7 @@ cdef class DramChannel(Controller):
     def __init__(self, env, timing, respond, policy=None, name="dram"):
         super().__init__(env, timing, policy)
         self.name = name
-        self._respond = server_of(respond)
+        self._respond = responder(respond)
         self.scheduler.owns = True
 
     @property
@@ -151,6 +151,7 @@ cdef class DramChannel(Controller):
         return self._queue.deliver(self._respond, txn, time)
 
 
-cdef Server server_of(object respond):
+
+cdef Server responder(object respond):
     """Who takes answers: a server, or a function."""
     return respond if isinstance(respond, Server) else Call(respond)

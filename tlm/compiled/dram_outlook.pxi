@@ -13,12 +13,12 @@ cdef class Outlook:
     cdef int64_t wake_at(self, int64_t refresh_due) noexcept:
         """Latest time in ps to advance the scheduler so that no answer falls due unseen."""
         cdef const Entries* entries = self._entries
-        cdef const int64_t* answer = self._delays.answer
+        cdef const Delays* delays = self._delays
         cdef int64_t due = NEVER
         if entries.transactions[READ] or entries.blocked is not NULL:
-            due = self._next_end(READ, refresh_due) + answer[READ]
+            due = self._next_end(READ, refresh_due) + delays.answer[READ]
         if entries.transactions[WRITE] or entries.blocked_writes:
-            due = min(due, self._next_end(WRITE, refresh_due) + answer[WRITE])
+            due = min(due, self._next_end(WRITE, refresh_due) + delays.answer[WRITE])
         return due
 
     cdef int64_t _next_end(self, int command, int64_t refresh_due) noexcept:

@@ -6,6 +6,7 @@ Without one the package is built all the same: it then has the kernel of SimPy a
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class CompiledKernel(BuildHookInterface):
         """Compile, unless ``TLM_PURE`` is set; a failure is told and costs only speed."""
         if self.target_name != "wheel" or os.environ.get("TLM_PURE"):
             return
-        modules = compiled_modules(Path(self.root), editable=version == "editable")
+        modules = compiled_modules(Path(self.root))
         if not modules:
             self.app.display_warning("no C compiler: built without the compiled kernel")
             return
@@ -43,8 +44,8 @@ class CompiledKernel(BuildHookInterface):
         shutil.rmtree(Path(self.root, "build", "compiled"), ignore_errors=True)
 
 
-def compiled_modules(root: Path, editable: bool) -> list[str]:
-    """Compile every ``.pyx`` file in place; the modules' paths, none where that is impossible."""
+def compiled_modules(root: Path) -> list[str]:
+    """Compile every ``.pyx`` file in place; paths of what was made, none where it is impossible."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
@@ -74,7 +75,11 @@ def compiled_modules(root: Path, editable: bool) -> list[str]:
         command.build_temp = "build/compiled"
         command.ensure_finalized()
         command.run()
-        return [os.path.relpath(path, root) for path in command.get_outputs()]
+        sources = runpy.run_path(str(FOLDER / "sources.py"))
+        built_of = FOLDER / sources["BUILT_OF"]
+        built_of.write_text(sources["sources_digest"]())
+        names = [Path(command.get_ext_filename(extension.name)) for extension in extensions]
+        return [path.as_posix() for path in (built_of, *names)]
     except (BaseError, CompileError, ExecError, OSError):
         return []
     finally:
@@ -82,4 +87,4 @@ def compiled_modules(root: Path, editable: bool) -> list[str]:
 
 
 if __name__ == "__main__":  # compile in place while working on the kernel
-    print("\n".join(compiled_modules(Path(__file__).parent, editable=True)))
+    print("\n".join(compiled_modules(Path(__file__).parent)))

@@ -112,7 +112,7 @@ cdef class DramChannel(Controller):
     def __init__(self, env, timing, respond, policy=None, name="dram"):
         super().__init__(env, timing, policy)
         self.name = name
-        self._respond = responder(respond)
+        self._respond = server_of(respond)
         self.scheduler.owns = True
 
     @property
@@ -150,8 +150,3 @@ cdef class DramChannel(Controller):
             return self._respond.receive(txn)
         return self._queue.deliver(self._respond, txn, time)
 
-
-
-cdef Server responder(object respond):
-    """Who takes answers: a server, or a function."""
-    return respond if isinstance(respond, Server) else Call(respond)

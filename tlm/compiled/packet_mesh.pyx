@@ -109,6 +109,11 @@ cdef class PacketNetwork(Network):
             name = DIRECTIONS[direction]
             self.links[node, name] = Link(f"n{node:02d}.{name}", self)
 
+    @property
+    def routers(self):
+        """One at every node."""
+        return self.mesh.columns * self.mesh.rows
+
     def attach(self, int node, str name, bint responds=False, int64_t clock_ps=0):
         """Give a core or DRAM channel its ports at a node; returns its terminal number."""
         cdef int64_t stages = self.synchroniser if clock_ps else 0
@@ -157,6 +162,14 @@ cdef class PacketNetwork(Network):
     def all_links(self):
         """Mesh links, then injection, then ejection ports."""
         return [*self.links.values(), *self.injections, *self.ejections]
+
+    def waits(self):
+        """Nothing: buffers have no bounds, so nobody waits for room in one."""
+        return ()
+
+    def held(self):
+        """Nothing: every packet has an event to come."""
+        return ()
 
     def _route(self, int source, int target):
         steps = route("xy", self.mesh.columns, self.node_of[source], self.node_of[target])

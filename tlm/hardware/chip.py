@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
@@ -97,14 +98,20 @@ class Chip:
         for engine in self.engines:
             engine.start(self.finished)
 
+    @property
+    def controllers(self) -> list[DramChannel]:
+        """The channels that have a controller: all of them, or none where DRAM is ideal."""
+        if self.config.dram.model == "ideal":
+            return []
+        return cast(list[DramChannel], self.channels)
+
     def settle(self) -> None:
         """At the end of a run: close every engine's account, bring DRAM counters up to now."""
         now = self.env.now
         for engine in self.engines:
             engine.finish(now)
-        for channel in self.channels:
-            if isinstance(channel, DramChannel):
-                channel.settle()
+        for channel in self.controllers:
+            channel.settle()
 
     def waiting(self) -> list[str]:
         """One line for each engine that has not finished: what it is at and what it waits for."""

@@ -18,6 +18,7 @@ from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.kernel import Done, Environment
 
+
 @dataclass(frozen=True)
 class Model:
     """The classes of a kernel; each of them is called as the class of SimPy's model is.
@@ -44,6 +45,16 @@ def _traffic() -> dict[tuple[int, int], Traffic]:
 
 
 SIMPY = Model(
-    "simpy", Environment, Done, PacketNetwork, RouterNetwork, MemoryPort, DramChannel, IdealDram,
-    Dma, Engine, itertools.count, _traffic,
-)  # fmt: skip
+    name="simpy",
+    environment=Environment,
+    completion=Done,
+    packet_network=PacketNetwork,
+    router_network=RouterNetwork,
+    memory_port=MemoryPort,
+    channel=DramChannel,
+    ideal_dram=IdealDram,
+    dma=Dma,
+    engine=Engine,
+    idents=itertools.count,
+    traffic=_traffic,
+)

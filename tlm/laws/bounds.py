@@ -28,7 +28,8 @@ def lower_bounds_ps(chip: Chip) -> dict[str, int]:
 
 def channel_busy_ps(channel: DramChannel | IdealDram) -> int:
     """Time in ps that a channel's data bus carried data."""
-    return channel.counters.busy_ps if isinstance(channel, DramChannel) else channel.busy_ps
+    busy_ps: int = getattr(channel, "counters", channel).busy_ps  # an ideal one counts by itself
+    return busy_ps
 
 
 def roofline_ps(chip: Chip, program: Program) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,17 +29,20 @@ def array_tiles(
     passes: Passes,
     groupings: Sequence[TileGrouping],
     operand_bits: int,
-) -> Iterator[tuple[Block, TileGrouping, list[TileDraft]]]:
+) -> list[list[TileDraft]]:
     """The tiles of every block, grouped as said for it; blocks grouped alike are counted together.
 
     ``operand_bits`` is the width of the operand that is not a weight.
     """
     engine, chip = ENGINE_OF_PHASE[phase], builder.plan.chip
     array: EngineArray = getattr(builder.arrays, engine)
-    for _, run in groupby(range(len(groupings)), lambda at: id(groupings[at])):
-        alike = list(run)
-        span, grouping = slice(alike[0], alike[-1] + 1), groupings[alike[0]]
-        walked = summed(some_blocks(passes.counts, span), grouping.starts)
+    alike: dict[int, list[int]] = {}
+    for at, grouping in enumerate(groupings):
+        alike.setdefault(id(grouping), []).append(at)
+    tiles: list[list[TileDraft]] = [[] for _ in groupings]
+    for places in alike.values():
+        grouping = groupings[places[0]]
+        walked = summed(some_blocks(passes.counts, places), grouping.starts)
         energy: dict[str, Ints] = {}
         if passes.layout.scanned:
             adds = chip.core.zero_operand_adds
@@ -48,9 +50,10 @@ def array_tiles(
             energy |= grouping.energy(engine, array, builder.arrays.weight_bits)
         work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
         table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
-        for block, rows in zip(passes.blocks[span], table, strict=True):
-            tiles = _tiles(phase, layer_plan, block, grouping.runs, rows, list(energy))
-            yield block, grouping, tiles
+        for at, rows in zip(places, table, strict=True):
+            block = passes.blocks[at]
+            tiles[at] = _tiles(phase, layer_plan, block, grouping.runs, rows, list(energy))
+    return tiles
 
 
 def _tiles(

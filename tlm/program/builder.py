@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from tlm.counts.core_arrays import CoreArrays
 from tlm.program.tile_draft import TileDraft
-from tlm.space.array_types import Bools
+from tlm.space.array_types import Bools, Ints
 from tlm.space.geometry import finished_rows, pool_adds
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
@@ -34,6 +36,7 @@ class ProgramBuilder:
     spills: dict[tuple[int, int], dict[tuple[Span, Span], Spill]] = field(default_factory=dict)
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
+    samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
     _read: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
     @property
@@ -100,10 +103,13 @@ def per_sample(
     builder: ProgramBuilder, what: str, layer_plan: LayerPlan, part: Slice, samples: Span
 ) -> tuple[int, ...]:
     """The completions of ``what`` of a slice, one a sample."""
-    return tuple(
-        builder.done.ident(what, layer_plan.layer.name, f"core{part.core:02d}", "sample", sample)
-        for sample in range(*samples)
-    )
+    key = (what, layer_plan.layer.index, part.index, samples)
+    idents = builder.samples.get(key)
+    if idents is None:
+        place = (what, layer_plan.layer.name, f"core{part.core:02d}", "sample")
+        idents = tuple(builder.done.ident(*place, sample) for sample in range(*samples))
+        builder.samples[key] = idents
+    return idents
 
 
 def statistics(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, phase: Phase) -> int:
@@ -133,11 +139,14 @@ def saved_inputs(
     builder: ProgramBuilder, layer_plan: LayerPlan, samples: Span, what: str = "saved"
 ) -> tuple[int, ...]:
     """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
-    return tuple(
-        ident
-        for producer in layer_plan.producers
-        for ident in saved(builder, producer, samples, what)
-    )
+    key = (f"inputs {what}", layer_plan.layer.index, samples)
+    if key not in builder.saves:
+        builder.saves[key] = tuple(
+            ident
+            for producer in layer_plan.producers
+            for ident in saved(builder, producer, samples, what)
+        )
+    return builder.saves[key]
 
 
 def fetch_inputs(
@@ -170,12 +179,12 @@ def window_adds(pool: Pool, pooled: Region, shape: tuple[int, int], steps: Span)
     return planes * pool_adds(pool, pooled.rows, shape)
 
 
-def bitmap_bytes(elements: int, present: int, bits: int) -> int:
-    """Payload of values of which only ``present`` are non-zero: a bitmap and the values.
+def bitmap_bytes(elements: Ints, present: Ints, bits: int) -> Ints:
+    """Payloads of values of which only ``present`` are non-zero: a bitmap and the values.
 
     Never more than all ``elements`` sent plainly.
     """
-    return ceil_div(min(elements * bits, elements + present * bits), 8)
+    return np.asarray(-(-np.minimum(elements * bits, elements + present * bits) // 8))
 
 
 def spike_bytes(elements: int, present: int, bits: int = 1) -> int:

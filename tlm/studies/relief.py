@@ -21,6 +21,7 @@ from tlm.kernel import StuckError, run_until
 from tlm.laws import Bill, check_run
 from tlm.laws.due import due_of
 from tlm.program.build import build_program
+from tlm.running.kernels import kernel_of
 from tlm.running.preparation import PreparedRun
 from tlm.space.phase import ENGINES
 from tlm.space.tile import Tile
@@ -179,7 +180,10 @@ def simulate(prepared: PreparedRun, halved_cycles: bool = False) -> TimeAndEnerg
         DeadlockError: it gets stuck.
         InvalidResultError: it breaks an invariant.
     """
-    chip = Chip(prepared.chip.config, prepared.timing, prepared.program, None, None)
+    chip = Chip(
+        prepared.chip.config, prepared.timing, prepared.program, None, None,
+        model=kernel_of().model,
+    )  # fmt: skip
     try:
         run_until(chip.env, chip.finished)
     except StuckError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from tlm.hardware.chip import Chip
 from tlm.hardware.dram.channel import DramChannel
@@ -28,8 +29,8 @@ def lower_bounds_ps(chip: Chip) -> dict[str, int]:
 
 def channel_busy_ps(channel: DramChannel | IdealDram) -> int:
     """Time in ps that a channel's data bus carried data."""
-    busy_ps: int = getattr(channel, "counters", channel).busy_ps  # an ideal one counts by itself
-    return busy_ps
+    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
+    return int(counters.busy_ps)
 
 
 def roofline_ps(chip: Chip, program: Program) -> int:

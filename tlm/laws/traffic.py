@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _by_tensor(starts: Ints, runs: Sequence[Extent]) -> Counter[int]:
 
 def _channel_bytes(channel: DramChannel | IdealDram) -> tuple[int, int]:
     """Bytes read and written."""
-    counters = getattr(channel, "counters", channel)  # an ideal channel counts by itself
+    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
     return counters.bytes_read, counters.bytes_written
 
 

@@ -29,7 +29,7 @@ def lower_bounds_ps(chip: Chip) -> dict[str, int]:
 
 def channel_busy_ps(channel: DramChannel | IdealDram) -> int:
     """Time in ps that a channel's data bus carried data."""
-    counters: Any = getattr(channel, "counters", channel)
+    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
     return int(counters.busy_ps)
 
 

@@ -65,7 +65,7 @@ def _by_tensor(starts: Ints, runs: Sequence[Extent]) -> Counter[int]:
 
 def _channel_bytes(channel: DramChannel | IdealDram) -> tuple[int, int]:
     """Bytes read and written."""
-    counters: Any = getattr(channel, "counters", channel)
+    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
     return counters.bytes_read, counters.bytes_written
 
 

@@ -40,7 +40,7 @@ cdef class Dma(Server):
     cdef Network _network
     cdef RowBuffer rows
     cdef Idents _idents
-    cdef dict traffic
+    cdef object traffic
     cdef object regions
     cdef list _to_channel, _to_core, _channels, _cores
     cdef int64_t _interleave, _channel_count, _payload, _burst, _header, _flit

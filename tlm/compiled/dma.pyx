@@ -65,7 +65,7 @@ cdef class Dma(Server):
 
     def __init__(
         self, env, Network network not None, split, int terminal, int unit, int64_t window,
-        socket, dict traffic not None, rows, Idents idents not None, regions,
+        socket, traffic not None, rows, Idents idents not None, regions,
     ):
         cdef Delivery delivery = Delivery()
         self.env, self.events, self.network, self._network = env, env.events, network, network

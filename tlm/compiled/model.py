@@ -9,6 +9,7 @@ from tlm.compiled.environment import CompiledEnvironment
 from tlm.compiled.packet_mesh import PacketNetwork
 from tlm.compiled.router_network import RouterNetwork
 from tlm.compiled.server import Done
+from tlm.compiled.traffic import TrafficTable
 from tlm.hardware.model import Model
 
 COMPILED = Model(
@@ -23,5 +24,5 @@ COMPILED = Model(
     dma=Dma,
     engine=Engine,
     idents=Idents,
-    traffic=dict,
+    traffic=TrafficTable,
 )

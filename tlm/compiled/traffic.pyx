@@ -67,3 +67,11 @@ cdef class Traffic:
             if self._moved[command][index]:
                 moved[index - 1] = self._moved[command][index]
         return moved
+
+
+class TrafficTable(dict):
+    """Traffic by (phase, layer); what moved nothing is there when it is asked for."""
+
+    def __missing__(self, key):
+        traffic = self[key] = Traffic(Regions(()))
+        return traffic

@@ -200,3 +200,15 @@ def test_starting_loads_nothing_heavy() -> None:
     code = f"import sys, tlm.cli; print(*sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_run_loads_nothing_that_draws(tmp_path: Path) -> None:
+    """Figures, pages, data frames and pools of processes wait for the verbs that need them."""
+    other = {"jinja2", "matplotlib", "multiprocessing", "pandas", "tlm_analysis.report"}
+    words = ["run", "digits", "--trace", "off", "--out", str(tmp_path / "run"), "--json"]
+    code = (
+        f"import sys; from tlm.cli import main; code = main({words})\n"
+        f"print(code, 'numpy' in sys.modules, sorted({other} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "0 True []"

@@ -36,8 +36,10 @@ def stores_alone(profile: Profile, slices: Slices, chip: ChipConfig) -> list[Lay
 
     dW, room = stays("accumulators", most * precision.partial_sum), memory.gradients
     two = 2 * slices.largest(gradients_bits(layer, profile.steps, slices, chip))
-    pooled = np.array([memory.sharing == "pool" and store == "memory" for store in dW])
-    pooled &= (two > 2 * room) & (two - room <= memory.kept("gradients"))
+    pooled = np.zeros(len(dW), np.bool_)
+    if memory.sharing == "pool":
+        fits = (two > 2 * room) & (two - room <= memory.kept("gradients"))
+        pooled = fits & [store == "memory" for store in dW]
     through = dY_through_dram(weights, profile.steps, slices, chip, profile.operand_bits)
     through &= ~pooled  # samples alternate in the pool
     wish = chip.mapping.state

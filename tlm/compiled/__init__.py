@@ -2,7 +2,7 @@
 
 In reading order: ``server`` (transactions, their paths, completions), ``queue`` (events),
 ``environment`` (SimPy on that queue), ``network``, ``packet_mesh`` and ``router_*`` (the network on
-chip), ``dram`` (the controller, a file ``dram_*.pxi`` for each concept), ``traffic``, ``dma``, ``tally``,
+chip), ``dram`` (the controller, a ``dram_*.pxi`` for each concept), ``traffic``, ``dma``, ``tally``,
 ``engine`` (a core), ``rows`` (what a trace is written from), ``model`` (what a chip is built of).
 Each says which module it is the twin of, and goes through the same events in the same order.
 

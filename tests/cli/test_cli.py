@@ -116,6 +116,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
     words = ["run", "job", "--chip", "c.yaml", "--set", "a=1", "--set", "b=2", "--iteration", "1"]
     words += ["--trace-budget", "500MB", "--trace-window", "10us:20us", "--mem", "2GB"]
     words += ["--weights", "2:4", "--mode", "inference", "--batch", "3", "--stop", "first-spike"]
+    words += ["--kernel", "simpy"]
     assert main([*words, "--out", "there", "--trace", "phase"]) == 0
     ((workload, options),) = calls
     del options["on_progress"], options["on_estimate"]
@@ -134,6 +135,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         "mode": "inference",
         "batch": 3,
         "stop": "first-spike",
+        "kernel": "simpy",
     }
 
 

@@ -107,11 +107,9 @@ def dram(
     curve = CurveRows(COLUMNS, as_json)
     points: list[tuple[DramLoad, DramMeasurement]] = []
     for text in loads or ["recorded" if offered.clocks else "sat"]:
-        load = DramLoad() if text == "recorded" else DramLoad.parse(text)
-        clocks = () if loads else offered.clocks
-        measured = drive(
-            timing, offered.requests, load, policy, offered.nbytes, clocks, dram_replay()
-        )
+        recorded = DramLoad(clocks=tuple(offered.clocks))
+        load = recorded if text == "recorded" else DramLoad.parse(text)
+        measured = drive(timing, offered.requests, load, policy, offered.nbytes, dram_replay())
         points.append((load, measured))
         curve.add(_values(text, len(offered.requests), timing, measured))
     curve.close()

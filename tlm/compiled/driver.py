@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlm.compiled.sources import why_missing
-from tlm.hardware.dram.driver import Replay
+from tlm.hardware.dram.driver import DramReplay
 from tlm.hardware.dram.replay import replay
 from tlm.hardware.noc.driver import REFERENCE, Driver
 
@@ -17,11 +17,11 @@ def mesh_driver() -> Driver:
     return Driver(drive_routers, drive_links)
 
 
-def dram_replay() -> Replay:
+def dram_replay() -> DramReplay:
     """The faster one of those there are; both measure the same, to the last digit."""
     if why_missing() is not None:
         return replay
     from tlm.compiled.dram import replay as compiled_replay
 
-    faster: Replay = compiled_replay
+    faster: DramReplay = compiled_replay
     return faster

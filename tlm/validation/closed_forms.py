@@ -103,8 +103,8 @@ def _last_latency(t: DramTiming, timed: list[tuple[int, int, int]]) -> float:
 
     def total(count: int) -> float:
         offered = [(command, address) for command, address, _ in timed[:count]]
-        clocks = [clock for _, _, clock in timed[:count]]
-        measured = drive(t, offered, DramLoad(), clocks=clocks, replay=dram_replay())
+        load = DramLoad(clocks=tuple(clock for _, _, clock in timed[:count]))
+        measured = drive(t, offered, load, replay=dram_replay())
         return (measured.read_latency_ns or 0.0) * sum(command == READ for command, _ in offered)
 
     return total(len(timed)) - (total(len(timed) - 1) if len(timed) > 1 else 0.0)

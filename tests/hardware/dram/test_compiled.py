@@ -97,7 +97,7 @@ def test_the_same_arrivals(items):
     offered = [(command, 4096 * number) for number, (_, command) in enumerate(items)]
     clocks = [clock for clock, _ in items]
     compiled, reference = (
-        drive(timing, offered, DramLoad(), clocks=clocks, replay=kernel.replay)
+        drive(timing, offered, DramLoad(clocks=tuple(clocks)), replay=kernel.replay)
         for kernel in (COMPILED, SIMPY)
     )
     assert compiled == reference

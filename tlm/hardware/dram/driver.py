@@ -18,7 +18,7 @@ from tlm.hardware.dram.policy import DramPolicy
 from tlm.hardware.dram.replay import Offered, Served, replay
 from tlm.space.array_types import Ints
 
-Replay = Callable[[DramTiming, DramPolicy, Offered], Served]
+DramReplay = Callable[[DramTiming, DramPolicy, Offered], Served]
 
 LATEST_PS = 1 << 62  # as far as a time and a sum of times fit 64 bits
 OFFERED_PER_CLOCK = 2  # most requests that a source offers per clock
@@ -50,11 +50,13 @@ class DramLoad:
 
     ``interval_clk`` is the time between two arrivals in clocks, ``window`` the number
     outstanding; both 0 for a saturating source. In a closed loop the next request follows an answer
-    by one clock; a write leaves the window when it is answered.
+    by one clock; a write leaves the window when it is answered. ``clocks``, if there are any, are
+    the arrivals of all requests.
     """
 
     interval_clk: Fraction = Fraction(0)
     window: int = 0
+    clocks: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> DramLoad:
@@ -82,13 +84,12 @@ def drive(
     load: DramLoad,
     policy: DramPolicy | None = None,
     nbytes: int | Sequence[int] = 0,
-    clocks: Sequence[int] = (),
-    replay: Replay = replay,
+    replay: DramReplay = replay,
 ) -> DramMeasurement:
     """Run ``requests`` of ``nbytes`` each (one burst by default) through a fresh channel.
 
-    ``requests`` are pairs, or an array [n, 2] of commands and byte addresses. ``clocks`` gives the
-    arrival of each; without them ``load`` does. ``replay`` is the kernel that they are run on.
+    ``requests`` are pairs, or an array [n, 2] of commands and byte addresses.
+    ``replay`` is the kernel that they are run on.
 
     Raises:
         ConfigError: a request arrives later than times reach.
@@ -101,12 +102,12 @@ def drive(
     offered = Offered(
         requests=requests.reshape(count, 2),
         nbytes=np.asarray(sizes, np.int64),
-        arrivals=_arrivals(timing, count, load, clocks),
+        arrivals=_arrivals(timing, count, load),
     )
     return _measurement(timing, policy, offered, replay(timing, policy, offered))
 
 
-def _arrivals(timing: DramTiming, count: int, load: DramLoad, clocks: Sequence[int]) -> Ints:
+def _arrivals(timing: DramTiming, count: int, load: DramLoad) -> Ints:
     """The times in ps at which requests come by themselves."""
     first = min(count, load.window or count)
     interval = load.interval_clk
@@ -115,8 +116,8 @@ def _arrivals(timing: DramTiming, count: int, load: DramLoad, clocks: Sequence[i
     clock = np.maximum(
         clock // OFFERED_PER_CLOCK, clock * interval.numerator // interval.denominator
     )
-    if clocks:
-        clock = np.array(clocks[:first], object)
+    if load.clocks:
+        clock = np.array(load.clocks[:first], object)
     arrivals = clock * timing.tck_ps
     late = np.flatnonzero(arrivals > LATEST_PS)
     if late.size:

@@ -1,7 +1,7 @@
 """``python -m benchmarks [PART ...] [--repeats N] [--page]``: measure parts, write the page.
 
-Without a part all are measured. Measurements go to ``docs/studies/benchmarks.csv``, a row for each
-process; the page is written from all rows there.
+Without words all parts are measured. Measurements go to ``docs/studies/benchmarks.csv``, a row for
+each process; ``--page`` writes the page from all rows there.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    parser.add_argument("--page", action="store_true", help="write the page alone")
+    parser.add_argument("--page", action="store_true", help="write the page as well, or alone")
     options = parser.parse_args()
-    for part in [] if options.page else options.parts or PARTS:
+    for part in options.parts or ([] if options.page else PARTS):
         for row in in_turn(PARTS[part](), options.repeats):
             update_csv(RESULTS, ("work", "program", "repeat"), [asdict(row)])
             print(f"{row.work}, {row.program}: {row.work_cpu_s:.3f} of {row.cpu_s:.2f} CPU-s, "
                   f"{row.amount:,.0f} done", file=sys.stderr)  # fmt: skip
-    write()
+    if options.page:
+        write()
 
 
 if __name__ == "__main__":

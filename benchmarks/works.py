@@ -16,6 +16,8 @@ PAYLOADS = ("16 KiB", "4 KiB", "1 KiB", "256 B", "64 B")
 SKELETON = ("dram.model=ideal", "noc.payload=256 B")
 KERNELS = ("simpy", "compiled")
 TRACES = ("off", "transaction")
+DRAM_PATTERNS = {"rand_rd": "0", "seq_rd": "256"}  # bytes of a request; 0: one burst
+DRAM_REQUESTS = {"simpy": 20_000, "compiled": 300_000}
 MESH_CYCLES = {"simpy": 1_000, "compiled": 10_000}
 
 
@@ -45,6 +47,15 @@ def growth() -> list[Program]:
         for payload in PAYLOADS
         for trace in TRACES
     ]  # fmt: skip
+
+
+def dram() -> list[Program]:
+    """A DRAM channel alone, on both kernels."""
+    return [
+        Program(f"dram {pattern}", kernel, child("dram", kernel, pattern, str(count), nbytes))
+        for pattern, nbytes in DRAM_PATTERNS.items()
+        for kernel, count in DRAM_REQUESTS.items()
+    ]
 
 
 def mesh() -> list[Program]:
@@ -78,5 +89,12 @@ def training() -> list[Program]:
     return [Program("training", "PyTorch", child("training_step", LARGE, python=python))]
 
 
-PARTS = {"runs": runs, "large": large, "growth": growth, "mesh": mesh, "skeleton": skeleton,
-         "training": training}  # fmt: skip
+PARTS = {
+    "runs": runs,
+    "large": large,
+    "growth": growth,
+    "dram": dram,
+    "mesh": mesh,
+    "skeleton": skeleton,
+    "training": training,
+}

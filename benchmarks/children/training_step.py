@@ -6,8 +6,9 @@ import json
 import sys
 import time
 
-from tlm.workload import open_workload
 from tlm_analysis.gpu.measuring.training import TrainingStep
+
+from tlm.workload import open_workload
 
 
 def main(job: str) -> None:

@@ -9,6 +9,7 @@ from tests.program.jobs import Densities, built, conv, job, linear, loaded_chip,
 from tlm.counts.core_arrays import arrays_of
 from tlm.counts.masks import Masks
 from tlm.placement.profile import profile_layer
+from tlm.placement.slices import Slices
 from tlm.space.phase import Phase
 
 
@@ -54,7 +55,7 @@ def test_slices_share_all_of_the_work(data, seed):
     drawn = two_layers(seed)
     work = work_of(drawn, 1)
     grid = built(*drawn, "mapping.split=auto")[0].layers[1].cut.grid
-    fp, bp, wg = work.by_slice(grid)
+    fp, bp, wg = work.by_slice(Slices([grid]))
     assert [fp.sum(), bp.sum(), wg.sum()] == [stream.sum() for stream in work.streams]
     axis = data.draw(st.integers(0, 2))
     total = work.fp.sum() + work.grad.sum() + work.wg.sum()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlm.placement.cutting import candidates, cut
+from tlm.placement.cutting import candidates, cuts_of
 from tlm.placement.estimate import estimate
 from tlm.placement.profile import Profile
 from tlm.placement.target import Target
@@ -95,8 +95,8 @@ def random_mappings(job: Subject, number: int, seed: int = 0) -> Iterator[list[G
     ]
     for _ in range(number):
         yield [
-            cut(profile.layer, profile.work, draw.choice(allowed),
-                draw.sample(range(chip.cores), chip.cores))
+            cuts_of(profile.layer, profile.work, [draw.choice(allowed)],
+                    draw.sample(range(chip.cores), chip.cores))[0]
             for profile, allowed in zip(job.profiles, splits, strict=True)
         ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.program.jobs import Densities, conv, job, linear, loaded_chip, place
 from tlm.counts.core_arrays import arrays_of
 from tlm.counts.masks import Masks
-from tlm.placement.cutting import candidates, cut
+from tlm.placement.cutting import candidates, cuts_of
 from tlm.placement.profile import profile_layer
 from tlm.space.grid import Grid, Split
 from tlm.space.region import balanced_cuts, cuts, length
@@ -70,7 +70,8 @@ def test_work_decides_where_a_layer_is_cut():
     profile = profile_layer(workload, layer, masks, live, chip, arrays_of(chip))
     tiles = profile.work.along[1]
     assert tiles[3] > 2 * max(tiles[:3])
-    assert cut(layer, profile.work, Split(2, 1, 1), range(20)).channels == (0, 48, 64)
+    [grid] = cuts_of(layer, profile.work, [Split(2, 1, 1)], range(20))
+    assert grid.channels == (0, 48, 64)
 
 
 @st.composite

@@ -1,14 +1,20 @@
 """The load of every layer of a mapping against what its program does."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from tests.reliability.probe import APART
 from tlm.config.layers import load_chip
 from tlm.config.tables.dram_timing import load_dram_timing
-from tlm.placement.layer_load import layer_load
+from tlm.placement.cutting import candidates, cuts_of
+from tlm.placement.laid_layer import LaidLayer
+from tlm.placement.layer_load import LayerLoad, layer_load, layer_loads
 from tlm.placement.search import Search
 from tlm.placement.slice_cycles import slice_cycles
+from tlm.placement.slices import Slices
+from tlm.placement.stores_alone import stores_alone
 from tlm.program.build import build_program
 from tlm.space.phase import Phase
 from tlm.storage.allocation import allocate
@@ -49,7 +55,7 @@ def _placed(job, profiles, target):
         for profile, grid, kept in zip(profiles, grids, stores, strict=True)
     ]
     cycles = [
-        slice_cycles(profile, grid, kept, target.chip, target.arrays)
+        slice_cycles(LaidLayer(profile, Slices([grid]), [kept], target))
         for profile, grid, kept in zip(profiles, grids, stores, strict=True)
     ]
     return loads, cycles, tiles
@@ -117,3 +123,31 @@ def test_layers_of_inference_have_the_load_of_their_forward_pass():
         assert load.fp.any()
         assert not np.any([load.again, load.grad, load.bp, load.wg, load.sums, load.update])
         assert not load.bp_bytes + load.wg_bytes + load.sums_bytes + load.update_bytes
+
+
+@pytest.mark.parametrize("settings", [(), APART, ("mapping.schedule=pipelined", "mapping.group=2")])
+def test_grids_together_have_the_loads_of_each_by_itself(settings):
+    """To the last bit: what is compared must not depend on what is beside it."""
+    workload = open_workload("digits")
+    loaded = load_chip("neuromc-20", [*settings, "mapping.batch_norm=frozen"])
+    job = job_on_chip(
+        workload, workload.load(0), loaded, load_dram_timing(loaded.config.dram.device)
+    )
+    target, chip = job.target(), loaded.config
+    for profile in job.profiles():
+        splits = candidates(profile.layer, profile.batch, chip.cores, "auto", target.arrays)
+        grids = cuts_of(profile.layer, profile.work, list(splits), range(chip.cores))
+        slices = Slices(grids)
+        stores = stores_alone(profile, slices, chip)
+        loads = layer_loads(profile, slices, target, profile.batch, stores)
+        ends = np.cumsum(slices.parts)
+        for at in range(0, len(grids), 7):
+            alone = layer_load(profile, grids[at], target, profile.batch, stores[at])
+            assert [stores[at]] == stores_alone(profile, Slices([grids[at]]), chip)
+            for field in fields(LayerLoad):
+                values, expected = getattr(loads, field.name), getattr(alone, field.name)
+                if field.type == "Floats":
+                    values = values[ends[at] - slices.parts[at] : ends[at]]
+                    assert values.tolist() == expected.tolist(), field.name
+                else:
+                    assert values[at] == expected, field.name

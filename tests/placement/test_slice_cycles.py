@@ -5,8 +5,10 @@ import pytest
 
 from tests.program.jobs import Densities, conv, job, linear, loaded_chip
 from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.placement.laid_layer import LaidLayer
 from tlm.placement.search import Search
 from tlm.placement.slice_cycles import slice_cycles
+from tlm.placement.slices import Slices
 from tlm.program.build import build_program
 from tlm.storage.allocation import allocate
 from tlm.storage.planning import job_on_chip
@@ -43,9 +45,8 @@ def test_cycles_are_those_of_the_tiles(schedule, phase):
         tile for core in build_program(plan).tiles for engine in core.values() for tile in engine
     ]
     for layer_plan, profile in zip(plan.layers, on_chip.profiles(), strict=True):
-        counted = slice_cycles(
-            profile, layer_plan.cut.grid, layer_plan.stored, plan.chip, plan.arrays
-        )
+        slices, stores = Slices([layer_plan.cut.grid]), [layer_plan.stored]
+        counted = slice_cycles(LaidLayer(profile, slices, stores, on_chip.target()))
         index = layer_plan.layer.index
         program = sum(
             tile.cycles for tile in tiles if (tile.layer, tile.phase.name.lower()) == (index, phase)

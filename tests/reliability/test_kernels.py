@@ -1,4 +1,4 @@
-"""Both kernels leave the same bytes: bundled jobs on chips of every model, and what holds of them."""
+"""Both kernels leave the same bytes; which of them a run takes."""
 
 import json
 

@@ -119,8 +119,10 @@ def run(
     mem: Memory = None,
     kernel: Annotated[
         KernelChoice | None,
-        typer.Option(help="What simulates it: both give the same results, the compiled one sooner, "
-                     "and it is taken where it has been built."),
+        typer.Option(
+            help="What simulates it: both give the same results, the compiled one sooner, "
+            "and it is taken where it has been built."
+        ),
     ] = None,
 ) -> None:
     """Simulate a recorded training job, or inference with it, and print the summary."""

@@ -11,13 +11,18 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memmove
 
 from tlm.compiled.queue cimport EventQueue
-from tlm.compiled.server cimport Server, Transaction, server_of
+from tlm.compiled.server cimport Call, Done, Server, Transaction
 
+import numpy as np
+
+from tlm.compiled.environment import CompiledEnvironment
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.commands import SPREAD, DramCommand, IssuedCommand
 from tlm.hardware.dram.counters import DramCounters
 from tlm.hardware.dram.delays import DramDelays
 from tlm.hardware.dram.policy import DramPolicy
+from tlm.hardware.dram.replay import Served
+from tlm.kernel import run_until
 
 cdef enum:
     NORMAL = 1  # the priority of SimPy of all events but the first of a process
@@ -34,3 +39,4 @@ include "dram_outlook.pxi"
 include "dram_scheduler.pxi"
 include "dram_channel.pxi"
 include "dram_ideal.pxi"
+include "dram_replay.pxi"

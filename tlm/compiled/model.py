@@ -10,9 +10,9 @@ from tlm.compiled.packet_mesh import PacketNetwork
 from tlm.compiled.router_network import RouterNetwork
 from tlm.compiled.server import Done
 from tlm.compiled.traffic import TrafficTable
-from tlm.hardware.model import Model
+from tlm.hardware.model import ChipModel
 
-COMPILED = Model(
+COMPILED = ChipModel(
     name="compiled",
     environment=CompiledEnvironment,
     completion=Done,

@@ -1,7 +1,7 @@
 from libc.stdint cimport int64_t
 
 from tlm.compiled.router_mesh cimport RouterMesh
-from tlm.compiled.router_parts cimport Lane, Members, Packet, Pointers, Router, Source
+from tlm.compiled.router_parts cimport Lane, Members, Packet, Pointers, Router
 
 cdef enum:
     RING = 64
@@ -33,9 +33,6 @@ cdef class RouterFabric:
     cdef int _finish_all(self, int64_t cycle) except -1
     cdef int _speculate(self, int64_t cycle) except -1
     cdef int _guess(self, Router* router, int64_t cycle) except -1
-    cdef int _inject(self, Slot* slot, int64_t cycle) except -1
-    cdef int _next_packet(self, Source source, int64_t cycle) except -1
-    cdef int _send_body(self, Source source, int64_t cycle) except -1
     cdef int _receive_heads(self, Slot* slot, int64_t cycle) except -1
     cdef int _front(self, Lane* lane, int64_t cycle) except -1
     cdef int _collect_asks(self, Slot* slot) except -1

@@ -16,12 +16,11 @@ from tlm.compiled.router_parts cimport (
 
 cdef enum:
     SWITCH_TO_ARRIVAL = 3  # switch, crossbar, channel: cycles from the grant to the next buffer
-    SOURCE_TO_ARRIVAL = 2  # injection register and channel
     CREDIT_DELAY = 2
-    LONGEST_RUN = 48  # flits a source sends at once: what fits in the ring
 
 include "router_switch.pxi"
 include "router_lanes.pxi"
+include "router_sources.pxi"
 
 
 cdef class RouterFabric:
@@ -106,7 +105,7 @@ cdef class RouterFabric:
             (<Lane*>slot.arrivals.items[index]).buffered += 1
         slot.credits.count = slot.arrivals.count = 0
         self._receive_heads(slot, cycle)
-        self._inject(slot, cycle)
+        _inject(self, slot, cycle)
         self._collect_asks(slot)
         self._grants.count = self._done.count = 0
         if self._speculative and self._asking.first is not NULL:
@@ -212,58 +211,6 @@ cdef class RouterFabric:
         return self._send_flits(&self._winners, cycle)
 
     # -- packets ----------------------------------------------------------------------------
-
-    cdef int _inject(self, Slot* slot, int64_t cycle) except -1:
-        """Sources send: a run of flits at a time, since nobody else uses their lanes."""
-        cdef Source source
-        cdef int index
-        for index in range(slot.wakes.count):
-            source = <Source>slot.wakes.items[index]
-            if source.left:
-                self._send_body(source, cycle)
-            else:
-                self._next_packet(source, cycle)
-        slot.wakes.count = 0
-        return 0
-
-    cdef int _next_packet(self, Source source, int64_t cycle) except -1:
-        """Start the next packet on the first lane with room after the last one used."""
-        cdef Slot* slot = &self._slots[(cycle + SOURCE_TO_ARRIVAL) % RING]
-        cdef PyObject* packet
-        cdef int step, index = source.last
-        if source.queue.first is NULL:
-            source.awake = False
-            return 0
-        for step in range(source.lane_count):
-            index = index + 1 if index + 1 < source.lane_count else 0
-            if source.lanes[index].credit:
-                break
-        else:
-            return push(&self._slots[(cycle + 1) % RING].wakes, <void*>source)
-        packet = take(&source.queue)
-        source.lanes[index].credit -= 1
-        push(&slot.heads, &source.lanes[index])
-        push(&slot.packets, packet)
-        self._stay_awake(cycle + SOURCE_TO_ARRIVAL)
-        source.last = index
-        source.left = (<Packet>packet).flits - 1
-        return self._send_body(source, cycle + 1)
-
-    cdef int _send_body(self, Source source, int64_t cycle) except -1:
-        """Send as many flits as there are credits for, from ``cycle`` on; then look again."""
-        cdef Lane* lane = &source.lanes[source.last]
-        cdef int64_t run = min(<int64_t>source.left, lane.credit, <int64_t>LONGEST_RUN)
-        cdef int64_t first = cycle + SOURCE_TO_ARRIVAL, wake = cycle + run, due
-        lane.credit -= run
-        source.left -= run
-        for due in range(first, first + run):
-            push(&self._slots[due % RING].arrivals, lane)
-        if wake == self.cycle:  # not a credit: look again next cycle
-            wake += 1
-        push(&self._slots[wake % RING].wakes, <void*>source)
-        if run:  # waiting for a credit keeps nobody awake: what sends the credit does
-            self._stay_awake(first + run - 1)
-        return 0
 
     cdef int _receive_heads(self, Slot* slot, int64_t cycle) except -1:
         cdef Lane* lane

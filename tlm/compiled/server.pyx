@@ -14,6 +14,10 @@ cdef class Server:
     it waits for is complete.
     """
 
+    def __call__(self, Transaction txn not None):
+        """Hand over a transaction, from Python."""
+        self.receive(txn)
+
     cdef int receive(self, Transaction txn) except -1:
         """A transaction has arrived."""
         raise RuntimeError(f"{type(self).__name__} takes no transactions")

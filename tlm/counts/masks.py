@@ -1,18 +1,19 @@
 """Which elements are non-zero between two layers: pooled spikes, sums of sources, needed dS.
 
-Everything follows from a recording and is made when it is asked for: of a large network only a
-few layers' arrays are alive at a time.
+Everything follows from a recording and is made when it is asked for: of a large network only the
+inputs of a layer or two are alive at a time.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache, reduce
+from collections.abc import Callable
+from functools import lru_cache, partial, reduce
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from tlm.space.array_types import Bools, Ints
+from tlm.space.array_types import Bools, Cells, Ints
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
 
 Element = TypeVar("Element", bound=np.generic)
@@ -33,13 +34,15 @@ class Masks:
         self._workload, self.recording = workload, recording
         self._layers = workload.layers
         self._sparse_norm = sparse_norm
-        # By layer: outputs are read by several later layers, inputs by their layer alone.
-        outputs_kept, inputs_kept = (None, None) if keep else (4, 1)
-        self.output = lru_cache(maxsize=outputs_kept)(self._output)
-        self.need = lru_cache(maxsize=outputs_kept)(self._need)
+        # By layer: outputs, which are the recording's own but for small pooled ones, are read by
+        # several later layers, inputs by their layer alone.
+        inputs_kept = None if keep else 1
+        self.output = lru_cache(maxsize=None)(self._output)
+        self.need = lru_cache(maxsize=None)(self._need)
         self.inputs = lru_cache(maxsize=inputs_kept)(self._inputs)
         self.input_need = lru_cache(maxsize=inputs_kept)(self._input_need)
         self.needed_by_row = lru_cache(maxsize=None)(self._needed_by_row)
+        self.largest_sum = lru_cache(maxsize=None)(self._largest_sum)
         self.input_count = lru_cache(maxsize=None)(self._input_count)
 
     def weights(self, index: int) -> Bools | None:
@@ -79,8 +82,15 @@ class Masks:
         return needed(layer.pool, self.recording.spikes[index], masks)
 
     def _needed_by_row(self, index: int) -> Ints:
-        """How many dS of a layer's output BP must compute, [B, K, E] over steps and columns."""
-        return np.asarray(np.count_nonzero(self.need(index), axis=(0, 4)), np.int64)
+        """How many dS of a layer's output BP must compute, over all steps and columns.
+
+        Sums up to every channel and row, [B, K + 1, E + 1]: many slices are counted of them.
+        """
+        need = self.need(index).view(np.uint8)
+        by_row = need.sum(axis=0, dtype=np.uint16).sum(axis=3, dtype=np.int64)
+        sums = np.zeros((len(by_row), by_row.shape[1] + 1, by_row.shape[2] + 1), np.int64)
+        np.cumsum(np.cumsum(by_row, axis=1), axis=2, out=sums[:, 1:, 1:])
+        return sums
 
     def _input_count(self, index: int) -> int:
         """How many inputs of a layer are not zero."""
@@ -142,10 +152,15 @@ class Masks:
             return 1
         if any(self._layers[source].neuron is None for source in layer.sources):
             return analog_bits
+        return max(1, self.largest_sum(layer.index).bit_length())
+
+    def _largest_sum(self, index: int) -> int:
+        """The largest input of a layer that sums its sources."""
+        layer = self._layers[index]
         total = self.summed(layer)
         if layer.input_pool is not None and layer.input_pool.kind == "average":
             total = _window_sums(layer.input_pool, total)
-        return max(1, int(total.max()).bit_length())
+        return int(total.max())
 
 
 def taps(pool: Pool, values: npt.NDArray[Element]) -> list[npt.NDArray[Element]]:
@@ -167,19 +182,41 @@ def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     """
     if pool.kind == "average":
         return _any(pool, need)
-    ranked = values.view(np.uint8) if values.dtype == np.bool_ else np.asarray(values, np.uint16)
+    return _step_by_step(partial(_winners_need, pool), values, need)
+
+
+def _step_by_step(pooled: Callable[..., Bools], *tensors: npt.NDArray[np.generic]) -> Bools:
+    """What ``pooled`` makes of each step of tensors [T, ...], put together.
+
+    A step stays nearer to the processor than all of them, and its memory is used again.
+    """
+    first = pooled(*(tensor[0] for tensor in tensors))
+    every = np.empty((len(tensors[0]), *first.shape), np.bool_)
+    every[0] = first
+    for step in range(1, len(every)):
+        every[step] = pooled(*(tensor[step] for tensor in tensors))
+    return every
+
+
+def _winners_need(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
+    """What the first maximum of each window needs."""
+    places = pool.size**2
+    kind = np.uint8 if values.dtype == np.bool_ and 6 * places <= 256 else np.uint32
+    # The first maximum has the largest key: its value, then how early it is, then what it needs.
+    keys: Cells = values.astype(kind)
+    keys *= kind(2 * places)
+    keys += need
     if pool.padding:
-        ranked = ranked + ranked.dtype.type(1)
-    (best, winner_need), *others = zip(taps(pool, ranked), taps(pool, need), strict=True)
-    for value, value_need in others:
-        better = np.greater(value, best)
-        best = np.maximum(best, value)
-        winner_need = np.where(better, value_need, winner_need)
-    return winner_need
+        keys += kind(2 * places)  # above the padding, which is zero
+    late = range(2 * places - 2, -1, -2)
+    winner, *others = (tap + kind(key) for tap, key in zip(taps(pool, keys), late, strict=True))
+    for other in others:
+        np.maximum(winner, other, out=winner)
+    return np.asarray(np.bitwise_and(winner, kind(1)), np.bool_)
 
 
 def _any(pool: Pool, values: Bools) -> Bools:
-    return reduce(np.logical_or, taps(pool, values))
+    return _step_by_step(lambda step: reduce(np.logical_or, taps(pool, step)), values)
 
 
 def _window_sums(pool: Pool, values: npt.NDArray[np.generic]) -> Whole:

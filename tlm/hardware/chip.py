@@ -12,7 +12,7 @@ from tlm.hardware.core.engine import Engine
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.hardware.dram.policy import DramPolicy
-from tlm.hardware.model import SIMPY, Model
+from tlm.hardware.model import SIMPY, ChipModel
 from tlm.hardware.noc.load import LinkLoad
 from tlm.hardware.noc.network import ChipNetwork
 from tlm.hardware.sockets import InitiatorSocket
@@ -48,11 +48,18 @@ def own_clock_ps(chip: ChipConfig, core: int) -> int:
 class Site:
     """Where a chip stands: the simulated time it is part of, and its name, which begins its paths.
 
-    Chips of one environment share the time and nothing else.
+    Chips of one environment share the time and nothing else. ``model`` has the classes of the
+    kernel that the environment is of.
     """
 
     env: Environment
     name: str = "chip"
+    model: ChipModel = SIMPY
+
+    @classmethod
+    def of(cls, model: ChipModel) -> Site:
+        """A simulated time of its own, on a kernel."""
+        return cls(model.environment(), model=model)
 
 
 class Chip:
@@ -60,8 +67,7 @@ class Chip:
 
     Cores sit on the mesh's nodes in row-major order; a DRAM channel shares its node's router with
     the core there but has ports of its own. It stands in an environment of its own if no ``site``
-    is given; its run ends, and is settled, when ``finished`` is complete. ``model`` has the classes
-    of the kernel that it runs on.
+    is given; its run ends, and is settled, when ``finished`` is complete.
     """
 
     def __init__(
@@ -72,19 +78,20 @@ class Chip:
         transactions: TraceRows,
         activity: TraceRows,
         site: Site | None = None,
-        model: Model = SIMPY,
     ) -> None:
         self.config = config
         self.timing = timing
-        self.model = model
-        self.site = site or Site(model.environment())
+        self.site = site or Site.of(SIMPY)
+        model = self.model = self.site.model
         self.env = self.site.env
         is_router = config.noc.model == "router"
         network = model.router_network if is_router else model.packet_network
         self.network: ChipNetwork = network(self.env, config.mesh, config.noc)
         self.traffic: dict[tuple[int, int], Traffic] = model.traffic()
         labels, counts = program.completions.labels, program.completions.counts
-        self.completions = [model.completion(n, label) for n, label in zip(counts, labels, strict=True)]
+        self.completions = [
+            model.completion(n, label) for n, label in zip(counts, labels, strict=True)
+        ]
         self._cores = [  # terminals in the network
             self.network.attach(core, f"core{core:02d}", clock_ps=own_clock_ps(config, core))
             for core in range(config.cores)

@@ -20,7 +20,7 @@ from tlm.kernel import Done, Environment
 
 
 @dataclass(frozen=True)
-class Model:
+class ChipModel:
     """The classes of a kernel; each of them is called as the class of SimPy's model is.
 
     Whichever a chip is built of, it does the same: the same events in the same order.
@@ -44,7 +44,7 @@ def _traffic() -> dict[tuple[int, int], Traffic]:
     return defaultdict(Traffic)
 
 
-SIMPY = Model(
+SIMPY = ChipModel(
     name="simpy",
     environment=Environment,
     completion=Done,

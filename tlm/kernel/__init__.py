@@ -4,8 +4,8 @@ In reading order: ``environment`` (SimPy's, with types), ``transaction``, ``serv
 a transaction resumes, and completions), ``simulation`` (the run loop), ``wait_graph`` (who waits
 for whom). The tie-break between events at one time is SimPy's: priority, then order of scheduling.
 
-A compiled kernel will stand beside these modules, in a package ``fast``: it has to offer the names
-below and the same tie-break, and the hardware will not know which of the two it runs on.
+``tlm.compiled`` has the same in compiled code, for the same events in the same order; what is there
+for others of a simulated time is :class:`Environment`, whichever of the two it is.
 """
 
 from tlm.kernel.environment import Environment

@@ -7,8 +7,11 @@ In reading order:
 - ``work_map``, ``measured_work``: a layer's cycles by sample, channel tile and row; from its masks
 - ``profile``: what is known of a layer before it is cut
 - ``cutting``: the grids that a layer's shape and the cores allow, balanced by its work
-- ``slice_bits``: bits of a slice's inputs, dY and dW
+- ``slices``: the slices of many grids of a layer at once, as arrays
+- ``slice_bits``, ``neuron_bits``: bits of a slice's inputs, dY and dW, and of all neurons
+- ``laid_layer``: a layer as several grids lay it over a chip
 - ``slice_cycles``, ``layer_bits``: cycles of a layer's slices, and what they move from and to DRAM
+- ``stores_alone``: what stays of a layer before the others have their grids
 - ``mesh_traffic``: what two grids send each other, and what the busiest link carries
 - ``summed_gradients``: which dX of residual sums are added up once
 - ``layer_load``: what a layer on a grid asks of cores, DRAM and network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 
 from tlm.counts.core_arrays import CoreArrays
 from tlm.placement.work_map import WorkMap
@@ -38,29 +38,39 @@ def candidates(
                 yield Split(k, b, s)
 
 
-def cut(layer: Layer, work: WorkMap, split: Split, cores: Sequence[int]) -> Grid:
-    """The grid of a split on the first of ``cores``, its cuts balanced by recorded work.
+def cuts_of(
+    layer: Layer, work: WorkMap, splits: Sequence[Split], cores: Sequence[int]
+) -> list[Grid]:
+    """The grid of every split on the first of ``cores``, its cuts balanced by recorded work.
 
     Each dimension is cut by the work summed over the two others: channels at multiples of the
-    array's width, rows at multiples of the pooling stride.
+    array's width, rows at multiples of the pooling stride. Hundreds of splits cut one alike.
     """
-    rows = layer.out_shape[1]
-    channels = _scaled(_balanced(tuple(work.along[1]), split.k), work.tile, layer.product_channels)
-    quantum = _quantum(layer)
-    by_row = work.along[2]
-    bands = tuple(sum(by_row[y : y + quantum]) for y in range(0, rows, quantum))
-    return Grid(
-        channels=cut_positions(channels),
-        samples=cut_positions(_balanced(tuple(work.along[0]), split.batch)),
-        rows=cut_positions(_scaled(_balanced(bands, split.spatial), quantum, rows)),
-        input_rows=_input_rows(layer, work, split.spatial),
-        cores=tuple(cores[: split.parts]),
-    )
+    by_sample, by_tile, by_row = work.along
+    rows, quantum = layer.out_shape[1], _quantum(layer)
+    bands = [sum(by_row[y : y + quantum]) for y in range(0, rows, quantum)]
 
+    @cache
+    def channels(parts: int) -> tuple[int, ...]:
+        spans = balanced_cuts(by_tile, parts)
+        return cut_positions(_scaled(spans, work.tile, layer.product_channels))
 
-@lru_cache(maxsize=256)  # hundreds of splits of a layer cut one dimension alike
-def _balanced(work: tuple[int, ...], parts: int) -> tuple[Span, ...]:
-    return tuple(balanced_cuts(work, parts))
+    @cache
+    def samples(parts: int) -> tuple[int, ...]:
+        return cut_positions(balanced_cuts(by_sample, parts))
+
+    @cache
+    def both_rows(parts: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        neurons = cut_positions(_scaled(balanced_cuts(bands, parts), quantum, rows))
+        return neurons, _input_rows(layer, work, parts)
+
+    return [
+        Grid(
+            channels(split.k), samples(split.batch), *both_rows(split.spatial),
+            cores=tuple(cores[: split.parts]),
+        )
+        for split in splits
+    ]  # fmt: skip
 
 
 def _quantum(layer: Layer) -> int:
@@ -75,7 +85,7 @@ def _scaled(spans: Sequence[Span], quantum: int, total: int) -> list[Span]:
 
 def _input_rows(layer: Layer, work: WorkMap, parts: int) -> tuple[int, ...]:
     """Cuts of the rows whose dS BP computes; spans are empty where there are too few rows."""
-    by_row = tuple(work.along_input_rows)
-    spans = _balanced(by_row, parts) if any(by_row) else cuts(layer.in_shape[1], parts)
+    by_row = work.along_input_rows
+    spans = balanced_cuts(by_row, parts) if any(by_row) else cuts(layer.in_shape[1], parts)
     missing = parts - len(spans)
     return (*cut_positions(spans), *[layer.in_shape[1]] * missing)

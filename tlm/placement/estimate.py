@@ -93,7 +93,7 @@ def _arriving(
 
 def _timed(
     at: int, profiles: Sequence[Profile], grids: Sequence[Grid],
-    placed: tuple[Sequence[LayerStores], Sequence[LayerLoad], Target],
+    placed: tuple[Sequence[LayerStores], Sequence[LayerLoad[float, int]], Target],
 ) -> tuple[TimedLayer, float]:  # fmt: skip
     """A layer with what passes between it and its sources; that in bytes times hops."""
     stores, loads, target = placed

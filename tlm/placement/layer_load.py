@@ -7,34 +7,35 @@ as its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from math import prod
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from tlm.config.chip import ChipConfig
+from tlm.placement.laid_layer import LaidLayer
 from tlm.placement.layer_bits import LayerBits, layer_bits
-from tlm.placement.mesh_traffic import busiest, shared_weights
+from tlm.placement.mesh_traffic import busiest_exchange
 from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import (
-    FLAGS,
-    dY_through_dram,
-    input_bits,
-    largest_dY_bits,
-)
 from tlm.placement.slice_cycles import SliceCycles, slice_cycles
+from tlm.placement.slices import Slices
 from tlm.placement.target import Target
-from tlm.space.array_types import Floats
+from tlm.space.array_types import Floats, Ints
 from tlm.space.grid import Grid
-from tlm.space.layer_cut import LayerStores, Store
-from tlm.space.region import Slice, length
-from tlm.space.rounding import ceil_div
+from tlm.space.layer_cut import LayerStores
+from tlm.space.rounding import ceil_each
+
+GridNumber = TypeVar("GridNumber", float, Floats)
+GridCount = TypeVar("GridCount", int, Ints)
 
 
 @dataclass(frozen=True, slots=True)
-class LayerLoad:
+class LayerLoad(Generic[GridNumber, GridCount]):
     """Times in ps, of its phases [slice] and of what goes over the mesh; DRAM bytes.
 
+    All others are a number of one grid, or arrays [grid] of several.
     ``again`` is the time FP takes to make U again for BP, ``fill_ps`` that of the inputs of a first
     block from DRAM, which nothing hides, ``sums`` that of dW left there, read for other replicas.
     ``channels`` is the part of the DRAM channels that reads of inputs keep busy. ``fp_samples`` and
@@ -53,19 +54,19 @@ class LayerLoad:
     wg: Floats
     sums: Floats
     update: Floats
-    fill_ps: float
-    fp_samples: int
-    grad_samples: int
-    channels: float
-    fp_bytes: int
-    bp_bytes: int
-    wg_bytes: int
-    sums_bytes: int
-    update_bytes: int
-    share_ps: float
-    reach: float
-    reduce_ps: float
-    copy_ps: float
+    fill_ps: GridNumber
+    fp_samples: GridCount
+    grad_samples: GridCount
+    channels: GridNumber
+    fp_bytes: GridCount
+    bp_bytes: GridCount
+    wg_bytes: GridCount
+    sums_bytes: GridCount
+    update_bytes: GridCount
+    share_ps: GridNumber
+    reach: GridNumber
+    reduce_ps: GridNumber
+    copy_ps: GridNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,150 +91,147 @@ def layer_load(
     grid: Grid,
     target: Target,
     group: int,
-    stores: LayerStores | None = None,
+    stores: LayerStores,
     links: Links = ALONE,
-) -> LayerLoad:
+) -> LayerLoad[float, int]:
     """The load of a layer on a grid; its weights are fetched again for every ``group`` of samples.
 
-    They are if layers take turns on its cores; if not, ``group`` is the whole batch. Without
-    ``stores`` those of a layer by itself are taken.
+    They are if layers take turns on its cores; if not, ``group`` is the whole batch.
     """
-    parts = grid.slices()
-    stores = stores or stores_alone(profile, parts, target.chip)
-    bits = layer_bits(profile, parts, stores, target, group)
-    arriving, returned = _gradient_bits(profile, grid, target.chip, links)
-    bits = replace(bits, grad=bits.grad + arriving / len(parts), bp=bits.bp + returned / len(parts))
-    cycles = slice_cycles(profile, grid, stores, target.chip, target.arrays)
-    load = _load(profile, grid, target, stores, (bits, cycles, links.partials))
+    load = layer_loads(profile, Slices([grid]), target, group, [stores], links)
+    numbers: dict[str, Any] = {
+        field.name: getattr(load, field.name).item()
+        for field in fields(LayerLoad)
+        if field.type != "Floats"
+    }
+    return cast(LayerLoad[float, int], replace(load, **numbers))
+
+
+def layer_loads(
+    profile: Profile,
+    slices: Slices,
+    target: Target,
+    group: int,
+    stores: Sequence[LayerStores],
+    links: Links = ALONE,
+) -> LayerLoad[Floats, Ints]:
+    """The loads of a layer on several grids; ``stores`` say what stays on each of them."""
+    laid = LaidLayer(profile, slices, stores, target)
+    bits = layer_bits(laid, group)
+    arriving, returned = _gradient_bits(profile, slices, target.chip, links)
+    bits = replace(
+        bits,
+        grad=bits.grad + slices.each(arriving / slices.parts),
+        bp=bits.bp + slices.each(returned / slices.parts),
+    )
+    load = _loads(laid, bits, slice_cycles(laid), links.partials)
     return load if profile.learns else _forward_alone(load)
 
 
-def _forward_alone(load: LayerLoad) -> LayerLoad:
+def _forward_alone(load: LayerLoad[Floats, Ints]) -> LayerLoad[Floats, Ints]:
     """The load of a layer that does not learn."""
-    none = np.zeros_like(load.fp)
+    by_slice, by_grid = np.zeros_like(load.fp), np.zeros_like(load.fill_ps)
+    bits = np.zeros_like(load.fp_bytes)
     return replace(
         load,
-        again=none, grad=none, norm_grad=none, bp=none, wg=none, sums=none, update=none,
-        bp_bytes=0, wg_bytes=0, sums_bytes=0, update_bytes=0,
-        share_ps=0.0, reduce_ps=0.0, copy_ps=0.0,
+        again=by_slice, grad=by_slice, norm_grad=by_slice, bp=by_slice, wg=by_slice, sums=by_slice,
+        update=by_slice, bp_bytes=bits, wg_bytes=bits, sums_bytes=bits, update_bytes=bits,
+        share_ps=by_grid, reduce_ps=by_grid, copy_ps=by_grid,
     )  # fmt: skip
 
 
-def _gradient_bits(profile: Profile, grid: Grid, chip: ChipConfig, links: Links) -> tuple[int, int]:
-    """Bits of dS from DRAM and of their sum, and of dX that goes there: one for each K-slice."""
+def _gradient_bits(
+    profile: Profile, slices: Slices, chip: ChipConfig, links: Links
+) -> tuple[int, Ints]:
+    """Bits of dS from DRAM and of their sum, and [grid] of dX that goes there, by K-slices."""
     layer, precision = profile.layer, chip.precision
     width = precision.partial_sum if links.partials > 1 else precision.gradient
     outputs = prod(layer.pooled_shape) * profile.batch * profile.steps
     arriving = links.arrives * links.partials * width * outputs
     arriving += links.leaves_sum * precision.gradient * outputs
-    width = precision.partial_sum if grid.split.k > 1 else precision.gradient
+    widths = np.where(slices.k > 1, precision.partial_sum, precision.gradient)
     inputs = prod(layer.in_shape) * int(profile.live_steps.sum())
-    return arriving, links.returns * grid.split.k * width * inputs
+    return arriving, links.returns * slices.k * widths * inputs
 
 
-def _load(
-    profile: Profile, grid: Grid, target: Target, stores: LayerStores,
-    counted: tuple[LayerBits, SliceCycles, int],
-) -> LayerLoad:  # fmt: skip
-    bits, cycles, partials = counted
-    chip, lanes, parts = target.chip, target.arrays.lanes, grid.slices()
-    periods = np.array([chip.core.period_of(core) for core in grid.cores], np.float64)
+def _loads(
+    laid: LaidLayer, bits: LayerBits, cycles: SliceCycles, partials: int
+) -> LayerLoad[Floats, Ints]:
+    profile, slices, target = laid.profile, laid.slices, laid.target
+    chip, lanes, replicas = target.chip, target.arrays.lanes, slices.replicas
+    periods = np.array([chip.core.period_of(core) for core in range(chip.cores)], np.float64)
+    periods = periods[slices.cores]
     port = chip.noc.period_ps / chip.noc.link
-    arrived = prod(profile.layer.pooled_shape[1:]) / prod(profile.layer.out_shape[1:])
-    sizes = np.array([part.neurons.size for part in parts]) * profile.layer.out_shape[2]
-    adds = sizes * arrived * profile.steps * (partials - 1) / lanes
-    replicas = grid.split.batch * grid.split.spatial
-    weights = [profile.weights.count(part.neurons.channels) for part in parts]
-    shares = np.array([ceil_div(count, replicas) for count in weights])
-    update = np.ceil(shares / lanes) + np.ceil(shares * (replicas - 1) / lanes)
-    exchanged = shared_weights(grid) * max(weights)
-    exchange_ps = busiest(exchanged, grid.cores, grid.cores, chip.mesh) * port * target.framing
-    share_ps = float(shares.max()) * port * target.framing * (replicas > 1)
+    others = slices.each(replicas)
+    weights = slices.by_channels(profile.weights.count)
+    shares = ceil_each(weights, others)
+    update = np.ceil(shares / lanes) + np.ceil(shares * (others - 1) / lanes)
+    share = slices.largest(shares).astype(np.float64)
+    share_ps = share * port * target.framing * (replicas > 1)
     window = chip.core.outstanding * chip.noc.payload * 8
-    again = bits.again.any() * cycles.fp * periods
+    again = slices.each(slices.any(bits.again > 0)) * cycles.fp * periods
+    totals = slices.sums(
+        bits.fp + bits.norm, bits.again + bits.grad + bits.norm_grad + bits.bp, bits.wg, bits.sums,
+        bits.norm, bits.grad, bits.first,
+    )  # fmt: skip
+    fp_bits, bp_bits, wg_bits, sums_bits, norm_bits, grad_bits, first_bits = totals
 
-    def walk(count: Floats, moved: Floats) -> Floats:
+    def walk(count: Floats, moved: Floats, total: Floats) -> Floats:
         """A walk of all slices at a time, behind a barrier: DRAM serves nothing else meanwhile."""
-        dram_ps = target.dram_ps(moved.sum() / 8) * profile.waits_for_batch
-        return np.maximum(np.maximum(count * periods, moved * port), dram_ps)
+        dram_ps = slices.each(target.dram_times(total / 8) * profile.waits_for_batch)
+        return np.asarray(np.maximum(np.maximum(count * periods, moved * port), dram_ps))
 
-    again_grad = (cycles.grad + adds) * (stores.dI == "recompute")
-
+    grad = cycles.grad + _sums_of_parts(profile, slices, partials) / lanes
+    again_grad = grad * slices.each([kept.dI == "recompute" for kept in laid.stores])
     return LayerLoad(
         fp=np.maximum(cycles.fp * periods, bits.fp * port),
-        norm=walk(cycles.norm, bits.norm),
+        norm=walk(cycles.norm, bits.norm, norm_bits),
         again=np.maximum(again, bits.again * port),
-        grad=walk(cycles.grad + adds, bits.grad),
+        grad=walk(grad, bits.grad, grad_bits),
         norm_grad=np.maximum((cycles.norm_grad + again_grad) * periods, bits.norm_grad * port),
         bp=np.maximum(cycles.bp * periods, bits.bp * port),
         # The engine waits until the dW of a panel has left for DRAM.
         wg=np.maximum(cycles.wg * periods, (bits.wg - bits.sums) * port) + bits.sums * port,
-        sums=bits.sums * port * (replicas - 1) / replicas,
+        sums=bits.sums * port * (others - 1) / others,
         update=np.maximum(
             (update + target.arrays.depth) * periods,
-            (bits.update / len(parts) + bits.sums / replicas) * port,
+            (slices.each(bits.update / slices.parts) + bits.sums / others) * port,
         ),
-        fill_ps=max(float(bits.first.max()) * port, target.dram_ps(bits.first.sum() / 8)),
-        channels=target.channels_reached(replicas),
-        fp_samples=max(cycles.fp_samples),
-        grad_samples=max(cycles.grad_samples),
-        fp_bytes=int((bits.fp + bits.norm).sum()) // 8,
-        bp_bytes=int((bits.again + bits.grad + bits.norm_grad + bits.bp).sum()) // 8,
-        wg_bytes=int(bits.wg.sum()) // 8,
-        sums_bytes=int(bits.sums.sum() * (replicas - 1) / replicas) // 8,
-        update_bytes=int(bits.update + bits.sums.sum() / replicas) // 8,
+        fill_ps=np.maximum(slices.largest(bits.first) * port, target.dram_times(first_bits / 8)),
+        channels=np.array([target.channels_reached(count) for count in replicas.tolist()]),
+        fp_samples=slices.largest(cycles.fp_samples),
+        grad_samples=slices.largest(cycles.grad_samples),
+        fp_bytes=_bytes(fp_bits),
+        bp_bytes=_bytes(bp_bits),
+        wg_bytes=_bytes(wg_bits),
+        sums_bytes=_bytes(sums_bits * (replicas - 1) / replicas),
+        update_bytes=_bytes(bits.update + sums_bits / replicas),
         share_ps=share_ps * chip.precision.partial_sum,
-        reach=max(1.0, window / (float(shares.max()) * chip.precision.partial_sum)),
-        reduce_ps=exchange_ps * chip.precision.partial_sum,
-        copy_ps=share_ps * chip.precision.weight * (stores.W == "memory"),
+        reach=np.maximum(1.0, window / (share * chip.precision.partial_sum)),
+        reduce_ps=_exchanges(slices, weights, target) * port * target.framing
+        * chip.precision.partial_sum,
+        copy_ps=share_ps * chip.precision.weight * [kept.W == "memory" for kept in laid.stores],
+    )  # fmt: skip
+
+
+def _sums_of_parts(profile: Profile, slices: Slices, partials: int) -> Floats:
+    """Additions of every slice to dS of its outputs, which come in ``partials`` parts."""
+    layer = profile.layer
+    arrived = prod(layer.pooled_shape[1:]) / prod(layer.out_shape[1:])
+    sizes = slices.neurons * layer.out_shape[2]
+    return np.asarray(sizes * arrived * profile.steps * (partials - 1))
+
+
+def _exchanges(slices: Slices, weights: Ints, target: Target) -> Floats:
+    """Weights [grid] that cross the busiest link as all replicas exchange dW."""
+    most, mesh = slices.largest(weights).tolist(), target.chip.mesh
+    return np.array(
+        [
+            busiest_exchange(grid.split.k, grid.cores, count, mesh)
+            for grid, count in zip(slices.grids, most, strict=True)
+        ]
     )
 
 
-def stores_alone(profile: Profile, parts: list[Slice], chip: ChipConfig) -> LayerStores:
-    """What stays of a layer by itself: others take half of every memory, but not for its turns."""
-    layer, precision, memory = profile.layer, chip.precision, chip.core.memory
-    pairs, bits = profile.batch * profile.steps, precision.gradient
-    products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
-    weights = max(profile.weights.count(part.neurons.channels) for part in parts)
-    shape = (profile.steps, profile.operand_bits)
-    inputs = max(input_bits(layer, part, length(part.neurons.samples), *shape) for part in parts)
-    replicas = parts[-1].index + 1
-    words = {
-        name: max(profile.weights.words(name, part.neurons.channels) for part in parts)
-        for name in ("fp", "bp")
-    }
-    places = max(profile.weights.all_words(part.neurons.channels) for part in parts)
-    currents = products * precision.membrane // len(parts)
-    parameters = chip.mapping.parameters == "auto"
-
-    def stays(kind: str, size: int, wanted: bool = True, share: int = 2) -> Store:
-        return "memory" if wanted and share * size <= memory.kept(kind) else "dram"
-
-    through = dY_through_dram(profile.weights, profile.steps, parts, chip, profile.operand_bits)
-    dW, room = stays("accumulators", weights * precision.partial_sum), memory.gradients
-    two = 2 * largest_dY_bits(layer, profile.steps, parts, chip)
-    pooled = memory.sharing == "pool" and dW == "memory" and two > 2 * room
-    if pooled and two - room <= memory.kept("gradients"):  # samples alternate in the pool
-        through, room = False, two
-    state = stays("membrane", neurons * (precision.membrane + FLAGS) // len(parts))
-    wish = chip.mapping.state
-    return LayerStores(
-        inputs=stays("spikes", inputs, profile.has_bp),
-        S="dram",
-        Y=stays("batch_norm", currents),
-        Y_forward=stays("batch_norm", currents, share=1),
-        Y_backward=stays("batch_norm", currents, share=1),
-        dI=stays("batch_norm", currents, share=1),
-        U="memory",
-        dS=stays("spike_gradients", profile.returned * bits // len(parts)),
-        dY="dram" if through else "memory",
-        dY_room=room,
-        input_room=memory.kept("spikes"),
-        dY_rows_room=memory.gradients,
-        dW=dW,
-        W=stays("optimizer", places * precision.weight, parameters),
-        W_forward=stays("optimizer", words["fp"] * precision.weight, parameters, share=1),
-        W_backward=stays("optimizer", words["bp"] * precision.weight, parameters, share=1),
-        moments=stays("optimizer", weights * profile.moment_bits // replicas, parameters),
-        state=("keep" if state == "memory" else "spill") if wish == "auto" else wish,
-    )
+def _bytes(bits: Floats) -> Ints:
+    return np.asarray(bits.astype(np.int64) // 8)

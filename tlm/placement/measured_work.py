@@ -9,6 +9,7 @@ a run are those of its tiles.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from tlm.config.core import EngineConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.layer_weights import LayerWeights
 from tlm.placement.work_map import WorkMap
-from tlm.space.array_types import Bools, Floats, Ints
+from tlm.space.array_types import Bools, Cells, Floats, Ints
 from tlm.space.rounding import ceil_div
 from tlm.workload.model import Layer
 
@@ -50,15 +51,15 @@ def measure_work(
     ]
     taps = layer.kernel[0] * layer.kernel[1]
     # A tile of a grouped convolution meets only its own group of inputs: an even share of them.
-    present = _by_group(masks.inputs, arrays.chunk).sum(axis=2, dtype=np.float64) / layer.groups
-    arriving = _by_window(layer, present)
-    dY = _by_group(masks.dY, arrays.tile).astype(np.float64)
+    present = _by_group(masks.inputs, arrays.chunk).sum(axis=2, dtype=np.int32)
+    arriving = _by_window(layer, present) / layer.groups
+    dY = _by_group(masks.dY, arrays.tile)
     whole = ceil_div(groups[0] * taps, layer.groups)
     sizes = _Sizes(layer, arrays, len(live), whole, live.sum(axis=0))
     fp_slots = arriving if _skips(engines.fp, "spikes") else np.full_like(arriving, whole)
     wg_slots = arriving if _skips(engines.wg, "spikes") else np.full_like(arriving, whole)
     wg_dY = dY if _skips(engines.wg, "gradients") else np.ones_like(dY)
-    wg = np.einsum("tbyx,tbkyx,tb->bky", wg_slots, wg_dY, live)
+    wg = _met(wg_slots, wg_dY, live)
     steps = 1 if masks.once else len(live)
     fp = np.repeat(fp_slots[:steps].sum(axis=(0, 3))[:, None], groups[1], axis=1)
     grad = np.broadcast_to(sizes.soma(layer.product_shape), fp.shape)
@@ -141,28 +142,37 @@ class _Sizes:
 
 
 def _bp_stream(
-    sizes: _Sizes, dY: Floats, need: Bools | None, live: Bools, engine: EngineConfig
+    sizes: _Sizes, dY: Bools, need: Bools | None, live: Bools, engine: EngineConfig
 ) -> Floats:
     layer, arrays = sizes.layer, sizes.arrays
     (_, height, _), (b, tiles) = layer.in_shape, dY.shape[1:3]
     if need is None:
         return np.zeros((b, tiles, height))
-    needed = _by_group(need, arrays.chunk).sum(axis=2, dtype=np.float64) / layer.groups
+    needed = _by_group(need, arrays.chunk).sum(axis=2, dtype=np.int32) / layer.groups
     if not _skips(engine, "outputs"):
         needed = np.full_like(needed, sizes.whole / (layer.kernel[0] * layer.kernel[1]))
     reached = _reaching(layer, dY)
     if not _skips(engine, "gradients"):
         reached = np.full_like(reached, layer.kernel[0] * layer.kernel[1])
-    slots = np.einsum("tbyx,tbkyx,tb->bky", needed, reached, live)
+    slots = _met(needed, reached, live)
     return sizes.streamed(slots, layer.in_shape, engine, live=True)
+
+
+def _met(slots: Floats, partners: Cells, live: Bools) -> Floats:
+    """Slots [T, B, Y, X] times partners [T, B, tile, Y, X], [B, tile, Y] over live steps."""
+    total = np.zeros(partners.shape[1:4])
+    for each, tiles, alive in zip(slots, partners, live, strict=True):
+        total += np.einsum("byx,bkyx->bky", each * alive[:, None, None], tiles.astype(np.float64))
+    return total
 
 
 def _by_group(values: Bools, group: int) -> Bools:
     """Whether any of each ``group`` channels is set: [T, B, C, H, W] -> [T, B, C/group, H, W]."""
     missing = -values.shape[2] % group
-    padded = np.pad(values, ((0, 0), (0, 0), (0, missing), (0, 0), (0, 0)))
-    t, b, c, h, w = padded.shape
-    return np.asarray(padded.reshape(t, b, c // group, group, h, w).any(axis=3))
+    if missing:
+        values = np.pad(values, ((0, 0), (0, 0), (0, missing), (0, 0), (0, 0)))
+    t, b, c, h, w = values.shape
+    return np.asarray(values.reshape(t, b, c // group, group, h, w).any(axis=3))
 
 
 def _skips(engine: EngineConfig, what: str) -> bool:
@@ -173,7 +183,7 @@ def _rounded(cycles: Floats) -> Ints:
     return np.rint(cycles).astype(np.int64)
 
 
-def _by_window(layer: Layer, values: Floats) -> Floats:
+def _by_window(layer: Layer, values: Cells) -> Cells:
     """Sum over the kernel's window at every output position: [..., H, W] -> [..., E, F]."""
     py, px = layer.padding
     padded = np.pad(values, ((0, 0),) * (values.ndim - 2) + ((py, py), (px, px)))
@@ -182,22 +192,21 @@ def _by_window(layer: Layer, values: Floats) -> Floats:
     return sums[..., : (e - 1) * sy + 1 : sy, : (f - 1) * sx + 1 : sx]
 
 
-def _reaching(layer: Layer, dY: Floats) -> Floats:
+def _reaching(layer: Layer, dY: Bools) -> Cells:
     """How many taps bring a set dY to every input position: [..., E, F] -> [..., H, W]."""
     (_, h, w), (r, s) = layer.in_shape, layer.kernel
     (sy, sx), (py, px) = layer.stride, layer.padding
     # Outputs of the padding alone reach no input: they lie in a margin that is cut off again.
     y, x = max(0, py - r + 1), max(0, px - s + 1)
-    inserted = np.zeros((*dY.shape[:-2], h + r - 1 + 2 * y, w + s - 1 + 2 * x))
+    shape = (*dY.shape[:-2], h + r - 1 + 2 * y, w + s - 1 + 2 * x)
+    inserted = np.zeros(shape, np.min_scalar_type(r * s))
     at = inserted[..., y + r - 1 - py :: sy, x + s - 1 - px :: sx]
     at[..., : dY.shape[-2], : dY.shape[-1]] = dY
     return _window_sums(inserted[..., y : y + h + r - 1, x : x + w + s - 1], layer.kernel)
 
 
-def _window_sums(values: Floats, kernel: tuple[int, int]) -> Floats:
-    """Sums over all windows of a kernel's size, by integral images."""
-    edge = ((0, 0),) * (values.ndim - 2) + ((1, 0), (1, 0))
-    total = np.pad(values, edge).cumsum(axis=-2).cumsum(axis=-1)
-    r, s = kernel
-    ends = total[..., r:, s:] - total[..., :-r, s:] - total[..., r:, :-s] + total[..., :-r, :-s]
-    return np.asarray(ends)
+def _window_sums(values: Cells, kernel: tuple[int, int]) -> Cells:
+    """Sums over all windows of a kernel's size, rows first."""
+    (r, s), (height, width) = kernel, values.shape[-2:]
+    rows = reduce(np.add, [values[..., y : y + height - r + 1, :] for y in range(r)])
+    return reduce(np.add, [rows[..., x : x + width - s + 1] for x in range(s)])

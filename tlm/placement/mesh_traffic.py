@@ -37,13 +37,16 @@ def shared_outputs(producer: Gridded, reader: Gridded) -> Floats:
     return np.asarray(samples * _overlaps(pooled, read) * channels / total)
 
 
-def shared_weights(grid: Grid) -> Floats:
-    """What of its own dW a slice sends to each other one with the same weights, [slice, slice]."""
-    slices, split = grid.slices(), grid.split
-    channels = np.array([part.neurons.channels[0] for part in slices])
-    alike = channels[:, None] == channels[None, :]
+@lru_cache(maxsize=1 << 14)  # grids of one shape are alike for layers of as many weights
+def busiest_exchange(k: int, cores: tuple[int, ...], weights: int, mesh: Mesh) -> float:
+    """What the busiest port or link carries as replicas send each other their dW.
+
+    ``k`` slices have ``weights`` each; a replica sends an even share to each with the same ones.
+    """
+    replicas, part = len(cores) // k, np.arange(len(cores)) % k
+    alike = part[:, None] == part[None, :]
     np.fill_diagonal(alike, False)
-    return np.asarray(alike / (split.batch * split.spatial))
+    return busiest(alike / replicas * weights, cores, cores, mesh) if replicas > 1 else 0.0
 
 
 @lru_cache(maxsize=1 << 14)

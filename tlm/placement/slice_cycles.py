@@ -11,17 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tlm.config.chip import ChipConfig
-from tlm.counts.blocks import block_shape, block_sizes
-from tlm.counts.core_arrays import CoreArrays
-from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import dY_bits, input_bits
-from tlm.space.array_types import Floats
-from tlm.space.geometry import product_rows
-from tlm.space.grid import Grid
-from tlm.space.layer_cut import LayerStores
-from tlm.space.region import Slice, length
-from tlm.space.rounding import ceil_div
+from tlm.counts.blocks import block_shape
+from tlm.placement.laid_layer import LaidLayer
+from tlm.space.array_types import Floats, Ints
+from tlm.space.rounding import ceil_div, ceil_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,173 +31,160 @@ class SliceCycles:
     norm_grad: Floats
     bp: Floats
     wg: Floats
-    fp_samples: list[int]
-    grad_samples: list[int]
+    fp_samples: Ints
+    grad_samples: Ints
 
 
-def slice_cycles(
-    profile: Profile, grid: Grid, stores: LayerStores, chip: ChipConfig, arrays: CoreArrays
-) -> SliceCycles:
-    """The cycles of every slice of a grid, in the order of its cores."""
-    parts = grid.slices()
+def slice_cycles(laid: LaidLayer) -> SliceCycles:
+    """The cycles of every slice."""
+    profile, slices, arrays = laid.profile, laid.slices, laid.target.arrays
     layer, waits = profile.layer, profile.waits_for_batch
-    streams = profile.work.by_slice(grid)
-    products = np.array([_products(profile, part) for part in parts]) / arrays.lanes
-    neurons = np.array([part.neurons.size for part in parts], np.float64)
-    neurons *= layer.out_shape[2] * profile.steps / arrays.lanes
-    grad_samples = [_gradient_samples(profile, part, stores, chip) for part in parts]
-    units = zip(parts, grad_samples, strict=True)
-    grads = arrays.depth * np.array([ceil_div(_samples(part), each) for part, each in units])
-    units = zip(parts, grad_samples, strict=True)
+    fp, bp, wg = profile.work.by_slice(slices)
+    products = _products(laid) / arrays.lanes
+    neurons = slices.neurons * (layer.out_shape[2] * profile.steps / arrays.lanes)
+    grad_samples = _gradient_samples(laid)
+    grads = arrays.depth * ceil_each(slices.samples, grad_samples)
     return SliceCycles(
-        fp=streams[0] + products + [_forward_blocks(profile, part, chip, arrays) for part in parts],
+        fp=fp + products + _forward_blocks(laid),
         norm=(products + arrays.depth) * waits,
-        grad=neurons + grads,
+        grad=np.asarray(neurons + grads),
         norm_grad=(products + grads) * waits,
-        bp=streams[1] + [_backward_blocks(profile, part, each, arrays) for part, each in units],
-        wg=streams[2] + [
-            _gradient_blocks(profile, part, (stores, chip, arrays)) for part in parts
-        ],
-        fp_samples=[_forward_block(profile, part, chip, arrays) for part in parts],
+        bp=bp + _backward_blocks(laid, grad_samples),
+        wg=wg + _gradient_blocks(laid),
+        fp_samples=_forward_samples(laid),
         grad_samples=grad_samples,
-    )  # fmt: skip
+    )
 
 
-def _samples(part: Slice) -> int:
-    return length(part.neurons.samples)
+def _products(laid: LaidLayer) -> Ints:
+    """Products of every slice, all steps."""
+    profile, slices = laid.profile, laid.slices
+    plane = laid.product_rows() * profile.layer.product_shape[2]
+    return slices.channels * slices.samples * plane * profile.steps
 
 
-def _products(profile: Profile, part: Slice) -> int:
-    """Products of a slice, all steps."""
-    rows = length(product_rows(profile.layer, part.neurons.rows))
-    plane = rows * profile.layer.product_shape[2]
-    return length(part.neurons.channels) * _samples(part) * plane * profile.steps
+def _tiles(laid: LaidLayer) -> Ints:
+    """Tiles of the outputs of every slice."""
+    return ceil_each(laid.slices.channels, laid.target.arrays.tile)
 
 
-def _tiles(profile: Profile, part: Slice, arrays: CoreArrays) -> tuple[int, int]:
-    """Tiles of a slice's outputs, and weight tiles of each of them."""
-    taps = profile.layer.kernel[0] * profile.layer.kernel[1]
-    each = ceil_div(ceil_div(profile.layer.in_shape[0], arrays.chunk) * taps, profile.layer.groups)
-    return ceil_div(length(part.neurons.channels), arrays.tile), each
-
-
-def _loads(profile: Profile, part: Slice, arrays: CoreArrays, engine: str) -> int:
+def _loads(laid: LaidLayer, engine: str) -> Ints:
     """Cycles in which an engine loads (WG: drains) every weight tile of a slice once."""
+    profile, slices, arrays = laid.profile, laid.slices, laid.target.arrays
     packed = profile.weights.packed
     if packed is not None:
-        return packed.load_cycles(engine, part.neurons.channels)
-    tiles, each = _tiles(profile, part, arrays)
-    return tiles * each * (arrays.tile if engine == "bp" else arrays.chunk)
+        return slices.by_channels(lambda channels: packed.load_cycles(engine, channels))
+    layer = profile.layer
+    taps = layer.kernel[0] * layer.kernel[1]
+    each = ceil_div(ceil_div(layer.in_shape[0], arrays.chunk) * taps, layer.groups)
+    cycles = arrays.tile if engine == "bp" else arrays.chunk
+    return _tiles(laid) * (each * cycles)
 
 
-def _together(part: Slice, chip: ChipConfig) -> int:
+def _together(laid: LaidLayer) -> Ints:
     """Samples of a slice that pass a layer together: those of a group of the schedule."""
-    mapping, samples = chip.mapping, _samples(part)
-    return min(samples, mapping.group) if mapping.schedule == "pipelined" else samples
+    mapping, samples = laid.target.chip.mapping, laid.slices.samples
+    return np.minimum(samples, mapping.group) if mapping.schedule == "pipelined" else samples
 
 
-def _in_groups(samples: int, together: int) -> list[tuple[int, int]]:
-    """(samples of a group, how many such groups)."""
-    sizes = [(together, samples // together), (samples % together, 1)]
-    return [(size, times) for size, times in sizes if size]
+def _forward_plane(laid: LaidLayer) -> tuple[int, int]:
+    """Time steps that FP walks together, and columns of a row."""
+    profile, schedule = laid.profile, laid.target.chip.mapping.schedule
+    steps = 1 if schedule == "wavefront" else profile.walked_steps
+    return steps, profile.layer.product_shape[2]
 
 
-def _forward_steps(profile: Profile, chip: ChipConfig) -> int:
-    """Time steps that FP walks together."""
-    return 1 if chip.mapping.schedule == "wavefront" else profile.walked_steps
+def block_counts(
+    samples: Ints, lines: Ints, plane: tuple[int, int], positions: int
+) -> tuple[Ints, Ints]:
+    """How many blocks hold ``samples`` of ``lines`` [slice] rows, and samples of a full block.
+
+    ``plane`` are the steps and the columns of a row; see :mod:`tlm.counts.blocks`.
+    """
+    steps, width = plane
+    sizes, at = np.unique(lines, return_inverse=True)
+    shapes = [block_shape(1, rows, steps, width, positions) for rows in sizes.tolist()]
+    by_sample, by_row, by_step = np.array(shapes).T
+    blocks = ceil_each(sizes, by_row) * ceil_each(np.full_like(by_step, steps), by_step)
+    return ceil_each(samples, by_sample[at]) * blocks[at], by_sample[at]
 
 
-def _forward_blocks(profile: Profile, part: Slice, chip: ChipConfig, arrays: CoreArrays) -> int:
+def _forward_blocks(laid: LaidLayer) -> Ints:
     """Cycles of FP's weight loads and drains."""
-    tiles, _ = _tiles(profile, part, arrays)
-    rows = length(product_rows(profile.layer, part.neurons.rows))
-    width, steps = profile.layer.product_shape[2], _forward_steps(profile, chip)
-    count = sum(
-        times * blocks
-        for samples, times in _in_groups(_samples(part), _together(part, chip))
-        for _, blocks in block_sizes(samples, rows, steps, width, arrays.positions)
-    )
-    walks = profile.walked_steps // steps
-    return walks * count * (_loads(profile, part, arrays, "fp") + tiles * arrays.depth)
+    plane = _forward_plane(laid)
+    count = _grouped_blocks(laid, _together(laid), laid.product_rows(), plane)
+    drains = _tiles(laid) * laid.target.arrays.depth
+    return laid.profile.walked_steps // plane[0] * count * (_loads(laid, "fp") + drains)
 
 
-def _forward_block(profile: Profile, part: Slice, chip: ChipConfig, arrays: CoreArrays) -> int:
+def _grouped_blocks(laid: LaidLayer, together: Ints, rows: Ints, plane: tuple[int, int]) -> Ints:
+    """Blocks of the samples of every slice if they are walked ``together`` at a time."""
+    samples, positions = laid.slices.samples, laid.target.arrays.positions
+    whole, _ = block_counts(together, rows, plane, positions)
+    rest, _ = block_counts(samples % together, rows, plane, positions)
+    return samples // together * whole + rest
+
+
+def _forward_samples(laid: LaidLayer) -> Ints:
     """Samples of a block of FP."""
-    rows = length(product_rows(profile.layer, part.neurons.rows))
-    width, together = profile.layer.product_shape[2], _together(part, chip)
-    steps = _forward_steps(profile, chip)
-    return min(together, block_shape(together, rows, steps, width, arrays.positions)[0])
+    together, positions = _together(laid), laid.target.arrays.positions
+    _, most = block_counts(together, laid.product_rows(), _forward_plane(laid), positions)
+    return np.asarray(np.minimum(together, most))
 
 
-def _gradient_samples(profile: Profile, part: Slice, stores: LayerStores, chip: ChipConfig) -> int:
+def _gradient_samples(laid: LaidLayer) -> Ints:
     """Samples whose dY the unit makes in one go: what half of the room for dY holds."""
-    if stores.dY == "dram":
-        values = _products(profile, part) // _samples(part) * chip.precision.gradient
-    else:
-        values = dY_bits(profile.layer, profile.steps, part, chip)
-    each = stores.dY_room // 2 // max(1, values)
-    return min(_together(part, chip), max(1, each))
+    own = _products(laid) // laid.slices.samples * laid.target.chip.precision.gradient
+    held = np.where(laid.flags(lambda kept: kept.dY == "dram"), own, laid.sample_gradients())
+    room = laid.slices.each([kept.dY_room // 2 for kept in laid.stores])
+    each = room // np.maximum(1, held)
+    return np.asarray(np.minimum(_together(laid), np.maximum(1, each)))
 
 
-def _backward_blocks(profile: Profile, part: Slice, together: int, arrays: CoreArrays) -> float:
+def _backward_blocks(laid: LaidLayer, together: Ints) -> Floats:
     """Cycles of BP's weight loads and drains; ``together`` samples are walked at a time."""
-    rows, (channels, _, width) = length(part.input_rows), profile.layer.in_shape
-    if not profile.has_bp or not rows:
-        return 0
-    count: float = sum(
-        times * blocks
-        for samples, times in _in_groups(_samples(part), together)
-        for _, blocks in block_sizes(samples, rows, profile.steps, width, arrays.positions)
-    )
+    profile, rows, arrays = laid.profile, laid.slices.input_rows, laid.target.arrays
+    if not profile.has_bp or not rows.any():
+        return np.zeros(len(rows))
+    channels, _, width = profile.layer.in_shape
+    plane = (profile.steps, width)
+    _, most = block_counts(together, rows, plane, arrays.positions)
+    count = _grouped_blocks(laid, together, rows, plane) * laid.live(np.minimum(together, most))
     panels = ceil_div(channels, arrays.chunk)
-    most = block_shape(together, rows, profile.steps, width, arrays.positions)[0]
-    count *= profile.live_blocks(part.neurons.samples, min(together, most))
-    return count * (_loads(profile, part, arrays, "bp") + panels * arrays.depth)
+    loads = _loads(laid, "bp") + panels * arrays.depth
+    return np.asarray((rows > 0) * count * loads)
 
 
-def _gradient_blocks(
-    profile: Profile, part: Slice, place: tuple[LayerStores, ChipConfig, CoreArrays]
-) -> float:
+def _gradient_blocks(laid: LaidLayer) -> Floats:
     """Cycles of WG's drains of dW."""
-    arrays = place[2]
-    tiles, _ = _tiles(profile, part, arrays)
-    drains = _loads(profile, part, arrays, "wg") + tiles * arrays.depth
-    return gradient_pieces(profile, part, place) * drains
+    drains = _loads(laid, "wg") + _tiles(laid) * laid.target.arrays.depth
+    return gradient_pieces(laid) * drains
 
 
-def gradient_pieces(
-    profile: Profile, part: Slice, place: tuple[LayerStores, ChipConfig, CoreArrays]
-) -> float:
+def gradient_pieces(laid: LaidLayer) -> Floats:
     """Pieces of samples and rows that WG walks, those alone in which some gradient is not skipped.
 
     The samples whose dY is in the core together are walked at a time.
     """
-    stores, chip, _ = place
-    together = _gradient_samples(profile, part, stores, chip)
-    if stores.dY == "dram":
-        together = _together(part, chip)
-    pieces = sum(
-        times * _pieces(profile, part, samples, place)
-        for samples, times in _in_groups(_samples(part), together)
-    )
-    return profile.live_blocks(part.neurons.samples, together) * pieces
+    through = laid.flags(lambda kept: kept.dY == "dram")
+    together = np.where(through, _together(laid), _gradient_samples(laid))
+    samples = laid.slices.samples
+    pieces = samples // together * _pieces(laid, together) + _pieces(laid, samples % together)
+    return np.asarray(laid.live(together) * pieces)
 
 
-def _pieces(
-    profile: Profile, part: Slice, samples: int, place: tuple[LayerStores, ChipConfig, CoreArrays]
-) -> int:
+def _pieces(laid: LaidLayer, samples: Ints) -> Ints:
     """Pieces of samples and rows that WG walks, as their inputs fill half of its spike memory."""
-    stores, chip, arrays = place
-    rows = length(product_rows(profile.layer, part.neurons.rows))
-    room = chip.core.memory.spikes * 3 // 4
-    sample = input_bits(profile.layer, part, 1, profile.input_steps, profile.read_bits)
-    line = 0
-    if stores.dY == "dram":
-        line = profile.layer.product_shape[2] * profile.steps * arrays.tile
-        line *= chip.precision.gradient
+    profile, chip, tile = laid.profile, laid.target.chip, laid.target.arrays.tile
+    rows, room = laid.product_rows(), chip.core.memory.spikes * 3 // 4
+    line = profile.layer.product_shape[2] * profile.steps * tile * chip.precision.gradient
+    lines = line * laid.flags(lambda kept: kept.dY == "dram")
     gradients = chip.core.memory.gradients // 8
-    if sample <= room and line * rows <= gradients:
-        most = min(room // 2 // max(1, sample), gradients // 2 // max(1, line * rows or 1))
-        return ceil_div(samples, max(1, most))
-    most = min(room // 2 * rows // sample, gradients // 2 // max(1, line))
-    return samples * ceil_div(rows, max(1, most))
+    half, input_half, sample = gradients // 2, room // 2, np.maximum(1, laid.sample_inputs())
+    at_once = np.minimum(input_half // sample, half // np.maximum(1, lines * rows))
+    rows_at_once = np.minimum(input_half * rows // sample, half // np.maximum(1, lines))
+    return np.where(
+        (sample <= room) & (lines * rows <= gradients),
+        ceil_each(samples, np.maximum(1, at_once)),
+        samples * ceil_each(rows, np.maximum(1, rows_at_once)),
+    )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.config.tables.energy import EnergyTable
 from tlm.counts.core_arrays import CoreArrays
+from tlm.space.array_types import Floats, Ints
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerStores
 
@@ -63,5 +66,12 @@ class Target:
 
     def dram_ps(self, nbytes: float) -> int:
         """The time in ps that ``nbytes`` take on all DRAM channels together."""
-        channels = self.chip.dram.channels
-        return int(nbytes / (self.timing.peak_bytes_per_ps * channels * DRAM_SHARE))
+        return int(nbytes / self._dram_bytes_per_ps)
+
+    def dram_times(self, nbytes: Floats | Ints) -> Floats:
+        """The same of an array of bytes; whole ps."""
+        return np.trunc(nbytes / self._dram_bytes_per_ps)
+
+    @property
+    def _dram_bytes_per_ps(self) -> float:
+        return self.timing.peak_bytes_per_ps * self.chip.dram.channels * DRAM_SHARE

@@ -38,7 +38,7 @@ class TimedLayer:
 
     profile: Profile
     grid: Grid
-    load: LayerLoad
+    load: LayerLoad[float, int]
     spikes_ps: float
     gradients_ps: float
     input_delay_ps: float

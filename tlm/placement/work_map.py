@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from tlm.placement.slices import Slices
 from tlm.space.array_types import Ints
-from tlm.space.grid import Grid
 from tlm.space.rounding import ceil_div
 
 
@@ -33,15 +33,17 @@ class WorkMap:
         """Sums of the streams up to every sample, tile and row; hundreds of grids need them."""
         return [_running_sums(part) for part in self.streams]
 
-    def by_slice(self, grid: Grid) -> tuple[Ints, Ints, Ints]:
-        """Cycles of the streams of a grid's slices in FP, BP and WG, in the order of its cores."""
-        tiles = [ceil_div(cut, self.tile) for cut in grid.channels]
-        rows = (grid.rows, grid.input_rows, grid.rows)
-        fp, bp, wg = (
-            _box_sums(running, grid.samples, tiles, cuts)
-            for running, cuts in zip(self._running, rows, strict=True)
+    def by_slice(self, slices: Slices) -> tuple[Ints, Ints, Ints]:
+        """Cycles of the streams of every slice in FP, BP and WG."""
+        samples = slices.by_samples(tuple).T
+        tiles = slices.by_channels(lambda span: [ceil_div(cut, self.tile) for cut in span]).T
+        rows, input_rows = slices.by_band(lambda *band: band).transpose(1, 2, 0)
+        running_fp, running_bp, running_wg = self._running
+        return (
+            _box_sums(running_fp, samples, tiles, rows),
+            _box_sums(running_bp, samples, tiles, input_rows),
+            _box_sums(running_wg, samples, tiles, rows),
         )
-        return fp, bp, wg
 
     @cached_property
     def along(self) -> tuple[list[int], list[int], list[int]]:
@@ -66,11 +68,10 @@ def _running_sums(cycles: Ints) -> Ints:
     return total
 
 
-def _box_sums(
-    running: Ints, samples: tuple[int, ...], tiles: list[int], rows: tuple[int, ...]
-) -> Ints:
-    """Sums over the boxes between cuts, in the order samples, rows, tiles."""
-    corners = running[np.ix_(samples, tiles, rows)]
-    for axis in range(3):
-        corners = np.diff(corners, axis=axis)
-    return corners.transpose(0, 2, 1).ravel()
+def _box_sums(running: Ints, samples: Ints, tiles: Ints, rows: Ints) -> Ints:
+    """Sums over boxes, of first and last samples, tiles and rows [end, box]."""
+    total = np.zeros(samples.shape[1], np.int64)
+    for corner in np.ndindex(2, 2, 2):
+        ends = running[samples[corner[0]], tiles[corner[1]], rows[corner[2]]]
+        total += ends if sum(corner) % 2 else -ends
+    return total

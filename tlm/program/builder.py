@@ -15,12 +15,13 @@ from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.program import Completions
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Extent, Message
+from tlm.space.tile import Extent, Message, Work
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.streams import Streams
 from tlm.workload.model import Pool
 
+WorkCounts = tuple[int, ...]  # of some works: slots, executed, dense, useful, then of its actions
 Spill = tuple[int, tuple[Extent, ...]]  # partial dW in DRAM: the completion of its writes, where
 
 
@@ -37,6 +38,7 @@ class ProgramBuilder:
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
     samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
+    _works: dict[tuple[str, ...], dict[WorkCounts, Work]] = field(default_factory=dict)
     _read: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
     @property
@@ -69,6 +71,23 @@ class ProgramBuilder:
     def by_step(self, what: str, steps: Span) -> str:
         """The name of a completion of FP; in a wavefront every time step has its own."""
         return f"{what} step {steps[0]}" if self.plan.schedule.by_step else what
+
+    def works_of(self, actions: tuple[str, ...], rows: list[WorkCounts]) -> list[Work]:
+        """The work of each of ``rows``, whose last counts are of ``actions``; alike ones are one.
+
+        A large program has ten times as many tiles as different works.
+        """
+        known = self._works.setdefault(actions, {})
+        works = []
+        for row in rows:
+            work = known.get(row)
+            if work is None:
+                slots, executed, dense, useful, *charges = row
+                charged = zip(actions, charges, strict=True)
+                energy = {name: count for name, count in charged if count}
+                work = known[row] = Work(slots, executed, dense, useful, energy)
+            works.append(work)
+        return works
 
     def read_by(self, layer_plan: LayerPlan) -> list[tuple[Slice, Region]]:
         """Every slice of a layer with what it reads of its sources' pooled grid."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tlm.space.tile import Extent, Message, Tile
+from tlm.space.tile import Extent, Message, Tile, Work
 
 
 class TileDraft(Tile):
@@ -57,7 +57,9 @@ class TileDraft(Tile):
 
     def add_energy(self, counts: Mapping[str, int]) -> None:
         """Do so many more of some actions of the energy table."""
-        energy = self.work.energy
+        work = self.work  # of other tiles too, so that this one gets its own
+        energy = dict(work.energy)
         for action, count in counts.items():
             if count:
                 energy[action] = energy.get(action, 0) + count
+        self.work = Work(work.slots, work.executed, work.dense, work.useful, energy)

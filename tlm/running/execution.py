@@ -16,7 +16,7 @@ from tlm.errors import (
     OutOfMemoryError,
     TlmError,
 )
-from tlm.hardware.chip import Chip, unit_names
+from tlm.hardware.chip import Chip, Site, unit_names
 from tlm.hardware.energy import EnergyRow, energy_rows
 from tlm.hardware.waits import wait_graph
 from tlm.kernel import StuckError, collector_paused, run_until
@@ -148,7 +148,7 @@ class Execution:
                 prepared.program,
                 writer.transactions if trace == "transaction" else None,
                 writer.activity if trace != "off" else None,
-                model=self.kernel.model,
+                Site.of(self.kernel.model),
             )
         began = _Clocks(started, self.kernel.name)
         try:
@@ -177,14 +177,13 @@ class Execution:
 
     def _new_writer(self) -> TraceWriter:
         attributes = {"tlm_version": __version__, "workload_sha256": self.prepared.workload.sha256}
-        return TraceWriter(
+        return self.kernel.writer(
             self.folder / FILE_NAME,
             self.request.trace,
             attributes,
             self.prepared.config_text,
             unit_names(self.prepared.chip.config),
             self.request.limits,
-            self.kernel.rows,
         )
 
     def _events(self, chip: Chip, writer: TraceWriter) -> int:

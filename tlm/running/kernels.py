@@ -6,20 +6,18 @@ from dataclasses import dataclass
 
 from tlm.compiled.sources import why_missing
 from tlm.errors import ConfigError
-from tlm.hardware.model import SIMPY, Model
-from tlm.trace.rows import NewRows, RowList
+from tlm.hardware.model import SIMPY, ChipModel
+from tlm.trace.writer import TraceWriter
 
 KERNELS = ("simpy", "compiled")
 
 
-
-
 @dataclass(frozen=True)
-class Kernel:
-    """A chip's classes, and what the rows of a trace's table are kept in."""
+class SimulationKernel:
+    """A chip's classes, and what writes the trace of its rows."""
 
-    model: Model
-    rows: NewRows
+    model: ChipModel
+    writer: type[TraceWriter]
 
     @property
     def name(self) -> str:
@@ -27,7 +25,7 @@ class Kernel:
         return self.model.name
 
 
-def kernel_of(name: str | None = None) -> Kernel:
+def kernel_of(name: str | None = None) -> SimulationKernel:
     """A kernel by its name; the compiled one, where there is one, if None is named.
 
     Raises:
@@ -37,10 +35,15 @@ def kernel_of(name: str | None = None) -> Kernel:
         raise ConfigError(f"kernel: there is no {name!r}; give one of: {', '.join(KERNELS)}")
     missing = why_missing()
     if name == "simpy" or (name is None and missing is not None):
-        return Kernel(SIMPY, RowList)
+        return SimulationKernel(SIMPY, TraceWriter)
     if missing is not None:
         raise ConfigError(f"kernel: the compiled one is {missing}, or give --kernel simpy")
     from tlm.compiled.model import COMPILED
     from tlm.compiled.rows import RowBuffer
 
-    return Kernel(COMPILED, RowBuffer)
+    class BufferedTrace(TraceWriter):
+        """A trace whose rows lie in buffers of the compiled kernel."""
+
+        new_rows = RowBuffer
+
+    return SimulationKernel(COMPILED, BufferedTrace)

@@ -16,6 +16,7 @@ from tlm.config.chip import Mapping, State
 from tlm.config.tables.energy import EnergyTable
 from tlm.errors import MappingError
 from tlm.placement.slice_bits import dY_through_dram, input_bits, largest_dY_bits
+from tlm.placement.slices import Slices
 from tlm.space.layer_cut import LayerStores, StatePolicy, Store
 from tlm.space.region import length
 from tlm.storage.budget import Budget
@@ -205,9 +206,11 @@ def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) ->
     layer, slices = layer_plan.layer, layer_plan.cut.slices
     if dW_stays:
         return largest_dY_bits(layer, plan.steps, slices, plan.chip) > room
-    return dY_through_dram(
-        layer_plan.weights, plan.steps, slices, plan.chip, layer_plan.operand_bits
+    grid = Slices([layer_plan.cut.grid])
+    through = dY_through_dram(
+        layer_plan.weights, plan.steps, grid, plan.chip, layer_plan.operand_bits
     )
+    return bool(through[0])
 
 
 def _carry_spilled(plan: Plan, layer_plan: LayerPlan) -> bool:

@@ -32,8 +32,9 @@ def arriving_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
     samples, held = length(at.samples), plan.schedule.held_samples(part)
     each = np.full(samples, at.size // samples * layer_plan.layer.pooled_shape[2] * plan.steps)
     if engine.mode != "dense" and engine.skip_outputs:
-        needed = layer_plan.masks.needed_by_row(layer_plan.layer.index)
-        each = needed[slice(*at.samples), slice(*at.channels), slice(*at.rows)].sum(axis=(1, 2))
+        sums = layer_plan.masks.needed_by_row(layer_plan.layer.index)[slice(*at.samples)]
+        upto = sums[:, :, at.rows[1]] - sums[:, :, at.rows[0]]
+        each = upto[:, at.channels[1]] - upto[:, at.channels[0]]
     elements = int(np.sort(each)[-held:].sum())
     several = layer_plan.partials > 1
     return elements * (plan.chip.precision.partial_sum if several else plan.chip.precision.gradient)

@@ -15,7 +15,7 @@ from tlm.config.chip import ChipConfig
 from tlm.config.tables.energy import load_energy
 from tlm.config.units import MEMORY, show
 from tlm.errors import ConfigError, DeadlockError, InvalidResultError
-from tlm.hardware.chip import Chip
+from tlm.hardware.chip import Chip, Site
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import StuckError, run_until
 from tlm.laws import Bill, check_run
@@ -182,7 +182,7 @@ def simulate(prepared: PreparedRun, halved_cycles: bool = False) -> TimeAndEnerg
     """
     chip = Chip(
         prepared.chip.config, prepared.timing, prepared.program, None, None,
-        model=kernel_of().model,
+        Site.of(kernel_of().model),
     )  # fmt: skip
     try:
         run_until(chip.env, chip.finished)

@@ -7,8 +7,7 @@ do in the file.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +30,6 @@ class Rows(Protocol):
 
     def keep_window(self, first: str, last: str, begin_ps: int, end_ps: int) -> None:
         """Drop the new rows whose time, from column ``first`` to ``last``, is out of a window."""
-
-
-NewRows = Callable[[str, np.dtype[np.void]], Any]  # table, types of its columns
 
 
 class RowList(list[tuple[int, ...]]):

@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -21,15 +22,15 @@ from tlm.files import sync
 from tlm.trace import schema
 from tlm.trace.disk_space import METADATA_BYTES, require_space
 from tlm.trace.limits import NO_LIMITS, TraceLimits
-from tlm.trace.rows import NewRows, RowList
+from tlm.trace.rows import RowList
 from tlm.trace.table import Table
 
 
 class TraceWriter:
     """Collects rows of two tables and moves them to the file a chunk at a time.
 
-    ``transactions`` and ``activity`` are what the model adds its rows to. Level ``phase`` records activity only,
-    ``off`` writes no file; rows of a table that is not recorded are dropped.
+    ``transactions`` and ``activity`` are what the model adds its rows to. Level ``phase`` records
+    activity only, ``off`` writes no file; rows of a table that is not recorded are dropped.
 
     Neither a full disk nor a spent budget stops the run: ``truncated`` becomes ``"disk-full"`` or
     ``"budget"``, the rows committed so far stay readable, and later rows are dropped. A disk that
@@ -42,12 +43,13 @@ class TraceWriter:
         config_text: the resolved configuration, YAML.
         units: (path, kind) of the streams; a row names a unit by its index here.
         limits: the largest size of the file, and the window of time to record.
-        new_rows: what the rows of a table are kept in until they are written, by table.
 
     Raises:
         TraceError: unknown level, missing attribute, a unit that does not fit, an existing or
             unwritable file.
     """
+
+    new_rows: ClassVar[type[Any]] = RowList  # what the rows of a table are kept in until written
 
     def __init__(
         self,
@@ -57,15 +59,14 @@ class TraceWriter:
         config_text: str,
         units: Sequence[tuple[str, str]],
         limits: TraceLimits = NO_LIMITS,
-        new_rows: NewRows = RowList,
     ) -> None:
         _check_arguments(level, attrs, units)
         self.path = Path(path)
         self.level = level
         self.limits = limits
         self.truncated: str | None = None
-        self.transactions = new_rows("transactions", schema.TABLES["transactions"])
-        self.activity = new_rows("activity", schema.TABLES["activity"])
+        self.transactions = self.new_rows("transactions", schema.TABLES["transactions"])
+        self.activity = self.new_rows("activity", schema.TABLES["activity"])
         self._file: h5py.File | None = None
         if level != "off":
             self._create(attrs, config_text, units)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
@@ -142,7 +143,7 @@ class Layer:
         """Outputs of the product: one a neuron's channel, of GLM neurons one for each function."""
         return self.out_shape[0] * self.sums
 
-    @property
+    @cached_property
     def product_shape(self) -> Shape3:
         """Shape (K, E, F) of the convolution's output, before ``current_pool``."""
         height, width = (

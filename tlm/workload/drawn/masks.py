@@ -109,19 +109,21 @@ def _patched(
     a mask clusters in space, are the recording's.
     """
     source = job.layers[_matching(workload, layer, job)]
-    _, height, width = source.out_shape
     # Each recorded channel and sample as often as any other: else the mean would depend on luck.
     channels = np.resize(generator.permutation(source.out_shape[0]), layer.out_shape[0])
     samples = np.resize(generator.permutation(job.batch), workload.batch)
     steps = np.arange(workload.steps) * job.steps // workload.steps
     tensors = [tensor[source.index] for tensor in (recorded.spikes, recorded.masks, recorded.dU)]
     drawn = [np.empty(workload.neuron_shape(layer), np.bool_) for _ in tensors]
+    # An element of eight tensors and steps is copied at once: the bits of a byte.
+    recorded_bytes = np.packbits([tensor[step] for tensor in tensors for step in steps], axis=0)
+    copies = [into[step] for into in drawn for step in range(workload.steps)]
     for sample in range(workload.batch):
-        rows, columns = _offsets(layer, height, width, generator)
-        for tensor, into in zip(tensors, drawn, strict=True):
-            for step, recorded_step in enumerate(steps):
-                images = tensor[recorded_step, samples[sample]]
-                into[step, sample] = images[channels[:, None, None], rows, columns]
+        places = _places(layer, source, channels, generator)
+        for at, octets in enumerate(recorded_bytes[:, samples[sample]]):
+            copied = np.take(octets, places)
+            for bit, into in enumerate(copies[8 * at : 8 * at + 8]):
+                np.not_equal(copied & np.uint8(128 >> bit), 0, out=into[sample])
     return drawn[0], drawn[1], drawn[2]
 
 
@@ -134,20 +136,19 @@ def _matching(workload: Workload, layer: Layer, job: Workload) -> int:
     return min(candidates, key=lambda other: abs(other.index / last - depth)).index
 
 
-def _offsets(
-    layer: Layer, height: int, width: int, generator: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For every element [K, E, F] the row and column it is copied from, patch by patch.
+def _places(
+    layer: Layer, source: Layer, recorded: NDArray[np.intp], generator: np.random.Generator
+) -> NDArray[np.intp]:
+    """For every element [K, E, F] its place in the ``recorded`` channels, patch by patch.
 
     Patches may wrap round the recorded image, so that no place is copied more often than another.
     """
-    channels, rows, columns = layer.out_shape
+    (channels, rows, columns), (_, height, width) = layer.out_shape, source.out_shape
     tall, wide = min(_PATCH, height), min(_PATCH, width)
     down, across = -(-rows // tall), -(-columns // wide)
-    top = generator.integers(height, size=(channels, down, across))
-    left = generator.integers(width, size=(channels, down, across))
-    y = np.repeat(np.repeat(top, tall, 1), wide, 2)[:, :rows, :columns]
-    x = np.repeat(np.repeat(left, tall, 1), wide, 2)[:, :rows, :columns]
-    y = y + (np.arange(rows) % tall)[:, None]
-    x = x + np.arange(columns) % wide
-    return y % height, x % width
+    top = generator.integers(height, size=(channels, down, 1, across, 1))
+    left = generator.integers(width, size=(channels, down, 1, across, 1))
+    y = recorded.reshape(-1, 1, 1, 1, 1) * height + (top + np.arange(tall)[:, None, None]) % height
+    x = (left + np.arange(wide)) % width
+    places = (y * width + x).reshape(channels, down * tall, across * wide)
+    return np.asarray(places[:, :rows, :columns])

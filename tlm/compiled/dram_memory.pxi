@@ -54,6 +54,28 @@ cdef void free_spare(Spare* spare) noexcept:
         free(run)
 
 
+cdef Request* abandoned(Entries* entries, Candidates candidates, Spare* spare) noexcept:
+    """Take out a request that has not been answered; NULL once there is none."""
+    cdef Request* request = entries.blocked
+    cdef Runs* runs
+    cdef RowRun* run
+    cdef int index, queue
+    if request is not NULL:
+        entries.blocked = request.next
+        return request
+    for index in range(candidates.count):
+        for queue in range(QUEUES):
+            runs = queue_of(&candidates.banks[index], queue)
+            while runs.first is not NULL:
+                run = runs.first
+                runs.first, request = run.next, run.request
+                spare_run(spare, run)
+                request.runs_left -= 1
+                if not request.runs_left:
+                    return request
+    return NULL
+
+
 cdef struct Answer:
     int64_t time  # due at, in ps
     Request* request

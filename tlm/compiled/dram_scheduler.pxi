@@ -47,33 +47,12 @@ cdef class Scheduler:
 
     def __dealloc__(self):
         cdef Request* request
-        while (request := self._abandoned()) is not NULL:
+        while (request := abandoned(&self.entries, self.candidates, &self.spare)) is not NULL:
             if self.owns:
                 Py_DECREF(<object>request.owner)
             free(request)
         free(self.finished.at)
         free_spare(&self.spare)
-
-    cdef Request* _abandoned(self) noexcept:
-        """Take out a request that has not been answered; NULL once there is none."""
-        cdef Request* request = self.entries.blocked
-        cdef Runs* runs
-        cdef RowRun* run
-        cdef int index, queue
-        if request is not NULL:
-            self.entries.blocked = request.next
-            return request
-        for index in range(self.candidates.count):
-            for queue in range(QUEUES):
-                runs = queue_of(&self.candidates.banks[index], queue)
-                while runs.first is not NULL:
-                    run = runs.first
-                    runs.first, request = run.next, run.request
-                    spare_run(&self.spare, run)
-                    request.runs_left -= 1
-                    if not request.runs_left:
-                        return request
-        return NULL
 
     # -- arrivals ---------------------------------------------------------------------------
 

@@ -112,7 +112,8 @@ def _arrivals(timing: DramTiming, count: int, load: DramLoad) -> Ints:
     first = min(count, load.window or count)
     interval = load.interval_clk
     fits = max(1, interval.numerator) * count * timing.tck_ps <= LATEST_PS
-    clock = np.arange(first, dtype=np.int64 if fits else object)  # a number of Python overflows not
+    # Python's own integers where 64 bits could overflow.
+    clock = np.arange(first, dtype=np.int64 if fits else object)
     clock = np.maximum(
         clock // OFFERED_PER_CLOCK, clock * interval.numerator // interval.denominator
     )

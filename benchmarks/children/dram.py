@@ -10,12 +10,12 @@ import sys
 import time
 
 import numpy as np
-from tlm.hardware.dram.replay import replay
 
 from tlm.compiled.driver import dram_replay
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.dram.driver import DramLoad, drive
 from tlm.hardware.dram.patterns import PatternGeometry, requests
+from tlm.hardware.dram.replay import replay
 
 
 def main(kernel: str, pattern: str, count: str, size: str) -> None:

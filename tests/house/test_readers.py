@@ -14,7 +14,11 @@ PLACES: dict[str, set[str]] = {
     "json.load": set(),
     "json.loads": {"tlm/files.py", "tlm/workload/job_file.py"},
     "runpy": {"tlm/workload/own_code.py", "tlm/workload/training/record.py"},
-    "importlib.util": {"tlm/cli/doctor.py", "tlm/workload/training/datasets/mnist.py"},
+    "importlib.util": {
+        "tlm/cli/doctor.py",
+        "tlm/compiled/sources.py",
+        "tlm/workload/training/datasets/mnist.py",
+    },
     "pickle": set(),
     "marshal": set(),
     "shelve": set(),

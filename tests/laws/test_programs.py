@@ -12,6 +12,7 @@ from tlm.laws.alternation import alternation
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import WeightsDue
 from tlm.laws.order import arrivals, group_departures
+from tlm.laws.runs import asked_by
 from tlm.laws.weight_fetches import Visit, weight_fetches
 from tlm.space.phase import Phase
 from tlm.space.tile import Tile
@@ -36,7 +37,7 @@ def broken(program, due):
     """The laws that a program breaks without being run."""
     checks = (
         *weight_fetches(program, due),
-        *dram_contents(program, due),
+        *dram_contents(asked_by(program), due),
         *arrivals(program, due),
         *group_departures(program),
         *alternation(program, due),

@@ -139,5 +139,5 @@ def built(workload, recording, *overrides):
 
 
 def corrupt(tile: Tile, part: str, value: object) -> None:
-    """Put a fault into a finished tile, which no code of ours can change."""
+    """Put a fault into a finished tile, which no code of ours changes."""
     object.__setattr__(tile, part, value)

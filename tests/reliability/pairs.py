@@ -23,9 +23,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.reliability.chips import chips, pruned_weights
+from tests.reliability.kernels import different_files
 from tests.reliability.networks import jobs
+from tlm.compiled.sources import why_missing
 from tlm.errors import TlmError
-from tlm.running.runner import run_job
+from tlm.running.runner import RunResult, run_job
 from tlm.workload.drawn.kinds import ACTIVITY_KINDS, ActivityKind
 from tlm.workload.inference import STOPS, Stop
 from tlm.workload.model import Workload
@@ -64,23 +66,34 @@ def pairs() -> st.SearchStrategy[Pair]:
     return drawn.map(lambda parts: Pair(parts[0] + parts[4][0], *parts[1:4], parts[4][1], parts[5]))
 
 
-def outcome(pair: Pair) -> tuple[str, str]:
-    """How a pair ends, and the reason."""
+def run_pair(pair: Pair, out: Path, kernel: str) -> RunResult:
+    """Run a pair on a kernel into the folder ``out``; raises TlmError where it is refused."""
     chip, job, activity, level, weights, stop, batch = pair
+    return run_job(
+        job,
+        overrides=chip,
+        out=out,
+        trace=level,
+        activity=activity,
+        weights=weights,
+        mode="training" if stop is None else "inference",
+        stop=stop or "all-steps",
+        batch=batch,
+        kernel=kernel,
+    )
+
+
+def outcome(pair: Pair) -> tuple[str, str]:
+    """How a pair ends, and the reason; where there are two kernels, it ends alike on both."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            result = run_job(
-                job,
-                overrides=chip,
-                out=Path(folder) / "run",
-                trace=level,
-                activity=activity,
-                weights=weights,
-                mode="training" if stop is None else "inference",
-                stop=stop or "all-steps",
-                batch=batch,
-            )
+            result = run_pair(pair, Path(folder) / "run", "simpy")
+            if why_missing() is None:
+                run_pair(pair, Path(folder) / "compiled", "compiled")
+                unlike = different_files(Path(folder) / "run", Path(folder) / "compiled")
+                if unlike:
+                    return OTHER, f"kernels differ in {', '.join(unlike)}"
         except TlmError as error:
             told = str(error)
             plain = bool(told) and all(0 < len(line) < LONGEST_LINE for line in told.splitlines())

@@ -60,6 +60,7 @@ def findings() -> Iterator[Finding]:
     yield _installed()
     yield from map(_package, PACKAGES)
     yield from (_extra(name, modules) for name, modules in EXTRAS.items())
+    yield _kernel()
     yield _hdf5()
     yield _jobs()
     yield _folder(Path.cwd())
@@ -96,6 +97,16 @@ def _extra(name: str, modules: tuple[str, ...]) -> Finding:
         remedy = f"pip install '{DISTRIBUTION}[{name}]'"
         return Finding(f"extra {name}", "note", f"without {', '.join(missing)}: {remedy}")
     return Finding(f"extra {name}", "ok", ", ".join(modules))
+
+
+def _kernel() -> Finding:
+    """Without a compiled kernel, runs give the same results and take some twenty times as long."""
+    from tlm.compiled.sources import why_missing
+
+    missing = why_missing()
+    if missing is not None:
+        return Finding("compiled kernel", "note", missing)
+    return Finding("compiled kernel", "ok", "built of the sources that lie here")
 
 
 def _hdf5() -> Finding:

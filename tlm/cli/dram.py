@@ -86,6 +86,7 @@ def dram(
     Without --interval and --window, requests are offered at the clocks that their file gives, or
     as fast as they are accepted.
     """
+    from tlm.compiled.driver import dram_replay
     from tlm.config.tables.dram_timing import load_dram_timing
     from tlm.hardware.dram.driver import DramLoad, drive
     from tlm.hardware.dram.policy import DramPolicy
@@ -106,9 +107,9 @@ def dram(
     curve = CurveRows(COLUMNS, as_json)
     points: list[tuple[DramLoad, DramMeasurement]] = []
     for text in loads or ["recorded" if offered.clocks else "sat"]:
-        load = DramLoad() if text == "recorded" else DramLoad.parse(text)
-        clocks = () if loads else offered.clocks
-        measured = drive(timing, offered.requests, load, policy, offered.nbytes, clocks)
+        recorded = DramLoad(clocks=tuple(offered.clocks))
+        load = recorded if text == "recorded" else DramLoad.parse(text)
+        measured = drive(timing, offered.requests, load, policy, offered.nbytes, dram_replay())
         points.append((load, measured))
         curve.add(_values(text, len(offered.requests), timing, measured))
     curve.close()

@@ -81,6 +81,7 @@ def noc(
     On a terminal it is a table, else CSV. Every given load is measured; a sweep ends with the first
     that is not stable: whose latency does not settle however long one looks.
     """
+    from tlm.compiled.driver import mesh_driver
     from tlm.hardware.noc.driver import NocMeasurement, NocRun, converged
     from tlm.hardware.noc.router.shape import RouterShape
     from tlm.hardware.noc.traffic import TrafficPattern
@@ -94,7 +95,8 @@ def noc(
     points: list[NocMeasurement] = []
     curve = CurveRows([field.name for field in fields(NocMeasurement)], as_json)
     for load in loads:
-        points.append(converged(load, shape, NocRun(warmup, cycles), model.value))
+        run = NocRun(warmup, cycles)
+        points.append(converged(load, shape, run, model.value, mesh_driver()))
         curve.add(astuple(points[-1]))
         if rate is None and not points[-1].stable:
             break

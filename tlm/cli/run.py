@@ -42,6 +42,13 @@ class StopChoice(StrEnum):
     FIRST_SPIKE = "first-spike"
 
 
+class KernelChoice(StrEnum):
+    """What a chip is simulated by."""
+
+    SIMPY = "simpy"
+    COMPILED = "compiled"
+
+
 class TraceLevel(StrEnum):
     """How much of a run is recorded."""
 
@@ -110,6 +117,13 @@ def run(
         ),
     ] = None,
     mem: Memory = None,
+    kernel: Annotated[
+        KernelChoice | None,
+        typer.Option(
+            help="What simulates it: both give the same results, the compiled one sooner, "
+            "and it is taken where it has been built."
+        ),
+    ] = None,
 ) -> None:
     """Simulate a recorded training job, or inference with it, and print the summary."""
     from tlm.cli.progress import progress_bar, show_estimate
@@ -136,6 +150,7 @@ def run(
             mode=mode_of(mode),
             batch=batch,
             stop=stop.value,
+            kernel=None if kernel is None else kernel.value,
             on_estimate=show_estimate,
             on_progress=on_progress,
         )

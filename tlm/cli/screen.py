@@ -277,6 +277,7 @@ def _footer(result: Finished) -> Text:
         f"{values} chip values (config.resolved.yaml), {share:.0%} of energy from assumed "
         f"coefficients (energy.csv), {_NETWORKS[result.summary.chip.noc_model]}\n",
         ("Simulated ", "bold"),
-        f"in {cost.total_wall_s:.1f} s, {cost.transactions_per_s:,.0f} transactions/s, "
-        f"{cost.peak_rss_mib:.0f} MiB; results in {result.folder}",
+        f"in {cost.total_wall_s:.1f} s ({cost.kernel} kernel, "
+        f"{cost.transactions_per_s:,.0f} transactions/s, "
+        f"{cost.peak_rss_mib:.0f} MiB); results in {result.folder}",
     )

@@ -14,7 +14,8 @@ from tlm.config import units
 class Section(BaseModel):
     """A group of keys: unknown keys refused, nothing converted silently, immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built on first use: no chip asks for all of them, and most within another.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 Bits = Annotated[

@@ -8,7 +8,10 @@ dates, numbers out of any range, and control characters.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -24,6 +27,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.parser import Parser
 
 from tlm.config.key_lines import KeyPath, key_lines
 from tlm.errors import ConfigError
@@ -31,7 +35,7 @@ from tlm.files import read_regular
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 12
-MAX_NODES = 100_000  # six seconds of this parser, the slowest there is
+MAX_NODES = 100_000  # three seconds of this parser, the slowest there is
 MAX_INTEGER = 1 << 63
 
 
@@ -55,9 +59,17 @@ def parse_yaml(text: str, where: str) -> object:
     Raises:
         ConfigError: as ``read_mapping``.
     """
+    return deepcopy(_parsed(text, where))
+
+
+# A chip and its tables are five to seven texts, and a run or a study loads some of them again: a
+# copy of what was parsed takes a hundredth of the time.
+@lru_cache(maxsize=16)
+def _parsed(text: str, where: str) -> object:
     try:
-        _refuse_features(text, where)
-        value: object = _yaml().load(text)
+        value: object = _yaml(_RefusingParser).load(text)
+    except _RefusedError as refused:
+        raise ConfigError(f"{where}{refused}") from None
     except DuplicateKeyError as error:
         raise ConfigError(f"{where}{_line(error)}: {_duplicate(error)}") from None
     except MarkedYAMLError as error:
@@ -79,8 +91,10 @@ def read_events(path: Path, where: str) -> Iterator[Event]:
     return events
 
 
-def _yaml() -> YAML:
-    return YAML(typ="safe", pure=True)  # the C parser knows only YAML 1.1, where `on` is true
+def _yaml(parser: type[Parser] = Parser) -> YAML:
+    yaml = YAML(typ="safe", pure=True)  # the C parser knows only YAML 1.1, where `on` is true
+    yaml.Parser = parser
+    return yaml
 
 
 def _read_text(path: Path, where: str) -> str:
@@ -94,26 +108,41 @@ def _read_text(path: Path, where: str) -> str:
         raise ConfigError(f"{where}: expected UTF-8 text; byte {error.start} is not") from None
 
 
-def _refuse_features(text: str, where: str) -> None:
-    """Walk the parser's events, which need no recursion, and refuse what must not be built."""
-    depth = documents = nodes = 0
-    for event in _yaml().parse(text):
+class _RefusedError(Exception):
+    """Its text follows the name of the file."""
+
+
+class _RefusingParser(Parser):
+    """Refuses what must not be built, event by event: values are built when all have passed."""
+
+    def __init__(self, loader: YAML) -> None:
+        super().__init__(loader)
+        self.depth = self.documents = self.nodes = 0
+
+    def get_event(self) -> Any:
+        """The next event.
+
+        Raises:
+            _RefusedError: it is of a feature that is not accepted.
+        """
+        event = super().get_event()
         if isinstance(event, MappingStartEvent | SequenceStartEvent):
-            depth += 1
+            self.depth += 1
         elif isinstance(event, MappingEndEvent | SequenceEndEvent):
-            depth -= 1
-        documents += isinstance(event, DocumentStartEvent)
-        nodes += isinstance(event, NodeEvent)
+            self.depth -= 1
+        self.documents += isinstance(event, DocumentStartEvent)
+        self.nodes += isinstance(event, NodeEvent)
         refused = _refused(event)
-        if depth > MAX_DEPTH:
+        if self.depth > MAX_DEPTH:
             refused = f"nesting deeper than {MAX_DEPTH}"
-        elif nodes > MAX_NODES:
-            raise ConfigError(f"{where}: more than {MAX_NODES} values; shorten the file")
-        elif documents > 1:
+        elif self.nodes > MAX_NODES:
+            raise _RefusedError(f": more than {MAX_NODES} values; shorten the file")
+        elif self.documents > 1:
             refused = "a second document"
         if refused:
             line = event.start_mark.line + 1
-            raise ConfigError(f"{where}:{line}: {refused} is not accepted here; write it out")
+            raise _RefusedError(f":{line}: {refused} is not accepted here; write it out")
+        return event
 
 
 def _refused(event: Event) -> str:

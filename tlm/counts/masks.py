@@ -212,7 +212,7 @@ def _winners_need(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> B
     winner, *others = (tap + kind(key) for tap, key in zip(taps(pool, keys), late, strict=True))
     for other in others:
         np.maximum(winner, other, out=winner)
-    return np.asarray(winner % 2, np.bool_)
+    return np.asarray(np.bitwise_and(winner, kind(1)), np.bool_)
 
 
 def _any(pool: Pool, values: Bools) -> Bools:

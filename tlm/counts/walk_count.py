@@ -84,8 +84,10 @@ def summed(count: WalkCount[Ints], starts: Ints) -> WalkCount[Ints]:
     return _by_field(lambda field: np.add.reduceat(field, starts, axis=-1), count)
 
 
-def some_blocks(count: WalkCount[Ints], blocks: slice) -> WalkCount[Ints]:
-    """The arrays [block, entry] of some blocks."""
+def some_blocks(count: WalkCount[Ints], blocks: Sequence[int]) -> WalkCount[Ints]:
+    """The arrays [block, entry] of some blocks, in the order of their numbers."""
+    if len(blocks) == len(count.cycles):
+        return count
     return _by_field(lambda field: field[blocks], count)
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import cast
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.dram_timing import DramTiming
-from tlm.hardware.core.dma import Dma, Traffic
+from tlm.hardware.core.dma import Traffic
 from tlm.hardware.core.engine import Engine
 from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.hardware.dram.policy import DramPolicy
+from tlm.hardware.model import SIMPY, ChipModel
 from tlm.hardware.noc.load import LinkLoad
 from tlm.hardware.noc.network import ChipNetwork
-from tlm.hardware.noc.packet_mesh import PacketNetwork
-from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.hardware.sockets import InitiatorSocket
-from tlm.kernel import Done, Environment, Transaction
+from tlm.kernel import Environment
 from tlm.space.packets import AddressSplit
 from tlm.space.phase import ENGINES
 from tlm.space.program import Program
@@ -50,32 +48,18 @@ def own_clock_ps(chip: ChipConfig, core: int) -> int:
 class Site:
     """Where a chip stands: the simulated time it is part of, and its name, which begins its paths.
 
-    Chips of one environment share the time and nothing else.
+    Chips of one environment share the time and nothing else. ``model`` has the classes of the
+    kernel that the environment is of.
     """
 
-    env: Environment = field(default_factory=Environment)
+    env: Environment
     name: str = "chip"
+    model: ChipModel = SIMPY
 
-
-@dataclass(slots=True)
-class ChannelPort:
-    """A DRAM channel at its mesh terminal: a read's data go back into the mesh.
-
-    A write is posted: it ends where the controller acknowledges it, and the acknowledge, which
-    could ride on the link's credits, costs no packet (assumed).
-    """
-
-    network: ChipNetwork
-    terminal: int
-
-    def respond(self, txn: Transaction) -> None:
-        """Answer a transaction now."""
-        if txn.command:
-            txn.job.dma.answered(txn)
-            return
-        txn.flits = self.network.packet_format.flits(txn.nbytes)
-        txn.path = txn.home
-        self.network.send(txn, self.terminal)
+    @classmethod
+    def of(cls, model: ChipModel) -> Site:
+        """A simulated time of its own, on a kernel."""
+        return cls(model.environment(), model=model)
 
 
 class Chip:
@@ -97,13 +81,17 @@ class Chip:
     ) -> None:
         self.config = config
         self.timing = timing
-        self.site = site or Site()
+        self.site = site or Site.of(SIMPY)
+        model = self.model = self.site.model
         self.env = self.site.env
-        model = RouterNetwork if config.noc.model == "router" else PacketNetwork
-        self.network: ChipNetwork = model(self.env, config.mesh, config.noc)
-        self.traffic: dict[tuple[int, int], Traffic] = defaultdict(Traffic)
+        is_router = config.noc.model == "router"
+        network = model.router_network if is_router else model.packet_network
+        self.network: ChipNetwork = network(self.env, config.mesh, config.noc)
+        self.traffic: dict[tuple[int, int], Traffic] = model.traffic()
         labels, counts = program.completions.labels, program.completions.counts
-        self.completions = [Done(n, label) for n, label in zip(counts, labels, strict=True)]
+        self.completions = [
+            model.completion(n, label) for n, label in zip(counts, labels, strict=True)
+        ]
         self._cores = [  # terminals in the network
             self.network.attach(core, f"core{core:02d}", clock_ps=own_clock_ps(config, core))
             for core in range(config.cores)
@@ -111,19 +99,26 @@ class Chip:
         self._memories: list[int] = []  # the same, of the DRAM channels
         self.channels = [self._channel(index, node) for index, node in enumerate(config.dram_nodes)]
         self.link_load = LinkLoad(self.network)
-        self.finished = Done(config.cores * len(ENGINES), "every engine to finish")
+        count = config.cores * len(ENGINES)
+        self.finished = model.completion(count, "every engine to finish")
         self.engines = self._build_engines(program, transactions, activity)
         for engine in self.engines:
-            self.env.process(engine.run(self.finished))
+            engine.start(self.finished)
+
+    @property
+    def controllers(self) -> list[DramChannel]:
+        """The channels that have a controller: all of them, or none where DRAM is ideal."""
+        if self.config.dram.model == "ideal":
+            return []
+        return cast(list[DramChannel], self.channels)
 
     def settle(self) -> None:
         """At the end of a run: close every engine's account, bring DRAM counters up to now."""
         now = self.env.now
         for engine in self.engines:
             engine.finish(now)
-        for channel in self.channels:
-            if isinstance(channel, DramChannel):
-                channel.settle()
+        for channel in self.controllers:
+            channel.settle()
 
     def waiting(self) -> list[str]:
         """One line for each engine that has not finished: what it is at and what it waits for."""
@@ -142,7 +137,7 @@ class Chip:
         self, program: Program, transactions: TraceRows, activity: TraceRows
     ) -> list[Engine]:
         """Every engine with its DMA, in order of unit numbers."""
-        config, idents = self.config, itertools.count()
+        config, idents = self.config, self.model.idents()
         split = AddressSplit.of(config.dram, config.noc, self.timing.burst_bytes)
         engines: list[Engine] = []
         first = config.cores * len(ENGINES)  # unit number of the first channel
@@ -159,13 +154,14 @@ class Chip:
             core = unit // len(ENGINES)
             socket = InitiatorSocket(f"{path}.dma")
             socket.bind(self.network.send)
-            dma = Dma(
+            dma = self.model.dma(
                 self.env, self.network, split, self._cores[core], unit, config.core.outstanding,
                 socket, self.traffic, transactions, idents, program.regions,
             )  # fmt: skip
             dma.connect(channels, cores[name])
             period_ps, tiles = config.core.period_of(core), program.tiles[core][name]
-            engines.append(Engine(path, period_ps, tiles, dma, self.completions, activity))
+            engine = self.model.engine(path, period_ps, tiles, dma, self.completions, activity)
+            engines.append(engine)
         return engines
 
     def _channel(self, index: int, node: int) -> DramChannel | IdealDram:
@@ -174,10 +170,10 @@ class Chip:
         clock_ps = self.timing.tck_ps if dram.model == "controller" else 0
         terminal = self.network.attach(node, name, responds=True, clock_ps=clock_ps)
         self._memories.append(terminal)
-        port = ChannelPort(self.network, terminal)
+        port = self.model.memory_port(self.network, terminal)
         if dram.model == "ideal":
             rate = self.timing.peak_bytes_per_ps * 1000
-            return IdealDram(self.env, dram.latency, rate, port.respond, name)
+            return self.model.ideal_dram(self.env, dram.latency, rate, port, name)
         policy = DramPolicy(
             read_queue=dram.read_queue,
             write_queue=dram.write_queue,
@@ -186,4 +182,4 @@ class Chip:
             policy=dram.policy,
             page=dram.page,
         )
-        return DramChannel(self.env, self.timing, port.respond, policy, name)
+        return self.model.channel(self.env, self.timing, port, policy, name)

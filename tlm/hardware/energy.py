@@ -11,7 +11,6 @@ from tlm.config.tables.energy import EnergyTable, Leakage
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.config.tables.priced import Action
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
 from tlm.space.phase import Phase
 
 
@@ -110,10 +109,9 @@ def _counts(chip: Chip) -> Iterator[tuple[tuple[str, str, str, int], int]]:
         yield ("noc", "link_bit", name, layer), traffic.link_flits * flit_bits
         yield ("dram", "read_bit", name, layer), traffic.read_bursts * burst_bits
         yield ("dram", "write_bit", name, layer), traffic.write_bursts * burst_bits
-    for channel in chip.channels:
-        if isinstance(channel, DramChannel):
-            yield ("dram", "activate", "", -1), channel.counters.activates
-            yield ("dram", "refresh", "", -1), channel.counters.refreshes
+    for channel in chip.controllers:
+        yield ("dram", "activate", "", -1), channel.counters.activates
+        yield ("dram", "refresh", "", -1), channel.counters.refreshes
 
 
 def _leakage(chip: Chip, table: EnergyTable) -> Iterator[EnergyRow]:

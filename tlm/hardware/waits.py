@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
-from tlm.hardware.noc.router.network import RouterNetwork
-from tlm.hardware.noc.router.waits import lane_waits, packets_by_lane
-from tlm.kernel import Transaction, scheduled
+from tlm.kernel import Transaction
 from tlm.kernel.wait_graph import WaitGraph
 from tlm.space.tile import Tile
 
@@ -32,10 +29,8 @@ def wait_graph(chip: Chip) -> WaitGraph:
             graph.wait(engine.path, labels.get(id(done), engine.dma.socket.name))
     _completions(chip, graph)
     _transactions(chip, graph)
-    if isinstance(chip.network, RouterNetwork):
-        for fabric in chip.network.fabrics:
-            for lane, awaited in lane_waits(fabric):
-                graph.wait(lane, awaited)
+    for waiter, awaited in chip.network.waits():
+        graph.wait(waiter, awaited)
     return graph
 
 
@@ -86,13 +81,9 @@ def _transactions(chip: Chip, graph: WaitGraph) -> None:
 
 def _located(chip: Chip) -> Iterator[tuple[str, Transaction]]:
     """Every transaction that can be found, with the name of the place."""
-    if isinstance(chip.network, RouterNetwork):
-        for fabric in chip.network.fabrics:
-            for name, packet in packets_by_lane(fabric):
-                yield name, packet.payload[0]
-    for channel in chip.channels:
-        if isinstance(channel, DramChannel):
-            for txn in channel.held():
-                yield channel.name, txn
-    for txn in scheduled(chip.env):
+    yield from chip.network.held()
+    for channel in chip.controllers:
+        for txn in channel.held():
+            yield channel.name, txn
+    for txn in chip.env.transactions():
         yield ON_ITS_WAY, txn

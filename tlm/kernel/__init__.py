@@ -4,13 +4,13 @@ In reading order: ``environment`` (SimPy's, with types), ``transaction``, ``serv
 a transaction resumes, and completions), ``simulation`` (the run loop), ``wait_graph`` (who waits
 for whom). The tie-break between events at one time is SimPy's: priority, then order of scheduling.
 
-A compiled kernel will stand beside these modules, in a package ``fast``: it has to offer the names
-below and the same tie-break, and the hardware will not know which of the two it runs on.
+``tlm.compiled`` has the same in compiled code, for the same events in the same order; what is there
+for others of a simulated time is :class:`Environment`, whichever of the two it is.
 """
 
 from tlm.kernel.environment import Environment
 from tlm.kernel.server import Done, Inbox, start_server
-from tlm.kernel.simulation import StuckError, collector_paused, run_until, scheduled
+from tlm.kernel.simulation import StuckError, collector_paused, run_until
 from tlm.kernel.transaction import Callbacks, Path, Transaction
 
 __all__ = [
@@ -23,6 +23,5 @@ __all__ = [
     "Transaction",
     "collector_paused",
     "run_until",
-    "scheduled",
     "start_server",
 ]

@@ -5,13 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from simpy.core import EmptySchedule
 
 from tlm.kernel.environment import Environment
 from tlm.kernel.server import Done
-from tlm.kernel.transaction import Transaction
 
 EVENTS_PER_LOOK = 20_000  # events between two looks at the clock: 1/50 s, free of measurable cost
 LIVELOCK_LOOKS = 50  # so many looks, a million events, without time or work moving are a livelock
@@ -44,17 +40,14 @@ def run_until(
     watchdog = _Watchdog()
     with collector_paused():
         while not done.complete:
-            events += _step(env, done)
+            looked = env.advance(EVENTS_PER_LOOK, done)
+            events += looked
+            if looked < EVENTS_PER_LOOK and not done.complete:
+                raise StuckError(f"no event left at {env.now} ps")
             watchdog.look(env.now, progress() if progress else events)
             if on_look is not None:
                 on_look(env.now, events)
     return events
-
-
-def scheduled(env: Environment) -> list[Transaction]:
-    """The transactions that have an event of their own to come, in order of their times."""
-    queue: list[tuple[Any, ...]] = sorted(env._queue)
-    return [entry[-1] for entry in queue if isinstance(entry[-1], Transaction)]
 
 
 class _Watchdog:
@@ -73,19 +66,6 @@ class _Watchdog:
         if self._vain_looks >= LIVELOCK_LOOKS:
             events = LIVELOCK_LOOKS * EVENTS_PER_LOOK
             raise StuckError(f"no work done in the last {events} events, at {time_ps} ps")
-
-
-def _step(env: Environment, done: Done) -> int:
-    """Process events up to the next look or the end; returns how many."""
-    step, events = env.step, 0
-    try:
-        for events in range(1, EVENTS_PER_LOOK + 1):  # noqa: B007 (used after the loop)
-            step()
-            if done.remaining == 0:
-                break
-    except EmptySchedule:
-        raise StuckError(f"no event left at {env.now} ps") from None
-    return events
 
 
 @contextmanager

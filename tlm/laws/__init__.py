@@ -57,6 +57,7 @@ from tlm.laws.least_dram import least_nbytes
 from tlm.laws.message_sizes import message_sizes
 from tlm.laws.occupancy import occupancy
 from tlm.laws.order import arrivals, group_departures
+from tlm.laws.runs import asked_by
 from tlm.laws.timing import engine_time, refreshes
 from tlm.laws.traffic import (
     dram_traffic,
@@ -86,10 +87,11 @@ __all__ = [
 
 def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]:
     """All laws of a settled run of ``program``, which had to do what is ``due``."""
+    asked = asked_by(program)
     return [
         *completeness(chip),
-        *dram_traffic(chip, program),
-        *tensor_traffic(chip, program, due),
+        *dram_traffic(chip, asked),
+        *tensor_traffic(chip, asked, due),
         *refreshes(chip),
         *dram_commands(chip),
         *message_traffic(chip, program),
@@ -98,7 +100,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *flit_traffic(chip),
         *weight_fetches(program, due),
         *weight_buffers(program, due),
-        *dram_contents(program, due),
+        *dram_contents(asked, due),
         *input_windows(program, due),
         *gradient_windows(program, due),
         *occupancy(program, due),
@@ -121,6 +123,6 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *energy_sum(bill),
         *energy_counts(chip, bill),
         *energy_prices(chip, bill),
-        *lower_bound_checks(chip, program),
+        *lower_bound_checks(chip, asked),
         *least_dram_check(chip, due),
     ]

@@ -47,6 +47,7 @@ def dY_room(job: Facts, facts: LayerFacts) -> int:
 def alternation(program: Program, due: Due) -> Iterator[Check]:
     """All dY of samples that a core has begun and WG has not let go of, together."""
     labels, wrong = program.completions.labels, list[str]()
+    rooms = {facts.index: dY_room(due.job, facts) for facts in due.job.layers if facts.dY_sent}
     for core, engines in enumerate(program.tiles):
         sizes = {
             facts.index: dY_of_sample(due.job, facts, part)
@@ -54,7 +55,6 @@ def alternation(program: Program, due: Due) -> Iterator[Check]:
             for part in facts.slices
             if part.core == core and facts.dY_sent
         }
-        rooms = {index: dY_room(due.job, due.job.layers[index]) for index in sizes}
         released = _released(labels, [tile for tile in engines["wg"] if tile.layer in sizes])
         makers = [tile for tile in engines["bp"] if tile.layer in sizes and _makes(due.job, tile)]
         for layer, bits, room in _present(makers, released, sizes, rooms):

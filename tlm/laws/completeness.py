@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
 from tlm.laws.check import Check
 
 
@@ -19,7 +18,7 @@ def completeness(chip: Chip) -> Iterator[Check]:
     yield Check("no transaction pending", pending == 0, f"{pending} pending")
     in_flight = chip.network.in_flight
     yield Check("no packet in flight", in_flight == 0, f"{in_flight} in flight")
-    controllers = [c for c in chip.channels if isinstance(c, DramChannel)]
+    controllers = chip.controllers
     queued = sum(controller.waiting for controller in controllers)
     yield Check("DRAM queues empty", queued == 0, f"{queued} bursts waiting")
     early = sum(engine.early for engine in chip.engines)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.commands import DramCommand, IssuedCommand
 from tlm.laws.check import Check
 
@@ -27,7 +26,7 @@ TimingRule = tuple[str, int]  # a rule, and the earliest time in ps that it allo
 
 def dram_commands(chip: Chip) -> Iterator[Check]:
     """Sampled commands keep the timing of the device: all of the first channel's first interval."""
-    channels = [c for c in chip.channels if isinstance(c, DramChannel)]
+    channels = chip.controllers
     wrong, looked_at = [], 0
     for channel in channels:
         for index, interval in enumerate(channel.scheduler.log.intervals):

@@ -6,52 +6,31 @@ All runs of all tiles are looked at together, as arrays: a program has millions 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
+from tlm.laws.runs import Asked, Runs
 from tlm.space.array_types import Bools, Ints
 from tlm.space.program import Program
-from tlm.space.tile import Extent, Tile
+from tlm.space.tile import Tile
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """All runs of one direction: first byte, one past the last, number of the tile."""
-
-    first: Ints
-    end: Ints
-    tile: Ints
-
-    def take(self, chosen: Bools | Ints) -> Runs:
-        """The chosen runs, or all in another order."""
-        return Runs(self.first[chosen], self.end[chosen], self.tile[chosen])
-
-
-def dram_contents(program: Program, due: Due) -> Iterator[Check]:
+def dram_contents(asked: Asked, due: Due) -> Iterator[Check]:
     """Every tensor is written and read as much as its layer asks, whole, and in that order."""
-    tiles = list(program.all_tiles())
-    reads, writes = _runs([tile.reads for tile in tiles]), _runs([tile.writes for tile in tiles])
+    reads, writes = asked.reads, asked.writes
     starts = np.array([tensor.at[0] for tensor in due.tensors], np.int64)
     wrong = [*_amounts(due, starts, reads, writes)]
     yield Check("tensors moved whole", not wrong, f"{wrong[:3]}")
     # What is there from the start may be read at any time.
     written = np.array([not tensor.initial for tensor in due.tensors])
-    reads, writes = (runs.take(written[_tensor(starts, runs)]) for runs in (reads, writes))
+    reads, writes = (runs.take(written[runs.tensor(starts)]) for runs in (reads, writes))
     writes = writes.take(np.argsort(writes.first, kind="stable"))
-    early = _too_early(tiles, _engine_ends(program), reads, writes)
-    indices = set(_tensor(starts, reads.take(early)).tolist())
+    early = _too_early(asked.tiles, _engine_ends(asked.program), reads, writes)
+    indices = set(reads.take(early).tensor(starts).tolist())
     names = [due.tensors[index].name for index in sorted(indices)]
     yield Check("read after it was written", not names, f"{names[:3]}")
-
-
-def _runs(by_tile: list[tuple[Extent, ...]]) -> Runs:
-    flat = [number for runs in by_tile for run in runs for number in run]
-    pairs = np.array(flat, np.int64).reshape(-1, 2)
-    tile = np.repeat(np.arange(len(by_tile)), [len(runs) for runs in by_tile])
-    return Runs(pairs[:, 0], pairs.sum(axis=1), tile)
 
 
 def _engine_ends(program: Program) -> Ints:
@@ -60,20 +39,15 @@ def _engine_ends(program: Program) -> Ints:
     return np.cumsum([0, *counts])
 
 
-def _tensor(starts: Ints, runs: Runs) -> Ints:
-    """The index of the tensor that each run lies in."""
-    return np.searchsorted(starts, runs.first, side="right") - 1
-
-
 def _amounts(due: Due, starts: Ints, reads: Runs, writes: Runs) -> Iterator[str]:
     """What is wrong with the bytes read and written of each tensor."""
     ends = np.array([sum(tensor.at) for tensor in due.tensors], np.int64)
     totals = []
     for runs in (reads, writes):
-        at = _tensor(starts, runs)
+        at = runs.tensor(starts)
         if (runs.end > ends[at]).any() or (at < 0).any():
             yield "a run leaves its tensor"
-        totals.append(np.bincount(at, runs.end - runs.first, minlength=len(starts)))
+        totals.append(np.bincount(at, runs.nbytes, minlength=len(starts)))
     for tensor, read, written in zip(due.tensors, *totals, strict=True):
         short = read < tensor.read or written < tensor.written
         excess = tensor.exact_writes and written > tensor.written
@@ -101,7 +75,7 @@ def _too_early(tiles: list[Tile], ends: Ints, reads: Runs, writes: Runs) -> Ints
     counts = ~same | (writers == last[reader])
     ignored = counts & ~_waits(tiles, readers, writers)
     late = np.bincount(reader[ignored], minlength=len(reads.first)) > 0
-    return np.flatnonzero((covered < reads.end - reads.first) | late)
+    return np.flatnonzero((covered < reads.nbytes) | late)
 
 
 def _meetings(reads: Runs, writes: Runs) -> tuple[Ints, Ints]:

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from tlm.config.tables.energy import EnergyTable
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.energy import EnergyRow
-from tlm.hardware.noc.router.network import RouterNetwork
 from tlm.laws.check import Check
 from tlm.laws.prices import bit_prices, current_prices, table_prices
 from tlm.space.phase import ENGINES
@@ -72,7 +70,7 @@ def _counted(chip: Chip) -> dict[str, int]:
 def _of_channels(chip: Chip) -> dict[str, int]:
     """Bits that the channels moved, and their other commands."""
     bits = chip.timing.burst_bytes * 8
-    channels = [c.counters for c in chip.channels if isinstance(c, DramChannel)]
+    channels = [channel.counters for channel in chip.controllers]
     if not channels:  # ideal channels know bytes alone: their bits are those the DMAs asked for
         traffic = chip.traffic.values()
         return {
@@ -92,16 +90,9 @@ def _of_leakage(chip: Chip) -> dict[str, int]:
     accounted = chip.engines[0].accounted_ps
     return {
         f"core.{LEAKAGE}": accounted * len(chip.engines) // len(ENGINES),
-        f"router.{LEAKAGE}": accounted * _routers(chip),
+        f"router.{LEAKAGE}": accounted * chip.network.routers,
         f"dram_channel.{LEAKAGE}": accounted * chip.config.dram.channels,
     }
-
-
-def _routers(chip: Chip) -> int:
-    """Routers that were built: the elaborated ones of every mesh, or a node's each."""
-    if isinstance(chip.network, RouterNetwork):
-        return sum(len(mesh.routers) for mesh in chip.network.meshes)
-    return chip.config.mesh.columns * chip.config.mesh.rows
 
 
 def energy_prices(chip: Chip, bill: Bill) -> Iterator[Check]:

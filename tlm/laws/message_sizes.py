@@ -6,7 +6,7 @@ same slices; of the loss and of batch statistics all.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tlm.laws.check import Check
@@ -29,6 +29,7 @@ from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Tile
 
 Payloads = Counter[Payload]
+STATISTICS = (Phase.NORM, Phase.NORM_GRAD)
 
 
 def message_sizes(program: Program, due: Due) -> Iterator[Check]:
@@ -75,6 +76,7 @@ def _by_unit(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payl
         for tile in (tile for tile in engines["bp"] if tile.phase == Phase.LOSS):
             due = Payloads(loss_payloads(job, last, tile.sample))
             yield "loss", _sent([tile]), _travelling(due, core)
+    exchanges = _exchanges(program)
     for facts in job.layers:
         name = facts.layer.name
         part = facts.slices[facts.index % len(facts.slices)]
@@ -84,9 +86,9 @@ def _by_unit(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payl
             yield f"dY of {name}", _sent([tile]), _travelling(due, part.core)
         if facts.exact:
             exchanged = list(statistics_payloads(job, facts))
-            for phase in (Phase.NORM, Phase.NORM_GRAD):
-                for core, tiles in enumerate(program.tiles):
-                    some = [t for t in tiles[ENGINE_OF_PHASE[phase]] if _exchanges(t, phase, facts)]
+            for phase in STATISTICS:
+                for core in range(len(program.tiles)):
+                    some = exchanges[core, phase, facts.index]
                     due = Payloads(to for source, to in exchanged if source == core)
                     yield f"statistics of {name}", _sent(some), _travelling(due, core)
 
@@ -95,10 +97,11 @@ def _gradient_tiles(
     program: Program, facts: LayerFacts, part: Slice
 ) -> Iterator[tuple[Tile, Span]]:
     """The first and the last tile of a slice that makes dY, with its rows: the upper, the lower."""
+    phase, layer = facts.dY_phase, facts.index
     tiles = [
         tile
         for tile in program.tiles[part.core]["bp"]
-        if (tile.phase, tile.layer) == (facts.dY_phase, facts.index) and tile.sample != BATCH
+        if tile.layer == layer and tile.phase == phase and tile.sample != BATCH
     ]
     first, end = part.neurons.rows
     row = length(part.neurons.channels) * facts.layer.product_shape[2]
@@ -108,8 +111,15 @@ def _gradient_tiles(
         yield tile, (end - tile.covers // row, end)
 
 
-def _exchanges(tile: Tile, phase: Phase, facts: LayerFacts) -> bool:
-    return (tile.phase, tile.layer, tile.sample) == (phase, facts.index, BATCH)
+def _exchanges(program: Program) -> defaultdict[tuple[int, Phase, int], list[Tile]]:
+    """Tiles that send statistics of the mini-batch, by core, phase and layer."""
+    tiles = defaultdict[tuple[int, Phase, int], list[Tile]](list)
+    for core, engines in enumerate(program.tiles):
+        for phase in STATISTICS:
+            for tile in engines[ENGINE_OF_PHASE[phase]]:
+                if tile.sample == BATCH and tile.phase == phase:
+                    tiles[core, phase, tile.layer].append(tile)
+    return tiles
 
 
 def _sent(tiles: list[Tile]) -> Payloads:

@@ -27,6 +27,7 @@ from tlm.space.program import Program
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Tile
 
+BUFFERED = (Phase.FP, Phase.BP, Phase.RECOMPUTE, Phase.UPDATE)
 FLAGS = 2  # S and m of a neuron, beside its U
 MOMENTS = 2  # of a weight
 POOL = "pool"
@@ -95,7 +96,7 @@ def claims(job: Facts) -> Iterator[Claim]:
     last = 2 * len(job.layers) - 1  # BP of layer i takes turn last - i
     at_once = _at_once(job)
     for facts in job.layers:
-        index, asked = facts.index, _asked(job, facts)
+        index, asked, dY = facts.index, _asked(job, facts), _dY(job, facts)
         for part in facts.slices:
             samples = _present(job, part)
             for name, bits, turns in (
@@ -104,8 +105,7 @@ def claims(job: Facts) -> Iterator[Claim]:
                 ("spike_gradients", _arriving(job, facts, part, asked[slice(*samples)]),
                  range(last - max(facts.consumers, default=index), last - index + 1)),
                 *_currents(job, facts, part, last),
-                ("gradients", _dY(job, facts),
-                 range(last - index, min(last, last - index + 1) + 1)),
+                ("gradients", dY, range(last - index, min(last, last - index + 1) + 1)),
                 ("accumulators", _dW(job, facts, part),
                  range(last - index, min(last, last - index + 1) + 1)),
                 ("membrane", _state(job, facts, part, samples), range(index, last - index + 1)),
@@ -265,13 +265,16 @@ def _carried(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
 
 def _buffers(program: Program, job: Facts) -> Iterator[tuple[str, int, str, int]]:
     """(Memory, bits, phase, layer) of sums of a block or a piece of an update, once if alike."""
-    alike = {(t.phase, t.layer, t.samples, t.steps, t.rows, t.covers * (t.phase == Phase.UPDATE)): t
-             for t in program.all_tiles()}  # fmt: skip
+    alike = {
+        (t.phase, t.layer, t.samples, t.steps, t.rows, t.covers * (t.phase == Phase.UPDATE)): t
+        for t in program.all_tiles()
+        if t.phase in BUFFERED
+    }
     for tile in alike.values():
         name, layer = tile.phase.name.lower(), tile.layer
-        if tile.phase in (Phase.FP, Phase.BP, Phase.RECOMPUTE):
+        if tile.phase != Phase.UPDATE:
             yield "partial_sums", _sum_bits(job, tile), name, layer
-        elif tile.phase == Phase.UPDATE:
+        else:
             moments = MOMENTS * (job.workload.optimizer == "adam")
             bits = job.chip.precision.weight + moments * job.chip.precision.optimizer
             yield "optimizer", HALVES * tile.covers * bits, name, layer

@@ -19,6 +19,7 @@ IN_DRAM = ("saved", "dX", "dY saved", "dI", "partial dW", "U carried step")
 DEPARTURE = "samples done"  # a group of samples has left the chip
 
 Cores = defaultdict[int, set[int]]
+Idents = tuple[int, ...]  # of completions
 
 
 @dataclass(slots=True)
@@ -35,16 +36,22 @@ class Parties:
 
     def add(self, core: int, tiles: Iterable[Tile]) -> None:
         """Note what the tiles of a core wait for and arrive at: most of it many times over."""
-        awaited, arrived = set[int](), set[int]()
+        # The same tuple is met many times over, and is looked at once.
+        awaited, arrived = dict[int, Idents](), dict[int, Idents]()
+        sent = dict[tuple[int, int], Idents]()
         for tile in tiles:
-            awaited.update(tile.needs, tile.read_needs)
-            arrived.update(tile.signals, tile.saves)
+            awaited[id(tile.needs)] = tile.needs
+            awaited[id(tile.read_needs)] = tile.read_needs
+            arrived[id(tile.signals)] = tile.signals
+            arrived[id(tile.saves)] = tile.saves
             for message in tile.messages:
-                arrived.update(message.arrives)
-                for ident in message.arrives:
-                    self.receivers[ident].add(message.core)
-        for parties, idents in ((self.waiters, awaited), (self.senders, arrived)):
+                sent[message.core, id(message.arrives)] = message.arrives
+        for (receiver, number), idents in sent.items():
+            arrived[number] = idents
             for ident in idents:
+                self.receivers[ident].add(receiver)
+        for parties, tuples in ((self.waiters, awaited), (self.senders, arrived)):
+            for ident in set[int]().union(*tuples.values()):
                 parties[ident].add(core)
 
 

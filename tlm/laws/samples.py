@@ -23,12 +23,13 @@ def samples(program: Program, job: Facts) -> Iterator[Sample]:
     Blocks whose tiles do not cover all channels of the slice are left out.
     """
     for facts in job.layers:
-        part = facts.slices[facts.index % len(facts.slices)]
+        index = facts.index
+        part = facts.slices[index % len(facts.slices)]
         for phase in WALKING:
             tiles = [
                 tile
                 for tile in program.tiles[part.core][ENGINE_OF_PHASE[phase]]
-                if tile.phase == phase and tile.layer == facts.index
+                if tile.layer == index and tile.phase == phase
             ]
             whole = _whole(facts, phase, part, tiles)
             busiest = sorted(whole, key=_executed)[-1:]

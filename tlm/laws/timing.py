@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
 from tlm.laws.check import Check
 from tlm.space.phase import ENGINES
 from tlm.space.trace_rows import EngineState
@@ -14,7 +13,7 @@ from tlm.space.trace_rows import EngineState
 def refreshes(chip: Chip) -> Iterator[Check]:
     """Every channel refreshes once per tREFI; the last refresh may still be to come."""
     due = chip.env.now // (chip.timing.trefi_clk * chip.timing.tck_ps)
-    counts = [c.counters.refreshes for c in chip.channels if isinstance(c, DramChannel)]
+    counts = [channel.counters.refreshes for channel in chip.controllers]
     in_time = all(due - 1 <= count <= due for count in counts)
     yield Check("DRAM refreshed in time", in_time, f"{counts}, due {due}")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,17 +13,16 @@ from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
 from tlm.laws.due import Due
+from tlm.laws.runs import Asked, Runs
 from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
 from tlm.space.program import Program
-from tlm.space.tile import Extent, Tile
 
 
-def dram_traffic(chip: Chip, program: Program) -> Iterator[Check]:
+def dram_traffic(chip: Chip, asked: Asked) -> Iterator[Check]:
     """What the tiles ask for is what DMAs sent and channels moved, in bytes and in bursts."""
-    tiles, traffic = list(program.all_tiles()), chip.traffic.values()
-    due_read = sum(nbytes for tile in tiles for _, nbytes in tile.reads)
-    due_write = sum(nbytes for tile in tiles for _, nbytes in tile.writes)
+    traffic = chip.traffic.values()
+    due_read, due_write = int(asked.reads.nbytes.sum()), int(asked.writes.nbytes.sum())
     sent_read = sum(t.read_bytes for t in traffic)
     sent_write = sum(t.write_bytes for t in traffic)
     for name, due, sent, moved in (
@@ -31,40 +31,40 @@ def dram_traffic(chip: Chip, program: Program) -> Iterator[Check]:
     ):
         detail = f"tiles {due} B, DMAs {sent} B, channels {moved} B"
         yield Check(f"bytes {name}", due == sent == moved, detail)
-    controllers = [c for c in chip.channels if isinstance(c, DramChannel)]
+    controllers = chip.controllers
     if controllers:
         charged = sum(t.read_bursts + t.write_bursts for t in traffic)
         moved = sum(c.counters.reads + c.counters.writes for c in controllers)
         yield Check("bursts charged", charged == moved, f"charged {charged}, moved {moved}")
 
 
-def tensor_traffic(chip: Chip, program: Program, due: Due) -> Iterator[Check]:
+def tensor_traffic(chip: Chip, asked: Asked, due: Due) -> Iterator[Check]:
     """Every byte that a phase of a layer asks for is moved, and moved of the tensor it lies in."""
     starts = np.array(due.regions, np.int64)
-    asked: dict[tuple[int, int], list[Tile]] = {key: [] for key in chip.traffic}
-    for tile in program.all_tiles():
-        asked.setdefault((tile.phase, tile.layer), []).append(tile)
+    numbers = {key: number for number, key in enumerate(chip.traffic)}
+    keys = [(tile.phase, tile.layer) for tile in asked.tiles]
+    of_tile = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    reads = _by_tensor(starts, asked.reads, of_tile, len(numbers))
+    writes = _by_tensor(starts, asked.writes, of_tile, len(numbers))
     wrong = []
-    for key, tiles in asked.items():
-        read = _by_tensor(starts, [run for tile in tiles for run in tile.reads])
-        written = _by_tensor(starts, [run for tile in tiles for run in tile.writes])
+    for key, read, written in zip(numbers, reads, writes, strict=True):
         traffic = chip.traffic[key]
         if (read, written) != (traffic.read_regions, traffic.written_regions):
             wrong.append(f"{Phase(key[0]).name.lower()} layer {key[1]}")
     yield Check("bytes by tensor", not wrong, f"{wrong[:3]}")
 
 
-def _by_tensor(starts: Ints, runs: Sequence[Extent]) -> Counter[int]:
-    """Bytes of some runs by the number of the tensor they lie in."""
-    pairs = np.array(runs, np.int64).reshape(-1, 2)
-    tensor = np.searchsorted(starts, pairs[:, 0], side="right") - 1
-    totals = np.bincount(tensor, pairs[:, 1], minlength=len(starts))
-    return Counter({int(at): int(totals[at]) for at in np.flatnonzero(totals)})
+def _by_tensor(starts: Ints, runs: Runs, of_tile: Ints, kinds: int) -> Iterator[Counter[int]]:
+    """Bytes by the number of the tensor they lie in, for each of ``kinds`` kinds of tiles."""
+    tensor = of_tile[runs.tile] * len(starts) + runs.tensor(starts)
+    totals = np.bincount(tensor, runs.nbytes, minlength=kinds * len(starts))
+    for of_kind in totals.reshape(kinds, len(starts)):
+        yield Counter({int(at): int(of_kind[at]) for at in np.flatnonzero(of_kind)})
 
 
 def _channel_bytes(channel: DramChannel | IdealDram) -> tuple[int, int]:
     """Bytes read and written."""
-    counters = channel.counters if isinstance(channel, DramChannel) else channel
+    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
     return counters.bytes_read, counters.bytes_written
 
 

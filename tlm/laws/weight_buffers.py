@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tlm.config.core import EngineConfig
 from tlm.laws.check import Check
 from tlm.laws.due import Due, WeightsDue
-from tlm.space.phase import ENGINE_OF_PHASE, Phase
+from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.program import Program
 from tlm.space.tile import Extent, Tile
@@ -17,51 +18,65 @@ USERS = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
 BYTE = 8
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Moved:
     """Weights of a layer in an engine, in bits: fetched, staged, written, and pieces.
 
     Each piece (a run in DRAM, an access count of a tile) may be rounded up.
     """
 
-    fetched: int = 0
-    runs: int = 0
-    stage_reads: int = 0
-    stage_writes: int = 0
-    writes: int = 0
-    tiles: int = 0
-    used: bool = False  # by any (sample, step) that is not skipped
+    fetched: int
+    runs: int
+    stage_reads: int
+    stage_writes: int
+    writes: int
+    tiles: int
+    used: bool  # by any (sample, step) that is not skipped
 
 
 def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
     """Writes of the buffer are what was fetched and read from the stage, by core and layer."""
     wrong = []
+    width = due.job.chip.precision.weight
     for core, engines in enumerate(program.tiles):
-        moved: dict[tuple[str, int], _Moved] = {}
-        for tile in (tile for name in ("fp", "bp") for tile in engines[name]):
-            if tile.phase in USERS:
-                key = ENGINE_OF_PHASE[tile.phase], tile.layer
-                places = due.weights[core, ENGINE_OF_PHASE[tile.phase], tile.layer].at
-                _add(moved.setdefault(key, _Moved()), tile, places, due)
-        for (engine, layer), bits in moved.items():
-            weights, width = due.weights[core, engine, layer], due.job.chip.precision.weight
-            if fault := _fault(bits, weights, _copies(due, engine), width):
-                wrong.append(f"core{core:02d} {engine} layer {layer}: {fault}")
+        for engine in ("fp", "bp"):
+            users = defaultdict[int, list[Tile]](list)
+            for tile in engines[engine]:
+                if tile.phase in USERS:
+                    users[tile.layer].append(tile)
+            for layer, tiles in users.items():
+                weights = due.weights[core, engine, layer]
+                moved = _moved(engine, tiles, weights.at, width)
+                if fault := _fault(moved, weights, _copies(due, engine), width):
+                    wrong.append(f"core{core:02d} {engine} layer {layer}: {fault}")
     yield Check("weights in their buffers", not wrong, f"{wrong[:3]}")
 
 
-def _add(moved: _Moved, tile: Tile, places: Sequence[Extent], due: Due) -> None:
-    """Count a tile's runs of its layer's weights, which lie at ``places``, and its accesses."""
-    engine, energy = ENGINE_OF_PHASE[tile.phase], tile.work.energy
-    for start, length in tile.reads:
-        if any(first <= start < first + nbytes for first, nbytes in places):
-            moved.fetched += BYTE * length
-            moved.runs += 1
-    moved.tiles += 1
-    moved.used = moved.used or any(True for _ in tile.pairs())
-    moved.stage_reads += energy.get(f"{engine}.stage_read", 0) * MEMORY_PORT_BITS
-    moved.stage_writes += energy.get(f"{engine}.stage_write", 0) * MEMORY_PORT_BITS
-    moved.writes += energy.get(f"{engine}.weight_write", 0) * due.job.chip.precision.weight
+def _moved(
+    engine: str, tiles: Sequence[Tile], places: Sequence[Extent], weight_bits: int
+) -> _Moved:
+    """What tiles of an engine move of their layer's weights, which lie at ``places``."""
+    runs = [
+        length
+        for first, nbytes in places
+        for tile in tiles
+        for start, length in tile.reads
+        if first <= start < first + nbytes
+    ]
+    charged = [tile.work.energy for tile in tiles]
+    read, put, written = (
+        sum(energy[action] for energy in charged if action in energy)
+        for action in (f"{engine}.stage_read", f"{engine}.stage_write", f"{engine}.weight_write")
+    )
+    return _Moved(
+        fetched=BYTE * sum(runs),
+        runs=len(runs),
+        stage_reads=read * MEMORY_PORT_BITS,
+        stage_writes=put * MEMORY_PORT_BITS,
+        writes=written * weight_bits,
+        tiles=len(tiles),
+        used=any(True for tile in tiles for _ in tile.pairs()),
+    )
 
 
 def _copies(due: Due, name: str) -> int:

@@ -44,7 +44,7 @@ class Visit:
     def __init__(self, due: WeightsDue, phase: Phase) -> None:
         self.due, self.phase = due, phase
         self.once = due.once and phase != Phase.RECOMPUTE
-        self.runs: list[Extent] = []
+        self.tiles: list[Tile] = []
         # Results of a pair for which all weights are used, or half as many again as have room.
         shares = {due.nbytes, min(due.nbytes, due.room * 3 // 2) if due.even else due.nbytes}
         whole = max(1, due.nbytes)  # a slice may have no weight that meets an output
@@ -52,8 +52,7 @@ class Visit:
 
     def add(self, tile: Tile) -> None:
         """Count a tile's fetches and results."""
-        for first, nbytes in self.due.at:
-            self.runs += [run for run in tile.reads if first <= run[0] < first + nbytes]
+        self.tiles.append(tile)
         if tile.covers and self.due.room < self.due.nbytes:
             for walks in self.walks.values():
                 walks.add(tile)
@@ -63,11 +62,12 @@ class Visit:
 
         A walk uses ``share`` bytes, of which at most ``room`` were there from before.
         """
+        runs = self._runs()
         if self.due.stays:
-            return f"{len(self.runs)} fetches of weights that stay" if self.runs else ""
-        spare = ROUNDED_B * len(self.runs)
-        used, fetched = self.due.nbytes, sum(nbytes for _, nbytes in self.runs)
-        distinct = _distinct_bytes(self.runs)
+            return f"{len(runs)} fetches of weights that stay" if runs else ""
+        spare = ROUNDED_B * len(runs)
+        used, fetched = self.due.nbytes, sum(nbytes for _, nbytes in runs)
+        distinct = _distinct_bytes(runs)
         if abs(distinct - used) > spare * self.due.rounded:
             return f"{distinct} B fetched of {used} B used"
         if self.once and fetched > used + spare:
@@ -75,6 +75,16 @@ class Visit:
         least = max(walks.count * (share - self.due.room) for share, walks in self.walks.items())
         short = fetched + spare < least and not self.once
         return f"{fetched} B fetched, at least {least} B used" if short else ""
+
+    def _runs(self) -> list[Extent]:
+        """What was fetched of the layer's weights."""
+        return [
+            run
+            for first, nbytes in self.due.at
+            for tile in self.tiles
+            for run in tile.reads
+            if first <= run[0] < first + nbytes
+        ]
 
 
 def _distinct_bytes(runs: list[Extent]) -> int:

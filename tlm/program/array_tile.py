@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,45 +29,46 @@ def array_tiles(
     passes: Passes,
     groupings: Sequence[TileGrouping],
     operand_bits: int,
-) -> Iterator[tuple[Block, TileGrouping, list[TileDraft]]]:
+) -> list[list[TileDraft]]:
     """The tiles of every block, grouped as said for it; blocks grouped alike are counted together.
 
     ``operand_bits`` is the width of the operand that is not a weight.
     """
     engine, chip = ENGINE_OF_PHASE[phase], builder.plan.chip
     array: EngineArray = getattr(builder.arrays, engine)
-    for _, run in groupby(range(len(groupings)), lambda at: id(groupings[at])):
-        alike = list(run)
-        span, grouping = slice(alike[0], alike[-1] + 1), groupings[alike[0]]
-        walked = summed(some_blocks(passes.counts, span), grouping.starts)
+    alike: dict[int, list[int]] = {}
+    for at, grouping in enumerate(groupings):
+        alike.setdefault(id(grouping), []).append(at)
+    tiles: list[list[TileDraft]] = [[] for _ in groupings]
+    for places in alike.values():
+        grouping = groupings[places[0]]
+        walked = summed(some_blocks(passes.counts, places), grouping.starts)
         energy: dict[str, Ints] = {}
         if passes.layout.scanned:
             adds = chip.core.zero_operand_adds
             energy = walk_energy(array, walked, operand_bits, adds)
             energy |= grouping.energy(engine, array, builder.arrays.weight_bits)
-        work = (walked.cycles, walked.slots, walked.executed, walked.dense, walked.useful)
+        work = (walked.slots, walked.executed, walked.dense, walked.useful)
         table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
-        for block, rows in zip(passes.blocks[span], table, strict=True):
-            tiles = _tiles(phase, layer_plan, block, grouping.runs, rows, list(energy))
-            yield block, grouping, tiles
+        for at, cycles, rows in zip(places, walked.cycles.tolist(), table, strict=True):
+            works = builder.works_of(tuple(energy), list(map(tuple, rows)))
+            runs = grouping.runs
+            tiles[at] = _tiles(phase, layer_plan, passes.blocks[at], runs, cycles, works)
+    return tiles
 
 
 def _tiles(
     phase: Phase, layer_plan: LayerPlan, block: Block, runs: Sequence[tuple[Extent, ...]],
-    rows: list[list[int]], actions: list[str],
+    cycles: list[int], works: list[Work],
 ) -> list[TileDraft]:  # fmt: skip
-    """Tiles of a block; each of ``rows`` is cycles, the work's counts, and those of ``actions``."""
+    """Tiles of a block, each with its runs, cycles and work."""
     place = (phase, layer_plan.layer.index, block.samples[0], length(block.samples), block.steps[0],
              length(block.steps))  # fmt: skip
     skipped = dead_pairs(layer_plan, block.samples, block.steps) if phase in DEAD else ()
-    drafts = []
-    for reads, (cycles, slots, executed, dense, useful, *charges) in zip(runs, rows, strict=True):
-        energy = {name: count for name, count in zip(actions, charges, strict=True) if count}
-        work = Work(slots, executed, dense, useful, energy)
-        drafts.append(
-            TileDraft(*place, cycles, work, reads=reads, skipped=skipped, rows=block.rows)
-        )
-    return drafts
+    return [
+        TileDraft(*place, count, work, reads=reads, skipped=skipped, rows=block.rows)
+        for reads, count, work in zip(runs, cycles, works, strict=True)
+    ]
 
 
 def by_panel(

@@ -9,20 +9,17 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 
 from __future__ import annotations
 
-from tlm.counts.blocks import blocks, panel_positions
-from tlm.counts.passes import Panel
-from tlm.program.array_tile import array_tiles, by_panel
+from tlm.program.backward_walk import WalkedBlock, backward_walks
 from tlm.program.builder import ProgramBuilder, per_sample, saved
 from tlm.program.channel_parameters import fetch_parameters
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
-from tlm.program.gradient_routes import Route, return_gradient, routes_of
+from tlm.program.gradient_routes import leave_gradient, return_gradient, routes_of
 from tlm.program.normalise import exchange_statistics, unit_regions
-from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, Span, length, overlap
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
-from tlm.storage.sweeps import Sweep, backward_sweeps
+from tlm.storage.sweeps import Sweep
 
 
 def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice]) -> None:
@@ -36,60 +33,34 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
         exchange_statistics(builder, layer_plan, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
     routes = routes_of(layer_plan)
+    meanwhile = layer_plan.stored.dY == "memory" and bool(routes)
     for part in parts:
         start = len(builder.drafts[part.core]["bp"])
-        for samples, regions in gradient_regions(builder, layer_plan, part):
+        units = list(gradient_regions(builder, layer_plan, part))
+        walks = backward_walks(
+            builder, routes, part, [samples for samples, _ in units if meanwhile]
+        )
+        for _, regions in units:
             for region in regions:
                 unit(builder, layer_plan, part, region)
-            if layer_plan.stored.dY == "memory" and routes:
-                _propagate(builder, layer_plan, routes, part, samples)
+            for walked in next(walks, ()):
+                _block(builder, layer_plan, part, walked)
         if layer_plan.norm == "frozen":
             fetch_parameters(layer_plan, part, ("scale",), builder.drafts[part.core]["bp"][start])
         layer_plan.work.drop()
     if layer_plan.stored.dY == "dram" and routes:
         for part in parts:
-            _propagate(builder, layer_plan, routes, part, part.neurons.samples)
+            for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
+                for walked in walk:
+                    _block(builder, layer_plan, part, walked)
             layer_plan.work.drop()
 
 
-def _propagate(
-    builder: ProgramBuilder, layer_plan: LayerPlan, routes: list[Route], part: Slice, samples: Span
-) -> None:
-    """Append BP of some samples of a slice."""
-    if not length(part.input_rows):
-        return
-    channels, _, columns = layer_plan.layer.in_shape
-    positions, panel = panel_positions(builder.arrays, builder.arrays.bp, columns, channels)
-    array, width = builder.arrays.bp, builder.plan.chip.precision.gradient
-    walk = list(blocks(samples, part.input_rows, builder.plan.steps, columns, positions))
-    for sweep in backward_sweeps(builder.plan, layer_plan, part, samples):
-        size = builder.streams.together(sweep, array)
-        for passes in layer_plan.work.backward(
-            walk, part.neurons.channels, sweep.outputs, panel, size
-        ):
-            groupings = [
-                builder.streams.cut(sweep, layer_plan, part.core, passes.layout)
-                for _ in passes.blocks
-            ]
-            drafted = array_tiles(builder, Phase.BP, layer_plan, passes, groupings, width)
-            for block, grouping, tiles in drafted:
-                panels = by_panel(passes.layout, grouping, tiles)
-                if passes.layout.scanned:
-                    for _, panel_tiles in panels:
-                        panel_tiles[-1].add_cycles(builder.arrays.depth)
-                _block(builder, routes, part, sweep, block, panels)
-
-
 def _block(
-    builder: ProgramBuilder,
-    routes: list[Route],
-    part: Slice,
-    sweep: Sweep,
-    block: Block,
-    panels: list[tuple[Panel, list[TileDraft]]],
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, walked: WalkedBlock
 ) -> None:
     """Append the tiles of a block, with what they read, wait for and send."""
-    layer_plan = routes[0].layer_plan
+    sweep, block = walked.sweep, walked.block
     reads, read_needs = _mask_reads(builder, layer_plan, part, sweep, block)
     fetched, each = _gradient_reads(builder, layer_plan, part, sweep, block)
     needs: tuple[int, ...] = ()
@@ -98,7 +69,8 @@ def _block(
     else:
         read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
     plane = length(block.rows) * layer_plan.layer.in_shape[2]
-    for panel, tiles in panels:
+    through_dram = any(producer.stored.dS == "dram" for producer in layer_plan.producers)
+    for number, (panel, tiles) in enumerate(walked.panels):
         first, last, chunk = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
         first.add_needs(needs)
@@ -108,7 +80,10 @@ def _block(
         first.add_reads_before(reads)
         reads = ()
         last.add_covers(length(chunk) * plane * length(panel.partners))
-        return_gradient(builder, routes, part, block, chunk, last)
+        for returns, nbytes in walked.sent:
+            return_gradient(builder, returns, part, block, nbytes[number], last)
+        if through_dram:
+            leave_gradient(builder, layer_plan, part, block, chunk, last)
 
 
 def _gradient_reads(

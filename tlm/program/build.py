@@ -39,9 +39,8 @@ def build_program(plan: Plan) -> Program:
         _training(builder)
     else:
         _inference(builder)
-    return Program(
-        _frozen(drafts), builder.done, [tensor.address for tensor in plan.addresses.placed]
-    )
+    tiles = [{name: list[Tile](engines[name]) for name in ENGINES} for engines in drafts]
+    return Program(tiles, builder.done, [tensor.address for tensor in plan.addresses.placed])
 
 
 def _training(builder: ProgramBuilder) -> None:
@@ -58,7 +57,7 @@ def _training(builder: ProgramBuilder) -> None:
     build_update(builder, plan.layers[0])
     for layer_plan in plan.layers:
         receive_weights(builder, layer_plan)
-        guard_old_weights(builder, layer_plan)
+    guard_old_weights(builder)
 
 
 def _inference(builder: ProgramBuilder) -> None:
@@ -96,14 +95,6 @@ def _step_by_step(builder: ProgramBuilder, group: int) -> None:
 def _lengths(builder: ProgramBuilder) -> list[dict[str, int]]:
     """How many tiles every engine of every core has so far."""
     return [{name: len(tiles) for name, tiles in engines.items()} for engines in builder.drafts]
-
-
-def _frozen(drafts: list[dict[str, list[TileDraft]]]) -> list[dict[str, list[Tile]]]:
-    """The finished tiles; the drafts of an engine are dropped as soon as its tiles are there."""
-    return [
-        {engine: [tile.frozen() for tile in engines.pop(engine)] for engine in ENGINES}
-        for engines in drafts
-    ]
 
 
 def _forward(builder: ProgramBuilder, group: int) -> None:

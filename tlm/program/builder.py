@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from tlm.counts.core_arrays import CoreArrays
 from tlm.program.tile_draft import TileDraft
-from tlm.space.array_types import Bools
+from tlm.space.array_types import Bools, Ints
 from tlm.space.geometry import finished_rows, pool_adds
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Command, Phase
 from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.program import Completions
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Extent, Message
+from tlm.space.tile import Extent, Message, Work
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.streams import Streams
 from tlm.workload.model import Pool
 
+WorkCounts = tuple[int, ...]  # of some works: slots, executed, dense, useful, then of its actions
 Spill = tuple[int, tuple[Extent, ...]]  # partial dW in DRAM: the completion of its writes, where
 
 
@@ -34,6 +37,8 @@ class ProgramBuilder:
     spills: dict[tuple[int, int], dict[tuple[Span, Span], Spill]] = field(default_factory=dict)
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
+    samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
+    _works: dict[tuple[str, ...], dict[WorkCounts, Work]] = field(default_factory=dict)
     _read: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
 
     @property
@@ -66,6 +71,23 @@ class ProgramBuilder:
     def by_step(self, what: str, steps: Span) -> str:
         """The name of a completion of FP; in a wavefront every time step has its own."""
         return f"{what} step {steps[0]}" if self.plan.schedule.by_step else what
+
+    def works_of(self, actions: tuple[str, ...], rows: list[WorkCounts]) -> list[Work]:
+        """The work of each of ``rows``, whose last counts are of ``actions``; alike ones are one.
+
+        A large program has ten times as many tiles as different works.
+        """
+        known = self._works.setdefault(actions, {})
+        works = []
+        for row in rows:
+            work = known.get(row)
+            if work is None:
+                slots, executed, dense, useful, *charges = row
+                charged = zip(actions, charges, strict=True)
+                energy = {name: count for name, count in charged if count}
+                work = known[row] = Work(slots, executed, dense, useful, energy)
+            works.append(work)
+        return works
 
     def read_by(self, layer_plan: LayerPlan) -> list[tuple[Slice, Region]]:
         """Every slice of a layer with what it reads of its sources' pooled grid."""
@@ -100,10 +122,13 @@ def per_sample(
     builder: ProgramBuilder, what: str, layer_plan: LayerPlan, part: Slice, samples: Span
 ) -> tuple[int, ...]:
     """The completions of ``what`` of a slice, one a sample."""
-    return tuple(
-        builder.done.ident(what, layer_plan.layer.name, f"core{part.core:02d}", "sample", sample)
-        for sample in range(*samples)
-    )
+    key = (what, layer_plan.layer.index, part.index, samples)
+    idents = builder.samples.get(key)
+    if idents is None:
+        place = (what, layer_plan.layer.name, f"core{part.core:02d}", "sample")
+        idents = tuple(builder.done.ident(*place, sample) for sample in range(*samples))
+        builder.samples[key] = idents
+    return idents
 
 
 def statistics(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, phase: Phase) -> int:
@@ -133,11 +158,14 @@ def saved_inputs(
     builder: ProgramBuilder, layer_plan: LayerPlan, samples: Span, what: str = "saved"
 ) -> tuple[int, ...]:
     """The completions that say the spikes a layer reads, of these samples, are in DRAM."""
-    return tuple(
-        ident
-        for producer in layer_plan.producers
-        for ident in saved(builder, producer, samples, what)
-    )
+    key = (f"inputs {what}", layer_plan.layer.index, samples)
+    if key not in builder.saves:
+        builder.saves[key] = tuple(
+            ident
+            for producer in layer_plan.producers
+            for ident in saved(builder, producer, samples, what)
+        )
+    return builder.saves[key]
 
 
 def fetch_inputs(
@@ -170,12 +198,12 @@ def window_adds(pool: Pool, pooled: Region, shape: tuple[int, int], steps: Span)
     return planes * pool_adds(pool, pooled.rows, shape)
 
 
-def bitmap_bytes(elements: int, present: int, bits: int) -> int:
-    """Payload of values of which only ``present`` are non-zero: a bitmap and the values.
+def bitmap_bytes(elements: Ints, present: Ints, bits: int) -> Ints:
+    """Payloads of values of which only ``present`` are non-zero: a bitmap and the values.
 
     Never more than all ``elements`` sent plainly.
     """
-    return ceil_div(min(elements * bits, elements + present * bits), 8)
+    return np.asarray(-(-np.minimum(elements * bits, elements + present * bits) // 8))
 
 
 def spike_bytes(elements: int, present: int, bits: int = 1) -> int:

@@ -18,6 +18,7 @@ from tlm.program.builder import (
 )
 from tlm.program.channel_parameters import sum_gradients
 from tlm.program.tile_draft import TileDraft
+from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, product_span
 from tlm.space.phase import Command
 from tlm.space.region import Region, Slice, Span, length
@@ -100,15 +101,16 @@ def _share(
             :, slice(*shared.samples), slice(*shared.channels), slice(*shared.rows)
         ]
         live = layer_plan.live[:, slice(*shared.samples)]
-        elements = values[0, 0].size * int(np.count_nonzero(live))
-        present = int(np.count_nonzero(values[live]))
-        nbytes = gradient_bytes(builder, elements, present, builder.plan.chip.precision.gradient)
+        elements = np.asarray(values[0, 0].size * np.count_nonzero(live))
+        present = np.asarray(np.count_nonzero(values[live]))
+        bits = builder.plan.chip.precision.gradient
+        nbytes = int(gradient_bytes(builder, elements, present, bits))
         arrives = per_sample(builder, "dY for BP", layer_plan, reader, shared.samples)
         builder.send(Command.GRADIENT, part.core, reader.core, nbytes, arrives, tile)
 
 
-def gradient_bytes(builder: ProgramBuilder, elements: int, present: int, bits: int) -> int:
-    """Payload of gradients: plain in mode ``dense``, else a bitmap and the values present."""
+def gradient_bytes(builder: ProgramBuilder, elements: Ints, present: Ints, bits: int) -> Ints:
+    """Payloads of gradients: plain in mode ``dense``, else a bitmap and the values present."""
     if builder.plan.chip.core.engines.bp.mode == "dense":
         present = elements
     return bitmap_bytes(elements, present, bits)

@@ -71,7 +71,7 @@ def walk_products(
             drafted = array_tiles(
                 builder, phase, layer_plan, passes, groupings, layer_plan.operand_bits
             )
-            for block, grouping, tiles in drafted:
+            for block, grouping, tiles in zip(passes.blocks, groupings, drafted, strict=True):
                 if layer_plan.repeats > 1:
                     block = _repeated(block, steps, tiles)
                 _block(

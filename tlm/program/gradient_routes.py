@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,58 +61,80 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
     return Route(layer_plan, producer, owned, needed, winner_bits(pool))
 
 
-def return_gradient(
-    builder: ProgramBuilder,
-    routes: list[Route],
-    part: Slice,
-    block: Block,
-    chunk: Span,
-    tile: TileDraft,
-) -> None:
-    """Send a finished chunk of dX to the slices of the producers that own its elements.
+class Returns(NamedTuple):
+    """What a walk over a slice sends back by one route, from :func:`returns_of`.
 
-    Producers whose dS waits in DRAM share one copy there, one for each channel cut of the layer.
+    ``nbytes`` [block][chunk][target] is -1 where a chunk has nothing of a target.
     """
-    layer_plan = routes[0].layer_plan
-    for route in routes:
-        if route.producer.stored.dS == "memory":
-            _send(builder, route, part, block, chunk, tile)
-    if any(route.producer.stored.dS == "dram" for route in routes):
-        k = [cut.neurons.channels for cut in layer_plan.cut.slices[: layer_plan.cut.split.k]].index(
-            part.neurons.channels
-        )
-        tensor = layer_plan.addressed.tensors[f"dX{k}"]
-        tile.add_writes(
-            tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips)
-        )
-        tile.add_saves(
-            tuple(
-                builder.done.expect(ident)
-                for ident in per_sample(builder, "dX", layer_plan, part, block.samples)
-            )
-        )
+
+    route: Route
+    targets: list[Slice]
+    nbytes: list[list[list[int]]]
 
 
-def _send(
+def returns_of(
+    builder: ProgramBuilder, route: Route, walk: Sequence[Block], chunks: Sequence[Span]
+) -> Returns:
+    """How many bytes of dX every block of a walk returns over the mesh, by chunk of channels.
+
+    The blocks are all of a box, in its order; the chunks adjoin.
+    """
+    layer_plan, slices = route.layer_plan, route.producer.cut.slices
+    samples, rows, steps = (
+        list(dict.fromkeys(spans))
+        for spans in zip(*((b.samples, b.rows, b.steps) for b in walk), strict=True)
+    )
+    box = tuple(slice(spans[0][0], spans[-1][1]) for spans in (samples, chunks, rows))
+    owned = route.owned[:, *box]
+    met = np.flatnonzero(owned.any(axis=(1, 2, 3))).tolist()
+    live = _added(layer_plan.live[:, box[0]], steps, 0)[..., None, None]
+    needed = _added(route.needed[:, *box], steps, 0)
+    bits = partial_bits(builder.plan, layer_plan) + route.index_bits
+    of_targets = []
+    for mine in owned[met]:
+        each = _added(_added(mine, rows, 2), chunks, 1)
+        elements = _added(live * each, samples, 1) * layer_plan.layer.in_shape[2]
+        present = _added(_added(_added(needed * mine, rows, 3), chunks, 2), samples, 1)
+        nbytes = gradient_bytes(builder, elements, present, bits)
+        of_targets.append(np.where(_added(each, samples, 0) > 0, nbytes, -1))
+    # [target, steps, samples, chunk, rows] in the order of blocks
+    by_block = np.stack(of_targets).transpose(2, 4, 1, 3, 0).reshape(len(walk), len(chunks), -1)
+    return Returns(route, [slices[index] for index in met], by_block.tolist())
+
+
+def _added(values: Bools | Ints, spans: Sequence[Span], axis: int) -> Ints:
+    """Sums over ``spans``, which adjoin."""
+    starts = [span[0] - spans[0][0] for span in spans]
+    return np.asarray(np.add.reduceat(values, starts, axis=axis, dtype=np.int64))
+
+
+def return_gradient(
+    builder: ProgramBuilder, returns: Returns, part: Slice, block: Block, nbytes: Sequence[int],
+    tile: TileDraft,
+) -> None:  # fmt: skip
+    """Send a finished chunk of dX to the slices of a producer that own its elements."""
+    for target, size in zip(returns.targets, nbytes, strict=True):
+        if size >= 0:
+            samples = overlap(block.samples, target.neurons.samples)
+            arrives = per_sample(builder, "dS", returns.route.producer, target, samples)
+            builder.send(Command.GRADIENT, part.core, target.core, size, arrives, tile)
+
+
+def leave_gradient(
     builder: ProgramBuilder,
-    route: Route,
+    layer_plan: LayerPlan,
     part: Slice,
     block: Block,
     chunk: Span,
     tile: TileDraft,
 ) -> None:
-    layer_plan, target_slices = route.layer_plan, route.producer.cut.slices
-    (b0, b1), steps = block.samples, slice(*block.steps)
-    live = np.count_nonzero(layer_plan.live[steps, b0:b1], axis=0)
-    needed_pairs = route.needed[steps, b0:b1, slice(*chunk), slice(*block.rows)].sum(axis=0)
-    mine = route.owned[:, b0:b1, slice(*chunk), slice(*block.rows)]
-    bits = partial_bits(builder.plan, layer_plan) + route.index_bits
-    for index in np.flatnonzero(mine.any(axis=(1, 2, 3))).tolist():
-        target = target_slices[index]
-        each = mine[index].sum(axis=(1, 2)) * layer_plan.layer.in_shape[2]
-        elements = int((live * each).sum())
-        present = int((needed_pairs * mine[index]).sum())
-        nbytes = gradient_bytes(builder, elements, present, bits)
-        samples = overlap(block.samples, target.neurons.samples)
-        arrives = per_sample(builder, "dS", route.producer, target, samples)
-        builder.send(Command.GRADIENT, part.core, target.core, nbytes, arrives, tile)
+    """Write a finished chunk of dX for the producers whose dS waits in DRAM.
+
+    They share one copy there, one for each channel cut of the layer.
+    """
+    cut = layer_plan.cut
+    k = [each.neurons.channels for each in cut.slices[: cut.split.k]].index(part.neurons.channels)
+    tensor = layer_plan.addressed.tensors[f"dX{k}"]
+    tile.add_writes(tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips))
+    idents = per_sample(builder, "dX", layer_plan, part, block.samples)
+    tile.add_saves(tuple(builder.done.expect(ident) for ident in idents))

@@ -1,41 +1,19 @@
-"""A tile while it is put together: what it does is only ever added to, then it is frozen."""
+"""A tile while it is put together: what it does is only ever added to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from tlm.space.phase import Phase
-from tlm.space.region import Span
 from tlm.space.tile import Extent, Message, Tile, Work
 
 
-@dataclass(slots=True)
-class TileDraft:
-    """A tile of a phase of a layer over some samples and steps; see :class:`Tile` for its parts.
+class TileDraft(Tile):
+    """A tile to which builders of different concerns (weights, neurons, messages) add their parts.
 
-    Builders of different concerns (weights, inputs, neurons, messages) each add their part;
-    ``frozen`` gives the tile that the hardware executes.
+    Drafts are what the hardware executes in the end, for of large programs a copy takes long.
     """
 
-    phase: Phase
-    layer: int
-    sample: int
-    samples: int
-    step: int
-    steps: int
-    cycles: int = 0
-    work: Work = field(default_factory=Work)
-    needs: tuple[int, ...] = ()
-    read_needs: tuple[int, ...] = ()
-    reads: tuple[Extent, ...] = ()
-    writes: tuple[Extent, ...] = ()
-    messages: tuple[Message, ...] = ()
-    signals: tuple[int, ...] = ()
-    saves: tuple[int, ...] = ()
-    covers: int = 0
-    skipped: tuple[tuple[int, int], ...] = ()
-    rows: Span = (0, 0)
+    __slots__ = ()
 
     def add_needs(self, completions: tuple[int, ...]) -> None:
         """Hold the computation back until these completions have fired."""
@@ -79,15 +57,9 @@ class TileDraft:
 
     def add_energy(self, counts: Mapping[str, int]) -> None:
         """Do so many more of some actions of the energy table."""
-        energy = self.work.energy
+        work = self.work  # of other tiles too, so that this one gets its own
+        energy = dict(work.energy)
         for action, count in counts.items():
             if count:
                 energy[action] = energy.get(action, 0) + count
-
-    def frozen(self) -> Tile:
-        """The tile as it stands."""
-        return Tile(
-            self.phase, self.layer, self.sample, self.samples, self.step, self.steps,
-            self.cycles, self.work, self.needs, self.read_needs, self.reads, self.writes,
-            self.messages, self.signals, self.saves, self.covers, self.skipped, self.rows,
-        )  # fmt: skip
+        self.work = Work(work.slots, work.executed, work.dense, work.useful, energy)

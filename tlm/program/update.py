@@ -123,15 +123,15 @@ def receive_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile.add_energy({"wg.optimizer_write": wide_accesses(received, bits)})
 
 
-def guard_old_weights(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
+def guard_old_weights(builder: ProgramBuilder) -> None:
     """Let the last tile of every phase that reads a layer's weights release the old ones.
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
-    ident = builder.done.ident("old weights", layer_plan.layer.name)
-    for part in layer_plan.cut.slices:
+    names = [layer_plan.layer.name for layer_plan in builder.plan.layers]
+    for engines in builder.drafts:
         for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
-            for tile in reversed(builder.drafts[part.core][ENGINE_OF_PHASE[phase]]):
-                if tile.phase == phase and tile.layer == layer_plan.layer.index:
-                    tile.add_signals((builder.done.expect(ident),))
-                    break
+            last = {t.layer: t for t in engines[ENGINE_OF_PHASE[phase]] if t.phase == phase}
+            for layer, tile in last.items():
+                ident = builder.done.ident("old weights", names[layer])
+                tile.add_signals((builder.done.expect(ident),))

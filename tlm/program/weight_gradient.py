@@ -7,8 +7,9 @@ over it once for every part of dW that fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from tlm.config.units import show_bits
 from tlm.counts.passes import Layout, Panel
@@ -55,41 +56,72 @@ class _Piece:
     is_last: bool
 
 
+_DraftedPiece = tuple[_Piece, Layout, list[TileDraft]]
+
+
 def build_weight_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice], dY_blocks: dict[int, int]
 ) -> None:
     """Append WG of some slices; ``dY_blocks`` counts the dY blocks each core has let go of."""
     for part in parts:
-        if layer_plan.stored.dY == "dram":
-            _walk(builder, layer_plan, part, part.neurons.samples)
-            layer_plan.work.drop()
-            continue
-        for samples in gradient_blocks(builder, layer_plan, part):
-            _walk(builder, layer_plan, part, samples)
-            last = builder.drafts[part.core]["wg"][-1]
-            block_index = dY_blocks.get(part.core, 0)
-            dY_blocks[part.core] = block_index + 1
-            used = builder.done.ident("dY used", f"core{part.core:02d}", block_index)
-            last.add_signals((builder.done.expect(used),))
+        in_memory = layer_plan.stored.dY == "memory"
+        spans = [part.neurons.samples]
+        if in_memory:
+            spans = gradient_blocks(builder, layer_plan, part)
+        for walk in _walks(builder, layer_plan, part, spans):
+            for piece, layout, tiles in walk:
+                _complete(builder, layer_plan, part, piece, layout, tiles)
+            if in_memory:
+                last = builder.drafts[part.core]["wg"][-1]
+                block_index = dY_blocks.get(part.core, 0)
+                dY_blocks[part.core] = block_index + 1
+                used = builder.done.ident("dY used", f"core{part.core:02d}", block_index)
+                last.add_signals((builder.done.expect(used),))
         layer_plan.work.drop()
 
 
-def _walk(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span) -> None:
-    """Append the passes over some samples of a slice, piece by piece."""
-    for wg_pass in _passes_over(builder, layer_plan, part, samples):
-        walk = list(_pieces(builder, layer_plan, part, samples, wg_pass))
-        panel = _panel_channels(builder, layer_plan, wg_pass)
-        channels = part.neurons.channels
-        for passes in layer_plan.work.weight_gradient(
-            walk, channels, wg_pass.outputs, wg_pass.inputs, panel
+def _walks(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, spans: Sequence[Span]
+) -> Iterator[list[_DraftedPiece]]:
+    """The pieces of spans of samples of a slice; spans with the same passes are counted together.
+
+    Most arrays of a span's few samples would be small.
+    """
+
+    def passes_of(samples: Span) -> list[WeightGradientPass]:
+        return _passes_over(builder, layer_plan, part, samples)
+
+    for wg_passes, alike in groupby(spans, passes_of):
+        spans_alike = list(alike)
+        walks: list[list[_DraftedPiece]] = [[] for _ in spans_alike]
+        for wg_pass in wg_passes:
+            pieces = [
+                (into, _Piece(block, wg_pass, block is box[0], block is box[-1]))
+                for into, samples in zip(walks, spans_alike, strict=True)
+                for box in [list(_pieces(builder, layer_plan, part, samples, wg_pass))]
+                for block in box
+            ]
+            blocks = [piece.block for _, piece in pieces]
+            drafted = _drafted(builder, layer_plan, part, wg_pass, blocks)
+            for (into, piece), (layout, tiles) in zip(pieces, drafted, strict=True):
+                into.append((piece, layout, tiles))
+        yield from walks
+
+
+def _drafted(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, wg_pass: WeightGradientPass,
+    blocks: Sequence[Block],
+) -> Iterator[tuple[Layout, list[TileDraft]]]:  # fmt: skip
+    """The tiles of a pass over some blocks, block by block."""
+    panel, channels = _panel_channels(builder, layer_plan, wg_pass), part.neurons.channels
+    for passes in layer_plan.work.weight_gradient(
+        blocks, channels, wg_pass.outputs, wg_pass.inputs, panel
+    ):
+        groupings = [whole_panels(passes.layout)] * len(passes.blocks)
+        for tiles in array_tiles(
+            builder, Phase.WG, layer_plan, passes, groupings, layer_plan.operand_bits
         ):
-            groupings = [whole_panels(passes.layout)] * len(passes.blocks)
-            drafted = array_tiles(
-                builder, Phase.WG, layer_plan, passes, groupings, layer_plan.operand_bits
-            )
-            for block, _, tiles in drafted:
-                piece = _Piece(block, wg_pass, block is walk[0], block is walk[-1])
-                _complete(builder, layer_plan, part, piece, passes.layout, tiles)
+            yield passes.layout, tiles
 
 
 def _passes_over(

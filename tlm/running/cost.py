@@ -48,7 +48,8 @@ class SimulationCost:
     """What the simulation took on this machine: for the manifest, never for the summary.
 
     Wall and processor time of the simulation alone, and the wall time from loading to the last
-    check. ``trace_truncated`` is ``disk-full`` or ``budget`` if the trace ends before the run.
+    check. ``trace_truncated`` is ``disk-full`` or ``budget`` if the trace ends before the run;
+    ``kernel`` is what it ran on.
     """
 
     events: int
@@ -60,6 +61,7 @@ class SimulationCost:
     total_wall_s: float
     peak_rss_mib: float
     trace_truncated: str | None
+    kernel: str = "simpy"
 
 
 def loading_bytes(workload: Workload, number: int) -> int:

@@ -16,7 +16,7 @@ from tlm.errors import (
     OutOfMemoryError,
     TlmError,
 )
-from tlm.hardware.chip import Chip, unit_names
+from tlm.hardware.chip import Chip, Site, unit_names
 from tlm.hardware.energy import EnergyRow, energy_rows
 from tlm.hardware.waits import wait_graph
 from tlm.kernel import StuckError, collector_paused, run_until
@@ -26,6 +26,7 @@ from tlm.running.figures.energy import energy_part
 from tlm.running.figures.summary import summarise
 from tlm.running.folder import release, release_reserve, sha256, write_atomic
 from tlm.running.interrupts import Abort, StopRequest
+from tlm.running.kernels import kernel_of
 from tlm.running.manifest import Manifest, RunInputs
 from tlm.running.memory import memory_limit, peak_bytes
 from tlm.running.partial import partial_summary
@@ -44,12 +45,13 @@ from tlm.workload.job_file import drawn_job_text
 class _Clocks:
     """Wall and processor time from the beginning of a simulation on."""
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, started: float, kernel: str) -> None:
+        self.kernel = kernel
         self.started = started  # when the run began to load
         self.wall = time.perf_counter()
         self.processor = time.process_time()
 
-    def cost(self, events: int, transactions: int, trace_truncated: str | None) -> SimulationCost:
+    def cost(self, events: int, transactions: int, writer: TraceWriter) -> SimulationCost:
         """What a simulation that ends now has taken."""
         now = time.perf_counter()
         wall_s = now - self.wall
@@ -62,7 +64,8 @@ class _Clocks:
             transactions_per_s=transactions / wall_s,
             total_wall_s=now - self.started,
             peak_rss_mib=peak_bytes() / 2**20,
-            trace_truncated=trace_truncated,
+            trace_truncated=writer.truncated,
+            kernel=self.kernel,
         )
 
 
@@ -81,6 +84,7 @@ class Execution:
         self.request = request
         self.folder = folder
         self.stop = stop
+        self.kernel = kernel_of(request.kernel)
         self.on_progress: Callable[[RunProgress], None] | None = None
         self.writer: TraceWriter | None = None
         self.manifest = self._begin(cost)
@@ -144,13 +148,14 @@ class Execution:
                 prepared.program,
                 writer.transactions if trace == "transaction" else None,
                 writer.activity if trace != "off" else None,
+                Site.of(self.kernel.model),
             )
-        began = _Clocks(started)
+        began = _Clocks(started, self.kernel.name)
         try:
             events = self._events(chip, writer)
             chip.settle()
             writer.close(complete=True)
-            cost = began.cost(events, _queued(chip), writer.truncated)
+            cost = began.cost(events, _queued(chip), writer)
             with self.stop.urgent("the check of the laws"), collector_paused():
                 summary, rows, checks = self._figures(chip)
         except (DeadlockError, InterruptedRunError) as error:
@@ -172,7 +177,7 @@ class Execution:
 
     def _new_writer(self) -> TraceWriter:
         attributes = {"tlm_version": __version__, "workload_sha256": self.prepared.workload.sha256}
-        return TraceWriter(
+        return self.kernel.writer(
             self.folder / FILE_NAME,
             self.request.trace,
             attributes,

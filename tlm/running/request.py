@@ -26,7 +26,8 @@ class RunRequest:
     :mod:`tlm.workload.drawn.weights`; ``mem_bytes`` is the memory that the process may take, all
     that is free if None. ``mode`` is what the job was recorded for if None;
     "inference" runs the forward pass of the first ``batch`` samples
-    (all if None), each until ``stop`` (:mod:`tlm.workload.inference`).
+    (all if None), each until ``stop`` (:mod:`tlm.workload.inference`). ``kernel`` is ``simpy`` or
+    ``compiled``, which give the same results; the compiled one, where there is one, if None.
     """
 
     workload: str
@@ -42,6 +43,7 @@ class RunRequest:
     mode: RunMode | None = None
     batch: int | None = None
     stop: Stop = "all-steps"
+    kernel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tlm.running.cost import RunCost, estimate
 from tlm.running.execution import Execution
 from tlm.running.folder import create, release
 from tlm.running.interrupts import stop_request
+from tlm.running.kernels import kernel_of
 from tlm.running.memory import require_memory, within_memory
 from tlm.running.preparation import PreparedRun, prepare
 from tlm.running.request import RunProgress, RunRequest, RunResult
@@ -51,6 +52,7 @@ def run_job(
     mode: RunMode | None = None,
     batch: int | None = None,
     stop: Stop = "all-steps",
+    kernel: str | None = None,
     on_estimate: Callable[[RunCost], None] | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
 ) -> RunResult:
@@ -59,7 +61,7 @@ def run_job(
     Args:
         workload: name of a bundled job, path of a workload file, or an open job.
         chip, overrides, iteration, mapping, trace, activity, limits, mem_bytes, weights, mode,
-            batch, stop: see :class:`RunRequest`.
+            batch, stop, kernel: see :class:`RunRequest`.
         out: folder to use; a fresh one under ``runs/`` by default.
         on_estimate, on_progress: see :class:`Listener`.
 
@@ -81,6 +83,7 @@ def run_job(
         mode=mode,
         batch=batch,
         stop=stop,
+        kernel=kernel,
     )
     return run_request(request, out, opened, Listener(on_estimate, on_progress))
 
@@ -101,6 +104,7 @@ def run_request(
             result that is not ``ok``; one whose trace ended early says so in the result.
     """
     started = time.perf_counter()
+    kernel_of(request.kernel)  # refused before anything is loaded
     prepared, cost = _prepared(request, workload)
     if listener.on_estimate is not None:
         listener.on_estimate(cost)

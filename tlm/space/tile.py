@@ -49,9 +49,11 @@ class Message:
     arrives: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tile:
     """What an engine does between two looks at its DMA: fetch, wait, compute, hand over.
+
+    Builders put it together, nobody changes it then; it is not frozen because that takes longer.
 
     It works for ``cycles`` of the core's clock on ``samples`` samples from ``sample`` on and
     ``steps`` time steps from ``step`` on. ``needs`` (completions by messages or by tiles of the

@@ -15,12 +15,13 @@ from tlm.config.chip import ChipConfig
 from tlm.config.tables.energy import load_energy
 from tlm.config.units import MEMORY, show
 from tlm.errors import ConfigError, DeadlockError, InvalidResultError
-from tlm.hardware.chip import Chip
+from tlm.hardware.chip import Chip, Site
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import StuckError, run_until
 from tlm.laws import Bill, check_run
 from tlm.laws.due import due_of
 from tlm.program.build import build_program
+from tlm.running.kernels import kernel_of
 from tlm.running.preparation import PreparedRun
 from tlm.space.phase import ENGINES
 from tlm.space.tile import Tile
@@ -179,7 +180,10 @@ def simulate(prepared: PreparedRun, halved_cycles: bool = False) -> TimeAndEnerg
         DeadlockError: it gets stuck.
         InvalidResultError: it breaks an invariant.
     """
-    chip = Chip(prepared.chip.config, prepared.timing, prepared.program, None, None)
+    chip = Chip(
+        prepared.chip.config, prepared.timing, prepared.program, None, None,
+        Site.of(kernel_of().model),
+    )  # fmt: skip
     try:
         run_until(chip.env, chip.finished)
     except StuckError as error:

@@ -1,17 +1,13 @@
-"""Table: one appendable table of the trace, filled from a plain list of row tuples."""
+"""Table: one appendable table of the trace, filled from the rows that the model leaves."""
 
 from __future__ import annotations
-
-import struct
 
 import h5py
 import numpy as np
 
-from tlm.errors import TraceError
 from tlm.trace import schema
 from tlm.trace.limits import Window
-
-_STRUCT_CODES = {"<i8": "q", "<i4": "i", "<u4": "I", "<i2": "h", "|u1": "B"}
+from tlm.trace.rows import Rows
 
 
 class Table:
@@ -20,7 +16,7 @@ class Table:
     Args:
         file: the file being created.
         name: a key of ``schema.TABLES``.
-        rows: the list the model appends to; ``append`` takes rows from its front.
+        rows: what the model appends to; ``append`` takes rows from its front.
         recorded: False to keep the table empty and drop its rows.
         window_ps: record only rows that overlap it; None records all.
     """
@@ -29,7 +25,7 @@ class Table:
         self,
         file: h5py.File,
         name: str,
-        rows: list[tuple[int, ...]],
+        rows: Rows,
         *,
         recorded: bool,
         window_ps: Window | None,
@@ -39,9 +35,6 @@ class Table:
         self._rows = rows
         self._recorded = recorded
         self._window_ps = window_ps
-        self._looked_at = 0  # rows of the list known to lie in the window
-        # struct packs a row in 220 ns and refuses what does not fit; numpy needs 420 ns.
-        self._pack = struct.Struct(_struct_format(self._dtype)).pack
         self.dataset = file.create_dataset(
             name,
             shape=(0,),
@@ -67,10 +60,10 @@ class Table:
         if not self._recorded:
             self._rows.clear()
         elif self._window_ps is not None:
-            self._keep_window(*self._window_ps)
+            self._rows.keep_window(*schema.SPANS[self._name], *self._window_ps)
 
     def append(self, *, partial: bool) -> None:
-        """Move the whole chunks, or with ``partial`` every row, from the list to the dataset.
+        """Move the whole chunks, or with ``partial`` every row, to the dataset.
 
         Raises:
             TraceError: a value does not fit its column.
@@ -81,43 +74,7 @@ class Table:
             count -= count % schema.CHUNK_ROWS
         if count == 0:
             return
-        data = np.frombuffer(self._packed(self._rows[:count]), dtype=self._dtype)
+        data = self._rows.take(count)
         self.dataset.resize((self.committed + count,))
         self.dataset[self.committed :] = data
         self.committed += count
-        del self._rows[:count]
-        self._looked_at -= min(count, self._looked_at)
-
-    def _keep_window(self, begin_ps: int, end_ps: int) -> None:
-        """Drop the new rows that end before the window or begin after it."""
-        columns = self._dtype.names or ()
-        first, last = map(columns.index, schema.SPANS[self._name])
-        rows, known = self._rows, self._looked_at
-        rows[known:] = [r for r in rows[known:] if r[first] < end_ps and r[last] > begin_ps]
-        self._looked_at = len(rows)
-
-    def _packed(self, rows: list[tuple[int, ...]]) -> bytes:
-        pack = self._pack
-        try:
-            return b"".join([pack(*row) for row in rows])
-        except struct.error:
-            for row in rows:
-                self._check_row(row)
-            raise
-
-    def _check_row(self, row: tuple[int, ...]) -> None:
-        names = self._dtype.names or ()
-        if len(row) != len(names):
-            raise TraceError(f"trace {self._name}: {len(row)} values in a row of {len(names)}")
-        for name, value in zip(names, row, strict=True):
-            limits = np.iinfo(self._dtype[name])
-            if not limits.min <= value <= limits.max:
-                raise TraceError(
-                    f"trace {self._name}: {name} = {value} does not fit its column "
-                    f"({limits.min} to {limits.max}); switch the trace off for this job"
-                )
-
-
-def _struct_format(dtype: np.dtype[np.void]) -> str:
-    """The packed little-endian ``struct`` format of a compound dtype."""
-    return "<" + "".join(_STRUCT_CODES[dtype[name].str] for name in dtype.names or ())

@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -21,15 +22,15 @@ from tlm.files import sync
 from tlm.trace import schema
 from tlm.trace.disk_space import METADATA_BYTES, require_space
 from tlm.trace.limits import NO_LIMITS, TraceLimits
+from tlm.trace.rows import RowList
 from tlm.trace.table import Table
 
 
 class TraceWriter:
-    """Collects rows in two plain lists and moves them to the file a chunk at a time.
+    """Collects rows of two tables and moves them to the file a chunk at a time.
 
-    ``transactions`` and ``activity`` take tuples in the column order of ``schema``; appending to
-    them is the whole cost inside the model (about 60 ns). Level ``phase`` records activity only,
-    ``off`` writes no file; rows of a table that is not recorded are dropped.
+    ``transactions`` and ``activity`` are what the model adds its rows to. Level ``phase`` records
+    activity only, ``off`` writes no file; rows of a table that is not recorded are dropped.
 
     Neither a full disk nor a spent budget stops the run: ``truncated`` becomes ``"disk-full"`` or
     ``"budget"``, the rows committed so far stay readable, and later rows are dropped. A disk that
@@ -48,6 +49,8 @@ class TraceWriter:
             unwritable file.
     """
 
+    new_rows: ClassVar[type[Any]] = RowList  # what the rows of a table are kept in until written
+
     def __init__(
         self,
         path: Path,
@@ -62,8 +65,8 @@ class TraceWriter:
         self.level = level
         self.limits = limits
         self.truncated: str | None = None
-        self.transactions: list[tuple[int, ...]] = []
-        self.activity: list[tuple[int, ...]] = []
+        self.transactions = self.new_rows("transactions", schema.TABLES["transactions"])
+        self.activity = self.new_rows("activity", schema.TABLES["activity"])
         self._file: h5py.File | None = None
         if level != "off":
             self._create(attrs, config_text, units)

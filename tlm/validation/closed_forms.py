@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tlm.compiled.driver import dram_replay
 from tlm.config.tables.dram_timing import DramTiming, dram_devices, load_dram_timing
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.driver import DramLoad, drive
@@ -93,7 +94,7 @@ def _cycle(t: DramTiming) -> int:
 def _bound(t: DramTiming, what: str, pattern: str, expected: float) -> ClosedForm:
     amap = AddressMap(t)
     geometry = PatternGeometry(t.burst_bytes, amap.page_step_bytes, amap.same_bank_bytes)
-    measured = drive(t, requests(pattern, MANY, geometry), DramLoad())
+    measured = drive(t, requests(pattern, MANY, geometry), DramLoad(), replay=dram_replay())
     return ClosedForm(t.name, what, expected, measured.steady_gb_s, "GB/s")
 
 
@@ -102,8 +103,8 @@ def _last_latency(t: DramTiming, timed: list[tuple[int, int, int]]) -> float:
 
     def total(count: int) -> float:
         offered = [(command, address) for command, address, _ in timed[:count]]
-        clocks = [clock for _, _, clock in timed[:count]]
-        measured = drive(t, offered, DramLoad(), clocks=clocks)
+        load = DramLoad(clocks=tuple(clock for _, _, clock in timed[:count]))
+        measured = drive(t, offered, load, replay=dram_replay())
         return (measured.read_latency_ns or 0.0) * sum(command == READ for command, _ in offered)
 
     return total(len(timed)) - (total(len(timed) - 1) if len(timed) > 1 else 0.0)

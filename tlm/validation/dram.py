@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tlm.compiled.driver import dram_replay
 from tlm.errors import ConfigError
 from tlm.hardware.dram.address import AddressMap
 from tlm.hardware.dram.driver import DramLoad, drive
@@ -211,9 +212,10 @@ def measure(task: DramTask, quick: bool) -> BandPoint:
     geometry = PatternGeometry(timing.burst_bytes, amap.page_step_bytes, amap.same_bank_bytes)
     count = task.count // 5 if quick else task.count
     offered, load = requests(task.trace, count, geometry), DramLoad.parse(task.mode)
-    measured = drive(timing, offered, load, policy)
+    replay, hits_first = dram_replay(), replace(policy, policy="hits-first")
+    measured = drive(timing, offered, load, policy, replay=replay)
     energy = channel_energy(timing, measured.counters, measured.time_ps)
-    other = drive(timing, offered, load, replace(policy, policy="hits-first"))
+    other = drive(timing, offered, load, hits_first, replay=replay)
     return BandPoint(
         task=task,
         ours=ChannelFigures(measured.steady_gb_s, measured.read_latency_ns),

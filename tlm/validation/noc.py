@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tlm.compiled.driver import mesh_driver
 from tlm.hardware.noc.driver import Model, NocRun, drive
 from tlm.hardware.noc.router.fabric import RouterFabric
 from tlm.hardware.noc.router.mesh import RouterMesh
@@ -149,7 +150,7 @@ def measure(task: MeshTask) -> LoadPoint:
     else:
         run = NocRun(2000, max(3000, window), 8000)
     shape = RouterShape(STAGES[key.router], key.vcs, BUFFER_FLITS)
-    measured = drive(traffic, shape, run, task.model)
+    measured = drive(traffic, shape, run, task.model, mesh_driver())
     return LoadPoint(task, measured.latency, measured.accepted)
 
 
@@ -213,7 +214,7 @@ def limits(rows: Iterable[ReferenceRow]) -> Iterator[Limit]:
         key = CurveKey.of(row)
         traffic = TrafficPattern(key.traffic, key.side, key.side, key.flits, 1.0)
         shape = RouterShape(STAGES[key.router], key.vcs, BUFFER_FLITS)
-        measured = drive(traffic, shape, NocRun(1000, window, 0))
+        measured = drive(traffic, shape, NocRun(1000, window, 0), driver=mesh_driver())
         yield Limit(
             key,
             row["as_fraction"],

@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hardware.dram.kernels import Kernel
 from tlm.config.tables.dram_timing import DramTiming, load_dram_timing, timing_from_mapping
 from tlm.errors import ConfigError
 from tlm.hardware.dram.driver import DramLoad, drive
@@ -36,13 +37,15 @@ def accepted(change: dict[str, int], current: dict[str, int]) -> DramTiming | No
 
 @settings(max_examples=150, deadline=None)
 @given(changes, currents)
-def test_what_is_accepted_is_served(change: dict[str, int], current: dict[str, int]) -> None:
+def test_what_is_accepted_is_served(
+    kernel: Kernel, change: dict[str, int], current: dict[str, int]
+) -> None:
     """Reads and writes of an odd device come to an end, and no part of their energy is negative."""
     timing = accepted(change, current)
     if timing is None:
         return
     offered = requests("mix21_rand", 40, PatternGeometry(line=timing.burst_bytes))
-    measured = drive(timing, offered, DramLoad())
+    measured = drive(timing, offered, DramLoad(), replay=kernel.replay)
     energy = channel_energy(timing, measured.counters, measured.time_ps)
     assert energy is not None
     parts = (energy.activate_pj, energy.read_pj, energy.write_pj, energy.refresh_pj)

@@ -25,11 +25,12 @@ def name_of(point):
     return f"{point['config']}-{point['trace']}-{point['mode']}"
 
 
-def measure(point, n):
+def measure(kernel, point, n):
     """Run the model at a point of the table."""
     order, page = MAPS[point["config"]]
     offered = requests(point["trace"], n, PatternGeometry(page=page))
-    return drive(DDR4, offered, DramLoad.parse(point["mode"]), DramPolicy(address_map=order))
+    policy = DramPolicy(address_map=order)
+    return drive(DDR4, offered, DramLoad.parse(point["mode"]), policy, replay=kernel.replay)
 
 
 def within(value, low, high, tolerance):
@@ -66,26 +67,28 @@ FEW = [
 
 
 @pytest.mark.parametrize("point", FEW, ids=name_of)
-def test_point_lies_between_the_simulators(point):
+def test_point_lies_between_the_simulators(kernel, point):
     """Reads in a closed loop, and open loops below saturation, with 3000 requests a point."""
-    assert in_band(point, measure(point, 3000))
+    assert in_band(point, measure(kernel, point, 3000))
 
 
 @pytest.mark.slow
-def test_whole_table_lies_between_the_simulators():
+def test_whole_table_lies_between_the_simulators(kernel):
     """At least 97 % of all points, with as many requests as the simulators were given."""
     outside = []
     for point in POINTS:
         mode = point["mode"]
         n = 5000 if mode.startswith("int:") and float(mode[4:]) > 32 else 20000
-        if not in_band(point, measure(point, n)):
+        if not in_band(point, measure(kernel, point, n)):
             outside.append(name_of(point))
     assert len(outside) <= 0.03 * len(POINTS), outside
 
 
-def test_activates_match_the_simulators():
+def test_activates_match_the_simulators(kernel):
     """Random reads open a row each; streams one per 128 bursts and bank, refresh included."""
-    random = measure({"config": "ddr4_2400_cobg", "trace": "rand_rd", "mode": "sat"}, 5000)
-    stream = measure({"config": "ddr4_2400_cobg", "trace": "seq_rd", "mode": "win:16"}, 20000)
+    random = measure(kernel, {"config": "ddr4_2400_cobg", "trace": "rand_rd", "mode": "sat"}, 5000)
+    stream = measure(
+        kernel, {"config": "ddr4_2400_cobg", "trace": "seq_rd", "mode": "win:16"}, 20000
+    )
     assert random.counters.activates == pytest.approx(5000, rel=0.01)
     assert stream.counters.activates == pytest.approx(194, rel=0.05)  # simulators: 192 and 196

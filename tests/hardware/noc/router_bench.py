@@ -2,23 +2,21 @@
 
 from collections import Counter, deque
 
+from tests.hardware.noc.kernels import SIMPY
 from tlm.hardware.noc.router.fabric import CREDIT_DELAY, RING, RouterFabric
-from tlm.hardware.noc.router.mesh import RouterMesh
-from tlm.hardware.noc.router.parts import Packet
 from tlm.hardware.noc.router.shape import RouterShape
 
 
 class Bench:
     """Sends packets, steps to the end, and keeps (ident, terminal, cycle) of every delivery."""
 
-    fabric_class = RouterFabric
-
-    def __init__(self, columns, rows, shape=None):
-        self.mesh = RouterMesh(columns, rows, shape or RouterShape())
+    def __init__(self, columns, rows, shape=None, kernel=SIMPY):
+        self.kernel = kernel
+        self.mesh = kernel.mesh(columns, rows, shape or RouterShape())
         for node in range(columns * rows):
             self.mesh.attach(node, f"t{node:02d}")
         self.delivered = []
-        self.fabric = self.fabric_class(self.mesh, self._deliver)
+        self.fabric = kernel.fabric(self.mesh, self._deliver)
         self.sent = 0
 
     def _deliver(self, packet, terminal, cycle):
@@ -27,7 +25,7 @@ class Bench:
     def send(self, source, target, flits, cycle=0):
         """Send a packet at a cycle, not before those sent so far."""
         self.fabric.skip_to(cycle)
-        self.fabric.send(Packet(target, flits, cycle, self.sent), source)
+        self.fabric.send(self.kernel.packet(target, flits, cycle, self.sent), source)
         self.sent += 1
 
     def run(self):
@@ -42,12 +40,6 @@ class Bench:
         """Let the last credits come home."""
         self.run()
         self.fabric.skip_to(self.fabric.cycle + RING)
-
-    def lanes(self):
-        """Every lane of every router."""
-        return [
-            lane for router in self.mesh.routers for port in router.inputs for lane in port.lanes
-        ]
 
 
 class WatchedFabric(RouterFabric):
@@ -83,4 +75,5 @@ class WatchedFabric(RouterFabric):
 class WatchedBench(Bench):
     """A bench whose fabric is watched."""
 
-    fabric_class = WatchedFabric
+    def __init__(self, columns, rows, shape):
+        super().__init__(columns, rows, shape, SIMPY._replace(fabric=WatchedFabric))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.hardware.noc.kernels import KERNELS
 from tests.program.graphs import broken_laws
 from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip
 from tlm.config.fabric import Mesh, Noc
@@ -11,9 +12,6 @@ from tlm.config.layers import load_chip
 from tlm.errors import ConfigError
 from tlm.hardware.chip import own_clock_ps
 from tlm.hardware.noc.crossing import Crossing
-from tlm.hardware.noc.packet_mesh import PacketNetwork
-from tlm.hardware.noc.router.network import RouterNetwork
-from tlm.kernel import Environment, Transaction
 
 TIMES = st.integers(0, 10**9)
 PERIODS = st.integers(1, 10**5)
@@ -29,19 +27,19 @@ def test_seen_at_the_nth_edge_after(given_ps, later, period, stages):
     assert crossing.seen_ps(given_ps + later) >= visible_ps
 
 
-def latency(model, clocks_ps, sent_ps):
+def latency(kernel, model, clocks_ps, sent_ps):
     """When a packet of 2 flits from terminal 0 to its neighbour 1 arrives, in ps."""
     noc = Noc(
         model=model, clock="500 MHz", link="128 bit", router_stages=3, synchroniser="2 cycles",
         vcs=2, vc_buffer=8, routing="xy", payload="256 B", header="16 B",
     )  # fmt: skip
-    env = Environment()
-    kind = RouterNetwork if model == "router" else PacketNetwork
+    env = kernel.environment()
+    kind = kernel.router_network if model == "router" else kernel.packet_network
     network = kind(env, Mesh(columns=2, rows=1), noc)
     for node, clock in enumerate(clocks_ps):
         network.attach(node, f"core{node}", clock_ps=clock)
     arrived = []
-    packet = Transaction(0, 1, 0, 16, 0, None)
+    packet = kernel.transaction(0, 1, 0, 16, 0, None)
     packet.flits = 2
     packet.path = network.path(0, 1, (lambda _: arrived.append(env.now),))
     env.timeout(sent_ps).callbacks.append(lambda _: network.send(packet, 0))
@@ -49,13 +47,14 @@ def latency(model, clocks_ps, sent_ps):
     return arrived[0]
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("model", ["packet", "ideal", "router"])
-def test_a_packet_waits_at_both_ends_of_the_network(model):
+def test_a_packet_waits_at_both_ends_of_the_network(model, kernel):
     """Sent at 3 ns: seen by the 2 ns clock at 6 ns, by the receiver's 5 ns clock 2 edges later."""
-    inside = latency(model, (0, 0), 6000) - 6000
-    assert latency(model, (3000, 0), 3000) == 6000 + inside
+    inside = latency(kernel, model, (0, 0), 6000) - 6000
+    assert latency(kernel, model, (3000, 0), 3000) == 6000 + inside
     there = 6000 + inside
-    assert latency(model, (3000, 5000), 3000) == (there // 5000 + 2) * 5000
+    assert latency(kernel, model, (3000, 5000), 3000) == (there // 5000 + 2) * 5000
 
 
 def run_chip(*overrides):

@@ -2,10 +2,8 @@
 
 import pytest
 
+from tests.hardware.noc.kernels import KERNELS, SIMPY
 from tlm.config import load_chip
-from tlm.hardware.noc.packet_mesh import PacketNetwork
-from tlm.hardware.noc.router.network import RouterNetwork
-from tlm.kernel import Environment, Transaction
 from tlm.running.runner import run_job
 
 
@@ -15,18 +13,18 @@ def noc_of(*overrides):
     return config.mesh, config.noc
 
 
-def arrivals(model, sends, *overrides):
+def arrivals(kernel, model, sends, *overrides):
     """(ident, time in ps) of every delivery; ``sends`` are (time in ps, source, target, bytes)."""
-    env = Environment()
+    env = kernel.environment()
     mesh, noc = noc_of(*overrides)
-    network = model(env, mesh, noc)
+    network = getattr(kernel, model)(env, mesh, noc)
     for node in range(mesh.columns * mesh.rows):
         network.attach(node, f"core{node:02d}")
     deliveries = []
 
     def sender(ident, time, source, target, nbytes):
         yield env.timeout(time)
-        txn = Transaction(ident, 0, 0, nbytes, source, None)
+        txn = kernel.transaction(ident, 0, 0, nbytes, source, None)
         txn.flits = network.packet_format.flits(nbytes)
         txn.path = network.path(source, target, (lambda t: deliveries.append((t.ident, env.now)),))
         network.send(txn, source)
@@ -38,32 +36,37 @@ def arrivals(model, sends, *overrides):
     return deliveries
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("stages", [2, 3, 4])
-def test_unloaded_router_and_packet_agree(stages):
+def test_unloaded_router_and_packet_agree(stages, kernel):
     """Alone in the mesh, a packet takes the same time in both models, between any two nodes."""
     sends = [
         (2_000_000 * i, source, target, 256 if i % 2 else 0)
         for i, (source, target) in enumerate((a, b) for a in range(0, 20, 3) for b in range(20))
     ]
     options = (f"router_stages={stages}",)
-    assert arrivals(RouterNetwork, sends, *options) == arrivals(PacketNetwork, sends, *options)
+    packets = arrivals(SIMPY, "packet_network", sends, *options)
+    assert arrivals(kernel, "router_network", sends, *options) == packets
 
 
-def test_a_packet_between_two_clock_edges_waits_for_the_second():
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_packet_between_two_clock_edges_waits_for_the_second(kernel):
     """The network's clock is 2 ns: a packet sent at 1 ps leaves with the edge at 2000 ps."""
-    assert arrivals(RouterNetwork, [(1, 0, 1, 0)]) == [(0, 2000 + 2000 * (2 * 4 + 1 + 1))]
+    arrived = [(0, 2000 + 2000 * (2 * 4 + 1 + 1))]
+    assert arrivals(kernel, "router_network", [(1, 0, 1, 0)]) == arrived
 
 
-def test_requests_and_responses_do_not_meet():
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_requests_and_responses_do_not_meet(kernel):
     """A terminal that responds uses channels of its own."""
-    env = Environment()
+    env = kernel.environment()
     mesh, noc = noc_of()
-    network = RouterNetwork(env, mesh, noc)
+    network = kernel.router_network(env, mesh, noc)
     core = network.attach(0, "core00")
     channel = network.attach(1, "dram0", responds=True)
     arrived = []
     for source, target in ((core, channel), (channel, core)):
-        txn = Transaction(source, 0, 0, 0, 0, None)
+        txn = kernel.transaction(source, 0, 0, 0, 0, None)
         txn.flits = 1
         txn.path = network.path(source, target, (arrived.append,))
         network.send(txn, source)

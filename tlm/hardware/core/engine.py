@@ -98,6 +98,10 @@ class Engine:
         self._outputs: deque[Done] = deque()
         self._waits: list[tuple[EngineState, int]] = []  # of the tile at hand: reason, end in ps
 
+    def start(self, finished: Done) -> None:
+        """Run the program as a process of its environment, from now on."""
+        self.env.process(self.run(finished))
+
     def run(self, finished: Done) -> Generator[Any, Any, None]:
         """Execute the program, drain the DMA, arrive at ``finished``."""
         ahead, ahead_of = self._fetch_from(0)

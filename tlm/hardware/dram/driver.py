@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import chain
+
+import numpy as np
 
 from tlm.config.tables.dram_timing import DramTiming
 from tlm.errors import ConfigError
-from tlm.hardware.dram.channel import DramChannel
 from tlm.hardware.dram.counters import DramCounters
 from tlm.hardware.dram.patterns import DramRequest
 from tlm.hardware.dram.policy import DramPolicy
-from tlm.kernel import Done, Environment, Transaction, run_until
+from tlm.hardware.dram.replay import Offered, Served, replay
+from tlm.space.array_types import Ints
+
+DramReplay = Callable[[DramTiming, DramPolicy, Offered], Served]
 
 LATEST_PS = 1 << 62  # as far as a time and a sum of times fit 64 bits
 OFFERED_PER_CLOCK = 2  # most requests that a source offers per clock
@@ -46,11 +50,13 @@ class DramLoad:
 
     ``interval_clk`` is the time between two arrivals in clocks, ``window`` the number
     outstanding; both 0 for a saturating source. In a closed loop the next request follows an answer
-    by one clock; a write leaves the window when it is answered.
+    by one clock; a write leaves the window when it is answered. ``clocks``, if there are any, are
+    the arrivals of all requests.
     """
 
     interval_clk: Fraction = Fraction(0)
     window: int = 0
+    clocks: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> DramLoad:
@@ -74,73 +80,76 @@ class DramLoad:
 
 def drive(
     timing: DramTiming,
-    requests: Sequence[DramRequest],
+    requests: Sequence[DramRequest] | Ints,
     load: DramLoad,
     policy: DramPolicy | None = None,
     nbytes: int | Sequence[int] = 0,
-    clocks: Sequence[int] = (),
+    replay: DramReplay = replay,
 ) -> DramMeasurement:
     """Run ``requests`` of ``nbytes`` each (one burst by default) through a fresh channel.
 
-    ``clocks`` gives the arrival of each; without them ``load`` does.
+    ``requests`` are pairs, or an array [n, 2] of commands and byte addresses.
+    ``replay`` is the kernel that they are run on.
+
+    Raises:
+        ConfigError: a request arrives later than times reach.
     """
-    env = Environment()
-    if isinstance(nbytes, int):
-        nbytes = [nbytes or timing.burst_bytes] * len(requests)
-    transactions = [
-        Transaction(i, command, address, size, 0, None)
-        for i, ((command, address), size) in enumerate(zip(requests, nbytes, strict=True))
-    ]
-    done = Done(len(transactions), "DRAM driver")
-    source = iter(transactions)
-
-    def answered(transaction: Transaction) -> None:
-        if load.window:
-            for following in islice(source, 1):
-                following.callbacks = channel.callbacks
-                following.begin_req = env.now + timing.tck_ps
-                env.schedule(following, delay=timing.tck_ps)
-        done.arrive()
-
-    channel = DramChannel(env, timing, answered, policy)
-    first = islice(source, load.window) if load.window else source
-    for transaction in first:
-        offered_clk = transaction.ident // OFFERED_PER_CLOCK
-        clock = max(offered_clk, int(transaction.ident * load.interval_clk))
-        arrival = (clocks[transaction.ident] if clocks else clock) * timing.tck_ps
-        if arrival > LATEST_PS:
-            raise ConfigError(
-                f"DRAM requests: request {transaction.ident + 1} comes at {arrival} ps; times end "
-                f"at 2^62 ps (53 days): use fewer requests, or smaller clocks or intervals"
-            )
-        transaction.callbacks = channel.callbacks
-        transaction.begin_req = arrival
-        env.schedule(transaction, delay=arrival)
-    events = run_until(env, done)
-    channel.settle()
     policy = policy or DramPolicy()
-    tenth = sum(nbytes[: len(nbytes) // 10]) // timing.burst_bytes
-    fills_queues = tenth >= policy.read_queue + policy.write_queue
-    steady_gb_s = _steady_gb_s(transactions)
-    latencies = [t.begin_resp - t.end_req for t in transactions if not t.command]
-    counters = channel.counters
+    count = len(requests)
+    if not isinstance(requests, np.ndarray):
+        requests = np.fromiter(chain.from_iterable(requests), np.int64, 2 * count)
+    sizes = nbytes if not isinstance(nbytes, int) else np.full(count, nbytes or timing.burst_bytes)
+    offered = Offered(
+        requests=requests.reshape(count, 2),
+        nbytes=np.asarray(sizes, np.int64),
+        arrivals=_arrivals(timing, count, load),
+    )
+    return _measurement(timing, policy, offered, replay(timing, policy, offered))
+
+
+def _arrivals(timing: DramTiming, count: int, load: DramLoad) -> Ints:
+    """The times in ps at which requests come by themselves."""
+    first = min(count, load.window or count)
+    interval = load.interval_clk
+    fits = max(1, interval.numerator) * count * timing.tck_ps <= LATEST_PS
+    # Python's own integers where 64 bits could overflow.
+    clock = np.arange(first, dtype=np.int64 if fits else object)
+    clock = np.maximum(
+        clock // OFFERED_PER_CLOCK, clock * interval.numerator // interval.denominator
+    )
+    if load.clocks:
+        clock = np.array(load.clocks[:first], object)
+    arrivals = clock * timing.tck_ps
+    late = np.flatnonzero(arrivals > LATEST_PS)
+    if late.size:
+        raise ConfigError(
+            f"DRAM requests: request {late[0] + 1} comes at {arrivals[late[0]]} ps; times end "
+            f"at 2^62 ps (53 days): use fewer requests, or smaller clocks or intervals"
+        )
+    return arrivals.astype(np.int64)
+
+
+def _measurement(
+    timing: DramTiming, policy: DramPolicy, offered: Offered, served: Served
+) -> DramMeasurement:
+    n, nbytes, counters = len(offered.nbytes), offered.nbytes, served.counters
+    first, last = n // 10, n * 9 // 10
+    fills_queues = int(nbytes[:first].sum()) // timing.burst_bytes >= (
+        policy.read_queue + policy.write_queue
+    )
+    window_ps = int(served.accepted[last] - served.accepted[first])
+    steady_gb_s = 1000 * int(nbytes[first:last].sum()) / window_ps if window_ps else 0.0
+    reads = offered.requests[:, 0] == 0
+    latencies = (served.answered - served.accepted)[reads]
     # The data of a last write follow its command.
-    end_ps = env.now + timing.tck_ps * timing.cwl_clk + counters.burst_ps
+    write_ps = timing.tck_ps * timing.cwl_clk + counters.burst_ps if counters.writes else 0
     return DramMeasurement(
         is_steady=fills_queues and steady_gb_s <= 1000 * timing.peak_bytes_per_ps,
         steady_gb_s=steady_gb_s,
-        total_gb_s=1000 * sum(counters.nbytes) / (end_ps if counters.writes else env.now),
-        read_latency_ns=sum(latencies) / len(latencies) / 1000 if latencies else None,
-        read_latency_min_ns=min(latencies) / 1000 if latencies else None,
-        time_ps=env.now,
-        events=events,
+        total_gb_s=1000 * sum(counters.nbytes) / (served.time_ps + write_ps),
+        read_latency_ns=int(latencies.sum()) / latencies.size / 1000 if latencies.size else None,
+        read_latency_min_ns=int(latencies.min()) / 1000 if latencies.size else None,
+        time_ps=served.time_ps,
+        events=served.events,
         counters=counters,
     )
-
-
-def _steady_gb_s(transactions: Sequence[Transaction]) -> float:
-    n = len(transactions)
-    first, last = transactions[n // 10], transactions[n * 9 // 10]
-    window_ps = last.end_req - first.end_req
-    nbytes = sum(t.nbytes for t in transactions[n // 10 : n * 9 // 10])
-    return 1000 * nbytes / window_ps if window_ps else 0.0

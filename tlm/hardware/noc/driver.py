@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import sqrt
 from statistics import fmean, stdev
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 from tlm.config.fabric import Mesh, Noc
 from tlm.hardware.noc.packet_mesh import PacketNetwork
@@ -58,6 +58,26 @@ class NocMeasurement:
     growing: bool
 
 
+class Deliveries(Protocol):
+    """What was delivered: latencies by part of the window, packets accepted by terminal."""
+
+    begin: int
+    end: int
+    latencies: list[int]
+    parts: list[list[int]]
+    accepted: dict[int, int]
+
+
+Driven = tuple[Deliveries, int, int]  # with packets generated in the window, and cycles run
+
+
+class Driver(NamedTuple):
+    """How the models of a mesh are run: the reference below, or its compiled twin."""
+
+    routers: Callable[[TrafficPattern, RouterShape, NocRun], Driven]
+    links: Callable[[TrafficPattern, RouterShape, NocRun, Model], Driven]
+
+
 @dataclass(slots=True)
 class _Meter:
     """Collects deliveries of packets, which carry the cycle they were generated in."""
@@ -83,38 +103,42 @@ class _Meter:
 
 
 def drive(
-    traffic: TrafficPattern, shape: RouterShape, run: NocRun | None = None, model: Model = "router"
+    traffic: TrafficPattern,
+    shape: RouterShape,
+    run: NocRun | None = None,
+    model: Model = "router",
+    driver: Driver | None = None,
 ) -> NocMeasurement:
     """Run ``traffic`` through a mesh with one terminal per node.
 
     The models ``packet`` and ``ideal`` have unbounded buffers and use only ``shape.stages``.
     """
-    run = run or NocRun()
-    meter = _Meter(run.warmup, run.warmup + run.window)
+    run, driver = run or NocRun(), driver or REFERENCE
     if model == "router":
-        expected, cycles = _drive_router(traffic, shape, run, meter)
-    else:
-        expected, cycles = _drive_links(traffic, shape, run, meter, model)
-    return _measure(traffic, meter, expected, cycles)
+        return _measure(traffic, *driver.routers(traffic, shape, run))
+    return _measure(traffic, *driver.links(traffic, shape, run, model))
 
 
 def converged(
-    traffic: TrafficPattern, shape: RouterShape, run: NocRun, model: Model = "router"
+    traffic: TrafficPattern,
+    shape: RouterShape,
+    run: NocRun,
+    model: Model = "router",
+    driver: Driver | None = None,
 ) -> NocMeasurement:
     """``drive``, with a window that doubles until the latency has settled or queues grow in it."""
     window = run.window
     while True:
-        measured = drive(traffic, shape, NocRun(run.warmup, window, run.drain), model)
+        measured = drive(traffic, shape, NocRun(run.warmup, window, run.drain), model, driver)
         doubled = window > run.window
         if measured.stable or (doubled and measured.growing) or window >= LONGEST * run.window:
             return measured
         window *= 2
 
 
-def _drive_router(
-    traffic: TrafficPattern, shape: RouterShape, run: NocRun, meter: _Meter
-) -> tuple[int, int]:
-    """Step the routers; returns packets generated in the window, and cycles run."""
+def _drive_routers(traffic: TrafficPattern, shape: RouterShape, run: NocRun) -> Driven:
+    """Step the routers."""
+    meter = _Meter(run.warmup, run.warmup + run.window)
     mesh = RouterMesh(traffic.columns, traffic.rows, shape)
     for node in range(traffic.nodes):
         mesh.attach(node, f"t{node:02d}")
@@ -128,15 +152,14 @@ def _drive_router(
         else:
             expected += cycle >= meter.begin
         fabric.send(Packet(target, traffic.flits, cycle, None), source)
-    return expected, fabric.cycle
+    return meter, expected, fabric.cycle
 
 
-def _drive_links(
-    traffic: TrafficPattern, shape: RouterShape, run: NocRun, meter: _Meter, model: Model
-) -> tuple[int, int]:
+def _drive_links(traffic: TrafficPattern, shape: RouterShape, run: NocRun, model: Model) -> Driven:
     """The same, with a process for each link."""
+    meter = _Meter(run.warmup, run.warmup + run.window)
     env = Environment()
-    mesh, noc = _settings(traffic, shape, model)
+    mesh, noc = chip_settings(traffic, shape, model)
     network = PacketNetwork(env, mesh, noc)
     terminals = [network.attach(node, f"t{node:02d}") for node in range(traffic.nodes)]
     period = noc.period_ps
@@ -161,10 +184,13 @@ def _drive_links(
             network.send(txn, source)
 
     env.run(until=env.process(feed()))
-    return expected, env.now // period
+    return meter, expected, env.now // period
 
 
-def _settings(traffic: TrafficPattern, shape: RouterShape, model: Model) -> tuple[Mesh, Noc]:
+REFERENCE = Driver(_drive_routers, _drive_links)
+
+
+def chip_settings(traffic: TrafficPattern, shape: RouterShape, model: Model) -> tuple[Mesh, Noc]:
     """A chip's settings for a stand-alone mesh; packets are given in flits, so sizes are moot."""
     noc = Noc.model_validate(
         {
@@ -183,7 +209,9 @@ def _settings(traffic: TrafficPattern, shape: RouterShape, model: Model) -> tupl
     return Mesh(columns=traffic.columns, rows=traffic.rows), noc
 
 
-def _measure(traffic: TrafficPattern, meter: _Meter, expected: int, cycles: int) -> NocMeasurement:
+def _measure(
+    traffic: TrafficPattern, meter: Deliveries, expected: int, cycles: int
+) -> NocMeasurement:
     latencies = sorted(meter.latencies)
     n, window = len(latencies), meter.end - meter.begin
     mean = sum(latencies) / n if n else float("inf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tlm.kernel import Callbacks, Path, Transaction
@@ -37,6 +37,10 @@ class ChipNetwork(Protocol):
         """Packets on their way."""
 
     @property
+    def routers(self) -> int:
+        """Routers that were built."""
+
+    @property
     def links(self) -> Mapping[tuple[int, str], CountedPort]:
         """Mesh channels by node and direction."""
 
@@ -66,6 +70,12 @@ class ChipNetwork(Protocol):
 
     def tree(self, source: int, ends: Mapping[int, Callbacks]) -> Path:
         """The ``path`` to several targets: at each a copy of the transaction ends with its own."""
+
+    def waits(self) -> Iterable[tuple[str, str]]:
+        """(waiter, awaited) among the network's own buffers, by name."""
+
+    def held(self) -> Iterable[tuple[str, Transaction]]:
+        """(place, transaction) of all that no event is to move."""
 
     def send(self, txn: Transaction, source: int) -> None:
         """Inject a packet now; ``txn.path`` and ``txn.flits`` are set."""

@@ -68,6 +68,11 @@ class PacketNetwork:
             name = DIRECTIONS[direction]
             self.links[node, name] = self._start(f"n{node:02d}.{name}")
 
+    @property
+    def routers(self) -> int:
+        """One at every node."""
+        return self.mesh.columns * self.mesh.rows
+
     def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
         """Give a core or DRAM channel its ports at a node; returns its terminal number.
 
@@ -129,6 +134,14 @@ class PacketNetwork:
     def all_links(self) -> list[Link]:
         """Mesh links, then injection, then ejection ports."""
         return [*self.links.values(), *self.injections, *self.ejections]
+
+    def waits(self) -> tuple[()]:
+        """Nothing: buffers have no bounds, so nobody waits for room in one."""
+        return ()
+
+    def held(self) -> tuple[()]:
+        """Nothing: every packet has an event to come."""
+        return ()
 
     def _start(self, name: str, leave: Crossing | None = None) -> Link:
         link, inbox = Link(name), Inbox()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tlm.errors import ConfigError
 
 Targets = Callable[[int, int, int], int]  # (source node, columns, rows) to target node
+Nodes = npt.NDArray[np.intp]
 _CHUNK = 1024  # cycles drawn at a time
 
 
@@ -140,21 +141,22 @@ class TrafficPattern:
         They end after cycle ``last`` with a packet that is to be sent no more, so that a clock
         that follows them runs on where hardly any come.
         """
+        for cycles, sources, targets in self.batches(last):
+            yield from zip(cycles.tolist(), sources.tolist(), targets.tolist(), strict=True)
+
+    def batches(self, last: int) -> Iterator[tuple[Nodes, Nodes, Nodes]]:
+        """The same as arrays, each of some hundred cycles, which may be without packets."""
         random = np.random.default_rng(self.seed)
         start = 0
         while start <= last:
             draws = random.random((_CHUNK, self.nodes)) < self.rate / self.flits
             cycles, sources = np.nonzero(draws)
             targets = self._targets(sources, random)
-            yield from zip(
-                (cycles + start).tolist(), sources.tolist(), targets.tolist(), strict=True
-            )
+            yield cycles + start, sources, targets
             start += _CHUNK
-        yield start, 0, 0
+        yield np.array([start]), np.zeros(1, np.intp), np.zeros(1, np.intp)
 
-    def _targets(
-        self, sources: npt.NDArray[np.intp], random: np.random.Generator
-    ) -> npt.NDArray[np.intp]:
+    def _targets(self, sources: Nodes, random: np.random.Generator) -> Nodes:
         nodes, count = self.nodes, len(sources)
         if self.pattern == "uniform":
             return random.integers(0, nodes, count, dtype=np.intp)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from tlm.hardware.chip import Chip
 from tlm.hardware.core.dma import Traffic
-from tlm.hardware.dram.channel import DramChannel
 from tlm.laws import bounds_by_class, least_nbytes
 from tlm.space.phase import Phase
 from tlm.space.tensor_class import tensor_class
@@ -67,7 +66,7 @@ def _totals(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 def _commands(chip: Chip) -> DramCommands | None:
     """Counts of all controllers; None for the ideal model, which has none."""
-    counters = [channel.counters for channel in chip.channels if isinstance(channel, DramChannel)]
+    counters = [channel.counters for channel in chip.controllers]
     if not counters:
         return None
     bursts = sum(counter.reads + counter.writes for counter in counters)

@@ -10,7 +10,7 @@ after every other event of its time, so whatever is sent at a clock edge is sent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from tlm.hardware.noc.router.fabric import RouterFabric
 from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import OutputPort, Packet, Source
 from tlm.hardware.noc.router.shape import RouterShape
+from tlm.hardware.noc.router.waits import lane_waits, packets_by_lane
 from tlm.kernel import Callbacks, Environment, Path, Transaction
 from tlm.space.mesh_routes import distance
 from tlm.space.packets import PacketFormat
@@ -70,6 +71,11 @@ class RouterNetwork:
     def in_flight(self) -> int:
         """Packets on their way, in both networks."""
         return sum(fabric.in_flight for fabric in self.fabrics)
+
+    @property
+    def routers(self) -> int:
+        """Routers that were built, in both networks."""
+        return sum(len(mesh.routers) for mesh in self.meshes)
 
     def attach(self, node: int, name: str, responds: bool = False, clock_ps: int = 0) -> int:
         """Give a terminal its ports; what it sends are responses if it ``responds``."""
@@ -141,6 +147,17 @@ class RouterNetwork:
     def all_links(self) -> list[CountedPort]:
         """Mesh channels, then injection, then ejection ports."""
         return [*self.links.values(), *self.injections, *self.ejections]
+
+    def waits(self) -> Iterator[tuple[str, str]]:
+        """(lane, what it waits for) for every lane and every source with a packet."""
+        for fabric in self.fabrics:
+            yield from lane_waits(fabric)
+
+    def held(self) -> Iterator[tuple[str, Transaction]]:
+        """(place, transaction) of all that are in the routers or wait at a source."""
+        for fabric in self.fabrics:
+            for name, packet in packets_by_lane(fabric):
+                yield name, packet.payload[0]
 
     def _arm(self, cycle: int, now: int) -> None:
         tick = self._tick

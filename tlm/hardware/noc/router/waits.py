@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.hardware.noc.router.fabric import RouterFabric
+from tlm.hardware.noc.router.mesh import RouterMesh
 from tlm.hardware.noc.router.parts import NO_PACKET, Lane, Packet
 
 READY = "nothing: it may move, and nobody lets it"
+ITS_NEXT_FLIT = "its next flit, which is upstream"
 
 
-def lane_names(fabric: RouterFabric) -> dict[int, str]:
+def lane_names(mesh: RouterMesh) -> dict[int, str]:
     """The name of every lane, by its identity: the channel that leads to it, and its number."""
-    mesh = fabric.mesh
     names = {
         id(lane): f"{out.name}.vc{lane.index}"
         for router in mesh.routers
@@ -26,7 +27,7 @@ def lane_names(fabric: RouterFabric) -> dict[int, str]:
 
 def packets_by_lane(fabric: RouterFabric) -> Iterator[tuple[str, Packet]]:
     """Every packet that waits at a source or lies in a lane, with the name of the place."""
-    names = lane_names(fabric)
+    names = lane_names(fabric.mesh)
     for source in fabric.mesh.sources:
         for packet in source.queue:
             yield source.name, packet
@@ -38,7 +39,7 @@ def packets_by_lane(fabric: RouterFabric) -> Iterator[tuple[str, Packet]]:
 
 def lane_waits(fabric: RouterFabric) -> Iterator[tuple[str, str]]:
     """(lane, what it waits for) for every lane with a packet, and every source with one."""
-    names = lane_names(fabric)
+    names = lane_names(fabric.mesh)
     for source in fabric.mesh.sources:
         entered = source.lanes[source.last]
         if source.left and not entered.credit:
@@ -58,12 +59,17 @@ def _awaited(bidder: Lane, names: dict[int, str]) -> str:
     """What a packet with a lane of its own ahead waits for."""
     down = names[id(bidder.down)]
     if not bidder.buffered:
-        return "its next flit, which is upstream"
+        return ITS_NEXT_FLIT
     if bidder.down.credit:
         return READY
     if not bidder.down.buffered:
-        return f"credits of {down}, which is empty: lost"
+        return lost(down)
     return down
+
+
+def lost(down: str) -> str:
+    """The credits of a lane that holds nothing, and that still has none to give."""
+    return f"credits of {down}, which is empty: lost"
 
 
 def _lanes(fabric: RouterFabric) -> Iterator[Lane]:

@@ -1,0 +1,5 @@
+"""Programs that are measured: each does one piece of work and ends with a line of JSON.
+
+The line gives ``amount``, how much was done, and ``cpu_s``, the CPU-seconds of the work alone,
+without start and preparation.
+"""

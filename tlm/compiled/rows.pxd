@@ -1,0 +1,31 @@
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
+
+
+cdef packed struct TransactionRow:
+    uint32_t ident
+    int64_t begin_req, end_req, begin_resp, end_resp
+    int16_t initiator, target
+    uint8_t command, phase
+    int16_t layer, sample, step
+    uint32_t nbytes
+    int64_t address
+
+
+cdef packed struct ActivityRow:
+    int16_t unit
+    int64_t begin, end
+    uint8_t what, phase
+    int16_t layer, sample, samples, step, steps
+    int32_t task
+
+
+cdef class RowBuffer:
+    cdef readonly str table
+    cdef readonly object dtype
+    cdef char* _rows
+    cdef Py_ssize_t _count, _room, _size
+    cdef Py_ssize_t _looked_at
+
+    cdef int _grow(self) except -1
+    cdef void* add(self) except NULL
+    cdef int require(self, str column, int64_t value, int64_t least, int64_t most) except -1

@@ -1,0 +1,91 @@
+"""Rows of the trace's tables as they lie in the file, for as long as the writer has not taken them.
+
+What ``tlm.trace.rows.RowList`` is for the model of SimPy: names, order and types of the columns are
+those of ``tlm.space.trace_rows``.
+"""
+
+from libc.stdint cimport int64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memmove
+
+import numpy as np
+
+from tlm.errors import TraceError
+
+
+cdef class RowBuffer:
+    """Rows of one ``table``, whose columns in the file are those of ``dtype``.
+
+    The table is ``transactions`` or ``activity``; the model adds its rows in place.
+    """
+
+    def __init__(self, str table not None, dtype not None):
+        self.table, self.dtype = table, dtype
+        self._size = sizeof(TransactionRow) if table == "transactions" else sizeof(ActivityRow)
+        if dtype.itemsize != self._size:
+            raise ValueError(f"rows of {table} take {self._size} bytes, not {dtype.itemsize}")
+
+    def __dealloc__(self):
+        free(self._rows)
+
+    def __len__(self):
+        return self._count
+
+    def clear(self):
+        """Drop all rows."""
+        self._count = self._looked_at = 0
+
+    def take(self, Py_ssize_t count):
+        """Remove the first ``count`` rows and return them as an array."""
+        if not 0 <= count <= self._count:
+            raise IndexError(f"{count} of {self._count} rows of {self.table}")
+        taken = np.empty(count, dtype=self.dtype)
+        cdef char[::1] target = taken.view(np.uint8).view("i1") if count else None
+        if count:
+            memcpy(&target[0], self._rows, count * self._size)
+            self._count -= count
+            memmove(self._rows, self._rows + count * self._size, self._count * self._size)
+        self._looked_at -= min(count, self._looked_at)
+        return taken
+
+    def keep_window(self, str first, str last, int64_t begin_ps, int64_t end_ps):
+        """Drop the new rows that end before a window or begin after it."""
+        known, rows = self._looked_at, self.take(self._count)
+        new = rows[known:]
+        kept = new[(new[first] < end_ps) & (new[last] > begin_ps)]
+        for row in (rows[:known], kept):
+            self._restore(row)
+        self._looked_at = self._count
+
+    def _restore(self, rows):
+        cdef const char[::1] source
+        if len(rows):
+            source = np.ascontiguousarray(rows).view(np.uint8).view("i1")
+            while self._room < self._count + len(rows):
+                self._grow()
+            memcpy(self._rows + self._count * self._size, &source[0], len(rows) * self._size)
+            self._count += len(rows)
+
+    cdef void* add(self) except NULL:
+        """Room for one more row, to be filled in by the caller at once."""
+        if self._count == self._room:
+            self._grow()
+        self._count += 1
+        return self._rows + (self._count - 1) * self._size
+
+    cdef int require(self, str column, int64_t value, int64_t least, int64_t most) except -1:
+        """Refuse a value that its column cannot hold."""
+        if not least <= value <= most:
+            raise TraceError(
+                f"trace {self.table}: {column} = {value} does not fit its column "
+                f"({least} to {most}); switch the trace off for this job"
+            )
+        return 0
+
+    cdef int _grow(self) except -1:
+        cdef Py_ssize_t room = 2 * self._room if self._room else 4096
+        cdef char* rows = <char*>realloc(self._rows, room * self._size)
+        if rows is NULL:
+            raise MemoryError
+        self._rows, self._room = rows, room
+        return 0

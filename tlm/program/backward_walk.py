@@ -1,0 +1,103 @@
+"""Walks of BP: the array's tiles of a slice and what they send back, counted for all its samples.
+
+The gradient unit hands BP a few samples at a time. What BP does with each of them is counted
+before, of all samples at once, because most arrays of a few samples are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from tlm.counts.blocks import blocks, panel_positions
+from tlm.counts.passes import Panel, Passes
+from tlm.program.array_tile import array_tiles, by_panel
+from tlm.program.builder import ProgramBuilder
+from tlm.program.gradient_routes import Returns, Route, returns_of
+from tlm.program.tile_draft import TileDraft
+from tlm.space.phase import Phase
+from tlm.space.region import Block, Slice, Span, length
+from tlm.storage.streams import TileGrouping
+from tlm.storage.sweeps import Sweep, backward_sweeps
+
+
+class WalkedBlock(NamedTuple):
+    """A block of a sweep, its tiles by panel, and what is sent back of it.
+
+    ``sent`` has for every route the bytes [panel][target] as :class:`Returns` counts them.
+    """
+
+    sweep: Sweep
+    block: Block
+    panels: list[tuple[Panel, list[TileDraft]]]
+    sent: list[tuple[Returns, list[list[int]]]]
+
+
+def backward_walks(
+    builder: ProgramBuilder, routes: list[Route], part: Slice, spans: Sequence[Span]
+) -> Iterator[list[WalkedBlock]]:
+    """BP of some spans of samples of a slice, one span after the other."""
+    if not length(part.input_rows):
+        return
+
+    def sweeps_of(samples: Span) -> tuple[Sweep, ...]:
+        return tuple(backward_sweeps(builder.plan, routes[0].layer_plan, part, samples))
+
+    for sweeps, alike in groupby(spans, sweeps_of):
+        yield from _swept(builder, routes, part, list(alike), sweeps)
+
+
+def _swept(
+    builder: ProgramBuilder, routes: list[Route], part: Slice, spans: Sequence[Span],
+    sweeps: Sequence[Sweep],
+) -> Iterator[list[WalkedBlock]]:  # fmt: skip
+    """The walks over spans that have the same sweeps."""
+    layer_plan, array = routes[0].layer_plan, builder.arrays.bp
+    channels, _, columns = layer_plan.layer.in_shape
+    positions, panel = panel_positions(builder.arrays, array, columns, channels)
+    walk, ends = list[Block](), [0]
+    for samples in spans:
+        walk += blocks(samples, part.input_rows, builder.plan.steps, columns, positions)
+        ends.append(len(walk))
+    work, owned = layer_plan.work, part.neurons.channels
+    passes: list[list[Passes]] = []
+    for sweep in sweeps:
+        size = builder.streams.together(sweep, array)
+        passes.append(list(work.backward(walk, owned, sweep.outputs, panel, size)))
+    cuts: list[list[TileGrouping]] = [[] for _ in sweeps]
+    layouts = [[run.layout for run in runs for _ in run.blocks] for runs in passes]
+    for first, end in pairwise(ends):  # in the order in which weights take each other's place
+        for sweep, of_sweep, cut in zip(sweeps, layouts, cuts, strict=True):
+            for layout in of_sweep[first:end]:
+                cut.append(builder.streams.cut(sweep, layer_plan, part.core, layout))
+    swept = [
+        _tiled(builder, routes, part, sweep, runs, cut)
+        for sweep, runs, cut in zip(sweeps, passes, cuts, strict=True)
+    ]
+    for first, end in pairwise(ends):
+        yield [walked for of_sweep in swept for walked in of_sweep[first:end]]
+
+
+def _tiled(
+    builder: ProgramBuilder, routes: list[Route], part: Slice, sweep: Sweep, runs: list[Passes],
+    cuts: list[TileGrouping],
+) -> list[WalkedBlock]:  # fmt: skip
+    """The blocks of one sweep, cut into tiles as said for each."""
+    walk = [block for run in runs for block in run.blocks]
+    chunks = [panel.channels for panel in runs[0].layout.panels]
+    over_mesh = [route for route in routes if route.producer.stored.dS == "memory"]
+    returns = [returns_of(builder, route, walk, chunks) for route in over_mesh]
+    walked = list[WalkedBlock]()
+    width, depth = builder.plan.chip.precision.gradient, builder.arrays.depth
+    for run in runs:
+        groupings = cuts[len(walked) : len(walked) + len(run.blocks)]
+        drafted = array_tiles(builder, Phase.BP, routes[0].layer_plan, run, groupings, width)
+        for block, grouping, tiles in zip(run.blocks, groupings, drafted, strict=True):
+            panels = by_panel(run.layout, grouping, tiles)
+            if run.layout.scanned:
+                for _, panel_tiles in panels:
+                    panel_tiles[-1].add_cycles(depth)
+            sent = [(each, each.nbytes[len(walked)]) for each in returns]
+            walked.append(WalkedBlock(sweep, block, panels, sent))
+    return walked

@@ -5,4 +5,5 @@ measuring  runs programs in turn, each in a process of its own
 children   what these processes run
 page       writes the tables of docs/performance.md
 figure     the plot of growth
+counting   exact counts beside reading the packed tensors: ``python -m benchmarks.counting``
 """

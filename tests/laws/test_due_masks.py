@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.program.graphs import NORM, builder, recording, workload
 from tlm.counts.masks import Masks
-from tlm.laws.due.masks import input_needs, layer_inputs, product_gradients
+from tlm.laws.due.masks import PooledMasks, input_needs, layer_inputs, product_gradients
 from tlm.workload.model import Pool
 
 POOLS = st.builds(
@@ -28,8 +28,9 @@ def test_both_ways_agree(outer, inner, seed, density):
     job = workload(net.layers)
     masks = recording(job, seed, density)
     counted, last = Masks(job, masks, sparse_norm=False), job.layers[-1]
-    assert np.array_equal(layer_inputs(job, masks, last), counted.inputs(last.index))
-    assert np.array_equal(input_needs(job, masks, last), counted.input_need(last.index))
+    pooled = PooledMasks(job, masks)
+    assert np.array_equal(layer_inputs(pooled, last), counted.inputs(last.index))
+    assert np.array_equal(input_needs(pooled, last), counted.input_need(last.index))
 
 
 @settings(max_examples=25)

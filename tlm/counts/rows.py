@@ -7,16 +7,18 @@ a walk is counted row by row, by one matrix product per row, and rows are added 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tlm.counts.operands import grouped
 from tlm.counts.planes import Planes
 from tlm.space.array_types import Cells, Floats, Ints
-from tlm.space.region import Block, Span
+from tlm.space.region import Block, Span, length
 
 CELLS = 1 << 21  # operands looked at together; each takes some ten bytes meanwhile
+EXACT = 1 << 24  # whole numbers up to which float32 has every one
 
 
 class RowCounts(NamedTuple):
@@ -51,20 +53,27 @@ def _counted(planes: Planes, blocks: Sequence[Block], cols: int) -> list[Ints]:
     """Executed, touched and useful, [block, column group, row group, tap]."""
     t, b, groups, y, x, r, s = planes.row_operand.shape
     size = max(1, CELLS // (t * groups * y * x * r * s))
+    # Sums of a block are mostly small enough for the numbers that its rows are counted in.
+    rows = max(length(span) for span in {block.rows for block in blocks})
+    pairs = {(block.samples, block.steps) for block in blocks}
+    positions = x * rows * max(length(samples) * length(steps) for samples, steps in pairs)
+    small = positions * 255 * min(cols, 255) < EXACT
+    kind = np.dtype(np.float32 if small else np.float64)
     parts = [
-        _samples(planes, slice(start, start + size), blocks, cols) for start in range(0, b, size)
+        _samples(planes, slice(start, start + size), blocks, cols, kind)
+        for start in range(0, b, size)
     ]
     spans = list(dict.fromkeys(block.samples for block in blocks))
     counts = []
     for part in zip(*parts, strict=True):
-        total = _added(np.concatenate(part), spans, 0)
+        total = _added(np.concatenate(part), spans, 0, kind)
         total = total.reshape(len(blocks), -1, min(groups, total.shape[3]), total.shape[4])
         counts.append(np.asarray(total.transpose(0, 3, 2, 1).astype(np.int64)))
     return counts
 
 
 def _samples(
-    planes: Planes, samples: slice, blocks: Sequence[Block], cols: int
+    planes: Planes, samples: slice, blocks: Sequence[Block], cols: int, kind: np.dtype[Any]
 ) -> tuple[Floats, Floats, Floats]:
     """The counts of some samples [sample, row span, step span, tap x row group, column group]."""
     by_row = planes.row_operand[:, samples].transpose(1, 0, 3, 5, 6, 2, 4)
@@ -80,8 +89,8 @@ def _samples(
 
     def total(counts: Cells) -> Floats:
         """Sums of live slices over the rows and steps of blocks."""
-        by_rows = _added(counts if alive.all() else counts * alive, rows, 2)
-        return _added(by_rows, steps, 1).swapaxes(1, 2)
+        by_rows = _added(counts if alive.all() else counts * alive, rows, 2, kind)
+        return _added(by_rows, steps, 1, kind).swapaxes(1, 2)
 
     return (
         total(present.astype(np.float32) @ partner),
@@ -90,13 +99,18 @@ def _samples(
     )
 
 
-def _added(counts: Cells, spans: Sequence[Span], axis: int) -> Floats:
-    """Sums over ``spans``, which adjoin; of an empty one, zero."""
-    filled = [at for at, span in enumerate(spans) if span[0] < span[1]]
-    starts = [spans[at][0] - spans[0][0] for at in filled]
-    total = np.add.reduceat(counts, starts, axis=axis, dtype=np.float64)
-    if len(filled) == len(spans):
-        return np.asarray(total)
-    every = np.zeros((*total.shape[:axis], len(spans), *total.shape[axis + 1 :]))
-    every[(slice(None),) * axis + (filled,)] = total
-    return every
+def _added(counts: Cells, spans: Sequence[Span], axis: int, kind: np.dtype[Any]) -> Cells:
+    """Sums over ``spans``, which adjoin, as numbers of a ``kind``; of an empty one, zero."""
+    if all(length(span) == 1 for span in spans):
+        return counts.astype(kind, copy=False)
+    before, behind, origin = counts.shape[:axis], counts.shape[axis + 1 :], spans[0][0]
+    total = np.empty((*before, len(spans), *behind), kind)
+    every = (slice(None),) * axis
+    # Neighbours of one length are added up together: far faster than one after the other.
+    for size, run in groupby(range(len(spans)), lambda at: length(spans[at])):
+        numbers = list(run)
+        first, last = numbers[0], numbers[-1] + 1
+        part = counts[*every, spans[first][0] - origin : spans[last - 1][1] - origin]
+        split = part.reshape(*before, last - first, size, *behind)
+        total[*every, first:last] = split.sum(axis=axis + 1, dtype=kind)
+    return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from tlm.placement.profile import Profile
 from tlm.placement.slice_bits import gradients_bits, inputs_bits
@@ -15,7 +16,7 @@ from tlm.space.layer_cut import LayerStores
 from tlm.space.region import length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LaidLayer:
     """A layer, its ``slices`` on some grids, the ``stores`` [grid] of each, and the chip."""
 
@@ -28,16 +29,19 @@ class LaidLayer:
         """What ``holds`` for the stores of its grid, of every slice."""
         return self.slices.each([holds(kept) for kept in self.stores])
 
+    @cached_property
     def product_rows(self) -> Ints:
         """Rows of the product that every slice needs."""
         layer = self.profile.layer
         return self.slices.by_rows(lambda rows: length(product_rows(layer, rows)))
 
+    @cached_property
     def sample_inputs(self) -> Ints:
         """Bits of the inputs of one sample that every slice reads, all steps."""
         profile = self.profile
         return inputs_bits(profile.layer, self.slices, profile.input_steps, profile.read_bits)
 
+    @cached_property
     def sample_gradients(self) -> Ints:
         """Bits of the dY of one sample that every slice holds, all steps."""
         profile = self.profile

@@ -77,7 +77,7 @@ def layer_bits(laid: LaidLayer, group: int) -> LayerBits:
 
 def _inputs(laid: LaidLayer) -> Ints:
     """Bits of all inputs that every slice reads."""
-    return laid.sample_inputs() * laid.slices.samples
+    return laid.sample_inputs * laid.slices.samples
 
 
 def _weights(laid: LaidLayer, engine: str) -> Ints:
@@ -125,7 +125,7 @@ def _forward_bits(laid: LaidLayer, group: int) -> Floats:
     profile = laid.profile
     streamed = np.rint(_inputs(laid) * _input_padding(profile, laid.target)).astype(np.int64)
     streamed = streamed * laid.flags(lambda kept: kept.inputs == "dram")
-    plane = (laid.product_rows(), profile.walked_steps, profile.layer.product_shape[2])
+    plane = (laid.product_rows, profile.walked_steps, profile.layer.product_shape[2])
     inputs = np.rint(streamed * _input_passes(laid))
     return np.asarray(inputs + _fetched(laid, "fp", group, plane, streamed))
 
@@ -136,7 +136,7 @@ def _backward_bits(laid: LaidLayer, group: int) -> Floats:
     lines = slices.input_rows
     if not profile.has_bp or not lines.any():
         return np.zeros(len(lines))
-    streamed = laid.sample_gradients() * slices.samples * laid.flags(lambda kept: kept.dY == "dram")
+    streamed = laid.sample_gradients * slices.samples * laid.flags(lambda kept: kept.dY == "dram")
     plane = (lines, profile.steps, profile.layer.in_shape[2])
     masks = np.rint(_mask_bits(laid) * _input_padding(profile, laid.target))
     fetched = _fetched(laid, "bp", group, plane, streamed)
@@ -150,7 +150,7 @@ def _gradient_bits(laid: LaidLayer) -> Floats:
     inputs = np.rint(_inputs(laid) * _input_padding(profile, laid.target))
     live = slices.by_samples(lambda samples: profile.live_share(samples, steps))
     inputs = np.rint(inputs * live)
-    held = laid.sample_gradients() * laid.flags(lambda kept: kept.dY == "memory")
+    held = laid.sample_gradients * laid.flags(lambda kept: kept.dY == "memory")
     half = slices.each([kept.dY_room // 2 for kept in stores])
     together = np.where(held > 0, np.maximum(1, half // np.maximum(1, held)), slices.samples)
     moved = weight_gradient_bits(profile.weights, steps, slices, chip, profile.read_bits, held)

@@ -59,7 +59,7 @@ def slice_cycles(laid: LaidLayer) -> SliceCycles:
 def _products(laid: LaidLayer) -> Ints:
     """Products of every slice, all steps."""
     profile, slices = laid.profile, laid.slices
-    plane = laid.product_rows() * profile.layer.product_shape[2]
+    plane = laid.product_rows * profile.layer.product_shape[2]
     return slices.channels * slices.samples * plane * profile.steps
 
 
@@ -112,7 +112,7 @@ def block_counts(
 def _forward_blocks(laid: LaidLayer) -> Ints:
     """Cycles of FP's weight loads and drains."""
     plane = _forward_plane(laid)
-    count = _grouped_blocks(laid, _together(laid), laid.product_rows(), plane)
+    count = _grouped_blocks(laid, _together(laid), laid.product_rows, plane)
     drains = _tiles(laid) * laid.target.arrays.depth
     return laid.profile.walked_steps // plane[0] * count * (_loads(laid, "fp") + drains)
 
@@ -128,14 +128,14 @@ def _grouped_blocks(laid: LaidLayer, together: Ints, rows: Ints, plane: tuple[in
 def _forward_samples(laid: LaidLayer) -> Ints:
     """Samples of a block of FP."""
     together, positions = _together(laid), laid.target.arrays.positions
-    _, most = block_counts(together, laid.product_rows(), _forward_plane(laid), positions)
+    _, most = block_counts(together, laid.product_rows, _forward_plane(laid), positions)
     return np.asarray(np.minimum(together, most))
 
 
 def _gradient_samples(laid: LaidLayer) -> Ints:
     """Samples whose dY the unit makes in one go: what half of the room for dY holds."""
     own = _products(laid) // laid.slices.samples * laid.target.chip.precision.gradient
-    held = np.where(laid.flags(lambda kept: kept.dY == "dram"), own, laid.sample_gradients())
+    held = np.where(laid.flags(lambda kept: kept.dY == "dram"), own, laid.sample_gradients)
     room = laid.slices.each([kept.dY_room // 2 for kept in laid.stores])
     each = room // np.maximum(1, held)
     return np.asarray(np.minimum(_together(laid), np.maximum(1, each)))
@@ -176,11 +176,11 @@ def gradient_pieces(laid: LaidLayer) -> Floats:
 def _pieces(laid: LaidLayer, samples: Ints) -> Ints:
     """Pieces of samples and rows that WG walks, as their inputs fill half of its spike memory."""
     profile, chip, tile = laid.profile, laid.target.chip, laid.target.arrays.tile
-    rows, room = laid.product_rows(), chip.core.memory.spikes * 3 // 4
+    rows, room = laid.product_rows, chip.core.memory.spikes * 3 // 4
     line = profile.layer.product_shape[2] * profile.steps * tile * chip.precision.gradient
     lines = line * laid.flags(lambda kept: kept.dY == "dram")
     gradients = chip.core.memory.gradients // 8
-    half, input_half, sample = gradients // 2, room // 2, np.maximum(1, laid.sample_inputs())
+    half, input_half, sample = gradients // 2, room // 2, np.maximum(1, laid.sample_inputs)
     at_once = np.minimum(input_half // sample, half // np.maximum(1, lines * rows))
     rows_at_once = np.minimum(input_half * rows // sample, half // np.maximum(1, lines))
     return np.where(

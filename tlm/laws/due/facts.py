@@ -7,14 +7,14 @@ only the cut, the place of every tensor and what stays in the cores are taken.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, prod
 
 import numpy as np
 
 from tlm.config.chip import ChipConfig
-from tlm.laws.due.masks import input_bits, product_gradients
+from tlm.laws.due.masks import PooledMasks, input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
 from tlm.space.array_types import Bools
@@ -163,13 +163,17 @@ class LayerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the laws know of a placed mini-batch; ``tensors`` are all that lie in DRAM."""
+    """What the laws know of a placed mini-batch; ``tensors`` are all that lie in DRAM.
+
+    ``masks`` are those of ``recording`` behind pools.
+    """
 
     workload: Workload
     recording: Recording
     chip: ChipConfig
     layers: Sequence[LayerFacts]
     tensors: Sequence[TensorPlace]
+    masks: PooledMasks = field(repr=False)
 
     @property
     def by_step(self) -> bool:
@@ -215,6 +219,10 @@ class Facts:
         inputs = whole.inputs[some] if direct else whole.inputs[:, some]
         return Recording(whole.iteration, inputs, spikes, masks, dU, dY)
 
+    def masks_of(self, span: Span) -> PooledMasks:
+        """The masks of some samples alone."""
+        return PooledMasks(self.workload, self.of_samples(span))
+
     def among(self, indices: Sequence[int]) -> list[LayerFacts]:
         """The layers of some indices."""
         return [self.layers[index] for index in indices]
@@ -239,19 +247,20 @@ class Facts:
 def facts_of(plan: PlacedBatch, recording: Recording) -> Facts:
     """The facts of a planned mini-batch, whose masks are ``recording``."""
     workload, chip = plan.workload, plan.chip
+    masks = PooledMasks(workload, recording)
     sources = [_producers(layer) for layer in workload.layers]
     layers = [
         _layer_facts(
             layer_plan,
             plan,
-            recording,
+            masks,
             sources[layer_plan.layer.index],
             [index for index, read in enumerate(sources) if layer_plan.layer.index in read],
         )
         for layer_plan in plan.layers
     ]
     tensors = [_place(name, tensor) for name, tensor in plan.addresses.tensors.items()]
-    return Facts(workload, recording, chip, layers, tensors)
+    return Facts(workload, recording, chip, layers, tensors, masks)
 
 
 def _producers(layer: Layer) -> list[int]:
@@ -261,11 +270,11 @@ def _producers(layer: Layer) -> list[int]:
 def _layer_facts(
     layer_plan: LaidOutLayer,
     plan: PlacedBatch,
-    recording: Recording,
+    masks: PooledMasks,
     producers: list[int],
     consumers: list[int],
 ) -> LayerFacts:
-    layer, chip = layer_plan.layer, plan.chip
+    layer, chip, recording = layer_plan.layer, plan.chip, masks.recording
     policy = None if layer.norm is None else chip.mapping.batch_norm
     keeps, learns = chip.mapping.parameters == "auto", plan.workload.learns
     return LayerFacts(
@@ -289,7 +298,7 @@ def _layer_facts(
         * keeps,
         stored=stored_weights(layer, chip, recording.weights),
         dI_again=policy == "exact" and layer_plan.stored.dI == "recompute",
-        input_bits=input_bits(plan.workload, recording, layer, chip.precision.input),
+        input_bits=input_bits(masks, layer, chip.precision.input),
         input_room=layer_plan.stored.input_room,
         dY_rows_room=layer_plan.stored.dY_rows_room,
         tensors=[_place(key, tensor) for key, tensor in layer_plan.addressed.tensors.items()],

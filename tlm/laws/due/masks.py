@@ -6,9 +6,10 @@ not the way of :mod:`tlm.counts.masks`: the laws count useful operations by thes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import reduce
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,54 +18,100 @@ from tlm.space.array_types import Bools
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
 
 Value = TypeVar("Value", bound=np.generic)
-Counts = npt.NDArray[np.int32]
+Counts = npt.NDArray[np.integer[Any]]
 
 
-def layer_inputs(workload: Workload, recording: Recording, layer: Layer) -> Bools:
+@dataclass(frozen=True)
+class PooledMasks:
+    """The masks of a recording behind the pool of every layer, each made once."""
+
+    workload: Workload
+    recording: Recording
+    _made: dict[tuple[str, int], Bools] = field(default_factory=dict, repr=False, compare=False)
+
+    def sources(self, layer: Layer) -> list[Layer]:
+        """The layers that one reads."""
+        return [self.workload.layers[source] for source in layer.sources]
+
+    def spikes(self, layer: Layer) -> Bools:
+        """As :func:`pooled_spikes`."""
+        return self._once("spikes", layer, pooled_spikes)
+
+    def need(self, layer: Layer) -> Bools:
+        """As :func:`pooled_need`."""
+        return self._once("need", layer, pooled_need)
+
+    def sums(self, layer: Layer) -> Counts:
+        """What a layer reads as whole numbers, [T, B, C, H, W], before ``input_pool``.
+
+        An average counts as the spikes of its window.
+        """
+        sources = self.sources(layer)
+        windows = [
+            source.pool.size**2 if source.pool is not None and source.pool.kind == "average" else 1
+            for source in sources
+        ]
+        kind = np.min_scalar_type(sum(windows))
+        sums = np.zeros(self.spikes(sources[0]).shape, kind)
+        for source, window in zip(sources, windows, strict=True):
+            outputs = self.spikes(source)
+            if window > 1:
+                assert source.pool is not None
+                spikes = self.recording.spikes[source.index].astype(kind)
+                outputs = reduce(np.add, _taps(source.pool, spikes, 0))
+            sums += outputs
+        return sums
+
+    def _once(self, kind: str, layer: Layer, make: Callable[[Layer, Recording], Bools]) -> Bools:
+        key = kind, layer.index
+        if key not in self._made:
+            self._made[key] = make(layer, self.recording)
+        return self._made[key]
+
+
+def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
     """Non-zero inputs of a layer, [T, B, *in_shape]."""
     if layer.sources == (NETWORK_INPUT,):
-        inputs = recording.inputs
-        if workload.encoding == "direct":  # all steps see one image
-            inputs = np.broadcast_to(inputs, (workload.steps, *inputs.shape))
+        inputs = masks.recording.inputs
+        if masks.workload.encoding == "direct":  # all steps see one image
+            inputs = np.broadcast_to(inputs, (masks.workload.steps, *inputs.shape))
         return inputs.reshape(*inputs.shape[:2], *layer.in_shape)
-    spikes = _any(pooled_spikes(workload.layers[source], recording) for source in layer.sources)
+    spikes = _any(masks.spikes(source) for source in masks.sources(layer))
     if layer.input_pool is not None:
         spikes = _any(_taps(layer.input_pool, spikes, 0))
     return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
 
 
-def input_needs(workload: Workload, recording: Recording, layer: Layer) -> Bools:
+def input_needs(masks: PooledMasks, layer: Layer) -> Bools:
     """Which dX BP of a layer must compute, [T, B, *in_shape]: those that any source needs."""
-    need = _any(pooled_need(workload.layers[source], recording) for source in layer.sources)
+    need = _any(masks.need(source) for source in masks.sources(layer))
     if layer.input_pool is not None:
-        values = [_pooled_counts(workload.layers[source], recording) for source in layer.sources]
-        need = _pooled_flags(layer.input_pool, reduce(np.add, values), need)
+        need = _pooled_flags(layer.input_pool, masks.sums(layer), need)
     return need.reshape(*need.shape[:2], *layer.in_shape)
 
 
-def input_bits(workload: Workload, recording: Recording, layer: Layer, analog_bits: int) -> int:
+def input_bits(masks: PooledMasks, layer: Layer, analog_bits: int) -> int:
     """Width of a layer's inputs: 1 for spikes, else what the largest recorded sum needs.
 
     Pixels, and outputs of layers without neurons, are values of ``analog_bits``.
     """
     if layer.input_kind == "binary":
         return 1
-    sources = [workload.layers[source] for source in layer.sources if source != NETWORK_INPUT]
+    sources = [masks.workload.layers[source] for source in layer.sources if source != NETWORK_INPUT]
     if not sources or any(source.neuron is None for source in sources):
         return analog_bits if layer.input_kind == "analog" or sources else 1
-    sums = reduce(np.add, (_pooled_counts(source, recording) for source in sources))
+    sums = masks.sums(layer)
     if layer.input_pool is not None and layer.input_pool.kind == "average":
-        sums = reduce(np.add, _taps(layer.input_pool, sums, 0))
+        sums = reduce(np.add, _taps(layer.input_pool, sums.astype(np.int32), 0))
     return max(1, int(sums.max()).bit_length())
 
 
-def source_need(workload: Workload, recording: Recording, layer: Layer, source: int) -> Bools:
+def source_need(masks: PooledMasks, layer: Layer, source: int) -> Bools:
     """Which dX of a layer one of its sources needs, [T, B, C, H, W] behind ``input_pool``."""
-    need = pooled_need(workload.layers[source], recording)
+    need = masks.need(masks.workload.layers[source])
     if layer.input_pool is None:
         return need
-    values = [_pooled_counts(workload.layers[index], recording) for index in layer.sources]
-    return _pooled_flags(layer.input_pool, reduce(np.add, values), need)
+    return _pooled_flags(layer.input_pool, masks.sums(layer), need)
 
 
 def product_gradients(layer: Layer, recording: Recording, exact: bool) -> Bools:
@@ -101,13 +148,6 @@ def pooled_spikes(layer: Layer, recording: Recording) -> Bools:
     return spikes if layer.pool is None else _any(_taps(layer.pool, spikes, 0))
 
 
-def _pooled_counts(layer: Layer, recording: Recording) -> Counts:
-    """Outputs of a layer as whole numbers; an average counts as the spikes of its window."""
-    if layer.pool is None or layer.pool.kind == "max":
-        return pooled_spikes(layer, recording).astype(np.int32)
-    return reduce(np.add, _taps(layer.pool, recording.spikes[layer.index].astype(np.int32), 0))
-
-
 def pooled_need(layer: Layer, recording: Recording) -> Bools:
     """Which dS of a layer's outputs are needed, [T, B, *pooled_shape]."""
     masks = recording.masks[layer.index]
@@ -121,14 +161,20 @@ def _pooled_flags(pool: Pool, values: Bools | Counts, flags: Bools) -> Bools:
     if pool.kind == "average":
         return _any(_taps(pool, flags, 0))
     kind = np.int8 if values.dtype == np.bool_ else np.int32
-    ranks = values.astype(kind)
-    largest = np.full((*values.shape[:3], *_pooled_sides(pool, values.shape)), -1, kind)
-    chosen = np.zeros(largest.shape, np.bool_)
-    # -1, which stands outside, is below all values: padding is never the largest.
-    for value, flag in zip(_taps(pool, ranks, -1), _taps(pool, flags, 0), strict=True):
-        better = value > largest
-        np.maximum(largest, value, out=largest)
-        chosen = (chosen & ~better) | (flag & better)
+    chosen = np.zeros((*values.shape[:3], *_pooled_sides(pool, values.shape)), np.bool_)
+    largest = np.empty(chosen.shape[1:], kind)[None]
+    # One step at a time: the memory of all of them would be new each time, and far away.
+    for step, (ranks, some) in enumerate(zip(values, flags, strict=True)):
+        largest.fill(-1)
+        best = chosen[step : step + 1]
+        places = zip(
+            _taps(pool, ranks[None].astype(kind), -1), _taps(pool, some[None], 0), strict=True
+        )
+        # -1, which stands outside, is below all values: padding is never the largest.
+        for value, flag in places:
+            better = value > largest
+            np.maximum(largest, value, out=largest)
+            best ^= (best ^ flag) & better
     return chosen
 
 

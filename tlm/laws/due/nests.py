@@ -126,11 +126,12 @@ def streams(job: Facts, nest: Nest) -> Iterator[Stream]:
 
 def _masks(job: Facts, nest: Nest) -> _Masks:
     """The masks of the samples of a block, from a recording of those alone."""
-    layer, some = nest.facts.layer, job.of_samples(nest.block.samples)
+    layer, masks = nest.facts.layer, job.masks_of(nest.block.samples)
+    some = masks.recording
     if nest.phase == Phase.BP:
         dY = product_gradients(layer, some, nest.facts.exact)
-        return _Masks(dY, input_needs(job.workload, some, layer))
-    inputs = layer_inputs(job.workload, some, layer)
+        return _Masks(dY, input_needs(masks, layer))
+    inputs = layer_inputs(masks, layer)
     if nest.phase == Phase.WG:
         return _Masks(inputs, product_gradients(layer, some, nest.facts.exact))
     return _Masks(inputs, None)

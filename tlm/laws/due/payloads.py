@@ -60,14 +60,14 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
 def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterator[Payload]:
     """What BP sends of a block, panel of inputs by panel, to the owners of its sources."""
     facts, block = nest.facts, nest.block
-    some, layer = job.of_samples(block.samples), nest.facts.layer
+    masks, layer = job.masks_of(block.samples), nest.facts.layer
     precision, pool = job.chip.precision, layer.input_pool
     bits = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
     if pool is not None and pool.kind == "max":  # where in its window the value goes
         bits += (pool.size**2 - 1).bit_length()
     live = facts.live[slice(*block.steps), slice(*block.samples)]
     for producer in job.among(facts.producers):
-        need = source_need(job.workload, some, layer, producer.index)[slice(*block.steps)]
+        need = source_need(masks, layer, producer.index)[slice(*block.steps)]
         for owner in producer.slices if producer.dS_sent else ():
             samples = overlap(block.samples, owner.neurons.samples)
             if not length(samples):

@@ -5,9 +5,10 @@ Counted from shapes and masks, without tiles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tlm.config.core import BackwardGrid
 from tlm.laws.due.amounts import LayerPhase, SampleStep
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import input_needs, layer_inputs, product_gradients
-from tlm.space.array_types import Bools, Ints
+from tlm.space.array_types import Bools, Cells, Ints
 from tlm.space.phase import BATCH, Phase
 from tlm.workload.model import Layer
 
@@ -59,19 +60,27 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
     due: dict[LayerPhase, int] = {}
     for facts in job.layers:
         layer, index = facts.layer, facts.index
-        inputs = layer_inputs(job.workload, job.recording, layer)
-        inputs = inputs & job.running[..., None, None, None]
-        dY = product_gradients(layer, job.recording, facts.exact)
+        inputs: Cells = layer_inputs(job.masks, layer)
+        if not job.running.all():
+            inputs = inputs & job.running[..., None, None, None]
+        dY: Cells = product_gradients(layer, job.recording, facts.exact)
+        needs: Cells | None = None
+        if job.learns and facts.producers:
+            needs = input_needs(job.masks, layer)
         walked = slice(job.walked_steps(facts))
-        pairs = useful_pairs if facts.stored is None else partial(weighted_pairs, facts.stored.mask)
-        due[Phase.FP, index] = pairs(layer, np.ones_like(dY[walked]), inputs[walked])
+        pairs: Callable[[Layer, Any, Any], int] = _joined
+        if facts.stored is None:  # every channel is joined to every one of its group
+            inputs, dY = _by_group(inputs, layer.groups), _by_group(dY, layer.groups)
+            needs = None if needs is None else _by_group(needs, layer.groups)
+        else:
+            pairs = partial(weighted_pairs, facts.stored.mask)
+        due[Phase.FP, index] = pairs(layer, None, inputs[walked])
         if not job.learns:
             continue
         due[Phase.WG, index] = pairs(layer, dY, inputs)
         if facts.recomputed:
             due[Phase.RECOMPUTE, index] = due[Phase.FP, index]
-        if facts.producers:
-            needs = input_needs(job.workload, job.recording, layer)
+        if needs is not None:
             due[Phase.BP, index] = pairs(layer, dY, needs)
     return due
 
@@ -132,22 +141,30 @@ def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
 def useful_pairs(layer: Layer, outputs: Bools, inputs: Bools) -> int:
     """Pairs of a set output and a set input joined by a kernel tap, by integral images.
 
+    ``outputs`` [T, B, K, E, F], ``inputs`` [T, B, C, H, W]; only channels of one group are joined.
+    """
+    return _joined(layer, _by_group(outputs, layer.groups), _by_group(inputs, layer.groups))
+
+
+def _joined(layer: Layer, outputs: Ints | None, inputs: Ints) -> int:
+    """The same of numbers of set channels, [T, B, group, Y, X]; all are set without ``outputs``.
+
     An independent popcount: each output sees the sum of the inputs under its kernel window, which
-    four corners of a cumulative sum give. ``outputs`` [T, B, K, E, F], ``inputs`` [T, B, C, H, W];
-    only channels of one group are joined.
+    four corners of a cumulative sum give.
     """
     (r, s), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
     e, f = layer.product_shape[1:]
-    planes = _by_group(inputs, layer.groups)
-    summed = np.pad(planes, ((0, 0),) * 3 + ((py + 1, py), (px + 1, px)))
+    summed = np.pad(inputs, ((0, 0),) * 3 + ((py + 1, py), (px + 1, px)))
     summed = summed.cumsum(axis=3).cumsum(axis=4)
     top, left = np.arange(e) * sy, np.arange(f) * sx
     low, high = summed[:, :, :, top], summed[:, :, :, top + r]
     windows = high[..., left + s] - high[..., left] - low[..., left + s] + low[..., left]
-    return int((windows * _by_group(outputs, layer.groups)).sum())
+    if outputs is None:
+        return int(windows.sum()) * (layer.product_channels // layer.groups)
+    return int((windows * outputs).sum())
 
 
-def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools, inputs: Bools) -> int:
+def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools | None, inputs: Bools) -> int:
     """As :func:`useful_pairs`, of pairs joined by one of ``weights`` [K, C / groups, R, S].
 
     Every tap is taken by itself: how often each output meets each input there, where a weight is.
@@ -155,6 +172,8 @@ def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools, inputs: Bools) 
     (sy, sx), (py, px), (e, f) = layer.stride, layer.padding, layer.product_shape[1:]
     padded = np.pad(inputs, ((0, 0),) * 3 + ((py, py), (px, px)))
     depth, width = weights.shape[1], layer.product_channels // layer.groups
+    if outputs is None:
+        outputs = np.ones((*inputs.shape[:2], *layer.product_shape), np.bool_)
     total = 0
     for r, s in np.ndindex(layer.kernel):
         under = padded[..., r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
@@ -173,4 +192,4 @@ def _by_group(values: Bools, groups: int) -> Ints:
     """How many channels of each group are set, [T, B, group, Y, X]."""
     t, b, _, y, x = values.shape
     split = values.reshape(t, b, groups, -1, y, x)
-    return np.asarray(split.sum(axis=3, dtype=np.int64))
+    return np.asarray(split.sum(axis=3, dtype=np.min_scalar_type(split.shape[3])), np.int64)

@@ -45,5 +45,7 @@ def fan_out(facts: LayerFacts) -> Ints:
 
 def _spikes(job: Facts, facts: LayerFacts) -> Ints:
     """How often each input of a layer is not zero, [C, H, W]."""
-    inputs = layer_inputs(job.workload, job.recording, facts.layer)
-    return np.asarray(inputs[job.running].sum(axis=0, dtype=np.int64))
+    total = np.zeros(facts.layer.in_shape, np.int64)
+    for inputs, running in zip(layer_inputs(job.masks, facts.layer), job.running, strict=True):
+        total += inputs[running].sum(axis=0, dtype=np.min_scalar_type(len(running)))
+    return total

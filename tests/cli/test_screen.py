@@ -15,7 +15,9 @@ from tlm.trace.summary import AwaitedWork, BusyResource, EngineTime, PhaseTime, 
 
 def printed(summary: Summary) -> list[list[str]]:
     """The words of every line of a summary's screen."""
-    cost = SimpleNamespace(total_wall_s=1.0, transactions_per_s=2.0, peak_rss_mib=3.0)
+    cost = SimpleNamespace(
+        total_wall_s=1.0, transactions_per_s=2.0, peak_rss_mib=3.0, kernel="compiled"
+    )
     chip = SimpleNamespace(assumed={"cores": ""})
     run = SimpleNamespace(summary=summary, cost=cost, chip=chip, folder=Path("run"), ok=summary.ok)
     console = Console(width=118, color_system=None)

@@ -29,27 +29,29 @@ class CompiledKernel(BuildHookInterface):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, unless ``TLM_PURE`` is set; a failure is told and costs only speed."""
+        from setuptools.errors import BaseError, CompileError, ExecError
+
         if self.target_name != "wheel" or os.environ.get("TLM_PURE"):
             return
-        modules = compiled_modules(Path(self.root))
-        if not modules:
-            self.app.display_warning("no C compiler: built without the compiled kernel")
+        try:
+            modules = compiled_modules(Path(self.root))
+        except (BaseError, CompileError, ExecError, OSError) as error:
+            self.app.display_warning(f"built without the compiled kernel: {error}")
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
         build_data["artifacts"] += [f"/{module}" for module in modules]
 
     def clean(self, versions: list[str]) -> None:
-        """Remove what was compiled."""
+        """Remove what compiling has left beside the modules."""
         shutil.rmtree(Path(self.root, "build", "compiled"), ignore_errors=True)
 
 
 def compiled_modules(root: Path) -> list[str]:
-    """Compile every ``.pyx`` file in place; paths of what was made, none where it is impossible."""
+    """Compile every ``.pyx`` file in place; paths of what was made. Raises what compilers raise."""
     from Cython.Build import cythonize
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
-    from setuptools.errors import BaseError, CompileError, ExecError
 
     here = Path.cwd()
     os.chdir(root)
@@ -80,8 +82,6 @@ def compiled_modules(root: Path) -> list[str]:
         built_of.write_text(sources["sources_digest"]())
         names = [Path(command.get_ext_filename(extension.name)) for extension in extensions]
         return [path.as_posix() for path in (built_of, *names)]
-    except (BaseError, CompileError, ExecError, OSError):
-        return []
     finally:
         os.chdir(here)
 

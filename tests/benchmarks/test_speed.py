@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tlm.compiled.sources import why_missing
+from tests.hardware.kernels import needs_compiled
 from tlm.running.runner import run_job
 
 REPEATS = 3
@@ -14,7 +12,7 @@ REPEATS = 3
 LEAST = 3.5
 
 
-@pytest.mark.skipif(why_missing() is not None, reason="no compiled kernel here")
+@needs_compiled
 def test_compiled_kernel_is_faster(tmp_path: Path) -> None:
     """It simulates several times as many events in a CPU-second as SimPy's, the best of each."""
     fastest = {"simpy": 0.0, "compiled": 0.0}

@@ -4,15 +4,13 @@ import json
 
 import pytest
 
+from tests.hardware.kernels import needs_compiled
 from tests.reliability.kernels import CHIPS, differences, different_files
-from tlm.compiled.sources import why_missing
 from tlm.errors import ConfigError
 from tlm.running.kernels import kernel_of
 from tlm.running.runner import run_job
 from tlm.space.trace_rows import EngineState
 from tlm.workload.bundled import bundled_names
-
-needs_compiled = pytest.mark.skipif(why_missing() is not None, reason="no compiled kernel here")
 
 
 @needs_compiled

@@ -4,7 +4,7 @@ from tlm.compiled.network cimport Network
 from tlm.compiled.queue cimport EventQueue
 from tlm.compiled.rows cimport RowBuffer
 from tlm.compiled.server cimport Done, Path, Server, Transaction
-from tlm.compiled.traffic cimport Traffic
+from tlm.compiled.traffic cimport Regions, Traffic
 
 
 cdef class Idents:
@@ -41,7 +41,7 @@ cdef class Dma(Server):
     cdef RowBuffer rows
     cdef Idents _idents
     cdef object traffic
-    cdef object regions
+    cdef Regions regions
     cdef list _to_channel, _to_core, _channels, _cores
     cdef int64_t _interleave, _channel_count, _payload, _burst, _header, _flit
     cdef int _first_channel

@@ -10,7 +10,7 @@ from libc.stdint cimport INT16_MAX, INT16_MIN, int64_t
 
 from tlm.compiled.network cimport Network
 from tlm.compiled.rows cimport RowBuffer, TransactionRow
-from tlm.compiled.server cimport Done, Path, Server, Transaction
+from tlm.compiled.server cimport Done, Server, Transaction
 from tlm.compiled.traffic cimport Regions, Traffic
 
 cdef enum:
@@ -72,7 +72,7 @@ cdef class Dma(Server):
         self.split, self.packet_format = split, network.packet_format
         self.terminal, self.unit, self.window = terminal, unit, window
         self.socket, self.traffic, self.rows, self._idents = socket, traffic, rows, idents
-        self.regions = regions if isinstance(regions, Regions) else Regions(regions)
+        self.regions = Regions(regions)
         self._interleave, self._channel_count = split.interleave, split.channels
         self._payload, self._burst = split.payload, split.burst
         self._header, self._flit = self.packet_format.header, self.packet_format.flit
@@ -365,16 +365,15 @@ cdef class MemoryPort(Server):
 
     cdef Network network
     cdef int terminal
-    cdef int64_t header, flit
 
     def __init__(self, Network network not None, int terminal):
         self.network, self.terminal = network, terminal
-        self.header, self.flit = network.packet_format.header, network.packet_format.flit
 
     cdef int receive(self, Transaction txn) except -1:
         """Answer a transaction now."""
+        cdef Dma dma = (<Transfer>txn.job).dma
         if txn.command:
-            return (<Transfer>txn.job).dma.answered(txn)
-        txn.flits = (txn.nbytes + self.header + self.flit - 1) // self.flit
+            return dma.answered(txn)
+        txn.flits = dma._flits(txn.nbytes)
         txn.path = txn.home
         return self.network.send(txn, self.terminal)

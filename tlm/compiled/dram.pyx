@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memmove
 
 from tlm.compiled.queue cimport EventQueue
-from tlm.compiled.server cimport Call, Done, Server, Transaction
+from tlm.compiled.server cimport Done, Server, Transaction, server_of
 
 import numpy as np
 

@@ -112,7 +112,7 @@ cdef class DramChannel(Controller):
     def __init__(self, env, timing, respond, policy=None, name="dram"):
         super().__init__(env, timing, policy)
         self.name = name
-        self._respond = respond if isinstance(respond, Server) else Call(respond)
+        self._respond = server_of(respond)
         self.scheduler.owns = True
 
     @property

@@ -16,7 +16,7 @@ cdef class IdealDram(Server):
         self.name = name
         self._queue = env.events
         self._latency_ps, self._bytes_per_ns = latency_ps, bytes_per_ns
-        self._respond = respond if isinstance(respond, Server) else Call(respond)
+        self._respond = server_of(respond)
 
     @property
     def callbacks(self):

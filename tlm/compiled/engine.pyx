@@ -109,7 +109,7 @@ cdef class Engine(Server):
     cdef object _tile
     cdef Done _finished, _reads, _ahead
     cdef Py_ssize_t _ahead_of
-    cdef int _phase, _layer, _sample, _samples, _step, _steps
+    cdef int _phase, _layer
     cdef int64_t _cycles
 
     def __init__(

@@ -40,4 +40,4 @@ cdef class Call(Server):
     cdef object function
 
 
-cpdef Server server_of(deliver)
+cpdef Server server_of(receiver)

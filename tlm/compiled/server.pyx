@@ -167,6 +167,8 @@ cdef class Call(Server):
         return 0
 
 
-cpdef Server server_of(deliver):
-    """What ends a path: a server as it is, or the function of callbacks as the reference has."""
-    return deliver if isinstance(deliver, Server) else Call(deliver[0])
+cpdef Server server_of(receiver):
+    """Who takes transactions: a server as it is, a function, or callbacks as the reference has."""
+    if isinstance(receiver, tuple):
+        receiver = receiver[0]
+    return receiver if isinstance(receiver, Server) else Call(receiver)

@@ -5,7 +5,8 @@ from copy import deepcopy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hardware.dram.kernels import COMPILED, SIMPY, needs_compiled
+from tests.hardware.dram.kernels import COMPILED, SIMPY
+from tests.hardware.kernels import needs_compiled
 from tlm.config.tables.dram_timing import dram_devices, load_dram_timing
 from tlm.hardware.dram.driver import DramLoad, drive
 from tlm.hardware.dram.patterns import PATTERNS, PatternGeometry, requests

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import pytest
-
+from tests.hardware.kernels import both, if_built
 from tlm.hardware.noc.driver import REFERENCE, Driver
 from tlm.hardware.noc.packet_mesh import PacketNetwork
 from tlm.hardware.noc.router.fabric import RouterFabric
@@ -70,13 +69,5 @@ def _compiled():
     )  # fmt: skip
 
 
-try:
-    COMPILED = _compiled()
-except ModuleNotFoundError:  # built without a C compiler
-    COMPILED = None
-
-needs_compiled = pytest.mark.skipif(COMPILED is None, reason="the compiled kernel is not built")
-KERNELS = [
-    pytest.param(SIMPY, id="simpy"),
-    pytest.param(COMPILED, id="compiled", marks=needs_compiled),
-]
+COMPILED = if_built(_compiled)
+KERNELS = both(SIMPY, COMPILED)

@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hardware.noc.kernels import COMPILED, SIMPY, needs_compiled
+from tests.hardware.kernels import needs_compiled
+from tests.hardware.noc.kernels import COMPILED, SIMPY
 from tlm.config.fabric import Mesh, Noc
 from tlm.hardware.noc.driver import NocRun, drive
 from tlm.hardware.noc.router.shape import RouterShape

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tlm.errors import TlmError
 from tlm.federated import prepare_federation
 from tlm.running.request import RunRequest
 from tlm.running.runner import run_request
@@ -52,6 +54,7 @@ RUNS: dict[str, RunRequest] = {  # the workload is any
     "phases": RunRequest("", trace="phase"),
     "window": RunRequest("", limits=TraceLimits(window_ps=(20_000_000, 60_000_000))),
 }
+IDENTICAL, REFUSED = "identical", "refused"
 FEDERATED = ("fed-mnist", "fed-cifar")
 
 
@@ -87,17 +90,24 @@ def requests(job: str) -> Iterator[tuple[str, RunRequest]]:
             yield name, replace(request, workload=job)
 
 
-def unlike(jobs: list[str]) -> Iterator[str]:
-    """A line for each run of each job; those that differ end with the files that do."""
-    for job in jobs:
-        for name, request in requests(job):
+def outcomes(job: str) -> Iterator[tuple[str, str]]:
+    """Each run of a job, and how it ends: identical, refused, or which files differ."""
+    for name, request in requests(job):
+        try:
             files = differences(request)
-            yield f"{job}, {name}: {', '.join(files) or 'identical'}"
+        except TlmError as error:
+            if error.exit_code != 2:
+                raise
+            yield name, REFUSED  # before there is a chip: neither kernel has been asked
+        else:
+            yield name, ", ".join(files) or IDENTICAL
 
 
 if __name__ == "__main__":
-    ends = set()
-    for line in unlike(sys.argv[1:] or [*bundled_names(), *FEDERATED]):
-        print(line, flush=True)
-        ends.add(line.endswith("identical"))
-    sys.exit(ends != {True})
+    ends: Counter[str] = Counter()
+    for job in sys.argv[1:] or [*bundled_names(), *FEDERATED]:
+        for name, end in outcomes(job):
+            print(f"{job}, {name}: {end}", flush=True)
+            ends[end] += 1
+    print(dict(ends))
+    sys.exit(not set(ends) <= {IDENTICAL, REFUSED})

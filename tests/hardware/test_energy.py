@@ -22,7 +22,6 @@ from tests.program.jobs import (
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.errors import ConfigError
-from tlm.hardware.chip import Chip
 from tlm.hardware.energy import energy_rows
 from tlm.kernel import run_until
 from tlm.laws.energy import _of_leakage
@@ -31,13 +30,19 @@ from tlm.space.program import Completions, Program
 from tlm.space.tile import Tile, Work
 
 
-def finished(program, *overrides):
-    """A chip that has run a program, and its energy table."""
-    loaded = loaded_chip(*overrides)
-    chip = Chip(loaded.config, load_dram_timing(loaded.config.dram.device), program, None, None)
-    run_until(chip.env, chip.finished)
-    chip.settle()
-    return chip, loaded.energy
+@pytest.fixture(scope="module")
+def finished(chip_kernel):
+    """Runs a program on a chip of some settings; gives the chip and its energy table."""
+
+    def run(program, *overrides):
+        loaded = loaded_chip(*overrides)
+        timing = load_dram_timing(loaded.config.dram.device)
+        chip, *_ = chip_kernel.chip(loaded.config, timing, program)
+        run_until(chip.env, chip.finished)
+        chip.settle()
+        return chip, loaded.energy
+
+    return run
 
 
 def one_tile(**fields):
@@ -55,7 +60,7 @@ def by_action(rows):
     return total
 
 
-def test_a_row_is_count_times_table():
+def test_a_row_is_count_times_table(finished):
     """Three soma operations of the table's energy, with its source."""
     chip, table = finished(one_tile(work=Work(energy={"fp.soma_op": 3})), IDEAL_DRAM)
     row = next(row for row in energy_rows(chip, table) if row.action == "soma_op")
@@ -66,7 +71,7 @@ def test_a_row_is_count_times_table():
     assert row.confidence == entry.confidence
 
 
-def test_traffic_is_charged_by_flit_and_by_burst():
+def test_traffic_is_charged_by_flit_and_by_burst(finished):
     """A read of 256 B on a chip of one node: router flits, no link, whole bursts of bits."""
     overrides = (IDEAL_DRAM, "cores=1", "mesh.columns=1", "mesh.rows=1", "dram.channels=1")
     program = one_tile(reads=((8, 256),))
@@ -81,7 +86,7 @@ def test_traffic_is_charged_by_flit_and_by_burst():
     assert counts["dram", "write_bit"] == 0
 
 
-def test_leakage_is_power_times_time_of_every_instance():
+def test_leakage_is_power_times_time_of_every_instance(finished):
     """Cores, routers and channels leak until the end of the run; 1 W x 1 ps = 1 pJ."""
     chip, table = finished(one_tile(), IDEAL_DRAM, "cores=3")
     assert chip.env.now == 100 * 2000
@@ -93,7 +98,7 @@ def test_leakage_is_power_times_time_of_every_instance():
         assert math.isclose(row.total_pj, row.count * table.leakage[component].power_w)
 
 
-def test_both_meshes_of_the_router_model_leak():
+def test_both_meshes_of_the_router_model_leak(finished):
     """Requests and answers have a mesh each: 2 x 20 routers leak, as the laws count them built."""
     chip, table = finished(one_tile(), IDEAL_DRAM, "noc.model=router")
     leak = next(row for row in energy_rows(chip, table) if row.component == "router")
@@ -101,14 +106,14 @@ def test_both_meshes_of_the_router_model_leak():
     assert _of_leakage(chip)["router.leakage"] == leak.count
 
 
-def test_an_action_the_table_lacks_is_a_clear_error():
+def test_an_action_the_table_lacks_is_a_clear_error(finished):
     """A tile that counts an unknown action names it."""
     chip, table = finished(one_tile(work=Work(energy={"fp.teleport": 1})), IDEAL_DRAM)
     with pytest.raises(ConfigError, match=r"teleport"):
         energy_rows(chip, table)
 
 
-def test_actions_without_a_count_have_no_row():
+def test_actions_without_a_count_have_no_row(finished):
     """Zeros are left out; nothing else is."""
     chip, table = finished(one_tile(work=Work(energy={"fp.soma_op": 0, "fp.reg1": 5})), IDEAL_DRAM)
     rows = [row for row in energy_rows(chip, table) if row.action != LEAKAGE]
@@ -121,7 +126,7 @@ def small_job():
     return job(first, linear(320, 10), batch=4)
 
 
-def test_every_count_of_the_tiles_is_in_a_row():
+def test_every_count_of_the_tiles_is_in_a_row(finished):
     """Rows by (component, action, phase, layer) are the sums over the tiles of the program."""
     _, program = built(*small_job())
     chip, table = finished(program)
@@ -140,7 +145,7 @@ def test_every_count_of_the_tiles_is_in_a_row():
     assert len(set(keys)) == len(keys)
 
 
-def test_energy_does_not_depend_on_the_order_of_counting():
+def test_energy_does_not_depend_on_the_order_of_counting(finished):
     """Rows come in one order, whatever order the engines finished in."""
     _, program = built(*small_job())
     chip, table = finished(program)
@@ -226,7 +231,7 @@ def test_every_sum_that_travels_passes_the_accumulators():
     assert energy[Phase.UPDATE, "accumulator_read"] == sent // 4 + convolution + linear_layer
 
 
-def test_a_dearer_table_costs_more_in_proportion():
+def test_a_dearer_table_costs_more_in_proportion(finished):
     """Doubling one action's energy adds exactly its share."""
     _, program = built(*small_job(), IDEAL_DRAM)
     chip, table = finished(program, IDEAL_DRAM)

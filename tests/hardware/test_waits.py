@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.hardware.core.test_engine import BP0, FP0, FP1, Bench
+from tests.hardware.core.bench import BP0, FP0, FP1, Bench
+from tests.hardware.kernels import REFERENCE
 from tests.hardware.noc.router_bench import Bench as RouterBench
 from tlm.hardware.noc.router.parts import Packet
 from tlm.hardware.noc.router.shape import RouterShape
@@ -42,9 +45,9 @@ def test_without_a_circle_the_chain_is_followed_to_its_end():
     assert graph.explain() == "no circle; a -> b -> d"
 
 
-def test_two_engines_that_signal_each_other_too_late_are_a_circle():
+def test_two_engines_that_signal_each_other_too_late_are_a_circle(new_bench):
     """FP needs what BP signals after its tile, and BP what FP signals after its own."""
-    bench = Bench()
+    bench = new_bench()
     first = bench.done.expect(bench.done.ident("first"))
     second = bench.done.expect(bench.done.ident("second"))
     bench.add(FP0, 10, needs=(first,), signals=(second,))
@@ -53,9 +56,9 @@ def test_two_engines_that_signal_each_other_too_late_are_a_circle():
     assert stuck(bench) == f"a circle of 4: {circle}"
 
 
-def test_a_circle_over_the_mesh_and_dram_is_named():
+def test_a_circle_over_the_mesh_and_dram_is_named(new_bench):
     """Core 1 waits for a message of core 0, which waits for what core 1 would save in DRAM."""
-    bench = Bench()
+    bench = new_bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     spikes = bench.done.ident("spikes")
     bench.add(FP0, 10, read_needs=(saved,), messages=(bench.message(1, 256, spikes),))
@@ -64,39 +67,46 @@ def test_a_circle_over_the_mesh_and_dram_is_named():
     assert stuck(bench) == f"a circle of 4: {circle}"
 
 
-def test_a_completion_announced_too_often_is_the_end_of_the_chain():
+def test_a_completion_announced_too_often_is_the_end_of_the_chain(new_bench):
     """Nobody is left to count towards it."""
-    bench = Bench()
+    bench = new_bench()
     bench.add(BP0, 10, needs=(bench.done.expect(bench.done.ident("dS"), 2),))
     bench.add(FP0, 10, signals=(0,))
     assert "nobody: no tile left counts towards it" in stuck(bench)
 
 
+def changed(kernel, **classes):
+    """The kernel with other classes for some parts of a chip."""
+    return kernel._replace(model=replace(kernel.model, **classes))
+
+
 @pytest.mark.parametrize("network", [PACKET_NETWORK, ROUTERS], ids=["packet", "router"])
-def test_a_dropped_transaction_is_missed(network, monkeypatch):
+def test_a_dropped_transaction_is_missed(network, chip_kernel):
     """A DRAM channel that forgets an answer: the DMA has a transaction that is nowhere."""
-    monkeypatch.setattr("tlm.hardware.core.memory_port.MemoryPort.__call__", lambda port, txn: None)
-    bench = Bench(*network)
+    forgetful = changed(chip_kernel, memory_port=lambda network, terminal: lambda txn: None)
+    bench = Bench(forgetful, *network)
     bench.add(FP0, 10, reads=((0, 256),))
     lost = "chip.core00.fp.dma -> 1 transactions that are nowhere: lost"
     assert stuck(bench) == f"no circle; chip.core00.fp -> {lost}"
 
 
 def test_a_controller_that_answers_nobody_holds_the_transaction(monkeypatch):
-    """The FR-FCFS controller never serves: the chain ends at its channel."""
+    """The FR-FCFS controller of the reference never serves: the chain ends at its channel."""
     monkeypatch.setattr("tlm.hardware.dram.scheduler.Scheduler.advance", lambda self, until: None)
     monkeypatch.setattr("tlm.hardware.dram.scheduler.Scheduler.wake_at", lambda self: 1 << 62)
-    bench = Bench("dram.model=controller")
+    bench = Bench(REFERENCE, "dram.model=controller")
     bench.add(FP0, 10, reads=((0, 256),))
     assert stuck(bench).endswith("chip.core00.fp.dma -> dram0")
 
 
-def test_a_message_whose_link_is_cut_leads_to_its_senders_dma(monkeypatch):
+def test_a_message_whose_link_is_cut_leads_to_its_senders_dma(chip_kernel):
     """Core 1 waits for spikes; core 0 has sent them, and no link has them."""
-    monkeypatch.setattr(
-        "tlm.hardware.noc.packet_mesh.PacketNetwork.send", lambda self, txn, source: None
-    )
-    bench = Bench()
+
+    class CutNetwork(chip_kernel.model.packet_network):
+        def send(self, txn, source):
+            return 0
+
+    bench = Bench(changed(chip_kernel, packet_network=CutNetwork))
     bench.add(FP0, 10, messages=(bench.message(1, 256, bench.done.ident("spikes")),))
     bench.add(FP1, 10, needs=(0,))
     graph = wait_graph_of(bench)

@@ -1,17 +1,24 @@
 """Both kernels leave the same bytes.
 
-``python -m tests.reliability.kernels`` runs every bundled job on both, on the chips of ``CHIPS``.
+``python -m tests.reliability.kernels`` runs every bundled job on both in the ways of ``RUNS``, and
+each iteration that bundled federated runs simulate; names after it choose some of these jobs.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from tlm.running.runner import run_job
-from tlm.workload.bundled import bundled_names
+from tlm.errors import TlmError
+from tlm.federated import prepare_federation
+from tlm.running.request import RunRequest
+from tlm.running.runner import run_request
+from tlm.trace.limits import TraceLimits
+from tlm.workload.bundled import bundled_names, open_workload
 
 MANIFEST = "manifest.json"  # says when and on what a run was made, so no two are alike
 CHIPS: dict[str, tuple[str, ...]] = {
@@ -20,6 +27,8 @@ CHIPS: dict[str, tuple[str, ...]] = {
     "adaptive": ("noc.model=router", "noc.routing=west-first", "noc.vcs=2", "noc.router_stages=2"),
     "ideal": ("noc.model=ideal", "dram.model=ideal"),
     "clocks": ("core.clock=430 MHz", "core.outstanding=3"),
+    "domains": ('core.clocks=["0-3: 400 MHz", "5: 125 MHz"]', "noc.synchroniser=3 cycles"),
+    "domains of routers": ('core.clocks=["0-3: 400 MHz", "5: 125 MHz"]', "noc.model=router"),
     "closed": (
         "dram.page=closed",
         "dram.policy=hits-first",
@@ -34,6 +43,19 @@ CHIPS: dict[str, tuple[str, ...]] = {
     ),
     "pipelined": ("mapping.schedule=pipelined",),
 }
+FIRST_SPIKE = RunRequest("", mode="inference", stop="first-spike")
+RUNS: dict[str, RunRequest] = {  # the workload is any
+    **{name: RunRequest("", overrides=chip) for name, chip in CHIPS.items()},
+    "inference": RunRequest("", mode="inference"),
+    "first spike": FIRST_SPIKE,
+    "pruned": RunRequest(
+        "", overrides=("core.weights.organisation=pb-bmp",), weights="density=0.3"
+    ),
+    "phases": RunRequest("", trace="phase"),
+    "window": RunRequest("", limits=TraceLimits(window_ps=(20_000_000, 60_000_000))),
+}
+IDENTICAL, REFUSED = "identical", "refused"
+FEDERATED = ("fed-mnist", "fed-cifar")
 
 
 def different_files(folder: Path, other: Path) -> list[str]:
@@ -47,26 +69,45 @@ def different_files(folder: Path, other: Path) -> list[str]:
     ]
 
 
-def differences(job: str, overrides: tuple[str, ...]) -> list[str]:
-    """What a job leaves otherwise on the compiled kernel than on that of SimPy."""
+def differences(request: RunRequest) -> list[str]:
+    """What a run leaves otherwise on the compiled kernel than on that of SimPy."""
     with tempfile.TemporaryDirectory() as folder:
         runs = [Path(folder) / kernel for kernel in ("simpy", "compiled")]
         for run in runs:
-            run_job(job, overrides=overrides, out=run, kernel=run.name)
+            run_request(replace(request, kernel=run.name), run)
         return different_files(*runs)
 
 
-def unlike(jobs: list[str]) -> Iterator[str]:
-    """A line for each job and chip; those that differ end with the files that do."""
-    for job in jobs:
-        for chip, overrides in CHIPS.items():
-            files = differences(job, overrides)
-            yield f"{job} on {chip}: {', '.join(files) or 'identical'}"
+def requests(job: str) -> Iterator[tuple[str, RunRequest]]:
+    """What to compare of a job, or of a recorded federated run, each with its name."""
+    if job in FEDERATED:
+        for task in prepare_federation(job).tasks:
+            yield task.folder.name, RunRequest(str(task.job), task.chip, iteration=task.iteration)
+        return
+    spiking = open_workload(job).layers[-1].neuron is not None
+    for name, request in RUNS.items():
+        if spiking or request != FIRST_SPIKE:
+            yield name, replace(request, workload=job)
+
+
+def outcomes(job: str) -> Iterator[tuple[str, str]]:
+    """Each run of a job, and how it ends: identical, refused, or which files differ."""
+    for name, request in requests(job):
+        try:
+            files = differences(request)
+        except TlmError as error:
+            if error.exit_code != 2:
+                raise
+            yield name, REFUSED  # before there is a chip: neither kernel has been asked
+        else:
+            yield name, ", ".join(files) or IDENTICAL
 
 
 if __name__ == "__main__":
-    ends = set()
-    for line in unlike(sys.argv[1:] or bundled_names()):
-        print(line, flush=True)
-        ends.add(line.endswith("identical"))
-    sys.exit(ends != {True})
+    ends: Counter[str] = Counter()
+    for job in sys.argv[1:] or [*bundled_names(), *FEDERATED]:
+        for name, end in outcomes(job):
+            print(f"{job}, {name}: {end}", flush=True)
+            ends[end] += 1
+    print(dict(ends))
+    sys.exit(not set(ends) <= {IDENTICAL, REFUSED})

@@ -5,28 +5,47 @@ import json
 import pytest
 
 from tests.hardware.kernels import needs_compiled
-from tests.reliability.kernels import CHIPS, differences, different_files
+from tests.reliability.kernels import (
+    FEDERATED,
+    IDENTICAL,
+    REFUSED,
+    differences,
+    different_files,
+    outcomes,
+    requests,
+)
 from tlm.errors import ConfigError
 from tlm.running.kernels import kernel_of
 from tlm.running.runner import run_job
 from tlm.space.trace_rows import EngineState
 from tlm.workload.bundled import bundled_names
 
+DIGITS = dict(requests("digits"))
+
 
 @needs_compiled
-@pytest.mark.parametrize("chip", CHIPS)
-def test_kernels_leave_the_same_bytes(chip):
-    """On networks, DRAM policies, clock domains and schedules of every kind."""
-    assert differences("digits", CHIPS[chip]) == []
+@pytest.mark.parametrize("name", DIGITS)
+def test_kernels_leave_the_same_bytes(name):
+    """On networks, DRAM policies, clock domains and schedules of every kind; of inference, too."""
+    assert differences(DIGITS[name]) == []
+
+
+@needs_compiled
+@pytest.mark.parametrize("job", FEDERATED)
+def test_an_iteration_of_a_federated_run_leaves_the_same_bytes(job):
+    """The first that is simulated."""
+    name, asked = next(requests(job))
+    assert differences(asked) == [], name
 
 
 @pytest.mark.slow
 @needs_compiled
-@pytest.mark.parametrize("job", [name for name in bundled_names() if name != "digits"])
-@pytest.mark.parametrize("chip", CHIPS)
-def test_every_job_leaves_the_same_bytes(chip, job):
-    """The full form of the test above."""
-    assert differences(job, CHIPS[chip]) == []
+@pytest.mark.parametrize("job", [*bundled_names(), *FEDERATED])
+def test_every_job_leaves_the_same_bytes(job):
+    """The full form of the tests above."""
+    ends = dict(outcomes(job))
+    assert IDENTICAL in ends.values()
+    assert set(ends.values()) <= {IDENTICAL, REFUSED}, ends
 
 
 @needs_compiled

@@ -10,83 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear, loaded_chip
+from tests.hardware.core.bench import BP0, CYCLE, FP0, FP1, LATENCY, UNIT, WG0, mesh_ps
+from tests.hardware.kernels import REFERENCE, tuples
+from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear
 from tlm.config.tables.dram_timing import load_dram_timing
-from tlm.hardware.chip import Chip, unit_names
+from tlm.hardware.chip import unit_names
 from tlm.kernel import StuckError, run_until
 from tlm.space.packets import AddressSplit
-from tlm.space.phase import ENGINES, Command, Phase
-from tlm.space.program import Completions, Program
-from tlm.space.tile import Message, Tile
+from tlm.space.phase import Command, Phase
 from tlm.space.trace_rows import EngineState
 
-CYCLE = 2000  # ps, 500 MHz, cores and network alike
-LATENCY = 60_000  # ps of the ideal DRAM
-TWO_CORES = (
-    IDEAL_DRAM, "mesh.columns=2", "mesh.rows=1", "cores=2", "dram.channels=1", "dram.nodes=[0]",
-)  # fmt: skip
-FP0, BP0, WG0, FP1 = (0, "fp"), (0, "bp"), (0, "wg"), (1, "fp")
-UNIT = {FP0: 0, BP0: 1, WG0: 2, FP1: 3}
 
-
-class Bench:
-    """Two cores in a row, one DRAM channel beside core 0, tiles made by hand."""
-
-    def __init__(self, *overrides):
-        self.config = loaded_chip(*TWO_CORES, *overrides).config
-        self.timing = load_dram_timing(self.config.dram.device)
-        self.done = Completions()
-        self.tiles = [{engine: [] for engine in ENGINES} for _ in range(2)]
-        self.transactions, self.activity = [], []
-
-    def add(self, where, cycles=0, **fields):
-        """Append a tile to an engine's program, of its array unless ``phase`` is another."""
-        core, engine = where
-        phases = {"fp": Phase.FP, "bp": Phase.BP, "wg": Phase.WG}
-        phase = fields.pop("phase", phases[engine])
-        tile = Tile(phase, 0, len(self.tiles[core][engine]), 1, 0, 1, cycles, **fields)
-        self.tiles[core][engine].append(tile)
-        return tile
-
-    def message(self, core, nbytes, ident):
-        """A message of spikes that counts towards a completion."""
-        self.done.expect(ident, max(1, -(-nbytes // 256)))
-        return Message(Command.SPIKE, core, nbytes, (ident,))
-
-    def run(self):
-        """Run to the end; intervals of every engine as (reason, begin cycle, end cycle)."""
-        program = Program(self.tiles, self.done)
-        self.chip = Chip(self.config, self.timing, program, self.transactions, self.activity)
-        run_until(self.chip.env, self.chip.finished)
-        self.chip.settle()
-        return self.chip
-
-    def intervals(self, where):
-        """(what, begin, end) of an engine, in ps, without idling."""
-        return [
-            (row[3], row[1], row[2])
-            for row in self.activity
-            if row[0] == UNIT[where] and row[3] != EngineState.IDLE
-        ]
-
-    def bus(self, nbytes):
-        """ps the DRAM bus is busy with some bytes."""
-        return int(-(-nbytes * 1000 // (self.timing.peak_bytes_per_ps * 1000)))
-
-    def read_ps(self, nbytes, hops=0):
-        """Zero-load time of one read: request, bus, latency, response."""
-        return mesh_ps(hops, 0) + self.bus(nbytes) + LATENCY + mesh_ps(hops, nbytes)
-
-
-def mesh_ps(hops, nbytes):
-    """Zero-load time of a packet with a 16 B header on 128 bit links, 3 router stages."""
-    flits = -(-(nbytes + 16) // 16)
-    return ((hops + 1) * 4 + flits + 1) * CYCLE
-
-
-def test_a_tile_computes_when_its_read_is_there():
+def test_a_tile_computes_when_its_read_is_there(new_bench):
     """One read of 256 B beside the channel: request, DRAM, response; then the tile's cycles."""
-    bench = Bench()
+    bench = new_bench()
     bench.add(FP0, 100, reads=((0, 256),))
     chip = bench.run()
     there = bench.read_ps(256)
@@ -97,9 +34,9 @@ def test_a_tile_computes_when_its_read_is_there():
     assert chip.env.now == there + 100 * CYCLE
 
 
-def test_the_next_tiles_read_overlaps_this_tiles_computing():
+def test_the_next_tiles_read_overlaps_this_tiles_computing(new_bench):
     """Double buffering: the read of tile n + 1 starts when tile n starts, not earlier or later."""
-    bench = Bench()
+    bench = new_bench()
     for tile in range(3):
         bench.add(FP0, 1000, reads=((tile * 1024, 256),))
     bench.run()
@@ -113,9 +50,9 @@ def test_the_next_tiles_read_overlaps_this_tiles_computing():
     assert begins == [0, 0, starts[1]]
 
 
-def test_a_read_longer_than_the_computing_stalls_for_the_rest():
+def test_a_read_longer_than_the_computing_stalls_for_the_rest(new_bench):
     """Tile 1 waits for what its read lacks when tile 0 is done."""
-    bench = Bench()
+    bench = new_bench()
     bench.add(FP0, 1)
     bench.add(FP0, 1, reads=((0, 256),))
     bench.run()
@@ -127,9 +64,9 @@ def test_a_read_longer_than_the_computing_stalls_for_the_rest():
     ]
 
 
-def test_waiting_for_a_message_is_dependency_until_it_is_posted_then_noc():
+def test_waiting_for_a_message_is_dependency_until_it_is_posted_then_noc(new_bench):
     """Core 1 waits for spikes of core 0: for the producer until cycle 500, then for the mesh."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.ident("spikes")
     bench.add(FP0, 500, messages=(bench.message(1, 256, ident),))
     bench.add(FP1, 3)
@@ -148,9 +85,9 @@ def test_waiting_for_a_message_is_dependency_until_it_is_posted_then_noc():
     }
 
 
-def test_a_message_under_way_since_time_zero_is_waited_for_on_the_mesh():
+def test_a_message_under_way_since_time_zero_is_waited_for_on_the_mesh(new_bench):
     """A tile without cycles sends at time 0; nobody has waited for its work."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.ident("spikes")
     bench.add(FP0, messages=(bench.message(1, 256, ident),))
     bench.add(FP1, 10, needs=(ident,))
@@ -162,9 +99,9 @@ def test_a_message_under_way_since_time_zero_is_waited_for_on_the_mesh():
     ("earlier", "state"),
     [(Phase.FP, EngineState.NOT_BEGUN), (Phase.WG, EngineState.STALL_DEPENDENCY)],
 )
-def test_what_is_read_too_early_to_matter_is_no_wait_for_dram(earlier, state):
+def test_what_is_read_too_early_to_matter_is_no_wait_for_dram(earlier, state, new_bench):
     """WG's input is in DRAM long before its dY is made: until then it waits for dY."""
-    bench = Bench()
+    bench = new_bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     made = bench.done.expect(bench.done.ident("dY"))
     bench.add(FP0, 40, writes=((0, 256),), saves=(saved,))
@@ -179,9 +116,9 @@ def test_what_is_read_too_early_to_matter_is_no_wait_for_dram(earlier, state):
     ]
 
 
-def test_an_engine_whose_pass_has_not_begun_waits_for_no_producer():
+def test_an_engine_whose_pass_has_not_begun_waits_for_no_producer(new_bench):
     """A signal takes no time: BP starts when FP is done, and has lost nothing before."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.expect(bench.done.ident("signal"))
     bench.add(FP0, 300, signals=(ident,))
     bench.add(BP0, 10, needs=(ident,))
@@ -205,9 +142,9 @@ def test_an_engine_whose_pass_has_not_begun_waits_for_no_producer():
         (Phase.UPDATE, Phase.WG, EngineState.NOT_BEGUN),
     ],
 )
-def test_a_pass_begins_with_the_first_tile_that_computes(earlier, later, state):
+def test_a_pass_begins_with_the_first_tile_that_computes(earlier, later, state, new_bench):
     """What an engine did before counts for the pass that it was part of, not for another."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.expect(bench.done.ident("signal"))
     bench.add(FP1, 300, signals=(ident,))
     first, second = bench.add(FP0, 10), bench.add(FP0, 10, needs=(ident,))
@@ -216,9 +153,9 @@ def test_a_pass_begins_with_the_first_tile_that_computes(earlier, later, state):
     assert bench.intervals(FP0)[1] == (state, 10 * CYCLE, 300 * CYCLE)
 
 
-def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early():
+def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early(new_bench):
     """A completion by a message and a signal: who waits for the later signal waits for no mesh."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.expect(bench.done.ident("halo"))
     bench.add(FP1, 20, messages=(bench.message(0, 256, ident),))
     bench.add(FP0, 1000, signals=(ident,))
@@ -235,9 +172,9 @@ def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early()
     }
 
 
-def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
+def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram(new_bench):
     """WG reads what FP saves: no fetch before the write is acknowledged, both legs told apart."""
-    bench = Bench()
+    bench = new_bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     bench.add(FP0, 400, writes=((0, 256),), saves=(saved,))
     bench.add(WG0, 1)
@@ -254,9 +191,9 @@ def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram():
     assert read[1] == in_dram
 
 
-def test_a_tile_ahead_is_fetched_as_soon_as_its_data_are_saved():
+def test_a_tile_ahead_is_fetched_as_soon_as_its_data_are_saved(new_bench):
     """Whatever the engine does meanwhile: all that it reads is there when it comes to the tile."""
-    bench = Bench()
+    bench = new_bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
     bench.add(WG0, 3000)
@@ -268,9 +205,9 @@ def test_a_tile_ahead_is_fetched_as_soon_as_its_data_are_saved():
     assert {what for what, _, _ in bench.intervals(WG0)} == {EngineState.COMPUTE}
 
 
-def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing():
+def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing(new_bench):
     """The tile computes when the write that it waits for is acknowledged."""
-    bench = Bench()
+    bench = new_bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
     bench.add(WG0, 10, read_needs=(saved,), reads=((0, 0),))
@@ -281,9 +218,9 @@ def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing():
 
 
 @pytest.mark.parametrize(("phase", "early"), [(Phase.GRAD, True), (Phase.BP, False)])
-def test_units_that_read_nothing_hold_up_no_fetch(phase, early):
+def test_units_that_read_nothing_hold_up_no_fetch(phase, early, new_bench):
     """What the array reads comes while loss and gradients are made; its own tiles go first."""
-    bench = Bench()
+    bench = new_bench()
     for _ in range(2):
         bench.add(BP0, 500, phase=phase)
     bench.add(BP0, 10, reads=((0, 64),))
@@ -291,9 +228,9 @@ def test_units_that_read_nothing_hold_up_no_fetch(phase, early):
     assert bench.transactions[0][1] == (0 if early else 500 * CYCLE)
 
 
-def test_the_third_output_waits_for_the_first_to_leave():
+def test_the_third_output_waits_for_the_first_to_leave(new_bench):
     """Two output buffers: tile 2 computes only when the writes of tile 0 are acknowledged."""
-    bench = Bench()
+    bench = new_bench()
     nbytes = 64 * 256
     for tile in range(3):
         bench.add(FP0, 1, writes=((tile * nbytes, nbytes),))
@@ -311,9 +248,9 @@ def test_the_third_output_waits_for_the_first_to_leave():
     assert intervals[4][2] == bench.chip.env.now == max(row[4] for row in bench.transactions)
 
 
-def test_a_tile_without_output_needs_no_output_buffer():
+def test_a_tile_without_output_needs_no_output_buffer(new_bench):
     """Writes still on their way hold back only tiles that write or send."""
-    bench = Bench()
+    bench = new_bench()
     for tile in range(2):
         bench.add(FP0, 1, writes=((tile * 16384, 16384),))
     bench.add(FP0, 5)
@@ -321,9 +258,9 @@ def test_a_tile_without_output_needs_no_output_buffer():
     assert [what for what, _, _ in bench.intervals(FP0)][:3] == [EngineState.COMPUTE] * 3
 
 
-def test_an_empty_message_still_arrives():
+def test_an_empty_message_still_arrives(new_bench):
     """A message without payload is one packet: its header."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.ident("nothing to tell")
     bench.add(FP0, 7, messages=(bench.message(1, 0, ident),))
     bench.add(FP1, 1, needs=(ident,))
@@ -331,9 +268,9 @@ def test_an_empty_message_still_arrives():
     assert bench.intervals(FP1)[-1][1] == 7 * CYCLE + mesh_ps(1, 0)
 
 
-def test_a_message_is_cut_into_packets_that_all_count():
+def test_a_message_is_cut_into_packets_that_all_count(new_bench):
     """1000 B are four packets of at most 256 B; the last one completes the need."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.ident("four packets")
     bench.add(FP0, 7, messages=(bench.message(1, 1000, ident),))
     bench.add(FP1, 1, needs=(ident,))
@@ -345,9 +282,9 @@ def test_a_message_is_cut_into_packets_that_all_count():
 
 
 @pytest.mark.parametrize("window", [1, 2, 8])
-def test_the_window_is_never_exceeded_and_is_used(window):
+def test_the_window_is_never_exceeded_and_is_used(window, new_bench):
     """At most ``outstanding`` transactions of an engine are in flight, and at times that many."""
-    bench = Bench(f"core.outstanding={window}")
+    bench = new_bench(f"core.outstanding={window}")
     ident = bench.done.ident("spikes")
     bench.add(FP0, 10, reads=((0, 6000),), writes=((8192, 3000),),
               messages=(bench.message(1, 2000, ident),))  # fmt: skip
@@ -365,20 +302,20 @@ def test_the_window_is_never_exceeded_and_is_used(window):
     assert set(deepest.values()) == {window}
 
 
-def test_a_wider_window_hides_latency():
+def test_a_wider_window_hides_latency(new_bench):
     """64 packets: one at a time each pays the whole latency, eight are bound by the mesh port."""
     spans = []
     for window in (1, 8):
-        bench = Bench(f"core.outstanding={window}")
+        bench = new_bench(f"core.outstanding={window}")
         bench.add(FP0, 1, reads=((0, 64 * 256),))
         spans.append(bench.run().env.now - CYCLE)
     assert spans[0] == 64 * bench.read_ps(256)
     assert 64 * 17 * CYCLE <= spans[1] < spans[0] / 3
 
 
-def test_the_times_of_a_transaction_rise():
+def test_the_times_of_a_transaction_rise(new_bench):
     """begin_req <= end_req <= begin_resp <= end_resp; a message ends where it arrives."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.ident("spikes")
     bench.add(FP0, 3, reads=((0, 600),), writes=((1024, 600),),
               messages=(bench.message(1, 300, ident),))  # fmt: skip
@@ -394,9 +331,9 @@ def test_the_times_of_a_transaction_rise():
             assert row[6] == UNIT[FP1]
 
 
-def test_a_need_that_nobody_meets_is_a_deadlock_that_names_it():
+def test_a_need_that_nobody_meets_is_a_deadlock_that_names_it(new_bench):
     """The run is stuck, and the report says who waits for what."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.expect(bench.done.ident("dS conv1 core00 sample 3"))
     bench.add(BP0, 10, needs=(ident,))
     bench.add(FP0, 10)
@@ -407,15 +344,15 @@ def test_a_need_that_nobody_meets_is_a_deadlock_that_names_it():
     ]
 
 
-def test_intervals_tile_the_run_of_every_engine():
+def test_intervals_tile_the_run_of_every_engine(chip_kernel):
     """From 0 to the end without gap or overlap; the model's own sums say the same."""
     first = conv((4, 8, 8), 20, 3, padding=1, pool=2)
     plan, program = built(*job(first, linear(320, 10), batch=4), IDEAL_DRAM)
-    transactions, activity = [], []
     timing = load_dram_timing(plan.chip.dram.device)
-    chip = Chip(plan.chip, timing, program, transactions, activity)
+    chip, *tables = chip_kernel.chip(plan.chip, timing, program)
     run_until(chip.env, chip.finished)
     chip.settle()
+    transactions, activity = map(tuples, tables)
     now = chip.env.now
     for engine in chip.engines:
         rows = [row for row in activity if row[0] == engine.unit]
@@ -432,28 +369,33 @@ def test_intervals_tile_the_run_of_every_engine():
         computing = sum(tile.cycles for tile in engine.tiles) * CYCLE
         assert by_reason[EngineState.COMPUTE] == computing
     assert len(transactions) == sum(t.transactions for t in chip.traffic.values())
-    assert {type(number) for row in (*transactions, *activity) for number in row} <= {
-        int, Command, EngineState, Phase,
-    }  # fmt: skip
 
 
-def test_identical_programs_run_identically():
+def test_rows_of_the_reference_hold_no_numbers_of_numpy():
+    """Those take several times as long to be packed."""
+    plan, program = built(*job(linear(20, 10), batch=4), IDEAL_DRAM)
+    chip, *tables = REFERENCE.chip(plan.chip, load_dram_timing(plan.chip.dram.device), program)
+    run_until(chip.env, chip.finished)
+    kinds = {type(number) for table in tables for row in table for number in row}
+    assert int in kinds and kinds <= {int, Command, EngineState, Phase}
+
+
+def test_identical_programs_run_identically(chip_kernel):
     """Two builds of one job leave the same rows, transaction by transaction."""
     logs = []
     for _ in range(2):
         first = conv((4, 8, 8), 20, 3, padding=1)
         plan, program = built(*job(first, linear(1280, 10), batch=4), IDEAL_DRAM)
-        transactions, activity = [], []
         timing = load_dram_timing(plan.chip.dram.device)
-        chip = Chip(plan.chip, timing, program, transactions, activity)
+        chip, *tables = chip_kernel.chip(plan.chip, timing, program)
         run_until(chip.env, chip.finished)
-        logs.append((transactions, activity, chip.env.now))
+        logs.append((*map(tuples, tables), chip.env.now))
     assert logs[0] == logs[1]
 
 
-def test_units_are_numbered_engines_first_then_channels():
+def test_units_are_numbered_engines_first_then_channels(new_bench):
     """The trace's unit ids, and the name an engine reports, are the same."""
-    bench = Bench()
+    bench = new_bench()
     bench.add(FP0, 1)
     chip = bench.run()
     names = unit_names(bench.config)
@@ -485,9 +427,9 @@ def test_pieces_of_a_run_cover_it_once(start, nbytes, payload, interleave, chann
 
 
 @pytest.mark.parametrize(("start", "nbytes"), [(0, 64), (63, 2), (0, 1), (100, 700), (255, 258)])
-def test_unaligned_ends_cost_a_whole_burst(start, nbytes):
+def test_unaligned_ends_cost_a_whole_burst(start, nbytes, new_bench):
     """Bursts charged are the aligned blocks that a run touches; bytes are the run's own."""
-    bench = Bench()
+    bench = new_bench()
     bench.add(FP0, 1, reads=((start, nbytes),), writes=((start, nbytes),))
     chip = bench.run()
     size = bench.timing.burst_bytes
@@ -497,9 +439,9 @@ def test_unaligned_ends_cost_a_whole_burst(start, nbytes):
     assert (traffic.read_bursts, traffic.write_bursts) == (len(blocks), len(blocks))
 
 
-def test_flits_and_hops_are_charged_as_they_travel():
+def test_flits_and_hops_are_charged_as_they_travel(new_bench):
     """A read: a header there, header and data back; a write and a message: there only."""
-    bench = Bench()
+    bench = new_bench()
     ident = bench.done.ident("spikes")
     bench.add(FP1, 1, reads=((0, 256),), writes=((1024, 256),),
               messages=(bench.message(0, 256, ident),))  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hardware.noc.kernels import KERNELS, SIMPY
+from tests.hardware.noc.kernels import SIMPY
 from tests.hardware.noc.router_bench import Bench, WatchedBench
 from tlm.errors import ConfigError
 from tlm.hardware.noc.driver import NocRun, drive
@@ -30,7 +30,6 @@ def distance(columns, a, b):
     return abs(a % columns - b % columns) + abs(a // columns - b // columns)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("routing", ["xy", "yx", "west-first"])
 @pytest.mark.parametrize("stages", [2, 3, 4])
 def test_zero_load_latency_of_every_pair(stages, routing, kernel):
@@ -70,7 +69,6 @@ def limit_rows():
             yield row
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize(
     "row",
     list(limit_rows()),
@@ -98,7 +96,6 @@ CURVE_POINTS = [  # router, side, flits, lanes, traffic, rate: below half, and u
 ]
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("point", CURVE_POINTS, ids=lambda p: "-".join(p[:6]))
 def test_latency_under_load(point, kernel):
     """Mean latency against BookSim2, on a few points; ``validate`` compares them all."""
@@ -152,7 +149,6 @@ def check_mix(seed, kernel=SIMPY):
         assert all(out.free == bench.mesh.shape.vcs and not out.users for out in outputs)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("seed", range(60))
 def test_no_deadlock_with_minimal_buffers(seed, kernel):
     """Random mixes on random meshes with buffers of 1 to 3 flits always drain, and conserve all."""

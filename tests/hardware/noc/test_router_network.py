@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.hardware.noc.kernels import KERNELS, SIMPY
+from tests.hardware.noc.kernels import SIMPY
 from tlm.config import load_chip
 from tlm.running.runner import run_job
 
@@ -36,7 +36,6 @@ def arrivals(kernel, model, sends, *overrides):
     return deliveries
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("stages", [2, 3, 4])
 def test_unloaded_router_and_packet_agree(stages, kernel):
     """Alone in the mesh, a packet takes the same time in both models, between any two nodes."""
@@ -49,14 +48,12 @@ def test_unloaded_router_and_packet_agree(stages, kernel):
     assert arrivals(kernel, "router_network", sends, *options) == packets
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 def test_a_packet_between_two_clock_edges_waits_for_the_second(kernel):
     """The network's clock is 2 ns: a packet sent at 1 ps leaves with the edge at 2000 ps."""
     arrived = [(0, 2000 + 2000 * (2 * 4 + 1 + 1))]
     assert arrivals(kernel, "router_network", [(1, 0, 1, 0)]) == arrived
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 def test_requests_and_responses_do_not_meet(kernel):
     """A terminal that responds uses channels of its own."""
     env = kernel.environment()

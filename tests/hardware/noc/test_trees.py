@@ -8,9 +8,6 @@ from hypothesis import strategies as st
 
 from tests.hardware.noc.test_packet_mesh import PERIOD, manhattan, noc
 from tlm.config.fabric import Mesh
-from tlm.hardware.noc.packet_mesh import PacketNetwork
-from tlm.hardware.noc.router.network import RouterNetwork
-from tlm.kernel import Environment, Transaction
 
 STAGES = 3
 
@@ -18,9 +15,11 @@ STAGES = 3
 class Bench:
     """A mesh with one terminal a node, and what came where at which cycle."""
 
-    def __init__(self, columns, rows, model=PacketNetwork, name="packet"):
-        self.env = Environment()
-        self.network = model(self.env, Mesh(columns=columns, rows=rows), noc(STAGES, model=name))
+    def __init__(self, kernel, columns, rows, model="packet"):
+        self.kernel, self.env = kernel, kernel.environment()
+        network = kernel.router_network if model == "router" else kernel.packet_network
+        mesh = Mesh(columns=columns, rows=rows)
+        self.network = network(self.env, mesh, noc(STAGES, model=model))
         for node in range(columns * rows):
             self.network.attach(node, f"core{node:02d}")
         self.arrivals = []
@@ -35,7 +34,7 @@ class Bench:
 
             return (arrived,)
 
-        txn = Transaction(ident, 0, 0, 16 * flits, source, None)
+        txn = self.kernel.transaction(ident, 0, 0, 16 * flits, source, None)
         txn.flits = flits
         txn.path = self.network.tree(source, {target: deliver(target) for target in targets})
         call = self.env.timeout(cycle * PERIOD - self.env.now)
@@ -74,10 +73,10 @@ def multicasts(draw):
 
 
 @given(multicasts(), st.integers(1, 17), st.sampled_from(["packet", "ideal"]))
-def test_alone_every_target_is_reached_as_by_a_packet_of_its_own(multicast, flits, model):
+def test_alone_every_target_is_reached_as_by_a_packet_of_its_own(kernel, multicast, flits, model):
     """(h + 1)(P + 1) + L + 1 cycles to each target, whoever else is served."""
     columns, rows, source, targets = multicast
-    bench = Bench(columns, rows, name=model)
+    bench = Bench(kernel, columns, rows, model=model)
     bench.send(7, source, targets, flits)
     assert bench.run() == {
         (7, target): (manhattan(source, target, columns) + 1) * (STAGES + 1) + flits + 1
@@ -86,10 +85,10 @@ def test_alone_every_target_is_reached_as_by_a_packet_of_its_own(multicast, flit
 
 
 @given(multicasts(), st.integers(1, 17))
-def test_every_link_of_the_tree_carries_each_flit_once(multicast, flits):
+def test_every_link_of_the_tree_carries_each_flit_once(kernel, multicast, flits):
     """Links are those of the merged routes; one injection, one ejection at every target."""
     columns, rows, source, targets = multicast
-    bench = Bench(columns, rows)
+    bench = Bench(kernel, columns, rows)
     bench.send(0, source, targets, flits)
     bench.run()
     links = tree_links(columns, source, targets)
@@ -101,9 +100,9 @@ def test_every_link_of_the_tree_carries_each_flit_once(multicast, flits):
 
 
 @given(st.lists(multicasts().map(lambda draw: draw[3]), min_size=2, max_size=8), st.data())
-def test_trees_that_meet_lose_and_double_nothing(targets, data):
+def test_trees_that_meet_lose_and_double_nothing(kernel, targets, data):
     """Every packet reaches each of its targets once, never before its zero-load time."""
-    bench = Bench(6, 5)
+    bench = Bench(kernel, 6, 5)
     sent = {}
     for ident, ends in enumerate(targets):
         source, cycle = data.draw(st.integers(0, 29)), data.draw(st.integers(0, 40))
@@ -116,10 +115,10 @@ def test_trees_that_meet_lose_and_double_nothing(targets, data):
         assert cycle - begin >= (manhattan(source, end, 6) + 1) * (STAGES + 1) + 17 + 1
 
 
-def test_a_tree_leaves_its_source_once_where_packets_follow_each_other():
+def test_a_tree_leaves_its_source_once_where_packets_follow_each_other(kernel):
     """To 4 neighbours in a column: 17 cycles of the port, against 4 x 17 of single packets."""
     targets = [1, 2, 3, 4]
-    single, tree = Bench(1, 5), Bench(1, 5)
+    single, tree = Bench(kernel, 1, 5), Bench(kernel, 1, 5)
     for target in targets:
         single.send(target, 0, [target], 17)
     tree.send(0, 0, targets, 17)
@@ -128,9 +127,9 @@ def test_a_tree_leaves_its_source_once_where_packets_follow_each_other():
     assert {flits for flits in tree.used().values()} == {17}
 
 
-def test_a_branch_that_waits_holds_up_no_other():
+def test_a_branch_that_waits_holds_up_no_other(kernel):
     """Node 4 sends to 3 and 5 while the link to 5 is busy: 3 is reached at once."""
-    bench = Bench(3, 3)
+    bench = Bench(kernel, 3, 3)
     bench.send(0, 3, [5], 100)  # takes the link 4 -> 5 for 100 cycles
     bench.send(1, 4, [3, 5], 17, cycle=10)
     arrived = bench.run()
@@ -140,9 +139,9 @@ def test_a_branch_that_waits_holds_up_no_other():
 
 
 @pytest.mark.parametrize("targets", [[0], [19, 3, 7], list(range(20))])
-def test_routers_that_do_not_fork_send_to_each_target(targets):
+def test_routers_that_do_not_fork_send_to_each_target(kernel, targets):
     """In the router model each target has a packet, and a link carries as many as pass it."""
-    bench = Bench(5, 4, model=RouterNetwork)
+    bench = Bench(kernel, 5, 4, model="router")
     bench.send(3, 6, targets, 17)
     arrived = bench.run()
     assert set(arrived) == {(3, target) for target in targets}
@@ -152,12 +151,12 @@ def test_routers_that_do_not_fork_send_to_each_target(targets):
 
 @settings(max_examples=15)
 @given(multicasts())
-def test_alone_a_branch_is_as_fast_as_a_packet_through_routers(multicast):
+def test_alone_a_branch_is_as_fast_as_a_packet_through_routers(kernel, multicast):
     """The tree's latency to each target is that of a single packet in the router model."""
     columns, rows, source, targets = multicast
-    tree = Bench(columns, rows)
+    tree = Bench(kernel, columns, rows)
     tree.send(0, source, targets, 17)
-    routers = Bench(columns, rows, model=RouterNetwork)
+    routers = Bench(kernel, columns, rows, model="router")
     for turn, target in enumerate(targets):
         routers.send(0, source, [target], 17, cycle=1000 * turn)
     assert tree.run() == {

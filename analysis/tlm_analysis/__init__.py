@@ -4,6 +4,5 @@ reading    the files of a run: summary, energy table, and how much of it the tra
 findings   what follows from them: use of engines, stalls, traffic, links, roofline, critical path,
            and what changed between two runs
 plots      the figures; report: all of them on one page
-replay     a run's programs once more, with a changed resource
 gpu        the same training step on a GPU
 """

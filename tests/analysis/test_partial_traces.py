@@ -138,10 +138,10 @@ def test_what_needs_a_whole_trace_refuses_a_part(digits_run: RunResult, windowed
 def test_an_explanation_leaves_the_path_out(
     windowed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What relief would gain comes from the replay, and stands; exports say what is missing."""
+    """What relief gains is simulated, and stands; exports say what is missing."""
     assert main(["explain", str(windowed), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["critical_path"] is None and found["partial_trace"] == WINDOW
-    assert abs(found["replay_error"]) < 0.05 and len(found["what_if"]) > 5
+    assert len(found["what_if"]) > 5
     assert main(["export", str(windowed), "--csv"]) == 0
     assert "a trace of a window, what lies outside is missing" in capsys.readouterr().err

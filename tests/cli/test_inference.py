@@ -55,7 +55,7 @@ def test_a_run_of_inference_is_read_as_any_other(
     asked = ["--mode", "inference", "--stop", "first-spike", "--batch", "3"]
     assert main(["run", "digits", *asked, "--out", folder]) == 0
     capsys.readouterr()
-    options = {"export": ["--csv", "--perfetto"], "explain": ["--verify"], "report": []}[verb]
+    options = ["--csv", "--perfetto"] if verb == "export" else []
     assert main([verb, folder, *options]) == 0
     text = capsys.readouterr().out
     assert "BP FC" not in text.upper() and "BP engines" not in text

@@ -14,7 +14,7 @@ from tlm.running.runner import run_job
 VERBS = {
     "run": ["run", "digits"],
     "counterfactual": ["counterfactual", "digits", "--density", "0.1"],
-    "explain": ["explain", "--verify", "RUN"],
+    "explain": ["explain", "RUN"],
     "map": ["map", "digits", "--set", "mapping.search_steps=5", "--simulate", "1"],
 }
 

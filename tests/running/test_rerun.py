@@ -70,7 +70,7 @@ def test_the_estimate_counts_transactions_exactly(original: Path) -> None:
     assert 0.5 < told["events"] / cost["events"] < 2
     assert 0.5 < told["trace_bytes"] / (original / "trace.h5").stat().st_size < 2
     prepared = prepare(RunRequest("mnist-fc", overrides=QUICK))
-    less = estimate(prepared.program, prepared.chip.config, "off", NO_LIMITS)
+    less = estimate(prepared.program, prepared.chip.config, "off", NO_LIMITS, "simpy")
     assert less.trace_bytes == 0
     assert less.transactions == told["transactions"]
 

@@ -83,9 +83,13 @@ def test_no_program_named_by_a_manifest_is_run(
 
     folder = sent(plain, tmp_path, change)
     code = main([verb, str(folder)])
-    text = capsys.readouterr().err
+    out, text = capsys.readouterr()
     if verb == "report":
         assert code == 0 and "neither opened nor run" in (folder / "report.html").read_text()
+    elif verb == "explain":
+        words = " ".join(out.split())
+        assert code == 0 and "neither opened nor run" in words and "--workload" in words
+        assert "Critical path" in words and "time saved" not in words
     else:
         assert code == 2 and text.count("\n") == 1 and "--workload" in text
 

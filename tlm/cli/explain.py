@@ -1,4 +1,4 @@
-"""``explain``: what held a run up, and what relief would gain."""
+"""``explain``: what held a run up, and what relief gains."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from tlm.cli.options import AsJson, Memory
 
 def explain(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that a run left.")],
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Run every relieved chip and hold it to its bound.")
-    ] = False,
     workload: Annotated[
         str | None,
         typer.Option(
@@ -25,7 +22,7 @@ def explain(
     mem: Memory = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what held a run up, and what twice as much of each resource would gain."""
+    """Say what held a run up, and what twice as much of each resource gains, each simulated."""
     from tlm.errors import ConfigError
     from tlm.federated.files import is_federated
     from tlm.federated.repeat import iteration_job
@@ -33,13 +30,8 @@ def explain(
     if is_federated(run_dir):
         from tlm.cli.federated_explanation import explain_federated
 
-        if verify or mem is not None:
-            option, why = (
-                ("--verify", "every relief of a federated run is simulated already")
-                if verify
-                else ("--mem", "of a federated run no chip is simulated again")
-            )
-            raise ConfigError(f"{option}: {why}; leave it out")
+        if mem is not None:
+            raise ConfigError("--mem: of a federated run no chip is simulated again; leave it out")
         explain_federated(run_dir, workload, as_json)
         return
     from tlm.cli.explain_screen import show
@@ -47,7 +39,7 @@ def explain(
     from tlm.running.memory import parse_memory
 
     job = workload or iteration_job(run_dir)
-    result = explanation(run_dir, job, verify, parse_memory(mem))
+    result = explanation(run_dir, job, parse_memory(mem))
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=1, allow_nan=False))
     else:

@@ -6,13 +6,13 @@ import shlex
 
 from rich.text import Text
 from tlm_analysis.findings.critical_path import CriticalPath
-from tlm_analysis.replay import TRUSTED_ERROR
 
 from tlm.cli.explanation import Explanation
 from tlm.cli.screen import stalls
-from tlm.cli.tables import ScreenTable, console
+from tlm.cli.tables import Hanging, ScreenTable, console
 from tlm.quantity_text import nbytes_text, time_text
 from tlm.studies.relief import NEAREST_KEYS
+from tlm.studies.relief_gains import ReliefGain
 
 NAMES = {
     "fp": "FP engines",
@@ -29,6 +29,7 @@ NAMES = {
     "dependency": "other work",
     "idle": "idle",
 }
+LEAST_SAVED = 0.0005  # share of time below which a relief is said to save nothing
 
 
 def show(explanation: Explanation) -> None:
@@ -40,15 +41,18 @@ def show(explanation: Explanation) -> None:
     out.print(Text(f"{work} on {chip}, {makespan} per {unit}: what held it up", style="bold"))
     out.print()
     if explanation.path is None:
-        out.print(Text(f"{explanation.partial}; the critical path needs a whole estimate.\n"))
+        out.print(Text(f"{explanation.partial}; the critical path needs that of a whole run.\n"))
     else:
         out.print(_path(explanation.path))
         out.print()
     out.print(stalls(summary, rows=None, works=None))
     out.print()
-    out.print(_what_ifs(explanation))
+    if explanation.unopened:
+        out.print(Hanging(f"What relief gains is not known: {explanation.unopened}"))
+        return
+    out.print(_reliefs(explanation.gains))
     out.print()
-    out.print(_verdict(explanation))
+    out.print(_verdict(explanation.gains))
     if explanation.rereads:
         out.print()
         out.print(_rereads(explanation))
@@ -66,25 +70,16 @@ def _path(path: CriticalPath) -> ScreenTable:
     return table
 
 
-def _what_ifs(explanation: Explanation) -> ScreenTable:
-    headers = ["twice as much of", "relief", "time saved", "bound"]
-    if explanation.measured:
-        headers += ["run again", "in bound", "energy"]
+def _reliefs(gains: list[ReliefGain]) -> ScreenTable:
     table = ScreenTable(
-        "What relief would gain, every slice on its core", *headers, left=("relief",)
+        "What relief gains, simulated, every slice on its core",
+        *("twice as much of", "relief", "program", "time saved", "energy"),
+        left=("relief", "program"),
     )
-    for estimate in explanation.estimates:
-        cells = [
-            NAMES[estimate.resource],
-            estimate.knob,
-            f"{estimate.gain:.1%}",
-            f"{estimate.low:.1%} to {estimate.high:.1%}",
-        ]
-        if explanation.measured:
-            gain = explanation.measured[estimate.resource]
-            inside = "yes" if estimate.holds(gain) else "NO"
-            cells += [f"{gain:.1%}", inside, f"{explanation.energy[estimate.resource]:+.1%}"]
-        table.add_row(*cells)
+    for gain in gains:
+        program = "planned anew" if gain.planned_anew else "the run's"
+        shares = (f"{gain.time_saved:.1%}", f"{gain.energy_change:+.1%}")
+        table.add_row(NAMES[gain.resource], gain.knob, program, *shares)
     return table
 
 
@@ -106,33 +101,26 @@ def _rereads(explanation: Explanation) -> ScreenTable:
     return table
 
 
-def _remedy(explanation: Explanation) -> str:
-    """What a user can set: the first relief, or where no keys are that one, the first that is."""
-    first = explanation.estimates[0]
-    best = next(row for row in explanation.estimates if explanation.settings[row.resource])
-    values = explanation.settings[best.resource]
-    words = " ".join(f"--set {shlex.quote(value)}" for value in values)
+def _verdict(gains: list[ReliefGain]) -> Text:
+    """What gains most, and what a user can set about it."""
+    first = gains[0]
+    if first.time_saved < LEAST_SAVED:
+        return Text("No relief saves time.", style="bold")
+    text = Text(f"Bottleneck: {NAMES[first.resource]}\n", style="bold")
+    text.append(_remedy(gains))
+    return text
+
+
+def _remedy(gains: list[ReliefGain]) -> str:
+    """What ``--set`` takes: for the first relief, or where no keys are that one, the first so."""
+    first, best = gains[0], next(gain for gain in gains if gain.settings)
+    words = " ".join(f"--set {shlex.quote(value)}" for value in best.settings)
     if best is first:
         return f"Relief: {words}"
+    nearest = f"No key does just that; nearest are {NEAREST_KEYS[first.resource]}."
+    if best.time_saved < LEAST_SAVED:
+        return f"{nearest} Of reliefs that can be set, none saves time."
     return (
-        f"No key does just that; nearest are {NEAREST_KEYS[first.resource]}. Of reliefs that "
-        f"can be set, the first is {NAMES[best.resource]}, {best.gain:.1%}: {words}"
+        f"{nearest} Of reliefs that can be set, the first is {NAMES[best.resource]}, "
+        f"{best.time_saved:.1%}: {words}"
     )
-
-
-def _verdict(explanation: Explanation) -> Text:
-    first = explanation.estimates[0]
-    text = Text(f"Bottleneck: {NAMES[first.resource]}\n", style="bold")
-    text.append(f"{_remedy(explanation)}\n")
-    text.append(
-        f"The replay behind the estimates misses the run itself by {explanation.replay_error:+.1%}"
-    )
-    if abs(explanation.replay_error) > TRUSTED_ERROR:
-        text.append(": too much for the bounds to hold, use --verify", style="red")
-    if explanation.measured:
-        good = explanation.confirmed
-        words = (
-            "confirmed by runs" if good else "NOT confirmed by runs: go by the column `run again`"
-        )
-        text.append(f"\n{words}", style="green" if good else "red")
-    return text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,65 +9,39 @@ from typing import Any
 from tlm_analysis.findings.critical_path import CriticalPath, critical_path
 from tlm_analysis.reading.coverage import coverage
 from tlm_analysis.reading.run_dir import RunDir, open_run_dir
-from tlm_analysis.replay import GainEstimate, ReplayChip, replay_ps
 
 import tlm.trace
 from tlm.cli.progress import steps_bar
-from tlm.errors import TraceError
+from tlm.errors import WorkloadError
 from tlm.running.memory import within_memory
 from tlm.running.preparation import PreparedRun
-from tlm.running.repeat import prepare_recorded
-from tlm.space.phase import ENGINES
-from tlm.studies.relief import knob, relievable, relieve, settings, simulate
+from tlm.running.repeat import check_record, prepare_recorded
+from tlm.studies.relief import relievable
+from tlm.studies.relief_gains import ReliefGain, relief_gains
 from tlm.studies.rereads import Reread, rereads
 
-Step = Callable[[str], None]
-"""Called before each step with its name."""
+NO_TRACE = "The run left no trace (--trace off)"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A run's critical path, estimates by falling gain, and gains measured by runs.
+    """A run's critical path, and what relief of each resource gains, by falling gain.
 
-    ``path`` is None where the trace, as ``partial`` says, holds a part of the run only.
-    ``settings`` are what ``--set`` takes for each relief, none where no keys do just that.
-    ``replay_error`` is how far the replay misses the run's own time, as a share of it.
-    ``measured`` and ``energy`` are the saved share of time and the change of energy by resource;
-    both are empty if nothing was run. ``rereads`` are the tensors of which most DRAM
-    bytes are read more than once, and why.
+    ``path`` is None where the trace, as ``partial`` says, holds a part of the run only, or where
+    there is none. ``rereads`` are the tensors of which most DRAM bytes are read more than once, and
+    why. ``unopened`` says why the job could not be run again, if so: then ``gains`` and ``rereads``
+    are empty.
     """
 
     run: RunDir
     path: CriticalPath | None
     partial: str
-    estimates: list[GainEstimate]
-    settings: dict[str, list[str]]
-    replay_error: float
-    measured: dict[str, float]
-    energy: dict[str, float]
+    gains: list[ReliefGain]
     rereads: list[Reread]
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the first resource named gains most, and every gain lies in its bound."""
-        best = max(self.measured, key=lambda name: self.measured[name])
-        return best == self.estimates[0].resource and all(
-            estimate.holds(self.measured[estimate.resource]) for estimate in self.estimates
-        )
+    unopened: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain figures, gains and shares 0..1."""
-        relief = [
-            {
-                "resource": estimate.resource,
-                "relief": estimate.knob,
-                "settings": self.settings[estimate.resource],
-                "gain": estimate.gain,
-                "bound": [estimate.low, estimate.high],
-                **self._measured(estimate.resource),
-            }
-            for estimate in self.estimates
-        ]
         return {
             "run": str(self.run.folder),
             "makespan_ps": self.run.summary.time.makespan_ps,
@@ -76,22 +49,14 @@ class Explanation:
             "critical_path_by_phase": self.path and self.path.shares_by_phase,
             "partial_trace": self.partial,
             "stalls": [asdict(stall) for stall in self.run.summary.stalls],
-            "replay_error": self.replay_error,
-            "what_if": relief,
+            "what_if": [asdict(gain) for gain in self.gains],
             "rereads": [asdict(row) for row in self.rereads],
-            **({"confirmed": self.confirmed} if self.measured else {}),
+            "unopened": self.unopened,
         }
 
-    def _measured(self, resource: str) -> dict[str, float]:
-        if not self.measured:
-            return {}
-        return {"measured": self.measured[resource], "energy_change": self.energy[resource]}
 
-
-def explanation(
-    run_dir: Path, workload: str | None, verify: bool, mem_bytes: int | None = None
-) -> Explanation:
-    """Explain the run in ``run_dir``; ``verify`` runs every relieved chip.
+def explanation(run_dir: Path, workload: str | None, mem_bytes: int | None = None) -> Explanation:
+    """Explain the run in ``run_dir``: what its trace says, and what each relief gains, simulated.
 
     ``workload`` names a job that does not ship; ``mem_bytes`` is the memory that all of it may
     take, what is free if None.
@@ -102,58 +67,26 @@ def explanation(
     """
     run = open_run_dir(run_dir)
     with within_memory(mem_bytes, f"{run_dir}: memory ran out while the run was explained"):
-        prepared = prepare_recorded(run_dir, workload, mem_bytes)
-        with tlm.trace.open(run_dir) as trace:
-            partial = coverage(trace).note
-            path = None if partial else critical_path(trace)
-        recorded_ps = run.summary.time.makespan_ps
-        steps = len(relievable(prepared)) + 1
-        with steps_bar("explain", 2 * steps if verify else steps) as step:
-            estimates, replay_error = _estimates(prepared, recorded_ps, step)
-            measured, energy = _measured(prepared, recorded_ps, step) if verify else ({}, {})
-        repeated = rereads(prepared, prepared.program)
-    keys = {resource: settings(resource, prepared.chip.config) for resource in relievable(prepared)}
-    return Explanation(
-        run, path, partial, estimates, keys, replay_error, measured, energy, repeated
-    )
+        path, partial = _path(run_dir)
+        try:
+            prepared = prepare_recorded(run_dir, workload, mem_bytes)
+        except WorkloadError as error:
+            if workload is not None:
+                raise
+            return Explanation(run, path, partial, [], [], str(error))
+        gains = _gains(prepared, run.summary.time.makespan_ps)
+        return Explanation(run, path, partial, gains, rereads(prepared, prepared.program))
 
 
-def _estimates(
-    prepared: PreparedRun, recorded_ps: int, step: Step
-) -> tuple[list[GainEstimate], float]:
-    """Estimates by falling gain, and how far the replay misses the run itself."""
-    step("replay")
-    base_ps = _replay_ps(prepared)
-    estimates = []
-    for resource in relievable(prepared):
-        step(f"replay, faster {resource}")
-        gain = 1 - _replay_ps(relieve(prepared, resource)) / base_ps
-        estimates.append(GainEstimate(resource, knob(resource, prepared.chip.config), gain))
-    estimates.sort(key=lambda estimate: -estimate.gain)
-    return estimates, base_ps / recorded_ps - 1
+def _path(run_dir: Path) -> tuple[CriticalPath | None, str]:
+    """The critical path, or why there is none."""
+    if check_record(run_dir).request.trace == "off":
+        return None, NO_TRACE
+    with tlm.trace.open(run_dir) as trace:
+        partial = coverage(trace).note
+        return (None if partial else critical_path(trace)), partial
 
 
-def _replay_ps(prepared: PreparedRun) -> int:
-    cores = [[tiles[engine] for engine in ENGINES] for tiles in prepared.program.tiles]
-    chip = ReplayChip(prepared.chip.config, prepared.timing)
-    return replay_ps(cores, prepared.program.completions.counts, chip)
-
-
-def _measured(
-    prepared: PreparedRun, recorded_ps: int, step: Step
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Saved share of time and change of energy of each relieved chip, by running it."""
-    step("run")
-    base = simulate(prepared)
-    if base.makespan_ps != recorded_ps:
-        raise TraceError(
-            f"run again, the job takes {base.makespan_ps} ps and not the {recorded_ps} recorded; "
-            "run it anew with this version of tlm, then explain that"
-        )
-    gains, energy = {}, {}
-    for resource in relievable(prepared):
-        step(f"run, faster {resource}")
-        relieved = simulate(relieve(prepared, resource), resource in ENGINES)
-        gains[resource] = 1 - relieved.makespan_ps / recorded_ps
-        energy[resource] = relieved.energy_pj / base.energy_pj - 1
-    return gains, energy
+def _gains(prepared: PreparedRun, recorded_ps: int) -> list[ReliefGain]:
+    with steps_bar("explain", len(relievable(prepared)) + 1) as step:
+        return relief_gains(prepared, recorded_ps, step)

@@ -30,7 +30,7 @@ def show_estimate(cost: RunCost) -> None:
     console = _standard_error()
     if sys.stderr.isatty() or cost.wall_s > LONG_S:
         console.print(
-            f"{cost.transactions:,} transactions, about {cost.wall_s:.0f} s, "
+            f"{cost.transactions:,} transactions; estimated: {cost.wall_s:.0f} s to simulate, "
             f"{cost.trace_bytes / 1e6:,.1f} MB of trace, {cost.memory_bytes / 1e6:,.0f} MB memory",
             highlight=False,
             soft_wrap=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,14 @@ ACTIVITY_ROWS_PER_TILE = 2.0  # 1.4 to 2.0
 # (alone, for each hop between its cores).
 EVENTS_OF_TRANSACTION = {"ideal": (5.2, 1.7), "packet": (5.2, 1.7), "router": (5.0, 0.0)}
 EVENTS_OF_MESSAGE = {"ideal": (2.0, 1.0), "packet": (2.0, 1.0), "router": (5.0, 0.0)}
-US_OF_TRANSACTION = {"ideal": (20.0, 1.6), "packet": (22.0, 1.6), "router": (95.0, 17.0)}
+ROUTED, PLAIN = "router", "packet"  # the mesh ``ideal`` takes what ``packet`` takes
+US_OF_SIMULATION = {  # of a transaction with DRAM, of a packet's way over a link, of a tile
+    ("simpy", PLAIN): (22.0, 2.5, 31.0),
+    ("simpy", ROUTED): (50.0, 14.0, 200.0),
+    ("compiled", PLAIN): (0.6, 0.27, 8.0),
+    ("compiled", ROUTED): (0.6, 1.0, 10.0),
+}
+US_OF_ROW = {"simpy": 1.5, "compiled": 0.5}  # of a trace
 NODE_BYTES = {"ideal": 6_000, "packet": 6_000, "router": 36_000}
 CORE_BYTES = 10_000
 TRACE_BYTES_PER_ROW = 16.0  # after shuffle and gzip
@@ -34,7 +42,11 @@ ROW_OBJECT_BYTES = 40  # a number in a row that waits to be written, with its pl
 
 @dataclass(frozen=True, slots=True)
 class RunCost:
-    """``transactions`` is exact; events, wall time, trace size and memory are about right."""
+    """``transactions`` is exact; events, wall time, trace size and memory are estimates.
+
+    ``wall_s`` is that of the simulation alone, on one idle core: by the bundled jobs it is right
+    within a half, and other machines differ.
+    """
 
     transactions: int
     events: int
@@ -76,29 +88,35 @@ def chip_bytes(chip: ChipConfig) -> int:
     return NODE_BYTES[chip.noc.model] * nodes + CORE_BYTES * chip.cores
 
 
-def estimate(program: Program, chip: ChipConfig, trace: str, limits: TraceLimits) -> RunCost:
-    """What it will cost to simulate ``program``, at a trace level and with limits to the trace."""
+def estimate(
+    program: Program, chip: ChipConfig, trace: str, limits: TraceLimits, kernel: str
+) -> RunCost:
+    """What it will cost to simulate ``program``, at a trace level and with limits to the trace.
+
+    ``kernel`` is the name of the kernel that will simulate it.
+    """
     of_core = [[tile for tiles in engines.values() for tile in tiles] for engines in program.tiles]
     tiles = sum(map(len, of_core))
     to_dram, to_cores = _Packets(), _Packets()
     for core, program_of_core in enumerate(of_core):
         _count(program_of_core, chip, core, (to_dram, to_cores))
-    transactions, hops = to_dram.count + to_cores.count, to_dram.hops + to_cores.hops
     rows = {
         "off": 0,
         "phase": round(ACTIVITY_ROWS_PER_TILE * tiles),
-        "transaction": round(ACTIVITY_ROWS_PER_TILE * tiles) + transactions,
+        "transaction": round(ACTIVITY_ROWS_PER_TILE * tiles) + to_dram.count + to_cores.count,
     }[trace]
     trace_bytes = round(TRACE_BYTES_PER_ROW * rows) + TRACE_BYTES_AT_LEAST if rows else 0
     columns = max(len(dtype.names or ()) for dtype in (TRANSACTION_DTYPE, ACTIVITY_DTYPE))
     waiting = ROW_OBJECT_BYTES * columns * min(rows, CHUNK_ROWS)
     events = to_dram.events(EVENTS_OF_TRANSACTION[chip.noc.model])
     events += to_cores.events(EVENTS_OF_MESSAGE[chip.noc.model])
-    us, us_of_hop = US_OF_TRANSACTION[chip.noc.model]
+    mesh = ROUTED if chip.noc.model == ROUTED else PLAIN
+    amounts = (to_dram.count, to_dram.hops + to_cores.hops, tiles)
+    us = sum(map(operator.mul, US_OF_SIMULATION[kernel, mesh], amounts)) + US_OF_ROW[kernel] * rows
     return RunCost(
-        transactions=transactions,
+        transactions=to_dram.count + to_cores.count,
         events=round(events),
-        wall_s=(us * transactions + us_of_hop * hops) / 1e6,
+        wall_s=us / 1e6,
         trace_bytes=min(trace_bytes, limits.budget_bytes or trace_bytes),
         memory_bytes=resident_bytes() + chip_bytes(chip) + MODEL_BYTES + waiting,
     )

@@ -104,8 +104,8 @@ def run_request(
             result that is not ``ok``; one whose trace ended early says so in the result.
     """
     started = time.perf_counter()
-    kernel_of(request.kernel)  # refused before anything is loaded
-    prepared, cost = _prepared(request, workload)
+    kernel = kernel_of(request.kernel)  # refused before anything is loaded
+    prepared, cost = _prepared(request, workload, kernel.name)
     if listener.on_estimate is not None:
         listener.on_estimate(cost)
     with stop_request() as stop:
@@ -117,12 +117,15 @@ def run_request(
             release(folder)
 
 
-def _prepared(request: RunRequest, workload: Workload | None) -> tuple[PreparedRun, RunCost]:
+def _prepared(
+    request: RunRequest, workload: Workload | None, kernel: str
+) -> tuple[PreparedRun, RunCost]:
     """The run with all its inputs, and what it will cost; both within the memory it may take."""
     laid_out = "memory ran out while the job was laid out, before the run began"
     with within_memory(request.mem_bytes, f"{request.workload}: {laid_out}"):
         prepared = prepare(request, workload)
-        cost = estimate(prepared.program, prepared.chip.config, request.trace, request.limits)
+        config, limits = prepared.chip.config, request.limits
+        cost = estimate(prepared.program, config, request.trace, limits, kernel)
         simulation = f"{prepared.workload.name}: the simulation"
         require_memory(cost.memory_bytes, request.mem_bytes, simulation)
     return prepared, cost

@@ -1,7 +1,7 @@
 """Routes over a mesh: its channels, and which of them bring a packet nearer to its target.
 
 Node ``y * columns + x`` lies in column x and row y, row 0 in the north. The links of the network,
-the links in a trace and those of a replay are all named by what stands here.
+the links in a trace and those that an export names are all named by what stands here.
 
 XY and YX finish one dimension before the other, so no packet ever turns back into the first: the
 channels can be numbered so that every route climbs, and no cycle of packets that wait for each

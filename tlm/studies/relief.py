@@ -1,35 +1,30 @@
-"""What if a run had twice as much of one resource: its program, run again on a relieved chip.
+"""A run with twice as much of one resource: its program, on a relieved chip.
 
-The mapping stays that of the run: a relieved chip gets the tiles, messages and addresses of the
-original, so that what changes is the resource and nothing else. Larger memories alone would gain
-nothing so: for them, what stays on chip is decided anew, every slice on the core it had.
+The mapping stays that of the run, every slice on the core it had. A relieved chip gets the tiles,
+messages and addresses of the original, so that what changes is the resource and nothing else; but
+for ``PLANNED_ANEW``, which would gain nothing so: there, what stays on chip and the addresses
+are decided anew.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.energy import load_energy
 from tlm.config.units import MEMORY, show
-from tlm.errors import ConfigError, DeadlockError, InvalidResultError
-from tlm.hardware.chip import Chip, Site
-from tlm.hardware.energy import energy_rows
-from tlm.kernel import StuckError, run_until
-from tlm.laws import Bill, check_run
+from tlm.errors import ConfigError
 from tlm.laws.due import due_of
 from tlm.program.build import build_program
-from tlm.running.kernels import kernel_of
 from tlm.running.preparation import PreparedRun
 from tlm.space.phase import ENGINES
 from tlm.space.tile import Tile
 from tlm.storage.planning import make_plan
 
 FACTOR = 2
-CYCLE_LAWS = ("array work by position", "cycles of the units")
 RESOURCES = ("dram", "channels", "nodes", "noc", "dma", *ENGINES, "memory")
+PLANNED_ANEW = ("channels", "nodes", "memory")
 _IN_WORDS = {
     "dram": "dram.device: every timing halved",
     **{engine: f"core.engines.{engine}: cycles halved" for engine in ENGINES},
@@ -71,14 +66,6 @@ def _nodes(nodes: tuple[int, ...]) -> str:
 def knob(resource: str, chip: ChipConfig) -> str:
     """How a resource is relieved, in few words: chip values, or what becomes of them."""
     return _IN_WORDS.get(resource) or " ".join(settings(resource, chip))
-
-
-@dataclass(frozen=True)
-class TimeAndEnergy:
-    """What a run comes to: makespan in ps and total energy in pJ."""
-
-    makespan_ps: int
-    energy_pj: float
 
 
 def relieve(prepared: PreparedRun, resource: str) -> PreparedRun:
@@ -169,32 +156,3 @@ def spread_nodes(chip: ChipConfig) -> tuple[int, ...]:
         (2 * y + 1) * rows // (2 * channels) * columns + (2 * x + 1) * columns // (2 * channels)
         for y, x in enumerate(across)
     )
-
-
-def simulate(prepared: PreparedRun, halved_cycles: bool = False) -> TimeAndEnergy:
-    """Simulate a run without leaving files.
-
-    Laws that tie a tile's cycles to its work are not asked of a chip with ``halved_cycles``.
-
-    Raises:
-        DeadlockError: it gets stuck.
-        InvalidResultError: it breaks an invariant.
-    """
-    chip = Chip(
-        prepared.chip.config, prepared.timing, prepared.program, None, None,
-        Site.of(kernel_of().model),
-    )  # fmt: skip
-    try:
-        run_until(chip.env, chip.finished)
-    except StuckError as error:
-        raise DeadlockError(f"deadlock in a what-if run: {error}") from error
-    chip.settle()
-    rows = energy_rows(chip, prepared.chip.energy)
-    total_pj = math.fsum(row.total_pj for row in rows)
-    bill = Bill(rows, total_pj, prepared.chip.energy)
-    checks = check_run(chip, prepared.program, prepared.due, bill)
-    waived = CYCLE_LAWS if halved_cycles else ()
-    broken = [check.name for check in checks if not check.holds and check.name not in waived]
-    if broken:
-        raise InvalidResultError(f"what-if run: breaks {', '.join(broken)}; please report it")
-    return TimeAndEnergy(chip.env.now, total_pj)

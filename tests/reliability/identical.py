@@ -19,8 +19,9 @@ from pathlib import Path
 import h5py
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.reliability.pairs import Pair, pairs
+from tests.reliability.pairs import Pair, pairs, run_pair
 from tlm.errors import TlmError
+from tlm.running.kernels import kernel_of
 from tlm.running.runner import run_job
 from tlm.workload.bundled import bundled_names
 
@@ -74,18 +75,12 @@ def pair_digests(batch: int) -> Iterator[tuple[str, dict[str, str]]]:
         drawn.append(pair)
 
     draw()
-    for index, (chip, job, activity, level, weights) in enumerate(drawn):
+    kernel = kernel_of().name
+    for index, pair in enumerate(drawn):
         name = f"pair {batch}.{index}"
         with tempfile.TemporaryDirectory() as folder:
             try:
-                result = run_job(
-                    job,
-                    overrides=chip,
-                    out=Path(folder) / "run",
-                    trace=level,
-                    activity=activity,
-                    weights=weights,
-                )
+                result = run_pair(pair, Path(folder) / "run", kernel)
             except TlmError as error:
                 yield name, {"refused": type(error).__name__}
             else:

@@ -76,26 +76,51 @@ def _samples(
     planes: Planes, samples: slice, blocks: Sequence[Block], cols: int, kind: np.dtype[Any]
 ) -> tuple[Floats, Floats, Floats]:
     """The counts of some samples [sample, row span, step span, tap x row group, column group]."""
-    by_row = planes.row_operand[:, samples].transpose(1, 0, 3, 5, 6, 2, 4)
-    b, t, y, _, _, _, x = by_row.shape
-    left = np.ascontiguousarray(by_row).reshape(b, t, y, -1, x)
-    right: Cells = np.ones((1, 1, 1, x, 1), np.uint8)
-    if planes.column_operand is not None:
-        right = grouped(planes.column_operand[:, samples], cols, 2).transpose(1, 0, 3, 4, 2)
-    present, partner = left > 0, (right > 0).astype(np.float32)
-    alive = planes.live[:, samples].T[..., None, None, None]
     rows = [planes.rows(span) for span in dict.fromkeys(block.rows for block in blocks)]
     steps = list(dict.fromkeys(block.steps for block in blocks))
+    runs = [
+        _rows(planes, samples, list(run), cols)
+        for _, run in groupby(rows, length)  # neighbours of one height are multiplied together
+    ]
+    executed, touched, useful = (
+        _added(np.concatenate(parts, axis=2), steps, 1, kind).swapaxes(1, 2)
+        for parts in zip(*runs, strict=True)
+    )
+    return executed, touched, useful
 
-    def total(counts: Cells) -> Floats:
-        """Sums of live slices over the rows and steps of blocks."""
-        by_rows = _added(counts if alive.all() else counts * alive, rows, 2, kind)
-        return _added(by_rows, steps, 1, kind).swapaxes(1, 2)
 
+def _rows(
+    planes: Planes, samples: slice, spans: Sequence[Span], cols: int
+) -> tuple[Floats, Floats, Floats]:
+    """The counts of spans of equally many rows [sample, step, span, tap x row group, column group].
+
+    All positions of a span are multiplied at once, for matrices of single rows are small.
+    """
+    rows, count = slice(spans[0][0], spans[-1][1]), len(spans)
+    by_tap = planes.row_operand[:, samples, :, rows].transpose(1, 0, 5, 6, 2, 3, 4)
+    b, t, r, s, groups, y, x = by_tap.shape
+    positions = y // count * x
+    left = np.ascontiguousarray(by_tap).reshape(b, t, r * s * groups, y * x)
+    right: Cells = np.ones((1, 1, count, positions, 1), np.uint8)
+    if planes.column_operand is not None:
+        columns = grouped(planes.column_operand[:, samples, :, rows], cols, 2)
+        right = columns.reshape(t, b, -1, count, positions).transpose(1, 0, 3, 4, 2)
+    alive = planes.live[:, samples].T[..., None, None, None]
+    if not alive.all():
+        right = right * alive
+    kind = np.float32 if positions * 255 * min(cols, 255) < EXACT else np.float64
+    present, partner = left > 0, (right > 0).astype(kind)
+
+    def products(rows: Cells, columns: Cells) -> Floats:
+        """Sums over the positions of every span."""
+        matrices = rows.astype(kind).reshape(b, t, -1, count, positions).swapaxes(2, 3)
+        return np.asarray(matrices @ columns)
+
+    touched = np.logical_or.reduce(present, axis=2, keepdims=True)
     return (
-        total(present.astype(np.float32) @ partner),
-        total(np.logical_or.reduce(present, axis=3, keepdims=True).astype(np.float32) @ partner),
-        total(left.astype(np.float32) @ right.astype(np.float32)),
+        products(present, partner),
+        products(touched, partner),
+        products(left, right.astype(kind)),
     )
 
 

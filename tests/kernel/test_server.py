@@ -149,6 +149,26 @@ def test_done_of_nothing_is_complete_and_can_be_yielded(kernel):
     assert log == [0]
 
 
+def test_what_is_complete_can_be_yielded(kernel):
+    """Who comes after the last arrival goes on at once, be it the one who is told of it."""
+    env, log = kernel.environment(), []
+    done = kernel.done(1, "one")
+
+    def process(name):
+        yield done
+        yield done
+        log.append(name)
+
+    env.process(process("before"))
+    env.step()
+    done.arrive()
+    assert log == ["before"]
+    env.process(process("after"))
+    env.run()
+    assert log == ["before", "after"]
+    assert done.callbacks is None
+
+
 def test_one_arrival_too_many_raises_with_the_label(kernel):
     """More arrivals than announced are a fault of the model, never ignored."""
     done = kernel.done(1, "dS of conv1")

@@ -6,7 +6,8 @@ import gc
 
 import pytest
 
-from tlm.kernel import StuckError, run_until
+from tests.hardware.kernels import needs_compiled
+from tlm.kernel import Environment, StuckError, run_until
 from tlm.kernel.simulation import EVENTS_PER_LOOK, LIVELOCK_LOOKS
 
 
@@ -75,6 +76,47 @@ def test_many_events_at_one_time_are_no_livelock(kernel):
     env.process(ticking(env, done, 9, 1))
     run_until(env, done)
     assert env.now == 9
+
+
+def test_events_of_one_time_come_by_their_priority(kernel):
+    """The beginning of a process comes before what was scheduled sooner."""
+    env, log = kernel.environment(), []
+
+    def process():
+        log.append("process")
+        yield env.timeout(5)
+
+    for number in range(3):
+        env.timeout(0).callbacks.append(lambda _, number=number: log.append(number))
+    env.process(process())
+    env.run()
+    assert log == ["process", 0, 1, 2]
+
+
+def test_an_error_in_a_process_ends_the_run(kernel):
+    """It is raised where the run was begun."""
+    env = kernel.environment()
+
+    def process():
+        yield env.timeout(5)
+        raise ValueError("broken")
+
+    env.process(process())
+    with pytest.raises(ValueError, match="broken"):
+        env.run()
+    assert env.now == 5
+
+
+@needs_compiled
+def test_no_event_lies_in_the_past():
+    """The compiled queue, which anything can schedule in, refuses it."""
+    from tlm.compiled.queue import EventQueue
+
+    queue, event = EventQueue(), Environment().event()
+    queue.schedule(event, delay=0)
+    with pytest.raises(ValueError, match="an event at -1 ps, which is over at 0 ps"):
+        queue.schedule(event, delay=-1)
+    assert len(queue) == 1
 
 
 def test_time_is_an_integer(kernel):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hardware.core.bench import BP0, CYCLE, FP0, FP1, LATENCY, UNIT, WG0, mesh_ps
-from tests.hardware.kernels import REFERENCE, tuples
+from tests.hardware.kernels import CHIP_KERNELS, REFERENCE, needs_compiled, tuples
 from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.errors import TraceError
@@ -255,12 +255,13 @@ def test_a_tile_ahead_is_fetched_as_soon_as_its_data_are_saved(new_bench):
     assert {what for what, _, _ in bench.intervals(WG0)} == {EngineState.COMPUTE}
 
 
-def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing(new_bench):
+@pytest.mark.parametrize("begin", [0, 100])
+def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing(new_bench, begin):
     """The tile computes when the write that it waits for is acknowledged."""
     bench = new_bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
-    bench.add(WG0, 10, read_needs=(saved,), reads=((0, 0),))
+    bench.add(WG0, 10, read_needs=(saved,), reads=((begin, 0),))
     bench.run()
     write = next(row for row in bench.transactions if row[7] == Command.WRITE)
     assert bench.intervals(WG0)[-1][1:] == (write[4], write[4] + 10 * CYCLE)
@@ -456,6 +457,21 @@ def test_identical_programs_run_identically(chip_kernel):
         run_until(chip.env, chip.finished)
         logs.append((*map(tuples, tables), chip.env.now))
     assert logs[0] == logs[1]
+
+
+@needs_compiled
+def test_both_kernels_have_the_same_transactions_under_way():
+    """Whenever one looks, in the same order; none of them when the run has ended."""
+    plan, program = built(*job(conv((4, 8, 8), 20, 3, padding=1), batch=4), IDEAL_DRAM)
+    timing = load_dram_timing(plan.chip.dram.device)
+    chips = [param.values[0].chip(plan.chip, timing, program)[0] for param in CHIP_KERNELS]
+    looks = []
+    while not all(chip.finished.complete for chip in chips):
+        for chip in chips:
+            chip.env.step()
+        looks += [[[txn.ident for txn in chip.env.transactions()] for chip in chips]]
+    assert all(here == there for here, there in looks)
+    assert max(len(idents) for idents, _ in looks) > 20 and looks[-1][0] == []
 
 
 def test_units_are_numbered_engines_first_then_channels(new_bench):

@@ -77,3 +77,17 @@ def test_a_chip_is_called_by_its_name(chip_kernel: ChipKernel) -> None:
     names = unit_names(single.plan.chip, "worker3")
     assert [engine.path for engine in chip.engines] == [path for path, _ in names[:12]]
     assert names[-1][0].startswith("worker3.dram") and "worker3.core00.fp" in chip.waiting()[0]
+
+
+def test_programs_begin_before_all_else_of_their_time(chip_kernel: ChipKernel) -> None:
+    """Also before what was to come then when the chip was built."""
+    single, model = placed(chip_kernel, "packet", 0), chip_kernel.model
+    env, begun = model.environment(), []
+    env.timeout(0).callbacks.append(  # type: ignore[union-attr]
+        lambda _: begun.extend(engine.dma.outstanding for engine in chip.engines)
+    )
+    chip = single.stand(Site(env, model=model))
+    env.step()
+    assert begun == []
+    run_until(env, chip.finished)
+    assert max(begun) > 0

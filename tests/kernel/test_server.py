@@ -6,7 +6,7 @@ import importlib.metadata
 
 import pytest
 
-from tlm.kernel import Done, Environment, Inbox, Transaction, start_server
+from tlm.kernel import Environment, Inbox, Transaction, start_server
 
 
 def transaction(ident, path=()):
@@ -124,9 +124,9 @@ def test_an_error_inside_a_server_ends_the_run():
         env.run()
 
 
-def test_done_counts_its_arrivals():
+def test_done_counts_its_arrivals(kernel):
     """It is complete after the last arrival announced."""
-    done = Done(3, "three")
+    done = kernel.done(3, "three")
     for _ in range(2):
         done.arrive()
         assert not done.complete
@@ -134,10 +134,10 @@ def test_done_counts_its_arrivals():
     assert done.complete
 
 
-def test_done_of_nothing_is_complete_and_can_be_yielded():
+def test_done_of_nothing_is_complete_and_can_be_yielded(kernel):
     """A count of 0 needs no arrival; a process that yields it goes on at once."""
-    env, log = Environment(), []
-    done = Done(0, "nothing")
+    env, log = kernel.environment(), []
+    done = kernel.done(0, "nothing")
 
     def process():
         yield done
@@ -149,24 +149,44 @@ def test_done_of_nothing_is_complete_and_can_be_yielded():
     assert log == [0]
 
 
-def test_one_arrival_too_many_raises_with_the_label():
+def test_what_is_complete_can_be_yielded(kernel):
+    """Who comes after the last arrival goes on at once, be it the one who is told of it."""
+    env, log = kernel.environment(), []
+    done = kernel.done(1, "one")
+
+    def process(name):
+        yield done
+        yield done
+        log.append(name)
+
+    env.process(process("before"))
+    env.step()
+    done.arrive()
+    assert log == ["before"]
+    env.process(process("after"))
+    env.run()
+    assert log == ["before", "after"]
+    assert done.callbacks is None
+
+
+def test_one_arrival_too_many_raises_with_the_label(kernel):
     """More arrivals than announced are a fault of the model, never ignored."""
-    done = Done(1, "dS of conv1")
+    done = kernel.done(1, "dS of conv1")
     done.arrive()
     with pytest.raises(RuntimeError, match="dS of conv1: more arrivals than announced"):
         done.arrive()
 
 
-def test_an_arrival_nobody_announced_raises():
+def test_an_arrival_nobody_announced_raises(kernel):
     """A completion of count 0 takes no arrival at all."""
     with pytest.raises(RuntimeError, match="more arrivals"):
-        Done(0, "nothing").arrive()
+        kernel.done(0, "nothing").arrive()
 
 
-def test_the_last_arrival_resumes_the_waiting_process_in_place():
+def test_the_last_arrival_resumes_the_waiting_process_in_place(kernel):
     """Who waits goes on inside ``arrive``, before its caller, and without a heap event."""
-    env, log = Environment(), []
-    done = Done(2, "two")
+    env, log = kernel.environment(), []
+    done = kernel.done(2, "two")
 
     def waiter():
         yield done
@@ -183,10 +203,10 @@ def test_the_last_arrival_resumes_the_waiting_process_in_place():
     assert not done.awaited
 
 
-def test_all_waiting_processes_are_resumed_in_order_of_waiting():
+def test_all_waiting_processes_are_resumed_in_order_of_waiting(kernel):
     """Several processes may wait for one completion."""
-    env, log = Environment(), []
-    done = Done(1, "one")
+    env, log = kernel.environment(), []
+    done = kernel.done(1, "one")
 
     def waiter(name):
         yield done
@@ -200,10 +220,10 @@ def test_all_waiting_processes_are_resumed_in_order_of_waiting():
     assert log == ["a", "b", "c"]
 
 
-def test_a_process_resumed_in_place_can_wait_again_and_resume_others():
+def test_a_process_resumed_in_place_can_wait_again_and_resume_others(kernel):
     """A chain of in-place resumes ends where the first caller was, with every process alive."""
-    env, log = Environment(), []
-    first, second, third = Done(1, "first"), Done(1, "second"), Done(1, "third")
+    env, log = kernel.environment(), []
+    first, second, third = (kernel.done(1, label) for label in ("first", "second", "third"))
 
     def middle():
         yield first

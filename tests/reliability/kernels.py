@@ -15,12 +15,13 @@ from pathlib import Path
 
 from tlm.errors import TlmError
 from tlm.federated import prepare_federation
-from tlm.running.request import RunRequest
+from tlm.running.request import RunRequest, RunResult
 from tlm.running.runner import run_request
 from tlm.trace.limits import TraceLimits
 from tlm.workload.bundled import bundled_names, open_workload
 
 MANIFEST = "manifest.json"  # says when and on what a run was made, so no two are alike
+APART = ("core.memory.sharing=separate", "mapping.state=spill", "mapping.parameters=spill")
 CHIPS: dict[str, tuple[str, ...]] = {
     "preset": (),
     "router": ("noc.model=router",),
@@ -42,6 +43,23 @@ CHIPS: dict[str, tuple[str, ...]] = {
         "dram.nodes=[0,19]",
     ),
     "pipelined": ("mapping.schedule=pipelined",),
+    # Where little fits, engines wait for data that others have yet to write to DRAM.
+    "little memory": (
+        *APART,
+        "mapping.split=spatial",
+        "core.memory.membrane=8 Kib",
+        "core.memory.partial_sums=4 Kib",
+        "core.memory.gradients=8 Kib",
+        "core.memory.accumulators=64 Kib",
+        "mapping.static_input=every_step",
+    ),
+    "wavefront": (
+        *APART,
+        "mapping.schedule=wavefront",
+        "mapping.batch_norm=folded",
+        "core.memory.membrane=2 Kib",
+        "mapping.split=k",
+    ),
 }
 FIRST_SPIKE = RunRequest("", mode="inference", stop="first-spike")
 RUNS: dict[str, RunRequest] = {  # the workload is any
@@ -52,7 +70,7 @@ RUNS: dict[str, RunRequest] = {  # the workload is any
         "", overrides=("core.weights.organisation=pb-bmp",), weights="density=0.3"
     ),
     "phases": RunRequest("", trace="phase"),
-    "window": RunRequest("", limits=TraceLimits(window_ps=(20_000_000, 60_000_000))),
+    "window": RunRequest("", limits=TraceLimits(window_ps=(10_000_000, 30_000_000))),
 }
 IDENTICAL, REFUSED = "identical", "refused"
 FEDERATED = ("fed-mnist", "fed-cifar")
@@ -70,12 +88,17 @@ def different_files(folder: Path, other: Path) -> list[str]:
 
 
 def differences(request: RunRequest) -> list[str]:
-    """What a run leaves otherwise on the compiled kernel than on that of SimPy."""
+    """What is otherwise on the compiled kernel than on that of SimPy: files, number of events."""
     with tempfile.TemporaryDirectory() as folder:
         runs = [Path(folder) / kernel for kernel in ("simpy", "compiled")]
-        for run in runs:
-            run_request(replace(request, kernel=run.name), run)
-        return different_files(*runs)
+        results = [run_request(replace(request, kernel=run.name), run) for run in runs]
+        return differences_of(*results)
+
+
+def differences_of(one: RunResult, other: RunResult) -> list[str]:
+    """The files in which two runs differ, and whether they took the same number of events."""
+    files = different_files(one.folder, other.folder)
+    return files if one.cost.events == other.cost.events else [*files, "number of events"]
 
 
 def requests(job: str) -> Iterator[tuple[str, RunRequest]]:

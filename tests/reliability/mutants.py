@@ -2,7 +2,8 @@
 
 ``python -m tests.reliability.mutants`` runs :mod:`tests.reliability.probe`, or the probe that a
 fault names, in every copy; where all laws still hold, the tests that guard the place. It prints a
-row for each: what caught it.
+row for each: what caught it. Faults of the compiled kernel are compiled, and sought by comparing
+both kernels; where the model of SimPy is changed there is no other, so that laws must notice.
 """
 
 from __future__ import annotations
@@ -17,8 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlm.compiled.sources import BUILT_OF
+
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("tlm", "tests", "analysis", "pyproject.toml")
+BUILT = ("build", "hatch_build.py")  # what it takes, besides, to compile what has changed
+COMPILED = "tlm/compiled/"
+SECONDS = 900  # after which a probe hangs
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,11 @@ class Mutant:
     tests: str = ""
     probe: str = "tests.reliability.probe"
 
+    @property
+    def compiled(self) -> bool:
+        """Whether it is one of the compiled kernel."""
+        return self.path.startswith(COMPILED)
+
 
 def mutants() -> list[Mutant]:
     """The faults of all files ``mutants*.toml``, in their order."""
@@ -49,6 +60,9 @@ def caught_by(mutant: Mutant, copy: Path) -> str:
     assert intact.count(mutant.old) == 1, f"{mutant.name}: not found once in {mutant.path}"
     path.write_text(intact.replace(mutant.old, mutant.new))
     try:
+        if mutant.compiled:
+            built = _run(copy, "hatch_build.py")
+            assert built.returncode == 0, f"{mutant.name}: {built.stderr}"
         told = _run(copy, "-m", mutant.probe).stdout.strip().splitlines()
         if told != ["ok"]:
             return told[-1].split(";")[0] if told else "the probe crashed"
@@ -65,31 +79,46 @@ def _run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
         "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'analysis'}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    return subprocess.run(
-        [sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    try:
+        return subprocess.run(
+            [sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True,
+            check=False, timeout=SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, 1, f"no end after {SECONDS} s", "")
 
 
 def run(chosen: Sequence[Mutant], show: Callable[[str], object] = print) -> int:
     """Try some; shows a row of a table for each, returns how many nothing noticed."""
     missed = 0
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for name in COPIED:
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, copy / name, ignore=_compiled)
-            else:
-                shutil.copy(ROOT / name, copy / name)
-        (copy / "workloads").symlink_to(ROOT / "workloads")
-        for mutant in chosen:
-            found = caught_by(mutant, copy)
-            missed += not found
-            show(f"| {mutant.name} | `{mutant.path}` | {found or 'NOTHING'} |")
+        for compiled in (False, True):
+            some = [mutant for mutant in chosen if mutant.compiled == compiled]
+            copy = Path(folder) / ("both kernels" if compiled else "reference")
+            if some:
+                copy_sources(copy, compiled)
+            for mutant in some:
+                noticed = caught_by(mutant, copy)
+                missed += not noticed
+                show(f"| {mutant.name} | `{mutant.path}` | {noticed or 'NOTHING'} |")
     return missed
 
 
-_compiled = shutil.ignore_patterns("__pycache__")
+def copy_sources(copy: Path, compiled: bool) -> None:
+    """All that the probes take, with the compiled kernel or without any.
+
+    Raises:
+        FileNotFoundError: it has not been built here.
+    """
+    left = () if compiled else ("*.so", "*.pyd", BUILT_OF)
+    for name in (*COPIED, *(BUILT if compiled else ())):
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", *left)
+            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, copy / name)
+    (copy / "workloads").symlink_to(ROOT / "workloads")
+
 
 if __name__ == "__main__":
     sys.exit(run(mutants()) > 0)

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.reliability.chips import chips, pruned_weights
-from tests.reliability.kernels import different_files
+from tests.reliability.kernels import differences_of
 from tests.reliability.networks import jobs
 from tlm.compiled.sources import why_missing
 from tlm.errors import TlmError
@@ -90,9 +90,8 @@ def outcome(pair: Pair) -> tuple[str, str]:
         try:
             result = run_pair(pair, Path(folder) / "run", "simpy")
             if why_missing() is None:
-                run_pair(pair, Path(folder) / "compiled", "compiled")
-                unlike = different_files(Path(folder) / "run", Path(folder) / "compiled")
-                if unlike:
+                compiled = run_pair(pair, Path(folder) / "compiled", "compiled")
+                if unlike := differences_of(result, compiled):
                     return OTHER, f"kernels differ in {', '.join(unlike)}"
         except TlmError as error:
             told = str(error)

@@ -25,10 +25,10 @@ EVENTS_OF_TRANSACTION = {"ideal": (5.2, 1.7), "packet": (5.2, 1.7), "router": (5
 EVENTS_OF_MESSAGE = {"ideal": (2.0, 1.0), "packet": (2.0, 1.0), "router": (5.0, 0.0)}
 ROUTED, PLAIN = "router", "packet"  # the mesh ``ideal`` takes what ``packet`` takes
 US_OF_SIMULATION = {  # of a transaction with DRAM, of a packet's way over a link, of a tile
-    ("simpy", PLAIN): (22.0, 2.5, 31.0),
-    ("simpy", ROUTED): (50.0, 14.0, 200.0),
-    ("compiled", PLAIN): (0.6, 0.27, 8.0),
-    ("compiled", ROUTED): (0.6, 1.0, 10.0),
+    ("simpy", PLAIN): (28.0, 2.2, 26.0),
+    ("simpy", ROUTED): (84.0, 14.5, 144.0),
+    ("compiled", PLAIN): (0.32, 0.28, 8.0),
+    ("compiled", ROUTED): (1.9, 0.95, 8.0),
 }
 US_OF_ROW = {"simpy": 1.5, "compiled": 0.5}  # of a trace
 NODE_BYTES = {"ideal": 6_000, "packet": 6_000, "router": 36_000}
@@ -44,8 +44,8 @@ ROW_OBJECT_BYTES = 40  # a number in a row that waits to be written, with its pl
 class RunCost:
     """``transactions`` is exact; events, wall time, trace size and memory are estimates.
 
-    ``wall_s`` is that of the simulation alone, on one idle core: by the bundled jobs it is right
-    within a half, and other machines differ.
+    ``wall_s`` is that of the simulation alone on one idle core: right within 40 % for bundled jobs
+    and within a factor of two for S-ResNet18; other machines differ.
     """
 
     transactions: int

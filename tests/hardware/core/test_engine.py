@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hardware.core.bench import BP0, CYCLE, FP0, FP1, LATENCY, UNIT, WG0, mesh_ps
-from tests.hardware.kernels import REFERENCE, tuples
+from tests.hardware.kernels import CHIP_KERNELS, REFERENCE, needs_compiled, tuples
 from tests.program.jobs import IDEAL_DRAM, built, conv, job, linear
 from tlm.config.tables.dram_timing import load_dram_timing
+from tlm.errors import TraceError
 from tlm.hardware.chip import unit_names
 from tlm.kernel import StuckError, run_until
 from tlm.space.packets import AddressSplit
@@ -172,6 +173,55 @@ def test_waiting_for_a_late_signal_is_dependency_although_a_message_came_early(n
     }
 
 
+@pytest.mark.parametrize("first", ["FP's", "BP's"])
+@pytest.mark.parametrize("kind", ["needs", "read_needs", "both"])
+def test_of_producers_that_are_done_at_one_time_the_first_is_waited_for(new_bench, first, kind):
+    """The first of those whose data are read, then of the others, in the order of the tile."""
+    bench = new_bench()
+    idents = {name: bench.done.expect(bench.done.ident(name)) for name in ("FP's", "BP's")}
+    bench.add(FP0, 500, signals=(idents["FP's"],))
+    bench.add(BP0, 500, signals=(idents["BP's"],))
+    bench.add(WG0, 1)
+    ahead, after = sorted(idents.values(), reverse=first != "FP's")
+    awaited = {"needs": (ahead, after)} if kind == "needs" else {"read_needs": (ahead, after)}
+    if kind == "both":
+        awaited = {"needs": (after,), "read_needs": (ahead,)}
+    bench.add(WG0, 10, **awaited)
+    chip = bench.run()
+    producer = (Phase.FP, 0, UNIT[FP0]) if first == "FP's" else (Phase.BP, 0, UNIT[BP0])
+    assert chip.engines[UNIT[WG0]].awaited_ps == {(Phase.WG, 0): {producer: 499 * CYCLE}}
+
+
+class HastyTile:
+    """A tile whose engine does not see, when it would wait, what the tile needs."""
+
+    def __init__(self, tile, **needs):
+        self._tile, self._asked, self._needs = tile, set(), needs
+
+    def __getattr__(self, name):
+        if name in self._needs and name in self._asked:
+            return self._needs[name]
+        self._asked.add(name)
+        return () if name in self._needs else getattr(self._tile, name)
+
+
+@pytest.mark.parametrize("kind", ["needs", "read_needs"])
+@pytest.mark.parametrize(("order", "early"), [("late", 1), ("late met", 1), ("met", 0)])
+def test_a_tile_that_computes_too_early_is_counted(new_bench, kind, order, early):
+    """No engine does so; the count is what the law of tiles and their needs goes by."""
+    bench = new_bench()
+    idents = {"late": bench.done.ident("late"), "met": bench.done.ident("met")}
+    for ident in idents.values():
+        bench.done.expect(ident)
+    bench.add(BP0, 500, signals=(idents["late"],))
+    bench.add(FP0, signals=(idents["met"],))
+    tile = bench.add(FP0, 10)
+    needs = tuple(idents[word] for word in order.split())
+    bench.tiles[0]["fp"][-1] = HastyTile(tile, **{kind: needs})
+    chip = bench.run()
+    assert [engine.early for engine in chip.engines[:2]] == [early, 0]
+
+
 def test_a_read_of_what_is_still_computed_waits_for_producer_then_dram(new_bench):
     """WG reads what FP saves: no fetch before the write is acknowledged, both legs told apart."""
     bench = new_bench()
@@ -205,12 +255,13 @@ def test_a_tile_ahead_is_fetched_as_soon_as_its_data_are_saved(new_bench):
     assert {what for what, _, _ in bench.intervals(WG0)} == {EngineState.COMPUTE}
 
 
-def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing(new_bench):
+@pytest.mark.parametrize("begin", [0, 100])
+def test_empty_reads_of_data_that_are_saved_late_hold_up_nothing(new_bench, begin):
     """The tile computes when the write that it waits for is acknowledged."""
     bench = new_bench()
     saved = bench.done.expect(bench.done.ident("saved"))
     bench.add(FP0, 400, writes=((0, 64),), saves=(saved,))
-    bench.add(WG0, 10, read_needs=(saved,), reads=((0, 0),))
+    bench.add(WG0, 10, read_needs=(saved,), reads=((begin, 0),))
     bench.run()
     write = next(row for row in bench.transactions if row[7] == Command.WRITE)
     assert bench.intervals(WG0)[-1][1:] == (write[4], write[4] + 10 * CYCLE)
@@ -371,6 +422,21 @@ def test_intervals_tile_the_run_of_every_engine(chip_kernel):
     assert len(transactions) == sum(t.transactions for t in chip.traffic.values())
 
 
+@pytest.mark.parametrize(("reads", "table"), [(((0, 64),), "transactions"), ((), "activity")])
+@pytest.mark.parametrize("column", ["layer", "sample", "step"])
+def test_a_number_that_its_column_cannot_hold_is_refused(new_bench, column, reads, table):
+    """The largest is taken, one more is not."""
+    for number in (32767, 32768):
+        bench = new_bench()
+        tile = bench.add(FP0, 10, reads=reads)
+        bench.tiles[0]["fp"] = [replace(tile, **{column: number})]
+        if number == 32767:
+            bench.run()
+        else:
+            with pytest.raises(TraceError, match=f"trace {table}: {column} = {number} does not"):
+                bench.run()
+
+
 def test_rows_of_the_reference_hold_no_numbers_of_numpy():
     """Those take several times as long to be packed."""
     plan, program = built(*job(linear(20, 10), batch=4), IDEAL_DRAM)
@@ -391,6 +457,21 @@ def test_identical_programs_run_identically(chip_kernel):
         run_until(chip.env, chip.finished)
         logs.append((*map(tuples, tables), chip.env.now))
     assert logs[0] == logs[1]
+
+
+@needs_compiled
+def test_both_kernels_have_the_same_transactions_under_way():
+    """Whenever one looks, in the same order; none of them when the run has ended."""
+    plan, program = built(*job(conv((4, 8, 8), 20, 3, padding=1), batch=4), IDEAL_DRAM)
+    timing = load_dram_timing(plan.chip.dram.device)
+    chips = [param.values[0].chip(plan.chip, timing, program)[0] for param in CHIP_KERNELS]
+    looks = []
+    while not all(chip.finished.complete for chip in chips):
+        for chip in chips:
+            chip.env.step()
+        looks += [[[txn.ident for txn in chip.env.transactions()] for chip in chips]]
+    assert all(here == there for here, there in looks)
+    assert max(len(idents) for idents, _ in looks) > 20 and looks[-1][0] == []
 
 
 def test_units_are_numbered_engines_first_then_channels(new_bench):

@@ -37,10 +37,11 @@ SIMPY = Kernel(Environment, Transaction, DramChannel, IdealDram, replay, schedul
 
 def _compiled():
     from tlm.compiled import dram, environment, server
+    from tlm.compiled.driver import dram_replay
 
     return Kernel(
         environment.CompiledEnvironment, server.Transaction, dram.DramChannel, dram.IdealDram,
-        dram.replay, schedule_compiled,
+        dram_replay(), schedule_compiled,
     )  # fmt: skip
 
 

@@ -50,7 +50,6 @@ SIMPY = Kernel(
 def _compiled():
     from tlm.compiled import (
         environment,
-        mesh_driver,
         packet_mesh,
         router_fabric,
         router_mesh,
@@ -59,13 +58,14 @@ def _compiled():
         router_waits,
         server,
     )
+    from tlm.compiled.driver import mesh_driver
 
     return Kernel(
         environment.CompiledEnvironment, server.Transaction, packet_mesh.PacketNetwork,
         router_network.RouterNetwork, router_mesh.RouterMesh, router_fabric.RouterFabric,
         router_parts.Packet, router_waits.lane_states, router_waits.lane_waits,
         router_waits.packets_by_lane,
-        Driver(mesh_driver.drive_routers, mesh_driver.drive_links),
+        mesh_driver(),
     )  # fmt: skip
 
 

@@ -30,12 +30,15 @@ class Bench:
         def deliver(target):
             def arrived(txn):
                 assert (txn.ident, txn.nbytes, txn.flits) == (ident, 16 * flits, flits)
+                assert (txn.command, txn.address, txn.initiator, txn.target) == (2, 64, source, 77)
+                assert (txn.begin_req, txn.end_req, txn.begin_resp, txn.job) == (1, 2, 3, "job")
                 self.arrivals.append((ident, target, self.env.now / PERIOD))
 
             return (arrived,)
 
-        txn = self.kernel.transaction(ident, 0, 0, 16 * flits, source, None)
-        txn.flits = flits
+        txn = self.kernel.transaction(ident, 2, 64, 16 * flits, source, "job")
+        txn.flits, txn.target = flits, 77
+        txn.begin_req, txn.end_req, txn.begin_resp = 1, 2, 3
         txn.path = self.network.tree(source, {target: deliver(target) for target in targets})
         call = self.env.timeout(cycle * PERIOD - self.env.now)
         call.callbacks.append(lambda _: self.network.send(txn, source))

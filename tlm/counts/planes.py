@@ -131,6 +131,8 @@ def _windows(values: Cells, kernel: tuple[int, int]) -> Cells:
 def _cut(values: Bools, box: Block, rows: Span, columns: Span) -> Bools:
     """The box of ``values`` [T, B, C, Y, X] with zeros where rows and columns leave the image."""
     image = values[slice(*box.steps), slice(*box.samples)]
+    if min(rows[0], columns[0]) >= 0 and rows[1] <= image.shape[3] and columns[1] <= image.shape[4]:
+        return image[..., slice(*rows), slice(*columns)]
     padded = np.zeros((*image.shape[:3], length(rows), length(columns)), np.bool_)
     top, left = max(0, -rows[0]), max(0, -columns[0])
     inside = image[..., max(0, rows[0]) : max(0, rows[1]), max(0, columns[0]) : max(0, columns[1])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -33,6 +33,7 @@ class Planes:
     row: int = 0
     pitch: int = 1
     dilate: tuple[int, int] = (1, 1)
+    _alive: dict[tuple[Span, Span], int] = field(default_factory=dict)
 
     def rows(self, rows: Span) -> Span:
         """Which Y belong to a span of the box's grid."""
@@ -46,7 +47,10 @@ class Planes:
 
     def alive(self, block: Block) -> int:
         """The (sample, step) pairs of a block that are scanned."""
-        return int(np.count_nonzero(self.live[self._pairs(block)]))
+        key = (block.samples, block.steps)
+        if key not in self._alive:
+            self._alive[key] = int(np.count_nonzero(self.live[self._pairs(block)]))
+        return self._alive[key]
 
     def at(self, block: Block) -> Operands:
         """The operands at the positions of a block."""

@@ -69,12 +69,14 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
 class Returns(NamedTuple):
     """What a walk over a slice sends back by one route, from :func:`returns_of`.
 
-    ``nbytes`` [block][chunk][target] is -1 where a chunk has nothing of a target.
+    ``nbytes`` [block][chunk][target] is -1 where a chunk has nothing of a target. ``arrives`` keeps
+    the completions of (samples of a block, number of a target).
     """
 
     route: Route
     targets: list[Slice]
     nbytes: list[list[list[int]]]
+    arrives: dict[tuple[Span, int], tuple[int, ...]]
 
 
 def returns_of(
@@ -114,7 +116,7 @@ def _counted(
         of_targets.append(np.where(added(each, samples, 0, WHOLE) > 0, nbytes, -1))
     # [target, steps, samples, chunk, rows] in the order of blocks
     by_block = np.stack(of_targets).transpose(2, 4, 1, 3, 0).reshape(len(walk), len(chunks), -1)
-    return Returns(route, [slices[index] for index in met], by_block.tolist())
+    return Returns(route, [slices[index] for index in met], by_block.tolist(), {})
 
 
 def _box_sums(values: Cells, chunks: Sequence[Span], rows: Sequence[Span]) -> Ints:
@@ -128,11 +130,17 @@ def return_gradient(
     tile: TileDraft,
 ) -> None:  # fmt: skip
     """Send a finished chunk of dX to the slices of a producer that own its elements."""
-    for target, size in zip(returns.targets, nbytes, strict=True):
-        if size >= 0:
+    for number, size in enumerate(nbytes):
+        if size < 0:
+            continue
+        target, key = returns.targets[number], (block.samples, number)
+        if key not in returns.arrives:
             samples = overlap(block.samples, target.neurons.samples)
-            arrives = per_sample(builder, "dS", returns.route.producer, target, samples)
-            builder.send(Command.GRADIENT, part.core, target.core, size, arrives, tile)
+            returns.arrives[key] = per_sample(
+                builder, "dS", returns.route.producer, target, samples
+            )
+        arrives = returns.arrives[key]
+        builder.send(Command.GRADIENT, part.core, target.core, size, arrives, tile)
 
 
 def leave_gradient(
@@ -152,4 +160,4 @@ def leave_gradient(
     tensor = layer_plan.addressed.tensors[f"dX{k}"]
     tile.add_writes(tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips))
     idents = per_sample(builder, "dX", layer_plan, part, block.samples)
-    tile.add_saves(tuple(builder.done.expect(ident) for ident in idents))
+    tile.add_saves(builder.done.expect_all(idents))

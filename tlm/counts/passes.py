@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from typing import NamedTuple
 
 from tlm.counts.array_pass import GroupWork
 from tlm.counts.dataflow import Walker, walk_panel
@@ -27,8 +28,7 @@ from tlm.space.rounding import ceil_div
 PanelTiles = list[list[WeightTile]]  # of every entry of a panel
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(NamedTuple):
     """Channels along the columns walked together against the ``partners`` along the rows.
 
     ``entries`` is the span of the panel's entries among those of its block.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -33,6 +33,7 @@ class Planes:
     row: int = 0
     pitch: int = 1
     dilate: tuple[int, int] = (1, 1)
+    _alive: dict[tuple[Span, Span], int] = field(default_factory=dict)
 
     def rows(self, rows: Span) -> Span:
         """Which Y belong to a span of the box's grid."""
@@ -46,7 +47,10 @@ class Planes:
 
     def alive(self, block: Block) -> int:
         """The (sample, step) pairs of a block that are scanned."""
-        return int(np.count_nonzero(self.live[self._pairs(block)]))
+        key = (block.samples, block.steps)
+        if key not in self._alive:
+            self._alive[key] = int(np.count_nonzero(self.live[self._pairs(block)]))
+        return self._alive[key]
 
     def at(self, block: Block) -> Operands:
         """The operands at the positions of a block."""
@@ -131,6 +135,8 @@ def _windows(values: Cells, kernel: tuple[int, int]) -> Cells:
 def _cut(values: Bools, box: Block, rows: Span, columns: Span) -> Bools:
     """The box of ``values`` [T, B, C, Y, X] with zeros where rows and columns leave the image."""
     image = values[slice(*box.steps), slice(*box.samples)]
+    if min(rows[0], columns[0]) >= 0 and rows[1] <= image.shape[3] and columns[1] <= image.shape[4]:
+        return image[..., slice(*rows), slice(*columns)]
     padded = np.zeros((*image.shape[:3], length(rows), length(columns)), np.bool_)
     top, left = max(0, -rows[0]), max(0, -columns[0])
     inside = image[..., max(0, rows[0]) : max(0, rows[1]), max(0, columns[0]) : max(0, columns[1])]

@@ -14,6 +14,7 @@ import numpy as np
 
 from tlm.counts.operands import grouped
 from tlm.counts.planes import Planes
+from tlm.counts.span_sums import added
 from tlm.space.array_types import Cells, Floats, Ints
 from tlm.space.region import Block, Span, length
 
@@ -66,7 +67,7 @@ def _counted(planes: Planes, blocks: Sequence[Block], cols: int) -> list[Ints]:
     spans = list(dict.fromkeys(block.samples for block in blocks))
     counts = []
     for part in zip(*parts, strict=True):
-        total = _added(np.concatenate(part), spans, 0, kind)
+        total = added(np.concatenate(part), spans, 0, kind)
         total = total.reshape(len(blocks), -1, min(groups, total.shape[3]), total.shape[4])
         counts.append(np.asarray(total.transpose(0, 3, 2, 1).astype(np.int64)))
     return counts
@@ -83,7 +84,7 @@ def _samples(
         for _, run in groupby(rows, length)  # neighbours of one height are multiplied together
     ]
     executed, touched, useful = (
-        _added(np.concatenate(parts, axis=2), steps, 1, kind).swapaxes(1, 2)
+        added(np.concatenate(parts, axis=2), steps, 1, kind).swapaxes(1, 2)
         for parts in zip(*runs, strict=True)
     )
     return executed, touched, useful
@@ -122,20 +123,3 @@ def _rows(
         products(touched, partner),
         products(left, right.astype(kind)),
     )
-
-
-def _added(counts: Cells, spans: Sequence[Span], axis: int, kind: np.dtype[Any]) -> Cells:
-    """Sums over ``spans``, which adjoin, as numbers of a ``kind``; of an empty one, zero."""
-    if all(length(span) == 1 for span in spans):
-        return counts.astype(kind, copy=False)
-    before, behind, origin = counts.shape[:axis], counts.shape[axis + 1 :], spans[0][0]
-    total = np.empty((*before, len(spans), *behind), kind)
-    every = (slice(None),) * axis
-    # Neighbours of one length are added up together: far faster than one after the other.
-    for size, run in groupby(range(len(spans)), lambda at: length(spans[at])):
-        numbers = list(run)
-        first, last = numbers[0], numbers[-1] + 1
-        part = counts[*every, spans[first][0] - origin : spans[last - 1][1] - origin]
-        split = part.reshape(*before, last - first, size, *behind)
-        total[*every, first:last] = split.sum(axis=axis + 1, dtype=kind)
-    return total

@@ -76,7 +76,7 @@ def _parts(slices: Sequence[Slice], spans: Sequence[Span]) -> list[Slice]:
         for span in spans:
             samples = overlap(part.neurons.samples, span)
             if length(samples):
-                parts.append(replace(part, neurons=replace(part.neurons, samples=samples)))
+                parts.append(replace(part, neurons=part.neurons._replace(samples=samples)))
     return parts
 
 

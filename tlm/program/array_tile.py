@@ -49,9 +49,11 @@ def array_tiles(
             energy = walk_energy(array, walked, operand_bits, adds)
             energy |= grouping.energy(engine, array, builder.arrays.weight_bits)
         work = (walked.slots, walked.executed, walked.dense, walked.useful)
-        table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1).tolist()
-        for at, cycles, rows in zip(places, walked.cycles.tolist(), table, strict=True):
-            works = builder.works_of(tuple(energy), list(map(tuple, rows)))
+        table = np.stack(np.broadcast_arrays(*work, *energy.values()), axis=-1)
+        # A row as bytes is one object instead of an integer a column.
+        rows = table.view(np.dtype((np.void, table.itemsize * table.shape[-1])))[..., 0].tolist()
+        for at, cycles, counts in zip(places, walked.cycles.tolist(), rows, strict=True):
+            works = builder.works_of(tuple(energy), counts)
             runs = grouping.runs
             tiles[at] = _tiles(phase, layer_plan, passes.blocks[at], runs, cycles, works)
     return tiles

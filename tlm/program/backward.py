@@ -47,13 +47,12 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
                 _block(builder, layer_plan, part, walked)
         if layer_plan.norm == "frozen":
             fetch_parameters(layer_plan, part, ("scale",), builder.drafts[part.core]["bp"][start])
-        layer_plan.work.drop()
     if layer_plan.stored.dY == "dram" and routes:
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
                 for walked in walk:
                     _block(builder, layer_plan, part, walked)
-            layer_plan.work.drop()
+    layer_plan.work.drop()
 
 
 def _block(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from tlm.storage.slice_sizes import product_region
 from tlm.storage.streams import Streams
 from tlm.workload.model import Pool
 
-WorkCounts = tuple[int, ...]  # of some works: slots, executed, dense, useful, then of its actions
+WorkCounts = bytes  # int64 of a work: slots, executed, dense, useful, then of its actions
 Spill = tuple[int, tuple[Extent, ...]]  # partial dW in DRAM: the completion of its writes, where
 
 
@@ -59,13 +59,10 @@ class ProgramBuilder:
              tile: TileDraft) -> None:  # fmt: skip
         """Let ``tile`` hand data over: a message to another core, a signal on the same one."""
         if core == source:
-            for ident in arrives:
-                self.done.expect(ident)
-            tile.add_signals(arrives)
+            tile.add_signals(self.done.expect_all(arrives))
             return
         packets = max(1, ceil_div(nbytes, self.plan.chip.noc.payload))
-        for ident in arrives:
-            self.done.expect(ident, packets)
+        self.done.expect_all(arrives, packets)
         tile.add_message(Message(command, core, nbytes, arrives))
 
     def by_step(self, what: str, steps: Span) -> str:
@@ -82,7 +79,7 @@ class ProgramBuilder:
         for row in rows:
             work = known.get(row)
             if work is None:
-                slots, executed, dense, useful, *charges = row
+                slots, executed, dense, useful, *charges = np.frombuffer(row, np.int64).tolist()
                 charged = zip(actions, charges, strict=True)
                 energy = {name: count for name, count in charged if count}
                 work = known[row] = Work(slots, executed, dense, useful, energy)
@@ -188,7 +185,7 @@ def add_up_sources(
     if pool is not None:
         _, height, _ = pool.pooled((source.channels, source.rows, source.width))
         rows = finished_rows(pool, fresh.rows, source.rows, height)
-        adds = window_adds(pool, replace(fresh, rows=rows), (source.rows, source.width), steps)
+        adds = window_adds(pool, fresh._replace(rows=rows), (source.rows, source.width), steps)
         tile.add_energy({f"{engine}.input_pool": adds})
 
 

@@ -52,12 +52,8 @@ def leave_dY(
                 product.samples, steps, product.channels, product.rows, layer_plan.skips
             )
         )
-        tile.add_saves(
-            tuple(
-                builder.done.expect(ident)
-                for ident in per_sample(builder, "dY saved", layer_plan, part, region.samples)
-            )
-        )
+        idents = per_sample(builder, "dY saved", layer_plan, part, region.samples)
+        tile.add_saves(builder.done.expect_all(idents))
         return
     if region.rows[0] == part.neurons.rows[0]:  # the first of a block of samples
         tile.add_needs(_free_memory(builder, layer_plan, part))

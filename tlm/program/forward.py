@@ -36,7 +36,7 @@ def build_forward(
     """Append FP of some slices of a layer, some time steps, to their cores' FP engines."""
     for part in parts:
         walk_products(builder, layer_plan, part, product_region(layer_plan, part), steps, Phase.FP)
-        layer_plan.work.drop()
+    layer_plan.work.drop()
     if layer_plan.exact:
         build_normalise(builder, layer_plan)
 

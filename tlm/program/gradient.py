@@ -162,7 +162,7 @@ def _leave_sum(
     tensor = layer_plan.addressed.tensors["dS"]
     tile.add_writes(tensor.runs(pooled.samples, steps, pooled.channels, pooled.rows))
     idents = per_sample(builder, "dS saved", layer_plan, part, region.samples)
-    tile.add_saves(tuple(builder.done.expect(ident) for ident in idents))
+    tile.add_saves(builder.done.expect_all(idents))
 
 
 def _input_gradient_runs(
@@ -269,9 +269,5 @@ def _leave_current_gradient(
                 region.samples, steps, region.channels, region.rows
             )
         )
-    tile.add_saves(
-        tuple(
-            builder.done.expect(ident)
-            for ident in per_sample(builder, "dI", layer_plan, part, region.samples)
-        )
-    )
+    idents = per_sample(builder, "dI", layer_plan, part, region.samples)
+    tile.add_saves(builder.done.expect_all(idents))

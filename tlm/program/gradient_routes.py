@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from tlm.counts.span_sums import added
 from tlm.program.builder import ProgramBuilder, per_sample
 from tlm.program.dY_exchange import gradient_bytes
 from tlm.program.tile_draft import TileDraft
-from tlm.space.array_types import Bools, Ints
+from tlm.space.array_types import Bools, Cells, Ints
 from tlm.space.phase import Command
 from tlm.space.region import Block, Slice, Span, overlap
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import partial_bits, winner_bits
+
+WHOLE = np.dtype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class Route:
     ``owned`` [slices, B, C, H] says which elements of the layer's input grid flow to a slice of the
     producer (rows of a linear layer are its flattened inputs); ``needed`` [T, B, C, H] how many of
     a row it needs, where there is a gradient at all. ``index_bits`` more travel with a value that a
-    max-pool sends to one of many.
+    max-pool sends to one of many. ``counted`` keeps what walks return: cores that have other
+    channels of the layer send as much.
     """
 
     layer_plan: LayerPlan
@@ -34,6 +38,7 @@ class Route:
     owned: Bools
     needed: Ints
     index_bits: int
+    counted: dict[Hashable, Returns] = field(default_factory=dict)
 
 
 def routes_of(layer_plan: LayerPlan) -> list[Route]:
@@ -57,19 +62,21 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
     need = need.reshape(*need.shape[:2], *layer_plan.layer.in_shape)
-    needed = np.count_nonzero(need & layer_plan.live[..., None, None, None], axis=-1)
+    needed = np.count_nonzero(need, axis=-1) * layer_plan.live[..., None, None]
     return Route(layer_plan, producer, owned, needed, winner_bits(pool))
 
 
 class Returns(NamedTuple):
     """What a walk over a slice sends back by one route, from :func:`returns_of`.
 
-    ``nbytes`` [block][chunk][target] is -1 where a chunk has nothing of a target.
+    ``nbytes`` [block][chunk][target] is -1 where a chunk has nothing of a target. ``arrives`` keeps
+    the completions of (samples of a block, number of a target).
     """
 
     route: Route
     targets: list[Slice]
     nbytes: list[list[list[int]]]
+    arrives: dict[tuple[Span, int], tuple[int, ...]]
 
 
 def returns_of(
@@ -79,6 +86,16 @@ def returns_of(
 
     The blocks are all of a box, in its order; the chunks adjoin.
     """
+    key = (walk[0], walk[-1], len(walk), *chunks)
+    if key not in route.counted:
+        route.counted[key] = _counted(builder, route, walk, chunks)
+    return route.counted[key]
+
+
+def _counted(
+    builder: ProgramBuilder, route: Route, walk: Sequence[Block], chunks: Sequence[Span]
+) -> Returns:
+    """:func:`returns_of`, counted anew."""
     layer_plan, slices = route.layer_plan, route.producer.cut.slices
     samples, rows, steps = (
         list(dict.fromkeys(spans))
@@ -87,25 +104,25 @@ def returns_of(
     box = tuple(slice(spans[0][0], spans[-1][1]) for spans in (samples, chunks, rows))
     owned = route.owned[:, *box]
     met = np.flatnonzero(owned.any(axis=(1, 2, 3))).tolist()
-    live = _added(layer_plan.live[:, box[0]], steps, 0)[..., None, None]
-    needed = _added(route.needed[:, *box], steps, 0)
+    live = added(layer_plan.live[:, box[0]], steps, 0, WHOLE)[..., None, None]
+    needed = added(route.needed[:, *box], steps, 0, WHOLE)
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits
     of_targets = []
     for mine in owned[met]:
-        each = _added(_added(mine, rows, 2), chunks, 1)
-        elements = _added(live * each, samples, 1) * layer_plan.layer.in_shape[2]
-        present = _added(_added(_added(needed * mine, rows, 3), chunks, 2), samples, 1)
+        each = _box_sums(mine, chunks, rows)
+        elements = added(live * each, samples, 1, WHOLE) * layer_plan.layer.in_shape[2]
+        present = added(_box_sums(needed * mine, chunks, rows), samples, 1, WHOLE)
         nbytes = gradient_bytes(builder, elements, present, bits)
-        of_targets.append(np.where(_added(each, samples, 0) > 0, nbytes, -1))
+        of_targets.append(np.where(added(each, samples, 0, WHOLE) > 0, nbytes, -1))
     # [target, steps, samples, chunk, rows] in the order of blocks
     by_block = np.stack(of_targets).transpose(2, 4, 1, 3, 0).reshape(len(walk), len(chunks), -1)
-    return Returns(route, [slices[index] for index in met], by_block.tolist())
+    return Returns(route, [slices[index] for index in met], by_block.tolist(), {})
 
 
-def _added(values: Bools | Ints, spans: Sequence[Span], axis: int) -> Ints:
-    """Sums over ``spans``, which adjoin."""
-    starts = [span[0] - spans[0][0] for span in spans]
-    return np.asarray(np.add.reduceat(values, starts, axis=axis, dtype=np.int64))
+def _box_sums(values: Cells, chunks: Sequence[Span], rows: Sequence[Span]) -> Ints:
+    """Sums of [..., channel, row] by chunk of channels and span of rows."""
+    axis = values.ndim - 2
+    return added(added(values, chunks, axis, WHOLE), rows, axis + 1, WHOLE)
 
 
 def return_gradient(
@@ -113,11 +130,17 @@ def return_gradient(
     tile: TileDraft,
 ) -> None:  # fmt: skip
     """Send a finished chunk of dX to the slices of a producer that own its elements."""
-    for target, size in zip(returns.targets, nbytes, strict=True):
-        if size >= 0:
+    for number, size in enumerate(nbytes):
+        if size < 0:
+            continue
+        target, key = returns.targets[number], (block.samples, number)
+        if key not in returns.arrives:
             samples = overlap(block.samples, target.neurons.samples)
-            arrives = per_sample(builder, "dS", returns.route.producer, target, samples)
-            builder.send(Command.GRADIENT, part.core, target.core, size, arrives, tile)
+            returns.arrives[key] = per_sample(
+                builder, "dS", returns.route.producer, target, samples
+            )
+        arrives = returns.arrives[key]
+        builder.send(Command.GRADIENT, part.core, target.core, size, arrives, tile)
 
 
 def leave_gradient(
@@ -137,4 +160,4 @@ def leave_gradient(
     tensor = layer_plan.addressed.tensors[f"dX{k}"]
     tile.add_writes(tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips))
     idents = per_sample(builder, "dX", layer_plan, part, block.samples)
-    tile.add_saves(tuple(builder.done.expect(ident) for ident in idents))
+    tile.add_saves(builder.done.expect_all(idents))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 from tlm.program.builder import (
@@ -36,7 +35,7 @@ def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[S
         for part in layer_plan.cut.slices:
             if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
                 arrives = per_sample(builder, "dS", layer_plan, part, (sample, sample + 1))
-                at = layer_plan.pooled(replace(part.neurons, samples=(sample, sample + 1)))
+                at = layer_plan.pooled(part.neurons._replace(samples=(sample, sample + 1)))
                 values = at.size * layer_plan.layer.pooled_shape[2] * steps
                 nbytes = ceil_div(values * builder.plan.chip.precision.gradient, 8)
                 builder.send(Command.GRADIENT, core, part.core, nbytes, arrives, tile)

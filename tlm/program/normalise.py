@@ -57,12 +57,8 @@ def leave_currents(
                 region.samples, steps, region.channels, region.rows
             )
         )
-    tile.add_saves(
-        tuple(
-            builder.done.expect(ident)
-            for ident in per_sample(builder, "currents", layer_plan, part, region.samples)
-        )
-    )
+    idents = per_sample(builder, "currents", layer_plan, part, region.samples)
+    tile.add_saves(builder.done.expect_all(idents))
 
 
 def build_normalise(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:

@@ -111,7 +111,7 @@ def _carry(
         tile.add_read_needs(carried(steps[0]))
     if steps[1] < builder.plan.steps:
         tile.add_writes(run)
-        tile.add_saves(tuple(map(builder.done.expect, carried(steps[1]))))
+        tile.add_saves(builder.done.expect_all(carried(steps[1])))
 
 
 def leave_state(
@@ -135,12 +135,8 @@ def leave_state(
         if name in tensors:
             tile.add_writes(tensors[name].runs(pooled.samples, steps, pooled.channels, pooled.rows))
     for what in dict.fromkeys(("saved", builder.by_step("saved", steps))):
-        tile.add_saves(
-            tuple(
-                builder.done.expect(ident)
-                for ident in per_sample(builder, what, layer_plan, part, ready.samples)
-            )
-        )
+        idents = per_sample(builder, what, layer_plan, part, ready.samples)
+        tile.add_saves(builder.done.expect_all(idents))
     if not layer_plan.consumers and builder.plan.workload.learns:
         _to_loss(builder, layer_plan, part, pooled, steps, tile)
     _deliver(builder, layer_plan, part, pooled, steps, tile)

@@ -77,7 +77,7 @@ def build_weight_gradient(
                 dY_blocks[part.core] = block_index + 1
                 used = builder.done.ident("dY used", f"core{part.core:02d}", block_index)
                 last.add_signals((builder.done.expect(used),))
-        layer_plan.work.drop()
+    layer_plan.work.drop()
 
 
 def _walks(

@@ -191,7 +191,7 @@ def prepare(request: RunRequest, workload: Workload | None = None) -> PreparedRu
     with collector_paused():
         placed = place_job(request, workload)
         with _places_named(placed.chip):
+            due = due_of(placed.plan, placed.recording)  # before the program takes memory
             program = build_program(placed.plan)
-        due = due_of(placed.plan, placed.recording)
     config_text = resolved_yaml(placed.chip, origins=False)
     return PreparedRun(**vars(placed), program=program, due=due, config_text=config_text)

@@ -36,6 +36,12 @@ class Completions:
         self.counts[ident] += arrivals
         return ident
 
+    def expect_all(self, idents: tuple[int, ...], arrivals: int = 1) -> tuple[int, ...]:
+        """Announce as many arrivals for each of some completions, as :meth:`expect` does."""
+        for ident in idents:
+            self.counts[ident] += arrivals
+        return idents
+
 
 @dataclass(slots=True)
 class Program:

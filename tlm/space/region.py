@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 Span = tuple[int, int]  # half-open: first, one past the last
 
@@ -87,8 +88,7 @@ def _spans_within(total: Sequence[int], start: int, bound: int) -> int:
     return count
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A box of one layer's neurons: channels x samples x rows (all columns, all steps)."""
 
     channels: Span
@@ -97,12 +97,13 @@ class Region:
 
     def meet(self, other: Region) -> Region | None:
         """The common box, or None if there is none."""
-        shared = Region(
-            overlap(self.channels, other.channels),
-            overlap(self.samples, other.samples),
-            overlap(self.rows, other.rows),
-        )
-        return shared if shared.size else None
+        shared = []
+        for mine, others in zip(self, other, strict=True):  # most of two boxes have none
+            low, high = max(mine[0], others[0]), min(mine[1], others[1])
+            if low >= high:
+                return None
+            shared.append((low, high))
+        return Region(*shared)
 
     @property
     def size(self) -> int:

@@ -105,7 +105,7 @@ def _rows(
     right: Cells = np.ones((1, 1, count, positions, 1), np.uint8)
     if planes.column_operand is not None:
         columns = grouped(planes.column_operand[:, samples, :, rows], cols, 2)
-        right = columns.reshape(t, b, -1, count, positions).transpose(1, 0, 3, 4, 2)
+        right = columns.reshape(t, b, columns.shape[2], count, positions).transpose(1, 0, 3, 4, 2)
     alive = planes.live[:, samples].T[..., None, None, None]
     if not alive.all():
         right = right * alive
@@ -114,7 +114,7 @@ def _rows(
 
     def products(rows: Cells, columns: Cells) -> Floats:
         """Sums over the positions of every span."""
-        matrices = rows.astype(kind).reshape(b, t, -1, count, positions).swapaxes(2, 3)
+        matrices = rows.astype(kind).reshape(b, t, rows.shape[2], count, positions).swapaxes(2, 3)
         return np.asarray(matrices @ columns)
 
     touched = np.logical_or.reduce(present, axis=2, keepdims=True)

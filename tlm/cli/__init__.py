@@ -38,6 +38,7 @@ from tlm.cli.presets import presets
 from tlm.cli.report import report
 from tlm.cli.rerun import rerun
 from tlm.cli.run import run
+from tlm.cli.sweep import sweep
 from tlm.cli.synapses import synapses
 from tlm.cli.validate import validate
 from tlm.cli.workload import record, workload_app
@@ -68,6 +69,7 @@ app.command()(counterfactual)
 app.command()(federated)
 app.command()(rerun)
 app.command("map")(map_)
+app.command()(sweep)
 app.command()(presets)
 app.command()(area)
 app.add_typer(config_app, name="config")

@@ -5,6 +5,5 @@
 - ``counterfactual``: the same job dense, as an ANN, and at other spike rates.
 - ``mapping_search``: a job's mappings compared by simulation (``mapping_proposals``: which ones).
 - ``reference_layer``: TFLOPS/W of the engines on one dense layer.
-
-Sweeps over many chips and federated learning belong here.
+- ``sweep``: one job on many chips (``sweep_points``: which ones).
 """

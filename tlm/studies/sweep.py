@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -74,7 +74,8 @@ class _Worker:
 
     def begin(self, point: SweepPoint) -> None:
         self.point = point
-        self.connection.send(point)
+        with suppress(BrokenPipeError):  # it died meanwhile: its result will say so
+            self.connection.send(point)
 
     def result(self) -> PointResult:
         """The result of the point it is at, or that the process died over it."""
@@ -83,7 +84,9 @@ class _Worker:
             result: PointResult = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
-            reason = f"its process ended (exit code {self.process.exitcode}); did memory run out?"
+            reason = (
+                f"its process ended (code {self.process.exitcode}; -9: memory may have run out)"
+            )
             result = PointResult(self.point, KILLED, reason=reason)
         self.point = None
         return result

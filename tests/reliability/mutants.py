@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("tlm", "tests", "analysis", "pyproject.toml")
 BUILT = ("build", "hatch_build.py")  # what it takes, besides, to compile what has changed
 COMPILED = "tlm/compiled/"
-SECONDS = 900  # after which a probe hangs
+SECONDS = 900  # after which a probe or a test hangs
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ def caught_by(mutant: Mutant, copy: Path) -> str:
         told = _run(copy, "-m", mutant.probe).stdout.strip().splitlines()
         if told != ["ok"]:
             return told[-1].split(";")[0] if told else "the probe crashed"
-        if mutant.tests and _run(copy, "-m", "pytest", "-q", "-x", mutant.tests).returncode == 1:
-            return mutant.tests
+        if mutant.tests:
+            ended = _run(copy, "-m", "pytest", "-q", "-x", mutant.tests).returncode
+            if ended == 1 or ended < 0:  # a test fails, or a signal ends them all
+                return mutant.tests
     finally:
         path.write_text(intact)
     return ""

@@ -12,7 +12,7 @@ from tlm.cli.explain_screen import show
 from tlm.cli.explanation import Explanation
 from tlm.config.layers import load_chip
 from tlm.studies.relief import RESOURCES, knob, settings
-from tlm.studies.relief_gains import SimulatedRelief
+from tlm.studies.relief_gains import ResourceGain
 from tlm.trace.summary import AwaitedWork, Stall
 
 
@@ -21,7 +21,7 @@ def verdict(capsys: pytest.CaptureFixture[str], *best: str, most: float = 0.3) -
     chip = load_chip("neuromc-20").config
     ranking = [*best, *(name for name in RESOURCES if name not in best)]
     gains = [
-        SimulatedRelief(name, knob(name, chip), settings(name, chip), False, most - place / 50, 0.0)
+        ResourceGain(name, knob(name, chip), settings(name, chip), False, most - place / 50, 0.0)
         for place, name in enumerate(ranking)
     ]
     works = [AwaitedWork("grad", "conv1", 0.05, 3, 0.02), AwaitedWork("wg", "conv1", 0.01, 0, 0.01)]

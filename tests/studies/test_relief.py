@@ -16,7 +16,7 @@ from tlm.running.request import RunRequest
 from tlm.running.runner import run_job
 from tlm.space.phase import ENGINES
 from tlm.studies.relief import PLANNED_ANEW, RESOURCES, relieve, settings, spread_nodes
-from tlm.studies.relief_gains import SimulatedRelief, relief_gains
+from tlm.studies.relief_gains import ResourceGain, relief_gains
 from tlm.trace.summary import Summary
 
 OWN_CLOCKS = "core.clocks=['0-3: 400 MHz', '7: 250 MHz']"
@@ -33,7 +33,7 @@ def steps(_: str) -> None:
 
 def run_and_gains(
     job: str, chip: tuple[str, ...], folder: Path
-) -> tuple[Summary, list[SimulatedRelief]]:
+) -> tuple[Summary, list[ResourceGain]]:
     """A run without a trace, and what relief of it gains."""
     summary = run_job(job, overrides=chip, out=folder, trace="off").summary
     return summary, relief_gains(prepare_recorded(folder, None), summary.time.makespan_ps, steps)

@@ -14,7 +14,7 @@ from tlm.errors import ConfigError, InterruptedRunError
 from tlm.running.interrupts import StopRequest
 from tlm.running.request import RunRequest
 from tlm.running.runner import run_job
-from tlm.studies.sweep import JobSweep, PointResult, run_sweep
+from tlm.studies.sweep import ChipSweep, PointResult, run_sweep
 from tlm.studies.sweep_points import SweepAxis, SweepPoint, parse_axis, points_of
 from tlm.trace.summary_file import read_summary
 
@@ -94,7 +94,7 @@ def test_a_process_that_dies_takes_its_point_alone(
 ) -> None:
     """As the system ends one where memory runs out: another process takes the rest."""
     monkeypatch.setattr("tlm.studies.sweep._LOOK_S", 0.002)
-    plan = JobSweep(RunRequest("digits", trace="off"), (WINDOWS, LINKS), tmp_path)
+    plan = ChipSweep(RunRequest("digits", trace="off"), (WINDOWS, LINKS), tmp_path)
     results: list[PointResult] = []
 
     class KilledAtFirst(StopRequest):
@@ -104,8 +104,7 @@ def test_a_process_that_dies_takes_its_point_alone(
         def exit_code(self) -> int:
             if not results and (tmp_path / "0001" / ".lock").exists():
                 words = (tmp_path / "0001" / ".lock").read_text().split()
-                if len(words) > 1:  # else it is just being written
-                    os.kill(int(words[1]), signal.SIGKILL)
+                os.kill(int(words[1]), signal.SIGKILL)
             return 0
 
         @exit_code.setter
@@ -120,7 +119,7 @@ def test_a_process_that_dies_takes_its_point_alone(
 
 def test_a_signal_ends_a_sweep(tmp_path: Path) -> None:
     """What has ended is there."""
-    plan = JobSweep(RunRequest("mnist-fc", trace="off"), (WINDOWS, LINKS), tmp_path)
+    plan = ChipSweep(RunRequest("mnist-fc", trace="off"), (WINDOWS, LINKS), tmp_path)
     stop, results = StopRequest(), []
 
     def note(result: PointResult) -> None:

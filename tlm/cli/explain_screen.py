@@ -12,7 +12,7 @@ from tlm.cli.screen import stalls
 from tlm.cli.tables import Hanging, ScreenTable, console
 from tlm.quantity_text import nbytes_text, time_text
 from tlm.studies.relief import NEAREST_KEYS
-from tlm.studies.relief_gains import SimulatedRelief
+from tlm.studies.relief_gains import ResourceGain
 
 NAMES = {
     "fp": "FP engines",
@@ -70,7 +70,7 @@ def _path(path: CriticalPath) -> ScreenTable:
     return table
 
 
-def _reliefs(gains: list[SimulatedRelief]) -> ScreenTable:
+def _reliefs(gains: list[ResourceGain]) -> ScreenTable:
     table = ScreenTable(
         "What relief gains, simulated, every slice on its core",
         *("twice as much of", "relief", "program", "time saved", "energy"),
@@ -101,7 +101,7 @@ def _rereads(explanation: Explanation) -> ScreenTable:
     return table
 
 
-def _verdict(gains: list[SimulatedRelief]) -> Text:
+def _verdict(gains: list[ResourceGain]) -> Text:
     """What gains most, and what a user can set about it."""
     first = gains[0]
     if first.time_saved < LEAST_SAVED:
@@ -111,7 +111,7 @@ def _verdict(gains: list[SimulatedRelief]) -> Text:
     return text
 
 
-def _remedy(gains: list[SimulatedRelief]) -> str:
+def _remedy(gains: list[ResourceGain]) -> str:
     """What ``--set`` takes: for the first relief, or where no keys are that one, the first so."""
     first, best = gains[0], next(gain for gain in gains if gain.settings)
     words = " ".join(f"--set {shlex.quote(value)}" for value in best.settings)

@@ -17,7 +17,7 @@ from tlm.running.memory import within_memory
 from tlm.running.preparation import PreparedRun
 from tlm.running.repeat import check_record, prepare_recorded
 from tlm.studies.relief import relievable
-from tlm.studies.relief_gains import SimulatedRelief, relief_gains
+from tlm.studies.relief_gains import ResourceGain, relief_gains
 from tlm.studies.rereads import Reread, rereads
 
 NO_TRACE = "The run left no trace (--trace off)"
@@ -36,7 +36,7 @@ class Explanation:
     run: RunDir
     path: CriticalPath | None
     partial: str
-    gains: list[SimulatedRelief]
+    gains: list[ResourceGain]
     rereads: list[Reread]
     unopened: str = ""
 
@@ -87,6 +87,6 @@ def _path(run_dir: Path) -> tuple[CriticalPath | None, str]:
         return (None if partial else critical_path(trace)), partial
 
 
-def _gains(prepared: PreparedRun, recorded_ps: int) -> list[SimulatedRelief]:
+def _gains(prepared: PreparedRun, recorded_ps: int) -> list[ResourceGain]:
     with steps_bar("explain", len(relievable(prepared)) + 1) as step:
         return relief_gains(prepared, recorded_ps, step)

@@ -22,7 +22,7 @@ from tlm.cli.options import (
 
 if TYPE_CHECKING:
     from tlm.running.interrupts import StopRequest
-    from tlm.studies.sweep import JobSweep, PointResult
+    from tlm.studies.sweep import ChipSweep, PointResult
     from tlm.studies.sweep_points import SweepPoint
 
 TABLE = "sweep.csv"
@@ -64,7 +64,7 @@ def sweep(
     from tlm.running.interrupts import stop_request
     from tlm.running.memory import parse_memory
     from tlm.running.request import RunRequest
-    from tlm.studies.sweep import JobSweep
+    from tlm.studies.sweep import ChipSweep
     from tlm.studies.sweep_points import parse_axis, points_of
     from tlm.workload import open_workload
 
@@ -73,11 +73,11 @@ def sweep(
     request = RunRequest(workload, chip, tuple(overrides or ()), trace="off")
     request = replace(request, mode=mode_of(mode), mem_bytes=parse_memory(mem))
     job = open_workload(workload)
-    load_chip(chip, JobSweep(request, axes, Path()).request_of(points[0]).overrides)
+    load_chip(chip, ChipSweep(request, axes, Path()).request_of(points[0]).overrides)
     with stop_request() as stop:
         folder = create(out, f"{job.name}-sweep")
         try:
-            results = _run(JobSweep(request, axes, folder), points, jobs, stop)
+            results = _run(ChipSweep(request, axes, folder), points, jobs, stop)
         finally:
             release(folder)
     counts = Counter(result.status for result in results)
@@ -86,7 +86,7 @@ def sweep(
 
 
 def _run(
-    plan: JobSweep, points: Sequence[SweepPoint], jobs: int, stop: StopRequest
+    plan: ChipSweep, points: Sequence[SweepPoint], jobs: int, stop: StopRequest
 ) -> list[PointResult]:
     """Run the points and write their table, as far as they got."""
     from tlm.cli.progress import steps_bar
@@ -107,7 +107,7 @@ def _run(
     return results
 
 
-def _write(plan: JobSweep, results: Sequence[PointResult]) -> None:
+def _write(plan: ChipSweep, results: Sequence[PointResult]) -> None:
     """The table of a sweep, a row for each point."""
     from tlm.running.folder import csv_text, release_reserve, write_atomic
 
@@ -117,7 +117,7 @@ def _write(plan: JobSweep, results: Sequence[PointResult]) -> None:
     write_atomic(plan.folder / TABLE, text)
 
 
-def _row(plan: JobSweep, result: PointResult) -> list[object]:
+def _row(plan: ChipSweep, result: PointResult) -> list[object]:
     figures = (getattr(result, name) for name in FIGURES)
     return [plan.folder_of(result.point).name, *result.point.values, *figures]
 

@@ -28,7 +28,7 @@ class TimeAndEnergy:
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedRelief:
+class ResourceGain:
     """Time that a relief saves and what it adds in energy, as shares of the run's; losses are < 0.
 
     ``knob`` says what was changed, ``settings`` what ``--set`` takes for it, none where no keys
@@ -45,7 +45,7 @@ class SimulatedRelief:
 
 def relief_gains(
     prepared: PreparedRun, recorded_ps: int, step: Callable[[str], None]
-) -> list[SimulatedRelief]:
+) -> list[ResourceGain]:
     """What each relief of a run that took ``recorded_ps`` gains, by falling time saved.
 
     ``step`` is called before each simulation with its name.
@@ -68,10 +68,10 @@ def relief_gains(
     return sorted(gains, key=lambda gain: -gain.time_saved)
 
 
-def _gain(prepared: PreparedRun, resource: str, base: TimeAndEnergy) -> SimulatedRelief:
+def _gain(prepared: PreparedRun, resource: str, base: TimeAndEnergy) -> ResourceGain:
     relieved = simulate(relieve(prepared, resource), resource in ENGINES)
     config = prepared.chip.config
-    return SimulatedRelief(
+    return ResourceGain(
         resource=resource,
         knob=knob(resource, config),
         settings=settings(resource, config),

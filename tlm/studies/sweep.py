@@ -42,7 +42,7 @@ class PointResult:
 
 
 @dataclass(frozen=True)
-class JobSweep:
+class ChipSweep:
     """What is swept: ``request`` is that of every point but for the values of the axes."""
 
     request: RunRequest
@@ -63,7 +63,7 @@ class JobSweep:
 class _Worker:
     """A process that runs points, and the point it is at."""
 
-    def __init__(self, sweep: JobSweep) -> None:
+    def __init__(self, sweep: ChipSweep) -> None:
         context = multiprocessing.get_context("spawn")  # no copies of locks of other threads
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_work, args=(other, sweep), daemon=True)
@@ -98,7 +98,7 @@ class _Worker:
 
 
 def run_sweep(
-    sweep: JobSweep,
+    sweep: ChipSweep,
     points: Sequence[SweepPoint],
     jobs: int,
     stop: StopRequest,
@@ -134,7 +134,7 @@ def _hand_out(left: deque[SweepPoint], workers: Sequence[_Worker]) -> None:
 
 
 @contextmanager
-def _workers(sweep: JobSweep, count: int) -> Iterator[list[_Worker]]:
+def _workers(sweep: ChipSweep, count: int) -> Iterator[list[_Worker]]:
     workers: list[_Worker] = []
     try:
         workers += (_Worker(sweep) for _ in range(count))
@@ -144,7 +144,7 @@ def _workers(sweep: JobSweep, count: int) -> Iterator[list[_Worker]]:
             worker.end()
 
 
-def _work(connection: Connection, sweep: JobSweep) -> None:
+def _work(connection: Connection, sweep: ChipSweep) -> None:
     """What a worker's process does, until nobody sends it points any more."""
     workload = open_workload(sweep.request.workload)
     while True:

@@ -38,7 +38,6 @@ from tlm.hardware.chip import Chip
 from tlm.laws.alternation import alternation
 from tlm.laws.array_work import array_work
 from tlm.laws.bounds import (
-    channel_busy_ps,
     least_dram_check,
     lower_bound_checks,
     lower_bounds_ps,
@@ -81,7 +80,7 @@ from tlm.laws.work import (
 from tlm.space.program import Program
 
 __all__ = [
-    "Bill", "Check", "bounds_by_class", "channel_busy_ps", "check_run",
+    "Bill", "Check", "bounds_by_class", "check_run",
     "least_nbytes", "lower_bound_checks", "lower_bounds_ps",
 ]  # fmt: skip
 

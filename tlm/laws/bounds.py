@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
-from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.least_dram import least_nbytes
@@ -23,14 +20,8 @@ def lower_bounds_ps(chip: Chip) -> dict[str, int]:
     bounds = {"busiest engine": engine}
     if chip.network.contended:
         bounds["busiest link"] = max(link.flits for link in chip.network.all_links()) * period
-    bounds["busiest DRAM channel"] = max(map(channel_busy_ps, chip.channels))
+    bounds["busiest DRAM channel"] = max(channel.busy_ps for channel in chip.channels)
     return bounds
-
-
-def channel_busy_ps(channel: DramChannel | IdealDram) -> int:
-    """Time in ps that a channel's data bus carried data."""
-    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
-    return int(counters.busy_ps)
 
 
 def roofline_ps(chip: Chip, table: TileTable) -> int:

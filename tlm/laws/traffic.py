@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
-from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.runs import Runs
@@ -28,8 +25,8 @@ def dram_traffic(chip: Chip, table: TileTable) -> Iterator[Check]:
     sent_read = sum(t.read_bytes for t in traffic)
     sent_write = sum(t.write_bytes for t in traffic)
     for name, due, sent, moved in (
-        ("read", due_read, sent_read, sum(_channel_bytes(c)[0] for c in chip.channels)),
-        ("written", due_write, sent_write, sum(_channel_bytes(c)[1] for c in chip.channels)),
+        ("read", due_read, sent_read, sum(c.bytes_read for c in chip.channels)),
+        ("written", due_write, sent_write, sum(c.bytes_written for c in chip.channels)),
     ):
         detail = f"tiles {due} B, DMAs {sent} B, channels {moved} B"
         yield Check(f"bytes {name}", due == sent == moved, detail)
@@ -61,12 +58,6 @@ def _by_tensor(runs: Runs, tensors: int, of_tile: Ints, kinds: int) -> Iterator[
     totals = np.bincount(place, runs.nbytes, kinds * tensors)
     for of_kind in totals.reshape(kinds, tensors):
         yield Counter({int(at): int(of_kind[at]) for at in np.flatnonzero(of_kind)})
-
-
-def _channel_bytes(channel: DramChannel | IdealDram) -> tuple[int, int]:
-    """Bytes read and written."""
-    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
-    return counters.bytes_read, counters.bytes_written
 
 
 def message_traffic(chip: Chip, table: TileTable) -> Iterator[Check]:

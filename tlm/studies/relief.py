@@ -193,6 +193,7 @@ def simulate(prepared: PreparedRun, halved_cycles: bool = False) -> TimeAndEnerg
     total_pj = math.fsum(row.total_pj for row in rows)
     bill = Bill(rows, total_pj, prepared.chip.energy)
     checks = check_run(chip, prepared.program, prepared.due, bill)
+    chip.env.clear()
     waived = CYCLE_LAWS if halved_cycles else ()
     broken = [check.name for check in checks if not check.holds and check.name not in waived]
     if broken:

@@ -14,7 +14,7 @@ from tlm.hardware.chip import Chip, Site
 from tlm.hardware.model import SIMPY
 from tlm.running.kernels import kernel_of
 
-EVENTS = 2_000
+EVENTS = 300
 
 
 def stopped(model, *words):

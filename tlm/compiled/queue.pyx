@@ -93,7 +93,7 @@ cdef class EventQueue:
         """Drop all events to come.
 
         Servers hold the queue and the queue those of its events, which Python's collector does not
-        see: until then nothing of a chip that has stopped is freed.
+        see: until then nothing of a chip whose run has ended is freed.
         """
         self._drop()
 

@@ -1,10 +1,15 @@
-"""``python -m tlm``: the command line."""
+"""``python -m tlm`` and the script ``tlm``: the command line, in a process of its own."""
+
+from __future__ import annotations
 
 import gc
 import os
 import sys
+from typing import NoReturn
 
-if __name__ == "__main__":
+
+def start() -> NoReturn:
+    """Run the command line of this process and end it with its exit code."""
     # What imports leave is not garbage: looking through it takes a tenth of a short run.
     gc.set_threshold(50_000)
     # Matrices here are small: waking threads of BLAS for them costs more than it gains, at the
@@ -20,3 +25,7 @@ if __name__ == "__main__":
         code = 130
     gc.freeze()  # the system frees a large chip at once, Python object by object
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    start()

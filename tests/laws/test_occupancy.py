@@ -14,12 +14,13 @@ from tests.reliability.probe import APART, CHIPS, SMALL, chain, grouped, residua
 from tlm.laws.gradient_windows import gradient_windows
 from tlm.laws.input_windows import input_windows
 from tlm.laws.occupancy import claims, occupancy
+from tlm.laws.tile_table import TileTable
 from tlm.space.phase import Phase
 
 
 def broken(program, due):
     """Whether the law is broken."""
-    (check,) = occupancy(program, due)
+    (check,) = occupancy(TileTable(program, due.regions), due)
     return not check.holds
 
 
@@ -87,15 +88,16 @@ def test_inputs_that_were_kept_and_do_not_fit():
     """What two panels of outputs read once fits some spike memory; in a small one both fetch."""
     plan, program = built(residual(), residual().load(0), "cores=1", *APART)
     due = due_of(plan)
-    faults = []
+    table, faults = TileTable(program, due.regions), []
     for size in range(20):
-        (check,) = input_windows(program, with_memory(due, spikes=1 << size))
+        (check,) = input_windows(table, with_memory(due, spikes=1 << size))
         faults.append(not check.holds)
     assert faults[0]
     assert not faults[-1]
     small = ("cores=1", *APART, "core.memory.spikes=2 Kib")
     plan, program = built(residual(), residual().load(0), *small)
-    (check,) = input_windows(program, due_of(plan))
+    due = due_of(plan)
+    (check,) = input_windows(TileTable(program, due.regions), due)
     assert check.holds
 
 
@@ -107,9 +109,9 @@ def test_rows_of_dY_that_were_kept_and_do_not_fit():
     plan, program = built(*large, *chip)
     due = due_of(plan)
     assert not due.job.layers[1].dY_sent
-    faults = []
+    table, faults = TileTable(program, due.regions), []
     for size in range(17):
-        (check,) = gradient_windows(program, with_memory(due, gradients=1 << size))
+        (check,) = gradient_windows(table, with_memory(due, gradients=1 << size))
         faults.append(not check.holds)
     assert faults[0]
     assert not faults[-1]

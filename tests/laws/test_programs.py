@@ -12,7 +12,8 @@ from tlm.laws.alternation import alternation
 from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import WeightsDue
 from tlm.laws.order import arrivals, group_departures
-from tlm.laws.runs import asked_by
+from tlm.laws.runs import runs_of
+from tlm.laws.tile_table import TileTable
 from tlm.laws.weight_fetches import Visit, weight_fetches
 from tlm.space.phase import Phase
 from tlm.space.tile import Tile
@@ -35,12 +36,13 @@ def program_of(chip="default", job=None):
 
 def broken(program, due):
     """The laws that a program breaks without being run."""
+    table = TileTable(program, due.regions)
     checks = (
-        *weight_fetches(program, due),
-        *dram_contents(asked_by(program), due),
+        *weight_fetches(table, due),
+        *dram_contents(table, due),
         *arrivals(program, due),
         *group_departures(program),
-        *alternation(program, due),
+        *alternation(table, due),
     )
     return [check.name for check in checks if not check.holds]
 
@@ -250,8 +252,8 @@ def test_a_slice_of_bp_without_a_weight():
     due = WeightsDue(
         [(0, 64)], 0, elements=8, even=True, room=0, once=False, rounded=False, stays=False
     )
-    visit = Visit(due, Phase.BP)
-    visit.add(Tile(Phase.BP, 1, 0, 1, 0, 1, covers=8))
+    tile = Tile(Phase.BP, 1, 0, 1, 0, 1, covers=8)
+    visit = Visit(due, [tile.phase], [tile], runs_of([tile.reads], [0]))
     assert visit.fault() == ""
 
 

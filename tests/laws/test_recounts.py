@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from types import SimpleNamespace
+
 import pytest
 
 from tests.laws.test_programs import APART, program_of
@@ -12,9 +15,12 @@ from tlm.laws.due.nest_charges import nest_charges
 from tlm.laws.due.nest_counts import NestCount
 from tlm.laws.due.nests import Nest
 from tlm.laws.samples import WALKING
-from tlm.laws.weight_buffers import USERS, weight_buffers
+from tlm.laws.tile_table import TileTable
+from tlm.laws.weight_buffers import weight_buffers
+from tlm.laws.weight_fetches import USERS
 from tlm.space.phase import ENGINE_OF_PHASE
 from tlm.space.region import Block
+from tlm.space.tile import Work
 
 MORE_CHIPS = [
     ["core.engines.fp.mode=element", "core.engines.bp.mode=dense", "core.memory.weights=9 Kib"],
@@ -63,8 +69,19 @@ def test_every_pair_of_phase_and_action_has_a_law():
 
 def broken(program, due):
     """Whether the law of weight buffers is broken."""
-    (check,) = weight_buffers(program, due)
+    table = TileTable(program, due.regions)
+    (check,) = weight_buffers(table, list(engines(program)), due)
     return not check.holds
+
+
+def engines(program):
+    """What engines would count of a program: the accesses of all tiles of a phase of a layer."""
+    for core in program.tiles:
+        for tiles in core.values():
+            tallies = defaultdict(lambda: SimpleNamespace(work=Work(energy=Counter())))
+            for tile in tiles:
+                tallies[tile.phase, tile.layer].work.energy.update(tile.work.energy)
+            yield SimpleNamespace(tallies=tallies)
 
 
 def test_weights_in_their_buffers():

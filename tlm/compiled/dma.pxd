@@ -60,6 +60,7 @@ cdef class Dma(Server):
     cdef int _access(self, int command, tuple extents, Transfer transfer) except -1
     cdef int _post(self, message, Transfer transfer) except -1
     cdef int _issue(self) except -1
+    cdef int64_t _cut(self, int64_t begin, int64_t end) noexcept
     cdef int _send(self, Packets packets) except -1
     cdef int64_t _flits(self, int64_t nbytes) noexcept
     cdef int64_t _packets_of(self, int64_t nbytes) noexcept

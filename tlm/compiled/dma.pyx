@@ -253,7 +253,7 @@ cdef class Dma(Server):
             packets.begin, packets.end = begin, end
             self._packets.append(packets)
             while begin < end:
-                stop = min(end, (begin // self._payload + 1) * self._payload)
+                stop = self._cut(begin, end)
                 nbytes = stop - begin
                 address = self._within_channel(begin)
                 hops = self._way_to_channel(self._channel_of(begin)).hops
@@ -303,13 +303,17 @@ cdef class Dma(Server):
                 self._packets.popleft()
         return 0
 
+    cdef int64_t _cut(self, int64_t begin, int64_t end) noexcept:
+        """Where the packet of an extent ends that begins here: where the next piece begins."""
+        return min(end, (begin // self._payload + 1) * self._payload)
+
     cdef int _send(self, Packets packets) except -1:
         """Send the first of some packets."""
         cdef Way way = packets.way
         cdef int64_t begin = packets.begin, address = 0, stop
         cdef Transaction txn
         if way is None:
-            stop = min(packets.end, (begin // self._payload + 1) * self._payload)
+            stop = self._cut(begin, packets.end)
             way = self._way_to_channel(self._channel_of(begin))
             address = self._within_channel(begin)
         else:

@@ -25,6 +25,21 @@ cdef class Controller(Server):
         return dram_counters(&self.scheduler.counters)
 
     @property
+    def bytes_read(self):
+        """Bytes of answered read transactions."""
+        return self.scheduler.counters.nbytes[READ]
+
+    @property
+    def bytes_written(self):
+        """Bytes of write transactions whose last WR was issued."""
+        return self.scheduler.counters.nbytes[WRITE]
+
+    @property
+    def busy_ps(self):
+        """Time the data bus carried data."""
+        return self.counters.busy_ps
+
+    @property
     def waiting(self):
         """Bursts not yet served and requests not yet accepted."""
         cdef Candidates candidates = self.scheduler.candidates

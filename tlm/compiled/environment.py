@@ -44,6 +44,10 @@ class CompiledEnvironment(Environment):
         events: int = self.events.advance(limit, done)
         return events
 
+    def clear(self) -> None:
+        """Drop all events to come: whoever ends a run before its last event has to."""
+        self.events.clear()
+
     def transactions(self) -> list[Any]:
         """The transactions that have an event of their own to come, in order of their times."""
         coming: list[Any] = self.events.transactions()

@@ -23,4 +23,5 @@ cdef class EventQueue:
     cdef int _push(self, int64_t time, int priority, PyObject* server, PyObject* item) except -1
     cdef int _step(self) except -1
     cdef int _grow(self) except -1
+    cdef int _drop(self) except -1
     cdef void _sink(self, Entry entry) noexcept

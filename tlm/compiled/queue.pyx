@@ -28,10 +28,7 @@ cdef class EventQueue:
     """
 
     def __dealloc__(self):
-        cdef Py_ssize_t index
-        for index in range(self._count):
-            Py_XDECREF(self._heap[index].server)
-            Py_XDECREF(self._heap[index].item)
+        self._drop()
         free(self._heap)
 
     def __len__(self):
@@ -91,6 +88,23 @@ cdef class EventQueue:
     cdef int64_t next_time(self) noexcept:
         """The time of the next event; the largest of all times if there is none."""
         return self._heap[0].time if self._count else INT64_MAX
+
+    def clear(self):
+        """Drop all events to come.
+
+        Servers hold the queue and the queue those of its events, which Python's collector does not
+        see: until then nothing of a chip whose run has ended is freed.
+        """
+        self._drop()
+
+    cdef int _drop(self) except -1:
+        cdef Entry entry
+        while self._count:  # what goes with the last reference may come back here
+            self._count -= 1
+            entry = self._heap[self._count]
+            Py_XDECREF(entry.server)
+            Py_XDECREF(entry.item)
+        return 0
 
     def peek(self):
         """The time of the next event in ps; infinity if there is none."""

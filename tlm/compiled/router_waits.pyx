@@ -13,20 +13,16 @@ def packets_by_lane(RouterFabric fabric not None):
     """(name of the place, packet) of all that wait at a source or lie in a lane."""
     cdef RouterMesh mesh = fabric.mesh
     cdef Source source
-    cdef Router* router
     cdef Lane* lane
-    cdef int node, port, index
+    cdef size_t at
     names, places = _lane_names(mesh), []
     for source in mesh.sources:
         _add_queue(places, source.name, &source.queue)
-    for node in range(mesh.router_count):
-        router = &mesh.routers[node]
-        for port in range(router.input_count):
-            for index in range(mesh.vcs):
-                lane = &router.inputs[port].lanes[index]
-                if lane.packet is not NULL:
-                    places.append((names[<size_t>lane], <Packet>lane.packet))
-                _add_queue(places, names[<size_t>lane], &lane.queue)
+    for at in _input_lanes(mesh):
+        lane = <Lane*>at
+        if lane.packet is not NULL:
+            places.append((names[at], <Packet>lane.packet))
+        _add_queue(places, names[at], &lane.queue)
     return places
 
 
@@ -58,14 +54,23 @@ def lane_waits(RouterFabric fabric not None):
 def lane_states(RouterMesh mesh not None):
     """(name, free credits, flits buffered, whether taken) of every lane of a router."""
     cdef Lane* lane
-    cdef int node, port, index
+    cdef size_t at
     names, states = _lane_names(mesh), []
-    for node in range(mesh.router_count):
-        for port in range(mesh.routers[node].input_count):
-            for index in range(mesh.vcs):
-                lane = &mesh.routers[node].inputs[port].lanes[index]
-                states.append((names[<size_t>lane], lane.credit, lane.buffered, lane.taken))
+    for at in _input_lanes(mesh):
+        lane = <Lane*>at
+        states.append((names[at], lane.credit, lane.buffered, lane.taken))
     return states
+
+
+cdef list _input_lanes(RouterMesh mesh):
+    """The addresses of the lanes of all routers, input by input."""
+    cdef int node, port, index
+    return [
+        <size_t>&mesh.routers[node].inputs[port].lanes[index]
+        for node in range(mesh.router_count)
+        for port in range(mesh.routers[node].input_count)
+        for index in range(mesh.vcs)
+    ]
 
 
 cdef dict _lane_names(RouterMesh mesh):

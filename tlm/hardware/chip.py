@@ -82,7 +82,7 @@ class Chip:
         self.config = config
         self.timing = timing
         self.site = site or Site.of(SIMPY)
-        model = self.model = self.site.model
+        model = self.site.model
         self.env = self.site.env
         is_router = config.noc.model == "router"
         network = model.router_network if is_router else model.packet_network
@@ -104,6 +104,11 @@ class Chip:
         self.engines = self._build_engines(program, transactions, activity)
         for engine in self.engines:
             engine.start(self.finished)
+
+    @property
+    def model(self) -> ChipModel:
+        """The classes that it is built of: those of its site."""
+        return self.site.model
 
     @property
     def controllers(self) -> list[DramChannel]:

@@ -32,6 +32,10 @@ class Environment(simpy.Environment):
                 break
         return events
 
+    def clear(self) -> None:
+        """Drop all events to come, when a run is over: a compiled chip is not freed before."""
+        self._queue.clear()
+
     def transactions(self) -> list[Any]:
         """The transactions that have an event of their own to come, in order of their times."""
         queue: list[tuple[Any, ...]] = sorted(self._queue)

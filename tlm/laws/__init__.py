@@ -38,7 +38,6 @@ from tlm.hardware.chip import Chip
 from tlm.laws.alternation import alternation
 from tlm.laws.array_work import array_work
 from tlm.laws.bounds import (
-    channel_busy_ps,
     least_dram_check,
     lower_bound_checks,
     lower_bounds_ps,
@@ -57,7 +56,8 @@ from tlm.laws.least_dram import least_nbytes
 from tlm.laws.message_sizes import message_sizes
 from tlm.laws.occupancy import occupancy
 from tlm.laws.order import arrivals, group_departures
-from tlm.laws.runs import asked_by
+from tlm.laws.samples import samples
+from tlm.laws.tile_table import TileTable
 from tlm.laws.timing import engine_time, refreshes
 from tlm.laws.traffic import (
     dram_traffic,
@@ -80,31 +80,32 @@ from tlm.laws.work import (
 from tlm.space.program import Program
 
 __all__ = [
-    "Bill", "Check", "bounds_by_class", "channel_busy_ps", "check_run",
+    "Bill", "Check", "bounds_by_class", "check_run",
     "least_nbytes", "lower_bound_checks", "lower_bounds_ps",
 ]  # fmt: skip
 
 
 def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]:
     """All laws of a settled run of ``program``, which had to do what is ``due``."""
-    asked = asked_by(program)
+    table = TileTable(program, due.regions)
+    blocks = list(samples(table, due.job))
     return [
         *completeness(chip),
-        *dram_traffic(chip, asked),
-        *tensor_traffic(chip, asked, due),
+        *dram_traffic(chip, table),
+        *tensor_traffic(chip, table, due),
         *refreshes(chip),
         *dram_commands(chip),
-        *message_traffic(chip, program),
-        *message_sizes(program, due),
-        *reduction_traffic(chip, program, due),
+        *message_traffic(chip, table),
+        *message_sizes(table, blocks, due),
+        *reduction_traffic(chip, table, due),
         *flit_traffic(chip),
-        *weight_fetches(program, due),
-        *weight_buffers(program, due),
-        *dram_contents(asked, due),
-        *input_windows(program, due),
-        *gradient_windows(program, due),
-        *occupancy(program, due),
-        *alternation(program, due),
+        *weight_fetches(table, due),
+        *weight_buffers(table, chip.engines, due),
+        *dram_contents(table, due),
+        *input_windows(table, due),
+        *gradient_windows(table, due),
+        *occupancy(table, due),
+        *alternation(table, due),
         *arrivals(program, due),
         *group_departures(program),
         *results(chip, due),
@@ -117,12 +118,12 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *unit_operations(chip, due),
         *unit_accesses(chip, due),
         *executed_slots(chip),
-        *array_work(program, due),
-        *unit_cycles(program, due),
+        *array_work(blocks, due),
+        *unit_cycles(table, due),
         *engine_time(chip),
         *energy_sum(bill),
         *energy_counts(chip, bill),
         *energy_prices(chip, bill),
-        *lower_bound_checks(chip, asked),
+        *lower_bound_checks(chip, table),
         *least_dram_check(chip, due),
     ]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows
+from tlm.laws.tile_table import TileTable
 from tlm.space.phase import BATCH
-from tlm.space.program import Program
 from tlm.space.region import Slice
 from tlm.space.tile import Tile
 
@@ -44,28 +46,27 @@ def dY_room(job: Facts, facts: LayerFacts) -> int:
     return HALVES * largest if exceeds else memory.gradients
 
 
-def alternation(program: Program, due: Due) -> Iterator[Check]:
+def alternation(table: TileTable, due: Due) -> Iterator[Check]:
     """All dY of samples that a core has begun and WG has not let go of, together."""
-    labels, wrong = program.completions.labels, list[str]()
-    rooms = {facts.index: dY_room(due.job, facts) for facts in due.job.layers if facts.dY_sent}
-    for core, engines in enumerate(program.tiles):
+    job, labels, wrong = due.job, table.program.completions.labels, list[str]()
+    rooms = {facts.index: dY_room(job, facts) for facts in job.layers if facts.dY_sent}
+    makes = np.array([facts.dY_phase for facts in job.layers])[table["layer"]] == table["phase"]
+    makes &= table["sample"] != BATCH
+    for core, engines in enumerate(table.program.tiles):
         sizes = {
-            facts.index: dY_of_sample(due.job, facts, part)
-            for facts in due.job.layers
+            facts.index: dY_of_sample(job, facts, part)
+            for facts in job.layers
             for part in facts.slices
             if part.core == core and facts.dY_sent
         }
         released = _released(labels, [tile for tile in engines["wg"] if tile.layer in sizes])
-        makers = [tile for tile in engines["bp"] if tile.layer in sizes and _makes(due.job, tile)]
+        first, end = table.span(core, "bp")
+        makers = [table.tiles[first + at] for at in np.flatnonzero(makes[first:end]).tolist()]
+        makers = [tile for tile in makers if tile.layer in sizes]
         for layer, bits, room in _present(makers, released, sizes, rooms):
             if bits > room:
                 wrong.append(f"core{core:02d} layer {layer}: {bits} bit in room of {room} bit")
     yield Check("dY of samples finds room", not wrong, f"{wrong[:3]}")
-
-
-def _makes(job: Facts, tile: Tile) -> bool:
-    """Whether a tile makes dY."""
-    return tile.phase == job.layers[tile.layer].dY_phase and tile.sample != BATCH
 
 
 def _released(labels: Sequence[str], tiles: Sequence[Tile]) -> dict[int, LayerSample]:

@@ -7,7 +7,7 @@ cycles are held against its slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
@@ -16,10 +16,9 @@ from tlm.laws.due.nest_charges import nest_charges
 from tlm.laws.due.nest_counts import nest_count, panels
 from tlm.laws.due.nests import Nest
 from tlm.laws.due.stored import INDEX
-from tlm.laws.samples import FORWARD, samples
+from tlm.laws.samples import FORWARD, Sample
 from tlm.laws.tallies import layer_name
 from tlm.space.phase import Phase
-from tlm.space.program import Program
 from tlm.space.region import length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
@@ -28,14 +27,13 @@ from tlm.workload.glm.neuron import GLMNeuron
 BYTE = 8
 
 
-def array_work(program: Program, due: Due) -> Iterator[Check]:
+def array_work(blocks: Sequence[Sample], due: Due) -> Iterator[Check]:
     """Tiles of a block together do what its nest asks for, in the cycles that this takes."""
-    wrong, looked_at = list[str](), 0
-    for nest, tiles in samples(program, due.job):
-        looked_at += 1
+    wrong = list[str]()
+    for nest, tiles in blocks:
         name = layer_name(nest.phase, nest.facts.index)
         wrong += [f"{name}: {fault}" for fault in _faults(due.job, nest, tiles)]
-    yield Check("array work by position", not wrong, f"{looked_at} blocks looked at; {wrong[:3]}")
+    yield Check("array work by position", not wrong, f"{len(blocks)} blocks looked at; {wrong[:3]}")
 
 
 def _faults(job: Facts, nest: Nest, tiles: list[Tile]) -> Iterator[str]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from tlm.hardware.chip import Chip
-from tlm.hardware.dram.channel import DramChannel
-from tlm.hardware.dram.ideal import IdealDram
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.least_dram import least_nbytes
-from tlm.laws.runs import Asked
+from tlm.laws.tile_table import TileTable
 from tlm.space.phase import ENGINES
 from tlm.space.trace_rows import EngineState
 
@@ -23,17 +20,11 @@ def lower_bounds_ps(chip: Chip) -> dict[str, int]:
     bounds = {"busiest engine": engine}
     if chip.network.contended:
         bounds["busiest link"] = max(link.flits for link in chip.network.all_links()) * period
-    bounds["busiest DRAM channel"] = max(map(channel_busy_ps, chip.channels))
+    bounds["busiest DRAM channel"] = max(channel.busy_ps for channel in chip.channels)
     return bounds
 
 
-def channel_busy_ps(channel: DramChannel | IdealDram) -> int:
-    """Time in ps that a channel's data bus carried data."""
-    counters: Any = getattr(channel, "counters", channel)  # an ideal channel counts by itself
-    return int(counters.busy_ps)
-
-
-def roofline_ps(chip: Chip, asked: Asked) -> int:
+def roofline_ps(chip: Chip, table: TileTable) -> int:
     """Time in ps that the program takes on all engines and all channels at their peak.
 
     From the tiles alone: cycles of each kind of engine spread over all cores, each at the fastest
@@ -41,9 +32,9 @@ def roofline_ps(chip: Chip, asked: Asked) -> int:
     """
     core = chip.config.core
     period = min(core.period_of(index) for index in range(chip.config.cores))
-    cores = asked.program.tiles
+    cores = table.program.tiles
     cycles = [sum(t.cycles for tiles in cores for t in tiles[name]) for name in ENGINES]
-    nbytes = sum(int(runs.nbytes.sum()) for runs in (asked.reads, asked.writes))
+    nbytes = sum(int(runs.nbytes.sum()) for runs in (table.reads, table.writes))
     peak = chip.timing.peak_bytes_per_ps * len(chip.channels)
     return max(max(cycles) * period // chip.config.cores, int(nbytes / peak))
 
@@ -55,8 +46,8 @@ def least_dram_check(chip: Chip, due: Due) -> Iterator[Check]:
     yield Check("not fewer DRAM bytes than the least", moved >= least, f"{moved} B of {least} B")
 
 
-def lower_bound_checks(chip: Chip, asked: Asked) -> Iterator[Check]:
+def lower_bound_checks(chip: Chip, table: TileTable) -> Iterator[Check]:
     """The makespan is not below any lower bound."""
     now = chip.env.now
-    for name, bound in (*lower_bounds_ps(chip).items(), ("roofline", roofline_ps(chip, asked))):
+    for name, bound in (*lower_bounds_ps(chip).items(), ("roofline", roofline_ps(chip, table))):
         yield Check(f"not faster than the {name}", now >= bound, f"{now} ps against {bound} ps")

@@ -11,43 +11,36 @@ import numpy as np
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
-from tlm.laws.runs import Asked, Runs
+from tlm.laws.runs import Runs
+from tlm.laws.tile_table import TileTable
 from tlm.space.array_types import Bools, Ints
-from tlm.space.program import Program
 from tlm.space.tile import Tile
 
 
-def dram_contents(asked: Asked, due: Due) -> Iterator[Check]:
+def dram_contents(table: TileTable, due: Due) -> Iterator[Check]:
     """Every tensor is written and read as much as its layer asks, whole, and in that order."""
-    reads, writes = asked.reads, asked.writes
-    starts = np.array([tensor.at[0] for tensor in due.tensors], np.int64)
-    wrong = [*_amounts(due, starts, reads, writes)]
+    reads, writes = table.reads, table.writes
+    wrong = [*_amounts(due, reads, writes)]
     yield Check("tensors moved whole", not wrong, f"{wrong[:3]}")
     # What is there from the start may be read at any time.
     written = np.array([not tensor.initial for tensor in due.tensors])
-    reads, writes = (runs.take(written[runs.tensor(starts)]) for runs in (reads, writes))
+    reads, writes = (runs.take(written[runs.tensor]) for runs in (reads, writes))
     writes = writes.take(np.argsort(writes.first, kind="stable"))
-    early = _too_early(asked.tiles, _engine_ends(asked.program), reads, writes)
-    indices = set(reads.take(early).tensor(starts).tolist())
+    early = _too_early(table, reads, writes)
+    indices = set(reads.tensor[early].tolist())
     names = [due.tensors[index].name for index in sorted(indices)]
     yield Check("read after it was written", not names, f"{names[:3]}")
 
 
-def _engine_ends(program: Program) -> Ints:
-    """Where the tiles of one engine end and those of the next begin, among all tiles."""
-    counts = [len(tiles) for core in program.tiles for tiles in core.values()]
-    return np.cumsum([0, *counts])
-
-
-def _amounts(due: Due, starts: Ints, reads: Runs, writes: Runs) -> Iterator[str]:
+def _amounts(due: Due, reads: Runs, writes: Runs) -> Iterator[str]:
     """What is wrong with the bytes read and written of each tensor."""
     ends = np.array([sum(tensor.at) for tensor in due.tensors], np.int64)
     totals = []
     for runs in (reads, writes):
-        at = runs.tensor(starts)
+        at = runs.tensor
         if (runs.end > ends[at]).any() or (at < 0).any():
             yield "a run leaves its tensor"
-        totals.append(np.bincount(at, runs.nbytes, minlength=len(starts)))
+        totals.append(np.bincount(at, runs.nbytes, len(ends)))
     for tensor, read, written in zip(due.tensors, *totals, strict=True):
         short = read < tensor.read or written < tensor.written
         excess = tensor.exact_writes and written > tensor.written
@@ -57,7 +50,7 @@ def _amounts(due: Due, starts: Ints, reads: Runs, writes: Runs) -> Iterator[str]
             yield f"{tensor.name}: written {written:.0f} B, read {read:.0f} B, {least}"
 
 
-def _too_early(tiles: list[Tile], ends: Ints, reads: Runs, writes: Runs) -> Ints:
+def _too_early(table: TileTable, reads: Runs, writes: Runs) -> Ints:
     """Reads of bytes that no tile writes, or whose tile does not wait for the tile that writes.
 
     ``writes`` are in the order of their first bytes. Of several writes by the reader's engine, the
@@ -68,12 +61,12 @@ def _too_early(tiles: list[Tile], ends: Ints, reads: Runs, writes: Runs) -> Ints
     shared -= np.maximum(writes.first[writer], reads.first[reader])
     covered = np.bincount(reader, shared, minlength=len(reads.first))
     readers, writers = reads.tile[reader], writes.tile[writer]
-    same = np.searchsorted(ends, readers, "right") == np.searchsorted(ends, writers, "right")
+    same = table["engine"][readers] == table["engine"][writers]
     before = same & (writers < readers)
     last = np.full(len(reads.first), -1)
     np.maximum.at(last, reader[before], writers[before])
     counts = ~same | (writers == last[reader])
-    ignored = counts & ~_waits(tiles, readers, writers)
+    ignored = counts & ~_waits(table.tiles, readers, writers)
     late = np.bincount(reader[ignored], minlength=len(reads.first)) > 0
     return np.flatnonzero((covered < reads.nbytes) | late)
 
@@ -94,8 +87,8 @@ def _waits(tiles: list[Tile], readers: Ints, writers: Ints) -> Bools:
     """For pairs of tiles, whether the reader waits for a completion that the writer saves."""
     if not len(readers):
         return np.zeros(0, np.bool_)
-    needs, need_of = _numbered([tile.read_needs for tile in tiles])
-    saves, save_of = _numbered([tile.saves for tile in tiles])
+    needs, need_of = _numbered(tiles, readers, "read_needs")
+    saves, save_of = _numbered(tiles, writers, "saves")
     code = need_of[readers] * len(saves) + save_of[writers]
     order = np.argsort(code, kind="stable")
     fresh = np.diff(code[order], prepend=-1) > 0
@@ -106,8 +99,12 @@ def _waits(tiles: list[Tile], readers: Ints, writers: Ints) -> Bools:
     return waiting
 
 
-def _numbered(tuples: list[tuple[int, ...]]) -> tuple[list[frozenset[int]], Ints]:
-    """The different tuples as sets, and the number of its set for each tuple."""
-    numbers: dict[tuple[int, ...], int] = {}
-    number_of = [numbers.setdefault(idents, len(numbers)) for idents in tuples]
-    return [frozenset(idents) for idents in numbers], np.array(number_of, np.int64)
+def _numbered(tiles: list[Tile], rows: Ints, name: str) -> tuple[list[frozenset[int]], Ints]:
+    """Completions of some tiles as sets, each once, and by row the number of a tile's set."""
+    looked_at = np.zeros(len(tiles), np.bool_)
+    looked_at[rows] = True
+    tuples = [getattr(tiles[row], name) for row in np.flatnonzero(looked_at).tolist()]
+    numbers = {idents: number for number, idents in enumerate(dict.fromkeys(tuples))}
+    number_of = np.zeros(len(tiles), np.int64)
+    number_of[looked_at] = [numbers[idents] for idents in tuples]
+    return [frozenset(idents) for idents in numbers], number_of

@@ -6,47 +6,42 @@ whose dY does not fit there has kept nothing: every panel of its outputs fetches
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+
+import numpy as np
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.tallies import layer_name
+from tlm.laws.tile_table import TileTable
 from tlm.space.phase import Phase
-from tlm.space.program import Program
 from tlm.space.region import Slice, length
 from tlm.space.tile import Extent, Tile
 
 WG_EIGHTH = 8  # of the memory of gradients is WG's where dY comes from DRAM, the rest BP's
 
 
-def gradient_windows(program: Program, due: Due) -> Iterator[Check]:
+def gradient_windows(table: TileTable, due: Due) -> Iterator[Check]:
     """What BP fetches of dY is at least what does not fit, once for every panel."""
-    job, least, fetched = due.job, Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-    through_dram = [facts for facts in job.layers if job.learns and not facts.dY_sent]
-    places = {facts.index: _dY_place(facts) for facts in through_dram}
-    slices = {(part.core, at): part for at in places for part in job.layers[at].slices}
-    for core, engines in enumerate(program.tiles):
-        for tile in engines["bp"]:
-            if tile.phase != Phase.BP or tile.layer not in places:
-                continue
-            first, size = places[tile.layer]
-            key = core, tile.layer
-            fetched[key] += sum(n for at, n in tile.reads if first <= at < first + size)
-            if tile.covers:
-                least[key] += _unkept_bits(job, job.layers[tile.layer], slices[key], tile)
-    wrong = [
-        f"{layer_name(Phase.BP, layer)} on core{core:02d}: {fetched[core, layer]} B fetched"
-        for (core, layer), bits in least.items()
-        if 8 * fetched[core, layer] < bits
-    ]
+    job, wrong = due.job, list[str]()
+    through_dram = [facts.index for facts in job.layers if job.learns and not facts.dY_sent]
+    fetches = table.of([Phase.BP], ["bp"]) & np.isin(table["layer"], through_dram)
+    places = [_dY_places(facts) for facts in job.layers]
+    fetched = table.read_nbytes(fetches, table.places(places))
+    for (number, layer), rows in table.groups(fetches, "engine", "layer").items():
+        (core, _), facts = table.engines[number], job.layers[layer]
+        part = next(part for part in facts.slices if part.core == core)
+        panels = [table.tiles[row] for row in rows.tolist() if table["covers"][row]]
+        nbytes = int(fetched[rows].sum())
+        if 8 * nbytes < sum(_unkept_bits(job, facts, part, tile) for tile in panels):
+            wrong.append(f"{layer_name(Phase.BP, layer)} on core{core:02d}: {nbytes} B fetched")
     yield Check("rows of dY in their memory", not wrong, f"{wrong[:3]}")
 
 
-def _dY_place(facts: LayerFacts) -> Extent:
+def _dY_places(facts: LayerFacts) -> list[Extent]:
     """Where in DRAM dY of a layer lies."""
-    return next(place.at for place in facts.tensors if place.key == "dY")
+    return [place.at for place in facts.tensors if place.key == "dY"]
 
 
 def dY_rows_room(job: Facts, facts: LayerFacts) -> int:

@@ -9,42 +9,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows
 from tlm.laws.tallies import layer_name
+from tlm.laws.tile_table import TileTable
 from tlm.space.phase import Phase
-from tlm.space.program import Program
 from tlm.space.tile import Extent, Tile
 
 HALVES = 2
 NETWORK_INPUT = "X"
+KEY = ("engine", "phase", "layer")
 
 
-def input_windows(program: Program, due: Due) -> Iterator[Check]:
+def input_windows(table: TileTable, due: Due) -> Iterator[Check]:
     """What is fetched is at least what does not fit, once for every panel."""
-    job, least, fetched = due.job, Counter[tuple[int, Phase, int]](), Counter[object]()
-    places = [_sources(job, facts) for facts in job.layers]
-    for core, engines in enumerate(program.tiles):
-        for tile in engines["fp"]:
-            facts = job.layers[tile.layer]
-            arrived = tile.phase == Phase.FP and facts.inputs_sent
-            if arrived or tile.phase not in (Phase.FP, Phase.RECOMPUTE):
-                continue
-            key = core, tile.phase, tile.layer
-            fetched[key] += sum(
-                nbytes
-                for start, nbytes in tile.reads
-                if any(a <= start < a + size for a, size in places[tile.layer])
-            )
-            if tile.covers:
-                least[key] += _unkept_bits(job, facts, tile)
-    wrong = [
-        f"{layer_name(phase, layer)} on core{core:02d}: {fetched[core, phase, layer]} B fetched"
-        for (core, phase, layer), bits in least.items()
-        if 8 * fetched[core, phase, layer] < bits
-    ]
+    job, least = due.job, Counter[tuple[int, ...]]()
+    arrived = np.array([facts.inputs_sent for facts in job.layers])[table["layer"]]
+    fetches = table.of([Phase.FP, Phase.RECOMPUTE], ["fp"])
+    fetches &= ~(arrived & table.of([Phase.FP]))
+    fetched = table.read_nbytes(fetches, table.places([_sources(job, f) for f in job.layers]))
+    panels = fetches & (table["covers"] > 0)
+    for key, rows in table.groups(panels, *KEY, "first_row", "end_row", "samples", "steps").items():
+        tile = table.tiles[rows[0]]  # which stands for all that are alike
+        least[key[: len(KEY)]] += len(rows) * _unkept_bits(job, job.layers[tile.layer], tile)
+    wrong = []
+    for key, rows in table.groups(fetches, *KEY).items():
+        nbytes = int(fetched[rows].sum())
+        if 8 * nbytes < least[key]:
+            tile, (core, _) = table.tiles[rows[0]], table.engines[key[0]]
+            name = layer_name(tile.phase, tile.layer)
+            wrong.append(f"{name} on core{core:02d}: {nbytes} B fetched")
     yield Check("rows of inputs in their memory", not wrong, f"{wrong[:3]}")
 
 

@@ -6,8 +6,10 @@ same slices; of the loss and of batch statistics all.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
@@ -21,21 +23,22 @@ from tlm.laws.due.payloads import (
     spike_payloads,
     statistics_payloads,
 )
-from tlm.laws.samples import samples
+from tlm.laws.samples import Sample
 from tlm.laws.tallies import layer_name
+from tlm.laws.tile_table import TileTable
 from tlm.space.phase import BATCH, ENGINE_OF_PHASE, Phase
-from tlm.space.program import Program
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Tile
 
 Payloads = Counter[Payload]
 STATISTICS = (Phase.NORM, Phase.NORM_GRAD)
+NO_ROWS = np.zeros(0, np.int64)
 
 
-def message_sizes(program: Program, due: Due) -> Iterator[Check]:
+def message_sizes(table: TileTable, blocks: Sequence[Sample], due: Due) -> Iterator[Check]:
     """What is sent is what is due, message by message."""
     looked_at, wrong = 0, list[str]()
-    for name, sent, asked in (*_by_block(program, due.job), *_by_unit(program, due.job)):
+    for name, sent, asked in (*_by_block(blocks, due.job), *_by_unit(table, due.job)):
         looked_at += sum(sent.values())
         if sent != asked:
             wrong.append(
@@ -44,9 +47,9 @@ def message_sizes(program: Program, due: Due) -> Iterator[Check]:
     yield Check("message sizes", not wrong, f"{looked_at} looked at; {wrong[:3]}")
 
 
-def _by_block(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payloads]]:
+def _by_block(blocks: Sequence[Sample], job: Facts) -> Iterator[tuple[str, Payloads, Payloads]]:
     """(What, messages of some blocks, messages due) of FP and BP."""
-    for nest, tiles in samples(program, job):
+    for nest, tiles in blocks:
         layer = nest.facts.layer
         if nest.phase == Phase.FP and (nest.facts.exact or layer.current_pool is not None):
             continue  # its neurons come later
@@ -69,57 +72,45 @@ def _panel_spans(job: Facts, nest: Nest) -> Iterator[Span]:
             yield first, min(first + size, columns[1])
 
 
-def _by_unit(program: Program, job: Facts) -> Iterator[tuple[str, Payloads, Payloads]]:
+def _by_unit(table: TileTable, job: Facts) -> Iterator[tuple[str, Payloads, Payloads]]:
     """(What, messages, messages due) of loss, gradient unit and batch statistics."""
     last = job.layers[-1]
-    for core, engines in enumerate(program.tiles):
-        for tile in (tile for tile in engines["bp"] if tile.phase == Phase.LOSS):
-            due = Payloads(loss_payloads(job, last, tile.sample))
-            yield "loss", _sent([tile]), _travelling(due, core)
-    exchanges = _exchanges(program)
+    for row in np.flatnonzero(table.of([Phase.LOSS], ["bp"])).tolist():
+        tile, (core, _) = table.tiles[row], table.engines[table["engine"][row]]
+        due = Payloads(loss_payloads(job, last, tile.sample))
+        yield "loss", _sent([tile]), _travelling(due, core)
+    of_batch = table.of(STATISTICS) & (table["sample"] == BATCH)
+    exchanges = table.groups(of_batch, "engine", "phase", "layer")
     for facts in job.layers:
         name = facts.layer.name
         part = facts.slices[facts.index % len(facts.slices)]
-        for tile, rows in _gradient_tiles(program, facts, part) if facts.dY_sent else ():
+        for tile, rows in _gradient_tiles(table, facts, part) if facts.dY_sent else ():
             samples = (tile.sample, tile.sample + tile.samples)
             due = Payloads(shared_payloads(job, facts, part, samples, rows))
             yield f"dY of {name}", _sent([tile]), _travelling(due, part.core)
         if facts.exact:
             exchanged = list(statistics_payloads(job, facts))
             for phase in STATISTICS:
-                for core in range(len(program.tiles)):
-                    some = exchanges[core, phase, facts.index]
-                    due = Payloads(to for source, to in exchanged if source == core)
-                    yield f"statistics of {name}", _sent(some), _travelling(due, core)
+                for number, (core, engine) in enumerate(table.engines):
+                    if engine == ENGINE_OF_PHASE[phase]:
+                        some = exchanges.get((number, phase, facts.index), NO_ROWS)
+                        due = Payloads(to for source, to in exchanged if source == core)
+                        sent = _sent([table.tiles[row] for row in some.tolist()])
+                        yield f"statistics of {name}", sent, _travelling(due, core)
 
 
 def _gradient_tiles(
-    program: Program, facts: LayerFacts, part: Slice
+    table: TileTable, facts: LayerFacts, part: Slice
 ) -> Iterator[tuple[Tile, Span]]:
     """The first and the last tile of a slice that makes dY, with its rows: the upper, the lower."""
-    phase, layer = facts.dY_phase, facts.index
-    tiles = [
-        tile
-        for tile in program.tiles[part.core]["bp"]
-        if tile.layer == layer and tile.phase == phase and tile.sample != BATCH
-    ]
+    made = table.select(part.core, facts.dY_phase, facts.index)
+    tiles = [tile for tile in made if tile.sample != BATCH]
     first, end = part.neurons.rows
     row = length(part.neurons.channels) * facts.layer.product_shape[2]
     for tile in tiles[:1]:
         yield tile, (first, first + tile.covers // row)
     for tile in tiles[1:][-1:]:
         yield tile, (end - tile.covers // row, end)
-
-
-def _exchanges(program: Program) -> defaultdict[tuple[int, Phase, int], list[Tile]]:
-    """Tiles that send statistics of the mini-batch, by core, phase and layer."""
-    tiles = defaultdict[tuple[int, Phase, int], list[Tile]](list)
-    for core, engines in enumerate(program.tiles):
-        for phase in STATISTICS:
-            for tile in engines[ENGINE_OF_PHASE[phase]]:
-                if tile.sample == BATCH and tile.phase == phase:
-                    tiles[core, phase, tile.layer].append(tile)
-    return tiles
 
 
 def _sent(tiles: list[Tile]) -> Payloads:

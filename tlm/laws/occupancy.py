@@ -18,16 +18,16 @@ from tlm.laws.alternation import HALVES, dY_room
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.masks import pooled_need
 from tlm.laws.due.rows import kernel_rows, pooled_rows
 from tlm.laws.gradient_windows import WG_EIGHTH
+from tlm.laws.tile_table import TileTable
 from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
-from tlm.space.program import Program
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Tile
 
-BUFFERED = (Phase.FP, Phase.BP, Phase.RECOMPUTE, Phase.UPDATE)
+BLOCKS = (Phase.FP, Phase.BP, Phase.RECOMPUTE)
+BLOCK = ("phase", "layer", "samples", "steps", "first_row", "end_row")
 FLAGS = 2  # S and m of a neuron, beside its U
 MOMENTS = 2  # of a weight
 POOL = "pool"
@@ -50,7 +50,7 @@ class Claim(NamedTuple):
     bits: int
 
 
-def occupancy(program: Program, due: Due) -> Iterator[Check]:
+def occupancy(table: TileTable, due: Due) -> Iterator[Check]:
     """All claims of a turn on a memory of a core together; blocks and pieces one by one."""
     job, used = due.job, Counter[tuple[str, int, int]]()
     memory = job.chip.core.memory
@@ -59,7 +59,7 @@ def occupancy(program: Program, due: Due) -> Iterator[Check]:
         name = POOL if shared and claim.memory != CARRY else claim.memory
         for turn in claim.turns:
             used[name, claim.core, turn] += claim.bits
-    buffers = sorted(set(_buffers(program, job)))
+    buffers = sorted(set(_buffers(table, job)))
     pieces = max((bits for name, bits, *_ in buffers if name == "optimizer"), default=0)
     rooms = _rooms(job, pieces) | {CARRY: memory.membrane // CARRY_PARTS}
     wrong = [
@@ -151,8 +151,9 @@ def _asked(job: Facts, facts: LayerFacts) -> Ints:
     """
     bp, (channels, rows, width) = job.chip.core.engines.bp, facts.layer.pooled_shape
     if bp.mode != "dense" and bp.skip_outputs and facts.dS_sent:
-        need = pooled_need(facts.layer, job.recording)
-        return np.asarray(need.sum(axis=(0, 4), dtype=np.int64))
+        need = job.masks.need(facts.layer)
+        by_step = need.view(np.uint8).sum(axis=0, dtype=np.min_scalar_type(len(need)))
+        return np.asarray(by_step.sum(axis=3, dtype=np.int64))
     shape = (job.workload.batch, channels, rows)
     return np.full(shape, width * job.workload.steps, np.int64)
 
@@ -263,14 +264,11 @@ def _carried(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
     return words * job.chip.precision.membrane
 
 
-def _buffers(program: Program, job: Facts) -> Iterator[tuple[str, int, str, int]]:
+def _buffers(table: TileTable, job: Facts) -> Iterator[tuple[str, int, str, int]]:
     """(Memory, bits, phase, layer) of sums of a block or a piece of an update, once if alike."""
-    alike = {
-        (t.phase, t.layer, t.samples, t.steps, t.rows, t.covers * (t.phase == Phase.UPDATE)): t
-        for t in program.all_tiles()
-        if t.phase in BUFFERED
-    }
-    for tile in alike.values():
+    blocks = table.groups(table.of(BLOCKS), *BLOCK)
+    pieces = table.groups(table.of([Phase.UPDATE]), "layer", "covers")
+    for tile in (table.tiles[rows[0]] for rows in (*blocks.values(), *pieces.values())):
         name, layer = tile.phase.name.lower(), tile.layer
         if tile.phase != Phase.UPDATE:
             yield "partial_sums", _sum_bits(job, tile), name, layer

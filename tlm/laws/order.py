@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
+
+import numpy as np
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
+from tlm.space.array_types import Ints
 from tlm.space.phase import ENGINES
 from tlm.space.program import Program
 from tlm.space.tile import Tile
@@ -18,41 +22,53 @@ HALVES = 2
 IN_DRAM = ("saved", "dX", "dY saved", "dI", "partial dW", "U carried step")
 DEPARTURE = "samples done"  # a group of samples has left the chip
 
-Cores = defaultdict[int, set[int]]
 Idents = tuple[int, ...]  # of completions
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Parties:
-    """The cores at each completion, by its id.
+    """The cores at each completion, as pairs ``completion * cores + core``.
 
     ``waiters`` have a tile that waits for it, ``senders`` a tile or message that arrives at it,
     ``receivers`` are the cores that those messages go to.
     """
 
-    waiters: Cores = field(default_factory=lambda: defaultdict(set))
-    senders: Cores = field(default_factory=lambda: defaultdict(set))
-    receivers: Cores = field(default_factory=lambda: defaultdict(set))
+    cores: int
+    waiters: Ints
+    senders: Ints
+    receivers: Ints
 
-    def add(self, core: int, tiles: Iterable[Tile]) -> None:
-        """Note what the tiles of a core wait for and arrive at: most of it many times over."""
-        # The same tuple is met many times over, and is looked at once.
-        awaited, arrived = dict[int, Idents](), dict[int, Idents]()
-        sent = dict[tuple[int, int], Idents]()
-        for tile in tiles:
-            awaited[id(tile.needs)] = tile.needs
-            awaited[id(tile.read_needs)] = tile.read_needs
-            arrived[id(tile.signals)] = tile.signals
-            arrived[id(tile.saves)] = tile.saves
-            for message in tile.messages:
-                sent[message.core, id(message.arrives)] = message.arrives
-        for (receiver, number), idents in sent.items():
-            arrived[number] = idents
-            for ident in idents:
-                self.receivers[ident].add(receiver)
-        for parties, tuples in ((self.waiters, awaited), (self.senders, arrived)):
-            for ident in set[int]().union(*tuples.values()):
-                parties[ident].add(core)
+
+def parties_of(program: Program) -> Parties:
+    """Who waits and who sends, of all tiles."""
+    count = len(program.tiles)
+    waiters, senders, receivers = list[Ints](), list[Ints](), list[Ints]()
+    for core, engines in enumerate(program.tiles):
+        tiles = list(chain.from_iterable(engines.values()))
+        messages = chain.from_iterable(map(attrgetter("messages"), tiles))
+        sent = set(map(attrgetter("core", "arrives"), messages))
+        targets = np.fromiter((target for target, _ in sent), np.int64)
+        lengths = np.fromiter((len(arrives) for _, arrives in sent), np.int64)
+        arriving = _flat(arrives for _, arrives in sent)
+        receivers.append(arriving * count + np.repeat(targets, lengths))
+        waiters.append(_flat(_distinct(tiles, "needs", "read_needs")) * count + core)
+        senders.append(_flat(_distinct(tiles, "signals", "saves")) * count + core)
+        senders.append(arriving * count + core)
+    return Parties(count, *map(_sorted, (waiters, senders, receivers)))
+
+
+def _sorted(parts: Sequence[Ints]) -> Ints:
+    pairs = np.sort(np.concatenate(parts))
+    return pairs[np.diff(pairs, prepend=-1) > 0]
+
+
+def _distinct(tiles: Sequence[Tile], *names: str) -> set[Idents]:
+    """Completions of some tiles: the same tuple is met many times over, and is looked at once."""
+    return set[Idents]().union(*(map(attrgetter(name), tiles) for name in names))
+
+
+def _flat(tuples: Iterable[Idents]) -> Ints:
+    return np.fromiter(chain.from_iterable(tuples), np.int64)
 
 
 def arrivals(program: Program, due: Due) -> Iterator[Check]:
@@ -60,32 +76,45 @@ def arrivals(program: Program, due: Due) -> Iterator[Check]:
 
     Data that a tile waits for come from every core that has some of them, to the core that waits.
     """
-    parties = Parties()
-    for core, engines in enumerate(program.tiles):
-        for tiles in engines.values():
-            parties.add(core, tiles)
+    parties = parties_of(program)
     labels, counts = program.completions.labels, program.completions.counts
-    unheard = _unheard(labels, parties.senders, parties.waiters)
+    arrived, awaited = (_idents(parties, some) for some in (parties.senders, parties.waiters))
+    unheard = _unheard(labels, arrived, set(awaited))
     yield Check("what arrives is waited for", not unheard, f"{unheard[:3]}")
-    never = [labels[ident] for ident in parties.waiters if not counts[ident]]
+    never = [labels[ident] for ident in awaited if not counts[ident]]
     never = [label for label in never if due.senders.get(label) != frozenset()]
     yield Check("what is waited for arrives", not never, f"{never[:3]}")
-    strays = [
-        labels[ident]
-        for ident, cores in parties.receivers.items()
-        if not cores <= parties.waiters.get(ident, set())
-    ]
+    astray = _idents(parties, np.setdiff1d(parties.receivers, parties.waiters, True))
+    strays = [labels[ident] for ident in astray]
     yield Check("messages go to who waits", not strays, f"{strays[:3]}")
-    senders = {labels[ident]: cores for ident, cores in parties.senders.items()}
-    short = [
-        f"{label}: from cores {sorted(senders.get(label, ()))}, due {sorted(cores)}"
-        for label, cores in due.senders.items()
-        if senders.get(label, set()) != cores
-    ]
+    short = list(_short(labels, parties, due))
     yield Check("data come from all who have them", not short, f"{short[:3]}")
 
 
-def _unheard(labels: list[str], arrived: Iterable[int], waiters: Container[int]) -> list[str]:
+def _idents(parties: Parties, pairs: Ints) -> list[int]:
+    """The completions of some pairs, each once."""
+    return list(dict.fromkeys((pairs // parties.cores).tolist()))
+
+
+def _short(labels: Sequence[str], parties: Parties, due: Due) -> Iterator[str]:
+    """Completions at which data arrive from other cores than are due, or from fewer."""
+    ident_of = {label: ident for ident, label in enumerate(labels)}
+    for label, cores in due.senders.items():
+        if cores and label not in ident_of:
+            yield f"{label}: from no core, due {sorted(cores)}"
+    known = {ident_of[label]: cores for label, cores in due.senders.items() if label in ident_of}
+    lengths = np.fromiter(map(len, known.values()), np.int64)
+    asked = np.repeat(np.fromiter(known, np.int64), lengths) * parties.cores
+    asked += np.fromiter(chain.from_iterable(known.values()), np.int64)
+    of_due = np.zeros(len(labels), np.bool_)
+    of_due[list(known)] = True
+    sent = parties.senders[of_due[parties.senders // parties.cores]]
+    for ident in _idents(parties, np.setxor1d(asked, sent, True)):
+        senders = sent[sent // parties.cores == ident] % parties.cores
+        yield f"{labels[ident]}: from cores {senders.tolist()}, due {sorted(known[ident])}"
+
+
+def _unheard(labels: Sequence[str], arrived: Iterable[int], waiters: Container[int]) -> list[str]:
     """Arrivals that no tile waits for; of a double buffer's releases the last two need not be.
 
     Engines run in order, so that whoever waits for a release has waited for those before it.
@@ -93,11 +122,11 @@ def _unheard(labels: list[str], arrived: Iterable[int], waiters: Container[int])
     unheard, released, heard = [], dict[str, int](), dict[str, int]()
     for ident in arrived:
         label = labels[ident]
-        place, number = label.rsplit(" ", 1)
-        if not place.startswith(RELEASES):
+        if not label.startswith(RELEASES):
             if ident not in waiters and not label.startswith(IN_DRAM):
                 unheard.append(label)
             continue
+        place, number = label.rsplit(" ", 1)
         released[place] = max(int(number), released.get(place, 0))
         if ident in waiters:
             heard[place] = max(int(number), heard.get(place, 0))

@@ -1,58 +1,51 @@
-"""What a program asks DRAM for: the runs of all tiles as arrays, gathered once for several laws."""
+"""Runs: contiguous bytes of DRAM that tiles read or write, as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from tlm.space.array_types import Bools, Ints
-from tlm.space.program import Program
-from tlm.space.tile import Extent, Tile
+from tlm.space.tile import Extent
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """All runs of one direction: first byte, one past the last, number of the tile."""
+    """Some runs of one direction: first byte, one past the last, numbers of tile and tensor.
+
+    The tensor is the last one that begins at the first byte or before; -1 if there is none.
+    """
 
     first: Ints
     end: Ints
     tile: Ints
+    tensor: Ints
 
     @property
     def nbytes(self) -> Ints:
         """Bytes of each run."""
         return np.asarray(self.end - self.first)
 
-    def take(self, chosen: Bools | Ints) -> Runs:
+    def take(self, chosen: Bools | Ints | slice) -> Runs:
         """The chosen runs, or all in another order."""
-        return Runs(self.first[chosen], self.end[chosen], self.tile[chosen])
+        columns = (self.first, self.end, self.tile, self.tensor)
+        return Runs(*(column[chosen] for column in columns))
 
-    def tensor(self, starts: Ints) -> Ints:
-        """The number of the tensor that each run lies in, of tensors that begin at ``starts``."""
-        return np.searchsorted(starts, self.first, side="right") - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """All tiles of a program, core by core and engine by engine, and what they read and write."""
-
-    program: Program
-    tiles: list[Tile]
-    reads: Runs
-    writes: Runs
+    def distinct_nbytes(self) -> int:
+        """Bytes that any of the runs covers."""
+        order = np.argsort(self.first, kind="stable")
+        first, end = self.first[order], self.end[order]
+        reached = np.maximum.accumulate(np.append(0, end))[:-1]
+        return int(np.maximum(0, end - np.maximum(first, reached)).sum())
 
 
-def asked_by(program: Program) -> Asked:
-    """The runs of all tiles of a program."""
-    tiles = list(program.all_tiles())
-    reads, writes = _runs([tile.reads for tile in tiles]), _runs([tile.writes for tile in tiles])
-    return Asked(program, tiles, reads, writes)
-
-
-def _runs(by_tile: Sequence[tuple[Extent, ...]]) -> Runs:
-    flat = [number for runs in by_tile for run in runs for number in run]
-    pairs = np.array(flat, np.int64).reshape(-1, 2)
-    tile = np.repeat(np.arange(len(by_tile)), [len(runs) for runs in by_tile])
-    return Runs(pairs[:, 0], pairs.sum(axis=1), tile)
+def runs_of(by_tile: Iterable[tuple[Extent, ...]], starts: Sequence[int]) -> Runs:
+    """The runs of some tiles, tile by tile, in tensors that begin at ``starts``."""
+    extents = list(by_tile)
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(extents)), np.int64)
+    first, nbytes = flat[::2], flat[1::2]
+    tile = np.repeat(np.arange(len(extents)), np.fromiter(map(len, extents), np.int64))
+    return Runs(first, first + nbytes, tile, np.searchsorted(starts, first, side="right") - 1)

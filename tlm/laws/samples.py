@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.nests import Nest
-from tlm.space.phase import ENGINE_OF_PHASE, Phase
-from tlm.space.program import Program
+from tlm.laws.tile_table import TileTable
+from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, length
 from tlm.space.tile import Tile
 
@@ -15,9 +16,10 @@ Sample = tuple[Nest, list[Tile]]  # a block, and its tiles in order
 
 FORWARD = (Phase.FP, Phase.RECOMPUTE)
 WALKING = (*FORWARD, Phase.BP, Phase.WG)
+PLACE = attrgetter("sample", "samples", "rows", "step", "steps")
 
 
-def samples(program: Program, job: Facts) -> Iterator[Sample]:
+def samples(table: TileTable, job: Facts) -> Iterator[Sample]:
     """The block with most slots left after skipping and the last one, of one slice of each layer.
 
     Blocks whose tiles do not cover all channels of the slice are left out.
@@ -26,11 +28,7 @@ def samples(program: Program, job: Facts) -> Iterator[Sample]:
         index = facts.index
         part = facts.slices[index % len(facts.slices)]
         for phase in WALKING:
-            tiles = [
-                tile
-                for tile in program.tiles[part.core][ENGINE_OF_PHASE[phase]]
-                if tile.layer == index and tile.phase == phase
-            ]
+            tiles = table.select(part.core, phase, index)
             whole = _whole(facts, phase, part, tiles)
             busiest = sorted(whole, key=_executed)[-1:]
             yield from busiest + [last for last in whole[-1:] if last not in busiest]
@@ -42,16 +40,20 @@ def _executed(sample: Sample) -> int:
 
 def _whole(facts: LayerFacts, phase: Phase, part: Slice, tiles: list[Tile]) -> list[Sample]:
     """The blocks of some tiles that they cover in full."""
-    groups: dict[Block, list[Tile]] = {}
-    for tile in tiles:
-        spans = ((tile.sample, tile.sample + tile.samples), (tile.step, tile.step + tile.steps))
-        groups.setdefault(Block(spans[0], tile.rows, spans[1]), []).append(tile)
+    groups: dict[object, list[Tile]] = {}
+    for place, tile in zip(map(PLACE, tiles), tiles, strict=True):
+        groups.setdefault(place, []).append(tile)
     return [
         (nest, group)
-        for block, group in groups.items()
-        for nest in [Nest(facts, phase, part, block)]
+        for group in groups.values()
+        for nest in [Nest(facts, phase, part, _block(group[0]))]
         if sum(tile.covers for tile in group) == _results(nest)
     ]
+
+
+def _block(tile: Tile) -> Block:
+    samples = tile.sample, tile.sample + tile.samples
+    return Block(samples, tile.rows, (tile.step, tile.step + tile.steps))
 
 
 def _results(nest: Nest) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts
 from tlm.laws.due.units import LOSS_PASSES
 from tlm.laws.tallies import layer_name
+from tlm.laws.tile_table import TileTable
 from tlm.space.phase import BATCH, Phase
-from tlm.space.program import Program
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
 
@@ -24,12 +26,12 @@ CHANNELS = {Phase.NORM: "fp.norm_channel", Phase.NORM_GRAD: "bp.norm_channel"}
 UNITS = (Phase.LOSS, Phase.REDUCE, *ADDS)
 
 
-def unit_cycles(program: Program, due: Due) -> Iterator[Check]:
+def unit_cycles(table: TileTable, due: Due) -> Iterator[Check]:
     """All results of a tile pass the lanes, then what it adds up; what only sends takes no time."""
     wrong = [
         f"{layer_name(tile.phase, tile.layer)}: {tile.cycles} cycles, {cycles} due"
-        for tile in program.all_tiles()
-        if tile.phase in UNITS and tile.cycles != (cycles := _cycles(due.job, tile))
+        for tile in map(table.tiles.__getitem__, np.flatnonzero(table.of(UNITS)).tolist())
+        if tile.cycles != (cycles := _cycles(due.job, tile))
     ]
     yield Check("cycles of the units", not wrong, f"{wrong[:3]}")
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tlm.config.core import EngineConfig
+from tlm.hardware.core.engine import Engine
 from tlm.laws.check import Check
 from tlm.laws.due import Due, WeightsDue
-from tlm.space.phase import Phase
+from tlm.laws.tile_table import TileTable
+from tlm.laws.weight_fetches import USERS, weight_places
 from tlm.space.ports import MEMORY_PORT_BITS
-from tlm.space.program import Program
-from tlm.space.tile import Extent, Tile
 
-USERS = (Phase.FP, Phase.RECOMPUTE, Phase.BP)
 BYTE = 8
 
 
@@ -34,49 +35,41 @@ class _Moved:
     used: bool  # by any (sample, step) that is not skipped
 
 
-def weight_buffers(program: Program, due: Due) -> Iterator[Check]:
-    """Writes of the buffer are what was fetched and read from the stage, by core and layer."""
-    wrong = []
-    width = due.job.chip.precision.weight
-    for core, engines in enumerate(program.tiles):
-        for engine in ("fp", "bp"):
-            users = defaultdict[int, list[Tile]](list)
-            for tile in engines[engine]:
-                if tile.phase in USERS:
-                    users[tile.layer].append(tile)
-            for layer, tiles in users.items():
-                weights = due.weights[core, engine, layer]
-                moved = _moved(engine, tiles, weights.at, width)
-                if fault := _fault(moved, weights, _copies(due, engine), width):
-                    wrong.append(f"core{core:02d} {engine} layer {layer}: {fault}")
+def weight_buffers(table: TileTable, engines: Sequence[Engine], due: Due) -> Iterator[Check]:
+    """Writes of the buffer are what was fetched and read from the stage, by core and layer.
+
+    Bytes by the tiles, accesses by what the engines have counted.
+    """
+    wrong, width = [], due.job.chip.precision.weight
+    uses = table.of(USERS, ("fp", "bp"))
+    runs = table.reads_of(uses, weight_places(table, due))
+    counts = np.bincount(runs.tile, None, len(table.tiles))
+    nbytes = np.bincount(runs.tile, runs.nbytes, len(table.tiles))
+    for (number, layer), rows in table.groups(uses, "engine", "layer").items():
+        core, name = table.engines[number]
+        charged = _charged(engines[number], layer)
+        moved = _Moved(
+            fetched=BYTE * int(nbytes[rows].sum()),
+            runs=int(counts[rows].sum()),
+            stage_reads=charged[f"{name}.stage_read"] * MEMORY_PORT_BITS,
+            stage_writes=charged[f"{name}.stage_write"] * MEMORY_PORT_BITS,
+            writes=charged[f"{name}.weight_write"] * width,
+            tiles=len(rows),
+            used=bool(table.works[rows].any()),
+        )
+        weights = due.weights[core, name, layer]
+        if fault := _fault(moved, weights, _copies(due, name), width):
+            wrong.append(f"core{core:02d} {name} layer {layer}: {fault}")
     yield Check("weights in their buffers", not wrong, f"{wrong[:3]}")
 
 
-def _moved(
-    engine: str, tiles: Sequence[Tile], places: Sequence[Extent], weight_bits: int
-) -> _Moved:
-    """What tiles of an engine move of their layer's weights, which lie at ``places``."""
-    runs = [
-        length
-        for first, nbytes in places
-        for tile in tiles
-        for start, length in tile.reads
-        if first <= start < first + nbytes
-    ]
-    charged = [tile.work.energy for tile in tiles]
-    read, put, written = (
-        sum(energy[action] for energy in charged if action in energy)
-        for action in (f"{engine}.stage_read", f"{engine}.stage_write", f"{engine}.weight_write")
-    )
-    return _Moved(
-        fetched=BYTE * sum(runs),
-        runs=len(runs),
-        stage_reads=read * MEMORY_PORT_BITS,
-        stage_writes=put * MEMORY_PORT_BITS,
-        writes=written * weight_bits,
-        tiles=len(tiles),
-        used=any(True for tile in tiles for _ in tile.pairs()),
-    )
+def _charged(engine: Engine, layer: int) -> Counter[str]:
+    """How often an engine did each action for the users of a layer's weights."""
+    charged = Counter[str]()
+    for phase in USERS:
+        if (phase, layer) in engine.tallies:
+            charged.update(engine.tallies[phase, layer].work.energy)
+    return charged
 
 
 def _copies(due: Due, name: str) -> int:

@@ -161,6 +161,8 @@ class Execution:
         except (DeadlockError, InterruptedRunError) as error:
             self._write_partial(chip, _status(error))
             raise
+        finally:
+            chip.env.clear()
         release_reserve(self.folder)
         write_results(self.folder, summary, rows, checks)
         full = cost.trace_truncated == "disk-full" and summary.ok

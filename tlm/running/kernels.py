@@ -39,11 +39,6 @@ def kernel_of(name: str | None = None) -> SimulationKernel:
     if missing is not None:
         raise ConfigError(f"kernel: the compiled one is {missing}, or give --kernel simpy")
     from tlm.compiled.model import COMPILED
-    from tlm.compiled.rows import RowBuffer
-
-    class BufferedTrace(TraceWriter):
-        """A trace whose rows lie in buffers of the compiled kernel."""
-
-        new_rows = RowBuffer
+    from tlm.running.buffered_trace import BufferedTrace
 
     return SimulationKernel(COMPILED, BufferedTrace)

@@ -109,6 +109,7 @@ def _checked(chip: Chip, prepared: PreparedRun, waived: tuple[str, ...]) -> Time
     checks = check_run(
         chip, prepared.program, prepared.due, Bill(rows, total_pj, prepared.chip.energy)
     )
+    chip.env.clear()
     broken = [check.name for check in checks if not check.holds and check.name not in waived]
     if broken:
         raise InvalidResultError(f"what-if run: breaks {', '.join(broken)}; please report it")

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from tlm.trace import schema
+from tlm.trace.chunk import chunk_bytes
 from tlm.trace.limits import Window
 from tlm.trace.rows import Rows
 
@@ -74,7 +75,11 @@ class Table:
             count -= count % schema.CHUNK_ROWS
         if count == 0:
             return
-        data = self._rows.take(count)
+        rows = self._rows.take(count)
         self.dataset.resize((self.committed + count,))
-        self.dataset[self.committed :] = data
+        whole = count - count % schema.CHUNK_ROWS
+        for first in range(0, whole, schema.CHUNK_ROWS):
+            chunk = chunk_bytes(rows[first : first + schema.CHUNK_ROWS])
+            self.dataset.id.write_direct_chunk((self.committed + first,), chunk)
+        self.dataset[self.committed + whole :] = rows[whole:]
         self.committed += count

@@ -64,6 +64,21 @@ class DramChannel:
         return self.scheduler.counters
 
     @property
+    def bytes_read(self) -> int:
+        """Bytes of answered read transactions."""
+        return self.counters.bytes_read
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes of write transactions whose last WR was issued."""
+        return self.counters.bytes_written
+
+    @property
+    def busy_ps(self) -> int:
+        """Time the data bus carried data."""
+        return self.counters.busy_ps
+
+    @property
     def waiting(self) -> int:
         """Bursts not yet served and transactions not yet accepted."""
         entries = self.scheduler.entries

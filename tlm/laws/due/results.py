@@ -155,13 +155,14 @@ def _joined(layer: Layer, outputs: Ints | None, inputs: Ints) -> int:
     (r, s), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
     e, f = layer.product_shape[1:]
     summed = np.pad(inputs, ((0, 0),) * 3 + ((py + 1, py), (px + 1, px)))
-    summed = summed.cumsum(axis=3).cumsum(axis=4)
-    top, left = np.arange(e) * sy, np.arange(f) * sx
-    low, high = summed[:, :, :, top], summed[:, :, :, top + r]
-    windows = high[..., left + s] - high[..., left] - low[..., left + s] + low[..., left]
+    summed = summed.cumsum(axis=3)
+    last_row, last_column = (e - 1) * sy + 1, (f - 1) * sx + 1
+    under = summed[:, :, :, r : r + last_row : sy] - summed[:, :, :, :last_row:sy]
+    under = under.cumsum(axis=4)
+    windows = under[..., s : s + last_column : sx] - under[..., :last_column:sx]
     if outputs is None:
         return int(windows.sum()) * (layer.product_channels // layer.groups)
-    return int((windows * outputs).sum())
+    return int(np.vdot(windows, outputs))
 
 
 def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools | None, inputs: Bools) -> int:
@@ -191,5 +192,5 @@ def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools | None, inputs: 
 def _by_group(values: Bools, groups: int) -> Ints:
     """How many channels of each group are set, [T, B, group, Y, X]."""
     t, b, _, y, x = values.shape
-    split = values.reshape(t, b, groups, -1, y, x)
+    split = values.view(np.uint8).reshape(t, b, groups, -1, y, x)
     return np.asarray(split.sum(axis=3, dtype=np.min_scalar_type(split.shape[3])), np.int64)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
-from tlm.space.region import Slice, length
+from tlm.space.region import Slice, Span, length
 
 AT_STEP = "FP input step "  # where FP runs by time step
 
@@ -16,23 +17,33 @@ Senders = tuple[str, list[Slice]]  # what arrives, and the slices that have some
 def senders_due(job: Facts) -> dict[str, frozenset[int]]:
     """By the label of a completion, the cores from which data must arrive there."""
     return {
-        f"{label} {facts.layer.name} core{part.core:02d} sample {sample}": frozenset(
-            sender.core for sender in senders if _holds(sender, sample)
-        )
+        f"{label} {facts.layer.name} core{part.core:02d} sample {sample}": cores
         for facts in job.layers
+        for returned in [_returned(job, facts) if job.learns else []]
         for part in facts.slices
         for label, senders in (
             *_inputs(job, facts, part),
             *_gradients(facts, part),
-            *(_spike_gradients(job, facts, part) if job.learns else ()),
+            *(_spike_gradients(facts, part, returned) if job.learns else ()),
         )
-        for sample in range(*part.neurons.samples)
+        for sample, cores in _cores(senders, part.neurons.samples)
         if not label.startswith(AT_STEP) or job.running[int(label.removeprefix(AT_STEP)), sample]
     }
 
 
-def _holds(part: Slice, sample: int) -> bool:
-    return part.neurons.samples[0] <= sample < part.neurons.samples[1]
+def _cores(senders: list[Slice], samples: Span) -> Iterator[tuple[int, frozenset[int]]]:
+    """The cores of the senders that have a sample, for each of ``samples``."""
+    spans = [sender.neurons.samples for sender in senders]
+    cuts = {min(max(samples[0], cut), samples[1]) for span in spans for cut in span}
+    for first, end in pairwise(
+        sorted(cuts | set(samples))
+    ):  # between cuts the senders are the same
+        cores = frozenset(
+            sender.core
+            for sender, span in zip(senders, spans, strict=True)
+            if span[0] <= first < span[1]
+        )
+        yield from ((sample, cores) for sample in range(first, end))
 
 
 def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
@@ -67,22 +78,25 @@ def _gradients(facts: LayerFacts, part: Slice) -> Iterator[Senders]:
         )
 
 
-def _spike_gradients(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
+def _returned(job: Facts, facts: LayerFacts) -> list[tuple[Slice, RowSet]]:
+    """The slices that read a layer's outputs, with the rows that each computes dX of."""
+    return [
+        (reader, _returned_rows(job, consumer, reader))
+        for consumer in job.among(facts.consumers)
+        for reader in consumer.slices
+    ]
+
+
+def _spike_gradients(
+    facts: LayerFacts, part: Slice, returned: list[tuple[Slice, RowSet]]
+) -> Iterator[Senders]:
     """dS: from the core of the loss, or from all that read any of the slice's rows."""
     if not facts.consumers:
         # The loss is computed where the first channel and the first row of its sample are.
         yield "dS", [s for s in facts.slices if s.neurons.channels[0] == s.neurons.rows[0] == 0]
     elif facts.dS_sent:
         rows = pooled_rows(facts.layer, part)
-        yield (
-            "dS",
-            [
-                reader
-                for consumer in job.among(facts.consumers)
-                for reader in consumer.slices
-                if _returned_rows(job, consumer, reader) & rows
-            ],
-        )
+        yield "dS", [reader for reader, some in returned if some & rows]
 
 
 def _returned_rows(job: Facts, facts: LayerFacts, part: Slice) -> RowSet:

@@ -47,5 +47,6 @@ def _spikes(job: Facts, facts: LayerFacts) -> Ints:
     """How often each input of a layer is not zero, [C, H, W]."""
     total = np.zeros(facts.layer.in_shape, np.int64)
     for inputs, running in zip(layer_inputs(job.masks, facts.layer), job.running, strict=True):
-        total += inputs[running].sum(axis=0, dtype=np.min_scalar_type(len(running)))
+        due = inputs if running.all() else inputs[running]
+        total += due.view(np.uint8).sum(axis=0, dtype=np.min_scalar_type(len(running)))
     return total

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from tlm.hardware.chip import Chip
-from tlm.laws import channel_busy_ps
 from tlm.running.figures.engines import engines_of
 from tlm.space.phase import ENGINES, Phase
 from tlm.space.trace_rows import EngineState
@@ -29,7 +28,7 @@ def busiest(chip: Chip) -> list[BusyResource]:
     cost (``explain`` does).
     """
     link = max(chip.network.all_links(), key=lambda link: link.flits)
-    channels_ps = [channel_busy_ps(channel) for channel in chip.channels]
+    channels_ps = [channel.busy_ps for channel in chip.channels]
     channel = channels_ps.index(max(channels_ps))
     busy_ps = [
         (f"link {link.name}", link.flits * chip.network.period_ps),

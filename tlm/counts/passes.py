@@ -77,8 +77,9 @@ def passes(
 ) -> Iterator[Passes]:  # fmt: skip
     """Walk ``channels`` along the columns, ``panel`` at a time, ``size`` weight tiles at a time."""
     walkers = work[0].walkers
-    for (scanned, order), run in groupby(enumerate(blocks), lambda item: _scan(walkers, item[1])):
-        numbers = [number for number, _ in run]
+    scans = _scans(walkers, blocks)
+    for (scanned, order), run in groupby(range(len(blocks)), scans.__getitem__):
+        numbers = list(run)
         alike = slice(numbers[0], numbers[-1] + 1)
         places = list(_places(array, work, order, channels, panel))
         if not places:
@@ -98,16 +99,30 @@ def passes(
         yield Passes(blocks[alike], layout, counts)
 
 
-def _scan(walkers: Sequence[Walker], block: Block) -> tuple[bool, tuple[int, ...]]:
-    """Whether a block is scanned, and its classes of positions, from its first row on."""
-    rows = [(walker.tested.rows(block.rows), walker.tested) for walker in walkers]
+def _scans(
+    walkers: Sequence[Walker], blocks: Sequence[Block]
+) -> list[tuple[bool, tuple[int, ...]]]:
+    """Whether each block is scanned, and its classes of positions, from its first row on."""
+    orders: dict[Span, tuple[int, ...]] = {}
+    scans = []
+    for block in blocks:
+        if block.rows not in orders:
+            orders[block.rows] = _order(walkers, block.rows)
+        order = orders[block.rows]
+        scanned = any([walkers[at].tested.alive(block) for at in order])
+        scans.append((scanned, order))
+    return scans
+
+
+def _order(walkers: Sequence[Walker], rows: Span) -> tuple[int, ...]:
+    """The classes of positions that rows of a box have, from the first row on."""
+    spans = [(walker.tested.rows(rows), walker.tested) for walker in walkers]
     order = sorted(
         (planes.row + span[0] * planes.pitch, at)
-        for at, (span, planes) in enumerate(rows)
+        for at, (span, planes) in enumerate(spans)
         if length(span)
     )
-    scanned = any(walkers[at].tested.alive(block) for _, at in order)
-    return scanned, tuple(at for _, at in order)
+    return tuple(at for _, at in order)
 
 
 def _places(

@@ -33,6 +33,7 @@ class ProgramBuilder:
     streams: Streams
     done: Completions
     drafts: list[dict[str, list[TileDraft]]]
+    payload: int = field(init=False)
     grads: dict[int, tuple[int, bool]] = field(default_factory=dict)
     spills: dict[tuple[int, int], dict[tuple[Span, Span], Spill]] = field(default_factory=dict)
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
@@ -40,6 +41,9 @@ class ProgramBuilder:
     samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
     _works: dict[tuple[str, ...], dict[WorkCounts, Work]] = field(default_factory=dict)
     _read: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.payload = self.plan.chip.noc.payload  # every message asks for it
 
     @property
     def arrays(self) -> CoreArrays:
@@ -61,7 +65,7 @@ class ProgramBuilder:
         if core == source:
             tile.add_signals(self.done.expect_all(arrives))
             return
-        packets = max(1, ceil_div(nbytes, self.plan.chip.noc.payload))
+        packets = max(1, ceil_div(nbytes, self.payload))
         self.done.expect_all(arrives, packets)
         tile.add_message(Message(command, core, nbytes, arrives))
 

@@ -67,13 +67,13 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
 
 
 class Returns(NamedTuple):
-    """What a walk over a slice sends back by one route, from :func:`returns_of`.
+    """What a walk over a slice sends back to a producer, from :func:`returns_of`.
 
     ``nbytes`` [block][chunk][target] is -1 where a chunk has nothing of a target. ``arrives`` keeps
     the completions of (samples of a block, number of a target).
     """
 
-    route: Route
+    producer: LayerPlan
     targets: list[Slice]
     nbytes: list[list[list[int]]]
     arrives: dict[tuple[Span, int], tuple[int, ...]]
@@ -116,7 +116,7 @@ def _counted(
         of_targets.append(np.where(added(each, samples, 0, WHOLE) > 0, nbytes, -1))
     # [target, steps, samples, chunk, rows] in the order of blocks
     by_block = np.stack(of_targets).transpose(2, 4, 1, 3, 0).reshape(len(walk), len(chunks), -1)
-    return Returns(route, [slices[index] for index in met], by_block.tolist(), {})
+    return Returns(route.producer, [slices[index] for index in met], by_block.tolist(), {})
 
 
 def _box_sums(values: Cells, chunks: Sequence[Span], rows: Sequence[Span]) -> Ints:
@@ -136,9 +136,7 @@ def return_gradient(
         target, key = returns.targets[number], (block.samples, number)
         if key not in returns.arrives:
             samples = overlap(block.samples, target.neurons.samples)
-            returns.arrives[key] = per_sample(
-                builder, "dS", returns.route.producer, target, samples
-            )
+            returns.arrives[key] = per_sample(builder, "dS", returns.producer, target, samples)
         arrives = returns.arrives[key]
         builder.send(Command.GRADIENT, part.core, target.core, size, arrives, tile)
 

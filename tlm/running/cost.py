@@ -11,7 +11,7 @@ from tlm.config.chip import ChipConfig
 from tlm.running.memory import LIBRARY_BYTES, resident_bytes
 from tlm.space.mesh_routes import distance
 from tlm.space.program import Program
-from tlm.space.tile import Extent, Tile
+from tlm.space.tile import Tile
 from tlm.trace.limits import TraceLimits
 from tlm.trace.schema import ACTIVITY_DTYPE, CHUNK_ROWS, TRANSACTION_DTYPE
 from tlm.workload.file.layout import expected_bits
@@ -148,13 +148,18 @@ def _count(
     """
     payload, nodes, (to_dram, to_cores) = chip.noc.payload, chip.dram_nodes, kinds
     far = sum(distance(chip.mesh.columns, core, node) for node in nodes) / len(nodes)
+    pieces = (
+        (start + nbytes - 1) // payload - start // payload + 1
+        for tile in tiles
+        for runs in (tile.reads, tile.writes)
+        for start, nbytes in runs
+        if nbytes
+    )
+    to_dram.add(sum(pieces), far)
+    sent: dict[int, int] = {}
     for tile in tiles:
-        to_dram.add(sum(_pieces(run, payload) for run in tile.reads + tile.writes), far)
         for message in tile.messages:
             packets = max(1, -(-message.nbytes // payload))
-            to_cores.add(packets, distance(chip.mesh.columns, core, message.core))
-
-
-def _pieces(run: Extent, payload: int) -> int:
-    start, nbytes = run
-    return (start + nbytes - 1) // payload - start // payload + 1 if nbytes else 0
+            sent[message.core] = sent.get(message.core, 0) + packets
+    for other, packets in sent.items():
+        to_cores.add(packets, distance(chip.mesh.columns, core, other))

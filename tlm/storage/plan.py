@@ -81,6 +81,7 @@ class LayerPlan:
     addressed: LayerTensors = field(init=False)
     width: int = field(init=False)
     skips: Bools | None = field(init=False)
+    _wanted: dict[Span, Span] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.width = self.layer.product_shape[2]  # every tile asks for both
@@ -153,7 +154,10 @@ class LayerPlan:
     def wanted_input(self, product: Region) -> Region:
         """The region of the sources' pooled grid that FP and WG of a region of products read."""
         source = self.addressed.feeds[0]
-        rows = source_rows(self.layer, input_rows(self.layer, product.rows), source.rows)
+        rows = self._wanted.get(product.rows)
+        if rows is None:
+            rows = source_rows(self.layer, input_rows(self.layer, product.rows), source.rows)
+            self._wanted[product.rows] = rows
         return Region((0, source.channels), product.samples, rows)
 
     def input_runs(

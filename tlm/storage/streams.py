@@ -248,18 +248,21 @@ def _fetch(
     runs: list[list[Extent]] = [[] for _ in tables]
     fetched = staged = put = 0
     for tile in tiles:
+        known = tile in held.tiles
+        if known and not sweep.staged:
+            continue
         places = [table.place(tile) for table in tables]
-        size = sum(words for _, words in places)
+        size = sum([words for _, words in places])
         if not size:  # no weight of it is stored
             continue
-        known, bits = tile in held.tiles, held.bits + size * width
+        bits = held.bits + size * width
         if stay and not known:
             held.tiles.add(tile)
             held.bits = bits
             staged += size
             continue
         if known:
-            staged += size if sweep.staged else 0
+            staged += size
             continue
         fetched += size
         if bits <= sweep.room:

@@ -45,6 +45,11 @@ class Masks:
         self.largest_sum = lru_cache(maxsize=None)(self._largest_sum)
         self.input_count = lru_cache(maxsize=None)(self._input_count)
 
+    def drop(self) -> None:
+        """Forget the arrays made so far; they are made again when they are asked for."""
+        for kept in (self.output, self.need, self.inputs, self.input_need, self.needed_by_row):
+            kept.cache_clear()
+
     def weights(self, index: int) -> Bools | None:
         """Weights of a layer that are not zero, [K, C / groups, R, S]; None if all."""
         return None if self.recording.weights is None else self.recording.weights[index]

@@ -39,6 +39,8 @@ def build_program(plan: Plan) -> Program:
         _training(builder)
     else:
         _inference(builder)
+    for layer_plan in plan.layers:
+        layer_plan.masks.drop()  # a simulation knows no masks
     tiles = [{name: list[Tile](engines[name]) for name in ENGINES} for engines in drafts]
     return Program(tiles, builder.done, [tensor.address for tensor in plan.addresses.placed])
 

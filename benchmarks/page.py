@@ -33,9 +33,8 @@ def write() -> None:
 def machine_text() -> str:
     """Where and how it was measured."""
     return (
-        f"Measured on {machine()}. Each figure is the median of three or more processes; those of "
-        "a table ran in turn (A B A B), while other work kept the machine's cores busy: "
-        "CPU-seconds bear that better than wall time, and a ratio within a table bears it best.\n"
+        f"Measured on {machine()}. CPU-seconds bear other work on the machine better than wall "
+        "time does, and a ratio within a table bears it best.\n"
     )
 
 

@@ -25,6 +25,8 @@ def draw_growth(points: Mapping[str, Sequence[Figures]]) -> None:
             transactions = [run["amount"] for run in runs]
             seconds = [run["work_cpu_s"] for run in runs]
             axes.loglog(transactions, seconds, "o-", color=colour, label=f"trace {trace}")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("transactions")
         axes.set_ylabel("simulation, CPU-seconds")
         axes.legend()
@@ -48,6 +50,7 @@ def draw_peers(comparisons: Sequence[Comparison]) -> None:
             )  # fmt: skip
             axes.bar_label(bars, [f"{ratio:,.0f}" for ratio in ratios], padding=4)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.axvline(1, color=GREY)
         axes.set_yticks(places, [f"{pair.peer}\n{pair.job}" for pair in comparisons])
         axes.invert_yaxis()

@@ -12,8 +12,8 @@ JOBS = ("digits", "mnist-csnn", "cifar-sew")
 LARGE = "s-resnet18[B=16,T=4]:like(cifar-sew)"
 GROWING = "s-resnet18[B=1,T=1]:bernoulli(0.15)"
 PAYLOADS = ("16 KiB", "4 KiB", "1 KiB", "256 B", "64 B")
-# With routers of virtual channels and the DRAM controller: the most that is modelled. Sixteen samples
-# of s-vgg16 are more than the chip's DRAM holds.
+# With routers of virtual channels and the DRAM controller: the most that is modelled. The chip's
+# DRAM does not hold sixteen samples of s-vgg16.
 GIANTS = ("s-resnet50[B=16,T=4]:like(cifar-sew)", "s-vgg16[B=8,T=4]:like(cifar-vgg8)")
 FULL_MODELS = ("noc.model=router", "dram.model=controller")
 KERNELS = ("simpy", "compiled")

@@ -27,6 +27,7 @@ def draw_growth(points: Mapping[str, Sequence[Figures]]) -> None:
             axes.loglog(transactions, seconds, "o-", color=colour, label=f"trace {trace}")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
         axes.set_xlabel("transactions")
         axes.set_ylabel("simulation, CPU-seconds")
         axes.legend()

@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LAUNCHER = ROOT / "benchmarks" / "launcher.py"
 _SEARCHED = os.pathsep.join((str(ROOT), str(ROOT / "analysis")))
 # Everything on one core: linear algebra in threads would add CPU time that no wall clock shows.
-ENVIRONMENT = {"PYTHONPATH": _SEARCHED, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# Bytecode is kept, as that of an installed package is.
+ENVIRONMENT = {
+    "PYTHONPATH": _SEARCHED,
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "",
+}
 
 
 @dataclass(frozen=True)
@@ -22,20 +29,23 @@ class Program:
     """One way to do a piece of work.
 
     ``command`` ends its output with a line of JSON: ``amount``, in the units of the work, and
-    ``cpu_s`` of the work alone.
+    ``cpu_s`` of the work alone; ``built_cpu_s``, if it says so, with loading and building before
+    it. ``agrees``: its amount must be that of the other programs of the work that agree.
     """
 
     work: str
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    agrees: bool = False
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a process took, by its parent's account of it: CPU of all its threads, user and system.
+    """What a process took, by its launcher's account: CPU of all its threads, user and system.
 
-    ``work_cpu_s`` and ``amount`` are the program's own words about the work alone.
+    ``work_cpu_s``, ``built_cpu_s`` and ``amount`` are the program's own words: CPU-seconds of the
+    work alone, those with loading and building (None if it does not say), and how much was done.
     """
 
     work: str
@@ -45,6 +55,7 @@ class Measurement:
     wall_s: float
     peak_mib: float
     work_cpu_s: float
+    built_cpu_s: float | None
     amount: float
 
 
@@ -55,31 +66,46 @@ def measure(program: Program, repeat: int = 0) -> Measurement:
         RuntimeError: it fails.
     """
     environment = {**os.environ, **ENVIRONMENT, **program.environment}
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
-        began = time.perf_counter()
-        process = subprocess.Popen(program.command, cwd=folder, env=environment, stdout=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        lines = output.read().splitlines()
-    if process.returncode or not lines:
-        raise RuntimeError(f"{' '.join(program.command)}: exit {process.returncode}: {lines[-5:]}")
-    figures = json.loads(lines[-1])
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as reports:
+        report = Path(reports) / "report.json"
+        launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(report), *program.command]
+        process = subprocess.run(
+            launch, cwd=folder, env=environment, capture_output=True, text=True
+        )
+        lines = process.stdout.splitlines()
+        if process.returncode or not lines:
+            command, last = " ".join(program.command), process.stderr.splitlines()[-1:]
+            raise RuntimeError(f"{command}: exit {process.returncode}: {lines[-5:] + last}")
+        taken = json.loads(report.read_text(encoding="ascii"))
+    told = json.loads(lines[-1])
     return Measurement(
         work=program.work,
         program=program.name,
         repeat=repeat,
-        cpu_s=usage.ru_utime + usage.ru_stime,
-        wall_s=wall_s,
-        peak_mib=usage.ru_maxrss / 1024,
-        work_cpu_s=figures["cpu_s"],
-        amount=figures["amount"],
+        cpu_s=taken["cpu_s"],
+        wall_s=taken["wall_s"],
+        peak_mib=taken["peak_mib"],
+        work_cpu_s=told["cpu_s"],
+        built_cpu_s=told.get("built_cpu_s"),
+        amount=told["amount"],
     )
 
 
 def in_turn(programs: Sequence[Program], repeats: int) -> Iterator[Measurement]:
-    """Measure all programs, then all again (A B A B), so that a slow spell meets all of them."""
+    """Measure all programs, then all again (A B A B), so that a slow spell meets all of them.
+
+    Raises:
+        RuntimeError: one fails, or counts another amount than those that it should agree with.
+    """
+    agreed: dict[str, Measurement] = {}
     for repeat in range(repeats):
         for program in programs:
-            yield measure(program, repeat)
+            row = measure(program, repeat)
+            if program.agrees:
+                first = agreed.setdefault(row.work, row)
+                if row.amount != first.amount:
+                    raise RuntimeError(
+                        f"{row.work}: {row.program} counts {row.amount:,}, "
+                        f"{first.program} {first.amount:,}"
+                    )
+            yield row

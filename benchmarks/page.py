@@ -4,53 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import exp, log
-from statistics import linear_regression, median
+from statistics import linear_regression
 
-from benchmarks.figure import FIGURE, draw
+from benchmarks.figure import GROWTH, draw_growth, draw_peers
 from benchmarks.machine import machine
-from benchmarks.works import GROWING, JOBS, KERNELS, LARGE, PAYLOADS, TRACES
-from tests.evidence.page import DOCS, read_csv, replace_section
+from benchmarks.peers.page import comparisons
+from benchmarks.peers.page import sections as peer_sections
+from benchmarks.rows import Figures, Medians, medians, mib, rate, rounded
+from benchmarks.works import GIANTS, GROWING, JOBS, KERNELS, LARGE, PAYLOADS, TRACES
+from tests.evidence.page import DOCS, replace_section
 from tlm.validation.markdown import table
 
-RESULTS = DOCS / "studies" / "benchmarks.csv"
 PAGE = DOCS / "performance.md"
-
-Medians = Mapping[tuple[str, str], Mapping[str, float]]
-_FIGURES = ("cpu_s", "wall_s", "peak_mib", "work_cpu_s", "amount")
-
-
-def medians() -> Medians:
-    """The median over the repeats of each figure, by work and program."""
-    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for row in read_csv(RESULTS):
-        groups.setdefault((row["work"], row["program"]), []).append(row)
-    return {
-        key: {name: median(float(row[name]) for row in rows) for name in _FIGURES}
-        for key, rows in groups.items()
-    }
-
-
-def rate(figures: Mapping[str, float]) -> float:
-    """Done per CPU-second of the work alone."""
-    return figures["amount"] / figures["work_cpu_s"]
 
 
 def write() -> None:
-    """Every section whose work has been measured in full; the figure of growth with it."""
+    """Every section, and both figures."""
     measured = medians()
-    sections = {"machine": [machine_text()], "runs": _runs(measured), "growth": _growth(measured),
-                "parts": _parts(measured), "peers": _peers(measured)}  # fmt: skip
+    sections = {"machine": [machine_text()], "runs": _runs(measured), "giant": _giant(measured),
+                "growth": _growth(measured), "parts": _parts(measured),
+                **peer_sections(measured), "training": _training(measured)}  # fmt: skip
     for name, lines in sections.items():
         replace_section(PAGE, f"benchmark {name}", "\n".join(lines))
-    draw(growth_points(measured))
+    draw_growth(growth_points(measured))
+    draw_peers(comparisons(measured))
 
 
 def machine_text() -> str:
     """Where and how it was measured."""
     return (
-        f"Measured on {machine()}. Each figure is the median of three or more processes; those of "
-        "a table ran in turn (A B A B), while other work kept the machine's cores busy: "
-        "CPU-seconds bear that better than wall time, and a ratio within a table bears it best.\n"
+        f"Measured on {machine()}. CPU-seconds bear other work on the machine better than wall "
+        "time does, and a ratio within a table bears it best.\n"
     )
 
 
@@ -66,8 +50,8 @@ def _runs(measured: Medians) -> Iterator[str]:
             lines.append((
                 f"`{job}`", *program.split(", "), f"{figures['amount']:,.0f}",
                 f"{figures['cpu_s']:.2f}", f"{figures['wall_s']:.1f}",
-                f"{figures['work_cpu_s']:.3f}", f"{_rounded(rate(figures)):,}",
-                f"{figures['peak_mib']:,.0f} MiB",
+                f"{figures['work_cpu_s']:.3f}", f"{rounded(rate(figures)):,}",
+                mib(figures),
             ))  # fmt: skip
     yield table(head, lines)
     yield "The compiled kernel's simulation against SimPy's, CPU time alone:\n"
@@ -82,7 +66,19 @@ def _ratio(measured: Medians, job: str, trace: str, figure: str) -> float:
     return slow / fast
 
 
-def growth_points(measured: Medians) -> Mapping[str, Sequence[Mapping[str, float]]]:
+def _giant(measured: Medians) -> Iterator[str]:
+    head = ("job", "transactions", "whole run, CPU-s", "wall, s", "simulation alone, CPU-s",
+            "transactions per CPU-s of it", "peak memory")  # fmt: skip
+    rows = [
+        (f"`{job}`", f"{run['amount']:,.0f}", f"{run['cpu_s']:,.0f}", f"{run['wall_s']:,.0f}",
+         f"{run['work_cpu_s']:,.0f}", f"{rounded(rate(run)):,}", mib(run))
+        for job in GIANTS
+        if (run := measured.get((job, "compiled, router"))) is not None
+    ]  # fmt: skip
+    yield table(head, rows) if rows else "Not measured.\n"
+
+
+def growth_points(measured: Medians) -> Mapping[str, Sequence[Figures]]:
     """Measured runs of the growing job by trace, from few transactions to many."""
     return {
         trace: [
@@ -103,7 +99,7 @@ def _growth(measured: Medians) -> Iterator[str]:
         pair = (off, traced)
         lines.append((
             payload, f"{off['amount']:,.0f}", *(f"{run['work_cpu_s']:.2f}" for run in pair),
-            *(f"{run['peak_mib']:,.0f} MiB" for run in pair),
+            *map(mib, pair),
         ))  # fmt: skip
     yield (
         f"`{GROWING}` on the compiled kernel, in ever smaller packets (`noc.payload` and "
@@ -117,10 +113,10 @@ def _growth(measured: Medians) -> Iterator[str]:
             f"(least squares in logarithms); {microseconds:.2f} us a transaction in the "
             "largest run."
         )
-    yield f"\n![growth](figures/{FIGURE.name})\n"
+    yield f"\n![growth](figures/{GROWTH.name})\n"
 
 
-def fit(runs: Sequence[Mapping[str, float]]) -> tuple[float, float]:
+def fit(runs: Sequence[Figures]) -> tuple[float, float]:
     """Exponent of CPU time over transactions, and us a transaction in the largest run."""
     x = [log(run["amount"]) for run in runs]
     y = [log(run["work_cpu_s"]) for run in runs]
@@ -139,39 +135,20 @@ def _parts(measured: Medians) -> Iterator[str]:
     for work, (text, unit) in _PARTS.items():
         if (work, "compiled") in measured:
             slow, fast = (rate(measured[work, kernel]) for kernel in KERNELS)
-            lines.append((text, unit, f"{_rounded(slow):,}", f"{_rounded(fast):,}",
+            lines.append((text, unit, f"{rounded(slow):,}", f"{rounded(fast):,}",
                           f"{fast / slow:.0f} x"))  # fmt: skip
         else:
             lines.append((text, unit, "not measured", "not measured", "-"))
     yield table(("part", "unit", "SimPy, per CPU-s", "compiled, per CPU-s", "ratio"), lines)
 
 
-def _peers(measured: Medians) -> Iterator[str]:
-    yield "### The same packets in SystemC\n"
-    programs = {"simpy": "tlm, SimPy kernel", "compiled": "tlm, compiled kernel",
-                "SystemC": "SystemC TLM 2.0, g++ -O2"}  # fmt: skip
-    yield table(
-        ("program", "packets", "simulation, CPU-s", "packets per CPU-s", "peak memory"),
-        (
-            (text, f"{run['amount']:,.0f}", f"{run['work_cpu_s']:.2f}", f"{_rounded(rate(run)):,}",
-             f"{run['peak_mib']:,.0f} MiB")
-            for name, text in programs.items()
-            if (run := measured.get(("skeleton", name))) is not None
-        ),
-    )  # fmt: skip
-    yield "### The training step itself\n"
+def _training(measured: Medians) -> Iterator[str]:
     step, run = measured.get(("training", "PyTorch")), measured.get((LARGE, "compiled, off"))
     if step is None or run is None:
         yield "Not measured.\n"
         return
     yield table(("program", "CPU-s", "peak memory"), (
-        ("PyTorch, one step in FP32 on one core", f"{step['work_cpu_s']:.1f}",
-         f"{step['peak_mib']:,.0f} MiB"),
-        ("tlm, whole run, trace off", f"{run['cpu_s']:.1f}", f"{run['peak_mib']:,.0f} MiB"),
+        ("PyTorch, one step in FP32 on one core", f"{step['work_cpu_s']:.1f}", mib(step)),
+        ("tlm, whole run, trace off", f"{run['cpu_s']:.1f}", mib(run)),
         ("of it the simulation", f"{run['work_cpu_s']:.1f}", "-"),
     ))  # fmt: skip
-
-
-def _rounded(value: float) -> int:
-    """To three digits: more would say more than was measured."""
-    return int(float(f"{value:.2e}"))

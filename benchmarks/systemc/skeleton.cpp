@@ -3,12 +3,15 @@
 // Reads a program written by benchmarks.children.packets: every packet that the engines of a chip
 // move, tile by tile. Engines fetch a tile ahead and post their writes; a link serves packets in
 // order of arrival and is busy until the last flit has left; a channel has a bus and a latency.
-// Not here: what tiles of several engines wait for of each other, traces, counts, energy, checks.
+// With a second file name every transaction leaves a row there: its number, four times, initiator,
+// target, command, bytes and address, as they are in memory.
+// Not here: what tiles of several engines wait for of each other, counts, energy, checks.
 #include <systemc>
 #include <tlm>
 #include <tlm_utils/peq_with_get.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <deque>
@@ -38,6 +41,7 @@ struct Route : tlm::tlm_extension<Route> {
     const std::vector<struct Server*>* path = nullptr;
     size_t at = 0;
     int flits = 0, channel = 0;
+    sc_time begin_req, end_req, begin_resp;
     Dma* dma = nullptr;
     tlm::tlm_extension_base* clone() const override { return new Route(*this); }
     void copy_from(const tlm::tlm_extension_base& other) override {
@@ -112,6 +116,7 @@ class Dma {
         (command == tlm::TLM_READ_COMMAND ? reads_left : posted_left) += pieces.size();
     }
     void issue();
+    void record(tlm_generic_payload& packet);
     struct Request {
         Piece piece;
         tlm::tlm_command command;
@@ -158,8 +163,44 @@ struct Engine : sc_module {
     }
 };
 
+#pragma pack(push, 1)
+struct Row {
+    uint32_t id;
+    int64_t begin_req, end_req, begin_resp, end_resp;  // ps
+    int16_t initiator, target;
+    uint8_t command;
+    uint32_t nbytes;
+    int64_t address;
+};
+#pragma pack(pop)
+
+// Rows of closed transactions, in blocks; a file that cannot be written ends the program.
+class Trace {
+  public:
+    explicit Trace(const char* file) : file_(std::fopen(file, "wb")) { rows_.reserve(BLOCK); }
+    void add(const Row& row) {
+        rows_.push_back(row);
+        if (rows_.size() == BLOCK) write();
+    }
+    void close() {
+        write();
+        if (std::fclose(file_)) std::_Exit(1);
+    }
+
+  private:
+    static constexpr size_t BLOCK = 16384;
+    void write() {
+        if (!file_ || std::fwrite(rows_.data(), sizeof(Row), rows_.size(), file_) < rows_.size())
+            std::_Exit(1);
+        rows_.clear();
+    }
+    std::FILE* file_;
+    std::vector<Row> rows_;
+};
+
 struct Chip {
     Settings set;
+    std::unique_ptr<Trace> trace;  // none without a file
     std::vector<int> node_of;  // of cores, then of channels
     std::vector<std::unique_ptr<Link>> links, injections, ejections;
     std::vector<std::unique_ptr<Server>> ends;
@@ -221,6 +262,8 @@ void Channel::serve(tlm_generic_payload& packet) {
     free_at = std::max(sc_time_stamp(), free_at) +
               ps(packet.get_data_length() * 1000.0 / chip.set.bytes_per_ns);
     Route& route = route_of(packet);
+    route.end_req = sc_time_stamp();
+    route.begin_resp = free_at;
     const bool read = packet.get_command() == tlm::TLM_READ_COMMAND;
     route.flits = chip.flits(read ? packet.get_data_length() : 0);
     const int core = int(packet.get_address() >> 32);
@@ -234,10 +277,23 @@ void Dma::close(tlm_generic_payload& packet) {
     const bool read = packet.get_command() == tlm::TLM_READ_COMMAND;
     long& left = read ? reads_left : posted_left;
     outstanding_--;
+    if (chip_.trace) record(packet);
     chip_.transactions++;
     free_.push_back(&packet);
     issue();
     if (--left == 0) changed.notify();
+}
+
+void Dma::record(tlm_generic_payload& packet) {
+    const Route& route = route_of(packet);
+    const auto ps = [](const sc_time& time) { return int64_t(time.value()); };
+    const int64_t now = ps(sc_time_stamp());
+    const bool message = packet.get_command() == tlm::TLM_IGNORE_COMMAND;
+    const int target = message ? route.channel : chip_.set.cores + route.channel;
+    chip_.trace->add({uint32_t(chip_.transactions), ps(route.begin_req),
+                      message ? now : ps(route.end_req), message ? now : ps(route.begin_resp), now,
+                      int16_t(core_), int16_t(target), uint8_t(packet.get_command()),
+                      packet.get_data_length(), int64_t(packet.get_address())});
 }
 
 void Dma::issue() {
@@ -259,6 +315,7 @@ void Dma::issue() {
         const bool read = request.command == tlm::TLM_READ_COMMAND;
         const int target = request.piece.target;
         route.channel = target;
+        route.begin_req = sc_time_stamp();
         // A message is closed by its sender, as it is in the simulator beside it.
         route.dma = this;
         chip_.send(packet, core_, message ? target : chip_.set.cores + target,
@@ -275,7 +332,7 @@ static std::vector<Piece> pieces(std::istream& in) {
 }
 
 int sc_main(int argc, char** argv) {
-    if (argc != 2) return 2;
+    if (argc != 2 && argc != 3) return 2;
     sc_core::sc_set_time_resolution(1, sc_core::SC_PS);
     std::ifstream in(argv[1]);
     Settings set;
@@ -285,6 +342,7 @@ int sc_main(int argc, char** argv) {
     std::vector<int> nodes(set.channels);
     for (int& node : nodes) in >> node;
     Chip chip(set, nodes);
+    if (argc == 3) chip.trace = std::make_unique<Trace>(argv[2]);
     int core, tiles;
     while (in >> core >> tiles) {
         const std::string name = "engine" + std::to_string(chip.engines.size());
@@ -302,6 +360,7 @@ int sc_main(int argc, char** argv) {
     if (chip.engines.empty()) return 2;
     const std::clock_t began = std::clock();
     sc_core::sc_start();
+    if (chip.trace) chip.trace->close();
     const double spent = double(std::clock() - began) / CLOCKS_PER_SEC;
     std::printf("simulated %s\n", sc_time_stamp().to_string().c_str());
     std::printf("{\"amount\": %ld, \"cpu_s\": %.6f}\n", chip.transactions, spent);

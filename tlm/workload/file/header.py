@@ -102,9 +102,11 @@ def _check_size(workload: Workload) -> None:
 def check_input_kinds(workload: Workload) -> None:
     """Refuse a layer whose ``input_kind`` is not what its sources leave."""
     for layer in workload.layers:
-        pools = [workload.layers[source].pool for source in layer.sources if source >= 0]
+        read = [workload.layers[source] for source in layer.producers]
+        pools = [source.pool for source in read]
+        spiking = all(source.neuron is not None for source in read)
         direct = workload.encoding == "direct"
-        kind = input_kind(layer.sources, [*pools, layer.input_pool], direct)
+        kind = input_kind(layer.sources, [*pools, layer.input_pool], direct, spiking)
         if layer.input_kind != kind:
             key = f"layers[{layer.index}].input_kind"
             expected = f'"{kind}" with these sources and {workload.encoding} encoding'

@@ -185,7 +185,12 @@ def _in_order(stages: Sequence[TopologyStage]) -> Iterator[TopologyStage]:
     placed: set[int] = set()
     waiting = list(stages)
     while waiting:
-        stage = next(each for each in waiting if _ready(each, at, placed))
+        stage = next((each for each in waiting if _ready(each, at, placed)), None)
+        if stage is None:
+            names = ", ".join(each.first.name for each in waiting)
+            raise WorkloadError(
+                f"{names}: each reads what comes of itself; give every use a module of its own"
+            )
         waiting.remove(stage)
         placed.add(id(stage))
         yield stage

@@ -14,11 +14,14 @@ import numpy as np
 
 from tlm.workload.glm.lfsr import States
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.golden.feedback import unroll
 from tlm.workload.golden.glm import glm_excess, glm_potentials
 from tlm.workload.golden.neuron import Replay, fires, potentials, replay
 from tlm.workload.golden.norm import Normalised, norm_gradient, normalise, scale_gradients
+from tlm.workload.golden.operand import source_gradients, summed
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
+from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import Numbers, Parameters, Values
@@ -48,7 +51,7 @@ class Forward:
     """FP of one layer: ``inputs`` (X), ``current`` (I, or U of GLM neurons), ``output`` (S, or I
     of a read-out).
 
-    ``summed`` is the sum of the sources before ``input_pool``, ``unpooled`` the current before
+    ``summed`` is the operand before ``input_pool``, ``unpooled`` the current before
     ``current_pool``; all are [T, B, ...].
     """
 
@@ -89,19 +92,42 @@ def forward(
     network_input = inputs.astype(np.float64)
     if network_input.ndim == 4:
         network_input = np.broadcast_to(network_input, (steps, *network_input.shape))
+    outputs = {NETWORK_INPUT: network_input}
+    starts = {loop.start: loop for loop in loops(layers)}
     forwards: list[Forward] = []
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
-        if layer.sources == (NETWORK_INPUT,):
-            summed = network_input
-        else:
-            parts = [pooled(layers[at].pool, forwards[at].output) for at in layer.sources]
-            summed = np.sum(parts, axis=0)
-        forwards.append(_layer_forward(layer, summed, trained, force))
+        if loop := starts.get(layer.index):
+            _through_time([layers[at] for at in loop], outputs, parameters, forced)
+        passed = _layer_forward(layer, summed(layer, outputs), trained, force)
+        outputs[layer.index] = pooled(layer.pool, passed.output)
+        forwards.append(passed)
     return forwards
 
 
-def _layer_forward(layer: Layer, summed: Numbers, trained: Parameters, force: Forced) -> Forward:
-    inputs = pooled(layer.input_pool, summed)
+def _through_time(
+    loop: Sequence[Layer],
+    outputs: dict[int, Numbers],
+    parameters: Sequence[Parameters],
+    forced: Sequence[Forced],
+) -> None:
+    """Add to ``outputs`` what the layers of a loop leave, of which each waits for the others."""
+    currents: dict[int, list[Numbers]] = {layer.index: [] for layer in loop}
+
+    def output(layer: Layer, now: slice) -> Numbers:
+        at, force = layer.index, forced[layer.index]
+        if force.spikes is not None:
+            return pooled(layer.pool, force.spikes[now].astype(np.float64))
+        passed = _layer_forward(layer, summed(layer, outputs, now), parameters[at], FREE)
+        if layer.neuron is None:
+            return pooled(layer.pool, passed.output)
+        currents[at].append(passed.current)
+        return pooled(layer.pool, fire(layer, np.concatenate(currents[at]), force)[-1:] * 1.0)
+
+    unroll(loop, outputs, outputs[NETWORK_INPUT].shape[:2], output)
+
+
+def _layer_forward(layer: Layer, operand: Numbers, trained: Parameters, force: Forced) -> Forward:
+    inputs = pooled(layer.input_pool, operand)
     inputs = inputs.reshape(*inputs.shape[:2], *layer.in_shape)
     products = product(
         layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
@@ -123,7 +149,7 @@ def _layer_forward(layer: Layer, summed: Numbers, trained: Parameters, force: Fo
         output = force.spikes.astype(np.float64)
     else:
         output = fire(layer, current, force).astype(np.float64)
-    return Forward(summed, inputs, normalised, unpooled, current, output)
+    return Forward(operand, inputs, normalised, unpooled, current, output)
 
 
 def fire(layer: Layer, current: Numbers, force: Forced) -> BoolArray:
@@ -152,9 +178,25 @@ def backward(
 ) -> list[Backward]:
     """BP and WG of all layers from ``loss_gradient`` [T, B, K, E', F'] at the last output.
 
-    Where ``forced`` holds dI, it is what earlier layers and WG receive.
+    Where ``forced`` holds dI, it is what earlier layers and WG receive. Layers that read a later
+    one or themselves must have it: what they send there is due before its own gradient is known.
     """
+    read = {at for layer in layers if layer.operand for at in layer.operand.sources}
+    outputs = {at: pooled(layers[at].pool, forwards[at].output) for at in read - {NETWORK_INPUT}}
     arriving: dict[int, Numbers] = {len(layers) - 1: loss_gradient.astype(np.float64)}
+
+    def send(layer: Layer, dY: Numbers, later: bool) -> None:
+        dX = _operand_gradient(layer, forwards[layer.index], parameters[layer.index], dY)
+        for source, share in source_gradients(layer, outputs, dX):
+            if (source >= layer.index) == later:
+                arriving[source] = arriving.get(source, 0.0) + share
+
+    for layer in filter(feeds_back, layers):
+        at = layer.index
+        assert forced[at].dI is not None
+        nothing = np.zeros_like(forwards[at].output)
+        flowing = _layer_backward(layer, forwards[at], parameters[at], nothing, forced[at])
+        send(layer, flowing.dY, later=True)
     backwards: list[Backward] = []
     for layer in reversed(layers):
         index = layer.index
@@ -162,10 +204,8 @@ def backward(
         backwards.append(
             _layer_backward(layer, forwards[index], parameters[index], dS, forced[index])
         )
-        if layer.sources != (NETWORK_INPUT,):
-            dX = _source_gradient(layer, forwards[index], parameters[index], backwards[-1].dY)
-            for source in layer.sources:
-                arriving[source] = arriving.get(source, 0.0) + dX
+        if layer.producers:
+            send(layer, backwards[-1].dY, later=False)
     return backwards[::-1]
 
 
@@ -196,8 +236,8 @@ def _layer_backward(
     return Backward(replayed, dS, dI, dY, Parameters(dW, bias, scale, shift))
 
 
-def _source_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
-    """Gradient that each source of ``layer`` receives: dX, back through ``input_pool``."""
+def _operand_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
+    """Gradient at what ``layer`` reads: dX, back through ``input_pool``."""
     dX = input_gradient(
         layer, dY.reshape(-1, *layer.product_shape), trained.weights.astype(np.float64)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from tlm.errors import WorkloadError
 from tlm.workload.answers import Answers
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.readers import added_currents, heads
+from tlm.workload.operand import Operand, Term, Window
 from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
@@ -70,6 +71,11 @@ class Norm:
     shifted: bool = True
     by_step: bool = False
     step_scaled: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it trains gamma and beta, one of each a channel, and nothing else."""
+        return self.scaled and self.shifted and not (self.by_step or self.step_scaled)
 
     def parameter_shapes(self, channels: int, steps: int) -> dict[str, tuple[int, ...]]:
         """Shapes of what it trains, by name, for K ``channels`` over T ``steps``."""
@@ -139,7 +145,9 @@ class Layer:
     GLM neurons have several sums each: ``product_channels`` says how many outputs the product has.
     ``input_kind`` is "binary" for spikes, "integer" for a sum of several spike tensors, and
     "analog" for direct coding and behind average-pooling. ``groups`` of a grouped convolution
-    each connect C / groups inputs to K / groups outputs, in channel order.
+    each connect C / groups inputs to K / groups outputs, in channel order. ``operand`` says what is
+    read where that is more than the sum of ``sources``, which then are those of its terms: with a
+    delay they may be later layers, or the layer itself.
     """
 
     index: int
@@ -159,6 +167,7 @@ class Layer:
     neuron: Neuron | GLMNeuron | None
     pool: Pool | None
     groups: int = 1
+    operand: Operand | None = None
     shortcuts: tuple[Shortcut, ...] = ()
 
     @property
@@ -327,17 +336,8 @@ class Workload:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of a recording's ``inputs``: [B, C, H, W] with direct coding, else [T, ...]."""
-        sample = (self.batch, *self.layers[0].in_shape)
+        sample = (self.batch, *input_frame(self.layers))
         return sample if self.encoding == "direct" else (self.steps, *sample)
-
-    @cached_property
-    def heads(self) -> tuple[int, ...]:
-        """Layers that no later one reads: the loss reads them."""
-        return heads(self.layers)
-
-    def has_dY(self, layer: Layer) -> bool:
-        """Whether dY of ``layer`` differs from its dU: something lies or joins in between."""
-        return not layer.product_is_current or layer.index in added_currents(self.layers)
 
     def neuron_shape(self, layer: Layer) -> tuple[int, ...]:
         """Shape [T, B, K, E, F] of a layer's spikes, masks and dU."""
@@ -368,3 +368,22 @@ class Workload:
                 "the job that it returns"
             )
         return self.tensors
+
+
+def input_frame(layers: Sequence[Layer]) -> Shape3:
+    """Shape (C, H, W) of the network's input, as a layer reads it that reads nothing else.
+
+    If there is none, as the first window on it does.
+    """
+    for layer in layers:
+        if layer.sources == (NETWORK_INPUT,) and layer.operand is None:
+            return layer.in_shape
+    terms = (term for layer in layers if layer.operand for term in layer.operand.terms)
+    return next(window_on_input(term).shape for term in terms if term.source == NETWORK_INPUT)
+
+
+def window_on_input(term: Term) -> Window:
+    """The window with which a term of the network's input begins: it always has one."""
+    window = term.way[0]
+    assert isinstance(window, Window)
+    return window

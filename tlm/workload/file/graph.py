@@ -17,9 +17,22 @@ from tlm.workload.file.defaults import with_defaults, without_defaults
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.glm_json import GLM, glm_from_json, glm_to_json
 from tlm.workload.file.json_reader import JsonReader
+from tlm.workload.file.operand_check import check_operand
+from tlm.workload.file.operand_json import operand_from_json, operand_to_json
 from tlm.workload.file.shortcuts import check_shortcuts, rows_of
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, Shape3, Shortcut
+from tlm.workload.loops import loops
+from tlm.workload.model import (
+    NETWORK_INPUT,
+    Layer,
+    Neuron,
+    Norm,
+    Pool,
+    Shape3,
+    Shortcut,
+    input_frame,
+)
+from tlm.workload.operand import Operand
 from tlm.workload.surrogate import COMPACT
 
 _LAYER_KEYS = tuple(Layer.__dataclass_fields__)
@@ -38,7 +51,8 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
     """
     rows = []
     for layer in layers:
-        row = {**asdict(layer), "shortcuts": _shortcut_rows(layer)}
+        operand = None if layer.operand is None else operand_to_json(layer.operand)
+        row = {**asdict(layer), "shortcuts": _shortcut_rows(layer), "operand": operand}
         row = without_defaults(row, defaults.LAYER)
         rows.append(row)
         if layer.norm is not None:
@@ -87,9 +101,17 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
             key = f"layers[{layer.index}].name"
             raise fault(path, key, "a name of its own for every layer", layer.name, REMEDY)
         names.add(layer.name)
+    for layer in layers:
         _check_input(path, layer, layers)
         _check_output(path, layer)
         check_shortcuts(path, layer, layers)
+    used = {source for layer in layers for source in layer.sources}
+    if NETWORK_INPUT not in used:
+        raise fault(path, "layers", "a layer that reads the network's input", "none", REMEDY)
+    for at in (at for loop in loops(layers) for at in loop):
+        if (norm := layers[at].norm) is not None and not norm.per_step:
+            expected = "true in a loop of layers, where later steps are not known yet"
+            raise fault(path, f"layers[{at}].norm.per_step", expected, "false", REMEDY)
 
 
 class Reader(JsonReader):
@@ -99,6 +121,7 @@ class Reader(JsonReader):
         """One layer at position ``index`` of the list."""
         key = f"layers[{index}]"
         row = self.record(key, with_defaults(value, defaults.LAYER), _LAYER_KEYS)
+        operand = operand_from_json(self, self.pool, f"{key}.operand", row["operand"])
         return Layer(
             index=self.integer(f"{key}.index", row["index"], index, index),
             name=self.text(f"{key}.name", row["name"]),
@@ -108,7 +131,7 @@ class Reader(JsonReader):
             kernel=self.integers(f"{key}.kernel", row["kernel"], 2, 1),
             stride=self.integers(f"{key}.stride", row["stride"], 2, 1),
             padding=self.integers(f"{key}.padding", row["padding"], 2, 0),
-            sources=self.sources(f"{key}.sources", row["sources"], index),
+            sources=self.sources(f"{key}.sources", row["sources"], index, operand),
             input_pool=self.pool(f"{key}.input_pool", row["input_pool"]),
             input_kind=self.choice(
                 f"{key}.input_kind", row["input_kind"], schema.INPUT_KINDS, REMEDY
@@ -119,6 +142,7 @@ class Reader(JsonReader):
             neuron=self.neuron(f"{key}.neuron", row["neuron"]),
             pool=self.pool(f"{key}.pool", row["pool"]),
             groups=self.integer(f"{key}.groups", row["groups"], 1, schema.MAX_DIMENSION),
+            operand=operand,
             shortcuts=self.shortcuts(f"{key}.shortcuts", row["shortcuts"], index),
         )
 
@@ -138,8 +162,15 @@ class Reader(JsonReader):
             pool=self.pool(f"{key}.pool", row["pool"]),
         )
 
-    def sources(self, key: str, value: Any, index: int) -> tuple[int, ...]:
-        """Rising indices of earlier layers, or [-1]; an index stands twice if it is added twice."""
+    def sources(self, key: str, value: Any, index: int, operand: Operand | None) -> tuple[int, ...]:
+        """Rising indices of earlier layers, or [-1]; an index stands twice if it is added twice.
+
+        Those of an operand are as its terms say.
+        """
+        if operand is not None:
+            if value != list(operand.sources):
+                raise fault(self.path, key, f"{list(operand.sources)}, by operand", value, REMEDY)
+            return operand.sources
         if value == [NETWORK_INPUT]:
             return (NETWORK_INPUT,)
         if index == 0 or not isinstance(value, list) or not 1 <= len(value) <= schema.MAX_SOURCES:
@@ -213,17 +244,21 @@ class Reader(JsonReader):
 def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
     """Hold a layer's input against what its sources leave."""
     key = f"layers[{layer.index}]"
-    if layer.sources == (NETWORK_INPUT,):
-        if layer.index and layer.in_shape != layers[0].in_shape:
-            expected = f"{layers[0].in_shape}, the network's input as layer 0 reads it"
+    if layer.operand is None and layer.sources == (NETWORK_INPUT,):
+        if layer.in_shape != (frame := input_frame(layers)):
+            expected = f"{frame}, the network's input as the first layer reads it"
             raise fault(path, f"{key}.in_shape", expected, layer.in_shape, REMEDY)
         if layer.input_pool is not None:
             raise fault(path, f"{key}.input_pool", "null on the network's input", "a pool", REMEDY)
         return
-    shapes = [layers[source].pooled_shape for source in layer.sources]
-    if any(shape != shapes[0] for shape in shapes):
-        raise fault(path, f"{key}.sources", "layers of one shape", shapes, REMEDY)
-    shape = _pooled(path, f"{key}.input_pool", layer.input_pool, shapes[0])
+    if layer.operand is not None:
+        read = check_operand(path, layer.operand, layer, layers)
+    else:
+        shapes = [layers[source].pooled_shape for source in layer.sources]
+        if any(shape != shapes[0] for shape in shapes):
+            raise fault(path, f"{key}.sources", "layers of one shape", shapes, REMEDY)
+        read = shapes[0]
+    shape = _pooled(path, f"{key}.input_pool", layer.input_pool, read)
     flat = (prod(shape), 1, 1)
     fitting = {"conv": (shape,), "linear": (flat,), "identity": (shape, flat)}[layer.kind]
     if layer.in_shape not in fitting:

@@ -60,6 +60,8 @@ MAX_DIMENSION: Final = 1 << 16
 MAX_STEPS: Final = 4096
 MAX_BATCH: Final = 4096
 MAX_SOURCES: Final = 64
+MAX_PARTS: Final = 1024
+"""Parts of an operand, terms of a part, steps on a term's way."""
 MAX_EXPONENT: Final = 126
 MAX_FUNCTIONS: Final = 64
 MAX_DEVICES: Final = 16

@@ -14,12 +14,15 @@ import numpy as np
 
 from tlm.workload.glm.lfsr import States
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.golden.feedback import unroll
 from tlm.workload.golden.glm import glm_excess, glm_potentials
 from tlm.workload.golden.neuron import Replay, fires, potentials, replay
 from tlm.workload.golden.norm import Normalised, norm_gradients, normalise
+from tlm.workload.golden.operand import source_gradients, summed
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
-from tlm.workload.golden.shortcuts import Arriving, send_back, with_shortcuts
+from tlm.workload.golden.shortcuts import NOTHING, Arriving, added, send_back
+from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import Numbers, Parameters, Values
@@ -49,8 +52,8 @@ class Forward:
     """FP of one layer: ``inputs`` (X), ``current`` (I, or U of GLM neurons), ``output`` (S, or I
     of a read-out).
 
-    ``summed`` is the sum of the sources before ``input_pool``, ``own`` the product, normalised,
-    ``unpooled`` that with its shortcuts, before ``current_pool``; all are [T, B, ...].
+    ``summed`` is the operand before ``input_pool``, ``own`` the product, normalised, ``unpooled``
+    that with its shortcuts, before ``current_pool``; all are [T, B, ...].
     """
 
     summed: Numbers
@@ -92,28 +95,60 @@ def forward(
     network_input = inputs.astype(np.float64)
     if network_input.ndim == 4:
         network_input = np.broadcast_to(network_input, (steps, *network_input.shape))
+    outputs = {NETWORK_INPUT: network_input}
+    starts = {loop.start: loop for loop in loops(layers)}
     forwards: list[Forward] = []
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
-        if layer.sources == (NETWORK_INPUT,):
-            summed = network_input
-        else:
-            parts = [pooled(layers[at].pool, forwards[at].output) for at in layer.sources]
-            summed = np.sum(parts, axis=0)
-        inputs, products = _product(layer, summed, trained)
-        normalised = None
-        if layer.norm is not None:
-            normalised = normalise(layer.norm, products, trained)
-        own = products if normalised is None else normalised.current
-        unpooled = with_shortcuts(own, layer, layers, forwards)
-        current = pooled(layer.current_pool, unpooled)
-        output = _output(layer, current, force)
-        forwards.append(Forward(summed, inputs, normalised, own, unpooled, current, output))
+        if loop := starts.get(layer.index):
+            _through_time([layers[at] for at in loop], outputs, parameters, forced)
+        joined = added(layer, layers, forwards)
+        passed = _layer_forward(layer, summed(layer, outputs), joined, trained, force)
+        outputs[layer.index] = pooled(layer.pool, passed.output)
+        forwards.append(passed)
     return forwards
 
 
-def _product(layer: Layer, summed: Numbers, trained: Parameters) -> tuple[Numbers, Numbers]:
+def _through_time(
+    loop: Sequence[Layer],
+    outputs: dict[int, Numbers],
+    parameters: Sequence[Parameters],
+    forced: Sequence[Forced],
+) -> None:
+    """Add to ``outputs`` what the layers of a loop leave, of which each waits for the others."""
+    currents: dict[int, list[Numbers]] = {layer.index: [] for layer in loop}
+
+    def output(layer: Layer, now: slice) -> Numbers:
+        at, force = layer.index, forced[layer.index]
+        if force.spikes is not None:
+            return pooled(layer.pool, force.spikes[now].astype(np.float64))
+        operand = summed(layer, outputs, now)
+        passed = _layer_forward(layer, operand, NOTHING, parameters[at], FREE)
+        if layer.neuron is None:
+            return pooled(layer.pool, passed.output)
+        currents[at].append(passed.current)
+        return pooled(layer.pool, fire(layer, np.concatenate(currents[at]), force)[-1:] * 1.0)
+
+    unroll(loop, outputs, outputs[NETWORK_INPUT].shape[:2], output)
+
+
+def _layer_forward(
+    layer: Layer, operand: Numbers, joined: Numbers, trained: Parameters, force: Forced
+) -> Forward:
+    """FP of one layer; ``joined`` is what its shortcuts add."""
+    inputs, products = _product(layer, operand, trained)
+    normalised = None
+    if layer.norm is not None:
+        normalised = normalise(layer.norm, products, trained)
+    own = products if normalised is None else normalised.current
+    unpooled = own + joined
+    current = pooled(layer.current_pool, unpooled)
+    output = _output(layer, current, force)
+    return Forward(operand, inputs, normalised, own, unpooled, current, output)
+
+
+def _product(layer: Layer, operand: Numbers, trained: Parameters) -> tuple[Numbers, Numbers]:
     """X and Y of a layer, the bias included."""
-    inputs = pooled(layer.input_pool, summed)
+    inputs = pooled(layer.input_pool, operand)
     inputs = inputs.reshape(*inputs.shape[:2], *layer.in_shape)
     products = product(
         layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
@@ -160,9 +195,27 @@ def backward(
 ) -> list[Backward]:
     """BP and WG of all layers from ``loss_gradients`` [T, B, K, E', F'] at outputs, by layer.
 
-    Where ``forced`` holds dI, it is what earlier layers and WG receive.
+    Where ``forced`` holds dI, it is what earlier layers and WG receive. Layers that read a later
+    one or themselves must have it: what they send there is due before its own gradient is known.
     """
+    read = {at for layer in layers if layer.operand for at in layer.operand.sources}
+    outputs = {at: pooled(layers[at].pool, forwards[at].output) for at in read - {NETWORK_INPUT}}
     arriving = Arriving({at: dS.astype(np.float64) for at, dS in loss_gradients.items()})
+
+    def send(layer: Layer, dY: Numbers, later: bool) -> None:
+        dX = _operand_gradient(layer, forwards[layer.index], parameters[layer.index], dY)
+        for source, share in source_gradients(layer, outputs, dX):
+            if (source >= layer.index) == later:
+                arriving.add_output(source, share)
+
+    for layer in filter(feeds_back, layers):
+        at = layer.index
+        flowing = forced[at].dI
+        assert flowing is not None
+        unpooled = pool_gradient(
+            layer.current_pool, forwards[at].unpooled, flowing.astype(np.float64)
+        )
+        send(layer, _product_backward(layer, forwards[at], parameters[at], unpooled)[0], later=True)
     backwards: list[Backward] = []
     for layer in reversed(layers):
         passed, trained = forwards[layer.index], parameters[layer.index]
@@ -174,10 +227,8 @@ def backward(
         send_back(unpooled, layer, layers, forwards, arriving)
         dY, gradients = _product_backward(layer, passed, trained, unpooled)
         backwards.append(Backward(replayed, dS, dI, dY, gradients))
-        if layer.sources != (NETWORK_INPUT,):
-            dX = _source_gradient(layer, passed, trained, dY)
-            for source in layer.sources:
-                arriving.add_output(source, dX)
+        if layer.producers:
+            send(layer, dY, later=False)
     return backwards[::-1]
 
 
@@ -219,8 +270,8 @@ def _product_backward(
     return dY, Parameters(dW, bias, scale, shift, step_scale)
 
 
-def _source_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
-    """Gradient that each source of ``layer`` receives: dX, back through ``input_pool``."""
+def _operand_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
+    """Gradient at what ``layer`` reads: dX, back through ``input_pool``."""
     dX = input_gradient(
         layer, dY.reshape(-1, *layer.product_shape), trained.weights.astype(np.float64)
     )

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.call_reading import CallReading, call_reading
 from tlm.workload.capture.edges import Edge, edges_of
 from tlm.workload.capture.neurons import Declared
+from tlm.workload.capture.provenance import Call
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class Boundary:
     """One module's calls in an iteration: tensors in call order, gradients by call.
 
     ``inputs`` are those of convolutions, linear layers and neurons; ``input_gradients`` those of
-    neurons alone. ``parameters`` and ``parameter_gradients`` are by the names torch gives them.
+    neurons alone. ``edges`` is what a norm or neuron follows, ``readings`` what each call of a
+    convolution or linear layer reads. ``parameters`` and ``parameter_gradients`` are by the names torch gives them.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Boundary:
     module: Any
     equation: Declared | None = None
     edges: tuple[Edge, ...] = ()
+    readings: list[CallReading] = field(default_factory=list)
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     input_gradients: dict[int, Tensor] = field(default_factory=dict)
@@ -64,7 +68,7 @@ class Hooks:
     def __init__(self, net: Module, modules: Mapping[str, RecordedModule]) -> None:
         self.boundaries: dict[str, Boundary] = {}
         self._net = net
-        self._known: dict[Any, str] = {}
+        self._known: dict[Any, Call] = {}
         self._handles: list[Any] = []
         for name, recorded in modules.items():
             boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
@@ -84,7 +88,11 @@ class Hooks:
         """Note a call's input; returns what the module must see in its place."""
         self.boundaries.setdefault(boundary.name, boundary)
         self._check_call(boundary, tensor)
-        boundary.edges = edges_of(boundary.name, tensor, self._known)
+        if boundary.kind in ("conv", "linear"):
+            reading = call_reading(boundary.name, tensor, boundary.kind, self._known)
+            boundary.readings.append(reading)
+        else:
+            boundary.edges = edges_of(boundary.name, tensor, self._known)
         if boundary.kind == "norm":
             return tensor
         copy = tensor.clone()
@@ -103,7 +111,7 @@ class Hooks:
             )
         boundary.outputs.append(copy.detach())
         self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
-        self._known[copy.grad_fn] = boundary.name
+        self._known[copy.grad_fn] = Call(boundary.name, len(boundary.outputs) - 1)
         return copy
 
     def _before(self, boundary: Boundary) -> Any:

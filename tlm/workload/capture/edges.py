@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.pool_nodes import pool_of
+from tlm.workload.capture.provenance import Call, refusal
 from tlm.workload.model import Pool
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Edge:
     pools: tuple[tuple[int, Pool], ...]
 
 
-def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge, ...]:
+def edges_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> tuple[Edge, ...]:
     """The boundaries whose sum ``tensor`` is; ``known`` maps autograd nodes to boundary names.
 
     Raises WorkloadError naming the operation, if another than adding and pooling lies between.
@@ -48,7 +49,7 @@ def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge
     while pending:
         node, pools = pending.pop()
         if node in known:
-            edges.append(Edge(known[node], pools))
+            edges.append(Edge(known[node].name, pools))
             continue
         operation = type(node).__name__.split("Backward")[0]
         operands = [operand for operand, _ in node.next_functions]
@@ -58,7 +59,7 @@ def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge
         if pool := pool_of(where, operation, node):
             pools = (*pools, (id(node), pool))
         elif operation not in (*_ARRANGING, "Add"):
-            raise _refusal(where, operation)
+            raise refusal(where, operation)
         if operation in _JOINING:
             operands = operands[-1:]
         if operation != "Add":
@@ -67,16 +68,3 @@ def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge
         edges += [Edge(INPUT, pools) for operand in operands if operand is None]
         pending += [(operand, pools) for operand in operands if operand is not None]
     return tuple(edges)
-
-
-def _refusal(where: str, operation: str) -> WorkloadError:
-    hints = {
-        "Mul": "dropout, attention or another product: record without it",
-        "NativeDropout": "record with dropout at p = 0",
-        "Mean": "average over time after the read-out, not before it",
-        "ConstantPadNd": "give the convolution or pool its padding=(rows, columns), as only zeros "
-        "that are as many on opposite sides are modelled",
-        "Checkpoint": "switch activation checkpointing off while recording",
-    }
-    hint = hints.get(operation, "only pooling, reshaping and adding spikes are known there")
-    return WorkloadError(f"{where}: its input passes through the operation {operation}; {hint}")

@@ -1,0 +1,317 @@
+"""What one call of a product reads: parts of boundaries' outputs, by sample and step.
+
+Rows are what the axes of time and batch come to, whichever of them a tensor has: [N, ...]. Which
+steps and samples they are is known once the whole iteration is (:mod:`reading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.edges import INPUT
+from tlm.workload.capture.pools import sized
+from tlm.workload.capture.provenance import (
+    UNKNOWN,
+    Call,
+    Origin,
+    Pooled,
+    Provenance,
+    provenance_of,
+)
+from tlm.workload.capture.windows import Span, narrowed, spans_of
+from tlm.workload.file.schema import MAX_PARTS
+from tlm.workload.model import BoolArray, IntArray, Pool
+from tlm.workload.operand import Step, Window, whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NO_ROW = -1
+
+
+@dataclass(frozen=True, eq=False)
+class RowTerm:
+    """A term by rows: ``rows`` [N] are those of the source's outputs, all calls in order.
+
+    They are -1 where it adds nothing. The source ``INPUT`` is what has no gradient: its way is
+    empty but for pools, and its rows say only where.
+    """
+
+    source: str
+    way: tuple[Step, ...]
+    rows: IntArray
+
+    @property
+    def key(self) -> tuple[str, tuple[Step, ...]]:
+        """What it is, without where."""
+        return self.source, self.way
+
+    def narrowed(self, start: int, stop: int) -> RowTerm:
+        """Channels ``start``..``stop`` of it."""
+        if not self.way or not isinstance(window := self.way[-1], Window):
+            return self
+        return replace(self, way=(*self.way[:-1], narrowed(window, start, stop)))
+
+
+@dataclass(frozen=True, eq=False)
+class RowPart:
+    """``channels`` that are the sum of ``terms``."""
+
+    channels: int
+    terms: tuple[RowTerm, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CallReading:
+    """Parts in order of their channels, and the pool of them all, if there is one."""
+
+    parts: tuple[RowPart, ...]
+    pool: Pool | None = None
+
+    @property
+    def key(self) -> Any:
+        """What is read, without which rows."""
+        return self.pool, tuple(
+            (part.channels, tuple(term.key for term in part.terms)) for part in self.parts
+        )
+
+
+Located: TypeAlias = tuple[int, int, RowTerm]
+"""A term with its first channel and the one behind its last."""
+
+
+def call_reading(where: str, tensor: Tensor, kind: str, known: Mapping[Any, Call]) -> CallReading:
+    """What a call of the product ``where`` reads, whose input is ``tensor``.
+
+    Raises WorkloadError naming what lies between if it is no arrangement, sum or pool, or if its
+    elements are arranged as no window reads them.
+    """
+    found = provenance_of(where, tensor, known)
+    rank = 3 if kind == "conv" else 1
+    reader = _Reader(where, found)
+    pooled = reader.pool_of_all(tensor.numel())
+    if pooled is not None and not reader.is_plain(pooled):
+        assert isinstance(pooled.of, Pooled)
+        return replace(reader.inner(pooled), pool=reader.sized(pooled))
+    return CallReading(reader.parts(found.terms, rank))
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """Reads the maps of one provenance."""
+
+    where: str
+    found: Provenance
+    _inner: dict[int, CallReading] = field(default_factory=dict)
+
+    @cached_property
+    def _firsts(self) -> IntArray:
+        return np.array([origin.first for origin in self.found.origins], np.int64)
+
+    def pool_of_all(self, size: int) -> Origin | None:
+        """The origin of everything, if that is one pool."""
+        origins = self.found.origins
+        if len(self.found.terms) > 1 or not origins or not isinstance(origins[-1].of, Pooled):
+            return None
+        places, last = self.found.terms[0].flatten(), origins[-1]
+        ordered = len(places) == size == prod(last.shape) and int(places[0]) == last.first
+        return last if ordered and bool((places.diff() == 1).all()) else None
+
+    def is_plain(self, origin: Origin) -> bool:
+        """Whether a pool is one of a single term."""
+        parts = self.inner(origin).parts
+        return len(parts) == 1 and len(parts[0].terms) == 1
+
+    def inner(self, origin: Origin) -> CallReading:
+        """What a pool reads."""
+        assert isinstance(origin.of, Pooled)
+        if origin.first not in self._inner:
+            self._inner[origin.first] = CallReading(self.parts(origin.of.terms, 3))
+        return self._inner[origin.first]
+
+    def sized(self, origin: Origin) -> Pool:
+        """The pool of an origin, with the size of a global one."""
+        assert isinstance(origin.of, Pooled)
+        channels, height, width = origin.of.terms[0].shape[-3:]
+        return sized(self.where, origin.of.pool, (channels, height, width))
+
+    def parts(self, terms: Sequence[Tensor], rank: int) -> tuple[RowPart, ...]:
+        """The parts of the sum of ``terms``, whose last ``rank`` axes are features."""
+        channels = int(terms[0].shape[-rank])
+        located = [each for term in terms for each in self._located(term, rank)]
+        cuts = sorted({0, channels, *(cut for start, stop, _ in located for cut in (start, stop))})
+        if len(cuts) > MAX_PARTS:
+            raise self._scattered()
+        return tuple(
+            RowPart(
+                stop - start,
+                tuple(
+                    term.narrowed(start - first, stop - first)
+                    for first, last, term in located
+                    if first <= start and stop <= last
+                ),
+            )
+            for start, stop in pairwise(cuts)
+        )
+
+    def _located(self, term: Tensor, rank: int) -> list[Located]:
+        """The terms of one map, with their channels."""
+        features = (*term.shape[-rank:], 1, 1)[:3]
+        elements = term.reshape(-1, *features).numpy()
+        origins = self.found.origins
+        if len(origins) == 1 and self._is_whole(elements, origins[0]):
+            return self._of_origin(origins[0], features, len(elements))
+        which = np.searchsorted(self._firsts, elements, "right") - 1
+        places, number_of = self._places()
+        sizes = np.array([prod(_features(origin.shape)) for origin in origins] or [1])
+        row, inside = np.divmod(elements - np.append(self._firsts, 0)[which], sizes[which])
+        place = np.where(which >= 0, np.append(number_of, 0)[which], -1)
+        known = elements >= 0
+        place_all, inside_all = (np.where(known, values, -1).max(0) for values in (place, inside))
+        same = np.asarray((place == place_all) & (inside == inside_all) | ~known)
+        spans = spans_of(place_all, inside_all, places) if same.all() else None
+        if spans is None or len(spans) > MAX_PARTS:
+            raise self._scattered()
+        located = _without_gradient((elements == UNKNOWN) & (place_all < 0))
+        for span in spans:
+            if span.window is not None:
+                channels = slice(span.start, span.stop)
+                rows = self._rows(which[:, channels], row[:, channels], known[:, channels])
+                located += self._of_span(span, rows)
+        return located
+
+    def _is_whole(self, elements: IntArray, origin: Origin) -> bool:
+        flat = elements.reshape(-1)
+        return len(flat) == prod(origin.shape) and bool((flat == np.arange(len(flat))).all())
+
+    def _of_origin(self, origin: Origin, features: tuple[int, ...], rows: int) -> list[Located]:
+        """The terms of a map that is all of one origin in order."""
+        channels, height, width = features
+        own = (*_features(origin.shape), 1, 1)[:3]
+        shape = own if own[1:] == features[1:] else (channels, height, width)
+        if prod(shape) != prod(features) or prod(own) * rows != prod(origin.shape):
+            raise self._scattered()
+        window = whole((shape[0], shape[1], shape[2]))
+        at = np.zeros(rows, np.int64), np.arange(rows)
+        return self._of_span(Span(0, channels, 0, window), at)
+
+    def _places(self) -> tuple[list[tuple[int, ...]], IntArray]:
+        """Shapes of the places that origins are, and the place of each origin.
+
+        Outputs of one boundary's calls are one place, and so are pools of the same of them.
+        """
+        numbers: dict[Any, int] = {}
+        shapes: list[tuple[int, ...]] = []
+        of = []
+        for origin in self.found.origins:
+            name = origin.of.name if isinstance(origin.of, Call) else None
+            key = name or (self.sized(origin), self.inner(origin).key)
+            if key not in numbers:
+                numbers[key] = len(shapes)
+                shapes.append(_features(origin.shape))
+            of.append(numbers[key])
+        return shapes, np.array(of, np.int64)
+
+    def _rows(self, which: IntArray, row: IntArray, known: BoolArray) -> tuple[IntArray, IntArray]:
+        """By row of the map: the origin that its elements come from, and the row there."""
+        axes = (1, 2, 3)
+        origin, at = (np.where(known, values, -1).max(axes) for values in (which, row))
+        wide = (slice(None), None, None, None)
+        some = known.any(axes)
+        complete = (known == known.any(0)) | ~some[wide]
+        same = np.asarray((which == origin[wide]) & (row == at[wide]) | ~known)
+        if not (complete.all() and same.all()):
+            raise self._scattered()
+        return origin, at
+
+    def _of_span(self, span: Span, rows: tuple[IntArray, IntArray]) -> list[Located]:
+        """Terms of a span: of a boundary's output, or of what a pool read."""
+        assert span.window is not None
+        origin_of, row_of = rows
+        origins = self.found.origins
+        one = origins[int(origin_of.max())]
+        if isinstance(one.of, Call):
+            calls = np.array(
+                [origin.of.call if isinstance(origin.of, Call) else 0 for origin in origins]
+            )
+            per_call = prod(one.shape) // prod(_features(one.shape))
+            all_rows = np.where(origin_of < 0, NO_ROW, calls[origin_of] * per_call + row_of)
+            return [(span.start, span.stop, RowTerm(one.of.name, (span.window,), all_rows))]
+        return list(self._of_pool(one, span, rows))
+
+    def _of_pool(self, one: Origin, span: Span, rows: tuple[IntArray, IntArray]) -> list[Located]:
+        assert span.window is not None
+        pool, window = self.sized(one), span.window
+        features = _features(one.shape)
+        flattened = window.shape[1:] == (1, 1)
+        factor = prod(features) // features[0] if flattened else 1
+        located: list[Located] = []
+        first = 0
+        for number, part in enumerate(self.inner(one).parts):
+            channels = part.channels * factor
+            low, high = max(window.start, first), min(window.stop, first + channels)
+            if low < high:
+                if len(part.terms) > 1 and pool.kind == "max":
+                    raise WorkloadError(
+                        f"{self.where}: it reads the maximum of sums of spikes beside other "
+                        "things; pool before adding, or all of its input at once"
+                    )
+                shape = (channels, *window.shape[1:])
+                inner = replace(window, shape=shape, start=low - first, stop=high - first)
+                start = span.start + low - window.start
+                located += [
+                    (
+                        start,
+                        start + high - low,
+                        RowTerm(
+                            term.source, (*term.way, pool, inner), self._through(rows, number, at)
+                        ),
+                    )
+                    for at, term in enumerate(part.terms)
+                ]
+            first += channels
+        return located
+
+    def _through(self, rows: tuple[IntArray, IntArray], part: int, term: int) -> IntArray:
+        """Rows of a source behind a pool, by rows of the map before it."""
+        through = np.full(len(rows[0]), NO_ROW)
+        for number in np.unique(rows[0][rows[0] >= 0]):
+            inner = self.inner(self.found.origins[number]).parts[part].terms[term].rows
+            here = rows[0] == number
+            through[here] = inner[rows[1][here]]
+        return through
+
+    def _scattered(self) -> WorkloadError:
+        return WorkloadError(
+            f"{self.where}: the elements of its input are arranged as no window of channels, rows "
+            "and columns reads them, or otherwise from step to step; keep [C, H, W] in order, "
+            "and cut whole channels, rows and columns"
+        )
+
+
+def _features(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of features: of [N, K] and [T, B, K] the last, else the last three."""
+    return shape[-3:] if len(shape) > 3 else shape[-1:]
+
+
+def _without_gradient(unknown: BoolArray) -> list[Located]:
+    """The terms of elements [N, C, H, W] without gradient: one for each run of channels."""
+    channels = unknown.any((0, 2, 3)).astype(np.int8)
+    ends = np.flatnonzero(np.diff(channels, prepend=0, append=0)).reshape(-1, 2)
+    return [
+        (
+            start,
+            stop,
+            RowTerm(INPUT, (), np.where(here.any((1, 2, 3)), np.arange(len(here)), NO_ROW)),
+        )
+        for start, stop in ends.tolist()
+        for here in [unknown[:, start:stop]]
+    ]

@@ -16,6 +16,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.answers import Answers
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.operand import Operand, Term, Window
+from tlm.workload.readers import added_currents, heads
 from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
@@ -24,6 +25,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
 RunMode: TypeAlias = Literal["training", "inference"]
+LayerKind: TypeAlias = Literal["conv", "linear", "identity"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
 
 NETWORK_INPUT = -1
@@ -58,12 +60,28 @@ class Norm:
     """Batch normalisation of a layer's product, with the statistics of the mini-batch.
 
     ``per_step`` is true if mean and variance are those of each time step, false if they are taken
-    over all T steps at once. ``epsilon`` is added to the variance.
+    over all T steps at once. ``epsilon`` is added to the variance. ``scaled`` and ``shifted`` say
+    whether gamma and beta are trained; ``by_step`` whether each step has its own. ``step_scaled``
+    multiplies the result with a trained number a step.
     """
 
     kind: Literal["batch"]
     epsilon: float
     per_step: bool
+    scaled: bool = True
+    shifted: bool = True
+    by_step: bool = False
+    step_scaled: bool = False
+
+    def parameter_shapes(self, channels: int, steps: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of what it trains, by name, for K ``channels`` over T ``steps``."""
+        shape = (steps, channels) if self.by_step else (channels,)
+        shapes: dict[str, tuple[int, ...]] = {"scale": shape} if self.scaled else {}
+        if self.shifted:
+            shapes["shift"] = shape
+        if self.step_scaled:
+            shapes["step_scale"] = (steps,)
+        return shapes
 
 
 @dataclass(frozen=True)
@@ -96,12 +114,26 @@ class Neuron:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """What an earlier ``layer`` adds to the current of a later one, through ``pool``.
+
+    "spikes" are its output, behind its pool; "current" is what enters its neurons, or of a layer
+    without neurons its output.
+    """
+
+    layer: int
+    of: Literal["spikes", "current"]
+    pool: Pool | None = None
+
+
+@dataclass(frozen=True)
 class Layer:
     """One convolution or linear layer with what follows it up to the next one.
 
     The input is the sum of its ``sources``: outputs of earlier layers, or -1 for the network's
-    input; ``input_pool`` pools that sum. The product passes ``norm``, ``current_pool``, then
-    ``neuron`` (None: a read-out whose output is the current itself), then ``pool``.
+    input; ``input_pool`` pools that sum. The product passes ``norm``, ``shortcuts`` are added to
+    it, and the sum passes ``current_pool``, then ``neuron`` (None: the output is the current
+    itself), then ``pool``. The "identity" has no weights: its product is its input.
 
     ``in_shape`` is (C, H, W) of the input after ``input_pool``, ``out_shape`` (K, E, F) of the
     neurons before ``pool``, ``kernel`` (R, S). A linear layer has in_shape (C, 1, 1), out_shape
@@ -116,7 +148,7 @@ class Layer:
 
     index: int
     name: str
-    kind: Literal["conv", "linear"]
+    kind: LayerKind
     in_shape: Shape3
     out_shape: Shape3
     kernel: tuple[int, int]
@@ -132,6 +164,12 @@ class Layer:
     pool: Pool | None
     groups: int = 1
     operand: Operand | None = None
+    shortcuts: tuple[Shortcut, ...] = ()
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it has weights."""
+        return self.kind != "identity"
 
     @property
     def producers(self) -> list[int]:
@@ -188,7 +226,9 @@ class Layer:
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
-        """Shape [K, C / groups, R, S] of the weights."""
+        """Shape [K, C / groups, R, S] of the weights; of no elements where there are none."""
+        if not self.weighted:
+            return (0, 0, *self.kernel)
         return (self.product_channels, self.in_shape[0] // self.groups, *self.kernel)
 
 
@@ -294,6 +334,15 @@ class Workload:
         """Shape of a recording's ``inputs``: [B, C, H, W] with direct coding, else [T, ...]."""
         sample = (self.batch, *input_frame(self.layers))
         return sample if self.encoding == "direct" else (self.steps, *sample)
+
+    @cached_property
+    def heads(self) -> tuple[int, ...]:
+        """Layers that no later one reads: the loss reads them."""
+        return heads(self.layers)
+
+    def has_dY(self, layer: Layer) -> bool:
+        """Whether dY of ``layer`` differs from its dU: something lies or joins in between."""
+        return not layer.product_is_current or layer.index in added_currents(self.layers)
 
     def neuron_shape(self, layer: Layer) -> tuple[int, ...]:
         """Shape [T, B, K, E, F] of a layer's spikes, masks and dU."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.call_reading import CallReading, call_reading
-from tlm.workload.capture.edges import Edge, edges_of
 from tlm.workload.capture.neurons import Declared
 from tlm.workload.capture.provenance import Call
 from tlm.workload.capture.user_line import user_line
@@ -25,21 +24,23 @@ if TYPE_CHECKING:
 
 BoundaryKind = Literal["conv", "linear", "norm", "neuron"]
 
+_FEATURES = {"conv": 3, "linear": 1}
+"""Axes of features of a product's input; those of others follow from their rank."""
+
 
 @dataclass(eq=False)
 class Boundary:
     """One module's calls in an iteration: tensors in call order, gradients by call.
 
-    ``inputs`` are those of convolutions, linear layers and neurons; ``input_gradients`` those of
-    neurons alone. ``edges`` is what a norm or neuron follows, ``readings`` what each call of a
-    convolution or linear layer reads. ``parameters`` and ``parameter_gradients`` are by the names torch gives them.
+    ``inputs`` are those of convolutions, linear layers and neurons, and of norms that follow no
+    product; ``input_gradients`` those of neurons and such norms. ``parameters`` and
+    ``parameter_gradients`` are by the names torch gives them.
     """
 
     name: str
     kind: BoundaryKind
     module: Any
     equation: Declared | None = None
-    edges: tuple[Edge, ...] = ()
     readings: list[CallReading] = field(default_factory=list)
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
@@ -88,18 +89,21 @@ class Hooks:
         """Note a call's input; returns what the module must see in its place."""
         self.boundaries.setdefault(boundary.name, boundary)
         self._check_call(boundary, tensor)
-        if boundary.kind in ("conv", "linear"):
-            reading = call_reading(boundary.name, tensor, boundary.kind, self._known)
-            boundary.readings.append(reading)
-        else:
-            boundary.edges = edges_of(boundary.name, tensor, self._known)
-        if boundary.kind == "norm":
+        rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
+        boundary.readings.append(call_reading(boundary.name, tensor, rank, self._known))
+        if boundary.kind == "norm" and self._follows_product(boundary):
             return tensor
         copy = tensor.clone()
         boundary.inputs.append(copy.detach())
-        if boundary.kind == "neuron":
+        if boundary.kind in ("norm", "neuron"):
+            copy.requires_grad_()  # the network's input carries no gradient by itself
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy
+
+    def _follows_product(self, norm: Boundary) -> bool:
+        """Whether a norm reads one product as it is: then its input is the product's output."""
+        source = self.boundaries.get(norm.readings[0].alone or "")
+        return source is not None and source.kind in _FEATURES
 
     def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         """Note a call's output; returns what later modules must see in its place."""

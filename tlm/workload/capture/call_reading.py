@@ -17,13 +17,14 @@ import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.edges import INPUT
-from tlm.workload.capture.pools import sized
+from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.provenance import (
     UNKNOWN,
     Call,
     Origin,
     Pooled,
     Provenance,
+    Terms,
     provenance_of,
 )
 from tlm.workload.capture.windows import Span, narrowed, spans_of
@@ -71,37 +72,40 @@ class RowPart:
 
 @dataclass(frozen=True, eq=False)
 class CallReading:
-    """Parts in order of their channels, and the pool of them all, if there is one."""
+    """Parts in order of their channels, and the pools of them all, the last first."""
 
     parts: tuple[RowPart, ...]
-    pool: Pool | None = None
+    pools: tuple[Pool, ...] = ()
 
     @property
     def key(self) -> Any:
         """What is read, without which rows."""
-        return self.pool, tuple(
+        return self.pools, tuple(
             (part.channels, tuple(term.key for term in part.terms)) for part in self.parts
         )
+
+    @property
+    def alone(self) -> str | None:
+        """The boundary whose output it is, as it is; None if it is anything else."""
+        if len(self.parts) > 1 or len(self.parts[0].terms) != 1 or self.pools:
+            return None
+        term = self.parts[0].terms[0]
+        plain = len(term.way) == 1 and isinstance(window := term.way[0], Window) and window.is_whole
+        return term.source if plain else None
 
 
 Located: TypeAlias = tuple[int, int, RowTerm]
 """A term with its first channel and the one behind its last."""
 
 
-def call_reading(where: str, tensor: Tensor, kind: str, known: Mapping[Any, Call]) -> CallReading:
-    """What a call of the product ``where`` reads, whose input is ``tensor``.
+def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call]) -> CallReading:
+    """What a call of ``where`` reads: ``tensor``, whose last ``rank`` axes are features.
 
     Raises WorkloadError naming what lies between if it is no arrangement, sum or pool, or if its
     elements are arranged as no window reads them.
     """
     found = provenance_of(where, tensor, known)
-    rank = 3 if kind == "conv" else 1
-    reader = _Reader(where, found)
-    pooled = reader.pool_of_all(tensor.numel())
-    if pooled is not None and not reader.is_plain(pooled):
-        assert isinstance(pooled.of, Pooled)
-        return replace(reader.inner(pooled), pool=reader.sized(pooled))
-    return CallReading(reader.parts(found.terms, rank))
+    return _Reader(where, found).reading(found.terms, rank)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +120,22 @@ class _Reader:
     def _firsts(self) -> IntArray:
         return np.array([origin.first for origin in self.found.origins], np.int64)
 
-    def pool_of_all(self, size: int) -> Origin | None:
-        """The origin of everything, if that is one pool."""
-        origins = self.found.origins
-        if len(self.found.terms) > 1 or not origins or not isinstance(origins[-1].of, Pooled):
-            return None
-        places, last = self.found.terms[0].flatten(), origins[-1]
-        ordered = len(places) == size == prod(last.shape) and int(places[0]) == last.first
-        return last if ordered and bool((places.diff() == 1).all()) else None
+    def reading(self, terms: Terms, rank: int) -> CallReading:
+        """The parts of the sum of ``terms``, or of what a pool of all made them of."""
+        pooled = self._pool_of_all(terms)
+        if pooled is not None and not self._is_single(pooled):
+            assert isinstance(pooled.of, Pooled)
+            read = self.inner(pooled)
+            return replace(read, pools=(self.sized(pooled), *read.pools))
+        return CallReading(self.parts(terms, rank))
 
-    def is_plain(self, origin: Origin) -> bool:
+    def _pool_of_all(self, terms: Terms) -> Origin | None:
+        """The pool that made all elements of ``terms``, in order, if one did."""
+        at = self._whole(terms[0].numpy().reshape(-1)) if len(terms) == 1 else None
+        pooled = at is not None and isinstance(self.found.origins[at].of, Pooled)
+        return self.found.origins[at] if at is not None and pooled else None
+
+    def _is_single(self, origin: Origin) -> bool:
         """Whether a pool is one of a single term."""
         parts = self.inner(origin).parts
         return len(parts) == 1 and len(parts[0].terms) == 1
@@ -134,7 +144,7 @@ class _Reader:
         """What a pool reads."""
         assert isinstance(origin.of, Pooled)
         if origin.first not in self._inner:
-            self._inner[origin.first] = CallReading(self.parts(origin.of.terms, 3))
+            self._inner[origin.first] = self.reading(origin.of.terms, 3)
         return self._inner[origin.first]
 
     def sized(self, origin: Origin) -> Pool:
@@ -166,11 +176,11 @@ class _Reader:
         """The terms of one map, with their channels."""
         features = (*term.shape[-rank:], 1, 1)[:3]
         elements = term.reshape(-1, *features).numpy()
+        if (at := self._whole(elements.reshape(-1))) is not None:
+            return self._of_origin(at, features, len(elements))
         origins = self.found.origins
-        if len(origins) == 1 and self._is_whole(elements, origins[0]):
-            return self._of_origin(origins[0], features, len(elements))
         which = np.searchsorted(self._firsts, elements, "right") - 1
-        places, number_of = self._places()
+        places, number_of = self._places(np.unique(which[which >= 0]))
         sizes = np.array([prod(_features(origin.shape)) for origin in origins] or [1])
         row, inside = np.divmod(elements - np.append(self._firsts, 0)[which], sizes[which])
         place = np.where(which >= 0, np.append(number_of, 0)[which], -1)
@@ -188,44 +198,51 @@ class _Reader:
                 located += self._of_span(span, rows)
         return located
 
-    def _is_whole(self, elements: IntArray, origin: Origin) -> bool:
-        flat = elements.reshape(-1)
-        return len(flat) == prod(origin.shape) and bool((flat == np.arange(len(flat))).all())
+    def _whole(self, elements: IntArray) -> int | None:
+        """The number of the origin whose elements these are, all of them in order."""
+        at = int(np.searchsorted(self._firsts, elements[0], "right")) - 1
+        if at < 0:
+            return None
+        origin = self.found.origins[at]
+        ordered = len(elements) == prod(origin.shape) and elements[0] == origin.first
+        return at if ordered and bool((np.diff(elements) == 1).all()) else None
 
-    def _of_origin(self, origin: Origin, features: tuple[int, ...], rows: int) -> list[Located]:
+    def _of_origin(self, at: int, features: tuple[int, ...], rows: int) -> list[Located]:
         """The terms of a map that is all of one origin in order."""
+        origin = self.found.origins[at]
         channels, height, width = features
         own = (*_features(origin.shape), 1, 1)[:3]
         shape = own if own[1:] == features[1:] else (channels, height, width)
         if prod(shape) != prod(features) or prod(own) * rows != prod(origin.shape):
             raise self._scattered()
         window = whole((shape[0], shape[1], shape[2]))
-        at = np.zeros(rows, np.int64), np.arange(rows)
-        return self._of_span(Span(0, channels, 0, window), at)
+        through = np.full(rows, at), np.arange(rows)
+        return self._of_span(Span(0, channels, 0, window), through)
 
-    def _places(self) -> tuple[list[tuple[int, ...]], IntArray]:
-        """Shapes of the places that origins are, and the place of each origin.
+    def _places(self, present: IntArray) -> tuple[list[tuple[int, ...]], IntArray]:
+        """Shapes of the places that the origins ``present`` are, and the place of each origin.
 
         Outputs of one boundary's calls are one place, and so are pools of the same of them.
         """
         numbers: dict[Any, int] = {}
         shapes: list[tuple[int, ...]] = []
-        of = []
-        for origin in self.found.origins:
+        place_of = np.full(len(self.found.origins), -1)
+        for at in present:
+            origin = self.found.origins[at]
             name = origin.of.name if isinstance(origin.of, Call) else None
             key = name or (self.sized(origin), self.inner(origin).key)
             if key not in numbers:
                 numbers[key] = len(shapes)
                 shapes.append(_features(origin.shape))
-            of.append(numbers[key])
-        return shapes, np.array(of, np.int64)
+            place_of[at] = numbers[key]
+        return shapes, place_of
 
     def _rows(self, which: IntArray, row: IntArray, known: BoolArray) -> tuple[IntArray, IntArray]:
         """By row of the map: the origin that its elements come from, and the row there."""
         axes = (1, 2, 3)
         origin, at = (np.where(known, values, -1).max(axes) for values in (which, row))
         wide = (slice(None), None, None, None)
-        some = known.any(axes)
+        some = np.asarray(known.any(axes))
         complete = (known == known.any(0)) | ~some[wide]
         same = np.asarray((which == origin[wide]) & (row == at[wide]) | ~known)
         if not (complete.all() and same.all()):
@@ -250,6 +267,8 @@ class _Reader:
     def _of_pool(self, one: Origin, span: Span, rows: tuple[IntArray, IntArray]) -> list[Located]:
         assert span.window is not None
         pool, window = self.sized(one), span.window
+        if self.inner(one).pools:
+            raise self._twice()
         features = _features(one.shape)
         flattened = window.shape[1:] == (1, 1)
         factor = prod(features) // features[0] if flattened else 1
@@ -288,6 +307,12 @@ class _Reader:
             here = rows[0] == number
             through[here] = inner[rows[1][here]]
         return through
+
+    def _twice(self) -> WorkloadError:
+        return WorkloadError(
+            f"{self.where}: beside other things it reads what was put together, pooled, and pooled "
+            "again; pool before putting together"
+        )
 
     def _scattered(self) -> WorkloadError:
         return WorkloadError(

@@ -45,6 +45,7 @@ PARAMETER_GRADIENTS: Final = "_gradients"
 OPTIMIZERS: Final = ("adam", "sgd")
 ENCODINGS: Final = ("direct", "rate", "events")
 RESETS: Final = ("hard", "soft", "none")
+KINDS: Final = ("conv", "linear", "identity")
 INPUT_KINDS: Final = ("analog", "binary", "integer")
 POOLS: Final = ("max", "average")
 FLOAT_TYPES: Final = {"value": "<f2", "exact": "<f4"}

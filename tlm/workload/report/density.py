@@ -60,7 +60,7 @@ def measured_tensors(workload: Workload, layer: Layer) -> tuple[str, ...]:
     kinds = ["dU"]
     if layer.neuron is not None:
         kinds = ["spikes", "masks", *kinds]
-    if not layer.product_is_current:
+    if workload.has_dY(layer):
         kinds.append("dY")
     return tuple(kinds)
 

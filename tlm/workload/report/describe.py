@@ -70,12 +70,19 @@ def layer_cells(layer: Layer) -> tuple[str, ...]:
     return (
         f"{layer.index} {layer.name}",
         reads(layer),
-        f"{layer.kind}{', norm' if layer.norm else ''}{'' if layer.neuron else ', read-out'}",
+        _kind(layer),
         _shape(layer.in_shape),
         _shape(layer.out_shape),
         _window(layer),
         pool_words(layer.pool),
     )
+
+
+def _kind(layer: Layer) -> str:
+    """What makes the current, what is added to it, and whether neurons follow."""
+    added = [f"{'S' if each.of == 'spikes' else 'I'} of {each.layer}" for each in layer.shortcuts]
+    parts = [layer.kind, *(["norm"] if layer.norm else []), *(f"+ {each}" for each in added)]
+    return ", ".join([*parts, *([] if layer.neuron else ["read-out"])])
 
 
 def _neuron(neuron: Neuron | GLMNeuron) -> str:
@@ -99,7 +106,7 @@ def _shape(shape: Shape3) -> str:
 
 
 def _window(layer: Layer) -> str:
-    if layer.kind == "linear":
+    if layer.kind != "conv":
         return "-"
     rows, columns = layer.kernel
     return f"{rows}x{columns} stride {layer.stride[0]} pad {layer.padding[0]}"

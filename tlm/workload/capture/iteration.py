@@ -18,7 +18,7 @@ from tlm.workload.capture.layer_tensors import (
 )
 from tlm.workload.capture.operands import check_nothing_added, input_place
 from tlm.workload.capture.reading import readings_of
-from tlm.workload.capture.stages import TopologyStage, stages_of
+from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
 from tlm.workload.capture.topology import layers_of
 from tlm.workload.golden.network import (
     Backward,
@@ -61,6 +61,7 @@ def assemble(
 
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
+    require_product(boundaries)
     batch = _batch(boundaries, steps)
     stages = stages_of(boundaries, readings_of(boundaries, steps, batch))
     coding, inputs = _network_input(stages, encoding, steps, batch)

@@ -216,7 +216,8 @@ def _delay(
         what = "later steps" if same_sample and delays.max() < 0 else "other samples or steps"
         raise WorkloadError(
             f"{reader.name}: it reads {what} of {term.source} than its own, which is not "
-            "modelled; let each step read itself, or the same number of steps before"
+            "modelled, or the first axis is not time; let each step read itself, or the same "
+            "number of steps before, and keep [T, B, ...]"
         )
     return int(delays[0])
 

@@ -82,6 +82,14 @@ class TopologyStage:
         return (int(channels), int(height), int(width))
 
 
+def require_product(boundaries: Mapping[str, Boundary]) -> None:
+    """Raise WorkloadError if no product was called."""
+    if not any(boundary.kind in _PRODUCTS for boundary in boundaries.values()):
+        raise WorkloadError(
+            "no nn.Conv2d or nn.Linear was called; record the network's own forward"
+        )
+
+
 def stages_of(
     boundaries: Mapping[str, Boundary], readings: Mapping[str, Reading]
 ) -> tuple[TopologyStage, ...]:
@@ -89,12 +97,8 @@ def stages_of(
 
     ``readings`` are what boundaries read, by name.
 
-    Raises WorkloadError if no product was called.
+    Raises WorkloadError if a boundary reads what comes of itself in the same step.
     """
-    if not any(boundary.kind in _PRODUCTS for boundary in boundaries.values()):
-        raise WorkloadError(
-            "no nn.Conv2d or nn.Linear was called; record the network's own forward"
-        )
     norms = _norms(boundaries, readings)
     attached = {norm.name for norm in norms.values()}
     readers = [boundary for boundary in boundaries.values() if boundary.name not in attached]

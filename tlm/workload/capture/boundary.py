@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.edges import Edge, edges_of
+from tlm.workload.capture.call_reading import CallReading, call_reading
 from tlm.workload.capture.neurons import Declared
+from tlm.workload.capture.provenance import Call
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 BoundaryKind = Literal["conv", "linear", "norm", "neuron"]
+
+_FEATURES = {"conv": 3, "linear": 1}
+"""Axes of features of a product's input; those of others follow from their rank."""
 
 
 @dataclass(eq=False)
@@ -37,7 +41,7 @@ class Boundary:
     kind: BoundaryKind
     module: Any
     equation: Declared | None = None
-    edges: tuple[Edge, ...] = ()
+    readings: list[CallReading] = field(default_factory=list)
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     input_gradients: dict[int, Tensor] = field(default_factory=dict)
@@ -65,7 +69,7 @@ class Hooks:
     def __init__(self, net: Module, modules: Mapping[str, RecordedModule]) -> None:
         self.boundaries: dict[str, Boundary] = {}
         self._net = net
-        self._known: dict[Any, str] = {}
+        self._known: dict[Any, Call] = {}
         self._handles: list[Any] = []
         for name, recorded in modules.items():
             boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
@@ -85,7 +89,8 @@ class Hooks:
         """Note a call's input; returns what the module must see in its place."""
         self.boundaries.setdefault(boundary.name, boundary)
         self._check_call(boundary, tensor)
-        boundary.edges = edges_of(boundary.name, tensor, self._known)
+        rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
+        boundary.readings.append(call_reading(boundary.name, tensor, rank, self._known))
         if boundary.kind == "norm" and self._follows_product(boundary):
             return tensor
         copy = tensor.clone()
@@ -97,9 +102,8 @@ class Hooks:
 
     def _follows_product(self, norm: Boundary) -> bool:
         """Whether a norm reads one product as it is: then its input is the product's output."""
-        source = self.boundaries.get(norm.edges[0].source)
-        plain = len(norm.edges) == 1 and not norm.edges[0].pools
-        return plain and source is not None and source.kind in ("conv", "linear")
+        source = self.boundaries.get(norm.readings[0].alone or "")
+        return source is not None and source.kind in _FEATURES
 
     def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         """Note a call's output; returns what later modules must see in its place."""
@@ -111,7 +115,7 @@ class Hooks:
             )
         boundary.outputs.append(copy.detach())
         self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
-        self._known[copy.grad_fn] = boundary.name
+        self._known[copy.grad_fn] = Call(boundary.name, len(boundary.outputs) - 1)
         return copy
 
     def _before(self, boundary: Boundary) -> Any:

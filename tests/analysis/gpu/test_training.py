@@ -40,7 +40,8 @@ def test_a_step_makes_the_recorded_weight_gradients(name: str) -> None:
     found = network(workload)
     found.load(values.parameters)
     outputs = found(folded(workload, values.inputs))
-    given = torch.from_numpy(values.loss_gradient).sum(0).reshape(outputs.shape)
+    (gradient,) = values.loss_gradients.values()
+    given = torch.from_numpy(gradient).sum(0).reshape(outputs.shape)
     outputs.backward(given)
     for product, expected in zip(found.products, values.parameter_gradients, strict=True):
         mine = product.weight.grad.numpy().reshape(expected.weights.shape)

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import batch_of, timed
 from tlm.workload.capture.boundary import Boundary
-from tlm.workload.capture.edges import INPUT
-from tlm.workload.capture.layer_tensors import LayerTensors, layer_tensors, parameter_array
-from tlm.workload.capture.stages import TopologyStage, stages_of
+from tlm.workload.capture.layer_tensors import (
+    LayerTensors,
+    layer_tensors,
+    parameter_array,
+    with_gradient,
+)
+from tlm.workload.capture.norm_lists import with_joined_norms
+from tlm.workload.capture.operands import check_nothing_added, input_place
+from tlm.workload.capture.reading import readings_of
+from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
 from tlm.workload.capture.topology import layers_of
-from tlm.workload.golden.network import Backward, Forced, Forward, rebuild
-from tlm.workload.model import Encoding, Layer, Recording
-from tlm.workload.values import FloatArray, Parameters, Values
+from tlm.workload.golden.network import (
+    Backward,
+    Forced,
+    Forward,
+    backward,
+    feedback_gradients,
+    forward,
+)
+from tlm.workload.model import Encoding, Layer, Recording, input_frame
+from tlm.workload.readers import has_dY, heads
+from tlm.workload.values import FloatArray, Numbers, Parameters, Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +62,10 @@ def assemble(
 
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
-    stages = stages_of(boundaries)
-    batch = _batch(stages, steps)
+    require_product(boundaries)
+    boundaries = with_joined_norms(boundaries, steps)
+    batch = _batch(boundaries, steps)
+    stages = stages_of(boundaries, readings_of(boundaries, steps, batch))
     coding, inputs = _network_input(stages, encoding, steps, batch)
     layers = layers_of(stages, coding == "direct")
     tensors = tuple(
@@ -56,13 +73,22 @@ def assemble(
         for stage, layer in zip(stages, layers, strict=True)
     )
     values = Values(
-        inputs=inputs.reshape(*inputs.shape[: 1 if coding == "direct" else 2], *layers[0].in_shape),
+        inputs=inputs.reshape(
+            *inputs.shape[: 1 if coding == "direct" else 2], *input_frame(layers)
+        ),
         dI=tuple(layer.dI for layer in tensors),
         parameters=tuple(_parameters(stage, gradient=False) for stage in stages),
         parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
-        loss_gradient=tensors[-1].dS,
+        loss_gradients={head: tensors[head].dS for head in heads(layers)},
     )
-    forwards, backwards = rebuild(layers, steps, values, [_forced(layer) for layer in tensors])
+    forced = [_forced(layer) for layer in tensors]
+    forwards = forward(layers, steps, values.inputs, values.parameters, forced)
+    check_nothing_added(stages, tensors, forwards)
+    if fed_back := feedback_gradients(layers, forwards, values.parameters, forced):
+        values = replace(values, loss_gradients=_of_loss_alone(values, fed_back))
+    backwards = backward(layers, forwards, values.parameters, values.loss_gradients, forced)
+    tensors = tuple(map(with_gradient, tensors, backwards))
+    values = replace(values, dI=tuple(layer.dI for layer in tensors))
     open_forms = tuple(layer.layer.name for layer in tensors if layer.slope is not None)
     recording = _recording(number, values, tensors, backwards)
     iteration = Iteration(layers, coding, batch, recording, values, open_forms)
@@ -73,6 +99,7 @@ def _recording(
     number: int, values: Values, tensors: Sequence[LayerTensors], backwards: Sequence[Backward]
 ) -> Recording:
     dU = tuple(layer.dI != 0 for layer in tensors)
+    layers = [layer.layer for layer in tensors]
     return Recording(
         iteration=number,
         inputs=values.inputs != 0,
@@ -81,7 +108,7 @@ def _recording(
         dU=dU,
         # Rebuilt: a product that was computed once for all steps shows only the sum of its dY.
         dY=tuple(
-            bits if layer.layer.product_is_current else backward.dY != 0
+            backward.dY != 0 if has_dY(layer.layer, layers) else bits
             for bits, layer, backward in zip(dU, tensors, backwards, strict=True)
         ),
     )
@@ -89,12 +116,20 @@ def _recording(
 
 def _forced(tensors: LayerTensors) -> Forced:
     if tensors.layer.neuron is None:
-        return Forced(None, None, tensors.dI)
+        return Forced(None, None, None if tensors.static else tensors.dI)
     return Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope)
 
 
-def _batch(stages: Sequence[TopologyStage], steps: int) -> int:
-    neurons = [stage.neuron for stage in stages if stage.neuron is not None]
+def _of_loss_alone(values: Values, fed_back: Mapping[int, Numbers]) -> dict[int, FloatArray]:
+    """What the loss sends to each head, without what comes from its readers in later steps."""
+    return {
+        head: (dS - fed_back.get(head, 0.0)).astype(np.float32)
+        for head, dS in values.loss_gradients.items()
+    }
+
+
+def _batch(boundaries: Mapping[str, Boundary], steps: int) -> int:
+    neurons = [boundary for boundary in boundaries.values() if boundary.kind == "neuron"]
     if not neurons:
         raise WorkloadError(
             "no neuron follows a layer; name your neuron's class and equation in "
@@ -110,8 +145,10 @@ def _network_input(
     stages: Sequence[TopologyStage], encoding: Encoding | None, steps: int, batch: int
 ) -> tuple[Encoding, FloatArray]:
     """Coding of the input, and the input: [B, ...] if the same at each step, else [T, B, ...]."""
-    first = next(stage.product for stage in stages if stage.product.edges[0].source == INPUT)
+    first, channels = input_place(stages)
     inputs = timed(first, first.inputs, steps, batch)
+    if channels is not None:
+        inputs = inputs.take(channels, -3 if inputs.ndim > 3 else -1)
     time = inputs.ndim in (3, 5)
     if not time or (encoding in (None, "direct") and (inputs == inputs[:1]).all()):
         return "direct", inputs[0] if time else inputs
@@ -126,10 +163,28 @@ def _network_input(
 
 def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:
     product, norm = stage.product, stage.norm
-    weights = parameter_array(product, "weight", gradient)
     return Parameters(
-        weights=weights.reshape(*weights.shape, *(1, 1)[: 4 - weights.ndim]),
-        bias=None if product.module.bias is None else parameter_array(product, "bias", gradient),
-        scale=None if norm is None else parameter_array(norm, "weight", gradient),
-        shift=None if norm is None else parameter_array(norm, "bias", gradient),
+        weights=_weights(product, gradient),
+        bias=None if product is None else _optional(product, "bias", gradient),
+        scale=None if norm is None else _optional(norm, "weight", gradient),
+        shift=None if norm is None else _optional(norm, "bias", gradient),
+        step_scale=None if norm is None else _step_scale(norm, gradient),
     )
+
+
+def _weights(product: Boundary | None, gradient: bool) -> FloatArray:
+    """Weights as [K, C, R, S]; of an identity there are none."""
+    if product is None:
+        return np.zeros((0, 0, 1, 1), np.float32)
+    weights = parameter_array(product, "weight", gradient)
+    return weights.reshape(*weights.shape, *(1, 1)[: 4 - weights.ndim])
+
+
+def _optional(boundary: Boundary, name: str, gradient: bool) -> FloatArray | None:
+    """A parameter that a module may lack."""
+    return parameter_array(boundary, name, gradient) if name in boundary.parameters else None
+
+
+def _step_scale(norm: Boundary, gradient: bool) -> FloatArray | None:
+    scale = _optional(norm, "step_scale", gradient)
+    return None if scale is None else scale.reshape(-1)

@@ -16,7 +16,6 @@ from tlm.errors import WorkloadError
 from tlm.workload.answers import Answers
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.operand import Operand, Term, Window
-from tlm.workload.readers import added_currents, heads
 from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
@@ -72,6 +71,11 @@ class Norm:
     shifted: bool = True
     by_step: bool = False
     step_scaled: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it trains gamma and beta, one of each a channel, and nothing else."""
+        return self.scaled and self.shifted and not (self.by_step or self.step_scaled)
 
     def parameter_shapes(self, channels: int, steps: int) -> dict[str, tuple[int, ...]]:
         """Shapes of what it trains, by name, for K ``channels`` over T ``steps``."""
@@ -334,15 +338,6 @@ class Workload:
         """Shape of a recording's ``inputs``: [B, C, H, W] with direct coding, else [T, ...]."""
         sample = (self.batch, *input_frame(self.layers))
         return sample if self.encoding == "direct" else (self.steps, *sample)
-
-    @cached_property
-    def heads(self) -> tuple[int, ...]:
-        """Layers that no later one reads: the loss reads them."""
-        return heads(self.layers)
-
-    def has_dY(self, layer: Layer) -> bool:
-        """Whether dY of ``layer`` differs from its dU: something lies or joins in between."""
-        return not layer.product_is_current or layer.index in added_currents(self.layers)
 
     def neuron_shape(self, layer: Layer) -> tuple[int, ...]:
         """Shape [T, B, K, E, F] of a layer's spikes, masks and dU."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tlm.workload.model import Layer
+from tlm.workload.model import Layer
 
 
 def heads(layers: Sequence[Layer]) -> tuple[int, ...]:
@@ -23,6 +21,11 @@ def added_currents(layers: Sequence[Layer]) -> frozenset[int]:
         for shortcut in layer.shortcuts
         if shortcut.of == "current" and layers[shortcut.layer].neuron is not None
     )
+
+
+def has_dY(layer: Layer, layers: Sequence[Layer]) -> bool:
+    """Whether dY of ``layer`` differs from its dU: something lies or joins in between."""
+    return not layer.product_is_current or layer.index in added_currents(layers)
 
 
 def _reads(layer: Layer) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ from tlm.workload.golden.network import (
     forward,
 )
 from tlm.workload.model import Encoding, Layer, Recording, input_frame
-from tlm.workload.readers import added_currents, heads
+from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Numbers, Parameters, Values
 
 
@@ -97,7 +97,7 @@ def _recording(
     number: int, values: Values, tensors: Sequence[LayerTensors], backwards: Sequence[Backward]
 ) -> Recording:
     dU = tuple(layer.dI != 0 for layer in tensors)
-    joined = added_currents([layer.layer for layer in tensors])
+    layers = [layer.layer for layer in tensors]
     return Recording(
         iteration=number,
         inputs=values.inputs != 0,
@@ -106,9 +106,7 @@ def _recording(
         dU=dU,
         # Rebuilt: a product that was computed once for all steps shows only the sum of its dY.
         dY=tuple(
-            bits
-            if layer.layer.product_is_current and layer.layer.index not in joined
-            else backward.dY != 0
+            backward.dY != 0 if has_dY(layer.layer, layers) else bits
             for bits, layer, backward in zip(dU, tensors, backwards, strict=True)
         ),
     )

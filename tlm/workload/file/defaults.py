@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-LAYER = {"groups": 1, "shortcuts": [], "operand": None}
+LAYER: dict[str, Any] = {"groups": 1, "operand": None, "shortcuts": []}
 NORM = {"scaled": True, "shifted": True, "by_step": False, "step_scaled": False}
 SHORTCUT = {"pool": None}
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from tlm.workload.file import schema
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Layer, Workload
+from tlm.workload.readers import has_dY, heads
 
 Form: TypeAlias = Literal["bits", "floats", "nonzeros", "integers"]
 
@@ -63,7 +64,7 @@ def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
             name, workload.input_shape, "nonzeros", schema.INPUTS
         )
     if level == "exact" and workload.mode == "training":
-        for head in workload.heads:
+        for head in heads(workload.layers):
             key = loss_gradient_key(workload, head)
             shape = (workload.steps, workload.batch, *workload.layers[head].pooled_shape)
             folder = "" if key == schema.LOSS_GRADIENT else f"{schema.layer_group(head)}/"
@@ -126,7 +127,7 @@ def _mask_kinds(workload: Workload, layer: Layer) -> list[str]:
     kinds = [schema.GRADIENTS]
     if layer.neuron is not None:
         kinds = [schema.SPIKES, schema.MASKS, *kinds]
-    if workload.has_dY(layer):
+    if has_dY(layer, workload.layers):
         kinds.append(schema.OUTPUT_GRADIENTS)
     return kinds
 

@@ -26,6 +26,7 @@ from tlm.workload.file.layout import (
     parameter_shapes,
 )
 from tlm.workload.model import BoolArray, Layer, Neuron, Recording, RunMode, Workload
+from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Parameters, Values
 
 _HASH_BLOCK = 1 << 20
@@ -134,7 +135,7 @@ def read_values(workload: Workload, position: int) -> Values:
         ),
         loss_gradients={
             head: arrays[key]
-            for head in workload.heads
+            for head in heads(workload.layers)
             if (key := loss_gradient_key(workload, head)) in arrays
         },
     )
@@ -179,7 +180,7 @@ def _per_layer(
 
 
 def _product_kind(workload: Workload, layer: Layer) -> str:
-    return schema.OUTPUT_GRADIENTS if workload.has_dY(layer) else schema.GRADIENTS
+    return schema.OUTPUT_GRADIENTS if has_dY(layer, workload.layers) else schema.GRADIENTS
 
 
 def _read_bits(path: Path, file: h5py.File, expected: Expected) -> BoolArray:

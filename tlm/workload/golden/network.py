@@ -21,7 +21,7 @@ from tlm.workload.golden.norm import Normalised, norm_gradients, normalise
 from tlm.workload.golden.operand import Outputs, source_gradients, summed
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
-from tlm.workload.golden.shortcuts import Arriving, Passing, send_back, with_shortcuts
+from tlm.workload.golden.shortcuts import Arriving, added, send_back
 from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
@@ -102,7 +102,8 @@ def forward(
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
             outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
-        passed = _currents(layer, layers, summed(layer, outputs), trained, forwards)
+        joined = added(layer, layers, forwards)
+        passed = _currents(layer, summed(layer, outputs), joined, trained)
         passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
@@ -132,9 +133,8 @@ def _through_time(
         passed = {at: Moment.of(forward, now) for at, forward in enumerate(forwards)}
         for at in loop:
             layer = layers[at]
-            operand = summed(layer, {**outputs, **left}, now)
-            trained = of_steps(parameters[at], now)
-            current = _currents(layer, layers, operand, trained, passed).current
+            operand, joined = summed(layer, {**outputs, **left}, now), added(layer, layers, passed)
+            current = _currents(layer, operand, joined, of_steps(parameters[at], now)).current
             currents[at].append(current)
             if layer.neuron is None:
                 output = current
@@ -147,20 +147,17 @@ def _through_time(
     return left
 
 
-def _currents(
-    layer: Layer,
-    layers: Sequence[Layer],
-    operand: Numbers,
-    trained: Parameters,
-    passed: Passing,
-) -> Forward:
-    """FP of a layer up to the current, which stands for its output as well."""
+def _currents(layer: Layer, operand: Numbers, joined: Numbers, trained: Parameters) -> Forward:
+    """FP of a layer up to the current, which stands for its output as well.
+
+    ``joined`` is what its shortcuts add.
+    """
     inputs, products = _product(layer, operand, trained)
     normalised = None
     if layer.norm is not None:
         normalised = normalise(layer.norm, products, trained)
     own = products if normalised is None else normalised.current
-    unpooled = with_shortcuts(own, layer, layers, passed)
+    unpooled = own + joined
     current = pooled(layer.current_pool, unpooled)
     return Forward(operand, inputs, normalised, own, unpooled, current, current)
 

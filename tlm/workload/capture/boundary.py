@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tlm.errors import WorkloadError
 from tlm.workload.capture.call_reading import CallReading, call_reading
 from tlm.workload.capture.neurons import Declared
+from tlm.workload.capture.norms import norm_parameters, time_axis
 from tlm.workload.capture.provenance import Call
 from tlm.workload.capture.user_line import user_line
 
@@ -34,7 +35,8 @@ class Boundary:
 
     ``inputs`` are those of convolutions, linear layers and neurons, and of norms that follow no
     product; ``input_gradients`` those of neurons and such norms. ``parameters`` and
-    ``parameter_gradients`` are by the names torch gives them.
+    ``parameter_gradients`` are by the names torch gives them. Of several norms behind one product
+    the first notes the calls of all; ``others`` hold the parameters of the rest.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Boundary:
     parameters: dict[str, Tensor] = field(default_factory=dict)
     parameter_gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    trained: dict[str, Any] = field(default_factory=dict)
+    others: list[Boundary] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,12 @@ class RecordedModule:
     kind: BoundaryKind
     equation: Declared | None = None
 
+    def parameters(self, steps: int) -> dict[str, Any]:
+        """What the module trains, by name."""
+        if self.kind == "norm":
+            return dict(norm_parameters(self.module, steps))
+        return dict(self.module.named_parameters(recurse=False))
+
 
 class Hooks:
     """Installs hooks on ``modules`` (by name) and collects their boundaries.
@@ -66,9 +76,11 @@ class Hooks:
     ``boundaries`` are in the order of their first call.
     """
 
-    def __init__(self, net: Module, modules: Mapping[str, RecordedModule]) -> None:
+    def __init__(self, net: Module, modules: Mapping[str, RecordedModule], steps: int) -> None:
         self.boundaries: dict[str, Boundary] = {}
         self._net = net
+        self._steps = steps
+        self._norms: dict[str, Boundary] = {}  # the first norm behind each product
         self._known: dict[Any, Call] = {}
         self._handles: list[Any] = []
         for name, recorded in modules.items():
@@ -78,7 +90,7 @@ class Hooks:
                 recorded.module.register_forward_hook(self._after(boundary)),
             ]
             if recorded.kind != "neuron":
-                self._watch_parameters(boundary)
+                self._watch_parameters(boundary, recorded.parameters(steps))
 
     def remove(self) -> None:
         """Take all hooks off the network."""
@@ -87,12 +99,24 @@ class Hooks:
 
     def tap_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         """Note a call's input; returns what the module must see in its place."""
-        self.boundaries.setdefault(boundary.name, boundary)
+        if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
+            return self._tapped_input(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
+        return self._tapped_input(boundary, tensor)
+
+    def _tapped_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         self._check_call(boundary, tensor)
         rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
-        boundary.readings.append(call_reading(boundary.name, tensor, rank, self._known))
-        if boundary.kind == "norm" and self._follows_product(boundary):
+        reading = call_reading(boundary.name, tensor, rank, self._known)
+        product = self.boundaries.get(reading.alone or "")
+        if boundary.kind == "norm" and product is not None and product.kind in _FEATURES:
+            first = self._norms.setdefault(product.name, boundary)
+            self.boundaries.setdefault(first.name, first)
+            first.readings.append(reading)
+            if first is not boundary and boundary not in first.others:
+                first.others.append(boundary)
             return tensor
+        self.boundaries.setdefault(boundary.name, boundary)
+        boundary.readings.append(reading)
         copy = tensor.clone()
         boundary.inputs.append(copy.detach())
         if boundary.kind in ("norm", "neuron"):
@@ -100,19 +124,22 @@ class Hooks:
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy
 
-    def _follows_product(self, norm: Boundary) -> bool:
-        """Whether a norm reads one product as it is: then its input is the product's output."""
-        source = self.boundaries.get(norm.readings[0].alone or "")
-        return source is not None and source.kind in _FEATURES
-
     def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         """Note a call's output; returns what later modules must see in its place."""
+        if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
+            return self._tapped_output(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
+        return self._tapped_output(boundary, tensor)
+
+    def _tapped_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         copy = tensor.clone()
         if copy.grad_fn is None:
             raise WorkloadError(
                 f"{boundary.name}: its output carries no gradient; run forward with gradients on "
                 "(no torch.no_grad, no reentrant checkpointing) and with its weights trainable"
             )
+        boundary = next(
+            (first for first in self._norms.values() if boundary in first.others), boundary
+        )
         boundary.outputs.append(copy.detach())
         self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
         self._known[copy.grad_fn] = Call(boundary.name, len(boundary.outputs) - 1)
@@ -162,8 +189,9 @@ class Hooks:
         if tensor.requires_grad:
             tensor.register_hook(lambda gradient: gradients.__setitem__(call, gradient.detach()))
 
-    def _watch_parameters(self, boundary: Boundary) -> None:
-        for name, parameter in boundary.module.named_parameters(recurse=False):
+    def _watch_parameters(self, boundary: Boundary, parameters: Mapping[str, Any]) -> None:
+        boundary.trained.update(parameters)
+        for name, parameter in parameters.items():
             if not parameter.requires_grad:
                 raise WorkloadError(
                     f"{boundary.name}.{name} is frozen (requires_grad is False), so there is no "
@@ -196,7 +224,7 @@ def _check_state(boundary: Boundary, arguments: tuple[Any, ...]) -> None:
 
 def check_unchanged(boundary: Boundary) -> None:
     """Refuse weights that were updated between forward and the end of recording."""
-    for name, parameter in boundary.module.named_parameters(recurse=False):
+    for name, parameter in boundary.trained.items():
         if name in boundary.versions and parameter._version != boundary.versions[name]:
             raise WorkloadError(
                 f"{boundary.name}.{name} changed while recording; call optimizer.step() after "

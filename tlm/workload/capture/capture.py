@@ -20,6 +20,7 @@ from tlm.workload.capture.boundary import (
 )
 from tlm.workload.capture.iteration import Iteration, assemble
 from tlm.workload.capture.neurons import Declared, equation_of
+from tlm.workload.capture.norms import check_norm_kind, is_norm
 from tlm.workload.capture.topology import window_of
 from tlm.workload.capture.verify import verify_iteration
 from tlm.workload.file.writer import write_workload
@@ -59,7 +60,7 @@ class Capture:
         self._taps = {
             name: equation for name, equation in declared.items() if isinstance(name, str)
         }
-        self._modules = _recorded_modules(net, declared)
+        self._modules = _recorded_modules(net, declared, steps)
         self._hooks: Hooks | None = None
         self._open_taps: dict[str, Boundary] = {}
         self._iterations: list[Iteration] = []  # each of them verified
@@ -75,7 +76,7 @@ class Capture:
             raise WorkloadError(
                 f"iteration {iteration}: expected a later one than the last recorded"
             )
-        hooks = self._hooks = Hooks(self._net, self._modules)
+        hooks = self._hooks = Hooks(self._net, self._modules, steps=self._steps)
         try:
             yield
         finally:
@@ -184,14 +185,15 @@ def versions() -> str:
     )
 
 
-def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str, RecordedModule]:
+def _recorded_modules(
+    net: Module, declared: Mapping[Any, Declared], steps: int
+) -> dict[str, RecordedModule]:
     """Modules to put hooks on, by name; nothing inside of a neuron."""
     from torch import nn
 
     kinds: dict[BoundaryKind, Any] = {
         "conv": nn.Conv2d,
         "linear": nn.Linear,
-        "norm": (nn.BatchNorm1d, nn.BatchNorm2d),
     }
     recorded: dict[str, RecordedModule] = {}
     inside: tuple[str, ...] = ()
@@ -204,6 +206,11 @@ def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str
             recorded[name] = RecordedModule(module, "neuron", equation)
             inside = (*inside, f"{name}.")
             continue
+        check_norm_kind(name, module)
+        if is_norm(module, steps):
+            recorded[name] = RecordedModule(module, "norm")
+            inside = (*inside, f"{name}.")
+            continue
         kind = next((kind for kind, base in kinds.items() if isinstance(module, base)), None)
         if kind is not None:
             if kind == "conv":
@@ -212,7 +219,7 @@ def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str
         elif next(module.parameters(recurse=False), None) is not None:
             raise WorkloadError(
                 f"{name or 'the network'}: {type(module).__name__} has weights of its own, and "
-                "only nn.Conv2d, nn.Linear, nn.BatchNorm1d and nn.BatchNorm2d can be recorded; "
+                "only nn.Conv2d, nn.Linear and nn.BatchNorm1d, 2d and 3d can be recorded; "
                 "put its weights into one of these, or declare it as a neuron"
             )
     return recorded

@@ -21,7 +21,7 @@ from tlm.workload.golden.norm import Normalised, norm_gradients, normalise
 from tlm.workload.golden.operand import Outputs, source_gradients, summed
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
-from tlm.workload.golden.shortcuts import Arriving, added, send_back
+from tlm.workload.golden.shortcuts import Arriving, Passing, send_back, with_shortcuts
 from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
@@ -147,17 +147,20 @@ def _through_time(
     return left
 
 
-def _currents(layer: Layer, operand: Numbers, joined: Numbers, trained: Parameters) -> Forward:
-    """FP of a layer up to the current, which stands for its output as well.
-
-    ``joined`` is what its shortcuts add.
-    """
+def _currents(
+    layer: Layer,
+    layers: Sequence[Layer],
+    operand: Numbers,
+    trained: Parameters,
+    passed: Passing,
+) -> Forward:
+    """FP of a layer up to the current, which stands for its output as well."""
     inputs, products = _product(layer, operand, trained)
     normalised = None
     if layer.norm is not None:
         normalised = normalise(layer.norm, products, trained)
     own = products if normalised is None else normalised.current
-    unpooled = own + joined
+    unpooled = with_shortcuts(own, layer, layers, passed)
     current = pooled(layer.current_pool, unpooled)
     return Forward(operand, inputs, normalised, own, unpooled, current, current)
 

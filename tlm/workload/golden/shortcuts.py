@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-import numpy as np
-
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.model import Layer, Shortcut
 from tlm.workload.values import Numbers
@@ -24,9 +22,6 @@ class Passed(Protocol):
     def output(self) -> Numbers:
         """[T, B, K, E, F]."""
 
-
-NOTHING: Numbers = np.zeros(())
-"""What is added without shortcuts."""
 
 Passing: TypeAlias = Mapping[int, Passed] | Sequence[Passed]
 """FP of layers, by index."""
@@ -49,12 +44,17 @@ class Arriving:
         self.currents[index] = self.currents.get(index, 0.0) + gradient
 
 
-def added(layer: Layer, layers: Sequence[Layer], passed: Passing) -> Numbers:
-    """What shortcuts add to the current of ``layer``, [T, B, K, E, F]; a bare zero without any."""
-    total = NOTHING
+def with_shortcuts(
+    own: Numbers,
+    layer: Layer,
+    layers: Sequence[Layer],
+    passed: Passing,
+) -> Numbers:
+    """The ``own`` current of ``layer`` and what its shortcuts add to it, [T, B, K, E, F]."""
+    total = own
     for shortcut in layer.shortcuts:
-        part = pooled(shortcut.pool, _read(shortcut, layers, passed))
-        total = total + part.reshape(*part.shape[:2], *layer.product_shape)
+        added = pooled(shortcut.pool, _read(shortcut, layers, passed))
+        total = total + added.reshape(own.shape)
     return total
 
 

@@ -9,6 +9,11 @@ In the order in which an iteration passes them:
 
 capture        Capture: the context manager, ``save``
 neurons        a neuron module of SpikingJelly, snnTorch or the user -> its equation
+declared       an equation that the user declares
+constants      hyper-parameters of any type of number -> plain numbers
+spikingjelly, snntorch   equations of their neurons; beyond: what a job cannot hold, and why
+derived        weights that are made of other parameters, refused
+eager          compiled networks, recorded as they run uncompiled
 probe          a spike function -> its surrogate derivative: shape, width and peak
 boundary       hooks round convolutions, linear layers, norms and neurons
 edges          where a tensor comes from, read off the autograd graph
@@ -24,6 +29,6 @@ verify         hold a recorded iteration against the golden model
 from __future__ import annotations
 
 from tlm.workload.capture.capture import Capture
-from tlm.workload.capture.neurons import Declared, declare
+from tlm.workload.capture.declared import Declared, declare
 
 __all__ = ["Capture", "Declared", "declare"]

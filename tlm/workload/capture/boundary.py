@@ -8,13 +8,15 @@ whatever ``.grad`` held before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.edges import Edge, edges_of
-from tlm.workload.capture.neurons import Declared
+from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -58,22 +60,30 @@ class RecordedModule:
 class Hooks:
     """Installs hooks on ``modules`` (by name) and collects their boundaries.
 
-    ``boundaries`` are in the order of their first call.
+    ``boundaries`` are in the order of their first call. What cannot be recorded ends the forward
+    pass with a WorkloadError; if ``quiet`` it is kept as ``refusal``, and no more is recorded.
     """
 
-    def __init__(self, net: Module, modules: Mapping[str, RecordedModule]) -> None:
+    def __init__(
+        self, net: Module, modules: Mapping[str, RecordedModule], quiet: bool = False
+    ) -> None:
         self.boundaries: dict[str, Boundary] = {}
+        self.refusal: WorkloadError | None = None
+        self._quiet = quiet
         self._net = net
         self._known: dict[Any, str] = {}
         self._handles: list[Any] = []
-        for name, recorded in modules.items():
-            boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
-            self._handles += [
-                recorded.module.register_forward_pre_hook(self._before(boundary)),
-                recorded.module.register_forward_hook(self._after(boundary)),
-            ]
-            if recorded.kind != "neuron":
-                self._watch_parameters(boundary)
+        with self._refusals():
+            for name, recorded in modules.items():
+                boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
+                if recorded.kind != "neuron":
+                    self._watch_parameters(boundary)
+                self._handles += [
+                    recorded.module.register_forward_pre_hook(
+                        self._before(boundary), with_kwargs=True
+                    ),
+                    recorded.module.register_forward_hook(self._after(boundary)),
+                ]
 
     def remove(self) -> None:
         """Take all hooks off the network."""
@@ -82,6 +92,37 @@ class Hooks:
 
     def tap_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         """Note a call's input; returns what the module must see in its place."""
+        return self._noted(self._noted_input, boundary, tensor)
+
+    def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
+        """Note a call's output; returns what later modules must see in its place."""
+        return self._noted(self._noted_output, boundary, tensor)
+
+    def _noted(self, note: Callable[[Boundary, Tensor], Tensor], at: Boundary, tensor: Any) -> Any:
+        """What ``note`` makes of ``tensor``; the tensor itself once something was refused."""
+        if self.refusal is None:
+            with self._refusals():
+                if not hasattr(tensor, "grad_fn"):
+                    raise WorkloadError(
+                        f"{at.name}: expected one tensor, alone or first of several, where it is "
+                        f"called and returns, got {type(tensor).__name__}; wrap the module"
+                    )
+                return note(at, tensor)
+        return tensor
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Errors inside are told behind the user's line, or kept if quiet."""
+        try:
+            with told_as_refusal():
+                yield
+        except WorkloadError as error:
+            self.refusal = WorkloadError(f"{user_line()}{error}")
+            self.remove()
+            if not self._quiet:
+                raise self.refusal from error.__cause__
+
+    def _noted_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         self.boundaries.setdefault(boundary.name, boundary)
         self._check_call(boundary, tensor)
         boundary.edges = edges_of(boundary.name, tensor, self._known)
@@ -93,8 +134,7 @@ class Hooks:
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy
 
-    def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
-        """Note a call's output; returns what later modules must see in its place."""
+    def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         copy = tensor.clone()
         if copy.grad_fn is None:
             raise WorkloadError(
@@ -107,13 +147,14 @@ class Hooks:
         return copy
 
     def _before(self, boundary: Boundary) -> Any:
-        def hook(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-            try:
-                if not boundary.inputs:
-                    _check_state(boundary, arguments)
-                return (self.tap_input(boundary, arguments[0]), *arguments[1:])
-            except WorkloadError as error:
-                raise WorkloadError(f"{user_line()}{error}") from None
+        def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+            if not boundary.inputs and self.refusal is None:
+                with self._refusals():
+                    _check_state(boundary, (*arguments, *named.values()))
+            if arguments:
+                return (self.tap_input(boundary, arguments[0]), *arguments[1:]), named
+            first, *others = named.items()
+            return (), {first[0]: self.tap_input(boundary, first[1]), **dict(others)}
 
         return hook
 

@@ -22,10 +22,9 @@ TOLERANCE = 1e-4
 def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
     """Hold every layer against what its recorded surroundings give.
 
-    Raises WorkloadError naming the first layer that comes out otherwise, or that is dead.
+    Raises WorkloadError naming the first layer that comes out otherwise.
     """
     for tensors in evidence.tensors:
-        _check_alive(tensors)
         _check_neuron(tensors)
     for tensors, forward in zip(evidence.tensors, evidence.forwards, strict=True):
         _check_forward(tensors, forward)
@@ -34,14 +33,18 @@ def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
         _check_parameters(iteration, tensors.layer, backward)
 
 
-def _check_alive(tensors: LayerTensors) -> None:
-    if tensors.spikes.any() and tensors.dI.any():
-        return
-    what = "gradient" if tensors.spikes.any() else "spike"
-    raise WorkloadError(
-        f"{tensors.layer.name} is dead: not one {what} in the whole mini-batch, so a recording "
-        "would look 100 % sparse; scale its weights (LSUV, batch normalisation), use a wider "
-        "surrogate, or record an earlier iteration"
+def dead_layers(evidence: Evidence) -> str:
+    """A line that names the layers without a spike or without a gradient; empty without any."""
+    silent = [each.layer.name for each in evidence.tensors if not each.spikes.any()]
+    untaught = [each.layer.name for each in evidence.tensors if not each.dI.any()]
+    dead = " and ".join(
+        f"not one {what} of {', '.join(layers)}"
+        for what, layers in (("spike", silent), ("gradient", untaught))
+        if layers
+    )
+    return dead and (
+        f"dead: {dead} in the whole mini-batch, so that this work looks free; if it should learn, "
+        "scale its weights (LSUV, batch normalisation) or use a wider surrogate"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import tlm
 from tlm.cli import main
 from tlm.errors import DeadlockError, InvalidResultError
+from tlm.running.request import RunRequest
 from tlm.trace.limits import TraceLimits
 
 
@@ -21,11 +22,10 @@ def errors_of(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> lis
     return capsys.readouterr().err.splitlines()
 
 
-def fake_run(monkeypatch: pytest.MonkeyPatch, run_job: Any) -> None:
-    """Put ``run_job`` in the place of the simulator's; nothing is shown, no GPU modelled."""
-    simulator = types.SimpleNamespace(run_job=run_job, Progress=object)
+def fake_run(monkeypatch: pytest.MonkeyPatch, run_request: Any) -> None:
+    """Put ``run_request`` in the place of the simulator's; nothing is shown, no GPU modelled."""
     screen = types.SimpleNamespace(show=lambda result, baseline: None, figures=None)
-    monkeypatch.setitem(sys.modules, "tlm.running.runner", simulator)
+    monkeypatch.setattr("tlm.running.runner.run_request", run_request)
     monkeypatch.setattr(tlm.cli, "screen", screen, raising=False)
     monkeypatch.setitem(sys.modules, "tlm.cli.screen", screen)
     monkeypatch.setattr(sys.modules["tlm.cli.run"], "_baseline", lambda workload: None)
@@ -105,38 +105,34 @@ def test_presets_lists_chips_tables_and_devices(capsys: pytest.CaptureFixture[st
 
 def test_run_hands_its_options_to_the_simulator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each option of `run` arrives where it belongs."""
-    calls: list[tuple[str, dict[str, Any]]] = []
+    calls: list[tuple[RunRequest, Path | None]] = []
     finished = types.SimpleNamespace(ok=True, workload=None, trace_truncated=None)
 
-    def run_job(workload: str, **options: Any) -> Any:
-        calls.append((workload, options))
+    def run_request(request: RunRequest, out: Path | None, listener: object) -> Any:
+        calls.append((request, out))
         return finished
 
-    fake_run(monkeypatch, run_job)
+    fake_run(monkeypatch, run_request)
     words = ["run", "job", "--chip", "c.yaml", "--set", "a=1", "--set", "b=2", "--iteration", "1"]
     words += ["--trace-budget", "500MB", "--trace-window", "10us:20us", "--mem", "2GB"]
     words += ["--weights", "2:4", "--mode", "inference", "--batch", "3", "--stop", "first-spike"]
     words += ["--kernel", "simpy"]
     assert main([*words, "--out", "there", "--trace", "phase"]) == 0
-    ((workload, options),) = calls
-    del options["on_progress"], options["on_estimate"]
-    assert workload == "job"
-    assert options == {
-        "chip": "c.yaml",
-        "overrides": ["a=1", "b=2"],
-        "iteration": 1,
-        "out": Path("there"),
-        "trace": "phase",
-        "activity": "recorded",
-        "limits": TraceLimits(500_000_000, (10_000_000, 20_000_000)),
-        "mem_bytes": 2_000_000_000,
-        "mapping": None,
-        "weights": "2:4",
-        "mode": "inference",
-        "batch": 3,
-        "stop": "first-spike",
-        "kernel": "simpy",
-    }
+    asked = RunRequest(
+        workload="job",
+        chip="c.yaml",
+        overrides=("a=1", "b=2"),
+        iteration=1,
+        trace="phase",
+        limits=TraceLimits(500_000_000, (10_000_000, 20_000_000)),
+        mem_bytes=2_000_000_000,
+        weights="2:4",
+        mode="inference",
+        batch=3,
+        stop="first-spike",
+        kernel="simpy",
+    )
+    assert calls == [(asked, Path("there"))]
 
 
 @pytest.mark.parametrize(
@@ -165,10 +161,10 @@ def test_how_a_run_ends_decides_the_exit_code(
 ) -> None:
     """Each way to fail has its own code and one line."""
 
-    def run_job(workload: str, **options: Any) -> None:
+    def run_request(*asked: object, **listener: object) -> None:
         raise error
 
-    fake_run(monkeypatch, run_job)
+    fake_run(monkeypatch, run_request)
     assert errors_of(capsys, code, "run", "job")[-1].startswith(text)
 
 
@@ -177,14 +173,14 @@ def test_ctrl_c_that_was_turned_into_another_error_is_still_one(
 ) -> None:
     """As extension modules do while they are imported; the handler is put back afterwards."""
 
-    def run_job(workload: str, **options: Any) -> None:
+    def run_request(*asked: object, **listener: object) -> None:
         try:
             signal.raise_signal(signal.SIGINT)
         except BaseException:
             raise ImportError("initialization failed") from None
 
     before = signal.getsignal(signal.SIGINT)
-    fake_run(monkeypatch, run_job)
+    fake_run(monkeypatch, run_request)
     assert errors_of(capsys, 130, "run", "job") == ["tlm: interrupted"]
     assert signal.getsignal(signal.SIGINT) == before
 

@@ -68,7 +68,7 @@ def random_values(job: Workload, recording: Recording) -> Values:
         dI=tuple(floats(dU.shape) * dU for dU in recording.dU),
         parameters=tuple(map(parameters, layers)),
         parameter_gradients=tuple(map(parameters, layers)),
-        loss_gradient=floats((job.steps, job.batch, *layers[-1].pooled_shape)),
+        loss_gradients={len(layers) - 1: floats((job.steps, job.batch, *layers[-1].pooled_shape))},
     )
 
 

@@ -92,7 +92,7 @@ def answered(seed: int = 0, bias: float = -1.5) -> tuple[Recording, Values]:
     recording = Recording(3, inputs, (outputs,), (), (), (), answers=answers)
     rows = weights.reshape(INPUTS, -1).T[:, :, None, None]
     parameters = Parameters(rows, biases, None, None)
-    values = Values(inputs.astype(np.float32), (), (parameters,), (), None, (starts,))
+    values = Values(inputs.astype(np.float32), (), (parameters,), (), {}, (starts,))
     return recording, values
 
 

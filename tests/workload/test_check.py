@@ -115,8 +115,28 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     "source is itself": (layer_edit(lambda r: r[1].update(sources=[0, 1])), r"layers in 0\.\.0"),
     "input in a sum": (layer_edit(lambda r: r[1].update(sources=[-1, 0])), r"layers in 0\.\.0"),
     "sum called binary": (layer_edit(lambda r: r[1].update(sources=[0, 0])), '"integer" with'),
-    "nobody reads it": (layer_edit(unread), "among the sources of a later layer"),
-    "hidden read-out": (layer_edit(lambda r: r[0].update(neuron=None)), "only the last layer"),
+    "another head": (layer_edit(unread), "iteration0/layer1"),
+    "hidden read-out": (layer_edit(lambda r: r[0].update(neuron=None)), 'expected "analog" with'),
+    "shortcut from itself": (
+        layer_edit(lambda r: r[1].update(shortcuts=[{"layer": 1, "of": "current"}])),
+        r"shortcuts\[0\].layer: expected 0",
+    ),
+    "shortcut of another shape": (
+        layer_edit(lambda r: r[1].update(shortcuts=[{"layer": 0, "of": "current"}])),
+        r"shortcuts\[0\]: expected a layer that leaves \(4, 1, 1\)",
+    ),
+    "shortcut of something else": (
+        layer_edit(lambda r: r[1].update(shortcuts=[{"layer": 0, "of": "voltage"}])),
+        r'shortcuts\[0\].of: expected "spikes" or "current"',
+    ),
+    "identity with weights": (
+        layer_edit(lambda r: r[0].update(kind="identity")),
+        r"layers\[0\]: expected kernel \(1, 1\)",
+    ),
+    "scale by word": (
+        layer_edit(lambda r: r[0].update(norm=NORM | {"scaled": "no"})),
+        "norm.scaled: expected true",
+    ),
     "other pool": (layer_edit(lambda r: r[0]["pool"].update(kind="avg")), "not modelled yet"),
     "pooled input": (layer_edit(lambda r: r[0].update(input_pool=r[0]["pool"])), "input_pool"),
     "recurrent": (layer_edit(lambda r: r[0].update(kind="rnn")), "not modelled yet"),

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
-from tlm.workload import Layer, Norm, Pool, bundled_names, open_workload
+from tlm.workload import Layer, Norm, Parameters, Pool, bundled_names, open_workload
 from tlm.workload.builder import Builder
 from tlm.workload.golden import Agreement, check_recording
-from tlm.workload.golden.norm import norm_gradient, normalise, scale_gradients
+from tlm.workload.golden.norm import norm_gradients, normalise
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.surrogate import lif_neuron
@@ -107,36 +107,58 @@ def test_max_pool_by_hand() -> None:
     assert dX.tolist() == [[0, 5, 7, 0], [0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("per_step", [True, False])
-def test_norm_gradient_by_differences(per_step: bool) -> None:
-    """dL/dY, dL/dscale and dL/dshift against central differences."""
+NORMS = {
+    "of all steps": Norm("batch", 1e-5, per_step=False),
+    "of each step": Norm("batch", 1e-5, per_step=True),
+    "without scale and shift": Norm("batch", 1e-5, per_step=False, scaled=False, shifted=False),
+    "its own at each step": Norm("batch", 1e-5, per_step=True, shifted=False, by_step=True),
+    "scaled by step": Norm("batch", 1e-5, per_step=False, step_scaled=True),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
+def test_norm_gradients_by_differences(norm: Norm) -> None:
+    """dL/dY and the gradient of each parameter against central differences."""
     draw = np.random.default_rng(3)
-    norm = Norm("batch", 1e-5, per_step)
-    products, change, gradient = draw.standard_normal((3, 2, 4, 3, 2, 2))
-    scale, shift = draw.standard_normal((2, 3))
-    normalised = normalise(norm, products, scale, shift)
-    step = 1e-6
+    products, gradient = draw.standard_normal((2, 2, 4, 3, 2, 2))
+    shapes = norm.parameter_shapes(channels=3, steps=2)
+    trained = {name: draw.standard_normal(shape) for name, shape in shapes.items()}
 
-    def loss(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.vdot(gradient, normalise(norm, y, a, b).current))
+    def loss(y: np.ndarray, parameters: dict[str, np.ndarray]) -> float:
+        return float(np.vdot(gradient, normalise(norm, y, of_norm(parameters)).current))
 
-    ahead = loss(products + step * change, scale, shift)
-    behind = loss(products - step * change, scale, shift)
-    expected = (ahead - behind) / (2 * step)
-    assert np.vdot(norm_gradient(norm, normalised, scale, gradient), change) == pytest.approx(
-        expected
+    def slope(change: np.ndarray, name: str | None) -> float:
+        def at(step: float) -> float:
+            if name is None:
+                return loss(products + step * change, trained)
+            return loss(products, {**trained, name: trained[name] + step * change})
+
+        return (at(1e-6) - at(-1e-6)) / 2e-6
+
+    back = norm_gradients(
+        norm, normalise(norm, products, of_norm(trained)), of_norm(trained), gradient
     )
-    of_scale, of_shift = scale_gradients(normalised, gradient)
-    base = loss(products, scale, shift)
-    assert of_scale[1] == pytest.approx(loss(products, scale + np.eye(3)[1], shift) - base)
-    assert of_shift[1] == pytest.approx(loss(products, scale, shift + np.eye(3)[1]) - base)
+    change = draw.standard_normal(products.shape)
+    assert np.vdot(back.dY, change) == pytest.approx(slope(change, None), rel=1e-5)
+    for name in ("scale", "shift", "step_scale"):
+        of_parameter = getattr(back, name)
+        assert (of_parameter is None) == (name not in trained)
+        if of_parameter is not None:
+            change = draw.standard_normal(trained[name].shape)
+            assert np.vdot(of_parameter, change) == pytest.approx(slope(change, name), rel=1e-5)
+
+
+def of_norm(trained: dict[str, np.ndarray]) -> Parameters:
+    """Parameters of a norm alone."""
+    names = ("scale", "shift", "step_scale")
+    return Parameters(np.zeros(0), None, *(trained.get(name) for name in names))
 
 
 @pytest.mark.parametrize("per_step", [True, False])
 def test_norm_has_the_statistics_it_says(per_step: bool) -> None:
     """Each channel comes out with mean 0 and variance 1, of each step or of all."""
     products = 5 + 3 * np.random.default_rng(0).standard_normal((4, 6, 2, 5, 5))
-    current = normalise(Norm("batch", 0.0, per_step), products, np.ones(2), np.zeros(2)).current
+    current = normalise(Norm("batch", 0.0, per_step), products, of_norm({})).current
     axes = (1, 3, 4) if per_step else (0, 1, 3, 4)
     assert np.allclose(current.mean(axes), 0)
     assert np.allclose(current.var(axes), 1)

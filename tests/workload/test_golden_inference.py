@@ -132,7 +132,7 @@ def test_lif_neurons_may_decide_too(tmp_path: Path) -> None:
     decisions = decide("first-to-spike", U[..., 0, 0], spikes[-1][..., 0, 0])
     answers = Answers(decisions.classes[-1], decisions.classes[-1], decisions.steps)
     recording = Recording(3, S != 0, tuple(spikes), (), (), (), answers=answers)
-    values = Values((S != 0).astype(np.float32), (), tuple(parameters), (), None, (None, None))
+    values = Values((S != 0).astype(np.float32), (), tuple(parameters), (), {}, (None, None))
     written = write_workload(job, [recording], [values])
     assert all(agreement.holds() for agreement in check_recording(written, 0))
     assert written.load(0).answers.right == job.batch

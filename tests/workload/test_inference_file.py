@@ -141,7 +141,7 @@ def test_comes_back_as_it_was_written(path: Path) -> None:
     assert np.array_equal(numbers.parameters[0].weights, values.parameters[0].weights)
     assert np.array_equal(numbers.parameters[0].bias, values.parameters[0].bias)
     assert np.array_equal(numbers.registers[0], values.registers[0])
-    assert (numbers.dI, numbers.parameter_gradients, numbers.loss_gradient) == ((), (), None)
+    assert (numbers.dI, numbers.parameter_gradients, numbers.loss_gradients) == ((), (), {})
 
 
 def test_sums_stand_in_front_of_the_neurons() -> None:

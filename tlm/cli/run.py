@@ -49,6 +49,12 @@ class KernelChoice(StrEnum):
     COMPILED = "compiled"
 
 
+class IterationsChoice(StrEnum):
+    """More recorded iterations than one."""
+
+    ALL = "all"
+
+
 class TraceLevel(StrEnum):
     """How much of a run is recorded."""
 
@@ -69,6 +75,18 @@ def run(
     iteration: Annotated[
         int | None,
         typer.Option(help="Which recorded training iteration; the last one if not given."),
+    ] = None,
+    iterations: Annotated[
+        IterationsChoice | None,
+        typer.Option(help="Run every recorded iteration and print mean and spread."),
+    ] = None,
+    epoch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="SAMPLES",
+            help="With --iterations all: what an epoch of so many samples takes.",
+        ),
     ] = None,
     mapping: Annotated[
         Path | None,
@@ -127,36 +145,51 @@ def run(
 ) -> None:
     """Simulate a recorded training job, or inference with it, and print the summary."""
     from tlm.cli.progress import progress_bar, show_estimate
-    from tlm.errors import DiskFullError, InvalidResultError
+    from tlm.errors import ConfigError
+    from tlm.running.iterations import run_iterations
     from tlm.running.memory import parse_memory
-    from tlm.running.runner import run_job
+    from tlm.running.request import RunRequest
+    from tlm.running.runner import Listener, run_request
     from tlm.trace.limits import parse_limits
 
-    limits = parse_limits(trace_budget, trace_window)
-    mem_bytes = parse_memory(mem)
+    request = RunRequest(
+        workload=workload,
+        chip=chip,
+        overrides=tuple(overrides or ()),
+        iteration=iteration,
+        mapping=None if mapping is None else str(mapping),
+        trace=trace.value,
+        activity=activity.value,
+        limits=parse_limits(trace_budget, trace_window),
+        mem_bytes=parse_memory(mem),
+        weights=weights,
+        mode=mode_of(mode),
+        batch=batch,
+        stop=stop.value,
+        kernel=None if kernel is None else kernel.value,
+    )
+    if epoch is not None and iterations is None:
+        raise ConfigError("epoch: its mean is over all iterations; give --iterations all as well")
     with progress_bar() as on_progress:
-        result = run_job(
-            workload,
-            chip=chip,
-            overrides=overrides or [],
-            iteration=iteration,
-            mapping=mapping,
-            out=out,
-            trace=trace.value,
-            activity=activity.value,
-            limits=limits,
-            mem_bytes=mem_bytes,
-            weights=weights,
-            mode=mode_of(mode),
-            batch=batch,
-            stop=stop.value,
-            kernel=None if kernel is None else kernel.value,
-            on_estimate=show_estimate,
-            on_progress=on_progress,
-        )
-    _print(result, as_json)
-    if with_report:
-        typer.echo(write_report(result.folder, workload), err=as_json)
+        listener = Listener(show_estimate, on_progress)
+        if iterations is None:
+            results = [run_request(request, out, listener=listener)]
+        else:
+            results = list(run_iterations(request, out, listener))
+    if iterations is None:
+        _print(results[0], as_json)
+    else:
+        _print_iterations(results, epoch, as_json)
+    for result in results:
+        if with_report:
+            typer.echo(write_report(result.folder, workload), err=as_json)
+        _check_end(result)
+
+
+def _check_end(result: RunResult) -> None:
+    """Raise what says that a run's figures or its trace are not to be used as they are."""
+    from tlm.errors import DiskFullError, InvalidResultError
+
     if not result.ok:
         raise InvalidResultError(
             f"{result.folder}: the run breaks {len(result.summary.broken)} invariants, named "
@@ -166,6 +199,20 @@ def run(
         raise DiskFullError(
             f"{result.folder}: the disk is full: the trace ends early, the figures are whole"
         )
+
+
+def _print_iterations(results: list[RunResult], epoch: int | None, as_json: bool) -> None:
+    from tlm.cli.iterations_screen import iterations_json, iterations_parts
+    from tlm.cli.tables import console
+    from tlm.running.iterations import figures_of
+
+    figures = figures_of(results, epoch)
+    if as_json:
+        typer.echo(json.dumps(iterations_json(results, figures), indent=1, allow_nan=False))
+        return
+    out = console()
+    for part in iterations_parts(results, figures):
+        out.print(part)
 
 
 def _print(result: RunResult, as_json: bool) -> None:

@@ -31,7 +31,9 @@ def verdict(summary: Summary) -> Text:
     if work.steps_run is not None:
         text.append(_stopped(work.steps_run))
     if work.activity != "recorded":
-        text.append(f"{work.activity}: masks were drawn, not recorded\n", style="bold yellow")
+        drawn = not work.activity.startswith("recorded")
+        remark = "masks were drawn, not recorded" if drawn else "its samples and steps repeat"
+        text.append(f"{work.activity}: {remark}\n", style="bold yellow")
     if summary.weights is not None:
         text.append(_weights(summary.weights), style="bold yellow")
     text.append(

@@ -30,7 +30,7 @@ from tlm.trace.summary import Summary
 from tlm.trace.summary_file import read_summary
 from tlm.workload.file.layout import parameter_shapes
 from tlm.workload.file.reader import read_workload
-from tlm.workload.model import Layer, Workload
+from tlm.workload.model import Workload
 
 _LOOK_S = 0.2  # between two looks at whether a signal came
 _GRADIENT_PHASES = (Phase.WG, Phase.REDUCE)
@@ -171,21 +171,21 @@ def _local_iteration(
         makespan_ps=summary.time.makespan_ps,
         dynamic_pj=summary.energy.dynamic_pj,
         leakage_pj=summary.energy.leakage_pj,
-        layers=tuple(_layer_results(task.folder, workload.layers)),
+        layers=tuple(_layer_results(task.folder, workload)),
         adds_per_s=adds_per_s,
         add_pj=add_pj,
     )
 
 
-def _layer_results(folder: Path, layers: Sequence[Layer]) -> Iterator[LayerResult]:
+def _layer_results(folder: Path, workload: Workload) -> Iterator[LayerResult]:
     """Of every layer: dW is complete when it is computed, and its sums over cores have arrived."""
     with tlm.trace.open(folder) as trace:
         computed, moved = trace.activity, trace.transactions
     computed = computed[computed["what"] == EngineState.COMPUTE]
-    for layer in layers:
+    for layer in workload.layers:
         computed_of, moved_of = (rows[rows["layer"] == layer.index] for rows in (computed, moved))
         yield LayerResult(
-            parameters=sum(map(prod, parameter_shapes(layer).values())),
+            parameters=sum(map(prod, parameter_shapes(layer, workload.steps).values())),
             gradient_ps=max(
                 _last(computed_of, "end", _GRADIENT_PHASES),
                 _last(moved_of, "end_resp", _GRADIENT_PHASES),

@@ -20,6 +20,7 @@ from tlm.program.build import build_program
 from tlm.running.cost import chip_bytes, loading_bytes
 from tlm.running.memory import require_memory
 from tlm.running.request import RunRequest
+from tlm.running.structures import check_structures
 from tlm.space.program import Program
 from tlm.storage.plan import Plan
 from tlm.storage.planning import make_plan
@@ -80,6 +81,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
+    check_structures(asked)
     mode = _mode(request, asked)
     loaded = as_activity(asked, request.activity)
     workload, rule = _in_mode(request, mode, loaded), parse_weights(request.weights)

@@ -21,8 +21,8 @@ class Answers:
     decisions: NDArray[np.int64]
     decision_steps: NDArray[np.int64]
 
-    def of(self, samples: slice) -> Answers:
-        """Those of some samples."""
+    def of(self, samples: slice | NDArray[np.int64]) -> Answers:
+        """Those of some samples: a range of them, or their numbers."""
         return Answers(self.labels[samples], self.decisions[samples], self.decision_steps[samples])
 
     @property

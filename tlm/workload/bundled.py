@@ -10,6 +10,7 @@ from tlm.workload.file.reader import read_workload, stated_mode
 from tlm.workload.job_file import SUFFIX as JOB_SUFFIX
 from tlm.workload.job_file import read_drawn_job
 from tlm.workload.model import RunMode, Workload
+from tlm.workload.resampled import resampled, spelt_sizes
 from tlm.workload.synthetic import is_drawn, network_names, open_drawn, open_shipped_network
 
 SUFFIX = ".h5"
@@ -42,6 +43,7 @@ def bundled_networks() -> list[str]:
 def open_workload(name_or_path: str) -> Workload:
     """Open a bundled job by name (``mnist-csnn``) or any workload file by path, and check it.
 
+    ``mnist-csnn[B=64]`` repeats recorded samples (:mod:`tlm.workload.resampled`).
     ``NETWORK:ACTIVITY`` opens a described network with drawn masks: ``s-vgg16:bernoulli(0.1)``,
     ``s-resnet18[B=1]:like(mnist-csnn)``, ``s-resnet50:dense``. A NETWORK that ends in ``.py`` is
     run, so ``name_or_path`` must be the user's own word; what stands in a file goes to
@@ -50,6 +52,8 @@ def open_workload(name_or_path: str) -> Workload:
     """
     if name_or_path in bundled_names():
         return read_workload(bundled_folder() / f"{name_or_path}{SUFFIX}")
+    if sized := spelt_sizes(name_or_path):
+        return resampled(open_workload(sized.job), sized.text)
     if is_drawn(name_or_path):
         return open_drawn(name_or_path, networks_folder(), open_workload)
     path = Path(name_or_path)
@@ -79,6 +83,8 @@ def open_shipped(name: str) -> Workload:
     """
     if name in bundled_names():
         return read_workload(bundled_folder() / f"{name}{SUFFIX}")
+    if sized := spelt_sizes(name):
+        return resampled(open_shipped(sized.job), sized.text)
     drawn = open_shipped_network(name, networks_folder(), open_shipped)
     if drawn is None:
         raise WorkloadError(

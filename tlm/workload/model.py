@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from tlm.errors import WorkloadError
 from tlm.workload.answers import Answers
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.operand import Operand, Term, Window
 from tlm.workload.values import Values
 
 Shape3: TypeAlias = tuple[int, int, int]
@@ -22,6 +24,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events"]
 RunMode: TypeAlias = Literal["training", "inference"]
+LayerKind: TypeAlias = Literal["conv", "linear", "identity"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
 
 NETWORK_INPUT = -1
@@ -56,12 +59,33 @@ class Norm:
     """Batch normalisation of a layer's product, with the statistics of the mini-batch.
 
     ``per_step`` is true if mean and variance are those of each time step, false if they are taken
-    over all T steps at once. ``epsilon`` is added to the variance.
+    over all T steps at once. ``epsilon`` is added to the variance. ``scaled`` and ``shifted`` say
+    whether gamma and beta are trained; ``by_step`` whether each step has its own. ``step_scaled``
+    multiplies the result with a trained number a step.
     """
 
     kind: Literal["batch"]
     epsilon: float
     per_step: bool
+    scaled: bool = True
+    shifted: bool = True
+    by_step: bool = False
+    step_scaled: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it trains gamma and beta, one of each a channel, and nothing else."""
+        return self.scaled and self.shifted and not (self.by_step or self.step_scaled)
+
+    def parameter_shapes(self, channels: int, steps: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of what it trains, by name, for K ``channels`` over T ``steps``."""
+        shape = (steps, channels) if self.by_step else (channels,)
+        shapes: dict[str, tuple[int, ...]] = {"scale": shape} if self.scaled else {}
+        if self.shifted:
+            shapes["shift"] = shape
+        if self.step_scaled:
+            shapes["step_scale"] = (steps,)
+        return shapes
 
 
 @dataclass(frozen=True)
@@ -94,12 +118,26 @@ class Neuron:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """What an earlier ``layer`` adds to the current of a later one, through ``pool``.
+
+    "spikes" are its output, behind its pool; "current" is what enters its neurons, or of a layer
+    without neurons its output.
+    """
+
+    layer: int
+    of: Literal["spikes", "current"]
+    pool: Pool | None = None
+
+
+@dataclass(frozen=True)
 class Layer:
     """One convolution or linear layer with what follows it up to the next one.
 
     The input is the sum of its ``sources``: outputs of earlier layers, or -1 for the network's
-    input; ``input_pool`` pools that sum. The product passes ``norm``, ``current_pool``, then
-    ``neuron`` (None: a read-out whose output is the current itself), then ``pool``.
+    input; ``input_pool`` pools that sum. The product passes ``norm``, ``shortcuts`` are added to
+    it, and the sum passes ``current_pool``, then ``neuron`` (None: the output is the current
+    itself), then ``pool``. The "identity" has no weights: its product is its input.
 
     ``in_shape`` is (C, H, W) of the input after ``input_pool``, ``out_shape`` (K, E, F) of the
     neurons before ``pool``, ``kernel`` (R, S). A linear layer has in_shape (C, 1, 1), out_shape
@@ -107,12 +145,14 @@ class Layer:
     GLM neurons have several sums each: ``product_channels`` says how many outputs the product has.
     ``input_kind`` is "binary" for spikes, "integer" for a sum of several spike tensors, and
     "analog" for direct coding and behind average-pooling. ``groups`` of a grouped convolution
-    each connect C / groups inputs to K / groups outputs, in channel order.
+    each connect C / groups inputs to K / groups outputs, in channel order. ``operand`` says what is
+    read where that is more than the sum of ``sources``, which then are those of its terms: with a
+    delay they may be later layers, or the layer itself.
     """
 
     index: int
     name: str
-    kind: Literal["conv", "linear"]
+    kind: LayerKind
     in_shape: Shape3
     out_shape: Shape3
     kernel: tuple[int, int]
@@ -127,6 +167,13 @@ class Layer:
     neuron: Neuron | GLMNeuron | None
     pool: Pool | None
     groups: int = 1
+    operand: Operand | None = None
+    shortcuts: tuple[Shortcut, ...] = ()
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it has weights."""
+        return self.kind != "identity"
 
     @property
     def producers(self) -> list[int]:
@@ -183,7 +230,9 @@ class Layer:
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
-        """Shape [K, C / groups, R, S] of the weights."""
+        """Shape [K, C / groups, R, S] of the weights; of no elements where there are none."""
+        if not self.weighted:
+            return (0, 0, *self.kernel)
         return (self.product_channels, self.in_shape[0] // self.groups, *self.kernel)
 
 
@@ -287,7 +336,7 @@ class Workload:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of a recording's ``inputs``: [B, C, H, W] with direct coding, else [T, ...]."""
-        sample = (self.batch, *self.layers[0].in_shape)
+        sample = (self.batch, *input_frame(self.layers))
         return sample if self.encoding == "direct" else (self.steps, *sample)
 
     def neuron_shape(self, layer: Layer) -> tuple[int, ...]:
@@ -319,3 +368,22 @@ class Workload:
                 "the job that it returns"
             )
         return self.tensors
+
+
+def input_frame(layers: Sequence[Layer]) -> Shape3:
+    """Shape (C, H, W) of the network's input, as a layer reads it that reads nothing else.
+
+    If there is none, as the first window on it does.
+    """
+    for layer in layers:
+        if layer.sources == (NETWORK_INPUT,) and layer.operand is None:
+            return layer.in_shape
+    terms = (term for layer in layers if layer.operand for term in layer.operand.terms)
+    return next(window_on_input(term).shape for term in terms if term.source == NETWORK_INPUT)
+
+
+def window_on_input(term: Term) -> Window:
+    """The window with which a term of the network's input begins: it always has one."""
+    window = term.way[0]
+    assert isinstance(window, Window)
+    return window

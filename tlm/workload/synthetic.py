@@ -19,6 +19,7 @@ from tlm.workload.file.graph import check_layers, layers_to_json
 from tlm.workload.file.mode import check_mode
 from tlm.workload.model import Encoding, Layer, Workload
 from tlm.workload.own_code import run_file
+from tlm.workload.sizes import parse_sizes
 
 _SPELLING = re.compile(r"([^\[\]:]+)(?:\[([^\[\]]*)\])?:(.+)")
 
@@ -138,15 +139,5 @@ def _described(path: Path) -> Network:
 
 def _resized(network: Network, sizes: str) -> Network:
     """The network with another B or T, from ``B=1,T=2``."""
-    fields = {"B": "batch", "T": "steps"}
-    changed: dict[str, int] = {}
-    for part in filter(None, sizes.split(",")):
-        size = re.fullmatch(r"\s*([BT])=([1-9]\d{0,3})\s*", part)
-        if size is None:
-            raise WorkloadError(f'"[{sizes}]": expected B and T from 1, such as [B=1,T=4]')
-        changed[fields[size[1]]] = int(size[2])
-    return replace(
-        network,
-        batch=changed.get("batch", network.batch),
-        steps=changed.get("steps", network.steps),
-    )
+    asked = parse_sizes(sizes)
+    return replace(network, batch=asked.batch or network.batch, steps=asked.steps or network.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,14 +19,16 @@ Numbers: TypeAlias = NDArray[Any]
 class Parameters:
     """A layer's parameters or their gradients: what is trained.
 
-    ``weights`` [K, C, R, S]; ``bias`` [K] or None; ``scale`` and ``shift`` [K] of the norm
-    (gamma and beta) or None.
+    ``weights`` [K, C, R, S] (of no elements where there are none); ``bias`` [K] or None; ``scale``
+    and ``shift`` of the norm (gamma and beta), [K], or [T, K] of a norm of its own at each step, or
+    None; ``step_scale`` [T] of the normalised product, or None.
     """
 
     weights: FloatArray
     bias: FloatArray | None
     scale: FloatArray | None
     shift: FloatArray | None
+    step_scale: FloatArray | None = None
 
     def named(self) -> dict[str, FloatArray]:
         """The arrays that are not None, by name."""
@@ -34,6 +37,7 @@ class Parameters:
             "bias": self.bias,
             "scale": self.scale,
             "shift": self.shift,
+            "step_scale": self.step_scale,
         }
         return {name: array for name, array in arrays.items() if array is not None}
 
@@ -45,8 +49,8 @@ class Values:
     ``inputs`` has the shape of ``Recording.inputs``. ``dI`` (dL/dI, at the neuron's input current)
     holds one [T, B, K, E, F] array per layer; it is zero where ``Recording.dU`` is false.
     ``parameters`` are those of the forward pass, ``parameter_gradients`` what backward
-    left. ``loss_gradient`` [T, B, K, E', F'] is the gradient that the loss sends into the last
-    layer's output (level "exact" alone, else None).
+    left. ``loss_gradients`` [T, B, K, E', F'] are the gradients that the loss sends into the
+    outputs of the layers that no later one reads, by index (level "exact" alone, else empty).
 
     Of a job for inference ``dI`` and ``parameter_gradients`` are empty. ``registers`` are, by
     layer, the states [K] of the shift registers of GLM neurons before the first sample (level
@@ -57,5 +61,5 @@ class Values:
     dI: tuple[FloatArray, ...]
     parameters: tuple[Parameters, ...]
     parameter_gradients: tuple[Parameters, ...]
-    loss_gradient: FloatArray | None
+    loss_gradients: Mapping[int, FloatArray]
     registers: tuple[NDArray[np.uint64] | None, ...] = ()

@@ -30,8 +30,9 @@ BoundaryKind = Literal["conv", "linear", "norm", "neuron"]
 class Boundary:
     """One module's calls in an iteration: tensors in call order, gradients by call.
 
-    ``inputs`` are those of convolutions, linear layers and neurons; ``input_gradients`` those of
-    neurons alone. ``parameters`` and ``parameter_gradients`` are by the names torch gives them.
+    ``inputs`` are those of convolutions, linear layers and neurons, and of norms that follow no
+    product; ``input_gradients`` those of neurons and such norms. ``parameters`` and
+    ``parameter_gradients`` are by the names torch gives them.
     """
 
     name: str
@@ -126,13 +127,20 @@ class Hooks:
         self.boundaries.setdefault(boundary.name, boundary)
         self._check_call(boundary, tensor)
         boundary.edges = edges_of(boundary.name, tensor, self._known)
-        if boundary.kind == "norm":
+        if boundary.kind == "norm" and self._follows_product(boundary):
             return tensor
         copy = tensor.clone()
         boundary.inputs.append(copy.detach())
-        if boundary.kind == "neuron":
+        if boundary.kind in ("norm", "neuron"):
+            copy.requires_grad_()  # the network's input carries no gradient by itself
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy
+
+    def _follows_product(self, norm: Boundary) -> bool:
+        """Whether a norm reads one product as it is: then its input is the product's output."""
+        source = self.boundaries.get(norm.edges[0].source)
+        plain = len(norm.edges) == 1 and not norm.edges[0].pools
+        return plain and source is not None and source.kind in ("conv", "linear")
 
     def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         copy = tensor.clone()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,11 +11,17 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import batch_of, timed
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT
-from tlm.workload.capture.layer_tensors import LayerTensors, layer_tensors, parameter_array
+from tlm.workload.capture.layer_tensors import (
+    LayerTensors,
+    layer_tensors,
+    parameter_array,
+    with_gradient,
+)
 from tlm.workload.capture.stages import TopologyStage, stages_of
 from tlm.workload.capture.topology import layers_of
 from tlm.workload.golden.network import Backward, Forced, Forward, rebuild
 from tlm.workload.model import Encoding, Layer, Recording
+from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Parameters, Values
 
 
@@ -60,9 +66,11 @@ def assemble(
         dI=tuple(layer.dI for layer in tensors),
         parameters=tuple(_parameters(stage, gradient=False) for stage in stages),
         parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
-        loss_gradient=tensors[-1].dS,
+        loss_gradients={head: tensors[head].dS for head in heads(layers)},
     )
     forwards, backwards = rebuild(layers, steps, values, [_forced(layer) for layer in tensors])
+    tensors = tuple(map(with_gradient, tensors, backwards))
+    values = replace(values, dI=tuple(layer.dI for layer in tensors))
     open_forms = tuple(layer.layer.name for layer in tensors if layer.slope is not None)
     recording = _recording(number, values, tensors, backwards)
     iteration = Iteration(layers, coding, batch, recording, values, open_forms)
@@ -73,6 +81,7 @@ def _recording(
     number: int, values: Values, tensors: Sequence[LayerTensors], backwards: Sequence[Backward]
 ) -> Recording:
     dU = tuple(layer.dI != 0 for layer in tensors)
+    layers = [layer.layer for layer in tensors]
     return Recording(
         iteration=number,
         inputs=values.inputs != 0,
@@ -81,7 +90,7 @@ def _recording(
         dU=dU,
         # Rebuilt: a product that was computed once for all steps shows only the sum of its dY.
         dY=tuple(
-            bits if layer.layer.product_is_current else backward.dY != 0
+            backward.dY != 0 if has_dY(layer.layer, layers) else bits
             for bits, layer, backward in zip(dU, tensors, backwards, strict=True)
         ),
     )
@@ -89,7 +98,7 @@ def _recording(
 
 def _forced(tensors: LayerTensors) -> Forced:
     if tensors.layer.neuron is None:
-        return Forced(None, None, tensors.dI)
+        return Forced(None, None, None if tensors.static else tensors.dI)
     return Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope)
 
 
@@ -110,7 +119,7 @@ def _network_input(
     stages: Sequence[TopologyStage], encoding: Encoding | None, steps: int, batch: int
 ) -> tuple[Encoding, FloatArray]:
     """Coding of the input, and the input: [B, ...] if the same at each step, else [T, B, ...]."""
-    first = next(stage.product for stage in stages if stage.product.edges[0].source == INPUT)
+    first = next(stage.first for stage in stages if stage.reads.terms[0].source == INPUT)
     inputs = timed(first, first.inputs, steps, batch)
     time = inputs.ndim in (3, 5)
     if not time or (encoding in (None, "direct") and (inputs == inputs[:1]).all()):
@@ -126,10 +135,23 @@ def _network_input(
 
 def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:
     product, norm = stage.product, stage.norm
-    weights = parameter_array(product, "weight", gradient)
     return Parameters(
-        weights=weights.reshape(*weights.shape, *(1, 1)[: 4 - weights.ndim]),
-        bias=None if product.module.bias is None else parameter_array(product, "bias", gradient),
-        scale=None if norm is None else parameter_array(norm, "weight", gradient),
-        shift=None if norm is None else parameter_array(norm, "bias", gradient),
+        weights=_weights(product, gradient),
+        bias=None if product is None else _optional(product, "bias", gradient),
+        scale=None if norm is None else _optional(norm, "weight", gradient),
+        shift=None if norm is None else _optional(norm, "bias", gradient),
     )
+
+
+def _weights(product: Boundary | None, gradient: bool) -> FloatArray:
+    """Weights as [K, C, R, S]; of an identity there are none."""
+    if product is None:
+        return np.zeros((0, 0, 1, 1), np.float32)
+    weights = parameter_array(product, "weight", gradient)
+    return weights.reshape(*weights.shape, *(1, 1)[: 4 - weights.ndim])
+
+
+def _optional(boundary: Boundary, name: str, gradient: bool) -> FloatArray | None:
+    """A parameter that a module may lack."""
+    missing = getattr(boundary.module, name) is None
+    return None if missing else parameter_array(boundary, name, gradient)

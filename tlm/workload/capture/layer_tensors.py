@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import input_gradient, output_gradient, timed
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.stages import TopologyStage
+from tlm.workload.golden.network import Backward
 from tlm.workload.golden.neuron import carried, from_membrane, near_edge, potentials, replay
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
@@ -25,7 +26,8 @@ class LayerTensors:
 
     ``inputs`` X, ``dY``, ``current`` I, ``spikes`` S, ``masks`` m, ``dI`` and ``dS``. With
     ``static`` the product was computed once for all steps: X and dY are [B, ...]. The spikes and
-    masks of a read-out are all true, its dS and dI are the gradient of its output. ``slope`` is
+    masks of a layer without neurons are all true, its ``current`` is that without shortcuts, its dS
+    and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
     the derivative of a surrogate without closed form.
     """
 
@@ -47,13 +49,14 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     Raises WorkloadError if calls do not fit T and B, a gradient is missing, or a neuron's output
     is not 0 and 1.
     """
-    product = stage.product
-    inputs = timed(product, product.inputs, steps, batch)
-    dY = output_gradient(product, steps, batch)
+    first = stage.first
+    inputs = timed(first, first.inputs, steps, batch)
+    gradient = input_gradient if stage.product is None else output_gradient
+    dY = gradient(first, steps, batch)
     static = len(inputs) == batch and dY.ndim in (2, 4)
     if static and layer.sources != (NETWORK_INPUT,):
         raise WorkloadError(
-            f"{product.name}: called once for all T = {steps} steps although it reads spikes; "
+            f"{first.name}: called once for all T = {steps} steps although it reads spikes; "
             "average over time after it, not before"
         )
     axes = 1 if static else 2
@@ -61,22 +64,34 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     dY = dY.reshape(*dY.shape[:axes], *layer.product_shape)
     shape = (steps, batch, *layer.out_shape)
     if stage.neuron is None:
-        return _readout(stage, layer, inputs, dY, shape)
+        return _without_neurons(stage, layer, inputs, dY, shape)
     return _with_neurons(stage.neuron, layer, inputs, dY, shape)
 
 
-def _readout(
+def with_gradient(tensors: LayerTensors, rebuilt: Backward) -> LayerTensors:
+    """``tensors`` with dS and dI of each step, as rebuilt, where only their sum was recorded."""
+    if not tensors.static or tensors.layer.neuron is not None:
+        return tensors
+    gradient = rebuilt.dS.astype(np.float32)
+    return replace(tensors, dS=gradient, dI=gradient)
+
+
+def _without_neurons(
     stage: TopologyStage,
     layer: Layer,
     inputs: FloatArray,
     dY: FloatArray,
     shape: tuple[int, ...],
 ) -> LayerTensors:
-    if stage.norm is not None:
-        raise WorkloadError(f"{stage.norm.name}: a norm without neurons behind it is not modelled")
-    current = timed(stage.product, stage.product.outputs, *shape[:2]).reshape(shape)
-    ones = np.ones(shape, np.bool_)
-    return LayerTensors(layer, None, False, inputs, dY, current, ones, ones, dY, dY)
+    tail, ones = stage.tail, np.ones(shape, np.bool_)
+    current = timed(tail, tail.outputs, *shape[:2])
+    if inputs.ndim == 4:  # computed once for all steps: [B, C, H, W]
+        current = np.broadcast_to(current.reshape(shape[1:]), shape)
+        unknown = np.zeros(shape, np.float32)
+        return LayerTensors(layer, None, True, inputs, dY, current, ones, ones, unknown, unknown)
+    current = current.reshape(shape)
+    dS = output_gradient(tail, *shape[:2]).reshape(shape)
+    return LayerTensors(layer, None, False, inputs, dY, current, ones, ones, dS, dS)
 
 
 def _with_neurons(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.edges import INPUT
+from tlm.workload.capture.edges import Edge
 from tlm.workload.capture.pool_nodes import GLOBAL
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.model import Pool, Shape3
@@ -14,51 +15,127 @@ from tlm.workload.model import Pool, Shape3
 
 @dataclass(frozen=True)
 class Pools:
-    """Pools by layer index: ``behind`` a layer's neurons, and ``before`` a layer, on its sum."""
+    """Pools by layer index: ``behind`` a layer's neurons, and ``before`` a layer, on its sum.
 
-    behind: dict[int, Pool]
-    before: dict[int, Pool]
+    ``added`` are those of shortcuts, by the indices of the layer and of the shortcut in it.
+    """
+
+    behind: dict[int, Pool] = field(default_factory=dict)
+    before: dict[int, Pool] = field(default_factory=dict)
+    added: dict[tuple[int, int], Pool] = field(default_factory=dict)
 
 
-def pools_of(stages: Sequence[TopologyStage], index: Mapping[str, int]) -> Pools:
-    """The pools between layers; ``index`` is a layer's by the name of its last boundary.
+@dataclass(frozen=True)
+class Origin:
+    """What a boundary's output is: the output of a layer, or the current before its neurons."""
+
+    layer: int
+    of: Literal["spikes", "current"]
+    whole: bool
+
+
+@dataclass(frozen=True)
+class _Path:
+    """How layer ``reader`` reads another: as a source, or as its shortcut number ``shortcut``."""
+
+    reader: int
+    shortcut: int | None
+    pools: tuple[Pool, ...]
+
+
+def origins_of(stages: Sequence[TopologyStage]) -> dict[str, Origin]:
+    """What each boundary's output is, by name; ``whole`` if it is what later layers read."""
+    origins: dict[str, Origin] = {}
+    for at, stage in enumerate(stages):
+        if stage.tail is not stage.neuron:
+            origins[stage.tail.name] = Origin(at, "current", stage.neuron is None)
+        if stage.neuron is not None:
+            origins[stage.neuron.name] = Origin(at, "spikes", whole=True)
+    return origins
+
+
+def pools_of(stages: Sequence[TopologyStage], origins: Mapping[str, Origin]) -> Pools:
+    """The pools between layers.
 
     A pool that only some readers of a layer see belongs to those readers. Raises WorkloadError if
     readers pool more than once, or one reader otherwise than another.
     """
-    before: dict[int, Pool] = {}
-    readers: dict[int, list[tuple[int, tuple[Pool, ...]]]] = {}
+    pools = Pools()
+    readers: dict[int, list[_Path]] = {}
     for at, stage in enumerate(stages):
-        edges = stage.product.edges
-        shared = len(edges) > 1 and all(
-            edge.pools and edge.pools[0] == edges[0].pools[0] for edge in edges
-        )
-        if shared:
-            before[at] = edges[0].pools[0][1]
-        for edge in edges:
-            if edge.source != INPUT and edge.source in index:
-                pools = tuple(pool for _, pool in edge.pools[int(shared) :])
-                readers.setdefault(index[edge.source], []).append((at, pools))
-    behind: dict[int, Pool] = {}
+        single = len(stage.reads.terms) == 1
+        if stage.reads.pools and not single:
+            _check_once(stage, stage.reads.pools)
+            pools.before[at] = stage.reads.pools[0][1]
+        for term in stage.reads.edges if single else stage.reads.terms:
+            if term.source in origins:
+                path = _Path(at, None, tuple(pool for _, pool in term.pools))
+                readers.setdefault(origins[term.source].layer, []).append(path)
+        for number, term in enumerate(stage.shortcuts):
+            path = _Path(at, number, tuple(pool for _, pool in term.pools))
+            if origins[term.source].whole:
+                readers.setdefault(origins[term.source].layer, []).append(path)
+            else:
+                _take(pools, stages, path, path.pools)
     for source, paths in readers.items():
-        common = min(paths, key=lambda path: len(path[1]))[1][-1:]
+        common = min(paths, key=lambda path: len(path.pools)).pools[-1:]
         if common:
-            behind[source] = sized(stages[source].product.name, common[0], stages[source].out_shape)
-        for at, pools in paths:
-            left = pools[: len(pools) - len(common)]
-            if pools[len(left) :] != common or len(left) > 1 or (left and at in before):
-                raise WorkloadError(
-                    f"{stages[at].product.name}: its input is pooled more than once, or otherwise "
-                    "than for the other layers that read it; pool once behind each layer"
-                )
-            if left:
-                before[at] = left[0]
-    for at, pool in before.items():
-        source = index[stages[at].product.edges[0].source]
-        shape = stages[source].out_shape
-        read = behind[source].pooled(shape) if source in behind else shape
-        before[at] = sized(stages[at].product.name, pool, read)
-    return Pools(behind, before)
+            where = stages[source].first.name
+            pools.behind[source] = sized(where, common[0], stages[source].out_shape)
+        for path in paths:
+            left = path.pools[: len(path.pools) - len(common)]
+            if path.pools[len(left) :] != common:
+                raise _refusal(stages[path.reader])
+            _take(pools, stages, path, left)
+    return _all_sized(pools, stages, origins)
+
+
+def _take(
+    pools: Pools, stages: Sequence[TopologyStage], path: _Path, left: tuple[Pool, ...]
+) -> None:
+    """Give the reader at the end of ``path`` the pools that are ``left`` to it."""
+    if not left:
+        return
+    if len(left) > 1 or (path.shortcut is None and path.reader in pools.before):
+        raise _refusal(stages[path.reader])
+    if path.shortcut is None:
+        pools.before[path.reader] = left[0]
+    else:
+        pools.added[path.reader, path.shortcut] = left[0]
+
+
+def _all_sized(
+    pools: Pools, stages: Sequence[TopologyStage], origins: Mapping[str, Origin]
+) -> Pools:
+    """The pools, global ones with their size."""
+
+    def read(term: Edge) -> Shape3:
+        origin = origins[term.source]
+        shape = stages[origin.layer].out_shape
+        behind = pools.behind.get(origin.layer) if origin.whole else None
+        return shape if behind is None else behind.pooled(shape)
+
+    before = {
+        at: sized(stages[at].first.name, pool, read(stages[at].reads.terms[0]))
+        for at, pool in pools.before.items()
+    }
+    added = {
+        (at, number): sized(stages[at].first.name, pool, read(stages[at].shortcuts[number]))
+        for (at, number), pool in pools.added.items()
+    }
+    return Pools(pools.behind, before, added)
+
+
+def _check_once(stage: TopologyStage, pools: Sequence[object]) -> None:
+    if len(pools) > 1:
+        raise _refusal(stage)
+
+
+def _refusal(stage: TopologyStage) -> WorkloadError:
+    return WorkloadError(
+        f"{stage.first.name}: its input is pooled more than once, or otherwise than for the other "
+        "layers that read it; pool once behind each layer"
+    )
 
 
 def sized(where: str, pool: Pool, shape: Shape3) -> Pool:

@@ -1,44 +1,68 @@
-"""Boundaries -> stages: which norm and which neuron follow which convolution or linear layer."""
+"""Boundaries -> stages: which norm, shortcuts and neuron follow which product.
+
+A norm or a neuron that follows no product alone gets a stage of its own, an identity.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
+from tlm.workload.capture.edges import Edge
+from tlm.workload.capture.sums import Nested, NodePool, Sum, nested
 from tlm.workload.model import Shape3
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_PRODUCTS = ("conv", "linear")
 
 
 @dataclass(frozen=True, eq=False)
 class TopologyStage:
     """A convolution or linear layer with the boundaries behind it, as they were called.
 
-    Its shapes are (C, H, W) or (K, E, F); those of a linear layer (C, 1, 1) and (K, 1, 1).
+    Without a ``product`` it is an identity. It reads ``reads``; ``shortcuts`` are added before
+    ``current_pool``. Its shapes are (C, H, W) or (K, E, F); those of a linear layer (C, 1, 1) and
+    (K, 1, 1).
     """
 
-    product: Boundary
+    product: Boundary | None
     norm: Boundary | None
     neuron: Boundary | None
+    reads: Sum
+    shortcuts: tuple[Edge, ...] = ()
+    current_pool: NodePool | None = None
+
+    @property
+    def first(self) -> Boundary:
+        """The boundary that reads the input, whose name is the layer's."""
+        first = self.product or self.norm or self.neuron
+        assert first is not None
+        return first
+
+    @property
+    def tail(self) -> Boundary:
+        """The boundary whose output is the current, before shortcuts; of a bare neuron itself."""
+        return self.norm or self.first
 
     @property
     def last(self) -> Boundary:
         """The boundary whose output later layers read."""
-        return self.neuron or self.norm or self.product
+        return self.neuron or self.tail
 
     @property
     def in_shape(self) -> Shape3:
         """Shape of the input."""
-        return self._shape(self.product.inputs[0])
+        return self._shape(self.first.inputs[0])
 
     @property
     def product_shape(self) -> Shape3:
         """Shape of the product, before a pool of currents."""
-        return self._shape(self.product.outputs[0])
+        return self.in_shape if self.product is None else self._shape(self.product.outputs[0])
 
     @property
     def out_shape(self) -> Shape3:
@@ -46,54 +70,132 @@ class TopologyStage:
         return self.product_shape if self.neuron is None else self._shape(self.neuron.inputs[0])
 
     def _shape(self, tensor: Tensor) -> Shape3:
-        rank = 3 if self.product.kind == "conv" else 1
+        kind = self.first.kind
+        if kind in _PRODUCTS:
+            rank = 3 if kind == "conv" else 1
+        else:  # [B, K] or [T, B, K], [B, K, E, F] or [T, B, K, E, F]
+            rank = 1 if tensor.ndim < 4 else 3
         channels, height, width = (*tensor.shape[-rank:], 1, 1)[:3]
         return (int(channels), int(height), int(width))
 
 
 def stages_of(boundaries: Mapping[str, Boundary]) -> tuple[TopologyStage, ...]:
-    """One stage for each layer, in order of the forward pass.
+    """One stage for each layer; none comes before those that it reads.
 
-    Raises WorkloadError if a neuron or norm does not follow exactly one layer.
+    Raises WorkloadError if no product was called.
     """
-    norms = _followers(boundaries, "norm", ("conv", "linear"), most_pools=0)
-    neurons = _followers(boundaries, "neuron", ("conv", "linear", "norm"), most_pools=1)
-    stages = []
-    for boundary in boundaries.values():
-        if boundary.kind in ("conv", "linear"):
-            norm = norms.get(boundary.name)
-            neuron = neurons.get(boundary.name if norm is None else norm.name)
-            stages.append(TopologyStage(boundary, norm, neuron))
-    if not stages:
+    if not any(boundary.kind in _PRODUCTS for boundary in boundaries.values()):
         raise WorkloadError(
             "no nn.Conv2d or nn.Linear was called; record the network's own forward"
         )
-    return tuple(stages)
+    norms = _norms(boundaries)
+    attached = {norm.name for norm in norms.values()}
+    readers = [boundary for boundary in boundaries.values() if boundary.name not in attached]
+    currents = [
+        norms.get(boundary.name, boundary).name for boundary in readers if boundary.kind != "neuron"
+    ]
+    sums = nested({reader.name: Sum.of(reader.edges) for reader in readers}, currents)
+    neurons = _neurons(readers, currents, sums)
+    followers = {neuron.name for neuron in neurons.values()}
+    stages = [
+        _stage(reader, norms, neurons, sums) for reader in readers if reader.name not in followers
+    ]
+    return tuple(_in_order(stages))
 
 
-def _followers(
-    boundaries: Mapping[str, Boundary], kind: str, after: tuple[str, ...], most_pools: int
-) -> dict[str, Boundary]:
-    """Boundaries of ``kind``, each by the name of the boundary that it follows."""
-    followers: dict[str, Boundary] = {}
+def _norms(boundaries: Mapping[str, Boundary]) -> dict[str, Boundary]:
+    """Norms by the name of the product that each, and nothing else, reads."""
+    readers: dict[str, list[Boundary]] = {}
     for boundary in boundaries.values():
-        if boundary.kind != kind:
-            continue
-        edges = boundary.edges
-        kinds = [boundaries[edge.source].kind if edge.source else "input" for edge in edges]
-        plain = len(edges) == 1 and len(edges[0].pools) <= most_pools and kinds[0] in after
-        if not plain:
-            pools = " through pools" if any(edge.pools for edge in edges) else ""
-            names = " + ".join(edge.source or "the input" for edge in edges)
+        for edge in boundary.edges:
+            readers.setdefault(edge.source, []).append(boundary)
+    return {
+        name: reading[0]
+        for name, reading in readers.items()
+        if name in boundaries
+        and boundaries[name].kind in _PRODUCTS
+        and len(reading) == 1
+        and reading[0].kind == "norm"
+        and reading[0].edges == (Edge(name, ()),)
+    }
+
+
+def _neurons(
+    readers: Sequence[Boundary], currents: Sequence[str], sums: Nested
+) -> dict[str, Boundary]:
+    """Neurons by the name of the current that each enters, where the layer can have them.
+
+    A current that a product, a norm or other neurons read too is the output of a layer without.
+    """
+    reading: dict[str, list[Boundary]] = {}
+    for reader in readers:
+        for term in sums.read[reader.name].terms:
+            reading.setdefault(term.source, []).append(reader)
+    added = [term for terms in sums.added.values() for term in terms]
+    return {
+        name: reading[name][0]
+        for name in currents
+        if len(reading.get(name, ())) == 1
+        and reading[name][0].kind == "neuron"
+        and _enters(name, sums.read[reading[name][0].name], added)
+    }
+
+
+def _enters(name: str, total: Sum, added: Sequence[Edge]) -> bool:
+    """Whether a neuron that reads ``total`` has the current ``name`` for its own.
+
+    If a pool lies between, then all that add this current must have it from behind that pool.
+    """
+    if total.terms != (Edge(name, ()),) or len(total.pools) > 1:
+        return False
+    adding = [term for term in added if term.source == name]
+    return not total.pools or all(term.pools[-1:] == total.pools for term in adding)
+
+
+def _stage(
+    reader: Boundary,
+    norms: Mapping[str, Boundary],
+    neurons: Mapping[str, Boundary],
+    sums: Nested,
+) -> TopologyStage:
+    """The stage that begins with ``reader``."""
+    reads = sums.read[reader.name]
+    if reader.kind == "neuron":
+        return TopologyStage(None, None, reader, reads)
+    product = reader if reader.kind in _PRODUCTS else None
+    norm = norms.get(reader.name) if product else reader
+    tail = (norm or reader).name
+    neuron = neurons.get(tail)
+    pools = sums.read[neuron.name].pools if neuron else ()
+    shortcuts = tuple(_behind_pool(term, neurons, sums) for term in sums.added.get(tail, ()))
+    return TopologyStage(product, norm, neuron, reads, shortcuts, pools[0] if pools else None)
+
+
+def _behind_pool(term: Edge, neurons: Mapping[str, Boundary], sums: Nested) -> Edge:
+    """A shortcut without the pool that belongs to the layer whose current it adds."""
+    neuron = neurons.get(term.source)
+    if neuron is None or not sums.read[neuron.name].pools:
+        return term
+    return Edge(term.source, term.pools[:-1])
+
+
+def _in_order(stages: Sequence[TopologyStage]) -> Iterator[TopologyStage]:
+    """Stages in call order, but each behind all that it reads or adds."""
+    at = {boundary.name: stage for stage in stages for boundary in (stage.tail, stage.last)}
+    placed: set[int] = set()
+    waiting = list(stages)
+    while waiting:
+        stage = next((each for each in waiting if _ready(each, at, placed)), None)
+        if stage is None:
+            names = ", ".join(each.first.name for each in waiting)
             raise WorkloadError(
-                f"{boundary.name}: expected to follow one {' or '.join(after)} directly, but its "
-                f"input is {names}{pools}; pool once, behind the norm or the neuron, and add "
-                "residuals as spikes before the next convolution"
+                f"{names}: each reads what comes of itself; give every use a module of its own"
             )
-        if edges[0].source in followers:
-            raise WorkloadError(
-                f"{edges[0].source}: two modules, {followers[edges[0].source].name} and "
-                f"{boundary.name}, follow it; give each a layer of its own"
-            )
-        followers[edges[0].source] = boundary
-    return followers
+        waiting.remove(stage)
+        placed.add(id(stage))
+        yield stage
+
+
+def _ready(stage: TopologyStage, at: Mapping[str, TopologyStage], placed: set[int]) -> bool:
+    needed = [*stage.reads.terms, *stage.shortcuts]
+    return all(id(at[term.source]) in placed for term in needed if term.source in at)

@@ -8,13 +8,14 @@ from typing import Any
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, Edge
-from tlm.workload.capture.pools import pools_of, sized
+from tlm.workload.capture.pools import Origin, Pools, origins_of, pools_of, sized
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.input_kind import input_kind
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool
+from tlm.workload.model import NETWORK_INPUT, Layer, LayerKind, Neuron, Norm, Pool, Shortcut
 
 Pair = tuple[int, int]
 _MAX_NAME = 64
+_TRIVIAL: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (0, 0))
 
 
 def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Layer, ...]:
@@ -22,19 +23,20 @@ def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Lay
 
     Raises WorkloadError for options of a module that are not modelled.
     """
-    index = {stage.last.name: at for at, stage in enumerate(stages)}
-    pools = pools_of(stages, index)
-    names = _layer_names([stage.product.name for stage in stages])
+    origins = origins_of(stages)
+    pools = pools_of(stages, origins)
+    names = _layer_names([stage.first.name for stage in stages])
     layers: list[Layer] = []
     for at, stage in enumerate(stages):
-        sources = tuple(sorted(_source(stage, edge, index) for edge in stage.product.edges))
+        sources = tuple(sorted(_source(stage, term, origins) for term in stage.reads.edges))
         passed = [*map(pools.behind.get, sources), pools.before.get(at)]
-        kernel, stride, padding = window_of(stage.product.name, stage.product.module)
+        spiking = all(stages[source].neuron is not None for source in sources if source >= 0)
+        kernel, stride, padding = _window(stage.product)
         layers.append(
             Layer(
                 index=at,
                 name=names[at],
-                kind="conv" if stage.product.kind == "conv" else "linear",
+                kind=_kind(stage.product),
                 in_shape=stage.in_shape,
                 out_shape=stage.out_shape,
                 kernel=kernel,
@@ -42,17 +44,38 @@ def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Lay
                 padding=padding,
                 sources=sources,
                 input_pool=pools.before.get(at),
-                input_kind=input_kind(sources, passed, direct_coding),
-                bias=stage.product.module.bias is not None,
+                input_kind=input_kind(sources, passed, direct_coding, spiking),
+                bias=stage.product is not None and stage.product.module.bias is not None,
                 norm=_norm(stage.norm),
                 current_pool=_current_pool(stage),
                 neuron=_neuron(stage.neuron),
                 pool=pools.behind.get(at),
                 groups=_groups(stage.product),
+                shortcuts=_shortcuts(at, stage, origins, pools),
             )
         )
-    _check_ends(layers)
     return tuple(layers)
+
+
+def _kind(product: Boundary | None) -> LayerKind:
+    if product is None:
+        return "identity"
+    return "conv" if product.kind == "conv" else "linear"
+
+
+def _window(product: Boundary | None) -> tuple[Pair, Pair, Pair]:
+    return _TRIVIAL if product is None else window_of(product.name, product.module)
+
+
+def _shortcuts(
+    at: int, stage: TopologyStage, origins: Mapping[str, Origin], pools: Pools
+) -> tuple[Shortcut, ...]:
+    """What is added to the current of layer ``at``, in the order of the layers it comes from."""
+    shortcuts = []
+    for number, term in enumerate(stage.shortcuts):
+        origin = origins[term.source]
+        shortcuts.append(Shortcut(origin.layer, origin.of, pools.added.get((at, number))))
+    return tuple(sorted(shortcuts, key=lambda shortcut: (shortcut.layer, shortcut.of)))
 
 
 def _neuron(boundary: Boundary | None) -> Neuron | None:
@@ -61,9 +84,9 @@ def _neuron(boundary: Boundary | None) -> Neuron | None:
 
 def _current_pool(stage: TopologyStage) -> Pool | None:
     """The pool between a product and its neuron."""
-    if stage.neuron is None or not stage.neuron.edges[0].pools:
+    if stage.current_pool is None:
         return None
-    return sized(stage.product.name, stage.neuron.edges[0].pools[0][1], stage.product_shape)
+    return sized(stage.first.name, stage.current_pool[1], stage.product_shape)
 
 
 def _layer_names(paths: Sequence[str]) -> list[str]:
@@ -74,20 +97,15 @@ def _layer_names(paths: Sequence[str]) -> list[str]:
     return short
 
 
-def _source(stage: TopologyStage, edge: Edge, index: Mapping[str, int]) -> int:
+def _source(stage: TopologyStage, edge: Edge, origins: Mapping[str, Origin]) -> int:
     if edge.source == INPUT:
-        if len(stage.product.edges) > 1 or edge.pools:
+        if len(stage.reads.terms) > 1 or edge.pools:
             raise WorkloadError(
-                f"{stage.product.name}: the network's input may not be pooled or added to spikes; "
+                f"{stage.first.name}: the network's input may not be pooled or added to spikes; "
                 "pass it through a convolution of its own"
             )
         return NETWORK_INPUT
-    if edge.source not in index:
-        raise WorkloadError(
-            f"{stage.product.name}: reads {edge.source}, which has no neurons behind it; only the "
-            "last layer may be without"
-        )
-    return index[edge.source]
+    return origins[edge.source].layer
 
 
 def window_of(name: str, module: Any) -> tuple[Pair, Pair, Pair]:
@@ -96,7 +114,7 @@ def window_of(name: str, module: Any) -> tuple[Pair, Pair, Pair]:
     Raises WorkloadError for those of a convolution that are not modelled.
     """
     if not hasattr(module, "kernel_size"):
-        return (1, 1), (1, 1), (0, 0)
+        return _TRIVIAL
     if set(module.dilation) != {1}:
         raise WorkloadError(f"{name}: dilation is not modelled; use dilation=1")
     if module.padding_mode != "zeros":
@@ -124,8 +142,8 @@ def _pair(value: Any) -> Pair:
     return (int(value[0]), int(value[1]))
 
 
-def _groups(boundary: Boundary) -> int:
-    return int(boundary.module.groups) if boundary.kind == "conv" else 1
+def _groups(boundary: Boundary | None) -> int:
+    return int(boundary.module.groups) if boundary and boundary.kind == "conv" else 1
 
 
 def _norm(boundary: Boundary | None) -> Norm | None:
@@ -134,13 +152,3 @@ def _norm(boundary: Boundary | None) -> Norm | None:
     if not boundary.module.affine:
         raise WorkloadError(f"{boundary.name}: affine=False is not modelled; use affine=True")
     return Norm("batch", float(boundary.module.eps), per_step=len(boundary.outputs) > 1)
-
-
-def _check_ends(layers: Sequence[Layer]) -> None:
-    """Only the last layer may be a read-out, and every other is read."""
-    used = {source for layer in layers for source in layer.sources}
-    for layer in layers[:-1]:
-        if layer.index not in used:
-            raise WorkloadError(
-                f"{layer.name}: no later layer reads its spikes; record a network with one output"
-            )

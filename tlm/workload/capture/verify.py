@@ -80,7 +80,8 @@ def _check_forward(tensors: LayerTensors, forward: Forward) -> None:
     """Input and current from the recorded spikes of the layers before."""
     inputs = forward.inputs[0] if tensors.static else forward.inputs
     _check_same(tensors, "input", inputs, tensors.inputs)
-    _check_same(tensors, "input current", forward.current, tensors.current)
+    current = forward.own if tensors.layer.neuron is None else forward.current
+    _check_same(tensors, "input current", current, tensors.current)
 
 
 def _check_backward(tensors: LayerTensors, backward: Backward) -> None:

@@ -224,7 +224,11 @@ class _RunReader(Reader):
 def _check_jobs(run: FederatedRun) -> None:
     """Hold every job against the run: its network, and which iterations are recorded."""
     first = run.jobs[run.splits[0].name][0]
-    count = sum(prod(shape) for layer in first.layers for shape in parameter_shapes(layer).values())
+    count = sum(
+        prod(shape)
+        for layer in first.layers
+        for shape in parameter_shapes(layer, first.steps).values()
+    )
     if count != run.parameters:
         raise fault(run.folder / FILE_NAME, "parameters", f"{count} as in its jobs",
                     run.parameters, REMEDY)  # fmt: skip

@@ -12,16 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from tlm.files import parse_json
-from tlm.workload.file import schema
+from tlm.workload.file import defaults, schema
+from tlm.workload.file.defaults import with_defaults, without_defaults
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.glm_json import GLM, glm_from_json, glm_to_json
 from tlm.workload.file.json_reader import JsonReader
+from tlm.workload.file.operand_check import check_operand
+from tlm.workload.file.operand_json import operand_from_json, operand_to_json
+from tlm.workload.file.shortcuts import check_shortcuts, rows_of
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Norm, Pool, Shape3
+from tlm.workload.loops import loops
+from tlm.workload.model import (
+    NETWORK_INPUT,
+    Layer,
+    Neuron,
+    Norm,
+    Pool,
+    Shape3,
+    Shortcut,
+    input_frame,
+)
+from tlm.workload.operand import Operand
 from tlm.workload.surrogate import COMPACT
 
 _LAYER_KEYS = tuple(Layer.__dataclass_fields__)
 _NORM_KEYS = tuple(Norm.__dataclass_fields__)
+_SHORTCUT_KEYS = tuple(Shortcut.__dataclass_fields__)
 _POOL_KEYS = tuple(Pool.__dataclass_fields__)
 _NEURON_KEYS = tuple(Neuron.__dataclass_fields__)
 _UNMODELLED = "it is not modelled yet: record the job without it"
@@ -30,17 +46,26 @@ _UNMODELLED = "it is not modelled yet: record the job without it"
 def layers_to_json(layers: tuple[Layer, ...]) -> str:
     """Layers as compact JSON with sorted keys.
 
-    ``groups`` is written of grouped convolutions only, ``current_decay`` of current-based neurons.
+    What :mod:`tlm.workload.file.defaults` lists is written where it differs, ``current_decay`` of
+    current-based neurons only.
     """
-    rows = [asdict(layer) for layer in layers]
-    for row, layer in zip(rows, layers, strict=True):
-        if layer.groups == 1:
-            del row["groups"]
+    rows = []
+    for layer in layers:
+        operand = None if layer.operand is None else operand_to_json(layer.operand)
+        row = {**asdict(layer), "shortcuts": _shortcut_rows(layer), "operand": operand}
+        row = without_defaults(row, defaults.LAYER)
+        rows.append(row)
+        if layer.norm is not None:
+            row["norm"] = without_defaults(row["norm"], defaults.NORM)
         if isinstance(layer.neuron, GLMNeuron):
             row["neuron"] = glm_to_json(layer.neuron)
         elif layer.neuron is not None and not layer.neuron.current_decay:
             del row["neuron"]["current_decay"]
     return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _shortcut_rows(layer: Layer) -> list[dict[str, Any]]:
+    return [without_defaults(asdict(each), defaults.SHORTCUT) for each in layer.shortcuts]
 
 
 def layers_from_json(path: Path, text: str) -> tuple[Layer, ...]:
@@ -76,21 +101,17 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
             key = f"layers[{layer.index}].name"
             raise fault(path, key, "a name of its own for every layer", layer.name, REMEDY)
         names.add(layer.name)
+    for layer in layers:
         _check_input(path, layer, layers)
         _check_output(path, layer)
+        check_shortcuts(path, layer, layers)
     used = {source for layer in layers for source in layer.sources}
-    for layer in layers[:-1]:
-        if layer.neuron is None:
-            raise fault(
-                path,
-                f"layers[{layer.index}].neuron",
-                "a neuron (only the last layer may be a read-out)",
-                "null",
-                REMEDY,
-            )
-        if layer.index not in used:
-            expected = f"{layer.index} among the sources of a later layer"
-            raise fault(path, f"layers[{layer.index}]", expected, "none", REMEDY)
+    if NETWORK_INPUT not in used:
+        raise fault(path, "layers", "a layer that reads the network's input", "none", REMEDY)
+    for at in (at for loop in loops(layers) for at in loop):
+        if (norm := layers[at].norm) is not None and not norm.per_step:
+            expected = "true in a loop of layers, where later steps are not known yet"
+            raise fault(path, f"layers[{at}].norm.per_step", expected, "false", REMEDY)
 
 
 class Reader(JsonReader):
@@ -99,18 +120,18 @@ class Reader(JsonReader):
     def layer(self, index: int, value: Any) -> Layer:
         """One layer at position ``index`` of the list."""
         key = f"layers[{index}]"
-        whole = {"groups": 1, **value} if isinstance(value, dict) else value
-        row = self.record(key, whole, _LAYER_KEYS)
+        row = self.record(key, with_defaults(value, defaults.LAYER), _LAYER_KEYS)
+        operand = operand_from_json(self, self.pool, f"{key}.operand", row["operand"])
         return Layer(
             index=self.integer(f"{key}.index", row["index"], index, index),
             name=self.text(f"{key}.name", row["name"]),
-            kind=self.choice(f"{key}.kind", row["kind"], ("conv", "linear"), _UNMODELLED),
+            kind=self.choice(f"{key}.kind", row["kind"], schema.KINDS, _UNMODELLED),
             in_shape=self.integers(f"{key}.in_shape", row["in_shape"], 3, 1),
             out_shape=self.integers(f"{key}.out_shape", row["out_shape"], 3, 1),
             kernel=self.integers(f"{key}.kernel", row["kernel"], 2, 1),
             stride=self.integers(f"{key}.stride", row["stride"], 2, 1),
             padding=self.integers(f"{key}.padding", row["padding"], 2, 0),
-            sources=self.sources(f"{key}.sources", row["sources"], index),
+            sources=self.sources(f"{key}.sources", row["sources"], index, operand),
             input_pool=self.pool(f"{key}.input_pool", row["input_pool"]),
             input_kind=self.choice(
                 f"{key}.input_kind", row["input_kind"], schema.INPUT_KINDS, REMEDY
@@ -121,10 +142,35 @@ class Reader(JsonReader):
             neuron=self.neuron(f"{key}.neuron", row["neuron"]),
             pool=self.pool(f"{key}.pool", row["pool"]),
             groups=self.integer(f"{key}.groups", row["groups"], 1, schema.MAX_DIMENSION),
+            operand=operand,
+            shortcuts=self.shortcuts(f"{key}.shortcuts", row["shortcuts"], index),
         )
 
-    def sources(self, key: str, value: Any, index: int) -> tuple[int, ...]:
-        """Rising indices of earlier layers, or [-1]; an index stands twice if it is added twice."""
+    def shortcuts(self, key: str, value: Any, index: int) -> tuple[Shortcut, ...]:
+        """What earlier layers add to a current."""
+        return tuple(
+            self.shortcut(f"{key}[{at}]", row, index)
+            for at, row in enumerate(rows_of(self.path, key, value))
+        )
+
+    def shortcut(self, key: str, value: Any, index: int) -> Shortcut:
+        """One earlier layer that is added to the current of layer ``index``."""
+        row = self.record(key, with_defaults(value, defaults.SHORTCUT), _SHORTCUT_KEYS)
+        return Shortcut(
+            layer=self.integer(f"{key}.layer", row["layer"], 0, index - 1),
+            of=self.choice(f"{key}.of", row["of"], ("spikes", "current"), REMEDY),
+            pool=self.pool(f"{key}.pool", row["pool"]),
+        )
+
+    def sources(self, key: str, value: Any, index: int, operand: Operand | None) -> tuple[int, ...]:
+        """Rising indices of earlier layers, or [-1]; an index stands twice if it is added twice.
+
+        Those of an operand are as its terms say.
+        """
+        if operand is not None:
+            if value != list(operand.sources):
+                raise fault(self.path, key, f"{list(operand.sources)}, by operand", value, REMEDY)
+            return operand.sources
         if value == [NETWORK_INPUT]:
             return (NETWORK_INPUT,)
         if index == 0 or not isinstance(value, list) or not 1 <= len(value) <= schema.MAX_SOURCES:
@@ -140,11 +186,15 @@ class Reader(JsonReader):
         """Batch normalisation, or null for none."""
         if value is None:
             return None
-        row = self.record(key, value, _NORM_KEYS)
+        row = self.record(key, with_defaults(value, defaults.NORM), _NORM_KEYS)
         return Norm(
             kind=self.choice(f"{key}.kind", row["kind"], ("batch",), _UNMODELLED),
             epsilon=self.number(f"{key}.epsilon", row["epsilon"], 0),
             per_step=self.boolean(f"{key}.per_step", row["per_step"]),
+            scaled=self.boolean(f"{key}.scaled", row["scaled"]),
+            shifted=self.boolean(f"{key}.shifted", row["shifted"]),
+            by_step=self.boolean(f"{key}.by_step", row["by_step"]),
+            step_scaled=self.boolean(f"{key}.step_scaled", row["step_scaled"]),
         )
 
     def pool(self, key: str, value: Any) -> Pool | None:
@@ -194,20 +244,25 @@ class Reader(JsonReader):
 def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
     """Hold a layer's input against what its sources leave."""
     key = f"layers[{layer.index}]"
-    if layer.sources == (NETWORK_INPUT,):
-        if layer.index and layer.in_shape != layers[0].in_shape:
-            expected = f"{layers[0].in_shape}, the network's input as layer 0 reads it"
+    if layer.operand is None and layer.sources == (NETWORK_INPUT,):
+        if layer.in_shape != (frame := input_frame(layers)):
+            expected = f"{frame}, the network's input as the first layer reads it"
             raise fault(path, f"{key}.in_shape", expected, layer.in_shape, REMEDY)
         if layer.input_pool is not None:
             raise fault(path, f"{key}.input_pool", "null on the network's input", "a pool", REMEDY)
         return
-    shapes = [layers[source].pooled_shape for source in layer.sources]
-    if any(shape != shapes[0] for shape in shapes):
-        raise fault(path, f"{key}.sources", "layers of one shape", shapes, REMEDY)
-    shape = _pooled(path, f"{key}.input_pool", layer.input_pool, shapes[0])
-    fitting = (prod(shape), 1, 1) if layer.kind == "linear" else shape
-    if layer.in_shape != fitting:
-        expected = f"{fitting}, what layer {layer.sources[0]} leaves"
+    if layer.operand is not None:
+        read = check_operand(path, layer.operand, layer, layers)
+    else:
+        shapes = [layers[source].pooled_shape for source in layer.sources]
+        if any(shape != shapes[0] for shape in shapes):
+            raise fault(path, f"{key}.sources", "layers of one shape", shapes, REMEDY)
+        read = shapes[0]
+    shape = _pooled(path, f"{key}.input_pool", layer.input_pool, read)
+    flat = (prod(shape), 1, 1)
+    fitting = {"conv": (shape,), "linear": (flat,), "identity": (shape, flat)}[layer.kind]
+    if layer.in_shape not in fitting:
+        expected = f"{fitting[0]}, what layer {layer.sources[0]} leaves"
         raise fault(path, f"{key}.in_shape", expected, layer.in_shape, REMEDY)
 
 
@@ -234,6 +289,9 @@ def _check_output(path: Path, layer: Layer) -> None:
     if layer.kind == "linear" and layer != _as_linear(layer):
         expected = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, pool or groups"
         raise fault(path, key, expected, layer.name, REMEDY)
+    if layer.kind == "identity" and layer != _as_identity(layer):
+        expected = "kernel (1, 1), stride (1, 1), in_shape's channels, no padding, bias or groups"
+        raise fault(path, key, expected, layer.name, REMEDY)
 
 
 def _pooled(path: Path, key: str, pool: Pool | None, shape: Shape3) -> Shape3:
@@ -250,3 +308,9 @@ def _as_linear(layer: Layer) -> Layer:
     flat = (layer.in_shape[0], 1, 1)
     plain = replace(layer, in_shape=flat, kernel=(1, 1), stride=(1, 1), padding=(0, 0))
     return replace(plain, pool=None, current_pool=None, groups=1)
+
+
+def _as_identity(layer: Layer) -> Layer:
+    """The layer with every field of a product as an identity has it."""
+    plain = replace(layer, kernel=(1, 1), stride=(1, 1), padding=(0, 0), groups=1, bias=False)
+    return replace(plain, out_shape=(layer.in_shape[0], *layer.out_shape[1:]))

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from tlm.workload.file import schema
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Layer, Workload
+from tlm.workload.readers import has_dY, heads
 
 Form: TypeAlias = Literal["bits", "floats", "nonzeros", "integers"]
 
@@ -63,10 +64,12 @@ def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
             name, workload.input_shape, "nonzeros", schema.INPUTS
         )
     if level == "exact" and workload.mode == "training":
-        last = workload.layers[-1]
-        shape = (workload.steps, workload.batch, *last.pooled_shape)
-        name = f"{group}/{schema.LOSS_GRADIENT}"
-        datasets[schema.LOSS_GRADIENT] = Expected(name, shape, "floats")
+        for head in heads(workload.layers):
+            key = loss_gradient_key(workload, head)
+            shape = (workload.steps, workload.batch, *workload.layers[head].pooled_shape)
+            folder = "" if key == schema.LOSS_GRADIENT else f"{schema.layer_group(head)}/"
+            name = f"{group}/{folder}{schema.LOSS_GRADIENT}"
+            datasets[key] = Expected(name, shape, "floats")
     for layer in workload.layers:
         datasets.update(_layer_values(workload, layer, group))
     return datasets
@@ -100,14 +103,21 @@ def expected_integers(workload: Workload, position: int) -> dict[str, Expected]:
     return datasets
 
 
-def parameter_shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
-    """Shapes of what is trained in a layer, by name (see ``Parameters``)."""
-    channels = (layer.out_shape[0],)
-    shapes: dict[str, tuple[int, ...]] = {"weights": layer.weight_shape}
+def loss_gradient_key(workload: Workload, head: int) -> str:
+    """Key of the loss's gradient at layer ``head``: that of the last layer stands outside."""
+    last = len(workload.layers) - 1
+    return schema.LOSS_GRADIENT if head == last else f"{head}/{schema.LOSS_GRADIENT}"
+
+
+def parameter_shapes(layer: Layer, steps: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of what is trained in a layer over T ``steps``, by name (see ``Parameters``)."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    if layer.weighted:
+        shapes["weights"] = layer.weight_shape
     if layer.bias:
-        shapes["bias"] = channels
+        shapes["bias"] = (layer.out_shape[0],)
     if layer.norm is not None:
-        shapes["scale"] = shapes["shift"] = channels
+        shapes.update(layer.norm.parameter_shapes(layer.out_shape[0], steps))
     return shapes
 
 
@@ -117,7 +127,7 @@ def _mask_kinds(workload: Workload, layer: Layer) -> list[str]:
     kinds = [schema.GRADIENTS]
     if layer.neuron is not None:
         kinds = [schema.SPIKES, schema.MASKS, *kinds]
-    if not layer.product_is_current:
+    if has_dY(layer, workload.layers):
         kinds.append(schema.OUTPUT_GRADIENTS)
     return kinds
 
@@ -134,7 +144,7 @@ def _layer_values(workload: Workload, layer: Layer, group: str) -> dict[str, Exp
             "nonzeros",
             f"{key}/{schema.GRADIENTS}",
         )
-    for name, shape in parameter_shapes(layer).items():
+    for name, shape in parameter_shapes(layer, workload.steps).items():
         for ending in endings:
             stored = name + ending
             datasets[f"{key}/{stored}"] = Expected(f"{place}/{stored}", shape, "floats")

@@ -18,8 +18,15 @@ from tlm.workload.file.elements import read_elements
 from tlm.workload.file.fault import DAMAGED, fault
 from tlm.workload.file.header import read_mode
 from tlm.workload.file.inference import checked_answers, checked_glm, read_integers
-from tlm.workload.file.layout import Expected, expected_bits, expected_values, parameter_shapes
+from tlm.workload.file.layout import (
+    Expected,
+    expected_bits,
+    expected_values,
+    loss_gradient_key,
+    parameter_shapes,
+)
 from tlm.workload.model import BoolArray, Layer, Neuron, Recording, RunMode, Workload
+from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Parameters, Values
 
 _HASH_BLOCK = 1 << 20
@@ -87,7 +94,9 @@ def read_recording(workload: Workload, position: int) -> Recording:
         spikes=spikes,
         masks=_per_layer(workload, schema.MASKS, arrays),
         dU=_per_layer(workload, schema.GRADIENTS, arrays),
-        dY=tuple(arrays[f"{layer.index}/{_product_kind(layer)}"] for layer in workload.layers),
+        dY=tuple(
+            arrays[f"{layer.index}/{_product_kind(workload, layer)}"] for layer in workload.layers
+        ),
     )
 
 
@@ -112,18 +121,23 @@ def read_values(workload: Workload, position: int) -> Values:
         integers = read_integers(workload, file, position)
     stored = arrays.get(schema.INPUT_VALUES)
     inputs = masks[schema.INPUTS].astype(np.float32) if stored is None else stored
-    parameters = tuple(_parameters(layer, arrays, "") for layer in workload.layers)
+    parameters = tuple(_parameters(workload, layer, arrays, "") for layer in workload.layers)
     if workload.mode == "inference":
         registers = checked_glm(workload, position, parameters, integers)
-        return Values(inputs, (), parameters, (), None, registers)
+        return Values(inputs, (), parameters, (), {}, registers)
     return Values(
         inputs=inputs,
         dI=tuple(arrays[f"{layer.index}/{schema.GRADIENT_VALUES}"] for layer in workload.layers),
         parameters=parameters,
         parameter_gradients=tuple(
-            _parameters(layer, arrays, schema.PARAMETER_GRADIENTS) for layer in workload.layers
+            _parameters(workload, layer, arrays, schema.PARAMETER_GRADIENTS)
+            for layer in workload.layers
         ),
-        loss_gradient=arrays.get(schema.LOSS_GRADIENT),
+        loss_gradients={
+            head: arrays[key]
+            for head in heads(workload.layers)
+            if (key := loss_gradient_key(workload, head)) in arrays
+        },
     )
 
 
@@ -165,8 +179,8 @@ def _per_layer(
     )
 
 
-def _product_kind(layer: Layer) -> str:
-    return schema.GRADIENTS if layer.product_is_current else schema.OUTPUT_GRADIENTS
+def _product_kind(workload: Workload, layer: Layer) -> str:
+    return schema.OUTPUT_GRADIENTS if has_dY(layer, workload.layers) else schema.GRADIENTS
 
 
 def _read_bits(path: Path, file: h5py.File, expected: Expected) -> BoolArray:
@@ -200,13 +214,17 @@ def _read_floats(
     return full
 
 
-def _parameters(layer: Layer, every: Mapping[str, FloatArray], ending: str) -> Parameters:
-    arrays = {name: every[f"{layer.index}/{name}{ending}"] for name in parameter_shapes(layer)}
+def _parameters(
+    workload: Workload, layer: Layer, every: Mapping[str, FloatArray], ending: str
+) -> Parameters:
+    names = parameter_shapes(layer, workload.steps)
+    arrays = {name: every[f"{layer.index}/{name}{ending}"] for name in names}
     return Parameters(
-        weights=arrays["weights"],
+        weights=arrays.get("weights", np.zeros(layer.weight_shape, np.float32)),
         bias=arrays.get("bias"),
         scale=arrays.get("scale"),
         shift=arrays.get("shift"),
+        step_scale=arrays.get("step_scale"),
     )
 
 

@@ -45,6 +45,7 @@ PARAMETER_GRADIENTS: Final = "_gradients"
 OPTIMIZERS: Final = ("adam", "sgd")
 ENCODINGS: Final = ("direct", "rate", "events")
 RESETS: Final = ("hard", "soft", "none")
+KINDS: Final = ("conv", "linear", "identity")
 INPUT_KINDS: Final = ("analog", "binary", "integer")
 POOLS: Final = ("max", "average")
 FLOAT_TYPES: Final = {"value": "<f2", "exact": "<f4"}
@@ -59,6 +60,8 @@ MAX_DIMENSION: Final = 1 << 16
 MAX_STEPS: Final = 4096
 MAX_BATCH: Final = 4096
 MAX_SOURCES: Final = 64
+MAX_PARTS: Final = 1024
+"""Parts of an operand, terms of a part, steps on a term's way."""
 MAX_EXPONENT: Final = 126
 MAX_FUNCTIONS: Final = 64
 MAX_DEVICES: Final = 16

@@ -24,6 +24,7 @@ from tlm.workload.file.layout import (
     expected_bits,
     expected_integers,
     expected_values,
+    loss_gradient_key,
 )
 from tlm.workload.file.reader import read_workload
 from tlm.workload.model import BoolArray, Recording, Workload
@@ -147,8 +148,8 @@ def _numbers(workload: Workload, values: Values | None) -> dict[str, FloatArray]
     if values is None:
         raise WorkloadError(f"{workload.path}: levels {workload.levels} need values to write")
     arrays = {schema.INPUT_VALUES: values.inputs}
-    if values.loss_gradient is not None:
-        arrays[schema.LOSS_GRADIENT] = values.loss_gradient
+    for head, gradient in values.loss_gradients.items():
+        arrays[loss_gradient_key(workload, head)] = gradient
     for index, dI in enumerate(values.dI):
         arrays[f"{index}/{schema.GRADIENT_VALUES}"] = dI
     for ending, every in (

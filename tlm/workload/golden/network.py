@@ -7,18 +7,22 @@ runs free from its input, its weights and the gradient of the loss.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tlm.workload.glm.lfsr import States
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.golden.feedback import unroll
 from tlm.workload.golden.glm import glm_excess, glm_potentials
 from tlm.workload.golden.neuron import Replay, fires, potentials, replay
-from tlm.workload.golden.norm import Normalised, norm_gradient, normalise, scale_gradients
+from tlm.workload.golden.norm import Normalised, norm_gradients, normalise
+from tlm.workload.golden.operand import source_gradients, summed
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
+from tlm.workload.golden.shortcuts import NOTHING, Arriving, added, send_back
+from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import Numbers, Parameters, Values
@@ -48,13 +52,14 @@ class Forward:
     """FP of one layer: ``inputs`` (X), ``current`` (I, or U of GLM neurons), ``output`` (S, or I
     of a read-out).
 
-    ``summed`` is the sum of the sources before ``input_pool``, ``unpooled`` the current before
-    ``current_pool``; all are [T, B, ...].
+    ``summed`` is the operand before ``input_pool``, ``own`` the product, normalised, ``unpooled``
+    that with its shortcuts, before ``current_pool``; all are [T, B, ...].
     """
 
     summed: Numbers
     inputs: Numbers
     normalised: Normalised | None
+    own: Numbers
     unpooled: Numbers
     current: Numbers
     output: Numbers
@@ -65,7 +70,8 @@ class Backward:
     """BP and WG of one layer; ``replayed`` is None for a read-out.
 
     Gradients are ``dS`` at the layer's output (before its pool), ``dI`` at the neuron's input
-    current, ``dY`` at the convolution's output; ``parameter_gradients`` are dW and the like.
+    current from the neuron alone, ``dY`` at the convolution's output; ``parameter_gradients`` are
+    dW and the like.
     """
 
     replayed: Replay | None
@@ -89,19 +95,60 @@ def forward(
     network_input = inputs.astype(np.float64)
     if network_input.ndim == 4:
         network_input = np.broadcast_to(network_input, (steps, *network_input.shape))
+    outputs = {NETWORK_INPUT: network_input}
+    starts = {loop.start: loop for loop in loops(layers)}
     forwards: list[Forward] = []
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
-        if layer.sources == (NETWORK_INPUT,):
-            summed = network_input
-        else:
-            parts = [pooled(layers[at].pool, forwards[at].output) for at in layer.sources]
-            summed = np.sum(parts, axis=0)
-        forwards.append(_layer_forward(layer, summed, trained, force))
+        if loop := starts.get(layer.index):
+            _through_time([layers[at] for at in loop], outputs, parameters, forced)
+        joined = added(layer, layers, forwards)
+        passed = _layer_forward(layer, summed(layer, outputs), joined, trained, force)
+        outputs[layer.index] = pooled(layer.pool, passed.output)
+        forwards.append(passed)
     return forwards
 
 
-def _layer_forward(layer: Layer, summed: Numbers, trained: Parameters, force: Forced) -> Forward:
-    inputs = pooled(layer.input_pool, summed)
+def _through_time(
+    loop: Sequence[Layer],
+    outputs: dict[int, Numbers],
+    parameters: Sequence[Parameters],
+    forced: Sequence[Forced],
+) -> None:
+    """Add to ``outputs`` what the layers of a loop leave, of which each waits for the others."""
+    currents: dict[int, list[Numbers]] = {layer.index: [] for layer in loop}
+
+    def output(layer: Layer, now: slice) -> Numbers:
+        at, force = layer.index, forced[layer.index]
+        if force.spikes is not None:
+            return pooled(layer.pool, force.spikes[now].astype(np.float64))
+        operand = summed(layer, outputs, now)
+        passed = _layer_forward(layer, operand, NOTHING, parameters[at], FREE)
+        if layer.neuron is None:
+            return pooled(layer.pool, passed.output)
+        currents[at].append(passed.current)
+        return pooled(layer.pool, fire(layer, np.concatenate(currents[at]), force)[-1:] * 1.0)
+
+    unroll(loop, outputs, outputs[NETWORK_INPUT].shape[:2], output)
+
+
+def _layer_forward(
+    layer: Layer, operand: Numbers, joined: Numbers, trained: Parameters, force: Forced
+) -> Forward:
+    """FP of one layer; ``joined`` is what its shortcuts add."""
+    inputs, products = _product(layer, operand, trained)
+    normalised = None
+    if layer.norm is not None:
+        normalised = normalise(layer.norm, products, trained)
+    own = products if normalised is None else normalised.current
+    unpooled = own + joined
+    current = pooled(layer.current_pool, unpooled)
+    output = _output(layer, current, force)
+    return Forward(operand, inputs, normalised, own, unpooled, current, output)
+
+
+def _product(layer: Layer, operand: Numbers, trained: Parameters) -> tuple[Numbers, Numbers]:
+    """X and Y of a layer, the bias included."""
+    inputs = pooled(layer.input_pool, operand)
     inputs = inputs.reshape(*inputs.shape[:2], *layer.in_shape)
     products = product(
         layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
@@ -111,19 +158,15 @@ def _layer_forward(layer: Layer, summed: Numbers, trained: Parameters, force: Fo
         products = glm_potentials(layer.neuron, products, trained.bias)
     elif trained.bias is not None:
         products = products + trained.bias.astype(np.float64)[:, None, None]
-    normalised = None
-    if layer.norm is not None:
-        assert trained.scale is not None and trained.shift is not None
-        normalised = normalise(layer.norm, products, trained.scale, trained.shift)
-    unpooled = products if normalised is None else normalised.current
-    current = pooled(layer.current_pool, unpooled)
+    return inputs, products
+
+
+def _output(layer: Layer, current: Numbers, force: Forced) -> Numbers:
+    """S, recorded or rebuilt; the current itself of a layer without neurons."""
     if layer.neuron is None:
-        output = current
-    elif force.spikes is not None:
-        output = force.spikes.astype(np.float64)
-    else:
-        output = fire(layer, current, force).astype(np.float64)
-    return Forward(summed, inputs, normalised, unpooled, current, output)
+        return current
+    spikes = fire(layer, current, force) if force.spikes is None else force.spikes
+    return spikes.astype(np.float64)
 
 
 def fire(layer: Layer, current: Numbers, force: Forced) -> BoolArray:
@@ -147,31 +190,57 @@ def backward(
     layers: Sequence[Layer],
     forwards: Sequence[Forward],
     parameters: Sequence[Parameters],
-    loss_gradient: Numbers,
+    loss_gradients: Mapping[int, Numbers],
     forced: Sequence[Forced],
 ) -> list[Backward]:
-    """BP and WG of all layers from ``loss_gradient`` [T, B, K, E', F'] at the last output.
+    """BP and WG of all layers from ``loss_gradients`` [T, B, K, E', F'] at outputs, by layer.
 
-    Where ``forced`` holds dI, it is what earlier layers and WG receive.
+    Where ``forced`` holds dI, it is what earlier layers and WG receive. Layers that read a later
+    one or themselves must have it: what they send there is due before its own gradient is known.
     """
-    arriving: dict[int, Numbers] = {len(layers) - 1: loss_gradient.astype(np.float64)}
+    read = {at for layer in layers if layer.operand for at in layer.operand.sources}
+    outputs = {at: pooled(layers[at].pool, forwards[at].output) for at in read - {NETWORK_INPUT}}
+    arriving = Arriving({at: dS.astype(np.float64) for at, dS in loss_gradients.items()})
+
+    def send(layer: Layer, dY: Numbers, later: bool) -> None:
+        dX = _operand_gradient(layer, forwards[layer.index], parameters[layer.index], dY)
+        for source, share in source_gradients(layer, outputs, dX):
+            if (source >= layer.index) == later:
+                arriving.add_output(source, share)
+
+    for layer in filter(feeds_back, layers):
+        at = layer.index
+        flowing = forced[at].dI
+        assert flowing is not None
+        unpooled = pool_gradient(
+            layer.current_pool, forwards[at].unpooled, flowing.astype(np.float64)
+        )
+        send(layer, _product_backward(layer, forwards[at], parameters[at], unpooled)[0], later=True)
     backwards: list[Backward] = []
     for layer in reversed(layers):
-        index = layer.index
-        dS = pool_gradient(layer.pool, forwards[index].output, arriving[index])
-        backwards.append(
-            _layer_backward(layer, forwards[index], parameters[index], dS, forced[index])
-        )
-        if layer.sources != (NETWORK_INPUT,):
-            dX = _source_gradient(layer, forwards[index], parameters[index], backwards[-1].dY)
-            for source in layer.sources:
-                arriving[source] = arriving.get(source, 0.0) + dX
+        passed, trained = forwards[layer.index], parameters[layer.index]
+        replayed, dS, dI = _neuron_backward(layer, passed, arriving, forced[layer.index])
+        force = forced[layer.index].dI
+        flowing = dI if force is None else force.astype(np.float64)
+        flowing = flowing + arriving.currents.get(layer.index, 0.0)
+        unpooled = pool_gradient(layer.current_pool, passed.unpooled, flowing)
+        send_back(unpooled, layer, layers, forwards, arriving)
+        dY, gradients = _product_backward(layer, passed, trained, unpooled)
+        backwards.append(Backward(replayed, dS, dI, dY, gradients))
+        if layer.producers:
+            send(layer, dY, later=False)
     return backwards[::-1]
 
 
-def _layer_backward(
-    layer: Layer, passed: Forward, trained: Parameters, dS: Numbers, force: Forced
-) -> Backward:
+def _neuron_backward(
+    layer: Layer, passed: Forward, arriving: Arriving, force: Forced
+) -> tuple[Replay | None, Numbers, Numbers]:
+    """The replay of a layer's neurons, if it has any, with dS and dI."""
+    behind = arriving.outputs.get(layer.index)
+    if behind is None:  # its current alone is read
+        dS = np.zeros_like(passed.output)
+    else:
+        dS = pool_gradient(layer.pool, passed.output, behind)
     replayed = None
     if isinstance(layer.neuron, Neuron):
         replayed = replay(
@@ -182,22 +251,27 @@ def _layer_backward(
             masks=force.masks,
             slope=force.slope,
         )
-    dI = dS if replayed is None else replayed.dI
-    flowing = dI if force.dI is None else force.dI.astype(np.float64)
-    dY = unpooled = pool_gradient(layer.current_pool, passed.unpooled, flowing)
-    scale = shift = None
+    return replayed, dS, dS if replayed is None else replayed.dI
+
+
+def _product_backward(
+    layer: Layer, passed: Forward, trained: Parameters, unpooled: Numbers
+) -> tuple[Numbers, Parameters]:
+    """dY and the gradients of a layer's parameters, from that at its product, normalised."""
+    dY = unpooled
+    scale = shift = step_scale = None
     if layer.norm is not None:
-        assert passed.normalised is not None and trained.scale is not None
-        dY = norm_gradient(layer.norm, passed.normalised, trained.scale, unpooled)
-        scale, shift = scale_gradients(passed.normalised, unpooled)
+        assert passed.normalised is not None
+        norm = norm_gradients(layer.norm, passed.normalised, trained, unpooled)
+        dY, scale, shift, step_scale = norm.dY, norm.scale, norm.shift, norm.step_scale
     folded = dY.reshape(-1, *layer.product_shape)
     dW = weight_gradient(layer, passed.inputs.reshape(-1, *layer.in_shape), folded)
     bias = folded.sum((0, 2, 3)) if layer.bias else None
-    return Backward(replayed, dS, dI, dY, Parameters(dW, bias, scale, shift))
+    return dY, Parameters(dW, bias, scale, shift, step_scale)
 
 
-def _source_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
-    """Gradient that each source of ``layer`` receives: dX, back through ``input_pool``."""
+def _operand_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
+    """Gradient at what ``layer`` reads: dX, back through ``input_pool``."""
     dX = input_gradient(
         layer, dY.reshape(-1, *layer.product_shape), trained.weights.astype(np.float64)
     )
@@ -210,8 +284,7 @@ def _source_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Num
 def rebuild(
     layers: Sequence[Layer], steps: int, values: Values, forced: Sequence[Forced]
 ) -> tuple[list[Forward], list[Backward]]:
-    """FP, BP and WG of all layers; ``values`` must hold the gradient of the loss."""
-    assert values.loss_gradient is not None
+    """FP, BP and WG of all layers; ``values`` must hold the gradients of the loss."""
     forwards = forward(layers, steps, values.inputs, values.parameters, forced)
-    backwards = backward(layers, forwards, values.parameters, values.loss_gradient, forced)
+    backwards = backward(layers, forwards, values.parameters, values.loss_gradients, forced)
     return forwards, backwards

@@ -1,5 +1,7 @@
 """Convolution and linear layers in NumPy: a linear layer is a convolution of one position.
 
+The product of an identity is its input.
+
 Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r - padding, ...]; images
 [N, C, H, W] with N = T B. One image block at a time, so that unfolded windows stay small.
 """
@@ -19,6 +21,8 @@ _BLOCK_ELEMENTS = 1 << 22
 
 def product(layer: Layer, inputs: Numbers, weights: Numbers) -> Numbers:
     """Y [N, K, E, F] of ``inputs`` [N, C, H, W] and ``weights`` [K, C / groups, R, S]."""
+    if not layer.weighted:
+        return inputs
     flat = weights.reshape(layer.groups, len(weights) // layer.groups, -1)
     output = np.empty((len(inputs), *layer.product_shape))
     for block in _blocks(layer, len(inputs)):
@@ -33,6 +37,8 @@ def weight_gradient(layer: Layer, inputs: Numbers, dY: Numbers) -> Numbers:
 
     Every input window is multiplied by the gradients of the outputs that it went into.
     """
+    if not layer.weighted:
+        return np.zeros(layer.weight_shape)
     outputs = layer.out_shape[0] // layer.groups
     total = np.zeros((layer.groups, outputs, int(np.prod(layer.weight_shape[1:]))))
     for block in _blocks(layer, len(inputs)):
@@ -43,6 +49,8 @@ def weight_gradient(layer: Layer, inputs: Numbers, dY: Numbers) -> Numbers:
 
 def input_gradient(layer: Layer, dY: Numbers, weights: Numbers) -> Numbers:
     """dX [N, C, H, W] from ``dY`` [N, K, E, F]: a window's gradient is added where it was read."""
+    if not layer.weighted:
+        return dY
     channels, height, width = layer.in_shape
     (rows, columns), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
     _, e, f = layer.product_shape

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tlm.workload.model import BoolArray, Layer, Recording, Workload
+from tlm.workload.readers import has_dY
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def measured_tensors(workload: Workload, layer: Layer) -> tuple[str, ...]:
     kinds = ["dU"]
     if layer.neuron is not None:
         kinds = ["spikes", "masks", *kinds]
-    if not layer.product_is_current:
+    if has_dY(layer, workload.layers):
         kinds.append("dY")
     return tuple(kinds)
 

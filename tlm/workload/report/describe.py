@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shape3, Workload
+from tlm.workload.model import Layer, Neuron, Shape3, Workload
 from tlm.workload.report.density import densities, measured_tensors
+from tlm.workload.report.reads import pool_words, reads
 
 LAYER_COLUMNS = ("layer", "reads", "kind", "input CxHxW", "neurons KxExF", "kernel", "pool")
 SYMBOLS = {"spikes": "S", "masks": "m", "dU": "dU", "dY": "dY"}
@@ -68,27 +69,20 @@ def layer_cells(layer: Layer) -> tuple[str, ...]:
     """What a layer is, in the order of ``LAYER_COLUMNS``."""
     return (
         f"{layer.index} {layer.name}",
-        _sources(layer),
-        f"{layer.kind}{', norm' if layer.norm else ''}{'' if layer.neuron else ', read-out'}",
+        reads(layer),
+        _kind(layer),
         _shape(layer.in_shape),
         _shape(layer.out_shape),
         _window(layer),
-        _pool(layer.pool),
+        pool_words(layer.pool),
     )
 
 
-def _sources(layer: Layer) -> str:
-    """What a layer reads: the input, or layers added up, through a pool of their sum."""
-    if layer.sources == (NETWORK_INPUT,):
-        return "input"
-    added = " + ".join(map(str, layer.sources))
-    return added if layer.input_pool is None else f"{_pool(layer.input_pool)} of {added}"
-
-
-def _pool(pool: Pool | None) -> str:
-    if pool is None:
-        return "-"
-    return f"{pool.kind} {pool.size}/{pool.stride}{f' pad {pool.padding}' if pool.padding else ''}"
+def _kind(layer: Layer) -> str:
+    """What makes the current, what is added to it, and whether neurons follow."""
+    added = [f"{'S' if each.of == 'spikes' else 'I'} of {each.layer}" for each in layer.shortcuts]
+    parts = [layer.kind, *(["norm"] if layer.norm else []), *(f"+ {each}" for each in added)]
+    return ", ".join([*parts, *([] if layer.neuron else ["read-out"])])
 
 
 def _neuron(neuron: Neuron | GLMNeuron) -> str:
@@ -112,7 +106,7 @@ def _shape(shape: Shape3) -> str:
 
 
 def _window(layer: Layer) -> str:
-    if layer.kind == "linear":
+    if layer.kind != "conv":
         return "-"
     rows, columns = layer.kernel
     return f"{rows}x{columns} stride {layer.stride[0]} pad {layer.padding[0]}"

@@ -119,8 +119,14 @@ def network_of(workload: Workload) -> NetworkShapes:
     """The shapes of a recorded job.
 
     Raises:
-        WorkloadError: it has GLM neurons.
+        WorkloadError: it has GLM neurons, or a layer whose kernels are not modelled.
     """
+    for layer in workload.layers:
+        if not layer.weighted or layer.shortcuts or layer.operand is not None:
+            raise WorkloadError(
+                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has no "
+                "weights, a shortcut or an operand of several parts; name a job without such layers"
+            )
     if any(layer.sums > 1 for layer in workload.layers):
         raise WorkloadError(
             f"{workload.name}: no kernels of GLM neurons are modelled; name a job of LIF neurons"
@@ -140,7 +146,7 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
     first = layers[layer.sources[0]].pooled_shape if layer.sources[0] >= 0 else (0, 0, 0)
     return NetworkStage(
         name=layer.name,
-        kind=layer.kind,
+        kind="conv" if layer.kind == "conv" else "linear",
         in_shape=layer.in_shape,
         product_shape=layer.product_shape,
         out_shape=layer.out_shape,

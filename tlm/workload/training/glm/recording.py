@@ -89,7 +89,7 @@ def _values(recording: Recording, network: GLMNetwork, starts: States) -> Values
     inputs = len(network.weights)
     weights = network.weights.reshape(inputs, -1).T[:, :, None, None].astype(np.float32)
     parameters = Parameters(weights, network.bias.astype(np.float32), None, None)
-    return Values(recording.inputs.astype(np.float32), (), (parameters,), (), None, (starts,))
+    return Values(recording.inputs.astype(np.float32), (), (parameters,), (), {}, (starts,))
 
 
 def _job(

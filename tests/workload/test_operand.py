@@ -1,0 +1,167 @@
+"""Operands: what they read, their gradients, their form in files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlm.errors import WorkloadError
+from tlm.workload import Pool
+from tlm.workload.builder import Builder
+from tlm.workload.file.graph import layers_from_json, layers_to_json
+from tlm.workload.golden.operand import source_gradients, summed
+from tlm.workload.model import Layer
+from tlm.workload.operand import Line, Operand, Part, Term, Window, whole
+from tlm.workload.report.reads import reads
+from tlm.workload.surrogate import lif_neuron
+
+T, B = 3, 2
+
+
+@st.composite
+def lines(draw: Any, size: int, out: int) -> Line:
+    """A way to read some of ``size`` rows that leaves ``out`` of them."""
+    repeat = draw(st.integers(1, 3))
+    most = out // repeat
+    step = draw(st.integers(1, 2))
+    start = draw(st.integers(0, size - 1))
+    taken = draw(st.integers(1, max(1, min(most, -(-(size - start) // step)))))
+    repeat = repeat if taken * repeat <= out else 1
+    taken = min(taken, out)
+    before = draw(st.integers(0, out - taken * repeat))
+    stop = min(size, start + (taken - 1) * step + 1)
+    return Line(start, stop, step, repeat, before, out - taken * repeat - before)
+
+
+@st.composite
+def operands(draw: Any) -> Operand:
+    """Parts of one to three channels and 6 x 6, of two layers of 4 x 5 x 5 and 3 x 5 x 5."""
+    parts = []
+    for _ in range(draw(st.integers(1, 3))):
+        channels = draw(st.integers(1, 3))
+        terms = []
+        for _ in range(draw(st.integers(1, 3))):
+            source = draw(st.integers(0, 1))
+            first = draw(st.integers(0, (4, 3)[source] - channels))
+            shape = ((4, 5, 5), (3, 5, 5))[source]
+            way: list[Any] = []
+            if draw(st.booleans()):
+                way.append(Pool(draw(st.sampled_from(("max", "average"))), 2, 1, 1))
+                shape = way[0].pooled(shape)
+            rows, columns = draw(lines(shape[1], 6)), draw(lines(shape[2], 6))
+            way.append(Window(shape, first, first + channels, rows, columns))
+            terms.append(Term(source, tuple(way), draw(st.integers(0, 3))))
+        parts.append(Part(channels, tuple(terms)))
+    return Operand(tuple(parts))
+
+
+def reader_of(operand: Operand) -> Layer:
+    """A layer that reads ``operand``; its product does not matter."""
+    net = Builder((2, 5, 5), lif_neuron())
+    net.conv(4, kernel=3, padding=1)
+    return replace(net.layers[0], operand=operand, sources=operand.sources)
+
+
+@given(operands(), st.integers(0, 1 << 30))
+def test_gradient_is_the_adjoint(operand: Operand, seed: int) -> None:
+    """<J x', g> equals <x', J^T g> at any x, where pools are linear around it."""
+    random = np.random.default_rng(seed)
+    layer = reader_of(operand)
+    outputs = {at: random.random((T, B, channels, 5, 5)) for at, channels in ((0, 4), (1, 3))}
+    nudge = {at: 1e-7 * random.random(values.shape) for at, values in outputs.items()}
+    moved = {at: values + nudge[at] for at, values in outputs.items()}
+    gradient = random.standard_normal(summed(layer, outputs).shape)
+    forward = float(np.sum((summed(layer, moved) - summed(layer, outputs)) * gradient))
+    back = sum(
+        float(np.sum(share * nudge[source]))
+        for source, share in source_gradients(layer, outputs, gradient)
+    )
+    assert forward == pytest.approx(back, rel=1e-6, abs=1e-12)
+
+
+@given(operands())
+def test_steps_put_together(operand: Operand) -> None:
+    """An operand made step by step is the operand made at once."""
+    layer, random = reader_of(operand), np.random.default_rng(0)
+    outputs = {at: random.random((T, B, channels, 5, 5)) for at, channels in ((0, 4), (1, 3))}
+    by_step = [summed(layer, outputs, slice(step, step + 1)) for step in range(T)]
+    np.testing.assert_array_equal(np.concatenate(by_step), summed(layer, outputs))
+
+
+def skip() -> tuple[Layer, ...]:
+    """Two convolutions, a third that reads both side by side, half of the first upsampled."""
+    net = Builder((2, 8, 8), lif_neuron())
+    net.conv(4, kernel=3, padding=1, stride=2)
+    net.conv(6, kernel=3, padding=1, sources=[-1])
+    net.conv(5, kernel=3, padding=1)
+    up = Line(0, 4, repeat=2)
+    operand = Operand(
+        (Part(6, (Term(1),)), Part(2, (Term(0, (Window((4, 4, 4), 1, 3, up, up),)),)))
+    )
+    third = replace(net.layers[2], operand=operand, sources=operand.sources, in_shape=(8, 8, 8))
+    return (*net.layers[:2], third)
+
+
+def test_file_holds_operands() -> None:
+    """What is written is read back; layers without operand say nothing of one."""
+    layers = skip()
+    text = layers_to_json(layers)
+    assert layers_from_json(Path("job.h5"), text) == layers
+    assert ["operand" in row for row in json.loads(text)] == [False, False, True]
+    assert reads(layers[2]) == "1 | 0[1:3, 0:4 x2, 0:4 x2]"
+
+
+@given(operands())
+def test_operand_read_back(operand: Operand) -> None:
+    """Any operand comes back from its JSON."""
+    from tlm.workload.file.json_reader import JsonReader
+    from tlm.workload.file.operand_json import operand_from_json, operand_to_json
+
+    def pool(key: str, value: Any) -> Pool:
+        return Pool(**value)
+
+    text = json.dumps(operand_to_json(operand))
+    assert operand_from_json(JsonReader(Path("x")), pool, "o", json.loads(text)) == operand
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "later layer now": (lambda o: o[0]["terms"][0].update(source=2), r"source: expected a layer"),
+    "no such layer": (lambda o: o[0]["terms"][0].update(source=9, delay=1), "source"),
+    "other planes": (lambda o: o[1]["terms"][0]["way"][0]["rows"].update(repeat=1), "terms"),
+    "other channels": (lambda o: o[0].update(channels=5), "terms"),
+    "beyond the source": (lambda o: o[1]["terms"][0]["way"][0].update(stop=9), "stop"),
+    "other shape": (lambda o: o[1]["terms"][0]["way"][0].update(shape=[4, 4, 5]), "shape"),
+    "unknown key": (lambda o: o[0]["terms"][0].update(weight=2), "got weight"),
+    "not a list": (lambda o: o[0].update(terms=3), "a list"),
+    "input without window": (lambda o: o[0]["terms"][0].update(source=-1), "a window first"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_refused(case: str) -> None:
+    """Each way to be wrong is one line that names the place."""
+    damage, expected = WRONG[case]
+    rows = json.loads(layers_to_json(skip()))
+    damage(rows[2]["operand"])
+    rows[2]["sources"] = sorted(
+        term["source"] for part in rows[2]["operand"] if part["terms"] != 3
+        for term in part["terms"]
+    )  # fmt: skip
+    with pytest.raises(WorkloadError, match=expected) as caught:
+        layers_from_json(Path("job.h5"), json.dumps(rows))
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_window() -> None:
+    """A window on everything is recognised, and any other is not."""
+    window = whole((3, 4, 5))
+    assert window.is_whole and window.shape_behind == (3, 4, 5)
+    assert not replace(window, start=1).is_whole
+    assert not replace(window, rows=Line(0, 4, before=1)).is_whole

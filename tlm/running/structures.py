@@ -1,0 +1,39 @@
+"""What jobs may hold that the chip model does not run yet: recorded, rebuilt, written, not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlm.errors import WorkloadError
+from tlm.workload.model import Layer, Workload
+from tlm.workload.readers import heads
+
+
+def check_structures(workload: Workload) -> None:
+    """Refuse a job that the chip model cannot run.
+
+    Raises:
+        WorkloadError: so it is, naming the first layer and the part of it.
+    """
+    for layer in workload.layers:
+        for part in _parts_not_run(layer, workload):
+            raise WorkloadError(
+                f"{workload.path.name}: layer {layer.name} has {part}, which the chip model does "
+                "not run yet; a file of it can be checked and shown: workload check, workload info"
+            )
+
+
+def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
+    last = layer.index == len(workload.layers) - 1
+    if layer.operand is not None:
+        yield "an operand put together of parts"
+    if not layer.weighted:
+        yield "no weights (an identity)"
+    if layer.shortcuts:
+        yield f"a shortcut from layer {workload.layers[layer.shortcuts[0].layer].name}"
+    if layer.neuron is None and not last:
+        yield "no neurons, and is not the last"
+    if layer.index in heads(workload.layers) and not last:
+        yield "no later layer that reads it (a second output)"
+    if layer.norm is not None and not layer.norm.plain:
+        yield "a norm without gamma or beta, or with some for each step"

@@ -1,0 +1,54 @@
+"""Hold a layer's operand against the layers it is made of."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+from tlm.workload.file.fault import REMEDY, fault
+from tlm.workload.model import NETWORK_INPUT, Layer, Shape3, input_frame
+from tlm.workload.operand import Operand, Term, Window
+
+
+def check_operand(path: Path, operand: Operand, layer: Layer, layers: tuple[Layer, ...]) -> Shape3:
+    """Shape (C, H, W) of the operand of ``layer``, before ``input_pool``.
+
+    Raises WorkloadError naming the first part or term that does not fit.
+    """
+    key = f"layers[{layer.index}].operand"
+    planes = None
+    for at, part in enumerate(operand.parts):
+        for number, term in enumerate(part.terms):
+            here = f"{key}[{at}].terms[{number}]"
+            shape = _term_shape(path, here, term, layer, layers)
+            planes = planes or shape[1:]
+            if shape != (part.channels, *planes):
+                expected = f"{(part.channels, *planes)}, as the other terms"
+                raise fault(path, here, expected, shape, REMEDY)
+    if planes is None:
+        raise fault(path, key, "a part with terms", "none", REMEDY)
+    return (operand.channels, *planes)
+
+
+def _term_shape(
+    path: Path, key: str, term: Term, layer: Layer, layers: tuple[Layer, ...]
+) -> Shape3:
+    if term.source >= (len(layers) if term.delay else layer.index):
+        expected = f"a layer in 0..{len(layers) - 1}, with a delay from {layer.index} on"
+        raise fault(path, f"{key}.source", expected, term.source, REMEDY)
+    if term.source == NETWORK_INPUT:
+        if not term.way or not isinstance(term.way[0], Window) or term.delay:
+            expected = "a window first, and no delay, on the network's input"
+            raise fault(path, key, expected, "another term", REMEDY)
+        shape = input_frame(layers)
+    else:
+        shape = layers[term.source].pooled_shape
+    for at, step in enumerate(term.way):
+        behind = Term(term.source, (step,)).shape_behind(shape)
+        if isinstance(step, Window) and prod(step.shape) != prod(shape):
+            expected = f"a shape of the {prod(shape)} elements of {shape}"
+            raise fault(path, f"{key}.way[{at}].shape", expected, step.shape, REMEDY)
+        if min(behind) < 1:
+            raise fault(path, f"{key}.way[{at}]", f"to fit {shape}", behind, REMEDY)
+        shape = behind
+    return shape

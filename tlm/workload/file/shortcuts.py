@@ -1,0 +1,45 @@
+"""Shortcuts of a layer: read from JSON, and held against the layers they come from."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from tlm.workload.file.fault import REMEDY, fault
+from tlm.workload.loops import loops
+from tlm.workload.model import Layer, Shape3
+
+
+def check_shortcuts(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
+    """Hold the shape of what is added against that of the product.
+
+    Raises WorkloadError naming the first shortcut that does not fit.
+    """
+    turning = {at for loop in loops(layers) for at in loop}
+    for at, shortcut in enumerate(layer.shortcuts):
+        key, source = f"layers[{layer.index}].shortcuts[{at}]", layers[shortcut.layer]
+        if shortcut.of == "spikes" and source.neuron is None:
+            expected = '"current" of a layer without neurons'
+            raise fault(path, f"{key}.of", expected, shortcut.of, REMEDY)
+        if layer.index in turning or (shortcut.of == "current" and shortcut.layer in turning):
+            expected = "layers outside of loops through later layers"
+            raise fault(path, key, expected, layer.name, REMEDY)
+        output = shortcut.of == "spikes" or source.neuron is None
+        shape = source.pooled_shape if output else source.out_shape
+        shape = shape if shortcut.pool is None else shortcut.pool.pooled(shape)
+        if not _same(shape, layer.product_shape):
+            expected = f"a layer that leaves {layer.product_shape}, as the product it is added to"
+            raise fault(path, key, expected, shape, REMEDY)
+
+
+def _same(shape: Shape3, product: Shape3) -> bool:
+    """Whether both have one order of elements: flattened neurons are added to linear products."""
+    return shape == product or (product[1:] == (1, 1) and prod(shape) == product[0])
+
+
+def rows_of(path: Path, key: str, value: Any) -> list[Any]:
+    """The list of a layer's shortcuts."""
+    if not isinstance(value, list):
+        raise fault(path, key, "a list of shortcuts", value, REMEDY)
+    return value

@@ -1,0 +1,129 @@
+"""What layers read, put together of what others leave, and the way back of its gradient.
+
+Outputs and gradients are [T, B, C, H, W]. ``Outputs`` are by layer index, behind the layer's pool,
+and -1 the network's input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import numpy as np
+
+from tlm.workload.golden.pool import pool_gradient, pooled
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool
+from tlm.workload.operand import Line, Part, Step, Term, Window
+from tlm.workload.values import Numbers
+
+Outputs: TypeAlias = Mapping[int, Numbers]
+
+
+def summed(layer: Layer, outputs: Outputs, steps: slice = slice(None)) -> Numbers:
+    """What ``layer`` reads in ``steps``, before its ``input_pool``."""
+    if layer.operand is None:
+        parts = [outputs[source][steps] for source in layer.sources]
+        return np.asarray(np.sum(parts, axis=0))
+    sums = [_sum(part, outputs, steps) for part in layer.operand.parts]
+    shape = next(values.shape for values in sums if values is not None)
+    filled = [
+        np.zeros((*shape[:2], part.channels, *shape[3:])) if values is None else values
+        for part, values in zip(layer.operand.parts, sums, strict=True)
+    ]
+    return np.concatenate(filled, axis=2)
+
+
+def source_gradients(
+    layer: Layer, outputs: Outputs, gradient: Numbers
+) -> Iterator[tuple[int, Numbers]]:
+    """What each source of ``layer`` receives of the ``gradient`` at what it reads, term by term."""
+    if layer.operand is None:
+        yield from ((source, gradient) for source in layer.sources)
+        return
+    start = 0
+    for part in layer.operand.parts:
+        share = gradient[:, :, start : start + part.channels]
+        start += part.channels
+        for term in part.terms:
+            if term.source != NETWORK_INPUT:
+                yield term.source, _term_gradient(term, outputs[term.source], share)
+
+
+def _sum(part: Part, outputs: Outputs, steps: slice) -> Numbers | None:
+    terms = [_on_the_way(term, outputs[term.source], steps)[-1] for term in part.terms]
+    return np.asarray(np.sum(terms, axis=0)) if terms else None
+
+
+def _on_the_way(term: Term, output: Numbers, steps: slice = slice(None)) -> list[Numbers]:
+    """A source's ``output``, delayed, and what each step of the way makes of it."""
+    values = [_delayed(output, term.delay, steps)]
+    for step in term.way:
+        passed = step_forward(step, values[-1])
+        values.append(passed)
+    return values
+
+
+def _term_gradient(term: Term, output: Numbers, gradient: Numbers) -> Numbers:
+    values = _on_the_way(term, output)
+    for step, before in zip(reversed(term.way), reversed(values[:-1]), strict=True):
+        gradient = step_gradient(step, before, gradient)
+    earlier = np.zeros_like(gradient)
+    earlier[: len(gradient) - term.delay] = gradient[term.delay :]
+    return earlier
+
+
+def _delayed(values: Numbers, delay: int, steps: slice) -> Numbers:
+    """``values`` [T, ...] of ``delay`` steps before each of ``steps``; zeros where none were."""
+    if not delay:
+        return values[steps]
+    late = np.arange(len(values))[steps] - delay
+    taken = values[np.maximum(late, 0)]
+    taken[late < 0] = 0
+    return taken
+
+
+def step_forward(step: Step, values: Numbers) -> Numbers:
+    """``values`` [T, B, C, H, W] through a window or a pool."""
+    if not isinstance(step, Window):
+        assert isinstance(step, Pool)
+        return pooled(step, values)
+    shaped = values.reshape(*values.shape[:2], *step.shape)
+    return _along(_along(shaped[:, :, step.start : step.stop], 3, step.rows), 4, step.columns)
+
+
+def step_gradient(step: Step, values: Numbers, gradient: Numbers) -> Numbers:
+    """Gradient at ``values`` from that behind a window or a pool."""
+    if not isinstance(step, Window):
+        assert isinstance(step, Pool)
+        return pool_gradient(step, values, gradient)
+    full = np.zeros((*gradient.shape[:2], *step.shape))
+    inner = _back_along(gradient, 4, step.columns, step.shape[2])
+    full[:, :, step.start : step.stop] = _back_along(inner, 3, step.rows, step.shape[1])
+    return full.reshape(values.shape)
+
+
+def _along(values: Numbers, axis: int, line: Line) -> Numbers:
+    if line.is_whole(values.shape[axis]):
+        return values
+    taken = values[_at(axis, slice(line.start, line.stop, line.step))]
+    around = [(0, 0)] * values.ndim
+    around[axis] = (line.before, line.after)
+    return np.pad(np.repeat(taken, line.repeat, axis), around)
+
+
+def _back_along(gradient: Numbers, axis: int, line: Line, size: int) -> Numbers:
+    """Sums over repeats, at the rows that were read of ``size``."""
+    if line.is_whole(size):
+        return gradient
+    shape = list(gradient.shape)
+    inner = gradient[_at(axis, slice(line.before, line.before + line.taken * line.repeat))]
+    shape[axis : axis + 1] = [line.taken, line.repeat]
+    sums = inner.reshape(shape).sum(axis + 1)
+    shape[axis : axis + 2] = [size]
+    full = np.zeros(shape)
+    full[_at(axis, slice(line.start, line.stop, line.step))] = sums
+    return full
+
+
+def _at(axis: int, part: slice) -> tuple[slice, ...]:
+    return (*(slice(None),) * axis, part)

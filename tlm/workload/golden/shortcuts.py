@@ -1,0 +1,85 @@
+"""What earlier layers add to a layer's current, and the gradients that go back there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from tlm.workload.golden.pool import pool_gradient, pooled
+from tlm.workload.model import Layer, Shortcut
+from tlm.workload.values import Numbers
+
+
+class Passed(Protocol):
+    """FP of a layer: its ``current`` before the neurons, its ``output`` before ``pool``."""
+
+    @property
+    def current(self) -> Numbers:
+        """[T, B, K, E, F]."""
+
+    @property
+    def output(self) -> Numbers:
+        """[T, B, K, E, F]."""
+
+
+NOTHING: Numbers = np.zeros(())
+"""What is added without shortcuts."""
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """Gradients that arrive at layers, by index: at their outputs, behind the pool, and at the
+    ``currents`` before their neurons."""
+
+    outputs: dict[int, Numbers]
+    currents: dict[int, Numbers] = field(default_factory=dict)
+
+    def add_output(self, index: int, gradient: Numbers) -> None:
+        """``gradient`` arrives at the output of layer ``index``."""
+        self.outputs[index] = self.outputs.get(index, 0.0) + gradient
+
+    def add_current(self, index: int, gradient: Numbers) -> None:
+        """``gradient`` arrives at the current of layer ``index``."""
+        self.currents[index] = self.currents.get(index, 0.0) + gradient
+
+
+def added(layer: Layer, layers: Sequence[Layer], passed: Sequence[Passed]) -> Numbers:
+    """What shortcuts add to the current of ``layer``, [T, B, K, E, F]; a bare zero without any."""
+    total = NOTHING
+    for shortcut in layer.shortcuts:
+        part = pooled(shortcut.pool, _read(shortcut, layers, passed))
+        total = total + part.reshape(*part.shape[:2], *layer.product_shape)
+    return total
+
+
+def send_back(
+    gradient: Numbers,
+    layer: Layer,
+    layers: Sequence[Layer],
+    passed: Sequence[Passed],
+    arriving: Arriving,
+) -> None:
+    """Let the ``gradient`` at the current of ``layer`` arrive at all that its shortcuts add."""
+    for shortcut in layer.shortcuts:
+        read = _read(shortcut, layers, passed)
+        shape = read.shape if shortcut.pool is None else pooled(shortcut.pool, read).shape
+        share = pool_gradient(shortcut.pool, read, gradient.reshape(shape))
+        if _is_output(shortcut, layers):
+            arriving.add_output(shortcut.layer, share)
+        else:
+            arriving.add_current(shortcut.layer, share)
+
+
+def _read(shortcut: Shortcut, layers: Sequence[Layer], passed: Sequence[Passed]) -> Numbers:
+    source = passed[shortcut.layer]
+    if _is_output(shortcut, layers):
+        return pooled(layers[shortcut.layer].pool, source.output)
+    return source.current
+
+
+def _is_output(shortcut: Shortcut, layers: Sequence[Layer]) -> bool:
+    """Whether an output is added; that of a layer without neurons is a current."""
+    return shortcut.of == "spikes" or layers[shortcut.layer].neuron is None

@@ -1,0 +1,140 @@
+"""What a product reads where that is more than a plain sum of its sources.
+
+An operand is put together along channels of parts; a part is a sum of terms; a term is what one
+source leaves, on its way through windows and pools, now or some steps ago. All channels of a part
+have the same terms:
+
+    x[t] = concatenation over parts of  sum over terms of  way(output of source at t - delay)
+
+An output before the first step is zero. A window is what split, slice, crop, zero padding and
+nearest upsampling come to, in whatever order they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+Shape3: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Which rows (or columns) are read: ``start`` to ``stop`` in steps of ``step``.
+
+    Each stands ``repeat`` times in a row; ``before`` and ``after`` zeros are put around them.
+    """
+
+    start: int
+    stop: int
+    step: int = 1
+    repeat: int = 1
+    before: int = 0
+    after: int = 0
+
+    @property
+    def taken(self) -> int:
+        """How many rows are read."""
+        return len(range(self.start, self.stop, self.step))
+
+    @property
+    def size(self) -> int:
+        """How many rows come of it."""
+        return self.before + self.taken * self.repeat + self.after
+
+    def is_whole(self, size: int) -> bool:
+        """Whether it is all ``size`` rows as they are."""
+        return self == Line(0, size)
+
+
+class Pooling(Protocol):
+    """A pool, as far as shapes go."""
+
+    def pooled(self, shape: Shape3) -> Shape3:
+        """Shape (K, E, F) after pooling ``shape``."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Channels ``start``..``stop`` of what comes, and rows and columns of them.
+
+    What comes is read as an array of ``shape`` (C, H, W), element by element in [c][y][x] order:
+    flattened features are of shape (C, 1, 1).
+    """
+
+    shape: Shape3
+    start: int
+    stop: int
+    rows: Line
+    columns: Line
+
+    @property
+    def shape_behind(self) -> Shape3:
+        """Shape (C, H, W) of what it leaves."""
+        return (self.stop - self.start, self.rows.size, self.columns.size)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is everything, in order; the shape alone may be another."""
+        channels, height, width = self.shape
+        planes = self.rows.is_whole(height) and self.columns.is_whole(width)
+        return planes and (self.start, self.stop) == (0, channels)
+
+
+def whole(shape: Shape3) -> Window:
+    """The window on everything of ``shape``."""
+    return Window(shape, 0, shape[0], Line(0, shape[1]), Line(0, shape[2]))
+
+
+Step: TypeAlias = Window | Pooling
+
+
+@dataclass(frozen=True)
+class Term:
+    """One source of a part: a layer's output behind its pool, or the network's input (-1).
+
+    ``way`` is what it passes, from the source on. With a ``delay`` of d steps what is read at
+    step t is of step t - d, and zero before step d: the source may be a later layer, or the layer
+    itself.
+    """
+
+    source: int
+    way: tuple[Step, ...] = ()
+    delay: int = 0
+
+    def shape_behind(self, shape: Shape3) -> Shape3:
+        """Shape (C, H, W) of what comes of a source that leaves ``shape``."""
+        for step in self.way:
+            shape = step.shape_behind if isinstance(step, Window) else step.pooled(shape)
+        return shape
+
+
+@dataclass(frozen=True)
+class Part:
+    """``channels`` of an operand, each the sum of ``terms``; zeros if there are none."""
+
+    channels: int
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Parts in order of their channels."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def terms(self) -> Iterator[Term]:
+        """All terms, part after part."""
+        return (term for part in self.parts for term in part.terms)
+
+    @property
+    def channels(self) -> int:
+        """Channels of all parts."""
+        return sum(part.channels for part in self.parts)
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """The sources of all terms, rising, each as often as it is read."""
+        return tuple(sorted(term.source for term in self.terms))

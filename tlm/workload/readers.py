@@ -1,0 +1,32 @@
+"""Who reads what in a layer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tlm.workload.model import Layer
+
+
+def heads(layers: Sequence[Layer]) -> tuple[int, ...]:
+    """Indices of the layers that no later layer reads or adds: their readers are the loss."""
+    used = {read for layer in layers for read in _reads(layer) if read < layer.index}
+    return tuple(layer.index for layer in layers if layer.index not in used)
+
+
+def added_currents(layers: Sequence[Layer]) -> frozenset[int]:
+    """Indices of the layers with neurons whose current a later layer adds to its own."""
+    return frozenset(
+        shortcut.layer
+        for layer in layers
+        for shortcut in layer.shortcuts
+        if shortcut.of == "current" and layers[shortcut.layer].neuron is not None
+    )
+
+
+def has_dY(layer: Layer, layers: Sequence[Layer]) -> bool:
+    """Whether dY of ``layer`` differs from its dU: something lies or joins in between."""
+    return not layer.product_is_current or layer.index in added_currents(layers)
+
+
+def _reads(layer: Layer) -> tuple[int, ...]:
+    return (*layer.sources, *(shortcut.layer for shortcut in layer.shortcuts))

@@ -1,0 +1,60 @@
+"""What a layer reads, in a few words."""
+
+from __future__ import annotations
+
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool
+from tlm.workload.operand import Line, Operand, Part, Step, Term, Window
+
+
+def reads(layer: Layer) -> str:
+    """The input, or layers added up (+) and put side by side (|), through a pool of it all."""
+    if layer.operand is not None:
+        read = _operand(layer.operand)
+    else:
+        read = " + ".join(map(_source, layer.sources))
+    return read if layer.input_pool is None else f"{pool_words(layer.input_pool)} of {read}"
+
+
+def pool_words(pool: Pool | None) -> str:
+    """Kind, window and stride of a pool."""
+    if pool is None:
+        return "-"
+    return f"{pool.kind} {pool.size}/{pool.stride}{f' pad {pool.padding}' if pool.padding else ''}"
+
+
+def _source(source: int) -> str:
+    return "input" if source == NETWORK_INPUT else str(source)
+
+
+def _operand(operand: Operand) -> str:
+    return " | ".join(map(_part, operand.parts))
+
+
+def _part(part: Part) -> str:
+    return " + ".join(map(_term, part.terms)) or f"{part.channels} zeros"
+
+
+def _term(term: Term) -> str:
+    words = _source(term.source) + "".join(map(_step, term.way))
+    return f"{words} of {term.delay} before" if term.delay else words
+
+
+def _step(step: Step) -> str:
+    if isinstance(step, Window):
+        return "" if step.is_whole else f"[{_window(step)}]"
+    assert isinstance(step, Pool)
+    return f" {pool_words(step)}"
+
+
+def _window(window: Window) -> str:
+    """Channels, and rows and columns where they are not all."""
+    words = [f"{window.start}:{window.stop}"]
+    if not (window.rows.is_whole(window.shape[1]) and window.columns.is_whole(window.shape[2])):
+        words += [_line(window.rows), _line(window.columns)]
+    return ", ".join(words)
+
+
+def _line(line: Line) -> str:
+    words = f"{line.start}:{line.stop}" + (f":{line.step}" if line.step > 1 else "")
+    around = f" pad {line.before}/{line.after}" if line.before or line.after else ""
+    return f"{words}{f' x{line.repeat}' if line.repeat > 1 else ''}{around}"

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.edges import Edge, edges_of
 from tlm.workload.capture.options import told_as_refusal
+from tlm.workload.capture.states import States
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Boundary:
     parameters: dict[str, Tensor] = field(default_factory=dict)
     parameter_gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    states: States = field(default_factory=States)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +161,7 @@ class Hooks:
             if not boundary.inputs and self.refusal is None:
                 with self._refusals():
                     _check_state(boundary, (*arguments, *named.values()))
+            arguments, named = boundary.states.taken_back((arguments, named))
             if arguments:
                 return (self.tap_input(boundary, arguments[0]), *arguments[1:]), named
             first, *others = named.items()
@@ -169,7 +172,10 @@ class Hooks:
     def _after(self, boundary: Boundary) -> Any:
         def hook(module: Any, arguments: tuple[Any, ...], output: Any) -> Any:
             if isinstance(output, tuple):
-                return (self.tap_output(boundary, output[0]), *output[1:])
+                states = output[1:]
+                if boundary.kind == "neuron" and self.refusal is None:
+                    states = boundary.states.handed_out(states, len(boundary.outputs))
+                return (self.tap_output(boundary, output[0]), *states)
             return self.tap_output(boundary, output)
 
         return hook
@@ -229,6 +235,36 @@ def _check_state(boundary: Boundary, arguments: tuple[Any, ...]) -> None:
             f"{boundary.name}: its membrane potential is left over from an earlier mini-batch; "
             f"{equation.remedy}"
         )
+
+
+def settle_output(boundary: Boundary) -> None:
+    """Note in a neuron's equation that the loss reads its membrane potential, if so it does.
+
+    Raises WorkloadError if the loss reads spikes and potential, or what the module does not return.
+    """
+    if boundary.equation is None or not boundary.input_gradients:
+        return
+    if len(boundary.states.read) > 1 or (boundary.states.read and boundary.output_gradients):
+        raise WorkloadError(
+            f"{boundary.name}: the loss reads more than one of its spikes and states; one of them "
+            "can be recorded: put the loss on the spikes, or on the membrane potential alone"
+        )
+    if boundary.states.read:
+        neuron = replace(boundary.equation.neuron, output="membrane")
+        boundary.equation = replace(boundary.equation, neuron=neuron)
+        boundary.output_gradients = boundary.states.gradients[boundary.states.read[0]]
+    elif not boundary.output_gradients:
+        raise WorkloadError(
+            f"{boundary.name}: a gradient reached its input, but not its spikes: the loss reads "
+            "its membrane potential or another state, which can be recorded only if the module "
+            "returns it behind its spikes; return it so, or put the loss on the spikes"
+        )
+
+
+def membranes(boundary: Boundary) -> list[Tensor]:
+    """The membrane potentials that the loss reads, by call."""
+    places = boundary.states.read
+    return boundary.states.values[places[0]] if places else boundary.outputs
 
 
 def check_unchanged(boundary: Boundary) -> None:

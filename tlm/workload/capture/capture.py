@@ -19,6 +19,7 @@ from tlm.workload.capture.boundary import (
     Hooks,
     RecordedModule,
     check_unchanged,
+    settle_output,
 )
 from tlm.workload.capture.constants import word
 from tlm.workload.capture.declared import Declared
@@ -122,6 +123,7 @@ class Capture:
             raise WorkloadError(f"iteration {number}: expected a later one than the last recorded")
         for boundary in hooks.boundaries.values():
             check_unchanged(boundary)
+            settle_output(boundary)
         with told_as_refusal():
             recorded, evidence = assemble(hooks.boundaries, self._steps, number, self._encoding)
             self._check_alike(recorded)

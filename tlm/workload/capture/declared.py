@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
+import numpy as np
+
 from tlm.workload.capture.constants import constant, flag, word
 from tlm.workload.capture.probe import SpikeFunction, Surrogate, measure
 from tlm.workload.model import Neuron
@@ -14,6 +16,9 @@ from tlm.workload.surrogate import Slope
 
 _RESETS = ("hard", "soft", "none")
 _OTHER_WORDS = "; what snnTorch calls zero, subtract and none is hard, soft and none"
+
+_NO_SPIKES = Surrogate("rectangular", 1.0, 1.0, True, True, np.zeros_like)
+"""Stands for the surrogate of neurons without spikes, in whose equation it has no place."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Declared:
 # Public and called by keyword: every argument is one term of the equation.
 def declare(
     *,
-    spike: SpikeFunction,
+    spike: SpikeFunction | None = None,
     decay: float,
     gain: float = 1.0,
     threshold: float = 1.0,
@@ -43,13 +48,15 @@ def declare(
     offset: float = 0.0,
     initial: float = 0.0,
     current_decay: float = 0.0,
+    output: Literal["spikes", "membrane"] = "spikes",
 ) -> Declared:
     """Declare the equation of a neuron of your own, for ``Capture(neurons={MyNeuron: ...})``.
 
     ``H[t] = decay V[t-1] + gain I[t] + offset``, where with ``current_decay`` the synaptic current
     ``J[t] = current_decay J[t-1] + I[t]`` stands for I; ``spike`` maps H - threshold to spikes
     (the ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Numbers may
-    be of Python or NumPy, or tensors that do not learn.
+    be of Python or NumPy, or tensors that do not learn. With ``output="membrane"`` the module
+    returns H: a leaky read-out, which needs no ``spike`` with ``reset="none"``.
 
     Raises WorkloadError for a number that learns or is out of range, for another word than those
     of ``reset``, and if ``spike`` is no step function with a surrogate gradient.
@@ -58,7 +65,9 @@ def declare(
     at = _number("threshold", threshold, 0)
     if reset_value is None:
         reset_value = at if reset == "soft" else 0.0
-    surrogate = measure("declare(spike=...)", spike)
+    output = word("declare(output=...)", output, ("spikes", "membrane"))
+    silent = spike is None and output == "membrane" and reset == "none"
+    surrogate = _NO_SPIKES if silent else measure("declare(spike=...)", spike)
     neuron = Neuron(
         decay=_number("decay", decay, 0, 1),
         gain=_number("gain", gain, 0),
@@ -74,6 +83,7 @@ def declare(
         initial=_number("initial", initial),
         fires_at_threshold=surrogate.fires_at_threshold,
         current_decay=_number("current_decay", current_decay, 0, 1),
+        output=output,
     )
     return Declared(neuron, open_slope(surrogate))
 

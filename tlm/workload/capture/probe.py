@@ -47,7 +47,7 @@ class Surrogate:
     slope: Slope
 
 
-def measure(where: str, spike: SpikeFunction) -> Surrogate:
+def measure(where: str, spike: SpikeFunction | None) -> Surrogate:
     """Measure ``spike``, which maps H - threshold to 0 or 1; ``where`` names it in errors.
 
     Raises WorkloadError if it is no function of one tensor, no step at 0 or has no derivative

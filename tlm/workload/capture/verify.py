@@ -35,7 +35,11 @@ def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
 
 def dead_layers(evidence: Evidence) -> str:
     """A line that names the layers without a spike or without a gradient; empty without any."""
-    silent = [each.layer.name for each in evidence.tensors if not each.spikes.any()]
+    silent = [
+        each.layer.name
+        for each in evidence.tensors
+        if each.membrane is None and not each.spikes.any()
+    ]
     untaught = [each.layer.name for each in evidence.tensors if not each.dI.any()]
     dead = " and ".join(
         f"not one {what} of {', '.join(layers)}"
@@ -78,10 +82,23 @@ def _check_neuron(tensors: LayerTensors) -> None:
 
 def _check_forward(tensors: LayerTensors, forward: Forward) -> None:
     """Input and current from the recorded spikes of the layers before."""
+    if tensors.membrane is not None:
+        _check_membrane(tensors, forward)
     inputs = forward.inputs[0] if tensors.static else forward.inputs
     _check_same(tensors, "input", inputs, tensors.inputs)
     current = forward.own if tensors.layer.neuron is None else forward.current
     _check_same(tensors, "input current", current, tensors.current)
+
+
+def _check_membrane(tensors: LayerTensors, forward: Forward) -> None:
+    assert tensors.membrane is not None
+    error = relative_error(forward.output, tensors.membrane)
+    if not error <= TOLERANCE:
+        raise WorkloadError(
+            f"{tensors.layer.name}: the state that the loss reads differs by {error:.1g} of its "
+            "largest value from the membrane potential before the reset, which alone can be "
+            "recorded; return that one, or put the loss on the spikes"
+        )
 
 
 def _check_backward(tensors: LayerTensors, backward: Backward) -> None:

@@ -44,6 +44,7 @@ PARAMETER_GRADIENTS: Final = "_gradients"
 
 OPTIMIZERS: Final = ("adam", "sgd")
 ENCODINGS: Final = ("direct", "rate", "events")
+OUTPUTS: Final = ("spikes", "membrane")
 RESETS: Final = ("hard", "soft", "none")
 KINDS: Final = ("conv", "linear", "identity")
 INPUT_KINDS: Final = ("analog", "binary", "integer")

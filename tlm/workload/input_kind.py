@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from tlm.workload.model import NETWORK_INPUT, InputKind, Pool
-from tlm.workload.operand import Operand, Part
+from tlm.workload.model import NETWORK_INPUT, InputKind, Layer, Pool
+from tlm.workload.operand import Part
 
 
 def input_kind(
@@ -26,20 +26,13 @@ def input_kind(
     return "binary" if len(sources) == 1 else "integer"
 
 
-def operand_kind(
-    operand: Operand,
-    pools: Mapping[int, Pool | None],
-    input_pool: Pool | None,
-    direct_coding: bool,
-    spiking: bool = True,
-) -> InputKind:
-    """What a layer reads whose operand is put together: the widest kind of its parts.
-
-    ``pools`` are those behind its sources; ``spiking`` is as in :func:`input_kind`.
-    """
-    if not spiking:
-        return "analog"
-    kinds = {_part_kind(part, pools, input_pool, direct_coding) for part in operand.parts}
+def kind_of(layer: Layer, layers: Sequence[Layer], direct_coding: bool) -> InputKind:
+    """What ``layer`` of ``layers`` reads; of an operand the widest kind of its parts."""
+    if layer.operand is None:
+        return _sum_kind(layer.sources, (layer.input_pool,), layers, direct_coding)
+    kinds = {
+        _part_kind(part, layer.input_pool, layers, direct_coding) for part in layer.operand.parts
+    }
     return next(kind for kind in _WIDEST_FIRST if kind in kinds)
 
 
@@ -47,7 +40,7 @@ _WIDEST_FIRST: tuple[InputKind, ...] = ("analog", "integer", "binary")
 
 
 def _part_kind(
-    part: Part, pools: Mapping[int, Pool | None], input_pool: Pool | None, direct_coding: bool
+    part: Part, input_pool: Pool | None, layers: Sequence[Layer], direct_coding: bool
 ) -> InputKind:
     sources = [term.source for term in part.terms]
     if not sources:
@@ -55,4 +48,16 @@ def _part_kind(
     if direct_coding and NETWORK_INPUT in sources:
         return "analog"
     own = [step for term in part.terms for step in term.way if isinstance(step, Pool)]
-    return input_kind(sources, [*map(pools.get, sources), *own, input_pool], direct_coding)
+    return _sum_kind(sources, (*own, input_pool), layers, direct_coding)
+
+
+def _sum_kind(
+    sources: Sequence[int],
+    pools: Sequence[Pool | None],
+    layers: Sequence[Layer],
+    direct_coding: bool,
+) -> InputKind:
+    read = [layers[source] for source in sources if source != NETWORK_INPUT]
+    spiking = all(layer.neuron is not None for layer in read)
+    passed = [*(layer.pool for layer in read), *pools]
+    return input_kind(sources, passed, direct_coding, spiking)

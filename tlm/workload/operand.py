@@ -12,7 +12,7 @@ nearest upsampling come to, in whatever order they are written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -90,6 +90,13 @@ def whole(shape: Shape3) -> Window:
 Step: TypeAlias = Window | Pooling
 
 
+def shape_behind(way: Iterable[Step], shape: Shape3) -> Shape3:
+    """Shape (C, H, W) of what comes of ``shape`` on its way."""
+    for step in way:
+        shape = step.shape_behind if isinstance(step, Window) else step.pooled(shape)
+    return shape
+
+
 @dataclass(frozen=True)
 class Term:
     """One source of a part: a layer's output behind its pool, or the network's input (-1).
@@ -102,12 +109,6 @@ class Term:
     source: int
     way: tuple[Step, ...] = ()
     delay: int = 0
-
-    def shape_behind(self, shape: Shape3) -> Shape3:
-        """Shape (C, H, W) of what comes of a source that leaves ``shape``."""
-        for step in self.way:
-            shape = step.shape_behind if isinstance(step, Window) else step.pooled(shape)
-        return shape
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from tlm_analysis.gpu.measuring.job_network import JobNetwork  # noqa: E402
 from tlm_analysis.gpu.measuring.training import TrainingStep  # noqa: E402
 
 from tlm.workload.model import Neuron, Workload  # noqa: E402
-from tlm.workload.readers import heads
 from tlm.workload.surrogate import lif_neuron  # noqa: E402
 from tlm.workload.training.lif import LIF, Unfolded  # noqa: E402
 
@@ -41,11 +40,8 @@ def test_a_step_makes_the_recorded_weight_gradients(name: str) -> None:
     found = network(workload)
     found.load(values.parameters)
     outputs = found(folded(workload, values.inputs))
-    given = (
-        torch.from_numpy(values.loss_gradients[heads(workload.layers)[0]])
-        .sum(0)
-        .reshape(outputs.shape)
-    )
+    (gradient,) = values.loss_gradients.values()
+    given = torch.from_numpy(gradient).sum(0).reshape(outputs.shape)
     outputs.backward(given)
     for product, expected in zip(found.products, values.parameter_gradients, strict=True):
         mine = product.weight.grad.numpy().reshape(expected.weights.shape)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.call_reading import CallReading, call_reading
 from tlm.workload.capture.declared import Declared
-from tlm.workload.capture.edges import Edge, edges_of
 from tlm.workload.capture.options import told_as_refusal
+from tlm.workload.capture.provenance import Call
 from tlm.workload.capture.states import States
 from tlm.workload.capture.user_line import user_line
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 BoundaryKind = Literal["conv", "linear", "norm", "neuron"]
+
+_FEATURES = {"conv": 3, "linear": 1}
+"""Axes of features of a product's input; those of others follow from their rank."""
 
 
 @dataclass(eq=False)
@@ -40,7 +44,7 @@ class Boundary:
     kind: BoundaryKind
     module: Any
     equation: Declared | None = None
-    edges: tuple[Edge, ...] = ()
+    readings: list[CallReading] = field(default_factory=list)
     inputs: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
     input_gradients: dict[int, Tensor] = field(default_factory=dict)
@@ -74,7 +78,7 @@ class Hooks:
         self.refusal: WorkloadError | None = None
         self._quiet = quiet
         self._net = net
-        self._known: dict[Any, str] = {}
+        self._known: dict[Any, Call] = {}
         self._handles: list[Any] = []
         with self._refusals():
             for name, recorded in modules.items():
@@ -128,7 +132,8 @@ class Hooks:
     def _noted_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         self.boundaries.setdefault(boundary.name, boundary)
         self._check_call(boundary, tensor)
-        boundary.edges = edges_of(boundary.name, tensor, self._known)
+        rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
+        boundary.readings.append(call_reading(boundary.name, tensor, rank, self._known))
         if boundary.kind == "norm" and self._follows_product(boundary):
             return tensor
         copy = tensor.clone()
@@ -140,9 +145,8 @@ class Hooks:
 
     def _follows_product(self, norm: Boundary) -> bool:
         """Whether a norm reads one product as it is: then its input is the product's output."""
-        source = self.boundaries.get(norm.edges[0].source)
-        plain = len(norm.edges) == 1 and not norm.edges[0].pools
-        return plain and source is not None and source.kind in ("conv", "linear")
+        source = self.boundaries.get(norm.readings[0].alone or "")
+        return source is not None and source.kind in _FEATURES
 
     def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         copy = tensor.clone()
@@ -153,7 +157,7 @@ class Hooks:
             )
         boundary.outputs.append(copy.detach())
         self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
-        self._known[copy.grad_fn] = boundary.name
+        self._known[copy.grad_fn] = Call(boundary.name, len(boundary.outputs) - 1)
         return copy
 
     def _before(self, boundary: Boundary) -> Any:

@@ -1,82 +1,33 @@
-"""Where a tensor comes from: the autograd graph walked back to the boundaries that made it."""
+"""What a boundary reads, as edges of the graph: other boundaries, through pools."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from tlm.errors import WorkloadError
-from tlm.workload.capture.pool_nodes import pool_of
 from tlm.workload.model import Pool
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from tlm.workload.operand import Step
 
 INPUT = ""
 """Name of the source that is no boundary: the network's input."""
 
-# Operations that only arrange elements.
-_ARRANGING = (
-    "View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Squeeze", "Permute", "Transpose", "T",
-    "Expand", "Repeat", "Clone", "Alias", "Select", "Slice", "Unbind", "Split", "Stack", "Cat",
-    "ToCopy", "Index", "IndexSelect", "UnsafeSplit", "SplitWithSizes", "Contiguous", "Mt",
-)  # fmt: skip
-_JOINING = ("Stack", "Cat")
+
+@dataclass(frozen=True)
+class ReadTerm:
+    """A term of an operand, by the name of its source instead of a layer's index."""
+
+    source: str
+    way: tuple[Step, ...]
+    delay: int
 
 
 @dataclass(frozen=True)
 class Edge:
     """One way back to a boundary: its name, and the pools passed, the nearest first.
 
-    Each pool comes with the identity of its node: edges that share a pool can be recognised.
+    Of something that is more than a sum each edge is a ``term``; its pools are then those on the
+    way right behind the source.
     """
 
     source: str
-    pools: tuple[tuple[int, Pool], ...]
-
-
-def edges_of(where: str, tensor: Tensor, known: Mapping[Any, str]) -> tuple[Edge, ...]:
-    """The boundaries whose sum ``tensor`` is; ``known`` maps autograd nodes to boundary names.
-
-    Raises WorkloadError naming the operation, if another than adding and pooling lies between.
-    """
-    if tensor.grad_fn is None:
-        return (Edge(INPUT, ()),)
-    edges: list[Edge] = []
-    pending: list[tuple[Any, tuple[tuple[int, Pool], ...]]] = [(tensor.grad_fn, ())]
-    while pending:
-        node, pools = pending.pop()
-        if node in known:
-            edges.append(Edge(known[node], pools))
-            continue
-        operation = type(node).__name__.split("Backward")[0]
-        operands = [operand for operand, _ in node.next_functions]
-        if operation == "AccumulateGrad" or not operands:
-            edges.append(Edge(INPUT, pools))
-            continue
-        if pool := pool_of(where, operation, node):
-            pools = (*pools, (id(node), pool))
-        elif operation not in (*_ARRANGING, "Add"):
-            raise _refusal(where, operation)
-        if operation in _JOINING:
-            operands = operands[-1:]
-        if operation != "Add":
-            operands = operands[:1]
-        # None stands for a constant or the network's input: there is nothing further back.
-        edges += [Edge(INPUT, pools) for operand in operands if operand is None]
-        pending += [(operand, pools) for operand in operands if operand is not None]
-    return tuple(edges)
-
-
-def _refusal(where: str, operation: str) -> WorkloadError:
-    hints = {
-        "Mul": "dropout, attention or another product: record without it",
-        "NativeDropout": "record with dropout at p = 0",
-        "Mean": "average over time after the read-out, not before it",
-        "ConstantPadNd": "give the convolution or pool its padding=(rows, columns), as only zeros "
-        "that are as many on opposite sides are modelled",
-        "Checkpoint": "switch activation checkpointing off while recording",
-    }
-    hint = hints.get(operation, "only pooling, reshaping and adding spikes are known there")
-    return WorkloadError(f"{where}: its input passes through the operation {operation}; {hint}")
+    pools: tuple[Pool, ...]
+    term: ReadTerm | None = None

@@ -10,19 +10,27 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import batch_of, timed
 from tlm.workload.capture.boundary import Boundary
-from tlm.workload.capture.edges import INPUT
 from tlm.workload.capture.layer_tensors import (
     LayerTensors,
     layer_tensors,
     parameter_array,
     with_gradient,
 )
-from tlm.workload.capture.stages import TopologyStage, stages_of
+from tlm.workload.capture.operands import check_nothing_added, input_place
+from tlm.workload.capture.reading import readings_of
+from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
 from tlm.workload.capture.topology import layers_of
-from tlm.workload.golden.network import Backward, Forced, Forward, rebuild
-from tlm.workload.model import Encoding, Layer, Recording
+from tlm.workload.golden.network import (
+    Backward,
+    Forced,
+    Forward,
+    backward,
+    feedback_gradients,
+    forward,
+)
+from tlm.workload.model import Encoding, Layer, Recording, input_frame
 from tlm.workload.readers import has_dY, heads
-from tlm.workload.values import FloatArray, Parameters, Values
+from tlm.workload.values import FloatArray, Numbers, Parameters, Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +61,9 @@ def assemble(
 
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
-    stages = stages_of(boundaries)
-    batch = _batch(stages, steps)
+    require_product(boundaries)
+    batch = _batch(boundaries, steps)
+    stages = stages_of(boundaries, readings_of(boundaries, steps, batch))
     coding, inputs = _network_input(stages, encoding, steps, batch)
     layers = layers_of(stages, coding == "direct")
     tensors = tuple(
@@ -62,13 +71,20 @@ def assemble(
         for stage, layer in zip(stages, layers, strict=True)
     )
     values = Values(
-        inputs=inputs.reshape(*inputs.shape[: 1 if coding == "direct" else 2], *layers[0].in_shape),
+        inputs=inputs.reshape(
+            *inputs.shape[: 1 if coding == "direct" else 2], *input_frame(layers)
+        ),
         dI=tuple(layer.dI for layer in tensors),
         parameters=tuple(_parameters(stage, gradient=False) for stage in stages),
         parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
         loss_gradients={head: tensors[head].dS for head in heads(layers)},
     )
-    forwards, backwards = rebuild(layers, steps, values, [_forced(layer) for layer in tensors])
+    forced = [_forced(layer) for layer in tensors]
+    forwards = forward(layers, steps, values.inputs, values.parameters, forced)
+    check_nothing_added(stages, tensors, forwards)
+    if fed_back := feedback_gradients(layers, forwards, values.parameters, forced):
+        values = replace(values, loss_gradients=_of_loss_alone(values, fed_back))
+    backwards = backward(layers, forwards, values.parameters, values.loss_gradients, forced)
     tensors = tuple(map(with_gradient, tensors, backwards))
     values = replace(values, dI=tuple(layer.dI for layer in tensors))
     open_forms = tuple(layer.layer.name for layer in tensors if layer.slope is not None)
@@ -102,8 +118,16 @@ def _forced(tensors: LayerTensors) -> Forced:
     return Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope)
 
 
-def _batch(stages: Sequence[TopologyStage], steps: int) -> int:
-    neurons = [stage.neuron for stage in stages if stage.neuron is not None]
+def _of_loss_alone(values: Values, fed_back: Mapping[int, Numbers]) -> dict[int, FloatArray]:
+    """What the loss sends to each head, without what comes from its readers in later steps."""
+    return {
+        head: (dS - fed_back.get(head, 0.0)).astype(np.float32)
+        for head, dS in values.loss_gradients.items()
+    }
+
+
+def _batch(boundaries: Mapping[str, Boundary], steps: int) -> int:
+    neurons = [boundary for boundary in boundaries.values() if boundary.kind == "neuron"]
     if not neurons:
         raise WorkloadError(
             "no neuron follows a layer; name your neuron's class and equation in "
@@ -119,8 +143,10 @@ def _network_input(
     stages: Sequence[TopologyStage], encoding: Encoding | None, steps: int, batch: int
 ) -> tuple[Encoding, FloatArray]:
     """Coding of the input, and the input: [B, ...] if the same at each step, else [T, B, ...]."""
-    first = next(stage.first for stage in stages if stage.reads.terms[0].source == INPUT)
+    first, channels = input_place(stages)
     inputs = timed(first, first.inputs, steps, batch)
+    if channels is not None:
+        inputs = inputs.take(channels, -3 if inputs.ndim > 3 else -1)
     time = inputs.ndim in (3, 5)
     if not time or (encoding in (None, "direct") and (inputs == inputs[:1]).all()):
         return "direct", inputs[0] if time else inputs

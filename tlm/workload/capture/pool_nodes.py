@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from tlm.errors import WorkloadError
-from tlm.workload.model import Pool
+from tlm.workload.model import Pool, Shape3
 
 GLOBAL = 0
 """Size of an average pool over all positions; known once shapes are."""
@@ -93,3 +93,18 @@ def _sides(node: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     height, width = node._saved_self.shape[-2:]
     rows, columns = node._input_metadata[0].shape[-2:]  # a node's inputs are gradients
     return (int(height), int(width)), (int(rows), int(columns))
+
+
+def sized(where: str, pool: Pool, shape: Shape3) -> Pool:
+    """``pool`` of ``shape``; a global pool gets its size, which the shape decides.
+
+    Raises WorkloadError if a global pool's window is not square; ``where`` is the layer at it.
+    """
+    if pool.size != GLOBAL:
+        return pool
+    if shape[1] != shape[2]:
+        raise WorkloadError(
+            f"{where}: a global pool at it covers {shape[1]} x {shape[2]}: only square windows are "
+            "modelled; pool square images"
+        )
+    return Pool(pool.kind, shape[1], shape[1])

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.edges import Edge
-from tlm.workload.capture.pool_nodes import GLOBAL
+from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.model import Pool, Shape3
 
@@ -18,11 +18,13 @@ class Pools:
     """Pools by layer index: ``behind`` a layer's neurons, and ``before`` a layer, on its sum.
 
     ``added`` are those of shortcuts, by the indices of the layer and of the shortcut in it.
+    ``apart`` are the layers whose sources are pooled each in its own way, or more than once.
     """
 
     behind: dict[int, Pool] = field(default_factory=dict)
     before: dict[int, Pool] = field(default_factory=dict)
     added: dict[tuple[int, int], Pool] = field(default_factory=dict)
+    apart: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -66,27 +68,27 @@ def pools_of(stages: Sequence[TopologyStage], origins: Mapping[str, Origin]) -> 
         single = len(stage.reads.terms) == 1
         if stage.reads.pools and not single:
             _check_once(stage, stage.reads.pools)
-            pools.before[at] = stage.reads.pools[0][1]
+            pools.before[at] = stage.reads.pools[0]
         for term in stage.reads.edges if single else stage.reads.terms:
             if term.source in origins:
-                path = _Path(at, None, tuple(pool for _, pool in term.pools))
+                path = _Path(at, None, term.pools)
                 readers.setdefault(origins[term.source].layer, []).append(path)
         for number, term in enumerate(stage.shortcuts):
-            path = _Path(at, number, tuple(pool for _, pool in term.pools))
+            path = _Path(at, number, term.pools)
             if origins[term.source].whole:
                 readers.setdefault(origins[term.source].layer, []).append(path)
             else:
                 _take(pools, stages, path, path.pools)
     for source, paths in readers.items():
-        common = min(paths, key=lambda path: len(path.pools)).pools[-1:]
+        common = paths[0].pools[-1:]
+        read_by_loss = all(path.reader <= source for path in paths)
+        if read_by_loss or any(path.pools[-1:] != common for path in paths):
+            common = ()
         if common:
             where = stages[source].first.name
             pools.behind[source] = sized(where, common[0], stages[source].out_shape)
         for path in paths:
-            left = path.pools[: len(path.pools) - len(common)]
-            if path.pools[len(left) :] != common:
-                raise _refusal(stages[path.reader])
-            _take(pools, stages, path, left)
+            _take(pools, stages, path, path.pools[: len(path.pools) - len(common)])
     return _all_sized(pools, stages, origins)
 
 
@@ -94,10 +96,14 @@ def _take(
     pools: Pools, stages: Sequence[TopologyStage], path: _Path, left: tuple[Pool, ...]
 ) -> None:
     """Give the reader at the end of ``path`` the pools that are ``left`` to it."""
-    if not left:
+    stage = stages[path.reader]
+    if not left or (path.shortcut is None and not stage.reading.is_plain):
+        return  # the terms of an operand have pools of their own
+    if path.shortcut is None and (len(left) > 1 or len(stage.reads.terms) > 1):
+        pools.apart.add(path.reader)
         return
-    if len(left) > 1 or (path.shortcut is None and path.reader in pools.before):
-        raise _refusal(stages[path.reader])
+    if len(left) > 1:
+        raise _refusal(stage)
     if path.shortcut is None:
         pools.before[path.reader] = left[0]
     else:
@@ -123,7 +129,7 @@ def _all_sized(
         (at, number): sized(stages[at].first.name, pool, read(stages[at].shortcuts[number]))
         for (at, number), pool in pools.added.items()
     }
-    return Pools(pools.behind, before, added)
+    return Pools(pools.behind, before, added, pools.apart)
 
 
 def _check_once(stage: TopologyStage, pools: Sequence[object]) -> None:
@@ -136,18 +142,3 @@ def _refusal(stage: TopologyStage) -> WorkloadError:
         f"{stage.first.name}: its input is pooled more than once, or otherwise than for the other "
         "layers that read it; pool once behind each layer"
     )
-
-
-def sized(where: str, pool: Pool, shape: Shape3) -> Pool:
-    """``pool`` of ``shape``; a global pool gets its size, which the shape decides.
-
-    Raises WorkloadError if a global pool's window is not square; ``where`` is the layer at it.
-    """
-    if pool.size != GLOBAL:
-        return pool
-    if shape[1] != shape[2]:
-        raise WorkloadError(
-            f"{where}: a global pool at it covers {shape[1]} x {shape[2]}: only square windows are "
-            "modelled; pool square images"
-        )
-    return Pool(pool.kind, shape[1], shape[1])

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import Edge
-from tlm.workload.capture.sums import Nested, NodePool, Sum, nested
-from tlm.workload.model import Shape3
+from tlm.workload.capture.reading import Reading
+from tlm.workload.capture.sums import Nested, Sum, nested
+from tlm.workload.model import Pool, Shape3
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,8 @@ _PRODUCTS = ("conv", "linear")
 class TopologyStage:
     """A convolution or linear layer with the boundaries behind it, as they were called.
 
-    Without a ``product`` it is an identity. It reads ``reads``; ``shortcuts`` are added before
+    Without a ``product`` it is an identity. It reads ``reads``, a sum, or the parts of ``reading``
+    if it is not plain; ``shortcuts`` are added before
     ``current_pool``. Its shapes are (C, H, W) or (K, E, F); those of a linear layer (C, 1, 1) and
     (K, 1, 1).
     """
@@ -34,8 +36,9 @@ class TopologyStage:
     norm: Boundary | None
     neuron: Boundary | None
     reads: Sum
+    reading: Reading
     shortcuts: tuple[Edge, ...] = ()
-    current_pool: NodePool | None = None
+    current_pool: Pool | None = None
 
     @property
     def first(self) -> Boundary:
@@ -79,35 +82,47 @@ class TopologyStage:
         return (int(channels), int(height), int(width))
 
 
-def stages_of(boundaries: Mapping[str, Boundary]) -> tuple[TopologyStage, ...]:
-    """One stage for each layer; none comes before those that it reads.
-
-    Raises WorkloadError if no product was called.
-    """
+def require_product(boundaries: Mapping[str, Boundary]) -> None:
+    """Raise WorkloadError if no product was called."""
     if not any(boundary.kind in _PRODUCTS for boundary in boundaries.values()):
         raise WorkloadError(
             "no nn.Conv2d or nn.Linear was called; record the network's own forward"
         )
-    norms = _norms(boundaries)
+
+
+def stages_of(
+    boundaries: Mapping[str, Boundary], readings: Mapping[str, Reading]
+) -> tuple[TopologyStage, ...]:
+    """One stage for each layer; none comes before those that it reads in the same step.
+
+    ``readings`` are what boundaries read, by name.
+
+    Raises WorkloadError if a boundary reads what comes of itself in the same step.
+    """
+    norms = _norms(boundaries, readings)
     attached = {norm.name for norm in norms.values()}
     readers = [boundary for boundary in boundaries.values() if boundary.name not in attached]
     currents = [
         norms.get(boundary.name, boundary).name for boundary in readers if boundary.kind != "neuron"
     ]
-    sums = nested({reader.name: Sum.of(reader.edges) for reader in readers}, currents)
+    sums = nested({reader.name: readings[reader.name].sum for reader in readers}, currents)
     neurons = _neurons(readers, currents, sums)
     followers = {neuron.name for neuron in neurons.values()}
     stages = [
-        _stage(reader, norms, neurons, sums) for reader in readers if reader.name not in followers
+        _stage(reader, readings[reader.name], norms, neurons, sums)
+        for reader in readers
+        if reader.name not in followers
     ]
     return tuple(_in_order(stages))
 
 
-def _norms(boundaries: Mapping[str, Boundary]) -> dict[str, Boundary]:
+def _norms(
+    boundaries: Mapping[str, Boundary], readings: Mapping[str, Reading]
+) -> dict[str, Boundary]:
     """Norms by the name of the product that each, and nothing else, reads."""
     readers: dict[str, list[Boundary]] = {}
     for boundary in boundaries.values():
-        for edge in boundary.edges:
+        for edge in readings[boundary.name].sum.edges:
             readers.setdefault(edge.source, []).append(boundary)
     return {
         name: reading[0]
@@ -116,7 +131,7 @@ def _norms(boundaries: Mapping[str, Boundary]) -> dict[str, Boundary]:
         and boundaries[name].kind in _PRODUCTS
         and len(reading) == 1
         and reading[0].kind == "norm"
-        and reading[0].edges == (Edge(name, ()),)
+        and readings[reading[0].name].sum == Sum((Edge(name, ()),))
     }
 
 
@@ -154,6 +169,7 @@ def _enters(name: str, total: Sum, added: Sequence[Edge]) -> bool:
 
 def _stage(
     reader: Boundary,
+    reading: Reading,
     norms: Mapping[str, Boundary],
     neurons: Mapping[str, Boundary],
     sums: Nested,
@@ -161,14 +177,14 @@ def _stage(
     """The stage that begins with ``reader``."""
     reads = sums.read[reader.name]
     if reader.kind == "neuron":
-        return TopologyStage(None, None, reader, reads)
+        return TopologyStage(None, None, reader, reads, reading)
     product = reader if reader.kind in _PRODUCTS else None
     norm = norms.get(reader.name) if product else reader
     tail = (norm or reader).name
     neuron = neurons.get(tail)
     pools = sums.read[neuron.name].pools if neuron else ()
     shortcuts = tuple(_behind_pool(term, neurons, sums) for term in sums.added.get(tail, ()))
-    return TopologyStage(product, norm, neuron, reads, shortcuts, pools[0] if pools else None)
+    return TopologyStage(product, norm, neuron, reads, reading, shortcuts, next(iter(pools), None))
 
 
 def _behind_pool(term: Edge, neurons: Mapping[str, Boundary], sums: Nested) -> Edge:
@@ -197,5 +213,6 @@ def _in_order(stages: Sequence[TopologyStage]) -> Iterator[TopologyStage]:
 
 
 def _ready(stage: TopologyStage, at: Mapping[str, TopologyStage], placed: set[int]) -> bool:
-    needed = [*stage.reads.terms, *stage.shortcuts]
+    now = [edge for edge in stage.reads.terms if edge.term is None or not edge.term.delay]
+    needed = [*now, *stage.shortcuts]
     return all(id(at[term.source]) in placed for term in needed if term.source in at)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tlm.workload.capture.edges import Edge
 from tlm.workload.model import Pool
 
 Term = Edge
-NodePool = tuple[int, Pool]
 
 
 @dataclass(frozen=True)
@@ -23,26 +22,15 @@ class Sum:
     """What a boundary reads: ``terms`` added up, then passed through ``pools``, nearest first."""
 
     terms: tuple[Term, ...]
-    pools: tuple[NodePool, ...] = ()
-
-    @classmethod
-    def of(cls, edges: Sequence[Edge]) -> Sum:
-        """The sum of ``edges``; pools that all of them share last are those of the sum."""
-        if len(edges) == 1:
-            return cls((Edge(edges[0].source, ()),), edges[0].pools)
-        shared = 0
-        while all(
-            len(edge.pools) > shared and edge.pools[shared] == edges[0].pools[shared]
-            for edge in edges
-        ):
-            shared += 1
-        terms = tuple(Edge(edge.source, edge.pools[shared:]) for edge in edges)
-        return cls(terms, edges[0].pools[:shared])
+    pools: tuple[Pool, ...] = ()
 
     @property
     def edges(self) -> tuple[Edge, ...]:
         """The terms with the pools of the sum in front of their own."""
-        return tuple(Edge(term.source, self.pools + term.pools) for term in self.terms)
+        return tuple(
+            replace(term, pools=self.pools + term.pools) if term.term is None else term
+            for term in self.terms
+        )
 
 
 @dataclass(frozen=True)

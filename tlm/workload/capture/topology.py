@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, Edge
-from tlm.workload.capture.pools import Origin, Pools, origins_of, pools_of, sized
+from tlm.workload.capture.operands import check_frames, operands_of
+from tlm.workload.capture.pool_nodes import sized
+from tlm.workload.capture.pools import Origin, Pools, origins_of, pools_of
 from tlm.workload.capture.stages import TopologyStage
-from tlm.workload.input_kind import input_kind
+from tlm.workload.input_kind import kind_of
 from tlm.workload.model import NETWORK_INPUT, Layer, LayerKind, Neuron, Norm, Pool, Shortcut
 
 Pair = tuple[int, int]
@@ -27,10 +30,13 @@ def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Lay
     pools = pools_of(stages, origins)
     names = _layer_names([stage.first.name for stage in stages])
     layers: list[Layer] = []
-    for at, stage in enumerate(stages):
-        sources = tuple(sorted(_source(stage, term, origins) for term in stage.reads.edges))
-        passed = [*map(pools.behind.get, sources), pools.before.get(at)]
-        spiking = all(stages[source].neuron is not None for source in sources if source >= 0)
+    for at, (stage, operand) in enumerate(
+        zip(stages, operands_of(stages, origins, pools), strict=True)
+    ):
+        if operand is None:
+            sources = tuple(sorted(_source(stage, term, origins) for term in stage.reads.edges))
+        else:
+            sources = operand.sources
         kernel, stride, padding = _window(stage.product)
         layers.append(
             Layer(
@@ -44,17 +50,21 @@ def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Lay
                 padding=padding,
                 sources=sources,
                 input_pool=pools.before.get(at),
-                input_kind=input_kind(sources, passed, direct_coding, spiking),
+                input_kind="binary",  # known once all layers are
                 bias=stage.product is not None and stage.product.module.bias is not None,
                 norm=_norm(stage.norm),
                 current_pool=_current_pool(stage),
                 neuron=_neuron(stage.neuron),
                 pool=pools.behind.get(at),
                 groups=_groups(stage.product),
+                operand=operand,
                 shortcuts=_shortcuts(at, stage, origins, pools),
             )
         )
-    return tuple(layers)
+    check_frames(layers)
+    return tuple(
+        replace(layer, input_kind=kind_of(layer, layers, direct_coding)) for layer in layers
+    )
 
 
 def _kind(product: Boundary | None) -> LayerKind:
@@ -86,7 +96,7 @@ def _current_pool(stage: TopologyStage) -> Pool | None:
     """The pool between a product and its neuron."""
     if stage.current_pool is None:
         return None
-    return sized(stage.first.name, stage.current_pool[1], stage.product_shape)
+    return sized(stage.first.name, stage.current_pool, stage.product_shape)
 
 
 def _layer_names(paths: Sequence[str]) -> list[str]:

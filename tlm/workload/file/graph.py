@@ -106,8 +106,7 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
         _check_output(path, layer)
         check_shortcuts(path, layer, layers)
         _check_membrane(path, layer, layers)
-    used = {source for layer in layers for source in layer.sources}
-    if NETWORK_INPUT not in used:
+    if all(NETWORK_INPUT not in layer.sources for layer in layers):
         raise fault(path, "layers", "a layer that reads the network's input", "none", REMEDY)
     for at in (at for loop in loops(layers) for at in loop):
         if (norm := layers[at].norm) is not None and not norm.per_step:

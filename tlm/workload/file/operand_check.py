@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.model import NETWORK_INPUT, Layer, Shape3, input_frame
-from tlm.workload.operand import Operand, Term, Window
+from tlm.workload.operand import Operand, Term, Window, shape_behind
 
 
 def check_operand(path: Path, operand: Operand, layer: Layer, layers: tuple[Layer, ...]) -> Shape3:
@@ -44,7 +44,7 @@ def _term_shape(
     else:
         shape = layers[term.source].pooled_shape
     for at, step in enumerate(term.way):
-        behind = Term(term.source, (step,)).shape_behind(shape)
+        behind = shape_behind((step,), shape)
         if isinstance(step, Window) and prod(step.shape) != prod(shape):
             expected = f"a shape of the {prod(shape)} elements of {shape}"
             raise fault(path, f"{key}.way[{at}].shape", expected, step.shape, REMEDY)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tlm.workload.file.fault import REMEDY, fault
-from tlm.workload.loops import loops
 from tlm.workload.model import Layer, Shape3
 
 
@@ -16,15 +15,11 @@ def check_shortcuts(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None
 
     Raises WorkloadError naming the first shortcut that does not fit.
     """
-    turning = {at for loop in loops(layers) for at in loop}
     for at, shortcut in enumerate(layer.shortcuts):
         key, source = f"layers[{layer.index}].shortcuts[{at}]", layers[shortcut.layer]
         if shortcut.of == "spikes" and source.neuron is None:
             expected = '"current" of a layer without neurons'
             raise fault(path, f"{key}.of", expected, shortcut.of, REMEDY)
-        if layer.index in turning or (shortcut.of == "current" and shortcut.layer in turning):
-            expected = "layers outside of loops through later layers"
-            raise fault(path, key, expected, layer.name, REMEDY)
         output = shortcut.of == "spikes" or source.neuron is None
         shape = source.pooled_shape if output else source.out_shape
         shape = shape if shortcut.pool is None else shortcut.pool.pooled(shape)

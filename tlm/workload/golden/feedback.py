@@ -1,29 +1,36 @@
-"""FP of layers in a loop: step by step."""
+"""What is needed to go step by step through layers in a loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from tlm.workload.model import Layer
-from tlm.workload.values import Numbers
-
-StepOutput = Callable[[Layer, slice], Numbers]
-"""What a layer leaves in one step, [1, B, K, E', F'], if the outputs of its sources are there."""
+from tlm.workload.golden.shortcuts import Passed
+from tlm.workload.values import FloatArray, Numbers, Parameters
 
 
-def unroll(
-    loop: Sequence[Layer], outputs: dict[int, Numbers], shape: tuple[int, int], output: StepOutput
-) -> None:
-    """Put what the layers of ``loop`` leave into ``outputs``, step after step.
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """FP of a layer in one step: ``current`` before the neurons, ``output`` before ``pool``."""
 
-    ``shape`` is [T, B]. What a layer leaves is zero until its step has been made.
-    """
-    steps = shape[0]
-    for layer in loop:
-        outputs[layer.index] = np.zeros((*shape, *layer.pooled_shape))
-    for step in range(steps):
-        now = slice(step, step + 1)
-        for layer in loop:
-            outputs[layer.index][now] = output(layer, now)
+    current: Numbers
+    output: Numbers
+
+    @classmethod
+    def of(cls, passed: Passed, now: slice) -> Moment:
+        """One step of all of them."""
+        return cls(passed.current[now], passed.output[now])
+
+
+def of_steps(parameters: Parameters, now: slice) -> Parameters:
+    """Parameters with those of some steps alone, where each step has its own."""
+
+    def part(array: FloatArray | None, axes: int) -> FloatArray | None:
+        return array[now] if array is not None and array.ndim == axes else array
+
+    return Parameters(
+        weights=parameters.weights,
+        bias=parameters.bias,
+        scale=part(parameters.scale, 2),
+        shift=part(parameters.shift, 2),
+        step_scale=part(parameters.step_scale, 1),
+    )

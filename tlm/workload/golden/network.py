@@ -7,21 +7,21 @@ runs free from its input, its weights and the gradient of the loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tlm.workload.glm.lfsr import States
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.golden.feedback import unroll
+from tlm.workload.golden.feedback import Moment, of_steps
 from tlm.workload.golden.glm import glm_excess, glm_potentials
 from tlm.workload.golden.neuron import Replay, fires, potentials, replay
 from tlm.workload.golden.norm import Normalised, norm_gradients, normalise
-from tlm.workload.golden.operand import source_gradients, summed
+from tlm.workload.golden.operand import Outputs, source_gradients, summed
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
-from tlm.workload.golden.shortcuts import NOTHING, Arriving, added, send_back
+from tlm.workload.golden.shortcuts import Arriving, Passing, send_back, with_shortcuts
 from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
@@ -45,6 +45,7 @@ class Forced:
 
 
 FREE = Forced(None, None, None)
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,50 +101,68 @@ def forward(
     forwards: list[Forward] = []
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
-            _through_time([layers[at] for at in loop], outputs, parameters, forced)
-        joined = added(layer, layers, forwards)
-        passed = _layer_forward(layer, summed(layer, outputs), joined, trained, force)
+            outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
+        passed = _currents(layer, layers, summed(layer, outputs), trained, forwards)
+        passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
     return forwards
 
 
 def _through_time(
-    loop: Sequence[Layer],
-    outputs: dict[int, Numbers],
+    layers: Sequence[Layer],
+    loop: range,
+    outputs: Outputs,
+    forwards: Sequence[Forward],
     parameters: Sequence[Parameters],
     forced: Sequence[Forced],
-) -> None:
-    """Add to ``outputs`` what the layers of a loop leave, of which each waits for the others."""
-    currents: dict[int, list[Numbers]] = {layer.index: [] for layer in loop}
+) -> dict[int, Numbers]:
+    """What the layers of a loop leave, each step made of what they left before.
 
-    def output(layer: Layer, now: slice) -> Numbers:
-        at, force = layer.index, forced[layer.index]
-        if force.spikes is not None:
-            return pooled(layer.pool, force.spikes[now].astype(np.float64))
-        operand = summed(layer, outputs, now)
-        passed = _layer_forward(layer, operand, NOTHING, parameters[at], FREE)
-        if layer.neuron is None:
-            return pooled(layer.pool, passed.output)
-        currents[at].append(passed.current)
-        return pooled(layer.pool, fire(layer, np.concatenate(currents[at]), force)[-1:] * 1.0)
+    Where all that is read back is forced, that alone.
+    """
+    back = {source for at in loop for source in layers[at].sources if source >= at}
+    if all(forced[at].spikes is not None for at in back):
+        return {at: pooled(layers[at].pool, _output(layers[at], _NONE, forced[at])) for at in back}
+    steps, batch = outputs[NETWORK_INPUT].shape[:2]
+    left = {at: np.zeros((steps, batch, *layers[at].pooled_shape)) for at in loop}
+    currents: dict[int, list[Numbers]] = {at: [] for at in loop}
+    for step in range(steps):
+        now = slice(step, step + 1)
+        passed = {at: Moment.of(forward, now) for at, forward in enumerate(forwards)}
+        for at in loop:
+            layer = layers[at]
+            operand = summed(layer, {**outputs, **left}, now)
+            trained = of_steps(parameters[at], now)
+            current = _currents(layer, layers, operand, trained, passed).current
+            currents[at].append(current)
+            if layer.neuron is None:
+                output = current
+            elif (spikes := forced[at].spikes) is not None:
+                output = spikes[now].astype(np.float64)
+            else:
+                output = fire(layer, np.concatenate(currents[at]), forced[at])[-1:] * 1.0
+            passed[at] = Moment(current, output)
+            left[at][now] = pooled(layer.pool, output)
+    return left
 
-    unroll(loop, outputs, outputs[NETWORK_INPUT].shape[:2], output)
 
-
-def _layer_forward(
-    layer: Layer, operand: Numbers, joined: Numbers, trained: Parameters, force: Forced
+def _currents(
+    layer: Layer,
+    layers: Sequence[Layer],
+    operand: Numbers,
+    trained: Parameters,
+    passed: Passing,
 ) -> Forward:
-    """FP of one layer; ``joined`` is what its shortcuts add."""
+    """FP of a layer up to the current, which stands for its output as well."""
     inputs, products = _product(layer, operand, trained)
     normalised = None
     if layer.norm is not None:
         normalised = normalise(layer.norm, products, trained)
     own = products if normalised is None else normalised.current
-    unpooled = own + joined
+    unpooled = with_shortcuts(own, layer, layers, passed)
     current = pooled(layer.current_pool, unpooled)
-    output = _output(layer, current, force)
-    return Forward(operand, inputs, normalised, own, unpooled, current, output)
+    return Forward(operand, inputs, normalised, own, unpooled, current, current)
 
 
 def _product(layer: Layer, operand: Numbers, trained: Parameters) -> tuple[Numbers, Numbers]:
@@ -205,38 +224,70 @@ def backward(
     Where ``forced`` holds dI, it is what earlier layers and WG receive. Layers that read a later
     one or themselves must have it: what they send there is due before its own gradient is known.
     """
-    read = {at for layer in layers if layer.operand for at in layer.operand.sources}
-    outputs = {at: pooled(layers[at].pool, forwards[at].output) for at in read - {NETWORK_INPUT}}
     arriving = Arriving({at: dS.astype(np.float64) for at, dS in loss_gradients.items()})
-
-    def send(layer: Layer, dY: Numbers, later: bool) -> None:
-        dX = _operand_gradient(layer, forwards[layer.index], parameters[layer.index], dY)
-        for source, share in source_gradients(layer, outputs, dX):
-            if (source >= layer.index) == later:
-                arriving.add_output(source, share)
-
-    for layer in filter(feeds_back, layers):
-        at = layer.index
-        flowing = forced[at].dI
-        assert flowing is not None
-        unpooled = pool_gradient(
-            layer.current_pool, forwards[at].unpooled, flowing.astype(np.float64)
-        )
-        send(layer, _product_backward(layer, forwards[at], parameters[at], unpooled)[0], later=True)
+    for source, share in feedback_gradients(layers, forwards, parameters, forced).items():
+        arriving.add_output(source, share)
+    outputs = _operand_outputs(layers, forwards)
     backwards: list[Backward] = []
     for layer in reversed(layers):
         passed, trained = forwards[layer.index], parameters[layer.index]
         replayed, dS, dI = _neuron_backward(layer, passed, arriving, forced[layer.index])
         force = forced[layer.index].dI
         flowing = dI if force is None else force.astype(np.float64)
-        flowing = flowing + arriving.currents.get(layer.index, 0.0)
-        unpooled = pool_gradient(layer.current_pool, passed.unpooled, flowing)
-        send_back(unpooled, layer, layers, forwards, arriving)
+        unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         dY, gradients = _product_backward(layer, passed, trained, unpooled)
         backwards.append(Backward(replayed, dS, dI, dY, gradients))
-        if layer.producers:
-            send(layer, dY, later=False)
+        for source, share in _shares(layer, passed, trained, dY, outputs):
+            if source < layer.index:
+                arriving.add_output(source, share)
     return backwards[::-1]
+
+
+def feedback_gradients(
+    layers: Sequence[Layer],
+    forwards: Sequence[Forward],
+    parameters: Sequence[Parameters],
+    forced: Sequence[Forced],
+) -> dict[int, Numbers]:
+    """What arrives at outputs from layers that read them steps later, by the layer read.
+
+    It follows from dI alone, which must be forced.
+    """
+    back = Arriving({})
+    if not any(map(feeds_back, layers)):
+        return back.outputs
+    arriving, outputs = Arriving({}), _operand_outputs(layers, forwards)
+    for layer in reversed(layers):
+        passed, trained = forwards[layer.index], parameters[layer.index]
+        dI = forced[layer.index].dI
+        flowing = np.zeros_like(passed.current) if dI is None else dI.astype(np.float64)
+        unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
+        if feeds_back(layer):
+            dY, _ = _product_backward(layer, passed, trained, unpooled)
+            for source, share in _shares(layer, passed, trained, dY, outputs):
+                if source >= layer.index:
+                    back.add_output(source, share)
+    return back.outputs
+
+
+def _operand_outputs(layers: Sequence[Layer], forwards: Sequence[Forward]) -> dict[int, Numbers]:
+    """What the sources of operands leave."""
+    sources = {source for layer in layers if layer.operand for source in layer.producers}
+    return {at: pooled(layers[at].pool, forwards[at].output) for at in sorted(sources)}
+
+
+def _current_backward(
+    layer: Layer,
+    layers: Sequence[Layer],
+    forwards: Sequence[Forward],
+    dI: Numbers,
+    arriving: Arriving,
+) -> Numbers:
+    """Gradient at the product, normalised; the shortcuts have theirs sent back."""
+    flowing = dI + arriving.currents.get(layer.index, 0.0)
+    unpooled = pool_gradient(layer.current_pool, forwards[layer.index].unpooled, flowing)
+    send_back(unpooled, layer, layers, forwards, arriving)
+    return unpooled
 
 
 def _neuron_backward(
@@ -277,15 +328,20 @@ def _product_backward(
     return dY, Parameters(dW, bias, scale, shift, step_scale)
 
 
-def _operand_gradient(layer: Layer, passed: Forward, trained: Parameters, dY: Numbers) -> Numbers:
-    """Gradient at what ``layer`` reads: dX, back through ``input_pool``."""
+def _shares(
+    layer: Layer, passed: Forward, trained: Parameters, dY: Numbers, outputs: Outputs
+) -> Iterator[tuple[int, Numbers]]:
+    """What each source of ``layer`` receives: dX, back through ``input_pool`` and operand."""
+    if not layer.producers:
+        return
     dX = input_gradient(
         layer, dY.reshape(-1, *layer.product_shape), trained.weights.astype(np.float64)
     )
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])
-    return pool_gradient(layer.input_pool, passed.summed, dX.reshape(shape))
+    gradient = pool_gradient(layer.input_pool, passed.summed, dX.reshape(shape))
+    yield from source_gradients(layer, outputs, gradient)
 
 
 def rebuild(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import numpy as np
+from typing import Protocol, TypeAlias
 
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.model import Layer, Shortcut
@@ -25,8 +23,8 @@ class Passed(Protocol):
         """[T, B, K, E, F]."""
 
 
-NOTHING: Numbers = np.zeros(())
-"""What is added without shortcuts."""
+Passing: TypeAlias = Mapping[int, Passed] | Sequence[Passed]
+"""FP of layers, by index."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +44,17 @@ class Arriving:
         self.currents[index] = self.currents.get(index, 0.0) + gradient
 
 
-def added(layer: Layer, layers: Sequence[Layer], passed: Sequence[Passed]) -> Numbers:
-    """What shortcuts add to the current of ``layer``, [T, B, K, E, F]; a bare zero without any."""
-    total = NOTHING
+def with_shortcuts(
+    own: Numbers,
+    layer: Layer,
+    layers: Sequence[Layer],
+    passed: Passing,
+) -> Numbers:
+    """The ``own`` current of ``layer`` and what its shortcuts add to it, [T, B, K, E, F]."""
+    total = own
     for shortcut in layer.shortcuts:
-        part = pooled(shortcut.pool, _read(shortcut, layers, passed))
-        total = total + part.reshape(*part.shape[:2], *layer.product_shape)
+        added = pooled(shortcut.pool, _read(shortcut, layers, passed))
+        total = total + added.reshape(own.shape)
     return total
 
 
@@ -59,7 +62,7 @@ def send_back(
     gradient: Numbers,
     layer: Layer,
     layers: Sequence[Layer],
-    passed: Sequence[Passed],
+    passed: Passing,
     arriving: Arriving,
 ) -> None:
     """Let the ``gradient`` at the current of ``layer`` arrive at all that its shortcuts add."""
@@ -73,7 +76,9 @@ def send_back(
             arriving.add_current(shortcut.layer, share)
 
 
-def _read(shortcut: Shortcut, layers: Sequence[Layer], passed: Sequence[Passed]) -> Numbers:
+def _read(
+    shortcut: Shortcut, layers: Sequence[Layer], passed: Mapping[int, Passed] | Sequence[Passed]
+) -> Numbers:
     source = passed[shortcut.layer]
     if _is_output(shortcut, layers):
         return pooled(layers[shortcut.layer].pool, source.output)

@@ -1,0 +1,147 @@
+"""What small networks are made of: a neuron, modules over all steps, a recording of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from tlm.workload import Workload
+from tlm.workload.capture import Capture, declare
+from tlm.workload.golden import check_recording
+
+T, B, CLASSES = 4, 2, 5
+
+
+class Spike(torch.autograd.Function):
+    """A step with a triangular surrogate."""
+
+    @staticmethod
+    def forward(ctx: Any, distance: Any) -> Any:
+        """1 where the distance is 0 or more."""
+        ctx.save_for_backward(distance)
+        return (distance >= 0).to(distance.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        """The triangle."""
+        (distance,) = ctx.saved_tensors
+        return gradient * torch.clamp(1 - distance.abs(), min=0)
+
+
+class LIF(nn.Module):
+    """V = V / 2 + I with a hard reset, over all steps [T, B, ...]."""
+
+    def forward(self, currents: Any) -> Any:
+        """Spikes of all steps."""
+        membrane, spikes = torch.zeros_like(currents[0]), []
+        for current in currents:
+            membrane = 0.5 * membrane + current
+            spikes.append(Spike.apply(membrane - 1))
+            membrane = membrane * (1 - spikes[-1].detach())
+        return torch.stack(spikes)
+
+
+class StepLIF(nn.Module):
+    """The same, step by step; ``start`` puts it at rest."""
+
+    membrane: Any = None
+
+    def start(self) -> None:
+        """Begin a mini-batch."""
+        self.membrane = None
+
+    def forward(self, current: Any) -> Any:
+        """Spikes of one step [B, ...]."""
+        rest = torch.zeros_like(current) if self.membrane is None else self.membrane
+        charged = 0.5 * rest + current
+        spike = Spike.apply(charged - 1)
+        self.membrane = charged * (1 - spike.detach())
+        return spike
+
+
+NEURONS = {
+    LIF: declare(spike=Spike.apply, decay=0.5),
+    StepLIF: declare(spike=Spike.apply, decay=0.5),
+}
+
+
+class Over(nn.Module):
+    """Modules that know no time, over [T, B, ...]."""
+
+    def __init__(self, *modules: Any) -> None:
+        super().__init__()
+        self.modules_of_step = nn.Sequential(*modules)
+
+    def forward(self, spikes: Any) -> Any:
+        """All steps as one batch."""
+        behind = self.modules_of_step(spikes.flatten(0, 1))
+        return behind.unflatten(0, spikes.shape[:2])
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, **options: Any) -> Any:
+    """A convolution loud enough that neurons behind it fire."""
+    module = nn.Conv2d(inputs, outputs, kernel, **{"padding": kernel // 2, **options})
+    return _loud(module)
+
+
+def linear(inputs: int, outputs: int) -> Any:
+    """A linear layer loud enough that neurons behind it fire."""
+    return _loud(nn.Linear(inputs, outputs))
+
+
+def _loud(module: Any) -> Any:
+    nn.init.normal_(module.weight, std=2.5 / module.weight[0].numel() ** 0.5)
+    if module.bias is not None:
+        nn.init.constant_(module.bias, 0.1)
+    return module
+
+
+def events(*shape: int, seed: int = 0, density: float = 0.4) -> Any:
+    """Random events [T, B, ...]."""
+    draw = torch.rand(T, B, *shape, generator=torch.Generator().manual_seed(seed))
+    return (draw < density).float()
+
+
+def macs_of(net: Any, forward: Callable[[], Any]) -> int:
+    """Multiply-accumulates of one forward pass, counted by hooks on its products."""
+    counts: list[int] = []
+
+    def count(module: Any, arguments: Any, output: Any) -> None:
+        counts.append(output.numel() * module.weight[0].numel())
+
+    products = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    handles = [module.register_forward_hook(count) for module in products]
+    with torch.no_grad():
+        forward()
+    for handle in handles:
+        handle.remove()
+    return sum(counts)
+
+
+def recorded(
+    net: Any, inputs: Any, path: Path, loss: Callable[[Any], Any] | None = None
+) -> Workload:
+    """A pass of ``net`` recorded exactly, and held against the golden model and against hooks."""
+
+    def forward() -> Any:
+        for module in net.modules():
+            if isinstance(module, StepLIF):
+                module.start()
+        return net(inputs)
+
+    cap = Capture(net, steps=len(inputs), neurons=NEURONS)
+    with cap.at(0):
+        out = forward()
+        labels = torch.arange(out.shape[1]) % CLASSES
+        (F.cross_entropy(out.mean(0), labels) if loss is None else loss(out)).backward()
+    job = cap.save(path / "job.h5", level="exact")
+    for agreement in check_recording(job, 0):
+        assert agreement.holds(), agreement
+        assert agreement.free_flips == 0, agreement
+    assert sum(layer.macs for layer in job.layers) * job.steps * job.batch == macs_of(net, forward)
+    return job

@@ -1,0 +1,342 @@
+"""What one call of a product reads: parts of boundaries' outputs, by sample and step.
+
+Rows are what the axes of time and batch come to, whichever of them a tensor has: [N, ...]. Which
+steps and samples they are is known once the whole iteration is (:mod:`reading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.edges import INPUT
+from tlm.workload.capture.pool_nodes import sized
+from tlm.workload.capture.provenance import (
+    UNKNOWN,
+    Call,
+    Origin,
+    Pooled,
+    Provenance,
+    Terms,
+    provenance_of,
+)
+from tlm.workload.capture.windows import Span, narrowed, spans_of
+from tlm.workload.file.schema import MAX_PARTS
+from tlm.workload.model import BoolArray, IntArray, Pool
+from tlm.workload.operand import Step, Window, whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NO_ROW = -1
+
+
+@dataclass(frozen=True, eq=False)
+class RowTerm:
+    """A term by rows: ``rows`` [N] are those of the source's outputs, all calls in order.
+
+    They are -1 where it adds nothing. The source ``INPUT`` is what has no gradient: its way is
+    empty but for pools, and its rows say only where.
+    """
+
+    source: str
+    way: tuple[Step, ...]
+    rows: IntArray
+
+    @property
+    def key(self) -> tuple[str, tuple[Step, ...]]:
+        """What it is, without where."""
+        return self.source, self.way
+
+    def narrowed(self, start: int, stop: int) -> RowTerm:
+        """Channels ``start``..``stop`` of it."""
+        if not self.way or not isinstance(window := self.way[-1], Window):
+            return self
+        return replace(self, way=(*self.way[:-1], narrowed(window, start, stop)))
+
+
+@dataclass(frozen=True, eq=False)
+class RowPart:
+    """``channels`` that are the sum of ``terms``."""
+
+    channels: int
+    terms: tuple[RowTerm, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class CallReading:
+    """Parts in order of their channels, and the pools of them all, the last first."""
+
+    parts: tuple[RowPart, ...]
+    pools: tuple[Pool, ...] = ()
+
+    @property
+    def key(self) -> Any:
+        """What is read, without which rows."""
+        return self.pools, tuple(
+            (part.channels, tuple(term.key for term in part.terms)) for part in self.parts
+        )
+
+    @property
+    def alone(self) -> str | None:
+        """The boundary whose output it is, as it is; None if it is anything else."""
+        if len(self.parts) > 1 or len(self.parts[0].terms) != 1 or self.pools:
+            return None
+        term = self.parts[0].terms[0]
+        plain = len(term.way) == 1 and isinstance(window := term.way[0], Window) and window.is_whole
+        return term.source if plain else None
+
+
+Located: TypeAlias = tuple[int, int, RowTerm]
+"""A term with its first channel and the one behind its last."""
+
+
+def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call]) -> CallReading:
+    """What a call of ``where`` reads: ``tensor``, whose last ``rank`` axes are features.
+
+    Raises WorkloadError naming what lies between if it is no arrangement, sum or pool, or if its
+    elements are arranged as no window reads them.
+    """
+    found = provenance_of(where, tensor, known)
+    return _Reader(where, found).reading(found.terms, rank)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """Reads the maps of one provenance."""
+
+    where: str
+    found: Provenance
+    _inner: dict[int, CallReading] = field(default_factory=dict)
+
+    @cached_property
+    def _firsts(self) -> IntArray:
+        return np.array([origin.first for origin in self.found.origins], np.int64)
+
+    def reading(self, terms: Terms, rank: int) -> CallReading:
+        """The parts of the sum of ``terms``, or of what a pool of all made them of."""
+        pooled = self._pool_of_all(terms)
+        if pooled is not None and not self._is_single(pooled):
+            assert isinstance(pooled.of, Pooled)
+            read = self.inner(pooled)
+            return replace(read, pools=(self.sized(pooled), *read.pools))
+        return CallReading(self.parts(terms, rank))
+
+    def _pool_of_all(self, terms: Terms) -> Origin | None:
+        """The pool that made all elements of ``terms``, in order, if one did."""
+        at = self._whole(terms[0].numpy().reshape(-1)) if len(terms) == 1 else None
+        pooled = at is not None and isinstance(self.found.origins[at].of, Pooled)
+        return self.found.origins[at] if at is not None and pooled else None
+
+    def _is_single(self, origin: Origin) -> bool:
+        """Whether a pool is one of a single term."""
+        parts = self.inner(origin).parts
+        return len(parts) == 1 and len(parts[0].terms) == 1
+
+    def inner(self, origin: Origin) -> CallReading:
+        """What a pool reads."""
+        assert isinstance(origin.of, Pooled)
+        if origin.first not in self._inner:
+            self._inner[origin.first] = self.reading(origin.of.terms, 3)
+        return self._inner[origin.first]
+
+    def sized(self, origin: Origin) -> Pool:
+        """The pool of an origin, with the size of a global one."""
+        assert isinstance(origin.of, Pooled)
+        channels, height, width = origin.of.terms[0].shape[-3:]
+        return sized(self.where, origin.of.pool, (channels, height, width))
+
+    def parts(self, terms: Sequence[Tensor], rank: int) -> tuple[RowPart, ...]:
+        """The parts of the sum of ``terms``, whose last ``rank`` axes are features."""
+        channels = int(terms[0].shape[-rank])
+        located = [each for term in terms for each in self._located(term, rank)]
+        cuts = sorted({0, channels, *(cut for start, stop, _ in located for cut in (start, stop))})
+        if len(cuts) > MAX_PARTS:
+            raise self._scattered()
+        return tuple(
+            RowPart(
+                stop - start,
+                tuple(
+                    term.narrowed(start - first, stop - first)
+                    for first, last, term in located
+                    if first <= start and stop <= last
+                ),
+            )
+            for start, stop in pairwise(cuts)
+        )
+
+    def _located(self, term: Tensor, rank: int) -> list[Located]:
+        """The terms of one map, with their channels."""
+        features = (*term.shape[-rank:], 1, 1)[:3]
+        elements = term.reshape(-1, *features).numpy()
+        if (at := self._whole(elements.reshape(-1))) is not None:
+            return self._of_origin(at, features, len(elements))
+        origins = self.found.origins
+        which = np.searchsorted(self._firsts, elements, "right") - 1
+        places, number_of = self._places(np.unique(which[which >= 0]))
+        sizes = np.array([prod(_features(origin.shape)) for origin in origins] or [1])
+        row, inside = np.divmod(elements - np.append(self._firsts, 0)[which], sizes[which])
+        place = np.where(which >= 0, np.append(number_of, 0)[which], -1)
+        known = elements >= 0
+        place_all, inside_all = (np.where(known, values, -1).max(0) for values in (place, inside))
+        same = np.asarray((place == place_all) & (inside == inside_all) | ~known)
+        spans = spans_of(place_all, inside_all, places) if same.all() else None
+        if spans is None or len(spans) > MAX_PARTS:
+            raise self._scattered()
+        located = _without_gradient((elements == UNKNOWN) & (place_all < 0))
+        for span in spans:
+            if span.window is not None:
+                channels = slice(span.start, span.stop)
+                rows = self._rows(which[:, channels], row[:, channels], known[:, channels])
+                located += self._of_span(span, rows)
+        return located
+
+    def _whole(self, elements: IntArray) -> int | None:
+        """The number of the origin whose elements these are, all of them in order."""
+        at = int(np.searchsorted(self._firsts, elements[0], "right")) - 1
+        if at < 0:
+            return None
+        origin = self.found.origins[at]
+        ordered = len(elements) == prod(origin.shape) and elements[0] == origin.first
+        return at if ordered and bool((np.diff(elements) == 1).all()) else None
+
+    def _of_origin(self, at: int, features: tuple[int, ...], rows: int) -> list[Located]:
+        """The terms of a map that is all of one origin in order."""
+        origin = self.found.origins[at]
+        channels, height, width = features
+        own = (*_features(origin.shape), 1, 1)[:3]
+        shape = own if own[1:] == features[1:] else (channels, height, width)
+        if prod(shape) != prod(features) or prod(own) * rows != prod(origin.shape):
+            raise self._scattered()
+        window = whole((shape[0], shape[1], shape[2]))
+        through = np.full(rows, at), np.arange(rows)
+        return self._of_span(Span(0, channels, 0, window), through)
+
+    def _places(self, present: IntArray) -> tuple[list[tuple[int, ...]], IntArray]:
+        """Shapes of the places that the origins ``present`` are, and the place of each origin.
+
+        Outputs of one boundary's calls are one place, and so are pools of the same of them.
+        """
+        numbers: dict[Any, int] = {}
+        shapes: list[tuple[int, ...]] = []
+        place_of = np.full(len(self.found.origins), -1)
+        for at in present:
+            origin = self.found.origins[at]
+            name = origin.of.name if isinstance(origin.of, Call) else None
+            key = name or (self.sized(origin), self.inner(origin).key)
+            if key not in numbers:
+                numbers[key] = len(shapes)
+                shapes.append(_features(origin.shape))
+            place_of[at] = numbers[key]
+        return shapes, place_of
+
+    def _rows(self, which: IntArray, row: IntArray, known: BoolArray) -> tuple[IntArray, IntArray]:
+        """By row of the map: the origin that its elements come from, and the row there."""
+        axes = (1, 2, 3)
+        origin, at = (np.where(known, values, -1).max(axes) for values in (which, row))
+        wide = (slice(None), None, None, None)
+        some = np.asarray(known.any(axes))
+        complete = (known == known.any(0)) | ~some[wide]
+        same = np.asarray((which == origin[wide]) & (row == at[wide]) | ~known)
+        if not (complete.all() and same.all()):
+            raise self._scattered()
+        return origin, at
+
+    def _of_span(self, span: Span, rows: tuple[IntArray, IntArray]) -> list[Located]:
+        """Terms of a span: of a boundary's output, or of what a pool read."""
+        assert span.window is not None
+        origin_of, row_of = rows
+        origins = self.found.origins
+        one = origins[int(origin_of.max())]
+        if isinstance(one.of, Call):
+            calls = np.array(
+                [origin.of.call if isinstance(origin.of, Call) else 0 for origin in origins]
+            )
+            per_call = prod(one.shape) // prod(_features(one.shape))
+            all_rows = np.where(origin_of < 0, NO_ROW, calls[origin_of] * per_call + row_of)
+            return [(span.start, span.stop, RowTerm(one.of.name, (span.window,), all_rows))]
+        return list(self._of_pool(one, span, rows))
+
+    def _of_pool(self, one: Origin, span: Span, rows: tuple[IntArray, IntArray]) -> list[Located]:
+        assert span.window is not None
+        pool, window = self.sized(one), span.window
+        if self.inner(one).pools:
+            raise self._twice()
+        features = _features(one.shape)
+        flattened = window.shape[1:] == (1, 1)
+        factor = prod(features) // features[0] if flattened else 1
+        located: list[Located] = []
+        first = 0
+        for number, part in enumerate(self.inner(one).parts):
+            channels = part.channels * factor
+            low, high = max(window.start, first), min(window.stop, first + channels)
+            if low < high:
+                if len(part.terms) > 1 and pool.kind == "max":
+                    raise WorkloadError(
+                        f"{self.where}: it reads the maximum of sums of spikes beside other "
+                        "things; pool before adding, or all of its input at once"
+                    )
+                shape = (channels, *window.shape[1:])
+                inner = replace(window, shape=shape, start=low - first, stop=high - first)
+                start = span.start + low - window.start
+                located += [
+                    (
+                        start,
+                        start + high - low,
+                        RowTerm(
+                            term.source, (*term.way, pool, inner), self._through(rows, number, at)
+                        ),
+                    )
+                    for at, term in enumerate(part.terms)
+                ]
+            first += channels
+        return located
+
+    def _through(self, rows: tuple[IntArray, IntArray], part: int, term: int) -> IntArray:
+        """Rows of a source behind a pool, by rows of the map before it."""
+        through = np.full(len(rows[0]), NO_ROW)
+        for number in np.unique(rows[0][rows[0] >= 0]):
+            inner = self.inner(self.found.origins[number]).parts[part].terms[term].rows
+            here = rows[0] == number
+            through[here] = inner[rows[1][here]]
+        return through
+
+    def _twice(self) -> WorkloadError:
+        return WorkloadError(
+            f"{self.where}: beside other things it reads what was put together, pooled, and pooled "
+            "again; pool before putting together"
+        )
+
+    def _scattered(self) -> WorkloadError:
+        return WorkloadError(
+            f"{self.where}: the elements of its input are arranged as no window of channels, rows "
+            "and columns reads them, or otherwise from step to step; keep [C, H, W] in order, "
+            "and cut whole channels, rows and columns"
+        )
+
+
+def _features(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of features: of [N, K] and [T, B, K] the last, else the last three."""
+    return shape[-3:] if len(shape) > 3 else shape[-1:]
+
+
+def _without_gradient(unknown: BoolArray) -> list[Located]:
+    """The terms of elements [N, C, H, W] without gradient: one for each run of channels."""
+    channels = unknown.any((0, 2, 3)).astype(np.int8)
+    ends = np.flatnonzero(np.diff(channels, prepend=0, append=0)).reshape(-1, 2)
+    return [
+        (
+            start,
+            stop,
+            RowTerm(INPUT, (), np.where(here.any((1, 2, 3)), np.arange(len(here)), NO_ROW)),
+        )
+        for start, stop in ends.tolist()
+        for here in [unknown[:, start:stop]]
+    ]

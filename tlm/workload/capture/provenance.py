@@ -1,0 +1,228 @@
+"""Where each element of a tensor comes from: the autograd graph walked back to boundaries.
+
+An element is a sum of terms. For each term there is a map, which gives the number of an element of
+an origin: the output of a boundary, or what a pool made of other elements. Views, permutations,
+slices, concatenations and what else only arranges elements is done again on the maps, so that it
+does not matter how a network writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.arranging import ZERO, rearrange_of, shape_of, signed
+from tlm.workload.capture.pool_nodes import pool_of
+from tlm.workload.model import Pool
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UNKNOWN = -2
+"""In a map: an element without gradient: the network's input, or a constant."""
+
+MOST_TERMS = 64
+
+Terms: TypeAlias = "list[Tensor]"
+
+
+@dataclass(frozen=True)
+class Call:
+    """The output of call number ``call`` of the boundary ``name``."""
+
+    name: str
+    call: int
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """What ``pool`` made of the elements of ``terms`` [N, C, H, W]."""
+
+    pool: Pool
+    terms: Terms
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from."""
+
+    of: Call | Pooled
+    shape: tuple[int, ...]
+    first: int
+
+
+@dataclass(eq=False)
+class Provenance:
+    """The terms of one tensor: each a map of its shape, with numbers of elements of ``origins``."""
+
+    origins: list[Origin] = field(default_factory=list)
+    terms: Terms = field(default_factory=list)
+    size: int = 0
+
+    def elements(self, of: Call | Pooled, shape: tuple[int, ...]) -> Tensor:
+        """The map of a new origin, which is all its elements in order."""
+        import torch
+
+        origin = Origin(of, shape, self.size)
+        self.origins.append(origin)
+        self.size += prod(shape)
+        return torch.arange(origin.first, self.size).view(shape)
+
+
+def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Provenance:
+    """Where the elements of ``tensor`` come from; ``known`` are the nodes of boundaries' outputs.
+
+    Raises WorkloadError naming the operation if one lies between that does more than to arrange,
+    to add or to pool.
+    """
+    found = Provenance()
+    root = (tensor.grad_fn, tensor.output_nr)
+    if tensor.grad_fn is None:
+        found.terms = _nothing_known(tuple(tensor.shape))
+        return found
+    done: dict[tuple[Any, int], Terms] = {}
+    pending: list[tuple[Any, int]] = [root]
+    while pending:
+        node, output = pending[-1]
+        if (node, output) in done:
+            pending.pop()
+        elif node in known:
+            done[node, output] = [found.elements(known[node], shape_of(node))]
+        elif waiting := _waiting(where, node, done):
+            pending += waiting
+        else:
+            done[node, output] = _terms(where, node, output, done, found)
+    found.terms = done[root]
+    return found
+
+
+def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any, int]]:
+    """Operands of ``node`` that must be known before it; refuses what cannot be followed."""
+    operation = operation_of(node)
+    if operation == "AccumulateGrad":
+        return []
+    operands = [pair for pair in node.next_functions if pair[0] is not None]
+    arranges = operation in ("Add", "Cat", "Stack", "Sum") or rearrange_of(operation) is not None
+    if not (arranges or pool_of(where, operation, node)):
+        raise refusal(where, operation)
+    if operation == "Add" and node._saved_alpha != 1:
+        raise WorkloadError(
+            f"{where}: to its input a tensor is added times {node._saved_alpha}, which is not "
+            "modelled; add it as it is (alpha=1)"
+        )
+    return [pair for pair in operands if pair not in done]
+
+
+def _terms(
+    where: str, node: Any, output: int, done: Mapping[Any, Terms], found: Provenance
+) -> Terms:
+    operation = operation_of(node)
+    if operation == "AccumulateGrad":
+        return _leaf(where, node.variable)
+    shape = shape_of(node, output)
+    operands = [done.get(pair) for pair in node.next_functions]
+    if operation == "Add":
+        added = [term for each in operands for term in each or _nothing_known(shape)]
+        return _few(where, [term.expand(shape) for term in added])
+    if operation in ("Cat", "Stack"):
+        return _joined(where, node, operands, shape)
+    first = operands[0]
+    assert first is not None  # a node with one operand that needs no gradient is not made
+    if operation == "Sum":
+        return _few(where, [part for term in first for part in _summands(where, node, term)])
+    if rearrange := rearrange_of(operation):
+        return [rearrange(node, output, term) for term in first]
+    pool = pool_of(where, operation, node)
+    assert pool is not None
+    return [found.elements(Pooled(pool, first), shape)]
+
+
+def _leaf(where: str, variable: Tensor) -> Terms:
+    """A tensor that was not computed: the network's input, if it is not a learnt one."""
+    from torch import nn
+
+    if isinstance(variable, nn.Parameter):
+        raise WorkloadError(
+            f"{where}: a parameter of shape {list(variable.shape)} goes into its input, and only "
+            "weights, biases and batch normalisation are counted; record without it"
+        )
+    return _nothing_known(tuple(variable.shape))
+
+
+def _joined(where: str, node: Any, operands: list[Terms | None], shape: tuple[int, ...]) -> Terms:
+    """Operands side by side along an axis; one that needs no gradient is as long as is left."""
+    import torch
+
+    axis = signed(node._saved_dim) % len(shape)
+    without = sum(terms is None for terms in operands)
+    if operation_of(node) == "Stack":
+        join, missing = torch.stack, (*shape[:axis], *shape[axis + 1 :])
+    else:
+        join = torch.cat
+        rest = shape[axis] - sum(each[0].shape[axis] for each in operands if each is not None)
+        missing = (*shape[:axis], rest, *shape[axis + 1 :])
+        if without > 1:
+            raise WorkloadError(
+                f"{where}: {without} tensors without gradient are concatenated in its input, and "
+                "their sizes are not known; concatenate them first, into one"
+            )
+    filled = [_nothing_known(missing) if each is None else each for each in operands]
+    longest = max(map(len, filled))
+    return [join([_padded(terms, at) for terms in filled], axis) for at in range(longest)]
+
+
+def _padded(terms: Terms, at: int) -> Tensor:
+    """A tensor's term ``at``; zeros if it has fewer."""
+    return terms[at] if at < len(terms) else terms[0].new_full(terms[0].shape, ZERO)
+
+
+def _summands(where: str, node: Any, term: Tensor) -> Terms:
+    """What is added up along one axis."""
+    axes = [signed(axis) % term.ndim for axis in node._saved_dim]
+    if len(axes) != 1 or term.shape[axes[0]] > MOST_TERMS:
+        raise refusal(where, "Sum")
+    parts = term.unbind(axes[0])
+    return [part.unsqueeze(axes[0]) for part in parts] if node._saved_keepdim else list(parts)
+
+
+def _nothing_known(shape: tuple[int, ...]) -> Terms:
+    import torch
+
+    return [torch.full(shape, UNKNOWN)]
+
+
+def _few(where: str, terms: Terms) -> Terms:
+    if len(terms) > MOST_TERMS:
+        raise WorkloadError(
+            f"{where}: its input is a sum of {len(terms)} tensors; at most {MOST_TERMS} can be "
+            "recorded: record a smaller network"
+        )
+    return terms
+
+
+def operation_of(node: Any) -> str:
+    """Name of the operation that ``node`` stands for."""
+    return type(node).__name__.split("Backward")[0]
+
+
+def refusal(where: str, operation: str) -> WorkloadError:
+    """The error for an operation on the way to the input of ``where``, with what to do."""
+    hint = _HINTS.get(operation, "only pooling, arranging and adding spikes are known there")
+    return WorkloadError(f"{where}: its input passes through the operation {operation}; {hint}")
+
+
+_HINTS = {
+    "Mul": "dropout, attention or another product: record without it",
+    "NativeDropout": "record with dropout at p = 0",
+    "Mean": "average over time after the read-out, not before it",
+    "Sum": "only tensors stacked along an axis of their own can be added up along it",
+    "Checkpoint": "switch activation checkpointing off while recording",
+    "CopySlices": "it was put together in place: collect the parts in a list, and torch.stack or "
+    "torch.cat them",
+    "IndexPut": "it was put together in place: torch.cat its parts",
+    "UpsampleBilinear2D": "interpolation mixes spikes with weights; use mode='nearest'",
+    "Maximum": "a maximum (OR) of spikes is not modelled; add them, or concatenate them",
+}

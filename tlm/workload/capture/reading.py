@@ -1,0 +1,317 @@
+"""All calls of a boundary -> what it reads of which others, and how many steps before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise, takewhile
+from math import prod
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.axes import timed
+from tlm.workload.capture.boundary import Boundary
+from tlm.workload.capture.call_reading import NO_ROW, CallReading, RowTerm
+from tlm.workload.capture.edges import INPUT, Edge, ReadTerm
+from tlm.workload.capture.sums import Sum
+from tlm.workload.model import BoolArray, IntArray, Pool
+from tlm.workload.operand import Shape3, Step, Window, shape_behind, whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ReadPart:
+    """``channels`` that are the sum of ``terms``; zeros without.
+
+    ``adds_unknown`` says that something without gradient is added, which must be zero.
+    """
+
+    channels: int
+    terms: tuple[ReadTerm, ...]
+    adds_unknown: bool = False
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is the network's input, or a constant: what has no gradient."""
+        return [term.source for term in self.terms] == [INPUT]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a boundary reads: parts in order of their channels, and pools of them all.
+
+    ``is_plain`` says that it is a sum of whole outputs of the same step.
+    """
+
+    parts: tuple[ReadPart, ...]
+    pools: tuple[Pool, ...]
+    is_plain: bool
+
+    @property
+    def sum(self) -> Sum:
+        """The sum that it is, if it is plain; else all its terms, each marked as one."""
+        terms = [term for part in self.parts for term in part.terms]
+        if not self.is_plain:
+            return Sum(tuple(Edge(term.source, _first_pools(term), term) for term in terms))
+        edges = [Edge(term.source, _first_pools(term)) for term in terms]
+        if len(edges) == 1:
+            return Sum((Edge(edges[0].source, ()),), self.pools + edges[0].pools)
+        return Sum(tuple(edges), self.pools)
+
+
+def _first_pools(term: ReadTerm) -> tuple[Pool, ...]:
+    """The pools right behind a term's source, the last first."""
+    pools = takewhile(lambda step: isinstance(step, Pool), term.way)
+    return tuple(pool for pool in pools if isinstance(pool, Pool))[::-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Step and sample of each row of a boundary's tensors, all calls in order.
+
+    ``first`` are the first rows of the calls, and how many rows there are at last. ``static`` is
+    true if one call serves all steps.
+    """
+
+    step: IntArray
+    sample: IntArray
+    first: tuple[int, ...]
+    static: bool
+
+
+_Alike: TypeAlias = tuple[ReadTerm, int]
+"""A term, and which of several alike it is."""
+
+
+def readings_of(boundaries: Mapping[str, Boundary], steps: int, batch: int) -> dict[str, Reading]:
+    """What each boundary reads over T ``steps`` and B samples, by name.
+
+    Raises WorkloadError if it reads other steps or samples in one place than in another.
+    """
+    rows = {
+        name: rows_of(boundary, boundary.outputs, steps, batch)
+        for name, boundary in boundaries.items()
+    }
+    return {
+        name: _reading(boundary, boundaries, rows, rows[name])
+        for name, boundary in boundaries.items()
+    }
+
+
+def rows_of(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> Rows:
+    """Rows of the inputs or outputs of a boundary; WorkloadError if they fit neither T nor B."""
+    import torch
+
+    numbers: list[Tensor] = []
+    first = [0]
+    for tensor in tensors:
+        rank = 3 if tensor.ndim > 3 else 1
+        lead = tuple(tensor.shape[:-rank])
+        numbers.append(torch.arange(first[-1], first[-1] + prod(lead)).view(*lead, *(1,) * rank))
+        first.append(first[-1] + prod(lead))
+    table = np.asarray(timed(boundary, numbers, steps, batch), np.int64).reshape(-1, batch)
+    step, sample = np.full(first[-1], NO_ROW), np.full(first[-1], NO_ROW)
+    step[table], sample[table] = np.indices(table.shape)
+    return Rows(step, sample, tuple(first), static=len(table) < steps)
+
+
+def _reading(
+    reader: Boundary, boundaries: Mapping[str, Boundary], rows: Mapping[str, Rows], here: Rows
+) -> Reading:
+    calls = reader.readings
+    pools = list(dict.fromkeys(call.pools for call in calls))
+    cuts = [list(accumulate((part.channels for part in call.parts), initial=0)) for call in calls]
+    if len(pools) > 1 or len({cut[-1] for cut in cuts}) > 1:
+        raise WorkloadError(
+            f"{reader.name}: it reads other channels, or pools of them, in one call than in "
+            "another; read the same at each step"
+        )
+    every = sorted({cut for each in cuts for cut in each})
+    parts = [_part(reader, rows, here, cut) for cut in pairwise(every)]
+    shapes = {name: _shape(boundary.outputs[0]) for name, boundary in boundaries.items()}
+    joined = tuple(_simple(part, shapes) for part in _joined(parts))
+    if not pools[0] and reader.kind != "conv":
+        joined = _unflattened(joined, shapes)
+    plain = len(joined) == 1 and _is_sum(joined[0])
+    return Reading(joined, pools[0], plain)
+
+
+def _shape(tensor: Tensor) -> Shape3:
+    """(C, H, W) of a boundary's output: of [N, K] and [T, B, K] the last axis alone."""
+    channels, height, width = (*tensor.shape[-3 if tensor.ndim > 3 else -1 :], 1, 1)[:3]
+    return (int(channels), int(height), int(width))
+
+
+def _part(reader: Boundary, rows: Mapping[str, Rows], here: Rows, cut: tuple[int, int]) -> ReadPart:
+    """Channels ``cut[0]`` to ``cut[1]``, over all calls."""
+    read: dict[_Alike, BoolArray] = {}
+    for call, its in zip(reader.readings, map(slice, *_ends(here)), strict=True):
+        alike: Counter[ReadTerm] = Counter()
+        for row_term in _terms(call, cut):
+            delay = _delay(reader, rows, row_term, here, its)
+            named = ReadTerm(row_term.source, row_term.way, delay)
+            alike[named] += 1
+            where = read.setdefault((named, alike[named]), np.zeros(len(here.step), np.bool_))
+            where[its] = row_term.rows != NO_ROW
+    terms = [term for term, _ in read if term.source != INPUT]
+    for (known, _), where in read.items():
+        if known.source != INPUT and not np.array_equal(where, here.step >= known.delay):
+            raise WorkloadError(
+                f"{reader.name}: it reads {known.source} in some steps only; read it at each step"
+            )
+    inputs = [term for term, _ in read if term.source == INPUT]
+    if terms or _is_zero(reader, cut):
+        inputs = []
+    channels = cut[1] - cut[0]
+    return ReadPart(channels, tuple(terms or inputs), len(read) > len(terms) > 0)
+
+
+def _is_zero(reader: Boundary, cut: tuple[int, int]) -> bool:
+    """Whether channels of what a product reads are zero in all calls."""
+    if not reader.inputs or reader.readings[0].pools:
+        return False
+    axis = -3 if reader.inputs[0].ndim > 3 else -1
+    if cut == (0, reader.inputs[0].shape[axis]):
+        return False
+    channels = (axis, cut[0], cut[1] - cut[0])
+    return not any(bool(tensor.narrow(*channels).any()) for tensor in reader.inputs)
+
+
+def _ends(rows: Rows) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return rows.first[:-1], rows.first[1:]
+
+
+def _terms(call: CallReading, cut: tuple[int, int]) -> Iterator[RowTerm]:
+    """Terms of the part that the channels of ``cut`` lie in, narrowed to these."""
+    first = 0
+    for part in call.parts:
+        if first <= cut[0] < first + part.channels:
+            yield from (term.narrowed(cut[0] - first, cut[1] - first) for term in part.terms)
+        first += part.channels
+
+
+def _delay(
+    reader: Boundary, rows: Mapping[str, Rows], term: RowTerm, here: Rows, its: slice
+) -> int:
+    """How many steps before the rows ``its`` the term is of."""
+    known = term.rows != NO_ROW
+    if term.source == INPUT or not known.any():
+        return 0
+    if here.static and not rows[term.source].static:
+        raise WorkloadError(
+            f"{reader.name}: called once for all steps although it reads spikes; average over "
+            "time after it, not before"
+        )
+    source, row = rows[term.source], term.rows[known]
+    if source.static:
+        return 0
+    delays = np.unique(here.step[its][known] - source.step[row])
+    same_sample = np.array_equal(here.sample[its][known], source.sample[row])
+    if not same_sample or len(delays) > 1 or delays[0] < 0:
+        what = "later steps" if same_sample and delays.max() < 0 else "other samples or steps"
+        raise WorkloadError(
+            f"{reader.name}: it reads {what} of {term.source} than its own, which is not "
+            "modelled, or the first axis is not time; let each step read itself, or the same "
+            "number of steps before, and keep [T, B, ...]"
+        )
+    return int(delays[0])
+
+
+def _joined(parts: Iterable[ReadPart]) -> Iterator[ReadPart]:
+    """Parts, of which those that go on where the one before ends are one."""
+    last: ReadPart | None = None
+    for part in parts:
+        joined = last and _together(last, part)
+        if last is not None and joined is None:
+            yield last
+        last = joined or part
+    if last is not None:
+        yield last
+
+
+def _simple(part: ReadPart, shapes: Mapping[str, Shape3]) -> ReadPart:
+    """The part without windows on everything that leave the shape as it is."""
+    terms = [
+        replace(term, way=tuple(_needed(term.way, shapes[term.source])))
+        if term.source != INPUT
+        else term
+        for term in part.terms
+    ]
+    return replace(part, terms=tuple(terms))
+
+
+def _needed(way: tuple[Step, ...], shape: Shape3) -> Iterator[Step]:
+    for step in way:
+        if isinstance(step, Window):
+            if not (step.is_whole and step.shape == shape):
+                yield step
+            shape = step.shape_behind
+        else:
+            yield step
+            shape = step.pooled(shape)
+
+
+def _unflattened(parts: tuple[ReadPart, ...], shapes: Mapping[str, Shape3]) -> tuple[ReadPart, ...]:
+    """Parts of flattened planes as parts of the planes, which a linear layer flattens itself."""
+    before = [
+        _shape_before_flattening(term, shapes)
+        for part in parts
+        for term in part.terms
+        if term.source != INPUT
+    ]
+    planes = {shape[1:] for shape in before if shape is not None}
+    if None in before or len(planes) != 1 or any(part.is_input for part in parts):
+        return parts
+    area = prod(next(iter(planes)))
+    if area == 1 or any(part.channels % area for part in parts):
+        return parts
+    return tuple(_in_planes(part, shapes, area) for part in parts)
+
+
+def _shape_before_flattening(term: ReadTerm, shapes: Mapping[str, Shape3]) -> Shape3 | None:
+    """The shape that a term's last window flattens; None if there is no such window."""
+    if not term.way or not isinstance(window := term.way[-1], Window) or window.shape[1:] != (1, 1):
+        return None
+    shape = shape_behind(term.way[:-1], shapes[term.source])
+    starts = window.start % prod(shape[1:]) == 0
+    return shape if starts else None
+
+
+def _in_planes(part: ReadPart, shapes: Mapping[str, Shape3], area: int) -> ReadPart:
+    terms = []
+    for term in part.terms:
+        shape, window = shape_behind(term.way[:-1], shapes[term.source]), term.way[-1]
+        assert isinstance(window, Window)
+        inside = replace(whole(shape), start=window.start // area, stop=window.stop // area)
+        terms.append(replace(term, way=(*term.way[:-1], inside)))
+    return _simple(replace(part, channels=part.channels // area, terms=tuple(terms)), shapes)
+
+
+def _is_sum(part: ReadPart) -> bool:
+    """Whether a part is a sum of whole outputs, pooled or not, of the same step."""
+    windows = any(isinstance(step, Window) for term in part.terms for step in term.way)
+    delays = any(term.delay for term in part.terms)
+    return part.is_input or (bool(part.terms) and not (windows or delays))
+
+
+def _together(part: ReadPart, following: ReadPart) -> ReadPart | None:
+    """The two as one part, if the windows of the second go on where those of the first end."""
+    if (part.adds_unknown, len(part.terms)) != (following.adds_unknown, len(following.terms)):
+        return None
+    terms = []
+    for term, other in zip(part.terms, following.terms, strict=True):
+        wider = term
+        if term.way and isinstance(window := term.way[-1], Window):
+            reach = window.stop + following.channels
+            wider = replace(term, way=(*term.way[:-1], replace(window, stop=reach)))
+            window = replace(window, start=window.stop, stop=reach)
+            term = replace(term, way=(*term.way[:-1], window))
+        if term != other:
+            return None
+        terms.append(wider)
+    return replace(part, channels=part.channels + following.channels, terms=tuple(terms))

@@ -292,3 +292,75 @@ def test_weights_that_are_made_of_others(case: str) -> None:
     derive(net)
     with pytest.raises(WorkloadError, match=expected):
         capture(net)
+
+
+class Shared(nn.Module):
+    """Two layers whose neurons are one module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = network()
+        self.lif = self.inner[1]
+
+    def forward(self, frames: Any) -> Any:
+        """As the network."""
+        return self.lif(self.inner[2](self.lif(self.inner[0](frames))))
+
+
+def penalised(term: Any) -> Any:
+    """A step whose loss has ``term`` of the network besides."""
+
+    def action(net: Any) -> None:
+        frames = torch.rand(B, 12, generator=torch.Generator().manual_seed(1))
+        loss = F.cross_entropy(net(frames.expand(T, B, 12)).mean(0), torch.arange(B) % 5)
+        (loss + term(net)).backward()
+
+    return action
+
+
+def rate_penalty(net: Any) -> None:
+    """A loss with the mean rate of the hidden spikes in it."""
+    frames = torch.rand(B, 12, generator=torch.Generator().manual_seed(1)).expand(T, B, 12)
+    hidden = net[:2](frames)
+    loss = F.cross_entropy(net[2:](hidden).mean(0), torch.arange(B) % 5)
+    (loss + hidden.mean()).backward()
+
+
+def cut_through_time(net: Any) -> None:
+    with torch.no_grad():
+        step(net)
+
+
+CAUSES: dict[str, tuple[Any, Any, str]] = {
+    "L2 in the loss": (
+        network,
+        penalised(lambda net: 0.1 * sum(weight.square().sum() for weight in net.parameters())),
+        r"0: the gradient of its weights holds 0\.2 times the parameter.*weight_decay",
+    ),
+    "L1 in the loss": (
+        network,
+        penalised(lambda net: 0.1 * net[2].weight.abs().sum()),
+        r"2: the gradient of its weights holds 0\.1 times its sign",
+    ),
+    "penalty on rates": (network, rate_penalty, r"0: its dL/dS.*a penalty on spikes or rates"),
+    "shared neurons": (Shared, step, r"is one neuron module behind inner\.0 and inner\.2; give"),
+    "no gradients": (network, cut_through_time, r"no torch\.no_grad"),
+}
+
+
+@pytest.mark.parametrize("case", CAUSES)
+def test_the_true_cause(case: str) -> None:
+    """What is wrong, by its name, in one line."""
+    make, action, expected = CAUSES[case]
+    net = make()
+    with pytest.raises(WorkloadError, match=expected) as caught, capture(net).at(0):
+        action(net)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_neuron_that_nobody_named() -> None:
+    """Its own function between two layers gives it away."""
+    net = network()
+    with pytest.raises(WorkloadError, match=r"2: its input passes through Triangle, an autograd"):
+        with Capture(net, steps=T).at(0):
+            step(net)

@@ -16,16 +16,12 @@ from torch.nn import functional as F  # noqa: E402
 from tests.workload.nets.parts import (  # noqa: E402
     CLASSES,
     LIF,
-    NEURONS,
     Over,
-    StepLIF,
     conv,
     events,
     linear,
     recorded,
 )
-from tlm.errors import WorkloadError  # noqa: E402
-from tlm.workload.capture import Capture  # noqa: E402
 from tlm.workload.report.reads import reads  # noqa: E402
 
 

@@ -31,10 +31,29 @@ def batch_of(boundary: Boundary, steps: int) -> int:
         return shape[1]
     if len(shape) in _PLAIN_RANKS and calls == steps:
         return shape[0]
+    sources = _sources(boundary)
+    if len(sources) > 1:
+        raise WorkloadError(
+            f"{boundary.name}: is one neuron module behind {' and '.join(sources)}; give each layer "
+            "a neuron module of its own"
+        )
     raise WorkloadError(
         f"{boundary.name}: expected one call with [T, B, ...] or T calls with [B, ...], T = "
         f"{steps}, got {calls} with {shape}; {_remedy(calls, steps, len(shape))}"
     )
+
+
+def _sources(boundary: Boundary) -> list[str]:
+    """What the calls of a neuron read, if not all read the same."""
+    by_call = [
+        frozenset(term.source for part in call.parts for term in part.terms)
+        for call in boundary.readings
+    ]
+    apart = [sources for sources in by_call if sources.isdisjoint(by_call[0])]
+    named = sorted(
+        {source or "the input" for sources in (by_call[0], *apart) for source in sources}
+    )
+    return named if apart else []
 
 
 def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> FloatArray:

@@ -50,10 +50,8 @@ def _sources(boundary: Boundary) -> list[str]:
         for call in boundary.readings
     ]
     apart = [sources for sources in by_call if sources.isdisjoint(by_call[0])]
-    named = sorted(
-        {source or "the input" for sources in (by_call[0], *apart) for source in sources}
-    )
-    return named if apart else []
+    every = by_call[0].union(*apart) if apart else frozenset()
+    return sorted(source or "the input" for source in every)
 
 
 def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> FloatArray:

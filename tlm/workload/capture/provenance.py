@@ -212,8 +212,8 @@ def refusal(where: str, operation: str) -> WorkloadError:
     """The error for an operation on the way to the input of ``where``, with what to do."""
     hint = _HINTS.get(
         operation,
-        "only pooling, arranging and adding spikes are known there; if it is part of a neuron, name "
-        "the neuron's class: neurons={MyNeuron: declare(...)}",
+        "only pooling, arranging and adding spikes are known there; if it is part of a neuron, "
+        "name the neuron's class: neurons={MyNeuron: declare(...)}",
     )
     return WorkloadError(f"{where}: its input passes through the operation {operation}; {hint}")
 

@@ -118,8 +118,8 @@ def _check_read_by_layers(tensors: LayerTensors, backward: Backward) -> None:
     error = relative_error(backward.dS, tensors.dS)
     if not error <= TOLERANCE:
         raise WorkloadError(
-            f"{tensors.layer.name}: its dL/dS differs by {error:.1g} of its largest value from what "
-            "the recorded layers behind it give; something else reads its output: a term of the "
+            f"{tensors.layer.name}: its dL/dS differs by {error:.1g} of its largest value from "
+            "what the recorded layers behind it give; something else reads its output: a term of the "
             "loss (a penalty on spikes or rates) or an operation that is no recorded module, pool "
             "or sum of spikes: record without it"
         )

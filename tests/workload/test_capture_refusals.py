@@ -223,21 +223,6 @@ def test_weights_used_twice() -> None:
         record(net)
 
 
-def test_input_that_is_neither_frame_nor_bits() -> None:
-    """Counts of events must be clipped."""
-    net = Net()
-    net.hidden = lambda frames: net.lif1(
-        net.norm(net.fc1(frames.flatten(0, 1))).unflatten(0, (T, -1))
-    )
-    counts = torch.randint(0, 4, (T, B, 8)).float()
-
-    def counted(net: Any) -> None:
-        F.cross_entropy(net(counts), torch.arange(B)).backward()
-
-    with pytest.raises(WorkloadError, match="clip event counts to 0 and 1"):
-        record(net, counted)
-
-
 def test_modules_that_cannot_be_recorded() -> None:
     """Weights outside of known modules would be missed: refused before training."""
     with pytest.raises(WorkloadError, match=r"0: Conv1d has weights of its own"):

@@ -34,8 +34,8 @@ def batch_of(boundary: Boundary, steps: int) -> int:
     sources = _sources(boundary)
     if len(sources) > 1:
         raise WorkloadError(
-            f"{boundary.name}: is one neuron module behind {' and '.join(sources)}; give each layer "
-            "a neuron module of its own"
+            f"{boundary.name}: is one neuron module behind {' and '.join(sources)}; give each "
+            "layer a neuron module of its own"
         )
     raise WorkloadError(
         f"{boundary.name}: expected one call with [T, B, ...] or T calls with [B, ...], T = "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -28,7 +29,8 @@ from tlm.workload.golden.network import (
     feedback_gradients,
     forward,
 )
-from tlm.workload.model import Encoding, Layer, Recording, input_frame
+from tlm.workload.input_kind import CODED
+from tlm.workload.model import Encoding, InputKind, Layer, Recording, input_frame
 from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Numbers, Parameters, Values
 
@@ -65,7 +67,7 @@ def assemble(
     batch = _batch(boundaries, steps)
     stages = stages_of(boundaries, readings_of(boundaries, steps, batch))
     coding, inputs = _network_input(stages, encoding, steps, batch)
-    layers = layers_of(stages, coding == "direct")
+    layers = layers_of(stages, CODED[coding])
     tensors = tuple(
         layer_tensors(stage, layer, steps, batch)
         for stage, layer in zip(stages, layers, strict=True)
@@ -150,13 +152,30 @@ def _network_input(
     time = inputs.ndim in (3, 5)
     if not time or (encoding in (None, "direct") and (inputs == inputs[:1]).all()):
         return "direct", inputs[0] if time else inputs
-    if encoding == "direct" or not np.isin(inputs, (0, 1)).all():
+    if encoding == "direct":
         raise WorkloadError(
-            f"{first.name}: the network's input changes from step to step and is not 0 and 1 "
-            "(direct coding repeats one frame, rate coding and events are binary); clip event "
-            "counts to 0 and 1, or repeat one frame"
+            f'{first.name}: encoding="direct" repeats one frame, and the network\'s input changes '
+            "from step to step; leave encoding out, or repeat the frame"
         )
-    return encoding or "rate", inputs
+    kind = _kind(inputs)
+    if encoding is not None and _WIDTH[kind] <= _WIDTH[CODED[encoding]]:
+        return encoding, inputs
+    return _BY_KIND[kind], inputs
+
+
+_WIDTH: Final[dict[InputKind, int]] = {"binary": 0, "integer": 1, "analog": 2}
+_BY_KIND: Final[dict[InputKind, Encoding]] = {
+    "binary": "rate",
+    "integer": "counts",
+    "analog": "frames",
+}
+
+
+def _kind(inputs: FloatArray) -> InputKind:
+    """What an input by steps holds: 0 and 1, whole numbers of 0 or more, or anything."""
+    if np.isin(inputs, (0, 1)).all():
+        return "binary"
+    return "integer" if (inputs >= 0).all() and (inputs == np.rint(inputs)).all() else "analog"
 
 
 def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:

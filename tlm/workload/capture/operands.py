@@ -47,8 +47,8 @@ def check_frames(layers: Sequence[Layer]) -> None:
             if prod(shape) != prod(frame):
                 raise WorkloadError(
                     f"{layer.name}: it reads {shape} without gradient, and the network's input is "
-                    f"{frame}: part of it, a constant, or detached; give the network's input a layer "
-                    "of its own, and detach nothing on the way"
+                    f"{frame}: part of it, a constant, or detached; give the network's input a "
+                    "layer of its own, and detach nothing on the way"
                 )
 
 

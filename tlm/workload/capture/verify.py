@@ -119,9 +119,9 @@ def _check_read_by_layers(tensors: LayerTensors, backward: Backward) -> None:
     if not error <= TOLERANCE:
         raise WorkloadError(
             f"{tensors.layer.name}: its dL/dS differs by {error:.1g} of its largest value from "
-            "what the recorded layers behind it give; something else reads its output: a term of the "
-            "loss (a penalty on spikes or rates) or an operation that is no recorded module, pool "
-            "or sum of spikes: record without it"
+            "what the recorded layers behind it give; something else reads its output: a term of "
+            "the loss (a penalty on spikes or rates) or an operation that is no recorded module or "
+            "pool: record without it"
         )
 
 

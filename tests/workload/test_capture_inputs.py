@@ -51,12 +51,7 @@ INPUTS: dict[str, tuple[Any, str | None, str, str]] = {
     "events": ((random() < 0.3).float(), "events", "events", "binary"),
     "binary, said to be counts": ((random() < 0.3).float(), "counts", "counts", "integer"),
     "one frame": (random((B, 2, 8, 8)).expand(T, B, 2, 8, 8), None, "direct", "analog"),
-    "one frame, by step": (
-        random((B, 2, 8, 8)).expand(T, B, 2, 8, 8),
-        "frames",
-        "frames",
-        "analog",
-    ),
+    "a frame by step": (random((B, 2, 8, 8)).expand(T, B, 2, 8, 8), "frames", "frames", "analog"),
 }
 
 

@@ -12,6 +12,8 @@ neurons        a neuron module of SpikingJelly, snnTorch or the user -> its equa
 declared       an equation that the user declares
 constants      hyper-parameters of any type of number -> plain numbers
 spikingjelly, snntorch   equations of their neurons; beyond: what a job cannot hold, and why
+states         state that a neuron returns beside its spikes
+options        what a user may say to Capture
 derived        weights that are made of other parameters, refused
 eager          compiled networks, recorded as they run uncompiled
 probe          a spike function -> its surrogate derivative: shape, width and peak
@@ -20,6 +22,7 @@ edges          where a tensor comes from, read off the autograd graph
 stages         boundaries -> which norm and neuron follow which layer
 topology       stages -> the layer graph
 pools          the pools of that graph
+layouts        which axis of a boundary is time
 axes           calls of a module -> one array with time and batch axes
 layer_tensors  one layer's boundaries -> its tensors, surrogate masks included
 iteration      all layers -> Recording and Values

@@ -53,6 +53,7 @@ class Boundary:
     parameter_gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     states: States = field(default_factory=States)
+    time_axis: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_plain
 from tlm.workload.capture.eager import eager, module_name, uncompiled
 from tlm.workload.capture.iteration import Iteration, assemble
+from tlm.workload.capture.layouts import TIME_AXES
 from tlm.workload.capture.neurons import equation_of
 from tlm.workload.capture.options import (
     check_closed,
@@ -51,6 +52,8 @@ class Capture:
     autograd graph. Neurons are those of SpikingJelly 2.x and snnTorch 1.x, modules that carry a
     ``neuron: tlm.workload.Neuron``, those whose class is in ``neurons``, and named taps.
     ``encoding`` None: it is read off the input; say "events" for events, which look like "rate".
+    ``time_axis`` is that of a neuron's call which holds all steps: 0 for [T, B, ...], 1 for
+    [B, T, ...]; where else the network swaps or folds axes is read off the graph.
     ``level`` is what ``save`` will write, told early: what stands against it is then told before
     any training. With ``on_error="warn"`` an iteration that cannot be recorded is left out with a
     CaptureWarning, and the training goes on.
@@ -67,6 +70,7 @@ class Capture:
         steps: int,
         neurons: Mapping[Any, Declared] | None = None,
         encoding: Encoding | None = None,
+        time_axis: Literal[0, 1] = 0,
         level: Level | Sequence[Level] = "bits",
         on_error: Literal["raise", "warn"] = "raise",
     ) -> None:
@@ -75,6 +79,11 @@ class Capture:
         if encoding is not None:
             word("encoding", encoding, get_args(Encoding))
         self._encoding = encoding
+        if time_axis not in TIME_AXES:
+            raise WorkloadError(
+                f"time_axis: expected 0 for [T, B, ...] or 1 for [B, T, ...], got {time_axis!r}"
+            )
+        self._time_axis = int(time_axis)
         self._level = level
         self._on_error = word("on_error", on_error, ("raise", "warn"))
         declared = checked_neurons(neurons or {}, self._net)
@@ -125,7 +134,9 @@ class Capture:
             check_unchanged(boundary)
             settle_output(boundary)
         with told_as_refusal():
-            recorded, evidence = assemble(hooks.boundaries, self._steps, number, self._encoding)
+            recorded, evidence = assemble(
+                hooks.boundaries, self._steps, number, self._encoding, self._time_axis
+            )
             self._check_alike(recorded)
             verify_iteration(recorded, evidence)
             check_header(self._job([*self._iterations, recorded]))

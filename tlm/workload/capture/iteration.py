@@ -17,6 +17,7 @@ from tlm.workload.capture.layer_tensors import (
     parameter_array,
     with_gradient,
 )
+from tlm.workload.capture.layouts import settle_time_axes
 from tlm.workload.capture.operands import check_nothing_added, input_place
 from tlm.workload.capture.reading import readings_of
 from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
@@ -57,14 +58,23 @@ class Evidence:
 
 
 def assemble(
-    boundaries: Mapping[str, Boundary], steps: int, number: int, encoding: Encoding | None
+    boundaries: Mapping[str, Boundary],
+    steps: int,
+    number: int,
+    encoding: Encoding | None,
+    time_axis: int = 0,
 ) -> tuple[Iteration, Evidence]:
     """Turn the boundaries into iteration ``number``; ``encoding`` None: read it off the input.
+
+    Neurons have time at ``time_axis``, 0 or 1, where a call holds all steps.
 
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
     require_product(boundaries)
+    for boundary in boundaries.values():
+        boundary.time_axis = time_axis
     batch = _batch(boundaries, steps)
+    settle_time_axes(boundaries, steps, batch, time_axis)
     stages = stages_of(boundaries, readings_of(boundaries, steps, batch))
     coding, inputs = _network_input(stages, encoding, steps, batch)
     layers = layers_of(stages, CODED[coding])

@@ -232,7 +232,6 @@ def test_modules_that_cannot_be_recorded() -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("Synaptic", "the equation of Synaptic is not known.*current_decay J.*declare it"),
         ("Alpha", "Alpha keeps two synaptic currents.*cannot express that.*use Leaky"),
         ("RLeaky", "RLeaky feeds its spikes back to itself.*use Leaky"),
         ("Lapicque", "the equation of Lapicque is not known.*declare it"),

@@ -1,4 +1,4 @@
-"""Neuron modules of SpikingJelly, snnTorch, this package or the user -> their equation.
+"""Neuron modules of the frameworks, this package or the user -> their equation.
 
 No framework is imported: its modules are known by the names of their classes.
 """
@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlm.workload.capture.declared import Declared
+from tlm.workload.capture.norse import norse_equation
+from tlm.workload.capture.sinabs import sinabs_equation
 from tlm.workload.capture.snntorch import snntorch_equation
 from tlm.workload.capture.spikingjelly import spikingjelly_equation
 from tlm.workload.model import Neuron
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 _FRAMEWORKS = (
     ("spikingjelly", ("BaseNode", "SimpleBaseNode"), spikingjelly_equation),
     ("snntorch", ("SpikingNeuron",), snntorch_equation),
+    ("norse", ("SNNCell", "SNN", "SNNRecurrentCell", "SNNRecurrent"), norse_equation),
+    ("sinabs", ("StatefulLayer",), sinabs_equation),
 )
 """Package, base classes of its neurons, and what reads the equation of one."""
 

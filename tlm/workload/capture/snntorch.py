@@ -15,13 +15,21 @@ from tlm.workload.model import Neuron
 def snntorch_equation(name: str, module: Any) -> Declared:
     """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated."""
     kind = type(module).__name__
-    if kind != "Leaky":
+    if kind not in ("Leaky", "Synaptic"):
         raise inexpressible(name, kind, "Leaky")
+    current_decay = 0.0
+    if kind == "Synaptic":
+        current_decay = min(1.0, max(0.0, constant(f"{name}.alpha", module.alpha)))
+        if module.reset_mechanism == "zero":
+            raise WorkloadError(
+                f'{name}: Synaptic with reset_mechanism="zero" resets its current too, which no '
+                'job can say; use "subtract" or "none"'
+            )
     options = [key for key in ("inhibition", "state_quant", "surrogate_disable")
                if getattr(module, key)]  # fmt: skip
     if options or not module.reset_delay:
         option = f"{options[0]}={getattr(module, options[0])}" if options else "reset_delay=False"
-        raise WorkloadError(f"{name}: Leaky with {option} is not modelled; leave the option out")
+        raise WorkloadError(f"{name}: {kind} with {option} is not modelled; leave the option out")
     if constant(f"{name}.graded_spikes_factor", module.graded_spikes_factor) != 1:
         raise WorkloadError(f"{name}: expected spikes of 0 and 1; use graded_spikes_factor=1")
     beta = min(1.0, max(0.0, constant(f"{name}.beta", module.beta)))
@@ -45,10 +53,14 @@ def snntorch_equation(name: str, module: Any) -> Declared:
         compact=surrogate.compact,
         reset_value=threshold / beta if soft else 0.0,
         fires_at_threshold=surrogate.fires_at_threshold,
+        current_decay=current_decay,
     )
     remedy = "start each mini-batch from reset_mem(), or call utils.reset(net)"
     return Declared(neuron, open_slope(surrogate), _snntorch_state, remedy)
 
 
 def _snntorch_state(module: Any, arguments: tuple[Any, ...]) -> Any:
-    return arguments[1] if len(arguments) > 1 and arguments[1] is not None else module.mem
+    """What is left of the potential, and of a current, which both start at 0."""
+    given = [state for state in arguments[1:] if state is not None]
+    left = given or [module.mem, *([module.syn] if hasattr(module, "syn") else [])]
+    return sum(state.detach().abs() for state in left if state.numel())

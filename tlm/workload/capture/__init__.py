@@ -11,7 +11,8 @@ capture        Capture: the context manager, ``save``
 neurons        a neuron module of SpikingJelly, snnTorch or the user -> its equation
 declared       an equation that the user declares
 constants      hyper-parameters of any type of number -> plain numbers
-spikingjelly, snntorch, norse, sinabs   equations of their neurons; beyond: what a job cannot hold, and why
+spikingjelly, snntorch, norse, sinabs   equations of their neurons
+beyond         neurons that a job cannot hold, and why
 states         state that a neuron returns beside its spikes
 options        what a user may say to Capture
 derived        weights that are made of other parameters, refused

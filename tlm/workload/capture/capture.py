@@ -49,8 +49,8 @@ class Capture:
     """Records iterations of training ``net`` over ``steps`` (T) time steps.
 
     Convolutions, linear layers and batch norms are found as modules, pools and residuals in the
-    autograd graph. Neurons are those of SpikingJelly, snnTorch, Norse and sinabs, modules that carry a
-    ``neuron: tlm.workload.Neuron``, those whose class is in ``neurons``, and named taps.
+    autograd graph. Neurons are those of SpikingJelly, snnTorch, Norse and sinabs, modules that
+    carry a ``neuron: tlm.workload.Neuron``, those whose class is in ``neurons``, and named taps.
     ``encoding`` None: it is read off the input; say "events" for events, which look like "rate".
     ``time_axis`` is that of a neuron's call which holds all steps: 0 for [T, B, ...], 1 for
     [B, T, ...]; where else the network swaps or folds axes is read off the graph.

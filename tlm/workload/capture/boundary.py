@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tlm.errors import WorkloadError
 from tlm.workload.capture.call_reading import CallReading, call_reading
 from tlm.workload.capture.declared import Declared
+from tlm.workload.capture.norms import norm_parameters, time_axis
 from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.provenance import Call
 from tlm.workload.capture.states import States
@@ -37,7 +38,8 @@ class Boundary:
 
     ``inputs`` are those of convolutions, linear layers and neurons, and of norms that follow no
     product; ``input_gradients`` those of neurons and such norms. ``parameters`` and
-    ``parameter_gradients`` are by the names torch gives them.
+    ``parameter_gradients`` are by the names torch gives them. Of several norms behind one product
+    the first notes the calls of all; ``others`` hold the parameters of the rest.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Boundary:
     versions: dict[str, int] = field(default_factory=dict)
     states: States = field(default_factory=States)
     time_axis: int = 0
+    trained: dict[str, Any] = field(default_factory=dict)
+    others: list[Boundary] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,12 @@ class RecordedModule:
     kind: BoundaryKind
     equation: Declared | None = None
 
+    def parameters(self, steps: int) -> dict[str, Any]:
+        """What the module trains, by name."""
+        if self.kind == "norm":
+            return dict(norm_parameters(self.module, steps))
+        return dict(self.module.named_parameters(recurse=False))
+
 
 class Hooks:
     """Installs hooks on ``modules`` (by name) and collects their boundaries.
@@ -73,19 +83,25 @@ class Hooks:
     """
 
     def __init__(
-        self, net: Module, modules: Mapping[str, RecordedModule], quiet: bool = False
+        self,
+        net: Module,
+        modules: Mapping[str, RecordedModule],
+        steps: int,
+        quiet: bool = False,
     ) -> None:
         self.boundaries: dict[str, Boundary] = {}
         self.refusal: WorkloadError | None = None
         self._quiet = quiet
         self._net = net
+        self._steps = steps
+        self._norms: dict[str, Boundary] = {}  # the first norm behind each product
         self._known: dict[Any, Call] = {}
         self._handles: list[Any] = []
         with self._refusals():
             for name, recorded in modules.items():
                 boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
                 if recorded.kind != "neuron":
-                    self._watch_parameters(boundary)
+                    self._watch_parameters(boundary, recorded.parameters(steps))
                 self._handles += [
                     recorded.module.register_forward_pre_hook(
                         self._before(boundary), with_kwargs=True
@@ -131,12 +147,24 @@ class Hooks:
                 raise self.refusal from error.__cause__
 
     def _noted_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
-        self.boundaries.setdefault(boundary.name, boundary)
+        if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
+            return self._tapped_input(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
+        return self._tapped_input(boundary, tensor)
+
+    def _tapped_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         self._check_call(boundary, tensor)
         rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
-        boundary.readings.append(call_reading(boundary.name, tensor, rank, self._known))
-        if boundary.kind == "norm" and self._follows_product(boundary):
+        reading = call_reading(boundary.name, tensor, rank, self._known)
+        product = self.boundaries.get(reading.alone or "")
+        if boundary.kind == "norm" and product is not None and product.kind in _FEATURES:
+            first = self._norms.setdefault(product.name, boundary)
+            self.boundaries.setdefault(first.name, first)
+            first.readings.append(reading)
+            if first is not boundary and boundary not in first.others:
+                first.others.append(boundary)
             return tensor
+        self.boundaries.setdefault(boundary.name, boundary)
+        boundary.readings.append(reading)
         copy = tensor.clone()
         boundary.inputs.append(copy.detach())
         if boundary.kind in ("norm", "neuron"):
@@ -144,18 +172,21 @@ class Hooks:
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy
 
-    def _follows_product(self, norm: Boundary) -> bool:
-        """Whether a norm reads one product as it is: then its input is the product's output."""
-        source = self.boundaries.get(norm.readings[0].alone or "")
-        return source is not None and source.kind in _FEATURES
-
     def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
+        if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
+            return self._tapped_output(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
+        return self._tapped_output(boundary, tensor)
+
+    def _tapped_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         copy = tensor.clone()
         if copy.grad_fn is None:
             raise WorkloadError(
                 f"{boundary.name}: its output carries no gradient; run forward with gradients on "
                 "(no torch.no_grad, no reentrant checkpointing) and with its weights trainable"
             )
+        boundary = next(
+            (first for first in self._norms.values() if boundary in first.others), boundary
+        )
         boundary.outputs.append(copy.detach())
         self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
         self._known[copy.grad_fn] = Call(boundary.name, len(boundary.outputs) - 1)
@@ -210,8 +241,9 @@ class Hooks:
         if tensor.requires_grad:
             tensor.register_hook(lambda gradient: gradients.__setitem__(call, gradient.detach()))
 
-    def _watch_parameters(self, boundary: Boundary) -> None:
-        for name, parameter in boundary.module.named_parameters(recurse=False):
+    def _watch_parameters(self, boundary: Boundary, parameters: Mapping[str, Any]) -> None:
+        boundary.trained.update(parameters)
+        for name, parameter in parameters.items():
             if not parameter.requires_grad:
                 raise WorkloadError(
                     f"{boundary.name}.{name} is frozen (requires_grad is False), so there is no "
@@ -274,7 +306,7 @@ def membranes(boundary: Boundary) -> list[Tensor]:
 
 def check_unchanged(boundary: Boundary) -> None:
     """Refuse weights that were updated between forward and the end of recording."""
-    for name, parameter in boundary.module.named_parameters(recurse=False):
+    for name, parameter in boundary.trained.items():
         if name in boundary.versions and parameter._version != boundary.versions[name]:
             raise WorkloadError(
                 f"{boundary.name}.{name} changed while recording; call optimizer.step() after "

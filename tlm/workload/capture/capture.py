@@ -28,6 +28,7 @@ from tlm.workload.capture.eager import eager, module_name, uncompiled
 from tlm.workload.capture.iteration import Iteration, assemble
 from tlm.workload.capture.layouts import TIME_AXES
 from tlm.workload.capture.neurons import equation_of
+from tlm.workload.capture.norms import check_norm_kind, is_norm
 from tlm.workload.capture.options import (
     check_closed,
     checked_neurons,
@@ -90,7 +91,7 @@ class Capture:
         self._taps = {
             name: equation for name, equation in declared.items() if isinstance(name, str)
         }
-        self._modules = _recorded_modules(self._net, declared)
+        self._modules = _recorded_modules(self._net, declared, self._steps)
         self._check_level(level)
         self._hooks: Hooks | None = None
         self._open_taps: dict[str, Boundary] = {}
@@ -105,7 +106,7 @@ class Capture:
         recorded or does not verify; warns of it with ``on_error="warn"``. An error of the block
         itself passes through.
         """
-        hooks = self._hooks = Hooks(self._net, self._modules, self._on_error == "warn")
+        hooks = self._hooks = Hooks(self._net, self._modules, self._steps, self._on_error == "warn")
         try:
             with eager():
                 yield
@@ -278,14 +279,15 @@ def versions() -> str:
     )
 
 
-def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str, RecordedModule]:
+def _recorded_modules(
+    net: Module, declared: Mapping[Any, Declared], steps: int
+) -> dict[str, RecordedModule]:
     """Modules to put hooks on, by name; nothing inside of a neuron."""
     from torch import nn
 
     kinds: dict[BoundaryKind, Any] = {
         "conv": nn.Conv2d,
         "linear": nn.Linear,
-        "norm": (nn.BatchNorm1d, nn.BatchNorm2d),
     }
     recorded: dict[str, RecordedModule] = {}
     inside: tuple[str, ...] = ()
@@ -299,6 +301,11 @@ def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str
             recorded[name] = RecordedModule(module, "neuron", equation)
             inside = (*inside, f"{name}.")
             continue
+        check_norm_kind(name, module)
+        if is_norm(module, steps):
+            recorded[name] = RecordedModule(module, "norm")
+            inside = (*inside, f"{name}.")
+            continue
         kind = next((kind for kind, base in kinds.items() if isinstance(module, base)), None)
         if kind is not None:
             check_plain(name, module)
@@ -308,7 +315,7 @@ def _recorded_modules(net: Module, declared: Mapping[Any, Declared]) -> dict[str
         elif next(module.parameters(recurse=False), None) is not None:
             raise WorkloadError(
                 f"{name or 'the network'}: {type(module).__name__} has weights of its own, and "
-                "only nn.Conv2d, nn.Linear, nn.BatchNorm1d and nn.BatchNorm2d can be recorded; "
+                "only nn.Conv2d, nn.Linear and nn.BatchNorm1d, 2d and 3d can be recorded; "
                 "put its weights into one of these, or declare it as a neuron"
             )
     return recorded

@@ -18,6 +18,7 @@ from tlm.workload.capture.layer_tensors import (
     with_gradient,
 )
 from tlm.workload.capture.layouts import settle_time_axes
+from tlm.workload.capture.norm_lists import with_joined_norms
 from tlm.workload.capture.operands import check_nothing_added, input_place
 from tlm.workload.capture.reading import readings_of
 from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
@@ -71,6 +72,7 @@ def assemble(
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
     require_product(boundaries)
+    boundaries = with_joined_norms(boundaries, steps)
     for boundary in boundaries.values():
         boundary.time_axis = time_axis
     batch = _batch(boundaries, steps)
@@ -195,6 +197,7 @@ def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:
         bias=None if product is None else _optional(product, "bias", gradient),
         scale=None if norm is None else _optional(norm, "weight", gradient),
         shift=None if norm is None else _optional(norm, "bias", gradient),
+        step_scale=None if norm is None else _step_scale(norm, gradient),
     )
 
 
@@ -208,5 +211,9 @@ def _weights(product: Boundary | None, gradient: bool) -> FloatArray:
 
 def _optional(boundary: Boundary, name: str, gradient: bool) -> FloatArray | None:
     """A parameter that a module may lack."""
-    missing = getattr(boundary.module, name) is None
-    return None if missing else parameter_array(boundary, name, gradient)
+    return parameter_array(boundary, name, gradient) if name in boundary.parameters else None
+
+
+def _step_scale(norm: Boundary, gradient: bool) -> FloatArray | None:
+    scale = _optional(norm, "step_scale", gradient)
+    return None if scale is None else scale.reshape(-1)

@@ -178,6 +178,11 @@ def _stage(
     reads = sums.read[reader.name]
     if reader.kind == "neuron":
         return TopologyStage(None, None, reader, reads, reading)
+    if reader.kind == "norm" and not reader.inputs:  # its product has other readers, too
+        raise WorkloadError(
+            f"{reader.name}: other modules read the product that it normalises as well; give each "
+            "a convolution or linear layer of its own"
+        )
     product = reader if reader.kind in _PRODUCTS else None
     norm = norms.get(reader.name) if product else reader
     tail = (norm or reader).name

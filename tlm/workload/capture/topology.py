@@ -9,6 +9,7 @@ from typing import Any
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, Edge
+from tlm.workload.capture.norms import norm_epsilon
 from tlm.workload.capture.operands import check_frames, operands_of
 from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.pools import Origin, Pools, origins_of, pools_of
@@ -168,6 +169,14 @@ def _groups(boundary: Boundary | None) -> int:
 def _norm(boundary: Boundary | None) -> Norm | None:
     if boundary is None:
         return None
-    if not boundary.module.affine:
-        raise WorkloadError(f"{boundary.name}: affine=False is not modelled; use affine=True")
-    return Norm("batch", float(boundary.module.eps), per_step=len(boundary.outputs) > 1)
+    trained = boundary.parameters
+    any_channel = next((trained[name] for name in ("weight", "bias") if name in trained), None)
+    return Norm(
+        "batch",
+        norm_epsilon(boundary.module),
+        per_step=len(boundary.outputs) > 1,
+        scaled="weight" in trained,
+        shifted="bias" in trained,
+        by_step=any_channel is not None and any_channel.ndim == 2,
+        step_scaled="step_scale" in trained,
+    )

@@ -12,7 +12,7 @@ PLACES: dict[str, set[str]] = {
     "ruamel.yaml.YAML": {"tlm/config/yaml_file.py", "tlm/config/yaml_text.py"},
     "yaml.load": set(),
     "json.load": set(),
-    "json.loads": {"tlm/files.py", "tlm/workload/job_file.py"},
+    "json.loads": {"tlm/files.py", "tlm/workload/network_file.py"},
     "runpy": {"tlm/workload/own_code.py", "tlm/workload/training/record.py"},
     "importlib.util": {
         "tlm/cli/doctor.py",

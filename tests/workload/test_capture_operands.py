@@ -100,7 +100,7 @@ BETWEEN: dict[str, tuple[Callable[[Any, Any], Any], int, int, str]] = {
         lambda a, b: torch.cat((a, up(pooled(b))), 2),
         10,
         8,
-        "0 | 1 max 2/2[0:6, 0:4 x2, 0:4 x2]",
+        "0 | 1[0:6, 0:4 x2, 0:4 x2]",
     ),
     "each pooled otherwise": (
         lambda a, b: torch.cat((pooled(a), averaged_of(b)), 2),

@@ -1,4 +1,4 @@
-"""``workload info|plot|check`` and ``record``: look at a recorded job, or make one."""
+"""``workload info|plot|check|import`` and ``record``: look at a recorded job, or make one."""
 
 from __future__ import annotations
 
@@ -86,6 +86,41 @@ def plot_job(
 
     for picture in plot_workload(open_workload(file), out):
         typer.echo(picture)
+
+
+@workload_app.command("import")
+def import_network(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="A NIR graph (.nir), a topology of SCALE-Sim (.csv), a list of layers of ZigZag "
+            "or problems of Timeloop, a layer each (.yaml).",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The network's file; NAME.json if not given."),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="B, which no such file knows.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, max=4096, help="T, which no such file knows.")] = 4,
+) -> None:
+    """Turn another tool's network into one without tensors, to be run with masks that are drawn."""
+    from tlm.cli.tables import Hanging, console
+    from tlm.cli.workload_screen import layer_table
+    from tlm.exchange import read_network
+    from tlm.workload.network_file import write_network
+
+    network = read_network(files, batch, steps)
+    path = out or Path(f"{network.name}.json")
+    write_network(path, network)
+    screen = console()
+    screen.print(layer_table(network.layers))
+    macs = sum(layer.macs for layer in network.layers)
+    screen.print(Hanging(f"{macs:,} multiply-accumulates a sample and step; {network.source}"))
+    if files[0].suffix != ".nir":
+        screen.print(Hanging("pools, padding and sums are inferred from sizes: look at them above"))
+    typer.echo(f"python -m tlm run '{path}:bernoulli(0.15)'")
 
 
 def record(

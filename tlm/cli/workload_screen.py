@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
 from tlm.cli.tables import Hanging, ScreenTable
 from tlm.workload.answers import Answers
-from tlm.workload.model import Workload
+from tlm.workload.model import Layer, Workload
 from tlm.workload.report.audit import Audit
 from tlm.workload.report.density import Densities, densities, measured_tensors
 from tlm.workload.report.describe import LAYER_COLUMNS, SYMBOLS, facts, layer_cells
@@ -24,10 +24,7 @@ def info_parts(workload: Workload) -> Iterator[Text | Hanging | ScreenTable]:
     for name, value in facts(workload).items():
         yield Hanging(f"{name}: {value}")
     yield Text()
-    layers = ScreenTable("Layers", *LAYER_COLUMNS, left=LAYER_COLUMNS)
-    for layer in workload.layers:
-        layers.add_row(*layer_cells(layer))
-    yield layers
+    yield layer_table(workload.layers)
     for position, iteration in enumerate(workload.iterations):
         yield Text()
         recording = workload.load(position)
@@ -35,6 +32,14 @@ def info_parts(workload: Workload) -> Iterator[Text | Hanging | ScreenTable]:
         if recording.answers is not None:
             yield Text()
             yield from _answer_lines(workload, recording.answers)
+
+
+def layer_table(layers: Sequence[Layer]) -> ScreenTable:
+    """The layers of a job or network, one a row."""
+    table = ScreenTable("Layers", *LAYER_COLUMNS, left=LAYER_COLUMNS)
+    for layer in layers:
+        table.add_row(*layer_cells(layer))
+    return table
 
 
 def _densities(workload: Workload, iteration: int, measured: Densities) -> ScreenTable:

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from tlm.workload.bundled import bundled_names, bundled_networks, open_shipped, open_workload
 from tlm.workload.file.writer import write_workload
-from tlm.workload.model import Layer, Level, Neuron, Norm, Pool, Recording, Workload
+from tlm.workload.model import Layer, Level, Neuron, Norm, Pool, Recording, Shortcut, Workload
 from tlm.workload.values import Parameters, Values
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Parameters",
     "Pool",
     "Recording",
+    "Shortcut",
     "Values",
     "Workload",
     "bundled_names",

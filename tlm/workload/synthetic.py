@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tlm.errors import WorkloadError
@@ -17,23 +17,18 @@ from tlm.workload.drawn.activity import Activity, Like, OpenJob, parse_activity
 from tlm.workload.drawn.tensors import DrawnTensors
 from tlm.workload.file.graph import check_layers, layers_to_json
 from tlm.workload.file.mode import check_mode
-from tlm.workload.model import Encoding, Layer, Workload
+from tlm.workload.model import Workload
+from tlm.workload.network import Network
+from tlm.workload.network_file import SUFFIX as NETWORK_SUFFIX
+from tlm.workload.network_file import read_network_file
 from tlm.workload.own_code import run_file
 from tlm.workload.sizes import parse_sizes
 
+# Descriptions of one's own take Network from here.
+__all__ = ["Network", "is_drawn", "network_job", "network_names", "open_drawn",
+           "open_shipped_network"]  # fmt: skip
+
 _SPELLING = re.compile(r"([^\[\]:]+)(?:\[([^\[\]]*)\])?:(.+)")
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network's shapes: B samples, T steps, layers; ``source`` says where they are from."""
-
-    name: str
-    layers: tuple[Layer, ...]
-    batch: int
-    steps: int
-    encoding: Encoding
-    source: str
 
 
 def network_names(folder: Path) -> list[str]:
@@ -49,7 +44,8 @@ def is_drawn(text: str) -> bool:
 def open_drawn(text: str, folder: Path, open_job: OpenJob) -> Workload:
     """Open ``NETWORK[B=1,T=4]:ACTIVITY``; what stands in brackets may be left out.
 
-    ``folder`` holds the descriptions that ship; a NETWORK that ends in ``.py`` is the user's own.
+    ``folder`` holds the descriptions that ship; a NETWORK that ends in ``.py`` or ``.json`` is the
+    user's own.
     Loading takes about three bytes of memory for each neuron, sample and step. Raises WorkloadError
     if there is no such network or activity.
     """
@@ -120,10 +116,13 @@ def _shipped(name: str, folder: Path) -> Network | None:
 def _own(name: str, folder: Path) -> Network:
     """The user's own network, by the path of its description."""
     path = Path(name)
+    if path.suffix == NETWORK_SUFFIX and path.is_file():
+        return read_network_file(path)
     if path.suffix != ".py" or not path.is_file():
         known = ", ".join(network_names(folder))
         raise WorkloadError(
-            f'unknown network "{name}"; there are: {known}; or give a .py file of your own'
+            f'unknown network "{name}"; there are: {known}; or give a .py file of your own, or '
+            "a .json of `workload import`"
         )
     return _described(path)
 

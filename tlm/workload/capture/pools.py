@@ -65,7 +65,7 @@ def pools_of(stages: Sequence[TopologyStage], origins: Mapping[str, Origin]) -> 
     pools = Pools()
     readers: dict[int, list[_Path]] = {}
     for at, stage in enumerate(stages):
-        single = len(stage.reads.terms) == 1
+        single = stage.reading.is_plain and len(stage.reads.terms) == 1
         if stage.reads.pools and not single:
             _check_once(stage, stage.reads.pools)
             pools.before[at] = stage.reads.pools[0]

@@ -57,7 +57,8 @@ class Reading:
         """The sum that it is, if it is plain; else all its terms, each marked as one."""
         terms = [term for part in self.parts for term in part.terms]
         if not self.is_plain:
-            return Sum(tuple(Edge(term.source, _first_pools(term), term) for term in terms))
+            edges = [Edge(term.source, _first_pools(term), term) for term in terms]
+            return Sum(tuple(edges), self.pools)
         edges = [Edge(term.source, _first_pools(term)) for term in terms]
         if len(edges) == 1:
             return Sum((Edge(edges[0].source, ()),), self.pools + edges[0].pools)

@@ -102,7 +102,8 @@ def forward(
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
             outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
-        passed = _currents(layer, layers, summed(layer, outputs), trained, forwards)
+        joined = added(layer, layers, forwards)
+        passed = _currents(layer, summed(layer, outputs), joined, trained)
         passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
@@ -132,9 +133,8 @@ def _through_time(
         passed = {at: Moment.of(forward, now) for at, forward in enumerate(forwards)}
         for at in loop:
             layer = layers[at]
-            operand = summed(layer, {**outputs, **left}, now)
-            trained = of_steps(parameters[at], now)
-            current = _currents(layer, layers, operand, trained, passed).current
+            operand, joined = summed(layer, {**outputs, **left}, now), added(layer, layers, passed)
+            current = _currents(layer, operand, joined, of_steps(parameters[at], now)).current
             currents[at].append(current)
             if layer.neuron is None:
                 output = current

@@ -1,0 +1,140 @@
+"""Networks whose currents add up before neurons, after the papers that named them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from tests.workload.nets.parts import CLASSES, LIF, Over, StepLIF, T, conv, linear
+
+
+def normed(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Any:
+    """A convolution without bias and a norm over all steps."""
+    return Over(conv(inputs, outputs, kernel, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+class Head(nn.Module):
+    """Average over all positions, then a linear read-out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pool, self.fc = Over(nn.AdaptiveAvgPool2d(1)), linear(channels, CLASSES)
+
+    def forward(self, spikes: Any) -> Any:
+        """[T, B, classes]."""
+        return self.fc(self.pool(spikes).flatten(2))
+
+
+class CSNN(nn.Module):
+    """Two convolutions and two linear layers, as small networks for MNIST are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c1, self.c2 = normed(1, 4), normed(4, 4)
+        self.pool, self.n = Over(nn.MaxPool2d(2)), nn.ModuleList(LIF() for _ in range(4))
+        self.f1, self.f2 = linear(16, 12), linear(12, CLASSES)
+
+    def forward(self, events: Any) -> Any:
+        """Spikes of the last layer."""
+        spikes = self.pool(self.n[0](self.c1(events)))
+        spikes = self.pool(self.n[1](self.c2(spikes)))
+        return self.n[3](self.f2(self.n[2](self.f1(spikes.flatten(2)))))
+
+
+class SpikingBlock(nn.Module):
+    """Spikes of the block's input are added to the current of its second neurons.
+
+    As in Hu et al., arXiv 1805.01352, and with tdBN in Zheng et al., arXiv 2011.05280.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.a, self.b = normed(inputs, outputs, stride=stride), normed(outputs, outputs)
+        changes = stride > 1 or inputs != outputs
+        self.shortcut = normed(inputs, outputs, 1, stride) if changes else nn.Identity()
+        self.n, self.m = LIF(), LIF()
+
+    def forward(self, spikes: Any) -> Any:
+        """Spikes."""
+        return self.m(self.b(self.n(self.a(spikes))) + self.shortcut(spikes))
+
+
+class MembraneBlock(nn.Module):
+    """Currents are added to currents (MS-ResNet, Hu et al., arXiv 2112.08954)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.a, self.b = normed(inputs, outputs, stride=stride), normed(outputs, outputs)
+        changes = stride > 1 or inputs != outputs
+        self.shortcut = normed(inputs, outputs, 1, stride) if changes else nn.Identity()
+        self.n, self.m = LIF(), LIF()
+
+    def forward(self, currents: Any) -> Any:
+        """Currents."""
+        return self.b(self.m(self.a(self.n(currents)))) + self.shortcut(currents)
+
+
+class SpikeElementBlock(SpikingBlock):
+    """Spikes are added to spikes (SEW-ResNet with ADD, Fang et al., arXiv 2102.04159)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(inputs, outputs, stride)
+        if not isinstance(self.shortcut, nn.Identity):
+            self.shortcut = nn.Sequential(self.shortcut, LIF())
+
+    def forward(self, spikes: Any) -> Any:
+        """Small whole numbers."""
+        return self.m(self.b(self.n(self.a(spikes)))) + self.shortcut(spikes)
+
+
+class ResNet(nn.Module):
+    """A stem, blocks in stages that halve, and a read-out."""
+
+    def __init__(self, block: Any, stages: tuple[int, ...], width: int = 4) -> None:
+        super().__init__()
+        spiking = block is not MembraneBlock
+        self.stem = nn.Sequential(normed(2, width), *([LIF()] if spiking else []))
+        blocks, channels = [], width
+        for stage, count in enumerate(stages):
+            for at in range(count):
+                stride = 2 if stage and not at else 1
+                blocks.append(block(channels, width * 2**stage, stride))
+                channels = width * 2**stage
+        last = [] if spiking else [LIF()]
+        self.blocks, self.head = nn.Sequential(*blocks, *last), Head(channels)
+
+    def forward(self, events: Any) -> Any:
+        """[T, B, classes]."""
+        return self.head(self.blocks(self.stem(events)))
+
+
+class BNTT(nn.Module):
+    """VGG-like, step by step, a norm for each step (Kim and Panda, arXiv 2010.01729)."""
+
+    def __init__(self, widths: tuple[int, ...] = (4, 4, 8, 8, 8, 8, 8)) -> None:
+        super().__init__()
+        sizes = zip((2, *widths), widths, strict=False)
+        self.convs = nn.ModuleList(conv(a, b, bias=False) for a, b in sizes)
+        self.norms = nn.ModuleList(
+            nn.ModuleList(nn.BatchNorm2d(width) for _ in range(T)) for width in widths
+        )
+        for norm in (norm for norms in self.norms for norm in norms):
+            norm.bias = None
+            nn.init.constant_(norm.weight, 2.0)
+        self.neurons = nn.ModuleList(StepLIF() for _ in (*widths, 0))
+        self.pool = nn.AvgPool2d(2)
+        self.fc1, self.fc2 = linear(widths[-1], 12), linear(12, CLASSES)
+
+    def forward(self, events: Any) -> Any:
+        """[T, B, classes]."""
+        return torch.stack([self.step(number, frame) for number, frame in enumerate(events)])
+
+    def step(self, number: int, spikes: Any) -> Any:
+        """One step's outputs."""
+        for at, (product, norms) in enumerate(zip(self.convs, self.norms, strict=True)):
+            spikes = self.neurons[at](norms[number](product(spikes)))
+            if at in (1, 3, 6):
+                spikes = self.pool(spikes)
+        return self.fc2(self.neurons[-1](self.fc1(spikes.flatten(1))))

@@ -102,8 +102,7 @@ def forward(
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
             outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
-        joined = added(layer, layers, forwards)
-        passed = _currents(layer, summed(layer, outputs), joined, trained)
+        passed = _currents(layer, layers, summed(layer, outputs), trained, forwards)
         passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
@@ -133,8 +132,9 @@ def _through_time(
         passed = {at: Moment.of(forward, now) for at, forward in enumerate(forwards)}
         for at in loop:
             layer = layers[at]
-            operand, joined = summed(layer, {**outputs, **left}, now), added(layer, layers, passed)
-            current = _currents(layer, operand, joined, of_steps(parameters[at], now)).current
+            operand = summed(layer, {**outputs, **left}, now)
+            trained = of_steps(parameters[at], now)
+            current = _currents(layer, layers, operand, trained, passed).current
             currents[at].append(current)
             if layer.neuron is None:
                 output = current

@@ -11,6 +11,7 @@ TlmError                exit code 2: bad input, one clear line
   DeadlockError         exit code 4: the model stopped with work left
   OutOfMemoryError      exit code 5: memory ran out on the way
   InterruptedRunError   exit code 130 after Ctrl-C, 143 after SIGTERM; what was simulated is there
+CaptureWarning          what a recorder says of a training that it lets go on
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class ConfigError(TlmError):
 
 class WorkloadError(TlmError):
     """A recorded job is damaged, of an unknown schema, or asks for what is not modelled."""
+
+
+class CaptureWarning(UserWarning):
+    """Something is wrong with a recording; the training around it goes on."""
 
 
 class MappingError(TlmError):

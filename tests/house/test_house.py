@@ -21,7 +21,7 @@ PUBLIC_KEYWORDS = {
     "tlm/running/runner.py:run_job",
     "tlm/workload/builder.py:conv",
     "tlm/workload/capture/capture.py:save",
-    "tlm/workload/capture/neurons.py:declare",
+    "tlm/workload/capture/declared.py:declare",
     "tlm/workload/surrogate.py:lif_neuron",
 }
 

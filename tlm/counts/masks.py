@@ -152,7 +152,7 @@ class Masks:
         Outputs of layers without neurons are values of ``analog_bits``, as analog pixels are.
         """
         if layer.sources == (NETWORK_INPUT,):
-            return analog_bits if layer.input_kind == "analog" else 1
+            return 1 if layer.input_kind == "binary" else analog_bits
         if layer.input_kind == "binary":
             return 1
         if any(self._layers[source].neuron is None for source in layer.sources):

@@ -191,7 +191,7 @@ def _with_input_kinds(layers: Sequence[Layer]) -> Iterator[Layer]:
     """Layers with the kind of numbers that each reads, and sizes that a stride left out."""
     for layer in layers:
         pools = [layer.input_pool, *(layers[at].pool for at in layer.producers)]
-        kind = input_kind(layer.sources, pools, direct_coding=True)
+        kind = input_kind(layer.sources, pools, network_input="analog")
         shape = layer.in_shape
         if layer.kind == "conv" and layer.producers:
             shape = layers[layer.producers[0]].pooled_shape

@@ -136,7 +136,7 @@ class _Importer:
                 self._set_pool(name, source, arriving.pool)
         pools = [arriving.pool]
         self.layers.append(
-            replace(layer, input_kind=input_kind(arriving.sources, pools, direct_coding=False))
+            replace(layer, input_kind=input_kind(arriving.sources, pools, network_input="binary"))
         )
         return _Signal(layer.out_shape, layer=layer.index)
 

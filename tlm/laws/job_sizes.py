@@ -45,8 +45,8 @@ class JobSizes:
         """Bits of an element of the network's input in all images that a mini-batch brings."""
         direct = self.workload.encoding == "direct"  # all steps share an image
         images = self.workload.batch if direct else self.pairs
-        analog = self.workload.layers[0].input_kind == "analog"
-        return images * (self.chip.precision.input if analog else 1)
+        binary = self.workload.layers[0].input_kind == "binary"
+        return images * (1 if binary else self.chip.precision.input)
 
     @property
     def network_input(self) -> int:

@@ -35,5 +35,7 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "no neurons, and is not the last"
     if layer.index in heads(workload.layers) and not last:
         yield "no later layer that reads it (a second output)"
+    if layer.membrane_output:
+        yield "a membrane potential for its output"
     if layer.norm is not None and not layer.norm.plain:
         yield "a norm without gamma or beta, or with some for each step"

@@ -16,7 +16,7 @@ def allocate(plan: Plan) -> None:
     """Give every tensor its address; raise MappingError if DRAM is too small."""
     first = plan.workload.layers[0]
     direct = plan.workload.encoding == "direct"
-    bits = plan.chip.precision.input if first.input_kind == "analog" else 1
+    bits = 1 if first.input_kind == "binary" else plan.chip.precision.input
     network = _tensor(
         plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.arrays.tile
     )

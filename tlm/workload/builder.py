@@ -119,4 +119,4 @@ class Builder:
 
     def _input_kind(self, sources: tuple[int, ...], input_pool: Pool | None) -> InputKind:
         pools = [self.layers[source].pool for source in sources if source != NETWORK_INPUT]
-        return input_kind(sources, [*pools, input_pool], self._analog)
+        return input_kind(sources, [*pools, input_pool], "analog" if self._analog else "binary")

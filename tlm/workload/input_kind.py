@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from tlm.workload.model import NETWORK_INPUT, InputKind, Layer, Pool
+from tlm.workload.model import NETWORK_INPUT, Encoding, InputKind, Layer, Pool
 from tlm.workload.operand import Part
+
+CODED: Final[dict[Encoding, InputKind]] = {
+    "direct": "analog",
+    "rate": "binary",
+    "events": "binary",
+    "counts": "integer",
+    "frames": "analog",
+}
+"""What kind of numbers the network's input is, by its coding."""
 
 
 def input_kind(
     sources: Sequence[int],
     pools: Sequence[Pool | None],
-    direct_coding: bool,
+    network_input: InputKind,
     spiking: bool = True,
 ) -> InputKind:
     """What a layer reads, from its ``sources`` and the ``pools`` on the way from them.
 
-    ``direct_coding`` says whether the network's input is directly coded, ``spiking`` whether all
-    layers among the sources have neurons.
+    ``network_input`` is what the network's input is, ``spiking`` says whether all layers among the
+    sources have neurons.
     """
     if tuple(sources) == (NETWORK_INPUT,):
-        return "analog" if direct_coding else "binary"
+        return network_input
     if not spiking or any(pool is not None and pool.kind == "average" for pool in pools):
         return "analog"
     return "binary" if len(sources) == 1 else "integer"
 
 
-def kind_of(layer: Layer, layers: Sequence[Layer], direct_coding: bool) -> InputKind:
+def kind_of(layer: Layer, layers: Sequence[Layer], network_input: InputKind) -> InputKind:
     """What ``layer`` of ``layers`` reads; of an operand the widest kind of its parts."""
     if layer.operand is None:
-        return _sum_kind(layer.sources, (layer.input_pool,), layers, direct_coding)
+        return _sum_kind(layer.sources, (layer.input_pool,), layers, network_input)
     kinds = {
-        _part_kind(part, layer.input_pool, layers, direct_coding) for part in layer.operand.parts
+        _part_kind(part, layer.input_pool, layers, network_input) for part in layer.operand.parts
     }
     return next(kind for kind in _WIDEST_FIRST if kind in kinds)
 
@@ -40,24 +50,24 @@ _WIDEST_FIRST: tuple[InputKind, ...] = ("analog", "integer", "binary")
 
 
 def _part_kind(
-    part: Part, input_pool: Pool | None, layers: Sequence[Layer], direct_coding: bool
+    part: Part, input_pool: Pool | None, layers: Sequence[Layer], network_input: InputKind
 ) -> InputKind:
     sources = [term.source for term in part.terms]
     if not sources:
         return "binary"
-    if direct_coding and NETWORK_INPUT in sources:
-        return "analog"
+    if network_input != "binary" and NETWORK_INPUT in sources:
+        return network_input
     own = [step for term in part.terms for step in term.way if isinstance(step, Pool)]
-    return _sum_kind(sources, (*own, input_pool), layers, direct_coding)
+    return _sum_kind(sources, (*own, input_pool), layers, network_input)
 
 
 def _sum_kind(
     sources: Sequence[int],
     pools: Sequence[Pool | None],
     layers: Sequence[Layer],
-    direct_coding: bool,
+    network_input: InputKind,
 ) -> InputKind:
     read = [layers[source] for source in sources if source != NETWORK_INPUT]
     spiking = all(layer.neuron is not None for layer in read)
     passed = [*(layer.pool for layer in read), *pools]
-    return input_kind(sources, passed, direct_coding, spiking)
+    return input_kind(sources, passed, network_input, spiking)

@@ -22,7 +22,7 @@ Shape3: TypeAlias = tuple[int, int, int]
 BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
-Encoding: TypeAlias = Literal["direct", "rate", "events"]
+Encoding: TypeAlias = Literal["direct", "rate", "events", "counts", "frames"]
 RunMode: TypeAlias = Literal["training", "inference"]
 LayerKind: TypeAlias = Literal["conv", "linear", "identity"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
@@ -99,6 +99,10 @@ class Neuron:
     ``reset_value``, "none" leaves V = H. The surrogate's derivative is ``surrogate_peak`` at the
     threshold; ``surrogate_width`` stretches its shape, for a compact one it is the full width of
     the support, in units of the membrane potential.
+
+    With ``output`` "membrane" what leaves the layer is H, not S: the loss reads the potential, and
+    its gradient arrives there without a surrogate. Spikes only reset; with reset "none" there are
+    none.
     """
 
     decay: float
@@ -115,6 +119,7 @@ class Neuron:
     initial: float = 0.0
     fires_at_threshold: bool = True
     current_decay: float = 0.0
+    output: Literal["spikes", "membrane"] = "spikes"
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,11 @@ class Layer:
     def current_based(self) -> bool:
         """Whether its neurons have a synaptic current that decays."""
         return isinstance(self.neuron, Neuron) and self.neuron.current_decay > 0
+
+    @property
+    def membrane_output(self) -> bool:
+        """Whether its membrane potential leaves the layer in place of spikes."""
+        return isinstance(self.neuron, Neuron) and self.neuron.output == "membrane"
 
     @property
     def state_words(self) -> int:

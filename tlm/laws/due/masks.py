@@ -99,7 +99,7 @@ def input_bits(masks: PooledMasks, layer: Layer, analog_bits: int) -> int:
         return 1
     sources = [masks.workload.layers[source] for source in layer.sources if source != NETWORK_INPUT]
     if not sources or any(source.neuron is None for source in sources):
-        return analog_bits if layer.input_kind == "analog" or sources else 1
+        return analog_bits
     sums = masks.sums(layer)
     if layer.input_pool is not None and layer.input_pool.kind == "average":
         sums = reduce(np.add, _taps(layer.input_pool, sums.astype(np.int32), 0))

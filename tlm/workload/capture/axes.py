@@ -18,23 +18,44 @@ if TYPE_CHECKING:
 # [T, B, K, E, F].
 _PLAIN_RANKS = (2, 4)
 _TIMED_RANKS = (3, 5)
+_ORDERS = ("[T, B, ...]", "[B, T, ...]")
 
 
 def batch_of(boundary: Boundary, steps: int) -> int:
     """Samples B of the mini-batch, read off a neuron's calls.
 
-    Raises WorkloadError unless it was called T times with [B, ...], or once with [T, B, ...].
+    Raises WorkloadError unless it was called T times with [B, ...], or once with all T steps: with
+    [T, B, ...], folded to [T B, ...], or, where its ``time_axis`` is 1, with B before T.
     """
     shape = [int(size) for size in boundary.inputs[0].shape]
-    calls = len(boundary.inputs)
-    if len(shape) in _TIMED_RANKS and calls == 1 and shape[0] == steps:
-        return shape[1]
+    calls, time_axis = len(boundary.inputs), boundary.time_axis
+    if len(shape) in _TIMED_RANKS and calls == 1 and shape[time_axis] == steps:
+        return shape[1 - time_axis]
+    if len(shape) in _PLAIN_RANKS and 1 == calls < steps and shape[0] % steps == 0:
+        return shape[0] // steps
     if len(shape) in _PLAIN_RANKS and calls == steps:
         return shape[0]
+    sources = _sources(boundary)
+    if len(sources) > 1:
+        raise WorkloadError(
+            f"{boundary.name}: is one neuron module behind {' and '.join(sources)}; give each "
+            "layer a neuron module of its own"
+        )
     raise WorkloadError(
-        f"{boundary.name}: expected one call with [T, B, ...] or T calls with [B, ...], T = "
-        f"{steps}, got {calls} with {shape}; {_remedy(calls, steps, len(shape))}"
+        f"{boundary.name}: expected one call with {_ORDERS[time_axis]} or T calls with [B, ...], "
+        f"T = {steps}, got {calls} with {shape}; {_neuron_remedy(shape, calls, steps, time_axis)}"
     )
+
+
+def _sources(boundary: Boundary) -> list[str]:
+    """What the calls of a neuron read, if not all read the same."""
+    by_call = [
+        frozenset(term.source for part in call.parts for term in part.terms)
+        for call in boundary.readings
+    ]
+    apart = [sources for sources in by_call if sources.isdisjoint(by_call[0])]
+    every = by_call[0].union(*apart) if apart else frozenset()
+    return sorted(source or "the input" for source in every)
 
 
 def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> FloatArray:
@@ -43,12 +64,13 @@ def timed(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int)
     Raises WorkloadError if the calls fit neither T nor B.
     """
     shape, calls = tuple(tensors[0].shape), len(tensors)
-    if len(shape) in _TIMED_RANKS and calls == 1 and shape[:2] == (steps, batch):
-        return _numpy(tensors[0])
+    order = (steps, batch) if boundary.time_axis == 0 else (batch, steps)
+    if len(shape) in _TIMED_RANKS and calls == 1 and shape[:2] == order:
+        return _time_first(_numpy(tensors[0]), boundary.time_axis)
     if len(shape) in _PLAIN_RANKS and calls == steps and shape[0] == batch:
         return np.stack([_numpy(tensor) for tensor in tensors])
     if len(shape) in _PLAIN_RANKS and calls == 1 and shape[0] == steps * batch:
-        return _numpy(tensors[0]).reshape(steps, batch, *shape[1:])
+        return _time_first(_numpy(tensors[0]).reshape(*order, *shape[1:]), boundary.time_axis)
     if len(shape) in _PLAIN_RANKS and calls == 1 and shape[0] == batch:
         return _numpy(tensors[0])
     raise WorkloadError(
@@ -92,6 +114,18 @@ def _gradient(
 
 def _numpy(tensor: Tensor) -> FloatArray:
     return np.ascontiguousarray(tensor.cpu().numpy())
+
+
+def _time_first(array: FloatArray, time_axis: int) -> FloatArray:
+    return np.ascontiguousarray(np.moveaxis(array, time_axis, 0))
+
+
+def _neuron_remedy(shape: list[int], calls: int, steps: int, time_axis: int) -> str:
+    if calls == 1 and len(shape) in _TIMED_RANKS and shape[1 - time_axis] == steps:
+        return f"time is the other axis: Capture(..., time_axis={1 - time_axis})"
+    if calls == 1 and len(shape) in _TIMED_RANKS and shape[-1] == steps:
+        return "time is the last axis: permute it to the front, or behind the batch (time_axis=1)"
+    return _remedy(calls, steps, len(shape))
 
 
 def _remedy(calls: int, steps: int, rank: int) -> str:

@@ -8,15 +8,18 @@ whatever ``.grad`` held before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.call_reading import CallReading, call_reading
-from tlm.workload.capture.neurons import Declared
+from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.norms import norm_parameters, time_axis
+from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.provenance import Call
+from tlm.workload.capture.states import States
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class Boundary:
     parameters: dict[str, Tensor] = field(default_factory=dict)
     parameter_gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    states: States = field(default_factory=States)
+    time_axis: int = 0
     trained: dict[str, Any] = field(default_factory=dict)
     others: list[Boundary] = field(default_factory=list)
 
@@ -73,24 +78,36 @@ class RecordedModule:
 class Hooks:
     """Installs hooks on ``modules`` (by name) and collects their boundaries.
 
-    ``boundaries`` are in the order of their first call.
+    ``boundaries`` are in the order of their first call. What cannot be recorded ends the forward
+    pass with a WorkloadError; if ``quiet`` it is kept as ``refusal``, and no more is recorded.
     """
 
-    def __init__(self, net: Module, modules: Mapping[str, RecordedModule], steps: int) -> None:
+    def __init__(
+        self,
+        net: Module,
+        modules: Mapping[str, RecordedModule],
+        steps: int,
+        quiet: bool = False,
+    ) -> None:
         self.boundaries: dict[str, Boundary] = {}
+        self.refusal: WorkloadError | None = None
+        self._quiet = quiet
         self._net = net
         self._steps = steps
         self._norms: dict[str, Boundary] = {}  # the first norm behind each product
         self._known: dict[Any, Call] = {}
         self._handles: list[Any] = []
-        for name, recorded in modules.items():
-            boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
-            self._handles += [
-                recorded.module.register_forward_pre_hook(self._before(boundary)),
-                recorded.module.register_forward_hook(self._after(boundary)),
-            ]
-            if recorded.kind != "neuron":
-                self._watch_parameters(boundary, recorded.parameters(steps))
+        with self._refusals():
+            for name, recorded in modules.items():
+                boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
+                if recorded.kind != "neuron":
+                    self._watch_parameters(boundary, recorded.parameters(steps))
+                self._handles += [
+                    recorded.module.register_forward_pre_hook(
+                        self._before(boundary), with_kwargs=True
+                    ),
+                    recorded.module.register_forward_hook(self._after(boundary)),
+                ]
 
     def remove(self) -> None:
         """Take all hooks off the network."""
@@ -99,6 +116,37 @@ class Hooks:
 
     def tap_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         """Note a call's input; returns what the module must see in its place."""
+        return self._noted(self._noted_input, boundary, tensor)
+
+    def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
+        """Note a call's output; returns what later modules must see in its place."""
+        return self._noted(self._noted_output, boundary, tensor)
+
+    def _noted(self, note: Callable[[Boundary, Tensor], Tensor], at: Boundary, tensor: Any) -> Any:
+        """What ``note`` makes of ``tensor``; the tensor itself once something was refused."""
+        if self.refusal is None:
+            with self._refusals():
+                if not hasattr(tensor, "grad_fn"):
+                    raise WorkloadError(
+                        f"{at.name}: expected one tensor, alone or first of several, where it is "
+                        f"called and returns, got {type(tensor).__name__}; wrap the module"
+                    )
+                return note(at, tensor)
+        return tensor
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Errors inside are told behind the user's line, or kept if quiet."""
+        try:
+            with told_as_refusal():
+                yield
+        except WorkloadError as error:
+            self.refusal = WorkloadError(f"{user_line()}{error}")
+            self.remove()
+            if not self._quiet:
+                raise self.refusal from error.__cause__
+
+    def _noted_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
             return self._tapped_input(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
         return self._tapped_input(boundary, tensor)
@@ -124,8 +172,7 @@ class Hooks:
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy
 
-    def tap_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
-        """Note a call's output; returns what later modules must see in its place."""
+    def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
             return self._tapped_output(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
         return self._tapped_output(boundary, tensor)
@@ -146,20 +193,25 @@ class Hooks:
         return copy
 
     def _before(self, boundary: Boundary) -> Any:
-        def hook(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-            try:
-                if not boundary.inputs:
-                    _check_state(boundary, arguments)
-                return (self.tap_input(boundary, arguments[0]), *arguments[1:])
-            except WorkloadError as error:
-                raise WorkloadError(f"{user_line()}{error}") from None
+        def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+            if not boundary.inputs and self.refusal is None:
+                with self._refusals():
+                    _check_state(boundary, (*arguments, *named.values()))
+            arguments, named = boundary.states.taken_back((arguments, named))
+            if arguments:
+                return (self.tap_input(boundary, arguments[0]), *arguments[1:]), named
+            first, *others = named.items()
+            return (), {first[0]: self.tap_input(boundary, first[1]), **dict(others)}
 
         return hook
 
     def _after(self, boundary: Boundary) -> Any:
         def hook(module: Any, arguments: tuple[Any, ...], output: Any) -> Any:
             if isinstance(output, tuple):
-                return (self.tap_output(boundary, output[0]), *output[1:])
+                states = output[1:]
+                if boundary.kind == "neuron" and self.refusal is None:
+                    states = boundary.states.handed_out(states, len(boundary.outputs))
+                return (self.tap_output(boundary, output[0]), *states)
             return self.tap_output(boundary, output)
 
         return hook
@@ -220,6 +272,36 @@ def _check_state(boundary: Boundary, arguments: tuple[Any, ...]) -> None:
             f"{boundary.name}: its membrane potential is left over from an earlier mini-batch; "
             f"{equation.remedy}"
         )
+
+
+def settle_output(boundary: Boundary) -> None:
+    """Note in a neuron's equation that the loss reads its membrane potential, if so it does.
+
+    Raises WorkloadError if the loss reads spikes and potential, or what the module does not return.
+    """
+    if boundary.equation is None or not boundary.input_gradients:
+        return
+    if len(boundary.states.read) > 1 or (boundary.states.read and boundary.output_gradients):
+        raise WorkloadError(
+            f"{boundary.name}: the loss reads more than one of its spikes and states; one of them "
+            "can be recorded: put the loss on the spikes, or on the membrane potential alone"
+        )
+    if boundary.states.read:
+        neuron = replace(boundary.equation.neuron, output="membrane")
+        boundary.equation = replace(boundary.equation, neuron=neuron)
+        boundary.output_gradients = boundary.states.gradients[boundary.states.read[0]]
+    elif not boundary.output_gradients:
+        raise WorkloadError(
+            f"{boundary.name}: a gradient reached its input, but not its spikes: the loss reads "
+            "its membrane potential or another state, which can be recorded only if the module "
+            "returns it behind its spikes; return it so, or put the loss on the spikes"
+        )
+
+
+def membranes(boundary: Boundary) -> list[Tensor]:
+    """The membrane potentials that the loss reads, by call."""
+    places = boundary.states.read
+    return boundary.states.values[places[0]] if places else boundary.outputs
 
 
 def check_unchanged(boundary: Boundary) -> None:

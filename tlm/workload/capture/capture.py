@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from tlm.errors import WorkloadError
+from tlm.errors import CaptureWarning, WorkloadError
 from tlm.workload.capture.boundary import (
     Boundary,
     BoundaryKind,
     Hooks,
     RecordedModule,
     check_unchanged,
+    settle_output,
 )
+from tlm.workload.capture.constants import word
+from tlm.workload.capture.declared import Declared
+from tlm.workload.capture.derived import check_plain
+from tlm.workload.capture.eager import eager, module_name, uncompiled
 from tlm.workload.capture.iteration import Iteration, assemble
-from tlm.workload.capture.neurons import Declared, equation_of
+from tlm.workload.capture.layouts import TIME_AXES
+from tlm.workload.capture.neurons import equation_of
 from tlm.workload.capture.norms import check_norm_kind, is_norm
+from tlm.workload.capture.options import (
+    check_closed,
+    checked_neurons,
+    level_words,
+    told_as_refusal,
+    whole_number,
+)
 from tlm.workload.capture.topology import window_of
-from tlm.workload.capture.verify import verify_iteration
-from tlm.workload.file.writer import write_workload
+from tlm.workload.capture.verify import dead_layers, verify_iteration
+from tlm.workload.file.writer import check_header, write_workload
 from tlm.workload.model import Encoding, Level, Workload
 
 if TYPE_CHECKING:
@@ -35,14 +50,20 @@ class Capture:
     """Records iterations of training ``net`` over ``steps`` (T) time steps.
 
     Convolutions, linear layers and batch norms are found as modules, pools and residuals in the
-    autograd graph. Neurons are those of SpikingJelly 2.x and snnTorch 1.x, modules that carry a
-    ``neuron: tlm.workload.Neuron``, those whose class is in ``neurons``, and named taps.
+    autograd graph. Neurons are those of SpikingJelly, snnTorch, Norse and sinabs, modules that
+    carry a ``neuron: tlm.workload.Neuron``, those whose class is in ``neurons``, and named taps.
     ``encoding`` None: it is read off the input; say "events" for events, which look like "rate".
+    ``time_axis`` is that of a neuron's call which holds all steps: 0 for [T, B, ...], 1 for
+    [B, T, ...]; where else the network swaps or folds axes is read off the graph.
+    ``level`` is what ``save`` will write, told early: what stands against it is then told before
+    any training. With ``on_error="warn"`` an iteration that cannot be recorded is left out with a
+    CaptureWarning, and the training goes on.
 
     Raises WorkloadError for a neuron whose equation is not known, or a module with weights that
     is neither convolution, linear layer nor batch norm.
     """
 
+    # Public and called by keyword: every argument is one decision about the recording.
     def __init__(
         self,
         net: Module,
@@ -50,49 +71,98 @@ class Capture:
         steps: int,
         neurons: Mapping[Any, Declared] | None = None,
         encoding: Encoding | None = None,
+        time_axis: Literal[0, 1] = 0,
+        level: Level | Sequence[Level] = "bits",
+        on_error: Literal["raise", "warn"] = "raise",
     ) -> None:
-        if steps < 1:
-            raise WorkloadError(f"steps: expected T, 1 or more, got {steps}")
-        self._net = net
-        self._steps = steps
+        self._net = uncompiled(net)
+        self._steps = whole_number("steps", steps, "T, 1 or more", 1)
+        if encoding is not None:
+            word("encoding", encoding, get_args(Encoding))
         self._encoding = encoding
-        declared = dict(neurons or {})
+        if time_axis not in TIME_AXES:
+            raise WorkloadError(
+                f"time_axis: expected 0 for [T, B, ...] or 1 for [B, T, ...], got {time_axis!r}"
+            )
+        self._time_axis = int(time_axis)
+        self._level = level
+        self._on_error = word("on_error", on_error, ("raise", "warn"))
+        declared = checked_neurons(neurons or {}, self._net)
         self._taps = {
             name: equation for name, equation in declared.items() if isinstance(name, str)
         }
-        self._modules = _recorded_modules(net, declared, steps)
+        self._modules = _recorded_modules(self._net, declared, self._steps)
+        self._check_level(level)
         self._hooks: Hooks | None = None
         self._open_taps: dict[str, Boundary] = {}
         self._iterations: list[Iteration] = []  # each of them verified
+        self._refusal = ""  # why the last iteration was left out
 
     @contextmanager
     def at(self, iteration: int) -> Iterator[None]:
         """Record the one forward and backward pass inside of the block as ``iteration``.
 
         Raises WorkloadError at the end of the block, or inside of it, if what happened cannot be
-        recorded or does not verify. An error of the block itself passes through.
+        recorded or does not verify; warns of it with ``on_error="warn"``. An error of the block
+        itself passes through.
         """
-        if self._iterations and iteration <= self._iterations[-1].recording.iteration:
-            raise WorkloadError(
-                f"iteration {iteration}: expected a later one than the last recorded"
-            )
-        hooks = self._hooks = Hooks(self._net, self._modules, steps=self._steps)
+        hooks = self._hooks = Hooks(self._net, self._modules, self._steps, self._on_error == "warn")
         try:
-            yield
+            with eager():
+                yield
         finally:
             hooks.remove()
             self._hooks, self._open_taps = None, {}
+        try:
+            if hooks.refusal is not None:
+                raise hooks.refusal
+            note = self._keep(hooks, iteration)
+        except WorkloadError as error:
+            self._refusal = f"iteration {iteration} is not recorded: {error}"
+            if self._on_error == "raise":
+                raise
+            note = self._refusal
+        if note:
+            # The block's own line: behind this generator and contextlib's __exit__.
+            warnings.warn(note, CaptureWarning, stacklevel=3)
+
+    def _keep(self, hooks: Hooks, iteration: int) -> str:
+        """Assemble, verify and keep what the hooks saw; what the user should know of it."""
+        number = whole_number("iteration", iteration, "a number of 0 or more", 0)
+        if self._iterations and number <= self._iterations[-1].recording.iteration:
+            raise WorkloadError(f"iteration {number}: expected a later one than the last recorded")
         for boundary in hooks.boundaries.values():
             check_unchanged(boundary)
-        recorded, evidence = assemble(hooks.boundaries, self._steps, iteration, self._encoding)
-        if self._iterations and self._iterations[0].layers != recorded.layers:
-            raise WorkloadError(
-                f"iteration {iteration}: layers or neurons differ from those of iteration "
-                f"{self._iterations[0].recording.iteration}; record one network with constant "
-                "neuron parameters"
+            settle_output(boundary)
+        with told_as_refusal():
+            recorded, evidence = assemble(
+                hooks.boundaries, self._steps, number, self._encoding, self._time_axis
             )
-        verify_iteration(recorded, evidence)
+            self._check_alike(recorded)
+            verify_iteration(recorded, evidence)
+            check_header(self._job([*self._iterations, recorded]))
+        if self._level == "exact" or "exact" in tuple(self._level):
+            check_closed(recorded.open_forms)
         self._iterations.append(recorded)
+        dead = dead_layers(evidence)
+        return dead and f"iteration {number}: {dead}"
+
+    def _check_alike(self, recorded: Iteration) -> None:
+        """Refuse an iteration of another network than that of the first."""
+        if not self._iterations:
+            return
+        first, number = self._iterations[0], recorded.recording.iteration
+        for what, ours, theirs in (
+            ("layers or neurons", recorded.layers, first.layers),
+            ("batch size", recorded.batch, first.batch),
+            ("input coding", recorded.encoding, first.encoding),
+        ):
+            if ours != theirs:
+                raise WorkloadError(
+                    f"iteration {number}: {what} differ from those of iteration "
+                    f"{first.recording.iteration}; record one network with constant neuron "
+                    "parameters, on mini-batches of one size and kind"
+                )
 
     def tap(self, name: str, tensor: Tensor) -> Tensor:
         """Name a neuron's boundary in functional code; use what is returned in its place.
@@ -120,7 +190,7 @@ class Capture:
         self,
         path: str | Path,
         *,
-        level: Level | Sequence[Level] = "bits",
+        level: Level | Sequence[Level] | None = None,
         name: str | None = None,
         dataset: str = "not stated",
         licence: str = "not stated",
@@ -130,47 +200,71 @@ class Capture:
     ) -> Workload:
         """Write the recorded iterations and return the job as read back and checked.
 
-        ``level`` is one level for all iterations, or a sequence with one per iteration.
-        Raises WorkloadError if nothing was recorded or if the file cannot be written.
+        ``level`` is one level for all iterations, or a sequence with one per iteration; None: what
+        was told when the recorder was made. Raises WorkloadError if nothing was recorded or if the
+        file cannot be written; what was recorded is kept, so that it can be saved otherwise.
         """
         if not self._iterations:
-            raise WorkloadError("nothing was recorded; train inside of 'with cap.at(iteration):'")
-        levels = self._levels(level)
-        first = self._iterations[0]
-        recordings = [iteration.recording for iteration in self._iterations]
-        workload = Workload(
+            reason = self._refusal or "train inside of 'with cap.at(iteration):'"
+            raise WorkloadError(f"nothing was recorded; {reason}")
+        levels = self._levels(self._level if level is None else level)
+        job = self._job(self._iterations)
+        workload = replace(
+            job,
             path=Path(path),
             name=name or Path(path).stem,
-            layers=first.layers,
-            steps=self._steps,
-            batch=first.batch,
             dataset=dataset,
             licence=licence,
             accuracy=accuracy,
             optimizer=optimizer,
-            encoding=first.encoding,
-            iterations=tuple(recording.iteration for recording in recordings),
             levels=levels,
-            provenance={**(provenance or {}), "versions": versions()},
-            sha256="",
+            provenance={**(provenance or {}), **job.provenance},
         )
         return write_workload(
-            workload, recordings, [iteration.values for iteration in self._iterations]
+            workload,
+            [iteration.recording for iteration in self._iterations],
+            [iteration.values for iteration in self._iterations],
+        )
+
+    def _job(self, iterations: Sequence[Iteration]) -> Workload:
+        """The job of ``iterations``, yet without what is said of it when it is saved."""
+        first = iterations[0]
+        return Workload(
+            path=Path("recording"),
+            name="recording",
+            layers=first.layers,
+            steps=self._steps,
+            batch=first.batch,
+            dataset="not stated",
+            licence="not stated",
+            accuracy=0.0,
+            optimizer="adam",
+            encoding=first.encoding,
+            iterations=tuple(iteration.recording.iteration for iteration in iterations),
+            levels=tuple("bits" for _ in iterations),
+            provenance={"versions": versions()},
+            sha256="",
         )
 
     def _levels(self, level: Level | Sequence[Level]) -> tuple[Level, ...]:
         """One level per iteration; refused if a surrogate without closed form is to be exact."""
         count = len(self._iterations)
-        levels: tuple[Level, ...] = (level,) * count if isinstance(level, str) else tuple(level)
+        levels = level_words(level)
+        if isinstance(level, str):
+            levels *= count
         if len(levels) != count:
             raise WorkloadError(f"level: expected {count} of them, got {len(levels)}")
-        open_forms = self._iterations[0].open_forms
-        if "exact" in levels and open_forms:
-            raise WorkloadError(
-                f"{open_forms[0]}: its surrogate has no closed form known here, so an exact "
-                'recording could not be rebuilt; save with level="value"'
-            )
+        if "exact" in levels:
+            check_closed(self._iterations[0].open_forms)
         return levels
+
+    def _check_level(self, level: Level | Sequence[Level]) -> None:
+        """Hold a level told early against the neurons that are known."""
+        if "exact" in level_words(level):
+            neurons = {name: each.equation for name, each in self._modules.items()}
+            check_closed(
+                [name for name, each in {**neurons, **self._taps}.items() if each and each.slope]
+            )
 
 
 def versions() -> str:
@@ -197,7 +291,8 @@ def _recorded_modules(
     }
     recorded: dict[str, RecordedModule] = {}
     inside: tuple[str, ...] = ()
-    for name, module in net.named_modules():
+    for path, module in net.named_modules():
+        name = module_name(path)
         if name.startswith(inside) and inside:
             continue
         equation = equation_of(name, module, declared)
@@ -213,6 +308,7 @@ def _recorded_modules(
             continue
         kind = next((kind for kind, base in kinds.items() if isinstance(module, base)), None)
         if kind is not None:
+            check_plain(name, module)
             if kind == "conv":
                 window_of(name, module)  # what is not modelled is refused before any training
             recorded[name] = RecordedModule(module, kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tlm.workload.capture.layer_tensors import (
     parameter_array,
     with_gradient,
 )
+from tlm.workload.capture.layouts import settle_time_axes
 from tlm.workload.capture.norm_lists import with_joined_norms
 from tlm.workload.capture.operands import check_nothing_added, input_place
 from tlm.workload.capture.reading import readings_of
@@ -29,7 +31,8 @@ from tlm.workload.golden.network import (
     feedback_gradients,
     forward,
 )
-from tlm.workload.model import Encoding, Layer, Recording, input_frame
+from tlm.workload.input_kind import CODED
+from tlm.workload.model import Encoding, InputKind, Layer, Recording, input_frame
 from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Numbers, Parameters, Values
 
@@ -56,18 +59,27 @@ class Evidence:
 
 
 def assemble(
-    boundaries: Mapping[str, Boundary], steps: int, number: int, encoding: Encoding | None
+    boundaries: Mapping[str, Boundary],
+    steps: int,
+    number: int,
+    encoding: Encoding | None,
+    time_axis: int = 0,
 ) -> tuple[Iteration, Evidence]:
     """Turn the boundaries into iteration ``number``; ``encoding`` None: read it off the input.
+
+    Neurons have time at ``time_axis``, 0 or 1, where a call holds all steps.
 
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
     require_product(boundaries)
     boundaries = with_joined_norms(boundaries, steps)
+    for boundary in boundaries.values():
+        boundary.time_axis = time_axis
     batch = _batch(boundaries, steps)
+    settle_time_axes(boundaries, steps, batch, time_axis)
     stages = stages_of(boundaries, readings_of(boundaries, steps, batch))
     coding, inputs = _network_input(stages, encoding, steps, batch)
-    layers = layers_of(stages, coding == "direct")
+    layers = layers_of(stages, CODED[coding])
     tensors = tuple(
         layer_tensors(stage, layer, steps, batch)
         for stage, layer in zip(stages, layers, strict=True)
@@ -152,13 +164,30 @@ def _network_input(
     time = inputs.ndim in (3, 5)
     if not time or (encoding in (None, "direct") and (inputs == inputs[:1]).all()):
         return "direct", inputs[0] if time else inputs
-    if encoding == "direct" or not np.isin(inputs, (0, 1)).all():
+    if encoding == "direct":
         raise WorkloadError(
-            f"{first.name}: the network's input changes from step to step and is not 0 and 1 "
-            "(direct coding repeats one frame, rate coding and events are binary); clip event "
-            "counts to 0 and 1, or repeat one frame"
+            f'{first.name}: encoding="direct" repeats one frame, and the network\'s input changes '
+            "from step to step; leave encoding out, or repeat the frame"
         )
-    return encoding or "rate", inputs
+    kind = _kind(inputs)
+    if encoding is not None and _WIDTH[kind] <= _WIDTH[CODED[encoding]]:
+        return encoding, inputs
+    return _BY_KIND[kind], inputs
+
+
+_WIDTH: Final[dict[InputKind, int]] = {"binary": 0, "integer": 1, "analog": 2}
+_BY_KIND: Final[dict[InputKind, Encoding]] = {
+    "binary": "rate",
+    "integer": "counts",
+    "analog": "frames",
+}
+
+
+def _kind(inputs: FloatArray) -> InputKind:
+    """What an input by steps holds: 0 and 1, whole numbers of 0 or more, or anything."""
+    if np.isin(inputs, (0, 1)).all():
+        return "binary"
+    return "integer" if (inputs >= 0).all() and (inputs == np.rint(inputs)).all() else "analog"
 
 
 def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:

@@ -8,10 +8,17 @@ import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import input_gradient, output_gradient, timed
-from tlm.workload.capture.boundary import Boundary
+from tlm.workload.capture.boundary import Boundary, membranes
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.golden.network import Backward
-from tlm.workload.golden.neuron import carried, from_membrane, near_edge, potentials, replay
+from tlm.workload.golden.neuron import (
+    carried,
+    fires,
+    from_membrane,
+    near_edge,
+    potentials,
+    replay,
+)
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
@@ -28,7 +35,8 @@ class LayerTensors:
     ``static`` the product was computed once for all steps: X and dY are [B, ...]. The spikes and
     masks of a layer without neurons are all true, its ``current`` is that without shortcuts, its dS
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
-    the derivative of a surrogate without closed form.
+    the derivative of a surrogate without closed form, ``membrane`` the potential that leaves the
+    layer in place of spikes, whose gradient dS then is.
     """
 
     layer: Layer
@@ -41,6 +49,7 @@ class LayerTensors:
     masks: BoolArray
     dI: FloatArray
     dS: FloatArray
+    membrane: FloatArray | None = None
 
 
 def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) -> LayerTensors:
@@ -100,9 +109,7 @@ def _with_neurons(
     assert isinstance(layer.neuron, Neuron) and neuron.equation is not None
     steps, batch = shape[:2]
     current = timed(neuron, neuron.inputs, steps, batch).reshape(shape)
-    output = timed(neuron, neuron.outputs, steps, batch).reshape(shape)
-    if not np.isin(output, (0, 1)).all():
-        raise WorkloadError(f"{neuron.name}: expected spikes of exactly 0 and 1; use a plain step")
+    static = inputs.ndim == 4  # [B, C, H, W]
     dI = input_gradient(neuron, steps, batch).reshape(shape)
     dS = output_gradient(neuron, steps, batch).reshape(shape)
     if not (np.isfinite(dI).all() and np.isfinite(dS).all()):
@@ -110,9 +117,22 @@ def _with_neurons(
             f"{neuron.name}: its gradient holds NaN or infinity; use a surrogate that does not "
             "overflow, or a smaller learning rate"
         )
-    slope, spikes = neuron.equation.slope, output != 0
+    slope = neuron.equation.slope
+    if layer.neuron.output == "membrane":
+        membrane = timed(neuron, membranes(neuron), steps, batch).reshape(shape)
+        spikes = fires(layer.neuron, membrane)
+        ones = np.ones(shape, np.bool_)
+        return LayerTensors(
+            layer, slope, static, inputs, dY, current, spikes, ones, dI, dS, membrane
+        )
+    output = timed(neuron, neuron.outputs, steps, batch).reshape(shape)
+    if not np.isin(output, (0, 1)).all():
+        raise WorkloadError(
+            f"{neuron.name}: expected spikes of exactly 0 and 1; use a plain step, or declare it "
+            'with output="membrane" if it returns its membrane potential to the loss'
+        )
+    spikes = output != 0
     masks = _masks(layer.neuron, slope, current, spikes, dI, dS)
-    static = inputs.ndim == 4  # [B, C, H, W]
     return LayerTensors(layer, slope, static, inputs, dY, current, spikes, masks, dI, dS)
 
 

@@ -47,12 +47,18 @@ class Surrogate:
     slope: Slope
 
 
-def measure(where: str, spike: SpikeFunction) -> Surrogate:
+def measure(where: str, spike: SpikeFunction | None) -> Surrogate:
     """Measure ``spike``, which maps H - threshold to 0 or 1; ``where`` names it in errors.
 
-    Raises WorkloadError if it is no step at 0 or has no derivative there.
+    Raises WorkloadError if it is no function of one tensor, no step at 0 or has no derivative
+    there.
     """
     import torch
+
+    if isinstance(spike, type) and issubclass(spike, torch.autograd.Function):
+        raise WorkloadError(f"{where}: got a class; give its function, {spike.__name__}.apply")
+    if not callable(spike):
+        raise WorkloadError(f"{where}: expected a function of H - threshold, got {spike!r}")
 
     def slope(distance: Numbers) -> Numbers:
         leaf = torch.from_numpy(np.ascontiguousarray(distance)).requires_grad_()
@@ -60,8 +66,14 @@ def measure(where: str, spike: SpikeFunction) -> Surrogate:
             (gradient,) = torch.autograd.grad(spike(leaf).sum(), leaf)
         return np.asarray(gradient.numpy())
 
-    ends = spike(torch.tensor([-1.0, 0.0, 1.0])).detach().tolist()
-    peak = float(slope(np.zeros(1))[0])
+    try:
+        ends = spike(torch.tensor([-1.0, 0.0, 1.0])).detach().tolist()
+        peak = float(slope(np.zeros(1))[0])
+    except Exception as error:  # the user's own code
+        raise WorkloadError(
+            f"{where}: called with one tensor, H - threshold, it ends in {type(error).__name__}: "
+            f"{' '.join(str(error).split())}; give a function of that tensor alone"
+        ) from error
     if ends[0] != 0 or ends[2] != 1 or not peak > 0:
         raise WorkloadError(
             f"{where}: expected a spike function that is 0 below and 1 above the threshold, with "

@@ -107,7 +107,7 @@ def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any
     operands = [pair for pair in node.next_functions if pair[0] is not None]
     arranges = operation in ("Add", "Cat", "Stack", "Sum") or rearrange_of(operation) is not None
     if not (arranges or pool_of(where, operation, node)):
-        raise refusal(where, operation)
+        raise _own_function(where, operation) if _is_own(node) else refusal(where, operation)
     if operation == "Add" and node._saved_alpha != 1:
         raise WorkloadError(
             f"{where}: to its input a tensor is added times {node._saved_alpha}, which is not "
@@ -210,8 +210,27 @@ def operation_of(node: Any) -> str:
 
 def refusal(where: str, operation: str) -> WorkloadError:
     """The error for an operation on the way to the input of ``where``, with what to do."""
-    hint = _HINTS.get(operation, "only pooling, arranging and adding spikes are known there")
+    hint = _HINTS.get(
+        operation,
+        "only pooling, arranging and adding spikes are known there; if it is part of a neuron, "
+        "name the neuron's class: neurons={MyNeuron: declare(...)}",
+    )
     return WorkloadError(f"{where}: its input passes through the operation {operation}; {hint}")
+
+
+def _is_own(node: Any) -> bool:
+    """Whether a node is that of a function of the user's own."""
+    from torch.autograd.function import BackwardCFunction
+
+    return isinstance(node, BackwardCFunction)
+
+
+def _own_function(where: str, operation: str) -> WorkloadError:
+    return WorkloadError(
+        f"{where}: its input passes through {operation}, an autograd function of your own, which "
+        "looks like a neuron's step: name the class of its module, neurons={MyNeuron: declare("
+        f"spike={operation}.apply, ...)}}, or tap it"
+    )
 
 
 _HINTS = {

@@ -15,15 +15,24 @@ from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.pools import Origin, Pools, origins_of, pools_of
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.input_kind import kind_of
-from tlm.workload.model import NETWORK_INPUT, Layer, LayerKind, Neuron, Norm, Pool, Shortcut
+from tlm.workload.model import (
+    NETWORK_INPUT,
+    InputKind,
+    Layer,
+    LayerKind,
+    Neuron,
+    Norm,
+    Pool,
+    Shortcut,
+)
 
 Pair = tuple[int, int]
 _MAX_NAME = 64
 _TRIVIAL: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (0, 0))
 
 
-def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Layer, ...]:
-    """The layer graph; ``direct_coding`` says whether the network's input is directly coded.
+def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tuple[Layer, ...]:
+    """The layer graph; ``network_input`` is what kind of numbers the network's input is.
 
     Raises WorkloadError for options of a module that are not modelled.
     """
@@ -64,7 +73,7 @@ def layers_of(stages: Sequence[TopologyStage], direct_coding: bool) -> tuple[Lay
         )
     check_frames(layers)
     return tuple(
-        replace(layer, input_kind=kind_of(layer, layers, direct_coding)) for layer in layers
+        replace(layer, input_kind=kind_of(layer, layers, network_input)) for layer in layers
     )
 
 

@@ -6,6 +6,8 @@ layer that cannot be rebuilt from its surroundings. Nothing is written that does
 
 from __future__ import annotations
 
+import numpy as np
+
 from tlm.errors import WorkloadError
 from tlm.workload.capture.iteration import Evidence, Iteration
 from tlm.workload.capture.layer_tensors import LayerTensors
@@ -18,14 +20,16 @@ from tlm.workload.values import Numbers
 TOLERANCE = 1e-4
 """Largest difference accepted, relative to the largest value; float32 training left 2.5e-6."""
 
+_TERM_TOLERANCE = 1e-2
+"""Largest part of a gradient's difference that a term in the weights may leave unexplained."""
+
 
 def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
     """Hold every layer against what its recorded surroundings give.
 
-    Raises WorkloadError naming the first layer that comes out otherwise, or that is dead.
+    Raises WorkloadError naming the first layer that comes out otherwise.
     """
     for tensors in evidence.tensors:
-        _check_alive(tensors)
         _check_neuron(tensors)
     for tensors, forward in zip(evidence.tensors, evidence.forwards, strict=True):
         _check_forward(tensors, forward)
@@ -34,14 +38,22 @@ def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
         _check_parameters(iteration, tensors.layer, backward)
 
 
-def _check_alive(tensors: LayerTensors) -> None:
-    if tensors.spikes.any() and tensors.dI.any():
-        return
-    what = "gradient" if tensors.spikes.any() else "spike"
-    raise WorkloadError(
-        f"{tensors.layer.name} is dead: not one {what} in the whole mini-batch, so a recording "
-        "would look 100 % sparse; scale its weights (LSUV, batch normalisation), use a wider "
-        "surrogate, or record an earlier iteration"
+def dead_layers(evidence: Evidence) -> str:
+    """A line that names the layers without a spike or without a gradient; empty without any."""
+    silent = [
+        each.layer.name
+        for each in evidence.tensors
+        if each.membrane is None and not each.spikes.any()
+    ]
+    untaught = [each.layer.name for each in evidence.tensors if not each.dI.any()]
+    dead = " and ".join(
+        f"not one {what} of {', '.join(layers)}"
+        for what, layers in (("spike", silent), ("gradient", untaught))
+        if layers
+    )
+    return dead and (
+        f"dead: {dead} in the whole mini-batch, so that this work looks free; if it should learn, "
+        "scale its weights (LSUV, batch normalisation) or use a wider surrogate"
     )
 
 
@@ -75,17 +87,42 @@ def _check_neuron(tensors: LayerTensors) -> None:
 
 def _check_forward(tensors: LayerTensors, forward: Forward) -> None:
     """Input and current from the recorded spikes of the layers before."""
+    if tensors.membrane is not None:
+        _check_membrane(tensors, forward)
     inputs = forward.inputs[0] if tensors.static else forward.inputs
     _check_same(tensors, "input", inputs, tensors.inputs)
     current = forward.own if tensors.layer.neuron is None else forward.current
     _check_same(tensors, "input current", current, tensors.current)
 
 
+def _check_membrane(tensors: LayerTensors, forward: Forward) -> None:
+    assert tensors.membrane is not None
+    error = relative_error(forward.output, tensors.membrane)
+    if not error <= TOLERANCE:
+        raise WorkloadError(
+            f"{tensors.layer.name}: the state that the loss reads differs by {error:.1g} of its "
+            "largest value from the membrane potential before the reset, which alone can be "
+            "recorded; return that one, or put the loss on the spikes"
+        )
+
+
 def _check_backward(tensors: LayerTensors, backward: Backward) -> None:
     """Gradients from the recorded gradients of the layers behind."""
     dY = backward.dY.sum(0) if tensors.static else backward.dY
-    _check_same(tensors, "dL/dS", backward.dS, tensors.dS)
+    _check_read_by_layers(tensors, backward)
     _check_same(tensors, "dL/dY", dY, tensors.dY)
+
+
+def _check_read_by_layers(tensors: LayerTensors, backward: Backward) -> None:
+    """The gradient at an output is that of the layers which read it."""
+    error = relative_error(backward.dS, tensors.dS)
+    if not error <= TOLERANCE:
+        raise WorkloadError(
+            f"{tensors.layer.name}: its dL/dS differs by {error:.1g} of its largest value from "
+            "what the recorded layers behind it give; something else reads its output: a term of "
+            "the loss (a penalty on spikes or rates) or an operation that is no recorded module or "
+            "pool: record without it"
+        )
 
 
 def _check_same(tensors: LayerTensors, what: str, rebuilt: Numbers, recorded: Numbers) -> None:
@@ -102,8 +139,26 @@ def _check_parameters(iteration: Iteration, layer: Layer, backward: Backward) ->
     errors = parameter_errors(layer, iteration.values, backward)
     for name, error in errors.items():
         if not error <= TOLERANCE:
+            if term := _weight_term(iteration, layer, name, backward):
+                raise WorkloadError(
+                    f"{layer.name}: the gradient of its {name} holds {term} beside that of the "
+                    "spikes: the loss has a term in the weights; record without it, or leave it to "
+                    "the optimizer (weight_decay)"
+                )
             raise WorkloadError(
                 f"{layer.name}: the gradient of its {name} differs by {error:.1g} of its largest "
                 "value from X times dL/dY; a weight used twice cannot be recorded: give each use "
                 "a module of its own"
             )
+
+
+def _weight_term(iteration: Iteration, layer: Layer, name: str, backward: Backward) -> str:
+    """A multiple of the parameter, or of its sign, that a gradient holds besides; else nothing."""
+    recorded = iteration.values.parameter_gradients[layer.index].named()[name]
+    rest = recorded - backward.parameter_gradients.named()[name]
+    parameter = iteration.values.parameters[layer.index].named()[name].astype(np.float64)
+    for what, shape in (("the parameter", parameter), ("its sign", np.sign(parameter))):
+        factor = float((rest * shape).sum() / max((shape * shape).sum(), 1e-30))
+        if relative_error(factor * shape, rest) <= _TERM_TOLERANCE:
+            return f"{factor:.3g} times {what}"
+    return ""

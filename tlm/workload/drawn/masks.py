@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.drawn.activity import Activity, Bernoulli, DenseActivity, Like
+from tlm.workload.input_kind import CODED
 from tlm.workload.model import BoolArray, Layer, Recording, Workload
 
 SEED = 0
@@ -39,8 +40,8 @@ def draw(workload: Workload, activity: Activity) -> Recording:
 
 
 def _inputs(workload: Workload, activity: Activity, generator: np.random.Generator) -> BoolArray:
-    """Analog frames are dense; binary input has the activity's density."""
-    if workload.encoding == "direct" or isinstance(activity, DenseActivity):
+    """Analog frames are dense; other input has the activity's density."""
+    if CODED[workload.encoding] == "analog" or isinstance(activity, DenseActivity):
         return _ones(workload.input_shape)
     if isinstance(activity, Bernoulli):
         return _bernoulli(workload.input_shape, activity.density, generator)

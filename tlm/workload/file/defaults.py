@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 LAYER: dict[str, Any] = {"groups": 1, "operand": None, "shortcuts": []}
+NEURON = {"current_decay": 0.0, "output": "spikes"}
 NORM = {"scaled": True, "shifted": True, "by_step": False, "step_scaled": False}
 SHORTCUT = {"pool": None}
 

@@ -33,6 +33,7 @@ from tlm.workload.model import (
     input_frame,
 )
 from tlm.workload.operand import Operand
+from tlm.workload.readers import heads
 from tlm.workload.surrogate import COMPACT
 
 _LAYER_KEYS = tuple(Layer.__dataclass_fields__)
@@ -46,8 +47,7 @@ _UNMODELLED = "it is not modelled yet: record the job without it"
 def layers_to_json(layers: tuple[Layer, ...]) -> str:
     """Layers as compact JSON with sorted keys.
 
-    What :mod:`tlm.workload.file.defaults` lists is written where it differs, ``current_decay`` of
-    current-based neurons only.
+    What :mod:`tlm.workload.file.defaults` lists is written where it differs.
     """
     rows = []
     for layer in layers:
@@ -59,8 +59,8 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
             row["norm"] = without_defaults(row["norm"], defaults.NORM)
         if isinstance(layer.neuron, GLMNeuron):
             row["neuron"] = glm_to_json(layer.neuron)
-        elif layer.neuron is not None and not layer.neuron.current_decay:
-            del row["neuron"]["current_decay"]
+        elif layer.neuron is not None:
+            row["neuron"] = without_defaults(row["neuron"], defaults.NEURON)
     return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -105,6 +105,7 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
         _check_input(path, layer, layers)
         _check_output(path, layer)
         check_shortcuts(path, layer, layers)
+        _check_membrane(path, layer, layers)
     if all(NETWORK_INPUT not in layer.sources for layer in layers):
         raise fault(path, "layers", "a layer that reads the network's input", "none", REMEDY)
     for at in (at for loop in loops(layers) for at in loop):
@@ -215,8 +216,7 @@ class Reader(JsonReader):
             return None
         if isinstance(value, dict) and value.get("kind") == GLM:
             return glm_from_json(self, key, value)
-        whole = {"current_decay": 0.0, **value} if isinstance(value, dict) else value
-        row = self.record(key, whole, _NEURON_KEYS)
+        row = self.record(key, with_defaults(value, defaults.NEURON), _NEURON_KEYS)
         surrogate = self.text(f"{key}.surrogate", row["surrogate"])
         compact = self.boolean(f"{key}.compact", row["compact"])
         if COMPACT.get(surrogate, compact) != compact:
@@ -237,7 +237,15 @@ class Reader(JsonReader):
             initial=self.number(f"{key}.initial", row["initial"]),
             fires_at_threshold=self.boolean(f"{key}.fires_at_threshold", row["fires_at_threshold"]),
             current_decay=self.number(f"{key}.current_decay", row["current_decay"], 0),
+            output=self.choice(f"{key}.output", row["output"], schema.OUTPUTS, REMEDY),
         )
+
+
+def _check_membrane(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
+    """A membrane potential leaves a layer for the loss alone."""
+    if layer.membrane_output and (layer.pool or layer.index not in heads(layers)):
+        expected = "spikes of a layer that is pooled or read by another"
+        raise fault(path, f"layers[{layer.index}].neuron.output", expected, "membrane", REMEDY)
 
 
 def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:

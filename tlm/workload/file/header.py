@@ -25,7 +25,7 @@ from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.graph import layers_from_json
 from tlm.workload.file.layout import expected_datasets
 from tlm.workload.file.mode import check_mode
-from tlm.workload.input_kind import kind_of
+from tlm.workload.input_kind import CODED, kind_of
 from tlm.workload.model import RunMode, Workload
 
 
@@ -102,7 +102,7 @@ def _check_size(workload: Workload) -> None:
 def check_input_kinds(workload: Workload) -> None:
     """Refuse a layer whose ``input_kind`` is not what its sources leave."""
     for layer in workload.layers:
-        kind = kind_of(layer, workload.layers, workload.encoding == "direct")
+        kind = kind_of(layer, workload.layers, CODED[workload.encoding])
         if layer.input_kind != kind:
             key = f"layers[{layer.index}].input_kind"
             expected = f'"{kind}" with these sources and {workload.encoding} encoding'

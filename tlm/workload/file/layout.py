@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from tlm.workload.file import schema
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.input_kind import CODED
 from tlm.workload.model import Layer, Workload
 from tlm.workload.readers import has_dY, heads
 
@@ -58,7 +59,7 @@ def expected_values(workload: Workload, position: int) -> dict[str, Expected]:
     datasets: dict[str, Expected] = {}
     if level == "bits":
         return datasets
-    if workload.encoding == "direct":
+    if CODED[workload.encoding] != "binary":
         name = f"{group}/{schema.INPUT_VALUES}"
         datasets[schema.INPUT_VALUES] = Expected(
             name, workload.input_shape, "nonzeros", schema.INPUTS

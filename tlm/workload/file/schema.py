@@ -43,7 +43,8 @@ PARAMETER_GRADIENTS: Final = "_gradients"
 """Ending of the name of a parameter's gradient: ``weights_gradients``."""
 
 OPTIMIZERS: Final = ("adam", "sgd")
-ENCODINGS: Final = ("direct", "rate", "events")
+ENCODINGS: Final = ("direct", "rate", "events", "counts", "frames")
+OUTPUTS: Final = ("spikes", "membrane")
 RESETS: Final = ("hard", "soft", "none")
 KINDS: Final = ("conv", "linear", "identity")
 INPUT_KINDS: Final = ("analog", "binary", "integer")

@@ -18,6 +18,7 @@ from tlm.errors import WorkloadError
 from tlm.files import whole_file
 from tlm.workload.file import schema
 from tlm.workload.file.graph import layers_to_json
+from tlm.workload.file.header import read_header
 from tlm.workload.file.layout import (
     Expected,
     expected_bits,
@@ -53,8 +54,21 @@ def write_workload(
         except RuntimeError as error:  # how HDF5 says that it cannot write what it has in memory
             number = re.search(r"errno = (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
-        read_workload(part)
+        try:
+            read_workload(part)
+        except WorkloadError as error:
+            raise WorkloadError(str(error).replace(str(part), str(path))) from error
     return read_workload(path)
+
+
+def check_header(workload: Workload) -> None:
+    """Raise WorkloadError if a reader would refuse the job's header; nothing is written.
+
+    So that a job which no file can hold is refused before more of it is recorded.
+    """
+    with h5py.File(workload.path.name, "w", driver="core", backing_store=False) as file:
+        _write_header(file, workload, list(workload.iterations))
+        read_header(workload.path, file, workload.sha256)
 
 
 def _write(
@@ -176,7 +190,13 @@ def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) ->
     if workload.mode == "inference":
         text[schema.PURPOSE] = workload.mode
     for name, value in text.items():
-        file.attrs[name] = np.bytes_(value.encode())
+        encoded = value.encode()
+        if len(encoded) > schema.MAX_TEXT_NBYTES:
+            raise WorkloadError(
+                f"{workload.path}: {name}: expected at most {schema.MAX_TEXT_NBYTES} bytes, got "
+                f"{len(encoded)}; record fewer layers, or say less"
+            )
+        file.attrs[name] = np.bytes_(encoded)
     file.attrs["schema_version"] = np.int64(schema.SCHEMA_VERSION)
     file.attrs["steps"] = np.int64(workload.steps)
     file.attrs["batch"] = np.int64(workload.batch)

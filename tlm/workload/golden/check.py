@@ -10,7 +10,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.golden.agreement import Agreement, Flip, flips_of
 from tlm.workload.golden.answers import rebuilt_answers
 from tlm.workload.golden.network import FREE, Backward, Forced, Forward, forward, rebuild
-from tlm.workload.golden.neuron import near_threshold
+from tlm.workload.golden.neuron import fires, near_threshold
 from tlm.workload.model import Layer, Neuron, Recording, Workload
 from tlm.workload.values import Numbers, Values
 
@@ -94,7 +94,8 @@ def _agreement(
         close = near_threshold(layer.neuron, potential)
         near = int(np.count_nonzero((spikes != recorded) & close))
         flips = flips_of(spikes, recorded, potential - layer.neuron.threshold)
-        free_flips = int(np.count_nonzero((free.output != 0) != recorded))
+        fired = fires(layer.neuron, free.output) if layer.membrane_output else free.output != 0
+        free_flips = int(np.count_nonzero(fired != recorded))
     return Agreement(
         layer=layer.name,
         neuron_steps=recorded.size,

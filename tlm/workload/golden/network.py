@@ -181,9 +181,11 @@ def _product(layer: Layer, operand: Numbers, trained: Parameters) -> tuple[Numbe
 
 
 def _output(layer: Layer, current: Numbers, force: Forced) -> Numbers:
-    """S, recorded or rebuilt; the current itself of a layer without neurons."""
+    """S, recorded or rebuilt, or H; the current itself of a layer without neurons."""
     if layer.neuron is None:
         return current
+    if layer.membrane_output:
+        return _potentials(layer, current, force)
     spikes = fire(layer, current, force) if force.spikes is None else force.spikes
     return spikes.astype(np.float64)
 
@@ -193,7 +195,12 @@ def fire(layer: Layer, current: Numbers, force: Forced) -> BoolArray:
     assert layer.neuron is not None
     if isinstance(layer.neuron, GLMNeuron):
         return np.asarray(excess(layer, current, force) > 0)
-    return fires(layer.neuron, potentials(layer.neuron, current, force.spikes))
+    return fires(layer.neuron, _potentials(layer, current, force))
+
+
+def _potentials(layer: Layer, current: Numbers, force: Forced) -> Numbers:
+    assert isinstance(layer.neuron, Neuron)
+    return potentials(layer.neuron, current, force.spikes)
 
 
 def excess(layer: Layer, current: Numbers, force: Forced) -> Numbers:
@@ -202,7 +209,7 @@ def excess(layer: Layer, current: Numbers, force: Forced) -> Numbers:
     if isinstance(layer.neuron, GLMNeuron):
         assert force.registers is not None
         return glm_excess(layer.neuron, current, force.registers)
-    return potentials(layer.neuron, current, force.spikes) - layer.neuron.threshold
+    return _potentials(layer, current, force) - layer.neuron.threshold
 
 
 def backward(

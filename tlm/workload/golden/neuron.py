@@ -11,6 +11,8 @@ the gradient dU at the membrane potential H before the reset, and dI at the inpu
         r = 1 - S [+ (reset_value - H) d if the reset is not detached]   (hard)
         r = 1     [- reset_value d if the reset is not detached]         (soft)
 
+Where the output is the membrane potential, dS arrives at H: dU[t] = dS[t] + decay dU[t+1] r[t].
+
 Source: Neftci, Mostafa, Zenke, "Surrogate gradient learning in spiking neural networks", IEEE
 Signal Processing Magazine 36(6), 2019, with the reset terms of SpikingJelly's LIFNode. snnTorch's
 delayed subtraction (H[t] = beta H[t-1] + I[t] - threshold S[t-1]) is the soft reset with
@@ -60,16 +62,20 @@ def replay(
     rebuilt = fires(neuron, potential)
     distance = potential - potential.dtype.type(neuron.threshold)
     steep = derivative(neuron, distance) if slope is None else slope(distance)
+    if neuron.output == "membrane":
+        masks = None  # they are those of the output, set everywhere
     if masks is not None:
         ambiguous = near_edge(neuron, potential)
         steep[ambiguous] = masks[ambiguous] * neuron.surrogate_peak
     driving = rebuilt if spikes is None else spikes
     dI = _backward(neuron, potential, driving, steep, dS)
-    return Replay(rebuilt, steep != 0, dI, potential)
+    return Replay(rebuilt, (steep != 0) | (neuron.output == "membrane"), dI, potential)
 
 
 def fires(neuron: Neuron, potential: Numbers) -> BoolArray:
-    """Where the membrane potential H makes a spike."""
+    """Where the membrane potential H makes a spike: nowhere if it is all that leaves."""
+    if neuron.output == "membrane" and neuron.reset == "none":
+        return np.zeros(potential.shape, np.bool_)
     distance = potential - potential.dtype.type(neuron.threshold)
     return np.asarray(distance >= 0 if neuron.fires_at_threshold else distance > 0)
 
@@ -135,7 +141,8 @@ def _backward(
             hard = neuron.reset == "hard"
             jump = potential[step] - neuron.reset_value if hard else neuron.reset_value
             share = share - jump * slope[step]
-        later = dS[step] * slope[step] + neuron.decay * later * share
+        direct = 1.0 if neuron.output == "membrane" else slope[step]
+        later = dS[step] * direct + neuron.decay * later * share
         flowing = neuron.gain * later + neuron.current_decay * flowing
         dI[step] = flowing
     return dI

@@ -1,0 +1,181 @@
+"""Neurons of frameworks: read off their modules, recorded, rebuilt exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tlm.errors import WorkloadError
+from tlm.workload.golden import check_recording
+
+torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from tlm.workload.capture import Capture  # noqa: E402
+
+T, B = 6, 4
+LABELS = torch.arange(B) % 5
+
+
+class Loop(nn.Module):
+    """Two layers of one kind of neuron, one step after the other."""
+
+    def __init__(self, make: Any, gain: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.n1, self.b, self.n2 = nn.Linear(12, 16), make(), nn.Linear(16, 5), make()
+        with torch.no_grad():
+            self.a.weight.mul_(gain)
+            self.b.weight.mul_(gain)
+
+    def forward(self, inputs: Any) -> Any:
+        """What the last neurons return first, [T, B, 5]."""
+        states: dict[Any, tuple[Any, ...]] = {self.n1: (), self.n2: ()}
+
+        def stepped(neuron: Any, current: Any) -> Any:
+            output = neuron(current, *states[neuron])
+            if not isinstance(output, tuple):
+                return output
+            states[neuron] = output[1:]
+            return output[0]
+
+        return torch.stack([stepped(self.n2, self.b(stepped(self.n1, self.a(x)))) for x in inputs])
+
+
+def snntorch(kind: str, **options: Any) -> Any:
+    snn = pytest.importorskip("snntorch")
+    return lambda: getattr(snn, kind)(spike_grad=snn.surrogate.atan(), **options)
+
+
+def jelly(kind: str, **options: Any) -> Any:
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    surrogate = pytest.importorskip("spikingjelly.activation_based.surrogate")
+    return lambda: getattr(neuron, kind)(surrogate_function=surrogate.ATan(), **options)
+
+
+def fixed(make: Any) -> Any:
+    return lambda: make().requires_grad_(False)
+
+
+def norse(kind: str, **options: Any) -> Any:
+    norse = pytest.importorskip("norse.torch", reason="Norse is not among the recorder's needs")
+    parameters = {"LIFCell": norse.LIFParameters, "LICell": norse.LIParameters}[kind]
+    return lambda: getattr(norse, kind)(parameters(**options))
+
+
+KINDS: dict[str, tuple[Any, dict[str, Any], float]] = {
+    "Synaptic, subtract": (snntorch, {"kind": "Synaptic", "alpha": 0.5, "beta": 0.75}, 3),
+    "Synaptic, none": (
+        snntorch,
+        {"kind": "Synaptic", "alpha": 0.5, "beta": 0.75, "reset_mechanism": "none"},
+        3,
+    ),
+    "CUBALIFNode": (jelly, {"kind": "CUBALIFNode"}, 3),
+    "norse LIFCell": (norse, {"kind": "LIFCell", "alpha": torch.tensor(5.0)}, 30),
+    "norse LIFCell, rest": (
+        norse,
+        {
+            "kind": "LIFCell",
+            "alpha": 5.0,
+            "v_leak": torch.tensor(0.2),
+            "v_reset": torch.tensor(-0.1),
+        },
+        30,
+    ),
+}
+
+
+def recorded(net: Any, path: Path) -> Any:
+    """Record two iterations of random spikes and rebuild them."""
+    inputs = (torch.rand(T, B, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    cap = Capture(net, steps=T, level="value")
+    for iteration in range(2):
+        for neuron in (net.n1, net.n2):
+            getattr(neuron, "reset_mem", getattr(neuron, "reset", lambda: None))()
+        with cap.at(iteration):
+            F.cross_entropy(net(inputs).mean(0), LABELS).backward()
+    closed = cap._iterations[0].open_forms == ()
+    job = cap.save(path, level="exact" if closed else "value")
+    assert not closed or all(agreement.holds(1e-4) for agreement in check_recording(job, 1))
+    return job
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_neurons_by_their_class(case: str, tmp_path: Path) -> None:
+    """Nothing is to be declared."""
+    make, options, gain = KINDS[case]
+    job = recorded(Loop(make(**options), gain), tmp_path / "job.h5")
+    assert all(layer.current_based for layer in job.layers)
+    assert job.load(0).spikes[1].any()
+
+
+def test_a_learnt_time_constant_that_is_fixed(tmp_path: Path) -> None:
+    """ParametricLIFNode records once its w is constant; before, the refusal says how."""
+    with pytest.raises(WorkloadError, match="learns parameters of its own"):
+        Capture(Loop(jelly("ParametricLIFNode"), 4), steps=T)
+    job = recorded(Loop(fixed(jelly("ParametricLIFNode", init_tau=4.0)), 8), tmp_path / "job.h5")
+    assert job.layers[0].neuron.decay == pytest.approx(0.75)
+
+
+def test_a_leaky_read_out_of_norse(tmp_path: Path) -> None:
+    """LI returns its potential."""
+    net = Loop(norse("LIFCell", alpha=5.0), 30)
+    net.n2 = norse("LICell")()
+    job = recorded(net, tmp_path / "job.h5")
+    assert [layer.membrane_output for layer in job.layers] == [False, True]
+
+
+def test_a_current_that_is_reset() -> None:
+    """snnTorch's zero reset of Synaptic."""
+    make = snntorch("Synaptic", alpha=0.5, beta=0.5, reset_mechanism="zero")
+    with pytest.raises(WorkloadError, match='reset_mechanism="zero" resets its current too'):
+        Capture(Loop(make, 1), steps=T)
+
+
+def sinabs_net(**options: Any) -> Any:
+    """Linear layers and sinabs's neurons, [B, T, 12] in."""
+    layers = pytest.importorskip("sinabs.layers", reason="sinabs is not among the recorder's needs")
+    from sinabs.activation import MembraneReset, SingleExponential, SingleSpike
+
+    torch.manual_seed(0)
+    options = {"reset_fn": MembraneReset(), "spike_fn": SingleSpike, "tau_mem": 3.0, **options}
+    make = lambda: layers.LIF(surrogate_grad_fn=SingleExponential(), **options)  # noqa: E731
+    net = nn.Sequential(nn.Linear(12, 16), make(), nn.Linear(16, 5), make())
+    nn.init.normal_(net[0].weight, std=2.0)
+    nn.init.normal_(net[2].weight, std=2.0)
+    return net
+
+
+@pytest.mark.parametrize("options", [{}, {"tau_syn": 2.0}, {"norm_input": False}, {"reset_fn": 1}])
+def test_sinabs(options: dict[str, Any], tmp_path: Path) -> None:
+    """Once its time constants are fixed; batch first."""
+    if "reset_fn" in options:
+        options = {"reset_fn": pytest.importorskip("sinabs.activation").MembraneSubtract()}
+    net = sinabs_net(**options)
+    with pytest.raises(WorkloadError, match=r"1\.tau_mem: is learnt"):
+        Capture(net, steps=T, time_axis=1)
+    net[1].requires_grad_(False)
+    net[3].requires_grad_(False)
+    inputs = (torch.rand(B, T, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    cap = Capture(net, steps=T, time_axis=1)
+    with cap.at(0):
+        F.cross_entropy(net(inputs).mean(1), LABELS).backward()
+    job = cap.save(tmp_path / "job.h5", level="value")
+    assert job.load(0).spikes[1].any()
+    with pytest.raises(WorkloadError, match=r"left over.*reset_states"), cap.at(1):
+        net(inputs)
+
+
+def test_sinabs_beyond_a_job() -> None:
+    """Several spikes a step, or a lower bound."""
+    activation = pytest.importorskip("sinabs.activation")
+    for options, remedy in (
+        ({"spike_fn": activation.MultiSpike}, "SingleSpike"),
+        ({"min_v_mem": -1.0}, "min_v_mem=None"),
+    ):
+        with pytest.raises(WorkloadError, match=f"1: a job's neuron.*use .*{remedy}"):
+            Capture(sinabs_net(**options), steps=T)

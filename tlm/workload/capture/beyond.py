@@ -1,0 +1,41 @@
+"""Neurons of frameworks that a job cannot hold, and why."""
+
+from __future__ import annotations
+
+from tlm.errors import WorkloadError
+
+
+def inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
+    """Why a job cannot hold a framework's neuron, where its kind says so."""
+    form = (
+        "H[t] = decay V[t-1] + gain J[t] + offset with J[t] = current_decay J[t-1] + I[t] and "
+        "constant numbers"
+    )
+    for reason, kinds in _BEYOND.items():
+        if kind in kinds:
+            return WorkloadError(
+                f"{name}: {kind} {reason}; a job's neuron is {form}, which cannot express that, "
+                f"declared or not; use {plain}"
+            )
+    return WorkloadError(
+        f"{name}: the equation of {kind} is not known; a job's neuron is {form}: if that is what "
+        f"{kind} does, declare it: Capture(net, steps=T, neurons={{{kind}: declare(decay=..., "
+        f"spike=...)}}); else use {plain}"
+    )
+
+
+_BEYOND = {
+    "keeps two synaptic currents": ("Alpha",),
+    "feeds its spikes back to itself": ("RLeaky", "RSynaptic"),
+    "is a gated recurrent cell": ("SLSTM", "SConv2dLSTM"),
+    "learns parameters of its own": (
+        "ParametricLIFNode", "KLIFNode", "GatedLIFNode", "MPBNBaseNode", "MPBNLIFNode",
+    ),
+    "has a second variable that adapts or resonates": (
+        "AdaptBaseNode", "IzhikevichNode", "ComplementaryLIFNode", "RAFNode",
+    ),
+    "is not linear below its threshold": ("QIFNode", "EIFNode"),
+    "fires other values than 0 and 1": ("TernaryIFNode", "ILIFNode", "LIAFNode"),
+    "is trained without back-propagation through time": ("OTTTLIFNode", "SLTTLIFNode"),
+}  # fmt: skip
+"""What a neuron of this form cannot express, and who has it."""

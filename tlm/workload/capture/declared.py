@@ -1,0 +1,97 @@
+"""A neuron layer's equation, as a framework or the user declares it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Literal
+
+import numpy as np
+
+from tlm.workload.capture.constants import constant, flag, word
+from tlm.workload.capture.probe import SpikeFunction, Surrogate, measure
+from tlm.workload.model import Neuron
+from tlm.workload.surrogate import Slope
+
+_RESETS = ("hard", "soft", "none")
+_OTHER_WORDS = "; what snnTorch calls zero, subtract and none is hard, soft and none"
+
+_NO_SPIKES = Surrogate("rectangular", 1.0, 1.0, True, True, np.zeros_like)
+"""Stands for the surrogate of neurons without spikes, in whose equation it has no place."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A neuron layer's equation; ``slope`` is None if the surrogate has a closed form.
+
+    ``state`` returns the membrane potential before the first step, given the module and the
+    arguments of its call, or None if it starts at rest.
+    """
+
+    neuron: Neuron
+    slope: Slope | None = None
+    state: Callable[[Any, tuple[Any, ...]], Any] | None = None
+    remedy: str = ""
+
+
+# Public and called by keyword: every argument is one term of the equation.
+def declare(
+    *,
+    spike: SpikeFunction | None = None,
+    decay: float,
+    gain: float = 1.0,
+    threshold: float = 1.0,
+    reset: Literal["hard", "soft", "none"] = "hard",
+    detach_reset: bool = True,
+    reset_value: float | None = None,
+    offset: float = 0.0,
+    initial: float = 0.0,
+    current_decay: float = 0.0,
+    output: Literal["spikes", "membrane"] = "spikes",
+) -> Declared:
+    """Declare the equation of a neuron of your own, for ``Capture(neurons={MyNeuron: ...})``.
+
+    ``H[t] = decay V[t-1] + gain I[t] + offset``, where with ``current_decay`` the synaptic current
+    ``J[t] = current_decay J[t-1] + I[t]`` stands for I; ``spike`` maps H - threshold to spikes
+    (the ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Numbers may
+    be of Python or NumPy, or tensors that do not learn. With ``output="membrane"`` the module
+    returns H: a leaky read-out, which needs no ``spike`` with ``reset="none"``.
+
+    Raises WorkloadError for a number that learns or is out of range, for another word than those
+    of ``reset``, and if ``spike`` is no step function with a surrogate gradient.
+    """
+    reset = word("declare(reset=...)", reset, _RESETS, _OTHER_WORDS)
+    at = _number("threshold", threshold, 0)
+    if reset_value is None:
+        reset_value = at if reset == "soft" else 0.0
+    output = word("declare(output=...)", output, ("spikes", "membrane"))
+    silent = spike is None and output == "membrane" and reset == "none"
+    surrogate = _NO_SPIKES if silent else measure("declare(spike=...)", spike)
+    neuron = Neuron(
+        decay=_number("decay", decay, 0, 1),
+        gain=_number("gain", gain, 0),
+        threshold=at,
+        reset=reset,
+        detach_reset=flag("declare(detach_reset=...)", detach_reset),
+        surrogate=surrogate.name,
+        surrogate_width=surrogate.width,
+        surrogate_peak=surrogate.peak,
+        compact=surrogate.compact,
+        reset_value=_number("reset_value", reset_value),
+        offset=_number("offset", offset),
+        initial=_number("initial", initial),
+        fires_at_threshold=surrogate.fires_at_threshold,
+        current_decay=_number("current_decay", current_decay, 0, 1),
+        output=output,
+    )
+    return Declared(neuron, open_slope(surrogate))
+
+
+def _number(name: str, value: Any, low: float = -inf, high: float = inf) -> float:
+    return constant(f"declare({name}=...)", value, low, high)
+
+
+def open_slope(surrogate: Surrogate) -> Slope | None:
+    """The slope of a surrogate without closed form, else None."""
+    return surrogate.slope if surrogate.name == "other" else None

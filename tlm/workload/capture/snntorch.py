@@ -1,0 +1,66 @@
+"""Neurons of snnTorch 1.x -> their equations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tlm.errors import WorkloadError
+from tlm.workload.capture.beyond import inexpressible
+from tlm.workload.capture.constants import constant
+from tlm.workload.capture.declared import Declared, open_slope
+from tlm.workload.capture.probe import measure
+from tlm.workload.model import Neuron
+
+
+def snntorch_equation(name: str, module: Any) -> Declared:
+    """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated."""
+    kind = type(module).__name__
+    if kind not in ("Leaky", "Synaptic"):
+        raise inexpressible(name, kind, "Leaky")
+    current_decay = 0.0
+    if kind == "Synaptic":
+        current_decay = min(1.0, max(0.0, constant(f"{name}.alpha", module.alpha)))
+        if module.reset_mechanism == "zero":
+            raise WorkloadError(
+                f'{name}: Synaptic with reset_mechanism="zero" resets its current too, which no '
+                'job can say; use "subtract" or "none"'
+            )
+    options = [key for key in ("inhibition", "state_quant", "surrogate_disable")
+               if getattr(module, key)]  # fmt: skip
+    if options or not module.reset_delay:
+        option = f"{options[0]}={getattr(module, options[0])}" if options else "reset_delay=False"
+        raise WorkloadError(f"{name}: {kind} with {option} is not modelled; leave the option out")
+    if constant(f"{name}.graded_spikes_factor", module.graded_spikes_factor) != 1:
+        raise WorkloadError(f"{name}: expected spikes of 0 and 1; use graded_spikes_factor=1")
+    beta = min(1.0, max(0.0, constant(f"{name}.beta", module.beta)))
+    threshold = constant(f"{name}.threshold", module.threshold)
+    soft = module.reset_mechanism == "subtract"
+    if soft and not beta:
+        raise WorkloadError(
+            f"{name}: beta = 0 with reset by subtraction is not known; use beta > 0"
+        )
+    surrogate = measure(f"{name}.spike_grad", module.spike_grad)
+    words: dict[str, Any] = {"subtract": "soft", "zero": "hard", "none": "none"}
+    neuron = Neuron(
+        decay=beta,
+        gain=1.0,
+        threshold=threshold,
+        reset=words[module.reset_mechanism],
+        detach_reset=True,
+        surrogate=surrogate.name,
+        surrogate_width=surrogate.width,
+        surrogate_peak=surrogate.peak,
+        compact=surrogate.compact,
+        reset_value=threshold / beta if soft else 0.0,
+        fires_at_threshold=surrogate.fires_at_threshold,
+        current_decay=current_decay,
+    )
+    remedy = "start each mini-batch from reset_mem(), or call utils.reset(net)"
+    return Declared(neuron, open_slope(surrogate), _snntorch_state, remedy)
+
+
+def _snntorch_state(module: Any, arguments: tuple[Any, ...]) -> Any:
+    """What is left of the potential, and of a current, which both start at 0."""
+    given = [state for state in arguments[1:] if state is not None]
+    left = given or [module.mem, *([module.syn] if hasattr(module, "syn") else [])]
+    return sum(state.detach().abs() for state in left if state.numel())

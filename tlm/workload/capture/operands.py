@@ -11,7 +11,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, ReadTerm
 from tlm.workload.capture.layer_tensors import LayerTensors
-from tlm.workload.capture.pools import Origin, Pools
+from tlm.workload.capture.pools import BoundaryOutput, Pools
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.golden.network import Forward
 from tlm.workload.model import NETWORK_INPUT, Layer, input_frame, window_on_input
@@ -19,7 +19,7 @@ from tlm.workload.operand import Operand, Part, Term, whole
 
 
 def operands_of(
-    stages: Sequence[TopologyStage], origins: Mapping[str, Origin], pools: Pools
+    stages: Sequence[TopologyStage], origins: Mapping[str, BoundaryOutput], pools: Pools
 ) -> list[Operand | None]:
     """The operand of each stage; None where it is the sum of its sources.
 
@@ -97,7 +97,7 @@ def _input_terms(layer: Layer) -> list[Term]:
     return [term for term in terms if term.source == NETWORK_INPUT]
 
 
-def _operand(stage: TopologyStage, origins: Mapping[str, Origin], pools: Pools) -> Operand:
+def _operand(stage: TopologyStage, origins: Mapping[str, BoundaryOutput], pools: Pools) -> Operand:
     """Parts as they were read."""
     _, height, width = stage.in_shape
     parts = []
@@ -116,7 +116,7 @@ def _operand(stage: TopologyStage, origins: Mapping[str, Origin], pools: Pools) 
 def _pooled_apart(
     stage: TopologyStage,
     stages: Sequence[TopologyStage],
-    origins: Mapping[str, Origin],
+    origins: Mapping[str, BoundaryOutput],
     pools: Pools,
 ) -> Operand:
     """A sum whose terms have pools of their own."""
@@ -129,7 +129,7 @@ def _pooled_apart(
     return Operand((Part(channels, tuple(terms)),))
 
 
-def _term(term: ReadTerm, origins: Mapping[str, Origin], pools: Pools) -> Term:
+def _term(term: ReadTerm, origins: Mapping[str, BoundaryOutput], pools: Pools) -> Term:
     """A term without the pool that stands behind its source for all who read that."""
     layer = origins[term.source].layer
     return Term(layer, term.way[1:] if layer in pools.behind else term.way, term.delay)

@@ -28,7 +28,7 @@ class Pools:
 
 
 @dataclass(frozen=True)
-class Origin:
+class BoundaryOutput:
     """What a boundary's output is: the output of a layer, or the current before its neurons."""
 
     layer: int
@@ -45,18 +45,18 @@ class _Path:
     pools: tuple[Pool, ...]
 
 
-def origins_of(stages: Sequence[TopologyStage]) -> dict[str, Origin]:
+def origins_of(stages: Sequence[TopologyStage]) -> dict[str, BoundaryOutput]:
     """What each boundary's output is, by name; ``whole`` if it is what later layers read."""
-    origins: dict[str, Origin] = {}
+    origins: dict[str, BoundaryOutput] = {}
     for at, stage in enumerate(stages):
         if stage.tail is not stage.neuron:
-            origins[stage.tail.name] = Origin(at, "current", stage.neuron is None)
+            origins[stage.tail.name] = BoundaryOutput(at, "current", stage.neuron is None)
         if stage.neuron is not None:
-            origins[stage.neuron.name] = Origin(at, "spikes", whole=True)
+            origins[stage.neuron.name] = BoundaryOutput(at, "spikes", whole=True)
     return origins
 
 
-def pools_of(stages: Sequence[TopologyStage], origins: Mapping[str, Origin]) -> Pools:
+def pools_of(stages: Sequence[TopologyStage], origins: Mapping[str, BoundaryOutput]) -> Pools:
     """The pools between layers.
 
     A pool that only some readers of a layer see belongs to those readers. Raises WorkloadError if
@@ -111,7 +111,7 @@ def _take(
 
 
 def _all_sized(
-    pools: Pools, stages: Sequence[TopologyStage], origins: Mapping[str, Origin]
+    pools: Pools, stages: Sequence[TopologyStage], origins: Mapping[str, BoundaryOutput]
 ) -> Pools:
     """The pools, global ones with their size."""
 

@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from tlm.workload.capture.edges import Edge
 from tlm.workload.model import Pool
 
-Term = Edge
-
 
 @dataclass(frozen=True)
 class Sum:
     """What a boundary reads: ``terms`` added up, then passed through ``pools``, nearest first."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[Edge, ...]
     pools: tuple[Pool, ...] = ()
 
     @property
@@ -42,13 +40,13 @@ class Nested:
     """
 
     read: Mapping[str, Sum]
-    added: Mapping[str, tuple[Term, ...]]
+    added: Mapping[str, tuple[Edge, ...]]
 
 
 def nested(sums: Mapping[str, Sum], currents: Sequence[str]) -> Nested:
     """Find the sums that are currents; ``currents`` are the products, normalised, in call order."""
     read = dict(sums)
-    added: dict[str, tuple[Term, ...]] = {}
+    added: dict[str, tuple[Edge, ...]] = {}
     for terms in _distinct(sums):
         # What smaller sums have become by now.
         now = next(total.terms for name, total in read.items() if _same(sums[name].terms, terms))
@@ -65,9 +63,9 @@ def nested(sums: Mapping[str, Sum], currents: Sequence[str]) -> Nested:
     return Nested(read, added)
 
 
-def _distinct(sums: Mapping[str, Sum]) -> Iterator[tuple[Term, ...]]:
+def _distinct(sums: Mapping[str, Sum]) -> Iterator[tuple[Edge, ...]]:
     """Every sum of more than one term once, those of fewer terms first."""
-    seen: list[Counter[Term]] = []
+    seen: list[Counter[Edge]] = []
     for total in sorted(sums.values(), key=lambda total: len(total.terms)):
         if len(total.terms) > 1 and Counter(total.terms) not in seen:
             seen.append(Counter(total.terms))
@@ -75,10 +73,10 @@ def _distinct(sums: Mapping[str, Sum]) -> Iterator[tuple[Term, ...]]:
 
 
 def _host(
-    terms: tuple[Term, ...],
-    others: Sequence[tuple[Term, ...]],
+    terms: tuple[Edge, ...],
+    others: Sequence[tuple[Edge, ...]],
     currents: Sequence[str],
-    added: Mapping[str, tuple[Term, ...]],
+    added: Mapping[str, tuple[Edge, ...]],
 ) -> str | None:
     """The last called of ``terms`` that is read in this sum alone; None if there is none."""
     wanted = Counter(terms)
@@ -94,7 +92,7 @@ def _host(
     return None
 
 
-def _replaced(terms: tuple[Term, ...], part: tuple[Term, ...], host: str) -> tuple[Term, ...]:
+def _replaced(terms: tuple[Edge, ...], part: tuple[Edge, ...], host: str) -> tuple[Edge, ...]:
     """``terms`` with ``host`` alone in place of ``part``, if they hold all of it."""
     every, wanted = Counter(terms), Counter(part)
     if not every >= wanted:
@@ -102,5 +100,5 @@ def _replaced(terms: tuple[Term, ...], part: tuple[Term, ...], host: str) -> tup
     return (Edge(host, ()), *(every - wanted).elements())
 
 
-def _same(first: Sequence[Term], second: Sequence[Term]) -> bool:
+def _same(first: Sequence[Edge], second: Sequence[Edge]) -> bool:
     return Counter(first) == Counter(second)

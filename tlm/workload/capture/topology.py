@@ -12,7 +12,7 @@ from tlm.workload.capture.edges import INPUT, Edge
 from tlm.workload.capture.norms import norm_epsilon
 from tlm.workload.capture.operands import check_frames, operands_of
 from tlm.workload.capture.pool_nodes import sized
-from tlm.workload.capture.pools import Origin, Pools, origins_of, pools_of
+from tlm.workload.capture.pools import BoundaryOutput, Pools, origins_of, pools_of
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.input_kind import kind_of
 from tlm.workload.model import (
@@ -88,7 +88,7 @@ def _window(product: Boundary | None) -> tuple[Pair, Pair, Pair]:
 
 
 def _shortcuts(
-    at: int, stage: TopologyStage, origins: Mapping[str, Origin], pools: Pools
+    at: int, stage: TopologyStage, origins: Mapping[str, BoundaryOutput], pools: Pools
 ) -> tuple[Shortcut, ...]:
     """What is added to the current of layer ``at``, in the order of the layers it comes from."""
     shortcuts = []
@@ -117,7 +117,7 @@ def _layer_names(paths: Sequence[str]) -> list[str]:
     return short
 
 
-def _source(stage: TopologyStage, edge: Edge, origins: Mapping[str, Origin]) -> int:
+def _source(stage: TopologyStage, edge: Edge, origins: Mapping[str, BoundaryOutput]) -> int:
     if edge.source == INPUT:
         if len(stage.reads.terms) > 1 or edge.pools:
             raise WorkloadError(

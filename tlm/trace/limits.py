@@ -9,7 +9,7 @@ from tlm.errors import TraceError
 
 MIN_BUDGET_BYTES = 4 << 20  # room for a chunk of each table before it is compressed
 
-Window = tuple[int, int]  # ps, begin <= time < end
+TraceWindow = tuple[int, int]  # ps, begin <= time < end
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class TraceLimits:
     """
 
     budget_bytes: int | None = None
-    window_ps: Window | None = None
+    window_ps: TraceWindow | None = None
 
 
 NO_LIMITS = TraceLimits()
@@ -48,7 +48,7 @@ def _budget(text: str) -> int:
     return nbytes
 
 
-def _window(text: str) -> Window:
+def _window(text: str) -> TraceWindow:
     begin, colon, end = text.partition(":")
     if not colon:
         raise TraceError(

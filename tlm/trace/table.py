@@ -7,7 +7,7 @@ import numpy as np
 
 from tlm.trace import schema
 from tlm.trace.chunk import chunk_bytes
-from tlm.trace.limits import Window
+from tlm.trace.limits import TraceWindow
 from tlm.trace.rows import Rows
 
 
@@ -29,7 +29,7 @@ class Table:
         rows: Rows,
         *,
         recorded: bool,
-        window_ps: Window | None,
+        window_ps: TraceWindow | None,
     ) -> None:
         self._name = name
         self._dtype = schema.TABLES[name]

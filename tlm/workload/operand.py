@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-Shape3: TypeAlias = tuple[int, int, int]
+Volume: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class Line:
         return self == Line(0, size)
 
 
-class Pooling(Protocol):
+class PoolShape(Protocol):
     """A pool, as far as shapes go."""
 
-    def pooled(self, shape: Shape3) -> Shape3:
+    def pooled(self, shape: Volume) -> Volume:
         """Shape (K, E, F) after pooling ``shape``."""
 
 
@@ -63,14 +63,14 @@ class Window:
     flattened features are of shape (C, 1, 1).
     """
 
-    shape: Shape3
+    shape: Volume
     start: int
     stop: int
     rows: Line
     columns: Line
 
     @property
-    def shape_behind(self) -> Shape3:
+    def shape_behind(self) -> Volume:
         """Shape (C, H, W) of what it leaves."""
         return (self.stop - self.start, self.rows.size, self.columns.size)
 
@@ -82,15 +82,15 @@ class Window:
         return planes and (self.start, self.stop) == (0, channels)
 
 
-def whole(shape: Shape3) -> Window:
+def whole(shape: Volume) -> Window:
     """The window on everything of ``shape``."""
     return Window(shape, 0, shape[0], Line(0, shape[1]), Line(0, shape[2]))
 
 
-Step: TypeAlias = Window | Pooling
+Step: TypeAlias = Window | PoolShape
 
 
-def shape_behind(way: Iterable[Step], shape: Shape3) -> Shape3:
+def shape_behind(way: Iterable[Step], shape: Volume) -> Volume:
     """Shape (C, H, W) of what comes of ``shape`` on its way."""
     for step in way:
         shape = step.shape_behind if isinstance(step, Window) else step.pooled(shape)

@@ -21,13 +21,13 @@ from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.provenance import (
     UNKNOWN,
     Call,
-    Origin,
+    ElementOrigin,
     Pooled,
-    Provenance,
+    TensorProvenance,
     Terms,
     provenance_of,
 )
-from tlm.workload.capture.windows import Span, narrowed, spans_of
+from tlm.workload.capture.windows import PlaceSpan, narrowed, spans_of
 from tlm.workload.file.schema import MAX_PARTS
 from tlm.workload.model import BoolArray, IntArray, Pool
 from tlm.workload.operand import Step, Window, whole
@@ -113,7 +113,7 @@ class _Reader:
     """Reads the maps of one provenance."""
 
     where: str
-    found: Provenance
+    found: TensorProvenance
     _inner: dict[int, CallReading] = field(default_factory=dict)
 
     @cached_property
@@ -129,25 +129,25 @@ class _Reader:
             return replace(read, pools=(self.sized(pooled), *read.pools))
         return CallReading(self.parts(terms, rank))
 
-    def _pool_of_all(self, terms: Terms) -> Origin | None:
+    def _pool_of_all(self, terms: Terms) -> ElementOrigin | None:
         """The pool that made all elements of ``terms``, in order, if one did."""
         at = self._whole(terms[0].numpy().reshape(-1)) if len(terms) == 1 else None
         pooled = at is not None and isinstance(self.found.origins[at].of, Pooled)
         return self.found.origins[at] if at is not None and pooled else None
 
-    def _is_single(self, origin: Origin) -> bool:
+    def _is_single(self, origin: ElementOrigin) -> bool:
         """Whether a pool is one of a single term."""
         parts = self.inner(origin).parts
         return len(parts) == 1 and len(parts[0].terms) == 1
 
-    def inner(self, origin: Origin) -> CallReading:
+    def inner(self, origin: ElementOrigin) -> CallReading:
         """What a pool reads."""
         assert isinstance(origin.of, Pooled)
         if origin.first not in self._inner:
             self._inner[origin.first] = self.reading(origin.of.terms, 3)
         return self._inner[origin.first]
 
-    def sized(self, origin: Origin) -> Pool:
+    def sized(self, origin: ElementOrigin) -> Pool:
         """The pool of an origin, with the size of a global one."""
         assert isinstance(origin.of, Pooled)
         channels, height, width = origin.of.terms[0].shape[-3:]
@@ -217,7 +217,7 @@ class _Reader:
             raise self._scattered()
         window = whole((shape[0], shape[1], shape[2]))
         through = np.full(rows, at), np.arange(rows)
-        return self._of_span(Span(0, channels, 0, window), through)
+        return self._of_span(PlaceSpan(0, channels, 0, window), through)
 
     def _places(self, present: IntArray) -> tuple[list[tuple[int, ...]], IntArray]:
         """Shapes of the places that the origins ``present`` are, and the place of each origin.
@@ -249,7 +249,7 @@ class _Reader:
             raise self._scattered()
         return origin, at
 
-    def _of_span(self, span: Span, rows: tuple[IntArray, IntArray]) -> list[Located]:
+    def _of_span(self, span: PlaceSpan, rows: tuple[IntArray, IntArray]) -> list[Located]:
         """Terms of a span: of a boundary's output, or of what a pool read."""
         assert span.window is not None
         origin_of, row_of = rows
@@ -264,7 +264,9 @@ class _Reader:
             return [(span.start, span.stop, RowTerm(one.of.name, (span.window,), all_rows))]
         return list(self._of_pool(one, span, rows))
 
-    def _of_pool(self, one: Origin, span: Span, rows: tuple[IntArray, IntArray]) -> list[Located]:
+    def _of_pool(
+        self, one: ElementOrigin, span: PlaceSpan, rows: tuple[IntArray, IntArray]
+    ) -> list[Located]:
         assert span.window is not None
         pool, window = self.sized(one), span.window
         if self.inner(one).pools:

@@ -46,7 +46,7 @@ class Pooled:
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
+class ElementOrigin:
     """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from."""
 
     of: Call | Pooled
@@ -55,10 +55,10 @@ class Origin:
 
 
 @dataclass(eq=False)
-class Provenance:
+class TensorProvenance:
     """The terms of one tensor: each a map of its shape, with numbers of elements of ``origins``."""
 
-    origins: list[Origin] = field(default_factory=list)
+    origins: list[ElementOrigin] = field(default_factory=list)
     terms: Terms = field(default_factory=list)
     size: int = 0
 
@@ -66,19 +66,19 @@ class Provenance:
         """The map of a new origin, which is all its elements in order."""
         import torch
 
-        origin = Origin(of, shape, self.size)
+        origin = ElementOrigin(of, shape, self.size)
         self.origins.append(origin)
         self.size += prod(shape)
         return torch.arange(origin.first, self.size).view(shape)
 
 
-def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Provenance:
+def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> TensorProvenance:
     """Where the elements of ``tensor`` come from; ``known`` are the nodes of boundaries' outputs.
 
     Raises WorkloadError naming the operation if one lies between that does more than to arrange,
     to add or to pool.
     """
-    found = Provenance()
+    found = TensorProvenance()
     root = (tensor.grad_fn, tensor.output_nr)
     if tensor.grad_fn is None:
         found.terms = _nothing_known(tuple(tensor.shape))
@@ -117,7 +117,7 @@ def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any
 
 
 def _terms(
-    where: str, node: Any, output: int, done: Mapping[Any, Terms], found: Provenance
+    where: str, node: Any, output: int, done: Mapping[Any, Terms], found: TensorProvenance
 ) -> Terms:
     operation = operation_of(node)
     if operation == "AccumulateGrad":

@@ -17,8 +17,8 @@ from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.call_reading import NO_ROW, CallReading, RowTerm
 from tlm.workload.capture.edges import INPUT, Edge, ReadTerm
 from tlm.workload.capture.sums import Sum
-from tlm.workload.model import BoolArray, IntArray, Pool
-from tlm.workload.operand import Shape3, Step, Window, shape_behind, whole
+from tlm.workload.model import BoolArray, IntArray, Pool, Shape3
+from tlm.workload.operand import Step, Window, shape_behind, whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ def _first_pools(term: ReadTerm) -> tuple[Pool, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class TimedRows:
     """Step and sample of each row of a boundary's tensors, all calls in order.
 
     ``first`` are the first rows of the calls, and how many rows there are at last. ``static`` is
@@ -104,7 +104,7 @@ def readings_of(boundaries: Mapping[str, Boundary], steps: int, batch: int) -> d
     }
 
 
-def rows_of(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> Rows:
+def rows_of(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> TimedRows:
     """Rows of the inputs or outputs of a boundary; WorkloadError if they fit neither T nor B."""
     import torch
 
@@ -118,11 +118,14 @@ def rows_of(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: in
     table = np.asarray(timed(boundary, numbers, steps, batch), np.int64).reshape(-1, batch)
     step, sample = np.full(first[-1], NO_ROW), np.full(first[-1], NO_ROW)
     step[table], sample[table] = np.indices(table.shape)
-    return Rows(step, sample, tuple(first), static=len(table) < steps)
+    return TimedRows(step, sample, tuple(first), static=len(table) < steps)
 
 
 def _reading(
-    reader: Boundary, boundaries: Mapping[str, Boundary], rows: Mapping[str, Rows], here: Rows
+    reader: Boundary,
+    boundaries: Mapping[str, Boundary],
+    rows: Mapping[str, TimedRows],
+    here: TimedRows,
 ) -> Reading:
     calls = reader.readings
     pools = list(dict.fromkeys(call.pools for call in calls))
@@ -148,7 +151,9 @@ def _shape(tensor: Tensor) -> Shape3:
     return (int(channels), int(height), int(width))
 
 
-def _part(reader: Boundary, rows: Mapping[str, Rows], here: Rows, cut: tuple[int, int]) -> ReadPart:
+def _part(
+    reader: Boundary, rows: Mapping[str, TimedRows], here: TimedRows, cut: tuple[int, int]
+) -> ReadPart:
     """Channels ``cut[0]`` to ``cut[1]``, over all calls."""
     read: dict[_Alike, BoolArray] = {}
     for call, its in zip(reader.readings, map(slice, *_ends(here)), strict=True):
@@ -183,7 +188,7 @@ def _is_zero(reader: Boundary, cut: tuple[int, int]) -> bool:
     return not any(bool(tensor.narrow(*channels).any()) for tensor in reader.inputs)
 
 
-def _ends(rows: Rows) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _ends(rows: TimedRows) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return rows.first[:-1], rows.first[1:]
 
 
@@ -197,7 +202,7 @@ def _terms(call: CallReading, cut: tuple[int, int]) -> Iterator[RowTerm]:
 
 
 def _delay(
-    reader: Boundary, rows: Mapping[str, Rows], term: RowTerm, here: Rows, its: slice
+    reader: Boundary, rows: Mapping[str, TimedRows], term: RowTerm, here: TimedRows, its: slice
 ) -> int:
     """How many steps before the rows ``its`` the term is of."""
     known = term.rows != NO_ROW

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class States:
+class NeuronStates:
     """States by place (0 is the first behind the spikes): values and gradients by call."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ NOWHERE = -1
 
 
 @dataclass(frozen=True)
-class Span:
+class PlaceSpan:
     """Channels ``start``..``stop`` of a map, which ``window`` reads of ``place`` (-1: zeros)."""
 
     start: int
@@ -27,13 +27,13 @@ class Span:
 
 def spans_of(
     places: IntArray, elements: IntArray, features: Sequence[tuple[int, ...]]
-) -> list[Span] | None:
+) -> list[PlaceSpan] | None:
     """The fewest spans that a map [C, H, W] is; None if it is not made of windows.
 
     ``places`` says by element which place it comes from (-1: none), ``elements`` its number there,
     and ``features`` the shape of each place.
     """
-    best: list[Span] | None = None
+    best: list[PlaceSpan] | None = None
     for views in _views(features, places.shape[1:]):
         spans = _spans(places, elements, views)
         if spans is not None and (best is None or len(spans) < len(best)):
@@ -69,7 +69,7 @@ def _shape3(shape: tuple[int, ...]) -> Shape3:
     return (channels, height, width)
 
 
-def _spans(places: IntArray, elements: IntArray, views: Sequence[Shape3]) -> list[Span] | None:
+def _spans(places: IntArray, elements: IntArray, views: Sequence[Shape3]) -> list[PlaceSpan] | None:
     valid = places >= 0
     heights, widths = (
         np.array([view[axis] for view in views] or [1])[np.maximum(places, 0)] for axis in (1, 2)
@@ -98,14 +98,14 @@ def _spans(places: IntArray, elements: IntArray, views: Sequence[Shape3]) -> lis
     for start, stop in pairwise(cuts):
         at = int(place[start])
         if at < 0:
-            spans.append(Span(start, stop, NOWHERE, None))
+            spans.append(PlaceSpan(start, stop, NOWHERE, None))
             continue
         across, down = line_of(rows[start]), line_of(columns[start])
         if across is None or down is None:
             return None
         first = int(source[start])
         window = Window(views[at], first, first + stop - start, across, down)
-        spans.append(Span(start, stop, at, window))
+        spans.append(PlaceSpan(start, stop, at, window))
     return spans
 
 

@@ -20,6 +20,7 @@ PUBLIC_KEYWORDS = {
     "tlm/notebook/finished.py:run",
     "tlm/running/runner.py:run_job",
     "tlm/workload/builder.py:conv",
+    "tlm/workload/capture/capture.py:__init__",
     "tlm/workload/capture/capture.py:save",
     "tlm/workload/capture/declared.py:declare",
     "tlm/workload/surrogate.py:lif_neuron",

@@ -19,7 +19,7 @@ from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.norms import norm_parameters, time_axis
 from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.provenance import Call
-from tlm.workload.capture.states import NeuronStates
+from tlm.workload.capture.states import ReturnedStates
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Boundary:
     parameters: dict[str, Tensor] = field(default_factory=dict)
     parameter_gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
-    states: NeuronStates = field(default_factory=NeuronStates)
+    states: ReturnedStates = field(default_factory=ReturnedStates)
     time_axis: int = 0
     trained: dict[str, Any] = field(default_factory=dict)
     others: list[Boundary] = field(default_factory=list)

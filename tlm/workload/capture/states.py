@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class NeuronStates:
-    """States by place (0 is the first behind the spikes): values and gradients by call."""
+class ReturnedStates:
+    """ReturnedStates by place (0 is the first behind the spikes): values and gradients by call."""
 
     def __init__(self) -> None:
         self.values: list[list[Tensor]] = []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ReturnedStates:
-    """ReturnedStates by place (0 is the first behind the spikes): values and gradients by call."""
+    """States by place (0 is the first behind the spikes): values and gradients by call."""
 
     def __init__(self) -> None:
         self.values: list[list[Tensor]] = []

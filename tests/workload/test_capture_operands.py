@@ -16,12 +16,16 @@ from torch.nn import functional as F  # noqa: E402
 from tests.workload.nets.parts import (  # noqa: E402
     CLASSES,
     LIF,
+    NEURONS,
     Over,
+    StepLIF,
     conv,
     events,
     linear,
     recorded,
 )
+from tlm.errors import WorkloadError  # noqa: E402
+from tlm.workload.capture import Capture  # noqa: E402
 from tlm.workload.report.reads import reads  # noqa: E402
 
 
@@ -154,3 +158,150 @@ def test_between_layers(case: str, tmp_path: Path) -> None:
     between, channels, side, expected = BETWEEN[case]
     job = recorded(Two(between, channels, side), events(2, 8, 8), tmp_path)
     assert reads(job.layers[2]) == expected
+
+
+class Recurrent(nn.Module):
+    """Spikes of a later layer, and of the layer itself, one step before; called step by step."""
+
+    def __init__(self, joined: Callable[[Any, Any], Any], width: int) -> None:
+        super().__init__()
+        self.a, self.b, self.c = linear(7, 6), linear(width, 16), linear(16, 6)
+        self.out = linear(6, CLASSES)
+        self.n, self.m, self.k = StepLIF(), StepLIF(), StepLIF()
+        self.joined = joined
+
+    def forward(self, events: Any) -> Any:
+        later, outs = torch.zeros(events.shape[1], 6), []
+        for frame in events:
+            first = self.n(self.a(frame))
+            later = self.k(self.c(self.m(self.b(self.joined(first, later)))))
+            outs.append(self.out(later))
+        return torch.stack(outs)
+
+
+FEEDBACK: dict[str, tuple[Callable[[Any, Any], Any], int, str]] = {
+    "added": (lambda now, before: now + before, 6, "0 + 2 of 1 before"),
+    "beside": (lambda now, before: torch.cat((now, before), -1), 12, "0 | 2 of 1 before"),
+    "half of it": (
+        lambda now, before: torch.cat((before[:, 3:], now), -1),
+        9,
+        "2[3:6] of 1 before | 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FEEDBACK)
+def test_feedback(case: str, tmp_path: Path) -> None:
+    """A layer reads a later one of the step before: rebuilt forced and free, step by step."""
+    joined, width, expected = FEEDBACK[case]
+    job = recorded(Recurrent(joined, width), events(7), tmp_path)
+    assert reads(job.layers[1]) == expected
+
+
+class Own(nn.Module):
+    """A recurrent layer that reads its input beside its own spikes, and is read by the loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.n = linear(7 + CLASSES, CLASSES), StepLIF()
+
+    def forward(self, events: Any) -> Any:
+        own, outs = torch.zeros(events.shape[1], CLASSES), []
+        for frame in events:
+            own = self.n(self.cell(torch.cat((frame, own), -1)))
+            outs.append(own)
+        return torch.stack(outs)
+
+
+def test_layer_that_reads_itself(tmp_path: Path) -> None:
+    """The network's input is a part of what its first layer reads."""
+    job = recorded(Own(), events(7), tmp_path)
+    assert (reads(job.layers[0]), job.input_shape) == ("input | 0 of 1 before", (4, 2, 7, 1, 1))
+
+
+class Cell(nn.Module):
+    """The recurrent cell of most spoken-digit networks: W x[t] + V s[t - 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs, self.own, self.out = linear(7, 12), linear(12, 12), linear(12, CLASSES)
+        self.n = StepLIF()
+
+    def forward(self, events: Any) -> Any:
+        spikes, outs = torch.zeros(events.shape[1], 12), []
+        for frame in events:
+            spikes = self.n(self.inputs(frame) + self.own(spikes))
+            outs.append(self.out(spikes))
+        return torch.stack(outs)
+
+
+def test_recurrent_cell(tmp_path: Path) -> None:
+    """Two products enter one neuron; one of them reads its spikes of the step before."""
+    job = recorded(Cell(), events(7), tmp_path)
+    assert [reads(layer) for layer in job.layers] == ["input", "1 of 1 before", "1"]
+    assert job.layers[1].shortcuts[0].layer == 0
+
+
+def test_input_beside_spikes(tmp_path: Path) -> None:
+    """The network's input goes into a later layer, too, beside spikes."""
+
+    class Skip(Two):
+        def forward(self, frames: Any) -> Any:
+            b = self.m(self.b(self.n(self.a(frames))))
+            return self.out(self.k(self.c(torch.cat((frames, b), 2))).flatten(2))
+
+    job = recorded(Skip(torch.cat, 8), events(2, 8, 8), tmp_path)
+    assert reads(job.layers[2]) == "input | 1"
+
+
+def test_flattened_side_by_side(tmp_path: Path) -> None:
+    """Feature maps flattened and concatenated before the classifier."""
+
+    class Flat(Two):
+        def forward(self, frames: Any) -> Any:
+            a = self.n(self.a(frames))
+            b = pooled(self.m(self.b(a)))
+            both = (self.k(self.c(b)).flatten(2), a.flatten(2))
+            return self.head(torch.cat(both, 2))
+
+    net = Flat(torch.cat, 6)
+    net.head = linear(3 * 16 + 4 * 64, CLASSES)
+    del net.out
+    job = recorded(net, events(2, 8, 8), tmp_path)
+    assert reads(job.layers[3]).startswith("2")
+
+
+REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "mirrored": (lambda a, b: b.flip(-1), "c.*no window of channels"),
+    "interpolated": (
+        lambda a, b: F.interpolate(b.flatten(0, 1), scale_factor=1.5, mode="bilinear").unflatten(
+            0, b.shape[:2]
+        ),
+        "operation UpsampleBilinear2D; interpolation mixes spikes",
+    ),
+    "put together in place": (
+        lambda a, b: torch.zeros_like(b).index_copy(0, torch.arange(4), b),
+        "operation IndexCopy",
+    ),
+    "maximum of two": (lambda a, b: torch.maximum(b, b.roll(1, 2)), "a maximum .OR. of spikes"),
+    "scaled sum": (lambda a, b: torch.add(b, b, alpha=2), "added times 2"),
+    "a constant added": (lambda a, b: b + 1.0, "no gradient and is not zero"),
+    "a parameter added": (
+        lambda a, b: b + nn.Parameter(torch.ones(1)),
+        "a parameter of shape .1. goes into its input",
+    ),
+    "another sample": (lambda a, b: b.roll(1, 1), "other samples or steps"),
+    "a later step": (lambda a, b: torch.cat((b[1:], b[:1])), "other samples or steps"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    """What no operand can say is refused on one line."""
+    between, expected = REFUSED[case]
+    net = Two(between, 6, 12 if case == "interpolated" else 8)
+    with pytest.raises(WorkloadError, match=expected) as caught:
+        cap = Capture(net, steps=4, neurons=NEURONS)
+        with cap.at(0):
+            net(events(2, 8, 8)).sum().backward()
+    assert "\n" not in str(caught.value)

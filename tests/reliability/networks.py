@@ -120,10 +120,11 @@ def _layer(
     pool = None if not layers else draw(st.none() | _pools(source))
     shape = source if pool is None else pool.pooled(source)
     linear = draw(st.integers(0, 3)) == 0
-    kinds = [*(layers[one].pool for one in sources if layers), pool]
+    pools = [*(layers[one].pool for one in sources if layers), pool]
+    kind = input_kind(sources, pools, "analog" if analog else "binary")
     plain = Layer(
         len(layers), f"layer{len(layers)}", "linear", (prod(shape), 1, 1), (1, 1, 1), (1, 1),
-        (1, 1), (0, 0), sources, pool, input_kind(sources, kinds, analog), draw(st.booleans()),
+        (1, 1), (0, 0), sources, pool, kind, draw(st.booleans()),
         norm if draw(st.booleans()) else None, None, draw(st.sampled_from(NEURONS)), None,
     )  # fmt: skip
     if linear:

@@ -17,38 +17,14 @@ torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
+from tests.workload.nets.parts import LIF, Triangle  # noqa: E402
 from tlm.workload.capture import Capture, declare  # noqa: E402
 
 T, B = 4, 5
 
 
-class Triangle(torch.autograd.Function):
-    """A step with a triangle for its derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, distance: Any) -> Any:
-        """Fires at the threshold."""
-        ctx.save_for_backward(distance)
-        return (distance >= 0).to(distance.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:
-        """Support -1..1."""
-        (distance,) = ctx.saved_tensors
-        return gradient * torch.clamp(1 - distance.abs(), min=0)
-
-
-class Leaky(nn.Module):
+class Leaky(LIF):
     """V = 0.5 V + I, reset to 0."""
-
-    def forward(self, currents: Any) -> Any:
-        """Spikes of [T, B, ...]."""
-        membrane, spikes = torch.zeros_like(currents[0]), []
-        for current in currents:
-            membrane = 0.5 * membrane + current
-            spikes.append(Triangle.apply(membrane - 1))
-            membrane = membrane * (1 - spikes[-1].detach())
-        return torch.stack(spikes)
 
 
 LEAKY = declare(spike=Triangle.apply, decay=0.5)

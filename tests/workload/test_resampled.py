@@ -45,11 +45,11 @@ def test_its_own_sizes_are_the_job_itself() -> None:
     assert open_workload("digits[B=16,T=8]") == open_workload("digits")
 
 
-def test_a_run_of_it_can_be_named_by_data() -> None:
+def test_a_run_of_it_can_be_named_by_data(tmp_path: Path) -> None:
     """What a manifest names is opened among the jobs that ship, and no path is followed."""
     assert open_shipped("digits[B=32]").batch == 32
     with pytest.raises(WorkloadError, match="ships"):
-        open_shipped("/tmp/digits.h5[B=32]")
+        open_shipped(f"{tmp_path}/digits.h5[B=32]")
 
 
 def test_answers_of_inference_are_resampled_with_their_samples() -> None:

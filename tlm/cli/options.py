@@ -27,6 +27,13 @@ def chip_names() -> list[str]:
     return presets()
 
 
+JobArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A recorded job: the name of a bundled one, or a file.", autocompletion=job_names
+    ),
+]
+
 ChipOption = Annotated[
     str,
     typer.Option(

@@ -14,10 +14,10 @@ from tlm.cli.options import (
     AsJson,
     BatchOption,
     ChipOption,
+    JobArgument,
     Memory,
     ModeOption,
     Overrides,
-    job_names,
     mode_of,
 )
 from tlm.cli.report import write_report
@@ -64,12 +64,7 @@ class TraceLevel(StrEnum):
 
 
 def run(
-    workload: Annotated[
-        str,
-        typer.Argument(
-            help="A recorded job: the name of a bundled one, or a file.", autocompletion=job_names
-        ),
-    ],
+    workload: JobArgument,
     chip: ChipOption = DEFAULT_CHIP,
     overrides: Overrides = None,
     iteration: Annotated[

@@ -13,10 +13,10 @@ import typer
 from tlm.cli.options import (
     DEFAULT_CHIP,
     ChipOption,
+    JobArgument,
     Memory,
     ModeOption,
     Overrides,
-    job_names,
     mode_of,
 )
 
@@ -30,12 +30,7 @@ FIGURES = ("status", "time_ps", "energy_pj", "reason")  # of a result, as column
 
 
 def sweep(
-    workload: Annotated[
-        str,
-        typer.Argument(
-            help="A recorded job: the name of a bundled one, or a file.", autocompletion=job_names
-        ),
-    ],
+    workload: JobArgument,
     over: Annotated[
         list[str],
         typer.Option(

@@ -1,7 +1,8 @@
 """Counts of whole blocks: sums over image rows, of many blocks at once.
 
 Slots that ``vector`` executes and pairs of non-zeros add up over positions, whatever the block; so
-a walk is counted row by row, by one matrix product per row, and rows are added up to blocks.
+a walk is counted by one matrix product for the rows of every block, and added up over steps and
+samples.
 """
 
 from __future__ import annotations

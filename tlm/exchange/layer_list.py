@@ -63,7 +63,8 @@ def joined(where: str, listed: Sequence[ListedLayer]) -> tuple[Layer, ...]:
     unread: set[int] = set()
     for row in listed:
         joins = _sources(where, row, layers, unread)
-        layer, pool = _layer(row, len(layers), joins), next(iter(joins.values())).pool
+        join = next(iter(joins.values()))
+        layer, pool = layer_of(row, len(layers), tuple(sorted(joins)), join.padding), join.pool
         if len(joins) == 1 and joins.keys() <= unread:
             (source,) = joins
             layers[source] = replace(layers[source], pool=pool)
@@ -156,9 +157,13 @@ def _padded(row: ListedLayer, shape: Shape3, pool: Pool | None) -> _Join | None:
     return _Join(pool, (padding[0], padding[1]))
 
 
-def _layer(row: ListedLayer, index: int, joins: dict[int, _Join]) -> Layer:
-    """The layer that ``row`` lists; its own pool is known with its readers."""
-    padding = next(iter(joins.values())).padding
+def layer_of(
+    row: ListedLayer, index: int, sources: tuple[int, ...], padding: tuple[int, int]
+) -> Layer:
+    """The layer that ``row`` lists, reading ``sources``; its pool is known with its readers.
+
+    What it reads is taken for spikes, and what it computes goes to LIF neurons.
+    """
     channels, rows, columns = row.padded
     inside = (channels, rows - 2 * padding[0], columns - 2 * padding[1])
     out = (
@@ -175,7 +180,7 @@ def _layer(row: ListedLayer, index: int, joins: dict[int, _Join]) -> Layer:
         kernel=row.kernel,
         stride=(1, 1) if row.linear else row.stride,
         padding=padding,
-        sources=tuple(sorted(joins)),
+        sources=sources,
         input_pool=None,
         input_kind="binary",
         bias=False,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tlm.errors import WorkloadError
+from tlm.exchange.layer_list import ListedLayer, layer_of
 from tlm.workload.input_kind import input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shape3
 from tlm.workload.surrogate import lif_neuron
@@ -118,12 +119,12 @@ class _Importer:
         first = read[0]
         if len(read) == 1:
             return first
-        if any(one.layer is not None or one.pool != first.pool for one in read):
+        if any(each.layer is not None or each.pool != first.pool for each in read):
             raise self._refusal(
                 name, "adds up currents, or outputs pooled otherwise; only sums of spikes can be "
                 "imported"
             )  # fmt: skip
-        return replace(first, sources=tuple(sorted(at for one in read for at in one.sources)))
+        return replace(first, sources=tuple(sorted(at for each in read for at in each.sources)))
 
     def _product(self, name: str, kind: str, node: Any, arriving: _Signal) -> _Signal:
         if arriving.layer is not None:
@@ -187,28 +188,16 @@ def _layer(index: int, name: str, kind: str, node: Any, arriving: _Signal) -> La
             return None
     if int(weights[-1] if linear else weights[1] * groups) != shape[0]:
         return None
-    rows, columns = (
-        (size + 2 * pad - window) // step + 1
-        for size, pad, window, step in zip(shape[1:], padding, kernel, stride, strict=True)
-    )
-    return Layer(
-        index=index,
-        name=name[-64:],
+    padded = (shape[0], shape[1] + 2 * padding[0], shape[2] + 2 * padding[1])
+    outputs = int(weights[-2] if linear else weights[0])
+    row = ListedLayer(name[-64:], padded, outputs, kernel, stride, groups=groups)
+    bias = getattr(node, "bias", None)
+    return replace(
+        layer_of(row, index, arriving.sources, padding),
         kind="linear" if linear else "conv",
-        in_shape=shape,
-        out_shape=(int(weights[-2] if linear else weights[0]), rows, columns),
-        kernel=kernel,
         stride=stride,
-        padding=padding,
-        sources=arriving.sources,
-        input_pool=None,
-        input_kind="binary",
-        bias=getattr(node, "bias", None) is not None and bool(node.bias.any()),
-        norm=None,
-        current_pool=None,
+        bias=bias is not None and bool(bias.any()),
         neuron=None,
-        pool=None,
-        groups=groups,
     )
 
 

@@ -95,11 +95,13 @@ def simulate(prepared: PreparedRun, halved_cycles: bool = False) -> TimeAndEnerg
         chip = Chip(prepared.chip.config, prepared.timing, prepared.program, None, None, site)
     try:
         run_until(chip.env, chip.finished)
+        chip.settle()
+        with collector_paused():
+            return _checked(chip, prepared, CYCLE_LAWS if halved_cycles else ())
     except StuckError as error:
         raise DeadlockError(f"deadlock in a what-if run: {error}") from error
-    chip.settle()
-    with collector_paused():
-        return _checked(chip, prepared, CYCLE_LAWS if halved_cycles else ())
+    finally:
+        chip.env.clear()
 
 
 def _checked(chip: Chip, prepared: PreparedRun, waived: tuple[str, ...]) -> TimeAndEnergy:
@@ -109,7 +111,6 @@ def _checked(chip: Chip, prepared: PreparedRun, waived: tuple[str, ...]) -> Time
     checks = check_run(
         chip, prepared.program, prepared.due, Bill(rows, total_pj, prepared.chip.energy)
     )
-    chip.env.clear()
     broken = [check.name for check in checks if not check.holds and check.name not in waived]
     if broken:
         raise InvalidResultError(f"what-if run: breaks {', '.join(broken)}; please report it")

@@ -61,15 +61,8 @@ class SpikingBlock(nn.Module):
         return self.m(self.b(self.n(self.a(spikes))) + self.shortcut(spikes))
 
 
-class MembraneBlock(nn.Module):
+class MembraneBlock(SpikingBlock):
     """Currents are added to currents (MS-ResNet, Hu et al., arXiv 2112.08954)."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.a, self.b = normed(inputs, outputs, stride=stride), normed(outputs, outputs)
-        changes = stride > 1 or inputs != outputs
-        self.shortcut = normed(inputs, outputs, 1, stride) if changes else nn.Identity()
-        self.n, self.m = LIF(), LIF()
 
     def forward(self, currents: Any) -> Any:
         """Currents."""

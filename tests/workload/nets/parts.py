@@ -17,7 +17,7 @@ from tlm.workload.golden import check_recording
 T, B, CLASSES = 4, 2, 5
 
 
-class Spike(torch.autograd.Function):
+class Triangle(torch.autograd.Function):
     """A step with a triangular surrogate."""
 
     @staticmethod
@@ -41,7 +41,7 @@ class LIF(nn.Module):
         membrane, spikes = torch.zeros_like(currents[0]), []
         for current in currents:
             membrane = 0.5 * membrane + current
-            spikes.append(Spike.apply(membrane - 1))
+            spikes.append(Triangle.apply(membrane - 1))
             membrane = membrane * (1 - spikes[-1].detach())
         return torch.stack(spikes)
 
@@ -59,14 +59,14 @@ class StepLIF(nn.Module):
         """Spikes of one step [B, ...]."""
         rest = torch.zeros_like(current) if self.membrane is None else self.membrane
         charged = 0.5 * rest + current
-        spike = Spike.apply(charged - 1)
+        spike = Triangle.apply(charged - 1)
         self.membrane = charged * (1 - spike.detach())
         return spike
 
 
 NEURONS = {
-    LIF: declare(spike=Spike.apply, decay=0.5),
-    StepLIF: declare(spike=Spike.apply, decay=0.5),
+    LIF: declare(spike=Triangle.apply, decay=0.5),
+    StepLIF: declare(spike=Triangle.apply, decay=0.5),
 }
 
 

@@ -104,8 +104,8 @@ def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call
     Raises WorkloadError naming what lies between if it is no arrangement, sum or pool, or if its
     elements are arranged as no window reads them.
     """
-    found = provenance_of(where, tensor, known)
-    return _Reader(where, found).reading(found.terms, rank)
+    provenance = provenance_of(where, tensor, known)
+    return _Reader(where, provenance).reading(provenance.terms, rank)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +113,12 @@ class _Reader:
     """Reads the maps of one provenance."""
 
     where: str
-    found: TensorProvenance
+    provenance: TensorProvenance
     _inner: dict[int, CallReading] = field(default_factory=dict)
 
     @cached_property
     def _firsts(self) -> IntArray:
-        return np.array([origin.first for origin in self.found.origins], np.int64)
+        return np.array([origin.first for origin in self.provenance.origins], np.int64)
 
     def reading(self, terms: Terms, rank: int) -> CallReading:
         """The parts of the sum of ``terms``, or of what a pool of all made them of."""
@@ -132,8 +132,8 @@ class _Reader:
     def _pool_of_all(self, terms: Terms) -> ElementOrigin | None:
         """The pool that made all elements of ``terms``, in order, if one did."""
         at = self._whole(terms[0].numpy().reshape(-1)) if len(terms) == 1 else None
-        pooled = at is not None and isinstance(self.found.origins[at].of, Pooled)
-        return self.found.origins[at] if at is not None and pooled else None
+        pooled = at is not None and isinstance(self.provenance.origins[at].of, Pooled)
+        return self.provenance.origins[at] if at is not None and pooled else None
 
     def _is_single(self, origin: ElementOrigin) -> bool:
         """Whether a pool is one of a single term."""
@@ -178,7 +178,7 @@ class _Reader:
         elements = term.reshape(-1, *features).numpy()
         if (at := self._whole(elements.reshape(-1))) is not None:
             return self._of_origin(at, features, len(elements))
-        origins = self.found.origins
+        origins = self.provenance.origins
         which = np.searchsorted(self._firsts, elements, "right") - 1
         places, number_of = self._places(np.unique(which[which >= 0]))
         sizes = np.array([prod(_features(origin.shape)) for origin in origins] or [1])
@@ -203,13 +203,13 @@ class _Reader:
         at = int(np.searchsorted(self._firsts, elements[0], "right")) - 1
         if at < 0:
             return None
-        origin = self.found.origins[at]
+        origin = self.provenance.origins[at]
         ordered = len(elements) == prod(origin.shape) and elements[0] == origin.first
         return at if ordered and bool((np.diff(elements) == 1).all()) else None
 
     def _of_origin(self, at: int, features: tuple[int, ...], rows: int) -> list[Located]:
         """The terms of a map that is all of one origin in order."""
-        origin = self.found.origins[at]
+        origin = self.provenance.origins[at]
         channels, height, width = features
         own = (*_features(origin.shape), 1, 1)[:3]
         shape = own if own[1:] == features[1:] else (channels, height, width)
@@ -226,9 +226,9 @@ class _Reader:
         """
         numbers: dict[Any, int] = {}
         shapes: list[tuple[int, ...]] = []
-        place_of = np.full(len(self.found.origins), -1)
+        place_of = np.full(len(self.provenance.origins), -1)
         for at in present:
-            origin = self.found.origins[at]
+            origin = self.provenance.origins[at]
             name = origin.of.name if isinstance(origin.of, Call) else None
             key = name or (self.sized(origin), self.inner(origin).key)
             if key not in numbers:
@@ -253,30 +253,30 @@ class _Reader:
         """Terms of a span: of a boundary's output, or of what a pool read."""
         assert span.window is not None
         origin_of, row_of = rows
-        origins = self.found.origins
-        one = origins[int(origin_of.max())]
-        if isinstance(one.of, Call):
+        origins = self.provenance.origins
+        origin = origins[int(origin_of.max())]
+        if isinstance(origin.of, Call):
             calls = np.array(
                 [origin.of.call if isinstance(origin.of, Call) else 0 for origin in origins]
             )
-            per_call = prod(one.shape) // prod(_features(one.shape))
+            per_call = prod(origin.shape) // prod(_features(origin.shape))
             all_rows = np.where(origin_of < 0, NO_ROW, calls[origin_of] * per_call + row_of)
-            return [(span.start, span.stop, RowTerm(one.of.name, (span.window,), all_rows))]
-        return list(self._of_pool(one, span, rows))
+            return [(span.start, span.stop, RowTerm(origin.of.name, (span.window,), all_rows))]
+        return list(self._of_pool(origin, span, rows))
 
     def _of_pool(
-        self, one: ElementOrigin, span: PlaceSpan, rows: tuple[IntArray, IntArray]
+        self, origin: ElementOrigin, span: PlaceSpan, rows: tuple[IntArray, IntArray]
     ) -> list[Located]:
         assert span.window is not None
-        pool, window = self.sized(one), span.window
-        if self.inner(one).pools:
+        pool, window = self.sized(origin), span.window
+        if self.inner(origin).pools:
             raise self._twice()
-        features = _features(one.shape)
+        features = _features(origin.shape)
         flattened = window.shape[1:] == (1, 1)
         factor = prod(features) // features[0] if flattened else 1
         located: list[Located] = []
         first = 0
-        for number, part in enumerate(self.inner(one).parts):
+        for number, part in enumerate(self.inner(origin).parts):
             channels = part.channels * factor
             low, high = max(window.start, first), min(window.stop, first + channels)
             if low < high:
@@ -305,7 +305,7 @@ class _Reader:
         """Rows of a source behind a pool, by rows of the map before it."""
         through = np.full(len(rows[0]), NO_ROW)
         for number in np.unique(rows[0][rows[0] >= 0]):
-            inner = self.inner(self.found.origins[number]).parts[part].terms[term].rows
+            inner = self.inner(self.provenance.origins[number]).parts[part].terms[term].rows
             here = rows[0] == number
             through[here] = inner[rows[1][here]]
         return through

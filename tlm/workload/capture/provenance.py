@@ -78,11 +78,11 @@ def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Tens
     Raises WorkloadError naming the operation if one lies between that does more than to arrange,
     to add or to pool.
     """
-    found = TensorProvenance()
+    provenance = TensorProvenance()
     root = (tensor.grad_fn, tensor.output_nr)
     if tensor.grad_fn is None:
-        found.terms = _nothing_known(tuple(tensor.shape))
-        return found
+        provenance.terms = _nothing_known(tuple(tensor.shape))
+        return provenance
     done: dict[tuple[Any, int], Terms] = {}
     pending: list[tuple[Any, int]] = [root]
     while pending:
@@ -90,13 +90,13 @@ def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Tens
         if (node, output) in done:
             pending.pop()
         elif node in known:
-            done[node, output] = [found.elements(known[node], shape_of(node))]
+            done[node, output] = [provenance.elements(known[node], shape_of(node))]
         elif waiting := _waiting(where, node, done):
             pending += waiting
         else:
-            done[node, output] = _terms(where, node, output, done, found)
-    found.terms = done[root]
-    return found
+            done[node, output] = _terms(where, node, output, done, provenance)
+    provenance.terms = done[root]
+    return provenance
 
 
 def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any, int]]:
@@ -117,7 +117,7 @@ def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any
 
 
 def _terms(
-    where: str, node: Any, output: int, done: Mapping[Any, Terms], found: TensorProvenance
+    where: str, node: Any, output: int, done: Mapping[Any, Terms], provenance: TensorProvenance
 ) -> Terms:
     operation = operation_of(node)
     if operation == "AccumulateGrad":
@@ -137,7 +137,7 @@ def _terms(
         return [rearrange(node, output, term) for term in first]
     pool = pool_of(where, operation, node)
     assert pool is not None
-    return [found.elements(Pooled(pool, first), shape)]
+    return [provenance.elements(Pooled(pool, first), shape)]
 
 
 def _leaf(where: str, variable: Tensor) -> Terms:

@@ -20,6 +20,20 @@ from tlm.workload.values import Numbers
 TOLERANCE = 1e-4
 """Largest difference accepted, relative to the largest value; float32 training left 2.5e-6."""
 
+_AROUND = (
+    "what the recorded layers around it give; something lies between them that is no module, pool "
+    "or sum of spikes: put it into a recorded module, or record without it"
+)
+_BEHIND = (
+    "what the recorded layers behind it give; something else reads its output: a term of the loss "
+    "(a penalty on spikes or rates) or an operation that is no recorded module or pool: record "
+    "without it"
+)
+_STATE = (
+    "the membrane potential before the reset, which alone can be recorded; return that one, or put "
+    "the loss on the spikes"
+)
+
 _TERM_TOLERANCE = 1e-2
 """Largest part of a gradient's difference that a term in the weights may leave unexplained."""
 
@@ -86,61 +100,45 @@ def _check_neuron(tensors: LayerTensors) -> None:
         )
 
 
-def _rounding(forward: Forward, bias: Numbers | None) -> float:
-    """What rounding may leave of a bias that a norm takes away: all there is of a dead layer."""
+def _rounding(forward: Forward, bias: Numbers | None) -> Numbers:
+    """What rounding may leave of a bias that a norm takes away: all there is of a dead channel."""
     if forward.normalised is None or bias is None:
-        return 0.0
-    return ROUNDING * float(np.abs(bias).max() * forward.normalised.inverse.max())
+        return np.zeros(1)
+    return ROUNDING * np.abs(bias)[:, None, None] * forward.normalised.inverse
 
 
-def _check_forward(tensors: LayerTensors, forward: Forward, rounding: float) -> None:
+def _check_forward(tensors: LayerTensors, forward: Forward, rounding: Numbers) -> None:
     """Input and current from the recorded spikes of the layers before."""
     if tensors.membrane is not None:
         _check_membrane(tensors, forward)
     inputs = forward.inputs[0] if tensors.static else forward.inputs
-    _check_same(tensors, "input", inputs, tensors.inputs)
+    _check_same(tensors, "its input", inputs, tensors.inputs)
     current = forward.own if tensors.layer.neuron is None else forward.current
-    if np.abs(current - tensors.current).max() > rounding:
-        _check_same(tensors, "input current", current, tensors.current)
+    current = np.where(np.abs(current - tensors.current) <= rounding, tensors.current, current)
+    _check_same(tensors, "its input current", current, tensors.current)
 
 
 def _check_membrane(tensors: LayerTensors, forward: Forward) -> None:
     assert tensors.membrane is not None
-    error = relative_error(forward.output, tensors.membrane)
-    if not error <= TOLERANCE:
-        raise WorkloadError(
-            f"{tensors.layer.name}: the state that the loss reads differs by {error:.1g} of its "
-            "largest value from the membrane potential before the reset, which alone can be "
-            "recorded; return that one, or put the loss on the spikes"
-        )
+    _check_same(tensors, "the state that the loss reads", forward.output, tensors.membrane, _STATE)
 
 
 def _check_backward(tensors: LayerTensors, backward: Backward) -> None:
     """Gradients from the recorded gradients of the layers behind."""
     dY = backward.dY.sum(0) if tensors.static else backward.dY
-    _check_read_by_layers(tensors, backward)
-    _check_same(tensors, "dL/dY", dY, tensors.dY)
+    _check_same(tensors, "its dL/dS", backward.dS, tensors.dS, _BEHIND)
+    _check_same(tensors, "its dL/dY", dY, tensors.dY)
 
 
-def _check_read_by_layers(tensors: LayerTensors, backward: Backward) -> None:
-    """The gradient at an output is that of the layers which read it."""
-    error = relative_error(backward.dS, tensors.dS)
-    if not error <= TOLERANCE:
-        raise WorkloadError(
-            f"{tensors.layer.name}: its dL/dS differs by {error:.1g} of its largest value from "
-            "what the recorded layers behind it give; something else reads its output: a term of "
-            "the loss (a penalty on spikes or rates) or an operation that is no recorded module or "
-            "pool: record without it"
-        )
-
-
-def _check_same(tensors: LayerTensors, what: str, rebuilt: Numbers, recorded: Numbers) -> None:
+def _check_same(
+    tensors: LayerTensors, what: str, rebuilt: Numbers, recorded: Numbers, expected: str = _AROUND
+) -> None:
+    """``recorded`` is what is rebuilt from what is ``expected`` to make it."""
     error = relative_error(rebuilt, recorded)
     if not error <= TOLERANCE:
         raise WorkloadError(
-            f"{tensors.layer.name}: its {what} differs by {error:.1g} of its largest value from "
-            "what the recorded layers around it give; something lies between them that is no "
-            "module, pool or sum of spikes: put it into a recorded module, or record without it"
+            f"{tensors.layer.name}: {what} differs by {error:.1g} of its largest value from "
+            f"{expected}"
         )
 
 

@@ -90,6 +90,12 @@ class NetworkShapes:
         return sum(stage.weights for stage in self.stages)
 
     @property
+    def heads(self) -> list[int]:
+        """The stages that no other reads: each has a loss."""
+        read = {source for stage in self.stages for source in stage.sources}
+        return [index for index in range(len(self.stages)) if index not in read]
+
+    @property
     def neurons(self) -> int:
         """Neurons of all layers, of one image."""
         return sum(stage.outputs for stage in self.stages if stage.neuron)

@@ -25,6 +25,8 @@ def check_structures(workload: Workload) -> None:
 
 def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
     last = layer.index == len(workload.layers) - 1
+    if layer.operand is not None and any(term.gates for term in layer.operand.terms):
+        yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
         yield "an operand put together of parts"
     if not layer.weighted:

@@ -142,7 +142,8 @@ def naive_need(pool, values, need):
 
 @settings(max_examples=40)
 @given(
-    kind=st.sampled_from(["max", "average", "sum"]), size=st.integers(1, 3), stride=st.integers(1, 3),
+    kind=st.sampled_from(["max", "average", "sum"]),
+    size=st.integers(1, 3), stride=st.integers(1, 3),
     side=st.integers(3, 8), seed=st.integers(0, 99), data=st.data(),
 )  # fmt: skip
 def test_pools_of_any_kind_equal_plain_loops(kind, size, stride, side, seed, data):

@@ -23,6 +23,8 @@ def check_structures(workload: Workload) -> None:
 
 
 def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
+    if layer.operand is not None and any(term.gates for term in layer.operand.terms):
+        yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
         yield "an operand put together of parts"
     if not layer.weighted:

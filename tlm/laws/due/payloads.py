@@ -168,8 +168,8 @@ def _output_bits(job: Facts, layer: Layer) -> int:
     """Bits of an output: a spike, a count of those in a window, or a value."""
     if layer.neuron is None:
         return int(job.chip.precision.input)
-    average = layer.pool is not None and layer.pool.kind == "average"
-    return (layer.pool.size**2).bit_length() if layer.pool is not None and average else 1
+    counts = layer.pool is not None and layer.pool.kind != "max"
+    return (layer.pool.size**2).bit_length() if layer.pool is not None and counts else 1
 
 
 def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:

@@ -11,7 +11,7 @@ from tlm.workload import bundled_networks, open_workload
 from tlm.workload.inference import as_inference
 from tlm.workload.model import Layer, RunMode, Shape3, Workload
 
-Pooling: TypeAlias = Literal["max", "average"]
+Pooling: TypeAlias = Literal["max", "average", "sum"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 
 INPUT = -1

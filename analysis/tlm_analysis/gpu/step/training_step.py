@@ -198,7 +198,7 @@ def _pool(
     if kind is None:
         return inputs, None
     pooled = step.tensor(f"{name} pooled", *shape)
-    if kind == "average":
+    if kind != "max":
         step.launch(f"{name} pool", "fp", (inputs,), (pooled,))
         return pooled, _Pooled(inputs, None)
     index = GpuTensor(f"{name} pool index", pooled.nbytes // step.element * POOL_INDEX_NBYTES)

@@ -18,10 +18,7 @@ from tlm.workload.golden import check_recording  # noqa: E402
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_public_network(name: str, tmp_path: Path) -> None:
-    """Alive, rebuilt from its file, multiplies as often as torch says, and does what the page says.
-
-    Of networks of full size the page tells; what runs small need not fit there.
-    """
+    """Alive, rebuilt from its file, multiplies as often as torch says; runs if the page says so."""
     published = PUBLISHED[name]
     for package in published.needs:
         pytest.importorskip(package)
@@ -29,13 +26,16 @@ def test_public_network(name: str, tmp_path: Path) -> None:
     net, seen = published.build(True), samples(published, None, small=True)
     expected = networks.torch_macs(net, seen.inputs)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Norse compiles its steps with torch.jit
-        job = networks.record(published, net, seen, tmp_path / "job.h5", "exact")
-    assert all(agreement.holds() for agreement in check_recording(job, 0))
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # Norse compiles its steps with torch.jit
+        job = networks.record(published, net, seen, tmp_path / "job.h5", published.level)
+    if published.level == "exact":
+        assert all(agreement.holds() for agreement in check_recording(job, 0))
     assert networks.job_macs(job) == expected
     kept = {row["network"]: row["run"] for row in networks.rows()}
     said = networks.run(job, tmp_path / "run")
-    assert (said == "ok") == (kept[name] == "ok"), said
+    assert said == "ok" or (kept[name] != "ok" and "does not run yet" in said), said
 
 
 def test_the_page_is_that_of_the_results() -> None:

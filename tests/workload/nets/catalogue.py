@@ -19,6 +19,7 @@ from tests.workload.nets.currents import (
 )
 from tests.workload.nets.parts import woken
 from tests.workload.nets.recurrent import RecurrentSNN
+from tlm.workload.model import Level
 
 Input = Literal["mnist", "mnist spikes", "nmnist", "cifar10", "cifar10 spikes", "boxes", "trains"]
 Target = Literal["labels", "pixels", "boxes"]
@@ -30,7 +31,8 @@ class Published:
 
     ``input`` is what it is trained on, ``shape`` and ``small`` are those of the published and of
     the small network; ``steps`` and ``batch`` those of a recording. ``loss`` takes what the
-    network returns and the ``target``. ``needs`` are packages beside torch.
+    network returns and the ``target``. ``needs`` are packages beside torch, ``level`` is the most
+    that a file can keep: without a closed form of the surrogate no more than "value".
     """
 
     source: str
@@ -46,6 +48,7 @@ class Published:
     target: Target = "labels"
     time_axis: Literal[0, 1] = 0
     needs: tuple[str, ...] = ()
+    level: Level = "exact"
 
 
 _CIFAR, _NMNIST, _DIGIT = (3, 32, 32), (2, 34, 34), (1, 28, 28)
@@ -146,12 +149,13 @@ PUBLISHED: dict[str, Published] = {
     ),
     "Norse ConvNet4": Published(
         "norse.torch.models.conv, Norse 1.1.0", "mnist spikes", _DIGIT, _DIGIT,
-        lambda small: woken(frameworks.NorseConvNet()), steps=8, loss=frameworks.last_potential_loss,
-        needs=("norse",),
+        lambda small: woken(frameworks.NorseConvNet()), steps=8,
+        loss=frameworks.last_potential_loss, needs=("norse",),
     ),
     "sinabs N-MNIST net": Published(
         "sinabs 3.1, its tutorial on N-MNIST", "nmnist", _NMNIST, _NMNIST,
         lambda small: woken(frameworks.SinabsNet(2)), steps=8, time_axis=1, needs=("sinabs",),
+        level="value",
     ),
 }  # fmt: skip
 """By the name that their users give them."""

@@ -2,8 +2,8 @@
 
 The product of an identity is its input.
 
-Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r - padding, ...]; images
-[N, C, H, W] with N = T B. One image block at a time, so that unfolded windows stay small.
+Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r dilation - padding, ...];
+images [N, C, H, W] with N = T B. One image block at a time, so that unfolded windows stay small.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def input_gradient(layer: Layer, dY: Numbers, weights: Numbers) -> Numbers:
     if not layer.weighted:
         return dY
     channels, height, width = layer.in_shape
-    (rows, columns), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
+    (sy, sx), (py, px), (dy, dx) = layer.stride, layer.padding, layer.dilation
     _, e, f = layer.product_shape
     padded = np.zeros((len(dY), channels, height + 2 * py, width + 2 * px))
-    for r in range(rows):
-        for s in range(columns):
-            share = _spread(layer, dY, weights[:, :, r, s])
-            window = padded[:, :, r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
-            window += share.transpose(0, 3, 1, 2)
+    for r, s in np.ndindex(layer.kernel):
+        share = _spread(layer, dY, weights[:, :, r, s])
+        y, x = r * dy, s * dx
+        window = padded[:, :, y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]
+        window += share.transpose(0, 3, 1, 2)
     return padded[:, :, py : py + height, px : px + width]
 
 
@@ -77,9 +77,10 @@ def _grid(layer: Layer) -> tuple[int, int, int]:
 
 def _columns(layer: Layer, images: Numbers) -> Numbers:
     """Windows as rows, by group: [groups, N E F, C / groups R S]."""
-    (py, px), (sy, sx) = layer.padding, layer.stride
+    (py, px), (sy, sx), (dy, dx) = layer.padding, layer.stride, layer.dilation
     padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))
-    windows = sliding_window_view(padded, layer.kernel, axis=(2, 3))[:, :, ::sy, ::sx]
+    windows = sliding_window_view(padded, layer.extent, axis=(2, 3))
+    windows = windows[:, :, ::sy, ::sx, ::dy, ::dx]
     split = windows.reshape(len(images), layer.groups, -1, *windows.shape[2:])
     size = int(np.prod(layer.weight_shape[1:]))
     return split.transpose(1, 0, 3, 4, 2, 5, 6).reshape(layer.groups, -1, size)

@@ -13,7 +13,8 @@ from tlm.workload.model import Pool
 
 POOLS = st.builds(
     lambda kind, size, stride, pad: Pool(kind, size, stride, min(pad, size // 2)),
-    st.sampled_from(("max", "average")), st.integers(1, 3), st.integers(1, 3), st.integers(0, 1),
+    st.sampled_from(("max", "average", "sum")),
+    st.integers(1, 3), st.integers(1, 3), st.integers(0, 1),
 )  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def naive_need(pool, values, need):
                 for j in range(left, left + pool.size)
                 if 0 <= i < values.shape[0] and 0 <= j < values.shape[1]
             ]
-            if pool.kind == "average":
+            if pool.kind != "max":
                 found[y, x] = any(need[at] for at in window)
             else:
                 found[y, x] = need[max(window, key=lambda at: values[at])]
@@ -142,7 +142,8 @@ def naive_need(pool, values, need):
 
 @settings(max_examples=40)
 @given(
-    kind=st.sampled_from(["max", "average"]), size=st.integers(1, 3), stride=st.integers(1, 3),
+    kind=st.sampled_from(["max", "average", "sum"]),
+    size=st.integers(1, 3), stride=st.integers(1, 3),
     side=st.integers(3, 8), seed=st.integers(0, 99), data=st.data(),
 )  # fmt: skip
 def test_pools_of_any_kind_equal_plain_loops(kind, size, stride, side, seed, data):
@@ -171,7 +172,7 @@ def random_graphs(draw):
     channels, pool = draw(st.integers(1, 9)), None
     if draw(st.booleans()):
         size = draw(st.integers(2, 3))
-        pool = Pool(draw(st.sampled_from(["max", "average"])), size, draw(st.integers(1, 2)),
+        pool = Pool(draw(st.sampled_from(["max", "average", "sum"])), size, draw(st.integers(1, 2)),
                     draw(st.integers(0, 1)))  # fmt: skip
     read = [net.conv(channels, kernel=3, padding=1, pool=pool)]
     for _ in range(draw(st.integers(1, 2))):

@@ -49,7 +49,7 @@ def test_additions_of_windows_are_their_elements_but_one(size, stride, padding, 
     assert sum(parts) == whole
 
 
-@pytest.mark.parametrize("kind", ["max", "average"])
+@pytest.mark.parametrize("kind", ["max", "average", "sum"])
 def test_one_pool_costs_the_same_on_either_side(kind):
     """16 x 4 x 4 windows of four: three additions each, of every sample and step, in FP alone."""
     programs = []

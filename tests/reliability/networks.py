@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.reliability.currents import with_currents
 from tlm.errors import WorkloadError
 from tlm.workload.file.graph import check_layers
 from tlm.workload.input_kind import input_kind
@@ -22,6 +23,7 @@ from tlm.workload.model import (
     Shape3,
     Workload,
 )
+from tlm.workload.readers import has_dY
 from tlm.workload.surrogate import lif_neuron
 from tlm.workload.values import Values
 
@@ -68,7 +70,7 @@ class RandomTensors:
             gradients.append(mask(shape, draw.gradients) & live & masks[-1])
             product = mask(workload.product_shape(layer), draw.gradients)
             product &= gradients[-1].any(axis=(2, 3, 4), keepdims=True)
-            outputs.append(gradients[-1] if layer.product_is_current else product)
+            outputs.append(product if has_dY(layer, workload.layers) else gradients[-1])
         inputs = mask(workload.input_shape, draw.inputs)
         return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, outputs)))
 
@@ -98,6 +100,8 @@ def jobs(draw: st.DrawFn) -> Workload:
         layers.append(draw(_layer(layers, open_ends, first, None, encoding == "direct")))
     if draw(st.booleans()):
         layers[-1] = replace(layers[-1], neuron=None, bias=True)
+    if draw(st.booleans()):
+        layers = draw(with_currents(layers, "analog" if encoding == "direct" else "binary"))
     check_layers(Path("random"), tuple(layers))
     drawn = draw(st.builds(Draw, st.integers(0, 999), *[DENSITIES] * 5))
     return Workload(

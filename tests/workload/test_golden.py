@@ -76,7 +76,7 @@ def test_gradients_are_the_adjoints_of_the_product(layer: Layer, seed: int) -> N
 POOLS = st.integers(1, 4).flatmap(
     lambda size: st.builds(
         Pool,
-        kind=st.sampled_from(["max", "average"]),
+        kind=st.sampled_from(["max", "average", "sum"]),
         size=st.just(size),
         stride=st.integers(1, 3),
         padding=st.integers(0, size // 2),

@@ -18,7 +18,7 @@ from tlm.workload.builder import Builder
 from tlm.workload.file.graph import layers_from_json, layers_to_json
 from tlm.workload.golden.operand import source_gradients, summed
 from tlm.workload.model import Layer
-from tlm.workload.operand import Line, Operand, Part, Term, Window, whole
+from tlm.workload.operand import Gate, Line, Operand, Part, Step, Term, Window, whole
 from tlm.workload.report.reads import reads
 from tlm.workload.surrogate import lif_neuron
 
@@ -41,24 +41,37 @@ def lines(draw: Any, size: int, out: int) -> Line:
 
 
 @st.composite
+def ways(draw: Any, source: int, channels: int) -> tuple[Step, ...]:
+    """From layer 0 of 4 x 5 x 5 or layer 1 of 3 x 5 x 5 to ``channels`` x 6 x 6."""
+    first = draw(st.integers(0, (4, 3)[source] - channels))
+    shape = ((4, 5, 5), (3, 5, 5))[source]
+    way: list[Any] = []
+    if draw(st.booleans()):
+        way.append(Pool(draw(st.sampled_from(("max", "average", "sum"))), 2, 1, 1))
+        shape = way[0].pooled(shape)
+    rows, columns = draw(lines(shape[1], 6)), draw(lines(shape[2], 6))
+    return (*way, Window(shape, first, first + channels, rows, columns))
+
+
+@st.composite
+def terms(draw: Any, channels: int) -> Term:
+    """A source on its way, with up to two gates."""
+
+    def factor() -> tuple[int, tuple[Step, ...], int]:
+        source = draw(st.integers(0, 1))
+        return source, draw(ways(source, channels)), draw(st.integers(0, 3))
+
+    gates = [Gate(*factor(), draw(st.booleans())) for _ in range(draw(st.integers(0, 2)))]
+    return Term(*factor(), tuple(gates))
+
+
+@st.composite
 def operands(draw: Any) -> Operand:
-    """Parts of one to three channels and 6 x 6, of two layers of 4 x 5 x 5 and 3 x 5 x 5."""
+    """Parts of one to three channels and 6 x 6."""
     parts = []
     for _ in range(draw(st.integers(1, 3))):
         channels = draw(st.integers(1, 3))
-        terms = []
-        for _ in range(draw(st.integers(1, 3))):
-            source = draw(st.integers(0, 1))
-            first = draw(st.integers(0, (4, 3)[source] - channels))
-            shape = ((4, 5, 5), (3, 5, 5))[source]
-            way: list[Any] = []
-            if draw(st.booleans()):
-                way.append(Pool(draw(st.sampled_from(("max", "average"))), 2, 1, 1))
-                shape = way[0].pooled(shape)
-            rows, columns = draw(lines(shape[1], 6)), draw(lines(shape[2], 6))
-            way.append(Window(shape, first, first + channels, rows, columns))
-            terms.append(Term(source, tuple(way), draw(st.integers(0, 3))))
-        parts.append(Part(channels, tuple(terms)))
+        parts.append(Part(channels, tuple(draw(st.lists(terms(channels), min_size=1, max_size=3)))))
     return Operand(tuple(parts))
 
 
@@ -71,14 +84,19 @@ def reader_of(operand: Operand) -> Layer:
 
 @given(operands(), st.integers(0, 1 << 30))
 def test_gradient_is_the_adjoint(operand: Operand, seed: int) -> None:
-    """<J x', g> equals <x', J^T g> at any x, where pools are linear around it."""
+    """<J x', g> equals <x', J^T g> at any x, where pools are linear around it.
+
+    J of products is taken in the middle between two points, where their curvature cancels.
+    """
     random = np.random.default_rng(seed)
     layer = reader_of(operand)
     outputs = {at: random.random((T, B, channels, 5, 5)) for at, channels in ((0, 4), (1, 3))}
     nudge = {at: 1e-7 * random.random(values.shape) for at, values in outputs.items()}
-    moved = {at: values + nudge[at] for at, values in outputs.items()}
+    there, back_there = (
+        {at: values + sign * nudge[at] / 2 for at, values in outputs.items()} for sign in (1, -1)
+    )
     gradient = random.standard_normal(summed(layer, outputs).shape)
-    forward = float(np.sum((summed(layer, moved) - summed(layer, outputs)) * gradient))
+    forward = float(np.sum((summed(layer, there) - summed(layer, back_there)) * gradient))
     back = sum(
         float(np.sum(share * nudge[source]))
         for source, share in source_gradients(layer, outputs, gradient)
@@ -129,6 +147,57 @@ def test_operand_read_back(operand: Operand) -> None:
 
     text = json.dumps(operand_to_json(operand))
     assert operand_from_json(JsonReader(Path("x")), pool, "o", json.loads(text)) == operand
+
+
+def gated() -> tuple[Layer, ...]:
+    """The third convolution reads the second, gated by the first and by what did not fire."""
+    layers = skip()
+    up = Line(0, 4, repeat=2)
+    wide = Window((4, 4, 4), 0, 1, up, up)
+    first = Window((6, 8, 8), 0, 1, Line(0, 8), Line(0, 8))
+    term = Term(1, (first,), gates=(Gate(1, (first,), inverted=True), Gate(0, (wide,))))
+    operand = Operand((Part(1, (term,)),))
+    third = replace(layers[2], operand=operand, sources=operand.sources, in_shape=(1, 8, 8))
+    return (*layers[:2], third)
+
+
+def test_file_holds_gates() -> None:
+    """Gates are read back; a term without any says nothing of them."""
+    text = layers_to_json(gated())
+    assert layers_from_json(Path("job.h5"), text) == gated()
+    assert reads(gated()[2]) == "1[0:1] and not 1[0:1] and 0[0:1, 0:4 x2, 0:4 x2]"
+    assert "gates" not in layers_to_json(skip()) and text.count("inverted") == 1
+
+
+WRONG_GATES: dict[str, tuple[Any, str]] = {
+    "network's input": (
+        lambda gate: gate["way"][0].update(shape=[2, 8, 8]) or gate.update(source=-1),
+        "gates",
+    ),
+    "later layer": (lambda gate: gate.update(source=2), "expected a layer in"),
+    "averaged": (
+        lambda gate: gate["way"].insert(
+            0, {"kind": "average", "size": 3, "stride": 1, "padding": 1}
+        ),
+        "spikes of a layer through windows and max pools",
+    ),
+    "other planes": (lambda gate: gate["way"][0]["rows"].update(repeat=1), r"gates\[1\]"),
+    "not a flag": (lambda gate: gate.update(inverted=1), "inverted"),
+    "gates of its own": (lambda gate: gate.update(gates=[]), "got gates"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_GATES)
+def test_wrong_gates(case: str) -> None:
+    """Each way for a gate to be wrong is one line that names the place."""
+    damage, expected = WRONG_GATES[case]
+    rows = json.loads(layers_to_json(gated()))
+    damage(rows[2]["operand"][0]["terms"][0]["gates"][1])
+    term = rows[2]["operand"][0]["terms"][0]
+    rows[2]["sources"] = sorted([term["source"], *(gate["source"] for gate in term["gates"])])
+    with pytest.raises(WorkloadError, match=expected) as caught:
+        layers_from_json(Path("job.h5"), json.dumps(rows))
+    assert "\n" not in str(caught.value)
 
 
 WRONG: dict[str, tuple[Any, str]] = {

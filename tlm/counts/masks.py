@@ -140,7 +140,7 @@ class Masks:
         for source in layer.sources:
             pool = self._layers[source].pool
             values: Whole = self.output(source).view(np.uint8)
-            if pool is not None and pool.kind == "average":
+            if pool is not None and pool.kind != "max":
                 values = _window_sums(pool, self.recording.spikes[source])
             total = values if total is None else total + values
         assert total is not None
@@ -163,7 +163,7 @@ class Masks:
         """The largest input of a layer that sums its sources."""
         layer = self._layers[index]
         total = self.summed(layer)
-        if layer.input_pool is not None and layer.input_pool.kind == "average":
+        if layer.input_pool is not None and layer.input_pool.kind != "max":
             total = _window_sums(layer.input_pool, total)
         return int(total.max())
 
@@ -185,7 +185,7 @@ def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     Max-pooling sends its gradient to the first maximum in scan order: of spikes the first that
     fired, or the first neuron of the window if none did (never the padding).
     """
-    if pool.kind == "average":
+    if pool.kind != "max":
         return _any(pool, need)
     return _step_by_step(partial(_winners_need, pool), values, need)
 

@@ -16,8 +16,8 @@ V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y; BP 
 V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX is read twice,
          dI and dY stay in the cores.
 V4       V3, but Y follows from the inputs again: FP, NORM and both runs of GRAD read those.
-V1 alone In inference. W, the network's input: read. S: written, read by each reader. What the last
-         layer puts out: written.
+V1 alone In inference. W, the network's input: read. S: written, read by each reader. What
+         layers that no other reads put out: written.
 ======== ==========================================================================================
 """
 
@@ -64,8 +64,8 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
             yield sizes.output_class(producer), sizes.output(producer)
     if layer in sizes.read_layers:
         yield sizes.output_class(layer), sizes.output(layer)
-    if layer is sizes.workload.layers[-1]:
-        yield "output", sizes.outcome
+    else:
+        yield "output", sizes.outcome(layer)
     stored = sizes.stored(layer)
     if stored is not None:
         table = stored.table_of("fp")

@@ -65,11 +65,9 @@ class JobSizes:
         """What later layers read: spikes, counts of spikes behind average-pooling, or values."""
         return self.pairs * prod(layer.pooled_shape) * output_bits(layer, self.chip)
 
-    @property
-    def outcome(self) -> int:
-        """What inference hands over to the host: spikes of the last layer, or its currents."""
-        last = self.workload.layers[-1]
-        return self.pairs * prod(last.pooled_shape) * outcome_bits(last, self.chip)
+    def outcome(self, head: Layer) -> int:
+        """What inference hands over to the host of a ``head``: its spikes, or its currents."""
+        return self.pairs * prod(head.pooled_shape) * outcome_bits(head, self.chip)
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""

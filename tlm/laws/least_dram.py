@@ -43,7 +43,8 @@ def least_nbytes(workload: Workload, chip: ChipConfig, recording: Recording | No
         if bits > room:
             excess += nbytes * (bits - room) // bits
         room = max(0, room - bits)
-    outcome = 0 if sizes.learns else sizes.outcome
+    heads = [layer for layer in workload.layers if layer not in sizes.read_layers]
+    outcome = 0 if sizes.learns else sum(map(sizes.outcome, heads))
     return (_least_input(sizes) + outcome) // 8 + excess
 
 

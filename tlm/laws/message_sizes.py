@@ -74,10 +74,9 @@ def _panel_spans(job: Facts, nest: Nest) -> Iterator[Span]:
 
 def _by_unit(table: TileTable, job: Facts) -> Iterator[tuple[str, Payloads, Payloads]]:
     """(What, messages, messages due) of loss, gradient unit and batch statistics."""
-    last = job.layers[-1]
     for row in np.flatnonzero(table.of([Phase.LOSS], ["bp"])).tolist():
         tile, (core, _) = table.tiles[row], table.engines[table["engine"][row]]
-        due = Payloads(loss_payloads(job, last, tile.sample))
+        due = Payloads(loss_payloads(job, job.layers[tile.layer], tile.sample))
         yield "loss", _sent([tile]), _travelling(due, core)
     of_batch = table.of(STATISTICS) & (table["sample"] == BATCH)
     exchanges = table.groups(of_batch, "engine", "phase", "layer")

@@ -163,8 +163,10 @@ class Timeline:
 
     def _backward(self, group: Sequence[Span], last: bool) -> None:
         """Loss, then BP and WG layer by layer back; with the ``last`` group sums and updates."""
-        self._loss(group)
+        self._returns = {}
         for layer in reversed(self._layers):
+            if not layer.profile.has_readers:
+                self._loss(layer, group)
             self._backward_layer(layer, group)
             index = layer.profile.layer.index
             if last:
@@ -172,15 +174,15 @@ class Timeline:
                 if layer is not self._layers[-1]:
                     self._update(self._layers[index + 1])
 
-    def _loss(self, group: Sequence[Span]) -> None:
-        """The loss of every sample, on the core of its first channels."""
-        layer, chip = self._layers[-1], self._target.chip
+    def _loss(self, layer: TimedLayer, group: Sequence[Span]) -> None:
+        """A head's loss of every sample, on the core of its first channels."""
+        chip = self._target.chip
         grid, profile, lanes = layer.grid, layer.profile, self._target.arrays.lanes
         step = profile.steps - 1 if self._schedule.by_step else 0
         passes = (profile.steps + LOSS_PASSES) * -(-prod(profile.layer.pooled_shape) // lanes)
         each = (passes + self._target.arrays.depth) * chip.core.period_ps
         outputs = self._outputs[profile.layer.index, step]
-        self._returns = {profile.layer.index: self._zeros()}
+        self._returns[profile.layer.index] = self._zeros()
         part = _Part(grid, group, 1)
         cores = list(grid.cores)
         cost = np.full(len(cores), each)

@@ -152,8 +152,9 @@ def _backward(builder: ProgramBuilder, group: int, turns: dict[int, int]) -> Non
     plan = builder.plan
     layers, schedule = plan.layers, plan.schedule
     starts = _lengths(builder)
-    build_loss(builder, layers[-1], schedule.groups[group])
     for layer_plan in reversed(layers):
+        if layer_plan.head:
+            build_loss(builder, layer_plan, schedule.groups[group])
         build_backward(builder, layer_plan, schedule.parts(layer_plan.cut.slices, group))
     last = group == len(schedule.groups) - 1
     for layer_plan in reversed(layers):

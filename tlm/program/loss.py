@@ -1,4 +1,4 @@
-"""The loss: read-out over all steps, soft-max, and dS of the output layer."""
+"""The loss: read-out over all steps, soft-max, and dS of an output layer; each has its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tlm.program.builder import (
     ProgramBuilder,
     per_sample,
 )
-from tlm.program.soma import loss_core
+from tlm.program.soma import loss_core, loss_input
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Command, Phase
 from tlm.space.region import Span
@@ -21,7 +21,7 @@ LOSS_PASSES = 3  # exp, sum, divide: passes of the unit lanes over the classes (
 
 
 def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[Span]) -> None:
-    """Append the loss of some samples: read-out over T, soft-max, dS of the output layer."""
+    """Append a head's loss of some samples: read-out over T, soft-max, dS of its output."""
     classes, steps = prod(layer_plan.layer.pooled_shape), builder.plan.steps
     for sample in (sample for span in group for sample in range(*span)):
         core = loss_core(layer_plan, sample)
@@ -29,7 +29,7 @@ def build_loss(builder: ProgramBuilder, layer_plan: LayerPlan, group: Sequence[S
         passes = steps + LOSS_PASSES
         tile.add_cycles(passes * ceil_div(classes, builder.arrays.lanes) + builder.arrays.depth)
         tile.work = Work(energy={"bp.grad_op": passes * classes})
-        tile.add_needs((builder.done.ident("loss input", sample),))
+        tile.add_needs((loss_input(builder, layer_plan, sample),))
         tile.add_covers(classes)
         builder.add(core, tile)
         for part in layer_plan.cut.slices:

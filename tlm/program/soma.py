@@ -137,7 +137,7 @@ def leave_state(
     for what in dict.fromkeys(("saved", builder.by_step("saved", steps))):
         idents = per_sample(builder, what, layer_plan, part, ready.samples)
         tile.add_saves(builder.done.expect_all(idents))
-    if not layer_plan.consumers and builder.plan.workload.learns:
+    if layer_plan.head and builder.plan.workload.learns:
         _to_loss(builder, layer_plan, part, pooled, steps, tile)
     _deliver(builder, layer_plan, part, pooled, steps, tile)
 
@@ -157,7 +157,7 @@ def _to_loss(
         if layer_plan.layer.neuron is None:
             values = sample_outputs.size * layer_plan.layer.pooled_shape[2] * length(steps)
             nbytes = ceil_div(values * builder.plan.chip.precision.membrane, 8)
-        arrives = (builder.done.ident("loss input", sample),)
+        arrives = (loss_input(builder, layer_plan, sample),)
         builder.send(Command.SPIKE, part.core, loss_core(layer_plan, sample), nbytes, arrives, tile)
 
 
@@ -192,6 +192,11 @@ def _spike_bytes(layer_plan: LayerPlan, region: Region, steps: Span) -> int:
     output = layer_plan.addressed.output
     bits = 1 if output is None else output.bits
     return spike_bytes(spikes.size, int(np.count_nonzero(spikes)), bits)
+
+
+def loss_input(builder: ProgramBuilder, layer_plan: LayerPlan, sample: int) -> int:
+    """The completion that says all of a head's output of a sample is where its loss is computed."""
+    return builder.done.ident("loss input", layer_plan.layer.name, "sample", sample)
 
 
 def loss_core(layer_plan: LayerPlan, sample: int) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from tlm.errors import WorkloadError
 from tlm.workload.model import Layer, Workload
-from tlm.workload.readers import heads
 
 
 def check_structures(workload: Workload) -> None:
@@ -24,17 +23,14 @@ def check_structures(workload: Workload) -> None:
 
 
 def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
-    last = layer.index == len(workload.layers) - 1
+    if layer.operand is not None and any(term.gates for term in layer.operand.terms):
+        yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
         yield "an operand put together of parts"
     if not layer.weighted:
         yield "no weights (an identity)"
     if layer.shortcuts:
         yield f"a shortcut from layer {workload.layers[layer.shortcuts[0].layer].name}"
-    if layer.neuron is None and not last:
-        yield "no neurons, and is not the last"
-    if layer.index in heads(workload.layers) and not last:
-        yield "no later layer that reads it (a second output)"
     if layer.membrane_output:
         yield "a membrane potential for its output"
     if layer.norm is not None and not layer.norm.plain:

@@ -101,7 +101,7 @@ def _output(plan: Plan, layer_plan: LayerPlan) -> None:
     bits = 1
     if layer.neuron is None:
         bits = precision.input if layer_plan.consumers else precision.membrane
-    elif layer.pool is not None and layer.pool.kind == "average":
+    elif layer.pool is not None and layer.pool.kind != "max":
         bits = (layer.pool.size**2).bit_length()
     if not layer_plan.consumers:
         tensors = layer_plan.addressed.tensors

@@ -106,6 +106,11 @@ class LayerPlan:
         return (*["bias"] * self.layer.bias, *norm)
 
     @property
+    def head(self) -> bool:
+        """Whether no layer reads it: its output goes to the loss, or in inference to the host."""
+        return not self.consumers
+
+    @property
     def walk_parameters(self) -> tuple[str, ...]:
         """Those used and summed as products pass; batch statistics come with an exchange."""
         names = self.channel_parameters
@@ -206,7 +211,7 @@ class LayerPlan:
         What another layer has summed, or the loss, is one.
         """
         parts = sum(reader.cut.split.k for reader in self.returning)
-        return parts + (self.summed_by is not None or not self.consumers)
+        return parts + (self.summed_by is not None or self.head)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tlm.workload.model import NETWORK_INPUT, Encoding, InputKind, Layer, Pool
-from tlm.workload.operand import Part
+from tlm.workload.operand import Factor, Part
 
 CODED: Final[dict[Encoding, InputKind]] = {
     "direct": "analog",
@@ -31,9 +31,10 @@ def input_kind(
     """
     if tuple(sources) == (NETWORK_INPUT,):
         return network_input
-    if not spiking or any(pool is not None and pool.kind == "average" for pool in pools):
+    kinds = {pool.kind for pool in pools if pool is not None}
+    if not spiking or "average" in kinds:
         return "analog"
-    return "binary" if len(sources) == 1 else "integer"
+    return "binary" if len(sources) == 1 and "sum" not in kinds else "integer"
 
 
 def kind_of(layer: Layer, layers: Sequence[Layer], network_input: InputKind) -> InputKind:
@@ -44,6 +45,13 @@ def kind_of(layer: Layer, layers: Sequence[Layer], network_input: InputKind) -> 
         _part_kind(part, layer.input_pool, layers, network_input) for part in layer.operand.parts
     }
     return next(kind for kind in _WIDEST_FIRST if kind in kinds)
+
+
+def leaves_spikes(factor: Factor, layers: Sequence[Layer]) -> bool:
+    """Whether what comes of a layer, on its way, is 0 or 1."""
+    source = layers[factor.source]
+    pools = (source.pool, *(step for step in factor.way if isinstance(step, Pool)))
+    return source.neuron is not None and all(pool is None or pool.kind == "max" for pool in pools)
 
 
 _WIDEST_FIRST: tuple[InputKind, ...] = ("analog", "integer", "binary")

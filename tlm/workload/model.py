@@ -35,10 +35,10 @@ NETWORK_INPUT = -1
 class Pool:
     """Square pooling; ``size``, ``stride`` and ``padding`` in elements of what is pooled.
 
-    Max-pooling pads with nothing, average-pooling with zeros that count.
+    Max-pooling pads with nothing, the others with zeros, which count in an average.
     """
 
-    kind: Literal["max", "average"]
+    kind: Literal["max", "average", "sum"]
     size: int
     stride: int
     padding: int = 0

@@ -6,8 +6,9 @@ have the same terms:
 
     x[t] = concatenation over parts of  sum over terms of  way(output of source at t - delay)
 
-An output before the first step is zero. A window is what split, slice, crop, zero padding and
-nearest upsampling come to, in whatever order they are written.
+A term may be gated: multiplied, element by element, with spikes that have come their own way, or
+with 1 minus these. An output before the first step is zero. A window is what split, slice, crop,
+zero padding and nearest upsampling come to, in whatever order they are written.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def shape_behind(way: Iterable[Step], shape: Volume) -> Volume:
 
 
 @dataclass(frozen=True)
-class Term:
-    """One source of a part: a layer's output behind its pool, or the network's input (-1).
+class Factor:
+    """What comes of one source: a layer's output behind its pool, or the network's input (-1).
 
     ``way`` is what it passes, from the source on. With a ``delay`` of d steps what is read at
     step t is of step t - d, and zero before step d: the source may be a later layer, or the layer
@@ -109,6 +110,28 @@ class Term:
     source: int
     way: tuple[Step, ...] = ()
     delay: int = 0
+
+
+@dataclass(frozen=True)
+class Gate(Factor):
+    """Spikes x that a term is multiplied with: AND. ``inverted``, 1 - x stands for x: IAND.
+
+    The two are named so by SEW-ResNet (Fang et al., arXiv 2102.04159).
+    """
+
+    inverted: bool = False
+
+
+@dataclass(frozen=True)
+class Term(Factor):
+    """One addend of a part: what comes of its source, multiplied with each of ``gates``."""
+
+    gates: tuple[Gate, ...] = ()
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """All that is multiplied, the term's own source first."""
+        return (self, *self.gates)
 
 
 @dataclass(frozen=True)
@@ -137,5 +160,5 @@ class Operand:
 
     @property
     def sources(self) -> tuple[int, ...]:
-        """The sources of all terms, rising, each as often as it is read."""
-        return tuple(sorted(term.source for term in self.terms))
+        """The sources of all factors, rising, each as often as it is read."""
+        return tuple(sorted(factor.source for term in self.terms for factor in term.factors))

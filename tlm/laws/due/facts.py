@@ -82,6 +82,11 @@ class LayerFacts:
         return self.layer.index
 
     @property
+    def head(self) -> bool:
+        """Whether no layer reads it: the loss does, or the host."""
+        return not self.consumers
+
+    @property
     def dY_phase(self) -> Phase:
         """The phase that makes dY: behind batch statistics a second pass."""
         return Phase.NORM_GRAD if self.exact else Phase.GRAD

@@ -48,7 +48,7 @@ class PooledMasks:
         """
         sources = self.sources(layer)
         windows = [
-            source.pool.size**2 if source.pool is not None and source.pool.kind == "average" else 1
+            source.pool.size**2 if source.pool is not None and source.pool.kind != "max" else 1
             for source in sources
         ]
         kind = np.min_scalar_type(sum(windows))
@@ -101,7 +101,7 @@ def input_bits(masks: PooledMasks, layer: Layer, analog_bits: int) -> int:
     if not sources or any(source.neuron is None for source in sources):
         return analog_bits
     sums = masks.sums(layer)
-    if layer.input_pool is not None and layer.input_pool.kind == "average":
+    if layer.input_pool is not None and layer.input_pool.kind != "max":
         sums = reduce(np.add, _taps(layer.input_pool, sums.astype(np.int32), 0))
     return max(1, int(sums.max()).bit_length())
 
@@ -158,7 +158,7 @@ def pooled_need(layer: Layer, recording: Recording) -> Bools:
 
 def _pooled_flags(pool: Pool, values: Bools | Counts, flags: Bools) -> Bools:
     """For each window, the flag of its first largest value; of any, if the pool averages."""
-    if pool.kind == "average":
+    if pool.kind != "max":
         return _any(_taps(pool, flags, 0))
     kind = np.int8 if values.dtype == np.bool_ else np.int32
     chosen = np.zeros((*values.shape[:3], *_pooled_sides(pool, values.shape)), np.bool_)

@@ -38,7 +38,7 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
     rows = pooled_rows(layer, replace(nest.part, neurons=some))
     spikes = spikes[:, :, slice(*channels)]
     bits = _output_bits(job, layer)
-    if not facts.consumers:
+    if facts.head:
         if not job.learns:  # what inference puts out goes to DRAM alone
             return
         for sample in range(*block.samples):
@@ -117,7 +117,7 @@ def shared_payloads(
 
 
 def loss_payloads(job: Facts, facts: LayerFacts, sample: int) -> Iterator[Payload]:
-    """The dS of a sample, to every slice of the last layer."""
+    """The dS of a sample, to every slice of a head."""
     for part in facts.slices:
         if part.neurons.samples[0] <= sample < part.neurons.samples[1]:
             row = length(part.neurons.channels) * facts.layer.pooled_shape[2]
@@ -168,8 +168,8 @@ def _output_bits(job: Facts, layer: Layer) -> int:
     """Bits of an output: a spike, a count of those in a window, or a value."""
     if layer.neuron is None:
         return int(job.chip.precision.input)
-    average = layer.pool is not None and layer.pool.kind == "average"
-    return (layer.pool.size**2).bit_length() if layer.pool is not None and average else 1
+    counts = layer.pool is not None and layer.pool.kind != "max"
+    return (layer.pool.size**2).bit_length() if layer.pool is not None and counts else 1
 
 
 def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:

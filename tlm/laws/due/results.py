@@ -30,9 +30,9 @@ def results_due(job: Facts) -> dict[LayerPhase, Mapping[SampleStep, int]]:
         for phase, where, elements in _results(facts, pairs)
         if where and phase in job.phases
     }
-    last = job.layers[-1].layer
-    if Phase.LOSS in job.phases:
-        due[Phase.LOSS, last.index] = dict.fromkeys(pairs, prod(last.pooled_shape))
+    for facts in job.layers if Phase.LOSS in job.phases else ():
+        if facts.head:
+            due[Phase.LOSS, facts.index] = dict.fromkeys(pairs, prod(facts.layer.pooled_shape))
     return due
 
 

@@ -91,7 +91,7 @@ def _spike_gradients(
     facts: LayerFacts, part: Slice, returned: list[tuple[Slice, RowSet]]
 ) -> Iterator[Senders]:
     """dS: from the core of the loss, or from all that read any of the slice's rows."""
-    if not facts.consumers:
+    if facts.head:
         # The loss is computed where the first channel and the first row of its sample are.
         yield "dS", [s for s in facts.slices if s.neurons.channels[0] == s.neurons.rows[0] == 0]
     elif facts.dS_sent:

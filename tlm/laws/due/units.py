@@ -27,20 +27,22 @@ STATE_TENSORS = ("S", "m")  # each in a memory of its own
 
 
 def unit_operations(job: Facts) -> dict[UnitUse, int]:
-    """How often each unit does each action, for every phase of every layer; the loss included."""
-    due = {
+    """How often each unit does each action, for every phase of every layer; losses included."""
+    return {
         (phase, facts.index, action): count
         for facts in job.layers
-        for rule in (_neurons, _reductions, _biases, _pools, _scaling, _batch_norm)
+        for rule in (_loss, _neurons, _reductions, _biases, _pools, _scaling, _batch_norm)
         for phase, action, count in rule(job, facts)
         if phase in job.phases
     }
-    if not job.learns:
-        return due
-    last = job.layers[-1].layer
-    passes = job.workload.steps + len(LOSS_PASSES)
-    count = passes * prod(last.pooled_shape) * job.workload.batch
-    return due | {(Phase.LOSS, last.index, "bp.grad_op"): count}
+
+
+def _loss(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """Each head's loss passes over its classes."""
+    if facts.head:
+        passes = job.workload.steps + len(LOSS_PASSES)
+        count = passes * prod(facts.layer.pooled_shape) * job.workload.batch
+        yield Phase.LOSS, "bp.grad_op", count
 
 
 def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:

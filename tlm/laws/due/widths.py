@@ -10,7 +10,7 @@ def output_bits(layer: Layer, chip: ChipConfig) -> int:
     """What later layers read: a spike, a count of them behind average-pooling, or a value."""
     if layer.neuron is None:
         return chip.precision.input
-    if layer.pool is not None and layer.pool.kind == "average":
+    if layer.pool is not None and layer.pool.kind != "max":
         return (layer.pool.size**2).bit_length()
     return 1
 

@@ -6,44 +6,51 @@ from math import prod
 from pathlib import Path
 
 from tlm.workload.file.fault import REMEDY, fault
+from tlm.workload.input_kind import leaves_spikes
 from tlm.workload.model import NETWORK_INPUT, Layer, Shape3, input_frame
-from tlm.workload.operand import Operand, Term, Window, shape_behind
+from tlm.workload.operand import Factor, Operand, Window, shape_behind
 
 
 def check_operand(path: Path, operand: Operand, layer: Layer, layers: tuple[Layer, ...]) -> Shape3:
     """Shape (C, H, W) of the operand of ``layer``, before ``input_pool``.
 
-    Raises WorkloadError naming the first part or term that does not fit.
+    Raises WorkloadError naming the first part, term or gate that does not fit.
     """
     key = f"layers[{layer.index}].operand"
     planes = None
     for at, part in enumerate(operand.parts):
         for number, term in enumerate(part.terms):
             here = f"{key}[{at}].terms[{number}]"
-            shape = _term_shape(path, here, term, layer, layers)
-            planes = planes or shape[1:]
-            if shape != (part.channels, *planes):
-                expected = f"{(part.channels, *planes)}, as the other terms"
-                raise fault(path, here, expected, shape, REMEDY)
+            for which, factor in enumerate(term.factors):
+                place = f"{here}.gates[{which - 1}]" if which else here
+                shape = _shape_of(path, place, factor, layer, layers)
+                planes = planes or shape[1:]
+                if shape != (part.channels, *planes):
+                    expected = f"{(part.channels, *planes)}, as the other terms"
+                    raise fault(path, place, expected, shape, REMEDY)
+            for which, gate in enumerate(term.gates):
+                if NETWORK_INPUT in (gate.source, term.source) or not leaves_spikes(gate, layers):
+                    expected = "spikes of a layer through windows and max pools, on those of layers"
+                    raise fault(path, f"{here}.gates[{which}]", expected, gate.source, REMEDY)
     if planes is None:
         raise fault(path, key, "a part with terms", "none", REMEDY)
     return (operand.channels, *planes)
 
 
-def _term_shape(
-    path: Path, key: str, term: Term, layer: Layer, layers: tuple[Layer, ...]
+def _shape_of(
+    path: Path, key: str, factor: Factor, layer: Layer, layers: tuple[Layer, ...]
 ) -> Shape3:
-    if term.source >= (len(layers) if term.delay else layer.index):
+    if factor.source >= (len(layers) if factor.delay else layer.index):
         expected = f"a layer in 0..{len(layers) - 1}, with a delay from {layer.index} on"
-        raise fault(path, f"{key}.source", expected, term.source, REMEDY)
-    if term.source == NETWORK_INPUT:
-        if not term.way or not isinstance(term.way[0], Window) or term.delay:
+        raise fault(path, f"{key}.source", expected, factor.source, REMEDY)
+    if factor.source == NETWORK_INPUT:
+        if not factor.way or not isinstance(factor.way[0], Window) or factor.delay:
             expected = "a window first, and no delay, on the network's input"
             raise fault(path, key, expected, "another term", REMEDY)
         shape = input_frame(layers)
     else:
-        shape = layers[term.source].pooled_shape
-    for at, step in enumerate(term.way):
+        shape = layers[factor.source].pooled_shape
+    for at, step in enumerate(factor.way):
         behind = shape_behind((step,), shape)
         if isinstance(step, Window) and prod(step.shape) != prod(shape):
             expected = f"a shape of the {prod(shape)} elements of {shape}"

@@ -10,12 +10,14 @@ from tlm.workload.file import schema
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.json_reader import JsonReader
 from tlm.workload.model import NETWORK_INPUT, Pool
-from tlm.workload.operand import Line, Operand, Part, Step, Term, Window
+from tlm.workload.operand import Factor, Gate, Line, Operand, Part, Step, Term, Window
 
 PoolReader = Callable[[str, Any], Pool | None]
 
 _LINE = {"step": 1, "repeat": 1, "before": 0, "after": 0}
-_TERM: dict[str, Any] = {"way": [], "delay": 0}
+_FACTOR: dict[str, Any] = {"way": [], "delay": 0}
+_TERM: dict[str, Any] = {**_FACTOR, "gates": []}
+_GATE: dict[str, Any] = {**_FACTOR, "inverted": False}
 
 
 def operand_to_json(operand: Operand) -> list[dict[str, Any]]:
@@ -51,8 +53,15 @@ def _listed(reader: JsonReader, key: str, value: Any, least: int) -> list[Any]:
 
 
 def _term_to_json(term: Term) -> dict[str, Any]:
-    row = {"source": term.source, "way": [_step_to_json(step) for step in term.way]}
-    return _without(_TERM, {**row, "delay": term.delay})
+    gates = [
+        _without(_GATE, {**_factor_to_json(gate), "inverted": gate.inverted}) for gate in term.gates
+    ]
+    return _without(_TERM, {**_factor_to_json(term), "gates": gates})
+
+
+def _factor_to_json(factor: Factor) -> dict[str, Any]:
+    way = [_step_to_json(step) for step in factor.way]
+    return {"source": factor.source, "way": way, "delay": factor.delay}
 
 
 def _step_to_json(step: Step) -> dict[str, Any]:
@@ -69,8 +78,26 @@ def _without(usual: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
 
 def _term(reader: JsonReader, pool: PoolReader, key: str, value: Any) -> Term:
     row = reader.record(key, _filled(_TERM, value), ("source", *_TERM))
-    way = _listed(reader, f"{key}.way", row["way"], 0)
+    read = _factor(reader, pool, key, row)
+    gates = _listed(reader, f"{key}.gates", row["gates"], 0)
     return Term(
+        read.source,
+        read.way,
+        read.delay,
+        tuple(_gate(reader, pool, f"{key}.gates[{at}]", gate) for at, gate in enumerate(gates)),
+    )
+
+
+def _gate(reader: JsonReader, pool: PoolReader, key: str, value: Any) -> Gate:
+    row = reader.record(key, _filled(_GATE, value), ("source", *_GATE))
+    read = _factor(reader, pool, key, row)
+    inverted = reader.boolean(f"{key}.inverted", row["inverted"])
+    return Gate(read.source, read.way, read.delay, inverted)
+
+
+def _factor(reader: JsonReader, pool: PoolReader, key: str, row: dict[str, Any]) -> Factor:
+    way = _listed(reader, f"{key}.way", row["way"], 0)
+    return Factor(
         source=reader.integer(f"{key}.source", row["source"], NETWORK_INPUT, schema.MAX_LAYERS - 1),
         way=tuple(_step(reader, pool, f"{key}.way[{at}]", step) for at, step in enumerate(way)),
         delay=reader.integer(f"{key}.delay", row["delay"], 0, schema.MAX_STEPS),

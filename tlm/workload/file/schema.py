@@ -48,7 +48,7 @@ OUTPUTS: Final = ("spikes", "membrane")
 RESETS: Final = ("hard", "soft", "none")
 KINDS: Final = ("conv", "linear", "identity")
 INPUT_KINDS: Final = ("analog", "binary", "integer")
-POOLS: Final = ("max", "average")
+POOLS: Final = ("max", "average", "sum")
 FLOAT_TYPES: Final = {"value": "<f2", "exact": "<f4"}
 INTEGER_TYPE: Final = "<u4"
 

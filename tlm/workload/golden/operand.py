@@ -7,13 +7,14 @@ and -1 the network's input.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
 
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool
-from tlm.workload.operand import Line, Part, Step, Term, Window
+from tlm.workload.operand import Factor, Gate, Line, Part, Step, Term, Window
 from tlm.workload.values import Numbers
 
 Outputs: TypeAlias = Mapping[int, Numbers]
@@ -36,7 +37,11 @@ def summed(layer: Layer, outputs: Outputs, steps: slice = slice(None)) -> Number
 def source_gradients(
     layer: Layer, outputs: Outputs, gradient: Numbers
 ) -> Iterator[tuple[int, Numbers]]:
-    """What each source of ``layer`` receives of the ``gradient`` at what it reads, term by term."""
+    """What each source of ``layer`` receives of the ``gradient`` at what it reads.
+
+    Term by term: of a product each factor receives it where, and as often as, the others let it
+    pass, and an inverted one its negative.
+    """
     if layer.operand is None:
         yield from ((source, gradient) for source in layer.sources)
         return
@@ -45,30 +50,57 @@ def source_gradients(
         share = gradient[:, :, start : start + part.channels]
         start += part.channels
         for term in part.terms:
-            if term.source != NETWORK_INPUT:
-                yield term.source, _term_gradient(term, outputs[term.source], share)
+            yield from _term_gradients(term, outputs, share)
 
 
 def _sum(part: Part, outputs: Outputs, steps: slice) -> Numbers | None:
-    terms = [_on_the_way(term, outputs[term.source], steps)[-1] for term in part.terms]
+    terms = [
+        prod(
+            (_multiplied(gate, outputs, steps) for gate in term.gates),
+            start=_multiplied(term, outputs, steps),
+        )
+        for term in part.terms
+    ]
     return np.asarray(np.sum(terms, axis=0)) if terms else None
 
 
-def _on_the_way(term: Term, output: Numbers, steps: slice = slice(None)) -> list[Numbers]:
+def _term_gradients(
+    term: Term, outputs: Outputs, gradient: Numbers
+) -> Iterator[tuple[int, Numbers]]:
+    for at, factor in enumerate(term.factors):
+        if factor.source == NETWORK_INPUT:
+            continue
+        others = (*term.factors[:at], *term.factors[at + 1 :])
+        passed = prod((_multiplied(other, outputs) for other in others), start=gradient)
+        passed = -passed if _is_inverted(factor) else passed
+        yield factor.source, _factor_gradient(factor, outputs[factor.source], passed)
+
+
+def _multiplied(factor: Factor, outputs: Outputs, steps: slice = slice(None)) -> Numbers:
+    """What a factor multiplies with."""
+    values = _on_the_way(factor, outputs[factor.source], steps)[-1]
+    return 1 - values if _is_inverted(factor) else values
+
+
+def _is_inverted(factor: Factor) -> bool:
+    return isinstance(factor, Gate) and factor.inverted
+
+
+def _on_the_way(factor: Factor, output: Numbers, steps: slice = slice(None)) -> list[Numbers]:
     """A source's ``output``, delayed, and what each step of the way makes of it."""
-    values = [_delayed(output, term.delay, steps)]
-    for step in term.way:
+    values = [_delayed(output, factor.delay, steps)]
+    for step in factor.way:
         passed = step_forward(step, values[-1])
         values.append(passed)
     return values
 
 
-def _term_gradient(term: Term, output: Numbers, gradient: Numbers) -> Numbers:
-    values = _on_the_way(term, output)
-    for step, before in zip(reversed(term.way), reversed(values[:-1]), strict=True):
+def _factor_gradient(factor: Factor, output: Numbers, gradient: Numbers) -> Numbers:
+    values = _on_the_way(factor, output)
+    for step, before in zip(reversed(factor.way), reversed(values[:-1]), strict=True):
         gradient = step_gradient(step, before, gradient)
     earlier = np.zeros_like(gradient)
-    earlier[: len(gradient) - term.delay] = gradient[term.delay :]
+    earlier[: len(gradient) - factor.delay] = gradient[factor.delay :]
     return earlier
 
 

@@ -1,4 +1,4 @@
-"""Max- and average-pooling of [..., E, F] in NumPy, forward and backward."""
+"""Pooling of [..., E, F] in NumPy, forward and backward."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ def pooled(pool: Pool | None, values: Numbers) -> Numbers:
     if pool is None:
         return values
     windows = _windows(pool, values)
+    if pool.kind == "sum":
+        return np.asarray(windows.sum(-1))
     return np.asarray(windows.max(-1) if pool.kind == "max" else windows.mean(-1))
 
 
@@ -29,7 +31,7 @@ def pool_gradient(pool: Pool | None, values: Numbers, gradient: Numbers) -> Numb
         winner = _windows(pool, values).argmax(-1)
         shares = [np.where(winner == place, gradient, 0) for place in range(area)]
     else:
-        shares = [gradient / area] * area
+        shares = [gradient if pool.kind == "sum" else gradient / area] * area
     return _scattered(pool, values.shape, shares)
 
 
@@ -37,7 +39,7 @@ def _padded(pool: Pool, values: Numbers) -> Numbers:
     if not pool.padding:
         return values
     around = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
-    filler = 0.0 if pool.kind == "average" else -np.inf
+    filler = -np.inf if pool.kind == "max" else 0.0
     return np.pad(values.astype(np.float64), around, constant_values=filler)
 
 

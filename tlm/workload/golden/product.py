@@ -2,13 +2,15 @@
 
 The product of an identity is its input.
 
-Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r dilation - padding, ...];
-images [N, C, H, W] with N = T B. One image block at a time, so that unfolded windows stay small.
+Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r - padding, ...]; images
+[N, C, H, W] with N = T B. A few images at a time, so that their unfolded windows stay in the cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product as pairs
+from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,19 +18,18 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tlm.workload.model import Layer
 from tlm.workload.values import Numbers
 
-_BLOCK_ELEMENTS = 1 << 22
+_BLOCK_ELEMENTS = 1 << 18
 
 
 def product(layer: Layer, inputs: Numbers, weights: Numbers) -> Numbers:
     """Y [N, K, E, F] of ``inputs`` [N, C, H, W] and ``weights`` [K, C / groups, R, S]."""
     if not layer.weighted:
         return inputs
-    flat = weights.reshape(layer.groups, len(weights) // layer.groups, -1)
-    output = np.empty((len(inputs), *layer.product_shape))
+    flat = _by_group(layer, weights)
+    output = np.empty((len(inputs), *layer.product_shape), np.result_type(inputs, weights))
     for block in _blocks(layer, len(inputs)):
-        sums = _columns(layer, inputs[block]) @ flat.transpose(0, 2, 1)
-        sums = sums.transpose(1, 0, 2).reshape(-1, *_grid(layer))
-        output[block] = sums.transpose(0, 3, 1, 2)
+        sums = _split(flat @ _windows(layer, inputs[block]), len(output[block]))
+        output[block] = sums.reshape(-1, *layer.product_shape)
     return output
 
 
@@ -37,57 +38,76 @@ def weight_gradient(layer: Layer, inputs: Numbers, dY: Numbers) -> Numbers:
 
     Every input window is multiplied by the gradients of the outputs that it went into.
     """
+    total = np.zeros(layer.weight_shape)
     if not layer.weighted:
-        return np.zeros(layer.weight_shape)
-    outputs = layer.out_shape[0] // layer.groups
-    total = np.zeros((layer.groups, outputs, int(np.prod(layer.weight_shape[1:]))))
+        return total
     for block in _blocks(layer, len(inputs)):
-        rows = dY[block].transpose(1, 0, 2, 3).reshape(layer.groups, outputs, -1)
-        total += rows @ _columns(layer, inputs[block])
-    return total.reshape(layer.weight_shape)
+        windows, rows = _windows(layer, inputs[block]), _rows(layer, dY[block])
+        total += (rows @ windows.swapaxes(1, 2)).reshape(total.shape)
+    return total
 
 
 def input_gradient(layer: Layer, dY: Numbers, weights: Numbers) -> Numbers:
     """dX [N, C, H, W] from ``dY`` [N, K, E, F]: a window's gradient is added where it was read."""
     if not layer.weighted:
         return dY
-    channels, height, width = layer.in_shape
-    (sy, sx), (py, px), (dy, dx) = layer.stride, layer.padding, layer.dilation
-    _, e, f = layer.product_shape
-    padded = np.zeros((len(dY), channels, height + 2 * py, width + 2 * px))
-    for r, s in np.ndindex(layer.kernel):
-        share = _spread(layer, dY, weights[:, :, r, s])
-        y, x = r * dy, s * dx
-        window = padded[:, :, y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]
-        window += share.transpose(0, 3, 1, 2)
-    return padded[:, :, py : py + height, px : px + width]
+    (py, px), (_, height, width) = layer.padding, layer.in_shape
+    flat = _by_group(layer, weights).swapaxes(1, 2)
+    dX = np.empty((len(dY), *layer.in_shape), np.result_type(dY, weights))
+    for block in _blocks(layer, len(dY)):
+        windows = _split(flat @ _rows(layer, dY[block]), len(dX[block]))
+        dX[block] = _folded(layer, windows)[:, :, py : py + height, px : px + width]
+    return dX
 
 
-def _spread(layer: Layer, dY: Numbers, weights: Numbers) -> Numbers:
-    """One tap's share of dX, [N, E, F, C]; a group of outputs reaches the inputs of its group."""
-    outputs = layer.out_shape[0] // layer.groups
-    parts = [slice(k, k + outputs) for k in range(0, layer.out_shape[0], outputs)]
-    return np.concatenate([np.tensordot(dY[:, k], weights[k], axes=(1, 0)) for k in parts], axis=-1)
+def _by_group(layer: Layer, weights: Numbers) -> Numbers:
+    """Weights as matrices [groups, K / groups, C / groups R S]."""
+    return weights.reshape(layer.groups, len(weights) // layer.groups, -1)
 
 
-def _grid(layer: Layer) -> tuple[int, int, int]:
-    channels, rows, columns = layer.product_shape
-    return (rows, columns, channels)
+def _rows(layer: Layer, dY: Numbers) -> Numbers:
+    """Gradients as rows [groups, K / groups, N E F]."""
+    return _joined(dY.reshape(len(dY), layer.groups, dY.shape[1] // layer.groups, -1))
 
 
-def _columns(layer: Layer, images: Numbers) -> Numbers:
-    """Windows as rows, by group: [groups, N E F, C / groups R S]."""
+def _windows(layer: Layer, images: Numbers) -> Numbers:
+    """Windows as columns [groups, C / groups R S, N E F]."""
     (py, px), (sy, sx), (dy, dx) = layer.padding, layer.stride, layer.dilation
-    padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))
-    windows = sliding_window_view(padded, layer.extent, axis=(2, 3))
-    windows = windows[:, :, ::sy, ::sx, ::dy, ::dx]
-    split = windows.reshape(len(images), layer.groups, -1, *windows.shape[2:])
-    size = int(np.prod(layer.weight_shape[1:]))
-    return split.transpose(1, 0, 3, 4, 2, 5, 6).reshape(layer.groups, -1, size)
+    padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px))) if py or px else images
+    windows = sliding_window_view(padded, layer.extent, axis=(2, 3))[:, :, ::sy, ::sx, ::dy, ::dx]
+    ordered = windows.transpose(0, 1, 4, 5, 2, 3)
+    positions = prod(layer.product_shape[1:])
+    return _joined(ordered.reshape(len(images), layer.groups, -1, positions))
+
+
+def _joined(matrices: Numbers) -> Numbers:
+    """[N, groups, rows, positions] -> [groups, rows, N positions]; of one image without a copy."""
+    _, groups, rows, _ = matrices.shape
+    return matrices.transpose(1, 2, 0, 3).reshape(groups, rows, -1)
+
+
+def _split(matrices: Numbers, images: int) -> Numbers:
+    """The reverse of ``_joined``, for N ``images``."""
+    groups, rows, _ = matrices.shape
+    return matrices.reshape(groups, rows, images, -1).transpose(2, 0, 1, 3)
+
+
+def _folded(layer: Layer, windows: Numbers) -> Numbers:
+    """What ``_windows`` reads of the padded images, each element the sum of its readings."""
+    (rows, columns), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
+    dy, dx = layer.dilation
+    (channels, height, width), (_, e, f) = layer.in_shape, layer.product_shape
+    taps = windows.reshape(len(windows), channels, rows, columns, e, f)
+    padded = np.zeros((len(windows), channels, height + 2 * py, width + 2 * px), windows.dtype)
+    for r, s in pairs(range(rows), range(columns)):
+        y, x = r * dy, s * dx
+        read = padded[:, :, y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]
+        read += taps[:, :, r, s]
+    return padded
 
 
 def _blocks(layer: Layer, images: int) -> Iterator[slice]:
-    window = int(np.prod(layer.weight_shape[1:])) * int(np.prod(layer.product_shape[1:]))
+    window = layer.in_shape[0] * prod(layer.kernel) * prod(layer.product_shape[1:])
     size = max(1, _BLOCK_ELEMENTS // window)
     for first in range(0, images, size):
         yield slice(first, first + size)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool
-from tlm.workload.operand import Line, Operand, Part, Step, Term, Window
+from tlm.workload.operand import Factor, Gate, Line, Operand, Part, Step, Term, Window
 
 
 def reads(layer: Layer) -> str:
-    """The input, or layers added up (+) and put side by side (|), through a pool of it all."""
+    """The input, or layers multiplied (and), added up (+), side by side (|), pooled all at once."""
     if layer.operand is not None:
         read = _operand(layer.operand)
     else:
@@ -35,8 +35,14 @@ def _part(part: Part) -> str:
 
 
 def _term(term: Term) -> str:
-    words = _source(term.source) + "".join(map(_step, term.way))
-    return f"{words} of {term.delay} before" if term.delay else words
+    return " and ".join(map(_factor, term.factors))
+
+
+def _factor(factor: Factor) -> str:
+    inverted = isinstance(factor, Gate) and factor.inverted
+    words = ("not " if inverted else "") + _source(factor.source)
+    words += "".join(map(_step, factor.way))
+    return f"{words} of {factor.delay} before" if factor.delay else words
 
 
 def _step(step: Step) -> str:

@@ -11,7 +11,7 @@ from tlm.workload import bundled_networks, open_workload
 from tlm.workload.inference import as_inference
 from tlm.workload.model import Layer, RunMode, Shape3, Workload
 
-Pooling: TypeAlias = Literal["max", "average"]
+Pooling: TypeAlias = Literal["max", "average", "sum"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 
 INPUT = -1
@@ -89,6 +89,12 @@ class NetworkShapes:
     def weights(self) -> int:
         """Elements of all weight tensors."""
         return sum(stage.weights for stage in self.stages)
+
+    @property
+    def heads(self) -> list[int]:
+        """The stages that no other reads: each has a loss."""
+        read = {source for stage in self.stages for source in stage.sources}
+        return [index for index in range(len(self.stages)) if index not in read]
 
     @property
     def neurons(self) -> int:

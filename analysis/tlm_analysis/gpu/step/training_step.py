@@ -107,7 +107,8 @@ def training_step(
         _forward(step, index, stage)
     if not network.learns:
         return _inference(step)
-    _loss(step)
+    for head in network.heads:
+        _loss(step, head)
     for index in reversed(range(len(network.stages))):
         _backward(step, index, network.stages[index])
     gradients = tuple(reversed(step.weight_gradients))
@@ -116,15 +117,16 @@ def training_step(
 
 
 def _inference(step: _Step) -> tuple[Kernel, ...]:
-    """The forward kernels and the mean output, which goes to the host.
+    """The forward kernels and the mean output of each head, which goes to the host.
 
     Nothing is written that no later kernel reads: what autograd would save (assumed of the neuron
     kernels too, fused or not).
     """
-    outputs = step.outputs[len(step.network.stages) - 1,]
-    mean = GpuTensor("mean output", outputs.nbytes // (step.network.steps * step.element) * 4)
-    step.launch("mean output", "fp", (outputs,), (mean,), outputs.nbytes // step.element)
-    step.launch("copy to host", "fp", (mean,), ())
+    for head in step.network.heads:
+        outputs = step.outputs[head,]
+        mean = GpuTensor("mean output", outputs.nbytes // (step.network.steps * step.element) * 4)
+        step.launch("mean output", "fp", (outputs,), (mean,), outputs.nbytes // step.element)
+        step.launch("copy to host", "fp", (mean,), ())
     read = {tensor.storage for kernel in step.kernels for tensor in kernel.reads}
     return tuple(
         replace(kernel, writes=tuple(each for each in kernel.writes if each.storage in read))
@@ -196,7 +198,7 @@ def _pool(
     if kind is None:
         return inputs, None
     pooled = step.tensor(f"{name} pooled", *shape)
-    if kind == "average":
+    if kind != "max":
         step.launch(f"{name} pool", "fp", (inputs,), (pooled,))
         return pooled, _Pooled(inputs, None)
     index = GpuTensor(f"{name} pool index", pooled.nbytes // step.element * POOL_INDEX_NBYTES)
@@ -220,16 +222,15 @@ def _weight(step: _Step, stage: NetworkStage) -> GpuTensor:
     return cast
 
 
-def _loss(step: _Step) -> None:
+def _loss(step: _Step, head: int) -> None:
     """Cross entropy on the mean output over time; each direction counted as one fused kernel."""
-    last = len(step.network.stages) - 1
-    outputs = step.outputs[last,]
+    outputs = step.outputs[head,]
     mean = GpuTensor("mean output", outputs.nbytes // (step.network.steps * step.element) * 4)
     gradient = GpuTensor("output gradient", outputs.nbytes)
     flop = (step.network.steps + 4) * mean.nbytes // 4
     step.launch("loss", "loss", (outputs,), (mean,), flop)
     step.launch("loss grad", "loss", (mean,), (gradient,), flop)
-    step.gradients[last,] = gradient
+    step.gradients[head,] = gradient
 
 
 def _backward(step: _Step, index: int, stage: NetworkStage) -> None:

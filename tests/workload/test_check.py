@@ -131,7 +131,7 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     ),
     "identity with weights": (
         layer_edit(lambda r: r[0].update(kind="identity")),
-        r"layers\[0\]: expected kernel \(1, 1\)",
+        r"layers\[0\]: expected kernel, stride, dilation \(1, 1\)",
     ),
     "scale by word": (
         layer_edit(lambda r: r[0].update(norm=NORM | {"scaled": "no"})),

@@ -44,7 +44,7 @@ class Three(nn.Module):
 
 def job_of(between: Any, path: Path) -> Any:
     """The job of a network with ``between`` in its middle."""
-    return recorded(Three(between, CLASSES), events(2, *SIDES), path / "job.h5")
+    return recorded(Three(between, CLASSES), events(2, *SIDES), path)
 
 
 PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))

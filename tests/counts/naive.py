@@ -40,8 +40,8 @@ def forward(layer, inputs, chunk):
     events = np.zeros_like(executed)
     for t, b in np.ndindex(*inputs.shape[:2]):
         for (tap, r, s), y, x in itertools.product(taps, range(e), range(f)):
-            row = y * layer.stride[0] - layer.padding[0] + r
-            column = x * layer.stride[1] - layer.padding[1] + s
+            row = y * layer.stride[0] - layer.padding[0] + r * layer.dilation[0]
+            column = x * layer.stride[1] - layer.padding[1] + s * layer.dilation[1]
             pixel = operand(inputs[t, b], row, column)
             for n, part in enumerate(parts):
                 count = int(pixel[part].sum())
@@ -62,8 +62,9 @@ def backward(layer, gradients, need, chunk, tile):
     useful = np.zeros_like(executed)
     for t, b in np.ndindex(*gradients.shape[:2]):
         for (tap, r, s), y, x in itertools.product(taps, range(h), range(w)):
-            row, y_rest = divmod(y + layer.padding[0] - r, layer.stride[0])
-            column, x_rest = divmod(x + layer.padding[1] - s, layer.stride[1])
+            above, left = r * layer.dilation[0], s * layer.dilation[1]
+            row, y_rest = divmod(y + layer.padding[0] - above, layer.stride[0])
+            column, x_rest = divmod(x + layer.padding[1] - left, layer.stride[1])
             if y_rest or x_rest:
                 continue
             pixel = operand(gradients[t, b], row, column)
@@ -82,8 +83,8 @@ def weight_gradient(layer, inputs, gradients, chunk, tile):
     useful = np.zeros_like(executed)
     for t, b in np.ndindex(*inputs.shape[:2]):
         for (tap, r, s), y, x in itertools.product(taps, range(e), range(f)):
-            row = y * layer.stride[0] - layer.padding[0] + r
-            column = x * layer.stride[1] - layer.padding[1] + s
+            row = y * layer.stride[0] - layer.padding[0] + r * layer.dilation[0]
+            column = x * layer.stride[1] - layer.padding[1] + s * layer.dilation[1]
             pixel = operand(inputs[t, b], row, column)
             for (m, out), (n, part) in itertools.product(enumerate(tiles), enumerate(parts)):
                 spikes, given = int(pixel[part].sum()), int(gradients[t, b, out, y, x].sum())

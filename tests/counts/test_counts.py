@@ -36,12 +36,15 @@ DENSITY = st.sampled_from([0.0, 0.02, 0.1, 0.4, 1.0])
 def random_layers(draw):
     """A convolution that fits its image; large kernels on smaller images, to keep loops short."""
     kernel = draw(st.integers(1, 5))
-    padding = draw(st.integers(0, kernel - 1))
-    smallest = max(1, kernel - 2 * padding)
+    dilation = draw(st.integers(1, 3)) if kernel < 4 else 1
+    reach = dilation * (kernel - 1) + 1
+    padding = draw(st.integers(0, reach - 1))
+    smallest = max(1, reach - 2 * padding)
     side = st.integers(smallest, max(smallest, 9 if kernel < 4 else 6))
     channels = st.integers(1, 40)
     shape = (draw(channels), draw(side), draw(side))
-    return conv(shape, draw(channels), kernel, draw(st.integers(1, 2)), padding)
+    stride = draw(st.integers(1, 3))
+    return conv(shape, draw(channels), kernel, stride, padding, dilation=dilation)
 
 
 @st.composite

@@ -137,7 +137,6 @@ def test_an_imported_network_runs_with_drawn_masks(tmp_path: Path) -> None:
         ("a.yaml", "- {equation: 'O[b]=max(I[b])'}\n", "expected a product such as"),
         ("a.yaml", "problem: {instance: {C: 8}}\n", "expected C and M"),
         ("a.yaml", "problem: {instance: {C: 8, M: 0}}\n", "M: expected a whole number"),
-        ("a.yaml", "problem: {instance: {C: 8, M: 8, Hdilation: 2}}\n", "dilated"),
         ("a.yaml", "a: &a [1]\nb: *a\n", "anchor"),
         ("a.txt", "x", "expected .nir (NIR)"),
         ("a.nir", "x", "the package nir can read"),

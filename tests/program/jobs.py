@@ -51,13 +51,15 @@ def array_overrides(chunk, tile):
     return tuple(found)
 
 
-def conv(in_shape, channels, kernel, stride=1, padding=0, pool=None):
+def conv(in_shape, channels, kernel, stride=1, padding=0, pool=None, dilation=1):
     """A convolution with square kernel, stride and padding; its index is set by ``job``."""
-    out = tuple((side + 2 * padding - kernel) // stride + 1 for side in in_shape[1:])
+    reach = dilation * (kernel - 1) + 1
+    out = tuple((side + 2 * padding - reach) // stride + 1 for side in in_shape[1:])
     pooling = Pool("max", pool, pool) if pool else None
     return Layer(
         0, "conv", "conv", in_shape, (channels, *out), (kernel, kernel), (stride, stride),
         (padding, padding), (-1,), None, "binary", False, None, None, NEURON, pooling,
+        dilation=(dilation, dilation),
     )  # fmt: skip
 
 

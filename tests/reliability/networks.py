@@ -138,7 +138,7 @@ def _layer(
 
 @st.composite
 def _convolution(draw: st.DrawFn, layer: Layer) -> Layer:
-    """Kernel, stride, padding, groups and pools; half of them keep the image's size."""
+    """Kernel, stride, padding, dilation, groups and pools; half of them keep the image's size."""
     channels, *sides = layer.in_shape
     if draw(st.booleans()):
         size = draw(st.sampled_from((1, 3)))
@@ -148,6 +148,11 @@ def _convolution(draw: st.DrawFn, layer: Layer) -> Layer:
         reach = [side + 2 * pad for side, pad in zip(sides, padding, strict=True)]
         kernel = tuple(draw(st.integers(1, min(4, most))) for most in reach)
         stride = tuple(draw(st.integers(1, 3)) for _ in sides)
+        dilation = tuple(
+            draw(st.integers(1, min(3, max(1, (most - 1) // max(1, size - 1)))))
+            for most, size in zip(reach, kernel, strict=True)
+        )
+        layer = replace(layer, dilation=dilation)
     layer = replace(layer, kernel=kernel, stride=stride, padding=padding)
     layer = replace(layer, out_shape=(_width(draw, layer), 1, 1))
     divides = [n for n in (1, 2, 3, channels) if not (channels % n or layer.out_shape[0] % n)]

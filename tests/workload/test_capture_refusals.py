@@ -434,10 +434,10 @@ def test_a_pool_that_comes_to_square_windows_is_recorded(case: str, tmp_path: Pa
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize(
     "options",
-    [{"dilation": 2}, {"padding": "same", "kernel_size": 4}, {"padding_mode": "circular"}],
+    [{"padding": "same", "kernel_size": 4}, {"padding_mode": "circular"}],
 )
 def test_convolutions_that_are_not_modelled(options: dict[str, Any]) -> None:
-    """Dilated and otherwise padded convolutions, told before anything is trained."""
+    """Otherwise padded convolutions, told before anything is trained."""
     padding = {"padding": 1} if "padding_mode" in options else {}
     net = ConvNet(plain_conv(**padding, **options), lambda s: s)
     with pytest.raises(WorkloadError, match=r"^conv: .* not modelled; use "):

@@ -131,7 +131,7 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     ),
     "identity with weights": (
         layer_edit(lambda r: r[0].update(kind="identity")),
-        r"layers\[0\]: expected kernel \(1, 1\)",
+        r"layers\[0\]: expected kernel, stride, dilation \(1, 1\)",
     ),
     "scale by word": (
         layer_edit(lambda r: r[0].update(norm=NORM | {"scaled": "no"})),
@@ -140,7 +140,7 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     "other pool": (layer_edit(lambda r: r[0]["pool"].update(kind="avg")), "not modelled yet"),
     "pooled input": (layer_edit(lambda r: r[0].update(input_pool=r[0]["pool"])), "input_pool"),
     "recurrent": (layer_edit(lambda r: r[0].update(kind="rnn")), "not modelled yet"),
-    "unknown key": (layer_edit(lambda r: r[0].update(dilation=2)), "got dilation"),
+    "unknown key": (layer_edit(lambda r: r[0].update(spin=2)), "got spin"),
     "missing key": (layer_edit(lambda r: r[0].pop("bias")), 'a key "bias"'),
     "wrong in_shape": (layer_edit(lambda r: r[1].update(in_shape=[9, 1, 1])), "layer 0 leaves"),
     "wrong out_shape": (layer_edit(lambda r: r[0].update(out_shape=[3, 9, 9])), "out_shape"),

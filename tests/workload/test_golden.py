@@ -20,21 +20,22 @@ from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.surrogate import lif_neuron
 
 
-def conv(channels: int, size: int, kernel: int, stride: int, padding: int, groups: int) -> Layer:
+def conv(channels: int, size: int, groups: int, **window: int) -> Layer:
     """A convolution of size x (size + 1) images; ``channels`` inputs, three outputs per group."""
     net = Builder((groups * channels, size, size + 1), lif_neuron())
-    net.conv(3 * groups, kernel, stride, padding, groups=groups)
+    net.conv(3 * groups, groups=groups, **window)
     return net.layers[0]
 
 
 CONVS = st.builds(
     conv,
     channels=st.integers(1, 3),
-    size=st.integers(4, 7),
+    size=st.integers(7, 9),
     kernel=st.integers(1, 4),
     stride=st.integers(1, 3),
     padding=st.integers(0, 2),
     groups=st.integers(1, 2),
+    dilation=st.integers(1, 2),
 )
 
 
@@ -45,7 +46,8 @@ def test_product_by_definition(layer: Layer, seed: int) -> None:
     draw = np.random.default_rng(seed)
     images = draw.standard_normal((2, *layer.in_shape))
     weights = draw.standard_normal(layer.weight_shape)
-    (py, px), (sy, sx), (_, e, f) = layer.padding, layer.stride, layer.out_shape
+    (py, px), (sy, sx), (dy, dx) = layer.padding, layer.stride, layer.dilation
+    _, e, f = layer.out_shape
     padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px)))
     expected = np.zeros((2, *layer.out_shape))
     outputs, inputs = len(weights) // layer.groups, weights.shape[1]
@@ -53,7 +55,7 @@ def test_product_by_definition(layer: Layer, seed: int) -> None:
         range(e), range(f), *map(range, layer.kernel), range(layer.groups)
     ):
         k, c = slice(g * outputs, (g + 1) * outputs), slice(g * inputs, (g + 1) * inputs)
-        pixel = padded[:, c, y * sy + r, x * sx + s]
+        pixel = padded[:, c, y * sy + r * dy, x * sx + s * dx]
         expected[:, k, y, x] += pixel @ weights[k, :, r, s].T
     assert np.allclose(product(layer, images, weights), expected)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
@@ -80,14 +80,14 @@ def input_planes(
     together. On the inserted grid every product is followed by the zeros that the stride inserts
     into dY, along rows and columns.
     """
-    (sy, sx), (py, px), (r, s) = layer.stride, layer.padding, layer.kernel
+    (sy, sx), (py, px), (reach_y, reach_x) = layer.stride, layer.padding, layer.extent
     (y0, y1), width, dY = box.rows, layer.product_shape[2], masks.column_operand
-    inputs = _cut(masks.row_operand, box, (y0 * sy - py, (y1 - 1) * sy - py + r),
-                  (-px, (width - 1) * sx - px + s))  # fmt: skip
-    windows = _windows(grouped(inputs, array.channels_together, 2), layer.kernel)
+    inputs = _cut(masks.row_operand, box, (y0 * sy - py, (y1 - 1) * sy - py + reach_y),
+                  (-px, (width - 1) * sx - px + reach_x))  # fmt: skip
+    windows = _windows(grouped(inputs, array.channels_together, 2), layer)
     yield Planes(
         box=box,
-        taps=tuple(range(r * s)),
+        taps=tuple(range(prod(layer.kernel))),
         row_operand=windows[..., ::sy, ::sx, :, :],
         column_operand=None if dY is None else _cut(dY, box, box.rows, (0, width)),
         live=_live(masks, box),
@@ -103,24 +103,24 @@ def gradient_planes(
     On the inserted grid every tap visits every position; on the compacted one, positions that
     share their remainder by the stride visit only the taps that have an output there.
     """
-    (sy, sx), (py, px), (r, s) = layer.stride, layer.padding, layer.kernel
+    (sy, sx), (py, px), (reach_y, reach_x) = layer.stride, layer.padding, layer.extent
     (y0, y1), width, need = box.rows, layer.in_shape[2], masks.column_operand
     assert need is not None
-    dY = _spread(masks.row_operand, box, (y0 + py - r + 1, y1 + py), (px - s + 1, width + px),
-                 layer.stride)  # fmt: skip
-    windows = _windows(grouped(dY, array.channels_together, 2), layer.kernel)[..., ::-1, ::-1]
+    rows, columns = (y0 + py - reach_y + 1, y1 + py), (px - reach_x + 1, width + px)
+    dY = _spread(masks.row_operand, box, rows, columns, layer.stride)
+    windows = _windows(grouped(dY, array.channels_together, 2), layer, backward=True)
     need, live = _cut(need, box, box.rows, (0, width)), _live(masks, box)
     if array.grid == "inserted":
-        yield Planes(box, tuple(range(r * s)), windows, need, live)
+        yield Planes(box, tuple(range(prod(layer.kernel))), windows, need, live)
         return
     for i, j in np.ndindex(min(sy, length(box.rows)), min(sx, width)):
-        taps_y = range((y0 + i + py) % sy, r, sy)
-        taps_x = range((j + px) % sx, s, sx)
+        taps_y = _taps(layer, 0, y0 + i + py)
+        taps_x = _taps(layer, 1, j + px)
         if not taps_y or not taps_x:
             continue
         at = (..., slice(i, None, sy), slice(j, None, sx))
-        kernel = (slice(taps_y.start, None, sy), slice(taps_x.start, None, sx))
-        taps = tuple(y * s + x for y in taps_y for x in taps_x)
+        kernel = (slice(taps_y.start, None, taps_y.step), slice(taps_x.start, None, taps_x.step))
+        taps = tuple(y * layer.kernel[1] + x for y in taps_y for x in taps_x)
         yield Planes(box, taps, windows[(*at, *kernel)], need[at], live, row=i, pitch=sy)
 
 
@@ -128,8 +128,22 @@ def _live(masks: OperandMasks, box: Block) -> Bools:
     return masks.live[slice(*box.steps), slice(*box.samples)]
 
 
-def _windows(values: Cells, kernel: tuple[int, int]) -> Cells:
-    return np.lib.stride_tricks.sliding_window_view(values, kernel, axis=(3, 4))
+def _taps(layer: Layer, axis: int, place: int) -> range:
+    """The taps along an axis that bring a padded ``place`` something of the product's grid.
+
+    None does if stride and dilation have a common divisor that leaves the place out.
+    """
+    size, stride, dilation = layer.kernel[axis], layer.stride[axis], layer.dilation[axis]
+    apart = stride // gcd(stride, dilation)
+    first = (tap for tap in range(min(apart, size)) if (place - tap * dilation) % stride == 0)
+    return range(next(first, size), size, apart)
+
+
+def _windows(values: Cells, layer: Layer, backward: bool = False) -> Cells:
+    """Values under every tap of the kernel at every place, the taps in reverse if ``backward``."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, layer.extent, axis=(3, 4))
+    turn, (dy, dx) = -1 if backward else 1, layer.dilation
+    return windows[..., :: turn * dy, :: turn * dx]
 
 
 def _cut(values: Bools, box: Block, rows: Span, columns: Span) -> Bools:

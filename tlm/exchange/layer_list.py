@@ -36,6 +36,13 @@ class ListedLayer:
     padding: tuple[int, int] | None = None
     groups: int = 1
     sources: tuple[str, ...] | None = None
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns from the first tap of the kernel to its last."""
+        (r, s), (dy, dx) = self.kernel, self.dilation
+        return ((r - 1) * dy + 1, (s - 1) * dx + 1)
 
     @property
     def linear(self) -> bool:
@@ -149,7 +156,7 @@ def _padded(row: ListedLayer, shape: Shape3, pool: Pool | None) -> _Join | None:
     for axis in (0, 1):
         size, asked, step = shape[1 + axis], row.padded[1 + axis], row.stride[axis]
         stated = None if row.padding is None else row.padding[axis]
-        choices = range(row.kernel[axis]) if stated is None else (stated,)
+        choices = range(row.extent[axis]) if stated is None else (stated,)
         fitting = [pad for pad in choices if asked <= size + 2 * pad < asked + step]
         if not fitting:
             return None
@@ -168,8 +175,8 @@ def layer_of(
     inside = (channels, rows - 2 * padding[0], columns - 2 * padding[1])
     out = (
         row.outputs,
-        (rows - row.kernel[0]) // row.stride[0] + 1,
-        (columns - row.kernel[1]) // row.stride[1] + 1,
+        (rows - row.extent[0]) // row.stride[0] + 1,
+        (columns - row.extent[1]) // row.stride[1] + 1,
     )
     return Layer(
         index=index,
@@ -189,6 +196,7 @@ def layer_of(
         neuron=lif_neuron(),
         pool=None,
         groups=row.groups,
+        dilation=(1, 1) if row.linear else row.dilation,
     )
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tlm.errors import WorkloadError
 from tlm.exchange.layer_list import ListedLayer
@@ -90,15 +91,18 @@ def _zigzag_layer(
         if relation is None:
             raise WorkloadError(f"{where}: {text!r:.60}: expected such as iy=2*oy+1*fy")
         axis, step, reach = relation.groups()
-        stride[axis], dilation[axis] = int(step or 1), int(reach or 1)
-    _check_dilation(where, *dilation.values())
+        stride[axis] = _size(where, "stride", int(step or 1))
+        dilation[axis] = _size(where, "dilation", int(reach or 1))
     groups = of.get("G", 1)
     return _layer(
         name,
         (of.get("C", 1) * groups, of.get("K", 1) * groups, groups),
         (of.get("OY", 1), of.get("OX", 1)),
-        (of.get("FY", 1), of.get("FX", 1)),
-        (stride["y"], stride["x"]),
+        _Taps(
+            (of.get("FY", 1), of.get("FX", 1)),
+            (stride["y"], stride["x"]),
+            (dilation["y"], dilation["x"]),
+        ),
         sources,
     )
 
@@ -112,36 +116,42 @@ def _timeloop(path: Path, problem: dict[str, Any]) -> ListedLayer:
         raise WorkloadError(
             f"{path}: problem.instance: expected C and M (or K), the channels of input and output"
         )
-    _check_dilation(f"{path}: problem", of["Hdilation"], of["Wdilation"])
     return _layer(
         path.stem,
         (of["C"] * of["G"], max(of["M"], of["K"]) * of["G"], of["G"]),
         (of["P"], of["Q"]),
-        (of["R"], of["S"]),
-        (of["Hstride"], of["Wstride"]),
+        _Taps(
+            (of["R"], of["S"]),
+            (of["Hstride"], of["Wstride"]),
+            (of["Hdilation"], of["Wdilation"]),
+        ),
         None,
     )
+
+
+class _Taps(NamedTuple):
+    """A kernel, (rows, columns): its size, the stride of its windows, the dilation of its taps."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
 
 
 def _layer(
     name: str,
     channels: tuple[int, int, int],
     size: tuple[int, int],
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
+    taps: _Taps,
     sources: tuple[str, ...] | None,
 ) -> ListedLayer:
     """``channels`` are those of input and output, and groups; ``size`` is that of the output."""
-    reach = [
-        (out - 1) * step + window for out, step, window in zip(size, stride, kernel, strict=True)
-    ]
-    padded = (channels[0], reach[0], reach[1])
-    return ListedLayer(name, padded, channels[1], kernel, stride, None, channels[2], sources)
-
-
-def _check_dilation(where: str, *steps: int) -> None:
-    if set(steps) != {1}:
-        raise WorkloadError(f"{where}: dilated convolutions cannot be imported yet")
+    rows, columns = (
+        (out - 1) * step + (window - 1) * apart + 1
+        for out, window, step, apart in zip(size, *taps, strict=True)
+    )
+    padded = (channels[0], rows, columns)
+    row = ListedLayer(name, padded, channels[1], taps.kernel, taps.stride, groups=channels[2])
+    return replace(row, sources=sources, dilation=taps.dilation)
 
 
 def _size(where: str, name: str, value: object) -> int:

@@ -179,18 +179,17 @@ def _layer(index: int, name: str, kind: str, node: Any, arriving: _Signal) -> La
     linear = kind in ("Linear", "Affine")
     if linear:
         shape: Shape3 = (prod(arriving.shape), 1, 1)
-        kernel, stride, padding, groups = (1, 1), (1, 1), (0, 0), 1
+        kernel, stride, padding, groups, dilation = (1, 1), (1, 1), (0, 0), 1, (1, 1)
     else:
         shape = arriving.shape
         kernel, groups = (int(weights[2]), int((*weights, 1)[3])), int(node.groups)
-        stride, padding = _pair(node.stride, kind), _padding(node, kind, kernel)
-        if set(_pair(node.dilation, kind)) != {1}:
-            return None
+        stride, dilation = _pair(node.stride, kind), _pair(node.dilation, kind)
+        padding = _padding(node, kind, kernel, dilation)
     if int(weights[-1] if linear else weights[1] * groups) != shape[0]:
         return None
     padded = (shape[0], shape[1] + 2 * padding[0], shape[2] + 2 * padding[1])
     outputs = int(weights[-2] if linear else weights[0])
-    row = ListedLayer(name[-64:], padded, outputs, kernel, stride, groups=groups)
+    row = ListedLayer(name[-64:], padded, outputs, kernel, stride, groups=groups, dilation=dilation)
     bias = getattr(node, "bias", None)
     return replace(
         layer_of(row, index, arriving.sources, padding),
@@ -212,8 +211,11 @@ def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
-def _padding(node: Any, kind: str, kernel: tuple[int, int]) -> tuple[int, int]:
+def _padding(
+    node: Any, kind: str, kernel: tuple[int, int], dilation: tuple[int, int]
+) -> tuple[int, int]:
     if isinstance(node.padding, str):
-        return (0, 0) if node.padding == "valid" else (kernel[0] // 2, kernel[1] // 2)
+        same = (kernel[0] // 2 * dilation[0], kernel[1] // 2 * dilation[1])
+        return (0, 0) if node.padding == "valid" else same
     rows, columns = _pair(node.padding)
     return (rows, 0 if kind == "Conv1d" else columns)

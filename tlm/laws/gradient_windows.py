@@ -55,8 +55,9 @@ def dY_rows_room(job: Facts, facts: LayerFacts) -> int:
 def _unkept_bits(job: Facts, facts: LayerFacts, part: Slice, tile: Tile) -> int:
     """The least bits of a panel's dY, if what its block reads does not fit."""
     layer = facts.layer
-    stride, pad, kernel = layer.stride[0], layer.padding[0], layer.kernel[0]
-    first, last = tile.rows[0] + pad - kernel + 1, tile.rows[1] - 1 + pad
+    stride, pad = layer.stride[0], layer.padding[0]
+    farthest = layer.dilation[0] * (layer.kernel[0] - 1)
+    first, last = tile.rows[0] + pad - farthest, tile.rows[1] - 1 + pad
     rows = range(max(0, -(-first // stride)), min(layer.product_shape[1], last // stride + 1))
     row = length(part.neurons.channels) * layer.product_shape[2] * job.chip.precision.gradient
     held = row * len(rows) * tile.samples * tile.steps

@@ -81,16 +81,17 @@ def _reached(layer: Layer, side: int, whole: int) -> int:
     """Rows (``side`` 0) or columns, of ``whole``, that a layer reads."""
     if layer.kind == "linear":
         return whole
-    window = (layer.kernel[side], layer.stride[side], layer.padding[side])
+    taps = range(0, layer.kernel[side] * layer.dilation[side], layer.dilation[side])
+    window = (taps, layer.stride[side], layer.padding[side])
     places = _under(range(layer.product_shape[1 + side]), window, layer.in_shape[1 + side])
     pool = layer.input_pool
     if pool is not None:
-        places = _under(places, (pool.size, pool.stride, pool.padding), whole)
+        places = _under(places, (range(pool.size), pool.stride, pool.padding), whole)
     return len(places)
 
 
-def _under(outputs: Collection[int], window: tuple[int, int, int], end: int) -> set[int]:
-    """Places below ``end`` under the windows (size, stride, padding) of some outputs."""
-    size, stride, padding = window
-    places = (at * stride - padding + tap for at in outputs for tap in range(size))
+def _under(outputs: Collection[int], window: tuple[range, int, int], end: int) -> set[int]:
+    """Places below ``end`` under the windows (taps, stride, padding) of some outputs."""
+    taps, stride, padding = window
+    places = (at * stride - padding + tap for at in outputs for tap in taps)
     return {place for place in places if 0 <= place < end}

@@ -207,7 +207,7 @@ def _first_block(profile: Profile, rows: Span, target: Target) -> tuple[int, int
         1, length(product_rows(layer, rows)), profile.walked_steps, layer.product_shape[2],
         target.arrays.positions,
     )  # fmt: skip
-    between = min(layer.in_shape[1], (lines - 1) * layer.stride[0] + layer.kernel[0])
+    between = min(layer.in_shape[1], (lines - 1) * layer.stride[0] + layer.extent[0])
     window = layer.in_shape[0] * between * layer.in_shape[2] * min(steps, profile.input_steps)
     return samples, window * profile.operand_bits
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import prod
 
 import numpy as np
 
@@ -187,26 +188,29 @@ def _by_window(layer: Layer, values: Cells) -> Cells:
     """Sum over the kernel's window at every output position: [..., H, W] -> [..., E, F]."""
     py, px = layer.padding
     padded = np.pad(values, ((0, 0),) * (values.ndim - 2) + ((py, py), (px, px)))
-    sums = _window_sums(padded, layer.kernel)
+    sums = _window_sums(padded, layer)
     (_, e, f), (sy, sx) = layer.product_shape, layer.stride
     return sums[..., : (e - 1) * sy + 1 : sy, : (f - 1) * sx + 1 : sx]
 
 
 def _reaching(layer: Layer, dY: Bools) -> Cells:
     """How many taps bring a set dY to every input position: [..., E, F] -> [..., H, W]."""
-    (_, h, w), (r, s) = layer.in_shape, layer.kernel
+    (_, h, w), (r, s) = layer.in_shape, layer.extent
     (sy, sx), (py, px) = layer.stride, layer.padding
     # Outputs of the padding alone reach no input: they lie in a margin that is cut off again.
     y, x = max(0, py - r + 1), max(0, px - s + 1)
     shape = (*dY.shape[:-2], h + r - 1 + 2 * y, w + s - 1 + 2 * x)
-    inserted = np.zeros(shape, np.min_scalar_type(r * s))
+    inserted = np.zeros(shape, np.min_scalar_type(prod(layer.kernel)))
     at = inserted[..., y + r - 1 - py :: sy, x + s - 1 - px :: sx]
     at[..., : dY.shape[-2], : dY.shape[-1]] = dY
-    return _window_sums(inserted[..., y : y + h + r - 1, x : x + w + s - 1], layer.kernel)
+    return _window_sums(inserted[..., y : y + h + r - 1, x : x + w + s - 1], layer)
 
 
-def _window_sums(values: Cells, kernel: tuple[int, int]) -> Cells:
-    """Sums over all windows of a kernel's size, rows first."""
-    (r, s), (height, width) = kernel, values.shape[-2:]
-    rows = reduce(np.add, [values[..., y : y + height - r + 1, :] for y in range(r)])
-    return reduce(np.add, [rows[..., x : x + width - s + 1] for x in range(s)])
+def _window_sums(values: Cells, layer: Layer) -> Cells:
+    """Sums over all windows of the kernel's taps, rows first."""
+    down, across = (
+        [slice(first, first + size - reach + 1) for first in range(0, reach, step)]
+        for size, reach, step in zip(values.shape[-2:], layer.extent, layer.dilation, strict=True)
+    )
+    rows = reduce(np.add, [values[..., tap, :] for tap in down])
+    return reduce(np.add, [rows[..., tap] for tap in across])

@@ -13,13 +13,13 @@ from tlm.workload.model import Layer, Pool
 
 def input_rows(layer: Layer, rows: Span) -> Span:
     """Input rows that a span of product rows reads."""
-    return _rows_under(rows, layer.stride[0], layer.padding[0], layer.kernel[0], layer.in_shape[1])
+    return _rows_under(rows, layer.stride[0], layer.padding[0], layer.extent[0], layer.in_shape[1])
 
 
 def output_rows(layer: Layer, rows: Span) -> Span:
     """Product rows whose dY a span of input rows needs in BP."""
-    stride, pad, kernel = layer.stride[0], layer.padding[0], layer.kernel[0]
-    low = max(0, -(-(rows[0] + pad - kernel + 1) // stride))
+    stride, pad, extent = layer.stride[0], layer.padding[0], layer.extent[0]
+    low = max(0, -(-(rows[0] + pad - extent + 1) // stride))
     return (low, max(low, min(layer.product_shape[1], (rows[1] - 1 + pad) // stride + 1)))
 
 

@@ -58,6 +58,11 @@ class WeightSource:
                 f"{self.name} is no convolution: its organisations are those without "
                 '"conv " before the name'
             )
+        if layer.dilation != (1, 1):
+            raise ConfigError(
+                f"{self.name} is dilated, which no organisation of convolutions is for: its "
+                'organisations are those without "conv " before the name'
+            )
         filters, channels, *window = layer.weight_shape
         codes = matrix.codes.reshape(*window, channels, filters).transpose(3, 2, 0, 1)
         image = layer.in_shape[1:]

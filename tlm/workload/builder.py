@@ -48,11 +48,12 @@ class Builder:
         pool: Pool | None = None,
         sources: Sequence[int] | None = None,
         groups: int = 1,
+        dilation: int = 1,
     ) -> int:
         """Add a square convolution reading ``sources`` (the last layer by default)."""
         read = self._sources(sources)
         in_shape = self._shape(read)
-        reach = 2 * padding - kernel
+        reach = 2 * padding - dilation * (kernel - 1) - 1
         height, width = ((size + reach) // stride + 1 for size in in_shape[1:])
         layer = Layer(
             index=len(self.layers),
@@ -72,6 +73,7 @@ class Builder:
             neuron=self._neuron,
             pool=pool,
             groups=groups,
+            dilation=(dilation, dilation),
         )
         self.layers.append(layer)
         return layer.index

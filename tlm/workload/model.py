@@ -150,9 +150,10 @@ class Layer:
     GLM neurons have several sums each: ``product_channels`` says how many outputs the product has.
     ``input_kind`` is "binary" for spikes, "integer" for a sum of several spike tensors, and
     "analog" for direct coding and behind average-pooling. ``groups`` of a grouped convolution
-    each connect C / groups inputs to K / groups outputs, in channel order. ``operand`` says what is
-    read where that is more than the sum of ``sources``, which then are those of its terms: with a
-    delay they may be later layers, or the layer itself.
+    each connect C / groups inputs to K / groups outputs, in channel order. Taps of a kernel are
+    ``dilation`` (rows, columns) apart. ``operand`` says what is read where that is more than the
+    sum of ``sources``, which then are those of its terms: with a delay they may be later layers, or
+    the layer itself.
     """
 
     index: int
@@ -174,6 +175,7 @@ class Layer:
     groups: int = 1
     operand: Operand | None = None
     shortcuts: tuple[Shortcut, ...] = ()
+    dilation: tuple[int, int] = (1, 1)
 
     @property
     def weighted(self) -> bool:
@@ -195,13 +197,19 @@ class Layer:
         """Outputs of the product: one a neuron's channel, of GLM neurons one for each function."""
         return self.out_shape[0] * self.sums
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns from the first tap of the kernel to its last."""
+        (r, s), (dy, dx) = self.kernel, self.dilation
+        return ((r - 1) * dy + 1, (s - 1) * dx + 1)
+
     @cached_property
     def product_shape(self) -> Shape3:
         """Shape (K, E, F) of the convolution's output, before ``current_pool``."""
         height, width = (
             (size + 2 * pad - window) // step + 1
             for size, window, step, pad in zip(
-                self.in_shape[1:], self.kernel, self.stride, self.padding, strict=True
+                self.in_shape[1:], self.extent, self.stride, self.padding, strict=True
             )
         )
         return (self.product_channels, height, width)

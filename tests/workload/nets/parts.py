@@ -83,10 +83,11 @@ class Over(nn.Module):
         return behind.unflatten(0, spikes.shape[:2])
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, **options: Any) -> Any:
-    """A convolution loud enough that neurons behind it fire."""
-    module = nn.Conv2d(inputs, outputs, kernel, **{"padding": kernel // 2, **options})
-    return _loud(module)
+def conv(inputs: int, outputs: int, kernel: Any = 3, **options: Any) -> Any:
+    """A convolution loud enough that neurons behind it fire; it keeps the size if none is said."""
+    if "padding" not in options:
+        options["padding"] = kernel // 2
+    return _loud(nn.Conv2d(inputs, outputs, kernel, **options))
 
 
 def linear(inputs: int, outputs: int) -> Any:

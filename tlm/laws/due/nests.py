@@ -177,18 +177,19 @@ def _classes(job: Facts, nest: Nest) -> list[list[int]]:
     if not _compacted(job, nest):
         return [list(range(_taps(nest)))]
     layer = nest.facts.layer
-    (_, width), (sy, sx) = layer.kernel, layer.stride
+    (_, width), (sy, sx), (dy, dx) = layer.kernel, layer.stride, layer.dilation
     classes: dict[tuple[int, int], list[int]] = {}
     for tap in range(_taps(nest)):
-        classes.setdefault((tap // width % sy, tap % width % sx), []).append(tap)
+        place = (tap // width * dy % sy, tap % width * dx % sx)
+        classes.setdefault(place, []).append(tap)
     return list(classes.values())
 
 
 def _visited(nest: Nest, at: _Positions, tap: int) -> Bools:
     """Whether a tap of BP brings a position something of the product's grid, or of around it."""
     layer = nest.facts.layer
-    y = at.row + layer.padding[0] - tap // layer.kernel[1]
-    x = at.column + layer.padding[1] - tap % layer.kernel[1]
+    y = at.row + layer.padding[0] - tap // layer.kernel[1] * layer.dilation[0]
+    x = at.column + layer.padding[1] - tap % layer.kernel[1] * layer.dilation[1]
     return np.asarray((y % layer.stride[0] == 0) & (x % layer.stride[1] == 0))
 
 
@@ -233,11 +234,12 @@ def _under(nest: Nest, masks: Bools, at: _Positions, taps: Ints) -> Bools:
         ((at.row, taps // layer.kernel[1]), (at.column, taps % layer.kernel[1]))
     ):
         stride, pad, size = layer.stride[axis], layer.padding[axis], masks.shape[3 + axis]
+        reach = number * layer.dilation[axis]
         if nest.phase == Phase.BP:
-            place, rest = np.divmod(here + pad - number, stride)
+            place, rest = np.divmod(here + pad - reach, stride)
             inside &= rest == 0
         else:
-            place = here * stride - pad + number
+            place = here * stride - pad + reach
         inside &= (place >= 0) & (place < size)
         places.append(np.clip(place, 0, size - 1))
     values = masks[at.step, at.sample, :, places[0], places[1]]

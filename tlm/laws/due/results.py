@@ -114,12 +114,18 @@ def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
 def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:
     """(Kernel tap, input position) pairs that BP visits: all, or those on an output's stride."""
     pairs = 1
-    for size, kernel, stride, pad in zip(
-        layer.in_shape[1:], layer.kernel, layer.stride, layer.padding, strict=True
+    for size, taps, stride, pad in zip(
+        layer.in_shape[1:], _tap_places(layer), layer.stride, layer.padding, strict=True
     ):
         step = stride if grid == "compacted" else 1
-        pairs *= sum((at + pad - tap) % step == 0 for at in range(size) for tap in range(kernel))
+        pairs *= sum((at + pad - tap) % step == 0 for at in range(size) for tap in taps)
     return pairs
+
+
+def _tap_places(layer: Layer) -> tuple[range, range]:
+    """Rows and columns of the kernel's taps, from the first on."""
+    (r, s), (dy, dx) = layer.kernel, layer.dilation
+    return range(0, r * dy, dy), range(0, s * dx, dx)
 
 
 def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
@@ -152,17 +158,25 @@ def _joined(layer: Layer, outputs: Ints | None, inputs: Ints) -> int:
     An independent popcount: each output sees the sum of the inputs under its kernel window, which
     four corners of a cumulative sum give.
     """
-    (r, s), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
+    (sy, sx), (py, px), (dy, dx) = layer.stride, layer.padding, layer.dilation
     e, f = layer.product_shape[1:]
-    summed = np.pad(inputs, ((0, 0),) * 3 + ((py + 1, py), (px + 1, px)))
-    summed = summed.cumsum(axis=3)
+    r, s = layer.kernel[0] * dy, layer.kernel[1] * dx
+    summed = np.pad(inputs, ((0, 0),) * 3 + ((py + dy, py), (px + dx, px)))
+    _accumulate(summed, dy, 3)
     last_row, last_column = (e - 1) * sy + 1, (f - 1) * sx + 1
     under = summed[:, :, :, r : r + last_row : sy] - summed[:, :, :, :last_row:sy]
-    under = under.cumsum(axis=4)
+    _accumulate(under, dx, 4)
     windows = under[..., s : s + last_column : sx] - under[..., :last_column:sx]
     if outputs is None:
         return int(windows.sum()) * (layer.product_channels // layer.groups)
     return int(np.vdot(windows, outputs))
+
+
+def _accumulate(values: Ints, apart: int, axis: int) -> None:
+    """Cumulative sums, in place, over elements that are ``apart`` along an axis of ``values``."""
+    for first in range(apart):
+        some = values[(slice(None),) * axis + (slice(first, None, apart),)]
+        np.cumsum(some, axis=axis, out=some)
 
 
 def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools | None, inputs: Bools) -> int:
@@ -176,8 +190,10 @@ def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools | None, inputs: 
     if outputs is None:
         outputs = np.ones((*inputs.shape[:2], *layer.product_shape), np.bool_)
     total = 0
+    rows, columns = _tap_places(layer)
     for r, s in np.ndindex(layer.kernel):
-        under = padded[..., r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
+        y, x = rows[r], columns[s]
+        under = padded[..., y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]
         for group in range(layer.groups):
             some = slice(group * width, (group + 1) * width)
             met = np.tensordot(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from tlm.laws.due.facts import LayerFacts
 from tlm.space.region import Slice
 from tlm.workload.model import Layer, Pool
@@ -30,31 +32,35 @@ def sent_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
     layer, rows = facts.layer, facts.product_rows(part)
     if layer.kind == "linear":
         return set(range(height))
-    between = _reach(rows, layer.stride[0], layer.padding[0], layer.kernel[0], layer.in_shape[1])
+    between = _between(_under_kernel(layer, rows), layer.in_shape[1])
     pool = layer.input_pool
-    return (
-        between if pool is None else _reach(between, pool.stride, pool.padding, pool.size, height)
-    )
+    return between if pool is None else _between(_under_windows(pool, between), height)
 
 
-def _reach(rows: Iterable[int], stride: int, pad: int, size: int, height: int) -> RowSet:
-    touched = [y * stride - pad + at for y in rows for at in range(size)]
+def _between(touched: RowSet, height: int) -> RowSet:
     return set(range(min(touched, default=0), max(touched, default=-1) + 1)) & set(range(height))
 
 
 def kernel_rows(layer: Layer, rows: Iterable[int]) -> RowSet:
     """Input rows under the kernel at some rows of the product."""
-    stride, pad, kernel = layer.stride[0], layer.padding[0], layer.kernel[0]
-    touched = {y * stride - pad + tap for y in rows for tap in range(kernel)}
-    return touched & set(range(layer.in_shape[1]))
+    return _under_kernel(layer, rows) & set(range(layer.in_shape[1]))
+
+
+def _under_kernel(layer: Layer, rows: Iterable[int]) -> RowSet:
+    """The same, those outside of the image as well."""
+    stride, pad, apart = layer.stride[0], layer.padding[0], layer.dilation[0]
+    return {y * stride - pad + tap * apart for y in rows for tap in range(layer.kernel[0])}
 
 
 def windows_rows(pool: Pool | None, rows: RowSet, height: int) -> RowSet:
     """Rows, of ``height`` in all, in the windows of some pooled rows."""
     if pool is None:
         return rows
-    touched = {y * pool.stride - pool.padding + at for y in rows for at in range(pool.size)}
-    return touched & set(range(height))
+    return _under_windows(pool, rows) & set(range(height))
+
+
+def _under_windows(pool: Pool, rows: Iterable[int]) -> RowSet:
+    return {y * pool.stride - pool.padding + at for y in rows for at in range(pool.size)}
 
 
 def pooled_rows(layer: Layer, part: Slice) -> RowSet:
@@ -69,7 +75,11 @@ def pooled_rows(layer: Layer, part: Slice) -> RowSet:
 
 def taps_met(layer: Layer, part: Slice) -> list[int]:
     """Kernel taps that bring any output to any of a slice's input positions."""
-    (sy, sx), (py, px), (r, s) = layer.stride, layer.padding, layer.kernel
+    (sy, sx), (py, px), (dy, dx) = layer.stride, layer.padding, layer.dilation
     rows = {(y + py) % sy for y in range(*part.input_rows)}
     columns = {(x + px) % sx for x in range(layer.in_shape[2])}
-    return [y * s + x for y in range(r) for x in range(s) if y % sy in rows and x % sx in columns]
+    return [
+        number
+        for number, (y, x) in enumerate(np.ndindex(layer.kernel))
+        if y * dy % sy in rows and x * dx % sx in columns
+    ]

@@ -38,7 +38,8 @@ def fan_out(facts: LayerFacts) -> Ints:
     channels, height, width = layer.in_shape
     padded = np.zeros((channels, height + 2 * py, width + 2 * px), np.int64)
     for r, s in np.ndindex(layer.kernel):
-        met = padded[:, r : r + (rows - 1) * sy + 1 : sy, s : s + (columns - 1) * sx + 1 : sx]
+        y, x = r * layer.dilation[0], s * layer.dilation[1]
+        met = padded[:, y : y + (rows - 1) * sy + 1 : sy, x : x + (columns - 1) * sx + 1 : sx]
         met += reached[:, r, s, None, None]
     return padded[:, py : py + height, px : px + width]
 

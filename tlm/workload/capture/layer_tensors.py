@@ -10,13 +10,15 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import input_gradient, output_gradient, timed
 from tlm.workload.capture.boundary import Boundary, membranes
 from tlm.workload.capture.stages import TopologyStage
+from tlm.workload.golden.check import relative_error
 from tlm.workload.golden.network import Backward
 from tlm.workload.golden.neuron import (
+    Replay,
     carried,
     fires,
     from_membrane,
     near_edge,
-    potentials,
+    near_threshold,
     replay,
 )
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
@@ -25,6 +27,16 @@ from tlm.workload.values import FloatArray
 
 _LEAST_SHARE = 1e-3
 """Share of dU that must come from the element's own spike, for dU to reveal the surrogate there."""
+
+
+@dataclass(frozen=True)
+class Stray:
+    """How far recorded neurons are from their replay: ``spikes`` that rounding does not explain,
+    and the largest difference of dI, relative to the largest.
+    """
+
+    spikes: int = 0
+    dI: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +48,8 @@ class LayerTensors:
     masks of a layer without neurons are all true, its ``current`` is that without shortcuts, its dS
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
     the derivative of a surrogate without closed form, ``membrane`` the potential that leaves the
-    layer in place of spikes, whose gradient dS then is.
+    layer in place of spikes, whose gradient dS then is. ``stray`` is how far its neurons are from
+    their replay.
     """
 
     layer: Layer
@@ -50,6 +63,7 @@ class LayerTensors:
     dI: FloatArray
     dS: FloatArray
     membrane: FloatArray | None = None
+    stray: Stray = Stray()
 
 
 def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) -> LayerTensors:
@@ -81,7 +95,7 @@ def with_gradient(tensors: LayerTensors, rebuilt: Backward) -> LayerTensors:
     """``tensors`` with dS and dI of each step, as rebuilt, where only their sum was recorded."""
     if not tensors.static or tensors.layer.neuron is not None:
         return tensors
-    gradient = rebuilt.dS.astype(np.float32)
+    gradient = rebuilt.neurons.dS.astype(np.float32)
     return replace(tensors, dS=gradient, dI=gradient)
 
 
@@ -122,8 +136,10 @@ def _with_neurons(
         membrane = timed(neuron, membranes(neuron), steps, batch).reshape(shape)
         spikes = fires(layer.neuron, membrane)
         ones = np.ones(shape, np.bool_)
+        rebuilt = replay(layer.neuron, current, dS, spikes=spikes, slope=slope)
+        stray = _stray(layer.neuron, rebuilt, spikes, dI)
         return LayerTensors(
-            layer, slope, static, inputs, dY, current, spikes, ones, dI, dS, membrane
+            layer, slope, static, inputs, dY, current, spikes, ones, dI, dS, membrane, stray
         )
     output = timed(neuron, neuron.outputs, steps, batch).reshape(shape)
     if not np.isin(output, (0, 1)).all():
@@ -132,34 +148,43 @@ def _with_neurons(
             'with output="membrane" if it returns its membrane potential to the loss'
         )
     spikes = output != 0
-    masks = _masks(layer.neuron, slope, current, spikes, dI, dS)
-    return LayerTensors(layer, slope, static, inputs, dY, current, spikes, masks, dI, dS)
+    rebuilt = replay(layer.neuron, current, dS, spikes=spikes, slope=slope)
+    masks = rebuilt.masks
+    close = near_edge(layer.neuron, rebuilt.potential)
+    if close.any() and layer.neuron.gain:
+        masks = _revealed(layer.neuron, masks, close, spikes, dI, dS)
+        rebuilt = replay(layer.neuron, current, dS, spikes=spikes, masks=masks, slope=slope)
+    stray = _stray(layer.neuron, rebuilt, spikes, dI)
+    return LayerTensors(
+        layer, slope, static, inputs, dY, current, spikes, masks, dI, dS, stray=stray
+    )
 
 
-def _masks(
+def _stray(neuron: Neuron, rebuilt: Replay, spikes: BoolArray, dI: FloatArray) -> Stray:
+    wrong = (rebuilt.spikes != spikes) & ~near_threshold(neuron, rebuilt.potential)
+    return Stray(int(np.count_nonzero(wrong)), relative_error(rebuilt.dI, dI))
+
+
+def _revealed(
     neuron: Neuron,
-    slope: Slope | None,
-    current: FloatArray,
+    masks: BoolArray,
+    close: BoolArray,
     spikes: BoolArray,
     dI: FloatArray,
     dS: FloatArray,
 ) -> BoolArray:
-    """Where the surrogate's derivative is not zero.
+    """Where the surrogate's derivative is not zero, rounding having decided where H is ``close``.
 
-    At the edge of a rectangle rounding decides. There the mask is read off the gradient:
+    At the edge of a rectangle the mask is read off the gradient:
     dU[t] - decay dU[t+1] r[t] = dS[t] d[t], unless dS is too small to reveal d.
     """
-    masks = replay(neuron, current, dS, spikes=spikes, slope=slope).masks
-    close = near_edge(neuron, potentials(neuron, current, spikes))
-    if close.any() and neuron.gain:
-        dU = from_membrane(neuron, dI) / neuron.gain
-        later = np.zeros_like(dU)
-        later[:-1] = dU[1:]
-        from_spike = dU - neuron.decay * later * carried(neuron, spikes)
-        step = np.abs(dS) * neuron.surrogate_peak
-        revealed = close & (step > _LEAST_SHARE * (np.abs(dU) + np.abs(later)))
-        masks[revealed] = (np.abs(from_spike) > step / 2)[revealed]
-    return masks
+    dU = from_membrane(neuron, dI) / neuron.gain
+    later = np.zeros_like(dU)
+    later[:-1] = dU[1:]
+    from_spike = dU - neuron.decay * later * carried(neuron, spikes)
+    step = np.abs(dS) * neuron.surrogate_peak
+    revealed = close & (step > _LEAST_SHARE * (np.abs(dU) + np.abs(later)))
+    return np.where(revealed, np.abs(from_spike) > step / 2, masks)
 
 
 def parameter_array(boundary: Boundary, name: str, gradient: bool) -> FloatArray:

@@ -69,6 +69,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 groups=_groups(stage.product),
                 operand=operand,
                 shortcuts=_shortcuts(at, stage, origins, pools),
+                dilation=_dilation(stage.product),
             )
         )
     check_frames(layers)
@@ -135,8 +136,6 @@ def window_of(name: str, module: Any) -> tuple[Pair, Pair, Pair]:
     """
     if not hasattr(module, "kernel_size"):
         return _TRIVIAL
-    if set(module.dilation) != {1}:
-        raise WorkloadError(f"{name}: dilation is not modelled; use dilation=1")
     if module.padding_mode != "zeros":
         raise WorkloadError(
             f'{name}: padding_mode {module.padding_mode} is not modelled; use "zeros"'
@@ -155,11 +154,16 @@ def _padding(name: str, module: Any) -> Pair:
             f"{name}: padding='same' pads an even kernel by more on one side, which is "
             "not modelled; use an odd kernel, or padding in numbers"
         )
-    return (module.kernel_size[0] // 2, module.kernel_size[1] // 2)
+    rows, columns = _pair(module.dilation)
+    return (module.kernel_size[0] // 2 * rows, module.kernel_size[1] // 2 * columns)
 
 
 def _pair(value: Any) -> Pair:
     return (int(value[0]), int(value[1]))
+
+
+def _dilation(boundary: Boundary | None) -> Pair:
+    return _pair(boundary.module.dilation) if boundary and boundary.kind == "conv" else (1, 1)
 
 
 def _groups(boundary: Boundary | None) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-LAYER: dict[str, Any] = {"groups": 1, "operand": None, "shortcuts": []}
+LAYER: dict[str, Any] = {"groups": 1, "operand": None, "shortcuts": [], "dilation": [1, 1]}
 NEURON = {"current_decay": 0.0, "output": "spikes"}
 NORM = {"scaled": True, "shifted": True, "by_step": False, "step_scaled": False}
 SHORTCUT = {"pool": None}

@@ -53,6 +53,7 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
     for layer in layers:
         operand = None if layer.operand is None else operand_to_json(layer.operand)
         row = {**asdict(layer), "shortcuts": _shortcut_rows(layer), "operand": operand}
+        row["dilation"] = list(layer.dilation)
         row = without_defaults(row, defaults.LAYER)
         rows.append(row)
         if layer.norm is not None:
@@ -144,6 +145,7 @@ class Reader(JsonReader):
             groups=self.integer(f"{key}.groups", row["groups"], 1, schema.MAX_DIMENSION),
             operand=operand,
             shortcuts=self.shortcuts(f"{key}.shortcuts", row["shortcuts"], index),
+            dilation=self.integers(f"{key}.dilation", row["dilation"], 2, 1),
         )
 
     def shortcuts(self, key: str, value: Any, index: int) -> tuple[Shortcut, ...]:
@@ -281,10 +283,10 @@ def _check_output(path: Path, layer: Layer) -> None:
             size + 2 * pad for size, pad in zip(layer.in_shape[1:], layer.padding, strict=True)
         )
         expected = f"at most {height} x {width}, in_shape with its padding"
-        raise fault(path, f"{key}.kernel", expected, layer.kernel, REMEDY)
+        raise fault(path, f"{key}.kernel", expected, layer.extent, REMEDY)
     shape = _pooled(path, f"{key}.current_pool", layer.current_pool, layer.product_shape)
     if layer.out_shape[1:] != shape[1:]:
-        expected = f"(K, {shape[1]}, {shape[2]}) by in_shape, kernel, stride and padding"
+        expected = f"(K, {shape[1]}, {shape[2]}) by in_shape, kernel, stride, padding and dilation"
         raise fault(path, f"{key}.out_shape", expected, layer.out_shape, REMEDY)
     _pooled(path, f"{key}.pool", layer.pool, layer.out_shape)
     if layer.in_shape[0] % layer.groups or layer.out_shape[0] % layer.groups:
@@ -294,10 +296,14 @@ def _check_output(path: Path, layer: Layer) -> None:
         expected = "GLM neurons behind a linear layer without a norm"
         raise fault(path, f"{key}.neuron", expected, f"{layer.kind}, norm {layer.norm}", REMEDY)
     if layer.kind == "linear" and layer != _as_linear(layer):
-        expected = "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, pool or groups"
+        expected = (
+            "in_shape (C, 1, 1), kernel (1, 1), stride (1, 1), no padding, dilation, pool or groups"
+        )
         raise fault(path, key, expected, layer.name, REMEDY)
     if layer.kind == "identity" and layer != _as_identity(layer):
-        expected = "kernel (1, 1), stride (1, 1), in_shape's channels, no padding, bias or groups"
+        expected = (
+            "kernel, stride, dilation (1, 1), in_shape's channels, no padding, bias or groups"
+        )
         raise fault(path, key, expected, layer.name, REMEDY)
 
 
@@ -314,10 +320,10 @@ def _as_linear(layer: Layer) -> Layer:
     """The layer with every window field as a linear layer has it."""
     flat = (layer.in_shape[0], 1, 1)
     plain = replace(layer, in_shape=flat, kernel=(1, 1), stride=(1, 1), padding=(0, 0))
-    return replace(plain, pool=None, current_pool=None, groups=1)
+    return replace(plain, pool=None, current_pool=None, groups=1, dilation=(1, 1))
 
 
 def _as_identity(layer: Layer) -> Layer:
     """The layer with every field of a product as an identity has it."""
     plain = replace(layer, kernel=(1, 1), stride=(1, 1), padding=(0, 0), groups=1, bias=False)
-    return replace(plain, out_shape=(layer.in_shape[0], *layer.out_shape[1:]))
+    return replace(plain, dilation=(1, 1), out_shape=(layer.in_shape[0], *layer.out_shape[1:]))

@@ -14,6 +14,8 @@ from tlm.workload.golden.neuron import fires, near_threshold
 from tlm.workload.model import Layer, Neuron, Recording, Workload
 from tlm.workload.values import Numbers, Values
 
+_BLOCK_ELEMENTS = 1 << 17
+
 ROUNDING = 1e-6
 """Rounding in float32 of a sum, relative to that of the absolute values; a step is 1.2e-7."""
 
@@ -55,11 +57,20 @@ def forced_by(layers: Sequence[Layer], recording: Recording, values: Values) -> 
 
 def relative_error(rebuilt: Numbers, recorded: Numbers) -> float:
     """Largest difference over the largest recorded value; infinite if only zeros are recorded."""
-    difference = float(np.abs(rebuilt - recorded).max(initial=0.0))
-    largest = float(np.abs(recorded).max(initial=0.0))
+    difference, largest = _extremes(rebuilt, recorded)
     if not difference:
         return 0.0
     return difference / largest if largest else float("inf")
+
+
+def _extremes(rebuilt: Numbers, recorded: Numbers) -> tuple[float, float]:
+    """The largest difference and the largest recorded value, by parts that stay in the cache."""
+    if recorded.size > _BLOCK_ELEMENTS and recorded.ndim > 1:
+        parts = [_extremes(*part) for part in zip(rebuilt, recorded, strict=True)]
+        difference, largest = np.max(parts, axis=0)  # NaN stays
+        return float(difference), float(largest)
+    difference = np.abs(rebuilt - recorded).max(initial=0.0)
+    return float(difference), float(np.abs(recorded).max(initial=0.0))
 
 
 def parameter_errors(layer: Layer, values: Values, rebuilt: Backward) -> dict[str, float]:
@@ -91,8 +102,9 @@ def _agreement(
     flips: tuple[Flip, ...] = ()
     near = free_flips = 0
     recorded = recording.spikes[layer.index]
-    if isinstance(layer.neuron, Neuron) and backward.replayed is not None:
-        spikes, potential = backward.replayed.spikes, backward.replayed.potential
+    replayed = backward.neurons.replayed
+    if isinstance(layer.neuron, Neuron) and replayed is not None:
+        spikes, potential = replayed.spikes, replayed.potential
         close = near_threshold(layer.neuron, potential)
         near = int(np.count_nonzero((spikes != recorded) & close))
         flips = flips_of(spikes, recorded, potential - layer.neuron.threshold)
@@ -103,7 +115,7 @@ def _agreement(
         neuron_steps=recorded.size,
         flips=flips,
         near=near,
-        gradient_error=relative_error(backward.dI, values.dI[layer.index]),
+        gradient_error=relative_error(backward.neurons.dI, values.dI[layer.index]),
         parameter_errors=parameter_errors(layer, values, backward),
         free_flips=free_flips,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -67,17 +68,41 @@ class Forward:
 
 
 @dataclass(frozen=True, eq=False)
-class Backward:
-    """BP and WG of one layer; ``replayed`` is None for a read-out.
+class NeuronBackward:
+    """BP through the neurons of one layer: ``current`` (I) entered, ``dS`` arrived at the output.
 
-    Gradients are ``dS`` at the layer's output (before its pool), ``dI`` at the neuron's input
-    current from the neuron alone, ``dY`` at the convolution's output; ``parameter_gradients`` are
-    dW and the like.
+    What follows from ``force`` in place of the rebuilt is not rebuilt unless it is asked for.
     """
 
-    replayed: Replay | None
+    layer: Layer
+    current: Numbers
     dS: Numbers
-    dI: Numbers
+    force: Forced
+
+    @cached_property
+    def replayed(self) -> Replay | None:
+        """The neurons' replay; None where there are none."""
+        neuron, force = self.layer.neuron, self.force
+        if not isinstance(neuron, Neuron):
+            return None
+        return replay(
+            neuron, self.current, self.dS, spikes=force.spikes, masks=force.masks, slope=force.slope
+        )
+
+    @property
+    def dI(self) -> Numbers:
+        """Gradient at the neurons' input current, from the neurons alone."""
+        return self.dS if self.replayed is None else self.replayed.dI
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """BP and WG of one layer, from its ``neurons`` on.
+
+    ``dY`` is the gradient at the convolution's output; ``parameter_gradients`` are dW and the like.
+    """
+
+    neurons: NeuronBackward
     dY: Numbers
     parameter_gradients: Parameters
 
@@ -231,12 +256,13 @@ def backward(
     backwards: list[Backward] = []
     for layer in reversed(layers):
         passed, trained = forwards[layer.index], parameters[layer.index]
-        replayed, dS, dI = _neuron_backward(layer, passed, arriving, forced[layer.index])
-        force = forced[layer.index].dI
-        flowing = dI if force is None else force.astype(np.float64)
+        force = forced[layer.index]
+        dS = _output_gradient(layer, passed, arriving)
+        neurons = NeuronBackward(layer, passed.current, dS, force)
+        flowing = neurons.dI if force.dI is None else force.dI.astype(np.float64)
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         dY, gradients = _product_backward(layer, passed, trained, unpooled)
-        backwards.append(Backward(replayed, dS, dI, dY, gradients))
+        backwards.append(Backward(neurons, dY, gradients))
         for source, share in _shares(layer, passed, trained, dY, outputs):
             if source < layer.index:
                 arriving.add_output(source, share)
@@ -290,26 +316,12 @@ def _current_backward(
     return unpooled
 
 
-def _neuron_backward(
-    layer: Layer, passed: Forward, arriving: Arriving, force: Forced
-) -> tuple[Replay | None, Numbers, Numbers]:
-    """The replay of a layer's neurons, if it has any, with dS and dI."""
+def _output_gradient(layer: Layer, passed: Forward, arriving: Arriving) -> Numbers:
+    """dS of a layer, before its pool; zero where its current alone is read."""
     behind = arriving.outputs.get(layer.index)
-    if behind is None:  # its current alone is read
-        dS = np.zeros_like(passed.output)
-    else:
-        dS = pool_gradient(layer.pool, passed.output, behind)
-    replayed = None
-    if isinstance(layer.neuron, Neuron):
-        replayed = replay(
-            layer.neuron,
-            passed.current,
-            dS,
-            spikes=force.spikes,
-            masks=force.masks,
-            slope=force.slope,
-        )
-    return replayed, dS, dS if replayed is None else replayed.dI
+    if behind is None:
+        return np.zeros_like(passed.output)
+    return pool_gradient(layer.pool, passed.output, behind)
 
 
 def _product_backward(

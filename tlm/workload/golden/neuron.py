@@ -21,7 +21,7 @@ reset_value = threshold / beta.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,9 +32,10 @@ from tlm.workload.values import Numbers
 NEAR = 1e-5
 """Distance of H from a step (threshold, edge of a rectangle) that rounding may cross."""
 
+_BLOCK_ELEMENTS = 1 << 17
 
-@dataclass(frozen=True, eq=False)
-class Replay:
+
+class Replay(NamedTuple):
     """Spikes, surrogate masks, dI and membrane potential H of a layer, each [T, B, K, E, F]."""
 
     spikes: BoolArray
@@ -54,10 +55,36 @@ def replay(
 ) -> Replay:
     """Rebuild a layer from ``current`` (I) and ``dS``, both [T, ...].
 
-    It computes in the precision of ``current``. Recorded ``spikes`` drive the resets in place of
-    the rebuilt ones; recorded ``masks`` decide where H lies within NEAR of the edge of a
-    rectangular surrogate. ``slope`` replaces the surrogate's closed form.
+    It computes in the precision of ``current``, a few samples at a time, which stay in the cache.
+    Recorded ``spikes`` drive the resets in place of the rebuilt ones; recorded ``masks`` decide
+    where H lies within NEAR of the edge of a rectangular surrogate. ``slope`` replaces the
+    surrogate's closed form.
     """
+    rebuilt = Replay(
+        spikes=np.empty(current.shape, np.bool_),
+        masks=np.empty(current.shape, np.bool_),
+        dI=np.empty_like(current),
+        potential=np.empty_like(current),
+    )
+    size = max(1, _BLOCK_ELEMENTS * current.shape[1] // max(1, current.size))
+    for first in range(0, current.shape[1], size):
+        block = (slice(None), slice(first, first + size))
+        driving = None if spikes is None else spikes[block]
+        known = None if masks is None else masks[block]
+        part = _replay(neuron, current[block], dS[block], driving, known, slope)
+        for whole, of_block in zip(rebuilt, part, strict=True):
+            whole[block] = of_block
+    return rebuilt
+
+
+def _replay(
+    neuron: Neuron,
+    current: Numbers,
+    dS: Numbers,
+    spikes: BoolArray | None,
+    masks: BoolArray | None,
+    slope: Slope | None,
+) -> Replay:
     potential = potentials(neuron, current, spikes)
     rebuilt = fires(neuron, potential)
     distance = potential - potential.dtype.type(neuron.threshold)

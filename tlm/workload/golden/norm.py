@@ -11,12 +11,15 @@ networks", NeurIPS 2022).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tlm.workload.model import Norm
 from tlm.workload.values import Numbers, Parameters
+
+_BLOCK_ELEMENTS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,11 @@ class Normalised:
     current: Numbers
     standard: Numbers
     inverse: Numbers
+
+    def of(self, channels: slice) -> Normalised:
+        """What belongs to some channels."""
+        every = (self.current, self.standard, self.inverse)
+        return Normalised(*(each[:, :, channels] for each in every))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,21 +47,50 @@ class NormGradients:
 
 
 def normalise(norm: Norm, products: Numbers, trained: Parameters) -> Normalised:
-    """Normalise ``products`` (Y) [T, B, K, E, F] with the layer's ``trained`` scale and shift."""
+    """Normalise ``products`` (Y) [T, B, K, E, F] with the layer's ``trained`` scale and shift.
+
+    A few channels at a time, which stay in the cache.
+    """
     axes = _axes(norm)
-    mean = products.mean(axes, keepdims=True)
-    inverse = 1 / np.sqrt(products.var(axes, keepdims=True) + norm.epsilon)
-    standard = (products - mean) * inverse
-    current = _affine(standard, trained)
-    if trained.step_scale is not None:
-        current = _by_step(trained.step_scale) * current
-    return Normalised(current, standard, inverse)
+    current, standard = np.empty_like(products), np.empty_like(products)
+    inverses = []
+    for channels in _blocks(products):
+        block = products[:, :, channels]
+        centred = block - block.mean(axes, keepdims=True)
+        inverse = 1 / np.sqrt(np.square(centred).mean(axes, keepdims=True) + norm.epsilon)
+        centred *= inverse
+        standard[:, :, channels] = centred
+        of_block = _affine(centred, _of_channels(trained, channels))
+        if trained.step_scale is not None:
+            of_block = _by_step(trained.step_scale) * of_block
+        current[:, :, channels] = of_block
+        inverses.append(inverse)
+    return Normalised(current, standard, np.concatenate(inverses, axis=2))
 
 
 def norm_gradients(
     norm: Norm, normalised: Normalised, trained: Parameters, dI: Numbers
 ) -> NormGradients:
     """Gradients from ``dI`` [T, B, K, E, F] at the normalised products."""
+    dY = np.empty_like(dI)
+    parts = []
+    for channels in _blocks(dI):
+        part = _gradients(
+            norm, normalised.of(channels), _of_channels(trained, channels), dI[:, :, channels]
+        )
+        dY[:, :, channels] = part.dY
+        parts.append(part)
+    return NormGradients(
+        dY,
+        scale=_joined([part.scale for part in parts]),
+        shift=_joined([part.shift for part in parts]),
+        step_scale=_summed_up([part.step_scale for part in parts]),
+    )
+
+
+def _gradients(
+    norm: Norm, normalised: Normalised, trained: Parameters, dI: Numbers
+) -> NormGradients:
     axes = _axes(norm)
     step_scale = None
     if trained.step_scale is not None:
@@ -93,3 +130,31 @@ def _by_step(factor: Numbers) -> Numbers:
 def _summed(gradient: Numbers, parameter: Numbers) -> Numbers:
     """``gradient`` [T, B, K, E, F] summed to [K], or to [T, K] as the ``parameter`` is."""
     return np.asarray(gradient.sum((1, 3, 4) if parameter.ndim == 2 else (0, 1, 3, 4)))
+
+
+def _of_channels(trained: Parameters, channels: slice) -> Parameters:
+    """The scale and shift [K] or [T, K] of some channels."""
+    scale, shift = (
+        None if each is None else each[..., channels] for each in (trained.scale, trained.shift)
+    )
+    return replace(trained, scale=scale, shift=shift)
+
+
+def _summed_up(parts: list[Numbers | None]) -> Numbers | None:
+    """What the blocks of channels add up to, where it is known."""
+    known = [part for part in parts if part is not None]
+    return np.sum(known, axis=0) if known else None
+
+
+def _joined(parts: list[Numbers | None]) -> Numbers | None:
+    """What is known of each block of channels, as one array [K] or [T, K]."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known, axis=-1) if known else None
+
+
+def _blocks(tensor: Numbers) -> Iterator[slice]:
+    """Channels of a tensor [T, B, K, E, F], as many at a time as stay in the cache."""
+    channels = tensor.shape[2]
+    size = max(1, _BLOCK_ELEMENTS * channels // max(1, tensor.size))
+    for first in range(0, channels, size):
+        yield slice(first, first + size)

@@ -72,9 +72,9 @@ def _rows(layer: Layer, dY: Numbers) -> Numbers:
 
 def _windows(layer: Layer, images: Numbers) -> Numbers:
     """Windows as columns [groups, C / groups R S, N E F]."""
-    (py, px), (sy, sx) = layer.padding, layer.stride
+    (py, px), (sy, sx), (dy, dx) = layer.padding, layer.stride, layer.dilation
     padded = np.pad(images, ((0, 0), (0, 0), (py, py), (px, px))) if py or px else images
-    windows = sliding_window_view(padded, layer.kernel, axis=(2, 3))[:, :, ::sy, ::sx]
+    windows = sliding_window_view(padded, layer.extent, axis=(2, 3))[:, :, ::sy, ::sx, ::dy, ::dx]
     ordered = windows.transpose(0, 1, 4, 5, 2, 3)
     positions = prod(layer.product_shape[1:])
     return _joined(ordered.reshape(len(images), layer.groups, -1, positions))
@@ -95,11 +95,13 @@ def _split(matrices: Numbers, images: int) -> Numbers:
 def _folded(layer: Layer, windows: Numbers) -> Numbers:
     """What ``_windows`` reads of the padded images, each element the sum of its readings."""
     (rows, columns), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
+    dy, dx = layer.dilation
     (channels, height, width), (_, e, f) = layer.in_shape, layer.product_shape
     taps = windows.reshape(len(windows), channels, rows, columns, e, f)
     padded = np.zeros((len(windows), channels, height + 2 * py, width + 2 * px), windows.dtype)
     for r, s in pairs(range(rows), range(columns)):
-        read = padded[:, :, r : r + (e - 1) * sy + 1 : sy, s : s + (f - 1) * sx + 1 : sx]
+        y, x = r * dy, s * dx
+        read = padded[:, :, y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]
         read += taps[:, :, r, s]
     return padded
 

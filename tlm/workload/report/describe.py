@@ -109,4 +109,5 @@ def _window(layer: Layer) -> str:
     if layer.kind != "conv":
         return "-"
     rows, columns = layer.kernel
-    return f"{rows}x{columns} stride {layer.stride[0]} pad {layer.padding[0]}"
+    dilated = "" if layer.dilation == (1, 1) else f" dilation {layer.dilation[0]}"
+    return f"{rows}x{columns} stride {layer.stride[0]} pad {layer.padding[0]}{dilated}"

@@ -90,7 +90,7 @@ def _product(layer: Layer) -> nn.Module:
     if layer.kind == "linear":
         return nn.Linear(layer.in_shape[0], layer.out_shape[0], bias=layer.bias)
     shape = layer.in_shape[0], layer.out_shape[0], layer.kernel, layer.stride, layer.padding
-    return nn.Conv2d(*shape, bias=layer.bias)
+    return nn.Conv2d(*shape, layer.dilation, layer.groups, bias=layer.bias)
 
 
 def _norm(layer: Layer, steps: int) -> nn.Module:

@@ -42,6 +42,7 @@ class NetworkStage:
     norm: bool = False
     neuron: bool = True
     groups: int = 1
+    dilation: tuple[int, int] = (1, 1)
 
     @property
     def taps(self) -> int:
@@ -167,4 +168,5 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         norm=layer.norm is not None,
         neuron=layer.neuron is not None,
         groups=layer.groups,
+        dilation=layer.dilation,
     )

@@ -68,8 +68,10 @@ class Products:
 
     def _touched(self, inputs: GpuTensor) -> GpuTensor:
         """Rows of the image that the windows touch; a stride along a row leaves no sector out."""
-        rows, step = self._stage.kernel[0], self._stage.stride[0]
-        if rows >= step:
+        taps, apart = range(self._stage.kernel[0]), self._stage.dilation[0]
+        step = self._stage.stride[0]
+        rows = len({tap * apart % step for tap in taps})
+        if rows == step:
             return inputs
         return GpuTensor(f"{inputs.name} rows", inputs.nbytes * rows // step, base=inputs.storage)
 

@@ -16,25 +16,28 @@ def normed(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> Any:
 
 
 class Head(nn.Module):
-    """Average over all positions, then a linear read-out."""
+    """Average over all positions, ``hidden`` neurons if any, then a linear read-out."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, hidden: int = 0) -> None:
         super().__init__()
-        self.pool, self.fc = Over(nn.AdaptiveAvgPool2d(1)), linear(channels, CLASSES)
+        self.pool = Over(nn.AdaptiveAvgPool2d(1))
+        self.hidden = nn.Sequential(linear(channels, hidden), LIF()) if hidden else nn.Identity()
+        self.fc = linear(hidden or channels, CLASSES)
 
     def forward(self, spikes: Any) -> Any:
         """[T, B, classes]."""
-        return self.fc(self.pool(spikes).flatten(2))
+        return self.fc(self.hidden(self.pool(spikes).flatten(2)))
 
 
 class CSNN(nn.Module):
     """Two convolutions and two linear layers, as small networks for MNIST are."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 4, hidden: int = 12, side: int = 8) -> None:
         super().__init__()
-        self.c1, self.c2 = normed(1, 4), normed(4, 4)
+        self.c1, self.c2 = normed(1, width), normed(width, width)
         self.pool, self.n = Over(nn.MaxPool2d(2)), nn.ModuleList(LIF() for _ in range(4))
-        self.f1, self.f2 = linear(16, 12), linear(12, CLASSES)
+        self.f1 = linear(width * (side // 4) ** 2, hidden)
+        self.f2 = linear(hidden, CLASSES)
 
     def forward(self, events: Any) -> Any:
         """Spikes of the last layer."""
@@ -85,10 +88,17 @@ class SpikeElementBlock(SpikingBlock):
 class ResNet(nn.Module):
     """A stem, blocks in stages that halve, and a read-out."""
 
-    def __init__(self, block: Any, stages: tuple[int, ...], width: int = 4) -> None:
+    def __init__(
+        self,
+        block: Any,
+        stages: tuple[int, ...],
+        width: int = 4,
+        inputs: int = 2,
+        hidden: int = 0,
+    ) -> None:
         super().__init__()
         spiking = block is not MembraneBlock
-        self.stem = nn.Sequential(normed(2, width), *([LIF()] if spiking else []))
+        self.stem = nn.Sequential(normed(inputs, width), *([LIF()] if spiking else []))
         blocks, channels = [], width
         for stage, count in enumerate(stages):
             for at in range(count):
@@ -96,7 +106,7 @@ class ResNet(nn.Module):
                 blocks.append(block(channels, width * 2**stage, stride))
                 channels = width * 2**stage
         last = [] if spiking else [LIF()]
-        self.blocks, self.head = nn.Sequential(*blocks, *last), Head(channels)
+        self.blocks, self.head = nn.Sequential(*blocks, *last), Head(channels, hidden)
 
     def forward(self, events: Any) -> Any:
         """[T, B, classes]."""
@@ -106,9 +116,15 @@ class ResNet(nn.Module):
 class BNTT(nn.Module):
     """VGG-like, step by step, a norm for each step (Kim and Panda, arXiv 2010.01729)."""
 
-    def __init__(self, widths: tuple[int, ...] = (4, 4, 8, 8, 8, 8, 8)) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (4, 4, 8, 8, 8, 8, 8),
+        inputs: int = 2,
+        hidden: int = 12,
+        area: int = 1,
+    ) -> None:
         super().__init__()
-        sizes = zip((2, *widths), widths, strict=False)
+        sizes = zip((inputs, *widths), widths, strict=False)
         self.convs = nn.ModuleList(conv(a, b, bias=False) for a, b in sizes)
         self.norms = nn.ModuleList(
             nn.ModuleList(nn.BatchNorm2d(width) for _ in range(T)) for width in widths
@@ -118,10 +134,12 @@ class BNTT(nn.Module):
             nn.init.constant_(norm.weight, 2.0)
         self.neurons = nn.ModuleList(StepLIF() for _ in (*widths, 0))
         self.pool = nn.AvgPool2d(2)
-        self.fc1, self.fc2 = linear(widths[-1], 12), linear(12, CLASSES)
+        self.fc1, self.fc2 = linear(widths[-1] * area, hidden), linear(hidden, CLASSES)
 
     def forward(self, events: Any) -> Any:
         """[T, B, classes]."""
+        for neuron in self.neurons:
+            neuron.start()
         return torch.stack([self.step(number, frame) for number, frame in enumerate(events)])
 
     def step(self, number: int, spikes: Any) -> Any:

@@ -14,7 +14,7 @@ from tlm.workload import Workload
 from tlm.workload.capture import Capture, declare
 from tlm.workload.golden import check_recording
 
-T, B, CLASSES = 4, 2, 5
+T, B, CLASSES = 4, 2, 10
 
 
 class Triangle(torch.autograd.Function):
@@ -93,6 +93,14 @@ def conv(inputs: int, outputs: int, kernel: Any = 3, **options: Any) -> Any:
 def linear(inputs: int, outputs: int) -> Any:
     """A linear layer loud enough that neurons behind it fire."""
     return _loud(nn.Linear(inputs, outputs))
+
+
+def woken(net: Any) -> Any:
+    """A network whose products are as loud: torch's own initial weights leave most silent."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            _loud(module)
+    return net
 
 
 def _loud(module: Any) -> Any:

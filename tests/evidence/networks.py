@@ -57,11 +57,11 @@ def record(
     return capture.save(path, level=level, dataset=seen.title)
 
 
-def measured(name: str, data: Path | None, small: bool = False) -> dict[str, object]:
+def measured(name: str, data: Path | None) -> dict[str, object]:
     """A row: what network ``name`` is, and what recording and running it said and took."""
     torch.manual_seed(0)
     published = PUBLISHED[name]
-    net, seen = published.build(small), samples(published, data, small)
+    net, seen = published.build(False), samples(published, data, small=False)
     row: dict[str, object] = dict.fromkeys(_OURS, "") | {
         "network": name,
         "source": published.source,

@@ -13,7 +13,7 @@ from math import prod
 
 from tlm.errors import WorkloadError
 from tlm.workload.input_kind import input_kind
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shape3
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shape3, extent
 from tlm.workload.surrogate import lif_neuron
 
 _LARGEST_POOL = 8  # side of a window between two layers; one over a whole image may be larger
@@ -41,8 +41,7 @@ class ListedLayer:
     @property
     def extent(self) -> tuple[int, int]:
         """Rows and columns from the first tap of the kernel to its last."""
-        (r, s), (dy, dx) = self.kernel, self.dilation
-        return ((r - 1) * dy + 1, (s - 1) * dx + 1)
+        return extent(self.kernel, self.dilation)
 
     @property
     def linear(self) -> bool:

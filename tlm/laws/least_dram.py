@@ -16,6 +16,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.core_sram import capacity_bits
+from tlm.laws.due.rows import tap_places
 from tlm.laws.job_sizes import JobSizes
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
 
@@ -81,8 +82,7 @@ def _reached(layer: Layer, side: int, whole: int) -> int:
     """Rows (``side`` 0) or columns, of ``whole``, that a layer reads."""
     if layer.kind == "linear":
         return whole
-    taps = range(0, layer.kernel[side] * layer.dilation[side], layer.dilation[side])
-    window = (taps, layer.stride[side], layer.padding[side])
+    window = (tap_places(layer)[side], layer.stride[side], layer.padding[side])
     places = _under(range(layer.product_shape[1 + side]), window, layer.in_shape[1 + side])
     pool = layer.input_pool
     if pool is not None:

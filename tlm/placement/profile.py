@@ -92,7 +92,7 @@ def _shared_image(workload: Workload, layer: Layer) -> bool:
     return layer.sources == (NETWORK_INPUT,) and workload.encoding == "direct"
 
 
-def _width(layer: Layer, chip: ChipConfig) -> int:
+def output_width(layer: Layer, chip: ChipConfig) -> int:
     """Bits of an output: counts of spikes where an average is pooled, values without neurons."""
     if layer.neuron is None:
         return chip.precision.input
@@ -126,7 +126,10 @@ def profile_layer(
         steps=workload.steps,
         batch=workload.batch,
         operand_bits=masks.operand_bits(layer, precision.input),
-        spike_bits=prod(layer.pooled_shape) * workload.batch * workload.steps * _width(layer, chip),
+        spike_bits=prod(layer.pooled_shape)
+        * workload.batch
+        * workload.steps
+        * output_width(layer, chip),
         returned=returned,
         return_bits=inputs.size + returned * precision.gradient,
         moment_bits=moments,

@@ -6,6 +6,7 @@ from math import gcd
 
 from tlm.counts.packed_weights import PackedWeights
 from tlm.errors import MappingError
+from tlm.placement.profile import output_width
 from tlm.storage.address import PackedTensor, Tensor, Weights
 from tlm.storage.plan import LayerPlan, LayerTensors, Plan
 from tlm.storage.slice_sizes import partial_bits, winner_bits
@@ -63,7 +64,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         layer_plan.addressed.tensors[key] = _tensor(
             plan, f"{name}.{key}", shape, plan.steps, bits, group
         )
-    if not layer_plan.consumers:
+    if layer_plan.head:
         return
     if layer.neuron is None:
         _values(plan, layer_plan)
@@ -74,7 +75,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         if layer_plan.has_m:
             tensors["need"] = tensors["m"]
         return
-    width = 1 if layer.pool.kind == "max" else (layer.pool.size**2).bit_length()
+    width = output_width(layer, plan.chip)
     copies = [("spikes", "S_pooled", width), *[("need", "m_pooled", 1)] * layer_plan.has_m]
     for key, suffix, bits in copies:
         tensors[key] = _tensor(
@@ -96,14 +97,11 @@ def _output(plan: Plan, layer_plan: LayerPlan) -> None:
 
     Where later layers get all of it over the mesh, it has a shape, but no place in DRAM.
     """
-    layer, precision, group = layer_plan.layer, plan.chip.precision, _group(plan, layer_plan.layer)
+    layer, group = layer_plan.layer, _group(plan, layer_plan.layer)
     _carry(plan, layer_plan)
-    bits = 1
-    if layer.neuron is None:
-        bits = precision.input if layer_plan.consumers else precision.membrane
-    elif layer.pool is not None and layer.pool.kind != "max":
-        bits = (layer.pool.size**2).bit_length()
-    if not layer_plan.consumers:
+    bits = output_width(layer, plan.chip)
+    if layer_plan.head:
+        bits = plan.chip.precision.membrane if layer.neuron is None else bits
         tensors = layer_plan.addressed.tensors
         name = f"{layer.name}.output"
         tensors["output"] = _tensor(plan, name, layer.pooled_shape, plan.steps, bits, group)

@@ -185,7 +185,7 @@ def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | L
     """Where dI waits for the sums of BP: it is made again if dS stays in the core."""
     if not layer_plan.exact or "dI" in kept:
         return "memory"
-    arrived = "dS" in kept or not layer_plan.consumers
+    arrived = "dS" in kept or layer_plan.head
     return "recompute" if arrived and _dI_again(layer_plan, policy) else "dram"
 
 

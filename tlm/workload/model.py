@@ -197,11 +197,10 @@ class Layer:
         """Outputs of the product: one a neuron's channel, of GLM neurons one for each function."""
         return self.out_shape[0] * self.sums
 
-    @property
+    @cached_property
     def extent(self) -> tuple[int, int]:
         """Rows and columns from the first tap of the kernel to its last."""
-        (r, s), (dy, dx) = self.kernel, self.dilation
-        return ((r - 1) * dy + 1, (s - 1) * dx + 1)
+        return extent(self.kernel, self.dilation)
 
     @cached_property
     def product_shape(self) -> Shape3:
@@ -386,6 +385,12 @@ class Workload:
                 "the job that it returns"
             )
         return self.tensors
+
+
+def extent(kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns from the first tap of a kernel to its last."""
+    (r, s), (dy, dx) = kernel, dilation
+    return ((r - 1) * dy + 1, (s - 1) * dx + 1)
 
 
 def input_frame(layers: Sequence[Layer]) -> Shape3:

@@ -111,6 +111,11 @@ class Factor:
     way: tuple[Step, ...] = ()
     delay: int = 0
 
+    @property
+    def inverted(self) -> bool:
+        """Whether 1 minus it is multiplied in its place: of some gates."""
+        return False
+
 
 @dataclass(frozen=True)
 class Gate(Factor):

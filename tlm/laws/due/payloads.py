@@ -15,10 +15,10 @@ from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
 from tlm.laws.due.nests import Nest
 from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
+from tlm.laws.due.widths import output_bits
 from tlm.space.array_types import Bools
 from tlm.space.region import Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
-from tlm.workload.model import Layer
 
 Payload = tuple[int, int]  # to core, bytes
 
@@ -37,7 +37,7 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
     some = Region(channels, block.samples, block.rows)
     rows = pooled_rows(layer, replace(nest.part, neurons=some))
     spikes = spikes[:, :, slice(*channels)]
-    bits = _output_bits(job, layer)
+    bits = output_bits(layer, job.chip)
     if facts.head:
         if not job.learns:  # what inference puts out goes to DRAM alone
             return
@@ -162,14 +162,6 @@ def _spike_bytes(sent: Bools, bits: int) -> int:
     address = max(1, (sent.size - 1).bit_length())
     present = int(np.count_nonzero(sent))
     return ceil_div(min(sent.size * bits, present * (address + bits - 1)), 8)
-
-
-def _output_bits(job: Facts, layer: Layer) -> int:
-    """Bits of an output: a spike, a count of those in a window, or a value."""
-    if layer.neuron is None:
-        return int(job.chip.precision.input)
-    counts = layer.pool is not None and layer.pool.kind != "max"
-    return (layer.pool.size**2).bit_length() if layer.pool is not None and counts else 1
 
 
 def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:

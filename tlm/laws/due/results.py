@@ -16,6 +16,7 @@ from tlm.config.core import BackwardGrid
 from tlm.laws.due.amounts import LayerPhase, SampleStep
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import input_needs, layer_inputs, product_gradients
+from tlm.laws.due.rows import tap_places
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.space.phase import BATCH, Phase
 from tlm.workload.model import Layer
@@ -115,17 +116,11 @@ def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:
     """(Kernel tap, input position) pairs that BP visits: all, or those on an output's stride."""
     pairs = 1
     for size, taps, stride, pad in zip(
-        layer.in_shape[1:], _tap_places(layer), layer.stride, layer.padding, strict=True
+        layer.in_shape[1:], tap_places(layer), layer.stride, layer.padding, strict=True
     ):
         step = stride if grid == "compacted" else 1
         pairs *= sum((at + pad - tap) % step == 0 for at in range(size) for tap in taps)
     return pairs
-
-
-def _tap_places(layer: Layer) -> tuple[range, range]:
-    """Rows and columns of the kernel's taps, from the first on."""
-    (r, s), (dy, dx) = layer.kernel, layer.dilation
-    return range(0, r * dy, dy), range(0, s * dx, dx)
 
 
 def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
@@ -190,7 +185,7 @@ def weighted_pairs(weights: Bools, layer: Layer, outputs: Bools | None, inputs: 
     if outputs is None:
         outputs = np.ones((*inputs.shape[:2], *layer.product_shape), np.bool_)
     total = 0
-    rows, columns = _tap_places(layer)
+    rows, columns = tap_places(layer)
     for r, s in np.ndindex(layer.kernel):
         y, x = rows[r], columns[s]
         under = padded[..., y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]

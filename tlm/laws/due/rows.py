@@ -6,8 +6,7 @@ Sets of row numbers, walked tap by tap; the engines use the spans of :mod:`tlm.s
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import numpy as np
+from itertools import product
 
 from tlm.laws.due.facts import LayerFacts
 from tlm.space.region import Slice
@@ -48,8 +47,14 @@ def kernel_rows(layer: Layer, rows: Iterable[int]) -> RowSet:
 
 def _under_kernel(layer: Layer, rows: Iterable[int]) -> RowSet:
     """The same, those outside of the image as well."""
-    stride, pad, apart = layer.stride[0], layer.padding[0], layer.dilation[0]
-    return {y * stride - pad + tap * apart for y in rows for tap in range(layer.kernel[0])}
+    stride, pad, (taps, _) = layer.stride[0], layer.padding[0], tap_places(layer)
+    return {y * stride - pad + tap for y in rows for tap in taps}
+
+
+def tap_places(layer: Layer) -> tuple[range, range]:
+    """Rows and columns of the kernel's taps, from the first on."""
+    (r, s), (dy, dx) = layer.kernel, layer.dilation
+    return range(0, r * dy, dy), range(0, s * dx, dx)
 
 
 def windows_rows(pool: Pool | None, rows: RowSet, height: int) -> RowSet:
@@ -75,11 +80,11 @@ def pooled_rows(layer: Layer, part: Slice) -> RowSet:
 
 def taps_met(layer: Layer, part: Slice) -> list[int]:
     """Kernel taps that bring any output to any of a slice's input positions."""
-    (sy, sx), (py, px), (dy, dx) = layer.stride, layer.padding, layer.dilation
+    (sy, sx), (py, px) = layer.stride, layer.padding
     rows = {(y + py) % sy for y in range(*part.input_rows)}
     columns = {(x + px) % sx for x in range(layer.in_shape[2])}
     return [
         number
-        for number, (y, x) in enumerate(np.ndindex(layer.kernel))
-        if y * dy % sy in rows and x * dx % sx in columns
+        for number, (y, x) in enumerate(product(*tap_places(layer)))
+        if y % sy in rows and x % sx in columns
     ]

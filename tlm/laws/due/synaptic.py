@@ -9,6 +9,7 @@ import numpy as np
 
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import layer_inputs
+from tlm.laws.due.rows import tap_places
 from tlm.space.array_types import Ints
 from tlm.workload.model import NETWORK_INPUT
 
@@ -37,8 +38,9 @@ def fan_out(facts: LayerFacts) -> Ints:
     (rows, columns), (sy, sx), (py, px) = layer.product_shape[1:], layer.stride, layer.padding
     channels, height, width = layer.in_shape
     padded = np.zeros((channels, height + 2 * py, width + 2 * px), np.int64)
+    down, across = tap_places(layer)
     for r, s in np.ndindex(layer.kernel):
-        y, x = r * layer.dilation[0], s * layer.dilation[1]
+        y, x = down[r], across[s]
         met = padded[:, y : y + (rows - 1) * sy + 1 : sy, x : x + (columns - 1) * sx + 1 : sx]
         met += reached[:, r, s, None, None]
     return padded[:, py : py + height, px : px + width]

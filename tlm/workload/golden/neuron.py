@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tlm.workload.golden.cache_blocks import cache_blocks
 from tlm.workload.model import BoolArray, Neuron
 from tlm.workload.surrogate import Slope, derivative
 from tlm.workload.values import Numbers
@@ -66,9 +67,9 @@ def replay(
         dI=np.empty_like(current),
         potential=np.empty_like(current),
     )
-    size = max(1, _BLOCK_ELEMENTS * current.shape[1] // max(1, current.size))
-    for first in range(0, current.shape[1], size):
-        block = (slice(None), slice(first, first + size))
+    batch = current.shape[1]
+    for samples in cache_blocks(batch, current.size // max(1, batch), _BLOCK_ELEMENTS):
+        block = (slice(None), samples)
         driving = None if spikes is None else spikes[block]
         known = None if masks is None else masks[block]
         part = _replay(neuron, current[block], dS[block], driving, known, slope)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tlm.workload.golden.cache_blocks import cache_blocks
 from tlm.workload.model import Norm
 from tlm.workload.values import Numbers, Parameters
 
@@ -155,6 +156,4 @@ def _joined(parts: list[Numbers | None]) -> Numbers | None:
 def _blocks(tensor: Numbers) -> Iterator[slice]:
     """Channels of a tensor [T, B, K, E, F], as many at a time as stay in the cache."""
     channels = tensor.shape[2]
-    size = max(1, _BLOCK_ELEMENTS * channels // max(1, tensor.size))
-    for first in range(0, channels, size):
-        yield slice(first, first + size)
+    return cache_blocks(channels, tensor.size // max(1, channels), _BLOCK_ELEMENTS)

@@ -14,7 +14,7 @@ import numpy as np
 
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool
-from tlm.workload.operand import Factor, Gate, Line, Part, Step, Term, Window
+from tlm.workload.operand import Factor, Line, Part, Step, Term, Window
 from tlm.workload.values import Numbers
 
 Outputs: TypeAlias = Mapping[int, Numbers]
@@ -72,18 +72,14 @@ def _term_gradients(
             continue
         others = (*term.factors[:at], *term.factors[at + 1 :])
         passed = prod((_multiplied(other, outputs) for other in others), start=gradient)
-        passed = -passed if _is_inverted(factor) else passed
+        passed = -passed if factor.inverted else passed
         yield factor.source, _factor_gradient(factor, outputs[factor.source], passed)
 
 
 def _multiplied(factor: Factor, outputs: Outputs, steps: slice = slice(None)) -> Numbers:
     """What a factor multiplies with."""
     values = _on_the_way(factor, outputs[factor.source], steps)[-1]
-    return 1 - values if _is_inverted(factor) else values
-
-
-def _is_inverted(factor: Factor) -> bool:
-    return isinstance(factor, Gate) and factor.inverted
+    return 1 - values if factor.inverted else values
 
 
 def _on_the_way(factor: Factor, output: Numbers, steps: slice = slice(None)) -> list[Numbers]:

@@ -9,12 +9,12 @@ Y[n, k, e, f] = sum over c, r, s of W[k, c, r, s] X[n, c, e stride + r - padding
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product as pairs
 from math import prod
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from tlm.workload.golden.cache_blocks import cache_blocks
 from tlm.workload.model import Layer
 from tlm.workload.values import Numbers
 
@@ -99,7 +99,7 @@ def _folded(layer: Layer, windows: Numbers) -> Numbers:
     (channels, height, width), (_, e, f) = layer.in_shape, layer.product_shape
     taps = windows.reshape(len(windows), channels, rows, columns, e, f)
     padded = np.zeros((len(windows), channels, height + 2 * py, width + 2 * px), windows.dtype)
-    for r, s in pairs(range(rows), range(columns)):
+    for r, s in np.ndindex(layer.kernel):
         y, x = r * dy, s * dx
         read = padded[:, :, y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]
         read += taps[:, :, r, s]
@@ -108,6 +108,4 @@ def _folded(layer: Layer, windows: Numbers) -> Numbers:
 
 def _blocks(layer: Layer, images: int) -> Iterator[slice]:
     window = layer.in_shape[0] * prod(layer.kernel) * prod(layer.product_shape[1:])
-    size = max(1, _BLOCK_ELEMENTS // window)
-    for first in range(0, images, size):
-        yield slice(first, first + size)
+    return cache_blocks(images, window, _BLOCK_ELEMENTS)

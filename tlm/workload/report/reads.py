@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool
-from tlm.workload.operand import Factor, Gate, Line, Operand, Part, Step, Term, Window
+from tlm.workload.operand import Factor, Line, Operand, Part, Step, Term, Window
 
 
 def reads(layer: Layer) -> str:
@@ -39,8 +39,7 @@ def _term(term: Term) -> str:
 
 
 def _factor(factor: Factor) -> str:
-    inverted = isinstance(factor, Gate) and factor.inverted
-    words = ("not " if inverted else "") + _source(factor.source)
+    words = ("not " if factor.inverted else "") + _source(factor.source)
     words += "".join(map(_step, factor.way))
     return f"{words} of {factor.delay} before" if factor.delay else words
 

@@ -16,11 +16,12 @@ TEXT_ATTRIBUTES: Final = (
     "licence",
     "optimizer",
     "encoding",
-    "layers",
     "provenance",
 )
 NUMBER_ATTRIBUTES: Final = ("schema_version", "steps", "batch", "accuracy", "iterations")
 ROOT_ATTRIBUTES: Final = TEXT_ATTRIBUTES + NUMBER_ATTRIBUTES
+LAYERS: Final = "layers"
+"""An attribute, or a dataset if its text is too long for one."""
 PURPOSE: Final = "purpose"
 """An attribute of jobs for inference alone."""
 
@@ -55,7 +56,8 @@ INTEGER_TYPE: Final = "<u4"
 # Caps on an untrusted file. A VGG-8 job of three iterations is about 1 MiB.
 MAX_FILE_NBYTES: Final = 1 << 30
 MAX_TEXT_NBYTES: Final = 60_000
-MAX_LAYERS: Final = 256
+MAX_LAYERS_NBYTES: Final = 1 << 22
+MAX_LAYERS: Final = 1024
 MAX_ITERATIONS: Final = 64
 MAX_DIMENSION: Final = 1 << 16
 MAX_STEPS: Final = 4096

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hardware.kernels import needs_compiled
-from tlm.trace.chunk import chunk_bytes, fletcher32, planes_of
+from tlm.trace.chunk import chunk_bytes, fletcher32, shuffled
 from tlm.trace.schema import GZIP_LEVEL, TABLES
 
 FILTERS = {"compression": "gzip", "compression_opts": GZIP_LEVEL, "shuffle": True,
@@ -39,7 +39,7 @@ def test_hdf5_reads_the_rows(table, seed):
     rows = rows_of(table, 1 + 999 * seed, seed)
     with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
         dataset = stored(file, rows)
-        dataset.id.write_direct_chunk((0,), chunk_bytes(planes_of(rows)))
+        dataset.id.write_direct_chunk((0,), chunk_bytes(shuffled(rows)))
         assert np.array_equal(dataset[:], rows)
 
 
@@ -55,7 +55,7 @@ def test_both_kernels_make_the_same_planes(table, count, highest, seed):
     rows = octets.astype(np.uint8).view(dtype)
     buffer = RowBuffer(table, dtype)
     buffer.extend(rows)
-    planes, expected = buffer.take_planes(count), planes_of(rows[:count])
+    planes, expected = buffer.take_shuffled(count), shuffled(rows[:count])
     assert np.array_equal(planes.octets, expected.octets)
     assert planes._replace(octets=None) == expected._replace(octets=None)
     assert np.array_equal(buffer.take(9), rows[count:])
@@ -64,7 +64,7 @@ def test_both_kernels_make_the_same_planes(table, count, highest, seed):
 def test_a_changed_byte_is_noticed():
     """HDF5 refuses a chunk that is not as it was written."""
     rows = rows_of("transactions", 1000, 0)
-    chunk = bytearray(chunk_bytes(planes_of(rows)))
+    chunk = bytearray(chunk_bytes(shuffled(rows)))
     chunk[len(chunk) // 2] ^= 1
     with h5py.File("chunk", "w", driver="core", backing_store=False) as file:
         dataset = stored(file, rows)

@@ -11,9 +11,9 @@ from libc.string cimport memcpy, memmove, memset
 import numpy as np
 
 from tlm.errors import TraceError
-from tlm.space.trace_rows import Planes
+from tlm.space.trace_rows import ShuffledRows
 
-include "rows_planes.pxi"
+include "rows_shuffle.pxi"
 
 
 cdef class RowBuffer:
@@ -49,8 +49,8 @@ cdef class RowBuffer:
         self._drop(count)
         return taken
 
-    def take_planes(self, Py_ssize_t count):
-        """Remove the first ``count`` rows and return them as :class:`Planes`."""
+    def take_shuffled(self, Py_ssize_t count):
+        """Remove the first ``count`` rows and return them as :class:`ShuffledRows`."""
         if not 1 <= count <= self._count:
             raise IndexError(f"{count} of {self._count} rows of {self.table}")
         cdef const uint8_t* rows = <const uint8_t*>self._rows
@@ -63,7 +63,7 @@ cdef class RowBuffer:
             transpose(rows, count, self._size, changes, &planes[0, 0])
         first = self._rows[: self._size]
         self._drop(count)
-        return Planes(first, counted, octets, adler)
+        return ShuffledRows(first, counted, octets, adler)
 
     cdef void _drop(self, Py_ssize_t count) noexcept:
         self._count -= count

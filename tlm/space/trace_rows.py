@@ -85,7 +85,7 @@ class ActivityRow(NamedTuple):
     task: _I32
 
 
-class Planes(NamedTuple):
+class ShuffledRows(NamedTuple):
     """Some rows of a table shuffled as in the file: bytes of one place in all rows lie together.
 
     ``first`` is the first row; ``changes`` counts for each place in a row how often its byte

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tlm.space.trace_rows import Planes
+from tlm.space.trace_rows import ShuffledRows
 from tlm.trace.schema import GZIP_LEVEL
 
 ZLIB_HEADER = b"\x78\x01"  # RFC 1950: deflate with a window of 32 KiB, fastest level
@@ -26,29 +26,29 @@ ONES = 0xFFFF
 RAW = -zlib.MAX_WBITS  # deflate without a header of its own
 
 
-def planes_of(rows: npt.NDArray[np.void]) -> Planes:
+def shuffled(rows: npt.NDArray[np.void]) -> ShuffledRows:
     """Some rows, at least one, shuffled."""
     planes = np.ascontiguousarray(rows.view(np.uint8).reshape(len(rows), -1).T)
     changes = [int(np.count_nonzero(plane[1:] != plane[:-1])) for plane in planes]
-    return Planes(
+    return ShuffledRows(
         rows[:1].tobytes(), changes, planes[np.array(changes) > 0], zlib.adler32(planes.data)
     )
 
 
-def chunk_bytes(planes: Planes) -> bytes:
+def chunk_bytes(rows: ShuffledRows) -> bytes:
     """The rows of a chunk, fewer than ``LENGTHS``, behind shuffle, gzip and fletcher32."""
-    count = planes.octets.shape[1]
+    count = rows.octets.shape[1]
     length = count.to_bytes(2, "little")
     stored_header = STORED + length + (ONES - count).to_bytes(2, "little")
-    deflate, parts, octets = _deflate(), [ZLIB_HEADER], iter(planes.octets)
-    for value, changes in zip(planes.first, planes.changes, strict=True):
+    deflate, parts, octets = _deflate(), [ZLIB_HEADER], iter(rows.octets)
+    for value, changes in zip(rows.first, rows.changes, strict=True):
         if not changes:
             parts.append(_run(value, count))
         elif 2 * changes > count:
             parts += stored_header, next(octets).data
         else:
             parts += deflate.compress(next(octets).data), deflate.flush(zlib.Z_FULL_FLUSH)
-    parts += LAST_BLOCK, planes.adler32.to_bytes(4, "big")
+    parts += LAST_BLOCK, rows.adler32.to_bytes(4, "big")
     stream = b"".join(parts)
     return stream + fletcher32(stream).to_bytes(4, "little")
 

@@ -71,7 +71,7 @@ class Table:
             OSError: the file cannot grow.
         """
         for _ in range(len(self._rows) // schema.CHUNK_ROWS):
-            chunk = chunk_bytes(self._rows.take_planes(schema.CHUNK_ROWS))
+            chunk = chunk_bytes(self._rows.take_shuffled(schema.CHUNK_ROWS))
             self.dataset.resize((self.committed + schema.CHUNK_ROWS,))
             self.dataset.id.write_direct_chunk((self.committed,), chunk)
             self.committed += schema.CHUNK_ROWS

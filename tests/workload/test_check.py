@@ -101,7 +101,7 @@ HEADER: dict[str, tuple[Damage, str]] = {
 LAYERS: dict[str, tuple[Damage, str]] = {
     "no JSON": (lambda f: put(f, "layers", "conv"), "layers: expected JSON"),
     "deep JSON": (lambda f: put(f, "layers", "[" * 50_000), "layers: expected JSON"),
-    "no layers": (lambda f: put(f, "layers", "[]"), "a list of 1..256 layers"),
+    "no layers": (lambda f: put(f, "layers", "[]"), "a list of 1..1024 layers"),
     "two layers of one name": (
         layer_edit(lambda r: r[1].update(name=r[0]["name"])),
         r"layers\[1\].name: expected a name of its own",

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -168,3 +169,47 @@ def test_a_job_has_the_rights_of_the_umask(
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def deep(job: Workload, count: int) -> tuple[Workload, Recording]:
+    """A job of ``count`` layers that all read the network's input, and a recording of nothing."""
+    layers = tuple(
+        dataclasses.replace(job.layers[0], index=index, name=f"a layer of some name {index}")
+        for index in range(count)
+    )
+    shaped = dataclasses.replace(job, layers=layers, levels=("bits",), iterations=(0,))
+    bits = tuple(np.zeros(shaped.neuron_shape(layer), bool) for layer in layers)
+    products = tuple(np.zeros(shaped.product_shape(layer), bool) for layer in layers)
+    nothing = Recording(0, np.zeros(shaped.input_shape, bool), bits, bits, bits, products)
+    return shaped, nothing
+
+
+def test_the_layers_of_a_deep_network_lie_in_a_dataset(job: Workload, written: Path) -> None:
+    """An attribute holds 60,000 bytes: 200 layers need more, and come back whole."""
+    shaped, recording = deep(job, 200)
+    assert write_workload(shaped, [recording]).layers == shaped.layers
+    with h5py.File(written) as file:
+        assert "layers" not in file.attrs
+        assert file["layers"].size > 60_000
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.__delitem__("layers"), "/layers: expected to exist"),
+        (lambda file: file["layers"].__setitem__(0, 0), "/layers: expected sha256"),
+        (lambda file: file.attrs.create("layers", np.bytes_(b"[]")), "1..1024 layers"),
+        (lambda file: file.move("layers", "other"), "/layers: expected to exist"),
+        (lambda file: (file.move("layers", "a"), file.create_group("layers")), "a dataset"),
+    ],
+)
+def test_a_damaged_dataset_of_layers_is_refused(
+    job: Workload, written: Path, damage: Callable[[h5py.File], object], message: str
+) -> None:
+    """One line says which part of it is not as expected."""
+    shaped, recording = deep(job, 200)
+    write_workload(shaped, [recording])
+    with h5py.File(written, "a") as file:
+        damage(file)
+    with pytest.raises(WorkloadError, match=message):
+        open_workload(str(written))

@@ -28,13 +28,13 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
         yield "an operand put together of parts"
-    if not layer.weighted:
+    if layer.held is not None:
+        yield "a product of two recorded tensors (a matmul)"
+    elif not layer.weighted:
         yield "no weights (an identity)"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
-    if layer.membrane_output:
-        yield "a membrane potential for its output"
     if layer.norm is not None and not layer.norm.plain:
         yield "a norm without gamma or beta, or with some for each step"
 

@@ -51,19 +51,16 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     spilled = layer_plan.state == "spill"
     if layer_plan.current_adders:
         shapes["I"] = (layer.out_shape, precision.membrane)
-    if layer.neuron is not None:
-        if spilled:
-            shapes["U"] = (layer.out_shape, precision.membrane)
-        unpooled = layer.pool is None
-        if spilled or (unpooled and (layer_plan.consumers or layer_plan.output_adders)):
-            shapes["S"] = (layer.out_shape, 1)
-        if layer_plan.has_m and (spilled or (unpooled and layer_plan.consumers)):
-            shapes["m"] = (layer.out_shape, 1)
+    for key in layer.saved_state:
+        readers = layer_plan.consumers or (key == "S" and layer_plan.output_adders)
+        read = key != "U" and readers and layer.pool is None
+        if (spilled or read) and (key != "m" or layer_plan.has_m):
+            shapes[key] = (layer.out_shape, precision.membrane if key == "U" else 1)
     winner = winner_bits(layer.current_pool)
     if winner and (spilled or layer.neuron is None):
         shapes["winner"] = (layer.out_shape, winner)
     # A wavefront reads U back where FP has saved it; a synaptic current is saved nowhere else.
-    if not (plan.schedule.by_step and spilled and not layer.current_based):
+    if not (plan.schedule.by_step and "U" in shapes and not layer.current_based):
         _carry(plan, layer_plan)
     for key, (shape, bits) in shapes.items():
         layer_plan.addressed.tensors[key] = _tensor(
@@ -110,7 +107,7 @@ def _output(plan: Plan, layer_plan: LayerPlan) -> None:
         tensor = _tensor(plan, f"{layer.name}.I", shape, plan.steps, width, group)
         layer_plan.addressed.tensors["I"] = tensor
     if layer_plan.head:
-        bits = plan.chip.precision.membrane if layer.neuron is None else bits
+        bits = bits if layer.spiking else plan.chip.precision.membrane
         tensors = layer_plan.addressed.tensors
         name = f"{layer.name}.output"
         tensors["output"] = _tensor(plan, name, layer.pooled_shape, plan.steps, bits, group)

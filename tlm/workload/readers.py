@@ -54,4 +54,4 @@ def has_dY(layer: Layer, layers: Sequence[Layer]) -> bool:
 
 
 def _reads(layer: Layer) -> tuple[int, ...]:
-    return (*layer.sources, *layer.added)
+    return (*layer.reads, *layer.added)

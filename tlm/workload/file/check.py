@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -20,10 +19,10 @@ from tlm.workload.file import schema
 from tlm.workload.file.attributes import check_attribute_names, read_numbers, read_text
 from tlm.workload.file.fault import DAMAGED, REMEDY, fault
 from tlm.workload.file.header import check_version, read_header
+from tlm.workload.file.layers_text import root_datasets
 from tlm.workload.file.layout import Expected, expected_datasets
+from tlm.workload.file.stored import check_shape, check_storage, check_type, member
 from tlm.workload.model import Workload
-
-_FILTERS = {h5py.h5z.FILTER_DEFLATE: "gzip", h5py.h5z.FILTER_SHUFFLE: "shuffle"}
 
 
 @contextmanager
@@ -61,9 +60,9 @@ def check_file(path: Path, file: h5py.File, sha256: str) -> Workload:
     check_version(path, file)
     workload = read_header(path, file, sha256)
     groups = tuple(schema.iteration_group(position) for position in range(len(workload.iterations)))
-    _check_members(path, file, groups, h5py.Group)
+    _check_members(path, file, (*groups, *root_datasets(file)), None)
     for position, group in enumerate(groups):
-        _check_iteration(path, file[group], workload, position)
+        _check_iteration(path, member(path, file, group, h5py.Group), workload, position)
     return workload
 
 
@@ -80,7 +79,7 @@ def _check_iteration(path: Path, group: h5py.Group, workload: Workload, position
     for name in outside:
         _check_dataset(path, group, name, datasets[name], workload.levels[position])
     for layer in layers:
-        subgroup = _member(path, group, layer, h5py.Group)
+        subgroup = member(path, group, layer, h5py.Group)
         check_attribute_names(path, subgroup, ())
         inside = {
             name.split("/")[1]: expected
@@ -96,42 +95,26 @@ def _check_members(
     path: Path, group: h5py.Group, names: tuple[str, ...], kind: type | None
 ) -> None:
     """Check that ``group`` holds exactly ``names``, as hard links, and of class ``kind`` if any."""
-    present = list(group)
-    for name in present:
+    for name in group:
         if name not in names:
             expected = f"only {', '.join(names)}"
             raise fault(path, group.name, expected, name, "remove it, or " + REMEDY)
     for name in names:
-        if name not in present:
-            raise fault(path, _key(group, name), "to exist", "nothing", REMEDY)
-        link = group.get(name, getlink=True)
-        if type(link) is not h5py.HardLink:
-            got = type(link).__name__
-            raise fault(path, _key(group, name), "data in this file", got, "copy the data in")
-        if kind is not None:
-            _member(path, group, name, kind)
-
-
-def _member(path: Path, group: h5py.Group, name: str, kind: type) -> Any:
-    actual = group.get(name, getclass=True)
-    if actual is not kind:
-        expected = f"a {kind.__name__.lower()}"
-        raise fault(path, _key(group, name), expected, actual.__name__, REMEDY)
-    return group[name]
+        member(path, group, name, kind)
 
 
 def _check_dataset(
     path: Path, group: h5py.Group, name: str, expected: Expected, level: str
 ) -> None:
-    dataset = _member(path, group, name, h5py.Dataset)
+    dataset = member(path, group, name, h5py.Dataset)
     if expected.form in ("bits", "integers"):
         kind, count = schema.INTEGER_TYPE, expected.count
         if expected.form == "bits":
             kind, count = "uint8", expected.nbytes
-        _check_type(path, dataset, kind, count, f"{expected.form} of {expected.shape}")
-        _check_storage(path, dataset)
+        check_type(path, dataset, kind, count, f"{expected.form} of {expected.shape}")
+        check_storage(path, dataset)
         check_attribute_names(path, dataset, schema.BITS_ATTRIBUTES)
-        _check_shape(path, dataset, expected.shape)
+        check_shape(path, dataset, expected.shape)
     else:
         _check_floats(path, dataset, expected, level)
     digest = read_text(path, dataset, "sha256")
@@ -145,46 +128,12 @@ def _check_floats(path: Path, dataset: h5py.Dataset, expected: Expected, level: 
         # How many there are is only known once the bits are read; more than all is never right.
         count = min(count, dataset.shape[0] if len(dataset.shape) == 1 else 0)
         shape = (count,)
-    _check_type(path, dataset, kind, count, f"{expected.form} of {expected.shape}, level {level}")
-    _check_storage(path, dataset)
+    check_type(path, dataset, kind, count, f"{expected.form} of {expected.shape}, level {level}")
+    check_storage(path, dataset)
     check_attribute_names(path, dataset, schema.FLOATS_ATTRIBUTES)
-    _check_shape(path, dataset, shape)
+    check_shape(path, dataset, shape)
     stated = read_numbers(path, dataset, "exponent", "iu", 1)
     exponent = int(np.ravel(stated)[0])
     limit = schema.MAX_EXPONENT if level == "value" else 0
     if abs(exponent) > limit:
         raise fault(path, f"{dataset.name} exponent", f"-{limit}..{limit}", exponent, REMEDY)
-
-
-def _check_type(path: Path, dataset: h5py.Dataset, kind: str, count: int, what: str) -> None:
-    shape = (count,)
-    if dataset.dtype != np.dtype(kind) or dataset.shape != shape or dataset.maxshape != shape:
-        expected = f"{np.dtype(kind)} of {count} elements, not resizable ({what})"
-        raise fault(path, dataset.name, expected, f"{dataset.dtype} of {dataset.shape}", REMEDY)
-
-
-def _check_shape(path: Path, dataset: h5py.Dataset, shape: tuple[int, ...]) -> None:
-    stated = read_numbers(path, dataset, "shape", "iu", len(shape))
-    if tuple(np.atleast_1d(stated).tolist()) != shape:
-        raise fault(path, f"{dataset.name} shape", str(shape), stated, REMEDY)
-
-
-def _check_storage(path: Path, dataset: h5py.Dataset) -> None:
-    """Bytes kept in this file, in chunks no larger than the data, gzip or shuffle alone."""
-    remedy = "store the data in this file, in one chunk"
-    layout = dataset.id.get_create_plist()
-    if dataset.is_virtual or layout.get_external_count():
-        got = "virtual" if dataset.is_virtual else "external"
-        raise fault(path, dataset.name, "data in this file", f"{got} storage", remedy)
-    if dataset.chunks is not None and dataset.chunks[0] > dataset.shape[0]:
-        expected = f"chunks of at most {dataset.shape[0]} elements"
-        raise fault(path, dataset.name, expected, dataset.chunks, remedy)
-    for position in range(layout.get_nfilters()):
-        code = layout.get_filter(position)[0]
-        if code not in _FILTERS:
-            got = f"filter {code}"
-            raise fault(path, dataset.name, "filters gzip and shuffle only", got, remedy)
-
-
-def _key(group: h5py.Group, name: str) -> str:
-    return f"{group.name.rstrip('/')}/{name}"

@@ -23,6 +23,7 @@ from tlm.workload.file.attributes import (
 )
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.graph import layers_from_json
+from tlm.workload.file.layers_text import read_layers_text, root_attributes
 from tlm.workload.file.layout import expected_datasets
 from tlm.workload.file.mode import check_mode
 from tlm.workload.input_kind import CODED, kind_of
@@ -51,15 +52,14 @@ def read_header(path: Path, file: h5py.File, sha256: str) -> Workload:
 
     Raises WorkloadError at the first attribute that is not as the format page says.
     """
-    stated = (schema.PURPOSE,) if schema.PURPOSE in file.attrs else ()
-    check_attribute_names(path, file, schema.ROOT_ATTRIBUTES + stated)
+    check_attribute_names(path, file, root_attributes(file))
     encoding: Any = read_word(path, file, "encoding", schema.ENCODINGS)
     optimizer: Any = read_word(path, file, "optimizer", schema.OPTIMIZERS)
     iterations = _iterations(path, file)
     workload = Workload(
         path=path,
         name=read_label(path, file, "name"),
-        layers=layers_from_json(path, read_text(path, file, "layers")),
+        layers=layers_from_json(path, read_layers_text(path, file)),
         steps=read_integer(path, file, "steps", 1, schema.MAX_STEPS),
         batch=read_integer(path, file, "batch", 1, schema.MAX_BATCH),
         dataset=read_label(path, file, "dataset"),

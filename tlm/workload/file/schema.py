@@ -16,11 +16,12 @@ TEXT_ATTRIBUTES: Final = (
     "licence",
     "optimizer",
     "encoding",
-    "layers",
     "provenance",
 )
 NUMBER_ATTRIBUTES: Final = ("schema_version", "steps", "batch", "accuracy", "iterations")
 ROOT_ATTRIBUTES: Final = TEXT_ATTRIBUTES + NUMBER_ATTRIBUTES
+LAYERS: Final = "layers"
+"""An attribute, or a dataset if its text is too long for one."""
 PURPOSE: Final = "purpose"
 """An attribute of jobs for inference alone."""
 
@@ -46,7 +47,7 @@ OPTIMIZERS: Final = ("adam", "sgd")
 ENCODINGS: Final = ("direct", "rate", "events", "counts", "frames")
 OUTPUTS: Final = ("spikes", "membrane")
 RESETS: Final = ("hard", "soft", "none")
-KINDS: Final = ("conv", "linear", "identity")
+KINDS: Final = ("conv", "linear", "matmul", "identity")
 INPUT_KINDS: Final = ("analog", "binary", "integer")
 POOLS: Final = ("max", "average", "sum")
 FLOAT_TYPES: Final = {"value": "<f2", "exact": "<f4"}
@@ -55,7 +56,8 @@ INTEGER_TYPE: Final = "<u4"
 # Caps on an untrusted file. A VGG-8 job of three iterations is about 1 MiB.
 MAX_FILE_NBYTES: Final = 1 << 30
 MAX_TEXT_NBYTES: Final = 60_000
-MAX_LAYERS: Final = 256
+MAX_LAYERS_NBYTES: Final = 1 << 22
+MAX_LAYERS: Final = 1024
 MAX_ITERATIONS: Final = 64
 MAX_DIMENSION: Final = 1 << 16
 MAX_STEPS: Final = 4096

@@ -104,8 +104,8 @@ def test_max_pool_by_hand() -> None:
     """The first of equals in scan order gets the gradient, even if none fired."""
     spikes = np.array([[0, 1, 0, 0], [1, 0, 0, 0]])
     gradient = np.array([[5.0, 7.0]])
-    assert pooled(Pool("max", 2, 2), spikes).tolist() == [[1, 0]]
-    dX = pool_gradient(Pool("max", 2, 2), spikes, gradient)
+    assert pooled(Pool.square("max", 2, 2), spikes).tolist() == [[1, 0]]
+    dX = pool_gradient(Pool.square("max", 2, 2), spikes, gradient)
     assert dX.tolist() == [[0, 5, 7, 0], [0, 0, 0, 0]]
 
 

@@ -262,6 +262,24 @@ class Layer:
         return isinstance(self.neuron, Neuron) and self.neuron.output == "membrane"
 
     @property
+    def spiking(self) -> bool:
+        """Whether spikes leave its neurons; else numbers do, and behind a neuron its potential."""
+        return self.neuron is not None and not self.membrane_output
+
+    @property
+    def saved_state(self) -> tuple[str, ...]:
+        """What BP needs of its neurons in FP: the potential U, the spikes S, the slopes' mask m.
+
+        Where U leaves the layer its gradient arrives there, past the surrogate. Then S matters to
+        a hard reset alone, and U where a gradient passes through the reset.
+        """
+        if self.spiking:
+            return ("U", "S", "m")
+        if not isinstance(self.neuron, Neuron) or self.neuron.reset == "none":
+            return ()
+        return (*["U"] * (not self.neuron.detach_reset), *["S"] * (self.neuron.reset == "hard"))
+
+    @property
     def state_words(self) -> int:
         """Numbers that a neuron carries on: V, and J if current-based; or earlier sums of a GLM."""
         if isinstance(self.neuron, GLMNeuron):

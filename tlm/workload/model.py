@@ -303,8 +303,13 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F."""
-        return prod(self.factor_shape) * prod(self.product_shape[1:])
+        """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F.
+
+        Where zeros are put between the inputs, as for a transposed convolution, each input meets
+        all its weights once: its rows and columns stand in place of E and F, as torch counts.
+        """
+        spread = None if self.operand is None else self.operand.positions_before_spread
+        return prod(self.factor_shape) * (spread or prod(self.product_shape[1:]))
 
     @property
     def factor_shape(self) -> tuple[int, int, int, int]:

@@ -50,7 +50,7 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
             _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
         final: StatePolicy = policy if policy != "auto" else "dropped"
-        if policy == "auto" and learns:
+        if learns and (policy == "auto" or not layer_plan.layer.saved_state):
             final = _cheapest(plan, layer_plan, kept, energy)
         stores = _stores(plan, layer_plan, kept[layer_plan.layer.index], final)
         layer_plan.stored = stores if learns else _forward_alone(stores, layer_plan, kept)
@@ -72,7 +72,7 @@ def _policy(name: str, mapping: Mapping) -> State:
 def _keep_state(plan: Plan, layer_plan: LayerPlan, budget: Budget) -> None:
     """Keep the state of a layer, as was asked."""
     asked = state(plan, layer_plan)
-    if layer_plan.layer.neuron is None or budget.take(asked.memory, asked.bits, asked.turns):
+    if not layer_plan.layer.saved_state or budget.take(asked.memory, asked.bits, asked.turns):
         return
     core, bits = max(asked.bits.items(), key=lambda item: item[1])
     raise MappingError(
@@ -100,7 +100,7 @@ def _cheapest(plan: Plan, layer_plan: LayerPlan, kept: Kept, energy: EnergyTable
     """
     if "state" in kept[layer_plan.layer.index]:
         return "keep"
-    if layer_plan.layer.neuron is None:
+    if not layer_plan.layer.saved_state:
         return "spill"
     if layer_plan.exact:
         return "recompute"
@@ -122,7 +122,8 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         return "memory" if kind in kept else "dram"
 
     U: Store = "dram" if _carry_spilled(plan, layer_plan) else "memory"
-    if plan.schedule.by_step and (policy != "keep" or layer_plan.layer.current_based):
+    kept_U = policy == "keep" and "U" in layer_plan.layer.saved_state
+    if plan.schedule.by_step and (not kept_U or layer_plan.layer.current_based):
         U = store("U")
     exact, room = layer_plan.exact, _dY_room(plan, layer_plan, kept)
     input_room, dY_rows_room = _rows_rooms(plan, layer_plan, kept)
@@ -154,9 +155,11 @@ def _forward_alone(stores: LayerStores, layer_plan: LayerPlan, kept: Kept) -> La
     The output goes to DRAM only where a later layer does not get it over the mesh.
     """
     sent = all("inputs" in kept[reader.layer.index] for reader in layer_plan.consumers)
+    sent = sent and bool(layer_plan.consumers) and not layer_plan.output_adders
     return replace(
         stores,
-        S="memory" if sent and layer_plan.consumers else "dram",
+        S="memory" if sent else "dram",
+        dI="memory",
         dS="memory",
         dY="memory",
         dW="memory",
@@ -176,13 +179,20 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
 def _dI_again(layer_plan: LayerPlan, policy: State | StatePolicy) -> bool:
     """Whether dI may be made again of dS and U: not where U comes from DRAM for it.
 
-    Windows of ``current_pool`` that the unit has passed already stand in the way, too.
+    Windows of ``current_pool`` that the unit has passed already stand in the way, too, and
+    gradients that later layers return to what they have added.
     """
-    return policy != "spill" and layer_plan.layer.current_pool is None
+    again = layer_plan.layer.current_pool is None and not layer_plan.adders
+    return policy != "spill" and again
 
 
 def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | Literal["recompute"]:
-    """Where dI waits for the sums of BP: it is made again if dS stays in the core."""
+    """Where dI waits for the sums of BP, and for the layers that its shortcuts come from: in DRAM.
+
+    It is made again if dS stays in the core.
+    """
+    if layer_plan.added:
+        return "dram"
     if not layer_plan.exact or "dI" in kept:
         return "memory"
     arrived = "dS" in kept or layer_plan.head

@@ -197,6 +197,16 @@ class Layer:
         return self.sources if self.held is None else self.sources + self.held.sources
 
     @property
+    def added(self) -> list[int]:
+        """The distinct layers whose output or current its shortcuts add."""
+        return list(dict.fromkeys(shortcut.layer for shortcut in self.shortcuts))
+
+    @property
+    def predecessors(self) -> list[int]:
+        """The distinct layers that it reads or adds."""
+        return list(dict.fromkeys((*self.producers, *self.added)))
+
+    @property
     def sums(self) -> int:
         """Sums of products that a neuron has: one, or of a GLM neuron one for each function."""
         return self.neuron.functions if isinstance(self.neuron, GLMNeuron) else 1
@@ -236,6 +246,24 @@ class Layer:
     def membrane_output(self) -> bool:
         """Whether its membrane potential leaves the layer in place of spikes."""
         return isinstance(self.neuron, Neuron) and self.neuron.output == "membrane"
+
+    @property
+    def spiking(self) -> bool:
+        """Whether spikes leave its neurons; else numbers do, and behind a neuron its potential."""
+        return self.neuron is not None and not self.membrane_output
+
+    @property
+    def saved_state(self) -> tuple[str, ...]:
+        """What BP needs of its neurons in FP: the potential U, the spikes S, the slopes' mask m.
+
+        Where U leaves the layer its gradient arrives there, past the surrogate. Then S matters to
+        a hard reset alone, and U where a gradient passes through the reset.
+        """
+        if self.spiking:
+            return ("U", "S", "m")
+        if not isinstance(self.neuron, Neuron) or self.neuron.reset == "none":
+            return ()
+        return (*["U"] * (not self.neuron.detach_reset), *["S"] * (self.neuron.reset == "hard"))
 
     @property
     def state_words(self) -> int:

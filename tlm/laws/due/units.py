@@ -13,17 +13,17 @@ import numpy as np
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, read_rows
+from tlm.laws.due.saved import NUMBERS
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.rounding import ceil_div
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.model import Pool
+from tlm.workload.model import Pool, Shortcut
 
 Use = tuple[Phase, str, int]  # phase, action, how often
 
 LOSS_PASSES = ("exponential", "sum", "division")  # over the classes, after the passes over T
 NORM_SUMS = ("first moment", "second moment")  # of each channel, sent to the owner and back
-STATE_TENSORS = ("S", "m")  # each in a memory of its own
 
 
 def unit_operations(job: Facts) -> dict[UnitUse, int]:
@@ -31,10 +31,12 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
     return {
         (phase, facts.index, action): count
         for facts in job.layers
-        for rule in (_loss, _neurons, _reductions, _biases, _pools, _scaling, _batch_norm)
+        for rule in (
+            _loss, _neurons, _reductions, _shortcuts, _biases, _pools, _scaling, _batch_norm,
+        )
         for phase, action, count in rule(job, facts)
         if phase in job.phases
-    }
+    }  # fmt: skip
 
 
 def _loss(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -70,12 +72,13 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
-    partials = _partial_dS(job, facts)
+    partials = _partial_dS(job, facts) + len(facts.adders_of(output=True))
     arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
+    returned = prod(facts.layer.out_shape) * job.pairs * len(facts.adders_of(output=False))
     sums = weights + facts.layer.out_shape[0] * facts.channel_sums
     for phase in _gradient_phases(facts):
-        yield phase, "bp.reduce_add", arrivals * (partials - 1)
-        yield phase, "bp.partial_read", arrivals * partials
+        yield phase, "bp.reduce_add", arrivals * max(0, partials - 1) + returned
+        yield phase, "bp.partial_read", arrivals * partials + returned
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
     yield Phase.UPDATE, "wg.reduce_add", sums * (facts.replicas - 1)
     # A dW leaves every replica but its owner, waits there, and is read with the owner's.
@@ -97,7 +100,14 @@ def _partial_dS(job: Facts, facts: LayerFacts) -> int:
     ]
     most = set[int]() if facts.dS_sent else max(summed, key=len, default=set())
     rest = [reader for reader in facts.consumers if reader not in most]
-    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) or 1
+    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) + facts.head
+
+
+def _shortcuts(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """What earlier layers leave is added wherever currents pass on to the neurons."""
+    products = prod(facts.layer.product_shape) * job.pairs * len(facts.layer.shortcuts)
+    for phase in _current_phases(facts):
+        yield phase, "fp.shortcut_add", products
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -119,9 +129,20 @@ def _pools(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         adds = _window_adds(layer.current_pool, layer.product_shape) * job.pairs
         for phase in _soma_phases(facts):
             yield phase, "fp.current_pool", adds
+    pooled = sum(_shortcut_adds(job, each) for each in layer.shortcuts) * job.pairs
+    for phase in _current_phases(facts) if pooled else ():
+        yield phase, "fp.current_pool", pooled
     if layer.pool is not None:
         adds = _window_adds(layer.pool, layer.out_shape) * job.pairs
         yield Phase.NORM if facts.exact else Phase.FP, "fp.pool", adds
+
+
+def _shortcut_adds(job: Facts, shortcut: Shortcut) -> int:
+    """Additions of the pool of a shortcut."""
+    source = job.workload.layers[shortcut.layer]
+    output = shortcut.of == "spikes" or source.neuron is None
+    shape = source.pooled_shape if output else source.out_shape
+    return 0 if shortcut.pool is None else _window_adds(shortcut.pool, shape)
 
 
 def _window_adds(pool: Pool, shape: tuple[int, int, int], rows: Iterable[int] = ()) -> int:
@@ -180,7 +201,7 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     if norm is None or not facts.exact:
         return
     products = prod(layer.product_shape) * job.pairs
-    if facts.state == "recompute" and layer.neuron is not None:  # U follows from the currents
+    if facts.state == "recompute" and facts.saved:  # U follows from the currents
         neurons = prod(layer.out_shape) * job.pairs
         for phase in _gradient_phases(facts):
             yield phase, "bp.norm_scale", neurons
@@ -206,7 +227,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
             due[phase, facts.index, action] = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), 1)
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
             least = ceil_div(bits, STATE_PORT_BITS)
-            due[phase, facts.index, action] = AccessesDue(least, len(_state_tensors(job)))
+            due[phase, facts.index, action] = AccessesDue(least, len(_state_bits(job, facts)))
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
@@ -237,7 +258,7 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
             yield phase, "fp.membrane_read", outputs * read
             yield phase, "fp.membrane_write", outputs * written
         for phase in _gradient_phases(facts):
-            yield phase, "bp.membrane_read", outputs * precision.membrane
+            yield phase, "bp.membrane_read", outputs * precision.membrane * ("U" in facts.saved)
     yield facts.dY_phase, "bp.gradient_write", products * precision.gradient
     if facts.exact:
         yield Phase.FP, "fp.norm_write", products * precision.membrane
@@ -258,7 +279,7 @@ def _currents_read(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     precision, products = job.chip.precision, prod(facts.layer.product_shape) * job.pairs
     dI = precision.gradient * (not facts.dI_again)
     yield Phase.NORM_GRAD, "bp.norm_read", products * (precision.membrane + dI)
-    if facts.state == "recompute" and facts.layer.neuron is not None:
+    if facts.state == "recompute" and facts.saved:
         yield Phase.GRAD, "bp.norm_read", products * precision.membrane
 
 
@@ -266,21 +287,32 @@ def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """(phase, action, bits of S and m)."""
     if facts.layer.neuron is None:
         return
-    bits = len(_state_tensors(job)) * prod(facts.layer.out_shape) * job.pairs
+    bits = len(_state_bits(job, facts)) * prod(facts.layer.out_shape) * job.pairs
     for phase in _soma_phases(facts):
         yield phase, "fp.state_write", bits
     for phase in _gradient_phases(facts):
         yield phase, "bp.state_read", bits
 
 
-def _state_tensors(job: Facts) -> tuple[str, ...]:
-    """What the neurons of FP leave beside U: m is there for BP."""
-    return STATE_TENSORS if job.learns else STATE_TENSORS[:1]
+def _state_bits(job: Facts, facts: LayerFacts) -> list[str]:
+    """What the neurons of FP leave beside U, each in a memory of its own: m is there for BP.
+
+    Of inference it is S, unless potentials leave in its place.
+    """
+    if not job.learns:
+        return ["S"] * (not facts.layer.membrane_output)
+    return [name for name in facts.saved if name not in NUMBERS]
 
 
 def _soma_phases(facts: LayerFacts) -> list[Phase]:
     """The phases that run the neurons of a layer."""
     return [Phase.NORM if facts.exact else Phase.FP, *[Phase.RECOMPUTE] * facts.recomputed]
+
+
+def _current_phases(facts: LayerFacts) -> list[Phase]:
+    """The phases in which whole currents stand before the neurons: also where U follows from Y."""
+    again = facts.exact and facts.state == "recompute" and facts.layer.neuron is not None
+    return [*_soma_phases(facts), *[Phase.GRAD] * again]
 
 
 def _gradient_phases(facts: LayerFacts) -> list[Phase]:

@@ -25,9 +25,12 @@ class TokenLayer(nn.Module):
 
 
 class SpikingSelfAttention(nn.Module):
-    """x = LIF((q k' times a scale) v), head by head, without a softmax."""
+    """x = LIF((q k' times a scale) v), head by head, without a softmax.
 
-    def __init__(self, width: int, heads: int, scale: float = 0.125) -> None:
+    The published scale is 0.125 with a threshold of 0.5, which is 0.25 with one of 1.
+    """
+
+    def __init__(self, width: int, heads: int, scale: float = 0.25) -> None:
         super().__init__()
         self.q, self.k, self.v = (TokenLayer(width, width) for _ in range(3))
         self.attn_lif, self.proj = LIF(), TokenLayer(width, width)

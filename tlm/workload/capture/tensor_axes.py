@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -18,7 +18,22 @@ from tlm.workload.model import IntArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tlm.workload.capture.provenance import ElementOrigin
+
+class Elements(Protocol):
+    """Elements ``first``, ``first`` + 1, ... of ``shape``: a call's output, or what a pool made."""
+
+    @property
+    def of(self) -> object:
+        """A call, by its number, or a pool."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and features."""
+
+    @property
+    def first(self) -> int:
+        """The number of the first element."""
+
 
 AxisKind = Literal["row", "channel", "position"]
 
@@ -50,7 +65,7 @@ class TensorAxes:
         return (*self.rows, *self.channels, *self.positions)
 
 
-def axes_of(places: Tensor, origins: Sequence[ElementOrigin]) -> TensorAxes | None:
+def axes_of(places: Tensor, origins: Sequence[Elements]) -> TensorAxes | None:
     """The axes of a map of elements; None if it is [..., C, H, W], or has no axis of positions.
 
     An axis of one element says nothing: among the first two it is one of rows, else of channels.
@@ -79,7 +94,7 @@ def _in_order(kinds: Sequence[AxisKind | None]) -> bool:
     )
 
 
-def kind_along(line: IntArray, origins: Sequence[ElementOrigin]) -> AxisKind | None:
+def kind_along(line: IntArray, origins: Sequence[Elements]) -> AxisKind | None:
     """What changes along a line of elements; None if nothing does, or if it is not known."""
     if len(line) < 2 or (line < 0).any():
         return None
@@ -91,7 +106,7 @@ def kind_along(line: IntArray, origins: Sequence[ElementOrigin]) -> AxisKind | N
     return "position" if (inside != inside[0]).any() else None
 
 
-def planes_along(line: IntArray, origins: Sequence[ElementOrigin]) -> tuple[int, int]:
+def planes_along(line: IntArray, origins: Sequence[Elements]) -> tuple[int, int]:
     """Rows and columns of a line of positions: those of its origin if it is all of them."""
     _, inside, areas = _located(line, origins)
     which = _origin_of(line, origins)
@@ -101,7 +116,7 @@ def planes_along(line: IntArray, origins: Sequence[ElementOrigin]) -> tuple[int,
     return len(line), 1
 
 
-def row_runs(line: IntArray, origins: Sequence[ElementOrigin]) -> int:
+def row_runs(line: IntArray, origins: Sequence[Elements]) -> int:
     """How many elements at the start of a line are of one row."""
     rows, _, _ = _located(line, origins)
     return int(np.argmax(np.append(rows, -2) != rows[0]))
@@ -113,9 +128,7 @@ def _line(places: Tensor, axis: int) -> IntArray:
     return np.asarray(places[at].numpy(), np.int64)
 
 
-def _located(
-    line: IntArray, origins: Sequence[ElementOrigin]
-) -> tuple[IntArray, IntArray, IntArray]:
+def _located(line: IntArray, origins: Sequence[Elements]) -> tuple[IntArray, IntArray, IntArray]:
     """By element: its row (calls and pools apart), its number there, and elements of a plane.
 
     Outputs of two boundaries side by side, of one call and row, are of one row.
@@ -128,14 +141,14 @@ def _located(
     return np.array(calls, np.int64)[which] * (1 << 32) + row, inside, features[which, 1:].prod(1)
 
 
-def _origin_of(line: IntArray, origins: Sequence[ElementOrigin]) -> IntArray:
+def _origin_of(line: IntArray, origins: Sequence[Elements]) -> IntArray:
     return np.searchsorted(_firsts(origins), line, "right") - 1
 
 
-def _firsts(origins: Sequence[ElementOrigin]) -> IntArray:
+def _firsts(origins: Sequence[Elements]) -> IntArray:
     return np.array([origin.first for origin in origins], np.int64)
 
 
-def _features3(origin: ElementOrigin) -> tuple[int, int, int]:
+def _features3(origin: Elements) -> tuple[int, int, int]:
     channels, height, width = (*features_of(origin.shape), 1, 1)[:3]
     return channels, height, width

@@ -17,6 +17,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import shape_of
 from tlm.workload.capture.call_reading import CallReading, reading_of
 from tlm.workload.capture.declared import Declared
+from tlm.workload.capture.derived import check_used_as_they_are
 from tlm.workload.capture.matmuls import (
     MatmulCall,
     MatmulForm,
@@ -264,6 +265,8 @@ class Hooks:
                 f"{boundary.name}: its output carries no gradient; run forward with gradients on "
                 "(no torch.no_grad, no reentrant checkpointing) and with its weights trainable"
             )
+        if boundary.kind in _FEATURES and not boundary.outputs:
+            check_used_as_they_are(boundary.name, boundary.module, tensor, self._known)
         boundary = next(
             (first for first in self._norms.values() if boundary in first.others), boundary
         )

@@ -9,14 +9,14 @@ does not matter how a network writes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import ZERO, rearrange_of, shape_of, signed
-from tlm.workload.capture.pool_nodes import GLOBAL, pool_of
-from tlm.workload.capture.tensor_axes import axes_of
+from tlm.workload.capture.pool_nodes import GLOBAL, omitted_axis, pool_of
+from tlm.workload.capture.tensor_axes import axes_of, single_row
 from tlm.workload.model import Pool
 
 if TYPE_CHECKING:
@@ -160,7 +160,37 @@ def _terms(
     pool = pool_of(where, operation, node)
     if pool is None:
         return [_mean(where, node, first, provenance)]
-    return [provenance.elements(Pooled(pool, first), shape)]
+    return [_pooled(pool, omitted_axis(node), first, provenance, shape)]
+
+
+def _pooled(
+    pool: Pool,
+    omitted: int | None,
+    terms: Terms,
+    provenance: TensorProvenance,
+    shape: tuple[int, ...],
+) -> Tensor:
+    """The map of what a pool of ``terms`` leaves, of ``shape``; they are seen as planes.
+
+    Of three dimensions the ``omitted`` one goes to the rows; torch pools a single dimension as
+    planes of one row, where planes are noted with one column.
+    """
+    if omitted is not None:
+        moved = [term.movedim(omitted, -4) for term in terms]
+        rest = [size for axis, size in enumerate(shape) if axis != len(shape) + omitted]
+        behind = (*rest[:-3], shape[omitted], *rest[-3:])
+        return provenance.elements(Pooled(pool, moved), behind).movedim(-4, omitted)
+    if len(shape) > 3 and single_row(first_map(terms), provenance.origins):
+        down = replace(
+            pool,
+            size=pool.size[::-1],
+            stride=pool.stride[::-1],
+            padding=pool.padding[::-1],
+            overhang=pool.overhang[::-1],
+        )
+        behind = (*shape[:-2], shape[-1], shape[-2])
+        return provenance.elements(Pooled(down, [term.mT for term in terms]), behind).mT
+    return provenance.elements(Pooled(pool, terms), shape)
 
 
 def constant_of(operation: str, node: Any) -> float | None:

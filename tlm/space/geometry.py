@@ -13,7 +13,7 @@ from tlm.workload.model import Layer, Pool
 
 def input_rows(layer: Layer, rows: Span) -> Span:
     """Input rows that a span of product rows reads."""
-    return _rows_under(rows, layer.stride[0], layer.padding[0], layer.extent[0], layer.in_shape[1])
+    return rows_under(rows, layer.stride[0], layer.padding[0], layer.extent[0], layer.in_shape[1])
 
 
 def output_rows(layer: Layer, rows: Span) -> Span:
@@ -30,7 +30,7 @@ def source_rows(layer: Layer, rows: Span, height: int) -> Span:
     pool = layer.input_pool
     if pool is None:
         return rows
-    return _rows_under(rows, pool.stride, pool.padding, pool.size, height)
+    return rows_under(rows, pool.stride, pool.padding, pool.size, height)
 
 
 def fed_rows(pool: Pool | None, rows: Span, pooled: int) -> Span:
@@ -87,7 +87,7 @@ def row_quantum(layer: Layer) -> int | None:
     return pool.stride if pool.size <= pool.stride and not pool.padding else None
 
 
-def _rows_under(rows: Span, stride: int, padding: int, size: int, height: int) -> Span:
+def rows_under(rows: Span, stride: int, padding: int, size: int, height: int) -> Span:
     """Rows, of ``height`` in all, under windows of ``size`` at a span of output rows."""
     low = max(0, rows[0] * stride - padding)
     return (low, max(low, min(height, (rows[1] - 1) * stride + size - padding)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
+from tlm.laws.due.operands import operand_shape, returned_inputs
 from tlm.laws.due.stored import INDEX, REVERSE
 from tlm.laws.due.widths import outcome_bits, output_bits
 
@@ -34,7 +35,11 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     carry = tensor.key == "carry"
     if carry and job.recording.steps_run is not None:
         return _stopped_carry(job, tensor)
-    times = (0, 0) if _needless(job, facts, tensor.key) else _times(facts, tensor.key)
+    times: tuple[float, float] = (0, 0)
+    if tensor.key.startswith("dX"):
+        times = _returned_shares(job, facts)
+    elif not _needless(job, facts, tensor.key):
+        times = _times(facts, tensor.key)
     written, read = (round(nbytes * share * each) for each in times)
     # Windows of a pool of currents may share some of Y.
     once = tensor.key == "dI" or (tensor.key == "Y" and facts.layer.current_pool is None)
@@ -126,4 +131,22 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
         return 1, int(facts.state == "spill")
     if key == "need" and not neuron:
         return 1, 1
-    return 1, int(key in ("dI", "dS", "dY") or key.startswith("dX"))
+    return 1, int(key in ("dI", "dS", "dY"))
+
+
+def _returned_shares(job: Facts, facts: LayerFacts) -> tuple[float, float]:
+    """The shares of a layer's dX that are written to DRAM, and at the least read from there.
+
+    Written are the channels of parts with a source that takes its dS from there, read the rows of
+    what is made of such sources.
+    """
+    layers, to = job.workload.layers, [p for p in job.among(facts.producers) if not p.dS_sent]
+    channels = operand_shape(facts.layer, layers)[0]
+    written = np.zeros(channels, np.bool_)
+    read = np.zeros(facts.layer.in_shape[:2], np.bool_)
+    for producer in to:
+        for branch in job.branches(facts, producer.index):
+            written[branch.first : branch.end] = True
+        every = np.ones(producer.layer.pooled_shape, np.bool_)
+        read |= returned_inputs(facts.layer, layers, producer.index, every).any(axis=2)
+    return float(written.mean()), float(read.mean())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.program.graphs import (
@@ -98,6 +100,19 @@ def pyramid():
     return workload(net.layers)
 
 
+def skip_from_the_input(encoding="rate"):
+    """The network's input, whole and cropped, beside what is made of it."""
+    net = builder((3, 6, 6))
+    first = net.conv(4, kernel=3, padding=1)
+    put_together(
+        net, (4, [Term(first)]), (3, [Term(-1, (window((3, 6, 6)),))]),
+        channels=4, kernel=3, padding=1,
+    )  # fmt: skip
+    middle = window((3, 6, 6), channels=(1, 3), rows=Line(1, 5), columns=Line(1, 5))
+    put_together(net, (2, [Term(-1, (middle,))]), channels=3, kernel=3)
+    return replace(workload(net.layers), encoding=encoding)
+
+
 NETS = {
     "concatenation": concatenation,
     "batch norm": lambda: concatenation(NORM),
@@ -105,6 +120,8 @@ NETS = {
     "branches": branches,
     "pooled branches": pooled_branches,
     "pyramid": pyramid,
+    "input": skip_from_the_input,
+    "direct input": lambda: skip_from_the_input("direct"),
 }
 
 

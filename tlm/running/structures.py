@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlm.errors import WorkloadError
-from tlm.workload.model import Layer, Workload
+from tlm.space.feeds import feeds_of
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Workload
+from tlm.workload.operand import Operand
 
 
 def check_structures(workload: Workload) -> None:
@@ -23,15 +25,28 @@ def check_structures(workload: Workload) -> None:
 
 
 def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
-    if layer.operand is not None and any(term.gates for term in layer.operand.terms):
-        yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
-        yield "an operand put together of parts"
-    if not layer.weighted:
+        yield from _terms_not_run(layer.operand, workload)
+        if any(
+            strand.mixes for feed in feeds_of(layer, workload.layers) for strand in feed.strands
+        ):
+            yield "a window in its operand that mixes channels and rows"
+    if layer.held is not None:
+        yield "a product of two recorded tensors (a matmul)"
+    elif not layer.weighted:
         yield "no weights (an identity)"
     if layer.shortcuts:
         yield f"a shortcut from layer {workload.layers[layer.shortcuts[0].layer].name}"
-    if layer.membrane_output:
-        yield "a membrane potential for its output"
     if layer.norm is not None and not layer.norm.plain:
         yield "a norm without gamma or beta, or with some for each step"
+
+
+def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
+    for term in operand.terms:
+        if term.gates:
+            yield "an operand with gates (products of spikes)"
+        if term.delay:
+            late = workload.layers[term.source].name
+            yield f"an operand that reads layer {late} of {term.delay} steps before (recurrence)"
+        if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
+            yield "a pool on the network's input in its operand"

@@ -44,6 +44,16 @@ class Strand:
         steps = zip(self.way, self.shapes[:-1], strict=True)
         return any(isinstance(step, Window) and step.shape != shape for step, shape in steps)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether a window does so across channels, but for all of them flattened or folded."""
+        return any(
+            isinstance(step, Window)
+            and prod(step.shape[1:]) != prod(shape[1:])
+            and 1 not in (prod(step.shape[1:]), prod(shape[1:]))
+            for step, shape in zip(self.way, self.shapes[:-1], strict=True)
+        )
+
     def read(self, channels: Span, rows: Span) -> Box:
         """What of the source comes to a box of the operand."""
         box = self._own(channels, rows)

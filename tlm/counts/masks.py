@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial, reduce
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tlm.counts.ways import any_of_windows, spread, taps, together, windowed
+from tlm.counts.ways import Element, any_of_windows, spread, taps, together, windowed
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
 from tlm.workload.operand import Step, Term, Window
 from tlm.workload.readers import adds_output, shortcuts_from
 
-Element = TypeVar("Element", bound=np.generic)
 Whole = npt.NDArray[np.unsignedinteger[Any]]
 
 

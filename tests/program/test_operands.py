@@ -72,8 +72,8 @@ def pooled_branches():
     net = builder((2, 6, 6))
     first = net.conv(4, kernel=3, padding=1)
     second = net.conv(4, kernel=3, padding=1)
-    same = Pool("max", 3, 1, 1)
-    average = Pool("average", 3, 1, 1)
+    same = Pool.square("max", 3, 1, 1)
+    average = Pool.square("average", 3, 1, 1)
     third = put_together(
         net, (4, [Term(first, (same,)), Term(second)]), (4, [Term(second, (average,))]),
         channels=4, kernel=2,
@@ -87,7 +87,7 @@ def pyramid():
     """As in a U-Net: pooled, upsampled, cropped and padded, and joined with what was before."""
     net = builder((2, 7, 8))
     first = net.conv(4, kernel=3, padding=1)
-    small = net.conv(6, kernel=3, padding=1, pool=Pool("max", 2, 2))
+    small = net.conv(6, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
     up = window((6, 3, 4), rows=Line(0, 3, repeat=2, after=1), columns=Line(0, 4, repeat=2))
     joined = put_together(
         net, (4, [Term(first)]), (6, [Term(small, (up,))]), channels=5, kernel=3, padding=1

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tlm.counts.ways import Element, any_of_windows, spread, taps, together, windowed
+from tlm.counts.ways import Element, any_of_windows, edges, spread, taps, together, windowed
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
@@ -270,13 +270,13 @@ def _step_by_step(pooled: Callable[..., Bools], *tensors: npt.NDArray[np.generic
 
 def _winners_need(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     """What the first maximum of each window needs."""
-    places = pool.size**2
+    places = pool.places
     kind = np.uint8 if values.dtype == np.bool_ and 6 * places <= 256 else np.uint32
     # The first maximum has the largest key: its value, then how early it is, then what it needs.
     keys: Cells = values.astype(kind)
     keys *= kind(2 * places)
     keys += need
-    if pool.padding:
+    if any(map(any, edges(pool))):
         keys += kind(2 * places)  # above the padding, which is zero
     late = range(2 * places - 2, -1, -2)
     winner, *others = (tap + kind(key) for tap, key in zip(taps(pool, keys), late, strict=True))

@@ -6,6 +6,7 @@ Arrays are [..., C, H, W].
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, reduce
 from math import prod
 from typing import TypeVar
@@ -87,26 +88,29 @@ def any_of_windows(pool: Pool, values: Bools) -> Bools:
 
 def taps(pool: Pool, values: npt.NDArray[Element]) -> list[npt.NDArray[Element]]:
     """[..., E, F] -> views [..., E', F'] for each tap of the windows in scan order, zero-padded."""
-    edge = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
-    padded = np.pad(values, edge) if pool.padding else values
+    around = edges(pool)
+    outside = any(map(any, around))
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 2) + around) if outside else values
     rows, columns = (
-        [slice(tap, size - pool.size + tap + 1, pool.stride) for tap in range(pool.size)]
-        for size in padded.shape[-2:]
+        [slice(tap, side - size + tap + 1, step) for tap in range(size)]
+        for side, size, step in zip(padded.shape[-2:], pool.size, pool.stride, strict=True)
     )
     return [padded[..., y, x] for y in rows for x in columns]
 
 
+def edges(pool: Pool) -> list[tuple[int, int]]:
+    """Rows, and columns, outside before the first and behind the last."""
+    return [(pad, pad + over) for pad, over in zip(pool.padding, pool.overhang, strict=True)]
+
+
 def spread(pool: Pool, values: npt.NDArray[Element], shape: Shape3) -> npt.NDArray[Element]:
     """Every element of ``shape``: the largest of the windows that hold it, or zero."""
-    edge = 2 * pool.padding
-    full = np.zeros((*values.shape[:-2], shape[1] + edge, shape[2] + edge), values.dtype)
-    rows, columns = values.shape[-2:]
-    for y in range(pool.size):
-        for x in range(pool.size):
-            window = full[..., y : y + (rows - 1) * pool.stride + 1 : pool.stride,
-                          x : x + (columns - 1) * pool.stride + 1 : pool.stride]  # fmt: skip
-            np.maximum(window, values, out=window)
-    return full[..., pool.padding : pool.padding + shape[1], pool.padding : pool.padding + shape[2]]
+    (top, bottom), (left, right) = edges(pool)
+    sides = (top + shape[1] + bottom, left + shape[2] + right)
+    full = np.zeros((*values.shape[:-2], *sides), values.dtype)
+    for window in taps(replace(pool, padding=(0, 0), overhang=(0, 0)), full):
+        np.maximum(window, values, out=window)
+    return full[..., top : top + shape[1], left : left + shape[2]]
 
 
 def _returned(step: Step, count: Ints, shape: Shape3) -> Ints:

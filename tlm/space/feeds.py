@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
-from tlm.space.geometry import fed_rows, rows_under
+from tlm.space.geometry import fed_rows, pool_rows
 from tlm.space.region import Region, Span, length, overlap
 from tlm.workload.model import Layer, Pool, Shape3, input_frame
 from tlm.workload.operand import Line, Step, Window, shape_behind
@@ -181,7 +181,7 @@ def _before(step: Step, shape: Shape3, box: Box) -> Box:
         return NOTHING
     if not isinstance(step, Window):
         assert isinstance(step, Pool)
-        return channels, rows_under(rows, step.stride, step.padding, step.size, shape[1])
+        return channels, pool_rows(step, rows, shape[1])
     box = (channels[0] + step.start, channels[1] + step.start), _line_before(step.rows, rows)
     return _reshaped(box, step.shape, shape)
 

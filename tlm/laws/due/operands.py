@@ -48,7 +48,7 @@ class Branch:
     def index_bits(self) -> int:
         """Bits that say where max-pools on the way send a gradient."""
         pools = [step for step in self.way if isinstance(step, Pool) and step.kind == "max"]
-        return sum((pool.size**2 - 1).bit_length() for pool in pools)
+        return sum((pool.places - 1).bit_length() for pool in pools)
 
     def comes(self, flags: Bools) -> Bools:
         """What behind the way comes of any flagged element of the source."""
@@ -156,9 +156,10 @@ def _places(step: Window | Pool, shape: Shape3) -> Ints:
         return _numbers(channels, _line(step.rows), _line(step.columns), (height, width))[None]
     _, height, width = step.pooled(shape)
     tables = []
-    for y, x in np.ndindex(step.size, step.size):
-        rows = np.arange(height) * step.stride - step.padding + y
-        columns = np.arange(width) * step.stride - step.padding + x
+    (dy, dx), (top, left) = step.stride, step.padding
+    for y, x in np.ndindex(step.size):
+        rows = np.arange(height) * dy - top + y
+        columns = np.arange(width) * dx - left + x
         rows[rows >= shape[1]] = -1
         columns[columns >= shape[2]] = -1
         tables.append(_numbers(np.arange(shape[0]), rows, columns, shape[1:]))

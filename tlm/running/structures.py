@@ -33,5 +33,3 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "no weights (an identity)"
     if layer.shortcuts:
         yield f"a shortcut from layer {workload.layers[layer.shortcuts[0].layer].name}"
-    if layer.norm is not None and not layer.norm.plain:
-        yield "a norm without gamma or beta, or with some for each step"

@@ -40,7 +40,7 @@ def _padded(pool: Pool, values: Numbers) -> Numbers:
         return values
     around = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
     filler = -np.inf if pool.kind == "max" else 0.0
-    return np.pad(values.astype(np.float64), around, constant_values=filler)
+    return np.pad(values, around, constant_values=filler)
 
 
 def _windows(pool: Pool, values: Numbers) -> Numbers:
@@ -53,7 +53,7 @@ def _windows(pool: Pool, values: Numbers) -> Numbers:
 def _scattered(pool: Pool, shape: tuple[int, ...], shares: list[Numbers]) -> Numbers:
     """Add up each window's shares, in scan order, at the elements they belong to."""
     around = 2 * pool.padding
-    full = np.zeros((*shape[:-2], shape[-2] + around, shape[-1] + around))
+    full = np.zeros((*shape[:-2], shape[-2] + around, shape[-1] + around), shares[0].dtype)
     rows, columns = shares[0].shape[-2:]
     for place, share in enumerate(shares):
         y, x = divmod(place, pool.size)

@@ -15,6 +15,13 @@ import numpy as np
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.golden.feedback import Moment, of_steps
 from tlm.workload.golden.glm import glm_excess, glm_potentials
+from tlm.workload.golden.matmul import (
+    held_gradient,
+    matmul,
+    matmul_input_gradient,
+    streamed,
+    streamed_gradient,
+)
 from tlm.workload.golden.neuron import fires, potentials
 from tlm.workload.golden.norm import norm_gradients, normalise
 from tlm.workload.golden.operand import Outputs, source_gradients, summed
@@ -47,7 +54,7 @@ def forward(
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
             outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
-        passed = _currents(layer, layers, summed(layer, outputs), trained, forwards, force)
+        passed = _currents(layer, layers, _read(layer, outputs), trained, forwards, force)
         passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
@@ -66,7 +73,7 @@ def _through_time(
 
     Where all that is read back is forced, that alone.
     """
-    back = {source for at in loop for source in layers[at].sources if source >= at}
+    back = {source for at in loop for source in layers[at].reads if source >= at}
     inputs = outputs[NETWORK_INPUT]
     if all(forced[at].spikes is not None for at in back):
         none = inputs[:0]
@@ -79,9 +86,9 @@ def _through_time(
         passed = {at: Moment.of(forward, now) for at, forward in enumerate(forwards)}
         for at in loop:
             layer = layers[at]
-            operand = summed(layer, {**outputs, **left}, now)
+            read = _read(layer, {**outputs, **left}, now)
             trained, force = of_steps(parameters[at], now), forced[at].of(now)
-            current = _currents(layer, layers, operand, trained, passed, force).current
+            current = _currents(layer, layers, read, trained, passed, force).current
             currents[at].append(current)
             if layer.neuron is None:
                 output = current
@@ -95,25 +102,37 @@ def _through_time(
     return left
 
 
+def _read(
+    layer: Layer, outputs: Outputs, steps: slice = slice(None)
+) -> tuple[Numbers, Numbers | None]:
+    """What a layer reads in ``steps`` for its input, and for what it holds."""
+    held = None if layer.held is None else summed(layer.held, outputs, steps)
+    return summed(layer, outputs, steps), held
+
+
 def _currents(
     layer: Layer,
     layers: Sequence[Layer],
-    operand: Numbers,
+    read: tuple[Numbers, Numbers | None],
     trained: Parameters,
     passed: Passing,
     force: Forced,
 ) -> Forward:
     """FP of a layer up to the current, which stands for its output as well."""
-    inputs = pooled(layer.input_pool, operand)
-    inputs = inputs.reshape(*inputs.shape[:2], *layer.in_shape)
-    products = _product(layer, inputs, trained) if force.products is None else force.products.Y
+    inputs = streamed(layer, pooled(layer.input_pool, read[0]))
+    if read[1] is not None:
+        products = matmul(layer, inputs, read[1])
+    elif force.products is not None:
+        products = force.products.Y
+    else:
+        products = _product(layer, inputs, trained)
     normalised = None
     if layer.norm is not None:
         normalised = normalise(layer.norm, products, trained)
     own = products if normalised is None else normalised.current
     unpooled = with_shortcuts(own, layer, layers, passed)
     current = pooled(layer.current_pool, unpooled)
-    return Forward(operand, inputs, normalised, own, unpooled, current, current)
+    return Forward(*read, inputs, normalised, own, unpooled, current, current)
 
 
 def _product(layer: Layer, inputs: Numbers, trained: Parameters) -> Numbers:
@@ -170,8 +189,8 @@ def backward(
     """BP and WG of all layers from ``loss_gradients`` [T, B, K, E', F'] at outputs, by layer.
 
     It computes in the precision of ``forwards``. Where ``forced`` holds dI, it is what earlier
-    layers and WG receive. Layers that read a later
-    one or themselves must have it: what they send there is due before its own gradient is known.
+    layers and WG receive. Layers that read a later one or themselves must have it: what they send
+    there is due before its own gradient is known.
     """
     precision = forwards[0].current.dtype
     arriving = Arriving({at: dS.astype(precision) for at, dS in loss_gradients.items()})
@@ -223,8 +242,9 @@ def feedback_gradients(
 
 
 def _operand_outputs(layers: Sequence[Layer], forwards: Sequence[Forward]) -> dict[int, Numbers]:
-    """What the sources of operands leave."""
-    sources = {source for layer in layers if layer.operand for source in layer.producers}
+    """What the sources of operands and of matmuls leave."""
+    reading = (layer for layer in layers if layer.operand or layer.held)
+    sources = {source for layer in reading for source in layer.producers}
     return {at: pooled(layers[at].pool, forwards[at].output) for at in sorted(sources)}
 
 
@@ -264,17 +284,25 @@ def _norm_backward(
 def _shares(
     back: Backward, passed: Forward, trained: Parameters, outputs: Outputs
 ) -> Iterator[tuple[int, Numbers]]:
-    """What each source of a layer receives: dX, back through ``input_pool`` and operand."""
-    layer, products = back.neurons.layer, back.neurons.force.products
+    """What each source of a layer receives: dX, back through ``input_pool`` and operand.
+
+    And dM, of what a matmul holds.
+    """
+    layer, dY, products = back.neurons.layer, back.dY, back.neurons.force.products
     if not layer.producers:
         return
-    if products is None or products.dX is None:
-        weights = trained.weights.astype(back.dY.dtype)
-        dX = input_gradient(layer, back.dY.reshape(-1, *layer.product_shape), weights)
-    else:
+    if layer.held is not None and passed.held is not None:
+        dX = matmul_input_gradient(layer, dY, passed.held)
+        dM = held_gradient(layer, passed.inputs, dY, passed.held.shape)
+        yield from source_gradients(layer.held, outputs, dM)
+    elif products is not None and products.dX is not None:
         dX = products.dX
+    else:
+        folded = dY.reshape(-1, *layer.product_shape)
+        dX = input_gradient(layer, folded, trained.weights.astype(dY.dtype))
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])
-    gradient = pool_gradient(layer.input_pool, passed.summed, dX.reshape(shape))
+    gradient = streamed_gradient(layer, dX, shape)
+    gradient = pool_gradient(layer.input_pool, passed.summed, gradient)
     yield from source_gradients(layer, outputs, gradient)

@@ -58,10 +58,12 @@ class Forward:
     of a read-out).
 
     ``summed`` is the operand before ``input_pool``, ``own`` the product, normalised, ``unpooled``
-    that with its shortcuts, before ``current_pool``; all are [T, B, ...].
+    that with its shortcuts, before ``current_pool``; ``held`` is what a matmul reads for its second
+    operand. All are [T, B, ...].
     """
 
     summed: Numbers
+    held: Numbers | None
     inputs: Numbers
     normalised: Normalised | None
     own: Numbers

@@ -25,7 +25,7 @@ from tlm.workload.capture.stages import TopologyStage, require_product, stages_o
 from tlm.workload.capture.topology import layers_of
 from tlm.workload.capture.uses import with_uses_apart
 from tlm.workload.golden.network import backward, feedback_gradients, forward
-from tlm.workload.golden.passes import Backward, Forced, Forward, Products
+from tlm.workload.golden.passes import Backward, Forced, Forward, RecordedProducts
 from tlm.workload.input_kind import CODED
 from tlm.workload.model import Encoding, InputKind, Layer, Recording, input_frame
 from tlm.workload.readers import has_dY, heads
@@ -160,7 +160,7 @@ def _forced(tensors: LayerTensors, steps: int, whole: bool) -> Forced:
     if tensors.Y is not None and not whole:
         Y = tensors.Y
         every = np.broadcast_to(Y, (steps, *Y.shape)) if tensors.static else Y
-        products = Products(every, tensors.dX)
+        products = RecordedProducts(every, tensors.dX)
     if tensors.layer.neuron is None:
         dI = None if tensors.static else tensors.dI
         return Forced(None, None, dI, products=products)

@@ -17,7 +17,7 @@ from tlm.workload.values import Numbers
 
 
 @dataclass(frozen=True, eq=False)
-class Products:
+class RecordedProducts:
     """Recorded products of a layer's weights: ``Y`` [T, B, K, E, F], the bias included, and ``dX``
     [T, B, C, H, W]; None where the gradient goes no further.
     """
@@ -40,12 +40,12 @@ class Forced:
     dI: Numbers | None
     slope: Slope | None = None
     registers: States | None = None
-    products: Products | None = None
+    products: RecordedProducts | None = None
 
     def of(self, now: slice) -> Forced:
         """What is forced in some steps alone, of spikes and products."""
         spikes = None if self.spikes is None else self.spikes[now]
-        products = None if self.products is None else Products(self.products.Y[now], None)
+        products = None if self.products is None else RecordedProducts(self.products.Y[now], None)
         return replace(self, spikes=spikes, products=products)
 
 

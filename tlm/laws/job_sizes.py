@@ -93,7 +93,7 @@ class JobSizes:
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""
-        return (pool.size**2 - 1).bit_length()
+        return (pool.size[0] * pool.size[1] - 1).bit_length()
 
     def parameters(self, layer: Layer) -> dict[str, int]:
         """How many numbers are trained of a layer beside its weights, by parameter."""

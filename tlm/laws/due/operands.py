@@ -135,7 +135,7 @@ def returned_inputs(layer: Layer, layers: Sequence[Layer], source: int, flags: B
     return returned.reshape(layer.in_shape)
 
 
-def sums(layer: Layer, shape: Shape3) -> int:
+def additions(layer: Layer, shape: Shape3) -> int:
     """Additions that make one row and column of an operand of ``shape``, all channels."""
     if layer.operand is None:
         return shape[0] * (len(layer.sources) - 1)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.operands import flagged_rows, sums
+from tlm.laws.due.operands import additions, flagged_rows
 from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.laws.due.saved import NUMBERS
 from tlm.laws.due.trained import (
@@ -264,7 +264,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
-        adds = sums(facts.layer, job.operand_shape(facts))
+        adds = additions(facts.layer, job.operand_shape(facts))
         if adds and job.input_steps(facts) > 1:
             least = adds * _inputs_read(job, facts)
             due[Phase.FP, facts.index, "fp.input_add"] = AccessesDue(least, None)

@@ -167,7 +167,7 @@ def test_step_by_step(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert reads(job.layers[-1]) == "4"
     assert job.layers[4].pool is not None
-    assert job.layers[4].pool.size == SIDE
+    assert job.layers[4].pool.size == (SIDE, SIDE)
 
 
 def test_tokens_as_many_as_samples_and_steps(tmp_path: Path) -> None:

@@ -53,15 +53,14 @@ _FEATURES = {"conv": 3, "linear": 1, "matmul": 3}
 class Boundary:
     """One module's calls in an iteration: tensors in call order, gradients by call.
 
-    ``inputs`` are those of convolutions, linear layers and neurons, and of norms that follow no
-    product; ``input_gradients`` those of neurons and such norms. ``parameters`` and
-    ``parameter_gradients`` are by the names torch gives them. Of several norms behind one product
-    the first notes the calls of all; ``others`` hold the parameters of the rest. ``axes`` are those
-    of a call's tensors where they are not [..., C, H, W] or [..., C], as which they are noted;
-    ``convolution`` is what a module of one is over planes, whose inputs are those it reads. A
-    product of two recorded tensors has no module, but its form ``matmul``, ``held``, which notes
-    what its second operand reads, and constants: it has the ``scale`` of its operands, and all that
-    read it multiply it with ``scale_behind``.
+    ``inputs`` and ``input_gradients`` are those of convolutions, linear layers and neurons, and of
+    norms that follow no product. ``parameters`` and ``parameter_gradients`` are by the names torch
+    gives them. Of several norms behind one product the first notes the calls of all; ``others``
+    hold the parameters of the rest. ``axes`` are those of a call's tensors where they are not
+    [..., C, H, W] or [..., C], as which they are noted; ``convolution`` is what a module of one is
+    over planes, whose inputs are those it reads. A product of two recorded tensors has no module,
+    but its form ``matmul``, ``held``, which notes what its second operand reads, and constants: it
+    has the ``scale`` of its operands, and all that read it multiply it with ``scale_behind``.
     """
 
     name: str
@@ -202,6 +201,7 @@ class Hooks:
         boundary.inputs.append((copy if read is tensor else read).detach())
         if boundary.kind in ("norm", "neuron"):
             copy.requires_grad_()  # the network's input carries no gradient by itself
+        if read is tensor:
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy if axes is None else axes.restored(copy, shape)
 

@@ -109,7 +109,7 @@ ACTIONS: dict[str, tuple[Callable[[Any], None], str]] = {
         r"changed while recording; call optimizer\.step\(\) after",
     ),
     "autocast": (autocast, "expected float32, got bfloat16; switch autocast"),
-    "nothing called": (lambda net: None, r"no nn\.Conv2d or nn\.Linear was called"),
+    "nothing called": (lambda net: None, r"no convolution and no nn.Linear was called"),
 }
 
 

@@ -74,6 +74,8 @@ class TopologyStage:
 
     def _shape(self, tensor: Tensor) -> Shape3:
         kind = self.first.kind
+        if kind == "neuron" and self.reading.pooled_shape is not None:
+            return self.reading.pooled_shape
         if kind in _PRODUCTS:
             rank = 3 if kind == "conv" else 1
         else:  # [B, K] or [T, B, K], [B, K, E, F] or [T, B, K, E, F]
@@ -218,6 +220,6 @@ def _in_order(stages: Sequence[TopologyStage]) -> Iterator[TopologyStage]:
 
 
 def _ready(stage: TopologyStage, at: Mapping[str, TopologyStage], placed: set[int]) -> bool:
-    now = [edge for edge in stage.reads.terms if edge.term is None or not edge.term.delay]
+    now = [edge for edge in stage.reads.terms if edge.factor is None or not edge.factor.delay]
     needed = [*now, *stage.shortcuts]
     return all(id(at[term.source]) in placed for term in needed if term.source in at)

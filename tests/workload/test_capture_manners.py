@@ -270,19 +270,6 @@ def test_weights_that_are_made_of_others(case: str) -> None:
         capture(net)
 
 
-class Shared(nn.Module):
-    """Two layers whose neurons are one module."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = network()
-        self.lif = self.inner[1]
-
-    def forward(self, frames: Any) -> Any:
-        """As the network."""
-        return self.lif(self.inner[2](self.lif(self.inner[0](frames))))
-
-
 def penalised(term: Any) -> Any:
     """A step whose loss has ``term`` of the network besides."""
 
@@ -319,7 +306,6 @@ CAUSES: dict[str, tuple[Any, Any, str]] = {
         r"2: the gradient of its weights holds 0\.1 times its sign",
     ),
     "penalty on rates": (network, rate_penalty, r"0: its dL/dS.*a penalty on spikes or rates"),
-    "shared neurons": (Shared, step, r"is one neuron module behind inner\.0 and inner\.2; give"),
     "no gradients": (network, cut_through_time, r"no torch\.no_grad"),
 }
 

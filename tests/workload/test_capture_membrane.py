@@ -1,4 +1,4 @@
-"""Losses on membrane potentials, and read-outs that leak: recorded, rebuilt, not yet run."""
+"""Losses on membrane potentials, and read-outs that leak: recorded, rebuilt, run."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ def test_a_loss_on_membranes(reset: str, loss: Any, tmp_path: Path) -> None:
     assert (
         main(["workload", "info", str(job.path)]) == main(["workload", "check", str(job.path)]) == 0
     )
-    assert main(["run", str(job.path), "--out", str(tmp_path / "run")]) == 2
+    assert main(["run", str(job.path), "--out", str(tmp_path / "run")]) == 0
+    assert main(["gpu", str(job.path)]) == 0
 
 
 def test_a_state_inside_of_the_module(tmp_path: Path) -> None:

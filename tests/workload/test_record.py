@@ -86,14 +86,14 @@ class ListRecorder:
 @pytest.mark.parametrize("encoding", ["direct", "rate"])
 def test_a_run_learns_and_repeats(encoding: Encoding, stripes: DataSet) -> None:
     """Start, middle and end are recorded; the same recipe gives the same weights."""
-    from tlm.workload.training.loop import accuracy, prepare, train
+    from tlm.workload.training.loop import prepare, train
 
     jobs = [prepare(replace(RECIPE, encoding=encoding), stripes) for _ in range(2)]
     for job in jobs:
         recorder = ListRecorder()
         train(job, recorder)
         assert recorder.iterations == [0, 30, 59]
-    assert accuracy(jobs[0]) > 0.6
+    assert jobs[0].accuracy() > 0.6
     for first, second in zip(*(job.network.parameters() for job in jobs), strict=True):
         assert first.equal(second)
 

@@ -58,9 +58,11 @@ class Masks:
         """Whether m of a layer says anything: a surrogate of unbounded support sets each of them,
         but for those that its format rounds to zero; a job for inference has none.
         """
-        neuron, masks = self._layers[index].neuron, self.recording.masks
+        layer, masks = self._layers[index], self.recording.masks
+        neuron = layer.neuron
         return (
             isinstance(neuron, Neuron)
+            and layer.spiking
             and bool(masks)
             and (neuron.compact or not masks[index].all())
         )

@@ -29,6 +29,7 @@ from itertools import chain
 from math import prod
 
 from tlm.config.chip import ChipConfig
+from tlm.laws.due.saved import saved_state
 from tlm.laws.job_sizes import JobSizes
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Recording, Workload
 
@@ -104,17 +105,18 @@ def _neurons(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         return
     copies = read and layer.pool is not None
     if derived:
-        yield "S", sizes.output(layer) if copies else neurons
+        yield "S", sizes.output(layer) if copies else neurons * layer.spiking
         return
-    yield "U", 2 * neurons * sizes.chip.precision.membrane
-    yield "S", 2 * neurons + copies * sizes.output(layer)
+    saved = saved_state(layer)
+    yield "U", 2 * neurons * sizes.chip.precision.membrane * ("U" in saved)
+    yield "S", 2 * neurons * ("S" in saved) + copies * sizes.output(layer)
     if _has_m(layer):
         yield "m", 2 * neurons + copies * pooled
 
 
 def _has_m(layer: Layer) -> bool:
     """Whether m of a layer says anything: a surrogate of unbounded support sets each of them."""
-    return isinstance(layer.neuron, Neuron) and layer.neuron.compact
+    return "m" in saved_state(layer) and isinstance(layer.neuron, Neuron) and layer.neuron.compact
 
 
 def _gradients(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

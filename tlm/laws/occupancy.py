@@ -19,6 +19,7 @@ from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, pooled_rows
+from tlm.laws.due.saved import NUMBERS
 from tlm.laws.gradient_windows import WG_EIGHTH
 from tlm.laws.tile_table import TileTable
 from tlm.space.array_types import Ints
@@ -28,7 +29,6 @@ from tlm.space.tile import Tile
 
 BLOCKS = (Phase.FP, Phase.BP, Phase.RECOMPUTE)
 BLOCK = ("phase", "layer", "samples", "steps", "first_row", "end_row")
-FLAGS = 2  # S and m of a neuron, beside its U
 MOMENTS = 2  # of a weight
 POOL = "pool"
 # Memories whose banks may be shared, how many a core has of each, and how many halves of them the
@@ -245,13 +245,15 @@ def _moments(job: Facts, facts: LayerFacts, part: Slice) -> int:
 
 
 def _state(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
-    if facts.state != "keep" or facts.layer.neuron is None:
+    if facts.state != "keep" or not facts.saved:
         return 0
     rows = length(part.neurons.channels) * length(part.neurons.rows)
     neurons = rows * facts.layer.out_shape[2] * length(samples) * job.workload.steps
     pool = facts.layer.current_pool
     places = pool.size**2 if pool is not None and pool.kind == "max" else 1
-    return neurons * (job.chip.precision.membrane + FLAGS + (places - 1).bit_length())
+    numbers = sum(name in NUMBERS for name in facts.saved)
+    bits = numbers * job.chip.precision.membrane + len(facts.saved) - numbers
+    return neurons * (bits + (places - 1).bit_length())
 
 
 def _carried(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:

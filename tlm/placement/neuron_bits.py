@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import stored_channels
+from tlm.placement.slice_bits import saved_bits, stored_channels
 from tlm.placement.target import Target
 from tlm.space.layer_cut import LayerStores
 
@@ -28,7 +28,9 @@ def neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> Neuron
     pairs = float(profile.batch * profile.steps)
     pairs *= stored_channels(layer.out_shape[0], target.arrays.tile) / layer.out_shape[0]
     products, neurons = prod(layer.product_shape) * pairs, prod(layer.out_shape) * pairs
-    spilled = neurons * (precision.membrane + 1 + profile.has_m) * (stores.state == "spill")
+    state = saved_bits(layer, precision.membrane)
+    state -= "m" in layer.saved_state and not profile.has_m
+    spilled = neurons * state * (stores.state == "spill")
     left, bits.grad = spilled, spilled
     if profile.has_readers and (layer.pool is not None or not spilled) and stores.S == "dram":
         flags = profile.has_m * profile.learns

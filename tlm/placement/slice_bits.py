@@ -13,7 +13,10 @@ from tlm.space.region import Slice, Span, length
 from tlm.space.rounding import ceil_div, ceil_each
 from tlm.workload.model import NETWORK_INPUT, Layer
 
-FLAGS = 2  # bits of S and m of a neuron, beside its U
+
+def saved_bits(layer: Layer, membrane: int) -> int:
+    """Bits of what BP needs of a neuron's step: U as wide as ``membrane``, S and m a bit each."""
+    return sum(membrane if name == "U" else 1 for name in layer.saved_state)
 
 
 def input_bits(layer: Layer, part: Slice, samples: int, steps: int, operand_bits: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.placement.profile import Profile
-from tlm.placement.slice_bits import FLAGS, dY_through_dram, gradients_bits, inputs_bits
+from tlm.placement.slice_bits import dY_through_dram, gradients_bits, inputs_bits, saved_bits
 from tlm.placement.slices import Slices
 from tlm.space.array_types import Ints
 from tlm.space.layer_cut import LayerStores, Store
@@ -43,7 +43,7 @@ def stores_alone(profile: Profile, slices: Slices, chip: ChipConfig) -> list[Lay
     through = dY_through_dram(weights, profile.steps, slices, chip, profile.operand_bits)
     through &= ~pooled  # samples alternate in the pool
     wish = chip.mapping.state
-    state = stays("membrane", neurons * (precision.membrane + FLAGS) // slices.parts)
+    state = stays("membrane", neurons * saved_bits(layer, precision.membrane) // slices.parts)
     inputs_stay = stays("spikes", slices.largest(inputs), profile.has_bp)
     Y, Y_once = stays("batch_norm", currents), stays("batch_norm", currents, share=1)
     dS = stays("spike_gradients", profile.returned * bits // slices.parts)

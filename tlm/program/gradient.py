@@ -80,6 +80,8 @@ def _through_neurons(
     neurons = values if layer_plan.layer.neuron is not None else 0
     arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * steps
     adds = arrived * (layer_plan.partials - 1)
+    state = layer_plan.layer.saved_state
+    flags = sum(name != "U" for name in state)
     tile.add_cycles(ceil_div(values, lanes) + ceil_div(adds, lanes))
     tile.add_energy(
         {
@@ -87,8 +89,10 @@ def _through_neurons(
             "bp.current_op": neurons * layer_plan.layer.current_based,
             "bp.reduce_add": adds,
             "bp.partial_read": arrived * layer_plan.partials,
-            "bp.membrane_read": wide_accesses(neurons, builder.plan.chip.precision.membrane),
-            "bp.state_read": 2 * wide_accesses(neurons, 1, STATE_PORT_BITS),
+            "bp.membrane_read": wide_accesses(
+                neurons * ("U" in state), builder.plan.chip.precision.membrane
+            ),
+            "bp.state_read": flags * wide_accesses(neurons, 1, STATE_PORT_BITS),
         }
     )
     if layer_plan.exact and layer_plan.state == "recompute":  # U follows from the currents
@@ -202,7 +206,7 @@ def _recompute(
     FP stays at most one region ahead of the gradient unit: both halves of the U memory are full.
     Where windows of ``current_pool`` overlap, the last rows may follow from the region before.
     """
-    if layer_plan.state != "recompute" or layer_plan.exact or layer_plan.layer.neuron is None:
+    if layer_plan.state != "recompute" or layer_plan.exact:
         return ()
     if not product_of(layer_plan, region).size:
         return ()

@@ -49,7 +49,7 @@ def soma(
         _from_dram(builder, layer_plan, part, ready, steps, tile)
         return
     state = precision.membrane * layer_plan.layer.state_words
-    flags = 2 if builder.plan.workload.learns else 1  # S, and m for BP
+    flags = _flags(layer_plan, builder.plan.workload.learns)
     tile.add_energy(
         {
             "fp.soma_op": neurons,
@@ -60,6 +60,13 @@ def soma(
         }
     )
     _from_dram(builder, layer_plan, part, ready, steps, tile)
+
+
+def _flags(layer_plan: LayerPlan, learns: bool) -> int:
+    """Bits that a neuron leaves beside U: S, and m for BP."""
+    if not learns:
+        return int(layer_plan.layer.spiking)
+    return sum(name != "U" for name in layer_plan.layer.saved_state)
 
 
 def _from_dram(
@@ -150,11 +157,11 @@ def _to_loss(
     steps: Span,
     tile: TileDraft,
 ) -> None:
-    """Send the output of each sample to the core of its loss: spikes, or a read-out's currents."""
+    """Send each sample's output to the core of its loss: spikes, or currents or potentials."""
     for sample in range(*outputs.samples):
         sample_outputs = Region(outputs.channels, (sample, sample + 1), outputs.rows)
         nbytes = _spike_bytes(layer_plan, sample_outputs, steps)
-        if layer_plan.layer.neuron is None:
+        if not layer_plan.layer.spiking:
             values = sample_outputs.size * layer_plan.layer.pooled_shape[2] * length(steps)
             nbytes = ceil_div(values * builder.plan.chip.precision.membrane, 8)
         arrives = (loss_input(builder, layer_plan, sample),)

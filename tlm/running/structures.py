@@ -27,11 +27,11 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
         yield "an operand put together of parts"
-    if not layer.weighted:
+    if layer.held is not None:
+        yield "a product of two recorded tensors (a matmul)"
+    elif not layer.weighted:
         yield "no weights (an identity)"
     if layer.shortcuts:
         yield f"a shortcut from layer {workload.layers[layer.shortcuts[0].layer].name}"
-    if layer.membrane_output:
-        yield "a membrane potential for its output"
     if layer.norm is not None and not layer.norm.plain:
         yield "a norm without gamma or beta, or with some for each step"

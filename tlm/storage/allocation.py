@@ -49,16 +49,15 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     if layer_plan.exact and layer_plan.stored.Y == "dram":
         shapes["Y"] = (layer.product_shape, precision.membrane)
     spilled = layer_plan.state == "spill"
-    if layer.neuron is not None:
-        if spilled:
-            shapes["U"] = (layer.out_shape, precision.membrane)
-        if spilled or (layer_plan.consumers and layer.pool is None):  # readers of S and m
-            shapes |= {name: (layer.out_shape, 1) for name in ("S", *["m"] * layer_plan.has_m)}
+    for key in layer.saved_state:
+        read = key != "U" and layer_plan.consumers and layer.pool is None  # readers of S and m
+        if (spilled or read) and (key != "m" or layer_plan.has_m):
+            shapes[key] = (layer.out_shape, precision.membrane if key == "U" else 1)
     winner = winner_bits(layer.current_pool)
     if winner and (spilled or layer.neuron is None):
         shapes["winner"] = (layer.out_shape, winner)
     # A wavefront reads U back where FP has saved it; a synaptic current is saved nowhere else.
-    if not (plan.schedule.by_step and spilled and not layer.current_based):
+    if not (plan.schedule.by_step and "U" in shapes and not layer.current_based):
         _carry(plan, layer_plan)
     for key, (shape, bits) in shapes.items():
         layer_plan.addressed.tensors[key] = _tensor(
@@ -101,7 +100,7 @@ def _output(plan: Plan, layer_plan: LayerPlan) -> None:
     _carry(plan, layer_plan)
     bits = output_width(layer, plan.chip)
     if layer_plan.head:
-        bits = plan.chip.precision.membrane if layer.neuron is None else bits
+        bits = bits if layer.spiking else plan.chip.precision.membrane
         tensors = layer_plan.addressed.tensors
         name = f"{layer.name}.output"
         tensors["output"] = _tensor(plan, name, layer.pooled_shape, plan.steps, bits, group)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from tlm.placement.slice_bits import FLAGS, input_bits, largest_dY_bits
+from tlm.placement.slice_bits import input_bits, largest_dY_bits, saved_bits
 from tlm.space.region import length
 from tlm.storage.budget import CARRY
 from tlm.storage.plan import LayerPlan, Plan
@@ -70,10 +70,10 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
         if takes_turns and plan.chip.core.memory.sharing == "pool":
             yield from _windows(plan, layer_plan)
         yield _dW(plan, layer_plan)
-        if layer_plan.layer.neuron is not None:
+        if layer_plan.layer.saved_state:
             yield state(plan, layer_plan)
-            if plan.schedule.by_step:
-                yield _carry(plan, layer_plan)
+        if layer_plan.layer.neuron is not None and plan.schedule.by_step:
+            yield _carry(plan, layer_plan)
         if plan.chip.mapping.parameters == "auto":
             of_a_turn = list(_weights_of_a_turn(plan, layer_plan))
             yield _weights(plan, layer_plan, of_a_turn)
@@ -199,7 +199,9 @@ def state(plan: Plan, layer_plan: LayerPlan) -> Resident:
     """U (written, read), S and m (written for others anyway, read) stay until the gradient unit."""
     bits = {part.core: state_bits(plan, layer_plan, part) for part in layer_plan.cut.slices}
     neurons = prod(layer_plan.layer.out_shape) * _pairs(plan)
-    saved = neurons * (2 * plan.chip.precision.membrane + FLAGS)
+    membrane = plan.chip.precision.membrane
+    written = membrane * ("U" in layer_plan.layer.saved_state)
+    saved = neurons * (written + saved_bits(layer_plan.layer, membrane))
     index = layer_plan.layer.index
     turns = range(index, _back(plan, layer_plan) + 1)
     return Resident("state", index, "membrane", bits, turns, saved)

@@ -241,9 +241,7 @@ def _residency(plan: Plan, layer_plan: LayerPlan) -> dict[str, str]:
         "dW": spilled
         if (layer_plan.stored.dW == "dram")
         else "accumulators over all samples and steps",
-        "state": STATE[layer_plan.state]
-        if layer_plan.layer.neuron is not None
-        else "none: a read-out",
+        "state": STATE[layer_plan.state] if layer_plan.layer.saved_state else "none: a read-out",
     }
     if not plan.workload.learns:
         places = {key: places[key] for key in ("inputs", "weights", "state")}

@@ -50,7 +50,7 @@ def choose_stores(plan: Plan, energy: EnergyTable) -> None:
             _keep(candidate, kept[candidate.layer], budget)
     for layer_plan, policy in zip(plan.layers, policies, strict=True):
         final: StatePolicy = policy if policy != "auto" else "dropped"
-        if policy == "auto" and learns:
+        if learns and (policy == "auto" or not layer_plan.layer.saved_state):
             final = _cheapest(plan, layer_plan, kept, energy)
         stores = _stores(plan, layer_plan, kept[layer_plan.layer.index], final)
         layer_plan.stored = stores if learns else _forward_alone(stores, layer_plan, kept)
@@ -72,7 +72,7 @@ def _policy(name: str, mapping: Mapping) -> State:
 def _keep_state(plan: Plan, layer_plan: LayerPlan, budget: Budget) -> None:
     """Keep the state of a layer, as was asked."""
     asked = state(plan, layer_plan)
-    if layer_plan.layer.neuron is None or budget.take(asked.memory, asked.bits, asked.turns):
+    if not layer_plan.layer.saved_state or budget.take(asked.memory, asked.bits, asked.turns):
         return
     core, bits = max(asked.bits.items(), key=lambda item: item[1])
     raise MappingError(
@@ -100,7 +100,7 @@ def _cheapest(plan: Plan, layer_plan: LayerPlan, kept: Kept, energy: EnergyTable
     """
     if "state" in kept[layer_plan.layer.index]:
         return "keep"
-    if layer_plan.layer.neuron is None:
+    if not layer_plan.layer.saved_state:
         return "spill"
     if layer_plan.exact:
         return "recompute"
@@ -122,7 +122,8 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         return "memory" if kind in kept else "dram"
 
     U: Store = "dram" if _carry_spilled(plan, layer_plan) else "memory"
-    if plan.schedule.by_step and (policy != "keep" or layer_plan.layer.current_based):
+    kept_U = policy == "keep" and "U" in layer_plan.layer.saved_state
+    if plan.schedule.by_step and (not kept_U or layer_plan.layer.current_based):
         U = store("U")
     exact, room = layer_plan.exact, _dY_room(plan, layer_plan, kept)
     input_room, dY_rows_room = _rows_rooms(plan, layer_plan, kept)

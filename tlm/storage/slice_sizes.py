@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tlm.placement.slice_bits import FLAGS
+from tlm.placement.slice_bits import saved_bits
 from tlm.space.geometry import product_rows
 from tlm.space.region import Region, Slice, length
 from tlm.storage.plan import LayerPlan, Plan
@@ -51,7 +51,7 @@ def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
     neurons = part.neurons.size * layer_plan.layer.out_shape[2] * plan.steps
     neurons = neurons * plan.schedule.held_samples(part) // length(part.neurons.samples)
     winner = winner_bits(layer_plan.layer.current_pool)
-    return neurons * (plan.chip.precision.membrane + FLAGS + winner)
+    return neurons * (saved_bits(layer_plan.layer, plan.chip.precision.membrane) + winner)
 
 
 def winner_bits(pool: Pool | None) -> int:

@@ -84,11 +84,12 @@ def as_inference(
             f"to {workload.batch}"
         )
     last = workload.layers[-1]
-    if stop == "first-spike" and last.neuron is None:
+    if stop == "first-spike" and not last.spiking:
         spiking = any(layer.neuron is not None for layer in workload.layers)
-        kind = "a read-out" if spiking else "a layer of an ANN"
+        kind = "is a read-out" if spiking else "is a layer of an ANN"
+        kind = "puts out potentials" if last.membrane_output else f"{kind} without neurons"
         raise WorkloadError(
-            f"stop: {last.name}, the last layer of {workload.name}, is {kind} without neurons "
+            f"stop: {last.name}, the last layer of {workload.name}, {kind} "
             "and never spikes; use all-steps"
         )
     return replace(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tlm.workload.held import Held
 from tlm.workload.model import NETWORK_INPUT, Encoding, InputKind, Layer, Pool
-from tlm.workload.operand import Factor, Part
+from tlm.workload.operand import Factor, Operand, Part
 
 CODED: Final[dict[Encoding, InputKind]] = {
     "direct": "analog",
@@ -22,29 +23,29 @@ def input_kind(
     sources: Sequence[int],
     pools: Sequence[Pool | None],
     network_input: InputKind,
-    spiking: bool = True,
+    counted: bool = True,
 ) -> InputKind:
     """What a layer reads, from its ``sources`` and the ``pools`` on the way from them.
 
-    ``network_input`` is what the network's input is, ``spiking`` says whether all layers among the
-    sources have neurons.
+    ``network_input`` is what the network's input is, ``counted`` says whether all layers among the
+    sources have neurons, or leave whole numbers without.
     """
     if tuple(sources) == (NETWORK_INPUT,):
         return network_input
     kinds = {pool.kind for pool in pools if pool is not None}
-    if not spiking or "average" in kinds:
+    if not counted or "average" in kinds:
         return "analog"
     return "binary" if len(sources) == 1 and "sum" not in kinds else "integer"
 
 
 def kind_of(layer: Layer, layers: Sequence[Layer], network_input: InputKind) -> InputKind:
     """What ``layer`` of ``layers`` reads; of an operand the widest kind of its parts."""
-    if layer.operand is None:
-        return _sum_kind(layer.sources, (layer.input_pool,), layers, network_input)
-    kinds = {
-        _part_kind(part, layer.input_pool, layers, network_input) for part in layer.operand.parts
-    }
-    return next(kind for kind in _WIDEST_FIRST if kind in kinds)
+    return _kind(layer.sources, layer.operand, layer.input_pool, layers, network_input)
+
+
+def held_kind(held: Held, layers: Sequence[Layer], network_input: InputKind) -> InputKind:
+    """What a matmul of ``layers`` holds in the place of weights."""
+    return _kind(held.sources, held.operand, None, layers, network_input)
 
 
 def leaves_spikes(factor: Factor, layers: Sequence[Layer]) -> bool:
@@ -55,6 +56,19 @@ def leaves_spikes(factor: Factor, layers: Sequence[Layer]) -> bool:
 
 
 _WIDEST_FIRST: tuple[InputKind, ...] = ("analog", "integer", "binary")
+
+
+def _kind(
+    sources: Sequence[int],
+    operand: Operand | None,
+    input_pool: Pool | None,
+    layers: Sequence[Layer],
+    network_input: InputKind,
+) -> InputKind:
+    if operand is None:
+        return _sum_kind(sources, (input_pool,), layers, network_input)
+    kinds = {_part_kind(part, input_pool, layers, network_input) for part in operand.parts}
+    return next(kind for kind in _WIDEST_FIRST if kind in kinds)
 
 
 def _part_kind(
@@ -76,6 +90,18 @@ def _sum_kind(
     network_input: InputKind,
 ) -> InputKind:
     read = [layers[source] for source in sources if source != NETWORK_INPUT]
-    spiking = all(layer.neuron is not None for layer in read)
+    currents = [layer for layer in read if layer.neuron is None]
+    counted = all(_counts(layer, layers, network_input) for layer in currents)
     passed = [*(layer.pool for layer in read), *pools]
-    return input_kind(sources, passed, network_input, spiking)
+    kind = input_kind(sources, passed, network_input, counted)
+    return "integer" if kind == "binary" and currents else kind
+
+
+def _counts(layer: Layer, layers: Sequence[Layer], network_input: InputKind) -> bool:
+    """Whether a layer without neurons leaves whole numbers: a matmul of such, as it is."""
+    held = layer.held
+    if held is None or held.scale != 1 or layer.norm is not None or layer.shortcuts:
+        return False
+    kinds = (kind_of(layer, layers, network_input), held_kind(held, layers, network_input))
+    pools = {pool.kind for pool in (layer.current_pool, layer.pool) if pool is not None}
+    return "analog" not in kinds and "average" not in pools

@@ -9,14 +9,14 @@ from tlm.workload.model import Layer
 
 def feeds_back(layer: Layer) -> bool:
     """Whether it reads itself or a later layer, of steps before."""
-    return max(layer.sources) >= layer.index
+    return max(layer.reads) >= layer.index
 
 
 def loops(layers: Sequence[Layer]) -> list[range]:
     """From each layer that reads a later one to that later one; overlapping ones are one."""
     spans: list[range] = []
     for layer in filter(feeds_back, layers):
-        span = range(layer.index, max(layer.sources) + 1)
+        span = range(layer.index, max(layer.reads) + 1)
         if spans and span.start < spans[-1].stop:
             span = range(spans[-1].start, max(span.stop, spans[-1].stop))
             spans.pop()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tlm.errors import WorkloadError
 from tlm.workload.answers import Answers
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.held import Held
 from tlm.workload.operand import Operand, Term, Window
 from tlm.workload.values import Values
 
@@ -24,7 +25,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 Level: TypeAlias = Literal["bits", "value", "exact"]
 Encoding: TypeAlias = Literal["direct", "rate", "events", "counts", "frames"]
 RunMode: TypeAlias = Literal["training", "inference"]
-LayerKind: TypeAlias = Literal["conv", "linear", "identity"]
+LayerKind: TypeAlias = Literal["conv", "linear", "matmul", "identity"]
 InputKind: TypeAlias = Literal["analog", "binary", "integer"]
 
 NETWORK_INPUT = -1
@@ -142,7 +143,9 @@ class Layer:
     The input is the sum of its ``sources``: outputs of earlier layers, or -1 for the network's
     input; ``input_pool`` pools that sum. The product passes ``norm``, ``shortcuts`` are added to
     it, and the sum passes ``current_pool``, then ``neuron`` (None: the output is the current
-    itself), then ``pool``. The "identity" has no weights: its product is its input.
+    itself), then ``pool``. The "identity" has no weights: its product is its input. Nor has the
+    "matmul": ``held`` says what stands in their place, one for each sample and step, and heads are
+    its ``groups``.
 
     ``in_shape`` is (C, H, W) of the input after ``input_pool``, ``out_shape`` (K, E, F) of the
     neurons before ``pool``, ``kernel`` (R, S). A linear layer has in_shape (C, 1, 1), out_shape
@@ -176,16 +179,22 @@ class Layer:
     operand: Operand | None = None
     shortcuts: tuple[Shortcut, ...] = ()
     dilation: tuple[int, int] = (1, 1)
+    held: Held | None = None
 
     @property
     def weighted(self) -> bool:
         """Whether it has weights."""
-        return self.kind != "identity"
+        return self.kind in ("conv", "linear")
 
     @property
     def producers(self) -> list[int]:
         """The distinct layers that it reads; none where it reads the network's input alone."""
-        return [source for source in dict.fromkeys(self.sources) if source != NETWORK_INPUT]
+        return [source for source in dict.fromkeys(self.reads) if source != NETWORK_INPUT]
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Sources of its input, and of what it holds in the place of weights."""
+        return self.sources if self.held is None else self.sources + self.held.sources
 
     @property
     def sums(self) -> int:
@@ -229,6 +238,24 @@ class Layer:
         return isinstance(self.neuron, Neuron) and self.neuron.output == "membrane"
 
     @property
+    def spiking(self) -> bool:
+        """Whether spikes leave its neurons; else numbers do, and behind a neuron its potential."""
+        return self.neuron is not None and not self.membrane_output
+
+    @property
+    def saved_state(self) -> tuple[str, ...]:
+        """What BP needs of its neurons in FP: the potential U, the spikes S, the slopes' mask m.
+
+        Where U leaves the layer its gradient arrives there, past the surrogate. Then S matters to
+        a hard reset alone, and U where a gradient passes through the reset.
+        """
+        if self.spiking:
+            return ("U", "S", "m")
+        if not isinstance(self.neuron, Neuron) or self.neuron.reset == "none":
+            return ()
+        return (*["U"] * (not self.neuron.detach_reset), *["S"] * (self.neuron.reset == "hard"))
+
+    @property
     def state_words(self) -> int:
         """Numbers that a neuron carries on: V, and J if current-based; or earlier sums of a GLM."""
         if isinstance(self.neuron, GLMNeuron):
@@ -243,14 +270,19 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F."""
-        return prod(self.weight_shape) * prod(self.product_shape[1:])
+        return prod(self.factor_shape) * prod(self.product_shape[1:])
+
+    @property
+    def factor_shape(self) -> tuple[int, int, int, int]:
+        """Shape [K, C / groups, R, S] of weights, or of what a matmul holds in their place."""
+        if self.kind == "identity":
+            return (0, 0, *self.kernel)
+        return (self.product_channels, self.in_shape[0] // self.groups, *self.kernel)
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
         """Shape [K, C / groups, R, S] of the weights; of no elements where there are none."""
-        if not self.weighted:
-            return (0, 0, *self.kernel)
-        return (self.product_channels, self.in_shape[0] // self.groups, *self.kernel)
+        return self.factor_shape if self.weighted else (0, 0, *self.kernel)
 
 
 @dataclass(frozen=True, eq=False)

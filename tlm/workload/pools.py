@@ -16,7 +16,7 @@ def pools_behind_layers(workload: Workload) -> Workload:
     """The job with pools moved from readers to the layer they read, where that is the same."""
     layers = list(workload.layers)
     for layer in workload.layers:
-        readers = [reader for reader in layers if layer.index in reader.sources]
+        readers = [reader for reader in layers if layer.index in reader.reads]
         pool = _common_pool(layer, readers)
         if pool is None:
             continue
@@ -29,7 +29,7 @@ def pools_behind_layers(workload: Workload) -> Workload:
 def _common_pool(layer: Layer, readers: list[Layer]) -> Pool | None:
     """The pool that all readers of an unpooled layer, and of it alone, have."""
     pools = {reader.input_pool for reader in readers}
-    alone = all(reader.sources == (layer.index,) for reader in readers)
+    alone = all(reader.reads == (layer.index,) for reader in readers)
     if layer.pool is not None or len(pools) != 1 or not alone:
         return None
     return pools.pop()

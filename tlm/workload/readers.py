@@ -29,4 +29,4 @@ def has_dY(layer: Layer, layers: Sequence[Layer]) -> bool:
 
 
 def _reads(layer: Layer) -> tuple[int, ...]:
-    return (*layer.sources, *(shortcut.layer for shortcut in layer.shortcuts))
+    return (*layer.reads, *(shortcut.layer for shortcut in layer.shortcuts))

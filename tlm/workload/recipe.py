@@ -24,25 +24,18 @@ class Scaling:
     output_std: float
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A training run to record.
+@dataclass(frozen=True, kw_only=True)
+class TrainedRecipe:
+    """A training run on a data set, to record.
 
     Training takes mini-batches of ``training_batch``; recorded is the forward and backward pass
     of ``batch`` (B) samples of the first, middle and last one, over ``steps`` (T), at ``levels``.
-    ``norm`` puts a batch normalisation behind every layer with neurons; a network without one
-    needs ``scaling``.
-    ``channels_last`` lays tensors out with the channels innermost: a fifth faster on a CPU for
-    CIFAR-10, other rounding.
     """
 
     name: str
     dataset: DataSetName
     encoding: Encoding
-    blocks: tuple[Block, ...]
     neuron: Neuron
-    norm: bool
-    scaling: Scaling | None
     steps: int
     batch: int
     training_batch: int
@@ -50,7 +43,33 @@ class Recipe:
     learning_rate: float
     levels: tuple[Level, Level, Level]
     seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(TrainedRecipe):
+    """A network of ``blocks`` that learns to name classes.
+
+    ``norm`` puts a batch normalisation behind every layer with neurons; a network without one
+    needs ``scaling``.
+    ``channels_last`` lays tensors out with the channels innermost: a fifth faster on a CPU for
+    CIFAR-10, other rounding.
+    """
+
+    blocks: tuple[Block, ...]
+    norm: bool
+    scaling: Scaling | None
     channels_last: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionRecipe(TrainedRecipe):
+    """A detector that learns where in a frame of ``side`` S a digit is, and which.
+
+    Its stages have ``width``, 2, 4 and 8 ``width`` channels.
+    """
+
+    width: int
+    side: int
 
 
 @dataclass(frozen=True)
@@ -157,7 +176,7 @@ class FederatedRecipe:
     test_samples: int | None
 
 
-AnyRecipe: TypeAlias = Recipe | RetentionRecipe | GLMRecipe | FederatedRecipe
+AnyRecipe: TypeAlias = Recipe | DetectionRecipe | RetentionRecipe | GLMRecipe | FederatedRecipe
 """What a file of the bundled folder may hold as its RECIPE."""
 
 LIF = lif_neuron()

@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tlm_analysis.gpu import baseline
 from tlm_analysis.gpu.checks.cifar10dvs_vgg import cifar10dvs_vgg
 from tlm_analysis.gpu.step.network import NetworkShapes, network_named, network_of
+from tlm_analysis.gpu.step.neuron import NEURONS
 from tlm_analysis.gpu.step.training_step import training_step
 
 from tlm.errors import ConfigError, WorkloadError
@@ -197,6 +199,21 @@ def test_fused_lif_moves_12_bytes_a_neuron_step_each_way() -> None:
     """SpikingJelly's fused kernels in FP32: 12 B forward and 12 B backward a neuron-step."""
     moved = nbytes(network_of(job()))
     assert moved["conv lif"] == moved["conv lif grad"] == 12 * 1536
+
+
+@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize(("reset", "tensors"), [("none", 2), ("hard", 3)])
+def test_a_potential_that_leaves_is_written_once(
+    neuron: str, reset: Literal["none", "hard"], tensors: int
+) -> None:
+    """Current in, potential out; back dS and dI, and the potential where a reset looks at it."""
+    whole = job()
+    potential = replace(NEURON, output="membrane", reset=reset)
+    head = replace(whole.layers[1], neuron=potential)
+    moved = nbytes(network_of(replace(whole, layers=(whole.layers[0], head))), "fp32", neuron)
+    each = 4 * 2 * 3 * 10
+    assert moved["fc lif"] == 2 * each
+    assert moved["fc lif grad"] == tensors * each
 
 
 def test_cupy_clears_and_copies_what_it_then_writes() -> None:

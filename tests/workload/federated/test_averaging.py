@@ -29,7 +29,7 @@ def test_one_worker_is_plain_training(recipe: FederatedRecipe, data: Path) -> No
     from torch.nn.functional import cross_entropy
 
     from tlm.workload.training.federated.averaging import federate, train_federated, weights_of
-    from tlm.workload.training.loop import accuracy, prepare
+    from tlm.workload.training.loop import prepare
 
     dataset = load("mnist", data, 3)
     job = prepare(recipe.local, dataset)
@@ -40,7 +40,7 @@ def test_one_worker_is_plain_training(recipe: FederatedRecipe, data: Path) -> No
 
     plain = prepare(recipe.local, dataset)
     assert torch.equal(weights_of(plain), federation.initial)
-    assert accuracy(plain) == reached[0]
+    assert plain.accuracy() == reached[0]
     optimizer = torch.optim.Adam(plain.network.parameters(), lr=recipe.local.learning_rate)
     for batch in federation.jobs[0].batches:
         optimizer.zero_grad()
@@ -51,7 +51,7 @@ def test_one_worker_is_plain_training(recipe: FederatedRecipe, data: Path) -> No
         optimizer.step()
     # Start + (end - start) is rounded twice.
     assert torch.allclose(averaged, weights_of(plain), rtol=0, atol=1e-7)
-    assert accuracy(plain) == reached[1]
+    assert plain.accuracy() == reached[1]
     assert reached[1] > reached[0]
 
 

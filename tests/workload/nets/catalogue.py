@@ -20,6 +20,9 @@ from tests.workload.nets.currents import (
 from tests.workload.nets.parts import woken
 from tests.workload.nets.recurrent import RecurrentSNN
 from tlm.workload.model import Level
+from tlm.workload.surrogate import lif_neuron
+from tlm.workload.training.detection.loss import box_loss
+from tlm.workload.training.detection.network import Detector
 
 Input = Literal["mnist", "mnist spikes", "nmnist", "cifar10", "cifar10 spikes", "boxes", "trains"]
 Target = Literal["labels", "pixels", "boxes"]
@@ -51,6 +54,7 @@ class Published:
     level: Level = "exact"
 
 
+TRIANGULAR = lif_neuron(surrogate="triangular", width=2.0)
 _CIFAR, _NMNIST, _DIGIT = (3, 32, 32), (2, 34, 34), (1, 28, 28)
 _VGG9 = (64, 64, vgg.POOL, 128, 128, vgg.POOL, 256, 256, 256, vgg.POOL)
 _SMALL_VGG9 = (4, 4, vgg.POOL, 8, 8, vgg.POOL, 8, 8, 8, vgg.POOL)
@@ -123,9 +127,9 @@ PUBLISHED: dict[str, Published] = {
     ),
     "SpikeFPN detector": Published(
         "Zhang et al., arXiv 2307.12900; Redmon and Farhadi, arXiv 1804.02767", "boxes",
-        (2, 64, 64), (2, 32, 32),
-        lambda small: dense.Detector(2, 4 if small else 32, 10),
-        loss=dense.box_loss, target="boxes",
+        (2, 64, 64), _NMNIST,
+        lambda small: Detector(2, 4 if small else 32, 10, TRIANGULAR, 4),
+        loss=box_loss, target="boxes",
     ),
     "Recurrent SNN": Published(
         "Cramer et al., arXiv 1910.07407", "trains", (700,), (16,),

@@ -1,4 +1,4 @@
-"""Networks that answer at each pixel or cell: a U-Net and a detector with a feature pyramid."""
+"""A network that answers at each pixel: a U-Net."""
 
 from __future__ import annotations
 
@@ -52,55 +52,3 @@ class UNet(nn.Module):
 def pixel_loss(outputs: Any, classes: Any) -> Any:
     """Cross-entropy at each pixel of the mean output; ``classes`` [B, H, W]."""
     return F.cross_entropy(outputs.mean(0), classes)
-
-
-class Detector(nn.Module):
-    """Boxes at two sizes of cells, with a top-down pyramid between them.
-
-    A backbone that halves four times, the last two stages joined as in Lin et al., arXiv
-    1612.03144, heads as in Redmon and Farhadi, arXiv 1804.02767, on spikes of events as in
-    SpikeFPN (Zhang et al., arXiv 2307.12900). A cell answers objectness, box and class.
-    """
-
-    def __init__(self, inputs: int, width: int, classes: int) -> None:
-        super().__init__()
-        widths = [width, 2 * width, 4 * width, 8 * width]
-        self.stages = nn.ModuleList(
-            nn.Sequential(normed(a, b, stride=2), LIF(), normed(b, b), LIF())
-            for a, b in zip([inputs, *widths], widths, strict=False)
-        )
-        self.lateral = nn.Sequential(normed(widths[2], widths[2], 1), LIF())
-        self.top = nn.Sequential(normed(widths[3], widths[2], 1), LIF())
-        self.larger = Over(nn.Upsample(scale_factor=2))
-        self.merge = nn.Sequential(normed(2 * widths[2], widths[2]), LIF())
-        self.small = Over(conv(widths[2], 5 + classes, 1))
-        self.large = Over(conv(widths[3], 5 + classes, 1))
-
-    def forward(self, frames: Any) -> Any:
-        """Cells of both sizes, [T, B, 5 + classes, H, W] each, the smaller ones first."""
-        spikes = frames
-        kept = []
-        for stage in self.stages:
-            spikes = stage(spikes)
-            kept.append(spikes)
-        joined = torch.cat((self.lateral(kept[2]), self.larger(self.top(kept[3]))), 2)
-        return self.small(self.merge(joined)), self.large(kept[3])
-
-
-def box_loss(outputs: Any, boxes: Any) -> Any:
-    """Objectness, box and class of the cell that holds a box's centre, at each size of cells.
-
-    ``boxes`` [B, 5] are centre, size (shares of the frame) and class.
-    """
-    total = 0.0
-    for cells in (output.mean(0) for output in outputs):
-        side = cells.shape[-1]
-        samples = torch.arange(len(boxes))
-        row, column = ((boxes[:, at] * side).long().clamp(max=side - 1) for at in (1, 0))
-        objects = torch.zeros_like(cells[:, 0])
-        objects[samples, row, column] = 1
-        at_box = cells[samples, :, row, column]
-        total = total + F.binary_cross_entropy_with_logits(cells[:, 0], objects)
-        total = total + F.mse_loss(at_box[:, 1:5], boxes[:, :4])
-        total = total + F.cross_entropy(at_box[:, 5:], boxes[:, 4].long())
-    return total

@@ -12,7 +12,8 @@ import torch
 
 from tests.workload.nets.catalogue import Published
 from tests.workload.nets.parts import CLASSES
-from tlm.workload.training.datasets import DataSet, load
+from tlm.workload.training.datasets import DataSet, DataSplit, load
+from tlm.workload.training.detection.scenes import scenes
 
 _SETS = {
     "mnist": "mnist",
@@ -82,20 +83,13 @@ def _with_target(net: Published, frames: Any, labels: Any, generator: Any) -> tu
         noise = torch.rand(frames.shape, generator=generator) < _NOISE
         return frames.maximum(noise.float()), frames.any(0).any(1).long()
     if net.target == "boxes":
-        return _placed(net, frames, labels, generator)
+        return _scenes(net, frames, labels)
     return frames, labels
 
 
-def _placed(net: Published, frames: Any, labels: Any, generator: Any) -> tuple[Any, Any]:
-    """Each sample somewhere in a larger frame, and its box: centre and size in shares, class."""
-    side, own = net.shape[-1], frames.shape[-1]
-    if own == side or own == net.small[-1]:
-        centre = torch.rand(len(labels), 2, generator=generator)
-        return frames, torch.cat((centre, centre * 0.5, labels[:, None]), 1)
-    placed = frames.new_zeros(*frames.shape[:2], *net.shape)
-    corners = torch.randint(side - own + 1, (len(labels), 2), generator=generator)
-    for sample, (row, column) in enumerate(corners.tolist()):
-        placed[:, sample, :, row : row + own, column : column + own] = frames[:, sample]
-    centre = (corners.flip(1) + own / 2) / side
-    size = torch.full_like(centre, own / side)
-    return placed, torch.cat((centre, size, labels[:, None]), 1)
+def _scenes(net: Published, frames: Any, labels: Any) -> tuple[Any, Any]:
+    """Each sample somewhere in a larger frame, and where it is."""
+    recordings = frames.swapaxes(0, 1).numpy().astype(np.uint8)
+    split = DataSplit(recordings, labels.numpy())
+    seen = scenes(split, slice(len(labels)), net.shape[-1], (0,))
+    return seen.events, seen

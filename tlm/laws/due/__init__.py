@@ -7,6 +7,7 @@ In reading order:
 - ``facts``: what the rules start from: job, chip settings, and the plan's cuts and places.
 - ``masks``: non-zero inputs, needed dX and non-zero dY, from the recording.
 - ``stored``: which weights have a place, and how large the tables beside them are.
+- ``saved``: what BP needs of a layer's neurons.
 - ``rows``: which rows of one grid follow from which rows of another.
 - ``results``: result elements, useful and all operations, bytes of the reduction.
 - ``units``: operations of the units beside the arrays, accesses of their memories.

@@ -16,6 +16,7 @@ import numpy as np
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import PooledMasks, input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
+from tlm.laws.due.saved import saved_state
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
 from tlm.space.array_types import Bools
 from tlm.space.layer_cut import Store
@@ -92,9 +93,14 @@ class LayerFacts:
         return Phase.NORM_GRAD if self.exact else Phase.GRAD
 
     @property
+    def saved(self) -> tuple[str, ...]:
+        """What BP needs of its neurons: U, S, m, or some of them."""
+        return saved_state(self.layer)
+
+    @property
     def recomputed(self) -> bool:
         """Whether FP computes the currents and U a second time, for BP."""
-        return self.state == "recompute" and not self.exact and self.layer.neuron is not None
+        return self.state == "recompute" and not self.exact and bool(self.saved)
 
     @property
     def channel_sums(self) -> int:
@@ -317,7 +323,12 @@ def _engines(forward: Store, backward: Store) -> list[str]:
 
 
 def _state(layer_plan: LaidOutLayer, chip: ChipConfig) -> str:
-    """How BP gets U: as was asked, or as was planned if that was to be chosen."""
+    """How BP gets U: as was asked, or as was planned if that was to be chosen.
+
+    What there is nothing of is not made again.
+    """
+    if not saved_state(layer_plan.layer):
+        return "spill"
     asked = dict(chip.mapping.states).get(layer_plan.layer.name, chip.mapping.state)
     return layer_plan.stored.state if asked == "auto" else asked
 

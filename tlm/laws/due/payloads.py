@@ -45,8 +45,7 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
             at = sample - block.samples[0]
             sent = spikes[:, at : at + 1, :, sorted(rows)]
             plain = ceil_div(sent.size * job.chip.precision.membrane, 8)
-            size = _spike_bytes(sent, 1) if layer.neuron is not None else plain
-            yield loss_core(facts, sample), size
+            yield loss_core(facts, sample), _spike_bytes(sent, 1) if layer.spiking else plain
         return
     for consumer in job.among(facts.consumers):
         for reader in consumer.slices if consumer.inputs_sent else ():

@@ -13,6 +13,7 @@ import numpy as np
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, read_rows
+from tlm.laws.due.saved import NUMBERS
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.rounding import ceil_div
@@ -23,7 +24,6 @@ Use = tuple[Phase, str, int]  # phase, action, how often
 
 LOSS_PASSES = ("exponential", "sum", "division")  # over the classes, after the passes over T
 NORM_SUMS = ("first moment", "second moment")  # of each channel, sent to the owner and back
-STATE_TENSORS = ("S", "m")  # each in a memory of its own
 
 
 def unit_operations(job: Facts) -> dict[UnitUse, int]:
@@ -180,7 +180,7 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     if norm is None or not facts.exact:
         return
     products = prod(layer.product_shape) * job.pairs
-    if facts.state == "recompute" and layer.neuron is not None:  # U follows from the currents
+    if facts.state == "recompute" and facts.saved:  # U follows from the currents
         neurons = prod(layer.out_shape) * job.pairs
         for phase in _gradient_phases(facts):
             yield phase, "bp.norm_scale", neurons
@@ -206,7 +206,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
             due[phase, facts.index, action] = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), 1)
         for phase, action, bits in _state_accesses(job, facts):  # once for each of the memories
             least = ceil_div(bits, STATE_PORT_BITS)
-            due[phase, facts.index, action] = AccessesDue(least, len(_state_tensors(job)))
+            due[phase, facts.index, action] = AccessesDue(least, len(_state_bits(job, facts)))
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
@@ -237,7 +237,7 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
             yield phase, "fp.membrane_read", outputs * read
             yield phase, "fp.membrane_write", outputs * written
         for phase in _gradient_phases(facts):
-            yield phase, "bp.membrane_read", outputs * precision.membrane
+            yield phase, "bp.membrane_read", outputs * precision.membrane * ("U" in facts.saved)
     yield facts.dY_phase, "bp.gradient_write", products * precision.gradient
     if facts.exact:
         yield Phase.FP, "fp.norm_write", products * precision.membrane
@@ -258,7 +258,7 @@ def _currents_read(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     precision, products = job.chip.precision, prod(facts.layer.product_shape) * job.pairs
     dI = precision.gradient * (not facts.dI_again)
     yield Phase.NORM_GRAD, "bp.norm_read", products * (precision.membrane + dI)
-    if facts.state == "recompute" and facts.layer.neuron is not None:
+    if facts.state == "recompute" and facts.saved:
         yield Phase.GRAD, "bp.norm_read", products * precision.membrane
 
 
@@ -266,16 +266,21 @@ def _state_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """(phase, action, bits of S and m)."""
     if facts.layer.neuron is None:
         return
-    bits = len(_state_tensors(job)) * prod(facts.layer.out_shape) * job.pairs
+    bits = len(_state_bits(job, facts)) * prod(facts.layer.out_shape) * job.pairs
     for phase in _soma_phases(facts):
         yield phase, "fp.state_write", bits
     for phase in _gradient_phases(facts):
         yield phase, "bp.state_read", bits
 
 
-def _state_tensors(job: Facts) -> tuple[str, ...]:
-    """What the neurons of FP leave beside U: m is there for BP."""
-    return STATE_TENSORS if job.learns else STATE_TENSORS[:1]
+def _state_bits(job: Facts, facts: LayerFacts) -> list[str]:
+    """What the neurons of FP leave beside U, each in a memory of its own: m is there for BP.
+
+    Of inference it is S, unless potentials leave in its place.
+    """
+    if not job.learns:
+        return ["S"] * (not facts.layer.membrane_output)
+    return [name for name in facts.saved if name not in NUMBERS]
 
 
 def _soma_phases(facts: LayerFacts) -> list[Phase]:

@@ -16,5 +16,7 @@ def output_bits(layer: Layer, chip: ChipConfig) -> int:
 
 
 def outcome_bits(layer: Layer, chip: ChipConfig) -> int:
-    """What inference hands over to the host of its last layer: a spike, a count or a current."""
-    return chip.precision.membrane if layer.neuron is None else output_bits(layer, chip)
+    """What inference hands over to the host of a head: a spike, a count, or a number as wide as
+    the membrane, a current or a potential.
+    """
+    return output_bits(layer, chip) if layer.spiking else chip.precision.membrane

@@ -23,6 +23,7 @@ from tlm.workload.capture.operands import check_nothing_added, input_place
 from tlm.workload.capture.reading import readings_of
 from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
 from tlm.workload.capture.topology import layers_of
+from tlm.workload.capture.uses import with_uses_apart
 from tlm.workload.golden.network import (
     Backward,
     Forced,
@@ -72,7 +73,7 @@ def assemble(
     Raises WorkloadError if calls, topology, input or gradients are not what can be recorded.
     """
     require_product(boundaries)
-    boundaries = with_joined_norms(boundaries, steps)
+    boundaries = with_uses_apart(with_joined_norms(boundaries, steps), steps)
     for boundary in boundaries.values():
         boundary.time_axis = time_axis
     batch = _batch(boundaries, steps)

@@ -65,8 +65,8 @@ def _layer_masks(
         assert recorded is not None
         # Drawn for a read-out as well, and dropped: later draws depend on the ones before.
         patched = _patched(workload, layer, activity.recorded, recorded, generator)
-        return patched if layer.neuron is not None else (ones, ones, ones)
-    if layer.neuron is None:
+        return patched if layer.spiking else (ones, ones, ones)
+    if not layer.spiking:
         return ones, ones, ones
     # dU lies where the mask lets it: with the same density for both, on the mask itself.
     masks = _bernoulli(shape, activity.density, generator)

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-LAYER: dict[str, Any] = {"groups": 1, "operand": None, "shortcuts": [], "dilation": [1, 1]}
+LAYER: dict[str, Any] = {
+    "groups": 1,
+    "operand": None,
+    "shortcuts": [],
+    "dilation": [1, 1],
+    "held": None,
+}
+HELD = {"operand": None, "transposed": False, "input_transposed": False, "scale": 1.0}
 NEURON = {"current_decay": 0.0, "output": "spikes"}
 NORM = {"scaled": True, "shifted": True, "by_step": False, "step_scaled": False}
 SHORTCUT = {"pool": None}

@@ -16,11 +16,13 @@ from tlm.workload.file import defaults, schema
 from tlm.workload.file.defaults import with_defaults, without_defaults
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.glm_json import GLM, glm_from_json, glm_to_json
+from tlm.workload.file.held import check_held, held_to_json, product_input
 from tlm.workload.file.json_reader import JsonReader
-from tlm.workload.file.operand_check import check_operand
+from tlm.workload.file.operand_check import check_read
 from tlm.workload.file.operand_json import operand_from_json, operand_to_json
 from tlm.workload.file.shortcuts import check_shortcuts, rows_of
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.held import Held
 from tlm.workload.loops import loops
 from tlm.workload.model import (
     NETWORK_INPUT,
@@ -37,6 +39,7 @@ from tlm.workload.readers import heads
 from tlm.workload.surrogate import COMPACT
 
 _LAYER_KEYS = tuple(Layer.__dataclass_fields__)
+_HELD_KEYS = tuple(Held.__dataclass_fields__)
 _NORM_KEYS = tuple(Norm.__dataclass_fields__)
 _SHORTCUT_KEYS = tuple(Shortcut.__dataclass_fields__)
 _POOL_KEYS = tuple(Pool.__dataclass_fields__)
@@ -54,6 +57,7 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
         operand = None if layer.operand is None else operand_to_json(layer.operand)
         row = {**asdict(layer), "shortcuts": _shortcut_rows(layer), "operand": operand}
         row["dilation"] = list(layer.dilation)
+        row["held"] = None if layer.held is None else held_to_json(layer.held)
         row = without_defaults(row, defaults.LAYER)
         rows.append(row)
         if layer.norm is not None:
@@ -105,6 +109,7 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
     for layer in layers:
         _check_input(path, layer, layers)
         _check_output(path, layer)
+        check_held(path, layer, layers)
         check_shortcuts(path, layer, layers)
         _check_membrane(path, layer, layers)
     if all(NETWORK_INPUT not in layer.sources for layer in layers):
@@ -146,6 +151,21 @@ class Reader(JsonReader):
             operand=operand,
             shortcuts=self.shortcuts(f"{key}.shortcuts", row["shortcuts"], index),
             dilation=self.integers(f"{key}.dilation", row["dilation"], 2, 1),
+            held=self.held(f"{key}.held", row["held"], index),
+        )
+
+    def held(self, key: str, value: Any, index: int) -> Held | None:
+        """What layer ``index`` holds in the place of weights, or null."""
+        if value is None:
+            return None
+        row = self.record(key, with_defaults(value, defaults.HELD), _HELD_KEYS)
+        operand = operand_from_json(self, self.pool, f"{key}.operand", row["operand"])
+        return Held(
+            sources=self.sources(f"{key}.sources", row["sources"], index, operand),
+            operand=operand,
+            transposed=self.boolean(f"{key}.transposed", row["transposed"]),
+            input_transposed=self.boolean(f"{key}.input_transposed", row["input_transposed"]),
+            scale=self.number(f"{key}.scale", row["scale"]),
         )
 
     def shortcuts(self, key: str, value: Any, index: int) -> tuple[Shortcut, ...]:
@@ -260,16 +280,12 @@ def _check_input(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
         if layer.input_pool is not None:
             raise fault(path, f"{key}.input_pool", "null on the network's input", "a pool", REMEDY)
         return
-    if layer.operand is not None:
-        read = check_operand(path, layer.operand, layer, layers)
-    else:
-        shapes = [layers[source].pooled_shape for source in layer.sources]
-        if any(shape != shapes[0] for shape in shapes):
-            raise fault(path, f"{key}.sources", "layers of one shape", shapes, REMEDY)
-        read = shapes[0]
+    read = check_read(path, key, layer, layer.index, layers)
     shape = _pooled(path, f"{key}.input_pool", layer.input_pool, read)
     flat = (prod(shape), 1, 1)
-    fitting = {"conv": (shape,), "linear": (flat,), "identity": (shape, flat)}[layer.kind]
+    fitting = {"linear": (flat,), "identity": (shape, flat)}.get(
+        layer.kind, (product_input(path, layer, shape),)
+    )
     if layer.in_shape not in fitting:
         expected = f"{fitting[0]}, what layer {layer.sources[0]} leaves"
         raise fault(path, f"{key}.in_shape", expected, layer.in_shape, REMEDY)

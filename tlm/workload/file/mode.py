@@ -19,7 +19,7 @@ def check_mode(workload: Workload) -> None:
                 raise fault(workload.path, key, expected, "GLM neurons", REMEDY)
         return
     last = workload.layers[-1]
-    if last.neuron is None or last.out_shape[1:] != (1, 1):
+    if not last.spiking or last.out_shape[1:] != (1, 1):
         expected = "a neuron for each class in a job for inference"
-        got = "a read-out" if last.neuron is None else f"neurons of shape {last.out_shape}"
+        got = f"neurons of shape {last.out_shape}" if last.spiking else "a read-out"
         raise fault(workload.path, f"layers[{last.index}]", expected, got, REMEDY)

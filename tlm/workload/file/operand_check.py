@@ -1,4 +1,4 @@
-"""Hold a layer's operand against the layers it is made of."""
+"""Hold what a layer reads against the layers it is made of."""
 
 from __future__ import annotations
 
@@ -6,24 +6,38 @@ from math import prod
 from pathlib import Path
 
 from tlm.workload.file.fault import REMEDY, fault
+from tlm.workload.held import Held
 from tlm.workload.input_kind import leaves_spikes
 from tlm.workload.model import NETWORK_INPUT, Layer, Shape3, input_frame
 from tlm.workload.operand import Factor, Operand, Window, shape_behind
 
 
-def check_operand(path: Path, operand: Operand, layer: Layer, layers: tuple[Layer, ...]) -> Shape3:
-    """Shape (C, H, W) of the operand of ``layer``, before ``input_pool``.
+def check_read(
+    path: Path, key: str, read: Layer | Held, index: int, layers: tuple[Layer, ...]
+) -> Shape3:
+    """Shape (C, H, W) of what is ``read`` of layers as input of layer ``index``, or held by it.
 
-    Raises WorkloadError naming the first part, term or gate that does not fit.
+    Before any ``input_pool``. Raises WorkloadError naming the first layer, part, term or gate that
+    does not fit.
     """
-    key = f"layers[{layer.index}].operand"
+    if read.operand is not None:
+        return _check_operand(path, f"{key}.operand", read.operand, index, layers)
+    shapes = [layers[source].pooled_shape for source in read.sources]
+    if any(shape != shapes[0] for shape in shapes):
+        raise fault(path, f"{key}.sources", "layers of one shape", shapes, REMEDY)
+    return shapes[0]
+
+
+def _check_operand(
+    path: Path, key: str, operand: Operand, index: int, layers: tuple[Layer, ...]
+) -> Shape3:
     planes = None
     for at, part in enumerate(operand.parts):
         for number, term in enumerate(part.terms):
             here = f"{key}[{at}].terms[{number}]"
             for which, factor in enumerate(term.factors):
                 place = f"{here}.gates[{which - 1}]" if which else here
-                shape = _shape_of(path, place, factor, layer, layers)
+                shape = _shape_of(path, place, factor, index, layers)
                 planes = planes or shape[1:]
                 if shape != (part.channels, *planes):
                     expected = f"{(part.channels, *planes)}, as the other terms"
@@ -38,10 +52,10 @@ def check_operand(path: Path, operand: Operand, layer: Layer, layers: tuple[Laye
 
 
 def _shape_of(
-    path: Path, key: str, factor: Factor, layer: Layer, layers: tuple[Layer, ...]
+    path: Path, key: str, factor: Factor, index: int, layers: tuple[Layer, ...]
 ) -> Shape3:
-    if factor.source >= (len(layers) if factor.delay else layer.index):
-        expected = f"a layer in 0..{len(layers) - 1}, with a delay from {layer.index} on"
+    if factor.source >= (len(layers) if factor.delay else index):
+        expected = f"a layer in 0..{len(layers) - 1}, with a delay from {index} on"
         raise fault(path, f"{key}.source", expected, factor.source, REMEDY)
     if factor.source == NETWORK_INPUT:
         if not factor.way or not isinstance(factor.way[0], Window) or factor.delay:

@@ -17,6 +17,13 @@ from tlm.workload.glm.lfsr import States
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.golden.feedback import Moment, of_steps
 from tlm.workload.golden.glm import glm_excess, glm_potentials
+from tlm.workload.golden.matmul import (
+    held_gradient,
+    matmul,
+    matmul_input_gradient,
+    streamed,
+    streamed_gradient,
+)
 from tlm.workload.golden.neuron import Replay, fires, potentials, replay
 from tlm.workload.golden.norm import Normalised, norm_gradients, normalise
 from tlm.workload.golden.operand import Outputs, source_gradients, summed
@@ -55,10 +62,12 @@ class Forward:
     of a read-out).
 
     ``summed`` is the operand before ``input_pool``, ``own`` the product, normalised, ``unpooled``
-    that with its shortcuts, before ``current_pool``; all are [T, B, ...].
+    that with its shortcuts, before ``current_pool``; ``held`` is what a matmul reads for its second
+    operand. All are [T, B, ...].
     """
 
     summed: Numbers
+    held: Numbers | None
     inputs: Numbers
     normalised: Normalised | None
     own: Numbers
@@ -127,7 +136,7 @@ def forward(
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
             outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
-        passed = _currents(layer, layers, summed(layer, outputs), trained, forwards)
+        passed = _currents(layer, layers, _read(layer, outputs), trained, forwards)
         passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
@@ -146,7 +155,7 @@ def _through_time(
 
     Where all that is read back is forced, that alone.
     """
-    back = {source for at in loop for source in layers[at].sources if source >= at}
+    back = {source for at in loop for source in layers[at].reads if source >= at}
     if all(forced[at].spikes is not None for at in back):
         return {at: pooled(layers[at].pool, _output(layers[at], _NONE, forced[at])) for at in back}
     steps, batch = outputs[NETWORK_INPUT].shape[:2]
@@ -157,9 +166,9 @@ def _through_time(
         passed = {at: Moment.of(forward, now) for at, forward in enumerate(forwards)}
         for at in loop:
             layer = layers[at]
-            operand = summed(layer, {**outputs, **left}, now)
+            read = _read(layer, {**outputs, **left}, now)
             trained = of_steps(parameters[at], now)
-            current = _currents(layer, layers, operand, trained, passed).current
+            current = _currents(layer, layers, read, trained, passed).current
             currents[at].append(current)
             if layer.neuron is None:
                 output = current
@@ -172,28 +181,39 @@ def _through_time(
     return left
 
 
+def _read(
+    layer: Layer, outputs: Outputs, steps: slice = slice(None)
+) -> tuple[Numbers, Numbers | None]:
+    """What a layer reads in ``steps`` for its input, and for what it holds."""
+    held = None if layer.held is None else summed(layer.held, outputs, steps)
+    return summed(layer, outputs, steps), held
+
+
 def _currents(
     layer: Layer,
     layers: Sequence[Layer],
-    operand: Numbers,
+    read: tuple[Numbers, Numbers | None],
     trained: Parameters,
     passed: Passing,
 ) -> Forward:
     """FP of a layer up to the current, which stands for its output as well."""
-    inputs, products = _product(layer, operand, trained)
+    inputs, products = _product(layer, *read, trained)
     normalised = None
     if layer.norm is not None:
         normalised = normalise(layer.norm, products, trained)
     own = products if normalised is None else normalised.current
     unpooled = with_shortcuts(own, layer, layers, passed)
     current = pooled(layer.current_pool, unpooled)
-    return Forward(operand, inputs, normalised, own, unpooled, current, current)
+    return Forward(*read, inputs, normalised, own, unpooled, current, current)
 
 
-def _product(layer: Layer, operand: Numbers, trained: Parameters) -> tuple[Numbers, Numbers]:
+def _product(
+    layer: Layer, operand: Numbers, held: Numbers | None, trained: Parameters
+) -> tuple[Numbers, Numbers]:
     """X and Y of a layer, the bias included."""
-    inputs = pooled(layer.input_pool, operand)
-    inputs = inputs.reshape(*inputs.shape[:2], *layer.in_shape)
+    inputs = streamed(layer, pooled(layer.input_pool, operand))
+    if held is not None:
+        return inputs, matmul(layer, inputs, held)
     products = product(
         layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
     )
@@ -297,8 +317,9 @@ def feedback_gradients(
 
 
 def _operand_outputs(layers: Sequence[Layer], forwards: Sequence[Forward]) -> dict[int, Numbers]:
-    """What the sources of operands leave."""
-    sources = {source for layer in layers if layer.operand for source in layer.producers}
+    """What the sources of operands and of matmuls leave."""
+    reading = (layer for layer in layers if layer.operand or layer.held)
+    sources = {source for layer in reading for source in layer.producers}
     return {at: pooled(layers[at].pool, forwards[at].output) for at in sorted(sources)}
 
 
@@ -343,17 +364,26 @@ def _product_backward(
 def _shares(
     layer: Layer, passed: Forward, trained: Parameters, dY: Numbers, outputs: Outputs
 ) -> Iterator[tuple[int, Numbers]]:
-    """What each source of ``layer`` receives: dX, back through ``input_pool`` and operand."""
+    """What each source of ``layer`` receives: dX, back through ``input_pool`` and operand.
+
+    And dM, of what a matmul holds.
+    """
     if not layer.producers:
         return
-    dX = input_gradient(
-        layer, dY.reshape(-1, *layer.product_shape), trained.weights.astype(np.float64)
-    )
+    if layer.held is not None and passed.held is not None:
+        dX = matmul_input_gradient(layer, dY, passed.held)
+        dM = held_gradient(layer, passed.inputs, dY, passed.held.shape)
+        yield from source_gradients(layer.held, outputs, dM)
+    else:
+        folded = dY.reshape(-1, *layer.product_shape)
+        dX = input_gradient(layer, folded, trained.weights.astype(np.float64))
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])
-    gradient = pool_gradient(layer.input_pool, passed.summed, dX.reshape(shape))
-    yield from source_gradients(layer, outputs, gradient)
+    read = streamed_gradient(layer, dX, shape)
+    yield from source_gradients(
+        layer, outputs, pool_gradient(layer.input_pool, passed.summed, read)
+    )
 
 
 def rebuild(

@@ -8,19 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import prod
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from tlm.workload.golden.pool import pool_gradient, pooled
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool
-from tlm.workload.operand import Factor, Line, Part, Step, Term, Window
+from tlm.workload.model import NETWORK_INPUT, Pool
+from tlm.workload.operand import Factor, Line, Operand, Part, Step, Term, Window
 from tlm.workload.values import Numbers
 
 Outputs: TypeAlias = Mapping[int, Numbers]
 
 
-def summed(layer: Layer, outputs: Outputs, steps: slice = slice(None)) -> Numbers:
+class Reads(Protocol):
+    """What is read: a layer's input, or what it holds in the place of weights."""
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Layers that are added up, or those of ``operand``."""
+
+    @property
+    def operand(self) -> Operand | None:
+        """What is read where that is more than the sum of ``sources``."""
+
+
+def summed(layer: Reads, outputs: Outputs, steps: slice = slice(None)) -> Numbers:
     """What ``layer`` reads in ``steps``, before its ``input_pool``."""
     if layer.operand is None:
         parts = [outputs[source][steps] for source in layer.sources]
@@ -35,7 +47,7 @@ def summed(layer: Layer, outputs: Outputs, steps: slice = slice(None)) -> Number
 
 
 def source_gradients(
-    layer: Layer, outputs: Outputs, gradient: Numbers
+    layer: Reads, outputs: Outputs, gradient: Numbers
 ) -> Iterator[tuple[int, Numbers]]:
     """What each source of ``layer`` receives of the ``gradient`` at what it reads.
 

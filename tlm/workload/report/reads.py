@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from tlm.workload.held import Held
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool
 from tlm.workload.operand import Factor, Line, Operand, Part, Step, Term, Window
 
 
 def reads(layer: Layer) -> str:
-    """The input, or layers multiplied (and), added up (+), side by side (|), pooled all at once."""
-    if layer.operand is not None:
-        read = _operand(layer.operand)
-    else:
-        read = " + ".join(map(_source, layer.sources))
-    return read if layer.input_pool is None else f"{pool_words(layer.input_pool)} of {read}"
+    """The input, or layers multiplied (and), added up (+), side by side (|), pooled all at once.
+
+    What a matmul holds stands in front, the two as they are multiplied (x), turned ones with a '.
+    """
+    read = _words(layer)
+    if layer.input_pool is not None:
+        read = f"{pool_words(layer.input_pool)} of {read}"
+    if (held := layer.held) is None:
+        return read
+    turned = (_turned(_words(held), held.transposed), _turned(read, held.input_transposed))
+    return " x ".join(turned) + (f" times {held.scale:g}" if held.scale != 1 else "")
+
+
+def _words(read: Layer | Held) -> str:
+    if read.operand is not None:
+        return _operand(read.operand)
+    return " + ".join(map(_source, read.sources))
+
+
+def _turned(words: str, transposed: bool) -> str:
+    return f"({words})'" if transposed else words
 
 
 def pool_words(pool: Pool | None) -> str:

@@ -10,6 +10,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.bundled import SUFFIX, bundled_folder, unknown_name
 from tlm.workload.recipe import (
     AnyRecipe,
+    DetectionRecipe,
     FederatedRecipe,
     GLMRecipe,
     Recipe,
@@ -58,12 +59,22 @@ def record_recipe(
         from tlm.workload.training.federated.recording import record_federated
 
         return record_federated(recipe, data, out, progress)
-    from tlm.workload.training.loop import accuracy, prepare, train
+    from tlm.workload.training.loop import train
 
-    job = prepare(recipe, load(recipe.dataset, data, recipe.steps))
+    job = _prepared(recipe, load(recipe.dataset, data, recipe.steps))
     capture = capture_of(job)
     train(job, capture, progress)
-    return save(job, capture, accuracy(job), out)
+    return save(job, capture, job.accuracy(), out)
+
+
+def _prepared(recipe: Recipe | DetectionRecipe, dataset: DataSet) -> TrainingJob:
+    if isinstance(recipe, DetectionRecipe):
+        from tlm.workload.training.detection.detection import prepare_detection
+
+        return prepare_detection(recipe, dataset)
+    from tlm.workload.training.loop import prepare
+
+    return prepare(recipe, dataset)
 
 
 def load_recipe(name: str) -> AnyRecipe:
@@ -109,18 +120,13 @@ def save(job: TrainingJob, capture: Capture, accuracy: float, out: Path) -> Path
         licence=dataset.licence,
         accuracy=accuracy,
         optimizer="adam",
-        provenance=_provenance(recipe, dataset),
+        provenance=_provenance(job),
     )
     return written.path
 
 
-def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
-    scaling = recipe.scaling
-    started = (
-        f"LSUV, input current std {scaling.current_std:g}, last layer {scaling.output_std:g}"
-        if scaling is not None
-        else "torch's default"
-    )
+def _provenance(job: TrainingJob) -> dict[str, str]:
+    recipe, dataset = job.recipe, job.dataset
     return {
         "recipe": recipe.name,
         "data": dataset.source,
@@ -128,8 +134,8 @@ def _provenance(recipe: Recipe, dataset: DataSet) -> dict[str, str]:
         "training": (
             f"Adam, learning rate {recipe.learning_rate:g} falling as a cosine, "
             f"{recipe.epochs} epochs of mini-batches of {recipe.training_batch}, "
-            f"seed {recipe.seed}, cross-entropy on the mean output over all steps"
+            f"seed {recipe.seed}, {job.aim}"
         ),
         "recorded": f"the first {recipe.batch} samples of the iteration's mini-batch",
-        "initial weights": started,
+        "initial weights": job.start,
     }

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, max_pool2d
 
+from tlm.errors import WorkloadError
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Workload
 from tlm.workload.values import Parameters
 
@@ -26,6 +27,12 @@ class JobNetwork(nn.Module):
 
     def __init__(self, workload: Workload, neurons: MakeNeurons) -> None:
         super().__init__()
+        for layer in workload.layers:
+            if layer.membrane_output:
+                raise WorkloadError(
+                    f"{workload.name}: layer {layer.name} puts out its membrane potential, which "
+                    "is not measured; name a job whose outputs are spikes or currents"
+                )
         self.steps, self.layers = workload.steps, workload.layers
         self.products = nn.ModuleList(_product(layer) for layer in self.layers)
         self.norms = nn.ModuleList(_norm(layer, self.steps) for layer in self.layers)

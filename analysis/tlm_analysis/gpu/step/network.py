@@ -23,7 +23,9 @@ class NetworkStage:
 
     ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
-    ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``.
+    ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``. With
+    ``potential_out`` its neurons put out their potential, not spikes; ``saves_state`` says whether
+    their backward pass needs it.
     """
 
     name: str
@@ -43,6 +45,8 @@ class NetworkStage:
     neuron: bool = True
     groups: int = 1
     dilation: tuple[int, int] = (1, 1)
+    potential_out: bool = False
+    saves_state: bool = True
 
     @property
     def taps(self) -> int:
@@ -169,4 +173,6 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         neuron=layer.neuron is not None,
         groups=layer.groups,
         dilation=layer.dilation,
+        potential_out=layer.membrane_output,
+        saves_state=bool(layer.saved_state),
     )

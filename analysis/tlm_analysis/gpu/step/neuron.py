@@ -51,6 +51,17 @@ def forward(
     return run.kernels, LifState((h,), (current,) if wide else ())
 
 
+def integrate(
+    name: str, current: GpuTensor, potential: GpuTensor, saved: bool, element: int
+) -> tuple[Kernel, LifState]:
+    """One kernel from the input current to a potential that leaves, and is ``saved`` where a reset
+    has a gradient: over all steps, whatever the other neurons are asked to run as (assumed).
+    """
+    run = Launches(name, "fp", current.nbytes, element)
+    run.fused((potential,), "lif", current)
+    return run.kernels[0], LifState((potential,) if saved else ())
+
+
 def backward(
     name: str,
     state: LifState,

@@ -163,7 +163,11 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
     name, current = f"{stage.name} current", _norm(step, stage, outputs)
     current, current_pool = _pool(step, name, stage.current_pool, current, stage.out_shape)
     state, spikes = None, current
-    if stage.neuron:
+    if stage.potential_out:
+        spikes = step.tensor(f"{stage.name} potential", *stage.out_shape)
+        kernel, state = lif.integrate(stage.name, current, spikes, stage.saves_state, step.element)
+        step.kernels.append(kernel)
+    elif stage.neuron:
         spikes = step.tensor(f"{stage.name} spikes", *stage.out_shape)
         steps, element = step.network.steps, step.element
         kernels, state = lif.forward(stage.name, current, spikes, steps, step.neuron, element)

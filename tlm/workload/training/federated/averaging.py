@@ -15,7 +15,6 @@ from tlm.workload.training.federated.upload import Uplink, rounded_download
 from tlm.workload.training.loop import (
     Recorder,
     TrainingJob,
-    accuracy,
     record_iteration,
     train_iteration,
 )
@@ -114,4 +113,4 @@ def _train_round(
 
 def _reached(job: TrainingJob, weights: Tensor) -> float:
     set_weights(job, weights)
-    return accuracy(job)
+    return job.accuracy()

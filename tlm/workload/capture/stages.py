@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.arranging import features_of
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import Edge
 from tlm.workload.capture.reading import Reading
@@ -70,7 +71,12 @@ class TopologyStage:
     @property
     def out_shape(self) -> Shape3:
         """Shape of the neurons; of the product if there are none."""
-        return self.product_shape if self.neuron is None else self._shape(self.neuron.inputs[0])
+        if self.neuron is None:
+            return self.product_shape
+        if self.neuron is self.first:
+            return self.in_shape
+        channels, height, width = (*features_of(tuple(self.neuron.inputs[0].shape)), 1, 1)[:3]
+        return (channels, height, width)
 
     def _shape(self, tensor: Tensor) -> Shape3:
         kind = self.first.kind

@@ -48,4 +48,4 @@ def test_dY_through_a_pool_of_currents(size, stride, padding, seed, density):
     job = workload([layer])
     masks = recording(job, seed, density)
     counted = Masks(job, masks, sparse_norm=True)
-    assert np.array_equal(product_gradients(layer, masks, exact=False), counted.dY(0))
+    assert np.array_equal(product_gradients(job.layers, layer, masks, exact=False), counted.dY(0))

@@ -12,7 +12,8 @@ from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
 from tlm.workload.builder import Builder
-from tlm.workload.model import Norm, Recording, Workload
+from tlm.workload.model import Norm, Recording, Shortcut, Workload
+from tlm.workload.readers import has_dY
 from tlm.workload.surrogate import lif_neuron
 
 NORM = Norm("batch", 1e-5, per_step=False)
@@ -31,6 +32,17 @@ def workload(layers, steps=2, batch=2):
     )  # fmt: skip
 
 
+def add(net, reader, source, of="current", pool=None):
+    """A shortcut from layer ``source`` to the currents of layer ``reader``."""
+    layer = net.layers[reader]
+    net.layers[reader] = replace(layer, shortcuts=(*layer.shortcuts, Shortcut(source, of, pool)))
+
+
+def without_neurons(net, index):
+    """Layer ``index`` leaves its currents."""
+    net.layers[index] = replace(net.layers[index], neuron=None)
+
+
 def recording(job, seed=0, density=0.4, live=1.0):
     """Random masks; a read-out's are all true, behind batch statistics so is dL/dY."""
     draw = np.random.default_rng(seed)
@@ -46,7 +58,7 @@ def recording(job, seed=0, density=0.4, live=1.0):
         gradients.append(some[2])
         if layer.norm is not None:
             output.append(np.ones(job.product_shape(layer), bool))
-        elif layer.current_pool is not None:
+        elif has_dY(layer, job.layers):
             output.append(draw.random(job.product_shape(layer)) < density)
         else:
             output.append(some[2])

@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 
 from hypothesis import strategies as st
 
 from tlm.workload.input_kind import kind_of
-from tlm.workload.model import InputKind, Layer
+from tlm.workload.model import InputKind, Layer, Pool, Shortcut
+from tlm.workload.readers import adds_output
+
+POOLS = (
+    None,
+    Pool("average", 2, 2),
+    Pool("average", 3, 2, 1),
+    Pool("max", 2, 1),
+    Pool("sum", 1, 2),
+)
+MOST_SHORTCUTS = 4
 
 
 @st.composite
 def with_currents(draw: st.DrawFn, layers: list[Layer], network_input: InputKind) -> list[Layer]:
-    """The layers, of which some now have no neurons, and heads beside the last one."""
+    """The layers, of which some have no neurons now, or add others; heads beside the last one."""
     for at in draw(st.sets(st.integers(0, len(layers) - 1), max_size=2)):
         layers[at] = replace(layers[at], neuron=None)
     for at in draw(st.sets(st.integers(0, len(layers) - 1), max_size=2)):
         layers.append(_head(len(layers), at, layers, draw(st.booleans())))
+    fitting = [(layer.index, each) for layer in layers for each in _fitting(layer, layers)]
+    some = st.lists(st.sampled_from(fitting), max_size=MOST_SHORTCUTS) if fitting else st.just([])
+    for at, shortcut in draw(some):
+        layers[at] = replace(layers[at], shortcuts=(*layers[at].shortcuts, shortcut))
     return [replace(each, input_kind=kind_of(each, layers, network_input)) for each in layers]
+
+
+def _fitting(layer: Layer, layers: list[Layer]) -> Iterator[Shortcut]:
+    """The shortcuts that a layer could have, as far as the chip runs them."""
+    if layer.current_pool is not None:
+        return
+    for source in layers[: layer.index]:
+        for pool in POOLS:
+            for shortcut in (
+                Shortcut(source.index, "spikes", pool),
+                Shortcut(source.index, "current", pool),
+            ):
+                if shortcut.of == "spikes" and source.neuron is None:
+                    continue
+                if shortcut.of == "current" and pool is not None and pool.kind == "max":
+                    continue
+                output = adds_output(shortcut, layers)
+                shape = source.pooled_shape if output else source.out_shape
+                if layer.product_shape == (shape if pool is None else pool.pooled(shape)):
+                    yield shortcut
 
 
 def _head(index: int, source: int, layers: list[Layer], spiking: bool) -> Layer:

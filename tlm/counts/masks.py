@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
+from tlm.workload.readers import adds_output, shortcuts_from
 
 Element = TypeVar("Element", bound=np.generic)
 Whole = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -37,6 +38,7 @@ class Masks:
         # By layer: outputs, which are the recording's own but for small pooled ones, are read by
         # several later layers, inputs by their layer alone.
         inputs_kept = None if keep else 1
+        self.current_gradient = lru_cache(maxsize=None)(self._current_gradient)
         self.output = lru_cache(maxsize=None)(self._output)
         self.need = lru_cache(maxsize=None)(self._need)
         self.inputs = lru_cache(maxsize=inputs_kept)(self._inputs)
@@ -47,7 +49,10 @@ class Masks:
 
     def drop(self) -> None:
         """Forget the arrays made so far; they are made again when they are asked for."""
-        for kept in (self.output, self.need, self.inputs, self.input_need, self.needed_by_row):
+        for kept in (
+            self.current_gradient, self.output, self.need, self.inputs, self.input_need,
+            self.needed_by_row,
+        ):  # fmt: skip
             kept.cache_clear()
 
     def weights(self, index: int) -> Bools | None:
@@ -72,9 +77,24 @@ class Masks:
         layer = self._layers[index]
         if layer.norm is None or not self._sparse_norm:
             return self.recording.dY[index]
+        dI = self.current_gradient(index)
         if layer.current_pool is None:
-            return self.recording.dU[index]
-        return _spread(layer.current_pool, self.recording.dU[index], layer.product_shape)
+            return dI
+        return _spread(layer.current_pool, dI, layer.product_shape)
+
+    def _current_gradient(self, index: int) -> Bools:
+        """dL/dI != 0 in all, [T, B, *out_shape], where the zeros of all gradients are kept.
+
+        That of the neurons, and what later layers return that have added the current.
+        """
+        layer, dI = self._layers[index], self.recording.dU[index]
+        if layer.product_is_current:
+            return self.recording.dY[index]
+        for reader, shortcut in shortcuts_from(index, self._layers):
+            if not adds_output(shortcut, self._layers):
+                returned, pool = self.current_gradient(reader.index), shortcut.pool
+                dI = dI | (returned if pool is None else _spread(pool, returned, layer.out_shape))
+        return dI
 
     def _output(self, index: int) -> Bools:
         """What later layers read of a layer, [T, B, *pooled_shape]."""

@@ -10,14 +10,15 @@ V1       The phases as they are. W: read by FP, by BP but for layers that read o
          and by FP and WG of each reader. m: written, read by GRAD and by BP of each reader. Pooled
          S and m are written beside them. U: written, read. Behind batch statistics Y: written,
          read by NORM and NORM_GRAD, and dI: written, read. dY: written, read by BP and WG.
-         dX: written, read.
-V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y; BP and WG share one
-         read of dY; the update uses the W that BP has read.
-V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX is read twice,
-         dI and dY stay in the cores.
+         dX: written, read. What shortcuts add is read by each; if it is a current (I), it is
+         written. dI of their layer is written, and read by GRAD of each layer they come from.
+V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y and what shortcuts add;
+         BP and WG share one read of dY; the update uses the W that BP has read.
+V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX, and dI that
+         shortcuts return, are read twice, dY and other dI stay in the cores.
 V4       V3, but Y follows from the inputs again: FP, NORM and both runs of GRAD read those.
 V1 alone In inference. W, the network's input: read. S: written, read by each reader. What
-         layers that no other reads put out: written.
+         layers that no other reads put out: written. I: written, read by each shortcut.
 ======== ==========================================================================================
 """
 
@@ -44,7 +45,8 @@ def bounds_by_class(
     Of stored weights and the tables beside them; without a ``recording`` no weight is zero.
     """
     sizes, bounds = JobSizes(workload, chip, recording), {}
-    parts = (_inputs, _neurons, _gradients, _trained) if sizes.learns else (_forward,)
+    parts = [_inputs, _neurons, _gradients, _trained] if sizes.learns else [_forward]
+    parts.append(_shortcuts)
     for number, way in enumerate(WAYS if sizes.learns else WAYS[:1], start=1):
         bits: Counter[str] = Counter()
         for layer in workload.layers:
@@ -65,7 +67,7 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
             yield sizes.output_class(producer), sizes.output(producer)
     if layer in sizes.read_layers:
         yield sizes.output_class(layer), sizes.output(layer)
-    else:
+    elif layer in sizes.heads:
         yield "output", sizes.outcome(layer)
     stored = sizes.stored(layer)
     if stored is not None:
@@ -87,6 +89,28 @@ def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]
         yield sizes.output_class(producer), reads * sizes.output(producer)
         if _has_m(producer) and not (way > 1 and sizes.exact(producer)):
             yield "m", sizes.pairs * prod(producer.pooled_shape)
+
+
+def _shortcuts(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
+    """Bits of what a layer adds to its currents, and of dI that returns; of its own current."""
+    neurons, layers = sizes.pairs * prod(layer.out_shape), sizes.workload.layers
+    dI = neurons * sizes.chip.precision.gradient * sizes.learns
+    for each in layer.shortcuts:
+        source = layers[each.layer]
+        derived = sizes.exact(layer) and layer.neuron is not None  # U follows from Y
+        reads = (1, 2, 3, 3)[way - 1] if derived else 1
+        if sizes.adds_output(each):
+            yield sizes.output_class(source), reads * sizes.output(source)
+        else:
+            yield "I", reads * sizes.current(source)
+        yield "dI", dI * (2 if way > 2 and sizes.exact(source) else 1)
+    if layer.shortcuts and not (sizes.exact(layer) and way <= 2):  # there it is written anyway
+        yield "dI", dI
+    added = {
+        each.layer for reader in layers for each in reader.shortcuts if not sizes.adds_output(each)
+    }
+    if layer.index in added:
+        yield "I", sizes.current(layer)
 
 
 def _neurons(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

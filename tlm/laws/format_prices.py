@@ -24,6 +24,7 @@ _PARTS: dict[str, dict[str, tuple[int, int, int, int]]] = {
     "fp.soma_op": {"membrane": (1, 1, 3, 1)},
     "fp.current_op": {"membrane": (1, 1, 0, 0)},
     "fp.current_pool": {"membrane": (1, 0, 0, 0)},
+    "fp.shortcut_add": {"membrane": (1, 0, 0, 0)},
     "fp.norm_stat": {"membrane": (2, 1, 0, 0)},
     "fp.norm_op": {"membrane": (1, 2, 0, 0)},
     "fp.norm_channel": {"membrane": (2, 5, 0, 0)},

@@ -9,7 +9,7 @@ from math import prod
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.stored import StoredWeights, stored_weights
 from tlm.laws.due.widths import outcome_bits, output_bits
-from tlm.workload.model import Layer, Pool, Recording, Workload
+from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
 
@@ -36,9 +36,30 @@ class JobSizes:
 
     @cached_property
     def read_layers(self) -> list[Layer]:
-        """The layers that others read."""
-        sources = {source for layer in self.workload.layers for source in layer.sources}
-        return [layer for layer in self.workload.layers if layer.index in sources]
+        """The layers whose output others read, or add to their currents."""
+        read = {source for layer in self.workload.layers for source in layer.sources}
+        read |= {
+            each.layer
+            for layer in self.workload.layers
+            for each in layer.shortcuts
+            if self.adds_output(each)
+        }
+        return [layer for layer in self.workload.layers if layer.index in read]
+
+    @cached_property
+    def heads(self) -> list[Layer]:
+        """The layers of which others neither read nor add anything."""
+        added = {each.layer for layer in self.workload.layers for each in layer.shortcuts}
+        others = [layer for layer in self.workload.layers if layer not in self.read_layers]
+        return [layer for layer in others if layer.index not in added]
+
+    def adds_output(self, shortcut: Shortcut) -> bool:
+        """Whether a shortcut adds what others read of a layer, not what enters its neurons."""
+        return shortcut.of == "spikes" or self.workload.layers[shortcut.layer].neuron is None
+
+    def current(self, layer: Layer) -> int:
+        """What enters the neurons of a layer."""
+        return self.pairs * prod(layer.out_shape) * self.chip.precision.membrane
 
     @property
     def pixel(self) -> int:

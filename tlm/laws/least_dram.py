@@ -44,8 +44,7 @@ def least_nbytes(workload: Workload, chip: ChipConfig, recording: Recording | No
         if bits > room:
             excess += nbytes * (bits - room) // bits
         room = max(0, room - bits)
-    heads = [layer for layer in workload.layers if layer not in sizes.read_layers]
-    outcome = 0 if sizes.learns else sum(map(sizes.outcome, heads))
+    outcome = 0 if sizes.learns else sum(map(sizes.outcome, sizes.heads))
     return (_least_input(sizes) + outcome) // 8 + excess
 
 
@@ -56,7 +55,8 @@ def _living_spikes(sizes: JobSizes) -> tuple[int, int]:
         if sizes.exact(layer) or layer.index in before:
             before |= set(layer.sources)
     together = alone = 0
-    for layer in sizes.read_layers:
+    multiplied = {source for layer in sizes.workload.layers for source in layer.sources}
+    for layer in (each for each in sizes.workload.layers if each.index in multiplied):
         bits = sizes.output(layer)
         if layer.neuron is not None:  # a pool may have more bits than the spikes behind it
             bits = min(bits, sizes.pairs * prod(layer.out_shape))

@@ -160,7 +160,7 @@ def _asked(job: Facts, facts: LayerFacts) -> Ints:
 
 def _arriving(job: Facts, facts: LayerFacts, part: Slice, asked: Ints) -> int:
     """dS, as wide as its partial sums if there are several."""
-    if not facts.dS_sent or facts.head:
+    if not facts.dS_sent or not facts.consumers:
         return 0
     precision, rows = job.chip.precision, sorted(pooled_rows(facts.layer, part))
     elements = int(asked[:, slice(*part.neurons.channels), rows].sum())

@@ -50,10 +50,11 @@ def layer_bits(laid: LaidLayer, group: int) -> LayerBits:
     """What every slice moves; weights are fetched again for every ``group`` of samples."""
     profile, slices, stores, target = laid.profile, laid.slices, laid.stores, laid.target
     fp, bp, wg = _forward_bits(laid, group), _backward_bits(laid, group), _gradient_bits(laid)
+    share = slices.neurons / slices.each(slices.total(slices.neurons))
     again = laid.flags(lambda kept: kept.state == "recompute") * (not profile.waits_for_batch)
     if again.any():
-        again = again * (_inputs(laid) * _input_padding(profile, target) + _weights(laid, "fp"))
-    share = slices.neurons / slices.each(slices.total(slices.neurons))
+        read = _inputs(laid) * _input_padding(profile, target) + _weights(laid, "fp")
+        again = again * (read + profile.added_bits * share)
     each = {kept: neuron_bits(profile, kept, target) for kept in set(stores)}
     update = {kept: _update_bits(profile, kept, target) for kept in set(stores)}
 

@@ -215,11 +215,15 @@ def _loads(
 
 
 def _sums_of_parts(profile: Profile, slices: Slices, partials: int) -> Floats:
-    """Additions of every slice to dS of its outputs, which come in ``partials`` parts."""
+    """Additions of every slice to dS of its outputs, which come in ``partials`` parts.
+
+    The dI of layers that add its output or its current is a part more each.
+    """
     layer = profile.layer
     arrived = prod(layer.pooled_shape[1:]) / prod(layer.out_shape[1:])
-    sizes = slices.neurons * layer.out_shape[2]
-    return np.asarray(sizes * arrived * profile.steps * (partials - 1))
+    sizes, parts = slices.neurons * layer.out_shape[2], partials + profile.output_adders
+    adds = sizes * arrived * profile.steps * (parts - 1)
+    return np.asarray(adds + sizes * profile.steps * profile.current_adders)
 
 
 def _exchanges(slices: Slices, weights: Ints, target: Target) -> Floats:

@@ -32,16 +32,20 @@ def neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> Neuron
     state -= "m" in layer.saved_state and not profile.has_m
     spilled = neurons * state * (stores.state == "spill")
     left, bits.grad = spilled, spilled
-    if profile.has_readers and (layer.pool is not None or not spilled) and stores.S == "dram":
-        flags = profile.has_m * profile.learns
+    if profile.output_read and (layer.pool is not None or not spilled) and stores.S == "dram":
+        flags = profile.has_m * profile.learns * profile.has_readers
         left += prod(layer.pooled_shape) * pairs * (flags + profile.output_bits)
+    left += profile.added_bits + neurons * precision.membrane * (profile.current_adders > 0)
+    bits.grad += profile.returned_elements * precision.gradient
+    if stores.dI == "dram" and (layer.shortcuts or profile.waits_for_batch):
+        bits.grad += neurons * precision.gradient
     if stores.U == "dram":
         left += 2 * neurons * layer.state_words * precision.membrane
     dY = products * precision.gradient * (stores.dY == "dram")  # BP and WG read it by slices
     bits.wg = dY
     if not profile.waits_for_batch:
         bits.fp = left
-        bits.grad += dY
+        bits.grad += dY + neurons * precision.gradient * bool(layer.shortcuts)
         return bits
     bits.norm, bits.norm_grad = left, dY
     if stores.Y == "dram":
@@ -50,6 +54,7 @@ def neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> Neuron
         bits.norm += Y * (stores.Y_forward == "dram")
         bits.grad += Y * (stores.state == "recompute")  # U follows from it
         bits.norm_grad += Y * (stores.Y_backward == "dram")
+    bits.grad += profile.added_bits * (stores.state == "recompute")
     if stores.dI == "dram":
         bits.grad += neurons * precision.gradient
         bits.norm_grad += neurons * precision.gradient

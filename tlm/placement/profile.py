@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -15,7 +16,8 @@ from tlm.placement.measured_work import LayerMasks, measure_work
 from tlm.placement.work_map import WorkMap
 from tlm.space.array_types import Bools, Ints
 from tlm.space.region import Span
-from tlm.workload.model import NETWORK_INPUT, Layer, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Shortcut, Workload
+from tlm.workload.readers import adds_output, shortcuts_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,10 @@ class Profile:
     ``has_m`` that its m says anything, and ``m_read`` is how many of its sources have such m;
     ``waits_for_batch`` says that batch statistics keep its currents waiting. Its input has
     ``input_steps`` in DRAM, one if all steps share an image; FP multiplies ``walked_steps`` of
-    them. ``learns`` says that BP, WG and update follow; ``live_steps`` [B] counts the steps of a
-    sample whose gradient is not skipped whole.
+    them. ``added_bits`` are those of all that its shortcuts add, ``returned_elements`` all dI of
+    the shortcuts to later layers that add its output (``output_adders``) or its current
+    (``current_adders``). ``learns`` says that BP, WG and update follow; ``live_steps`` [B] counts
+    the steps of a sample whose gradient is not skipped whole.
     """
 
     layer: Layer
@@ -46,6 +50,10 @@ class Profile:
     input_steps: int
     walked_steps: int
     has_readers: bool
+    added_bits: int
+    returned_elements: int
+    current_adders: int
+    output_adders: int
     has_m: bool
     m_read: int
     learns: bool
@@ -71,6 +79,16 @@ class Profile:
         """The share of data of ``steps`` steps of some samples that go with live gradients."""
         live = self.live_steps[slice(*samples)]
         return float(((live > 0) if steps == 1 else live / self.steps).mean())
+
+    @property
+    def output_read(self) -> bool:
+        """Whether other layers read its output or add it."""
+        return self.has_readers or self.output_adders > 0
+
+    @property
+    def head(self) -> bool:
+        """Whether no other layer reads it or adds anything of it."""
+        return not (self.output_read or self.current_adders)
 
     @property
     def has_bp(self) -> bool:
@@ -100,6 +118,14 @@ def output_width(layer: Layer, chip: ChipConfig) -> int:
     return (pool.size**2).bit_length() if pool is not None and pool.kind != "max" else 1
 
 
+def _added_bits(shortcut: Shortcut, layers: Sequence[Layer], chip: ChipConfig) -> int:
+    """Bits of what a shortcut adds, of one sample and step."""
+    source = layers[shortcut.layer]
+    if adds_output(shortcut, layers):
+        return prod(source.pooled_shape) * output_width(source, chip)
+    return prod(source.out_shape) * chip.precision.membrane
+
+
 def profile_layer(
     workload: Workload,
     layer: Layer,
@@ -119,6 +145,8 @@ def profile_layer(
     work = measure_work(weights, recorded, chip, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 2 * precision.optimizer if workload.optimizer == "adam" else 0
+    pairs, adders = workload.batch * workload.steps, shortcuts_from(index, workload.layers)
+    outputs = sum(adds_output(each, workload.layers) for _, each in adders)
     return Profile(
         layer=layer,
         weights=weights,
@@ -139,6 +167,11 @@ def profile_layer(
         has_m=masks.has_m(index),
         m_read=sum(masks.has_m(source) for source in layer.producers),
         has_readers=any(index in reader.sources for reader in workload.layers),
+        added_bits=pairs
+        * sum(_added_bits(each, workload.layers, chip) for each in layer.shortcuts),
+        returned_elements=pairs * sum(prod(reader.out_shape) for reader, _ in adders),
+        current_adders=len(adders) - outputs,
+        output_adders=outputs,
         learns=workload.learns,
         live_steps=np.count_nonzero(live, axis=0),
     )

@@ -119,7 +119,7 @@ class Timeline:
             return
         depths: list[int] = []
         for layer in self._layers:
-            sources = layer.profile.layer.producers
+            sources = layer.profile.layer.predecessors
             depths.append(1 + max((depths[at] for at in sources), default=-1))
         steps = self._layers[0].profile.steps
         for wave in range(max(depths) + steps):
@@ -149,7 +149,7 @@ class Timeline:
     def _inputs(self, layer: TimedLayer, step: int) -> Floats:
         """When the inputs of every sample are there."""
         times = self._zeros()
-        for source in layer.profile.layer.producers:
+        for source in layer.profile.layer.predecessors:
             times = np.maximum(times, self._outputs[source, step] + layer.input_delay_ps)
         return times
 
@@ -165,7 +165,7 @@ class Timeline:
         """Loss, then BP and WG layer by layer back; with the ``last`` group sums and updates."""
         self._returns = {}
         for layer in reversed(self._layers):
-            if not layer.profile.has_readers:
+            if layer.profile.head:
                 self._loss(layer, group)
             self._backward_layer(layer, group)
             index = layer.profile.layer.index
@@ -210,7 +210,7 @@ class Timeline:
         self._bp[cores] += late
         wg = self._wg[cores]
         self._wg[cores] = wg + self._through_dram(wg, begin, load.wg_bytes * share / load.channels)
-        for source in layer.profile.layer.producers:
+        for source in layer.profile.layer.predecessors:
             part.put(self._returns.setdefault(source, self._zeros()), ends + late)
 
     def _blocks(self, layer: TimedLayer, part: _Part, ready: Floats, unit: Floats) -> Floats:

@@ -138,9 +138,7 @@ def _forward_order(plan: Plan) -> Iterator[tuple[LayerPlan, Span]]:
         return
     depths: list[int] = []
     for layer_plan in plan.layers:
-        depths.append(
-            1 + max((depths[producer.layer.index] for producer in layer_plan.producers), default=-1)
-        )
+        depths.append(1 + max((depths[at] for at in layer_plan.layer.predecessors), default=-1))
     for wave in range(max(depths) + plan.steps):
         for layer_plan, depth in zip(plan.layers, depths, strict=True):
             if 0 <= wave - depth < plan.steps:

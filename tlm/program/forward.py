@@ -20,6 +20,7 @@ from tlm.program.builder import (
 )
 from tlm.program.channel_parameters import add_bias, fetch_parameters
 from tlm.program.normalise import build_normalise, leave_currents
+from tlm.program.shortcuts import add_shortcuts
 from tlm.program.soma import leave_state, soma
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
@@ -144,6 +145,7 @@ def _finish(
         return
     if layer_plan.norm == "frozen":
         tile.add_energy({"fp.norm_scale": products})
+    add_shortcuts(builder, layer_plan, region, steps, tile)
     soma(builder, layer_plan, part, ready, steps, tile)
     if tile.phase == Phase.FP:
         leave_state(builder, layer_plan, part, ready, steps, tile)

@@ -15,6 +15,7 @@ from tlm.program.builder import (
 from tlm.program.dY_exchange import gradient_blocks, leave_dY, product_of
 from tlm.program.forward import walk_products
 from tlm.program.normalise import read_currents, unit_regions
+from tlm.program.shortcuts import add_shortcuts, fetch_returned
 from tlm.program.tile_draft import TileDraft
 from tlm.space.geometry import fed_rows
 from tlm.space.phase import Phase
@@ -61,13 +62,15 @@ def current_gradient(
     tile.add_covers(length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2])
     _through_neurons(builder, layer_plan, region, tile)
     _arrivals(builder, layer_plan, part, region, tile)
+    fetch_returned(builder, layer_plan, region, tile)
     if "dS" in layer_plan.addressed.tensors:
         _leave_sum(builder, layer_plan, part, region, tile)
     tile.add_needs(recomputed)
     _saved_state(builder, layer_plan, part, region, tile)
     if layer_plan.exact:
-        _leave_current_gradient(builder, layer_plan, part, region, tile)
-    else:
+        _sum_current_gradient(builder, layer_plan, region, tile)
+    _leave_current_gradient(builder, layer_plan, part, region, tile)
+    if not layer_plan.exact:
         leave_dY(builder, layer_plan, part, region, tile)
 
 
@@ -79,7 +82,9 @@ def _through_neurons(
     values = region.size * layer_plan.layer.out_shape[2] * steps
     neurons = values if layer_plan.layer.neuron is not None else 0
     arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * steps
-    adds = arrived * (layer_plan.partials - 1)
+    parts = layer_plan.partials + len(layer_plan.output_adders)
+    returned = values * len(layer_plan.current_adders)  # each is one part more
+    adds = arrived * max(0, parts - 1) + returned
     state = layer_plan.layer.saved_state
     flags = sum(name != "U" for name in state)
     tile.add_cycles(ceil_div(values, lanes) + ceil_div(adds, lanes))
@@ -88,7 +93,7 @@ def _through_neurons(
             "bp.grad_op": neurons,
             "bp.current_op": neurons * layer_plan.layer.current_based,
             "bp.reduce_add": adds,
-            "bp.partial_read": arrived * layer_plan.partials,
+            "bp.partial_read": arrived * parts + returned,
             "bp.membrane_read": wide_accesses(
                 neurons * ("U" in state), builder.plan.chip.precision.membrane
             ),
@@ -145,7 +150,8 @@ def _arrivals(
 ) -> None:
     """Wait for the dS of a region's outputs, and read it where it went through DRAM."""
     if layer_plan.stored.dS == "memory":
-        tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
+        if layer_plan.partials:
+            tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
         return
     pooled, steps = layer_plan.pooled(region), (0, builder.plan.steps)
     if layer_plan.summed_by is not None:
@@ -244,6 +250,7 @@ def _saved_state(
         if layer_plan.exact:
             products = product_of(layer_plan, region)
             read_currents(builder, layer_plan, part, products, layer_plan.stored.Y, tile)
+            add_shortcuts(builder, layer_plan, products, steps, tile)
         else:
             used = builder.done.ident("U used", f"core{part.core:02d}",
                                       builder.recomputed[part.core] - 1)  # fmt: skip
@@ -261,17 +268,25 @@ def _saved_state(
 def _leave_current_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
 ) -> None:
-    """Put dL/dI aside until the batch's sums are known, adding to them as it passes."""
-    values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
-    bits, steps = builder.plan.chip.precision.gradient, (0, builder.plan.steps)
-    tile.add_energy({"bp.norm_stat": values})
-    if layer_plan.stored.dI != "recompute":
-        tile.add_energy({"bp.norm_write": wide_accesses(values, bits)})
+    """Write dL/dI where it waits in DRAM: for the batch's sums, or for what shortcuts add."""
     if layer_plan.stored.dI == "dram":
+        steps = (0, builder.plan.steps)
         tile.add_writes(
             layer_plan.addressed.tensors["dI"].runs(
                 region.samples, steps, region.channels, region.rows
             )
         )
-    idents = per_sample(builder, "dI", layer_plan, part, region.samples)
-    tile.add_saves(builder.done.expect_all(idents))
+    if layer_plan.exact or layer_plan.added:
+        idents = per_sample(builder, "dI", layer_plan, part, region.samples)
+        tile.add_saves(builder.done.expect_all(idents))
+
+
+def _sum_current_gradient(
+    builder: ProgramBuilder, layer_plan: LayerPlan, region: Region, tile: TileDraft
+) -> None:
+    """Add dL/dI to the batch's sums as it passes, and put it aside until they are known."""
+    values = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
+    tile.add_energy({"bp.norm_stat": values})
+    if layer_plan.stored.dI != "recompute":
+        bits = builder.plan.chip.precision.gradient
+        tile.add_energy({"bp.norm_write": wide_accesses(values, bits)})

@@ -19,6 +19,7 @@ from tlm.program.builder import (
     wide_accesses,
 )
 from tlm.program.channel_parameters import add_bias, fetch_parameters
+from tlm.program.shortcuts import add_shortcuts
 from tlm.program.soma import leave_state, soma
 from tlm.program.tile_draft import TileDraft
 from tlm.space.layer_cut import Store
@@ -78,6 +79,7 @@ def build_normalise(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
             tile.add_energy({"fp.norm_op": products})
             waited = layer_plan.stored.Y_forward
             read_currents(builder, layer_plan, part, region, waited, tile)
+            add_shortcuts(builder, layer_plan, region, steps, tile)
             ready = layer_plan.neurons(region)
             soma(builder, layer_plan, part, ready, steps, tile)
             leave_state(builder, layer_plan, part, ready, steps, tile)

@@ -131,7 +131,7 @@ def leave_state(
 ) -> None:
     """Write what BP and later layers read, and send the pooled spikes on."""
     tensors, pool = layer_plan.addressed.tensors, layer_plan.layer.pool
-    for name in ("U", "S", "m", "winner"):
+    for name in ("I", "U", "S", "m", "winner"):
         if name in tensors:
             tile.add_writes(tensors[name].runs(ready.samples, steps, ready.channels, ready.rows))
     pooled = layer_plan.pooled(ready)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
-from tlm.workload.model import Layer, Workload
+from tlm.workload.model import Layer, Shortcut, Workload
+from tlm.workload.readers import adds_output
 
 
 def check_structures(workload: Workload) -> None:
@@ -31,7 +32,23 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "a product of two recorded tensors (a matmul)"
     elif not layer.weighted:
         yield "no weights (an identity)"
-    if layer.shortcuts:
-        yield f"a shortcut from layer {workload.layers[layer.shortcuts[0].layer].name}"
+    for shortcut in layer.shortcuts:
+        if part := _shortcut_not_run(layer, shortcut, workload.layers):
+            yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
     if layer.norm is not None and not layer.norm.plain:
         yield "a norm without gamma or beta, or with some for each step"
+
+
+def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:
+    """What of a shortcut is not run; None if all is."""
+    source, pool = layers[shortcut.layer], shortcut.pool
+    if layer.current_pool is not None:
+        return "in front of a pool of currents"
+    if layer.sums > 1:
+        return "to GLM neurons"
+    if pool is not None and pool.kind == "max" and shortcut.of == "current":
+        return "through a max pool of currents"
+    shape = source.pooled_shape if adds_output(shortcut, layers) else source.out_shape
+    if layer.product_shape != (shape if pool is None else pool.pooled(shape)):
+        return "that is flattened"
+    return None

@@ -27,7 +27,11 @@ def source_rows(layer: Layer, rows: Span, height: int) -> Span:
     """Rows of a source of ``height`` rows that a span of input rows reads through the pool."""
     if layer.kind == "linear":
         return (0, height)
-    pool = layer.input_pool
+    return pooled_rows(layer.input_pool, rows, height)
+
+
+def pooled_rows(pool: Pool | None, rows: Span, height: int) -> Span:
+    """Rows, of ``height`` in all, that a span of pooled rows is made of."""
     if pool is None:
         return rows
     return _rows_under(rows, pool.stride, pool.padding, pool.size, height)

@@ -49,8 +49,11 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     if layer_plan.exact and layer_plan.stored.Y == "dram":
         shapes["Y"] = (layer.product_shape, precision.membrane)
     spilled = layer_plan.state == "spill"
+    if layer_plan.current_adders:
+        shapes["I"] = (layer.out_shape, precision.membrane)
     for key in layer.saved_state:
-        read = key != "U" and layer_plan.consumers and layer.pool is None  # readers of S and m
+        readers = layer_plan.consumers or (key == "S" and layer_plan.output_adders)
+        read = key != "U" and readers and layer.pool is None
         if (spilled or read) and (key != "m" or layer_plan.has_m):
             shapes[key] = (layer.out_shape, precision.membrane if key == "U" else 1)
     winner = winner_bits(layer.current_pool)
@@ -63,7 +66,7 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
         layer_plan.addressed.tensors[key] = _tensor(
             plan, f"{name}.{key}", shape, plan.steps, bits, group
         )
-    if layer_plan.head:
+    if not (layer_plan.consumers or layer_plan.output_adders):
         return
     if layer.neuron is None:
         _values(plan, layer_plan)
@@ -71,11 +74,11 @@ def _state(plan: Plan, layer_plan: LayerPlan) -> None:
     tensors = layer_plan.addressed.tensors
     if layer.pool is None:
         tensors["spikes"] = tensors["S"]
-        if layer_plan.has_m:
+        if "m" in tensors:
             tensors["need"] = tensors["m"]
         return
-    width = output_width(layer, plan.chip)
-    copies = [("spikes", "S_pooled", width), *[("need", "m_pooled", 1)] * layer_plan.has_m]
+    width, masked = output_width(layer, plan.chip), bool(layer_plan.consumers) and layer_plan.has_m
+    copies = [("spikes", "S_pooled", width), *[("need", "m_pooled", 1)] * masked]
     for key, suffix, bits in copies:
         tensors[key] = _tensor(
             plan, f"{name}.{suffix}", layer.pooled_shape, plan.steps, bits, group
@@ -99,6 +102,10 @@ def _output(plan: Plan, layer_plan: LayerPlan) -> None:
     layer, group = layer_plan.layer, _group(plan, layer_plan.layer)
     _carry(plan, layer_plan)
     bits = output_width(layer, plan.chip)
+    if layer_plan.current_adders:
+        shape, width = layer.out_shape, plan.chip.precision.membrane
+        tensor = _tensor(plan, f"{layer.name}.I", shape, plan.steps, width, group)
+        layer_plan.addressed.tensors["I"] = tensor
     if layer_plan.head:
         bits = bits if layer.spiking else plan.chip.precision.membrane
         tensors = layer_plan.addressed.tensors
@@ -138,7 +145,7 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
     """What BP leaves for layers before and for WG, where it does not fit the cores."""
     name, layer, bits = layer_plan.layer.name, layer_plan.layer, plan.chip.precision.gradient
     group = _group(plan, layer)
-    if layer_plan.exact and layer_plan.stored.dI == "dram":
+    if layer_plan.stored.dI == "dram":
         layer_plan.addressed.tensors["dI"] = _tensor(
             plan, f"{name}.dI", layer.out_shape, plan.steps, bits, group
         )

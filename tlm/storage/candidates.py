@@ -65,7 +65,8 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
             yield _currents(plan, layer_plan)
             if takes_turns:
                 yield from _currents_of_a_turn(plan, layer_plan)
-            yield _current_gradients(plan, layer_plan)
+            if not layer_plan.added:
+                yield _current_gradients(plan, layer_plan)
         yield from _dY(plan, layer_plan)
         if takes_turns and plan.chip.core.memory.sharing == "pool":
             yield from _windows(plan, layer_plan)

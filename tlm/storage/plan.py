@@ -13,13 +13,13 @@ from tlm.counts.masks import Masks
 from tlm.placement.schedule import Schedule, layers_overlap
 from tlm.placement.search import Chosen
 from tlm.space.array_types import Bools
-from tlm.space.geometry import finished_rows, input_rows, source_rows
+from tlm.space.geometry import fed_rows, finished_rows, input_rows, pooled_rows, source_rows
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, TiledTensor
-from tlm.workload.model import Layer, Workload
+from tlm.workload.model import Layer, Shortcut, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 
@@ -50,13 +50,47 @@ class LayerTensors:
         return [self.weights[key] for key in keys if key in self.weights]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Adding:
+    """A shortcut: the currents of ``reader`` take up what ``source``, an earlier layer, leaves.
+
+    ``of_output``: its output, behind its pool; else what enters its neurons.
+    """
+
+    source: LayerPlan
+    reader: LayerPlan
+    shortcut: Shortcut
+    of_output: bool
+
+    @property
+    def tensor(self) -> Tensor:
+        """What is added, in DRAM."""
+        output = self.source.addressed.output
+        if not self.of_output or output is None:
+            return self.source.addressed.tensors["I"]
+        return output
+
+    def runs(self, region: Region, steps: Span) -> tuple[Extent, ...]:
+        """The runs of what is added to a region of the reader's products."""
+        tensor = self.tensor
+        rows = pooled_rows(self.shortcut.pool, region.rows, tensor.rows)
+        return tensor.runs(region.samples, steps, region.channels, rows)
+
+    def returned(self, region: Region, steps: Span) -> tuple[Extent, ...]:
+        """The runs of the reader's dI that flow to a region of what is added."""
+        tensor = self.reader.addressed.tensors["dI"]
+        rows = fed_rows(self.shortcut.pool, region.rows, tensor.rows)
+        return tensor.runs(region.samples, steps, region.channels, rows)
+
+
 @dataclass(slots=True)
 class LayerPlan:
     """Everything the program builders need to know of one layer.
 
     ``producers`` are the distinct layers it reads (none: the network's input), ``consumers`` those
-    that read it, both in index order. ``live`` [T, B] is false where the whole dY is zero and
-    slices are skipped. ``summed_by`` is a later layer whose dS stands for the dX of its readers.
+    that read it, both in index order. ``added`` are its shortcuts, ``adders`` those of later layers
+    that add what it leaves. ``live`` [T, B] is false where the whole dY is zero and slices are
+    skipped. ``summed_by`` is a later layer whose dS stands for the dX of its readers.
     ``repeats`` is how many time steps one product serves: T where all share an image, else 1.
     ``operand_bits`` is the width of an input element, above 1 for pixels, sums and averages.
 
@@ -76,6 +110,8 @@ class LayerPlan:
     repeats: int
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
+    added: list[Adding] = field(default_factory=list)
+    adders: list[Adding] = field(default_factory=list)
     summed_by: LayerPlan | None = None
     stored: LayerStores = field(init=False)
     addressed: LayerTensors = field(init=False)
@@ -108,7 +144,17 @@ class LayerPlan:
     @property
     def head(self) -> bool:
         """Whether no layer reads it: its output goes to the loss, or in inference to the host."""
-        return not self.consumers
+        return not (self.consumers or self.adders)
+
+    @property
+    def output_adders(self) -> list[Adding]:
+        """Those of later layers that add its output."""
+        return [adding for adding in self.adders if adding.of_output]
+
+    @property
+    def current_adders(self) -> list[Adding]:
+        """Those that add what enters its neurons."""
+        return [adding for adding in self.adders if not adding.of_output]
 
     @property
     def walk_parameters(self) -> tuple[str, ...]:

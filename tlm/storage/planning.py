@@ -28,11 +28,12 @@ from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
 from tlm.storage.inference_core import check_core
-from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.plan import Adding, LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.pools import pools_behind_layers
+from tlm.workload.readers import adds_output
 
 
 def make_plan(
@@ -137,9 +138,20 @@ class JobOnChip:
         for layer_plan in plan.layers:
             for producer in layer_plan.producers:
                 producer.consumers.append(layer_plan)
+            _add_shortcuts(plan, layer_plan)
         choose_stores(plan, self.loaded.energy)
         _share_sums(plan)
         return plan
+
+
+def _add_shortcuts(plan: Plan, layer_plan: LayerPlan) -> None:
+    """Tell a layer and the earlier ones that its shortcuts come from."""
+    for shortcut in layer_plan.layer.shortcuts:
+        source = plan.layers[shortcut.layer]
+        of_output = adds_output(shortcut, plan.workload.layers)
+        adding = Adding(source, layer_plan, shortcut, of_output)
+        layer_plan.added.append(adding)
+        source.adders.append(adding)
 
 
 def _share_sums(plan: Plan) -> None:

@@ -155,9 +155,11 @@ def _forward_alone(stores: LayerStores, layer_plan: LayerPlan, kept: Kept) -> La
     The output goes to DRAM only where a later layer does not get it over the mesh.
     """
     sent = all("inputs" in kept[reader.layer.index] for reader in layer_plan.consumers)
+    sent = sent and bool(layer_plan.consumers) and not layer_plan.output_adders
     return replace(
         stores,
-        S="memory" if sent and layer_plan.consumers else "dram",
+        S="memory" if sent else "dram",
+        dI="memory",
         dS="memory",
         dY="memory",
         dW="memory",
@@ -177,13 +179,20 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
 def _dI_again(layer_plan: LayerPlan, policy: State | StatePolicy) -> bool:
     """Whether dI may be made again of dS and U: not where U comes from DRAM for it.
 
-    Windows of ``current_pool`` that the unit has passed already stand in the way, too.
+    Windows of ``current_pool`` that the unit has passed already stand in the way, too, and
+    gradients that later layers return to what they have added.
     """
-    return policy != "spill" and layer_plan.layer.current_pool is None
+    again = layer_plan.layer.current_pool is None and not layer_plan.adders
+    return policy != "spill" and again
 
 
 def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | Literal["recompute"]:
-    """Where dI waits for the sums of BP: it is made again if dS stays in the core."""
+    """Where dI waits for the sums of BP, and for the layers that its shortcuts come from: in DRAM.
+
+    It is made again if dS stays in the core.
+    """
+    if layer_plan.added:
+        return "dram"
     if not layer_plan.exact or "dI" in kept:
         return "memory"
     arrived = "dS" in kept or layer_plan.head

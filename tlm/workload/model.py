@@ -197,6 +197,16 @@ class Layer:
         return self.sources if self.held is None else self.sources + self.held.sources
 
     @property
+    def added(self) -> list[int]:
+        """The distinct layers whose output or current its shortcuts add."""
+        return list(dict.fromkeys(shortcut.layer for shortcut in self.shortcuts))
+
+    @property
+    def predecessors(self) -> list[int]:
+        """The distinct layers that it reads or adds."""
+        return list(dict.fromkeys((*self.producers, *self.added)))
+
+    @property
     def sums(self) -> int:
         """Sums of products that a neuron has: one, or of a GLM neuron one for each function."""
         return self.neuron.functions if isinstance(self.neuron, GLMNeuron) else 1

@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tlm.workload.model import Layer, Pool, Workload
+from tlm.workload.readers import added_outputs
 
 
 def pools_behind_layers(workload: Workload) -> Workload:
     """The job with pools moved from readers to the layer they read, where that is the same."""
-    layers = list(workload.layers)
+    layers, added = list(workload.layers), added_outputs(workload.layers)
     for layer in workload.layers:
         readers = [reader for reader in layers if layer.index in reader.reads]
-        pool = _common_pool(layer, readers)
+        pool = None if layer.index in added else _common_pool(layer, readers)
         if pool is None:
             continue
         layers[layer.index] = replace(layers[layer.index], pool=pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlm.workload.model import Layer
+from tlm.workload.model import Layer, Shortcut
 
 
 def heads(layers: Sequence[Layer]) -> tuple[int, ...]:
@@ -19,8 +19,33 @@ def added_currents(layers: Sequence[Layer]) -> frozenset[int]:
         shortcut.layer
         for layer in layers
         for shortcut in layer.shortcuts
-        if shortcut.of == "current" and layers[shortcut.layer].neuron is not None
+        if not adds_output(shortcut, layers)
     )
+
+
+def added_outputs(layers: Sequence[Layer]) -> frozenset[int]:
+    """Indices of the layers whose output, behind its pool, a later layer adds to its current."""
+    return frozenset(
+        shortcut.layer
+        for layer in layers
+        for shortcut in layer.shortcuts
+        if adds_output(shortcut, layers)
+    )
+
+
+def shortcuts_from(index: int, layers: Sequence[Layer]) -> list[tuple[Layer, Shortcut]]:
+    """The shortcuts that come from a layer, each with the layer that it leads to."""
+    return [
+        (layer, shortcut)
+        for layer in layers
+        for shortcut in layer.shortcuts
+        if shortcut.layer == index
+    ]
+
+
+def adds_output(shortcut: Shortcut, layers: Sequence[Layer]) -> bool:
+    """Whether an output is added, behind its pool; that of a layer without neurons is a current."""
+    return shortcut.of == "spikes" or layers[shortcut.layer].neuron is None
 
 
 def has_dY(layer: Layer, layers: Sequence[Layer]) -> bool:
@@ -29,4 +54,4 @@ def has_dY(layer: Layer, layers: Sequence[Layer]) -> bool:
 
 
 def _reads(layer: Layer) -> tuple[int, ...]:
-    return (*layer.reads, *(shortcut.layer for shortcut in layer.shortcuts))
+    return (*layer.reads, *layer.added)

@@ -45,6 +45,7 @@ OPERATIONS: dict[str, tuple[Arithmetic, ...]] = {
     "fp.glm_product": (Arithmetic(("membrane",), {"add": 1, "multiply": 1}),),
     "fp.current_op": (Arithmetic(("membrane",), {"add": 1, "multiply": 1}),),
     "fp.current_pool": (Arithmetic(("membrane",), {"add": 1}),),
+    "fp.shortcut_add": (Arithmetic(("membrane",), {"add": 1}),),
     "fp.norm_stat": (Arithmetic(("membrane",), {"add": 2, "multiply": 1}),),
     "fp.norm_op": (Arithmetic(("membrane",), {"add": 1, "multiply": 2}),),
     "fp.norm_channel": (Arithmetic(("membrane",), {"add": 2, "multiply": 4, "root": 1}),),

@@ -17,7 +17,8 @@ ACTIONS: dict[str, tuple[str, ...]] = {
         "mac_add", "mac_mul", "reg16", "reg1", "weight_read", "weight_write", "spike_read",
         "value_read", "partial_read", "partial_write", "soma_op", "current_op", "membrane_read",
         "membrane_write", "state_write", "input_add", "input_pool", "pool",
-        "current_pool", "bias_add", "glm_product", "glm_draw", "glm_arbitration", *_NORM, *_STAGE,
+        "current_pool", "shortcut_add", "bias_add", "glm_product", "glm_draw", "glm_arbitration",
+        *_NORM, *_STAGE,
     ),
     "bp": (
         "mac", "reg16", "reg1", "weight_read", "weight_write", "gradient_read", "partial_read",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from tlm.space.layer_cut import Store
 from tlm.space.phase import Phase
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
-from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
 
 NORM_PARAMETERS = ("scale", "shift")  # of a channel
 
@@ -38,13 +39,25 @@ class TensorPlace:
     bits: int
 
 
+class Adder(NamedTuple):
+    """A later layer, the ``reader``, that adds what a layer leaves to its currents.
+
+    Through ``pool``; ``of_output``: what later layers read, else what enters the neurons.
+    """
+
+    reader: int
+    of_output: bool
+    pool: Pool | None
+
+
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
     """What the laws know of one layer.
 
     ``producers`` are the indices of the distinct layers that it reads (none: the network's input),
-    ``consumers`` of those that read it. ``exact``: batch statistics stand between the product and
-    the neurons; ``scaled``: frozen statistics scale the product. ``state`` is how BP gets U.
+    ``consumers`` of those that read it, ``adders`` those that add what it leaves to their currents.
+    ``exact``: batch statistics stand between the product and the neurons; ``scaled``: frozen
+    statistics scale the product. ``state`` is how BP gets U.
     ``live`` [T, B] is false where the whole dY is zero and skipped. ``inputs_sent``, ``dS_sent``
     and ``dY_sent`` say that these data go from core to core, not through DRAM; ``W_stays`` and
     ``moments_stay`` that the weights and their moments stay in the cores from one mini-batch to the
@@ -58,6 +71,7 @@ class LayerFacts:
     slices: Sequence[Slice]
     producers: Sequence[int]
     consumers: Sequence[int]
+    adders: Sequence[Adder]
     exact: bool
     scaled: bool
     state: str
@@ -85,7 +99,11 @@ class LayerFacts:
     @property
     def head(self) -> bool:
         """Whether no layer reads it: the loss does, or the host."""
-        return not self.consumers
+        return not (self.consumers or self.adders)
+
+    def adders_of(self, output: bool) -> list[Adder]:
+        """Those that add its output, or those that add what enters its neurons."""
+        return [adder for adder in self.adders if adder.of_output == output]
 
     @property
     def dY_phase(self) -> Phase:
@@ -293,10 +311,16 @@ def _layer_facts(
         slices=layer_plan.cut.slices,
         producers=producers,
         consumers=consumers,
+        adders=[
+            Adder(reader.index, each.of == "spikes" or layer.neuron is None, each.pool)
+            for reader in plan.workload.layers
+            for each in reader.shortcuts
+            if each.layer == layer.index
+        ],
         exact=policy == "exact",
         scaled=policy == "frozen",
         state=_state(layer_plan, chip) if learns else "dropped",
-        live=_live(layer, chip, recording, learns),
+        live=_live(plan.workload, layer, chip, recording),
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
         dS_sent=learns and layer_plan.stored.dS == "memory",
         dY_sent=learns and layer_plan.stored.dY == "memory",
@@ -333,12 +357,12 @@ def _state(layer_plan: LaidOutLayer, chip: ChipConfig) -> str:
     return layer_plan.stored.state if asked == "auto" else asked
 
 
-def _live(layer: Layer, chip: ChipConfig, recording: Recording, learns: bool) -> Bools:
+def _live(workload: Workload, layer: Layer, chip: ChipConfig, recording: Recording) -> Bools:
     """(step, sample) pairs whose dY is computed: batch statistics leave no slice without."""
-    if not learns:
+    if not workload.learns:
         return np.zeros(recording.spikes[layer.index].shape[:2], np.bool_)
     exact = layer.norm is not None and chip.mapping.batch_norm == "exact"
-    dY = product_gradients(layer, recording, exact)
+    dY = product_gradients(workload.layers, layer, recording, exact)
     if exact or not chip.core.skip_slices:
         return np.ones(dY.shape[:2], np.bool_)
     return np.asarray(dY.any(axis=(2, 3, 4)))

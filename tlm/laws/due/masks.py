@@ -6,7 +6,7 @@ not the way of :mod:`tlm.counts.masks`: the laws count useful operations by thes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tlm.space.array_types import Bools
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Shape3, Workload
 
 Value = TypeVar("Value", bound=np.generic)
 Counts = npt.NDArray[np.integer[Any]]
@@ -114,22 +114,43 @@ def source_need(masks: PooledMasks, layer: Layer, source: int) -> Bools:
     return _pooled_flags(layer.input_pool, masks.sums(layer), need)
 
 
-def product_gradients(layer: Layer, recording: Recording, exact: bool) -> Bools:
+def product_gradients(
+    layers: Sequence[Layer], layer: Layer, recording: Recording, exact: bool
+) -> Bools:
     """dY != 0 of a layer, [T, B, *product_shape].
 
     Batch statistics (``exact``) spread every gradient over its channel, as recorded. Frozen and
     folded statistics keep the zeros of dI; ``current_pool`` then sends each to its whole window.
     """
-    dU, pool = recording.dU[layer.index], layer.current_pool
     if layer.norm is None or exact:
         return recording.dY[layer.index]
+    return _unpooled(
+        layer.current_pool, _current_gradients(layers, layer, recording), layer.product_shape
+    )
+
+
+def _current_gradients(layers: Sequence[Layer], layer: Layer, recording: Recording) -> Bools:
+    """dI != 0 of a layer: of its neurons, and what all return that have added its current."""
+    if layer.norm is None and layer.current_pool is None:
+        return recording.dY[layer.index]
+    returned = [
+        _unpooled(each.pool, _current_gradients(layers, reader, recording), layer.out_shape)
+        for reader in layers
+        for each in reader.shortcuts
+        if each.layer == layer.index and each.of == "current" and layer.neuron is not None
+    ]
+    return _any([recording.dU[layer.index], *returned])
+
+
+def _unpooled(pool: Pool | None, gradients: Bools, shape: Shape3) -> Bools:
+    """Which of what is pooled gets any gradient, [T, B, *shape], where each goes to its window."""
     if pool is None:
-        return dU
+        return gradients
     rows, columns = (
         _windows_over(pool, side, count)
-        for side, count in zip(layer.product_shape[1:], dU.shape[3:], strict=True)
+        for side, count in zip(shape[1:], gradients.shape[3:], strict=True)
     )
-    return np.asarray(rows @ dU.astype(np.float32) @ columns.T > 0)
+    return np.asarray(rows @ gradients.astype(np.float32) @ columns.T > 0)
 
 
 def _windows_over(pool: Pool, side: int, count: int) -> npt.NDArray[np.float32]:

@@ -129,11 +129,11 @@ def _masks(job: Facts, nest: Nest) -> _Masks:
     layer, masks = nest.facts.layer, job.masks_of(nest.block.samples)
     some = masks.recording
     if nest.phase == Phase.BP:
-        dY = product_gradients(layer, some, nest.facts.exact)
+        dY = product_gradients(job.workload.layers, layer, some, nest.facts.exact)
         return _Masks(dY, input_needs(masks, layer))
     inputs = layer_inputs(masks, layer)
     if nest.phase == Phase.WG:
-        return _Masks(inputs, product_gradients(layer, some, nest.facts.exact))
+        return _Masks(inputs, product_gradients(job.workload.layers, layer, some, nest.facts.exact))
     return _Masks(inputs, None)
 
 

@@ -90,7 +90,7 @@ def shared_payloads(
 
     ``neuron_rows`` are those whose dY it makes at a time; a slice of pooled currents has all rows.
     """
-    dY = product_gradients(facts.layer, job.of_samples(samples), facts.exact)
+    dY = product_gradients(job.workload.layers, facts.layer, job.of_samples(samples), facts.exact)
     live = facts.live[:, slice(*samples)]
     made = set(facts.product_rows(part))
     if facts.layer.current_pool is None:

@@ -64,7 +64,7 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
         inputs: Cells = layer_inputs(job.masks, layer)
         if not job.running.all():
             inputs = inputs & job.running[..., None, None, None]
-        dY: Cells = product_gradients(layer, job.recording, facts.exact)
+        dY: Cells = product_gradients(job.workload.layers, layer, job.recording, facts.exact)
         needs: Cells | None = None
         if job.learns and facts.producers:
             needs = input_needs(job.masks, layer)

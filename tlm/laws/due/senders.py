@@ -94,7 +94,7 @@ def _spike_gradients(
     if facts.head:
         # The loss is computed where the first channel and the first row of its sample are.
         yield "dS", [s for s in facts.slices if s.neurons.channels[0] == s.neurons.rows[0] == 0]
-    elif facts.dS_sent:
+    elif facts.dS_sent and facts.consumers:
         rows = pooled_rows(facts.layer, part)
         yield "dS", [reader for reader, some in returned if some & rows]
 

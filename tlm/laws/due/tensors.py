@@ -6,8 +6,10 @@ import numpy as np
 
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
+from tlm.laws.due.rows import RowSet, windows_rows
 from tlm.laws.due.stored import INDEX, REVERSE
 from tlm.laws.due.widths import outcome_bits, output_bits
+from tlm.workload.model import Pool
 
 
 def tensors_due(job: Facts) -> list[TensorDue]:
@@ -36,8 +38,10 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         return _stopped_carry(job, tensor)
     times = (0, 0) if _needless(job, facts, tensor.key) else _times(facts, tensor.key)
     written, read = (round(nbytes * share * each) for each in times)
-    # Windows of a pool of currents may share some of Y.
-    once = tensor.key == "dI" or (tensor.key == "Y" and facts.layer.current_pool is None)
+    read += int(nbytes * share * _times_added(job, facts, tensor.key))
+    # Windows of a pool of currents may share some of Y, whole groups of channels some of dI.
+    once = tensor.key == "dI" and not facts.layer.shortcuts
+    once |= tensor.key == "Y" and facts.layer.current_pool is None
     return TensorDue(
         tensor.name,
         tensor.at,
@@ -61,7 +65,8 @@ def _needless(job: Facts, facts: LayerFacts, key: str) -> bool:
     """Whether no later layer of inference reads an output in DRAM: all of them are sent it."""
     if job.learns or key != "spikes":
         return False
-    return all(reader.inputs_sent for reader in job.among(facts.consumers))
+    sent = all(reader.inputs_sent for reader in job.among(facts.consumers))
+    return sent and not facts.adders_of(output=True)
 
 
 def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:
@@ -126,4 +131,32 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
         return 1, int(facts.state == "spill")
     if key == "need" and not neuron:
         return 1, 1
-    return 1, int(key in ("dI", "dS", "dY") or key.startswith("dX"))
+    if key == "dI":
+        return 1, int(facts.exact)
+    return 1, int(key in ("dS", "dY") or key.startswith("dX"))
+
+
+def _times_added(job: Facts, facts: LayerFacts, key: str) -> float:
+    """How often at least later layers read all of what they add, earlier ones all that returns."""
+    if key == "dI":
+        return len(facts.layer.shortcuts)
+    output = key == "spikes" or (key == "S" and facts.layer.pool is None)
+    if not output and key != "I":
+        return 0
+    rows = (facts.layer.pooled_shape if output else facts.layer.out_shape)[1]
+    return sum(
+        _times_read(job.layers[adder.reader]) * len(_read_rows(adder.pool, rows)) / rows
+        for adder in facts.adders_of(output)
+    )
+
+
+def _times_read(facts: LayerFacts) -> int:
+    """How often a layer reads what it adds: again where U is made a second time."""
+    again = facts.state == "recompute" and facts.layer.neuron is not None
+    return 1 + again
+
+
+def _read_rows(pool: Pool | None, height: int) -> RowSet:
+    """Rows of what is added, of ``height`` in all, that any window of a shortcut's pool reaches."""
+    pooled = height if pool is None else pool.pooled((1, height, height))[1]
+    return windows_rows(pool, set(range(pooled)), height)

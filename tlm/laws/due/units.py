@@ -18,7 +18,7 @@ from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.rounding import ceil_div
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.model import Pool
+from tlm.workload.model import Pool, Shortcut
 
 Use = tuple[Phase, str, int]  # phase, action, how often
 
@@ -31,10 +31,12 @@ def unit_operations(job: Facts) -> dict[UnitUse, int]:
     return {
         (phase, facts.index, action): count
         for facts in job.layers
-        for rule in (_loss, _neurons, _reductions, _biases, _pools, _scaling, _batch_norm)
+        for rule in (
+            _loss, _neurons, _reductions, _shortcuts, _biases, _pools, _scaling, _batch_norm,
+        )
         for phase, action, count in rule(job, facts)
         if phase in job.phases
-    }
+    }  # fmt: skip
 
 
 def _loss(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -70,12 +72,13 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
-    partials = _partial_dS(job, facts)
+    partials = _partial_dS(job, facts) + len(facts.adders_of(output=True))
     arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
+    returned = prod(facts.layer.out_shape) * job.pairs * len(facts.adders_of(output=False))
     sums = weights + facts.layer.out_shape[0] * facts.channel_sums
     for phase in _gradient_phases(facts):
-        yield phase, "bp.reduce_add", arrivals * (partials - 1)
-        yield phase, "bp.partial_read", arrivals * partials
+        yield phase, "bp.reduce_add", arrivals * max(0, partials - 1) + returned
+        yield phase, "bp.partial_read", arrivals * partials + returned
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
     yield Phase.UPDATE, "wg.reduce_add", sums * (facts.replicas - 1)
     # A dW leaves every replica but its owner, waits there, and is read with the owner's.
@@ -97,7 +100,14 @@ def _partial_dS(job: Facts, facts: LayerFacts) -> int:
     ]
     most = set[int]() if facts.dS_sent else max(summed, key=len, default=set())
     rest = [reader for reader in facts.consumers if reader not in most]
-    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) or 1
+    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) + facts.head
+
+
+def _shortcuts(job: Facts, facts: LayerFacts) -> Iterator[Use]:
+    """What earlier layers leave is added wherever currents pass on to the neurons."""
+    products = prod(facts.layer.product_shape) * job.pairs * len(facts.layer.shortcuts)
+    for phase in _current_phases(facts):
+        yield phase, "fp.shortcut_add", products
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -119,9 +129,20 @@ def _pools(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         adds = _window_adds(layer.current_pool, layer.product_shape) * job.pairs
         for phase in _soma_phases(facts):
             yield phase, "fp.current_pool", adds
+    pooled = sum(_shortcut_adds(job, each) for each in layer.shortcuts) * job.pairs
+    for phase in _current_phases(facts) if pooled else ():
+        yield phase, "fp.current_pool", pooled
     if layer.pool is not None:
         adds = _window_adds(layer.pool, layer.out_shape) * job.pairs
         yield Phase.NORM if facts.exact else Phase.FP, "fp.pool", adds
+
+
+def _shortcut_adds(job: Facts, shortcut: Shortcut) -> int:
+    """Additions of the pool of a shortcut."""
+    source = job.workload.layers[shortcut.layer]
+    output = shortcut.of == "spikes" or source.neuron is None
+    shape = source.pooled_shape if output else source.out_shape
+    return 0 if shortcut.pool is None else _window_adds(shortcut.pool, shape)
 
 
 def _window_adds(pool: Pool, shape: tuple[int, int, int], rows: Iterable[int] = ()) -> int:
@@ -286,6 +307,12 @@ def _state_bits(job: Facts, facts: LayerFacts) -> list[str]:
 def _soma_phases(facts: LayerFacts) -> list[Phase]:
     """The phases that run the neurons of a layer."""
     return [Phase.NORM if facts.exact else Phase.FP, *[Phase.RECOMPUTE] * facts.recomputed]
+
+
+def _current_phases(facts: LayerFacts) -> list[Phase]:
+    """The phases in which whole currents stand before the neurons: also where U follows from Y."""
+    again = facts.exact and facts.state == "recompute" and facts.layer.neuron is not None
+    return [*_soma_phases(facts), *[Phase.GRAD] * again]
 
 
 def _gradient_phases(facts: LayerFacts) -> list[Phase]:

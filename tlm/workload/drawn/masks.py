@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tlm.errors import WorkloadError
 from tlm.workload.drawn.activity import Activity, Bernoulli, DenseActivity, Like
+from tlm.workload.golden.pool import pool_gradient
 from tlm.workload.input_kind import CODED
 from tlm.workload.model import BoolArray, Layer, Recording, Workload
+from tlm.workload.readers import adds_output, shortcuts_from
 
 SEED = 0
 _PATCH = 8  # side of the patches that `like` copies: larger than any kernel but the first
@@ -32,10 +36,7 @@ def draw(workload: Workload, activity: Activity) -> Recording:
         spikes=spikes,
         masks=masks,
         dU=dU,
-        dY=tuple(
-            _dY(workload, layer, layer_dU, activity)
-            for layer, layer_dU in zip(workload.layers, dU, strict=True)
-        ),
+        dY=tuple(_dY(workload, layer, dU, activity) for layer in workload.layers),
     )
 
 
@@ -73,15 +74,26 @@ def _layer_masks(
     return _bernoulli(shape, activity.density, generator), masks, masks
 
 
-def _dY(workload: Workload, layer: Layer, dU: BoolArray, activity: Activity) -> BoolArray:
+def _dY(workload: Workload, layer: Layer, dU: Sequence[BoolArray], activity: Activity) -> BoolArray:
     """dY of one layer: behind batch statistics a gradient spreads over its whole channel."""
     if layer.product_is_current:
-        return dU
+        return _current_gradient(workload, layer, dU)
     if layer.norm is not None or isinstance(activity, DenseActivity):
         return _ones(workload.product_shape(layer))
     raise WorkloadError(
         f"layer {layer.name}: masks are not drawn behind a pool of currents; pool the spikes"
     )
+
+
+def _current_gradient(workload: Workload, layer: Layer, dU: Sequence[BoolArray]) -> BoolArray:
+    """dI != 0 of a layer: of its neurons, and of all later layers that add its current."""
+    dI = dU[layer.index]
+    for reader, shortcut in shortcuts_from(layer.index, workload.layers):
+        if not adds_output(shortcut, workload.layers):
+            returned = _current_gradient(workload, reader, dU)
+            shape = np.broadcast_to(np.float32(0), workload.neuron_shape(layer))
+            dI = dI | (pool_gradient(shortcut.pool, shape, returned) != 0)
+    return dI
 
 
 def _ones(shape: tuple[int, ...]) -> BoolArray:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.model import Layer, Shape3
+from tlm.workload.readers import adds_output
 
 
 def check_shortcuts(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:
@@ -20,8 +21,7 @@ def check_shortcuts(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None
         if shortcut.of == "spikes" and source.neuron is None:
             expected = '"current" of a layer without neurons'
             raise fault(path, f"{key}.of", expected, shortcut.of, REMEDY)
-        output = shortcut.of == "spikes" or source.neuron is None
-        shape = source.pooled_shape if output else source.out_shape
+        shape = source.pooled_shape if adds_output(shortcut, layers) else source.out_shape
         shape = shape if shortcut.pool is None else shortcut.pool.pooled(shape)
         if not _same(shape, layer.product_shape):
             expected = f"a layer that leaves {layer.product_shape}, as the product it is added to"

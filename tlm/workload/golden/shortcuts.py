@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.model import Layer, Shortcut
+from tlm.workload.readers import adds_output
 from tlm.workload.values import Numbers
 
 
@@ -70,7 +71,7 @@ def send_back(
         read = _read(shortcut, layers, passed)
         shape = read.shape if shortcut.pool is None else pooled(shortcut.pool, read).shape
         share = pool_gradient(shortcut.pool, read, gradient.reshape(shape))
-        if _is_output(shortcut, layers):
+        if adds_output(shortcut, layers):
             arriving.add_output(shortcut.layer, share)
         else:
             arriving.add_current(shortcut.layer, share)
@@ -80,11 +81,6 @@ def _read(
     shortcut: Shortcut, layers: Sequence[Layer], passed: Mapping[int, Passed] | Sequence[Passed]
 ) -> Numbers:
     source = passed[shortcut.layer]
-    if _is_output(shortcut, layers):
+    if adds_output(shortcut, layers):
         return pooled(layers[shortcut.layer].pool, source.output)
     return source.current
-
-
-def _is_output(shortcut: Shortcut, layers: Sequence[Layer]) -> bool:
-    """Whether an output is added; that of a layer without neurons is a current."""
-    return shortcut.of == "spikes" or layers[shortcut.layer].neuron is None

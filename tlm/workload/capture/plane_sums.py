@@ -15,11 +15,11 @@ from tlm.workload.model import IntArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-Extent: TypeAlias = tuple[int, tuple[int, ...]]
+Numbered: TypeAlias = tuple[int, tuple[int, ...]]
 """The number of an origin's first element, and its shape."""
 
 
-def over_planes(axes: Sequence[int], terms: Terms, origins: Sequence[Extent]) -> Terms | None:
+def over_planes(axes: Sequence[int], terms: Terms, origins: Sequence[Numbered]) -> Terms | None:
     """``terms`` as [N, C, H, W], if ``axes`` of them are all positions of planes of H x W.
 
     N are the steps and samples that the elements come from. None if the axes are others, so that
@@ -42,7 +42,7 @@ def over_planes(axes: Sequence[int], terms: Terms, origins: Sequence[Extent]) ->
     return [arranged(term, lambda places: places.reshape(whole)) for term in moved]
 
 
-def _located(elements: IntArray, origins: Sequence[Extent]) -> tuple[IntArray, IntArray]:
+def _located(elements: IntArray, origins: Sequence[Numbered]) -> tuple[IntArray, IntArray]:
     """By element the first of its row (step and sample), and its number there; -1 for none."""
     firsts = np.array([first for first, _ in origins], np.int64)
     sizes = np.array([prod(features_of(shape)) for _, shape in origins], np.int64)
@@ -58,7 +58,7 @@ def _alike(rows: IntArray, axes: int) -> bool:
     return bool(((together == together.max(1, keepdims=True)) | (together < 0)).all())
 
 
-def _planes(positions: Sequence[IntArray], origins: Sequence[Extent]) -> tuple[int, ...] | None:
+def _planes(positions: Sequence[IntArray], origins: Sequence[Numbered]) -> tuple[int, ...] | None:
     """Rows and columns of an origin all of whose positions, in order, are the last axis."""
     area = positions[0].shape[-1]
     in_order = any(

@@ -115,7 +115,7 @@ def test_gradients_are_the_adjoint(
     layer = replace(
         matmul(2, first, Held((1,), None, held_turned, turned, 0.5), HEADS * 3),
         in_shape=shape, out_shape=(HEADS * 3, *shape[1:]),
-        input_pool=Pool("average", 2, 2) if pooled else None,
+        input_pool=Pool.square("average", 2, 2) if pooled else None,
     )  # fmt: skip
     layers = (first, second, layer)
     from tlm.workload.golden import network

@@ -92,7 +92,7 @@ class JobSizes:
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""
-        return (pool.size**2 - 1).bit_length()
+        return (pool.size[0] * pool.size[1] - 1).bit_length()
 
     def parameters(self, layer: Layer) -> tuple[str, ...]:
         """What is trained of a layer's channels; folding the statistics leaves a bias."""

@@ -31,7 +31,7 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         kernel=(3, 3),
         stride=(1, 1),
         padding=(1, 1),
-        pool=Pool("max", 2, 2),
+        pool=Pool.square("max", 2, 2),
         neuron=NEURON,
         sources=(-1,),
         input_kind="analog",

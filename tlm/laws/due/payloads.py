@@ -63,7 +63,7 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
     precision, pool = job.chip.precision, layer.input_pool
     bits = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
     if pool is not None and pool.kind == "max":  # where in its window the value goes
-        bits += (pool.size**2 - 1).bit_length()
+        bits += (pool.places - 1).bit_length()
     live = facts.live[slice(*block.steps), slice(*block.samples)]
     for producer in job.among(facts.producers):
         need = source_need(masks, layer, producer.index)[slice(*block.steps)]

@@ -150,14 +150,14 @@ def _window_adds(pool: Pool, shape: tuple[int, int, int], rows: Iterable[int] = 
     channels, height, width = shape
     _, all_rows, columns = pool.pooled(shape)
     chosen = list(rows) or range(all_rows)
-    met = _elements(pool, chosen, height) * _elements(pool, range(columns), width)
+    met = _elements(pool, 0, chosen, height) * _elements(pool, 1, range(columns), width)
     return channels * (met - len(chosen) * columns)
 
 
-def _elements(pool: Pool, windows: Iterable[int], side: int) -> int:
-    """Elements of one side of a map in some windows, those outside left out."""
-    starts = [at * pool.stride - pool.padding for at in windows]
-    return sum(0 <= start + tap < side for start in starts for tap in range(pool.size))
+def _elements(pool: Pool, axis: int, windows: Iterable[int], side: int) -> int:
+    """Rows (``axis`` 0) or columns of a map in some windows, those outside left out."""
+    starts = [at * pool.stride[axis] - pool.padding[axis] for at in windows]
+    return sum(0 <= start + tap < side for start in starts for tap in range(pool.size[axis]))
 
 
 def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:

@@ -59,6 +59,12 @@ class Pool:
         """Elements of a window, those outside among them."""
         return prod(self.size)
 
+    @property
+    def turned(self) -> Pool:
+        """The pool with rows for columns."""
+        sides = (self.size, self.stride, self.padding, self.overhang)
+        return Pool(self.kind, *(side[::-1] for side in sides))
+
     def fits(self, shape: Shape3) -> bool:
         """Whether it has windows on ``shape``, and none of them begins behind the last element."""
         return all(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import ZERO, shape_of
-from tlm.workload.capture.call_reading import CallReading, reading_of
+from tlm.workload.capture.call_reading import reading_of
 from tlm.workload.capture.convolutions import PlainConvolution, plain_convolution
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_used_as_they_are
@@ -29,12 +29,13 @@ from tlm.workload.capture.matmuls import (
 from tlm.workload.capture.norms import norm_parameters, time_behind_channels
 from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.provenance import (
-    UNKNOWN,
     Call,
     TensorProvenance,
     first_map,
+    is_unknown,
     provenance_of,
 )
+from tlm.workload.capture.row_terms import CallReading
 from tlm.workload.capture.states import ReturnedStates
 from tlm.workload.capture.tensor_axes import TensorAxes, axes_of
 from tlm.workload.capture.user_line import user_line
@@ -180,7 +181,7 @@ class Hooks:
         axes = boundary.axes = _axes(boundary, provenance, tensor, self._steps)
         shape = tensor.shape
         if axes is not None:
-            provenance.terms = [axes.planar(term) for term in provenance.terms]
+            provenance.arrange(axes.planar)
             tensor = axes.planar(tensor)
         read = tensor
         if boundary.convolution is not None:
@@ -224,7 +225,7 @@ class Hooks:
                 strict=True,
             ):
                 provenance = replace(side.provenance)
-                provenance.terms = [side.planar(term) for term in provenance.terms]
+                provenance.arrange(side.planar)
                 reading, scale = reading_of(reader, provenance, 3).unscaled(reader)
                 self._take_scale(reader, reading, 1.0)
                 to.readings.append(reading)
@@ -243,7 +244,12 @@ class Hooks:
 
     def _take_scale(self, reader: str, reading: CallReading, scale: float) -> None:
         """Let the products that are read be multiplied with ``scale``."""
-        sources = {term.source for part in reading.parts for term in part.terms}
+        sources = {
+            factor.source
+            for part in reading.parts
+            for term in part.terms
+            for factor in term.factors
+        }
         products = [self.boundaries[name] for name in sources if name in self.boundaries]
         products = [product for product in products if product.matmul is not None]
         if scale != 1 and [product.name for product in products] != [reading.alone]:
@@ -368,13 +374,12 @@ def _read(
     where: str, convolution: PlainConvolution, provenance: TensorProvenance, planes: Tensor
 ) -> Tensor:
     """What a convolution reads of ``planes``, with zeros put in, as ``provenance`` then is."""
-    unknown = any(bool((term == UNKNOWN).any()) for term in provenance.terms)
-    if convolution.module.transposed and unknown:
+    if convolution.module.transposed and is_unknown(provenance.terms):
         raise WorkloadError(
             f"{where}: a transposed convolution reads something without gradient, the network's "
             "input or a constant; pass it through a convolution or linear layer before"
         )
-    provenance.terms = [convolution.read(term, ZERO) for term in provenance.terms]
+    provenance.arrange(lambda places: convolution.read(places, ZERO))
     return convolution.read(planes)
 
 

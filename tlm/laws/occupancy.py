@@ -20,6 +20,7 @@ from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, pooled_rows
 from tlm.laws.due.saved import NUMBERS
+from tlm.laws.due.units import partial_dS
 from tlm.laws.gradient_windows import WG_EIGHTH
 from tlm.laws.tile_table import TileTable
 from tlm.space.array_types import Ints
@@ -164,8 +165,8 @@ def _arriving(job: Facts, facts: LayerFacts, part: Slice, asked: Ints) -> int:
         return 0
     precision, rows = job.chip.precision, sorted(pooled_rows(facts.layer, part))
     elements = int(asked[:, slice(*part.neurons.channels), rows].sum())
-    partials = sum(reader.channel_parts for reader in job.among(facts.consumers))
-    return elements * (precision.partial_sum if partials > 1 else precision.gradient)
+    several = partial_dS(job, facts).max() > 1
+    return elements * (precision.partial_sum if several else precision.gradient)
 
 
 def _currents(
@@ -250,7 +251,7 @@ def _state(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
     rows = length(part.neurons.channels) * length(part.neurons.rows)
     neurons = rows * facts.layer.out_shape[2] * length(samples) * job.workload.steps
     pool = facts.layer.current_pool
-    places = pool.size**2 if pool is not None and pool.kind == "max" else 1
+    places = pool.places if pool is not None and pool.kind == "max" else 1
     numbers = sum(name in NUMBERS for name in facts.saved)
     bits = numbers * job.chip.precision.membrane + len(facts.saved) - numbers
     return neurons * (bits + (places - 1).bit_length())

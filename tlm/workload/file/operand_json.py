@@ -9,12 +9,13 @@ from typing import Any
 from tlm.workload.file import schema
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.json_reader import JsonReader
+from tlm.workload.file.pool_json import pool_to_json
 from tlm.workload.model import NETWORK_INPUT, Pool
 from tlm.workload.operand import Factor, Gate, Line, Operand, Part, Step, Term, Window
 
 PoolReader = Callable[[str, Any], Pool | None]
 
-_LINE = {"step": 1, "repeat": 1, "before": 0, "after": 0}
+_LINE = {"step": 1, "repeat": 1, "before": 0, "after": 0, "spread": 1}
 _FACTOR: dict[str, Any] = {"way": [], "delay": 0}
 _TERM: dict[str, Any] = {**_FACTOR, "gates": []}
 _GATE: dict[str, Any] = {**_FACTOR, "inverted": False}
@@ -64,10 +65,10 @@ def _factor_to_json(factor: Factor) -> dict[str, Any]:
     return {"source": factor.source, "way": way, "delay": factor.delay}
 
 
-def _step_to_json(step: Step) -> dict[str, Any]:
+def _step_to_json(step: Step) -> dict[str, Any] | None:
     if not isinstance(step, Window):
         assert isinstance(step, Pool)
-        return asdict(step)
+        return pool_to_json(step)
     row = asdict(step)
     return {**row, "rows": _without(_LINE, row["rows"]), "columns": _without(_LINE, row["columns"])}
 
@@ -142,6 +143,7 @@ def _line(reader: JsonReader, key: str, value: Any, size: int) -> Line:
         repeat=whole("repeat", 1, schema.MAX_DIMENSION),
         before=whole("before", 0, schema.MAX_DIMENSION),
         after=whole("after", 0, schema.MAX_DIMENSION),
+        spread=whole("spread", 1, schema.MAX_DIMENSION),
     )
 
 

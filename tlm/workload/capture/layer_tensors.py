@@ -156,12 +156,12 @@ def _with_neurons(
             layer, slope, static, inputs, dY, current, spikes, ones, dI, dS, membrane, stray
         )
     output = timed(neuron, neuron.outputs, steps, batch).reshape(shape)
-    if not np.isin(output, (0, 1)).all():
+    spikes = output != 0
+    if not np.array_equal(output, spikes):
         raise WorkloadError(
             f"{neuron.name}: expected spikes of exactly 0 and 1; use a plain step, or declare it "
             'with output="membrane" if it returns its membrane potential to the loss'
         )
-    spikes = output != 0
     rebuilt = replay(layer.neuron, current, dS, spikes=spikes, slope=slope)
     masks = rebuilt.masks
     close = near_edge(layer.neuron, rebuilt.potential)
@@ -175,7 +175,9 @@ def _with_neurons(
 
 
 def _stray(neuron: Neuron, rebuilt: Replay, spikes: BoolArray, dI: FloatArray) -> Stray:
-    wrong = (rebuilt.spikes != spikes) & ~near_threshold(neuron, rebuilt.potential)
+    wrong = rebuilt.spikes != spikes
+    if wrong.any():
+        wrong &= ~near_threshold(neuron, rebuilt.potential)
     return Stray(int(np.count_nonzero(wrong)), relative_error(rebuilt.dI, dI))
 
 

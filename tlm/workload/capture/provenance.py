@@ -47,11 +47,12 @@ class Pooled:
 
 @dataclass(frozen=True, eq=False)
 class ElementOrigin:
-    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from."""
+    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from; ``map`` has them all."""
 
     of: Call | Pooled
     shape: tuple[int, ...]
     first: int
+    map: Tensor
 
 
 @dataclass(eq=False)
@@ -66,10 +67,11 @@ class TensorProvenance:
         """The map of a new origin, which is all its elements in order."""
         import torch
 
-        origin = ElementOrigin(of, shape, self.size)
-        self.origins.append(origin)
+        first = self.size
         self.size += prod(shape)
-        return torch.arange(origin.first, self.size).view(shape)
+        every = torch.arange(first, self.size).view(shape)
+        self.origins.append(ElementOrigin(of, shape, first, every))
+        return every
 
 
 def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> TensorProvenance:

@@ -137,7 +137,7 @@ def _currents(
 
 def _product(layer: Layer, inputs: Numbers, trained: Parameters) -> Numbers:
     """Y of a layer, the bias included, from ``inputs`` (X)."""
-    weights = trained.weights.astype(inputs.dtype)
+    weights = trained.weights.astype(inputs.dtype, copy=False)
     products = product(layer, inputs.reshape(-1, *layer.in_shape), weights)
     products = products.reshape(*inputs.shape[:2], *layer.product_shape)
     if isinstance(layer.neuron, GLMNeuron):
@@ -193,7 +193,7 @@ def backward(
     there is due before its own gradient is known.
     """
     precision = forwards[0].current.dtype
-    arriving = Arriving({at: dS.astype(precision) for at, dS in loss_gradients.items()})
+    arriving = Arriving({at: dS.astype(precision, copy=False) for at, dS in loss_gradients.items()})
     for source, share in feedback_gradients(layers, forwards, parameters, forced).items():
         arriving.add_output(source, share)
     outputs = _operand_outputs(layers, forwards)
@@ -203,7 +203,7 @@ def backward(
         force = forced[layer.index]
         dS = _output_gradient(layer, passed, arriving)
         neurons = NeuronBackward(layer, passed.current, dS, force)
-        flowing = neurons.dI if force.dI is None else force.dI.astype(precision)
+        flowing = neurons.dI if force.dI is None else force.dI.astype(precision, copy=False)
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         back = _norm_backward(neurons, passed, trained, unpooled)
         backwards.append(back)
@@ -230,7 +230,7 @@ def feedback_gradients(
     for layer in reversed(layers):
         passed, trained = forwards[layer.index], parameters[layer.index]
         force, zero = forced[layer.index], np.zeros_like(passed.current)
-        flowing = zero if force.dI is None else force.dI.astype(zero.dtype)
+        flowing = zero if force.dI is None else force.dI.astype(zero.dtype, copy=False)
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         if feeds_back(layer):
             neurons = NeuronBackward(layer, passed.current, zero, force)
@@ -256,7 +256,8 @@ def _current_backward(
     arriving: Arriving,
 ) -> Numbers:
     """Gradient at the product, normalised; the shortcuts have theirs sent back."""
-    flowing = dI + arriving.currents.get(layer.index, 0.0)
+    added = arriving.currents.get(layer.index)
+    flowing = dI if added is None else dI + added
     unpooled = pool_gradient(layer.current_pool, forwards[layer.index].unpooled, flowing)
     send_back(unpooled, layer, layers, forwards, arriving)
     return unpooled
@@ -299,7 +300,7 @@ def _shares(
         dX = products.dX
     else:
         folded = dY.reshape(-1, *layer.product_shape)
-        dX = input_gradient(layer, folded, trained.weights.astype(dY.dtype))
+        dX = input_gradient(layer, folded, trained.weights.astype(dY.dtype, copy=False))
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])

@@ -1,9 +1,9 @@
 """Hooks round the modules of a network: what goes in, what comes out, and its gradients.
 
-A clone is put before a neuron and behind every module. A gradient hook on a clone sees the
-gradient of exactly that edge, not that of a reset path inside of the neuron, and later in-place
-operations cannot reach it. The weights' gradients are taken as this backward pass makes them,
-whatever ``.grad`` held before.
+A clone is put before a neuron and behind every module, a view before a product. A gradient hook on
+it sees the gradient of exactly that edge, not that of a reset path inside of the neuron, and later
+in-place operations cannot reach a clone. The weights' gradients are taken as this backward pass
+makes them, whatever ``.grad`` held before.
 """
 
 from __future__ import annotations
@@ -59,6 +59,13 @@ class Boundary:
     time_axis: int = 0
     trained: dict[str, Any] = field(default_factory=dict)
     others: list[Boundary] = field(default_factory=list)
+
+    def let_go(self) -> None:
+        """Forget the tensors of the calls, when what is needed of them is collected."""
+        for tensors in (self.inputs, self.outputs):
+            tensors.clear()
+        for gradients in (self.input_gradients, self.output_gradients):
+            gradients.clear()
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +173,10 @@ class Hooks:
             return tensor
         self.boundaries.setdefault(boundary.name, boundary)
         boundary.readings.append(reading)
-        copy = tensor.clone()
+        # What a product reads is kept for its weights' gradient: torch lets nobody change it.
+        copy = tensor.view_as(tensor) if boundary.kind in _FEATURES else tensor.clone()
         boundary.inputs.append(copy.detach())
-        if boundary.kind in ("norm", "neuron"):
+        if boundary.kind not in _FEATURES:
             copy.requires_grad_()  # the network's input carries no gradient by itself
         self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy

@@ -50,7 +50,7 @@ class LayerTensors:
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
     the derivative of a surrogate without closed form, ``membrane`` the potential that leaves the
     layer in place of spikes, whose gradient dS then is. ``stray`` is how far its neurons are from
-    their replay.
+    their replay. ``output`` is ``spikes`` as torch's numbers.
     """
 
     layer: Layer
@@ -65,6 +65,7 @@ class LayerTensors:
     dS: FloatArray
     membrane: FloatArray | None = None
     stray: Stray = Stray()
+    output: FloatArray | None = None
     Y: FloatArray | None = None
     dX: FloatArray | None = None
 
@@ -170,7 +171,7 @@ def _with_neurons(
         rebuilt = replay(layer.neuron, current, dS, spikes=spikes, masks=masks, slope=slope)
     stray = _stray(layer.neuron, rebuilt, spikes, dI)
     return LayerTensors(
-        layer, slope, static, inputs, dY, current, spikes, masks, dI, dS, stray=stray
+        layer, slope, static, inputs, dY, current, spikes, masks, dI, dS, None, stray, output
     )
 
 

@@ -153,6 +153,8 @@ def _output(layer: Layer, current: Numbers, force: Forced) -> Numbers:
         return current
     if layer.membrane_output:
         return _potentials(layer, current, force)
+    if force.output is not None:
+        return force.output
     spikes = fire(layer, current, force) if force.spikes is None else force.spikes
     return spikes.astype(current.dtype)
 

@@ -31,6 +31,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.saved import saved_state
+from tlm.laws.due.trained import STEP_SCALE
 from tlm.laws.job_sizes import JobSizes
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Recording, Workload
 
@@ -61,10 +62,11 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
     precision, weights = sizes.chip.precision, sizes.weights(layer)
     for source in dict.fromkeys(layer.sources):
         if source == NETWORK_INPUT:
-            yield "X", sizes.network_input
+            yield "X", round(sizes.network_input * sizes.read_share(source, [layer]))
         else:
             producer = sizes.workload.layers[source]
-            yield sizes.output_class(producer), sizes.output(producer)
+            share = sizes.read_share(source, [layer])
+            yield sizes.output_class(producer), round(sizes.output(producer) * share)
     if layer in sizes.read_layers:
         yield sizes.output_class(layer), sizes.output(layer)
     elif layer in sizes.heads:
@@ -74,8 +76,8 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         table = stored.table_of("fp")
         yield table, stored.beside(table, (0, layer.product_channels)) * precision.weight
     yield "W", weights * precision.weight
-    for name in sizes.parameters(layer):
-        yield name, layer.out_shape[0] * precision.weight
+    for name, count in sizes.parameters(layer).items():
+        yield name, count * precision.weight
 
 
 def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
@@ -83,12 +85,13 @@ def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]
     for source in dict.fromkeys(layer.sources):
         reads = 5 if way == 4 and sizes.exact(layer) else 2
         if source == NETWORK_INPUT:
-            yield "X", reads * sizes.network_input
+            share = sizes.read_share(source, [layer])
+            yield "X", reads * round(sizes.network_input * share)
             continue
-        producer = sizes.workload.layers[source]
-        yield sizes.output_class(producer), reads * sizes.output(producer)
+        producer, share = sizes.workload.layers[source], sizes.read_share(source, [layer])
+        yield sizes.output_class(producer), reads * round(sizes.output(producer) * share)
         if _has_m(producer) and not (way > 1 and sizes.exact(producer)):
-            yield "m", sizes.pairs * prod(producer.pooled_shape)
+            yield "m", round(sizes.pairs * prod(producer.pooled_shape) * share)
 
 
 def _shortcuts(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
@@ -170,7 +173,6 @@ def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         for table in map(stored.table_of, readers):
             yield table, stored.beside(table, every) * precision.weight
     yield "W", weights * precision.weight * (4 if propagates and way == 1 else 3)
-    for name in sizes.parameters(layer):  # the scale is needed in BP too
-        reads_and_write = 4 if name == "scale" else 3
-        yield name, layer.out_shape[0] * precision.weight * reads_and_write
+    for name, count in sizes.parameters(layer).items():  # scales are needed in BP too
+        yield name, count * precision.weight * (4 if name in ("scale", STEP_SCALE) else 3)
     yield "moments", 2 * sizes.moments(layer) * precision.optimizer

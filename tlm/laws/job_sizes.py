@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+import numpy as np
+
 from tlm.config.chip import ChipConfig
+from tlm.laws.due.operands import branches
 from tlm.laws.due.stored import StoredWeights, stored_weights
+from tlm.laws.due.trained import trained_numbers
 from tlm.laws.due.widths import outcome_bits, output_bits
-from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload
+from tlm.workload.input_kind import network_input_kind
+from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload, input_frame
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
 
@@ -66,13 +72,20 @@ class JobSizes:
         """Bits of an element of the network's input in all images that a mini-batch brings."""
         direct = self.workload.encoding == "direct"  # all steps share an image
         images = self.workload.batch if direct else self.pairs
-        binary = self.workload.layers[0].input_kind == "binary"
+        binary = network_input_kind(self.workload.layers, self.workload.encoding) == "binary"
         return images * (1 if binary else self.chip.precision.input)
 
     @property
     def network_input(self) -> int:
         """The network's input."""
-        return prod(self.workload.layers[0].in_shape) * self.pixel
+        return prod(input_frame(self.workload.layers)) * self.pixel
+
+    def read_share(self, source: int, readers: Iterable[Layer]) -> float:
+        """The share of what a source leaves that any of some ``readers`` reads."""
+        layers = self.workload.layers
+        read = [b for layer in readers for b in branches(layer, layers) if b.source == source]
+        needed = [branch.needs(np.ones(branch.behind, np.bool_)) for branch in read]
+        return float(np.logical_or.reduce(needed).mean())
 
     def exact(self, layer: Layer) -> bool:
         """Whether statistics of the whole batch stand between the product and the neurons."""
@@ -94,11 +107,9 @@ class JobSizes:
         """What says which element of a window was the largest."""
         return (pool.size[0] * pool.size[1] - 1).bit_length()
 
-    def parameters(self, layer: Layer) -> tuple[str, ...]:
-        """What is trained of a layer's channels; folding the statistics leaves a bias."""
-        if layer.norm is not None and self.chip.mapping.batch_norm == "folded":
-            return ("bias",)
-        return (*["bias"] * layer.bias, *([] if layer.norm is None else ["scale", "shift"]))
+    def parameters(self, layer: Layer) -> dict[str, int]:
+        """How many numbers are trained of a layer beside its weights, by parameter."""
+        return trained_numbers(layer, self.workload.steps, self.chip.mapping.batch_norm)
 
     def stored(self, layer: Layer) -> StoredWeights | None:
         """The weights that have a place; None if all have."""
@@ -114,7 +125,7 @@ class JobSizes:
 
     def trained(self, layer: Layer) -> int:
         """How many numbers are trained of a layer."""
-        return self.weights(layer) + layer.out_shape[0] * len(self.parameters(layer))
+        return self.weights(layer) + sum(self.parameters(layer).values())
 
     def moments(self, layer: Layer) -> int:
         """How many moments the optimizer keeps of a layer."""

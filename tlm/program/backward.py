@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from tlm.program.backward_walk import WalkedBlock, backward_walks
 from tlm.program.builder import ProgramBuilder, per_sample, saved
-from tlm.program.channel_parameters import fetch_parameters
+from tlm.program.channel_parameters import STEP_SCALE, fetch_parameters
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.gradient_routes import leave_gradient, return_gradient, routes_of
 from tlm.program.normalise import exchange_statistics, unit_regions
 from tlm.space.phase import Phase
-from tlm.space.region import Block, Slice, Span, length, overlap
+from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 from tlm.storage.sweeps import Sweep
@@ -46,7 +46,8 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
             for walked in next(walks, ()):
                 _block(builder, layer_plan, part, walked)
         if layer_plan.norm == "frozen":
-            fetch_parameters(layer_plan, part, ("scale",), builder.drafts[part.core]["bp"][start])
+            first = builder.drafts[part.core]["bp"][start]
+            fetch_parameters(layer_plan, part, ("scale", STEP_SCALE), first)
     if layer_plan.stored.dY == "dram" and routes:
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
@@ -68,7 +69,6 @@ def _block(
     else:
         read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
     plane = length(block.rows) * layer_plan.layer.in_shape[2]
-    through_dram = any(producer.stored.dS == "dram" for producer in layer_plan.producers)
     for number, (panel, tiles) in enumerate(walked.panels):
         first, last, chunk = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
@@ -81,7 +81,7 @@ def _block(
         last.add_covers(length(chunk) * plane * length(panel.partners))
         for returns, nbytes in walked.sent:
             return_gradient(builder, returns, part, block, nbytes[number], last)
-        if through_dram:
+        if layer_plan.spilled_inputs:
             leave_gradient(builder, layer_plan, part, block, chunk, last)
 
 
@@ -124,13 +124,17 @@ def _mask_reads(
     runs: tuple[Extent, ...] = ()
     needs: tuple[int, ...] = ()
     rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
+    read = Region((0, layer_plan.operand[0]), block.samples, rows)
     for producer in layer_plan.producers:
         tensor = producer.addressed.tensors.get("need")
         if tensor is None:  # every dX is needed
             continue
-        producer_runs = tensor.runs(
-            block.samples, block.steps, (0, tensor.channels), rows, layer_plan.skips
-        )
+        feed = next(feed for feed in layer_plan.feeds if feed.source == producer.layer.index)
+        producer_runs: tuple[Extent, ...] = ()
+        for at in feed.regions(read):
+            channels = tensor.whole_groups(at.channels)
+            steps = (block.samples, block.steps)
+            producer_runs += tensor.runs(*steps, channels, at.rows, layer_plan.skips)
         runs += producer_runs
         needs += saved(builder, producer, block.samples) if producer_runs else ()
     return runs, needs

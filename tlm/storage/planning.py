@@ -21,6 +21,7 @@ from tlm.placement.search import Chosen, Search
 from tlm.placement.summed_gradients import summed_by
 from tlm.placement.target import Target
 from tlm.space.array_types import Bools
+from tlm.space.feeds import feeds_of, operand_shape
 from tlm.space.geometry import finished_rows
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores
@@ -158,14 +159,20 @@ def _share_sums(plan: Plan) -> None:
     """Let layers whose dS comes from DRAM take up what later ones have summed of it."""
     readers = [frozenset(r.layer.index for r in lp.consumers) for lp in plan.layers]
     through_dram = [layer_plan.stored.dS == "dram" for layer_plan in plan.layers]
-    sums = summed_by(readers, [lp.cut.split.k for lp in plan.layers], through_dram)
+    plain = [layer_plan.layer.operand is None for layer_plan in plan.layers]
+    sums = summed_by(readers, plain, [lp.cut.split.k for lp in plan.layers], through_dram)
     for layer_plan, later in zip(plan.layers, sums, strict=True):
         layer_plan.summed_by = None if later is None else plan.layers[later]
 
 
 def _check(layer: Layer, chip: ChipConfig) -> None:
     """Refuse what the engines cannot walk back."""
-    pool, policy = layer.current_pool, chip.mapping.batch_norm
+    pool, policy, norm = layer.current_pool, chip.mapping.batch_norm, layer.norm
+    if norm is not None and policy == "folded" and not norm.foldable:
+        raise MappingError(
+            f"mapping.batch_norm: layer {layer.name}: its norm has a scale for each time step, "
+            "which cannot be folded into weights that all steps share; use exact or frozen"
+        )
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(
             f"mapping.batch_norm: layer {layer.name}: {policy} needs to know which current a "
@@ -226,6 +233,8 @@ def _plan_layer(
         operand_bits=masks.operand_bits(layer, chip.precision.input),
         norm=None if layer.norm is None else chip.mapping.batch_norm,
         repeats=workload.steps if multiplied_once(workload, layer, chip) else 1,
+        feeds=feeds_of(layer, workload.layers),
+        operand=operand_shape(layer, workload.layers),
         producers=[plan.layers[source] for source in layer.producers],
     )
 

@@ -14,9 +14,13 @@ import numpy as np
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
 from tlm.laws.due.nests import Nest
-from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
+from tlm.laws.due.operands import returned_inputs
+from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows
+from tlm.laws.due.senders import reached_boxes
+from tlm.laws.due.trained import factor_by_step
 from tlm.laws.due.widths import output_bits
 from tlm.space.array_types import Bools
+from tlm.space.phase import Phase
 from tlm.space.region import Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
 
@@ -49,11 +53,13 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
         return
     for consumer in job.among(facts.consumers):
         for reader in consumer.slices if consumer.inputs_sent else ():
-            read = sent_rows(consumer, reader, layer.pooled_shape[1]) & rows
+            reached = reached_boxes(job, consumer, reader, facts.index)[slice(*channels)]
+            reached = reached[:, sorted(rows)]
             shared = overlap(block.samples, reader.neurons.samples)
-            if read and length(shared):
+            if reached.any() and length(shared):
                 span = slice(shared[0] - block.samples[0], shared[1] - block.samples[0])
-                yield reader.core, _spike_bytes(spikes[:, span][:, :, :, sorted(read)], bits)
+                sent = spikes[:, span][:, :, :, sorted(rows)][:, :, reached]
+                yield reader.core, _spike_bytes(sent, bits)
 
 
 def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterator[Payload]:
@@ -61,21 +67,21 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
     facts, block = nest.facts, nest.block
     masks, layer = job.masks_of(block.samples), nest.facts.layer
     precision, pool = job.chip.precision, layer.input_pool
-    bits = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
+    width = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
     if pool is not None and pool.kind == "max":  # where in its window the value goes
-        bits += (pool.places - 1).bit_length()
+        width += (pool.places - 1).bit_length()
     live = facts.live[slice(*block.steps), slice(*block.samples)]
     for producer in job.among(facts.producers):
-        need = source_need(masks, layer, producer.index)[slice(*block.steps)]
+        need = source_need(masks, layer, [producer.index])[slice(*block.steps)]
+        bits = width + max(branch.index_bits for branch in job.branches(facts, producer.index))
         for owner in producer.slices if producer.dS_sent else ():
             samples = overlap(block.samples, owner.neurons.samples)
             if not length(samples):
                 continue
             span = slice(samples[0] - block.samples[0], samples[1] - block.samples[0])
             rows, alive = slice(*block.rows), live[:, span]
-            owned = _owned(job, facts, producer, owner).reshape(layer.in_shape)[:, rows]
-            needed = need[:, span].reshape(*need[:, span].shape[:2], *layer.in_shape)
-            needed = needed[:, :, :, rows] & owned & alive[..., None, None, None]
+            owned = _owned(job, facts, producer, owner)[:, rows]
+            needed = need[:, span][:, :, :, rows] & owned & alive[..., None, None, None]
             present, elements = needed.sum(axis=(0, 1, 3, 4)), owned.sum(axis=(1, 2)) * alive.sum()
             for panel in (slice(*channels) for channels in panels):
                 if owned[panel].any():
@@ -124,19 +130,23 @@ def loss_payloads(job: Facts, facts: LayerFacts, sample: int) -> Iterator[Payloa
             yield part.core, ceil_div(values * job.chip.precision.gradient, 8)
 
 
-def statistics_payloads(job: Facts, facts: LayerFacts) -> Iterator[tuple[int, Payload]]:
+def statistics_payloads(
+    job: Facts, facts: LayerFacts, phase: Phase
+) -> Iterator[tuple[int, Payload]]:
     """(From core, payload) of sums to the first slice with the same channels, and of results back.
 
-    Its own do not travel.
+    Its own do not travel. FP sends statistics and gets factors, BP sums gradients by factor and
+    gets what follows for each statistic.
     """
-    norm = facts.layer.norm
-    times = job.workload.steps if norm is not None and norm.per_step else 1
+    norm, steps = facts.layer.norm, job.workload.steps
+    assert norm is not None
+    statistics, factors = (steps if each else 1 for each in (norm.per_step, factor_by_step(norm)))
+    there, back = (factors, statistics) if phase == Phase.NORM_GRAD else (statistics, factors)
     for part in facts.slices:
         alike = [s for s in facts.slices if s.neurons.channels == part.neurons.channels]
-        values = SUMS * length(part.neurons.channels) * times
-        nbytes = ceil_div(values * job.chip.precision.partial_sum, 8)
-        yield part.core, (alike[0].core, nbytes)
-        yield alike[0].core, (part.core, nbytes)
+        bits = SUMS * length(part.neurons.channels) * job.chip.precision.partial_sum
+        yield part.core, (alike[0].core, ceil_div(bits * there, 8))
+        yield alike[0].core, (part.core, ceil_div(bits * back, 8))
 
 
 def loss_core(facts: LayerFacts, sample: int) -> int:
@@ -164,16 +174,10 @@ def _spike_bytes(sent: Bools, bits: int) -> int:
 
 
 def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:
-    """The elements of a layer's input that flow back to a slice of its source, [C, H, W]."""
-    channels, height, width = job.source_shape(facts)
-    pool, rows = facts.layer.input_pool, pooled_rows(producer.layer, owner)
-    if pool is not None:
-        _, high, width = pool.pooled((channels, height, width))
-        rows = {y for y in range(high) if windows_rows(pool, {y}, height) & rows}
-        height = high
-    owned = np.zeros((channels, height, width), np.bool_)
-    owned[slice(*owner.neurons.channels), sorted(rows)] = True
-    return owned
+    """The elements of a layer's input that flow back to a slice of its source, [*in_shape]."""
+    own = np.zeros(producer.layer.pooled_shape, np.bool_)
+    own[slice(*owner.neurons.channels), sorted(pooled_rows(producer.layer, owner))] = True
+    return returned_inputs(facts.layer, job.workload.layers, producer.index, own)
 
 
 def _hull(rows: RowSet) -> RowSet:

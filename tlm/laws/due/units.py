@@ -12,8 +12,16 @@ import numpy as np
 
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.operands import additions, flagged_rows
 from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.laws.due.saved import NUMBERS
+from tlm.laws.due.trained import (
+    NORM_PARAMETERS,
+    STEP_SCALE,
+    factor_by_step,
+    sums_over_steps,
+)
+from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.rounding import ceil_div
@@ -72,23 +80,28 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
-    partials = _partial_dS(job, facts) + len(facts.adders_of(output=True))
-    arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
+    partials = partial_dS(job, facts) + len(facts.adders_of(output=True))
+    weights = facts.weight_count
     returned = prod(facts.layer.out_shape) * job.pairs * len(facts.adders_of(output=False))
-    sums = weights + facts.layer.out_shape[0] * facts.channel_sums
+    sums = (weights + facts.channel_sums) * (facts.replicas - 1)
+    sums += facts.step_numbers * (len(facts.slices) - 1)
     for phase in _gradient_phases(facts):
-        yield phase, "bp.reduce_add", arrivals * max(0, partials - 1) + returned
-        yield phase, "bp.partial_read", arrivals * partials + returned
+        added = int(np.maximum(partials - 1, 0).sum()) * job.pairs
+        yield phase, "bp.reduce_add", added + returned
+        yield phase, "bp.partial_read", int(partials.sum()) * job.pairs + returned
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
-    yield Phase.UPDATE, "wg.reduce_add", sums * (facts.replicas - 1)
+    yield Phase.UPDATE, "wg.reduce_add", sums
+    # Every slice adds up both sums of its channels for each number a step.
+    channels = facts.layer.out_shape[0] * facts.replicas
+    yield Phase.REDUCE, "wg.reduce_add", len(NORM_SUMS) * channels * facts.step_numbers
     # A dW leaves every replica but its owner, waits there, and is read with the owner's.
     yield Phase.REDUCE, "wg.accumulator_read", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_write", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_read", weights * facts.replicas
 
 
-def _partial_dS(job: Facts, facts: LayerFacts) -> int:
-    """In how many parts dS comes: one from the loss, or one from every part of a reader.
+def partial_dS(job: Facts, facts: LayerFacts) -> Ints:
+    """In how many parts each dS comes, [K, E, F]: from the loss, or from every part of a reader.
 
     A later layer with readers in common leaves one sum for all of theirs in DRAM.
     """
@@ -100,7 +113,11 @@ def _partial_dS(job: Facts, facts: LayerFacts) -> int:
     ]
     most = set[int]() if facts.dS_sent else max(summed, key=len, default=set())
     rest = [reader for reader in facts.consumers if reader not in most]
-    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) + facts.head
+    partials = np.full(facts.layer.pooled_shape, bool(most) or facts.head, np.int64)
+    for reader in job.among(rest):
+        for branch in job.branches(reader, facts.index):
+            partials += branch.returned() * reader.channel_parts
+    return partials
 
 
 def _shortcuts(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -111,15 +128,19 @@ def _shortcuts(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
-    """A bias is added to every product, its gradient sums every dY."""
+    """A bias is added to every product, its gradient sums every dY; so does that of a shift alone.
+
+    Behind frozen statistics, which others of a norm share with it.
+    """
     shape = facts.layer.product_shape
     if isinstance(facts.layer.neuron, GLMNeuron):  # added to the potential, not to its sums
         shape = facts.layer.out_shape
     products = prod(shape) * job.pairs
-    products *= facts.channel_sums - len(NORM_SUMS) * facts.scaled
-    yield Phase.FP, "fp.bias_add", products
-    yield Phase.RECOMPUTE, "fp.bias_add", products * facts.recomputed
-    yield facts.dY_phase, "bp.bias_add", products
+    biased = "bias" in facts.numbers
+    yield Phase.FP, "fp.bias_add", products * biased
+    yield Phase.RECOMPUTE, "fp.bias_add", products * biased * facts.recomputed
+    alone = facts.scaled and set(NORM_PARAMETERS) & set(facts.numbers) == {"shift"}
+    yield facts.dY_phase, "bp.bias_add", products * (biased + alone)
 
 
 def _pools(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -160,27 +181,37 @@ def _elements(pool: Pool, axis: int, windows: Iterable[int], side: int) -> int:
     return sum(0 <= start + tap < side for start in starts for tap in range(pool.size[axis]))
 
 
-def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
+def _inputs_pooled(job: Facts, facts: LayerFacts) -> int:
     """Additions of the pooled inputs that the slices read in FP, each row once."""
-    return _part_adds(job, facts, pool, [job.pairs_of(part) for part in facts.slices])
+    return _part_adds(job, facts, [job.pairs_of(part) for part in facts.slices])
 
 
-def _live_inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
+def _live_inputs_pooled(job: Facts, facts: LayerFacts) -> int:
     """Additions of the pooled inputs that WG meets: those of samples with any dY, one step."""
     alive = np.any(facts.live, axis=0)
     sizes = [int(alive[slice(*part.neurons.samples)].sum()) for part in facts.slices]
-    return _part_adds(job, facts, pool, sizes)
+    return _part_adds(job, facts, sizes)
 
 
-def _part_adds(job: Facts, facts: LayerFacts, pool: Pool, sizes: list[int]) -> int:
+def _part_adds(job: Facts, facts: LayerFacts, sizes: list[int]) -> int:
     """Additions of one step of the pooled inputs of the slices, for ``sizes`` samples of each."""
-    shape, total = job.source_shape(facts), 0
+    shape, pool, total = job.operand_shape(facts), facts.layer.input_pool, 0
+    on_the_way = [
+        branch for branch in job.branches(facts) if any(isinstance(s, Pool) for s in branch.way)
+    ]
     for part, samples in zip(facts.slices, sizes, strict=True):
         rows = kernel_rows(facts.layer, facts.product_rows(part))
-        if facts.layer.kind == "linear":
+        if facts.layer.kind == "linear" and pool is not None:
             rows = set(range(pool.pooled(shape)[1]))
-        if rows:
+        if rows and pool is not None:
             total += _window_adds(pool, shape, rows) * samples
+        read = read_rows(facts, part, shape[1])
+        for branch in on_the_way:
+            for step, before, flags in branch.pooled(flagged_rows(branch.behind, read)):
+                channels, lines = (np.flatnonzero(flags.any(axis=at)) for at in ((1, 2), (0, 2)))
+                if lines.size:
+                    plane = (len(channels), *before[1:])
+                    total += _window_adds(step, plane, lines.tolist()) * samples
     return total
 
 
@@ -191,7 +222,7 @@ def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     products = prod(facts.layer.product_shape) * job.pairs
     yield Phase.FP, "fp.norm_scale", products
     yield Phase.GRAD, "bp.norm_scale", products
-    yield Phase.GRAD, "bp.norm_stat", products
+    yield Phase.GRAD, "bp.norm_stat", products * bool({"scale", STEP_SCALE} & set(facts.numbers))
     yield Phase.RECOMPUTE, "fp.norm_scale", products * facts.recomputed
 
 
@@ -206,16 +237,18 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         for phase in _gradient_phases(facts):
             yield phase, "bp.norm_scale", neurons
             yield phase, "fp.soma_op", neurons
-    channels = layer.out_shape[0] * (job.workload.steps if norm.per_step else 1)
+    steps = job.workload.steps
+    statistics = layer.out_shape[0] * (steps if norm.per_step else 1)
+    factors = layer.out_shape[0] * (steps if factor_by_step(norm) else 1)
     yield Phase.FP, "fp.norm_stat", products
     yield Phase.NORM, "fp.norm_op", products
     yield Phase.GRAD, "bp.norm_stat", prod(layer.out_shape) * job.pairs
     yield Phase.NORM_GRAD, "bp.norm_op", products
-    for phase, engine in ((Phase.NORM, "fp"), (Phase.NORM_GRAD, "bp")):
-        yield phase, f"{engine}.norm_channel", channels
-        adds = channels * (facts.replicas - 1)
-        if phase == Phase.NORM_GRAD:  # scale and shift learn from the sums of all steps
-            adds += channels - layer.out_shape[0]
+    for phase, engine, sums in ((Phase.NORM, "fp", statistics), (Phase.NORM_GRAD, "bp", factors)):
+        yield phase, f"{engine}.norm_channel", factors
+        adds = sums * (facts.replicas - 1)
+        if phase == Phase.NORM_GRAD and sums_over_steps(norm):
+            adds += factors - layer.out_shape[0]
         yield phase, f"{engine}.norm_add", len(NORM_SUMS) * adds
 
 
@@ -231,16 +264,16 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
-        adds = len(facts.layer.sources) - 1
+        adds = additions(facts.layer, job.operand_shape(facts))
         if adds and job.input_steps(facts) > 1:
             least = adds * _inputs_read(job, facts)
             due[Phase.FP, facts.index, "fp.input_add"] = AccessesDue(least, None)
             least = adds * _inputs_met(job, facts)
             due[Phase.WG, facts.index, "wg.input_add"] = AccessesDue(least, None)
-        if facts.layer.input_pool is not None:
-            least = _inputs_pooled(job, facts, facts.layer.input_pool)
+        least = _inputs_pooled(job, facts)
+        if least:
             due[Phase.FP, facts.index, "fp.input_pool"] = AccessesDue(least, None)
-            least = _live_inputs_pooled(job, facts, facts.layer.input_pool)
+            least = _live_inputs_pooled(job, facts)
             due[Phase.WG, facts.index, "wg.input_pool"] = AccessesDue(least, None)
     return {use: accesses for use, accesses in due.items() if use[0] in job.phases}
 
@@ -321,18 +354,18 @@ def _gradient_phases(facts: LayerFacts) -> list[Phase]:
 
 
 def _inputs_met(job: Facts, facts: LayerFacts) -> int:
-    """Elements of one source that WG meets, each once: those of samples with any dY."""
-    channels, height, width = job.source_shape(facts)
+    """Elements of a channel of the operand that WG meets, once: of samples with any dY."""
+    _, height, width = job.operand_shape(facts)
     alive = np.any(facts.live, axis=0).astype(np.int64)
     rows = sum(
         len(read_rows(facts, part, height)) * int(alive[slice(*part.neurons.samples)].sum())
         for part in facts.slices
     )
-    return rows * width * channels
+    return rows * width
 
 
 def _inputs_read(job: Facts, facts: LayerFacts) -> int:
-    """Elements of one source that the slices read in FP, each once."""
-    channels, height, width = job.source_shape(facts)
+    """Elements of a channel of the operand that the slices read in FP, each once."""
+    _, height, width = job.operand_shape(facts)
     rows = sum(len(read_rows(facts, part, height)) * job.pairs_of(part) for part in facts.slices)
-    return rows * width * channels
+    return rows * width

@@ -104,9 +104,12 @@ def _line(draw: st.DrawFn, size: int, asked: int) -> Line:
     if size == asked and draw(st.booleans()):
         return Line(0, size)
     step, repeat = draw(st.integers(1, 2)), draw(st.integers(1, min(2, asked)))
+    spread = draw(st.integers(1, 3))
     start = draw(st.integers(0, size - 1))
-    most = min(-(-(size - start) // step), asked // repeat)
-    taken = draw(st.integers(1, most))
-    before = draw(st.integers(0, asked - taken * repeat))
-    stop = start + (taken - 1) * step + 1
-    return Line(start, stop, step, repeat, before, asked - taken * repeat - before)
+    most = min(-(-(size - start) // step), ((asked - 1) // spread + 1) // repeat)
+    taken = draw(st.integers(1, most)) if most else 0
+    line = Line(start, start + (taken - 1) * step + 1, step, repeat, spread=spread)
+    if not taken:
+        line = Line(start, start + 1)
+    before = draw(st.integers(0, asked - line.size))
+    return replace(line, before=before, after=asked - line.size - before)

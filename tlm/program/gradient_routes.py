@@ -130,7 +130,7 @@ def _counted(
     box = tuple(slice(spans[0][0], spans[-1][1]) for spans in (samples, chunks, rows))
     owned = route.owned[:, *box]
     met = np.flatnonzero(owned.any(axis=(1, 2, 3))).tolist()
-    if not met:  # what the walk makes is of other sources
+    if not met:  # of other sources, or zeros alone
         return Returns(route.producer, [], [[[] for _ in chunks] for _ in walk], {})
     live = added(layer_plan.live[:, box[0]], steps, 0, WHOLE)[..., None, None]
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits

@@ -230,11 +230,10 @@ def _packed_weights(
 
 
 def _channel_parameters(plan: Plan, layer_plan: LayerPlan) -> None:
-    """What is trained of a layer's channels, and of its steps, lies behind all else."""
+    """What is trained of a layer's channels, and of the layer, lies behind all else."""
     channels = layer_plan.layer.out_shape[0]
     outputs = {name: channels * layer_plan.numbers(name) for name in layer_plan.channel_parameters}
-    if layer_plan.step_scaled:
-        outputs["step_scale"] = plan.steps
+    outputs |= layer_plan.layer_numbers
     for name, count in outputs.items():
         for key, bits in _trained_widths(plan, name, f"{name}."):
             tensor = Weights(

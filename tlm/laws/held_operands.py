@@ -27,7 +27,7 @@ Needed = list[tuple[Extent, int]]  # where what a layer left lies, and the bits 
 
 
 def held_operands(table: TileTable, due: Due) -> Iterator[Check]:
-    """Every block has all of its own, and no other's; nothing is looked at without a matmul."""
+    """Every block has all of its own sample's; without a matmul nothing is looked at."""
     job, wrong, blocks = due.job, list[str](), 0
     matmuls = [facts for facts in job.layers if facts.layer.held is not None]
     for facts in matmuls:
@@ -38,10 +38,18 @@ def held_operands(table: TileTable, due: Due) -> Iterator[Check]:
                 groups.setdefault(PLACE(tile), []).append(tile)
             blocks += len(groups)
             for tiles in groups.values():
-                if fault := _fault(due, tiles, needed, words):
+                own = [(_of_sample(job, at, tiles[0].sample), bits) for at, bits in needed]
+                if fault := _fault(due, tiles, own, words):
                     wrong.append(f"{facts.layer.name} on core{part.core:02d}: {fault}")
     if matmuls:
         yield Check("held operands in their buffers", not wrong, f"{blocks} blocks; {wrong[:3]}")
+
+
+def _of_sample(job: Facts, at: Extent, sample: int) -> Extent:
+    """A sample's part of a tensor: they lie one behind the other."""
+    first, nbytes = at
+    each = nbytes // job.workload.batch
+    return (first + sample * each, each)
 
 
 def _fault(due: Due, tiles: list[Tile], needed: Needed, words: int) -> str:
@@ -53,9 +61,13 @@ def _fault(due: Due, tiles: list[Tile], needed: Needed, words: int) -> str:
     again = due.job.chip.core.engines.fp.dataflow != "weight"  # the array lets go of some before
     if written != words and not (again and written > words):
         return f"{written} words written, {words} due"
-    runs = [run for tile in tiles for run in tile.reads]
+    runs = sorted({run for tile in tiles for run in tile.reads})
     for (first, size), bits in needed:
-        read = sum(nbytes for at, nbytes in runs if first <= at < first + size)
+        read, end = 0, first
+        for at, nbytes in runs:  # each byte once
+            if first <= at < first + size:
+                read += max(0, at + nbytes - max(at, end))
+                end = max(end, at + nbytes)
         if BYTE * read < bits:
             return f"{read} B read of {bits} bit"
     return ""

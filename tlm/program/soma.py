@@ -199,7 +199,9 @@ def _spike_bytes(layer_plan: LayerPlan, regions: list[Region], steps: Span) -> i
     ]
     output = layer_plan.addressed.output
     bits = 1 if output is None else output.bits
-    return spike_bytes(sum(s.size for s in some), sum(map(np.count_nonzero, some)), bits)
+    return spike_bytes(
+        sum(s.size for s in some), sum(int(np.count_nonzero(each)) for each in some), bits
+    )
 
 
 def loss_input(builder: ProgramBuilder, layer_plan: LayerPlan, sample: int) -> int:

@@ -33,7 +33,7 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         ):
             yield "a window in its operand that mixes channels and rows"
     if layer.held is not None and workload.learns:
-        yield "gradients of a product of two recorded tensors (a matmul)"
+        yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
     if layer.kind == "identity":
         yield "no weights (an identity)"
     for shortcut in layer.shortcuts:

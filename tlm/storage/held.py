@@ -20,7 +20,7 @@ from tlm.storage.plan import LayerPlan
 from tlm.storage.tile_grouping import TileGrouping
 from tlm.workload.model import Layer
 
-Box = tuple[Span, Span]  # output and input channels
+TileChannels = tuple[Span, Span]  # output and input channels of a tile
 
 
 def held_tiles(
@@ -47,7 +47,7 @@ def held_tiles(
     return TileGrouping(np.array(starts), runs, np.array(words), none, none, panels)
 
 
-def _box(layer: Layer, array: EngineArray, tile: WeightTile) -> Box:
+def _box(layer: Layer, array: EngineArray, tile: WeightTile) -> TileChannels:
     """The channels of a tile, which ends with its group."""
     k, c, _ = tile
     width, depth = layer.product_channels // layer.groups, layer.in_shape[0] // layer.groups
@@ -55,7 +55,7 @@ def _box(layer: Layer, array: EngineArray, tile: WeightTile) -> Box:
     return (k, min(k + array.cols, ends[0])), (c, min(c + array.rows, ends[1]))
 
 
-def _runs(layer_plan: LayerPlan, block: Block, boxes: Sequence[Box]) -> Iterator[Extent]:
+def _runs(layer_plan: LayerPlan, block: Block, boxes: Sequence[TileChannels]) -> Iterator[Extent]:
     """Where the elements of some boxes lie: whole rows of what the layers left."""
     held, kept = layer_plan.layer.held, layer_plan.held
     assert held is not None and kept is not None

@@ -75,7 +75,9 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
             yield state(plan, layer_plan)
         if layer_plan.layer.neuron is not None and plan.schedule.by_step:
             yield _carry(plan, layer_plan)
-        if plan.chip.mapping.parameters == "auto" and layer_plan.layer.weighted:
+        if not layer_plan.layer.weighted:
+            continue
+        if plan.chip.mapping.parameters == "auto":
             of_a_turn = list(_weights_of_a_turn(plan, layer_plan))
             yield _weights(plan, layer_plan, of_a_turn)
             yield from of_a_turn if takes_turns else ()

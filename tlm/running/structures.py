@@ -43,11 +43,9 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
 
 def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
     for term in operand.terms:
-        if term.gates:
-            yield "an operand with gates (products of spikes)"
-        if term.delay:
-            late = workload.layers[term.source].name
-            yield f"an operand that reads layer {late} of {term.delay} steps before (recurrence)"
+        for factor in (factor for factor in term.factors if factor.delay):
+            late = workload.layers[factor.source].name
+            yield f"an operand that reads layer {late} of {factor.delay} steps before (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"
 

@@ -210,3 +210,15 @@ class Operand:
         for span, part in zip(pairwise(ends), self.parts, strict=True):
             if part.gated:
                 yield span, part
+
+
+class Reads(Protocol):
+    """What is read: a layer's input, or what it holds in the place of weights."""
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Layers that are added up, or those of ``operand``."""
+
+    @property
+    def operand(self) -> Operand | None:
+        """What is read where that is more than the sum of ``sources``."""

@@ -112,6 +112,7 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
         _check_input(path, layer, layers)
         _check_output(path, layer)
         check_held(path, layer, layers)
+        _check_dropout(path, layer)
         check_shortcuts(path, layer, layers)
         _check_membrane(path, layer, layers)
     if all(NETWORK_INPUT not in layer.sources for layer in layers):
@@ -153,6 +154,7 @@ class Reader(JsonReader):
             operand=operand,
             shortcuts=self.shortcuts(f"{key}.shortcuts", row["shortcuts"], index),
             dilation=self.integers(f"{key}.dilation", row["dilation"], 2, 1),
+            dropout=self.share(f"{key}.dropout", row["dropout"]),
             held=self.held(f"{key}.held", row["held"], index),
         )
 
@@ -254,6 +256,13 @@ class Reader(JsonReader):
             current_decay=self.number(f"{key}.current_decay", row["current_decay"], 0),
             output=self.choice(f"{key}.output", row["output"], schema.OUTPUTS, REMEDY),
         )
+
+
+def _check_dropout(path: Path, layer: Layer) -> None:
+    """A dropout lies between layers, in front of a product with weights."""
+    if layer.dropout and (NETWORK_INPUT in layer.sources or not layer.weighted):
+        expected = "0 of a layer that reads the network's input, or has no weights"
+        raise fault(path, f"layers[{layer.index}].dropout", expected, layer.dropout, REMEDY)
 
 
 def _check_membrane(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from tlm.workload.glm.lfsr import States
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.golden.dropout import dropped
 from tlm.workload.golden.feedback import Moment, of_steps
 from tlm.workload.golden.glm import glm_excess, glm_potentials
 from tlm.workload.golden.matmul import (
@@ -42,7 +44,7 @@ class Forced:
 
     ``spikes`` and ``masks`` are None for a read-out. ``slope`` stands for the derivative of a
     surrogate without closed form. GLM neurons draw with shift registers that begin in the states
-    ``registers`` [K].
+    ``registers`` [K]. ``kept`` [T, B, C, H, W] is what a dropout kept, which is never rebuilt.
     """
 
     spikes: BoolArray | None
@@ -50,6 +52,7 @@ class Forced:
     dI: Numbers | None
     slope: Slope | None = None
     registers: States | None = None
+    kept: BoolArray | None = None
 
 
 FREE = Forced(None, None, None)
@@ -136,7 +139,7 @@ def forward(
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
             outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
-        passed = _currents(layer, layers, _read(layer, outputs), trained, forwards)
+        passed = _currents(layer, layers, _read(layer, outputs, force), trained, forwards)
         passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
@@ -166,7 +169,7 @@ def _through_time(
         passed = {at: Moment.of(forward, now) for at, forward in enumerate(forwards)}
         for at in loop:
             layer = layers[at]
-            read = _read(layer, {**outputs, **left}, now)
+            read = _read(layer, {**outputs, **left}, forced[at], now)
             trained = of_steps(parameters[at], now)
             current = _currents(layer, layers, read, trained, passed).current
             currents[at].append(current)
@@ -181,39 +184,45 @@ def _through_time(
     return left
 
 
-def _read(
-    layer: Layer, outputs: Outputs, steps: slice = slice(None)
-) -> tuple[Numbers, Numbers | None]:
-    """What a layer reads in ``steps`` for its input, and for what it holds."""
+class _Read(NamedTuple):
+    """What a layer reads for its input, what it holds, and what a dropout kept of its input."""
+
+    summed: Numbers
+    held: Numbers | None
+    kept: BoolArray | None
+
+
+def _read(layer: Layer, outputs: Outputs, force: Forced, steps: slice = slice(None)) -> _Read:
+    """What a layer reads in ``steps``."""
     held = None if layer.held is None else summed(layer.held, outputs, steps)
-    return summed(layer, outputs, steps), held
+    kept = None if force.kept is None else force.kept[steps]
+    return _Read(summed(layer, outputs, steps), held, kept)
 
 
 def _currents(
     layer: Layer,
     layers: Sequence[Layer],
-    read: tuple[Numbers, Numbers | None],
+    read: _Read,
     trained: Parameters,
     passed: Passing,
 ) -> Forward:
     """FP of a layer up to the current, which stands for its output as well."""
-    inputs, products = _product(layer, *read, trained)
+    inputs, products = _product(layer, read, trained)
     normalised = None
     if layer.norm is not None:
         normalised = normalise(layer.norm, products, trained)
     own = products if normalised is None else normalised.current
     unpooled = with_shortcuts(own, layer, layers, passed)
     current = pooled(layer.current_pool, unpooled)
-    return Forward(*read, inputs, normalised, own, unpooled, current, current)
+    return Forward(read.summed, read.held, inputs, normalised, own, unpooled, current, current)
 
 
-def _product(
-    layer: Layer, operand: Numbers, held: Numbers | None, trained: Parameters
-) -> tuple[Numbers, Numbers]:
+def _product(layer: Layer, read: _Read, trained: Parameters) -> tuple[Numbers, Numbers]:
     """X and Y of a layer, the bias included."""
-    inputs = streamed(layer, pooled(layer.input_pool, operand))
-    if held is not None:
-        return inputs, matmul(layer, inputs, held)
+    operand = dropped(layer, pooled(layer.input_pool, read.summed), read.kept)
+    inputs = streamed(layer, operand)
+    if read.held is not None:
+        return inputs, matmul(layer, inputs, read.held)
     products = product(
         layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
     )
@@ -283,7 +292,7 @@ def backward(
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         dY, gradients = _product_backward(layer, passed, trained, unpooled)
         backwards.append(Backward(neurons, dY, gradients))
-        for source, share in _shares(layer, passed, trained, dY, outputs):
+        for source, share in _shares(layer, passed, trained, dY, outputs, force.kept):
             if source < layer.index:
                 arriving.add_output(source, share)
     return backwards[::-1]
@@ -310,7 +319,8 @@ def feedback_gradients(
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         if feeds_back(layer):
             dY, _ = _product_backward(layer, passed, trained, unpooled)
-            for source, share in _shares(layer, passed, trained, dY, outputs):
+            kept = forced[layer.index].kept
+            for source, share in _shares(layer, passed, trained, dY, outputs, kept):
                 if source >= layer.index:
                     back.add_output(source, share)
     return back.outputs
@@ -362,7 +372,12 @@ def _product_backward(
 
 
 def _shares(
-    layer: Layer, passed: Forward, trained: Parameters, dY: Numbers, outputs: Outputs
+    layer: Layer,
+    passed: Forward,
+    trained: Parameters,
+    dY: Numbers,
+    outputs: Outputs,
+    kept: BoolArray | None,
 ) -> Iterator[tuple[int, Numbers]]:
     """What each source of ``layer`` receives: dX, back through ``input_pool`` and operand.
 
@@ -380,7 +395,7 @@ def _shares(
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])
-    read = streamed_gradient(layer, dX, shape)
+    read = dropped(layer, streamed_gradient(layer, dX, shape), kept)
     yield from source_gradients(
         layer, outputs, pool_gradient(layer.input_pool, passed.summed, read)
     )

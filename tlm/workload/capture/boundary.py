@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.call_reading import CallReading, call_reading
+from tlm.workload.capture.call_reading import call_reading
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_used_as_they_are
 from tlm.workload.capture.norms import norm_parameters, time_axis
 from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.provenance import Call
+from tlm.workload.capture.row_terms import CallReading
 from tlm.workload.capture.states import ReturnedStates
 from tlm.workload.capture.user_line import user_line
 

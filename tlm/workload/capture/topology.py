@@ -10,7 +10,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, Edge
 from tlm.workload.capture.norms import norm_epsilon
-from tlm.workload.capture.operands import check_frames, operands_of
+from tlm.workload.capture.operands import check_frames, check_gates, operands_of
 from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.pools import BoundaryOutput, Pools, origins_of, pools_of
 from tlm.workload.capture.stages import TopologyStage
@@ -73,6 +73,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
             )
         )
     check_frames(layers)
+    check_gates(layers)
     return tuple(
         replace(layer, input_kind=kind_of(layer, layers, network_input)) for layer in layers
     )

@@ -13,6 +13,7 @@ from tlm.workload.capture.axes import batch_of, timed
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.layer_tensors import (
     LayerTensors,
+    kept_inputs,
     layer_tensors,
     parameter_array,
     with_gradient,
@@ -94,7 +95,10 @@ def assemble(
         parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
         loss_gradients={head: tensors[head].dS for head in heads(layers)},
     )
-    forced = [_forced(layer) for layer in tensors]
+    kept = [
+        kept_inputs(stage, layer, steps, batch) for stage, layer in zip(stages, layers, strict=True)
+    ]
+    forced = [replace(_forced(each), kept=left) for each, left in zip(tensors, kept, strict=True)]
     forwards = forward(layers, steps, values.inputs, values.parameters, forced)
     check_nothing_added(stages, tensors, forwards)
     if fed_back := feedback_gradients(layers, forwards, values.parameters, forced):
@@ -103,7 +107,10 @@ def assemble(
     tensors = tuple(map(with_gradient, tensors, backwards))
     values = replace(values, dI=tuple(layer.dI for layer in tensors))
     open_forms = tuple(layer.layer.name for layer in tensors if layer.slope is not None)
-    recording = _recording(number, values, tensors, backwards)
+    recording = replace(
+        _recording(number, values, tensors, backwards),
+        kept={at: left for at, left in enumerate(kept) if left is not None},
+    )
     iteration = Iteration(layers, coding, batch, recording, values, open_forms)
     return iteration, Evidence(tensors, tuple(forwards), tuple(backwards))
 

@@ -91,6 +91,18 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     return _with_neurons(stage.neuron, layer, inputs, dY, shape)
 
 
+def kept_inputs(stage: TopologyStage, layer: Layer, steps: int, batch: int) -> BoolArray | None:
+    """What a dropout kept of the input of ``layer``, [T, B, *in_shape]; None without one."""
+    import torch
+
+    dropouts = [call.dropout for call in stage.first.readings]
+    kept = [torch.from_numpy(each.kept) for each in dropouts if each is not None]
+    if not kept:
+        return None
+    rows = timed(stage.first, kept, steps, batch).reshape(steps, batch, *layer.in_shape)
+    return np.asarray(rows, np.bool_)
+
+
 def with_gradient(tensors: LayerTensors, rebuilt: Backward) -> LayerTensors:
     """``tensors`` with dS and dI of each step, as rebuilt, where only their sum was recorded."""
     if not tensors.static or tensors.layer.neuron is not None:

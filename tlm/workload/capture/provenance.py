@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import rearrange_of, shape_of, signed
+from tlm.workload.capture.dropouts import check_not_pooled, multiplier_of
 from tlm.workload.capture.factors import (
     UNKNOWN,
     FactorMap,
@@ -135,6 +136,8 @@ def _terms(
     if operation == "Add":
         added = [term for each in operands for term in each or _nothing_known(shape)]
         return _few(where, [arranged(term, lambda map_: map_.expand(shape)) for term in added])
+    if operation == "NativeDropout":
+        return _dropped(where, node, operands[0], shape)
     if operation == "Mul":
         return _few(where, _multiplied(where, node, operands, shape))
     if operation in ("Rsub", "Sub"):
@@ -145,6 +148,7 @@ def _terms(
     assert first is not None  # a node with one operand that needs no gradient is not made
     if rearrange := rearrange_of(operation):
         return [arranged(term, partial(rearrange, node, output)) for term in first]
+    check_not_pooled(where, first)
     pool = pool_of(where, operation, node)
     if pool is None:
         return _added_up(where, node, first, provenance)
@@ -169,9 +173,19 @@ def _multiplied(
     """Two sums multiplied, term by term."""
     left, right = operands
     if left is None or right is None:
-        raise refusal(where, "Mul")
+        return _dropped(where, node, left or right, shape)
     left, right = _settled(where, left, node._saved_self), _settled(where, right, node._saved_other)
     return products(left, right, shape)
+
+
+def _dropped(where: str, node: Any, terms: Terms | None, shape: tuple[int, ...]) -> Terms:
+    """A sum behind a dropout."""
+    multiplier = multiplier_of(node)
+    if multiplier is None or terms is None:
+        raise refusal(where, "Mul")
+    spread = [arranged(term, lambda map_: map_.expand(shape)) for term in terms]
+    # Factors that are inverted are the last: the first is none.
+    return [(first.multiplied(multiplier), *others) for first, *others in spread]
 
 
 def _settled(where: str, terms: Terms, values: Tensor) -> Terms:
@@ -293,14 +307,14 @@ def _own_function(where: str, operation: str) -> WorkloadError:
     )
 
 
-_FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean", "Mul", "Sub", "Rsub")
+_FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean", "Mul", "Sub", "Rsub", "NativeDropout")
 
 _SCALED = ("Add", "Sub", "Rsub")
 
 _HINTS = {
-    "Mul": "it is multiplied by what has no gradient (dropout, a scale, a mask): record without it",
+    "Mul": "it is multiplied by what has no gradient and is no dropout (a scale, a mask): record "
+    "without it",
     "Sub": "of subtractions only 1 - spikes is known, multiplied with other spikes",
-    "NativeDropout": "record with dropout at p = 0",
     "Mean": "average over time after the read-out, not before it",
     "Sum": "only tensors stacked along an axis of their own can be added up along it",
     "Checkpoint": "switch activation checkpointing off while recording",

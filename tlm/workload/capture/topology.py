@@ -70,6 +70,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 operand=operand,
                 shortcuts=_shortcuts(at, stage, origins, pools),
                 dilation=_dilation(stage.product),
+                dropout=stage.reading.dropout,
             )
         )
     check_frames(layers)

@@ -11,7 +11,8 @@ from tests.program import graphs
 from tests.program.jobs import NO_SLICE_SKIPPING, built
 from tlm.counts.layer_work import LayerWork
 from tlm.workload import open_workload
-from tlm.workload.golden.network import Forced, forward
+from tlm.workload.golden.network import forward
+from tlm.workload.golden.passes import Forced
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.model import Pool
 from tlm.workload.values import Parameters

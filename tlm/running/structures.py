@@ -28,6 +28,8 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
         yield "an operand put together of parts"
+    if layer.dropout:
+        yield "a dropout"
     if layer.held is not None:
         yield "a product of two recorded tensors (a matmul)"
     elif not layer.weighted:
@@ -35,8 +37,6 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
-    if layer.norm is not None and not layer.norm.plain:
-        yield "a norm without gamma or beta, or with some for each step"
 
 
 def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:

@@ -98,9 +98,9 @@ class Norm:
     step_scaled: bool = False
 
     @property
-    def plain(self) -> bool:
-        """Whether it trains gamma and beta, one of each a channel, and nothing else."""
-        return self.scaled and self.shifted and not (self.by_step or self.step_scaled)
+    def foldable(self) -> bool:
+        """Whether fixed statistics can lie in the weights: no step has a scale of its own."""
+        return not (self.by_step or self.step_scaled)
 
     def parameter_shapes(self, channels: int, steps: int) -> dict[str, tuple[int, ...]]:
         """Shapes of what it trains, by name, for K ``channels`` over T ``steps``."""

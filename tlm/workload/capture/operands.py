@@ -13,7 +13,7 @@ from tlm.workload.capture.edges import INPUT, ReadFactor, ReadTerm
 from tlm.workload.capture.layer_tensors import LayerTensors
 from tlm.workload.capture.pools import BoundaryOutput, Pools
 from tlm.workload.capture.stages import TopologyStage
-from tlm.workload.golden.network import Forward
+from tlm.workload.golden.passes import Forward
 from tlm.workload.input_kind import leaves_spikes
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, input_frame, window_on_input
 from tlm.workload.operand import Gate, Operand, Part, Step, Term, whole

@@ -45,7 +45,7 @@ def _padded(pool: Pool, values: Numbers) -> Numbers:
         return values
     around = [(0, 0)] * (values.ndim - 2) + edges
     filler = -np.inf if pool.kind == "max" else 0.0
-    return np.pad(values.astype(np.float64), around, constant_values=filler)
+    return np.pad(values, around, constant_values=filler)
 
 
 def _windows(pool: Pool, values: Numbers) -> Numbers:
@@ -60,7 +60,7 @@ def _scattered(pool: Pool, shape: tuple[int, ...], shares: list[Numbers]) -> Num
     """Add up each window's shares, in scan order, at the elements they belong to."""
     (top, bottom), (left, right) = _edges(pool)
     height, width = shape[-2:]
-    full = np.zeros((*shape[:-2], top + height + bottom, left + width + right))
+    full = np.zeros((*shape[:-2], top + height + bottom, left + width + right), shares[0].dtype)
     (rows, columns), (down, across) = shares[0].shape[-2:], pool.stride
     for share, (y, x) in zip(shares, np.ndindex(pool.size), strict=True):
         ends = (y + (rows - 1) * down + 1, x + (columns - 1) * across + 1)

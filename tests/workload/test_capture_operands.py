@@ -416,7 +416,7 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
         lambda a, b: b * F.pad(1 - b[:-1], (0, 0) * 4 + (1, 0)),
         "to 1 - spikes zeros are added",
     ),
-    "scaled": (lambda a, b: b * 0.5, "operation Mul; it is multiplied by what has no gradient"),
+    "scaled": (lambda a, b: b * 0.5, "its input is multiplied with 0.5"),
     "masked": (lambda a, b: b * (b > 0), "operation Mul; it is multiplied by what has no gradient"),
     "two averages": (
         lambda a, b: up(averaged_of(b)) * up(averaged_of(b)),

@@ -51,7 +51,14 @@ def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call
     Raises WorkloadError naming what lies between if it is no arrangement, sum, product or pool, or
     if its elements are arranged as no window reads them.
     """
-    provenance = provenance_of(where, tensor, known)
+    return reading_of(where, provenance_of(where, tensor, known), rank)
+
+
+def reading_of(where: str, provenance: TensorProvenance, rank: int) -> CallReading:
+    """What is read where the input of ``where`` has this provenance.
+
+    Raises WorkloadError if its elements are arranged as no window reads them.
+    """
     read = _Reader(where, provenance).reading(provenance.terms, rank)
     return replace(read, dropout=dropout_of(where, provenance.terms))
 
@@ -73,7 +80,7 @@ class _Reader:
         pooled = self._pool_of_all(terms)
         if pooled is not None and not self._is_single(pooled):
             assert isinstance(pooled.of, Pooled)
-            read = self.inner(pooled)
+            read = self.inner(pooled).times(pooled.scale)
             return replace(read, pools=(self.sized(pooled), *read.pools))
         return CallReading(self.parts(terms, rank))
 
@@ -131,7 +138,8 @@ class _Reader:
             ]
             inverted = [each for each, map_ in zip(read, term, strict=True) if map_.inverted]
             plain = [each for each, map_ in zip(read, term, strict=True) if not map_.inverted]
-            if any(len(each) > 1 for each in inverted):
+            scaled = any(factor.scale != 1 for each in inverted for factor in each)
+            if scaled or any(len(each) > 1 for each in inverted):
                 raise refusal(self.where, "Sub")
             # 1 minus a zero multiplies with 1.
             for chosen in product(*plain, *filter(None, inverted)):
@@ -210,7 +218,7 @@ class _Reader:
         for at in present:
             origin = self.provenance.origins[at]
             name = origin.of.name if isinstance(origin.of, Call) else None
-            key = name or (self.sized(origin), self.inner(origin).key)
+            key = (name or (self.sized(origin), self.inner(origin).key), origin.scale)
             if key not in numbers:
                 numbers[key] = len(shapes)
                 shapes.append(features_of(origin.shape))
@@ -241,7 +249,8 @@ class _Reader:
             )
             per_call = prod(origin.shape) // prod(features_of(origin.shape))
             all_rows = np.where(origin_of < 0, NO_ROW, calls[origin_of] * per_call + row_of)
-            return [(span.start, span.stop, RowFactor(origin.of.name, (span.window,), all_rows))]
+            factor = RowFactor(origin.of.name, (span.window,), all_rows, origin.scale)
+            return [(span.start, span.stop, factor)]
         return list(self._of_pool(origin, span, rows))
 
     def _of_pool(
@@ -273,6 +282,7 @@ class _Reader:
                             term.factors[0],
                             way=(*term.factors[0].way, pool, inner),
                             rows=self._through(rows, number, at),
+                            scale=term.scale * origin.scale,
                         ),
                     )
                     for at, term in enumerate(part.terms)

@@ -8,8 +8,8 @@ again on the maps, so that it does not matter how a network writes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,8 @@ from tlm.workload.capture.factors import (
     joined,
     products,
 )
-from tlm.workload.capture.plane_sums import over_planes
 from tlm.workload.capture.pool_nodes import GLOBAL, pool_of
+from tlm.workload.capture.tensor_axes import axes_of
 from tlm.workload.model import Pool
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class Call:
     name: str
     call: int
 
+    def elements(self, provenance: TensorProvenance, shape: tuple[int, ...]) -> Tensor:
+        """The map of what the node of this output, of ``shape``, leaves."""
+        return provenance.elements(self, shape)
+
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
@@ -56,11 +60,15 @@ class Pooled:
 
 @dataclass(frozen=True, eq=False)
 class ElementOrigin:
-    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from."""
+    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from.
+
+    They are those there times ``scale``, a constant.
+    """
 
     of: Call | Pooled
     shape: tuple[int, ...]
     first: int
+    scale: float = 1.0
 
 
 @dataclass(eq=False)
@@ -71,14 +79,29 @@ class TensorProvenance:
     terms: Terms = field(default_factory=list)
     size: int = 0
 
-    def elements(self, of: Call | Pooled, shape: tuple[int, ...]) -> Tensor:
+    def elements(self, of: Call | Pooled, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:
         """The map of a new origin, which is all its elements in order."""
         import torch
 
-        origin = ElementOrigin(of, shape, self.size)
+        origin = ElementOrigin(of, shape, self.size, scale)
         self.origins.append(origin)
         self.size += prod(shape)
         return torch.arange(origin.first, self.size).view(shape)
+
+    def arrange(self, arrange: Callable[[Tensor], Tensor]) -> None:
+        """Put the elements of all maps elsewhere."""
+        self.terms = [arranged(term, arrange) for term in self.terms]
+
+    def scaled(self, places: Tensor, factor: float) -> Tensor:
+        """A map with the elements of another, multiplied with a constant: of origins of its own."""
+        scaled = places
+        for origin in list(self.origins):
+            shift, end = self.size - origin.first, origin.first + prod(origin.shape)
+            inside = (places >= origin.first) & (places < end)
+            if bool(inside.any()):
+                self.elements(origin.of, origin.shape, origin.scale * factor)
+                scaled = scaled.where(~inside, places + shift)
+        return scaled
 
 
 def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> TensorProvenance:
@@ -99,7 +122,7 @@ def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Tens
         if (node, output) in done:
             pending.pop()
         elif node in known:
-            done[node, output] = [as_it_is(provenance.elements(known[node], shape_of(node)))]
+            done[node, output] = [as_it_is(known[node].elements(provenance, shape_of(node)))]
         elif waiting := _waiting(where, node, done):
             pending += waiting
         else:
@@ -115,9 +138,9 @@ def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any
         return []
     operands = [pair for pair in node.next_functions if pair[0] is not None]
     followed = operation in _FOLLOWED or rearrange_of(operation) is not None
-    if not (followed or pool_of(where, operation, node)):
+    if not (followed or pool_of(where, operation, node) or constant_of(operation, node)):
         raise _own_function(where, operation) if _is_own(node) else refusal(where, operation)
-    if operation in _SCALED and node._saved_alpha != 1:
+    if operation in ("Add", "Sub", "Rsub") and node._saved_alpha != 1:
         raise WorkloadError(
             f"{where}: to its input a tensor is added times {node._saved_alpha}, which is not "
             "modelled; add it as it is (alpha=1)"
@@ -136,14 +159,17 @@ def _terms(
     if operation == "Add":
         added = [term for each in operands for term in each or _nothing_known(shape)]
         return _few(where, [arranged(term, lambda map_: map_.expand(shape)) for term in added])
+    if operation in ("Cat", "Stack"):
+        return _joined(where, node, operands, shape)
+    if factor := constant_of(operation, node):
+        terms = operands[0] or operands[1] or []
+        return [_scaled(where, term, factor, provenance) for term in terms]
     if operation == "NativeDropout":
         return _dropped(where, node, operands[0], shape)
     if operation == "Mul":
         return _few(where, _multiplied(where, node, operands, shape))
     if operation in ("Rsub", "Sub"):
-        return _subtracted(where, node, operands)
-    if operation in ("Cat", "Stack"):
-        return _joined(where, node, operands, shape)
+        return _subtracted(where, operands)
     first = operands[0]
     assert first is not None  # a node with one operand that needs no gradient is not made
     if rearrange := rearrange_of(operation):
@@ -153,6 +179,23 @@ def _terms(
     if pool is None:
         return _added_up(where, node, first, provenance)
     return [as_it_is(provenance.elements(Pooled(pool, first), shape))]
+
+
+def constant_of(operation: str, node: Any) -> float | None:
+    """The one number that ``node`` multiplies with, or divides by; None if it does not."""
+    if operation not in ("Mul", "Div"):
+        return None
+    left, right = (pair[0] for pair in node.next_functions)
+    other = node._saved_self if left is None else node._saved_other if right is None else None
+    if other is None or other.numel() != 1 or not other:
+        return None
+    return float(other) if operation == "Mul" else 1 / float(other) if right is None else None
+
+
+def first_map(terms: Terms) -> Tensor:
+    """A map of some of the elements that are known."""
+    maps = [factor.places for term in terms for factor in term]
+    return next((places for places in maps if bool((places[..., -1] >= 0).any())), maps[0])
 
 
 def _leaf(where: str, variable: Tensor) -> Terms:
@@ -165,6 +208,16 @@ def _leaf(where: str, variable: Tensor) -> Terms:
             "weights, biases and batch normalisation are counted; record without it"
         )
     return _nothing_known(tuple(variable.shape))
+
+
+def _scaled(
+    where: str, term: ProductMap, factor: float, provenance: TensorProvenance
+) -> ProductMap:
+    """A term multiplied with a constant."""
+    first, *others = term
+    if first.inverted:
+        raise refusal(where, "Sub")
+    return (replace(first, places=provenance.scaled(first.places, factor)), *others)
 
 
 def _multiplied(
@@ -204,7 +257,7 @@ def _settled(where: str, terms: Terms, values: Tensor) -> Terms:
     return settled
 
 
-def _subtracted(where: str, node: Any, operands: list[Terms | None]) -> Terms:
+def _subtracted(where: str, operands: list[Terms | None]) -> Terms:
     """1 minus a factor; that it is from 1 shows in the product."""
     minuend, subtrahend = operands if len(operands) == 2 else (None, operands[0])
     gate = inverted(subtrahend) if subtrahend is not None and minuend is None else None
@@ -244,15 +297,26 @@ def _joined(where: str, node: Any, operands: list[Terms | None], shape: tuple[in
 def _added_up(where: str, node: Any, terms: Terms, provenance: TensorProvenance) -> Terms:
     """A sum or mean over all positions of planes; or a sum along an axis of stacked tensors."""
     operation, shape = operation_of(node), shape_of(node)
-    axes = [signed(axis) % terms[0][0].places.ndim for axis in node._saved_dim]
-    planes = over_planes(axes, terms, [(each.first, each.shape) for each in provenance.origins])
+    rank = terms[0][0].places.ndim
+    over = [signed(axis) % rank for axis in node._saved_dim]
+    planes = _planes(terms, over, provenance)
     if planes is not None:
         pool = Pool("sum" if operation == "Sum" else "average", GLOBAL, GLOBAL)
-        rows = planes[0][0].places.shape[:2]
-        return [as_it_is(provenance.elements(Pooled(pool, planes), rows).view(shape))]
-    if operation != "Sum" or len(axes) != 1 or terms[0][0].places.shape[axes[0]] > MOST_TERMS:
+        behind = (*planes[0][0].places.shape[:-2], 1, 1)
+        return [as_it_is(provenance.elements(Pooled(pool, planes), behind).reshape(shape))]
+    if operation == "Mean" or len(over) != 1 or terms[0][0].places.shape[over[0]] > MOST_TERMS:
         raise refusal(where, operation)
-    return _few(where, [part for term in terms for part in _slices(term, axes[0], shape)])
+    return _few(where, [part for term in terms for part in _slices(term, over[0], shape)])
+
+
+def _planes(terms: Terms, over: list[int], provenance: TensorProvenance) -> Terms | None:
+    """``terms`` as [..., C, H, W], if the axes ``over`` are all their positions, as tokens are."""
+    every = [axes_of(factor.places, provenance.origins) for term in terms for factor in term]
+    axes = next((axes for axes in every if axes is not None), None)
+    left = [axis for axis in range(terms[0][0].places.ndim) if axis not in over]
+    if axes is None or set(axes.positions) != set(over) or [*axes.rows, *axes.channels] != left:
+        return None
+    return [arranged(term, axes.planar) for term in terms]
 
 
 def _slices(term: ProductMap, axis: int, shape: tuple[int, ...]) -> Terms:
@@ -308,8 +372,6 @@ def _own_function(where: str, operation: str) -> WorkloadError:
 
 
 _FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean", "Mul", "Sub", "Rsub", "NativeDropout")
-
-_SCALED = ("Add", "Sub", "Rsub")
 
 _HINTS = {
     "Mul": "it is multiplied by what has no gradient and is no dropout (a scale, a mask): record "

@@ -7,8 +7,10 @@ steps and samples they are is known once the whole iteration is (:mod:`reading`)
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
+from tlm.errors import WorkloadError
 from tlm.workload.capture.dropouts import Dropout
 from tlm.workload.capture.windows import narrowed
 from tlm.workload.model import IntArray, Pool, Shape3
@@ -21,19 +23,20 @@ NO_ROW = -1
 class RowFactor:
     """A factor by rows: ``rows`` [N] are those of the source's outputs, all calls in order.
 
-    They are -1 where it is zero. The source ``INPUT`` is what has no gradient: its way is
-    empty but for pools, and its rows say only where.
+    They are -1 where it is zero. It is multiplied with the constant ``scale``. The source
+    ``INPUT`` is what has no gradient: its way is empty but for pools, and its rows say only where.
     """
 
     source: str
     way: tuple[Step, ...]
     rows: IntArray
+    scale: float = 1.0
     inverted: bool = False
 
     @property
-    def key(self) -> tuple[str, tuple[Step, ...], bool]:
+    def key(self) -> tuple[str, tuple[Step, ...], float, bool]:
         """What it is, without where."""
-        return self.source, self.way, self.inverted
+        return self.source, self.way, self.scale, self.inverted
 
     def narrowed(self, start: int, stop: int) -> RowFactor:
         """Channels ``start``..``stop`` of it."""
@@ -52,6 +55,16 @@ class RowTerm:
     def key(self) -> Any:
         """What it is, without where."""
         return tuple(factor.key for factor in self.factors)
+
+    @property
+    def scale(self) -> float:
+        """The constant that it is multiplied with."""
+        return prod(factor.scale for factor in self.factors)
+
+    def times(self, factor: float) -> RowTerm:
+        """The term multiplied with a constant."""
+        first, *others = self.factors
+        return RowTerm((replace(first, scale=first.scale * factor), *others))
 
     def narrowed(self, start: int, stop: int) -> RowTerm:
         """Channels ``start``..``stop`` of it."""
@@ -82,6 +95,29 @@ class CallReading:
         return self.pools, tuple(
             (part.channels, tuple(term.key for term in part.terms)) for part in self.parts
         )
+
+    def unscaled(self, where: str) -> tuple[CallReading, float]:
+        """What is read before it is multiplied with a constant, and that.
+
+        Raises WorkloadError if it is not multiplied with one constant throughout.
+        """
+        scales = {term.scale for part in self.parts for term in part.terms} or {1.0}
+        if len(scales) > 1:
+            raise WorkloadError(
+                f"{where}: its input is put together of tensors multiplied with "
+                f"{' and '.join(f'{scale:g}' for scale in sorted(scales))}; multiply all with one "
+                "constant, or put it into weights"
+            )
+        (scale,) = scales
+        return self.times(1 / scale), scale
+
+    def times(self, factor: float) -> CallReading:
+        """What is read, multiplied with a constant."""
+        parts = (
+            replace(part, terms=tuple(term.times(factor) for term in part.terms))
+            for part in self.parts
+        )
+        return self if factor == 1 else replace(self, parts=tuple(parts))
 
     @property
     def alone(self) -> str | None:

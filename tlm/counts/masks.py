@@ -134,7 +134,7 @@ class Masks:
             total = _union([self._left(source) for source in dict.fromkeys(layer.sources)])
         if layer.input_pool is not None:
             total = _any(layer.input_pool, total)
-        return _fitted(layer, total)
+        return self._kept(layer, _fitted(layer, total))
 
     def _left(self, source: int) -> Bools:
         """What a source leaves for its readers, [T, B, C, H, W]."""
@@ -172,7 +172,11 @@ class Masks:
             need = _union([self.need(source) for source in sources])
         if layer.input_pool is not None:
             need = needed(layer.input_pool, self.summed(layer), need)
-        return _fitted(layer, need)
+        return self._kept(layer, _fitted(layer, need))
+
+    def _kept(self, layer: Layer, elements: Bools) -> Bools:
+        """What a dropout keeps of ``elements`` of a layer's input."""
+        return elements & self.recording.kept[layer.index] if layer.dropout else elements
 
     def _term_need(self, sources: Sequence[int], term: Term) -> Bools:
         """Which dX of a term its source needs, if it is among ``sources``; the input needs none."""

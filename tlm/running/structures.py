@@ -32,8 +32,6 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             strand.mixes for feed in feeds_of(layer, workload.layers) for strand in feed.strands
         ):
             yield "a window in its operand that mixes channels and rows"
-    if layer.dropout:
-        yield "a dropout"
     if layer.held is not None:
         yield "a product of two recorded tensors (a matmul)"
     elif not layer.weighted:

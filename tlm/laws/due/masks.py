@@ -151,7 +151,7 @@ def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
     spikes = masks.inputs(layer)
     if layer.input_pool is not None:
         spikes = _any(_taps(layer.input_pool, spikes, 0))
-    return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
+    return _undropped(masks, layer, spikes.reshape(*spikes.shape[:2], *layer.in_shape))
 
 
 def input_needs(masks: PooledMasks, layer: Layer) -> Bools:
@@ -182,7 +182,13 @@ def source_need(masks: PooledMasks, layer: Layer, sources: Collection[int]) -> B
     need = masks.needs(layer, sources)
     if layer.input_pool is not None:
         need = _pooled_flags(layer.input_pool, masks.sums(layer), need)
-    return need.reshape(*need.shape[:2], *layer.in_shape)
+    return _undropped(masks, layer, need.reshape(*need.shape[:2], *layer.in_shape))
+
+
+def _undropped(masks: PooledMasks, layer: Layer, flags: Bools) -> Bools:
+    """``flags`` of a layer's inputs, false where its dropout lets nothing pass."""
+    kept = masks.recording.kept.get(layer.index)
+    return flags if kept is None else np.where(kept, flags, False)
 
 
 def _seen(step: Step, values: npt.NDArray[Value]) -> npt.NDArray[Value]:

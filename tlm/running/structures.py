@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
 from tlm.space.feeds import feeds_of
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
-from tlm.workload.operand import Operand
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shortcut, Workload
+from tlm.workload.operand import Operand, Step, Window
 from tlm.workload.readers import adds_output
 
 
@@ -36,6 +36,8 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "a product of two recorded tensors (a matmul)"
     elif not layer.weighted:
         yield "no weights (an identity)"
+    if isinstance(layer.neuron, Neuron) and layer.neuron.learnt:
+        yield f"neurons that learn their {layer.neuron.learnt[0]}"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
@@ -45,11 +47,17 @@ def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
     for term in operand.terms:
         if term.gates:
             yield "an operand with gates (products of spikes)"
+        if any(_puts_zeros_between(step) for factor in term.factors for step in factor.way):
+            yield "an operand with zeros put between its rows or columns (a transposed convolution)"
         if term.delay:
             late = workload.layers[term.source].name
             yield f"an operand that reads layer {late} of {term.delay} steps before (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"
+
+
+def _puts_zeros_between(step: Step) -> bool:
+    return isinstance(step, Window) and max(step.rows.spread, step.columns.spread) > 1
 
 
 def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:

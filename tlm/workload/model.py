@@ -59,6 +59,12 @@ class Pool:
         """Elements of a window, those outside among them."""
         return prod(self.size)
 
+    @property
+    def turned(self) -> Pool:
+        """The pool with rows for columns."""
+        sides = (self.size, self.stride, self.padding, self.overhang)
+        return Pool(self.kind, *(side[::-1] for side in sides))
+
     def fits(self, shape: Shape3) -> bool:
         """Whether it has windows on ``shape``, and none of them begins behind the last element."""
         return all(
@@ -128,6 +134,10 @@ class Neuron:
     With ``output`` "membrane" what leaves the layer is H, not S: the loss reads the potential, and
     its gradient arrives there without a surrogate. Spikes only reset; with reset "none" there are
     none.
+
+    ``learnt`` names the numbers that are trained (:mod:`tlm.workload.learnt`), one a layer or
+    ``by_channel``. What follows from them is here as it was when recording began: each iteration
+    has its own among its values.
     """
 
     decay: float
@@ -145,6 +155,8 @@ class Neuron:
     fires_at_threshold: bool = True
     current_decay: float = 0.0
     output: Literal["spikes", "membrane"] = "spikes"
+    learnt: tuple[str, ...] = ()
+    by_channel: bool = False
 
 
 @dataclass(frozen=True)
@@ -305,8 +317,13 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F."""
-        return prod(self.factor_shape) * prod(self.product_shape[1:])
+        """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F.
+
+        Where zeros are put between the inputs, as for a transposed convolution, each input meets
+        all its weights once: its rows and columns stand in place of E and F, as torch counts.
+        """
+        spread = None if self.operand is None else self.operand.positions_before_spread
+        return prod(self.factor_shape) * (spread or prod(self.product_shape[1:]))
 
     @property
     def factor_shape(self) -> tuple[int, int, int, int]:

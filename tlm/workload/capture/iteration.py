@@ -14,6 +14,7 @@ from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.layer_tensors import (
     LayerTensors,
     layer_tensors,
+    learnt_numbers,
     parameter_array,
     with_gradient,
 )
@@ -235,6 +236,7 @@ def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:
         scale=None if norm is None else _optional(norm, "weight", gradient),
         shift=None if norm is None else _optional(norm, "bias", gradient),
         step_scale=None if norm is None else _step_scale(norm, gradient),
+        constants={} if stage.neuron is None else learnt_numbers(stage.neuron, gradient),
     )
 
 
@@ -243,7 +245,9 @@ def _weights(product: Boundary | None, gradient: bool) -> FloatArray:
     if product is None or product.matmul is not None:
         return np.zeros((0, 0, 1, 1), np.float32)
     weights = parameter_array(product, "weight", gradient)
-    return weights.reshape(*weights.shape, *(1, 1)[: 4 - weights.ndim])
+    if product.convolution is not None:
+        return product.convolution.weights(weights)
+    return weights.reshape(*weights.shape, 1, 1)
 
 
 def _optional(boundary: Boundary, name: str, gradient: bool) -> FloatArray | None:

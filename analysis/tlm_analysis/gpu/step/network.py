@@ -50,6 +50,7 @@ class NetworkStage:
     dilation: tuple[int, int] = (1, 1)
     potential_out: bool = False
     saves_state: bool = True
+    dropout: bool = False
 
     @property
     def taps(self) -> int:
@@ -180,4 +181,5 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         dilation=layer.dilation,
         potential_out=layer.membrane_output,
         saves_state=bool(layer.saved_state),
+        dropout=layer.dropout > 0,
     )

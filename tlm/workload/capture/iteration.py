@@ -111,6 +111,8 @@ def assemble(
         parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
         loss_gradients={head: tensors[head].dS for head in heads(layers)},
     )
+    for boundary in boundaries.values():
+        boundary.let_go()
     return Assembled(number, steps, batch, coding, stages, tensors, values)
 
 
@@ -167,7 +169,8 @@ def _forced(tensors: LayerTensors, steps: int, whole: bool) -> Forced:
         dI = None if tensors.static else tensors.dI
         return Forced(None, None, dI, products=products, kept=tensors.kept)
     forced = Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope)
-    return replace(forced, products=products, kept=tensors.kept)
+    output = None if whole else tensors.output
+    return replace(forced, products=products, output=output, kept=tensors.kept)
 
 
 def _of_loss_alone(values: Values, fed_back: Mapping[int, Numbers]) -> dict[int, FloatArray]:

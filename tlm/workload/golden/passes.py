@@ -34,8 +34,9 @@ class Forced:
 
     ``spikes`` and ``masks`` are None for a read-out. ``slope`` stands for the derivative of a
     surrogate without closed form. GLM neurons draw with shift registers that begin in the states
-    ``registers`` [K]. ``products`` stand in for those of the layer's weights. ``kept``
-    [T, B, C, H, W] is what a dropout kept, which is never rebuilt.
+    ``registers`` [K]. ``products`` stand in for those of the layer's weights. ``output`` is
+    ``spikes`` as numbers, where they are at hand. ``kept`` [T, B, C, H, W] is what a dropout kept,
+    which is never rebuilt.
     """
 
     spikes: BoolArray | None
@@ -45,6 +46,7 @@ class Forced:
     registers: States | None = None
     products: RecordedProducts | None = None
     kept: BoolArray | None = None
+    output: Numbers | None = None
 
     def of(self, now: slice) -> Forced:
         """What is forced in some steps alone, of spikes, products and dropouts."""

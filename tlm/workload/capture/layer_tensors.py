@@ -67,8 +67,8 @@ class LayerTensors:
     dS: FloatArray
     membrane: FloatArray | None = None
     stray: Stray = Stray()
-    kept: BoolArray | None = None
     output: FloatArray | None = None
+    kept: BoolArray | None = None
     Y: FloatArray | None = None
     dX: FloatArray | None = None
 

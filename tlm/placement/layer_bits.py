@@ -106,6 +106,9 @@ def _fetched(
     or ``operands`` are. Blocks are of ``plane``: rows, steps, columns.
     """
     memory, samples = laid.target.chip.core.memory, laid.slices.samples
+    if laid.profile.held_bits:  # every sample and step has its own
+        words = laid.slices.by_channels(laid.profile.weights.count)
+        return words * samples * (laid.profile.steps * laid.profile.held_bits)
     bits, together = _weights(laid, engine), np.minimum(group, samples)
     staged = memory.membrane * 3 // 4 if engine == "fp" else memory.membrane // 2
     lines, steps, width = plane

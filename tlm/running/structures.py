@@ -32,9 +32,9 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             strand.mixes for feed in feeds_of(layer, workload.layers) for strand in feed.strands
         ):
             yield "a window in its operand that mixes channels and rows"
-    if layer.held is not None:
-        yield "a product of two recorded tensors (a matmul)"
-    elif not layer.weighted:
+    if layer.held is not None and workload.learns:
+        yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
+    if layer.kind == "identity":
         yield "no weights (an identity)"
     if isinstance(layer.neuron, Neuron) and layer.neuron.learnt:
         yield f"neurons that learn their {layer.neuron.learnt[0]}"

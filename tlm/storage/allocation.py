@@ -23,13 +23,17 @@ def allocate(plan: Plan) -> None:
         }
         sources = [outputs.get(feed.source, network) for feed in layer_plan.feeds]
         layer_plan.addressed = LayerTensors([s for s in sources if s is not None], {}, {})
+        if layer_plan.held is not None:
+            held = [outputs[feed.source] for feed in layer_plan.held.feeds]
+            layer_plan.addressed.held = [tensor for tensor in held if tensor is not None]
         if plan.workload.learns:
             _state(plan, layer_plan)
             _gradients(plan, layer_plan)
             layer_plan.addressed.output = layer_plan.addressed.tensors.get("spikes")
         else:
             _output(plan, layer_plan)
-        _weights(plan, layer_plan)
+        if layer_plan.layer.weighted:
+            _weights(plan, layer_plan)
     for layer_plan in plan.layers:
         _channel_parameters(plan, layer_plan)
     if plan.addresses.top > plan.addresses.capacity:

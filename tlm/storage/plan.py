@@ -35,13 +35,15 @@ class LayerTensors:
     """A layer's tensors in DRAM, by what they hold: "U", "S", "dY", "W", ...
 
     ``sources`` are those that it reads, one for each of its feeds; ``output`` is what others read
-    of it: a shape alone where no copy lies in DRAM. ``tensors`` are of neurons and products.
+    of it: a shape alone where no copy lies in DRAM. ``tensors`` are of neurons and products,
+    ``held`` those that a matmul reads in the place of weights.
     """
 
     sources: list[Tensor]
     tensors: dict[str, Tensor]
     weights: dict[str, TiledTensor]
     output: Tensor | None = None
+    held: list[Tensor] = field(default_factory=list)
 
     def trained(self, name: str) -> list[TiledTensor]:
         """A trained tensor and the optimizer's moments of it."""
@@ -54,6 +56,14 @@ class LayerTensors:
         reverse = engine == "bp" and "W.reverse" in self.weights
         keys = ("W", "W.reverse" if reverse else "W.index")
         return [self.weights[key] for key in keys if key in self.weights]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldFeeds:
+    """What a matmul reads in the place of weights: feeds, put together in a ``grid`` (C, H, W)."""
+
+    feeds: list[Feed]
+    grid: Shape3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +104,8 @@ class LayerPlan:
     """Everything the program builders need to know of one layer.
 
     ``feeds`` say what it reads of its distinct sources, put together in the ``operand`` grid
-    (C, H, W) before ``input_pool``. ``producers`` are the layers among them (none: the network's
+    (C, H, W) before ``input_pool``; ``held`` say so of what a matmul has in the place of weights.
+    ``producers`` are the layers among them (none: the network's
     input), ``consumers`` those that read it, both in index order. ``added`` are its shortcuts,
     ``adders`` those of later layers that add what it leaves. ``live`` [T, B] is false where the
     whole dY is zero and slices are skipped. ``summed_by`` is a later layer whose dS stands for the
@@ -118,6 +129,7 @@ class LayerPlan:
     repeats: int
     feeds: list[Feed]
     operand: Shape3
+    held: HeldFeeds | None
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
     added: list[Adding] = field(default_factory=list)

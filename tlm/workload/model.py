@@ -225,6 +225,11 @@ class Layer:
         return self.kind in ("conv", "linear")
 
     @property
+    def turned(self) -> bool:
+        """Whether the positions of what it reads are inputs of its product: of some matmuls."""
+        return self.held is not None and self.held.input_transposed
+
+    @property
     def producers(self) -> list[int]:
         """The distinct layers that it reads; none where it reads the network's input alone."""
         return [source for source in dict.fromkeys(self.reads) if source != NETWORK_INPUT]

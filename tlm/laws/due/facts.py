@@ -160,7 +160,7 @@ class LayerFacts:
     def _count(self, channels: Span) -> int:
         if self.stored is not None:
             return self.stored.count(channels)
-        return length(channels) * prod(self.layer.weight_shape[1:])
+        return length(channels) * prod(self.layer.factor_shape[1:])
 
     def words_of(self, engine: str, part: Slice) -> int:
         """Words of a weight's width that an engine reads of a slice's weights."""
@@ -296,7 +296,8 @@ def facts_of(plan: PlacedBatch, recording: Recording) -> Facts:
 
 
 def _producers(layer: Layer) -> list[int]:
-    return [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
+    read = layer.sources if layer.held is None else (*layer.sources, *layer.held.sources)
+    return [source for source in dict.fromkeys(read) if source != NETWORK_INPUT]
 
 
 def _layer_facts(

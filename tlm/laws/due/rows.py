@@ -18,7 +18,7 @@ RowSet = set[int]
 def read_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
     """Rows of the sources, ``height`` in all, that FP of a slice needs."""
     layer = facts.layer
-    if layer.kind == "linear":
+    if layer.kind == "linear" or layer.turned:
         return set(range(height))
     return windows_rows(layer.input_pool, kernel_rows(layer, facts.product_rows(part)), height)
 

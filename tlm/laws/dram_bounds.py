@@ -177,6 +177,9 @@ def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         for table in map(stored.table_of, readers):
             yield table, stored.beside(table, every) * precision.weight
     yield "W", weights * precision.weight * (4 if propagates and way == 1 else 3)
-    for name, count in sizes.parameters(layer).items():  # scales are needed in BP too
-        yield name, count * precision.weight * (4 if name in ("scale", STEP_SCALE) else 3)
+    for name, count in sizes.parameters(
+        layer
+    ).items():  # scales, and what sets a decay, are needed in BP too
+        again = name in ("scale", STEP_SCALE, *layer.learnt)
+        yield name, count * precision.weight * (4 if again else 3)
     yield "moments", 2 * sizes.moments(layer) * precision.optimizer

@@ -86,7 +86,8 @@ def walk_products(
                     block,
                     by_panel(passes.layout, grouping, tiles),
                 )
-    names = (*layer_plan.walk_parameters, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
+    numbers = (*layer_plan.layer.learnt, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
+    names = dict.fromkeys((*layer_plan.walk_parameters, *numbers))
     fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
 
 

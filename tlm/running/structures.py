@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
 from tlm.space.feeds import feeds_of
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shortcut, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
 from tlm.workload.operand import Operand
 from tlm.workload.readers import adds_output
 
@@ -36,8 +36,6 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
     if layer.kind == "identity":
         yield "no weights (an identity)"
-    if isinstance(layer.neuron, Neuron) and layer.neuron.learnt:
-        yield f"neurons that learn their {layer.neuron.learnt[0]}"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"

@@ -25,7 +25,7 @@ from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, TiledTensor
-from tlm.workload.model import Layer, Shape3, Shortcut, Workload
+from tlm.workload.model import Layer, Neuron, Shape3, Shortcut, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 
@@ -158,17 +158,26 @@ class LayerPlan:
     @property
     def channel_parameters(self) -> tuple[str, ...]:
         """What is trained of the layer's channels beside its weights."""
+        learnt = () if self.layer_numbers.keys() & set(self.layer.learnt) else self.layer.learnt
         if self.norm == "folded":
-            return ("bias",)
+            return ("bias", *learnt)
         norm = self.layer.norm
         affine = () if norm is None else (*["scale"] * norm.scaled, *["shift"] * norm.shifted)
-        return (*["bias"] * self.layer.bias, *affine)
+        return (*["bias"] * self.layer.bias, *affine, *learnt)
 
     def numbers(self, name: str) -> int:
         """How many numbers of a parameter each channel has: one, or one a time step."""
         norm = self.layer.norm
         by_step = norm is not None and norm.by_step and name in ("scale", "shift")
         return len(self.live) if by_step else 1
+
+    @property
+    def layer_numbers(self) -> dict[str, int]:
+        """How many numbers are trained that are of no channel, by name: of steps, of neurons."""
+        neuron = self.layer.neuron
+        of_layer = isinstance(neuron, Neuron) and not neuron.by_channel
+        numbers = {"step_scale": len(self.live)} if self.step_scaled else {}
+        return numbers | (dict.fromkeys(self.layer.learnt, 1) if of_layer else {})
 
     @property
     def step_scaled(self) -> bool:
@@ -192,9 +201,9 @@ class LayerPlan:
 
     @property
     def walk_parameters(self) -> tuple[str, ...]:
-        """Those used and summed as products pass; batch statistics come with an exchange."""
-        names = self.channel_parameters
-        return tuple(name for name in names if name == "bias" or not self.exact)
+        """Those used and summed as products and dU pass; batch statistics come with an exchange."""
+        always = ("bias", *self.layer.learnt)
+        return tuple(n for n in self.channel_parameters if n in always or not self.exact)
 
     @property
     def spikes(self) -> Bools:

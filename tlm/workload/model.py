@@ -298,13 +298,23 @@ class Layer:
         """What BP needs of its neurons in FP: the potential U, the spikes S, the slopes' mask m.
 
         Where U leaves the layer its gradient arrives there, past the surrogate. Then S matters to
-        a hard reset alone, and U where a gradient passes through the reset.
+        a hard reset alone, and U where a gradient passes through the reset; both, of any reset, to
+        the gradient of a number that is learnt.
         """
         if self.spiking:
             return ("U", "S", "m")
-        if not isinstance(self.neuron, Neuron) or self.neuron.reset == "none":
+        neuron = self.neuron
+        if not isinstance(neuron, Neuron):
             return ()
-        return (*["U"] * (not self.neuron.detach_reset), *["S"] * (self.neuron.reset == "hard"))
+        learns, resets = bool(neuron.learnt), neuron.reset != "none"
+        potential = learns or (resets and not neuron.detach_reset)
+        spikes = neuron.reset == "hard" or (learns and resets)
+        return (*["U"] * potential, *["S"] * spikes)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The numbers that its neurons learn."""
+        return self.neuron.learnt if isinstance(self.neuron, Neuron) else ()
 
     @property
     def state_words(self) -> int:

@@ -216,6 +216,14 @@ def test_a_potential_that_leaves_is_written_once(
     assert moved["fc lif grad"] == tensors * each
 
 
+def test_neurons_that_learn_read_their_spikes_again() -> None:
+    """A tensor more in the backward pass of a fused kernel."""
+    whole = job()
+    learning = replace(whole.layers[0], neuron=replace(NEURON, learnt=("leak",)))
+    moved = nbytes(network_of(replace(whole, layers=(learning, whole.layers[1]))))
+    assert moved["conv lif grad"] == nbytes(network_of(whole))["conv lif grad"] + 4 * 1536
+
+
 def test_cupy_clears_and_copies_what_it_then_writes() -> None:
     """Three cleared, the membrane copied, x read, three written; two cleared, four back: 15."""
     network = network_of(job())

@@ -20,7 +20,7 @@ from tlm.laws.due.operands import Branch, branches, operand_shape
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.laws.due.saved import saved_state
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
-from tlm.laws.due.trained import NORM_PARAMETERS, STEP_SCALE, trained_numbers
+from tlm.laws.due.trained import NORM_PARAMETERS, of_the_layer, trained_numbers
 from tlm.space.array_types import Bools
 from tlm.space.layer_cut import Store
 from tlm.space.phase import Phase
@@ -124,8 +124,10 @@ class LayerFacts:
 
     @property
     def channel_sums(self) -> int:
-        """Gradients that channels sum as dY is made: of a bias, of a norm by frozen statistics."""
-        elsewhere = NORM_PARAMETERS if self.exact else (STEP_SCALE,)
+        """Gradients that channels sum by themselves: of a bias, of a norm by frozen statistics, of
+        what neurons learn by channel.
+        """
+        elsewhere = {*of_the_layer(self.layer), *(NORM_PARAMETERS if self.exact else ())}
         return sum(n for name, n in self.numbers.items() if name not in elsewhere)
 
     @property
@@ -134,9 +136,9 @@ class LayerFacts:
         return self.weight_count + sum(self.numbers.values())
 
     @property
-    def step_numbers(self) -> int:
-        """Numbers a step: all slices have shares of their gradients."""
-        return self.numbers.get(STEP_SCALE, 0)
+    def layer_numbers(self) -> int:
+        """Numbers of no channel: all slices have shares of their gradients."""
+        return sum(self.numbers.get(name, 0) for name in of_the_layer(self.layer))
 
     @property
     def replicas(self) -> int:

@@ -132,7 +132,7 @@ def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
     due: dict[LayerPhase, int] = {}
     for facts in job.layers if job.learns else ():
         sums = (facts.weight_count + facts.channel_sums) * (facts.replicas - 1)
-        sums += facts.step_numbers * (len(facts.slices) - 1)
+        sums += facts.layer_numbers * (len(facts.slices) - 1)
         due[Phase.REDUCE, facts.index] = sums * bits // 8
         weights = facts.weight_count + sum(facts.rewired(job.chip.core.weights.rewired).values())
         weights *= (facts.replicas - 1) * facts.W_stays

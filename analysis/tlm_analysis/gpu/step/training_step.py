@@ -173,6 +173,8 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
         steps, element = step.network.steps, step.element
         kernels, state = lif.forward(stage.name, current, spikes, steps, step.neuron, element)
         step.kernels.extend(kernels)
+        if stage.learns:  # the potential behind the reset follows from spikes
+            state = replace(state, kept=(*state.kept, spikes))
     pooled, pool = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
     step.outputs[index,] = pooled
     step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool))

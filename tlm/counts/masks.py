@@ -37,12 +37,12 @@ class Masks:
         self._workload, self.recording = workload, recording
         self._layers = workload.layers
         self._sparse_norm = sparse_norm
-        # By layer: outputs, which are the recording's own but for small pooled ones, are read by
-        # several later layers, inputs by their layer alone.
+        # By layer: outputs are read by a few later layers, inputs by their layer alone.
         inputs_kept = None if keep else 1
+        outputs_kept = None if keep else 3
         self.current_gradient = lru_cache(maxsize=None)(self._current_gradient)
-        self.output = lru_cache(maxsize=None)(self._output)
-        self.need = lru_cache(maxsize=None)(self._need)
+        self.output = lru_cache(maxsize=outputs_kept)(self._output)
+        self.need = lru_cache(maxsize=outputs_kept)(self._need)
         self.inputs = lru_cache(maxsize=inputs_kept)(self._inputs)
         self.input_need = lru_cache(maxsize=inputs_kept)(self._input_need)
         self.needed_by_row = lru_cache(maxsize=None)(self._needed_by_row)

@@ -56,7 +56,7 @@ def input_windows(table: TileTable, due: Due) -> Iterator[Check]:
 def _unread(table: TileTable, job: Facts) -> Iterator[str]:
     """FP or WG of cores that do not read what they need of a source from where it lies in DRAM."""
     for phase, engine in ((Phase.FP, "fp"), (Phase.WG, "wg"))[: 1 + job.learns]:
-        fetched = _fetched(table, phase)
+        fetched = table.fetched(phase)
         for facts in job.layers:
             if phase == Phase.FP and facts.inputs_sent:
                 continue
@@ -68,15 +68,6 @@ def _unread(table: TileTable, job: Facts) -> Iterator[str]:
                 if 8 * nbytes < _least_bits(job, facts, part, source, phase):
                     name = f"{layer_name(phase, facts.index)} on core{part.core:02d}"
                     yield f"{name}: {nbytes} B of {place.name}"
-
-
-def _fetched(table: TileTable, phase: Phase) -> dict[tuple[int, int, int], int]:
-    """Bytes that a phase reads, by number of the engine, layer and number of the tensor."""
-    reads = table.reads.take(table.of([phase])[table.reads.tile])
-    keys = (table["engine"][reads.tile], table["layer"][reads.tile], reads.tensor)
-    distinct, numbers = np.unique(np.stack(keys), axis=1, return_inverse=True)
-    nbytes = np.bincount(numbers.ravel(), reads.nbytes, distinct.shape[1]).astype(np.int64)
-    return dict(zip(zip(*distinct.tolist(), strict=True), nbytes.tolist(), strict=True))
 
 
 def _least_bits(job: Facts, facts: LayerFacts, part: Slice, source: int, phase: Phase) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from math import gcd
 
 from tlm.counts.packed_weights import PackedWeights
@@ -175,7 +176,8 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
             pieces = gcd(plan.arrays.chunk, plan.arrays.tile)
             if layer.groups > 1:
                 pieces = gcd(pieces, layer.weight_shape[1])
-            pieces = gcd(pieces, *(end for span in spilled for end in span))
+            if spilled != [(0, layer.in_shape[0])]:
+                pieces = gcd(pieces, layer.in_shape[0], *chain.from_iterable(spilled))
             tensor = _tensor(
                 plan,
                 f"{name}.{key}",

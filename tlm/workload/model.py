@@ -370,10 +370,10 @@ class Recording:
 
     iteration: int
     inputs: BoolArray
-    spikes: tuple[BoolArray, ...]
-    masks: tuple[BoolArray, ...]
-    dU: tuple[BoolArray, ...]
-    dY: tuple[BoolArray, ...]
+    spikes: Sequence[BoolArray]
+    masks: Sequence[BoolArray]
+    dU: Sequence[BoolArray]
+    dY: Sequence[BoolArray]
     weights: tuple[BoolArray, ...] | None = None
     answers: Answers | None = None
     steps_run: IntArray | None = None

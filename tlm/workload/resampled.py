@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class ResampledTensors:
         samples, steps = self._samples(workload), self._steps(workload)
         at = np.ix_(steps, samples)
 
-        def every(tensors: tuple[BoolArray, ...]) -> tuple[BoolArray, ...]:
+        def every(tensors: Sequence[BoolArray]) -> tuple[BoolArray, ...]:
             return tuple(tensor[at] for tensor in tensors)
 
         direct, dU = workload.encoding == "direct", every(whole.dU)

@@ -140,6 +140,8 @@ class PooledMasks:
         return reduce(np.add, _taps(pool, self.recording.spikes[source].astype(kind), 0))
 
     def _once(self, kind: str, layer: Layer, make: Callable[[Layer, Recording], Bools]) -> Bools:
+        if layer.pool is None:  # the recording's own
+            return make(layer, self.recording)
         key = kind, layer.index
         if key not in self._made:
             self._made[key] = make(layer, self.recording)

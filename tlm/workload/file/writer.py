@@ -133,7 +133,7 @@ def _check_shape(workload: Workload, expected: Expected, shape: tuple[int, ...])
 def _masks(recording: Recording) -> dict[str, BoolArray]:
     """Arrays by the keys of ``expected_bits``; those of read-outs and without norm are extra."""
     arrays = {schema.INPUTS: recording.inputs}
-    tensors: dict[str, tuple[BoolArray, ...]] = {
+    tensors: dict[str, Sequence[BoolArray]] = {
         schema.SPIKES: recording.spikes,
         schema.MASKS: recording.masks,
         schema.GRADIENTS: recording.dU,

@@ -66,6 +66,7 @@ class ResampledTensors:
             dU=dU,
             dY=tuple(own if layer.product_is_current else dY[at] for layer, own, dY in layers),
             answers=None if whole.answers is None else whole.answers.of(samples),
+            kept={index: kept[at] for index, kept in whole.kept.items()},
         )
 
     def values(self, workload: Workload, position: int) -> Values:

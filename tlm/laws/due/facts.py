@@ -247,7 +247,8 @@ class Facts:
             samples_of(kind, some) for kind in (whole.spikes, whole.masks, whole.dU, whole.dY)
         )
         inputs = whole.inputs[some] if direct else whole.inputs[:, some]
-        return Recording(whole.iteration, inputs, spikes, masks, dU, dY)
+        kept = {index: elements[:, some] for index, elements in whole.kept.items()}
+        return Recording(whole.iteration, inputs, spikes, masks, dU, dY, kept=kept)
 
     def masks_of(self, span: Span) -> PooledMasks:
         """The masks of some samples alone."""

@@ -39,6 +39,13 @@ def draw(workload: Workload, activity: Activity) -> Recording:
         masks=masks,
         dU=dU,
         dY=packed(_dY(workload, layer, dU, activity) for layer in workload.layers),
+        kept={
+            layer.index: _bernoulli(
+                (workload.steps, workload.batch, *layer.in_shape), 1 - layer.dropout, generator
+            )
+            for layer in workload.layers
+            if layer.dropout
+        },
     )
 
 

@@ -99,6 +99,11 @@ def read_recording(workload: Workload, position: int) -> Recording:
         dY=packed(
             arrays[f"{layer.index}/{_product_kind(workload, layer)}"] for layer in workload.layers
         ),
+        kept={
+            layer.index: arrays[f"{layer.index}/{schema.KEPT}"]
+            for layer in workload.layers
+            if layer.dropout
+        },
     )
 
 

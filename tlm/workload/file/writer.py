@@ -141,6 +141,7 @@ def _masks(recording: Recording) -> dict[str, BoolArray]:
     }
     for name, layers in tensors.items():
         arrays.update({f"{index}/{name}": array for index, array in enumerate(layers)})
+    arrays.update({f"{index}/{schema.KEPT}": array for index, array in recording.kept.items()})
     return arrays
 
 

@@ -14,7 +14,7 @@ from tlm_analysis.gpu.step.training_step import training_step
 
 from tlm.errors import ConfigError, WorkloadError
 from tlm.workload import bundled_networks
-from tlm.workload.model import Layer, Pool, Workload
+from tlm.workload.model import Layer, Pool, Shortcut, Workload
 from tlm.workload.surrogate import lif_neuron
 
 NEURON = lif_neuron()
@@ -165,6 +165,23 @@ def test_a_depthwise_convolution_does_its_own_work_and_reads_each_operand_once()
     forward = products[0].gemm
     assert forward is not None
     assert (forward.tiles, forward.n, forward.tile_n) == (4 * forward.rows, 1, 32)
+
+
+@pytest.mark.parametrize("of", ["spikes", "current"])
+def test_a_shortcut_is_an_addition_each_way(of: Literal["spikes", "current"]) -> None:
+    """6 images of 4 x 8 x 8: two tensors read and one written, in FP and where gradients meet."""
+    plain = with_second_convolution(groups=1)
+    first, deep, linear = plain.layers
+    job = replace(plain, layers=(first, replace(deep, shortcuts=(Shortcut(0, of),)), linear))
+    before, after = (training_step(network_of(each), "fp32", "fused") for each in (plain, job))
+    names = [kernel.name for kernel in before]
+    new = [kernel for kernel in after if kernel.name not in names]
+    assert [kernel.name for kernel in new] == ["deep shortcut add", "layer 0 gradient add"]
+    image = 4 * 6 * 256
+    assert {(kernel.read_nbytes, kernel.write_nbytes) for kernel in new} == {(2 * image, image)}
+    order = [kernel.name for kernel in after]
+    behind = order.index("conv lif grad") < order.index("layer 0 gradient add")
+    assert behind == (of == "current")
 
 
 @pytest.mark.parametrize("groups", [2, 4])

@@ -10,11 +10,24 @@ from tlm.errors import ConfigError, WorkloadError
 from tlm.workload import bundled_networks, open_workload
 from tlm.workload.inference import as_inference
 from tlm.workload.model import Layer, RunMode, Shape3, Workload
+from tlm.workload.readers import adds_output
 
 Pooling: TypeAlias = Literal["max", "average", "sum"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
 
 INPUT = -1
+
+
+@dataclass(frozen=True)
+class StageShortcut:
+    """What an earlier stage, ``source``, adds to a stage's current, through a ``pool``.
+
+    ``of_output``: its output; else what enters its neurons.
+    """
+
+    source: int
+    of_output: bool
+    pool: Pooling | None
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,7 @@ class NetworkStage:
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
     ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``. With
     ``potential_out`` its neurons put out their potential, not spikes; ``saves_state`` says whether
-    their backward pass needs it.
+    their backward pass needs it. ``shortcuts`` are added to the product, behind BN.
     """
 
     name: str
@@ -47,6 +60,7 @@ class NetworkStage:
     dilation: tuple[int, int] = (1, 1)
     potential_out: bool = False
     saves_state: bool = True
+    shortcuts: tuple[StageShortcut, ...] = ()
 
     @property
     def taps(self) -> int:
@@ -96,8 +110,9 @@ class NetworkShapes:
 
     @property
     def heads(self) -> list[int]:
-        """The stages that no other reads: each has a loss."""
+        """The stages that no other reads or adds: each has a loss."""
         read = {source for stage in self.stages for source in stage.sources}
+        read |= {each.source for stage in self.stages for each in stage.shortcuts}
         return [index for index in range(len(self.stages)) if index not in read]
 
     @property
@@ -133,10 +148,10 @@ def network_of(workload: Workload) -> NetworkShapes:
         WorkloadError: it has GLM neurons, or a layer whose kernels are not modelled.
     """
     for layer in workload.layers:
-        if not layer.weighted or layer.shortcuts or layer.operand is not None:
+        if not layer.weighted or layer.operand is not None:
             raise WorkloadError(
                 f"{workload.name}: no kernels of layer {layer.name} are modelled, which has no "
-                "weights, a shortcut or an operand of several parts; name a job without such layers"
+                "weights or an operand of several parts; name a job without such layers"
             )
     if any(layer.sums > 1 for layer in workload.layers):
         raise WorkloadError(
@@ -173,6 +188,14 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         neuron=layer.neuron is not None,
         groups=layer.groups,
         dilation=layer.dilation,
+        shortcuts=tuple(
+            StageShortcut(
+                each.layer,
+                adds_output(each, layers),
+                None if each.pool is None else each.pool.kind,
+            )
+            for each in layer.shortcuts
+        ),
         potential_out=layer.membrane_output,
         saves_state=bool(layer.saved_state),
     )

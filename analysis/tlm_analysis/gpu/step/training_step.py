@@ -48,6 +48,7 @@ class _Saved:
     input_pool: _Pooled | None
     current_pool: _Pooled | None
     pool: _Pooled | None
+    shortcut_pools: list[_Pooled | None]
 
 
 @dataclass
@@ -55,7 +56,8 @@ class _Step:
     """A step under construction.
 
     A node of the graph is the sorted indices of the layers whose outputs it sums, one or more:
-    ``outputs`` and ``gradients`` are by node.
+    ``outputs`` and ``gradients`` are by node. ``currents`` enter the neurons of a layer,
+    ``current_gradients`` are what later layers return that have added them.
     """
 
     network: NetworkShapes
@@ -64,8 +66,10 @@ class _Step:
     norm_passes: int
     kernels: list[Kernel] = field(default_factory=list)
     outputs: dict[_Node, GpuTensor] = field(default_factory=dict)
+    currents: list[GpuTensor] = field(default_factory=list)
     saved: list[_Saved] = field(default_factory=list)
     gradients: dict[_Node, GpuTensor] = field(default_factory=dict)
+    current_gradients: dict[int, GpuTensor] = field(default_factory=dict)
     weights: list[GpuTensor] = field(default_factory=list)
     weight_gradients: list[GpuTensor] = field(default_factory=list)
 
@@ -161,7 +165,9 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
     products = Products(stage, step.network.images, step.kernels)
     products.forward(inputs, weight, outputs)
     name, current = f"{stage.name} current", _norm(step, stage, outputs)
+    current, shortcut_pools = _add_shortcuts(step, stage, current)
     current, current_pool = _pool(step, name, stage.current_pool, current, stage.out_shape)
+    step.currents.append(current)
     state, spikes = None, current
     if stage.potential_out:
         spikes = step.tensor(f"{stage.name} potential", *stage.out_shape)
@@ -174,7 +180,24 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
         step.kernels.extend(kernels)
     pooled, pool = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
     step.outputs[index,] = pooled
-    step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool))
+    pools = (input_pool, current_pool, pool)
+    step.saved.append(_Saved(inputs, outputs, weight, state, *pools, shortcut_pools))
+
+
+def _add_shortcuts(
+    step: _Step, stage: NetworkStage, current: GpuTensor
+) -> tuple[GpuTensor, list[_Pooled | None]]:
+    """A stage's current with all that is added to it, one after the other."""
+    pools = []
+    for each in stage.shortcuts:
+        added = step.outputs[each.source,] if each.of_output else step.currents[each.source]
+        name = f"{stage.name} shortcut"
+        added, pool = _pool(step, name, each.pool, added, stage.product_shape)
+        total = step.tensor(f"{stage.name} sum", *stage.product_shape)
+        step.launch(f"{name} add", "fp", (current, added), (total,))
+        current = total
+        pools.append(pool)
+    return current, pools
 
 
 def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
@@ -238,15 +261,17 @@ def _loss(step: _Step, head: int) -> None:
 
 
 def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
-    """From the gradient of the output, dS, over dI and dY to those of input and weight."""
+    """From dI over dY to the gradients of input, weight and of what shortcuts add."""
     saved, name = step.saved[index], stage.name
-    dS = _pool_gradient(step, name, _output_gradient(step, index), saved.pool)
-    dI = dS
-    if saved.state is not None:
-        dI = step.tensor(f"{name} current gradient", *stage.out_shape)
-        steps, element = step.network.steps, step.element
-        step.kernels.extend(lif.backward(name, saved.state, dS, dI, steps, element))
+    dI = _current_gradient(step, index, stage)
     dI = _pool_gradient(step, f"{name} current", dI, saved.current_pool)
+    for each, pool in zip(stage.shortcuts, saved.shortcut_pools, strict=True):
+        share = _pool_gradient(step, f"{name} shortcut", dI, pool)
+        if each.of_output:
+            _accumulate(step, (each.source,), share)
+        else:
+            earlier = step.current_gradients.get(each.source)
+            step.current_gradients[each.source] = _added(step, each.source, earlier, share)
     dY = _norm_gradient(step, stage, saved, dI)
     products = Products(stage, step.network.images, step.kernels)
     if stage.sources != (INPUT,):
@@ -255,6 +280,24 @@ def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
         dX = _pool_gradient(step, f"{name} input", dX, saved.input_pool)
         _accumulate(step, tuple(sorted(stage.sources)), dX)
     _weight_gradient(step, stage, saved, products, dY)
+
+
+def _current_gradient(step: _Step, index: int, stage: NetworkStage) -> GpuTensor:
+    """dI: of dS, through the neurons, and of all layers that have added the current.
+
+    Where the current alone is read there is no dS.
+    """
+    saved, returned = step.saved[index], step.current_gradients.pop(index, None)
+    arrived = _output_gradient(step, index)
+    if arrived is None:
+        assert returned is not None
+        return returned
+    dI = _pool_gradient(step, stage.name, arrived, saved.pool)
+    if saved.state is not None:
+        dS, dI = dI, step.tensor(f"{stage.name} current gradient", *stage.out_shape)
+        steps, element = step.network.steps, step.element
+        step.kernels.extend(lif.backward(stage.name, saved.state, dS, dI, steps, element))
+    return dI if returned is None else _added(step, index, returned, dI)
 
 
 def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTensor) -> GpuTensor:
@@ -279,24 +322,29 @@ def _pool_gradient(step: _Step, name: str, gradient: GpuTensor, pool: _Pooled | 
     return result
 
 
-def _output_gradient(step: _Step, index: int) -> GpuTensor:
+def _output_gradient(step: _Step, index: int) -> GpuTensor | None:
     """Gradient of a layer's output: of its own consumers, and of the sums it came last in."""
     for node in [node for node in step.gradients if len(node) > 1 and node[-1] == index]:
         gradient = step.gradients.pop(node)
         _accumulate(step, (index,), gradient)
         _accumulate(step, node[:-1], gradient)
-    return step.gradients.pop((index,))
+    return step.gradients.pop((index,), None)
 
 
 def _accumulate(step: _Step, node: _Node, gradient: GpuTensor) -> None:
     """Add to a node's gradient; the first to come is the sum so far."""
-    if node in step.gradients:
-        total = GpuTensor("gradient sum", gradient.nbytes)
-        reads = (step.gradients[node], gradient)
-        step.launch(f"layer {node[-1]} gradient add", "bp", reads, (total,))
-        gradient = total
+    total = _added(step, node[-1], step.gradients.get(node), gradient)
     if node != (INPUT,):
-        step.gradients[node] = gradient
+        step.gradients[node] = total
+
+
+def _added(step: _Step, index: int, sum_so_far: GpuTensor | None, more: GpuTensor) -> GpuTensor:
+    """Two gradients of a layer added up; the second alone if there is no first."""
+    if sum_so_far is None:
+        return more
+    total = GpuTensor("gradient sum", more.nbytes)
+    step.launch(f"layer {index} gradient add", "bp", (sum_so_far, more), (total,))
+    return total
 
 
 def _weight_gradient(

@@ -289,6 +289,35 @@ def rate_penalty(net: Any) -> None:
     (loss + hidden.mean()).backward()
 
 
+class Quantised(nn.Linear):
+    """A linear layer whose weights are rounded to eighths, straight through."""
+
+    def forward(self, inputs: Any) -> Any:
+        """The product with rounded weights."""
+        rounded = self.weight + (torch.round(self.weight * 8) / 8 - self.weight).detach()
+        return F.linear(inputs, rounded, self.bias)
+
+
+class Standardised(nn.Linear):
+    """A linear layer whose weights have mean 0 and deviation 1."""
+
+    def forward(self, inputs: Any) -> Any:
+        """The product with standardised weights."""
+        centred = self.weight - self.weight.mean(1, keepdim=True)
+        return F.linear(inputs, centred / centred.std(1, keepdim=True), self.bias)
+
+
+def with_first(kind: Any) -> Any:
+    """A maker of the network with another kind of first layer."""
+
+    def make() -> Any:
+        net = network()
+        net[0] = kind(12, 16, bias=False)
+        return net
+
+    return make
+
+
 def cut_through_time(net: Any) -> None:
     with torch.no_grad():
         step(net)
@@ -306,6 +335,16 @@ CAUSES: dict[str, tuple[Any, Any, str]] = {
         r"2: the gradient of its weights holds 0\.1 times its sign",
     ),
     "penalty on rates": (network, rate_penalty, r"0: its dL/dS.*a penalty on spikes or rates"),
+    "quantised weights": (
+        with_first(Quantised),
+        step,
+        r"0\.weight: passes through Add before it is multiplied",
+    ),
+    "standardised weights": (
+        with_first(Standardised),
+        step,
+        r"0\.weight: passes through Div, .*before it is multiplied",
+    ),
     "no gradients": (network, cut_through_time, r"no torch\.no_grad"),
 }
 

@@ -26,6 +26,7 @@ cdef class RowBuffer:
     cdef Py_ssize_t _count, _room, _size
     cdef Py_ssize_t _looked_at
 
+    cdef void _drop(self, Py_ssize_t count) noexcept
     cdef int _grow(self) except -1
     cdef void* add(self) except NULL
     cdef int require(self, str column, int64_t value, int64_t least, int64_t most) except -1

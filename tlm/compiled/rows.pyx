@@ -4,13 +4,16 @@ What ``tlm.trace.rows.RowList`` is for the model of SimPy: names, order and type
 those of ``tlm.space.trace_rows``.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy, memmove, memset
 
 import numpy as np
 
 from tlm.errors import TraceError
+from tlm.space.trace_rows import ShuffledRows
+
+include "rows_shuffle.pxi"
 
 
 cdef class RowBuffer:
@@ -43,21 +46,41 @@ cdef class RowBuffer:
         cdef char[::1] target = taken.view(np.uint8).view("i1") if count else None
         if count:
             memcpy(&target[0], self._rows, count * self._size)
-            self._count -= count
-            memmove(self._rows, self._rows + count * self._size, self._count * self._size)
-        self._looked_at -= min(count, self._looked_at)
+        self._drop(count)
         return taken
+
+    def take_shuffled(self, Py_ssize_t count):
+        """Remove the first ``count`` rows and return them as :class:`ShuffledRows`."""
+        if not 1 <= count <= self._count:
+            raise IndexError(f"{count} of {self._count} rows of {self.table}")
+        cdef const uint8_t* rows = <const uint8_t*>self._rows
+        cdef int64_t[LANES] changes
+        cdef uint32_t adler = count_changes(rows, count, self._size, changes)
+        counted = [changes[place] for place in range(self._size)]
+        octets = np.empty((self._size - counted.count(0), count), dtype=np.uint8)
+        cdef uint8_t[:, ::1] planes = octets
+        if len(octets):
+            transpose(rows, count, self._size, changes, &planes[0, 0])
+        first = self._rows[: self._size]
+        self._drop(count)
+        return ShuffledRows(first, counted, octets, adler)
+
+    cdef void _drop(self, Py_ssize_t count) noexcept:
+        self._count -= count
+        memmove(self._rows, self._rows + count * self._size, self._count * self._size)
+        self._looked_at -= min(count, self._looked_at)
 
     def keep_window(self, str first, str last, int64_t begin_ps, int64_t end_ps):
         """Drop the new rows that end before a window or begin after it."""
         known, rows = self._looked_at, self.take(self._count)
         new = rows[known:]
         kept = new[(new[first] < end_ps) & (new[last] > begin_ps)]
-        for row in (rows[:known], kept):
-            self._restore(row)
+        self.extend(rows[:known])
+        self.extend(kept)
         self._looked_at = self._count
 
-    def _restore(self, rows):
+    def extend(self, rows):
+        """Add the rows of an array."""
         cdef const char[::1] source
         if len(rows):
             source = np.ascontiguousarray(rows).view(np.uint8).view("i1")
@@ -84,7 +107,7 @@ cdef class RowBuffer:
 
     cdef int _grow(self) except -1:
         cdef Py_ssize_t room = 2 * self._room if self._room else 4096
-        cdef char* rows = <char*>realloc(self._rows, room * self._size)
+        cdef char* rows = <char*>realloc(self._rows, room * self._size + LANES)
         if rows is NULL:
             raise MemoryError
         self._rows, self._room = rows, room

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tlm.errors import TraceError
+from tlm.space.trace_rows import ShuffledRows
+from tlm.trace.chunk import shuffled
 
 _STRUCT_CODES = {"<i8": "q", "<i4": "i", "<u4": "I", "<i2": "h", "|u1": "B"}
 
@@ -27,6 +29,9 @@ class Rows(Protocol):
 
     def take(self, count: int) -> npt.NDArray[np.void]:
         """Remove the first rows and return them; raises TraceError if a value does not fit."""
+
+    def take_shuffled(self, count: int) -> ShuffledRows:
+        """As ``take``, shuffled."""
 
     def keep_window(self, first: str, last: str, begin_ps: int, end_ps: int) -> None:
         """Drop the new rows whose time, from column ``first`` to ``last``, is out of a window."""
@@ -64,6 +69,10 @@ class RowList(list[tuple[int, ...]]):
         del self[:count]
         self._looked_at -= min(count, self._looked_at)
         return np.frombuffer(packed, dtype=self._dtype)
+
+    def take_shuffled(self, count: int) -> ShuffledRows:
+        """As ``take``, shuffled."""
+        return shuffled(self.take(count))
 
     def keep_window(self, first: str, last: str, begin_ps: int, end_ps: int) -> None:
         """Drop the new rows that end before a window or begin after it."""

@@ -70,16 +70,13 @@ class Table:
             TraceError: a value does not fit its column.
             OSError: the file cannot grow.
         """
-        count = len(self._rows)
-        if not partial:
-            count -= count % schema.CHUNK_ROWS
-        if count == 0:
-            return
-        rows = self._rows.take(count)
-        self.dataset.resize((self.committed + count,))
-        whole = count - count % schema.CHUNK_ROWS
-        for first in range(0, whole, schema.CHUNK_ROWS):
-            chunk = chunk_bytes(rows[first : first + schema.CHUNK_ROWS])
-            self.dataset.id.write_direct_chunk((self.committed + first,), chunk)
-        self.dataset[self.committed + whole :] = rows[whole:]
-        self.committed += count
+        for _ in range(len(self._rows) // schema.CHUNK_ROWS):
+            chunk = chunk_bytes(self._rows.take_shuffled(schema.CHUNK_ROWS))
+            self.dataset.resize((self.committed + schema.CHUNK_ROWS,))
+            self.dataset.id.write_direct_chunk((self.committed,), chunk)
+            self.committed += schema.CHUNK_ROWS
+        if partial and len(self._rows):
+            rows = self._rows.take(len(self._rows))
+            self.dataset.resize((self.committed + len(rows),))
+            self.dataset[self.committed :] = rows
+            self.committed += len(rows)

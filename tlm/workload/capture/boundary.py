@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tlm.errors import WorkloadError
 from tlm.workload.capture.call_reading import CallReading, call_reading
 from tlm.workload.capture.declared import Declared
+from tlm.workload.capture.derived import check_used_as_they_are
 from tlm.workload.capture.norms import norm_parameters, time_axis
 from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.provenance import Call
@@ -184,6 +185,8 @@ class Hooks:
                 f"{boundary.name}: its output carries no gradient; run forward with gradients on "
                 "(no torch.no_grad, no reentrant checkpointing) and with its weights trainable"
             )
+        if boundary.kind in _FEATURES and not boundary.outputs:
+            check_used_as_they_are(boundary.name, boundary.module, tensor, self._known)
         boundary = next(
             (first for first in self._norms.values() if boundary in first.others), boundary
         )

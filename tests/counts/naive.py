@@ -95,24 +95,24 @@ def weight_gradient(layer, inputs, gradients, chunk, tile):
 
 def pooled_spikes(layer, spikes):
     """Max-pooled spikes: a window fires if any of its neurons does."""
-    size, stride = layer.pool.size, layer.pool.stride
+    size, (down, across) = layer.pool.size, layer.pool.stride
     k, e, f = layer.pooled_shape
     found = np.zeros((*spikes.shape[:2], k, e, f), bool)
     for t, b, c, y, x in np.ndindex(*found.shape):
-        for i, j in np.ndindex(size, size):
-            found[t, b, c, y, x] |= spikes[t, b, c, y * stride + i, x * stride + j]
+        for i, j in np.ndindex(size):
+            found[t, b, c, y, x] |= spikes[t, b, c, y * down + i, x * across + j]
     return found
 
 
 def needed(layer, spikes, masks):
     """The mask of the neuron that max-pool routes the gradient to: the first maximum."""
-    size, stride = layer.pool.size, layer.pool.stride
+    size, (down, across) = layer.pool.size, layer.pool.stride
     k, e, f = layer.pooled_shape
     found = np.zeros((*spikes.shape[:2], k, e, f), bool)
     for t, b, c, y, x in np.ndindex(*found.shape):
         best = None
-        for i, j in np.ndindex(size, size):
-            place = (t, b, c, y * stride + i, x * stride + j)
+        for i, j in np.ndindex(size):
+            place = (t, b, c, y * down + i, x * across + j)
             if best is None or spikes[place] > spikes[best]:
                 best = place
         found[t, b, c, y, x] = masks[best]

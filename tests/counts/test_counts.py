@@ -29,6 +29,7 @@ from tlm.space.phase import Phase
 from tlm.space.region import Block
 from tlm.workload.model import Pool
 
+PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 DENSITY = st.sampled_from([0.0, 0.02, 0.1, 0.4, 1.0])
 
 
@@ -141,10 +142,10 @@ def test_useful_pairs_equal_plain_loops(data, layer):
 
 
 @settings(max_examples=40)
-@given(data=st.data(), size=st.integers(1, 4), stride=st.integers(1, 4))
+@given(data=st.data(), size=PAIRS, stride=PAIRS)
 def test_pooling_equals_plain_loops(data, size, stride):
     """Pooled spikes, and the routing of the gradient to the first maximum."""
-    shape = (data.draw(st.integers(1, 3)), *data.draw(st.tuples(*[st.integers(size, 9)] * 2)))
+    shape = (data.draw(st.integers(1, 3)), *(data.draw(st.integers(least, 9)) for least in size))
     layer = replace(conv(shape, shape[0], 1), pool=Pool("max", size, stride))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     spikes, masks = (random.random((2, 2, *shape)) < data.draw(DENSITY) for _ in range(2))

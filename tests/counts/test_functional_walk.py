@@ -11,7 +11,8 @@ from tests.program import graphs
 from tests.program.jobs import NO_SLICE_SKIPPING, built
 from tlm.counts.layer_work import LayerWork
 from tlm.workload import open_workload
-from tlm.workload.golden.network import Forced, forward
+from tlm.workload.golden.network import forward
+from tlm.workload.golden.passes import Forced
 from tlm.workload.golden.product import input_gradient, product, weight_gradient
 from tlm.workload.model import Pool
 from tlm.workload.values import Parameters
@@ -151,7 +152,7 @@ def graph(norm=None):
     first = net.conv(20, kernel=3, padding=1)
     second = net.conv(20, kernel=3, padding=1)
     net.conv(36, kernel=3, stride=2, padding=1, sources=(first, second))
-    net.conv(40, kernel=3, padding=1, groups=2, pool=Pool("max", 3, 2, 1))
+    net.conv(40, kernel=3, padding=1, groups=2, pool=Pool.square("max", 3, 2, 1))
     net.linear(10, readout=True)
     return graphs.workload(net.layers, steps=2, batch=3)
 
@@ -191,7 +192,7 @@ def layer_inputs(workload, recording, values, layer):
     before = workload.layers[layer.index - 1]
     spikes = recording.spikes[before.index]
     if before.pool is not None:
-        size = before.pool.size
+        size = before.pool.size[0]
         cut = spikes[..., : spikes.shape[3] // size * size, : spikes.shape[4] // size * size]
         t, b, k, y, x = cut.shape
         spikes = cut.reshape(t, b, k, y // size, size, x // size, size).any(axis=(4, 6))

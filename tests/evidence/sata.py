@@ -46,7 +46,7 @@ class TwoDensities(DrawnTensors):
 
 def vgg5() -> Workload:
     """The job: weights are updated by plain gradient descent, without moments."""
-    net, half = Builder((3, 32, 32), lif_neuron()), Pool("average", 2, 2)
+    net, half = Builder((3, 32, 32), lif_neuron()), Pool.square("average", 2, 2)
     net.conv(64, kernel=3, padding=1, pool=half)
     net.conv(128, kernel=3, padding=1)
     net.conv(128, kernel=3, padding=1, pool=half)

@@ -60,11 +60,11 @@ def test_a_residual_net_of_scale_sim(tmp_path: Path) -> None:
     assert (stem.in_shape, stem.out_shape, stem.pool) == (
         (3, 38, 38),
         (8, 16, 16),
-        Pool("max", 2, 2),
+        Pool.square("max", 2, 2),
     )
     assert (a.padding, b.padding, shortcut.padding) == ((1, 1), (1, 1), (0, 0))
     assert [layer.sources for layer in (a, b, shortcut, fc)] == [(0,), (1,), (0,), (2, 3)]
-    assert fc.input_pool == Pool("average", 4, 4)
+    assert fc.input_pool == Pool.square("average", 4, 4)
     assert fc.neuron is None and fc.bias
 
 

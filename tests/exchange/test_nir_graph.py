@@ -58,7 +58,7 @@ def test_a_convolutional_net(tmp_path: Path) -> None:
     network = read_network([written(tmp_path, nodes, chain("in c n p f l m out"))], 2, 3)
     first, second = network.layers
     assert (first.name, first.in_shape, first.padding) == ("c", (2, 8, 8), (1, 1))
-    assert first.pool == Pool("average", 2, 2)
+    assert first.pool == Pool.square("average", 2, 2)
     assert (second.in_shape, second.out_shape, second.bias) == ((64, 1, 1), (10, 1, 1), True)
     assert (network.encoding, first.input_kind, second.input_kind) == ("rate", "binary", "analog")
     path = tmp_path / "net.json"

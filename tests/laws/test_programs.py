@@ -277,7 +277,7 @@ def test_u_recomputed_below_windows_that_overlap():
     """The last row of neurons follows from products that the rows before it have made already."""
     net = builder((17, 8, 9))
     index = net.conv(26, 3, padding=1)
-    pool = Pool("max", 2, 1, padding=1)
+    pool = Pool.square("max", 2, 1, padding=1)
     shape = pool.pooled(net.layers[index].product_shape)
     net.layers[index] = replace(net.layers[index], current_pool=pool, out_shape=shape)
     net.conv(2, 1)

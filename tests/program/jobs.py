@@ -55,7 +55,7 @@ def conv(in_shape, channels, kernel, stride=1, padding=0, pool=None, dilation=1)
     """A convolution with square kernel, stride and padding; its index is set by ``job``."""
     reach = dilation * (kernel - 1) + 1
     out = tuple((side + 2 * padding - reach) // stride + 1 for side in in_shape[1:])
-    pooling = Pool("max", pool, pool) if pool else None
+    pooling = Pool.square("max", pool, pool) if pool else None
     return Layer(
         0, "conv", "conv", in_shape, (channels, *out), (kernel, kernel), (stride, stride),
         (padding, padding), (-1,), None, "binary", False, None, None, NEURON, pooling,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.pools import pools_on
 from tests.program.graphs import NORM, broken_laws, builder, recording, workload
 from tests.program.jobs import IDEAL_DRAM, built
 from tests.program.test_channel_parameters import actions
@@ -21,26 +22,25 @@ CHIP = ("cores=4", "mesh.columns=2", "mesh.rows=2", IDEAL_DRAM)
 
 def pooled_job(kind, *, on_producer):
     """16 channels of 8 x 8, pooled 2 x 2, then a linear layer; T = 3, B = 2."""
-    pool = Pool(kind, 2, 2)
+    pool = Pool.square(kind, 2, 2)
     net = builder((3, 8, 8))
     net.conv(16, kernel=3, padding=1, pool=pool if on_producer else None)
     net.linear(10, input_pool=None if on_producer else pool)
     return workload(net.layers, steps=3, batch=2)
 
 
-@given(
-    st.integers(1, 4), st.integers(1, 3), st.integers(0, 1), st.integers(4, 9), st.integers(4, 9)
-)
-def test_additions_of_windows_are_their_elements_but_one(size, stride, padding, height, width):
+@given(st.data(), st.integers(4, 9), st.integers(4, 9))
+def test_additions_of_windows_are_their_elements_but_one(data, height, width):
     """Walked element by element, in any split of the rows."""
-    pool = Pool("average", size, stride, min(padding, size // 2))
+    pool = data.draw(pools_on((1, height, width)))
     _, rows, columns = pool.pooled((1, height, width))
     at = [(y, x) for y in range(rows) for x in range(columns)]
+    (down, across), (top, left) = pool.stride, pool.padding
     inside = sum(
-        0 <= y * stride - pool.padding + dy < height and 0 <= x * stride - pool.padding + dx < width
+        0 <= y * down - top + dy < height and 0 <= x * across - left + dx < width
         for y, x in at
-        for dy in range(size)
-        for dx in range(size)
+        for dy in range(pool.size[0])
+        for dx in range(pool.size[1])
     )
     whole = pool_adds(pool, (0, rows), (height, width))
     assert whole == inside - len(at)
@@ -70,7 +70,7 @@ def test_a_pool_that_readers_do_not_share_stays_with_its_reader():
     first = net.conv(16, kernel=3, padding=1)
     net.conv(16, kernel=3, padding=1)
     second = net.last
-    net.linear(10, sources=(first, second), input_pool=Pool("average", 2, 2))
+    net.linear(10, sources=(first, second), input_pool=Pool.square("average", 2, 2))
     job = workload(net.layers, steps=3, batch=2)
     assert pools_behind_layers(job).layers == job.layers
     plan, program = built(job, recording(job), "cores=1", IDEAL_DRAM)
@@ -87,7 +87,7 @@ def test_currents_are_pooled_by_adders_too(norm):
     net.conv(16, kernel=3, padding=1)
     net.linear(10)
     conv, linear = net.layers
-    conv = replace(conv, out_shape=(16, 4, 4), current_pool=Pool("average", 2, 2), norm=norm)
+    conv = replace(conv, out_shape=(16, 4, 4), current_pool=Pool.square("average", 2, 2), norm=norm)
     linear = replace(linear, in_shape=(256, 1, 1))
     job = workload([conv, linear], steps=3, batch=2)
     plan, program = built(job, recording(job), *CHIP)
@@ -99,7 +99,7 @@ def test_currents_are_pooled_by_adders_too(norm):
 def test_a_window_of_one_element_has_no_winner_to_say():
     """A layer of values behind a 1 x 1 max-pool keeps its laws: which element won takes no bits."""
     net = builder((3, 8, 8))
-    net.conv(16, kernel=3, padding=1, pool=Pool("max", 1, 2))
+    net.conv(16, kernel=3, padding=1, pool=Pool.square("max", 1, 2))
     net.linear(10)
     layers = tuple(replace(layer, neuron=None) for layer in net.layers)
     job = workload(layers, steps=1, batch=2)

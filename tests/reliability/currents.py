@@ -14,10 +14,10 @@ from tlm.workload.readers import adds_output
 
 POOLS = (
     None,
-    Pool("average", 2, 2),
-    Pool("average", 3, 2, 1),
-    Pool("max", 2, 1),
-    Pool("sum", 1, 2),
+    Pool.square("average", 2, 2),
+    Pool.square("average", 3, 2, 1),
+    Pool.square("max", 2, 1),
+    Pool.square("sum", 1, 2),
 )
 MOST_SHORTCUTS = 4
 

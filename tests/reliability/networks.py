@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.pools import pools_on
 from tests.reliability.currents import with_currents
 from tlm.errors import WorkloadError
 from tlm.workload.file.graph import check_layers
@@ -18,7 +19,6 @@ from tlm.workload.model import (
     NETWORK_INPUT,
     Layer,
     Norm,
-    Pool,
     Recording,
     Shape3,
     Workload,
@@ -121,7 +121,7 @@ def _layer(
     like = [one.index for one in layers if one.pooled_shape == source]
     more = draw(st.lists(st.sampled_from(like), max_size=2)) if like else []
     sources = tuple(sorted((*ends, *more)))
-    pool = None if not layers else draw(st.none() | _pools(source))
+    pool = None if not layers else draw(st.none() | pools_on(source))
     shape = source if pool is None else pool.pooled(source)
     linear = draw(st.integers(0, 3)) == 0
     pools = [*(layers[one].pool for one in sources if layers), pool]
@@ -159,26 +159,16 @@ def _convolution(draw: st.DrawFn, layer: Layer) -> Layer:
     layer = replace(
         layer, groups=draw(st.sampled_from((1, *divides))), out_shape=layer.product_shape
     )
-    current = draw(st.none() | st.none() | _pools(layer.product_shape))
+    current = draw(st.none() | st.none() | pools_on(layer.product_shape))
     if current is not None:
         layer = replace(layer, current_pool=current, out_shape=current.pooled(layer.out_shape))
-    return replace(layer, pool=draw(st.none() | _pools(layer.out_shape)))
+    return replace(layer, pool=draw(st.none() | pools_on(layer.out_shape)))
 
 
 def _width(draw: st.DrawFn, layer: Layer) -> int:
     """Output channels, of which there are not too many weights."""
     most = max(1, MOST_WEIGHTS // (layer.in_shape[0] * prod(layer.kernel)))
     return min(most, draw(st.sampled_from((1, 2, 3, 8, 16, 20, 33, 48))))
-
-
-def _pools(shape: Shape3) -> st.SearchStrategy[Pool]:
-    """Pools with a window that fits ``shape``; some overlap, some pad, some skip elements."""
-    sizes = st.integers(1, min(3, *shape[1:])).flatmap(
-        lambda size: st.tuples(st.just(size), st.integers(1, 3), st.integers(0, size // 2))
-    )
-    return st.builds(
-        lambda kind, window: Pool(kind, *window), st.sampled_from(("max", "average")), sizes
-    )
 
 
 def _renamed(layer: Layer, index: int) -> Layer:

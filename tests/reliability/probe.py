@@ -106,7 +106,7 @@ RULES = {
 def chain() -> Workload:
     """Two convolutions, one strided, and a linear layer; some gradients are zero throughout."""
     net = Builder((4, 9, 9), lif_neuron())
-    net.conv(20, 3, padding=1, pool=Pool("max", 2, 2))
+    net.conv(20, 3, padding=1, pool=Pool.square("max", 2, 2))
     net.conv(36, 3, stride=2)
     net.linear(5)
     return drawn("chain", net, 0.03)
@@ -118,7 +118,7 @@ def residual() -> Workload:
     net = Builder((3, 6, 6), lif_neuron(), norm, analog=False)
     first = net.conv(20, 3, padding=1)
     second = net.conv(20, 3, padding=1)
-    net.linear(36, sources=(first, second), input_pool=Pool("average", 2, 2), readout=True)
+    net.linear(36, sources=(first, second), input_pool=Pool.square("average", 2, 2), readout=True)
     return drawn("sum", net, 0.3)
 
 
@@ -136,7 +136,7 @@ def pooled() -> Workload:
     net = Builder((4, 8, 8), lif_neuron(), analog=False)
     first = net.conv(20, 3, padding=1)
     second = net.conv(20, 3, padding=1)
-    net.linear(40, sources=(first, second), input_pool=Pool("max", 2, 2))
+    net.linear(40, sources=(first, second), input_pool=Pool.square("max", 2, 2))
     return drawn("max-pool", net, 0.3)
 
 

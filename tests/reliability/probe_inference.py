@@ -35,7 +35,7 @@ BUNDLED = ("digits", "mnist-csnn-bn", "mnist-fc-t25")
 def counted() -> Workload:
     """Two layers read the counts of average-pooled spikes; the last is a read-out."""
     net = Builder((3, 8, 8), lif_neuron(), analog=False)
-    first = net.conv(20, 3, padding=1, pool=Pool("average", 2, 2))
+    first = net.conv(20, 3, padding=1, pool=Pool.square("average", 2, 2))
     second = net.conv(20, 3, padding=1)
     net.linear(24, sources=(first, second))
     net.linear(5, readout=True)

@@ -23,7 +23,7 @@ QUICK = ("noc.payload=4 KiB", "dram.interleave=4 KiB")  # few, large transaction
 def small_workload(folder: Path, name: str = "small", seed: int = 0) -> Path:
     """A job of two layers with two recorded iterations, of level value and exact."""
     net = Builder((1, 6, 5), lif_neuron())
-    net.conv(3, kernel=3, padding=1, pool=Pool("max", 2, 2))
+    net.conv(3, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
     net.linear(4)
     job = Workload(
         path=folder / f"{name}.h5",

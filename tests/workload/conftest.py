@@ -19,7 +19,7 @@ from tlm.workload.values import FloatArray
 def job(tmp_path: Path) -> Workload:
     """A convolution, a pooling and a linear layer; T = 3, B = 2; not written yet."""
     net = Builder((1, 6, 5), lif_neuron())
-    net.conv(3, kernel=3, padding=1, pool=Pool("max", 2, 2))
+    net.conv(3, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
     net.linear(4)
     return Workload(
         path=tmp_path / "small.h5",

@@ -113,7 +113,7 @@ def test_spikingjelly(mode: str, surrogate: str, neuron: str, tmp_path: Path) ->
     first, second, third = job.layers
     assert first.neuron is not None and first.norm is not None
     assert (first.neuron.surrogate, first.norm.per_step) == (surrogate, mode == "s")
-    assert (first.pool, second.pool) == (Pool("max", 2, 2), Pool("average", 2, 2))
+    assert (first.pool, second.pool) == (Pool.square("max", 2, 2), Pool.square("average", 2, 2))
     assert (job.encoding, third.input_kind, third.in_shape) == ("direct", "analog", (32, 1, 1))
 
 
@@ -154,7 +154,7 @@ def test_snntorch(reset: str, pool_first: bool, tmp_path: Path) -> None:
     job = recorded(Capture(net, steps=T), lambda: net(frames(1, 8, 8)), tmp_path)
     conv, fc = job.layers
     assert (conv.name, fc.name) == ("conv", "fc")
-    assert (conv.current_pool if pool_first else conv.pool) == Pool("max", 2, 2)
+    assert (conv.current_pool if pool_first else conv.pool) == Pool.square("max", 2, 2)
     assert conv.neuron is not None and not conv.neuron.fires_at_threshold
     assert job.load(0).dY[0].shape == (T, B, 6, 8, 8)
 
@@ -309,7 +309,7 @@ def test_residuals_events_and_read_out(tmp_path: Path) -> None:
     job = recorded(Capture(net, steps=T, encoding="events"), lambda: net(events), tmp_path)
     assert [layer.sources for layer in job.layers] == [(-1,), (0,), (0, 1), (0, 1, 2)]
     assert [layer.input_kind for layer in job.layers] == ["binary", "binary", "integer", "analog"]
-    assert job.layers[3].input_pool == Pool("average", 8, 8)
+    assert job.layers[3].input_pool == Pool.square("average", 8, 8)
     assert job.layers[3].neuron is None
     assert job.encoding == "events"
     assert (job.load(0).inputs == (events.numpy() != 0)).all()

@@ -182,10 +182,15 @@ def test_norms(name: str, tmp_path: Path) -> None:
     def behind(net: Any, current: Any) -> Any:
         return net.fc(net.n(net.norm(current)).flatten(2))
 
-    layer = recorded(Net(behind, norm=make()), events(2, 6, 6), tmp_path).layers[0]
-    norm = layer.norm
+    job = recorded(Net(behind, norm=make()), events(2, 6, 6), tmp_path)
+    norm = job.layers[0].norm
     assert norm is not None
     assert (norm.scaled, norm.shifted, norm.by_step, norm.step_scaled) == expected
+    for policy, mode in (("exact", "training"), ("frozen", "training"), ("exact", "inference")):
+        overrides = ["cores=4", f"mapping.batch_norm={policy}"]
+        out = tmp_path / policy / mode
+        result = run_job(job, overrides=overrides, out=out, trace="off", mode=mode)
+        assert result.ok, result.summary.broken
 
 
 @pytest.mark.parametrize("affine", [True, False])

@@ -146,6 +146,8 @@ LAYERS: dict[str, tuple[Damage, str]] = {
     "wrong out_shape": (layer_edit(lambda r: r[0].update(out_shape=[3, 9, 9])), "out_shape"),
     "huge dimension": (layer_edit(lambda r: r[0].update(stride=[1, 1 << 40])), "stride"),
     "zero stride": (layer_edit(lambda r: r[0].update(stride=[0, 1])), "stride"),
+    "three sides": (layer_edit(lambda r: r[0]["pool"].update(size=[2, 2, 2])), "pool.size"),
+    "far overhang": (layer_edit(lambda r: r[0]["pool"].update(overhang=[0, 2])), "pool.overhang"),
     "wide window": (layer_edit(lambda r: r[0]["pool"].update(size=9)), "pool.size"),
     "infinite decay": (layer_edit(lambda r: r[0]["neuron"].update(decay=1e999)), "finite"),
     "current that grows": (

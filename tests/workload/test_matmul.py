@@ -16,7 +16,8 @@ from tlm.errors import WorkloadError
 from tlm.workload import Pool
 from tlm.workload.builder import Builder
 from tlm.workload.file.graph import layers_from_json, layers_to_json
-from tlm.workload.golden.network import FREE, backward, forward
+from tlm.workload.golden.network import backward, forward
+from tlm.workload.golden.passes import FREE, Backward, NeuronBackward
 from tlm.workload.held import Held
 from tlm.workload.input_kind import held_kind, kind_of
 from tlm.workload.model import Layer
@@ -115,7 +116,7 @@ def test_gradients_are_the_adjoint(
     layer = replace(
         matmul(2, first, Held((1,), None, held_turned, turned, 0.5), HEADS * 3),
         in_shape=shape, out_shape=(HEADS * 3, *shape[1:]),
-        input_pool=Pool("average", 2, 2) if pooled else None,
+        input_pool=Pool.square("average", 2, 2) if pooled else None,
     )  # fmt: skip
     layers = (first, second, layer)
     from tlm.workload.golden import network
@@ -125,13 +126,14 @@ def test_gradients_are_the_adjoint(
     dX, dM = (random.standard_normal(each.shape) for each in (X, M))
 
     def product(x: Any, m: Any) -> Any:
-        return network._currents(layer, layers, (x, m), none, {})
+        return network._currents(layer, layers, (x, m), none, {}, FREE)
 
     middle = product(X, M)
     g = random.standard_normal(middle.output.shape)
     ahead, behind = product(X + 1e-4 * dX, M + 1e-4 * dM), product(X - 1e-4 * dX, M - 1e-4 * dM)
     nudged = float(np.sum((ahead.output - behind.output) * g)) / 2e-4
-    shares = dict(network._shares(layer, middle, none, g, {0: X, 1: M}))
+    back = Backward(NeuronBackward(layer, middle.current, g, FREE), middle.inputs, g, None)
+    shares = dict(network._shares(back, middle, none, {0: X, 1: M}))
     assert nudged == pytest.approx(float(np.sum(shares[0] * dX) + np.sum(shares[1] * dM)), rel=1e-6)
 
 

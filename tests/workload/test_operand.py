@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.pools import pools_on
 from tlm.errors import WorkloadError
-from tlm.workload import Pool
 from tlm.workload.builder import Builder
 from tlm.workload.file.graph import layers_from_json, layers_to_json
 from tlm.workload.golden.operand import source_gradients, summed
@@ -47,7 +48,7 @@ def ways(draw: Any, source: int, channels: int) -> tuple[Step, ...]:
     shape = ((4, 5, 5), (3, 5, 5))[source]
     way: list[Any] = []
     if draw(st.booleans()):
-        way.append(Pool(draw(st.sampled_from(("max", "average", "sum"))), 2, 1, 1))
+        way.append(draw(pools_on(shape)))
         shape = way[0].pooled(shape)
     rows, columns = draw(lines(shape[1], 6)), draw(lines(shape[2], 6))
     return (*way, Window(shape, first, first + channels, rows, columns))
@@ -141,12 +142,11 @@ def test_operand_read_back(operand: Operand) -> None:
     """Any operand comes back from its JSON."""
     from tlm.workload.file.json_reader import JsonReader
     from tlm.workload.file.operand_json import operand_from_json, operand_to_json
+    from tlm.workload.file.pool_json import pool_from_json
 
-    def pool(key: str, value: Any) -> Pool:
-        return Pool(**value)
-
-    text = json.dumps(operand_to_json(operand))
-    assert operand_from_json(JsonReader(Path("x")), pool, "o", json.loads(text)) == operand
+    reader, text = JsonReader(Path("x")), json.dumps(operand_to_json(operand))
+    pool = partial(pool_from_json, reader)
+    assert operand_from_json(reader, pool, "o", json.loads(text)) == operand
 
 
 def gated() -> tuple[Layer, ...]:

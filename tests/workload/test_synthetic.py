@@ -29,8 +29,8 @@ from tlm.workload.surrogate import lif_neuron
 from tlm.workload.synthetic import Network
 
 net = Builder((1, 28, 28), lif_neuron())
-net.conv(20, kernel=3, padding=1, pool=Pool("max", 2, 2))
-net.conv(24, kernel=3, padding=1, pool=Pool("max", 2, 2))
+net.conv(20, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
+net.conv(24, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
 net.linear(100)
 net.linear(10)
 NETWORK = Network("mine", tuple(net.layers), 8, 5, "direct", "a test")

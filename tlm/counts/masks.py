@@ -7,6 +7,7 @@ inputs of a layer or two are alive at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial, reduce
 from typing import TypeVar
 
@@ -192,13 +193,19 @@ class Masks:
 
 def taps(pool: Pool, values: npt.NDArray[Element]) -> list[npt.NDArray[Element]]:
     """[..., E, F] -> views [..., E', F'] for each tap of the windows in scan order, zero-padded."""
-    edge = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
-    padded = np.pad(values, edge) if pool.padding else values
+    edges = _edges(pool)
+    outside = any(map(any, edges))
+    padded = np.pad(values, [(0, 0)] * (values.ndim - 2) + edges) if outside else values
     rows, columns = (
-        [slice(tap, size - pool.size + tap + 1, pool.stride) for tap in range(pool.size)]
-        for size in padded.shape[-2:]
+        [slice(tap, side - size + tap + 1, step) for tap in range(size)]
+        for side, size, step in zip(padded.shape[-2:], pool.size, pool.stride, strict=True)
     )
     return [padded[..., y, x] for y in rows for x in columns]
+
+
+def _edges(pool: Pool) -> list[tuple[int, int]]:
+    """Rows, and columns, outside before the first and behind the last."""
+    return [(pad, pad + over) for pad, over in zip(pool.padding, pool.overhang, strict=True)]
 
 
 def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
@@ -227,13 +234,13 @@ def _step_by_step(pooled: Callable[..., Bools], *tensors: npt.NDArray[np.generic
 
 def _winners_need(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
     """What the first maximum of each window needs."""
-    places = pool.size**2
+    places = pool.places
     kind = np.uint8 if values.dtype == np.bool_ and 6 * places <= 256 else np.uint32
     # The first maximum has the largest key: its value, then how early it is, then what it needs.
     keys: Cells = values.astype(kind)
     keys *= kind(2 * places)
     keys += need
-    if pool.padding:
+    if any(map(any, _edges(pool))):
         keys += kind(2 * places)  # above the padding, which is zero
     late = range(2 * places - 2, -1, -2)
     winner, *others = (tap + kind(key) for tap, key in zip(taps(pool, keys), late, strict=True))
@@ -252,15 +259,12 @@ def _window_sums(pool: Pool, values: npt.NDArray[np.generic]) -> Whole:
 
 def _spread(pool: Pool, gradients: Bools, shape: tuple[int, int, int]) -> Bools:
     """Average-pooling sends every gradient to its whole window."""
-    edge = 2 * pool.padding
-    full = np.zeros((*gradients.shape[:3], shape[1] + edge, shape[2] + edge), np.bool_)
-    rows, columns = gradients.shape[3:]
-    for y in range(pool.size):
-        for x in range(pool.size):
-            window = full[..., y : y + (rows - 1) * pool.stride + 1 : pool.stride,
-                          x : x + (columns - 1) * pool.stride + 1 : pool.stride]  # fmt: skip
-            window |= gradients
-    return full[..., pool.padding : pool.padding + shape[1], pool.padding : pool.padding + shape[2]]
+    (top, bottom), (left, right) = _edges(pool)
+    sides = (top + shape[1] + bottom, left + shape[2] + right)
+    full = np.zeros((*gradients.shape[:3], *sides), np.bool_)
+    for window in taps(replace(pool, padding=(0, 0), overhang=(0, 0)), full):
+        window |= gradients
+    return full[..., top : top + shape[1], left : left + shape[2]]
 
 
 def _union(masks: list[Bools]) -> Bools:

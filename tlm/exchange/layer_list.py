@@ -141,8 +141,8 @@ def _pools(shape: Shape3, linear: bool) -> list[Pool | None]:
     """
     _, rows, columns = shape
     largest = min(rows, columns, _LARGEST_POOL)
-    windows = [Pool("max", size, size) for size in range(2, largest + 1)]
-    whole = [Pool("average", rows, rows)] if rows == columns and rows > 1 else []
+    windows = [Pool.square("max", size, size) for size in range(2, largest + 1)]
+    whole = [Pool("average", (rows, columns), (rows, columns))] if rows * columns > 1 else []
     return [None, *whole, *windows] if linear else [None, *windows, *whole]
 
 

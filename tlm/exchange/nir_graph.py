@@ -157,10 +157,12 @@ class _Importer:
         return _Signal(arriving.shape, (arriving.layer,))
 
     def _pool(self, name: str, node: Any, arriving: _Signal) -> _Signal:
-        sizes = [set(_pair(getattr(node, key))) for key in ("kernel_size", "stride", "padding")]
-        if any(len(size) > 1 for size in sizes) or arriving.layer is not None or arriving.pool:
-            raise self._refusal(name, "expected one square pool, behind neurons")
-        pool = Pool("average", *(size.pop() for size in sizes))
+        if arriving.layer is not None or arriving.pool:
+            raise self._refusal(name, "expected one pool, behind neurons")
+        size, stride, padding = (
+            _pair(getattr(node, key)) for key in ("kernel_size", "stride", "padding")
+        )
+        pool = Pool("average", size, stride, padding)
         return replace(arriving, shape=pool.pooled(arriving.shape), pool=pool)
 
     def _shape(self, name: str, shape: Any) -> Shape3:

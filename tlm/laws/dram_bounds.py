@@ -31,6 +31,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.saved import saved_state
+from tlm.laws.due.trained import STEP_SCALE
 from tlm.laws.job_sizes import JobSizes
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Recording, Workload
 
@@ -74,8 +75,8 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         table = stored.table_of("fp")
         yield table, stored.beside(table, (0, layer.product_channels)) * precision.weight
     yield "W", weights * precision.weight
-    for name in sizes.parameters(layer):
-        yield name, layer.out_shape[0] * precision.weight
+    for name, count in sizes.parameters(layer).items():
+        yield name, count * precision.weight
 
 
 def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
@@ -170,7 +171,6 @@ def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         for table in map(stored.table_of, readers):
             yield table, stored.beside(table, every) * precision.weight
     yield "W", weights * precision.weight * (4 if propagates and way == 1 else 3)
-    for name in sizes.parameters(layer):  # the scale is needed in BP too
-        reads_and_write = 4 if name == "scale" else 3
-        yield name, layer.out_shape[0] * precision.weight * reads_and_write
+    for name, count in sizes.parameters(layer).items():  # scales are needed in BP too
+        yield name, count * precision.weight * (4 if name in ("scale", STEP_SCALE) else 3)
     yield "moments", 2 * sizes.moments(layer) * precision.optimizer

@@ -8,6 +8,7 @@ from math import prod
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.stored import StoredWeights, stored_weights
+from tlm.laws.due.trained import trained_numbers
 from tlm.laws.due.widths import outcome_bits, output_bits
 from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload
 
@@ -92,13 +93,11 @@ class JobSizes:
 
     def winner(self, pool: Pool) -> int:
         """What says which element of a window was the largest."""
-        return (pool.size**2 - 1).bit_length()
+        return (pool.size[0] * pool.size[1] - 1).bit_length()
 
-    def parameters(self, layer: Layer) -> tuple[str, ...]:
-        """What is trained of a layer's channels; folding the statistics leaves a bias."""
-        if layer.norm is not None and self.chip.mapping.batch_norm == "folded":
-            return ("bias",)
-        return (*["bias"] * layer.bias, *([] if layer.norm is None else ["scale", "shift"]))
+    def parameters(self, layer: Layer) -> dict[str, int]:
+        """How many numbers are trained of a layer beside its weights, by parameter."""
+        return trained_numbers(layer, self.workload.steps, self.chip.mapping.batch_norm)
 
     def stored(self, layer: Layer) -> StoredWeights | None:
         """The weights that have a place; None if all have."""
@@ -114,7 +113,7 @@ class JobSizes:
 
     def trained(self, layer: Layer) -> int:
         """How many numbers are trained of a layer."""
-        return self.weights(layer) + layer.out_shape[0] * len(self.parameters(layer))
+        return self.weights(layer) + sum(self.parameters(layer).values())
 
     def moments(self, layer: Layer) -> int:
         """How many moments the optimizer keeps of a layer."""

@@ -86,7 +86,8 @@ def _reached(layer: Layer, side: int, whole: int) -> int:
     places = _under(range(layer.product_shape[1 + side]), window, layer.in_shape[1 + side])
     pool = layer.input_pool
     if pool is not None:
-        places = _under(places, (range(pool.size), pool.stride, pool.padding), whole)
+        window = (range(pool.size[side]), pool.stride[side], pool.padding[side])
+        places = _under(places, window, whole)
     return len(places)
 
 

@@ -88,8 +88,8 @@ def _by_unit(table: TileTable, job: Facts) -> Iterator[tuple[str, Payloads, Payl
             due = Payloads(shared_payloads(job, facts, part, samples, rows))
             yield f"dY of {name}", _sent([tile]), _travelling(due, part.core)
         if facts.exact:
-            exchanged = list(statistics_payloads(job, facts))
             for phase in STATISTICS:
+                exchanged = list(statistics_payloads(job, facts, phase))
                 for number, (core, engine) in enumerate(table.engines):
                     if engine == ENGINE_OF_PHASE[phase]:
                         some = exchanges.get((number, phase, facts.index), NO_ROWS)

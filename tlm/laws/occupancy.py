@@ -250,7 +250,7 @@ def _state(job: Facts, facts: LayerFacts, part: Slice, samples: Span) -> int:
     rows = length(part.neurons.channels) * length(part.neurons.rows)
     neurons = rows * facts.layer.out_shape[2] * length(samples) * job.workload.steps
     pool = facts.layer.current_pool
-    places = pool.size**2 if pool is not None and pool.kind == "max" else 1
+    places = pool.places if pool is not None and pool.kind == "max" else 1
     numbers = sum(name in NUMBERS for name in facts.saved)
     bits = numbers * job.chip.precision.membrane + len(facts.saved) - numbers
     return neurons * (bits + (places - 1).bit_length())

@@ -18,12 +18,13 @@ from tlm.space.tile import Tile
 
 ADDS = {
     Phase.GRAD: "bp.reduce_add",
+    Phase.REDUCE: "wg.reduce_add",
     Phase.UPDATE: "wg.reduce_add",
     Phase.NORM: "fp.norm_add",
     Phase.NORM_GRAD: "bp.norm_add",
 }
 CHANNELS = {Phase.NORM: "fp.norm_channel", Phase.NORM_GRAD: "bp.norm_channel"}
-UNITS = (Phase.LOSS, Phase.REDUCE, *ADDS)
+UNITS = (Phase.LOSS, *ADDS)
 
 
 def unit_cycles(table: TileTable, due: Due) -> Iterator[Check]:
@@ -38,7 +39,7 @@ def unit_cycles(table: TileTable, due: Due) -> Iterator[Check]:
 
 def _cycles(job: Facts, tile: Tile) -> int:
     lanes, depth, energy = job.chip.core.unit_lanes, job.chip.core.pipeline_depth, tile.work.energy
-    if tile.phase == Phase.REDUCE:
+    if tile.phase == Phase.REDUCE and ADDS[tile.phase] not in energy:
         return 0
     if tile.phase == Phase.LOSS:  # classes pass once a step, then for soft-max
         return (tile.steps + len(LOSS_PASSES)) * ceil_div(tile.covers, lanes) + depth

@@ -6,6 +6,7 @@ What is left out: the burst length, padding to whole bytes, and what is trained 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -185,7 +186,7 @@ def _mask_bits(laid: LaidLayer) -> Ints:
     if engine.mode == "dense" or not engine.skip_outputs:
         return np.zeros_like(lines)
     pool, live = layer.input_pool, laid.profile.live_steps
-    plane = layer.in_shape[0] * layer.in_shape[2] * (1 if pool is None else pool.stride**2)
+    plane = layer.in_shape[0] * layer.in_shape[2] * (1 if pool is None else prod(pool.stride))
     pairs = laid.slices.by_samples(lambda samples: live[slice(*samples)].sum())
     return lines * plane * pairs * laid.profile.m_read
 

@@ -115,7 +115,7 @@ def output_width(layer: Layer, chip: ChipConfig) -> int:
     if layer.neuron is None:
         return chip.precision.input
     pool = layer.pool
-    return (pool.size**2).bit_length() if pool is not None and pool.kind != "max" else 1
+    return pool.places.bit_length() if pool is not None and pool.kind != "max" else 1
 
 
 def _added_bits(shortcut: Shortcut, layers: Sequence[Layer], chip: ChipConfig) -> int:

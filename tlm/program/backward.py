@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tlm.program.backward_walk import WalkedBlock, backward_walks
 from tlm.program.builder import ProgramBuilder, per_sample, saved
-from tlm.program.channel_parameters import fetch_parameters
+from tlm.program.channel_parameters import STEP_SCALE, fetch_parameters
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.gradient_routes import leave_gradient, return_gradient, routes_of
 from tlm.program.normalise import exchange_statistics, unit_regions
@@ -46,7 +46,8 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
             for walked in next(walks, ()):
                 _block(builder, layer_plan, part, walked)
         if layer_plan.norm == "frozen":
-            fetch_parameters(layer_plan, part, ("scale",), builder.drafts[part.core]["bp"][start])
+            first = builder.drafts[part.core]["bp"][start]
+            fetch_parameters(layer_plan, part, ("scale", STEP_SCALE), first)
     if layer_plan.stored.dY == "dram" and routes:
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):

@@ -20,14 +20,22 @@ from tlm.space.region import Slice, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
 
+STEP_SCALE = "step_scale"  # of a norm: a number a time step
+SUMS = 2  # a channel's sum and sum of squares; in BP, of dL/dI and of its product with x-hat
+
 
 def fetch_parameters(
     layer_plan: LayerPlan, part: Slice, names: Sequence[str], tile: TileDraft
 ) -> None:
-    """Let the first tile of a walk over a slice read some parameters of its channels."""
+    """Let a tile read those of some parameters of a slice's channels, or steps, that there are."""
     first, end = (at // layer_plan.layer.sums for at in part.neurons.channels)
     for name in names:
-        tile.add_reads((layer_plan.addressed.weights[name].run(first, end - first),))
+        if name in layer_plan.channel_parameters:
+            each = layer_plan.numbers(name)
+            run = layer_plan.addressed.weights[name].run(first * each, (end - first) * each)
+            tile.add_reads((run,))
+    if STEP_SCALE in names and layer_plan.step_scaled:
+        tile.add_reads((layer_plan.addressed.weights[STEP_SCALE].run(0, len(layer_plan.live)),))
 
 
 def add_bias(layer_plan: LayerPlan, products: int, tile: TileDraft) -> None:
@@ -39,50 +47,87 @@ def add_bias(layer_plan: LayerPlan, products: int, tile: TileDraft) -> None:
 def sum_gradients(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, products: int, tile: TileDraft
 ) -> None:
-    """Let a tile that makes the dY of so many products add to the gradients of the channels."""
-    if not layer_plan.walk_parameters:
+    """Let a tile that makes the dY of so many products add to the gradients of the channels.
+
+    What normalises by frozen statistics sums as these do; a shift alone learns as a bias.
+    """
+    names = set(layer_plan.walk_parameters)
+    if layer_plan.step_scaled and not layer_plan.exact:
+        names.add(STEP_SCALE)
+    if not names:
         return
-    if "bias" in layer_plan.walk_parameters:
-        tile.add_energy({"bp.bias_add": products})
-    if "scale" in layer_plan.walk_parameters:
-        tile.add_energy({"bp.norm_stat": products})
-    tile.add_signals((builder.done.expect(_sums(builder, layer_plan, part)),))
+    normed = bool(names & {"scale", STEP_SCALE})
+    adds = ("bias" in names) + ("shift" in names and not normed)
+    tile.add_energy({"bp.bias_add": products * adds, "bp.norm_stat": products * normed})
+    tile.add_signals((builder.done.expect(channel_sums(builder, layer_plan, part)),))
 
 
 def send_gradients(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, tile: TileDraft
 ) -> None:
     """Let a tile of the reduction send the sums of a slice to the owner of its channels."""
-    count = length(part.neurons.channels) * len(layer_plan.walk_parameters)
+    numbers = sum(map(layer_plan.numbers, layer_plan.walk_parameters))
+    count = length(part.neurons.channels) * numbers
     owner = layer_plan.replicas(part)[0]
     if not count or owner.index == part.index:
         return
-    tile.add_needs((_sums(builder, layer_plan, part),))
+    tile.add_needs((channel_sums(builder, layer_plan, part),))
     nbytes = ceil_div(count * builder.plan.chip.precision.partial_sum, 8)
-    arrives = (_sums(builder, layer_plan, owner),)
+    arrives = (channel_sums(builder, layer_plan, owner),)
+    builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
+
+
+def reduce_step_scale(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
+    """Append what a slice adds to the gradients of the numbers a step, sent to the first slice.
+
+    That of step t is the sum over channels of scale sum(dI xhat) + shift sum(dI), dI of step t.
+    """
+    if not layer_plan.step_scaled:
+        return
+    steps, lanes = builder.plan.steps, builder.arrays.lanes
+    adds = SUMS * steps * length(part.neurons.channels)
+    tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
+    tile.add_needs((channel_sums(builder, layer_plan, part),))
+    if layer_plan.exact:  # else every walk has read them
+        fetch_parameters(layer_plan, part, ("scale", "shift"), tile)
+    tile.add_cycles(ceil_div(adds, lanes) + builder.arrays.depth)
+    tile.add_energy({"wg.reduce_add": adds})
+    nbytes = ceil_div(steps * builder.plan.chip.precision.partial_sum, 8)
+    owner, arrives = layer_plan.cut.slices[0], (_step_sums(builder, layer_plan),)
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
 def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int) -> None:
-    """Append the update of every channel by its owner, ``size`` channels at a time."""
+    """Append the update of every channel by its owner, at most ``size`` numbers at a time."""
     for part in layer_plan.cut.slices:
-        if layer_plan.replicas(part)[0].index != part.index:
+        replicas = layer_plan.replicas(part)
+        if replicas[0].index != part.index:
             continue
         for name in layer_plan.channel_parameters:
-            for low in range(*part.neurons.channels, size):
-                count = min(size, part.neurons.channels[1] - low)
-                _update(builder, layer_plan, part, name, (low, count))
+            gathered = (statistics(builder, layer_plan, part, Phase.NORM_GRAD), 0)
+            if name in layer_plan.walk_parameters:
+                gathered = (channel_sums(builder, layer_plan, part), len(replicas) - 1)
+            first, end = (at * layer_plan.numbers(name) for at in part.neurons.channels)
+            for low in range(first, end, size):
+                run = (low, min(size, end - low))
+                _update(builder, layer_plan, part, name, run, gathered)
+    if layer_plan.step_scaled:
+        slices, run = layer_plan.cut.slices, (0, builder.plan.steps)
+        gathered = (_step_sums(builder, layer_plan), len(slices) - 1)
+        _update(builder, layer_plan, slices[0], STEP_SCALE, run, gathered)
 
 
 def _update(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, name: str, run: tuple[int, int]
-) -> None:
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, name: str, run: tuple[int, int],
+    gathered: tuple[int, int],
+) -> None:  # fmt: skip
+    """Append the update of a run of numbers; ``gathered`` says when their gradients are there, and
+    how many more of each are added up.
+    """
     state = layer_plan.addressed.trained(name)
     count, bits, lanes = run[1], sum(tensor.bits for tensor in state), builder.arrays.lanes
-    adds, ready = 0, statistics(builder, layer_plan, part, Phase.NORM_GRAD)
-    if name in layer_plan.walk_parameters:
-        adds = count * (len(layer_plan.replicas(part)) - 1)
-        ready = _sums(builder, layer_plan, part)
+    ready, senders = gathered
+    adds = count * senders
     tile = builder.add(part.core, once(Phase.UPDATE, layer_plan))
     tile.add_needs((builder.done.ident("old weights", layer_plan.layer.name), ready))
     tile.add_covers(count)
@@ -99,6 +144,11 @@ def _update(
     )
 
 
-def _sums(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> int:
+def channel_sums(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> int:
     """The completion that says a core has the gradients of its channels."""
     return builder.done.ident("channel sums", layer_plan.layer.name, f"core{part.core:02d}")
+
+
+def _step_sums(builder: ProgramBuilder, layer_plan: LayerPlan) -> int:
+    """The completion that says the first slice has all shares of the gradients of steps."""
+    return builder.done.ident("step sums", layer_plan.layer.name)

@@ -18,7 +18,7 @@ from tlm.program.builder import (
     per_sample,
     saved_inputs,
 )
-from tlm.program.channel_parameters import add_bias, fetch_parameters
+from tlm.program.channel_parameters import STEP_SCALE, add_bias, fetch_parameters
 from tlm.program.normalise import build_normalise, leave_currents
 from tlm.program.shortcuts import add_shortcuts
 from tlm.program.soma import leave_state, soma
@@ -83,7 +83,7 @@ def walk_products(
                     block,
                     by_panel(passes.layout, grouping, tiles),
                 )
-    names = layer_plan.walk_parameters
+    names = (*layer_plan.walk_parameters, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
     fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
 
 

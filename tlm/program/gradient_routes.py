@@ -13,6 +13,7 @@ from tlm.program.builder import ProgramBuilder, per_sample
 from tlm.program.dY_exchange import gradient_bytes
 from tlm.program.tile_draft import TileDraft
 from tlm.space.array_types import Bools, Cells, Ints
+from tlm.space.geometry import pool_rows
 from tlm.space.phase import Command
 from tlm.space.region import Block, Slice, Span, overlap
 from tlm.storage.plan import LayerPlan
@@ -53,11 +54,9 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
     width = producer.layer.pooled_shape[2]
     if pool is not None:
         _, rows, width = pool.pooled(producer.layer.pooled_shape)
-        spans = [
-            (max(0, y * pool.stride - pool.padding), y * pool.stride - pool.padding + pool.size)
-            for y in range(rows)
-        ]
-        owned = np.stack([owned[..., low:high].any(axis=-1) for low, high in spans], axis=-1)
+        height = producer.layer.pooled_shape[1]
+        spans = [slice(*pool_rows(pool, (y, y + 1), height)) for y in range(rows)]
+        owned = np.stack([owned[..., span].any(axis=-1) for span in spans], axis=-1)
         need = layer_plan.masks.pooled_need(layer_plan.layer, producer.layer.index)
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)

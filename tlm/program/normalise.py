@@ -18,7 +18,13 @@ from tlm.program.builder import (
     tile_of,
     wide_accesses,
 )
-from tlm.program.channel_parameters import add_bias, fetch_parameters
+from tlm.program.channel_parameters import (
+    STEP_SCALE,
+    SUMS,
+    add_bias,
+    channel_sums,
+    fetch_parameters,
+)
 from tlm.program.shortcuts import add_shortcuts
 from tlm.program.soma import leave_state, soma
 from tlm.program.tile_draft import TileDraft
@@ -28,8 +34,6 @@ from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import product_region
-
-SUMS = 2  # a channel's sum and sum of squares; in BP, of dL/dI and of its product with x-hat
 
 
 def leave_currents(
@@ -113,16 +117,19 @@ def exchange_statistics(
 ) -> None:
     """Append the reduction of sums: every replica to the first, and the result back to all.
 
-    The first makes one factor and one offset of the statistics and the channel's scale and shift.
-    In BP the sums are the gradients of shift and scale; those of several steps are added up.
+    The first makes one factor and one offset of the statistics and the channel's scale and shift,
+    for each step where any of these are those of a step. In BP the sums are the gradients of shift
+    and scale; those of several steps are added up where one number follows from them.
     """
-    times = _sums_a_channel(builder, layer_plan)
+    times, _ = _each_way(builder, layer_plan, phase)
     for part in layer_plan.cut.slices:
         owner = layer_plan.replicas(part)[0]
         channels = length(part.neurons.channels) * times
         nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
         gathered = _gathered(builder, layer_plan, owner, phase)
         tile = builder.add(part.core, once(phase, layer_plan))
+        if phase == Phase.NORM_GRAD and layer_plan.step_scaled:  # its own sums are there
+            tile.add_signals((builder.done.expect(channel_sums(builder, layer_plan, part)),))
         builder.send(Command.GRADIENT, part.core, owner.core, nbytes, (gathered,), tile)
     for part in layer_plan.cut.slices:
         if part.index == layer_plan.replicas(part)[0].index:
@@ -134,27 +141,41 @@ def _answer(
 ) -> None:
     """Append what the owner of some channels does: add up, compute, send the result to all."""
     replicas, lanes = layer_plan.replicas(owner), builder.arrays.lanes
-    channels = length(owner.neurons.channels) * _sums_a_channel(builder, layer_plan)
-    adds = SUMS * channels * (len(replicas) - 1)
-    if phase == Phase.NORM_GRAD:
-        adds += SUMS * (channels - length(owner.neurons.channels))
+    channels = length(owner.neurons.channels)
+    gathered, returned = _each_way(builder, layer_plan, phase)
+    adds = SUMS * channels * gathered * (len(replicas) - 1)
+    if phase == Phase.NORM_GRAD and _added_over_steps(layer_plan):
+        adds += SUMS * channels * (gathered - 1)
+    made = channels * max(gathered, returned)
     tile = builder.add(owner.core, once(phase, layer_plan))
     names = ("scale",) if phase == Phase.NORM_GRAD else ("scale", "shift")
-    fetch_parameters(layer_plan, owner, names, tile)
+    fetch_parameters(layer_plan, owner, (*names, STEP_SCALE), tile)
     tile.add_needs((_gathered(builder, layer_plan, owner, phase),))
-    tile.add_cycles(ceil_div(adds, lanes) + ceil_div(channels, lanes) + builder.arrays.depth)
-    tile.add_energy({f"{engine}.norm_channel": channels, f"{engine}.norm_add": adds})
-    nbytes = ceil_div(SUMS * channels * builder.plan.chip.precision.partial_sum, 8)
+    tile.add_cycles(ceil_div(adds, lanes) + ceil_div(made, lanes) + builder.arrays.depth)
+    tile.add_energy({f"{engine}.norm_channel": made, f"{engine}.norm_add": adds})
+    nbytes = ceil_div(SUMS * channels * returned * builder.plan.chip.precision.partial_sum, 8)
     for replica in replicas:
         arrives = (statistics(builder, layer_plan, replica, phase),)
         builder.send(Command.GRADIENT, owner.core, replica.core, nbytes, arrives, tile)
 
 
-def _sums_a_channel(builder: ProgramBuilder, layer_plan: LayerPlan) -> int:
-    """How many statistics of each kind a channel has: one, or one a time step."""
+def _each_way(builder: ProgramBuilder, layer_plan: LayerPlan, phase: Phase) -> tuple[int, int]:
+    """How many sums of each kind a channel sends, and how many results return: one, or T.
+
+    Statistics go out and factors return; in BP gradients by factor go out, statistics return.
+    """
+    norm, steps = layer_plan.layer.norm, builder.plan.steps
+    assert norm is not None
+    statistics = steps if norm.per_step else 1
+    factors = steps if norm.per_step or norm.by_step or norm.step_scaled else 1
+    return (factors, statistics) if phase == Phase.NORM_GRAD else (statistics, factors)
+
+
+def _added_over_steps(layer_plan: LayerPlan) -> bool:
+    """Whether a statistic of all steps, or a scale or shift of all, follows from sums of each."""
     norm = layer_plan.layer.norm
     assert norm is not None
-    return builder.plan.steps if norm.per_step else 1
+    return not norm.per_step or (not norm.by_step and (norm.scaled or norm.shifted))
 
 
 def _gathered(builder: ProgramBuilder, layer_plan: LayerPlan, owner: Slice, phase: Phase) -> int:

@@ -36,8 +36,9 @@ NOTHING_SKIPPED = (
     *(f"core.engines.{engine}.mode=dense" for engine in ("fp", "bp", "wg")),
     "core.skip_slices=false",
 )
-# Running statistics are known before a sample comes: inference has them in weights and biases.
-FOLDED = ("mapping.batch_norm=folded",)
+# Running statistics are known before a sample comes: inference has them in weights and biases, or,
+# where a norm scales by step, beside the weights, which all steps share.
+FOLDED, FROZEN = ("mapping.batch_norm=folded",), ("mapping.batch_norm=frozen",)
 # All layers of a step before the next step: a sample that stops has begun nothing in vain. A
 # pipelined chip does so with each of its groups of samples, others with all samples together.
 STEP_BY_STEP = ("mapping.schedule=wavefront",)
@@ -88,7 +89,7 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
     file = request.mapping
     choices = read_choices(Path(file)) if file is not None else None
     settings = mapping_source(str(file), choices.mapping) if choices is not None else None
-    chip = _chip(request, mode, settings)
+    chip = _chip(request, workload, settings)
     timing = load_dram_timing(chip.config.dram.device)
     number = _number(workload, request.iteration)
     loading = f"{workload.path.name}: loading an iteration, and the chip,"
@@ -134,11 +135,11 @@ def _in_mode(request: RunRequest, mode: RunMode, workload: Workload) -> Workload
     return workload
 
 
-def _chip(request: RunRequest, mode: RunMode, mapping: ValueSource | None) -> LoadedChip:
+def _chip(request: RunRequest, workload: Workload, mapping: ValueSource | None) -> LoadedChip:
     """The chip, with what is imposed on it."""
 
     def load(stop: Sequence[str]) -> LoadedChip:
-        imposed = [*_imposed(request, mode), *stop]
+        imposed = [*_imposed(request, workload), *stop]
         return load_chip(request.chip, request.overrides, mapping, imposed)
 
     chip = load(())
@@ -148,11 +149,13 @@ def _chip(request: RunRequest, mode: RunMode, mapping: ValueSource | None) -> Lo
     return load(GROUP_BY_GROUP if pipelined else STEP_BY_STEP)
 
 
-def _imposed(request: RunRequest, mode: RunMode) -> list[str]:
+def _imposed(request: RunRequest, workload: Workload) -> list[str]:
     """Settings of the chip that go with what is asked, whatever the chip says."""
+    norms = [layer.norm for layer in workload.layers if layer.norm is not None]
+    statistics = FOLDED if all(norm.foldable for norm in norms) else FROZEN
     return [
         *(NOTHING_SKIPPED if request.activity != "recorded" else ()),
-        *(FOLDED if mode == "inference" else ()),
+        *(() if workload.learns else statistics),
     ]
 
 

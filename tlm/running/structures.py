@@ -35,8 +35,6 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
-    if layer.norm is not None and not layer.norm.plain:
-        yield "a norm without gamma or beta, or with some for each step"
 
 
 def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:

@@ -34,15 +34,21 @@ def pooled_rows(pool: Pool | None, rows: Span, height: int) -> Span:
     """Rows, of ``height`` in all, that a span of pooled rows is made of."""
     if pool is None:
         return rows
-    return _rows_under(rows, pool.stride, pool.padding, pool.size, height)
+    return pool_rows(pool, rows, height)
+
+
+def pool_rows(pool: Pool, rows: Span, height: int) -> Span:
+    """Rows, of ``height`` in all, that the windows of a span of pooled rows read."""
+    return _rows_under(rows, pool.stride[0], pool.padding[0], pool.size[0], height)
 
 
 def fed_rows(pool: Pool | None, rows: Span, pooled: int) -> Span:
     """Pooled rows whose window holds any of ``rows``, of ``pooled`` rows in all."""
     if pool is None:
         return rows
-    low = max(0, -(-(rows[0] + pool.padding - pool.size + 1) // pool.stride))
-    return (low, max(low, min(pooled, (rows[1] - 1 + pool.padding) // pool.stride + 1)))
+    stride, pad, size = pool.stride[0], pool.padding[0], pool.size[0]
+    low = max(0, -(-(rows[0] + pad - size + 1) // stride))
+    return (low, max(low, min(pooled, (rows[1] - 1 + pad) // stride + 1)))
 
 
 def finished_rows(pool: Pool | None, rows: Span, height: int, pooled: int) -> Span:
@@ -58,9 +64,9 @@ def pool_adds(pool: Pool, rows: Span, shape: tuple[int, int]) -> int:
     A window over n elements of what is pooled, whose rows and columns are ``shape``, costs n - 1.
     """
     height, width = shape
-    columns = range((width + 2 * pool.padding - pool.size) // pool.stride + 1)
-    across = sum(_window(pool, x, width) for x in columns)
-    return sum(_window(pool, y, height) * across - len(columns) for y in range(*rows))
+    columns = pool.pooled((1, *shape))[2]
+    across = sum(_window(pool, 1, x, width) for x in range(columns))
+    return sum(_window(pool, 0, y, height) * across - columns for y in range(*rows))
 
 
 def product_rows(layer: Layer, rows: Span) -> Span:
@@ -74,8 +80,8 @@ def product_span(layer: Layer, rows: Span) -> Span:
     if pool is None:
         return rows
     end = layer.product_shape[1]
-    high = end if rows[1] == layer.out_shape[1] else min(end, rows[1] * pool.stride)
-    return (min(high, rows[0] * pool.stride), high)
+    high = end if rows[1] == layer.out_shape[1] else min(end, rows[1] * pool.stride[0])
+    return (min(high, rows[0] * pool.stride[0]), high)
 
 
 def row_quantum(layer: Layer) -> int | None:
@@ -88,7 +94,8 @@ def row_quantum(layer: Layer) -> int | None:
     pool = layer.pool
     if pool is None:
         return 1
-    return pool.stride if pool.size <= pool.stride and not pool.padding else None
+    apart = pool.size[0] <= pool.stride[0] and not pool.padding[0]
+    return pool.stride[0] if apart else None
 
 
 def _rows_under(rows: Span, stride: int, padding: int, size: int, height: int) -> Span:
@@ -97,14 +104,14 @@ def _rows_under(rows: Span, stride: int, padding: int, size: int, height: int) -
     return (low, max(low, min(height, (rows[1] - 1) * stride + size - padding)))
 
 
-def _window(pool: Pool, at: int, side: int) -> int:
-    """Elements of a side of what is pooled in the window at ``at``."""
-    first = at * pool.stride - pool.padding
-    return min(side, first + pool.size) - max(0, first)
+def _window(pool: Pool, axis: int, at: int, side: int) -> int:
+    """Rows (``axis`` 0) or columns of what is pooled, of ``side``, in the window at ``at``."""
+    first = at * pool.stride[axis] - pool.padding[axis]
+    return min(side, first + pool.size[axis]) - max(0, first)
 
 
 def _complete(pool: Pool, end: int, height: int, pooled: int) -> int:
     """How many pooled rows are complete once the first ``end`` rows are there."""
     if end >= height:
         return pooled
-    return min(pooled, max(0, (end + pool.padding - pool.size) // pool.stride + 1))
+    return min(pooled, max(0, (end + pool.padding[0] - pool.size[0]) // pool.stride[0] + 1))

@@ -222,13 +222,17 @@ def _packed_weights(
 
 
 def _channel_parameters(plan: Plan, layer_plan: LayerPlan) -> None:
-    """What is trained of a layer's channels lies behind all else."""
-    for name in layer_plan.channel_parameters:
+    """What is trained of a layer's channels, and of its steps, lies behind all else."""
+    channels = layer_plan.layer.out_shape[0]
+    outputs = {name: channels * layer_plan.numbers(name) for name in layer_plan.channel_parameters}
+    if layer_plan.step_scaled:
+        outputs["step_scale"] = plan.steps
+    for name, count in outputs.items():
         for key, bits in _trained_widths(plan, name, f"{name}."):
             tensor = Weights(
                 name=f"{layer_plan.layer.name}.{key}",
                 address=plan.addresses.top,
-                outputs=layer_plan.layer.out_shape[0],
+                outputs=count,
                 inputs=1,
                 taps=1,
                 tile=plan.arrays.tile,

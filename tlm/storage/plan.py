@@ -135,11 +135,23 @@ class LayerPlan:
 
     @property
     def channel_parameters(self) -> tuple[str, ...]:
-        """What is trained of the layer beside its weights: a number a channel."""
+        """What is trained of the layer's channels beside its weights."""
         if self.norm == "folded":
             return ("bias",)
-        norm = () if self.norm is None else ("scale", "shift")
-        return (*["bias"] * self.layer.bias, *norm)
+        norm = self.layer.norm
+        affine = () if norm is None else (*["scale"] * norm.scaled, *["shift"] * norm.shifted)
+        return (*["bias"] * self.layer.bias, *affine)
+
+    def numbers(self, name: str) -> int:
+        """How many numbers of a parameter each channel has: one, or one a time step."""
+        norm = self.layer.norm
+        by_step = norm is not None and norm.by_step and name in ("scale", "shift")
+        return len(self.live) if by_step else 1
+
+    @property
+    def step_scaled(self) -> bool:
+        """Whether the norm's result is multiplied with a trained number a time step."""
+        return self.layer.norm is not None and self.layer.norm.step_scaled
 
     @property
     def head(self) -> bool:

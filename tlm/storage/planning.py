@@ -165,7 +165,12 @@ def _share_sums(plan: Plan) -> None:
 
 def _check(layer: Layer, chip: ChipConfig) -> None:
     """Refuse what the engines cannot walk back."""
-    pool, policy = layer.current_pool, chip.mapping.batch_norm
+    pool, policy, norm = layer.current_pool, chip.mapping.batch_norm, layer.norm
+    if norm is not None and policy == "folded" and not norm.foldable:
+        raise MappingError(
+            f"mapping.batch_norm: layer {layer.name}: its norm has a scale for each time step, "
+            "which cannot be folded into weights that all steps share; use exact or frozen"
+        )
     if layer.norm is not None and pool is not None and pool.kind == "max" and policy != "exact":
         raise MappingError(
             f"mapping.batch_norm: layer {layer.name}: {policy} needs to know which current a "

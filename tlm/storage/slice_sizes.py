@@ -56,7 +56,7 @@ def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
 
 def winner_bits(pool: Pool | None) -> int:
     """Bits that say which element of its window a max-pool took."""
-    return (pool.size**2 - 1).bit_length() if pool is not None and pool.kind == "max" else 0
+    return (pool.places - 1).bit_length() if pool is not None and pool.kind == "max" else 0
 
 
 def kept_bits(plan: Plan, core: int) -> int:

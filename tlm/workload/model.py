@@ -19,6 +19,7 @@ from tlm.workload.held import Held
 from tlm.workload.operand import Operand, Term, Window
 from tlm.workload.values import Values
 
+Pair: TypeAlias = tuple[int, int]
 Shape3: TypeAlias = tuple[int, int, int]
 BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -34,25 +35,48 @@ NETWORK_INPUT = -1
 
 @dataclass(frozen=True)
 class Pool:
-    """Square pooling; ``size``, ``stride`` and ``padding`` in elements of what is pooled.
+    """Pooling; ``size``, ``stride``, ``padding`` of windows in (rows, columns) of what is pooled.
 
-    Max-pooling pads with nothing, the others with zeros, which count in an average.
+    Max-pooling pads with nothing, the others with zeros, which count in an average. Windows of a
+    max-pool may hang ``overhang`` (rows, columns) over the padding behind the last: it rounds up.
     """
 
     kind: Literal["max", "average", "sum"]
-    size: int
-    stride: int
-    padding: int = 0
+    size: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+    overhang: Pair = (0, 0)
+
+    @classmethod
+    def square(
+        cls, kind: Literal["max", "average", "sum"], size: int, stride: int, padding: int = 0
+    ) -> Pool:
+        """A pool whose rows are as its columns."""
+        return cls(kind, (size, size), (stride, stride), (padding, padding))
+
+    @property
+    def places(self) -> int:
+        """Elements of a window, those outside among them."""
+        return prod(self.size)
+
+    def fits(self, shape: Shape3) -> bool:
+        """Whether it has windows on ``shape``, and none of them begins behind the last element."""
+        return all(
+            count > 0 and (count - 1) * step - pad < side
+            for count, step, pad, side in zip(
+                self.pooled(shape)[1:], self.stride, self.padding, shape[1:], strict=True
+            )
+        )
 
     def pooled(self, shape: Shape3) -> Shape3:
         """Shape (K, E, F) after pooling ``shape``; a window that does not fit is left out."""
-        channels, height, width = shape
-        reach = 2 * self.padding - self.size
-        return (
-            channels,
-            (height + reach) // self.stride + 1,
-            (width + reach) // self.stride + 1,
+        height, width = (
+            (side + 2 * pad + over - size) // step + 1
+            for side, size, step, pad, over in zip(
+                shape[1:], self.size, self.stride, self.padding, self.overhang, strict=True
+            )
         )
+        return (shape[0], height, width)
 
 
 @dataclass(frozen=True)
@@ -74,9 +98,9 @@ class Norm:
     step_scaled: bool = False
 
     @property
-    def plain(self) -> bool:
-        """Whether it trains gamma and beta, one of each a channel, and nothing else."""
-        return self.scaled and self.shifted and not (self.by_step or self.step_scaled)
+    def foldable(self) -> bool:
+        """Whether fixed statistics can lie in the weights: no step has a scale of its own."""
+        return not (self.by_step or self.step_scaled)
 
     def parameter_shapes(self, channels: int, steps: int) -> dict[str, tuple[int, ...]]:
         """Shapes of what it trains, by name, for K ``channels`` over T ``steps``."""

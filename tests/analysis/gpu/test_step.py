@@ -31,7 +31,7 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
         kernel=(3, 3),
         stride=(1, 1),
         padding=(1, 1),
-        pool=Pool("max", 2, 2),
+        pool=Pool.square("max", 2, 2),
         neuron=NEURON,
         sources=(-1,),
         input_kind="analog",
@@ -284,6 +284,20 @@ def test_batch_normalisation_takes_two_passes_each_way() -> None:
     tensor = 4 * 1536
     assert moved["conv bn statistics"] + moved["conv bn"] == 3 * tensor
     assert moved["conv bn grad statistics"] + moved["conv bn grad"] == 5 * tensor
+
+
+def test_a_norm_with_numbers_a_step_takes_a_kernel_more_each_way() -> None:
+    """Read and written; back the gradient and what was scaled, for the numbers' own gradient."""
+    plain = with_norm(network_of(job()))
+    first, *others = plain.stages
+    stage = replace(first, step_scaled=True, foldable=False)
+    by_step = replace(plain, stages=(stage, *others))
+    moved, tensor = nbytes(by_step), 4 * 1536
+    more = {name: size for name, size in moved.items() if name not in nbytes(plain)}
+    assert more == {"conv bn step scale": 2 * tensor, "conv bn step scale grad": 3 * tensor}
+    forward = nbytes(replace(by_step, mode="inference"))
+    assert forward["conv bn"] == 2 * tensor
+    assert "conv bn" not in nbytes(replace(plain, mode="inference"))
 
 
 def test_a_residual_block_has_an_add_each_way() -> None:

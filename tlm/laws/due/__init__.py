@@ -8,6 +8,7 @@ In reading order:
 - ``masks``: non-zero inputs, needed dX and non-zero dY, from the recording.
 - ``stored``: which weights have a place, and how large the tables beside them are.
 - ``saved``: what BP needs of a layer's neurons.
+- ``trained``: what a layer learns beside its weights.
 - ``rows``: which rows of one grid follow from which rows of another.
 - ``results``: result elements, useful and all operations, bytes of the reduction.
 - ``units``: operations of the units beside the arrays, accesses of their memories.

@@ -6,7 +6,7 @@ only the cut, the place of every tensor and what stays in the cores are taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, prod
@@ -19,14 +19,13 @@ from tlm.laws.due.masks import PooledMasks, input_bits, product_gradients
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.laws.due.saved import saved_state
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
+from tlm.laws.due.trained import NORM_PARAMETERS, STEP_SCALE, trained_numbers
 from tlm.space.array_types import Bools
 from tlm.space.layer_cut import Store
 from tlm.space.phase import Phase
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
-
-NORM_PARAMETERS = ("scale", "shift")  # of a channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,9 @@ class LayerFacts:
     ``moments_stay`` that the weights and their moments stay in the cores from one mini-batch to the
     next; ``Y_stays`` and ``W_stays_in`` in which of FP and BP all of them stays in the cores.
     ``dI_again`` says that dI is made a second time. ``input_bits`` is the width of an input;
-    ``stored`` are the weights that have a place, None if every one has. FP has ``input_room`` bits
-    of a core for rows of its inputs from DRAM, BP ``dY_rows_room`` for those of dY.
+    ``stored`` are the weights that have a place, None if every one has, ``numbers`` those that are
+    trained beside them, by parameter. FP has ``input_room`` bits of a core for rows of its inputs
+    from DRAM, BP ``dY_rows_room`` for those of dY.
     """
 
     layer: Layer
@@ -86,6 +86,7 @@ class LayerFacts:
     dI_again: bool
     input_bits: int
     stored: StoredWeights | None
+    numbers: Mapping[str, int]
     input_room: int
     dY_rows_room: int
     tensors: Sequence[TensorPlace]
@@ -122,22 +123,19 @@ class LayerFacts:
 
     @property
     def channel_sums(self) -> int:
-        """Gradients that a channel sums as dY is made: of its bias, of a norm by frozen statistics.
-
-        Folding the statistics into the weights leaves a bias.
-        """
-        folded = self.layer.norm is not None and not (self.exact or self.scaled)
-        return int(self.layer.bias or folded) + len(NORM_PARAMETERS) * self.scaled
-
-    @property
-    def channel_parameters(self) -> int:
-        """What is trained of a channel beside its weights."""
-        return self.channel_sums + len(NORM_PARAMETERS) * self.exact
+        """Gradients that channels sum as dY is made: of a bias, of a norm by frozen statistics."""
+        elsewhere = NORM_PARAMETERS if self.exact else (STEP_SCALE,)
+        return sum(n for name, n in self.numbers.items() if name not in elsewhere)
 
     @property
     def trained_count(self) -> int:
         """All that is trained of the layer."""
-        return self.weight_count + self.layer.out_shape[0] * self.channel_parameters
+        return self.weight_count + sum(self.numbers.values())
+
+    @property
+    def step_numbers(self) -> int:
+        """Numbers a step: all slices have shares of their gradients."""
+        return self.numbers.get(STEP_SCALE, 0)
 
     @property
     def replicas(self) -> int:
@@ -332,6 +330,7 @@ def _layer_facts(
         )
         * keeps,
         stored=stored_weights(layer, chip, recording.weights),
+        numbers=trained_numbers(layer, plan.workload.steps, chip.mapping.batch_norm),
         dI_again=policy == "exact" and layer_plan.stored.dI == "recompute",
         input_bits=input_bits(masks, layer, chip.precision.input),
         input_room=layer_plan.stored.input_room,

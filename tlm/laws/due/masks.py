@@ -48,7 +48,7 @@ class PooledMasks:
         """
         sources = self.sources(layer)
         windows = [
-            source.pool.size**2 if source.pool is not None and source.pool.kind != "max" else 1
+            source.pool.places if source.pool is not None and source.pool.kind != "max" else 1
             for source in sources
         ]
         kind = np.min_scalar_type(sum(windows))
@@ -147,16 +147,16 @@ def _unpooled(pool: Pool | None, gradients: Bools, shape: Shape3) -> Bools:
     if pool is None:
         return gradients
     rows, columns = (
-        _windows_over(pool, side, count)
-        for side, count in zip(shape[1:], gradients.shape[3:], strict=True)
+        _windows_over(pool, axis, shape[1 + axis], gradients.shape[3 + axis]) for axis in (0, 1)
     )
     return np.asarray(rows @ gradients.astype(np.float32) @ columns.T > 0)
 
 
-def _windows_over(pool: Pool, side: int, count: int) -> npt.NDArray[np.float32]:
-    """[side, count]: 1 where an element of what is pooled lies in a window."""
-    offset = np.arange(side)[:, None] - (np.arange(count) * pool.stride - pool.padding)
-    return ((offset >= 0) & (offset < pool.size)).astype(np.float32)
+def _windows_over(pool: Pool, axis: int, side: int, count: int) -> npt.NDArray[np.float32]:
+    """[side, count]: 1 where an element of what is pooled lies in a window, of rows or columns."""
+    first = np.arange(count) * pool.stride[axis] - pool.padding[axis]
+    offset = np.arange(side)[:, None] - first
+    return ((offset >= 0) & (offset < pool.size[axis])).astype(np.float32)
 
 
 def _any(masks: Iterable[Bools]) -> Bools:
@@ -206,17 +206,18 @@ def _pooled_sides(pool: Pool, shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _taps(pool: Pool, values: npt.NDArray[Value], outside: int) -> Iterator[npt.NDArray[Value]]:
     """The values at each place of all windows, [T, B, K, E', F'], place by place in scan order."""
-    spans = [(count - 1) * pool.stride + 1 for count in _pooled_sides(pool, values.shape)]
-    after = [
-        max(0, span + pool.size - 1 - pool.padding - side)
-        for span, side in zip(spans, values.shape[3:], strict=True)
+    (down, across), (height, width) = pool.stride, _pooled_sides(pool, values.shape)
+    spans = [(height - 1) * down + 1, (width - 1) * across + 1]
+    edges = [(0, 0)] * 3 + [
+        (before, max(0, span + size - 1 - before - side))
+        for before, span, size, side in zip(
+            pool.padding, spans, pool.size, values.shape[3:], strict=True
+        )
     ]
-    edges = [(0, 0)] * 3 + [(pool.padding, edge) for edge in after]
     padded = np.pad(values, edges, constant_values=outside)
     # A stride's columns lie side by side then, which makes whatever is done with them 3 x as fast.
-    apart = [np.ascontiguousarray(padded[..., x :: pool.stride]) for x in range(pool.stride)]
-    width = _pooled_sides(pool, values.shape)[1]
-    for y, x in np.ndindex(pool.size, pool.size):
-        first = x // pool.stride
-        columns = apart[x % pool.stride][..., first : first + width]
-        yield columns[..., y : y + spans[0] : pool.stride, :]
+    apart = [np.ascontiguousarray(padded[..., x::across]) for x in range(across)]
+    for y, x in np.ndindex(pool.size):
+        first = x // across
+        columns = apart[x % across][..., first : first + width]
+        yield columns[..., y : y + spans[0] : down, :]

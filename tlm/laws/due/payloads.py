@@ -15,8 +15,10 @@ from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
 from tlm.laws.due.nests import Nest
 from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
+from tlm.laws.due.trained import factor_by_step
 from tlm.laws.due.widths import output_bits
 from tlm.space.array_types import Bools
+from tlm.space.phase import Phase
 from tlm.space.region import Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
 
@@ -63,7 +65,7 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
     precision, pool = job.chip.precision, layer.input_pool
     bits = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
     if pool is not None and pool.kind == "max":  # where in its window the value goes
-        bits += (pool.size**2 - 1).bit_length()
+        bits += (pool.places - 1).bit_length()
     live = facts.live[slice(*block.steps), slice(*block.samples)]
     for producer in job.among(facts.producers):
         need = source_need(masks, layer, producer.index)[slice(*block.steps)]
@@ -124,19 +126,23 @@ def loss_payloads(job: Facts, facts: LayerFacts, sample: int) -> Iterator[Payloa
             yield part.core, ceil_div(values * job.chip.precision.gradient, 8)
 
 
-def statistics_payloads(job: Facts, facts: LayerFacts) -> Iterator[tuple[int, Payload]]:
+def statistics_payloads(
+    job: Facts, facts: LayerFacts, phase: Phase
+) -> Iterator[tuple[int, Payload]]:
     """(From core, payload) of sums to the first slice with the same channels, and of results back.
 
-    Its own do not travel.
+    Its own do not travel. FP sends statistics and gets factors, BP sums gradients by factor and
+    gets what follows for each statistic.
     """
-    norm = facts.layer.norm
-    times = job.workload.steps if norm is not None and norm.per_step else 1
+    norm, steps = facts.layer.norm, job.workload.steps
+    assert norm is not None
+    statistics, factors = (steps if each else 1 for each in (norm.per_step, factor_by_step(norm)))
+    there, back = (factors, statistics) if phase == Phase.NORM_GRAD else (statistics, factors)
     for part in facts.slices:
         alike = [s for s in facts.slices if s.neurons.channels == part.neurons.channels]
-        values = SUMS * length(part.neurons.channels) * times
-        nbytes = ceil_div(values * job.chip.precision.partial_sum, 8)
-        yield part.core, (alike[0].core, nbytes)
-        yield alike[0].core, (part.core, nbytes)
+        bits = SUMS * length(part.neurons.channels) * job.chip.precision.partial_sum
+        yield part.core, (alike[0].core, ceil_div(bits * there, 8))
+        yield alike[0].core, (part.core, ceil_div(bits * back, 8))
 
 
 def loss_core(facts: LayerFacts, sample: int) -> int:

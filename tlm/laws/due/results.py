@@ -131,8 +131,9 @@ def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
     bits = job.chip.precision.partial_sum
     due: dict[LayerPhase, int] = {}
     for facts in job.layers if job.learns else ():
-        sums = facts.weight_count + facts.layer.out_shape[0] * facts.channel_sums
-        due[Phase.REDUCE, facts.index] = sums * (facts.replicas - 1) * bits // 8
+        sums = (facts.weight_count + facts.channel_sums) * (facts.replicas - 1)
+        sums += facts.step_numbers * (len(facts.slices) - 1)
+        due[Phase.REDUCE, facts.index] = sums * bits // 8
         weights = facts.weight_count + sum(facts.rewired(job.chip.core.weights.rewired).values())
         weights *= (facts.replicas - 1) * facts.W_stays
         due[Phase.UPDATE, facts.index] = weights * job.chip.precision.weight // 8

@@ -65,7 +65,7 @@ def windows_rows(pool: Pool | None, rows: RowSet, height: int) -> RowSet:
 
 
 def _under_windows(pool: Pool, rows: Iterable[int]) -> RowSet:
-    return {y * pool.stride - pool.padding + at for y in rows for at in range(pool.size)}
+    return {y * pool.stride[0] - pool.padding[0] + at for y in rows for at in range(pool.size[0])}
 
 
 def pooled_rows(layer: Layer, part: Slice) -> RowSet:
@@ -74,7 +74,8 @@ def pooled_rows(layer: Layer, part: Slice) -> RowSet:
     if pool is None:
         return set(range(*part.neurons.rows))
     first, end = part.neurons.rows
-    last_of = (y * pool.stride - pool.padding + pool.size - 1 for y in range(layer.pooled_shape[1]))
+    behind = pool.size[0] - pool.padding[0] - 1
+    last_of = (y * pool.stride[0] + behind for y in range(layer.pooled_shape[1]))
     return {y for y, last in enumerate(last_of) if first <= min(last, height - 1) < end}
 
 

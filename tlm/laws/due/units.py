@@ -14,6 +14,12 @@ from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.laws.due.saved import NUMBERS
+from tlm.laws.due.trained import (
+    NORM_PARAMETERS,
+    STEP_SCALE,
+    factor_by_step,
+    sums_over_steps,
+)
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.rounding import ceil_div
@@ -75,12 +81,16 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     partials = _partial_dS(job, facts) + len(facts.adders_of(output=True))
     arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
     returned = prod(facts.layer.out_shape) * job.pairs * len(facts.adders_of(output=False))
-    sums = weights + facts.layer.out_shape[0] * facts.channel_sums
+    sums = (weights + facts.channel_sums) * (facts.replicas - 1)
+    sums += facts.step_numbers * (len(facts.slices) - 1)
     for phase in _gradient_phases(facts):
         yield phase, "bp.reduce_add", arrivals * max(0, partials - 1) + returned
         yield phase, "bp.partial_read", arrivals * partials + returned
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
-    yield Phase.UPDATE, "wg.reduce_add", sums * (facts.replicas - 1)
+    yield Phase.UPDATE, "wg.reduce_add", sums
+    # Every slice adds up both sums of its channels for each number a step.
+    channels = facts.layer.out_shape[0] * facts.replicas
+    yield Phase.REDUCE, "wg.reduce_add", len(NORM_SUMS) * channels * facts.step_numbers
     # A dW leaves every replica but its owner, waits there, and is read with the owner's.
     yield Phase.REDUCE, "wg.accumulator_read", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_write", weights * (facts.replicas - 1)
@@ -111,15 +121,19 @@ def _shortcuts(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 
 
 def _biases(job: Facts, facts: LayerFacts) -> Iterator[Use]:
-    """A bias is added to every product, its gradient sums every dY."""
+    """A bias is added to every product, its gradient sums every dY; so does that of a shift alone.
+
+    Behind frozen statistics, which others of a norm share with it.
+    """
     shape = facts.layer.product_shape
     if isinstance(facts.layer.neuron, GLMNeuron):  # added to the potential, not to its sums
         shape = facts.layer.out_shape
     products = prod(shape) * job.pairs
-    products *= facts.channel_sums - len(NORM_SUMS) * facts.scaled
-    yield Phase.FP, "fp.bias_add", products
-    yield Phase.RECOMPUTE, "fp.bias_add", products * facts.recomputed
-    yield facts.dY_phase, "bp.bias_add", products
+    biased = "bias" in facts.numbers
+    yield Phase.FP, "fp.bias_add", products * biased
+    yield Phase.RECOMPUTE, "fp.bias_add", products * biased * facts.recomputed
+    alone = facts.scaled and set(NORM_PARAMETERS) & set(facts.numbers) == {"shift"}
+    yield facts.dY_phase, "bp.bias_add", products * (biased + alone)
 
 
 def _pools(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -150,14 +164,14 @@ def _window_adds(pool: Pool, shape: tuple[int, int, int], rows: Iterable[int] = 
     channels, height, width = shape
     _, all_rows, columns = pool.pooled(shape)
     chosen = list(rows) or range(all_rows)
-    met = _elements(pool, chosen, height) * _elements(pool, range(columns), width)
+    met = _elements(pool, 0, chosen, height) * _elements(pool, 1, range(columns), width)
     return channels * (met - len(chosen) * columns)
 
 
-def _elements(pool: Pool, windows: Iterable[int], side: int) -> int:
-    """Elements of one side of a map in some windows, those outside left out."""
-    starts = [at * pool.stride - pool.padding for at in windows]
-    return sum(0 <= start + tap < side for start in starts for tap in range(pool.size))
+def _elements(pool: Pool, axis: int, windows: Iterable[int], side: int) -> int:
+    """Rows (``axis`` 0) or columns of a map in some windows, those outside left out."""
+    starts = [at * pool.stride[axis] - pool.padding[axis] for at in windows]
+    return sum(0 <= start + tap < side for start in starts for tap in range(pool.size[axis]))
 
 
 def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
@@ -191,7 +205,7 @@ def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     products = prod(facts.layer.product_shape) * job.pairs
     yield Phase.FP, "fp.norm_scale", products
     yield Phase.GRAD, "bp.norm_scale", products
-    yield Phase.GRAD, "bp.norm_stat", products
+    yield Phase.GRAD, "bp.norm_stat", products * bool({"scale", STEP_SCALE} & set(facts.numbers))
     yield Phase.RECOMPUTE, "fp.norm_scale", products * facts.recomputed
 
 
@@ -206,16 +220,18 @@ def _batch_norm(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         for phase in _gradient_phases(facts):
             yield phase, "bp.norm_scale", neurons
             yield phase, "fp.soma_op", neurons
-    channels = layer.out_shape[0] * (job.workload.steps if norm.per_step else 1)
+    steps = job.workload.steps
+    statistics = layer.out_shape[0] * (steps if norm.per_step else 1)
+    factors = layer.out_shape[0] * (steps if factor_by_step(norm) else 1)
     yield Phase.FP, "fp.norm_stat", products
     yield Phase.NORM, "fp.norm_op", products
     yield Phase.GRAD, "bp.norm_stat", prod(layer.out_shape) * job.pairs
     yield Phase.NORM_GRAD, "bp.norm_op", products
-    for phase, engine in ((Phase.NORM, "fp"), (Phase.NORM_GRAD, "bp")):
-        yield phase, f"{engine}.norm_channel", channels
-        adds = channels * (facts.replicas - 1)
-        if phase == Phase.NORM_GRAD:  # scale and shift learn from the sums of all steps
-            adds += channels - layer.out_shape[0]
+    for phase, engine, sums in ((Phase.NORM, "fp", statistics), (Phase.NORM_GRAD, "bp", factors)):
+        yield phase, f"{engine}.norm_channel", factors
+        adds = sums * (facts.replicas - 1)
+        if phase == Phase.NORM_GRAD and sums_over_steps(norm):
+            adds += factors - layer.out_shape[0]
         yield phase, f"{engine}.norm_add", len(NORM_SUMS) * adds
 
 

@@ -11,7 +11,7 @@ def output_bits(layer: Layer, chip: ChipConfig) -> int:
     if layer.neuron is None:
         return chip.precision.input
     if layer.pool is not None and layer.pool.kind != "max":
-        return (layer.pool.size**2).bit_length()
+        return layer.pool.places.bit_length()
     return 1
 
 

@@ -37,10 +37,10 @@ _FEATURES = {"conv": 3, "linear": 1}
 class Boundary:
     """One module's calls in an iteration: tensors in call order, gradients by call.
 
-    ``inputs`` are those of convolutions, linear layers and neurons, and of norms that follow no
-    product; ``input_gradients`` those of neurons and such norms. ``parameters`` and
-    ``parameter_gradients`` are by the names torch gives them. Of several norms behind one product
-    the first notes the calls of all; ``others`` hold the parameters of the rest.
+    ``inputs`` and ``input_gradients`` are those of convolutions, linear layers and neurons, and of
+    norms that follow no product. ``parameters`` and ``parameter_gradients`` are by the names torch
+    gives them. Of several norms behind one product the first notes the calls of all; ``others``
+    hold the parameters of the rest.
     """
 
     name: str
@@ -170,7 +170,7 @@ class Hooks:
         boundary.inputs.append(copy.detach())
         if boundary.kind in ("norm", "neuron"):
             copy.requires_grad_()  # the network's input carries no gradient by itself
-            self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
+        self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy
 
     def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:

@@ -151,7 +151,7 @@ class _Reader:
         """The pool of an origin, with the size of a global one."""
         assert isinstance(origin.of, Pooled)
         channels, height, width = origin.of.terms[0].shape[-3:]
-        return sized(self.where, origin.of.pool, (channels, height, width))
+        return sized(origin.of.pool, (channels, height, width))
 
     def parts(self, terms: Sequence[Tensor], rank: int) -> tuple[RowPart, ...]:
         """The parts of the sum of ``terms``, whose last ``rank`` axes are features."""

@@ -25,7 +25,7 @@ from tlm.workload.capture.constants import word
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_plain
 from tlm.workload.capture.eager import eager, module_name, uncompiled
-from tlm.workload.capture.iteration import Iteration, assemble
+from tlm.workload.capture.iteration import Assembled, Iteration, assemble
 from tlm.workload.capture.layouts import TIME_AXES
 from tlm.workload.capture.neurons import equation_of
 from tlm.workload.capture.norms import check_norm_kind, is_norm
@@ -37,7 +37,7 @@ from tlm.workload.capture.options import (
     whole_number,
 )
 from tlm.workload.capture.topology import window_of
-from tlm.workload.capture.verify import dead_layers, verify_iteration
+from tlm.workload.capture.verify import dead_layers, verified_iteration
 from tlm.workload.file.writer import check_header, write_workload
 from tlm.workload.model import Encoding, Level, Workload
 
@@ -135,11 +135,11 @@ class Capture:
             check_unchanged(boundary)
             settle_output(boundary)
         with told_as_refusal():
-            recorded, evidence = assemble(
+            assembled = assemble(
                 hooks.boundaries, self._steps, number, self._encoding, self._time_axis
             )
-            self._check_alike(recorded)
-            verify_iteration(recorded, evidence)
+            self._check_alike(assembled)
+            recorded, evidence = verified_iteration(assembled)
             check_header(self._job([*self._iterations, recorded]))
         if self._level == "exact" or "exact" in tuple(self._level):
             check_closed(recorded.open_forms)
@@ -147,11 +147,11 @@ class Capture:
         dead = dead_layers(evidence)
         return dead and f"iteration {number}: {dead}"
 
-    def _check_alike(self, recorded: Iteration) -> None:
+    def _check_alike(self, recorded: Assembled) -> None:
         """Refuse an iteration of another network than that of the first."""
         if not self._iterations:
             return
-        first, number = self._iterations[0], recorded.recording.iteration
+        first, number = self._iterations[0], recorded.number
         for what, ours, theirs in (
             ("layers or neurons", recorded.layers, first.layers),
             ("batch size", recorded.batch, first.batch),

@@ -24,14 +24,8 @@ from tlm.workload.capture.reading import readings_of
 from tlm.workload.capture.stages import TopologyStage, require_product, stages_of
 from tlm.workload.capture.topology import layers_of
 from tlm.workload.capture.uses import with_uses_apart
-from tlm.workload.golden.network import (
-    Backward,
-    Forced,
-    Forward,
-    backward,
-    feedback_gradients,
-    forward,
-)
+from tlm.workload.golden.network import backward, feedback_gradients, forward
+from tlm.workload.golden.passes import Backward, Forced, Forward, RecordedProducts
 from tlm.workload.input_kind import CODED
 from tlm.workload.model import Encoding, InputKind, Layer, Recording, input_frame
 from tlm.workload.readers import has_dY, heads
@@ -51,12 +45,34 @@ class Iteration:
 
 
 @dataclass(frozen=True, eq=False)
+class Assembled:
+    """What was recorded of one iteration, layer by layer, before any of it is rebuilt."""
+
+    number: int
+    steps: int
+    batch: int
+    encoding: Encoding
+    stages: tuple[TopologyStage, ...]
+    tensors: tuple[LayerTensors, ...]
+    values: Values
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of the stages."""
+        return tuple(tensors.layer for tensors in self.tensors)
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
-    """What an iteration is verified by: each layer's tensors as recorded and as rebuilt."""
+    """What an iteration is verified by: each layer's tensors as recorded and as rebuilt.
+
+    Only of a ``whole`` one the products of the weights are rebuilt.
+    """
 
     tensors: tuple[LayerTensors, ...]
     forwards: tuple[Forward, ...]
     backwards: tuple[Backward, ...]
+    whole: bool
 
 
 def assemble(
@@ -65,8 +81,8 @@ def assemble(
     number: int,
     encoding: Encoding | None,
     time_axis: int = 0,
-) -> tuple[Iteration, Evidence]:
-    """Turn the boundaries into iteration ``number``; ``encoding`` None: read it off the input.
+) -> Assembled:
+    """Collect what is iteration ``number``; ``encoding`` None: read it off the input.
 
     Neurons have time at ``time_axis``, 0 or 1, where a call holds all steps.
 
@@ -94,18 +110,30 @@ def assemble(
         parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
         loss_gradients={head: tensors[head].dS for head in heads(layers)},
     )
-    forced = [_forced(layer) for layer in tensors]
-    forwards = forward(layers, steps, values.inputs, values.parameters, forced)
-    check_nothing_added(stages, tensors, forwards)
+    return Assembled(number, steps, batch, coding, stages, tensors, values)
+
+
+def rebuilt(recorded: Assembled, *, whole: bool) -> tuple[Iteration, Evidence]:
+    """The iteration, and each of its layers rebuilt from what was recorded around it.
+
+    ``whole``: in float64, with all products; else in float32 from the products as recorded.
+
+    Raises WorkloadError if a layer reads more than can be recorded.
+    """
+    layers, tensors, values = recorded.layers, recorded.tensors, recorded.values
+    inputs = values.inputs.astype(np.float64 if whole else np.float32, copy=False)
+    forced = [_forced(layer, recorded.steps, whole) for layer in tensors]
+    forwards = forward(layers, recorded.steps, inputs, values.parameters, forced)
+    check_nothing_added(recorded.stages, tensors, forwards)
     if fed_back := feedback_gradients(layers, forwards, values.parameters, forced):
         values = replace(values, loss_gradients=_of_loss_alone(values, fed_back))
     backwards = backward(layers, forwards, values.parameters, values.loss_gradients, forced)
     tensors = tuple(map(with_gradient, tensors, backwards))
     values = replace(values, dI=tuple(layer.dI for layer in tensors))
     open_forms = tuple(layer.layer.name for layer in tensors if layer.slope is not None)
-    recording = _recording(number, values, tensors, backwards)
-    iteration = Iteration(layers, coding, batch, recording, values, open_forms)
-    return iteration, Evidence(tensors, tuple(forwards), tuple(backwards))
+    recording = _recording(recorded.number, values, tensors, backwards)
+    iteration = Iteration(layers, recorded.encoding, recorded.batch, recording, values, open_forms)
+    return iteration, Evidence(tensors, tuple(forwards), tuple(backwards), whole)
 
 
 def _recording(
@@ -127,10 +155,16 @@ def _recording(
     )
 
 
-def _forced(tensors: LayerTensors) -> Forced:
+def _forced(tensors: LayerTensors, steps: int, whole: bool) -> Forced:
+    products = None
+    if tensors.Y is not None and not whole:
+        Y = tensors.Y
+        every = np.broadcast_to(Y, (steps, *Y.shape)) if tensors.static else Y
+        products = RecordedProducts(every, tensors.dX)
     if tensors.layer.neuron is None:
-        return Forced(None, None, None if tensors.static else tensors.dI)
-    return Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope)
+        dI = None if tensors.static else tensors.dI
+        return Forced(None, None, dI, products=products)
+    return Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope, products=products)
 
 
 def _of_loss_alone(values: Values, fed_back: Mapping[int, Numbers]) -> dict[int, FloatArray]:

@@ -11,7 +11,6 @@ from tlm.workload.capture.axes import input_gradient, output_gradient, timed
 from tlm.workload.capture.boundary import Boundary, membranes
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.golden.check import relative_error
-from tlm.workload.golden.network import Backward
 from tlm.workload.golden.neuron import (
     Replay,
     carried,
@@ -21,6 +20,7 @@ from tlm.workload.golden.neuron import (
     near_threshold,
     replay,
 )
+from tlm.workload.golden.passes import Backward
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
@@ -43,8 +43,9 @@ class Stray:
 class LayerTensors:
     """Recorded tensors of ``layer``, [T, B, ...].
 
-    ``inputs`` X, ``dY``, ``current`` I, ``spikes`` S, ``masks`` m, ``dI`` and ``dS``. With
-    ``static`` the product was computed once for all steps: X and dY are [B, ...]. The spikes and
+    ``inputs`` X, ``dY``, ``current`` I, ``spikes`` S, ``masks`` m, ``dI`` and ``dS``. ``Y`` and
+    ``dX`` are the products of the weights, where there are any and a gradient goes on. With
+    ``static`` they were computed once for all steps: X, Y and dY are [B, ...]. The spikes and
     masks of a layer without neurons are all true, its ``current`` is that without shortcuts, its dS
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
     the derivative of a surrogate without closed form, ``membrane`` the potential that leaves the
@@ -64,6 +65,8 @@ class LayerTensors:
     dS: FloatArray
     membrane: FloatArray | None = None
     stray: Stray = Stray()
+    Y: FloatArray | None = None
+    dX: FloatArray | None = None
 
 
 def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) -> LayerTensors:
@@ -87,8 +90,19 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     dY = dY.reshape(*dY.shape[:axes], *layer.product_shape)
     shape = (steps, batch, *layer.out_shape)
     if stage.neuron is None:
-        return _without_neurons(stage, layer, inputs, dY, shape)
-    return _with_neurons(stage.neuron, layer, inputs, dY, shape)
+        tensors = _without_neurons(stage, layer, inputs, dY, shape)
+    else:
+        tensors = _with_neurons(stage.neuron, layer, inputs, dY, shape)
+    product = stage.product
+    if product is None:
+        return tensors
+    everywhere = len(product.input_gradients) == len(product.inputs)
+    dX = input_gradient(product, steps, batch) if everywhere else None
+    return replace(
+        tensors,
+        Y=timed(product, product.outputs, steps, batch).reshape(dY.shape),
+        dX=None if dX is None else dX.reshape(inputs.shape),
+    )
 
 
 def with_gradient(tensors: LayerTensors, rebuilt: Backward) -> LayerTensors:

@@ -13,7 +13,7 @@ from tlm.workload.capture.edges import INPUT, ReadTerm
 from tlm.workload.capture.layer_tensors import LayerTensors
 from tlm.workload.capture.pools import BoundaryOutput, Pools
 from tlm.workload.capture.stages import TopologyStage
-from tlm.workload.golden.network import Forward
+from tlm.workload.golden.passes import Forward
 from tlm.workload.model import NETWORK_INPUT, Layer, input_frame, window_on_input
 from tlm.workload.operand import Operand, Part, Term, whole
 

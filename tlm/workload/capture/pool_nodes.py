@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 from tlm.errors import WorkloadError
-from tlm.workload.model import Pool, Shape3
+from tlm.workload.model import Pair, Pool, Shape3
 
-GLOBAL = 0
+GLOBAL: Pair = (0, 0)
 """Size of an average pool over all positions; known once shapes are."""
 
 _POOLS: dict[str, Literal["max", "average"]] = {
@@ -23,8 +24,8 @@ _POOLS: dict[str, Literal["max", "average"]] = {
 def pool_of(where: str, operation: str, node: Any) -> Pool | None:
     """The pool that ``node`` applied, or None if it is no pool.
 
-    A pool that rounds up, leaves its padding out or adapts its windows is recorded where that
-    comes to the same as square windows.
+    A pool that averages windows which hang over the edge, leaves its padding out or adapts its
+    windows is recorded where that comes to the same as windows of one size.
 
     Raises:
         WorkloadError: a pool that the format cannot say; ``where`` is the layer behind it.
@@ -38,7 +39,8 @@ def pool_of(where: str, operation: str, node: Any) -> Pool | None:
         pool, faults = _adaptive(kind, node)
     else:
         size, stride = node._saved_kernel_size, node._saved_stride or node._saved_kernel_size
-        pool = Pool(kind, size[0], stride[0], node._saved_padding[0])
+        pool = Pool(kind, _pair(size), _pair(stride), _pair(node._saved_padding))
+        pool = replace(pool, overhang=_overhang(pool, node))
         faults = list(_faults(pool, node))
     if faults:
         raise WorkloadError(f"{where}: the {kind} pool before it {faults[0]}")
@@ -56,36 +58,50 @@ def _global(node: Any) -> Pool | None:
 def _adaptive(kind: Literal["max", "average"], node: Any) -> tuple[Pool, list[str]]:
     """The windows that give an output of the size that was asked for."""
     (height, width), (rows, columns) = _sides(node)
-    pool = Pool(kind, height // rows, height // rows)
-    if height == pool.size * rows and width == pool.size * columns:
-        return pool, []
-    return pool, [
+    size = (height // rows, width // columns)
+    if (height, width) == (size[0] * rows, size[1] * columns):
+        return Pool(kind, size, size), []
+    return Pool(kind, size, size), [
         f"adapts its windows to come from {height} x {width} to {rows} x {columns}, and they are "
-        "not squares of one size; pool with such squares"
+        "not of one size; pool to a size that divides, or with windows of one size"
     ]
 
 
 def _faults(pool: Pool, node: Any) -> Iterator[str]:
     """What the format cannot say of a pool with windows, and what to do."""
-    for what in ("kernel_size", "stride", "padding"):
-        if len(set(pair := getattr(node, f"_saved_{what}"))) > 1:
-            yield f"has {what}={tuple(pair)}: only square windows are modelled; use equal numbers"
     if set(getattr(node, "_saved_dilation", (1,))) != {1}:
         yield "is dilated, which is not modelled; use dilation=1"
-    if pool.padding and not getattr(node, "_saved_count_include_pad", True):
+    if any(pool.padding) and not getattr(node, "_saved_count_include_pad", True):
         yield (
             "leaves its padding out of the mean (count_include_pad=False), which is not modelled; "
             "use count_include_pad=True, or padding=0"
         )
     divisor = getattr(node, "_saved_divisor_override", None)
-    if divisor not in (None, pool.size**2):
-        yield f"divides by {divisor} instead of {pool.size**2}; leave divisor_override out"
-    (height, width), out = _sides(node)
-    if pool.pooled((1, height, width))[1:] != out:
+    if divisor not in (None, pool.places):
+        yield f"divides by {divisor} instead of {pool.places}; leave divisor_override out"
+    if pool.kind != "max" and any(pool.overhang):
+        (height, width), out = _sides(node)
         yield (
-            f"rounds up (ceil_mode=True) from {height} x {width} to {out[0]} x {out[1]}: windows "
-            "that hang over the edge are not modelled; use ceil_mode=False"
+            f"rounds up (ceil_mode=True) from {height} x {width} to {out[0]} x {out[1]}: means of "
+            "windows that hang over the edge, by fewer elements, are not modelled; use "
+            "ceil_mode=False"
         )
+
+
+def _overhang(pool: Pool, node: Any) -> Pair:
+    """How far the last windows of a pool that rounds up hang over the padding."""
+    sides, out = _sides(node)
+    rows, columns = (
+        max(0, (count - 1) * step + size - side - 2 * pad)
+        for count, step, size, side, pad in zip(
+            out, pool.stride, pool.size, sides, pool.padding, strict=True
+        )
+    )
+    return rows, columns
+
+
+def _pair(value: Any) -> Pair:
+    return int(value[0]), int(value[-1])  # one number stands for both
 
 
 def _sides(node: Any) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -95,16 +111,6 @@ def _sides(node: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     return (int(height), int(width)), (int(rows), int(columns))
 
 
-def sized(where: str, pool: Pool, shape: Shape3) -> Pool:
-    """``pool`` of ``shape``; a global pool gets its size, which the shape decides.
-
-    Raises WorkloadError if a global pool's window is not square; ``where`` is the layer at it.
-    """
-    if pool.size != GLOBAL:
-        return pool
-    if shape[1] != shape[2]:
-        raise WorkloadError(
-            f"{where}: a global pool at it covers {shape[1]} x {shape[2]}: only square windows are "
-            "modelled; pool square images"
-        )
-    return Pool(pool.kind, shape[1], shape[1])
+def sized(pool: Pool, shape: Shape3) -> Pool:
+    """``pool`` of ``shape``; a global pool gets its size, which the shape decides."""
+    return Pool(pool.kind, shape[1:], shape[1:]) if pool.size == GLOBAL else pool

@@ -85,8 +85,7 @@ def pools_of(stages: Sequence[TopologyStage], origins: Mapping[str, BoundaryOutp
         if read_by_loss or any(path.pools[-1:] != common for path in paths):
             common = ()
         if common:
-            where = stages[source].first.name
-            pools.behind[source] = sized(where, common[0], stages[source].out_shape)
+            pools.behind[source] = sized(common[0], stages[source].out_shape)
         for path in paths:
             _take(pools, stages, path, path.pools[: len(path.pools) - len(common)])
     return _all_sized(pools, stages, origins)
@@ -121,12 +120,9 @@ def _all_sized(
         behind = pools.behind.get(origin.layer) if origin.whole else None
         return shape if behind is None else behind.pooled(shape)
 
-    before = {
-        at: sized(stages[at].first.name, pool, read(stages[at].reads.terms[0]))
-        for at, pool in pools.before.items()
-    }
+    before = {at: sized(pool, read(stages[at].reads.terms[0])) for at, pool in pools.before.items()}
     added = {
-        (at, number): sized(stages[at].first.name, pool, read(stages[at].shortcuts[number]))
+        (at, number): sized(pool, read(stages[at].shortcuts[number]))
         for (at, number), pool in pools.added.items()
     }
     return Pools(pools.behind, before, added, pools.apart)

@@ -22,11 +22,11 @@ from tlm.workload.model import (
     LayerKind,
     Neuron,
     Norm,
+    Pair,
     Pool,
     Shortcut,
 )
 
-Pair = tuple[int, int]
 _MAX_NAME = 64
 _TRIVIAL: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (0, 0))
 
@@ -107,7 +107,7 @@ def _current_pool(stage: TopologyStage) -> Pool | None:
     """The pool between a product and its neuron."""
     if stage.current_pool is None:
         return None
-    return sized(stage.first.name, stage.current_pool, stage.product_shape)
+    return sized(stage.current_pool, stage.product_shape)
 
 
 def _layer_names(paths: Sequence[str]) -> list[str]:

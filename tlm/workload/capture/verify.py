@@ -6,13 +6,16 @@ layer that cannot be rebuilt from its surroundings. Nothing is written that does
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.iteration import Evidence, Iteration
+from tlm.workload.capture.iteration import Assembled, Evidence, Iteration, rebuilt
 from tlm.workload.capture.layer_tensors import LayerTensors
+from tlm.workload.capture.products import products_hold
 from tlm.workload.golden.check import ROUNDING, parameter_errors, relative_error
-from tlm.workload.golden.network import Backward, Forward
+from tlm.workload.golden.passes import Backward, Forward
 from tlm.workload.model import Layer
 from tlm.workload.values import Numbers
 
@@ -37,19 +40,30 @@ _TERM_TOLERANCE = 1e-2
 """Largest part of a gradient's difference that a term in the weights may leave unexplained."""
 
 
-def verify_iteration(iteration: Iteration, evidence: Evidence) -> None:
-    """Hold every layer against what its recorded surroundings give.
+def verified_iteration(recorded: Assembled) -> tuple[Iteration, Evidence]:
+    """The iteration, every layer of which is what its recorded surroundings give.
+
+    Products of weights are told by probes, all else is rebuilt in float32. Where that leaves a
+    doubt, everything is rebuilt in float64, which decides.
 
     Raises WorkloadError naming the first layer that comes out otherwise.
     """
-    for tensors in evidence.tensors:
+    for tensors in recorded.tensors:
         _check_neuron(tensors)
+    if all(products_hold(tensors, recorded.values, TOLERANCE) for tensors in recorded.tensors):
+        with suppress(WorkloadError):
+            return _verified(*rebuilt(recorded, whole=False))
+    return _verified(*rebuilt(recorded, whole=True))
+
+
+def _verified(iteration: Iteration, evidence: Evidence) -> tuple[Iteration, Evidence]:
     for tensors, forward in zip(evidence.tensors, evidence.forwards, strict=True):
         trained = iteration.values.parameters[tensors.layer.index]
         _check_forward(tensors, forward, _rounding(forward, trained.bias))
     for tensors, backward in zip(evidence.tensors, evidence.backwards, strict=True):
         _check_backward(tensors, backward)
-        _check_parameters(iteration, tensors.layer, backward)
+        _check_parameters(iteration, tensors.layer, backward, evidence.whole)
+    return iteration, evidence
 
 
 def dead_layers(evidence: Evidence) -> str:
@@ -129,8 +143,8 @@ def _check_same(
         )
 
 
-def _check_parameters(iteration: Iteration, layer: Layer, backward: Backward) -> None:
-    errors = parameter_errors(layer, iteration.values, backward)
+def _check_parameters(iteration: Iteration, layer: Layer, backward: Backward, whole: bool) -> None:
+    errors = parameter_errors(layer, iteration.values, backward, weights=whole)
     for name, error in errors.items():
         if not error <= TOLERANCE:
             if term := _weight_term(iteration, layer, name, backward):
@@ -149,7 +163,7 @@ def _check_parameters(iteration: Iteration, layer: Layer, backward: Backward) ->
 def _weight_term(iteration: Iteration, layer: Layer, name: str, backward: Backward) -> str:
     """A multiple of the parameter, or of its sign, that a gradient holds besides; else nothing."""
     recorded = iteration.values.parameter_gradients[layer.index].named()[name]
-    rest = recorded - backward.parameter_gradients.named()[name]
+    rest = recorded - backward.gradient(name)
     parameter = iteration.values.parameters[layer.index].named()[name].astype(np.float64)
     for what, shape in (("the parameter", parameter), ("its sign", np.sign(parameter))):
         factor = float((rest * shape).sum() / max((shape * shape).sum(), 1e-30))

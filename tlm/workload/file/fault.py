@@ -1,4 +1,4 @@
-"""The form of every error about a workload file, and the two usual remedies."""
+"""The form of every error about a workload file, and the usual remedies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from tlm.errors import WorkloadError
 
 REMEDY = "see docs/workload-format.md, or record the job again"
+UNMODELLED = "it is not modelled yet: record the job without it"
 DAMAGED = "the file is damaged: copy or record it again"
 _SHOWN = 60
 

@@ -14,12 +14,13 @@ from typing import Any
 from tlm.files import parse_json
 from tlm.workload.file import defaults, schema
 from tlm.workload.file.defaults import with_defaults, without_defaults
-from tlm.workload.file.fault import REMEDY, fault
+from tlm.workload.file.fault import REMEDY, UNMODELLED, fault
 from tlm.workload.file.glm_json import GLM, glm_from_json, glm_to_json
 from tlm.workload.file.held import check_held, held_to_json, product_input
 from tlm.workload.file.json_reader import JsonReader
 from tlm.workload.file.operand_check import check_read
 from tlm.workload.file.operand_json import operand_from_json, operand_to_json
+from tlm.workload.file.pool_json import pool_from_json, pool_to_json
 from tlm.workload.file.shortcuts import check_shortcuts, rows_of
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.held import Held
@@ -39,12 +40,11 @@ from tlm.workload.readers import heads
 from tlm.workload.surrogate import COMPACT
 
 _LAYER_KEYS = tuple(Layer.__dataclass_fields__)
+_POOLS = ("input_pool", "current_pool", "pool")
 _HELD_KEYS = tuple(Held.__dataclass_fields__)
 _NORM_KEYS = tuple(Norm.__dataclass_fields__)
 _SHORTCUT_KEYS = tuple(Shortcut.__dataclass_fields__)
-_POOL_KEYS = tuple(Pool.__dataclass_fields__)
 _NEURON_KEYS = tuple(Neuron.__dataclass_fields__)
-_UNMODELLED = "it is not modelled yet: record the job without it"
 
 
 def layers_to_json(layers: tuple[Layer, ...]) -> str:
@@ -57,6 +57,7 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
         operand = None if layer.operand is None else operand_to_json(layer.operand)
         row = {**asdict(layer), "shortcuts": _shortcut_rows(layer), "operand": operand}
         row["dilation"] = list(layer.dilation)
+        row |= {name: pool_to_json(getattr(layer, name)) for name in _POOLS}
         row["held"] = None if layer.held is None else held_to_json(layer.held)
         row = without_defaults(row, defaults.LAYER)
         rows.append(row)
@@ -70,7 +71,8 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
 
 
 def _shortcut_rows(layer: Layer) -> list[dict[str, Any]]:
-    return [without_defaults(asdict(each), defaults.SHORTCUT) for each in layer.shortcuts]
+    rows = [{**asdict(each), "pool": pool_to_json(each.pool)} for each in layer.shortcuts]
+    return [without_defaults(row, defaults.SHORTCUT) for row in rows]
 
 
 def layers_from_json(path: Path, text: str) -> tuple[Layer, ...]:
@@ -131,7 +133,7 @@ class Reader(JsonReader):
         return Layer(
             index=self.integer(f"{key}.index", row["index"], index, index),
             name=self.text(f"{key}.name", row["name"]),
-            kind=self.choice(f"{key}.kind", row["kind"], schema.KINDS, _UNMODELLED),
+            kind=self.choice(f"{key}.kind", row["kind"], schema.KINDS, UNMODELLED),
             in_shape=self.integers(f"{key}.in_shape", row["in_shape"], 3, 1),
             out_shape=self.integers(f"{key}.out_shape", row["out_shape"], 3, 1),
             kernel=self.integers(f"{key}.kernel", row["kernel"], 2, 1),
@@ -210,7 +212,7 @@ class Reader(JsonReader):
             return None
         row = self.record(key, with_defaults(value, defaults.NORM), _NORM_KEYS)
         return Norm(
-            kind=self.choice(f"{key}.kind", row["kind"], ("batch",), _UNMODELLED),
+            kind=self.choice(f"{key}.kind", row["kind"], ("batch",), UNMODELLED),
             epsilon=self.number(f"{key}.epsilon", row["epsilon"], 0),
             per_step=self.boolean(f"{key}.per_step", row["per_step"]),
             scaled=self.boolean(f"{key}.scaled", row["scaled"]),
@@ -221,16 +223,7 @@ class Reader(JsonReader):
 
     def pool(self, key: str, value: Any) -> Pool | None:
         """Pooling, or null for none."""
-        if value is None:
-            return None
-        row = self.record(key, value, _POOL_KEYS)
-        size = self.integer(f"{key}.size", row["size"], 1, schema.MAX_DIMENSION)
-        return Pool(
-            kind=self.choice(f"{key}.kind", row["kind"], schema.POOLS, _UNMODELLED),
-            size=size,
-            stride=self.integer(f"{key}.stride", row["stride"], 1, schema.MAX_DIMENSION),
-            padding=self.integer(f"{key}.padding", row["padding"], 0, size // 2),
-        )
+        return pool_from_json(self, key, value)
 
     def neuron(self, key: str, value: Any) -> Neuron | GLMNeuron | None:
         """Neuron and surrogate parameters, or null for a read-out."""
@@ -325,11 +318,11 @@ def _check_output(path: Path, layer: Layer) -> None:
 
 def _pooled(path: Path, key: str, pool: Pool | None, shape: Shape3) -> Shape3:
     """Shape after a pool; refused if no window fits."""
-    pooled = shape if pool is None else pool.pooled(shape)
-    if min(pooled) < 1:
-        size = pool and pool.size
-        raise fault(path, f"{key}.size", f"a window inside {shape[1:]} neurons", size, REMEDY)
-    return pooled
+    if pool is None:
+        return shape
+    if not pool.fits(shape):
+        raise fault(path, f"{key}.size", f"a window inside {shape[1:]} neurons", pool.size, REMEDY)
+    return pool.pooled(shape)
 
 
 def _as_linear(layer: Layer) -> Layer:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.held import Held
 from tlm.workload.input_kind import leaves_spikes
-from tlm.workload.model import NETWORK_INPUT, Layer, Shape3, input_frame
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shape3, input_frame
 from tlm.workload.operand import Factor, Operand, Window, shape_behind
 
 
@@ -69,7 +69,7 @@ def _shape_of(
         if isinstance(step, Window) and prod(step.shape) != prod(shape):
             expected = f"a shape of the {prod(shape)} elements of {shape}"
             raise fault(path, f"{key}.way[{at}].shape", expected, step.shape, REMEDY)
-        if min(behind) < 1:
+        if min(behind) < 1 or (isinstance(step, Pool) and not step.fits(shape)):
             raise fault(path, f"{key}.way[{at}]", f"to fit {shape}", behind, REMEDY)
         shape = behind
     return shape

@@ -9,6 +9,7 @@ from typing import Any
 from tlm.workload.file import schema
 from tlm.workload.file.fault import REMEDY, fault
 from tlm.workload.file.json_reader import JsonReader
+from tlm.workload.file.pool_json import pool_to_json
 from tlm.workload.model import NETWORK_INPUT, Pool
 from tlm.workload.operand import Factor, Gate, Line, Operand, Part, Step, Term, Window
 
@@ -64,10 +65,10 @@ def _factor_to_json(factor: Factor) -> dict[str, Any]:
     return {"source": factor.source, "way": way, "delay": factor.delay}
 
 
-def _step_to_json(step: Step) -> dict[str, Any]:
+def _step_to_json(step: Step) -> dict[str, Any] | None:
     if not isinstance(step, Window):
         assert isinstance(step, Pool)
-        return asdict(step)
+        return pool_to_json(step)
     row = asdict(step)
     return {**row, "rows": _without(_LINE, row["rows"]), "columns": _without(_LINE, row["columns"])}
 

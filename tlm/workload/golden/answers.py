@@ -7,8 +7,9 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.glm.decision import decide
 from tlm.workload.golden.agreement import Agreement, flips_of
-from tlm.workload.golden.network import Forced, excess, fire, forward
+from tlm.workload.golden.network import excess, fire, forward
 from tlm.workload.golden.neuron import near_threshold, potentials
+from tlm.workload.golden.passes import Forced
 from tlm.workload.model import BoolArray, Layer, Neuron, Recording, Workload
 from tlm.workload.values import Numbers, Values
 
@@ -23,7 +24,8 @@ def rebuilt_answers(
     Raises:
         WorkloadError: a decision is not what recorded spikes and rebuilt potentials give.
     """
-    layers, inputs = workload.layers, (workload.steps, values.inputs, values.parameters)
+    layers = workload.layers
+    inputs = (workload.steps, values.inputs.astype(np.float64), values.parameters)
     starts = [Forced(None, None, None, registers=states) for states in values.registers]
     forced = [
         Forced(spikes, None, None, registers=states)

@@ -9,8 +9,9 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.golden.agreement import Agreement, Flip, flips_of
 from tlm.workload.golden.answers import rebuilt_answers
-from tlm.workload.golden.network import FREE, Backward, Forced, Forward, forward, rebuild
+from tlm.workload.golden.network import backward, forward
 from tlm.workload.golden.neuron import fires, near_threshold
+from tlm.workload.golden.passes import FREE, Backward, Forced, Forward
 from tlm.workload.model import Layer, Neuron, Recording, Workload
 from tlm.workload.values import Numbers, Values
 
@@ -35,13 +36,14 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
     if workload.mode == "inference":
         return rebuilt_answers(workload, recording, values)
     forced = forced_by(workload.layers, recording, values)
-    _, backwards = rebuild(workload.layers, workload.steps, values, forced)
-    free = forward(
-        workload.layers, workload.steps, values.inputs, values.parameters, [FREE] * len(forced)
-    )
+    inputs = values.inputs.astype(np.float64)
+    layers, parameters = workload.layers, values.parameters
+    forwards = forward(layers, workload.steps, inputs, parameters, forced)
+    backwards = backward(layers, forwards, parameters, values.loss_gradients, forced)
+    free = forward(layers, workload.steps, inputs, parameters, [FREE] * len(forced))
     return tuple(
         _agreement(layer, recording, values, backwards[layer.index], free[layer.index])
-        for layer in workload.layers
+        for layer in layers
     )
 
 
@@ -73,26 +75,30 @@ def _extremes(rebuilt: Numbers, recorded: Numbers) -> tuple[float, float]:
     return float(difference), float(np.abs(recorded).max(initial=0.0))
 
 
-def parameter_errors(layer: Layer, values: Values, rebuilt: Backward) -> dict[str, float]:
-    """Relative errors of dW and the like, by parameter.
+def parameter_errors(
+    layer: Layer, values: Values, rebuilt: Backward, *, weights: bool = True
+) -> dict[str, float]:
+    """Relative errors of dW and the like, by parameter; without ``weights`` not of dW.
 
     The bias of a normalised layer is left out: its gradient is zero but for rounding. Where a norm
     follows, now or further on, what a sum over dY adds up cancels; so a difference that rounding
     makes of the sum of |dY| is none, of a bias and of weights that read sums of spikes.
     """
-    gradients = rebuilt.parameter_gradients.named()
     recorded = values.parameter_gradients[layer.index].named()
+    if layer.norm is not None:
+        recorded.pop("bias", None)
+    if not weights:
+        recorded.pop("weights")
     errors = {
-        name: relative_error(gradients[name], gradient)
+        name: relative_error(rebuilt.gradient(name), gradient)
         for name, gradient in recorded.items()
-        if name != "bias" or layer.norm is None
     }
-    summed = np.abs(rebuilt.dY).sum((0, 1, 3, 4)).max()
     largest = {"bias": 1, "weights": 0 if layer.input_kind == "analog" else len(layer.sources)}
-    for name, factor in largest.items():
-        if name in errors:
-            difference = np.abs(gradients[name] - recorded[name]).max(initial=0.0)
-            errors[name] = 0.0 if difference <= ROUNDING * factor * summed else errors[name]
+    for name in sorted(errors.keys() & largest.keys()):
+        summed = np.abs(rebuilt.dY).sum((0, 1, 3, 4)).max()
+        difference = np.abs(rebuilt.gradient(name) - recorded[name]).max(initial=0.0)
+        if difference <= ROUNDING * largest[name] * summed:
+            errors[name] = 0.0
     return errors
 
 

@@ -8,12 +8,10 @@ runs free from its input, its weights and the gradient of the loss.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 
-from tlm.workload.glm.lfsr import States
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.golden.feedback import Moment, of_steps
 from tlm.workload.golden.glm import glm_excess, glm_potentials
@@ -24,96 +22,16 @@ from tlm.workload.golden.matmul import (
     streamed,
     streamed_gradient,
 )
-from tlm.workload.golden.neuron import Replay, fires, potentials, replay
-from tlm.workload.golden.norm import Normalised, norm_gradients, normalise
+from tlm.workload.golden.neuron import fires, potentials
+from tlm.workload.golden.norm import norm_gradients, normalise
 from tlm.workload.golden.operand import Outputs, source_gradients, summed
+from tlm.workload.golden.passes import Backward, Forced, Forward, NeuronBackward
 from tlm.workload.golden.pool import pool_gradient, pooled
-from tlm.workload.golden.product import input_gradient, product, weight_gradient
+from tlm.workload.golden.product import input_gradient, product
 from tlm.workload.golden.shortcuts import Arriving, Passing, send_back, with_shortcuts
 from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
-from tlm.workload.surrogate import Slope
-from tlm.workload.values import Numbers, Parameters, Values
-
-
-@dataclass(frozen=True, eq=False)
-class Forced:
-    """Recorded tensors of one layer, [T, B, K, E, F], that stand in for the rebuilt ones.
-
-    ``spikes`` and ``masks`` are None for a read-out. ``slope`` stands for the derivative of a
-    surrogate without closed form. GLM neurons draw with shift registers that begin in the states
-    ``registers`` [K].
-    """
-
-    spikes: BoolArray | None
-    masks: BoolArray | None
-    dI: Numbers | None
-    slope: Slope | None = None
-    registers: States | None = None
-
-
-FREE = Forced(None, None, None)
-_NONE = np.empty(0)
-
-
-@dataclass(frozen=True, eq=False)
-class Forward:
-    """FP of one layer: ``inputs`` (X), ``current`` (I, or U of GLM neurons), ``output`` (S, or I
-    of a read-out).
-
-    ``summed`` is the operand before ``input_pool``, ``own`` the product, normalised, ``unpooled``
-    that with its shortcuts, before ``current_pool``; ``held`` is what a matmul reads for its second
-    operand. All are [T, B, ...].
-    """
-
-    summed: Numbers
-    held: Numbers | None
-    inputs: Numbers
-    normalised: Normalised | None
-    own: Numbers
-    unpooled: Numbers
-    current: Numbers
-    output: Numbers
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronBackward:
-    """BP through the neurons of one layer: ``current`` (I) entered, ``dS`` arrived at the output.
-
-    What follows from ``force`` in place of the rebuilt is not rebuilt unless it is asked for.
-    """
-
-    layer: Layer
-    current: Numbers
-    dS: Numbers
-    force: Forced
-
-    @cached_property
-    def replayed(self) -> Replay | None:
-        """The neurons' replay; None where there are none."""
-        neuron, force = self.layer.neuron, self.force
-        if not isinstance(neuron, Neuron):
-            return None
-        return replay(
-            neuron, self.current, self.dS, spikes=force.spikes, masks=force.masks, slope=force.slope
-        )
-
-    @property
-    def dI(self) -> Numbers:
-        """Gradient at the neurons' input current, from the neurons alone."""
-        return self.dS if self.replayed is None else self.replayed.dI
-
-
-@dataclass(frozen=True, eq=False)
-class Backward:
-    """BP and WG of one layer, from its ``neurons`` on.
-
-    ``dY`` is the gradient at the convolution's output; ``parameter_gradients`` are dW and the like.
-    """
-
-    neurons: NeuronBackward
-    dY: Numbers
-    parameter_gradients: Parameters
+from tlm.workload.values import Numbers, Parameters
 
 
 def forward(
@@ -125,18 +43,18 @@ def forward(
 ) -> list[Forward]:
     """FP of all layers; ``inputs`` is [B, C, H, W] if it is the same at every step, else [T, ...].
 
-    Where ``forced`` holds spikes they are what later layers read.
+    It computes in the precision of ``inputs``. Where ``forced`` holds spikes they are what later
+    layers read.
     """
-    network_input = inputs.astype(np.float64)
-    if network_input.ndim == 4:
-        network_input = np.broadcast_to(network_input, (steps, *network_input.shape))
-    outputs = {NETWORK_INPUT: network_input}
+    if inputs.ndim == 4:
+        inputs = np.broadcast_to(inputs, (steps, *inputs.shape))
+    outputs = {NETWORK_INPUT: inputs}
     starts = {loop.start: loop for loop in loops(layers)}
     forwards: list[Forward] = []
     for layer, trained, force in zip(layers, parameters, forced, strict=True):
         if loop := starts.get(layer.index):
             outputs |= _through_time(layers, loop, outputs, forwards, parameters, forced)
-        passed = _currents(layer, layers, _read(layer, outputs), trained, forwards)
+        passed = _currents(layer, layers, _read(layer, outputs), trained, forwards, force)
         passed = replace(passed, output=_output(layer, passed.current, force))
         outputs[layer.index] = pooled(layer.pool, passed.output)
         forwards.append(passed)
@@ -156,10 +74,12 @@ def _through_time(
     Where all that is read back is forced, that alone.
     """
     back = {source for at in loop for source in layers[at].reads if source >= at}
+    inputs = outputs[NETWORK_INPUT]
     if all(forced[at].spikes is not None for at in back):
-        return {at: pooled(layers[at].pool, _output(layers[at], _NONE, forced[at])) for at in back}
-    steps, batch = outputs[NETWORK_INPUT].shape[:2]
-    left = {at: np.zeros((steps, batch, *layers[at].pooled_shape)) for at in loop}
+        none = inputs[:0]
+        return {at: pooled(layers[at].pool, _output(layers[at], none, forced[at])) for at in back}
+    steps, batch = inputs.shape[:2]
+    left = {at: np.zeros((steps, batch, *layers[at].pooled_shape), inputs.dtype) for at in loop}
     currents: dict[int, list[Numbers]] = {at: [] for at in loop}
     for step in range(steps):
         now = slice(step, step + 1)
@@ -167,15 +87,16 @@ def _through_time(
         for at in loop:
             layer = layers[at]
             read = _read(layer, {**outputs, **left}, now)
-            trained = of_steps(parameters[at], now)
-            current = _currents(layer, layers, read, trained, passed).current
+            trained, force = of_steps(parameters[at], now), forced[at].of(now)
+            current = _currents(layer, layers, read, trained, passed, force).current
             currents[at].append(current)
             if layer.neuron is None:
                 output = current
-            elif (spikes := forced[at].spikes) is not None:
-                output = spikes[now].astype(np.float64)
+            elif force.spikes is not None:
+                output = force.spikes.astype(inputs.dtype)
             else:
-                output = fire(layer, np.concatenate(currents[at]), forced[at])[-1:] * 1.0
+                spikes = fire(layer, np.concatenate(currents[at]), forced[at])
+                output = spikes[-1:].astype(inputs.dtype)
             passed[at] = Moment(current, output)
             left[at][now] = pooled(layer.pool, output)
     return left
@@ -195,9 +116,16 @@ def _currents(
     read: tuple[Numbers, Numbers | None],
     trained: Parameters,
     passed: Passing,
+    force: Forced,
 ) -> Forward:
     """FP of a layer up to the current, which stands for its output as well."""
-    inputs, products = _product(layer, *read, trained)
+    inputs = streamed(layer, pooled(layer.input_pool, read[0]))
+    if read[1] is not None:
+        products = matmul(layer, inputs, read[1])
+    elif force.products is not None:
+        products = force.products.Y
+    else:
+        products = _product(layer, inputs, trained)
     normalised = None
     if layer.norm is not None:
         normalised = normalise(layer.norm, products, trained)
@@ -207,22 +135,16 @@ def _currents(
     return Forward(*read, inputs, normalised, own, unpooled, current, current)
 
 
-def _product(
-    layer: Layer, operand: Numbers, held: Numbers | None, trained: Parameters
-) -> tuple[Numbers, Numbers]:
-    """X and Y of a layer, the bias included."""
-    inputs = streamed(layer, pooled(layer.input_pool, operand))
-    if held is not None:
-        return inputs, matmul(layer, inputs, held)
-    products = product(
-        layer, inputs.reshape(-1, *layer.in_shape), trained.weights.astype(np.float64)
-    )
+def _product(layer: Layer, inputs: Numbers, trained: Parameters) -> Numbers:
+    """Y of a layer, the bias included, from ``inputs`` (X)."""
+    weights = trained.weights.astype(inputs.dtype)
+    products = product(layer, inputs.reshape(-1, *layer.in_shape), weights)
     products = products.reshape(*inputs.shape[:2], *layer.product_shape)
     if isinstance(layer.neuron, GLMNeuron):
-        products = glm_potentials(layer.neuron, products, trained.bias)
-    elif trained.bias is not None:
-        products = products + trained.bias.astype(np.float64)[:, None, None]
-    return inputs, products
+        return glm_potentials(layer.neuron, products, trained.bias)
+    if trained.bias is not None:
+        products = products + trained.bias.astype(inputs.dtype)[:, None, None]
+    return products
 
 
 def _output(layer: Layer, current: Numbers, force: Forced) -> Numbers:
@@ -232,7 +154,7 @@ def _output(layer: Layer, current: Numbers, force: Forced) -> Numbers:
     if layer.membrane_output:
         return _potentials(layer, current, force)
     spikes = fire(layer, current, force) if force.spikes is None else force.spikes
-    return spikes.astype(np.float64)
+    return spikes.astype(current.dtype)
 
 
 def fire(layer: Layer, current: Numbers, force: Forced) -> BoolArray:
@@ -266,10 +188,12 @@ def backward(
 ) -> list[Backward]:
     """BP and WG of all layers from ``loss_gradients`` [T, B, K, E', F'] at outputs, by layer.
 
-    Where ``forced`` holds dI, it is what earlier layers and WG receive. Layers that read a later
-    one or themselves must have it: what they send there is due before its own gradient is known.
+    It computes in the precision of ``forwards``. Where ``forced`` holds dI, it is what earlier
+    layers and WG receive. Layers that read a later one or themselves must have it: what they send
+    there is due before its own gradient is known.
     """
-    arriving = Arriving({at: dS.astype(np.float64) for at, dS in loss_gradients.items()})
+    precision = forwards[0].current.dtype
+    arriving = Arriving({at: dS.astype(precision) for at, dS in loss_gradients.items()})
     for source, share in feedback_gradients(layers, forwards, parameters, forced).items():
         arriving.add_output(source, share)
     outputs = _operand_outputs(layers, forwards)
@@ -279,11 +203,11 @@ def backward(
         force = forced[layer.index]
         dS = _output_gradient(layer, passed, arriving)
         neurons = NeuronBackward(layer, passed.current, dS, force)
-        flowing = neurons.dI if force.dI is None else force.dI.astype(np.float64)
+        flowing = neurons.dI if force.dI is None else force.dI.astype(precision)
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
-        dY, gradients = _product_backward(layer, passed, trained, unpooled)
-        backwards.append(Backward(neurons, dY, gradients))
-        for source, share in _shares(layer, passed, trained, dY, outputs):
+        back = _norm_backward(neurons, passed, trained, unpooled)
+        backwards.append(back)
+        for source, share in _shares(back, passed, trained, outputs):
             if source < layer.index:
                 arriving.add_output(source, share)
     return backwards[::-1]
@@ -305,12 +229,13 @@ def feedback_gradients(
     arriving, outputs = Arriving({}), _operand_outputs(layers, forwards)
     for layer in reversed(layers):
         passed, trained = forwards[layer.index], parameters[layer.index]
-        dI = forced[layer.index].dI
-        flowing = np.zeros_like(passed.current) if dI is None else dI.astype(np.float64)
+        force, zero = forced[layer.index], np.zeros_like(passed.current)
+        flowing = zero if force.dI is None else force.dI.astype(zero.dtype)
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         if feeds_back(layer):
-            dY, _ = _product_backward(layer, passed, trained, unpooled)
-            for source, share in _shares(layer, passed, trained, dY, outputs):
+            neurons = NeuronBackward(layer, passed.current, zero, force)
+            of_layer = _norm_backward(neurons, passed, trained, unpooled)
+            for source, share in _shares(of_layer, passed, trained, outputs):
                 if source >= layer.index:
                     back.add_output(source, share)
     return back.outputs
@@ -345,51 +270,39 @@ def _output_gradient(layer: Layer, passed: Forward, arriving: Arriving) -> Numbe
     return pool_gradient(layer.pool, passed.output, behind)
 
 
-def _product_backward(
-    layer: Layer, passed: Forward, trained: Parameters, unpooled: Numbers
-) -> tuple[Numbers, Parameters]:
-    """dY and the gradients of a layer's parameters, from that at its product, normalised."""
-    dY = unpooled
-    scale = shift = step_scale = None
-    if layer.norm is not None:
-        assert passed.normalised is not None
-        norm = norm_gradients(layer.norm, passed.normalised, trained, unpooled)
-        dY, scale, shift, step_scale = norm.dY, norm.scale, norm.shift, norm.step_scale
-    folded = dY.reshape(-1, *layer.product_shape)
-    dW = weight_gradient(layer, passed.inputs.reshape(-1, *layer.in_shape), folded)
-    bias = folded.sum((0, 2, 3)) if layer.bias else None
-    return dY, Parameters(dW, bias, scale, shift, step_scale)
+def _norm_backward(
+    neurons: NeuronBackward, passed: Forward, trained: Parameters, unpooled: Numbers
+) -> Backward:
+    """BP of a layer to its product, from the gradient at that, normalised."""
+    if neurons.layer.norm is None:
+        return Backward(neurons, passed.inputs, unpooled, None)
+    assert passed.normalised is not None
+    norm = norm_gradients(neurons.layer.norm, passed.normalised, trained, unpooled)
+    return Backward(neurons, passed.inputs, norm.dY, norm)
 
 
 def _shares(
-    layer: Layer, passed: Forward, trained: Parameters, dY: Numbers, outputs: Outputs
+    back: Backward, passed: Forward, trained: Parameters, outputs: Outputs
 ) -> Iterator[tuple[int, Numbers]]:
-    """What each source of ``layer`` receives: dX, back through ``input_pool`` and operand.
+    """What each source of a layer receives: dX, back through ``input_pool`` and operand.
 
     And dM, of what a matmul holds.
     """
+    layer, dY, products = back.neurons.layer, back.dY, back.neurons.force.products
     if not layer.producers:
         return
     if layer.held is not None and passed.held is not None:
         dX = matmul_input_gradient(layer, dY, passed.held)
         dM = held_gradient(layer, passed.inputs, dY, passed.held.shape)
         yield from source_gradients(layer.held, outputs, dM)
+    elif products is not None and products.dX is not None:
+        dX = products.dX
     else:
         folded = dY.reshape(-1, *layer.product_shape)
-        dX = input_gradient(layer, folded, trained.weights.astype(np.float64))
+        dX = input_gradient(layer, folded, trained.weights.astype(dY.dtype))
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])
-    read = streamed_gradient(layer, dX, shape)
-    yield from source_gradients(
-        layer, outputs, pool_gradient(layer.input_pool, passed.summed, read)
-    )
-
-
-def rebuild(
-    layers: Sequence[Layer], steps: int, values: Values, forced: Sequence[Forced]
-) -> tuple[list[Forward], list[Backward]]:
-    """FP, BP and WG of all layers; ``values`` must hold the gradients of the loss."""
-    forwards = forward(layers, steps, values.inputs, values.parameters, forced)
-    backwards = backward(layers, forwards, values.parameters, values.loss_gradients, forced)
-    return forwards, backwards
+    gradient = streamed_gradient(layer, dX, shape)
+    gradient = pool_gradient(layer.input_pool, passed.summed, gradient)
+    yield from source_gradients(layer, outputs, gradient)

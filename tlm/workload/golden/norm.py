@@ -36,6 +36,11 @@ class Normalised:
         every = (self.current, self.standard, self.inverse)
         return Normalised(*(each[:, :, channels] for each in every))
 
+    def in_float64(self) -> Normalised:
+        """The same numbers in more digits."""
+        every = (self.current, self.standard, self.inverse)
+        return Normalised(*(each.astype(np.float64) for each in every))
+
 
 @dataclass(frozen=True, eq=False)
 class NormGradients:
@@ -79,6 +84,10 @@ def norm_gradients(
         part = _gradients(
             norm, normalised.of(channels), _of_channels(trained, channels), dI[:, :, channels]
         )
+        if _in_doubt(part.dY, _axes(norm)):
+            exact = normalised.of(channels).in_float64()
+            of_block = _of_channels(trained, channels)
+            part = _gradients(norm, exact, of_block, dI[:, :, channels].astype(np.float64))
         dY[:, :, channels] = part.dY
         parts.append(part)
     return NormGradients(
@@ -87,6 +96,14 @@ def norm_gradients(
         shift=_joined([part.shift for part in parts]),
         step_scale=_summed_up([part.step_scale for part in parts]),
     )
+
+
+def _in_doubt(dY: Numbers, axes: tuple[int, ...]) -> bool:
+    """Whether elements are zero among others that are not, which rounding in float32 may do."""
+    if dY.dtype == np.float64:
+        return False
+    zeros = (dY == 0).sum(axes)
+    return bool(((zeros > 0) & (zeros < dY.size / zeros.size)).any())
 
 
 def _gradients(
@@ -120,12 +137,12 @@ def _axes(norm: Norm) -> tuple[int, ...]:
 
 def _wide(channel: Numbers) -> Numbers:
     """[K] or [T, K], to be multiplied with [T, B, K, E, F]."""
-    return channel[..., None, :, None, None].astype(np.float64)
+    return channel[..., None, :, None, None]
 
 
 def _by_step(factor: Numbers) -> Numbers:
     """[T], to be multiplied with [T, B, K, E, F]."""
-    return factor[:, None, None, None, None].astype(np.float64)
+    return factor[:, None, None, None, None]
 
 
 def _summed(gradient: Numbers, parameter: Numbers) -> Numbers:

@@ -7,6 +7,7 @@ and -1 the network's input.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from math import prod
 from typing import Protocol, TypeAlias
 
@@ -35,12 +36,12 @@ class Reads(Protocol):
 def summed(layer: Reads, outputs: Outputs, steps: slice = slice(None)) -> Numbers:
     """What ``layer`` reads in ``steps``, before its ``input_pool``."""
     if layer.operand is None:
-        parts = [outputs[source][steps] for source in layer.sources]
-        return np.asarray(np.sum(parts, axis=0))
+        return reduce(np.add, (outputs[source][steps] for source in layer.sources))
     sums = [_sum(part, outputs, steps) for part in layer.operand.parts]
-    shape = next(values.shape for values in sums if values is not None)
+    known = next(values for values in sums if values is not None)
+    frames, plane = known.shape[:2], known.shape[3:]
     filled = [
-        np.zeros((*shape[:2], part.channels, *shape[3:])) if values is None else values
+        np.zeros((*frames, part.channels, *plane), known.dtype) if values is None else values
         for part, values in zip(layer.operand.parts, sums, strict=True)
     ]
     return np.concatenate(filled, axis=2)
@@ -136,7 +137,7 @@ def step_gradient(step: Step, values: Numbers, gradient: Numbers) -> Numbers:
     if not isinstance(step, Window):
         assert isinstance(step, Pool)
         return pool_gradient(step, values, gradient)
-    full = np.zeros((*gradient.shape[:2], *step.shape))
+    full = np.zeros((*gradient.shape[:2], *step.shape), gradient.dtype)
     inner = _back_along(gradient, 4, step.columns, step.shape[2])
     full[:, :, step.start : step.stop] = _back_along(inner, 3, step.rows, step.shape[1])
     return full.reshape(values.shape)
@@ -160,7 +161,7 @@ def _back_along(gradient: Numbers, axis: int, line: Line, size: int) -> Numbers:
     shape[axis : axis + 1] = [line.taken, line.repeat]
     sums = inner.reshape(shape).sum(axis + 1)
     shape[axis : axis + 2] = [size]
-    full = np.zeros(shape)
+    full = np.zeros(shape, gradient.dtype)
     full[_at(axis, slice(line.start, line.stop, line.step))] = sums
     return full
 

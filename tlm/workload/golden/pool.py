@@ -26,38 +26,43 @@ def pool_gradient(pool: Pool | None, values: Numbers, gradient: Numbers) -> Numb
     """
     if pool is None:
         return gradient
-    area = pool.size * pool.size
     if pool.kind == "max":
         winner = _windows(pool, values).argmax(-1)
-        shares = [np.where(winner == place, gradient, 0) for place in range(area)]
+        shares = [np.where(winner == place, gradient, 0) for place in range(pool.places)]
     else:
-        shares = [gradient if pool.kind == "sum" else gradient / area] * area
+        shares = [gradient if pool.kind == "sum" else gradient / pool.places] * pool.places
     return _scattered(pool, values.shape, shares)
 
 
+def _edges(pool: Pool) -> list[tuple[int, int]]:
+    """Rows, and columns, that stand before the first and behind the last."""
+    return [(pad, pad + over) for pad, over in zip(pool.padding, pool.overhang, strict=True)]
+
+
 def _padded(pool: Pool, values: Numbers) -> Numbers:
-    if not pool.padding:
+    edges = _edges(pool)
+    if not any(map(any, edges)):
         return values
-    around = ((0, 0),) * (values.ndim - 2) + ((pool.padding, pool.padding),) * 2
+    around = [(0, 0)] * (values.ndim - 2) + edges
     filler = -np.inf if pool.kind == "max" else 0.0
-    return np.pad(values.astype(np.float64), around, constant_values=filler)
+    return np.pad(values, around, constant_values=filler)
 
 
 def _windows(pool: Pool, values: Numbers) -> Numbers:
-    """[..., E, F] -> [..., E', F', size * size], windows in scan order."""
-    view = sliding_window_view(_padded(pool, values), (pool.size, pool.size), axis=(-2, -1))
-    view = view[..., :: pool.stride, :: pool.stride, :, :]
-    return view.reshape(*view.shape[:-2], pool.size * pool.size)
+    """[..., E, F] -> [..., E', F', places], windows in scan order."""
+    down, across = pool.stride
+    view = sliding_window_view(_padded(pool, values), pool.size, axis=(-2, -1))
+    view = view[..., ::down, ::across, :, :]
+    return view.reshape(*view.shape[:-2], pool.places)
 
 
 def _scattered(pool: Pool, shape: tuple[int, ...], shares: list[Numbers]) -> Numbers:
     """Add up each window's shares, in scan order, at the elements they belong to."""
-    around = 2 * pool.padding
-    full = np.zeros((*shape[:-2], shape[-2] + around, shape[-1] + around))
-    rows, columns = shares[0].shape[-2:]
-    for place, share in enumerate(shares):
-        y, x = divmod(place, pool.size)
-        ends = (y + (rows - 1) * pool.stride + 1, x + (columns - 1) * pool.stride + 1)
-        full[..., y : ends[0] : pool.stride, x : ends[1] : pool.stride] += share
-    edge = pool.padding
-    return full[..., edge : edge + shape[-2], edge : edge + shape[-1]]
+    (top, bottom), (left, right) = _edges(pool)
+    height, width = shape[-2:]
+    full = np.zeros((*shape[:-2], top + height + bottom, left + width + right), shares[0].dtype)
+    (rows, columns), (down, across) = shares[0].shape[-2:], pool.stride
+    for share, (y, x) in zip(shares, np.ndindex(pool.size), strict=True):
+        ends = (y + (rows - 1) * down + 1, x + (columns - 1) * across + 1)
+        full[..., y : ends[0] : down, x : ends[1] : across] += share
+    return full[..., top : top + height, left : left + width]

@@ -38,7 +38,7 @@ def weight_gradient(layer: Layer, inputs: Numbers, dY: Numbers) -> Numbers:
 
     Every input window is multiplied by the gradients of the outputs that it went into.
     """
-    total = np.zeros(layer.weight_shape)
+    total = np.zeros(layer.weight_shape, np.result_type(inputs, dY))
     if not layer.weighted:
         return total
     for block in _blocks(layer, len(inputs)):
@@ -51,12 +51,11 @@ def input_gradient(layer: Layer, dY: Numbers, weights: Numbers) -> Numbers:
     """dX [N, C, H, W] from ``dY`` [N, K, E, F]: a window's gradient is added where it was read."""
     if not layer.weighted:
         return dY
-    (py, px), (_, height, width) = layer.padding, layer.in_shape
     flat = _by_group(layer, weights).swapaxes(1, 2)
     dX = np.empty((len(dY), *layer.in_shape), np.result_type(dY, weights))
     for block in _blocks(layer, len(dY)):
         windows = _split(flat @ _rows(layer, dY[block]), len(dX[block]))
-        dX[block] = _folded(layer, windows)[:, :, py : py + height, px : px + width]
+        dX[block] = folded(layer, windows)
     return dX
 
 
@@ -67,7 +66,7 @@ def _by_group(layer: Layer, weights: Numbers) -> Numbers:
 
 def _rows(layer: Layer, dY: Numbers) -> Numbers:
     """Gradients as rows [groups, K / groups, N E F]."""
-    return _joined(dY.reshape(len(dY), layer.groups, dY.shape[1] // layer.groups, -1))
+    return joined(dY.reshape(len(dY), layer.groups, dY.shape[1] // layer.groups, -1))
 
 
 def _windows(layer: Layer, images: Numbers) -> Numbers:
@@ -77,33 +76,38 @@ def _windows(layer: Layer, images: Numbers) -> Numbers:
     windows = sliding_window_view(padded, layer.extent, axis=(2, 3))[:, :, ::sy, ::sx, ::dy, ::dx]
     ordered = windows.transpose(0, 1, 4, 5, 2, 3)
     positions = prod(layer.product_shape[1:])
-    return _joined(ordered.reshape(len(images), layer.groups, -1, positions))
+    return joined(ordered.reshape(len(images), layer.groups, -1, positions))
 
 
-def _joined(matrices: Numbers) -> Numbers:
+def joined(matrices: Numbers) -> Numbers:
     """[N, groups, rows, positions] -> [groups, rows, N positions]; of one image without a copy."""
     _, groups, rows, _ = matrices.shape
     return matrices.transpose(1, 2, 0, 3).reshape(groups, rows, -1)
 
 
 def _split(matrices: Numbers, images: int) -> Numbers:
-    """The reverse of ``_joined``, for N ``images``."""
+    """The reverse of ``joined``, for N ``images``."""
     groups, rows, _ = matrices.shape
     return matrices.reshape(groups, rows, images, -1).transpose(2, 0, 1, 3)
 
 
-def _folded(layer: Layer, windows: Numbers) -> Numbers:
-    """What ``_windows`` reads of the padded images, each element the sum of its readings."""
-    (rows, columns), (sy, sx), (py, px) = layer.kernel, layer.stride, layer.padding
-    dy, dx = layer.dilation
-    (channels, height, width), (_, e, f) = layer.in_shape, layer.product_shape
-    taps = windows.reshape(len(windows), channels, rows, columns, e, f)
-    padded = np.zeros((len(windows), channels, height + 2 * py, width + 2 * px), windows.dtype)
+def folded(layer: Layer, windows: Numbers) -> Numbers:
+    """Images [N, C, H, W] of ``windows`` [N, C R S, E F], each element the sum of its readings."""
+    (py, px), (_, height, width) = layer.padding, layer.in_shape
+    taps = windows.reshape(len(windows), -1, *layer.kernel, *layer.product_shape[1:])
+    padded = np.zeros((*taps.shape[:2], height + 2 * py, width + 2 * px), windows.dtype)
+    for (r, s), read in read_by_taps(layer):
+        padded[read] += taps[:, :, r, s]
+    return padded[:, :, py : py + height, px : px + width]
+
+
+def read_by_taps(layer: Layer) -> Iterator[tuple[tuple[int, int], tuple[slice, ...]]]:
+    """What each tap (r, s) of the kernel reads of padded images [N, C, H, W] for all outputs."""
+    (sy, sx), (dy, dx), (_, e, f) = layer.stride, layer.dilation, layer.product_shape
     for r, s in np.ndindex(layer.kernel):
         y, x = r * dy, s * dx
-        read = padded[:, :, y : y + (e - 1) * sy + 1 : sy, x : x + (f - 1) * sx + 1 : sx]
-        read += taps[:, :, r, s]
-    return padded
+        rows, columns = slice(y, y + (e - 1) * sy + 1, sy), slice(x, x + (f - 1) * sx + 1, sx)
+        yield (r, s), (slice(None), slice(None), rows, columns)
 
 
 def _blocks(layer: Layer, images: int) -> Iterator[slice]:

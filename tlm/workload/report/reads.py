@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlm.workload.held import Held
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool
+from tlm.workload.model import NETWORK_INPUT, Layer, Pair, Pool
 from tlm.workload.operand import Factor, Line, Operand, Part, Step, Term, Window
 
 
@@ -35,7 +35,14 @@ def pool_words(pool: Pool | None) -> str:
     """Kind, window and stride of a pool."""
     if pool is None:
         return "-"
-    return f"{pool.kind} {pool.size}/{pool.stride}{f' pad {pool.padding}' if pool.padding else ''}"
+    pad = f" pad {_sides(pool.padding)}" if any(pool.padding) else ""
+    up = " rounded up" if any(pool.overhang) else ""
+    return f"{pool.kind} {_sides(pool.size)}/{_sides(pool.stride)}{pad}{up}"
+
+
+def _sides(pair: Pair) -> str:
+    """Rows and columns; one number if they are equal."""
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
 def _source(source: int) -> str:

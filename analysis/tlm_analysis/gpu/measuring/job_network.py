@@ -131,8 +131,10 @@ def _signal(layer: Layer, images: Tensor, outputs: list[Tensor]) -> Tensor:
 def _pooled(pool: Pool | None, signal: Tensor) -> Tensor:
     if pool is None:
         return signal
-    kind = max_pool2d if pool.kind == "max" else avg_pool2d
-    return kind(signal, pool.size, pool.stride, pool.padding)
+    if pool.kind == "max":
+        up = any(pool.overhang)
+        return max_pool2d(signal, pool.size, pool.stride, pool.padding, ceil_mode=up)
+    return avg_pool2d(signal, pool.size, pool.stride, pool.padding)
 
 
 def _copy(target: Tensor | None, values: object) -> None:

@@ -38,7 +38,9 @@ class NetworkStage:
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
     ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``. With
     ``potential_out`` its neurons put out their potential, not spikes; ``saves_state`` says whether
-    their backward pass needs it. ``shortcuts`` are added to the product, behind BN.
+    their backward pass needs it. A norm that scales by step, with a number for each where it is
+    ``step_scaled``, is not ``foldable`` into weights.
+    ``shortcuts`` are added to the product, behind BN.
     """
 
     name: str
@@ -55,6 +57,8 @@ class NetworkStage:
     input_pool: Pooling | None = None
     unpooled_shape: Shape3 = (0, 0, 0)
     norm: bool = False
+    step_scaled: bool = False
+    foldable: bool = True
     neuron: bool = True
     groups: int = 1
     dilation: tuple[int, int] = (1, 1)
@@ -185,6 +189,8 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         input_pool=None if layer.input_pool is None else layer.input_pool.kind,
         unpooled_shape=first,
         norm=layer.norm is not None,
+        step_scaled=layer.norm is not None and layer.norm.step_scaled,
+        foldable=layer.norm is None or layer.norm.foldable,
         neuron=layer.neuron is not None,
         groups=layer.groups,
         dilation=layer.dilation,

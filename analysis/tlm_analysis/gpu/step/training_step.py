@@ -56,8 +56,9 @@ class _Step:
     """A step under construction.
 
     A node of the graph is the sorted indices of the layers whose outputs it sums, one or more:
-    ``outputs`` and ``gradients`` are by node. ``currents`` enter the neurons of a layer,
-    ``current_gradients`` are what later layers return that have added them.
+    ``outputs`` and ``gradients`` are by node, ``normed`` by stage, of norms with numbers a step.
+    ``currents`` enter the neurons of a layer, ``current_gradients`` are what later layers return
+    that have added them.
     """
 
     network: NetworkShapes
@@ -68,6 +69,7 @@ class _Step:
     outputs: dict[_Node, GpuTensor] = field(default_factory=dict)
     currents: list[GpuTensor] = field(default_factory=list)
     saved: list[_Saved] = field(default_factory=list)
+    normed: dict[str, GpuTensor] = field(default_factory=dict)
     gradients: dict[_Node, GpuTensor] = field(default_factory=dict)
     current_gradients: dict[int, GpuTensor] = field(default_factory=dict)
     weights: list[GpuTensor] = field(default_factory=list)
@@ -201,13 +203,19 @@ def _add_shortcuts(
 
 
 def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
-    if not stage.norm or not step.network.learns:  # running statistics are folded into weights
+    learns = step.network.learns
+    if not stage.norm or (stage.foldable and not learns):  # running statistics are in weights
         return outputs
     normed = step.tensor(f"{stage.name} normed", *stage.product_shape)
-    if step.norm_passes == 2:
+    if step.norm_passes == 2 and learns:
         step.launch(f"{stage.name} bn statistics", "fp", (outputs,), ())
     step.launch(f"{stage.name} bn", "fp", (outputs,), (normed,))
-    return normed
+    if not stage.step_scaled:
+        return normed
+    scaled = step.tensor(f"{stage.name} scaled", *stage.product_shape)
+    step.launch(f"{stage.name} bn step scale", "fp", (normed,), (scaled,))
+    step.normed[stage.name] = normed
+    return scaled
 
 
 def _sum(step: _Step, node: _Node) -> GpuTensor:
@@ -304,6 +312,10 @@ def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTenso
     """Gradient at the product's output, from that at the input current."""
     if not stage.norm:
         return dI
+    if stage.step_scaled:
+        scaled, dI = dI, step.tensor(f"{stage.name} normed gradient", *stage.product_shape)
+        reads = (scaled, step.normed[stage.name])  # for the gradient of the numbers a step
+        step.launch(f"{stage.name} bn step scale grad", "bp", reads, (dI,))
     dY = step.tensor(f"{stage.name} product gradient", *stage.product_shape)
     reads = (dI, saved.outputs)
     if step.norm_passes == 2:

@@ -22,8 +22,9 @@ from tests.program.jobs import (
 )
 from tlm.counts.array_pass import backward_work, product_work
 from tlm.counts.engine_array import EngineArray
-from tlm.counts.masks import needed, taps
+from tlm.counts.masks import needed
 from tlm.counts.operands import OperandMasks
+from tlm.counts.ways import taps
 from tlm.laws.due.results import useful_pairs
 from tlm.space.phase import Phase
 from tlm.space.region import Block

@@ -107,7 +107,7 @@ class Closed:
         """Samples of the pieces: dY in half of its memory, inputs in half of what masks leave."""
         _, b, _ = size(part)
         held = dY_bits(self.layer, self.steps, part, self.chip)
-        source = self.layer_plan.addressed.feeds[0]
+        source = self.layer_plan.addressed.sources[0]
         wanted = self.layer_plan.wanted_input(part.neurons).rows
         spike_bits = (wanted[1] - wanted[0]) * source.row_bytes * 8 * source.groups * source.steps
         for block in pieces(b, max(1, self.memory.gradients // 2 // held)):

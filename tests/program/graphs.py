@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,12 @@ from tests.program.jobs import broken_by, loaded_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
+from tlm.space.feeds import operand_shape
 from tlm.workload.builder import Builder
+from tlm.workload.file.graph import check_layers
+from tlm.workload.input_kind import kind_of
 from tlm.workload.model import Norm, Recording, Shortcut, Workload
+from tlm.workload.operand import Operand, Part, whole
 from tlm.workload.readers import has_dY
 from tlm.workload.surrogate import lif_neuron
 
@@ -88,3 +93,32 @@ def broken_laws(plan, program, *overrides):
     run_until(chip.env, chip.finished)
     chip.settle()
     return broken_by(chip, plan, program, loaded.energy), chip
+
+
+def put_together(net, *parts, channels, kernel=1, padding=0, input_pool=None, linear=False):
+    """Add a layer that reads parts: each a number of channels and its terms."""
+    layers = net.layers
+    operand = Operand(tuple(Part(wide, tuple(terms)) for wide, terms in parts))
+    sources = operand.sources
+    plain = layers[net.linear(channels) if linear else net.conv(channels, kernel)]
+    layer = replace(plain, sources=sources, operand=operand, input_pool=input_pool)
+    shape = operand_shape(layer, layers)
+    shape = shape if input_pool is None else input_pool.pooled(shape)
+    shape = (prod(shape), 1, 1) if linear else shape
+    layer = replace(layer, in_shape=shape, padding=(0, 0) if linear else (padding, padding))
+    kind = "analog" if layers[0].input_kind == "analog" else "binary"
+    layer = replace(layer, input_kind=kind_of(layer, layers, kind))
+    layer = layer if linear else replace(layer, out_shape=layer.product_shape)
+    layers[-1] = layer
+    check_layers(Path("graph"), tuple(layers))
+    return layer.index
+
+
+def window(shape, channels=None, rows=None, columns=None):
+    """A window on ``shape``; what is not said is whole."""
+    return replace(
+        whole(shape),
+        **({} if channels is None else {"start": channels[0], "stop": channels[1]}),
+        **({} if rows is None else {"rows": rows}),
+        **({} if columns is None else {"columns": columns}),
+    )

@@ -78,7 +78,7 @@ def test_fp_input_received_is_what_is_needed(split, cores, pool):
         assert layer_plan.stored.inputs == "memory"
         for part in layer_plan.cut.slices:
             wanted = layer_plan.wanted_input(part.neurons)
-            elements = wanted.size * layer_plan.addressed.feeds[0].width * plan.steps
+            elements = wanted.size * layer_plan.operand[2] * plan.steps
             label = f"FP input {layer_plan.layer.name} core{part.core:02d}"
             got = sum(s.nbytes for s in found if s.labels[0].startswith(label))
             assert got * 8 == elements, label
@@ -224,7 +224,7 @@ def test_spikes_travel_one_way_only(split):
     for layer_plan in plan.layers[1:]:
         assert layer_plan.stored.inputs == "dram"
         assert not [one for one in found if one.what == f"FP input {layer_plan.layer.name}"]
-        source = layer_plan.addressed.feeds[0]
+        source = layer_plan.addressed.sources[0]
         fetched = [
             run
             for tile in tiles_of(program, Phase.FP, layer_plan.layer.index)

@@ -6,20 +6,21 @@ inputs of a layer or two are alive at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial, reduce
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tlm.counts.ways import Element, any_of_windows, edges, spread, taps, together, windowed
 from tlm.space.array_types import Bools, Cells, Ints
+from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
+from tlm.workload.operand import Step, Term, Window
 from tlm.workload.readers import adds_output, shortcuts_from
 
-Element = TypeVar("Element", bound=np.generic)
-Whole = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Whole = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class Masks:
@@ -81,7 +82,7 @@ class Masks:
         dI = self.current_gradient(index)
         if layer.current_pool is None:
             return dI
-        return _spread(layer.current_pool, dI, layer.product_shape)
+        return spread(layer.current_pool, dI, layer.product_shape)
 
     def _current_gradient(self, index: int) -> Bools:
         """dL/dI != 0 in all, [T, B, *out_shape], where the zeros of all gradients are kept.
@@ -94,7 +95,7 @@ class Masks:
         for reader, shortcut in shortcuts_from(index, self._layers):
             if not adds_output(shortcut, self._layers):
                 returned, pool = self.current_gradient(reader.index), shortcut.pool
-                dI = dI | (returned if pool is None else _spread(pool, returned, layer.out_shape))
+                dI = dI | (returned if pool is None else spread(pool, returned, layer.out_shape))
         return dI
 
     def _output(self, index: int) -> Bools:
@@ -127,15 +128,28 @@ class Masks:
     def _inputs(self, index: int) -> Bools:
         """Non-zero inputs of a layer, [T, B, *in_shape]."""
         layer = self._layers[index]
-        if layer.sources == (NETWORK_INPUT,):
-            inputs = self.recording.inputs
-            if self._workload.encoding == "direct":
-                inputs = np.broadcast_to(inputs, (self._workload.steps, *inputs.shape))
-            return _fitted(layer, inputs)
-        total = _union([self.output(source) for source in dict.fromkeys(layer.sources)])
+        if layer.operand is not None:
+            total = together(layer.operand, self._term_outputs, np.bitwise_or)
+        else:
+            total = _union([self._left(source) for source in dict.fromkeys(layer.sources)])
         if layer.input_pool is not None:
             total = _any(layer.input_pool, total)
         return _fitted(layer, total)
+
+    def _left(self, source: int) -> Bools:
+        """What a source leaves for its readers, [T, B, C, H, W]."""
+        if source != NETWORK_INPUT:
+            return self.output(source)
+        inputs = self.recording.inputs
+        if self._workload.encoding == "direct":
+            inputs = np.broadcast_to(inputs, (self._workload.steps, *inputs.shape))
+        return inputs
+
+    def _term_outputs(self, term: Term) -> Bools:
+        values = self._left(term.source)
+        for step in term.way:
+            values = _through(step, values, _any)
+        return values
 
     def _input_need(self, index: int) -> Bools:
         """Which dX of a layer are needed: those that any of its sources needs, [T, B, *in_shape].
@@ -144,41 +158,68 @@ class Masks:
         max-pooling what the winner needs.
         """
         layer = self._layers[index]
-        need = _union([self.need(source) for source in dict.fromkeys(layer.sources)])
+        return self._needs(layer, dict.fromkeys(layer.sources))
+
+    def source_need(self, layer: Layer, source: int) -> Bools:
+        """Which dX of a layer one of its sources needs, [T, B, *in_shape]."""
+        return self._needs(layer, [source])
+
+    def _needs(self, layer: Layer, sources: Iterable[int]) -> Bools:
+        if layer.operand is not None:
+            of = partial(self._term_need, list(sources))
+            need = together(layer.operand, of, np.bitwise_or)
+        else:
+            need = _union([self.need(source) for source in sources])
         if layer.input_pool is not None:
             need = needed(layer.input_pool, self.summed(layer), need)
         return _fitted(layer, need)
 
-    def pooled_need(self, layer: Layer, source: int) -> Bools:
-        """Which elements behind ``input_pool`` one source needs."""
-        assert layer.input_pool is not None
-        return needed(layer.input_pool, self.summed(layer), self.need(source))
+    def _term_need(self, sources: Sequence[int], term: Term) -> Bools:
+        """Which dX of a term its source needs, if it is among ``sources``; the input needs none."""
+        some = term.source in sources and term.source != NETWORK_INPUT
+        need = self.need(term.source) if some else np.zeros_like(self._left(term.source))
+        values = self._whole(term.source)
+        for step in term.way:
+            if isinstance(step, Pool):
+                need = needed(step, values, need)
+            elif isinstance(step, Window):
+                need = windowed(step, need)
+            values = _through(step, values, _pooled)
+        return need
 
     def summed(self, layer: Layer) -> Whole:
         """The sum of a layer's sources as whole numbers, before ``input_pool``.
 
         Average-pooled spikes count as the spikes of the window, their scale being in the weights.
         """
-        total: Whole | None = None
-        for source in layer.sources:
-            pool = self._layers[source].pool
-            values: Whole = self.output(source).view(np.uint8)
-            if pool is not None and pool.kind != "max":
-                values = _window_sums(pool, self.recording.spikes[source])
-            total = values if total is None else total + values
-        assert total is not None
-        return total
+        if layer.operand is not None:
+            return together(layer.operand, self._term_values, np.add)
+        return reduce(np.add, [self._whole(source) for source in layer.sources])
+
+    def _whole(self, source: int) -> Whole:
+        """What a source leaves as whole numbers."""
+        pool = self._layers[source].pool if source != NETWORK_INPUT else None
+        if pool is not None and pool.kind != "max":
+            return _window_sums(pool, self.recording.spikes[source])
+        return self._left(source).view(np.uint8)
+
+    def _term_values(self, term: Term) -> Whole:
+        values = self._whole(term.source)
+        for step in term.way:
+            values = _through(step, values, _pooled)
+        return values
 
     def operand_bits(self, layer: Layer, analog_bits: int) -> int:
         """Width of a layer's input operands: 1 for spikes, else by the largest recorded sum.
 
         Outputs of layers without neurons are values of ``analog_bits``, as analog pixels are.
         """
-        if layer.sources == (NETWORK_INPUT,):
-            return 1 if layer.input_kind == "binary" else analog_bits
         if layer.input_kind == "binary":
             return 1
-        if any(self._layers[source].neuron is None for source in layer.sources):
+        if any(self._layers[source].neuron is None for source in layer.producers):
+            return analog_bits
+        network = network_input_kind(self._layers, self._workload.encoding)
+        if NETWORK_INPUT in layer.sources and network != "binary":
             return analog_bits
         return max(1, self.largest_sum(layer.index).bit_length())
 
@@ -191,21 +232,16 @@ class Masks:
         return int(total.max())
 
 
-def taps(pool: Pool, values: npt.NDArray[Element]) -> list[npt.NDArray[Element]]:
-    """[..., E, F] -> views [..., E', F'] for each tap of the windows in scan order, zero-padded."""
-    edges = _edges(pool)
-    outside = any(map(any, edges))
-    padded = np.pad(values, [(0, 0)] * (values.ndim - 2) + edges) if outside else values
-    rows, columns = (
-        [slice(tap, side - size + tap + 1, step) for tap in range(size)]
-        for side, size, step in zip(padded.shape[-2:], pool.size, pool.stride, strict=True)
-    )
-    return [padded[..., y, x] for y in rows for x in columns]
-
-
-def _edges(pool: Pool) -> list[tuple[int, int]]:
-    """Rows, and columns, outside before the first and behind the last."""
-    return [(pad, pad + over) for pad, over in zip(pool.padding, pool.overhang, strict=True)]
+def _through(
+    step: Step,
+    values: npt.NDArray[Element],
+    pooled: Callable[[Pool, npt.NDArray[Element]], npt.NDArray[Element]],
+) -> npt.NDArray[Element]:
+    """What comes of ``values`` through a window, or by ``pooled`` through a pool."""
+    if isinstance(step, Window):
+        return windowed(step, values)
+    assert isinstance(step, Pool)
+    return pooled(step, values)
 
 
 def needed(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> Bools:
@@ -240,7 +276,7 @@ def _winners_need(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> B
     keys: Cells = values.astype(kind)
     keys *= kind(2 * places)
     keys += need
-    if any(map(any, _edges(pool))):
+    if any(map(any, edges(pool))):
         keys += kind(2 * places)  # above the padding, which is zero
     late = range(2 * places - 2, -1, -2)
     winner, *others = (tap + kind(key) for tap, key in zip(taps(pool, keys), late, strict=True))
@@ -250,21 +286,18 @@ def _winners_need(pool: Pool, values: npt.NDArray[np.generic], need: Bools) -> B
 
 
 def _any(pool: Pool, values: Bools) -> Bools:
-    return _step_by_step(lambda step: reduce(np.logical_or, taps(pool, step)), values)
+    return _step_by_step(partial(any_of_windows, pool), values)
+
+
+def _pooled(pool: Pool, values: Whole) -> Whole:
+    """Whole numbers behind a pool: the largest of each window, or their sum."""
+    if pool.kind != "max":
+        return _window_sums(pool, values)
+    return reduce(np.maximum, taps(pool, values))
 
 
 def _window_sums(pool: Pool, values: npt.NDArray[np.generic]) -> Whole:
     return reduce(np.add, taps(pool, values.astype(np.uint16)))
-
-
-def _spread(pool: Pool, gradients: Bools, shape: tuple[int, int, int]) -> Bools:
-    """Average-pooling sends every gradient to its whole window."""
-    (top, bottom), (left, right) = _edges(pool)
-    sides = (top + shape[1] + bottom, left + shape[2] + right)
-    full = np.zeros((*gradients.shape[:3], *sides), np.bool_)
-    for window in taps(replace(pool, padding=(0, 0), overhang=(0, 0)), full):
-        window |= gradients
-    return full[..., top : top + shape[1], left : left + shape[2]]
 
 
 def _union(masks: list[Bools]) -> Bools:

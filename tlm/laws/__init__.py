@@ -16,7 +16,7 @@ file                      laws
 ``dram_commands.py``       Sampled DRAM commands keep every timing of the device's data sheet.
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
 ``message_sizes.py``      Every message has the bytes that its data take.
-``input_windows.py``      Rows of inputs that FP keeps fit the room they have.
+``input_windows.py``      Rows of inputs that FP keeps fit the room they have; all are read.
 ``gradient_windows.py``   Rows of dY from DRAM that BP keeps fit the room they have.
 ``occupancy.py``          What a plan keeps in the memories of a core fits there, at every turn.
 ``alternation.py``         No more samples of dY are in a core at a time than have room there.

@@ -62,10 +62,11 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
     precision, weights = sizes.chip.precision, sizes.weights(layer)
     for source in dict.fromkeys(layer.sources):
         if source == NETWORK_INPUT:
-            yield "X", sizes.network_input
+            yield "X", round(sizes.network_input * sizes.read_share(source, [layer]))
         else:
             producer = sizes.workload.layers[source]
-            yield sizes.output_class(producer), sizes.output(producer)
+            share = sizes.read_share(source, [layer])
+            yield sizes.output_class(producer), round(sizes.output(producer) * share)
     if layer in sizes.read_layers:
         yield sizes.output_class(layer), sizes.output(layer)
     elif layer in sizes.heads:
@@ -84,12 +85,13 @@ def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]
     for source in dict.fromkeys(layer.sources):
         reads = 5 if way == 4 and sizes.exact(layer) else 2
         if source == NETWORK_INPUT:
-            yield "X", reads * sizes.network_input
+            share = sizes.read_share(source, [layer])
+            yield "X", reads * round(sizes.network_input * share)
             continue
-        producer = sizes.workload.layers[source]
-        yield sizes.output_class(producer), reads * sizes.output(producer)
+        producer, share = sizes.workload.layers[source], sizes.read_share(source, [layer])
+        yield sizes.output_class(producer), reads * round(sizes.output(producer) * share)
         if _has_m(producer) and not (way > 1 and sizes.exact(producer)):
-            yield "m", sizes.pairs * prod(producer.pooled_shape)
+            yield "m", round(sizes.pairs * prod(producer.pooled_shape) * share)
 
 
 def _shortcuts(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

@@ -1,27 +1,33 @@
 """Input windows: rows that FP keeps from one tile to the next fit the room they have.
 
 That is half of the spike memory, or what a pool lends FP of the layer. A block whose inputs do not
-fit there has kept nothing: every panel of its outputs fetches them.
+fit there has kept nothing: every panel of its outputs fetches them. Whatever fits, FP and WG of a
+core read all that it needs of every source at least once.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
 from tlm.laws.check import Check
 from tlm.laws.due import Due
-from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.rows import kernel_rows
+from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
+from tlm.laws.due.operands import flagged_rows
+from tlm.laws.due.rows import kernel_rows, read_rows, windows_rows
 from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
+from tlm.space.array_types import Bools
 from tlm.space.phase import Phase
+from tlm.space.region import Slice
 from tlm.space.tile import Extent, Tile
+from tlm.workload.model import NETWORK_INPUT
 
 HALVES = 2
-NETWORK_INPUT = "X"
 KEY = ("engine", "phase", "layer")
 
 
@@ -43,19 +49,68 @@ def input_windows(table: TileTable, due: Due) -> Iterator[Check]:
             tile, (core, _) = table.tiles[rows[0]], table.engines[key[0]]
             name = layer_name(tile.phase, tile.layer)
             wrong.append(f"{name} on core{core:02d}: {nbytes} B fetched")
+    wrong += _unread(table, job)
     yield Check("rows of inputs in their memory", not wrong, f"{wrong[:3]}")
+
+
+def _unread(table: TileTable, job: Facts) -> Iterator[str]:
+    """FP or WG of cores that do not read what they need of a source from where it lies in DRAM."""
+    for phase, engine in ((Phase.FP, "fp"), (Phase.WG, "wg"))[: 1 + job.learns]:
+        fetched = _fetched(table, phase)
+        for facts in job.layers:
+            if phase == Phase.FP and facts.inputs_sent:
+                continue
+            for source, part in product(dict.fromkeys(facts.layer.sources), facts.slices):
+                (place,) = _places(job, source)
+                number = table.engines.index((part.core, engine))
+                tensor = bisect_right(table.starts, place.at[0]) - 1
+                nbytes = fetched.get((number, facts.index, tensor), 0)
+                if 8 * nbytes < _least_bits(job, facts, part, source, phase):
+                    name = f"{layer_name(phase, facts.index)} on core{part.core:02d}"
+                    yield f"{name}: {nbytes} B of {place.name}"
+
+
+def _fetched(table: TileTable, phase: Phase) -> dict[tuple[int, int, int], int]:
+    """Bytes that a phase reads, by number of the engine, layer and number of the tensor."""
+    reads = table.reads.take(table.of([phase])[table.reads.tile])
+    keys = (table["engine"][reads.tile], table["layer"][reads.tile], reads.tensor)
+    distinct, numbers = np.unique(np.stack(keys), axis=1, return_inverse=True)
+    nbytes = np.bincount(numbers.ravel(), reads.nbytes, distinct.shape[1]).astype(np.int64)
+    return dict(zip(zip(*distinct.tolist(), strict=True), nbytes.tolist(), strict=True))
+
+
+def _least_bits(job: Facts, facts: LayerFacts, part: Slice, source: int, phase: Phase) -> int:
+    """Bits of a source that a phase of a slice needs: in WG of pairs with any dY."""
+    pairs = (job.running if phase == Phase.FP else facts.live)[:, slice(*part.neurons.samples)]
+    shared = source == NETWORK_INPUT and job.workload.encoding == "direct"
+    count = pairs.any(axis=0).sum() if shared else pairs.sum()
+    (place,) = _places(job, source)
+    rows = read_rows(facts, part, job.operand_shape(facts)[1])
+    needed = [b.needs(flagged_rows(b.behind, rows)) for b in job.branches(facts, source)]
+    return int(count) * int(np.logical_or.reduce(needed).sum()) * place.bits
+
+
+def _distinct(job: Facts, facts: LayerFacts, rows: set[int]) -> int:
+    """Elements of the sources that some rows of the input are made of, each once."""
+    rows = windows_rows(facts.layer.input_pool, rows, job.operand_shape(facts)[1])
+    if facts.layer.kind == "linear":
+        rows = set(range(job.operand_shape(facts)[1]))
+    needed: dict[int, list[Bools]] = {source: [] for source in facts.layer.sources}
+    for branch in job.branches(facts):
+        needed[branch.source].append(branch.needs(flagged_rows(branch.behind, rows)))
+    return sum(int(np.logical_or.reduce(some).sum()) for some in needed.values())
 
 
 def _sources(job: Facts, facts: LayerFacts) -> list[Extent]:
     """Where in DRAM the inputs of a layer lie."""
-    if not facts.producers:
-        return [place.at for place in job.tensors if place.name == NETWORK_INPUT]
-    return [
-        place.at
-        for producer in job.among(facts.producers)
-        for place in producer.tensors
-        if place.key == "spikes"
-    ]
+    return [place.at for source in facts.layer.sources for place in _places(job, source)]
+
+
+def _places(job: Facts, source: int) -> list[TensorPlace]:
+    """Where in DRAM what a source leaves lies: nowhere, if all who read it are sent it."""
+    if source == NETWORK_INPUT:
+        return [place for place in job.tensors if place.name == "X"]
+    return [place for place in job.layers[source].tensors if place.key == "spikes"]
 
 
 def _unkept_bits(job: Facts, facts: LayerFacts, tile: Tile) -> int:
@@ -65,6 +120,8 @@ def _unkept_bits(job: Facts, facts: LayerFacts, tile: Tile) -> int:
     steps = min(tile.steps, job.input_steps(facts))
     elements = layer.in_shape[0] * between * layer.in_shape[2] * tile.samples * steps
     held = elements * facts.input_bits
+    if layer.operand is not None:
+        elements = tile.samples * steps * _distinct(job, facts, rows)
     memory = job.chip.core.memory
     lent = memory.sharing == "pool" and tile.phase == Phase.FP
     room = facts.input_room if lent else memory.spikes // HALVES

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+import numpy as np
+
 from tlm.config.chip import ChipConfig
+from tlm.laws.due.operands import branches
 from tlm.laws.due.stored import StoredWeights, stored_weights
 from tlm.laws.due.trained import trained_numbers
 from tlm.laws.due.widths import outcome_bits, output_bits
-from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload
+from tlm.workload.input_kind import network_input_kind
+from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload, input_frame
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
 
@@ -67,13 +72,20 @@ class JobSizes:
         """Bits of an element of the network's input in all images that a mini-batch brings."""
         direct = self.workload.encoding == "direct"  # all steps share an image
         images = self.workload.batch if direct else self.pairs
-        binary = self.workload.layers[0].input_kind == "binary"
+        binary = network_input_kind(self.workload.layers, self.workload.encoding) == "binary"
         return images * (1 if binary else self.chip.precision.input)
 
     @property
     def network_input(self) -> int:
         """The network's input."""
-        return prod(self.workload.layers[0].in_shape) * self.pixel
+        return prod(input_frame(self.workload.layers)) * self.pixel
+
+    def read_share(self, source: int, readers: Iterable[Layer]) -> float:
+        """The share of what a source leaves that any of some ``readers`` reads."""
+        layers = self.workload.layers
+        read = [b for layer in readers for b in branches(layer, layers) if b.source == source]
+        needed = [branch.needs(np.ones(branch.behind, np.bool_)) for branch in read]
+        return float(np.logical_or.reduce(needed).mean())
 
     def exact(self, layer: Layer) -> bool:
         """Whether statistics of the whole batch stand between the product and the neurons."""

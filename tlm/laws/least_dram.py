@@ -11,11 +11,14 @@ In inference only the weights live, which are not written, and the outcome leave
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import prod
+
+import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.config.tables.core_sram import capacity_bits
+from tlm.laws.due.operands import branches, operand_shape
 from tlm.laws.due.rows import tap_places
 from tlm.laws.job_sizes import JobSizes
 from tlm.workload.model import NETWORK_INPUT, Layer, Recording, Workload
@@ -57,7 +60,7 @@ def _living_spikes(sizes: JobSizes) -> tuple[int, int]:
     together = alone = 0
     multiplied = {source for layer in sizes.workload.layers for source in layer.sources}
     for layer in (each for each in sizes.workload.layers if each.index in multiplied):
-        bits = sizes.output(layer)
+        bits = int(sizes.output(layer) * sizes.read_share(layer.index, sizes.workload.layers))
         if layer.neuron is not None:  # a pool may have more bits than the spikes behind it
             bits = min(bits, sizes.pairs * prod(layer.out_shape))
         if layer.index in before:
@@ -69,26 +72,35 @@ def _living_spikes(sizes: JobSizes) -> tuple[int, int]:
 
 def _least_input(sizes: JobSizes) -> int:
     """Bits of the network's input under the windows of the reader that reaches most of it."""
-    channels, *shape = sizes.workload.layers[0].in_shape
-    pixels = max(
-        prod(_reached(layer, side, whole) for side, whole in enumerate(shape))
-        for layer in sizes.workload.layers
-        if NETWORK_INPUT in layer.sources
-    )
-    return channels * pixels * sizes.pixel
+    layers = sizes.workload.layers
+    readers = [layer for layer in layers if NETWORK_INPUT in layer.sources]
+    return sizes.pixel * max(_input_elements(layer, layers) for layer in readers)
 
 
-def _reached(layer: Layer, side: int, whole: int) -> int:
-    """Rows (``side`` 0) or columns, of ``whole``, that a layer reads."""
+def _input_elements(layer: Layer, layers: Sequence[Layer]) -> int:
+    """Elements of the network's input that come under a layer's windows."""
+    _, *shape = operand_shape(layer, layers)
+    rows, columns = (sorted(_reached(layer, side, whole)) for side, whole in enumerate(shape))
+    needed = []
+    for branch in branches(layer, layers):
+        if branch.source == NETWORK_INPUT:
+            flags = np.zeros(branch.behind, np.bool_)
+            flags[:, np.array(rows, int)[:, None], columns] = True
+            needed.append(branch.needs(flags))
+    return int(np.logical_or.reduce(needed).sum())
+
+
+def _reached(layer: Layer, side: int, whole: int) -> set[int]:
+    """Rows (``side`` 0) or columns, of ``whole`` of its operand, that a layer reads."""
     if layer.kind == "linear":
-        return whole
+        return set(range(whole))
     window = (tap_places(layer)[side], layer.stride[side], layer.padding[side])
     places = _under(range(layer.product_shape[1 + side]), window, layer.in_shape[1 + side])
     pool = layer.input_pool
     if pool is not None:
         window = (range(pool.size[side]), pool.stride[side], pool.padding[side])
         places = _under(places, window, whole)
-    return len(places)
+    return places
 
 
 def _under(outputs: Collection[int], window: tuple[range, int, int], end: int) -> set[int]:

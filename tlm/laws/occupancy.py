@@ -20,6 +20,7 @@ from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.rows import kernel_rows, pooled_rows
 from tlm.laws.due.saved import NUMBERS
+from tlm.laws.due.units import partial_dS
 from tlm.laws.gradient_windows import WG_EIGHTH
 from tlm.laws.tile_table import TileTable
 from tlm.space.array_types import Ints
@@ -164,8 +165,8 @@ def _arriving(job: Facts, facts: LayerFacts, part: Slice, asked: Ints) -> int:
         return 0
     precision, rows = job.chip.precision, sorted(pooled_rows(facts.layer, part))
     elements = int(asked[:, slice(*part.neurons.channels), rows].sum())
-    partials = sum(reader.channel_parts for reader in job.among(facts.consumers))
-    return elements * (precision.partial_sum if partials > 1 else precision.gradient)
+    several = partial_dS(job, facts).max() > 1
+    return elements * (precision.partial_sum if several else precision.gradient)
 
 
 def _currents(

@@ -82,7 +82,8 @@ def _arriving(
         for at in range(len(profiles))
     ]
     parts = [grid.split.k for grid in grids]
-    sums = summed_by(readers, parts, [kept.dS == "dram" for kept in stores])
+    plain = [profile.layer.operand is None for profile in profiles]
+    sums = summed_by(readers, plain, parts, [kept.dS == "dram" for kept in stores])
     arriving = []
     for at, later in enumerate(sums):
         rest = readers[at] if later is None else readers[at] - readers[later]
@@ -106,10 +107,11 @@ def _timed(
         back = busiest(shared.T, grid.cores, grids[source].cores, chip.mesh) * flit_ps
         sent = profiles[source].spike_bits * (stores[at].inputs == "memory")
         returned = reader.return_bits * (stores[source].dS == "memory") * reader.learns
+        returns = returned * reader.share_of(source)
         spikes += most * sent
-        gradients += back * returned
+        gradients += back * returns
         far = (shared * hops(grids[source].cores, grid.cores, chip.mesh)).sum()
-        hop_bytes += far * (sent + returned) / 8
+        hop_bytes += far * (sent + returns) / 8
     held = largest_dY_bits(reader.layer, reader.steps, grid.slices(), chip)
     delay_ps = target.message_ps if stores[at].inputs == "memory" else target.dram_latency_ps
     layer = TimedLayer(

@@ -10,9 +10,10 @@ import numpy as np
 from tlm.config.fabric import Mesh
 from tlm.placement.profile import Profile
 from tlm.space.array_types import Floats
+from tlm.space.feeds import Feed
 from tlm.space.geometry import finished_rows, input_rows, product_rows, source_rows
 from tlm.space.grid import Grid
-from tlm.space.region import Slice, Span, length
+from tlm.space.region import Slice, Span, length, overlap
 
 Gridded = tuple[Profile, Grid]
 
@@ -20,21 +21,24 @@ Gridded = tuple[Profile, Grid]
 def shared_outputs(producer: Gridded, reader: Gridded) -> Floats:
     """What slices of a layer have in common with those of one that reads it, [slice, reader].
 
-    As a share of all the producer's output; every K-slice of the reader reads all of it, and
-    returns dS of its own.
+    As a share of all the producer's output; every K-slice of the reader reads all that the layer
+    reads of it, and returns dS of its own.
     """
     profile, grid = producer
     reading, reading_grid = reader
-    height = profile.layer.pooled_shape[1]
+    channels, height, _ = profile.layer.pooled_shape
     slices, readers = grid.slices(), reading_grid.slices()
     pooled = [_pooled_rows(profile, part) for part in slices]
-    read = [_read_rows(reading, part, height) for part in readers]
-    total = profile.batch * profile.layer.out_shape[0] * height
+    feed = next(feed for feed in reading.feeds if feed.source == profile.layer.index)
+    boxes = [_read_box(reading, feed, part) for part in readers]
+    total = profile.batch * channels * height
     samples = _overlaps(
         [part.neurons.samples for part in slices], [part.neurons.samples for part in readers]
     )
-    channels = np.array([[length(part.neurons.channels)] for part in slices])
-    return np.asarray(samples * _overlaps(pooled, read) * channels / total)
+    rows = _overlaps(pooled, [rows for _, rows in boxes])
+    own = [part.neurons.channels for part in slices]
+    met = np.array([[sum(length(overlap(a, b)) for b in spans) for spans, _ in boxes] for a in own])
+    return np.asarray(samples * rows * met / total)
 
 
 @lru_cache(maxsize=1 << 14)  # grids of one shape are alike for layers of as many weights
@@ -105,9 +109,11 @@ def _pooled_rows(profile: Profile, part: Slice) -> Span:
     return finished_rows(layer.pool, part.neurons.rows, layer.out_shape[1], layer.pooled_shape[1])
 
 
-def _read_rows(profile: Profile, part: Slice, height: int) -> Span:
+def _read_box(profile: Profile, feed: Feed, part: Slice) -> tuple[list[Span], Span]:
+    """Channels and rows of a source that a slice reads."""
+    channels, height, _ = profile.operand
     rows = input_rows(profile.layer, product_rows(profile.layer, part.neurons.rows))
-    return source_rows(profile.layer, rows, height)
+    return feed.read((0, channels), source_rows(profile.layer, rows, height))
 
 
 def _overlaps(spans: list[Span], others: list[Span]) -> Floats:

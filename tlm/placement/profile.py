@@ -15,8 +15,10 @@ from tlm.counts.masks import Masks
 from tlm.placement.measured_work import LayerMasks, measure_work
 from tlm.placement.work_map import WorkMap
 from tlm.space.array_types import Bools, Ints
-from tlm.space.region import Span
-from tlm.workload.model import NETWORK_INPUT, Layer, Shortcut, Workload
+from tlm.space.feeds import Feed, feeds_of, merged, operand_shape
+from tlm.space.region import Span, length
+from tlm.space.rounding import ceil_div
+from tlm.workload.model import Layer, Shape3, Shortcut, Workload
 from tlm.workload.readers import adds_output, shortcuts_from
 
 
@@ -33,7 +35,8 @@ class Profile:
     them. ``added_bits`` are those of all that its shortcuts add, ``returned_elements`` all dI of
     the shortcuts to later layers that add its output (``output_adders``) or its current
     (``current_adders``). ``learns`` says that BP, WG and update follow; ``live_steps`` [B] counts
-    the steps of a sample whose gradient is not skipped whole.
+    the steps of a sample whose gradient is not skipped whole. ``feeds`` say what it
+    reads of its sources, put together in the ``operand`` grid.
     """
 
     layer: Layer
@@ -58,11 +61,23 @@ class Profile:
     m_read: int
     learns: bool
     live_steps: Ints
+    feeds: Sequence[Feed]
+    operand: Shape3
 
     @property
     def read_bits(self) -> int:
         """Bits of an input element in DRAM: a spike of each source, or a value."""
-        return max(self.operand_bits, len(self.layer.sources))
+        if self.layer.operand is None:
+            return max(self.operand_bits, len(self.layer.sources))
+        terms = [length(strand.channels) for feed in self.feeds for strand in feed.strands]
+        return max(self.operand_bits, ceil_div(sum(terms), self.operand[0]))
+
+    def share_of(self, source: int) -> float:
+        """The share of its input that a source has a part in."""
+        if self.layer.operand is None:
+            return 1.0
+        strands = next(feed.strands for feed in self.feeds if feed.source == source)
+        return sum(map(length, merged(s.channels for s in strands))) / self.operand[0]
 
     @property
     def output_bits(self) -> int:
@@ -93,7 +108,7 @@ class Profile:
     @property
     def has_bp(self) -> bool:
         """Whether dS goes further back than this layer."""
-        return self.layer.sources != (NETWORK_INPUT,)
+        return bool(self.layer.producers)
 
 
 def multiplied_once(workload: Workload, layer: Layer, chip: ChipConfig) -> bool:
@@ -107,7 +122,7 @@ def multiplied_once(workload: Workload, layer: Layer, chip: ChipConfig) -> bool:
 
 
 def _shared_image(workload: Workload, layer: Layer) -> bool:
-    return layer.sources == (NETWORK_INPUT,) and workload.encoding == "direct"
+    return not layer.producers and workload.encoding == "direct"
 
 
 def output_width(layer: Layer, chip: ChipConfig) -> int:
@@ -136,7 +151,7 @@ def profile_layer(
 ) -> Profile:
     """Measure a layer; ``live`` [T, B] is false where a gradient slice is skipped whole."""
     index, precision = layer.index, chip.precision
-    has_bp = layer.sources != (NETWORK_INPUT,)
+    has_bp = bool(layer.producers)
     inputs = masks.inputs(index)
     need = masks.input_need(index) if has_bp else None
     once = multiplied_once(workload, layer, chip)
@@ -174,4 +189,6 @@ def profile_layer(
         output_adders=outputs,
         learns=workload.learns,
         live_steps=np.count_nonzero(live, axis=0),
+        feeds=feeds_of(layer, workload.layers),
+        operand=operand_shape(layer, workload.layers),
     )

@@ -11,7 +11,7 @@ from tlm.space.array_types import Bools, Ints
 from tlm.space.geometry import input_rows, output_rows, product_rows
 from tlm.space.region import Slice, Span, length
 from tlm.space.rounding import ceil_div, ceil_each
-from tlm.workload.model import NETWORK_INPUT, Layer
+from tlm.workload.model import Layer
 
 
 def saved_bits(layer: Layer, membrane: int) -> int:
@@ -50,7 +50,7 @@ def gradients_bits(layer: Layer, steps: int, slices: Slices, chip: ChipConfig) -
 def _row_gradients(layer: Layer, rows: Span, input_rows: Span) -> int:
     """The dY of a channel, sample and step that some rows of neurons, and of BP, need."""
     rows = product_rows(layer, rows)
-    if length(input_rows) and layer.sources != (NETWORK_INPUT,):
+    if length(input_rows) and layer.producers:
         read = output_rows(layer, input_rows)
         rows = (min(rows[0], read[0]), max(rows[1], read[1]))
     return length(rows) * layer.product_shape[2]

@@ -16,7 +16,7 @@ from tlm.program.gradient import current_gradient, gradient_regions, normalised_
 from tlm.program.gradient_routes import leave_gradient, return_gradient, routes_of
 from tlm.program.normalise import exchange_statistics, unit_regions
 from tlm.space.phase import Phase
-from tlm.space.region import Block, Slice, Span, length, overlap
+from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 from tlm.storage.sweeps import Sweep
@@ -69,7 +69,6 @@ def _block(
     else:
         read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
     plane = length(block.rows) * layer_plan.layer.in_shape[2]
-    through_dram = any(producer.stored.dS == "dram" for producer in layer_plan.producers)
     for number, (panel, tiles) in enumerate(walked.panels):
         first, last, chunk = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
@@ -82,7 +81,7 @@ def _block(
         last.add_covers(length(chunk) * plane * length(panel.partners))
         for returns, nbytes in walked.sent:
             return_gradient(builder, returns, part, block, nbytes[number], last)
-        if through_dram:
+        if layer_plan.spilled_inputs:
             leave_gradient(builder, layer_plan, part, block, chunk, last)
 
 
@@ -125,13 +124,17 @@ def _mask_reads(
     runs: tuple[Extent, ...] = ()
     needs: tuple[int, ...] = ()
     rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
+    read = Region((0, layer_plan.operand[0]), block.samples, rows)
     for producer in layer_plan.producers:
         tensor = producer.addressed.tensors.get("need")
         if tensor is None:  # every dX is needed
             continue
-        producer_runs = tensor.runs(
-            block.samples, block.steps, (0, tensor.channels), rows, layer_plan.skips
-        )
+        feed = next(feed for feed in layer_plan.feeds if feed.source == producer.layer.index)
+        producer_runs: tuple[Extent, ...] = ()
+        for at in feed.regions(read):
+            channels = tensor.whole_groups(at.channels)
+            steps = (block.samples, block.steps)
+            producer_runs += tensor.runs(*steps, channels, at.rows, layer_plan.skips)
         runs += producer_runs
         needs += saved(builder, producer, block.samples) if producer_runs else ()
     return runs, needs

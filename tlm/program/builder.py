@@ -40,7 +40,7 @@ class ProgramBuilder:
     recomputed: dict[int, int] = field(default_factory=dict)
     samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
     _works: dict[tuple[str, ...], dict[WorkCounts, Work]] = field(default_factory=dict)
-    _read: dict[int, list[tuple[Slice, Region]]] = field(default_factory=dict)
+    _read: dict[tuple[int, int], list[tuple[Slice, list[Region]]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.payload = self.plan.chip.noc.payload  # every message asks for it
@@ -90,16 +90,16 @@ class ProgramBuilder:
             works.append(work)
         return works
 
-    def read_by(self, layer_plan: LayerPlan) -> list[tuple[Slice, Region]]:
-        """Every slice of a layer with what it reads of its sources' pooled grid."""
-        regions = self._read.get(layer_plan.layer.index)
-        if regions is None:
-            regions = [
-                (part, layer_plan.wanted_input(product_region(layer_plan, part)))
-                for part in layer_plan.cut.slices
+    def read_by(self, reader: LayerPlan, source: int) -> list[tuple[Slice, list[Region]]]:
+        """Every slice of a layer with what it reads of a source's outputs."""
+        key = (reader.layer.index, source)
+        if key not in self._read:
+            feed = next(feed for feed in reader.feeds if feed.source == source)
+            self._read[key] = [
+                (part, feed.regions(reader.wanted_input(product_region(reader, part))))
+                for part in reader.cut.slices
             ]
-            self._read[layer_plan.layer.index] = regions
-        return regions
+        return self._read[key]
 
 
 def tile_of(phase: Phase, layer_plan: LayerPlan, block: Block) -> TileDraft:
@@ -179,18 +179,25 @@ def fetch_inputs(
 def add_up_sources(
     engine: str, layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft
 ) -> None:
-    """Charge a tile for the sum of its layer's sources and for the pool behind it.
+    """Charge a tile for the sums its layer reads, for pools on the way there and behind them.
 
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
-    source, pool = layer_plan.addressed.feeds[0], layer_plan.layer.input_pool
-    elements = fresh.size * source.width * length(steps)
-    tile.add_energy({f"{engine}.input_add": elements * (len(layer_plan.layer.sources) - 1)})
+    pool, (_, rows, width) = layer_plan.layer.input_pool, layer_plan.operand
+    planes = sum(
+        added * length(overlap(channels, fresh.channels)) for channels, added in layer_plan.sums
+    )
+    elements = planes * length(fresh.samples) * length(fresh.rows) * width * length(steps)
+    tile.add_energy({f"{engine}.input_add": elements})
     if pool is not None:
-        _, height, _ = pool.pooled((source.channels, source.rows, source.width))
-        rows = finished_rows(pool, fresh.rows, source.rows, height)
-        adds = window_adds(pool, fresh._replace(rows=rows), (source.rows, source.width), steps)
+        _, height, _ = pool.pooled(layer_plan.operand)
+        finished = finished_rows(pool, fresh.rows, rows, height)
+        adds = window_adds(pool, fresh._replace(rows=finished), (rows, width), steps)
         tile.add_energy({f"{engine}.input_pool": adds})
+    for strand in (strand for feed in layer_plan.feeds for strand in feed.strands):
+        for on_the_way, shape, (channels, lines) in strand.pools(fresh.channels, fresh.rows):
+            adds = window_adds(on_the_way, Region(channels, fresh.samples, lines), shape, steps)
+            tile.add_energy({f"{engine}.input_pool": adds})
 
 
 def window_adds(pool: Pool, pooled: Region, shape: tuple[int, int], steps: Span) -> int:

@@ -81,10 +81,9 @@ def _through_neurons(
     steps, lanes = builder.plan.steps, builder.arrays.lanes
     values = region.size * layer_plan.layer.out_shape[2] * steps
     neurons = values if layer_plan.layer.neuron is not None else 0
-    arrived = layer_plan.pooled(region).size * layer_plan.layer.pooled_shape[2] * steps
-    parts = layer_plan.partials + len(layer_plan.output_adders)
+    arrived, adds = (count * steps for count in layer_plan.arriving(layer_plan.pooled(region)))
     returned = values * len(layer_plan.current_adders)  # each is one part more
-    adds = arrived * max(0, parts - 1) + returned
+    adds += returned
     state = layer_plan.layer.saved_state
     flags = sum(name != "U" for name in state)
     tile.add_cycles(ceil_div(values, lanes) + ceil_div(adds, lanes))
@@ -93,7 +92,7 @@ def _through_neurons(
             "bp.grad_op": neurons,
             "bp.current_op": neurons * layer_plan.layer.current_based,
             "bp.reduce_add": adds,
-            "bp.partial_read": arrived * parts + returned,
+            "bp.partial_read": arrived + returned,
             "bp.membrane_read": wide_accesses(
                 neurons * ("U" in state), builder.plan.chip.precision.membrane
             ),
@@ -179,29 +178,28 @@ def _input_gradient_runs(
     builder: ProgramBuilder, layer_plan: LayerPlan, reader: LayerPlan, k: int, pooled: Region
 ) -> tuple[Extent, ...]:
     """The runs of a reader's dX that flow to a region of a layer's outputs."""
-    tensor, pool, steps = (
-        reader.addressed.tensors[f"dX{k}"],
-        reader.layer.input_pool,
-        (0, builder.plan.steps),
-    )
-    _, height, width = layer_plan.layer.pooled_shape
+    tensor, steps = reader.addressed.tensors[f"dX{k}"], (0, builder.plan.steps)
+    feed = next(feed for feed in reader.feeds if feed.source == layer_plan.layer.index)
+    runs: list[Extent] = []
+    for channels, rows in feed.fed(pooled.channels, pooled.rows):
+        for some, lines in _input_boxes(reader, channels, rows):
+            runs += tensor.runs(pooled.samples, steps, some, lines, reader.skips)
+    return tuple(dict.fromkeys(runs))
+
+
+def _input_boxes(reader: LayerPlan, channels: Span, rows: Span) -> Iterator[tuple[Span, Span]]:
+    """A box of the operand as channels and rows of the input of a layer, which may be flattened."""
+    pool, (_, height, width) = reader.layer.input_pool, reader.operand
     if pool is not None:
-        _, height, width = pool.pooled(layer_plan.layer.pooled_shape)
-    rows = fed_rows(pool, pooled.rows, height)
+        _, height, width = pool.pooled(reader.operand)
+    rows = fed_rows(pool, rows, height)
     if reader.layer.kind == "conv":
-        return tensor.runs(pooled.samples, steps, pooled.channels, rows, reader.skips)
-    if rows == (0, height):
-        spans = [(pooled.channels[0] * height * width, pooled.channels[1] * height * width)]
+        yield channels, rows
+    elif rows == (0, height):
+        yield (channels[0] * height * width, channels[1] * height * width), (0, 1)
     else:
-        spans = [
-            ((c * height + rows[0]) * width, (c * height + rows[1]) * width)
-            for c in range(*pooled.channels)
-        ]
-    return tuple(
-        extent
-        for span in spans
-        for extent in tensor.runs(pooled.samples, steps, span, (0, 1), reader.skips)
-    )
+        for c in range(*channels):
+            yield ((c * height + rows[0]) * width, (c * height + rows[1]) * width), (0, 1)
 
 
 def _recompute(

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tlm.counts.span_sums import added
+from tlm.counts.ways import places_of
 from tlm.program.builder import ProgramBuilder, per_sample
 from tlm.program.dY_exchange import gradient_bytes
 from tlm.program.tile_draft import TileDraft
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.space.geometry import pool_rows
 from tlm.space.phase import Command
-from tlm.space.region import Block, Slice, Span, overlap
+from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import partial_bits, winner_bits
 
@@ -27,17 +28,19 @@ class Route:
     """The way of a layer's dX to one producer.
 
     ``layer_plan`` is the layer that computes dX.
-    ``owned`` [slices, B, C, H] says which elements of the layer's input grid flow to a slice of the
-    producer (rows of a linear layer are its flattened inputs); ``needed`` [T, B, C, H] how many of
-    a row it needs, where there is a gradient at all. ``index_bits`` more travel with a value that a
-    max-pool sends to one of many. ``counted`` keeps what walks return: cores that have other
+    ``owned`` [slices, B, C, H] says how many elements of a row of the layer's input grid, in units
+    of ``width``, flow to a slice of the producer (rows of a linear layer are its flattened inputs);
+    ``needed`` [T, B, C, H] how many of a row it needs, where there is a gradient at all: one array
+    for all slices, or one for each where they share rows. ``index_bits`` more travel with a value
+    that a max-pool sends to one of many. ``counted`` keeps what walks return: cores that have other
     channels of the layer send as much.
     """
 
     layer_plan: LayerPlan
     producer: LayerPlan
-    owned: Bools
-    needed: Ints
+    owned: Cells
+    width: int
+    needed: Sequence[Ints]
     index_bits: int
     counted: dict[Hashable, Returns] = field(default_factory=dict)
 
@@ -48,8 +51,11 @@ def routes_of(layer_plan: LayerPlan) -> list[Route]:
 
 
 def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
+    pool = layer_plan.layer.input_pool
+    if layer_plan.layer.operand is not None:
+        return _route_apart(layer_plan, producer)
     owner, need = producer.cut.owner, producer.need
-    pool, index = layer_plan.layer.input_pool, np.arange(len(producer.cut.slices))
+    index = np.arange(len(producer.cut.slices))
     owned: Bools = owner[None] == index[:, None, None, None]
     width = producer.layer.pooled_shape[2]
     if pool is not None:
@@ -57,12 +63,33 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
         height = producer.layer.pooled_shape[1]
         spans = [slice(*pool_rows(pool, (y, y + 1), height)) for y in range(rows)]
         owned = np.stack([owned[..., span].any(axis=-1) for span in spans], axis=-1)
-        need = layer_plan.masks.pooled_need(layer_plan.layer, producer.layer.index)
+        need = layer_plan.masks.source_need(layer_plan.layer, producer.layer.index)
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
     need = need.reshape(*need.shape[:2], *layer_plan.layer.in_shape)
     needed = np.count_nonzero(need, axis=-1) * layer_plan.live[..., None, None]
-    return Route(layer_plan, producer, owned, needed, winner_bits(pool))
+    columns = layer_plan.layer.in_shape[2]
+    return Route(layer_plan, producer, owned, columns, [needed], winner_bits(pool))
+
+
+def _route_apart(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
+    """The way of dX where the input is put together of windows: element by element."""
+    layer, pool = layer_plan.layer, layer_plan.layer.input_pool
+    feed = next(feed for feed in layer_plan.feeds if feed.source == producer.layer.index)
+    need = layer_plan.masks.source_need(layer, producer.layer.index)
+    live = layer_plan.live[..., None, None]
+    owned = np.zeros((len(producer.cut.slices), live.shape[1], *layer.in_shape[:2]), np.int64)
+    flags: dict[Region, Bools] = {}  # by box of a sample
+    boxes = [producer.pooled(part.neurons)._replace(samples=(0, 1)) for part in producer.cut.slices]
+    for part, box in zip(producer.cut.slices, boxes, strict=True):
+        if box not in flags:
+            flags[box] = places_of(feed, layer_plan.operand, box, pool).reshape(layer.in_shape)
+        owned[part.index, slice(*part.neurons.samples)] = flags[box].sum(axis=-1)
+    shared = layer.in_shape[2] > 1 and any(strand.reshapes for strand in feed.strands)
+    needs = (need & flags[box] for box in boxes) if shared else [need]
+    needed = [np.count_nonzero(some, axis=-1) * live for some in needs]
+    index_bits = max(sum(map(winner_bits, strand.all_pools)) for strand in feed.strands)
+    return Route(layer_plan, producer, owned, 1, needed, index_bits + winner_bits(pool))
 
 
 class Returns(NamedTuple):
@@ -104,13 +131,14 @@ def _counted(
     owned = route.owned[:, *box]
     met = np.flatnonzero(owned.any(axis=(1, 2, 3))).tolist()
     live = added(layer_plan.live[:, box[0]], steps, 0, WHOLE)[..., None, None]
-    needed = added(route.needed[:, *box], steps, 0, WHOLE)
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits
+    needed = [added(some[:, *box], steps, 0, WHOLE) for some in route.needed]
     of_targets = []
-    for mine in owned[met]:
+    for number in met:
+        mine, some = owned[number], needed[number if len(needed) > 1 else 0]
         each = _box_sums(mine, chunks, rows)
-        elements = added(live * each, samples, 1, WHOLE) * layer_plan.layer.in_shape[2]
-        present = added(_box_sums(needed * mine, chunks, rows), samples, 1, WHOLE)
+        elements = added(live * each, samples, 1, WHOLE) * route.width
+        present = added(_box_sums(some * (mine > 0), chunks, rows), samples, 1, WHOLE)
         nbytes = gradient_bytes(builder, elements, present, bits)
         of_targets.append(np.where(added(each, samples, 0, WHOLE) > 0, nbytes, -1))
     # [target, steps, samples, chunk, rows] in the order of blocks
@@ -148,13 +176,19 @@ def leave_gradient(
     chunk: Span,
     tile: TileDraft,
 ) -> None:
-    """Write a finished chunk of dX for the producers whose dS waits in DRAM.
+    """Write what of a finished chunk of dX goes to producers whose dS waits in DRAM.
 
     They share one copy there, one for each channel cut of the layer.
     """
+    spans = [overlap(chunk, span) for span in layer_plan.spilled_inputs]
+    if not any(map(length, spans)):
+        return
     cut = layer_plan.cut
     k = [each.neurons.channels for each in cut.slices[: cut.split.k]].index(part.neurons.channels)
     tensor = layer_plan.addressed.tensors[f"dX{k}"]
-    tile.add_writes(tensor.runs(block.samples, block.steps, chunk, block.rows, layer_plan.skips))
+    for span in spans:
+        if length(span):
+            at = (block.samples, block.steps, span, block.rows)
+            tile.add_writes(tensor.runs(*at, layer_plan.skips))
     idents = per_sample(builder, "dX", layer_plan, part, block.samples)
     tile.add_saves(builder.done.expect_all(idents))

@@ -160,7 +160,7 @@ def _to_loss(
     """Send each sample's output to the core of its loss: spikes, or currents or potentials."""
     for sample in range(*outputs.samples):
         sample_outputs = Region(outputs.channels, (sample, sample + 1), outputs.rows)
-        nbytes = _spike_bytes(layer_plan, sample_outputs, steps)
+        nbytes = _spike_bytes(layer_plan, [sample_outputs], steps)
         if not layer_plan.layer.spiking:
             values = sample_outputs.size * layer_plan.layer.pooled_shape[2] * length(steps)
             nbytes = ceil_div(values * builder.plan.chip.precision.membrane, 8)
@@ -178,27 +178,28 @@ def _deliver(
 ) -> None:
     """Send the pooled spikes of a finished block to every core that reads them in FP."""
     readers = (
-        (consumer, reader, region)
+        (consumer, reader, regions)
         for consumer in layer_plan.consumers
         if consumer.stored.inputs == "memory"
-        for reader, region in builder.read_by(consumer)
+        for reader, regions in builder.read_by(consumer, layer_plan.layer.index)
     )
-    for consumer, reader, region in readers:
-        shared = outputs.meet(region)
-        if shared is not None:
+    for consumer, reader, regions in readers:
+        shared = [some for some in map(outputs.meet, regions) if some is not None]
+        if shared:
             what = builder.by_step("FP input", steps)
-            arrives = per_sample(builder, what, consumer, reader, shared.samples)
+            arrives = per_sample(builder, what, consumer, reader, shared[0].samples)
             nbytes = _spike_bytes(layer_plan, shared, steps)
             builder.send(Command.SPIKE, part.core, reader.core, nbytes, arrives, tile)
 
 
-def _spike_bytes(layer_plan: LayerPlan, region: Region, steps: Span) -> int:
-    spikes = layer_plan.spikes[
-        slice(*steps), slice(*region.samples), slice(*region.channels), slice(*region.rows)
+def _spike_bytes(layer_plan: LayerPlan, regions: list[Region], steps: Span) -> int:
+    some = [
+        layer_plan.spikes[slice(*steps), slice(*at.samples), slice(*at.channels), slice(*at.rows)]
+        for at in regions
     ]
     output = layer_plan.addressed.output
     bits = 1 if output is None else output.bits
-    return spike_bytes(spikes.size, int(np.count_nonzero(spikes)), bits)
+    return spike_bytes(sum(s.size for s in some), sum(map(np.count_nonzero, some)), bits)
 
 
 def loss_input(builder: ProgramBuilder, layer_plan: LayerPlan, sample: int) -> int:

@@ -180,9 +180,13 @@ def _passes_pay(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sam
 
 def _input_bits(layer_plan: LayerPlan, part: Slice, rows: int) -> int:
     """Bits of the inputs of all steps that ``rows`` rows of a slice's product read."""
-    source, first = layer_plan.addressed.feeds[0], product_region(layer_plan, part).rows[0]
+    first = product_region(layer_plan, part).rows[0]
     region = Region(part.neurons.channels, (0, 1), (first, first + rows))
-    plane = length(layer_plan.wanted_input(region).rows) * source.row_bytes * 8 * source.groups
+    read, width = layer_plan.wanted_input(region), layer_plan.operand[2]
+    if layer_plan.layer.operand is not None:
+        return read.size * width * layer_plan.input_steps * layer_plan.operand_bits
+    source = layer_plan.addressed.sources[0]  # whose lines are whole bytes and groups
+    plane = length(read.rows) * source.row_bytes * 8 * source.groups
     return plane * source.steps * layer_plan.operand_bits // source.bits
 
 
@@ -238,7 +242,7 @@ def _complete(
     plane = length(block.rows) * layer_plan.width
     sweep = (Phase.WG, layer_plan.layer.index, wg_pass)
     fresh, _ = builder.streams.input_rows(sweep, layer_plan, part, block)
-    # Inputs per channel of the source: 1, or H x W where a linear layer reads a convolution.
+    # Inputs per channel of the operand: 1, or H x W where a linear layer reads a convolution.
     each = layer_plan.layer.in_shape[0] // fresh.channels[1]
     read = (wg_pass.inputs[0] // each, ceil_div(wg_pass.inputs[1], each))
     inputs: Region | None = Region(read, samples, fresh.rows)

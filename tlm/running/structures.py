@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
-from tlm.workload.model import Layer, Shortcut, Workload
+from tlm.space.feeds import feeds_of
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
+from tlm.workload.operand import Operand
 from tlm.workload.readers import adds_output
 
 
@@ -24,10 +26,12 @@ def check_structures(workload: Workload) -> None:
 
 
 def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
-    if layer.operand is not None and any(term.gates for term in layer.operand.terms):
-        yield "an operand with gates (products of spikes)"
     if layer.operand is not None:
-        yield "an operand put together of parts"
+        yield from _terms_not_run(layer.operand, workload)
+        if any(
+            strand.mixes for feed in feeds_of(layer, workload.layers) for strand in feed.strands
+        ):
+            yield "a window in its operand that mixes channels and rows"
     if layer.held is not None:
         yield "a product of two recorded tensors (a matmul)"
     elif not layer.weighted:
@@ -35,6 +39,17 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
+
+
+def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
+    for term in operand.terms:
+        if term.gates:
+            yield "an operand with gates (products of spikes)"
+        if term.delay:
+            late = workload.layers[term.source].name
+            yield f"an operand that reads layer {late} of {term.delay} steps before (recurrence)"
+        if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
+            yield "a pool on the network's input in its operand"
 
 
 def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:

@@ -7,6 +7,7 @@ In reading order:
 - ``region``: spans, boxes of neurons and slices; how a length is cut into spans.
 - ``grid``: a layer cut into slices, and the core of each.
 - ``geometry``: which rows of one grid follow from which rows of another.
+- ``feeds``: the same of what a layer puts together of windows on its sources.
 - ``layer_cut``: what is decided of a layer: how it is cut, and what stays where.
 - ``ports``: widths of the ports of the memories beside the arrays.
 - ``phase``: phases of training, their engines, commands of transactions.

@@ -53,6 +53,11 @@ class Tensor:
         """Bytes of the whole tensor."""
         return self.samples * self.steps * self.groups * self.rows * self.row_bytes
 
+    def whole_groups(self, channels: Span) -> Span:
+        """The channels of all groups that a span of them touches."""
+        low, high = channels[0] // self.group, -(-channels[1] // self.group)
+        return (low * self.group, min(self.channels, high * self.group))
+
     def runs(
         self, samples: Span, steps: Span, channels: Span, rows: Span, live: Bools | None = None
     ) -> tuple[Extent, ...]:

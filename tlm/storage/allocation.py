@@ -10,21 +10,19 @@ from tlm.placement.profile import output_width
 from tlm.storage.address import PackedTensor, Tensor, Weights
 from tlm.storage.plan import LayerPlan, LayerTensors, Plan
 from tlm.storage.slice_sizes import partial_bits, winner_bits
-from tlm.workload.model import Layer, Shape3
+from tlm.workload.input_kind import network_input_kind
+from tlm.workload.model import Layer, Shape3, input_frame
 
 
 def allocate(plan: Plan) -> None:
     """Give every tensor its address; raise MappingError if DRAM is too small."""
-    first = plan.workload.layers[0]
-    direct = plan.workload.encoding == "direct"
-    bits = 1 if first.input_kind == "binary" else plan.chip.precision.input
-    network = _tensor(
-        plan, "X", first.in_shape, 1 if direct else plan.steps, bits, plan.arrays.tile
-    )
+    network = _network_input(plan)
     for layer_plan in plan.layers:
-        outputs = [producer.addressed.output for producer in layer_plan.producers]
-        feeds = [output for output in outputs if output is not None]
-        layer_plan.addressed = LayerTensors(feeds or [network], {}, {})
+        outputs = {
+            producer.layer.index: producer.addressed.output for producer in layer_plan.producers
+        }
+        sources = [outputs.get(feed.source, network) for feed in layer_plan.feeds]
+        layer_plan.addressed = LayerTensors([s for s in sources if s is not None], {}, {})
         if plan.workload.learns:
             _state(plan, layer_plan)
             _gradients(plan, layer_plan)
@@ -39,6 +37,14 @@ def allocate(plan: Plan) -> None:
             f"dram.channels: the job needs {plan.addresses.top} B of DRAM, the chip's have "
             f"{plan.addresses.capacity} B; use more channels or a larger device"
         )
+
+
+def _network_input(plan: Plan) -> Tensor:
+    workload = plan.workload
+    kind = network_input_kind(workload.layers, workload.encoding)
+    bits = 1 if kind == "binary" else plan.chip.precision.input
+    steps = 1 if workload.encoding == "direct" else plan.steps
+    return _tensor(plan, "X", input_frame(workload.layers), steps, bits, plan.arrays.tile)
 
 
 def _state(plan: Plan, layer_plan: LayerPlan) -> None:
@@ -157,13 +163,15 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
         layer_plan.addressed.tensors["dY"] = _tensor(
             plan, f"{name}.dY", layer.product_shape, plan.steps, bits, group
         )
-    if any(producer.stored.dS == "dram" for producer in layer_plan.producers):
+    spilled = layer_plan.spilled_inputs
+    if spilled:
         for k in range(layer_plan.cut.split.k):
             key = f"dX{k}"
-            # What BP writes and the producers read: chunks of inputs, output tiles.
+            # What BP writes and the producers read: chunks of inputs, output tiles, parts.
             pieces = gcd(plan.arrays.chunk, plan.arrays.tile)
             if layer.groups > 1:
                 pieces = gcd(pieces, layer.weight_shape[1])
+            pieces = gcd(pieces, *(end for span in spilled for end in span))
             tensor = _tensor(
                 plan,
                 f"{name}.{key}",

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import accumulate, pairwise
 from typing import Literal
+
+import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.layer_weights import LayerWeights
 from tlm.counts.layer_work import LayerWork
 from tlm.counts.masks import Masks
+from tlm.counts.ways import partial_gradients
 from tlm.placement.schedule import Schedule, layers_overlap
 from tlm.placement.search import Chosen
-from tlm.space.array_types import Bools
+from tlm.space.array_types import Bools, Ints
+from tlm.space.feeds import Feed, merged
 from tlm.space.geometry import fed_rows, finished_rows, input_rows, pooled_rows, source_rows
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
-from tlm.space.region import Region, Slice, Span, cuts
+from tlm.space.region import Region, Slice, Span, cuts, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, TiledTensor
-from tlm.workload.model import Layer, Shortcut, Workload
+from tlm.workload.model import Layer, Shape3, Shortcut, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 
@@ -28,11 +34,11 @@ NormPolicy = Literal["exact", "frozen", "folded"]
 class LayerTensors:
     """A layer's tensors in DRAM, by what they hold: "U", "S", "dY", "W", ...
 
-    ``feeds`` are the tensors of its sources that it reads, ``output`` is what others read of it:
-    a shape alone where no copy lies in DRAM. ``tensors`` are of neurons and products.
+    ``sources`` are those that it reads, one for each of its feeds; ``output`` is what others read
+    of it: a shape alone where no copy lies in DRAM. ``tensors`` are of neurons and products.
     """
 
-    feeds: list[Tensor]
+    sources: list[Tensor]
     tensors: dict[str, Tensor]
     weights: dict[str, TiledTensor]
     output: Tensor | None = None
@@ -87,12 +93,14 @@ class Adding:
 class LayerPlan:
     """Everything the program builders need to know of one layer.
 
-    ``producers`` are the distinct layers it reads (none: the network's input), ``consumers`` those
-    that read it, both in index order. ``added`` are its shortcuts, ``adders`` those of later layers
-    that add what it leaves. ``live`` [T, B] is false where the whole dY is zero and slices are
-    skipped. ``summed_by`` is a later layer whose dS stands for the dX of its readers.
-    ``repeats`` is how many time steps one product serves: T where all share an image, else 1.
-    ``operand_bits`` is the width of an input element, above 1 for pixels, sums and averages.
+    ``feeds`` say what it reads of its distinct sources, put together in the ``operand`` grid
+    (C, H, W) before ``input_pool``. ``producers`` are the layers among them (none: the network's
+    input), ``consumers`` those that read it, both in index order. ``added`` are its shortcuts,
+    ``adders`` those of later layers that add what it leaves. ``live`` [T, B] is false where the
+    whole dY is zero and slices are skipped. ``summed_by`` is a later layer whose dS stands for the
+    dX of its readers. ``repeats`` is how many time steps one product serves: T where all share an
+    image, else 1. ``operand_bits`` is the width of an input element, above 1 for pixels, sums and
+    averages.
 
     ``cut`` is made by placement, ``stored`` by residency, ``addressed`` by allocation, each as a
     whole. ``width`` are the columns of the product, ``skips`` is ``live``, or None where no slice
@@ -108,6 +116,8 @@ class LayerPlan:
     operand_bits: int
     norm: NormPolicy | None
     repeats: int
+    feeds: list[Feed]
+    operand: Shape3
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
     added: list[Adding] = field(default_factory=list)
@@ -215,23 +225,75 @@ class LayerPlan:
         return Region(channels, product.samples, rows)
 
     def wanted_input(self, product: Region) -> Region:
-        """The region of the sources' pooled grid that FP and WG of a region of products read."""
-        source = self.addressed.feeds[0]
+        """The region of the operand that FP and WG of a region of products read."""
+        channels, height, _ = self.operand
         rows = self._wanted.get(product.rows)
         if rows is None:
-            rows = source_rows(self.layer, input_rows(self.layer, product.rows), source.rows)
+            rows = source_rows(self.layer, input_rows(self.layer, product.rows), height)
             self._wanted[product.rows] = rows
-        return Region((0, source.channels), product.samples, rows)
+        return Region((0, channels), product.samples, rows)
+
+    @property
+    def sums(self) -> list[tuple[Span, int]]:
+        """Channels of the operand, and additions that make one element of them."""
+        if self.layer.operand is None:
+            return [((0, self.operand[0]), len(self.layer.sources) - 1)]
+        ends = [0, *accumulate(part.channels for part in self.layer.operand.parts)]
+        return [
+            (span, max(0, len(part.terms) - 1))
+            for span, part in zip(pairwise(ends), self.layer.operand.parts, strict=True)
+        ]
+
+    @property
+    def input_steps(self) -> int:
+        """Time steps of what it reads: one if all share an image."""
+        return max(source.steps for source in self.addressed.sources)
+
+    def read_regions(self, region: Region) -> list[tuple[Tensor, list[Region]]]:
+        """What it reads of every source for a region of the operand, whole groups of channels."""
+        regions = []
+        for feed, source in zip(self.feeds, self.addressed.sources, strict=True):
+            some = feed.regions(region)
+            if not feed.plain:
+                spans = merged(source.whole_groups(each.channels) for each in some)
+                some = [some[0]._replace(channels=span) for span in spans]
+            regions.append((source, some))
+        return regions
+
+    def read_bits(self, region: Region) -> int:
+        """Bits in DRAM, of all steps, that it reads of its sources for a region of the operand."""
+        return sum(
+            some.size * source.width * source.steps * source.bits
+            for source, regions in self.read_regions(region)
+            for some in regions
+        )
 
     def input_runs(
         self, region: Region, steps: Span, live: Bools | None = None
     ) -> tuple[Extent, ...]:
-        """The DRAM runs of a region of all sources, only ``live`` [T, B] pairs."""
+        """The DRAM runs of what a region of the operand is put together of, ``live`` [T, B] pairs
+        alone.
+        """
         return tuple(
             run
-            for source in self.addressed.feeds
-            for run in source.runs(region.samples, steps, region.channels, region.rows, live)
+            for source, regions in self.read_regions(region)
+            for some in regions
+            for run in source.runs(some.samples, steps, some.channels, some.rows, live)
         )
+
+    @property
+    def spilled_inputs(self) -> list[Span]:
+        """Channels of its input, of operands by part, whose dX goes to producers through DRAM."""
+        to = {producer.layer.index for producer in self.producers if producer.stored.dS == "dram"}
+        if self.layer.operand is None:
+            return [(0, self.layer.in_shape[0])] if to else []
+        spans, first, each = [], 0, self.layer.in_shape[0] // self.operand[0]
+        for part in self.layer.operand.parts:
+            last = first + part.channels * each
+            if any(term.source in to for term in part.terms):
+                spans.append((first, last))
+            first = last
+        return merged(spans)
 
     def weight_count(self, part: Slice) -> int:
         """Stored weights of a slice."""
@@ -264,12 +326,42 @@ class LayerPlan:
 
     @property
     def partials(self) -> int:
-        """How many partial dS every element of the output receives: one a K-slice of a reader.
+        """How many partial dS an element of the output receives at the most."""
+        apart = self._partials_apart()
+        return self._partials_of_all + (0 if apart is None else int(apart.max()))
+
+    def arriving(self, pooled: Region) -> tuple[int, int]:
+        """How many partial dS a region of the output receives in a step, and how many are added.
+
+        What a shortcut of the output returns is one of them.
+        """
+        of_all, apart = self._partials_of_all + len(self.output_adders), self._partials_apart()
+        if apart is None:
+            elements = pooled.size * self.layer.pooled_shape[2]
+            return elements * of_all, elements * max(0, of_all - 1)
+        each = of_all + apart[slice(*pooled.channels), slice(*pooled.rows)]
+        samples = length(pooled.samples)
+        return int(each.sum()) * samples, int(np.maximum(each - 1, 0).sum()) * samples
+
+    @property
+    def _partials_of_all(self) -> int:
+        """Partial dS that every element receives: one a K-slice of a reader of plain sums.
 
         What another layer has summed, or the loss, is one.
         """
-        parts = sum(reader.cut.split.k for reader in self.returning)
+        parts = sum(reader.cut.split.k for reader in self.returning if reader.layer.operand is None)
         return parts + (self.summed_by is not None or self.head)
+
+    def _partials_apart(self) -> Ints | None:
+        """Those beside, [K, E, F], of readers that put their input together of windows."""
+        apart = [
+            partial_gradients(feed, reader.operand) * reader.cut.split.k
+            for reader in self.returning
+            if reader.layer.operand is not None
+            for feed in reader.feeds
+            if feed.source == self.layer.index
+        ]
+        return reduce(np.add, apart) if apart else None
 
 
 @dataclass(slots=True)

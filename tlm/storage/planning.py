@@ -21,6 +21,7 @@ from tlm.placement.search import Chosen, Search
 from tlm.placement.summed_gradients import summed_by
 from tlm.placement.target import Target
 from tlm.space.array_types import Bools
+from tlm.space.feeds import feeds_of, operand_shape
 from tlm.space.geometry import finished_rows
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores
@@ -158,7 +159,8 @@ def _share_sums(plan: Plan) -> None:
     """Let layers whose dS comes from DRAM take up what later ones have summed of it."""
     readers = [frozenset(r.layer.index for r in lp.consumers) for lp in plan.layers]
     through_dram = [layer_plan.stored.dS == "dram" for layer_plan in plan.layers]
-    sums = summed_by(readers, [lp.cut.split.k for lp in plan.layers], through_dram)
+    plain = [layer_plan.layer.operand is None for layer_plan in plan.layers]
+    sums = summed_by(readers, plain, [lp.cut.split.k for lp in plan.layers], through_dram)
     for layer_plan, later in zip(plan.layers, sums, strict=True):
         layer_plan.summed_by = None if later is None else plan.layers[later]
 
@@ -231,6 +233,8 @@ def _plan_layer(
         operand_bits=masks.operand_bits(layer, chip.precision.input),
         norm=None if layer.norm is None else chip.mapping.batch_norm,
         repeats=workload.steps if multiplied_once(workload, layer, chip) else 1,
+        feeds=feeds_of(layer, workload.layers),
+        operand=operand_shape(layer, workload.layers),
         producers=[plan.layers[source] for source in layer.producers],
     )
 

@@ -170,13 +170,13 @@ class Streams:
     def input_rows(
         self, sweep: tuple[object, ...], layer_plan: LayerPlan, part: Slice, block: Block
     ) -> tuple[Region, bool]:
-        """What a block of products newly reads of its sources, and whether every panel must.
+        """What a block of products newly reads of its operand, and whether every panel must.
 
         A frame that all steps share stays from one block of steps to the next.
         """
-        source, channels = layer_plan.addressed.feeds[0], part.neurons.channels
-        read = layer_plan.wanted_input(Region(channels, block.samples, block.rows))
-        line = length(read.channels) * length(read.samples) * source.width * source.steps
+        all_steps, width = layer_plan.input_steps, layer_plan.operand[2]
+        read = layer_plan.wanted_input(Region(part.neurons.channels, block.samples, block.rows))
+        line = length(read.channels) * length(read.samples) * width * all_steps
         line *= layer_plan.operand_bits
         memory = self.plan.chip.core.memory
         rooms: dict[object, int] = {
@@ -188,10 +188,10 @@ class Streams:
         if layer_plan.stored.inputs == "memory" and sweep[0] == Phase.FP:
             held = read.rows[1]
         limit = layer_plan.wanted_input(product_region(layer_plan, part)).rows[1]
-        steps = block.steps if source.steps > 1 else 0
+        steps = block.steps if all_steps > 1 else 0
         key = (*sweep, part.core, block.samples, steps)
         rows = self._fresh(key, read.rows, held, limit)
-        own = line // source.steps * min(length(block.steps), source.steps) * length(read.rows)
+        own = line // all_steps * min(length(block.steps), all_steps) * length(read.rows)
         return Region(read.channels, read.samples, rows), held < length(read.rows) and own > room
 
     def gradient_rows(
@@ -211,16 +211,16 @@ class Streams:
         return Region(region.channels, region.samples, fresh), each
 
     def mask_rows(self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
-        """Rows of its sources' output masks that a block of BP newly reads.
+        """Rows of the operand, of whose elements' output masks a block of BP newly reads those.
 
-        A quarter of WG's spike memory holds them; a block's own pass chunk by chunk.
+        A quarter of WG's spike memory holds one of every term; a block's own pass chunk by chunk.
         """
-        source = layer_plan.addressed.feeds[0]
-        rows = source_rows(layer_plan.layer, block.rows, source.rows)
-        line = source.channels * source.width * length(block.samples) * self.plan.steps
-        room = mask_room(self.plan.chip.core.memory)
-        held = room // (line * len(layer_plan.addressed.feeds))
-        limit = source_rows(layer_plan.layer, part.input_rows, source.rows)[1]
+        _, height, width = layer_plan.operand
+        rows = source_rows(layer_plan.layer, block.rows, height)
+        line = sum(length(strand.channels) for feed in layer_plan.feeds for strand in feed.strands)
+        line *= width * length(block.samples) * self.plan.steps
+        held = mask_room(self.plan.chip.core.memory) // line
+        limit = source_rows(layer_plan.layer, part.input_rows, height)[1]
         key = ("mask", *sweep, part.core, block.samples, block.steps)
         return self._fresh(key, rows, held, limit)
 

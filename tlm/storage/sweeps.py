@@ -62,14 +62,7 @@ def forward_sweeps(
     """The walks over a region of the product; each streams the inputs of all its blocks."""
     inputs = 0
     if layer_plan.stored.inputs == "dram" or phase != Phase.FP:
-        read = layer_plan.wanted_input(region)
-        source = layer_plan.addressed.feeds[0]
-        inputs = (
-            read.size
-            * source.width
-            * source.steps
-            * sum(source_tensor.bits for source_tensor in layer_plan.addressed.feeds)
-        )
+        inputs = layer_plan.read_bits(layer_plan.wanted_input(region))
     traffic = _beside_state(plan, part, _forward_traffic(plan, layer_plan, part, region, inputs))
     stays = phase == Phase.FP and layer_plan.stored.W_forward == "memory"
     yield from _sweeps(plan, layer_plan, phase, traffic, stays)

@@ -57,9 +57,8 @@ class RowWindow:
 def forward_windows(plan: Plan, layer_plan: LayerPlan) -> list[RowWindow]:
     """The inputs under a block of FP, of every slice."""
     layer, arrays = layer_plan.layer, plan.arrays
-    sources = [producer.layer.pooled_shape for producer in layer_plan.producers]
-    channels, height, width = sources[0] if sources else layer.in_shape
-    direct = not sources and plan.workload.encoding == "direct"
+    channels, height, width = layer_plan.operand
+    direct = not layer_plan.producers and plan.workload.encoding == "direct"
     steps, bits = 1 if direct else plan.steps, layer_plan.operand_bits
     windows = []
     for part in layer_plan.cut.slices:
@@ -74,7 +73,7 @@ def forward_windows(plan: Plan, layer_plan: LayerPlan) -> list[RowWindow]:
         ]
         row = channels * width
         together = block[0] * row * bits
-        stored = row * batch * steps * (len(sources) or bits)
+        stored = row * batch * steps * (len(layer_plan.producers) or bits)
         own = together * min(block[2], steps)
         windows.append(_window(spans, together * steps, own, ceil_div(outputs, panel), stored))
     return windows

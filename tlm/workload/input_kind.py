@@ -38,6 +38,14 @@ def input_kind(
     return "binary" if len(sources) == 1 and "sum" not in kinds else "integer"
 
 
+def network_input_kind(layers: Sequence[Layer], encoding: Encoding) -> InputKind:
+    """What the network's input is: what a layer says that reads it alone, else by its coding."""
+    for layer in layers:
+        if layer.sources == (NETWORK_INPUT,) and layer.operand is None:
+            return layer.input_kind
+    return CODED[encoding]
+
+
 def kind_of(layer: Layer, layers: Sequence[Layer], network_input: InputKind) -> InputKind:
     """What ``layer`` of ``layers`` reads; of an operand the widest kind of its parts."""
     return _kind(layer.sources, layer.operand, layer.input_pool, layers, network_input)

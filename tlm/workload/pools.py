@@ -30,7 +30,7 @@ def pools_behind_layers(workload: Workload) -> Workload:
 def _common_pool(layer: Layer, readers: list[Layer]) -> Pool | None:
     """The pool that all readers of an unpooled layer, and of it alone, have."""
     pools = {reader.input_pool for reader in readers}
-    alone = all(reader.reads == (layer.index,) for reader in readers)
+    alone = all(reader.reads == (layer.index,) and reader.operand is None for reader in readers)
     if layer.pool is not None or len(pools) != 1 or not alone:
         return None
     return pools.pop()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch.nn import functional as F
 
 from tests.workload.nets import dense, frameworks, vgg
+from tests.workload.nets.attention import Spikformer
 from tests.workload.nets.currents import (
     BNTT,
     CSNN,
@@ -105,6 +106,10 @@ PUBLISHED: dict[str, Published] = {
             vgg.over_all_steps,
         ),
         loss=vgg.tet_loss,
+    ),
+    "Spikformer": Published(
+        "Zhou et al., ICLR 2023, arXiv 2209.15425, 4-384", "cifar10", _CIFAR, (3, 16, 16),
+        lambda small: Spikformer(*((3, 32, 2, 2) if small else (3, 384, 12, 4))),
     ),
     "TEBN VGG-9": Published(
         "Duan et al., NeurIPS 2022", "cifar10", _CIFAR, (3, 8, 8),

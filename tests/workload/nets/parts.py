@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tlm.workload import Workload
 from tlm.workload.capture import Capture, declare
@@ -117,15 +118,27 @@ def events(*shape: int, seed: int = 0, density: float = 0.4) -> Any:
 
 
 def macs_of(net: Any, forward: Callable[[], Any]) -> int:
-    """Multiply-accumulates of one forward pass, counted by hooks on its products."""
+    """Multiply-accumulates of one forward pass, by hooks on its modules and on torch.bmm.
+
+    The latter is what matmul, @ and einsum come to.
+    """
     counts: list[int] = []
 
     def count(module: Any, arguments: Any, output: Any) -> None:
         counts.append(output.numel() * module.weight[0].numel())
 
+    class Products(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, function: Any, types: Any, arguments: Any = (), options: Any = None
+        ) -> Any:
+            output = function(*arguments, **(options or {}))
+            if function is torch.ops.aten.bmm.default:
+                counts.append(output.numel() * arguments[0].shape[-1])
+            return output
+
     products = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     handles = [module.register_forward_hook(count) for module in products]
-    with torch.no_grad():
+    with torch.no_grad(), Products():
         forward()
     for handle in handles:
         handle.remove()

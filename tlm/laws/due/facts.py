@@ -16,6 +16,7 @@ import numpy as np
 
 from tlm.config.chip import ChipConfig
 from tlm.laws.due.masks import PooledMasks, input_bits, product_gradients
+from tlm.laws.due.operands import Branch, branches, operand_shape
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.laws.due.saved import saved_state
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
@@ -264,11 +265,14 @@ class Facts:
         direct = not facts.producers and self.workload.encoding == "direct"
         return 1 if direct else self.workload.steps
 
-    def source_shape(self, facts: LayerFacts) -> tuple[int, int, int]:
+    def operand_shape(self, facts: LayerFacts) -> tuple[int, int, int]:
         """Shape (C, H, W) of what a layer reads, before ``input_pool``."""
-        if not facts.producers:
-            return self.workload.layers[0].in_shape
-        return self.workload.layers[facts.producers[0]].pooled_shape
+        return operand_shape(facts.layer, self.workload.layers)
+
+    def branches(self, facts: LayerFacts, source: int | None = None) -> list[Branch]:
+        """All that a layer reads, or what of one source."""
+        read = branches(facts.layer, self.workload.layers)
+        return [branch for branch in read if source in (None, branch.source)]
 
 
 def facts_of(plan: PlacedBatch, recording: Recording) -> Facts:

@@ -6,7 +6,7 @@ not the way of :mod:`tlm.counts.masks`: the laws count useful operations by thes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, TypeVar
@@ -14,8 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tlm.laws.due.operands import Branch, branches, operand_shape, places
 from tlm.space.array_types import Bools
+from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Shape3, Workload
+from tlm.workload.operand import Step
 
 Value = TypeVar("Value", bound=np.generic)
 Counts = npt.NDArray[np.integer[Any]]
@@ -29,9 +32,18 @@ class PooledMasks:
     recording: Recording
     _made: dict[tuple[str, int], Bools] = field(default_factory=dict, repr=False, compare=False)
 
-    def sources(self, layer: Layer) -> list[Layer]:
-        """The layers that one reads."""
-        return [self.workload.layers[source] for source in layer.sources]
+    def branches(self, layer: Layer) -> list[Branch]:
+        """All that a layer reads."""
+        return branches(layer, self.workload.layers)
+
+    def left(self, source: int) -> Bools:
+        """Non-zero elements of what a source leaves, [T, B, C, H, W]."""
+        if source != NETWORK_INPUT:
+            return self.spikes(self.workload.layers[source])
+        inputs = self.recording.inputs
+        if self.workload.encoding == "direct":  # all steps see one image
+            inputs = np.broadcast_to(inputs, (self.workload.steps, *inputs.shape))
+        return inputs
 
     def spikes(self, layer: Layer) -> Bools:
         """As :func:`pooled_spikes`."""
@@ -46,21 +58,86 @@ class PooledMasks:
 
         An average counts as the spikes of its window.
         """
-        sources = self.sources(layer)
-        windows = [
-            source.pool.places if source.pool is not None and source.pool.kind != "max" else 1
-            for source in sources
-        ]
-        kind = np.min_scalar_type(sum(windows))
-        sums = np.zeros(self.spikes(sources[0]).shape, kind)
-        for source, window in zip(sources, windows, strict=True):
-            outputs = self.spikes(source)
-            if window > 1:
-                assert source.pool is not None
-                spikes = self.recording.spikes[source.index].astype(kind)
-                outputs = reduce(np.add, _taps(source.pool, spikes, 0))
-            sums += outputs
+        if layer.operand is not None:
+            return self._put_together(layer, lambda branch: self._on_the_way(branch)[-1], np.add)
+        kind = np.dtype(np.min_scalar_type(sum(map(self._most, layer.sources))))
+        sums = np.zeros(self.left(layer.sources[0]).shape, kind)
+        for source in layer.sources:
+            sums += self._counts(source, kind)
         return sums
+
+    def inputs(self, layer: Layer) -> Bools:
+        """Non-zero elements of what a layer reads, before ``input_pool``."""
+        if layer.operand is None:
+            return _any(map(self.left, layer.sources))
+
+        def comes(branch: Branch) -> Bools:
+            flags = self.left(branch.source)
+            for step in branch.way:
+                flags = (
+                    _any(_taps(step, flags, 0)) if isinstance(step, Pool) else _seen(step, flags)
+                )
+            return flags
+
+        return np.asarray(self._put_together(layer, comes, np.logical_or), np.bool_)
+
+    def needs(self, layer: Layer, sources: Collection[int]) -> Bools:
+        """Which elements of what a layer reads, before ``input_pool``, any of ``sources`` needs."""
+        if layer.operand is None:
+            return _any(self.need(self.workload.layers[source]) for source in sources)
+
+        def asked(branch: Branch) -> Bools:
+            if branch.source not in sources or branch.source == NETWORK_INPUT:
+                return np.zeros((*self.left(branch.source).shape[:2], *branch.behind), np.bool_)
+            need = self.need(self.workload.layers[branch.source])
+            for step, values in zip(branch.way, self._on_the_way(branch), strict=False):
+                if isinstance(step, Pool):
+                    need = _pooled_flags(step, values, need)
+                else:
+                    need = _seen(step, need)
+            return need
+
+        return np.asarray(self._put_together(layer, asked, np.logical_or), np.bool_)
+
+    def _put_together(
+        self, layer: Layer, of: Callable[[Branch], Counts | Bools], join: np.ufunc
+    ) -> Counts:
+        """Every branch's values where it stands in the operand, joined; zeros elsewhere."""
+        total: Counts | None = None
+        shape = operand_shape(layer, self.workload.layers)
+        for branch in self.branches(layer):
+            values = of(branch)
+            if total is None:
+                kind = np.bool_ if join is np.logical_or else np.int32
+                total = np.zeros((*values.shape[:2], *shape), kind)
+            some = total[:, :, branch.first : branch.end]
+            join(some, values, out=some)
+        assert total is not None
+        return total
+
+    def _on_the_way(self, branch: Branch) -> list[Counts]:
+        """What a branch's source leaves as whole numbers, and what each step makes of it."""
+        values: list[Counts] = [self._counts(branch.source, np.dtype(np.int32)).astype(np.int32)]
+        for step in branch.way:
+            before = values[-1]
+            if isinstance(step, Pool):
+                gather = np.maximum if step.kind == "max" else np.add
+                values.append(reduce(gather, _taps(step, before, 0)))
+            else:
+                values.append(_seen(step, before))
+        return values
+
+    def _most(self, source: int) -> int:
+        """The largest whole number that a source leaves."""
+        pool = self.workload.layers[source].pool if source != NETWORK_INPUT else None
+        return pool.places if pool is not None and pool.kind != "max" else 1
+
+    def _counts(self, source: int, kind: np.dtype[Any]) -> Counts | Bools:
+        """What a source leaves as whole numbers: of an average the spikes of its window."""
+        pool = self.workload.layers[source].pool if source != NETWORK_INPUT else None
+        if pool is None or pool.kind == "max":
+            return self.left(source)
+        return reduce(np.add, _taps(pool, self.recording.spikes[source].astype(kind), 0))
 
     def _once(self, kind: str, layer: Layer, make: Callable[[Layer, Recording], Bools]) -> Bools:
         key = kind, layer.index
@@ -71,12 +148,7 @@ class PooledMasks:
 
 def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
     """Non-zero inputs of a layer, [T, B, *in_shape]."""
-    if layer.sources == (NETWORK_INPUT,):
-        inputs = masks.recording.inputs
-        if masks.workload.encoding == "direct":  # all steps see one image
-            inputs = np.broadcast_to(inputs, (masks.workload.steps, *inputs.shape))
-        return inputs.reshape(*inputs.shape[:2], *layer.in_shape)
-    spikes = _any(masks.spikes(source) for source in masks.sources(layer))
+    spikes = masks.inputs(layer)
     if layer.input_pool is not None:
         spikes = _any(_taps(layer.input_pool, spikes, 0))
     return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
@@ -84,10 +156,7 @@ def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
 
 def input_needs(masks: PooledMasks, layer: Layer) -> Bools:
     """Which dX BP of a layer must compute, [T, B, *in_shape]: those that any source needs."""
-    need = _any(masks.need(source) for source in masks.sources(layer))
-    if layer.input_pool is not None:
-        need = _pooled_flags(layer.input_pool, masks.sums(layer), need)
-    return need.reshape(*need.shape[:2], *layer.in_shape)
+    return source_need(masks, layer, layer.sources)
 
 
 def input_bits(masks: PooledMasks, layer: Layer, analog_bits: int) -> int:
@@ -95,10 +164,12 @@ def input_bits(masks: PooledMasks, layer: Layer, analog_bits: int) -> int:
 
     Pixels, and outputs of layers without neurons, are values of ``analog_bits``.
     """
+    workload = masks.workload
     if layer.input_kind == "binary":
         return 1
-    sources = [masks.workload.layers[source] for source in layer.sources if source != NETWORK_INPUT]
-    if not sources or any(source.neuron is None for source in sources):
+    pixels = network_input_kind(workload.layers, workload.encoding) != "binary"
+    values = [workload.layers[at].neuron is None if at >= 0 else pixels for at in layer.sources]
+    if any(values):
         return analog_bits
     sums = masks.sums(layer)
     if layer.input_pool is not None and layer.input_pool.kind != "max":
@@ -106,12 +177,19 @@ def input_bits(masks: PooledMasks, layer: Layer, analog_bits: int) -> int:
     return max(1, int(sums.max()).bit_length())
 
 
-def source_need(masks: PooledMasks, layer: Layer, source: int) -> Bools:
-    """Which dX of a layer one of its sources needs, [T, B, C, H, W] behind ``input_pool``."""
-    need = masks.need(masks.workload.layers[source])
-    if layer.input_pool is None:
-        return need
-    return _pooled_flags(layer.input_pool, masks.sums(layer), need)
+def source_need(masks: PooledMasks, layer: Layer, sources: Collection[int]) -> Bools:
+    """Which dX of a layer some of its sources need, [T, B, *in_shape]."""
+    need = masks.needs(layer, sources)
+    if layer.input_pool is not None:
+        need = _pooled_flags(layer.input_pool, masks.sums(layer), need)
+    return need.reshape(*need.shape[:2], *layer.in_shape)
+
+
+def _seen(step: Step, values: npt.NDArray[Value]) -> npt.NDArray[Value]:
+    """``values`` [T, B, C, H, W] through a window, looked up place by place."""
+    (table,) = places(step, (values.shape[2], values.shape[3], values.shape[4]))
+    flat = values.reshape(*values.shape[:2], -1)
+    return np.where(table >= 0, flat[:, :, table], values.dtype.type(0))
 
 
 def product_gradients(

@@ -14,7 +14,9 @@ import numpy as np
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
 from tlm.laws.due.nests import Nest
-from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
+from tlm.laws.due.operands import returned_inputs
+from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows
+from tlm.laws.due.senders import reached_boxes
 from tlm.laws.due.trained import factor_by_step
 from tlm.laws.due.widths import output_bits
 from tlm.space.array_types import Bools
@@ -51,11 +53,13 @@ def _panel_spikes(job: Facts, nest: Nest, channels: Span, spikes: Bools) -> Iter
         return
     for consumer in job.among(facts.consumers):
         for reader in consumer.slices if consumer.inputs_sent else ():
-            read = sent_rows(consumer, reader, layer.pooled_shape[1]) & rows
+            reached = reached_boxes(job, consumer, reader, facts.index)[slice(*channels)]
+            reached = reached[:, sorted(rows)]
             shared = overlap(block.samples, reader.neurons.samples)
-            if read and length(shared):
+            if reached.any() and length(shared):
                 span = slice(shared[0] - block.samples[0], shared[1] - block.samples[0])
-                yield reader.core, _spike_bytes(spikes[:, span][:, :, :, sorted(read)], bits)
+                sent = spikes[:, span][:, :, :, sorted(rows)][:, :, reached]
+                yield reader.core, _spike_bytes(sent, bits)
 
 
 def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterator[Payload]:
@@ -63,21 +67,21 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
     facts, block = nest.facts, nest.block
     masks, layer = job.masks_of(block.samples), nest.facts.layer
     precision, pool = job.chip.precision, layer.input_pool
-    bits = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
+    width = int(precision.partial_sum if facts.channel_parts > 1 else precision.gradient)
     if pool is not None and pool.kind == "max":  # where in its window the value goes
-        bits += (pool.places - 1).bit_length()
+        width += (pool.places - 1).bit_length()
     live = facts.live[slice(*block.steps), slice(*block.samples)]
     for producer in job.among(facts.producers):
-        need = source_need(masks, layer, producer.index)[slice(*block.steps)]
+        need = source_need(masks, layer, [producer.index])[slice(*block.steps)]
+        bits = width + max(branch.index_bits for branch in job.branches(facts, producer.index))
         for owner in producer.slices if producer.dS_sent else ():
             samples = overlap(block.samples, owner.neurons.samples)
             if not length(samples):
                 continue
             span = slice(samples[0] - block.samples[0], samples[1] - block.samples[0])
             rows, alive = slice(*block.rows), live[:, span]
-            owned = _owned(job, facts, producer, owner).reshape(layer.in_shape)[:, rows]
-            needed = need[:, span].reshape(*need[:, span].shape[:2], *layer.in_shape)
-            needed = needed[:, :, :, rows] & owned & alive[..., None, None, None]
+            owned = _owned(job, facts, producer, owner)[:, rows]
+            needed = need[:, span][:, :, :, rows] & owned & alive[..., None, None, None]
             present, elements = needed.sum(axis=(0, 1, 3, 4)), owned.sum(axis=(1, 2)) * alive.sum()
             for panel in (slice(*channels) for channels in panels):
                 if owned[panel].any():
@@ -170,16 +174,10 @@ def _spike_bytes(sent: Bools, bits: int) -> int:
 
 
 def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:
-    """The elements of a layer's input that flow back to a slice of its source, [C, H, W]."""
-    channels, height, width = job.source_shape(facts)
-    pool, rows = facts.layer.input_pool, pooled_rows(producer.layer, owner)
-    if pool is not None:
-        _, high, width = pool.pooled((channels, height, width))
-        rows = {y for y in range(high) if windows_rows(pool, {y}, height) & rows}
-        height = high
-    owned = np.zeros((channels, height, width), np.bool_)
-    owned[slice(*owner.neurons.channels), sorted(rows)] = True
-    return owned
+    """The elements of a layer's input that flow back to a slice of its source, [*in_shape]."""
+    own = np.zeros(producer.layer.pooled_shape, np.bool_)
+    own[slice(*owner.neurons.channels), sorted(pooled_rows(producer.layer, owner))] = True
+    return returned_inputs(facts.layer, job.workload.layers, producer.index, own)
 
 
 def _hull(rows: RowSet) -> RowSet:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
+
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, sent_rows, windows_rows
+from tlm.laws.due.operands import flagged_rows
+from tlm.laws.due.rows import kernel_rows, pooled_rows, sent_rows, windows_rows
+from tlm.space.array_types import Bools
 from tlm.space.region import Slice, Span, length
 
 AT_STEP = "FP input step "  # where FP runs by time step
@@ -50,12 +54,12 @@ def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
     """FP's inputs: from the owners of the rows under the kernel."""
     if not facts.inputs_sent:
         return
-    rows = sent_rows(facts, part, job.source_shape(facts)[1])
     owners = [
         owner
         for producer in job.among(facts.producers)
+        for reached in [reached_boxes(job, facts, part, producer.index)]
         for owner in producer.slices
-        if pooled_rows(producer.layer, owner) & rows
+        if has_any(reached, producer, owner)
     ]
     for step in range(job.workload.steps if job.by_step else 0):
         yield f"{AT_STEP}{step}", owners
@@ -78,31 +82,54 @@ def _gradients(facts: LayerFacts, part: Slice) -> Iterator[Senders]:
         )
 
 
-def _returned(job: Facts, facts: LayerFacts) -> list[tuple[Slice, RowSet]]:
-    """The slices that read a layer's outputs, with the rows that each computes dX of."""
+def _returned(job: Facts, facts: LayerFacts) -> list[tuple[Slice, Bools]]:
+    """The slices that read a layer's outputs, with the outputs that each computes dX of."""
     return [
-        (reader, _returned_rows(job, consumer, reader))
+        (reader, _returned_outputs(job, consumer, reader, facts.index))
         for consumer in job.among(facts.consumers)
         for reader in consumer.slices
     ]
 
 
 def _spike_gradients(
-    facts: LayerFacts, part: Slice, returned: list[tuple[Slice, RowSet]]
+    facts: LayerFacts, part: Slice, returned: list[tuple[Slice, Bools]]
 ) -> Iterator[Senders]:
     """dS: from the core of the loss, or from all that read any of the slice's rows."""
     if facts.head:
         # The loss is computed where the first channel and the first row of its sample are.
         yield "dS", [s for s in facts.slices if s.neurons.channels[0] == s.neurons.rows[0] == 0]
     elif facts.dS_sent and facts.consumers:
-        rows = pooled_rows(facts.layer, part)
-        yield "dS", [reader for reader, some in returned if some & rows]
+        yield "dS", [reader for reader, some in returned if has_any(some, facts, part)]
 
 
-def _returned_rows(job: Facts, facts: LayerFacts, part: Slice) -> RowSet:
-    """Rows of its sources that a slice computes dX of."""
-    pool, source = facts.layer.input_pool, job.source_shape(facts)
+def _returned_outputs(job: Facts, facts: LayerFacts, part: Slice, source: int) -> Bools:
+    """Outputs of a source that a slice computes dX of, [K, E, F]."""
+    pool, shape = facts.layer.input_pool, job.operand_shape(facts)
     rows = set(range(*part.input_rows))
     if facts.layer.kind == "linear" and rows:
-        rows = set(range(source[1] if pool is None else pool.pooled(source)[1]))
-    return windows_rows(pool, rows, source[1])
+        rows = set(range(shape[1] if pool is None else pool.pooled(shape)[1]))
+    rows = windows_rows(pool, rows, shape[1])
+    some = [
+        branch.needs(flagged_rows(branch.behind, rows)) for branch in job.branches(facts, source)
+    ]
+    return np.asarray(np.logical_or.reduce(some))
+
+
+def reached_boxes(job: Facts, facts: LayerFacts, part: Slice, source: int) -> Bools:
+    """What FP of a slice is sent of a source, [K, E, F]: channels that any term takes, and rows
+    from the first to the last.
+    """
+    rows = sent_rows(facts, part, job.operand_shape(facts)[1])
+    read = job.branches(facts, source)
+    some = np.logical_or.reduce([b.reaches(flagged_rows(b.behind, rows)) for b in read])
+    reached: Bools = np.zeros(some.shape, np.bool_)
+    channels, lines = (np.flatnonzero(some.any(axis=axes)) for axes in ((1, 2), (0, 2)))
+    if lines.size:
+        reached[channels, lines[0] : lines[-1] + 1] = True
+    return reached
+
+
+def has_any(outputs: Bools, facts: LayerFacts, part: Slice) -> bool:
+    """Whether any of some outputs of a layer, [K, E, F], is a slice's."""
+    rows = sorted(pooled_rows(facts.layer, part))
+    return bool(outputs[slice(*part.neurons.channels), rows].any())

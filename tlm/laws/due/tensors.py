@@ -6,6 +6,7 @@ import numpy as np
 
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
+from tlm.laws.due.operands import operand_shape, returned_inputs
 from tlm.laws.due.rows import RowSet, windows_rows
 from tlm.laws.due.stored import INDEX, REVERSE
 from tlm.laws.due.widths import outcome_bits, output_bits
@@ -36,7 +37,11 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     carry = tensor.key == "carry"
     if carry and job.recording.steps_run is not None:
         return _stopped_carry(job, tensor)
-    times = (0, 0) if _needless(job, facts, tensor.key) else _times(facts, tensor.key)
+    times: tuple[float, float] = (0, 0)
+    if tensor.key.startswith("dX"):
+        times = _returned_shares(job, facts)
+    elif not _needless(job, facts, tensor.key):
+        times = _times(facts, tensor.key)
     written, read = (round(nbytes * share * each) for each in times)
     read += int(nbytes * share * _times_added(job, facts, tensor.key))
     # Windows of a pool of currents may share some of Y, whole groups of channels some of dI.
@@ -133,7 +138,7 @@ def _times(facts: LayerFacts, key: str) -> tuple[int, int]:
         return 1, 1
     if key == "dI":
         return 1, int(facts.exact)
-    return 1, int(key in ("dS", "dY") or key.startswith("dX"))
+    return 1, int(key in ("dS", "dY"))
 
 
 def _times_added(job: Facts, facts: LayerFacts, key: str) -> float:
@@ -160,3 +165,21 @@ def _read_rows(pool: Pool | None, height: int) -> RowSet:
     """Rows of what is added, of ``height`` in all, that any window of a shortcut's pool reaches."""
     pooled = height if pool is None else pool.pooled((1, height, height))[1]
     return windows_rows(pool, set(range(pooled)), height)
+
+
+def _returned_shares(job: Facts, facts: LayerFacts) -> tuple[float, float]:
+    """The shares of a layer's dX that are written to DRAM, and at the least read from there.
+
+    Written are the channels of parts with a source that takes its dS from there, read the rows of
+    what is made of such sources.
+    """
+    layers, to = job.workload.layers, [p for p in job.among(facts.producers) if not p.dS_sent]
+    channels = operand_shape(facts.layer, layers)[0]
+    written = np.zeros(channels, np.bool_)
+    read = np.zeros(facts.layer.in_shape[:2], np.bool_)
+    for producer in to:
+        for branch in job.branches(facts, producer.index):
+            written[branch.first : branch.end] = True
+        every = np.ones(producer.layer.pooled_shape, np.bool_)
+        read |= returned_inputs(facts.layer, layers, producer.index, every).any(axis=2)
+    return float(written.mean()), float(read.mean())

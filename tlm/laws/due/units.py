@@ -12,6 +12,7 @@ import numpy as np
 
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.operands import additions, flagged_rows
 from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.laws.due.saved import NUMBERS
 from tlm.laws.due.trained import (
@@ -20,6 +21,7 @@ from tlm.laws.due.trained import (
     factor_by_step,
     sums_over_steps,
 )
+from tlm.space.array_types import Ints
 from tlm.space.phase import Phase
 from tlm.space.ports import MEMORY_PORT_BITS, STATE_PORT_BITS
 from tlm.space.rounding import ceil_div
@@ -78,14 +80,15 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
-    partials = _partial_dS(job, facts) + len(facts.adders_of(output=True))
-    arrivals, weights = prod(facts.layer.pooled_shape) * job.pairs, facts.weight_count
+    partials = partial_dS(job, facts) + len(facts.adders_of(output=True))
+    weights = facts.weight_count
     returned = prod(facts.layer.out_shape) * job.pairs * len(facts.adders_of(output=False))
     sums = (weights + facts.channel_sums) * (facts.replicas - 1)
     sums += facts.step_numbers * (len(facts.slices) - 1)
     for phase in _gradient_phases(facts):
-        yield phase, "bp.reduce_add", arrivals * max(0, partials - 1) + returned
-        yield phase, "bp.partial_read", arrivals * partials + returned
+        added = int(np.maximum(partials - 1, 0).sum()) * job.pairs
+        yield phase, "bp.reduce_add", added + returned
+        yield phase, "bp.partial_read", int(partials.sum()) * job.pairs + returned
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
     yield Phase.UPDATE, "wg.reduce_add", sums
     # Every slice adds up both sums of its channels for each number a step.
@@ -97,8 +100,8 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.UPDATE, "wg.accumulator_read", weights * facts.replicas
 
 
-def _partial_dS(job: Facts, facts: LayerFacts) -> int:
-    """In how many parts dS comes: one from the loss, or one from every part of a reader.
+def partial_dS(job: Facts, facts: LayerFacts) -> Ints:
+    """In how many parts each dS comes, [K, E, F]: from the loss, or from every part of a reader.
 
     A later layer with readers in common leaves one sum for all of theirs in DRAM.
     """
@@ -110,7 +113,11 @@ def _partial_dS(job: Facts, facts: LayerFacts) -> int:
     ]
     most = set[int]() if facts.dS_sent else max(summed, key=len, default=set())
     rest = [reader for reader in facts.consumers if reader not in most]
-    return sum(reader.channel_parts for reader in job.among(rest)) + bool(most) + facts.head
+    partials = np.full(facts.layer.pooled_shape, bool(most) or facts.head, np.int64)
+    for reader in job.among(rest):
+        for branch in job.branches(reader, facts.index):
+            partials += branch.returned() * reader.channel_parts
+    return partials
 
 
 def _shortcuts(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -174,27 +181,37 @@ def _elements(pool: Pool, axis: int, windows: Iterable[int], side: int) -> int:
     return sum(0 <= start + tap < side for start in starts for tap in range(pool.size[axis]))
 
 
-def _inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
+def _inputs_pooled(job: Facts, facts: LayerFacts) -> int:
     """Additions of the pooled inputs that the slices read in FP, each row once."""
-    return _part_adds(job, facts, pool, [job.pairs_of(part) for part in facts.slices])
+    return _part_adds(job, facts, [job.pairs_of(part) for part in facts.slices])
 
 
-def _live_inputs_pooled(job: Facts, facts: LayerFacts, pool: Pool) -> int:
+def _live_inputs_pooled(job: Facts, facts: LayerFacts) -> int:
     """Additions of the pooled inputs that WG meets: those of samples with any dY, one step."""
     alive = np.any(facts.live, axis=0)
     sizes = [int(alive[slice(*part.neurons.samples)].sum()) for part in facts.slices]
-    return _part_adds(job, facts, pool, sizes)
+    return _part_adds(job, facts, sizes)
 
 
-def _part_adds(job: Facts, facts: LayerFacts, pool: Pool, sizes: list[int]) -> int:
+def _part_adds(job: Facts, facts: LayerFacts, sizes: list[int]) -> int:
     """Additions of one step of the pooled inputs of the slices, for ``sizes`` samples of each."""
-    shape, total = job.source_shape(facts), 0
+    shape, pool, total = job.operand_shape(facts), facts.layer.input_pool, 0
+    on_the_way = [
+        branch for branch in job.branches(facts) if any(isinstance(s, Pool) for s in branch.way)
+    ]
     for part, samples in zip(facts.slices, sizes, strict=True):
         rows = kernel_rows(facts.layer, facts.product_rows(part))
-        if facts.layer.kind == "linear":
+        if facts.layer.kind == "linear" and pool is not None:
             rows = set(range(pool.pooled(shape)[1]))
-        if rows:
+        if rows and pool is not None:
             total += _window_adds(pool, shape, rows) * samples
+        read = read_rows(facts, part, shape[1])
+        for branch in on_the_way:
+            for step, before, flags in branch.pooled(flagged_rows(branch.behind, read)):
+                channels, lines = (np.flatnonzero(flags.any(axis=at)) for at in ((1, 2), (0, 2)))
+                if lines.size:
+                    plane = (len(channels), *before[1:])
+                    total += _window_adds(step, plane, lines.tolist()) * samples
     return total
 
 
@@ -247,16 +264,16 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
-        adds = len(facts.layer.sources) - 1
+        adds = additions(facts.layer, job.operand_shape(facts))
         if adds and job.input_steps(facts) > 1:
             least = adds * _inputs_read(job, facts)
             due[Phase.FP, facts.index, "fp.input_add"] = AccessesDue(least, None)
             least = adds * _inputs_met(job, facts)
             due[Phase.WG, facts.index, "wg.input_add"] = AccessesDue(least, None)
-        if facts.layer.input_pool is not None:
-            least = _inputs_pooled(job, facts, facts.layer.input_pool)
+        least = _inputs_pooled(job, facts)
+        if least:
             due[Phase.FP, facts.index, "fp.input_pool"] = AccessesDue(least, None)
-            least = _live_inputs_pooled(job, facts, facts.layer.input_pool)
+            least = _live_inputs_pooled(job, facts)
             due[Phase.WG, facts.index, "wg.input_pool"] = AccessesDue(least, None)
     return {use: accesses for use, accesses in due.items() if use[0] in job.phases}
 
@@ -337,18 +354,18 @@ def _gradient_phases(facts: LayerFacts) -> list[Phase]:
 
 
 def _inputs_met(job: Facts, facts: LayerFacts) -> int:
-    """Elements of one source that WG meets, each once: those of samples with any dY."""
-    channels, height, width = job.source_shape(facts)
+    """Elements of a channel of the operand that WG meets, once: of samples with any dY."""
+    _, height, width = job.operand_shape(facts)
     alive = np.any(facts.live, axis=0).astype(np.int64)
     rows = sum(
         len(read_rows(facts, part, height)) * int(alive[slice(*part.neurons.samples)].sum())
         for part in facts.slices
     )
-    return rows * width * channels
+    return rows * width
 
 
 def _inputs_read(job: Facts, facts: LayerFacts) -> int:
-    """Elements of one source that the slices read in FP, each once."""
-    channels, height, width = job.source_shape(facts)
+    """Elements of a channel of the operand that the slices read in FP, each once."""
+    _, height, width = job.operand_shape(facts)
     rows = sum(len(read_rows(facts, part, height)) * job.pairs_of(part) for part in facts.slices)
-    return rows * width * channels
+    return rows * width

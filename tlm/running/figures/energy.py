@@ -9,7 +9,7 @@ from tlm.config.tables.energy_actions import LEAKAGE
 from tlm.hardware.chip import Chip
 from tlm.hardware.energy import EnergyRow
 from tlm.trace.summary import EfficiencyPart, EnergyPart, TflopsPerWatt
-from tlm.workload.model import NETWORK_INPUT, Recording, Workload
+from tlm.workload.model import Recording, Workload
 
 # Boundary core: engines, buffers, soma, gradient and batch-norm units from FP to WG.
 CORE_PHASES = ("fp", "norm", "grad", "norm_grad", "bp", "wg", "recompute")
@@ -83,7 +83,7 @@ def dense_equivalent_flop(workload: Workload, recording: Recording) -> int:
     Whatever a chip repeats, inserts or leaves out does not matter. The first layer has no BP,
     inference neither BP nor WG.
     """
-    passes = [3 - (layer.sources == (NETWORK_INPUT,)) for layer in workload.layers]
+    passes = [2 + bool(layer.producers) for layer in workload.layers]
     macs = sum(
         layer.macs * (count if workload.learns else 1)
         for layer, count in zip(workload.layers, passes, strict=True)

@@ -23,6 +23,11 @@ def shape_of(node: Any, output: int = 0) -> tuple[int, ...]:
     return tuple(node._input_metadata[output].shape)  # a node's inputs are gradients
 
 
+def features_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of features: of [N, K] and [T, B, K] the last, else the last three."""
+    return shape[-3:] if len(shape) > 3 else shape[-1:]
+
+
 def signed(number: int) -> int:
     """An axis or index as it was given: torch shows negative ones without their sign."""
     return number - (1 << 64) if number >= 1 << 63 else number

@@ -14,22 +14,31 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.call_reading import CallReading, call_reading
+from tlm.workload.capture.arranging import shape_of
+from tlm.workload.capture.call_reading import CallReading, reading_of
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_used_as_they_are
+from tlm.workload.capture.matmuls import (
+    MatmulCall,
+    MatmulForm,
+    form_of,
+    operands,
+    unknown_matmuls,
+)
 from tlm.workload.capture.norms import norm_parameters, time_axis
 from tlm.workload.capture.options import told_as_refusal
-from tlm.workload.capture.provenance import Call
+from tlm.workload.capture.provenance import Call, TensorProvenance, first_map, provenance_of
 from tlm.workload.capture.states import ReturnedStates
+from tlm.workload.capture.tensor_axes import TensorAxes, axes_of
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
-BoundaryKind = Literal["conv", "linear", "norm", "neuron"]
+BoundaryKind = Literal["conv", "linear", "matmul", "norm", "neuron"]
 
-_FEATURES = {"conv": 3, "linear": 1}
+_FEATURES = {"conv": 3, "linear": 1, "matmul": 3}
 """Axes of features of a product's input; those of others follow from their rank."""
 
 
@@ -40,7 +49,11 @@ class Boundary:
     ``inputs`` and ``input_gradients`` are those of convolutions, linear layers and neurons, and of
     norms that follow no product. ``parameters`` and ``parameter_gradients`` are by the names torch
     gives them. Of several norms behind one product the first notes the calls of all; ``others``
-    hold the parameters of the rest.
+    hold the parameters of the rest. ``axes`` are those of a call's tensors where they are not
+    [..., C, H, W] or [..., C], as which they are noted. A product of two recorded tensors has no
+    module, but its form ``matmul``, ``held``, which notes what its second operand reads, and
+    constants: it has the ``scale`` of its operands, and all that read it multiply it with
+    ``scale_behind``.
     """
 
     name: str
@@ -59,6 +72,11 @@ class Boundary:
     time_axis: int = 0
     trained: dict[str, Any] = field(default_factory=dict)
     others: list[Boundary] = field(default_factory=list)
+    axes: TensorAxes | None = None
+    matmul: MatmulForm | None = None
+    held: Boundary | None = None
+    scale: float = 1.0
+    scale_behind: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +172,15 @@ class Hooks:
 
     def _tapped_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         self._check_call(boundary, tensor)
+        self._note_matmuls(boundary.name, tensor)
+        provenance = provenance_of(boundary.name, tensor, self._known)
+        axes = boundary.axes = _axes(boundary, provenance)
+        shape = tensor.shape
+        if axes is not None:
+            provenance.terms = [axes.planar(term) for term in provenance.terms]
+            tensor = axes.planar(tensor)
         rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
-        reading = call_reading(boundary.name, tensor, rank, self._known)
+        reading = self._unscaled(boundary.name, reading_of(boundary.name, provenance, rank))
         product = self.boundaries.get(reading.alone or "")
         if boundary.kind == "norm" and product is not None and product.kind in _FEATURES:
             first = self._norms.setdefault(product.name, boundary)
@@ -163,7 +188,7 @@ class Hooks:
             first.readings.append(reading)
             if first is not boundary and boundary not in first.others:
                 first.others.append(boundary)
-            return tensor
+            return tensor if axes is None else axes.restored(tensor, shape)
         self.boundaries.setdefault(boundary.name, boundary)
         boundary.readings.append(reading)
         copy = tensor.clone()
@@ -171,7 +196,61 @@ class Hooks:
         if boundary.kind in ("norm", "neuron"):
             copy.requires_grad_()  # the network's input carries no gradient by itself
         self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
-        return copy
+        return copy if axes is None else axes.restored(copy, shape)
+
+    def _note_matmuls(self, reader: str, tensor: Tensor) -> None:
+        """Note the products of recorded tensors that lie before the input of ``reader``."""
+        for number, node in enumerate(unknown_matmuls(tensor, self._known), 1):
+            sides = operands(reader, node, self._known)
+            form = form_of(*sides, shape_of(node))
+            name = f"{reader}.matmul{number}"
+            boundary = self.boundaries.setdefault(name, _matmul_boundary(name, form))
+            assert boundary.held is not None
+            if boundary.matmul != form:
+                raise WorkloadError(f"{name}: its operands lie otherwise from step to step")
+            values = (node._saved_self, node._saved_mat2)
+            boundary.scale = 1.0
+            for side, value, to in zip(
+                sides if form.streamed_left else sides[::-1],
+                values if form.streamed_left else values[::-1],
+                (boundary, boundary.held),
+                strict=True,
+            ):
+                provenance = replace(side.provenance)
+                provenance.terms = [side.planar(term) for term in provenance.terms]
+                reading, scale = reading_of(reader, provenance, 3).unscaled(reader)
+                self._take_scale(reader, reading, 1.0)
+                to.readings.append(reading)
+                to.inputs.append(form.planar(value.detach() / scale))
+                boundary.scale *= scale
+            call = len(boundary.outputs)
+            boundary.outputs.append(form.planar(values[0].detach() @ values[1].detach()))
+            self._known[node] = MatmulCall(name, call, form)
+            node.register_prehook(_keep_matrices(boundary, call))
+
+    def _unscaled(self, reader: str, reading: CallReading) -> CallReading:
+        """A reading without the constant that what is read is multiplied with."""
+        reading, scale = reading.unscaled(reader)
+        self._take_scale(reader, reading, scale)
+        return reading
+
+    def _take_scale(self, reader: str, reading: CallReading, scale: float) -> None:
+        """Let the products that are read be multiplied with ``scale``."""
+        sources = {term.source for part in reading.parts for term in part.terms}
+        products = [self.boundaries[name] for name in sources if name in self.boundaries]
+        products = [product for product in products if product.matmul is not None]
+        if scale != 1 and [product.name for product in products] != [reading.alone]:
+            raise WorkloadError(
+                f"{reader}: its input is multiplied with {scale:g}; only a product of two recorded "
+                "tensors may be, alone: put the factor into weights"
+            )
+        for product in products:
+            if product.scale_behind not in (None, scale):
+                raise WorkloadError(
+                    f"{reader}: it reads a product times {scale:g}, and others read it times "
+                    f"{product.scale_behind:g}; multiply it once, before all read it"
+                )
+            product.scale_behind = scale
 
     def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
@@ -179,7 +258,8 @@ class Hooks:
         return self._tapped_output(boundary, tensor)
 
     def _tapped_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
-        copy = tensor.clone()
+        axes = boundary.axes
+        copy = tensor.clone() if axes is None else axes.planar(tensor).clone()
         if copy.grad_fn is None:
             raise WorkloadError(
                 f"{boundary.name}: its output carries no gradient; run forward with gradients on "
@@ -193,7 +273,7 @@ class Hooks:
         boundary.outputs.append(copy.detach())
         self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
         self._known[copy.grad_fn] = Call(boundary.name, len(boundary.outputs) - 1)
-        return copy
+        return copy if axes is None else axes.restored(copy, tensor.shape)
 
     def _before(self, boundary: Boundary) -> Any:
         def hook(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -257,6 +337,40 @@ class Hooks:
             self._handles.append(parameter.register_hook(_keep(boundary.parameter_gradients, name)))
 
 
+def _axes(boundary: Boundary, provenance: TensorProvenance) -> TensorAxes | None:
+    """The axes of what a boundary reads, if it has positions elsewhere than [..., C, H, W] has.
+
+    A linear layer over positions is a convolution of kernel 1.
+    """
+    places = first_map(provenance.terms)
+    is_planar = {"conv": hasattr(boundary.module, "kernel_size"), "norm": places.ndim != 3}
+    if places.ndim < 3 or is_planar.get(boundary.kind, False):
+        return None
+    axes = axes_of(places, provenance.origins)
+    if axes is not None and boundary.kind == "linear":
+        boundary.kind = "conv"
+    return axes
+
+
+def _matmul_boundary(name: str, form: MatmulForm) -> Boundary:
+    """A product of two recorded tensors, with what it holds, before the first call."""
+    boundary = Boundary(name, "matmul", None, matmul=form)
+    boundary.held = Boundary(f"{name} (held)", "matmul", None, outputs=boundary.outputs)
+    return boundary
+
+
+def _keep_matrices(boundary: Boundary, call: int) -> Any:
+    """What notes the gradient of a product."""
+    assert boundary.matmul is not None
+    form = boundary.matmul
+
+    def hook(gradients: tuple[Tensor | None, ...]) -> None:
+        if gradients[0] is not None:
+            boundary.output_gradients[call] = form.planar(gradients[0]).detach()
+
+    return hook
+
+
 def _keep(gradients: dict[str, Tensor], name: str) -> Any:
     def hook(gradient: Tensor) -> None:
         gradients[name] = gradient.detach().clone()
@@ -280,8 +394,16 @@ def _check_state(boundary: Boundary, arguments: tuple[Any, ...]) -> None:
 def settle_output(boundary: Boundary) -> None:
     """Note in a neuron's equation that the loss reads its membrane potential, if so it does.
 
+    And of a product what it is once multiplied with its constant.
+
     Raises WorkloadError if the loss reads spikes and potential, or what the module does not return.
     """
+    if (factor := boundary.scale_behind) is not None:
+        boundary.outputs[:] = [output * factor for output in boundary.outputs]
+        boundary.output_gradients = {
+            call: gradient / factor for call, gradient in boundary.output_gradients.items()
+        }
+        boundary.scale *= factor
     if boundary.equation is None or not boundary.input_gradients:
         return
     if len(boundary.states.read) > 1 or (boundary.states.read and boundary.output_gradients):

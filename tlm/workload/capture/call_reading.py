@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.arranging import features_of
 from tlm.workload.capture.edges import INPUT
 from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.provenance import (
@@ -42,18 +43,19 @@ NO_ROW = -1
 class RowTerm:
     """A term by rows: ``rows`` [N] are those of the source's outputs, all calls in order.
 
-    They are -1 where it adds nothing. The source ``INPUT`` is what has no gradient: its way is
-    empty but for pools, and its rows say only where.
+    They are -1 where it adds nothing. It is multiplied with the constant ``scale``. The source
+    ``INPUT`` is what has no gradient: its way is empty but for pools, and its rows say only where.
     """
 
     source: str
     way: tuple[Step, ...]
     rows: IntArray
+    scale: float = 1.0
 
     @property
-    def key(self) -> tuple[str, tuple[Step, ...]]:
+    def key(self) -> tuple[str, tuple[Step, ...], float]:
         """What it is, without where."""
-        return self.source, self.way
+        return self.source, self.way, self.scale
 
     def narrowed(self, start: int, stop: int) -> RowTerm:
         """Channels ``start``..``stop`` of it."""
@@ -84,6 +86,32 @@ class CallReading:
             (part.channels, tuple(term.key for term in part.terms)) for part in self.parts
         )
 
+    def unscaled(self, where: str) -> tuple[CallReading, float]:
+        """What is read before it is multiplied with a constant, and that.
+
+        Raises WorkloadError if it is not multiplied with one constant throughout.
+        """
+        scales = {term.scale for part in self.parts for term in part.terms} or {1.0}
+        if len(scales) > 1:
+            raise WorkloadError(
+                f"{where}: its input is put together of tensors multiplied with "
+                f"{' and '.join(f'{scale:g}' for scale in sorted(scales))}; multiply all with one "
+                "constant, or put it into weights"
+            )
+        (scale,) = scales
+        return self.times(1 / scale), scale
+
+    def times(self, factor: float) -> CallReading:
+        """What is read, multiplied with a constant."""
+        parts = (
+            replace(
+                part,
+                terms=tuple(replace(term, scale=term.scale * factor) for term in part.terms),
+            )
+            for part in self.parts
+        )
+        return self if factor == 1 else replace(self, parts=tuple(parts))
+
     @property
     def alone(self) -> str | None:
         """The boundary whose output it is, as it is; None if it is anything else."""
@@ -104,7 +132,14 @@ def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call
     Raises WorkloadError naming what lies between if it is no arrangement, sum or pool, or if its
     elements are arranged as no window reads them.
     """
-    provenance = provenance_of(where, tensor, known)
+    return reading_of(where, provenance_of(where, tensor, known), rank)
+
+
+def reading_of(where: str, provenance: TensorProvenance, rank: int) -> CallReading:
+    """What is read where the input of ``where`` has this provenance.
+
+    Raises WorkloadError if its elements are arranged as no window reads them.
+    """
     return _Reader(where, provenance).reading(provenance.terms, rank)
 
 
@@ -125,7 +160,7 @@ class _Reader:
         pooled = self._pool_of_all(terms)
         if pooled is not None and not self._is_single(pooled):
             assert isinstance(pooled.of, Pooled)
-            read = self.inner(pooled)
+            read = self.inner(pooled).times(pooled.scale)
             return replace(read, pools=(self.sized(pooled), *read.pools))
         return CallReading(self.parts(terms, rank))
 
@@ -181,7 +216,7 @@ class _Reader:
         origins = self.provenance.origins
         which = np.searchsorted(self._firsts, elements, "right") - 1
         places, number_of = self._places(np.unique(which[which >= 0]))
-        sizes = np.array([prod(_features(origin.shape)) for origin in origins] or [1])
+        sizes = np.array([prod(features_of(origin.shape)) for origin in origins] or [1])
         row, inside = np.divmod(elements - np.append(self._firsts, 0)[which], sizes[which])
         place = np.where(which >= 0, np.append(number_of, 0)[which], -1)
         known = elements >= 0
@@ -211,7 +246,7 @@ class _Reader:
         """The terms of a map that is all of one origin in order."""
         origin = self.provenance.origins[at]
         channels, height, width = features
-        own = (*_features(origin.shape), 1, 1)[:3]
+        own = (*features_of(origin.shape), 1, 1)[:3]
         shape = own if own[1:] == features[1:] else (channels, height, width)
         if prod(shape) != prod(features) or prod(own) * rows != prod(origin.shape):
             raise self._scattered()
@@ -230,10 +265,10 @@ class _Reader:
         for at in present:
             origin = self.provenance.origins[at]
             name = origin.of.name if isinstance(origin.of, Call) else None
-            key = name or (self.sized(origin), self.inner(origin).key)
+            key = (name or (self.sized(origin), self.inner(origin).key), origin.scale)
             if key not in numbers:
                 numbers[key] = len(shapes)
-                shapes.append(_features(origin.shape))
+                shapes.append(features_of(origin.shape))
             place_of[at] = numbers[key]
         return shapes, place_of
 
@@ -259,9 +294,10 @@ class _Reader:
             calls = np.array(
                 [origin.of.call if isinstance(origin.of, Call) else 0 for origin in origins]
             )
-            per_call = prod(origin.shape) // prod(_features(origin.shape))
+            per_call = prod(origin.shape) // prod(features_of(origin.shape))
             all_rows = np.where(origin_of < 0, NO_ROW, calls[origin_of] * per_call + row_of)
-            return [(span.start, span.stop, RowTerm(origin.of.name, (span.window,), all_rows))]
+            term = RowTerm(origin.of.name, (span.window,), all_rows, origin.scale)
+            return [(span.start, span.stop, term)]
         return list(self._of_pool(origin, span, rows))
 
     def _of_pool(
@@ -271,7 +307,7 @@ class _Reader:
         pool, window = self.sized(origin), span.window
         if self.inner(origin).pools:
             raise self._twice()
-        features = _features(origin.shape)
+        features = features_of(origin.shape)
         flattened = window.shape[1:] == (1, 1)
         factor = prod(features) // features[0] if flattened else 1
         located: list[Located] = []
@@ -293,7 +329,10 @@ class _Reader:
                         start,
                         start + high - low,
                         RowTerm(
-                            term.source, (*term.way, pool, inner), self._through(rows, number, at)
+                            term.source,
+                            (*term.way, pool, inner),
+                            self._through(rows, number, at),
+                            term.scale * origin.scale,
                         ),
                     )
                     for at, term in enumerate(part.terms)
@@ -322,11 +361,6 @@ class _Reader:
             "and columns reads them, or otherwise from step to step; keep [C, H, W] in order, "
             "and cut whole channels, rows and columns"
         )
-
-
-def _features(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of features: of [N, K] and [T, B, K] the last, else the last three."""
-    return shape[-3:] if len(shape) > 3 else shape[-1:]
 
 
 def _without_gradient(unknown: BoolArray) -> list[Located]:

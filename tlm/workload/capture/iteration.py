@@ -237,8 +237,8 @@ def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:
 
 
 def _weights(product: Boundary | None, gradient: bool) -> FloatArray:
-    """Weights as [K, C, R, S]; of an identity there are none."""
-    if product is None:
+    """Weights as [K, C, R, S]; of an identity and of a matmul there are none."""
+    if product is None or product.matmul is not None:
         return np.zeros((0, 0, 1, 1), np.float32)
     weights = parameter_array(product, "weight", gradient)
     return weights.reshape(*weights.shape, *(1, 1)[: 4 - weights.ndim])

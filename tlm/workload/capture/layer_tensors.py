@@ -94,7 +94,7 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     else:
         tensors = _with_neurons(stage.neuron, layer, inputs, dY, shape)
     product = stage.product
-    if product is None:
+    if product is None or not layer.weighted:
         return tensors
     everywhere = len(product.input_gradients) == len(product.inputs)
     dX = input_gradient(product, steps, batch) if everywhere else None

@@ -14,6 +14,7 @@ from tlm.workload.capture.layer_tensors import LayerTensors
 from tlm.workload.capture.pools import BoundaryOutput, Pools
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.golden.passes import Forward
+from tlm.workload.held import Held
 from tlm.workload.model import NETWORK_INPUT, Layer, input_frame, window_on_input
 from tlm.workload.operand import Operand, Part, Term, whole
 
@@ -34,6 +35,43 @@ def operands_of(
         else:
             operands.append(_operand(stage, origins, pools))
     return operands
+
+
+def held_of(
+    stage: TopologyStage, origins: Mapping[str, BoundaryOutput], pools: Pools
+) -> Held | None:
+    """What a matmul holds; None of other layers.
+
+    Raises WorkloadError where it is not of layers, or a pool of a sum.
+    """
+    if stage.held is None or stage.product is None or stage.product.matmul is None:
+        return None
+    reads, reading = stage.held
+    form = stage.product.matmul
+    if any(part.is_input for part in reading.parts) or (reads.pools and len(reads.terms) > 1):
+        raise WorkloadError(
+            f"{stage.first.name}: its second operand holds something without gradient, or a pool "
+            "of a sum; multiply what layers leave, pooled before it is added up"
+        )
+    if reading.is_plain:
+        edges = [ReadTerm(edge.source, edge.pools[::-1], 0) for edge in reads.edges]
+        parts = [(reading.parts[0].channels, edges)]
+    else:
+        parts = [(part.channels, list(part.terms)) for part in reading.parts]
+    operand = Operand(
+        tuple(
+            Part(channels, tuple(_term(term, origins, pools) for term in terms))
+            for channels, terms in parts
+        )
+    )
+    whole = reading.is_plain and not any(term.way for term in operand.terms)
+    return Held(
+        operand.sources,
+        None if whole else operand,
+        form.transposed,
+        form.input_transposed,
+        stage.product.scale,
+    )
 
 
 def check_frames(layers: Sequence[Layer]) -> None:

@@ -38,11 +38,15 @@ class BoundaryOutput:
 
 @dataclass(frozen=True)
 class _Path:
-    """How layer ``reader`` reads another: as a source, or as its shortcut number ``shortcut``."""
+    """How layer ``reader`` reads another: as a source, or as its shortcut number ``shortcut``.
+
+    What is ``held`` passes its pools as the terms of an operand do.
+    """
 
     reader: int
     shortcut: int | None
     pools: tuple[Pool, ...]
+    held: bool = False
 
 
 def origins_of(stages: Sequence[TopologyStage]) -> dict[str, BoundaryOutput]:
@@ -73,6 +77,9 @@ def pools_of(stages: Sequence[TopologyStage], origins: Mapping[str, BoundaryOutp
             if term.source in origins:
                 path = _Path(at, None, term.pools)
                 readers.setdefault(origins[term.source].layer, []).append(path)
+        for term in stage.held[0].edges if stage.held else ():
+            held = _Path(at, None, term.pools, held=True)
+            readers.setdefault(origins[term.source].layer, []).append(held)
         for number, term in enumerate(stage.shortcuts):
             path = _Path(at, number, term.pools)
             if origins[term.source].whole:
@@ -96,7 +103,7 @@ def _take(
 ) -> None:
     """Give the reader at the end of ``path`` the pools that are ``left`` to it."""
     stage = stages[path.reader]
-    if not left or (path.shortcut is None and not stage.reading.is_plain):
+    if not left or path.held or (path.shortcut is None and not stage.reading.is_plain):
         return  # the terms of an operand have pools of their own
     if path.shortcut is None and (len(left) > 1 or len(stage.reads.terms) > 1):
         pools.apart.add(path.reader)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import ZERO, rearrange_of, shape_of, signed
-from tlm.workload.capture.pool_nodes import pool_of
+from tlm.workload.capture.pool_nodes import GLOBAL, pool_of
+from tlm.workload.capture.tensor_axes import axes_of
 from tlm.workload.model import Pool
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Call:
     name: str
     call: int
 
+    def elements(self, provenance: TensorProvenance, shape: tuple[int, ...]) -> Tensor:
+        """The map of what the node of this output, of ``shape``, leaves."""
+        return provenance.elements(self, shape)
+
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
@@ -47,11 +52,15 @@ class Pooled:
 
 @dataclass(frozen=True, eq=False)
 class ElementOrigin:
-    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from."""
+    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from.
+
+    They are those there times ``scale``, a constant.
+    """
 
     of: Call | Pooled
     shape: tuple[int, ...]
     first: int
+    scale: float = 1.0
 
 
 @dataclass(eq=False)
@@ -62,14 +71,25 @@ class TensorProvenance:
     terms: Terms = field(default_factory=list)
     size: int = 0
 
-    def elements(self, of: Call | Pooled, shape: tuple[int, ...]) -> Tensor:
+    def elements(self, of: Call | Pooled, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:
         """The map of a new origin, which is all its elements in order."""
         import torch
 
-        origin = ElementOrigin(of, shape, self.size)
+        origin = ElementOrigin(of, shape, self.size, scale)
         self.origins.append(origin)
         self.size += prod(shape)
         return torch.arange(origin.first, self.size).view(shape)
+
+    def scaled(self, places: Tensor, factor: float) -> Tensor:
+        """A map with the elements of another, multiplied with a constant: of origins of its own."""
+        scaled = places
+        for origin in list(self.origins):
+            shift, end = self.size - origin.first, origin.first + prod(origin.shape)
+            inside = (places >= origin.first) & (places < end)
+            if bool(inside.any()):
+                self.elements(origin.of, origin.shape, origin.scale * factor)
+                scaled = scaled.where(~inside, places + shift)
+        return scaled
 
 
 def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> TensorProvenance:
@@ -90,7 +110,7 @@ def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Tens
         if (node, output) in done:
             pending.pop()
         elif node in known:
-            done[node, output] = [provenance.elements(known[node], shape_of(node))]
+            done[node, output] = [known[node].elements(provenance, shape_of(node))]
         elif waiting := _waiting(where, node, done):
             pending += waiting
         else:
@@ -105,8 +125,8 @@ def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any
     if operation == "AccumulateGrad":
         return []
     operands = [pair for pair in node.next_functions if pair[0] is not None]
-    arranges = operation in ("Add", "Cat", "Stack", "Sum") or rearrange_of(operation) is not None
-    if not (arranges or pool_of(where, operation, node)):
+    arranges = operation in _FOLLOWED or rearrange_of(operation) is not None
+    if not (arranges or pool_of(where, operation, node) or constant_of(operation, node)):
         raise _own_function(where, operation) if _is_own(node) else refusal(where, operation)
     if operation == "Add" and node._saved_alpha != 1:
         raise WorkloadError(
@@ -130,14 +150,33 @@ def _terms(
     if operation in ("Cat", "Stack"):
         return _joined(where, node, operands, shape)
     first = operands[0]
-    assert first is not None  # a node with one operand that needs no gradient is not made
-    if operation == "Sum":
+    if operation == "Sum" and first is not None:
         return _few(where, [part for term in first for part in _summands(where, node, term)])
+    if factor := constant_of(operation, node):
+        return [provenance.scaled(term, factor) for term in first or operands[1] or ()]
+    assert first is not None  # a node with one operand that needs no gradient is not made
     if rearrange := rearrange_of(operation):
         return [rearrange(node, output, term) for term in first]
     pool = pool_of(where, operation, node)
-    assert pool is not None
+    if pool is None:
+        return [_mean(where, node, first, provenance)]
     return [provenance.elements(Pooled(pool, first), shape)]
+
+
+def constant_of(operation: str, node: Any) -> float | None:
+    """The one number that ``node`` multiplies with, or divides by; None if it does not."""
+    if operation not in ("Mul", "Div"):
+        return None
+    left, right = (pair[0] for pair in node.next_functions)
+    other = node._saved_self if left is None else node._saved_other if right is None else None
+    if other is None or other.numel() != 1 or not other:
+        return None
+    return float(other) if operation == "Mul" else 1 / float(other) if right is None else None
+
+
+def first_map(terms: Terms) -> Tensor:
+    """A map of some of the elements that are known."""
+    return next((term for term in terms if bool((term[..., -1] >= 0).any())), terms[0])
 
 
 def _leaf(where: str, variable: Tensor) -> Terms:
@@ -188,6 +227,23 @@ def _summands(where: str, node: Any, term: Tensor) -> Terms:
     return [part.unsqueeze(axes[0]) for part in parts] if node._saved_keepdim else list(parts)
 
 
+def _mean(where: str, node: Any, terms: Terms, provenance: TensorProvenance) -> Tensor:
+    """The mean over all positions of planes, wherever their axes are: over tokens."""
+    axes = axes_of(first_map(terms), provenance.origins)
+    over = {signed(axis) % terms[0].ndim for axis in node._saved_dim}
+    if (
+        axes is None
+        or set(axes.positions) != over
+        or axes.rows + axes.channels
+        != tuple(axis for axis in range(terms[0].ndim) if axis not in over)
+    ):
+        raise refusal(where, "Mean")
+    planar = [axes.planar(term) for term in terms]
+    shape = (*planar[0].shape[:-2], 1, 1)
+    pool = Pool("average", GLOBAL, GLOBAL)
+    return provenance.elements(Pooled(pool, planar), shape).reshape(shape_of(node))
+
+
 def _nothing_known(shape: tuple[int, ...]) -> Terms:
     import torch
 
@@ -232,6 +288,8 @@ def _own_function(where: str, operation: str) -> WorkloadError:
         f"spike={operation}.apply, ...)}}, or tap it"
     )
 
+
+_FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean")
 
 _HINTS = {
     "Mul": "dropout, attention or another product: record without it",

@@ -90,7 +90,7 @@ _Alike: TypeAlias = tuple[ReadTerm, int]
 
 
 def readings_of(boundaries: Mapping[str, Boundary], steps: int, batch: int) -> dict[str, Reading]:
-    """What each boundary reads over T ``steps`` and B samples, by name.
+    """What each boundary reads over T ``steps`` and B samples, by name; also what it holds.
 
     Raises WorkloadError if it reads other steps or samples in one place than in another.
     """
@@ -98,10 +98,14 @@ def readings_of(boundaries: Mapping[str, Boundary], steps: int, batch: int) -> d
         name: rows_of(boundary, boundary.outputs, steps, batch)
         for name, boundary in boundaries.items()
     }
-    return {
+    readings = {
         name: _reading(boundary, boundaries, rows, rows[name])
         for name, boundary in boundaries.items()
     }
+    for name, boundary in boundaries.items():
+        if (held := boundary.held) is not None:
+            readings[held.name] = _reading(held, boundaries, rows, rows[name])
+    return readings
 
 
 def rows_of(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: int) -> TimedRows:
@@ -139,7 +143,7 @@ def _reading(
     parts = [_part(reader, rows, here, cut) for cut in pairwise(every)]
     shapes = {name: _shape(boundary.outputs[0]) for name, boundary in boundaries.items()}
     joined = tuple(_simple(part, shapes) for part in _joined(parts))
-    if not pools[0] and reader.kind != "conv":
+    if not pools[0] and reader.kind not in ("conv", "matmul"):
         joined = _unflattened(joined, shapes)
     plain = len(joined) == 1 and _is_sum(joined[0])
     return Reading(joined, pools[0], plain)

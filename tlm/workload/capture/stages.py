@@ -19,7 +19,7 @@ from tlm.workload.model import Pool, Shape3
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PRODUCTS = ("conv", "linear")
+_PRODUCTS = ("conv", "linear", "matmul")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,9 @@ class TopologyStage:
     """A convolution or linear layer with the boundaries behind it, as they were called.
 
     Without a ``product`` it is an identity. It reads ``reads``, a sum, or the parts of ``reading``
-    if it is not plain; ``shortcuts`` are added before
-    ``current_pool``. Its shapes are (C, H, W) or (K, E, F); those of a linear layer (C, 1, 1) and
-    (K, 1, 1).
+    if it is not plain; ``held`` is what a matmul reads for its second operand. ``shortcuts`` are
+    added before ``current_pool``. Its shapes are (C, H, W) or (K, E, F); those of a linear layer
+    (C, 1, 1) and (K, 1, 1).
     """
 
     product: Boundary | None
@@ -39,6 +39,7 @@ class TopologyStage:
     reading: Reading
     shortcuts: tuple[Edge, ...] = ()
     current_pool: Pool | None = None
+    held: tuple[Sum, Reading] | None = None
 
     @property
     def first(self) -> Boundary:
@@ -75,7 +76,7 @@ class TopologyStage:
     def _shape(self, tensor: Tensor) -> Shape3:
         kind = self.first.kind
         if kind in _PRODUCTS:
-            rank = 3 if kind == "conv" else 1
+            rank = 1 if kind == "linear" else 3
         else:  # [B, K] or [T, B, K], [B, K, E, F] or [T, B, K, E, F]
             rank = 1 if tensor.ndim < 4 else 3
         channels, height, width = (*tensor.shape[-rank:], 1, 1)[:3]
@@ -105,11 +106,12 @@ def stages_of(
     currents = [
         norms.get(boundary.name, boundary).name for boundary in readers if boundary.kind != "neuron"
     ]
-    sums = nested({reader.name: readings[reader.name].sum for reader in readers}, currents)
-    neurons = _neurons(readers, currents, sums)
+    every = [*readers, *(reader.held for reader in readers if reader.held is not None)]
+    sums = nested({reader.name: readings[reader.name].sum for reader in every}, currents)
+    neurons = _neurons(every, currents, sums)
     followers = {neuron.name for neuron in neurons.values()}
     stages = [
-        _stage(reader, readings[reader.name], norms, neurons, sums)
+        _stage(reader, readings, norms, neurons, sums)
         for reader in readers
         if reader.name not in followers
     ]
@@ -169,13 +171,13 @@ def _enters(name: str, total: Sum, added: Sequence[Edge]) -> bool:
 
 def _stage(
     reader: Boundary,
-    reading: Reading,
+    readings: Mapping[str, Reading],
     norms: Mapping[str, Boundary],
     neurons: Mapping[str, Boundary],
     sums: Nested,
 ) -> TopologyStage:
     """The stage that begins with ``reader``."""
-    reads = sums.read[reader.name]
+    reads, reading = sums.read[reader.name], readings[reader.name]
     if reader.kind == "neuron":
         return TopologyStage(None, None, reader, reads, reading)
     if reader.kind == "norm" and not reader.inputs:  # its product has other readers, too
@@ -189,7 +191,12 @@ def _stage(
     neuron = neurons.get(tail)
     pools = sums.read[neuron.name].pools if neuron else ()
     shortcuts = tuple(_behind_pool(term, neurons, sums) for term in sums.added.get(tail, ()))
-    return TopologyStage(product, norm, neuron, reads, reading, shortcuts, next(iter(pools), None))
+    held = None
+    if reader.held is not None:
+        held = (sums.read[reader.held.name], readings[reader.held.name])
+    return TopologyStage(
+        product, norm, neuron, reads, reading, shortcuts, next(iter(pools), None), held
+    )
 
 
 def _behind_pool(term: Edge, neurons: Mapping[str, Boundary], sums: Nested) -> Edge:
@@ -218,6 +225,7 @@ def _in_order(stages: Sequence[TopologyStage]) -> Iterator[TopologyStage]:
 
 
 def _ready(stage: TopologyStage, at: Mapping[str, TopologyStage], placed: set[int]) -> bool:
-    now = [edge for edge in stage.reads.terms if edge.term is None or not edge.term.delay]
+    terms = [*stage.reads.terms, *(stage.held[0].terms if stage.held else ())]
+    now = [edge for edge in terms if edge.term is None or not edge.term.delay]
     needed = [*now, *stage.shortcuts]
     return all(id(at[term.source]) in placed for term in needed if term.source in at)

@@ -10,7 +10,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, Edge
 from tlm.workload.capture.norms import norm_epsilon
-from tlm.workload.capture.operands import check_frames, operands_of
+from tlm.workload.capture.operands import check_frames, held_of, operands_of
 from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.pools import BoundaryOutput, Pools, origins_of, pools_of
 from tlm.workload.capture.stages import TopologyStage
@@ -61,7 +61,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 sources=sources,
                 input_pool=pools.before.get(at),
                 input_kind="binary",  # known once all layers are
-                bias=stage.product is not None and stage.product.module.bias is not None,
+                bias=stage.product is not None and _has_bias(stage.product),
                 norm=_norm(stage.norm),
                 current_pool=_current_pool(stage),
                 neuron=_neuron(stage.neuron),
@@ -70,6 +70,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 operand=operand,
                 shortcuts=_shortcuts(at, stage, origins, pools),
                 dilation=_dilation(stage.product),
+                held=held_of(stage, origins, pools),
             )
         )
     check_frames(layers)
@@ -81,7 +82,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
 def _kind(product: Boundary | None) -> LayerKind:
     if product is None:
         return "identity"
-    return "conv" if product.kind == "conv" else "linear"
+    return product.kind if product.kind in ("conv", "matmul") else "linear"
 
 
 def _window(product: Boundary | None) -> tuple[Pair, Pair, Pair]:
@@ -162,12 +163,18 @@ def _pair(value: Any) -> Pair:
     return (int(value[0]), int(value[1]))
 
 
+def _has_bias(product: Boundary) -> bool:
+    return getattr(product.module, "bias", None) is not None
+
+
 def _dilation(boundary: Boundary | None) -> Pair:
-    return _pair(boundary.module.dilation) if boundary and boundary.kind == "conv" else (1, 1)
+    return _pair(getattr(boundary.module, "dilation", (1, 1))) if boundary else (1, 1)
 
 
 def _groups(boundary: Boundary | None) -> int:
-    return int(boundary.module.groups) if boundary and boundary.kind == "conv" else 1
+    if boundary is not None and boundary.matmul is not None:
+        return boundary.matmul.groups
+    return int(getattr(boundary.module, "groups", 1)) if boundary else 1
 
 
 def _norm(boundary: Boundary | None) -> Norm | None:

@@ -39,7 +39,9 @@ def with_uses_apart(boundaries: Mapping[str, Boundary], steps: int) -> dict[str,
     apart = [each for name in boundaries for each in _boundaries(name, boundaries, uses)]
     return {
         boundary.name: replace(
-            boundary, readings=[_renamed(reading, uses) for reading in boundary.readings]
+            boundary,
+            readings=[_renamed(reading, uses) for reading in boundary.readings],
+            held=boundary.held and _held_renamed(boundary.held, uses),
         )
         for boundary in apart
     }
@@ -100,6 +102,10 @@ def _uses(boundary: Boundary, calls_by_use: Sequence[range]) -> Iterator[_Use]:
 def _of(by_call: Mapping[int, Tensor], calls: range) -> dict[int, Tensor]:
     """What is noted of some calls, counted anew."""
     return {number: by_call[call] for number, call in enumerate(calls) if call in by_call}
+
+
+def _held_renamed(held: Boundary, uses: Mapping[str, Sequence[_Use]]) -> Boundary:
+    return replace(held, readings=[_renamed(reading, uses) for reading in held.readings])
 
 
 def _renamed(reading: CallReading, uses: Mapping[str, Sequence[_Use]]) -> CallReading:

@@ -1,0 +1,136 @@
+"""Layers that read parts put together: concatenations, windows, pools on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.program.graphs import (
+    NORM,
+    broken_laws,
+    builder,
+    put_together,
+    recording,
+    window,
+    workload,
+)
+from tests.program.jobs import IDEAL_DRAM, array_overrides, built
+from tests.program.test_graph import SMALL_MEMORIES
+from tlm.workload.model import Pool
+from tlm.workload.operand import Line, Term
+
+CHIPS = (
+    ("cores=1",),
+    ("cores=4", "mapping.split=batch"),
+    ("cores=4", "mapping.split=spatial", *SMALL_MEMORIES, *array_overrides(4, 4)),
+    ("cores=6", "mapping.split=k", *array_overrides(4, 4), "core.memory.spikes=8 Kib"),
+    ("cores=4", *SMALL_MEMORIES, *array_overrides(8, 4), "core.engines.bp.grid=compacted"),
+)
+
+
+def concatenation(norm=None):
+    """conv2 and conv0 + conv1, one behind the other."""
+    net = builder((3, 6, 6), norm)
+    first = net.conv(8, kernel=3, padding=1)
+    second = net.conv(8, kernel=1)
+    third = net.conv(6, kernel=3, padding=1, sources=(first,))
+    both = [Term(first), Term(second)]
+    put_together(net, (6, [Term(third)]), (8, both), channels=5, kernel=3, padding=1)
+    net.linear(4)
+    return workload(net.layers)
+
+
+def dense_block():
+    """Every layer reads all before it, as in a DenseNet."""
+    net = builder((4, 4, 4))
+    net.conv(4, kernel=3, padding=1)
+    for number in range(1, 4):
+        before = [(4, [Term(at)]) for at in range(number)]
+        put_together(net, *before, channels=4, kernel=3, padding=1)
+    put_together(net, *((4, [Term(at)]) for at in range(4)), channels=3, linear=True)
+    return workload(net.layers)
+
+
+def branches():
+    """Two halves of the channels go their own ways, and are shuffled when they come together."""
+    net = builder((2, 6, 6))
+    first = net.conv(8, kernel=3, padding=1)
+    halves = [window((8, 6, 6), channels=(at, at + 4)) for at in (0, 4)]
+    left = put_together(net, (4, [Term(first, (halves[0],))]), channels=4, kernel=3, padding=1)
+    ones = [
+        (1, [Term(source, (window(shape, channels=(at, at + 1)),))])
+        for at in range(4)
+        for source, shape in ((left, (4, 6, 6)), (first, (8, 6, 6)))
+    ]
+    put_together(net, *ones, channels=6, kernel=3)
+    return workload(net.layers)
+
+
+def pooled_branches():
+    """A layer and its max-pooled and average-pooled versions come together; then a flat window."""
+    net = builder((2, 6, 6))
+    first = net.conv(4, kernel=3, padding=1)
+    second = net.conv(4, kernel=3, padding=1)
+    same = Pool.square("max", 3, 1, 1)
+    average = Pool.square("average", 3, 1, 1)
+    third = put_together(
+        net, (4, [Term(first, (same,)), Term(second)]), (4, [Term(second, (average,))]),
+        channels=4, kernel=2,
+    )  # fmt: skip
+    flat = window((100, 1, 1), channels=(10, 70))
+    put_together(net, (60, [Term(third, (flat,))]), channels=5, linear=True)
+    return workload(net.layers)
+
+
+def pyramid():
+    """As in a U-Net: pooled, upsampled, cropped and padded, and joined with what was before."""
+    net = builder((2, 7, 8))
+    first = net.conv(4, kernel=3, padding=1)
+    small = net.conv(6, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
+    up = window((6, 3, 4), rows=Line(0, 3, repeat=2, after=1), columns=Line(0, 4, repeat=2))
+    joined = put_together(
+        net, (4, [Term(first)]), (6, [Term(small, (up,))]), channels=5, kernel=3, padding=1
+    )
+    every = window((5, 7, 8), rows=Line(1, 7, step=2), columns=Line(0, 8, step=3))
+    crop = window((4, 7, 8), rows=Line(2, 5), columns=Line(5, 7, before=1))
+    put_together(
+        net, (5, [Term(joined, (every,))]), (4, [Term(first, (crop,))]), channels=3, kernel=2
+    )
+    return workload(net.layers)
+
+
+def skip_from_the_input(encoding="rate"):
+    """The network's input, whole and cropped, beside what is made of it."""
+    net = builder((3, 6, 6))
+    first = net.conv(4, kernel=3, padding=1)
+    put_together(
+        net, (4, [Term(first)]), (3, [Term(-1, (window((3, 6, 6)),))]),
+        channels=4, kernel=3, padding=1,
+    )  # fmt: skip
+    middle = window((3, 6, 6), channels=(1, 3), rows=Line(1, 5), columns=Line(1, 5))
+    put_together(net, (2, [Term(-1, (middle,))]), channels=3, kernel=3)
+    return replace(workload(net.layers), encoding=encoding)
+
+
+NETS = {
+    "concatenation": concatenation,
+    "batch norm": lambda: concatenation(NORM),
+    "dense block": dense_block,
+    "branches": branches,
+    "pooled branches": pooled_branches,
+    "pyramid": pyramid,
+    "input": skip_from_the_input,
+    "direct input": lambda: skip_from_the_input("direct"),
+}
+
+
+@pytest.mark.parametrize("chip", CHIPS, ids=range(len(CHIPS)))
+@pytest.mark.parametrize("name", NETS)
+def test_all_laws_hold(name, chip):
+    """On chips of different shapes and memories."""
+    job = NETS[name]()
+    recorded = recording(job, live=0.8)
+    plan, program = built(job, recorded, IDEAL_DRAM, *chip)
+    broken, _ = broken_laws(plan, program, IDEAL_DRAM, *chip)
+    assert broken == []

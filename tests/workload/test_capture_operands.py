@@ -143,6 +143,96 @@ BETWEEN: dict[str, tuple[Callable[[Any, Any], Any], int, int, str]] = {
         4,
         "1 | 1 max 2/2[0:6, 0:2 x2, 0:2 x2]",
     ),
+    "and": (lambda a, b: a * b[:, :, :4], 4, 8, "0 and 1[0:4]"),
+    "and not": (lambda a, b: a * (1 - b[:, :, 2:]), 4, 8, "0 and not 1[2:6]"),
+    "not, and": (lambda a, b: (1.0 - a).mul(b[:, :, 1:5]), 4, 8, "1[1:5] and not 0"),
+    "ones minus spikes": (
+        lambda a, b: b[:, :, :4] * (torch.ones_like(a) - a),
+        4,
+        8,
+        "1[0:4] and not 0",
+    ),
+    "neither": (
+        lambda a, b: b[:, :, :4] * (1 - b[:, :, 2:]) * (1 - a),
+        4,
+        8,
+        "1[0:4] and not 1[2:6] and not 0",
+    ),
+    "or": (lambda a, b: a + (1 - a) * b[:, :, :4], 4, 8, "0 + 1[0:4] and not 0"),
+    "product of a sum": (
+        lambda a, b: (a + b[:, :, :4]) * b[:, :, 2:],
+        4,
+        8,
+        "0 and 1[2:6] + 1[0:4] and 1[2:6]",
+    ),
+    "squared": (lambda a, b: b * b, 6, 8, "1 and 1"),
+    "products side by side": (
+        lambda a, b: torch.cat((a * b[:, :, :4], b, a * (1 - b[:, :, 2:])), 2),
+        14,
+        8,
+        "0 and 1[0:4] | 1 | 0 and not 1[2:6]",
+    ),
+    "one position for all": (
+        lambda a, b: b[:, :, :4] * a[..., 3:4, 5:6],
+        4,
+        8,
+        "1[0:4] and 0[0:4, 3:4 x8, 5:6 x8]",
+    ),
+    "averages gated": (
+        lambda a, b: up(averaged_of(b)) * (1 - b),
+        6,
+        8,
+        "1 average 2/2[0:6, 0:4 x2, 0:4 x2] and not 1",
+    ),
+    "gated with averages": (
+        lambda a, b: b * up(averaged_of(b)),
+        6,
+        8,
+        "1 average 2/2[0:6, 0:4 x2, 0:4 x2] and 1",
+    ),
+    "product pooled": (
+        lambda a, b: pooled(a * (1 - b[:, :, :4])),
+        4,
+        4,
+        "max 2/2 of 0 and not 1[0:4]",
+    ),
+    "pooled, then multiplied": (
+        lambda a, b: pooled(a) * (1 - pooled(b)[:, :, 1:5]),
+        4,
+        4,
+        "0 max 2/2 and not 1[1:5]",
+    ),
+    "product padded": (
+        lambda a, b: F.pad(a * (1 - b[:, :, :4]), (1, 0, 1, 0)),
+        4,
+        9,
+        "0[0:4, 0:8 pad 1/0, 0:8 pad 1/0] and not 1[0:4, 0:8 pad 1/0, 0:8 pad 1/0]",
+    ),
+    "gated with the step before": (lambda a, b: b * later(b), 6, 8, "1 and 1 of 1 before"),
+    "not in the step before": (lambda a, b: b * (1 - later(b)), 6, 8, "1 and not 1 of 1 before"),
+    "product of the step before": (
+        lambda a, b: later(a * (1 - b[:, :, :4])),
+        4,
+        8,
+        "0 of 1 before and not 1[0:4] of 1 before",
+    ),
+    "sum over positions": (
+        lambda a, b: (a * b[:, :, :4]).sum((-2, -1), keepdim=True),
+        4,
+        1,
+        "sum 8/8 of 0 and 1[0:4]",
+    ),
+    "sum over tokens": (
+        lambda a, b: (
+            (pooled(a, 4) + pooled(b[:, :, :4], 4))
+            .flatten(3)
+            .transpose(2, 3)
+            .sum(2)[..., None, None]
+        ),
+        4,
+        1,
+        "sum 2/2 of 0 max 4/4 + 1[0:4] max 4/4",
+    ),
     "channels last and back": (
         lambda a, b: torch.cat((a.movedim(2, -1), b.movedim(2, -1)), -1).movedim(-1, 2),
         10,
@@ -271,6 +361,35 @@ def test_flattened_side_by_side(tmp_path: Path) -> None:
     assert reads(job.layers[3]).startswith("2")
 
 
+class Tokens(Two):
+    """Positions are tokens: q and (k and v added up over them, then neurons), head by head."""
+
+    heads = 2
+
+    def forward(self, frames: Any) -> Any:
+        tokens = [
+            spikes.flatten(3).unflatten(2, (self.heads, -1)).transpose(3, 4)  # [T, B, h, N, d]
+            for spikes in (self.n(self.a(frames)), self.m(self.b(frames)))
+        ]
+        q, k, v = tokens[0], *tokens[1].chunk(2, -1)
+        summed = self.k(k.mul(v).sum(-2, keepdim=True))
+        attention = q.mul(summed).transpose(3, 4).flatten(2, 3)
+        return self.out(attention.mean(3))
+
+
+def test_tokens(tmp_path: Path) -> None:
+    """Neurons behind a sum over tokens are a layer of channels; their spikes gate all tokens."""
+    net = Tokens(torch.cat, 6)
+    net.b, net.out = Over(conv(2, 8)), linear(4, CLASSES)
+    del net.c
+    net.n, net.m = LIF(), LIF()
+    job = recorded(net, events(2, 8, 8), tmp_path)
+    k, head = job.layers[2:]
+    assert (k.kind, k.in_shape) == ("identity", (4, 1, 1))
+    assert reads(k) == "sum 8/8 of 1[0:2] and 1[2:4] | 1[4:6] and 1[6:8]"
+    assert reads(head) == "average 8/8 of 0 and 2[0:4, 0:1 x8, 0:1 x8]"
+
+
 REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "mirrored": (lambda a, b: b.flip(-1), "c.*no window of channels"),
     "interpolated": (
@@ -284,6 +403,29 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
         "operation IndexCopy",
     ),
     "maximum of two": (lambda a, b: torch.maximum(b, b.roll(1, 2)), "a maximum .OR. of spikes"),
+    "inverted alone": (lambda a, b: 1 - b, "of subtractions only 1 - spikes"),
+    "one spike more": (lambda a, b: b * (2 - b), "of subtractions only 1 - spikes"),
+    "not a product": (lambda a, b: b * (1 - b * b), "of subtractions only 1 - spikes"),
+    "not a sum": (lambda a, b: b * (1 - (b + b)), "of subtractions only 1 - spikes"),
+    "difference": (lambda a, b: b - b.roll(1, 2), "of subtractions only 1 - spikes"),
+    "inverted, then padded": (
+        lambda a, b: b * F.pad(1 - b[..., 1:], (1, 0)),
+        "to 1 - spikes zeros are added",
+    ),
+    "inverted, then later": (
+        lambda a, b: b * F.pad(1 - b[:-1], (0, 0) * 4 + (1, 0)),
+        "to 1 - spikes zeros are added",
+    ),
+    "scaled": (lambda a, b: b * 0.5, "its input is multiplied with 0.5"),
+    "masked": (lambda a, b: b * (b > 0), "operation Mul; it is multiplied by what has no gradient"),
+    "two averages": (
+        lambda a, b: up(averaged_of(b)) * up(averaged_of(b)),
+        "c.*: it reads .* multiplied with .*, and neither is 0 or 1",
+    ),
+    "product pooled beside another": (
+        lambda a, b: up(pooled(b * b)) + b,
+        "a pool of products of spikes beside other things",
+    ),
     "scaled sum": (lambda a, b: torch.add(b, b, alpha=2), "added times 2"),
     "a constant added": (lambda a, b: b + 1.0, "no gradient and is not zero"),
     "a parameter added": (

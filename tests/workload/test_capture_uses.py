@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from tests.workload.nets.currents import MembraneBlock, ResNet, SpikingBlock  # noqa: E402
+from tests.workload.nets.currents import AndNotBlock, MembraneBlock, ResNet, SpikingBlock  # noqa: E402
 from tests.workload.nets.parts import (  # noqa: E402
     CLASSES,
     LIF,
@@ -47,7 +47,7 @@ def same(left: Workload, right: Workload) -> bool:
     return shapes[0] == shapes[1] and all(np.array_equal(*pair) for pair in pairs)
 
 
-@pytest.mark.parametrize("block", [SpikingBlock, MembraneBlock])
+@pytest.mark.parametrize("block", [SpikingBlock, MembraneBlock, AndNotBlock])
 def test_a_residual_network_with_one_neuron_module(block: Any, tmp_path: Path) -> None:
     """Layer for layer what the network with a module for each records."""
 

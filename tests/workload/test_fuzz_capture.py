@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ from torch.nn import functional as F  # noqa: E402
 
 from tests.workload.nets.parts import CLASSES, LIF, StepLIF, conv, events, linear, recorded  # noqa: E402
 from tlm.errors import WorkloadError  # noqa: E402
+
+_BOTH: dict[str, Callable[[Any, Any], Any]] = {
+    "sum": lambda x, y: x + y,
+    "and": lambda x, y: x * y,
+    "and not": lambda x, y: x * (1 - y),
+    "one for all": lambda x, y: x * y[..., :1, :1],
+    "or": lambda x, y: x + (1.0 - x) * y,
+}
+"""What is made of two alike."""
 
 
 class Random(nn.Module):
@@ -53,8 +63,8 @@ class Random(nn.Module):
         kinds = ["all", "cat", "slice", "pad", "pool", "crop", "halves"]
         one, two = draw.randint(1, at), draw.randint(1, at)
         alike = [other for other in range(1, at + 1) if channels[other] == channels[one]]
-        kind = draw.choice([*kinds, "sum"])
-        return kind, (one, draw.choice(alike) if kind == "sum" else two)
+        kind = draw.choice([*kinds, *_BOTH])
+        return kind, (one, draw.choice(alike) if kind in _BOTH else two)
 
     def _channels(self, recipe: tuple[str, tuple[int, ...]], channels: list[int]) -> int:
         kind, (one, *rest) = recipe
@@ -67,8 +77,8 @@ class Random(nn.Module):
         x = outputs[one]
         if kind == "cat":
             return torch.cat((x, outputs[rest[0]]), 1)
-        if kind == "sum":
-            return x + outputs[rest[0]]
+        if kind in _BOTH:
+            return _BOTH[kind](x, outputs[rest[0]])
         if kind == "slice":
             return x[:, x.shape[1] // 2 :]
         if kind == "pad":

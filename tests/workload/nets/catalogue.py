@@ -13,6 +13,8 @@ from tests.workload.nets.attention import Spikformer
 from tests.workload.nets.currents import (
     BNTT,
     CSNN,
+    AndBlock,
+    AndNotBlock,
     MembraneBlock,
     ResNet,
     SpikeElementBlock,
@@ -20,6 +22,7 @@ from tests.workload.nets.currents import (
 )
 from tests.workload.nets.parts import woken
 from tests.workload.nets.recurrent import RecurrentSNN
+from tests.workload.nets.spike_driven import SpikeDrivenTransformer
 from tlm.workload.model import Level
 from tlm.workload.surrogate import lif_neuron
 from tlm.workload.training.detection.loss import box_loss
@@ -91,6 +94,14 @@ PUBLISHED: dict[str, Published] = {
         "Fang et al., arXiv 2102.04159", "cifar10", _CIFAR, (3, 8, 8),
         _resnet(SpikeElementBlock, _RESNET18, 64),
     ),
+    "SEW-ResNet-18 AND": Published(
+        "Fang et al., arXiv 2102.04159", "cifar10", _CIFAR, (3, 8, 8),
+        _resnet(AndBlock, _RESNET18, 64),
+    ),
+    "SEW-ResNet-18 IAND": Published(
+        "Fang et al., arXiv 2102.04159", "cifar10", _CIFAR, (3, 8, 8),
+        _resnet(AndNotBlock, _RESNET18, 64),
+    ),
     "tdBN ResNet-19": Published(
         "Zheng et al., arXiv 2011.05280", "cifar10", _CIFAR, (3, 8, 8),
         _resnet(SpikingBlock, _RESNET19, 128, 256), steps=2,
@@ -124,6 +135,10 @@ PUBLISHED: dict[str, Published] = {
             *(((4, 4, 8, 8, 8, 8, 8), 3, 12, 1) if small
               else ((64, 64, 128, 128, 256, 256, 256), 3, 1024, 16))
         ),
+    ),
+    "Spike-driven Transformer 2-512": Published(
+        "Yao et al., arXiv 2307.01404", "cifar10", _CIFAR, (3, 16, 16),
+        lambda small: SpikeDrivenTransformer(3, *((16, 1, 2) if small else (512, 2, 8))),
     ),
     "Spiking U-Net": Published(
         "Ronneberger et al., arXiv 1505.04597, with LIF neurons", "nmnist", (2, 32, 32), (2, 8, 8),

@@ -82,7 +82,34 @@ class SpikeElementBlock(SpikingBlock):
 
     def forward(self, spikes: Any) -> Any:
         """Small whole numbers."""
-        return self.m(self.b(self.n(self.a(spikes)))) + self.shortcut(spikes)
+        return self.joined(self.shortcut(spikes), self.m(self.b(self.n(self.a(spikes)))))
+
+    def joined(self, shortcut: Any, spikes: Any) -> Any:
+        """The spike-element-wise function."""
+        return shortcut + spikes
+
+
+class AndBlock(SpikeElementBlock):
+    """Spikes pass where both fire (SEW-ResNet with AND).
+
+    Blocks begin near the identity, as the paper asks for: their last neurons fire most of the time.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__(inputs, outputs, stride)
+        nn.init.constant_(self.b.modules_of_step[1].bias, 1.0)
+
+    def joined(self, shortcut: Any, spikes: Any) -> Any:
+        """Spikes."""
+        return shortcut * spikes
+
+
+class AndNotBlock(SpikeElementBlock):
+    """Spikes of the shortcut pass where the block does not fire (SEW-ResNet with IAND)."""
+
+    def joined(self, shortcut: Any, spikes: Any) -> Any:
+        """Spikes."""
+        return shortcut * (1.0 - spikes)
 
 
 class ResNet(nn.Module):

@@ -50,7 +50,9 @@ def batch_of(boundary: Boundary, steps: int) -> int:
 def _sources(boundary: Boundary) -> list[str]:
     """What the calls of a neuron read, if not all read the same."""
     by_call = [
-        frozenset(term.source for part in call.parts for term in part.terms)
+        frozenset(
+            factor.source for part in call.parts for term in part.terms for factor in term.factors
+        )
         for call in boundary.readings
     ]
     apart = [sources for sources in by_call if sources.isdisjoint(by_call[0])]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import shape_of
-from tlm.workload.capture.call_reading import CallReading, reading_of
+from tlm.workload.capture.call_reading import reading_of
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_used_as_they_are
 from tlm.workload.capture.matmuls import (
@@ -28,6 +28,7 @@ from tlm.workload.capture.matmuls import (
 from tlm.workload.capture.norms import norm_parameters, time_axis
 from tlm.workload.capture.options import told_as_refusal
 from tlm.workload.capture.provenance import Call, TensorProvenance, first_map, provenance_of
+from tlm.workload.capture.row_terms import CallReading
 from tlm.workload.capture.states import ReturnedStates
 from tlm.workload.capture.tensor_axes import TensorAxes, axes_of
 from tlm.workload.capture.user_line import user_line
@@ -177,7 +178,7 @@ class Hooks:
         axes = boundary.axes = _axes(boundary, provenance)
         shape = tensor.shape
         if axes is not None:
-            provenance.terms = [axes.planar(term) for term in provenance.terms]
+            provenance.arrange(axes.planar)
             tensor = axes.planar(tensor)
         rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
         reading = self._unscaled(boundary.name, reading_of(boundary.name, provenance, rank))
@@ -217,7 +218,7 @@ class Hooks:
                 strict=True,
             ):
                 provenance = replace(side.provenance)
-                provenance.terms = [side.planar(term) for term in provenance.terms]
+                provenance.arrange(side.planar)
                 reading, scale = reading_of(reader, provenance, 3).unscaled(reader)
                 self._take_scale(reader, reading, 1.0)
                 to.readings.append(reading)
@@ -236,7 +237,12 @@ class Hooks:
 
     def _take_scale(self, reader: str, reading: CallReading, scale: float) -> None:
         """Let the products that are read be multiplied with ``scale``."""
-        sources = {term.source for part in reading.parts for term in part.terms}
+        sources = {
+            factor.source
+            for part in reading.parts
+            for term in part.terms
+            for factor in term.factors
+        }
         products = [self.boundaries[name] for name in sources if name in self.boundaries]
         products = [product for product in products if product.matmul is not None]
         if scale != 1 and [product.name for product in products] != [reading.alone]:

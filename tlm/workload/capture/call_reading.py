@@ -1,136 +1,54 @@
-"""What one call of a product reads: parts of boundaries' outputs, by sample and step.
-
-Rows are what the axes of time and batch come to, whichever of them a tensor has: [N, ...]. Which
-steps and samples they are is known once the whole iteration is (:mod:`reading`).
-"""
+"""The provenance of a call's input -> what the call reads: parts of boundaries' outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, reduce
+from itertools import pairwise, product
 from math import prod
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.arranging import features_of
+from tlm.workload.capture.arranging import ZERO, features_of
 from tlm.workload.capture.edges import INPUT
+from tlm.workload.capture.factors import UNKNOWN, ProductMap, Terms
 from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.provenance import (
-    UNKNOWN,
     Call,
     ElementOrigin,
     Pooled,
     TensorProvenance,
-    Terms,
     provenance_of,
+    refusal,
 )
-from tlm.workload.capture.windows import PlaceSpan, narrowed, spans_of
+from tlm.workload.capture.row_terms import (
+    NO_ROW,
+    CallReading,
+    RowFactor,
+    RowPart,
+    RowTerm,
+)
+from tlm.workload.capture.windows import PlaceSpan, spans_of
 from tlm.workload.file.schema import MAX_PARTS
 from tlm.workload.model import BoolArray, IntArray, Pool
-from tlm.workload.operand import Step, Window, whole
+from tlm.workload.operand import whole
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-NO_ROW = -1
-
-
-@dataclass(frozen=True, eq=False)
-class RowTerm:
-    """A term by rows: ``rows`` [N] are those of the source's outputs, all calls in order.
-
-    They are -1 where it adds nothing. It is multiplied with the constant ``scale``. The source
-    ``INPUT`` is what has no gradient: its way is empty but for pools, and its rows say only where.
-    """
-
-    source: str
-    way: tuple[Step, ...]
-    rows: IntArray
-    scale: float = 1.0
-
-    @property
-    def key(self) -> tuple[str, tuple[Step, ...], float]:
-        """What it is, without where."""
-        return self.source, self.way, self.scale
-
-    def narrowed(self, start: int, stop: int) -> RowTerm:
-        """Channels ``start``..``stop`` of it."""
-        if not self.way or not isinstance(window := self.way[-1], Window):
-            return self
-        return replace(self, way=(*self.way[:-1], narrowed(window, start, stop)))
-
-
-@dataclass(frozen=True, eq=False)
-class RowPart:
-    """``channels`` that are the sum of ``terms``."""
-
-    channels: int
-    terms: tuple[RowTerm, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class CallReading:
-    """Parts in order of their channels, and the pools of them all, the last first."""
-
-    parts: tuple[RowPart, ...]
-    pools: tuple[Pool, ...] = ()
-
-    @property
-    def key(self) -> Any:
-        """What is read, without which rows."""
-        return self.pools, tuple(
-            (part.channels, tuple(term.key for term in part.terms)) for part in self.parts
-        )
-
-    def unscaled(self, where: str) -> tuple[CallReading, float]:
-        """What is read before it is multiplied with a constant, and that.
-
-        Raises WorkloadError if it is not multiplied with one constant throughout.
-        """
-        scales = {term.scale for part in self.parts for term in part.terms} or {1.0}
-        if len(scales) > 1:
-            raise WorkloadError(
-                f"{where}: its input is put together of tensors multiplied with "
-                f"{' and '.join(f'{scale:g}' for scale in sorted(scales))}; multiply all with one "
-                "constant, or put it into weights"
-            )
-        (scale,) = scales
-        return self.times(1 / scale), scale
-
-    def times(self, factor: float) -> CallReading:
-        """What is read, multiplied with a constant."""
-        parts = (
-            replace(
-                part,
-                terms=tuple(replace(term, scale=term.scale * factor) for term in part.terms),
-            )
-            for part in self.parts
-        )
-        return self if factor == 1 else replace(self, parts=tuple(parts))
-
-    @property
-    def alone(self) -> str | None:
-        """The boundary whose output it is, as it is; None if it is anything else."""
-        if len(self.parts) > 1 or len(self.parts[0].terms) != 1 or self.pools:
-            return None
-        term = self.parts[0].terms[0]
-        plain = len(term.way) == 1 and isinstance(window := term.way[0], Window) and window.is_whole
-        return term.source if plain else None
-
-
-Located: TypeAlias = tuple[int, int, RowTerm]
-"""A term with its first channel and the one behind its last."""
+Located: TypeAlias = tuple[int, int, RowFactor]
+"""A factor with its first channel and the one behind its last."""
 
 
 def call_reading(where: str, tensor: Tensor, rank: int, known: Mapping[Any, Call]) -> CallReading:
     """What a call of ``where`` reads: ``tensor``, whose last ``rank`` axes are features.
 
-    Raises WorkloadError naming what lies between if it is no arrangement, sum or pool, or if its
-    elements are arranged as no window reads them.
+    Raises WorkloadError naming what lies between if it is no arrangement, sum, product or pool, or
+    if its elements are arranged as no window reads them.
     """
     return reading_of(where, provenance_of(where, tensor, known), rank)
 
@@ -166,14 +84,15 @@ class _Reader:
 
     def _pool_of_all(self, terms: Terms) -> ElementOrigin | None:
         """The pool that made all elements of ``terms``, in order, if one did."""
-        at = self._whole(terms[0].numpy().reshape(-1)) if len(terms) == 1 else None
+        single = len(terms) == 1 and len(terms[0]) == 1 and not terms[0][0].inverted
+        at = self._whole(terms[0][0].places.numpy().reshape(-1)) if single else None
         pooled = at is not None and isinstance(self.provenance.origins[at].of, Pooled)
         return self.provenance.origins[at] if at is not None and pooled else None
 
     def _is_single(self, origin: ElementOrigin) -> bool:
-        """Whether a pool is one of a single term."""
+        """Whether a pool is one of a single factor."""
         parts = self.inner(origin).parts
-        return len(parts) == 1 and len(parts[0].terms) == 1
+        return len(parts) == 1 and [len(term.factors) for term in parts[0].terms] == [1]
 
     def inner(self, origin: ElementOrigin) -> CallReading:
         """What a pool reads."""
@@ -185,44 +104,76 @@ class _Reader:
     def sized(self, origin: ElementOrigin) -> Pool:
         """The pool of an origin, with the size of a global one."""
         assert isinstance(origin.of, Pooled)
-        channels, height, width = origin.of.terms[0].shape[-3:]
+        channels, height, width = origin.of.terms[0][0].places.shape[-3:]
         return sized(origin.of.pool, (channels, height, width))
 
-    def parts(self, terms: Sequence[Tensor], rank: int) -> tuple[RowPart, ...]:
+    def parts(self, terms: Terms, rank: int) -> tuple[RowPart, ...]:
         """The parts of the sum of ``terms``, whose last ``rank`` axes are features."""
-        channels = int(terms[0].shape[-rank])
-        located = [each for term in terms for each in self._located(term, rank)]
-        cuts = sorted({0, channels, *(cut for start, stop, _ in located for cut in (start, stop))})
+        channels = int(terms[0][0].places.shape[-rank])
+        located = [self._located_factors(term, rank) for term in terms]
+        ends = [end for term in located for factor in term for start, stop, _ in factor
+                for end in (start, stop)]  # fmt: skip
+        cuts = sorted({0, channels, *ends})
         if len(cuts) > MAX_PARTS:
             raise self._scattered()
         return tuple(
-            RowPart(
-                stop - start,
-                tuple(
-                    term.narrowed(start - first, stop - first)
-                    for first, last, term in located
-                    if first <= start and stop <= last
-                ),
-            )
+            RowPart(stop - start, tuple(self._terms(located, terms, start, stop)))
             for start, stop in pairwise(cuts)
         )
 
-    def _located(self, term: Tensor, rank: int) -> list[Located]:
-        """The terms of one map, with their channels."""
-        features = (*term.shape[-rank:], 1, 1)[:3]
-        elements = term.reshape(-1, *features).numpy()
+    def _terms(
+        self, located: Sequence[Sequence[Sequence[Located]]], terms: Terms, start: int, stop: int
+    ) -> Iterator[RowTerm]:
+        """The terms of channels ``start``..``stop``, each factor multiplied out."""
+        for factors, term in zip(located, terms, strict=True):
+            read = [
+                [
+                    replace(each.narrowed(start - first, stop - first), inverted=map_.inverted)
+                    for first, last, each in spans
+                    if first <= start and stop <= last
+                ]
+                for spans, map_ in zip(factors, term, strict=True)
+            ]
+            inverted = [each for each, map_ in zip(read, term, strict=True) if map_.inverted]
+            plain = [each for each, map_ in zip(read, term, strict=True) if not map_.inverted]
+            scaled = any(factor.scale != 1 for each in inverted for factor in each)
+            if scaled or any(len(each) > 1 for each in inverted):
+                raise refusal(self.where, "Sub")
+            # 1 minus a zero multiplies with 1.
+            for chosen in product(*plain, *filter(None, inverted)):
+                yield RowTerm(chosen)
+
+    def _located_factors(self, term: ProductMap, rank: int) -> list[list[Located]]:
+        """The factors of one term, with their channels."""
+        plain = [factor for factor in term if not factor.inverted]
+        if not plain:
+            raise refusal(self.where, "Sub")
+        zero = [factor.places == ZERO for factor in plain]
+        for factor in term[len(plain) :]:
+            moved = factor.places == ZERO
+            if bool((moved & ~reduce(or_, zero)).any()):
+                raise WorkloadError(
+                    f"{self.where}: to 1 - spikes zeros are added in its input (a pad, a delay); "
+                    "pad or delay the spikes, and subtract them from 1 behind that"
+                )
+        return [self._located(factor.places, rank) for factor in term]
+
+    def _located(self, places: Tensor, rank: int) -> list[Located]:
+        """What one map is made of, with its channels."""
+        features = (*places.shape[-rank:], 1, 1)[:3]
+        elements = places.reshape(-1, *features).numpy()
         if (at := self._whole(elements.reshape(-1))) is not None:
             return self._of_origin(at, features, len(elements))
         origins = self.provenance.origins
         which = np.searchsorted(self._firsts, elements, "right") - 1
-        places, number_of = self._places(np.unique(which[which >= 0]))
+        shapes, number_of = self._places(np.unique(which[which >= 0]))
         sizes = np.array([prod(features_of(origin.shape)) for origin in origins] or [1])
         row, inside = np.divmod(elements - np.append(self._firsts, 0)[which], sizes[which])
         place = np.where(which >= 0, np.append(number_of, 0)[which], -1)
         known = elements >= 0
         place_all, inside_all = (np.where(known, values, -1).max(0) for values in (place, inside))
         same = np.asarray((place == place_all) & (inside == inside_all) | ~known)
-        spans = spans_of(place_all, inside_all, places) if same.all() else None
+        spans = spans_of(place_all, inside_all, shapes) if same.all() else None
         if spans is None or len(spans) > MAX_PARTS:
             raise self._scattered()
         located = _without_gradient((elements == UNKNOWN) & (place_all < 0))
@@ -243,7 +194,7 @@ class _Reader:
         return at if ordered and bool((np.diff(elements) == 1).all()) else None
 
     def _of_origin(self, at: int, features: tuple[int, ...], rows: int) -> list[Located]:
-        """The terms of a map that is all of one origin in order."""
+        """The factors of a map that is all of one origin in order."""
         origin = self.provenance.origins[at]
         channels, height, width = features
         own = (*features_of(origin.shape), 1, 1)[:3]
@@ -285,7 +236,7 @@ class _Reader:
         return origin, at
 
     def _of_span(self, span: PlaceSpan, rows: tuple[IntArray, IntArray]) -> list[Located]:
-        """Terms of a span: of a boundary's output, or of what a pool read."""
+        """Factors of a span: of a boundary's output, or of what a pool read."""
         assert span.window is not None
         origin_of, row_of = rows
         origins = self.provenance.origins
@@ -296,8 +247,8 @@ class _Reader:
             )
             per_call = prod(origin.shape) // prod(features_of(origin.shape))
             all_rows = np.where(origin_of < 0, NO_ROW, calls[origin_of] * per_call + row_of)
-            term = RowTerm(origin.of.name, (span.window,), all_rows, origin.scale)
-            return [(span.start, span.stop, term)]
+            factor = RowFactor(origin.of.name, (span.window,), all_rows, origin.scale)
+            return [(span.start, span.stop, factor)]
         return list(self._of_pool(origin, span, rows))
 
     def _of_pool(
@@ -308,19 +259,16 @@ class _Reader:
         if self.inner(origin).pools:
             raise self._twice()
         features = features_of(origin.shape)
-        flattened = window.shape[1:] == (1, 1)
-        factor = prod(features) // features[0] if flattened else 1
+        areas = prod(features) // features[0], prod(window.shape[1:])
         located: list[Located] = []
         first = 0
         for number, part in enumerate(self.inner(origin).parts):
-            channels = part.channels * factor
+            channels, rest = divmod(part.channels * areas[0], areas[1])
+            if rest:
+                raise self._scattered()
             low, high = max(window.start, first), min(window.stop, first + channels)
             if low < high:
-                if len(part.terms) > 1 and pool.kind == "max":
-                    raise WorkloadError(
-                        f"{self.where}: it reads the maximum of sums of spikes beside other "
-                        "things; pool before adding, or all of its input at once"
-                    )
+                self._check_poolable(part, pool)
                 shape = (channels, *window.shape[1:])
                 inner = replace(window, shape=shape, start=low - first, stop=high - first)
                 start = span.start + low - window.start
@@ -328,11 +276,11 @@ class _Reader:
                     (
                         start,
                         start + high - low,
-                        RowTerm(
-                            term.source,
-                            (*term.way, pool, inner),
-                            self._through(rows, number, at),
-                            term.scale * origin.scale,
+                        replace(
+                            term.factors[0],
+                            way=(*term.factors[0].way, pool, inner),
+                            rows=self._through(rows, number, at),
+                            scale=term.scale * origin.scale,
                         ),
                     )
                     for at, term in enumerate(part.terms)
@@ -340,11 +288,25 @@ class _Reader:
             first += channels
         return located
 
+    def _check_poolable(self, part: RowPart, pool: Pool) -> None:
+        """Refuse a pool of ``part`` beside other things, if a pool of each term is another."""
+        if any(len(term.factors) > 1 or term.factors[0].inverted for term in part.terms):
+            raise WorkloadError(
+                f"{self.where}: it reads a pool of products of spikes beside other things, or "
+                "multiplied again; pool before multiplying, or all of its input at once"
+            )
+        if len(part.terms) > 1 and pool.kind == "max":
+            raise WorkloadError(
+                f"{self.where}: it reads the maximum of sums of spikes beside other "
+                "things; pool before adding, or all of its input at once"
+            )
+
     def _through(self, rows: tuple[IntArray, IntArray], part: int, term: int) -> IntArray:
         """Rows of a source behind a pool, by rows of the map before it."""
         through = np.full(len(rows[0]), NO_ROW)
         for number in np.unique(rows[0][rows[0] >= 0]):
-            inner = self.inner(self.provenance.origins[number]).parts[part].terms[term].rows
+            read = self.inner(self.provenance.origins[number]).parts[part].terms[term]
+            inner = read.factors[0].rows
             here = rows[0] == number
             through[here] = inner[rows[1][here]]
         return through
@@ -364,14 +326,14 @@ class _Reader:
 
 
 def _without_gradient(unknown: BoolArray) -> list[Located]:
-    """The terms of elements [N, C, H, W] without gradient: one for each run of channels."""
+    """The factors of elements [N, C, H, W] without gradient: one for each run of channels."""
     channels = unknown.any((0, 2, 3)).astype(np.int8)
     ends = np.flatnonzero(np.diff(channels, prepend=0, append=0)).reshape(-1, 2)
     return [
         (
             start,
             stop,
-            RowTerm(INPUT, (), np.where(here.any((1, 2, 3)), np.arange(len(here)), NO_ROW)),
+            RowFactor(INPUT, (), np.where(here.any((1, 2, 3)), np.arange(len(here)), NO_ROW)),
         )
         for start, stop in ends.tolist()
         for here in [unknown[:, start:stop]]

@@ -12,22 +12,30 @@ INPUT = ""
 
 
 @dataclass(frozen=True)
-class ReadTerm:
-    """A term of an operand, by the name of its source instead of a layer's index."""
+class ReadFactor:
+    """A factor of an operand, by the name of its source instead of a layer's index."""
 
     source: str
     way: tuple[Step, ...]
     delay: int
+    inverted: bool = False
+
+
+@dataclass(frozen=True)
+class ReadTerm:
+    """A product of ``factors``; the inverted ones are the last."""
+
+    factors: tuple[ReadFactor, ...]
 
 
 @dataclass(frozen=True)
 class Edge:
     """One way back to a boundary: its name, and the pools passed, the nearest first.
 
-    Of something that is more than a sum each edge is a ``term``; its pools are then those on the
+    Of something that is more than a sum each edge is a ``factor``; its pools are then those on the
     way right behind the source.
     """
 
     source: str
     pools: tuple[Pool, ...]
-    term: ReadTerm | None = None
+    factor: ReadFactor | None = None

@@ -47,8 +47,13 @@ def _links(boundaries: Mapping[str, Boundary]) -> Iterator[_Link]:
     for name, reader in boundaries.items():
         by_source: dict[str, list[IntArray]] = {}
         for call in reader.readings:
-            terms = {term.source: term.rows for part in call.parts for term in part.terms}
-            for source, rows in terms.items():
+            rows_of_sources = {
+                factor.source: factor.rows
+                for part in call.parts
+                for term in part.terms
+                for factor in term.factors
+            }
+            for source, rows in rows_of_sources.items():
                 by_source.setdefault(source, []).append(rows)
         for source, calls in by_source.items():
             if source in boundaries and len(calls) == len(reader.readings):

@@ -9,14 +9,15 @@ import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
-from tlm.workload.capture.edges import INPUT, ReadTerm
+from tlm.workload.capture.edges import INPUT, ReadFactor, ReadTerm
 from tlm.workload.capture.layer_tensors import LayerTensors
 from tlm.workload.capture.pools import BoundaryOutput, Pools
 from tlm.workload.capture.stages import TopologyStage
 from tlm.workload.golden.passes import Forward
 from tlm.workload.held import Held
-from tlm.workload.model import NETWORK_INPUT, Layer, input_frame, window_on_input
-from tlm.workload.operand import Operand, Part, Term, whole
+from tlm.workload.input_kind import leaves_spikes
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, input_frame, window_on_input
+from tlm.workload.operand import Gate, Operand, Part, Step, Term, whole
 
 
 def operands_of(
@@ -33,12 +34,15 @@ def operands_of(
         elif stage.reading.is_plain:
             operands.append(None)
         else:
-            operands.append(_operand(stage, origins, pools))
+            operands.append(_operand(stage, stages, origins, pools))
     return operands
 
 
 def held_of(
-    stage: TopologyStage, origins: Mapping[str, BoundaryOutput], pools: Pools
+    stage: TopologyStage,
+    stages: Sequence[TopologyStage],
+    origins: Mapping[str, BoundaryOutput],
+    pools: Pools,
 ) -> Held | None:
     """What a matmul holds; None of other layers.
 
@@ -54,17 +58,17 @@ def held_of(
             "of a sum; multiply what layers leave, pooled before it is added up"
         )
     if reading.is_plain:
-        edges = [ReadTerm(edge.source, edge.pools[::-1], 0) for edge in reads.edges]
+        edges = [ReadTerm((ReadFactor(edge.source, edge.pools[::-1], 0),)) for edge in reads.edges]
         parts = [(reading.parts[0].channels, edges)]
     else:
         parts = [(part.channels, list(part.terms)) for part in reading.parts]
     operand = Operand(
         tuple(
-            Part(channels, tuple(_term(term, origins, pools) for term in terms))
+            Part(channels, tuple(_term(term, stages, origins, pools) for term in terms))
             for channels, terms in parts
         )
     )
-    whole = reading.is_plain and not any(term.way for term in operand.terms)
+    whole = reading.is_plain and not any(term.way or term.gates for term in operand.terms)
     return Held(
         operand.sources,
         None if whole else operand,
@@ -90,6 +94,20 @@ def check_frames(layers: Sequence[Layer]) -> None:
                 )
 
 
+def check_gates(layers: Sequence[Layer]) -> None:
+    """Refuse products of numbers that are no spikes, as currents and averages: at most one is."""
+    for layer in layers:
+        read = (layer.operand, None if layer.held is None else layer.held.operand)
+        for term in (term for operand in read if operand is not None for term in operand.terms):
+            wrong = [gate.source for gate in term.gates if not leaves_spikes(gate, layers)]
+            if wrong:
+                raise WorkloadError(
+                    f"{layer.name}: it reads {layers[term.source].name} multiplied with "
+                    f"{layers[wrong[0]].name}, and neither is 0 or 1; of what is multiplied all "
+                    "but one must be spikes, max-pooled at most"
+                )
+
+
 def input_place(stages: Sequence[TopologyStage]) -> tuple[Boundary, range | None]:
     """A boundary that reads the network's input, and which of its channels are the input.
 
@@ -103,7 +121,7 @@ def input_place(stages: Sequence[TopologyStage]) -> tuple[Boundary, range | None
         first = 0
         for part in stage.reading.parts:
             if part.is_input:
-                if stage.reading.pools or part.terms[0].way:
+                if stage.reading.pools or part.is_pooled:
                     raise _pooled_input(stage)
                 return stage.first, range(first, first + part.channels)
             first += part.channels
@@ -135,18 +153,23 @@ def _input_terms(layer: Layer) -> list[Term]:
     return [term for term in terms if term.source == NETWORK_INPUT]
 
 
-def _operand(stage: TopologyStage, origins: Mapping[str, BoundaryOutput], pools: Pools) -> Operand:
+def _operand(
+    stage: TopologyStage,
+    stages: Sequence[TopologyStage],
+    origins: Mapping[str, BoundaryOutput],
+    pools: Pools,
+) -> Operand:
     """Parts as they were read."""
     _, height, width = stage.in_shape
     parts = []
     for part in stage.reading.parts:
         if part.is_input:
-            if stage.reading.pools or part.terms[0].way:
+            if stage.reading.pools or part.is_pooled:
                 raise _pooled_input(stage)
             window = whole((part.channels, height, width))
             terms = [Term(NETWORK_INPUT, (window,))]
         else:
-            terms = [_term(term, origins, pools) for term in part.terms]
+            terms = [_term(term, stages, origins, pools) for term in part.terms]
         parts.append(Part(part.channels, tuple(terms)))
     return Operand(tuple(parts))
 
@@ -160,17 +183,46 @@ def _pooled_apart(
     """A sum whose terms have pools of their own."""
     alone = len(stage.reads.terms) == 1
     terms = [
-        _term(ReadTerm(edge.source, edge.pools[::-1], 0), origins, pools)
+        Term(*_factor(ReadFactor(edge.source, edge.pools[::-1], 0), origins, pools))
         for edge in (stage.reads.edges if alone else stage.reads.terms)
     ]
     channels = stages[terms[0].source].out_shape[0]
     return Operand((Part(channels, tuple(terms)),))
 
 
-def _term(term: ReadTerm, origins: Mapping[str, BoundaryOutput], pools: Pools) -> Term:
-    """A term without the pool that stands behind its source for all who read that."""
-    layer = origins[term.source].layer
-    return Term(layer, term.way[1:] if layer in pools.behind else term.way, term.delay)
+def _term(
+    term: ReadTerm,
+    stages: Sequence[TopologyStage],
+    origins: Mapping[str, BoundaryOutput],
+    pools: Pools,
+) -> Term:
+    """A term with what leaves no spikes first, since all others are gates."""
+    named = sorted(
+        term.factors, key=lambda factor: (factor.inverted, _fires(factor, stages, origins, pools))
+    )
+    first, *gates = [(_factor(each, origins, pools), each.inverted) for each in named]
+    return Term(*first[0], tuple(Gate(*read, inverted) for read, inverted in gates))
+
+
+def _fires(
+    factor: ReadFactor,
+    stages: Sequence[TopologyStage],
+    origins: Mapping[str, BoundaryOutput],
+    pools: Pools,
+) -> bool:
+    """Whether a factor is 0 or 1."""
+    layer = origins[factor.source].layer
+    passed = [pools.behind.get(layer), *(step for step in factor.way if isinstance(step, Pool))]
+    spiking = stages[layer].neuron is not None
+    return spiking and all(pool is None or pool.kind == "max" for pool in passed)
+
+
+def _factor(
+    factor: ReadFactor, origins: Mapping[str, BoundaryOutput], pools: Pools
+) -> tuple[int, tuple[Step, ...], int]:
+    """Source, way and delay, without the pool that stands behind the source for all readers."""
+    layer = origins[factor.source].layer
+    return layer, factor.way[1:] if layer in pools.behind else factor.way, factor.delay
 
 
 def _pooled_input(stage: TopologyStage) -> WorkloadError:

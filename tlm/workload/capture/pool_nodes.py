@@ -30,8 +30,8 @@ def pool_of(where: str, operation: str, node: Any) -> Pool | None:
     Raises:
         WorkloadError: a pool that the format cannot say; ``where`` is the layer behind it.
     """
-    if operation == "Mean":
-        return _global(node)
+    if operation in ("Mean", "Sum"):
+        return _global("average" if operation == "Mean" else "sum", node)
     if operation not in _POOLS:
         return None
     kind = _POOLS[operation]
@@ -47,12 +47,12 @@ def pool_of(where: str, operation: str, node: Any) -> Pool | None:
     return pool
 
 
-def _global(node: Any) -> Pool | None:
-    """The mean over rows and columns; None if it is taken over others."""
+def _global(kind: Literal["average", "sum"], node: Any) -> Pool | None:
+    """The mean or sum over rows and columns; None if it is taken over others."""
     axes = {axis - (1 << 64) if axis >= 1 << 63 else axis for axis in node._saved_dim}
     rank = len(node._saved_self_sym_sizes)
     is_global = {axis % rank for axis in axes} == {rank - 1, rank - 2} and rank > 3
-    return Pool("average", GLOBAL, GLOBAL) if is_global else None
+    return Pool(kind, GLOBAL, GLOBAL) if is_global else None
 
 
 def _adaptive(kind: Literal["max", "average"], node: Any) -> tuple[Pool, list[str]]:

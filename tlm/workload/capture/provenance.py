@@ -1,20 +1,32 @@
 """Where each element of a tensor comes from: the autograd graph walked back to boundaries.
 
-An element is a sum of terms. For each term there is a map, which gives the number of an element of
-an origin: the output of a boundary, or what a pool made of other elements. Views, permutations,
-slices, concatenations and what else only arranges elements is done again on the maps, so that it
-does not matter how a network writes it.
+An element is a sum of terms, and a term a product of factors. For each factor there is a map, which
+gives the number of an element of an origin: the output of a boundary, or what a pool made of other
+elements. Views, permutations, slices, concatenations and what else only arranges elements is done
+again on the maps, so that it does not matter how a network writes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.arranging import ZERO, rearrange_of, shape_of, signed
+from tlm.workload.capture.arranging import rearrange_of, shape_of, signed
+from tlm.workload.capture.factors import (
+    UNKNOWN,
+    FactorMap,
+    ProductMap,
+    Terms,
+    arranged,
+    as_it_is,
+    inverted,
+    joined,
+    products,
+)
 from tlm.workload.capture.pool_nodes import GLOBAL, pool_of
 from tlm.workload.capture.tensor_axes import axes_of
 from tlm.workload.model import Pool
@@ -22,12 +34,7 @@ from tlm.workload.model import Pool
 if TYPE_CHECKING:
     from torch import Tensor
 
-UNKNOWN = -2
-"""In a map: an element without gradient: the network's input, or a constant."""
-
 MOST_TERMS = 64
-
-Terms: TypeAlias = "list[Tensor]"
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """What ``pool`` made of the elements of ``terms`` [N, C, H, W]."""
+    """What ``pool`` made of the sum of ``terms`` [N, C, H, W]."""
 
     pool: Pool
     terms: Terms
@@ -65,7 +72,7 @@ class ElementOrigin:
 
 @dataclass(eq=False)
 class TensorProvenance:
-    """The terms of one tensor: each a map of its shape, with numbers of elements of ``origins``."""
+    """The terms of one tensor: maps of its shape, with numbers of elements of ``origins``."""
 
     origins: list[ElementOrigin] = field(default_factory=list)
     terms: Terms = field(default_factory=list)
@@ -79,6 +86,10 @@ class TensorProvenance:
         self.origins.append(origin)
         self.size += prod(shape)
         return torch.arange(origin.first, self.size).view(shape)
+
+    def arrange(self, arrange: Callable[[Tensor], Tensor]) -> None:
+        """Put the elements of all maps elsewhere."""
+        self.terms = [arranged(term, arrange) for term in self.terms]
 
     def scaled(self, places: Tensor, factor: float) -> Tensor:
         """A map with the elements of another, multiplied with a constant: of origins of its own."""
@@ -96,7 +107,7 @@ def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Tens
     """Where the elements of ``tensor`` come from; ``known`` are the nodes of boundaries' outputs.
 
     Raises WorkloadError naming the operation if one lies between that does more than to arrange,
-    to add or to pool.
+    to add, to multiply or to pool.
     """
     provenance = TensorProvenance()
     root = (tensor.grad_fn, tensor.output_nr)
@@ -110,7 +121,7 @@ def provenance_of(where: str, tensor: Tensor, known: Mapping[Any, Call]) -> Tens
         if (node, output) in done:
             pending.pop()
         elif node in known:
-            done[node, output] = [known[node].elements(provenance, shape_of(node))]
+            done[node, output] = [as_it_is(known[node].elements(provenance, shape_of(node)))]
         elif waiting := _waiting(where, node, done):
             pending += waiting
         else:
@@ -125,10 +136,10 @@ def _waiting(where: str, node: Any, done: Mapping[Any, Terms]) -> list[tuple[Any
     if operation == "AccumulateGrad":
         return []
     operands = [pair for pair in node.next_functions if pair[0] is not None]
-    arranges = operation in _FOLLOWED or rearrange_of(operation) is not None
-    if not (arranges or pool_of(where, operation, node) or constant_of(operation, node)):
+    followed = operation in _FOLLOWED or rearrange_of(operation) is not None
+    if not (followed or pool_of(where, operation, node) or constant_of(operation, node)):
         raise _own_function(where, operation) if _is_own(node) else refusal(where, operation)
-    if operation == "Add" and node._saved_alpha != 1:
+    if operation in ("Add", "Sub", "Rsub") and node._saved_alpha != 1:
         raise WorkloadError(
             f"{where}: to its input a tensor is added times {node._saved_alpha}, which is not "
             "modelled; add it as it is (alpha=1)"
@@ -146,21 +157,24 @@ def _terms(
     operands = [done.get(pair) for pair in node.next_functions]
     if operation == "Add":
         added = [term for each in operands for term in each or _nothing_known(shape)]
-        return _few(where, [term.expand(shape) for term in added])
+        return _few(where, [arranged(term, lambda map_: map_.expand(shape)) for term in added])
     if operation in ("Cat", "Stack"):
         return _joined(where, node, operands, shape)
-    first = operands[0]
-    if operation == "Sum" and first is not None:
-        return _few(where, [part for term in first for part in _summands(where, node, term)])
     if factor := constant_of(operation, node):
-        return [provenance.scaled(term, factor) for term in first or operands[1] or ()]
+        terms = operands[0] or operands[1] or []
+        return [_scaled(where, term, factor, provenance) for term in terms]
+    if operation == "Mul":
+        return _few(where, _multiplied(where, node, operands, shape))
+    if operation in ("Rsub", "Sub"):
+        return _subtracted(where, operands)
+    first = operands[0]
     assert first is not None  # a node with one operand that needs no gradient is not made
     if rearrange := rearrange_of(operation):
-        return [rearrange(node, output, term) for term in first]
+        return [arranged(term, partial(rearrange, node, output)) for term in first]
     pool = pool_of(where, operation, node)
     if pool is None:
-        return [_mean(where, node, first, provenance)]
-    return [provenance.elements(Pooled(pool, first), shape)]
+        return _added_up(where, node, first, provenance)
+    return [as_it_is(provenance.elements(Pooled(pool, first), shape))]
 
 
 def constant_of(operation: str, node: Any) -> float | None:
@@ -176,7 +190,8 @@ def constant_of(operation: str, node: Any) -> float | None:
 
 def first_map(terms: Terms) -> Tensor:
     """A map of some of the elements that are known."""
-    return next((term for term in terms if bool((term[..., -1] >= 0).any())), terms[0])
+    maps = [factor.places for term in terms for factor in term]
+    return next((places for places in maps if bool((places[..., -1] >= 0).any())), maps[0])
 
 
 def _leaf(where: str, variable: Tensor) -> Terms:
@@ -191,6 +206,57 @@ def _leaf(where: str, variable: Tensor) -> Terms:
     return _nothing_known(tuple(variable.shape))
 
 
+def _scaled(
+    where: str, term: ProductMap, factor: float, provenance: TensorProvenance
+) -> ProductMap:
+    """A term multiplied with a constant."""
+    first, *others = term
+    if first.inverted:
+        raise refusal(where, "Sub")
+    return (first.arranged(lambda map_: provenance.scaled(map_, factor)), *others)
+
+
+def _multiplied(
+    where: str, node: Any, operands: list[Terms | None], shape: tuple[int, ...]
+) -> Terms:
+    """Two sums multiplied, term by term."""
+    left, right = operands
+    if left is None or right is None:
+        raise refusal(where, "Mul")
+    left, right = _settled(where, left, node._saved_self), _settled(where, right, node._saved_other)
+    return products(left, right, shape)
+
+
+def _settled(where: str, terms: Terms, values: Tensor) -> Terms:
+    """Terms to be multiplied, whose ``values`` tell what of them is without gradient, but zero."""
+    if len(terms) > 1:
+        if _unknown(terms):
+            raise refusal(where, "Mul")
+        return terms
+    gated = any(factor.inverted for factor in terms[0])
+    if gated and not bool(((values == 0) | (values == 1)).all()):
+        raise refusal(where, "Sub")
+    values = values.cpu()
+    settled = [tuple(factor.settled(values) for factor in terms[0])]
+    if _unknown(settled):
+        raise refusal(where, "Mul")
+    return settled
+
+
+def _subtracted(where: str, operands: list[Terms | None]) -> Terms:
+    """1 minus a factor; that it is from 1 shows in the product."""
+    minuend, subtrahend = operands if len(operands) == 2 else (None, operands[0])
+    gate = inverted(subtrahend) if subtrahend is not None and minuend is None else None
+    if gate is None:
+        raise refusal(where, "Sub")
+    return gate
+
+
+def _unknown(terms: Terms) -> bool:
+    """Whether some element has no gradient."""
+    return any(bool((factor.places == UNKNOWN).any()) for term in terms for factor in term)
+
+
 def _joined(where: str, node: Any, operands: list[Terms | None], shape: tuple[int, ...]) -> Terms:
     """Operands side by side along an axis; one that needs no gradient is as long as is left."""
     import torch
@@ -201,7 +267,9 @@ def _joined(where: str, node: Any, operands: list[Terms | None], shape: tuple[in
         join, missing = torch.stack, (*shape[:axis], *shape[axis + 1 :])
     else:
         join = torch.cat
-        rest = shape[axis] - sum(each[0].shape[axis] for each in operands if each is not None)
+        rest = shape[axis] - sum(
+            each[0][0].places.shape[axis] for each in operands if each is not None
+        )
         missing = (*shape[:axis], rest, *shape[axis + 1 :])
         if without > 1:
             raise WorkloadError(
@@ -209,45 +277,45 @@ def _joined(where: str, node: Any, operands: list[Terms | None], shape: tuple[in
                 "their sizes are not known; concatenate them first, into one"
             )
     filled = [_nothing_known(missing) if each is None else each for each in operands]
-    longest = max(map(len, filled))
-    return [join([_padded(terms, at) for terms in filled], axis) for at in range(longest)]
+    return joined(lambda maps: join(list(maps), axis), filled)
 
 
-def _padded(terms: Terms, at: int) -> Tensor:
-    """A tensor's term ``at``; zeros if it has fewer."""
-    return terms[at] if at < len(terms) else terms[0].new_full(terms[0].shape, ZERO)
+def _added_up(where: str, node: Any, terms: Terms, provenance: TensorProvenance) -> Terms:
+    """A sum or mean over all positions of planes; or a sum along an axis of stacked tensors."""
+    operation, shape = operation_of(node), shape_of(node)
+    rank = terms[0][0].places.ndim
+    over = [signed(axis) % rank for axis in node._saved_dim]
+    planes = _planes(terms, over, provenance)
+    if planes is not None:
+        pool = Pool("sum" if operation == "Sum" else "average", GLOBAL, GLOBAL)
+        behind = (*planes[0][0].places.shape[:-2], 1, 1)
+        return [as_it_is(provenance.elements(Pooled(pool, planes), behind).reshape(shape))]
+    if operation == "Mean" or len(over) != 1 or terms[0][0].places.shape[over[0]] > MOST_TERMS:
+        raise refusal(where, operation)
+    return _few(where, [part for term in terms for part in _slices(term, over[0], shape)])
 
 
-def _summands(where: str, node: Any, term: Tensor) -> Terms:
-    """What is added up along one axis."""
-    axes = [signed(axis) % term.ndim for axis in node._saved_dim]
-    if len(axes) != 1 or term.shape[axes[0]] > MOST_TERMS:
-        raise refusal(where, "Sum")
-    parts = term.unbind(axes[0])
-    return [part.unsqueeze(axes[0]) for part in parts] if node._saved_keepdim else list(parts)
+def _planes(terms: Terms, over: list[int], provenance: TensorProvenance) -> Terms | None:
+    """``terms`` as [..., C, H, W], if the axes ``over`` are all their positions, as tokens are."""
+    every = [axes_of(factor.places, provenance.origins) for term in terms for factor in term]
+    axes = next((axes for axes in every if axes is not None), None)
+    left = [axis for axis in range(terms[0][0].places.ndim) if axis not in over]
+    if axes is None or set(axes.positions) != set(over) or [*axes.rows, *axes.channels] != left:
+        return None
+    return [arranged(term, axes.planar) for term in terms]
 
 
-def _mean(where: str, node: Any, terms: Terms, provenance: TensorProvenance) -> Tensor:
-    """The mean over all positions of planes, wherever their axes are: over tokens."""
-    axes = axes_of(first_map(terms), provenance.origins)
-    over = {signed(axis) % terms[0].ndim for axis in node._saved_dim}
-    if (
-        axes is None
-        or set(axes.positions) != over
-        or axes.rows + axes.channels
-        != tuple(axis for axis in range(terms[0].ndim) if axis not in over)
-    ):
-        raise refusal(where, "Mean")
-    planar = [axes.planar(term) for term in terms]
-    shape = (*planar[0].shape[:-2], 1, 1)
-    pool = Pool("average", GLOBAL, GLOBAL)
-    return provenance.elements(Pooled(pool, planar), shape).reshape(shape_of(node))
+def _slices(term: ProductMap, axis: int, shape: tuple[int, ...]) -> Terms:
+    """What stands along ``axis``, each of ``shape``."""
+    columns = [[part.reshape(shape) for part in factor.places.unbind(axis)] for factor in term]
+    forms = [factor.inverted for factor in term]
+    return [tuple(map(FactorMap, places, forms)) for places in zip(*columns, strict=True)]
 
 
 def _nothing_known(shape: tuple[int, ...]) -> Terms:
     import torch
 
-    return [torch.full(shape, UNKNOWN)]
+    return [as_it_is(torch.full(shape, UNKNOWN))]
 
 
 def _few(where: str, terms: Terms) -> Terms:
@@ -268,8 +336,8 @@ def refusal(where: str, operation: str) -> WorkloadError:
     """The error for an operation on the way to the input of ``where``, with what to do."""
     hint = _HINTS.get(
         operation,
-        "only pooling, arranging and adding spikes are known there; if it is part of a neuron, "
-        "name the neuron's class: neurons={MyNeuron: declare(...)}",
+        "only pooling, arranging, adding and multiplying spikes are known there; if it is part of "
+        "a neuron, name the neuron's class: neurons={MyNeuron: declare(...)}",
     )
     return WorkloadError(f"{where}: its input passes through the operation {operation}; {hint}")
 
@@ -289,10 +357,11 @@ def _own_function(where: str, operation: str) -> WorkloadError:
     )
 
 
-_FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean")
+_FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean", "Mul", "Sub", "Rsub")
 
 _HINTS = {
-    "Mul": "dropout, attention or another product: record without it",
+    "Mul": "it is multiplied by what has no gradient (dropout, a mask): record without it",
+    "Sub": "of subtractions only 1 - spikes is known, multiplied with other spikes",
     "NativeDropout": "record with dropout at p = 0",
     "Mean": "average over time after the read-out, not before it",
     "Sum": "only tensors stacked along an axis of their own can be added up along it",

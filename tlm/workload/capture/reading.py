@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise, takewhile
 from math import prod
@@ -14,8 +14,8 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.capture.axes import timed
 from tlm.workload.capture.boundary import Boundary
-from tlm.workload.capture.call_reading import NO_ROW, CallReading, RowTerm
-from tlm.workload.capture.edges import INPUT, Edge, ReadTerm
+from tlm.workload.capture.edges import INPUT, Edge, ReadFactor, ReadTerm
+from tlm.workload.capture.row_terms import NO_ROW, CallReading, RowFactor, RowTerm
 from tlm.workload.capture.sums import Sum
 from tlm.workload.model import BoolArray, IntArray, Pool, Shape3
 from tlm.workload.operand import Step, Window, shape_behind, whole
@@ -38,36 +38,48 @@ class ReadPart:
     @property
     def is_input(self) -> bool:
         """Whether it is the network's input, or a constant: what has no gradient."""
-        return [term.source for term in self.terms] == [INPUT]
+        return [factor.source for term in self.terms for factor in term.factors] == [INPUT]
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether something lies behind the source of its first term."""
+        return bool(self.terms[0].factors[0].way)
+
+    def mapped(self, change: Callable[[ReadFactor], ReadFactor]) -> ReadPart:
+        """The part with each factor as ``change`` makes it."""
+        terms = [replace(term, factors=tuple(map(change, term.factors))) for term in self.terms]
+        return replace(self, terms=tuple(terms))
 
 
 @dataclass(frozen=True)
 class Reading:
     """What a boundary reads: parts in order of their channels, and pools of them all.
 
-    ``is_plain`` says that it is a sum of whole outputs of the same step.
+    ``is_plain`` says that it is a sum of whole outputs of the same step. ``pooled_shape`` is
+    (C, H, W) behind the pools, if there are any: neurons may see their channels arranged otherwise.
     """
 
     parts: tuple[ReadPart, ...]
     pools: tuple[Pool, ...]
     is_plain: bool
+    pooled_shape: Shape3 | None = None
 
     @property
     def sum(self) -> Sum:
-        """The sum that it is, if it is plain; else all its terms, each marked as one."""
-        terms = [term for part in self.parts for term in part.terms]
+        """The sum that it is, if it is plain; else all its factors, each marked as one."""
+        factors = [each for part in self.parts for term in part.terms for each in term.factors]
         if not self.is_plain:
-            edges = [Edge(term.source, _first_pools(term), term) for term in terms]
+            edges = [Edge(factor.source, _first_pools(factor), factor) for factor in factors]
             return Sum(tuple(edges), self.pools)
-        edges = [Edge(term.source, _first_pools(term)) for term in terms]
+        edges = [Edge(factor.source, _first_pools(factor)) for factor in factors]
         if len(edges) == 1:
             return Sum((Edge(edges[0].source, ()),), self.pools + edges[0].pools)
         return Sum(tuple(edges), self.pools)
 
 
-def _first_pools(term: ReadTerm) -> tuple[Pool, ...]:
-    """The pools right behind a term's source, the last first."""
-    pools = takewhile(lambda step: isinstance(step, Pool), term.way)
+def _first_pools(factor: ReadFactor) -> tuple[Pool, ...]:
+    """The pools right behind a factor's source, the last first."""
+    pools = takewhile(lambda step: isinstance(step, Pool), factor.way)
     return tuple(pool for pool in pools if isinstance(pool, Pool))[::-1]
 
 
@@ -141,16 +153,20 @@ def _reading(
         )
     every = sorted({cut for each in cuts for cut in each})
     parts = [_part(reader, rows, here, cut) for cut in pairwise(every)]
-    shapes = {name: _shape(boundary.outputs[0]) for name, boundary in boundaries.items()}
+    shapes = {name: _shape(boundary) for name, boundary in boundaries.items()}
     joined = tuple(_simple(part, shapes) for part in _joined(parts))
     if not pools[0] and reader.kind not in ("conv", "matmul"):
         joined = _unflattened(joined, shapes)
     plain = len(joined) == 1 and _is_sum(joined[0])
-    return Reading(joined, pools[0], plain)
+    return Reading(joined, pools[0], plain, calls[0].pooled_shape)
 
 
-def _shape(tensor: Tensor) -> Shape3:
+def _shape(boundary: Boundary) -> Shape3:
     """(C, H, W) of a boundary's output: of [N, K] and [T, B, K] the last axis alone."""
+    pooled = boundary.readings[0].pooled_shape
+    if boundary.kind == "neuron" and pooled is not None:
+        return pooled
+    tensor = boundary.outputs[0]
     channels, height, width = (*tensor.shape[-3 if tensor.ndim > 3 else -1 :], 1, 1)[:3]
     return (int(channels), int(height), int(width))
 
@@ -163,22 +179,41 @@ def _part(
     for call, its in zip(reader.readings, map(slice, *_ends(here)), strict=True):
         alike: Counter[ReadTerm] = Counter()
         for row_term in _terms(call, cut):
-            delay = _delay(reader, rows, row_term, here, its)
-            named = ReadTerm(row_term.source, row_term.way, delay)
+            named = _named(reader, rows, row_term, here, its)
             alike[named] += 1
-            where = read.setdefault((named, alike[named]), np.zeros(len(here.step), np.bool_))
-            where[its] = row_term.rows != NO_ROW
-    terms = [term for term, _ in read if term.source != INPUT]
-    for (known, _), where in read.items():
-        if known.source != INPUT and not np.array_equal(where, here.step >= known.delay):
-            raise WorkloadError(
-                f"{reader.name}: it reads {known.source} in some steps only; read it at each step"
-            )
-    inputs = [term for term, _ in read if term.source == INPUT]
+            shape = (len(named.factors), len(here.step))
+            where = read.setdefault((named, alike[named]), np.zeros(shape, np.bool_))
+            where[:, its] = [factor.rows != NO_ROW for factor in row_term.factors]
+    terms = [term for term, _ in read if term.factors[0].source != INPUT]
+    for (term, _), where in read.items():
+        _check_each_step(reader, term, where, here)
+    inputs = [term for term, _ in read if term.factors[0].source == INPUT]
     if terms or _is_zero(reader, cut):
         inputs = []
     channels = cut[1] - cut[0]
     return ReadPart(channels, tuple(terms or inputs), len(read) > len(terms) > 0)
+
+
+def _named(
+    reader: Boundary, rows: Mapping[str, TimedRows], term: RowTerm, here: TimedRows, its: slice
+) -> ReadTerm:
+    """A term of the rows ``its``, without where."""
+    factors = [
+        ReadFactor(
+            factor.source, factor.way, _delay(reader, rows, factor, here, its), factor.inverted
+        )
+        for factor in term.factors
+    ]
+    return ReadTerm(tuple(factors))
+
+
+def _check_each_step(reader: Boundary, term: ReadTerm, where: BoolArray, here: TimedRows) -> None:
+    """Refuse a factor that is not read, ``where`` [factors, N], from its delay on."""
+    for factor, its in zip(term.factors, where, strict=True):
+        if factor.source != INPUT and not np.array_equal(its, here.step >= factor.delay):
+            raise WorkloadError(
+                f"{reader.name}: it reads {factor.source} in some steps only; read it at each step"
+            )
 
 
 def _is_zero(reader: Boundary, cut: tuple[int, int]) -> bool:
@@ -206,18 +241,18 @@ def _terms(call: CallReading, cut: tuple[int, int]) -> Iterator[RowTerm]:
 
 
 def _delay(
-    reader: Boundary, rows: Mapping[str, TimedRows], term: RowTerm, here: TimedRows, its: slice
+    reader: Boundary, rows: Mapping[str, TimedRows], factor: RowFactor, here: TimedRows, its: slice
 ) -> int:
-    """How many steps before the rows ``its`` the term is of."""
-    known = term.rows != NO_ROW
-    if term.source == INPUT or not known.any():
+    """How many steps before the rows ``its`` the factor is of."""
+    known = factor.rows != NO_ROW
+    if factor.source == INPUT or not known.any():
         return 0
-    if here.static and not rows[term.source].static:
+    if here.static and not rows[factor.source].static:
         raise WorkloadError(
             f"{reader.name}: called once for all steps although it reads spikes; average over "
             "time after it, not before"
         )
-    source, row = rows[term.source], term.rows[known]
+    source, row = rows[factor.source], factor.rows[known]
     if source.static:
         return 0
     delays = np.unique(here.step[its][known] - source.step[row])
@@ -225,7 +260,7 @@ def _delay(
     if not same_sample or len(delays) > 1 or delays[0] < 0:
         what = "later steps" if same_sample and delays.max() < 0 else "other samples or steps"
         raise WorkloadError(
-            f"{reader.name}: it reads {what} of {term.source} than its own, which is not "
+            f"{reader.name}: it reads {what} of {factor.source} than its own, which is not "
             "modelled, or the first axis is not time; let each step read itself, or the same "
             "number of steps before, and keep [T, B, ...]"
         )
@@ -246,13 +281,13 @@ def _joined(parts: Iterable[ReadPart]) -> Iterator[ReadPart]:
 
 def _simple(part: ReadPart, shapes: Mapping[str, Shape3]) -> ReadPart:
     """The part without windows on everything that leave the shape as it is."""
-    terms = [
-        replace(term, way=tuple(_needed(term.way, shapes[term.source])))
-        if term.source != INPUT
-        else term
-        for term in part.terms
-    ]
-    return replace(part, terms=tuple(terms))
+
+    def simple(factor: ReadFactor) -> ReadFactor:
+        if factor.source == INPUT:
+            return factor
+        return replace(factor, way=tuple(_needed(factor.way, shapes[factor.source])))
+
+    return part.mapped(simple)
 
 
 def _needed(way: tuple[Step, ...], shape: Shape3) -> Iterator[Step]:
@@ -269,10 +304,11 @@ def _needed(way: tuple[Step, ...], shape: Shape3) -> Iterator[Step]:
 def _unflattened(parts: tuple[ReadPart, ...], shapes: Mapping[str, Shape3]) -> tuple[ReadPart, ...]:
     """Parts of flattened planes as parts of the planes, which a linear layer flattens itself."""
     before = [
-        _shape_before_flattening(term, shapes)
+        _shape_before_flattening(factor, shapes)
         for part in parts
         for term in part.terms
-        if term.source != INPUT
+        for factor in term.factors
+        if factor.source != INPUT
     ]
     planes = {shape[1:] for shape in before if shape is not None}
     if None in before or len(planes) != 1 or any(part.is_input for part in parts):
@@ -283,45 +319,51 @@ def _unflattened(parts: tuple[ReadPart, ...], shapes: Mapping[str, Shape3]) -> t
     return tuple(_in_planes(part, shapes, area) for part in parts)
 
 
-def _shape_before_flattening(term: ReadTerm, shapes: Mapping[str, Shape3]) -> Shape3 | None:
-    """The shape that a term's last window flattens; None if there is no such window."""
-    if not term.way or not isinstance(window := term.way[-1], Window) or window.shape[1:] != (1, 1):
+def _shape_before_flattening(factor: ReadFactor, shapes: Mapping[str, Shape3]) -> Shape3 | None:
+    """The shape that a factor's last window flattens; None if there is no such window."""
+    way = factor.way
+    if not way or not isinstance(window := way[-1], Window) or window.shape[1:] != (1, 1):
         return None
-    shape = shape_behind(term.way[:-1], shapes[term.source])
+    shape = shape_behind(way[:-1], shapes[factor.source])
     starts = window.start % prod(shape[1:]) == 0
     return shape if starts else None
 
 
 def _in_planes(part: ReadPart, shapes: Mapping[str, Shape3], area: int) -> ReadPart:
-    terms = []
-    for term in part.terms:
-        shape, window = shape_behind(term.way[:-1], shapes[term.source]), term.way[-1]
+    def in_planes(factor: ReadFactor) -> ReadFactor:
+        shape, window = shape_behind(factor.way[:-1], shapes[factor.source]), factor.way[-1]
         assert isinstance(window, Window)
         inside = replace(whole(shape), start=window.start // area, stop=window.stop // area)
-        terms.append(replace(term, way=(*term.way[:-1], inside)))
-    return _simple(replace(part, channels=part.channels // area, terms=tuple(terms)), shapes)
+        return replace(factor, way=(*factor.way[:-1], inside))
+
+    narrowed = replace(part.mapped(in_planes), channels=part.channels // area)
+    return _simple(narrowed, shapes)
 
 
 def _is_sum(part: ReadPart) -> bool:
     """Whether a part is a sum of whole outputs, pooled or not, of the same step."""
-    windows = any(isinstance(step, Window) for term in part.terms for step in term.way)
-    delays = any(term.delay for term in part.terms)
-    return part.is_input or (bool(part.terms) and not (windows or delays))
+    factors = [factor for term in part.terms for factor in term.factors]
+    windows = any(isinstance(step, Window) for factor in factors for step in factor.way)
+    delays = any(factor.delay for factor in factors)
+    single = 0 < len(factors) == len(part.terms)
+    return part.is_input or (single and not (windows or delays))
 
 
 def _together(part: ReadPart, following: ReadPart) -> ReadPart | None:
     """The two as one part, if the windows of the second go on where those of the first end."""
-    if (part.adds_unknown, len(part.terms)) != (following.adds_unknown, len(following.terms)):
+    more = following.channels
+    following_on = part.mapped(
+        lambda factor: _windowed(factor, lambda at: (at.stop, at.stop + more))
+    )
+    if replace(following_on, channels=more) != following:
         return None
-    terms = []
-    for term, other in zip(part.terms, following.terms, strict=True):
-        wider = term
-        if term.way and isinstance(window := term.way[-1], Window):
-            reach = window.stop + following.channels
-            wider = replace(term, way=(*term.way[:-1], replace(window, stop=reach)))
-            window = replace(window, start=window.stop, stop=reach)
-            term = replace(term, way=(*term.way[:-1], window))
-        if term != other:
-            return None
-        terms.append(wider)
-    return replace(part, channels=part.channels + following.channels, terms=tuple(terms))
+    wider = part.mapped(lambda factor: _windowed(factor, lambda at: (at.start, at.stop + more)))
+    return replace(wider, channels=part.channels + more)
+
+
+def _windowed(factor: ReadFactor, channels: Callable[[Window], tuple[int, int]]) -> ReadFactor:
+    """The factor with other ``channels`` of its last window."""
+    if not factor.way or not isinstance(window := factor.way[-1], Window):
+        return factor
+    start, stop = channels(window)
+    return replace(factor, way=(*factor.way[:-1], replace(window, start=start, stop=stop)))

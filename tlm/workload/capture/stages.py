@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.arranging import features_of
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import Edge
 from tlm.workload.capture.reading import Reading
@@ -71,10 +72,17 @@ class TopologyStage:
     @property
     def out_shape(self) -> Shape3:
         """Shape of the neurons; of the product if there are none."""
-        return self.product_shape if self.neuron is None else self._shape(self.neuron.inputs[0])
+        if self.neuron is None:
+            return self.product_shape
+        if self.neuron is self.first:
+            return self.in_shape
+        channels, height, width = (*features_of(tuple(self.neuron.inputs[0].shape)), 1, 1)[:3]
+        return (channels, height, width)
 
     def _shape(self, tensor: Tensor) -> Shape3:
         kind = self.first.kind
+        if kind == "neuron" and self.reading.pooled_shape is not None:
+            return self.reading.pooled_shape
         if kind in _PRODUCTS:
             rank = 1 if kind == "linear" else 3
         else:  # [B, K] or [T, B, K], [B, K, E, F] or [T, B, K, E, F]
@@ -226,6 +234,6 @@ def _in_order(stages: Sequence[TopologyStage]) -> Iterator[TopologyStage]:
 
 def _ready(stage: TopologyStage, at: Mapping[str, TopologyStage], placed: set[int]) -> bool:
     terms = [*stage.reads.terms, *(stage.held[0].terms if stage.held else ())]
-    now = [edge for edge in terms if edge.term is None or not edge.term.delay]
+    now = [edge for edge in terms if edge.factor is None or not edge.factor.delay]
     needed = [*now, *stage.shortcuts]
     return all(id(at[term.source]) in placed for term in needed if term.source in at)

@@ -26,7 +26,7 @@ class Sum:
     def edges(self) -> tuple[Edge, ...]:
         """The terms with the pools of the sum in front of their own."""
         return tuple(
-            replace(term, pools=self.pools + term.pools) if term.term is None else term
+            replace(term, pools=self.pools + term.pools) if term.factor is None else term
             for term in self.terms
         )
 

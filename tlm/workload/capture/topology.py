@@ -10,7 +10,7 @@ from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.edges import INPUT, Edge
 from tlm.workload.capture.norms import norm_epsilon
-from tlm.workload.capture.operands import check_frames, held_of, operands_of
+from tlm.workload.capture.operands import check_frames, check_gates, held_of, operands_of
 from tlm.workload.capture.pool_nodes import sized
 from tlm.workload.capture.pools import BoundaryOutput, Pools, origins_of, pools_of
 from tlm.workload.capture.stages import TopologyStage
@@ -70,10 +70,11 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 operand=operand,
                 shortcuts=_shortcuts(at, stage, origins, pools),
                 dilation=_dilation(stage.product),
-                held=held_of(stage, origins, pools),
+                held=held_of(stage, stages, origins, pools),
             )
         )
     check_frames(layers)
+    check_gates(layers)
     return tuple(
         replace(layer, input_kind=kind_of(layer, layers, network_input)) for layer in layers
     )

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, product
 from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlm.workload.capture.boundary import Boundary
-from tlm.workload.capture.call_reading import NO_ROW, CallReading, RowTerm
+from tlm.workload.capture.row_terms import NO_ROW, CallReading, RowFactor, RowTerm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,9 @@ def _are_apart(boundary: Boundary, uses: Sequence[range]) -> bool:
 
 
 def _sources(reading: CallReading) -> Iterator[str]:
-    return (term.source for part in reading.parts for term in part.terms)
+    return (
+        factor.source for part in reading.parts for term in part.terms for factor in term.factors
+    )
 
 
 def _uses(boundary: Boundary, calls_by_use: Sequence[range]) -> Iterator[_Use]:
@@ -120,16 +122,27 @@ def _renamed(reading: CallReading, uses: Mapping[str, Sequence[_Use]]) -> CallRe
 
 
 def _named(term: RowTerm, uses: Mapping[str, Sequence[_Use]]) -> Iterator[RowTerm]:
-    """The term, or what it reads of each layer that its source serves."""
-    if term.source not in uses:
-        yield term
+    """The term, or what it reads of each layer that its sources serve."""
+    for factors in product(*(_of_uses(factor, uses) for factor in term.factors)):
+        apart = [
+            (factor.rows == NO_ROW) & (whole.rows != NO_ROW)
+            for factor, whole in zip(factors, term.factors, strict=True)
+        ]
+        zero = np.any(apart, axis=0)
+        cut = [replace(factor, rows=np.where(zero, NO_ROW, factor.rows)) for factor in factors]
+        if all((factor.rows != NO_ROW).any() for factor in cut):
+            yield RowTerm(tuple(cut))
+
+
+def _of_uses(factor: RowFactor, uses: Mapping[str, Sequence[_Use]]) -> Iterator[RowFactor]:
+    if factor.source not in uses:
+        yield factor
         return
-    for use, spans in uses[term.source]:
-        rows = np.full_like(term.rows, NO_ROW)
+    for use, spans in uses[factor.source]:
+        rows = np.full_like(factor.rows, NO_ROW)
         before = 0
         for first, end in spans:
-            inside = (term.rows >= first) & (term.rows < end)
-            rows[inside] = term.rows[inside] - first + before
+            inside = (factor.rows >= first) & (factor.rows < end)
+            rows[inside] = factor.rows[inside] - first + before
             before += end - first
-        if (rows != NO_ROW).any():
-            yield replace(term, source=use.name, rows=rows)
+        yield replace(factor, source=use.name, rows=rows)

@@ -52,7 +52,7 @@ def _views(features: Sequence[tuple[int, ...]], planes: tuple[int, ...]) -> Iter
     own = [_shape3(shape) for shape in features]
     flat = [(prod(shape), 1, 1) for shape in features]
     yield own
-    if area == 1 and flat != own:
+    if any(shape[1:] != tuple(planes) for shape in own) and flat != own:
         yield flat
     if area > 1 and any(len(shape) == 1 for shape in features):
         height, width = planes

@@ -36,9 +36,12 @@ def lines(draw: Any, size: int, out: int) -> Line:
     taken = draw(st.integers(1, max(1, min(most, -(-(size - start) // step)))))
     repeat = repeat if taken * repeat <= out else 1
     taken = min(taken, out)
-    before = draw(st.integers(0, out - taken * repeat))
+    placed = taken * repeat
+    spread = draw(st.integers(1, max(1, min(3, (out - 1) // max(1, placed - 1)))))
+    span = (placed - 1) * spread + 1
+    before = draw(st.integers(0, out - span))
     stop = min(size, start + (taken - 1) * step + 1)
-    return Line(start, stop, step, repeat, before, out - taken * repeat - before)
+    return Line(start, stop, step, repeat, before, out - span - before, spread)
 
 
 @st.composite

@@ -59,6 +59,12 @@ class Pool:
         """Elements of a window, those outside among them."""
         return prod(self.size)
 
+    @property
+    def turned(self) -> Pool:
+        """The pool with rows for columns."""
+        sides = (self.size, self.stride, self.padding, self.overhang)
+        return Pool(self.kind, *(side[::-1] for side in sides))
+
     def fits(self, shape: Shape3) -> bool:
         """Whether it has windows on ``shape``, and none of them begins behind the last element."""
         return all(
@@ -303,8 +309,13 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F."""
-        return prod(self.factor_shape) * prod(self.product_shape[1:])
+        """Multiply-accumulates of one product, of one sample and step: K C / groups R S E F.
+
+        Where zeros are put between the inputs, as for a transposed convolution, each input meets
+        all its weights once: its rows and columns stand in place of E and F, as torch counts.
+        """
+        spread = None if self.operand is None else self.operand.positions_before_spread
+        return prod(self.factor_shape) * (spread or prod(self.product_shape[1:]))
 
     @property
     def factor_shape(self) -> tuple[int, int, int, int]:

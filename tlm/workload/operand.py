@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Protocol, TypeAlias
 
 Volume: TypeAlias = tuple[int, int, int]
@@ -24,7 +25,8 @@ Volume: TypeAlias = tuple[int, int, int]
 class Line:
     """Which rows (or columns) are read: ``start`` to ``stop`` in steps of ``step``.
 
-    Each stands ``repeat`` times in a row; ``before`` and ``after`` zeros are put around them.
+    Each stands ``repeat`` times in a row; then zeros are put between, so that neighbours are
+    ``spread`` rows apart, and ``before`` and ``after`` zeros around them.
     """
 
     start: int
@@ -33,6 +35,7 @@ class Line:
     repeat: int = 1
     before: int = 0
     after: int = 0
+    spread: int = 1
 
     @property
     def taken(self) -> int:
@@ -40,9 +43,14 @@ class Line:
         return len(range(self.start, self.stop, self.step))
 
     @property
+    def span(self) -> int:
+        """How many rows come of it, without the zeros around them."""
+        return (self.taken * self.repeat - 1) * self.spread + 1
+
+    @property
     def size(self) -> int:
         """How many rows come of it."""
-        return self.before + self.taken * self.repeat + self.after
+        return self.before + self.span + self.after
 
     def is_whole(self, size: int) -> bool:
         """Whether it is all ``size`` rows as they are."""
@@ -74,6 +82,13 @@ class Window:
     def shape_behind(self) -> Volume:
         """Shape (C, H, W) of what it leaves."""
         return (self.stop - self.start, self.rows.size, self.columns.size)
+
+    @property
+    def positions_before_spread(self) -> int | None:
+        """Positions that it takes of a channel, where it puts zeros between them; else None."""
+        lines = (self.rows, self.columns)
+        is_spread = any(line.spread > 1 for line in lines)
+        return prod(line.taken * line.repeat for line in lines) if is_spread else None
 
     @property
     def is_whole(self) -> bool:
@@ -162,6 +177,15 @@ class Operand:
     def channels(self) -> int:
         """Channels of all parts."""
         return sum(part.channels for part in self.parts)
+
+    @property
+    def positions_before_spread(self) -> int | None:
+        """Positions of a channel that zeros are put between last, alike in all terms; else None."""
+        last = [term.way[-1] if term.way else None for term in self.terms]
+        counts = {
+            step.positions_before_spread if isinstance(step, Window) else None for step in last
+        }
+        return counts.pop() if len(counts) == 1 else None
 
     @property
     def sources(self) -> tuple[int, ...]:

@@ -17,6 +17,12 @@ from tlm.workload.golden import check_recording
 
 T, B, CLASSES = 4, 2, 10
 
+CONVOLUTIONS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+PRODUCTS = (*CONVOLUTIONS, nn.Linear)
+
 
 class Triangle(torch.autograd.Function):
     """A step with a triangular surrogate."""
@@ -88,23 +94,24 @@ def conv(inputs: int, outputs: int, kernel: Any = 3, **options: Any) -> Any:
     """A convolution loud enough that neurons behind it fire; it keeps the size if none is said."""
     if "padding" not in options:
         options["padding"] = kernel // 2
-    return _loud(nn.Conv2d(inputs, outputs, kernel, **options))
+    return loud(nn.Conv2d(inputs, outputs, kernel, **options))
 
 
 def linear(inputs: int, outputs: int) -> Any:
     """A linear layer loud enough that neurons behind it fire."""
-    return _loud(nn.Linear(inputs, outputs))
+    return loud(nn.Linear(inputs, outputs))
 
 
 def woken(net: Any) -> Any:
     """A network whose products are as loud: torch's own initial weights leave most silent."""
     for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            _loud(module)
+        if isinstance(module, PRODUCTS):
+            loud(module)
     return net
 
 
-def _loud(module: Any) -> Any:
+def loud(module: Any) -> Any:
+    """A product with weights so large that neurons behind it fire."""
     nn.init.normal_(module.weight, std=2.5 / module.weight[0].numel() ** 0.5)
     if module.bias is not None:
         nn.init.constant_(module.bias, 0.1)
@@ -125,7 +132,8 @@ def macs_of(net: Any, forward: Callable[[], Any]) -> int:
     counts: list[int] = []
 
     def count(module: Any, arguments: Any, output: Any) -> None:
-        counts.append(output.numel() * module.weight[0].numel())
+        each = arguments[0] if getattr(module, "transposed", False) else output
+        counts.append(each.numel() * module.weight[0].numel())
 
     class Products(TorchDispatchMode):
         def __torch_dispatch__(
@@ -136,7 +144,7 @@ def macs_of(net: Any, forward: Callable[[], Any]) -> int:
                 counts.append(output.numel() * arguments[0].shape[-1])
             return output
 
-    products = [module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    products = [module for module in net.modules() if isinstance(module, PRODUCTS)]
     handles = [module.register_forward_hook(count) for module in products]
     with torch.no_grad(), Products():
         forward()

@@ -115,11 +115,15 @@ def _pad(node: Any, output: int, places: Tensor) -> Tensor:
 def _upsample(node: Any, output: int, places: Tensor) -> Tensor:
     import torch
 
-    exact = "Exact" in type(node).__name__
-    name = "_upsample_nearest_exact2d" if exact else "upsample_nearest2d"
-    scales = (node._saved_scales_h, node._saved_scales_w)
+    kind = type(node).__name__
+    exact, rank = "_exact" if "Exact" in kind else "", next(n for n in (1, 2, 3) if f"{n}D" in kind)
+    name = f"{exact and '_'}upsample_nearest{exact}{rank}d"
+    scales = [getattr(node, f"_saved_scales{side}") for side in _SCALES[rank]]
     # Whole numbers below 2^53 pass through float64 unchanged.
     return getattr(torch.ops.aten, name)(places.double(), node._saved_output_size, *scales).long()
+
+
+_SCALES = {1: ("",), 2: ("_h", "_w"), 3: ("_d", "_h", "_w")}
 
 
 def _pixel_shuffle(node: Any, output: int, places: Tensor) -> Tensor:
@@ -145,7 +149,10 @@ _REARRANGE: dict[str, Rearrange] = {
     **dict.fromkeys(("View", "UnsafeView", "ReshapeAlias", "Unsqueeze", "Squeeze"), _reshape),
     **dict.fromkeys(("T", "Mt"), _turn),
     **dict.fromkeys(("Split", "SplitWithSizes", "UnsafeSplit", "UnsafeSplitWithSizes"), _split),
-    **dict.fromkeys(("UpsampleNearest2D", "UpsampleNearestExact2D"), _upsample),
+    **dict.fromkeys(
+        (f"UpsampleNearest{exact}{rank}D" for exact in ("", "Exact") for rank in (1, 2, 3)),
+        _upsample,
+    ),
     "Expand": _expand,
     "Repeat": _repeat,
     "Permute": _permute,

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from tlm.errors import WorkloadError
-from tlm.workload.capture.arranging import shape_of
+from tlm.workload.capture.arranging import ZERO, shape_of
 from tlm.workload.capture.call_reading import reading_of
+from tlm.workload.capture.convolutions import PlainConvolution, plain_convolution
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_used_as_they_are
 from tlm.workload.capture.matmuls import (
@@ -25,9 +26,15 @@ from tlm.workload.capture.matmuls import (
     operands,
     unknown_matmuls,
 )
-from tlm.workload.capture.norms import norm_parameters, time_axis
+from tlm.workload.capture.norms import norm_parameters, time_behind_channels
 from tlm.workload.capture.options import told_as_refusal
-from tlm.workload.capture.provenance import Call, TensorProvenance, first_map, provenance_of
+from tlm.workload.capture.provenance import (
+    Call,
+    TensorProvenance,
+    first_map,
+    is_unknown,
+    provenance_of,
+)
 from tlm.workload.capture.row_terms import CallReading
 from tlm.workload.capture.states import ReturnedStates
 from tlm.workload.capture.tensor_axes import TensorAxes, axes_of
@@ -51,10 +58,10 @@ class Boundary:
     norms that follow no product. ``parameters`` and ``parameter_gradients`` are by the names torch
     gives them. Of several norms behind one product the first notes the calls of all; ``others``
     hold the parameters of the rest. ``axes`` are those of a call's tensors where they are not
-    [..., C, H, W] or [..., C], as which they are noted. A product of two recorded tensors has no
-    module, but its form ``matmul``, ``held``, which notes what its second operand reads, and
-    constants: it has the ``scale`` of its operands, and all that read it multiply it with
-    ``scale_behind``.
+    [..., C, H, W] or [..., C], as which they are noted; ``convolution`` is what a module of one is
+    over planes, whose inputs are those it reads. A product of two recorded tensors has no module,
+    but its form ``matmul``, ``held``, which notes what its second operand reads, and constants: it
+    has the ``scale`` of its operands, and all that read it multiply it with ``scale_behind``.
     """
 
     name: str
@@ -74,6 +81,7 @@ class Boundary:
     trained: dict[str, Any] = field(default_factory=dict)
     others: list[Boundary] = field(default_factory=list)
     axes: TensorAxes | None = None
+    convolution: PlainConvolution | None = None
     matmul: MatmulForm | None = None
     held: Boundary | None = None
     scale: float = 1.0
@@ -167,19 +175,17 @@ class Hooks:
                 raise self.refusal from error.__cause__
 
     def _noted_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
-        if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
-            return self._tapped_input(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
-        return self._tapped_input(boundary, tensor)
-
-    def _tapped_input(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         self._check_call(boundary, tensor)
         self._note_matmuls(boundary.name, tensor)
         provenance = provenance_of(boundary.name, tensor, self._known)
-        axes = boundary.axes = _axes(boundary, provenance)
+        axes = boundary.axes = _axes(boundary, provenance, tensor, self._steps)
         shape = tensor.shape
         if axes is not None:
             provenance.arrange(axes.planar)
             tensor = axes.planar(tensor)
+        read = tensor
+        if boundary.convolution is not None:
+            read = _read(boundary.name, boundary.convolution, provenance, tensor)
         rank = _FEATURES.get(boundary.kind, 1 if tensor.ndim < 4 else 3)
         reading = self._unscaled(boundary.name, reading_of(boundary.name, provenance, rank))
         product = self.boundaries.get(reading.alone or "")
@@ -193,10 +199,11 @@ class Hooks:
         self.boundaries.setdefault(boundary.name, boundary)
         boundary.readings.append(reading)
         copy = tensor.clone()
-        boundary.inputs.append(copy.detach())
+        boundary.inputs.append((copy if read is tensor else read).detach())
         if boundary.kind in ("norm", "neuron"):
             copy.requires_grad_()  # the network's input carries no gradient by itself
-        self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
+        if read is tensor:
+            self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
         return copy if axes is None else axes.restored(copy, shape)
 
     def _note_matmuls(self, reader: str, tensor: Tensor) -> None:
@@ -259,12 +266,9 @@ class Hooks:
             product.scale_behind = scale
 
     def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
-        if boundary.kind == "norm" and (axis := time_axis(boundary.module, tensor, self._steps)):
-            return self._tapped_output(boundary, tensor.movedim(axis, 0)).movedim(0, axis)
-        return self._tapped_output(boundary, tensor)
-
-    def _tapped_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
         axes = boundary.axes
+        if boundary.convolution is not None:
+            axes = boundary.convolution.axes(tuple(tensor.shape))
         copy = tensor.clone() if axes is None else axes.planar(tensor).clone()
         if copy.grad_fn is None:
             raise WorkloadError(
@@ -343,19 +347,40 @@ class Hooks:
             self._handles.append(parameter.register_hook(_keep(boundary.parameter_gradients, name)))
 
 
-def _axes(boundary: Boundary, provenance: TensorProvenance) -> TensorAxes | None:
-    """The axes of what a boundary reads, if it has positions elsewhere than [..., C, H, W] has.
+def _axes(
+    boundary: Boundary, provenance: TensorProvenance, tensor: Tensor, steps: int
+) -> TensorAxes | None:
+    """The axes of what a boundary reads, if they are not those of [..., C, H, W] or [..., C].
 
     A linear layer over positions is a convolution of kernel 1.
     """
-    places = first_map(provenance.terms)
-    is_planar = {"conv": hasattr(boundary.module, "kernel_size"), "norm": places.ndim != 3}
-    if places.ndim < 3 or is_planar.get(boundary.kind, False):
-        return None
-    axes = axes_of(places, provenance.origins)
+    if hasattr(boundary.module, "kernel_size") and boundary.kind == "conv":
+        shape = tuple(tensor.shape)
+        boundary.convolution = plain_convolution(boundary.name, boundary.module, shape, steps)
+        return boundary.convolution.axes(shape)
+    axes = None
+    if tensor.ndim > 2 and not (boundary.kind == "norm" and tensor.ndim > 4):
+        axes = axes_of(first_map(provenance.terms), provenance.origins)
     if axes is not None and boundary.kind == "linear":
+        if axes.channels[-1:] != (tensor.ndim - 1,):
+            return None
         boundary.kind = "conv"
+    if axes is None and boundary.kind == "norm":
+        return time_behind_channels(boundary.module, tensor, steps)
     return axes
+
+
+def _read(
+    where: str, convolution: PlainConvolution, provenance: TensorProvenance, planes: Tensor
+) -> Tensor:
+    """What a convolution reads of ``planes``, with zeros put in, as ``provenance`` then is."""
+    if convolution.module.transposed and is_unknown(provenance.terms):
+        raise WorkloadError(
+            f"{where}: a transposed convolution reads something without gradient, the network's "
+            "input or a constant; pass it through a convolution or linear layer before"
+        )
+    provenance.arrange(lambda places: convolution.read(places, ZERO))
+    return convolution.read(planes)
 
 
 def _matmul_boundary(name: str, form: MatmulForm) -> Boundary:

@@ -22,6 +22,7 @@ from tlm.workload.capture.boundary import (
     settle_output,
 )
 from tlm.workload.capture.constants import word
+from tlm.workload.capture.convolutions import check_convolution
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_plain
 from tlm.workload.capture.eager import eager, module_name, uncompiled
@@ -36,7 +37,6 @@ from tlm.workload.capture.options import (
     told_as_refusal,
     whole_number,
 )
-from tlm.workload.capture.topology import window_of
 from tlm.workload.capture.verify import dead_layers, verified_iteration
 from tlm.workload.file.writer import check_header, write_workload
 from tlm.workload.model import Encoding, Level, Workload
@@ -286,7 +286,10 @@ def _recorded_modules(
     from torch import nn
 
     kinds: dict[BoundaryKind, Any] = {
-        "conv": nn.Conv2d,
+        "conv": (
+            *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+            *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+        ),
         "linear": nn.Linear,
     }
     recorded: dict[str, RecordedModule] = {}
@@ -310,12 +313,12 @@ def _recorded_modules(
         if kind is not None:
             check_plain(name, module)
             if kind == "conv":
-                window_of(name, module)  # what is not modelled is refused before any training
+                check_convolution(name, module)  # refused before any training
             recorded[name] = RecordedModule(module, kind)
         elif next(module.parameters(recurse=False), None) is not None:
             raise WorkloadError(
                 f"{name or 'the network'}: {type(module).__name__} has weights of its own, and "
-                "only nn.Conv2d, nn.Linear and nn.BatchNorm1d, 2d and 3d can be recorded; "
+                "only convolutions, nn.Linear and nn.BatchNorm1d, 2d and 3d can be recorded; "
                 "put its weights into one of these, or declare it as a neuron"
             )
     return recorded

@@ -241,7 +241,9 @@ def _weights(product: Boundary | None, gradient: bool) -> FloatArray:
     if product is None or product.matmul is not None:
         return np.zeros((0, 0, 1, 1), np.float32)
     weights = parameter_array(product, "weight", gradient)
-    return weights.reshape(*weights.shape, *(1, 1)[: 4 - weights.ndim])
+    if product.convolution is not None:
+        return product.convolution.weights(weights)
+    return weights.reshape(*weights.shape, 1, 1)
 
 
 def _optional(boundary: Boundary, name: str, gradient: bool) -> FloatArray | None:

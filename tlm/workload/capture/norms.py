@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.tensor_axes import TensorAxes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,20 +45,25 @@ def check_norm_kind(name: str, module: Module) -> None:
         )
 
 
-def time_axis(module: Any, tensor: Tensor, steps: int) -> int:
-    """The axis of time of a norm's tensor that has it behind the channels; 0 for others.
+def time_behind_channels(module: Any, tensor: Tensor, steps: int) -> TensorAxes | None:
+    """The axes of a norm's tensor that has time behind the channels; None of others.
 
     [B, C, T, H, W] or [B, C, H, W, T] of a three-dimensional norm, [B, C, T] of a one-dimensional.
     """
     from torch import nn
 
     inner = _batch_norm(module)
-    axes: tuple[int, ...] = ()
+    places: tuple[int, ...] = ()
     if isinstance(inner, nn.BatchNorm3d) and inner is module and tensor.ndim == 5:
-        axes = (2, 4)
+        places = (2, 4)
     elif isinstance(inner, nn.BatchNorm1d) and tensor.ndim == 3 and tensor.shape[0] != steps:
-        axes = (2,)
-    return next((axis for axis in axes if tensor.shape[axis] == steps), 0)
+        places = (2,)
+    time = next((axis for axis in places if tensor.shape[axis] == steps), None)
+    if time is None:
+        return None
+    positions = tuple(axis for axis in range(2, tensor.ndim) if axis != time)
+    planes = tuple(int(tensor.shape[axis]) for axis in positions)
+    return TensorAxes((time, 0), (1,), positions, planes)
 
 
 def _batch_norm(module: Module) -> Any:

@@ -18,6 +18,10 @@ _POOLS: dict[str, Literal["max", "average"]] = {
     "AvgPool2D": "average",
     "AdaptiveMaxPool2D": "max",
     "AdaptiveAvgPool2D": "average",
+    "MaxPool3DWithIndices": "max",
+    "AvgPool3D": "average",
+    "AdaptiveMaxPool3D": "max",
+    "AdaptiveAvgPool3D": "average",
 }
 
 
@@ -35,11 +39,16 @@ def pool_of(where: str, operation: str, node: Any) -> Pool | None:
     if operation not in _POOLS:
         return None
     kind = _POOLS[operation]
+    if rank_of(node) == 3 and omitted_axis(node) is None:
+        raise WorkloadError(
+            f"{where}: the {kind} pool before it reaches over three dimensions, which is not "
+            "modelled; let it leave one of them, time, as it is"
+        )
     if operation.startswith("Adaptive"):
         pool, faults = _adaptive(kind, node)
     else:
         size, stride = node._saved_kernel_size, node._saved_stride or node._saved_kernel_size
-        pool = Pool(kind, _pair(size), _pair(stride), _pair(node._saved_padding))
+        pool = Pool(kind, *(_pair(node, each) for each in (size, stride, node._saved_padding)))
         pool = replace(pool, overhang=_overhang(pool, node))
         faults = list(_faults(pool, node))
     if faults:
@@ -100,15 +109,46 @@ def _overhang(pool: Pool, node: Any) -> Pair:
     return rows, columns
 
 
-def _pair(value: Any) -> Pair:
-    return int(value[0]), int(value[-1])  # one number stands for both
+def rank_of(node: Any) -> int:
+    """Dimensions of a pool's windows: 2 or 3."""
+    return 3 if "3D" in type(node).__name__ else 2
 
 
-def _sides(node: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+def omitted_axis(node: Any) -> int | None:
+    """The axis, -3 to -1, that a pool of three dimensions leaves as it is, if there is one.
+
+    It may be time, or of one element.
+    """
+    if rank_of(node) != 3:
+        return None
+    before, behind = node._saved_self.shape[-3:], node._input_metadata[0].shape[-3:]
+    for at in range(3):
+        # One number stands for all; an adaptive pool has none.
+        size, stride, padding = (
+            (*getattr(node, f"_saved_{name}", ()), *(usual,) * 3)[at]
+            for name, usual in (("kernel_size", 1), ("stride", 1), ("padding", 0))
+        )
+        if (size, stride, padding) == (1, 1, 0) and before[at] == behind[at]:
+            return at - 3
+    return None
+
+
+def _pair(node: Any, value: Any) -> Pair:
+    """Rows and columns of what is said of each dimension."""
+    values = [int(each) for each in value] * (rank_of(node) if len(value) == 1 else 1)
+    if rank_of(node) == 3:
+        omitted = omitted_axis(node)
+        assert omitted is not None
+        del values[omitted]
+    return values[0], values[1]
+
+
+def _sides(node: Any) -> tuple[Pair, Pair]:
     """Rows and columns of what a pool read, and of what came of it."""
-    height, width = node._saved_self.shape[-2:]
-    rows, columns = node._input_metadata[0].shape[-2:]  # a node's inputs are gradients
-    return (int(height), int(width)), (int(rows), int(columns))
+    rank = rank_of(node)
+    shapes = node._saved_self.shape, node._input_metadata[0].shape  # its inputs are gradients
+    before, behind = (_pair(node, shape[-rank:]) for shape in shapes)
+    return before, behind
 
 
 def sized(pool: Pool, shape: Shape3) -> Pool:

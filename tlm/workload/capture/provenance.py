@@ -27,8 +27,8 @@ from tlm.workload.capture.factors import (
     joined,
     products,
 )
-from tlm.workload.capture.pool_nodes import GLOBAL, pool_of
-from tlm.workload.capture.tensor_axes import axes_of
+from tlm.workload.capture.pool_nodes import GLOBAL, omitted_axis, pool_of
+from tlm.workload.capture.tensor_axes import axes_of, single_row
 from tlm.workload.model import Pool
 
 if TYPE_CHECKING:
@@ -174,7 +174,31 @@ def _terms(
     pool = pool_of(where, operation, node)
     if pool is None:
         return _added_up(where, node, first, provenance)
-    return [as_it_is(provenance.elements(Pooled(pool, first), shape))]
+    return [as_it_is(_pooled(pool, omitted_axis(node), first, provenance, shape))]
+
+
+def _pooled(
+    pool: Pool,
+    omitted: int | None,
+    terms: Terms,
+    provenance: TensorProvenance,
+    shape: tuple[int, ...],
+) -> Tensor:
+    """The map of what a pool of ``terms`` leaves, of ``shape``; they are seen as planes.
+
+    Of three dimensions the ``omitted`` one goes to the rows; torch pools a single dimension as
+    planes of one row, where planes are noted with one column.
+    """
+    if omitted is not None:
+        moved = [arranged(term, lambda map_: map_.movedim(omitted, -4)) for term in terms]
+        rest = [size for axis, size in enumerate(shape) if axis != len(shape) + omitted]
+        behind = (*rest[:-3], shape[omitted], *rest[-3:])
+        return provenance.elements(Pooled(pool, moved), behind).movedim(-4, omitted)
+    if len(shape) > 3 and single_row(first_map(terms), provenance.origins):
+        down = [arranged(term, lambda map_: map_.mT) for term in terms]
+        behind = (*shape[:-2], shape[-1], shape[-2])
+        return provenance.elements(Pooled(pool.turned, down), behind).mT
+    return provenance.elements(Pooled(pool, terms), shape)
 
 
 def constant_of(operation: str, node: Any) -> float | None:
@@ -230,7 +254,7 @@ def _multiplied(
 def _settled(where: str, terms: Terms, values: Tensor) -> Terms:
     """Terms to be multiplied, whose ``values`` tell what of them is without gradient, but zero."""
     if len(terms) > 1:
-        if _unknown(terms):
+        if is_unknown(terms):
             raise refusal(where, "Mul")
         return terms
     gated = any(factor.inverted for factor in terms[0])
@@ -238,7 +262,7 @@ def _settled(where: str, terms: Terms, values: Tensor) -> Terms:
         raise refusal(where, "Sub")
     values = values.cpu()
     settled = [tuple(factor.settled(values) for factor in terms[0])]
-    if _unknown(settled):
+    if is_unknown(settled):
         raise refusal(where, "Mul")
     return settled
 
@@ -252,7 +276,7 @@ def _subtracted(where: str, operands: list[Terms | None]) -> Terms:
     return gate
 
 
-def _unknown(terms: Terms) -> bool:
+def is_unknown(terms: Terms) -> bool:
     """Whether some element has no gradient."""
     return any(bool((factor.places == UNKNOWN).any()) for term in terms for factor in term)
 

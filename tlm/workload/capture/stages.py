@@ -95,7 +95,7 @@ def require_product(boundaries: Mapping[str, Boundary]) -> None:
     """Raise WorkloadError if no product was called."""
     if not any(boundary.kind in _PRODUCTS for boundary in boundaries.values()):
         raise WorkloadError(
-            "no nn.Conv2d or nn.Linear was called; record the network's own forward"
+            "no convolution and no nn.Linear was called; record the network's own forward"
         )
 
 

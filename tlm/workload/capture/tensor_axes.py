@@ -42,16 +42,16 @@ AxisKind = Literal["row", "channel", "position"]
 class TensorAxes:
     """Axes of a tensor: ``rows`` (steps and samples), ``channels``, ``positions``.
 
-    Positions are those of ``planes`` (rows, columns), in that order.
+    Positions are those of ``planes`` (rows, columns), in that order; without any, planes are ().
     """
 
     rows: tuple[int, ...]
     channels: tuple[int, ...]
     positions: tuple[int, ...]
-    planes: tuple[int, int]
+    planes: tuple[int, ...]
 
     def planar(self, tensor: Tensor) -> Tensor:
-        """``tensor`` as [..., C, H, W]."""
+        """``tensor`` as [..., C, H, W], or [..., C]."""
         rows = [tensor.shape[axis] for axis in self.rows]
         return tensor.permute(self._order).reshape(*rows, -1, *self.planes)
 
@@ -68,20 +68,22 @@ class TensorAxes:
 def axes_of(places: Tensor, origins: Sequence[Elements]) -> TensorAxes | None:
     """The axes of a map of elements; None if it is [..., C, H, W], or has no axis of positions.
 
-    An axis of one element says nothing: among the first two it is one of rows, else of channels.
+    An axis of one element says nothing: among the first two it is one of rows, else of channels, or
+    of positions if there are no others and channels stand before it.
     """
     lines = [_line(places, axis) for axis in range(places.ndim)]
     kinds = [kind_along(line, origins) for line in lines]
-    if "position" not in kinds or _in_order(kinds):
+    if _in_order(kinds) or ("position" not in kinds and not _misplaced_rows(kinds)):
         return None
+    if kinds[-1] is None and "position" not in kinds and "channel" in kinds:
+        kinds[-1] = "position"
     kinds = [kind or ("row" if axis < 2 else "channel") for axis, kind in enumerate(kinds)]
     rows, channels, positions = (
         tuple(axis for axis, each in enumerate(kinds) if each == kind)
         for kind in ("row", "channel", "position")
     )
-    if len(positions) == 2:
-        planes = (places.shape[positions[0]], places.shape[positions[1]])
-    else:
+    planes: tuple[int, ...] = tuple(places.shape[axis] for axis in positions)
+    if len(positions) == 1:
         planes = planes_along(lines[positions[0]], origins)
     return TensorAxes(rows, channels, positions, planes)
 
@@ -94,6 +96,12 @@ def _in_order(kinds: Sequence[AxisKind | None]) -> bool:
     )
 
 
+def _misplaced_rows(kinds: Sequence[AxisKind | None]) -> bool:
+    """Whether steps or samples stand where [..., C, H, W] or [..., C] have none, or the reverse."""
+    rows = len(kinds) - (3 if len(kinds) > 3 else 1)
+    return "row" in kinds[rows:] or any(kind not in ("row", None) for kind in kinds[:rows])
+
+
 def kind_along(line: IntArray, origins: Sequence[Elements]) -> AxisKind | None:
     """What changes along a line of elements; None if nothing does, or if it is not known."""
     if len(line) < 2 or (line < 0).any():
@@ -104,6 +112,14 @@ def kind_along(line: IntArray, origins: Sequence[Elements]) -> AxisKind | None:
     if (inside // areas != inside[0] // areas[0]).any():
         return "channel"
     return "position" if (inside != inside[0]).any() else None
+
+
+def single_row(places: Tensor, origins: Sequence[Elements]) -> bool:
+    """Whether a map [..., C, 1, W] is of planes of one column."""
+    line = _line(places, places.ndim - 1)
+    if places.shape[-2] > 1 or kind_along(line, origins) != "position":
+        return False
+    return _features3(origins[int(_origin_of(line, origins)[0])])[2] == 1
 
 
 def planes_along(line: IntArray, origins: Sequence[Elements]) -> tuple[int, int]:

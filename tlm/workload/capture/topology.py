@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.boundary import Boundary
+from tlm.workload.capture.convolutions import PlainSide
 from tlm.workload.capture.edges import INPUT, Edge
 from tlm.workload.capture.norms import norm_epsilon
 from tlm.workload.capture.operands import check_frames, check_gates, held_of, operands_of
@@ -22,13 +22,11 @@ from tlm.workload.model import (
     LayerKind,
     Neuron,
     Norm,
-    Pair,
     Pool,
     Shortcut,
 )
 
 _MAX_NAME = 64
-_TRIVIAL: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (0, 0))
 
 
 def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tuple[Layer, ...]:
@@ -47,7 +45,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
             sources = tuple(sorted(_source(stage, term, origins) for term in stage.reads.edges))
         else:
             sources = operand.sources
-        kernel, stride, padding = _window(stage.product)
+        rows, columns = _sides(stage.product)
         layers.append(
             Layer(
                 index=at,
@@ -55,9 +53,9 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 kind=_kind(stage.product),
                 in_shape=stage.in_shape,
                 out_shape=stage.out_shape,
-                kernel=kernel,
-                stride=stride,
-                padding=padding,
+                kernel=(rows.kernel, columns.kernel),
+                stride=(rows.stride, columns.stride),
+                padding=(rows.padding, columns.padding),
                 sources=sources,
                 input_pool=pools.before.get(at),
                 input_kind="binary",  # known once all layers are
@@ -69,7 +67,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 groups=_groups(stage.product),
                 operand=operand,
                 shortcuts=_shortcuts(at, stage, origins, pools),
-                dilation=_dilation(stage.product),
+                dilation=(rows.dilation, columns.dilation),
                 held=held_of(stage, stages, origins, pools),
             )
         )
@@ -86,8 +84,10 @@ def _kind(product: Boundary | None) -> LayerKind:
     return product.kind if product.kind in ("conv", "matmul") else "linear"
 
 
-def _window(product: Boundary | None) -> tuple[Pair, Pair, Pair]:
-    return _TRIVIAL if product is None else window_of(product.name, product.module)
+def _sides(product: Boundary | None) -> tuple[PlainSide, PlainSide]:
+    """Rows and columns of a convolution; of other layers they are trivial."""
+    convolution = product and product.convolution
+    return (convolution.rows, convolution.columns) if convolution else (PlainSide(), PlainSide())
 
 
 def _shortcuts(
@@ -131,45 +131,8 @@ def _source(stage: TopologyStage, edge: Edge, origins: Mapping[str, BoundaryOutp
     return origins[edge.source].layer
 
 
-def window_of(name: str, module: Any) -> tuple[Pair, Pair, Pair]:
-    """Kernel, stride and padding of a layer; those of a linear layer are trivial.
-
-    Raises WorkloadError for those of a convolution that are not modelled.
-    """
-    if not hasattr(module, "kernel_size"):
-        return _TRIVIAL
-    if module.padding_mode != "zeros":
-        raise WorkloadError(
-            f'{name}: padding_mode {module.padding_mode} is not modelled; use "zeros"'
-        )
-    return _pair(module.kernel_size), _pair(module.stride), _padding(name, module)
-
-
-def _padding(name: str, module: Any) -> Pair:
-    """Zeros on each side, also where the module says "same" or "valid"."""
-    if module.padding == "valid":
-        return (0, 0)
-    if module.padding != "same":
-        return _pair(module.padding)
-    if any(size % 2 == 0 for size in module.kernel_size):
-        raise WorkloadError(
-            f"{name}: padding='same' pads an even kernel by more on one side, which is "
-            "not modelled; use an odd kernel, or padding in numbers"
-        )
-    rows, columns = _pair(module.dilation)
-    return (module.kernel_size[0] // 2 * rows, module.kernel_size[1] // 2 * columns)
-
-
-def _pair(value: Any) -> Pair:
-    return (int(value[0]), int(value[1]))
-
-
 def _has_bias(product: Boundary) -> bool:
     return getattr(product.module, "bias", None) is not None
-
-
-def _dilation(boundary: Boundary | None) -> Pair:
-    return _pair(getattr(boundary.module, "dilation", (1, 1))) if boundary else (1, 1)
 
 
 def _groups(boundary: Boundary | None) -> int:

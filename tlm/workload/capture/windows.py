@@ -117,9 +117,10 @@ def line_of(places: IntArray) -> Line | None:
     """The line that reads these rows, -1 standing for a zero; None if no line does."""
     valid = np.flatnonzero(places >= 0)
     first, last = int(valid[0]), int(valid[-1])
-    read = places[first : last + 1]
+    spread = int(valid[1]) - first if len(valid) > 1 else 1
+    read = places[valid]
     repeat = int(np.argmax(np.append(read, -2) != read[0]))
-    if len(valid) != len(read) or len(read) % repeat:
+    if (np.diff(valid) != spread).any() or len(read) % repeat:
         return None
     taken = read[::repeat]
     step = int(taken[1] - taken[0]) if len(taken) > 1 else 1
@@ -128,4 +129,5 @@ def line_of(places: IntArray) -> Line | None:
     ):
         return None
     start = int(taken[0])
-    return Line(start, int(taken[-1]) + 1, step, repeat, first, len(places) - 1 - last)
+    after = len(places) - 1 - last
+    return Line(start, int(taken[-1]) + 1, step, repeat, first, after, spread)

@@ -15,7 +15,7 @@ from tlm.workload.operand import Factor, Gate, Line, Operand, Part, Step, Term, 
 
 PoolReader = Callable[[str, Any], Pool | None]
 
-_LINE = {"step": 1, "repeat": 1, "before": 0, "after": 0}
+_LINE = {"step": 1, "repeat": 1, "before": 0, "after": 0, "spread": 1}
 _FACTOR: dict[str, Any] = {"way": [], "delay": 0}
 _TERM: dict[str, Any] = {**_FACTOR, "gates": []}
 _GATE: dict[str, Any] = {**_FACTOR, "inverted": False}
@@ -143,6 +143,7 @@ def _line(reader: JsonReader, key: str, value: Any, size: int) -> Line:
         repeat=whole("repeat", 1, schema.MAX_DIMENSION),
         before=whole("before", 0, schema.MAX_DIMENSION),
         after=whole("after", 0, schema.MAX_DIMENSION),
+        spread=whole("spread", 1, schema.MAX_DIMENSION),
     )
 
 

@@ -146,10 +146,12 @@ def step_gradient(step: Step, values: Numbers, gradient: Numbers) -> Numbers:
 def _along(values: Numbers, axis: int, line: Line) -> Numbers:
     if line.is_whole(values.shape[axis]):
         return values
-    taken = values[_at(axis, slice(line.start, line.stop, line.step))]
-    around = [(0, 0)] * values.ndim
-    around[axis] = (line.before, line.after)
-    return np.pad(np.repeat(taken, line.repeat, axis), around)
+    taken = np.repeat(values[_at(axis, slice(line.start, line.stop, line.step))], line.repeat, axis)
+    if taken.shape[axis] == line.size:
+        return taken
+    full = np.zeros((*taken.shape[:axis], line.size, *taken.shape[axis + 1 :]), taken.dtype)
+    full[_at(axis, _places(line))] = taken
+    return full
 
 
 def _back_along(gradient: Numbers, axis: int, line: Line, size: int) -> Numbers:
@@ -157,13 +159,18 @@ def _back_along(gradient: Numbers, axis: int, line: Line, size: int) -> Numbers:
     if line.is_whole(size):
         return gradient
     shape = list(gradient.shape)
-    inner = gradient[_at(axis, slice(line.before, line.before + line.taken * line.repeat))]
+    inner = gradient[_at(axis, _places(line))]
     shape[axis : axis + 1] = [line.taken, line.repeat]
     sums = inner.reshape(shape).sum(axis + 1)
     shape[axis : axis + 2] = [size]
     full = np.zeros(shape, gradient.dtype)
     full[_at(axis, slice(line.start, line.stop, line.step))] = sums
     return full
+
+
+def _places(line: Line) -> slice:
+    """Where rows stand among the zeros."""
+    return slice(line.before, line.before + line.span, line.spread)
 
 
 def _at(axis: int, part: slice) -> tuple[slice, ...]:

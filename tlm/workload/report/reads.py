@@ -84,5 +84,6 @@ def _window(window: Window) -> str:
 
 def _line(line: Line) -> str:
     words = f"{line.start}:{line.stop}" + (f":{line.step}" if line.step > 1 else "")
+    apart = f" every {line.spread}" if line.spread > 1 else ""
     around = f" pad {line.before}/{line.after}" if line.before or line.after else ""
-    return f"{words}{f' x{line.repeat}' if line.repeat > 1 else ''}{around}"
+    return f"{words}{f' x{line.repeat}' if line.repeat > 1 else ''}{apart}{around}"

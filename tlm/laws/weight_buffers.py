@@ -13,7 +13,7 @@ from tlm.hardware.core.engine import Engine
 from tlm.laws.check import Check
 from tlm.laws.due import Due, WeightsDue
 from tlm.laws.tile_table import TileTable
-from tlm.laws.weight_fetches import USERS, weight_places
+from tlm.laws.weight_fetches import USERS, weight_places, weighted
 from tlm.space.ports import MEMORY_PORT_BITS
 
 BYTE = 8
@@ -41,7 +41,7 @@ def weight_buffers(table: TileTable, engines: Sequence[Engine], due: Due) -> Ite
     Bytes by the tiles, accesses by what the engines have counted.
     """
     wrong, width = [], due.job.chip.precision.weight
-    uses = table.of(USERS, ("fp", "bp"))
+    uses = table.of(USERS, ("fp", "bp")) & weighted(table, due)
     runs = table.reads_of(uses, weight_places(table, due))
     counts = np.bincount(runs.tile, None, len(table.tiles))
     nbytes = np.bincount(runs.tile, runs.nbytes, len(table.tiles))

@@ -119,7 +119,7 @@ class Feed:
 def operand_shape(layer: Layer, layers: Sequence[Layer]) -> Shape3:
     """Shape (C, H, W) of what a layer reads, before its ``input_pool``."""
     if layer.operand is None:
-        return _left(layer.sources[0], layers)
+        return _left(layer.sources[0], layers) if layer.sources else layer.in_shape
     term = next(layer.operand.terms)
     _, height, width = shape_behind(term.way, _left(term.source, layers))
     return (layer.operand.channels, height, width)

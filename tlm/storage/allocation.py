@@ -29,7 +29,8 @@ def allocate(plan: Plan) -> None:
             layer_plan.addressed.output = layer_plan.addressed.tensors.get("spikes")
         else:
             _output(plan, layer_plan)
-        _weights(plan, layer_plan)
+        if layer_plan.layer.weighted:
+            _weights(plan, layer_plan)
     for layer_plan in plan.layers:
         _channel_parameters(plan, layer_plan)
     if plan.addresses.top > plan.addresses.capacity:

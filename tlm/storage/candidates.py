@@ -67,15 +67,16 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
                 yield from _currents_of_a_turn(plan, layer_plan)
             if not layer_plan.added:
                 yield _current_gradients(plan, layer_plan)
-        yield from _dY(plan, layer_plan)
-        if takes_turns and plan.chip.core.memory.sharing == "pool":
-            yield from _windows(plan, layer_plan)
-        yield _dW(plan, layer_plan)
+        if layer_plan.layer.weighted:
+            yield from _dY(plan, layer_plan)
+            if takes_turns and plan.chip.core.memory.sharing == "pool":
+                yield from _windows(plan, layer_plan)
+            yield _dW(plan, layer_plan)
         if layer_plan.layer.saved_state:
             yield state(plan, layer_plan)
         if layer_plan.layer.neuron is not None and plan.schedule.by_step:
             yield _carry(plan, layer_plan)
-        if plan.chip.mapping.parameters == "auto":
+        if layer_plan.layer.weighted and plan.chip.mapping.parameters == "auto":
             of_a_turn = list(_weights_of_a_turn(plan, layer_plan))
             yield _weights(plan, layer_plan, of_a_turn)
             yield from of_a_turn if takes_turns else ()

@@ -32,6 +32,7 @@ from tlm.storage.inference_core import check_core
 from tlm.storage.plan import Adding, LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.pools import pools_behind_layers
 from tlm.workload.readers import adds_output
@@ -70,7 +71,7 @@ def job_on_chip(
     workload: Workload, recording: Recording, loaded: LoadedChip, timing: DramTiming
 ) -> JobOnChip:
     """A job and the chip it is to be placed on, checked as :func:`make_plan` says."""
-    workload = pools_behind_layers(workload)
+    workload = identities_as_shortcuts(pools_behind_layers(workload))
     chip = loaded.config
     arrays = arrays_of(chip)
     masks = Masks(

@@ -325,7 +325,7 @@ def _layer_facts(
         live=_live(plan.workload, layer, chip, recording),
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
         dS_sent=learns and layer_plan.stored.dS == "memory",
-        dY_sent=learns and layer_plan.stored.dY == "memory",
+        dY_sent=learns and layer.weighted and layer_plan.stored.dY == "memory",
         W_stays=keeps and layer_plan.stored.W == "memory",
         moments_stay=learns and keeps and layer_plan.stored.moments == "memory",
         Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),

@@ -26,7 +26,11 @@ def synaptic_due(job: Facts) -> dict[int, int]:
 def reads_spikes(job: Facts, facts: LayerFacts) -> bool:
     """Whether inputs are spikes or counts of them, not pixels or values without neurons."""
     direct = job.workload.encoding == "direct" and NETWORK_INPUT in facts.layer.sources
-    return not direct and all(source.layer.neuron for source in job.among(facts.producers))
+    return (
+        facts.layer.weighted
+        and not direct
+        and all(source.layer.neuron for source in job.among(facts.producers))
+    )
 
 
 def fan_out(facts: LayerFacts) -> Ints:

@@ -14,7 +14,7 @@ def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
     """The weights that FP and BP of a core need of a layer, by (core, engine, layer)."""
     due = {}
     for facts in job.layers:
-        for part in facts.slices:
+        for part in facts.slices if facts.layer.weighted else ():
             due[part.core, "fp", facts.index] = _forward(job, facts, part)
             if job.learns and facts.producers and length(part.input_rows):
                 due[part.core, "bp", facts.index] = _backward(job, facts, part)

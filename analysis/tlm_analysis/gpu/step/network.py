@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from tlm.errors import ConfigError, WorkloadError
 from tlm.workload import bundled_networks, open_workload
+from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.inference import as_inference
 from tlm.workload.model import Layer, RunMode, Shape3, Workload
 from tlm.workload.readers import adds_output
@@ -32,7 +33,7 @@ class StageShortcut:
 
 @dataclass(frozen=True)
 class NetworkStage:
-    """One convolution or linear layer with what follows it: BN, neurons, pooling.
+    """One convolution or linear layer, or none of both, with what follows: BN, neurons, pooling.
 
     ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
@@ -44,7 +45,7 @@ class NetworkStage:
     """
 
     name: str
-    kind: Literal["conv", "linear"]
+    kind: Literal["conv", "linear", "identity"]
     in_shape: Shape3
     product_shape: Shape3
     out_shape: Shape3
@@ -74,6 +75,8 @@ class NetworkStage:
     @property
     def weights(self) -> int:
         """Elements of the weight tensor."""
+        if self.kind == "identity":
+            return 0
         return self.out_shape[0] * self.in_shape[0] // self.groups * self.taps
 
     @property
@@ -152,11 +155,12 @@ def network_of(workload: Workload) -> NetworkShapes:
         WorkloadError: it has GLM neurons, or a layer whose kernels are not modelled.
     """
     for layer in workload.layers:
-        if not layer.weighted or layer.operand is not None:
+        if layer.held is not None or layer.operand is not None:
             raise WorkloadError(
-                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has no "
-                "weights or an operand of several parts; name a job without such layers"
+                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has "
+                "an operand of several parts, or two of them; name a job without such layers"
             )
+    workload = identities_as_shortcuts(workload)
     if any(layer.sums > 1 for layer in workload.layers):
         raise WorkloadError(
             f"{workload.name}: no kernels of GLM neurons are modelled; name a job of LIF neurons"
@@ -173,10 +177,10 @@ def network_of(workload: Workload) -> NetworkShapes:
 
 
 def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
-    first = layers[layer.sources[0]].pooled_shape if layer.sources[0] >= 0 else (0, 0, 0)
+    first = layers[layer.producers[0]].pooled_shape if layer.producers else (0, 0, 0)
     return NetworkStage(
         name=layer.name,
-        kind="conv" if layer.kind == "conv" else "linear",
+        kind="linear" if layer.kind == "matmul" else layer.kind,
         in_shape=layer.in_shape,
         product_shape=layer.product_shape,
         out_shape=layer.out_shape,

@@ -122,7 +122,7 @@ def multiplied_once(workload: Workload, layer: Layer, chip: ChipConfig) -> bool:
 
 
 def _shared_image(workload: Workload, layer: Layer) -> bool:
-    return not layer.producers and workload.encoding == "direct"
+    return bool(layer.sources) and not layer.producers and workload.encoding == "direct"
 
 
 def output_width(layer: Layer, chip: ChipConfig) -> int:

@@ -156,7 +156,7 @@ def _forward_alone(stores: LayerStores, layer_plan: LayerPlan, kept: Kept) -> La
     The output goes to DRAM only where a later layer does not get it over the mesh.
     """
     sent = all("inputs" in kept[reader.layer.index] for reader in layer_plan.consumers)
-    sent = sent and bool(layer_plan.consumers) and not layer_plan.output_adders
+    sent = sent and not (layer_plan.head or layer_plan.output_adders)
     return replace(
         stores,
         S="memory" if sent else "dram",

@@ -262,7 +262,8 @@ class Facts:
 
     def input_steps(self, facts: LayerFacts) -> int:
         """Time steps of a layer's input in DRAM: 1 if all steps share a directly coded image."""
-        direct = not facts.producers and self.workload.encoding == "direct"
+        pixels = bool(facts.layer.sources) and not facts.producers
+        direct = pixels and self.workload.encoding == "direct"
         return 1 if direct else self.workload.steps
 
     def operand_shape(self, facts: LayerFacts) -> tuple[int, int, int]:

@@ -113,10 +113,76 @@ def test_neurons_by_their_class(case: str, tmp_path: Path) -> None:
     assert job.load(0).spikes[1].any()
 
 
+LEARNT: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "PLIF": (jelly, {"kind": "ParametricLIFNode", "init_tau": 3.0}, "leak"),
+    "PLIF, rest": (jelly, {"kind": "ParametricLIFNode", "v_reset": 0.125}, "leak"),
+    "PLIF, soft, input whole": (
+        jelly,
+        {"kind": "ParametricLIFNode", "v_reset": None, "decay_input": False, "detach_reset": True},
+        "state_leak",
+    ),
+    "Leaky, subtract": (snntorch, {"kind": "Leaky", "beta": 0.75, "learn_beta": True}, "beta"),
+    "Leaky, zero": (
+        snntorch,
+        {"kind": "Leaky", "beta": 0.75, "learn_beta": True, "reset_mechanism": "zero"},
+        "beta",
+    ),
+    "Synaptic": (
+        snntorch,
+        {"kind": "Synaptic", "alpha": 0.5, "beta": 0.75, "learn_beta": True},
+        "beta",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEARNT)
+def test_a_number_that_learns(case: str, tmp_path: Path) -> None:
+    """Each iteration holds its own number and the gradient of it, which the file rebuilds."""
+    make, options, name = LEARNT[case]
+    torch.manual_seed(1)
+    net = Loop(make(**options), 12)
+    inputs = (torch.rand(T, B, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    cap = Capture(net, steps=T, level="exact")
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    for iteration in range(2):
+        for neuron in (net.n1, net.n2):
+            getattr(neuron, "reset_mem", getattr(neuron, "reset", lambda: None))()
+        optimizer.zero_grad()
+        with cap.at(iteration):
+            F.cross_entropy(net(inputs).mean(0), LABELS).backward()
+        optimizer.step()
+    job = cap.save(tmp_path / "job.h5")
+    assert [layer.neuron.learnt for layer in job.layers] == [(name,)] * 2
+    for at in range(2):
+        assert all(agreement.holds(1e-4) for agreement in check_recording(job, at))
+    first, second = (job.load_values(at) for at in range(2))
+    for at in range(2):
+        assert first.parameters[at].constants[name] != second.parameters[at].constants[name]
+        assert first.parameter_gradients[at].constants[name].any()
+
+
+def test_numbers_of_channels_that_learn(tmp_path: Path) -> None:
+    """One a channel, in a shape that says so."""
+    net = Loop(snntorch("Leaky", beta=0.75), 4)
+    snn = pytest.importorskip("snntorch")
+    net.n1 = snn.Leaky(beta=torch.linspace(0.5, 0.9, 16), learn_beta=True)
+    inputs = (torch.rand(T, B, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    cap = Capture(net, steps=T, level="exact")
+    with cap.at(0):
+        F.cross_entropy(net(inputs).mean(0), LABELS).backward()
+    job = cap.save(tmp_path / "job.h5")
+    assert job.layers[0].neuron.by_channel
+    assert job.load_values(0).parameters[0].constants["beta"].shape == (16,)
+    assert all(agreement.holds(1e-4) for agreement in check_recording(job, 0))
+    net.n1 = snn.Leaky(beta=torch.full((1, 16), 0.5), learn_beta=True)
+    net.n2.reset_mem()
+    with pytest.raises(WorkloadError, match=r"n1\.beta: is of shape \(1, 16\).*\(16,\)"):
+        with Capture(net, steps=T).at(0):
+            F.cross_entropy(net(inputs).mean(0), LABELS).backward()
+
+
 def test_a_learnt_time_constant_that_is_fixed(tmp_path: Path) -> None:
-    """ParametricLIFNode records once its w is constant; before, the refusal says how."""
-    with pytest.raises(WorkloadError, match="learns parameters of its own"):
-        Capture(Loop(jelly("ParametricLIFNode"), 4), steps=T)
+    """ParametricLIFNode with a constant w is a LIF neuron."""
     job = recorded(Loop(fixed(jelly("ParametricLIFNode", init_tau=4.0)), 8), tmp_path / "job.h5")
     assert job.layers[0].neuron.decay == pytest.approx(0.75)
 

@@ -199,7 +199,8 @@ def _spike_bytes(layer_plan: LayerPlan, regions: list[Region], steps: Span) -> i
     ]
     output = layer_plan.addressed.output
     bits = 1 if output is None else output.bits
-    return spike_bytes(sum(s.size for s in some), sum(map(np.count_nonzero, some)), bits)
+    present = sum(int(np.count_nonzero(spikes)) for spikes in some)
+    return spike_bytes(sum(spikes.size for spikes in some), present, bits)
 
 
 def loss_input(builder: ProgramBuilder, layer_plan: LayerPlan, sample: int) -> int:

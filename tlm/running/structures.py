@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
 from tlm.space.feeds import feeds_of
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shortcut, Workload
 from tlm.workload.operand import Operand, Step, Window
 from tlm.workload.readers import adds_output
 
@@ -36,6 +36,8 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield "a product of two recorded tensors (a matmul)"
     elif not layer.weighted and (part := _identity_not_run(layer, workload.layers)):
         yield f"no weights (an identity) {part}"
+    if isinstance(layer.neuron, Neuron) and layer.neuron.learnt:
+        yield f"neurons that learn their {layer.neuron.learnt[0]}"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"

@@ -134,6 +134,10 @@ class Neuron:
     With ``output`` "membrane" what leaves the layer is H, not S: the loss reads the potential, and
     its gradient arrives there without a surrogate. Spikes only reset; with reset "none" there are
     none.
+
+    ``learnt`` names the numbers that are trained (:mod:`tlm.workload.learnt`), one a layer or
+    ``by_channel``. What follows from them is here as it was when recording began: each iteration
+    has its own among its values.
     """
 
     decay: float
@@ -151,6 +155,8 @@ class Neuron:
     fires_at_threshold: bool = True
     current_decay: float = 0.0
     output: Literal["spikes", "membrane"] = "spikes"
+    learnt: tuple[str, ...] = ()
+    by_channel: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,7 +21,8 @@ class Parameters:
 
     ``weights`` [K, C, R, S] (of no elements where there are none); ``bias`` [K] or None; ``scale``
     and ``shift`` of the norm (gamma and beta), [K], or [T, K] of a norm of its own at each step, or
-    None; ``step_scale`` [T] of the normalised product, or None.
+    None; ``step_scale`` [T] of the normalised product, or None; ``constants`` the numbers [1] or
+    [K] that neurons learn, by name.
     """
 
     weights: FloatArray
@@ -29,6 +30,7 @@ class Parameters:
     scale: FloatArray | None
     shift: FloatArray | None
     step_scale: FloatArray | None = None
+    constants: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def named(self) -> dict[str, FloatArray]:
         """The arrays that are not None, by name."""
@@ -39,7 +41,8 @@ class Parameters:
             "shift": self.shift,
             "step_scale": self.step_scale,
         }
-        return {name: array for name, array in arrays.items() if array is not None}
+        given = {name: array for name, array in arrays.items() if array is not None}
+        return given | dict(self.constants)
 
 
 @dataclass(frozen=True, eq=False)

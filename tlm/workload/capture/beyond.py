@@ -29,7 +29,7 @@ _BEYOND = {
     "feeds its spikes back to itself": ("RLeaky", "RSynaptic"),
     "is a gated recurrent cell": ("SLSTM", "SConv2dLSTM"),
     "learns parameters of its own": (
-        "ParametricLIFNode", "KLIFNode", "GatedLIFNode", "MPBNBaseNode", "MPBNLIFNode",
+        "KLIFNode", "GatedLIFNode", "MPBNBaseNode", "MPBNLIFNode",
     ),
     "has a second variable that adapts or resonates": (
         "AdaptBaseNode", "IzhikevichNode", "ComplementaryLIFNode", "RAFNode",

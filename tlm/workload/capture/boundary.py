@@ -100,6 +100,10 @@ class RecordedModule:
         """What the module trains, by name."""
         if self.kind == "norm":
             return dict(norm_parameters(self.module, steps))
+        if self.equation is not None:
+            learnt = {each.parameter for each in self.equation.learnt.values()}
+            every = self.module.named_parameters()
+            return {name: parameter for name, parameter in every if name in learnt}
         return dict(self.module.named_parameters(recurse=False))
 
 
@@ -128,8 +132,7 @@ class Hooks:
         with self._refusals():
             for name, recorded in modules.items():
                 boundary = Boundary(name, recorded.kind, recorded.module, recorded.equation)
-                if recorded.kind != "neuron":
-                    self._watch_parameters(boundary, recorded.parameters(steps))
+                self._watch_parameters(boundary, recorded.parameters(steps))
                 self._handles += [
                     recorded.module.register_forward_pre_hook(
                         self._before(boundary), with_kwargs=True

@@ -300,7 +300,7 @@ def _recorded_modules(
             continue
         equation = equation_of(name, module, declared)
         if equation is not None:
-            _check_constant(name, module)
+            _check_constant(name, module, equation)
             recorded[name] = RecordedModule(module, "neuron", equation)
             inside = (*inside, f"{name}.")
             continue
@@ -324,10 +324,11 @@ def _recorded_modules(
     return recorded
 
 
-def _check_constant(name: str, neuron: Module) -> None:
-    """Refuse a neuron that learns: its gradients and updates would be work that is not counted."""
+def _check_constant(name: str, neuron: Module, equation: Declared) -> None:
+    """Refuse a neuron that learns more than its equation says: work that would not be counted."""
+    learnt = {each.parameter for each in equation.learnt.values()}
     for parameter, value in neuron.named_parameters():
-        if value.requires_grad:
+        if value.requires_grad and parameter not in learnt:
             raise WorkloadError(
                 f"{name}.{parameter}: a neuron's parameters must be constants, since a job holds "
                 "no gradient and no update of them; fix it with requires_grad_(False)"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from tlm.workload.capture.constants import constant, flag, word
 from tlm.workload.capture.probe import SpikeFunction, Surrogate, measure
 from tlm.workload.model import Neuron
 from tlm.workload.surrogate import Slope
+from tlm.workload.values import FloatArray
 
 _RESETS = ("hard", "soft", "none")
 _OTHER_WORDS = "; what snnTorch calls zero, subtract and none is hard, soft and none"
@@ -22,17 +23,28 @@ _NO_SPIKES = Surrogate("rectangular", 1.0, 1.0, True, True, np.zeros_like)
 
 
 @dataclass(frozen=True)
+class LearntNumber:
+    """How a number of the equation follows from a ``parameter`` of the module, and its slope."""
+
+    parameter: str
+    number: Callable[[FloatArray], FloatArray] = lambda parameter: parameter
+    slope: Callable[[FloatArray], FloatArray] = np.ones_like
+
+
+@dataclass(frozen=True)
 class Declared:
     """A neuron layer's equation; ``slope`` is None if the surrogate has a closed form.
 
     ``state`` returns the membrane potential before the first step, given the module and the
-    arguments of its call, or None if it starts at rest.
+    arguments of its call, or None if it starts at rest. ``learnt`` are the numbers that are
+    trained, by the names of :mod:`tlm.workload.learnt`.
     """
 
     neuron: Neuron
     slope: Slope | None = None
     state: Callable[[Any, tuple[Any, ...]], Any] | None = None
     remedy: str = ""
+    learnt: Mapping[str, LearntNumber] = field(default_factory=dict)
 
 
 # Public and called by keyword: every argument is one term of the equation.

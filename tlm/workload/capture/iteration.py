@@ -14,6 +14,7 @@ from tlm.workload.capture.boundary import Boundary
 from tlm.workload.capture.layer_tensors import (
     LayerTensors,
     layer_tensors,
+    learnt_numbers,
     parameter_array,
     with_gradient,
 )
@@ -233,6 +234,7 @@ def _parameters(stage: TopologyStage, gradient: bool) -> Parameters:
         scale=None if norm is None else _optional(norm, "weight", gradient),
         shift=None if norm is None else _optional(norm, "bias", gradient),
         step_scale=None if norm is None else _step_scale(norm, gradient),
+        constants={} if stage.neuron is None else learnt_numbers(stage.neuron, gradient),
     )
 
 

@@ -21,6 +21,7 @@ from tlm.workload.golden.neuron import (
     replay,
 )
 from tlm.workload.golden.passes import Backward
+from tlm.workload.learnt import with_numbers
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
@@ -136,6 +137,8 @@ def _with_neurons(
 ) -> LayerTensors:
     assert isinstance(layer.neuron, Neuron) and neuron.equation is not None
     steps, batch = shape[:2]
+    check_numbers(neuron, layer)
+    equation = with_numbers(layer.neuron, learnt_numbers(neuron, gradient=False))
     current = timed(neuron, neuron.inputs, steps, batch).reshape(shape)
     static = inputs.ndim == 4  # [B, C, H, W]
     dI = input_gradient(neuron, steps, batch).reshape(shape)
@@ -146,12 +149,12 @@ def _with_neurons(
             "overflow, or a smaller learning rate"
         )
     slope = neuron.equation.slope
-    if layer.neuron.output == "membrane":
+    if equation.output == "membrane":
         membrane = timed(neuron, membranes(neuron), steps, batch).reshape(shape)
-        spikes = fires(layer.neuron, membrane)
+        spikes = fires(equation, membrane)
         ones = np.ones(shape, np.bool_)
-        rebuilt = replay(layer.neuron, current, dS, spikes=spikes, slope=slope)
-        stray = _stray(layer.neuron, rebuilt, spikes, dI)
+        rebuilt = replay(equation, current, dS, spikes=spikes, slope=slope)
+        stray = _stray(equation, rebuilt, spikes, dI)
         return LayerTensors(
             layer, slope, static, inputs, dY, current, spikes, ones, dI, dS, membrane, stray
         )
@@ -162,13 +165,13 @@ def _with_neurons(
             'with output="membrane" if it returns its membrane potential to the loss'
         )
     spikes = output != 0
-    rebuilt = replay(layer.neuron, current, dS, spikes=spikes, slope=slope)
+    rebuilt = replay(equation, current, dS, spikes=spikes, slope=slope)
     masks = rebuilt.masks
-    close = near_edge(layer.neuron, rebuilt.potential)
-    if close.any() and layer.neuron.gain:
-        masks = _revealed(layer.neuron, masks, close, spikes, dI, dS)
-        rebuilt = replay(layer.neuron, current, dS, spikes=spikes, masks=masks, slope=slope)
-    stray = _stray(layer.neuron, rebuilt, spikes, dI)
+    close = near_edge(equation, rebuilt.potential)
+    if close.any() and np.any(equation.gain):
+        masks = _revealed(equation, masks, close, spikes, dI, dS)
+        rebuilt = replay(equation, current, dS, spikes=spikes, masks=masks, slope=slope)
+    stray = _stray(equation, rebuilt, spikes, dI)
     return LayerTensors(
         layer, slope, static, inputs, dY, current, spikes, masks, dI, dS, stray=stray
     )
@@ -199,6 +202,34 @@ def _revealed(
     step = np.abs(dS) * neuron.surrogate_peak
     revealed = close & (step > _LEAST_SHARE * (np.abs(dU) + np.abs(later)))
     return np.where(revealed, np.abs(from_spike) > step / 2, masks)
+
+
+def learnt_numbers(neuron: Boundary, gradient: bool) -> dict[str, FloatArray]:
+    """The numbers [1] or [K] that a neuron learns, or their gradients, by name."""
+    assert neuron.equation is not None
+    numbers = {}
+    for name, learnt in neuron.equation.learnt.items():
+        parameter = parameter_array(neuron, learnt.parameter, False).reshape(-1)
+        number = learnt.number(parameter)
+        if gradient:  # of the parameter, by the chain rule
+            arrived = parameter_array(neuron, learnt.parameter, True).reshape(-1)
+            number = arrived / learnt.slope(parameter)
+        numbers[name] = number.astype(np.float32)
+    return numbers
+
+
+def check_numbers(neuron: Boundary, layer: Layer) -> None:
+    """Refuse numbers that are neither one of the layer nor one of each of its channels."""
+    assert neuron.equation is not None
+    channels, *places = layer.out_shape
+    wide = (channels, 1, 1) if places != [1, 1] else (channels,)
+    for learnt in neuron.equation.learnt.values():
+        shape = tuple(neuron.parameters[learnt.parameter].shape)
+        if neuron.equation.neuron.by_channel and shape != wide:
+            raise WorkloadError(
+                f"{neuron.name}.{learnt.parameter}: is of shape {shape}; a job holds one number of "
+                f"a layer, or one of each channel, here of shape {wide}: give it that shape"
+            )
 
 
 def parameter_array(boundary: Boundary, name: str, gradient: bool) -> FloatArray:

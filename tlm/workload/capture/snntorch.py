@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tlm.errors import WorkloadError
 from tlm.workload.capture.beyond import inexpressible
 from tlm.workload.capture.constants import constant
-from tlm.workload.capture.declared import Declared, open_slope
+from tlm.workload.capture.declared import Declared, LearntNumber, open_slope
 from tlm.workload.capture.probe import measure
 from tlm.workload.model import Neuron
+from tlm.workload.values import FloatArray
 
 
 def snntorch_equation(name: str, module: Any) -> Declared:
-    """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated."""
+    """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated.
+
+    beta may learn, one number of the layer or one a channel.
+    """
     kind = type(module).__name__
     if kind not in ("Leaky", "Synaptic"):
         raise inexpressible(name, kind, "Leaky")
@@ -32,7 +38,9 @@ def snntorch_equation(name: str, module: Any) -> Declared:
         raise WorkloadError(f"{name}: {kind} with {option} is not modelled; leave the option out")
     if constant(f"{name}.graded_spikes_factor", module.graded_spikes_factor) != 1:
         raise WorkloadError(f"{name}: expected spikes of 0 and 1; use graded_spikes_factor=1")
-    beta = min(1.0, max(0.0, constant(f"{name}.beta", module.beta)))
+    learns = module.beta.requires_grad
+    beta = float(module.beta.detach().mean()) if learns else constant(f"{name}.beta", module.beta)
+    beta = min(1.0, max(0.0, beta))
     threshold = constant(f"{name}.threshold", module.threshold)
     soft = module.reset_mechanism == "subtract"
     if soft and not beta:
@@ -54,9 +62,16 @@ def snntorch_equation(name: str, module: Any) -> Declared:
         reset_value=threshold / beta if soft else 0.0,
         fires_at_threshold=surrogate.fires_at_threshold,
         current_decay=current_decay,
+        learnt=("beta",) if learns else (),
+        by_channel=learns and module.beta.numel() > 1,
     )
     remedy = "start each mini-batch from reset_mem(), or call utils.reset(net)"
-    return Declared(neuron, open_slope(surrogate), _snntorch_state, remedy)
+    learnt = {"beta": LearntNumber("beta", _clamped)} if learns else {}
+    return Declared(neuron, open_slope(surrogate), _snntorch_state, remedy, learnt)
+
+
+def _clamped(beta: FloatArray) -> FloatArray:
+    return np.clip(beta, 0, 1)
 
 
 def _snntorch_state(module: Any, arguments: tuple[Any, ...]) -> Any:

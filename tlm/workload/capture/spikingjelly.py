@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from tlm.workload.capture.beyond import inexpressible
 from tlm.workload.capture.constants import constant
-from tlm.workload.capture.declared import Declared, open_slope
+from tlm.workload.capture.declared import Declared, LearntNumber, open_slope
 from tlm.workload.capture.probe import measure
 from tlm.workload.model import Neuron
+from tlm.workload.values import FloatArray
 
 _REMEDY = "call functional.reset_net(net) before each mini-batch"
 
@@ -16,7 +20,8 @@ _REMEDY = "call functional.reset_net(net) before each mini-batch"
 def spikingjelly_equation(name: str, module: Any) -> Declared:
     """H = V + (I - (V - v_reset)) / tau, or with I whole; v_reset None means a soft reset.
 
-    ParametricLIFNode has 1/tau = sigmoid(w); CUBALIFNode H = v_decay V + J, J = c_decay J + I.
+    ParametricLIFNode has 1/tau = sigmoid(w), which learns unless w is fixed; CUBALIFNode
+    H = v_decay V + J, J = c_decay J + I.
     """
     kind = type(module).__name__
     if kind == "CUBALIFNode":
@@ -28,12 +33,28 @@ def spikingjelly_equation(name: str, module: Any) -> Declared:
         return _node(name, module, (1.0, 1.0, 0.0))
     if kind in ("LIFNode", "SimpleLIFNode"):
         leak = 1 / constant(f"{name}.tau", module.tau)
-    elif kind == "ParametricLIFNode" and not module.w.requires_grad:
-        leak = float(module.w.sigmoid())
+    elif kind == "ParametricLIFNode":
+        leak = float(module.w.detach().sigmoid())
     else:
         raise inexpressible(name, kind, "LIFNode")
     offset = leak * float(module.v_reset or 0.0)
-    return _node(name, module, (1 - leak, leak if module.decay_input else 1.0, offset))
+    node = _node(name, module, (1 - leak, leak if module.decay_input else 1.0, offset))
+    if kind != "ParametricLIFNode" or not module.w.requires_grad:
+        return node
+    number = "leak" if module.decay_input else "state_leak"
+    return replace(
+        node,
+        neuron=replace(node.neuron, learnt=(number,)),
+        learnt={number: LearntNumber("w", _sigmoid, _sigmoid_slope)},
+    )
+
+
+def _sigmoid(numbers: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-numbers)))
+
+
+def _sigmoid_slope(numbers: FloatArray) -> FloatArray:
+    return np.asarray(_sigmoid(numbers) * (1 - _sigmoid(numbers)))
 
 
 def _node(

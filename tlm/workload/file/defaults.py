@@ -15,7 +15,12 @@ LAYER: dict[str, Any] = {
     "held": None,
 }
 HELD = {"operand": None, "transposed": False, "input_transposed": False, "scale": 1.0}
-NEURON = {"current_decay": 0.0, "output": "spikes"}
+NEURON: dict[str, Any] = {
+    "current_decay": 0.0,
+    "output": "spikes",
+    "learnt": [],
+    "by_channel": False,
+}
 NORM = {"scaled": True, "shifted": True, "by_step": False, "step_scaled": False}
 SHORTCUT = {"pool": None}
 

@@ -24,6 +24,7 @@ from tlm.workload.file.pool_json import pool_from_json, pool_to_json
 from tlm.workload.file.shortcuts import check_shortcuts, rows_of
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.held import Held
+from tlm.workload.learnt import LEARNT
 from tlm.workload.loops import loops
 from tlm.workload.model import (
     NETWORK_INPUT,
@@ -66,7 +67,8 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
         if isinstance(layer.neuron, GLMNeuron):
             row["neuron"] = glm_to_json(layer.neuron)
         elif layer.neuron is not None:
-            row["neuron"] = without_defaults(row["neuron"], defaults.NEURON)
+            neuron = {**row["neuron"], "learnt": list(layer.neuron.learnt)}
+            row["neuron"] = without_defaults(neuron, defaults.NEURON)
     return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -253,7 +255,15 @@ class Reader(JsonReader):
             fires_at_threshold=self.boolean(f"{key}.fires_at_threshold", row["fires_at_threshold"]),
             current_decay=self.number(f"{key}.current_decay", row["current_decay"], 0),
             output=self.choice(f"{key}.output", row["output"], schema.OUTPUTS, REMEDY),
+            learnt=self.learnt(f"{key}.learnt", row["learnt"]),
+            by_channel=self.boolean(f"{key}.by_channel", row["by_channel"]),
         )
+
+    def learnt(self, key: str, value: Any) -> tuple[str, ...]:
+        """Names of the numbers of a neuron that learn; of those that set its decay one at most."""
+        if not isinstance(value, list) or len(value) > 1:
+            raise fault(self.path, key, "a list of at most one number", value, REMEDY)
+        return tuple(self.choice(f"{key}[0]", name, LEARNT, REMEDY) for name in value)
 
 
 def _check_membrane(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from tlm.workload.file import schema
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.input_kind import CODED
-from tlm.workload.model import Layer, Workload
+from tlm.workload.model import Layer, Neuron, Workload
 from tlm.workload.readers import has_dY, heads
 
 Form: TypeAlias = Literal["bits", "floats", "nonzeros", "integers"]
@@ -119,6 +119,9 @@ def parameter_shapes(layer: Layer, steps: int) -> dict[str, tuple[int, ...]]:
         shapes["bias"] = (layer.out_shape[0],)
     if layer.norm is not None:
         shapes.update(layer.norm.parameter_shapes(layer.out_shape[0], steps))
+    if isinstance(layer.neuron, Neuron):
+        count = layer.out_shape[0] if layer.neuron.by_channel else 1
+        shapes.update(dict.fromkeys(layer.neuron.learnt, (count,)))
     return shapes
 
 

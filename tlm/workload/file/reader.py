@@ -25,6 +25,7 @@ from tlm.workload.file.layout import (
     loss_gradient_key,
     parameter_shapes,
 )
+from tlm.workload.learnt import LEARNT
 from tlm.workload.model import BoolArray, Layer, Neuron, Recording, RunMode, Workload
 from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Parameters, Values
@@ -225,6 +226,7 @@ def _parameters(
         scale=arrays.get("scale"),
         shift=arrays.get("shift"),
         step_scale=arrays.get("step_scale"),
+        constants={name: arrays[name] for name in names if name in LEARNT},
     )
 
 

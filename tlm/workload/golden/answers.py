@@ -10,6 +10,7 @@ from tlm.workload.golden.agreement import Agreement, flips_of
 from tlm.workload.golden.network import excess, fire, forward
 from tlm.workload.golden.neuron import near_threshold, potentials
 from tlm.workload.golden.passes import Forced
+from tlm.workload.learnt import at_iteration
 from tlm.workload.model import BoolArray, Layer, Neuron, Recording, Workload
 from tlm.workload.values import Numbers, Values
 
@@ -24,7 +25,7 @@ def rebuilt_answers(
     Raises:
         WorkloadError: a decision is not what recorded spikes and rebuilt potentials give.
     """
-    layers = workload.layers
+    layers = at_iteration(workload.layers, values.parameters)
     inputs = (workload.steps, values.inputs.astype(np.float64), values.parameters)
     starts = [Forced(None, None, None, registers=states) for states in values.registers]
     forced = [

@@ -33,4 +33,5 @@ def of_steps(parameters: Parameters, now: slice) -> Parameters:
         scale=part(parameters.scale, 2),
         shift=part(parameters.shift, 2),
         step_scale=part(parameters.step_scale, 1),
+        constants=parameters.constants,
     )

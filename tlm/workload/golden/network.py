@@ -29,6 +29,7 @@ from tlm.workload.golden.passes import Backward, Forced, Forward, NeuronBackward
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.golden.product import input_gradient, product
 from tlm.workload.golden.shortcuts import Arriving, Passing, send_back, with_shortcuts
+from tlm.workload.learnt import at_iteration
 from tlm.workload.loops import feeds_back, loops
 from tlm.workload.model import NETWORK_INPUT, BoolArray, Layer, Neuron
 from tlm.workload.values import Numbers, Parameters
@@ -46,6 +47,7 @@ def forward(
     It computes in the precision of ``inputs``. Where ``forced`` holds spikes they are what later
     layers read.
     """
+    layers = at_iteration(layers, parameters)
     if inputs.ndim == 4:
         inputs = np.broadcast_to(inputs, (steps, *inputs.shape))
     outputs = {NETWORK_INPUT: inputs}
@@ -193,6 +195,7 @@ def backward(
     there is due before its own gradient is known.
     """
     precision = forwards[0].current.dtype
+    layers = at_iteration(layers, parameters)
     arriving = Arriving({at: dS.astype(precision) for at, dS in loss_gradients.items()})
     for source, share in feedback_gradients(layers, forwards, parameters, forced).items():
         arriving.add_output(source, share)
@@ -226,6 +229,7 @@ def feedback_gradients(
     back = Arriving({})
     if not any(map(feeds_back, layers)):
         return back.outputs
+    layers = at_iteration(layers, parameters)
     arriving, outputs = Arriving({}), _operand_outputs(layers, forwards)
     for layer in reversed(layers):
         passed, trained = forwards[layer.index], parameters[layer.index]

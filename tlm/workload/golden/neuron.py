@@ -117,7 +117,7 @@ def potentials(neuron: Neuron, current: Numbers, spikes: BoolArray | None = None
         synaptic = neuron.current_decay * synaptic + now
         charged = neuron.decay * membrane + neuron.gain * synaptic + neuron.offset
         fired = fires(neuron, charged) if spikes is None else spikes[step]
-        membrane = _reset(neuron, charged, fired.astype(current.dtype))
+        membrane = after_reset(neuron, charged, fired.astype(current.dtype))
         potential[step] = charged
     return potential
 
@@ -147,7 +147,8 @@ def from_membrane(neuron: Neuron, dI: Numbers) -> Numbers:
     return np.asarray(dI - neuron.current_decay * later)
 
 
-def _reset(neuron: Neuron, charged: Numbers, spike: Numbers) -> Numbers:
+def after_reset(neuron: Neuron, charged: Numbers, spike: Numbers) -> Numbers:
+    """V that spikes leave of the potential H."""
     if neuron.reset == "hard":
         return np.asarray((1 - spike) * charged + spike * neuron.reset_value)
     return charged - spike * neuron.reset_value if neuron.reset == "soft" else charged

@@ -8,9 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from tlm.workload.glm.lfsr import States
+from tlm.workload.golden.learnt import learnt_terms
 from tlm.workload.golden.neuron import Replay, replay
 from tlm.workload.golden.norm import Normalised, NormGradients
 from tlm.workload.golden.product import weight_gradient
+from tlm.workload.learnt import LEARNT
 from tlm.workload.model import BoolArray, Layer, Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import Numbers
@@ -119,7 +121,27 @@ class Backward:
             return self.dW
         if name == "bias":
             return np.asarray(self.dY.sum((0, 1, 3, 4)))
+        if name in LEARNT:
+            return self._of_neurons(self.learnt_terms(name))
         return np.asarray(getattr(self.norm, name))
+
+    def learnt_terms(self, name: str) -> Numbers:
+        """What every neuron adds to the gradient of a number of its equation, [T, B, K, E, F]."""
+        neurons, replayed = self.neurons, self.neurons.replayed
+        assert replayed is not None and isinstance(neurons.layer.neuron, Neuron)
+        spikes = replayed.spikes if neurons.force.spikes is None else neurons.force.spikes
+        dI = replayed.dI if neurons.force.dI is None else neurons.force.dI
+        return learnt_terms(neurons.layer.neuron, name, replayed.potential, spikes, dI)
+
+    def rounding(self, name: str) -> Numbers:
+        """The sum of the absolute values that make the gradient of such a number."""
+        return self._of_neurons(np.abs(self.learnt_terms(name)))
+
+    def _of_neurons(self, terms: Numbers) -> Numbers:
+        neuron = self.neurons.layer.neuron
+        if isinstance(neuron, Neuron) and neuron.by_channel:
+            return np.asarray(terms.sum((0, 1, 3, 4)))
+        return np.asarray([terms.sum()])
 
     @cached_property
     def dW(self) -> Numbers:

@@ -98,6 +98,7 @@ def _neuron(neuron: Neuron | GLMNeuron) -> str:
         f"{synaptic}decay {neuron.decay:g}, gain {neuron.gain:g}, threshold {neuron.threshold:g}, "
         f"{neuron.reset} reset{' (detached)' if neuron.detach_reset else ''}, "
         f"{neuron.surrogate} surrogate of width {neuron.surrogate_width:g}"
+        + "".join(f", learns {name}{' by channel' * neuron.by_channel}" for name in neuron.learnt)
     )
 
 

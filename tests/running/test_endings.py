@@ -20,6 +20,7 @@ from tlm.space.phase import Phase
 from tlm.space.program import Program
 from tlm.storage.plan import Plan
 from tlm.trace import TraceWriter
+from tlm.trace.disk_space import Room
 
 JOB = ("run", "mnist-fc", "--set", "noc.payload=4 KiB", "--set", "dram.interleave=4 KiB")
 LONG_JOB = ("run", "nmnist-cnn")  # more events than pass between two looks
@@ -239,11 +240,11 @@ def test_a_full_disk_ends_the_trace_and_not_the_figures(
 ) -> None:
     """The summary is that of a run with room enough; status and exit code say what is missing."""
 
-    def full(path: Path, nbytes: int) -> None:
+    def full(room: Room, nbytes: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     assert main([*JOB, "--out", str(tmp_path / "whole")]) == 0
-    monkeypatch.setattr("tlm.trace.writer.require_space", full)
+    monkeypatch.setattr(Room, "require", full)
     assert main([*JOB, "--out", str(tmp_path / "run")]) == 6
     assert "the disk is full: the trace ends early" in capsys.readouterr().err
     assert status(tmp_path / "run") == "disk-full"

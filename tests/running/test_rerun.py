@@ -17,6 +17,7 @@ from tlm.running.preparation import prepare
 from tlm.running.request import RunRequest
 from tlm.running.results import file_digest
 from tlm.running.runner import run_job
+from tlm.trace.disk_space import Room
 from tlm.trace.limits import NO_LIMITS
 
 
@@ -124,8 +125,8 @@ def test_a_full_disk_is_no_difference(
 ) -> None:
     """A new run whose trace has no room says so, rather than that the old one is not reproduced."""
 
-    def full(path: Path, nbytes: int) -> None:
+    def full(room: Room, nbytes: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tlm.trace.writer.require_space", full)
+    monkeypatch.setattr(Room, "require", full)
     assert "the disk is full: the trace ends early, nothing compared" in rerun(capsys, original, 6)

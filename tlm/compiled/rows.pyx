@@ -65,6 +65,19 @@ cdef class RowBuffer:
         self._drop(count)
         return ShuffledRows(first, counted, octets, adler)
 
+    @staticmethod
+    def fletcher32(const uint8_t[::1] data not None):
+        """The checksum of HDF5: the twin of ``tlm.trace.chunk.fletcher32``."""
+        cdef uint64_t once = 0, often = 0
+        cdef Py_ssize_t place
+        for place in range(0, len(data) - 1, 2):
+            once += data[place] << 8 | data[place + 1]
+            often += once
+        if len(data) % 2:
+            once += data[len(data) - 1] << 8
+            often += once
+        return folded(often) << 16 | folded(once)
+
     cdef void _drop(self, Py_ssize_t count) noexcept:
         self._count -= count
         memmove(self._rows, self._rows + count * self._size, self._count * self._size)
@@ -89,22 +102,6 @@ cdef class RowBuffer:
             memcpy(self._rows + self._count * self._size, &source[0], len(rows) * self._size)
             self._count += len(rows)
 
-    cdef void* add(self) except NULL:
-        """Room for one more row, to be filled in by the caller at once."""
-        if self._count == self._room:
-            self._grow()
-        self._count += 1
-        return self._rows + (self._count - 1) * self._size
-
-    cdef int require(self, str column, int64_t value, int64_t least, int64_t most) except -1:
-        """Refuse a value that its column cannot hold."""
-        if not least <= value <= most:
-            raise TraceError(
-                f"trace {self.table}: {column} = {value} does not fit its column "
-                f"({least} to {most}); switch the trace off for this job"
-            )
-        return 0
-
     cdef int _grow(self) except -1:
         cdef Py_ssize_t room = 2 * self._room if self._room else 4096
         cdef char* rows = <char*>realloc(self._rows, room * self._size + LANES)
@@ -112,3 +109,9 @@ cdef class RowBuffer:
             raise MemoryError
         self._rows, self._room = rows, room
         return 0
+
+    cdef int _refuse(self, str column, int64_t value, int64_t least, int64_t most) except -1:
+        raise TraceError(
+            f"trace {self.table}: {column} = {value} does not fit its column "
+            f"({least} to {most}); switch the trace off for this job"
+        )

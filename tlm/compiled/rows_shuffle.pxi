@@ -57,3 +57,8 @@ cdef void transpose(
                 for number in range(first, min(first + SQUARE, count)):
                     plane[number] = rows[number * size + place]
                 plane += count
+
+
+cdef uint64_t folded(uint64_t total) noexcept:
+    """A sum in ones' complement of 16 bits."""
+    return (total - 1) % 0xFFFF + 1 if total else 0

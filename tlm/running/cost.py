@@ -30,10 +30,10 @@ US_OF_SIMULATION = {  # of a transaction with DRAM, of a packet's way over a lin
     ("compiled", PLAIN): (0.32, 0.28, 8.0),
     ("compiled", ROUTED): (1.9, 0.95, 8.0),
 }
-US_OF_ROW = {"simpy": 1.5, "compiled": 0.5}  # of a trace
+US_OF_ROW = {"simpy": 1.5, "compiled": 0.2}  # of a trace
 NODE_BYTES = {"ideal": 6_000, "packet": 6_000, "router": 36_000}
 CORE_BYTES = 10_000
-TRACE_BYTES_PER_ROW = 16.0  # after shuffle and gzip
+TRACE_BYTES_PER_ROW = 18.0  # after shuffle and gzip
 TRACE_BYTES_AT_LEAST = 30_000
 LOADING_BYTES_PER_ELEMENT = 2  # packed and unpacked, side by side
 MODEL_BYTES = 12 << 20  # controllers, transactions in flight, libraries loaded late

@@ -71,12 +71,13 @@ class Table:
             OSError: the file cannot grow.
         """
         for _ in range(len(self._rows) // schema.CHUNK_ROWS):
-            chunk = chunk_bytes(self._rows.take_shuffled(schema.CHUNK_ROWS))
-            self.dataset.resize((self.committed + schema.CHUNK_ROWS,))
+            rows = self._rows.take_shuffled(schema.CHUNK_ROWS)
+            chunk = chunk_bytes(rows, self._rows.fletcher32)
+            self.dataset.id.set_extent((self.committed + schema.CHUNK_ROWS,))
             self.dataset.id.write_direct_chunk((self.committed,), chunk)
             self.committed += schema.CHUNK_ROWS
         if partial and len(self._rows):
-            rows = self._rows.take(len(self._rows))
-            self.dataset.resize((self.committed + len(rows),))
-            self.dataset[self.committed :] = rows
-            self.committed += len(rows)
+            rest = self._rows.take(len(self._rows))
+            self.dataset.resize((self.committed + len(rest),))
+            self.dataset[self.committed :] = rest
+            self.committed += len(rest)

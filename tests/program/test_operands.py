@@ -100,6 +100,21 @@ def pyramid():
     return workload(net.layers)
 
 
+def decoder():
+    """Two transposed convolutions, one of several sources: zeros between rows and columns."""
+    net = builder((2, 5, 4))
+    first = net.conv(4, kernel=3, padding=1)
+    second = net.conv(6, kernel=3, padding=1)
+    apart = [window((channels, 5, 4), rows=Line(0, 5, spread=2, after=1),
+                    columns=Line(0, 4, spread=3)) for channels in (4, 6)]  # fmt: skip
+    both = [(4, [Term(first, (apart[0],))]), (6, [Term(second, (apart[1],))])]
+    third = put_together(net, *both, channels=5, kernel=3, padding=1)
+    some = window((5, 10, 10), rows=Line(1, 9, step=3, before=2, spread=2),
+                  columns=Line(0, 10, repeat=2, step=4, spread=2))  # fmt: skip
+    put_together(net, (5, [Term(third, (some,))]), channels=3, kernel=2)
+    return workload(net.layers)
+
+
 def skip_from_the_input(encoding="rate"):
     """The network's input, whole and cropped, beside what is made of it."""
     net = builder((3, 6, 6))
@@ -120,6 +135,7 @@ NETS = {
     "branches": branches,
     "pooled branches": pooled_branches,
     "pyramid": pyramid,
+    "decoder": decoder,
     "input": skip_from_the_input,
     "direct input": lambda: skip_from_the_input("direct"),
 }

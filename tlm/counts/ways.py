@@ -125,7 +125,10 @@ def _returned(step: Step, count: Ints, shape: Shape3) -> Ints:
 def _along(values: npt.NDArray[Element], axis: int, line: Line) -> npt.NDArray[Element]:
     if line.is_whole(values.shape[axis]):
         return values
-    places = np.repeat(np.arange(line.start, line.stop, line.step), line.repeat)
-    around = [(0, 0)] * values.ndim
-    around[axis] = (line.before, line.after)
-    return np.pad(np.take(values, places, axis), around)
+    rows = np.repeat(np.arange(line.start, line.stop, line.step), line.repeat)
+    shape = list(values.shape)
+    shape[axis] = line.size
+    full = np.zeros(shape, values.dtype)
+    among_zeros = slice(line.before, line.before + line.span, line.spread)
+    np.moveaxis(full, axis, 0)[among_zeros] = np.moveaxis(np.take(values, rows, axis), axis, 0)
+    return full

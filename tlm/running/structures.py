@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tlm.errors import WorkloadError
 from tlm.space.feeds import feeds_of
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shortcut, Workload
-from tlm.workload.operand import Operand, Step, Window
+from tlm.workload.operand import Operand
 from tlm.workload.readers import adds_output
 
 
@@ -47,17 +47,11 @@ def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
     for term in operand.terms:
         if term.gates:
             yield "an operand with gates (products of spikes)"
-        if any(_puts_zeros_between(step) for factor in term.factors for step in factor.way):
-            yield "an operand with zeros put between its rows or columns (a transposed convolution)"
         if term.delay:
             late = workload.layers[term.source].name
             yield f"an operand that reads layer {late} of {term.delay} steps before (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"
-
-
-def _puts_zeros_between(step: Step) -> bool:
-    return isinstance(step, Window) and max(step.rows.spread, step.columns.spread) > 1
 
 
 def _identity_not_run(layer: Layer, layers: Sequence[Layer]) -> str | None:

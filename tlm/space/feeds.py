@@ -218,15 +218,18 @@ def _reshaped(box: Box, shape: Shape3, other: Shape3) -> Box:
 
 def _line_before(line: Line, rows: Span) -> Span:
     """The rows that are read for a span of those that come of a line."""
-    low, high = overlap(rows, (line.before, line.before + line.taken * line.repeat))
-    if low >= high:
+    low, high = overlap(rows, (line.before, line.before + line.span))
+    first, last = -(-(low - line.before) // line.spread), (high - 1 - line.before) // line.spread
+    if low >= high or first > last:
         return (0, 0)
-    first, last = (low - line.before) // line.repeat, (high - 1 - line.before) // line.repeat
+    first, last = first // line.repeat, last // line.repeat
     return (line.start + first * line.step, line.start + last * line.step + 1)
 
 
 def _line_behind(line: Line, rows: Span) -> Span:
     """The rows that come of a span of those that a line reads."""
     low, high = overlap(rows, (line.start, line.stop))
-    first, last = (-(-(end - line.start) // line.step) for end in (low, high))
-    return (line.before + first * line.repeat, line.before + last * line.repeat)
+    first, last = (-(-(end - line.start) // line.step) * line.repeat for end in (low, high))
+    if first >= last:
+        return (0, 0)
+    return (line.before + first * line.spread, line.before + (last - 1) * line.spread + 1)

@@ -201,9 +201,11 @@ def _marked(table: Ints, flags: Bools, shape: Shape3) -> Bools:
 
 
 def _line(line: Line) -> Ints:
-    """The row that each row of a line is, -1 in the zeros around."""
+    """The row that each row of a line is, -1 in the zeros between and around."""
     read = [row for row in range(line.start, line.stop, line.step) for _ in range(line.repeat)]
-    return np.array([-1] * line.before + read + [-1] * line.after, np.int64)
+    apart = [place for row in read for place in (row, *[-1] * (line.spread - 1))]
+    inside = apart[: len(apart) - line.spread + 1]
+    return np.array([-1] * line.before + inside + [-1] * line.after, np.int64)
 
 
 def _numbers(channels: Ints, rows: Ints, columns: Ints, plane: tuple[int, ...]) -> Ints:

@@ -45,6 +45,12 @@ def kernel_rows(layer: Layer, rows: Iterable[int]) -> RowSet:
     return _under_kernel(layer, rows) & set(range(layer.in_shape[1]))
 
 
+def rows_over(layer: Layer, rows: RowSet) -> RowSet:
+    """Rows of the product from the first to the last that brings dX to any of some input rows."""
+    height = layer.product_shape[1]
+    return _between({y for y in range(height) if kernel_rows(layer, {y}) & rows}, height)
+
+
 def _under_kernel(layer: Layer, rows: Iterable[int]) -> RowSet:
     """The same, those outside of the image as well."""
     stride, pad, (taps, _) = layer.stride[0], layer.padding[0], tap_places(layer)

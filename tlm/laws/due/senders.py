@@ -9,7 +9,7 @@ import numpy as np
 
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.operands import flagged_rows
-from tlm.laws.due.rows import kernel_rows, pooled_rows, sent_rows, windows_rows
+from tlm.laws.due.rows import pooled_rows, rows_over, sent_rows, windows_rows
 from tlm.space.array_types import Bools
 from tlm.space.region import Slice, Span, length
 
@@ -68,16 +68,19 @@ def _inputs(job: Facts, facts: LayerFacts, part: Slice) -> Iterator[Senders]:
 
 
 def _gradients(facts: LayerFacts, part: Slice) -> Iterator[Senders]:
-    """dY for BP: from the slices of the same weights that make any row over the input rows."""
+    """dY for BP: from the slices of the same weights that make any row over the input rows.
+
+    Rows between the first and the last come along, also where dilated kernels step over them.
+    """
     if facts.producers and facts.dY_sent and length(part.input_rows):
-        rows = set(range(*part.input_rows))
+        rows = rows_over(facts.layer, set(range(*part.input_rows)))
         yield (
             "dY for BP",
             [
                 maker
                 for maker in facts.slices
                 if maker.neurons.channels == part.neurons.channels
-                and kernel_rows(facts.layer, facts.product_rows(maker)) & rows
+                and rows & set(facts.product_rows(maker))
             ],
         )
 

@@ -26,6 +26,13 @@ CHIPS = (
     ("cores=4", "mapping.split=spatial", *SMALL_MEMORIES, *array_overrides(4, 4)),
     ("cores=6", "mapping.split=k", *array_overrides(4, 4), "core.memory.spikes=8 Kib"),
     ("cores=4", *SMALL_MEMORIES, *array_overrides(8, 4), "core.engines.bp.grid=compacted"),
+    (
+        "cores=2",
+        *array_overrides(4, 4),
+        "core.memory.sharing=separate",
+        "core.memory.spike_gradients=64 bit",
+        "core.memory.spikes=8 Kib",
+    ),
 )
 
 
@@ -100,6 +107,19 @@ def pyramid():
     return workload(net.layers)
 
 
+def shifted():
+    """A layer, and the same a column to the right or a row further down, added."""
+    net = builder((2, 5, 6))
+    first = net.conv(4, kernel=3, padding=1)
+    right = window((4, 5, 6), columns=Line(0, 5, before=1))
+    down = window((4, 5, 6), rows=Line(0, 4, before=1))
+    second = put_together(
+        net, (4, [Term(first), Term(first, (right,))]), channels=4, kernel=3, padding=1
+    )
+    put_together(net, (4, [Term(second), Term(first, (down,))]), channels=3, kernel=3)
+    return workload(net.layers)
+
+
 def decoder():
     """Two transposed convolutions, one of several sources: zeros between rows and columns."""
     net = builder((2, 5, 4))
@@ -135,6 +155,7 @@ NETS = {
     "branches": branches,
     "pooled branches": pooled_branches,
     "pyramid": pyramid,
+    "shifted": shifted,
     "decoder": decoder,
     "input": skip_from_the_input,
     "direct input": lambda: skip_from_the_input("direct"),
@@ -150,3 +171,11 @@ def test_all_laws_hold(name, chip):
     plan, program = built(job, recorded, IDEAL_DRAM, *chip)
     broken, _ = broken_laws(plan, program, IDEAL_DRAM, *chip)
     assert broken == []
+
+
+def test_dS_of_parts_goes_through_dram_where_it_has_no_room():
+    """The last of the chips is one where it does: its laws hold of the writes and reads of dX."""
+    job = concatenation()
+    plan, _ = built(job, recording(job), IDEAL_DRAM, *CHIPS[-1])
+    assert [layer_plan.stored.dS for layer_plan in plan.layers[:3]] == ["dram"] * 3
+    assert plan.layers[3].spilled_inputs == [(0, 14)]

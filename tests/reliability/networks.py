@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.pools import pools_on
 from tests.reliability.currents import with_currents
+from tests.reliability.operands import with_operands
 from tlm.errors import WorkloadError
 from tlm.workload.file.graph import check_layers
 from tlm.workload.input_kind import input_kind
@@ -81,7 +82,7 @@ class RandomTensors:
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Workload:
-    """A job of one to five layers: convolutions, linear layers, pools, norms, residuals, forks."""
+    """A job of one to seven layers: convolutions, linear, pools, norms, residuals, forks, parts."""
     encoding = draw(st.sampled_from(("direct", "rate", "events")))
     layers: list[Layer] = []
     side = draw(st.integers(1, 9))
@@ -100,6 +101,8 @@ def jobs(draw: st.DrawFn) -> Workload:
         layers.append(draw(_layer(layers, open_ends, first, None, encoding == "direct")))
     if draw(st.booleans()):
         layers[-1] = replace(layers[-1], neuron=None, bias=True)
+    if draw(st.integers(0, 2)) == 0:
+        layers = draw(with_operands(layers, "analog" if encoding == "direct" else "binary"))
     if draw(st.booleans()):
         layers = draw(with_currents(layers, "analog" if encoding == "direct" else "binary"))
     check_layers(Path("random"), tuple(layers))

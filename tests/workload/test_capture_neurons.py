@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.running.test_determinism import datasets
+from tlm.compiled.sources import why_missing
 from tlm.errors import WorkloadError
+from tlm.running.kernels import KERNELS
+from tlm.running.runner import run_job
 from tlm.workload.golden import check_recording
 
 torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
@@ -159,6 +163,56 @@ def test_a_number_that_learns(case: str, tmp_path: Path) -> None:
     for at in range(2):
         assert first.parameters[at].constants[name] != second.parameters[at].constants[name]
         assert first.parameter_gradients[at].constants[name].any()
+    for mode in ("training", "inference"):
+        result = run_job(job, overrides=["cores=4"], out=tmp_path / mode, trace="off", mode=mode)
+        assert result.ok, result.summary.broken
+
+
+class PLIFNet(nn.Module):
+    """Fang et al., arXiv 2007.05785, small: convolutions, norms and PLIF neurons, then a vote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = pytest.importorskip("spikingjelly.activation_based.layer")
+        make = jelly("ParametricLIFNode", detach_reset=True)
+        torch.manual_seed(0)
+        self.net = nn.Sequential(
+            layer.Conv2d(2, 8, 3, padding=1, bias=False), layer.BatchNorm2d(8), make(),
+            layer.MaxPool2d(2, 2),
+            layer.Conv2d(8, 8, 3, padding=1, bias=False), layer.BatchNorm2d(8), make(),
+            layer.MaxPool2d(2, 2),
+            layer.Flatten(), layer.Linear(32, 16, bias=False), make(),
+            layer.Linear(16, 20, bias=False), make(), layer.VotingLayer(4),
+        )  # fmt: skip
+        for module in self.net:
+            module.step_mode = "m"
+        with torch.no_grad():
+            for at in (9, 11):
+                self.net[at].weight.mul_(8)
+
+    def forward(self, inputs: Any) -> Any:
+        """Votes [T, B, 5]."""
+        return self.net(inputs)
+
+
+def test_a_plif_net_on_both_kernels(tmp_path: Path) -> None:
+    """Recorded, rebuilt, read back and run; every table is the same on either kernel."""
+    net = PLIFNet()
+    inputs = (torch.rand(T, B, 2, 8, 8, generator=torch.Generator().manual_seed(2)) < 0.4).float()
+    cap = Capture(net, steps=T, level="exact")
+    with cap.at(0):
+        F.cross_entropy(net(inputs).mean(0), LABELS).backward()
+    job = cap.save(tmp_path / "job.h5")
+    assert [layer.neuron.learnt for layer in job.layers] == [("leak",)] * 4
+    assert all(agreement.holds(1e-4) for agreement in check_recording(job, 0))
+    tables: list[dict[str, bytes]] = []
+    for kernel in KERNELS if why_missing() is None else ("simpy",):
+        result = run_job(job, overrides=["cores=4"], out=tmp_path / kernel, kernel=kernel)
+        assert result.ok, result.summary.broken
+        energy = (result.folder / "energy.csv").read_text(encoding="utf-8")
+        assert "learnt_op" in energy
+        tables.append({**datasets(result.folder / "trace.h5"), "energy": energy.encode()})
+    assert all(table == tables[0] for table in tables)
 
 
 def test_numbers_of_channels_that_learn(tmp_path: Path) -> None:

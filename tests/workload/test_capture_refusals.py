@@ -100,7 +100,7 @@ def frozen_norm(net: Any) -> None:
 
 ACTIONS: dict[str, tuple[Callable[[Any], None], str]] = {
     "eval mode": (eval_mode, r"eval mode.*call net\.train\(\)"),
-    "frozen statistics": (frozen_norm, r"norm: .*call net\.train\(\)"),
+    "frozen statistics": (frozen_norm, "norm: it is in eval mode while the network trains"),
     "no gradients": (without_gradients, "carries no gradient; run forward with gradients on"),
     "no backward": (no_backward, r"no gradient arrived; call loss\.backward\(\)"),
     "two passes": (twice, "bracket one forward and one backward pass, without activation check"),

@@ -18,7 +18,10 @@ CROSSBAR = "crossbar"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LayerWeights:
-    """How many weights of a layer are stored; a crossbar has no ``packed`` ones but stores all."""
+    """How many weights of a layer are stored; a crossbar has no ``packed`` ones but stores all.
+
+    Of a matmul they are the words of what it holds in their place, of one sample and step.
+    """
 
     layer: Layer
     packed: PackedWeights | None = None
@@ -32,7 +35,7 @@ class LayerWeights:
         """Stored weights of some output channels: those of a slice."""
         if self.packed is not None:
             return self.packed.count(channels)
-        return length(channels) * prod(self.layer.weight_shape[1:])
+        return length(channels) * prod(self.layer.factor_shape[1:])
 
     def words(self, engine: str, channels: Span) -> int:
         """Words of a weight's width that an engine reads of the weights of some channels."""

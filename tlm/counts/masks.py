@@ -123,7 +123,7 @@ class Masks:
 
     def _input_count(self, index: int) -> int:
         """How many inputs of a layer's product are not zero."""
-        if not self._layers[index].weighted:
+        if not self._layers[index].multiplies:
             return 0
         return int(np.count_nonzero(self.inputs(index)))
 
@@ -218,7 +218,8 @@ class Masks:
         """
         if layer.input_kind == "binary":
             return 1
-        if any(self._layers[source].neuron is None for source in layer.producers):
+        read = [self._layers[source] for source in layer.sources if source != NETWORK_INPUT]
+        if any(source.neuron is None for source in read):
             return analog_bits
         network = network_input_kind(self._layers, self._workload.encoding)
         if NETWORK_INPUT in layer.sources and network != "binary":
@@ -307,5 +308,12 @@ def _union(masks: list[Bools]) -> Bools:
 
 
 def _fitted(layer: Layer, values: Bools) -> Bools:
-    """Shape [T, B, C, H, W] into what ``layer`` takes as input: a linear layer flattens."""
+    """Shape [T, B, C, H, W] into what ``layer`` takes as input: a linear layer flattens.
+
+    Some matmuls turn it round: positions become channels in each group.
+    """
+    if layer.turned:
+        steps, batch, channels = values.shape[:3]
+        groups = values.reshape(steps, batch, layer.groups, channels // layer.groups, -1)
+        values = groups.swapaxes(-1, -2)
     return values.reshape(*values.shape[:2], *layer.in_shape)

@@ -58,7 +58,7 @@ def bounds_by_class(
 
 
 def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
-    """Bits that inference moves of a layer."""
+    """Bits that inference moves of a layer; a matmul reads both operands."""
     precision, weights = sizes.chip.precision, sizes.weights(layer)
     for source in dict.fromkeys(layer.sources):
         if source == NETWORK_INPUT:
@@ -66,6 +66,10 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         else:
             producer = sizes.workload.layers[source]
             share = sizes.read_share(source, [layer])
+            yield sizes.output_class(producer), round(sizes.output(producer) * share)
+    if (held := layer.held) is not None:
+        for source in dict.fromkeys(held.sources):
+            producer, share = sizes.workload.layers[source], sizes.read_share(source, [held])
             yield sizes.output_class(producer), round(sizes.output(producer) * share)
     if layer in sizes.read_layers:
         yield sizes.output_class(layer), sizes.output(layer)
@@ -173,6 +177,9 @@ def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         for table in map(stored.table_of, readers):
             yield table, stored.beside(table, every) * precision.weight
     yield "W", weights * precision.weight * (4 if propagates and way == 1 else 3)
-    for name, count in sizes.parameters(layer).items():  # scales are needed in BP too
-        yield name, count * precision.weight * (4 if name in ("scale", STEP_SCALE) else 3)
+    for name, count in sizes.parameters(
+        layer
+    ).items():  # scales, and what sets a decay, are needed in BP too
+        again = name in ("scale", STEP_SCALE, *layer.learnt)
+        yield name, count * precision.weight * (4 if again else 3)
     yield "moments", 2 * sizes.moments(layer) * precision.optimizer

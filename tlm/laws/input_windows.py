@@ -21,7 +21,7 @@ from tlm.laws.due.operands import flagged_rows
 from tlm.laws.due.rows import kernel_rows, read_rows, windows_rows
 from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
-from tlm.laws.weight_fetches import weighted
+from tlm.laws.weight_fetches import multiplied
 from tlm.space.array_types import Bools
 from tlm.space.phase import Phase
 from tlm.space.region import Slice
@@ -36,7 +36,7 @@ def input_windows(table: TileTable, due: Due) -> Iterator[Check]:
     """What is fetched is at least what does not fit, once for every panel."""
     job, least = due.job, Counter[tuple[int, ...]]()
     arrived = np.array([facts.inputs_sent for facts in job.layers])[table["layer"]]
-    fetches = table.of([Phase.FP, Phase.RECOMPUTE], ["fp"]) & weighted(table, due)
+    fetches = table.of([Phase.FP, Phase.RECOMPUTE], ["fp"]) & multiplied(table, due)
     fetches &= ~(arrived & table.of([Phase.FP]))
     fetched = table.read_nbytes(fetches, table.places([_sources(job, f) for f in job.layers]))
     panels = fetches & (table["covers"] > 0)
@@ -57,7 +57,7 @@ def input_windows(table: TileTable, due: Due) -> Iterator[Check]:
 def _unread(table: TileTable, job: Facts) -> Iterator[str]:
     """FP or WG of cores that do not read what they need of a source from where it lies in DRAM."""
     for phase, engine in ((Phase.FP, "fp"), (Phase.WG, "wg"))[: 1 + job.learns]:
-        fetched = _fetched(table, phase)
+        fetched = table.fetched(phase)
         for facts in job.layers:
             if phase == Phase.FP and facts.inputs_sent:
                 continue
@@ -69,15 +69,6 @@ def _unread(table: TileTable, job: Facts) -> Iterator[str]:
                 if 8 * nbytes < _least_bits(job, facts, part, source, phase):
                     name = f"{layer_name(phase, facts.index)} on core{part.core:02d}"
                     yield f"{name}: {nbytes} B of {place.name}"
-
-
-def _fetched(table: TileTable, phase: Phase) -> dict[tuple[int, int, int], int]:
-    """Bytes that a phase reads, by number of the engine, layer and number of the tensor."""
-    reads = table.reads.take(table.of([phase])[table.reads.tile])
-    keys = (table["engine"][reads.tile], table["layer"][reads.tile], reads.tensor)
-    distinct, numbers = np.unique(np.stack(keys), axis=1, return_inverse=True)
-    nbytes = np.bincount(numbers.ravel(), reads.nbytes, distinct.shape[1]).astype(np.int64)
-    return dict(zip(zip(*distinct.tolist(), strict=True), nbytes.tolist(), strict=True))
 
 
 def _least_bits(job: Facts, facts: LayerFacts, part: Slice, source: int, phase: Phase) -> int:

@@ -16,6 +16,7 @@ from tlm.laws.due.trained import trained_numbers
 from tlm.laws.due.widths import outcome_bits, output_bits
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload, input_frame
+from tlm.workload.operand import Reads
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
 
@@ -43,7 +44,7 @@ class JobSizes:
     @cached_property
     def read_layers(self) -> list[Layer]:
         """The layers whose output others read, or add to their currents."""
-        read = {source for layer in self.workload.layers for source in layer.sources}
+        read = {source for layer in self.workload.layers for source in layer.reads}
         read |= {
             each.layer
             for layer in self.workload.layers
@@ -80,7 +81,7 @@ class JobSizes:
         """The network's input."""
         return prod(input_frame(self.workload.layers)) * self.pixel
 
-    def read_share(self, source: int, readers: Iterable[Layer]) -> float:
+    def read_share(self, source: int, readers: Iterable[Reads]) -> float:
         """The share of what a source leaves that any of some ``readers`` reads."""
         layers = self.workload.layers
         read = [b for layer in readers for b in branches(layer, layers) if b.source == source]

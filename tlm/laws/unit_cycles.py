@@ -12,7 +12,7 @@ from tlm.laws.due.facts import Facts
 from tlm.laws.due.units import LOSS_PASSES
 from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
-from tlm.laws.weight_fetches import weighted
+from tlm.laws.weight_fetches import multiplied
 from tlm.space.phase import BATCH, Phase
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
@@ -31,7 +31,7 @@ ADDING = (Phase.FP, Phase.RECOMPUTE)  # of layers without a product
 
 def unit_cycles(table: TileTable, due: Due) -> Iterator[Check]:
     """All results of a tile pass the lanes, then what it adds up; what only sends takes no time."""
-    rows = np.flatnonzero(table.of(UNITS) | (table.of(ADDING) & ~weighted(table, due)))
+    rows = np.flatnonzero(table.of(UNITS) | (table.of(ADDING) & ~multiplied(table, due)))
     wrong = [
         f"{layer_name(tile.phase, tile.layer)}: {tile.cycles} cycles, {cycles} due"
         for tile in map(table.tiles.__getitem__, rows.tolist())

@@ -98,7 +98,7 @@ def visits(table: TileTable, due: Due) -> Iterator[tuple[tuple[int, str, int], V
     once = np.zeros((len(table.engines), len(due.job.layers)), np.bool_)
     for (core, name, layer), weights in due.weights.items():
         once[table.engines.index((core, name)), layer] = weights.once
-    uses = table.of(USERS, ("fp", "bp")) & table.works & weighted(table, due)
+    uses = table.of(USERS, ("fp", "bp")) & table.works & multiplied(table, due)
     rows = np.flatnonzero(uses)
     engine, layers, phase = table["engine"][rows], table["layer"][rows], table["phase"][rows]
     changes = (np.diff(engine, prepend=-1) != 0) | (np.diff(layers, prepend=-1) != 0)
@@ -112,6 +112,8 @@ def visits(table: TileTable, due: Due) -> Iterator[tuple[tuple[int, str, int], V
         strict=True,
     ):
         key = *table.engines[engine[first]], int(layers[first])
+        if key not in due.weights:  # a matmul's, which take the place of weights
+            continue
         tiles = [table.tiles[row] for row in rows[first:end].tolist()]
         yield (
             key,
@@ -119,9 +121,9 @@ def visits(table: TileTable, due: Due) -> Iterator[tuple[tuple[int, str, int], V
         )
 
 
-def weighted(table: TileTable, due: Due) -> Bools:
-    """Which tiles are of layers that have weights."""
-    return np.array([facts.layer.weighted for facts in due.job.layers])[table["layer"]]
+def multiplied(table: TileTable, due: Due) -> Bools:
+    """Which tiles are of layers that have a product."""
+    return np.array([facts.layer.multiplies for facts in due.job.layers])[table["layer"]]
 
 
 def weight_places(table: TileTable, due: Due) -> Places:

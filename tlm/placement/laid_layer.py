@@ -41,7 +41,7 @@ class LaidLayer:
     def sample_inputs(self) -> Ints:
         """Bits of the inputs of one sample that every slice reads, all steps."""
         profile = self.profile
-        if not profile.layer.weighted:
+        if not profile.layer.multiplies:
             return np.zeros_like(self.slices.samples)
         return inputs_bits(profile.layer, self.slices, profile.input_steps, profile.read_bits)
 

@@ -106,6 +106,9 @@ def _fetched(
     or ``operands`` are. Blocks are of ``plane``: rows, steps, columns.
     """
     memory, samples = laid.target.chip.core.memory, laid.slices.samples
+    if laid.profile.held_bits:  # every sample and step has its own
+        words = laid.slices.by_channels(laid.profile.weights.count)
+        return words * samples * (laid.profile.steps * laid.profile.held_bits)
     bits, together = _weights(laid, engine), np.minimum(group, samples)
     staged = memory.membrane * 3 // 4 if engine == "fp" else memory.membrane // 2
     lines, steps, width = plane
@@ -223,7 +226,7 @@ def _first_blocks(laid: LaidLayer) -> Ints:
 def _first_bits(laid: LaidLayer) -> Floats:
     """Bits of the inputs of the first block of FP."""
     samples, each = _first_blocks(laid)
-    each = each * laid.profile.layer.weighted
+    each = each * laid.profile.layer.multiplies
     return np.asarray(np.minimum(samples, laid.slices.samples) * each, np.float64)
 
 

@@ -70,7 +70,7 @@ def _tiles(laid: LaidLayer) -> Ints:
 
 def _loads(laid: LaidLayer, engine: str) -> Ints:
     """Cycles in which an engine loads (WG: drains) every weight tile of a slice once."""
-    if not laid.profile.layer.weighted:
+    if not laid.profile.layer.multiplies:
         return np.zeros_like(laid.slices.channels)
     profile, slices, arrays = laid.profile, laid.slices, laid.target.arrays
     packed = profile.weights.packed
@@ -84,15 +84,18 @@ def _loads(laid: LaidLayer, engine: str) -> Ints:
 
 
 def _together(laid: LaidLayer) -> Ints:
-    """Samples of a slice that pass a layer together: those of a group of the schedule."""
+    """Samples of a slice that pass a layer together: those of a group, of a matmul one."""
     mapping, samples = laid.target.chip.mapping, laid.slices.samples
+    if laid.profile.layer.held is not None:
+        return np.ones_like(samples)
     return np.minimum(samples, mapping.group) if mapping.schedule == "pipelined" else samples
 
 
 def _forward_plane(laid: LaidLayer) -> tuple[int, int]:
     """Time steps that FP walks together, and columns of a row."""
     profile, schedule = laid.profile, laid.target.chip.mapping.schedule
-    steps = 1 if schedule == "wavefront" else profile.walked_steps
+    apart = schedule == "wavefront" or profile.layer.held is not None
+    steps = 1 if apart else profile.walked_steps
     return steps, profile.layer.product_shape[2]
 
 
@@ -160,7 +163,7 @@ def _backward_blocks(laid: LaidLayer, together: Ints) -> Floats:
 def _gradient_blocks(laid: LaidLayer) -> Floats:
     """Cycles of WG's drains of dW."""
     drains = _loads(laid, "wg") + _tiles(laid) * laid.target.arrays.depth
-    drains = drains * laid.profile.layer.weighted
+    drains = drains * laid.profile.layer.multiplies
     return gradient_pieces(laid) * drains
 
 

@@ -9,6 +9,8 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tlm.program.backward_walk import WalkedBlock, backward_walks
 from tlm.program.builder import ProgramBuilder, per_sample, saved
 from tlm.program.channel_parameters import STEP_SCALE, fetch_parameters
@@ -28,8 +30,10 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
     if layer_plan.exact:
         bits = builder.plan.chip.precision.membrane
         for part in parts:
+            start = len(builder.drafts[part.core]["bp"])
             for region in unit_regions(builder, part.neurons, layer_plan.layer.out_shape[2], bits):
                 current_gradient(builder, layer_plan, part, region)
+            _fetch(builder, layer_plan, part, layer_plan.layer.learnt, start)
         exchange_statistics(builder, layer_plan, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
     routes = routes_of(layer_plan)
@@ -45,15 +49,23 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
                 unit(builder, layer_plan, part, region)
             for walked in next(walks, ()):
                 _block(builder, layer_plan, part, walked)
-        if layer_plan.norm == "frozen":
-            first = builder.drafts[part.core]["bp"][start]
-            fetch_parameters(layer_plan, part, ("scale", STEP_SCALE), first)
+        if not layer_plan.exact:
+            names = ("scale", STEP_SCALE) if layer_plan.norm == "frozen" else ()
+            _fetch(builder, layer_plan, part, (*names, *layer_plan.layer.learnt), start)
     if layer_plan.stored.dY == "dram" and routes:
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
                 for walked in walk:
                     _block(builder, layer_plan, part, walked)
     layer_plan.work.drop()
+
+
+def _fetch(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, names: Sequence[str], start: int
+) -> None:
+    """Let the first tile of a slice's gradient unit, that from ``start`` on, read parameters."""
+    if names:
+        fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["bp"][start])
 
 
 def _block(

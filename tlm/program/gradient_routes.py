@@ -130,6 +130,8 @@ def _counted(
     box = tuple(slice(spans[0][0], spans[-1][1]) for spans in (samples, chunks, rows))
     owned = route.owned[:, *box]
     met = np.flatnonzero(owned.any(axis=(1, 2, 3))).tolist()
+    if not met:  # of other sources, or zeros alone
+        return Returns(route.producer, [], [[[] for _ in chunks] for _ in walk], {})
     live = added(layer_plan.live[:, box[0]], steps, 0, WHOLE)[..., None, None]
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits
     needed = [added(some[:, *box], steps, 0, WHOLE) for some in route.needed]
@@ -141,8 +143,6 @@ def _counted(
         present = added(_box_sums(some * (mine > 0), chunks, rows), samples, 1, WHOLE)
         nbytes = gradient_bytes(builder, elements, present, bits)
         of_targets.append(np.where(added(each, samples, 0, WHOLE) > 0, nbytes, -1))
-    if not met:  # zeros alone, which stand between rows or around them
-        return Returns(route.producer, [], [[[] for _ in chunks] for _ in walk], {})
     # [target, steps, samples, chunk, rows] in the order of blocks
     by_block = np.stack(of_targets).transpose(2, 4, 1, 3, 0).reshape(len(walk), len(chunks), -1)
     return Returns(route.producer, [slices[index] for index in met], by_block.tolist(), {})

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
 from tlm.space.feeds import feeds_of
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shortcut, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
 from tlm.workload.operand import Operand
 from tlm.workload.readers import adds_output
 
@@ -32,12 +32,10 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             strand.mixes for feed in feeds_of(layer, workload.layers) for strand in feed.strands
         ):
             yield "a window in its operand that mixes channels and rows"
-    if layer.held is not None:
-        yield "a product of two recorded tensors (a matmul)"
-    elif not layer.weighted and (part := _identity_not_run(layer, workload.layers)):
+    if layer.held is not None and workload.learns:
+        yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
+    if layer.kind == "identity" and (part := _identity_not_run(layer, workload.layers)):
         yield f"no weights (an identity) {part}"
-    if isinstance(layer.neuron, Neuron) and layer.neuron.learnt:
-        yield f"neurons that learn their {layer.neuron.learnt[0]}"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from tlm.space.geometry import fed_rows, pool_rows
 from tlm.space.region import Region, Span, length, overlap
 from tlm.workload.model import Layer, Pool, Shape3, input_frame
-from tlm.workload.operand import Line, Step, Window, shape_behind
+from tlm.workload.operand import Line, Reads, Step, Window, shape_behind
 
 Box: TypeAlias = tuple[Span, Span]
 """Channels and rows of a grid."""
@@ -116,16 +116,16 @@ class Feed:
         return [box for box in dict.fromkeys(boxes) if box != NOTHING]
 
 
-def operand_shape(layer: Layer, layers: Sequence[Layer]) -> Shape3:
+def operand_shape(layer: Reads, layers: Sequence[Layer]) -> Shape3:
     """Shape (C, H, W) of what a layer reads, before its ``input_pool``."""
     if layer.operand is None:
-        return _left(layer.sources[0], layers) if layer.sources else layer.in_shape
+        return _left(layer.sources[0], layers)
     term = next(layer.operand.terms)
     _, height, width = shape_behind(term.way, _left(term.source, layers))
     return (layer.operand.channels, height, width)
 
 
-def feeds_of(layer: Layer, layers: Sequence[Layer]) -> list[Feed]:
+def feeds_of(layer: Reads, layers: Sequence[Layer]) -> list[Feed]:
     """A feed for every distinct source of a layer, in the order of ``sources``."""
     strands: dict[int, list[Strand]] = {source: [] for source in layer.sources}
     plain = layer.operand is None
@@ -156,7 +156,7 @@ def hull(spans: Iterable[Span]) -> Span:
     return (min(low for low, _ in some), max(high for _, high in some)) if some else (0, 0)
 
 
-def _terms(layer: Layer, layers: Sequence[Layer]) -> Iterable[tuple[int, Span, tuple[Step, ...]]]:
+def _terms(layer: Reads, layers: Sequence[Layer]) -> Iterable[tuple[int, Span, tuple[Step, ...]]]:
     """(Source, channels of the operand, way) of every term; of a plain sum all channels."""
     if layer.operand is None:
         for source in dict.fromkeys(layer.sources):

@@ -126,7 +126,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     if plan.schedule.by_step and (not kept_U or layer_plan.layer.current_based):
         U = store("U")
     exact, room = layer_plan.exact, _dY_room(plan, layer_plan, kept)
-    weighted = layer_plan.layer.weighted
+    multiplies = layer_plan.layer.multiplies
     input_room, dY_rows_room = _rows_rooms(plan, layer_plan, kept)
     return LayerStores(
         inputs=store("inputs"),
@@ -137,11 +137,11 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         dI=_dI(layer_plan, kept, policy),
         U=U,
         dS=store("dS") if layer_plan.consumers else "memory",
-        dY="dram" if weighted and _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
+        dY="dram" if multiplies and _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
         dY_room=room,
         input_room=input_room,
         dY_rows_room=dY_rows_room,
-        dW=store("dW") if weighted else "memory",
+        dW=store("dW") if multiplies else "memory",
         W=store("W"),
         W_forward=store("W_forward"),
         W_backward=store("W_backward"),

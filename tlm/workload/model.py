@@ -223,6 +223,16 @@ class Layer:
         return self.kind in ("conv", "linear")
 
     @property
+    def multiplies(self) -> bool:
+        """Whether it has a product: that of an identity is what it reads."""
+        return self.kind != "identity"
+
+    @property
+    def turned(self) -> bool:
+        """Whether the positions of what it reads are inputs of its product: of some matmuls."""
+        return self.held is not None and self.held.input_transposed
+
+    @property
     def producers(self) -> list[int]:
         """The distinct layers that it reads; none where it reads the network's input alone."""
         return [source for source in dict.fromkeys(self.reads) if source != NETWORK_INPUT]
@@ -293,13 +303,23 @@ class Layer:
         """What BP needs of its neurons in FP: the potential U, the spikes S, the slopes' mask m.
 
         Where U leaves the layer its gradient arrives there, past the surrogate. Then S matters to
-        a hard reset alone, and U where a gradient passes through the reset.
+        a hard reset alone, and U where a gradient passes through the reset; both, of any reset, to
+        the gradient of a number that is learnt.
         """
         if self.spiking:
             return ("U", "S", "m")
-        if not isinstance(self.neuron, Neuron) or self.neuron.reset == "none":
+        neuron = self.neuron
+        if not isinstance(neuron, Neuron):
             return ()
-        return (*["U"] * (not self.neuron.detach_reset), *["S"] * (self.neuron.reset == "hard"))
+        learns, resets = bool(neuron.learnt), neuron.reset != "none"
+        potential = learns or (resets and not neuron.detach_reset)
+        spikes = neuron.reset == "hard" or (learns and resets)
+        return (*["U"] * potential, *["S"] * spikes)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The numbers that its neurons learn."""
+        return self.neuron.learnt if isinstance(self.neuron, Neuron) else ()
 
     @property
     def state_words(self) -> int:

@@ -191,3 +191,15 @@ class Operand:
     def sources(self) -> tuple[int, ...]:
         """The sources of all factors, rising, each as often as it is read."""
         return tuple(sorted(factor.source for term in self.terms for factor in term.factors))
+
+
+class Reads(Protocol):
+    """What is read: a layer's input, or what it holds in the place of weights."""
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        """Layers that are added up, or those of ``operand``."""
+
+    @property
+    def operand(self) -> Operand | None:
+        """What is read where that is more than the sum of ``sources``."""

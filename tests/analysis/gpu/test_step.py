@@ -167,6 +167,19 @@ def test_a_depthwise_convolution_does_its_own_work_and_reads_each_operand_once()
     assert (forward.tiles, forward.n, forward.tile_n) == (4 * forward.rows, 1, 32)
 
 
+def test_neurons_without_weights_are_the_kernels_of_neurons_alone() -> None:
+    """They read what the first layer left, and return the gradient there; no product is missing."""
+    plain = with_second_convolution(groups=1)
+    first, deep, linear = plain.layers
+    neurons = replace(deep, kind="identity", name="n", kernel=(1, 1), padding=(0, 0))
+    job = replace(plain, layers=(first, neurons, linear))
+    names = [kernel.name for kernel in training_step(network_of(job), "fp32", "fused")]
+    assert [name for name in names if name.startswith("n ")] == ["n lif", "n lif grad"]
+    assert not [name for name in names if "add" in name]
+    kernels = {k.name: k for k in training_step(network_of(job), "fp32", "fused")}
+    assert kernels["adam update"].read_nbytes == 4 * 4 * (36 + 640 * 4)
+
+
 @pytest.mark.parametrize("of", ["spikes", "current"])
 def test_a_shortcut_is_an_addition_each_way(of: Literal["spikes", "current"]) -> None:
     """6 images of 4 x 8 x 8: two tensors read and one written, in FP and where gradients meet."""
@@ -231,6 +244,14 @@ def test_a_potential_that_leaves_is_written_once(
     each = 4 * 2 * 3 * 10
     assert moved["fc lif"] == 2 * each
     assert moved["fc lif grad"] == tensors * each
+
+
+def test_neurons_that_learn_read_their_spikes_again() -> None:
+    """A tensor more in the backward pass of a fused kernel."""
+    whole = job()
+    learning = replace(whole.layers[0], neuron=replace(NEURON, learnt=("leak",)))
+    moved = nbytes(network_of(replace(whole, layers=(learning, whole.layers[1]))))
+    assert moved["conv lif grad"] == nbytes(network_of(whole))["conv lif grad"] + 4 * 1536
 
 
 def test_cupy_clears_and_copies_what_it_then_writes() -> None:

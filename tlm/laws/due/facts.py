@@ -20,7 +20,7 @@ from tlm.laws.due.operands import Branch, branches, operand_shape
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.laws.due.saved import saved_state
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
-from tlm.laws.due.trained import NORM_PARAMETERS, STEP_SCALE, trained_numbers
+from tlm.laws.due.trained import NORM_PARAMETERS, of_the_layer, trained_numbers
 from tlm.space.array_types import Bools
 from tlm.space.layer_cut import Store
 from tlm.space.phase import Phase
@@ -124,8 +124,10 @@ class LayerFacts:
 
     @property
     def channel_sums(self) -> int:
-        """Gradients that channels sum as dY is made: of a bias, of a norm by frozen statistics."""
-        elsewhere = NORM_PARAMETERS if self.exact else (STEP_SCALE,)
+        """Gradients that channels sum by themselves: of a bias, of a norm by frozen statistics, of
+        what neurons learn by channel.
+        """
+        elsewhere = {*of_the_layer(self.layer), *(NORM_PARAMETERS if self.exact else ())}
         return sum(n for name, n in self.numbers.items() if name not in elsewhere)
 
     @property
@@ -134,9 +136,9 @@ class LayerFacts:
         return self.weight_count + sum(self.numbers.values())
 
     @property
-    def step_numbers(self) -> int:
-        """Numbers a step: all slices have shares of their gradients."""
-        return self.numbers.get(STEP_SCALE, 0)
+    def layer_numbers(self) -> int:
+        """Numbers of no channel: all slices have shares of their gradients."""
+        return sum(self.numbers.get(name, 0) for name in of_the_layer(self.layer))
 
     @property
     def replicas(self) -> int:
@@ -160,7 +162,7 @@ class LayerFacts:
     def _count(self, channels: Span) -> int:
         if self.stored is not None:
             return self.stored.count(channels)
-        return length(channels) * prod(self.layer.weight_shape[1:])
+        return length(channels) * prod(self.layer.factor_shape[1:])
 
     def words_of(self, engine: str, part: Slice) -> int:
         """Words of a weight's width that an engine reads of a slice's weights."""
@@ -296,7 +298,8 @@ def facts_of(plan: PlacedBatch, recording: Recording) -> Facts:
 
 
 def _producers(layer: Layer) -> list[int]:
-    return [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
+    read = layer.sources if layer.held is None else (*layer.sources, *layer.held.sources)
+    return [source for source in dict.fromkeys(read) if source != NETWORK_INPUT]
 
 
 def _layer_facts(
@@ -326,7 +329,7 @@ def _layer_facts(
         live=_live(plan.workload, layer, chip, recording),
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
         dS_sent=learns and layer_plan.stored.dS == "memory",
-        dY_sent=learns and layer.weighted and layer_plan.stored.dY == "memory",
+        dY_sent=learns and layer.multiplies and layer_plan.stored.dY == "memory",
         W_stays=keeps and layer_plan.stored.W == "memory",
         moments_stay=learns and keeps and layer_plan.stored.moments == "memory",
         Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),

@@ -151,6 +151,9 @@ def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
     spikes = masks.inputs(layer)
     if layer.input_pool is not None:
         spikes = _any(_taps(layer.input_pool, spikes, 0))
+    if layer.turned:  # in each group from [channel, position] to [position, channel]
+        grouped = spikes.reshape(*spikes.shape[:2], layer.groups, layer.in_shape[1], -1)
+        spikes = np.einsum("tbgcn->tbgnc", grouped)
     return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
 
 

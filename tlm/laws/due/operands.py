@@ -17,7 +17,7 @@ import numpy as np
 
 from tlm.space.array_types import Bools, Ints
 from tlm.workload.model import Layer, Pool, Shape3, input_frame
-from tlm.workload.operand import Line, Step, Window
+from tlm.workload.operand import Line, Reads, Step, Window
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Branch:
         return shapes[::-1], tables[::-1]
 
 
-def branches(layer: Layer, layers: Sequence[Layer]) -> list[Branch]:
+def branches(layer: Reads, layers: Sequence[Layer]) -> list[Branch]:
     """All that a layer reads: its terms, or of a plain sum every distinct source whole."""
 
     def left(source: int) -> Shape3:
@@ -114,7 +114,7 @@ def branches(layer: Layer, layers: Sequence[Layer]) -> list[Branch]:
     ]
 
 
-def operand_shape(layer: Layer, layers: Sequence[Layer]) -> Shape3:
+def operand_shape(layer: Reads, layers: Sequence[Layer]) -> Shape3:
     """Shape (C, H, W) of what a layer reads, before ``input_pool``."""
     read = branches(layer, layers)[0]
     channels = read.end

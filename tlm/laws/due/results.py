@@ -42,12 +42,12 @@ def _results(
 ) -> Iterator[tuple[Phase, list[SampleStep], int]]:
     """(phase, its pairs, result elements of each pair)."""
     layer, live = facts.layer, [(b, t) for b, t in pairs if facts.live[t, b]]
-    products, depth = prod(layer.product_shape), layer.weight_shape[1]
+    products, depth = prod(layer.product_shape), layer.factor_shape[1]
     yield Phase.FP, pairs, products
     yield Phase.GRAD, pairs, prod(layer.out_shape)
     if facts.recomputed:
         yield Phase.RECOMPUTE, pairs, products
-    if not layer.weighted:
+    if not layer.multiplies:
         return
     yield Phase.WG, live, products * depth
     yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
@@ -63,7 +63,7 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
     due: dict[LayerPhase, int] = {}
     for facts in job.layers:
         layer, index = facts.layer, facts.index
-        if not layer.weighted:
+        if not layer.multiplies:
             due[Phase.FP, index] = 0
             continue
         inputs: Cells = layer_inputs(job.masks, layer)
@@ -105,7 +105,7 @@ def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
     """All multiply-accumulates of a phase."""
     walked = int(job.running[: job.walked_steps(facts)].sum())
     layer, engines = facts.layer, job.chip.core.engines
-    places = prod(layer.weight_shape)
+    places = prod(layer.factor_shape)
     positions, (sy, sx) = prod(layer.product_shape[1:]), layer.stride
     inserted = sy * sx if engines.wg.grid == "inserted" else 1
     yield Phase.FP, places * positions * walked
@@ -114,7 +114,7 @@ def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
         yield Phase.RECOMPUTE, places * positions * walked
     if facts.producers:
         taps = _visited_taps(layer, engines.bp.grid)
-        yield Phase.BP, prod(layer.weight_shape[:2]) * taps * job.pairs
+        yield Phase.BP, prod(layer.factor_shape[:2]) * taps * job.pairs
 
 
 def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:
@@ -137,7 +137,7 @@ def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
     due: dict[LayerPhase, int] = {}
     for facts in job.layers if job.learns else ():
         sums = (facts.weight_count + facts.channel_sums) * (facts.replicas - 1)
-        sums += facts.step_numbers * (len(facts.slices) - 1)
+        sums += facts.layer_numbers * (len(facts.slices) - 1)
         due[Phase.REDUCE, facts.index] = sums * bits // 8
         weights = facts.weight_count + sum(facts.rewired(job.chip.core.weights.rewired).values())
         weights *= (facts.replicas - 1) * facts.W_stays

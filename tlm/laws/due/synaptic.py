@@ -24,10 +24,15 @@ def synaptic_due(job: Facts) -> dict[int, int]:
 
 
 def reads_spikes(job: Facts, facts: LayerFacts) -> bool:
-    """Whether inputs are spikes or counts of them, not pixels or values without neurons."""
+    """Whether inputs are spikes or counts of them, not pixels or values without neurons.
+
+    And whether they meet weights: a matmul has none.
+    """
+    if facts.layer.held is not None:
+        return False
     direct = job.workload.encoding == "direct" and NETWORK_INPUT in facts.layer.sources
     return (
-        facts.layer.weighted
+        facts.layer.multiplies
         and not direct
         and all(source.layer.neuron for source in job.among(facts.producers))
     )

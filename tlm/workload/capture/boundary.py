@@ -1,9 +1,9 @@
 """Hooks round the modules of a network: what goes in, what comes out, and its gradients.
 
-A clone is put before a neuron and behind every module. A gradient hook on a clone sees the
-gradient of exactly that edge, not that of a reset path inside of the neuron, and later in-place
-operations cannot reach it. The weights' gradients are taken as this backward pass makes them,
-whatever ``.grad`` held before.
+A clone is put before a neuron and behind every module, a view before a product. A gradient hook on
+it sees the gradient of exactly that edge, not that of a reset path inside of the neuron, and later
+in-place operations cannot reach a clone. The weights' gradients are taken as this backward pass
+makes them, whatever ``.grad`` held before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tlm.workload.capture.provenance import (
 )
 from tlm.workload.capture.row_terms import CallReading
 from tlm.workload.capture.states import ReturnedStates
-from tlm.workload.capture.tensor_axes import TensorAxes, axes_of
+from tlm.workload.capture.tensor_axes import TensorAxes, axes_of, token_axes
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -86,6 +86,15 @@ class Boundary:
     held: Boundary | None = None
     scale: float = 1.0
     scale_behind: float | None = None
+
+    def let_go(self) -> None:
+        """Forget the tensors of the calls, when what is needed of them is collected."""
+        for tensors in (self.inputs, self.outputs):
+            tensors.clear()
+        for gradients in (self.input_gradients, self.output_gradients):
+            gradients.clear()
+        if self.held is not None:
+            self.held.let_go()
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +210,10 @@ class Hooks:
             return tensor if axes is None else axes.restored(tensor, shape)
         self.boundaries.setdefault(boundary.name, boundary)
         boundary.readings.append(reading)
-        copy = tensor.clone()
+        # What a product reads is kept for its weights' gradient: torch lets nobody change it.
+        copy = tensor.view_as(tensor) if boundary.kind in _FEATURES else tensor.clone()
         boundary.inputs.append((copy if read is tensor else read).detach())
-        if boundary.kind in ("norm", "neuron"):
+        if boundary.kind not in _FEATURES:
             copy.requires_grad_()  # the network's input carries no gradient by itself
         if read is tensor:
             self._watch(copy, boundary.input_gradients, len(boundary.inputs) - 1)
@@ -269,6 +279,7 @@ class Hooks:
             product.scale_behind = scale
 
     def _noted_output(self, boundary: Boundary, tensor: Tensor) -> Tensor:
+        _check_precision(boundary, tensor)
         axes = boundary.axes
         if boundary.convolution is not None:
             axes = boundary.convolution.axes(tuple(tensor.shape))
@@ -315,11 +326,7 @@ class Hooks:
     def _check_call(self, boundary: Boundary, tensor: Tensor) -> None:
         import torch
 
-        if tensor.dtype != torch.float32:
-            raise WorkloadError(
-                f"{boundary.name}: expected float32, got {str(tensor.dtype).removeprefix('torch.')}"
-                "; switch autocast (mixed precision) off while recording"
-            )
+        _check_precision(boundary, tensor)
         if tensor.is_cuda and (
             torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32
         ):
@@ -327,10 +334,16 @@ class Hooks:
                 f"{boundary.name}: products are rounded to TF32; record with torch.backends.cudnn."
                 "allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False"
             )
-        if not (self._net.training and getattr(boundary.module, "training", True)):
+        if not self._net.training:
             raise WorkloadError(
                 f"{boundary.name}: the network is in eval mode, where batch statistics are fixed "
                 "and gradients differ; call net.train() before recording"
+            )
+        if not getattr(boundary.module, "training", True):
+            raise WorkloadError(
+                f"{boundary.name}: it is in eval mode while the network trains; a norm whose "
+                "statistics are fixed is not modelled: put it into train mode, or fold it into "
+                "the weights before it"
             )
 
     def _watch(self, tensor: Tensor, gradients: dict[int, Tensor], call: int) -> None:
@@ -364,6 +377,8 @@ def _axes(
     axes = None
     if tensor.ndim > 2 and not (boundary.kind == "norm" and tensor.ndim > 4):
         axes = axes_of(first_map(provenance.terms), provenance.origins)
+    if boundary.kind in ("linear", "conv") and tensor.grad_fn is None:
+        axes = token_axes(tensor.shape, steps)
     if axes is not None and boundary.kind == "linear":
         if axes.channels[-1:] != (tensor.ndim - 1,):
             return None
@@ -403,6 +418,16 @@ def _keep_matrices(boundary: Boundary, call: int) -> Any:
             boundary.output_gradients[call] = form.planar(gradients[0]).detach()
 
     return hook
+
+
+def _check_precision(boundary: Boundary, tensor: Tensor) -> None:
+    import torch
+
+    if tensor.dtype != torch.float32:
+        raise WorkloadError(
+            f"{boundary.name}: expected float32, got {str(tensor.dtype).removeprefix('torch.')}"
+            "; switch autocast (mixed precision) off while recording"
+        )
 
 
 def _keep(gradients: dict[str, Tensor], name: str) -> Any:

@@ -85,7 +85,7 @@ class _Reader:
     def _pool_of_all(self, terms: Terms) -> ElementOrigin | None:
         """The pool that made all elements of ``terms``, in order, if one did."""
         single = len(terms) == 1 and len(terms[0]) == 1 and not terms[0][0].inverted
-        at = self._whole(terms[0][0].places.numpy().reshape(-1)) if single else None
+        at = self._whole(terms[0][0].places) if single else None
         pooled = at is not None and isinstance(self.provenance.origins[at].of, Pooled)
         return self.provenance.origins[at] if at is not None and pooled else None
 
@@ -161,12 +161,12 @@ class _Reader:
     def _located(self, places: Tensor, rank: int) -> list[Located]:
         """What one map is made of, with its channels."""
         features = (*places.shape[-rank:], 1, 1)[:3]
+        if (at := self._whole(places)) is not None:
+            return self._of_origin(at, features, places.numel() // prod(features))
         elements = places.reshape(-1, *features).numpy()
-        if (at := self._whole(elements.reshape(-1))) is not None:
-            return self._of_origin(at, features, len(elements))
         origins = self.provenance.origins
         which = np.searchsorted(self._firsts, elements, "right") - 1
-        shapes, number_of = self._places(np.unique(which[which >= 0]))
+        shapes, number_of = self._places(np.flatnonzero(np.bincount(which[which >= 0])))
         sizes = np.array([prod(features_of(origin.shape)) for origin in origins] or [1])
         row, inside = np.divmod(elements - np.append(self._firsts, 0)[which], sizes[which])
         place = np.where(which >= 0, np.append(number_of, 0)[which], -1)
@@ -184,14 +184,18 @@ class _Reader:
                 located += self._of_span(span, rows)
         return located
 
-    def _whole(self, elements: IntArray) -> int | None:
+    def _whole(self, places: Tensor) -> int | None:
         """The number of the origin whose elements these are, all of them in order."""
-        at = int(np.searchsorted(self._firsts, elements[0], "right")) - 1
+        elements = places.reshape(-1)
+        first = int(elements[0])
+        at = int(np.searchsorted(self._firsts, first, "right")) - 1
         if at < 0:
             return None
         origin = self.provenance.origins[at]
-        ordered = len(elements) == prod(origin.shape) and elements[0] == origin.first
-        return at if ordered and bool((np.diff(elements) == 1).all()) else None
+        if first != origin.first or len(elements) != origin.map.numel():
+            return None
+        unmoved = elements.data_ptr() == origin.map.data_ptr() and elements.is_contiguous()
+        return at if unmoved or bool((np.diff(elements.numpy()) == 1).all()) else None
 
     def _of_origin(self, at: int, features: tuple[int, ...], rows: int) -> list[Located]:
         """The factors of a map that is all of one origin in order."""

@@ -111,6 +111,8 @@ def assemble(
         parameter_gradients=tuple(_parameters(stage, gradient=True) for stage in stages),
         loss_gradients={head: tensors[head].dS for head in heads(layers)},
     )
+    for boundary in boundaries.values():
+        boundary.let_go()
     return Assembled(number, steps, batch, coding, stages, tensors, values)
 
 
@@ -165,7 +167,10 @@ def _forced(tensors: LayerTensors, steps: int, whole: bool) -> Forced:
     if tensors.layer.neuron is None:
         dI = None if tensors.static else tensors.dI
         return Forced(None, None, dI, products=products)
-    return Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope, products=products)
+    output = None if whole else tensors.output
+    return Forced(
+        tensors.spikes, tensors.masks, tensors.dI, tensors.slope, products=products, output=output
+    )
 
 
 def _of_loss_alone(values: Values, fed_back: Mapping[int, Numbers]) -> dict[int, FloatArray]:

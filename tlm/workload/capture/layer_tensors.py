@@ -51,7 +51,7 @@ class LayerTensors:
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
     the derivative of a surrogate without closed form, ``membrane`` the potential that leaves the
     layer in place of spikes, whose gradient dS then is. ``stray`` is how far its neurons are from
-    their replay.
+    their replay. ``output`` is ``spikes`` as torch's numbers.
     """
 
     layer: Layer
@@ -66,6 +66,7 @@ class LayerTensors:
     dS: FloatArray
     membrane: FloatArray | None = None
     stray: Stray = Stray()
+    output: FloatArray | None = None
     Y: FloatArray | None = None
     dX: FloatArray | None = None
 
@@ -159,12 +160,12 @@ def _with_neurons(
             layer, slope, static, inputs, dY, current, spikes, ones, dI, dS, membrane, stray
         )
     output = timed(neuron, neuron.outputs, steps, batch).reshape(shape)
-    if not np.isin(output, (0, 1)).all():
+    spikes = output != 0
+    if not np.array_equal(output, spikes):
         raise WorkloadError(
             f"{neuron.name}: expected spikes of exactly 0 and 1; use a plain step, or declare it "
             'with output="membrane" if it returns its membrane potential to the loss'
         )
-    spikes = output != 0
     rebuilt = replay(equation, current, dS, spikes=spikes, slope=slope)
     masks = rebuilt.masks
     close = near_edge(equation, rebuilt.potential)
@@ -173,12 +174,14 @@ def _with_neurons(
         rebuilt = replay(equation, current, dS, spikes=spikes, masks=masks, slope=slope)
     stray = _stray(equation, rebuilt, spikes, dI)
     return LayerTensors(
-        layer, slope, static, inputs, dY, current, spikes, masks, dI, dS, stray=stray
+        layer, slope, static, inputs, dY, current, spikes, masks, dI, dS, None, stray, output
     )
 
 
 def _stray(neuron: Neuron, rebuilt: Replay, spikes: BoolArray, dI: FloatArray) -> Stray:
-    wrong = (rebuilt.spikes != spikes) & ~near_threshold(neuron, rebuilt.potential)
+    wrong = rebuilt.spikes != spikes
+    if wrong.any():
+        wrong &= ~near_threshold(neuron, rebuilt.potential)
     return Stray(int(np.count_nonzero(wrong)), relative_error(rebuilt.dI, dI))
 
 

@@ -59,7 +59,7 @@ class Pooled:
 
 @dataclass(frozen=True, eq=False)
 class ElementOrigin:
-    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from.
+    """Where elements ``first``, ``first`` + 1, ... of ``shape`` come from; ``map`` has them all.
 
     They are those there times ``scale``, a constant.
     """
@@ -67,6 +67,7 @@ class ElementOrigin:
     of: Call | Pooled
     shape: tuple[int, ...]
     first: int
+    map: Tensor
     scale: float = 1.0
 
 
@@ -82,10 +83,11 @@ class TensorProvenance:
         """The map of a new origin, which is all its elements in order."""
         import torch
 
-        origin = ElementOrigin(of, shape, self.size, scale)
-        self.origins.append(origin)
+        first = self.size
         self.size += prod(shape)
-        return torch.arange(origin.first, self.size).view(shape)
+        every = torch.arange(first, self.size).view(shape)
+        self.origins.append(ElementOrigin(of, shape, first, every, scale))
+        return every
 
     def arrange(self, arrange: Callable[[Tensor], Tensor]) -> None:
         """Put the elements of all maps elsewhere."""

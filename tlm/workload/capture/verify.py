@@ -115,7 +115,8 @@ def _check_forward(tensors: LayerTensors, forward: Forward, rounding: Numbers) -
     inputs = forward.inputs[0] if tensors.static else forward.inputs
     _check_same(tensors, "its input", inputs, tensors.inputs)
     current = forward.own if tensors.layer.neuron is None else forward.current
-    current = np.where(np.abs(current - tensors.current) <= rounding, tensors.current, current)
+    if rounding.any():
+        current = np.where(np.abs(current - tensors.current) <= rounding, tensors.current, current)
     _check_same(tensors, "its input current", current, tensors.current)
 
 

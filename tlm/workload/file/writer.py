@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,10 @@ def write_workload(
             number = re.search(r"errno = (\d+)", str(error))
             raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
         try:
-            read_workload(part)
+            checked = read_workload(part)
         except WorkloadError as error:
             raise WorkloadError(str(error).replace(str(part), str(path))) from error
-    return read_workload(path)
+    return replace(checked, path=path)
 
 
 def check_header(workload: Workload) -> None:

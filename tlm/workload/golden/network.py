@@ -139,7 +139,7 @@ def _currents(
 
 def _product(layer: Layer, inputs: Numbers, trained: Parameters) -> Numbers:
     """Y of a layer, the bias included, from ``inputs`` (X)."""
-    weights = trained.weights.astype(inputs.dtype)
+    weights = trained.weights.astype(inputs.dtype, copy=False)
     products = product(layer, inputs.reshape(-1, *layer.in_shape), weights)
     products = products.reshape(*inputs.shape[:2], *layer.product_shape)
     if isinstance(layer.neuron, GLMNeuron):
@@ -155,6 +155,8 @@ def _output(layer: Layer, current: Numbers, force: Forced) -> Numbers:
         return current
     if layer.membrane_output:
         return _potentials(layer, current, force)
+    if force.output is not None:
+        return force.output
     spikes = fire(layer, current, force) if force.spikes is None else force.spikes
     return spikes.astype(current.dtype)
 
@@ -196,7 +198,7 @@ def backward(
     """
     precision = forwards[0].current.dtype
     layers = at_iteration(layers, parameters)
-    arriving = Arriving({at: dS.astype(precision) for at, dS in loss_gradients.items()})
+    arriving = Arriving({at: dS.astype(precision, copy=False) for at, dS in loss_gradients.items()})
     for source, share in feedback_gradients(layers, forwards, parameters, forced).items():
         arriving.add_output(source, share)
     outputs = _operand_outputs(layers, forwards)
@@ -206,7 +208,7 @@ def backward(
         force = forced[layer.index]
         dS = _output_gradient(layer, passed, arriving)
         neurons = NeuronBackward(layer, passed.current, dS, force)
-        flowing = neurons.dI if force.dI is None else force.dI.astype(precision)
+        flowing = neurons.dI if force.dI is None else force.dI.astype(precision, copy=False)
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         back = _norm_backward(neurons, passed, trained, unpooled)
         backwards.append(back)
@@ -234,7 +236,7 @@ def feedback_gradients(
     for layer in reversed(layers):
         passed, trained = forwards[layer.index], parameters[layer.index]
         force, zero = forced[layer.index], np.zeros_like(passed.current)
-        flowing = zero if force.dI is None else force.dI.astype(zero.dtype)
+        flowing = zero if force.dI is None else force.dI.astype(zero.dtype, copy=False)
         unpooled = _current_backward(layer, layers, forwards, flowing, arriving)
         if feeds_back(layer):
             neurons = NeuronBackward(layer, passed.current, zero, force)
@@ -260,7 +262,8 @@ def _current_backward(
     arriving: Arriving,
 ) -> Numbers:
     """Gradient at the product, normalised; the shortcuts have theirs sent back."""
-    flowing = dI + arriving.currents.get(layer.index, 0.0)
+    added = arriving.currents.get(layer.index)
+    flowing = dI if added is None else dI + added
     unpooled = pool_gradient(layer.current_pool, forwards[layer.index].unpooled, flowing)
     send_back(unpooled, layer, layers, forwards, arriving)
     return unpooled
@@ -303,7 +306,7 @@ def _shares(
         dX = products.dX
     else:
         folded = dY.reshape(-1, *layer.product_shape)
-        dX = input_gradient(layer, folded, trained.weights.astype(dY.dtype))
+        dX = input_gradient(layer, folded, trained.weights.astype(dY.dtype, copy=False))
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])

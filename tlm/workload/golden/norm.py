@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,21 +26,21 @@ _BLOCK_ELEMENTS = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class Normalised:
-    """``current`` (I), ``standard`` (xhat), both [T, B, K, E, F], and 1 / deviation."""
+    """``current`` (I) and the ``products`` (Y) that it was made of, both [T, B, K, E, F], their
+    ``mean``, and 1 / deviation."""
 
     current: Numbers
-    standard: Numbers
+    products: Numbers
+    mean: Numbers
     inverse: Numbers
 
-    def of(self, channels: slice) -> Normalised:
-        """What belongs to some channels."""
-        every = (self.current, self.standard, self.inverse)
-        return Normalised(*(each[:, :, channels] for each in every))
-
-    def in_float64(self) -> Normalised:
-        """The same numbers in more digits."""
-        every = (self.current, self.standard, self.inverse)
-        return Normalised(*(each.astype(np.float64) for each in every))
+    def standard(self, channels: slice, precision: type[np.floating[Any]]) -> Numbers:
+        """xhat of some channels."""
+        products, mean, inverse = (
+            each[:, :, channels].astype(precision, copy=False)
+            for each in (self.products, self.mean, self.inverse)
+        )
+        return np.asarray((products - mean) * inverse)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,20 +59,21 @@ def normalise(norm: Norm, products: Numbers, trained: Parameters) -> Normalised:
     A few channels at a time, which stay in the cache.
     """
     axes = _axes(norm)
-    current, standard = np.empty_like(products), np.empty_like(products)
-    inverses = []
+    current = np.empty_like(products)
+    means, inverses = [], []
     for channels in _blocks(products):
         block = products[:, :, channels]
-        centred = block - block.mean(axes, keepdims=True)
+        mean = block.mean(axes, keepdims=True)
+        centred = block - mean
         inverse = 1 / np.sqrt(np.square(centred).mean(axes, keepdims=True) + norm.epsilon)
         centred *= inverse
-        standard[:, :, channels] = centred
         of_block = _affine(centred, _of_channels(trained, channels))
         if trained.step_scale is not None:
             of_block = _by_step(trained.step_scale) * of_block
         current[:, :, channels] = of_block
+        means.append(mean)
         inverses.append(inverse)
-    return Normalised(current, standard, np.concatenate(inverses, axis=2))
+    return Normalised(current, products, np.concatenate(means, 2), np.concatenate(inverses, 2))
 
 
 def norm_gradients(
@@ -81,13 +83,9 @@ def norm_gradients(
     dY = np.empty_like(dI)
     parts = []
     for channels in _blocks(dI):
-        part = _gradients(
-            norm, normalised.of(channels), _of_channels(trained, channels), dI[:, :, channels]
-        )
+        part = _gradients(norm, normalised, trained, dI, channels)
         if _in_doubt(part.dY, _axes(norm)):
-            exact = normalised.of(channels).in_float64()
-            of_block = _of_channels(trained, channels)
-            part = _gradients(norm, exact, of_block, dI[:, :, channels].astype(np.float64))
+            part = _gradients(norm, normalised, trained, dI.astype(np.float64), channels)
         dY[:, :, channels] = part.dY
         parts.append(part)
     return NormGradients(
@@ -107,20 +105,24 @@ def _in_doubt(dY: Numbers, axes: tuple[int, ...]) -> bool:
 
 
 def _gradients(
-    norm: Norm, normalised: Normalised, trained: Parameters, dI: Numbers
+    norm: Norm, normalised: Normalised, trained: Parameters, dI: Numbers, channels: slice
 ) -> NormGradients:
+    """Those of some channels, in the precision of ``dI``."""
     axes = _axes(norm)
+    standard = normalised.standard(channels, dI.dtype.type)
+    inverse = normalised.inverse[:, :, channels].astype(dI.dtype)
+    trained, dI = _of_channels(trained, channels), dI[:, :, channels]
     step_scale = None
     if trained.step_scale is not None:
-        step_scale = (dI * _affine(normalised.standard, trained)).sum((1, 2, 3, 4))
+        step_scale = (dI * _affine(standard, trained)).sum((1, 2, 3, 4))
         dI = _by_step(trained.step_scale) * dI
     dX = dI if trained.scale is None else _wide(trained.scale) * dI
     mean = dX.mean(axes, keepdims=True)
-    slope = (dX * normalised.standard).mean(axes, keepdims=True)
-    dY = np.asarray(normalised.inverse * (dX - mean - normalised.standard * slope))
+    slope = (dX * standard).mean(axes, keepdims=True)
+    dY = np.asarray(inverse * (dX - mean - standard * slope))
     scale = shift = None
     if trained.scale is not None:
-        scale = _summed(dI * normalised.standard, trained.scale)
+        scale = _summed(dI * standard, trained.scale)
     if trained.shift is not None:
         shift = _summed(dI, trained.shift)
     return NormGradients(dY, scale, shift, step_scale)

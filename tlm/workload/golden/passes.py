@@ -34,7 +34,8 @@ class Forced:
 
     ``spikes`` and ``masks`` are None for a read-out. ``slope`` stands for the derivative of a
     surrogate without closed form. GLM neurons draw with shift registers that begin in the states
-    ``registers`` [K]. ``products`` stand in for those of the layer's weights.
+    ``registers`` [K]. ``products`` stand in for those of the layer's weights. ``output`` is
+    ``spikes`` as numbers, where they are at hand.
     """
 
     spikes: BoolArray | None
@@ -43,6 +44,7 @@ class Forced:
     slope: Slope | None = None
     registers: States | None = None
     products: RecordedProducts | None = None
+    output: Numbers | None = None
 
     def of(self, now: slice) -> Forced:
         """What is forced in some steps alone, of spikes and products."""

@@ -38,11 +38,15 @@ class Arriving:
 
     def add_output(self, index: int, gradient: Numbers) -> None:
         """``gradient`` arrives at the output of layer ``index``."""
-        self.outputs[index] = self.outputs.get(index, 0.0) + gradient
+        _add(self.outputs, index, gradient)
 
     def add_current(self, index: int, gradient: Numbers) -> None:
         """``gradient`` arrives at the current of layer ``index``."""
-        self.currents[index] = self.currents.get(index, 0.0) + gradient
+        _add(self.currents, index, gradient)
+
+
+def _add(sums: dict[int, Numbers], index: int, gradient: Numbers) -> None:
+    sums[index] = sums[index] + gradient if index in sums else gradient
 
 
 def with_shortcuts(

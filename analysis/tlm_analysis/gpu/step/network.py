@@ -40,7 +40,8 @@ class NetworkStage:
     ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``. With
     ``potential_out`` its neurons put out their potential, not spikes; ``saves_state`` says whether
     their backward pass needs it. A norm that scales by step, with a number for each where it is
-    ``step_scaled``, is not ``foldable`` into weights.
+    ``step_scaled``, is not ``foldable`` into weights. Neurons that learn a number of their own
+    (``learns``) read their spikes again in their backward pass.
     ``shortcuts`` are added to the product, behind BN.
     """
 
@@ -65,6 +66,7 @@ class NetworkStage:
     dilation: tuple[int, int] = (1, 1)
     potential_out: bool = False
     saves_state: bool = True
+    learns: bool = False
     shortcuts: tuple[StageShortcut, ...] = ()
 
     @property
@@ -208,4 +210,5 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         ),
         potential_out=layer.membrane_output,
         saves_state=bool(layer.saved_state),
+        learns=bool(layer.learnt),
     )

@@ -38,14 +38,21 @@ class _Pooled:
 
 
 @dataclass
-class _Saved:
-    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
+class _Product:
+    """What the backward pass of a product needs; ``outputs`` are those of the product alone."""
 
     inputs: GpuTensor
     outputs: GpuTensor
     weight: GpuTensor
-    state: lif.LifState | None
     input_pool: _Pooled | None
+
+
+@dataclass
+class _Saved:
+    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
+
+    product: _Product | None
+    state: lif.LifState | None
     current_pool: _Pooled | None
     pool: _Pooled | None
     shortcut_pools: list[_Pooled | None]
@@ -158,7 +165,8 @@ def _read_images(step: _Step) -> None:
     step.outputs[INPUT,] = images
 
 
-def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
+def _multiply(step: _Step, stage: NetworkStage) -> _Product:
+    """The product of a stage, and all before it."""
     inputs = _sum(step, tuple(sorted(stage.sources)))
     name = f"{stage.name} input"
     inputs, input_pool = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
@@ -166,8 +174,15 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
     outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
     products.forward(inputs, weight, outputs)
-    name, current = f"{stage.name} current", _norm(step, stage, outputs)
-    current, shortcut_pools = _add_shortcuts(step, stage, current)
+    return _Product(inputs, outputs, weight, input_pool)
+
+
+def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
+    name, product, own = f"{stage.name} current", None, None
+    if stage.kind != "identity":
+        product = _multiply(step, stage)
+        own = _norm(step, stage, product.outputs)
+    current, shortcut_pools = _add_shortcuts(step, stage, own)
     current, current_pool = _pool(step, name, stage.current_pool, current, stage.out_shape)
     step.currents.append(current)
     state, spikes = None, current
@@ -180,25 +195,30 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
         steps, element = step.network.steps, step.element
         kernels, state = lif.forward(stage.name, current, spikes, steps, step.neuron, element)
         step.kernels.extend(kernels)
+        if stage.learns:  # the potential behind the reset follows from spikes
+            state = replace(state, kept=(*state.kept, spikes))
     pooled, pool = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
     step.outputs[index,] = pooled
-    pools = (input_pool, current_pool, pool)
-    step.saved.append(_Saved(inputs, outputs, weight, state, *pools, shortcut_pools))
+    step.saved.append(_Saved(product, state, current_pool, pool, shortcut_pools))
 
 
 def _add_shortcuts(
-    step: _Step, stage: NetworkStage, current: GpuTensor
+    step: _Step, stage: NetworkStage, current: GpuTensor | None
 ) -> tuple[GpuTensor, list[_Pooled | None]]:
-    """A stage's current with all that is added to it, one after the other."""
+    """A stage's current, if it has its own, with all that is added to it, one after the other."""
     pools = []
     for each in stage.shortcuts:
         added = step.outputs[each.source,] if each.of_output else step.currents[each.source]
         name = f"{stage.name} shortcut"
         added, pool = _pool(step, name, each.pool, added, stage.product_shape)
+        pools.append(pool)
+        if current is None:
+            current = added
+            continue
         total = step.tensor(f"{stage.name} sum", *stage.product_shape)
         step.launch(f"{name} add", "fp", (current, added), (total,))
         current = total
-        pools.append(pool)
+    assert current is not None
     return current, pools
 
 
@@ -269,7 +289,7 @@ def _loss(step: _Step, head: int) -> None:
 
 
 def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
-    """From dI over dY to the gradients of input, weight and of what shortcuts add."""
+    """The gradients of what shortcuts add, then of input and weight."""
     saved, name = step.saved[index], stage.name
     dI = _current_gradient(step, index, stage)
     dI = _pool_gradient(step, f"{name} current", dI, saved.current_pool)
@@ -280,14 +300,20 @@ def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
         else:
             earlier = step.current_gradients.get(each.source)
             step.current_gradients[each.source] = _added(step, each.source, earlier, share)
-    dY = _norm_gradient(step, stage, saved, dI)
+    if saved.product is not None:
+        _product_backward(step, stage, saved.product, dI)
+
+
+def _product_backward(step: _Step, stage: NetworkStage, product: _Product, dI: GpuTensor) -> None:
+    """From dI of a stage over dY to the gradients of its input and its weight."""
+    dY, name = _norm_gradient(step, stage, product, dI), stage.name
     products = Products(stage, step.network.images, step.kernels)
     if stage.sources != (INPUT,):
-        dX = GpuTensor(f"{name} input gradient", saved.inputs.nbytes)
-        products.input_gradient(dY, saved.weight, dX)
-        dX = _pool_gradient(step, f"{name} input", dX, saved.input_pool)
+        dX = GpuTensor(f"{name} input gradient", product.inputs.nbytes)
+        products.input_gradient(dY, product.weight, dX)
+        dX = _pool_gradient(step, f"{name} input", dX, product.input_pool)
         _accumulate(step, tuple(sorted(stage.sources)), dX)
-    _weight_gradient(step, stage, saved, products, dY)
+    _weight_gradient(step, stage, product, products, dY)
 
 
 def _current_gradient(step: _Step, index: int, stage: NetworkStage) -> GpuTensor:
@@ -308,7 +334,7 @@ def _current_gradient(step: _Step, index: int, stage: NetworkStage) -> GpuTensor
     return dI if returned is None else _added(step, index, returned, dI)
 
 
-def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTensor) -> GpuTensor:
+def _norm_gradient(step: _Step, stage: NetworkStage, product: _Product, dI: GpuTensor) -> GpuTensor:
     """Gradient at the product's output, from that at the input current."""
     if not stage.norm:
         return dI
@@ -317,7 +343,7 @@ def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTenso
         reads = (scaled, step.normed[stage.name])  # for the gradient of the numbers a step
         step.launch(f"{stage.name} bn step scale grad", "bp", reads, (dI,))
     dY = step.tensor(f"{stage.name} product gradient", *stage.product_shape)
-    reads = (dI, saved.outputs)
+    reads = (dI, product.outputs)
     if step.norm_passes == 2:
         step.launch(f"{stage.name} bn grad statistics", "bp", reads, ())
     step.launch(f"{stage.name} bn grad", "bp", reads, (dY,))
@@ -360,10 +386,10 @@ def _added(step: _Step, index: int, sum_so_far: GpuTensor | None, more: GpuTenso
 
 
 def _weight_gradient(
-    step: _Step, stage: NetworkStage, saved: _Saved, products: Products, dY: GpuTensor
+    step: _Step, stage: NetworkStage, product: _Product, products: Products, dY: GpuTensor
 ) -> None:
-    dW = GpuTensor(f"{stage.name} weight gradient", saved.weight.nbytes)
-    products.weight_gradient(dY, saved.inputs, dW)
+    dW = GpuTensor(f"{stage.name} weight gradient", product.weight.nbytes)
+    products.weight_gradient(dY, product.inputs, dW)
     if step.element != MASTER_NBYTES:
         master = GpuTensor(f"{stage.name} master gradient", stage.weights * MASTER_NBYTES)
         step.launch(f"{stage.name} gradient cast", "wg", (dW,), (master,))

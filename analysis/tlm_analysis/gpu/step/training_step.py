@@ -45,6 +45,7 @@ class _Product:
     outputs: GpuTensor
     weight: GpuTensor
     input_pool: _Pooled | None
+    kept: GpuTensor | None
 
 
 @dataclass
@@ -170,11 +171,12 @@ def _multiply(step: _Step, stage: NetworkStage) -> _Product:
     inputs = _sum(step, tuple(sorted(stage.sources)))
     name = f"{stage.name} input"
     inputs, input_pool = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
+    inputs, kept = _dropout(step, stage, inputs)
     weight = _weight(step, stage)
     outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
     products.forward(inputs, weight, outputs)
-    return _Product(inputs, outputs, weight, input_pool)
+    return _Product(inputs, outputs, weight, input_pool, kept)
 
 
 def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
@@ -261,6 +263,21 @@ def _pool(
     return pooled, _Pooled(inputs, index)
 
 
+def _dropout(
+    step: _Step, stage: NetworkStage, inputs: GpuTensor
+) -> tuple[GpuTensor, GpuTensor | None]:
+    """The inputs that a dropout keeps, and where: a byte an element, as torch's own saves it.
+
+    Without training nothing is dropped.
+    """
+    if not (stage.dropout and step.network.learns):
+        return inputs, None
+    kept = GpuTensor(f"{stage.name} kept", inputs.nbytes // step.element)
+    dropped = step.tensor(f"{stage.name} dropped", *stage.in_shape)
+    step.launch(f"{stage.name} dropout", "fp", (inputs,), (dropped, kept))
+    return dropped, kept
+
+
 def _weight(step: _Step, stage: NetworkStage) -> GpuTensor:
     """The weight, cast if the precision asks for it (autocast keeps the copy for the step).
 
@@ -311,6 +328,9 @@ def _product_backward(step: _Step, stage: NetworkStage, product: _Product, dI: G
     if stage.sources != (INPUT,):
         dX = GpuTensor(f"{name} input gradient", product.inputs.nbytes)
         products.input_gradient(dY, product.weight, dX)
+        if product.kept is not None:
+            dropped, dX = dX, GpuTensor(f"{name} undropped gradient", product.inputs.nbytes)
+            step.launch(f"{name} dropout grad", "bp", (dropped, product.kept), (dX,))
         dX = _pool_gradient(step, f"{name} input", dX, product.input_pool)
         _accumulate(step, tuple(sorted(stage.sources)), dX)
     _weight_gradient(step, stage, product, products, dY)

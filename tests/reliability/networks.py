@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.pools import pools_on
 from tests.reliability.currents import with_currents
+from tests.reliability.operands import with_operands
 from tlm.errors import WorkloadError
 from tlm.workload.file.graph import check_layers
 from tlm.workload.input_kind import input_kind
@@ -72,7 +73,13 @@ class RandomTensors:
             product &= gradients[-1].any(axis=(2, 3, 4), keepdims=True)
             outputs.append(product if has_dY(layer, workload.layers) else gradients[-1])
         inputs = mask(workload.input_shape, draw.inputs)
-        return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, outputs)))
+        pairs = workload.steps, workload.batch
+        kept = {
+            layer.index: mask((*pairs, *layer.in_shape), 1 - layer.dropout)
+            for layer in workload.layers
+            if layer.dropout
+        }
+        return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, outputs)), kept=kept)
 
     def values(self, workload: Workload, position: int) -> Values:
         """There are none."""
@@ -81,7 +88,7 @@ class RandomTensors:
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Workload:
-    """A job of one to five layers: convolutions, linear layers, pools, norms, residuals, forks."""
+    """A job of one to seven layers: convolutions, linear, pools, norms, residuals, forks, parts."""
     encoding = draw(st.sampled_from(("direct", "rate", "events")))
     layers: list[Layer] = []
     side = draw(st.integers(1, 9))
@@ -100,8 +107,13 @@ def jobs(draw: st.DrawFn) -> Workload:
         layers.append(draw(_layer(layers, open_ends, first, None, encoding == "direct")))
     if draw(st.booleans()):
         layers[-1] = replace(layers[-1], neuron=None, bias=True)
+    if draw(st.integers(0, 2)) == 0:
+        layers = draw(with_operands(layers, "analog" if encoding == "direct" else "binary"))
     if draw(st.booleans()):
         layers = draw(with_currents(layers, "analog" if encoding == "direct" else "binary"))
+    inner = [at for at, layer in enumerate(layers) if NETWORK_INPUT not in layer.sources]
+    for at in draw(st.sets(st.sampled_from(inner), max_size=2)) if inner else ():
+        layers[at] = replace(layers[at], dropout=0.4)
     check_layers(Path("random"), tuple(layers))
     drawn = draw(st.builds(Draw, st.integers(0, 999), *[DENSITIES] * 5))
     return Workload(

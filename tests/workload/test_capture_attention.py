@@ -26,6 +26,7 @@ from tests.workload.nets.parts import (  # noqa: E402
     recorded,
 )
 from tlm.errors import WorkloadError  # noqa: E402
+from tlm.running.runner import run_job  # noqa: E402
 from tlm.workload.capture import Capture  # noqa: E402
 from tlm.workload.report.reads import reads  # noqa: E402
 
@@ -177,6 +178,16 @@ def test_tokens_as_many_as_samples_and_steps(tmp_path: Path) -> None:
     net.out = linear(WIDTH * 4, CLASSES)
     job = recorded(net, events(2, 4, 4), tmp_path)  # T = 4 steps, 4 tokens
     assert job.layers[1].in_shape == (WIDTH, 2, 2)
+
+
+@pytest.mark.parametrize("attention", [Attention(WAYS["k' v first"][0]), Fused()])
+def test_recorded_attention_runs(attention: Any, tmp_path: Path) -> None:
+    """Inference of what was recorded breaks no law; training is refused."""
+    recorded(Net(attention), events(2, SIDE, SIDE), tmp_path)
+    job = str(tmp_path / "job.h5")
+    assert run_job(job, mode="inference", out=tmp_path / "run").ok
+    with pytest.raises(WorkloadError, match="gradients of a product of two recorded tensors"):
+        run_job(job, out=tmp_path / "training")
 
 
 def refused(multiply: Callable[[Any, Any, Any], Any]) -> str:

@@ -59,13 +59,21 @@ def block_shape(
     return (max(1, positions // (width * by_row * by_step)) if full else 1, by_row, by_step)
 
 
-def blocks(samples: Span, rows: Span, steps: int, width: int, positions: int) -> Iterator[Block]:
+def blocks(
+    samples: Span, rows: Span, steps: int, width: int, positions: int, apart: bool = False
+) -> Iterator[Block]:
     """Cut samples x rows x steps into blocks of at most ``positions``; steps fill up first.
+
+    Blocks ``apart`` are of one sample and step each.
 
     Raises:
         MappingError: one row of one step is wider than the partial-sum buffer.
     """
-    by_sample, by_row, by_step = block_shape(length(samples), length(rows), steps, width, positions)
+    if apart:
+        by_sample, (_, by_row, by_step) = 1, block_shape(1, length(rows), 1, width, positions)
+    else:
+        together = length(samples), length(rows), steps
+        by_sample, by_row, by_step = block_shape(*together, width, positions)
     for b in range(samples[0], samples[1], by_sample):
         for y in range(rows[0], rows[1], by_row):
             for t in range(0, steps, by_step):

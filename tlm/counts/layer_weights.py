@@ -18,7 +18,10 @@ CROSSBAR = "crossbar"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LayerWeights:
-    """How many weights of a layer are stored; a crossbar has no ``packed`` ones but stores all."""
+    """How many weights of a layer are stored; a crossbar has no ``packed`` ones but stores all.
+
+    Of a matmul they are the words of what it holds in their place, of one sample and step.
+    """
 
     layer: Layer
     packed: PackedWeights | None = None
@@ -32,7 +35,7 @@ class LayerWeights:
         """Stored weights of some output channels: those of a slice."""
         if self.packed is not None:
             return self.packed.count(channels)
-        return length(channels) * prod(self.layer.weight_shape[1:])
+        return length(channels) * prod(self.layer.factor_shape[1:])
 
     def words(self, engine: str, channels: Span) -> int:
         """Words of a weight's width that an engine reads of the weights of some channels."""
@@ -54,7 +57,7 @@ def layer_weights(layer: Layer, masks: Masks, chip: ChipConfig, arrays: CoreArra
         MappingError: an engine cannot walk it, or its largest tile does not fit the weight buffer.
     """
     organisation = chip.core.weights.of(layer.name)
-    if organisation == CROSSBAR:
+    if organisation == CROSSBAR or layer.held is not None:
         return LayerWeights(layer)
     key = f"core.weights.organisation: layer {layer.name}: {organisation}"
     for name, engine in chip.core.engines:

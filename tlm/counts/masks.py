@@ -17,7 +17,7 @@ from tlm.counts.ways import Element, any_of_windows, edges, spread, taps, togeth
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
-from tlm.workload.operand import Step, Term, Window
+from tlm.workload.operand import Factor, Step, Term, Window
 from tlm.workload.readers import adds_output, shortcuts_from
 
 Whole = npt.NDArray[np.unsignedinteger[Any]]
@@ -37,12 +37,12 @@ class Masks:
         self._workload, self.recording = workload, recording
         self._layers = workload.layers
         self._sparse_norm = sparse_norm
-        # By layer: outputs, which are the recording's own but for small pooled ones, are read by
-        # several later layers, inputs by their layer alone.
+        # By layer: outputs are read by a few later layers, inputs by their layer alone.
         inputs_kept = None if keep else 1
+        outputs_kept = None if keep else 3
         self.current_gradient = lru_cache(maxsize=None)(self._current_gradient)
-        self.output = lru_cache(maxsize=None)(self._output)
-        self.need = lru_cache(maxsize=None)(self._need)
+        self.output = lru_cache(maxsize=outputs_kept)(self._output)
+        self.need = lru_cache(maxsize=outputs_kept)(self._need)
         self.inputs = lru_cache(maxsize=inputs_kept)(self._inputs)
         self.input_need = lru_cache(maxsize=inputs_kept)(self._input_need)
         self.needed_by_row = lru_cache(maxsize=None)(self._needed_by_row)
@@ -134,7 +134,7 @@ class Masks:
             total = _union([self._left(source) for source in dict.fromkeys(layer.sources)])
         if layer.input_pool is not None:
             total = _any(layer.input_pool, total)
-        return _fitted(layer, total)
+        return self._kept(layer, _fitted(layer, total))
 
     def _left(self, source: int) -> Bools:
         """What a source leaves for its readers, [T, B, C, H, W]."""
@@ -146,10 +146,14 @@ class Masks:
         return inputs
 
     def _term_outputs(self, term: Term) -> Bools:
-        values = self._left(term.source)
-        for step in term.way:
+        return reduce(np.bitwise_and, map(self._passing, term.factors))
+
+    def _passing(self, factor: Factor) -> Bools:
+        """Where a factor is not zero."""
+        values = self._left(factor.source)
+        for step in factor.way:
             values = _through(step, values, _any)
-        return values
+        return ~values if factor.inverted else values
 
     def _input_need(self, index: int) -> Bools:
         """Which dX of a layer are needed: those that any of its sources needs, [T, B, *in_shape].
@@ -172,14 +176,30 @@ class Masks:
             need = _union([self.need(source) for source in sources])
         if layer.input_pool is not None:
             need = needed(layer.input_pool, self.summed(layer), need)
-        return _fitted(layer, need)
+        return self._kept(layer, _fitted(layer, need))
+
+    def _kept(self, layer: Layer, elements: Bools) -> Bools:
+        """What a dropout keeps of ``elements`` of a layer's input."""
+        return elements & self.recording.kept[layer.index] if layer.dropout else elements
 
     def _term_need(self, sources: Sequence[int], term: Term) -> Bools:
-        """Which dX of a term its source needs, if it is among ``sources``; the input needs none."""
-        some = term.source in sources and term.source != NETWORK_INPUT
-        need = self.need(term.source) if some else np.zeros_like(self._left(term.source))
-        values = self._whole(term.source)
-        for step in term.way:
+        """Which dX of a term its sources need, those among ``sources``.
+
+        Of a product each needs them where all other factors let them pass.
+        """
+        needs = []
+        for at, factor in enumerate(term.factors):
+            others = (*term.factors[:at], *term.factors[at + 1 :])
+            need = self._factor_need(sources, factor)
+            needs.append(reduce(np.bitwise_and, map(self._passing, others), need))
+        return _union(needs)
+
+    def _factor_need(self, sources: Sequence[int], factor: Factor) -> Bools:
+        """Which gradients a factor's source needs, if it is among ``sources``; the input none."""
+        some = factor.source in sources and factor.source != NETWORK_INPUT
+        need = self.need(factor.source) if some else np.zeros_like(self._left(factor.source))
+        values = self._whole(factor.source)
+        for step in factor.way:
             if isinstance(step, Pool):
                 need = needed(step, values, need)
             elif isinstance(step, Window):
@@ -204,10 +224,13 @@ class Masks:
         return self._left(source).view(np.uint8)
 
     def _term_values(self, term: Term) -> Whole:
-        values = self._whole(term.source)
-        for step in term.way:
+        return reduce(np.multiply, map(self._factor_values, term.factors))
+
+    def _factor_values(self, factor: Factor) -> Whole:
+        values = self._whole(factor.source)
+        for step in factor.way:
             values = _through(step, values, _pooled)
-        return values
+        return 1 - values if factor.inverted else values
 
     def operand_bits(self, layer: Layer, analog_bits: int) -> int:
         """Width of a layer's input operands: 1 for spikes, else by the largest recorded sum.
@@ -216,7 +239,8 @@ class Masks:
         """
         if layer.input_kind == "binary":
             return 1
-        if any(self._layers[source].neuron is None for source in layer.producers):
+        read = [self._layers[source] for source in layer.sources if source != NETWORK_INPUT]
+        if any(source.neuron is None for source in read):
             return analog_bits
         network = network_input_kind(self._layers, self._workload.encoding)
         if NETWORK_INPUT in layer.sources and network != "binary":
@@ -305,5 +329,12 @@ def _union(masks: list[Bools]) -> Bools:
 
 
 def _fitted(layer: Layer, values: Bools) -> Bools:
-    """Shape [T, B, C, H, W] into what ``layer`` takes as input: a linear layer flattens."""
+    """Shape [T, B, C, H, W] into what ``layer`` takes as input: a linear layer flattens.
+
+    Some matmuls turn it round: positions become channels in each group.
+    """
+    if layer.turned:
+        steps, batch, channels = values.shape[:3]
+        groups = values.reshape(steps, batch, layer.groups, channels // layer.groups, -1)
+        values = groups.swapaxes(-1, -2)
     return values.reshape(*values.shape[:2], *layer.in_shape)

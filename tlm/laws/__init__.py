@@ -12,6 +12,7 @@ file                      laws
 ``timing.py``             Every engine's time is accounted for; every channel refreshes in time.
 ``traffic.py``            Bytes, bursts, messages and flits: sent = received = charged.
 ``weight_fetches.py``     All weights that a core uses were fetched since others took their place.
+``held_operands.py``      What a matmul has in the place of weights came for each of its blocks.
 ``weight_buffers.py``     What is written into a weight buffer came from DRAM or from its stage.
 ``dram_commands.py``       Sampled DRAM commands keep every timing of the device's data sheet.
 ``dram_contents.py``      Tensors are moved whole, and no byte is read before it was written.
@@ -50,6 +51,7 @@ from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
 from tlm.laws.gradient_windows import gradient_windows
+from tlm.laws.held_operands import held_operands
 from tlm.laws.inference import decisions, forward_alone, samples_in_turn
 from tlm.laws.input_windows import input_windows
 from tlm.laws.least_dram import least_nbytes
@@ -101,6 +103,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *flit_traffic(chip),
         *weight_fetches(table, due),
         *weight_buffers(table, chip.engines, due),
+        *held_operands(table, due),
         *dram_contents(table, due),
         *input_windows(table, due),
         *gradient_windows(table, due),

@@ -7,13 +7,14 @@ two windows share a row.
 ======== ==========================================================================================
 V1       The phases as they are. W: read by FP, by BP but for layers that read only the network's
          input, read and written by the update. Moments: read and written. S: written, read by GRAD
-         and by FP and WG of each reader. m: written, read by GRAD and by BP of each reader. Pooled
-         S and m are written beside them. U: written, read. Behind batch statistics Y: written,
-         read by NORM and NORM_GRAD, and dI: written, read. dY: written, read by BP and WG.
-         dX: written, read. What shortcuts add is read by each; if it is a current (I), it is
-         written. dI of their layer is written, and read by GRAD of each layer they come from.
+         and by FP and WG of each reader, by BP where it is multiplied with others. m: written, read
+         by GRAD and by BP of each reader. Pooled S and m are written beside them. U: written, read.
+         Behind batch statistics Y: written, read by NORM and NORM_GRAD, and dI: written, read. dY:
+         written, read by BP and WG. dX: written, read. What shortcuts add is read by each; if it is
+         a current (I), it is written. dI of their layer is written, and read by GRAD of each layer
+         they come from.
 V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y and what shortcuts add;
-         BP and WG share one read of dY; the update uses the W that BP has read.
+         BP and WG share one read of dY and S; the update uses the W that BP has read.
 V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX, and dI that
          shortcuts return, are read twice, dY and other dI stay in the cores.
 V4       V3, but Y follows from the inputs again: FP, NORM and both runs of GRAD read those.
@@ -58,7 +59,7 @@ def bounds_by_class(
 
 
 def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
-    """Bits that inference moves of a layer."""
+    """Bits that inference moves of a layer; a matmul reads both operands."""
     precision, weights = sizes.chip.precision, sizes.weights(layer)
     for source in dict.fromkeys(layer.sources):
         if source == NETWORK_INPUT:
@@ -66,6 +67,10 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         else:
             producer = sizes.workload.layers[source]
             share = sizes.read_share(source, [layer])
+            yield sizes.output_class(producer), round(sizes.output(producer) * share)
+    if (held := layer.held) is not None:
+        for source in dict.fromkeys(held.sources):
+            producer, share = sizes.workload.layers[source], sizes.read_share(source, [held])
             yield sizes.output_class(producer), round(sizes.output(producer) * share)
     if layer in sizes.read_layers:
         yield sizes.output_class(layer), sizes.output(layer)
@@ -90,6 +95,8 @@ def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]
             continue
         producer, share = sizes.workload.layers[source], sizes.read_share(source, [layer])
         yield sizes.output_class(producer), reads * round(sizes.output(producer) * share)
+        gated = sizes.read_share(source, [layer], gated=True)
+        yield sizes.output_class(producer), round(sizes.output(producer) * gated) * (way == 1)
         if _has_m(producer) and not (way > 1 and sizes.exact(producer)):
             yield "m", round(sizes.pairs * prod(producer.pooled_shape) * share)
 
@@ -173,6 +180,9 @@ def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
         for table in map(stored.table_of, readers):
             yield table, stored.beside(table, every) * precision.weight
     yield "W", weights * precision.weight * (4 if propagates and way == 1 else 3)
-    for name, count in sizes.parameters(layer).items():  # scales are needed in BP too
-        yield name, count * precision.weight * (4 if name in ("scale", STEP_SCALE) else 3)
+    for name, count in sizes.parameters(
+        layer
+    ).items():  # scales, and what sets a decay, are needed in BP too
+        again = name in ("scale", STEP_SCALE, *layer.learnt)
+        yield name, count * precision.weight * (4 if again else 3)
     yield "moments", 2 * sizes.moments(layer) * precision.optimizer

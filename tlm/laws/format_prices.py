@@ -31,6 +31,7 @@ _PARTS: dict[str, dict[str, tuple[int, int, int, int]]] = {
     "fp.norm_scale": {"membrane": (1, 1, 0, 0)},
     "bp.grad_op": {"gradient": (2, 4, 0, 1)},
     "bp.current_op": {"gradient": (1, 1, 0, 0)},
+    "bp.learnt_op": {"gradient": (2, 1, 0, 0)},
     "bp.norm_stat": {"gradient": (4, 1, 0, 0)},
     "bp.norm_op": {"gradient": (3, 2, 0, 0)},
     "bp.norm_channel": {"gradient": (0, 22, 0, 0)},

@@ -1,11 +1,13 @@
 """Gradient windows: rows of dY from DRAM that BP keeps between tiles fit the room they have.
 
 That is the memory of gradients but for WG's share, or what a pool lends BP of the layer. A block
-whose dY does not fit there has kept nothing: every panel of its outputs fetches it.
+whose dY does not fit there has kept nothing: every panel of its outputs fetches it. Of an operand's
+dX that comes from DRAM the gradient unit reads all that returns to its outputs.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.rows import returned_to
 from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
 from tlm.space.phase import Phase
@@ -36,7 +39,26 @@ def gradient_windows(table: TileTable, due: Due) -> Iterator[Check]:
         nbytes = int(fetched[rows].sum())
         if 8 * nbytes < sum(_unkept_bits(job, facts, part, tile) for tile in panels):
             wrong.append(f"{layer_name(Phase.BP, layer)} on core{core:02d}: {nbytes} B fetched")
+    wrong += _unread(table, job)
     yield Check("rows of dY in their memory", not wrong, f"{wrong[:3]}")
+
+
+def _unread(table: TileTable, job: Facts) -> Iterator[str]:
+    """Cores that do not read all dX that an operand returns to their outputs through DRAM."""
+    fetched = table.fetched(Phase.GRAD) if job.learns else {}
+    for facts in job.layers if job.learns else ():
+        for reader in [] if facts.dS_sent else job.among(facts.consumers):
+            dX = [place for place in reader.tensors if place.key.startswith("dX")]
+            for part in facts.slices if reader.layer.operand is not None else ():
+                returned = returned_to(reader.layer, job.workload.layers, facts.layer, part)
+                live = np.count_nonzero(reader.live[:, slice(*part.neurons.samples)])
+                number = table.engines.index((part.core, "bp"))
+                for place in dX:
+                    tensor = bisect_right(table.starts, place.at[0]) - 1
+                    nbytes = fetched.get((number, facts.index, tensor), 0)
+                    if 8 * nbytes < int(returned.sum()) * live * place.bits:
+                        name = f"{facts.layer.name} on core{part.core:02d}"
+                        yield f"{name}: {nbytes} B of {place.name}"
 
 
 def _dY_places(facts: LayerFacts) -> list[Extent]:

@@ -16,6 +16,7 @@ from tlm.laws.due.trained import trained_numbers
 from tlm.laws.due.widths import outcome_bits, output_bits
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload, input_frame
+from tlm.workload.operand import Reads
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
 
@@ -43,7 +44,7 @@ class JobSizes:
     @cached_property
     def read_layers(self) -> list[Layer]:
         """The layers whose output others read, or add to their currents."""
-        read = {source for layer in self.workload.layers for source in layer.sources}
+        read = {source for layer in self.workload.layers for source in layer.reads}
         read |= {
             each.layer
             for layer in self.workload.layers
@@ -80,12 +81,20 @@ class JobSizes:
         """The network's input."""
         return prod(input_frame(self.workload.layers)) * self.pixel
 
-    def read_share(self, source: int, readers: Iterable[Layer]) -> float:
-        """The share of what a source leaves that any of some ``readers`` reads."""
+    def read_share(self, source: int, readers: Iterable[Reads], gated: bool = False) -> float:
+        """The share of what a source leaves that any of some ``readers`` reads.
+
+        Only what they multiply with others, if ``gated``.
+        """
         layers = self.workload.layers
-        read = [b for layer in readers for b in branches(layer, layers) if b.source == source]
+        read = [
+            branch
+            for layer in readers
+            for branch in branches(layer, layers)
+            if branch.source == source and branch.gated >= gated
+        ]
         needed = [branch.needs(np.ones(branch.behind, np.bool_)) for branch in read]
-        return float(np.logical_or.reduce(needed).mean())
+        return float(np.logical_or.reduce(needed).mean()) if needed else 0.0
 
     def exact(self, layer: Layer) -> bool:
         """Whether statistics of the whole batch stand between the product and the neurons."""

@@ -116,6 +116,14 @@ class TileTable:
         engine_of, layer_of = self["engine"][reads.tile], self["layer"][reads.tile]
         return reads.take(reads.first < ends[engine_of, layer_of, reads.tensor])
 
+    def fetched(self, phase: Phase) -> dict[tuple[int, int, int], int]:
+        """Bytes that a phase reads, by number of the engine, layer and number of the tensor."""
+        reads = self.reads.take(self.of([phase])[self.reads.tile])
+        keys = (self["engine"][reads.tile], self["layer"][reads.tile], reads.tensor)
+        distinct, numbers = np.unique(np.stack(keys), axis=1, return_inverse=True)
+        nbytes = np.bincount(numbers.ravel(), reads.nbytes, distinct.shape[1]).astype(np.int64)
+        return dict(zip(zip(*distinct.tolist(), strict=True), nbytes.tolist(), strict=True))
+
     def read_nbytes(self, chosen: Bools, places: Places) -> Ints:
         """The bytes of these reads for every tile."""
         reads = self.reads_of(chosen, places)

@@ -47,6 +47,8 @@ def weight_buffers(table: TileTable, engines: Sequence[Engine], due: Due) -> Ite
     nbytes = np.bincount(runs.tile, runs.nbytes, len(table.tiles))
     for (number, layer), rows in table.groups(uses, "engine", "layer").items():
         core, name = table.engines[number]
+        if (core, name, layer) not in due.weights:  # a matmul's: see held_operands.py
+            continue
         charged = _charged(engines[number], layer)
         moved = _Moved(
             fetched=BYTE * int(nbytes[rows].sum()),
@@ -58,7 +60,7 @@ def weight_buffers(table: TileTable, engines: Sequence[Engine], due: Due) -> Ite
             used=bool(table.works[rows].any()),
         )
         weights = due.weights[core, name, layer]
-        if fault := _fault(moved, weights, _copies(due, name), width):
+        if fault := _fault(moved, weights, buffer_copies(due, name), width):
             wrong.append(f"core{core:02d} {name} layer {layer}: {fault}")
     yield Check("weights in their buffers", not wrong, f"{wrong[:3]}")
 
@@ -72,7 +74,7 @@ def _charged(engine: Engine, layer: int) -> Counter[str]:
     return charged
 
 
-def _copies(due: Due, name: str) -> int:
+def buffer_copies(due: Due, name: str) -> int:
     """Buffers with the same weights: one, or one a lane where lanes walk weights on their own."""
     engine: EngineConfig = getattr(due.job.chip.core.engines, name)
     if engine.mode != "element" or engine.dataflow == "weight":

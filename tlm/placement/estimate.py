@@ -101,7 +101,8 @@ def _timed(
     reader, grid, chip = profiles[at], grids[at], target.chip
     flit_ps = target.framing * chip.noc.period_ps / chip.noc.link
     spikes = gradients = hop_bytes = 0.0
-    for source in reader.layer.producers:
+    # What a matmul reads goes through DRAM.
+    for source in reader.layer.producers if reader.layer.held is None else ():
         shared = shared_outputs((profiles[source], grids[source]), (reader, grid))
         most = busiest(shared, grids[source].cores, grid.cores, chip.mesh) * flit_ps
         back = busiest(shared.T, grid.cores, grids[source].cores, chip.mesh) * flit_ps

@@ -26,6 +26,7 @@ from tlm.workload.readers import adds_output, shortcuts_from
 class Profile:
     """A layer as recorded, and as the chip stores its weights, whatever its grid.
 
+    ``held_bits`` are those of an element that a matmul has in the place of a weight, else 0;
     ``spike_bits`` is what its output takes on the wires once, ``return_bits`` what dS of its input
     takes back from one K-slice, of which ``returned`` elements are needed; ``moment_bits`` those of
     the optimizer's moments of a weight. ``has_readers`` says that other layers read it,
@@ -45,6 +46,7 @@ class Profile:
     steps: int
     batch: int
     operand_bits: int
+    held_bits: int
     spike_bits: int
     returned: int
     return_bits: int
@@ -72,11 +74,17 @@ class Profile:
         terms = [length(strand.channels) for feed in self.feeds for strand in feed.strands]
         return max(self.operand_bits, ceil_div(sum(terms), self.operand[0]))
 
+    @property
+    def gate_bits(self) -> float:
+        """Bits of each element of the operand that BP reads: spikes that are multiplied."""
+        parts = () if self.layer.operand is None else self.layer.operand.gated
+        return sum(part.channels * len(part.factors) for _, part in parts) / self.operand[0]
+
     def share_of(self, source: int) -> float:
         """The share of its input that a source has a part in."""
         if self.layer.operand is None:
             return 1.0
-        strands = next(feed.strands for feed in self.feeds if feed.source == source)
+        strands = next((feed.strands for feed in self.feeds if feed.source == source), ())
         return sum(map(length, merged(s.channels for s in strands))) / self.operand[0]
 
     @property
@@ -133,6 +141,12 @@ def output_width(layer: Layer, chip: ChipConfig) -> int:
     return pool.places.bit_length() if pool is not None and pool.kind != "max" else 1
 
 
+def _held_bits(workload: Workload, layer: Layer, chip: ChipConfig) -> int:
+    """Bits in DRAM of an element that a matmul holds, of all layers it is read of; else 0."""
+    sources = () if layer.held is None else dict.fromkeys(layer.held.sources)
+    return sum(output_width(workload.layers[source], chip) for source in sources)
+
+
 def _added_bits(shortcut: Shortcut, layers: Sequence[Layer], chip: ChipConfig) -> int:
     """Bits of what a shortcut adds, of one sample and step."""
     source = layers[shortcut.layer]
@@ -169,6 +183,7 @@ def profile_layer(
         steps=workload.steps,
         batch=workload.batch,
         operand_bits=masks.operand_bits(layer, precision.input),
+        held_bits=_held_bits(workload, layer, chip),
         spike_bits=prod(layer.pooled_shape)
         * workload.batch
         * workload.steps
@@ -181,7 +196,7 @@ def profile_layer(
         walked_steps=1 if once else workload.steps,
         has_m=masks.has_m(index),
         m_read=sum(masks.has_m(source) for source in layer.producers),
-        has_readers=any(index in reader.sources for reader in workload.layers),
+        has_readers=any(index in reader.reads for reader in workload.layers),
         added_bits=pairs
         * sum(_added_bits(each, workload.layers, chip) for each in layer.shortcuts),
         returned_elements=pairs * sum(prod(reader.out_shape) for reader, _ in adders),

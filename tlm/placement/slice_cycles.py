@@ -82,15 +82,18 @@ def _loads(laid: LaidLayer, engine: str) -> Ints:
 
 
 def _together(laid: LaidLayer) -> Ints:
-    """Samples of a slice that pass a layer together: those of a group of the schedule."""
+    """Samples of a slice that pass a layer together: those of a group, of a matmul one."""
     mapping, samples = laid.target.chip.mapping, laid.slices.samples
+    if laid.profile.layer.held is not None:
+        return np.ones_like(samples)
     return np.minimum(samples, mapping.group) if mapping.schedule == "pipelined" else samples
 
 
 def _forward_plane(laid: LaidLayer) -> tuple[int, int]:
     """Time steps that FP walks together, and columns of a row."""
     profile, schedule = laid.profile, laid.target.chip.mapping.schedule
-    steps = 1 if schedule == "wavefront" else profile.walked_steps
+    apart = schedule == "wavefront" or profile.layer.held is not None
+    steps = 1 if apart else profile.walked_steps
     return steps, profile.layer.product_shape[2]
 
 

@@ -25,7 +25,7 @@ def stores_alone(profile: Profile, slices: Slices, chip: ChipConfig) -> list[Lay
     inputs = inputs_bits(layer, slices, profile.steps, profile.operand_bits) * slices.samples
     places = slices.largest(slices.by_channels(weights.all_words))
     currents = products * precision.membrane // slices.parts
-    chosen = chip.mapping.parameters == "auto"
+    chosen = chip.mapping.parameters == "auto" and layer.weighted
 
     def stays(kind: str, size: Ints, wanted: bool = True, share: int = 2) -> list[Store]:
         fits = share * size <= memory.kept(kind)
@@ -44,7 +44,7 @@ def stores_alone(profile: Profile, slices: Slices, chip: ChipConfig) -> list[Lay
     through &= ~pooled  # samples alternate in the pool
     wish = chip.mapping.state
     state = stays("membrane", neurons * saved_bits(layer, precision.membrane) // slices.parts)
-    inputs_stay = stays("spikes", slices.largest(inputs), profile.has_bp)
+    inputs_stay = stays("spikes", slices.largest(inputs), profile.has_bp and layer.held is None)
     Y, Y_once = stays("batch_norm", currents), stays("batch_norm", currents, share=1)
     dS = stays("spike_gradients", profile.returned * bits // slices.parts)
     dY_room = np.where(pooled, two, room).tolist()

@@ -17,7 +17,7 @@ from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.region import Block, length
 from tlm.space.tile import Extent, Work
 from tlm.storage.plan import LayerPlan
-from tlm.storage.streams import TileGrouping
+from tlm.storage.tile_grouping import TileGrouping
 
 DEAD = (Phase.BP, Phase.WG)  # phases that skip slices without gradient
 

@@ -9,8 +9,10 @@ walks the slice first and leaves dY in DRAM, where BP and WG each read it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tlm.program.backward_walk import WalkedBlock, backward_walks
-from tlm.program.builder import ProgramBuilder, per_sample, saved
+from tlm.program.builder import ProgramBuilder, per_sample, saved, saved_inputs
 from tlm.program.channel_parameters import STEP_SCALE, fetch_parameters
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.gradient_routes import leave_gradient, return_gradient, routes_of
@@ -28,8 +30,10 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
     if layer_plan.exact:
         bits = builder.plan.chip.precision.membrane
         for part in parts:
+            start = len(builder.drafts[part.core]["bp"])
             for region in unit_regions(builder, part.neurons, layer_plan.layer.out_shape[2], bits):
                 current_gradient(builder, layer_plan, part, region)
+            _fetch(builder, layer_plan, part, layer_plan.layer.learnt, start)
         exchange_statistics(builder, layer_plan, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
     routes = routes_of(layer_plan)
@@ -45,15 +49,23 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
                 unit(builder, layer_plan, part, region)
             for walked in next(walks, ()):
                 _block(builder, layer_plan, part, walked)
-        if layer_plan.norm == "frozen":
-            first = builder.drafts[part.core]["bp"][start]
-            fetch_parameters(layer_plan, part, ("scale", STEP_SCALE), first)
+        if not layer_plan.exact:
+            names = ("scale", STEP_SCALE) if layer_plan.norm == "frozen" else ()
+            _fetch(builder, layer_plan, part, (*names, *layer_plan.layer.learnt), start)
     if layer_plan.stored.dY == "dram" and routes:
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
                 for walked in walk:
                     _block(builder, layer_plan, part, walked)
     layer_plan.work.drop()
+
+
+def _fetch(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, names: Sequence[str], start: int
+) -> None:
+    """Let the first tile of a slice's gradient unit, that from ``start`` on, read parameters."""
+    if names:
+        fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["bp"][start])
 
 
 def _block(
@@ -117,15 +129,21 @@ def _gradient_saved(
 def _mask_reads(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sweep: Sweep, block: Block
 ) -> tuple[tuple[Extent, ...], tuple[int, ...]]:
-    """The output masks BP needs to skip outputs, from DRAM where FP left them."""
-    engine = builder.plan.chip.core.engines.bp
-    if engine.mode == "dense" or not engine.skip_outputs:
+    """The output masks BP needs to skip outputs, from DRAM where FP left them; gates as well."""
+    engine, gated = builder.plan.chip.core.engines.bp, layer_plan.gated
+    skips = engine.mode != "dense" and engine.skip_outputs
+    if not skips and not gated:
         return (), ()
     runs: tuple[Extent, ...] = ()
     needs: tuple[int, ...] = ()
     rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
+    for channels, _ in gated:
+        read = Region(channels, block.samples, rows)
+        runs += layer_plan.input_runs(read, block.steps, layer_plan.skips)
+    if runs:
+        needs += saved_inputs(builder, layer_plan, block.samples)
     read = Region((0, layer_plan.operand[0]), block.samples, rows)
-    for producer in layer_plan.producers:
+    for producer in layer_plan.producers if skips else ():
         tensor = producer.addressed.tensors.get("need")
         if tensor is None:  # every dX is needed
             continue

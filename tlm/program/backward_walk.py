@@ -18,8 +18,8 @@ from tlm.program.gradient_routes import Returns, Route, returns_of
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, Span, length
-from tlm.storage.streams import TileGrouping
 from tlm.storage.sweeps import Sweep, backward_sweeps
+from tlm.storage.tile_grouping import TileGrouping
 
 
 class WalkedBlock(NamedTuple):
@@ -66,11 +66,11 @@ def _swept(
         size = builder.streams.together(sweep, array)
         passes.append(list(work.backward(walk, owned, sweep.outputs, panel, size)))
     cuts: list[list[TileGrouping]] = [[] for _ in sweeps]
-    layouts = [[run.layout for run in runs for _ in run.blocks] for runs in passes]
+    layouts = [[(run.layout, block) for run in runs for block in run.blocks] for runs in passes]
     for first, end in pairwise(ends):  # in the order in which weights take each other's place
         for sweep, of_sweep, cut in zip(sweeps, layouts, cuts, strict=True):
-            for layout in of_sweep[first:end]:
-                cut.append(builder.streams.cut(sweep, layer_plan, part.core, layout))
+            for layout, block in of_sweep[first:end]:
+                cut.append(builder.streams.cut(sweep, layer_plan, part.core, layout, block))
     swept = [
         _tiled(builder, routes, part, sweep, runs, cut)
         for sweep, runs, cut in zip(sweeps, passes, cuts, strict=True)

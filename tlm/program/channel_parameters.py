@@ -11,7 +11,7 @@ sums to the first of them, which updates the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from tlm.program.builder import ProgramBuilder, once, statistics, wide_accesses
 from tlm.program.tile_draft import TileDraft
@@ -25,17 +25,17 @@ SUMS = 2  # a channel's sum and sum of squares; in BP, of dL/dI and of its produ
 
 
 def fetch_parameters(
-    layer_plan: LayerPlan, part: Slice, names: Sequence[str], tile: TileDraft
+    layer_plan: LayerPlan, part: Slice, names: Iterable[str], tile: TileDraft
 ) -> None:
     """Let a tile read those of some parameters of a slice's channels, or steps, that there are."""
     first, end = (at // layer_plan.layer.sums for at in part.neurons.channels)
     for name in names:
+        run = (0, layer_plan.layer_numbers.get(name, 0))
         if name in layer_plan.channel_parameters:
             each = layer_plan.numbers(name)
-            run = layer_plan.addressed.weights[name].run(first * each, (end - first) * each)
-            tile.add_reads((run,))
-    if STEP_SCALE in names and layer_plan.step_scaled:
-        tile.add_reads((layer_plan.addressed.weights[STEP_SCALE].run(0, len(layer_plan.live)),))
+            run = (first * each, (end - first) * each)
+        if run[1]:
+            tile.add_reads((layer_plan.addressed.weights[name].run(*run),))
 
 
 def add_bias(layer_plan: LayerPlan, products: int, tile: TileDraft) -> None:
@@ -51,7 +51,7 @@ def sum_gradients(
 
     What normalises by frozen statistics sums as these do; a shift alone learns as a bias.
     """
-    names = set(layer_plan.walk_parameters)
+    names = set(layer_plan.walk_parameters) - set(layer_plan.layer.learnt)
     if layer_plan.step_scaled and not layer_plan.exact:
         names.add(STEP_SCALE)
     if not names:
@@ -60,6 +60,19 @@ def sum_gradients(
     adds = ("bias" in names) + ("shift" in names and not normed)
     tile.add_energy({"bp.bias_add": products * adds, "bp.norm_stat": products * normed})
     tile.add_signals((builder.done.expect(channel_sums(builder, layer_plan, part)),))
+
+
+def sum_learnt(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, neurons: int, tile: TileDraft
+) -> None:
+    """Let a tile that makes dU of so many neurons add to the gradients of what these learn.
+
+    The factor of dU follows from U and S of the step and of the one before
+    (:mod:`tlm.workload.golden.learnt`).
+    """
+    if layer_plan.layer.learnt:
+        tile.add_energy({"bp.learnt_op": neurons * len(layer_plan.layer.learnt)})
+        tile.add_signals((builder.done.expect(channel_sums(builder, layer_plan, part)),))
 
 
 def send_gradients(
@@ -77,28 +90,33 @@ def send_gradients(
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
-def reduce_step_scale(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
-    """Append what a slice adds to the gradients of the numbers a step, sent to the first slice.
+def reduce_layer_numbers(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> None:
+    """Append what a slice adds to the gradients of numbers of the layer, sent to the first slice.
 
-    That of step t is the sum over channels of scale sum(dI xhat) + shift sum(dI), dI of step t.
+    That of a number of step t is the sum over channels of scale sum(dI xhat) + shift sum(dI), dI of
+    step t; of what neurons learn the sum is there.
     """
-    if not layer_plan.step_scaled:
+    numbers = layer_plan.layer_numbers
+    if not numbers:
         return
-    steps, lanes = builder.plan.steps, builder.arrays.lanes
-    adds = SUMS * steps * length(part.neurons.channels)
+    adds = SUMS * numbers.get(STEP_SCALE, 0) * length(part.neurons.channels)
     tile = builder.add(part.core, once(Phase.REDUCE, layer_plan))
     tile.add_needs((channel_sums(builder, layer_plan, part),))
-    if layer_plan.exact:  # else every walk has read them
-        fetch_parameters(layer_plan, part, ("scale", "shift"), tile)
-    tile.add_cycles(ceil_div(adds, lanes) + builder.arrays.depth)
-    tile.add_energy({"wg.reduce_add": adds})
-    nbytes = ceil_div(steps * builder.plan.chip.precision.partial_sum, 8)
-    owner, arrives = layer_plan.cut.slices[0], (_step_sums(builder, layer_plan),)
+    if adds:
+        tile.add_cycles(ceil_div(adds, builder.arrays.lanes) + builder.arrays.depth)
+        tile.add_energy({"wg.reduce_add": adds})
+        if layer_plan.exact:  # else every walk has read them
+            fetch_parameters(layer_plan, part, ("scale", "shift"), tile)
+    nbytes = ceil_div(sum(numbers.values()) * builder.plan.chip.precision.partial_sum, 8)
+    owner, arrives = layer_plan.cut.slices[0], (_layer_sums(builder, layer_plan),)
     builder.send(Command.WEIGHT_GRADIENT, part.core, owner.core, nbytes, arrives, tile)
 
 
 def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int) -> None:
-    """Append the update of every channel by its owner, at most ``size`` numbers at a time."""
+    """Append the update of every channel by its owner, at most ``size`` numbers at a time.
+
+    The first slice updates numbers of the layer.
+    """
     for part in layer_plan.cut.slices:
         replicas = layer_plan.replicas(part)
         if replicas[0].index != part.index:
@@ -111,10 +129,10 @@ def update_parameters(builder: ProgramBuilder, layer_plan: LayerPlan, size: int)
             for low in range(first, end, size):
                 run = (low, min(size, end - low))
                 _update(builder, layer_plan, part, name, run, gathered)
-    if layer_plan.step_scaled:
-        slices, run = layer_plan.cut.slices, (0, builder.plan.steps)
-        gathered = (_step_sums(builder, layer_plan), len(slices) - 1)
-        _update(builder, layer_plan, slices[0], STEP_SCALE, run, gathered)
+    slices = layer_plan.cut.slices
+    for name, count in layer_plan.layer_numbers.items():
+        gathered = (_layer_sums(builder, layer_plan), len(slices) - 1)
+        _update(builder, layer_plan, slices[0], name, (0, count), gathered)
 
 
 def _update(
@@ -149,6 +167,6 @@ def channel_sums(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) ->
     return builder.done.ident("channel sums", layer_plan.layer.name, f"core{part.core:02d}")
 
 
-def _step_sums(builder: ProgramBuilder, layer_plan: LayerPlan) -> int:
-    """The completion that says the first slice has all shares of the gradients of steps."""
-    return builder.done.ident("step sums", layer_plan.layer.name)
+def _layer_sums(builder: ProgramBuilder, layer_plan: LayerPlan) -> int:
+    """The completion that says the first slice has all shares of gradients of the layer."""
+    return builder.done.ident("layer sums", layer_plan.layer.name)

@@ -60,14 +60,17 @@ def walk_products(
     positions, panel = panel_positions(arrays, arrays.fp, layer_plan.width, length(region.channels))
     box_blocks = [
         replace(block, steps=(block.steps[0] + steps[0], block.steps[1] + steps[0]))
-        for block in blocks(region.samples, region.rows, walked, layer_plan.width, positions)
+        for block in blocks(
+            *(region.samples, region.rows, walked, layer_plan.width, positions),
+            apart=layer_plan.held is not None,
+        )
     ]
     for sweep in forward_sweeps(builder.plan, layer_plan, part, region, phase):
         size = builder.streams.together(sweep, arrays.fp)
         for passes in layer_plan.work.forward(box_blocks, channels, sweep.outputs, panel, size):
             groupings = [
-                builder.streams.cut(sweep, layer_plan, part.core, passes.layout)
-                for _ in passes.blocks
+                builder.streams.cut(sweep, layer_plan, part.core, passes.layout, block)
+                for block in passes.blocks
             ]
             drafted = array_tiles(
                 builder, phase, layer_plan, passes, groupings, layer_plan.operand_bits
@@ -83,7 +86,8 @@ def walk_products(
                     block,
                     by_panel(passes.layout, grouping, tiles),
                 )
-    names = (*layer_plan.walk_parameters, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
+    numbers = (*layer_plan.layer.learnt, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
+    names = dict.fromkeys((*layer_plan.walk_parameters, *numbers))
     fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
 
 
@@ -112,7 +116,8 @@ def _block(
         if arrived:
             first.add_needs(needs)
         else:
-            first.add_read_needs(needs)
+            for tile in tiles if layer_plan.held is not None else [first]:  # each reads its own
+                tile.add_read_needs(needs)
         if channels[0] == sweep.outputs[0] or each:
             if not arrived:
                 fetch_inputs(layer_plan, fresh, block.steps, first)

@@ -12,6 +12,7 @@ from tlm.program.builder import (
     tile_of,
     wide_accesses,
 )
+from tlm.program.channel_parameters import sum_learnt
 from tlm.program.dY_exchange import gradient_blocks, leave_dY, product_of
 from tlm.program.forward import walk_products
 from tlm.program.normalise import read_currents, unit_regions
@@ -61,6 +62,8 @@ def current_gradient(
     tile.add_cycles(builder.arrays.depth)
     tile.add_covers(length(region.channels) * length(region.rows) * layer_plan.layer.out_shape[2])
     _through_neurons(builder, layer_plan, region, tile)
+    neurons = region.size * layer_plan.layer.out_shape[2] * builder.plan.steps
+    sum_learnt(builder, layer_plan, part, neurons, tile)
     _arrivals(builder, layer_plan, part, region, tile)
     fetch_returned(builder, layer_plan, region, tile)
     if "dS" in layer_plan.addressed.tensors:

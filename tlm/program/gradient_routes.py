@@ -63,6 +63,7 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
         height = producer.layer.pooled_shape[1]
         spans = [slice(*pool_rows(pool, (y, y + 1), height)) for y in range(rows)]
         owned = np.stack([owned[..., span].any(axis=-1) for span in spans], axis=-1)
+    if pool is not None or layer_plan.layer.dropout:
         need = layer_plan.masks.source_need(layer_plan.layer, producer.layer.index)
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)
@@ -130,6 +131,8 @@ def _counted(
     box = tuple(slice(spans[0][0], spans[-1][1]) for spans in (samples, chunks, rows))
     owned = route.owned[:, *box]
     met = np.flatnonzero(owned.any(axis=(1, 2, 3))).tolist()
+    if not met:  # of other sources, or zeros alone
+        return Returns(route.producer, [], [[[] for _ in chunks] for _ in walk], {})
     live = added(layer_plan.live[:, box[0]], steps, 0, WHOLE)[..., None, None]
     bits = partial_bits(builder.plan, layer_plan) + route.index_bits
     needed = [added(some[:, *box], steps, 0, WHOLE) for some in route.needed]
@@ -141,8 +144,6 @@ def _counted(
         present = added(_box_sums(some * (mine > 0), chunks, rows), samples, 1, WHOLE)
         nbytes = gradient_bytes(builder, elements, present, bits)
         of_targets.append(np.where(added(each, samples, 0, WHOLE) > 0, nbytes, -1))
-    if not met:  # zeros alone, which stand between rows or around them
-        return Returns(route.producer, [], [[[] for _ in chunks] for _ in walk], {})
     # [target, steps, samples, chunk, rows] in the order of blocks
     by_block = np.stack(of_targets).transpose(2, 4, 1, 3, 0).reshape(len(walk), len(chunks), -1)
     return Returns(route.producer, [slices[index] for index in met], by_block.tolist(), {})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from tlm.program.builder import ProgramBuilder, once, wide_accesses
 from tlm.program.channel_parameters import (
-    reduce_step_scale,
+    reduce_layer_numbers,
     send_gradients,
     update_parameters,
 )
@@ -48,7 +48,7 @@ def _owned(layer_plan: LayerPlan, part: Slice) -> Span:
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the reduction of dW: every replica sends the other replicas their shares."""
     for part in layer_plan.cut.slices:
-        reduce_step_scale(builder, layer_plan, part)
+        reduce_layer_numbers(builder, layer_plan, part)
         replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
         others = [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
         if not others:

@@ -82,8 +82,8 @@ def place_job(request: RunRequest, workload: Workload | None = None) -> PlacedJo
             more memory than the request allows or the machine has.
     """
     asked = workload or open_workload(request.workload)
-    check_structures(asked)
     mode = _mode(request, asked)
+    check_structures(replace(asked, mode=mode))
     loaded = as_activity(asked, request.activity)
     workload, rule = _in_mode(request, mode, loaded), parse_weights(request.weights)
     file = request.mapping

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
 from tlm.space.feeds import feeds_of
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Shortcut, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
 from tlm.workload.operand import Operand
 from tlm.workload.readers import adds_output
 
@@ -32,12 +32,14 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             strand.mixes for feed in feeds_of(layer, workload.layers) for strand in feed.strands
         ):
             yield "a window in its operand that mixes channels and rows"
-    if layer.held is not None:
-        yield "a product of two recorded tensors (a matmul)"
-    elif not layer.weighted:
+    if layer.held is not None and workload.learns:
+        yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
+    if layer.held is not None and layer.held.operand is not None:
+        yield from _terms_not_run(layer.held.operand, workload)
+        if any(term.gates for term in layer.held.operand.terms):
+            yield "products of spikes in what it holds"
+    if layer.kind == "identity":
         yield "no weights (an identity)"
-    if isinstance(layer.neuron, Neuron) and layer.neuron.learnt:
-        yield f"neurons that learn their {layer.neuron.learnt[0]}"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
@@ -45,11 +47,9 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
 
 def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
     for term in operand.terms:
-        if term.gates:
-            yield "an operand with gates (products of spikes)"
-        if term.delay:
-            late = workload.layers[term.source].name
-            yield f"an operand that reads layer {late} of {term.delay} steps before (recurrence)"
+        for factor in (factor for factor in term.factors if factor.delay):
+            late = workload.layers[factor.source].name
+            yield f"an operand that reads layer {late} of {factor.delay} steps before (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from tlm.space.geometry import fed_rows, pool_rows
 from tlm.space.region import Region, Span, length, overlap
 from tlm.workload.model import Layer, Pool, Shape3, input_frame
-from tlm.workload.operand import Line, Step, Window, shape_behind
+from tlm.workload.operand import Line, Reads, Step, Window, shape_behind
 
 Box: TypeAlias = tuple[Span, Span]
 """Channels and rows of a grid."""
@@ -24,7 +24,7 @@ NOTHING: Box = ((0, 0), (0, 0))
 
 @dataclass(frozen=True, slots=True)
 class Strand:
-    """A term on its way from a source to its ``channels`` of the operand.
+    """A term, or what gates one, on its way from a source to its ``channels`` of the operand.
 
     ``shapes`` (C, H, W) are those before each step of the ``way``, and behind the last.
     """
@@ -116,7 +116,7 @@ class Feed:
         return [box for box in dict.fromkeys(boxes) if box != NOTHING]
 
 
-def operand_shape(layer: Layer, layers: Sequence[Layer]) -> Shape3:
+def operand_shape(layer: Reads, layers: Sequence[Layer]) -> Shape3:
     """Shape (C, H, W) of what a layer reads, before its ``input_pool``."""
     if layer.operand is None:
         return _left(layer.sources[0], layers)
@@ -125,7 +125,7 @@ def operand_shape(layer: Layer, layers: Sequence[Layer]) -> Shape3:
     return (layer.operand.channels, height, width)
 
 
-def feeds_of(layer: Layer, layers: Sequence[Layer]) -> list[Feed]:
+def feeds_of(layer: Reads, layers: Sequence[Layer]) -> list[Feed]:
     """A feed for every distinct source of a layer, in the order of ``sources``."""
     strands: dict[int, list[Strand]] = {source: [] for source in layer.sources}
     plain = layer.operand is None
@@ -156,16 +156,16 @@ def hull(spans: Iterable[Span]) -> Span:
     return (min(low for low, _ in some), max(high for _, high in some)) if some else (0, 0)
 
 
-def _terms(layer: Layer, layers: Sequence[Layer]) -> Iterable[tuple[int, Span, tuple[Step, ...]]]:
-    """(Source, channels of the operand, way) of every term; of a plain sum all channels."""
+def _terms(layer: Reads, layers: Sequence[Layer]) -> Iterable[tuple[int, Span, tuple[Step, ...]]]:
+    """(Source, channels of the operand, way) of every factor; of a plain sum all channels."""
     if layer.operand is None:
         for source in dict.fromkeys(layer.sources):
             yield source, (0, _left(source, layers)[0]), ()
         return
     first = 0
     for part in layer.operand.parts:
-        for term in part.terms:
-            yield term.source, (first, first + part.channels), term.way
+        for factor in part.factors:
+            yield factor.source, (first, first + part.channels), factor.way
         first += part.channels
 
 

@@ -25,7 +25,7 @@ def output_rows(layer: Layer, rows: Span) -> Span:
 
 def source_rows(layer: Layer, rows: Span, height: int) -> Span:
     """Rows of a source of ``height`` rows that a span of input rows reads through the pool."""
-    if layer.kind == "linear":
+    if layer.kind == "linear" or layer.turned:
         return (0, height)
     return pooled_rows(layer.input_pool, rows, height)
 

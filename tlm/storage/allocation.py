@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from math import gcd
 
 from tlm.counts.packed_weights import PackedWeights
@@ -23,13 +24,17 @@ def allocate(plan: Plan) -> None:
         }
         sources = [outputs.get(feed.source, network) for feed in layer_plan.feeds]
         layer_plan.addressed = LayerTensors([s for s in sources if s is not None], {}, {})
+        if layer_plan.held is not None:
+            held = [outputs[feed.source] for feed in layer_plan.held.feeds]
+            layer_plan.addressed.held = [tensor for tensor in held if tensor is not None]
         if plan.workload.learns:
             _state(plan, layer_plan)
             _gradients(plan, layer_plan)
             layer_plan.addressed.output = layer_plan.addressed.tensors.get("spikes")
         else:
             _output(plan, layer_plan)
-        _weights(plan, layer_plan)
+        if layer_plan.layer.weighted:
+            _weights(plan, layer_plan)
     for layer_plan in plan.layers:
         _channel_parameters(plan, layer_plan)
     if plan.addresses.top > plan.addresses.capacity:
@@ -171,7 +176,8 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
             pieces = gcd(plan.arrays.chunk, plan.arrays.tile)
             if layer.groups > 1:
                 pieces = gcd(pieces, layer.weight_shape[1])
-            pieces = gcd(pieces, *(end for span in spilled for end in span))
+            if spilled != [(0, layer.in_shape[0])]:
+                pieces = gcd(pieces, layer.in_shape[0], *chain.from_iterable(spilled))
             tensor = _tensor(
                 plan,
                 f"{name}.{key}",
@@ -230,11 +236,10 @@ def _packed_weights(
 
 
 def _channel_parameters(plan: Plan, layer_plan: LayerPlan) -> None:
-    """What is trained of a layer's channels, and of its steps, lies behind all else."""
+    """What is trained of a layer's channels, and of the layer, lies behind all else."""
     channels = layer_plan.layer.out_shape[0]
     outputs = {name: channels * layer_plan.numbers(name) for name in layer_plan.channel_parameters}
-    if layer_plan.step_scaled:
-        outputs["step_scale"] = plan.steps
+    outputs |= layer_plan.layer_numbers
     for name, count in outputs.items():
         for key, bits in _trained_widths(plan, name, f"{name}."):
             tensor = Weights(

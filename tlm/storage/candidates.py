@@ -57,7 +57,7 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
     """
     takes_turns = not plan.at_once
     for layer_plan in plan.layers:
-        if layer_plan.producers:
+        if layer_plan.producers and layer_plan.held is None:
             yield _inputs(plan, layer_plan)
         if layer_plan.consumers:
             yield _arriving(plan, layer_plan)
@@ -75,6 +75,8 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
             yield state(plan, layer_plan)
         if layer_plan.layer.neuron is not None and plan.schedule.by_step:
             yield _carry(plan, layer_plan)
+        if not layer_plan.layer.weighted:
+            continue
         if plan.chip.mapping.parameters == "auto":
             of_a_turn = list(_weights_of_a_turn(plan, layer_plan))
             yield _weights(plan, layer_plan, of_a_turn)

@@ -25,7 +25,7 @@ from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, TiledTensor
-from tlm.workload.model import Layer, Shape3, Shortcut, Workload
+from tlm.workload.model import Layer, Neuron, Shape3, Shortcut, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 
@@ -35,13 +35,15 @@ class LayerTensors:
     """A layer's tensors in DRAM, by what they hold: "U", "S", "dY", "W", ...
 
     ``sources`` are those that it reads, one for each of its feeds; ``output`` is what others read
-    of it: a shape alone where no copy lies in DRAM. ``tensors`` are of neurons and products.
+    of it: a shape alone where no copy lies in DRAM. ``tensors`` are of neurons and products,
+    ``held`` those that a matmul reads in the place of weights.
     """
 
     sources: list[Tensor]
     tensors: dict[str, Tensor]
     weights: dict[str, TiledTensor]
     output: Tensor | None = None
+    held: list[Tensor] = field(default_factory=list)
 
     def trained(self, name: str) -> list[TiledTensor]:
         """A trained tensor and the optimizer's moments of it."""
@@ -54,6 +56,14 @@ class LayerTensors:
         reverse = engine == "bp" and "W.reverse" in self.weights
         keys = ("W", "W.reverse" if reverse else "W.index")
         return [self.weights[key] for key in keys if key in self.weights]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldFeeds:
+    """What a matmul reads in the place of weights: feeds, put together in a ``grid`` (C, H, W)."""
+
+    feeds: list[Feed]
+    grid: Shape3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +104,8 @@ class LayerPlan:
     """Everything the program builders need to know of one layer.
 
     ``feeds`` say what it reads of its distinct sources, put together in the ``operand`` grid
-    (C, H, W) before ``input_pool``. ``producers`` are the layers among them (none: the network's
+    (C, H, W) before ``input_pool``; ``held`` say so of what a matmul has in the place of weights.
+    ``producers`` are the layers among them (none: the network's
     input), ``consumers`` those that read it, both in index order. ``added`` are its shortcuts,
     ``adders`` those of later layers that add what it leaves. ``live`` [T, B] is false where the
     whole dY is zero and slices are skipped. ``summed_by`` is a later layer whose dS stands for the
@@ -118,6 +129,7 @@ class LayerPlan:
     repeats: int
     feeds: list[Feed]
     operand: Shape3
+    held: HeldFeeds | None
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
     added: list[Adding] = field(default_factory=list)
@@ -146,17 +158,26 @@ class LayerPlan:
     @property
     def channel_parameters(self) -> tuple[str, ...]:
         """What is trained of the layer's channels beside its weights."""
+        learnt = () if self.layer_numbers.keys() & set(self.layer.learnt) else self.layer.learnt
         if self.norm == "folded":
-            return ("bias",)
+            return ("bias", *learnt)
         norm = self.layer.norm
         affine = () if norm is None else (*["scale"] * norm.scaled, *["shift"] * norm.shifted)
-        return (*["bias"] * self.layer.bias, *affine)
+        return (*["bias"] * self.layer.bias, *affine, *learnt)
 
     def numbers(self, name: str) -> int:
         """How many numbers of a parameter each channel has: one, or one a time step."""
         norm = self.layer.norm
         by_step = norm is not None and norm.by_step and name in ("scale", "shift")
         return len(self.live) if by_step else 1
+
+    @property
+    def layer_numbers(self) -> dict[str, int]:
+        """How many numbers are trained that are of no channel, by name: of steps, of neurons."""
+        neuron = self.layer.neuron
+        of_layer = isinstance(neuron, Neuron) and not neuron.by_channel
+        numbers = {"step_scale": len(self.live)} if self.step_scaled else {}
+        return numbers | (dict.fromkeys(self.layer.learnt, 1) if of_layer else {})
 
     @property
     def step_scaled(self) -> bool:
@@ -180,9 +201,9 @@ class LayerPlan:
 
     @property
     def walk_parameters(self) -> tuple[str, ...]:
-        """Those used and summed as products pass; batch statistics come with an exchange."""
-        names = self.channel_parameters
-        return tuple(name for name in names if name == "bias" or not self.exact)
+        """Those used and summed as products and dU pass; batch statistics come with an exchange."""
+        always = ("bias", *self.layer.learnt)
+        return tuple(n for n in self.channel_parameters if n in always or not self.exact)
 
     @property
     def spikes(self) -> Bools:
@@ -235,14 +256,26 @@ class LayerPlan:
 
     @property
     def sums(self) -> list[tuple[Span, int]]:
-        """Channels of the operand, and additions that make one element of them."""
+        """Channels of the operand, and additions that make one element of them.
+
+        A gate's AND counts as one.
+        """
         if self.layer.operand is None:
             return [((0, self.operand[0]), len(self.layer.sources) - 1)]
         ends = [0, *accumulate(part.channels for part in self.layer.operand.parts)]
         return [
-            (span, max(0, len(part.terms) - 1))
+            (span, max(0, len(part.factors) - 1))
             for span, part in zip(pairwise(ends), self.layer.operand.parts, strict=True)
         ]
+
+    @property
+    def gated(self) -> list[tuple[Span, int]]:
+        """Channels of the operand in which spikes are multiplied, and how many factors there are.
+
+        BP reads these, too: where all others are 1, dX goes to a factor.
+        """
+        parts = () if self.layer.operand is None else self.layer.operand.gated
+        return [(span, len(part.factors)) for span, part in parts]
 
     @property
     def input_steps(self) -> int:
@@ -290,7 +323,7 @@ class LayerPlan:
         spans, first, each = [], 0, self.layer.in_shape[0] // self.operand[0]
         for part in self.layer.operand.parts:
             last = first + part.channels * each
-            if any(term.source in to for term in part.terms):
+            if any(factor.source in to for factor in part.factors):
                 spans.append((first, last))
             first = last
         return merged(spans)

@@ -29,7 +29,7 @@ from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
 from tlm.storage.inference_core import check_core
-from tlm.storage.plan import Adding, LayerPlan, Plan
+from tlm.storage.plan import Adding, HeldFeeds, LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.model import Layer, Recording, Workload
@@ -235,8 +235,14 @@ def _plan_layer(
         repeats=workload.steps if multiplied_once(workload, layer, chip) else 1,
         feeds=feeds_of(layer, workload.layers),
         operand=operand_shape(layer, workload.layers),
+        held=_held(layer, workload),
         producers=[plan.layers[source] for source in layer.producers],
     )
+
+
+def _held(layer: Layer, workload: Workload) -> HeldFeeds | None:
+    held, layers = layer.held, workload.layers
+    return None if held is None else HeldFeeds(feeds_of(held, layers), operand_shape(held, layers))
 
 
 def _live(layer: Layer, masks: Masks, chip: ChipConfig, workload: Workload) -> Bools:

@@ -6,7 +6,7 @@ before it has left in the core, and runs ahead as far as the memory holds, in fe
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,49 +15,20 @@ from tlm.config.core import Memory
 from tlm.counts.engine_array import EngineArray
 from tlm.counts.passes import Layout
 from tlm.counts.walk_count import WeightTile
-from tlm.space.array_types import Ints
 from tlm.space.geometry import output_rows, source_rows
 from tlm.space.phase import ENGINE_OF_PHASE, Phase
-from tlm.space.ports import MEMORY_PORT_BITS
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.tile import Extent
+from tlm.storage.held import held_tiles
 from tlm.storage.plan import LayerPlan, Plan
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.sweeps import Sweep
+from tlm.storage.tile_grouping import TileGrouping
 from tlm.storage.windows import forward_room
 
 MASK_SHARE = 4  # part of WG's spike memory for the masks of BP
 
 Place = tuple[str, int]  # engine and core: layers take turns in its buffers
-
-
-@dataclass(frozen=True, slots=True)
-class TileGrouping:
-    """The tiles of a block: by tile its first entry, DRAM ``runs``, and the weights it takes.
-
-    Weights are ``fetched`` from DRAM, read where they are ``staged``, ``put`` there. A panel has
-    the tiles of a span of ``panels``.
-    """
-
-    starts: Ints
-    runs: Sequence[tuple[Extent, ...]]
-    fetched: Ints
-    staged: Ints
-    put: Ints
-    panels: Sequence[Span]
-
-    def energy(self, engine: str, array: EngineArray, bits: int) -> dict[str, Ints]:
-        """Writes of the weight buffer, and accesses of the memory that stages weights, by tile.
-
-        Lanes that hold positions of their own (mode ``element``) take weights of their own every
-        cycle, so each has a copy of the buffer.
-        """
-        copies = array.lanes if array.mode == "element" and array.dataflow != "weight" else 1
-        return {
-            f"{engine}.weight_write": (self.fetched + self.staged) * copies,
-            f"{engine}.stage_read": -(-self.staged * bits // MEMORY_PORT_BITS),
-            f"{engine}.stage_write": -(-self.put * bits // MEMORY_PORT_BITS),
-        }
 
 
 def mask_room(memory: Memory) -> int:
@@ -111,12 +82,17 @@ class Streams:
             tile_bits = max(1, largest * self.plan.arrays.weight_bits)
         return max(1, sweep.group_bits // tile_bits)
 
-    def cut(self, sweep: Sweep, layer_plan: LayerPlan, core: int, layout: Layout) -> TileGrouping:
+    def cut(
+        self, sweep: Sweep, layer_plan: LayerPlan, core: int, layout: Layout, block: Block
+    ) -> TileGrouping:
         """Cut the entries of a block into tiles whose weights are fetched together.
 
         Entries that fetch nothing from DRAM are one with those before them, because nothing can
         hold them up.
         """
+        if layer_plan.held is not None:
+            array: EngineArray = getattr(self.plan.arrays, ENGINE_OF_PHASE[sweep.phase])
+            return held_tiles(layer_plan, array, layout, block, self._group(sweep))
         place = (ENGINE_OF_PHASE[sweep.phase], core)
         before, held = self._held.get(place, (None, None))
         if held is None or before != sweep[1:]:  # another round's weights give way
@@ -213,11 +189,13 @@ class Streams:
     def mask_rows(self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
         """Rows of the operand, of whose elements' output masks a block of BP newly reads those.
 
-        A quarter of WG's spike memory holds one of every term; a block's own pass chunk by chunk.
+        A quarter of WG's spike memory holds one of every factor, and the spikes of those that are
+        multiplied; a block's own pass chunk by chunk.
         """
         _, height, width = layer_plan.operand
         rows = source_rows(layer_plan.layer, block.rows, height)
         line = sum(length(strand.channels) for feed in layer_plan.feeds for strand in feed.strands)
+        line += sum(length(channels) * factors for channels, factors in layer_plan.gated)
         line *= width * length(block.samples) * self.plan.steps
         held = mask_room(self.plan.chip.core.memory) // line
         limit = source_rows(layer_plan.layer, part.input_rows, height)[1]

@@ -59,7 +59,14 @@ class _SliceTraffic(NamedTuple):
 def forward_sweeps(
     plan: Plan, layer_plan: LayerPlan, part: Slice, region: Region, phase: Phase
 ) -> Iterator[Sweep]:
-    """The walks over a region of the product; each streams the inputs of all its blocks."""
+    """The walks over a region of the product; each streams the inputs of all its blocks.
+
+    Nothing stays of what a matmul holds: the next block has its own.
+    """
+    if layer_plan.held is not None:
+        half = plan.chip.core.memory.weights // 2
+        yield Sweep(phase, layer_plan.layer.index, region.channels, 0, False, half)
+        return
     inputs = 0
     if layer_plan.stored.inputs == "dram" or phase != Phase.FP:
         inputs = layer_plan.read_bits(layer_plan.wanted_input(region))

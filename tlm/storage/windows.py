@@ -73,7 +73,7 @@ def forward_windows(plan: Plan, layer_plan: LayerPlan) -> list[RowWindow]:
         ]
         row = channels * width
         together = block[0] * row * bits
-        stored = row * batch * steps * (len(layer_plan.producers) or bits)
+        stored = row * batch * steps * (len(layer_plan.feeds) * bool(layer_plan.producers) or bits)
         own = together * min(block[2], steps)
         windows.append(_window(spans, together * steps, own, ceil_div(outputs, panel), stored))
     return windows

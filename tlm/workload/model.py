@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -192,7 +192,8 @@ class Layer:
     each connect C / groups inputs to K / groups outputs, in channel order. Taps of a kernel are
     ``dilation`` (rows, columns) apart. ``operand`` says what is read where that is more than the
     sum of ``sources``, which then are those of its terms: with a delay they may be later layers, or
-    the layer itself.
+    the layer itself. ``dropout`` is the share of the input, behind ``input_pool``, that training
+    drops at random; what is kept is divided by the rest.
     """
 
     index: int
@@ -216,11 +217,17 @@ class Layer:
     shortcuts: tuple[Shortcut, ...] = ()
     dilation: tuple[int, int] = (1, 1)
     held: Held | None = None
+    dropout: float = 0.0
 
     @property
     def weighted(self) -> bool:
         """Whether it has weights."""
         return self.kind in ("conv", "linear")
+
+    @property
+    def turned(self) -> bool:
+        """Whether the positions of what it reads are inputs of its product: of some matmuls."""
+        return self.held is not None and self.held.input_transposed
 
     @property
     def producers(self) -> list[int]:
@@ -293,13 +300,23 @@ class Layer:
         """What BP needs of its neurons in FP: the potential U, the spikes S, the slopes' mask m.
 
         Where U leaves the layer its gradient arrives there, past the surrogate. Then S matters to
-        a hard reset alone, and U where a gradient passes through the reset.
+        a hard reset alone, and U where a gradient passes through the reset; both, of any reset, to
+        the gradient of a number that is learnt.
         """
         if self.spiking:
             return ("U", "S", "m")
-        if not isinstance(self.neuron, Neuron) or self.neuron.reset == "none":
+        neuron = self.neuron
+        if not isinstance(neuron, Neuron):
             return ()
-        return (*["U"] * (not self.neuron.detach_reset), *["S"] * (self.neuron.reset == "hard"))
+        learns, resets = bool(neuron.learnt), neuron.reset != "none"
+        potential = learns or (resets and not neuron.detach_reset)
+        spikes = neuron.reset == "hard" or (learns and resets)
+        return (*["U"] * potential, *["S"] * spikes)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The numbers that its neurons learn."""
+        return self.neuron.learnt if isinstance(self.neuron, Neuron) else ()
 
     @property
     def state_words(self) -> int:
@@ -347,7 +364,9 @@ class Recording:
     output, of ``product_shape`` (the same array as ``dU`` if nothing lies between the two). The
     spikes and masks of a read-out are all true: its output and its slope are zero nowhere.
     ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero. ``steps_run`` [B]
-    are the steps of each sample in inference that stops early; None: all run all T.
+    are the steps of each sample in inference that stops early; None: all run all T. ``kept``
+    [T, B, C, H, W] of ``in_shape``, by layer index, is what a dropout left of the input, zero or
+    not.
 
     A job for inference has no backward pass: its ``masks``, ``dU`` and ``dY`` are empty, and it
     has ``answers``, which others lack.
@@ -355,13 +374,14 @@ class Recording:
 
     iteration: int
     inputs: BoolArray
-    spikes: tuple[BoolArray, ...]
-    masks: tuple[BoolArray, ...]
-    dU: tuple[BoolArray, ...]
-    dY: tuple[BoolArray, ...]
+    spikes: Sequence[BoolArray]
+    masks: Sequence[BoolArray]
+    dU: Sequence[BoolArray]
+    dY: Sequence[BoolArray]
     weights: tuple[BoolArray, ...] | None = None
     answers: Answers | None = None
     steps_run: IntArray | None = None
+    kept: Mapping[int, BoolArray] = field(default_factory=dict)
 
     @property
     def running(self) -> BoolArray:

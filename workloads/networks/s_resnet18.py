@@ -12,7 +12,7 @@ from tlm.workload.synthetic import Network
 STAGES = ((64, 2), (128, 2), (256, 2), (512, 2))
 
 net = Builder((3, 224, 224), lif_neuron(), Norm("batch", 1e-5, per_step=False))
-added = [net.conv(64, kernel=7, stride=2, padding=3, pool=Pool("max", 3, 2, 1))]
+added = [net.conv(64, kernel=7, stride=2, padding=3, pool=Pool.square("max", 3, 2, 1))]
 for channels, blocks in STAGES:
     for block in range(blocks):
         stride = 2 if block == 0 and channels > 64 else 1
@@ -21,7 +21,7 @@ for channels, blocks in STAGES:
             shortcut = [net.conv(channels, kernel=1, stride=2, sources=added)]
         net.conv(channels, kernel=3, stride=stride, padding=1, sources=added)
         added = [*shortcut, net.conv(channels, kernel=3, padding=1)]
-net.linear(1000, sources=added, input_pool=Pool("average", 7, 7), readout=True)
+net.linear(1000, sources=added, input_pool=Pool.square("average", 7, 7), readout=True)
 
 NETWORK = Network(
     name="s-resnet18",

@@ -11,7 +11,7 @@ net = Builder((3, 224, 224), lif_neuron(), Norm("batch", 1e-5, per_step=False))
 for block in CHANNELS:
     for channels in block[:-1]:
         net.conv(channels, kernel=3, padding=1)
-    net.conv(block[-1], kernel=3, padding=1, pool=Pool("max", 2, 2))
+    net.conv(block[-1], kernel=3, padding=1, pool=Pool.square("max", 2, 2))
 net.linear(4096)
 net.linear(4096)
 net.linear(1000, readout=True)

@@ -76,6 +76,17 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
     )
 
 
+def test_a_dropout_is_a_kernel_each_way() -> None:
+    """It reads 384 inputs and writes them with a byte each; its gradient reads both."""
+    plain = job()
+    conv, linear = plain.layers
+    dropped = replace(plain, layers=(conv, replace(linear, dropout=0.5)))
+    kernels = {each.name: each for each in baseline(dropped, precision="fp32").kernels}
+    forward, backward = kernels["fc dropout"], kernels["fc dropout grad"]
+    assert (forward.read_nbytes, forward.write_nbytes) == (4 * 384, 4 * 384 + 384)
+    assert (backward.read_nbytes, backward.write_nbytes) == (4 * 384 + 384, 4 * 384)
+
+
 def with_second_convolution(groups: int) -> Workload:
     """The job with a convolution 4 -> 4 of 3x3 in between, on 8x8, of some groups."""
     plain = job()
@@ -214,6 +225,14 @@ def test_a_potential_that_leaves_is_written_once(
     each = 4 * 2 * 3 * 10
     assert moved["fc lif"] == 2 * each
     assert moved["fc lif grad"] == tensors * each
+
+
+def test_neurons_that_learn_read_their_spikes_again() -> None:
+    """A tensor more in the backward pass of a fused kernel."""
+    whole = job()
+    learning = replace(whole.layers[0], neuron=replace(NEURON, learnt=("leak",)))
+    moved = nbytes(network_of(replace(whole, layers=(learning, whole.layers[1]))))
+    assert moved["conv lif grad"] == nbytes(network_of(whole))["conv lif grad"] + 4 * 1536
 
 
 def test_cupy_clears_and_copies_what_it_then_writes() -> None:

@@ -52,6 +52,7 @@ OPERATIONS: dict[str, tuple[Arithmetic, ...]] = {
     "fp.norm_scale": (Arithmetic(("membrane",), {"add": 1, "multiply": 1}),),
     "bp.grad_op": (Arithmetic(("gradient",), {"add": 2, "multiply": 4, "mux": 1}),),
     "bp.current_op": (Arithmetic(("gradient",), {"add": 1, "multiply": 1}),),
+    "bp.learnt_op": (Arithmetic(("gradient",), {"add": 2, "multiply": 1}),),
     "bp.norm_stat": (Arithmetic(("gradient",), {"add": 4, "multiply": 1}),),
     "bp.norm_op": (Arithmetic(("gradient",), {"add": 3, "multiply": 2}),),
     "bp.norm_channel": (Arithmetic(("gradient",), {"multiply": 22}),),

@@ -22,8 +22,8 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     ),
     "bp": (
         "mac", "reg16", "reg1", "weight_read", "weight_write", "gradient_read", "partial_read",
-        "partial_write", "grad_op", "current_op", "membrane_read", "gradient_write", "state_read",
-        "reduce_add", "bias_add", *_NORM, *_STAGE,
+        "partial_write", "grad_op", "current_op", "learnt_op", "membrane_read", "gradient_write",
+        "state_read", "reduce_add", "bias_add", *_NORM, *_STAGE,
     ),
     "wg": (
         "mac_add", "mac_mul", "reg16", "reg1", "spike_read", "value_read", "gradient_read",

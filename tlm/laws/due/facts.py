@@ -20,13 +20,14 @@ from tlm.laws.due.operands import Branch, branches, operand_shape
 from tlm.laws.due.placement import LaidOutLayer, PlacedBatch, PlacedTensor
 from tlm.laws.due.saved import saved_state
 from tlm.laws.due.stored import INDEX, REVERSE, StoredWeights, stored_weights
-from tlm.laws.due.trained import NORM_PARAMETERS, STEP_SCALE, trained_numbers
+from tlm.laws.due.trained import NORM_PARAMETERS, of_the_layer, trained_numbers
 from tlm.space.array_types import Bools
 from tlm.space.layer_cut import Store
 from tlm.space.phase import Phase
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
+from tlm.workload.packed import samples_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,10 @@ class LayerFacts:
 
     @property
     def channel_sums(self) -> int:
-        """Gradients that channels sum as dY is made: of a bias, of a norm by frozen statistics."""
-        elsewhere = NORM_PARAMETERS if self.exact else (STEP_SCALE,)
+        """Gradients that channels sum by themselves: of a bias, of a norm by frozen statistics, of
+        what neurons learn by channel.
+        """
+        elsewhere = {*of_the_layer(self.layer), *(NORM_PARAMETERS if self.exact else ())}
         return sum(n for name, n in self.numbers.items() if name not in elsewhere)
 
     @property
@@ -134,9 +137,9 @@ class LayerFacts:
         return self.weight_count + sum(self.numbers.values())
 
     @property
-    def step_numbers(self) -> int:
-        """Numbers a step: all slices have shares of their gradients."""
-        return self.numbers.get(STEP_SCALE, 0)
+    def layer_numbers(self) -> int:
+        """Numbers of no channel: all slices have shares of their gradients."""
+        return sum(self.numbers.get(name, 0) for name in of_the_layer(self.layer))
 
     @property
     def replicas(self) -> int:
@@ -160,7 +163,7 @@ class LayerFacts:
     def _count(self, channels: Span) -> int:
         if self.stored is not None:
             return self.stored.count(channels)
-        return length(channels) * prod(self.layer.weight_shape[1:])
+        return length(channels) * prod(self.layer.factor_shape[1:])
 
     def words_of(self, engine: str, part: Slice) -> int:
         """Words of a weight's width that an engine reads of a slice's weights."""
@@ -241,11 +244,11 @@ class Facts:
         whole, some = self.recording, slice(*span)
         direct = self.workload.encoding == "direct"
         spikes, masks, dU, dY = (
-            tuple(values[:, some] for values in kind)
-            for kind in (whole.spikes, whole.masks, whole.dU, whole.dY)
+            samples_of(kind, some) for kind in (whole.spikes, whole.masks, whole.dU, whole.dY)
         )
         inputs = whole.inputs[some] if direct else whole.inputs[:, some]
-        return Recording(whole.iteration, inputs, spikes, masks, dU, dY)
+        kept = {index: elements[:, some] for index, elements in whole.kept.items()}
+        return Recording(whole.iteration, inputs, spikes, masks, dU, dY, kept=kept)
 
     def masks_of(self, span: Span) -> PooledMasks:
         """The masks of some samples alone."""
@@ -295,7 +298,8 @@ def facts_of(plan: PlacedBatch, recording: Recording) -> Facts:
 
 
 def _producers(layer: Layer) -> list[int]:
-    return [source for source in dict.fromkeys(layer.sources) if source != NETWORK_INPUT]
+    read = layer.sources if layer.held is None else (*layer.sources, *layer.held.sources)
+    return [source for source in dict.fromkeys(read) if source != NETWORK_INPUT]
 
 
 def _layer_facts(

@@ -14,8 +14,7 @@ import numpy as np
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
 from tlm.laws.due.nests import Nest
-from tlm.laws.due.operands import returned_inputs
-from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows
+from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, returned_to
 from tlm.laws.due.senders import reached_boxes
 from tlm.laws.due.trained import factor_by_step
 from tlm.laws.due.widths import output_bits
@@ -80,7 +79,7 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
                 continue
             span = slice(samples[0] - block.samples[0], samples[1] - block.samples[0])
             rows, alive = slice(*block.rows), live[:, span]
-            owned = _owned(job, facts, producer, owner)[:, rows]
+            owned = returned_to(layer, job.workload.layers, producer.layer, owner)[:, rows]
             needed = need[:, span][:, :, :, rows] & owned & alive[..., None, None, None]
             present, elements = needed.sum(axis=(0, 1, 3, 4)), owned.sum(axis=(1, 2)) * alive.sum()
             for panel in (slice(*channels) for channels in panels):
@@ -171,13 +170,6 @@ def _spike_bytes(sent: Bools, bits: int) -> int:
     address = max(1, (sent.size - 1).bit_length())
     present = int(np.count_nonzero(sent))
     return ceil_div(min(sent.size * bits, present * (address + bits - 1)), 8)
-
-
-def _owned(job: Facts, facts: LayerFacts, producer: LayerFacts, owner: Slice) -> Bools:
-    """The elements of a layer's input that flow back to a slice of its source, [*in_shape]."""
-    own = np.zeros(producer.layer.pooled_shape, np.bool_)
-    own[slice(*owner.neurons.channels), sorted(pooled_rows(producer.layer, owner))] = True
-    return returned_inputs(facts.layer, job.workload.layers, producer.index, own)
 
 
 def _hull(rows: RowSet) -> RowSet:

@@ -42,7 +42,7 @@ def _results(
 ) -> Iterator[tuple[Phase, list[SampleStep], int]]:
     """(phase, its pairs, result elements of each pair)."""
     layer, live = facts.layer, [(b, t) for b, t in pairs if facts.live[t, b]]
-    products, depth = prod(layer.product_shape), layer.weight_shape[1]
+    products, depth = prod(layer.product_shape), layer.factor_shape[1]
     yield Phase.FP, pairs, products
     yield Phase.GRAD, pairs, prod(layer.out_shape)
     yield Phase.WG, live, products * depth
@@ -100,7 +100,7 @@ def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
     """All multiply-accumulates of a phase."""
     walked = int(job.running[: job.walked_steps(facts)].sum())
     layer, engines = facts.layer, job.chip.core.engines
-    places = prod(layer.weight_shape)
+    places = prod(layer.factor_shape)
     positions, (sy, sx) = prod(layer.product_shape[1:]), layer.stride
     inserted = sy * sx if engines.wg.grid == "inserted" else 1
     yield Phase.FP, places * positions * walked
@@ -109,7 +109,7 @@ def _dense(job: Facts, facts: LayerFacts) -> Iterator[tuple[Phase, int]]:
         yield Phase.RECOMPUTE, places * positions * walked
     if facts.producers:
         taps = _visited_taps(layer, engines.bp.grid)
-        yield Phase.BP, prod(layer.weight_shape[:2]) * taps * job.pairs
+        yield Phase.BP, prod(layer.factor_shape[:2]) * taps * job.pairs
 
 
 def _visited_taps(layer: Layer, grid: BackwardGrid) -> int:
@@ -132,7 +132,7 @@ def reduced_bytes(job: Facts) -> dict[LayerPhase, int]:
     due: dict[LayerPhase, int] = {}
     for facts in job.layers if job.learns else ():
         sums = (facts.weight_count + facts.channel_sums) * (facts.replicas - 1)
-        sums += facts.step_numbers * (len(facts.slices) - 1)
+        sums += facts.layer_numbers * (len(facts.slices) - 1)
         due[Phase.REDUCE, facts.index] = sums * bits // 8
         weights = facts.weight_count + sum(facts.rewired(job.chip.core.weights.rewired).values())
         weights *= (facts.replicas - 1) * facts.W_stays

@@ -5,10 +5,14 @@ Sets of row numbers, walked tap by tap; the engines use the spans of :mod:`tlm.s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 
+import numpy as np
+
 from tlm.laws.due.facts import LayerFacts
+from tlm.laws.due.operands import returned_inputs
+from tlm.space.array_types import Bools
 from tlm.space.region import Slice
 from tlm.workload.model import Layer, Pool
 
@@ -18,9 +22,17 @@ RowSet = set[int]
 def read_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
     """Rows of the sources, ``height`` in all, that FP of a slice needs."""
     layer = facts.layer
-    if layer.kind == "linear":
+    if layer.kind == "linear" or layer.turned:
         return set(range(height))
     return windows_rows(layer.input_pool, kernel_rows(layer, facts.product_rows(part)), height)
+
+
+def returned_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
+    """Rows of the sources, ``height`` in all, that BP of a slice computes dX of."""
+    pool, rows = facts.layer.input_pool, set(range(*part.input_rows))
+    if facts.layer.kind == "linear" and rows:
+        return set(range(height))
+    return windows_rows(pool, rows, height)
 
 
 def sent_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
@@ -83,6 +95,13 @@ def pooled_rows(layer: Layer, part: Slice) -> RowSet:
     behind = pool.size[0] - pool.padding[0] - 1
     last_of = (y * pool.stride[0] + behind for y in range(layer.pooled_shape[1]))
     return {y for y, last in enumerate(last_of) if first <= min(last, height - 1) < end}
+
+
+def returned_to(layer: Layer, layers: Sequence[Layer], source: Layer, owner: Slice) -> Bools:
+    """The elements of a layer's input, [*in_shape], whose dX goes to a slice of a source."""
+    own = np.zeros(source.pooled_shape, np.bool_)
+    own[slice(*owner.neurons.channels), sorted(pooled_rows(source, owner))] = True
+    return returned_inputs(layer, layers, source.index, own)
 
 
 def taps_met(layer: Layer, part: Slice) -> list[int]:

@@ -24,7 +24,12 @@ def synaptic_due(job: Facts) -> dict[int, int]:
 
 
 def reads_spikes(job: Facts, facts: LayerFacts) -> bool:
-    """Whether inputs are spikes or counts of them, not pixels or values without neurons."""
+    """Whether inputs are spikes or counts of them, not pixels or values without neurons.
+
+    And whether they meet weights: a matmul has none.
+    """
+    if facts.layer.held is not None:
+        return False
     direct = job.workload.encoding == "direct" and NETWORK_INPUT in facts.layer.sources
     return not direct and all(source.layer.neuron for source in job.among(facts.producers))
 

@@ -27,20 +27,20 @@ def tensors_due(job: Facts) -> list[TensorDue]:
 
 
 def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
-    """A tensor of neurons; of dY and dX only the slices that are not skipped are moved.
+    """A tensor of neurons; of dY only the slices that are not skipped are moved.
 
     Of others, those of samples that have not stopped.
     """
-    moved = facts.live if tensor.key.startswith(("dY", "dX")) else job.running
+    moved = facts.live if tensor.key.startswith("dY") else job.running
     share = np.count_nonzero(moved) / moved.size
     nbytes = _nbytes(job, facts, tensor)
     carry = tensor.key == "carry"
     if carry and job.recording.steps_run is not None:
         return _stopped_carry(job, tensor)
-    times: tuple[float, float] = (0, 0)
     if tensor.key.startswith("dX"):
-        times = _returned_shares(job, facts)
-    elif not _needless(job, facts, tensor.key):
+        return _returned(job, facts, tensor)
+    times = (0, 0)
+    if not _needless(job, facts, tensor.key):
         times = _times(facts, tensor.key)
     written, read = (round(nbytes * share * each) for each in times)
     read += int(nbytes * share * _times_added(job, facts, tensor.key))
@@ -167,19 +167,21 @@ def _read_rows(pool: Pool | None, height: int) -> RowSet:
     return windows_rows(pool, set(range(pooled)), height)
 
 
-def _returned_shares(job: Facts, facts: LayerFacts) -> tuple[float, float]:
-    """The shares of a layer's dX that are written to DRAM, and at the least read from there.
+def _returned(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
+    """dX of the slices that are not skipped, for sources that take their dS from DRAM.
 
-    Written are the channels of parts with a source that takes its dS from there, read the rows of
-    what is made of such sources.
+    Whole parts with such a source are written, and at the least what is made of it is read.
     """
     layers, to = job.workload.layers, [p for p in job.among(facts.producers) if not p.dS_sent]
-    channels = operand_shape(facts.layer, layers)[0]
-    written = np.zeros(channels, np.bool_)
-    read = np.zeros(facts.layer.in_shape[:2], np.bool_)
+    spilled = np.zeros(operand_shape(facts.layer, layers)[0], np.bool_)
+    returned = np.zeros(facts.layer.in_shape, np.bool_)
     for producer in to:
         for branch in job.branches(facts, producer.index):
-            written[branch.first : branch.end] = True
+            spilled[branch.first : branch.end] = True
         every = np.ones(producer.layer.pooled_shape, np.bool_)
-        read |= returned_inputs(facts.layer, layers, producer.index, every).any(axis=2)
-    return float(written.mean()), float(read.mean())
+        returned |= returned_inputs(facts.layer, layers, producer.index, every)
+    live = int(np.count_nonzero(facts.live))
+    written = round(tensor.at[1] * live / facts.live.size * float(spilled.mean()))
+    read = int(returned.sum()) * live * tensor.bits // 8
+    read = written if returned.all() else read  # with what pads it
+    return TensorDue(tensor.name, tensor.at, written=written, read=read, exact_writes=True)

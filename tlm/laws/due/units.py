@@ -65,6 +65,7 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
         yield Phase.FP, "fp.glm_arbitration", job.pairs
         return
     yield Phase.NORM if facts.exact else Phase.FP, "fp.soma_op", neurons
+    yield Phase.GRAD, "bp.learnt_op", neurons * len(facts.layer.learnt)
     for phase in _gradient_phases(facts):
         yield phase, "bp.grad_op", neurons
     if facts.recomputed:
@@ -84,7 +85,7 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     weights = facts.weight_count
     returned = prod(facts.layer.out_shape) * job.pairs * len(facts.adders_of(output=False))
     sums = (weights + facts.channel_sums) * (facts.replicas - 1)
-    sums += facts.step_numbers * (len(facts.slices) - 1)
+    sums += facts.layer_numbers * (len(facts.slices) - 1)
     for phase in _gradient_phases(facts):
         added = int(np.maximum(partials - 1, 0).sum()) * job.pairs
         yield phase, "bp.reduce_add", added + returned
@@ -92,8 +93,8 @@ def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     yield Phase.UPDATE, f"wg.update_op_{job.workload.optimizer}", facts.trained_count
     yield Phase.UPDATE, "wg.reduce_add", sums
     # Every slice adds up both sums of its channels for each number a step.
-    channels = facts.layer.out_shape[0] * facts.replicas
-    yield Phase.REDUCE, "wg.reduce_add", len(NORM_SUMS) * channels * facts.step_numbers
+    channels, steps = facts.layer.out_shape[0] * facts.replicas, facts.numbers.get(STEP_SCALE, 0)
+    yield Phase.REDUCE, "wg.reduce_add", len(NORM_SUMS) * channels * steps
     # A dW leaves every replica but its owner, waits there, and is read with the owner's.
     yield Phase.REDUCE, "wg.accumulator_read", weights * (facts.replicas - 1)
     yield Phase.UPDATE, "wg.accumulator_write", weights * (facts.replicas - 1)

@@ -11,9 +11,12 @@ from tlm.space.region import Slice, length
 
 
 def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
-    """The weights that FP and BP of a core need of a layer, by (core, engine, layer)."""
+    """The weights that FP and BP of a core need of a layer, by (core, engine, layer).
+
+    A matmul has none.
+    """
     due = {}
-    for facts in job.layers:
+    for facts in (each for each in job.layers if each.layer.held is None):
         for part in facts.slices:
             due[part.core, "fp", facts.index] = _forward(job, facts, part)
             if job.learns and facts.producers and length(part.input_rows):

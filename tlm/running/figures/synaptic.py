@@ -49,7 +49,9 @@ def _forward_share(time: TimePart) -> float:
 
 
 def _reads_spikes(workload: Workload, layer: Layer) -> bool:
-    """Whether a layer's inputs are spikes or counts of them; else they are values."""
+    """Whether a layer's inputs are spikes or counts of them and meet weights; else values do."""
+    if layer.held is not None:
+        return False
     if NETWORK_INPUT in layer.sources and workload.encoding == "direct":
         return False
     return all(workload.layers[source].neuron is not None for source in layer.producers)

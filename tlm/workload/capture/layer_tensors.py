@@ -51,7 +51,8 @@ class LayerTensors:
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
     the derivative of a surrogate without closed form, ``membrane`` the potential that leaves the
     layer in place of spikes, whose gradient dS then is. ``stray`` is how far its neurons are from
-    their replay. ``output`` is ``spikes`` as torch's numbers.
+    their replay. ``output`` is ``spikes`` as torch's numbers, ``kept`` what a dropout kept of the
+    input.
     """
 
     layer: Layer
@@ -67,6 +68,7 @@ class LayerTensors:
     membrane: FloatArray | None = None
     stray: Stray = Stray()
     output: FloatArray | None = None
+    kept: BoolArray | None = None
     Y: FloatArray | None = None
     dX: FloatArray | None = None
 
@@ -102,9 +104,22 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     dX = input_gradient(product, steps, batch) if everywhere else None
     return replace(
         tensors,
+        kept=_kept(first, layer, steps, batch),
         Y=timed(product, product.outputs, steps, batch).reshape(dY.shape),
         dX=None if dX is None else dX.reshape(inputs.shape),
     )
+
+
+def _kept(product: Boundary, layer: Layer, steps: int, batch: int) -> BoolArray | None:
+    """What a dropout kept of the input of ``layer``, [T, B, *in_shape]; None without one."""
+    import torch
+
+    dropouts = [call.dropout for call in product.readings]
+    kept = [torch.from_numpy(each.kept) for each in dropouts if each is not None]
+    if not kept:
+        return None
+    rows = timed(product, kept, steps, batch).reshape(steps, batch, *layer.in_shape)
+    return np.asarray(rows, np.bool_)
 
 
 def with_gradient(tensors: LayerTensors, rebuilt: Backward) -> LayerTensors:
@@ -214,6 +229,12 @@ def learnt_numbers(neuron: Boundary, gradient: bool) -> dict[str, FloatArray]:
     for name, learnt in neuron.equation.learnt.items():
         parameter = parameter_array(neuron, learnt.parameter, False).reshape(-1)
         number = learnt.number(parameter)
+        if gradient and learnt.parameter not in neuron.parameter_gradients:
+            raise WorkloadError(
+                f"{neuron.name}.{learnt.parameter}: no gradient arrived: the loss does not depend "
+                "on it, or backward was not called inside of 'with cap.at(...)'; fix it with "
+                "requires_grad_(False) if it does not learn"
+            )
         if gradient:  # of the parameter, by the chain rule
             arrived = parameter_array(neuron, learnt.parameter, True).reshape(-1)
             number = arrived / learnt.slope(parameter)
@@ -225,13 +246,13 @@ def check_numbers(neuron: Boundary, layer: Layer) -> None:
     """Refuse numbers that are neither one of the layer nor one of each of its channels."""
     assert neuron.equation is not None
     channels, *places = layer.out_shape
-    wide = (channels, 1, 1) if places != [1, 1] else (channels,)
+    wide = [(channels, 1, 1), *[(channels,)] * (places == [1, 1])]
     for learnt in neuron.equation.learnt.values():
         shape = tuple(neuron.parameters[learnt.parameter].shape)
-        if neuron.equation.neuron.by_channel and shape != wide:
+        if neuron.equation.neuron.by_channel and shape not in wide:
             raise WorkloadError(
                 f"{neuron.name}.{learnt.parameter}: is of shape {shape}; a job holds one number of "
-                f"a layer, or one of each channel, here of shape {wide}: give it that shape"
+                f"a layer, or one of each channel, here of shape {wide[-1]}: give it that shape"
             )
 
 

@@ -26,7 +26,7 @@ def product_input(path: Path, layer: Layer, read: Shape3) -> Shape3:
 
     Raises WorkloadError if its groups do not divide C.
     """
-    if layer.held is None or not layer.held.input_transposed:
+    if not layer.turned:
         return read
     channels, height, width = read
     if channels % layer.groups:

@@ -14,14 +14,14 @@ from tlm.workload.values import Numbers
 
 def streamed(layer: Layer, read: Numbers) -> Numbers:
     """X [T, B, C, H, W] of any layer: as it is read, flattened, or turned round within groups."""
-    if layer.held is not None and layer.held.input_transposed:
+    if layer.turned:
         read = _matrices(layer, read).swapaxes(-1, -2)
     return read.reshape(*read.shape[:2], *layer.in_shape)
 
 
 def streamed_gradient(layer: Layer, dX: Numbers, shape: tuple[int, ...]) -> Numbers:
     """The gradient at what is read, of ``shape``, from that at X."""
-    if layer.held is not None and layer.held.input_transposed:
+    if layer.turned:
         dX = _matrices(layer, dX).swapaxes(-1, -2)
     return dX.reshape(shape)
 

@@ -9,28 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from math import prod
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from tlm.workload.golden.pool import pool_gradient, pooled
 from tlm.workload.model import NETWORK_INPUT, Pool
-from tlm.workload.operand import Factor, Line, Operand, Part, Step, Term, Window
+from tlm.workload.operand import Factor, Line, Part, Reads, Step, Term, Window
 from tlm.workload.values import Numbers
 
 Outputs: TypeAlias = Mapping[int, Numbers]
-
-
-class Reads(Protocol):
-    """What is read: a layer's input, or what it holds in the place of weights."""
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        """Layers that are added up, or those of ``operand``."""
-
-    @property
-    def operand(self) -> Operand | None:
-        """What is read where that is more than the sum of ``sources``."""
 
 
 def summed(layer: Reads, outputs: Outputs, steps: slice = slice(None)) -> Numbers:

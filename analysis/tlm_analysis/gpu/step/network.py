@@ -26,7 +26,8 @@ class NetworkStage:
     ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``. With
     ``potential_out`` its neurons put out their potential, not spikes; ``saves_state`` says whether
     their backward pass needs it. A norm that scales by step, with a number for each where it is
-    ``step_scaled``, is not ``foldable`` into weights.
+    ``step_scaled``, is not ``foldable`` into weights. Neurons that learn a number of their own
+    (``learns``) read their spikes again in their backward pass.
     """
 
     name: str
@@ -50,6 +51,8 @@ class NetworkStage:
     dilation: tuple[int, int] = (1, 1)
     potential_out: bool = False
     saves_state: bool = True
+    learns: bool = False
+    dropout: bool = False
 
     @property
     def taps(self) -> int:
@@ -180,4 +183,6 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         dilation=layer.dilation,
         potential_out=layer.membrane_output,
         saves_state=bool(layer.saved_state),
+        learns=bool(layer.learnt),
+        dropout=layer.dropout > 0,
     )

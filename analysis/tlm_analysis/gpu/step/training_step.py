@@ -48,6 +48,7 @@ class _Saved:
     input_pool: _Pooled | None
     current_pool: _Pooled | None
     pool: _Pooled | None
+    kept: GpuTensor | None
 
 
 @dataclass
@@ -157,6 +158,7 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
     inputs = _sum(step, tuple(sorted(stage.sources)))
     name = f"{stage.name} input"
     inputs, input_pool = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
+    inputs, kept = _dropout(step, stage, inputs)
     weight = _weight(step, stage)
     outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
@@ -173,9 +175,11 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
         steps, element = step.network.steps, step.element
         kernels, state = lif.forward(stage.name, current, spikes, steps, step.neuron, element)
         step.kernels.extend(kernels)
+        if stage.learns:  # the potential behind the reset follows from spikes
+            state = replace(state, kept=(*state.kept, spikes))
     pooled, pool = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
     step.outputs[index,] = pooled
-    step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool))
+    step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool, kept))
 
 
 def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
@@ -215,6 +219,21 @@ def _pool(
     index = GpuTensor(f"{name} pool index", pooled.nbytes // step.element * POOL_INDEX_NBYTES)
     step.launch(f"{name} pool", "fp", (inputs,), (pooled, index))
     return pooled, _Pooled(inputs, index)
+
+
+def _dropout(
+    step: _Step, stage: NetworkStage, inputs: GpuTensor
+) -> tuple[GpuTensor, GpuTensor | None]:
+    """The inputs that a dropout keeps, and where: a byte an element, as torch's own saves it.
+
+    Without training nothing is dropped.
+    """
+    if not (stage.dropout and step.network.learns):
+        return inputs, None
+    kept = GpuTensor(f"{stage.name} kept", inputs.nbytes // step.element)
+    dropped = step.tensor(f"{stage.name} dropped", *stage.in_shape)
+    step.launch(f"{stage.name} dropout", "fp", (inputs,), (dropped, kept))
+    return dropped, kept
 
 
 def _weight(step: _Step, stage: NetworkStage) -> GpuTensor:
@@ -259,6 +278,9 @@ def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
     if stage.sources != (INPUT,):
         dX = GpuTensor(f"{name} input gradient", saved.inputs.nbytes)
         products.input_gradient(dY, saved.weight, dX)
+        if saved.kept is not None:
+            dropped, dX = dX, GpuTensor(f"{name} undropped gradient", saved.inputs.nbytes)
+            step.launch(f"{name} dropout grad", "bp", (dropped, saved.kept), (dX,))
         dX = _pool_gradient(step, f"{name} input", dX, saved.input_pool)
         _accumulate(step, tuple(sorted(stage.sources)), dX)
     _weight_gradient(step, stage, saved, products, dY)

@@ -1,0 +1,123 @@
+"""Matmuls on the chip: inference of attention, however it is written and cut, breaks no law."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.laws.test_laws import Run
+from tests.program.jobs import array_overrides
+from tlm.workload.builder import Builder
+from tlm.workload.held import Held
+from tlm.workload.input_kind import kind_of
+from tlm.workload.model import Recording, Workload
+from tlm.workload.operand import Line, Operand, Part, Term, Window
+from tlm.workload.surrogate import lif_neuron
+
+HEADS, DEPTH, SIDE = 2, 12, 5
+CHANNELS, TOKENS = HEADS * DEPTH, SIDE * SIDE
+ORDERS = ("q k' first", "k' v first", "one layer for all three")
+
+
+def matmul(read, index, held, outputs, sources, neuron=None):
+    """A product of what ``sources`` leave and of what is held."""
+    channels, height, width = CHANNELS, SIDE, SIDE
+    if read is not None and read.kind == "matmul":
+        channels, height, width = read.out_shape
+    if held.input_transposed:
+        channels, height, width = HEADS * TOKENS, DEPTH, 1
+    return replace(
+        attention_layers("")[0], index=index, name=f"matmul{index}", kind="matmul",
+        in_shape=(channels, height, width), out_shape=(outputs, height, width), kernel=(1, 1),
+        padding=(0, 0), sources=sources, bias=False, neuron=neuron, groups=HEADS, held=held,
+    )  # fmt: skip
+
+
+def attention_layers(order):
+    """q, k and v of frames, the two products of an order, a read-out."""
+    net = Builder((3, SIDE, SIDE), lif_neuron())
+    if order == "one layer for all three":
+        net.conv(3 * CHANNELS, kernel=3, padding=1)
+    else:
+        for _ in range(3):
+            net.conv(CHANNELS, kernel=3, padding=1, sources=[-1])
+    layers = list(net.layers)
+    if not order:
+        return layers
+    neuron, at = lif_neuron(), len(layers)
+    if order == "q k' first":
+        layers.append(matmul(None, at, Held((1,), transposed=True), HEADS * TOKENS, (0,)))
+        layers.append(matmul(layers[-1], at + 1, Held((2,), scale=0.25), CHANNELS, (at,), neuron))
+    elif order == "k' v first":
+        layers.append(matmul(None, at, Held((2,), input_transposed=True), CHANNELS, (1,)))
+        layers.append(matmul(None, at + 1, Held((at,), scale=0.25), CHANNELS, (0,), neuron))
+    else:
+        q, k, v = (third(number) for number in range(3))
+        first = matmul(None, at, Held((0,), k, transposed=True), HEADS * TOKENS, (0,))
+        layers.append(replace(first, operand=q))
+        layers.append(matmul(layers[-1], at + 1, Held((0,), v), CHANNELS, (at,), neuron))
+    net.layers[:] = layers
+    net.linear(10)
+    return [replace(layer, input_kind=kind_of(layer, net.layers, "binary")) for layer in net.layers]
+
+
+def third(number):
+    """A third of the channels of layer 0."""
+    every = Line(0, SIDE)
+    first = number * CHANNELS
+    window = Window((3 * CHANNELS, SIDE, SIDE), first, first + CHANNELS, every, every)
+    return Operand((Part(CHANNELS, (Term(0, (window,)),)),))
+
+
+def attention(order, batch=3, steps=3, seed=0):
+    """A job for inference with random spikes; layers without neurons leave values."""
+    layers = tuple(attention_layers(order))
+    workload = Workload(
+        Path("random"), "random", layers, steps, batch, "random", "none", 0.0, "adam", "rate",
+        (0,), ("bits",), {}, "0" * 64, mode="inference",
+    )  # fmt: skip
+    draw = np.random.default_rng(seed)
+    spikes = tuple(
+        np.ones(workload.neuron_shape(layer), np.bool_)
+        if layer.neuron is None
+        else draw.random(workload.neuron_shape(layer)) < 0.3
+        for layer in layers
+    )
+    none = tuple(np.zeros(workload.neuron_shape(layer), np.bool_) for layer in layers)
+    inputs = draw.random(workload.input_shape) < 0.4
+    return workload, Recording(0, inputs, spikes, none, none, none)
+
+
+@pytest.mark.parametrize("split", ["auto", "k", "batch", "spatial"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_attention_breaks_no_law(order, split):
+    """Cut along any dimension."""
+    run = Run(f"mapping.split={split}", of=attention(order))
+    assert run.broken() == []
+    assert "held operands in their buffers" in {check.name for check in run.checks()}
+
+
+CHIPS = {
+    "step by step": ("mapping.schedule=wavefront",),
+    "sample by sample": ("mapping.schedule=pipelined", "mapping.static_input=every_step"),
+    "dense, other arrays": (
+        *array_overrides(8, 32), "core.engines.fp.mode=dense", "dram.model=ideal",
+    ),
+    "lanes on their own": ("core.engines.fp.mode=element", "noc.model=router"),
+    "held sums": ("core.engines.fp.dataflow=output", "core.memory.sharing=separate"),
+    "held inputs": ("core.engines.fp.dataflow=input",),
+    "odd widths, small buffers": (
+        "precision.weight=12 bit", "precision.input=6 bit", "core.memory.weights=6 Kib",
+        "core.memory.spikes=8 Kib",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_attention_on_other_chips(order, chip):
+    """Schedules, dataflows, memories, models of network and DRAM."""
+    assert Run(*CHIPS[chip], of=attention(order)).broken() == []

@@ -1,0 +1,115 @@
+"""Layers that read random parts put together, drawn on top of a chain of layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from hypothesis import strategies as st
+
+from tests.pools import pools_on
+from tlm.space.feeds import operand_shape
+from tlm.workload.input_kind import kind_of
+from tlm.workload.model import NETWORK_INPUT, InputKind, Layer, Shape3, input_frame
+from tlm.workload.operand import Line, Operand, Part, Step, Term, Window, shape_behind
+
+Plane = tuple[int, int]
+
+
+@st.composite
+def with_operands(draw: st.DrawFn, layers: list[Layer], network_input: InputKind) -> list[Layer]:
+    """The layers, and one or two more that read windows on any of those before."""
+    layers = list(layers)
+    for _ in range(draw(st.integers(1, 2))):
+        plane = draw(st.integers(1, 9)), draw(st.integers(1, 7))
+        parts = draw(st.lists(_parts(layers, plane), min_size=1, max_size=3))
+        if not any(part.terms for part in parts):
+            parts.append(draw(_parts(layers, plane, least=1)))
+        layers.append(draw(_reader(layers, Operand(tuple(parts)), network_input)))
+    return layers
+
+
+@st.composite
+def _reader(
+    draw: st.DrawFn, layers: list[Layer], operand: Operand, network_input: InputKind
+) -> Layer:
+    """A convolution, or a linear layer, that reads an operand."""
+    neuron = next((layer.neuron for layer in layers if layer.neuron is not None), None)
+    layer = Layer(
+        len(layers), f"layer{len(layers)}", "linear", (1, 1, 1), (5, 1, 1), (1, 1), (1, 1), (0, 0),
+        operand.sources, None, "binary", draw(st.booleans()), None, None, neuron, None,
+        operand=operand,
+    )  # fmt: skip
+    shape = operand_shape(layer, layers)
+    pool = draw(st.none() | pools_on(shape))
+    shape = shape if pool is None else pool.pooled(shape)
+    layer = replace(layer, input_pool=pool, in_shape=(prod(shape), 1, 1))
+    if draw(st.booleans()):
+        size = draw(st.integers(1, 3))
+        padding = tuple(max(draw(st.integers(0, 1)), -(-(size - side) // 2)) for side in shape[1:])
+        stride = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+        layer = replace(
+            layer, kind="conv", in_shape=shape, kernel=(size, size), stride=stride, padding=padding
+        )
+        layer = replace(layer, out_shape=layer.product_shape)
+    return replace(layer, input_kind=kind_of(layer, layers, network_input))
+
+
+@st.composite
+def _parts(draw: st.DrawFn, layers: list[Layer], plane: Plane, least: int = 0) -> Part:
+    """Up to six channels of up to two terms."""
+    sources = st.integers(NETWORK_INPUT, len(layers) - 1)
+    read = draw(st.lists(sources, min_size=least, max_size=2))
+    shapes = [layers[at].pooled_shape if at >= 0 else input_frame(layers) for at in read]
+    starts = [draw(_beginnings(shape, at)) for shape, at in zip(shapes, read, strict=True)]
+    behind = [shape_behind(way, shape) for way, shape in zip(starts, shapes, strict=True)]
+    most = min((shape[0] for shape in behind), default=6)
+    channels = draw(st.integers(1, min(6, most)))
+    terms = [
+        Term(at, (*way, draw(_window(shape, channels, plane))))
+        for at, way, shape in zip(read, starts, behind, strict=True)
+    ]
+    return Part(channels, tuple(terms))
+
+
+@st.composite
+def _beginnings(draw: st.DrawFn, shape: Shape3, source: int) -> tuple[Step, ...]:
+    """Of the network's input a window; of layers a pool or not; flattened at times."""
+    way: tuple[Step, ...] = ()
+    if source == NETWORK_INPUT:
+        way = (draw(_window(shape, shape[0], shape[1:])),)
+    elif draw(st.booleans()):
+        pool = draw(pools_on(shape))
+        way, shape = (pool,), pool.pooled(shape)
+    if draw(st.integers(0, 3)) == 0:
+        count = prod(shape)
+        flat = draw(st.sampled_from(((count, 1, 1), (1, count, 1), (shape[0], prod(shape[1:]), 1))))
+        if 1 in (prod(flat[1:]), prod(shape[1:])) or flat[0] == shape[0]:
+            lines = Line(0, flat[1]), Line(0, flat[2])
+            way += (Window(flat, 0, flat[0], *lines),)
+    return way
+
+
+@st.composite
+def _window(draw: st.DrawFn, shape: Shape3, channels: int, plane: Plane) -> Window:
+    """Any channels of a shape, and rows and columns of it stretched or padded to a plane."""
+    first = draw(st.integers(0, shape[0] - channels))
+    lines = [draw(_line(size, asked)) for size, asked in zip(shape[1:], plane, strict=True)]
+    return Window(shape, first, first + channels, *lines)
+
+
+@st.composite
+def _line(draw: st.DrawFn, size: int, asked: int) -> Line:
+    """Rows of ``size``, in steps and repeated, with zeros around, to as many as asked."""
+    if size == asked and draw(st.booleans()):
+        return Line(0, size)
+    step, repeat = draw(st.integers(1, 2)), draw(st.integers(1, min(2, asked)))
+    spread = draw(st.integers(1, 3))
+    start = draw(st.integers(0, size - 1))
+    most = min(-(-(size - start) // step), ((asked - 1) // spread + 1) // repeat)
+    taken = draw(st.integers(1, most)) if most else 0
+    line = Line(start, start + (taken - 1) * step + 1, step, repeat, spread=spread)
+    if not taken:
+        line = Line(start, start + 1)
+    before = draw(st.integers(0, asked - line.size))
+    return replace(line, before=before, after=asked - line.size - before)

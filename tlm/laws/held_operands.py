@@ -1,0 +1,112 @@
+"""Held operands: what a matmul has in the place of weights comes from DRAM for every block of FP.
+
+A block is of one sample and step. Its tiles read each element that they multiply with, and put it
+into the weight buffer as a word of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tlm.laws.check import Check
+from tlm.laws.due import Due
+from tlm.laws.due.facts import Facts, LayerFacts
+from tlm.laws.due.operands import branches, operand_shape
+from tlm.laws.samples import PLACE
+from tlm.laws.tile_table import TileTable
+from tlm.laws.weight_buffers import buffer_copies
+from tlm.space.array_types import Bools
+from tlm.space.phase import Phase
+from tlm.space.region import Slice, length
+from tlm.space.tile import Extent, Tile
+
+BYTE = 8
+Needed = list[tuple[Extent, int]]  # where what a layer left lies, and the bits needed of it
+
+
+def held_operands(table: TileTable, due: Due) -> Iterator[Check]:
+    """Every block has all of its own sample's; without a matmul nothing is looked at."""
+    job, wrong, blocks = due.job, list[str](), 0
+    matmuls = [facts for facts in job.layers if facts.layer.held is not None]
+    for facts in matmuls:
+        for part in facts.slices:
+            needed, words = _needed(job, facts, part), _words(facts, part)
+            groups: dict[object, list[Tile]] = {}
+            for tile in table.select(part.core, Phase.FP, facts.index):
+                groups.setdefault(PLACE(tile), []).append(tile)
+            blocks += len(groups)
+            for tiles in groups.values():
+                own = [(_of_sample(job, at, tiles[0].sample), bits) for at, bits in needed]
+                if fault := _fault(due, tiles, own, words):
+                    wrong.append(f"{facts.layer.name} on core{part.core:02d}: {fault}")
+    if matmuls:
+        yield Check("held operands in their buffers", not wrong, f"{blocks} blocks; {wrong[:3]}")
+
+
+def _of_sample(job: Facts, at: Extent, sample: int) -> Extent:
+    """A sample's part of a tensor: they lie one behind the other."""
+    first, nbytes = at
+    each = nbytes // job.workload.batch
+    return (first + sample * each, each)
+
+
+def _fault(due: Due, tiles: list[Tile], needed: Needed, words: int) -> str:
+    """What is missing, or too much."""
+    if {(tile.samples, tile.steps) for tile in tiles} != {(1, 1)}:
+        return "a block of several samples or steps"
+    written = sum(tile.work.energy.get("fp.weight_write", 0) for tile in tiles)
+    words *= buffer_copies(due, "fp")
+    again = due.job.chip.core.engines.fp.dataflow != "weight"  # the array lets go of some before
+    if written != words and not (again and written > words):
+        return f"{written} words written, {words} due"
+    runs = sorted({run for tile in tiles for run in tile.reads})
+    for (first, size), bits in needed:
+        read, end = 0, first
+        for at, nbytes in runs:  # each byte once
+            if first <= at < first + size:
+                read += max(0, at + nbytes - max(at, end))
+                end = max(end, at + nbytes)
+        if BYTE * read < bits:
+            return f"{read} B read of {bits} bit"
+    return ""
+
+
+def _words(facts: LayerFacts, part: Slice) -> int:
+    """Elements that a slice multiplies with: all inputs of a group for each of its outputs."""
+    layer = facts.layer
+    return length(part.neurons.channels) * layer.in_shape[0] // layer.groups
+
+
+def _needed(job: Facts, facts: LayerFacts, part: Slice) -> Needed:
+    """Bits that a block of a slice needs of every layer that its second operand is read of."""
+    held = facts.layer.held
+    assert held is not None
+    flags = _flags(job, facts, part)
+    read = branches(held, job.workload.layers)
+    needed: Needed = []
+    for source in dict.fromkeys(held.sources):
+        some = [
+            branch.needs(flags[branch.first : branch.end])
+            for branch in read
+            if branch.source == source
+        ]
+        [place] = [place for place in job.layers[source].tensors if place.key == "spikes"]
+        needed.append((place.at, int(np.logical_or.reduce(some).sum()) * place.bits))
+    return needed
+
+
+def _flags(job: Facts, facts: LayerFacts, part: Slice) -> Bools:
+    """Which elements of what is read, [C, H, W], stand for a slice's outputs."""
+    layer, held = facts.layer, facts.layer.held
+    assert held is not None
+    shape = operand_shape(held, job.workload.layers)
+    outputs = np.zeros(layer.product_channels, np.bool_)
+    outputs[slice(*part.neurons.channels)] = True
+    by_group = outputs.reshape(layer.groups, -1)
+    matrix = np.zeros(
+        (layer.groups, by_group.shape[1], layer.in_shape[0] // layer.groups), np.bool_
+    )
+    matrix[by_group] = True
+    return (matrix.swapaxes(1, 2) if held.transposed else matrix).reshape(shape)

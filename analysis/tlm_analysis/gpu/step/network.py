@@ -8,8 +8,10 @@ from typing import Literal, TypeAlias
 
 from tlm.errors import ConfigError, WorkloadError
 from tlm.workload import bundled_networks, open_workload
+from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.inference import as_inference
 from tlm.workload.model import Layer, RunMode, Shape3, Workload
+from tlm.workload.readers import adds_output
 
 Pooling: TypeAlias = Literal["max", "average", "sum"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
@@ -18,8 +20,20 @@ INPUT = -1
 
 
 @dataclass(frozen=True)
+class StageShortcut:
+    """What an earlier stage, ``source``, adds to a stage's current, through a ``pool``.
+
+    ``of_output``: its output; else what enters its neurons.
+    """
+
+    source: int
+    of_output: bool
+    pool: Pooling | None
+
+
+@dataclass(frozen=True)
 class NetworkStage:
-    """One convolution or linear layer with what follows it: BN, neurons, pooling.
+    """One convolution or linear layer, or none of both, with what follows: BN, neurons, pooling.
 
     ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
@@ -28,10 +42,11 @@ class NetworkStage:
     their backward pass needs it. A norm that scales by step, with a number for each where it is
     ``step_scaled``, is not ``foldable`` into weights. Neurons that learn a number of their own
     (``learns``) read their spikes again in their backward pass.
+    ``shortcuts`` are added to the product, behind BN.
     """
 
     name: str
-    kind: Literal["conv", "linear"]
+    kind: Literal["conv", "linear", "identity"]
     in_shape: Shape3
     product_shape: Shape3
     out_shape: Shape3
@@ -53,6 +68,7 @@ class NetworkStage:
     saves_state: bool = True
     learns: bool = False
     dropout: bool = False
+    shortcuts: tuple[StageShortcut, ...] = ()
 
     @property
     def taps(self) -> int:
@@ -62,6 +78,8 @@ class NetworkStage:
     @property
     def weights(self) -> int:
         """Elements of the weight tensor."""
+        if self.kind == "identity":
+            return 0
         return self.out_shape[0] * self.in_shape[0] // self.groups * self.taps
 
     @property
@@ -102,8 +120,9 @@ class NetworkShapes:
 
     @property
     def heads(self) -> list[int]:
-        """The stages that no other reads: each has a loss."""
+        """The stages that no other reads or adds: each has a loss."""
         read = {source for stage in self.stages for source in stage.sources}
+        read |= {each.source for stage in self.stages for each in stage.shortcuts}
         return [index for index in range(len(self.stages)) if index not in read]
 
     @property
@@ -139,11 +158,12 @@ def network_of(workload: Workload) -> NetworkShapes:
         WorkloadError: it has GLM neurons, or a layer whose kernels are not modelled.
     """
     for layer in workload.layers:
-        if not layer.weighted or layer.shortcuts or layer.operand is not None:
+        if layer.held is not None or layer.operand is not None:
             raise WorkloadError(
-                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has no "
-                "weights, a shortcut or an operand of several parts; name a job without such layers"
+                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has "
+                "an operand of several parts, or two of them; name a job without such layers"
             )
+    workload = identities_as_shortcuts(workload)
     if any(layer.sums > 1 for layer in workload.layers):
         raise WorkloadError(
             f"{workload.name}: no kernels of GLM neurons are modelled; name a job of LIF neurons"
@@ -160,10 +180,10 @@ def network_of(workload: Workload) -> NetworkShapes:
 
 
 def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
-    first = layers[layer.sources[0]].pooled_shape if layer.sources[0] >= 0 else (0, 0, 0)
+    first = layers[layer.producers[0]].pooled_shape if layer.producers else (0, 0, 0)
     return NetworkStage(
         name=layer.name,
-        kind="conv" if layer.kind == "conv" else "linear",
+        kind="linear" if layer.kind == "matmul" else layer.kind,
         in_shape=layer.in_shape,
         product_shape=layer.product_shape,
         out_shape=layer.out_shape,
@@ -181,6 +201,14 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         neuron=layer.neuron is not None,
         groups=layer.groups,
         dilation=layer.dilation,
+        shortcuts=tuple(
+            StageShortcut(
+                each.layer,
+                adds_output(each, layers),
+                None if each.pool is None else each.pool.kind,
+            )
+            for each in layer.shortcuts
+        ),
         potential_out=layer.membrane_output,
         saves_state=bool(layer.saved_state),
         learns=bool(layer.learnt),

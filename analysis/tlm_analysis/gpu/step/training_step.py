@@ -38,17 +38,25 @@ class _Pooled:
 
 
 @dataclass
-class _Saved:
-    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
+class _Product:
+    """What the backward pass of a product needs; ``outputs`` are those of the product alone."""
 
     inputs: GpuTensor
     outputs: GpuTensor
     weight: GpuTensor
-    state: lif.LifState | None
     input_pool: _Pooled | None
+    kept: GpuTensor | None
+
+
+@dataclass
+class _Saved:
+    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
+
+    product: _Product | None
+    state: lif.LifState | None
     current_pool: _Pooled | None
     pool: _Pooled | None
-    kept: GpuTensor | None
+    shortcut_pools: list[_Pooled | None]
 
 
 @dataclass
@@ -57,6 +65,8 @@ class _Step:
 
     A node of the graph is the sorted indices of the layers whose outputs it sums, one or more:
     ``outputs`` and ``gradients`` are by node, ``normed`` by stage, of norms with numbers a step.
+    ``currents`` enter the neurons of a layer, ``current_gradients`` are what later layers return
+    that have added them.
     """
 
     network: NetworkShapes
@@ -65,9 +75,11 @@ class _Step:
     norm_passes: int
     kernels: list[Kernel] = field(default_factory=list)
     outputs: dict[_Node, GpuTensor] = field(default_factory=dict)
+    currents: list[GpuTensor] = field(default_factory=list)
     saved: list[_Saved] = field(default_factory=list)
     normed: dict[str, GpuTensor] = field(default_factory=dict)
     gradients: dict[_Node, GpuTensor] = field(default_factory=dict)
+    current_gradients: dict[int, GpuTensor] = field(default_factory=dict)
     weights: list[GpuTensor] = field(default_factory=list)
     weight_gradients: list[GpuTensor] = field(default_factory=list)
 
@@ -154,7 +166,8 @@ def _read_images(step: _Step) -> None:
     step.outputs[INPUT,] = images
 
 
-def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
+def _multiply(step: _Step, stage: NetworkStage) -> _Product:
+    """The product of a stage, and all before it."""
     inputs = _sum(step, tuple(sorted(stage.sources)))
     name = f"{stage.name} input"
     inputs, input_pool = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
@@ -163,8 +176,17 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
     outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
     products.forward(inputs, weight, outputs)
-    name, current = f"{stage.name} current", _norm(step, stage, outputs)
+    return _Product(inputs, outputs, weight, input_pool, kept)
+
+
+def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
+    name, product, own = f"{stage.name} current", None, None
+    if stage.kind != "identity":
+        product = _multiply(step, stage)
+        own = _norm(step, stage, product.outputs)
+    current, shortcut_pools = _add_shortcuts(step, stage, own)
     current, current_pool = _pool(step, name, stage.current_pool, current, stage.out_shape)
+    step.currents.append(current)
     state, spikes = None, current
     if stage.potential_out:
         spikes = step.tensor(f"{stage.name} potential", *stage.out_shape)
@@ -179,7 +201,27 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
             state = replace(state, kept=(*state.kept, spikes))
     pooled, pool = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
     step.outputs[index,] = pooled
-    step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool, kept))
+    step.saved.append(_Saved(product, state, current_pool, pool, shortcut_pools))
+
+
+def _add_shortcuts(
+    step: _Step, stage: NetworkStage, current: GpuTensor | None
+) -> tuple[GpuTensor, list[_Pooled | None]]:
+    """A stage's current, if it has its own, with all that is added to it, one after the other."""
+    pools = []
+    for each in stage.shortcuts:
+        added = step.outputs[each.source,] if each.of_output else step.currents[each.source]
+        name = f"{stage.name} shortcut"
+        added, pool = _pool(step, name, each.pool, added, stage.product_shape)
+        pools.append(pool)
+        if current is None:
+            current = added
+            continue
+        total = step.tensor(f"{stage.name} sum", *stage.product_shape)
+        step.launch(f"{name} add", "fp", (current, added), (total,))
+        current = total
+    assert current is not None
+    return current, pools
 
 
 def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
@@ -264,29 +306,55 @@ def _loss(step: _Step, head: int) -> None:
 
 
 def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
-    """From the gradient of the output, dS, over dI and dY to those of input and weight."""
+    """The gradients of what shortcuts add, then of input and weight."""
     saved, name = step.saved[index], stage.name
-    dS = _pool_gradient(step, name, _output_gradient(step, index), saved.pool)
-    dI = dS
-    if saved.state is not None:
-        dI = step.tensor(f"{name} current gradient", *stage.out_shape)
-        steps, element = step.network.steps, step.element
-        step.kernels.extend(lif.backward(name, saved.state, dS, dI, steps, element))
+    dI = _current_gradient(step, index, stage)
     dI = _pool_gradient(step, f"{name} current", dI, saved.current_pool)
-    dY = _norm_gradient(step, stage, saved, dI)
+    for each, pool in zip(stage.shortcuts, saved.shortcut_pools, strict=True):
+        share = _pool_gradient(step, f"{name} shortcut", dI, pool)
+        if each.of_output:
+            _accumulate(step, (each.source,), share)
+        else:
+            earlier = step.current_gradients.get(each.source)
+            step.current_gradients[each.source] = _added(step, each.source, earlier, share)
+    if saved.product is not None:
+        _product_backward(step, stage, saved.product, dI)
+
+
+def _product_backward(step: _Step, stage: NetworkStage, product: _Product, dI: GpuTensor) -> None:
+    """From dI of a stage over dY to the gradients of its input and its weight."""
+    dY, name = _norm_gradient(step, stage, product, dI), stage.name
     products = Products(stage, step.network.images, step.kernels)
     if stage.sources != (INPUT,):
-        dX = GpuTensor(f"{name} input gradient", saved.inputs.nbytes)
-        products.input_gradient(dY, saved.weight, dX)
-        if saved.kept is not None:
-            dropped, dX = dX, GpuTensor(f"{name} undropped gradient", saved.inputs.nbytes)
-            step.launch(f"{name} dropout grad", "bp", (dropped, saved.kept), (dX,))
-        dX = _pool_gradient(step, f"{name} input", dX, saved.input_pool)
+        dX = GpuTensor(f"{name} input gradient", product.inputs.nbytes)
+        products.input_gradient(dY, product.weight, dX)
+        if product.kept is not None:
+            dropped, dX = dX, GpuTensor(f"{name} undropped gradient", product.inputs.nbytes)
+            step.launch(f"{name} dropout grad", "bp", (dropped, product.kept), (dX,))
+        dX = _pool_gradient(step, f"{name} input", dX, product.input_pool)
         _accumulate(step, tuple(sorted(stage.sources)), dX)
-    _weight_gradient(step, stage, saved, products, dY)
+    _weight_gradient(step, stage, product, products, dY)
 
 
-def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTensor) -> GpuTensor:
+def _current_gradient(step: _Step, index: int, stage: NetworkStage) -> GpuTensor:
+    """dI: of dS, through the neurons, and of all layers that have added the current.
+
+    Where the current alone is read there is no dS.
+    """
+    saved, returned = step.saved[index], step.current_gradients.pop(index, None)
+    arrived = _output_gradient(step, index)
+    if arrived is None:
+        assert returned is not None
+        return returned
+    dI = _pool_gradient(step, stage.name, arrived, saved.pool)
+    if saved.state is not None:
+        dS, dI = dI, step.tensor(f"{stage.name} current gradient", *stage.out_shape)
+        steps, element = step.network.steps, step.element
+        step.kernels.extend(lif.backward(stage.name, saved.state, dS, dI, steps, element))
+    return dI if returned is None else _added(step, index, returned, dI)
+
+
+def _norm_gradient(step: _Step, stage: NetworkStage, product: _Product, dI: GpuTensor) -> GpuTensor:
     """Gradient at the product's output, from that at the input current."""
     if not stage.norm:
         return dI
@@ -295,7 +363,7 @@ def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTenso
         reads = (scaled, step.normed[stage.name])  # for the gradient of the numbers a step
         step.launch(f"{stage.name} bn step scale grad", "bp", reads, (dI,))
     dY = step.tensor(f"{stage.name} product gradient", *stage.product_shape)
-    reads = (dI, saved.outputs)
+    reads = (dI, product.outputs)
     if step.norm_passes == 2:
         step.launch(f"{stage.name} bn grad statistics", "bp", reads, ())
     step.launch(f"{stage.name} bn grad", "bp", reads, (dY,))
@@ -312,31 +380,36 @@ def _pool_gradient(step: _Step, name: str, gradient: GpuTensor, pool: _Pooled | 
     return result
 
 
-def _output_gradient(step: _Step, index: int) -> GpuTensor:
+def _output_gradient(step: _Step, index: int) -> GpuTensor | None:
     """Gradient of a layer's output: of its own consumers, and of the sums it came last in."""
     for node in [node for node in step.gradients if len(node) > 1 and node[-1] == index]:
         gradient = step.gradients.pop(node)
         _accumulate(step, (index,), gradient)
         _accumulate(step, node[:-1], gradient)
-    return step.gradients.pop((index,))
+    return step.gradients.pop((index,), None)
 
 
 def _accumulate(step: _Step, node: _Node, gradient: GpuTensor) -> None:
     """Add to a node's gradient; the first to come is the sum so far."""
-    if node in step.gradients:
-        total = GpuTensor("gradient sum", gradient.nbytes)
-        reads = (step.gradients[node], gradient)
-        step.launch(f"layer {node[-1]} gradient add", "bp", reads, (total,))
-        gradient = total
+    total = _added(step, node[-1], step.gradients.get(node), gradient)
     if node != (INPUT,):
-        step.gradients[node] = gradient
+        step.gradients[node] = total
+
+
+def _added(step: _Step, index: int, sum_so_far: GpuTensor | None, more: GpuTensor) -> GpuTensor:
+    """Two gradients of a layer added up; the second alone if there is no first."""
+    if sum_so_far is None:
+        return more
+    total = GpuTensor("gradient sum", more.nbytes)
+    step.launch(f"layer {index} gradient add", "bp", (sum_so_far, more), (total,))
+    return total
 
 
 def _weight_gradient(
-    step: _Step, stage: NetworkStage, saved: _Saved, products: Products, dY: GpuTensor
+    step: _Step, stage: NetworkStage, product: _Product, products: Products, dY: GpuTensor
 ) -> None:
-    dW = GpuTensor(f"{stage.name} weight gradient", saved.weight.nbytes)
-    products.weight_gradient(dY, saved.inputs, dW)
+    dW = GpuTensor(f"{stage.name} weight gradient", product.weight.nbytes)
+    products.weight_gradient(dY, product.inputs, dW)
     if step.element != MASTER_NBYTES:
         master = GpuTensor(f"{stage.name} master gradient", stage.weights * MASTER_NBYTES)
         step.launch(f"{stage.name} gradient cast", "wg", (dW,), (master,))

@@ -123,7 +123,10 @@ def test_training_loop(case: str) -> None:
 
 
 BETWEEN: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "dropout": (lambda s: F.dropout(s, 0.5), "fc2: its input passes.*dropout"),
+    "mask": (
+        lambda s: s * (torch.arange(s.shape[-1]) % 2),
+        "fc2: its input passes.*is no dropout",
+    ),
     "product": (lambda s: s * 0.5, "fc2: its input is multiplied with 0.5"),
     "mean over time": (lambda s: s.mean(0), "average over time after the read-out"),
     "steps in another order": (lambda s: s.flip(0), "fc2: it reads other samples or steps of lif1"),
@@ -211,6 +214,23 @@ def test_wrong_equation() -> None:
     cap = Capture(net, steps=T, neurons={LIF: Declared(lif_neuron(reset="soft"))})
     with pytest.raises(WorkloadError, match="differ from the replay"), cap.at(0):
         step(net)
+
+
+class Cut(LIF):
+    """Its membrane is detached before the last step: truncated backpropagation through time."""
+
+    def forward(self, currents: Any) -> Any:
+        """Spikes as ever; the gradient of the last step's stays there."""
+        last = super().forward(torch.cat((currents[:-1].detach(), currents[-1:])))[-1:]
+        return torch.cat((super().forward(currents[:-1]), last))
+
+
+def test_truncated_backpropagation() -> None:
+    """A state that is detached on the way is named among the causes."""
+    net = Net()
+    net.lif2 = Cut(lif_neuron(surrogate="arctangent"))
+    with pytest.raises(WorkloadError, match=r"fc2: dL/dI differs .* \(truncated backpropagation\)"):
+        record(net)
 
 
 def test_weights_used_twice() -> None:

@@ -47,7 +47,7 @@ def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
             yield "an operand with gates (products of spikes)"
         if term.delay:
             late = workload.layers[term.source].name
-            yield f"an operand that reads layer {late} of {term.delay} steps before (recurrence)"
+            yield f"an operand with a delay, of layer {late} (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"
 

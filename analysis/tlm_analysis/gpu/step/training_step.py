@@ -8,87 +8,28 @@ backward kernels read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import prod
-from typing import TypeAlias
 
 from tlm_analysis.gpu.step import neuron as lif
+from tlm_analysis.gpu.step.draft import (
+    Saved,
+    StepDraft,
+    accumulate,
+    pool_gradient,
+    pooled,
+    summed,
+)
 from tlm_analysis.gpu.step.kernel import GpuTensor, Kernel
-from tlm_analysis.gpu.step.network import INPUT, NetworkShapes, NetworkStage, Pooling
+from tlm_analysis.gpu.step.network import INPUT, NetworkShapes, NetworkStage
+from tlm_analysis.gpu.step.operand import put_together, take_apart
 from tlm_analysis.gpu.step.product import Products
 from tlm_analysis.gpu.step.update import MASTER_NBYTES, update
-
-ELEMENT_NBYTES = {"amp": 2, "tf32": 4, "fp32": 4}
-POOL_INDEX_NBYTES = 8  # torch's max_pool2d_with_indices saves an int64 for every output
 
 # How often BN reads its input (and, going back, its gradient as well): once for the statistics and
 # once to normalise. PyTorch asks cuDNN for SPATIAL, whose kernels read twice; SPATIAL_PERSISTENT
 # (channels-last tensors) reads once what fits on chip.
 NORM_PASSES = 2
-
-_Node: TypeAlias = tuple[int, ...]
-
-
-@dataclass
-class _Pooled:
-    """What a pooling's backward pass needs: what was pooled, and max-pooling's indices."""
-
-    inputs: GpuTensor
-    index: GpuTensor | None
-
-
-@dataclass
-class _Saved:
-    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
-
-    inputs: GpuTensor
-    outputs: GpuTensor
-    weight: GpuTensor
-    state: lif.LifState | None
-    input_pool: _Pooled | None
-    current_pool: _Pooled | None
-    pool: _Pooled | None
-
-
-@dataclass
-class _Step:
-    """A step under construction.
-
-    A node of the graph is the sorted indices of the layers whose outputs it sums, one or more:
-    ``outputs`` and ``gradients`` are by node, ``normed`` by stage, of norms with numbers a step.
-    """
-
-    network: NetworkShapes
-    precision: str
-    neuron: str
-    norm_passes: int
-    kernels: list[Kernel] = field(default_factory=list)
-    outputs: dict[_Node, GpuTensor] = field(default_factory=dict)
-    saved: list[_Saved] = field(default_factory=list)
-    normed: dict[str, GpuTensor] = field(default_factory=dict)
-    gradients: dict[_Node, GpuTensor] = field(default_factory=dict)
-    weights: list[GpuTensor] = field(default_factory=list)
-    weight_gradients: list[GpuTensor] = field(default_factory=list)
-
-    @property
-    def element(self) -> int:
-        return ELEMENT_NBYTES[self.precision]
-
-    def tensor(self, name: str, *shape: int) -> GpuTensor:
-        """An activation or gradient of T B images."""
-        return GpuTensor(name, self.network.images * prod(shape) * self.element)
-
-    def launch(
-        self,
-        name: str,
-        phase: str,
-        reads: tuple[GpuTensor, ...],
-        writes: tuple[GpuTensor, ...],
-        flop: int = 0,
-        holds: tuple[GpuTensor, ...] = (),
-    ) -> None:
-        """An elementwise kernel."""
-        self.kernels.append(Kernel(name, "elementwise", phase, reads, writes, flop, holds=holds))
 
 
 def training_step(
@@ -102,7 +43,7 @@ def training_step(
         neuron: one of ``tlm_analysis.gpu.step.neuron.NEURONS``.
         norm_passes: 2, or 1 where BN keeps its input on chip.
     """
-    step = _Step(network, precision, neuron, norm_passes)
+    step = StepDraft(network, precision, neuron, norm_passes)
     _read_images(step)
     for index, stage in enumerate(network.stages):
         _forward(step, index, stage)
@@ -117,7 +58,7 @@ def training_step(
     return tuple(step.kernels)
 
 
-def _inference(step: _Step) -> tuple[Kernel, ...]:
+def _inference(step: StepDraft) -> tuple[Kernel, ...]:
     """The forward kernels and the mean output of each head, which goes to the host.
 
     Nothing is written that no later kernel reads: what autograd would save (assumed of the neuron
@@ -135,9 +76,9 @@ def _inference(step: _Step) -> tuple[Kernel, ...]:
     )
 
 
-def _read_images(step: _Step) -> None:
+def _read_images(step: StepDraft) -> None:
     """The mini-batch comes from the host in FP32; with direct coding it is repeated T times."""
-    network, shape = step.network, step.network.stages[0].in_shape
+    network, shape = step.network, step.network.image_shape
     repeats = network.steps if network.direct else 1
     total = network.images * prod(shape) * MASTER_NBYTES
     images = GpuTensor("images", total // repeats)
@@ -153,16 +94,19 @@ def _read_images(step: _Step) -> None:
     step.outputs[INPUT,] = images
 
 
-def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
-    inputs = _sum(step, tuple(sorted(stage.sources)))
-    name = f"{stage.name} input"
-    inputs, input_pool = _pool(step, name, stage.input_pool, inputs, stage.in_shape)
+def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
+    name, operand = f"{stage.name} input", None
+    if stage.operand is None:
+        inputs = summed(step, tuple(sorted(stage.sources)))
+    else:
+        inputs, operand = put_together(step, name, stage.operand, stage.unpooled_shape)
+    inputs, input_pool = pooled(step, name, stage.input_pool, inputs, stage.in_shape)
     weight = _weight(step, stage)
     outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
     products.forward(inputs, weight, outputs)
     name, current = f"{stage.name} current", _norm(step, stage, outputs)
-    current, current_pool = _pool(step, name, stage.current_pool, current, stage.out_shape)
+    current, current_pool = pooled(step, name, stage.current_pool, current, stage.out_shape)
     state, spikes = None, current
     if stage.potential_out:
         spikes = step.tensor(f"{stage.name} potential", *stage.out_shape)
@@ -175,12 +119,12 @@ def _forward(step: _Step, index: int, stage: NetworkStage) -> None:
         step.kernels.extend(kernels)
         if stage.learns:  # the potential behind the reset follows from spikes
             state = replace(state, kept=(*state.kept, spikes))
-    pooled, pool = _pool(step, stage.name, stage.pool, spikes, stage.pooled_shape)
-    step.outputs[index,] = pooled
-    step.saved.append(_Saved(inputs, outputs, weight, state, input_pool, current_pool, pool))
+    step.outputs[index,], pool = pooled(step, stage.name, stage.pool, spikes, stage.pooled_shape)
+    pools = (input_pool, current_pool, pool)
+    step.saved.append(Saved(inputs, operand, outputs, weight, state, *pools))
 
 
-def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
+def _norm(step: StepDraft, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
     learns = step.network.learns
     if not stage.norm or (stage.foldable and not learns):  # running statistics are in weights
         return outputs
@@ -196,30 +140,7 @@ def _norm(step: _Step, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
     return scaled
 
 
-def _sum(step: _Step, node: _Node) -> GpuTensor:
-    """The sum of several layers' outputs, made once: the last added to the sum of the others."""
-    if node not in step.outputs:
-        others, last = _sum(step, node[:-1]), step.outputs[node[-1:]]
-        step.outputs[node] = GpuTensor("sum", last.nbytes)
-        step.launch(f"layer {node[-1]} add", "fp", (others, last), (step.outputs[node],))
-    return step.outputs[node]
-
-
-def _pool(
-    step: _Step, name: str, kind: Pooling | None, inputs: GpuTensor, shape: tuple[int, ...]
-) -> tuple[GpuTensor, _Pooled | None]:
-    if kind is None:
-        return inputs, None
-    pooled = step.tensor(f"{name} pooled", *shape)
-    if kind != "max":
-        step.launch(f"{name} pool", "fp", (inputs,), (pooled,))
-        return pooled, _Pooled(inputs, None)
-    index = GpuTensor(f"{name} pool index", pooled.nbytes // step.element * POOL_INDEX_NBYTES)
-    step.launch(f"{name} pool", "fp", (inputs,), (pooled, index))
-    return pooled, _Pooled(inputs, index)
-
-
-def _weight(step: _Step, stage: NetworkStage) -> GpuTensor:
+def _weight(step: StepDraft, stage: NetworkStage) -> GpuTensor:
     """The weight, cast if the precision asks for it (autocast keeps the copy for the step).
 
     Weights that do not change are cast before.
@@ -235,7 +156,7 @@ def _weight(step: _Step, stage: NetworkStage) -> GpuTensor:
     return cast
 
 
-def _loss(step: _Step, head: int) -> None:
+def _loss(step: StepDraft, head: int) -> None:
     """Cross entropy on the mean output over time; each direction counted as one fused kernel."""
     outputs = step.outputs[head,]
     mean = GpuTensor("mean output", outputs.nbytes // (step.network.steps * step.element) * 4)
@@ -246,27 +167,30 @@ def _loss(step: _Step, head: int) -> None:
     step.gradients[head,] = gradient
 
 
-def _backward(step: _Step, index: int, stage: NetworkStage) -> None:
+def _backward(step: StepDraft, index: int, stage: NetworkStage) -> None:
     """From the gradient of the output, dS, over dI and dY to those of input and weight."""
     saved, name = step.saved[index], stage.name
-    dS = _pool_gradient(step, name, _output_gradient(step, index), saved.pool)
+    dS = pool_gradient(step, name, _output_gradient(step, index), saved.pool)
     dI = dS
     if saved.state is not None:
         dI = step.tensor(f"{name} current gradient", *stage.out_shape)
         steps, element = step.network.steps, step.element
         step.kernels.extend(lif.backward(name, saved.state, dS, dI, steps, element))
-    dI = _pool_gradient(step, f"{name} current", dI, saved.current_pool)
+    dI = pool_gradient(step, f"{name} current", dI, saved.current_pool)
     dY = _norm_gradient(step, stage, saved, dI)
     products = Products(stage, step.network.images, step.kernels)
-    if stage.sources != (INPUT,):
+    if set(stage.sources) != {INPUT}:
         dX = GpuTensor(f"{name} input gradient", saved.inputs.nbytes)
         products.input_gradient(dY, saved.weight, dX)
-        dX = _pool_gradient(step, f"{name} input", dX, saved.input_pool)
-        _accumulate(step, tuple(sorted(stage.sources)), dX)
+        dX = pool_gradient(step, f"{name} input", dX, saved.input_pool)
+        if saved.operand is None:
+            accumulate(step, tuple(sorted(stage.sources)), dX)
+        else:
+            take_apart(step, f"{name} input", saved.operand, dX)
     _weight_gradient(step, stage, saved, products, dY)
 
 
-def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTensor) -> GpuTensor:
+def _norm_gradient(step: StepDraft, stage: NetworkStage, saved: Saved, dI: GpuTensor) -> GpuTensor:
     """Gradient at the product's output, from that at the input current."""
     if not stage.norm:
         return dI
@@ -282,38 +206,17 @@ def _norm_gradient(step: _Step, stage: NetworkStage, saved: _Saved, dI: GpuTenso
     return dY
 
 
-def _pool_gradient(step: _Step, name: str, gradient: GpuTensor, pool: _Pooled | None) -> GpuTensor:
-    """Autograd keeps what was pooled alive, but only the indices of max-pooling are read."""
-    if pool is None:
-        return gradient
-    result = GpuTensor(f"{name} unpooled gradient", pool.inputs.nbytes)
-    reads = (gradient,) if pool.index is None else (gradient, pool.index)
-    step.launch(f"{name} pool grad", "bp", reads, (result,), holds=(pool.inputs,))
-    return result
-
-
-def _output_gradient(step: _Step, index: int) -> GpuTensor:
+def _output_gradient(step: StepDraft, index: int) -> GpuTensor:
     """Gradient of a layer's output: of its own consumers, and of the sums it came last in."""
     for node in [node for node in step.gradients if len(node) > 1 and node[-1] == index]:
         gradient = step.gradients.pop(node)
-        _accumulate(step, (index,), gradient)
-        _accumulate(step, node[:-1], gradient)
+        accumulate(step, (index,), gradient)
+        accumulate(step, node[:-1], gradient)
     return step.gradients.pop((index,))
 
 
-def _accumulate(step: _Step, node: _Node, gradient: GpuTensor) -> None:
-    """Add to a node's gradient; the first to come is the sum so far."""
-    if node in step.gradients:
-        total = GpuTensor("gradient sum", gradient.nbytes)
-        reads = (step.gradients[node], gradient)
-        step.launch(f"layer {node[-1]} gradient add", "bp", reads, (total,))
-        gradient = total
-    if node != (INPUT,):
-        step.gradients[node] = gradient
-
-
 def _weight_gradient(
-    step: _Step, stage: NetworkStage, saved: _Saved, products: Products, dY: GpuTensor
+    step: StepDraft, stage: NetworkStage, saved: Saved, products: Products, dY: GpuTensor
 ) -> None:
     dW = GpuTensor(f"{stage.name} weight gradient", saved.weight.nbytes)
     products.weight_gradient(dY, saved.inputs, dW)

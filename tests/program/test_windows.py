@@ -8,7 +8,7 @@ import pytest
 
 from tests.program.graphs import NORM, broken_laws, builder, recording, workload
 from tests.program.jobs import IDEAL_DRAM, built
-from tests.program.test_operands import CHIPS
+from tests.program.test_operands import CHIPS, decoder, pyramid
 from tlm.workload.model import Pool
 
 
@@ -47,6 +47,19 @@ NETS = {
     "oblong currents": lambda: currents_pooled(Pool("average", (3, 2), (3, 2))),
     "currents rounded up": lambda: currents_pooled(Pool("max", (2, 3), (2, 2), (0, 1), (1, 1))),
 }
+
+
+THROUGH_DRAM = ("cores=3", "core.memory.sharing=separate", "core.memory.spike_gradients=64 bit")
+"""Gradients go through DRAM."""
+
+
+@pytest.mark.parametrize("name", ["decoder", "pyramid", *NETS])
+def test_all_laws_hold_where_gradients_go_through_dram(name):
+    """What comes back of a slice's outputs is found again among what their readers left."""
+    job = {"decoder": decoder, "pyramid": pyramid, **NETS}[name]()
+    plan, program = built(job, recording(job, live=0.8), IDEAL_DRAM, *THROUGH_DRAM)
+    assert any(key.startswith("dX") for each in plan.layers for key in each.addressed.tensors)
+    assert broken_laws(plan, program, IDEAL_DRAM, *THROUGH_DRAM)[0] == []
 
 
 @pytest.mark.parametrize("chip", CHIPS, ids=range(len(CHIPS)))

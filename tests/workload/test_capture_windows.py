@@ -267,3 +267,31 @@ def test_kernels_over_three_dimensions_are_refused() -> None:
     """Before anything is trained."""
     with pytest.raises(WorkloadError, match=r"0: its kernel \(3, 3, 3\) reaches over three"):
         Capture(nn.Sequential(nn.Conv3d(1, 2, 3)), steps=T)
+
+
+class Tokens(nn.Module):
+    """Two linear layers over tokens, the first of which reads the network's input."""
+
+    def __init__(self, tokens: int, by_step: bool) -> None:
+        super().__init__()
+        self.by_step, self.first, self.second = by_step, linear(6, 8), linear(8, 5)
+        self.lif, self.last = (StepLIF(), StepLIF()) if by_step else (LIF(), LIF())
+        self.out = linear(5 * tokens, CLASSES)
+
+    def forward(self, frames: Any) -> Any:
+        if self.by_step:
+            return torch.stack([self.step(frame) for frame in frames])
+        return self.step(frames)
+
+    def step(self, frames: Any) -> Any:
+        """Frames [..., N, C]."""
+        spikes = self.last(self.second(self.lif(self.first(frames))))
+        return self.out(spikes.mT.flatten(-2))
+
+
+@pytest.mark.parametrize("by_step", [False, True])
+def test_linear_layers_over_tokens_of_the_input(by_step: bool, tmp_path: Path) -> None:
+    """Convolutions of kernel 1 over planes of one column."""
+    first, second, last = recorded(Tokens(7, by_step), events(7, 6), tmp_path).layers
+    assert (first.kind, first.in_shape, first.out_shape) == ("conv", (6, 7, 1), (8, 7, 1))
+    assert (second.kind, second.in_shape, last.operand) == ("conv", (8, 7, 1), None)

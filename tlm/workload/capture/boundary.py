@@ -37,7 +37,7 @@ from tlm.workload.capture.provenance import (
 )
 from tlm.workload.capture.row_terms import CallReading
 from tlm.workload.capture.states import ReturnedStates
-from tlm.workload.capture.tensor_axes import TensorAxes, axes_of
+from tlm.workload.capture.tensor_axes import TensorAxes, axes_of, token_axes
 from tlm.workload.capture.user_line import user_line
 
 if TYPE_CHECKING:
@@ -377,6 +377,8 @@ def _axes(
     axes = None
     if tensor.ndim > 2 and not (boundary.kind == "norm" and tensor.ndim > 4):
         axes = axes_of(first_map(provenance.terms), provenance.origins)
+    if boundary.kind in ("linear", "conv") and tensor.grad_fn is None:
+        axes = token_axes(tensor.shape, steps)
     if axes is not None and boundary.kind == "linear":
         if axes.channels[-1:] != (tensor.ndim - 1,):
             return None

@@ -88,6 +88,20 @@ def axes_of(places: Tensor, origins: Sequence[Elements]) -> TensorAxes | None:
     return TensorAxes(rows, channels, positions, planes)
 
 
+def token_axes(shape: Sequence[int], steps: int) -> TensorAxes | None:
+    """The axes of a tensor without gradient that a linear layer reads: [..., N, C] of tokens N.
+
+    Of T ``steps`` and samples if one of the first two axes is as long, else of samples. None if
+    that leaves no tokens.
+    """
+    rows = 2 if steps in shape[:2] else 1
+    positions = tuple(range(rows, len(shape) - 1))
+    if not 1 <= len(positions) <= 2:
+        return None
+    planes = (*(int(shape[axis]) for axis in positions), 1)[:2]
+    return TensorAxes(tuple(range(rows)), (len(shape) - 1,), positions, planes)
+
+
 def _in_order(kinds: Sequence[AxisKind | None]) -> bool:
     """Whether the axes may be [..., C, H, W]."""
     expected = ("row",) * (len(kinds) - 3) + ("channel", "position", "position")

@@ -17,7 +17,7 @@ Node: TypeAlias = tuple[int, ...]
 
 
 @dataclass
-class Pooled:
+class SavedPool:
     """What a pooling's backward pass needs: what was pooled, and max-pooling's indices."""
 
     inputs: GpuTensor
@@ -30,7 +30,7 @@ class SavedTerm:
 
     source: int
     nbytes: int
-    way: list[Pooled | Sliced]
+    way: list[SavedPool | Sliced]
 
 
 @dataclass
@@ -54,9 +54,9 @@ class Saved:
     outputs: GpuTensor
     weight: GpuTensor
     state: lif.LifState | None
-    input_pool: Pooled | None
-    current_pool: Pooled | None
-    pool: Pooled | None
+    input_pool: SavedPool | None
+    current_pool: SavedPool | None
+    pool: SavedPool | None
 
 
 @dataclass
@@ -117,20 +117,20 @@ def summed(step: StepDraft, node: Node) -> GpuTensor:
 
 def pooled(
     step: StepDraft, name: str, kind: Pooling | None, inputs: GpuTensor, shape: tuple[int, ...]
-) -> tuple[GpuTensor, Pooled | None]:
+) -> tuple[GpuTensor, SavedPool | None]:
     if kind is None:
         return inputs, None
     outputs = step.tensor(f"{name} pooled", *shape)
     if kind != "max":
         step.launch(f"{name} pool", "fp", (inputs,), (outputs,))
-        return outputs, Pooled(inputs, None)
+        return outputs, SavedPool(inputs, None)
     index = GpuTensor(f"{name} pool index", outputs.nbytes // step.element * POOL_INDEX_NBYTES)
     step.launch(f"{name} pool", "fp", (inputs,), (outputs, index))
-    return outputs, Pooled(inputs, index)
+    return outputs, SavedPool(inputs, index)
 
 
 def pool_gradient(
-    step: StepDraft, name: str, gradient: GpuTensor, pool: Pooled | None
+    step: StepDraft, name: str, gradient: GpuTensor, pool: SavedPool | None
 ) -> GpuTensor:
     """Autograd keeps what was pooled alive, but only the indices of max-pooling are read."""
     if pool is None:

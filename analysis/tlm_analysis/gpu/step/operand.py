@@ -13,8 +13,8 @@ from math import prod
 from tlm.workload.model import Pool, Shape3
 from tlm.workload.operand import Operand, Step, Term, Window, shape_behind
 from tlm_analysis.gpu.step.draft import (
-    Pooled,
     SavedOperand,
+    SavedPool,
     SavedTerm,
     Sliced,
     StepDraft,
@@ -62,7 +62,7 @@ def take_apart(step: StepDraft, name: str, saved: SavedOperand, gradient: GpuTen
 def _forward(step: StepDraft, name: str, term: Term) -> tuple[GpuTensor, SavedTerm]:
     """What a term leaves."""
     tensor, shape = step.outputs[term.source,], _left(step, term.source)
-    way = list[Pooled | Sliced]()
+    way = list[SavedPool | Sliced]()
     for each in term.way:
         if isinstance(each, Window):
             tensor, sliced = _windowed(step, name, each, tensor)
@@ -97,7 +97,7 @@ def _windowed(
 def _backward(step: StepDraft, name: str, term: SavedTerm, gradient: GpuTensor) -> GpuTensor:
     """The gradient of a term's source from that of what it leaves."""
     for each in reversed(term.way):
-        if isinstance(each, Pooled):
+        if isinstance(each, SavedPool):
             gradient = pool_gradient(step, name, gradient, each)
             continue
         gradient = step.view(gradient, each.repeated.nbytes)

@@ -73,7 +73,13 @@ class RandomTensors:
             product &= gradients[-1].any(axis=(2, 3, 4), keepdims=True)
             outputs.append(product if has_dY(layer, workload.layers) else gradients[-1])
         inputs = mask(workload.input_shape, draw.inputs)
-        return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, outputs)))
+        pairs = workload.steps, workload.batch
+        kept = {
+            layer.index: mask((*pairs, *layer.in_shape), 1 - layer.dropout)
+            for layer in workload.layers
+            if layer.dropout
+        }
+        return Recording(0, inputs, *map(tuple, (spikes, masks, gradients, outputs)), kept=kept)
 
     def values(self, workload: Workload, position: int) -> Values:
         """There are none."""
@@ -105,6 +111,9 @@ def jobs(draw: st.DrawFn) -> Workload:
         layers = draw(with_operands(layers, "analog" if encoding == "direct" else "binary"))
     if draw(st.booleans()):
         layers = draw(with_currents(layers, "analog" if encoding == "direct" else "binary"))
+    inner = [at for at, layer in enumerate(layers) if NETWORK_INPUT not in layer.sources]
+    for at in draw(st.sets(st.sampled_from(inner), max_size=2)) if inner else ():
+        layers[at] = replace(layers[at], dropout=0.4)
     check_layers(Path("random"), tuple(layers))
     drawn = draw(st.builds(Draw, st.integers(0, 999), *[DENSITIES] * 5))
     return Workload(

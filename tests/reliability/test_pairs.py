@@ -46,6 +46,8 @@ def test_random_jobs_are_what_the_format_allows(job: Workload) -> None:
     for name in ("spikes", "masks", "dU", "dY"):
         for one, other in zip(getattr(back, name), getattr(recording, name), strict=True):
             assert np.array_equal(one, other), name
+    assert back.kept.keys() == recording.kept.keys()
+    assert all(np.array_equal(kept, recording.kept[at]) for at, kept in back.kept.items())
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), DeadlockError("x"), TraceError("")])

@@ -133,6 +133,18 @@ LAYERS: dict[str, tuple[Damage, str]] = {
         layer_edit(lambda r: r[0].update(kind="identity")),
         r"layers\[0\]: expected kernel, stride, dilation \(1, 1\)",
     ),
+    "dropout of everything": (
+        layer_edit(lambda r: r[1].update(dropout=1)),
+        r"layers\[1\].dropout: expected a number from 0 to less than 1",
+    ),
+    "dropout of the network's input": (
+        layer_edit(lambda r: r[0].update(dropout=0.5)),
+        r"layers\[0\].dropout: expected 0 of a layer that reads the network's input",
+    ),
+    "dropout without what it kept": (
+        layer_edit(lambda r: r[1].update(dropout=0.5)),
+        "layer1/kept: expected to exist",
+    ),
     "scale by word": (
         layer_edit(lambda r: r[0].update(norm=NORM | {"scaled": "no"})),
         "norm.scaled: expected true",

@@ -37,12 +37,12 @@ class Masks:
         self._workload, self.recording = workload, recording
         self._layers = workload.layers
         self._sparse_norm = sparse_norm
-        # By layer: outputs, which are the recording's own but for small pooled ones, are read by
-        # several later layers, inputs by their layer alone.
+        # By layer: outputs are read by a few later layers, inputs by their layer alone.
         inputs_kept = None if keep else 1
+        outputs_kept = None if keep else 3
         self.current_gradient = lru_cache(maxsize=None)(self._current_gradient)
-        self.output = lru_cache(maxsize=None)(self._output)
-        self.need = lru_cache(maxsize=None)(self._need)
+        self.output = lru_cache(maxsize=outputs_kept)(self._output)
+        self.need = lru_cache(maxsize=outputs_kept)(self._need)
         self.inputs = lru_cache(maxsize=inputs_kept)(self._inputs)
         self.input_need = lru_cache(maxsize=inputs_kept)(self._input_need)
         self.needed_by_row = lru_cache(maxsize=None)(self._needed_by_row)
@@ -134,7 +134,7 @@ class Masks:
             total = _union([self._left(source) for source in dict.fromkeys(layer.sources)])
         if layer.input_pool is not None:
             total = _any(layer.input_pool, total)
-        return _fitted(layer, total)
+        return self._kept(layer, _fitted(layer, total))
 
     def _left(self, source: int) -> Bools:
         """What a source leaves for its readers, [T, B, C, H, W]."""
@@ -172,7 +172,11 @@ class Masks:
             need = _union([self.need(source) for source in sources])
         if layer.input_pool is not None:
             need = needed(layer.input_pool, self.summed(layer), need)
-        return _fitted(layer, need)
+        return self._kept(layer, _fitted(layer, need))
+
+    def _kept(self, layer: Layer, elements: Bools) -> Bools:
+        """What a dropout keeps of ``elements`` of a layer's input."""
+        return elements & self.recording.kept[layer.index] if layer.dropout else elements
 
     def _term_need(self, sources: Sequence[int], term: Term) -> Bools:
         """Which dX of a term its source needs, if it is among ``sources``; the input needs none."""

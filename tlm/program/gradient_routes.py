@@ -63,6 +63,7 @@ def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
         height = producer.layer.pooled_shape[1]
         spans = [slice(*pool_rows(pool, (y, y + 1), height)) for y in range(rows)]
         owned = np.stack([owned[..., span].any(axis=-1) for span in spans], axis=-1)
+    if pool is not None or layer_plan.layer.dropout:
         need = layer_plan.masks.source_need(layer_plan.layer, producer.layer.index)
     if layer_plan.layer.kind == "linear":
         owned = np.repeat(owned.reshape(*owned.shape[:2], -1, 1), width, axis=2)

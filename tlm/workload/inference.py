@@ -54,6 +54,7 @@ class ForwardTensors:
             dY=tuple(_nothing(workload.product_shape(layer)) for layer in workload.layers),
             weights=whole.weights,
             answers=None if whole.answers is None else whole.answers.of(some),
+            kept={index: kept[:, some] for index, kept in whole.kept.items()},
         )
         if self.stop == "all-steps":
             return recording

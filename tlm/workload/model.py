@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -192,7 +192,8 @@ class Layer:
     each connect C / groups inputs to K / groups outputs, in channel order. Taps of a kernel are
     ``dilation`` (rows, columns) apart. ``operand`` says what is read where that is more than the
     sum of ``sources``, which then are those of its terms: with a delay they may be later layers, or
-    the layer itself.
+    the layer itself. ``dropout`` is the share of the input, behind ``input_pool``, that training
+    drops at random; what is kept is divided by the rest.
     """
 
     index: int
@@ -216,6 +217,7 @@ class Layer:
     shortcuts: tuple[Shortcut, ...] = ()
     dilation: tuple[int, int] = (1, 1)
     held: Held | None = None
+    dropout: float = 0.0
 
     @property
     def weighted(self) -> bool:
@@ -362,7 +364,9 @@ class Recording:
     output, of ``product_shape`` (the same array as ``dU`` if nothing lies between the two). The
     spikes and masks of a read-out are all true: its output and its slope are zero nowhere.
     ``weights`` [K, C / groups, R, S], one a layer, are None where none is zero. ``steps_run`` [B]
-    are the steps of each sample in inference that stops early; None: all run all T.
+    are the steps of each sample in inference that stops early; None: all run all T. ``kept``
+    [T, B, C, H, W] of ``in_shape``, by layer index, is what a dropout left of the input, zero or
+    not.
 
     A job for inference has no backward pass: its ``masks``, ``dU`` and ``dY`` are empty, and it
     has ``answers``, which others lack.
@@ -370,13 +374,14 @@ class Recording:
 
     iteration: int
     inputs: BoolArray
-    spikes: tuple[BoolArray, ...]
-    masks: tuple[BoolArray, ...]
-    dU: tuple[BoolArray, ...]
-    dY: tuple[BoolArray, ...]
+    spikes: Sequence[BoolArray]
+    masks: Sequence[BoolArray]
+    dU: Sequence[BoolArray]
+    dY: Sequence[BoolArray]
     weights: tuple[BoolArray, ...] | None = None
     answers: Answers | None = None
     steps_run: IntArray | None = None
+    kept: Mapping[int, BoolArray] = field(default_factory=dict)
 
     @property
     def running(self) -> BoolArray:

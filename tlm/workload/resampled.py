@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class ResampledTensors:
         samples, steps = self._samples(workload), self._steps(workload)
         at = np.ix_(steps, samples)
 
-        def every(tensors: tuple[BoolArray, ...]) -> tuple[BoolArray, ...]:
+        def every(tensors: Sequence[BoolArray]) -> tuple[BoolArray, ...]:
             return tuple(tensor[at] for tensor in tensors)
 
         direct, dU = workload.encoding == "direct", every(whole.dU)
@@ -65,6 +66,7 @@ class ResampledTensors:
             dU=dU,
             dY=tuple(own if layer.product_is_current else dY[at] for layer, own, dY in layers),
             answers=None if whole.answers is None else whole.answers.of(samples),
+            kept={index: kept[at] for index, kept in whole.kept.items()},
         )
 
     def values(self, workload: Workload, position: int) -> Values:

@@ -76,6 +76,17 @@ def job(channels: int = 4, *, steps: int = 2, batch: int = 3, optimizer: str = "
     )
 
 
+def test_a_dropout_is_a_kernel_each_way() -> None:
+    """It reads 384 inputs and writes them with a byte each; its gradient reads both."""
+    plain = job()
+    conv, linear = plain.layers
+    dropped = replace(plain, layers=(conv, replace(linear, dropout=0.5)))
+    kernels = {each.name: each for each in baseline(dropped, precision="fp32").kernels}
+    forward, backward = kernels["fc dropout"], kernels["fc dropout grad"]
+    assert (forward.read_nbytes, forward.write_nbytes) == (4 * 384, 4 * 384 + 384)
+    assert (backward.read_nbytes, backward.write_nbytes) == (4 * 384 + 384, 4 * 384)
+
+
 def with_second_convolution(groups: int) -> Workload:
     """The job with a convolution 4 -> 4 of 3x3 in between, on 8x8, of some groups."""
     plain = job()

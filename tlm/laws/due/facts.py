@@ -27,6 +27,7 @@ from tlm.space.phase import Phase
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
+from tlm.workload.packed import samples_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +244,11 @@ class Facts:
         whole, some = self.recording, slice(*span)
         direct = self.workload.encoding == "direct"
         spikes, masks, dU, dY = (
-            tuple(values[:, some] for values in kind)
-            for kind in (whole.spikes, whole.masks, whole.dU, whole.dY)
+            samples_of(kind, some) for kind in (whole.spikes, whole.masks, whole.dU, whole.dY)
         )
         inputs = whole.inputs[some] if direct else whole.inputs[:, some]
-        return Recording(whole.iteration, inputs, spikes, masks, dU, dY)
+        kept = {index: elements[:, some] for index, elements in whole.kept.items()}
+        return Recording(whole.iteration, inputs, spikes, masks, dU, dY, kept=kept)
 
     def masks_of(self, span: Span) -> PooledMasks:
         """The masks of some samples alone."""

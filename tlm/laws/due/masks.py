@@ -140,6 +140,8 @@ class PooledMasks:
         return reduce(np.add, _taps(pool, self.recording.spikes[source].astype(kind), 0))
 
     def _once(self, kind: str, layer: Layer, make: Callable[[Layer, Recording], Bools]) -> Bools:
+        if layer.pool is None:  # the recording's own
+            return make(layer, self.recording)
         key = kind, layer.index
         if key not in self._made:
             self._made[key] = make(layer, self.recording)
@@ -154,7 +156,7 @@ def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
     if layer.turned:  # in each group from [channel, position] to [position, channel]
         grouped = spikes.reshape(*spikes.shape[:2], layer.groups, layer.in_shape[1], -1)
         spikes = np.einsum("tbgcn->tbgnc", grouped)
-    return spikes.reshape(*spikes.shape[:2], *layer.in_shape)
+    return _undropped(masks, layer, spikes.reshape(*spikes.shape[:2], *layer.in_shape))
 
 
 def input_needs(masks: PooledMasks, layer: Layer) -> Bools:
@@ -185,7 +187,13 @@ def source_need(masks: PooledMasks, layer: Layer, sources: Collection[int]) -> B
     need = masks.needs(layer, sources)
     if layer.input_pool is not None:
         need = _pooled_flags(layer.input_pool, masks.sums(layer), need)
-    return need.reshape(*need.shape[:2], *layer.in_shape)
+    return _undropped(masks, layer, need.reshape(*need.shape[:2], *layer.in_shape))
+
+
+def _undropped(masks: PooledMasks, layer: Layer, flags: Bools) -> Bools:
+    """``flags`` of a layer's inputs, false where its dropout lets nothing pass."""
+    kept = masks.recording.kept.get(layer.index)
+    return flags if kept is None else np.where(kept, flags, False)
 
 
 def _seen(step: Step, values: npt.NDArray[Value]) -> npt.NDArray[Value]:

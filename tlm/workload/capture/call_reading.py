@@ -14,6 +14,7 @@ import numpy as np
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import ZERO, features_of
+from tlm.workload.capture.dropouts import dropout_of
 from tlm.workload.capture.edges import INPUT
 from tlm.workload.capture.factors import UNKNOWN, ProductMap, Terms
 from tlm.workload.capture.pool_nodes import sized
@@ -58,7 +59,8 @@ def reading_of(where: str, provenance: TensorProvenance, rank: int) -> CallReadi
 
     Raises WorkloadError if its elements are arranged as no window reads them.
     """
-    return _Reader(where, provenance).reading(provenance.terms, rank)
+    read = _Reader(where, provenance).reading(provenance.terms, rank)
+    return replace(read, dropout=dropout_of(where, provenance.terms))
 
 
 @dataclass(frozen=True, eq=False)

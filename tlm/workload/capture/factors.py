@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from tlm.workload.capture.arranging import ZERO
@@ -20,14 +21,33 @@ ONE = -3
 
 @dataclass(frozen=True, eq=False)
 class FactorMap:
-    """The element of an origin that stands at each place; 1 minus it if ``inverted``."""
+    """The element of an origin that stands at each place; 1 minus it if ``inverted``.
+
+    ``multiplier`` is what a dropout multiplies it with.
+    """
 
     places: Tensor
     inverted: bool = False
+    multiplier: Tensor | None = None
 
     def arranged(self, arrange: Callable[[Tensor], Tensor]) -> FactorMap:
         """Its elements put elsewhere."""
-        return replace(self, places=arrange(self.places))
+        dropped = self.multiplier
+        return replace(
+            self,
+            places=arrange(self.places),
+            multiplier=None if dropped is None else arrange(dropped),
+        )
+
+    def multiplied(self, multiplier: Tensor) -> FactorMap:
+        """The factor behind a dropout, of which it may have passed one already."""
+        before = 1.0 if self.multiplier is None else self.multiplier
+        return replace(self, multiplier=(before * multiplier).expand(self.places.shape))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the element as it is."""
+        return not self.inverted and self.multiplier is None
 
     def settled(self, values: Tensor) -> FactorMap:
         """The factor with what is without gradient known where its ``values`` are 0, as states."""
@@ -56,7 +76,7 @@ def arranged(term: ProductMap, arrange: Callable[[Tensor], Tensor]) -> ProductMa
 
 def inverted(terms: Terms) -> Terms | None:
     """1 minus the sum of ``terms``; None unless it is a single factor, which no product can say."""
-    if len(terms) > 1 or len(terms[0]) > 1 or terms[0][0].inverted:
+    if len(terms) > 1 or len(terms[0]) > 1 or not terms[0][0].is_plain:
         return None
     places = terms[0][0].places
     return [(FactorMap(places.where(places != ZERO, ONE), inverted=True),)]
@@ -84,9 +104,22 @@ def joined(join: Callable[[Sequence[Tensor]], Tensor], pieces: Sequence[Terms]) 
                 alike[number][at] if at < len(alike[number]) else _zeros(terms, len(form))
                 for number, terms in enumerate(pieces)
             ]
-            columns = [[factor.places for factor in column] for column in zip(*rows, strict=True)]
-            result.append(tuple(map(FactorMap, map(join, columns), form)))
+            columns = zip(*rows, strict=True)
+            result.append(tuple(map(partial(_joined, join), columns, form)))
     return result
+
+
+def _joined(
+    join: Callable[[Sequence[Tensor]], Tensor], factors: Sequence[FactorMap], is_inverted: bool
+) -> FactorMap:
+    places = join([factor.places for factor in factors])
+    if all(factor.multiplier is None for factor in factors):
+        return FactorMap(places, is_inverted)
+    multipliers = [
+        factor.places.float() * 0 + 1 if factor.multiplier is None else factor.multiplier
+        for factor in factors
+    ]
+    return FactorMap(places, is_inverted, join(multipliers))
 
 
 def _zeros(terms: Terms, factors: int) -> ProductMap:

@@ -155,6 +155,7 @@ def _recording(
             backward.dY != 0 if has_dY(layer.layer, layers) else bits
             for bits, layer, backward in zip(dU, tensors, backwards, strict=True)
         ),
+        kept={at: each.kept for at, each in enumerate(tensors) if each.kept is not None},
     )
 
 
@@ -166,11 +167,10 @@ def _forced(tensors: LayerTensors, steps: int, whole: bool) -> Forced:
         products = RecordedProducts(every, tensors.dX)
     if tensors.layer.neuron is None:
         dI = None if tensors.static else tensors.dI
-        return Forced(None, None, dI, products=products)
+        return Forced(None, None, dI, products=products, kept=tensors.kept)
+    forced = Forced(tensors.spikes, tensors.masks, tensors.dI, tensors.slope)
     output = None if whole else tensors.output
-    return Forced(
-        tensors.spikes, tensors.masks, tensors.dI, tensors.slope, products=products, output=output
-    )
+    return replace(forced, products=products, output=output, kept=tensors.kept)
 
 
 def _of_loss_alone(values: Values, fed_back: Mapping[int, Numbers]) -> dict[int, FloatArray]:

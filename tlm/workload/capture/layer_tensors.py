@@ -51,7 +51,8 @@ class LayerTensors:
     and dI are the gradient of its output; of a static one they are known once rebuilt. ``slope`` is
     the derivative of a surrogate without closed form, ``membrane`` the potential that leaves the
     layer in place of spikes, whose gradient dS then is. ``stray`` is how far its neurons are from
-    their replay. ``output`` is ``spikes`` as torch's numbers.
+    their replay. ``output`` is ``spikes`` as torch's numbers, ``kept`` what a dropout kept of the
+    input.
     """
 
     layer: Layer
@@ -67,6 +68,7 @@ class LayerTensors:
     membrane: FloatArray | None = None
     stray: Stray = Stray()
     output: FloatArray | None = None
+    kept: BoolArray | None = None
     Y: FloatArray | None = None
     dX: FloatArray | None = None
 
@@ -102,9 +104,22 @@ def layer_tensors(stage: TopologyStage, layer: Layer, steps: int, batch: int) ->
     dX = input_gradient(product, steps, batch) if everywhere else None
     return replace(
         tensors,
+        kept=_kept(first, layer, steps, batch),
         Y=timed(product, product.outputs, steps, batch).reshape(dY.shape),
         dX=None if dX is None else dX.reshape(inputs.shape),
     )
+
+
+def _kept(product: Boundary, layer: Layer, steps: int, batch: int) -> BoolArray | None:
+    """What a dropout kept of the input of ``layer``, [T, B, *in_shape]; None without one."""
+    import torch
+
+    dropouts = [call.dropout for call in product.readings]
+    kept = [torch.from_numpy(each.kept) for each in dropouts if each is not None]
+    if not kept:
+        return None
+    rows = timed(product, kept, steps, batch).reshape(steps, batch, *layer.in_shape)
+    return np.asarray(rows, np.bool_)
 
 
 def with_gradient(tensors: LayerTensors, rebuilt: Backward) -> LayerTensors:

@@ -9,13 +9,14 @@ again on the maps, so that it does not matter how a network writes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tlm.errors import WorkloadError
 from tlm.workload.capture.arranging import rearrange_of, shape_of, signed
+from tlm.workload.capture.dropouts import check_not_pooled, multiplier_of
 from tlm.workload.capture.factors import (
     UNKNOWN,
     FactorMap,
@@ -165,6 +166,8 @@ def _terms(
     if factor := constant_of(operation, node):
         terms = operands[0] or operands[1] or []
         return [_scaled(where, term, factor, provenance) for term in terms]
+    if operation == "NativeDropout":
+        return _dropped(where, node, operands[0], shape)
     if operation == "Mul":
         return _few(where, _multiplied(where, node, operands, shape))
     if operation in ("Rsub", "Sub"):
@@ -173,6 +176,7 @@ def _terms(
     assert first is not None  # a node with one operand that needs no gradient is not made
     if rearrange := rearrange_of(operation):
         return [arranged(term, partial(rearrange, node, output)) for term in first]
+    check_not_pooled(where, first)
     pool = pool_of(where, operation, node)
     if pool is None:
         return _added_up(where, node, first, provenance)
@@ -239,7 +243,7 @@ def _scaled(
     first, *others = term
     if first.inverted:
         raise refusal(where, "Sub")
-    return (first.arranged(lambda map_: provenance.scaled(map_, factor)), *others)
+    return (replace(first, places=provenance.scaled(first.places, factor)), *others)
 
 
 def _multiplied(
@@ -248,9 +252,19 @@ def _multiplied(
     """Two sums multiplied, term by term."""
     left, right = operands
     if left is None or right is None:
-        raise refusal(where, "Mul")
+        return _dropped(where, node, left or right, shape)
     left, right = _settled(where, left, node._saved_self), _settled(where, right, node._saved_other)
     return products(left, right, shape)
+
+
+def _dropped(where: str, node: Any, terms: Terms | None, shape: tuple[int, ...]) -> Terms:
+    """A sum behind a dropout."""
+    multiplier = multiplier_of(node)
+    if multiplier is None or terms is None:
+        raise refusal(where, "Mul")
+    spread = [arranged(term, lambda map_: map_.expand(shape)) for term in terms]
+    # Factors that are inverted are the last: the first is none.
+    return [(first.multiplied(multiplier), *others) for first, *others in spread]
 
 
 def _settled(where: str, terms: Terms, values: Tensor) -> Terms:
@@ -383,12 +397,12 @@ def _own_function(where: str, operation: str) -> WorkloadError:
     )
 
 
-_FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean", "Mul", "Sub", "Rsub")
+_FOLLOWED = ("Add", "Cat", "Stack", "Sum", "Mean", "Mul", "Sub", "Rsub", "NativeDropout")
 
 _HINTS = {
-    "Mul": "it is multiplied by what has no gradient (dropout, a mask): record without it",
+    "Mul": "it is multiplied by what has no gradient and is no dropout (a scale, a mask): record "
+    "without it",
     "Sub": "of subtractions only 1 - spikes is known, multiplied with other spikes",
-    "NativeDropout": "record with dropout at p = 0",
     "Mean": "average over time after the read-out, not before it",
     "Sum": "only tensors stacked along an axis of their own can be added up along it",
     "Checkpoint": "switch activation checkpointing off while recording",

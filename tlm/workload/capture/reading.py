@@ -57,12 +57,14 @@ class Reading:
 
     ``is_plain`` says that it is a sum of whole outputs of the same step. ``pooled_shape`` is
     (C, H, W) behind the pools, if there are any: neurons may see their channels arranged otherwise.
+    ``dropout`` is the share that is dropped behind them.
     """
 
     parts: tuple[ReadPart, ...]
     pools: tuple[Pool, ...]
     is_plain: bool
     pooled_shape: Shape3 | None = None
+    dropout: float = 0.0
 
     @property
     def sum(self) -> Sum:
@@ -158,7 +160,24 @@ def _reading(
     if not pools[0] and reader.kind not in ("conv", "matmul"):
         joined = _unflattened(joined, shapes)
     plain = len(joined) == 1 and _is_sum(joined[0])
-    return Reading(joined, pools[0], plain, calls[0].pooled_shape)
+    return Reading(joined, pools[0], plain, calls[0].pooled_shape, _dropout(reader))
+
+
+def _dropout(reader: Boundary) -> float:
+    """The share of what a product reads that is dropped."""
+    shares = {0.0 if call.dropout is None else call.dropout.dropped for call in reader.readings}
+    if len(shares) > 1:
+        raise WorkloadError(
+            f"{reader.name}: dropouts of other shares, or none, lie before it in one call than in "
+            "another; drop the same share at each step"
+        )
+    share = shares.pop()
+    if share and reader.kind not in ("conv", "linear"):
+        raise WorkloadError(
+            f"{reader.name}: a dropout lies before {reader.kind} and not before a convolution or "
+            "linear layer; put it behind the neurons, before the next product"
+        )
+    return share
 
 
 def _shape(boundary: Boundary) -> Shape3:

@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from tlm.errors import WorkloadError
+from tlm.workload.capture.dropouts import Dropout
 from tlm.workload.capture.windows import narrowed
 from tlm.workload.model import IntArray, Pool, Shape3
 from tlm.workload.operand import Step, Window, shape_behind
@@ -80,10 +81,13 @@ class RowPart:
 
 @dataclass(frozen=True, eq=False)
 class CallReading:
-    """Parts in order of their channels, and the pools of them all, the last first."""
+    """Parts in order of their channels, the pools of them all, the last first, and the dropout
+    behind these.
+    """
 
     parts: tuple[RowPart, ...]
     pools: tuple[Pool, ...] = ()
+    dropout: Dropout | None = None
 
     @property
     def key(self) -> Any:

@@ -68,6 +68,7 @@ def layers_of(stages: Sequence[TopologyStage], network_input: InputKind) -> tupl
                 operand=operand,
                 shortcuts=_shortcuts(at, stage, origins, pools),
                 dilation=(rows.dilation, columns.dilation),
+                dropout=stage.reading.dropout,
                 held=held_of(stage, stages, origins, pools),
             )
         )

@@ -12,6 +12,7 @@ from tlm.workload.drawn.activity import Activity, Bernoulli, DenseActivity, Like
 from tlm.workload.golden.pool import pool_gradient
 from tlm.workload.input_kind import CODED
 from tlm.workload.model import BoolArray, Layer, Recording, Workload
+from tlm.workload.packed import LazyMasks, packed
 from tlm.workload.readers import adds_output, shortcuts_from
 
 SEED = 0
@@ -26,17 +27,25 @@ def draw(workload: Workload, activity: Activity) -> Recording:
         if isinstance(activity, Like)
         else None
     )
-    drawn = [
-        _layer_masks(workload, layer, activity, recorded, generator) for layer in workload.layers
-    ]
-    spikes, masks, dU = zip(*drawn, strict=True)
+    spikes, masks, dU = LazyMasks(), LazyMasks(), LazyMasks()
+    for layer in workload.layers:
+        drawn = _layer_masks(workload, layer, activity, recorded, generator)
+        for kind, mask in zip((spikes, masks, dU), drawn, strict=True):
+            kind.append(mask)
     return Recording(
         iteration=0,
         inputs=_inputs(workload, activity, generator),
         spikes=spikes,
         masks=masks,
         dU=dU,
-        dY=tuple(_dY(workload, layer, dU, activity) for layer in workload.layers),
+        dY=packed(_dY(workload, layer, dU, activity) for layer in workload.layers),
+        kept={
+            layer.index: _bernoulli(
+                (workload.steps, workload.batch, *layer.in_shape), 1 - layer.dropout, generator
+            )
+            for layer in workload.layers
+            if layer.dropout
+        },
     )
 
 

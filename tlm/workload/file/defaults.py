@@ -13,6 +13,7 @@ LAYER: dict[str, Any] = {
     "shortcuts": [],
     "dilation": [1, 1],
     "held": None,
+    "dropout": 0.0,
 }
 HELD = {"operand": None, "transposed": False, "input_transposed": False, "scale": 1.0}
 NEURON: dict[str, Any] = {

@@ -114,6 +114,7 @@ def check_layers(path: Path, layers: tuple[Layer, ...]) -> None:
         _check_input(path, layer, layers)
         _check_output(path, layer)
         check_held(path, layer, layers)
+        _check_dropout(path, layer)
         check_shortcuts(path, layer, layers)
         _check_membrane(path, layer, layers)
     if all(NETWORK_INPUT not in layer.sources for layer in layers):
@@ -155,6 +156,7 @@ class Reader(JsonReader):
             operand=operand,
             shortcuts=self.shortcuts(f"{key}.shortcuts", row["shortcuts"], index),
             dilation=self.integers(f"{key}.dilation", row["dilation"], 2, 1),
+            dropout=self.share(f"{key}.dropout", row["dropout"]),
             held=self.held(f"{key}.held", row["held"], index),
         )
 
@@ -264,6 +266,13 @@ class Reader(JsonReader):
         if not isinstance(value, list) or len(value) > 1:
             raise fault(self.path, key, "a list of at most one number", value, REMEDY)
         return tuple(self.choice(f"{key}[0]", name, LEARNT, REMEDY) for name in value)
+
+
+def _check_dropout(path: Path, layer: Layer) -> None:
+    """A dropout lies between layers, in front of a product with weights."""
+    if layer.dropout and (NETWORK_INPUT in layer.sources or not layer.weighted):
+        expected = "0 of a layer that reads the network's input, or has no weights"
+        raise fault(path, f"layers[{layer.index}].dropout", expected, layer.dropout, REMEDY)
 
 
 def _check_membrane(path: Path, layer: Layer, layers: tuple[Layer, ...]) -> None:

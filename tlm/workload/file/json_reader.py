@@ -48,6 +48,13 @@ class JsonReader:
             raise fault(self.path, key, f"a finite number{least}", value, REMEDY)
         return float(value)
 
+    def share(self, key: str, value: Any) -> float:
+        """A number from 0 to less than 1."""
+        share = self.number(key, value, 0)
+        if share >= 1:
+            raise fault(self.path, key, "a number from 0 to less than 1", value, REMEDY)
+        return share
+
     def text(self, key: str, value: Any) -> str:
         """A short non-empty printable text."""
         if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():

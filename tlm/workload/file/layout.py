@@ -46,8 +46,11 @@ def expected_bits(workload: Workload, position: int) -> dict[str, Expected]:
     for layer in workload.layers:
         for kind in _mask_kinds(workload, layer):
             name = f"{group}/{schema.layer_group(layer.index)}/{kind}"
-            before_neuron = kind == schema.OUTPUT_GRADIENTS
-            shape = workload.product_shape(layer) if before_neuron else workload.neuron_shape(layer)
+            shape = workload.neuron_shape(layer)
+            if kind == schema.OUTPUT_GRADIENTS:
+                shape = workload.product_shape(layer)
+            elif kind == schema.KEPT:
+                shape = (workload.steps, workload.batch, *layer.in_shape)
             datasets[f"{layer.index}/{kind}"] = Expected(name, shape)
     return datasets
 
@@ -133,6 +136,8 @@ def _mask_kinds(workload: Workload, layer: Layer) -> list[str]:
         kinds = [schema.SPIKES, schema.MASKS, *kinds]
     if has_dY(layer, workload.layers):
         kinds.append(schema.OUTPUT_GRADIENTS)
+    if layer.dropout:
+        kinds.append(schema.KEPT)
     return kinds
 
 

@@ -27,6 +27,7 @@ from tlm.workload.file.layout import (
 )
 from tlm.workload.learnt import LEARNT
 from tlm.workload.model import BoolArray, Layer, Neuron, Recording, RunMode, Workload
+from tlm.workload.packed import packed
 from tlm.workload.readers import has_dY, heads
 from tlm.workload.values import FloatArray, Parameters, Values
 
@@ -92,12 +93,17 @@ def read_recording(workload: Workload, position: int) -> Recording:
     return Recording(
         iteration=workload.iterations[position],
         inputs=arrays[schema.INPUTS],
-        spikes=spikes,
-        masks=_per_layer(workload, schema.MASKS, arrays),
-        dU=_per_layer(workload, schema.GRADIENTS, arrays),
-        dY=tuple(
+        spikes=packed(spikes),
+        masks=packed(_per_layer(workload, schema.MASKS, arrays)),
+        dU=packed(_per_layer(workload, schema.GRADIENTS, arrays)),
+        dY=packed(
             arrays[f"{layer.index}/{_product_kind(workload, layer)}"] for layer in workload.layers
         ),
+        kept={
+            layer.index: arrays[f"{layer.index}/{schema.KEPT}"]
+            for layer in workload.layers
+            if layer.dropout
+        },
     )
 
 

@@ -33,6 +33,7 @@ INPUT_VALUES: Final = "input_values"
 LOSS_GRADIENT: Final = "loss_gradient"
 SPIKES: Final = "spikes"
 MASKS: Final = "masks"
+KEPT: Final = "kept"  # what a dropout left
 GRADIENTS: Final = "gradients"  # the file spells out what all code calls dU
 OUTPUT_GRADIENTS: Final = "output_gradients"  # and dY
 GRADIENT_VALUES: Final = "gradient_values"

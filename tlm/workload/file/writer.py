@@ -133,7 +133,7 @@ def _check_shape(workload: Workload, expected: Expected, shape: tuple[int, ...])
 def _masks(recording: Recording) -> dict[str, BoolArray]:
     """Arrays by the keys of ``expected_bits``; those of read-outs and without norm are extra."""
     arrays = {schema.INPUTS: recording.inputs}
-    tensors: dict[str, tuple[BoolArray, ...]] = {
+    tensors: dict[str, Sequence[BoolArray]] = {
         schema.SPIKES: recording.spikes,
         schema.MASKS: recording.masks,
         schema.GRADIENTS: recording.dU,
@@ -141,6 +141,7 @@ def _masks(recording: Recording) -> dict[str, BoolArray]:
     }
     for name, layers in tensors.items():
         arrays.update({f"{index}/{name}": array for index, array in enumerate(layers)})
+    arrays.update({f"{index}/{schema.KEPT}": array for index, array in recording.kept.items()})
     return arrays
 
 

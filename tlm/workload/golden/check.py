@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
     layers, parameters = workload.layers, values.parameters
     forwards = forward(layers, workload.steps, inputs, parameters, forced)
     backwards = backward(layers, forwards, parameters, values.loss_gradients, forced)
-    free = forward(layers, workload.steps, inputs, parameters, [FREE] * len(forced))
+    free = forward(layers, workload.steps, inputs, parameters, _kept_alone(forced))
     return tuple(
         _agreement(layer, recording, values, backwards[layer.index], free[layer.index])
         for layer in layers
@@ -51,11 +52,18 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
 def forced_by(layers: Sequence[Layer], recording: Recording, values: Values) -> tuple[Forced, ...]:
     """Recorded tensors to force, by layer."""
     return tuple(
-        Forced(None, None, values.dI[at])
+        Forced(None, None, values.dI[at], kept=recording.kept.get(at))
         if layer.neuron is None
-        else Forced(recording.spikes[at], recording.masks[at], values.dI[at])
+        else Forced(
+            recording.spikes[at], recording.masks[at], values.dI[at], kept=recording.kept.get(at)
+        )
         for at, layer in enumerate(layers)
     )
+
+
+def _kept_alone(forced: Sequence[Forced]) -> list[Forced]:
+    """Nothing forced but what dropouts kept, which no network makes of its input."""
+    return [replace(FREE, kept=force.kept) for force in forced]
 
 
 def relative_error(rebuilt: Numbers, recorded: Numbers) -> float:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.golden.dropout import dropped
 from tlm.workload.golden.feedback import Moment, of_steps
 from tlm.workload.golden.glm import glm_excess, glm_potentials
 from tlm.workload.golden.matmul import (
@@ -121,7 +122,8 @@ def _currents(
     force: Forced,
 ) -> Forward:
     """FP of a layer up to the current, which stands for its output as well."""
-    inputs = streamed(layer, pooled(layer.input_pool, read[0]))
+    inputs = dropped(layer, pooled(layer.input_pool, read[0]), force.kept)
+    inputs = streamed(layer, inputs)
     if read[1] is not None:
         products = matmul(layer, inputs, read[1])
     elif force.products is not None:
@@ -310,6 +312,6 @@ def _shares(
     shape = passed.summed.shape
     if layer.input_pool is not None:
         shape = (*shape[:3], *layer.input_pool.pooled(shape[2:])[1:])
-    gradient = streamed_gradient(layer, dX, shape)
+    gradient = dropped(layer, streamed_gradient(layer, dX, shape), back.neurons.force.kept)
     gradient = pool_gradient(layer.input_pool, passed.summed, gradient)
     yield from source_gradients(layer, outputs, gradient)

@@ -35,7 +35,8 @@ class Forced:
     ``spikes`` and ``masks`` are None for a read-out. ``slope`` stands for the derivative of a
     surrogate without closed form. GLM neurons draw with shift registers that begin in the states
     ``registers`` [K]. ``products`` stand in for those of the layer's weights. ``output`` is
-    ``spikes`` as numbers, where they are at hand.
+    ``spikes`` as numbers, where they are at hand. ``kept`` [T, B, C, H, W] is what a dropout kept,
+    which is never rebuilt.
     """
 
     spikes: BoolArray | None
@@ -44,13 +45,15 @@ class Forced:
     slope: Slope | None = None
     registers: States | None = None
     products: RecordedProducts | None = None
+    kept: BoolArray | None = None
     output: Numbers | None = None
 
     def of(self, now: slice) -> Forced:
-        """What is forced in some steps alone, of spikes and products."""
+        """What is forced in some steps alone, of spikes, products and dropouts."""
         spikes = None if self.spikes is None else self.spikes[now]
         products = None if self.products is None else RecordedProducts(self.products.Y[now], None)
-        return replace(self, spikes=spikes, products=products)
+        kept = None if self.kept is None else self.kept[now]
+        return replace(self, spikes=spikes, products=products, kept=kept)
 
 
 FREE = Forced(None, None, None)

@@ -57,6 +57,7 @@ class Saved:
     input_pool: SavedPool | None
     current_pool: SavedPool | None
     pool: SavedPool | None
+    kept: GpuTensor | None
 
 
 @dataclass

@@ -56,6 +56,7 @@ class NetworkStage:
     potential_out: bool = False
     saves_state: bool = True
     learns: bool = False
+    dropout: bool = False
 
     @property
     def taps(self) -> int:
@@ -208,4 +209,5 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         potential_out=layer.membrane_output,
         saves_state=bool(layer.saved_state),
         learns=bool(layer.learnt),
+        dropout=layer.dropout > 0,
     )

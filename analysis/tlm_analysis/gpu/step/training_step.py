@@ -101,6 +101,7 @@ def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
     else:
         inputs, operand = put_together(step, name, stage.operand, stage.unpooled_shape)
     inputs, input_pool = pooled(step, name, stage.input_pool, inputs, stage.in_shape)
+    inputs, kept = _dropout(step, stage, inputs)
     weight = _weight(step, stage)
     outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
@@ -121,7 +122,7 @@ def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
             state = replace(state, kept=(*state.kept, spikes))
     step.outputs[index,], pool = pooled(step, stage.name, stage.pool, spikes, stage.pooled_shape)
     pools = (input_pool, current_pool, pool)
-    step.saved.append(Saved(inputs, operand, outputs, weight, state, *pools))
+    step.saved.append(Saved(inputs, operand, outputs, weight, state, *pools, kept))
 
 
 def _norm(step: StepDraft, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
@@ -138,6 +139,21 @@ def _norm(step: StepDraft, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor
     step.launch(f"{stage.name} bn step scale", "fp", (normed,), (scaled,))
     step.normed[stage.name] = normed
     return scaled
+
+
+def _dropout(
+    step: StepDraft, stage: NetworkStage, inputs: GpuTensor
+) -> tuple[GpuTensor, GpuTensor | None]:
+    """The inputs that a dropout keeps, and where: a byte an element, as torch's own saves it.
+
+    Without training nothing is dropped.
+    """
+    if not (stage.dropout and step.network.learns):
+        return inputs, None
+    kept = GpuTensor(f"{stage.name} kept", inputs.nbytes // step.element)
+    dropped = step.tensor(f"{stage.name} dropped", *stage.in_shape)
+    step.launch(f"{stage.name} dropout", "fp", (inputs,), (dropped, kept))
+    return dropped, kept
 
 
 def _weight(step: StepDraft, stage: NetworkStage) -> GpuTensor:
@@ -182,6 +198,9 @@ def _backward(step: StepDraft, index: int, stage: NetworkStage) -> None:
     if set(stage.sources) != {INPUT}:
         dX = GpuTensor(f"{name} input gradient", saved.inputs.nbytes)
         products.input_gradient(dY, saved.weight, dX)
+        if saved.kept is not None:
+            dropped, dX = dX, GpuTensor(f"{name} undropped gradient", saved.inputs.nbytes)
+            step.launch(f"{name} dropout grad", "bp", (dropped, saved.kept), (dX,))
         dX = pool_gradient(step, f"{name} input", dX, saved.input_pool)
         if saved.operand is None:
             accumulate(step, tuple(sorted(stage.sources)), dX)

@@ -66,6 +66,18 @@ def test_a_convolutional_net(tmp_path: Path) -> None:
     assert run_job(open_workload(f"{path}:bernoulli(0.3)"), out=tmp_path / "run", trace="off").ok
 
 
+def test_an_even_kernel_that_keeps_the_size(tmp_path: Path) -> None:
+    """It would pad more on one side, which a layer that reads no operand cannot say."""
+    nodes = {
+        "in": nir.Input({"input": np.array([2, 8, 8])}),
+        "c": nir.Conv2d((8, 8), np.ones((4, 2, 2, 3)), 1, "same", 1, 1, np.zeros(4)),
+        "n": lif((4, 8, 8)),
+        "out": nir.Output({"output": np.array([4, 8, 8])}),
+    }
+    with pytest.raises(WorkloadError, match=r"c: pads an even kernel .*; state the padding in"):
+        read_network([written(tmp_path, nodes, chain("in c n out"))], 2, 3)
+
+
 def test_a_sum_of_spikes_and_a_subgraph(tmp_path: Path) -> None:
     """Two populations that meet at a node are added up; nodes of subgraphs keep their place."""
     inner = nir.NIRGraph(

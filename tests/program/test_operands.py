@@ -18,7 +18,7 @@ from tests.program.graphs import (
 from tests.program.jobs import IDEAL_DRAM, array_overrides, built
 from tests.program.test_graph import SMALL_MEMORIES
 from tlm.workload.model import Pool
-from tlm.workload.operand import Line, Term
+from tlm.workload.operand import Gate, Line, Term
 
 CHIPS = (
     ("cores=1",),
@@ -148,6 +148,45 @@ def skip_from_the_input(encoding="rate"):
     return replace(workload(net.layers), encoding=encoding)
 
 
+def gates(norm=None):
+    """As SEW-ResNet with AND and IAND: a stage of three factors, then a pool of their product."""
+    net = builder((3, 6, 6), norm)
+    first = net.conv(8, kernel=3, padding=1)
+    second = net.conv(8, kernel=1)
+    both = Term(first, gates=(Gate(second),))
+    third = put_together(net, (8, [both]), channels=8, kernel=3, padding=1)
+    every = Term(first, gates=(Gate(second), Gate(third, inverted=True)))
+    put_together(
+        net, (8, [every]), (8, [Term(third)]),
+        channels=5, kernel=2, input_pool=Pool.square("average", 2, 2),
+    )  # fmt: skip
+    net.linear(4)
+    return workload(net.layers)
+
+
+def gates_on_the_way():
+    """Gates through windows and pools, of one position for all, beside and added to others."""
+    net = builder((2, 6, 6))
+    first = net.conv(6, kernel=3, padding=1)
+    second = net.conv(6, kernel=3, padding=1, pool=Pool.square("max", 2, 2))
+    small = Pool.square("max", 2, 2)
+    one = window((6, 3, 3), rows=Line(1, 2, repeat=3), columns=Line(2, 3, repeat=3))
+    some = window((6, 3, 3), channels=(1, 4))
+    term = Term(first, (small, some), gates=(Gate(second, (one, some)),))
+    other = Term(second, (some,), gates=(Gate(first, (small, some), inverted=True),))
+    alone = Term(second, (window((6, 3, 3), channels=(0, 2)),))
+    third = put_together(net, (3, [term, other]), (2, [alone]), channels=6, kernel=3, padding=1)
+    net.conv(4, kernel=1)
+    put_together(
+        net,
+        (6, [Term(third, gates=(Gate(second), Gate(third)))]),
+        channels=5,
+        linear=True,
+        input_pool=Pool.square("sum", 3, 3),
+    )
+    return workload(net.layers)
+
+
 NETS = {
     "concatenation": concatenation,
     "batch norm": lambda: concatenation(NORM),
@@ -159,6 +198,9 @@ NETS = {
     "decoder": decoder,
     "input": skip_from_the_input,
     "direct input": lambda: skip_from_the_input("direct"),
+    "gates": gates,
+    "gates and batch norm": lambda: gates(NORM),
+    "gates on the way": gates_on_the_way,
 }
 
 

@@ -17,7 +17,7 @@ from tlm.counts.ways import Element, any_of_windows, edges, spread, taps, togeth
 from tlm.space.array_types import Bools, Cells, Ints
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Recording, Workload
-from tlm.workload.operand import Step, Term, Window
+from tlm.workload.operand import Factor, Step, Term, Window
 from tlm.workload.readers import adds_output, shortcuts_from
 
 Whole = npt.NDArray[np.unsignedinteger[Any]]
@@ -146,10 +146,14 @@ class Masks:
         return inputs
 
     def _term_outputs(self, term: Term) -> Bools:
-        values = self._left(term.source)
-        for step in term.way:
+        return reduce(np.bitwise_and, map(self._passing, term.factors))
+
+    def _passing(self, factor: Factor) -> Bools:
+        """Where a factor is not zero."""
+        values = self._left(factor.source)
+        for step in factor.way:
             values = _through(step, values, _any)
-        return values
+        return ~values if factor.inverted else values
 
     def _input_need(self, index: int) -> Bools:
         """Which dX of a layer are needed: those that any of its sources needs, [T, B, *in_shape].
@@ -179,11 +183,23 @@ class Masks:
         return elements & self.recording.kept[layer.index] if layer.dropout else elements
 
     def _term_need(self, sources: Sequence[int], term: Term) -> Bools:
-        """Which dX of a term its source needs, if it is among ``sources``; the input needs none."""
-        some = term.source in sources and term.source != NETWORK_INPUT
-        need = self.need(term.source) if some else np.zeros_like(self._left(term.source))
-        values = self._whole(term.source)
-        for step in term.way:
+        """Which dX of a term its sources need, those among ``sources``.
+
+        Of a product each needs them where all other factors let them pass.
+        """
+        needs = []
+        for at, factor in enumerate(term.factors):
+            others = (*term.factors[:at], *term.factors[at + 1 :])
+            need = self._factor_need(sources, factor)
+            needs.append(reduce(np.bitwise_and, map(self._passing, others), need))
+        return _union(needs)
+
+    def _factor_need(self, sources: Sequence[int], factor: Factor) -> Bools:
+        """Which gradients a factor's source needs, if it is among ``sources``; the input none."""
+        some = factor.source in sources and factor.source != NETWORK_INPUT
+        need = self.need(factor.source) if some else np.zeros_like(self._left(factor.source))
+        values = self._whole(factor.source)
+        for step in factor.way:
             if isinstance(step, Pool):
                 need = needed(step, values, need)
             elif isinstance(step, Window):
@@ -208,10 +224,13 @@ class Masks:
         return self._left(source).view(np.uint8)
 
     def _term_values(self, term: Term) -> Whole:
-        values = self._whole(term.source)
-        for step in term.way:
+        return reduce(np.multiply, map(self._factor_values, term.factors))
+
+    def _factor_values(self, factor: Factor) -> Whole:
+        values = self._whole(factor.source)
+        for step in factor.way:
             values = _through(step, values, _pooled)
-        return values
+        return 1 - values if factor.inverted else values
 
     def operand_bits(self, layer: Layer, analog_bits: int) -> int:
         """Width of a layer's input operands: 1 for spikes, else by the largest recorded sum.

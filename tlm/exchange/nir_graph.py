@@ -129,6 +129,9 @@ class _Importer:
     def _product(self, name: str, kind: str, node: Any, arriving: _Signal) -> _Signal:
         if arriving.layer is not None:
             raise self._refusal(name, "follows another product without neurons between them")
+        if _uneven(node):
+            what = 'pads an even kernel "same", by more on one side; state the padding in numbers'
+            raise self._refusal(name, what)
         layer = _layer(len(self.layers), name, kind, node, arriving)
         if layer is None or min(layer.out_shape) < 1:
             raise self._refusal(name, f"its window does not fit the input {arriving.shape}")
@@ -200,6 +203,14 @@ def _layer(index: int, name: str, kind: str, node: Any, arriving: _Signal) -> La
         bias=bias is not None and bool(bias.any()),
         neuron=None,
     )
+
+
+def _uneven(node: Any) -> bool:
+    """Whether a convolution that keeps the size needs more zeros on one side than on the other."""
+    if not isinstance(padding := getattr(node, "padding", None), str) or padding != "same":
+        return False
+    sides = zip(_pair(node.dilation), node.weight.shape[2:], strict=False)  # one of a Conv1d
+    return any(dilation * (taps - 1) % 2 for dilation, taps in sides)
 
 
 def _pair(value: Any, kind: str = "Conv2d") -> tuple[int, int]:

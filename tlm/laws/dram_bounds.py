@@ -7,13 +7,14 @@ two windows share a row.
 ======== ==========================================================================================
 V1       The phases as they are. W: read by FP, by BP but for layers that read only the network's
          input, read and written by the update. Moments: read and written. S: written, read by GRAD
-         and by FP and WG of each reader. m: written, read by GRAD and by BP of each reader. Pooled
-         S and m are written beside them. U: written, read. Behind batch statistics Y: written,
-         read by NORM and NORM_GRAD, and dI: written, read. dY: written, read by BP and WG.
-         dX: written, read. What shortcuts add is read by each; if it is a current (I), it is
-         written. dI of their layer is written, and read by GRAD of each layer they come from.
+         and by FP and WG of each reader, by BP where it is multiplied with others. m: written, read
+         by GRAD and by BP of each reader. Pooled S and m are written beside them. U: written, read.
+         Behind batch statistics Y: written, read by NORM and NORM_GRAD, and dI: written, read. dY:
+         written, read by BP and WG. dX: written, read. What shortcuts add is read by each; if it is
+         a current (I), it is written. dI of their layer is written, and read by GRAD of each layer
+         they come from.
 V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y and what shortcuts add;
-         BP and WG share one read of dY; the update uses the W that BP has read.
+         BP and WG share one read of dY and S; the update uses the W that BP has read.
 V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX, and dI that
          shortcuts return, are read twice, dY and other dI stay in the cores.
 V4       V3, but Y follows from the inputs again: FP, NORM and both runs of GRAD read those.
@@ -94,6 +95,8 @@ def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]
             continue
         producer, share = sizes.workload.layers[source], sizes.read_share(source, [layer])
         yield sizes.output_class(producer), reads * round(sizes.output(producer) * share)
+        gated = sizes.read_share(source, [layer], gated=True)
+        yield sizes.output_class(producer), round(sizes.output(producer) * gated) * (way == 1)
         if _has_m(producer) and not (way > 1 and sizes.exact(producer)):
             yield "m", round(sizes.pairs * prod(producer.pooled_shape) * share)
 

@@ -18,7 +18,7 @@ from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
 from tlm.laws.due.operands import flagged_rows
-from tlm.laws.due.rows import kernel_rows, read_rows, windows_rows
+from tlm.laws.due.rows import kernel_rows, read_rows, returned_rows, windows_rows
 from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
 from tlm.space.array_types import Bools
@@ -54,13 +54,18 @@ def input_windows(table: TileTable, due: Due) -> Iterator[Check]:
 
 
 def _unread(table: TileTable, job: Facts) -> Iterator[str]:
-    """FP or WG of cores that do not read what they need of a source from where it lies in DRAM."""
-    for phase, engine in ((Phase.FP, "fp"), (Phase.WG, "wg"))[: 1 + job.learns]:
+    """FP, WG or BP of cores that do not read what they need of a source where it lies in DRAM.
+
+    BP needs what is multiplied with others.
+    """
+    phases = ((Phase.FP, "fp"), (Phase.WG, "wg"), (Phase.BP, "bp"))
+    for phase, engine in phases if job.learns else phases[:1]:
         fetched = table.fetched(phase)
         for facts in job.layers:
             if phase == Phase.FP and facts.inputs_sent:
                 continue
-            for source, part in product(dict.fromkeys(facts.layer.sources), facts.slices):
+            read = [b.source for b in job.branches(facts) if b.gated or phase != Phase.BP]
+            for source, part in product(dict.fromkeys(read), facts.slices):
                 (place,) = _places(job, source)
                 number = table.engines.index((part.core, engine))
                 tensor = bisect_right(table.starts, place.at[0]) - 1
@@ -71,13 +76,16 @@ def _unread(table: TileTable, job: Facts) -> Iterator[str]:
 
 
 def _least_bits(job: Facts, facts: LayerFacts, part: Slice, source: int, phase: Phase) -> int:
-    """Bits of a source that a phase of a slice needs: in WG of pairs with any dY."""
+    """Bits of a source that a phase of a slice needs: in WG and BP of pairs with any dY."""
     pairs = (job.running if phase == Phase.FP else facts.live)[:, slice(*part.neurons.samples)]
     shared = source == NETWORK_INPUT and job.workload.encoding == "direct"
     count = pairs.any(axis=0).sum() if shared else pairs.sum()
     (place,) = _places(job, source)
-    rows = read_rows(facts, part, job.operand_shape(facts)[1])
-    needed = [b.needs(flagged_rows(b.behind, rows)) for b in job.branches(facts, source)]
+    read, height = job.branches(facts, source), job.operand_shape(facts)[1]
+    rows = read_rows(facts, part, height)
+    if phase == Phase.BP:
+        read, rows = [b for b in read if b.gated], returned_rows(facts, part, height)
+    needed = [b.needs(flagged_rows(b.behind, rows)) for b in read]
     return int(count) * int(np.logical_or.reduce(needed).sum()) * place.bits
 
 

@@ -81,12 +81,20 @@ class JobSizes:
         """The network's input."""
         return prod(input_frame(self.workload.layers)) * self.pixel
 
-    def read_share(self, source: int, readers: Iterable[Reads]) -> float:
-        """The share of what a source leaves that any of some ``readers`` reads."""
+    def read_share(self, source: int, readers: Iterable[Reads], gated: bool = False) -> float:
+        """The share of what a source leaves that any of some ``readers`` reads.
+
+        Only what they multiply with others, if ``gated``.
+        """
         layers = self.workload.layers
-        read = [b for layer in readers for b in branches(layer, layers) if b.source == source]
+        read = [
+            branch
+            for layer in readers
+            for branch in branches(layer, layers)
+            if branch.source == source and branch.gated >= gated
+        ]
         needed = [branch.needs(np.ones(branch.behind, np.bool_)) for branch in read]
-        return float(np.logical_or.reduce(needed).mean())
+        return float(np.logical_or.reduce(needed).mean()) if needed else 0.0
 
     def exact(self, layer: Layer) -> bool:
         """Whether statistics of the whole batch stand between the product and the neurons."""

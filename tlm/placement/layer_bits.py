@@ -182,16 +182,17 @@ def _input_padding(profile: Profile, target: Target) -> float:
     return stored_channels(channels, target.arrays.tile) / channels
 
 
-def _mask_bits(laid: LaidLayer) -> Ints:
-    """Bits of the masks that say which dS a slice's sources need."""
+def _mask_bits(laid: LaidLayer) -> Floats:
+    """Bits of the masks that say which dS a slice's sources need, and of gates."""
     engine, layer = laid.target.chip.core.engines.bp, laid.profile.layer
     lines = laid.slices.input_rows
-    if engine.mode == "dense" or not engine.skip_outputs:
-        return np.zeros_like(lines)
+    each = laid.profile.gate_bits
+    if engine.mode != "dense" and engine.skip_outputs:
+        each += laid.profile.m_read
     pool, live = layer.input_pool, laid.profile.live_steps
     plane = layer.in_shape[0] * layer.in_shape[2] * (1 if pool is None else prod(pool.stride))
     pairs = laid.slices.by_samples(lambda samples: live[slice(*samples)].sum())
-    return lines * plane * pairs * laid.profile.m_read
+    return np.asarray(lines * plane * pairs * each, np.float64)
 
 
 def _update_bits(profile: Profile, stores: LayerStores, target: Target) -> int:

@@ -74,6 +74,12 @@ class Profile:
         terms = [length(strand.channels) for feed in self.feeds for strand in feed.strands]
         return max(self.operand_bits, ceil_div(sum(terms), self.operand[0]))
 
+    @property
+    def gate_bits(self) -> float:
+        """Bits of each element of the operand that BP reads: spikes that are multiplied."""
+        parts = () if self.layer.operand is None else self.layer.operand.gated
+        return sum(part.channels * len(part.factors) for _, part in parts) / self.operand[0]
+
     def share_of(self, source: int) -> float:
         """The share of its input that a source has a part in."""
         if self.layer.operand is None:

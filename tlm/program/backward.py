@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlm.program.backward_walk import WalkedBlock, backward_walks
-from tlm.program.builder import ProgramBuilder, per_sample, saved
+from tlm.program.builder import ProgramBuilder, per_sample, saved, saved_inputs
 from tlm.program.channel_parameters import STEP_SCALE, fetch_parameters
 from tlm.program.gradient import current_gradient, gradient_regions, normalised_gradient
 from tlm.program.gradient_routes import leave_gradient, return_gradient, routes_of
@@ -129,15 +129,21 @@ def _gradient_saved(
 def _mask_reads(
     builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, sweep: Sweep, block: Block
 ) -> tuple[tuple[Extent, ...], tuple[int, ...]]:
-    """The output masks BP needs to skip outputs, from DRAM where FP left them."""
-    engine = builder.plan.chip.core.engines.bp
-    if engine.mode == "dense" or not engine.skip_outputs:
+    """The output masks BP needs to skip outputs, from DRAM where FP left them; gates as well."""
+    engine, gated = builder.plan.chip.core.engines.bp, layer_plan.gated
+    skips = engine.mode != "dense" and engine.skip_outputs
+    if not skips and not gated:
         return (), ()
     runs: tuple[Extent, ...] = ()
     needs: tuple[int, ...] = ()
     rows = builder.streams.mask_rows(sweep, layer_plan, part, block)
+    for channels, _ in gated:
+        read = Region(channels, block.samples, rows)
+        runs += layer_plan.input_runs(read, block.steps, layer_plan.skips)
+    if runs:
+        needs += saved_inputs(builder, layer_plan, block.samples)
     read = Region((0, layer_plan.operand[0]), block.samples, rows)
-    for producer in layer_plan.producers:
+    for producer in layer_plan.producers if skips else ():
         tensor = producer.addressed.tensors.get("need")
         if tensor is None:  # every dX is needed
             continue

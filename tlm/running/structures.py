@@ -34,6 +34,10 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             yield "a window in its operand that mixes channels and rows"
     if layer.held is not None and workload.learns:
         yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
+    if layer.held is not None and layer.held.operand is not None:
+        yield from _terms_not_run(layer.held.operand, workload)
+        if any(term.gates for term in layer.held.operand.terms):
+            yield "products of spikes in what it holds"
     if layer.kind == "identity":
         yield "no weights (an identity)"
     for shortcut in layer.shortcuts:
@@ -43,10 +47,8 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
 
 def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
     for term in operand.terms:
-        if term.gates:
-            yield "an operand with gates (products of spikes)"
-        if term.delay:
-            late = workload.layers[term.source].name
+        for factor in (factor for factor in term.factors if factor.delay):
+            late = workload.layers[factor.source].name
             yield f"an operand with a delay, of layer {late} (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"

@@ -24,7 +24,7 @@ NOTHING: Box = ((0, 0), (0, 0))
 
 @dataclass(frozen=True, slots=True)
 class Strand:
-    """A term on its way from a source to its ``channels`` of the operand.
+    """A term, or what gates one, on its way from a source to its ``channels`` of the operand.
 
     ``shapes`` (C, H, W) are those before each step of the ``way``, and behind the last.
     """
@@ -157,15 +157,15 @@ def hull(spans: Iterable[Span]) -> Span:
 
 
 def _terms(layer: Reads, layers: Sequence[Layer]) -> Iterable[tuple[int, Span, tuple[Step, ...]]]:
-    """(Source, channels of the operand, way) of every term; of a plain sum all channels."""
+    """(Source, channels of the operand, way) of every factor; of a plain sum all channels."""
     if layer.operand is None:
         for source in dict.fromkeys(layer.sources):
             yield source, (0, _left(source, layers)[0]), ()
         return
     first = 0
     for part in layer.operand.parts:
-        for term in part.terms:
-            yield term.source, (first, first + part.channels), term.way
+        for factor in part.factors:
+            yield factor.source, (first, first + part.channels), factor.way
         first += part.channels
 
 

@@ -256,14 +256,26 @@ class LayerPlan:
 
     @property
     def sums(self) -> list[tuple[Span, int]]:
-        """Channels of the operand, and additions that make one element of them."""
+        """Channels of the operand, and additions that make one element of them.
+
+        A gate's AND counts as one.
+        """
         if self.layer.operand is None:
             return [((0, self.operand[0]), len(self.layer.sources) - 1)]
         ends = [0, *accumulate(part.channels for part in self.layer.operand.parts)]
         return [
-            (span, max(0, len(part.terms) - 1))
+            (span, max(0, len(part.factors) - 1))
             for span, part in zip(pairwise(ends), self.layer.operand.parts, strict=True)
         ]
+
+    @property
+    def gated(self) -> list[tuple[Span, int]]:
+        """Channels of the operand in which spikes are multiplied, and how many factors there are.
+
+        BP reads these, too: where all others are 1, dX goes to a factor.
+        """
+        parts = () if self.layer.operand is None else self.layer.operand.gated
+        return [(span, len(part.factors)) for span, part in parts]
 
     @property
     def input_steps(self) -> int:
@@ -311,7 +323,7 @@ class LayerPlan:
         spans, first, each = [], 0, self.layer.in_shape[0] // self.operand[0]
         for part in self.layer.operand.parts:
             last = first + part.channels * each
-            if any(term.source in to for term in part.terms):
+            if any(factor.source in to for factor in part.factors):
                 spans.append((first, last))
             first = last
         return merged(spans)

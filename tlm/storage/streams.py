@@ -189,11 +189,13 @@ class Streams:
     def mask_rows(self, sweep: Sweep, layer_plan: LayerPlan, part: Slice, block: Block) -> Span:
         """Rows of the operand, of whose elements' output masks a block of BP newly reads those.
 
-        A quarter of WG's spike memory holds one of every term; a block's own pass chunk by chunk.
+        A quarter of WG's spike memory holds one of every factor, and the spikes of those that are
+        multiplied; a block's own pass chunk by chunk.
         """
         _, height, width = layer_plan.operand
         rows = source_rows(layer_plan.layer, block.rows, height)
         line = sum(length(strand.channels) for feed in layer_plan.feeds for strand in feed.strands)
+        line += sum(length(channels) * factors for channels, factors in layer_plan.gated)
         line *= width * length(block.samples) * self.plan.steps
         held = mask_room(self.plan.chip.core.memory) // line
         limit = source_rows(layer_plan.layer, part.input_rows, height)[1]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from math import prod
 from typing import Protocol, TypeAlias
 
@@ -161,6 +162,16 @@ class Part:
     channels: int
     terms: tuple[Term, ...]
 
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """The factors of all terms."""
+        return tuple(factor for term in self.terms for factor in term.factors)
+
+    @property
+    def gated(self) -> bool:
+        """Whether anything in it is multiplied."""
+        return any(term.gates for term in self.terms)
+
 
 @dataclass(frozen=True)
 class Operand:
@@ -190,7 +201,15 @@ class Operand:
     @property
     def sources(self) -> tuple[int, ...]:
         """The sources of all factors, rising, each as often as it is read."""
-        return tuple(sorted(factor.source for term in self.terms for factor in term.factors))
+        return tuple(sorted(factor.source for part in self.parts for factor in part.factors))
+
+    @property
+    def gated(self) -> Iterator[tuple[tuple[int, int], Part]]:
+        """The parts in which anything is multiplied, with their channels of the operand."""
+        ends = accumulate((part.channels for part in self.parts), initial=0)
+        for span, part in zip(pairwise(ends), self.parts, strict=True):
+            if part.gated:
+                yield span, part
 
 
 class Reads(Protocol):

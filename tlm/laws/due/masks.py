@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import groupby
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,7 +60,7 @@ class PooledMasks:
         An average counts as the spikes of its window.
         """
         if layer.operand is not None:
-            return self._put_together(layer, lambda branch: self._on_the_way(branch)[-1], np.add)
+            return self._put_together(layer, self._multiplied, np.add)
         kind = np.dtype(np.min_scalar_type(sum(map(self._most, layer.sources))))
         sums = np.zeros(self.left(layer.sources[0]).shape, kind)
         for source in layer.sources:
@@ -71,13 +72,8 @@ class PooledMasks:
         if layer.operand is None:
             return _any(map(self.left, layer.sources))
 
-        def comes(branch: Branch) -> Bools:
-            flags = self.left(branch.source)
-            for step in branch.way:
-                flags = (
-                    _any(_taps(step, flags, 0)) if isinstance(step, Pool) else _seen(step, flags)
-                )
-            return flags
+        def comes(term: Sequence[Branch]) -> Bools:
+            return np.asarray(self._multiplied(term) != 0)
 
         return np.asarray(self._put_together(layer, comes, np.logical_or), np.bool_)
 
@@ -86,7 +82,14 @@ class PooledMasks:
         if layer.operand is None:
             return _any(self.need(self.workload.layers[source]) for source in sources)
 
-        def asked(branch: Branch) -> Bools:
+        def asked(term: Sequence[Branch]) -> Bools:
+            total = np.zeros((*self.left(term[0].source).shape[:2], *term[0].behind), np.bool_)
+            for branch in term:
+                need, others = of_factor(branch), [each for each in term if each is not branch]
+                total |= need & (self._multiplied(others) != 0) if others else need
+            return total
+
+        def of_factor(branch: Branch) -> Bools:
             if branch.source not in sources or branch.source == NETWORK_INPUT:
                 return np.zeros((*self.left(branch.source).shape[:2], *branch.behind), np.bool_)
             need = self.need(self.workload.layers[branch.source])
@@ -100,20 +103,31 @@ class PooledMasks:
         return np.asarray(self._put_together(layer, asked, np.logical_or), np.bool_)
 
     def _put_together(
-        self, layer: Layer, of: Callable[[Branch], Counts | Bools], join: np.ufunc
+        self, layer: Layer, of: Callable[[Sequence[Branch]], Counts | Bools], join: np.ufunc
     ) -> Counts:
-        """Every branch's values where it stands in the operand, joined; zeros elsewhere."""
+        """Every term's values where it stands in the operand, joined; zeros elsewhere."""
         total: Counts | None = None
         shape = operand_shape(layer, self.workload.layers)
-        for branch in self.branches(layer):
-            values = of(branch)
+        for _, group in groupby(self.branches(layer), key=lambda branch: branch.term):
+            term = list(group)
+            values = of(term)
             if total is None:
                 kind = np.bool_ if join is np.logical_or else np.int32
                 total = np.zeros((*values.shape[:2], *shape), kind)
-            some = total[:, :, branch.first : branch.end]
+            some = total[:, :, term[0].first : term[0].end]
             join(some, values, out=some)
         assert total is not None
         return total
+
+    def _multiplied(self, term: Sequence[Branch]) -> Counts:
+        """Whole numbers of what the branches of a term leave, multiplied; of spikes 1 minus."""
+        product: Counts | None = None
+        for branch in term:
+            values = self._on_the_way(branch)[-1]
+            values = np.where(values == 0, 1, 0) if branch.inverted else values
+            product = values if product is None else product * values
+        assert product is not None
+        return product
 
     def _on_the_way(self, branch: Branch) -> list[Counts]:
         """What a branch's source leaves as whole numbers, and what each step makes of it."""

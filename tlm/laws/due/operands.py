@@ -22,13 +22,20 @@ from tlm.workload.operand import Line, Reads, Step, Window
 
 @dataclass(frozen=True)
 class Branch:
-    """A term of an operand: channels ``first`` to ``end`` of it, on a way from a source."""
+    """A term of an operand, or what gates one: channels ``first``..``end``, on a way from a source.
+
+    ``term`` is the number of the term, ``gated`` says that it is multiplied with others; if it is
+    ``inverted``, 1 minus it is.
+    """
 
     source: int
     shape: Shape3
     first: int
     end: int
     way: tuple[Step, ...]
+    term: int
+    gated: bool = False
+    inverted: bool = False
 
     @property
     def tables(self) -> list[Ints]:
@@ -104,13 +111,26 @@ def branches(layer: Reads, layers: Sequence[Layer]) -> list[Branch]:
 
     if layer.operand is None:
         sources = dict.fromkeys(layer.sources)
-        return [Branch(at, left(at), 0, left(at)[0], ()) for at in sources]
+        return [Branch(at, left(at), 0, left(at)[0], (), at) for at in sources]
     parts = layer.operand.parts
     ends = np.cumsum([0, *(part.channels for part in parts)]).tolist()
-    return [
-        Branch(term.source, left(term.source), first, end, term.way)
-        for part, (first, end) in zip(parts, pairwise(ends), strict=True)
+    spans = [
+        (term, span)
+        for part, span in zip(parts, pairwise(ends), strict=True)
         for term in part.terms
+    ]
+    return [
+        Branch(
+            factor.source,
+            left(factor.source),
+            *span,
+            factor.way,
+            number,
+            bool(term.gates),
+            factor.inverted,
+        )
+        for number, (term, span) in enumerate(spans)
+        for factor in (term, *term.gates)
     ]
 
 
@@ -136,10 +156,14 @@ def returned_inputs(layer: Layer, layers: Sequence[Layer], source: int, flags: B
 
 
 def additions(layer: Layer, shape: Shape3) -> int:
-    """Additions that make one row and column of an operand of ``shape``, all channels."""
+    """Additions that make one row and column of an operand of ``shape``, all channels; and ANDs."""
     if layer.operand is None:
         return shape[0] * (len(layer.sources) - 1)
-    return sum(part.channels * (len(part.terms) - 1) for part in layer.operand.parts if part.terms)
+    gates = sum(
+        part.channels * len(term.gates) for part in layer.operand.parts for term in part.terms
+    )
+    sums = sum(part.channels * (len(part.terms) - 1) for part in layer.operand.parts if part.terms)
+    return gates + sums
 
 
 def places(step: Step, shape: Shape3) -> Ints:

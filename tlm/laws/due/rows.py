@@ -27,6 +27,14 @@ def read_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
     return windows_rows(layer.input_pool, kernel_rows(layer, facts.product_rows(part)), height)
 
 
+def returned_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
+    """Rows of the sources, ``height`` in all, that BP of a slice computes dX of."""
+    pool, rows = facts.layer.input_pool, set(range(*part.input_rows))
+    if facts.layer.kind == "linear" and rows:
+        return set(range(height))
+    return windows_rows(pool, rows, height)
+
+
 def sent_rows(facts: LayerFacts, part: Slice, height: int) -> RowSet:
     """Rows of the sources from the first to the last that FP of a slice reaches.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.operands import flagged_rows
-from tlm.laws.due.rows import pooled_rows, rows_over, sent_rows, windows_rows
+from tlm.laws.due.rows import pooled_rows, returned_rows, rows_over, sent_rows
 from tlm.space.array_types import Bools
 from tlm.space.region import Slice, Span, length
 
@@ -107,11 +107,7 @@ def _spike_gradients(
 
 def _returned_outputs(job: Facts, facts: LayerFacts, part: Slice, source: int) -> Bools:
     """Outputs of a source that a slice computes dX of, [K, E, F]."""
-    pool, shape = facts.layer.input_pool, job.operand_shape(facts)
-    rows = set(range(*part.input_rows))
-    if facts.layer.kind == "linear" and rows:
-        rows = set(range(shape[1] if pool is None else pool.pooled(shape)[1]))
-    rows = windows_rows(pool, rows, shape[1])
+    rows = returned_rows(facts, part, job.operand_shape(facts)[1])
     some = [
         branch.needs(flagged_rows(branch.behind, rows)) for branch in job.branches(facts, source)
     ]

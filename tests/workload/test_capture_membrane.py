@@ -88,6 +88,23 @@ def test_a_loss_on_membranes(reset: str, loss: Any, tmp_path: Path) -> None:
     assert main(["gpu", str(job.path)]) == 0
 
 
+def test_numbers_learnt_through_potentials(tmp_path: Path) -> None:
+    """The threshold of a read-out learns where it is subtracted, not through spikes."""
+    net = TwoLayers(learn_beta=True, learn_threshold=True)
+    cap = Capture(net, steps=T, level="exact")
+    with cap.at(0):
+        every_step(net(trains())[1]).backward()
+    job = cap.save(tmp_path / "job.h5")
+    assert all(agreement.holds(1e-4) for agreement in check_recording(job, 0))
+    gradients = job.load_values(0).parameter_gradients[1].constants
+    assert gradients["beta"].any() and gradients["threshold"].any()
+    assert main(["run", str(job.path), "--out", str(tmp_path / "run")]) == 0
+    zero = TwoLayers(learn_threshold=True, reset_mechanism="zero")
+    with pytest.raises(WorkloadError, match=r"n2\.threshold: no gradient arrived: the loss"):
+        with Capture(zero, steps=T).at(0):
+            every_step(zero(trains())[1]).backward()
+
+
 def test_a_state_inside_of_the_module(tmp_path: Path) -> None:
     """With hidden state the potential is returned all the same."""
     net = TwoLayers(hidden=True)

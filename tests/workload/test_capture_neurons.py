@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from tlm.workload.capture import Capture  # noqa: E402
+from tlm.workload.capture import Capture, declare, learns  # noqa: E402
 
 T, B = 6, 4
 LABELS = torch.arange(B) % 5
@@ -118,6 +118,27 @@ def test_neurons_by_their_class(case: str, tmp_path: Path) -> None:
 
 
 LEARNT: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "Leaky, threshold": (
+        snntorch,
+        {"kind": "Leaky", "beta": 0.75, "learn_threshold": True},
+        "threshold",
+    ),
+    "Leaky, zero, both": (
+        snntorch,
+        {
+            "kind": "Leaky",
+            "beta": 0.75,
+            "learn_beta": True,
+            "learn_threshold": True,
+            "reset_mechanism": "zero",
+        },
+        "beta threshold",
+    ),
+    "Leaky, subtract, both": (
+        snntorch,
+        {"kind": "Leaky", "beta": 0.75, "learn_beta": True, "learn_threshold": True},
+        "beta threshold",
+    ),
     "PLIF": (jelly, {"kind": "ParametricLIFNode", "init_tau": 3.0}, "leak"),
     "PLIF, rest": (jelly, {"kind": "ParametricLIFNode", "v_reset": 0.125}, "leak"),
     "PLIF, soft, input whole": (
@@ -142,7 +163,7 @@ LEARNT: dict[str, tuple[Any, dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", LEARNT)
 def test_a_number_that_learns(case: str, tmp_path: Path) -> None:
     """Each iteration holds its own number and the gradient of it, which the file rebuilds."""
-    make, options, name = LEARNT[case]
+    make, options, names = LEARNT[case]
     torch.manual_seed(1)
     net = Loop(make(**options), 12)
     inputs = (torch.rand(T, B, 12, generator=torch.Generator().manual_seed(2)) < 0.5).float()
@@ -156,13 +177,14 @@ def test_a_number_that_learns(case: str, tmp_path: Path) -> None:
             F.cross_entropy(net(inputs).mean(0), LABELS).backward()
         optimizer.step()
     job = cap.save(tmp_path / "job.h5")
-    assert [layer.neuron.learnt for layer in job.layers] == [(name,)] * 2
+    assert [layer.neuron.learnt for layer in job.layers] == [tuple(names.split())] * 2
     for at in range(2):
         assert all(agreement.holds(1e-4) for agreement in check_recording(job, at))
     first, second = (job.load_values(at) for at in range(2))
     for at in range(2):
-        assert first.parameters[at].constants[name] != second.parameters[at].constants[name]
-        assert first.parameter_gradients[at].constants[name].any()
+        for name in names.split():
+            assert first.parameters[at].constants[name] != second.parameters[at].constants[name]
+            assert first.parameter_gradients[at].constants[name].any()
     for mode in ("training", "inference"):
         result = run_job(job, overrides=["cores=4"], out=tmp_path / mode, trace="off", mode=mode)
         assert result.ok, result.summary.broken
@@ -213,6 +235,69 @@ def test_a_plif_net_on_both_kernels(tmp_path: Path) -> None:
         assert "learnt_op" in energy
         tables.append({**datasets(result.folder / "trace.h5"), "energy": energy.encode()})
     assert all(table == tables[0] for table in tables)
+
+
+class Step(torch.autograd.Function):
+    """A spike where the argument is not negative; a triangle for its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, distance: Any) -> Any:
+        ctx.save_for_backward(distance)
+        return (distance >= 0).float()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:
+        return gradient * (1 - ctx.saved_tensors[0].abs()).clamp(min=0)
+
+
+class Own(nn.Module):
+    """Leaks by a number of each of 4 channels, softly reset to its threshold, which learns too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.linspace(-1, 1, 4).reshape(4, 1, 1))
+        self.at = nn.Parameter(torch.full((4, 1, 1), 0.75))
+
+    def forward(self, currents: Any) -> Any:
+        """Spikes of currents [T, B, 4, E, F]."""
+        potential, spikes = torch.zeros_like(currents[0]), []
+        for current in currents:
+            potential = potential + (current - potential) * torch.sigmoid(self.w)
+            spikes.append(Step.apply(potential - self.at))
+            potential = potential - self.at * spikes[-1]
+        return torch.stack(spikes)
+
+
+def test_a_neuron_of_ones_own_that_learns(tmp_path: Path) -> None:
+    """Two numbers a channel, one behind a function, with a reset that gradients pass."""
+    layer = pytest.importorskip("spikingjelly.activation_based.layer")
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        layer.Conv2d(2, 4, 3, padding=1, step_mode="m"), Own(),
+        layer.Conv2d(4, 4, 4, step_mode="m"), Own(), nn.Flatten(2),
+    )  # fmt: skip
+    with torch.no_grad():
+        net[0].weight.mul_(4)
+        net[2].weight.mul_(4)
+    known = {"leak": learns("w", torch.sigmoid), "threshold": learns("at")}
+    own = declare(
+        spike=Step.apply, decay=0.5, gain=0.5, threshold=0.75, reset="soft", detach_reset=False,
+        learnt=known, by_channel=True,
+    )  # fmt: skip
+    inputs = (torch.rand(T, B, 2, 4, 4, generator=torch.Generator().manual_seed(2)) < 0.5).float()
+    cap = Capture(net, steps=T, level="exact", neurons={Own: own})
+    with cap.at(0):
+        F.cross_entropy(net(inputs).mean(0), LABELS % 4).backward()
+    job = cap.save(tmp_path / "job.h5")
+    assert [layer.neuron.learnt for layer in job.layers] == [("leak", "threshold")] * 2
+    assert all(agreement.holds(1e-4) for agreement in check_recording(job, 0))
+    assert job.load_values(0).parameter_gradients[0].constants["threshold"].shape == (4,)
+    result = run_job(job, overrides=["cores=4"], out=tmp_path / "run", trace="off")
+    assert result.ok, result.summary.broken
+    with pytest.raises(WorkloadError, match=r"1\.w: learns.*declare\(learnt"):
+        Capture(net, steps=T, neurons={Own: declare(spike=Step.apply, decay=0.5)})
+    with pytest.raises(WorkloadError, match="set one decay"):
+        declare(spike=Step.apply, decay=0.5, learnt={"leak": learns("w"), "decay": learns("w")})
 
 
 def test_numbers_of_channels_that_learn(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_neurons_of_snntorch_that_no_equation_here_expresses(kind: str, expected
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("ParametricLIFNode", "learns parameters of its own.*use LIFNode"),
+        ("KLIFNode", "learns parameters of its own.*use LIFNode"),
         ("QIFNode", "not linear below its threshold"),
     ],
 )
@@ -284,7 +284,7 @@ def test_a_declared_neuron_that_learns_its_threshold(inside: bool) -> None:
     net = Net()
     net.lif2 = Learning()
     with pytest.raises(
-        WorkloadError, match=r"lif2\.(part\.)?level: .*must be constants.*requires_grad_"
+        WorkloadError, match=r"lif2\.(part\.)?level: learns.*declare\(learnt.*requires_grad_"
     ):
         Capture(net, steps=T, neurons={Learning: Declared(lif_neuron())})
     for parameter in net.lif2.parameters():

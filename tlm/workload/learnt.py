@@ -8,9 +8,10 @@
 ``decay``     decay = a
 ``beta``      decay = a, reset_value = threshold / a of a soft reset: what is subtracted a step
               later (snnTorch) stays the threshold
+``threshold`` threshold = a; what a soft reset subtracts changes in the same ratio
 ============= =============================================================================
 
-A layer has one number, or one a channel.
+A layer has one number, or one a channel; of those that set the decay one at most.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 from tlm.workload.model import Layer, Neuron
 from tlm.workload.values import FloatArray, Parameters
 
-LEARNT = ("leak", "state_leak", "decay", "beta")
+DECAYS = ("leak", "state_leak", "decay", "beta")
+LEARNT = (*DECAYS, "threshold")
 
 
 def with_numbers(neuron: Neuron, numbers: Mapping[str, FloatArray]) -> Neuron:
@@ -42,6 +44,10 @@ def _constants(neuron: Neuron, name: str, number: Any) -> dict[str, Any]:
         return constants | ({"gain": number} if name == "leak" else {})
     if name == "beta" and neuron.reset == "soft":
         return {"decay": number, "reset_value": neuron.threshold / number}
+    if name == "threshold":
+        ratio = neuron.reset_value / neuron.threshold if neuron.reset == "soft" else None
+        subtracted = {} if ratio is None else {"reset_value": ratio * number}
+        return {"threshold": number, **subtracted}
     return {"decay": number}
 
 
@@ -52,6 +58,9 @@ def slopes(neuron: Neuron, name: str) -> dict[str, Any]:
         return slope | ({"gain": 1.0} if name == "leak" else {})
     if name == "beta" and neuron.reset == "soft":
         return {"decay": 1.0, "reset_value": -neuron.reset_value / neuron.decay}
+    if name == "threshold":
+        soft = {"reset_value": neuron.reset_value / neuron.threshold}
+        return {"threshold": 1.0, **(soft if neuron.reset == "soft" else {})}
     return {"decay": 1.0}
 
 

@@ -97,3 +97,29 @@ class Spikformer(nn.Module):
     def forward(self, frames: Any) -> Any:
         """Frames [T, B, C, H, W] -> classes [T, B, 10]."""
         return self.head(self.blocks(self.stem(frames)).mean(2))
+
+
+class SpikingJellySpikformer(nn.Module):
+    """Spikformer as SpikingJelly 2 builds it: one convolution makes q, k and v; k' v first.
+
+    Shifts before the neurons of q, k and v are raised: those of weights at the start leave
+    attention silent.
+    """
+
+    def __init__(self, side: int, width: int, heads: int, blocks: int) -> None:
+        from spikingjelly.activation_based.model.spikformer import Spikformer
+
+        super().__init__()
+        self.net = Spikformer(
+            img_size_h=side, img_size_w=side, patch_size=4, num_classes=10, embed_dims=width,
+            num_heads=heads, depths=blocks,
+        )  # fmt: skip
+        for block in self.net.blocks:
+            nn.init.constant_(block.attn.qkv_conv_bn[1].bias, 2.0)
+
+    def forward(self, frames: Any) -> Any:
+        """Frames [T, B, C, H, W] -> classes [T, B, 10], from rest."""
+        from spikingjelly.activation_based import functional
+
+        functional.reset_net(self.net)
+        return self.net(frames)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch.nn import functional as F
 
 from tests.workload.nets import dense, frameworks, vgg
-from tests.workload.nets.attention import Spikformer
+from tests.workload.nets.attention import Spikformer, SpikingJellySpikformer
 from tests.workload.nets.currents import (
     BNTT,
     CSNN,
@@ -121,6 +121,14 @@ PUBLISHED: dict[str, Published] = {
     "Spikformer": Published(
         "Zhou et al., ICLR 2023, arXiv 2209.15425, 4-384", "cifar10", _CIFAR, (3, 16, 16),
         lambda small: Spikformer(*((3, 32, 2, 2) if small else (3, 384, 12, 4))),
+    ),
+    "SpikingJelly's Spikformer": Published(
+        "spikingjelly.activation_based.model.spikformer, SpikingJelly 2.0", "cifar10", _CIFAR,
+        (3, 16, 16),
+        lambda small: SpikingJellySpikformer(
+            *((16, 32, 2, 1) if small else (32, 384, 12, 4))
+        ),
+        needs=("spikingjelly",),
     ),
     "TEBN VGG-9": Published(
         "Duan et al., NeurIPS 2022", "cifar10", _CIFAR, (3, 8, 8),

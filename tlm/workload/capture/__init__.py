@@ -33,6 +33,6 @@ verify         hold a recorded iteration against the golden model
 from __future__ import annotations
 
 from tlm.workload.capture.capture import Capture
-from tlm.workload.capture.declared import Declared, declare
+from tlm.workload.capture.declared import Declared, declare, learns
 
-__all__ = ["Capture", "Declared", "declare"]
+__all__ = ["Capture", "Declared", "declare", "learns"]

@@ -330,6 +330,6 @@ def _check_constant(name: str, neuron: Module, equation: Declared) -> None:
     for parameter, value in neuron.named_parameters():
         if value.requires_grad and parameter not in learnt:
             raise WorkloadError(
-                f"{name}.{parameter}: a neuron's parameters must be constants, since a job holds "
-                "no gradient and no update of them; fix it with requires_grad_(False)"
+                f"{name}.{parameter}: learns, and the neuron's equation does not say how it is "
+                "used; name it in declare(learnt=...), or fix it with requires_grad_(False)"
             )

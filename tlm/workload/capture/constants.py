@@ -17,8 +17,8 @@ def constant(where: str, value: Any, low: float = -inf, high: float = inf) -> fl
     """
     if getattr(value, "requires_grad", False):
         raise WorkloadError(
-            f"{where}: is learnt (requires_grad is True), and a job holds no gradient and no "
-            "update of it; fix it with requires_grad_(False), or give its number"
+            f"{where}: is learnt (requires_grad is True) where a fixed number is expected; fix it "
+            "with requires_grad_(False), or give its number; declare(learnt=...) takes what learns"
         )
     number = _number(where, _single(where, value))
     if not (isfinite(number) and low <= number <= high):

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tlm.errors import WorkloadError
 from tlm.workload.capture.constants import constant, flag, word
 from tlm.workload.capture.probe import SpikeFunction, Surrogate, measure
+from tlm.workload.learnt import DECAYS, LEARNT
 from tlm.workload.model import Neuron
 from tlm.workload.surrogate import Slope
 from tlm.workload.values import FloatArray
@@ -47,6 +49,34 @@ class Declared:
     learnt: Mapping[str, LearntNumber] = field(default_factory=dict)
 
 
+def learns(parameter: str, of: Callable[[Any], Any] | None = None) -> LearntNumber:
+    """A number that a neuron learns, for ``declare(learnt={"leak": learns("w", torch.sigmoid)})``.
+
+    It is ``of`` (a function of torch) the module's ``parameter`` of that name, or the parameter
+    itself.
+    """
+    if of is None:
+        return LearntNumber(parameter)
+
+    def graph(values: FloatArray) -> tuple[Any, Any]:
+        import torch
+
+        leaf = torch.from_numpy(values.copy()).requires_grad_()
+        with torch.enable_grad():
+            return leaf, of(leaf)
+
+    def number(values: FloatArray) -> FloatArray:
+        return np.asarray(graph(values)[1].detach().numpy())
+
+    def slope(values: FloatArray) -> FloatArray:
+        import torch
+
+        leaf, result = graph(values)
+        return np.asarray(torch.autograd.grad(result.sum(), leaf)[0].numpy())
+
+    return LearntNumber(parameter, number, slope)
+
+
 # Public and called by keyword: every argument is one term of the equation.
 def declare(
     *,
@@ -61,6 +91,8 @@ def declare(
     initial: float = 0.0,
     current_decay: float = 0.0,
     output: Literal["spikes", "membrane"] = "spikes",
+    learnt: Mapping[str, LearntNumber] | None = None,
+    by_channel: bool = False,
 ) -> Declared:
     """Declare the equation of a neuron of your own, for ``Capture(neurons={MyNeuron: ...})``.
 
@@ -68,7 +100,9 @@ def declare(
     ``J[t] = current_decay J[t-1] + I[t]`` stands for I; ``spike`` maps H - threshold to spikes
     (the ``apply`` of your autograd function); see ``tlm.workload.Neuron`` for the rest. Numbers may
     be of Python or NumPy, or tensors that do not learn. With ``output="membrane"`` the module
-    returns H: a leaky read-out, which needs no ``spike`` with ``reset="none"``.
+    returns H: a leaky read-out, which needs no ``spike`` with ``reset="none"``. Numbers that learn
+    are given where they begin, and in ``learnt`` by :func:`learns`: "decay", "leak" and the other
+    names of :mod:`tlm.workload.learnt`, one of each channel if ``by_channel``.
 
     Raises WorkloadError for a number that learns or is out of range, for another word than those
     of ``reset``, and if ``spike`` is no step function with a surrogate gradient.
@@ -96,8 +130,19 @@ def declare(
         fires_at_threshold=surrogate.fires_at_threshold,
         current_decay=_number("current_decay", current_decay, 0, 1),
         output=output,
+        learnt=_names(learnt or {}),
+        by_channel=flag("declare(by_channel=...)", by_channel),
     )
-    return Declared(neuron, open_slope(surrogate))
+    return Declared(neuron, open_slope(surrogate), learnt=learnt or {})
+
+
+def _names(learnt: Mapping[str, LearntNumber]) -> tuple[str, ...]:
+    names = tuple(word("declare(learnt=...)", name, LEARNT) for name in learnt)
+    if sum(name in DECAYS for name in names) > 1:
+        raise WorkloadError(
+            f"declare(learnt=...): {', '.join(names)} set one decay; give one of them"
+        )
+    return names
 
 
 def _number(name: str, value: Any, low: float = -inf, high: float = inf) -> float:

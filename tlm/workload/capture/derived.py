@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 _PRODUCTS: Final = ("Convolution", "MkldnnConvolution", "Addmm", "Mm", "Linear", "Bmm", "Baddbmm")
-_ARRANGING: Final = ("T", "Transpose", "Permute", "View", "Unsqueeze", "Squeeze", "Expand", "Clone")
+# Autocast copies weights too, and is told by what it makes of their products.
+_ARRANGING: Final = (
+    "T",
+    "Transpose",
+    "Permute",
+    "View",
+    "Unsqueeze",
+    "Squeeze",
+    "Expand",
+    "Clone",
+    "ToCopy",
+)
 
 
 def check_plain(name: str, module: Module) -> None:

@@ -229,6 +229,12 @@ def learnt_numbers(neuron: Boundary, gradient: bool) -> dict[str, FloatArray]:
     for name, learnt in neuron.equation.learnt.items():
         parameter = parameter_array(neuron, learnt.parameter, False).reshape(-1)
         number = learnt.number(parameter)
+        if gradient and learnt.parameter not in neuron.parameter_gradients:
+            raise WorkloadError(
+                f"{neuron.name}.{learnt.parameter}: no gradient arrived: the loss does not depend "
+                "on it, or backward was not called inside of 'with cap.at(...)'; fix it with "
+                "requires_grad_(False) if it does not learn"
+            )
         if gradient:  # of the parameter, by the chain rule
             arrived = parameter_array(neuron, learnt.parameter, True).reshape(-1)
             number = arrived / learnt.slope(parameter)
@@ -240,13 +246,13 @@ def check_numbers(neuron: Boundary, layer: Layer) -> None:
     """Refuse numbers that are neither one of the layer nor one of each of its channels."""
     assert neuron.equation is not None
     channels, *places = layer.out_shape
-    wide = (channels, 1, 1) if places != [1, 1] else (channels,)
+    wide = [(channels, 1, 1), *[(channels,)] * (places == [1, 1])]
     for learnt in neuron.equation.learnt.values():
         shape = tuple(neuron.parameters[learnt.parameter].shape)
-        if neuron.equation.neuron.by_channel and shape != wide:
+        if neuron.equation.neuron.by_channel and shape not in wide:
             raise WorkloadError(
                 f"{neuron.name}.{learnt.parameter}: is of shape {shape}; a job holds one number of "
-                f"a layer, or one of each channel, here of shape {wide}: give it that shape"
+                f"a layer, or one of each channel, here of shape {wide[-1]}: give it that shape"
             )
 
 

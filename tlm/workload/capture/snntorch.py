@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from tlm.workload.values import FloatArray
 def snntorch_equation(name: str, module: Any) -> Declared:
     """H[t] = beta H[t-1] + I[t], reset by the spike of the step before, never differentiated.
 
-    beta may learn, one number of the layer or one a channel.
+    beta and threshold may learn, one number of the layer or one a channel.
     """
     kind = type(module).__name__
     if kind not in ("Leaky", "Synaptic"):
@@ -38,10 +39,10 @@ def snntorch_equation(name: str, module: Any) -> Declared:
         raise WorkloadError(f"{name}: {kind} with {option} is not modelled; leave the option out")
     if constant(f"{name}.graded_spikes_factor", module.graded_spikes_factor) != 1:
         raise WorkloadError(f"{name}: expected spikes of 0 and 1; use graded_spikes_factor=1")
-    learns = module.beta.requires_grad
-    beta = float(module.beta.detach().mean()) if learns else constant(f"{name}.beta", module.beta)
-    beta = min(1.0, max(0.0, beta))
-    threshold = constant(f"{name}.threshold", module.threshold)
+    numbers = {"beta": LearntNumber("beta", _clamped), "threshold": LearntNumber("threshold")}
+    learnt = {key: each for key, each in numbers.items() if getattr(module, key).requires_grad}
+    threshold = _start(name, module, "threshold", learnt)
+    beta = min(1.0, max(0.0, _start(name, module, "beta", learnt)))
     soft = module.reset_mechanism == "subtract"
     if soft and not beta:
         raise WorkloadError(
@@ -62,12 +63,17 @@ def snntorch_equation(name: str, module: Any) -> Declared:
         reset_value=threshold / beta if soft else 0.0,
         fires_at_threshold=surrogate.fires_at_threshold,
         current_decay=current_decay,
-        learnt=("beta",) if learns else (),
-        by_channel=learns and module.beta.numel() > 1,
+        learnt=tuple(learnt),
+        by_channel=any(getattr(module, key).numel() > 1 for key in learnt),
     )
     remedy = "start each mini-batch from reset_mem(), or call utils.reset(net)"
-    learnt = {"beta": LearntNumber("beta", _clamped)} if learns else {}
     return Declared(neuron, open_slope(surrogate), _snntorch_state, remedy, learnt)
+
+
+def _start(name: str, module: Any, key: str, learnt: Mapping[str, LearntNumber]) -> float:
+    """A constant, or where a number that learns begins; of several their mean."""
+    value = getattr(module, key)
+    return float(value.detach().mean()) if key in learnt else constant(f"{name}.{key}", value)
 
 
 def _clamped(beta: FloatArray) -> FloatArray:

@@ -24,7 +24,7 @@ from tlm.workload.file.pool_json import pool_from_json, pool_to_json
 from tlm.workload.file.shortcuts import check_shortcuts, rows_of
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.held import Held
-from tlm.workload.learnt import LEARNT
+from tlm.workload.learnt import DECAYS, LEARNT
 from tlm.workload.loops import loops
 from tlm.workload.model import (
     NETWORK_INPUT,
@@ -263,9 +263,13 @@ class Reader(JsonReader):
 
     def learnt(self, key: str, value: Any) -> tuple[str, ...]:
         """Names of the numbers of a neuron that learn; of those that set its decay one at most."""
-        if not isinstance(value, list) or len(value) > 1:
-            raise fault(self.path, key, "a list of at most one number", value, REMEDY)
-        return tuple(self.choice(f"{key}[0]", name, LEARNT, REMEDY) for name in value)
+        if not isinstance(value, list) or len(value) != len(set(map(str, value))):
+            raise fault(self.path, key, "a list of different names", value, REMEDY)
+        names = tuple(self.choice(f"{key}[{at}]", name, LEARNT, REMEDY)
+                      for at, name in enumerate(value))  # fmt: skip
+        if sum(name in DECAYS for name in names) > 1:
+            raise fault(self.path, key, f"one of {', '.join(DECAYS)} at most", value, REMEDY)
+        return names
 
 
 def _check_dropout(path: Path, layer: Layer) -> None:

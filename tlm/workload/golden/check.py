@@ -44,8 +44,8 @@ def check_recording(workload: Workload, position: int) -> tuple[Agreement, ...]:
     backwards = backward(layers, forwards, parameters, values.loss_gradients, forced)
     free = forward(layers, workload.steps, inputs, parameters, _kept_alone(forced))
     return tuple(
-        _agreement(layer, recording, values, backwards[layer.index], free[layer.index])
-        for layer in layers
+        _agreement(back.neurons.layer, recording, values, back, free[at])
+        for at, back in enumerate(backwards)
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.program.jobs import broken_by, loaded_chip
+from tests.program.jobs import NEURON, broken_by, loaded_chip
 from tlm.config.tables.dram_timing import load_dram_timing
 from tlm.hardware.chip import Chip
 from tlm.kernel import run_until
@@ -16,7 +16,7 @@ from tlm.space.feeds import operand_shape
 from tlm.workload.builder import Builder
 from tlm.workload.file.graph import check_layers
 from tlm.workload.input_kind import kind_of
-from tlm.workload.model import Norm, Recording, Shortcut, Workload
+from tlm.workload.model import Layer, Norm, Recording, Shortcut, Workload
 from tlm.workload.operand import Operand, Part, whole
 from tlm.workload.readers import has_dY
 from tlm.workload.surrogate import lif_neuron
@@ -41,6 +41,19 @@ def add(net, reader, source, of="current", pool=None):
     """A shortcut from layer ``source`` to the currents of layer ``reader``."""
     layer = net.layers[reader]
     net.layers[reader] = replace(layer, shortcuts=(*layer.shortcuts, Shortcut(source, of, pool)))
+
+
+def identity(net, sources, neuron=NEURON, input_pool=None, pool=None):
+    """A layer without weights that reads the sum of ``sources``; its index."""
+    shape = net.layers[sources[0]].pooled_shape
+    shape = shape if input_pool is None else input_pool.pooled(shape)
+    index = len(net.layers)
+    layer = Layer(
+        index, f"identity{index}", "identity", shape, shape, (1, 1), (1, 1), (0, 0),
+        tuple(sources), input_pool, "binary", False, None, None, neuron, pool,
+    )  # fmt: skip
+    net.layers.append(replace(layer, input_kind=kind_of(layer, net.layers, "binary")))
+    return index
 
 
 def without_neurons(net, index):

@@ -129,6 +129,11 @@ cdef class DramChannel(Controller):
         self.name = name
         self._respond = server_of(respond)
         self.scheduler.owns = True
+        self._queue.add_holder(self)
+
+    def release(self):
+        """Let go of all transactions, when the run is over."""
+        self.scheduler.release()
 
     @property
     def callbacks(self):

@@ -46,13 +46,17 @@ cdef class Scheduler:
         self._refresh_due = self._delays.refresh_interval
 
     def __dealloc__(self):
+        self.release()
+        free(self.finished.at)
+        free_spare(&self.spare)
+
+    cdef void release(self) noexcept:
+        """Let go of all requests; none can be served any more."""
         cdef Request* request
         while (request := abandoned(&self.entries, self.candidates, &self.spare)) is not NULL:
             if self.owns:
                 Py_DECREF(<object>request.owner)
             free(request)
-        free(self.finished.at)
-        free_spare(&self.spare)
 
     # -- arrivals ---------------------------------------------------------------------------
 

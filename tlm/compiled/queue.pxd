@@ -13,12 +13,14 @@ cdef struct Entry:
 
 cdef class EventQueue:
     cdef readonly int64_t now
+    cdef list _holders
     cdef uint64_t _scheduled
     cdef Entry* _heap
     cdef Py_ssize_t _count, _room
 
     cdef int deliver(self, Server server, Transaction txn, int64_t time) except -1
     cdef int call(self, Server server, int64_t time, int priority) except -1
+    cdef int add_holder(self, holder) except -1
     cdef int64_t next_time(self) noexcept
     cdef int _push(self, int64_t time, int priority, PyObject* server, PyObject* item) except -1
     cdef int _step(self) except -1

@@ -27,6 +27,9 @@ cdef class EventQueue:
     ``deliver``, ``call`` and ``schedule`` put an event in; ``advance`` takes them out in order.
     """
 
+    def __cinit__(self):
+        self._holders = []
+
     def __dealloc__(self):
         self._drop()
         free(self._heap)
@@ -89,13 +92,20 @@ cdef class EventQueue:
         """The time of the next event; the largest of all times if there is none."""
         return self._heap[0].time if self._count else INT64_MAX
 
+    cdef int add_holder(self, holder) except -1:
+        """Have ``holder.release()`` called when the queue is cleared."""
+        self._holders.append(holder)
+        return 0
+
     def clear(self):
-        """Drop all events to come.
+        """Drop all events to come, and all transactions that somebody holds in a struct.
 
         Servers hold the queue and the queue those of its events, which Python's collector does not
         see: until then nothing of a chip whose run has ended is freed.
         """
         self._drop()
+        for holder in self._holders:
+            holder.release()
 
     cdef int _drop(self) except -1:
         cdef Entry entry

@@ -27,6 +27,7 @@ cdef class RouterFabric:
     cpdef int skip_to(self, int64_t cycle) except -1
     cpdef int step(self) except -1
     cdef int arrived(self, Packet packet, int terminal, int64_t cycle) except -1
+    cdef void release(self) noexcept
     cdef void _stay_awake(self, int64_t cycle) noexcept
     cdef int _send_all(self, Router* router, int64_t cycle) except -1
     cdef int _send_flits(self, Pointers* winners, int64_t cycle) except -1

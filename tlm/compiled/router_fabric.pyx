@@ -38,11 +38,10 @@ cdef class RouterFabric:
 
     def __dealloc__(self):
         cdef Slot* slot
-        cdef int index, packet
+        cdef int index
+        self.release()
         for index in range(RING):
             slot = &self._slots[index]
-            for packet in range(slot.packets.count):
-                Py_XDECREF(<PyObject*>slot.packets.items[packet])
             free(slot.credits.items)
             free(slot.arrivals.items)
             free(slot.asks.items)
@@ -54,6 +53,16 @@ cdef class RouterFabric:
         free(self._hopeful.items)
         free(self._offers.items)
         free(self._done.items)
+
+    cdef void release(self) noexcept:
+        """Let go of all packets that are on a link; nothing can be sent any more."""
+        cdef Pointers* packets
+        cdef int index
+        for index in range(RING):
+            packets = &self._slots[index].packets
+            while packets.count:
+                packets.count -= 1
+                Py_XDECREF(<PyObject*>packets.items[packets.count])
 
     cdef int arrived(self, Packet packet, int terminal, int64_t cycle) except -1:
         """A packet's tail will have arrived at its terminal in ``cycle``."""

@@ -17,6 +17,8 @@ cdef class RouterMesh:
     cdef OutputPort** _ejections  # by terminal
     cdef int* _nodes  # by terminal
 
+    cdef void release(self) noexcept
+    cdef void _release_lanes(self, Lane* lanes) noexcept
     cdef void _free_lanes(self, Lane* lanes) noexcept
     cdef int64_t _credits(self, OutputPort* out) noexcept
 

@@ -65,11 +65,28 @@ cdef class RouterMesh:
         free(self._ejections)
         free(self._nodes)
 
-    cdef void _free_lanes(self, Lane* lanes) noexcept:
+    cdef void release(self) noexcept:
+        """Let go of all packets; nothing can be sent any more."""
+        cdef Router* router
+        cdef Source source
+        cdef int node, index
+        for source in self.sources:
+            drop(&source.queue)
+        for node in range(self.router_count):
+            router = &self.routers[node]
+            for index in range(router.input_count):
+                self._release_lanes(router.inputs[index].lanes)
+
+    cdef void _release_lanes(self, Lane* lanes) noexcept:
         cdef int index
+        cdef PyObject* packet
         for index in range(self.vcs):
-            Py_XDECREF(lanes[index].packet)
+            packet, lanes[index].packet = lanes[index].packet, NULL
+            Py_XDECREF(packet)
             drop(&lanes[index].queue)
+
+    cdef void _free_lanes(self, Lane* lanes) noexcept:
+        self._release_lanes(lanes)
         free(lanes)
 
     def attach(self, int node, str name not None):

@@ -95,6 +95,14 @@ cdef class RouterNetwork(Network):
             self.fabrics.append(fabric)
         self.clock = Clock()
         self.clock.network = self
+        self.events.add_holder(self)
+
+    def release(self):
+        """Let go of all packets, when the run is over."""
+        cdef ChipFabric fabric
+        for fabric in self.fabrics:
+            fabric.mesh.release()
+            fabric.release()
 
     @property
     def in_flight(self):

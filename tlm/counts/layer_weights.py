@@ -57,7 +57,7 @@ def layer_weights(layer: Layer, masks: Masks, chip: ChipConfig, arrays: CoreArra
         MappingError: an engine cannot walk it, or its largest tile does not fit the weight buffer.
     """
     organisation = chip.core.weights.of(layer.name)
-    if organisation == CROSSBAR or layer.held is not None:
+    if organisation == CROSSBAR or not layer.weighted:
         return LayerWeights(layer)
     key = f"core.weights.organisation: layer {layer.name}: {organisation}"
     for name, engine in chip.core.engines:

@@ -122,7 +122,9 @@ class Masks:
         return sums
 
     def _input_count(self, index: int) -> int:
-        """How many inputs of a layer are not zero."""
+        """How many inputs of a layer's product are not zero."""
+        if not self._layers[index].multiplies:
+            return 0
         return int(np.count_nonzero(self.inputs(index)))
 
     def _inputs(self, index: int) -> Bools:

@@ -30,7 +30,7 @@ BYTE = 8
 def array_work(blocks: Sequence[Sample], due: Due) -> Iterator[Check]:
     """Tiles of a block together do what its nest asks for, in the cycles that this takes."""
     wrong = list[str]()
-    for nest, tiles in blocks:
+    for nest, tiles in (each for each in blocks if each[0].facts.layer.multiplies):
         name = layer_name(nest.phase, nest.facts.index)
         wrong += [f"{name}: {fault}" for fault in _faults(due.job, nest, tiles)]
     yield Check("array work by position", not wrong, f"{len(blocks)} blocks looked at; {wrong[:3]}")

@@ -21,6 +21,7 @@ from tlm.laws.due.operands import flagged_rows
 from tlm.laws.due.rows import kernel_rows, read_rows, returned_rows, windows_rows
 from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
+from tlm.laws.weight_fetches import multiplied
 from tlm.space.array_types import Bools
 from tlm.space.phase import Phase
 from tlm.space.region import Slice
@@ -35,7 +36,7 @@ def input_windows(table: TileTable, due: Due) -> Iterator[Check]:
     """What is fetched is at least what does not fit, once for every panel."""
     job, least = due.job, Counter[tuple[int, ...]]()
     arrived = np.array([facts.inputs_sent for facts in job.layers])[table["layer"]]
-    fetches = table.of([Phase.FP, Phase.RECOMPUTE], ["fp"])
+    fetches = table.of([Phase.FP, Phase.RECOMPUTE], ["fp"]) & multiplied(table, due)
     fetches &= ~(arrived & table.of([Phase.FP]))
     fetched = table.read_nbytes(fetches, table.places([_sources(job, f) for f in job.layers]))
     panels = fetches & (table["covers"] > 0)

@@ -14,6 +14,7 @@ from tlm.laws.check import Check
 from tlm.laws.due import Due, WeightsDue
 from tlm.laws.runs import Runs
 from tlm.laws.tile_table import Places, TileTable
+from tlm.space.array_types import Bools
 from tlm.space.phase import Phase
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Tile
@@ -97,7 +98,7 @@ def visits(table: TileTable, due: Due) -> Iterator[tuple[tuple[int, str, int], V
     once = np.zeros((len(table.engines), len(due.job.layers)), np.bool_)
     for (core, name, layer), weights in due.weights.items():
         once[table.engines.index((core, name)), layer] = weights.once
-    uses = table.of(USERS, ("fp", "bp")) & table.works
+    uses = table.of(USERS, ("fp", "bp")) & table.works & multiplied(table, due)
     rows = np.flatnonzero(uses)
     engine, layers, phase = table["engine"][rows], table["layer"][rows], table["phase"][rows]
     changes = (np.diff(engine, prepend=-1) != 0) | (np.diff(layers, prepend=-1) != 0)
@@ -118,6 +119,11 @@ def visits(table: TileTable, due: Due) -> Iterator[tuple[tuple[int, str, int], V
             key,
             Visit(due.weights[key], phase[first:end].tolist(), tiles, runs.take(slice(run, last))),
         )
+
+
+def multiplied(table: TileTable, due: Due) -> Bools:
+    """Which tiles are of layers that have a product."""
+    return np.array([facts.layer.multiplies for facts in due.job.layers])[table["layer"]]
 
 
 def weight_places(table: TileTable, due: Due) -> Places:

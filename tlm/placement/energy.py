@@ -46,7 +46,7 @@ def _slots_pj(profile: Profile, target: Target) -> float:
     def sums(name: str) -> float:
         return table.pj(name, "partial_read") + table.pj(name, "partial_write")
 
-    cells = depth * width * profile.weights.total / prod(layer.factor_shape)
+    cells = depth * width * profile.weights.total / max(1, prod(layer.factor_shape))
     prices = [cells * table.pj("fp", mac) + width * sums("fp")]
     if profile.learns:
         prices += [

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from tlm.placement.profile import Profile
 from tlm.placement.slice_bits import gradients_bits, inputs_bits
 from tlm.placement.slices import Slices
@@ -39,6 +41,8 @@ class LaidLayer:
     def sample_inputs(self) -> Ints:
         """Bits of the inputs of one sample that every slice reads, all steps."""
         profile = self.profile
+        if not profile.layer.multiplies:
+            return np.zeros_like(self.slices.samples)
         return inputs_bits(profile.layer, self.slices, profile.input_steps, profile.read_bits)
 
     @cached_property

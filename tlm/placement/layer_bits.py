@@ -227,6 +227,7 @@ def _first_blocks(laid: LaidLayer) -> Ints:
 def _first_bits(laid: LaidLayer) -> Floats:
     """Bits of the inputs of the first block of FP."""
     samples, each = _first_blocks(laid)
+    each = each * laid.profile.layer.multiplies
     return np.asarray(np.minimum(samples, laid.slices.samples) * each, np.float64)
 
 

@@ -207,7 +207,7 @@ def _loads(
         sums_bytes=_bytes(sums_bits * (replicas - 1) / replicas),
         update_bytes=_bytes(bits.update + sums_bits / replicas),
         share_ps=share_ps * chip.precision.partial_sum,
-        reach=np.maximum(1.0, window / (share * chip.precision.partial_sum)),
+        reach=np.maximum(1.0, window / np.maximum(1, share * chip.precision.partial_sum)),
         reduce_ps=_exchanges(slices, weights, target) * port * target.framing
         * chip.precision.partial_sum,
         copy_ps=share_ps * chip.precision.weight * [kept.W == "memory" for kept in laid.stores],

@@ -87,6 +87,17 @@ def measure_work(
     return WorkMap(arrays.tile, forward, unit, backward, gradient, streams_alone)
 
 
+def work_of_units(layer: Layer, live: Bools, arrays: CoreArrays) -> WorkMap:
+    """The work of a layer without a product: its currents pass the soma, its dI the unit of BP."""
+    steps, batch = live.shape
+    sizes = _Sizes(layer, arrays, steps, 0, live.sum(axis=0))
+    unit = sizes.soma(layer.product_shape)
+    unit = np.broadcast_to(unit, (batch, unit.shape[1], layer.product_shape[1]))
+    none = np.zeros(unit.shape, np.int64)
+    cycles = _rounded(_on_neuron_rows(layer, unit))
+    return WorkMap(arrays.tile, cycles, cycles, none, none, (none, none, none))
+
+
 def _stored_tiles(weights: LayerWeights) -> Floats:
     """The share of weight tiles that are stored, [tile, 1]: engines pass the others over.
 

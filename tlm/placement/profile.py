@@ -12,7 +12,7 @@ from tlm.config.chip import ChipConfig
 from tlm.counts.core_arrays import CoreArrays
 from tlm.counts.layer_weights import LayerWeights, layer_weights
 from tlm.counts.masks import Masks
-from tlm.placement.measured_work import LayerMasks, measure_work
+from tlm.placement.measured_work import LayerMasks, measure_work, work_of_units
 from tlm.placement.work_map import WorkMap
 from tlm.space.array_types import Bools, Ints
 from tlm.space.feeds import Feed, feeds_of, merged, operand_shape
@@ -130,7 +130,7 @@ def multiplied_once(workload: Workload, layer: Layer, chip: ChipConfig) -> bool:
 
 
 def _shared_image(workload: Workload, layer: Layer) -> bool:
-    return not layer.producers and workload.encoding == "direct"
+    return bool(layer.sources) and not layer.producers and workload.encoding == "direct"
 
 
 def output_width(layer: Layer, chip: ChipConfig) -> int:
@@ -165,13 +165,14 @@ def profile_layer(
 ) -> Profile:
     """Measure a layer; ``live`` [T, B] is false where a gradient slice is skipped whole."""
     index, precision = layer.index, chip.precision
-    has_bp = bool(layer.producers)
-    inputs = masks.inputs(index)
-    need = masks.input_need(index) if has_bp else None
+    need = masks.input_need(index) if layer.producers else None
     once = multiplied_once(workload, layer, chip)
-    recorded = LayerMasks(inputs, masks.dY(index), need, live, once)
     weights = layer_weights(layer, masks, chip, arrays)
-    work = measure_work(weights, recorded, chip, arrays)
+    if layer.multiplies:
+        recorded = LayerMasks(masks.inputs(index), masks.dY(index), need, live, once)
+        work = measure_work(weights, recorded, chip, arrays)
+    else:
+        work = work_of_units(layer, live, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 2 * precision.optimizer if workload.optimizer == "adam" else 0
     pairs, adders = workload.batch * workload.steps, shortcuts_from(index, workload.layers)
@@ -189,7 +190,7 @@ def profile_layer(
         * workload.steps
         * output_width(layer, chip),
         returned=returned,
-        return_bits=inputs.size + returned * precision.gradient,
+        return_bits=(0 if need is None else need.size) + returned * precision.gradient,
         moment_bits=moments,
         waits_for_batch=layer.norm is not None and chip.mapping.batch_norm == "exact",
         input_steps=1 if _shared_image(workload, layer) else workload.steps,
@@ -205,5 +206,5 @@ def profile_layer(
         learns=workload.learns,
         live_steps=np.count_nonzero(live, axis=0),
         feeds=feeds_of(layer, workload.layers),
-        operand=operand_shape(layer, workload.layers),
+        operand=operand_shape(layer, workload.layers) if layer.sources else layer.in_shape,
     )

@@ -70,6 +70,8 @@ def _tiles(laid: LaidLayer) -> Ints:
 
 def _loads(laid: LaidLayer, engine: str) -> Ints:
     """Cycles in which an engine loads (WG: drains) every weight tile of a slice once."""
+    if not laid.profile.layer.multiplies:
+        return np.zeros_like(laid.slices.channels)
     profile, slices, arrays = laid.profile, laid.slices, laid.target.arrays
     packed = profile.weights.packed
     if packed is not None:
@@ -161,6 +163,7 @@ def _backward_blocks(laid: LaidLayer, together: Ints) -> Floats:
 def _gradient_blocks(laid: LaidLayer) -> Floats:
     """Cycles of WG's drains of dW."""
     drains = _loads(laid, "wg") + _tiles(laid) * laid.target.arrays.depth
+    drains = drains * laid.profile.layer.multiplies
     return gradient_pieces(laid) * drains
 
 

@@ -17,6 +17,7 @@ from tlm.program.builder import (
     fetch_inputs,
     per_sample,
     saved_inputs,
+    tile_of,
 )
 from tlm.program.channel_parameters import STEP_SCALE, add_bias, fetch_parameters
 from tlm.program.normalise import build_normalise, leave_currents
@@ -65,6 +66,9 @@ def walk_products(
             apart=layer_plan.held is not None,
         )
     ]
+    if not layer_plan.layer.multiplies:
+        _add_alone(builder, layer_plan, part, region, box_blocks, phase)
+        return
     for sweep in forward_sweeps(builder.plan, layer_plan, part, region, phase):
         size = builder.streams.together(sweep, arrays.fp)
         for passes in layer_plan.work.forward(box_blocks, channels, sweep.outputs, panel, size):
@@ -89,6 +93,21 @@ def walk_products(
     numbers = (*layer_plan.layer.learnt, *[STEP_SCALE] * (layer_plan.norm == "frozen"))
     names = dict.fromkeys((*layer_plan.walk_parameters, *numbers))
     fetch_parameters(layer_plan, part, names, builder.drafts[part.core]["fp"][start])
+
+
+def _add_alone(
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region,
+    walk: list[Block], phase: Phase,
+) -> None:  # fmt: skip
+    """Append the blocks of a layer without a product: what it adds is its whole current."""
+    for block in walk:
+        for first in range(*region.channels, builder.arrays.tile):
+            channels = (first, min(first + builder.arrays.tile, region.channels[1]))
+            tile = builder.add(part.core, tile_of(phase, layer_plan, block))
+            tile.rows = block.rows
+            tile.add_covers(length(channels) * length(block.rows) * layer_plan.width)
+            at = Region(channels, block.samples, block.rows)
+            _finish(builder, layer_plan, part, at, block.steps, tile)
 
 
 def _repeated(block: Block, steps: Span, tiles: list[TileDraft]) -> Block:
@@ -141,7 +160,8 @@ def _finish(
     """Drain, frozen normalisation and soma pass of an output tile, in one go."""
     products, ready = region.size * layer_plan.width * length(steps), layer_plan.neurons(region)
     tile.add_cycles(builder.arrays.depth)
-    tile.add_energy({"fp.partial_read": products})
+    if layer_plan.layer.multiplies:
+        tile.add_energy({"fp.partial_read": products})
     if layer_plan.layer.sums == 1 or not ready.size:
         tile.add_cycles(ceil_div(products, builder.arrays.lanes))
     if layer_plan.layer.sums == 1:  # GLM neurons add theirs to the potential

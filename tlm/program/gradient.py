@@ -36,7 +36,7 @@ def gradient_regions(
     """
     memory = builder.plan.chip.core.memory.gradients
     bits = builder.plan.chip.precision.gradient
-    if layer_plan.stored.dY == "dram":
+    if layer_plan.stored.dY == "dram" or not layer_plan.layer.multiplies:
         regions = unit_regions(builder, part.neurons, layer_plan.width, bits, memory)
         yield part.neurons.samples, list(regions)
         return
@@ -73,7 +73,7 @@ def current_gradient(
     if layer_plan.exact:
         _sum_current_gradient(builder, layer_plan, region, tile)
     _leave_current_gradient(builder, layer_plan, part, region, tile)
-    if not layer_plan.exact:
+    if not layer_plan.exact and layer_plan.layer.multiplies:
         leave_dY(builder, layer_plan, part, region, tile)
 
 

@@ -47,7 +47,7 @@ def _owned(layer_plan: LayerPlan, part: Slice) -> Span:
 
 def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the reduction of dW: every replica sends the other replicas their shares."""
-    for part in layer_plan.cut.slices:
+    for part in layer_plan.cut.slices if layer_plan.layer.weighted else ():
         reduce_layer_numbers(builder, layer_plan, part)
         replicas = (r for r in layer_plan.replicas(part) if r.index != part.index)
         others = [(r, span) for r in replicas if length(span := _owned(layer_plan, r))]
@@ -66,6 +66,8 @@ def build_reduction(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
 
 def build_update(builder: ProgramBuilder, layer_plan: LayerPlan) -> None:
     """Append the weight update of every slice's share, streamed through the optimizer's memory."""
+    if not layer_plan.layer.weighted:
+        return
     state = layer_plan.addressed.trained("W")
     bits = sum(tensor.bits for tensor in state)
     stored = layer_plan.stored
@@ -133,10 +135,11 @@ def guard_old_weights(builder: ProgramBuilder) -> None:
 
     The release costs nothing on the mesh: it stands for a barrier of one wire a core (assumed).
     """
-    names = [layer_plan.layer.name for layer_plan in builder.plan.layers]
+    layers = [layer_plan.layer for layer_plan in builder.plan.layers]
     for engines in builder.drafts:
         for phase in (Phase.FP, Phase.RECOMPUTE, Phase.BP):
             last = {t.layer: t for t in engines[ENGINE_OF_PHASE[phase]] if t.phase == phase}
-            for layer, tile in last.items():
-                ident = builder.done.ident("old weights", names[layer])
-                tile.add_signals((builder.done.expect(ident),))
+            for at, tile in last.items():
+                if layers[at].weighted:
+                    ident = builder.done.ident("old weights", layers[at].name)
+                    tile.add_signals((builder.done.expect(ident),))

@@ -63,7 +63,7 @@ def build_weight_gradient(
     builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[Slice], dY_blocks: dict[int, int]
 ) -> None:
     """Append WG of some slices; ``dY_blocks`` counts the dY blocks each core has let go of."""
-    for part in parts:
+    for part in parts if layer_plan.layer.multiplies else ():
         in_memory = layer_plan.stored.dY == "memory"
         spans = [part.neurons.samples]
         if in_memory:

@@ -38,8 +38,8 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
         yield from _terms_not_run(layer.held.operand, workload)
         if any(term.gates for term in layer.held.operand.terms):
             yield "products of spikes in what it holds"
-    if layer.kind == "identity":
-        yield "no weights (an identity)"
+    if layer.kind == "identity" and (part := _identity_not_run(layer, workload.layers)):
+        yield f"no weights (an identity) {part}"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
@@ -52,6 +52,26 @@ def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
             yield f"an operand with a delay, of layer {late} (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"
+
+
+def _identity_not_run(layer: Layer, layers: Sequence[Layer]) -> str | None:
+    """What of a layer without weights is not run; None if all is."""
+    if NETWORK_INPUT in layer.sources:
+        return "and reads the network's input"
+    if layer.operand is not None:
+        return "and an operand of several parts"
+    if layer.norm is not None:
+        return "but a norm"
+    if layer.current_pool is not None:
+        return "but a pool of currents"
+    pool, sources = layer.input_pool, [layers[source] for source in layer.sources]
+    if pool is not None and pool.kind == "max":
+        if len(sources) > 1 or sources[0].neuron is None:
+            return "but a max pool of a sum or of currents"
+    shape = sources[0].pooled_shape
+    if layer.in_shape != (shape if pool is None else pool.pooled(shape)):
+        return "and flattens what it reads"
+    return None
 
 
 def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:

@@ -67,10 +67,11 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
                 yield from _currents_of_a_turn(plan, layer_plan)
             if not layer_plan.added:
                 yield _current_gradients(plan, layer_plan)
-        yield from _dY(plan, layer_plan)
-        if takes_turns and plan.chip.core.memory.sharing == "pool":
-            yield from _windows(plan, layer_plan)
-        yield _dW(plan, layer_plan)
+        if layer_plan.layer.multiplies:
+            yield from _dY(plan, layer_plan)
+            if takes_turns and plan.chip.core.memory.sharing == "pool":
+                yield from _windows(plan, layer_plan)
+            yield _dW(plan, layer_plan)
         if layer_plan.layer.saved_state:
             yield state(plan, layer_plan)
         if layer_plan.layer.neuron is not None and plan.schedule.by_step:

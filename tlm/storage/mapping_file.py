@@ -265,6 +265,8 @@ def _currents(stored: LayerStores) -> str:
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> str:
     """Where FP's weights of the largest slice stay, and how often it walks its blocks."""
+    if not layer_plan.layer.multiplies:
+        return "none"
     if layer_plan.held is not None:
         return "what other layers leave, from DRAM for every block of a sample and step"
     if layer_plan.stored.W == "memory":

@@ -32,6 +32,7 @@ from tlm.storage.inference_core import check_core
 from tlm.storage.plan import Adding, HeldFeeds, LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.glm.neuron import GLMNeuron
+from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.model import Layer, Recording, Workload
 from tlm.workload.pools import pools_behind_layers
 from tlm.workload.readers import adds_output
@@ -70,7 +71,7 @@ def job_on_chip(
     workload: Workload, recording: Recording, loaded: LoadedChip, timing: DramTiming
 ) -> JobOnChip:
     """A job and the chip it is to be placed on, checked as :func:`make_plan` says."""
-    workload = pools_behind_layers(workload)
+    workload = identities_as_shortcuts(pools_behind_layers(workload))
     chip = loaded.config
     arrays = arrays_of(chip)
     masks = Masks(
@@ -234,7 +235,7 @@ def _plan_layer(
         norm=None if layer.norm is None else chip.mapping.batch_norm,
         repeats=workload.steps if multiplied_once(workload, layer, chip) else 1,
         feeds=feeds_of(layer, workload.layers),
-        operand=operand_shape(layer, workload.layers),
+        operand=operand_shape(layer, workload.layers) if layer.sources else layer.in_shape,
         held=_held(layer, workload),
         producers=[plan.layers[source] for source in layer.producers],
     )

@@ -126,6 +126,7 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
     if plan.schedule.by_step and (not kept_U or layer_plan.layer.current_based):
         U = store("U")
     exact, room = layer_plan.exact, _dY_room(plan, layer_plan, kept)
+    multiplies = layer_plan.layer.multiplies
     input_room, dY_rows_room = _rows_rooms(plan, layer_plan, kept)
     return LayerStores(
         inputs=store("inputs"),
@@ -136,11 +137,11 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         dI=_dI(layer_plan, kept, policy),
         U=U,
         dS=store("dS") if layer_plan.consumers else "memory",
-        dY="dram" if _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
+        dY="dram" if multiplies and _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
         dY_room=room,
         input_room=input_room,
         dY_rows_room=dY_rows_room,
-        dW=store("dW"),
+        dW=store("dW") if multiplies else "memory",
         W=store("W"),
         W_forward=store("W_forward"),
         W_backward=store("W_backward"),
@@ -155,7 +156,7 @@ def _forward_alone(stores: LayerStores, layer_plan: LayerPlan, kept: Kept) -> La
     The output goes to DRAM only where a later layer does not get it over the mesh.
     """
     sent = all("inputs" in kept[reader.layer.index] for reader in layer_plan.consumers)
-    sent = sent and bool(layer_plan.consumers) and not layer_plan.output_adders
+    sent = sent and not (layer_plan.head or layer_plan.output_adders)
     return replace(
         stores,
         S="memory" if sent else "dram",

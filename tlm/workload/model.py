@@ -225,6 +225,11 @@ class Layer:
         return self.kind in ("conv", "linear")
 
     @property
+    def multiplies(self) -> bool:
+        """Whether it has a product: that of an identity is what it reads."""
+        return self.kind != "identity"
+
+    @property
     def turned(self) -> bool:
         """Whether the positions of what it reads are inputs of its product: of some matmuls."""
         return self.held is not None and self.held.input_transposed

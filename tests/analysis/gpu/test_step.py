@@ -14,7 +14,7 @@ from tlm_analysis.gpu.step.training_step import training_step
 
 from tlm.errors import ConfigError, WorkloadError
 from tlm.workload import bundled_networks
-from tlm.workload.model import Layer, Pool, Workload
+from tlm.workload.model import Layer, Pool, Shortcut, Workload
 from tlm.workload.surrogate import lif_neuron
 
 NEURON = lif_neuron()
@@ -176,6 +176,36 @@ def test_a_depthwise_convolution_does_its_own_work_and_reads_each_operand_once()
     forward = products[0].gemm
     assert forward is not None
     assert (forward.tiles, forward.n, forward.tile_n) == (4 * forward.rows, 1, 32)
+
+
+def test_neurons_without_weights_are_the_kernels_of_neurons_alone() -> None:
+    """They read what the first layer left, and return the gradient there; no product is missing."""
+    plain = with_second_convolution(groups=1)
+    first, deep, linear = plain.layers
+    neurons = replace(deep, kind="identity", name="n", kernel=(1, 1), padding=(0, 0))
+    job = replace(plain, layers=(first, neurons, linear))
+    names = [kernel.name for kernel in training_step(network_of(job), "fp32", "fused")]
+    assert [name for name in names if name.startswith("n ")] == ["n lif", "n lif grad"]
+    assert not [name for name in names if "add" in name]
+    kernels = {k.name: k for k in training_step(network_of(job), "fp32", "fused")}
+    assert kernels["adam update"].read_nbytes == 4 * 4 * (36 + 640 * 4)
+
+
+@pytest.mark.parametrize("of", ["spikes", "current"])
+def test_a_shortcut_is_an_addition_each_way(of: Literal["spikes", "current"]) -> None:
+    """6 images of 4 x 8 x 8: two tensors read and one written, in FP and where gradients meet."""
+    plain = with_second_convolution(groups=1)
+    first, deep, linear = plain.layers
+    job = replace(plain, layers=(first, replace(deep, shortcuts=(Shortcut(0, of),)), linear))
+    before, after = (training_step(network_of(each), "fp32", "fused") for each in (plain, job))
+    names = [kernel.name for kernel in before]
+    new = [kernel for kernel in after if kernel.name not in names]
+    assert [kernel.name for kernel in new] == ["deep shortcut add", "layer 0 gradient add"]
+    image = 4 * 6 * 256
+    assert {(kernel.read_nbytes, kernel.write_nbytes) for kernel in new} == {(2 * image, image)}
+    order = [kernel.name for kernel in after]
+    behind = order.index("conv lif grad") < order.index("layer 0 gradient add")
+    assert behind == (of == "current")
 
 
 @pytest.mark.parametrize("groups", [2, 4])

@@ -265,7 +265,8 @@ class Facts:
 
     def input_steps(self, facts: LayerFacts) -> int:
         """Time steps of a layer's input in DRAM: 1 if all steps share a directly coded image."""
-        direct = not facts.producers and self.workload.encoding == "direct"
+        pixels = bool(facts.layer.sources) and not facts.producers
+        direct = pixels and self.workload.encoding == "direct"
         return 1 if direct else self.workload.steps
 
     def operand_shape(self, facts: LayerFacts) -> tuple[int, int, int]:
@@ -329,7 +330,7 @@ def _layer_facts(
         live=_live(plan.workload, layer, chip, recording),
         inputs_sent=bool(producers) and layer_plan.stored.inputs == "memory",
         dS_sent=learns and layer_plan.stored.dS == "memory",
-        dY_sent=learns and layer_plan.stored.dY == "memory",
+        dY_sent=learns and layer.multiplies and layer_plan.stored.dY == "memory",
         W_stays=keeps and layer_plan.stored.W == "memory",
         moments_stay=learns and keeps and layer_plan.stored.moments == "memory",
         Y_stays=_engines(layer_plan.stored.Y_forward, layer_plan.stored.Y_backward),

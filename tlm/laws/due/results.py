@@ -45,13 +45,15 @@ def _results(
     products, depth = prod(layer.product_shape), layer.factor_shape[1]
     yield Phase.FP, pairs, products
     yield Phase.GRAD, pairs, prod(layer.out_shape)
+    if facts.recomputed:
+        yield Phase.RECOMPUTE, pairs, products
+    if not layer.multiplies:
+        return
     yield Phase.WG, live, products * depth
     yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
     if facts.exact:
         yield Phase.NORM, pairs, products
         yield Phase.NORM_GRAD, pairs, products
-    if facts.recomputed:
-        yield Phase.RECOMPUTE, pairs, products
     if facts.producers:
         yield Phase.BP, live, layer.out_shape[0] * depth * prod(layer.in_shape[1:])
 
@@ -61,6 +63,9 @@ def useful_due(job: Facts) -> dict[LayerPhase, int]:
     due: dict[LayerPhase, int] = {}
     for facts in job.layers:
         layer, index = facts.layer, facts.index
+        if not layer.multiplies:
+            due[Phase.FP, index] = 0
+            continue
         inputs: Cells = layer_inputs(job.masks, layer)
         if not job.running.all():
             inputs = inputs & job.running[..., None, None, None]

@@ -159,7 +159,7 @@ def stored_weights(
     ``nonzero`` are those of every layer that are not zero, None if none is.
     """
     organisation = dict(chip.core.weights.layers).get(layer.name, chip.core.weights.organisation)
-    if organisation == "crossbar" or layer.held is not None:
+    if organisation == "crossbar" or not layer.weighted:
         return None
     mask = np.ones(layer.weight_shape, np.bool_)
     if nonzero is not None:

@@ -31,7 +31,11 @@ def reads_spikes(job: Facts, facts: LayerFacts) -> bool:
     if facts.layer.held is not None:
         return False
     direct = job.workload.encoding == "direct" and NETWORK_INPUT in facts.layer.sources
-    return not direct and all(source.layer.neuron for source in job.among(facts.producers))
+    return (
+        facts.layer.multiplies
+        and not direct
+        and all(source.layer.neuron for source in job.among(facts.producers))
+    )
 
 
 def fan_out(facts: LayerFacts) -> Ints:

@@ -59,7 +59,11 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
 
 
 def _nbytes(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> int:
-    """Of what inference leaves by the width that follows from the layer, of others as planned."""
+    """Of currents, their gradients and what inference leaves by their width, else as planned."""
+    if tensor.key in ("I", "dI"):
+        precision = job.chip.precision
+        width = precision.membrane if tensor.key == "I" else precision.gradient
+        return tensor.at[1] * width // tensor.bits
     if job.learns or tensor.key not in ("spikes", "output"):
         return tensor.at[1]
     bits = outcome_bits if tensor.key == "output" else output_bits

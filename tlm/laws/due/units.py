@@ -265,6 +265,8 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
         for phase, action, bits in _currents_read(job, facts):
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
+        if not facts.layer.multiplies:  # it has no operand
+            continue
         adds = additions(facts.layer, job.operand_shape(facts))
         if adds and job.input_steps(facts) > 1:
             least = adds * _inputs_read(job, facts)
@@ -293,7 +295,8 @@ def _wide_accesses(job: Facts, facts: LayerFacts) -> Iterator[Use]:
             yield phase, "fp.membrane_write", outputs * written
         for phase in _gradient_phases(facts):
             yield phase, "bp.membrane_read", outputs * precision.membrane * ("U" in facts.saved)
-    yield facts.dY_phase, "bp.gradient_write", products * precision.gradient
+    if layer.multiplies:
+        yield facts.dY_phase, "bp.gradient_write", products * precision.gradient
     if facts.exact:
         yield Phase.FP, "fp.norm_write", products * precision.membrane
         yield Phase.NORM, "fp.norm_read", products * precision.membrane

@@ -16,7 +16,7 @@ def weights_due(job: Facts) -> dict[tuple[int, str, int], WeightsDue]:
     A matmul has none.
     """
     due = {}
-    for facts in (each for each in job.layers if each.layer.held is None):
+    for facts in (each for each in job.layers if each.layer.weighted):
         for part in facts.slices:
             due[part.core, "fp", facts.index] = _forward(job, facts, part)
             if job.learns and facts.producers and length(part.input_rows):

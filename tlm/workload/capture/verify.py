@@ -13,7 +13,7 @@ import numpy as np
 from tlm.errors import WorkloadError
 from tlm.workload.capture.iteration import Assembled, Evidence, Iteration, rebuilt
 from tlm.workload.capture.layer_tensors import LayerTensors
-from tlm.workload.capture.products import products_hold
+from tlm.workload.capture.products import products_hold, weight_gradient_holds
 from tlm.workload.golden.check import ROUNDING, parameter_errors, relative_error
 from tlm.workload.golden.passes import Backward, Forward
 from tlm.workload.model import Layer
@@ -43,8 +43,9 @@ _TERM_TOLERANCE = 1e-2
 def verified_iteration(recorded: Assembled) -> tuple[Iteration, Evidence]:
     """The iteration, every layer of which is what its recorded surroundings give.
 
-    Products of weights are told by probes, all else is rebuilt in float32. Where that leaves a
-    doubt, everything is rebuilt in float64, which decides.
+    Products of weights are told by probes, all else is rebuilt in float32. Of a layer whose dW a
+    probe doubts, dW is computed. Where another doubt is left, everything is rebuilt in float64,
+    which decides.
 
     Raises WorkloadError naming the first layer that comes out otherwise.
     """
@@ -62,7 +63,8 @@ def _verified(iteration: Iteration, evidence: Evidence) -> tuple[Iteration, Evid
         _check_forward(tensors, forward, _rounding(forward, trained.bias))
     for tensors, backward in zip(evidence.tensors, evidence.backwards, strict=True):
         _check_backward(tensors, backward)
-        _check_parameters(iteration, tensors.layer, backward, evidence.whole)
+        told = not evidence.whole and weight_gradient_holds(tensors, iteration.values, TOLERANCE)
+        _check_parameters(iteration, tensors.layer, backward, weights=not told)
     return iteration, evidence
 
 
@@ -144,8 +146,10 @@ def _check_same(
         )
 
 
-def _check_parameters(iteration: Iteration, layer: Layer, backward: Backward, whole: bool) -> None:
-    errors = parameter_errors(layer, iteration.values, backward, weights=whole)
+def _check_parameters(
+    iteration: Iteration, layer: Layer, backward: Backward, *, weights: bool
+) -> None:
+    errors = parameter_errors(layer, iteration.values, backward, weights=weights)
     for name, error in errors.items():
         if not error <= TOLERANCE:
             if term := _weight_term(iteration, layer, name, backward):

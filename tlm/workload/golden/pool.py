@@ -1,9 +1,12 @@
-"""Pooling of [..., E, F] in NumPy, forward and backward."""
+"""Pooling of [..., E, F] in NumPy, forward and backward: place by place of the windows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from typing import Any
+
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from tlm.workload.model import Pool
 from tlm.workload.values import Numbers
@@ -13,10 +16,11 @@ def pooled(pool: Pool | None, values: Numbers) -> Numbers:
     """``values`` [..., E, F] pooled; unchanged without a pool."""
     if pool is None:
         return values
-    windows = _windows(pool, values)
-    if pool.kind == "sum":
-        return np.asarray(windows.sum(-1))
-    return np.asarray(windows.max(-1) if pool.kind == "max" else windows.mean(-1))
+    parts = _parts(pool, values)
+    if pool.kind == "max":
+        return reduce(np.maximum, parts)
+    total = reduce(np.add, parts)
+    return total if pool.kind == "sum" else np.asarray(total / pool.places)
 
 
 def pool_gradient(pool: Pool | None, values: Numbers, gradient: Numbers) -> Numbers:
@@ -27,11 +31,19 @@ def pool_gradient(pool: Pool | None, values: Numbers, gradient: Numbers) -> Numb
     if pool is None:
         return gradient
     if pool.kind == "max":
-        winner = _windows(pool, values).argmax(-1)
-        shares = [np.where(winner == place, gradient, 0) for place in range(pool.places)]
-    else:
-        shares = [gradient if pool.kind == "sum" else gradient / pool.places] * pool.places
-    return _scattered(pool, values.shape, shares)
+        return _scattered(pool, values.shape, gradient, _winners(pool, values))
+    share = gradient if pool.kind == "sum" else gradient / pool.places
+    return _scattered(pool, values.shape, share, [True] * pool.places)
+
+
+def _winners(pool: Pool, values: Numbers) -> Iterator[Numbers]:
+    """By place of a window: where it holds the first of its largest values."""
+    largest = pooled(pool, values)
+    free = np.ones(largest.shape, np.bool_)
+    for part in _parts(pool, values):
+        here = free & (part == largest)
+        free ^= here
+        yield here
 
 
 def _edges(pool: Pool) -> list[tuple[int, int]]:
@@ -39,30 +51,37 @@ def _edges(pool: Pool) -> list[tuple[int, int]]:
     return [(pad, pad + over) for pad, over in zip(pool.padding, pool.overhang, strict=True)]
 
 
-def _padded(pool: Pool, values: Numbers) -> Numbers:
+def _parts(pool: Pool, values: Numbers) -> list[Numbers]:
+    """What stands at each place of all windows, [..., E', F'], in scan order."""
     edges = _edges(pool)
-    if not any(map(any, edges)):
-        return values
-    around = [(0, 0)] * (values.ndim - 2) + edges
-    filler = -np.inf if pool.kind == "max" else 0.0
-    return np.pad(values, around, constant_values=filler)
+    if any(map(any, edges)):
+        around = [(0, 0)] * (values.ndim - 2) + edges
+        values = np.pad(values, around, constant_values=-np.inf if pool.kind == "max" else 0.0)
+    return [values[place] for place in _places(pool, values.shape)]
 
 
-def _windows(pool: Pool, values: Numbers) -> Numbers:
-    """[..., E, F] -> [..., E', F', places], windows in scan order."""
-    down, across = pool.stride
-    view = sliding_window_view(_padded(pool, values), pool.size, axis=(-2, -1))
-    view = view[..., ::down, ::across, :, :]
-    return view.reshape(*view.shape[:-2], pool.places)
+def _places(pool: Pool, shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+    """The places of windows in padded values of ``shape``, as indices."""
+    rows, columns = (
+        range(0, whole - size + 1, step)
+        for whole, size, step in zip(shape[-2:], pool.size, pool.stride, strict=True)
+    )
+    for y, x in np.ndindex(pool.size):
+        down, across = (
+            slice(first, first + places[-1] + 1, places.step)
+            for first, places in ((y, rows), (x, columns))
+        )
+        yield ..., down, across
 
 
-def _scattered(pool: Pool, shape: tuple[int, ...], shares: list[Numbers]) -> Numbers:
-    """Add up each window's shares, in scan order, at the elements they belong to."""
+def _scattered(
+    pool: Pool, shape: tuple[int, ...], share: Numbers, where: Iterable[Numbers | bool]
+) -> Numbers:
+    """Add up each window's ``share``, in scan order, at the elements that receive it."""
     (top, bottom), (left, right) = _edges(pool)
     height, width = shape[-2:]
-    full = np.zeros((*shape[:-2], top + height + bottom, left + width + right), shares[0].dtype)
-    (rows, columns), (down, across) = shares[0].shape[-2:], pool.stride
-    for share, (y, x) in zip(shares, np.ndindex(pool.size), strict=True):
-        ends = (y + (rows - 1) * down + 1, x + (columns - 1) * across + 1)
-        full[..., y : ends[0] : down, x : ends[1] : across] += share
+    padded = (*shape[:-2], top + height + bottom, left + width + right)
+    full = np.zeros(padded, share.dtype)
+    for place, here in zip(_places(pool, padded), where, strict=True):
+        full[place] += share * here
     return full[..., top : top + height, left : left + width]

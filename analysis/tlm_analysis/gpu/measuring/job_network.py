@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 
 from tlm.errors import WorkloadError
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Workload
+from tlm.workload.readers import adds_output
 from tlm.workload.values import Parameters
 
 MakeNeurons: TypeAlias = Callable[[Neuron], nn.Module]
@@ -65,6 +66,7 @@ class JobNetwork(nn.Module):
 
     def _walk(self, images: Tensor, *, scale: bool) -> Tensor:
         outputs: list[Tensor] = []
+        currents: list[Tensor] = []
         self.spike_rates = []
         modules = zip(self.layers, self.products, self.norms, self.neurons, strict=True)
         for layer, product, norm, neurons in modules:
@@ -73,7 +75,13 @@ class JobNetwork(nn.Module):
                 factor = _CURRENT_STD / current.std()
                 product.weight.mul_(factor)
                 current = current * factor
-            spikes = neurons(_pooled(layer.current_pool, norm(current)))
+            current = norm(current)
+            for each in layer.shortcuts:
+                output = adds_output(each, self.layers)
+                added = (outputs if output else currents)[each.layer]
+                current = current + _pooled(each.pool, added).reshape(current.shape)
+            currents.append(_pooled(layer.current_pool, current))
+            spikes = neurons(currents[-1])
             if layer.neuron is not None:
                 self.spike_rates.append(spikes.detach().mean())
             outputs.append(_pooled(layer.pool, spikes))

@@ -46,18 +46,26 @@ SavedOperand: TypeAlias = list[list[SavedTerm]]  # by part
 
 
 @dataclass
-class Saved:
-    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
+class SavedProduct:
+    """What the backward pass of a product needs; ``outputs`` are those of the product alone."""
 
     inputs: GpuTensor
     operand: SavedOperand | None
     outputs: GpuTensor
     weight: GpuTensor
-    state: lif.LifState | None
     input_pool: SavedPool | None
+    kept: GpuTensor | None
+
+
+@dataclass
+class Saved:
+    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
+
+    product: SavedProduct | None
+    state: lif.LifState | None
     current_pool: SavedPool | None
     pool: SavedPool | None
-    kept: GpuTensor | None
+    shortcut_pools: list[SavedPool | None]
 
 
 @dataclass
@@ -66,6 +74,8 @@ class StepDraft:
 
     A node of the graph is the sorted indices of the layers whose outputs it sums, one or more:
     ``outputs`` and ``gradients`` are by node, ``normed`` by stage, of norms with numbers a step.
+    ``currents`` enter the neurons of a layer, ``current_gradients`` are what later layers return
+    that have added them.
     """
 
     network: NetworkShapes
@@ -74,9 +84,11 @@ class StepDraft:
     norm_passes: int
     kernels: list[Kernel] = field(default_factory=list)
     outputs: dict[Node, GpuTensor] = field(default_factory=dict)
+    currents: list[GpuTensor] = field(default_factory=list)
     saved: list[Saved] = field(default_factory=list)
     normed: dict[str, GpuTensor] = field(default_factory=dict)
     gradients: dict[Node, GpuTensor] = field(default_factory=dict)
+    current_gradients: dict[int, GpuTensor] = field(default_factory=dict)
     weights: list[GpuTensor] = field(default_factory=list)
     weight_gradients: list[GpuTensor] = field(default_factory=list)
 
@@ -144,10 +156,15 @@ def pool_gradient(
 
 def accumulate(step: StepDraft, node: Node, gradient: GpuTensor) -> None:
     """Add to a node's gradient; the first to come is the sum so far."""
-    if node in step.gradients:
-        total = GpuTensor("gradient sum", gradient.nbytes)
-        reads = (step.gradients[node], gradient)
-        step.launch(f"layer {node[-1]} gradient add", "bp", reads, (total,))
-        gradient = total
+    total = added(step, node[-1], step.gradients.get(node), gradient)
     if node != (INPUT,):
-        step.gradients[node] = gradient
+        step.gradients[node] = total
+
+
+def added(step: StepDraft, index: int, sum_so_far: GpuTensor | None, more: GpuTensor) -> GpuTensor:
+    """Two gradients of a layer added up; the second alone if there is no first."""
+    if sum_so_far is None:
+        return more
+    total = GpuTensor("gradient sum", more.nbytes)
+    step.launch(f"layer {index} gradient add", "bp", (sum_so_far, more), (total,))
+    return total

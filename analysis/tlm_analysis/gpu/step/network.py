@@ -9,9 +9,11 @@ from typing import Literal, TypeAlias
 from tlm.errors import ConfigError, WorkloadError
 from tlm.space.feeds import operand_shape
 from tlm.workload import bundled_networks, open_workload
+from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.inference import as_inference
 from tlm.workload.model import Layer, RunMode, Shape3, Workload, window_on_input
 from tlm.workload.operand import Operand, Step, Window
+from tlm.workload.readers import adds_output
 
 Pooling: TypeAlias = Literal["max", "average", "sum"]
 Optimizer: TypeAlias = Literal["adam", "sgd"]
@@ -20,8 +22,20 @@ INPUT = -1
 
 
 @dataclass(frozen=True)
+class StageShortcut:
+    """What an earlier stage, ``source``, adds to a stage's current, through a ``pool``.
+
+    ``of_output``: its output; else what enters its neurons.
+    """
+
+    source: int
+    of_output: bool
+    pool: Pooling | None
+
+
+@dataclass(frozen=True)
 class NetworkStage:
-    """One convolution or linear layer with what follows it: BN, neurons, pooling.
+    """One convolution or linear layer, or none of both, with what follows: BN, neurons, pooling.
 
     ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
@@ -31,10 +45,11 @@ class NetworkStage:
     their backward pass needs it. A norm that scales by step, with a number for each where it is
     ``step_scaled``, is not ``foldable`` into weights. Neurons that learn a number of their own
     (``learns``) read their spikes again in their backward pass.
+    ``shortcuts`` are added to the product, behind BN.
     """
 
     name: str
-    kind: Literal["conv", "linear"]
+    kind: Literal["conv", "linear", "identity"]
     in_shape: Shape3
     product_shape: Shape3
     out_shape: Shape3
@@ -57,6 +72,7 @@ class NetworkStage:
     saves_state: bool = True
     learns: bool = False
     dropout: bool = False
+    shortcuts: tuple[StageShortcut, ...] = ()
 
     @property
     def taps(self) -> int:
@@ -66,6 +82,8 @@ class NetworkStage:
     @property
     def weights(self) -> int:
         """Elements of the weight tensor."""
+        if self.kind == "identity":
+            return 0
         return self.out_shape[0] * self.in_shape[0] // self.groups * self.taps
 
     @property
@@ -116,8 +134,9 @@ class NetworkShapes:
 
     @property
     def heads(self) -> list[int]:
-        """The stages that no other reads: each has a loss."""
+        """The stages that no other reads or adds: each has a loss."""
         read = {source for stage in self.stages for source in stage.sources}
+        read |= {each.source for stage in self.stages for each in stage.shortcuts}
         return [index for index in range(len(self.stages)) if index not in read]
 
     @property
@@ -157,12 +176,13 @@ def network_of(workload: Workload) -> NetworkShapes:
         apart = operand is not None and any(
             term.delay or term.gates or any(map(_puts_between, term.way)) for term in operand.terms
         )
-        if not layer.weighted or layer.shortcuts or apart:
+        if layer.held is not None or apart:
             raise WorkloadError(
-                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has no "
-                "weights, a shortcut, or in its operand a delay, a gate or zeros between rows; "
-                "name a job without such layers"
+                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has two "
+                "operands, or in one a delay, a gate or zeros between rows; name a job without "
+                "such layers"
             )
+    workload = identities_as_shortcuts(workload)
     if any(layer.sums > 1 for layer in workload.layers):
         raise WorkloadError(
             f"{workload.name}: no kernels of GLM neurons are modelled; name a job of LIF neurons"
@@ -184,10 +204,10 @@ def _puts_between(step: Step) -> bool:
 
 
 def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
-    first = operand_shape(layer, layers)
+    first = operand_shape(layer, layers) if layer.sources else (0, 0, 0)
     return NetworkStage(
         name=layer.name,
-        kind="conv" if layer.kind == "conv" else "linear",
+        kind="linear" if layer.kind == "matmul" else layer.kind,
         in_shape=layer.in_shape,
         product_shape=layer.product_shape,
         out_shape=layer.out_shape,
@@ -206,6 +226,14 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         neuron=layer.neuron is not None,
         groups=layer.groups,
         dilation=layer.dilation,
+        shortcuts=tuple(
+            StageShortcut(
+                each.layer,
+                adds_output(each, layers),
+                None if each.pool is None else each.pool.kind,
+            )
+            for each in layer.shortcuts
+        ),
         potential_out=layer.membrane_output,
         saves_state=bool(layer.saved_state),
         learns=bool(layer.learnt),

@@ -14,8 +14,11 @@ from math import prod
 from tlm_analysis.gpu.step import neuron as lif
 from tlm_analysis.gpu.step.draft import (
     Saved,
+    SavedPool,
+    SavedProduct,
     StepDraft,
     accumulate,
+    added,
     pool_gradient,
     pooled,
     summed,
@@ -94,7 +97,8 @@ def _read_images(step: StepDraft) -> None:
     step.outputs[INPUT,] = images
 
 
-def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
+def _multiply(step: StepDraft, stage: NetworkStage) -> SavedProduct:
+    """The product of a stage, and all before it."""
     name, operand = f"{stage.name} input", None
     if stage.operand is None:
         inputs = summed(step, tuple(sorted(stage.sources)))
@@ -106,8 +110,17 @@ def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
     outputs = step.tensor(f"{stage.name} product", *stage.product_shape)
     products = Products(stage, step.network.images, step.kernels)
     products.forward(inputs, weight, outputs)
-    name, current = f"{stage.name} current", _norm(step, stage, outputs)
+    return SavedProduct(inputs, operand, outputs, weight, input_pool, kept)
+
+
+def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
+    name, product, own = f"{stage.name} current", None, None
+    if stage.kind != "identity":
+        product = _multiply(step, stage)
+        own = _norm(step, stage, product.outputs)
+    current, shortcut_pools = _add_shortcuts(step, stage, own)
     current, current_pool = pooled(step, name, stage.current_pool, current, stage.out_shape)
+    step.currents.append(current)
     state, spikes = None, current
     if stage.potential_out:
         spikes = step.tensor(f"{stage.name} potential", *stage.out_shape)
@@ -121,8 +134,27 @@ def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
         if stage.learns:  # the potential behind the reset follows from spikes
             state = replace(state, kept=(*state.kept, spikes))
     step.outputs[index,], pool = pooled(step, stage.name, stage.pool, spikes, stage.pooled_shape)
-    pools = (input_pool, current_pool, pool)
-    step.saved.append(Saved(inputs, operand, outputs, weight, state, *pools, kept))
+    step.saved.append(Saved(product, state, current_pool, pool, shortcut_pools))
+
+
+def _add_shortcuts(
+    step: StepDraft, stage: NetworkStage, current: GpuTensor | None
+) -> tuple[GpuTensor, list[SavedPool | None]]:
+    """A stage's current, if it has its own, with all that is added to it, one after the other."""
+    pools = []
+    for each in stage.shortcuts:
+        added = step.outputs[each.source,] if each.of_output else step.currents[each.source]
+        name = f"{stage.name} shortcut"
+        added, pool = pooled(step, name, each.pool, added, stage.product_shape)
+        pools.append(pool)
+        if current is None:
+            current = added
+            continue
+        total = step.tensor(f"{stage.name} sum", *stage.product_shape)
+        step.launch(f"{name} add", "fp", (current, added), (total,))
+        current = total
+    assert current is not None
+    return current, pools
 
 
 def _norm(step: StepDraft, stage: NetworkStage, outputs: GpuTensor) -> GpuTensor:
@@ -184,32 +216,62 @@ def _loss(step: StepDraft, head: int) -> None:
 
 
 def _backward(step: StepDraft, index: int, stage: NetworkStage) -> None:
-    """From the gradient of the output, dS, over dI and dY to those of input and weight."""
+    """The gradients of what shortcuts add, then of input and weight."""
     saved, name = step.saved[index], stage.name
-    dS = pool_gradient(step, name, _output_gradient(step, index), saved.pool)
-    dI = dS
-    if saved.state is not None:
-        dI = step.tensor(f"{name} current gradient", *stage.out_shape)
-        steps, element = step.network.steps, step.element
-        step.kernels.extend(lif.backward(name, saved.state, dS, dI, steps, element))
+    dI = _current_gradient(step, index, stage)
     dI = pool_gradient(step, f"{name} current", dI, saved.current_pool)
-    dY = _norm_gradient(step, stage, saved, dI)
+    for each, pool in zip(stage.shortcuts, saved.shortcut_pools, strict=True):
+        share = pool_gradient(step, f"{name} shortcut", dI, pool)
+        if each.of_output:
+            accumulate(step, (each.source,), share)
+        else:
+            earlier = step.current_gradients.get(each.source)
+            step.current_gradients[each.source] = added(step, each.source, earlier, share)
+    if saved.product is not None:
+        _product_backward(step, stage, saved.product, dI)
+
+
+def _product_backward(
+    step: StepDraft, stage: NetworkStage, product: SavedProduct, dI: GpuTensor
+) -> None:
+    """From dI of a stage over dY to the gradients of its input and its weight."""
+    dY, name = _norm_gradient(step, stage, product, dI), stage.name
     products = Products(stage, step.network.images, step.kernels)
     if set(stage.sources) != {INPUT}:
-        dX = GpuTensor(f"{name} input gradient", saved.inputs.nbytes)
-        products.input_gradient(dY, saved.weight, dX)
-        if saved.kept is not None:
-            dropped, dX = dX, GpuTensor(f"{name} undropped gradient", saved.inputs.nbytes)
-            step.launch(f"{name} dropout grad", "bp", (dropped, saved.kept), (dX,))
-        dX = pool_gradient(step, f"{name} input", dX, saved.input_pool)
-        if saved.operand is None:
+        dX = GpuTensor(f"{name} input gradient", product.inputs.nbytes)
+        products.input_gradient(dY, product.weight, dX)
+        if product.kept is not None:
+            dropped, dX = dX, GpuTensor(f"{name} undropped gradient", product.inputs.nbytes)
+            step.launch(f"{name} dropout grad", "bp", (dropped, product.kept), (dX,))
+        dX = pool_gradient(step, f"{name} input", dX, product.input_pool)
+        if product.operand is None:
             accumulate(step, tuple(sorted(stage.sources)), dX)
         else:
-            take_apart(step, f"{name} input", saved.operand, dX)
-    _weight_gradient(step, stage, saved, products, dY)
+            take_apart(step, f"{name} input", product.operand, dX)
+    _weight_gradient(step, stage, product, products, dY)
 
 
-def _norm_gradient(step: StepDraft, stage: NetworkStage, saved: Saved, dI: GpuTensor) -> GpuTensor:
+def _current_gradient(step: StepDraft, index: int, stage: NetworkStage) -> GpuTensor:
+    """dI: of dS, through the neurons, and of all layers that have added the current.
+
+    Where the current alone is read there is no dS.
+    """
+    saved, returned = step.saved[index], step.current_gradients.pop(index, None)
+    arrived = _output_gradient(step, index)
+    if arrived is None:
+        assert returned is not None
+        return returned
+    dI = pool_gradient(step, stage.name, arrived, saved.pool)
+    if saved.state is not None:
+        dS, dI = dI, step.tensor(f"{stage.name} current gradient", *stage.out_shape)
+        steps, element = step.network.steps, step.element
+        step.kernels.extend(lif.backward(stage.name, saved.state, dS, dI, steps, element))
+    return dI if returned is None else added(step, index, returned, dI)
+
+
+def _norm_gradient(
+    step: StepDraft, stage: NetworkStage, product: SavedProduct, dI: GpuTensor
+) -> GpuTensor:
     """Gradient at the product's output, from that at the input current."""
     if not stage.norm:
         return dI
@@ -218,27 +280,27 @@ def _norm_gradient(step: StepDraft, stage: NetworkStage, saved: Saved, dI: GpuTe
         reads = (scaled, step.normed[stage.name])  # for the gradient of the numbers a step
         step.launch(f"{stage.name} bn step scale grad", "bp", reads, (dI,))
     dY = step.tensor(f"{stage.name} product gradient", *stage.product_shape)
-    reads = (dI, saved.outputs)
+    reads = (dI, product.outputs)
     if step.norm_passes == 2:
         step.launch(f"{stage.name} bn grad statistics", "bp", reads, ())
     step.launch(f"{stage.name} bn grad", "bp", reads, (dY,))
     return dY
 
 
-def _output_gradient(step: StepDraft, index: int) -> GpuTensor:
+def _output_gradient(step: StepDraft, index: int) -> GpuTensor | None:
     """Gradient of a layer's output: of its own consumers, and of the sums it came last in."""
     for node in [node for node in step.gradients if len(node) > 1 and node[-1] == index]:
         gradient = step.gradients.pop(node)
         accumulate(step, (index,), gradient)
         accumulate(step, node[:-1], gradient)
-    return step.gradients.pop((index,))
+    return step.gradients.pop((index,), None)
 
 
 def _weight_gradient(
-    step: StepDraft, stage: NetworkStage, saved: Saved, products: Products, dY: GpuTensor
+    step: StepDraft, stage: NetworkStage, product: SavedProduct, products: Products, dY: GpuTensor
 ) -> None:
-    dW = GpuTensor(f"{stage.name} weight gradient", saved.weight.nbytes)
-    products.weight_gradient(dY, saved.inputs, dW)
+    dW = GpuTensor(f"{stage.name} weight gradient", product.weight.nbytes)
+    products.weight_gradient(dY, product.inputs, dW)
     if step.element != MASTER_NBYTES:
         master = GpuTensor(f"{stage.name} master gradient", stage.weights * MASTER_NBYTES)
         step.launch(f"{stage.name} gradient cast", "wg", (dW,), (master,))

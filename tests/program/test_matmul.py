@@ -10,11 +10,13 @@ import pytest
 
 from tests.laws.test_laws import Run
 from tests.program.jobs import array_overrides
+from tlm.errors import WorkloadError
+from tlm.running.structures import check_structures
 from tlm.workload.builder import Builder
 from tlm.workload.held import Held
 from tlm.workload.input_kind import kind_of
-from tlm.workload.model import Recording, Workload
-from tlm.workload.operand import Line, Operand, Part, Term, Window
+from tlm.workload.model import Pool, Recording, Workload
+from tlm.workload.operand import Gate, Line, Operand, Part, Term, Window
 from tlm.workload.surrogate import lif_neuron
 
 HEADS, DEPTH, SIDE = 2, 12, 5
@@ -98,6 +100,30 @@ def test_attention_breaks_no_law(order, split):
     run = Run(f"mapping.split={split}", of=attention(order))
     assert run.broken() == []
     assert "held operands in their buffers" in {check.name for check in run.checks()}
+
+
+def refusal(job, **held):
+    """What is said of a job whose last matmul holds something else."""
+    layers = list(job.layers)
+    at = max(layer.index for layer in layers if layer.held is not None)
+    layers[at] = replace(layers[at], held=replace(layers[at].held, **held))
+    with pytest.raises(WorkloadError, match="which the chip model does not run yet") as refused:
+        check_structures(replace(job, layers=tuple(layers)))
+    return str(refused.value)
+
+
+def test_what_is_not_run_is_refused():
+    """Training, sums, pools and gates in what a matmul holds."""
+    job, _ = attention("q k' first")
+    check_structures(job)
+    assert "gradients of a product" in refusal(replace(job, mode="training"))
+    assert "a sum of layers in what it holds" in refusal(job, sources=(1, 2))
+    pooled = Operand((Part(CHANNELS, (Term(2, (Pool("max", (3, 3), (1, 1), (1, 1)),)),)),))
+    assert "a pool in what it holds" in refusal(job, operand=pooled)
+    gated = Operand((Part(CHANNELS, (Term(2, gates=(Gate(1),)),)),))
+    assert "products of spikes in what it holds" in refusal(job, operand=gated, sources=(1, 2))
+    summed = Operand((Part(CHANNELS, (Term(1), Term(2))),))
+    assert "a sum of layers in what it holds" in refusal(job, operand=summed, sources=(1, 2))
 
 
 CHIPS = {

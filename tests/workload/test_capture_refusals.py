@@ -213,6 +213,23 @@ def test_wrong_equation() -> None:
         step(net)
 
 
+class Cut(LIF):
+    """Its membrane is detached before the last step: truncated backpropagation through time."""
+
+    def forward(self, currents: Any) -> Any:
+        """Spikes as ever; the gradient of the last step's stays there."""
+        last = super().forward(torch.cat((currents[:-1].detach(), currents[-1:])))[-1:]
+        return torch.cat((super().forward(currents[:-1]), last))
+
+
+def test_truncated_backpropagation() -> None:
+    """A state that is detached on the way is named among the causes."""
+    net = Net()
+    net.lif2 = Cut(lif_neuron(surrogate="arctangent"))
+    with pytest.raises(WorkloadError, match=r"fc2: dL/dI differs .* \(truncated backpropagation\)"):
+        record(net)
+
+
 def test_weights_used_twice() -> None:
     """A layer called twice a step is two layers."""
     net = Net()

@@ -86,7 +86,7 @@ class Manifest:
             "started": _now(),
             "python": platform.python_version(),
             "platform": platform.platform(),
-            "packages": {name: version(name) for name in PACKAGES},
+            "packages": dict(_packages()),
         }
         write_json(folder / FILE_NAME, self.content)
 
@@ -161,3 +161,9 @@ def source_digest() -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Versions of ``PACKAGES``; a look-up leaves a few KB behind, so a long sweep does one."""
+    return {name: version(name) for name in PACKAGES}

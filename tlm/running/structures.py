@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
 from tlm.space.feeds import feeds_of
+from tlm.workload.held import Held
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
 from tlm.workload.operand import Operand
 from tlm.workload.readers import adds_output
@@ -32,17 +33,31 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             strand.mixes for feed in feeds_of(layer, workload.layers) for strand in feed.strands
         ):
             yield "a window in its operand that mixes channels and rows"
-    if layer.held is not None and workload.learns:
-        yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
-    if layer.held is not None and layer.held.operand is not None:
-        yield from _terms_not_run(layer.held.operand, workload)
-        if any(term.gates for term in layer.held.operand.terms):
-            yield "products of spikes in what it holds"
+    if layer.held is not None:
+        yield from _held_not_run(layer.held, workload)
     if layer.kind == "identity" and (part := _identity_not_run(layer, workload.layers)):
         yield f"no weights (an identity) {part}"
     for shortcut in layer.shortcuts:
         if part := _shortcut_not_run(layer, shortcut, workload.layers):
             yield f"a shortcut from layer {workload.layers[shortcut.layer].name} {part}"
+
+
+def _held_not_run(held: Held, workload: Workload) -> Iterator[str]:
+    if workload.learns:
+        yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
+    several = len(held.sources) > 1
+    if held.operand is not None:
+        yield from _terms_not_run(held.operand, workload)
+        if any(term.gates for term in held.operand.terms):
+            yield "products of spikes in what it holds"
+        several = any(len(part.terms) > 1 for part in held.operand.parts)
+    if several:
+        yield "a sum of layers in what it holds"
+    strands = [strand for feed in feeds_of(held, workload.layers) for strand in feed.strands]
+    if any(strand.all_pools for strand in strands):
+        yield "a pool in what it holds"
+    if any(strand.mixes for strand in strands):
+        yield "a window in what it holds that mixes channels and rows"
 
 
 def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:

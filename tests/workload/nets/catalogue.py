@@ -82,6 +82,11 @@ PUBLISHED: dict[str, Published] = {
         "SpikingJelly's convolutional SNN for MNIST", "mnist spikes", _DIGIT, (1, 8, 8),
         lambda small: CSNN(*((4, 12, 8) if small else (128, 2048, 28))),
     ),
+    "PLIF net": Published(
+        "Fang et al., arXiv 2007.05785", "nmnist", _NMNIST, (2, 8, 8),
+        lambda small: woken(frameworks.PLIFNet(*((8, 4, 12) if small else (34, 128, 2048)))),
+        steps=10, needs=("spikingjelly",),
+    ),
     "Spiking-ResNet-18": Published(
         "Hu et al., arXiv 1805.01352", "cifar10", _CIFAR, (3, 8, 8),
         _resnet(SpikingBlock, _RESNET18, 64),

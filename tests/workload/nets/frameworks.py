@@ -30,6 +30,43 @@ class Tutorial5(nn.Module):
         return torch.stack(potentials)
 
 
+class PLIFNet(nn.Module):
+    """Fang et al. for N-MNIST: two convolutions, two linear layers, a vote; without dropout."""
+
+    def __init__(self, side: int = 34, width: int = 128, hidden: int = 2048) -> None:
+        from spikingjelly.activation_based import layer
+        from spikingjelly.activation_based.neuron import ParametricLIFNode
+        from spikingjelly.activation_based.surrogate import ATan
+
+        def neurons() -> Any:
+            return ParametricLIFNode(
+                init_tau=2.0, surrogate_function=ATan(), detach_reset=True, step_mode="m"
+            )
+
+        super().__init__()
+        blocks: list[Any] = []
+        for channels in (2, width):
+            blocks += [
+                layer.Conv2d(channels, width, 3, padding=1, bias=False, step_mode="m"),
+                layer.BatchNorm2d(width, step_mode="m"),
+                neurons(),
+                layer.MaxPool2d(2, 2, step_mode="m"),
+            ]
+        self.net = nn.Sequential(
+            *blocks, layer.Flatten(step_mode="m"),
+            layer.Linear(width * (side // 4) ** 2, hidden, bias=False, step_mode="m"), neurons(),
+            layer.Linear(hidden, 100, bias=False, step_mode="m"), neurons(),
+            layer.VotingLayer(10, step_mode="m"),
+        )  # fmt: skip
+
+    def forward(self, frames: Any) -> Any:
+        """Frames [T, B, 2, H, W] -> votes [T, B, 10]."""
+        from spikingjelly.activation_based.functional import reset_net
+
+        reset_net(self)
+        return self.net(frames)
+
+
 def loss_at_each_step(outputs: Any, labels: Any) -> Any:
     """The sum over all steps of the cross-entropy."""
     return torch.stack([F.cross_entropy(output, labels) for output in outputs]).sum()

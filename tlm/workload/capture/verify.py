@@ -99,7 +99,8 @@ def _check_neuron(tensors: LayerTensors) -> None:
     if not stray.dI <= TOLERANCE:
         raise WorkloadError(
             f"{name}: dL/dI differs from the replay by {stray.dI:.1g} of its largest value; the "
-            "neuron's surrogate, reset or detach_reset is not the trained one"
+            "neuron's surrogate, reset or detach_reset is not the trained one, or its state is "
+            "detached between steps (truncated backpropagation), which is not modelled"
         )
 
 

@@ -29,7 +29,9 @@ def with_currents(draw: st.DrawFn, layers: list[Layer], network_input: InputKind
     """The layers, of which some have no neurons now, or add others; heads beside the last one,
     and neurons without weights.
     """
-    for at in draw(st.sets(st.integers(0, len(layers) - 1), max_size=2)):
+    operands = [layer.operand for layer in layers if layer.operand is not None]
+    gates = {gate.source for operand in operands for term in operand.terms for gate in term.gates}
+    for at in draw(st.sets(st.integers(0, len(layers) - 1), max_size=2)) - gates:
         layers[at] = replace(layers[at], neuron=None)
     for at in draw(st.sets(st.integers(0, len(layers) - 1), max_size=2)):
         layers.append(_head(len(layers), at, layers, draw(st.booleans())))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.pools import pools_on
 from tlm.space.feeds import operand_shape
-from tlm.workload.input_kind import kind_of
+from tlm.workload.input_kind import kind_of, leaves_spikes
 from tlm.workload.model import NETWORK_INPUT, InputKind, Layer, Shape3, input_frame
-from tlm.workload.operand import Line, Operand, Part, Step, Term, Window, shape_behind
+from tlm.workload.operand import Gate, Line, Operand, Part, Step, Term, Window, shape_behind
 
 Plane = tuple[int, int]
 
@@ -57,7 +57,7 @@ def _reader(
 
 @st.composite
 def _parts(draw: st.DrawFn, layers: list[Layer], plane: Plane, least: int = 0) -> Part:
-    """Up to six channels of up to two terms."""
+    """Up to six channels of up to two terms, gated at times."""
     sources = st.integers(NETWORK_INPUT, len(layers) - 1)
     read = draw(st.lists(sources, min_size=least, max_size=2))
     shapes = [layers[at].pooled_shape if at >= 0 else input_frame(layers) for at in read]
@@ -66,10 +66,26 @@ def _parts(draw: st.DrawFn, layers: list[Layer], plane: Plane, least: int = 0) -
     most = min((shape[0] for shape in behind), default=6)
     channels = draw(st.integers(1, min(6, most)))
     terms = [
-        Term(at, (*way, draw(_window(shape, channels, plane))))
+        Term(
+            at,
+            (*way, draw(_window(shape, channels, plane))),
+            gates=draw(_gates(layers, channels, plane)) if at != NETWORK_INPUT else (),
+        )
         for at, way, shape in zip(read, starts, behind, strict=True)
     ]
     return Part(channels, tuple(terms))
+
+
+@st.composite
+def _gates(draw: st.DrawFn, layers: list[Layer], channels: int, plane: Plane) -> tuple[Gate, ...]:
+    """Up to two windows on spikes that are not averaged, as they are or inverted."""
+    wide = [at for at, layer in enumerate(layers) if layer.pooled_shape[0] >= channels]
+    spiking = [at for at in wide if leaves_spikes(Gate(at), layers)]
+    sources = draw(st.lists(st.sampled_from(spiking), max_size=2)) if spiking else []
+    return tuple(
+        Gate(at, (draw(_window(layers[at].pooled_shape, channels, plane)),), 0, draw(st.booleans()))
+        for at in sources
+    )
 
 
 @st.composite

@@ -64,7 +64,7 @@ def _terms_not_run(operand: Operand, workload: Workload) -> Iterator[str]:
     for term in operand.terms:
         for factor in (factor for factor in term.factors if factor.delay):
             late = workload.layers[factor.source].name
-            yield f"an operand that reads layer {late} of {factor.delay} steps before (recurrence)"
+            yield f"an operand with a delay, of layer {late} (recurrence)"
         if term.source == NETWORK_INPUT and any(isinstance(step, Pool) for step in term.way):
             yield "a pool on the network's input in its operand"
 

@@ -7,10 +7,12 @@ from math import prod
 from typing import Literal, TypeAlias
 
 from tlm.errors import ConfigError, WorkloadError
+from tlm.space.feeds import operand_shape
 from tlm.workload import bundled_networks, open_workload
 from tlm.workload.identities import identities_as_shortcuts
 from tlm.workload.inference import as_inference
-from tlm.workload.model import Layer, RunMode, Shape3, Workload
+from tlm.workload.model import Layer, RunMode, Shape3, Workload, window_on_input
+from tlm.workload.operand import Operand, Step, Window
 from tlm.workload.readers import adds_output
 
 Pooling: TypeAlias = Literal["max", "average", "sum"]
@@ -37,7 +39,8 @@ class NetworkStage:
 
     ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
-    ``sources`` are added up; ``input_pool`` then pools the sum of ``unpooled_shape``. With
+    ``sources`` are added up, or put together as ``operand`` says; ``input_pool`` then pools what
+    comes of it, of ``unpooled_shape``. With
     ``potential_out`` its neurons put out their potential, not spikes; ``saves_state`` says whether
     their backward pass needs it. A norm that scales by step, with a number for each where it is
     ``step_scaled``, is not ``foldable`` into weights. Neurons that learn a number of their own
@@ -58,6 +61,7 @@ class NetworkStage:
     pool: Pooling | None = None
     input_pool: Pooling | None = None
     unpooled_shape: Shape3 = (0, 0, 0)
+    operand: Operand | None = None
     norm: bool = False
     step_scaled: bool = False
     foldable: bool = True
@@ -114,6 +118,16 @@ class NetworkShapes:
         return self.steps * self.batch
 
     @property
+    def image_shape(self) -> Shape3:
+        """Shape (C, H, W) of an image."""
+        for stage in self.stages:
+            if stage.sources == (INPUT,) and stage.operand is None:
+                return stage.in_shape
+        operands = (stage.operand for stage in self.stages if stage.operand is not None)
+        terms = (term for operand in operands for term in operand.terms)
+        return next(window_on_input(term).shape for term in terms if term.source == INPUT)
+
+    @property
     def weights(self) -> int:
         """Elements of all weight tensors."""
         return sum(stage.weights for stage in self.stages)
@@ -158,10 +172,15 @@ def network_of(workload: Workload) -> NetworkShapes:
         WorkloadError: it has GLM neurons, or a layer whose kernels are not modelled.
     """
     for layer in workload.layers:
-        if layer.held is not None or layer.operand is not None:
+        operand = layer.operand
+        apart = operand is not None and any(
+            term.delay or term.gates or any(map(_puts_between, term.way)) for term in operand.terms
+        )
+        if layer.held is not None or apart:
             raise WorkloadError(
-                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has "
-                "an operand of several parts, or two of them; name a job without such layers"
+                f"{workload.name}: no kernels of layer {layer.name} are modelled, which has two "
+                "operands, or in one a delay, a gate or zeros between rows; name a job without "
+                "such layers"
             )
     workload = identities_as_shortcuts(workload)
     if any(layer.sums > 1 for layer in workload.layers):
@@ -179,8 +198,13 @@ def network_of(workload: Workload) -> NetworkShapes:
     )
 
 
+def _puts_between(step: Step) -> bool:
+    """Whether it puts zeros between rows or columns: what a transposed convolution reads."""
+    return isinstance(step, Window) and max(step.rows.spread, step.columns.spread) > 1
+
+
 def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
-    first = layers[layer.producers[0]].pooled_shape if layer.producers else (0, 0, 0)
+    first = operand_shape(layer, layers) if layer.sources else (0, 0, 0)
     return NetworkStage(
         name=layer.name,
         kind="linear" if layer.kind == "matmul" else layer.kind,
@@ -195,6 +219,7 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         pool=None if layer.pool is None else layer.pool.kind,
         input_pool=None if layer.input_pool is None else layer.input_pool.kind,
         unpooled_shape=first,
+        operand=layer.operand,
         norm=layer.norm is not None,
         step_scaled=layer.norm is not None and layer.norm.step_scaled,
         foldable=layer.norm is None or layer.norm.foldable,

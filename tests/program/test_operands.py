@@ -221,3 +221,14 @@ def test_dS_of_parts_goes_through_dram_where_it_has_no_room():
     plan, _ = built(job, recording(job), IDEAL_DRAM, *CHIPS[-1])
     assert [layer_plan.stored.dS for layer_plan in plan.layers[:3]] == ["dram"] * 3
     assert plan.layers[3].spilled_inputs == [(0, 14)]
+
+
+@pytest.mark.parametrize(
+    "chip", ["core.engines.bp.mode=dense", "core.engines.bp.skip_outputs=false"]
+)
+def test_gates_are_read_where_no_output_is_skipped(chip):
+    """dX is sent where the other factors let it pass, also where all of it is computed."""
+    job = gates_on_the_way()
+    plan, program = built(job, recording(job, live=0.8), IDEAL_DRAM, "cores=4", chip)
+    broken, _ = broken_laws(plan, program, IDEAL_DRAM, "cores=4", chip)
+    assert broken == []

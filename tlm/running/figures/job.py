@@ -70,10 +70,10 @@ def weights_part(plan: Plan, recording: Recording, rule: WeightRule) -> WeightsP
         return None
     workload, memory = plan.workload, plan.chip.core.weights
     level = workload.levels[workload.iterations.index(recording.iteration)]
-    names = [layer.name for layer in workload.layers]
-    kept = [1.0] * len(names)
+    weighted = [layer for layer in workload.layers if layer.weighted]
+    names, kept = [layer.name for layer in weighted], [1.0] * len(weighted)
     if recording.weights is not None:
-        kept = [float(mask.mean()) for mask in recording.weights]
+        kept = [float(recording.weights[layer.index].mean()) for layer in weighted]
     return WeightsPart(
         rule=rule.words(level),
         kept=dict(zip(names, kept, strict=True)),
@@ -82,5 +82,6 @@ def weights_part(plan: Plan, recording: Recording, rule: WeightRule) -> WeightsP
             each.layer.name: each.weights.all_words((0, each.layer.product_channels))
             * plan.chip.precision.weight
             for each in plan.layers
+            if each.layer.weighted
         },
     )

@@ -92,7 +92,8 @@ def weight_masks(
         scores = generator.random(layer.weight_shape)
         if values is not None and rule.kind in ("magnitude", "n:m"):
             scores = np.abs(values[layer.index])
-        masks.append(_kept(layer, scores, rule, layer.index == len(workload.layers) - 1))
+        last = layer.index == len(workload.layers) - 1
+        masks.append(_kept(layer, scores, rule, last) if layer.weighted else scores > 0)
     return tuple(masks)
 
 

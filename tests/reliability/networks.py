@@ -111,7 +111,9 @@ def jobs(draw: st.DrawFn) -> Workload:
         layers = draw(with_operands(layers, "analog" if encoding == "direct" else "binary"))
     if draw(st.booleans()):
         layers = draw(with_currents(layers, "analog" if encoding == "direct" else "binary"))
-    inner = [at for at, layer in enumerate(layers) if NETWORK_INPUT not in layer.sources]
+    inner = [
+        layer.index for layer in layers if layer.weighted and NETWORK_INPUT not in layer.sources
+    ]
     for at in draw(st.sets(st.sampled_from(inner), max_size=2)) if inner else ():
         layers[at] = replace(layers[at], dropout=0.4)
     check_layers(Path("random"), tuple(layers))

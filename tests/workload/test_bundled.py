@@ -31,6 +31,7 @@ LEAST_ACCURACY = {
     "mnist-fc": 0.9,
     "mnist-fc-t25": 0.9,
     "nmnist-cnn": 0.75,
+    "nmnist-detector": 0.75,
     "pattern-retention": 0.5,
     "spinaps-mnist": 0.9,
     "spinaps-motions": 0.9,

@@ -14,7 +14,7 @@ import numpy as np
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.masks import pooled_spikes, product_gradients, source_need
 from tlm.laws.due.nests import Nest
-from tlm.laws.due.rows import RowSet, kernel_rows, pooled_rows, returned_to
+from tlm.laws.due.rows import pooled_rows, returned_to, rows_over
 from tlm.laws.due.senders import reached_boxes
 from tlm.laws.due.trained import factor_by_step
 from tlm.laws.due.widths import output_bits
@@ -103,12 +103,8 @@ def shared_payloads(
     for reader in facts.slices if facts.producers else ():
         if reader.neurons.channels != part.neurons.channels or not length(reader.input_rows):
             continue
-        over = {
-            y
-            for y in range(facts.layer.product_shape[1])
-            if kernel_rows(facts.layer, [y]) & set(range(*reader.input_rows))
-        }
-        rows, shared = _hull(over) & made, overlap(samples, reader.neurons.samples)
+        rows = rows_over(facts.layer, set(range(*reader.input_rows))) & made
+        shared = overlap(samples, reader.neurons.samples)
         if rows and length(shared):
             span = slice(shared[0] - samples[0], shared[1] - samples[0])
             values = dY[:, span, slice(*part.neurons.channels)][:, :, :, sorted(rows)]
@@ -170,8 +166,3 @@ def _spike_bytes(sent: Bools, bits: int) -> int:
     address = max(1, (sent.size - 1).bit_length())
     present = int(np.count_nonzero(sent))
     return ceil_div(min(sent.size * bits, present * (address + bits - 1)), 8)
-
-
-def _hull(rows: RowSet) -> RowSet:
-    """Rows with those between them, which come along."""
-    return set(range(min(rows), max(rows) + 1)) if rows else set()

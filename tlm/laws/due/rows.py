@@ -58,9 +58,15 @@ def kernel_rows(layer: Layer, rows: Iterable[int]) -> RowSet:
 
 
 def rows_over(layer: Layer, rows: RowSet) -> RowSet:
-    """Rows of the product from the first to the last that brings dX to any of some input rows."""
-    height = layer.product_shape[1]
-    return _between({y for y in range(height) if kernel_rows(layer, {y}) & rows}, height)
+    """Rows of the product whose kernel, from its first tap to its last, lies over some input rows.
+
+    A dilated one may step over them all.
+    """
+    (taps, _), stride, pad = tap_places(layer), layer.stride[0], layer.padding[0]
+    reach = range(-pad, taps[-1] + 1 - pad)
+    return {
+        y for y in range(layer.product_shape[1]) if rows & {y * stride + place for place in reach}
+    }
 
 
 def _under_kernel(layer: Layer, rows: Iterable[int]) -> RowSet:

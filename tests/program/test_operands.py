@@ -187,7 +187,23 @@ def gates_on_the_way():
     return workload(net.layers)
 
 
+def stepped_over():
+    """One element of a layer, put into a column that the pool of its reader steps over."""
+    net = builder((3, 6, 6))
+    first = net.conv(8, kernel=3, padding=1)
+    second = net.conv(8, kernel=1)
+    some = window(
+        (8, 6, 6), rows=Line(0, 1, before=0, after=5), columns=Line(0, 1, before=1, after=4)
+    )
+    every_other = Pool.square("average", 1, 2)
+    put_together(
+        net, (8, [Term(first)]), (8, [Term(second, (some,))]), channels=4, input_pool=every_other
+    )
+    return workload(net.layers)
+
+
 NETS = {
+    "stepped over": stepped_over,
     "concatenation": concatenation,
     "batch norm": lambda: concatenation(NORM),
     "dense block": dense_block,

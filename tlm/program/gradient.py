@@ -15,6 +15,7 @@ from tlm.program.builder import (
 from tlm.program.channel_parameters import sum_learnt
 from tlm.program.dY_exchange import gradient_blocks, leave_dY, product_of
 from tlm.program.forward import walk_products
+from tlm.program.gradient_routes import receives
 from tlm.program.normalise import read_currents, unit_regions
 from tlm.program.shortcuts import add_shortcuts, fetch_returned
 from tlm.program.tile_draft import TileDraft
@@ -152,7 +153,7 @@ def _arrivals(
 ) -> None:
     """Wait for the dS of a region's outputs, and read it where it went through DRAM."""
     if layer_plan.stored.dS == "memory":
-        if layer_plan.partials:
+        if layer_plan.partials and receives(layer_plan, part):
             tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
         return
     pooled, steps = layer_plan.pooled(region), (0, builder.plan.steps)

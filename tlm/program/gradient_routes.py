@@ -19,6 +19,7 @@ from tlm.space.phase import Command
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.storage.plan import LayerPlan
 from tlm.storage.slice_sizes import partial_bits, winner_bits
+from tlm.workload.model import Layer
 
 WHOLE = np.dtype(np.int64)
 
@@ -91,6 +92,21 @@ def _route_apart(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
     needed = [np.count_nonzero(some, axis=-1) * live for some in needs]
     index_bits = max(sum(map(winner_bits, strand.all_pools)) for strand in feed.strands)
     return Route(layer_plan, producer, owned, 1, needed, index_bits + winner_bits(pool))
+
+
+def receives(layer_plan: LayerPlan, part: Slice) -> bool:
+    """Whether a reader returns dX to a slice: their pools may step over all that is of it."""
+    readers = layer_plan.returning
+    if layer_plan.head or not all(_steps_over(reader.layer) for reader in readers):
+        return True
+    return any(bool(_route(reader, layer_plan).owned[part.index].any()) for reader in readers)
+
+
+def _steps_over(layer: Layer) -> bool:
+    pool = layer.input_pool
+    return pool is not None and any(
+        stride > size for stride, size in zip(pool.stride, pool.size, strict=True)
+    )
 
 
 class Returns(NamedTuple):

@@ -88,6 +88,15 @@ def windows_rows(pool: Pool | None, rows: RowSet, height: int) -> RowSet:
     return _under_windows(pool, rows) & set(range(height))
 
 
+def pooled_lines(pool: Pool | None, size: int, axis: int) -> RowSet:
+    """Rows (``axis`` 0) or columns (1), of ``size`` in all, that a pool does not step over."""
+    if pool is None:
+        return set(range(size))
+    reach, stride, before = pool.size[axis], pool.stride[axis], pool.padding[axis]
+    end = size + before + pool.overhang[axis] - reach + 1
+    return {first + at for first in range(-before, end, stride) for at in range(reach)}
+
+
 def _under_windows(pool: Pool, rows: Iterable[int]) -> RowSet:
     return {y * pool.stride[0] - pool.padding[0] + at for y in rows for at in range(pool.size[0])}
 

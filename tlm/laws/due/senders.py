@@ -9,7 +9,7 @@ import numpy as np
 
 from tlm.laws.due.facts import Facts, LayerFacts
 from tlm.laws.due.operands import flagged_rows
-from tlm.laws.due.rows import pooled_rows, returned_rows, rows_over, sent_rows
+from tlm.laws.due.rows import pooled_lines, pooled_rows, returned_rows, rows_over, sent_rows
 from tlm.space.array_types import Bools
 from tlm.space.region import Slice, Span, length
 
@@ -107,9 +107,13 @@ def _spike_gradients(
 
 def _returned_outputs(job: Facts, facts: LayerFacts, part: Slice, source: int) -> Bools:
     """Outputs of a source that a slice computes dX of, [K, E, F]."""
-    rows = returned_rows(facts, part, job.operand_shape(facts)[1])
+    _, height, width = job.operand_shape(facts)
+    pool = facts.layer.input_pool
+    rows = returned_rows(facts, part, height) & pooled_lines(pool, height, 0)
+    columns = np.isin(np.arange(width), sorted(pooled_lines(pool, width, 1)))
     some = [
-        branch.needs(flagged_rows(branch.behind, rows)) for branch in job.branches(facts, source)
+        branch.needs(flagged_rows(branch.behind, rows) & columns)
+        for branch in job.branches(facts, source)
     ]
     return np.asarray(np.logical_or.reduce(some))
 

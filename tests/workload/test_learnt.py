@@ -18,20 +18,9 @@ from tlm.workload.surrogate import lif_neuron
 
 torch = pytest.importorskip("torch", reason="needs the extra 'capture'")
 
+from tests.workload.nets.parts import Triangle  # noqa: E402
+
 T, B, K = 5, 3, 4
-
-
-class Triangle(torch.autograd.Function):
-    """A spike at 0 or above; the derivative is 1 - abs(x), 0 outside of -1..1."""
-
-    @staticmethod
-    def forward(ctx: Any, distance: Any) -> Any:
-        ctx.save_for_backward(distance)
-        return (distance >= 0).to(distance.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Any) -> Any:
-        return gradient * (1 - ctx.saved_tensors[0].abs()).clamp(min=0)
 
 
 def constants_of(neuron: Neuron, name: str, number: Any) -> dict[str, Any]:

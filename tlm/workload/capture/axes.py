@@ -49,12 +49,7 @@ def batch_of(boundary: Boundary, steps: int) -> int:
 
 def _sources(boundary: Boundary) -> list[str]:
     """What the calls of a neuron read, if not all read the same."""
-    by_call = [
-        frozenset(
-            factor.source for part in call.parts for term in part.terms for factor in term.factors
-        )
-        for call in boundary.readings
-    ]
+    by_call = [frozenset(factor.source for factor in call.factors) for call in boundary.readings]
     apart = [sources for sources in by_call if sources.isdisjoint(by_call[0])]
     every = by_call[0].union(*apart) if apart else frozenset()
     return sorted(source or "the input" for source in every)

@@ -16,7 +16,6 @@ from tlm.errors import CaptureWarning, WorkloadError
 from tlm.workload.capture.boundary import (
     Boundary,
     BoundaryKind,
-    Hooks,
     RecordedModule,
     check_unchanged,
     settle_output,
@@ -26,6 +25,7 @@ from tlm.workload.capture.convolutions import check_convolution
 from tlm.workload.capture.declared import Declared
 from tlm.workload.capture.derived import check_plain
 from tlm.workload.capture.eager import eager, module_name, uncompiled
+from tlm.workload.capture.hooks import Hooks
 from tlm.workload.capture.iteration import Assembled, Iteration, assemble
 from tlm.workload.capture.layouts import TIME_AXES
 from tlm.workload.capture.neurons import equation_of

@@ -47,12 +47,7 @@ def _links(boundaries: Mapping[str, Boundary]) -> Iterator[_Link]:
     for name, reader in boundaries.items():
         by_source: dict[str, list[IntArray]] = {}
         for call in reader.readings:
-            rows_of_sources = {
-                factor.source: factor.rows
-                for part in call.parts
-                for term in part.terms
-                for factor in term.factors
-            }
+            rows_of_sources = {factor.source: factor.rows for factor in call.factors}
             for source, rows in rows_of_sources.items():
                 by_source.setdefault(source, []).append(rows)
         for source, calls in by_source.items():

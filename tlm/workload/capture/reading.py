@@ -36,9 +36,14 @@ class ReadPart:
     adds_unknown: bool = False
 
     @property
+    def factors(self) -> list[ReadFactor]:
+        """Those of all terms."""
+        return [factor for term in self.terms for factor in term.factors]
+
+    @property
     def is_input(self) -> bool:
         """Whether it is the network's input, or a constant: what has no gradient."""
-        return [factor.source for term in self.terms for factor in term.factors] == [INPUT]
+        return [factor.source for factor in self.factors] == [INPUT]
 
     @property
     def is_pooled(self) -> bool:
@@ -69,7 +74,7 @@ class Reading:
     @property
     def sum(self) -> Sum:
         """The sum that it is, if it is plain; else all its factors, each marked as one."""
-        factors = [each for part in self.parts for term in part.terms for each in term.factors]
+        factors = [factor for part in self.parts for factor in part.factors]
         if not self.is_plain:
             edges = [Edge(factor.source, _first_pools(factor), factor) for factor in factors]
             return Sum(tuple(edges), self.pools)
@@ -325,8 +330,7 @@ def _unflattened(parts: tuple[ReadPart, ...], shapes: Mapping[str, Shape3]) -> t
     before = [
         _shape_before_flattening(factor, shapes)
         for part in parts
-        for term in part.terms
-        for factor in term.factors
+        for factor in part.factors
         if factor.source != INPUT
     ]
     planes = {shape[1:] for shape in before if shape is not None}
@@ -361,7 +365,7 @@ def _in_planes(part: ReadPart, shapes: Mapping[str, Shape3], area: int) -> ReadP
 
 def _is_sum(part: ReadPart) -> bool:
     """Whether a part is a sum of whole outputs, pooled or not, of the same step."""
-    factors = [factor for term in part.terms for factor in term.factors]
+    factors = part.factors
     windows = any(isinstance(step, Window) for factor in factors for step in factor.way)
     delays = any(factor.delay for factor in factors)
     single = 0 < len(factors) == len(part.terms)

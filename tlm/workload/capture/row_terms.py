@@ -6,6 +6,7 @@ steps and samples they are is known once the whole iteration is (:mod:`reading`)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -90,6 +91,11 @@ class CallReading:
     dropout: Dropout | None = None
 
     @property
+    def factors(self) -> Iterator[RowFactor]:
+        """All that is read, part by part."""
+        return (factor for part in self.parts for term in part.terms for factor in term.factors)
+
+    @property
     def key(self) -> Any:
         """What is read, without which rows."""
         return self.pools, tuple(
@@ -133,13 +139,7 @@ class CallReading:
     @property
     def pooled_shape(self) -> Shape3 | None:
         """Shape (C, H, W) behind the pools of all; None without any."""
-        windows = (
-            factor.way[-1]
-            for part in self.parts
-            for term in part.terms
-            for factor in term.factors
-            if factor.way
-        )
+        windows = (factor.way[-1] for factor in self.factors if factor.way)
         window = next((step for step in windows if isinstance(step, Window)), None)
         if window is None or not self.pools:
             return None

@@ -74,14 +74,11 @@ def _calls_by_use(boundary: Boundary, steps: int) -> list[range]:
 
 def _are_apart(boundary: Boundary, uses: Sequence[range]) -> bool:
     """Whether calls of one use read the same boundaries, and those of two uses others."""
-    sources = [{frozenset(_sources(boundary.readings[call])) for call in calls} for calls in uses]
+    sources = [
+        {frozenset(each.source for each in boundary.readings[call].factors) for call in calls}
+        for calls in uses
+    ]
     return all(len(each) == 1 for each in sources) and len(set.union(*sources)) == len(uses)
-
-
-def _sources(reading: CallReading) -> Iterator[str]:
-    return (
-        factor.source for part in reading.parts for term in part.terms for factor in term.factors
-    )
 
 
 def _uses(boundary: Boundary, calls_by_use: Sequence[range]) -> Iterator[_Use]:

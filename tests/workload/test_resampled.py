@@ -1,13 +1,16 @@
 """A recorded job with another B or T: its own samples and steps, taken in turn."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.program.graphs import add, builder, recording, workload
 from tlm.errors import WorkloadError
 from tlm.running.runner import run_job
-from tlm.workload import open_shipped, open_workload
+from tlm.workload import Recording, Workload, open_shipped, open_workload
+from tlm.workload.resampled import resampled
 
 
 def test_more_samples_are_the_recorded_ones_in_turn() -> None:
@@ -38,6 +41,32 @@ def test_it_is_marked_and_has_a_digest_of_its_own() -> None:
     assert more.activity == "recorded, resampled from B=16, T=8"
     assert more.sha256 != recorded.sha256
     assert set(more.levels) == {"value"}, "dW of other samples cannot be rebuilt"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A recording in place of a file's."""
+
+    recorded: Recording
+    activity: str = "recorded"
+    seed: None = None
+
+    def recording(self, workload: Workload, position: int) -> Recording:
+        """The same each time."""
+        return self.recorded
+
+
+def test_dY_of_a_current_that_a_shortcut_adds_is_its_own() -> None:
+    """It is not dU: what the later layer returns joins it."""
+    net = builder((2, 4, 4))
+    first = net.conv(3, kernel=3, padding=1)
+    second = net.conv(3, kernel=3, padding=1)
+    add(net, second, first)
+    job = workload(net.layers)
+    whole = recording(job)
+    assert not np.array_equal(whole.dY[first], whole.dU[first])
+    more = resampled(replace(job, tensors=Drawn(whole)), "B=4").load(0)
+    assert np.array_equal(more.dY[first][:, 2:], whole.dY[first])
 
 
 def test_its_own_sizes_are_the_job_itself() -> None:

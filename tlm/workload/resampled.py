@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from tlm.errors import WorkloadError
 from tlm.workload.file import schema
 from tlm.workload.model import BoolArray, Recording, Workload
+from tlm.workload.readers import has_dY
 from tlm.workload.sizes import parse_sizes
 from tlm.workload.values import Values
 
@@ -57,14 +58,15 @@ class ResampledTensors:
 
         direct, dU = workload.encoding == "direct", every(whole.dU)
         # A job for inference has no gradients: nothing is taken of any layer.
-        layers = zip(workload.layers, dU, whole.dY, strict=False)
+        layers = workload.layers
+        products = zip(layers, dU, whole.dY, strict=False)
         return replace(
             whole,
             inputs=whole.inputs[samples] if direct else whole.inputs[at],
             spikes=every(whole.spikes),
             masks=every(whole.masks),
             dU=dU,
-            dY=tuple(own if layer.product_is_current else dY[at] for layer, own, dY in layers),
+            dY=tuple(dY[at] if has_dY(each, layers) else own for each, own, dY in products),
             answers=None if whole.answers is None else whole.answers.of(samples),
             kept={index: kept[at] for index, kept in whole.kept.items()},
         )

@@ -39,6 +39,7 @@ class ProgramBuilder:
     saves: dict[tuple[str, int, Span], tuple[int, ...]] = field(default_factory=dict)
     recomputed: dict[int, int] = field(default_factory=dict)
     samples: dict[tuple[str, int, int, Span], tuple[int, ...]] = field(default_factory=dict)
+    receiving: dict[int, frozenset[int]] = field(default_factory=dict)
     _works: dict[tuple[str, ...], dict[WorkCounts, Work]] = field(default_factory=dict)
     _read: dict[tuple[int, int], list[tuple[Slice, list[Region]]]] = field(default_factory=dict)
 

@@ -153,7 +153,7 @@ def _arrivals(
 ) -> None:
     """Wait for the dS of a region's outputs, and read it where it went through DRAM."""
     if layer_plan.stored.dS == "memory":
-        if layer_plan.partials and receives(layer_plan, part):
+        if layer_plan.partials and receives(builder, layer_plan, part):
             tile.add_needs(per_sample(builder, "dS", layer_plan, part, region.samples))
         return
     pooled, steps = layer_plan.pooled(region), (0, builder.plan.steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -94,12 +94,21 @@ def _route_apart(layer_plan: LayerPlan, producer: LayerPlan) -> Route:
     return Route(layer_plan, producer, owned, 1, needed, index_bits + winner_bits(pool))
 
 
-def receives(layer_plan: LayerPlan, part: Slice) -> bool:
+def receives(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice) -> bool:
     """Whether a reader returns dX to a slice: their pools may step over all that is of it."""
-    readers = layer_plan.returning
+    index = layer_plan.layer.index
+    if index not in builder.receiving:
+        builder.receiving[index] = frozenset(_receiving(layer_plan))
+    return part.index in builder.receiving[index]
+
+
+def _receiving(layer_plan: LayerPlan) -> Iterable[int]:
+    """The slices of a layer that any dX comes to."""
+    readers, every = layer_plan.returning, range(len(layer_plan.cut.slices))
     if layer_plan.head or not all(_steps_over(reader.layer) for reader in readers):
-        return True
-    return any(bool(_route(reader, layer_plan).owned[part.index].any()) for reader in readers)
+        return every
+    routes = [_route(reader, layer_plan) for reader in readers]
+    return [index for index in every if any(route.owned[index].any() for route in routes)]
 
 
 def _steps_over(layer: Layer) -> bool:

@@ -50,7 +50,7 @@ def test_dY_through_a_pool_of_currents(pool, seed, density):
     density=st.floats(0, 1),
 )  # fmt: skip
 def test_both_ways_agree_on_what_is_read_of_steps_before(loop, steps, seed, density):
-    """Inputs are those that the golden model puts together; dX of what was not read is not needed."""
+    """Inputs are those of the golden model; dX that is not needed brings nothing to a slope."""
     job = LOOPS[loop](steps)
     masks = recording(job, seed, density)
     counted, pooled = Masks(job, masks, sparse_norm=False), PooledMasks(job, masks)

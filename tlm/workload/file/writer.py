@@ -203,7 +203,7 @@ def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) ->
                 f"{len(encoded)}; say less"
             )
         set_attribute(file.id, name, np.bytes_(encoded))
-    numbers = {
+    numbers: dict[str, np.generic | NDArray[Any]] = {
         "schema_version": np.int64(schema.SCHEMA_VERSION),
         "steps": np.int64(workload.steps),
         "batch": np.int64(workload.batch),

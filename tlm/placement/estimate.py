@@ -82,7 +82,7 @@ def _arriving(
         for at in range(len(profiles))
     ]
     parts = [grid.split.k for grid in grids]
-    plain = [profile.layer.operand is None for profile in profiles]
+    plain = [p.layer.operand is None and p.layer.held is None for p in profiles]
     sums = summed_by(readers, plain, parts, [kept.dS == "dram" for kept in stores])
     arriving = []
     for at, later in enumerate(sums):

@@ -92,7 +92,7 @@ class PooledMasks:
         def of_factor(branch: Branch) -> Bools:
             if branch.source not in sources or branch.source == NETWORK_INPUT:
                 return np.zeros((*self.left(branch.source).shape[:2], *branch.behind), np.bool_)
-            need = self.need(self.workload.layers[branch.source])
+            need = _steps_later(self.need(self.workload.layers[branch.source]), branch.delay)
             for step, values in zip(branch.way, self._on_the_way(branch), strict=False):
                 if isinstance(step, Pool):
                     need = _pooled_flags(step, values, need)
@@ -132,6 +132,7 @@ class PooledMasks:
     def _on_the_way(self, branch: Branch) -> list[Counts]:
         """What a branch's source leaves as whole numbers, and what each step makes of it."""
         values: list[Counts] = [self._counts(branch.source, np.dtype(np.int32)).astype(np.int32)]
+        values[0] = _steps_later(values[0], branch.delay)
         for step in branch.way:
             before = values[-1]
             if isinstance(step, Pool):
@@ -212,6 +213,12 @@ def _seen(step: Step, values: npt.NDArray[Value]) -> npt.NDArray[Value]:
     (table,) = places(step, (values.shape[2], values.shape[3], values.shape[4]))
     flat = values.reshape(*values.shape[:2], -1)
     return np.where(table >= 0, flat[:, :, table], values.dtype.type(0))
+
+
+def _steps_later(values: npt.NDArray[Value], steps: int) -> npt.NDArray[Value]:
+    """``values`` [T, ...] as they are seen some steps later: the last are not, zeros come first."""
+    seen = len(values) - min(steps, len(values))
+    return np.concatenate([np.zeros_like(values[seen:]), values[:seen]])
 
 
 def product_gradients(

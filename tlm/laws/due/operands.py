@@ -25,7 +25,7 @@ class Branch:
     """A term of an operand, or what gates one: channels ``first``..``end``, on a way from a source.
 
     ``term`` is the number of the term, ``gated`` says that it is multiplied with others; if it is
-    ``inverted``, 1 minus it is.
+    ``inverted``, 1 minus it is. What it brings is of ``delay`` steps before.
     """
 
     source: int
@@ -36,6 +36,7 @@ class Branch:
     term: int
     gated: bool = False
     inverted: bool = False
+    delay: int = 0
 
     @property
     def tables(self) -> list[Ints]:
@@ -128,6 +129,7 @@ def branches(layer: Reads, layers: Sequence[Layer]) -> list[Branch]:
             number,
             bool(term.gates),
             factor.inverted,
+            factor.delay,
         )
         for number, (term, span) in enumerate(spans)
         for factor in (term, *term.gates)

@@ -126,21 +126,24 @@ def test_attention_breaks_no_law(mode, order, split):
     assert "held operands in their buffers" in {check.name for check in run.checks()}
 
 
-def refusal(job, **held):
-    """What is said of a job whose last matmul holds something else."""
+def refusal(job, neuron=None, **held):
+    """What is said of a job whose last matmul holds something else, or has other neurons."""
     layers = list(job.layers)
     at = max(layer.index for layer in layers if layer.held is not None)
     layers[at] = replace(layers[at], held=replace(layers[at].held, **held))
+    layers[at] = replace(layers[at], neuron=neuron or layers[at].neuron)
     with pytest.raises(WorkloadError, match="which the chip model does not run yet") as refused:
         check_structures(replace(job, layers=tuple(layers)))
     return str(refused.value)
 
 
 def test_what_is_not_run_is_refused():
-    """Training, sums, pools and gates in what a matmul holds."""
+    """Sums, pools and gates in what a matmul holds; numbers that are trained behind it."""
     job, _ = attention("q k' first")
     check_structures(job)
-    assert "gradients of a product" in refusal(replace(job, mode="training"))
+    check_structures(training := replace(job, mode="training"))
+    learning = replace(lif_neuron(), learnt=("decay",))
+    assert "numbers that are trained behind a product" in refusal(training, neuron=learning)
     assert "a sum of layers in what it holds" in refusal(job, sources=(1, 2))
     pooled = Operand((Part(CHANNELS, (Term(2, (Pool("max", (3, 3), (1, 1), (1, 1)),)),)),))
     assert "a pool in what it holds" in refusal(job, operand=pooled)

@@ -168,7 +168,7 @@ class LayerFacts:
     def _count(self, channels: Span) -> int:
         if self.stored is not None:
             return self.stored.count(channels)
-        return length(channels) * prod(self.layer.weight_shape[1:]) * self.layer.weighted
+        return length(channels) * prod(self.layer.weight_shape[1:])
 
     def words_of(self, engine: str, part: Slice) -> int:
         """Words of a weight's width that an engine reads of a slice's weights."""

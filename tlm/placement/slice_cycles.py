@@ -172,7 +172,7 @@ def _gradient_blocks(laid: LaidLayer) -> Floats:
 def gradient_pieces(laid: LaidLayer) -> Floats:
     """Pieces of samples and rows that WG walks, those alone in which some gradient is not skipped.
 
-    A matmul walks every step by itself. The samples whose dY is in the core together are walked at a time.
+    The samples whose dY is in the core together are walked at a time; of a matmul every step apart.
     """
     through = laid.flags(lambda kept: kept.dY == "dram")
     together = np.where(through, _together(laid), _gradient_samples(laid))

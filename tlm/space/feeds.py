@@ -14,7 +14,7 @@ from typing import TypeAlias
 from tlm.space.geometry import fed_rows, pool_rows
 from tlm.space.region import Region, Span, length, overlap
 from tlm.workload.model import Layer, Pool, Shape3, input_frame
-from tlm.workload.operand import Line, Reads, Step, Window, shape_behind
+from tlm.workload.operand import Factor, Line, Reads, Step, Window, shape_behind
 
 Box: TypeAlias = tuple[Span, Span]
 """Channels and rows of a grid."""
@@ -129,14 +129,30 @@ def feeds_of(layer: Reads, layers: Sequence[Layer]) -> list[Feed]:
     """A feed for every distinct source of a layer, in the order of ``sources``."""
     strands: dict[int, list[Strand]] = {source: [] for source in layer.sources}
     plain = layer.operand is None
-    for source, channels, way in _terms(layer, layers):
-        shapes = [_left(source, layers)]
-        for step in way:
-            shapes.append(shape_behind((step,), shapes[-1]))
-        strands[source].append(Strand(channels, way, tuple(shapes)))
+    for term in terms_of(layer, layers):
+        for source, strand in term:
+            strands[source].append(strand)
     return [
         Feed(source, _left(source, layers), tuple(some), plain) for source, some in strands.items()
     ]
+
+
+def terms_of(layer: Reads, layers: Sequence[Layer]) -> list[list[tuple[int, Strand]]]:
+    """Every term of what a layer reads: its factors, each the source and its strand.
+
+    Of a plain sum every distinct source is a term.
+    """
+    if layer.operand is None:
+        every = [(source, _left(source, layers)) for source in dict.fromkeys(layer.sources)]
+        return [[(source, Strand((0, shape[0]), (), (shape,)))] for source, shape in every]
+    terms, first = [], 0
+    for part in layer.operand.parts:
+        channels = (first, first + part.channels)
+        for term in part.terms:
+            factors = [(each.source, _strand(each, channels, layers)) for each in term.factors]
+            terms.append(factors)
+        first += part.channels
+    return terms
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -156,17 +172,11 @@ def hull(spans: Iterable[Span]) -> Span:
     return (min(low for low, _ in some), max(high for _, high in some)) if some else (0, 0)
 
 
-def _terms(layer: Reads, layers: Sequence[Layer]) -> Iterable[tuple[int, Span, tuple[Step, ...]]]:
-    """(Source, channels of the operand, way) of every factor; of a plain sum all channels."""
-    if layer.operand is None:
-        for source in dict.fromkeys(layer.sources):
-            yield source, (0, _left(source, layers)[0]), ()
-        return
-    first = 0
-    for part in layer.operand.parts:
-        for factor in part.factors:
-            yield factor.source, (first, first + part.channels), factor.way
-        first += part.channels
+def _strand(factor: Factor, channels: Span, layers: Sequence[Layer]) -> Strand:
+    shapes = [_left(factor.source, layers)]
+    for step in factor.way:
+        shapes.append(shape_behind((step,), shapes[-1]))
+    return Strand(channels, factor.way, tuple(shapes))
 
 
 def _left(source: int, layers: Sequence[Layer]) -> Shape3:

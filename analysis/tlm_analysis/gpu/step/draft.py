@@ -58,10 +58,19 @@ class SavedProduct:
 
 
 @dataclass
+class SavedAddend:
+    """What the way back of an operand that is a current needs."""
+
+    operand: SavedOperand
+    pool: SavedPool | None
+
+
+@dataclass
 class Saved:
     """What a layer's backward pass needs of its forward pass; None where there is no such part."""
 
     product: SavedProduct | None
+    addend: SavedAddend | None
     state: lif.LifState | None
     current_pool: SavedPool | None
     pool: SavedPool | None

@@ -40,7 +40,7 @@ class NetworkStage:
     ``in_shape`` is (C, H, W), ``product_shape`` (K, E, F) of the product, ``out_shape`` that of
     the neurons, behind ``current_pool``, and ``pooled_shape`` that behind ``pool``. Several
     ``sources`` are added up, or put together as ``operand`` says; ``input_pool`` then pools what
-    comes of it, of ``unpooled_shape``. With
+    comes of it, of ``unpooled_shape``; without a product that is the current. With
     ``potential_out`` its neurons put out their potential, not spikes; ``saves_state`` says whether
     their backward pass needs it. A norm that scales by step, with a number for each where it is
     ``step_scaled``, is not ``foldable`` into weights. Neurons that learn a number of their own
@@ -204,7 +204,8 @@ def _puts_between(step: Step) -> bool:
 
 
 def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
-    first = operand_shape(layer, layers) if layer.sources else (0, 0, 0)
+    read = layer if layer.addend is None else layer.addend
+    first = operand_shape(read, layers) if read.sources else (0, 0, 0)
     return NetworkStage(
         name=layer.name,
         kind="linear" if layer.kind == "matmul" else layer.kind,
@@ -213,13 +214,13 @@ def _stage(layer: Layer, layers: tuple[Layer, ...]) -> NetworkStage:
         out_shape=layer.out_shape,
         pooled_shape=layer.pooled_shape,
         kernel=layer.kernel,
-        sources=layer.sources,
+        sources=read.sources,
         stride=layer.stride,
         current_pool=None if layer.current_pool is None else layer.current_pool.kind,
         pool=None if layer.pool is None else layer.pool.kind,
-        input_pool=None if layer.input_pool is None else layer.input_pool.kind,
+        input_pool=None if read.input_pool is None else read.input_pool.kind,
         unpooled_shape=first,
-        operand=layer.operand,
+        operand=read.operand,
         norm=layer.norm is not None,
         step_scaled=layer.norm is not None and layer.norm.step_scaled,
         foldable=layer.norm is None or layer.norm.foldable,

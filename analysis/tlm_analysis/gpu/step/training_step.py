@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from tlm.workload.operand import Operand
 from tlm_analysis.gpu.step import neuron as lif
 from tlm_analysis.gpu.step.draft import (
     Saved,
+    SavedAddend,
     SavedPool,
     SavedProduct,
     StepDraft,
@@ -114,10 +116,12 @@ def _multiply(step: StepDraft, stage: NetworkStage) -> SavedProduct:
 
 
 def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
-    name, product, own = f"{stage.name} current", None, None
+    name, product, addend, own = f"{stage.name} current", None, None, None
     if stage.kind != "identity":
         product = _multiply(step, stage)
         own = _norm(step, stage, product.outputs)
+    elif stage.operand is not None:
+        own, addend = _addend(step, stage, stage.operand)
     current, shortcut_pools = _add_shortcuts(step, stage, own)
     current, current_pool = pooled(step, name, stage.current_pool, current, stage.out_shape)
     step.currents.append(current)
@@ -134,7 +138,17 @@ def _forward(step: StepDraft, index: int, stage: NetworkStage) -> None:
         if stage.learns:  # the potential behind the reset follows from spikes
             state = replace(state, kept=(*state.kept, spikes))
     step.outputs[index,], pool = pooled(step, stage.name, stage.pool, spikes, stage.pooled_shape)
-    step.saved.append(Saved(product, state, current_pool, pool, shortcut_pools))
+    step.saved.append(Saved(product, addend, state, current_pool, pool, shortcut_pools))
+
+
+def _addend(
+    step: StepDraft, stage: NetworkStage, operand: Operand
+) -> tuple[GpuTensor, SavedAddend]:
+    """The current of a stage that is an operand."""
+    name = f"{stage.name} input"
+    current, saved = put_together(step, name, operand, stage.unpooled_shape)
+    current, pool = pooled(step, name, stage.input_pool, current, stage.in_shape)
+    return current, SavedAddend(saved, pool)
 
 
 def _add_shortcuts(
@@ -227,6 +241,9 @@ def _backward(step: StepDraft, index: int, stage: NetworkStage) -> None:
         else:
             earlier = step.current_gradients.get(each.source)
             step.current_gradients[each.source] = added(step, each.source, earlier, share)
+    if saved.addend is not None:
+        dX = pool_gradient(step, f"{name} input", dI, saved.addend.pool)
+        take_apart(step, f"{name} input", saved.addend.operand, dX)
     if saved.product is not None:
         _product_backward(step, stage, saved.product, dI)
 

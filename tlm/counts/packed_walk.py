@@ -66,8 +66,8 @@ def packed_counts(
         )
         positions = np.array([tested.positions, tested.live])
         blocks.append((met[0], useful.transpose(2, 1, 0), met[1], met[1] * empty, positions))
-    *counts, positions = (np.stack(part) for part in zip(*blocks, strict=True))
-    return PackedCounts(*counts, positions.T)
+    executed, useful, fresh, weightless, positions = map(np.stack, zip(*blocks, strict=True))
+    return PackedCounts(executed, useful, fresh, weightless, positions.T)
 
 
 def walk_packed(
@@ -142,9 +142,9 @@ def _padded(mask: Bools, *edges: int) -> Bools:
 def _every_slot(tiles: TileView, live: int) -> tuple[Ints, Ints]:
     """Mode ``dense``: every position past every tile that is stored."""
     stored = tiles.values > 0
-    tiles = stored.reshape(len(stored), -1)
-    first = np.asarray(tiles & (tiles.cumsum(axis=1) == 1)).reshape(stored.shape)
-    return stored * np.int64(live), first * np.int64(live)
+    in_order = stored.reshape(len(stored), -1)
+    first = (in_order & (in_order.cumsum(axis=1) == 1)).reshape(stored.shape)
+    return stored * np.int64(live), np.asarray(first * np.int64(live))
 
 
 def _executed(shape: WalkShape, operands: Operands, used: tuple[Bools, Bools]) -> tuple[Ints, Ints]:

@@ -31,8 +31,11 @@ How a step is modelled: convolutions and linear layers run over all T B images a
 tiles of 128 x 128; BN takes two passes each way; neurons are one fused kernel over T (the fair
 form, the default) or elementwise kernels per step, whose backward pass is O(T^2) because indexing a
 step makes autograd build gradients of all steps; spikes are full numbers. Slices and crops of an
-operand are views, laid back into zeros; padding, upsampling and each sum are a kernel, one more is
-the `cat` (assumed of one slice for each window). Tensors live from the
+operand are views, laid back into zeros; padding, upsampling, each sum and each product of spikes are
+a kernel, one more is the `cat`; what several layers read alike is made once. Products of two
+activations are batched GEMMs, a transposed convolution is an input gradient, a norm with statistics
+of each step is launched T times and put together. Copies that permute tensors, and sums for the
+gradients of biases, are left out. By kind, a step of ten networks launches what PyTorch does. Tensors live from the
 first kernel that uses them to the last, freed storage is used again by the next tensor of the same
 size. DRAM bytes are those of an LRU model of L2 whose contents and dirty lines pass from kernel to
 kernel; the step runs twice and the second is counted. At most half of L2 may be dirty (calibrated

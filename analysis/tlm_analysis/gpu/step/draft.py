@@ -17,7 +17,7 @@ from tlm_analysis.gpu.step.network import NetworkShapes, Pooling
 ELEMENT_NBYTES = {"amp": 2, "tf32": 4, "fp32": 4}
 POOL_INDEX_NBYTES = 8  # torch's max_pool2d_with_indices saves an int64 for every output
 
-Backward: TypeAlias = Callable[[GpuTensor], None]
+WayBack: TypeAlias = Callable[[GpuTensor], None]
 """Launches, given the gradient of what was made, those of what it was made of, and gives them."""
 
 
@@ -40,7 +40,7 @@ class StepDraft:
     shared: dict[Hashable, GpuTensor] = field(default_factory=dict)
     weights: list[GpuTensor] = field(default_factory=list)
     weight_gradients: list[GpuTensor] = field(default_factory=list)
-    _tape: dict[GpuTensor, Backward] = field(default_factory=dict)
+    _tape: dict[GpuTensor, WayBack] = field(default_factory=dict)
     _gradients: dict[GpuTensor, GpuTensor] = field(default_factory=dict)
 
     @property
@@ -79,12 +79,12 @@ class StepDraft:
         """Whether a gradient is asked of it: weights come before it."""
         return tensor in self._tape
 
-    def record(self, result: GpuTensor, inputs: tuple[GpuTensor, ...], backward: Backward) -> None:
+    def record(self, result: GpuTensor, inputs: tuple[GpuTensor, ...], backward: WayBack) -> None:
         """Say what the gradient of ``result`` launches for its ``inputs``, if one needs it."""
         if any(map(self.needs, inputs)):
             self.learn(result, backward)
 
-    def learn(self, result: GpuTensor, backward: Backward) -> None:
+    def learn(self, result: GpuTensor, backward: WayBack) -> None:
         """The same of what was made with weights."""
         self._tape[result] = backward
 

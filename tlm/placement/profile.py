@@ -205,7 +205,7 @@ def profile_layer(
         input_steps=1 if _shared_image(workload, layer) else workload.steps,
         walked_steps=1 if once else workload.steps,
         has_m=masks.has_m(index),
-        m_read=sum(masks.has_m(source) for source in layer.producers),
+        m_read=sum(masks.has_m(at) for at in layer.producers if at in layer.sources),
         has_readers=any(index in reader.reads for reader in workload.layers),
         added_bits=pairs
         * sum(_added_bits(each, workload.layers, chip) for each in layer.shortcuts),

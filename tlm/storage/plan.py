@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import accumulate, pairwise
@@ -321,6 +322,8 @@ class LayerPlan:
         to = {producer.layer.index for producer in self.producers if producer.stored.dS == "dram"}
         if self.layer.operand is None:
             return [(0, self.layer.in_shape[0])] if to else []
+        if self.held is not None:  # all that a matmul reads takes dS from there
+            return [(0, self.layer.in_shape[0])]
         spans, first, each = [], 0, self.layer.in_shape[0] // self.operand[0]
         for part in self.layer.operand.parts:
             last = first + part.channels * each
@@ -379,23 +382,40 @@ class LayerPlan:
 
     @property
     def _partials_of_all(self) -> int:
-        """Partial dS that every element receives: one a K-slice of a reader of plain sums.
+        """Partial dS that every element receives: one a K-slice of a reader of plain sums, one a
+        row cut of a matmul that holds such a sum.
 
         What another layer has summed, or the loss, is one.
         """
-        parts = sum(reader.cut.split.k for reader in self.returning if reader.layer.operand is None)
+        parts = sum(copies for feed, _, copies in self._returning_feeds if feed.plain)
         return parts + (self.summed_by is not None or self.head)
 
     def _partials_apart(self) -> Ints | None:
-        """Those beside, [K, E, F], of readers that put their input together of windows."""
+        """Those beside, [K, E, F], of readers that put what they read together of windows."""
         apart = [
-            partial_gradients(feed, reader.operand) * reader.cut.split.k
-            for reader in self.returning
-            if reader.layer.operand is not None
-            for feed in reader.feeds
-            if feed.source == self.layer.index
+            partial_gradients(feed, grid) * copies
+            for feed, grid, copies in self._returning_feeds
+            if not feed.plain
         ]
         return reduce(np.add, apart) if apart else None
+
+    @property
+    def _returning_feeds(self) -> Iterator[tuple[Feed, Shape3, int]]:
+        """The feeds that return dX, or dM of a matmul, with their grid and how many copies of it
+        there are: of every channel cut a partial sum, of dM of every row cut.
+        """
+        for reader in self.returning:
+            yield from (
+                (feed, reader.operand, reader.cut.split.k)
+                for feed in reader.feeds
+                if feed.source == self.layer.index
+            )
+            if (held := reader.held) is not None:
+                yield from (
+                    (feed, held.grid, reader.cut.split.spatial)
+                    for feed in held.feeds
+                    if feed.source == self.layer.index
+                )
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tlm.laws.due.operands import Branch, branches, operand_shape, places
+from tlm.laws.due.operands import Branch, as_input, branches, operand_shape, places
 from tlm.space.array_types import Bools
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Shape3, Workload
@@ -168,10 +168,7 @@ def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
     spikes = masks.inputs(layer)
     if layer.input_pool is not None:
         spikes = _any(_taps(layer.input_pool, spikes, 0))
-    if layer.turned:  # in each group from [channel, position] to [position, channel]
-        grouped = spikes.reshape(*spikes.shape[:2], layer.groups, layer.in_shape[1], -1)
-        spikes = np.einsum("tbgcn->tbgnc", grouped)
-    return _undropped(masks, layer, spikes.reshape(*spikes.shape[:2], *layer.in_shape))
+    return _undropped(masks, layer, as_input(layer, spikes))
 
 
 def input_needs(masks: PooledMasks, layer: Layer) -> Bools:
@@ -202,7 +199,7 @@ def source_need(masks: PooledMasks, layer: Layer, sources: Collection[int]) -> B
     need = masks.needs(layer, sources)
     if layer.input_pool is not None:
         need = _pooled_flags(layer.input_pool, masks.sums(layer), need)
-    return _undropped(masks, layer, need.reshape(*need.shape[:2], *layer.in_shape))
+    return _undropped(masks, layer, as_input(layer, need))
 
 
 def _undropped(masks: PooledMasks, layer: Layer, flags: Bools) -> Bools:

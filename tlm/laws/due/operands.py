@@ -154,7 +154,35 @@ def returned_inputs(layer: Layer, layers: Sequence[Layer], source: int, flags: B
     if layer.input_pool is not None:
         table = places(layer.input_pool, operand_shape(layer, layers))
         returned = _gathered(table, returned)
-    return returned.reshape(layer.in_shape)
+    return as_input(layer, returned)
+
+
+def as_input(layer: Layer, flags: Bools) -> Bools:
+    """What is read, [..., C, H, W], as [..., *in_shape]: flattened, or turned round in each group
+    from [channel, position] to [position, channel].
+    """
+    before = flags.shape[:-3]
+    if layer.turned:
+        grouped = flags.reshape(*before, layer.groups, layer.in_shape[1], -1)
+        flags = np.einsum("...cn->...nc", grouped)
+    return flags.reshape(*before, *layer.in_shape)
+
+
+def held_matrix(layer: Layer, layers: Sequence[Layer], source: int, flags: Bools) -> Bools:
+    """The elements of what a matmul holds, [K, C / groups], that come of flagged ones of a source.
+
+    What is read has its outputs for channels and its inputs for positions, or the other way round.
+    """
+    held = layer.held
+    assert held is not None
+    read = np.zeros(operand_shape(held, layers), np.bool_)
+    for branch in branches(held, layers):
+        if branch.source == source:
+            read[branch.first : branch.end] |= branch.comes(flags)
+    grouped = read.reshape(layer.groups, len(read) // layer.groups, -1)
+    if held.transposed:
+        grouped = np.einsum("gcn->gnc", grouped)
+    return grouped.reshape(layer.product_channels, -1)
 
 
 def additions(layer: Layer, shape: Shape3) -> int:

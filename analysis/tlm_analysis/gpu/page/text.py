@@ -104,8 +104,8 @@ and a forward pass of 16 384 neurons would need 190 TFLOP/s, which no card of it
 SpikingJelly 2.0 keeps the membrane in FP32 under AMP, and its input too (`--neuron fused-fp32`);
 the default is the leaner form of before. BN: PyTorch asks cuDNN for the two-pass kernels unless
 tensors are channels-last; section 5 has both.
-Spikformer and the epoch times of the same documentation are not compared: attention is not in the
-kernel list, and the epochs include a data loader that no source describes.
+Spikformer and the epoch times of the same documentation are not compared: no network of its size is
+described here, and the epochs include a data loader that no source describes.
 """
 
 CLAIM_TEXT = """

@@ -90,13 +90,15 @@ class Strand:
 class Feed:
     """All that a layer reads of one ``source`` (-1: the network's input), of ``shape`` (C, H, W).
 
-    ``plain``: its output as it is, the whole of it once.
+    ``plain``: its output as it is, the whole of it once. At step t it is that of step t - ``delay``
+    (all strands alike), and nothing before.
     """
 
     source: int
     shape: Shape3
     strands: tuple[Strand, ...]
     plain: bool
+    delay: int = 0
 
     def read(self, channels: Span, rows: Span) -> tuple[list[Span], Span]:
         """Channels of the source that come to a box of the operand, and rows of all of them."""
@@ -128,12 +130,16 @@ def operand_shape(layer: Reads, layers: Sequence[Layer]) -> Shape3:
 def feeds_of(layer: Reads, layers: Sequence[Layer]) -> list[Feed]:
     """A feed for every distinct source of a layer, in the order of ``sources``."""
     strands: dict[int, list[Strand]] = {source: [] for source in layer.sources}
+    delays = dict.fromkeys(layer.sources, 0)
     plain = layer.operand is None
     for term in terms_of(layer, layers):
         for source, strand in term:
             strands[source].append(strand)
+    for part in () if layer.operand is None else layer.operand.parts:
+        delays |= {factor.source: factor.delay for factor in part.factors}
     return [
-        Feed(source, _left(source, layers), tuple(some), plain) for source, some in strands.items()
+        Feed(source, _left(source, layers), tuple(some), plain, delays[source])
+        for source, some in strands.items()
     ]
 
 

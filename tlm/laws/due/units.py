@@ -121,6 +121,9 @@ def partial_dS(job: Facts, facts: LayerFacts) -> Ints:
     for reader in job.among(rest):
         for branch in job.branches(reader, facts.index):
             partials += branch.returned() * reader.channel_parts
+        for branch in branches(reader.layer.held, job.workload.layers) if reader.layer.held else ():
+            if branch.source == facts.index:  # a sum over the rows of each part
+                partials += branch.returned() * reader.row_parts
     return partials
 
 

@@ -26,7 +26,7 @@ from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, TiledTensor
-from tlm.workload.model import Layer, Neuron, Shape3, Shortcut, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Shape3, Shortcut, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 
@@ -303,14 +303,15 @@ class LayerPlan:
         )
 
     def input_runs(
-        self, region: Region, steps: Span, live: Bools | None = None
+        self, region: Region, steps: Span, live: Bools | None = None, of_layers: bool = True
     ) -> tuple[Extent, ...]:
         """The DRAM runs of what a region of the operand is put together of, ``live`` [T, B] pairs
-        alone.
+        alone; with what layers leave, or of the network's input only.
         """
         return tuple(
             run
-            for source, regions in self.read_regions(region)
+            for feed, (source, regions) in zip(self.feeds, self.read_regions(region), strict=True)
+            if of_layers or feed.source == NETWORK_INPUT
             for some in regions
             for run in source.runs(some.samples, steps, some.channels, some.rows, live)
         )

@@ -129,11 +129,12 @@ def _fetched(
 def _forward_bits(laid: LaidLayer, group: int) -> Floats:
     """Bits of weights and inputs that FP reads; those that stay or come over the mesh take none."""
     profile = laid.profile
-    streamed = np.rint(_inputs(laid) * _input_padding(profile, laid.target)).astype(np.int64)
-    streamed = streamed * laid.flags(lambda kept: kept.inputs == "dram")
+    read = np.rint(_inputs(laid) * _input_padding(profile, laid.target)).astype(np.int64)
+    streamed = read * laid.flags(lambda kept: kept.inputs == "dram")
+    network = np.rint((read - streamed) * profile.network_share)
     plane = (laid.product_rows, profile.walked_steps, profile.layer.product_shape[2])
     inputs = np.rint(streamed * _input_passes(laid))
-    return np.asarray(inputs + _fetched(laid, "fp", group, plane, streamed))
+    return np.asarray(inputs + network + _fetched(laid, "fp", group, plane, streamed))
 
 
 def _backward_bits(laid: LaidLayer, group: int) -> Floats:

@@ -5,7 +5,19 @@
 # slot that holds something is found by its bit. A heap alone was the largest part of a simulation.
 
 cdef extern from *:
-    int __builtin_ctzll(unsigned long long) nogil
+    """
+    #ifdef _MSC_VER
+    #include <intrin.h>
+    static __inline int lowest_bit(unsigned long long bits) {
+        unsigned long at;
+        _BitScanForward64(&at, bits);
+        return (int)at;
+    }
+    #else
+    #define lowest_bit __builtin_ctzll
+    #endif
+    """
+    int lowest_bit(unsigned long long) nogil  # the number of the lowest bit that is set
 
 
 cdef inline bint before(const Entry* entry, const Entry* other) noexcept:
@@ -51,7 +63,7 @@ cdef Slot* first_slot(Wheel* wheel, int64_t now) noexcept:
     while not bits:  # back at the first word, its lower bits are the last slots of all
         word = (word + 1) & (WORDS - 1)
         bits = wheel.busy[word]
-    return &wheel.slots[(word << 6) + __builtin_ctzll(bits)]
+    return &wheel.slots[(word << 6) + lowest_bit(bits)]
 
 
 cdef void take(Wheel* wheel, Slot* slot) noexcept:

@@ -173,9 +173,11 @@ def _times_gathered(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> float
     """How often at least addends take all of an output, and gradients meet it on their way; or how
     often earlier layers read all of the dI of an addend.
     """
-    padded = tensor.at[1] * 8 // tensor.bits // (job.workload.batch * job.workload.steps)
 
     def share(flags: Bools) -> float:
+        """``flags`` cover one image; a tensor of DRAM may hold padding besides its elements."""
+        images = job.workload.batch * job.workload.steps
+        padded = tensor.at[1] * 8 // tensor.bits // images
         return 1.0 if flags.all() else np.count_nonzero(flags) / padded
 
     layers, addend = job.workload.layers, facts.layer.addend

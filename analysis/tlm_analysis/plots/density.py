@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,11 +16,14 @@ TITLES = {"S": "spikes S", "m": "surrogate mask m", "dU": "gradient dU"}
 
 
 def density_figure(layers: Mapping[str, LayerDensity]) -> Figure:
-    """One panel per tensor class: layers down, time steps across, density as colour."""
+    """One panel per tensor class: layers down, time steps across, density as colour.
+
+    Layers without neurons have neither S nor m: their rows are blank, and no part of the mean.
+    """
     names = list(layers)
     kinds = ("S", "m", "dU")
-    grids = {kind: np.array([getattr(layers[name], kind) for name in names]) for kind in kinds}
-    top = max(float(grid.max()) for grid in grids.values())
+    grids = {kind: _grid([getattr(layers[name], kind) for name in names]) for kind in kinds}
+    top = max(float(grid.max()) for grid in grids.values() if grid.count())
     with style():
         figure = new_figure(min(9.0, 2.6 + 0.45 * len(names)))
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
@@ -28,7 +31,7 @@ def density_figure(layers: Mapping[str, LayerDensity]) -> Figure:
             image = axes.imshow(
                 grid, aspect="auto", cmap=MAP, vmin=0, vmax=top, interpolation="nearest"
             )
-            axes.set_title(f"{TITLES.get(kind, kind)}: mean {grid.mean():.1%}")
+            axes.set_title(f"{TITLES.get(kind, kind)}: {_mean(grid)}")
             axes.set_xlabel("time step")
             axes.xaxis.get_major_locator().set_params(integer=True)
         panels[0].set_yticks(range(len(names)), names)
@@ -37,3 +40,14 @@ def density_figure(layers: Mapping[str, LayerDensity]) -> Figure:
             image, ax=panels, label="share not zero", format=PercentFormatter(1.0, decimals=0)
         )
     return figure
+
+
+def _grid(rows: Sequence[Sequence[float]]) -> np.ma.MaskedArray:
+    """[layers, steps]; rows without figures are masked."""
+    steps = max(map(len, rows))
+    grid = [row or [np.nan] * steps for row in rows]
+    return np.ma.masked_invalid(np.array(grid, np.float64).reshape(len(rows), steps))
+
+
+def _mean(grid: np.ma.MaskedArray) -> str:
+    return f"mean {grid.mean():.1%}" if grid.count() else "none"

@@ -21,7 +21,8 @@ def density_figure(
 ) -> Figure:
     """One panel per tensor class: layers down, time steps across, density as colour.
 
-    Inference has spikes alone. Layers without neurons have neither S nor m: their rows are blank, and no part of the mean.
+    Inference has spikes alone. Layers without neurons have neither S nor m: their rows are blank,
+    and no part of the mean.
     """
     names = list(layers)
     kinds = tuple(TITLES) if mode == "training" else ("S",)

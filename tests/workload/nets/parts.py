@@ -40,20 +40,28 @@ class Triangle(torch.autograd.Function):
         return gradient * torch.clamp(1 - distance.abs(), min=0)
 
 
-class LIF(nn.Module):
-    """V = V / 2 + I with a hard reset, over all steps [T, B, ...]."""
+class Leak(nn.Module):
+    """V = V / 2 + I."""
+
+    def charged(self, membrane: Any, current: Any) -> Any:
+        """The potential before the reset."""
+        return 0.5 * membrane + current
+
+
+class LIF(Leak):
+    """The leak with a hard reset, over all steps [T, B, ...]."""
 
     def forward(self, currents: Any) -> Any:
         """Spikes of all steps."""
         membrane, spikes = torch.zeros_like(currents[0]), []
         for current in currents:
-            membrane = 0.5 * membrane + current
+            membrane = self.charged(membrane, current)
             spikes.append(Triangle.apply(membrane - 1))
             membrane = membrane * (1 - spikes[-1].detach())
         return torch.stack(spikes)
 
 
-class StepLIF(nn.Module):
+class StepLIF(Leak):
     """The same, step by step; ``start`` puts it at rest."""
 
     membrane: Any = None
@@ -65,7 +73,7 @@ class StepLIF(nn.Module):
     def forward(self, current: Any) -> Any:
         """Spikes of one step [B, ...]."""
         rest = torch.zeros_like(current) if self.membrane is None else self.membrane
-        charged = 0.5 * rest + current
+        charged = self.charged(rest, current)
         spike = Triangle.apply(charged - 1)
         self.membrane = charged * (1 - spike.detach())
         return spike
@@ -153,10 +161,22 @@ def macs_of(net: Any, forward: Callable[[], Any]) -> int:
     return sum(counts)
 
 
+def vote(out: Any) -> Any:
+    """Cross entropy of the mean over the steps of outputs [T, B, classes]."""
+    return F.cross_entropy(out.mean(0), torch.arange(out.shape[1]) % CLASSES)
+
+
 def recorded(
-    net: Any, inputs: Any, path: Path, loss: Callable[[Any], Any] | None = None
+    net: Any,
+    inputs: Any,
+    path: Path,
+    loss: Callable[[Any], Any] = vote,
+    cap: Capture | None = None,
 ) -> Workload:
-    """A pass of ``net`` recorded exactly, and held against the golden model and against hooks."""
+    """A pass of ``net`` recorded exactly, and held against the golden model and against hooks.
+
+    By ``cap`` where it has neurons or a layout of its own.
+    """
 
     def forward() -> Any:
         for module in net.modules():
@@ -164,11 +184,9 @@ def recorded(
                 module.start()
         return net(inputs)
 
-    cap = Capture(net, steps=len(inputs), neurons=NEURONS)
+    cap = cap or Capture(net, steps=len(inputs), neurons=NEURONS)
     with cap.at(0):
-        out = forward()
-        labels = torch.arange(out.shape[1]) % CLASSES
-        (F.cross_entropy(out.mean(0), labels) if loss is None else loss(out)).backward()
+        loss(forward()).backward()
     job = cap.save(path / "job.h5", level="exact")
     for agreement in check_recording(job, 0):
         assert agreement.holds(), agreement

@@ -69,7 +69,8 @@ def product(x: Any, context: Context, outputs: int | None = None, plain: bool = 
     if kind == "linear over tokens":
         return Tokens(channels, k)
     if kind == "transposed convolution":
-        stride = layout.window(tuple(draw.randint(1, 2) for _ in range(space)))
+        # Of stride 1 it is a plain convolution, and counted as one.
+        stride = layout.window((2, *(draw.randint(1, 2) for _ in range(space - 1))))
         return loud(modules.transposed(channels, k, layout.window((2,) * space), stride))
     size = tuple(draw.choice((1, 3)) for _ in range(space))
     stride, dilation, groups = (1,) * space, (1,) * space, 1

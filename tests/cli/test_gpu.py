@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from tlm_analysis.gpu.screen import screen
+from tlm_analysis.gpu.step.recorded import network_of
+
+from tests.program.graphs import builder, workload
 from tlm.cli import main
 
 
@@ -35,3 +40,17 @@ def test_gpu_refuses_wrong_words(
     """One line says what was expected."""
     assert main(words) == 2
     assert text in capsys.readouterr().err
+
+
+def test_long_names_of_kernels_keep_their_end_and_their_column() -> None:
+    """What a kernel does comes last in its name; a line has 80 columns at most."""
+    net = builder((2, 4, 4))
+    net.conv(4, kernel=1)
+    net.conv(4, kernel=1)
+    first, second = net.layers
+    long = replace(second, name="blocks.11.attention.projection.modules_of_step.0")
+    network = network_of(workload([first, long]))
+    lines = screen(network, "A100", "amp", "fused", (), 50).split("longest kernels")[1].splitlines()
+    rows = [line for line in lines[1:] if "attention" in line or "modules" in line]
+    assert rows and all(row.startswith("..") and len(row) <= 80 for row in rows)
+    assert any("modules_of_step.0 gradient cast" in row for row in rows)

@@ -71,8 +71,6 @@ def walk(problem, chip, organisation, weights):
             for tap in problem.taps:
                 place = (firsts, seconds, tap)
                 _tile(problem, chip, (organisation, weights), place, total, reached)
-        if problem.engine != "wg":  # the first sum of a position is not read
-            total["sum_reads"] -= len(reached) * len(seconds)
     return total
 
 
@@ -99,6 +97,10 @@ def _tile(problem, chip, weights, place, total, reached):
         )
         if met or chip["mode"] == "dense":
             executed += 1
+            if p not in reached and engine != "wg":  # the first sum of a position is not read
+                total["fresh"] += len(seconds)
+                total["weightless"] += sum(not column.any() for column in cells.T)
+                total["sum_reads"] -= len(seconds)
             reached.add(p)
         total["useful"] += sum(
             bool(cells[i, j]) and problem.real[0](p, f, tap) and problem.real[1](p, s)

@@ -33,7 +33,7 @@ from tlm.counts.passes import passes
 from tlm.errors import MappingError
 
 COUNTS = ("cycles", "slots", "scanned", "executed", "macs", "useful", "dense", "row_words",
-          "other_words", "sum_reads", "sum_writes")  # fmt: skip
+          "other_words", "sum_reads", "sum_writes", "fresh", "weightless")  # fmt: skip
 
 
 class Shape:

@@ -58,9 +58,9 @@ def test_a_convolutional_net(tmp_path: Path) -> None:
     network = read_network([written(tmp_path, nodes, chain("in c n p f l m out"))], 2, 3)
     first, second = network.layers
     assert (first.name, first.in_shape, first.padding) == ("c", (2, 8, 8), (1, 1))
-    assert first.pool == Pool.square("average", 2, 2)
+    assert first.pool == Pool.square("sum", 2, 2)
     assert (second.in_shape, second.out_shape, second.bias) == ((64, 1, 1), (10, 1, 1), True)
-    assert (network.encoding, first.input_kind, second.input_kind) == ("rate", "binary", "analog")
+    assert (network.encoding, first.input_kind, second.input_kind) == ("rate", "binary", "integer")
     path = tmp_path / "net.json"
     write_network(path, network)
     assert run_job(open_workload(f"{path}:bernoulli(0.3)"), out=tmp_path / "run", trace="off").ok
@@ -138,6 +138,8 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
     assert "d: Delay has no counterpart" in refused(tmp_path, delay, chain("in d out"))
     two = {**ends, "a": square, "b": square}
     assert "b: follows another product" in refused(tmp_path, two, chain("in a b out"))
+    pool = {**ends, "p": nir.AvgPool2d(*(np.array([2, 2]),) * 2, np.array([0, 0])), "a": square}
+    assert "p: expected one pool, behind" in refused(tmp_path, pool, chain("in p a out"))
     wide = {**ends, "a": nir.Linear(np.ones((4, 5)))}
     assert "a: its window does not fit" in refused(tmp_path, wide, chain("in a out"))
 

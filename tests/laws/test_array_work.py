@@ -83,6 +83,24 @@ def test_a_slice_without_a_single_weight_drains_its_panels(organisation):
     assert broken(program, due_of(plan)) == []
 
 
+@pytest.mark.parametrize("mode", ["dense", "vector"])
+def test_sums_that_begin_above_no_weight(mode):
+    """One input has a few weights: of most outputs the first sum passes no multiplier at all."""
+    net = Builder((8, 6, 4), lif_neuron())
+    net.conv(1, 1)
+    net.conv(33, 1)
+    net.linear(5)
+    job = drawn("scarce", net, 0.5)
+    masks = [np.ones(layer.weight_shape, bool) for layer in job.layers]
+    masks[1][2:, 0] = False
+    chip = ["cores=1", "core.weights.organisation=pb-bmp"]
+    chip += [f"core.engines.{engine}.mode={mode}" for engine in ENGINES]
+    plan, program = built(job, replace(job.load(0), weights=tuple(masks)), *chip)
+    assert broken(program, due_of(plan)) == []
+    actions = [tile.work.energy.values() for tile in program.all_tiles()]
+    assert min(number for numbers in actions for number in numbers) >= 0
+
+
 @pytest.mark.parametrize("stride", [2, 3])
 def test_a_stride_beyond_the_kernel_visits_few_positions(stride):
     """On the compacted grid a kernel of one tap visits the positions on its stride alone."""

@@ -4,16 +4,26 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from tests.program.graphs import builder, recurrent, window, workload
 from tests.program.jobs import conv, job, linear, loaded_chip, place
 from tlm.errors import MappingError
 from tlm.placement.choices import grids_of, read_choices
 from tlm.storage.mapping_file import choice_text, mapping_text
+from tlm.workload.operand import Term
 
 
 def small_job():
     """Two layers, of which the first has 40 channels of 8 x 8, pooled."""
     first = conv((3, 8, 8), 40, 3, padding=1, pool=2)
     return job(first, linear(640, 10), batch=4)
+
+
+def wide_loop():
+    """A convolution of the input beside its own 32 channels of the step before."""
+    net = builder((3, 6, 5))
+    frames = Term(-1, (window((3, 6, 5)),))
+    recurrent(net, (3, [frames]), (32, [Term(0, delay=1)]), channels=32, kernel=3)
+    return net.layers[0]
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +134,24 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(MappingError, match=r"odd\.yaml"):
             read_choices(path)
+
+
+@pytest.mark.parametrize("cut", ["channels", "rows"])
+def test_a_layer_that_reads_itself_is_cut_along_samples_alone(cut, tmp_path):
+    """A file that cuts its channels or rows is refused; one that does not is read."""
+    chip, looped = loaded_chip().config, workload([wide_loop()], batch=4)
+    cuts = {"channels": [0, 32], "samples": [0, 2, 4], "rows": [0, 6], "input_rows": [0, 6]}
+    path = tmp_path / "mapping.yaml"
+
+    def grids(cuts, cores):
+        path.write_text(
+            "schema: tlm-mapping\nschema_version: 2\nworkload: graph\nchip: neuromc-20\n"
+            f"mapping: {{}}\nlayers:\n- {{name: conv0, cuts: {cuts}, cores: {cores}}}\n"
+        )
+        return grids_of(read_choices(path), looped, chip, str(path))
+
+    [grid] = grids(cuts, [0, 1])
+    assert grid.split.batch == 2
+    halved = {"channels": [0, 16, 32], "rows": [0, 3, 6]}
+    with pytest.raises(MappingError, match=f"{cut}: expected cuts at multiples of"):
+        grids(cuts | {cut: halved[cut], "input_rows": [0, 3, 6]}, [0, 1, 2, 3])

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.program.jobs import Densities, conv, job, linear, loaded_chip, place
+from tests.program.loops import convolutions
 from tlm.counts.core_arrays import arrays_of
 from tlm.counts.masks import Masks
 from tlm.placement.cutting import candidates, cuts_of
@@ -140,3 +141,12 @@ def test_slices_follow_the_order_of_the_cores():
     assert parts[2].input_rows == (4, 8)
     assert parts[4].neurons.samples == (1, 3)
     assert grid.split == Split(2, 2, 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_layer_that_reads_itself_is_cut_along_samples_alone(kind):
+    """Its core has all that it reads; of other kinds of cuts one core is left."""
+    job, arrays = convolutions(), arrays_of(loaded_chip().config)
+    splits = set(candidates(job.layers[1], 4, 20, kind, arrays))
+    assert splits <= {Split(1, batch, 1) for batch in range(1, 5)}
+    assert Split(1, 1, 1) in splits

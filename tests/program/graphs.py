@@ -127,6 +127,23 @@ def put_together(net, *parts, channels, kernel=1, padding=0, input_pool=None, li
     return layer.index
 
 
+def recurrent(net, *parts, channels, kernel=None, neuron=NEURON):
+    """Add a layer that reads parts, its own output of the step before among them: its index.
+
+    A part is a number of channels and its terms, which name the layer as ``len(net.layers)``. It is
+    linear without a ``kernel``, else a convolution that keeps rows and columns.
+    """
+    operand = Operand(tuple(Part(wide, tuple(terms)) for wide, terms in parts))
+    index = net.linear(channels) if kernel is None else net.conv(channels, kernel, 1, kernel // 2)
+    layer = replace(net.layers[index], sources=operand.sources, operand=operand, neuron=neuron)
+    shape = operand_shape(layer, net.layers)
+    shape = (prod(shape), 1, 1) if kernel is None else shape
+    kind = kind_of(layer, net.layers, "binary")
+    net.layers[index] = replace(layer, in_shape=shape, input_kind=kind)
+    check_layers(Path("graph"), tuple(net.layers))
+    return index
+
+
 def window(shape, channels=None, rows=None, columns=None):
     """A window on ``shape``; what is not said is whole."""
     return replace(

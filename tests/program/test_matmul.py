@@ -1,4 +1,4 @@
-"""Matmuls on the chip: inference of attention, however it is written and cut, breaks no law."""
+"""Matmuls on the chip: attention, however it is written and cut, breaks no law in either mode."""
 
 from __future__ import annotations
 
@@ -93,30 +93,57 @@ def attention(order, batch=3, steps=3, seed=0):
     return workload, Recording(0, inputs, spikes, none, none, none)
 
 
+def trained(order, batch=3, steps=3, seed=0):
+    """The same job with gradients, of some pairs none."""
+    job, forward = attention(order, batch, steps, seed)
+    return with_gradients(replace(job, mode="training"), forward, seed)
+
+
+def with_gradients(job, forward, seed=0):
+    """A recording with random gradients beside its spikes."""
+    draw = np.random.default_rng(seed + 1)
+    shapes = [job.neuron_shape(layer) for layer in job.layers]
+    masks = tuple(
+        np.ones(shape, np.bool_) if layer.neuron is None else draw.random(shape) < 0.5
+        for layer, shape in zip(job.layers, shapes, strict=True)
+    )
+    gradients = tuple(
+        (draw.random(shape) < 0.4) & (draw.random((*shape[:2], 1, 1, 1)) < 0.8) for shape in shapes
+    )
+    return job, replace(forward, masks=masks, dU=gradients, dY=gradients)
+
+
+JOBS = {"inference": attention, "training": trained}
+
+
 @pytest.mark.parametrize("split", ["auto", "k", "batch", "spatial"])
 @pytest.mark.parametrize("order", ORDERS)
-def test_attention_breaks_no_law(order, split):
+@pytest.mark.parametrize("mode", JOBS)
+def test_attention_breaks_no_law(mode, order, split):
     """Cut along any dimension."""
-    run = Run(f"mapping.split={split}", of=attention(order))
+    run = Run(f"mapping.split={split}", of=JOBS[mode](order))
     assert run.broken() == []
     assert "held operands in their buffers" in {check.name for check in run.checks()}
 
 
-def refusal(job, **held):
-    """What is said of a job whose last matmul holds something else."""
+def refusal(job, neuron=None, **held):
+    """What is said of a job whose last matmul holds something else, or has other neurons."""
     layers = list(job.layers)
     at = max(layer.index for layer in layers if layer.held is not None)
     layers[at] = replace(layers[at], held=replace(layers[at].held, **held))
+    layers[at] = replace(layers[at], neuron=neuron or layers[at].neuron)
     with pytest.raises(WorkloadError, match="which the chip model does not run yet") as refused:
         check_structures(replace(job, layers=tuple(layers)))
     return str(refused.value)
 
 
 def test_what_is_not_run_is_refused():
-    """Training, sums, pools and gates in what a matmul holds."""
+    """Sums, pools and gates in what a matmul holds; numbers that are trained behind it."""
     job, _ = attention("q k' first")
     check_structures(job)
-    assert "gradients of a product" in refusal(replace(job, mode="training"))
+    check_structures(training := replace(job, mode="training"))
+    learning = replace(lif_neuron(), learnt=("decay",))
+    assert "numbers that are trained behind a product" in refusal(training, neuron=learning)
     assert "a sum of layers in what it holds" in refusal(job, sources=(1, 2))
     pooled = Operand((Part(CHANNELS, (Term(2, (Pool("max", (3, 3), (1, 1), (1, 1)),)),)),))
     assert "a pool in what it holds" in refusal(job, operand=pooled)
@@ -144,6 +171,7 @@ CHIPS = {
 
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("order", ORDERS)
-def test_attention_on_other_chips(order, chip):
+@pytest.mark.parametrize("mode", JOBS)
+def test_attention_on_other_chips(mode, order, chip):
     """Schedules, dataflows, memories, models of network and DRAM."""
-    assert Run(*CHIPS[chip], of=attention(order)).broken() == []
+    assert Run(*CHIPS[chip], of=JOBS[mode](order)).broken() == []

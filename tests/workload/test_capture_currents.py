@@ -15,6 +15,7 @@ from torch import nn  # noqa: E402
 from tests.workload.nets.currents import (  # noqa: E402
     BNTT,
     CSNN,
+    InPlaceBlock,
     MembraneBlock,
     ResNet,
     SpikeElementBlock,
@@ -40,6 +41,7 @@ RESNET18 = (2, 2, 2, 2)
 NETS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "CSNN": (CSNN, (1, 8, 8)),
     "Spiking-ResNet-18": (lambda: ResNet(SpikingBlock, RESNET18), (2, 8, 8)),
+    "SpikingJelly's Spiking-ResNet": (lambda: ResNet(InPlaceBlock, (1, 1)), (2, 8, 8)),
     "MS-ResNet-18": (lambda: ResNet(MembraneBlock, RESNET18), (2, 8, 8)),
     "SEW-ResNet-18": (lambda: ResNet(SpikeElementBlock, RESNET18), (2, 8, 8)),
     "tdBN ResNet-19": (lambda: ResNet(SpikingBlock, (3, 3, 2)), (2, 8, 8)),

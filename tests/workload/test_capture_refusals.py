@@ -271,7 +271,7 @@ def test_neurons_of_snntorch_that_no_equation_here_expresses(kind: str, expected
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("KLIFNode", "learns parameters of its own.*use LIFNode"),
+        ("KLIFNode", r"learns k, .*use LIFNode, or ParametricLIFNode.*declare\(learnt=\.\.\.\)"),
         ("QIFNode", "not linear below its threshold"),
     ],
 )

@@ -89,7 +89,7 @@ def gpu(
     if workload is None:
         raise ConfigError("no workload: expected a recorded job's name or file, or --validate")
     from tlm_analysis.gpu import screen
-    from tlm_analysis.gpu.step.network import network_named
+    from tlm_analysis.gpu.step.recorded import network_named
 
     from tlm.cli.tables import Hanging, console
 

@@ -2,8 +2,10 @@
 
 Of the two operands and the sums of a multiply-accumulate, a held operand costs one register access
 for each and two for each word loaded, a streamed one two; held sums cost two, sums that go to a
-buffer one more for every vector and two less for the first of each output. For held weights (FP,
-BP) and held dW (WG) these are the accesses of the released NeuroMC model (FE, BE, WE).
+buffer one more for every vector and two less for the first of each output: it is neither loaded
+nor read by its first multiply-accumulate. Where its column stores no weight there is none to read
+it: one less. For held weights (FP, BP) and held dW (WG) these are the accesses of the released
+NeuroMC model (FE, BE, WE).
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ def _other_registers(array: EngineArray, count: WalkCount[Ints]) -> Ints:
 
 def _sum_registers(array: EngineArray, count: WalkCount[Ints]) -> Ints:
     held = array.dataflow == ("weight" if array.weights_are_sums else "output")
-    return 2 * count.macs + (0 if held else count.sum_writes - 2 * count.fresh)
+    spared = 2 * count.fresh - count.weightless
+    return 2 * count.macs + (0 if held else count.sum_writes - spared)
 
 
 def _buffers(engine: str, count: WalkCount[Ints], operand_bits: int) -> dict[str, Ints]:

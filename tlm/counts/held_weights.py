@@ -91,6 +91,7 @@ def walk_held_weights(
             sum_reads=sums,
             sum_writes=sums,
             fresh=np.zeros_like(sums),
+            weightless=np.zeros_like(sums),
             merged=np.zeros_like(sums),
         )
     )

@@ -20,7 +20,7 @@ CROSSBAR = "crossbar"
 class LayerWeights:
     """How many weights of a layer are stored; a crossbar has no ``packed`` ones but stores all.
 
-    Of a matmul they are the words of what it holds in their place, of one sample and step.
+    A matmul has none: its words are those of what it holds in their place, of one sample and step.
     """
 
     layer: Layer
@@ -35,11 +35,13 @@ class LayerWeights:
         """Stored weights of some output channels: those of a slice."""
         if self.packed is not None:
             return self.packed.count(channels)
-        return length(channels) * prod(self.layer.factor_shape[1:])
+        return length(channels) * prod(self.layer.weight_shape[1:])
 
     def words(self, engine: str, channels: Span) -> int:
         """Words of a weight's width that an engine reads of the weights of some channels."""
-        return self.count(channels) if self.packed is None else self.packed.words(engine, channels)
+        if self.packed is not None:
+            return self.packed.words(engine, channels)
+        return length(channels) * prod(self.layer.factor_shape[1:])
 
     def all_words(self, channels: Span) -> int:
         """Words of all tables of some output channels' weights."""

@@ -82,7 +82,7 @@ class LayerWork:
             masks = OperandMasks(values, dY, self.live, self.packed)
             work = product_work(self.layer, array, masks, blocks, inputs, outputs_counted)
             kept[key] = list(work)
-        return passes(array, kept[key], blocks, outputs, panel, prod(self.layer.weight_shape))
+        return passes(array, kept[key], blocks, outputs, panel, prod(self.layer.factor_shape))
 
     def _kept_of(
         self, engine: EngineName, blocks: Sequence[Block]

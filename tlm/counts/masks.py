@@ -152,7 +152,7 @@ class Masks:
 
     def _passing(self, factor: Factor) -> Bools:
         """Where a factor is not zero."""
-        values = self._left(factor.source)
+        values = _delayed(self._left(factor.source), factor.delay)
         for step in factor.way:
             values = _through(step, values, _any)
         return ~values if factor.inverted else values
@@ -200,7 +200,8 @@ class Masks:
         """Which gradients a factor's source needs, if it is among ``sources``; the input none."""
         some = factor.source in sources and factor.source != NETWORK_INPUT
         need = self.need(factor.source) if some else np.zeros_like(self._left(factor.source))
-        values = self._whole(factor.source)
+        need = _delayed(need, factor.delay)
+        values = _delayed(self._whole(factor.source), factor.delay)
         for step in factor.way:
             if isinstance(step, Pool):
                 need = needed(step, values, need)
@@ -229,7 +230,7 @@ class Masks:
         return reduce(np.multiply, map(self._factor_values, term.factors))
 
     def _factor_values(self, factor: Factor) -> Whole:
-        values = self._whole(factor.source)
+        values = _delayed(self._whole(factor.source), factor.delay)
         for step in factor.way:
             values = _through(step, values, _pooled)
         return 1 - values if factor.inverted else values
@@ -256,6 +257,15 @@ class Masks:
         if layer.input_pool is not None and layer.input_pool.kind != "max":
             total = _window_sums(layer.input_pool, total)
         return int(total.max())
+
+
+def _delayed(values: npt.NDArray[Element], delay: int) -> npt.NDArray[Element]:
+    """``values`` [T, ...] of ``delay`` steps before; zeros where none were."""
+    if not delay:
+        return values
+    late = np.zeros_like(values)
+    late[delay:] = values[:-delay]
+    return late
 
 
 def _through(

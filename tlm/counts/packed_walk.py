@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from tlm.counts.engine_array import EngineArray
-from tlm.counts.held_weights import WeightStream, spare_reads
 from tlm.counts.operands import Operands
 from tlm.counts.packed_weights import TileView
 from tlm.counts.walk import WalkShape
@@ -26,20 +25,22 @@ CELLS = 1 << 22  # elements [tap, row group, column group, position] looked at t
 class PackedCounts(NamedTuple):
     """Streams past all tiles [block, column group, row group, tap].
 
-    ``executed`` slots, ``useful`` pairs of non-zeros that meet a weight; ``touched`` [block, column
-    group] positions that get a sum; all and scanned ``positions`` [2, block].
+    ``executed`` slots, ``useful`` pairs of non-zeros that meet a weight; ``fresh`` positions whose
+    sums begin at a tile, ``weightless`` those of these sums whose column is empty there; all and
+    scanned ``positions`` [2, block].
     """
 
     executed: Ints
     useful: Ints
-    touched: Ints
+    fresh: Ints
+    weightless: Ints
     positions: Ints
 
     def of(self, blocks: slice) -> PackedCounts:
         """Those of some blocks."""
         return PackedCounts(
-            self.executed[blocks], self.useful[blocks], self.touched[blocks],
-            self.positions[:, blocks],
+            self.executed[blocks], self.useful[blocks], self.fresh[blocks],
+            self.weightless[blocks], self.positions[:, blocks],
         )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ def packed_counts(
     mask = _padded(tiles.mask, 1, rows, 2, columns)
     mask = mask.reshape(taps, len(shape.depths), rows, len(shape.widths), columns)
     used = np.asarray(mask.any(axis=4)), np.asarray(mask.any(axis=2))
+    empty = shape.widths[:, None, None] - used[1].sum(axis=3).transpose(2, 1, 0)
     blocks = []
     for tested, recorded in operands:
         met = _executed(shape, tested, used)
@@ -63,9 +65,9 @@ def packed_counts(
             axis=2,
         )
         positions = np.array([tested.positions, tested.live])
-        blocks.append((met[0], useful.transpose(2, 1, 0), met[1], positions))
-    executed, useful, touched, positions = (np.stack(part) for part in zip(*blocks, strict=True))
-    return PackedCounts(executed, useful, touched, positions.T)
+        blocks.append((met[0], useful.transpose(2, 1, 0), met[1], met[1] * empty, positions))
+    executed, useful, fresh, weightless, positions = map(np.stack, zip(*blocks, strict=True))
+    return PackedCounts(executed, useful, fresh, weightless, positions.T)
 
 
 def walk_packed(
@@ -104,13 +106,14 @@ def walk_packed(
             sum_reads=sums_read,
             sum_writes=sums_written,
             fresh=np.zeros_like(vectors),
+            weightless=np.zeros_like(vectors),
             merged=np.zeros_like(vectors),
         )
     )
     if not array.weights_are_sums:
-        touched = counts.touched
-        stream = WeightStream(executed, cycles, executed, touched, touched)
-        spare_reads(count, shape, stream, live[..., 0], groups)
+        count.fresh = by_entry(counts.fresh) * widths
+        count.weightless = by_entry(counts.weightless)
+        count.sum_reads -= count.fresh
     return count
 
 
@@ -139,11 +142,13 @@ def _padded(mask: Bools, *edges: int) -> Bools:
 def _every_slot(tiles: TileView, live: int) -> tuple[Ints, Ints]:
     """Mode ``dense``: every position past every tile that is stored."""
     stored = tiles.values > 0
-    return stored * np.int64(live), np.asarray(stored.any(axis=(1, 2)) * np.int64(live))
+    in_order = stored.reshape(len(stored), -1)
+    first = (in_order & (in_order.cumsum(axis=1) == 1)).reshape(stored.shape)
+    return stored * np.int64(live), np.asarray(first * np.int64(live))
 
 
 def _executed(shape: WalkShape, operands: Operands, used: tuple[Bools, Bools]) -> tuple[Ints, Ints]:
-    """Executed slots [column group, row group, tap]; positions with a sum [column group].
+    """Executed slots, and positions whose sums begin at them, [column group, row group, tap].
 
     ``used`` are rows [tap, row group, row, column group] and columns [tap, row group, column group,
     column] of tiles that have a weight.
@@ -153,7 +158,7 @@ def _executed(shape: WalkShape, operands: Operands, used: tuple[Bools, Bools]) -
     by_column = used[1].transpose(2, 0, 1, 3).reshape(groups, taps * chunks, -1).astype(np.float32)
     some_column = np.asarray(used[1].any(axis=3))
     executed = np.zeros((groups, chunks, taps), np.int64)
-    touched = np.zeros(groups, np.int64)
+    fresh = np.zeros_like(executed)
     for part in _parts(operands.live, taps * chunks * groups):
         row_operand = _padded(operands.row_operand[..., part], 1, rows)
         row_operand = row_operand.reshape(taps, chunks, rows, -1).astype(np.float32)
@@ -166,8 +171,10 @@ def _executed(shape: WalkShape, operands: Operands, used: tuple[Bools, Bools]) -
             partners = (by_column @ columns > 0).reshape(groups, taps, chunks, -1)
             met &= partners.transpose(1, 2, 0, 3)
         executed += met.sum(axis=3).transpose(2, 1, 0)
-        touched += met.any(axis=(0, 1)).sum(axis=1)
-    return executed, touched
+        in_order = met.transpose(2, 1, 0, 3).reshape(groups, chunks * taps, -1)
+        begun = np.logical_or.accumulate(in_order, axis=1).sum(axis=2)
+        fresh += np.diff(begun, axis=1, prepend=0).reshape(executed.shape)
+    return executed, fresh
 
 
 def _pairs(operands: Operands, mask: Bools) -> Ints:

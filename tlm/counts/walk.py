@@ -75,6 +75,7 @@ class Walk:
             sum_reads=0,
             sum_writes=0,
             fresh=0,
+            weightless=0,
             merged=0,
         )
         return Entry([tile for g, f, t in places for tile in shape.tiles(g, [(f, t)])], count)

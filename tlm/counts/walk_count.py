@@ -23,8 +23,9 @@ class WalkCount(Generic[Number]):
     no zero operand and a needed result (``useful``); ``lane_slots`` executed by single lanes in
     mode ``element``. Words move between array and buffers: ``row_words`` of the operand along the
     rows, ``other_words`` of the other one (FP, BP: weights, WG: dY), and sums in and out;
-    ``fresh`` sums are the first of their output, to which nothing is added; ``merged`` sums of
-    different lanes are added up in the end.
+    ``fresh`` sums are the first of their output, to which nothing is added, ``weightless`` those of
+    them whose column stores no weight in the tile where they begin; ``merged`` sums of different
+    lanes are added up in the end.
     """
 
     cycles: Number
@@ -40,6 +41,7 @@ class WalkCount(Generic[Number]):
     sum_reads: Number
     sum_writes: Number
     fresh: Number
+    weightless: Number
     merged: Number
 
     def merge(self, sums: Number, outputs: Number) -> None:

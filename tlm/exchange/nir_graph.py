@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tlm.errors import WorkloadError
 from tlm.exchange.layer_list import ListedLayer, layer_of
@@ -25,7 +25,7 @@ from tlm.workload.surrogate import lif_neuron
 _PRODUCTS = ("Conv1d", "Conv2d", "Linear", "Affine")
 _NEURONS = ("LIF", "IF", "CubaLIF")
 _READOUTS = ("LI", "CubaLI", "I")
-_POOLS = ("AvgPool2d", "SumPool2d")  # a sum is a mean of another size: the same positions add up
+_POOLS: dict[str, Literal["average", "sum"]] = {"AvgPool2d": "average", "SumPool2d": "sum"}
 _PASSED = ("Output", "Flatten", "Scale")
 
 
@@ -104,7 +104,7 @@ class _Importer:
         if kind in _NEURONS or kind in _READOUTS:
             return self._neuron(name, kind, arriving)
         if kind in _POOLS:
-            return self._pool(name, node, arriving)
+            return self._pool(name, _POOLS[kind], node, arriving)
         if kind in (*_PASSED, "Input"):
             return arriving
         raise self._refusal(name, f"{kind} has no counterpart here; record the network instead")
@@ -159,13 +159,15 @@ class _Importer:
             self.layers[arriving.layer] = replace(layer, neuron=lif_neuron())
         return _Signal(arriving.shape, (arriving.layer,))
 
-    def _pool(self, name: str, node: Any, arriving: _Signal) -> _Signal:
-        if arriving.layer is not None or arriving.pool:
+    def _pool(
+        self, name: str, kind: Literal["average", "sum"], node: Any, arriving: _Signal
+    ) -> _Signal:
+        if arriving.layer is not None or arriving.pool or NETWORK_INPUT in arriving.sources:
             raise self._refusal(name, "expected one pool, behind neurons")
         size, stride, padding = (
             _pair(getattr(node, key)) for key in ("kernel_size", "stride", "padding")
         )
-        pool = Pool("average", size, stride, padding)
+        pool = Pool(kind, size, stride, padding)
         return replace(arriving, shape=pool.pooled(arriving.shape), pool=pool)
 
     def _shape(self, name: str, shape: Any) -> Shape3:

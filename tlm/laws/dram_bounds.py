@@ -7,12 +7,12 @@ two windows share a row.
 ======== ==========================================================================================
 V1       The phases as they are. W: read by FP, by BP but for layers that read only the network's
          input, read and written by the update. Moments: read and written. S: written, read by GRAD
-         and by FP and WG of each reader, by BP where it is multiplied with others. m: written, read
-         by GRAD and by BP of each reader. Pooled S and m are written beside them. U: written, read.
-         Behind batch statistics Y: written, read by NORM and NORM_GRAD, and dI: written, read. dY:
-         written, read by BP and WG. dX: written, read. What shortcuts add is read by each; if it is
-         a current (I), it is written. dI of their layer is written, and read by GRAD of each layer
-         they come from.
+         and by FP and WG of each reader, by BP where it is multiplied with others; by FP and BP of
+         a matmul that holds it. m: written, read by GRAD and by BP of each reader. Pooled S and m
+         are written beside them. U: written, read. Behind batch statistics Y: written, read by NORM
+         and NORM_GRAD, and dI: written, read. dY: written, read by BP and WG. dX, and dM of a
+         matmul: written, read. What shortcuts add is read by each; if it is a current (I), it is
+         written. dI of their layer is written, and read by GRAD of each layer they come from.
 V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y and what shortcuts add;
          BP and WG share one read of dY and S; the update uses the W that BP has read.
 V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX, and dI that
@@ -87,8 +87,8 @@ def _forward(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int
 
 def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
     """Bits that FP and WG of a layer read of its sources, and the masks of those that BP reads."""
+    reads = 5 if way == 4 and sizes.exact(layer) else 2
     for source in dict.fromkeys(layer.sources):
-        reads = 5 if way == 4 and sizes.exact(layer) else 2
         if source == NETWORK_INPUT:
             share = sizes.read_share(source, [layer])
             yield "X", reads * round(sizes.network_input * share)
@@ -99,6 +99,10 @@ def _inputs(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]
         yield sizes.output_class(producer), round(sizes.output(producer) * gated) * (way == 1)
         if _has_m(producer) and not (way > 1 and sizes.exact(producer)):
             yield "m", round(sizes.pairs * prod(producer.pooled_shape) * share)
+    if (held := layer.held) is not None:
+        for source in dict.fromkeys(held.sources):
+            producer, share = sizes.workload.layers[source], sizes.read_share(source, [held])
+            yield sizes.output_class(producer), reads * round(sizes.output(producer) * share)
 
 
 def _shortcuts(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:
@@ -167,6 +171,10 @@ def _gradients(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, i
         twice = way > 2 and any(sizes.exact(producer) for producer in producers)
         dX = sizes.pairs * prod(layer.in_shape) * precision.gradient
         yield "dX", dX * (3 if twice else 2)
+    if (held := layer.held) is not None:
+        twice = way > 2 and any(sizes.exact(sizes.workload.layers[at]) for at in held.sources)
+        dM = sizes.pairs * prod(layer.factor_shape) * precision.gradient
+        yield "dM", dM * (3 if twice else 2)
 
 
 def _trained(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

@@ -1,8 +1,9 @@
 """Gradient windows: rows of dY from DRAM that BP keeps between tiles fit the room they have.
 
 That is the memory of gradients but for WG's share, or what a pool lends BP of the layer. A block
-whose dY does not fit there has kept nothing: every panel of its outputs fetches it. Of an operand's
-dX that comes from DRAM the gradient unit reads all that returns to its outputs.
+whose dY does not fit there has kept nothing: every panel of its outputs fetches it. Of the dX of an
+operand, or of a matmul, that comes from DRAM the gradient unit reads all that returns to its
+outputs.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def _unread(table: TileTable, job: Facts) -> Iterator[str]:
     for facts in job.layers if job.learns else ():
         for reader in [] if facts.dS_sent else job.among(facts.consumers):
             dX = [place for place in reader.tensors if place.key.startswith("dX")]
-            for part in facts.slices if reader.layer.operand is not None else ():
+            apart = reader.layer.operand is not None or reader.layer.held is not None
+            for part in facts.slices if apart else ():
                 returned = returned_to(reader.layer, job.workload.layers, facts.layer, part)
                 live = np.count_nonzero(reader.live[:, slice(*part.neurons.samples)])
                 number = table.engines.index((part.core, "bp"))

@@ -1,24 +1,31 @@
-"""Held operands: what a matmul has in the place of weights comes from DRAM for every block of FP.
+"""Held operands: what a matmul has in the place of weights comes from DRAM for every block.
 
-A block is of one sample and step. Its tiles read each element that they multiply with, and put it
-into the weight buffer as a word of its own.
+A block of FP or BP is of one sample and step. Its tiles read each element that they multiply with,
+and put it into the weight buffer as a word of its own; BP of a pair that is skipped reads nothing.
+Of dM, the gradient of such an operand, gradient units read all that returns to their outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 
+from tlm.config.core import EngineConfig
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.operands import branches, operand_shape
+from tlm.laws.due.operands import branches, held_matrix, operand_shape
+from tlm.laws.due.rows import owned
 from tlm.laws.samples import PLACE
+from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
 from tlm.laws.weight_buffers import buffer_copies
+from tlm.laws.weight_fetches import USERS
 from tlm.space.array_types import Bools
-from tlm.space.phase import Phase
+from tlm.space.phase import ENGINE_OF_PHASE, Phase
 from tlm.space.region import Slice, length
 from tlm.space.tile import Extent, Tile
 
@@ -30,17 +37,20 @@ def held_operands(table: TileTable, due: Due) -> Iterator[Check]:
     """Every block has all of its own sample's; without a matmul nothing is looked at."""
     job, wrong, blocks = due.job, list[str](), 0
     matmuls = [facts for facts in job.layers if facts.layer.held is not None]
-    for facts in matmuls:
+    for facts, phase in product(matmuls, USERS if job.learns else USERS[:1]):
         for part in facts.slices:
             needed, words = _needed(job, facts, part), _words(facts, part)
             groups: dict[object, list[Tile]] = {}
-            for tile in table.select(part.core, Phase.FP, facts.index):
+            for tile in table.select(part.core, phase, facts.index):
                 groups.setdefault(PLACE(tile), []).append(tile)
             blocks += len(groups)
             for tiles in groups.values():
                 own = [(_of_sample(job, at, tiles[0].sample), bits) for at, bits in needed]
-                if fault := _fault(due, tiles, own, words):
-                    wrong.append(f"{facts.layer.name} on core{part.core:02d}: {fault}")
+                skipped = phase == Phase.BP and not facts.live[tiles[0].step, tiles[0].sample]
+                if fault := _fault(due, tiles, [] if skipped else own, 0 if skipped else words):
+                    name = layer_name(phase, facts.index)
+                    wrong.append(f"{name} on core{part.core:02d}: {fault}")
+    wrong += _unread(table, job, matmuls) if job.learns else ()
     if matmuls:
         yield Check("held operands in their buffers", not wrong, f"{blocks} blocks; {wrong[:3]}")
 
@@ -54,11 +64,13 @@ def _of_sample(job: Facts, at: Extent, sample: int) -> Extent:
 
 def _fault(due: Due, tiles: list[Tile], needed: Needed, words: int) -> str:
     """What is missing, or too much."""
+    name = ENGINE_OF_PHASE[tiles[0].phase]
     if {(tile.samples, tile.steps) for tile in tiles} != {(1, 1)}:
         return "a block of several samples or steps"
-    written = sum(tile.work.energy.get("fp.weight_write", 0) for tile in tiles)
-    words *= buffer_copies(due, "fp")
-    again = due.job.chip.core.engines.fp.dataflow != "weight"  # the array lets go of some before
+    written = sum(tile.work.energy.get(f"{name}.weight_write", 0) for tile in tiles)
+    words *= buffer_copies(due, name)
+    engine: EngineConfig = getattr(due.job.chip.core.engines, name)
+    again = engine.dataflow != "weight" and words > 0  # the array lets go of some before
     if written != words and not (again and written > words):
         return f"{written} words written, {words} due"
     runs = sorted({run for tile in tiles for run in tile.reads})
@@ -71,6 +83,24 @@ def _fault(due: Due, tiles: list[Tile], needed: Needed, words: int) -> str:
         if BYTE * read < bits:
             return f"{read} B read of {bits} bit"
     return ""
+
+
+def _unread(table: TileTable, job: Facts, matmuls: Sequence[LayerFacts]) -> Iterator[str]:
+    """Cores that do not read all dM that matmuls return to their outputs."""
+    fetched = table.fetched(Phase.GRAD)
+    for reader in matmuls:
+        dM = [place for place in reader.tensors if place.key.startswith("dM")]
+        for producer, place in product(job.among(reader.producers), dM):
+            for part in producer.slices:
+                own = owned(producer.layer, part)
+                returned = held_matrix(reader.layer, job.workload.layers, producer.index, own)
+                live = np.count_nonzero(reader.live[:, slice(*part.neurons.samples)])
+                number = table.engines.index((part.core, "bp"))
+                tensor = bisect_right(table.starts, place.at[0]) - 1
+                nbytes = fetched.get((number, producer.index, tensor), 0)
+                if BYTE * nbytes < int(returned.sum()) * live * place.bits:
+                    name = f"{producer.layer.name} on core{part.core:02d}"
+                    yield f"{name}: {nbytes} B of {place.name}"
 
 
 def _words(facts: LayerFacts, part: Slice) -> int:

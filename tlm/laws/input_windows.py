@@ -63,9 +63,9 @@ def _unread(table: TileTable, job: Facts) -> Iterator[str]:
     for phase, engine in phases if job.learns else phases[:1]:
         fetched = table.fetched(phase)
         for facts in job.layers:
-            if phase == Phase.FP and facts.inputs_sent:
-                continue
             read = [b.source for b in job.branches(facts) if b.gated or phase != Phase.BP]
+            if phase == Phase.FP and facts.inputs_sent:  # by layers, not by the host
+                read = [source for source in read if source == NETWORK_INPUT]
             for source, part in product(dict.fromkeys(read), facts.slices):
                 (place,) = _places(job, source)
                 number = table.engines.index((part.core, engine))

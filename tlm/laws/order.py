@@ -19,7 +19,7 @@ from tlm.space.tile import Tile
 RELEASES = ("dY used", "U used")  # of memories that are filled and read by halves
 HALVES = 2
 # Need not be read; see ``dram_contents``. U of a sample that stops is carried in vain.
-IN_DRAM = ("saved", "dX", "dY saved", "dI", "partial dW", "U carried step")
+IN_DRAM = ("saved", "dX", "dM", "dY saved", "dI", "partial dW", "U carried step")
 DEPARTURE = "samples done"  # a group of samples has left the chip
 
 Idents = tuple[int, ...]  # of completions

@@ -108,9 +108,11 @@ def grids_of(choices: Choices, workload: Workload, chip: ChipConfig, where: str)
 
 def _check_cuts(layer: Layer, batch: int, cuts: Cuts, tile: int, where: str) -> None:
     whole = layer.product_channels
-    _check_span(cuts.channels, whole, whole if layer.sums > 1 else tile, f"{where}.channels")
+    alone = layer.sums > 1 or layer.recurrent  # an arbiter, or a loop, has all neurons
+    _check_span(cuts.channels, whole, whole if alone else tile, f"{where}.channels")
     _check_span(cuts.samples, batch, 1, f"{where}.samples")
-    quantum = row_quantum(layer) or layer.out_shape[1]
+    quantum = 0 if layer.recurrent else row_quantum(layer)
+    quantum = quantum or layer.out_shape[1]
     _check_span(cuts.rows, layer.out_shape[1], quantum, f"{where}.rows")
     ends = [cuts.input_rows[:1], cuts.input_rows[-1:]]
     falling = any(a > b for a, b in pairwise(cuts.input_rows))

@@ -25,13 +25,18 @@ def dimensions(kind: str) -> frozenset[str]:
 def candidates(
     layer: Layer, batch: int, cores: int, kind: str, arrays: CoreArrays
 ) -> Iterator[Split]:
-    """All splits of a kind that the cores and the layer's shape allow."""
+    """All splits of a kind that the cores and the layer's shape allow.
+
+    A layer that reads its own output is cut along samples alone: a core has all that it reads then.
+    """
     allowed = dimensions(kind)
     most_k = ceil_div(layer.product_channels, arrays.tile) if "k" in allowed else 1
-    if layer.groups > 1 or layer.sums > 1:  # zeros for other groups; an arbiter has all neurons
+    # Zeros for other groups; an arbiter has all neurons.
+    if layer.groups > 1 or layer.sums > 1 or layer.recurrent:
         most_k = 1
     most_b = batch if "batch" in allowed else 1
     most_s = ceil_div(layer.out_shape[1], _quantum(layer)) if "spatial" in allowed else 1
+    most_s = 1 if layer.recurrent else most_s
     for k in range(1, min(cores, most_k) + 1):
         for b in range(1, min(cores // k, most_b) + 1):
             for s in range(1, min(cores // (k * b), most_s) + 1):

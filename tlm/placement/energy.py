@@ -46,7 +46,10 @@ def _slots_pj(profile: Profile, target: Target) -> float:
     def sums(name: str) -> float:
         return table.pj(name, "partial_read") + table.pj(name, "partial_write")
 
-    cells = depth * width * profile.weights.total / max(1, prod(layer.factor_shape))
+    words = profile.weights.words("fp", (0, layer.product_channels))
+    if profile.weights.packed is not None:
+        words = profile.weights.total
+    cells = depth * width * words / max(1, prod(layer.factor_shape))
     prices = [cells * table.pj("fp", mac) + width * sums("fp")]
     if profile.learns:
         prices += [

@@ -21,6 +21,7 @@ from tlm.placement.target import Target
 from tlm.placement.timeline import TimedLayer, Timeline
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerStores
+from tlm.workload.model import Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +76,29 @@ def _arriving(
 ) -> list[tuple[int, bool]]:
     """Parts in which every dS of a layer's output arrives, and whether it leaves their sum.
 
-    There is one for every K-slice of a reader, but one in all for those that another has summed.
+    There is one for every K-slice of a reader, but one in all for those that another has summed;
+    of what a matmul holds one for every row cut.
     """
     readers = [
         frozenset(reader.layer.index for reader in profiles if at in reader.layer.producers)
         for at in range(len(profiles))
     ]
     parts = [grid.split.k for grid in grids]
-    plain = [profile.layer.operand is None for profile in profiles]
+    plain = [p.layer.operand is None and p.layer.held is None for p in profiles]
     sums = summed_by(readers, plain, parts, [kept.dS == "dram" for kept in stores])
     arriving = []
     for at, later in enumerate(sums):
         rest = readers[at] if later is None else readers[at] - readers[later]
-        count = sum(parts[reader] for reader in rest) + (later is not None)
+        count = sum(_parts_of(profiles[reader].layer, grids[reader], at) for reader in rest)
+        count += later is not None
         arriving.append((max(1, count), at in sums))
     return arriving
+
+
+def _parts_of(reader: Layer, grid: Grid, source: int) -> int:
+    """Parts in which a reader returns dS of a source."""
+    held = () if reader.held is None else reader.held.sources
+    return grid.split.k * (source in reader.sources) + grid.split.spatial * (source in held)
 
 
 def _timed(

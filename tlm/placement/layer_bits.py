@@ -107,7 +107,8 @@ def _fetched(
     """
     memory, samples = laid.target.chip.core.memory, laid.slices.samples
     if laid.profile.held_bits:  # every sample and step has its own
-        words = laid.slices.by_channels(laid.profile.weights.count)
+        weights = laid.profile.weights
+        words = laid.slices.by_channels(lambda channels: weights.words(engine, channels))
         return words * samples * (laid.profile.steps * laid.profile.held_bits)
     bits, together = _weights(laid, engine), np.minimum(group, samples)
     staged = memory.membrane * 3 // 4 if engine == "fp" else memory.membrane // 2
@@ -128,11 +129,12 @@ def _fetched(
 def _forward_bits(laid: LaidLayer, group: int) -> Floats:
     """Bits of weights and inputs that FP reads; those that stay or come over the mesh take none."""
     profile = laid.profile
-    streamed = np.rint(_inputs(laid) * _input_padding(profile, laid.target)).astype(np.int64)
-    streamed = streamed * laid.flags(lambda kept: kept.inputs == "dram")
+    read = np.rint(_inputs(laid) * _input_padding(profile, laid.target)).astype(np.int64)
+    streamed = read * laid.flags(lambda kept: kept.inputs == "dram")
+    network = np.rint((read - streamed) * profile.network_share)
     plane = (laid.product_rows, profile.walked_steps, profile.layer.product_shape[2])
     inputs = np.rint(streamed * _input_passes(laid))
-    return np.asarray(inputs + _fetched(laid, "fp", group, plane, streamed))
+    return np.asarray(inputs + network + _fetched(laid, "fp", group, plane, streamed))
 
 
 def _backward_bits(laid: LaidLayer, group: int) -> Floats:
@@ -161,7 +163,20 @@ def _gradient_bits(laid: LaidLayer) -> Floats:
     moved = weight_gradient_bits(profile.weights, steps, slices, chip, profile.read_bits, held)
     moved = np.rint(moved * laid.live(together))
     stays = laid.flags(lambda kept: kept.dW == "memory")
-    return np.asarray(np.where(stays, inputs, moved) + index)
+    return np.asarray(np.where(stays, inputs, moved) + index + _held_gradient_bits(laid))
+
+
+def _held_gradient_bits(laid: LaidLayer) -> Floats:
+    """Bits of dM that WG of a matmul leaves, of every pair that is not skipped."""
+    profile, slices, precision = laid.profile, laid.slices, laid.target.chip.precision
+    if not profile.held_bits:
+        return np.zeros(len(slices.samples))
+    words = slices.by_channels(lambda channels: profile.weights.words("wg", channels))
+    bands = slices.each([grid.split.spatial > 1 for grid in slices.grids])
+    live = profile.live_steps
+    pairs = slices.by_samples(lambda samples: live[slice(*samples)].sum())
+    widths = np.where(bands, precision.partial_sum, precision.gradient)
+    return np.asarray(words * pairs * widths, np.float64)
 
 
 def _index_bits(laid: LaidLayer) -> Floats:

@@ -18,7 +18,7 @@ from tlm.space.array_types import Bools, Ints
 from tlm.space.feeds import Feed, feeds_of, merged, operand_shape
 from tlm.space.region import Span, length
 from tlm.space.rounding import ceil_div
-from tlm.workload.model import Layer, Shape3, Shortcut, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Shape3, Shortcut, Workload
 from tlm.workload.readers import adds_output, shortcuts_from
 
 
@@ -86,6 +86,15 @@ class Profile:
             return 1.0
         strands = next((feed.strands for feed in self.feeds if feed.source == source), ())
         return sum(map(length, merged(s.channels for s in strands))) / self.operand[0]
+
+    @property
+    def network_share(self) -> float:
+        """The share of its input that is the network's, which comes from DRAM in any case."""
+        if NETWORK_INPUT not in self.layer.sources:
+            return 0.0
+        if self.layer.operand is None:
+            return 1 / len(self.layer.sources)
+        return self.share_of(NETWORK_INPUT)
 
     @property
     def output_bits(self) -> int:
@@ -196,7 +205,7 @@ def profile_layer(
         input_steps=1 if _shared_image(workload, layer) else workload.steps,
         walked_steps=1 if once else workload.steps,
         has_m=masks.has_m(index),
-        m_read=sum(masks.has_m(source) for source in layer.producers),
+        m_read=sum(masks.has_m(at) for at in layer.producers if at in layer.sources),
         has_readers=any(index in reader.reads for reader in workload.layers),
         added_bits=pairs
         * sum(_added_bits(each, workload.layers, chip) for each in layer.shortcuts),

@@ -152,9 +152,11 @@ def _backward_blocks(laid: LaidLayer, together: Ints) -> Floats:
     if not profile.has_bp or not rows.any():
         return np.zeros(len(rows))
     channels, _, width = profile.layer.in_shape
-    plane = (profile.steps, width)
+    steps = 1 if profile.layer.held is not None else profile.steps
+    plane = (steps, width)
     _, most = block_counts(together, rows, plane, arrays.positions)
     count = _grouped_blocks(laid, together, rows, plane) * laid.live(np.minimum(together, most))
+    count *= profile.steps // steps
     panels = ceil_div(channels, arrays.chunk)
     loads = _loads(laid, "bp") + panels * arrays.depth
     return np.asarray((rows > 0) * count * loads)
@@ -170,12 +172,14 @@ def _gradient_blocks(laid: LaidLayer) -> Floats:
 def gradient_pieces(laid: LaidLayer) -> Floats:
     """Pieces of samples and rows that WG walks, those alone in which some gradient is not skipped.
 
-    The samples whose dY is in the core together are walked at a time.
+    The samples whose dY is in the core together are walked at a time; of a matmul every step apart.
     """
     through = laid.flags(lambda kept: kept.dY == "dram")
     together = np.where(through, _together(laid), _gradient_samples(laid))
     samples = laid.slices.samples
     pieces = samples // together * _pieces(laid, together) + _pieces(laid, samples % together)
+    if laid.profile.layer.held is not None:
+        pieces = pieces * laid.profile.steps
     return np.asarray(laid.live(together) * pieces)
 
 

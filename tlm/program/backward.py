@@ -36,8 +36,8 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
             _fetch(builder, layer_plan, part, layer_plan.layer.learnt, start)
         exchange_statistics(builder, layer_plan, Phase.NORM_GRAD, "bp")
         unit = normalised_gradient
-    routes = routes_of(layer_plan)
-    meanwhile = layer_plan.stored.dY == "memory" and bool(routes)
+    routes, returns = routes_of(layer_plan), bool(layer_plan.producers)
+    meanwhile = returns and layer_plan.stored.dY == "memory"
     for part in parts:
         start = len(builder.drafts[part.core]["bp"])
         units = list(gradient_regions(builder, layer_plan, part))
@@ -52,7 +52,7 @@ def build_backward(builder: ProgramBuilder, layer_plan: LayerPlan, parts: list[S
         if not layer_plan.exact:
             names = ("scale", STEP_SCALE) if layer_plan.norm == "frozen" else ()
             _fetch(builder, layer_plan, part, (*names, *layer_plan.layer.learnt), start)
-    if layer_plan.stored.dY == "dram" and routes:
+    if returns and layer_plan.stored.dY == "dram":
         for part in parts:
             for walk in backward_walks(builder, routes, part, [part.neurons.samples]):
                 for walked in walk:
@@ -80,12 +80,17 @@ def _block(
         needs = per_sample(builder, "dY for BP", layer_plan, part, block.samples)
     else:
         read_needs += _gradient_saved(builder, layer_plan, part, block.samples)
+    held_needs: tuple[int, ...] = ()
+    if layer_plan.held is not None:  # each tile reads its own
+        held_needs = saved_inputs(builder, layer_plan, block.samples)
     plane = length(block.rows) * layer_plan.layer.in_shape[2]
     for number, (panel, tiles) in enumerate(walked.panels):
         first, last, chunk = tiles[0], tiles[-1], panel.channels
         builder.extend(part.core, tiles)
         first.add_needs(needs)
         first.add_read_needs(read_needs)
+        for tile in tiles:
+            tile.add_read_needs(held_needs)
         if chunk[0] == sweep.outputs[0] or each:
             reads += fetched
         first.add_reads_before(reads)
@@ -145,9 +150,9 @@ def _mask_reads(
     read = Region((0, layer_plan.operand[0]), block.samples, rows)
     for producer in layer_plan.producers if skips else ():
         tensor = producer.addressed.tensors.get("need")
-        if tensor is None:  # every dX is needed
+        feed = next((f for f in layer_plan.feeds if f.source == producer.layer.index), None)
+        if tensor is None or feed is None:  # every dX is needed, or none goes there
             continue
-        feed = next(feed for feed in layer_plan.feeds if feed.source == producer.layer.index)
         producer_runs: tuple[Extent, ...] = ()
         for at in feed.regions(read):
             channels = tensor.whole_groups(at.channels)

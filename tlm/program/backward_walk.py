@@ -14,7 +14,7 @@ from tlm.counts.blocks import blocks, panel_positions
 from tlm.counts.passes import Panel, Passes
 from tlm.program.array_tile import array_tiles, by_panel
 from tlm.program.builder import ProgramBuilder
-from tlm.program.gradient_routes import Returns, Route, returns_of
+from tlm.program.gradient_routes import Returns, Routes, returns_of
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Slice, Span, length
@@ -35,30 +35,31 @@ class WalkedBlock(NamedTuple):
 
 
 def backward_walks(
-    builder: ProgramBuilder, routes: list[Route], part: Slice, spans: Sequence[Span]
+    builder: ProgramBuilder, routes: Routes, part: Slice, spans: Sequence[Span]
 ) -> Iterator[list[WalkedBlock]]:
     """BP of some spans of samples of a slice, one span after the other."""
     if not length(part.input_rows):
         return
 
     def sweeps_of(samples: Span) -> tuple[Sweep, ...]:
-        return tuple(backward_sweeps(builder.plan, routes[0].layer_plan, part, samples))
+        return tuple(backward_sweeps(builder.plan, routes.layer_plan, part, samples))
 
     for sweeps, alike in groupby(spans, sweeps_of):
         yield from _swept(builder, routes, part, list(alike), sweeps)
 
 
 def _swept(
-    builder: ProgramBuilder, routes: list[Route], part: Slice, spans: Sequence[Span],
+    builder: ProgramBuilder, routes: Routes, part: Slice, spans: Sequence[Span],
     sweeps: Sequence[Sweep],
 ) -> Iterator[list[WalkedBlock]]:  # fmt: skip
     """The walks over spans that have the same sweeps."""
-    layer_plan, array = routes[0].layer_plan, builder.arrays.bp
+    layer_plan, array = routes.layer_plan, builder.arrays.bp
     channels, _, columns = layer_plan.layer.in_shape
     positions, panel = panel_positions(builder.arrays, array, columns, channels)
-    walk, ends = list[Block](), [0]
+    walk, ends, apart = list[Block](), [0], layer_plan.held is not None
     for samples in spans:
-        walk += blocks(samples, part.input_rows, builder.plan.steps, columns, positions)
+        box = (samples, part.input_rows, builder.plan.steps, columns, positions)
+        walk += blocks(*box, apart)
         ends.append(len(walk))
     work, owned = layer_plan.work, part.neurons.channels
     passes: list[list[Passes]] = []
@@ -80,19 +81,18 @@ def _swept(
 
 
 def _tiled(
-    builder: ProgramBuilder, routes: list[Route], part: Slice, sweep: Sweep, runs: list[Passes],
+    builder: ProgramBuilder, routes: Routes, part: Slice, sweep: Sweep, runs: list[Passes],
     cuts: list[TileGrouping],
 ) -> list[WalkedBlock]:  # fmt: skip
     """The blocks of one sweep, cut into tiles as said for each."""
     walk = [block for run in runs for block in run.blocks]
     chunks = [panel.channels for panel in runs[0].layout.panels]
-    over_mesh = [route for route in routes if route.producer.stored.dS == "memory"]
-    returns = [returns_of(builder, route, walk, chunks) for route in over_mesh]
+    returns = [returns_of(builder, route, walk, chunks) for route in routes.over_mesh]
     walked = list[WalkedBlock]()
     width, depth = builder.plan.chip.precision.gradient, builder.arrays.depth
     for run in runs:
         groupings = cuts[len(walked) : len(walked) + len(run.blocks)]
-        drafted = array_tiles(builder, Phase.BP, routes[0].layer_plan, run, groupings, width)
+        drafted = array_tiles(builder, Phase.BP, routes.layer_plan, run, groupings, width)
         for block, grouping, tiles in zip(run.blocks, groupings, drafted, strict=True):
             panels = by_panel(run.layout, grouping, tiles)
             if run.layout.scanned:

@@ -171,10 +171,14 @@ def saved_inputs(
 
 
 def fetch_inputs(
-    layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft, live: Bools | None = None
-) -> None:
-    """Let a tile fetch new inputs from DRAM, before all else; only ``live`` [T, B] pairs."""
-    tile.add_reads_before(layer_plan.input_runs(fresh, steps, live))
+    layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft, live: Bools | None = None,
+    of_layers: bool = True,
+) -> None:  # fmt: skip
+    """Let a tile fetch new inputs from DRAM, before all else; only ``live`` [T, B] pairs.
+
+    The network's input comes from there also where what layers leave comes over the mesh.
+    """
+    tile.add_reads_before(layer_plan.input_runs(fresh, steps, live, of_layers))
 
 
 def add_up_sources(

@@ -138,8 +138,7 @@ def _block(
             for tile in tiles if layer_plan.held is not None else [first]:  # each reads its own
                 tile.add_read_needs(needs)
         if channels[0] == sweep.outputs[0] or each:
-            if not arrived:
-                fetch_inputs(layer_plan, fresh, block.steps, first)
+            fetch_inputs(layer_plan, fresh, block.steps, first, of_layers=not arrived)
             add_up_sources("fp", layer_plan, fresh, block.steps, first)
         region = Region(channels, block.samples, block.rows)
         last.add_covers(length(channels) * length(block.rows) * layer_plan.width)

@@ -17,14 +17,13 @@ from tlm.program.dY_exchange import gradient_blocks, leave_dY, product_of
 from tlm.program.forward import walk_products
 from tlm.program.gradient_routes import receives
 from tlm.program.normalise import read_currents, unit_regions
+from tlm.program.returned import returned_runs
 from tlm.program.shortcuts import add_shortcuts, fetch_returned
 from tlm.program.tile_draft import TileDraft
-from tlm.space.geometry import fed_rows
 from tlm.space.phase import Phase
 from tlm.space.ports import STATE_PORT_BITS
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
-from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
 
 
@@ -162,9 +161,9 @@ def _arrivals(
         tile.add_reads(tensor.runs(pooled.samples, steps, pooled.channels, pooled.rows))
         tile.add_read_needs(saved(builder, layer_plan.summed_by, region.samples, "dS saved"))
     for reader in layer_plan.returning:
-        tile.add_read_needs(saved(builder, reader, region.samples, "dX"))
-        for k in range(reader.cut.split.k):
-            tile.add_reads(_input_gradient_runs(builder, layer_plan, reader, k, pooled))
+        for what, runs in returned_runs(reader, layer_plan, pooled):
+            tile.add_read_needs(saved(builder, reader, region.samples, what))
+            tile.add_reads(runs)
 
 
 def _leave_sum(
@@ -176,34 +175,6 @@ def _leave_sum(
     tile.add_writes(tensor.runs(pooled.samples, steps, pooled.channels, pooled.rows))
     idents = per_sample(builder, "dS saved", layer_plan, part, region.samples)
     tile.add_saves(builder.done.expect_all(idents))
-
-
-def _input_gradient_runs(
-    builder: ProgramBuilder, layer_plan: LayerPlan, reader: LayerPlan, k: int, pooled: Region
-) -> tuple[Extent, ...]:
-    """The runs of a reader's dX that flow to a region of a layer's outputs."""
-    tensor, steps = reader.addressed.tensors[f"dX{k}"], (0, builder.plan.steps)
-    feed = next(feed for feed in reader.feeds if feed.source == layer_plan.layer.index)
-    runs: list[Extent] = []
-    for channels, rows in feed.fed(pooled.channels, pooled.rows):
-        for some, lines in _input_boxes(reader, channels, rows):
-            runs += tensor.runs(pooled.samples, steps, some, lines, reader.skips)
-    return tuple(dict.fromkeys(runs))
-
-
-def _input_boxes(reader: LayerPlan, channels: Span, rows: Span) -> Iterator[tuple[Span, Span]]:
-    """A box of the operand as channels and rows of the input of a layer, which may be flattened."""
-    pool, (_, height, width) = reader.layer.input_pool, reader.operand
-    if pool is not None:
-        _, height, width = pool.pooled(reader.operand)
-    rows = fed_rows(pool, rows, height)
-    if reader.layer.kind == "conv":
-        yield channels, rows
-    elif rows == (0, height):
-        yield (channels[0] * height * width, channels[1] * height * width), (0, 1)
-    else:
-        for c in range(*channels):
-            yield ((c * height + rows[0]) * width, (c * height + rows[1]) * width), (0, 1)
 
 
 def _recompute(

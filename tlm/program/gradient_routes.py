@@ -46,9 +46,17 @@ class Route:
     counted: dict[Hashable, Returns] = field(default_factory=dict)
 
 
-def routes_of(layer_plan: LayerPlan) -> list[Route]:
-    """A route to every producer of a layer, in index order."""
-    return [_route(layer_plan, producer) for producer in layer_plan.producers]
+class Routes(NamedTuple):
+    """The ways of a layer's dX over the mesh: to the producers whose dS waits in the cores."""
+
+    layer_plan: LayerPlan
+    over_mesh: list[Route]
+
+
+def routes_of(layer_plan: LayerPlan) -> Routes:
+    """The routes of a layer, in the order of its producers."""
+    sent = [each for each in layer_plan.producers if each.stored.dS == "memory"]
+    return Routes(layer_plan, [_route(layer_plan, producer) for producer in sent])
 
 
 def _route(layer_plan: LayerPlan, producer: LayerPlan) -> Route:

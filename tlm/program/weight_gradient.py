@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 
-from tlm.config.units import show_bits
 from tlm.counts.passes import Layout, Panel
-from tlm.errors import MappingError
 from tlm.program.array_tile import array_tiles
 from tlm.program.builder import (
     ProgramBuilder,
@@ -23,27 +22,15 @@ from tlm.program.builder import (
     saved_inputs,
 )
 from tlm.program.dY_exchange import gradient_blocks
+from tlm.program.held_gradient import leave_held_gradient
 from tlm.program.tile_draft import TileDraft
+from tlm.program.weight_gradient_pieces import WeightGradientPass, boxes, passes_over
 from tlm.space.phase import Phase
 from tlm.space.region import Block, Region, Slice, Span, length
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent
 from tlm.storage.plan import LayerPlan
-from tlm.storage.slice_sizes import product_region
-from tlm.storage.streams import mask_room, whole_panels
-from tlm.storage.windows import WG_SHARE
-
-
-@dataclass(frozen=True, slots=True)
-class WeightGradientPass:
-    """One pass over a slice: the output and input channels whose dW it makes.
-
-    ``once``: their dW stays in the accumulators over all pieces and leaves with the last.
-    """
-
-    outputs: Span
-    inputs: Span
-    once: bool
+from tlm.storage.streams import whole_panels
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +76,7 @@ def _walks(
     """
 
     def passes_of(samples: Span) -> list[WeightGradientPass]:
-        return _passes_over(builder, layer_plan, part, samples)
+        return passes_over(builder, layer_plan, part, samples)
 
     for wg_passes, alike in groupby(spans, passes_of):
         spans_alike = list(alike)
@@ -98,13 +85,16 @@ def _walks(
             pieces = [
                 (into, _Piece(block, wg_pass, block is box[0], block is box[-1]))
                 for into, samples in zip(walks, spans_alike, strict=True)
-                for box in [list(_pieces(builder, layer_plan, part, samples, wg_pass))]
+                for box in boxes(builder, layer_plan, part, samples, wg_pass)
                 for block in box
             ]
-            blocks = [piece.block for _, piece in pieces]
+            # As a box is counted; a matmul takes the rows of a pair before the next step.
+            order = attrgetter("samples", "rows", "steps")
+            blocks = sorted((piece.block for _, piece in pieces), key=order)
             drafted = _drafted(builder, layer_plan, part, wg_pass, blocks)
-            for (into, piece), (layout, tiles) in zip(pieces, drafted, strict=True):
-                into.append((piece, layout, tiles))
+            by_block = dict(zip(blocks, drafted, strict=True))
+            for into, piece in pieces:
+                into.append((piece, *by_block[piece.block]))
         yield from walks
 
 
@@ -122,110 +112,6 @@ def _drafted(
             builder, Phase.WG, layer_plan, passes, groupings, layer_plan.operand_bits
         ):
             yield passes.layout, tiles
-
-
-def _passes_over(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span
-) -> list[WeightGradientPass]:
-    """The passes over some samples of a slice.
-
-    Where the slice's dW exceeds the accumulators, a pass takes as many output tiles as fit, or a
-    part of the inputs of one, so that dW does not come and go with every piece: always if dY comes
-    from DRAM, otherwise if reading the inputs in every pass moves fewer bits. Inputs are also cut
-    where one row of them, all steps, exceeds the spike memory.
-
-    Raises:
-        MappingError: not even one chunk of inputs fits the spike memory.
-    """
-    chip, arrays, channels = builder.plan.chip, builder.arrays, part.neurons.channels
-    taps, depth = (
-        layer_plan.layer.kernel[0] * layer_plan.layer.kernel[1],
-        layer_plan.layer.in_shape[0],
-    )
-    room = chip.core.memory.spikes - mask_room(chip.core.memory)
-    inputs = room // (_input_bits(layer_plan, part, 1) // depth or 1)
-    outputs = length(channels)
-    sums = chip.core.memory.accumulators // (taps * chip.precision.partial_sum)
-    once = (layer_plan.stored.dW == "dram") and sums >= arrays.tile * arrays.chunk
-    if once and layer_plan.stored.dY == "memory":
-        once = _passes_pay(builder, layer_plan, part, samples)
-    if once:
-        outputs = max(arrays.tile, sums // min(depth, inputs) // arrays.tile * arrays.tile)
-        inputs = min(inputs, sums // min(outputs, length(channels)))
-    inputs = depth if inputs >= depth else inputs // arrays.chunk * arrays.chunk
-    if not inputs:
-        raise MappingError(
-            f"core.memory.spikes: layer {layer_plan.layer.name}: "
-            f"{show_bits(room)} for WG cannot hold what one row of {arrays.chunk} "
-            "input channels reads over all steps; enlarge it"
-        )
-    return [
-        WeightGradientPass((k, min(k + outputs, channels[1])), (c, min(c + inputs, depth)), once)
-        for k in range(*channels, outputs)
-        for c in range(0, depth, inputs)
-    ]
-
-
-def _passes_pay(builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, samples: Span) -> bool:
-    """Whether reading the inputs once a pass costs less than moving dW once a piece."""
-    chip = builder.plan.chip
-    whole = WeightGradientPass(part.neurons.channels, (0, layer_plan.layer.in_shape[0]), False)
-    pieces = sum(1 for _ in _pieces(builder, layer_plan, part, samples, whole))
-    dw = layer_plan.weight_count(part) * chip.precision.partial_sum
-    inputs = _input_bits(layer_plan, part, length(product_region(layer_plan, part).rows)) * length(
-        samples
-    )
-    return 2 * (pieces - 1) * dw > (ceil_div(dw, chip.core.memory.accumulators) - 1) * inputs
-
-
-def _input_bits(layer_plan: LayerPlan, part: Slice, rows: int) -> int:
-    """Bits of the inputs of all steps that ``rows`` rows of a slice's product read."""
-    first = product_region(layer_plan, part).rows[0]
-    region = Region(part.neurons.channels, (0, 1), (first, first + rows))
-    read, width = layer_plan.wanted_input(region), layer_plan.operand[2]
-    if layer_plan.layer.operand is not None:
-        return read.size * width * layer_plan.input_steps * layer_plan.operand_bits
-    source = layer_plan.addressed.sources[0]  # whose lines are whole bytes and groups
-    plane = length(read.rows) * source.row_bytes * 8 * source.groups
-    return plane * source.steps * layer_plan.operand_bits // source.bits
-
-
-def _pieces(
-    builder: ProgramBuilder,
-    layer_plan: LayerPlan,
-    part: Slice,
-    samples: Span,
-    wg_pass: WeightGradientPass,
-) -> Iterator[Block]:
-    """Cut samples and rows so that inputs fill half of WG's spike memory, but for BP's masks, and
-    dY of an output tile half of WG's share of the gradient memory if it comes from DRAM. A sample,
-    or else a row of one, may take the whole.
-    """
-    memory, steps = builder.plan.chip.core.memory, (0, builder.plan.steps)
-    room = memory.spikes - mask_room(memory)
-    rows = product_region(layer_plan, part).rows
-    depth = layer_plan.layer.in_shape[0]
-    line = 0
-    if layer_plan.stored.dY == "dram":
-        line = layer_plan.width * builder.plan.steps * builder.arrays.tile
-        line *= builder.plan.chip.precision.gradient
-
-    def fits(count: int, batch: int, part_of: int) -> bool:
-        inputs = _input_bits(layer_plan, part, count) * length(wg_pass.inputs) // depth
-        return inputs * batch <= room // part_of and line * count * batch <= (
-            memory.gradients // (part_of * WG_SHARE)
-        )
-
-    height = length(rows)
-    if fits(height, 1, part_of=1):
-        size = next((n for n in range(length(samples), 1, -1) if fits(height, n, part_of=2)), 1)
-        for b in range(samples[0], samples[1], size):
-            yield Block((b, min(b + size, samples[1])), rows, steps)
-        return
-    most = next((n for n in range(height - 1, 1, -1) if fits(n, 1, part_of=2)), 1)
-    for b in range(*samples):
-        for y in range(rows[0], rows[1], most):
-            yield Block((b, b + 1), (y, min(y + most, rows[1])), steps)
 
 
 def _complete(
@@ -261,7 +147,9 @@ def _complete(
             tile.add_read_needs(saved_inputs(builder, layer_plan, samples))
             if layer_plan.stored.dY == "dram":
                 region = Region(panel.channels, samples, block.rows)
-                _read_gradient(builder, layer_plan, part, region, tile)
+                _read_gradient(builder, layer_plan, part, (region, block.steps), tile)
+        if layer_plan.held is not None and piece.is_last:
+            leave_held_gradient(builder, layer_plan, part, block, panel, tile)
         if layer_plan.stored.dW == "dram":
             ends = (piece.is_first, piece.is_last) if wg_pass.once else (scanned, scanned)
             _spill(builder, layer_plan, part, panel, tile, ends)
@@ -289,10 +177,11 @@ def _panel_channels(
 
 
 def _read_gradient(
-    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, region: Region, tile: TileDraft
-) -> None:
-    """Let a tile read the dY of its output channels from DRAM."""
-    steps = (0, builder.plan.steps)
+    builder: ProgramBuilder, layer_plan: LayerPlan, part: Slice, at: tuple[Region, Span],
+    tile: TileDraft,
+) -> None:  # fmt: skip
+    """Let a tile read the dY of its output channels, in a region and steps, from DRAM."""
+    region, steps = at
     tile.add_reads(
         layer_plan.addressed.tensors["dY"].runs(
             region.samples, steps, region.channels, region.rows, layer_plan.skips

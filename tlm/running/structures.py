@@ -35,6 +35,8 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
             yield "a window in its operand that mixes channels and rows"
     if layer.held is not None:
         yield from _held_not_run(layer.held, workload)
+        if workload.learns and (layer.norm is not None or layer.learnt):
+            yield "numbers that are trained behind a product of two recorded tensors"
     if layer.kind == "identity" and (part := _identity_not_run(layer, workload.layers)):
         yield f"no weights (an identity) {part}"
     for shortcut in layer.shortcuts:
@@ -43,8 +45,6 @@ def _parts_not_run(layer: Layer, workload: Workload) -> Iterator[str]:
 
 
 def _held_not_run(held: Held, workload: Workload) -> Iterator[str]:
-    if workload.learns:
-        yield "gradients of a product of two recorded tensors (--mode inference alone runs)"
     several = len(held.sources) > 1
     if held.operand is not None:
         yield from _terms_not_run(held.operand, workload)

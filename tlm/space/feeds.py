@@ -14,7 +14,7 @@ from typing import TypeAlias
 from tlm.space.geometry import fed_rows, pool_rows
 from tlm.space.region import Region, Span, length, overlap
 from tlm.workload.model import Layer, Pool, Shape3, input_frame
-from tlm.workload.operand import Line, Reads, Step, Window, shape_behind
+from tlm.workload.operand import Factor, Line, Reads, Step, Window, shape_behind
 
 Box: TypeAlias = tuple[Span, Span]
 """Channels and rows of a grid."""
@@ -90,13 +90,15 @@ class Strand:
 class Feed:
     """All that a layer reads of one ``source`` (-1: the network's input), of ``shape`` (C, H, W).
 
-    ``plain``: its output as it is, the whole of it once.
+    ``plain``: its output as it is, the whole of it once. At step t it is that of step t - ``delay``
+    (all strands alike), and nothing before.
     """
 
     source: int
     shape: Shape3
     strands: tuple[Strand, ...]
     plain: bool
+    delay: int = 0
 
     def read(self, channels: Span, rows: Span) -> tuple[list[Span], Span]:
         """Channels of the source that come to a box of the operand, and rows of all of them."""
@@ -128,14 +130,17 @@ def operand_shape(layer: Reads, layers: Sequence[Layer]) -> Shape3:
 def feeds_of(layer: Reads, layers: Sequence[Layer]) -> list[Feed]:
     """A feed for every distinct source of a layer, in the order of ``sources``."""
     strands: dict[int, list[Strand]] = {source: [] for source in layer.sources}
+    delays = dict.fromkeys(layer.sources, 0)
     plain = layer.operand is None
-    for source, channels, way in _terms(layer, layers):
-        shapes = [_left(source, layers)]
-        for step in way:
+    for factor, channels in _factors(layer, layers):
+        shapes = [_left(factor.source, layers)]
+        for step in factor.way:
             shapes.append(shape_behind((step,), shapes[-1]))
-        strands[source].append(Strand(channels, way, tuple(shapes)))
+        strands[factor.source].append(Strand(channels, factor.way, tuple(shapes)))
+        delays[factor.source] = factor.delay
     return [
-        Feed(source, _left(source, layers), tuple(some), plain) for source, some in strands.items()
+        Feed(source, _left(source, layers), tuple(some), plain, delays[source])
+        for source, some in strands.items()
     ]
 
 
@@ -156,16 +161,16 @@ def hull(spans: Iterable[Span]) -> Span:
     return (min(low for low, _ in some), max(high for _, high in some)) if some else (0, 0)
 
 
-def _terms(layer: Reads, layers: Sequence[Layer]) -> Iterable[tuple[int, Span, tuple[Step, ...]]]:
-    """(Source, channels of the operand, way) of every factor; of a plain sum all channels."""
+def _factors(layer: Reads, layers: Sequence[Layer]) -> Iterable[tuple[Factor, Span]]:
+    """Every factor and its channels of the operand; of a plain sum all channels."""
     if layer.operand is None:
         for source in dict.fromkeys(layer.sources):
-            yield source, (0, _left(source, layers)[0]), ()
+            yield Factor(source), (0, _left(source, layers)[0])
         return
     first = 0
     for part in layer.operand.parts:
         for factor in part.factors:
-            yield factor.source, (first, first + part.channels), factor.way
+            yield factor, (first, first + part.channels)
         first += part.channels
 
 

@@ -9,6 +9,7 @@ load needs is contiguous.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TypeAlias
 
 from tlm.counts.packed_weights import PackedWeights
@@ -22,7 +23,8 @@ from tlm.space.tile import Extent
 class Tensor:
     """A tensor [b][group][y][t][x][channel in group] of ``bits`` an element; sizes padded to bytes.
 
-    ``steps`` is 1 where all time steps share the data (a directly coded input).
+    ``steps`` is 1 where all time steps share the data (a directly coded input). ``by_pair``: it is
+    [b][t][group][y][x][channel in group], for engines that take one (sample, step) pair at a time.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Tensor:
     rows: int
     width: int
     bits: int
+    by_pair: bool = False
     _known: dict[tuple[Span, Span, Span], tuple[Extent, ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -67,6 +70,8 @@ class Tensor:
         that all steps share if it is false at all of them.
         """
         groups = (channels[0] // self.group, -(-channels[1] // self.group))
+        if self.by_pair:
+            return self._pair_runs(samples, steps, groups, rows, live)
         whole = steps == (0, self.steps) or (self.steps == 1 and steps[0] < steps[1])
         if whole and (live is None or live[slice(*steps), slice(*samples)].all()):
             key = (samples, groups, rows)
@@ -85,6 +90,22 @@ class Tensor:
                         extents[-1] = (extents[-1][0], extents[-1][1] + size)
                     else:
                         extents.append((start, size))
+        return tuple(extents)
+
+    def _pair_runs(
+        self, samples: Span, steps: Span, groups: Span, rows: Span, live: Bools | None
+    ) -> tuple[Extent, ...]:
+        """Runs of a tensor by pair."""
+        plane, size = self.rows * self.row_bytes, length(rows) * self.row_bytes
+        extents: list[Extent] = []
+        for b, t, g in product(range(*samples), range(*steps), range(*groups) if size else ()):
+            if live is None or live[t, b]:
+                pair = b * self.steps + t
+                start = (pair * self.groups + g) * plane + rows[0] * self.row_bytes + self.address
+                if extents and sum(extents[-1]) == start:
+                    extents[-1] = (extents[-1][0], extents[-1][1] + size)
+                else:
+                    extents.append((start, size))
         return tuple(extents)
 
     def _whole_rows(self, samples: Span, groups: Span, rows: Span) -> tuple[Extent, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from math import gcd
 
@@ -10,7 +11,7 @@ from tlm.errors import MappingError
 from tlm.placement.profile import output_width
 from tlm.storage.address import PackedTensor, Tensor, Weights
 from tlm.storage.plan import LayerPlan, LayerTensors, Plan
-from tlm.storage.slice_sizes import partial_bits, winner_bits
+from tlm.storage.slice_sizes import held_gradient_bits, partial_bits, winner_bits
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import Layer, Shape3, input_frame
 
@@ -175,10 +176,10 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
             # What BP writes and the producers read: chunks of inputs, output tiles, parts.
             pieces = gcd(plan.arrays.chunk, plan.arrays.tile)
             if layer.groups > 1:
-                pieces = gcd(pieces, layer.weight_shape[1])
+                pieces = gcd(pieces, layer.factor_shape[1])
             if spilled != [(0, layer.in_shape[0])]:
                 pieces = gcd(pieces, layer.in_shape[0], *chain.from_iterable(spilled))
-            tensor = _tensor(
+            tensor = _shaped(
                 plan,
                 f"{name}.{key}",
                 layer.in_shape,
@@ -186,7 +187,27 @@ def _gradients(plan: Plan, layer_plan: LayerPlan) -> None:
                 partial_bits(plan, layer_plan),
                 pieces,
             )
+            tensor = replace(tensor, by_pair=layer_plan.held is not None)
+            _place(plan, tensor)
             layer_plan.addressed.tensors[key] = tensor
+    if layer_plan.held is not None:
+        _held_gradients(plan, layer_plan)
+
+
+def _held_gradients(plan: Plan, layer_plan: LayerPlan) -> None:
+    """dM of a matmul as WG makes it: outputs for channels, the inputs of a group for rows.
+
+    There is one for each row cut, whose sums are partial then.
+    """
+    layer, parts = layer_plan.layer, layer_plan.cut.split.spatial
+    outputs, inputs, *_ = layer.factor_shape
+    for part in range(parts):
+        key, bits = f"dM{part}", held_gradient_bits(plan, layer_plan)
+        name, shape = f"{layer.name}.{key}", (outputs, inputs, 1)
+        tensor = _shaped(plan, name, shape, plan.steps, bits, _group(plan, layer))
+        tensor = replace(tensor, by_pair=True)
+        _place(plan, tensor)
+        layer_plan.addressed.tensors[key] = tensor
 
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> None:

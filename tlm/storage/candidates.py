@@ -59,7 +59,8 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
     for layer_plan in plan.layers:
         if layer_plan.producers and layer_plan.held is None:
             yield _inputs(plan, layer_plan)
-        if layer_plan.consumers:
+        # What a matmul returns, which its layers read turned round, goes through DRAM.
+        if layer_plan.consumers and all(reader.held is None for reader in layer_plan.consumers):
             yield _arriving(plan, layer_plan)
         if layer_plan.exact:
             yield _currents(plan, layer_plan)
@@ -71,13 +72,13 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
             yield from _dY(plan, layer_plan)
             if takes_turns and plan.chip.core.memory.sharing == "pool":
                 yield from _windows(plan, layer_plan)
-            yield _dW(plan, layer_plan)
         if layer_plan.layer.saved_state:
             yield state(plan, layer_plan)
         if layer_plan.layer.neuron is not None and plan.schedule.by_step:
             yield _carry(plan, layer_plan)
         if not layer_plan.layer.weighted:
             continue
+        yield _dW(plan, layer_plan)
         if plan.chip.mapping.parameters == "auto":
             of_a_turn = list(_weights_of_a_turn(plan, layer_plan))
             yield _weights(plan, layer_plan, of_a_turn)

@@ -1,7 +1,8 @@
-"""What a matmul holds in the place of weights: fetched from DRAM for every block, a few tiles at a
-time, as other layers left it, and unpacked to words of the weight buffer.
+"""What a matmul holds in the place of weights: fetched from DRAM for every block of FP and of BP, a
+few tiles at a time, as other layers left it, and unpacked to words of the weight buffer.
 
-A block is of one sample and step; nothing of it serves the next.
+A block is of one sample and step; nothing of it serves the next. One whose gradient is zero is
+skipped, and fetches nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def held_tiles(
         together = max(1, size // max(1, most))
         for start in entries[::together]:
             entries_together = layout.tiles[start : min(start + together, entries.stop)]
-            tiles = [tile for entry in entries_together for tile in entry]
+            tiles = [tile for entry in entries_together for tile in entry] * layout.scanned
             boxes = [_box(layer_plan.layer, array, tile) for tile in tiles]
             starts.append(start)
             words.append(sum(length(outputs) * length(inputs) for outputs, inputs in boxes))
@@ -52,7 +53,8 @@ def _box(layer: Layer, array: EngineArray, tile: WeightTile) -> TileChannels:
     k, c, _ = tile
     width, depth = layer.product_channels // layer.groups, layer.in_shape[0] // layer.groups
     ends = (k // width + 1) * width, (c // depth + 1) * depth
-    return (k, min(k + array.cols, ends[0])), (c, min(c + array.rows, ends[1]))
+    outputs, inputs = (array.rows, array.cols)[:: 1 if array.engine == "bp" else -1]
+    return (k, min(k + outputs, ends[0])), (c, min(c + inputs, ends[1]))
 
 
 def _runs(layer_plan: LayerPlan, block: Block, boxes: Sequence[TileChannels]) -> Iterator[Extent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import accumulate, pairwise
@@ -25,7 +26,7 @@ from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, TiledTensor
-from tlm.workload.model import Layer, Neuron, Shape3, Shortcut, Workload
+from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Shape3, Shortcut, Workload
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 
@@ -302,14 +303,15 @@ class LayerPlan:
         )
 
     def input_runs(
-        self, region: Region, steps: Span, live: Bools | None = None
+        self, region: Region, steps: Span, live: Bools | None = None, of_layers: bool = True
     ) -> tuple[Extent, ...]:
         """The DRAM runs of what a region of the operand is put together of, ``live`` [T, B] pairs
-        alone.
+        alone; with what layers leave, or of the network's input only.
         """
         return tuple(
             run
-            for source, regions in self.read_regions(region)
+            for feed, (source, regions) in zip(self.feeds, self.read_regions(region), strict=True)
+            if of_layers or feed.source == NETWORK_INPUT
             for some in regions
             for run in source.runs(some.samples, steps, some.channels, some.rows, live)
         )
@@ -320,6 +322,8 @@ class LayerPlan:
         to = {producer.layer.index for producer in self.producers if producer.stored.dS == "dram"}
         if self.layer.operand is None:
             return [(0, self.layer.in_shape[0])] if to else []
+        if self.held is not None:  # all that a matmul reads takes dS from there
+            return [(0, self.layer.in_shape[0])]
         spans, first, each = [], 0, self.layer.in_shape[0] // self.operand[0]
         for part in self.layer.operand.parts:
             last = first + part.channels * each
@@ -378,23 +382,40 @@ class LayerPlan:
 
     @property
     def _partials_of_all(self) -> int:
-        """Partial dS that every element receives: one a K-slice of a reader of plain sums.
+        """Partial dS that every element receives: one a K-slice of a reader of plain sums, one a
+        row cut of a matmul that holds such a sum.
 
         What another layer has summed, or the loss, is one.
         """
-        parts = sum(reader.cut.split.k for reader in self.returning if reader.layer.operand is None)
+        parts = sum(copies for feed, _, copies in self._returning_feeds if feed.plain)
         return parts + (self.summed_by is not None or self.head)
 
     def _partials_apart(self) -> Ints | None:
-        """Those beside, [K, E, F], of readers that put their input together of windows."""
+        """Those beside, [K, E, F], of readers that put what they read together of windows."""
         apart = [
-            partial_gradients(feed, reader.operand) * reader.cut.split.k
-            for reader in self.returning
-            if reader.layer.operand is not None
-            for feed in reader.feeds
-            if feed.source == self.layer.index
+            partial_gradients(feed, grid) * copies
+            for feed, grid, copies in self._returning_feeds
+            if not feed.plain
         ]
         return reduce(np.add, apart) if apart else None
+
+    @property
+    def _returning_feeds(self) -> Iterator[tuple[Feed, Shape3, int]]:
+        """The feeds that return dX, or dM of a matmul, with their grid and how many copies of it
+        there are: of every channel cut a partial sum, of dM of every row cut.
+        """
+        for reader in self.returning:
+            yield from (
+                (feed, reader.operand, reader.cut.split.k)
+                for feed in reader.feeds
+                if feed.source == self.layer.index
+            )
+            if (held := reader.held) is not None:
+                yield from (
+                    (feed, held.grid, reader.cut.split.spatial)
+                    for feed in held.feeds
+                    if feed.source == self.layer.index
+                )
 
 
 @dataclass(slots=True)

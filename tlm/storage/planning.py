@@ -160,7 +160,7 @@ def _share_sums(plan: Plan) -> None:
     """Let layers whose dS comes from DRAM take up what later ones have summed of it."""
     readers = [frozenset(r.layer.index for r in lp.consumers) for lp in plan.layers]
     through_dram = [layer_plan.stored.dS == "dram" for layer_plan in plan.layers]
-    plain = [layer_plan.layer.operand is None for layer_plan in plan.layers]
+    plain = [lp.layer.operand is None and lp.held is None for lp in plan.layers]
     sums = summed_by(readers, plain, [lp.cut.split.k for lp in plan.layers], through_dram)
     for layer_plan, later in zip(plan.layers, sums, strict=True):
         layer_plan.summed_by = None if later is None else plan.layers[later]

@@ -105,7 +105,7 @@ def _cheapest(plan: Plan, layer_plan: LayerPlan, kept: Kept, energy: EnergyTable
     if layer_plan.exact:
         return "recompute"
     layer, slices = layer_plan.layer, layer_plan.cut.slices
-    adds = layer_plan.masks.input_count(layer.index) * layer.weight_shape[0]
+    adds = layer_plan.masks.input_count(layer.index) * layer.factor_shape[0]
     adds = adds * layer.kernel[0] * layer.kernel[1] // (layer.stride[0] * layer.stride[1])
     bits = sum(
         input_bits(layer, part, length(part.neurons.samples), plan.steps, layer_plan.operand_bits)
@@ -137,11 +137,11 @@ def _stores(plan: Plan, layer_plan: LayerPlan, kept: set[str], policy: StatePoli
         dI=_dI(layer_plan, kept, policy),
         U=U,
         dS=store("dS") if layer_plan.consumers else "memory",
-        dY="dram" if multiplies and _dY_spilled(plan, layer_plan, room, "dW" in kept) else "memory",
+        dY="dram" if multiplies and _dY_spilled(plan, layer_plan, room, kept) else "memory",
         dY_room=room,
         input_room=input_room,
         dY_rows_room=dY_rows_room,
-        dW=store("dW") if multiplies else "memory",
+        dW="memory" if _dW_stays(layer_plan, kept) else "dram",
         W=store("W"),
         W_forward=store("W_forward"),
         W_backward=store("W_backward"),
@@ -174,7 +174,12 @@ def _dY_room(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> int:
     parts = layer_plan.cut.slices
     two = 2 * largest_dY_bits(layer_plan.layer, plan.steps, parts, plan.chip)
     memory = plan.chip.core.memory.gradients
-    return two if {"dY", "dW"} <= kept else memory
+    return two if "dY" in kept and _dW_stays(layer_plan, kept) else memory
+
+
+def _dW_stays(layer_plan: LayerPlan, kept: set[str]) -> bool:
+    """Whether no dW goes through DRAM: a layer without weights has none."""
+    return "dW" in kept or not layer_plan.layer.weighted
 
 
 def _dI_again(layer_plan: LayerPlan, policy: State | StatePolicy) -> bool:
@@ -212,10 +217,10 @@ def _rows_rooms(plan: Plan, layer_plan: LayerPlan, kept: set[str]) -> tuple[int,
     return rooms[0], rooms[1]
 
 
-def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, dW_stays: bool) -> bool:
+def _dY_spilled(plan: Plan, layer_plan: LayerPlan, room: int, kept: set[str]) -> bool:
     """Whether dY goes through DRAM: no sample of it fits, or dW would cost more bytes."""
     layer, slices = layer_plan.layer, layer_plan.cut.slices
-    if dW_stays:
+    if _dW_stays(layer_plan, kept):
         return largest_dY_bits(layer, plan.steps, slices, plan.chip) > room
     grid = Slices([layer_plan.cut.grid])
     through = dY_through_dram(

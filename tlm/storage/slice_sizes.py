@@ -46,6 +46,12 @@ def partial_bits(plan: Plan, reader: LayerPlan) -> int:
     return precision.partial_sum if reader.cut.split.k > 1 else precision.gradient
 
 
+def held_gradient_bits(plan: Plan, reader: LayerPlan) -> int:
+    """Width of the dM a matmul returns: a partial sum if others are added to it."""
+    precision = plan.chip.precision
+    return precision.partial_sum if reader.cut.split.spatial > 1 else precision.gradient
+
+
 def state_bits(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
     """U, S, m and winners of a slice, all steps of the samples that are on the chip at a time."""
     neurons = part.neurons.size * layer_plan.layer.out_shape[2] * plan.steps

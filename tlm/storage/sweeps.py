@@ -64,8 +64,7 @@ def forward_sweeps(
     Nothing stays of what a matmul holds: the next block has its own.
     """
     if layer_plan.held is not None:
-        half = plan.chip.core.memory.weights // 2
-        yield Sweep(phase, layer_plan.layer.index, region.channels, 0, False, half)
+        yield _held_sweep(plan, layer_plan, phase, region.channels)
         return
     inputs = 0
     if layer_plan.stored.inputs == "dram" or phase != Phase.FP:
@@ -73,6 +72,12 @@ def forward_sweeps(
     traffic = _beside_state(plan, part, _forward_traffic(plan, layer_plan, part, region, inputs))
     stays = phase == Phase.FP and layer_plan.stored.W_forward == "memory"
     yield from _sweeps(plan, layer_plan, phase, traffic, stays)
+
+
+def _held_sweep(plan: Plan, layer_plan: LayerPlan, phase: Phase, outputs: Span) -> Sweep:
+    """The one walk of a matmul: what it holds passes through halves of the weight buffer."""
+    half = plan.chip.core.memory.weights // 2
+    return Sweep(phase, layer_plan.layer.index, outputs, 0, False, half)
 
 
 def forward_refetch(plan: Plan, layer_plan: LayerPlan, part: Slice) -> int:
@@ -105,6 +110,9 @@ def backward_sweeps(
     plan: Plan, layer_plan: LayerPlan, part: Slice, samples: Span
 ) -> Iterator[Sweep]:
     """The walks over BP of some samples; ``outputs`` are input channels of the layer."""
+    if layer_plan.held is not None:
+        yield _held_sweep(plan, layer_plan, Phase.BP, (0, layer_plan.layer.in_shape[0]))
+        return
     dY = layer_plan.stored.dY
     traffic = _beside_state(plan, part, _backward_traffic(plan, layer_plan, part, samples, dY))
     stays = layer_plan.stored.W_backward == "memory"

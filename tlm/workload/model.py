@@ -251,8 +251,14 @@ class Layer:
 
     @property
     def predecessors(self) -> list[int]:
-        """The distinct layers that it reads or adds."""
-        return list(dict.fromkeys((*self.producers, *self.added)))
+        """The distinct other layers that it reads or adds."""
+        read = dict.fromkeys((*self.producers, *self.added))
+        return [source for source in read if source != self.index]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether it reads its own output, of steps before."""
+        return self.index in self.sources
 
     @property
     def sums(self) -> int:

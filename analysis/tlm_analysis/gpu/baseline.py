@@ -13,9 +13,11 @@ from tlm_analysis.gpu.device.devices import PRECISIONS, Device, Range, device
 from tlm_analysis.gpu.memory.traffic import KernelTraffic, step_traffic
 from tlm_analysis.gpu.step.draft import ELEMENT_NBYTES
 from tlm_analysis.gpu.step.kernel import Kernel
-from tlm_analysis.gpu.step.network import NetworkShapes, network_of
+from tlm_analysis.gpu.step.network import NetworkShapes
 from tlm_analysis.gpu.step.neuron import NEURONS
-from tlm_analysis.gpu.step.training_step import NORM_PASSES, training_step
+from tlm_analysis.gpu.step.norm import NORM_PASSES
+from tlm_analysis.gpu.step.recorded import network_of
+from tlm_analysis.gpu.step.training_step import training_step
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from tlm_analysis.gpu.comparison.compare import ratio_lines
 from tlm_analysis.gpu.device.devices import device
 from tlm_analysis.gpu.step.network import NetworkShapes
 
+_NAME_WIDTH = 37  # of 80 columns, beside four figures
+
 
 def screen(
     network: NetworkShapes,
@@ -129,13 +131,22 @@ def _kernels(step: GpuBaseline, top: int) -> list[str]:
     rows = sorted(
         zip(step.kernels, step.traffic, step.times_s, strict=True), key=lambda row: -row[2]
     )
-    lines = ["", f"{'longest kernels':32} {'us':>9} {'DRAM MB':>10} {'L2 MB':>10} {'GFLOP':>9}"]
+    lines = [
+        "",
+        f"{'longest kernels':{_NAME_WIDTH}} {'us':>9} {'DRAM MB':>10} {'L2 MB':>10} {'GFLOP':>9}",
+    ]
     lines += [
-        f"{kernel.name:32} {1e6 * time_s:9.1f} {moved.dram_nbytes / 1e6:10.2f} "
+        f"{_name(kernel.name)} {1e6 * time_s:9.1f} {moved.dram_nbytes / 1e6:10.2f} "
         f"{moved.l2_nbytes / 1e6:10.2f} {kernel.flop / 1e9:9.3f}"
         for kernel, moved, time_s in rows[:top]
     ]
     return lines
+
+
+def _name(name: str) -> str:
+    """A kernel's name in its column: of a long one the end, which says what it does."""
+    cut = name if len(name) <= _NAME_WIDTH else f"..{name[2 - _NAME_WIDTH :]}"
+    return f"{cut:{_NAME_WIDTH}}"
 
 
 def _compared(network: NetworkShapes, step: GpuBaseline, runs: Sequence[ChipRun]) -> list[str]:

@@ -28,7 +28,7 @@ from tlm_analysis.gpu.page.chip_tables import (
 )
 from tlm_analysis.gpu.page.plots import reduction_figure, tornado_figure
 from tlm_analysis.gpu.screen import screen
-from tlm_analysis.gpu.step.network import network_named, network_of
+from tlm_analysis.gpu.step.recorded import network_named, network_of
 
 from tests.trace.summaries import SUMMARY, write_summary
 from tlm.errors import ConfigError, TraceError

@@ -9,7 +9,7 @@ from tlm_analysis.gpu.device.devices import A100
 from tlm_analysis.gpu.measure import main, measure_windows, summarise
 from tlm_analysis.gpu.measuring.measured import kernel_class, model_class
 from tlm_analysis.gpu.measuring.ncu import add_counters, read_counters
-from tlm_analysis.gpu.step.network import network_named
+from tlm_analysis.gpu.step.recorded import network_named
 
 from tlm.errors import TraceError
 from tlm.workload import open_workload

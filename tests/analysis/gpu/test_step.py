@@ -8,8 +8,9 @@ from typing import Literal
 import pytest
 from tlm_analysis.gpu import baseline
 from tlm_analysis.gpu.checks.cifar10dvs_vgg import cifar10dvs_vgg
-from tlm_analysis.gpu.step.network import NetworkShapes, network_named, network_of
+from tlm_analysis.gpu.step.network import NetworkShapes
 from tlm_analysis.gpu.step.neuron import NEURONS
+from tlm_analysis.gpu.step.recorded import network_named, network_of
 from tlm_analysis.gpu.step.training_step import training_step
 
 from tlm.errors import ConfigError, WorkloadError
@@ -200,11 +201,12 @@ def test_a_shortcut_is_an_addition_each_way(of: Literal["spikes", "current"]) ->
     before, after = (training_step(network_of(each), "fp32", "fused") for each in (plain, job))
     names = [kernel.name for kernel in before]
     new = [kernel for kernel in after if kernel.name not in names]
-    assert [kernel.name for kernel in new] == ["deep shortcut add", "layer 0 gradient add"]
+    gradient = f"conv {'spikes' if of == 'spikes' else 'product'} gradient add"
+    assert [kernel.name for kernel in new] == ["deep shortcut add", gradient]
     image = 4 * 6 * 256
     assert {(kernel.read_nbytes, kernel.write_nbytes) for kernel in new} == {(2 * image, image)}
     order = [kernel.name for kernel in after]
-    behind = order.index("conv lif grad") < order.index("layer 0 gradient add")
+    behind = order.index("conv lif grad") < order.index(gradient)
     assert behind == (of == "current")
 
 
@@ -330,6 +332,20 @@ def test_a_norm_with_numbers_a_step_takes_a_kernel_more_each_way() -> None:
     forward = nbytes(replace(by_step, mode="inference"))
     assert forward["conv bn"] == 2 * tensor
     assert "conv bn" not in nbytes(replace(plain, mode="inference"))
+
+
+def test_a_norm_by_step_is_a_launch_a_step() -> None:
+    """The same bytes in as many launches, and a kernel that puts steps together, each way."""
+    plain = with_norm(network_of(job()))
+    by_step = replace(plain, stages=(replace(plain.stages[0], by_step=True), *plain.stages[1:]))
+    kernels = [k for k in training_step(by_step, "fp32", "fused") if " bn" in k.name]
+    names = [kernel.name for kernel in kernels]
+    for name in ("conv bn statistics", "conv bn", "conv bn grad statistics", "conv bn grad"):
+        assert names.count(name) == 2
+    copied = [k.nbytes for k in kernels if k.name in ("conv bn cat", "conv bn grad cat")]
+    assert copied == [2 * 4 * 1536] * 2
+    before = sum(size for name, size in nbytes(plain).items() if " bn" in name)
+    assert sum(kernel.nbytes for kernel in kernels) == before + sum(copied)
 
 
 def test_a_residual_block_has_an_add_each_way() -> None:

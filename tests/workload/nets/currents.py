@@ -64,6 +64,16 @@ class SpikingBlock(nn.Module):
         return self.m(self.b(self.n(self.a(spikes))) + self.shortcut(spikes))
 
 
+class InPlaceBlock(SpikingBlock):
+    """The sum is made in place, as in SpikingJelly's ``spiking_resnet``."""
+
+    def forward(self, spikes: Any) -> Any:
+        """Spikes."""
+        current = self.b.modules_of_step(self.n(self.a(spikes)).flatten(0, 1))
+        current += self.shortcut(spikes).flatten(0, 1)
+        return self.m(current.unflatten(0, spikes.shape[:2]))
+
+
 class MembraneBlock(SpikingBlock):
     """Currents are added to currents (MS-ResNet, Hu et al., arXiv 2112.08954)."""
 

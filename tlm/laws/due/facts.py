@@ -152,6 +152,11 @@ class LayerFacts:
         return len({part.neurons.channels for part in self.slices})
 
     @property
+    def row_parts(self) -> int:
+        """How many parts the rows of the output are cut into."""
+        return len({part.neurons.rows for part in self.slices})
+
+    @property
     def weight_count(self) -> int:
         """Stored weights of the layer."""
         return self._count((0, self.layer.product_channels))
@@ -163,7 +168,7 @@ class LayerFacts:
     def _count(self, channels: Span) -> int:
         if self.stored is not None:
             return self.stored.count(channels)
-        return length(channels) * prod(self.layer.factor_shape[1:])
+        return length(channels) * prod(self.layer.weight_shape[1:])
 
     def words_of(self, engine: str, part: Slice) -> int:
         """Words of a weight's width that an engine reads of a slice's weights."""

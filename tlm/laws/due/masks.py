@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tlm.laws.due.operands import Branch, branches, operand_shape, places
+from tlm.laws.due.operands import Branch, as_input, branches, operand_shape, places
 from tlm.space.array_types import Bools
 from tlm.workload.input_kind import network_input_kind
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Shape3, Workload
@@ -92,7 +92,7 @@ class PooledMasks:
         def of_factor(branch: Branch) -> Bools:
             if branch.source not in sources or branch.source == NETWORK_INPUT:
                 return np.zeros((*self.left(branch.source).shape[:2], *branch.behind), np.bool_)
-            need = self.need(self.workload.layers[branch.source])
+            need = _steps_later(self.need(self.workload.layers[branch.source]), branch.delay)
             for step, values in zip(branch.way, self._on_the_way(branch), strict=False):
                 if isinstance(step, Pool):
                     need = _pooled_flags(step, values, need)
@@ -132,6 +132,7 @@ class PooledMasks:
     def _on_the_way(self, branch: Branch) -> list[Counts]:
         """What a branch's source leaves as whole numbers, and what each step makes of it."""
         values: list[Counts] = [self._counts(branch.source, np.dtype(np.int32)).astype(np.int32)]
+        values[0] = _steps_later(values[0], branch.delay)
         for step in branch.way:
             before = values[-1]
             if isinstance(step, Pool):
@@ -167,10 +168,7 @@ def layer_inputs(masks: PooledMasks, layer: Layer) -> Bools:
     spikes = masks.inputs(layer)
     if layer.input_pool is not None:
         spikes = _any(_taps(layer.input_pool, spikes, 0))
-    if layer.turned:  # in each group from [channel, position] to [position, channel]
-        grouped = spikes.reshape(*spikes.shape[:2], layer.groups, layer.in_shape[1], -1)
-        spikes = np.einsum("tbgcn->tbgnc", grouped)
-    return _undropped(masks, layer, spikes.reshape(*spikes.shape[:2], *layer.in_shape))
+    return _undropped(masks, layer, as_input(layer, spikes))
 
 
 def input_needs(masks: PooledMasks, layer: Layer) -> Bools:
@@ -201,7 +199,7 @@ def source_need(masks: PooledMasks, layer: Layer, sources: Collection[int]) -> B
     need = masks.needs(layer, sources)
     if layer.input_pool is not None:
         need = _pooled_flags(layer.input_pool, masks.sums(layer), need)
-    return _undropped(masks, layer, need.reshape(*need.shape[:2], *layer.in_shape))
+    return _undropped(masks, layer, as_input(layer, need))
 
 
 def _undropped(masks: PooledMasks, layer: Layer, flags: Bools) -> Bools:
@@ -215,6 +213,12 @@ def _seen(step: Step, values: npt.NDArray[Value]) -> npt.NDArray[Value]:
     (table,) = places(step, (values.shape[2], values.shape[3], values.shape[4]))
     flat = values.reshape(*values.shape[:2], -1)
     return np.where(table >= 0, flat[:, :, table], values.dtype.type(0))
+
+
+def _steps_later(values: npt.NDArray[Value], steps: int) -> npt.NDArray[Value]:
+    """``values`` [T, ...] as they are seen some steps later: the last are not, zeros come first."""
+    seen = len(values) - min(steps, len(values))
+    return np.concatenate([np.zeros_like(values[seen:]), values[:seen]])
 
 
 def product_gradients(

@@ -2,7 +2,8 @@
 
 Of a multiply-accumulate's operands and sum, what is held costs one register access and two for
 each word loaded, what streams two; held sums cost two, sums that pass one more for every vector and
-two less for the first of each output (the accesses of the released NeuroMC model, FE, BE and WE).
+two less for the first of each output (the accesses of the released NeuroMC model, FE, BE and WE),
+but one less where it begins in a column without a weight: no multiply-accumulate spares a read.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def nest_charges(job: Facts, nest: Nest, count: NestCount, operand_bits: int) ->
     words, rest = divmod(bits, WORD_BITS)
     vectors = count.streamed + count.touched  # sums that go to a buffer
     others = 2 * count.macs if engine == "wg" else count.macs + 2 * (count.held + count.index)
-    sums = 2 * count.macs + (0 if engine == "wg" else vectors - 2 * count.fresh)
+    spared = 2 * count.fresh - count.weightless
+    sums = 2 * count.macs + (0 if engine == "wg" else vectors - spared)
     partner = precision.gradient if engine == "wg" else precision.weight
     numbers = ((2 * count.macs, bits), (others, partner), (sums, precision.partial_sum))
     charges[f"{engine}.reg16"] = sum(number * (width // WORD_BITS) for number, width in numbers)

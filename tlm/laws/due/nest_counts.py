@@ -6,6 +6,7 @@ Rules of docs/model.md ("Engines", "What is skipped"); other dataflows are not c
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import product
 
 import numpy as np
 
@@ -27,8 +28,8 @@ class NestCount:
     lanes; multiply-accumulates of all slots (``dense``), executed (``macs``) and ``useful`` ones.
     Words: of the operand along the rows (``row_words``), of vectors that pass what is held
     (``streamed``), of what is ``held``, of the ``index`` beside it; sums that begin with nothing
-    (``fresh``), and sums of lanes that are added up (``merged``) to those ``touched``. ``cycles``
-    of the array alone.
+    (``fresh``), those of them in a column without a weight (``weightless``), and sums of lanes that
+    are added up (``merged``) to those ``touched``. ``cycles`` of the array alone.
     """
 
     positions: int = 0
@@ -44,6 +45,7 @@ class NestCount:
     held: int = 0
     index: int = 0
     fresh: int = 0
+    weightless: int = 0
     merged: int = 0
     touched: int = 0
     cycles: int = 0
@@ -146,22 +148,23 @@ def _stored_passes(array: _Array, stream: Stream, stored: StoredWeights, engine:
     for group in groups:
         touched = np.zeros(len(stream.columns), np.bool_)
         width = stream.columns[:, group].shape[1]
-        for tap, chunk in ((tap, chunk) for tap in range(taps) for chunk in chunks):
+        for chunk, tap in product(chunks, range(taps)):
             mask = stream.weights[tap, chunk, group]
             if not mask.any():
                 continue
             met = stream.rows[tap][:, chunk][:, mask.any(axis=1)].any(axis=1)
             met &= stream.columns[:, group][:, mask.any(axis=0)].any(axis=1)
-            touched |= met
+            met |= array.mode == "dense"
+            begun, touched = int((met & ~touched).sum()), touched | met
             outputs_by_inputs = mask if engine == "bp" else mask.T
             tile = StoredTile(0, tap, outputs_by_inputs)
             executed = stream.scanned if array.mode == "dense" else int(met.sum())
             count.add(_stored_pass(array, stream.scanned, executed, mask))
             count.cycles += stored.load_cycles(tile, engine)
             count.index += stored.table_words(tile, stored.table_of(engine))
-        if array.sums_pass and count.held:
-            passed = stream.scanned if array.mode == "dense" else int(touched.sum())
-            count.fresh += width * passed * bool(stream.weights[:, :, group].any())
+            if array.sums_pass:
+                count.fresh += begun * width
+                count.weightless += begun * int((~mask.any(axis=0)).sum())
     rows_set, columns_set = stream.recorded
     met_pairs = np.matmul(rows_set.swapaxes(1, 2).astype(float), columns_set.astype(float))
     count.useful = int(met_pairs[stream.weights].sum())

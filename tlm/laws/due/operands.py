@@ -25,7 +25,7 @@ class Branch:
     """A term of an operand, or what gates one: channels ``first``..``end``, on a way from a source.
 
     ``term`` is the number of the term, ``gated`` says that it is multiplied with others; if it is
-    ``inverted``, 1 minus it is.
+    ``inverted``, 1 minus it is. What it brings is of ``delay`` steps before.
     """
 
     source: int
@@ -36,6 +36,7 @@ class Branch:
     term: int
     gated: bool = False
     inverted: bool = False
+    delay: int = 0
 
     @property
     def tables(self) -> list[Ints]:
@@ -128,6 +129,7 @@ def branches(layer: Reads, layers: Sequence[Layer]) -> list[Branch]:
             number,
             bool(term.gates),
             factor.inverted,
+            factor.delay,
         )
         for number, (term, span) in enumerate(spans)
         for factor in (term, *term.gates)
@@ -152,7 +154,35 @@ def returned_inputs(layer: Layer, layers: Sequence[Layer], source: int, flags: B
     if layer.input_pool is not None:
         table = places(layer.input_pool, operand_shape(layer, layers))
         returned = _gathered(table, returned)
-    return returned.reshape(layer.in_shape)
+    return as_input(layer, returned)
+
+
+def as_input(layer: Layer, flags: Bools) -> Bools:
+    """What is read, [..., C, H, W], as [..., *in_shape]: flattened, or turned round in each group
+    from [channel, position] to [position, channel].
+    """
+    before = flags.shape[:-3]
+    if layer.turned:
+        grouped = flags.reshape(*before, layer.groups, layer.in_shape[1], -1)
+        flags = np.einsum("...cn->...nc", grouped)
+    return flags.reshape(*before, *layer.in_shape)
+
+
+def held_matrix(layer: Layer, layers: Sequence[Layer], source: int, flags: Bools) -> Bools:
+    """The elements of what a matmul holds, [K, C / groups], that come of flagged ones of a source.
+
+    What is read has its outputs for channels and its inputs for positions, or the other way round.
+    """
+    held = layer.held
+    assert held is not None
+    read = np.zeros(operand_shape(held, layers), np.bool_)
+    for branch in branches(held, layers):
+        if branch.source == source:
+            read[branch.first : branch.end] |= branch.comes(flags)
+    grouped = read.reshape(layer.groups, len(read) // layer.groups, -1)
+    if held.transposed:
+        grouped = np.einsum("gcn->gnc", grouped)
+    return grouped.reshape(layer.product_channels, -1)
 
 
 def additions(layer: Layer, shape: Shape3) -> int:

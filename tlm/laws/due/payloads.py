@@ -70,10 +70,10 @@ def gradient_payloads(job: Facts, nest: Nest, panels: Sequence[Span]) -> Iterato
     if pool is not None and pool.kind == "max":  # where in its window the value goes
         width += (pool.places - 1).bit_length()
     live = facts.live[slice(*block.steps), slice(*block.samples)]
-    for producer in job.among(facts.producers):
+    for producer in (each for each in job.among(facts.producers) if each.dS_sent):
         need = source_need(masks, layer, [producer.index])[slice(*block.steps)]
         bits = width + max(branch.index_bits for branch in job.branches(facts, producer.index))
-        for owner in producer.slices if producer.dS_sent else ():
+        for owner in producer.slices:
             samples = overlap(block.samples, owner.neurons.samples)
             if not length(samples):
                 continue

@@ -50,7 +50,8 @@ def _results(
     if not layer.multiplies:
         return
     yield Phase.WG, live, products * depth
-    yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
+    if layer.weighted:
+        yield Phase.UPDATE, [(BATCH, BATCH)], facts.trained_count
     if facts.exact:
         yield Phase.NORM, pairs, products
         yield Phase.NORM_GRAD, pairs, products

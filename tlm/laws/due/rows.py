@@ -114,9 +114,14 @@ def pooled_rows(layer: Layer, part: Slice) -> RowSet:
 
 def returned_to(layer: Layer, layers: Sequence[Layer], source: Layer, owner: Slice) -> Bools:
     """The elements of a layer's input, [*in_shape], whose dX goes to a slice of a source."""
-    own = np.zeros(source.pooled_shape, np.bool_)
-    own[slice(*owner.neurons.channels), sorted(pooled_rows(source, owner))] = True
-    return returned_inputs(layer, layers, source.index, own)
+    return returned_inputs(layer, layers, source.index, owned(source, owner))
+
+
+def owned(layer: Layer, owner: Slice) -> Bools:
+    """The outputs of a layer, [*pooled_shape], that are a slice's."""
+    own = np.zeros(layer.pooled_shape, np.bool_)
+    own[slice(*owner.neurons.channels), sorted(pooled_rows(layer, owner))] = True
+    return own
 
 
 def taps_met(layer: Layer, part: Slice) -> list[int]:

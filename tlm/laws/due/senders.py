@@ -23,7 +23,7 @@ def senders_due(job: Facts) -> dict[str, frozenset[int]]:
     return {
         f"{label} {facts.layer.name} core{part.core:02d} sample {sample}": cores
         for facts in job.layers
-        for returned in [_returned(job, facts) if job.learns else []]
+        for returned in [_returned(job, facts) if facts.dS_sent else []]
         for part in facts.slices
         for label, senders in (
             *_inputs(job, facts, part),
@@ -86,7 +86,7 @@ def _gradients(facts: LayerFacts, part: Slice) -> Iterator[Senders]:
 
 
 def _returned(job: Facts, facts: LayerFacts) -> list[tuple[Slice, Bools]]:
-    """The slices that read a layer's outputs, with the outputs that each computes dX of."""
+    """The slices that send dX to a layer, with the outputs that each computes it of."""
     return [
         (reader, _returned_outputs(job, consumer, reader, facts.index))
         for consumer in job.among(facts.consumers)

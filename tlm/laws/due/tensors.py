@@ -6,7 +6,7 @@ import numpy as np
 
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
-from tlm.laws.due.operands import operand_shape, returned_inputs
+from tlm.laws.due.operands import held_matrix, operand_shape, returned_inputs
 from tlm.laws.due.rows import RowSet, windows_rows
 from tlm.laws.due.stored import INDEX, REVERSE
 from tlm.laws.due.widths import outcome_bits, output_bits
@@ -39,6 +39,8 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         return _stopped_carry(job, tensor)
     if tensor.key.startswith("dX"):
         return _returned(job, facts, tensor)
+    if tensor.key.startswith("dM"):
+        return _held_returned(job, facts, tensor)
     times = (0, 0)
     if not _needless(job, facts, tensor.key):
         times = _times(facts, tensor.key)
@@ -184,8 +186,21 @@ def _returned(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
             spilled[branch.first : branch.end] = True
         every = np.ones(producer.layer.pooled_shape, np.bool_)
         returned |= returned_inputs(facts.layer, layers, producer.index, every)
+    spilled |= facts.layer.held is not None  # all that a matmul returns goes there
     live = int(np.count_nonzero(facts.live))
     written = round(tensor.at[1] * live / facts.live.size * float(spilled.mean()))
     read = int(returned.sum()) * live * tensor.bits // 8
     read = written if returned.all() else read  # with what pads it
+    return TensorDue(tensor.name, tensor.at, written=written, read=read, exact_writes=True)
+
+
+def _held_returned(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
+    """dM of the pairs that are not skipped: all is written, and what any source is held of read."""
+    returned = np.zeros(facts.layer.factor_shape[:2], np.bool_)
+    for producer in job.among(facts.producers):
+        every = np.ones(producer.layer.pooled_shape, np.bool_)
+        returned |= held_matrix(facts.layer, job.workload.layers, producer.index, every)
+    live = int(np.count_nonzero(facts.live))
+    written = tensor.at[1] * live // facts.live.size
+    read = written if returned.all() else int(returned.sum()) * live * tensor.bits // 8
     return TensorDue(tensor.name, tensor.at, written=written, read=read, exact_writes=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.operands import additions, flagged_rows
+from tlm.laws.due.operands import additions, branches, flagged_rows
 from tlm.laws.due.rows import kernel_rows, read_rows
 from tlm.laws.due.saved import NUMBERS
 from tlm.laws.due.trained import (
@@ -118,6 +118,9 @@ def partial_dS(job: Facts, facts: LayerFacts) -> Ints:
     for reader in job.among(rest):
         for branch in job.branches(reader, facts.index):
             partials += branch.returned() * reader.channel_parts
+        for branch in branches(reader.layer.held, job.workload.layers) if reader.layer.held else ():
+            if branch.source == facts.index:  # a sum over the rows of each part
+                partials += branch.returned() * reader.row_parts
     return partials
 
 

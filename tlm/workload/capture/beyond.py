@@ -13,9 +13,10 @@ def inexpressible(name: str, kind: str, plain: str) -> WorkloadError:
     )
     for reason, kinds in _BEYOND.items():
         if kind in kinds:
+            use = plain + (_LEARNING if reason.startswith("learns") else "")
             return WorkloadError(
                 f"{name}: {kind} {reason}; a job's neuron is {form}, which cannot express that, "
-                f"declared or not; use {plain}"
+                f"declared or not; use {use}"
             )
     return WorkloadError(
         f"{name}: the equation of {kind} is not known; a job's neuron is {form}: if that is what "
@@ -28,8 +29,10 @@ _BEYOND = {
     "keeps two synaptic currents": ("Alpha",),
     "feeds its spikes back to itself": ("RLeaky", "RSynaptic"),
     "is a gated recurrent cell": ("SLSTM", "SConv2dLSTM"),
-    "learns parameters of its own": (
-        "KLIFNode", "GatedLIFNode", "MPBNBaseNode", "MPBNLIFNode",
+    "learns k, a factor of its potential behind a ReLU": ("KLIFNode",),
+    "learns gates between two forms (tau, linear_decay, v_subreset, conduct)": ("GatedLIFNode",),
+    "normalises its potential by a batch norm (vbn) of its own": (
+        "MPBNBaseNode", "MPBNLIFNode",
     ),
     "has a second variable that adapts or resonates": (
         "AdaptBaseNode", "IzhikevichNode", "ComplementaryLIFNode", "RAFNode",
@@ -39,3 +42,8 @@ _BEYOND = {
     "is trained without back-propagation through time": ("OTTTLIFNode", "SLTTLIFNode"),
 }  # fmt: skip
 """What a neuron of this form cannot express, and who has it."""
+
+_LEARNING = (
+    ", or ParametricLIFNode, which learns its leak (a neuron of your own: declare(learnt=...))"
+)
+"""What may learn in place of that."""

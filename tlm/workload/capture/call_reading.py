@@ -26,6 +26,7 @@ from tlm.workload.capture.provenance import (
     provenance_of,
     refusal,
 )
+from tlm.workload.capture.row_map import Origins, row_map
 from tlm.workload.capture.row_terms import (
     NO_ROW,
     CallReading,
@@ -33,7 +34,7 @@ from tlm.workload.capture.row_terms import (
     RowPart,
     RowTerm,
 )
-from tlm.workload.capture.windows import PlaceSpan, spans_of
+from tlm.workload.capture.windows import NOWHERE, PlaceSpan, spans_of
 from tlm.workload.file.schema import MAX_PARTS
 from tlm.workload.model import BoolArray, IntArray, Pool
 from tlm.workload.operand import whole
@@ -72,8 +73,12 @@ class _Reader:
     _inner: dict[int, CallReading] = field(default_factory=dict)
 
     @cached_property
-    def _firsts(self) -> IntArray:
-        return np.array([origin.first for origin in self.provenance.origins], np.int64)
+    def _numbered(self) -> Origins:
+        origins = self.provenance.origins
+        sizes = [prod(features_of(origin.shape)) for origin in origins]
+        return Origins(
+            np.array([origin.first for origin in origins], np.int64), np.array(sizes, np.int64)
+        )
 
     def reading(self, terms: Terms, rank: int) -> CallReading:
         """The parts of the sum of ``terms``, or of what a pool of all made them of."""
@@ -150,10 +155,10 @@ class _Reader:
         plain = [factor for factor in term if not factor.inverted]
         if not plain:
             raise refusal(self.where, "Sub")
-        zero = [factor.places == ZERO for factor in plain]
         for factor in term[len(plain) :]:
             moved = factor.places == ZERO
-            if bool((moved & ~reduce(or_, zero)).any()):
+            zero = reduce(or_, (each.places == ZERO for each in plain))
+            if bool((moved & ~zero).any()):
                 raise WorkloadError(
                     f"{self.where}: to 1 - spikes zeros are added in its input (a pad, a delay); "
                     "pad or delay the spikes, and subtract them from 1 behind that"
@@ -166,23 +171,25 @@ class _Reader:
         if (at := self._whole(places)) is not None:
             return self._of_origin(at, features, places.numel() // prod(features))
         elements = places.reshape(-1, *features).numpy()
-        origins = self.provenance.origins
-        which = np.searchsorted(self._firsts, elements, "right") - 1
-        shapes, number_of = self._places(np.flatnonzero(np.bincount(which[which >= 0])))
-        sizes = np.array([prod(features_of(origin.shape)) for origin in origins] or [1])
-        row, inside = np.divmod(elements - np.append(self._firsts, 0)[which], sizes[which])
-        place = np.where(which >= 0, np.append(number_of, 0)[which], -1)
-        known = elements >= 0
-        place_all, inside_all = (np.where(known, values, -1).max(0) for values in (place, inside))
-        same = np.asarray((place == place_all) & (inside == inside_all) | ~known)
-        spans = spans_of(place_all, inside_all, shapes) if same.all() else None
+        by_row = row_map(elements, self._numbered)
+        if by_row is None:
+            raise self._scattered()
+        sources = by_row.source_origins
+        shapes, place_of = self._places(np.unique(sources[sources >= 0]))
+        place, source_place = (
+            np.where(origin >= 0, np.append(place_of, NOWHERE)[origin], NOWHERE)
+            for origin in (by_row.origin, sources)
+        )
+        same = (source_place == place.max((1, 2))) | (sources < 0)
+        spans = spans_of(place, by_row.inside, shapes) if same.all() else None
         if spans is None or len(spans) > MAX_PARTS:
             raise self._scattered()
-        located = _without_gradient((elements == UNKNOWN) & (place_all < 0))
+        empty = place < 0
+        located = _without_gradient((elements == UNKNOWN) & empty) if empty.any() else []
         for span in spans:
             if span.window is not None:
                 channels = slice(span.start, span.stop)
-                rows = self._rows(which[:, channels], row[:, channels], known[:, channels])
+                rows = self._rows(sources[:, channels], by_row.source_rows[:, channels])
                 located += self._of_span(span, rows)
         return located
 
@@ -190,7 +197,7 @@ class _Reader:
         """The number of the origin whose elements these are, all of them in order."""
         elements = places.reshape(-1)
         first = int(elements[0])
-        at = int(np.searchsorted(self._firsts, first, "right")) - 1
+        at = int(np.searchsorted(self._numbered.first, first, "right")) - 1
         if at < 0:
             return None
         origin = self.provenance.origins[at]
@@ -229,17 +236,13 @@ class _Reader:
             place_of[at] = numbers[key]
         return shapes, place_of
 
-    def _rows(self, which: IntArray, row: IntArray, known: BoolArray) -> tuple[IntArray, IntArray]:
-        """By row of the map: the origin that its elements come from, and the row there."""
-        axes = (1, 2, 3)
-        origin, at = (np.where(known, values, -1).max(axes) for values in (which, row))
-        wide = (slice(None), None, None, None)
-        some = np.asarray(known.any(axes))
-        complete = (known == known.any(0)) | ~some[wide]
-        same = np.asarray((which == origin[wide]) & (row == at[wide]) | ~known)
-        if not (complete.all() and same.all()):
+    def _rows(self, origins: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """By row of the map [N, C]: the origin that its elements come from, and the row there."""
+        origin, row = origins.max(1), rows.max(1)
+        same = (origins == origin[:, None]) & (rows == row[:, None])
+        if not same.all():
             raise self._scattered()
-        return origin, at
+        return origin, row
 
     def _of_span(self, span: PlaceSpan, rows: tuple[IntArray, IntArray]) -> list[Located]:
         """Factors of a span: of a boundary's output, or of what a pool read."""

@@ -48,10 +48,13 @@ def _single(where: str, value: Any) -> Any:
     if not hasattr(value, "reshape"):
         return value
     elements = (value.detach().cpu() if hasattr(value, "detach") else value).reshape(-1)
-    if len(elements) == 0 or bool((elements != elements[0]).any()):
+    if len(elements) == 0:
+        raise WorkloadError(f"{where}: expected a number, got an array without any; give a number")
+    if bool((elements != elements[0]).any()):
         raise WorkloadError(
             f"{where}: holds {len(elements)} numbers that differ, and a layer's neurons share one "
-            "value in a job; give one number for the layer"
+            "fixed value in a job; give one number for the layer, or let those of its channels "
+            "learn: declare(learnt=..., by_channel=True)"
         )
     return elements[0]
 

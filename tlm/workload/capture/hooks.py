@@ -220,7 +220,9 @@ class Hooks:
         boundary = next(
             (first for first in self._norms.values() if boundary in first.others), boundary
         )
-        boundary.outputs.append(copy.detach())
+        # Nobody else has what a norm returned, and a residual may be added to the copy in place.
+        untouched = boundary.kind == "norm" and axes is None
+        boundary.outputs.append((tensor if untouched else copy).detach())
         self._watch(copy, boundary.output_gradients, len(boundary.outputs) - 1)
         self._known[copy.grad_fn] = Call(boundary.name, len(boundary.outputs) - 1)
         return copy if axes is None else axes.restored(copy, tensor.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,19 +24,26 @@ def settle_time_axes(
     They have the axis with which they read, or are read by, the same samples as their
     neighbours: a network may swap its axes, or fold them, wherever it likes.
     """
-    settled = {name for name, each in boundaries.items() if each.kind == "neuron"}
-    waiting = [name for name in boundaries if name not in settled]
+    samples = {
+        name: _samples(boundary, time_axis, steps, batch)
+        for name, boundary in boundaries.items()
+        if boundary.kind == "neuron"
+    }
+    waiting = [name for name in boundaries if name not in samples]
     links = list(_links(boundaries))
-    while ready := [name for name in waiting if _neighbours(name, links) & settled]:
+    while ready := [name for name in waiting if _neighbours(name, links) & samples.keys()]:
         for name in ready:
-            here = [link for link in links if name in link[:2] and set(link[:2]) & settled]
-            shares = {
-                axis: _agreement(name, axis, here, boundaries, (steps, batch))
-                for axis in (time_axis, 1 - time_axis)
-            }
-            boundaries[name].time_axis = max(shares, key=shares.__getitem__)
-            settled.add(name)
-        waiting = [name for name in waiting if name not in settled]
+            here = [link for link in links if name in link[:2] and samples.keys() & set(link[:2])]
+            best = -2.0
+            for axis in (time_axis, 1 - time_axis):
+                ours = _samples(boundaries[name], axis, steps, batch)
+                share = _agreement(here, {**samples, name: ours})
+                if share > best:
+                    best, samples[name] = share, ours
+                    boundaries[name].time_axis = axis
+                if best == 1:
+                    break
+        waiting = [name for name in waiting if name not in samples]
 
 
 _Link = tuple[str, str, IntArray]
@@ -59,23 +67,20 @@ def _neighbours(name: str, links: list[_Link]) -> set[str]:
     return {other for link in links if name in link[:2] for other in link[:2]} - {name}
 
 
-def _agreement(
-    name: str,
-    axis: int,
-    links: list[_Link],
-    boundaries: Mapping[str, Boundary],
-    sizes: tuple[int, int],
-) -> float:
-    """Share of rows that belong to one sample on both sides, if ``name`` has time at ``axis``."""
-    boundaries[name].time_axis = axis
+def _samples(boundary: Boundary, axis: int, steps: int, batch: int) -> IntArray | None:
+    """The sample of each row of its outputs with time at ``axis``; None if they fit no T and B."""
+    try:
+        return rows_of(replace(boundary, time_axis=axis), boundary.outputs, steps, batch).sample
+    except WorkloadError:
+        return None
+
+
+def _agreement(links: list[_Link], samples: Mapping[str, IntArray | None]) -> float:
+    """Share of rows that belong to one sample on both sides of a link: the least of all."""
     shares = []
     for reader, source, rows in links:
-        try:
-            ours, theirs = (
-                rows_of(boundaries[each], boundaries[each].outputs, *sizes).sample
-                for each in (reader, source)
-            )
-        except WorkloadError:
+        ours, theirs = samples[reader], samples[source]
+        if ours is None or theirs is None:
             return -1.0
         read = rows >= 0
         if len(ours) == len(rows) and read.any():

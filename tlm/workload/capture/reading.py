@@ -117,13 +117,13 @@ def readings_of(boundaries: Mapping[str, Boundary], steps: int, batch: int) -> d
         name: rows_of(boundary, boundary.outputs, steps, batch)
         for name, boundary in boundaries.items()
     }
+    shapes = {name: _shape(boundary) for name, boundary in boundaries.items()}
     readings = {
-        name: _reading(boundary, boundaries, rows, rows[name])
-        for name, boundary in boundaries.items()
+        name: _reading(boundary, shapes, rows, rows[name]) for name, boundary in boundaries.items()
     }
     for name, boundary in boundaries.items():
         if (held := boundary.held) is not None:
-            readings[held.name] = _reading(held, boundaries, rows, rows[name])
+            readings[held.name] = _reading(held, shapes, rows, rows[name])
     return readings
 
 
@@ -146,7 +146,7 @@ def rows_of(boundary: Boundary, tensors: Sequence[Tensor], steps: int, batch: in
 
 def _reading(
     reader: Boundary,
-    boundaries: Mapping[str, Boundary],
+    shapes: Mapping[str, Shape3],
     rows: Mapping[str, TimedRows],
     here: TimedRows,
 ) -> Reading:
@@ -160,7 +160,6 @@ def _reading(
         )
     every = sorted({cut for each in cuts for cut in each})
     parts = [_part(reader, rows, here, cut) for cut in pairwise(every)]
-    shapes = {name: _shape(boundary) for name, boundary in boundaries.items()}
     joined = tuple(_simple(part, shapes) for part in _joined(parts))
     if not pools[0] and reader.kind not in ("conv", "matmul"):
         joined = _unflattened(joined, shapes)

@@ -63,7 +63,7 @@ def read_numbers(path: Path, holder: Any, name: str, kinds: str, most: int) -> A
     """A numeric attribute of at most ``most`` elements and numpy kind in ``kinds``."""
     expected = f"1..{most} numbers of kind {' or '.join(kinds)}"
     value = _attribute(path, holder, name, expected, (h5py.h5t.INTEGER, h5py.h5t.FLOAT), most)
-    if np.asarray(value).dtype.kind not in kinds or not 1 <= np.size(value) <= most:
+    if value.dtype.kind not in kinds or not 1 <= value.size <= most:
         raise fault(path, f"{holder.name} attribute {name}", expected, value, REMEDY)
     return value
 
@@ -72,17 +72,21 @@ def _attribute(
     path: Path, holder: Any, name: str, expected: str, classes: tuple[int, ...], most: int = 1
 ) -> Any:
     """Read an attribute once its type class and element count are known to be harmless."""
-    key = f"{holder.name} attribute {name}"
-    if name not in holder.attrs:
-        raise fault(path, key, expected, "nothing", REMEDY)
-    handle = h5py.h5a.open(holder.id, name.encode())
-    kind = handle.get_type()
+    identifier = name.encode()
+    if not h5py.h5a.exists(holder.id, identifier):
+        raise fault(path, f"{holder.name} attribute {name}", expected, "nothing", REMEDY)
+    handle = h5py.h5a.open(holder.id, identifier)
+    kind, space = handle.get_type(), handle.get_space()
     wrong = kind.get_class() not in classes or prod(handle.shape) > most
     if not wrong and kind.get_class() == h5py.h5t.STRING:
         wrong = bool(kind.is_variable_str()) or handle.shape != ()
-    if wrong or handle.get_storage_size() > schema.MAX_TEXT_NBYTES:
+    empty = space.get_simple_extent_type() == h5py.h5s.NULL
+    if wrong or empty or handle.get_storage_size() > schema.MAX_TEXT_NBYTES:
+        key = f"{holder.name} attribute {name}"
         raise fault(path, key, expected, "another type or size", REMEDY)
-    return holder.attrs[name]
+    value = np.empty(handle.shape, handle.dtype)
+    handle.read(value)
+    return value[()]
 
 
 def read_integer(path: Path, file: h5py.File, name: str, low: int, high: int) -> int:

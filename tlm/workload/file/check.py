@@ -21,7 +21,7 @@ from tlm.workload.file.fault import DAMAGED, REMEDY, fault
 from tlm.workload.file.header import check_version, read_header
 from tlm.workload.file.layers_text import root_datasets
 from tlm.workload.file.layout import Expected, expected_datasets
-from tlm.workload.file.stored import check_shape, check_storage, check_type, member
+from tlm.workload.file.stored import check_link, check_shape, check_storage, check_type, member
 from tlm.workload.model import Workload
 
 
@@ -60,7 +60,7 @@ def check_file(path: Path, file: h5py.File, sha256: str) -> Workload:
     check_version(path, file)
     workload = read_header(path, file, sha256)
     groups = tuple(schema.iteration_group(position) for position in range(len(workload.iterations)))
-    _check_members(path, file, (*groups, *root_datasets(file)), None)
+    _check_members(path, file, (*groups, *root_datasets(file)))
     for position, group in enumerate(groups):
         _check_iteration(path, member(path, file, group, h5py.Group), workload, position)
     return workload
@@ -75,7 +75,7 @@ def _check_iteration(path: Path, group: h5py.Group, workload: Workload, position
     }
     layers = [schema.layer_group(layer.index) for layer in workload.layers]
     outside = [name for name in datasets if "/" not in name]
-    _check_members(path, group, (*outside, *layers), None)
+    _check_members(path, group, (*outside, *layers))
     for name in outside:
         _check_dataset(path, group, name, datasets[name], workload.levels[position])
     for layer in layers:
@@ -86,21 +86,19 @@ def _check_iteration(path: Path, group: h5py.Group, workload: Workload, position
             for name, expected in datasets.items()
             if f"{layer}/" in name
         }
-        _check_members(path, subgroup, tuple(inside), h5py.Dataset)
+        _check_members(path, subgroup, tuple(inside))
         for name, expected in inside.items():
             _check_dataset(path, subgroup, name, expected, workload.levels[position])
 
 
-def _check_members(
-    path: Path, group: h5py.Group, names: tuple[str, ...], kind: type | None
-) -> None:
-    """Check that ``group`` holds exactly ``names``, as hard links, and of class ``kind`` if any."""
+def _check_members(path: Path, group: h5py.Group, names: tuple[str, ...]) -> None:
+    """Check that ``group`` holds exactly ``names``, as hard links."""
     for name in group:
         if name not in names:
             expected = f"only {', '.join(names)}"
             raise fault(path, group.name, expected, name, "remove it, or " + REMEDY)
     for name in names:
-        member(path, group, name, kind)
+        check_link(path, group, name)
 
 
 def _check_dataset(

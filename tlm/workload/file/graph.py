@@ -55,19 +55,20 @@ def layers_to_json(layers: tuple[Layer, ...]) -> str:
     """
     rows = []
     for layer in layers:
-        operand = None if layer.operand is None else operand_to_json(layer.operand)
-        row = {**asdict(layer), "shortcuts": _shortcut_rows(layer), "operand": operand}
+        row = {key: getattr(layer, key) for key in _LAYER_KEYS}
+        row["operand"] = None if layer.operand is None else operand_to_json(layer.operand)
+        row["shortcuts"] = _shortcut_rows(layer)
         row["dilation"] = list(layer.dilation)
         row |= {name: pool_to_json(getattr(layer, name)) for name in _POOLS}
         row["held"] = None if layer.held is None else held_to_json(layer.held)
         row = without_defaults(row, defaults.LAYER)
         rows.append(row)
         if layer.norm is not None:
-            row["norm"] = without_defaults(row["norm"], defaults.NORM)
+            row["norm"] = without_defaults(asdict(layer.norm), defaults.NORM)
         if isinstance(layer.neuron, GLMNeuron):
             row["neuron"] = glm_to_json(layer.neuron)
         elif layer.neuron is not None:
-            neuron = {**row["neuron"], "learnt": list(layer.neuron.learnt)}
+            neuron = {**asdict(layer.neuron), "learnt": list(layer.neuron.learnt)}
             row["neuron"] = without_defaults(neuron, defaults.NEURON)
     return json.dumps(rows, sort_keys=True, separators=(",", ":"), allow_nan=False)
 

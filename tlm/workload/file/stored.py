@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -11,24 +11,35 @@ import numpy as np
 from tlm.workload.file.attributes import read_numbers
 from tlm.workload.file.fault import REMEDY, fault
 
+Stored = TypeVar("Stored", h5py.Group, h5py.Dataset)
+
 _FILTERS = {h5py.h5z.FILTER_DEFLATE: "gzip", h5py.h5z.FILTER_SHUFFLE: "shuffle"}
 
 
-def member(path: Path, group: h5py.Group, name: str, kind: type | None) -> Any:
-    """A member of ``group``: a hard link, to an object of class ``kind`` if one is given.
+_KINDS = {h5py.Group: h5py.h5o.TYPE_GROUP, h5py.Dataset: h5py.h5o.TYPE_DATASET}
+
+
+def member(path: Path, group: h5py.Group, name: str, kind: type[Stored]) -> Stored:
+    """A member of ``group``: a hard link, to an object of class ``kind``.
 
     Raises WorkloadError if there is none of the name, or if it is something else.
     """
-    link = group.get(name, getlink=True)
-    if link is None:
+    check_link(path, group, name)
+    identifier = name.encode()
+    if h5py.h5o.get_info(group.id, identifier).type != _KINDS[kind]:
+        actual = group.get(name, getclass=True).__name__
+        raise fault(path, _key(group, name), f"a {kind.__name__.lower()}", actual, REMEDY)
+    return kind(h5py.h5o.open(group.id, identifier))
+
+
+def check_link(path: Path, group: h5py.Group, name: str) -> None:
+    """Raise WorkloadError unless ``group`` has a member ``name`` by a hard link."""
+    identifier = name.encode()
+    if not group.id.links.exists(identifier):
         raise fault(path, _key(group, name), "to exist", "nothing", REMEDY)
-    if type(link) is not h5py.HardLink:
-        got = type(link).__name__
+    if group.id.links.get_info(identifier).type != h5py.h5l.TYPE_HARD:
+        got = type(group.get(name, getlink=True)).__name__
         raise fault(path, _key(group, name), "data in this file", got, "copy the data in")
-    if kind is not None and (actual := group.get(name, getclass=True)) is not kind:
-        expected = f"a {kind.__name__.lower()}"
-        raise fault(path, _key(group, name), expected, actual.__name__, REMEDY)
-    return group[name]
 
 
 def check_type(path: Path, dataset: h5py.Dataset, kind: str, count: int, what: str) -> None:
@@ -50,12 +61,14 @@ def check_storage(path: Path, dataset: h5py.Dataset) -> None:
     """Bytes kept in this file, in chunks no larger than the data, gzip or shuffle alone."""
     remedy = "store the data in this file, in one chunk"
     layout = dataset.id.get_create_plist()
-    if dataset.is_virtual or layout.get_external_count():
-        got = "virtual" if dataset.is_virtual else "external"
+    virtual = layout.get_layout() == h5py.h5d.VIRTUAL
+    if virtual or layout.get_external_count():
+        got = "virtual" if virtual else "external"
         raise fault(path, dataset.name, "data in this file", f"{got} storage", remedy)
-    if dataset.chunks is not None and dataset.chunks[0] > dataset.shape[0]:
+    chunks = layout.get_chunk() if layout.get_layout() == h5py.h5d.CHUNKED else (0,)
+    if chunks[0] > dataset.shape[0]:
         expected = f"chunks of at most {dataset.shape[0]} elements"
-        raise fault(path, dataset.name, expected, dataset.chunks, remedy)
+        raise fault(path, dataset.name, expected, chunks, remedy)
     for position in range(layout.get_nfilters()):
         code = layout.get_filter(position)[0]
         if code not in _FILTERS:

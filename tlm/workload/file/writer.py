@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -28,10 +27,10 @@ from tlm.workload.file.layout import (
     loss_gradient_key,
 )
 from tlm.workload.file.reader import read_workload
+from tlm.workload.file.storing import set_attribute, store
 from tlm.workload.model import BoolArray, Recording, Workload
 from tlm.workload.values import FloatArray, Values
 
-_GZIP_LEVEL = 4
 _FP16_EXPONENT = 15  # scaled to just below 2^15: fp16 ends at 65504
 
 
@@ -86,7 +85,7 @@ def _write(
             masks = _masks(recording)
             for key, expected in expected_bits(workload, position).items():
                 _check_shape(workload, expected, masks[key].shape)
-                _store(file, expected, np.packbits(masks[key]), masks[key].shape)
+                store(file, expected.name, np.packbits(masks[key]), masks[key].shape)
             its_values = values[position] if values else None
             if workload.levels[position] != "bits":
                 numbers = _numbers(workload, its_values)
@@ -94,7 +93,8 @@ def _write(
             integers = _integers(recording, its_values)
             for key, expected in expected_integers(workload, position).items():
                 _check_shape(workload, expected, integers[key].shape)
-                _store(file, expected, integers[key].astype(schema.INTEGER_TYPE), expected.shape)
+                stored = integers[key].astype(schema.INTEGER_TYPE)
+                store(file, expected.name, stored, expected.shape)
 
 
 def _write_values(
@@ -111,8 +111,8 @@ def _write_values(
             array = array[masks[expected.bits_of]]
         exponent = _exponent(array) if workload.levels[position] == "value" else 0
         stored = np.ldexp(array, -exponent).astype(schema.FLOAT_TYPES[workload.levels[position]])
-        _store(file, expected, stored.reshape(-1), array.shape)
-        file[expected.name].attrs["exponent"] = np.int64(exponent)
+        dataset = store(file, expected.name, stored.reshape(-1), array.shape)
+        set_attribute(dataset, "exponent", np.int64(exponent))
 
 
 def _exponent(array: FloatArray) -> int:
@@ -195,33 +195,20 @@ def _write_header(file: h5py.File, workload: Workload, iterations: list[int]) ->
         encoded = value.encode()
         if name == schema.LAYERS and len(encoded) > schema.MAX_TEXT_NBYTES:
             elements = np.frombuffer(encoded, np.uint8)
-            _store(file, Expected(schema.LAYERS, elements.shape), elements, elements.shape)
+            store(file, schema.LAYERS, elements, elements.shape)
             continue
         if len(encoded) > schema.MAX_TEXT_NBYTES:
             raise WorkloadError(
                 f"{workload.path}: {name}: expected at most {schema.MAX_TEXT_NBYTES} bytes, got "
                 f"{len(encoded)}; say less"
             )
-        file.attrs[name] = np.bytes_(encoded)
-    file.attrs["schema_version"] = np.int64(schema.SCHEMA_VERSION)
-    file.attrs["steps"] = np.int64(workload.steps)
-    file.attrs["batch"] = np.int64(workload.batch)
-    file.attrs["accuracy"] = np.float64(workload.accuracy)
-    file.attrs["iterations"] = np.array(iterations, np.int64)
-
-
-def _store(
-    file: h5py.File, expected: Expected, elements: NDArray[Any], shape: tuple[int, ...]
-) -> None:
-    """Write one dataset in a single chunk; nothing can be stored in a chunk of no elements."""
-    chunked = {
-        "chunks": elements.shape,
-        "compression": "gzip",
-        "compression_opts": _GZIP_LEVEL,
-        "shuffle": elements.itemsize > 1,
+        set_attribute(file.id, name, np.bytes_(encoded))
+    numbers: dict[str, np.generic | NDArray[Any]] = {
+        "schema_version": np.int64(schema.SCHEMA_VERSION),
+        "steps": np.int64(workload.steps),
+        "batch": np.int64(workload.batch),
+        "accuracy": np.float64(workload.accuracy),
+        "iterations": np.array(iterations, np.int64),
     }
-    dataset = file.create_dataset(
-        expected.name, data=elements, track_times=False, **(chunked if elements.size else {})
-    )
-    dataset.attrs["shape"] = np.array(shape, np.int64)
-    dataset.attrs["sha256"] = np.bytes_(hashlib.sha256(elements.tobytes()).hexdigest())
+    for name, number in numbers.items():
+        set_attribute(file.id, name, number)

@@ -114,8 +114,10 @@ def potentials(neuron: Neuron, current: Numbers, spikes: BoolArray | None = None
     membrane = np.full_like(current[0], neuron.initial)
     synaptic = np.zeros_like(current[0])
     for step, now in enumerate(current):
-        synaptic = neuron.current_decay * synaptic + now
-        charged = neuron.decay * membrane + neuron.gain * synaptic + neuron.offset
+        synaptic = neuron.current_decay * synaptic + now if neuron.current_decay else now
+        charged = neuron.decay * membrane + neuron.gain * synaptic
+        if neuron.offset:
+            charged += neuron.offset
         fired = fires(neuron, charged) if spikes is None else spikes[step]
         membrane = after_reset(neuron, charged, fired.astype(current.dtype))
         potential[step] = charged
@@ -172,6 +174,7 @@ def _backward(
             share = share - jump * slope[step]
         direct = 1.0 if neuron.output == "membrane" else slope[step]
         later = dS[step] * direct + neuron.decay * later * share
-        flowing = neuron.gain * later + neuron.current_decay * flowing
+        arriving = neuron.gain * later
+        flowing = arriving + neuron.current_decay * flowing if neuron.current_decay else arriving
         dI[step] = flowing
     return dI

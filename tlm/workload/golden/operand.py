@@ -146,13 +146,11 @@ def _back_along(gradient: Numbers, axis: int, line: Line, size: int) -> Numbers:
     """Sums over repeats, at the rows that were read of ``size``."""
     if line.is_whole(size):
         return gradient
-    shape = list(gradient.shape)
     inner = gradient[_at(axis, _places(line))]
-    shape[axis : axis + 1] = [line.taken, line.repeat]
-    sums = inner.reshape(shape).sum(axis + 1)
-    shape[axis : axis + 2] = [size]
-    full = np.zeros(shape, gradient.dtype)
-    full[_at(axis, slice(line.start, line.stop, line.step))] = sums
+    full = np.zeros((*gradient.shape[:axis], size, *gradient.shape[axis + 1 :]), gradient.dtype)
+    read = full[_at(axis, slice(line.start, line.stop, line.step))]
+    for repeat in range(line.repeat):  # NumPy sums over an axis of two ten times as slowly
+        read += inner[_at(axis, slice(repeat, None, line.repeat))]
     return full
 
 

@@ -28,6 +28,7 @@ PROBES = 2
 """Sums that each element stands in."""
 
 _SEED = 20
+_CLEARLY_RIGHT = 1e-5
 _BLOCK_ELEMENTS = 1 << 18
 
 
@@ -139,11 +140,21 @@ def _is_pointwise(layer: Layer) -> bool:
 
 
 def _relative(difference: float, recorded: Numbers) -> float:
-    """``difference`` over the largest of ``recorded``; infinite if these are zeros alone."""
+    """``difference`` over the largest of ``recorded``; infinite if these are zeros alone.
+
+    Of a difference next to nothing it may be more: over the largest of the first image, or of the
+    first channel's weights, for which most of the data need not be read once more.
+    """
     if difference == 0:
         return 0.0
-    largest = max(float(recorded.max()), -float(recorded.min()))
+    largest = _largest(recorded[:1])
+    if not difference <= _CLEARLY_RIGHT * largest:
+        largest = _largest(recorded)
     return difference / largest if largest else float("inf")
+
+
+def _largest(values: Numbers) -> float:
+    return max(float(values.max()), -float(values.min()))
 
 
 def _blocks(layer: Layer, images: int) -> Iterator[slice]:

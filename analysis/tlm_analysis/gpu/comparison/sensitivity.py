@@ -10,7 +10,7 @@ from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.device.assumptions import USUAL, Assumptions
 from tlm_analysis.gpu.device.devices import Device, Range
 from tlm_analysis.gpu.step.network import NetworkShapes
-from tlm_analysis.gpu.step.training_step import NORM_PASSES
+from tlm_analysis.gpu.step.norm import NORM_PASSES
 
 _DIRTY = Range(0.25, 0.5, 1.0)
 

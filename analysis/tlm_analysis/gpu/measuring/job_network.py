@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, max_pool2d
+from torch.nn.functional import avg_pool2d, dropout, max_pool2d
 
 from tlm.errors import WorkloadError
 from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Pool, Workload
-from tlm.workload.readers import adds_output
+from tlm.workload.readers import adds_output, heads
 from tlm.workload.values import Parameters
 
 MakeNeurons: TypeAlias = Callable[[Neuron], nn.Module]
@@ -28,12 +28,7 @@ class JobNetwork(nn.Module):
 
     def __init__(self, workload: Workload, neurons: MakeNeurons) -> None:
         super().__init__()
-        for layer in workload.layers:
-            if layer.membrane_output:
-                raise WorkloadError(
-                    f"{workload.name}: layer {layer.name} puts out its membrane potential, which "
-                    "is not measured; name a job whose outputs are spikes or currents"
-                )
+        _check(workload)
         self.steps, self.layers = workload.steps, workload.layers
         self.products = nn.ModuleList(_product(layer) for layer in self.layers)
         self.norms = nn.ModuleList(_norm(layer, self.steps) for layer in self.layers)
@@ -59,7 +54,7 @@ class JobNetwork(nn.Module):
         """Take a recording's weights, biases, scales and shifts."""
         with torch.no_grad():
             for product, norm, values in zip(self.products, self.norms, parameters, strict=True):
-                _copy(product.weight, values.weights)
+                _copy(getattr(product, "weight", None), values.weights)
                 _copy(getattr(product, "bias", None), values.bias)
                 _copy(getattr(norm, "weight", None), values.scale)
                 _copy(getattr(norm, "bias", None), values.shift)
@@ -71,7 +66,7 @@ class JobNetwork(nn.Module):
         modules = zip(self.layers, self.products, self.norms, self.neurons, strict=True)
         for layer, product, norm, neurons in modules:
             current = product(_signal(layer, images, outputs))
-            if scale and layer.norm is None and layer.neuron is not None:
+            if scale and layer.weighted and layer.norm is None and layer.neuron is not None:
                 factor = _CURRENT_STD / current.std()
                 product.weight.mul_(factor)
                 current = current * factor
@@ -101,7 +96,40 @@ class PerStepNorm(nn.Module):
         return torch.cat([self.norm(step) for step in folded.chunk(self.steps)])
 
 
+def _check(workload: Workload) -> None:
+    """Refuse what is not built here: it would be another network that is measured."""
+    layers = workload.layers
+    for layer in layers:
+        if what := _not_built(layer):
+            raise WorkloadError(
+                f"{workload.name}: layer {layer.name} {what}, which is not measured; name a job "
+                "without such layers, or see the model alone (tlm gpu)"
+            )
+    outputs = [layers[index].name for index in heads(layers)]
+    if len(outputs) > 1:
+        raise WorkloadError(
+            f"{workload.name}: has {len(outputs)} outputs ({', '.join(outputs)}), of which one "
+            "alone is measured; name a job with one output, or see the model alone (tlm gpu)"
+        )
+
+
+def _not_built(layer: Layer) -> str | None:
+    if layer.operand is not None:
+        return "reads parts put together, or gates"
+    if layer.held is not None:
+        return "multiplies what two layers leave"
+    if layer.membrane_output:
+        return "puts out its membrane potential"
+    if layer.learnt:
+        return "has neurons that learn a number of their own"
+    if layer.norm is not None and not layer.norm.foldable:
+        return "has a norm with numbers of each step"
+    return None
+
+
 def _product(layer: Layer) -> nn.Module:
+    if layer.kind == "identity":
+        return nn.Identity()
     if layer.kind == "linear":
         return nn.Linear(layer.in_shape[0], layer.out_shape[0], bias=layer.bias)
     shape = layer.in_shape[0], layer.out_shape[0], layer.kernel, layer.stride, layer.padding
@@ -117,14 +145,14 @@ def _norm(layer: Layer, steps: int) -> nn.Module:
 
 
 def _signal(layer: Layer, images: Tensor, outputs: list[Tensor]) -> Tensor:
-    """A layer's input: its sources added up in order, pooled, flattened for a linear layer."""
+    """A layer's input: its sources added up in order, pooled, dropped, flattened if linear."""
     first, *others = (
         images if source == NETWORK_INPUT else outputs[source] for source in layer.sources
     )
     signal = first
     for other in others:
         signal = signal + other
-    signal = _pooled(layer.input_pool, signal)
+    signal = dropout(_pooled(layer.input_pool, signal), layer.dropout)
     return signal.flatten(1) if layer.kind == "linear" else signal
 
 
@@ -134,7 +162,8 @@ def _pooled(pool: Pool | None, signal: Tensor) -> Tensor:
     if pool.kind == "max":
         up = any(pool.overhang)
         return max_pool2d(signal, pool.size, pool.stride, pool.padding, ceil_mode=up)
-    return avg_pool2d(signal, pool.size, pool.stride, pool.padding)
+    divisor = 1 if pool.kind == "sum" else None
+    return avg_pool2d(signal, pool.size, pool.stride, pool.padding, divisor_override=divisor)
 
 
 def _copy(target: Tensor | None, values: object) -> None:

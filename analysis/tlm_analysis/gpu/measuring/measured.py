@@ -12,7 +12,7 @@ from tlm.workload import open_workload
 from tlm_analysis.gpu.baseline import GpuBaseline, network_baseline
 from tlm_analysis.gpu.device.devices import DEVICES, Device, device
 from tlm_analysis.gpu.step.kernel import Kernel
-from tlm_analysis.gpu.step.network import network_of
+from tlm_analysis.gpu.step.recorded import network_of
 
 # Words in the names of PyTorch's, cuDNN's and SpikingJelly's kernels; the first class that matches
 # takes a kernel. What is not named here is "other", such as neurons of elementwise launches.

@@ -9,7 +9,7 @@ from tlm_analysis.gpu.comparison.chip_run import ChipRun, Kind, counted_dram_nby
 from tlm_analysis.gpu.comparison.compare import BASELINES, CLAIM, Comparison
 from tlm_analysis.gpu.comparison.sweep import DensitySweep
 from tlm_analysis.gpu.device.devices import A100
-from tlm_analysis.gpu.step.network import network_named
+from tlm_analysis.gpu.step.recorded import network_named
 
 _MB = 1e6
 

@@ -40,7 +40,7 @@ from tlm_analysis.gpu.page.text import (
     SENSITIVITY,
     TIME_AND_ENERGY,
 )
-from tlm_analysis.gpu.step.network import network_named
+from tlm_analysis.gpu.step.recorded import network_named
 from tlm_analysis.plots.canvas import save
 
 _MB = 1e6

@@ -31,15 +31,18 @@ How a step is modelled: convolutions and linear layers run over all T B images a
 tiles of 128 x 128; BN takes two passes each way; neurons are one fused kernel over T (the fair
 form, the default) or elementwise kernels per step, whose backward pass is O(T^2) because indexing a
 step makes autograd build gradients of all steps; spikes are full numbers. Slices and crops of an
-operand are views, laid back into zeros; padding, upsampling and each sum are a kernel, one more is
-the `cat` (assumed of one slice for each window). Tensors live from the
-first kernel that uses them to the last, freed storage is used again by the next tensor of the same
-size. DRAM bytes are those of an LRU model of L2 whose contents and dirty lines pass from kernel to
-kernel; the step runs twice and the second is counted. At most half of L2 may be dirty (calibrated
-on the V100, assumed elsewhere). With direct coding the first layer multiplies a repeated image, T
-times the same (assumed: SpikingJelly's multi-step mode; the recipes' own network, like the chip,
-does so once and repeats the current). Once would save the A100 at most 3 % (cifar-vgg8) to 16 %
-(mnist-fc) of the step, BN and the launches that stay included.
+operand are views, laid back into zeros; padding, upsampling, each sum and each product of spikes
+are a kernel, one more is the `cat`; what several layers read alike is made once. Products of two
+activations are batched GEMMs, a transposed convolution is an input gradient, a norm with statistics
+of each step is launched T times and put together. Copies that permute tensors, and sums for the
+gradients of biases, are left out. By kind, a step of ten networks launches what PyTorch does.
+Tensors live from the first kernel that uses them to the last, freed storage is used again by the
+next tensor of the same size. DRAM bytes are those of an LRU model of L2 whose contents and dirty
+lines pass from kernel to kernel; the step runs twice and the second is counted. At most half of L2
+may be dirty (calibrated on the V100, assumed elsewhere). With direct coding the first layer
+multiplies a repeated image, T times the same (assumed: SpikingJelly's multi-step mode; the recipes'
+own network, like the chip, does so once and repeats the current). Once would save the A100 at most
+3 % (cifar-vgg8) to 16 % (mnist-fc) of the step, BN and the launches that stay included.
 
 Measuring: `python -m tlm_analysis.gpu.measure` runs a job's real training step in torch (any
 recorded network, or a drawn one), takes time and the board's energy counter over windows of
@@ -101,8 +104,8 @@ and a forward pass of 16 384 neurons would need 190 TFLOP/s, which no card of it
 SpikingJelly 2.0 keeps the membrane in FP32 under AMP, and its input too (`--neuron fused-fp32`);
 the default is the leaner form of before. BN: PyTorch asks cuDNN for the two-pass kernels unless
 tensors are channels-last; section 5 has both.
-Spikformer and the epoch times of the same documentation are not compared: attention is not in the
-kernel list, and the epochs include a data loader that no source describes.
+Spikformer and the epoch times of the same documentation are not compared: no network of its size is
+described here, and the epochs include a data loader that no source describes.
 """
 
 CLAIM_TEXT = """

@@ -1,96 +1,47 @@
-"""A step under construction: kernels so far, tensors by node of the graph, what backward needs."""
+"""A step under construction: kernels so far, and what each tensor's gradient is still to launch.
+
+Backward follows as autograd has it: whatever is made says what its gradient launches; these run in
+reverse order, and gradients that meet at a tensor are added up.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from math import prod
 from typing import TypeAlias
 
-from tlm_analysis.gpu.step import neuron as lif
 from tlm_analysis.gpu.step.kernel import GpuTensor, Kernel
-from tlm_analysis.gpu.step.network import INPUT, NetworkShapes, Pooling
+from tlm_analysis.gpu.step.network import NetworkShapes, Pooling
 
 ELEMENT_NBYTES = {"amp": 2, "tf32": 4, "fp32": 4}
 POOL_INDEX_NBYTES = 8  # torch's max_pool2d_with_indices saves an int64 for every output
 
-Node: TypeAlias = tuple[int, ...]
-
-
-@dataclass
-class SavedPool:
-    """What a pooling's backward pass needs: what was pooled, and max-pooling's indices."""
-
-    inputs: GpuTensor
-    index: GpuTensor | None
-
-
-@dataclass
-class SavedTerm:
-    """What the way back of a term needs: its source, its bytes, and the steps it takes forward."""
-
-    source: int
-    nbytes: int
-    way: list[SavedPool | Sliced]
-
-
-@dataclass
-class Sliced:
-    """A window: what it takes a view of, the view, and what comes of repeating it."""
-
-    before: GpuTensor
-    view: GpuTensor
-    repeated: GpuTensor
-
-
-SavedOperand: TypeAlias = list[list[SavedTerm]]  # by part
-
-
-@dataclass
-class SavedProduct:
-    """What the backward pass of a product needs; ``outputs`` are those of the product alone."""
-
-    inputs: GpuTensor
-    operand: SavedOperand | None
-    outputs: GpuTensor
-    weight: GpuTensor
-    input_pool: SavedPool | None
-    kept: GpuTensor | None
-
-
-@dataclass
-class Saved:
-    """What a layer's backward pass needs of its forward pass; None where there is no such part."""
-
-    product: SavedProduct | None
-    state: lif.LifState | None
-    current_pool: SavedPool | None
-    pool: SavedPool | None
-    shortcut_pools: list[SavedPool | None]
+WayBack: TypeAlias = Callable[[GpuTensor], None]
+"""Launches, given the gradient of what was made, those of what it was made of, and gives them."""
 
 
 @dataclass
 class StepDraft:
     """A step under construction.
 
-    A node of the graph is the sorted indices of the layers whose outputs it sums, one or more:
-    ``outputs`` and ``gradients`` are by node, ``normed`` by stage, of norms with numbers a step.
-    ``currents`` enter the neurons of a layer, ``current_gradients`` are what later layers return
-    that have added them.
+    ``outputs`` and ``currents`` are by stage: what later ones read, and what enters the neurons.
+    ``shared`` are tensors that several read, by what they were made of.
     """
 
     network: NetworkShapes
     precision: str
     neuron: str
     norm_passes: int
+    images: GpuTensor = field(default_factory=lambda: GpuTensor("input", 0))
     kernels: list[Kernel] = field(default_factory=list)
-    outputs: dict[Node, GpuTensor] = field(default_factory=dict)
+    outputs: list[GpuTensor] = field(default_factory=list)
     currents: list[GpuTensor] = field(default_factory=list)
-    saved: list[Saved] = field(default_factory=list)
-    normed: dict[str, GpuTensor] = field(default_factory=dict)
-    gradients: dict[Node, GpuTensor] = field(default_factory=dict)
-    current_gradients: dict[int, GpuTensor] = field(default_factory=dict)
+    shared: dict[Hashable, GpuTensor] = field(default_factory=dict)
     weights: list[GpuTensor] = field(default_factory=list)
     weight_gradients: list[GpuTensor] = field(default_factory=list)
+    _tape: dict[GpuTensor, WayBack] = field(default_factory=dict)
+    _gradients: dict[GpuTensor, GpuTensor] = field(default_factory=dict)
 
     @property
     def element(self) -> int:
@@ -118,53 +69,83 @@ class StepDraft:
         """An elementwise kernel."""
         self.kernels.append(Kernel(name, "elementwise", phase, reads, writes, flop, holds=holds))
 
+    def once(self, key: Hashable, make: Callable[[], GpuTensor]) -> GpuTensor:
+        """What ``make`` leaves, made for the first who asks with that ``key``."""
+        if key not in self.shared:
+            self.shared[key] = make()
+        return self.shared[key]
 
-def summed(step: StepDraft, node: Node) -> GpuTensor:
-    """The sum of several layers' outputs, made once: the last added to the sum of the others."""
-    if node not in step.outputs:
-        others, last = summed(step, node[:-1]), step.outputs[node[-1:]]
-        step.outputs[node] = GpuTensor("sum", last.nbytes)
-        step.launch(f"layer {node[-1]} add", "fp", (others, last), (step.outputs[node],))
-    return step.outputs[node]
+    def needs(self, tensor: GpuTensor) -> bool:
+        """Whether a gradient is asked of it: weights come before it."""
+        return tensor in self._tape
+
+    def record(self, result: GpuTensor, inputs: tuple[GpuTensor, ...], backward: WayBack) -> None:
+        """Say what the gradient of ``result`` launches for its ``inputs``, if one needs it."""
+        if any(map(self.needs, inputs)):
+            self.learn(result, backward)
+
+    def learn(self, result: GpuTensor, backward: WayBack) -> None:
+        """The same of what was made with weights."""
+        self._tape[result] = backward
+
+    def give(self, tensor: GpuTensor, gradient: GpuTensor) -> None:
+        """Add to a tensor's gradient; the first to come is the sum so far."""
+        if not self.needs(tensor):
+            return
+        earlier = self._gradients.get(tensor)
+        if earlier is not None:
+            total = GpuTensor("gradient sum", gradient.nbytes)
+            self.launch(f"{tensor.name} gradient add", "bp", (earlier, gradient), (total,))
+            gradient = total
+        self._gradients[tensor] = gradient
+
+    def go_back(self) -> None:
+        """Launch the backward pass of all that was made."""
+        for result, backward in reversed(self._tape.items()):
+            if (
+                result in self._gradients
+            ):  # of spikes whose layer is read by its current alone: none
+                backward(self._gradients.pop(result))
+
+
+def summed(step: StepDraft, name: str, tensors: tuple[GpuTensor, ...]) -> GpuTensor:
+    """Their sum, made once: the last added to the sum of the others."""
+    if len(tensors) == 1:
+        return tensors[0]
+
+    def add() -> GpuTensor:
+        others, last = summed(step, name, tensors[:-1]), tensors[-1]
+        total = GpuTensor(f"{name} sum", last.nbytes)
+        step.launch(f"{name} add", "fp", (others, last), (total,))
+
+        def backward(gradient: GpuTensor) -> None:
+            step.give(last, gradient)
+            step.give(others, gradient)
+
+        step.record(total, (others, last), backward)
+        return total
+
+    return step.once(("sum", *tensors), add)
 
 
 def pooled(
     step: StepDraft, name: str, kind: Pooling | None, inputs: GpuTensor, shape: tuple[int, ...]
-) -> tuple[GpuTensor, SavedPool | None]:
-    if kind is None:
-        return inputs, None
-    outputs = step.tensor(f"{name} pooled", *shape)
-    if kind != "max":
-        step.launch(f"{name} pool", "fp", (inputs,), (outputs,))
-        return outputs, SavedPool(inputs, None)
-    index = GpuTensor(f"{name} pool index", outputs.nbytes // step.element * POOL_INDEX_NBYTES)
-    step.launch(f"{name} pool", "fp", (inputs,), (outputs, index))
-    return outputs, SavedPool(inputs, index)
-
-
-def pool_gradient(
-    step: StepDraft, name: str, gradient: GpuTensor, pool: SavedPool | None
 ) -> GpuTensor:
-    """Autograd keeps what was pooled alive, but only the indices of max-pooling are read."""
-    if pool is None:
-        return gradient
-    result = GpuTensor(f"{name} unpooled gradient", pool.inputs.nbytes)
-    reads = (gradient,) if pool.index is None else (gradient, pool.index)
-    step.launch(f"{name} pool grad", "bp", reads, (result,), holds=(pool.inputs,))
-    return result
+    """``inputs`` behind a pool, of ``shape``; without one they themselves.
 
+    Autograd keeps what was pooled alive, but only the indices of max-pooling are read.
+    """
+    if kind is None:
+        return inputs
+    outputs = step.tensor(f"{name} pooled", *shape)
+    index = GpuTensor(f"{name} pool index", outputs.nbytes // step.element * POOL_INDEX_NBYTES)
+    indices = (index,) if kind == "max" else ()
+    step.launch(f"{name} pool", "fp", (inputs,), (outputs, *indices))
 
-def accumulate(step: StepDraft, node: Node, gradient: GpuTensor) -> None:
-    """Add to a node's gradient; the first to come is the sum so far."""
-    total = added(step, node[-1], step.gradients.get(node), gradient)
-    if node != (INPUT,):
-        step.gradients[node] = total
+    def backward(gradient: GpuTensor) -> None:
+        result = GpuTensor(f"{name} unpooled gradient", inputs.nbytes)
+        step.launch(f"{name} pool grad", "bp", (gradient, *indices), (result,), holds=(inputs,))
+        step.give(inputs, result)
 
-
-def added(step: StepDraft, index: int, sum_so_far: GpuTensor | None, more: GpuTensor) -> GpuTensor:
-    """Two gradients of a layer added up; the second alone if there is no first."""
-    if sum_so_far is None:
-        return more
-    total = GpuTensor("gradient sum", more.nbytes)
-    step.launch(f"layer {index} gradient add", "bp", (sum_so_far, more), (total,))
-    return total
+    step.record(outputs, (inputs,), backward)
+    return outputs

@@ -24,47 +24,69 @@ _BLOCKS = 128  # parts are made until about so many blocks run: assumed, of the 
 
 
 class Products:
-    """Appends a layer's product kernels to ``kernels``."""
+    """Appends a layer's product kernels to ``kernels``.
+
+    A convolution gathers its windows from an image, the larger side, where it reads; a transposed
+    one where it writes, so that forward and input gradient change places.
+    """
 
     def __init__(self, stage: NetworkStage, images: int, kernels: list[Kernel]) -> None:
         """``images`` is T B."""
         self._stage, self._kernels = stage, kernels
-        self._pixels_out = images * prod(stage.product_shape[1:])
-        self._pixels_in = images * prod(stage.in_shape[1:])
-        self._reuse = self._pixels_out * stage.taps / self._pixels_in
-        self._inputs_each = stage.in_shape[0] // stage.groups
-        self._outputs_each = stage.product_shape[0] // stage.groups
+        sides = (stage.in_shape, stage.product_shape)
+        image, plane = reversed(sides) if stage.transposed else sides
+        self._image_pixels, self._image_channels = images * prod(image[1:]), image[0]
+        self._pixels, self._channels = images * prod(plane[1:]), plane[0]
+        self._reuse = self._pixels * stage.taps / self._image_pixels
 
     def forward(self, inputs: GpuTensor, weight: GpuTensor, outputs: GpuTensor) -> None:
         """Outputs from inputs."""
-        stage = self._stage
-        gemm = tiled(self._pixels_out, self._outputs_each, stage.in_shape[0] * stage.taps)
-        gemm = replace(gemm, reuse=self._reuse, splits=stage.groups)
-        self._launch(stage.kind, "fp", (self._touched(inputs), weight), outputs, gemm)
+        move = self._scatter if self._stage.transposed else self._gather
+        move(self._stage.kind, "fp", inputs, weight, outputs)
 
     def input_gradient(self, dY: GpuTensor, weight: GpuTensor, dX: GpuTensor) -> None:
-        """dX, the gradient of the inputs, from dY; a stride adds no work."""
-        stage = self._stage
-        gemm = tiled(self._pixels_in, self._inputs_each, stage.product_shape[0] * stage.taps)
-        useful = 2 * self._pixels_out * stage.weights
-        gemm = replace(gemm, reuse=stage.taps, useful=useful, splits=stage.groups)
-        self._launch("dgrad", "bp", (dY, weight), dX, gemm)
+        """dX, the gradient of the inputs, from dY."""
+        move = self._gather if self._stage.transposed else self._scatter
+        move("dgrad", "bp", dY, weight, dX)
 
     def weight_gradient(self, dY: GpuTensor, inputs: GpuTensor, dW: GpuTensor) -> None:
         """dW, the gradient of the weights; the sum over images is split to use the whole GPU."""
         stage = self._stage
-        groups, pixels = stage.groups, self._pixels_out
-        gemm = tiled(self._outputs_each, self._inputs_each * stage.taps, groups * pixels)
+        image, plane = (dY, inputs) if stage.transposed else (inputs, dY)
+        groups, pixels = stage.groups, self._pixels
+        rows, columns = self._channels // groups, self._image_channels // groups * stage.taps
+        gemm = tiled(rows, columns, groups * pixels)
         splits = max(1, min(_BLOCKS // (groups * gemm.tiles), pixels // _LEAST_K))
         gemm = replace(gemm, reuse=self._reuse, over_images=True, splits=groups * splits)
-        inputs = self._touched(inputs)
+        reads = (plane, self._touched(image))
         if splits == 1:
-            self._launch("wgrad", "wg", (dY, inputs), dW, gemm)
+            self._launch("wgrad", "wg", reads, dW, gemm)
             return
         partial = GpuTensor(f"{stage.name} partial sums", splits * stage.weights * _PARTIAL_NBYTES)
-        self._launch("wgrad", "wg", (dY, inputs), partial, gemm)
+        self._launch("wgrad", "wg", reads, partial, gemm)
         name, flop = f"{stage.name} wgrad sum", splits * stage.weights
         self._kernels.append(Kernel(name, "elementwise", "wg", (partial,), (dW,), flop))
+
+    def _gather(
+        self, what: str, phase: str, image: GpuTensor, weight: GpuTensor, result: GpuTensor
+    ) -> None:
+        """Each pixel of the result from its window of the image."""
+        groups = self._stage.groups
+        k = self._image_channels * self._stage.taps
+        gemm = tiled(self._pixels, self._channels // groups, k)
+        gemm = replace(gemm, reuse=self._reuse, splits=groups)
+        self._launch(what, phase, (self._touched(image), weight), result, gemm)
+
+    def _scatter(
+        self, what: str, phase: str, plane: GpuTensor, weight: GpuTensor, image: GpuTensor
+    ) -> None:
+        """Each pixel of the image from the windows it lies in; a stride adds no work."""
+        stage = self._stage
+        k = self._channels * stage.taps
+        gemm = tiled(self._image_pixels, self._image_channels // stage.groups, k)
+        useful = 2 * self._pixels * stage.weights
+        gemm = replace(gemm, reuse=stage.taps, useful=useful, splits=stage.groups)
+        self._launch(what, phase, (plane, weight), image, gemm)
 
     def _touched(self, inputs: GpuTensor) -> GpuTensor:
         """Rows of the image that the windows touch; a stride along a row leaves no sector out."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.hardware.kernels import needs_compiled
 from tlm.kernel import Environment, StuckError, run_until
@@ -173,3 +175,47 @@ def test_slow_work_is_no_livelock(kernel):
     env.process(ticking(env, done, limit, 2))
     run_until(env, done, progress=lambda: -done.remaining)
     assert env.now == 2 * limit
+
+
+HORIZON_PS = 1 << 20  # of the wheel of the compiled queue; what is later lies in its heap
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1),
+            st.sampled_from([0, 1, 700, 1023, 1024, HORIZON_PS - 1, HORIZON_PS, HORIZON_PS + 1])
+            | st.integers(0, 3 * HORIZON_PS),
+        ),
+        min_size=1,
+        max_size=200,
+    )
+)
+def test_events_come_in_order_however_far_ahead_they_are(kernel, asked):
+    """By time, priority and order of scheduling; each schedules the next two of a list."""
+    env, seen, left = kernel.environment(), [], list(enumerate(asked))
+
+    def schedule():
+        if left:
+            number, (priority, delay) = left.pop(0)
+            event = env.event()
+            event._ok, event._value = True, None
+            expected = (env.now + delay, priority, number)
+            coming.append(expected)
+            event.callbacks.append(lambda _: happen(expected))
+            env.schedule(event, priority, delay)
+
+    def happen(expected):
+        seen.append(env.now)
+        assert expected == min(coming)
+        coming.remove(expected)
+        assert env.now == expected[0]
+        schedule()
+        schedule()
+
+    coming: list[tuple[int, int, int]] = []
+    schedule()
+    while coming:
+        assert env.peek() == min(coming)[0]
+        env.step()
+    assert len(seen) == len(asked) and env.peek() == float("inf")

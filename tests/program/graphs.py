@@ -56,6 +56,21 @@ def identity(net, sources, neuron=NEURON, input_pool=None, pool=None):
     return index
 
 
+def gathering(net, *parts, neuron=NEURON, input_pool=None, pool=None):
+    """A layer without weights that reads parts: each a number of channels and its terms."""
+    operand = Operand(tuple(Part(wide, tuple(terms)) for wide, terms in parts))
+    index = identity(net, [0], neuron, None, pool)
+    layer = replace(
+        net.layers[index], sources=operand.sources, operand=operand, input_pool=input_pool
+    )
+    shape = operand_shape(layer, net.layers)
+    shape = shape if input_pool is None else input_pool.pooled(shape)
+    layer = replace(layer, in_shape=shape, out_shape=shape)
+    net.layers[index] = replace(layer, input_kind=kind_of(layer, net.layers, "binary"))
+    check_layers(Path("graph"), tuple(net.layers))
+    return index
+
+
 def without_neurons(net, index):
     """Layer ``index`` leaves its currents."""
     net.layers[index] = replace(net.layers[index], neuron=None)

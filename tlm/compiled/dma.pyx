@@ -10,7 +10,7 @@ from libc.stdint cimport INT16_MAX, INT16_MIN, int64_t
 
 from tlm.compiled.network cimport Network
 from tlm.compiled.rows cimport RowBuffer, TransactionRow
-from tlm.compiled.server cimport Done, Server, Transaction
+from tlm.compiled.server cimport Done, Server, Transaction, new_transaction
 from tlm.compiled.traffic cimport Regions, Traffic
 
 cdef enum:
@@ -319,7 +319,7 @@ cdef class Dma(Server):
         else:
             stop = min(packets.end, begin + self._payload)
         packets.begin = stop
-        txn = Transaction(
+        txn = new_transaction(
             self._idents.given, packets.command, address, stop - begin, self.unit, packets.transfer
         )
         self._idents.given += 1

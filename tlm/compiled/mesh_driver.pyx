@@ -7,7 +7,7 @@ from tlm.compiled.network cimport Network
 from tlm.compiled.queue cimport EventQueue
 from tlm.compiled.router_fabric cimport RouterFabric
 from tlm.compiled.router_parts cimport Packet
-from tlm.compiled.server cimport Path, Server, Transaction
+from tlm.compiled.server cimport Path, Server, Transaction, new_transaction
 
 from tlm.compiled.environment import CompiledEnvironment
 from tlm.compiled.packet_mesh import PacketNetwork
@@ -174,7 +174,7 @@ cdef class LinkFeed(Feed):
 
     cdef int _send(self, int64_t cycle) except -1:
         cdef int source = self.sources[self.index], target = self.targets[self.index]
-        cdef Transaction txn = Transaction(0, 0, 0, 0, source, None)
+        cdef Transaction txn = new_transaction(0, 0, 0, 0, source, None)
         self.index += 1
         txn.begin_req, txn.target, txn.flits = cycle, target, self.flits
         txn.path = self.paths.get((source, target))

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t
 
 from tlm.compiled.network cimport Crossing, Network
 from tlm.compiled.queue cimport EventQueue
-from tlm.compiled.server cimport Path, Server, Transaction, server_of
+from tlm.compiled.server cimport Path, Server, Transaction, next_server, server_of
 
 from tlm.space.mesh_routes import DIRECTIONS, EAST, NORTH, SOUTH, WEST, channels, route
 from tlm.space.packets import PacketFormat
@@ -42,7 +42,7 @@ cdef class Link(Server):
 
     cdef int receive(self, Transaction txn) except -1:
         cdef int64_t start = self.pass_on(txn)
-        return self.events.deliver(txn.next_server(), txn, start + self.period_ps)
+        return self.events.deliver(next_server(txn), txn, start + self.period_ps)
 
 
 cdef class Ejection(Link):
@@ -53,7 +53,7 @@ cdef class Ejection(Link):
     cdef int receive(self, Transaction txn) except -1:
         self.pass_on(txn)
         self.packets += 1
-        return self.events.deliver(txn.next_server(), txn, self.leave.seen_ps(self.free_at))
+        return self.events.deliver(next_server(txn), txn, self.leave.seen_ps(self.free_at))
 
 
 cdef class Injection:
@@ -151,7 +151,7 @@ cdef class PacketNetwork(Network):
         port.free_at = start + txn.flits * self.period_ps
         port.flits += txn.flits
         port.packets += 1
-        return self.events.deliver(txn.next_server(), txn, start + 2 * self.period_ps)
+        return self.events.deliver(next_server(txn), txn, start + 2 * self.period_ps)
 
     @property
     def in_flight(self):

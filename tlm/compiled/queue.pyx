@@ -3,11 +3,14 @@
 Events of one time come in order of their priority, then in the order in which they were scheduled.
 An event is a transaction on its way to a server, a server's wake-up call to itself, or anything
 that SimPy schedules: processes of SimPy run in this queue as in SimPy's own.
+
+What comes soon is in a wheel of short slots, what comes later in a heap; the next event is the
+first of the two.
 """
 
 from cpython.ref cimport Py_XDECREF, Py_XINCREF, PyObject
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 
 from tlm.compiled.server cimport Done, Server, Transaction
 
@@ -16,26 +19,29 @@ cdef enum:
     PRIORITY_SHIFT = 56
     NORMAL = 1  # the priority of SimPy of all events but the first of a process
 
-
-cdef inline bint before(const Entry* entry, const Entry* other) noexcept:
-    return entry.time < other.time or (entry.time == other.time and entry.order < other.order)
+include "queue_wheel.pxi"
 
 
 cdef class EventQueue:
-    """A heap of events and the present time in ps.
+    """The events to come and the present time in ps.
 
     ``deliver``, ``call`` and ``schedule`` put an event in; ``advance`` takes them out in order.
     """
 
     def __cinit__(self):
         self._holders = []
+        self._wheel = <Wheel*>calloc(1, sizeof(Wheel))
+        if self._wheel is NULL:
+            raise MemoryError
 
     def __dealloc__(self):
-        self._drop()
+        if self._wheel is not NULL:
+            self._drop()
+            free_wheel(self._wheel)
         free(self._heap)
 
     def __len__(self):
-        return self._count
+        return self._wheel.count + self._count
 
     # -- in ---------------------------------------------------------------------------------
 
@@ -55,42 +61,48 @@ cdef class EventQueue:
         self, int64_t time, int priority, PyObject* server, PyObject* item
     ) except -1:
         cdef Entry entry
-        cdef Py_ssize_t index, parent
-        cdef Entry* heap
         if time < self.now:
             raise ValueError(f"an event at {time} ps, which is over at {self.now} ps")
-        if self._count == self._room:
-            self._grow()
         entry.time = time
         entry.order = (<uint64_t>priority << PRIORITY_SHIFT) | self._scheduled
         entry.server, entry.item = server, item
+        if slot_of(time) - slot_of(self.now) < SLOTS:
+            put(self._wheel, &entry)
+        else:
+            self._put_aside(&entry)
         Py_XINCREF(server)
         Py_XINCREF(item)
         self._scheduled += 1
-        heap, index = self._heap, self._count
+        return 0
+
+    cdef int _put_aside(self, const Entry* entry) except -1:
+        """File an entry that is far ahead: in the heap."""
+        cdef Entry* heap = self._heap
+        cdef Py_ssize_t index = self._count, parent, room
+        if index == self._room:
+            room = 2 * self._room if self._room else 1024
+            heap = <Entry*>realloc(heap, room * sizeof(Entry))
+            if heap is NULL:
+                raise MemoryError
+            self._heap, self._room = heap, room
         self._count += 1
         while index:
             parent = (index - 1) // CHILDREN
-            if not before(&entry, &heap[parent]):
+            if not before(entry, &heap[parent]):
                 break
             heap[index] = heap[parent]
             index = parent
-        heap[index] = entry
-        return 0
-
-    cdef int _grow(self) except -1:
-        cdef Py_ssize_t room = 2 * self._room if self._room else 1024
-        cdef Entry* heap = <Entry*>realloc(self._heap, room * sizeof(Entry))
-        if heap is NULL:
-            raise MemoryError
-        self._heap, self._room = heap, room
+        heap[index] = entry[0]
         return 0
 
     # -- out --------------------------------------------------------------------------------
 
     cdef int64_t next_time(self) noexcept:
         """The time of the next event; the largest of all times if there is none."""
-        return self._heap[0].time if self._count else INT64_MAX
+        cdef int64_t time = self._heap[0].time if self._count else INT64_MAX
+        if self._wheel.count:
+            time = min(time, first_slot(self._wheel, self.now).first.entry.time)
+        return time
 
     cdef int add_holder(self, holder) except -1:
         """Have ``holder.release()`` called when the queue is cleared."""
@@ -109,16 +121,14 @@ cdef class EventQueue:
 
     cdef int _drop(self) except -1:
         cdef Entry entry
-        while self._count:  # what goes with the last reference may come back here
-            self._count -= 1
-            entry = self._heap[self._count]
+        while self._pop(&entry):  # what goes with the last reference may come back here
             Py_XDECREF(entry.server)
             Py_XDECREF(entry.item)
         return 0
 
     def peek(self):
         """The time of the next event in ps; infinity if there is none."""
-        return self._heap[0].time if self._count else float("inf")
+        return self.next_time() if len(self) else float("inf")
 
     def step(self):
         """Process the next event.
@@ -126,7 +136,7 @@ cdef class EventQueue:
         Raises:
             IndexError: there is none.
         """
-        if not self._count:
+        if not len(self):
             raise IndexError("no event left")
         self._step()
 
@@ -139,13 +149,13 @@ cdef class EventQueue:
         cdef Done typed
         if isinstance(done, Done):
             typed = done
-            while events < limit and self._count:
+            while events < limit and (self._wheel.count or self._count):
                 self._step()
                 events += 1
                 if typed.remaining == 0:
                     break
             return events
-        while events < limit and self._count:
+        while events < limit and (self._wheel.count or self._count):
             self._step()
             events += 1
             if done.remaining == 0:
@@ -154,18 +164,38 @@ cdef class EventQueue:
 
     def transactions(self):
         """The transactions that have an event of their own to come, in order of their times."""
-        entries = [
-            (self._heap[index].time, self._heap[index].order, <object>self._heap[index].item)
-            for index in range(self._count)
-            if self._heap[index].server is not NULL and self._heap[index].item is not NULL
-        ]
+        cdef list entries = []
+        cdef const Node* node
+        cdef Py_ssize_t index
+        for index in range(self._count):
+            _note(entries, &self._heap[index])
+        for index in range(SLOTS):
+            node = self._wheel.slots[index].first
+            while node is not NULL:
+                _note(entries, &node.entry)
+                node = node.next
         return [entry[2] for entry in sorted(entries, key=lambda entry: entry[:2])]
 
+    cdef bint _pop(self, Entry* top) noexcept:
+        """Take the next event out; False if there is none."""
+        cdef Slot* slot = NULL
+        if self._wheel.count:
+            slot = first_slot(self._wheel, self.now)
+        if self._count and (slot is NULL or before(&self._heap[0], &slot.first.entry)):
+            top[0] = self._heap[0]
+            self._count -= 1
+            if self._count:
+                self._sink(self._heap[self._count])
+            return True
+        if slot is NULL:
+            return False
+        top[0] = slot.first.entry
+        take(self._wheel, slot)
+        return True
+
     cdef int _step(self) except -1:
-        cdef Entry top = self._heap[0]
-        self._count -= 1
-        if self._count:
-            self._sink(self._heap[self._count])
+        cdef Entry top
+        self._pop(&top)
         self.now = top.time
         try:
             if top.server is NULL:
@@ -196,6 +226,13 @@ cdef class EventQueue:
             heap[index] = heap[least]
             index = least
         heap[index] = entry
+
+
+cdef int _note(list entries, const Entry* entry) except -1:
+    """Add time, order and transaction of an entry, if it has one."""
+    if entry.server is not NULL and entry.item is not NULL:
+        entries.append((entry.time, entry.order, <object>entry.item))
+    return 0
 
 
 cdef int _process(object event) except -1:

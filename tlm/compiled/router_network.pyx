@@ -11,7 +11,7 @@ from tlm.compiled.queue cimport EventQueue
 from tlm.compiled.router_fabric cimport RouterFabric
 from tlm.compiled.router_mesh cimport RouterMesh
 from tlm.compiled.router_parts cimport Packet
-from tlm.compiled.server cimport Path, Server, Transaction, server_of
+from tlm.compiled.server cimport Path, Server, Transaction, next_server, server_of
 
 from tlm.compiled.router_waits import lane_waits, packets_by_lane
 from tlm.hardware.noc.router.network import NETWORKS, REQUEST, RESPONSE
@@ -63,7 +63,7 @@ cdef class ChipFabric(RouterFabric):
         cdef Transaction txn = packet.payload
         cdef Crossing leave = self.network.exits[terminal]
         cdef int64_t visible_ps = leave.seen_ps(cycle * self.network.period_ps)
-        return self.network.events.deliver(txn.next_server(), txn, visible_ps)
+        return self.network.events.deliver(next_server(txn), txn, visible_ps)
 
 
 cdef class RouterNetwork(Network):

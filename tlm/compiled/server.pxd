@@ -18,8 +18,33 @@ cdef class Transaction:
     cdef public object job
     cdef public Path path, home
 
-    cdef Server next_server(self)
     cdef Transaction branch(self, Path path)
+
+
+cdef inline int fill(
+    Transaction txn, int64_t ident, int command, int64_t address, int64_t nbytes, int initiator,
+    object job,
+) except -1:
+    """Say of a new transaction what it carries, for whom."""
+    txn.ident, txn.command, txn.address, txn.nbytes = ident, command, address, nbytes
+    txn.initiator, txn.target, txn.job = initiator, -1, job
+    return 0
+
+
+cdef inline Transaction new_transaction(
+    int64_t ident, int command, int64_t address, int64_t nbytes, int initiator, object job
+):
+    """A transaction, without the integers and the tuple that a call of its class takes."""
+    cdef Transaction txn = Transaction.__new__(Transaction)
+    fill(txn, ident, command, address, nbytes, initiator, job)
+    return txn
+
+
+cdef inline Server next_server(Transaction txn):
+    """Take the first server off a transaction's path."""
+    cdef Path path = txn.path
+    txn.path = path.rest
+    return path.server
 
 
 cdef class Done:

@@ -5,6 +5,8 @@ and a path is made of callbacks; here, a server is an object with three methods,
 made of servers.
 """
 
+cimport cython
+
 from tlm.space.tile import Producer
 from tlm.space.phase import Phase
 
@@ -39,34 +41,23 @@ cdef class Path:
         self.rest = rest
 
 
+@cython.freelist(1024)  # as many as are in flight: each is used again
 cdef class Transaction:
     """One payload from ``begin_req`` to ``end_resp``, as ``tlm.kernel.Transaction``; times in ps.
 
     ``path`` is what is left of its way, ``home`` the way of its response. ``job`` is whatever its
-    initiator wants back.
+    initiator wants back. The kernel makes them by ``new_transaction``.
     """
 
-    def __cinit__(
+    def __init__(
         self, int64_t ident, int command, int64_t address, int64_t nbytes, int initiator,
         object job,
     ):
-        self.ident = ident
-        self.command = command
-        self.address = address
-        self.nbytes = nbytes
-        self.initiator = initiator
-        self.target = -1
-        self.job = job
-
-    cdef Server next_server(self):
-        """Take the first server off the path."""
-        cdef Path path = self.path
-        self.path = path.rest
-        return path.server
+        fill(self, ident, command, address, nbytes, initiator, job)
 
     cdef Transaction branch(self, Path path):
         """A copy that goes on by itself along ``path``, with all that has happened so far."""
-        cdef Transaction copy = Transaction(
+        cdef Transaction copy = new_transaction(
             self.ident, self.command, self.address, self.nbytes, self.initiator, self.job
         )
         copy.target, copy.flits, copy.path = self.target, self.flits, path

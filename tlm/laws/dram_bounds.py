@@ -12,7 +12,8 @@ V1       The phases as they are. W: read by FP, by BP but for layers that read o
          are written beside them. U: written, read. Behind batch statistics Y: written, read by NORM
          and NORM_GRAD, and dI: written, read. dY: written, read by BP and WG. dX, and dM of a
          matmul: written, read. What shortcuts add is read by each; if it is a current (I), it is
-         written. dI of their layer is written, and read by GRAD of each layer they come from.
+         written. dI of their layer is written, and read by GRAD of each layer they come from. So of
+         addends, where what was multiplied is read by GRAD as well.
 V2       V1, but behind batch statistics U, m, and S for GRAD follow from Y and what shortcuts add;
          BP and WG share one read of dY and S; the update uses the W that BP has read.
 V3       V2, but GRAD runs twice behind batch statistics, for the sums and for dY: dX, and dI that
@@ -31,10 +32,11 @@ from itertools import chain
 from math import prod
 
 from tlm.config.chip import ChipConfig
+from tlm.laws.due.addends import multiplied, returned
 from tlm.laws.due.saved import saved_state
 from tlm.laws.due.trained import STEP_SCALE
 from tlm.laws.job_sizes import JobSizes
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Recording, Workload
+from tlm.workload.model import NETWORK_INPUT, Addend, Layer, Neuron, Recording, Workload
 
 WAYS = ("V1", "V2", "V3", "V4")
 
@@ -118,13 +120,28 @@ def _shortcuts(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, i
         else:
             yield "I", reads * sizes.current(source)
         yield "dI", dI * (2 if way > 2 and sizes.exact(source) else 1)
-    if layer.shortcuts and not (sizes.exact(layer) and way <= 2):  # there it is written anyway
+    if layer.addend is not None:
+        yield from _addend(sizes, layer, layer.addend, way)
+    if layer.added and not (sizes.exact(layer) and way <= 2):  # there it is written anyway
         yield "dI", dI
     added = {
         each.layer for reader in layers for each in reader.shortcuts if not sizes.adds_output(each)
     }
     if layer.index in added:
         yield "I", sizes.current(layer)
+
+
+def _addend(sizes: JobSizes, layer: Layer, addend: Addend, way: int) -> Iterator[tuple[str, int]]:
+    """Bits of what a layer puts together, and of the way back of its dI; gates are read again."""
+    dI = sizes.pairs * prod(layer.out_shape) * sizes.chip.precision.gradient * sizes.learns
+    layers = sizes.workload.layers
+    for at in dict.fromkeys(addend.sources):
+        source, share = layers[at], sizes.read_share(at, [addend])
+        for other in dict.fromkeys(addend.sources) if sizes.learns else ():
+            share += float(multiplied(addend, layers, at, other).mean())
+        yield sizes.output_class(source), round(sizes.output(source) * share)
+        part = float(returned(addend, layers, at).mean())
+        yield "dI", round(dI * part) * (2 if way > 2 and sizes.exact(source) else 1)
 
 
 def _neurons(sizes: JobSizes, layer: Layer, way: int) -> Iterator[tuple[str, int]]:

@@ -15,7 +15,7 @@ from tlm.laws.due.stored import StoredWeights, stored_weights
 from tlm.laws.due.trained import trained_numbers
 from tlm.laws.due.widths import outcome_bits, output_bits
 from tlm.workload.input_kind import network_input_kind
-from tlm.workload.model import Layer, Pool, Recording, Shortcut, Workload, input_frame
+from tlm.workload.model import Addend, Layer, Pool, Recording, Shortcut, Workload, input_frame
 from tlm.workload.operand import Reads
 
 ADAM_MOMENTS = 2  # a number of each for everything that is trained
@@ -51,7 +51,13 @@ class JobSizes:
             for each in layer.shortcuts
             if self.adds_output(each)
         }
+        read |= {source for addend in self.addends for source in addend.sources}
         return [layer for layer in self.workload.layers if layer.index in read]
+
+    @cached_property
+    def addends(self) -> list[Addend]:
+        """All that layers put together and add to their currents."""
+        return [layer.addend for layer in self.workload.layers if layer.addend is not None]
 
     @cached_property
     def heads(self) -> list[Layer]:

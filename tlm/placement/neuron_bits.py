@@ -36,8 +36,8 @@ def neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> Neuron
         flags = profile.has_m * profile.learns * profile.has_readers
         left += prod(layer.pooled_shape) * pairs * (flags + profile.output_bits)
     left += profile.added_bits + neurons * precision.membrane * (profile.current_adders > 0)
-    bits.grad += profile.returned_elements * precision.gradient
-    if stores.dI == "dram" and (layer.shortcuts or profile.waits_for_batch):
+    bits.grad += profile.returned_bits
+    if stores.dI == "dram" and (layer.added or profile.waits_for_batch):
         bits.grad += neurons * precision.gradient
     if stores.U == "dram":
         left += 2 * neurons * layer.state_words * precision.membrane
@@ -45,7 +45,7 @@ def neuron_bits(profile: Profile, stores: LayerStores, target: Target) -> Neuron
     bits.wg = dY
     if not profile.waits_for_batch:
         bits.fp = left
-        bits.grad += dY + neurons * precision.gradient * bool(layer.shortcuts)
+        bits.grad += dY + neurons * precision.gradient * bool(layer.added)
         return bits
     bits.norm, bits.norm_grad = left, dY
     if stores.Y == "dram":

@@ -15,11 +15,11 @@ from tlm.counts.masks import Masks
 from tlm.placement.measured_work import LayerMasks, measure_work, work_of_units
 from tlm.placement.work_map import WorkMap
 from tlm.space.array_types import Bools, Ints
-from tlm.space.feeds import Feed, feeds_of, merged, operand_shape
+from tlm.space.feeds import Feed, feeds_of, merged, operand_shape, terms_of
 from tlm.space.region import Span, length
 from tlm.space.rounding import ceil_div
-from tlm.workload.model import NETWORK_INPUT, Layer, Shape3, Shortcut, Workload
-from tlm.workload.readers import adds_output, shortcuts_from
+from tlm.workload.model import NETWORK_INPUT, Addend, Layer, Shape3, Shortcut, Workload
+from tlm.workload.readers import addends_of, adds_output, shortcuts_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Profile:
     ``has_m`` that its m says anything, and ``m_read`` is how many of its sources have such m;
     ``waits_for_batch`` says that batch statistics keep its currents waiting. Its input has
     ``input_steps`` in DRAM, one if all steps share an image; FP multiplies ``walked_steps`` of
-    them. ``added_bits`` are those of all that its shortcuts add, ``returned_elements`` all dI of
-    the shortcuts to later layers that add its output (``output_adders``) or its current
-    (``current_adders``). ``learns`` says that BP, WG and update follow; ``live_steps`` [B] counts
-    the steps of a sample whose gradient is not skipped whole. ``feeds`` say what it
-    reads of its sources, put together in the ``operand`` grid.
+    them. ``added_bits`` are those of all that its shortcuts and its addend add, ``returned_bits``
+    those of all dI of later layers that add its output (``output_adders``) or its current
+    (``current_adders``), and of what dI is multiplied with. ``learns`` says that BP, WG and update
+    follow; ``live_steps`` [B] counts the steps of a sample whose gradient is not skipped whole.
+    ``feeds`` say what it reads of its sources, put together in the ``operand`` grid.
     """
 
     layer: Layer
@@ -56,7 +56,7 @@ class Profile:
     walked_steps: int
     has_readers: bool
     added_bits: int
-    returned_elements: int
+    returned_bits: int
     current_adders: int
     output_adders: int
     has_m: bool
@@ -164,6 +164,29 @@ def _added_bits(shortcut: Shortcut, layers: Sequence[Layer], chip: ChipConfig) -
     return prod(source.out_shape) * chip.precision.membrane
 
 
+def _gathered_bits(addend: Addend, layers: Sequence[Layer], chip: ChipConfig) -> int:
+    """Bits of what an addend is put together of, of one sample and step."""
+    channels, height, _ = operand_shape(addend, layers)
+    bits = 0
+    for feed in feeds_of(addend, layers):
+        spans, rows = feed.read((0, channels), (0, height))
+        elements = sum(map(length, spans)) * length(rows) * feed.shape[2]
+        bits += elements * output_width(layers[feed.source], chip)
+    return bits
+
+
+def _multiplied_bits(addend: Addend, source: int, layers: Sequence[Layer], chip: ChipConfig) -> int:
+    """Bits of what the gradient of a source is multiplied with on its way from an addend."""
+    bits = 0
+    for term in terms_of(addend, layers):
+        others = [factor for factor in term if factor[0] != source]
+        for at, strand in others if len(others) < len(term) else ():
+            (channels, rows) = strand.read(strand.channels, (0, strand.shapes[-1][1]))
+            elements = length(channels) * length(rows) * strand.shapes[0][2]
+            bits += elements * output_width(layers[at], chip)
+    return bits
+
+
 def profile_layer(
     workload: Workload,
     layer: Layer,
@@ -184,8 +207,14 @@ def profile_layer(
         work = work_of_units(layer, live, arrays)
     returned = 0 if need is None else int(np.count_nonzero(need))
     moments = 2 * precision.optimizer if workload.optimizer == "adam" else 0
-    pairs, adders = workload.batch * workload.steps, shortcuts_from(index, workload.layers)
-    outputs = sum(adds_output(each, workload.layers) for _, each in adders)
+    pairs, layers = workload.batch * workload.steps, workload.layers
+    adders, gatherers = shortcuts_from(index, layers), addends_of(index, layers)
+    outputs = sum(adds_output(each, layers) for _, each in adders)
+    returned_dI = sum(prod(reader.out_shape) for reader, _ in (*adders, *gatherers))
+    added = sum(_added_bits(each, layers, chip) for each in layer.shortcuts)
+    if layer.addend is not None:
+        added += _gathered_bits(layer.addend, layers, chip)
+    multiplied = sum(_multiplied_bits(each, index, layers, chip) for _, each in gatherers)
     return Profile(
         layer=layer,
         weights=weights,
@@ -207,11 +236,10 @@ def profile_layer(
         has_m=masks.has_m(index),
         m_read=sum(masks.has_m(at) for at in layer.producers if at in layer.sources),
         has_readers=any(index in reader.reads for reader in workload.layers),
-        added_bits=pairs
-        * sum(_added_bits(each, workload.layers, chip) for each in layer.shortcuts),
-        returned_elements=pairs * sum(prod(reader.out_shape) for reader, _ in adders),
+        added_bits=pairs * added,
+        returned_bits=pairs * (returned_dI * precision.gradient + multiplied),
         current_adders=len(adders) - outputs,
-        output_adders=outputs,
+        output_adders=outputs + len(gatherers),
         learns=workload.learns,
         live_steps=np.count_nonzero(live, axis=0),
         feeds=feeds_of(layer, workload.layers),

@@ -59,7 +59,7 @@ def stores_alone(profile: Profile, slices: Slices, chip: ChipConfig) -> list[Lay
             Y=Y[at],
             Y_forward=Y_once[at],
             Y_backward=Y_once[at],
-            dI="dram" if layer.shortcuts else Y_once[at],
+            dI="dram" if layer.added else Y_once[at],
             U="memory",
             dS=dS[at],
             dY="dram" if through[at] else "memory",

@@ -16,7 +16,7 @@ from tlm.space.program import Completions
 from tlm.space.region import Block, Region, Slice, Span, length, overlap
 from tlm.space.rounding import ceil_div
 from tlm.space.tile import Extent, Message, Work
-from tlm.storage.plan import LayerPlan, Plan
+from tlm.storage.plan import LayerPlan, Plan, PutTogether
 from tlm.storage.slice_sizes import product_region
 from tlm.storage.streams import Streams
 from tlm.workload.model import Pool
@@ -182,24 +182,22 @@ def fetch_inputs(
 
 
 def add_up_sources(
-    engine: str, layer_plan: LayerPlan, fresh: Region, steps: Span, tile: TileDraft
+    engine: str, read: PutTogether, fresh: Region, steps: Span, tile: TileDraft
 ) -> None:
-    """Charge a tile for the sums its layer reads, for pools on the way there and behind them.
+    """Charge a tile for the sums that are read, for pools on the way there and behind them.
 
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
-    pool, (_, rows, width) = layer_plan.layer.input_pool, layer_plan.operand
-    planes = sum(
-        added * length(overlap(channels, fresh.channels)) for channels, added in layer_plan.sums
-    )
+    pool, (_, rows, width) = read.input_pool, read.operand
+    planes = sum(added * length(overlap(channels, fresh.channels)) for channels, added in read.sums)
     elements = planes * length(fresh.samples) * length(fresh.rows) * width * length(steps)
     tile.add_energy({f"{engine}.input_add": elements})
     if pool is not None:
-        _, height, _ = pool.pooled(layer_plan.operand)
+        _, height, _ = pool.pooled(read.operand)
         finished = finished_rows(pool, fresh.rows, rows, height)
         adds = window_adds(pool, fresh._replace(rows=finished), (rows, width), steps)
         tile.add_energy({f"{engine}.input_pool": adds})
-    for strand in (strand for feed in layer_plan.feeds for strand in feed.strands):
+    for strand in (strand for feed in read.feeds for strand in feed.strands):
         for on_the_way, shape, (channels, lines) in strand.pools(fresh.channels, fresh.rows):
             adds = window_adds(on_the_way, Region(channels, fresh.samples, lines), shape, steps)
             tile.add_energy({f"{engine}.input_pool": adds})

@@ -249,7 +249,7 @@ def _leave_current_gradient(
                 region.samples, steps, region.channels, region.rows
             )
         )
-    if layer_plan.exact or layer_plan.added:
+    if layer_plan.exact or layer_plan.layer.added:
         idents = per_sample(builder, "dI", layer_plan, part, region.samples)
         tile.add_saves(builder.done.expect_all(idents))
 

@@ -1,14 +1,16 @@
-"""Shortcuts: what earlier layers leave is added to currents, and dI returns to them.
+"""Shortcuts and addends: what earlier layers leave is added to currents, and dI returns to them.
 
 All of it goes through DRAM: an earlier layer's output lies there for its readers anyway, what
 enters its neurons (I) is written beside U. Values are added in the lanes of the pass that makes the
-currents, as a bias is: energy, no time (assumed). Back, the reader's dI is one part more of what
-the earlier layer's gradient unit adds up.
+currents, as a bias is: energy, no time (assumed); an addend is put together on its way there, as
+inputs are. Back, the reader's dI is one part more of what the earlier layer's gradient unit adds
+up. Where outputs were multiplied, the unit reads the others as well, and lets pass what they did;
+that costs their bytes alone, as in BP (assumed).
 """
 
 from __future__ import annotations
 
-from tlm.program.builder import ProgramBuilder, saved, window_adds
+from tlm.program.builder import ProgramBuilder, add_up_sources, saved, window_adds
 from tlm.program.tile_draft import TileDraft
 from tlm.space.phase import Phase
 from tlm.space.region import Region, Span, length
@@ -18,7 +20,7 @@ from tlm.storage.plan import LayerPlan
 def add_shortcuts(
     builder: ProgramBuilder, layer_plan: LayerPlan, region: Region, steps: Span, tile: TileDraft
 ) -> None:
-    """Let a tile read what its layer's shortcuts add to a region of products, and add it."""
+    """Let a tile read what its layer adds to a region of products, and add it."""
     forward = tile.phase in (Phase.FP, Phase.NORM)
     what = builder.by_step("saved", steps) if forward else "saved"
     for adding in layer_plan.added:
@@ -28,8 +30,16 @@ def add_shortcuts(
         if pool is not None:
             adds = window_adds(pool, region, (tensor.rows, tensor.width), steps)
             tile.add_energy({"fp.current_pool": adds})
+    addends = len(layer_plan.added)
+    if layer_plan.addend is not None:
+        addends += 1
+        wanted = layer_plan.addend.wanted(region)
+        tile.add_reads(layer_plan.addend.runs(wanted, steps))
+        for producer in layer_plan.addend.producers:
+            tile.add_read_needs(saved(builder, producer, region.samples, what))
+        add_up_sources("fp", layer_plan.addend, wanted, steps, tile)
     products = region.size * layer_plan.width * length(steps)
-    tile.add_energy({"fp.shortcut_add": products * len(layer_plan.added)})
+    tile.add_energy({"fp.shortcut_add": products * addends})
 
 
 def fetch_returned(
@@ -42,3 +52,5 @@ def fetch_returned(
         if at.size:
             tile.add_reads(adding.returned(at, steps))
             tile.add_read_needs(saved(builder, adding.reader, region.samples, "dI"))
+            for other in adding.multiplied:
+                tile.add_read_needs(saved(builder, other, region.samples))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tlm.errors import WorkloadError
-from tlm.space.feeds import feeds_of
+from tlm.space.feeds import Strand, feeds_of, operand_shape
 from tlm.workload.held import Held
 from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Shortcut, Workload
 from tlm.workload.operand import Operand
@@ -73,20 +73,38 @@ def _identity_not_run(layer: Layer, layers: Sequence[Layer]) -> str | None:
     """What of a layer without weights is not run; None if all is."""
     if NETWORK_INPUT in layer.sources:
         return "and reads the network's input"
-    if layer.operand is not None:
-        return "and an operand of several parts"
     if layer.norm is not None:
         return "but a norm"
     if layer.current_pool is not None:
         return "but a pool of currents"
     pool, sources = layer.input_pool, [layers[source] for source in layer.sources]
     if pool is not None and pool.kind == "max":
-        if len(sources) > 1 or sources[0].neuron is None:
+        if len(sources) > 1 or sources[0].neuron is None or layer.operand is not None:
             return "but a max pool of a sum or of currents"
-    shape = sources[0].pooled_shape
+    if layer.operand is not None and any(map(_takes_largest_number, _ways(layer, layers))):
+        return "but a max pool of numbers in its operand"
+    shape = operand_shape(layer, layers)
     if layer.in_shape != (shape if pool is None else pool.pooled(shape)):
         return "and flattens what it reads"
     return None
+
+
+def _ways(layer: Layer, layers: Sequence[Layer]) -> Iterator[tuple[Layer, Strand]]:
+    """The strands of what an identity reads, each with its source."""
+    for feed in feeds_of(layer, layers):
+        for strand in feed.strands:
+            yield layers[feed.source], strand
+
+
+def _takes_largest_number(way: tuple[Layer, Strand]) -> bool:
+    """Whether a max pool on a way takes anything but spikes."""
+    source, strand = way
+    spikes = source.spiking and (source.pool is None or source.pool.kind == "max")
+    for pool in strand.all_pools:
+        if pool.kind == "max" and not spikes:
+            return True
+        spikes = spikes and pool.kind == "max"
+    return False
 
 
 def _shortcut_not_run(layer: Layer, shortcut: Shortcut, layers: Sequence[Layer]) -> str | None:

@@ -132,16 +132,33 @@ def feeds_of(layer: Reads, layers: Sequence[Layer]) -> list[Feed]:
     strands: dict[int, list[Strand]] = {source: [] for source in layer.sources}
     delays = dict.fromkeys(layer.sources, 0)
     plain = layer.operand is None
-    for factor, channels in _factors(layer, layers):
-        shapes = [_left(factor.source, layers)]
-        for step in factor.way:
-            shapes.append(shape_behind((step,), shapes[-1]))
-        strands[factor.source].append(Strand(channels, factor.way, tuple(shapes)))
-        delays[factor.source] = factor.delay
+    for term in terms_of(layer, layers):
+        for source, strand in term:
+            strands[source].append(strand)
+    for part in () if layer.operand is None else layer.operand.parts:
+        delays |= {factor.source: factor.delay for factor in part.factors}
     return [
         Feed(source, _left(source, layers), tuple(some), plain, delays[source])
         for source, some in strands.items()
     ]
+
+
+def terms_of(layer: Reads, layers: Sequence[Layer]) -> list[list[tuple[int, Strand]]]:
+    """Every term of what a layer reads: its factors, each the source and its strand.
+
+    Of a plain sum every distinct source is a term.
+    """
+    if layer.operand is None:
+        every = [(source, _left(source, layers)) for source in dict.fromkeys(layer.sources)]
+        return [[(source, Strand((0, shape[0]), (), (shape,)))] for source, shape in every]
+    terms, first = [], 0
+    for part in layer.operand.parts:
+        channels = (first, first + part.channels)
+        for term in part.terms:
+            factors = [(each.source, _strand(each, channels, layers)) for each in term.factors]
+            terms.append(factors)
+        first += part.channels
+    return terms
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -161,17 +178,11 @@ def hull(spans: Iterable[Span]) -> Span:
     return (min(low for low, _ in some), max(high for _, high in some)) if some else (0, 0)
 
 
-def _factors(layer: Reads, layers: Sequence[Layer]) -> Iterable[tuple[Factor, Span]]:
-    """Every factor and its channels of the operand; of a plain sum all channels."""
-    if layer.operand is None:
-        for source in dict.fromkeys(layer.sources):
-            yield Factor(source), (0, _left(source, layers)[0])
-        return
-    first = 0
-    for part in layer.operand.parts:
-        for factor in part.factors:
-            yield factor, (first, first + part.channels)
-        first += part.channels
+def _strand(factor: Factor, channels: Span, layers: Sequence[Layer]) -> Strand:
+    shapes = [_left(factor.source, layers)]
+    for step in factor.way:
+        shapes.append(shape_behind((step,), shapes[-1]))
+    return Strand(channels, factor.way, tuple(shapes))
 
 
 def _left(source: int, layers: Sequence[Layer]) -> Shape3:

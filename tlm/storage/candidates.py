@@ -66,7 +66,7 @@ def _candidates(plan: Plan) -> Iterator[Resident]:
             yield _currents(plan, layer_plan)
             if takes_turns:
                 yield from _currents_of_a_turn(plan, layer_plan)
-            if not layer_plan.added:
+            if not layer_plan.layer.added:
                 yield _current_gradients(plan, layer_plan)
         if layer_plan.layer.multiplies:
             yield from _dY(plan, layer_plan)

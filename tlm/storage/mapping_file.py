@@ -153,8 +153,7 @@ def _dram(plan: Plan) -> dict[str, Any]:
 def _layer(plan: Plan, layer_plan: LayerPlan) -> dict[str, Any]:
     return {
         "name": layer_plan.layer.name,
-        "reads": [producer.layer.name for producer in layer_plan.producers]
-        or ["the network's input"],
+        "reads": _read_layers(plan, layer_plan.layer) or ["the network's input"],
         "operand_bits": int(layer_plan.operand_bits),
         "split": {
             "k": layer_plan.cut.split.k,
@@ -261,6 +260,12 @@ def _currents(stored: LayerStores) -> str:
     uses = {"FP": stored.Y_forward, "BP": stored.Y_backward}
     again = [phase for phase, store in uses.items() if store == "dram"]
     return f"DRAM, read again in {' and '.join(again)}" if again else "DRAM, read once"
+
+
+def _read_layers(plan: Plan, layer: Layer) -> list[str]:
+    """Names of the layers that a layer reads; where it has no product, of those that it adds."""
+    read = layer.producers if layer.multiplies else layer.added
+    return [plan.layers[at].layer.name for at in read]
 
 
 def _weights(plan: Plan, layer_plan: LayerPlan) -> str:

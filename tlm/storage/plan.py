@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import accumulate, pairwise
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -19,14 +19,24 @@ from tlm.counts.ways import partial_gradients
 from tlm.placement.schedule import Schedule, layers_overlap
 from tlm.placement.search import Chosen
 from tlm.space.array_types import Bools, Ints
-from tlm.space.feeds import Feed, merged
+from tlm.space.feeds import Feed, Strand, merged
 from tlm.space.geometry import fed_rows, finished_rows, input_rows, pooled_rows, source_rows
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores, StatePolicy
 from tlm.space.region import Region, Slice, Span, cuts, length
 from tlm.space.tile import Extent
 from tlm.storage.address import Allocator, Tensor, TiledTensor
-from tlm.workload.model import NETWORK_INPUT, Layer, Neuron, Shape3, Shortcut, Workload
+from tlm.workload.model import (
+    NETWORK_INPUT,
+    Addend,
+    Layer,
+    Neuron,
+    Pool,
+    Shape3,
+    Shortcut,
+    Workload,
+)
+from tlm.workload.operand import Reads
 
 NormPolicy = Literal["exact", "frozen", "folded"]
 
@@ -93,11 +103,119 @@ class Adding:
         rows = pooled_rows(self.shortcut.pool, region.rows, tensor.rows)
         return tensor.runs(region.samples, steps, region.channels, rows)
 
+    @property
+    def multiplied(self) -> list[LayerPlan]:
+        """The layers that dI is multiplied with on its way back: none."""
+        return []
+
     def returned(self, region: Region, steps: Span) -> tuple[Extent, ...]:
         """The runs of the reader's dI that flow to a region of what is added."""
         tensor = self.reader.addressed.tensors["dI"]
         rows = fed_rows(self.shortcut.pool, region.rows, tensor.rows)
         return tensor.runs(region.samples, steps, region.channels, rows)
+
+
+class PutTogether(Protocol):
+    """What is read of several sources and put together."""
+
+    @property
+    def feeds(self) -> Sequence[Feed]:
+        """What is read of every distinct source."""
+
+    @property
+    def operand(self) -> Shape3:
+        """The grid (C, H, W) that it is put together in."""
+
+    @property
+    def input_pool(self) -> Pool | None:
+        """What it passes then."""
+
+    @property
+    def sums(self) -> list[tuple[Span, int]]:
+        """Channels of the operand, and additions that make one element of them; ANDs count, too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AddendFeeds:
+    """An addend: ``feeds`` of some of ``layers``, put together in the ``operand`` grid (C, H, W).
+
+    ``terms`` have the same strands by term, each with its source.
+    """
+
+    addend: Addend
+    layers: list[LayerPlan]
+    feeds: list[Feed]
+    terms: list[list[tuple[int, Strand]]]
+    operand: Shape3
+
+    @property
+    def input_pool(self) -> Pool | None:
+        """What it passes when it is put together."""
+        return self.addend.input_pool
+
+    @property
+    def sums(self) -> list[tuple[Span, int]]:
+        """Channels of the operand, and additions that make one element of them."""
+        return _sums(self.addend, self.operand)
+
+    @property
+    def producers(self) -> list[LayerPlan]:
+        """The layers that it is made of."""
+        return [self.layers[feed.source] for feed in self.feeds]
+
+    def wanted(self, product: Region) -> Region:
+        """The region of the operand that is added to a region of products."""
+        rows = pooled_rows(self.input_pool, product.rows, self.operand[1])
+        return product._replace(rows=rows)
+
+    def runs(self, region: Region, steps: Span) -> tuple[Extent, ...]:
+        """The DRAM runs of what a region of the operand is put together of."""
+        tensors = [self.tensor(feed.source) for feed in self.feeds]
+        return _runs(_regions_read(self.feeds, tensors, region), steps)
+
+    def tensor(self, source: int) -> Tensor:
+        """What a source leaves, in DRAM."""
+        output = self.layers[source].addressed.output
+        assert output is not None
+        return output
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathering:
+    """A ``source`` of the addend of a ``reader``, a later layer."""
+
+    source: LayerPlan
+    reader: LayerPlan
+    addend: AddendFeeds
+    of_output: bool = True
+
+    @property
+    def multiplied(self) -> list[LayerPlan]:
+        """The layers that dI is multiplied with on its way back."""
+        others = {at: None for _, term in self._factors() for at, _ in term}
+        return [self.addend.layers[at] for at in others]
+
+    def returned(self, region: Region, steps: Span) -> tuple[Extent, ...]:
+        """The runs of the reader's dI that flow to a region of what the source leaves, and of what
+        it is multiplied with on its way.
+        """
+        dI, pool = self.reader.addressed.tensors["dI"], self.addend.input_pool
+        runs = list[Extent]()
+        for strand, others in self._factors():
+            channels, rows = strand.fed(region.channels, region.rows)
+            boxes = [(dI, (channels, fed_rows(pool, rows, dI.rows)))] if length(rows) else []
+            boxes += [(self.addend.tensor(at), each.read(channels, rows)) for at, each in others]
+            for tensor, (some, lines) in boxes:
+                if length(some) and length(lines):
+                    runs += tensor.runs(region.samples, steps, some, lines)
+        return tuple(dict.fromkeys(runs))
+
+    def _factors(self) -> Iterator[tuple[Strand, list[tuple[int, Strand]]]]:
+        """The strands of the source, each with the others of its term."""
+        for term in self.addend.terms:
+            for at, strand in term:
+                if at == self.source.layer.index:
+                    yield strand, [each for each in term if each[1] is not strand]
 
 
 @dataclass(slots=True)
@@ -108,11 +226,11 @@ class LayerPlan:
     (C, H, W) before ``input_pool``; ``held`` say so of what a matmul has in the place of weights.
     ``producers`` are the layers among them (none: the network's
     input), ``consumers`` those that read it, both in index order. ``added`` are its shortcuts,
-    ``adders`` those of later layers that add what it leaves. ``live`` [T, B] is false where the
-    whole dY is zero and slices are skipped. ``summed_by`` is a later layer whose dS stands for the
-    dX of its readers. ``repeats`` is how many time steps one product serves: T where all share an
-    image, else 1. ``operand_bits`` is the width of an input element, above 1 for pixels, sums and
-    averages.
+    ``addend`` is what it adds beside, ``adders`` are later layers that add what it leaves. ``live``
+    [T, B] is false where the whole dY is zero and slices are skipped. ``summed_by`` is a later
+    layer whose dS stands for the dX of its readers. ``repeats`` is how many time steps one product
+    serves: T where all share an image, else 1. ``operand_bits`` is the width of an input element,
+    above 1 for pixels, sums and averages.
 
     ``cut`` is made by placement, ``stored`` by residency, ``addressed`` by allocation, each as a
     whole. ``width`` are the columns of the product, ``skips`` is ``live``, or None where no slice
@@ -134,7 +252,8 @@ class LayerPlan:
     producers: list[LayerPlan]
     consumers: list[LayerPlan] = field(default_factory=list)
     added: list[Adding] = field(default_factory=list)
-    adders: list[Adding] = field(default_factory=list)
+    addend: AddendFeeds | None = None
+    adders: list[Adding | Gathering] = field(default_factory=list)
     summed_by: LayerPlan | None = None
     stored: LayerStores = field(init=False)
     addressed: LayerTensors = field(init=False)
@@ -191,12 +310,12 @@ class LayerPlan:
         return not (self.consumers or self.adders)
 
     @property
-    def output_adders(self) -> list[Adding]:
+    def output_adders(self) -> list[Adding | Gathering]:
         """Those of later layers that add its output."""
         return [adding for adding in self.adders if adding.of_output]
 
     @property
-    def current_adders(self) -> list[Adding]:
+    def current_adders(self) -> list[Adding | Gathering]:
         """Those that add what enters its neurons."""
         return [adding for adding in self.adders if not adding.of_output]
 
@@ -261,13 +380,7 @@ class LayerPlan:
 
         A gate's AND counts as one.
         """
-        if self.layer.operand is None:
-            return [((0, self.operand[0]), len(self.layer.sources) - 1)]
-        ends = [0, *accumulate(part.channels for part in self.layer.operand.parts)]
-        return [
-            (span, max(0, len(part.factors) - 1))
-            for span, part in zip(pairwise(ends), self.layer.operand.parts, strict=True)
-        ]
+        return _sums(self.layer, self.operand)
 
     @property
     def gated(self) -> list[tuple[Span, int]]:
@@ -279,20 +392,18 @@ class LayerPlan:
         return [(span, len(part.factors)) for span, part in parts]
 
     @property
+    def input_pool(self) -> Pool | None:
+        """What the operand passes when it is put together."""
+        return self.layer.input_pool
+
+    @property
     def input_steps(self) -> int:
         """Time steps of what it reads: one if all share an image."""
         return max(source.steps for source in self.addressed.sources)
 
     def read_regions(self, region: Region) -> list[tuple[Tensor, list[Region]]]:
         """What it reads of every source for a region of the operand, whole groups of channels."""
-        regions = []
-        for feed, source in zip(self.feeds, self.addressed.sources, strict=True):
-            some = feed.regions(region)
-            if not feed.plain:
-                spans = merged(source.whole_groups(each.channels) for each in some)
-                some = [some[0]._replace(channels=span) for span in spans]
-            regions.append((source, some))
-        return regions
+        return _regions_read(self.feeds, self.addressed.sources, region)
 
     def read_bits(self, region: Region) -> int:
         """Bits in DRAM, of all steps, that it reads of its sources for a region of the operand."""
@@ -308,13 +419,12 @@ class LayerPlan:
         """The DRAM runs of what a region of the operand is put together of, ``live`` [T, B] pairs
         alone; with what layers leave, or of the network's input only.
         """
-        return tuple(
-            run
-            for feed, (source, regions) in zip(self.feeds, self.read_regions(region), strict=True)
+        read = [
+            each
+            for feed, each in zip(self.feeds, self.read_regions(region), strict=True)
             if of_layers or feed.source == NETWORK_INPUT
-            for some in regions
-            for run in source.runs(some.samples, steps, some.channels, some.rows, live)
-        )
+        ]
+        return _runs(read, steps, live)
 
     @property
     def spilled_inputs(self) -> list[Span]:
@@ -365,18 +475,21 @@ class LayerPlan:
     def partials(self) -> int:
         """How many partial dS an element of the output receives at the most."""
         apart = self._partials_apart()
-        return self._partials_of_all + (0 if apart is None else int(apart.max()))
+        return self._partials_of_all + (int(reduce(np.add, apart).max()) if apart else 0)
 
     def arriving(self, pooled: Region) -> tuple[int, int]:
         """How many partial dS a region of the output receives in a step, and how many are added.
 
-        What a shortcut of the output returns is one of them.
+        What a shortcut or an addend of the output returns is among them.
         """
-        of_all, apart = self._partials_of_all + len(self.output_adders), self._partials_apart()
-        if apart is None:
+        shortcuts = sum(isinstance(adder, Adding) for adder in self.output_adders)
+        of_all = self._partials_of_all + shortcuts
+        apart = [*self._partials_apart(), *self._gathered()]
+        if not apart:
             elements = pooled.size * self.layer.pooled_shape[2]
             return elements * of_all, elements * max(0, of_all - 1)
-        each = of_all + apart[slice(*pooled.channels), slice(*pooled.rows)]
+        parts = reduce(np.add, apart)
+        each = of_all + parts[slice(*pooled.channels), slice(*pooled.rows)]
         samples = length(pooled.samples)
         return int(each.sum()) * samples, int(np.maximum(each - 1, 0).sum()) * samples
 
@@ -390,14 +503,13 @@ class LayerPlan:
         parts = sum(copies for feed, _, copies in self._returning_feeds if feed.plain)
         return parts + (self.summed_by is not None or self.head)
 
-    def _partials_apart(self) -> Ints | None:
-        """Those beside, [K, E, F], of readers that put what they read together of windows."""
-        apart = [
+    def _partials_apart(self) -> list[Ints]:
+        """Those beside, [K, E, F] each, of readers that put what they read together of windows."""
+        return [
             partial_gradients(feed, grid) * copies
             for feed, grid, copies in self._returning_feeds
             if not feed.plain
         ]
-        return reduce(np.add, apart) if apart else None
 
     @property
     def _returning_feeds(self) -> Iterator[tuple[Feed, Shape3, int]]:
@@ -416,6 +528,53 @@ class LayerPlan:
                     for feed in held.feeds
                     if feed.source == self.layer.index
                 )
+
+    def _gathered(self) -> list[Ints]:
+        """How many dI of the addends of later layers every element of the output receives."""
+        return [
+            partial_gradients(feed, adder.addend.operand)
+            for adder in self.adders
+            if isinstance(adder, Gathering)
+            for feed in adder.addend.feeds
+            if feed.source == self.layer.index
+        ]
+
+
+def _sums(read: Reads, operand: Shape3) -> list[tuple[Span, int]]:
+    """As :attr:`LayerPlan.sums`, of what is read in an ``operand`` grid."""
+    if read.operand is None:
+        return [((0, operand[0]), len(read.sources) - 1)]
+    ends = [0, *accumulate(part.channels for part in read.operand.parts)]
+    return [
+        (span, max(0, len(part.factors) - 1))
+        for span, part in zip(pairwise(ends), read.operand.parts, strict=True)
+    ]
+
+
+def _regions_read(
+    feeds: Sequence[Feed], tensors: Sequence[Tensor], region: Region
+) -> list[tuple[Tensor, list[Region]]]:
+    """What feeds read of their tensors for a region of the operand, whole groups of channels."""
+    regions = []
+    for feed, tensor in zip(feeds, tensors, strict=True):
+        some = feed.regions(region)
+        if not feed.plain:
+            spans = merged(tensor.whole_groups(each.channels) for each in some)
+            some = [some[0]._replace(channels=span) for span in spans]
+        regions.append((tensor, some))
+    return regions
+
+
+def _runs(
+    read: Sequence[tuple[Tensor, list[Region]]], steps: Span, live: Bools | None = None
+) -> tuple[Extent, ...]:
+    """The DRAM runs of regions of tensors, ``live`` [T, B] pairs alone."""
+    return tuple(
+        run
+        for tensor, regions in read
+        for some in regions
+        for run in tensor.runs(some.samples, steps, some.channels, some.rows, live)
+    )
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from tlm.placement.search import Chosen, Search
 from tlm.placement.summed_gradients import summed_by
 from tlm.placement.target import Target
 from tlm.space.array_types import Bools
-from tlm.space.feeds import feeds_of, operand_shape
+from tlm.space.feeds import feeds_of, operand_shape, terms_of
 from tlm.space.geometry import finished_rows
 from tlm.space.grid import Grid
 from tlm.space.layer_cut import LayerCut, LayerStores
@@ -29,7 +29,7 @@ from tlm.space.region import Slice
 from tlm.storage.address import Allocator
 from tlm.storage.allocation import allocate
 from tlm.storage.inference_core import check_core
-from tlm.storage.plan import Adding, HeldFeeds, LayerPlan, Plan
+from tlm.storage.plan import AddendFeeds, Adding, Gathering, HeldFeeds, LayerPlan, Plan
 from tlm.storage.residency import choose_stores
 from tlm.workload.glm.neuron import GLMNeuron
 from tlm.workload.identities import identities_as_shortcuts
@@ -147,13 +147,20 @@ class JobOnChip:
 
 
 def _add_shortcuts(plan: Plan, layer_plan: LayerPlan) -> None:
-    """Tell a layer and the earlier ones that its shortcuts come from."""
+    """Tell a layer and the earlier ones what it adds of them."""
     for shortcut in layer_plan.layer.shortcuts:
         source = plan.layers[shortcut.layer]
         of_output = adds_output(shortcut, plan.workload.layers)
         adding = Adding(source, layer_plan, shortcut, of_output)
         layer_plan.added.append(adding)
         source.adders.append(adding)
+    if (addend := layer_plan.layer.addend) is not None:
+        layers = plan.workload.layers
+        feeds, grid = feeds_of(addend, layers), operand_shape(addend, layers)
+        terms = terms_of(addend, layers)
+        layer_plan.addend = AddendFeeds(addend, plan.layers, feeds, terms, grid)
+        for source in layer_plan.addend.producers:
+            source.adders.append(Gathering(source, layer_plan, layer_plan.addend))
 
 
 def _share_sums(plan: Plan) -> None:

@@ -197,7 +197,7 @@ def _dI(layer_plan: LayerPlan, kept: set[str], policy: StatePolicy) -> Store | L
 
     It is made again if dS stays in the core.
     """
-    if layer_plan.added:
+    if layer_plan.layer.added:
         return "dram"
     if not layer_plan.exact or "dI" in kept:
         return "memory"

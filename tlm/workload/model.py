@@ -173,6 +173,19 @@ class Shortcut:
 
 
 @dataclass(frozen=True)
+class Addend:
+    """What earlier layers add together to the current of a later one.
+
+    It is read as an input is: the ``operand``, put together of outputs of ``sources``, through
+    ``input_pool``.
+    """
+
+    sources: tuple[int, ...]
+    operand: Operand
+    input_pool: Pool | None = None
+
+
+@dataclass(frozen=True)
 class Layer:
     """One convolution or linear layer with what follows it up to the next one.
 
@@ -193,7 +206,8 @@ class Layer:
     ``dilation`` (rows, columns) apart. ``operand`` says what is read where that is more than the
     sum of ``sources``, which then are those of its terms: with a delay they may be later layers, or
     the layer itself. ``dropout`` is the share of the input, behind ``input_pool``, that training
-    drops at random; what is kept is divided by the rest.
+    drops at random; what is kept is divided by the rest. ``addend`` is added as ``shortcuts`` are;
+    no file has one (:mod:`tlm.workload.identities`).
     """
 
     index: int
@@ -218,6 +232,7 @@ class Layer:
     dilation: tuple[int, int] = (1, 1)
     held: Held | None = None
     dropout: float = 0.0
+    addend: Addend | None = None
 
     @property
     def weighted(self) -> bool:
@@ -246,8 +261,9 @@ class Layer:
 
     @property
     def added(self) -> list[int]:
-        """The distinct layers whose output or current its shortcuts add."""
-        return list(dict.fromkeys(shortcut.layer for shortcut in self.shortcuts))
+        """The distinct layers whose output or current is added to its own."""
+        together = () if self.addend is None else self.addend.sources
+        return list(dict.fromkeys((*(each.layer for each in self.shortcuts), *together)))
 
     @property
     def predecessors(self) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tlm.workload.model import Layer, Shortcut
+from tlm.workload.model import Addend, Layer, Shortcut
 
 
 def heads(layers: Sequence[Layer]) -> tuple[int, ...]:
@@ -40,6 +40,14 @@ def shortcuts_from(index: int, layers: Sequence[Layer]) -> list[tuple[Layer, Sho
         for layer in layers
         for shortcut in layer.shortcuts
         if shortcut.layer == index
+    ]
+
+
+def addends_of(index: int, layers: Sequence[Layer]) -> list[tuple[Layer, Addend]]:
+    """The addends that a layer is a source of, each with the layer that adds it."""
+    added = ((layer, layer.addend) for layer in layers)
+    return [
+        (layer, addend) for layer, addend in added if addend is not None and index in addend.sources
     ]
 
 

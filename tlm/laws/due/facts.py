@@ -26,7 +26,7 @@ from tlm.space.layer_cut import Store
 from tlm.space.phase import Phase
 from tlm.space.region import Slice, Span, length
 from tlm.space.tile import Extent
-from tlm.workload.model import NETWORK_INPUT, Layer, Pool, Recording, Workload
+from tlm.workload.model import NETWORK_INPUT, Addend, Layer, Pool, Recording, Workload
 from tlm.workload.packed import samples_of
 
 
@@ -56,7 +56,8 @@ class LayerFacts:
     """What the laws know of one layer.
 
     ``producers`` are the indices of the distinct layers that it reads (none: the network's input),
-    ``consumers`` of those that read it, ``adders`` those that add what it leaves to their currents.
+    ``consumers`` of those that read it, ``adders`` those that add what it leaves to their currents,
+    ``gathered`` the addends of later layers that it is a source of, with their layers.
     ``exact``: batch statistics stand between the product and the neurons; ``scaled``: frozen
     statistics scale the product. ``state`` is how BP gets U.
     ``live`` [T, B] is false where the whole dY is zero and skipped. ``inputs_sent``, ``dS_sent``
@@ -74,6 +75,7 @@ class LayerFacts:
     producers: Sequence[int]
     consumers: Sequence[int]
     adders: Sequence[Adder]
+    gathered: Sequence[tuple[int, Addend]]
     exact: bool
     scaled: bool
     state: str
@@ -102,7 +104,7 @@ class LayerFacts:
     @property
     def head(self) -> bool:
         """Whether no layer reads it: the loss does, or the host."""
-        return not (self.consumers or self.adders)
+        return not (self.consumers or self.adders or self.gathered)
 
     def adders_of(self, output: bool) -> list[Adder]:
         """Those that add its output, or those that add what enters its neurons."""
@@ -328,6 +330,11 @@ def _layer_facts(
             for reader in plan.workload.layers
             for each in reader.shortcuts
             if each.layer == layer.index
+        ],
+        gathered=[
+            (reader.index, reader.addend)
+            for reader in plan.workload.layers
+            if reader.addend is not None and layer.index in reader.addend.sources
         ],
         exact=policy == "exact",
         scaled=policy == "frozen",

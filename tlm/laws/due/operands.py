@@ -61,7 +61,7 @@ class Branch:
     def comes(self, flags: Bools) -> Bools:
         """What behind the way comes of any flagged element of the source."""
         for table in self.tables:
-            flags = _gathered(table, flags)
+            flags = gathered(table, flags)
         return flags
 
     def needs(self, flags: Bools) -> Bools:
@@ -153,7 +153,7 @@ def returned_inputs(layer: Layer, layers: Sequence[Layer], source: int, flags: B
             returned[branch.first : branch.end] |= branch.comes(flags)
     if layer.input_pool is not None:
         table = places(layer.input_pool, operand_shape(layer, layers))
-        returned = _gathered(table, returned)
+        returned = gathered(table, returned)
     return as_input(layer, returned)
 
 
@@ -185,7 +185,7 @@ def held_matrix(layer: Layer, layers: Sequence[Layer], source: int, flags: Bools
     return grouped.reshape(layer.product_channels, -1)
 
 
-def additions(layer: Layer, shape: Shape3) -> int:
+def additions(layer: Reads, shape: Shape3) -> int:
     """Additions that make one row and column of an operand of ``shape``, all channels; and ANDs."""
     if layer.operand is None:
         return shape[0] * (len(layer.sources) - 1)
@@ -220,6 +220,11 @@ def _places(step: Window | Pool, shape: Shape3) -> Ints:
     return np.stack(tables)
 
 
+def gathered(table: Ints, flags: Bools) -> Bools:
+    """Whether any of the elements that stand at a place is flagged."""
+    return np.asarray((flags.ravel()[table] & (table >= 0)).any(axis=0))
+
+
 def boxed(flags: Bools) -> Bools:
     """The flagged channels and rows with all between the first and the last, all columns."""
     whole = np.zeros_like(flags)
@@ -240,11 +245,6 @@ def shape_of(table: Ints) -> Shape3:
     """Shape (C, H, W) of what a table of places says."""
     _, channels, height, width = table.shape
     return channels, height, width
-
-
-def _gathered(table: Ints, flags: Bools) -> Bools:
-    """Whether any of the elements that stand at a place is flagged."""
-    return np.asarray((flags.ravel()[table] & (table >= 0)).any(axis=0))
 
 
 def _marked(table: Ints, flags: Bools, shape: Shape3) -> Bools:

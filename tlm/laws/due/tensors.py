@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tlm.laws.due.addends import multiplied, returned, taken
 from tlm.laws.due.amounts import TensorDue
 from tlm.laws.due.facts import Facts, LayerFacts, TensorPlace
 from tlm.laws.due.operands import held_matrix, operand_shape, returned_inputs
 from tlm.laws.due.rows import RowSet, windows_rows
 from tlm.laws.due.stored import INDEX, REVERSE
 from tlm.laws.due.widths import outcome_bits, output_bits
+from tlm.space.array_types import Bools
 from tlm.workload.model import Pool
 
 
@@ -46,8 +48,9 @@ def _neuron_tensor(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
         times = _times(facts, tensor.key)
     written, read = (round(nbytes * share * each) for each in times)
     read += int(nbytes * share * _times_added(job, facts, tensor.key))
+    read += int(nbytes * share * _times_gathered(job, facts, tensor))
     # Windows of a pool of currents may share some of Y, whole groups of channels some of dI.
-    once = tensor.key == "dI" and not facts.layer.shortcuts
+    once = tensor.key == "dI" and not facts.layer.added
     once |= tensor.key == "Y" and facts.layer.current_pool is None
     return TensorDue(
         tensor.name,
@@ -77,7 +80,7 @@ def _needless(job: Facts, facts: LayerFacts, key: str) -> bool:
     if job.learns or key != "spikes":
         return False
     sent = all(reader.inputs_sent for reader in job.among(facts.consumers))
-    return sent and not facts.adders_of(output=True)
+    return sent and not facts.adders_of(output=True) and not facts.gathered
 
 
 def _stopped_carry(job: Facts, tensor: TensorPlace) -> TensorDue:
@@ -151,7 +154,7 @@ def _times_added(job: Facts, facts: LayerFacts, key: str) -> float:
     """How often at least later layers read all of what they add, earlier ones all that returns."""
     if key == "dI":
         return len(facts.layer.shortcuts)
-    output = key == "spikes" or (key == "S" and facts.layer.pool is None)
+    output = _is_output(facts, key)
     if not output and key != "I":
         return 0
     rows = (facts.layer.pooled_shape if output else facts.layer.out_shape)[1]
@@ -159,6 +162,34 @@ def _times_added(job: Facts, facts: LayerFacts, key: str) -> float:
         _times_read(job.layers[adder.reader]) * len(_read_rows(adder.pool, rows)) / rows
         for adder in facts.adders_of(output)
     )
+
+
+def _is_output(facts: LayerFacts, key: str) -> bool:
+    """Whether a tensor is what later layers read."""
+    return key == "spikes" or (key == "S" and facts.layer.pool is None)
+
+
+def _times_gathered(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> float:
+    """How often at least addends take all of an output, and gradients meet it on their way; or how
+    often earlier layers read all of the dI of an addend.
+    """
+
+    def share(flags: Bools) -> float:
+        """``flags`` cover one image; a tensor of DRAM may hold padding besides its elements."""
+        images = job.workload.batch * job.workload.steps
+        padded = tensor.at[1] * 8 // tensor.bits // images
+        return 1.0 if flags.all() else np.count_nonzero(flags) / padded
+
+    layers, addend = job.workload.layers, facts.layer.addend
+    if tensor.key == "dI" and addend is not None:
+        sources = dict.fromkeys(addend.sources)
+        return sum(share(returned(addend, layers, source)) for source in sources)
+    times = 0.0
+    for reader, addend in facts.gathered if _is_output(facts, tensor.key) else ():
+        times += _times_read(job.layers[reader]) * share(taken(addend, layers, facts.index))
+        for other in dict.fromkeys(addend.sources) if job.learns else ():
+            times += share(multiplied(addend, layers, facts.index, other))
+    return times
 
 
 def _times_read(facts: LayerFacts) -> int:

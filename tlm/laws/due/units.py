@@ -10,10 +10,11 @@ from math import prod
 
 import numpy as np
 
+from tlm.laws.due.addends import returned_parts
 from tlm.laws.due.amounts import AccessesDue, UnitUse
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.operands import additions, branches, flagged_rows
-from tlm.laws.due.rows import kernel_rows, read_rows
+from tlm.laws.due.operands import Branch, additions, branches, flagged_rows, operand_shape
+from tlm.laws.due.rows import kernel_rows, read_rows, windows_rows
 from tlm.laws.due.saved import NUMBERS
 from tlm.laws.due.trained import (
     NORM_PARAMETERS,
@@ -82,6 +83,8 @@ def _neurons(job: Facts, facts: LayerFacts) -> Iterator[Use]:
 def _reductions(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """Partial dS of all readers' parts are added up, partial dW of all replicas, then W changes."""
     partials = partial_dS(job, facts) + len(facts.adders_of(output=True))
+    for _, addend in facts.gathered:
+        partials += returned_parts(addend, job.workload.layers, facts.index)
     weights = facts.weight_count
     returned = prod(facts.layer.out_shape) * job.pairs * len(facts.adders_of(output=False))
     sums = (weights + facts.channel_sums) * (facts.replicas - 1)
@@ -126,7 +129,8 @@ def partial_dS(job: Facts, facts: LayerFacts) -> Ints:
 
 def _shortcuts(job: Facts, facts: LayerFacts) -> Iterator[Use]:
     """What earlier layers leave is added wherever currents pass on to the neurons."""
-    products = prod(facts.layer.product_shape) * job.pairs * len(facts.layer.shortcuts)
+    addends = len(facts.layer.shortcuts) + (facts.layer.addend is not None)
+    products = prod(facts.layer.product_shape) * job.pairs * addends
     for phase in _current_phases(facts):
         yield phase, "fp.shortcut_add", products
 
@@ -200,9 +204,6 @@ def _live_inputs_pooled(job: Facts, facts: LayerFacts) -> int:
 def _part_adds(job: Facts, facts: LayerFacts, sizes: list[int]) -> int:
     """Additions of one step of the pooled inputs of the slices, for ``sizes`` samples of each."""
     shape, pool, total = job.operand_shape(facts), facts.layer.input_pool, 0
-    on_the_way = [
-        branch for branch in job.branches(facts) if any(isinstance(s, Pool) for s in branch.way)
-    ]
     for part, samples in zip(facts.slices, sizes, strict=True):
         rows = kernel_rows(facts.layer, facts.product_rows(part))
         if facts.layer.kind == "linear" and pool is not None:
@@ -210,13 +211,45 @@ def _part_adds(job: Facts, facts: LayerFacts, sizes: list[int]) -> int:
         if rows and pool is not None:
             total += _window_adds(pool, shape, rows) * samples
         read = read_rows(facts, part, shape[1])
-        for branch in on_the_way:
-            for step, before, flags in branch.pooled(flagged_rows(branch.behind, read)):
-                channels, lines = (np.flatnonzero(flags.any(axis=at)) for at in ((1, 2), (0, 2)))
-                if lines.size:
-                    plane = (len(channels), *before[1:])
-                    total += _window_adds(step, plane, lines.tolist()) * samples
+        total += _adds_on_the_way(job.branches(facts), read) * samples
     return total
+
+
+def _adds_on_the_way(ways: Iterable[Branch], rows: Iterable[int]) -> int:
+    """Additions of the pools on the ways to some rows of an operand."""
+    total = 0
+    for branch in ways:
+        if not any(isinstance(step, Pool) for step in branch.way):
+            continue
+        for step, before, flags in branch.pooled(flagged_rows(branch.behind, rows)):
+            channels, lines = (np.flatnonzero(flags.any(axis=at)) for at in ((1, 2), (0, 2)))
+            if lines.size:
+                total += _window_adds(step, (len(channels), *before[1:]), lines.tolist())
+    return total
+
+
+def _put_together(job: Facts, facts: LayerFacts) -> dict[UnitUse, AccessesDue]:
+    """The least additions, ANDs among them, and pools that make what a layer adds."""
+    addend, layers = facts.layer.addend, job.workload.layers
+    if addend is None:
+        return {}
+    shape, pool, ways = operand_shape(addend, layers), addend.input_pool, branches(addend, layers)
+    elements = pooled = 0
+    for part in facts.slices:
+        rows, pairs = facts.product_rows(part), job.pairs_of(part)
+        read = windows_rows(pool, set(rows), shape[1])
+        elements += len(read) * shape[2] * pairs
+        pooled += (0 if pool is None else _window_adds(pool, shape, rows)) * pairs
+        pooled += _adds_on_the_way(ways, read) * pairs
+    return {
+        (phase, facts.index, action): AccessesDue(least // facts.channel_parts, None)
+        for phase in _soma_phases(facts)
+        for action, least in (
+            ("fp.input_add", additions(addend, shape) * elements),
+            ("fp.input_pool", pooled),
+        )
+        if least
+    }
 
 
 def _scaling(job: Facts, facts: LayerFacts) -> Iterator[Use]:
@@ -269,6 +302,7 @@ def unit_accesses(job: Facts) -> dict[UnitUse, AccessesDue]:
             accesses = AccessesDue(ceil_div(bits, MEMORY_PORT_BITS), len(NORM_SUMS))
             due[phase, facts.index, action] = accesses
         if not facts.layer.multiplies:  # it has no operand
+            due |= _put_together(job, facts)
             continue
         adds = additions(facts.layer, job.operand_shape(facts))
         if adds and job.input_steps(facts) > 1:

@@ -40,7 +40,7 @@ from tlm.workload.operand import Operand
 from tlm.workload.readers import heads
 from tlm.workload.surrogate import COMPACT
 
-_LAYER_KEYS = tuple(Layer.__dataclass_fields__)
+_LAYER_KEYS = tuple(name for name in Layer.__dataclass_fields__ if name != "addend")  # never stored
 _POOLS = ("input_pool", "current_pool", "pool")
 _HELD_KEYS = tuple(Held.__dataclass_fields__)
 _NORM_KEYS = tuple(Norm.__dataclass_fields__)

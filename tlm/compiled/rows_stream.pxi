@@ -94,7 +94,7 @@ cdef inline Py_ssize_t run_end(
 
 cdef void put_stored(Stream* stream, const uint8_t* octets, Py_ssize_t count) noexcept nogil:
     put(stream, 0, 8)
-    put(stream, count | (0xFFFF - count) << 16, 32)
+    put(stream, <uint64_t>count | <uint64_t>(0xFFFF - count) << 16, 32)
     memcpy(stream.octets + stream.length, octets, count)
     stream.length += count
 

@@ -206,7 +206,15 @@ def test_heat_maps_hold_the_shares() -> None:
     assert spikes.images[0].get_array().tolist() == [[0.1, 0.2]]
     assert masks.images[0].get_array().tolist() == [[0.3, 0.4]]
     assert gradients.images[0].get_array().tolist() == [[0.5, 0.6]]
-    assert spikes.get_title(loc="left") == "spikes S: mean 15.0%"
+    assert spikes.get_title(loc="left") == "spikes S\nmean 15.0%"
+    layers |= {"read-out": LayerDensity([], [], [1.0, 1.0], 0.0)}
+    spikes, _, gradients = density_figure(layers).axes[:3]
+    assert spikes.images[0].get_array().mask.tolist() == [[False, False], [True, True]]
+    assert spikes.get_title(loc="left") == "spikes S\nmean 15.0%"
+    assert gradients.get_title(loc="left") == "gradient dU\nmean 77.5%"
+    assert len(density_figure(layers, "inference").axes) == 2  # spikes and the scale of colours
+    alone = density_figure({"read-out": layers["read-out"]})
+    assert alone.axes[0].get_title(loc="left") == "spikes S\nnone"
 
 
 def test_mesh_colours_are_the_use_of_links() -> None:

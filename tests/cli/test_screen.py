@@ -10,7 +10,17 @@ from rich.console import Console
 
 from tests.trace.summaries import SUMMARY
 from tlm.cli.screen import screen
-from tlm.trace.summary import AwaitedWork, BusyResource, EngineTime, PhaseTime, Stall, Summary
+from tlm.trace.summary import (
+    AwaitedWork,
+    BusyResource,
+    EngineTime,
+    LayerDensity,
+    LayerSplit,
+    PhaseTime,
+    SparsityPart,
+    Stall,
+    Summary,
+)
 
 
 def printed(summary: Summary) -> list[list[str]]:
@@ -73,3 +83,11 @@ def test_a_run_names_what_was_busy_and_waited_for_and_leaves_the_verdict_to_expl
     assert "FP conv0 2.0% noc" in joined
     assert "python -m tlm explain run" in joined
     assert not any(key in line for line in joined for key in ("noc.", "dram.", "core.engines"))
+
+
+def test_a_layer_without_neurons_has_neither_spikes_nor_masks() -> None:
+    """It is no layer that spikes always; what has no slots in the arrays has no share of them."""
+    sparsity = SparsityPart(0.0, {"head": LayerDensity([], [], [0.25, 0.75], 0.5)})
+    chip = replace(SUMMARY.chip, splits={"head": LayerSplit(1, 1, 1, 1)})
+    lines = printed(replace(SUMMARY, sparsity=sparsity, chip=chip, work={"head": {}}))
+    assert "head - - 50.0% 50.0% 1 x 1 x 1 = 1 core - - -".split() in lines

@@ -178,7 +178,7 @@ def _sparsity(summary: Summary) -> ScreenTable:
     )
     for name, row in summary.sparsity.layers.items():
         measured = (row.S, row.m, row.dU) if learns else (row.S,)
-        means = [f"{sum(shares) / len(shares):.1%}" for shares in measured]
+        means = [f"{sum(shares) / len(shares):.1%}" if shares else "-" for shares in measured]
         means += [f"{row.zero_slices:.1%}"] * learns
         split = summary.chip.splits[name]
         work = summary.work[name]
@@ -188,7 +188,8 @@ def _sparsity(summary: Summary) -> ScreenTable:
             else "-"
             for phase in engines
         ]
-        cut = f"{split.k} x {split.batch} x {split.spatial} = {split.cores} cores"
+        cores = "1 core" if split.cores == 1 else f"{split.cores} cores"
+        cut = f"{split.k} x {split.batch} x {split.spatial} = {cores}"
         table.add_row(name, *means, cut, *executed)
     return table
 

@@ -96,6 +96,14 @@ class ScreenTable:
     def _width(self, index: int) -> int:
         return max(cell_len(cells[index]) for cells in (self._columns, *self._rows))
 
+    def _least(self, index: int) -> int:
+        """Columns below which a column is not narrowed: a sentence not below its longest word."""
+        width = self._width(index)
+        if self._columns[index] not in self._prose:
+            return width
+        words = " ".join(row[index] for row in self._rows).split()
+        return min(width, max([LEAST_PROSE, *map(cell_len, words)]))
+
     def _blocks(self, width: int) -> list[list[int]]:
         """The columns of each block, keys first: as few blocks as fit, of about equal widths."""
         blocks = self._filled(width)
@@ -106,12 +114,10 @@ class ScreenTable:
     def _filled(self, width: int) -> list[list[int]]:
         """Blocks of columns, each filled from left to right."""
         keys = list(range(self._keys))
-        keys_width = min(sum(GAP + self._width(index) for index in keys) - GAP, width // 2)
+        keys_width = min(sum(GAP + self._width(index) for index in keys) - GAP, 2 * width // 3)
         blocks, used = [list(keys)], keys_width
         for index in range(self._keys, len(self._columns)):
-            least = self._width(index)
-            if self._columns[index] in self._prose:
-                least = min(LEAST_PROSE, least)
+            least = self._least(index)
             if len(blocks[-1]) > len(keys) and used + GAP + least > width:
                 blocks.append(list(keys))
                 used = keys_width
@@ -121,7 +127,7 @@ class ScreenTable:
 
     def _block(self, block: Sequence[int], width: int) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-        fits = sum(GAP + self._width(index) for index in block) - GAP <= width
+        fits = sum(GAP + self._least(index) for index in block) - GAP <= width
         for index in block:
             name = self._columns[index]
             is_word = name not in self._prose and (fits or index >= self._keys)

@@ -9,6 +9,7 @@ from rich.text import Text
 from tlm.cli.tables import Hanging, ScreenTable
 from tlm.workload.answers import Answers
 from tlm.workload.model import Layer, Workload
+from tlm.workload.readers import heads
 from tlm.workload.report.audit import Audit
 from tlm.workload.report.density import Densities, densities, measured_tensors
 from tlm.workload.report.describe import LAYER_COLUMNS, SYMBOLS, facts, layer_cells
@@ -37,8 +38,9 @@ def info_parts(workload: Workload) -> Iterator[Text | Hanging | ScreenTable]:
 def layer_table(layers: Sequence[Layer]) -> ScreenTable:
     """The layers of a job or network, one a row."""
     table = ScreenTable("Layers", *LAYER_COLUMNS, left=LAYER_COLUMNS)
+    ends = heads(layers)
     for layer in layers:
-        table.add_row(*layer_cells(layer))
+        table.add_row(*layer_cells(layer, is_read=layer.index not in ends))
     return table
 
 

@@ -240,7 +240,8 @@ class NocPart:
 class LayerDensity:
     """Measured densities of spikes S, surrogate masks m and dU, one per time step.
 
-    ``zero_slices`` is the share of (step, sample) slices in which dU is all zero.
+    Of a layer without neurons S and m are empty. ``zero_slices`` is the share of (step, sample)
+    slices in which dU is all zero.
     """
 
     S: list[float]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,12 +16,20 @@ from tlm_analysis.plots.heatmap import MAP
 TITLES = {"S": "spikes S", "m": "surrogate mask m", "dU": "gradient dU"}
 
 
-def density_figure(layers: Mapping[str, LayerDensity]) -> Figure:
-    """One panel per tensor class: layers down, time steps across, density as colour."""
+def density_figure(
+    layers: Mapping[str, LayerDensity], mode: Literal["training", "inference"] = "training"
+) -> Figure:
+    """One panel per tensor class: layers down, time steps across, density as colour.
+
+    Inference has spikes alone. Layers without neurons have neither S nor m: their rows are blank,
+    and no part of the mean.
+    """
     names = list(layers)
-    kinds = ("S", "m", "dU")
-    grids = {kind: np.array([getattr(layers[name], kind) for name in names]) for kind in kinds}
-    top = max(float(grid.max()) for grid in grids.values())
+    kinds = tuple(TITLES) if mode == "training" else ("S",)
+    rows = {kind: [getattr(layers[name], kind) for name in names] for kind in kinds}
+    steps = max(len(row) for grid in rows.values() for row in grid)
+    grids = {kind: _grid(rows[kind], steps) for kind in kinds}
+    top = max(float(grid.max()) for grid in grids.values() if grid.count())
     with style():
         figure = new_figure(min(9.0, 2.6 + 0.45 * len(names)))
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
@@ -28,7 +37,7 @@ def density_figure(layers: Mapping[str, LayerDensity]) -> Figure:
             image = axes.imshow(
                 grid, aspect="auto", cmap=MAP, vmin=0, vmax=top, interpolation="nearest"
             )
-            axes.set_title(f"{TITLES.get(kind, kind)}: mean {grid.mean():.1%}")
+            axes.set_title(f"{TITLES[kind]}\n{_mean(grid)}")
             axes.set_xlabel("time step")
             axes.xaxis.get_major_locator().set_params(integer=True)
         panels[0].set_yticks(range(len(names)), names)
@@ -37,3 +46,12 @@ def density_figure(layers: Mapping[str, LayerDensity]) -> Figure:
             image, ax=panels, label="share not zero", format=PercentFormatter(1.0, decimals=0)
         )
     return figure
+
+
+def _grid(rows: Sequence[Sequence[float]], steps: int) -> np.ma.MaskedArray:
+    """[layers, steps]; rows without figures are masked."""
+    return np.ma.masked_invalid(np.array([row or [np.nan] * steps for row in rows]))
+
+
+def _mean(grid: np.ma.MaskedArray) -> str:
+    return f"mean {grid.mean():.1%}" if grid.count() else "none"

@@ -67,10 +67,11 @@ def figures(run: RunDir, trace: Trace | None, chip: ChipConfig) -> Iterator[Draw
         "Bars of energy by component, stacked by phase, leakage hatched.",
         "Counts times the energy table, from energy.csv; leakage is power times time.",
     )  # fmt: skip
-    layers = run.summary.sparsity.layers
+    layers, mode = run.summary.sparsity.layers, run.summary.workload.mode
+    tensors = "spikes, surrogate masks and gradients" if mode == "training" else "spikes"
     yield drawn(
-        "sparsity", "Sparsity", density_figure(layers),
-        "Heat maps of the density of spikes, surrogate masks and gradients by layer and step.",
+        "sparsity", "Sparsity", density_figure(layers, mode),
+        f"Heat maps of the density of {tensors} by layer and step.",
         "Measured on the recorded tensors, not assumed.",
     )  # fmt: skip
 

@@ -54,8 +54,8 @@ def sparsity_part(plan: Plan, recording: Recording) -> SparsityPart:
     measured = densities(recording)
     layers = {
         layer.name: LayerDensity(
-            S=measured.spikes[layer.index].tolist(),
-            m=measured.masks[layer.index].tolist(),
+            S=measured.spikes[layer.index].tolist() if layer.neuron else [],
+            m=measured.masks[layer.index].tolist() if layer.neuron else [],
             dU=measured.dU[layer.index].tolist(),
             zero_slices=float(measured.idle_slices[layer.index]),
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tlm.workload.glm.neuron import GLMNeuron
-from tlm.workload.model import Layer, Neuron, Shape3, Workload
+from tlm.workload.model import Layer, Neuron, Shape3, Shortcut, Workload
 from tlm.workload.report.density import densities, measured_tensors
-from tlm.workload.report.reads import pool_words, reads
+from tlm.workload.report.reads import pool_words, reads, sides
 
 LAYER_COLUMNS = ("layer", "reads", "kind", "input CxHxW", "neurons KxExF", "kernel", "pool")
 SYMBOLS = {"spikes": "S", "masks": "m", "dU": "dU", "dY": "dY"}
@@ -65,12 +65,12 @@ def facts(workload: Workload) -> dict[str, str]:
     }
 
 
-def layer_cells(layer: Layer) -> tuple[str, ...]:
-    """What a layer is, in the order of ``LAYER_COLUMNS``."""
+def layer_cells(layer: Layer, is_read: bool) -> tuple[str, ...]:
+    """What a layer is, in the order of ``LAYER_COLUMNS``; ``is_read`` by a later layer."""
     return (
         f"{layer.index} {layer.name}",
         reads(layer),
-        _kind(layer),
+        _kind(layer, is_read),
         _shape(layer.in_shape),
         _shape(layer.out_shape),
         _window(layer),
@@ -78,11 +78,27 @@ def layer_cells(layer: Layer) -> tuple[str, ...]:
     )
 
 
-def _kind(layer: Layer) -> str:
-    """What makes the current, what is added to it, and whether neurons follow."""
-    added = [f"{'S' if each.of == 'spikes' else 'I'} of {each.layer}" for each in layer.shortcuts]
-    parts = [layer.kind, *(["norm"] if layer.norm else []), *(f"+ {each}" for each in added)]
-    return ", ".join([*parts, *([] if layer.neuron else ["read-out"])])
+def _kind(layer: Layer, is_read: bool) -> str:
+    """What makes the current, what it passes, and what leaves the layer if that is no spikes."""
+    parts = [f"dropout {layer.dropout:g}"] if layer.dropout else []
+    parts.append(layer.kind)
+    if layer.groups > 1:
+        parts.append(f"{layer.groups} {'groups' if layer.held is None else 'heads'}")
+    if layer.norm is not None:
+        parts.append("norm")
+    parts += map(_added, layer.shortcuts)
+    if layer.current_pool is not None:
+        parts.append(pool_words(layer.current_pool))
+    if layer.neuron is None:
+        parts.append("no neurons" if is_read else "read-out")
+    elif layer.membrane_output:
+        parts.append("membrane output")
+    return ", ".join(parts)
+
+
+def _added(shortcut: Shortcut) -> str:
+    pool = "" if shortcut.pool is None else f" {pool_words(shortcut.pool)}"
+    return f"+ {'S' if shortcut.of == 'spikes' else 'I'} of {shortcut.layer}{pool}"
 
 
 def _neuron(neuron: Neuron | GLMNeuron) -> str:
@@ -110,5 +126,5 @@ def _window(layer: Layer) -> str:
     if layer.kind != "conv":
         return "-"
     rows, columns = layer.kernel
-    dilated = "" if layer.dilation == (1, 1) else f" dilation {layer.dilation[0]}"
-    return f"{rows}x{columns} stride {layer.stride[0]} pad {layer.padding[0]}{dilated}"
+    dilated = "" if layer.dilation == (1, 1) else f" dilation {sides(layer.dilation)}"
+    return f"{rows}x{columns} stride {sides(layer.stride)} pad {sides(layer.padding)}{dilated}"

@@ -35,12 +35,12 @@ def pool_words(pool: Pool | None) -> str:
     """Kind, window and stride of a pool."""
     if pool is None:
         return "-"
-    pad = f" pad {_sides(pool.padding)}" if any(pool.padding) else ""
+    pad = f" pad {sides(pool.padding)}" if any(pool.padding) else ""
     up = " rounded up" if any(pool.overhang) else ""
-    return f"{pool.kind} {_sides(pool.size)}/{_sides(pool.stride)}{pad}{up}"
+    return f"{pool.kind} {sides(pool.size)}/{sides(pool.stride)}{pad}{up}"
 
 
-def _sides(pair: Pair) -> str:
+def sides(pair: Pair) -> str:
     """Rows and columns; one number if they are equal."""
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 

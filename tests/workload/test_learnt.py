@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tlm.workload.golden.learnt import learnt_terms
@@ -69,6 +69,7 @@ def spikes_of(neuron: Neuron, name: str, number: Any, currents: Any) -> Any:
     initial=st.sampled_from([0.0, 0.25]),
     seed=st.integers(0, 1000),
 )
+@example(name="leak", reset="hard", flags=(True, True, False), initial=0.25, seed=0)
 def test_gradients_of_random_neurons(
     name: str, reset: Any, flags: tuple[bool, ...], initial: float, seed: int
 ) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlm.errors import WorkloadError
-from tlm.workload.golden.neuron import from_membrane, near_edge, potentials, replay
+from tlm.workload.golden.neuron import carried, from_membrane, near_edge, potentials, replay
 from tlm.workload.model import Neuron
 from tlm.workload.surrogate import COMPACT, derivative, lif_neuron
 
@@ -61,6 +61,17 @@ def test_synaptic_current_by_hand() -> None:
     # dU = [0.5, 1]; dI = [0.5 + 0.5 * 1, 1]: through the membrane, and through the current.
     assert rebuilt.dI.reshape(-1).tolist() == [1.0, 1.0]
     assert from_membrane(neuron, rebuilt.dI).reshape(-1).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("reset", ["hard", "soft", "none"])
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_a_share_is_as_precise_as_the_replay(
+    reset: Literal["hard", "soft", "none"], precision: type
+) -> None:
+    """Of spikes in float32 it is in float32: wider, it would widen all that is carried back."""
+    share = carried(replace(LIF, reset=reset), np.array([0, 1], precision))
+    assert share.dtype == precision
+    assert share.tolist() == [1, 0 if reset == "hard" else 1]
 
 
 @given(

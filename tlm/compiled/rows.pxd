@@ -26,6 +26,8 @@ cdef class RowBuffer:
     cdef char* _rows
     cdef Py_ssize_t _count, _room, _size
     cdef Py_ssize_t _looked_at
+    cdef object _planes, _chunk
+    cdef Py_ssize_t _chunk_rows  # that they have room for
 
     cdef void _drop(self, Py_ssize_t count) noexcept
     cdef int _grow(self) except -1

@@ -11,9 +11,8 @@ from libc.string cimport memcpy, memmove, memset
 import numpy as np
 
 from tlm.errors import TraceError
-from tlm.space.trace_rows import ShuffledRows
 
-include "rows_shuffle.pxi"
+include "rows_chunk.pxi"
 
 
 cdef class RowBuffer:
@@ -49,34 +48,23 @@ cdef class RowBuffer:
         self._drop(count)
         return taken
 
-    def take_shuffled(self, Py_ssize_t count):
-        """Remove the first ``count`` rows and return them as :class:`ShuffledRows`."""
-        if not 1 <= count <= self._count:
-            raise IndexError(f"{count} of {self._count} rows of {self.table}")
-        cdef const uint8_t* rows = <const uint8_t*>self._rows
-        cdef int64_t[LANES] changes
-        cdef uint32_t adler = count_changes(rows, count, self._size, changes)
-        counted = [changes[place] for place in range(self._size)]
-        octets = np.empty((self._size - counted.count(0), count), dtype=np.uint8)
-        cdef uint8_t[:, ::1] planes = octets
-        if len(octets):
-            transpose(rows, count, self._size, changes, &planes[0, 0])
-        first = self._rows[: self._size]
-        self._drop(count)
-        return ShuffledRows(first, counted, octets, adler)
+    def take_chunk(self, Py_ssize_t count):
+        """Remove the first ``count`` rows and return them as a chunk of the file.
 
-    @staticmethod
-    def fletcher32(const uint8_t[::1] data not None):
-        """The checksum of HDF5: the twin of ``tlm.trace.chunk.fletcher32``."""
-        cdef uint64_t once = 0, often = 0
-        cdef Py_ssize_t place
-        for place in range(0, len(data) - 1, 2):
-            once += data[place] << 8 | data[place + 1]
-            often += once
-        if len(data) % 2:
-            once += data[len(data) - 1] << 8
-            often += once
-        return folded(often) << 16 | folded(once)
+        It is valid until the next one is taken.
+        """
+        if not 1 <= count <= min(self._count, MOST):
+            raise IndexError(f"{count} of {self._count} rows of {self.table}")
+        if self._chunk_rows < count:  # kept: the memory of a chunk is dear to get
+            self._planes = np.empty(count * self._size, dtype=np.uint8)
+            self._chunk = np.empty((count + BESIDE) * (self._size + 1), dtype=np.uint8)
+            self._chunk_rows = count
+        cdef uint8_t[::1] planes = self._planes, chunk = self._chunk
+        cdef Py_ssize_t length = write_chunk(
+            <const uint8_t*>self._rows, count, self._size, &planes[0], &chunk[0]
+        )
+        self._drop(count)
+        return self._chunk[:length]
 
     cdef void _drop(self, Py_ssize_t count) noexcept:
         self._count -= count

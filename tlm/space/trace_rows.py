@@ -8,9 +8,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 # A column's type in the file, as numpy writes it.
 _U8 = Annotated[int, "u1"]
 _U32 = Annotated[int, "<u4"]
@@ -83,17 +80,3 @@ class ActivityRow(NamedTuple):
     step: _I16
     steps: _I16
     task: _I32
-
-
-class ShuffledRows(NamedTuple):
-    """Some rows of a table shuffled as in the file: bytes of one place in all rows lie together.
-
-    ``first`` is the first row; ``changes`` counts for each place in a row how often its byte
-    differs from that of the row before; ``octets`` is uint8 [place that changes, row]; ``adler32``
-    is the check sum of zlib over all places, constant ones included.
-    """
-
-    first: bytes
-    changes: list[int]
-    octets: NDArray[np.uint8]
-    adler32: int

@@ -6,7 +6,6 @@ import h5py
 import numpy as np
 
 from tlm.trace import schema
-from tlm.trace.chunk import chunk_bytes
 from tlm.trace.limits import TraceWindow
 from tlm.trace.rows import Rows
 
@@ -71,8 +70,7 @@ class Table:
             OSError: the file cannot grow.
         """
         for _ in range(len(self._rows) // schema.CHUNK_ROWS):
-            rows = self._rows.take_shuffled(schema.CHUNK_ROWS)
-            chunk = chunk_bytes(rows, self._rows.fletcher32)
+            chunk = self._rows.take_chunk(schema.CHUNK_ROWS)
             self.dataset.id.set_extent((self.committed + schema.CHUNK_ROWS,))
             self.dataset.id.write_direct_chunk((self.committed,), chunk)
             self.committed += schema.CHUNK_ROWS

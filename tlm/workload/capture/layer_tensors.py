@@ -216,7 +216,7 @@ def _revealed(
     dU = from_membrane(neuron, dI) / neuron.gain
     later = np.zeros_like(dU)
     later[:-1] = dU[1:]
-    from_spike = dU - neuron.decay * later * carried(neuron, spikes)
+    from_spike = dU - neuron.decay * later * carried(neuron, spikes.astype(dU.dtype))
     step = np.abs(dS) * neuron.surrogate_peak
     revealed = close & (step > _LEAST_SHARE * (np.abs(dU) + np.abs(later)))
     return np.where(revealed, np.abs(from_spike) > step / 2, masks)

@@ -44,7 +44,7 @@ def _through_spikes(neuron: Neuron, dU: Numbers, spikes: BoolArray) -> Numbers:
     if neuron.output == "membrane":
         return np.zeros_like(dU)
     through = dU.copy()
-    through[:-1] -= neuron.decay * dU[1:] * carried(neuron, spikes[:-1])
+    through[:-1] -= neuron.decay * dU[1:] * carried(neuron, spikes[:-1].astype(dU.dtype))
     return through
 
 

@@ -116,7 +116,7 @@ def potentials(neuron: Neuron, current: Numbers, spikes: BoolArray | None = None
     for step, now in enumerate(current):
         synaptic = neuron.current_decay * synaptic + now if neuron.current_decay else now
         charged = neuron.decay * membrane + neuron.gain * synaptic
-        if neuron.offset:
+        if np.any(neuron.offset):
             charged += neuron.offset
         fired = fires(neuron, charged) if spikes is None else spikes[step]
         membrane = after_reset(neuron, charged, fired.astype(current.dtype))
@@ -137,9 +137,9 @@ def near_threshold(neuron: Neuron, potential: Numbers) -> BoolArray:
     return np.asarray(np.abs(potential - neuron.threshold) < NEAR)
 
 
-def carried(neuron: Neuron, spikes: BoolArray) -> Numbers:
+def carried(neuron: Neuron, spike: Numbers) -> Numbers:
     """Share of ``decay * dU[t+1]`` that passes a detached reset and reaches dU[t]."""
-    return 1.0 - spikes if neuron.reset == "hard" else np.ones(spikes.shape)
+    return np.asarray(1 - spike) if neuron.reset == "hard" else np.ones_like(spike)
 
 
 def from_membrane(neuron: Neuron, dI: Numbers) -> Numbers:
@@ -167,7 +167,7 @@ def _backward(
     dI = np.empty_like(potential)
     later, flowing = np.zeros_like(potential[0]), np.zeros_like(potential[0])
     for step in reversed(range(len(potential))):
-        share = carried(neuron, spikes[step])
+        share = carried(neuron, spikes[step].astype(potential.dtype))
         if not neuron.detach_reset and neuron.reset != "none":
             hard = neuron.reset == "hard"
             jump = potential[step] - neuron.reset_value if hard else neuron.reset_value

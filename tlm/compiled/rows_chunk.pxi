@@ -1,10 +1,45 @@
-"""Rows of a table shuffled: the twin of ``tlm.trace.chunk.shuffled``, in a fifth of the time."""
+"""Rows of a table as a chunk of the file: the twin of ``tlm.trace.chunk``, where formats are told."""
+
+include "rows_stream.pxi"
+
 
 cdef enum:
     LANES = 64  # places looked at side by side; no row is longer, and as many bytes may be read
     BATCH = 16  # rows whose sums of sums, at most 16 * 17 / 2 * 255, fit 16 bits
     SQUARE = 64  # rows that are transposed together: they stay in the cache nearest to the core
     ADLER = 65521  # modulus of the check sum (RFC 1950)
+    MOST = 0xFFFF  # bytes of a stored block
+    RESTLESS = 4  # a plane is stored if more than one byte of so many differs from that before it
+    BESIDE = 32  # bytes, at most, that a stream has beside those of a plane
+
+
+cdef Py_ssize_t write_chunk(
+    const uint8_t* rows, Py_ssize_t count, Py_ssize_t size, uint8_t* planes, uint8_t* octets
+) noexcept nogil:
+    """Write a chunk of ``count`` rows; returns its bytes, at most ``(size + 1) * (count + BESIDE)``.
+
+    ``planes`` is room for as many bytes as the rows have.
+    """
+    cdef int64_t[LANES] changes
+    cdef uint32_t adler = count_changes(rows, count, size, changes)
+    cdef Stream stream
+    cdef Py_ssize_t place
+    stream.octets, stream.length, stream.bits, stream.waiting = octets, 0, 0, 0
+    transpose(rows, count, size, changes, planes)
+    put(&stream, 0x0178, 16)  # the header of zlib
+    for place in range(size):
+        if not changes[place]:
+            put_constant(&stream, rows[place], count)
+            continue
+        if RESTLESS * changes[place] > count:
+            put_stored(&stream, planes, count)
+        else:
+            put_runs(&stream, planes, count)
+        planes += count
+    put(&stream, 0x0003, 16)  # the last block, without a byte
+    put(&stream, swapped(adler), 32)
+    put(&stream, fletcher32(octets, stream.length), 32)
+    return stream.length
 
 
 cdef uint32_t count_changes(
@@ -57,8 +92,3 @@ cdef void transpose(
                 for number in range(first, min(first + SQUARE, count)):
                     plane[number] = rows[number * size + place]
                 plane += count
-
-
-cdef uint64_t folded(uint64_t total) noexcept:
-    """A sum in ones' complement of 16 bits."""
-    return (total - 1) % 0xFFFF + 1 if total else 0

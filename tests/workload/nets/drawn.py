@@ -48,8 +48,9 @@ class Layer(nn.Module):
         draw, layout = self.context.draw, self.context.layout
         self.own = 0 if first else draw.randint(1, len(outputs) - 1)
         x, self.other, self.join = outputs[self.own], self.own, lambda x, y: x
-        fitting = [(at, name) for at in range(1, len(outputs)) for name in joins_of(x, outputs[at])]
-        if not first and draw.random() < 0.4:
+        others = [at for at in range(1, len(outputs)) if at != self.own]
+        fitting = [(at, name) for at in others for name in joins_of(x, outputs[at])]
+        if fitting and draw.random() < 0.5:
             self.other, name = draw.choice(fitting)
             self.join = joined(name, layout)
             self.context.note(name)
@@ -110,7 +111,7 @@ class Head(nn.Module):
     def __init__(self, context: Context, outputs: list[Any], ends: list[int]) -> None:
         super().__init__()
         draw, self.context, self.ends = context.draw, context, ends
-        self.flat = mean if draw.random() < 0.25 else flat
+        self.flat = mean if draw.random() < 0.25 and context.layout.time is None else flat
         context.note("mean over all places", self.flat is mean)
         features = self.read(outputs).shape[-1]
         self.hidden = linear(features, 6) if draw.random() < 0.3 else None

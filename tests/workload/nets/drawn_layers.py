@@ -57,7 +57,9 @@ def product(x: Any, context: Context, outputs: int | None = None, plain: bool = 
     modules, space = layout.modules(context.space), context.space
     kinds = ["convolution"] * 3
     if outputs is None and not plain:
-        kinds += ["dilated convolution", "strided convolution", "transposed convolution"]
+        kinds += ["dilated convolution", "strided convolution"]
+        # Zeros that a window puts before it would be zeros that it puts in, and not counted.
+        kinds += ["transposed convolution"] * ("shifted" not in context.notes)
         kinds += ["depthwise convolution"] * (channels > 1) + ["grouped convolution"] * (
             channels % 2 == 0
         )
@@ -125,9 +127,9 @@ class Norms(nn.Module):
 
 def norm(channels: int, context: Context) -> Any:
     """Mostly none."""
-    kinds = ["norm", "norm without scale", "norm scaled by step"]
+    kinds = ["norm", "norm without scale"]
     if context.layout.time is None:
-        kinds.append("norm of each step")
+        kinds += ["norm of each step", "norm scaled by step"]
     if context.draw.random() < 0.6:
         return nn.Identity()
     kind = context.draw.choice(kinds)

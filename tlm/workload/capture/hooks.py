@@ -162,10 +162,12 @@ class Hooks:
                 raise WorkloadError(f"{name}: its operands lie otherwise from step to step")
             values = (node._saved_self, node._saved_mat2)
             boundary.scale = 1.0
-            for side, value, to in zip(
-                sides if form.streamed_left else sides[::-1],
+            streamed, held = sides if form.streamed_left else sides[::-1]
+            for side, value, to, planar in zip(
+                (streamed, held),
                 values if form.streamed_left else values[::-1],
                 (boundary, boundary.held),
+                (form.planar, held.planar),  # what is streamed may be turned, what is held is not
                 strict=True,
             ):
                 provenance = replace(side.provenance)
@@ -173,7 +175,7 @@ class Hooks:
                 reading, scale = reading_of(reader, provenance, 3).unscaled(reader)
                 self._take_scale(reader, reading, 1.0)
                 to.readings.append(reading)
-                to.inputs.append(form.planar(value.detach() / scale))
+                to.inputs.append(planar(value.detach() / scale))
                 boundary.scale *= scale
             call = len(boundary.outputs)
             boundary.outputs.append(form.planar(values[0].detach() @ values[1].detach()))

@@ -11,8 +11,10 @@ from torch import nn
 
 from tests.workload.nets.drawn_layers import Attention, Context, Norms, flat, mean, norm, product
 from tests.workload.nets.drawn_layout import LAYOUTS
+from tests.workload.nets.drawn_neurons import KNOWN
 from tests.workload.nets.drawn_operands import joined, joins_of, window, windows_of
 from tests.workload.nets.parts import CLASSES, linear, vote
+from tlm.workload.capture import Capture
 
 INPUTS: dict[str, Callable[[Any], Any]] = {
     "events": lambda draw: (draw < 0.4).float(),
@@ -198,3 +200,10 @@ class Drawn(nn.Module):
 def loss(heads: Any) -> Any:
     """The votes of all heads."""
     return sum(map(vote, heads))
+
+
+def capture_of(net: Drawn) -> Capture:
+    """What records it."""
+    layout = net.context.layout
+    axis = 1 if layout.batch_first else 0
+    return Capture(net, steps=len(net.frames), neurons=KNOWN, time_axis=axis)

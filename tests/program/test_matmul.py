@@ -162,6 +162,9 @@ CHIPS = {
     "lanes on their own": ("core.engines.fp.mode=element", "noc.model=router"),
     "held sums": ("core.engines.fp.dataflow=output", "core.memory.sharing=separate"),
     "held inputs": ("core.engines.fp.dataflow=input",),
+    "weights come again behind it": (
+        "mapping.parameters=spill", "mapping.split=k+spatial", "mapping.schedule=pipelined",
+    ),
     "odd widths, small buffers": (
         "precision.weight=12 bit", "precision.input=6 bit", "core.memory.weights=6 Kib",
         "core.memory.spikes=8 Kib",

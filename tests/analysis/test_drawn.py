@@ -215,6 +215,8 @@ def test_heat_maps_hold_the_shares() -> None:
     assert len(density_figure(layers, "inference").axes) == 2  # spikes and the scale of colours
     alone = density_figure({"read-out": layers["read-out"]})
     assert alone.axes[0].get_title(loc="left") == "spikes S\nnone"
+    forward = density_figure({"read-out": layers["read-out"]}, "inference")
+    assert forward.axes[0].get_title(loc="left") == "spikes S\nnone"
 
 
 def test_mesh_colours_are_the_use_of_links() -> None:

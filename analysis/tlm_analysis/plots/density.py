@@ -27,9 +27,9 @@ def density_figure(
     names = list(layers)
     kinds = tuple(TITLES) if mode == "training" else ("S",)
     rows = {kind: [getattr(layers[name], kind) for name in names] for kind in kinds}
-    steps = max(len(row) for grid in rows.values() for row in grid)
+    steps = max(1, *(len(row) for grid in rows.values() for row in grid))
     grids = {kind: _grid(rows[kind], steps) for kind in kinds}
-    top = max(float(grid.max()) for grid in grids.values() if grid.count())
+    top = max((float(grid.max()) for grid in grids.values() if grid.count()), default=1.0)
     with style():
         figure = new_figure(min(9.0, 2.6 + 0.45 * len(names)))
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]

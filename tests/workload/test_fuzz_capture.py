@@ -1,4 +1,4 @@
-"""Random networks over all structures: recorded exactly, or refused on one true line."""
+"""Random networks over all structures: recorded exactly, or refused on one line of a short list."""
 
 from __future__ import annotations
 

@@ -90,10 +90,11 @@ class Streams:
         Entries that fetch nothing from DRAM are one with those before them, because nothing can
         hold them up.
         """
-        place = (ENGINE_OF_PHASE[sweep.phase], core)
+        engine = ENGINE_OF_PHASE[sweep.phase]
+        place = (engine, core)
         if layer_plan.held is not None:
             self._held.pop(place, None)  # it passes through where weights were
-            array: EngineArray = getattr(self.plan.arrays, place[0])
+            array: EngineArray = getattr(self.plan.arrays, engine)
             return held_tiles(layer_plan, array, layout, block, self._group(sweep))
         before, held = self._held.get(place, (None, None))
         if held is None or before != sweep[1:]:  # another round's weights give way

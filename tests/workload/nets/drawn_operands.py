@@ -72,7 +72,8 @@ def window(name: str, layout: Layout, space: int, draw: random.Random) -> Callab
     if name in ("largest pool", "mean pool"):
         return _pool(name, layout, space, draw)
     if name == "down and up":
-        pool = layout.modules(space)[draw.choice((3, 4))](layout.window((2,) * space))
+        modules = layout.modules(space)
+        pool = draw.choice((modules.largest, modules.mean))(layout.window((2,) * space))
         return lambda x: F.interpolate(pool(x), size=_even(x, layout))
     return {
         "whole": lambda x: x,

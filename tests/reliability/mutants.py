@@ -2,8 +2,9 @@
 
 ``python -m tests.reliability.mutants`` runs :mod:`tests.reliability.probe`, or the probe that a
 fault names, in every copy; where all laws still hold, the tests that guard the place. It prints a
-row for each: what caught it. Faults of the compiled kernel are compiled, and sought by comparing
-both kernels; where the model of SimPy is changed there is no other, so that laws must notice.
+row for each: what caught it. ``_structures`` behind it, or the like, chooses a file of faults.
+Faults of the compiled kernel are compiled, and sought by comparing both kernels; where the model of
+SimPy is changed there is no other, so that laws must notice.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ SECONDS = 900  # after which a probe or a test hangs
 class Mutant:
     """A fault: ``old`` in ``path`` becomes ``new``; ``tests`` guard what no law can see.
 
-    ``probe`` is the module that runs what the fault would change.
+    ``probe`` is the module that runs what the fault would change, with what it is to be told; none
+    where no run has to do with it.
     """
 
     name: str
@@ -47,9 +49,10 @@ class Mutant:
         return self.path.startswith(COMPILED)
 
 
-def mutants() -> list[Mutant]:
-    """The faults of all files ``mutants*.toml``, in their order."""
-    texts = [path.read_text() for path in sorted(Path(__file__).parent.glob("mutants*.toml"))]
+def mutants(kind: str = "*") -> list[Mutant]:
+    """The faults of all files ``mutants*.toml``, or of one ``kind``, in their order."""
+    files = sorted(Path(__file__).parent.glob(f"mutants{kind}.toml"))
+    texts = [path.read_text() for path in files]
     return [Mutant(**row) for text in texts for row in tomllib.loads(text)["mutant"]]
 
 
@@ -63,7 +66,7 @@ def caught_by(mutant: Mutant, copy: Path) -> str:
         if mutant.compiled:
             built = _run(copy, "hatch_build.py")
             assert built.returncode == 0, f"{mutant.name}: {built.stderr}"
-        told = _run(copy, "-m", mutant.probe).stdout.strip().splitlines()
+        told = _told(copy, mutant.probe)
         if told != ["ok"]:
             return told[-1].split(";")[0] if told else "the probe crashed"
         if mutant.tests:
@@ -73,6 +76,11 @@ def caught_by(mutant: Mutant, copy: Path) -> str:
     finally:
         path.write_text(intact)
     return ""
+
+
+def _told(copy: Path, probe: str) -> list[str]:
+    """What a probe says, a line each; without one all is well."""
+    return _run(copy, "-m", *probe.split()).stdout.strip().splitlines() if probe else ["ok"]
 
 
 def _run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -123,4 +131,4 @@ def copy_sources(copy: Path, compiled: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(mutants()) > 0)
+    sys.exit(run(mutants(*sys.argv[1:2])) > 0)

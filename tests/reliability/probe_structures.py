@@ -1,12 +1,14 @@
 """Networks of every structure that is more than a chain, run with all laws on chips with much room
 and little.
 
-``python -m tests.reliability.probe_structures`` prints how the first that breaks a law ends.
+``python -m tests.reliability.probe_structures`` prints how the first that breaks a law ends; words
+behind it choose networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tests.program import test_addends, test_membrane_output, test_operands, test_shortcuts
@@ -33,7 +35,8 @@ CHIPS: dict[str, list[str]] = {
     ],
     "channels, pipelined": [
         *array_overrides(8, 4), "mapping.split=k", "mapping.schedule=pipelined",
-        "mapping.batch_norm=frozen", "core.memory.spike_gradients=64 bit",
+        "mapping.batch_norm=frozen", "core.memory.sharing=separate", "core.memory.gradients=2 Kib",
+        "core.memory.spike_gradients=64 bit", "core.memory.accumulators=16 Kib",
     ],
 }  # fmt: skip
 
@@ -54,28 +57,32 @@ def learning(norm: Norm | None, *, by_channel: bool) -> Workload:
     return workload(layers, steps=3)
 
 
-def jobs() -> Iterator[Job]:
-    """The networks of the tests of programs, and those of numbers that learn."""
-    for name, order in zip(("matmuls", "keys first", "one layer"), ORDERS, strict=True):
-        yield name, *trained(order, batch=2, steps=2)
+def jobs(chosen: Sequence[str] = ()) -> Iterator[Job]:
+    """The networks of the tests of programs, and those of numbers that learn: all, or some."""
+    for name, order in zip(("matmuls", "keys-first", "one-layer"), ORDERS, strict=True):
+        if name in (chosen or [name]):
+            yield name, *trained(order, batch=2, steps=2)
     graphs = {
-        **{name: test_operands.NETS[name] for name in ("pyramid", "decoder", "gates on the way")},
+        **{name: test_operands.NETS[name] for name in ("pyramid", "decoder", "shifted")},
+        "gates": test_operands.gates_on_the_way,
         **{name: test_addends.NETS[name] for name in ("attention", "parts", "values")},
         "identities": lambda: test_shortcuts.membrane(None),
         "learnt": lambda: learning(PLAIN, by_channel=False),
-        "learnt by channel": lambda: learning(None, by_channel=True),
+        "by-channel": lambda: learning(None, by_channel=True),
         **{name: lambda norm=norm: learning(norm, by_channel=False)
            for name, (norm, _) in NORMS.items() if name in ("bntt", "tebn")},
         "potentials": lambda: test_membrane_output.read_by_the_loss("hard", detach=False),
     }  # fmt: skip
     for name, made in graphs.items():
+        if name not in (chosen or [name]):
+            continue
         job = identities_as_shortcuts(made())
         yield name, job, RandomTensors(DRAW).recording(job, 0)
 
 
-def first_fault() -> str:
+def first_fault(chosen: Sequence[str] = ()) -> str:
     """How the first that breaks a law ends, or nothing."""
-    for name, job, recorded in jobs():
+    for name, job, recorded in jobs(chosen):
         for chip, overrides in CHIPS.items():
             asked = (*SMALL, IDEAL_DRAM, *overrides)
             try:
@@ -89,4 +96,4 @@ def first_fault() -> str:
 
 
 if __name__ == "__main__":
-    print(first_fault() or "ok")
+    print(first_fault(sys.argv[1:]) or "ok")

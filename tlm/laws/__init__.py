@@ -51,6 +51,7 @@ from tlm.laws.dram_contents import dram_contents
 from tlm.laws.due import Due
 from tlm.laws.energy import Bill, energy_counts, energy_prices, energy_sum
 from tlm.laws.gradient_windows import gradient_windows
+from tlm.laws.held_gradients import held_gradients
 from tlm.laws.held_operands import held_operands
 from tlm.laws.inference import decisions, forward_alone, samples_in_turn
 from tlm.laws.input_windows import input_windows
@@ -104,6 +105,7 @@ def check_run(chip: Chip, program: Program, due: Due, bill: Bill) -> list[Check]
         *weight_fetches(table, due),
         *weight_buffers(table, chip.engines, due),
         *held_operands(table, due),
+        *held_gradients(table, due),
         *dram_contents(table, due),
         *input_windows(table, due),
         *gradient_windows(table, due),

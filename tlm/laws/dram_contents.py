@@ -41,7 +41,9 @@ def _amounts(due: Due, reads: Runs, writes: Runs) -> Iterator[str]:
         if (runs.end > ends[at]).any() or (at < 0).any():
             yield "a run leaves its tensor"
         totals.append(np.bincount(at, runs.nbytes, len(ends)))
-    for tensor, read, written in zip(due.tensors, *totals, strict=True):
+    for number, (tensor, read, written) in enumerate(zip(due.tensors, *totals, strict=True)):
+        if tensor.apart and tensor.read:
+            read = reads.take(reads.tensor == number).distinct_nbytes()
         short = read < tensor.read or written < tensor.written
         excess = tensor.exact_writes and written > tensor.written
         excess |= tensor.exact_reads and read > tensor.read

@@ -2,12 +2,11 @@
 
 A block of FP or BP is of one sample and step. Its tiles read each element that they multiply with,
 and put it into the weight buffer as a word of its own; BP of a pair that is skipped reads nothing.
-Of dM, the gradient of such an operand, gradient units read all that returns to their outputs.
+What blocks of several steps read are as many elements.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import product
 
@@ -17,8 +16,7 @@ from tlm.config.core import EngineConfig
 from tlm.laws.check import Check
 from tlm.laws.due import Due
 from tlm.laws.due.facts import Facts, LayerFacts
-from tlm.laws.due.operands import branches, held_matrix, operand_shape
-from tlm.laws.due.rows import owned
+from tlm.laws.due.operands import branches, operand_shape
 from tlm.laws.samples import PLACE
 from tlm.laws.tallies import layer_name
 from tlm.laws.tile_table import TileTable
@@ -40,17 +38,24 @@ def held_operands(table: TileTable, due: Due) -> Iterator[Check]:
     for facts, phase in product(matmuls, USERS if job.learns else USERS[:1]):
         for part in facts.slices:
             needed, words = _needed(job, facts, part), _words(facts, part)
+            name = f"{layer_name(phase, facts.index)} on core{part.core:02d}"
             groups: dict[object, list[Tile]] = {}
             for tile in table.select(part.core, phase, facts.index):
                 groups.setdefault(PLACE(tile), []).append(tile)
             blocks += len(groups)
+            of_samples: dict[int, list[Tile]] = {}
             for tiles in groups.values():
-                own = [(_of_sample(job, at, tiles[0].sample), bits) for at, bits in needed]
-                skipped = phase == Phase.BP and not facts.live[tiles[0].step, tiles[0].sample]
+                sample = tiles[0].sample
+                own = [(_of_sample(job, at, sample), bits) for at, bits in needed]
+                skipped = phase == Phase.BP and not facts.live[tiles[0].step, sample]
+                if not skipped:
+                    of_samples.setdefault(sample, []).extend(tiles)
                 if fault := _fault(due, tiles, [] if skipped else own, 0 if skipped else words):
-                    name = layer_name(phase, facts.index)
-                    wrong.append(f"{name} on core{part.core:02d}: {fault}")
-    wrong += _unread(table, job, matmuls) if job.learns else ()
+                    wrong.append(f"{name}: {fault}")
+            for sample, tiles in of_samples.items():
+                steps = len({tile.step for tile in tiles})
+                own = [(_of_sample(job, at, sample), bits * steps) for at, bits in needed]
+                wrong += [f"{name}: {fault} in {steps} steps" for fault in _unread_of(tiles, own)]
     if matmuls:
         yield Check("held operands in their buffers", not wrong, f"{blocks} blocks; {wrong[:3]}")
 
@@ -73,34 +78,20 @@ def _fault(due: Due, tiles: list[Tile], needed: Needed, words: int) -> str:
     again = engine.dataflow != "weight" and words > 0  # the array lets go of some before
     if written != words and not (again and written > words):
         return f"{written} words written, {words} due"
+    return next(_unread_of(tiles, needed), "")
+
+
+def _unread_of(tiles: Sequence[Tile], needed: Needed) -> Iterator[str]:
+    """Where tiles together read fewer bytes than are needed, each byte once."""
     runs = sorted({run for tile in tiles for run in tile.reads})
     for (first, size), bits in needed:
         read, end = 0, first
-        for at, nbytes in runs:  # each byte once
+        for at, nbytes in runs:
             if first <= at < first + size:
                 read += max(0, at + nbytes - max(at, end))
                 end = max(end, at + nbytes)
         if BYTE * read < bits:
-            return f"{read} B read of {bits} bit"
-    return ""
-
-
-def _unread(table: TileTable, job: Facts, matmuls: Sequence[LayerFacts]) -> Iterator[str]:
-    """Cores that do not read all dM that matmuls return to their outputs."""
-    fetched = table.fetched(Phase.GRAD)
-    for reader in matmuls:
-        dM = [place for place in reader.tensors if place.key.startswith("dM")]
-        for producer, place in product(job.among(reader.producers), dM):
-            for part in producer.slices:
-                own = owned(producer.layer, part)
-                returned = held_matrix(reader.layer, job.workload.layers, producer.index, own)
-                live = np.count_nonzero(reader.live[:, slice(*part.neurons.samples)])
-                number = table.engines.index((part.core, "bp"))
-                tensor = bisect_right(table.starts, place.at[0]) - 1
-                nbytes = fetched.get((number, producer.index, tensor), 0)
-                if BYTE * nbytes < int(returned.sum()) * live * place.bits:
-                    name = f"{producer.layer.name} on core{part.core:02d}"
-                    yield f"{name}: {nbytes} B of {place.name}"
+            yield f"{read} B read of {bits} bit"
 
 
 def _words(facts: LayerFacts, part: Slice) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, pairwise
@@ -110,7 +110,8 @@ class TileTable:
         ends = np.zeros((len(self.engines), layers, len(self.starts)), np.int64)
         for (engine, layer), extents in places.items():
             for first, nbytes in extents:
-                ends[engine, layer, bisect_left(self.starts, first)] = first + nbytes
+                at = engine, layer, bisect_right(self.starts, first) - 1  # no empty one before it
+                ends[at] = max(ends[at], first + nbytes)
         asked = (chosen & (self["layer"] < layers))[self.reads.tile] & (self.reads.tensor >= 0)
         reads = self.reads.take(asked)
         engine_of, layer_of = self["engine"][reads.tile], self["layer"][reads.tile]

@@ -182,10 +182,12 @@ def fetch_inputs(
 
 
 def add_up_sources(
-    engine: str, read: PutTogether, fresh: Region, steps: Span, tile: TileDraft
-) -> None:
+    engine: str, read: PutTogether, fresh: Region, steps: Span, tile: TileDraft,
+    pooled: Span | None = None,
+) -> None:  # fmt: skip
     """Charge a tile for the sums that are read, for pools on the way there and behind them.
 
+    Rows behind the pool are those ``pooled``, or if none are named all that end in the fresh rows.
     The adders sit behind the DMA and keep up with it: they cost energy, no time (assumed).
     """
     pool, (_, rows, width) = read.input_pool, read.operand
@@ -194,7 +196,7 @@ def add_up_sources(
     tile.add_energy({f"{engine}.input_add": elements})
     if pool is not None:
         _, height, _ = pool.pooled(read.operand)
-        finished = finished_rows(pool, fresh.rows, rows, height)
+        finished = pooled or finished_rows(pool, fresh.rows, rows, height)
         adds = window_adds(pool, fresh._replace(rows=finished), (rows, width), steps)
         tile.add_energy({f"{engine}.input_pool": adds})
     for strand in (strand for feed in read.feeds for strand in feed.strands):

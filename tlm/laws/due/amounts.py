@@ -20,7 +20,8 @@ class TensorDue:
 
     ``initial`` tensors are there from the start. At least ``written`` bytes are written and at
     least ``read`` bytes are read. ``exact_writes``, ``exact_reads``: no more than that.
-    ``balanced``: each byte that is written is read once.
+    ``balanced``: each byte that is written is read once; ``apart``: what is due to be read are
+    bytes of which none stands for another.
     """
 
     name: str
@@ -31,6 +32,7 @@ class TensorDue:
     exact_writes: bool = False
     exact_reads: bool = False
     balanced: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,9 @@ def _returned(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
     written = round(tensor.at[1] * live / facts.live.size * float(spilled.mean()))
     read = int(returned.sum()) * live * tensor.bits // 8
     read = written if returned.all() else read  # with what pads it
-    return TensorDue(tensor.name, tensor.at, written=written, read=read, exact_writes=True)
+    return TensorDue(
+        tensor.name, tensor.at, written=written, read=read, exact_writes=True, apart=True
+    )
 
 
 def _held_returned(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> TensorDue:
@@ -234,4 +236,6 @@ def _held_returned(job: Facts, facts: LayerFacts, tensor: TensorPlace) -> Tensor
     live = int(np.count_nonzero(facts.live))
     written = tensor.at[1] * live // facts.live.size
     read = written if returned.all() else int(returned.sum()) * live * tensor.bits // 8
-    return TensorDue(tensor.name, tensor.at, written=written, read=read, exact_writes=True)
+    return TensorDue(
+        tensor.name, tensor.at, written=written, read=read, exact_writes=True, apart=True
+    )

@@ -229,7 +229,10 @@ def _adds_on_the_way(ways: Iterable[Branch], rows: Iterable[int]) -> int:
 
 
 def _put_together(job: Facts, facts: LayerFacts) -> dict[UnitUse, AccessesDue]:
-    """The least additions, ANDs among them, and pools that make what a layer adds."""
+    """The additions, ANDs among them, and those of pools that make what a layer adds.
+
+    The least where rows are put together again, as they are in several windows, or between others.
+    """
     addend, layers = facts.layer.addend, job.workload.layers
     if addend is None:
         return {}
@@ -241,14 +244,17 @@ def _put_together(job: Facts, facts: LayerFacts) -> dict[UnitUse, AccessesDue]:
         elements += len(read) * shape[2] * pairs
         pooled += (0 if pool is None else _window_adds(pool, shape, rows)) * pairs
         pooled += _adds_on_the_way(ways, read) * pairs
+    apart = pool is None or pool.size[0] == pool.stride[0]
+    alone = not any(isinstance(step, Pool) for branch in ways for step in branch.way)
     return {
-        (phase, facts.index, action): AccessesDue(least // facts.channel_parts, None)
-        for phase in _soma_phases(facts)
-        for action, least in (
-            ("fp.input_add", additions(addend, shape) * elements),
-            ("fp.input_pool", pooled),
+        (phase, facts.index, action): AccessesDue(
+            least // facts.channel_parts, 0 if exact else None
         )
-        if least
+        for phase in _soma_phases(facts)
+        for action, least, exact in (
+            ("fp.input_add", additions(addend, shape) * elements, apart),
+            ("fp.input_pool", pooled, alone),
+        )
     }
 
 
